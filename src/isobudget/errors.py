@@ -1,0 +1,48 @@
+"""The one error tree of isobudget.
+
+Every error that a user can cause or mend is an `IsobudgetError`; the command line prints its message and exits with 2.
+A message says what was wrong, where (file, line, field) and what to do about it. Anything else that is raised is a fault of
+isobudget itself and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class IsobudgetError(Exception):
+    """Root of all errors that isobudget raises on purpose."""
+
+
+class InputError(IsobudgetError):
+    """Something that the user handed in cannot be read or does not fit: a file, a field, a name, a number."""
+
+
+class StudyError(InputError):
+    """A study file is wrong; the message lists every mistake with its line."""
+
+
+class MissingExtraError(IsobudgetError):
+    """An optional part is needed but not installed; the message carries the install line."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs an optional part of isobudget. Install it with: pip install 'isobudget[{extra}]'")
+        self.extra = extra
+
+
+class ModelError(IsobudgetError):
+    """Model weights cannot be fetched, do not match their checksum, or cannot be loaded."""
+
+
+class BackendError(IsobudgetError):
+    """A model was reached but did not answer as it should."""
+
+
+class RunError(IsobudgetError):
+    """A run folder cannot be used: damaged, in use by another process, or made by other settings."""
+
+
+class StorageError(IsobudgetError):
+    """Writing failed: the disk is full, the folder is read-only. Nothing half-written is left behind."""
+
+
+class JudgeError(IsobudgetError):
+    """The judge itself cannot work here, for instance because no confinement layer is available."""

@@ -1,0 +1,60 @@
+"""What the judge says of one sample, and the limits it judges under."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What became of a sample. Only `PASSED` counts as solved; `INVALID` is the judge's own fault and never counts."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+    SYNTAX_ERROR = "syntax_error"
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out_of_memory"
+    OUTPUT_LIMIT = "output_limit"
+    CRASHED = "crashed"
+    FORBIDDEN = "forbidden"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on one sample's process.
+
+    Attributes:
+        cpu_seconds: CPU time of the sample itself. A busy machine does not shorten it.
+        wall_seconds: a generous cap for samples that sleep or wait.
+        memory_mb: address space, in MiB.
+        output_kb: what the sample may print, in KiB.
+    """
+
+    cpu_seconds: float = 3.0
+    wall_seconds: float = 30.0
+    memory_mb: int = 1024
+    output_kb: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the tests said of one sample.
+
+    Attributes:
+        outcome: see `Outcome`.
+        seconds: CPU seconds that the sample's process used, start-up of the interpreter left out where it can be.
+        peak_memory_mb: largest resident memory in MiB, NaN if unknown.
+        detail: the error's last line, or an empty string. One line, at most 300 characters.
+    """
+
+    outcome: Outcome
+    seconds: float
+    peak_memory_mb: float = float("nan")
+    detail: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the sample passed all its tests."""
+        return self.outcome is Outcome.PASSED
