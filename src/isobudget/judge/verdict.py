@@ -21,6 +21,13 @@ class Outcome(StrEnum):
     INVALID = "invalid"
 
 
+class Trust(StrEnum):
+    """Where the tests ran: apart from the sample, which cannot reach them (`SPLIT`), or in its process (`SHARED`)."""
+
+    SPLIT = "split"
+    SHARED = "shared"
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds on one sample's process.
@@ -47,12 +54,20 @@ class Verdict:
         seconds: CPU seconds that the sample's process used, start-up of the interpreter left out where it can be.
         peak_memory_mb: largest resident memory in MiB, NaN if unknown.
         detail: the error's last line, or an empty string. One line, at most 300 characters.
+        trust: whether the sample could reach its tests, see `Trust`.
+        tests_passed: tests that passed before the first that did not; None where they cannot be counted.
+        tests_total: tests that the problem has; None where they cannot be counted.
+        first_failing: the first test that did not pass, or an empty string. One line, at most 300 characters.
     """
 
     outcome: Outcome
     seconds: float
     peak_memory_mb: float = float("nan")
     detail: str = ""
+    trust: Trust = Trust.SHARED
+    tests_passed: int | None = None
+    tests_total: int | None = None
+    first_failing: str = ""
 
     @property
     def passed(self) -> bool:

@@ -1,0 +1,214 @@
+"""Judging a file of samples into a file of verdicts, as `isobudget judge` does it.
+
+Samples are JSON lines with `task_id` and either `completion` (appended to the problem's prompt) or `solution` (the
+whole program). Verdicts are JSON lines, one per sample and in the same order. Until the last one is there they stand
+in a file beside the output, with `.partial` after its name; that is what a killed run continues from. Either file may
+be gzipped (`.gz`)."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+from isobudget.errors import InputError, RunError, StorageError
+from isobudget.judge.judge import Judge
+from isobudget.judge.verdict import Verdict
+from isobudget.problems.problem import Problem
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a file of verdicts comes to: samples and passes per problem, and how often each outcome occurred."""
+
+    samples: Counter[str] = field(default_factory=Counter)
+    passes: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    shared: int = 0
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Count one verdict line. A judge's own fault is counted as an outcome, never as a sample that did not pass."""
+        self.outcomes[record["verdict"]] += 1
+        self.shared += record["trust"] == "shared"
+        if record["verdict"] != "invalid":
+            self.samples[record["task_id"]] += 1
+            self.passes[record["task_id"]] += record["passed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One line of a file of samples; `index` counts the samples of its problem from 0, in the file's order."""
+
+    task_id: str
+    index: int
+    program: str
+
+
+def judge_file(
+    samples: Path,
+    problems: dict[str, Problem],
+    output: Path,
+    judge: Judge,
+    *,
+    resume: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Tally:
+    """Judge every sample of a file, in order, in memory that does not grow with the file.
+
+    Args:
+        samples: JSON lines, gzipped where the name ends in `.gz`. The whole file is checked before anything is judged.
+        problems: by task_id.
+        output: where the verdicts go, gzipped where the name ends in `.gz`; it appears when it is complete.
+        judge: an entered judge.
+        resume: continue from what a killed run left beside the output.
+        progress: told how many samples are done, of how many.
+
+    Raises:
+        InputError: a sample line cannot be used; the message says where.
+        RunError: verdicts of a killed run are there and `resume` is not asked for, or they are of other samples.
+        StorageError: the output cannot be written.
+    """
+    total = sum(1 for _ in read_samples(samples, problems))
+    if total == 0:
+        raise InputError(f"{samples} holds no samples; each line must be a JSON object with task_id and completion")
+    partial = output.with_name(output.name + ".partial")
+    tally = Tally()
+    try:
+        done = _take_up(partial, samples, problems, tally) if resume else _start(partial)
+        with partial.open("a", encoding="utf-8") as out:
+            for record in _verdicts(samples, problems, judge, done):
+                out.write(json.dumps(record) + "\n")
+                out.flush()
+                tally.add(record)
+                done += 1
+                if progress is not None:
+                    progress(done, total)
+        _finish(partial, output)
+    except OSError as error:
+        raise StorageError(f"cannot write {error.filename or output}: {error.strerror}") from error
+    return tally
+
+
+def _verdicts(samples: Path, problems: dict[str, Problem], judge: Judge, skip: int) -> Iterator[dict[str, Any]]:
+    names = islice(read_samples(samples, problems), skip, None)
+    pairs = islice(read_samples(samples, problems), skip, None)
+    verdicts = judge.run((problems[sample.task_id], sample.program) for sample in pairs)
+    for sample, verdict in zip(names, verdicts, strict=True):
+        yield verdict_record(sample, verdict)
+
+
+def verdict_record(sample: Sample, verdict: Verdict) -> dict[str, Any]:
+    """One verdict line. What is unknown is null."""
+    peak = verdict.peak_memory_mb
+    return {
+        "task_id": sample.task_id,
+        "index": sample.index,
+        "passed": verdict.passed,
+        "verdict": verdict.outcome.value,
+        "seconds": None if math.isnan(verdict.seconds) else round(verdict.seconds, 6),
+        "peak_memory_mb": None if math.isnan(peak) else round(peak, 1),
+        "tests_passed": verdict.tests_passed,
+        "tests_total": verdict.tests_total,
+        "first_failing": verdict.first_failing,
+        "detail": verdict.detail,
+        "trust": verdict.trust.value,
+    }
+
+
+def read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[Sample]:
+    """Read and check a file of samples, one at a time.
+
+    Raises:
+        InputError: the file cannot be read, or a line is no JSON object, names no known problem, or holds no program.
+    """
+    seen: Counter[str] = Counter()
+    try:
+        with open_text(path) as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    task_id, program = _parse(line, f"{path}, line {number}", problems)
+                    yield Sample(task_id, seen[task_id], program)
+                    seen[task_id] += 1
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path}: {error}") from error
+
+
+def _parse(line: str, where: str, problems: dict[str, Problem]) -> tuple[str, str]:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: not JSON ({error})") from error
+    if not isinstance(record, dict):
+        raise InputError(f"{where}: must be a JSON object with task_id and completion, not {type(record).__name__}")
+    task_id = record.get("task_id")
+    if task_id is None:
+        raise InputError(f"{where}: the field task_id is missing")
+    task_id = str(task_id)
+    if task_id not in problems:
+        known = ", ".join(islice(problems, 3))
+        raise InputError(
+            f"{where}: unknown task_id {task_id!r}; the problems are {known}, ... ({len(problems)} in all)"
+        )
+    for name in ("completion", "solution"):
+        if name in record and not isinstance(record[name], str):
+            raise InputError(f"{where}: the field {name} must be a string, not {type(record[name]).__name__}")
+    if "solution" in record:
+        return task_id, record["solution"]
+    if "completion" in record:
+        return task_id, problems[task_id].program(record["completion"])
+    raise InputError(f"{where}: needs the field completion (appended to the prompt) or solution (a whole program)")
+
+
+def open_text(path: Path) -> IO[str]:
+    """Open a text file for reading, gzipped or plain by its name."""
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8")
+    return path.open(encoding="utf-8")
+
+
+def _start(partial: Path) -> int:
+    if partial.exists():
+        raise RunError(f"{partial} holds the verdicts of an unfinished run: continue it with --resume, or remove it")
+    return 0
+
+
+def _take_up(partial: Path, samples: Path, problems: dict[str, Problem], tally: Tally) -> int:
+    """Count the verdicts that a killed run left, cut off a torn last line, and check that they are of these samples."""
+    done = kept = 0
+    if not partial.exists():
+        return 0
+    with partial.open("rb") as lines:
+        for line, sample in zip(lines, read_samples(samples, problems), strict=False):
+            if not line.endswith(b"\n"):
+                break
+            record = json.loads(line)
+            if (record["task_id"], record["index"]) != (sample.task_id, sample.index):
+                raise RunError(
+                    f"{partial}, line {done + 1}: verdict of {record['task_id']}, but {samples} has {sample.task_id}"
+                )
+            tally.add(record)
+            done, kept = done + 1, kept + len(line)
+    os.truncate(partial, kept)
+    return done
+
+
+def _finish(partial: Path, output: Path) -> None:
+    """Sync what is written and give it its name, compressed if the name says so."""
+    whole = partial
+    if output.suffix == ".gz":
+        whole = output.with_name(output.name + ".whole")
+        with partial.open("rb") as plain, gzip.open(whole, "wb") as packed:
+            while block := plain.read(1 << 20):
+                packed.write(block)
+    with whole.open("rb") as written:
+        os.fsync(written.fileno())
+    whole.replace(output)
+    if whole != partial:
+        partial.unlink()
