@@ -1,7 +1,7 @@
 """What a backend is: the one Protocol behind which every way to reach a model stands.
 
-A backend is asked for samples of one prompt at a time, from several threads if it allows it (`concurrency`). It knows nothing of
-tests, budgets or run folders.
+A backend is asked for samples of one prompt at a time, from several threads if it allows it (`concurrency`).
+It knows nothing of tests, budgets or run folders.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ class Generation:
         finish_reason: see `FinishReason`.
         prompt_tokens: tokens of the prompt.
         completion_tokens: tokens that the model produced, those of the stop text included.
-        mean_logprob: mean natural-log probability per kept token under the unmodified model (temperature 1), NaN if unknown.
+        sum_logprob: natural-log probability of the kept tokens under the unmodified model, NaN if unknown.
+        mean_logprob: mean natural-log probability per kept token under the unmodified model (temperature 1),
+            NaN if unknown.
         seconds: this sample's share of the engine time that its group of samples took.
         seed: the seed that it was drawn with.
     """
@@ -47,6 +49,7 @@ class Generation:
     finish_reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
+    sum_logprob: float
     mean_logprob: float
     seconds: float
     seed: int

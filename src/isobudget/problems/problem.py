@@ -1,7 +1,7 @@
 """What a problem is: a prompt for a model and tests for the judge.
 
-The kind of the tests is stated by the problem and never guessed from their text. The kinds here are function tests: those of
-HumanEval (`CheckFunction`) and those of MBPP (`AssertList`).
+The kind of the tests is stated by the problem and never guessed from their text. The kinds here are function tests:
+those of HumanEval (`CheckFunction`) and those of MBPP (`AssertList`).
 """
 
 from __future__ import annotations

@@ -1,0 +1,215 @@
+"""Embedded llama.cpp: a GGUF model inside this process, by `xllamacpp`.
+
+The engine's own server part answers on a loopback port with a key that only this process knows. Its native completion
+call is used, because it states for every sample the tokens generated (stop text included), why it stopped and the
+log-probabilities; the OpenAI-style call counts the tokens of one choice only. The samples of one call share the prompt's
+computation. Sample i of a group is drawn with the group's seed + i.
+
+Same seed, same engine and same batch give the same text; in another batch the sums round differently, and a sample may
+differ. Top-k, min-p and all penalties are switched off: sampling is temperature and top-p alone, as in the paper.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import secrets
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from isobudget.backends.base import FinishReason, Generation, Sampling
+from isobudget.backends.engine_clock import EngineClock, share_by_tokens
+from isobudget.errors import BackendError, MissingExtraError, ModelError
+
+_REQUEST_TIMEOUT_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """How the embedded engine is set up.
+
+    Attributes:
+        slots: samples drawn at the same time.
+        context_tokens: room for prompt and completion of each sample.
+        threads: CPU threads; None takes every core that this process may use.
+    """
+
+    slots: int = 16
+    context_tokens: int = 1024
+    threads: int | None = None
+
+
+class LlamaCpp:
+    """A GGUF model run in this process.
+
+    Raises:
+        MissingExtraError: `xllamacpp` is not installed.
+        ModelError: the file is missing, damaged, or not a model.
+    """
+
+    def __init__(self, path: Path, settings: EngineSettings | None = None) -> None:
+        self.path = path
+        self.settings = settings or EngineSettings()
+        self.concurrency = self.settings.slots
+        self._clock = EngineClock()
+        self._key = secrets.token_hex(16)
+        self._server: Any = None
+        self._address = ""
+
+    def __enter__(self) -> Self:
+        self._server = _start_server(self.path, self.settings, self._key)
+        self._address = self._server.listening_address
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server = None
+
+    def generate(self, prompt: str, sampling: Sampling, seeds: list[int]) -> list[Generation]:
+        """Draw one sample per seed; see `Backend.generate`. Consecutive seeds are drawn as one group."""
+        if not prompt:
+            raise BackendError("an empty prompt cannot be completed")
+        generations: list[Generation] = []
+        for group in split_consecutive(seeds, self.settings.slots):
+            ticket = self._clock.start(len(group))
+            try:
+                answers = self._complete(prompt, sampling, group)
+            finally:
+                seconds = self._clock.stop(ticket)
+            shares = share_by_tokens(seconds, [answer["tokens_predicted"] for answer in answers])
+            generations += [read_answer(*each) for each in zip(answers, group, shares, strict=True)]
+        return generations
+
+    def describe(self) -> str:
+        """What the engine is and how it runs, for the label of measured seconds."""
+        threads = self.settings.threads or usable_cores()
+        return f"llama.cpp on CPU, {threads} threads, {self.settings.slots} slots"
+
+    def _complete(self, prompt: str, sampling: Sampling, seeds: list[int]) -> list[dict[str, Any]]:
+        answer = self._post(request_body(prompt, sampling, seeds))
+        answers = answer if isinstance(answer, list) else [answer]
+        if len(answers) != len(seeds):
+            raise BackendError(f"{self.path.name}: asked for {len(seeds)} samples, got {len(answers)}")
+        return sorted(answers, key=lambda one: one["index"])
+
+    def _post(self, body: dict[str, Any]) -> Any:
+        if self._server is None:
+            raise BackendError(f"{self.path.name}: the model is not loaded; use the backend in a with statement")
+        request = urllib.request.Request(
+            f"{self._address}/completion",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=_REQUEST_TIMEOUT_SECONDS) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            raise BackendError(f"{self.path.name}: {_server_message(error)}") from None
+        except (OSError, ValueError) as error:
+            raise BackendError(f"{self.path.name}: the engine did not answer: {error}") from None
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def split_consecutive(seeds: list[int], most: int) -> list[list[int]]:
+    """Split seeds into runs of consecutive numbers, none longer than `most`."""
+    groups: list[list[int]] = [seeds[:1]] if seeds else []
+    for before, seed in pairwise(seeds):
+        if seed == before + 1 and len(groups[-1]) < most:
+            groups[-1].append(seed)
+        else:
+            groups.append([seed])
+    return groups
+
+
+def request_body(prompt: str, sampling: Sampling, seeds: list[int]) -> dict[str, Any]:
+    """The engine's native completion request for a group of samples with consecutive seeds."""
+    return {
+        "prompt": prompt,
+        "n_cmpl": len(seeds),
+        "n_predict": sampling.max_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": seeds[0],
+        "stop": list(sampling.stop),
+        "n_probs": 1,
+        "cache_prompt": True,
+        # The paper's order (and that of transformers and vLLM): the temperature first, then top-p. The engine's own
+        # default is the other way round, which keeps fewer tokens, and cuts further by top-k and min-p.
+        "samplers": ["temperature", "top_p"],
+        "top_k": 0,
+        "min_p": 0.0,
+        "repeat_penalty": 1.0,
+    }
+
+
+def read_answer(answer: dict[str, Any], seed: int, seconds: float) -> Generation:
+    """One sample out of the engine's answer."""
+    logprobs = [token["logprob"] for token in answer.get("completion_probabilities", [])]
+    # the engine writes -inf as the lowest float or null
+    known = [value if value is not None else -math.inf for value in logprobs]
+    return Generation(
+        text=answer["content"],
+        finish_reason=FinishReason.LENGTH if answer["stop_type"] == "limit" else FinishReason.STOP,
+        prompt_tokens=answer["tokens_evaluated"],
+        completion_tokens=answer["tokens_predicted"],
+        sum_logprob=sum(known) if known else math.nan,
+        mean_logprob=sum(known) / len(known) if known else math.nan,
+        seconds=seconds,
+        seed=seed,
+    )
+
+
+def _start_server(path: Path, settings: EngineSettings, key: str) -> Any:
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file")
+    xllamacpp = _import_engine()
+    params = xllamacpp.CommonParams()
+    params.model.path = str(path)
+    params.verbosity = 0
+    params.api_keys = [key]
+    params.n_parallel = settings.slots
+    params.n_ctx = settings.slots * settings.context_tokens
+    for cpu in (params.cpuparams, params.cpuparams_batch):
+        cpu.n_threads = settings.threads or usable_cores()
+        cpu.poll = 0
+    try:
+        return xllamacpp.Server(params)
+    except RuntimeError:
+        raise ModelError(
+            f"{path}: llama.cpp cannot load it. It is damaged, not a GGUF model, or too large for this machine's memory."
+        ) from None
+
+
+def _import_engine() -> Any:
+    """The engine's module. Waiting threads must sleep, not spin: spinning beside other work costs up to 40 times."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    try:
+        import xllamacpp
+    except ModuleNotFoundError:
+        raise MissingExtraError("running models inside this process", "local") from None
+    except ImportError as error:
+        raise ModelError(
+            f"the embedded engine cannot be loaded: {error}. On Debian, its OpenMP runtime is the package libgomp1."
+        ) from None
+    return xllamacpp
+
+
+def _server_message(error: urllib.error.HTTPError) -> str:
+    try:
+        message = str(json.load(error)["error"]["message"])
+    except (ValueError, KeyError, TypeError, OSError):
+        message = f"the engine answered {error.code}"
+    if "context size" in message:
+        message += " (set a larger context_tokens for this model in the study)"
+    return message

@@ -1,0 +1,90 @@
+"""Writing files so that they appear whole or not at all.
+
+A file is written aside, synced, and renamed to its place; the folder is synced after it. Whatever goes wrong on the way
+(full disk, read-only folder, kill -9), the place holds the old file or none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from isobudget.errors import RunError, StorageError
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write `data` to `path`, whole or not at all.
+
+    Raises:
+        StorageError: it could not be written; nothing is left behind.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+        raise storage_error(error, path) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make `path` and its parents; a `StorageError` says why it cannot be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def storage_error(error: OSError, path: Path) -> StorageError:
+    """The error for a failed write to `path`: what happened and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(
+            f"{path}: the disk is full. What was recorded before is whole; free some space and run again."
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StorageError(f"{path}: no permission to write there. Choose another folder.")
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return StorageError(f"{path}: a file is in the way of this folder. Choose another place.")
+    return StorageError(f"{path}: cannot be written: {error.strerror or error}")
+
+
+@contextlib.contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Hold an exclusive lock on the file `path` (made if need be); the lock ends with the process, however it ends.
+
+    Raises:
+        RunError: another process holds it.
+    """
+    try:
+        handle = path.open("a+")
+    except OSError as error:
+        raise storage_error(error, path) from error
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            holder = handle.read().strip()
+            by = f" (process {holder})" if holder else ""
+            raise RunError(f"{what} is in use by another isobudget{by}. Wait for it to end, or stop it.") from None
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
