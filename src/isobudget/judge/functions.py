@@ -27,7 +27,7 @@ MODULES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FunctionTests:
     """Tests ready to run.
 
@@ -49,10 +49,22 @@ class FunctionTests:
     modules: tuple[str, ...]
     lines: tuple[tuple[int, int, str], ...]
 
+    #: nothing is put before the program
+    prelude = ""
+
+    @property
+    def total(self) -> int:
+        """Assertions in the tests."""
+        return len(self.lines)
+
     @property
     def asked(self) -> list[str]:
         """Every name that is asked of the sample."""
         return [self.entry_point, *self.names]
+
+    def lacking(self, found: dict[str, Any]) -> str:
+        """What the program should define and does not, or an empty string."""
+        return self.entry_point if self.call_check and self.entry_point not in found else ""
 
     def run(self, found: dict[str, Any], held: set[int]) -> None:
         """Run the tests on what the sample defines; the numbers of assertions that held are added to `held`."""

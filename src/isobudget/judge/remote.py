@@ -38,9 +38,9 @@ class Session:
         self.said = ""
         self.fault = ""
 
-    def load(self, program: str, names: list[str]) -> tuple[str, dict[str, Any]]:
+    def load(self, prelude: str, program: str, names: list[str]) -> tuple[str, dict[str, Any]]:
         """Have the program compiled and run; returns what became of it and those of the names that it defines."""
-        answer = self._ask(["load", program, names])
+        answer = self._ask(["load", prelude, program, names])
         if answer[0] != "loaded":
             self._keep_error(answer)
             return str(answer[0]), {}
@@ -117,7 +117,7 @@ class Session:
         if type(value) is StandIn:
             return {"handle": {"mine": object.__getattribute__(value, "_number")}}
         if not callable(value):
-            raise TypeError(f"a {type(value).__name__} of the tests cannot be given to the sample")
+            raise CannotCrossError(f"a {type(value).__name__} of the tests cannot be given to the sample")
         self.functions.append(value)
         return {"handle": {"yours": len(self.functions) - 1}}
 
@@ -134,6 +134,10 @@ class Session:
     def close(self) -> None:
         """Close the descriptor; the sample sees the end of the conversation."""
         os.close(self.descriptor)
+
+
+class CannotCrossError(TypeError):
+    """The tests give the sample something that is neither plain data nor a function."""
 
 
 class StandIn:

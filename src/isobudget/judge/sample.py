@@ -51,11 +51,12 @@ def main(
 
 
 def _take_up(descriptors: list[int], null: int) -> None:
-    """Descriptors come as the wire, then output, then perhaps input; they become 3, 1 and 2, and 0. No other stays."""
-    wires, output, *given = (os.dup(descriptor) for descriptor in descriptors)
-    os.dup2(given[0] if given else null, 0)
+    """Descriptors come as the wire, output, and perhaps input and errors; they become 3, 1, 0 and 2. No other stays."""
+    wires, output, *given = [os.dup(descriptor) for descriptor in descriptors]
+    source, errors = given or (null, output)
+    os.dup2(source, 0)
     os.dup2(output, 1)
-    os.dup2(output, 2)
+    os.dup2(errors, 2)
     os.dup2(wires, WIRE)
     os.closerange(WIRE + 1, confine.DESCRIPTORS)
 
@@ -110,13 +111,15 @@ class Served:
             except BaseException as error:
                 wire.send(WIRE, ["raised", *describe(error)])
 
-    def load(self, program: str, names: list[str]) -> list[Any]:
+    def load(self, prelude: str, program: str, names: list[str]) -> list[Any]:
         """Compile and run the program; answers with those of the names that it defines."""
         try:
             code = compile(program, "<sample>", "exec", dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
             return ["not compiled", *describe(error)]
         self.names = new_module("sample").__dict__
+        if prelude:
+            exec(prelude, self.names)
         exec(code, self.names)
         return ["loaded", {name: self.packer.pack(self.names[name]) for name in names if name in self.names}]
 
@@ -178,7 +181,6 @@ def run_program() -> NoReturn:
             wire.send(WIRE, marshal.dumps(code).hex())
         else:
             code = marshal.loads(bytes.fromhex(text))
-        os.close(WIRE)
     except wire.ClosedError:
         os._exit(RAISED)
     except BaseException as error:

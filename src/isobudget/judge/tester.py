@@ -6,109 +6,61 @@ processes that trust each other. Problems are sent once and kept; a job names it
 
 from __future__ import annotations
 
-import json
 import marshal
 import os
 import resource
-import shutil
+import secrets
 import signal
-import socket
-import subprocess
 import sys
-import tempfile
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn, Protocol
 
-from isobudget.judge import functions, remote, sample, zygote
-from isobudget.judge.confine import bootstrap
+from isobudget.judge import calls, functions, programs, remote, sample, wire
+from isobudget.judge.host import Host, ZygoteGoneError, ended
 
 ATTEMPTS = 3
 #: CPU seconds that the tests themselves may take, beyond the sample's limit
 TESTS_SECONDS = 10.0
 MEMORY_BYTES = 4 << 30
 DETAIL_CHARS = 300
+#: what a sample that shares a process with its tests may say of itself
+OWN_WORDS = ("failed", "error", "syntax_error", "out_of_memory")
 
 
 class TestsOverrun(BaseException):
     """The tests themselves took too long, for instance over a huge value that a sample answered."""
 
 
-class ZygoteGoneError(Exception):
-    """The zygote does not answer: a fault of the judge, not of the sample."""
+class SessionTests(Protocol):
+    """Tests that use a loaded program over the wire."""
+
+    prelude: str
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+
+    @property
+    def asked(self) -> list[str]:
+        """Names that are asked of the sample."""
+
+    def lacking(self, found: dict[str, Any]) -> str:
+        """What the program should define and does not, or an empty string."""
+
+    def run(self, found: dict[str, Any], held: set[int]) -> None:
+        """Run them; the numbers of those that held are added."""
+
+    def first_failing(self, error: BaseException) -> str:
+        """Which test an error came out of."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How a sample's process ended, as the zygote saw it."""
-
-    status: int
-    seconds: float
-    peak_kb: int
-    stopped: int
-
-
-class Zygote:
-    """The tester's handle on its zygote process."""
-
-    def __init__(self, settings: dict[str, Any]) -> None:
-        self.base = tempfile.mkdtemp(prefix="isobudget-")
-        self.control, theirs = socket.socketpair()
-        setting = (self.base, tuple(settings["packages"]), settings["number"], tuple(settings["without"]))
-        self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-B", "-c", bootstrap("zygote", setting, theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=(theirs.fileno(),),
-            env={"PATH": os.defpath, "PYTHONHASHSEED": "0"},
-            cwd="/",
-        )
-        theirs.close()
-        hello = self.control.makefile("r").readline()
-        if not hello:
-            self.close()
-            raise ZygoteGoneError("the zygote did not start")
-        self.layers: list[str] = json.loads(hello)
-        self.output = os.memfd_create("output")
-
-    def fork(self, mode: bytes, limits: dict[str, Any], *inputs: int) -> int:
-        """Start a sample; returns the tester's end of its wire."""
-        ours, theirs = socket.socketpair()
-        request = zygote.REQUEST.pack(
-            zygote.FORK, mode, limits["cpu_seconds"], limits["wall_seconds"], limits["memory_mb"], 2 + len(inputs)
-        )
-        try:
-            socket.send_fds(self.control, [request], [theirs.fileno(), self.output, *inputs])
-        except OSError as error:
-            raise ZygoteGoneError(str(error)) from error
-        finally:
-            theirs.close()
-        return ours.detach()
-
-    def end(self) -> Report:
-        """Kill the sample if it still runs, and report on it."""
-        try:
-            self.control.sendall(zygote.REQUEST.pack(zygote.KILL, b" ", 0.0, 0.0, 0, 0))
-            data = self.control.recv(zygote.REPORT.size, socket.MSG_WAITALL)
-        except OSError as error:
-            raise ZygoteGoneError(str(error)) from error
-        if len(data) < zygote.REPORT.size:
-            raise ZygoteGoneError("the zygote ended")
-        return Report(*zygote.REPORT.unpack(data))
-
-    def take_output(self) -> int:
-        """Bytes that the sample printed; the output is emptied for the next one."""
-        size = os.fstat(self.output).st_size
-        if size:
-            os.ftruncate(self.output, 0)
-        os.lseek(self.output, 0, os.SEEK_SET)
-        return size
-
-    def close(self) -> None:
-        """End the zygote with all that it started."""
-        self.control.close()
-        self.process.kill()
-        self.process.wait()
-        shutil.rmtree(self.base, ignore_errors=True)
+#: kind -> what makes its tests ready
+KINDS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "functions": functions.prepare,
+    "calls": calls.CallTests,
+    "reference": calls.ReferenceTests,
+    "programs": programs.ProgramTests,
+}
 
 
 class Tester:
@@ -118,14 +70,23 @@ class Tester:
         self.settings = settings
         self.limits: dict[str, Any] = settings["limits"]
         self.problems: dict[int, Any] = {}
-        self.zygote = Zygote(settings)
+        self.sources: dict[int, dict[str, Any]] = {}
+        #: problems whose tests give samples what cannot cross, known once a reference has shown it
+        self.shared: dict[int, bool] = {}
+        self.host = Host(settings)
 
     def add_problem(self, key: int, tests: dict[str, Any]) -> None:
         """Prepare a problem's tests; what is wrong with them is said of every sample of it."""
+        self.sources[key] = tests
         try:
-            self.problems[key] = functions.prepare(tests)
-        except (SyntaxError, ValueError) as error:
-            self.problems[key] = f"the problem's tests do not compile: {error}"
+            self.problems[key] = KINDS[tests["kind"]](tests)
+        except Exception as error:
+            self.problems[key] = f"the problem's tests cannot be used: {type(error).__name__}: {error}"
+
+    def forget(self, key: int) -> None:
+        """Drop a problem."""
+        del self.problems[key], self.sources[key]
+        self.shared.pop(key, None)
 
     def judge(self, key: int, program: str) -> dict[str, Any]:
         """Judge one program. A zygote that fails is replaced, and the sample is tried again."""
@@ -135,42 +96,92 @@ class Tester:
         fault = ""
         for _ in range(ATTEMPTS):
             try:
-                return self.judge_functions(tests, program)
+                return self.judge_once(key, tests, program)
             except ZygoteGoneError as error:
                 fault = str(error)
-                self.zygote.close()
-                self.zygote = Zygote(self.settings)
+                self.host.close()
+                self.host = Host(self.settings)
         return {"outcome": "invalid", "detail": fault[:DETAIL_CHARS]}
 
-    def judge_functions(self, tests: functions.FunctionTests, program: str) -> dict[str, Any]:
-        """Run function tests against a sample in a process of its own."""
-        session = remote.Session(self.zygote.fork(sample.CALLS, self.limits))
+    def judge_once(self, key: int, tests: Any, program: str) -> dict[str, Any]:
+        """Judge by the way of the problem's kind."""
+        if isinstance(tests, programs.ProgramTests):
+            return tests.judge(self.host, program, self.limits)
+        if self.shared.get(key):
+            return self.judge_shared(self.sources[key], program)
+        verdict = self.judge_session(tests, program)
+        if verdict.pop("cannot cross", False) and self.must_share(key, tests):
+            return self.judge_shared(self.sources[key], program)
+        return verdict
+
+    def must_share(self, key: int, tests: SessionTests) -> bool:
+        """Whether a problem's tests cannot be run apart from the sample: only its own reference can show that."""
+        if key not in self.shared:
+            reference = self.sources[key]["program"]
+            self.shared[key] = reference is not None and "cannot cross" in self.judge_session(tests, reference)
+        return self.shared[key]
+
+    def judge_session(self, tests: SessionTests, program: str) -> dict[str, Any]:
+        """Run tests against a sample in a process of its own, over the wire."""
+        session = remote.Session(self.host.fork(sample.CALLS, self.limits))
         held: set[int] = set()
         verdict = run_tests(tests, session, program, held)
         session.close()
-        report = self.zygote.end()
+        report = self.host.end()
         if session.fault == "ended":
             verdict = ended(report)
         elif session.fault:
             verdict = {"outcome": "error", "detail": session.said}
-        if self.zygote.take_output() > self.limits["output_kb"] << 10:
-            verdict = {"outcome": "output_limit", "detail": f"more than {self.limits['output_kb']} KiB printed"}
-        verdict |= {"seconds": report.seconds, "peak_memory_mb": report.peak_kb / 1024, "trust": "split"}
-        total = len(tests.lines)
-        verdict |= {"tests_total": total, "tests_passed": total if verdict["outcome"] == "passed" else len(held)}
-        return verdict
+        verdict |= self.of_output() | {"trust": "split"}
+        verdict |= {"seconds": report.seconds, "peak_memory_mb": report.peak_kb / 1024}
+        passed = tests.total if verdict["outcome"] == "passed" else len(held)
+        return verdict | {"tests_total": tests.total, "tests_passed": passed}
+
+    def of_output(self) -> dict[str, Any]:
+        """The outcome for a sample that printed too much; empties the output for the next one."""
+        allowed = self.limits["output_kb"] << 10
+        if len(self.host.output.take(allowed + 1)) > allowed:
+            return {"outcome": "output_limit", "detail": f"more than {self.limits['output_kb']} KiB printed"}
+        return {}
+
+    def judge_shared(self, tests: dict[str, Any], program: str) -> dict[str, Any]:
+        """Run program and tests in one process, whose word is then all there is.
+
+        It must end by echoing a word that is given out only when the tests have completed, so that leaving early is no
+        pass; a program that is written against this can still forge one.
+        """
+        wires = self.host.fork(sample.SHARED, self.limits)
+        verdict: dict[str, Any] | None = None
+        try:
+            wire.send(wires, [program, tests])
+            answer = wire.receive(wires)
+            if answer == ["completed"]:
+                word = secrets.token_hex(16)
+                wire.send(wires, word)
+                if wire.receive(wires) == ["word", word]:
+                    verdict = {"outcome": "passed"}
+            elif type(answer) is list and len(answer) == 3 and answer[1] in OWN_WORDS:
+                verdict = {"outcome": answer[1], "detail": str(answer[2])[:DETAIL_CHARS]}
+        except wire.WireError:
+            pass
+        finally:
+            os.close(wires)
+        report = self.host.end()
+        verdict = verdict or ended(report)
+        verdict |= self.of_output() | {"trust": "shared"}
+        return verdict | {"seconds": report.seconds, "peak_memory_mb": report.peak_kb / 1024}
 
 
-def run_tests(tests: functions.FunctionTests, session: remote.Session, program: str, held: set[int]) -> dict[str, Any]:
+def run_tests(tests: SessionTests, session: remote.Session, program: str, held: set[int]) -> dict[str, Any]:
     """Load the program and run the tests; what the outcome is, as far as the sample lived to its end."""
     try:
-        state, found = session.load(program, tests.asked)
+        state, found = session.load(tests.prelude, program, tests.asked)
         if state == "not compiled":
             return {"outcome": "syntax_error", "detail": session.said}
         if state != "loaded":
             return {"outcome": of_error(session.said), "detail": session.said}
-        if tests.call_check and tests.entry_point not in found:
-            return {"outcome": "error", "detail": f"the program does not define {tests.entry_point}"}
+        if lacking := tests.lacking(found):
+            return {"outcome": "error", "detail": f"the program does not define {lacking}"}
         signal.setitimer(signal.ITIMER_PROF, TESTS_SECONDS)
         tests.run(found, held)
     except remote.SampleEnded:
@@ -189,26 +200,14 @@ def of_exception(error: BaseException, session: remote.Session) -> dict[str, Any
     if error is session.raised:
         return {"outcome": of_error(session.said), "detail": session.said}
     detail = " ".join(f"{type(error).__name__}: {error}".split())[:DETAIL_CHARS]
+    if isinstance(error, remote.CannotCrossError):
+        return {"outcome": "error", "detail": detail, "cannot cross": True}
     return {"outcome": "failed" if isinstance(error, AssertionError) else "error", "detail": detail}
 
 
 def of_error(said: str) -> str:
     """The outcome for an error that the sample reports of itself."""
     return "out_of_memory" if said.startswith("MemoryError") else "error"
-
-
-def ended(report: Report) -> dict[str, Any]:
-    """The outcome for a sample whose process ended before its tests did."""
-    code = os.waitstatus_to_exitcode(report.status)
-    if report.stopped == zygote.OUT_OF_TIME or code == -signal.SIGXCPU:
-        return {"outcome": "timeout", "detail": ""}
-    if code == -signal.SIGSYS:
-        return {"outcome": "forbidden", "detail": "ended by a blocked system call"}
-    if code == -signal.SIGKILL:
-        return {"outcome": "out_of_memory", "detail": "killed by the system"}
-    if code < 0:
-        return {"outcome": "crashed", "detail": f"killed by {signal.Signals(-code).name}"}
-    return {"outcome": "error", "detail": "the program ended before its tests did"}
 
 
 def main(settings: dict[str, Any]) -> NoReturn:
@@ -220,18 +219,18 @@ def main(settings: dict[str, Any]) -> NoReturn:
     if settings["core"] is not None:
         os.sched_setaffinity(0, {settings["core"]})
     tester = Tester(settings)
-    _answer(answers, {"layers": tester.zygote.layers})
+    _answer(answers, {"layers": tester.host.layers})
     try:
         while size := jobs.read(4):
             kind, *rest = marshal.loads(jobs.read(int.from_bytes(size, "big")))
             if kind == "problem":
                 tester.add_problem(*rest)
             elif kind == "forget":
-                del tester.problems[rest[0]]
+                tester.forget(*rest)
             else:
                 _answer(answers, tester.judge(*rest))
     finally:
-        tester.zygote.close()
+        tester.host.close()
         os._exit(0)
 
 

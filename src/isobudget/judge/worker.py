@@ -16,7 +16,7 @@ from typing import Any
 from isobudget.errors import JudgeError
 from isobudget.judge.confine import bootstrap
 from isobudget.judge.verdict import Outcome, Trust, Verdict
-from isobudget.problems.problem import AssertList, CheckFunction, Problem
+from isobudget.problems.problem import AssertList, CallTests, CheckFunction, Problem, ProgramTests, ReferenceInputs
 
 #: problems that a worker keeps
 PROBLEMS_KEPT = 512
@@ -192,9 +192,17 @@ def _verdict(message: dict[str, Any]) -> Verdict:
 def describe_tests(problem: Problem) -> dict[str, Any]:
     """A problem's tests as plain data for a worker."""
     tests = problem.tests
-    common = {"entry_point": problem.entry_point, "prompt": problem.prompt}
+    reference = None if problem.reference is None else problem.program(problem.reference)
+    common = {"entry_point": problem.entry_point, "prompt": problem.prompt, "program": reference}
     if isinstance(tests, CheckFunction):
-        return common | {"check": tests.source}
+        return common | {"kind": "functions", "check": tests.source}
     if isinstance(tests, AssertList):
-        return common | {"setup": tests.setup, "asserts": list(tests.asserts)}
+        return common | {"kind": "functions", "setup": tests.setup, "asserts": list(tests.asserts)}
+    if isinstance(tests, ReferenceInputs):
+        given = {"source": tests.reference, "inputs": list(tests.inputs), "tolerance": tests.tolerance}
+        return common | {"kind": "reference"} | given
+    if isinstance(tests, ProgramTests):
+        return common | {"kind": "programs", "inputs": list(tests.inputs), "outputs": list(tests.outputs)}
+    if isinstance(tests, CallTests):
+        return common | {"kind": "calls", "arguments": list(tests.arguments), "results": list(tests.results)}
     raise JudgeError(f"the judge does not know this kind of tests: {type(tests).__name__}")

@@ -8,6 +8,7 @@ that goes to the tester over the sample's own descriptor.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import gc
 import importlib
@@ -18,16 +19,17 @@ import signal
 import struct
 import sys
 import time
+from _sitebuiltins import Quitter
 from _socket import CMSG_LEN, socket
 from typing import NoReturn
 
 from isobudget.judge import confine, namespaces, sample, seccomp, wire
 
-#: op (fork or kill), mode, CPU seconds, wall seconds, memory in MiB, number of descriptors that come along
+#: op (fork, kill, or wait for the end), mode, CPU seconds, wall seconds, memory in MiB, descriptors that come along
 REQUEST = struct.Struct("ccddii")
 #: wait status, CPU seconds, peak memory in KiB, why it was stopped (0 no reason of ours, 1 time)
 REPORT = struct.Struct("idqi")
-FORK, KILL = b"F", b"K"
+FORK, KILL, WAIT = b"F", b"K", b"W"
 NOT_STOPPED, OUT_OF_TIME = 0, 1
 #: longest pause between two looks at the clocks
 WATCH_SECONDS = 1.0
@@ -70,8 +72,11 @@ def _warm() -> None:
     for name in WARM.split():
         importlib.import_module(name)
     os.register_at_fork = register
+    # An interpreter started without its site module lacks these two, which programs end with.
+    for name in ("exit", "quit"):
+        setattr(builtins, name, Quitter(name, "Ctrl-D (i.e. EOF)"))
     served = sample.Served()
-    served.load("def double(x: list) -> list:\n    return [2 * y for y in x]\n", ["double"])
+    served.load("", "def double(x: list) -> list:\n    return [2 * y for y in x]\n", ["double"])
     wire.encode(served.use("call", 0, wire.decode(wire.encode([[1, 2.5, "a", {"tuple": [1]}]])), {}))
 
 
@@ -127,12 +132,14 @@ def watch(control: socket, pid: int, cpu_seconds: float, wall_seconds: float) ->
         for descriptor, _ in poller.poll(1000 * min(left, WATCH_SECONDS) + 1):
             if descriptor == handle:
                 ended = True
-            elif not control.recv(REQUEST.size):
+                continue
+            asked = True
+            request = control.recv(REQUEST.size)
+            if request[:1] != WAIT:
+                ended = True
                 os.kill(pid, signal.SIGKILL)
+            if not request:
                 return False
-            else:
-                asked = ended = True
-                os.kill(pid, signal.SIGKILL)
     _, status, usage = os.wait4(pid, 0)
     os.close(handle)
     if not asked and not control.recv(REQUEST.size):
