@@ -25,9 +25,10 @@ NOBODY = 65534
 DRIVER = """
 import json, pathlib, sys, types
 source, folder, without, packages = json.loads(sys.argv[1])
-for name, path in (("isobudget", source), ("isobudget.judge", source + "/judge"), ("isobudget.problems", source + "/problems")):
-    module = sys.modules[name] = types.ModuleType(name)
-    module.__path__ = [path]
+for name in ("", "/judge", "/problems"):
+    full = "isobudget" + name.replace("/", ".")
+    module = sys.modules[full] = types.ModuleType(full)
+    module.__path__ = [source + name]
 sys.path += packages
 from isobudget.judge.judge import Judge
 from isobudget.judge.verdict import Limits

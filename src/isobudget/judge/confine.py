@@ -9,7 +9,6 @@ Not covered here: faults of the kernel, and what one process can learn of others
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 from collections.abc import Collection
@@ -38,6 +37,9 @@ LAYERS = (
     "system call filter",
 )
 SCRATCH = "/scratch"
+#: an interpreter that takes nothing from the user's environment or folders, as `-I` but with a fixed hash seed
+ISOLATED = ("-s", "-S", "-P", "-B", "-W", "ignore")
+CLEAN_ENVIRONMENT = {"PATH": os.defpath, "PYTHONHASHSEED": "0"}
 DESCRIPTORS = 64
 FILE_KB = 8192
 #: threads that one sample may have, where the kernel counts them for the worker's user alone
@@ -187,18 +189,26 @@ def bootstrap(module: str, *arguments: Any) -> str:
 
 
 def remove_contents(folder: str) -> bool:
-    """Empty a scratch folder that a sample has used; False if something resists."""
-    import shutil
+    """Empty a scratch folder that a sample has used; False if something resists.
 
-    with contextlib.suppress(OSError):
+    Folders within folders are moved up first, so that no depth is too deep.
+    """
+    moved = 0
+    try:
         os.chmod(folder, 0o700)
-    for name in os.listdir(folder):
-        path = os.path.join(folder, name)
-        try:
-            if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path)
-            else:
-                os.unlink(path)
-        except (OSError, RecursionError):
-            return False
+        while entries := list(os.scandir(folder)):
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.path)
+                    continue
+                os.chmod(entry.path, 0o700)
+                for inner in list(os.scandir(entry.path)):
+                    if inner.is_dir(follow_symlinks=False):
+                        moved += 1
+                        os.rename(inner.path, os.path.join(folder, f".moved-{moved}"))
+                    else:
+                        os.unlink(inner.path)
+                os.rmdir(entry.path)
+    except OSError:
+        return False
     return True

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,7 +13,7 @@ import tempfile
 from typing import Any, NamedTuple
 
 from isobudget.judge import zygote
-from isobudget.judge.confine import bootstrap
+from isobudget.judge.confine import CLEAN_ENVIRONMENT, ISOLATED, bootstrap, remove_contents
 
 
 class ZygoteGoneError(Exception):
@@ -61,15 +61,15 @@ class Host:
     """The tester's handle on its zygote process."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        self.base = tempfile.mkdtemp(prefix="isobudget-")
+        self.base = tempfile.mkdtemp(dir=settings["base"])
         self.control, theirs = socket.socketpair()
         setting = (self.base, tuple(settings["packages"]), settings["number"], tuple(settings["without"]))
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-B", "-c", bootstrap("zygote", setting, theirs.fileno())],
+            [sys.executable, *ISOLATED, "-c", bootstrap("zygote", setting, theirs.fileno())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=(theirs.fileno(),),
-            env={"PATH": os.defpath, "PYTHONHASHSEED": "0"},
+            env=dict(CLEAN_ENVIRONMENT),
             cwd="/",
         )
         theirs.close()
@@ -110,7 +110,9 @@ class Host:
         self.control.close()
         self.process.kill()
         self.process.wait()
-        shutil.rmtree(self.base, ignore_errors=True)
+        remove_contents(self.base)
+        with contextlib.suppress(OSError):
+            os.rmdir(self.base)
 
 
 def ended(report: Report) -> dict[str, Any]:
@@ -120,6 +122,8 @@ def ended(report: Report) -> dict[str, Any]:
         return {"outcome": "timeout", "detail": ""}
     if code == -signal.SIGSYS:
         return {"outcome": "forbidden", "detail": "ended by a blocked system call"}
+    if code == -signal.SIGKILL and report.stopped == zygote.ON_REQUEST:
+        return {"outcome": "error", "detail": "the program cut its connection to the tests"}
     if code == -signal.SIGKILL:
         return {"outcome": "out_of_memory", "detail": "killed by the system"}
     if code < 0:

@@ -6,6 +6,7 @@ processes that trust each other. Problems are sent once and kept; a job names it
 
 from __future__ import annotations
 
+import contextlib
 import marshal
 import os
 import resource
@@ -231,6 +232,8 @@ def main(settings: dict[str, Any]) -> NoReturn:
                 _answer(answers, tester.judge(*rest))
     finally:
         tester.host.close()
+        with contextlib.suppress(OSError):
+            os.rmdir(settings["base"])
         os._exit(0)
 
 

@@ -8,13 +8,14 @@ import os
 import select
 import subprocess
 import sys
+import tempfile
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from typing import Any
 
 from isobudget.errors import JudgeError
-from isobudget.judge.confine import bootstrap
+from isobudget.judge.confine import CLEAN_ENVIRONMENT, ISOLATED, bootstrap, remove_contents
 from isobudget.judge.verdict import Outcome, Trust, Verdict
 from isobudget.problems.problem import AssertList, CallTests, CheckFunction, Problem, ProgramTests, ReferenceInputs
 
@@ -38,6 +39,7 @@ class Worker:
         self.keys = 0
         self.process: subprocess.Popen[bytes] | None = None
         self.buffer = bytearray()
+        self.base = ""
         self.busy_since = 0.0
         self.stuck = False
 
@@ -47,11 +49,17 @@ class Worker:
         Raises:
             JudgeError: it does not come up.
         """
+        # Here and not in the worker, so that it is removed even if the worker is killed; others may pass through it,
+        # since a sample is another user where the judge is root.
+        self.base = tempfile.mkdtemp(prefix="isobudget-")
+        os.chmod(self.base, 0o711)
+        self.stuck = False
+        settings = {**self.settings, "base": self.base}
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-B", "-c", bootstrap("tester", self.settings)],
+            [sys.executable, *ISOLATED, "-c", bootstrap("tester", settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={"PATH": os.defpath, "PYTHONHASHSEED": "0"},
+            env=dict(CLEAN_ENVIRONMENT),
             cwd="/",
             start_new_session=True,
         )
@@ -144,6 +152,9 @@ class Worker:
                 if stream is not None:
                     with contextlib.suppress(OSError):
                         stream.close()
+            remove_contents(self.base)
+            with contextlib.suppress(OSError):
+                os.rmdir(self.base)
         self.given.clear()
         self.known.clear()
         self.buffer.clear()

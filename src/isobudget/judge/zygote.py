@@ -27,10 +27,10 @@ from isobudget.judge import confine, namespaces, sample, seccomp, wire
 
 #: op (fork, kill, or wait for the end), mode, CPU seconds, wall seconds, memory in MiB, descriptors that come along
 REQUEST = struct.Struct("ccddii")
-#: wait status, CPU seconds, peak memory in KiB, why it was stopped (0 no reason of ours, 1 time)
+#: wait status, CPU seconds, peak memory in KiB, why it was stopped (0 it was not, 1 time, 2 by request)
 REPORT = struct.Struct("idqi")
 FORK, KILL, WAIT = b"F", b"K", b"W"
-NOT_STOPPED, OUT_OF_TIME = 0, 1
+NOT_STOPPED, OUT_OF_TIME, ON_REQUEST = 0, 1, 2
 #: longest pause between two looks at the clocks
 WATCH_SECONDS = 1.0
 
@@ -72,6 +72,8 @@ def _warm() -> None:
     for name in WARM.split():
         importlib.import_module(name)
     os.register_at_fork = register
+    # The same for every sample, whichever worker it comes to.
+    sys.modules["random"].seed(0)
     # An interpreter started without its site module lacks these two, which programs end with.
     for name in ("exit", "quit"):
         setattr(builtins, name, Quitter(name, "Ctrl-D (i.e. EOF)"))
@@ -136,7 +138,7 @@ def watch(control: socket, pid: int, cpu_seconds: float, wall_seconds: float) ->
             asked = True
             request = control.recv(REQUEST.size)
             if request[:1] != WAIT:
-                ended = True
+                stopped, ended = ON_REQUEST, True
                 os.kill(pid, signal.SIGKILL)
             if not request:
                 return False
