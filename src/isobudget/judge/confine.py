@@ -38,7 +38,7 @@ LAYERS = (
 )
 SCRATCH = "/scratch"
 #: an interpreter that takes nothing from the user's environment or folders, as `-I` but with a fixed hash seed
-ISOLATED = ("-s", "-S", "-P", "-B", "-W", "ignore")
+ISOLATED = ("-s", "-S", "-P", "-W", "ignore")
 CLEAN_ENVIRONMENT = {"PATH": os.defpath, "PYTHONHASHSEED": "0"}
 DESCRIPTORS = 64
 FILE_KB = 8192

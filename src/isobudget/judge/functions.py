@@ -12,9 +12,8 @@ import ast
 import builtins
 import importlib
 import random
-from dataclasses import dataclass
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 TESTS_FILE = "<tests>"
 TICK = "__assertion_held__"
@@ -27,8 +26,7 @@ MODULES = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class FunctionTests:
+class FunctionTests(NamedTuple):
     """Tests ready to run.
 
     Attributes:
@@ -48,9 +46,8 @@ class FunctionTests:
     names: tuple[str, ...]
     modules: tuple[str, ...]
     lines: tuple[tuple[int, int, str], ...]
-
     #: nothing is put before the program
-    prelude = ""
+    prelude: str = ""
 
     @property
     def total(self) -> int:

@@ -9,11 +9,14 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from typing import Any, NamedTuple
 
 from isobudget.judge import zygote
 from isobudget.judge.confine import CLEAN_ENVIRONMENT, ISOLATED, bootstrap, remove_contents
+
+
+#: how long a zygote may take to end by itself once its socket is closed
+STOP_SECONDS = 2.0
 
 
 class ZygoteGoneError(Exception):
@@ -60,8 +63,12 @@ class Report(NamedTuple):
 class Host:
     """The tester's handle on its zygote process."""
 
+    started = 0
+
     def __init__(self, settings: dict[str, Any]) -> None:
-        self.base = tempfile.mkdtemp(dir=settings["base"])
+        Host.started += 1
+        self.base = os.path.join(settings["base"], str(Host.started))
+        os.mkdir(self.base, 0o700)
         self.control, theirs = socket.socketpair()
         setting = (self.base, tuple(settings["packages"]), settings["number"], tuple(settings["without"]))
         self.process = subprocess.Popen(
@@ -108,8 +115,11 @@ class Host:
     def close(self) -> None:
         """End the zygote with all that it started."""
         self.control.close()
-        self.process.kill()
-        self.process.wait()
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         remove_contents(self.base)
         with contextlib.suppress(OSError):
             os.rmdir(self.base)

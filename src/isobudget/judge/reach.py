@@ -55,7 +55,12 @@ def reach(packages: Iterable[str], scratch: str) -> Reach:
     for folder in packages:
         readable += [entry.path for entry in _entries(folder) if not entry.name.lower().startswith(ANSWER_PACKAGES)]
     for folder in library_folders():
-        readable += [entry.path for entry in _entries(folder) if ".so" in entry.name]
+        names = [entry.name for entry in _entries(folder)]
+        if any(name.startswith("python") for name in names):
+            # Installed packages may lie below: only the libraries themselves.
+            readable += [os.path.join(folder, name) for name in names if ".so" in name]
+        else:
+            readable.append(folder)
     return Reach((library, *packages), (*readable, *FILES, *DEVICES), (scratch,))
 
 

@@ -25,6 +25,10 @@ PROBLEMS_KEPT = 512
 GRACE_SECONDS = 30.0
 
 
+#: how long an idle worker may take to end by itself
+STOP_SECONDS = 5.0
+
+
 class WorkerGoneError(Exception):
     """The worker's process ended or does not answer."""
 
@@ -146,8 +150,15 @@ class Worker:
         """End the process and its zygote, and forget what it had been given."""
         process, self.process = self.process, None
         if process is not None:
-            process.kill()
-            process.wait()
+            if self.given:
+                process.kill()
+            elif process.stdin is not None:
+                process.stdin.close()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
                     with contextlib.suppress(OSError):
