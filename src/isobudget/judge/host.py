@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from isobudget.judge import zygote
 from isobudget.judge.confine import CLEAN_ENVIRONMENT, ISOLATED, bootstrap, remove_contents
 
-
 #: how long a zygote may take to end by itself once its socket is closed
 STOP_SECONDS = 2.0
 

@@ -40,6 +40,7 @@ class Judge:
         workers: samples judged at the same time; None means one per core that this process may use.
         limits: bounds on every sample.
         unsafe: also judge where the confinement that untrusted code needs is not available.
+        share: let samples that cannot leave anything behind run one after another in one process, see `screening`.
         without: layers of confinement to leave out (`namespaces`, `landlock`, `seccomp`), to try what the others hold.
 
     Raises:
@@ -52,6 +53,7 @@ class Judge:
         limits: Limits | None = None,
         *,
         unsafe: bool = False,
+        share: bool = False,
         without: Collection[str] = (),
     ) -> None:
         if not sys.platform.startswith("linux"):
@@ -61,6 +63,7 @@ class Judge:
         self.workers = workers or len(os.sched_getaffinity(0))
         self.limits = limits or Limits()
         self.unsafe = unsafe
+        self.share = share
         self.without = tuple(without)
         self._pool: list[Worker] = []
         self._entered = False
@@ -92,6 +95,7 @@ class Judge:
             "limits": asdict(self.limits),
             "packages": third_party_path(),
             "without": self.without,
+            "share": self.share,
         }
 
     def __exit__(

@@ -38,9 +38,19 @@ class Session:
         self.said = ""
         self.fault = ""
 
-    def load(self, prelude: str, program: str, names: list[str]) -> tuple[str, dict[str, Any]]:
-        """Have the program compiled and run; returns what became of it and those of the names that it defines."""
-        answer = self._ask(["load", prelude, program, names])
+    def clock(self) -> float:
+        """CPU seconds that the sample's process says it has used."""
+        answer = self._ask(["clock"])
+        if len(answer) != 2 or type(answer[1]) is not float:
+            self._broken("a malformed clock")
+        return float(answer[1])
+
+    def load(self, prelude: str, program: str, names: list[str], kind: str = "load") -> tuple[str, dict[str, Any]]:
+        """Have the program compiled and run; returns what became of it and those of the names that it defines.
+
+        With the kind `screen` it is run only if it may share its process.
+        """
+        answer = self._ask([kind, prelude, program, names])
         if answer[0] != "loaded":
             self._keep_error(answer)
             return str(answer[0]), {}

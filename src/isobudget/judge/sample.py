@@ -12,12 +12,13 @@ import io
 import marshal
 import os
 import sys
+import time
 import types
 from collections.abc import Callable
 from resource import setrlimit
 from typing import Any, NoReturn
 
-from isobudget.judge import confine, seccomp, wire
+from isobudget.judge import confine, screening, seccomp, wire
 
 CALLS, PROGRAM, SHARED = b"c", b"p", b"s"
 WIRE = 3
@@ -99,7 +100,7 @@ class Served:
         while True:
             kind, *rest = wire.receive(WIRE)
             try:
-                answer = self.load(*rest) if kind == "load" else self.use(kind, *rest)
+                answer = getattr(self, kind)(*rest) if kind in ("load", "screen", "clock") else self.use(kind, *rest)
             except wire.ClosedError:
                 raise
             except BaseException as error:
@@ -117,11 +118,31 @@ class Served:
             code = compile(program, "<sample>", "exec", dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
             return ["not compiled", *describe(error)]
+        return self.run(prelude, code, names)
+
+    def run(self, prelude: str, code: types.CodeType, names: list[str]) -> list[Any]:
+        """Run a program in a new module; answers with those of the names that it defines."""
         self.names = new_module("sample").__dict__
         if prelude:
             exec(prelude, self.names)
         exec(code, self.names)
         return ["loaded", {name: self.packer.pack(self.names[name]) for name in names if name in self.names}]
+
+    def screen(self, prelude: str, program: str, names: list[str]) -> list[Any]:
+        """Load a program in place of the last one, if it may share this process with others."""
+        try:
+            code = compile(program, "<sample>", "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+            return ["not compiled", *describe(error)]
+        if why := screening.objection(code):
+            return ["refused", "", "", why]
+        self.objects.clear()
+        self.numbers.clear()
+        return self.run(prelude, code, names)
+
+    def clock(self) -> list[Any]:
+        """CPU seconds of this process. Only believed of programs that have been screened."""
+        return ["value", time.process_time()]
 
     def use(self, kind: str, number: int, args: list[Any], named: dict[str, Any]) -> list[Any]:
         """Use one object in one of the ways that `USES` lists; answers with the value and the arguments it changed."""
@@ -207,11 +228,11 @@ def run_program() -> NoReturn:
 
 
 def _finish_program() -> None:
-    import atexit
-    import threading
-
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
+    # Neither is imported for programs that did not: most of them are done sooner than the import would be.
+    if (threading := sys.modules.get("threading")) is not None:
+        threading._shutdown()
+    if (atexit := sys.modules.get("atexit")) is not None:
+        atexit._run_exitfuncs()
     sys.stdout.flush()
 
 

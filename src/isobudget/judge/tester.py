@@ -13,45 +13,17 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from isobudget.judge import calls, functions, programs, remote, sample, wire
 from isobudget.judge.host import Host, ZygoteGoneError, ended
+from isobudget.judge.session import DETAIL_CHARS, SessionTests, run_tests, watch_tests
+from isobudget.judge.sharing import Sharing
 
 ATTEMPTS = 3
-#: CPU seconds that the tests themselves may take, beyond the sample's limit
-TESTS_SECONDS = 10.0
 MEMORY_BYTES = 4 << 30
-DETAIL_CHARS = 300
 #: what a sample that shares a process with its tests may say of itself
 OWN_WORDS = ("failed", "error", "syntax_error", "out_of_memory")
-
-
-class TestsOverrun(BaseException):
-    """The tests themselves took too long, for instance over a huge value that a sample answered."""
-
-
-class SessionTests(Protocol):
-    """Tests that use a loaded program over the wire."""
-
-    prelude: str
-
-    @property
-    def total(self) -> int:
-        """How many there are."""
-
-    @property
-    def asked(self) -> list[str]:
-        """Names that are asked of the sample."""
-
-    def lacking(self, found: dict[str, Any]) -> str:
-        """What the program should define and does not, or an empty string."""
-
-    def run(self, found: dict[str, Any], held: set[int]) -> None:
-        """Run them; the numbers of those that held are added."""
-
-    def first_failing(self, error: BaseException) -> str:
-        """Which test an error came out of."""
 
 
 #: kind -> what makes its tests ready
@@ -74,6 +46,7 @@ class Tester:
         #: problems whose tests give samples what cannot cross, known once a reference has shown it
         self.shared: dict[int, bool] = {}
         self.host = Host(settings)
+        self.sharing = Sharing(settings) if settings["share"] else None
 
     def add_problem(self, key: int, tests: dict[str, Any]) -> None:
         """Prepare a problem's tests; what is wrong with them is said of every sample of it."""
@@ -99,9 +72,15 @@ class Tester:
                 return self.judge_once(key, tests, program)
             except ZygoteGoneError as error:
                 fault = str(error)
-                self.host.close()
+                self.close()
                 self.host = Host(self.settings)
         return {"outcome": "invalid", "detail": fault[:DETAIL_CHARS]}
+
+    def close(self) -> None:
+        """End all zygotes."""
+        self.host.close()
+        if self.sharing is not None:
+            self.sharing.close()
 
     def judge_once(self, key: int, tests: Any, program: str) -> dict[str, Any]:
         """Judge by the way of the problem's kind."""
@@ -109,6 +88,8 @@ class Tester:
             return tests.judge(self.host, program, self.limits)
         if self.shared.get(key):
             return self.judge_shared(self.sources[key], program)
+        if self.sharing is not None and (verdict := self.sharing.judge(tests, program)):
+            return verdict
         verdict = self.judge_session(tests, program)
         if verdict.pop("cannot cross", False) and self.must_share(key, tests):
             return self.judge_shared(self.sources[key], program)
@@ -172,49 +153,11 @@ class Tester:
         return verdict | {"seconds": report.seconds, "peak_memory_mb": report.peak_kb / 1024}
 
 
-def run_tests(tests: SessionTests, session: remote.Session, program: str, held: set[int]) -> dict[str, Any]:
-    """Load the program and run the tests; what the outcome is, as far as the sample lived to its end."""
-    try:
-        state, found = session.load(tests.prelude, program, tests.asked)
-        if state == "not compiled":
-            return {"outcome": "syntax_error", "detail": session.said}
-        if state != "loaded":
-            return {"outcome": of_error(session.said), "detail": session.said}
-        if lacking := tests.lacking(found):
-            return {"outcome": "error", "detail": f"the program does not define {lacking}"}
-        signal.setitimer(signal.ITIMER_PROF, TESTS_SECONDS)
-        tests.run(found, held)
-    except remote.SampleEnded:
-        return {"outcome": "error", "detail": session.said}
-    except TestsOverrun:
-        return {"outcome": "timeout", "detail": "the tests took too long over what the program returned"}
-    except BaseException as error:
-        return of_exception(error, session) | {"first_failing": tests.first_failing(error)}
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-    return {"outcome": "passed"}
-
-
-def of_exception(error: BaseException, session: remote.Session) -> dict[str, Any]:
-    """The outcome of an error that ended the tests: the sample's own, a failed assertion, or something else."""
-    if error is session.raised:
-        return {"outcome": of_error(session.said), "detail": session.said}
-    detail = " ".join(f"{type(error).__name__}: {error}".split())[:DETAIL_CHARS]
-    if isinstance(error, remote.CannotCrossError):
-        return {"outcome": "error", "detail": detail, "cannot cross": True}
-    return {"outcome": "failed" if isinstance(error, AssertionError) else "error", "detail": detail}
-
-
-def of_error(said: str) -> str:
-    """The outcome for an error that the sample reports of itself."""
-    return "out_of_memory" if said.startswith("MemoryError") else "error"
-
-
 def main(settings: dict[str, Any]) -> NoReturn:
     """Serve jobs until the judge closes standard input."""
     jobs, answers = sys.stdin.buffer, sys.stdout.buffer
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    signal.signal(signal.SIGPROF, _overrun)
+    watch_tests()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if settings["core"] is not None:
         os.sched_setaffinity(0, {settings["core"]})
@@ -230,14 +173,10 @@ def main(settings: dict[str, Any]) -> NoReturn:
             else:
                 _answer(answers, tester.judge(*rest))
     finally:
-        tester.host.close()
+        tester.close()
         with contextlib.suppress(OSError):
             os.rmdir(settings["base"])
         os._exit(0)
-
-
-def _overrun(_number: int, _frame: object) -> NoReturn:
-    raise TestsOverrun
 
 
 def _answer(answers: Any, message: dict[str, Any]) -> None:
