@@ -17,13 +17,12 @@ from typing import Any, NamedTuple
 
 TESTS_FILE = "<tests>"
 TICK = "__assertion_held__"
-#: modules that tests may use without importing them, as they could when they shared the program's namespace
-MODULES = frozenset(
-    """
-    array bisect cmath collections copy datetime decimal fractions functools heapq itertools json math operator random
-    re statistics string sys typing
-    """.split()  # noqa: SIM905 (one line per name would bury the code)
-)
+_MODULES = """
+    array bisect cmath collections copy datetime decimal fractions functools heapq itertools json math numpy operator
+    random re statistics string sys typing
+"""
+#: name -> module that tests may use without importing it, as they could when they shared the program's namespace
+MODULES = {name: name for name in _MODULES.split()} | {"np": "numpy"}
 
 
 class FunctionTests(NamedTuple):
@@ -70,7 +69,7 @@ class FunctionTests(NamedTuple):
         if self.setup is not None:
             exec(self.setup, space)
         for name in self.modules:
-            space[name] = importlib.import_module(name)
+            space[name] = importlib.import_module(MODULES[name])
         space |= found
         space[TICK] = held.add
         exec(self.code, space)
@@ -108,8 +107,8 @@ def prepare(tests: dict[str, Any]) -> FunctionTests:
     code = compile(ast.fix_missing_locations(tree), TESTS_FILE, "exec", dont_inherit=True)
     setup, helpers = _helpers(tests["prompt"])
     free = _names(code) - _defined(tree) - helpers - set(dir(builtins)) - {TICK, tests["entry_point"]}
-    modules = tuple(sorted(free & MODULES))
-    names = tuple(sorted(free - MODULES))
+    modules = tuple(sorted(free & MODULES.keys()))
+    names = tuple(sorted(free - MODULES.keys()))
     return FunctionTests(setup, code, tests["entry_point"], call_check, names, modules, lines)
 
 

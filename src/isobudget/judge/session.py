@@ -70,7 +70,11 @@ def of_exception(error: BaseException, session: remote.Session) -> dict[str, Any
     """The outcome of an error that ended the tests: the sample's own, a failed assertion, or something else."""
     if error is session.raised:
         return {"outcome": of_error(session.said), "detail": session.said}
-    detail = " ".join(f"{type(error).__name__}: {error}".split())[:DETAIL_CHARS]
+    try:
+        detail = " ".join(f"{type(error).__name__}: {error}".split())[:DETAIL_CHARS]
+    except Exception:
+        # A message may hold a number that is too long to be written out.
+        detail = type(error).__name__
     if isinstance(error, remote.CannotCrossError):
         return {"outcome": "error", "detail": detail, "cannot cross": True}
     return {"outcome": "failed" if isinstance(error, AssertionError) else "error", "detail": detail}

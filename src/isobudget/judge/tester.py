@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from isobudget.judge import calls, functions, programs, remote, sample, wire
-from isobudget.judge.host import Host, ZygoteGoneError, ended
+from isobudget.judge.host import Host, ended
 from isobudget.judge.session import DETAIL_CHARS, SessionTests, run_tests, watch_tests
 from isobudget.judge.sharing import Sharing
 
@@ -70,8 +70,9 @@ class Tester:
         for _ in range(ATTEMPTS):
             try:
                 return self.judge_once(key, tests, program)
-            except ZygoteGoneError as error:
-                fault = str(error)
+            except Exception as error:
+                # Whatever this is, it is not the sample's verdict.
+                fault = f"{type(error).__name__}: {error}"
                 self.close()
                 self.host = Host(self.settings)
         return {"outcome": "invalid", "detail": fault[:DETAIL_CHARS]}
@@ -158,6 +159,7 @@ def main(settings: dict[str, Any]) -> NoReturn:
     jobs, answers = sys.stdin.buffer, sys.stdout.buffer
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     watch_tests()
+    sys.path += settings["packages"]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if settings["core"] is not None:
         os.sched_setaffinity(0, {settings["core"]})

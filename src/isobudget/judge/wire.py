@@ -17,6 +17,7 @@ import collections.abc
 import importlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -336,7 +337,9 @@ def _type(name: str) -> type:
 def _numpy_value(dtype: str, value: Any, *, scalar: bool) -> Any:
     import numpy as np
 
-    array = np.array(value, dtype=np.dtype(str(dtype)))
+    if re.fullmatch(r"[<>|=]?[biufcSU]\d{1,4}", dtype) is None:
+        raise WireError(f"the array type {dtype[:40]!r}")
+    array = np.array(value, dtype=np.dtype(dtype))
     return array[()] if scalar else array
 
 
