@@ -1,9 +1,9 @@
 """Fetching model weights and making sure that they are the right ones.
 
-A file is joined aside from its parts, its sha256 is compared with the catalog's, and only then it gets its name. Parts are
-kept until the file is whole, so a fetch that was stopped goes on where it was. A sidecar (``FILE.sha256``) remembers the
-checksum with size and time of the file, so a gigabyte is hashed once and not at every start; it is hashed again whenever
-size or time differ.
+A file is joined aside from its parts, its sha256 is compared with the catalog's, and only then it gets its name.
+Parts are kept until the file is whole, so a fetch that was stopped goes on where it was. A sidecar (``FILE.sha256``)
+remembers the checksum with size and time of the file, so a gigabyte is hashed once and not at every start; it is
+hashed again whenever size or time differ.
 """
 
 from __future__ import annotations

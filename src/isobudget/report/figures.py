@@ -1,0 +1,294 @@
+"""The paper's three-panel figures: success against samples, flops and seconds per problem, one line a model.
+
+As in the paper's figures 2 to 6, x runs in powers of two and a star marks the greedy output. Beyond the paper, a band
+shows the interval over problems, and the part of a line that hangs on more than half of the recorded samples is dashed.
+Colours are those of Okabe and Ito, which colour-blind readers can tell apart; every model has its own marker too.
+
+Matplotlib is used through its objects, without pyplot and its global state. Names are drawn as plain text, whatever
+they hold.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.costs.cost import Unit
+from isobudget.curves import TESTS, Comparison, Curve
+from isobudget.errors import MissingExtraError
+from isobudget.report.html import printable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from isobudget.report.gather import Greedy
+
+INK, RULE, PAPER = "#1b1f24", "#d9dde2", "#ffffff"
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1.0, ""))
+#: points of a line that are drawn, so that a curve of thousands of samples stays small
+_MOST_POINTS = 160
+_MOST_TICKS = 8
+_MOST_CHARACTERS, _LEGEND_CHARACTERS = 40, 105
+
+_SETTINGS: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "text.color": INK,
+    "text.usetex": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "svg.fonttype": "path",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure as files hold it."""
+
+    svg: bytes
+    png: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """What x means: the comparison to take curves from, and its unit, or None for the number of samples."""
+
+    comparison: Comparison
+    unit: Unit | None
+    scale: float
+    label: str
+
+    def cost(self, curve: Curve) -> NDArray[np.float64]:
+        values = curve.k if self.unit is None else curve.cost / self.scale
+        return np.asarray(values, dtype=np.float64)
+
+    def greedy(self, greedy: Greedy) -> float:
+        return 1.0 if self.unit is None else greedy.cost[self.unit] / self.scale
+
+
+def require_matplotlib() -> None:
+    """Make sure that figures can be drawn.
+
+    Raises:
+        MissingExtraError: Matplotlib is not installed.
+    """
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("Drawing the report's figures", "report") from None
+
+
+def draw(
+    comparisons: Mapping[Unit, Comparison],
+    greedy: Mapping[str, Greedy],
+    models: Sequence[str],
+    title: str,
+    *,
+    stacked: bool = False,
+    name: str = "figure",
+) -> Picture:
+    """Draw one figure: a panel for samples and one for each unit.
+
+    Args:
+        comparisons: of the same models and problems, one a unit, at least one.
+        greedy: greedy outputs by model, drawn as stars.
+        models: all models of the run, in the order that decides colours and markers.
+        title: above the panels.
+        stacked: panels below each other, for narrow pages, instead of side by side.
+        name: makes the ids inside the SVG differ from those of other figures.
+
+    Raises:
+        MissingExtraError: Matplotlib is not installed.
+    """
+    require_matplotlib()
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    with warnings.catch_warnings(), mpl.rc_context(rc=_SETTINGS | {"svg.hashsalt": name}):
+        # a name may hold characters that the font lacks; a box stands for them
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
+        figure = _figure(comparisons, greedy, models, title, stacked)
+        FigureCanvasAgg(figure)
+        return Picture(_saved(figure, "svg", metadata={"Date": None}), _saved(figure, "png", dpi=160))
+
+
+def _saved(figure: Figure, kind: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    figure.savefig(out, format=kind, facecolor=PAPER, **options)
+    return out.getvalue()
+
+
+def _figure(
+    comparisons: Mapping[Unit, Comparison],
+    greedy: Mapping[str, Greedy],
+    models: Sequence[str],
+    title: str,
+    stacked: bool,
+) -> Figure:
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    axes = list(_axes(comparisons))
+    rows, columns = (len(axes), 1) if stacked else (1, len(axes))
+    size = (4.4, 0.9 + 3.1 * rows) if stacked else (3.75 * columns, 4.0)
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
+    panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+    for panel, axis in zip(panels, axes, strict=True):
+        _panel(panel, axis, greedy, models)
+    for panel in panels if stacked else panels[:1]:
+        panel.set_ylabel(_y_label(axes[0].comparison.curves[0].selection))
+    panels[0].set_ylim(*_y_limits(axes[0].comparison, greedy))
+    figure.suptitle(_short(title, 90 if not stacked else 48), parse_math=False, fontsize=11, fontweight="bold")
+    _legend(figure, axes[0].comparison, greedy, models, 46 if stacked else _LEGEND_CHARACTERS)
+    return figure
+
+
+def _axes(comparisons: Mapping[Unit, Comparison]) -> Iterator[_Axis]:
+    first = next(iter(comparisons.values()))
+    yield _Axis(first, None, 1.0, "samples of each problem (k)")
+    for unit, comparison in comparisons.items():
+        costs = [cost for curve in comparison.curves for cost in (curve.cost[0], curve.cost[-1])]
+        middle = math.sqrt(min(costs) * max(costs))
+        scale, prefix = next((s, p) for s, p in _PREFIXES if middle >= s or s == 1) if unit is Unit.FLOPS else (1.0, "")
+        yield _Axis(comparison, unit, scale, f"{prefix}{unit} per problem")
+
+
+def _y_label(selection: str) -> str:
+    return "problems solved: pass@k, %" if selection == TESTS else "problems solved: rank-score@k, %"
+
+
+def _panel(panel: Axes, axis: _Axis, greedy: Mapping[str, Greedy], models: Sequence[str]) -> None:
+    reach: list[float] = []
+    for curve in axis.comparison.curves:
+        x = axis.cost(curve)
+        reach += [x[0], x[-1]]
+        _line(panel, curve, x, *_style(curve.model, models))
+    for curve in axis.comparison.curves:
+        if curve.model in greedy:
+            star = greedy[curve.model]
+            colour, _ = _style(curve.model, models)
+            reach.append(axis.greedy(star))
+            panel.plot(reach[-1], 100 * star.success, **_star(colour))
+    panel.set_xscale("log", base=2)
+    _x_ticks(panel, min(reach), max(reach))
+    panel.set_xlabel(axis.label)
+    panel.grid(True, color=RULE, linewidth=0.6)
+    panel.set_axisbelow(True)
+    panel.tick_params(length=3, labelleft=True)
+    for side in ("top", "right"):
+        panel.spines[side].set_visible(False)
+
+
+def _line(panel: Axes, curve: Curve, x: NDArray[np.float64], colour: str, marker: str) -> None:
+    """Band, line (dashed beyond the trusted k) and a marker at each power of two, hollow beyond the trusted k."""
+    at = _thinned(curve.k_max, curve.trusted_k)
+    solid, dashed = at[at < curve.trusted_k], at[at >= curve.trusted_k - 1]
+    success = 100 * curve.success
+    panel.fill_between(x[at], 100 * curve.low[at], 100 * curve.high[at], color=colour, alpha=0.13, linewidth=0)
+    panel.plot(x[solid], success[solid], color=colour, linewidth=1.7)
+    panel.plot(x[dashed], success[dashed], color=colour, linewidth=1.3, linestyle=(0, (3, 2)))
+    powers = 2 ** np.arange(int(math.log2(curve.k_max)) + 1) - 1
+    for chosen, face in ((powers[powers < curve.trusted_k], colour), (powers[powers >= curve.trusted_k], PAPER)):
+        panel.plot(
+            x[chosen],
+            success[chosen],
+            linestyle="none",
+            marker=marker,
+            markersize=4.8,
+            markeredgewidth=1.2,
+            color=colour,
+            markerfacecolor=face,
+        )
+
+
+def _thinned(k_max: int, trusted: int) -> NDArray[np.int64]:
+    """Places of at most about `_MOST_POINTS` points, evenly on a log axis, with both ends and the trusted k."""
+    if k_max <= _MOST_POINTS:
+        return np.arange(k_max)
+    spaced = np.geomspace(1, k_max, _MOST_POINTS).round().astype(np.int64)
+    return np.unique(np.concatenate([spaced, [1, trusted, k_max]])) - 1
+
+
+def _star(colour: str) -> dict[str, Any]:
+    return {
+        "marker": "*",
+        "markersize": 12.5,
+        "color": colour,
+        "markeredgecolor": INK,
+        "markeredgewidth": 0.7,
+        "linestyle": "none",
+        "zorder": 5,
+        "clip_on": False,
+    }
+
+
+def _x_ticks(panel: Axes, low: float, high: float) -> None:
+    """Ticks at powers of two, few enough to be read."""
+    low, high = low / 1.25, high * 1.25
+    if high < 4 * low:
+        low, high = low / 2, high * 2
+    powers = range(math.ceil(math.log2(low)), math.floor(math.log2(high)) + 1)
+    step = max(1, math.ceil(len(powers) / _MOST_TICKS))
+    ticks = [2.0**power for power in powers if power % step == 0]
+    panel.set_xlim(low, high)
+    panel.set_xticks(ticks, [f"{tick:,.0f}" if tick >= 1 else f"{tick:.3g}" for tick in ticks])
+    panel.minorticks_off()
+
+
+def _y_limits(comparison: Comparison, greedy: Mapping[str, Greedy]) -> tuple[float, float]:
+    """In percent, on tens, with everything that is drawn inside."""
+    values = [value for curve in comparison.curves for part in (curve.low, curve.high, curve.success) for value in part]
+    values += [star.success for star in greedy.values()]
+    known = [100 * value for value in values if not math.isnan(value)]
+    low, high = 10 * math.floor(min(known) / 10), 10 * math.ceil(max(known) / 10)
+    return max(0, low - (10 if low == high else 0)), min(102, high + 2)
+
+
+def _legend(
+    figure: Figure, comparison: Comparison, greedy: Mapping[str, Greedy], models: Sequence[str], width: int
+) -> None:
+    from matplotlib.lines import Line2D
+
+    entries: list[tuple[Any, str]] = []
+    for curve in comparison.curves:
+        colour, marker = _style(curve.model, models)
+        name = f"{_short(curve.model, _MOST_CHARACTERS)} (n = {curve.k_max:,})"
+        entries.append((Line2D([], [], color=colour, marker=marker, markersize=5, linewidth=1.7), name))
+    if any(curve.model in greedy for curve in comparison.curves):
+        entries.append((Line2D([], [], **_star(PAPER)), "greedy output"))
+    if any(curve.k_max > curve.trusted_k for curve in comparison.curves):
+        dashes = Line2D([], [], color=INK, linewidth=1.3, linestyle=(0, (3, 2)))
+        entries.append((dashes, "k above n/2: less certain"))
+    widest = max(len(label) for _, label in entries) + 6
+    columns = max(1, min(len(entries), width // widest))
+    handles = [handle for handle, _ in entries]
+    legend = figure.legend(handles, [" "] * len(handles), loc="outside lower center", ncols=columns, frameon=False)
+    # Set afterwards: a legend takes a label that begins with an underscore for "do not show".
+    for text, (_, label) in zip(legend.get_texts(), entries, strict=True):
+        text.set_parse_math(False)
+        text.set_text(label)
+
+
+def _style(model: str, models: Sequence[str]) -> tuple[str, str]:
+    """Colour and marker; the pair repeats only after 42 models."""
+    place = list(models).index(model)
+    return COLOURS[place % len(COLOURS)], _MARKERS[place % len(_MARKERS)]
+
+
+def _short(text: str, most: int) -> str:
+    text = printable(text)
+    return text if len(text) <= most else f"{text[: most - 3]}..."
