@@ -156,9 +156,8 @@ def main() -> None:
         cells = [{key: None if value != value else value for key, value in asdict(row).items()} for row in rows]
         print(json.dumps(cells, indent=1))
         return
-    print(
-        f"{'interval':16}{'population':22}{'problems':>9}{'k':>5}{'truth %':>9}{'deciding':>9}{'held %':>8}{'plain %':>8}"
-    )
+    head = f"{'interval':16}{'population':19}{'problems':>9}{'k':>5}{'truth %':>9}"
+    print(head + f"{'deciding':>9}{'held %':>8}{'plain %':>8}")
     for row in rows:
         plain = "" if math.isnan(row.plain) else f"{row.plain:8.1f}"
         head = f"{row.what:16}{row.population:19}{row.problems:9}{row.k:5}"

@@ -22,7 +22,7 @@ each_problem = pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: 
 # Plausible wrong bodies, as a model or a hurried person writes them.
 WRONG = {
     "double_larger": ["return 2 * min(a, b)", "return max(a, b) * max(a, b)", "return a * 2 + b", "return 2 * b"],
-    "minutes_left": ["return total - done", "return abs(total - done)", "return min(total, done)"],
+    "age_in_year": ["return year - birth_year", "return abs(year - birth_year)", "return max(0, birth_year - year)"],
     "is_freezing": ["return temperature <= 0", "return temperature < 32", "return temperature < 1"],
     "words_with_z": [
         "return [w for w in words if w == 'z']",
@@ -30,10 +30,16 @@ WRONG = {
         "return list({w: 0 for w in words if 'z' in w})",
         "return [w for w in words if 'z' in w or 's' in w]",
     ],
-    "affordable": [
-        "return [p for p in prices if p < money]",
-        "return sorted(p for p in prices if p <= money)",
-        "return [p for p in prices if p <= 10]",
+    "square_areas": [
+        "return [2 * s for s in sides]",
+        "return [4 * s for s in sides]",
+        "return sum(s * s for s in sides)",
+    ],
+    "even_houses": [
+        "return [n for n in numbers if n % 2]",
+        "return sorted(n for n in numbers if n % 2 == 0)",
+        "return [n for n in numbers if n % 2 == 0 and n > 0]",
+        "return [n for n in range(1, 11) if n % 2 == 0]",
     ],
     "join_initials": ["return '.'.join(n[0].upper() for n in names)", "return ''.join(n[0] + '.' for n in names)"],
     "final_height": [

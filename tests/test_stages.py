@@ -32,8 +32,9 @@ TASKS = {"p/0": "x + 1", "p/1": "x * 2", "p/2": "x - 1"}
 
 
 @pytest.fixture
-def study_text(tmp_path: Path) -> str:
+def study_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A study of three problems and two tiny model files (headers only, since the fake generates)."""
+    monkeypatch.setenv("ISOBUDGET_MODELS", str(tmp_path / "models"))
     lines = [
         {
             "task_id": task,

@@ -84,7 +84,7 @@ def test_the_wrong_file_never_gets_the_name(entry: ModelEntry, tmp_path: Path) -
     wrong = replace(entry, sha256="0" * 64)
     with pytest.raises(ModelError, match="expected 000000000000"):
         fetch_weights(wrong)
-    assert [path.name for path in (tmp_path / "models").iterdir() if not path.name.startswith(".")] == []
+    assert not [path for path in (tmp_path / "models").rglob("*") if path.is_file() and not path.name.endswith(".lock")]
 
 
 def test_a_member_that_is_not_there_is_named(entry: ModelEntry) -> None:
@@ -111,17 +111,26 @@ def test_a_file_that_changed_is_hashed_again(entry: ModelEntry) -> None:
         fetch_weights(entry)
 
 
-def test_the_sidecar_is_believed_only_for_the_same_file(tmp_path: Path) -> None:
+def test_a_remembered_checksum_is_believed_only_for_the_same_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ISOBUDGET_MODELS", str(tmp_path / "models"))
     path = tmp_path / "a.gguf"
     path.write_bytes(b"one")
     first = file_sha256(path)
-    (tmp_path / "a.gguf.sha256").write_text('{"sha256": "lie", "bytes": 99, "mtime_ns": 0}')
-    assert file_sha256(path) == first == hashlib.sha256(b"one").hexdigest()
-    (tmp_path / "a.gguf.sha256").write_text("not json")
-    assert file_sha256(path) == first
+    assert first == hashlib.sha256(b"one").hexdigest()
+    (note,) = (tmp_path / "models" / "checksums").iterdir()
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.gguf", "models"]
+    note.write_text(note.read_text().replace(first, "remembered"))
+    assert file_sha256(path) == "remembered"
+    path.write_bytes(b"two")
+    assert file_sha256(path) == hashlib.sha256(b"two").hexdigest()
+    note.write_text("not json")
+    assert file_sha256(path) == hashlib.sha256(b"two").hexdigest()
 
 
-def test_a_path_is_used_where_it_lies(tmp_path: Path) -> None:
+def test_a_path_is_used_where_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISOBUDGET_MODELS", str(tmp_path / "models"))
     path = tmp_path / "mine.gguf"
     entry = ModelEntry("mine", "mine", "mine.gguf", (PathSource(path),))
     with pytest.raises(ModelError, match="no such file"):

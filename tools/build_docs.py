@@ -45,8 +45,7 @@ def members(cls: type) -> list[str]:
     for name, member in vars(cls).items():
         if name.startswith("_") or not (inspect.isfunction(member) or isinstance(member, property | classmethod)):
             continue
-        inner = member.__func__ if isinstance(member, classmethod) else member
-        shown = name if isinstance(member, property) else f"{name}{inspect.signature(inner)}"
+        shown = name if isinstance(member, property) else f"{name}{inspect.signature(getattr(cls, name))}"
         lines += [
             f"- **`{shown}`**",
             "",

@@ -25,12 +25,12 @@ def generate(
 
     Example: `isobudget generate humaneval --model smollm2-135m -n 10 --problems 20 --out runs/he`
     """
-    from isobudget.cli.show import TerminalProgress, print_json
+    from isobudget.cli.show import TerminalProgress, interruptible, print_json
     from isobudget.stages.generate import generate as draw
     from isobudget.study import load_study
 
     plan = load_study(study, models=model, n=n, problems=problems)
-    with TerminalProgress() as progress:
+    with interruptible(), TerminalProgress() as progress:
         run, done = draw(plan, out, progress)
     if as_json:
         print_json(generated_dict(run, done))

@@ -11,7 +11,7 @@ from isobudget.cli.options import JsonOption
 if TYPE_CHECKING:
     from isobudget.backends.catalog import ModelEntry
 
-app = typer.Typer(help="The models known by name: list them, fetch their weights.", invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True, rich_markup_mode="markdown")
 
 
 def register(parent: typer.Typer) -> None:
@@ -21,9 +21,9 @@ def register(parent: typer.Typer) -> None:
 
 @app.callback()
 def models(context: typer.Context, as_json: JsonOption = False) -> None:
-    """List the models known by name; see `isobudget models fetch --help` for getting their weights.
+    """List the models known by name; `isobudget models fetch` gets their weights.
 
-    Example: `isobudget models`
+    Example: `isobudget models --json`
     """
     if context.invoked_subcommand is not None:
         return

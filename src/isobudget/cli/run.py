@@ -26,14 +26,14 @@ def run(
     Examples: `isobudget run quickstart`, or
     `isobudget run humaneval --model smollm2-135m -n 10 --problems 20 --out runs/he`
     """
-    from isobudget.cli.show import TerminalProgress, print_json
+    from isobudget.cli.show import TerminalProgress, interruptible, print_json
     from isobudget.report import build_report, print_report
     from isobudget.stages.generate import generate
     from isobudget.stages.judging import judge_run
     from isobudget.study import load_study
 
     plan = load_study(study, models=model, n=n, problems=problems)
-    with TerminalProgress() as progress:
+    with interruptible(), TerminalProgress() as progress:
         made, done = generate(plan, out, progress)
         judge_run(made, limits=plan.judge.limits(), workers=plan.judge.workers, unsafe=unsafe, progress=progress)
     report = build_report(made)

@@ -5,9 +5,12 @@ Progress and notes go to stderr, results to stdout, so that ``--json`` can be pi
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -100,6 +103,17 @@ def _make_bars() -> Progress:
         TimeRemainingColumn(),
         console=Console(stderr=True),
     )
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C ends the command with one message; by then everything that came back is recorded."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("\nstopped. What was done is recorded; the same command goes on from there.", file=sys.stderr, flush=True)
+        # the engine's threads may be in the middle of a long answer that nobody waits for any more
+        os._exit(130)
 
 
 def print_json(value: Any) -> None:

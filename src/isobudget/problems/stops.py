@@ -1,4 +1,4 @@
-"""Where a completion of a function ends: before the first line that begins at column 0 with a letter, quotes or the like.
+"""Where a completion of a function ends: before the first line that begins at column 0 with a letter, quotes and such.
 
 Such a line cannot belong to the body, with two rare exceptions: inside brackets or a string that span lines, and a
 comment, which Python accepts at any column. What is lost is code behind the body that the body needs, such as a helper

@@ -17,8 +17,8 @@ from isobudget.curves import Bootstrap, Comparison, winner_sentence
 from isobudget.errors import RunError
 from isobudget.records.run import Run, load_run
 from isobudget.records.storage import make_folder, write_whole
-from isobudget.report.figures import draw, require_matplotlib
-from isobudget.report.gather import BenchmarkSummary, summarize
+from isobudget.report.figures import Drawing, draw, require_matplotlib
+from isobudget.report.gather import BenchmarkSummary, summarize, verdict_counts
 from isobudget.report.page import BenchmarkFigures, FigurePair, page
 from isobudget.report.record import report_dict
 from isobudget.stages.evaluate import benchmarks_of
@@ -75,13 +75,25 @@ def build_report(
     names = benchmarks_of(run)
     if not names:
         raise RunError(f"{run.path}: this run states no benchmark; there is nothing to report")
+    left_out = _not_judged(run, names)
+    make_folder(folder)  # a folder that cannot be made is better known before the work than after it
     progress.start("report", _STEPS_PER_BENCHMARK * len(names))
     shown: list[tuple[BenchmarkSummary, BenchmarkFigures]] = []
     for name, stem in zip(names, file_stems(names), strict=True):
+        if name in left_out:
+            continue
         summary = summarize(run, name, units, bootstrap)
         progress.advance("report", 1)
         shown.append((summary, _figures(summary, stem, list(run.facts["models"]), progress)))
-    return _write(folder, run, shown)
+    return _write(folder, run, shown, left_out)
+
+
+def _not_judged(run: Run, names: Sequence[str]) -> list[str]:
+    """The benchmarks of which nothing is judged yet; a `RunError` if that is all of them."""
+    found = [name for name in names if not any(row.judged for row in verdict_counts(run, name))]
+    if len(found) == len(names):
+        raise RunError(f"{run.path}: nothing is judged yet; judge its samples with: isobudget judge {run.path}")
+    return found
 
 
 def file_stems(names: Sequence[str]) -> list[str]:
@@ -121,27 +133,26 @@ def _figure(
 ) -> FigurePair:
     what = f"{summary.name}, {len(summary.first.curves[0].task_ids):,} problems"
     file = f"{stem}-{kind.name}"
-    wide, narrow = (
-        draw(comparisons, summary.greedy, models, f"{what}: {kind.title}", stacked=stacked, name=file)
-        for stacked in (False, True)
-    )
+    drawn = Drawing(comparisons, summary.greedy, tuple(models), f"{what}: {kind.title}")
+    wide = draw(drawn, name=file)
+    narrow = draw(drawn, stacked=True, formats=("svg",), name=file)
     stars = " Stars: one greedy output." if summary.greedy else ""
     axes = ", ".join(["samples", *(f"{unit} per problem" for unit in comparisons)])
     caption = (
         f"{what}: share solved ({kind.meaning}) against {axes}; x in powers of two. "
         f"Bands: {summary.first.bootstrap.level:.0%} intervals over problems.{stars} Dashed: k above half the samples."
     )
-    return FigurePair(file, wide, narrow, caption)
+    return FigurePair(file, caption, wide["svg"], wide["png"], narrow["svg"])
 
 
-def _write(folder: Path, run: Run, shown: Sequence[tuple[BenchmarkSummary, BenchmarkFigures]]) -> Report:
+def _write(
+    folder: Path, run: Run, shown: Sequence[tuple[BenchmarkSummary, BenchmarkFigures]], left_out: Sequence[str]
+) -> Report:
     pairs = [pair for _, drawn in shown for pair in (drawn.tests, drawn.likelihood) if pair is not None]
-    contents = {f"{pair.name}.svg": pair.wide.svg for pair in pairs}
-    contents |= {f"{pair.name}.png": pair.wide.png for pair in pairs}
+    contents = {f"{pair.name}.svg": pair.svg for pair in pairs} | {f"{pair.name}.png": pair.png for pair in pairs}
     summaries = tuple(summary for summary, _ in shown)
-    record = json.dumps(report_dict(run.facts, summaries), indent=1, allow_nan=False)
-    html = page(run.facts, shown)
-    make_folder(folder)
+    record = json.dumps(report_dict(run.facts, summaries), allow_nan=False)
+    html = page(run.facts, shown, left_out)
     for name, data in contents.items():
         write_whole(folder / name, data)
     write_whole(folder / "report.json", record.encode())

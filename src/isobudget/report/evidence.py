@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from isobudget.curves import Comparison
 from isobudget.curves.sentence import with_unit
 from isobudget.judge.verdict import Outcome
 from isobudget.report.gather import BenchmarkSummary, VerdictCounts
 from isobudget.report.html import Cell, Html, join, listing, table, tag
+from isobudget.stages.evaluate import ModelSamples
 
 #: more problems than this are folded away
 _MANY_PROBLEMS = 40
@@ -18,23 +20,30 @@ _MANY_PROBLEMS = 40
 def problems(summary: BenchmarkSummary) -> Html:
     """Passed and drawn samples of every problem by every model: which problems divide the models."""
     task_ids = summary.first.curves[0].task_ids
-    models = [curve.model for curve in summary.first.curves]
-    rows = (_problem_row(summary, models, place, task_id) for place, task_id in enumerate(task_ids))
+    models = {one.model: one.only(task_ids) for one in summary.samples}
+    rows = [_problem_row(summary, models, place, task_id) for place, task_id in enumerate(task_ids)]
     star = " A star: the greedy output passed." if summary.greedy else ""
-    caption = f"Samples that passed, of those judged, for each of {len(task_ids):,} problems.{star}"
-    whole = table(caption, ["Problem", *models, "Solved by"], rows)
-    if len(task_ids) <= _MANY_PROBLEMS:
-        return whole
-    return tag("details", tag("summary", f"All {len(task_ids):,} problems"), whole)
+    note = f"Shaded by the share that passed.{star}"
+    whole = table("Samples that passed, of those judged", ["Problem", *models, "Solved by"], rows, note)
+    if len(task_ids) > _MANY_PROBLEMS:
+        whole = tag("details", tag("summary", f"All {len(task_ids):,} problems"), whole)
+    return join([tag("p", _division(rows)), whole])
 
 
-def _problem_row(summary: BenchmarkSummary, models: Sequence[str], place: int, task_id: str) -> list[str | Cell]:
+def _division(rows: Sequence[Sequence[str | Cell]]) -> str:
+    """How many problems are solved by which models, from the last cell of each row."""
+    counted = Counter(last.text for *_, last in rows if isinstance(last, Cell))
+    return "Solved by " + "; ".join(f"{by}: {count:,}" for by, count in counted.most_common()) + "."
+
+
+def _problem_row(
+    summary: BenchmarkSummary, models: Mapping[str, ModelSamples], place: int, task_id: str
+) -> list[str | Cell]:
     cells, solved = [], []
-    for model in models:
-        samples = next(one for one in summary.samples if one.model == model)
-        problem = samples.problems[samples.task_ids.index(task_id)]
-        c, n = int(problem.passed.sum()), len(problem.passed)
-        star = " ★" if model in summary.greedy and summary.greedy[model].passed[place] else ""
+    for model, samples in models.items():
+        passed = samples.problems[place].passed
+        c, n = int(passed.sum()), len(passed)
+        star = "\u00a0★" if model in summary.greedy and summary.greedy[model].passed[place] else ""
         cells.append(Cell(f"{c:,}/{n:,}{star}", kind=f"pass-{math.ceil(4 * c / n)}"))
         solved += [model] if c else []
     everyone = "all models" if len(models) > 1 else "it"
@@ -46,9 +55,9 @@ def outcomes(summary: BenchmarkSummary) -> Html:
     """What the judge said of each model's samples, and how far its verdicts can be trusted."""
     shown = [one for one in Outcome if one is Outcome.PASSED or any(row.outcomes[one] for row in summary.verdicts)]
     columns = ["Model", "Samples", "Judged", *(one.value.replace("_", " ") for one in shown), "Cut off"]
-    caption = "What the judge said, greedy outputs included. Cut off: ended at the token limit, whatever the verdict."
+    note = f"Cut off: ended at the token limit, whatever the verdict. {_trust(summary.verdicts)}"
     rows = (_outcome_row(row, shown) for row in summary.verdicts)
-    return join([table(caption, columns, rows), tag("p", _trust(summary.verdicts), class_="note")])
+    return table("What became of the samples, greedy outputs included", columns, rows, note)
 
 
 def _outcome_row(row: VerdictCounts, shown: Sequence[Outcome]) -> list[str | Cell]:
@@ -83,7 +92,7 @@ def costs(summary: BenchmarkSummary) -> Html:
         prices = [_price(summary.by_tests[unit], curve.label) for unit in units]
         rows.append([curve.model, f"{prompt:.0f}", f"{tokens:.0f}", *prices])
     columns = ["Model", "Prompt tokens", "Completion tokens", *(f"One sample, {unit}" for unit in units)]
-    caption = "What a sample costs: means over problems. What samples of one problem share is charged once."
+    caption = "Cost of a sample, on average over problems"
     sources = [
         (f"{curve.model}, {unit}", curve.price.source) for unit in units for curve in summary.by_tests[unit].curves
     ]

@@ -37,7 +37,8 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1.0, ""))
 #: points of a line that are drawn, so that a curve of thousands of samples stays small
 _MOST_POINTS = 160
-_MOST_TICKS = 8
+#: letters that fit below one panel, two of them between labels
+_TICK_CHARACTERS = 42
 _MOST_CHARACTERS, _LEGEND_CHARACTERS = 40, 105
 
 _SETTINGS: dict[Any, Any] = {
@@ -55,11 +56,30 @@ _SETTINGS: dict[Any, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A figure as files hold it."""
+class Drawing:
+    """What a figure shows.
 
-    svg: bytes
-    png: bytes
+    Attributes:
+        comparisons: of the same models and problems, one a unit, at least one.
+        greedy: greedy outputs by model, drawn as stars.
+        models: all models of the run, in the order that decides colours and markers.
+        title: above the panels.
+    """
+
+    comparisons: Mapping[Unit, Comparison]
+    greedy: Mapping[str, Greedy]
+    models: tuple[str, ...]
+    title: str
+
+    @property
+    def curves(self) -> tuple[Curve, ...]:
+        """The curves in the first unit; they stand for what does not depend on the unit."""
+        return next(iter(self.comparisons.values())).curves
+
+    def style(self, model: str) -> tuple[str, str]:
+        """Colour and marker of a model; the pair repeats only after 42 models."""
+        place = self.models.index(model)
+        return COLOURS[place % len(COLOURS)], _MARKERS[place % len(_MARKERS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +112,18 @@ def require_matplotlib() -> None:
 
 
 def draw(
-    comparisons: Mapping[Unit, Comparison],
-    greedy: Mapping[str, Greedy],
-    models: Sequence[str],
-    title: str,
-    *,
-    stacked: bool = False,
-    name: str = "figure",
-) -> Picture:
+    drawing: Drawing, *, stacked: bool = False, formats: Sequence[str] = ("svg", "png"), name: str = "figure"
+) -> dict[str, bytes]:
     """Draw one figure: a panel for samples and one for each unit.
 
     Args:
-        comparisons: of the same models and problems, one a unit, at least one.
-        greedy: greedy outputs by model, drawn as stars.
-        models: all models of the run, in the order that decides colours and markers.
-        title: above the panels.
+        drawing: what it shows.
         stacked: panels below each other, for narrow pages, instead of side by side.
+        formats: `svg`, `png` or both.
         name: makes the ids inside the SVG differ from those of other figures.
+
+    Returns:
+        The files' contents, by format.
 
     Raises:
         MissingExtraError: Matplotlib is not installed.
@@ -121,39 +136,36 @@ def draw(
         # a name may hold characters that the font lacks; a box stands for them
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
-        figure = _figure(comparisons, greedy, models, title, stacked)
+        figure = _figure(drawing, stacked)
         FigureCanvasAgg(figure)
-        return Picture(_saved(figure, "svg", metadata={"Date": None}), _saved(figure, "png", dpi=160))
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # one layout serves every format
+        return {kind: _saved(figure, kind) for kind in formats}
 
 
-def _saved(figure: Figure, kind: str, **options: Any) -> bytes:
+def _saved(figure: Figure, kind: str) -> bytes:
     out = io.BytesIO()
-    figure.savefig(out, format=kind, facecolor=PAPER, **options)
+    figure.savefig(out, format=kind, facecolor=PAPER, dpi=160, metadata={"Date": None} if kind == "svg" else None)
     return out.getvalue()
 
 
-def _figure(
-    comparisons: Mapping[Unit, Comparison],
-    greedy: Mapping[str, Greedy],
-    models: Sequence[str],
-    title: str,
-    stacked: bool,
-) -> Figure:
+def _figure(drawing: Drawing, stacked: bool) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    axes = list(_axes(comparisons))
+    axes = list(_axes(drawing.comparisons))
     rows, columns = (len(axes), 1) if stacked else (1, len(axes))
     size = (4.4, 0.9 + 3.1 * rows) if stacked else (3.75 * columns, 4.0)
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     for panel, axis in zip(panels, axes, strict=True):
-        _panel(panel, axis, greedy, models)
+        _panel(panel, axis, drawing)
     for panel in panels if stacked else panels[:1]:
-        panel.set_ylabel(_y_label(axes[0].comparison.curves[0].selection))
-    panels[0].set_ylim(*_y_limits(axes[0].comparison, greedy))
-    figure.suptitle(_short(title, 90 if not stacked else 48), parse_math=False, fontsize=11, fontweight="bold")
-    _legend(figure, axes[0].comparison, greedy, models, 46 if stacked else _LEGEND_CHARACTERS)
+        panel.set_ylabel(_y_label(drawing.curves[0].selection))
+    panels[0].set_ylim(*_y_limits(drawing))
+    text, points = _short(drawing.title, 56 if stacked else 90), 9 if stacked else 11
+    figure.suptitle(text, parse_math=False, fontsize=points, fontweight="bold")
+    _legend(figure, drawing, 46 if stacked else _LEGEND_CHARACTERS)
     return figure
 
 
@@ -171,16 +183,16 @@ def _y_label(selection: str) -> str:
     return "problems solved: pass@k, %" if selection == TESTS else "problems solved: rank-score@k, %"
 
 
-def _panel(panel: Axes, axis: _Axis, greedy: Mapping[str, Greedy], models: Sequence[str]) -> None:
+def _panel(panel: Axes, axis: _Axis, drawing: Drawing) -> None:
     reach: list[float] = []
     for curve in axis.comparison.curves:
         x = axis.cost(curve)
         reach += [x[0], x[-1]]
-        _line(panel, curve, x, *_style(curve.model, models))
+        _line(panel, curve, x, *drawing.style(curve.model))
     for curve in axis.comparison.curves:
-        if curve.model in greedy:
-            star = greedy[curve.model]
-            colour, _ = _style(curve.model, models)
+        star = drawing.greedy.get(curve.model)
+        if star is not None:
+            colour, _ = drawing.style(curve.model)
             reach.append(axis.greedy(star))
             panel.plot(reach[-1], 100 * star.success, **_star(colour))
     panel.set_xscale("log", base=2)
@@ -242,35 +254,36 @@ def _x_ticks(panel: Axes, low: float, high: float) -> None:
     if high < 4 * low:
         low, high = low / 2, high * 2
     powers = range(math.ceil(math.log2(low)), math.floor(math.log2(high)) + 1)
-    step = max(1, math.ceil(len(powers) / _MOST_TICKS))
-    ticks = [2.0**power for power in powers if power % step == 0]
+    for step in range(1, len(powers) + 1):
+        ticks = [2.0**power for power in powers if power % step == 0]
+        labels = [f"{tick:,.0f}" if tick >= 1 else f"{tick:.3g}" for tick in ticks]
+        if sum(len(label) + 2 for label in labels) <= _TICK_CHARACTERS:
+            break
     panel.set_xlim(low, high)
-    panel.set_xticks(ticks, [f"{tick:,.0f}" if tick >= 1 else f"{tick:.3g}" for tick in ticks])
+    panel.set_xticks(ticks, labels)
     panel.minorticks_off()
 
 
-def _y_limits(comparison: Comparison, greedy: Mapping[str, Greedy]) -> tuple[float, float]:
+def _y_limits(drawing: Drawing) -> tuple[float, float]:
     """In percent, on tens, with everything that is drawn inside."""
-    values = [value for curve in comparison.curves for part in (curve.low, curve.high, curve.success) for value in part]
-    values += [star.success for star in greedy.values()]
+    values = [value for curve in drawing.curves for part in (curve.low, curve.high, curve.success) for value in part]
+    values += [star.success for star in drawing.greedy.values()]
     known = [100 * value for value in values if not math.isnan(value)]
     low, high = 10 * math.floor(min(known) / 10), 10 * math.ceil(max(known) / 10)
     return max(0, low - (10 if low == high else 0)), min(102, high + 2)
 
 
-def _legend(
-    figure: Figure, comparison: Comparison, greedy: Mapping[str, Greedy], models: Sequence[str], width: int
-) -> None:
+def _legend(figure: Figure, drawing: Drawing, width: int) -> None:
     from matplotlib.lines import Line2D
 
     entries: list[tuple[Any, str]] = []
-    for curve in comparison.curves:
-        colour, marker = _style(curve.model, models)
+    for curve in drawing.curves:
+        colour, marker = drawing.style(curve.model)
         name = f"{_short(curve.model, _MOST_CHARACTERS)} (n = {curve.k_max:,})"
         entries.append((Line2D([], [], color=colour, marker=marker, markersize=5, linewidth=1.7), name))
-    if any(curve.model in greedy for curve in comparison.curves):
+    if any(curve.model in drawing.greedy for curve in drawing.curves):
         entries.append((Line2D([], [], **_star(PAPER)), "greedy output"))
-    if any(curve.k_max > curve.trusted_k for curve in comparison.curves):
+    if any(curve.k_max > curve.trusted_k for curve in drawing.curves):
         dashes = Line2D([], [], color=INK, linewidth=1.3, linestyle=(0, (3, 2)))
         entries.append((dashes, "k above n/2: less certain"))
     widest = max(len(label) for _, label in entries) + 6
@@ -281,12 +294,6 @@ def _legend(
     for text, (_, label) in zip(legend.get_texts(), entries, strict=True):
         text.set_parse_math(False)
         text.set_text(label)
-
-
-def _style(model: str, models: Sequence[str]) -> tuple[str, str]:
-    """Colour and marker; the pair repeats only after 42 models."""
-    place = list(models).index(model)
-    return COLOURS[place % len(COLOURS)], _MARKERS[place % len(_MARKERS)]
 
 
 def _short(text: str, most: int) -> str:

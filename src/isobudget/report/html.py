@@ -19,7 +19,7 @@ class Html(str):
 
 def printable(text: str) -> str:
     """The text with control characters, and characters that turn the direction of writing, made visible."""
-    return "".join(one if one.isprintable() or one in "\n\t" else "\ufffd" for one in text)
+    return "".join(one if one.isprintable() or one in "\n\t\u00a0" else "\ufffd" for one in text)
 
 
 def safe(text: str) -> Html:
@@ -65,17 +65,25 @@ class Cell:
         return tag(name, *parts, class_=self.kind or None, **attributes)
 
 
-def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str | Cell]], kind: str = "") -> Html:
-    """A table in a box that scrolls by itself on a narrow page; the first cell of every row is its heading."""
-    head = tag("tr", *(tag("th", column, scope="col") for column in columns))
+def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str | Cell]], note: str = "") -> Html:
+    """A table in a box that scrolls by itself on a narrow page; the first cell of every row is its heading.
+
+    Args:
+        caption: a short title.
+        columns: headings; that of a column of text (cells of the kind `text`) is aligned as they are.
+        rows: as many cells as columns.
+        note: what a reader has to know; stands below.
+    """
+    cells = [[_as_cell(one) for one in row] for row in rows]
+    kinds = ["text" if any(row[at].kind == "text" for row in cells) else None for at in range(len(columns))]
+    head = tag("tr", *(tag("th", text, scope="col", class_=kind) for text, kind in zip(columns, kinds, strict=True)))
     body = (
-        tag(
-            "tr", *(_as_cell(one).html("td" if at else "th", scope=None if at else "row") for at, one in enumerate(row))
-        )
-        for row in rows
+        tag("tr", *(one.html("td" if at else "th", scope=None if at else "row") for at, one in enumerate(row)))
+        for row in cells
     )
-    whole = tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *body), class_=kind or None)
-    return tag("div", whole, class_="scroll", role="region", aria_label=caption, tabindex="0")
+    whole = tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *body))
+    box = tag("div", whole, class_="scroll", role="region", aria_label=caption, tabindex="0")
+    return join([box, tag("p", note, class_="note")]) if note else box
 
 
 def listing(pairs: Iterable[tuple[str, str]]) -> Html:

@@ -9,7 +9,6 @@ from string import Template
 from typing import Any
 
 from isobudget.report import evidence, provenance, sections
-from isobudget.report.figures import Picture
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.html import Html, join, safe, tag
 from isobudget.report.svg import inline
@@ -21,15 +20,16 @@ class FigurePair:
 
     Attributes:
         name: of its files, without ending; unique in the report.
-        wide: panels side by side.
-        narrow: panels below each other.
         caption: what it shows, in words.
+        svg, png: panels side by side.
+        narrow_svg: panels below each other.
     """
 
     name: str
-    wide: Picture
-    narrow: Picture
     caption: str
+    svg: bytes
+    png: bytes
+    narrow_svg: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +40,28 @@ class BenchmarkFigures:
     likelihood: FigurePair | None
 
 
-def page(facts: Mapping[str, Any], benchmarks: Sequence[tuple[BenchmarkSummary, BenchmarkFigures]]) -> str:
+def page(
+    facts: Mapping[str, Any],
+    benchmarks: Sequence[tuple[BenchmarkSummary, BenchmarkFigures]],
+    left_out: Sequence[str] = (),
+) -> str:
     """The whole page as text.
 
     Args:
         facts: what the run states about itself.
         benchmarks: what there is to show, in order.
+        left_out: benchmarks of which nothing is judged yet.
     """
     folder = files("isobudget.report")
     template = Template(folder.joinpath("page.html").read_text(encoding="utf-8"))
     summaries = [summary for summary, _ in benchmarks]
+    missing = [tag("p", f"Not here, since nothing of it is judged yet: {name}.", class_="note") for name in left_out]
+    shown = [_benchmark(summary, drawn) for summary, drawn in benchmarks]
     return template.substitute(
         title=safe(f"{facts.get('name', 'run')}: which model at which budget"),
         style=folder.joinpath("page.css").read_text(encoding="utf-8"),
         header=_header(facts, summaries),
-        main=join([*(_benchmark(summary, drawn) for summary, drawn in benchmarks), _how_made(facts, summaries)]),
+        main=join([*map(sections.verdict, summaries), *missing, *shown, _how_made(facts, summaries)]),
         footer=tag("p", "Made by isobudget. All figures are per problem unless they say otherwise."),
     )
 
@@ -77,7 +84,7 @@ def _header(facts: Mapping[str, Any], summaries: Sequence[BenchmarkSummary]) -> 
 
 def _benchmark(summary: BenchmarkSummary, drawn: BenchmarkFigures) -> Html:
     count = len(summary.first.curves[0].task_ids)
-    parts: list[str] = [tag("h2", f"{summary.name}: {_count(count, 'problem')}"), sections.verdict(summary)]
+    parts: list[str] = [tag("h2", f"{summary.name}: {_count(count, 'problem')}")]
     if summary.notes:
         parts.append(tag("ul", *(tag("li", note) for note in summary.notes), class_="note"))
     parts.append(tag("h3", "Success at equal budget"))
@@ -88,8 +95,8 @@ def _benchmark(summary: BenchmarkSummary, drawn: BenchmarkFigures) -> Html:
         parts += [tag("h3", "Where the verdict flips"), flips]
     parts += [tag("h3", "Stopping at the first pass"), sections.stopping(summary)]
     if drawn.likelihood is not None:
-        parts += [tag("h3", "Without tests: choosing by likelihood"), _figure(drawn.likelihood)]
-        parts.append(sections.ranking(summary))
+        parts += [tag("h3", "Without tests: choosing by likelihood"), tag("p", sections.RANKING_TEXT)]
+        parts += [_figure(drawn.likelihood), sections.ranking(summary)]
     parts += [tag("h3", "Problems"), evidence.problems(summary)]
     parts += [tag("h3", "What the judge said"), evidence.outcomes(summary)]
     parts += [tag("h3", "What a sample costs"), evidence.costs(summary)]
@@ -97,8 +104,8 @@ def _benchmark(summary: BenchmarkSummary, drawn: BenchmarkFigures) -> Html:
 
 
 def _figure(pair: FigurePair) -> Html:
-    wide = tag("div", inline(pair.wide.svg, f"{pair.name}-wide", pair.caption), class_="wide")
-    narrow = tag("div", inline(pair.narrow.svg, f"{pair.name}-narrow", pair.caption), class_="narrow")
+    wide = tag("div", inline(pair.svg, f"{pair.name}-wide", pair.caption), class_="wide")
+    narrow = tag("div", inline(pair.narrow_svg, f"{pair.name}-narrow", pair.caption), class_="narrow")
     return tag("figure", wide, narrow, tag("figcaption", pair.caption))
 
 

@@ -56,7 +56,7 @@ def _model_facts(stated: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def sampling(facts: Mapping[str, Any], summaries: Sequence[BenchmarkSummary]) -> Html:
     """How samples were drawn, and the exact number of problems."""
     columns = ["Benchmark", "Problems", "Compared", "Temperature", "Top-p", "Most tokens", "Seed", "Stops at"]
-    caption = "How samples were drawn. Compared: problems with judged samples of every model. Greedy: temperature 0."
+    note = "Compared: problems with judged samples of every model. Greedy outputs: temperature 0."
     rows: list[list[str | Cell]] = []
     for summary in summaries:
         stated = facts["benchmarks"][summary.name]
@@ -65,7 +65,7 @@ def sampling(facts: Mapping[str, Any], summaries: Sequence[BenchmarkSummary]) ->
         compared = f"{len(summary.first.curves[0].task_ids):,}"
         settings = (_text(stated, name) for name in names)
         rows.append([summary.name, _text(stated, "problems"), compared, *settings, stops])
-    return table(caption, columns, rows)
+    return table("How samples were drawn", columns, rows, note)
 
 
 def machine(facts: Mapping[str, Any]) -> Html:

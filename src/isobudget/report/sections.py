@@ -16,11 +16,10 @@ from isobudget.report.ranked import RankedAgainstGreedy, against_greedy
 
 def verdict(summary: BenchmarkSummary) -> Html:
     """The sentence that says which model to use, for every unit."""
-    return join(_sentence(comparison) for comparison in summary.by_tests.values())
-
-
-def _sentence(comparison: Comparison) -> Html:
-    return tag("p", tag("b", f"By {comparison.unit}"), winner_sentence(comparison), class_="verdict")
+    return join(
+        tag("p", tag("b", f"{summary.name}, by {unit}"), winner_sentence(comparison), class_="verdict")
+        for unit, comparison in summary.by_tests.items()
+    )
 
 
 # equal budget ---------------------------------------------------------------------------------------------------------
@@ -28,13 +27,13 @@ def _sentence(comparison: Comparison) -> Html:
 
 def equal_budget(comparison: Comparison) -> Html:
     """Success of every model at each budget."""
-    level = f"{comparison.bootstrap.level:.0%}"
-    caption = (
-        f"Problems solved at equal budget in {comparison.unit} per problem, with {level} intervals over problems. The "
-        f"best is bold. * k above half the recorded samples. † all recorded samples used: the budget buys more."
+    caption = f"Problems solved at equal budget in {comparison.unit} per problem"
+    note = (
+        f"With {comparison.bootstrap.level:.0%} intervals over problems. The best is bold. * k above half the recorded "
+        "samples. † all recorded samples used: the budget buys more."
     )
     columns = ["Budget", *(curve.label for curve in comparison.curves), "Lead"]
-    return table(caption, columns, (_budget_row(comparison, place) for place in range(len(comparison.best))))
+    return table(caption, columns, (_budget_row(comparison, place) for place in range(len(comparison.best))), note)
 
 
 def _budget_row(comparison: Comparison, place: int) -> list[str | Cell]:
@@ -53,7 +52,7 @@ def _point(point: Point, best: bool) -> Cell:
 def _lead(comparison: Comparison, place: int) -> Cell:
     best = comparison.best[place]
     if best.model is None or not (best.clear_against or best.unclear_against):
-        return Cell("–")
+        return Cell("–", kind="text")
     if not best.unclear_against:
         return Cell("clear", kind="text")
     return Cell("not clear", f"against {', '.join(best.unclear_against)}", kind="text")
@@ -72,14 +71,15 @@ def flips(comparisons: Mapping[Unit, Comparison]) -> Html | None:
     if not pairs:
         return None
     level = f"{next(iter(comparisons.values())).bootstrap.level:.0%}"
-    caption = (
-        "At which cost ratio the verdict flips: the cheap model does as well for less while one sample of the dear one "
-        f"costs more than this many of its own. With {level} intervals over problems; ? is an end that the recorded "
-        "samples do not reach. Ratios now follow from the costs below, a shared prompt counted once."
+    note = (
+        "The cheap model does as well for less while one sample of the dear one costs more than this many of its own. "
+        f"With {level} intervals over problems; ? is an end that the recorded samples do not reach. Ratios now follow "
+        "from the costs below, a shared prompt counted once."
     )
     now = [f"Ratio now, by {unit}" for unit in comparisons]
     columns = ["Cheap model", "Dear model", "Samples of the dear", "As many of the cheap", "Flips at ratio", *now]
-    return table(caption, columns, (_flip_row(found, list(comparisons)) for found in pairs.values()))
+    rows = (_flip_row(found, list(comparisons)) for found in pairs.values())
+    return table("The cost ratio at which the verdict flips", columns, rows, note)
 
 
 def _flip_row(found: Mapping[Unit, Flip], units: Sequence[Unit]) -> list[str | Cell]:
@@ -111,12 +111,10 @@ def _ratio(value: float) -> str:
 
 def stopping(summary: BenchmarkSummary) -> Html:
     """What stopping at the first pass saves, against always drawing k."""
-    caption = (
-        "If drawing stops at the first sample that passes: samples drawn on average, of at most k. "
-        "The budgets above charge all k, as the paper does."
-    )
+    caption = "Samples drawn on average, of at most k, if drawing stops at the first pass"
+    note = "Saved: against always drawing k, which is what the budgets above charge, as the paper does."
     columns = ["Model", "At most k", "Solves", "Draws on average", "Saved"]
-    return table(caption, columns, _stopping_rows(summary))
+    return table(caption, columns, _stopping_rows(summary), note)
 
 
 def _stopping_rows(summary: BenchmarkSummary) -> Iterator[list[str | Cell]]:
@@ -133,26 +131,27 @@ def _stopping_rows(summary: BenchmarkSummary) -> Iterator[list[str | Cell]]:
 # without tests --------------------------------------------------------------------------------------------------------
 
 
+#: stands above the figure
+RANKING_TEXT = (
+    "Where there are no tests, one of the k samples has to be chosen. Here it is the one that the model itself finds "
+    "likeliest (mean log-probability per token; samples that were cut off rank last). Rank-score@k is the chance that "
+    "the chosen one is right."
+)
+
+
 def ranking(summary: BenchmarkSummary) -> Html:
     """Choosing by the model's own likelihood: against greedy outputs of dearer models, and at equal budget."""
-    text = (
-        "Where there are no tests, one of the k samples has to be chosen. Here it is the one that the model itself "
-        "finds likeliest (mean log-probability per token; samples that were cut off rank last). Rank-score@k is the "
-        "chance that the chosen one is right."
-    )
     pairs = against_greedy(summary)
-    parts: list[str] = [tag("p", text)]
-    if pairs:
-        parts.append(_greedy_table(pairs, summary.first.bootstrap.level))
+    parts = [_greedy_table(pairs, summary.first.bootstrap.level)] if pairs else []
     budgets = join(equal_budget(comparison) for comparison in summary.by_likelihood.values())
-    parts.append(tag("details", tag("summary", "Chosen by likelihood at equal budget, in full"), budgets))
-    return join(parts)
+    return join([*parts, tag("details", tag("summary", "Chosen by likelihood at equal budget, in full"), budgets)])
 
 
 def _greedy_table(pairs: Sequence[RankedAgainstGreedy], level: float) -> Html:
-    caption = (
-        "For the price of one greedy output of the dear model: the likeliest of the samples that the cheap model "
-        f"affords, against that output. The difference has a paired {level:.0%} interval, in points."
+    caption = "For the price of one greedy output of the dear model"
+    note = (
+        "The likeliest of the samples that the cheap model affords, against that output. The difference is in points, "
+        f"with a paired {level:.0%} interval."
     )
     columns = [
         "Ranked samples of",
@@ -163,7 +162,7 @@ def _greedy_table(pairs: Sequence[RankedAgainstGreedy], level: float) -> Html:
         "Difference",
         "Ranking is",
     ]
-    return table(caption, columns, map(_greedy_row, pairs))
+    return table(caption, columns, map(_greedy_row, pairs), note)
 
 
 def _greedy_row(pair: RankedAgainstGreedy) -> list[str | Cell]:

@@ -156,21 +156,27 @@ def _draw(
 
 
 def _in_parallel(backend: Backend, work: Iterable[Work]) -> Iterator[tuple[Work, Future[list[Generation]]]]:
-    """Results as they come, with about 1.5 times the backend's concurrency of samples under way."""
+    """Results as they come, with about 1.5 times the backend's concurrency of samples under way.
+
+    A first Ctrl-C ends the feeding: what is in flight still comes back, then the interrupt goes on. A second one leaves
+    at once.
+    """
     most = backend.concurrency + backend.concurrency // 2
     running: dict[Future[list[Generation]], Work] = {}
-    with ThreadPoolExecutor(max_workers=max(1, most)) as pool:
-        try:
-            for piece in work:
-                running[pool.submit(backend.generate, piece.prompt, piece.sampling, list(piece.seeds))] = piece
-                while sum(len(one.keys) for one in running.values()) >= most:
-                    yield from _finished(running)
-            while running:
+    pool = ThreadPoolExecutor(max_workers=max(1, most))
+    try:
+        for piece in work:
+            running[pool.submit(backend.generate, piece.prompt, piece.sampling, list(piece.seeds))] = piece
+            while sum(len(one.keys) for one in running.values()) >= most:
                 yield from _finished(running)
-        except BaseException:
-            # stopped from outside: what is in flight is finished by the pool's own end, nothing new begins
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        while running:
+            yield from _finished(running)
+    except KeyboardInterrupt:
+        while running:
+            yield from _finished(running)
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _finished(
