@@ -16,7 +16,7 @@ import pytest
 from isobudget.errors import InputError, MissingExtraError
 from isobudget.problems import AssertList, CheckFunction, Problem, benchmark_names, load_benchmark, own
 from isobudget.problems.humaneval import parse_humaneval
-from isobudget.problems.stops import BODY_STOPS
+from isobudget.problems.stops import BODY_STOPS, USUAL_STOPS
 
 RECORD = {
     "task_id": "mine/0",
@@ -303,10 +303,16 @@ def test_what_follows_a_body_stops_it(rest: str) -> None:
 
 
 @needs_humaneval
+def test_humaneval_stops_as_published_scores_were_made_and_the_body_rule_contains_it() -> None:
+    assert load_benchmark("humaneval").stop == USUAL_STOPS
+    assert load_benchmark("quickstart").stop == BODY_STOPS
+    assert all(stop.startswith(BODY_STOPS) for stop in USUAL_STOPS)
+
+
+@needs_humaneval
 @pytest.mark.parametrize("name", ["humaneval", "quickstart"])
 def test_no_reference_loses_a_statement_by_the_stop_rule(name: str) -> None:
     benchmark = load_benchmark(name)
-    assert benchmark.stop == BODY_STOPS
     for problem in benchmark.problems:
         assert problem.reference is not None
         whole, stopped = (

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from isobudget.cli import main
 from isobudget.costs.cost import Unit
 from isobudget.curves import LIKELIHOOD, Bootstrap
 from isobudget.errors import InputError, RunError, StorageError
@@ -364,29 +366,38 @@ def test_file_stems_are_safe_and_different() -> None:
 # command line ---------------------------------------------------------------------------------------------------------
 
 
-def _command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "isobudget", "report", *arguments], capture_output=True, text=True, check=False
-    )
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs `isobudget report` with arguments; gives the exit code, stdout and stderr."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["isobudget", "report", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return (int(end.value.code or 0), *capsys.readouterr())
+
+    return run
 
 
-def test_command_prints_tables_and_paths(tmp_path: Path) -> None:
+def test_command_prints_tables_and_paths(tmp_path: Path, command: Callable[..., tuple[int, str, str]]) -> None:
     synthetic_run(tmp_path / "run", PAIR, {"b": 5}, likelihood=False)
-    done = _command(str(tmp_path / "run"), "--unit", "seconds", "--out", str(tmp_path / "out"))
-    assert done.returncode == 0
-    assert "b at equal budget, by seconds" in done.stdout
-    assert f"{tmp_path / 'out' / 'index.html'}" in done.stdout
-    shown = _command(str(tmp_path / "run"), "--unit", "seconds", "--json")
-    assert json.loads(shown.stdout)["benchmarks"]["b"]["comparisons"][0]["unit"] == "seconds"
-    assert shown.stderr == ""
+    code, out, _ = command(str(tmp_path / "run"), "--unit", "seconds", "--out", str(tmp_path / "out"))
+    assert code == 0
+    assert "b at equal budget, by seconds" in out
+    assert str(tmp_path / "out" / "index.html") in out
+    code, out, err = command(str(tmp_path / "run"), "--unit", "seconds", "--json")
+    assert json.loads(out)["benchmarks"]["b"]["comparisons"][0]["unit"] == "seconds"
+    assert (code, err) == (0, "")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [(["nowhere"], "not a run folder"), (["."], "not a run folder"), ([".", "--unit", "miles"], "unknown unit")],
+    ("run", "options", "message"),
+    [("nowhere", [], "not a run folder"), (".", [], "not a run folder"), (".", ["--unit", "miles"], "unknown unit")],
 )
-def test_command_says_what_is_wrong(arguments: list[str], message: str, tmp_path: Path) -> None:
-    done = _command(*[str(tmp_path / one) if not one.startswith("-") and one != "miles" else one for one in arguments])
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+def test_command_says_what_is_wrong(
+    run: str, options: list[str], message: str, tmp_path: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    code, out, err = command(str(tmp_path / run), *options)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.splitlines()) == 1

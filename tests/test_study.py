@@ -108,3 +108,12 @@ def test_a_folder_or_binary_file_is_no_study(tmp_path: Path) -> None:
     (tmp_path / "folder.toml").mkdir()
     with pytest.raises(StudyError, match="cannot be read"):
         load_study(str(tmp_path / "folder.toml"))
+
+
+def test_stop_texts_are_a_list_or_the_body_rule() -> None:
+    text = 'name = "x"\nbenchmarks = ["q"]\nmodels = [{name = "a", n = 1}]\n[sampling]\nstop = '
+    assert parse_study(text + '"body"', "mine").sampling.stop == "body"
+    assert parse_study(text + '["\\ndef"]', "mine").sampling.stop == ["\ndef"]
+    for wrong in ('"bodies"', "[3]", '[""]'):
+        with pytest.raises(StudyError, match="sampling.stop"):
+            parse_study(text + wrong, "mine")

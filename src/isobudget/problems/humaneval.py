@@ -15,7 +15,7 @@ from pathlib import Path
 from isobudget.errors import InputError, MissingExtraError
 from isobudget.problems.own import read_problems
 from isobudget.problems.problem import Benchmark
-from isobudget.problems.stops import BODY_STOPS
+from isobudget.problems.stops import USUAL_STOPS
 
 SHA256 = "b796127e635a67f93fb35c04f4cb03cf06f38c8072ee7cee8833d7bee06979ef"
 _FILE = Path("data") / "HumanEval.jsonl.gz"
@@ -50,7 +50,7 @@ def parse_humaneval(content: bytes, *, source: str) -> Benchmark:
             "To use a changed file on purpose, name its path as the benchmark"
         )
     problems = read_problems(io.BytesIO(content), source=source, benchmark="humaneval")
-    return Benchmark(name="humaneval", problems=problems, stop=BODY_STOPS, max_tokens=512, temperature=0.8, top_p=0.95)
+    return Benchmark(name="humaneval", problems=problems, stop=USUAL_STOPS, max_tokens=512, temperature=0.8, top_p=0.95)
 
 
 def _data_file() -> Path:

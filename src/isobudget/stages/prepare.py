@@ -17,6 +17,7 @@ from isobudget.costs.configs import from_gguf
 from isobudget.errors import InputError
 from isobudget.problems import load_benchmark
 from isobudget.problems.problem import Benchmark, Problem
+from isobudget.problems.stops import BODY_STOPS
 from isobudget.records.run import Run
 from isobudget.stages.progress import SILENT, Progress, fetch_progress
 from isobudget.study import Study, StudyModel
@@ -142,7 +143,7 @@ def _sampling(study: Study, benchmark: Benchmark) -> Sampling:
         temperature=own.temperature if own.temperature is not None else benchmark.temperature,
         top_p=own.top_p if own.top_p is not None else benchmark.top_p,
         max_tokens=own.max_tokens if own.max_tokens is not None else benchmark.max_tokens,
-        stop=benchmark.stop,
+        stop=BODY_STOPS if own.stop == "body" else benchmark.stop if own.stop is None else tuple(own.stop),
     )
 
 

@@ -18,13 +18,18 @@ Positive = Annotated[int, Field(ge=1)]
 
 
 class StudySampling(BaseModel):
-    """Sampling that differs from the benchmark's own."""
+    """Sampling that differs from the benchmark's own.
+
+    Attributes:
+        stop: texts at which generation ends, or ``"body"`` for the rule that ends it at any new top-level statement.
+    """
 
     model_config = _STRICT
 
     temperature: Annotated[float, Field(gt=0, le=10)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     max_tokens: Positive | None = None
+    stop: Literal["body"] | list[Annotated[str, Field(min_length=1)]] | None = None
 
 
 class StudyModel(BaseModel):
