@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from isobudget.curves import common_tasks
 from isobudget.errors import InputError
-from isobudget.records.counts import CountRow, common_problems, group_counts, read_counts
+from isobudget.records.counts import CountRow, group_counts, read_counts
 
 
 def write(path: Path, *lines: object) -> Path:
@@ -131,10 +132,10 @@ def test_groups_share_the_order_of_their_benchmark(tmp_path: Path) -> None:
     assert (large.name, groups["b", "13b", "long"].name) == ("13b", "13b [long]")
 
 
-def test_select_and_common_problems(tmp_path: Path) -> None:
+def test_select_and_common_tasks(tmp_path: Path) -> None:
     lines = [row(task_id=t, c=i) for i, t in enumerate("abc")] + [row(model="13b", task_id=t) for t in "cad"]
     small, large = group_counts(read_counts(write(tmp_path / "s.jsonl", *lines))).values()
-    shared = common_problems([small, large])
+    shared = common_tasks([small.task_ids, large.task_ids])
     assert shared == ("a", "c")
     assert small.select(shared).c.tolist() == [0, 2]
     assert large.select(shared).task_ids == shared

@@ -16,16 +16,17 @@ import pytest
 from isobudget.cli import main
 from isobudget.costs.cost import Unit
 from isobudget.curves import LIKELIHOOD, Bootstrap
-from isobudget.errors import InputError, RunError, StorageError
+from isobudget.errors import InputError, MissingExtraError, RunError, StorageError
 from isobudget.judge.verdict import Outcome
 from isobudget.records.run import load_run
 from isobudget.report import Report, build_report, equal_budget_table, flip_table, print_report
 from isobudget.report.build import file_stems
-from isobudget.report.figures import COLOURS, Drawing, draw
+from isobudget.report.figures import Drawing, draw
 from isobudget.report.gather import summarize
 from isobudget.report.html import Cell, Html, join, printable, safe, table, tag
 from isobudget.report.provenance import study_text
 from isobudget.report.ranked import against_greedy
+from isobudget.report.style import COLOURS
 from isobudget.stages.evaluate import run_comparison
 from isobudget.study.read import parse_study
 from synthetic_run import PAIR, SMALL, FakeModel, synthetic_run
@@ -308,6 +309,13 @@ def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:
     (run.path / "report").write_text("in the way")
     with pytest.raises(StorageError, match="in the way"):
         build_report(run, bootstrap=FEW)
+
+
+def test_without_matplotlib(report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingExtraError, match=r"isobudget\[report\]"):
+        build_report(report.page.parent.parent, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def _write_verdicts(run: Any, rows: list[dict[str, Any]]) -> None:

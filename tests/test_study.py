@@ -115,5 +115,5 @@ def test_stop_texts_are_a_list_or_the_body_rule() -> None:
     assert parse_study(text + '"body"', "mine").sampling.stop == "body"
     assert parse_study(text + '["\\ndef"]', "mine").sampling.stop == ["\ndef"]
     for wrong in ('"bodies"', "[3]", '[""]'):
-        with pytest.raises(StudyError, match="sampling.stop"):
+        with pytest.raises(StudyError, match=r"sampling\.stop"):
             parse_study(text + wrong, "mine")

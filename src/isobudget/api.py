@@ -16,6 +16,7 @@ from isobudget.backends.weights import fetch_weights
 from isobudget.doctor import doctor
 from isobudget.paper import equal_budget, pass_tables
 from isobudget.passk import passk
+from isobudget.profiling import profile
 from isobudget.records.run import Run
 from isobudget.report import Report
 from isobudget.report import build_report as report
@@ -26,7 +27,7 @@ from isobudget.stages.judging import judge_run as judge
 from isobudget.stages.progress import SILENT, Progress
 from isobudget.study import Study, load_study
 
-__all__ = ["curves", "doctor", "fetch", "generate", "judge", "models", "paper", "passk", "report", "run"]
+__all__ = ["curves", "doctor", "fetch", "generate", "judge", "models", "paper", "passk", "profile", "report", "run"]
 
 
 def generate(

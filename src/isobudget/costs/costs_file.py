@@ -7,6 +7,7 @@
     seconds = 0.395                  # the cost of a sample in a unit, as it is
     architecture = "codellama-7b"    # flops: a name, a config.json or a GGUF file
     completion_tokens = 120          # where the samples' own counts are not recorded
+    profile = "7b.toml"              # seconds: what `isobudget profile` wrote, relative to this file
     usd_per_million_input = 0.1      # usd by the token, or usd_per_gpu_hour and gpus with seconds
     usd_per_million_output = 0.4
     joules_per_token = 0.5
@@ -19,7 +20,7 @@ how.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -33,15 +34,17 @@ from isobudget.costs.flops import PAPER_LENGTH, paper_flops
 from isobudget.costs.named import find_named
 from isobudget.costs.prices import GpuHour, TokenPrice, example_prices, parse_prices, rent_cost, usd_cost
 from isobudget.costs.roofline import Serving, gpu_named, roofline_seconds
+from isobudget.costs.seconds import profile_seconds, read_profile
 from isobudget.costs.usage import START_TOKEN_ONLY, TokenUse, flops_cost, tokens_cost
 from isobudget.errors import InputError
 
-_TEXTS = ("architecture", "price", "gpu", "source")
+_TEXTS = ("architecture", "profile", "price", "gpu", "source")
 _FLAGS = ("share_prompt",)
 _COUNTS = ("prompt_tokens", "completion_tokens", "gpus", "batch")
 _AMOUNTS = (
     *Unit,
     *(f"{unit}_per_problem" for unit in Unit),
+    *(f"{charge}_{unit}" for charge in ("judge", "scoring") for unit in Unit),
     "usd_per_million_input",
     "usd_per_million_output",
     "usd_per_million_cached",
@@ -61,6 +64,7 @@ class Entry:
         values: key -> value, defaults filled in.
         prices, gpu_hours: of the file, then the examples that ship.
         folder: that relative paths start from.
+        architecture, seconds: of the model as a run recorded them, for what the file leaves open.
     """
 
     where: str
@@ -68,6 +72,8 @@ class Entry:
     prices: tuple[TokenPrice, ...] = ()
     gpu_hours: tuple[GpuHour, ...] = ()
     folder: Path = field(default_factory=Path)
+    architecture: Architecture | None = None
+    seconds: SampleCost | None = None
 
     @property
     def source(self) -> str:
@@ -150,23 +156,30 @@ def cost_from_entry(entry: Entry, model: str, unit: Unit, use: TokenUse | None) 
 
 
 def _use(entry: Entry, recorded: TokenUse | None) -> TokenUse | None:
-    """Token counts: recorded completions before stated ones; prompts as stated, else a start token only."""
+    """Token counts: recorded completions before stated ones; prompts as stated, else as recorded, else a start token."""
     values = entry.values
     if recorded is None and "completion_tokens" not in values:
         return None
-    completions = recorded.completions if recorded else ([values["completion_tokens"]],)
+    completions = recorded.completions if recorded else ([round(values["completion_tokens"])],)
     label = recorded.label if recorded else f"{values['completion_tokens']:g} completion tokens as stated"
+    prompt: Sequence[int] | int = START_TOKEN_ONLY
     known = "prompt_tokens" in values
-    prompt = round(values.get("prompt_tokens", START_TOKEN_ONLY))
-    label += f" and {values['prompt_tokens']:g} prompt tokens" if known else ", prompt unknown: counted as one token"
-    plain = [[round(tokens) for tokens in counts] for counts in completions]
-    return TokenUse.of(prompt, plain, share_prompt=known and values.get("share_prompt", True), label=label)
+    if known:
+        prompt = round(values["prompt_tokens"])
+        label += f" and {values['prompt_tokens']:g} prompt tokens"
+    elif recorded is not None and recorded.prompt_known:
+        prompt, known = recorded.prompt.tolist(), True
+    else:
+        label += ", prompt unknown: counted as one token"
+    plain = [[int(tokens) for tokens in counts] for counts in completions]
+    shared = known and values.get("share_prompt", True)
+    return TokenUse.of(prompt, plain, share_prompt=shared, label=label, prompt_known=known)
 
 
 def _architecture(entry: Entry, model: str) -> Architecture | None:
     given = entry.values.get("architecture")
     if given is None:
-        return find_named(model)
+        return entry.architecture or find_named(model)
     beside = entry.folder / given
     try:
         return load_architecture(str(beside) if beside.exists() else given)
@@ -186,8 +199,12 @@ def _flops(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:
 
 def _seconds(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:
     values = entry.values
+    if "profile" in values:
+        return None if use is None else _profiled(entry, use)
+    if "gpu" not in values:
+        return entry.seconds
     architecture = _architecture(entry, model)
-    if "gpu" not in values or use is None or architecture is None:
+    if use is None or architecture is None:
         return None
     serving = Serving(
         gpu_named(values["gpu"]), values.get("gpus", 1), values.get("batch", 1), values.get("bytes_per_weight", 2.0)
@@ -195,10 +212,19 @@ def _seconds(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | Non
     return roofline_seconds(architecture, serving, use.mean_prompt, use.mean_completion)
 
 
+def _profiled(entry: Entry, use: TokenUse) -> SampleCost:
+    """Seconds by the throughput profile that the entry names; `batch` is the number of slots."""
+    profile = read_profile(entry.folder / Path(entry.values["profile"]).expanduser())
+    try:
+        return profile_seconds(profile, use, entry.values.get("batch"))
+    except InputError as error:
+        raise InputError(f"{entry.where}: {error}") from None
+
+
 def _tokens(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:  # noqa: ARG001
     if use is None:
         return None
-    if "prompt_tokens" in entry.values:
+    if use.prompt_known:
         return tokens_cost(use)
     source = f"{use.label.partition(', prompt')[0]}, prompts left out"
     return SampleCost(Unit.TOKENS, use.mean_completion, 0.0, source)
@@ -265,7 +291,7 @@ _COMPUTED: Mapping[Unit, Callable[[Entry, str, TokenUse | None], SampleCost | No
 }
 _MISSING = {
     Unit.FLOPS: "its name is no known architecture; state flops = ... or architecture = ...",
-    Unit.SECONDS: "state seconds = ..., or gpu, gpus, batch and completion_tokens for an estimate",
+    Unit.SECONDS: "state seconds = ..., or completion_tokens and a profile, or gpu, gpus and batch (an estimate)",
     Unit.TOKENS: "neither the samples' lines nor the costs file have completion_tokens",
     Unit.USD: "state usd = ..., or usd_per_million_output and completion_tokens, or seconds and usd_per_gpu_hour",
     Unit.JOULES: "state joules = ..., or joules_per_token and completion_tokens",

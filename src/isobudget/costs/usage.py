@@ -33,12 +33,14 @@ class TokenUse:
         completions: per problem, tokens of each of its samples, each >= 0; at least one sample a problem.
         share_prompt: whether the samples of a problem share its prompt.
         label: where the counts come from, for the cost's source.
+        prompt_known: whether `prompt` was recorded or stated; if not, it only stands for something.
     """
 
     prompt: NDArray[np.int64]
     completions: tuple[NDArray[np.int64], ...]
     share_prompt: bool = True
     label: str = "measured token counts"
+    prompt_known: bool = True
 
     def __post_init__(self) -> None:
         if len(self.prompt) != len(self.completions) or not self.completions:
@@ -57,11 +59,12 @@ class TokenUse:
         *,
         share_prompt: bool = True,
         label: str = "measured token counts",
+        prompt_known: bool = True,
     ) -> TokenUse:
         """From plain lists; one number for `prompt` stands for all problems."""
         prompts = np.broadcast_to(np.asarray(prompt, dtype=np.int64), (len(completions),))
         counts = tuple(np.asarray(tokens, dtype=np.int64) for tokens in completions)
-        return cls(prompts, counts, share_prompt, label)
+        return cls(prompts, counts, share_prompt, label, prompt_known)
 
     @property
     def mean_prompt(self) -> float:

@@ -10,20 +10,26 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from isobudget.costs.cost import SampleCost
-from isobudget.curves.compare import Best, Comparison, Crossing, Reach, compare
+from isobudget.curves.beyond import Beyond, check_any, look_beyond
+from isobudget.curves.compare import Best, Comparison, Crossing, Reach, common_tasks, compare
 from isobudget.curves.curve import LIKELIHOOD, TESTS, Bootstrap, Curve, Point, curve, curve_from_matrix
 from isobudget.curves.flips import Flip
 from isobudget.curves.sentence import winner_sentence
+from isobudget.curves.stopping import FIRST_PASS, FIXED, Charged
 from isobudget.errors import InputError
 
 if TYPE_CHECKING:
     from isobudget.records.counts import ModelCounts
 
 __all__ = [
+    "FIRST_PASS",
+    "FIXED",
     "LIKELIHOOD",
     "TESTS",
     "Best",
+    "Beyond",
     "Bootstrap",
+    "Charged",
     "Comparison",
     "Crossing",
     "Curve",
@@ -31,6 +37,7 @@ __all__ = [
     "Point",
     "Reach",
     "common_counts",
+    "common_tasks",
     "compare",
     "compare_counts",
     "curve",
@@ -46,6 +53,8 @@ def compare_counts(
     budgets: Sequence[float] | None = None,
     bootstrap: Bootstrap | None = None,
     notes: Sequence[str] = (),
+    stop: str = FIXED,
+    extrapolate: int | None = None,
 ) -> Comparison:
     """Compare models of one benchmark by pass@k at equal budget, on the problems that all of them have.
 
@@ -55,18 +64,31 @@ def compare_counts(
         budgets: per problem; by default powers of two of the cheapest sample.
         bootstrap: how intervals are computed.
         notes: carried along.
+        stop: when drawing stops: `fixed`, or `first-pass`.
+        extrapolate: guess pass@k beyond the samples up to this k; see `Comparison.beyond`.
 
     Raises:
-        InputError: a price is missing, the models share no problem, or the units differ.
+        InputError: a price is missing, the models share no problem, the units differ, or there is nothing to guess.
     """
     missing = [counts.name for counts in models if counts.name not in prices]
     if missing:
         raise InputError(f"no cost for {missing[0]!r}; there are costs for: {', '.join(prices) or 'no model'}")
     common, left_out = common_counts(models)
     bootstrap = bootstrap or Bootstrap()
-    curves = [curve(counts, prices[counts.name], bootstrap) for counts in common]
-    benchmark = models[0].benchmark if models else ""
-    return compare(curves, budgets=budgets, benchmark=benchmark, bootstrap=bootstrap, notes=(*notes, *left_out))
+    curves = [curve(counts, prices[counts.name], bootstrap, stop=stop) for counts in common]
+    beyond = []
+    if extrapolate is not None:
+        pairs = zip(curves, common, strict=True)
+        beyond = [look_beyond(made, counts.n, counts.c, extrapolate, bootstrap) for made, counts in pairs]
+        check_any(beyond, extrapolate)
+    return compare(
+        curves,
+        budgets=budgets,
+        benchmark=models[0].benchmark if models else "",
+        bootstrap=bootstrap,
+        notes=(*notes, *left_out),
+        beyond=beyond,
+    )
 
 
 def common_counts(models: Sequence[ModelCounts]) -> tuple[list[ModelCounts], tuple[str, ...]]:
@@ -77,7 +99,7 @@ def common_counts(models: Sequence[ModelCounts]) -> tuple[list[ModelCounts], tup
     """
     if not models:
         raise InputError("nothing to compare: no model has counts")
-    common = [task for task in models[0].task_ids if all(task in set(other.task_ids) for other in models[1:])]
+    common = common_tasks([counts.task_ids for counts in models])
     if not common:
         names = ", ".join(counts.name for counts in models)
         raise InputError(f"{names} have no problem in common; they cannot be compared")

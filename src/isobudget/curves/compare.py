@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.costs.cost import Unit
+from isobudget.curves.beyond import Beyond
 from isobudget.curves.curve import Bootstrap, Curve, Point
 from isobudget.curves.flips import Flip, find_flips
 from isobudget.errors import InputError
@@ -100,6 +102,7 @@ class Comparison:
         flips: for every pair and every k of the dearer model.
         bootstrap: how the intervals were computed.
         notes: what a reader has to know, such as problems that were left out.
+        beyond: guesses beyond the samples, where they were asked for; nothing else here rests on them.
     """
 
     benchmark: str
@@ -110,6 +113,12 @@ class Comparison:
     flips: tuple[Flip, ...]
     bootstrap: Bootstrap
     notes: tuple[str, ...] = ()
+    beyond: tuple[Beyond, ...] = ()
+
+    @property
+    def stop(self) -> str:
+        """When drawing stops, the same for all models: `fixed` or `first-pass`."""
+        return self.curves[0].stop
 
     def curve(self, label: str) -> Curve:
         """The curve with that label.
@@ -142,8 +151,13 @@ class Comparison:
         """Every budget at which the lead changes between two models, as far as both have samples for it."""
         return find_crossings(self.curve(one), self.curve(other))
 
+    def all_crossings(self) -> dict[tuple[str, str], tuple[Crossing, ...]]:
+        """The crossings of every pair of models, cheaper sample first."""
+        labels = [curve.label for curve in self.curves]
+        return {pair: self.crossings(*pair) for pair in combinations(labels, 2)}
+
     def to_dict(self) -> dict[str, Any]:
-        """The comparison as plain values for JSON: NaN is None, success is in [0, 1]."""
+        """Curves, verdicts and flips as plain values for JSON: NaN is None, success is in [0, 1]. See `plain`."""
         models = {
             curve.label: {
                 "k": curve.k.tolist(),
@@ -168,6 +182,7 @@ def compare(
     benchmark: str = "",
     bootstrap: Bootstrap | None = None,
     notes: Sequence[str] = (),
+    beyond: Sequence[Beyond] = (),
 ) -> Comparison:
     """Compare models at equal budget.
 
@@ -176,7 +191,7 @@ def compare(
         budgets: per problem; by default powers of two of the cheapest sample, see `default_budgets`.
         benchmark: its name.
         bootstrap: how intervals are computed; use the same for the curves.
-        notes: carried along.
+        notes, beyond: carried along.
 
     Raises:
         InputError: the curves do not fit together, or a budget is no positive number.
@@ -190,7 +205,16 @@ def compare(
             raise InputError(f"a budget must be a positive number, not {budget!r}")
     best = _best(ordered, chosen, bootstrap)
     flips = find_flips(ordered, bootstrap)
-    return Comparison(benchmark, ordered[0].unit, ordered, chosen, best, flips, bootstrap, tuple(notes))
+    unit = ordered[0].unit
+    return Comparison(benchmark, unit, ordered, chosen, best, flips, bootstrap, tuple(notes), tuple(beyond))
+
+
+def common_tasks(task_ids: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """The problems that all of the models have, in the first one's order. Empty if there are none."""
+    if not task_ids:
+        return ()
+    shared = set(task_ids[0]).intersection(*task_ids[1:])
+    return tuple(task for task in task_ids[0] if task in shared)
 
 
 def default_budgets(curves: Sequence[Curve]) -> tuple[float, ...]:
@@ -200,7 +224,7 @@ def default_budgets(curves: Sequence[Curve]) -> tuple[float, ...]:
     """
     cheapest = min(curve.price.cost(1) for curve in curves)
     dearest = max(curve.price.cost(1) for curve in curves)
-    ends = sorted((curve.price.cost(curve.k_max) for curve in curves), reverse=True)
+    ends = sorted((float(curve.cost[-1]) for curve in curves), reverse=True)
     end = max(ends[min(1, len(ends) - 1)], dearest)
     to_all = math.ceil(math.log2(dearest / cheapest) - 1e-9)
     to_end = math.floor(math.log2(end / cheapest) + 1e-9)
@@ -219,8 +243,8 @@ def default_targets(curves: Sequence[Curve]) -> tuple[float, ...]:
 
 def find_crossings(one: Curve, other: Curve) -> tuple[Crossing, ...]:
     """Where the lead changes, on the exact budgets at which either affords one more sample."""
-    start = max(one.price.cost(1), other.price.cost(1))
-    end = min(curve.price.cost(curve.k_max + 1) for curve in (one, other))
+    start = max(one.cost[0], other.cost[0])
+    end = min(one.cost_of_more, other.cost_of_more)
     budgets = np.unique(np.concatenate([one.cost, other.cost]))
     crossings: list[Crossing] = []
     leader = None
@@ -240,6 +264,10 @@ def _check(curves: Sequence[Curve]) -> None:
     for curve in curves[1:]:
         if curve.unit is not first.unit:
             raise InputError(f"cannot compare {first.label} in {first.unit} with {curve.label} in {curve.unit}")
+        if curve.stop != first.stop:
+            raise InputError(
+                f"cannot compare {first.label} (stop: {first.stop}) with {curve.label} (stop: {curve.stop})"
+            )
         if curve.task_ids != first.task_ids:
             raise InputError(
                 f"{first.label} and {curve.label} are not on the same problems in the same order; "

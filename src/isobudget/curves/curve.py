@@ -3,6 +3,8 @@
     success(f) = success@k  with  k = max{k' : cost(k') <= f}        (section 2.2 of the paper: pass_flops@f,
     pass_time@t)
 
+What k samples cost depends on when drawing stops, see `stopping`: by default k samples are always drawn and charged.
+
 A curve ends at the smallest n of its problems: beyond it, success@k is not defined for all of them. A model that could
 afford more samples than were recorded is `capped` there: its value is that of all recorded samples, so for selection
 by tests it can only be higher. Intervals are over problems (paired bootstrap, see `intervals`).
@@ -18,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.costs.cost import SampleCost, Unit
+from isobudget.curves.stopping import FIRST_PASS, FIXED, Charged
 from isobudget.errors import InputError
 from isobudget.estimators import failure_curve, trusted_k
 from isobudget.intervals import bootstrap_curve, bootstrap_weights
@@ -62,7 +65,7 @@ class Point:
 
     Attributes:
         budget: in the curve's unit, per problem.
-        k: samples used, 0 if the budget cannot afford one.
+        k: samples used, or drawn at most where drawing stops at the first pass; 0 if the budget cannot afford one.
         success, low, high: in [0, 1], NaN where k is 0.
         capped: whether the budget would pay for more samples than were recorded.
         trusted: whether k is at most half the recorded samples.
@@ -91,6 +94,7 @@ class Curve:
         matrix: success of each problem at each k = 1, 2, ...; shape (problems, k_max), in [0, 1].
         success, low, high: mean over problems and its interval, shape (k_max,).
         trusted_k: k up to which the curve is trustworthy, half the smallest n.
+        charged: how many samples are paid for at each k: all, or those until the first pass.
     """
 
     model: str
@@ -102,11 +106,17 @@ class Curve:
     low: FloatArray
     high: FloatArray
     trusted_k: int
+    charged: Charged
 
     @property
     def unit(self) -> Unit:
         """What the costs are counted in."""
         return self.price.unit
+
+    @property
+    def stop(self) -> str:
+        """When drawing stops: `fixed`, always after k samples, or `first-pass`."""
+        return self.charged.stop
 
     @property
     def label(self) -> str:
@@ -125,8 +135,13 @@ class Curve:
 
     @property
     def cost(self) -> FloatArray:
-        """What k samples of one problem cost, shape (k_max,)."""
-        return np.asarray(self.price.per_problem + self.k * self.price.per_sample, dtype=np.float64)
+        """What at most k samples of one problem cost, shape (k_max,); expected if drawing stops at the first pass."""
+        return np.asarray(self.price.per_problem + self.charged.samples[:-1] * self.price.per_sample)
+
+    @property
+    def cost_of_more(self) -> float:
+        """What one sample more than was recorded would cost in all; infinite if none would be drawn."""
+        return float(self.price.per_problem + self.charged.samples[-1] * self.price.per_sample)
 
     def at(self, budget: float) -> Point:
         """The model at one budget, with the most samples that it affords.
@@ -134,7 +149,7 @@ class Curve:
         Raises:
             InputError: the budget is negative or not finite.
         """
-        affordable = self.price.affordable(budget)
+        affordable = int(np.searchsorted(self.charged.samples, self.price.samples(budget), side="right"))
         k = min(affordable, self.k_max)
         if k == 0:
             reason = "cannot afford one sample"
@@ -150,16 +165,17 @@ class Curve:
     def budget_to_reach(self, success: float) -> float:
         """The smallest budget per problem with at least that success, NaN if the recorded samples do not reach it."""
         k = self.k_to_reach(success)
-        return math.nan if k is None else self.price.cost(k)
+        return math.nan if k is None else float(self.cost[k - 1])
 
 
-def curve(counts: ModelCounts, price: SampleCost, bootstrap: Bootstrap | None = None) -> Curve:
+def curve(counts: ModelCounts, price: SampleCost, bootstrap: Bootstrap | None = None, *, stop: str = FIXED) -> Curve:
     """The pass@k curve of one model: one of k samples passes all tests.
 
     Args:
         counts: n and c of every problem; n may differ, the curve ends at the smallest.
         price: what a sample costs.
         bootstrap: how intervals are computed.
+        stop: `fixed`, or `first-pass`: every sample that is drawn is then charged at the mean price.
 
     Raises:
         InputError: there are no problems.
@@ -167,9 +183,16 @@ def curve(counts: ModelCounts, price: SampleCost, bootstrap: Bootstrap | None = 
     if not counts.task_ids:
         raise InputError(f"{counts.name} has no problems; there is no curve to draw")
     matrix = 1.0 - failure_curve(counts.n, counts.c, int(counts.n.min()))
-    trusted = trusted_k(counts.n)
+    charged = Charged.first_pass(matrix) if stop == FIRST_PASS else None
     return curve_from_matrix(
-        counts.name, counts.task_ids, matrix, price, selection=TESTS, trusted=trusted, bootstrap=bootstrap
+        counts.name,
+        counts.task_ids,
+        matrix,
+        price,
+        selection=TESTS,
+        trusted=trusted_k(counts.n),
+        charged=charged,
+        bootstrap=bootstrap,
     )
 
 
@@ -181,6 +204,7 @@ def curve_from_matrix(
     *,
     selection: str,
     trusted: int | None = None,
+    charged: Charged | None = None,
     bootstrap: Bootstrap | None = None,
 ) -> Curve:
     """A curve from the success of each problem at each k, however the sample is chosen.
@@ -192,6 +216,7 @@ def curve_from_matrix(
         price: what a sample costs.
         selection: how the sample is chosen, for the label.
         trusted: k up to which the curve is trustworthy; by default half of k_max.
+        charged: how many samples are paid for at each k; by default all of them.
         bootstrap: how intervals are computed.
 
     Raises:
@@ -201,7 +226,12 @@ def curve_from_matrix(
         raise InputError(f"{model}: a matrix of shape {matrix.shape} does not fit {len(task_ids)} problems")
     if not np.all(np.isfinite(matrix)):
         raise InputError(f"{model}: success is not defined for every problem and k; cut the curve at the smallest n")
+    if charged is not None and charged.stop == FIRST_PASS and selection != TESTS:
+        raise InputError(
+            f"{model}: drawing can stop at the first pass only where tests choose; by {selection} all samples are drawn"
+        )
     bootstrap = bootstrap or Bootstrap()
     low, high = bootstrap_curve(matrix, bootstrap.weights(len(matrix)), bootstrap.level)
     half = max(matrix.shape[1] // 2, 1)
-    return Curve(model, price, selection, task_ids, matrix, matrix.mean(axis=0), low, high, trusted or half)
+    charged = charged or Charged.fixed(matrix.shape[1])
+    return Curve(model, price, selection, task_ids, matrix, matrix.mean(axis=0), low, high, trusted or half, charged)

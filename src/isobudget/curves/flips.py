@@ -5,7 +5,8 @@ B's k_B samples at less cost while one sample of B costs more than
 
     ratio = k_A / k_B
 
-samples of A. Costs enter only in saying which model is the cheap one and what the ratio is now. If A never gets there
+samples of A. Where drawing stops at the first pass, the samples that are drawn on average take the place of k_A and
+k_B. Costs enter only in saying which model is the cheap one and what the ratio is now. If A never gets there
 within its recorded samples, the ratio is NaN with a reason. Intervals are over problems, both models' curves moving
 together (paired bootstrap); an upper end of NaN means that A does not get there in that share of replicates.
 """
@@ -38,12 +39,12 @@ class Flip:
         cheap, dear: labels of the two curves; `dear` costs more a sample now.
         k_dear: samples of the dear model.
         k_cheap: fewest samples of the cheap one that do as well, None if the recorded ones do not.
-        ratio: k_cheap / k_dear: the cheap model wins while one dear sample costs more than this many cheap ones.
+        ratio: k_cheap / k_dear, or that of the samples drawn on average until the first pass: the cheap model wins
+            while one dear sample costs more than this many cheap ones.
         low, high: its interval, NaN where it has no end.
         now: cheap samples that one dear sample pays for now, shared prompts counted.
         winner: who has the higher success at the present cost of k_dear dear samples: a label, `level`, or None if the
-        cheap model's samples run
-            out before that budget and the recorded ones do not decide it.
+            cheap model's samples run out before that budget and the recorded ones do not decide it.
         reason: why `ratio` is NaN, else empty.
     """
 
@@ -76,25 +77,27 @@ def find_flips(curves: Sequence[Curve], bootstrap: Bootstrap) -> tuple[Flip, ...
     tail = widened_tail(problems, few.level) if problems > 1 else math.nan
     flips: list[Flip] = []
     for cheap, dear in combinations(range(len(curves)), 2):
-        spread = _spread(replicates[cheap], replicates[dear], tail)
+        charged = [curves[at].charged.replicates(weights) for at in (cheap, dear)]
+        spread = _spread(replicates[cheap], replicates[dear], charged[0], charged[1], tail)
         flips += _pair(curves[cheap], curves[dear], spread)
     return tuple(flips)
 
 
 def _pair(cheap: Curve, dear: Curve, spread: FloatArray) -> list[Flip]:
     fewest = _fewest(np.maximum.accumulate(cheap.success), dear.success)
-    return [_flip(cheap, dear, k, int(k_cheap), spread[:, k - 1] / k) for k, k_cheap in enumerate(fewest, start=1)]
+    return [_flip(cheap, dear, k, int(k_cheap), spread[:, k - 1]) for k, k_cheap in enumerate(fewest, start=1)]
 
 
 def _flip(cheap: Curve, dear: Curve, k_dear: int, k_cheap: int, ends: FloatArray) -> Flip:
     reached = k_cheap <= cheap.k_max
+    ratio = float(cheap.charged.samples[k_cheap - 1] / dear.charged.samples[k_dear - 1]) if reached else math.nan
     target = f"the {dear.success[k_dear - 1]:.1%} of {k_dear} sample{'s' if k_dear > 1 else ''} of {dear.label}"
     return Flip(
         cheap=cheap.label,
         dear=dear.label,
         k_dear=k_dear,
         k_cheap=k_cheap if reached else None,
-        ratio=k_cheap / k_dear if reached else math.nan,
+        ratio=ratio,
         low=float(ends[0]),
         high=float(ends[1]),
         now=_affordable_now(cheap, dear, k_dear),
@@ -105,8 +108,8 @@ def _flip(cheap: Curve, dear: Curve, k_dear: int, k_cheap: int, ends: FloatArray
 
 def _affordable_now(cheap: Curve, dear: Curve, k_dear: int) -> float:
     """Cheap samples that the price of one of k_dear dear samples pays for; with nothing shared, the ratio of prices."""
-    budget = dear.price.cost(k_dear) - cheap.price.per_problem
-    return max(0.0, budget) / cheap.price.per_sample / k_dear
+    budget = float(dear.cost[k_dear - 1]) - cheap.price.per_problem
+    return max(0.0, budget) / cheap.price.per_sample / float(dear.charged.samples[k_dear - 1])
 
 
 def _fewest(cheap: FloatArray, dear: FloatArray) -> NDArray[np.int64]:
@@ -114,18 +117,25 @@ def _fewest(cheap: FloatArray, dear: FloatArray) -> NDArray[np.int64]:
     return np.asarray(np.searchsorted(cheap, dear - _ROUNDING, side="left") + 1, dtype=np.int64)
 
 
-def _spread(cheap: FloatArray, dear: FloatArray, tail: float) -> FloatArray:
-    """Ends of the interval of the fewest cheap samples, shape (2, dear k); NaN for an end that never reaches."""
+def _spread(
+    cheap: FloatArray, dear: FloatArray, cheap_charged: FloatArray, dear_charged: FloatArray, tail: float
+) -> FloatArray:
+    """Ends of the interval of the ratio at each k of the dear curve, shape (2, dear k); NaN for an end never reached.
+
+    Success of both curves per replicate, (replicates, k), and the samples charged for it, of that shape or (1, k).
+    """
     if math.isnan(tail):
         return np.full((2, dear.shape[1]), math.nan)
-    fewest = np.array([_fewest(one, other) for one, other in zip(cheap, dear, strict=True)], dtype=np.float64)
-    fewest[fewest > cheap.shape[1]] = np.inf
-    ends = np.quantile(fewest, (tail, 1 - tail), axis=0, method="inverted_cdf")
+    fewest = np.array([_fewest(one, other) for one, other in zip(cheap, dear, strict=True)])
+    endless = np.concatenate([cheap_charged, np.full((len(cheap_charged), 1), np.inf)], axis=1)
+    rows = np.arange(len(fewest))[:, np.newaxis] if len(endless) > 1 else 0
+    ratios = endless[rows, fewest - 1] / dear_charged
+    ends = np.quantile(ratios, (tail, 1 - tail), axis=0, method="inverted_cdf")
     return np.where(np.isfinite(ends), ends, math.nan)
 
 
 def _winner(cheap: Curve, dear: Curve, k_dear: int) -> str | None:
-    point, target = cheap.at(dear.price.cost(k_dear)), float(dear.success[k_dear - 1])
+    point, target = cheap.at(float(dear.cost[k_dear - 1])), float(dear.success[k_dear - 1])
     if point.k == 0:
         return dear.label
     if abs(point.success - target) <= _ROUNDING and not point.capped:

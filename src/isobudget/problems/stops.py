@@ -1,10 +1,11 @@
 """Where a completion of a function ends: at the usual texts, or at any new statement at column 0.
 
-By the second rule it ends before the first line that begins with a letter, quotes and such. Such a line cannot belong to the body, with two rare exceptions: inside brackets or a string that span lines, and a
-comment, which Python accepts at any column. What is lost is code behind the body that the body needs, such as a helper
-function; the usual stop texts of HumanEval (a new ``class``, ``def``, ``if``, ``print`` or comment), all of which this
-rule contains, lose helpers too. What is gained is every right body with prose, a code fence or an unfinished statement
-behind it, which as part of the program would be a syntax error. Counts on real samples: docs/problems.md.
+By the second rule it ends before the first line that begins with a letter, quotes and such. Such a line cannot belong
+to the body, with two rare exceptions: inside brackets or a string that span lines, and a comment, which Python
+accepts at any column. What is lost is code behind the body that the body needs, such as a helper function; the usual
+stop texts of HumanEval (a new ``class``, ``def``, ``if``, ``print`` or comment), all of which this rule contains,
+lose helpers too. What is gained is every right body with prose, a code fence or an unfinished statement behind it,
+which as part of the program would be a syntax error. Counts on real samples: docs/problems.md.
 
 Closing brackets and digits are left out: they do begin lines of bodies.
 """

@@ -157,13 +157,6 @@ def group_counts(rows: Iterable[CountRow]) -> dict[GroupKey, ModelCounts]:
     return {key: _gather(key, groups[key], order[key[0]]) for key in by_benchmark}
 
 
-def common_problems(groups: Iterable[ModelCounts]) -> tuple[str, ...]:
-    """The problems that all of the models have, in the first one's order. Empty if there are none."""
-    first, *others = groups
-    shared = set(first.task_ids).intersection(*(other.task_ids for other in others))
-    return tuple(task for task in first.task_ids if task in shared)
-
-
 def _gather(key: GroupKey, members: list[CountRow], place: dict[str, int]) -> ModelCounts:
     members = sorted(members, key=lambda row: place[row.task_id])
     return ModelCounts(

@@ -2,8 +2,6 @@
 
 As in the paper's figures 2 to 6, x runs in powers of two and a star marks the greedy output. Beyond the paper, a band
 shows the interval over problems, and the part of a line that hangs on more than half of the recorded samples is dashed.
-Colours are those of Okabe and Ito, which colour-blind readers can tell apart; every model has its own marker too.
-
 Matplotlib is used through its objects, without pyplot and its global state. Names are drawn as plain text, whatever
 they hold.
 """
@@ -24,6 +22,7 @@ from isobudget.costs.cost import Unit
 from isobudget.curves import TESTS, Comparison, Curve
 from isobudget.errors import MissingExtraError
 from isobudget.report.html import printable
+from isobudget.report.style import INK, PAPER, RULE, SETTINGS, model_style, star
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,28 +30,13 @@ if TYPE_CHECKING:
 
     from isobudget.report.gather import Greedy
 
-INK, RULE, PAPER = "#1b1f24", "#d9dde2", "#ffffff"
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1.0, ""))
 #: points of a line that are drawn, so that a curve of thousands of samples stays small
 _MOST_POINTS = 160
 #: letters that fit below one panel, two of them between labels
 _TICK_CHARACTERS = 42
-_MOST_CHARACTERS, _LEGEND_CHARACTERS = 40, 105
-
-_SETTINGS: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9.0,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.8,
-    "text.color": INK,
-    "text.usetex": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "svg.fonttype": "path",
-}
+#: letters of one name, and of a row of the legend below one panel and below three
+_MOST_CHARACTERS, _STACKED_CHARACTERS, _LEGEND_CHARACTERS = 40, 46, 105
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +61,8 @@ class Drawing:
         return next(iter(self.comparisons.values())).curves
 
     def style(self, model: str) -> tuple[str, str]:
-        """Colour and marker of a model; the pair repeats only after 42 models."""
-        place = self.models.index(model)
-        return COLOURS[place % len(COLOURS)], _MARKERS[place % len(_MARKERS)]
+        """Colour and marker of a model."""
+        return model_style(model, self.models)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +115,7 @@ def draw(
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    with warnings.catch_warnings(), mpl.rc_context(rc=_SETTINGS | {"svg.hashsalt": name}):
+    with warnings.catch_warnings(), mpl.rc_context(rc=SETTINGS | {"svg.hashsalt": name}):
         # a name may hold characters that the font lacks; a box stands for them
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
@@ -155,8 +138,12 @@ def _figure(drawing: Drawing, stacked: bool) -> Figure:
 
     axes = list(_axes(drawing.comparisons))
     rows, columns = (len(axes), 1) if stacked else (1, len(axes))
-    size = (4.4, 0.9 + 3.1 * rows) if stacked else (3.75 * columns, 4.0)
-    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
+    legend = _entries(drawing)
+    legend_columns = _columns(legend, _STACKED_CHARACTERS if stacked else _LEGEND_CHARACTERS)
+    height = 0.4 + 3.1 * rows + 0.2 * math.ceil(len(legend) / legend_columns)
+    figure = Figure(
+        figsize=(4.4 if stacked else 3.75 * columns, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
+    )
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     for panel, axis in zip(panels, axes, strict=True):
         _panel(panel, axis, drawing)
@@ -165,7 +152,7 @@ def _figure(drawing: Drawing, stacked: bool) -> Figure:
     panels[0].set_ylim(*_y_limits(drawing))
     text, points = _short(drawing.title, 56 if stacked else 90), 9 if stacked else 11
     figure.suptitle(text, parse_math=False, fontsize=points, fontweight="bold")
-    _legend(figure, drawing, 46 if stacked else _LEGEND_CHARACTERS)
+    _legend(figure, legend, legend_columns)
     return figure
 
 
@@ -188,13 +175,13 @@ def _panel(panel: Axes, axis: _Axis, drawing: Drawing) -> None:
     for curve in axis.comparison.curves:
         x = axis.cost(curve)
         reach += [x[0], x[-1]]
-        _line(panel, curve, x, *drawing.style(curve.model))
+        _line(panel, curve, x, *drawing.style(curve.model), band=0.4 / max(3, len(drawing.curves)))
     for curve in axis.comparison.curves:
-        star = drawing.greedy.get(curve.model)
-        if star is not None:
+        greedy = drawing.greedy.get(curve.model)
+        if greedy is not None:
             colour, _ = drawing.style(curve.model)
-            reach.append(axis.greedy(star))
-            panel.plot(reach[-1], 100 * star.success, **_star(colour))
+            reach.append(axis.greedy(greedy))
+            panel.plot(reach[-1], 100 * greedy.success, **star(colour))
     panel.set_xscale("log", base=2)
     _x_ticks(panel, min(reach), max(reach))
     panel.set_xlabel(axis.label)
@@ -205,12 +192,12 @@ def _panel(panel: Axes, axis: _Axis, drawing: Drawing) -> None:
         panel.spines[side].set_visible(False)
 
 
-def _line(panel: Axes, curve: Curve, x: NDArray[np.float64], colour: str, marker: str) -> None:
+def _line(panel: Axes, curve: Curve, x: NDArray[np.float64], colour: str, marker: str, band: float) -> None:
     """Band, line (dashed beyond the trusted k) and a marker at each power of two, hollow beyond the trusted k."""
     at = _thinned(curve.k_max, curve.trusted_k)
     solid, dashed = at[at < curve.trusted_k], at[at >= curve.trusted_k - 1]
     success = 100 * curve.success
-    panel.fill_between(x[at], 100 * curve.low[at], 100 * curve.high[at], color=colour, alpha=0.13, linewidth=0)
+    panel.fill_between(x[at], 100 * curve.low[at], 100 * curve.high[at], color=colour, alpha=band, linewidth=0)
     panel.plot(x[solid], success[solid], color=colour, linewidth=1.7)
     panel.plot(x[dashed], success[dashed], color=colour, linewidth=1.3, linestyle=(0, (3, 2)))
     powers = 2 ** np.arange(int(math.log2(curve.k_max)) + 1) - 1
@@ -235,19 +222,6 @@ def _thinned(k_max: int, trusted: int) -> NDArray[np.int64]:
     return np.unique(np.concatenate([spaced, [1, trusted, k_max]])) - 1
 
 
-def _star(colour: str) -> dict[str, Any]:
-    return {
-        "marker": "*",
-        "markersize": 12.5,
-        "color": colour,
-        "markeredgecolor": INK,
-        "markeredgewidth": 0.7,
-        "linestyle": "none",
-        "zorder": 5,
-        "clip_on": False,
-    }
-
-
 def _x_ticks(panel: Axes, low: float, high: float) -> None:
     """Ticks at powers of two, few enough to be read."""
     low, high = low / 1.25, high * 1.25
@@ -267,13 +241,14 @@ def _x_ticks(panel: Axes, low: float, high: float) -> None:
 def _y_limits(drawing: Drawing) -> tuple[float, float]:
     """In percent, on tens, with everything that is drawn inside."""
     values = [value for curve in drawing.curves for part in (curve.low, curve.high, curve.success) for value in part]
-    values += [star.success for star in drawing.greedy.values()]
+    values += [greedy.success for greedy in drawing.greedy.values()]
     known = [100 * value for value in values if not math.isnan(value)]
     low, high = 10 * math.floor(min(known) / 10), 10 * math.ceil(max(known) / 10)
     return max(0, low - (10 if low == high else 0)), min(102, high + 2)
 
 
-def _legend(figure: Figure, drawing: Drawing, width: int) -> None:
+def _entries(drawing: Drawing) -> list[tuple[Any, str]]:
+    """What the legend explains: a sign and its text each."""
     from matplotlib.lines import Line2D
 
     entries: list[tuple[Any, str]] = []
@@ -282,12 +257,19 @@ def _legend(figure: Figure, drawing: Drawing, width: int) -> None:
         name = f"{_short(curve.model, _MOST_CHARACTERS)} (n = {curve.k_max:,})"
         entries.append((Line2D([], [], color=colour, marker=marker, markersize=5, linewidth=1.7), name))
     if any(curve.model in drawing.greedy for curve in drawing.curves):
-        entries.append((Line2D([], [], **_star(PAPER)), "greedy output"))
+        entries.append((Line2D([], [], **star(PAPER)), "greedy output"))
     if any(curve.k_max > curve.trusted_k for curve in drawing.curves):
         dashes = Line2D([], [], color=INK, linewidth=1.3, linestyle=(0, (3, 2)))
         entries.append((dashes, "k above n/2: less certain"))
+    return entries
+
+
+def _columns(entries: Sequence[tuple[Any, str]], characters: int) -> int:
     widest = max(len(label) for _, label in entries) + 6
-    columns = max(1, min(len(entries), width // widest))
+    return max(1, min(len(entries), characters // widest))
+
+
+def _legend(figure: Figure, entries: Sequence[tuple[Any, str]], columns: int) -> None:
     handles = [handle for handle, _ in entries]
     legend = figure.legend(handles, [" "] * len(handles), loc="outside lower center", ncols=columns, frameon=False)
     # Set afterwards: a legend takes a label that begins with an underscore for "do not show".

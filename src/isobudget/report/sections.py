@@ -55,7 +55,8 @@ def _lead(comparison: Comparison, place: int) -> Cell:
         return Cell("–", kind="text")
     if not best.unclear_against:
         return Cell("clear", kind="text")
-    return Cell("not clear", f"against {', '.join(best.unclear_against)}", kind="text")
+    against = ", ".join(best.unclear_against) if best.clear_against or len(best.unclear_against) == 1 else "all"
+    return Cell("not clear", f"against {against}", kind="text")
 
 
 # flips ----------------------------------------------------------------------------------------------------------------

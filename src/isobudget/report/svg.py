@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from isobudget.report.figures import COLOURS, INK, PAPER, RULE
 from isobudget.report.html import Html, safe
+from isobudget.report.style import COLOURS, INK, PAPER, RULE
 
 #: a style rule that Matplotlib states for the whole document; the page's own style sheet has it for its figures
 _LEFT_OUT = re.compile(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", re.DOTALL)

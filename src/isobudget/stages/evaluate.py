@@ -1,115 +1,35 @@
 """From a run's samples and verdicts to curves: what each model solves at each budget.
 
-Samples without a verdict are left out and counted. Greedy outputs are no draws: they stand beside the curves as single
-points (the star of the paper's figures).
+Without a costs file a run is priced by what it recorded, sample by sample.
 """
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isobudget.backends.base import FinishReason
 from isobudget.costs.architecture import Architecture
+from isobudget.costs.charges import NOTHING, Charges, Extra, extras_of, with_extras
 from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.costs_file import CostsFile
+from isobudget.costs.flops import completion_flops
 from isobudget.costs.seconds import measured_seconds
 from isobudget.costs.usage import TokenUse, flops_cost, tokens_cost
+from isobudget.curves import FIRST_PASS, FIXED, Charged, check_any, common_tasks, look_beyond
 from isobudget.curves.compare import Comparison, compare
 from isobudget.curves.curve import LIKELIHOOD, TESTS, Bootstrap, Curve, curve_from_matrix
+from isobudget.curves.pricing import price_model
 from isobudget.errors import InputError, RunError
 from isobudget.estimators import failure_curve
 from isobudget.rankscore import SampleScores, rank_score_curves
-from isobudget.records.rows import KEY_COLUMNS
 from isobudget.records.run import Run, load_run
+from isobudget.stages.samples import ModelSamples, ProblemSamples, benchmarks_of, model_samples
 
 #: units that a run can be priced in from what it records
 RUN_UNITS = (Unit.FLOPS, Unit.SECONDS, Unit.TOKENS)
-
-_SAMPLE_COLUMNS = [
-    *KEY_COLUMNS,
-    "finish_reason",
-    "prompt_tokens",
-    "completion_tokens",
-    "mean_logprob",
-    "seconds",
-]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ProblemSamples:
-    """The judged samples of one problem by one model, in the order of their index; all arrays have shape (n,)."""
-
-    passed: NDArray[np.bool_]
-    prompt_tokens: int
-    completion_tokens: NDArray[np.int64]
-    mean_logprob: NDArray[np.float64]
-    cut_off: NDArray[np.bool_]
-    seconds: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ModelSamples:
-    """The judged samples of one benchmark by one model.
-
-    Attributes:
-        model: its name.
-        task_ids: the problems with at least one judged sample, in the run's order.
-        problems: their samples, in the same order.
-        greedy_passed: share of problems whose greedy output passed; NaN if none was drawn.
-        unjudged: samples that have no verdict.
-    """
-
-    model: str
-    task_ids: tuple[str, ...]
-    problems: tuple[ProblemSamples, ...]
-    greedy_passed: float
-    unjudged: int
-
-    @property
-    def n(self) -> NDArray[np.int64]:
-        """Judged samples of each problem."""
-        return np.array([len(problem.passed) for problem in self.problems], dtype=np.int64)
-
-    @property
-    def c(self) -> NDArray[np.int64]:
-        """Passed samples of each problem."""
-        return np.array([int(problem.passed.sum()) for problem in self.problems], dtype=np.int64)
-
-    def only(self, task_ids: tuple[str, ...]) -> ModelSamples:
-        """The same for fewer problems."""
-        chosen = dict(zip(self.task_ids, self.problems, strict=True))
-        problems = tuple(chosen[task_id] for task_id in task_ids)
-        return ModelSamples(self.model, task_ids, problems, self.greedy_passed, self.unjudged)
-
-
-def benchmarks_of(run: Run) -> list[str]:
-    """The names of the benchmarks that the run states."""
-    return list(run.facts.get("benchmarks", {}))
-
-
-def model_samples(run: Run, benchmark: str) -> list[ModelSamples]:
-    """The judged samples of a benchmark, one entry a model, in the run's order of models.
-
-    Raises:
-        RunError: the run has no such benchmark, or no judged samples of it.
-    """
-    if benchmark not in benchmarks_of(run):
-        known = ", ".join(benchmarks_of(run)) or "none"
-        raise RunError(f"{run.path}: no benchmark {benchmark!r} in this run; it has: {known}")
-    order = [task_id for name, task_id in run.problems() if name == benchmark]
-    rows = _joined_rows(run, benchmark)
-    models = [_of_one_model(name, rows[name], order) for name in run.facts["models"] if name in rows]
-    models = [one for one in models if one.task_ids]
-    if not models:
-        raise RunError(f"{run.path}: no judged samples of {benchmark}; judge them with: isobudget judge {run.path}")
-    return models
 
 
 def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bool = True) -> SampleCost:
@@ -124,17 +44,45 @@ def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bo
         facts = run.facts["models"][samples.model]
         source = f"{facts['engine']}, {run.facts['machine']['processor']}"
         return measured_seconds([problem.seconds.tolist() for problem in samples.problems], source)
-    use = TokenUse.of(
-        [problem.prompt_tokens for problem in samples.problems],
-        [problem.completion_tokens.tolist() for problem in samples.problems],
-        share_prompt=share_prompt,
-        label="this run's token counts",
-    )
+    use = token_use(samples, share_prompt=share_prompt)
     if unit is Unit.TOKENS:
         return tokens_cost(use)
     if unit is Unit.FLOPS:
         return flops_cost(architecture_of(run, samples.model), use)
     raise InputError(f"a run does not record {unit}; units that it does: {', '.join(RUN_UNITS)}")
+
+
+def sample_amounts(run: Run, samples: ModelSamples, unit: Unit) -> tuple[NDArray[np.float64], ...]:
+    """What each sample cost by itself, the prompt that it shares left out: one array a problem.
+
+    Their mean over problems is `per_sample` of `sample_cost`. Raises `InputError` for a unit that is not recorded.
+    """
+    if unit is Unit.SECONDS:
+        return tuple(problem.seconds for problem in samples.problems)
+    if unit is Unit.TOKENS:
+        return tuple(problem.completion_tokens.astype(np.float64) for problem in samples.problems)
+    if unit is Unit.FLOPS:
+        shape = architecture_of(run, samples.model)
+        return tuple(completion_flops(shape, one.prompt_tokens, one.completion_tokens) for one in samples.problems)
+    raise InputError(f"a run does not record {unit}; units that it does: {', '.join(RUN_UNITS)}")
+
+
+def token_use(samples: ModelSamples, *, share_prompt: bool = True) -> TokenUse:
+    """The token counts of the samples, prompts included."""
+    return TokenUse.of(
+        [problem.prompt_tokens for problem in samples.problems],
+        [problem.completion_tokens.tolist() for problem in samples.problems],
+        share_prompt=share_prompt,
+        label="this run's token counts",
+    )
+
+
+def judging(run: Run, samples: ModelSamples) -> Extra:
+    """What the judge took for each sample, in CPU seconds."""
+    processor = run.facts["machine"]["processor"]
+    return Extra.measured(
+        [problem.judge_seconds for problem in samples.problems], f"judging, measured CPU seconds: {processor}"
+    )
 
 
 def architecture_of(run: Run, model: str) -> Architecture:
@@ -149,6 +97,10 @@ def run_comparison(
     unit: Unit = Unit.FLOPS,
     *,
     selection: str = TESTS,
+    stop: str = FIXED,
+    costs: CostsFile | str | None = None,
+    charges: Charges = NOTHING,
+    extrapolate: int | None = None,
     budgets: Callable[[float], list[float] | None] | None = None,
     bootstrap: Bootstrap | None = None,
 ) -> Comparison:
@@ -160,37 +112,102 @@ def run_comparison(
         unit: of the budgets.
         selection: `tests` (pass@k) or `likelihood` (rank-score@k by the model's own mean log-probability; samples cut
             off at the length limit rank last and still cost).
+        stop: when drawing stops: `fixed`, or `first-pass`, where budgets are expected spending. Passing and failing
+            samples are then charged as they were recorded, or all alike if a costs file sets the price.
+        costs: a costs file that has been read, or `paper`; by default the run's own records.
+        charges: what is charged beside drawing: judging, scoring.
+        extrapolate: guess pass@k beyond the samples up to this k.
         budgets: told the cost of the cheapest sample, gives budgets per problem; by default powers of two of it.
         bootstrap: how intervals are computed.
 
     Raises:
         RunError: no such run or benchmark, or nothing is judged.
-        InputError: the run has several benchmarks and none is named, or does not record the unit.
+        InputError: the run has several benchmarks and none is named, does not record the unit, or what is asked for
+            does not go together.
     """
     run = run if isinstance(run, Run) else load_run(run)
     benchmark = benchmark or _only_benchmark(run)
     bootstrap = bootstrap or Bootstrap()
     models, notes = _on_common_problems(model_samples(run, benchmark))
-    curves = [_curve(run, samples, unit, selection, bootstrap) for samples in models]
+    curves = []
+    for samples in models:
+        price, amounts = _price(run, samples, unit, costs, charges)
+        curves.append(_curve(samples, price, selection, _charged(samples, price, stop, amounts), bootstrap))
+    beyond = []
+    if extrapolate is not None:
+        pairs = zip(curves, models, strict=True)
+        beyond = [look_beyond(curve, samples.n, samples.c, extrapolate, bootstrap) for curve, samples in pairs]
+        check_any(beyond, extrapolate)
     chosen = budgets(min(curve.price.cost(1) for curve in curves)) if budgets else None
-    return compare(curves, budgets=chosen, benchmark=benchmark, bootstrap=bootstrap, notes=notes)
+    return compare(curves, budgets=chosen, benchmark=benchmark, bootstrap=bootstrap, notes=notes, beyond=beyond)
 
 
-def _curve(run: Run, samples: ModelSamples, unit: Unit, selection: str, bootstrap: Bootstrap) -> Curve:
-    k_max = int(samples.n.min())
-    price = sample_cost(run, samples, unit)
-    matrix = 1.0 - failure_curve(samples.n, samples.c, k_max) if selection == TESTS else _ranked(samples, k_max)
+def _price(
+    run: Run, samples: ModelSamples, unit: Unit, costs: CostsFile | str | None, charges: Charges
+) -> tuple[SampleCost, list[NDArray[np.float64]] | None]:
+    """What a sample costs with what is charged on top, and each sample's own amount where the run has it."""
+    use, tests = token_use(samples), judging(run, samples)
+    if costs is not None:
+        recorded = _known_seconds(run, samples) if unit in (Unit.SECONDS, Unit.USD) else None
+        shape = architecture_of(run, samples.model)
+        names = (samples.model,)
+        price = price_model(names, unit, costs, use, charges, architecture=shape, seconds=recorded, judging=tests)
+        return price, None
+    extras = extras_of(samples.model, unit, charges, use=use, judging=tests)
+    amounts = list(sample_amounts(run, samples, unit))
+    for extra in extras:
+        on_top: Sequence[NDArray[np.float64] | float] = extra.by_sample or [extra.per_sample] * len(amounts)
+        amounts = [own + more for own, more in zip(amounts, on_top, strict=True)]
+    return with_extras(sample_cost(run, samples, unit), extras), amounts
+
+
+def _known_seconds(run: Run, samples: ModelSamples) -> SampleCost | None:
+    try:
+        return sample_cost(run, samples, Unit.SECONDS)
+    except InputError:
+        return None
+
+
+def _charged(
+    samples: ModelSamples, price: SampleCost, stop: str, amounts: list[NDArray[np.float64]] | None
+) -> Charged | None:
+    """The samples paid for if drawing stops at the first pass, by what passing and failing ones cost; else None."""
+    if stop != FIRST_PASS:
+        return None
+    success = _by_tests(samples)
+    if amounts is None:
+        return Charged.first_pass(success)
+    passed, failed = (
+        [_mean(own[problem.passed == kind]) for own, problem in zip(amounts, samples.problems, strict=True)]
+        for kind in (True, False)
+    )
+    return Charged.first_pass(success, np.divide(passed, price.per_sample), np.divide(failed, price.per_sample))
+
+
+def _mean(amounts: NDArray[np.float64]) -> float:
+    return float(amounts.mean()) if len(amounts) else 0.0
+
+
+def _curve(
+    samples: ModelSamples, price: SampleCost, selection: str, charged: Charged | None, bootstrap: Bootstrap
+) -> Curve:
     return curve_from_matrix(
         samples.model,
         samples.task_ids,
-        matrix,
+        _by_tests(samples) if selection == TESTS else _ranked(samples),
         price,
         selection=selection,
+        charged=charged,
         bootstrap=bootstrap,
     )
 
 
-def _ranked(samples: ModelSamples, k_max: int) -> NDArray[np.float64]:
+def _by_tests(samples: ModelSamples) -> NDArray[np.float64]:
+    """pass@k of each problem, shape (problems, k_max)."""
+    return 1.0 - failure_curve(samples.n, samples.c, int(samples.n.min()))
+
+
+def _ranked(samples: ModelSamples) -> NDArray[np.float64]:
     """Rank-score@k of each problem by the model's own likelihood, shape (problems, k_max)."""
     width = int(samples.n.max())
     passed = np.zeros((len(samples.problems), width))
@@ -203,11 +220,11 @@ def _ranked(samples: ModelSamples, k_max: int) -> NDArray[np.float64]:
         unknown = np.isnan(problem.mean_logprob)
         scores[row, :n] = np.where(unknown, 0.0, problem.mean_logprob)
         cut_off[row, :n] = problem.cut_off | unknown
-    return rank_score_curves(passed, SampleScores(scores), n=samples.n, discarded=cut_off, k_max=k_max)
+    return rank_score_curves(passed, SampleScores(scores), n=samples.n, discarded=cut_off, k_max=int(samples.n.min()))
 
 
 def _on_common_problems(models: list[ModelSamples]) -> tuple[list[ModelSamples], list[str]]:
-    common = tuple(task for task in models[0].task_ids if all(task in set(one.task_ids) for one in models))
+    common = common_tasks([one.task_ids for one in models])
     if not common:
         raise RunError("the models have no judged problem in common; there is nothing to compare")
     notes = [f"{one.model}: {one.unjudged} samples have no verdict and are left out" for one in models if one.unjudged]
@@ -224,49 +241,16 @@ def _only_benchmark(run: Run) -> str:
     return names[0]
 
 
-def _joined_rows(run: Run, benchmark: str) -> dict[str, list[dict[str, Any]]]:
-    """Samples of the benchmark with their verdicts (`passed` is None where there is none), by model."""
-    samples = run.samples_table(_SAMPLE_COLUMNS)
-    verdicts = run.verdicts_table([*KEY_COLUMNS, "passed"])
-    joined = samples.join(verdicts, keys=KEY_COLUMNS, join_type="left outer")
-    rows = defaultdict(list)
-    for row in joined.to_pylist():
-        if row["benchmark"] == benchmark:
-            rows[row["model"]].append(row)
-    return rows
-
-
-def _of_one_model(model: str, rows: list[dict[str, Any]], order: list[str]) -> ModelSamples:
-    judged = [row for row in rows if row["passed"] is not None]
-    greedy = [bool(row["passed"]) for row in judged if row["greedy"]]
-    by_task = defaultdict(list)
-    for row in judged:
-        if not row["greedy"]:
-            by_task[row["task_id"]].append(row)
-    task_ids = tuple(task_id for task_id in order if task_id in by_task)
-    return ModelSamples(
-        model=model,
-        task_ids=task_ids,
-        problems=tuple(_of_one_problem(by_task[task_id]) for task_id in task_ids),
-        greedy_passed=sum(greedy) / len(greedy) if greedy else math.nan,
-        unjudged=len(rows) - len(judged),
-    )
-
-
-def _of_one_problem(rows: list[dict[str, Any]]) -> ProblemSamples:
-    rows = sorted(rows, key=lambda row: row["index"])
-
-    def column(name: str) -> list[Any]:
-        return [row[name] for row in rows]
-
-    return ProblemSamples(
-        passed=np.array(column("passed"), dtype=bool),
-        prompt_tokens=rows[0]["prompt_tokens"],
-        completion_tokens=np.array(column("completion_tokens"), dtype=np.int64),
-        mean_logprob=np.array(column("mean_logprob"), dtype=np.float64),
-        cut_off=np.array([reason == FinishReason.LENGTH for reason in column("finish_reason")]),
-        seconds=np.array(column("seconds"), dtype=np.float64),
-    )
-
-
-__all__ = ["LIKELIHOOD", "RUN_UNITS", "TESTS", "model_samples", "run_comparison", "sample_cost"]
+__all__ = [
+    "LIKELIHOOD",
+    "RUN_UNITS",
+    "TESTS",
+    "ModelSamples",
+    "ProblemSamples",
+    "architecture_of",
+    "benchmarks_of",
+    "model_samples",
+    "run_comparison",
+    "sample_amounts",
+    "sample_cost",
+]
