@@ -1,1 +1,91 @@
-"""isobudget."""
+"""isobudget: for what you can spend, which code model to run, how many times, and when to stop.
+
+The names below are the public face; they are loaded when first used, so that importing isobudget is quick. The commands
+as Python functions are in `isobudget.api`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from isobudget.costs import Architecture, SampleCost, Unit
+    from isobudget.curves import Bootstrap, Comparison, Curve, winner_sentence
+    from isobudget.errors import IsobudgetError
+    from isobudget.estimators import expected_draws, pass_at_k, pass_curve
+    from isobudget.judge import Judge, Limits, Outcome, Verdict
+    from isobudget.problems import Benchmark, Problem, load_benchmark
+    from isobudget.rankscore import SampleScores, rank_score_at_k, rank_score_curve
+    from isobudget.records import Run, load_run
+    from isobudget.study import Study, load_study
+
+_HOME = {
+    "Architecture": "costs",
+    "Benchmark": "problems",
+    "Bootstrap": "curves",
+    "Comparison": "curves",
+    "Curve": "curves",
+    "IsobudgetError": "errors",
+    "Judge": "judge",
+    "Limits": "judge",
+    "Outcome": "judge",
+    "Problem": "problems",
+    "Run": "records",
+    "SampleCost": "costs",
+    "SampleScores": "rankscore",
+    "Study": "study",
+    "Unit": "costs",
+    "Verdict": "judge",
+    "expected_draws": "estimators",
+    "load_benchmark": "problems",
+    "load_run": "records",
+    "load_study": "study",
+    "pass_at_k": "estimators",
+    "pass_curve": "estimators",
+    "rank_score_at_k": "rankscore",
+    "rank_score_curve": "rankscore",
+    "winner_sentence": "curves",
+}
+
+__version__ = _version("isobudget")
+
+__all__ = [
+    "Architecture",
+    "Benchmark",
+    "Bootstrap",
+    "Comparison",
+    "Curve",
+    "IsobudgetError",
+    "Judge",
+    "Limits",
+    "Outcome",
+    "Problem",
+    "Run",
+    "SampleCost",
+    "SampleScores",
+    "Study",
+    "Unit",
+    "Verdict",
+    "expected_draws",
+    "load_benchmark",
+    "load_run",
+    "load_study",
+    "pass_at_k",
+    "pass_curve",
+    "rank_score_at_k",
+    "rank_score_curve",
+    "winner_sentence",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'isobudget' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"isobudget.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

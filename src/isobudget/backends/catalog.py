@@ -1,8 +1,8 @@
 """The models that can be named: what they are, and where their weights come from.
 
-The catalog is data: `models.toml` beside this module, then the user's own file of the same form, which adds or overrides
-(`$ISOBUDGET_MODELS_TOML`, else `models.toml` in the user's configuration folder). A path that ends in ``.gguf`` is a model
-as well; it has no pinned checksum, so the run records the one it finds.
+The catalog is data: `models.toml` beside this module, then the user's own file of the same form, which adds or
+overrides (`$ISOBUDGET_MODELS_TOML`, else `models.toml` in the user's configuration folder). A path that ends in
+``.gguf`` is a model as well; it has no pinned checksum, so the run records the one it finds.
 
 Fetching the weights is the job of `weights.py`.
 """
@@ -127,7 +127,8 @@ def find_model(name: str) -> ModelEntry:
     close = get_close_matches(name, catalog, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise InputError(
-        f"unknown model {name!r}.{hint} Known models: {', '.join(sorted(catalog))}; a path that ends in .gguf works too."
+        f"unknown model {name!r}.{hint} Known models: {', '.join(sorted(catalog))}; "
+        "a path that ends in .gguf works too."
     )
 
 

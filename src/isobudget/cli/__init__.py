@@ -1,29 +1,31 @@
 """The command line: one file per command, each a thin wrapper around one call of the Python API.
 
-`main` is the entry point. It turns an `IsobudgetError` into one message and exit code 2, and Ctrl-C into exit code 130.
+`main` is the entry point. It turns an `IsobudgetError` into one message and exit code 2.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
+from typing import Annotated
 
 import typer
 
 #: command name -> module below this package that defines a function of the same name
-COMMANDS = ("run", "generate", "judge", "curves", "passk", "report", "models", "paper", "doctor")
+COMMANDS = ("run", "generate", "judge", "curves", "passk", "report", "models", "profile", "paper", "doctor")
 
 
 def build_app() -> typer.Typer:
     """The Typer application with every command. Command modules import heavy libraries inside their functions."""
     app = typer.Typer(
         name="isobudget",
-        help="For what you can spend: which code model to run, how many times, and when to stop.",
         no_args_is_help=True,
+        invoke_without_command=True,
         rich_markup_mode="markdown",
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    app.callback()(_root)
     for name in COMMANDS:
         module = importlib.import_module(f"isobudget.cli.{name}")
         register = getattr(module, "register", None)
@@ -32,6 +34,20 @@ def build_app() -> typer.Typer:
         else:
             app.command(name)(getattr(module, name))
     return app
+
+
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    """For what you can spend: which code model to run, how many times, and when to stop.
+
+    Begin with: isobudget run quickstart
+    """
+    if version:
+        from isobudget import __version__
+
+        print(__version__)
+        raise typer.Exit
 
 
 def main() -> None:

@@ -1,19 +1,21 @@
-"""`isobudget judge`: run the tests on a file of samples, or on the samples of a run folder."""
+"""`isobudget judge`: run the tests on samples, of a file or of a run folder."""
 
 from __future__ import annotations
 
-import sys
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from isobudget.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from isobudget.judge.files import Tally
     from isobudget.judge.verdict import Limits
 
-#: sizes that the closing table may show
-TABLE_K = (1, 5, 10, 20, 50, 100, 200, 500, 1000)
+#: pass@k is shown for these k
+TABLE_K = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 def judge(
@@ -30,80 +32,140 @@ def judge(
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Samples judged at once.", show_default="one per core")
     ] = None,
-    seconds: Annotated[float, typer.Option("--seconds", min=0.01, help="CPU seconds per sample.")] = 3.0,
-    memory_mb: Annotated[int, typer.Option("--memory-mb", min=64, help="Address space per sample, in MiB.")] = 1024,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue a killed run.")] = False,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", min=0.01, help="CPU seconds per sample.", show_default="3")
+    ] = None,
+    memory_mb: Annotated[
+        int | None, typer.Option("--memory-mb", min=64, help="Address space per sample, MiB.", show_default="1024")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue a killed run on a file.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Judge a run folder anew, also what is judged.")] = False,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Judge even where samples cannot be confined.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Judge samples: one verdict per sample, in order, and a table with pass@k."""
-    from isobudget.judge.verdict import Limits
+    """Judge samples: one verdict each, in order.
 
-    limits = Limits(cpu_seconds=seconds, wall_seconds=max(10 * seconds, 30.0), memory_mb=memory_mb)
+    Examples: `isobudget judge samples.jsonl --problems humaneval -o verdicts.jsonl`, or
+    `isobudget judge runs/quickstart`, which judges what has no verdict yet.
+    """
+    limits = _limits(seconds, memory_mb)
     if samples.is_dir():
-        import isobudget
-
-        isobudget.judge_run(samples, workers=workers, limits=limits)
+        _judge_folder(samples, limits, workers=workers, unsafe=unsafe, again=again, as_json=as_json)
         return
     if problems is None:
-        raise typer.BadParameter(
-            "is needed to judge a file: a benchmark's name or a JSONL file", param_hint="--problems"
-        )
+        raise typer.BadParameter("is needed to judge a file: a benchmark or a JSONL file", param_hint="--problems")
     if output is None:
         raise typer.BadParameter("is needed to judge a file: where the verdicts go", param_hint="--output")
     tally = _judge_file(samples, problems, output, limits, workers=workers, resume=resume, unsafe=unsafe)
-    _print_summary(tally)
+    summary = _summary(tally)
+    _print(summary, as_json)
+
+
+def _limits(seconds: float | None, memory_mb: int | None) -> Limits | None:
+    """The limits asked for; None if nothing was."""
+    from isobudget.judge.verdict import Limits
+
+    if seconds is None and memory_mb is None:
+        return None
+    default = Limits()
+    seconds = default.cpu_seconds if seconds is None else seconds
+    memory_mb = default.memory_mb if memory_mb is None else memory_mb
+    return Limits(cpu_seconds=seconds, wall_seconds=max(10 * seconds, default.wall_seconds), memory_mb=memory_mb)
+
+
+def _judge_folder(
+    folder: Path, limits: Limits | None, *, workers: int | None, unsafe: bool, again: bool, as_json: bool
+) -> None:
+    from isobudget.cli.show import TerminalProgress, interruptible
+    from isobudget.stages.judging import judge_run
+
+    with interruptible(), TerminalProgress() as progress:
+        run, judged = judge_run(folder, limits=limits, workers=workers, unsafe=unsafe, again=again, progress=progress)
+    _print({"run": str(run.path), "outcomes": _plain(judged.outcomes)}, as_json)
+    if not as_json:
+        print(f"See what follows with: isobudget report {run.path}")
 
 
 def _judge_file(
-    samples: Path, problems: str, output: Path, limits: Limits, *, workers: int | None, resume: bool, unsafe: bool
+    samples: Path,
+    problems: str,
+    output: Path,
+    limits: Limits | None,
+    *,
+    workers: int | None,
+    resume: bool,
+    unsafe: bool,
 ) -> Tally:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from isobudget.judge import Judge
+    from isobudget.cli.show import TerminalProgress, interruptible
+    from isobudget.judge import Judge, Limits
     from isobudget.judge.files import judge_file
     from isobudget.problems import load_benchmark
 
     by_task = {problem.task_id: problem for problem in load_benchmark(problems).problems}
-    console = Console(stderr=True)
-    columns = (TextColumn("judging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    told: list[int] = []
+
     with (
-        Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar,
-        Judge(workers=workers, limits=limits, unsafe=unsafe) as entered,
+        interruptible(),
+        TerminalProgress() as progress,
+        Judge(workers=workers, limits=limits or Limits(), unsafe=unsafe) as entered,
     ):
-        task = bar.add_task("judging", total=None)
-        return judge_file(
-            samples,
-            by_task,
-            output,
-            entered,
-            resume=resume,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+
+        def tell(done: int, total: int) -> None:
+            if not told:
+                progress.start("judging", total, done - 1)
+                told.append(done - 1)
+            progress.advance("judging", done - told[-1])
+            told[-1] = done
+
+        return judge_file(samples, by_task, output, entered, resume=resume, progress=tell)
 
 
-def _print_summary(tally: Tally) -> None:
+def _summary(tally: Tally) -> dict[str, Any]:
     """Outcomes, and pass@k over the problems for every listed k that all of them have samples for."""
+    from isobudget.estimators import pass_at_k
+
+    fewest, most = min(tally.samples.values(), default=0), max(tally.samples.values(), default=0)
+    counts = [(n, tally.passes[task_id]) for task_id, n in tally.samples.items()]
+    return {
+        "outcomes": _plain(tally.outcomes),
+        "problems": len(counts),
+        "n_min": fewest,
+        "n_max": most,
+        "pass_at_k": {
+            str(k): 100 * sum(float(pass_at_k(n, c, k)) for n, c in counts) / len(counts)
+            for k in TABLE_K
+            if k <= fewest
+        },
+        "trust_shared": tally.shared,
+    }
+
+
+def _plain(outcomes: Counter[str]) -> dict[str, int]:
+    return dict(outcomes.most_common())
+
+
+def _print(summary: dict[str, Any], as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from isobudget.estimators import pass_at_k
+    from isobudget.cli.show import print_json
 
-    judged = sum(tally.outcomes.values())
+    if as_json:
+        print_json(summary)
+        return
+    console = Console(highlight=False)
+    outcomes = summary["outcomes"]
+    if not outcomes:
+        console.print("every sample has its verdict already")
+        return
     table = Table("outcome", "samples", "share")
-    for outcome, count in tally.outcomes.most_common():
-        table.add_row(outcome, str(count), f"{100 * count / judged:.1f} %")
-    console = Console()
+    for outcome, count in outcomes.items():
+        table.add_row(outcome, f"{count:,}", f"{100 * count / sum(outcomes.values()):.1f} %")
     console.print(table)
-    fewest = min(tally.samples.values(), default=0)
-    if fewest:
-        scores = Table(*(f"pass@{k}" for k in TABLE_K if k <= fewest))
-        counts = [(n, tally.passes[task_id]) for task_id, n in tally.samples.items()]
-        means = [sum(float(pass_at_k(n, c, k)) for n, c in counts) / len(counts) for k in TABLE_K if k <= fewest]
-        scores.add_row(*(f"{100 * mean:.2f} %" for mean in means))
+    if summary.get("pass_at_k"):
+        scores = Table(*(f"pass@{k}" for k in summary["pass_at_k"]))
+        scores.add_row(*(f"{percent:.2f} %" for percent in summary["pass_at_k"].values()))
         console.print(scores)
-        console.print(f"{len(counts)} problems, {fewest} to {max(tally.samples.values())} samples each")
-    if tally.shared:
-        console.print(
-            f"{tally.shared} of {judged} samples were judged in one process with their tests (trust = shared)"
-        )
+        console.print(f"{summary['problems']} problems, {summary['n_min']} to {summary['n_max']} samples each")
+    if summary.get("trust_shared"):
+        console.print(f"{summary['trust_shared']} samples were judged in one process with their tests (trust = shared)")

@@ -1,0 +1,91 @@
+"""The commands as Python functions, under the same names.
+
+    from isobudget import api
+    report = api.run("quickstart", problems=5)
+    print(report.sentences)
+
+They are gathered here, and not in `isobudget` itself, because some share their name with a room (`isobudget.judge`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from isobudget.backends.catalog import load_catalog as models
+from isobudget.backends.weights import fetch_weights
+from isobudget.doctor import doctor
+from isobudget.paper import equal_budget, pass_tables
+from isobudget.passk import passk
+from isobudget.profiling import profile
+from isobudget.records.run import Run
+from isobudget.report import Report
+from isobudget.report import build_report as report
+from isobudget.stages.compare import curves
+from isobudget.stages.generate import BackendFactory, Generated, embedded
+from isobudget.stages.generate import generate as _generate
+from isobudget.stages.judging import judge_run as judge
+from isobudget.stages.progress import SILENT, Progress
+from isobudget.study import Study, load_study
+
+__all__ = ["curves", "doctor", "fetch", "generate", "judge", "models", "paper", "passk", "profile", "report", "run"]
+
+
+def generate(
+    study: Study | str,
+    out: str | Path | None = None,
+    *,
+    models: list[str] | None = None,
+    n: int | None = None,
+    problems: int | None = None,
+    progress: Progress = SILENT,
+    make_backend: BackendFactory = embedded,
+) -> tuple[Run, Generated]:
+    """Draw a study's missing samples; the study may be an object, a file, or the name of one that ships.
+
+    See `isobudget.study.load_study` for the arguments that override the study, and `isobudget.stages.generate` for the
+    rest and the errors.
+    """
+    plan = study if isinstance(study, Study) else load_study(study, models=models, n=n, problems=problems)
+    return _generate(plan, out, progress, make_backend)
+
+
+def run(
+    study: Study | str,
+    out: str | Path | None = None,
+    *,
+    models: list[str] | None = None,
+    n: int | None = None,
+    problems: int | None = None,
+    unsafe: bool = False,
+    progress: Progress = SILENT,
+) -> tuple[Report, Generated]:
+    """Make a study from samples to report: generate, judge, compare. Only what is missing is done.
+
+    Returns:
+        The report, and what was generated, with the problems that failed.
+
+    Raises:
+        IsobudgetError: see the stages.
+    """
+    plan = study if isinstance(study, Study) else load_study(study, models=models, n=n, problems=problems)
+    made, done = _generate(plan, out, progress)
+    judge(made, limits=plan.judge.limits(), workers=plan.judge.workers, unsafe=unsafe, progress=progress)
+    return report(made), done
+
+
+def fetch(name: str) -> Path:
+    """Fetch and check the weights of a model of the catalogue; returns the file's path."""
+    return fetch_weights(models()[name])
+
+
+def paper(benchmark: str | None = None) -> dict[str, object]:
+    """The paper's pass@k tables, and what each model reaches at equal flops and equal wall time.
+
+    Returns:
+        ``{"tables": PassTable, ...}`` and ``{"equal_budget": EqualBudget, ...}`` for one benchmark or all.
+    """
+    from isobudget.costs.cost import Unit
+
+    tables = pass_tables(benchmark)
+    rows = [row for table in tables for unit in (Unit.FLOPS, Unit.SECONDS) for row in equal_budget(table, unit)]
+    return {"tables": tables, "equal_budget": rows}

@@ -1,0 +1,104 @@
+"""`isobudget curves`: success against budget of several models, from a run or from counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from isobudget.curves import Comparison
+
+
+def curves(
+    source: Annotated[
+        Path, typer.Argument(metavar="RUN-or-COUNTS.jsonl", help="A run folder, or a COUNTS file (.gz too).")
+    ],
+    unit: Annotated[
+        str, typer.Option(help="What budgets are counted in: flops, seconds, tokens, usd or joules.")
+    ] = "flops",
+    costs: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.toml", help="What a sample costs, see docs/costs.md; or `paper` for its Table 1."),
+    ] = None,
+    budgets: Annotated[
+        str | None,
+        typer.Option(
+            help="Per problem, in the unit, or with an x in samples of the cheapest model: `1e12,5e12` or `1x,4x`."
+        ),
+    ] = None,
+    benchmark: Annotated[str | None, typer.Option(help="Only this benchmark of several.")] = None,
+    level: Annotated[float, typer.Option(help="Level of all intervals.")] = 0.95,
+    replicates: Annotated[int, typer.Option(help="Bootstrap replicates over problems.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; success is in [0, 1].")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print all points of all curves as CSV.")] = False,
+) -> None:
+    """Which model to use at which budget: success of every model at the most samples that it affords.
+
+    A COUNTS file has JSON lines `{"model", "task_id", "n", "c"}` or `{"model", "task_id", "passed": [0, 1, ...]}`.
+    Without `--costs`, a model whose name is a known architecture is counted in flops.
+
+    Example:
+
+        isobudget curves counts.jsonl --costs paper --unit seconds
+    """
+    import json
+
+    from isobudget.costs.cost import parse_unit
+    from isobudget.curves import Bootstrap
+    from isobudget.curves.grids import curve_records
+    from isobudget.grid import to_csv
+    from isobudget.stages.compare import curves as compare
+
+    found = compare(
+        source,
+        parse_unit(unit),
+        costs=costs,
+        budgets=budgets,
+        benchmark=benchmark,
+        bootstrap=Bootstrap(level, replicates, seed),
+    )
+    if as_json:
+        plain = [_json(comparison) for comparison in found]
+        named = {comparison.benchmark: value for comparison, value in zip(found, plain, strict=True)}
+        typer.echo(json.dumps(plain[0] if len(plain) == 1 else {"benchmarks": named}))
+    elif as_csv:
+        typer.echo(to_csv([record for comparison in found for record in curve_records(comparison)]), nl=False)
+    else:
+        _print(found)
+
+
+def _json(comparison: Comparison) -> dict[str, Any]:
+    """The comparison's JSON form, and beside it what its numbers depend on."""
+    from isobudget.curves import winner_sentence
+
+    return comparison.to_dict() | {
+        "benchmark": comparison.benchmark,
+        "costs": {
+            curve.label: {
+                "per_sample": curve.price.per_sample,
+                "per_problem": curve.price.per_problem,
+                "source": curve.price.source,
+                "trusted_k": curve.trusted_k,
+            }
+            for curve in comparison.curves
+        },
+        "clear_against": [list(best.clear_against) for best in comparison.best],
+        "level": comparison.bootstrap.level,
+        "notes": list(comparison.notes),
+        "sentence": winner_sentence(comparison),
+    }
+
+
+def _print(comparisons: list[Comparison]) -> None:
+    from rich.console import Console
+
+    from isobudget.curves import winner_sentence
+    from isobudget.curves.grids import comparison_grids
+    from isobudget.grid import print_grids
+
+    for comparison in comparisons:
+        print_grids(comparison_grids(comparison))
+        Console(highlight=False).print(winner_sentence(comparison) + "\n", markup=False)

@@ -1,0 +1,34 @@
+"""`isobudget doctor`: what this machine can do."""
+
+from __future__ import annotations
+
+from isobudget.cli.options import JsonOption
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """Say what this machine can do: optional parts, the judge's confinement, models. Nothing is changed.
+
+    Example: `isobudget doctor`
+    """
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from isobudget.cli.show import print_json
+    from isobudget.doctor import doctor as look
+
+    checks = look()
+    if as_json:
+        print_json([asdict(check) for check in checks])
+        return
+    table = Table("", "what", "found", box=None)
+    area = ""
+    for check in checks:
+        if check.area != area:
+            area = check.area
+            table.add_row("", f"[bold]{area}[/bold]", "")
+        mark = {True: "[green]✓[/green]", False: "[yellow]–[/yellow]", None: " "}[check.ok]
+        hint = f"\n[dim]{check.hint}[/dim]" if check.ok is False and check.hint else ""
+        table.add_row(mark, check.name, check.found + hint)
+    Console().print(table)

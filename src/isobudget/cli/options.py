@@ -1,0 +1,26 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+StudyArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A TOML file, a study that ships (quickstart), or a benchmark (with --model).", show_default=False
+    ),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("-o", "--out", help="The run folder.", show_default="runs/ and the study's name"),
+]
+ModelOption = Annotated[
+    list[str] | None,
+    typer.Option("-m", "--model", help="Model to run, NAME or NAME=N; replaces the study's. Repeatable."),
+]
+NOption = Annotated[int | None, typer.Option("-n", "--n", help="Samples of each problem, for every model.")]
+ProblemsOption = Annotated[int | None, typer.Option("--problems", help="Only the first so many problems.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]

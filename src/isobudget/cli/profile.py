@@ -1,0 +1,114 @@
+"""`isobudget profile`: how fast this machine runs a model."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from isobudget.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from isobudget.costs.seconds import Figure
+    from isobudget.grid import Grid
+    from isobudget.profiling import Profiled
+
+
+class Form(StrEnum):
+    """How random weights are stored."""
+
+    Q4_0 = "q4_0"
+    Q8_0 = "q8_0"
+    F16 = "f16"
+
+
+def profile(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A model by name, a .gguf file; or, with random weights, a known architecture or a config.json.",
+            show_default=False,
+        ),
+    ],
+    slots: Annotated[
+        str, typer.Option(help="How many samples are drawn at the same time; several, separated by commas.")
+    ] = "1,4,16",
+    prompt_tokens: Annotated[int, typer.Option(help="Tokens of each sample's prompt.")] = 128,
+    completion_tokens: Annotated[int, typer.Option(help="Tokens of each sample.")] = 128,
+    threads: Annotated[int | None, typer.Option(help="CPU threads. Default: every core.", show_default=False)] = None,
+    repeat: Annotated[int, typer.Option(help="How often each is timed; the median counts.")] = 3,
+    quantisation: Annotated[
+        Form | None, typer.Option(help="Of random weights.", show_default="q4_0 for an architecture")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="The profile's file.", show_default="in ~/.cache/isobudget/profiles"),
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Do not remove the file of random weights.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Time a model on this machine: prompt and completion tokens per second, and seconds per sample.
+
+    An architecture without weights is timed with random ones, for time does not depend on what they are. The profile
+    prices samples in seconds: name it in a costs file (`profile = "FILE"`) and compare with
+    `isobudget curves --unit seconds --costs`.
+
+    Examples: `isobudget profile smollm2-135m`, or
+    `isobudget profile codellama-7b --slots 1,8 --completion-tokens 64`
+    """
+    from isobudget.backends.random_gguf import Quantisation
+    from isobudget.cli.show import TerminalProgress, print_json
+    from isobudget.grid import print_grids
+    from isobudget.profiling import Timing
+    from isobudget.profiling import profile as measure
+
+    timing = Timing(_parse_slots(slots), prompt_tokens, completion_tokens, threads, repeat)
+    form = Quantisation(quantisation.value) if quantisation else None
+    try:
+        with TerminalProgress() as progress:
+            done = measure(model, timing, quantisation=form, out=out, keep=keep, progress=progress)
+    except KeyboardInterrupt:
+        typer.echo("\nstopped; no profile was written.", err=True)
+        raise typer.Exit(130) from None
+    if as_json:
+        places = {"path": str(done.path)} | ({"kept": str(done.kept)} if done.kept else {})
+        print_json(done.profile.as_dict() | places)
+    else:
+        print_grids([_grid(done)])
+
+
+def _parse_slots(text: str) -> tuple[int, ...]:
+    from isobudget.errors import InputError
+
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
+        raise InputError(f"--slots takes whole numbers of 1 or more, separated by commas, such as 1,4,16; got {text!r}")
+    return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+def _grid(done: Profiled) -> Grid:
+    from isobudget.grid import Grid
+
+    found = done.profile
+    lengths = f"{found.prompt_tokens} + {found.completion_tokens} tokens"
+    rows = tuple(
+        (str(speed.slots), _cell(speed.prompt), _cell(speed.completion), _cell(speed.sample)) for speed in found.speeds
+    )
+    notes = [
+        f"{found.engine}, {found.threads} threads, {found.machine}, {found.date}",
+        f"median of {found.repeats}, least to most in brackets; tokens of all slots together",
+        f"written to {done.path}",
+        *([f"random weights kept: {done.kept}"] if done.kept else []),
+    ]
+    columns = ("slots", "prompt tokens/s", "completion tokens/s", f"seconds per sample of {lengths}")
+    return Grid(f"{found.model} (weights: {found.weights})", columns, rows, notes=tuple(notes))
+
+
+def _cell(figure: Figure | None) -> str:
+    return f"{_number(figure.median)} ({_number(figure.low)}-{_number(figure.high)})" if figure else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

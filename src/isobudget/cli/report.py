@@ -1,0 +1,42 @@
+"""`isobudget report`: the tables, figures and page of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from isobudget.cli.options import JsonOption
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder with judged samples.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for the report.", show_default="RUN/report")
+    ] = None,
+    unit: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What budgets are counted in: flops, seconds or tokens. Repeatable.", show_default="flops, seconds"
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the report of a run: which model to use at which budget, as tables, figures, JSON and one HTML page.
+
+    Nothing is generated or judged. The page needs no other file and no network.
+
+    Example: `isobudget report runs/quickstart`
+    """
+    from isobudget.cli.show import TerminalProgress
+    from isobudget.costs.cost import Unit, parse_unit
+    from isobudget.report import build_report, print_report
+
+    units = tuple(dict.fromkeys(map(parse_unit, unit))) if unit else (Unit.FLOPS, Unit.SECONDS)
+    with TerminalProgress(quiet=as_json) as progress:
+        made = build_report(run, out, units=units, progress=progress)
+    if as_json:
+        typer.echo(made.json.read_text(encoding="utf-8"))
+    else:
+        print_report(made)

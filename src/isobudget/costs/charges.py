@@ -1,0 +1,163 @@
+"""What choosing a sample costs on top of drawing it: running its tests, or scoring it with a ranker.
+
+The paper counts both as free (section 2.2), and so does isobudget unless it is asked to charge them. Each is an amount
+per sample, in the unit of the budget:
+
+- **judging**: CPU seconds of the tests as a run's judge measured them, or what a costs file states.
+- **scoring**: one forward pass of the ranker over prompt and completion, `flops.scoring_flops`; a model's own
+  likelihood is known once the sample is drawn, and costs nothing more.
+
+An amount that is not known in the unit is refused, never taken for 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.costs.architecture import Architecture
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.costs_file import Entry
+from isobudget.costs.flops import PAPER_LENGTH, completion_flops, paper_flops, prompt_flops
+from isobudget.costs.usage import TokenUse
+from isobudget.errors import InputError
+
+FloatArray = NDArray[np.float64]
+
+#: what can be charged
+JUDGE, SCORING = "judge", "scoring"
+
+
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """What is charged beside drawing the samples; by default nothing, as in the paper.
+
+    Attributes:
+        judge: whether the tests of each sample are.
+        scoring: whether scoring each sample is.
+        ranker: the model that scores; None for the model that drew the sample.
+    """
+
+    judge: bool = False
+    scoring: bool = False
+    ranker: Architecture | None = None
+
+
+NOTHING = Charges()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Extra:
+    """An amount on top of a sample's cost.
+
+    Attributes:
+        per_sample: mean over problems, in the unit asked for.
+        source: what it is for and where the figure comes from.
+        by_sample: the amounts of each problem's samples where they were measured one by one, else None.
+    """
+
+    per_sample: float
+    source: str
+    by_sample: tuple[FloatArray, ...] | None = None
+
+    @classmethod
+    def measured(cls, by_sample: Sequence[FloatArray], source: str) -> Extra:
+        """From an amount for each sample; problems count alike however many samples they have."""
+        return cls(float(np.mean([np.mean(amounts) for amounts in by_sample])), source, tuple(by_sample))
+
+
+def parse_charges(names: Sequence[str], ranker: str | None = None) -> Charges:
+    """What to charge, from `judge` and `scoring`, and a ranker's architecture: a name, a config.json, a GGUF file.
+
+    Raises:
+        InputError: another name, a ranker without scoring, or an architecture that is not known.
+    """
+    from isobudget.costs.configs import load_architecture
+
+    for name in names:
+        if name not in (JUDGE, SCORING):
+            raise InputError(f"cannot charge {name!r}; what can be charged is {JUDGE} and {SCORING}")
+    if ranker is not None and SCORING not in names:
+        raise InputError(f"a ranker's architecture is for charging its passes; ask for that too: --charge {SCORING}")
+    return Charges(JUDGE in names, SCORING in names, None if ranker is None else load_architecture(ranker))
+
+
+def with_extras(price: SampleCost, extras: Sequence[Extra]) -> SampleCost:
+    """The price with every extra on top, each named in its source."""
+    for extra in extras:
+        price = price.plus(extra.per_sample, extra.source)
+    return price
+
+
+def extras_of(
+    model: str,
+    unit: Unit,
+    charges: Charges,
+    *,
+    entry: Entry | None = None,
+    use: TokenUse | None = None,
+    judging: Extra | None = None,
+) -> list[Extra]:
+    """What is charged on top of one model's samples.
+
+    Args:
+        model: its name, for messages.
+        unit: of the budget.
+        charges: what to charge.
+        entry: what a costs file says of the model: `judge_UNIT` and `scoring_UNIT` are the last word.
+        use: token counts of its samples, for scoring; without them a pass is one over 128 tokens, as in Table 1.
+        judging: what the run's judge measured, in seconds.
+
+    Raises:
+        InputError: something to charge has no amount in that unit.
+    """
+    extras = []
+    if charges.judge:
+        extras.append(_stated(entry, JUDGE, unit) or _judging(model, unit, judging))
+    if charges.scoring:
+        extras.append(_stated(entry, SCORING, unit) or _scoring(model, unit, charges.ranker, use))
+    return extras
+
+
+def _stated(entry: Entry | None, charge: str, unit: Unit) -> Extra | None:
+    amount = None if entry is None else entry.values.get(f"{charge}_{unit}")
+    if entry is None or amount is None:
+        return None
+    return Extra(float(amount), f"{charge} at {amount:g} {unit} a sample as stated ({entry.source})")
+
+
+def _judging(model: str, unit: Unit, measured: Extra | None) -> Extra:
+    if unit is Unit.SECONDS and measured is not None:
+        return measured
+    why = "this file has no times of the judge" if unit is Unit.SECONDS else f"judging is not priced in {unit}"
+    raise InputError(
+        f"cannot charge the judge for {model!r}: {why}. State {JUDGE}_{unit} = ..., its cost per sample, for the model "
+        "or under [defaults] in a costs file, and give that with --costs"
+    )
+
+
+def _scoring(model: str, unit: Unit, ranker: Architecture | None, use: TokenUse | None) -> Extra:
+    if ranker is None:
+        return Extra(0.0, "scoring by its own likelihood, free: it is known once the sample is drawn")
+    if unit is not Unit.FLOPS:
+        raise InputError(
+            f"cannot charge scoring by {ranker.name} for {model!r}: scoring is not priced in {unit}. State "
+            f"{SCORING}_{unit} = ..., its cost per sample, for the model or under [defaults] in a costs file, and give "
+            "that with --costs"
+        )
+    if use is None:
+        what = f"scoring by {ranker.name}, one pass at {PAPER_LENGTH} tokens"
+        return Extra(float(paper_flops(ranker)), what)
+    passes = [
+        _pass_flops(ranker, int(prompt), tokens) for prompt, tokens in zip(use.prompt, use.completions, strict=True)
+    ]
+    return Extra.measured(passes, f"scoring by {ranker.name}, one pass over prompt and completion, by {use.label}")
+
+
+def _pass_flops(ranker: Architecture, prompt: int, completions: NDArray[np.int64]) -> FloatArray:
+    """`scoring_flops` of each completion of one prompt: nothing for an empty one."""
+    flops = prompt_flops(ranker, prompt) + completion_flops(ranker, prompt, completions)
+    return np.where(completions > 0, flops, 0.0)

@@ -1,0 +1,103 @@
+"""What one sample costs: an amount of one unit, with the source of the figure.
+
+    cost(k) = per_problem + k * per_sample
+
+`per_problem` is what the k samples of a problem share (a prompt that is computed once); it is 0 where nothing is
+shared. The paper charges k samples k times one sample (section 2.2), which is the case `per_problem = 0`.
+
+This does not cover stopping early: see `curves.stopping` for what at most k samples then cost, and `policies`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from isobudget.errors import InputError
+
+#: A budget that is meant to be exactly k samples may miss k * per_sample by rounding; that must not lose a sample.
+_ROUNDING = 1e-9
+
+
+class Unit(StrEnum):
+    """What a cost is counted in."""
+
+    FLOPS = "flops"
+    SECONDS = "seconds"
+    TOKENS = "tokens"
+    USD = "usd"
+    JOULES = "joules"
+
+
+def parse_unit(name: str) -> Unit:
+    """The unit of that name.
+
+    Raises:
+        InputError: there is no such unit; the message lists those there are.
+    """
+    try:
+        return Unit(name.strip().lower())
+    except ValueError:
+        raise InputError(f"unknown unit {name!r}; units are: {', '.join(Unit)}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleCost:
+    """The cost of k samples of one problem, on average over a benchmark's problems.
+
+    Attributes:
+        unit: what the amounts are counted in.
+        per_sample: amount that every sample costs, > 0.
+        per_problem: amount that all samples of a problem share, >= 0.
+        source: where the figure comes from; every table and figure shows it.
+    """
+
+    unit: Unit
+    per_sample: float
+    per_problem: float = 0.0
+    source: str = "not stated"
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.per_sample) and self.per_sample > 0):
+            raise InputError(
+                f"a sample must cost a positive amount of {self.unit}, not {self.per_sample!r} ({self.source})"
+            )
+        if not (math.isfinite(self.per_problem) and self.per_problem >= 0):
+            raise InputError(
+                f"what the samples of a problem share must be 0 or more {self.unit}, "
+                f"not {self.per_problem!r} ({self.source})"
+            )
+
+    def cost(self, k: float) -> float:
+        """What k samples of one problem cost, in `unit`. Zero samples cost nothing."""
+        return self.per_problem + k * self.per_sample if k > 0 else 0.0
+
+    def samples(self, budget: float) -> float:
+        """How many samples of one problem a budget pays for, with what is left over as a fraction; below 1, none.
+
+        Raises:
+            InputError: the budget is negative or not finite.
+        """
+        if not (math.isfinite(budget) and budget >= 0):
+            raise InputError(f"a budget must be 0 or more {self.unit}, not {budget!r}")
+        return max(0.0, (budget * (1 + _ROUNDING) - self.per_problem) / self.per_sample)
+
+    def affordable(self, budget: float) -> int:
+        """The most samples of one problem that a budget pays for; 0 means that it cannot afford one.
+
+        The paper's k = max{k' : cost(k') <= budget} (section 2.2).
+
+        Raises:
+            InputError: the budget is negative or not finite.
+        """
+        return math.floor(self.samples(budget))
+
+    def plus(self, per_sample: float, source: str, *, per_problem: float = 0.0) -> SampleCost:
+        """This cost with something charged on top, such as judging or scoring; `source` says what was added.
+
+        The paper counts tests and ranking as free (section 2.2); nothing is added unless it is asked for.
+        """
+        return SampleCost(
+            self.unit, self.per_sample + per_sample, self.per_problem + per_problem, f"{self.source}; with {source}"
+        )

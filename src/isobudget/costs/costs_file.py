@@ -1,0 +1,317 @@
+"""Costs files: TOML in which a user says what a sample of each model costs, or what it can be computed from.
+
+    [defaults]                       # holds for every model that does not say otherwise
+    prompt_tokens = 150
+
+    [models."codellama-7b"]
+    seconds = 0.395                  # the cost of a sample in a unit, as it is
+    architecture = "codellama-7b"    # flops: a name, a config.json or a GGUF file
+    completion_tokens = 120          # where the samples' own counts are not recorded
+    profile = "7b.toml"              # seconds: what `isobudget profile` wrote, relative to this file
+    usd_per_million_input = 0.1      # usd by the token, or usd_per_gpu_hour and gpus with seconds
+    usd_per_million_output = 0.4
+    joules_per_token = 0.5
+    source = "our server, 2 x A100"
+
+docs/costs.md has all keys. A unit's own key wins; otherwise the cost is computed from the rest, and its source says
+how.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from isobudget.costs.architecture import Architecture
+from isobudget.costs.configs import load_architecture
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.energy import joules_cost
+from isobudget.costs.flops import PAPER_LENGTH, paper_flops
+from isobudget.costs.named import find_named
+from isobudget.costs.prices import GpuHour, TokenPrice, example_prices, parse_prices, rent_cost, usd_cost
+from isobudget.costs.roofline import Serving, gpu_named, roofline_seconds
+from isobudget.costs.seconds import profile_seconds, read_profile
+from isobudget.costs.usage import START_TOKEN_ONLY, TokenUse, flops_cost, tokens_cost
+from isobudget.errors import InputError
+
+_TEXTS = ("architecture", "profile", "price", "gpu", "source")
+_FLAGS = ("share_prompt",)
+_COUNTS = ("prompt_tokens", "completion_tokens", "gpus", "batch")
+_AMOUNTS = (
+    *Unit,
+    *(f"{unit}_per_problem" for unit in Unit),
+    *(f"{charge}_{unit}" for charge in ("judge", "scoring") for unit in Unit),
+    "usd_per_million_input",
+    "usd_per_million_output",
+    "usd_per_million_cached",
+    "usd_per_gpu_hour",
+    "joules_per_token",
+    "bytes_per_weight",
+)
+_KEYS = (*_TEXTS, *_FLAGS, *_COUNTS, *_AMOUNTS, "date")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a costs file says of one model.
+
+    Attributes:
+        where: file and table, for messages; empty if there is no file.
+        values: key -> value, defaults filled in.
+        prices, gpu_hours: of the file, then the examples that ship.
+        folder: that relative paths start from.
+        architecture, seconds: of the model as a run recorded them, for what the file leaves open.
+    """
+
+    where: str
+    values: Mapping[str, Any]
+    prices: tuple[TokenPrice, ...] = ()
+    gpu_hours: tuple[GpuHour, ...] = ()
+    folder: Path = field(default_factory=Path)
+    architecture: Architecture | None = None
+    seconds: SampleCost | None = None
+
+    @property
+    def source(self) -> str:
+        """The user's own words on where the figures come from, with their date."""
+        said = str(self.values.get("source", Path(self.where.split(",")[0]).name or "not stated"))
+        return f"{said}, {self.values['date']}" if "date" in self.values else said
+
+
+@dataclass(frozen=True, slots=True)
+class CostsFile:
+    """A parsed costs file: model -> `Entry`."""
+
+    path: Path
+    models: Mapping[str, Entry]
+
+    def find(self, model: str) -> Entry | None:
+        """The entry of a model: by its exact name, else by another spelling of the same known architecture."""
+        if model in self.models:
+            return self.models[model]
+        architecture = find_named(model)
+        if architecture is None:
+            return None
+        same = (name for name in self.models if (known := find_named(name)) and known.name == architecture.name)
+        return next((self.models[name] for name in same), None)
+
+
+def read_costs(path: str | Path) -> CostsFile:
+    """Read and check a costs file.
+
+    Raises:
+        InputError: it cannot be read, is no TOML, or has a key or value that does not belong; the message names it.
+    """
+    path = Path(path)
+    try:
+        tables = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read costs file {path}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"costs file {path} is no valid TOML: {error}") from None
+    unknown = sorted(set(tables) - {"models", "defaults", "price", "gpu_hour"})
+    if unknown:
+        raise InputError(
+            f"{path}: unknown table {unknown[0]!r}; known are [models.NAME], [defaults], [[price]], [[gpu_hour]]"
+        )
+    for name, kind in (("models", dict), ("defaults", dict), ("price", list), ("gpu_hour", list)):
+        if not isinstance(tables.get(name, kind()), kind):
+            raise InputError(f'{path}: {name} must be a table, such as [models."codellama-7b"] or [[price]]')
+    defaults = _checked(tables.get("defaults", {}), f"{path}, [defaults]")
+    own, examples = parse_prices(tables, str(path)), example_prices()
+    prices, hours = own[0] + examples[0], own[1] + examples[1]
+    entries = {}
+    for name, values in tables.get("models", {}).items():
+        where = f'{path}, [models."{name}"]'
+        if not isinstance(values, dict):
+            raise InputError(f"{where} must be a table of keys such as flops = 1.69e12, not {values!r}")
+        entries[name] = Entry(where, MappingProxyType(defaults | _checked(values, where)), prices, hours, path.parent)
+    return CostsFile(path, MappingProxyType(entries))
+
+
+def cost_from_entry(entry: Entry, model: str, unit: Unit, use: TokenUse | None) -> SampleCost:
+    """What one sample of a model costs by its entry.
+
+    Args:
+        entry: of the costs file; one without values leaves what the model's name and its token counts give.
+        model: its name, by which an architecture is looked up if the entry has none.
+        unit: of the cost.
+        use: recorded token counts of the samples, or None.
+
+    Raises:
+        InputError: the entry does not give a cost in that unit; the message says what is missing.
+    """
+    values = entry.values
+    if unit in values:
+        return SampleCost(unit, values[unit], values.get(f"{unit}_per_problem", 0.0), entry.source)
+    cost = _COMPUTED[unit](entry, model, _use(entry, use))
+    if cost is None:
+        where = entry.where or "give a costs file with --costs"
+        raise InputError(f"no cost in {unit} for model {model!r} ({where}): {_MISSING[unit]}")
+    return replace(cost, source=f"{cost.source} ({values['source']})") if "source" in values else cost
+
+
+def _use(entry: Entry, recorded: TokenUse | None) -> TokenUse | None:
+    """Token counts: recorded completions before stated ones; prompts as stated, else as recorded, else a start token."""
+    values = entry.values
+    if recorded is None and "completion_tokens" not in values:
+        return None
+    completions = recorded.completions if recorded else ([round(values["completion_tokens"])],)
+    label = recorded.label if recorded else f"{values['completion_tokens']:g} completion tokens as stated"
+    prompt: Sequence[int] | int = START_TOKEN_ONLY
+    known = "prompt_tokens" in values
+    if known:
+        prompt = round(values["prompt_tokens"])
+        label += f" and {values['prompt_tokens']:g} prompt tokens"
+    elif recorded is not None and recorded.prompt_known:
+        prompt, known = recorded.prompt.tolist(), True
+    else:
+        label += ", prompt unknown: counted as one token"
+    plain = [[int(tokens) for tokens in counts] for counts in completions]
+    shared = known and values.get("share_prompt", True)
+    return TokenUse.of(prompt, plain, share_prompt=shared, label=label, prompt_known=known)
+
+
+def _architecture(entry: Entry, model: str) -> Architecture | None:
+    given = entry.values.get("architecture")
+    if given is None:
+        return entry.architecture or find_named(model)
+    beside = entry.folder / given
+    try:
+        return load_architecture(str(beside) if beside.exists() else given)
+    except InputError as error:
+        raise InputError(f"{entry.where}: {error}") from None
+
+
+def _flops(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:
+    architecture = _architecture(entry, model)
+    if architecture is None:
+        return None
+    if use is not None:
+        return flops_cost(architecture, use)
+    source = f"the paper's count for {architecture.name}: one pass at {PAPER_LENGTH} tokens"
+    return SampleCost(Unit.FLOPS, float(paper_flops(architecture)), source=source)
+
+
+def _seconds(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:
+    values = entry.values
+    if "profile" in values:
+        return None if use is None else _profiled(entry, use)
+    if "gpu" not in values:
+        return entry.seconds
+    architecture = _architecture(entry, model)
+    if use is None or architecture is None:
+        return None
+    serving = Serving(
+        gpu_named(values["gpu"]), values.get("gpus", 1), values.get("batch", 1), values.get("bytes_per_weight", 2.0)
+    )
+    return roofline_seconds(architecture, serving, use.mean_prompt, use.mean_completion)
+
+
+def _profiled(entry: Entry, use: TokenUse) -> SampleCost:
+    """Seconds by the throughput profile that the entry names; `batch` is the number of slots."""
+    profile = read_profile(entry.folder / Path(entry.values["profile"]).expanduser())
+    try:
+        return profile_seconds(profile, use, entry.values.get("batch"))
+    except InputError as error:
+        raise InputError(f"{entry.where}: {error}") from None
+
+
+def _tokens(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:  # noqa: ARG001
+    if use is None:
+        return None
+    if use.prompt_known:
+        return tokens_cost(use)
+    source = f"{use.label.partition(', prompt')[0]}, prompts left out"
+    return SampleCost(Unit.TOKENS, use.mean_completion, 0.0, source)
+
+
+def _usd(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:
+    values = entry.values
+    if use is not None and (price := _token_price(entry, model)) is not None:
+        return usd_cost(price, use)
+    seconds = _known_seconds(entry, model, use)
+    if seconds is None:
+        return None
+    if "usd_per_gpu_hour" in values:
+        hour = GpuHour(
+            values.get("gpu", "own"), values["usd_per_gpu_hour"], str(values.get("date", "undated")), entry.source
+        )
+    elif "gpu" in values:
+        known = (hour for hour in entry.gpu_hours if hour.gpu == values["gpu"])
+        if (found := next(known, None)) is None:
+            return None
+        hour = found
+    else:
+        return None
+    return rent_cost(seconds, values.get("gpus", 1), hour)
+
+
+def _token_price(entry: Entry, model: str) -> TokenPrice | None:
+    values = entry.values
+    if "usd_per_million_output" in values:
+        return TokenPrice(
+            model,
+            values.get("usd_per_million_input", 0.0),
+            values["usd_per_million_output"],
+            values.get("usd_per_million_cached"),
+            str(values.get("date", "undated")),
+            entry.source,
+        )
+    wanted = values.get("price", model)
+    price = next((price for price in entry.prices if price.model == wanted), None)
+    if price is None and "price" in values:
+        known = ", ".join(price.model for price in entry.prices)
+        raise InputError(f"{entry.where}: no [[price]] for model {wanted!r}; there are: {known}")
+    return price
+
+
+def _known_seconds(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:
+    if Unit.SECONDS in entry.values:
+        return cost_from_entry(entry, model, Unit.SECONDS, use)
+    return _seconds(entry, model, use)
+
+
+def _joules(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:  # noqa: ARG001
+    if use is None or "joules_per_token" not in entry.values:
+        return None
+    return joules_cost(use, entry.values["joules_per_token"], entry.source)
+
+
+_COMPUTED: Mapping[Unit, Callable[[Entry, str, TokenUse | None], SampleCost | None]] = {
+    Unit.FLOPS: _flops,
+    Unit.SECONDS: _seconds,
+    Unit.TOKENS: _tokens,
+    Unit.USD: _usd,
+    Unit.JOULES: _joules,
+}
+_MISSING = {
+    Unit.FLOPS: "its name is no known architecture; state flops = ... or architecture = ...",
+    Unit.SECONDS: "state seconds = ..., or completion_tokens and a profile, or gpu, gpus and batch (an estimate)",
+    Unit.TOKENS: "neither the samples' lines nor the costs file have completion_tokens",
+    Unit.USD: "state usd = ..., or usd_per_million_output and completion_tokens, or seconds and usd_per_gpu_hour",
+    Unit.JOULES: "state joules = ..., or joules_per_token and completion_tokens",
+}
+
+
+def _checked(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The values of one table, once every key is known and every value of its kind."""
+    for key, value in values.items():
+        if key not in _KEYS:
+            raise InputError(f"{where}: unknown key {key!r}; known are {', '.join(_KEYS)}")
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if key in _TEXTS and not isinstance(value, str):
+            raise InputError(f"{where}: {key} must be a text, not {value!r}")
+        if key in _FLAGS and not isinstance(value, bool):
+            raise InputError(f"{where}: {key} must be true or false, not {value!r}")
+        if key in _COUNTS and not (number and value >= 1):
+            raise InputError(f"{where}: {key} must be a number of at least 1, not {value!r}")
+        if key in ("gpus", "batch") and not isinstance(value, int):
+            raise InputError(f"{where}: {key} must be a whole number, not {value!r}")
+        if key in _AMOUNTS and not (number and 0 <= value < float("inf")):
+            raise InputError(f"{where}: {key} must be a number of 0 or more, not {value!r}")
+    return dict(values)

@@ -1,0 +1,250 @@
+"""The header of a GGUF file: its metadata, and the names, shapes and places of its tensors. Weights are not read.
+
+A GGUF file (versions 2 and 3, little endian) is: magic, version, number of tensors, number of metadata entries; the
+entries (key, type, value); per tensor its name, shape, type and offset; padding; the data. A file from elsewhere may
+be cut off, damaged or hostile: every length is held against what is left of the file before anything is read or
+allocated, and where the type's size is known, the end of each tensor against the end of the file. Checksums are not
+covered, see `models`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import BinaryIO
+
+from isobudget.errors import ModelError
+
+#: arrays up to this length are kept, longer ones (a tokenizer's) only counted
+_KEPT_ARRAY = 1024
+_MAX_NESTING = 4
+_MAX_DIMENSIONS = 4
+
+#: metadata type -> struct format
+_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING, _ARRAY = 8, 9
+
+#: tensor type -> (name, weights per block, bytes per block)
+_TENSOR_TYPES = {
+    0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22),
+    7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34), 9: ("Q8_1", 32, 36), 10: ("Q2_K", 256, 84), 11: ("Q3_K", 256, 110),
+    12: ("Q4_K", 256, 144), 13: ("Q5_K", 256, 176), 14: ("Q6_K", 256, 210), 15: ("Q8_K", 256, 292),
+    16: ("IQ2_XXS", 256, 66), 17: ("IQ2_XS", 256, 74), 18: ("IQ3_XXS", 256, 98), 19: ("IQ1_S", 256, 50),
+    20: ("IQ4_NL", 32, 18), 21: ("IQ3_S", 256, 110), 22: ("IQ2_S", 256, 82), 23: ("IQ4_XS", 256, 136),
+    24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4), 27: ("I64", 1, 8), 28: ("F64", 1, 8),
+    29: ("IQ1_M", 256, 56), 30: ("BF16", 1, 2), 34: ("TQ1_0", 256, 54), 35: ("TQ2_0", 256, 66), 39: ("MXFP4", 32, 17),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class LongArray:
+    """Stands for an array that was skipped: only its length is known."""
+
+    length: int
+
+
+Value = int | float | bool | str | LongArray | tuple["Value", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor of the file.
+
+    Attributes:
+        shape: as stored, the innermost dimension first: a matrix from d to f is (d, f).
+        kind: such as `Q4_K`; `type 99` for one that is not known here.
+        offset: bytes from the start of the data.
+        size: bytes, None if the type is not known.
+    """
+
+    shape: tuple[int, ...]
+    kind: str
+    offset: int
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GgufHeader:
+    """What a GGUF file says of itself.
+
+    Attributes:
+        path: the file.
+        version: of the format.
+        metadata: key -> value; long arrays are `LongArray`.
+        tensors: name -> `Tensor`.
+        data_start: byte at which the tensors' data begins.
+        file_size: bytes.
+    """
+
+    path: Path
+    version: int
+    metadata: Mapping[str, Value]
+    tensors: Mapping[str, Tensor]
+    data_start: int
+    file_size: int
+
+    @property
+    def parameters(self) -> int:
+        """Numbers in all tensors together, norms and biases included."""
+        total = 0
+        for tensor in self.tensors.values():
+            count = 1
+            for length in tensor.shape:
+                count *= length
+            total += count
+        return total
+
+
+def read_gguf_header(path: str | Path) -> GgufHeader:
+    """Read and check the header of a GGUF file.
+
+    Raises:
+        ModelError: the file cannot be read, is no GGUF file, or is damaged or cut off; the message says where.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            return _read(_Reader(path, file, path.stat().st_size))
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+class _Reader:
+    """Reads a file front to back and knows how much of it is left."""
+
+    def __init__(self, path: Path, file: BinaryIO, size: int) -> None:
+        self.path, self.file, self.size, self.at = path, file, size, 0
+
+    def fail(self, what: str) -> ModelError:
+        return ModelError(
+            f"{self.path} is damaged or cut off: {what} at byte {self.at:,} of {self.size:,}; fetch it again"
+        )
+
+    def need(self, length: int, what: str) -> None:
+        if length > self.size - self.at:
+            raise self.fail(f"{what} of {length:,} bytes does not fit the file")
+
+    def bytes(self, length: int, what: str) -> bytes:
+        self.need(length, what)
+        data = self.file.read(length)
+        if len(data) != length:
+            raise self.fail(f"{what} ends early")
+        self.at += length
+        return data
+
+    def skip(self, length: int, what: str) -> None:
+        self.need(length, what)
+        self.file.seek(length, 1)
+        self.at += length
+
+    def scalar(self, code: str, what: str) -> int | float | bool:
+        size = struct.calcsize("<" + code)
+        value: int | float | bool = struct.unpack("<" + code, self.bytes(size, what))[0]
+        return value
+
+    def count(self, what: str, least_bytes: int) -> int:
+        """A number of things that follow, each of at least that many bytes."""
+        count = int(self.scalar("Q", what))
+        if count * least_bytes > self.size - self.at:
+            raise self.fail(f"{what} is {count:,}, more than the file can hold")
+        return count
+
+    def string(self, what: str) -> str:
+        length = int(self.scalar("Q", f"length of {what}"))
+        try:
+            return self.bytes(length, what).decode("utf-8")
+        except UnicodeDecodeError:
+            raise self.fail(f"{what} is no UTF-8 text") from None
+
+
+def _read(reader: _Reader) -> GgufHeader:
+    magic = reader.file.read(4)
+    if magic != b"GGUF":
+        what = "is empty" if not magic else f"begins with {magic!r}, not with b'GGUF'"
+        raise ModelError(f"{reader.path} {what}: it is no GGUF file")
+    reader.at = 4
+    version = int(reader.scalar("I", "version"))
+    if version not in (2, 3):
+        hint = ", a big-endian file" if version in (2 << 24, 3 << 24) else ""
+        raise ModelError(f"{reader.path}: GGUF version {version}{hint} is not supported; versions 2 and 3 are")
+    tensor_count = reader.count("number of tensors", 24)
+    entry_count = reader.count("number of metadata entries", 13)
+    metadata: dict[str, Value] = {}
+    for _ in range(entry_count):
+        key = reader.string("a metadata key")
+        metadata[key] = _value(reader, int(reader.scalar("I", f"type of {key}")), key)
+    tensors: dict[str, Tensor] = {}
+    for _ in range(tensor_count):
+        name = reader.string("a tensor's name")
+        if name in tensors:
+            raise reader.fail(f"a second tensor named {name!r}")
+        tensors[name] = _tensor(reader, name)
+    data_start = _data_start(reader, metadata)
+    _check_ends(reader, tensors, data_start)
+    return GgufHeader(
+        reader.path, version, MappingProxyType(metadata), MappingProxyType(tensors), data_start, reader.size
+    )
+
+
+def _value(reader: _Reader, kind: int, key: str, depth: int = 0) -> Value:
+    if kind in _SCALARS:
+        return reader.scalar(_SCALARS[kind], key)
+    if kind == _STRING:
+        return reader.string(key)
+    if kind != _ARRAY or depth >= _MAX_NESTING:
+        raise reader.fail(
+            f"{key} has type {kind}, which GGUF does not know" if kind != _ARRAY else f"{key} is nested too deep"
+        )
+    element = int(reader.scalar("I", f"element type of {key}"))
+    size = struct.calcsize("<" + _SCALARS[element]) if element in _SCALARS else 8
+    length = reader.count(f"length of {key}", size)
+    if length <= _KEPT_ARRAY:
+        return tuple(_value(reader, element, key, depth + 1) for _ in range(length))
+    if element in _SCALARS:
+        reader.skip(size * length, key)
+    else:
+        for _ in range(length):
+            if element == _STRING:
+                reader.skip(int(reader.scalar("Q", f"length in {key}")), key)
+            else:
+                _value(reader, element, key, depth + 1)
+    return LongArray(length)
+
+
+def _tensor(reader: _Reader, name: str) -> Tensor:
+    dimensions = int(reader.scalar("I", f"dimensions of {name}"))
+    if not 1 <= dimensions <= _MAX_DIMENSIONS:
+        raise reader.fail(f"tensor {name} has {dimensions} dimensions")
+    shape = tuple(int(reader.scalar("Q", f"shape of {name}")) for _ in range(dimensions))
+    kind = int(reader.scalar("I", f"type of {name}"))
+    offset = int(reader.scalar("Q", f"offset of {name}"))
+    if kind not in _TENSOR_TYPES:
+        return Tensor(shape, f"type {kind}", offset, None)
+    label, block, block_bytes = _TENSOR_TYPES[kind]
+    if shape[0] % block:
+        raise reader.fail(f"tensor {name} has rows of {shape[0]:,}, which {label} cannot hold")
+    count = 1
+    for length in shape:
+        count *= length
+    return Tensor(shape, label, offset, count // block * block_bytes)
+
+
+def _data_start(reader: _Reader, metadata: Mapping[str, Value]) -> int:
+    alignment = metadata.get("general.alignment", 32)
+    if not isinstance(alignment, int) or alignment < 1:
+        raise reader.fail(f"general.alignment is {alignment!r}")
+    return -(-reader.at // alignment) * alignment
+
+
+def _check_ends(reader: _Reader, tensors: Mapping[str, Tensor], data_start: int) -> None:
+    """Every tensor must end inside the file: a cut-off download has a whole header, and half its weights."""
+    for name, tensor in tensors.items():
+        end = data_start + tensor.offset + (tensor.size or 0)
+        if end > reader.size:
+            raise ModelError(
+                f"{reader.path} is cut off: tensor {name} ends at byte {end:,}, the file at {reader.size:,}; "
+                "fetch it again"
+            )

@@ -1,0 +1,128 @@
+"""What a sample costs in usd: by the token from a provider, or by the hour on GPUs of your own.
+
+    usd = (prompt tokens x input + completion tokens x output) / 1e6        by the token
+    usd = seconds x GPUs x usd per GPU-hour / 3600                          by the hour
+
+If a provider gives a lower price for prompt tokens it has seen (`cached`) and every sample pays for its prompt, the
+first sample of a problem pays `input` and the others `cached`. Prices are data with a date and a source, and always an
+input of the user: `data/prices.toml` holds a few examples only. Taxes, minimum fees and batch discounts are not
+covered.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.usage import TokenUse
+from isobudget.errors import InputError
+
+_MILLION = 1e6
+_SECONDS_PER_HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPrice:
+    """A provider's price of one model.
+
+    Attributes:
+        model: the provider's name for it.
+        usd_per_million_input, usd_per_million_output: of prompt and completion tokens.
+        usd_per_million_cached: of prompt tokens already seen, None if there is no such price.
+        date, source: when and where the price was seen.
+    """
+
+    model: str
+    usd_per_million_input: float
+    usd_per_million_output: float
+    usd_per_million_cached: float | None = None
+    date: str = "undated"
+    source: str = "not stated"
+
+
+@dataclass(frozen=True, slots=True)
+class GpuHour:
+    """What an hour of one GPU costs, with date and source."""
+
+    gpu: str
+    usd: float
+    date: str = "undated"
+    source: str = "not stated"
+
+
+def usd_cost(price: TokenPrice, use: TokenUse) -> SampleCost:
+    """Usd of a sample at a provider's token prices."""
+    completion = use.mean_completion * price.usd_per_million_output / _MILLION
+    prompt = use.mean_prompt * price.usd_per_million_input / _MILLION
+    source = f"price of {price.model}, {price.date} ({price.source}), {use.label}"
+    if use.share_prompt or price.usd_per_million_cached is None:
+        return use.split(Unit.USD, prompt, completion, source)
+    cached = use.mean_prompt * price.usd_per_million_cached / _MILLION
+    return SampleCost(Unit.USD, cached + completion, prompt - cached, f"{source}, prompt cached after the first sample")
+
+
+def rent_cost(seconds: SampleCost, gpus: int, price: GpuHour) -> SampleCost:
+    """Usd of a sample on rented GPUs, from its seconds.
+
+    Raises:
+        InputError: `seconds` is in another unit.
+    """
+    if seconds.unit is not Unit.SECONDS:
+        raise InputError(f"GPU-hours are paid by seconds, not by {seconds.unit} ({seconds.source})")
+    rate = gpus * price.usd / _SECONDS_PER_HOUR
+    source = f"{price.usd:g} usd per GPU-hour x {gpus}, {price.date} ({price.source}); {seconds.source}"
+    return SampleCost(Unit.USD, seconds.per_sample * rate, seconds.per_problem * rate, source)
+
+
+@cache
+def example_prices() -> tuple[tuple[TokenPrice, ...], tuple[GpuHour, ...]]:
+    """The example prices that ship with isobudget: by the token, and by the GPU-hour."""
+    text = resources.files("isobudget.costs").joinpath("data/prices.toml").read_text("utf-8")
+    return parse_prices(tomllib.loads(text), "prices.toml")
+
+
+def parse_prices(tables: dict[str, Any], where: str) -> tuple[tuple[TokenPrice, ...], tuple[GpuHour, ...]]:
+    """The `[[price]]` and `[[gpu_hour]]` tables of a TOML document.
+
+    Raises:
+        InputError: a key is missing, unknown, or no number of 0 or more.
+    """
+    prices = tuple(
+        TokenPrice(
+            str(_take(table, "model", where)),
+            _amount(table, "input", where),
+            _amount(table, "output", where),
+            _amount(table, "cached", where) if "cached" in table else None,
+            *_origin(table, ("model", "input", "output", "cached"), where),
+        )
+        for table in tables.get("price", ())
+    )
+    hours = tuple(
+        GpuHour(str(_take(table, "gpu", where)), _amount(table, "usd", where), *_origin(table, ("gpu", "usd"), where))
+        for table in tables.get("gpu_hour", ())
+    )
+    return prices, hours
+
+
+def _origin(table: dict[str, Any], others: tuple[str, ...], where: str) -> tuple[str, str]:
+    unknown = sorted(set(table) - {*others, "date", "source"})
+    if unknown:
+        raise InputError(f"{where}: a price has an unknown key {unknown[0]!r}")
+    return str(_take(table, "date", where)), str(_take(table, "source", where))
+
+
+def _take(table: dict[str, Any], key: str, where: str) -> Any:
+    if key not in table:
+        raise InputError(f"{where}: a price lacks {key!r}: {table}; every price needs a date and a source")
+    return table[key]
+
+
+def _amount(table: dict[str, Any], key: str, where: str) -> float:
+    value = _take(table, key, where)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise InputError(f"{where}: {key} of a price must be a number of 0 or more, not {value!r}")
+    return float(value)

@@ -1,0 +1,103 @@
+"""Tokens that samples used, and what they cost in flops and in tokens.
+
+Averages are over problems, each problem counting once however many samples it has: a budget buys k samples of every
+problem.
+
+The k samples of a problem either share its prompt (it is computed once, `per_problem`) or each pays for it
+(`per_sample`). The paper counts neither: it charges every sample a fixed length of 128 tokens (Table 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.costs.architecture import Architecture
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.flops import completion_flops, prompt_flops
+from isobudget.errors import InputError
+
+#: stands for a prompt of unknown length: every model starts from at least one token
+START_TOKEN_ONLY = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenUse:
+    """Token counts of the samples of one benchmark under one model.
+
+    Attributes:
+        prompt: tokens of each problem's prompt, shape (problems,), each >= 1.
+        completions: per problem, tokens of each of its samples, each >= 0; at least one sample a problem.
+        share_prompt: whether the samples of a problem share its prompt.
+        label: where the counts come from, for the cost's source.
+        prompt_known: whether `prompt` was recorded or stated; if not, it only stands for something.
+    """
+
+    prompt: NDArray[np.int64]
+    completions: tuple[NDArray[np.int64], ...]
+    share_prompt: bool = True
+    label: str = "measured token counts"
+    prompt_known: bool = True
+
+    def __post_init__(self) -> None:
+        if len(self.prompt) != len(self.completions) or not self.completions:
+            raise InputError(
+                f"{self.label}: {len(self.prompt)} prompts but completions of {len(self.completions)} problems; "
+                "both need one entry per problem, and at least one problem"
+            )
+        if any(len(tokens) == 0 for tokens in self.completions):
+            raise InputError(f"{self.label}: a problem without samples has no token counts")
+
+    @classmethod
+    def of(
+        cls,
+        prompt: Sequence[int] | int,
+        completions: Sequence[Sequence[int]],
+        *,
+        share_prompt: bool = True,
+        label: str = "measured token counts",
+        prompt_known: bool = True,
+    ) -> TokenUse:
+        """From plain lists; one number for `prompt` stands for all problems."""
+        prompts = np.broadcast_to(np.asarray(prompt, dtype=np.int64), (len(completions),))
+        counts = tuple(np.asarray(tokens, dtype=np.int64) for tokens in completions)
+        return cls(prompts, counts, share_prompt, label, prompt_known)
+
+    @property
+    def mean_prompt(self) -> float:
+        """Mean prompt tokens over problems."""
+        return float(np.mean(self.prompt))
+
+    @property
+    def mean_completion(self) -> float:
+        """Mean completion tokens of a sample, over problems."""
+        return float(np.mean([np.mean(tokens) for tokens in self.completions]))
+
+    def split(self, unit: Unit, prompt: float, completion: float, source: str) -> SampleCost:
+        """The cost whose prompt part is shared or not, as these samples do."""
+        if self.share_prompt:
+            return SampleCost(unit, completion, prompt, f"{source}, prompt shared")
+        return SampleCost(unit, prompt + completion, 0.0, f"{source}, prompt paid by every sample")
+
+
+def tokens_cost(use: TokenUse) -> SampleCost:
+    """Tokens read and written: completion tokens of every sample, and the prompt's."""
+    return use.split(Unit.TOKENS, use.mean_prompt, use.mean_completion, use.label)
+
+
+def flops_cost(architecture: Architecture, use: TokenUse) -> SampleCost:
+    """Flops of the samples, from their own lengths, with a key-value cache; see `flops`.
+
+    Raises:
+        InputError: a token count is negative, or no sample has a second token, so that completions cost nothing.
+    """
+    prompt = float(np.mean(prompt_flops(architecture, use.prompt)))
+    per_problem = [
+        np.mean(completion_flops(architecture, int(length), tokens))
+        for length, tokens in zip(use.prompt, use.completions, strict=True)
+    ]
+    source = f"flops of {architecture.name} ({architecture.source}) by {use.label}, with a key-value cache"
+    return use.split(Unit.FLOPS, prompt, float(np.mean(per_problem)), source)

@@ -1,0 +1,109 @@
+"""Success against budget: curves of models, which is best at each budget, and where the verdict flips.
+
+`compare_counts` goes from counts and costs to a `Comparison`; `curve`, `curve_from_matrix` and `compare` are its
+parts, for other ways of choosing a sample. Nothing here reads files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from isobudget.costs.cost import SampleCost
+from isobudget.curves.beyond import Beyond, check_any, look_beyond
+from isobudget.curves.compare import Best, Comparison, Crossing, Reach, common_tasks, compare
+from isobudget.curves.curve import LIKELIHOOD, TESTS, Bootstrap, Curve, Point, curve, curve_from_matrix
+from isobudget.curves.flips import Flip
+from isobudget.curves.sentence import winner_sentence
+from isobudget.curves.stopping import FIRST_PASS, FIXED, Charged
+from isobudget.errors import InputError
+
+if TYPE_CHECKING:
+    from isobudget.records.counts import ModelCounts
+
+__all__ = [
+    "FIRST_PASS",
+    "FIXED",
+    "LIKELIHOOD",
+    "TESTS",
+    "Best",
+    "Beyond",
+    "Bootstrap",
+    "Charged",
+    "Comparison",
+    "Crossing",
+    "Curve",
+    "Flip",
+    "Point",
+    "Reach",
+    "common_counts",
+    "common_tasks",
+    "compare",
+    "compare_counts",
+    "curve",
+    "curve_from_matrix",
+    "winner_sentence",
+]
+
+
+def compare_counts(
+    models: Sequence[ModelCounts],
+    prices: Mapping[str, SampleCost],
+    *,
+    budgets: Sequence[float] | None = None,
+    bootstrap: Bootstrap | None = None,
+    notes: Sequence[str] = (),
+    stop: str = FIXED,
+    extrapolate: int | None = None,
+) -> Comparison:
+    """Compare models of one benchmark by pass@k at equal budget, on the problems that all of them have.
+
+    Args:
+        models: counts per model.
+        prices: what a sample costs, by the name of its counts (`ModelCounts.name`).
+        budgets: per problem; by default powers of two of the cheapest sample.
+        bootstrap: how intervals are computed.
+        notes: carried along.
+        stop: when drawing stops: `fixed`, or `first-pass`.
+        extrapolate: guess pass@k beyond the samples up to this k; see `Comparison.beyond`.
+
+    Raises:
+        InputError: a price is missing, the models share no problem, the units differ, or there is nothing to guess.
+    """
+    missing = [counts.name for counts in models if counts.name not in prices]
+    if missing:
+        raise InputError(f"no cost for {missing[0]!r}; there are costs for: {', '.join(prices) or 'no model'}")
+    common, left_out = common_counts(models)
+    bootstrap = bootstrap or Bootstrap()
+    curves = [curve(counts, prices[counts.name], bootstrap, stop=stop) for counts in common]
+    beyond = []
+    if extrapolate is not None:
+        pairs = zip(curves, common, strict=True)
+        beyond = [look_beyond(made, counts.n, counts.c, extrapolate, bootstrap) for made, counts in pairs]
+        check_any(beyond, extrapolate)
+    return compare(
+        curves,
+        budgets=budgets,
+        benchmark=models[0].benchmark if models else "",
+        bootstrap=bootstrap,
+        notes=(*notes, *left_out),
+        beyond=beyond,
+    )
+
+
+def common_counts(models: Sequence[ModelCounts]) -> tuple[list[ModelCounts], tuple[str, ...]]:
+    """The models on the problems that all of them have, in one order, and a note if that leaves some out.
+
+    Raises:
+        InputError: they share no problem.
+    """
+    if not models:
+        raise InputError("nothing to compare: no model has counts")
+    common = common_tasks([counts.task_ids for counts in models])
+    if not common:
+        names = ", ".join(counts.name for counts in models)
+        raise InputError(f"{names} have no problem in common; they cannot be compared")
+    every = {task for counts in models for task in counts.task_ids}
+    left_out = len(every) - len(common)
+    note = (f"Compared on the {len(common):,} problems that all models have; {left_out:,} others are left out.",)
+    return [counts.select(common) for counts in models], note if left_out else ()

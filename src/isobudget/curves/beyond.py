@@ -1,0 +1,132 @@
+"""Guesses of pass@k beyond the recorded samples, beside a curve and never part of it.
+
+They are made only where they are asked for. No verdict rests on them: not the best model, not a flip, not a crossing.
+See `isobudget.extrapolation` for the two models, the beta-binomial and the power law.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from isobudget.curves.curve import TESTS, Bootstrap, Curve
+from isobudget.curves.stopping import FIXED
+from isobudget.errors import InputError
+
+if TYPE_CHECKING:
+    from isobudget.extrapolation import Extrapolation, Guess
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beyond:
+    """What two models guess of one model's pass@k beyond its samples.
+
+    Attributes:
+        label: of the curve.
+        recorded: its k_max, after which the guesses begin.
+        k: doublings of `recorded` up to the k that was asked for, and that; shape (K,), none if it was recorded.
+        cost: what k samples of one problem cost, shape (K,).
+        guesses: both models' success with bands at these k; None where there is nothing to guess, or no fit.
+        reason: why `guesses` is None, else empty.
+    """
+
+    label: str
+    recorded: int
+    k: NDArray[np.int64]
+    cost: NDArray[np.float64]
+    guesses: Extrapolation | None
+    reason: str = ""
+
+    def by_model(self) -> tuple[Guess, ...]:
+        """The guesses of each model; none where there is no fit."""
+        return () if self.guesses is None else (self.guesses.beta_binomial, self.guesses.power_law)
+
+
+def look_beyond(curve: Curve, n: ArrayLike, c: ArrayLike, last: int, bootstrap: Bootstrap | None = None) -> Beyond:
+    """Guess a curve's pass@k beyond its samples, up to k = `last`.
+
+    Args:
+        curve: a pass@k curve whose k samples are all charged.
+        n, c: counts of its problems, in its order; shape (problems,).
+        last: the largest k.
+        bootstrap: level and seed of the bands; their replicates are 200.
+
+    Raises:
+        InputError: the curve is not by tests, or drawing stops at the first pass: no cost is known beyond the samples.
+    """
+    from isobudget.extrapolation import extrapolate
+
+    if curve.selection != TESTS:
+        raise InputError(f"extrapolation guesses pass@k; {curve.label} is chosen by {curve.selection}")
+    if curve.stop != FIXED:
+        raise InputError("extrapolation needs all k samples to be charged; leave out the stop at the first pass")
+    bootstrap = bootstrap or Bootstrap()
+    k = _doublings(curve.k_max, last)
+    cost = np.array([curve.price.cost(int(size)) for size in k])
+    if not len(k):
+        return Beyond(curve.label, curve.k_max, k, cost, None, f"{curve.k_max:,} samples are recorded")
+    try:
+        guesses = extrapolate(n, c, k, level=bootstrap.level, seed=bootstrap.seed)
+    except InputError as error:
+        return Beyond(curve.label, curve.k_max, k, cost, None, str(error))
+    return Beyond(curve.label, curve.k_max, k, cost, guesses)
+
+
+def check_any(beyond: Sequence[Beyond], last: int) -> None:
+    """Refuse an extrapolation to a k that every model has samples for.
+
+    Raises:
+        InputError: there is nothing to guess for any of them.
+    """
+    if beyond and not any(len(one.k) for one in beyond):
+        raise InputError(
+            f"every model has {last:,} samples or more of each problem; there is nothing to extrapolate, see the curves"
+        )
+
+
+def beyond_json(beyond: Sequence[Beyond]) -> dict[str, Any]:
+    """The guesses as plain values, under their label and apart from all that was estimated."""
+    from isobudget.extrapolation import LABEL
+
+    return {"label": LABEL, "models": {one.label: _plain(one) for one in beyond}}
+
+
+def beyond_records(beyond: Sequence[Beyond]) -> Iterator[dict[str, Any]]:
+    """The guesses as flat records: label, kind, k, cost, success, low, high."""
+    for one in beyond:
+        for guess in one.by_model():
+            for at, k in enumerate(one.k.tolist()):
+                yield {
+                    "label": one.label,
+                    "kind": f"guess: {guess.model}",
+                    "k": k,
+                    "cost": float(one.cost[at]),
+                    "success": float(guess.success[at]),
+                    "low": float(guess.low[at]),
+                    "high": float(guess.high[at]),
+                }
+
+
+def _plain(one: Beyond) -> dict[str, Any]:
+    bands = {
+        guess.model.replace("-", "_").replace(" ", "_"): {
+            "success": guess.success.tolist(),
+            "low": guess.low.tolist(),
+            "high": guess.high.tolist(),
+        }
+        for guess in one.by_model()
+    }
+    return {"recorded": one.recorded, "k": one.k.tolist(), "cost": one.cost.tolist(), "reason": one.reason} | bands
+
+
+def _doublings(recorded: int, last: int) -> NDArray[np.int64]:
+    """2, 4, 8, ... times `recorded` below `last`, and `last`."""
+    if last <= recorded:
+        return np.empty(0, dtype=np.int64)
+    times = math.ceil(math.log2(last / recorded) - 1e-12)
+    return np.array([*(recorded * 2**power for power in range(1, times)), last], dtype=np.int64)

@@ -1,0 +1,237 @@
+"""Success against budget for one model: pass@k, or another selection's success, at k samples, and what k samples cost.
+
+    success(f) = success@k  with  k = max{k' : cost(k') <= f}        (section 2.2 of the paper: pass_flops@f,
+    pass_time@t)
+
+What k samples cost depends on when drawing stops, see `stopping`: by default k samples are always drawn and charged.
+
+A curve ends at the smallest n of its problems: beyond it, success@k is not defined for all of them. A model that could
+afford more samples than were recorded is `capped` there: its value is that of all recorded samples, so for selection
+by tests it can only be higher. Intervals are over problems (paired bootstrap, see `intervals`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.curves.stopping import FIRST_PASS, FIXED, Charged
+from isobudget.errors import InputError
+from isobudget.estimators import failure_curve, trusted_k
+from isobudget.intervals import bootstrap_curve, bootstrap_weights
+
+if TYPE_CHECKING:
+    from isobudget.records.counts import ModelCounts
+
+FloatArray = NDArray[np.float64]
+
+#: how one of k samples is chosen: all tests are run, and one that passes is kept
+TESTS = "tests"
+#: the sample that the model itself finds likeliest is kept, without tests
+LIKELIHOOD = "likelihood"
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """How intervals are computed; curves that are compared share it, so that they are paired.
+
+    Attributes:
+        level: of the intervals.
+        replicates: of the bootstrap over problems.
+        seed: of its random numbers.
+    """
+
+    level: float = 0.95
+    replicates: int = 10_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.level < 1:
+            raise InputError(f"the level of intervals lies between 0 and 1, such as 0.95, not {self.level!r}")
+
+    def weights(self, problems: int) -> NDArray[np.unsignedinteger]:
+        """The weight matrix (replicates, problems), the same for every model."""
+        return bootstrap_weights(problems, self.replicates, self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A model at one budget.
+
+    Attributes:
+        budget: in the curve's unit, per problem.
+        k: samples used, or drawn at most where drawing stops at the first pass; 0 if the budget cannot afford one.
+        success, low, high: in [0, 1], NaN where k is 0.
+        capped: whether the budget would pay for more samples than were recorded.
+        trusted: whether k is at most half the recorded samples.
+        reason: why `success` is NaN, else empty.
+    """
+
+    budget: float
+    k: int
+    success: float
+    low: float
+    high: float
+    capped: bool
+    trusted: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """Success against budget for one model.
+
+    Attributes:
+        model: its name, with a condition where there is one.
+        price: what a sample costs, with unit and source.
+        selection: how one of the k samples is chosen, such as `tests` or `likelihood`.
+        task_ids: the problems, in the order of the rows of `matrix`.
+        matrix: success of each problem at each k = 1, 2, ...; shape (problems, k_max), in [0, 1].
+        success, low, high: mean over problems and its interval, shape (k_max,).
+        trusted_k: k up to which the curve is trustworthy, half the smallest n.
+        charged: how many samples are paid for at each k: all, or those until the first pass.
+    """
+
+    model: str
+    price: SampleCost
+    selection: str
+    task_ids: tuple[str, ...]
+    matrix: FloatArray
+    success: FloatArray
+    low: FloatArray
+    high: FloatArray
+    trusted_k: int
+    charged: Charged
+
+    @property
+    def unit(self) -> Unit:
+        """What the costs are counted in."""
+        return self.price.unit
+
+    @property
+    def stop(self) -> str:
+        """When drawing stops: `fixed`, always after k samples, or `first-pass`."""
+        return self.charged.stop
+
+    @property
+    def label(self) -> str:
+        """The model, with the selection if it is not by tests."""
+        return self.model if self.selection == TESTS else f"{self.model} ({self.selection})"
+
+    @property
+    def k_max(self) -> int:
+        """The largest k that the recorded samples give."""
+        return len(self.success)
+
+    @property
+    def k(self) -> NDArray[np.int64]:
+        """1, 2, ..., k_max."""
+        return np.arange(1, self.k_max + 1)
+
+    @property
+    def cost(self) -> FloatArray:
+        """What at most k samples of one problem cost, shape (k_max,); expected if drawing stops at the first pass."""
+        return np.asarray(self.price.per_problem + self.charged.samples[:-1] * self.price.per_sample)
+
+    @property
+    def cost_of_more(self) -> float:
+        """What one sample more than was recorded would cost in all; infinite if none would be drawn."""
+        return float(self.price.per_problem + self.charged.samples[-1] * self.price.per_sample)
+
+    def at(self, budget: float) -> Point:
+        """The model at one budget, with the most samples that it affords.
+
+        Raises:
+            InputError: the budget is negative or not finite.
+        """
+        affordable = int(np.searchsorted(self.charged.samples, self.price.samples(budget), side="right"))
+        k = min(affordable, self.k_max)
+        if k == 0:
+            reason = "cannot afford one sample"
+            return Point(budget, 0, math.nan, math.nan, math.nan, False, True, reason)
+        success, low, high = (float(values[k - 1]) for values in (self.success, self.low, self.high))
+        return Point(budget, k, success, low, high, affordable > self.k_max, k <= self.trusted_k)
+
+    def k_to_reach(self, success: float) -> int | None:
+        """The fewest samples with at least that success; None if the recorded ones do not reach it."""
+        enough = np.flatnonzero(self.success >= success - 1e-12)
+        return int(enough[0]) + 1 if len(enough) else None
+
+    def budget_to_reach(self, success: float) -> float:
+        """The smallest budget per problem with at least that success, NaN if the recorded samples do not reach it."""
+        k = self.k_to_reach(success)
+        return math.nan if k is None else float(self.cost[k - 1])
+
+
+def curve(counts: ModelCounts, price: SampleCost, bootstrap: Bootstrap | None = None, *, stop: str = FIXED) -> Curve:
+    """The pass@k curve of one model: one of k samples passes all tests.
+
+    Args:
+        counts: n and c of every problem; n may differ, the curve ends at the smallest.
+        price: what a sample costs.
+        bootstrap: how intervals are computed.
+        stop: `fixed`, or `first-pass`: every sample that is drawn is then charged at the mean price.
+
+    Raises:
+        InputError: there are no problems.
+    """
+    if not counts.task_ids:
+        raise InputError(f"{counts.name} has no problems; there is no curve to draw")
+    matrix = 1.0 - failure_curve(counts.n, counts.c, int(counts.n.min()))
+    charged = Charged.first_pass(matrix) if stop == FIRST_PASS else None
+    return curve_from_matrix(
+        counts.name,
+        counts.task_ids,
+        matrix,
+        price,
+        selection=TESTS,
+        trusted=trusted_k(counts.n),
+        charged=charged,
+        bootstrap=bootstrap,
+    )
+
+
+def curve_from_matrix(
+    model: str,
+    task_ids: tuple[str, ...],
+    matrix: FloatArray,
+    price: SampleCost,
+    *,
+    selection: str,
+    trusted: int | None = None,
+    charged: Charged | None = None,
+    bootstrap: Bootstrap | None = None,
+) -> Curve:
+    """A curve from the success of each problem at each k, however the sample is chosen.
+
+    Args:
+        model: its name.
+        task_ids: the problems, one per row.
+        matrix: shape (problems, k_max), in [0, 1], such as each problem's rank-score curve; without NaN.
+        price: what a sample costs.
+        selection: how the sample is chosen, for the label.
+        trusted: k up to which the curve is trustworthy; by default half of k_max.
+        charged: how many samples are paid for at each k; by default all of them.
+        bootstrap: how intervals are computed.
+
+    Raises:
+        InputError: the shapes do not fit, or a value is missing.
+    """
+    if matrix.ndim != 2 or len(matrix) != len(task_ids) or not matrix.size:
+        raise InputError(f"{model}: a matrix of shape {matrix.shape} does not fit {len(task_ids)} problems")
+    if not np.all(np.isfinite(matrix)):
+        raise InputError(f"{model}: success is not defined for every problem and k; cut the curve at the smallest n")
+    if charged is not None and charged.stop == FIRST_PASS and selection != TESTS:
+        raise InputError(
+            f"{model}: drawing can stop at the first pass only where tests choose; by {selection} all samples are drawn"
+        )
+    bootstrap = bootstrap or Bootstrap()
+    low, high = bootstrap_curve(matrix, bootstrap.weights(len(matrix)), bootstrap.level)
+    half = max(matrix.shape[1] // 2, 1)
+    charged = charged or Charged.fixed(matrix.shape[1])
+    return Curve(model, price, selection, task_ids, matrix, matrix.mean(axis=0), low, high, trusted or half, charged)

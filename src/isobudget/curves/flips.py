@@ -1,0 +1,145 @@
+"""At which cost ratio the verdict on two models flips.
+
+For a cheap model A and a dear one B: let k_A be the fewest samples of A with success_A@k_A >= success_B@k_B. A reaches
+B's k_B samples at less cost while one sample of B costs more than
+
+    ratio = k_A / k_B
+
+samples of A. Where drawing stops at the first pass, the samples that are drawn on average take the place of k_A and
+k_B. Costs enter only in saying which model is the cheap one and what the ratio is now. If A never gets there
+within its recorded samples, the ratio is NaN with a reason. Intervals are over problems, both models' curves moving
+together (paired bootstrap); an upper end of NaN means that A does not get there in that share of replicates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.curves.curve import Bootstrap, Curve
+from isobudget.intervals import widened_tail
+
+FloatArray = NDArray[np.float64]
+
+#: intervals of ratios need whole curves per replicate, and steps of 1/k_B are coarse: this many are enough
+_MOST_REPLICATES = 1000
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """The verdict on two models at k_dear samples of the dear one.
+
+    Attributes:
+        cheap, dear: labels of the two curves; `dear` costs more a sample now.
+        k_dear: samples of the dear model.
+        k_cheap: fewest samples of the cheap one that do as well, None if the recorded ones do not.
+        ratio: k_cheap / k_dear, or that of the samples drawn on average until the first pass: the cheap model wins
+            while one dear sample costs more than this many cheap ones.
+        low, high: its interval, NaN where it has no end.
+        now: cheap samples that one dear sample pays for now, shared prompts counted.
+        winner: who has the higher success at the present cost of k_dear dear samples: a label, `level`, or None if the
+            cheap model's samples run out before that budget and the recorded ones do not decide it.
+        reason: why `ratio` is NaN, else empty.
+    """
+
+    cheap: str
+    dear: str
+    k_dear: int
+    k_cheap: int | None
+    ratio: float
+    low: float
+    high: float
+    now: float
+    winner: str | None
+    reason: str = ""
+
+
+def find_flips(curves: Sequence[Curve], bootstrap: Bootstrap) -> tuple[Flip, ...]:
+    """The flips of every pair of curves, for every recorded k of the dearer one.
+
+    Args:
+        curves: on the same problems in the same order, cheapest sample first.
+        bootstrap: level and seed; at most 1,000 replicates are used.
+    """
+    if len(curves) < 2:
+        return ()
+    few = Bootstrap(bootstrap.level, min(bootstrap.replicates, _MOST_REPLICATES), bootstrap.seed)
+    problems = len(curves[0].task_ids)
+    weights = few.weights(problems).astype(np.float64) / problems
+    # The running maximum changes nothing for pass@k, and makes "the fewest samples that reach" a search for any curve.
+    replicates = [np.maximum.accumulate(weights @ curve.matrix, axis=1) for curve in curves]
+    tail = widened_tail(problems, few.level) if problems > 1 else math.nan
+    flips: list[Flip] = []
+    for cheap, dear in combinations(range(len(curves)), 2):
+        charged = [curves[at].charged.replicates(weights) for at in (cheap, dear)]
+        spread = _spread(replicates[cheap], replicates[dear], charged[0], charged[1], tail)
+        flips += _pair(curves[cheap], curves[dear], spread)
+    return tuple(flips)
+
+
+def _pair(cheap: Curve, dear: Curve, spread: FloatArray) -> list[Flip]:
+    fewest = _fewest(np.maximum.accumulate(cheap.success), dear.success)
+    return [_flip(cheap, dear, k, int(k_cheap), spread[:, k - 1]) for k, k_cheap in enumerate(fewest, start=1)]
+
+
+def _flip(cheap: Curve, dear: Curve, k_dear: int, k_cheap: int, ends: FloatArray) -> Flip:
+    reached = k_cheap <= cheap.k_max
+    ratio = float(cheap.charged.samples[k_cheap - 1] / dear.charged.samples[k_dear - 1]) if reached else math.nan
+    target = f"the {dear.success[k_dear - 1]:.1%} of {k_dear} sample{'s' if k_dear > 1 else ''} of {dear.label}"
+    return Flip(
+        cheap=cheap.label,
+        dear=dear.label,
+        k_dear=k_dear,
+        k_cheap=k_cheap if reached else None,
+        ratio=ratio,
+        low=float(ends[0]),
+        high=float(ends[1]),
+        now=_affordable_now(cheap, dear, k_dear),
+        winner=_winner(cheap, dear, k_dear),
+        reason="" if reached else f"{cheap.label} does not reach {target} within its {cheap.k_max} recorded samples",
+    )
+
+
+def _affordable_now(cheap: Curve, dear: Curve, k_dear: int) -> float:
+    """Cheap samples that the price of one of k_dear dear samples pays for; with nothing shared, the ratio of prices."""
+    budget = float(dear.cost[k_dear - 1]) - cheap.price.per_problem
+    return max(0.0, budget) / cheap.price.per_sample / float(dear.charged.samples[k_dear - 1])
+
+
+def _fewest(cheap: FloatArray, dear: FloatArray) -> NDArray[np.int64]:
+    """For each k of the dear curve the fewest samples of the (non-falling) cheap one; its length + 1 if never."""
+    return np.asarray(np.searchsorted(cheap, dear - _ROUNDING, side="left") + 1, dtype=np.int64)
+
+
+def _spread(
+    cheap: FloatArray, dear: FloatArray, cheap_charged: FloatArray, dear_charged: FloatArray, tail: float
+) -> FloatArray:
+    """Ends of the interval of the ratio at each k of the dear curve, shape (2, dear k); NaN for an end never reached.
+
+    Success of both curves per replicate, (replicates, k), and the samples charged for it, of that shape or (1, k).
+    """
+    if math.isnan(tail):
+        return np.full((2, dear.shape[1]), math.nan)
+    fewest = np.array([_fewest(one, other) for one, other in zip(cheap, dear, strict=True)])
+    endless = np.concatenate([cheap_charged, np.full((len(cheap_charged), 1), np.inf)], axis=1)
+    rows = np.arange(len(fewest))[:, np.newaxis] if len(endless) > 1 else 0
+    ratios = endless[rows, fewest - 1] / dear_charged
+    ends = np.quantile(ratios, (tail, 1 - tail), axis=0, method="inverted_cdf")
+    return np.where(np.isfinite(ends), ends, math.nan)
+
+
+def _winner(cheap: Curve, dear: Curve, k_dear: int) -> str | None:
+    point, target = cheap.at(float(dear.cost[k_dear - 1])), float(dear.success[k_dear - 1])
+    if point.k == 0:
+        return dear.label
+    if abs(point.success - target) <= _ROUNDING and not point.capped:
+        return "level"
+    if point.success > target:
+        return cheap.label
+    return None if point.capped else dear.label

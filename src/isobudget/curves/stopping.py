@@ -1,0 +1,98 @@
+"""How many samples are paid for when at most k may be drawn: k itself, or fewer if drawing stops at the first pass.
+
+The paper charges k samples k times one sample (section 2.2), whatever they turn out to be: `FIXED`. With tests one can
+stop at the first sample that passes, `FIRST_PASS`: success is the same, and the spending becomes an expectation,
+
+    E[N_k] = sum_{j<k} r_j        r_j: chance that j of the n samples all fail, r_0 = 1
+
+(`estimators.expected_draws`). Of the E[N_k] samples that are drawn 1 - r_k pass and the others fail, so that passing
+and failing samples of different price are charged as what they are (`estimators.expected_cost`).
+
+Budgets are then expected spending, on average over problems: a single problem may cost more or less.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from isobudget.errors import InputError
+
+FloatArray = NDArray[np.float64]
+
+#: k samples are always drawn and charged, as in the paper
+FIXED = "fixed"
+#: drawing stops at the first sample that passes
+FIRST_PASS = "first-pass"
+
+_SOLVED = 1.0 - 1e-12
+
+
+def parse_stop(name: str) -> str:
+    """The stopping rule of that name.
+
+    Raises:
+        InputError: there is no such rule.
+    """
+    if name not in (FIXED, FIRST_PASS):
+        raise InputError(f"unknown stopping rule {name!r}; it is {FIXED} or {FIRST_PASS}")
+    return name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Charged:
+    """What at most k = 1, 2, ... samples of a problem amount to, counted in samples of the model's mean price.
+
+    Attributes:
+        stop: `fixed` or `first-pass`.
+        samples: shape (k_max + 1,), not falling, starting at 1. The last entry is that of one sample more than was
+            recorded; infinite where every problem is solved before, so that no further sample would be drawn.
+        by_problem: shape (problems, k_max), None where all problems are charged alike.
+    """
+
+    stop: str
+    samples: FloatArray
+    by_problem: FloatArray | None = None
+
+    @classmethod
+    def fixed(cls, k_max: int) -> Self:
+        """k samples are charged as k samples."""
+        return cls(FIXED, np.arange(1.0, k_max + 2))
+
+    @classmethod
+    def first_pass(cls, success: FloatArray, if_passed: ArrayLike = 1.0, if_failed: ArrayLike = 1.0) -> Self:
+        """Drawing stops at the first pass.
+
+        Args:
+            success: each problem's pass@k for k = 1, 2, ..., shape (problems, k_max).
+            if_passed: mean price of a passing sample of each problem over the model's mean price, shape (problems,) or
+                one number; ignored where no sample passed.
+            if_failed: the same of failing samples; ignored where every sample passed.
+        """
+        draws = 1.0 + np.cumsum(1.0 - success, axis=1)
+        draws = np.concatenate([np.ones((len(success), 1)), draws], axis=1)
+        passing = np.concatenate([success, success[:, -1:]], axis=1)
+        passed, failed = (np.reshape(np.asarray(x, dtype=np.float64), (-1, 1)) for x in (if_passed, if_failed))
+        failing = draws - passing
+        spent = np.where(passing > 0, passing * passed, 0.0) + np.where(failing > 0, failing * failed, 0.0)
+        samples = np.maximum.accumulate(spent.mean(axis=0))
+        if success[:, -1].mean() >= _SOLVED:
+            samples[-1] = np.inf
+        return cls(FIRST_PASS, samples, spent[:, :-1])
+
+    def replicates(self, weights: FloatArray) -> FloatArray:
+        """The same for weighted problems, in samples of each replicate's own mean price.
+
+        Args:
+            weights: shape (replicates, problems), each row adding up to 1.
+
+        Returns:
+            Shape (replicates, k_max), or (1, k_max) where all problems are charged alike.
+        """
+        if self.by_problem is None:
+            return self.samples[np.newaxis, :-1]
+        spent = np.maximum.accumulate(weights @ self.by_problem, axis=1)
+        return np.asarray(spent / spent[:, :1])

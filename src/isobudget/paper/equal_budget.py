@@ -1,0 +1,167 @@
+"""What the paper's tables say at equal budget: pass_flops@f and pass_time@t from pass@k and Table 1.
+
+    pass_flops@f = pass@k  with  k = max{k' : flops(k') <= f}        (section 2.2)
+
+Budgets are multiples of one sample of the family's 70B model. Between published k, pass@k is interpolated linearly in
+log k and marked; beyond the largest published k there is no value. The tables carry no counts per problem, hence no
+intervals.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.errors import InputError
+from isobudget.paper.tables import PassTable, paper_cost
+
+#: multiples of one 70B sample
+BUDGETS = (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16, 32, 64)
+#: the 70B model of each family, whose sample the budgets are counted in
+DEAREST = {"Code Llama": "Code Llama 70B", "Llama-3": "Llama-3 70B"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one model reaches with a budget.
+
+    Attributes:
+        k: samples that it affords.
+        percent: pass@k, NaN if it cannot be told.
+        interpolated: whether k lies between published ones.
+        at_least: where k lies beyond the published ones, pass@k at the largest of them; otherwise equal to `percent`.
+        reason: why `percent` is NaN, else empty.
+    """
+
+    k: int
+    percent: float
+    at_least: float
+    interpolated: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EqualBudget:
+    """One row of an equal-budget table.
+
+    Attributes:
+        benchmark, family: what it is about; a family is `Code Llama` or `Llama-3`.
+        unit: flops or seconds.
+        multiple: the budget in samples of the family's 70B model.
+        budget: the same in `unit`.
+        cells: model -> `Cell`.
+    """
+
+    benchmark: str
+    family: str
+    unit: Unit
+    multiple: float
+    budget: float
+    cells: dict[str, Cell]
+
+    @property
+    def best(self) -> str | None:
+        """The model with the highest pass@k; None if none affords a sample, or one affords more than was published."""
+        afford = {model: cell.percent for model, cell in self.cells.items() if cell.k > 0}
+        if not afford or any(math.isnan(percent) for percent in afford.values()):
+            return None
+        return max(afford, key=lambda model: afford[model])
+
+
+@dataclass(frozen=True, slots=True)
+class PaperFlip:
+    """At which cost ratio the verdict on two models flips.
+
+    Attributes:
+        cheap, dear: the models.
+        k_dear: samples of the dear one, published.
+        k_cheap: fewest samples of the cheap one that reach it, None if the published k do not.
+        ratio: k_cheap / k_dear; the cheap one wins while a dear sample costs more than that many cheap ones. NaN if
+        k_cheap is None. reason: why `ratio` is NaN, else empty.
+    """
+
+    benchmark: str
+    cheap: str
+    dear: str
+    k_dear: int
+    k_cheap: int | None
+    ratio: float
+    reason: str = ""
+
+
+def interpolate(ks: Sequence[int], percent: Sequence[float], k: int) -> Cell:
+    """Pass@k at any k from published ones, linear in log k between neighbours."""
+    known = list(zip(ks, percent, strict=False))
+    for at, value in known:
+        if at == k:
+            return Cell(k, value, value)
+    if k < known[0][0]:
+        return Cell(k, math.nan, math.nan, reason="cannot afford one sample")
+    if k > known[-1][0]:
+        return Cell(k, math.nan, known[-1][1], reason=f"beyond the largest published k, {known[-1][0]}")
+    (k0, p0), (k1, p1) = next((low, high) for low, high in pairwise(known) if low[0] < k < high[0])
+    between = p0 + (p1 - p0) * math.log(k / k0) / math.log(k1 / k0)
+    return Cell(k, between, between, interpolated=True)
+
+
+def equal_budget(table: PassTable, unit: Unit, multiples: Sequence[float] = BUDGETS) -> tuple[EqualBudget, ...]:
+    """The equal-budget rows of one benchmark: per family and budget, what each model reaches.
+
+    Budgets at which all models lie beyond what was published are left out.
+
+    Raises:
+        InputError: the paper has no cost in that unit.
+    """
+    rows = []
+    for family, dearest in DEAREST.items():
+        models = [model for model in table.percent if model.startswith(family)]
+        if not models:
+            continue
+        costs = {model: _cost(model, unit) for model in models}
+        for multiple in multiples:
+            budget = multiple * costs[dearest].per_sample
+            cells = {m: interpolate(table.k, table.percent[m], costs[m].affordable(budget)) for m in models}
+            if any(not math.isnan(cell.percent) for cell in cells.values()):
+                rows.append(EqualBudget(table.benchmark, family, unit, multiple, budget, cells))
+    return tuple(rows)
+
+
+def paper_flips(table: PassTable) -> tuple[PaperFlip, ...]:
+    """For each pair of models of a family and each published k of the larger: the ratio at which the verdict flips."""
+    flips = []
+    for family in DEAREST:
+        models = [model for model in table.percent if model.startswith(family)]
+        for at, cheap in enumerate(models):
+            for dear in models[at + 1 :]:
+                flips += [_flip(table, cheap, dear, k) for k in table.k[: len(table.percent[dear])]]
+    return tuple(flips)
+
+
+def cost_ratio(cheap: str, dear: str, unit: Unit) -> float:
+    """How many cheap samples one dear sample costs by the paper.
+
+    Raises:
+        InputError: the paper has no cost in that unit.
+    """
+    return _cost(dear, unit).per_sample / _cost(cheap, unit).per_sample
+
+
+def _flip(table: PassTable, cheap: str, dear: str, k_dear: int) -> PaperFlip:
+    target = table.percent[dear][table.k.index(k_dear)]
+    published = table.percent[cheap]
+    largest = table.k[len(published) - 1]
+    for k in range(1, largest + 1):
+        if interpolate(table.k, published, k).percent >= target - 1e-9:
+            return PaperFlip(table.benchmark, cheap, dear, k_dear, k, k / k_dear)
+    reason = f"{cheap} reaches {published[-1]} % at its largest published k, {largest}, below {target} %"
+    return PaperFlip(table.benchmark, cheap, dear, k_dear, None, math.nan, reason)
+
+
+def _cost(model: str, unit: Unit) -> SampleCost:
+    cost = paper_cost(model, unit)
+    if cost is None:
+        raise InputError(f"the paper has no cost in {unit} for {model}; it has flops and seconds")
+    return cost

@@ -1,0 +1,146 @@
+"""Tables 1-4 of the paper: the cost of a sample, and pass@k in percent."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.flops import paper_flops
+from isobudget.costs.named import find_named, named
+from isobudget.errors import InputError
+
+CITATION = "Hassid et al., COLM 2024, arXiv:2404.00725v2"
+
+_TERA = 1e12
+
+
+@dataclass(frozen=True, slots=True)
+class CostRow:
+    """One row of Table 1, with our own count beside it.
+
+    Attributes:
+        model: as the paper names it.
+        architecture: its name in our catalogue.
+        flops: published flops of one sample (one forward pass at 128 tokens).
+        seconds: published wall time of about 1,000 samples on 8 A100s.
+        relative_flops, relative_seconds: published, to Code Llama 7B.
+        our_flops: our closed form for the same pass, see `costs.flops.paper_flops`.
+    """
+
+    model: str
+    architecture: str
+    flops: float
+    seconds: float
+    relative_flops: float
+    relative_seconds: float
+    our_flops: int
+
+    @property
+    def deviation(self) -> float:
+        """Our count relative to the published one, less 1."""
+        return self.our_flops / self.flops - 1
+
+
+@dataclass(frozen=True, slots=True)
+class PassTable:
+    """Published pass@k of one benchmark.
+
+    Attributes:
+        benchmark: such as `HumanEval` or `APPS interview`.
+        table: its number in the paper.
+        k: the published k, rising.
+        percent: model -> pass@k in percent for the first of these k; larger models have fewer.
+    """
+
+    benchmark: str
+    table: int
+    k: tuple[int, ...]
+    percent: dict[str, tuple[float, ...]]
+
+
+def cost_table() -> tuple[CostRow, ...]:
+    """Table 1: four Code Llama models."""
+    return tuple(
+        CostRow(
+            model=model,
+            architecture=row["architecture"],
+            flops=row["tflops"] * _TERA,
+            seconds=row["seconds"],
+            relative_flops=row["relative_flops"],
+            relative_seconds=row["relative_seconds"],
+            our_flops=paper_flops(named(row["architecture"])),
+        )
+        for model, row in _data()["cost"]["model"].items()
+    )
+
+
+def pass_tables(benchmark: str | None = None) -> tuple[PassTable, ...]:
+    """Tables 2-4: HumanEval, MBPP, and the three splits of APPS.
+
+    Args:
+        benchmark: only those whose name begins so, in any case: `apps` is all three splits.
+
+    Raises:
+        InputError: there is no such benchmark.
+    """
+    tables = tuple(
+        PassTable(
+            benchmark=entry["name"],
+            table=entry["table"],
+            k=tuple(entry["k"]),
+            percent={model: tuple(row) for model, row in entry["model"].items()},
+        )
+        for entry in _data()["benchmark"]
+    )
+    if benchmark is None:
+        return tables
+    chosen = tuple(table for table in tables if _plain(table.benchmark).startswith(_plain(benchmark) or "-"))
+    if not chosen:
+        known = ", ".join(table.benchmark for table in tables)
+        raise InputError(f"the paper has no benchmark {benchmark!r}; it has: {known}")
+    return chosen
+
+
+def paper_cost(model: str, unit: Unit) -> SampleCost | None:
+    """What the paper says one sample of a model costs, or None where it says nothing.
+
+    Args:
+        model: the paper's name (`Code Llama 7B`, `Llama-3 8B`) or any spelling of a Code Llama that the catalogue
+        knows. unit: flops or seconds; the paper has no other. Seconds are one sample's share of the wall time on 8
+        A100s.
+
+    Returns:
+        Flops and seconds of Table 1; for Llama-3, which Table 1 leaves out, under the paper's own name only and
+        labelled as assumed.
+    """
+    cost = _data()["cost"]
+    architecture = find_named(model)
+    for row in cost["model"].values():
+        if architecture is not None and row["architecture"] == architecture.name:
+            if unit is Unit.FLOPS:
+                return SampleCost(unit, row["tflops"] * _TERA, source="paper, Table 1: one pass at 128 tokens")
+            if unit is Unit.SECONDS:
+                source = "paper, Table 1: wall time on 8 A100, best batch"
+                return SampleCost(unit, row["seconds"] / cost["examples"], source=source)
+    assumed = cost["assumed"].get(model)
+    if assumed and unit is Unit.FLOPS:
+        flops = float(paper_flops(named(assumed["architecture"])))
+        return SampleCost(unit, flops, source="our count of one pass at 128 tokens; not in Table 1")
+    if assumed and unit is Unit.SECONDS:
+        source = "ASSUMED from Code Llama's wall time; not in Table 1"
+        return SampleCost(unit, assumed["seconds"] / cost["examples"], source=source)
+    return None
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+@cache
+def _data() -> dict[str, Any]:
+    text = resources.files("isobudget.paper").joinpath("tables.toml").read_text("utf-8")
+    return tomllib.loads(text)

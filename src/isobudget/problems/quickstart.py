@@ -1,0 +1,36 @@
+"""quickstart: 30 small Python problems that ship with isobudget, written for it (MIT, as the project).
+
+They are graded in four levels: 1 one built-in operation or expression, 2 a short comprehension or loop, 3 several steps
+with special cases, 4 as the harder problems of HumanEval. They let two small models on a CPU show the whole range from
+"nearly always" to "never"; they measure nothing else, and no published figure belongs to them. How they were made:
+docs/problems.md.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from importlib import resources
+
+from isobudget.problems.own import read_problems
+from isobudget.problems.problem import Benchmark
+from isobudget.problems.stops import BODY_STOPS
+
+#: most tokens of one completion; the longest reference has 250 characters, well under 100 tokens
+MAX_TOKENS = 200
+
+_FILE = resources.files("isobudget.problems") / "data" / "quickstart.jsonl"
+
+
+def load_quickstart() -> Benchmark:
+    """The 30 problems, from the easiest level to the hardest."""
+    problems = read_problems(io.BytesIO(_FILE.read_bytes()), source="quickstart.jsonl", benchmark="quickstart")
+    return Benchmark(
+        name="quickstart", problems=problems, stop=BODY_STOPS, max_tokens=MAX_TOKENS, temperature=0.8, top_p=0.95
+    )
+
+
+def quickstart_levels() -> dict[str, int]:
+    """The level, 1 to 4, of every problem by its task_id."""
+    records = map(json.loads, _FILE.read_text(encoding="utf-8").splitlines())
+    return {record["task_id"]: record["level"] for record in records}

@@ -1,0 +1,149 @@
+"""How fast this machine runs a model: `isobudget profile`.
+
+Time does not depend on what the weights are. So besides models whose weights are here, a bare architecture can be
+timed, with random weights that are written to a scratch folder and removed afterwards. `timing` says what is timed,
+`costs.seconds` what a sample costs by the result.
+
+Not covered: other backends; their throughput can be written into a profile by hand, see docs/costs.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from isobudget.backends.catalog import load_catalog
+from isobudget.backends.llamacpp import import_engine, usable_cores
+from isobudget.backends.random_gguf import Quantisation
+from isobudget.backends.weights import fetch_weights
+from isobudget.costs.architecture import Architecture
+from isobudget.costs.configs import load_architecture
+from isobudget.costs.seconds import Profile
+from isobudget.errors import InputError
+from isobudget.profiling.scratch import file_name, random_weights
+from isobudget.profiling.timing import Timing, time_model
+from isobudget.records.facts import processor_name
+from isobudget.records.storage import make_folder, write_whole
+from isobudget.stages.progress import SILENT, Progress, fetch_progress
+
+
+@dataclass(frozen=True, slots=True)
+class Profiled:
+    """A profile, where it was written, and the file of random weights if it was kept."""
+
+    profile: Profile
+    path: Path
+    kept: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Weights:
+    """What is timed: the model's name, its file, which weights these are, and what to call the profile."""
+
+    name: str
+    path: Path
+    kind: str
+    label: str
+    made: bool = False
+
+
+def profile(
+    model: str,
+    timing: Timing | None = None,
+    *,
+    quantisation: Quantisation | None = None,
+    out: str | Path | None = None,
+    keep: bool = False,
+    progress: Progress = SILENT,
+) -> Profiled:
+    """Time a model on this machine, and write its throughput profile.
+
+    Args:
+        model: a name from the catalogue, a .gguf file, or an architecture to be timed with random weights: a known
+            name such as ``codellama-7b``, or a Hugging Face ``config.json``.
+        timing: slots, lengths and repeats.
+        quantisation: of random weights, Q4_0 by default; a model has its own.
+        out: the profile's file; by default one in the user's cache that is named after the model.
+        keep: do not remove the random weights.
+        progress: told how far it is.
+
+    Raises:
+        InputError: the model is not known, or does not fit this machine's memory.
+        ModelError: the weights cannot be loaded.
+        StorageError: there is no room for the random weights or the profile.
+        BackendError: the engine did not generate what it was asked for.
+        MissingExtraError: the embedded engine is not installed.
+    """
+    timing = timing or Timing()
+    import_engine()  # what is missing is said before anything is fetched or written
+    with _weights(model, timing, quantisation, keep, progress) as weights:
+        file = Path(out) if out else profiles_folder() / f"{file_name(weights.label)}.toml"
+        make_folder(file.parent)
+        if file.is_dir():
+            raise InputError(f"{file} is a folder; name a file for the profile")
+        speeds = time_model(weights.path, timing, weights.name, progress)
+    found = Profile(weights.name, speeds, weights=weights.kind, **_circumstances(timing))
+    write_whole(file, tomli_w.dumps(found.as_dict()).encode())
+    return Profiled(found, file, weights.path if weights.made and keep else None)
+
+
+def profiles_folder() -> Path:
+    """Where profiles are written by default: a folder in the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "isobudget" / "profiles"
+
+
+@contextlib.contextmanager
+def _weights(
+    model: str, timing: Timing, quantisation: Quantisation | None, keep: bool, progress: Progress
+) -> Iterator[_Weights]:
+    entry = load_catalog().get(model)
+    if entry is None and not model.endswith(".gguf"):
+        shape, form = _architecture(model, timing), quantisation or Quantisation.Q4_0
+        with random_weights(shape, form, keep, progress) as path:
+            yield _Weights(shape.name, path, f"random, {form}", f"{shape.name}-{form}", made=True)
+    elif quantisation is not None:
+        raise InputError(f"{model} has weights, in a quantisation of their own; leave --quantisation out")
+    elif entry is None:
+        path = Path(model).expanduser()
+        yield _Weights(path.stem, path, path.name, path.stem)
+    else:
+        path = fetch_weights(entry, fetch_progress(entry.name, progress))
+        yield _Weights(entry.name, path, entry.file, entry.name)
+
+
+def _architecture(model: str, timing: Timing) -> Architecture:
+    try:
+        shape = load_architecture(model)
+    except InputError as error:
+        if model.endswith(".json") or Path(model).is_dir():
+            raise
+        raise InputError(f"{model!r} is no model of the catalogue (see: isobudget models); {error}") from None
+    context = timing.prompt_tokens + timing.completion_tokens
+    if 0 < shape.sliding_window < context:
+        raise InputError(
+            f"{shape.name} looks back {shape.sliding_window} tokens only, which random weights do not imitate; time at "
+            f"most that many prompt and completion tokens together, not {context}, or give a GGUF file of the model"
+        )
+    return shape
+
+
+def _circumstances(timing: Timing) -> dict[str, Any]:
+    """What a profile says of itself beside its figures."""
+    engine = import_engine()
+    gpus = [device["description"] for device in engine.get_device_info() if "GPU" in device["type"].name]
+    return {
+        "prompt_tokens": timing.prompt_tokens,
+        "completion_tokens": timing.completion_tokens,
+        "repeats": timing.repeats,
+        "machine": "; ".join([processor_name(), *gpus]),
+        "engine": f"llama.cpp (xllamacpp {engine.__version__})",
+        "threads": timing.threads or usable_cores(),
+        "date": datetime.now(UTC).date().isoformat(),
+    }

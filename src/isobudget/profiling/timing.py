@@ -1,0 +1,154 @@
+"""Timing the embedded engine at exact lengths.
+
+For each number of slots s, with s prompts of P random token ids each and C completion tokens:
+
+    T1 = seconds until every prompt is read and has its first token
+    T  = seconds until every sample has its C tokens, none stopped early
+    prompt tokens/s = s P / T1,  completion tokens/s = s (C - 1) / (T - T1),  seconds per sample = T / s
+
+The median over repeats is given, with the least and the most. Sampling is as in a study (temperature 0.8, top-p 0.95,
+log-probabilities recorded), for it takes time too.
+
+Not covered: other backends (write their throughput into a profile by hand, see docs/costs.md), and how much slower
+tokens get in contexts longer than those that were timed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.backends.base import Sampling
+from isobudget.backends.llamacpp import EngineSettings, LlamaCpp, request_body
+from isobudget.costs.gguf import LongArray, read_gguf_header
+from isobudget.costs.seconds import Figure, SlotSpeed
+from isobudget.errors import BackendError, InputError, ModelError
+from isobudget.stages.progress import Progress
+
+#: llama.cpp's limit of sequences in one batch
+_MOST_SLOTS = 256
+_TEMPERATURE, _TOP_P = 0.8, 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What is timed.
+
+    Attributes:
+        slots: numbers of samples drawn at the same time.
+        prompt_tokens: of each sample's own prompt, >= 1.
+        completion_tokens: of each sample, >= 2.
+        threads: CPU threads; None takes every core that this process may use.
+        repeats: how often each number of slots is timed.
+    """
+
+    slots: tuple[int, ...] = (1, 4, 16)
+    prompt_tokens: int = 128
+    completion_tokens: int = 128
+    threads: int | None = None
+    repeats: int = 3
+
+    def __post_init__(self) -> None:
+        if not self.slots or not all(1 <= slots <= _MOST_SLOTS for slots in self.slots):
+            raise InputError(f"slots must be numbers from 1 to {_MOST_SLOTS}, not {', '.join(map(str, self.slots))}")
+        least = {"prompt_tokens": 1, "completion_tokens": 2, "repeats": 1, "threads": 1}
+        for name, lowest in least.items():
+            value = getattr(self, name)
+            if value is not None and value < lowest:
+                raise InputError(f"{name} must be at least {lowest}, not {value}")
+
+
+def time_model(path: Path, timing: Timing, name: str, progress: Progress) -> tuple[SlotSpeed, ...]:
+    """Time the model of a GGUF file with each number of slots, ascending; an engine of its own for each.
+
+    Raises:
+        ModelError: the file cannot be loaded.
+        BackendError: the engine did not generate what it was asked for, or too few tokens to be timed.
+    """
+    vocabulary, task = _vocabulary(path), f"timing {name}"
+    sizes = sorted(set(timing.slots))
+    progress.start(task, len(sizes) * timing.repeats)
+    return tuple(_time_slots(path, timing, slots, vocabulary, lambda: progress.advance(task, 1)) for slots in sizes)
+
+
+def _time_slots(path: Path, timing: Timing, slots: int, vocabulary: int, advance: Callable[[], None]) -> SlotSpeed:
+    random = np.random.default_rng(slots)
+    # the engine knows no prompt yet that it is given: every call draws new ones
+    prompts = (random.integers(0, vocabulary, (slots, timing.prompt_tokens)) for _ in count())
+    first, whole = [], []
+    settings = EngineSettings(slots, timing.prompt_tokens + timing.completion_tokens + 1, timing.threads)
+    with LlamaCpp(path, settings) as engine:
+        _time(engine, next(prompts), 2)  # an engine's first call is slower
+        for _ in range(timing.repeats):
+            first.append(_time(engine, next(prompts), 1))
+            whole.append(_time(engine, next(prompts), timing.completion_tokens))
+            advance()
+    return _speed(slots, timing, first, whole)
+
+
+def _vocabulary(path: Path) -> int:
+    """How many token ids the model's tokenizer has."""
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file")
+    tokens = read_gguf_header(path).metadata.get("tokenizer.ggml.tokens")
+    if isinstance(tokens, LongArray):
+        return tokens.length
+    if isinstance(tokens, tuple) and tokens:
+        return len(tokens)
+    raise InputError(f"{path} has no tokenizer (tokenizer.ggml.tokens); is it a language model?")
+
+
+def _time(engine: LlamaCpp, prompts: NDArray[np.int64], tokens: int) -> float:
+    """Seconds until every prompt has its completion of exactly that many tokens.
+
+    Args:
+        engine: with a slot for each prompt.
+        prompts: token ids, shape (slots, prompt tokens).
+        tokens: of each completion.
+
+    Raises:
+        BackendError: a sample was not read or written in full.
+    """
+    body = request_body("", Sampling(_TEMPERATURE, _TOP_P, tokens), [0])
+    body |= {"prompt": prompts.tolist(), "ignore_eos": True, "cache_prompt": False}
+    start = time.perf_counter()
+    answer = engine._post(body)
+    seconds = time.perf_counter() - start
+    answers = answer if isinstance(answer, list) else [answer]
+    found = [(one["tokens_evaluated"], one["tokens_predicted"]) for one in answers]
+    wanted = [(prompts.shape[1], tokens)] * len(prompts)
+    if found != wanted:
+        raise BackendError(f"{engine.path.name}: asked for {wanted[0]} tokens from {len(wanted)} slots, got {found}")
+    return seconds
+
+
+def _speed(slots: int, timing: Timing, first: Sequence[float], whole: Sequence[float]) -> SlotSpeed:
+    """Rates from the seconds to the first token and to the last, one of each per repeat.
+
+    Raises:
+        BackendError: completing took no longer than reading the prompt: there is nothing to divide by.
+    """
+    decoding = [seconds - median(first) for seconds in whole]
+    if min(decoding) <= 0:
+        raise BackendError(
+            f"with {slots} slots, {timing.completion_tokens} tokens took no longer than reading the prompts: too few "
+            "for so noisy a machine; raise --completion-tokens"
+        )
+    return SlotSpeed(
+        slots,
+        _figure([slots * timing.prompt_tokens / seconds for seconds in first]),
+        _figure([slots * (timing.completion_tokens - 1) / seconds for seconds in decoding]),
+        _figure([seconds / slots for seconds in whole]),
+    )
+
+
+def _figure(values: Sequence[float]) -> Figure:
+    """Six digits: the rest is noise, and would be written to the file."""
+    return Figure.of([float(f"{value:.6g}") for value in values])

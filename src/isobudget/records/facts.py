@@ -1,0 +1,95 @@
+"""What a run folder states about itself (``run.toml``), and what may not change once samples are recorded.
+
+Samples of one run must be comparable: the same problems, sampling and weights. A study may later ask for more samples,
+more problems, another model or benchmark; everything else that differs is an error that names the field.
+"""
+
+from __future__ import annotations
+
+import platform
+import tomllib
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from isobudget.errors import RunError
+from isobudget.records.storage import write_whole
+
+FORMAT = 1
+FILE_NAME = "run.toml"
+
+#: Fields of a table that describe how it was made, not what it is: the newest statement stands.
+_FREE = {"benchmarks": {"problems"}, "models": {"engine", "file"}}
+
+
+def new_facts(name: str) -> dict[str, Any]:
+    """The facts of a run that begins now."""
+    return {
+        "format": FORMAT,
+        "name": name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "isobudget": version("isobudget"),
+        "machine": {
+            "platform": platform.platform(),
+            "processor": processor_name(),
+            "python": platform.python_version(),
+        },
+        "benchmarks": {},
+        "models": {},
+    }
+
+
+def processor_name() -> str:
+    """The processor's name as the system states it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0]}, {len(names)} cores" if names else platform.machine()
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """The facts of the run in `folder`.
+
+    Raises:
+        RunError: there is no run, its file is damaged, or it was made by a newer isobudget.
+    """
+    path = folder / FILE_NAME
+    try:
+        facts = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{folder}: not a run folder (it has no {FILE_NAME})") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RunError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(facts.get("format"), int) or facts["format"] > FORMAT:
+        raise RunError(
+            f"{path}: format {facts.get('format')!r} is not known to isobudget {version('isobudget')}; use a newer one"
+        )
+    return facts
+
+
+def write_facts(folder: Path, facts: dict[str, Any]) -> None:
+    """Write the facts, whole or not at all."""
+    write_whole(folder / FILE_NAME, tomli_w.dumps(facts, multiline_strings=False).encode())
+
+
+def merge(facts: dict[str, Any], kind: str, name: str, new: dict[str, Any], folder: Path) -> None:
+    """State `new` of the benchmark or model `name` (`kind`: "benchmarks" or "models").
+
+    Raises:
+        RunError: the run already states otherwise; the message names the field.
+    """
+    tables = facts.setdefault(kind, {})
+    old = tables.get(name)
+    if old is not None:
+        for field in sorted(set(old) | set(new)):
+            if field not in _FREE[kind] and old.get(field) != new.get(field):
+                raise RunError(
+                    f"{folder}: this run was made with {kind}.{name}.{field} = {old.get(field)!r}, the study says "
+                    f"{new.get(field)!r}. Samples of one run must be comparable: use another folder (--out)."
+                )
+    tables[name] = new

@@ -1,0 +1,112 @@
+"""The rows of a run folder's tables, and the key that joins them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from isobudget.backends.base import Generation
+from isobudget.judge.verdict import Verdict
+
+#: benchmark, model, task_id, greedy, index
+SampleKey = tuple[str, str, str, bool, int]
+
+KEY_COLUMNS = ["benchmark", "model", "task_id", "greedy", "index"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemRow:
+    """A problem as it was when the run used it. `tests` is a JSON object that states its kind."""
+
+    benchmark: str
+    task_id: str
+    prompt: str
+    entry_point: str
+    tests: str
+    reference: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """One sample. `index` counts the samples of one problem by one model from 0, greedy ones apart."""
+
+    benchmark: str
+    model: str
+    task_id: str
+    greedy: bool
+    index: int
+    text: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    sum_logprob: float
+    mean_logprob: float
+    seconds: float
+    seed: int
+
+    @property
+    def key(self) -> SampleKey:
+        """What names this sample in the run."""
+        return (self.benchmark, self.model, self.task_id, self.greedy, self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """What the judge said of the sample with the same key."""
+
+    benchmark: str
+    model: str
+    task_id: str
+    greedy: bool
+    index: int
+    outcome: str
+    passed: bool
+    cpu_seconds: float
+    peak_memory_mb: float | None
+    detail: str
+    trust: str
+    tests_passed: int | None
+    tests_total: int | None
+    first_failing: str
+
+
+def sample_row(key: SampleKey, generation: Generation) -> SampleRow:
+    """The row of one output of a model."""
+    benchmark, model, task_id, greedy, index = key
+    return SampleRow(
+        benchmark=benchmark,
+        model=model,
+        task_id=task_id,
+        greedy=greedy,
+        index=index,
+        text=generation.text,
+        finish_reason=generation.finish_reason.value,
+        prompt_tokens=generation.prompt_tokens,
+        completion_tokens=generation.completion_tokens,
+        sum_logprob=generation.sum_logprob,
+        mean_logprob=generation.mean_logprob,
+        seconds=generation.seconds,
+        seed=generation.seed,
+    )
+
+
+def verdict_row(key: SampleKey, verdict: Verdict) -> VerdictRow:
+    """The row of one verdict."""
+    benchmark, model, task_id, greedy, index = key
+    memory = verdict.peak_memory_mb
+    return VerdictRow(
+        benchmark=benchmark,
+        model=model,
+        task_id=task_id,
+        greedy=greedy,
+        index=index,
+        outcome=verdict.outcome.value,
+        passed=verdict.passed,
+        cpu_seconds=verdict.seconds,
+        peak_memory_mb=None if math.isnan(memory) else memory,
+        detail=verdict.detail,
+        trust=verdict.trust.value,
+        tests_passed=verdict.tests_passed,
+        tests_total=verdict.tests_total,
+        first_failing=verdict.first_failing,
+    )

@@ -1,0 +1,170 @@
+"""From a run folder to its report: page, figures and JSON in RUN/report.
+
+Everything is computed before anything is written, and every file appears whole or not at all, the page last. A report
+is made anew each time from what the run records.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from isobudget.costs.cost import Unit
+from isobudget.curves import Bootstrap, Comparison, winner_sentence
+from isobudget.errors import RunError
+from isobudget.records.run import Run, load_run
+from isobudget.records.storage import make_folder, write_whole
+from isobudget.report.figures import Drawing, draw, require_matplotlib
+from isobudget.report.gather import BenchmarkSummary, summarize, verdict_counts
+from isobudget.report.page import BenchmarkFigures, FigurePair, page
+from isobudget.report.record import report_dict
+from isobudget.stages.evaluate import benchmarks_of
+from isobudget.stages.progress import SILENT, Progress
+
+_STEPS_PER_BENCHMARK = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """What was made.
+
+    Attributes:
+        page: the HTML page.
+        figures: the figures, each as SVG and as PNG.
+        json: the comparisons as JSON.
+        sentences: which model to use at which budget, one for every benchmark and unit.
+        summaries: what the page was made from, one entry a benchmark.
+    """
+
+    page: Path
+    figures: tuple[Path, ...]
+    json: Path
+    sentences: tuple[str, ...]
+    summaries: tuple[BenchmarkSummary, ...]
+
+
+def build_report(
+    run: Run | str | Path,
+    out: str | Path | None = None,
+    *,
+    units: Sequence[Unit] = (Unit.FLOPS, Unit.SECONDS),
+    bootstrap: Bootstrap | None = None,
+    progress: Progress = SILENT,
+) -> Report:
+    """Make the report of a run.
+
+    Args:
+        run: the run or its folder.
+        out: folder for the report; by default `report` in the run's folder.
+        units: to compare in; one that the run does not record for all models is left out with a note.
+        bootstrap: how intervals are computed.
+        progress: told how far it is.
+
+    Raises:
+        RunError: no such run, or nothing in it is judged.
+        InputError: the run records none of the units.
+        MissingExtraError: Matplotlib is not installed.
+        StorageError: the report cannot be written.
+    """
+    require_matplotlib()
+    run = run if isinstance(run, Run) else load_run(run)
+    folder = Path(out) if out is not None else run.path / "report"
+    names = benchmarks_of(run)
+    if not names:
+        raise RunError(f"{run.path}: this run states no benchmark; there is nothing to report")
+    left_out = _not_judged(run, names)
+    make_folder(folder)  # a folder that cannot be made is better known before the work than after it
+    progress.start("report", _STEPS_PER_BENCHMARK * len(names))
+    shown: list[tuple[BenchmarkSummary, BenchmarkFigures]] = []
+    for name, stem in zip(names, file_stems(names), strict=True):
+        if name in left_out:
+            continue
+        summary = summarize(run, name, units, bootstrap)
+        progress.advance("report", 1)
+        shown.append((summary, _figures(summary, stem, list(run.facts["models"]), progress)))
+    return _write(folder, run, shown, left_out)
+
+
+def _not_judged(run: Run, names: Sequence[str]) -> list[str]:
+    """The benchmarks of which nothing is judged yet; a `RunError` if that is all of them."""
+    found = [name for name in names if not any(row.judged for row in verdict_counts(run, name))]
+    if len(found) == len(names):
+        raise RunError(f"{run.path}: nothing is judged yet; judge its samples with: isobudget judge {run.path}")
+    return found
+
+
+def file_stems(names: Sequence[str]) -> list[str]:
+    """Names fit for files, all different whatever the case: letters, digits, dots, hyphens."""
+    stems: list[str] = []
+    for name in names:
+        plain = stem = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.")[:80] or "benchmark"
+        while stem.lower() in {other.lower() for other in stems}:
+            stem = f"{plain}-{len(stems) + 1}"
+        stems.append(stem)
+    return stems
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What a figure shows: how one of the samples is chosen, and what its y axis is called."""
+
+    name: str
+    title: str
+    meaning: str
+
+
+_TESTS = _Kind("tests", "chosen by tests", "pass@k")
+_LIKELIHOOD = _Kind("likelihood", "chosen by likelihood, no tests", "rank-score@k by the model's own likelihood")
+
+
+def _figures(summary: BenchmarkSummary, stem: str, models: list[str], progress: Progress) -> BenchmarkFigures:
+    tests = _figure(summary, summary.by_tests, _TESTS, stem, models)
+    progress.advance("report", 1)
+    likelihood = _figure(summary, summary.by_likelihood, _LIKELIHOOD, stem, models) if summary.by_likelihood else None
+    progress.advance("report", 1)
+    return BenchmarkFigures(tests, likelihood)
+
+
+def _figure(
+    summary: BenchmarkSummary, comparisons: Mapping[Unit, Comparison], kind: _Kind, stem: str, models: list[str]
+) -> FigurePair:
+    what = f"{summary.name}, {len(summary.first.curves[0].task_ids):,} problems"
+    file = f"{stem}-{kind.name}"
+    drawn = Drawing(comparisons, summary.greedy, tuple(models), f"{what}: {kind.title}")
+    wide = draw(drawn, name=file)
+    narrow = draw(drawn, stacked=True, formats=("svg",), name=file)
+    stars = " Stars: one greedy output." if summary.greedy else ""
+    axes = ", ".join(["samples", *(f"{unit} per problem" for unit in comparisons)])
+    caption = (
+        f"{what}: share solved ({kind.meaning}) against {axes}; x in powers of two. "
+        f"Bands: {summary.first.bootstrap.level:.0%} intervals over problems.{stars} Dashed: k above half the samples."
+    )
+    return FigurePair(file, caption, wide["svg"], wide["png"], narrow["svg"])
+
+
+def _write(
+    folder: Path, run: Run, shown: Sequence[tuple[BenchmarkSummary, BenchmarkFigures]], left_out: Sequence[str]
+) -> Report:
+    pairs = [pair for _, drawn in shown for pair in (drawn.tests, drawn.likelihood) if pair is not None]
+    contents = {f"{pair.name}.svg": pair.svg for pair in pairs} | {f"{pair.name}.png": pair.png for pair in pairs}
+    summaries = tuple(summary for summary, _ in shown)
+    record = json.dumps(report_dict(run.facts, summaries), allow_nan=False)
+    html = page(run.facts, shown, left_out)
+    for name, data in contents.items():
+        write_whole(folder / name, data)
+    write_whole(folder / "report.json", record.encode())
+    write_whole(folder / "index.html", html.encode())
+    figures = tuple(folder / name for name in contents)
+    return Report(folder / "index.html", figures, folder / "report.json", sentences(summaries), summaries)
+
+
+def sentences(summaries: Sequence[BenchmarkSummary]) -> tuple[str, ...]:
+    """Which model to use at which budget, one sentence for every benchmark and unit."""
+    return tuple(
+        f"{summary.name}, by {unit}: {winner_sentence(comparison)}"
+        for summary in summaries
+        for unit, comparison in summary.by_tests.items()
+    )

@@ -1,0 +1,91 @@
+"""`isobudget passk`: the table, the JSON, and what it says of bad input."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from isobudget.cli.passk import passk
+from isobudget.errors import InputError
+
+LINES = [
+    {"benchmark": "b", "model": "7b", "task_id": "t1", "n": 10, "c": 5},
+    {"benchmark": "b", "model": "7b", "task_id": "t2", "n": 20, "c": 0},
+    {"benchmark": "b", "model": "13b", "task_id": "t1", "passed": [1, 1, 0, 1]},
+    {"benchmark": "b", "model": "13b", "task_id": "t2", "passed": [0, 0, 0, 1]},
+]
+
+
+def invoke(*arguments: str) -> Result:
+    app = typer.Typer()
+    app.command()(passk)
+    return CliRunner().invoke(app, list(arguments))
+
+
+@pytest.fixture
+def counts(tmp_path: Path) -> str:
+    path = tmp_path / "counts.jsonl.gz"
+    path.write_bytes(gzip.compress("\n".join(map(json.dumps, LINES)).encode()))
+    return str(path)
+
+
+def test_json_is_all_there_is_on_stdout(counts: str) -> None:
+    result = invoke(counts, "--k", "1,4,10", "--json")
+    small, large = json.loads(result.stdout)
+    assert (small["benchmark"], small["model"], small["problems"]) == ("b", "7b", 2)
+    assert (small["n_min"], small["n_max"], large["n_min"], large["n_max"]) == (10, 20, 4, 4)
+    assert small["pass_at_k"] == pytest.approx({"1": 25.0, "4": 100 * (1 - 5 / 210) / 2, "10": 50.0})
+    assert large["pass_at_k"] == {"1": 50.0, "4": 100.0, "10": None}
+    assert large["high"]["10"] is None
+    assert list(large["undefined"]) == ["10"]
+    assert "condition" not in small
+    assert small["low"]["1"] < 25 < small["high"]["1"]
+
+
+def test_table(counts: str) -> None:
+    result = invoke(counts, "--k", "1,4,10")
+    assert result.exit_code == 0
+    head, small, large = result.stdout.splitlines()[:3]
+    assert head.split() == ["benchmark", "model", "problems", "n", "pass@1", "pass@4", "pass@10"]
+    assert small.split()[:5] == ["b", "7b", "2", "10-20", "25.00"]
+    assert large.split()[-1] == "-"
+    assert "100.00*" in large
+    assert "10 samples of every problem; 2 of 2 have fewer (down to 4): b 13b" in result.stdout
+    assert invoke(counts, "--k", "1,4,10").stdout == result.stdout
+
+
+@pytest.mark.parametrize("k", ["", "0", "1,,2", "-1", "1.5", "ten", "1,10,", "²", "99999999999"])
+def test_a_bad_k(counts: str, k: str) -> None:
+    result = invoke(counts, f"--k={k}")
+    assert isinstance(result.exception, InputError)
+    assert "--k takes whole numbers" in str(result.exception)
+
+
+def test_a_k_asked_for_twice_is_answered_once(counts: str) -> None:
+    (first, *_) = json.loads(invoke(counts, "--k", "1, 1,4", "--json").stdout)
+    assert list(first["pass_at_k"]) == ["1", "4"]
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    result = invoke(str(tmp_path / "none.jsonl"))
+    assert isinstance(result.exception, InputError)
+    assert result.stdout == ""
+
+
+def test_help_has_an_example() -> None:
+    assert "isobudget passk counts.jsonl --k 1,5,10" in " ".join(invoke("--help").stdout.split())
+
+
+def test_p3_through_the_command(shared_data: Path) -> None:
+    result = invoke(str(shared_data / "p3" / "counts_n1000.jsonl.gz"), "--k", "1,10,100,1000", "--json")
+    rows = json.loads(result.stdout)
+    assert [row["condition"] for row in rows] == ["short", "med", "long"]
+    published = [[2.236, 8.738, 19.382, 29.975], [7.140, 26.664, 51.472, 69.018], [14.941, 42.381, 63.845, 76.574]]
+    for row, figures in zip(rows, published, strict=True):
+        assert list(row["pass_at_k"].values()) == pytest.approx(figures, abs=1e-3)
+        assert all(row["low"][k] < row["pass_at_k"][k] < row["high"][k] for k in row["pass_at_k"])

@@ -1,0 +1,133 @@
+"""The embedded engine: what it is asked and what is read from its answer; with real weights where they are here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from isobudget.backends.base import FinishReason, Sampling
+from isobudget.backends.catalog import find_model
+from isobudget.backends.llamacpp import EngineSettings, LlamaCpp, read_answer, request_body, split_consecutive
+from isobudget.backends.weights import local_weights
+from isobudget.errors import BackendError, ModelError
+
+PROMPT = 'def add(a: int, b: int) -> int:\n    """Return the sum of a and b.\n\n    >>> add(1, 2)\n    3\n    """'
+WARM = Sampling(temperature=0.8, top_p=0.95, max_tokens=24, stop=("\ndef", "\n#"))
+GREEDY = Sampling(temperature=0.0, top_p=1.0, max_tokens=24, stop=("\ndef", "\n#"))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "most", "groups"),
+    [
+        ([], 4, []),
+        ([7], 4, [[7]]),
+        ([1, 2, 3, 4, 5], 4, [[1, 2, 3, 4], [5]]),
+        ([1, 2, 9, 10, 4], 4, [[1, 2], [9, 10], [4]]),
+        ([3, 3, 4], 4, [[3], [3, 4]]),
+    ],
+)
+def test_consecutive_seeds_are_drawn_together(seeds: list[int], most: int, groups: list[list[int]]) -> None:
+    assert split_consecutive(seeds, most) == groups
+
+
+def test_the_request_switches_off_what_the_engine_would_add() -> None:
+    body = request_body(PROMPT, WARM, [5, 6, 7])
+    assert body["samplers"] == ["temperature", "top_p"]
+    assert (body["seed"], body["n_cmpl"], body["n_predict"]) == (5, 3, 24)
+    assert (body["top_k"], body["min_p"], body["repeat_penalty"]) == (0, 0.0, 1.0)
+
+
+def test_an_answer_is_read() -> None:
+    answer = {
+        "content": "    return a + b\n",
+        "stop_type": "word",
+        "tokens_evaluated": 30,
+        "tokens_predicted": 9,
+        "completion_probabilities": [{"logprob": -0.5}, {"logprob": -1.5}],
+    }
+    one = read_answer(answer, seed=3, seconds=0.25)
+    assert (one.finish_reason, one.prompt_tokens, one.completion_tokens) == (FinishReason.STOP, 30, 9)
+    assert (one.sum_logprob, one.mean_logprob, one.seconds, one.seed) == (-2.0, -1.0, 0.25, 3)
+    assert read_answer(answer | {"stop_type": "limit"}, 3, 0.0).finish_reason is FinishReason.LENGTH
+
+
+def test_an_empty_answer_has_no_likelihood() -> None:
+    answer = {"content": "", "stop_type": "eos", "tokens_evaluated": 3, "tokens_predicted": 1}
+    assert math.isnan(read_answer(answer, 0, 0.0).mean_logprob)
+
+
+@pytest.mark.parametrize("content", [b"", b"GGUF", b"GGUF" + b"\xff" * 400, b"just text"])
+def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
+    pytest.importorskip("xllamacpp")
+    path = tmp_path / "bad.gguf"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"bad\.gguf: llama\.cpp cannot load it"), LlamaCpp(path):
+        pass
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no such file"), LlamaCpp(tmp_path / "none.gguf"):
+        pass
+
+
+def test_a_backend_that_is_not_entered_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match="not loaded"):
+        LlamaCpp(tmp_path / "none.gguf").generate(PROMPT, WARM, [1])
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[LlamaCpp]:
+    """SmolLM2-135M, really running."""
+    pytest.importorskip("xllamacpp", exc_type=ImportError)
+    path = local_weights(find_model("smollm2-135m"))
+    if path is None:
+        pytest.skip("SmolLM2 is not on this machine; fetch it with: isobudget models fetch smollm2-135m")
+    with LlamaCpp(path, EngineSettings(slots=4, context_tokens=256)) as backend:
+        yield backend
+
+
+@pytest.mark.models
+def test_a_real_model_answers_once_per_seed(engine: LlamaCpp) -> None:
+    seeds = [11, 12, 13, 14, 15, 40]
+    generations = engine.generate(PROMPT, WARM, seeds)
+    assert [one.seed for one in generations] == seeds
+    assert len({one.text for one in generations}) > 1
+    for one in generations:
+        assert one.prompt_tokens == generations[0].prompt_tokens > 10
+        assert 1 <= one.completion_tokens <= WARM.max_tokens
+        assert (one.finish_reason is FinishReason.LENGTH) == (one.completion_tokens == WARM.max_tokens)
+        assert one.mean_logprob < 0
+        assert one.seconds > 0
+        assert "\ndef" not in one.text
+
+
+@pytest.mark.models
+def test_greedy_decoding_takes_the_likeliest_tokens(engine: LlamaCpp) -> None:
+    greedy, same = engine.generate(PROMPT, GREEDY, [1]), engine.generate(PROMPT, GREEDY, [2])
+    assert greedy[0].text == same[0].text
+    assert "return a + b" in greedy[0].text
+    sampled = engine.generate(PROMPT, WARM, list(range(100, 108)))
+    assert greedy[0].mean_logprob >= max(one.mean_logprob for one in sampled) - 1e-3
+
+
+@pytest.mark.models
+def test_a_prompt_without_room_is_named(engine: LlamaCpp) -> None:
+    with pytest.raises(BackendError, match=r"context size.*context_tokens"):
+        engine.generate(PROMPT * 20, WARM, [1])
+    with pytest.raises(BackendError, match="empty prompt"):
+        engine.generate("", WARM, [1])
+
+
+@pytest.mark.models
+def test_only_this_process_may_use_the_engine(engine: LlamaCpp) -> None:
+    import urllib.error
+    import urllib.request
+
+    request = urllib.request.Request(f"{engine._address}/completion", b"{}", {"Content-Type": "application/json"})
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request)
+    assert caught.value.code == 401
+    caught.value.close()

@@ -1,0 +1,107 @@
+"""Generate docs/api.md and docs/cli.md from docstrings and help texts; `--check` only says whether they are current."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+API, CLI, README = ROOT / "docs" / "api.md", ROOT / "docs" / "cli.md", ROOT / "README.md"
+
+
+def api_reference() -> str:
+    """One section per public name, in order."""
+    import isobudget
+
+    lines = ["# API reference", "", "Made from the docstrings by `make docs`. Everything here is imported as", ""]
+    lines += ["    import isobudget", ""]
+    for name in isobudget.__all__:
+        thing = getattr(isobudget, name)
+        lines += [f"## {name}", ""]
+        if callable(thing):
+            lines += ["```python", signature(name, thing), "```", ""]
+        lines += [inspect.cleandoc(thing.__doc__ or ""), ""]
+        if inspect.isclass(thing):
+            lines += members(thing)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def signature(name: str, thing: object) -> str:
+    kind = "class " if inspect.isclass(thing) else ""
+    try:
+        return f"{kind}{name}{inspect.signature(thing)}"  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return f"{kind}{name}"
+
+
+def members(cls: type) -> list[str]:
+    """Public methods and properties that the class itself defines, with their docstrings."""
+    lines = []
+    for name, member in vars(cls).items():
+        if name.startswith("_") or not (inspect.isfunction(member) or isinstance(member, property | classmethod)):
+            continue
+        shown = name if isinstance(member, property) else f"{name}{inspect.signature(getattr(cls, name))}"
+        lines += [
+            f"- **`{shown}`**",
+            "",
+            *("  " + line for line in inspect.cleandoc(member.__doc__ or "").splitlines()),
+            "",
+        ]
+    return lines
+
+
+def run_help(arguments: list[str]) -> str:
+    """What a command prints, at a fixed width and without colour."""
+    environment = os.environ | {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1", "_TYPER_FORCE_DISABLE_TERMINAL": "1"}
+    command = [sys.executable, "-m", "isobudget", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    return "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+
+
+def cli_reference() -> str:
+    """The help text of every command."""
+    from isobudget.cli import COMMANDS
+
+    lines = ["# Command reference", "", "Made from the help texts by `make docs`.", ""]
+    for arguments in ([], *([name] for name in COMMANDS), ["models", "fetch"]):
+        title = " ".join(["isobudget", *arguments])
+        lines += [f"## {title}", "", "```text", run_help([*arguments, "--help"]), "```", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def readme_is_current() -> bool:
+    """Blocks that follow a ``<!-- output: COMMAND -->`` mark in the README are what the command prints."""
+    text = README.read_text(encoding="utf-8")
+    current = True
+    for block in text.split("<!-- output: ")[1:]:
+        command, rest = block.split(" -->", 1)
+        shown = rest.split("```text\n", 1)[1].split("```", 1)[0].strip("\n")
+        if shown != run_help(command.split()[1:]):
+            print(f"README.md: what it shows for `{command}` is not what the command prints now")
+            current = False
+    return current
+
+
+def main() -> int:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    if project["version"] != version("isobudget"):
+        print("the installed isobudget is another version than pyproject.toml states; run make install")
+        return 1
+    check = "--check" in sys.argv
+    wrong = False
+    for path, text in ((API, api_reference()), (CLI, cli_reference())):
+        if check and (not path.is_file() or path.read_text(encoding="utf-8") != text):
+            print(f"{path.relative_to(ROOT)} is not current; make it anew with: make docs")
+            wrong = True
+        elif not check:
+            path.write_text(text, encoding="utf-8")
+    return int(wrong or not readme_is_current())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
