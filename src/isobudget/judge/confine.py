@@ -21,7 +21,6 @@ from isobudget.judge.reach import reach, roots, standard_library
 #: every layer that there can be, in the order in which they are put up
 LAYERS = (
     "separate process",
-    "user namespace",
     "mount namespace",
     "uts namespace",
     "ipc namespace",
