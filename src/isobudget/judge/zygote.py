@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -33,6 +34,11 @@ FORK, KILL, WAIT = b"F", b"K", b"W"
 NOT_STOPPED, OUT_OF_TIME, ON_REQUEST = 0, 1, 2
 #: longest pause between two looks at the clocks
 WATCH_SECONDS = 1.0
+YOUNG_OBJECTS = 300
+
+#: The system's own fork, without what `os.fork` does in the child for programs with threads and handlers. The zygote
+#: has neither, and what a child does not touch need not be copied.
+fork = ctypes.PyDLL(None).fork
 
 #: imported once, so that no sample has to
 WARM = """
@@ -94,6 +100,7 @@ def serve(control: socket, scratch: str, filtered: bool) -> None:
     """Fork and watch one sample after another; returns when the tester is gone."""
     null = os.open(os.devnull, os.O_RDONLY)
     sieve = seccomp.Installer(seccomp.sample_program()) if filtered else None
+    limits = None
     while True:
         data, ancillary, _, _ = control.recvmsg(REQUEST.size, CMSG_LEN(4 * 4))
         descriptors = [number for *_, fds in ancillary for (number,) in struct.iter_unpack("i", fds)]
@@ -102,10 +109,12 @@ def serve(control: socket, scratch: str, filtered: bool) -> None:
         op, mode, cpu_seconds, wall_seconds, memory_mb, _ = REQUEST.unpack(data)
         if op != FORK:
             continue
-        limits = confine.sample_limits(cpu_seconds, memory_mb)
-        # Counts of new objects start afresh, so that the sample does not begin with a collection.
-        gc.collect(0)
-        pid = os.fork()
+        if limits is None:
+            limits = confine.sample_limits(cpu_seconds, memory_mb)
+        if gc.get_count()[0] > YOUNG_OBJECTS:
+            # So that the sample does not begin with a collection.
+            gc.collect(0)
+        pid = fork()
         if pid == 0:
             sample.main(mode, descriptors, null, limits, sieve)
         for descriptor in descriptors:
