@@ -16,6 +16,7 @@ from isobudget.problems.problem import (
     CheckFunction,
     Problem,
     ProgramTests,
+    PytestFile,
     ReferenceInputs,
     Tests,
 )
@@ -126,6 +127,46 @@ def test_calls_against_a_reference(judge: Judge) -> None:
     assert one(judge, tests, "def f(x): return sum(x) / len(x) + 1e-9").passed
     verdict = one(judge, tests, "def f(x): return sum(x) / 2")
     assert (verdict.outcome, verdict.tests_passed, verdict.first_failing) == (Outcome.FAILED, 1, "call 2 of 2")
+
+
+PYTEST = """
+import pytest
+from solution import square
+
+@pytest.mark.parametrize("x", [1, 2, 3])
+def test_squares(x):
+    assert square(x) == x ** 2
+
+def test_refuses_text():
+    with pytest.raises(TypeError):
+        square("a")
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "outcome", "held", "failing"),
+    [
+        ("def square(x): return x * x", Outcome.PASSED, 4, ""),
+        ("def square(x): return x * x if x < 3 else 0", Outcome.FAILED, 2, "test_squares[3]"),
+        ("def square(x): return x / 0", Outcome.ERROR, 0, "test_squares[1]"),
+        ("def square(x): return x * (x if isinstance(x, int) else 1)", Outcome.FAILED, 3, "test_refuses_text"),
+        ("def cube(x): return x", Outcome.ERROR, 0, ""),
+        ("import os; os._exit(0)", Outcome.ERROR, 0, ""),
+        ("def square(x):\n    import os; os._exit(0)", Outcome.ERROR, 0, None),
+    ],
+)
+def test_pytest_files(judge: Judge, program: str, outcome: Outcome, held: int, failing: str | None) -> None:
+    verdict = one(judge, PytestFile(PYTEST), program, "square")
+    assert verdict.outcome is outcome, verdict
+    assert verdict.tests_passed == held
+    assert failing is None or verdict.first_failing == failing
+    assert verdict.trust is Trust.SPLIT
+
+
+def test_tests_that_print_and_read_do_not_disturb_the_judge(judge: Judge) -> None:
+    check = "import os\nprint('x' * 100000)\nos.write(1, b'y' * 1000)\nassert not os.read(0, 10)\n"
+    tests = CheckFunction(check + "def check(candidate):\n    print(candidate(1))\n    assert candidate(1) == 1\n")
+    assert [one(judge, tests, "def f(x): return x").passed for _ in range(3)] == [True] * 3
 
 
 CROSSING = {

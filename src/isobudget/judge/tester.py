@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from isobudget.judge import calls, functions, programs, remote, sample, wire
 from isobudget.judge.host import Host, ended
+from isobudget.judge.pytest_file import PytestTests
 from isobudget.judge.session import DETAIL_CHARS, SessionTests, run_tests, watch_tests
 from isobudget.judge.sharing import Sharing
 
@@ -32,6 +33,7 @@ KINDS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "calls": calls.CallTests,
     "reference": calls.ReferenceTests,
     "programs": programs.ProgramTests,
+    "pytest": PytestTests,
 }
 
 
@@ -156,7 +158,10 @@ class Tester:
 
 def main(settings: dict[str, Any]) -> NoReturn:
     """Serve jobs until the judge closes standard input."""
-    jobs, answers = sys.stdin.buffer, sys.stdout.buffer
+    # Tests may print or read: that must not get into the conversation with the judge.
+    jobs, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    for descriptor, flags in ((0, os.O_RDONLY), (1, os.O_WRONLY)):
+        os.dup2(os.open(os.devnull, flags), descriptor)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     watch_tests()
     sys.path += settings["packages"]

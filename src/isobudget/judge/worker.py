@@ -17,7 +17,15 @@ from typing import Any
 from isobudget.errors import JudgeError
 from isobudget.judge.confine import CLEAN_ENVIRONMENT, ISOLATED, bootstrap, remove_contents
 from isobudget.judge.verdict import Outcome, Trust, Verdict
-from isobudget.problems.problem import AssertList, CallTests, CheckFunction, Problem, ProgramTests, ReferenceInputs
+from isobudget.problems.problem import (
+    AssertList,
+    CallTests,
+    CheckFunction,
+    Problem,
+    ProgramTests,
+    PytestFile,
+    ReferenceInputs,
+)
 
 #: problems that a worker keeps
 PROBLEMS_KEPT = 512
@@ -227,4 +235,6 @@ def describe_tests(problem: Problem) -> dict[str, Any]:
         return common | {"kind": "programs", "inputs": list(tests.inputs), "outputs": list(tests.outputs)}
     if isinstance(tests, CallTests):
         return common | {"kind": "calls", "arguments": list(tests.arguments), "results": list(tests.results)}
+    if isinstance(tests, PytestFile):
+        return common | {"kind": "pytest", "source": tests.source, "module": tests.module}
     raise JudgeError(f"the judge does not know this kind of tests: {type(tests).__name__}")

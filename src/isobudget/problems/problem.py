@@ -2,7 +2,7 @@
 
 The kind of the tests is stated by the problem and never guessed from their text. There are function tests, as HumanEval
 (`CheckFunction`), MBPP (`AssertList`) and EvalPlus (`ReferenceInputs`) write them, programs that read standard input
-and print (`ProgramTests`), and calls with JSON arguments and results (`CallTests`), both as APPS writes them.
+and print (`ProgramTests`), calls with JSON arguments and results (`CallTests`), both as APPS writes them, and pytest files (`PytestFile`).
 """
 
 from __future__ import annotations
@@ -61,7 +61,15 @@ class CallTests:
     results: tuple[str, ...]
 
 
-Tests = CheckFunction | AssertList | ReferenceInputs | ProgramTests | CallTests
+@dataclass(frozen=True, slots=True)
+class PytestFile:
+    """Tests as a pytest file that imports what it tests from a module; the sample is that module."""
+
+    source: str
+    module: str = "solution"
+
+
+Tests = CheckFunction | AssertList | ReferenceInputs | ProgramTests | CallTests | PytestFile
 
 
 @dataclass(frozen=True, slots=True)
