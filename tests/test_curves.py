@@ -22,8 +22,10 @@ from isobudget.curves import (
     curve_from_matrix,
     winner_sentence,
 )
-from isobudget.curves.compare import default_budgets
+from isobudget.curves.defaults import default_budgets
 from isobudget.curves.flips import find_flips
+from isobudget.curves.grids import comparison_grids
+from isobudget.curves.plain import comparison_json
 from isobudget.curves.sentence import with_unit
 from isobudget.errors import InputError
 from isobudget.records.counts import ModelCounts
@@ -199,6 +201,13 @@ def test_crossings_by_hand() -> None:
     dear = curve_from_matrix("dear", ("a",), np.array([[0.5, 0.8]]), flops(3), selection="tests")
     found = [(c.budget, c.leader, c.other) for c in compare([cheap, dear], bootstrap=QUICK).crossings("cheap", "dear")]
     assert found == [(4.0, "cheap", "dear"), (6.0, "dear", "cheap")]
+    comparison = compare([cheap, dear], bootstrap=QUICK)
+    assert comparison_json(comparison)["crossings"] == [
+        {"models": ["cheap", "dear"], "budget": 4.0, "leader": "cheap"},
+        {"models": ["cheap", "dear"], "budget": 6.0, "leader": "dear"},
+    ]
+    grid = next(grid for grid in comparison_grids(comparison) if "lead changes" in grid.title)
+    assert grid.rows == (("cheap / dear", "4 flops to cheap; 6 flops to dear"),)
 
 
 def test_reach_and_saving(two: Comparison) -> None:

@@ -9,7 +9,11 @@ from itertools import groupby
 from isobudget.costs.cost import Unit
 from isobudget.curves.compare import Best, Comparison
 from isobudget.curves.flips import Flip
+from isobudget.curves.stopping import FIRST_PASS
 from isobudget.grid import amount
+
+#: said wherever budgets are spending on average
+EXPECTED = "Drawing stops at the first pass, after k samples at the latest: budgets are expected spending."
 
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"))
 
@@ -31,6 +35,11 @@ def winner_sentence(comparison: Comparison) -> str:
 
     Budgets are per problem. Where the interval of a difference includes 0, the sentence says that it is not clear.
     """
+    verdict = _verdict(comparison)
+    return f"{verdict} {EXPECTED}" if comparison.stop == FIRST_PASS else verdict
+
+
+def _verdict(comparison: Comparison) -> str:
     judged = [best for best in comparison.best if best.model is not None]
     if not judged:
         cheapest = comparison.curves[0]
