@@ -229,7 +229,7 @@ def test_reach_and_saving(two: Comparison) -> None:
 def test_default_budgets_reach_every_model_and_the_end_of_the_second() -> None:
     long = curve(counts("long", 1000, [5, 7]), flops(1), QUICK)
     short = curve(counts("short", 10, [5, 7]), flops(6), QUICK)
-    assert default_budgets([long, short]) == (1, 2, 4, 8, 16, 32)
+    assert default_budgets([long, short]) == (1, 2, 4, 6, 8, 16, 32)
     assert default_budgets([short]) == (6, 12, 24, 48)
     tiny = curve(counts("tiny", 2, [1, 1]), flops(1), QUICK)
     assert default_budgets([tiny, short])[-1] == 8
@@ -314,8 +314,23 @@ def test_the_sentence_where_the_cheap_model_never_gets_there() -> None:
     cheap, dear = counts("cheap", 3, [0] * 9), counts("dear", 3, [3] * 9)
     found = compare_counts([cheap, dear], {"cheap": flops(1), "dear": flops(2)}, bootstrap=QUICK)
     sentence = winner_sentence(found)
-    assert "Cheap does not reach the 100.0% of 1 sample of dear within its 3 recorded samples" in sentence
-    assert "no cost ratio is known" in sentence
+    assert "All 3 samples of cheap solve 0.0%, one of dear 100.0%" in sentence
+    assert "dear wins while one of its samples costs less than 4 times one of cheap" in sentence
+    assert sentence.endswith("Now it costs 2 times as much.")
+    dearer = compare_counts([cheap, dear], {"cheap": flops(1), "dear": flops(9)}, bootstrap=QUICK)
+    assert winner_sentence(dearer).endswith("so more samples of cheap are needed to tell.")
+
+
+def test_the_sentence_gives_the_exact_budget_of_a_switch() -> None:
+    """The last switch is where the rival affords its fourth sample, at 20, which is no doubling of 4."""
+    strong, weak = counts("strong", 8, [4] * 6 + [0] * 3), counts("weak", 8, [2] * 9)
+    prices = {"strong": flops(4), "weak": flops(5)}
+    found = compare_counts([strong, weak], prices, budgets=[4, 8, 16, 32], bootstrap=QUICK)
+    at = next(b for b in range(17, 33) if found.curve("weak").at(b).success > found.curve("strong").at(b).success)
+    assert at not in (4, 8, 16, 32)
+    sentence = winner_sentence(found)
+    assert sentence.startswith(f"Use strong below {at} flops a problem (")
+    assert f"; weak from {at} flops (" in sentence
 
 
 def test_one_problem_has_no_interval_and_no_crash() -> None:

@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from isobudget.curves.curve import Curve
 
 _MOST_DOUBLINGS = 40
+#: a power of two so near to the price of one sample of a model (as a ratio) gives way to it
+_NEAR = 1.05
 
 
 def default_budgets(curves: Sequence[Curve]) -> tuple[float, ...]:
-    """Powers of two of the cheapest sample, up to the largest at which two models (or the only one) still have samples.
+    """Powers of two of the cheapest sample, and the price of one sample of every model, where the choice widens.
 
-    At least up to the first that affords one sample of every model.
+    Up to the largest power at which two models (or the only one) still have samples, and at least up to the first that
+    affords one sample of every model.
     """
     cheapest = min(curve.price.cost(1) for curve in curves)
     dearest = max(curve.price.cost(1) for curve in curves)
@@ -22,7 +25,10 @@ def default_budgets(curves: Sequence[Curve]) -> tuple[float, ...]:
     to_all = math.ceil(math.log2(dearest / cheapest) - 1e-9)
     to_end = math.floor(math.log2(end / cheapest) + 1e-9)
     doublings = min(max(to_all, to_end), _MOST_DOUBLINGS)
-    return tuple(cheapest * 2**power for power in range(doublings + 1))
+    firsts = sorted({curve.price.cost(1) for curve in curves})
+    powers = [cheapest * 2**power for power in range(doublings + 1)]
+    apart = [power for power in powers if all(max(power, one) / min(power, one) > _NEAR for one in firsts)]
+    return tuple(sorted([*firsts, *apart]))
 
 
 def default_targets(curves: Sequence[Curve]) -> tuple[float, ...]:
