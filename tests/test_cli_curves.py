@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from isobudget.cli.curves import curves
 from isobudget.errors import InputError
+from synthetic_run import synthetic_run
 
 APP = typer.Typer()
 APP.command()(curves)
@@ -82,8 +83,92 @@ def test_recorded_completion_tokens_are_used(tmp_path: Path) -> None:
 def test_tables_at_80_columns(file: Path) -> None:
     text = output(file, "--costs", "paper")
     assert max(len(line) for line in text.splitlines()) <= 80
-    for part in ("at equal budget", "budget for a given success", "the cost ratio at which the verdict flips", "Use "):
+    for part in (
+        "at equal budget",
+        "budget for a given success",
+        "where the lead changes",
+        "the cost ratio at which the verdict flips",
+        "Use ",
+    ):
         assert part in text
+    assert "guess" not in text
+
+
+def test_reach_and_crossings_are_in_the_json(file: Path) -> None:
+    data = json.loads(output(file, "--costs", "paper", "--unit", "seconds", "--json"))
+    for reach in data["reach"]:
+        assert set(reach["k"]) == set(reach["budget"]) == set(data["models"])
+        for model, saving in reach["saving"].items():
+            cheapest = reach["budget"][reach["cheapest"]]
+            assert saving == pytest.approx(1 - cheapest / reach["budget"][model])
+            k = reach["k"][model]
+            assert data["models"][model]["success"][k - 1] >= reach["success"] - 1e-9
+            assert data["models"][model]["cost"][k - 1] == pytest.approx(reach["budget"][model])
+    assert any(len(reach["saving"]) == 2 for reach in data["reach"])
+    assert data["crossings"] == []  # what the large model leads by at one sample, the small one never makes up
+
+
+def test_guesses_are_apart_from_estimates(file: Path) -> None:
+    plain = json.loads(output(file, "--costs", "paper", "--json"))
+    asked = json.loads(output(file, "--costs", "paper", "--json", "--extrapolate", "50"))
+    guessed = asked.pop("extrapolation")
+    assert asked == plain
+    assert "guess" in guessed["label"]
+    small = guessed["models"]["codellama-7b"]
+    assert (small["recorded"], small["k"]) == (20, [40, 50])
+    assert small["cost"] == pytest.approx([40 * 1.69e12, 50 * 1.69e12])
+    for name in ("beta_binomial", "power_law"):
+        assert len(small[name]["success"]) == len(small[name]["low"]) == len(small[name]["high"]) == 2
+    text = output(file, "--costs", "paper", "--extrapolate", "50")
+    assert "a model's guess beyond the samples, not an estimate" in " ".join(text.split())
+    rows = list(csv.DictReader(io.StringIO(output(file, "--csv", "--extrapolate", "50"))))
+    assert {row["kind"] for row in rows} == {"estimate", "guess: beta-binomial", "guess: power law"}
+    assert all((int(row["k"]) > 4) == (row["kind"] != "estimate") for row in rows if row["model"] == "codellama-70b")
+    assert {row["trusted"] for row in rows if row["kind"] != "estimate"} == {"False"}
+
+
+def test_a_model_that_cannot_be_extrapolated_says_why(tmp_path: Path) -> None:
+    fine = ({"model": "codellama-7b", "task_id": i, "n": 20, "c": c} for i, c in enumerate((0, 3, 8, 20)))
+    never = ({"model": "codellama-70b", "task_id": i, "n": 4, "c": 0} for i in range(4))
+    file = lines(tmp_path / "counts.jsonl", *fine, *never)
+    models = json.loads(output(file, "--extrapolate", "25", "--json"))["extrapolation"]["models"]
+    assert "some samples that passed" in models["codellama-70b"]["reason"]
+    assert "beta_binomial" not in models["codellama-70b"]
+    models = json.loads(output(file, "--extrapolate", "20", "--json"))["extrapolation"]["models"]
+    assert models["codellama-7b"]["reason"] == "20 samples are recorded"
+    with pytest.raises(InputError, match="there is nothing to extrapolate"):
+        output(file, "--extrapolate", "4")
+
+
+def test_stopping_at_the_first_pass(file: Path) -> None:
+    fixed = json.loads(output(file, "--costs", "paper", "--json"))
+    stopping = json.loads(output(file, "--costs", "paper", "--json", "--stop", "first-pass"))
+    assert (fixed["stop"], stopping["stop"]) == ("fixed", "first-pass")
+    for name, model in stopping["models"].items():
+        assert model["success"] == fixed["models"][name]["success"]
+        assert model["cost"][-1] < fixed["models"][name]["cost"][-1]
+        charged = stopping["costs"][name]["samples_charged"]
+        assert model["cost"] == pytest.approx([k * model["cost"][0] for k in charged])
+    text = " ".join(output(file, "--costs", "paper", "--stop", "first-pass").split())
+    assert "at equal expected budget" in text
+    rows = csv.DictReader(io.StringIO(output(file, "--csv", "--stop", "first-pass")))
+    assert {row["stop"] for row in rows} == {"first-pass"}
+
+
+def test_choosing_by_likelihood_in_a_run(tmp_path: Path) -> None:
+    run = synthetic_run(tmp_path / "run", benchmarks={"b": 6})
+    data = json.loads(output(run.path, "--select", "likelihood", "--json"))
+    assert set(data["selection"].values()) == {"likelihood"}
+    assert set(data["models"]) == {"small-135m (likelihood)", "large-1.5b (likelihood)"}
+    by_tests = json.loads(output(run.path, "--json"))["models"]["small-135m"]["success"]
+    ranked = data["models"]["small-135m (likelihood)"]["success"]
+    assert ranked[0] == pytest.approx(by_tests[0])
+    assert all(one <= other + 1e-12 for one, other in zip(ranked, by_tests, strict=True))
+    assert "by likelihood" in " ".join(output(run.path, "--select", "likelihood").split())
+    priced = tmp_path / "costs.toml"
+    priced.write_text("[models.small-135m]\nusd = 1\n[models.'large-1.5b']\nusd = 5\n")
+    found = json.loads(output(run.path, "--select", "likelihood", "--costs", priced, "--unit", "usd", "--json"))
+    assert found["models"]["small-135m (likelihood)"]["cost"][1] == 2
 
 
 def test_csv_has_every_point(file: Path) -> None:
@@ -124,6 +209,14 @@ def test_budgets_in_units_and_in_samples(file: Path) -> None:
         (("--budgets", "0"), "a budget must be a positive number"),
         (("--level", "2"), "the level of intervals lies between 0 and 1"),
         (("--costs", "paper", "--unit", "joules"), "the paper gives no cost in joules for 'codellama-7b'"),
+        (("--select", "likelihood"), "no likelihoods to choose by"),
+        (("--select", "luck"), "unknown selection 'luck'"),
+        (("--select", "likelihood", "--stop", "first-pass"), "only tests can tell when to stop"),
+        (("--stop", "first-pass", "--extrapolate", "50"), "does not go with --select likelihood or --stop first-pass"),
+        (("--extrapolate", "0"), "takes the largest k"),
+        (("--charge", "judge"), "judging is not priced in flops"),
+        (("--charge", "tests"), "cannot charge 'tests'"),
+        (("--ranker-architecture", "codellama-7b"), "--charge scoring"),
     ],
 )
 def test_wrong_requests(file: Path, arguments: tuple[str, ...], message: str) -> None:

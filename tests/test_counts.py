@@ -10,7 +10,9 @@ import pytest
 
 from isobudget.curves import common_tasks
 from isobudget.errors import InputError
+from isobudget.estimators import pass_curve
 from isobudget.records.counts import CountRow, group_counts, read_counts
+from isobudget.records.sample_lines import model_of_file
 
 
 def write(path: Path, *lines: object) -> Path:
@@ -149,3 +151,64 @@ def test_public_files(shared_data: Path) -> None:
     lists = group_counts(read_counts(shared_data / "cruxeval" / "codellama_T0.8.jsonl.gz"))
     assert {key[0] for key in lists} == {"cruxeval-i", "cruxeval-o"}
     assert all(len(g.task_ids) == 800 and None not in g.passed for g in lists.values())
+
+
+def test_one_line_per_sample(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "my-7b.jsonl_results.jsonl",
+        {"task_id": "t1", "completion": "x", "result": "passed", "passed": True, "completion_tokens": 5},
+        {"task_id": "t2", "completion": "x", "result": "failed", "passed": False},
+        {"task_id": "t1", "completion": "y", "result": "failed", "passed": 0, "completion_tokens": 9},
+        {"task_id": "t1", "passed": False, "verdict": "invalid"},
+        {"task_id": "t1", "model": "13b", "benchmark": "b", "passed": 1},
+    )
+    assert read_counts(path) == [
+        CountRow("", "my-7b", "", "t1", 2, 1, (True, False), (5, 9), 1),
+        CountRow("", "my-7b", "", "t2", 1, 0, (False,), None, 2),
+        CountRow("b", "13b", "", "t1", 1, 1, (True,), None, 5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "model"),
+    [
+        ("zephyr.jsonl_results.jsonl", "zephyr"),
+        ("mistral-7b_results.jsonl.gz", "mistral-7b"),
+        ("verdicts.jsonl", "verdicts"),
+        ("_results", "_results"),
+        (".jsonl", ".jsonl"),
+    ],
+)
+def test_the_model_of_a_file_of_samples(file: str, model: str) -> None:
+    assert model_of_file(Path(file)) == model
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ({"task_id": "t", "passed": 2}, "`passed` must be true or false"),
+        ({"task_id": "t", "passed": "yes"}, "`passed` must be true or false"),
+        ({"passed": True}, "`task_id` is missing"),
+        ({"task_id": ["t"], "passed": True}, "`task_id` must be a text"),
+        ({"task_id": "t", "passed": True, "model": ["m"]}, "`model` must be a text"),
+        ({"task_id": "t", "passed": True, "completion_tokens": [3]}, "`completion_tokens` must be a whole number"),
+        ({"task_id": "t", "passed": [1, 0]}, "one line per sample"),
+        (row(), "one line per sample"),
+    ],
+)
+def test_a_bad_sample_is_reported_with_file_and_line(tmp_path: Path, line: object, said: str) -> None:
+    path = write(tmp_path / "bad.jsonl", {"task_id": "good", "passed": True}, line)
+    with pytest.raises(InputError) as error:
+        read_counts(path)
+    assert str(error.value).startswith(f"{path}, line 2: ")
+    assert said in str(error.value)
+
+
+def test_public_graded_samples(shared_data: Path) -> None:
+    published = {"mistral": (32.50, 40.39, 43.29), "zephyr": (32.38, 45.45, 50.00)}
+    for model, percents in published.items():
+        path = shared_data / "human_eval_results" / f"{model}.jsonl_results.jsonl"
+        (group,) = group_counts(read_counts(path)).values()
+        assert (group.model, len(group.task_ids), set(group.n.tolist())) == (model, 164, {10})
+        ours = 100 * pass_curve(group.n, group.c)[[0, 4, 9]]
+        assert ours == pytest.approx(percents, abs=0.0051)

@@ -22,8 +22,10 @@ from isobudget.curves import (
     curve_from_matrix,
     winner_sentence,
 )
-from isobudget.curves.compare import default_budgets
+from isobudget.curves.defaults import default_budgets
 from isobudget.curves.flips import find_flips
+from isobudget.curves.grids import comparison_grids
+from isobudget.curves.plain import comparison_json
 from isobudget.curves.sentence import with_unit
 from isobudget.errors import InputError
 from isobudget.records.counts import ModelCounts
@@ -199,6 +201,13 @@ def test_crossings_by_hand() -> None:
     dear = curve_from_matrix("dear", ("a",), np.array([[0.5, 0.8]]), flops(3), selection="tests")
     found = [(c.budget, c.leader, c.other) for c in compare([cheap, dear], bootstrap=QUICK).crossings("cheap", "dear")]
     assert found == [(4.0, "cheap", "dear"), (6.0, "dear", "cheap")]
+    comparison = compare([cheap, dear], bootstrap=QUICK)
+    assert comparison_json(comparison)["crossings"] == [
+        {"models": ["cheap", "dear"], "budget": 4.0, "leader": "cheap"},
+        {"models": ["cheap", "dear"], "budget": 6.0, "leader": "dear"},
+    ]
+    grid = next(grid for grid in comparison_grids(comparison) if "lead changes" in grid.title)
+    assert grid.rows == (("cheap / dear", "4 flops to cheap; 6 flops to dear"),)
 
 
 def test_reach_and_saving(two: Comparison) -> None:
@@ -220,7 +229,7 @@ def test_reach_and_saving(two: Comparison) -> None:
 def test_default_budgets_reach_every_model_and_the_end_of_the_second() -> None:
     long = curve(counts("long", 1000, [5, 7]), flops(1), QUICK)
     short = curve(counts("short", 10, [5, 7]), flops(6), QUICK)
-    assert default_budgets([long, short]) == (1, 2, 4, 8, 16, 32)
+    assert default_budgets([long, short]) == (1, 2, 4, 6, 8, 16, 32)
     assert default_budgets([short]) == (6, 12, 24, 48)
     tiny = curve(counts("tiny", 2, [1, 1]), flops(1), QUICK)
     assert default_budgets([tiny, short])[-1] == 8
@@ -305,8 +314,23 @@ def test_the_sentence_where_the_cheap_model_never_gets_there() -> None:
     cheap, dear = counts("cheap", 3, [0] * 9), counts("dear", 3, [3] * 9)
     found = compare_counts([cheap, dear], {"cheap": flops(1), "dear": flops(2)}, bootstrap=QUICK)
     sentence = winner_sentence(found)
-    assert "Cheap does not reach the 100.0% of 1 sample of dear within its 3 recorded samples" in sentence
-    assert "no cost ratio is known" in sentence
+    assert "All 3 samples of cheap solve 0.0%, one of dear 100.0%" in sentence
+    assert "dear wins while one of its samples costs less than 4 times one of cheap" in sentence
+    assert sentence.endswith("Now it costs 2 times as much.")
+    dearer = compare_counts([cheap, dear], {"cheap": flops(1), "dear": flops(9)}, bootstrap=QUICK)
+    assert winner_sentence(dearer).endswith("so more samples of cheap are needed to tell.")
+
+
+def test_the_sentence_gives_the_exact_budget_of_a_switch() -> None:
+    """The last switch is where the rival affords its fourth sample, at 20, which is no doubling of 4."""
+    strong, weak = counts("strong", 8, [4] * 6 + [0] * 3), counts("weak", 8, [2] * 9)
+    prices = {"strong": flops(4), "weak": flops(5)}
+    found = compare_counts([strong, weak], prices, budgets=[4, 8, 16, 32], bootstrap=QUICK)
+    at = next(b for b in range(17, 33) if found.curve("weak").at(b).success > found.curve("strong").at(b).success)
+    assert at not in (4, 8, 16, 32)
+    sentence = winner_sentence(found)
+    assert sentence.startswith(f"Use strong below {at} flops a problem (")
+    assert f"; weak from {at} flops (" in sentence
 
 
 def test_one_problem_has_no_interval_and_no_crash() -> None:

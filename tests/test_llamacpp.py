@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import math
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,11 +126,32 @@ def test_a_prompt_without_room_is_named(engine: LlamaCpp) -> None:
 
 @pytest.mark.models
 def test_only_this_process_may_use_the_engine(engine: LlamaCpp) -> None:
-    import urllib.error
-    import urllib.request
+    connection = http.client.HTTPConnection(engine._address, timeout=60)
+    connection.request("POST", "/completion", b"{}", {"Content-Type": "application/json"})
+    assert connection.getresponse().status == 401
+    connection.close()
 
-    request = urllib.request.Request(f"{engine._address}/completion", b"{}", {"Content-Type": "application/json"})
-    with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(request)
-    assert caught.value.code == 401
-    caught.value.close()
+
+@pytest.mark.models
+def test_leaving_ends_the_calls_in_flight(engine: LlamaCpp) -> None:
+    """A full disk, say, ends the stage while samples are under way: nobody may wait for them."""
+    begun, errors = threading.Event(), []
+
+    def call(backend: LlamaCpp) -> None:
+        begun.set()
+        try:
+            backend.generate(PROMPT, replace(WARM, max_tokens=200, stop=()), [1, 2])
+        except BackendError as error:
+            errors.append(str(error))
+
+    with LlamaCpp(engine.path, EngineSettings(slots=2, context_tokens=512)) as backend:
+        threads = [threading.Thread(target=call, args=(backend,)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        assert begun.wait(60)
+        backend.generate(PROMPT, replace(WARM, max_tokens=1), [1])
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert errors
+    assert all("did not answer" in error or "not loaded" in error for error in errors)

@@ -144,8 +144,8 @@ def posterior_failure(n: ArrayLike, c: ArrayLike, fit: BetaFit, k: ArrayLike) ->
     samples = np.broadcast_to(np.asarray(n, dtype=np.int64), passed.shape)
     sizes = np.atleast_1d(np.asarray(k, dtype=np.int64))
     pairs, back = np.unique(np.stack([samples, passed], axis=1), axis=0, return_inverse=True)
-    b = (fit.b + pairs[:, 0] - pairs[:, 1])[:, np.newaxis]
-    both = (fit.a + fit.b + pairs[:, 0])[:, np.newaxis]
+    b: Floats = np.asarray(fit.b + pairs[:, :1] - pairs[:, 1:], dtype=np.float64)
+    both: Floats = np.asarray(fit.a + fit.b + pairs[:, :1], dtype=np.float64)
     r = np.exp(_log_gamma(b + sizes) - _log_gamma(both + sizes) + _log_gamma(both) - _log_gamma(b))
     return np.asarray(np.minimum(r, 1.0)[back.ravel()])
 

@@ -11,12 +11,16 @@ differ. Top-k, min-p and all penalties are switched off: sampling is temperature
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import math
 import os
 import secrets
-import urllib.error
-import urllib.request
+import socket
+import threading
+import urllib.parse
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -61,15 +65,18 @@ class LlamaCpp:
         self._key = secrets.token_hex(16)
         self._server: Any = None
         self._address = ""
+        self._open: set[http.client.HTTPConnection] = set()
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         self._server = _start_server(self.path, self.settings, self._key)
-        self._address = self._server.listening_address
+        self._address = urllib.parse.urlsplit(self._server.listening_address).netloc
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._hang_up()
         self._server = None
 
     def generate(self, prompt: str, sampling: Sampling, seeds: list[int]) -> list[Generation]:
@@ -93,27 +100,52 @@ class LlamaCpp:
         return f"llama.cpp on CPU, {threads} threads, {self.settings.slots} slots"
 
     def _complete(self, prompt: str, sampling: Sampling, seeds: list[int]) -> list[dict[str, Any]]:
-        answer = self._post(request_body(prompt, sampling, seeds))
+        answer = self.post(request_body(prompt, sampling, seeds))
         answers = answer if isinstance(answer, list) else [answer]
         if len(answers) != len(seeds):
             raise BackendError(f"{self.path.name}: asked for {len(seeds)} samples, got {len(answers)}")
         return sorted(answers, key=lambda one: one["index"])
 
-    def _post(self, body: dict[str, Any]) -> Any:
+    def post(self, body: dict[str, Any]) -> Any:
+        """Put a native completion request to the engine; returns its answer.
+
+        Raises:
+            BackendError: the engine refuses it or does not answer.
+        """
         if self._server is None:
             raise BackendError(f"{self.path.name}: the model is not loaded; use the backend in a with statement")
-        request = urllib.request.Request(
-            f"{self._address}/completion",
-            json.dumps(body).encode(),
-            {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"},
-        )
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
         try:
-            with urllib.request.urlopen(request, timeout=_REQUEST_TIMEOUT_SECONDS) as response:
-                return json.load(response)
-        except urllib.error.HTTPError as error:
-            raise BackendError(f"{self.path.name}: {_server_message(error)}") from None
-        except (OSError, ValueError) as error:
+            with self._connection() as connection:
+                connection.request("POST", "/completion", json.dumps(body).encode(), headers)
+                response = connection.getresponse()
+                answer = json.load(response)
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise BackendError(f"{self.path.name}: the engine did not answer: {error}") from None
+        if response.status != http.HTTPStatus.OK:
+            raise BackendError(f"{self.path.name}: {_server_message(answer, response.status)}")
+        return answer
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[http.client.HTTPConnection]:
+        """A connection that `_hang_up` knows of while it is in use."""
+        connection = http.client.HTTPConnection(self._address, timeout=_REQUEST_TIMEOUT_SECONDS)
+        connection.connect()
+        with self._lock:
+            self._open.add(connection)
+        try:
+            yield connection
+        finally:
+            with self._lock:
+                self._open.discard(connection)
+            connection.close()
+
+    def _hang_up(self) -> None:
+        """End the calls that are still in flight: the engine stops on what nobody waits for any more."""
+        with self._lock:
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def usable_cores() -> int:
@@ -180,6 +212,7 @@ def _start_server(path: Path, settings: EngineSettings, key: str) -> Any:
     params.api_keys = [key]
     params.n_parallel = settings.slots
     params.n_ctx = settings.slots * settings.context_tokens
+    params.cache_ram_mib = 0  # the engine would keep the state of every finished slot, up to 8 GiB
     for cpu in (params.cpuparams, params.cpuparams_batch):
         cpu.n_threads = settings.threads or usable_cores()
         cpu.poll = 0
@@ -205,11 +238,11 @@ def import_engine() -> Any:
     return xllamacpp
 
 
-def _server_message(error: urllib.error.HTTPError) -> str:
+def _server_message(answer: Any, status: int) -> str:
     try:
-        message = str(json.load(error)["error"]["message"])
-    except (ValueError, KeyError, TypeError, OSError):
-        message = f"the engine answered {error.code}"
+        message = str(answer["error"]["message"])
+    except (KeyError, TypeError):
+        message = f"the engine answered {status}"
     if "context size" in message:
         message += " (set a larger context_tokens for this model in the study)"
     return message

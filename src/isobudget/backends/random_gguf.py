@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -84,13 +84,17 @@ class _Tensor:
 
 
 def random_gguf_bytes(architecture: Architecture, quantisation: Quantisation) -> int:
-    """How large `write_random_gguf` will make the file, in bytes.
+    """Bytes of all tensors in the file of `write_random_gguf`; its header of at most a few megabytes comes on top.
 
     Raises:
         InputError: the shape is not covered.
     """
-    tensors = list(_tensors(architecture, _FORMS[quantisation]))
-    return len(_header(architecture, quantisation, tensors)) + sum(tensor.padded for tensor in tensors)
+    small = replace(architecture, sliding_window=0, windowed_layers=0)
+    one, two = (
+        sum(tensor.padded for tensor in _tensors(replace(small, layers=layers), _FORMS[quantisation]))
+        for layers in (1, 2)
+    )
+    return one + (architecture.layers - 1) * (two - one)
 
 
 def write_random_gguf(path: Path, architecture: Architecture, quantisation: Quantisation = Quantisation.Q4_0) -> int:

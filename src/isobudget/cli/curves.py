@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,6 +29,34 @@ def curves(
         ),
     ] = None,
     benchmark: Annotated[str | None, typer.Option(help="Only this benchmark of several.")] = None,
+    select: Annotated[
+        str, typer.Option(help="How one of k samples is chosen: by tests, or in a run by the model's own likelihood.")
+    ] = "tests",
+    stop: Annotated[
+        str,
+        typer.Option(
+            help="fixed: k samples are always charged, as in the paper. first-pass: budgets are expected spending."
+        ),
+    ] = "fixed",
+    charge: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="judge|scoring",
+            help="Charge judging or scoring too; free by default, as in the paper. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    ranker_architecture: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="With --charge scoring in flops: the model that scores. Its own likelihood costs a model nothing.",
+        ),
+    ] = None,
+    extrapolate: Annotated[
+        int | None,
+        typer.Option(metavar="K", help="Guess pass@k beyond the samples up to this k; no verdict uses it."),
+    ] = None,
     level: Annotated[float, typer.Option(help="Level of all intervals.")] = 0.95,
     replicates: Annotated[int, typer.Option(help="Bootstrap replicates over problems.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
@@ -37,8 +65,9 @@ def curves(
 ) -> None:
     """Which model to use at which budget: success of every model at the most samples that it affords.
 
-    A COUNTS file has JSON lines `{"model", "task_id", "n", "c"}` or `{"model", "task_id", "passed": [0, 1, ...]}`.
-    Without `--costs`, a model whose name is a known architecture is counted in flops.
+    A COUNTS file has JSON lines `{"model", "task_id", "n", "c"}` or `{"model", "task_id", "passed": [0, 1, ...]}`, or
+    one line per graded sample, `{"task_id", "passed": true}`. Without `--costs`, a model whose name is a known
+    architecture is counted in flops.
 
     Example:
 
@@ -49,6 +78,7 @@ def curves(
     from isobudget.costs.cost import parse_unit
     from isobudget.curves import Bootstrap
     from isobudget.curves.grids import curve_records
+    from isobudget.curves.plain import comparison_json
     from isobudget.grid import to_csv
     from isobudget.stages.compare import curves as compare
 
@@ -58,38 +88,21 @@ def curves(
         costs=costs,
         budgets=budgets,
         benchmark=benchmark,
+        selection=select,
+        stop=stop,
+        charge=charge or (),
+        ranker=ranker_architecture,
+        extrapolate=extrapolate,
         bootstrap=Bootstrap(level, replicates, seed),
     )
     if as_json:
-        plain = [_json(comparison) for comparison in found]
+        plain = [comparison_json(comparison) for comparison in found]
         named = {comparison.benchmark: value for comparison, value in zip(found, plain, strict=True)}
         typer.echo(json.dumps(plain[0] if len(plain) == 1 else {"benchmarks": named}))
     elif as_csv:
         typer.echo(to_csv([record for comparison in found for record in curve_records(comparison)]), nl=False)
     else:
         _print(found)
-
-
-def _json(comparison: Comparison) -> dict[str, Any]:
-    """The comparison's JSON form, and beside it what its numbers depend on."""
-    from isobudget.curves import winner_sentence
-
-    return comparison.to_dict() | {
-        "benchmark": comparison.benchmark,
-        "costs": {
-            curve.label: {
-                "per_sample": curve.price.per_sample,
-                "per_problem": curve.price.per_problem,
-                "source": curve.price.source,
-                "trusted_k": curve.trusted_k,
-            }
-            for curve in comparison.curves
-        },
-        "clear_against": [list(best.clear_against) for best in comparison.best],
-        "level": comparison.bootstrap.level,
-        "notes": list(comparison.notes),
-        "sentence": winner_sentence(comparison),
-    }
 
 
 def _print(comparisons: list[Comparison]) -> None:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 def passk(
     counts: Annotated[
         Path,
-        typer.Argument(metavar="COUNTS", help="JSON lines with model, task_id, and n and c or passed; .gz is read."),
+        typer.Argument(
+            metavar="COUNTS",
+            help="JSON lines with model, task_id, and n and c or passed, or one per graded sample; .gz is read.",
+        ),
     ],
     k: Annotated[str, typer.Option(help="Numbers of samples, separated by commas.")] = "1,10,100",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,

@@ -64,7 +64,7 @@ def profile(
     from isobudget.profiling import Timing
     from isobudget.profiling import profile as measure
 
-    timing = Timing(_parse_slots(slots), prompt_tokens, completion_tokens, threads, repeat)
+    timing = Timing(parse_slots(slots), prompt_tokens, completion_tokens, threads, repeat)
     form = Quantisation(quantisation.value) if quantisation else None
     try:
         with TerminalProgress() as progress:
@@ -79,12 +79,16 @@ def profile(
         print_grids([_grid(done)])
 
 
-def _parse_slots(text: str) -> tuple[int, ...]:
+def parse_slots(text: str) -> tuple[int, ...]:
+    """`1,4,16` as numbers. Raises `InputError` for anything else."""
     from isobudget.errors import InputError
 
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
-        raise InputError(f"--slots takes whole numbers of 1 or more, separated by commas, such as 1,4,16; got {text!r}")
+        shown = text if len(text) <= 40 else text[:40] + "..."
+        raise InputError(
+            f"--slots takes whole numbers of 1 or more, separated by commas, such as 1,4,16; got {shown!r}"
+        )
     return tuple(dict.fromkeys(int(part) for part in parts))
 
 

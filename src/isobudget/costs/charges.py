@@ -49,6 +49,16 @@ class Charges:
 NOTHING = Charges()
 
 
+def charge_notes(charges: Charges, by_tests: bool) -> list[str]:
+    """What a reader has to know where something is charged that the way of choosing does not need."""
+    notes = []
+    if charges.scoring and by_tests:
+        notes.append("Tests choose here and need no scores; scoring is charged because it was asked for.")
+    if charges.judge and not by_tests:
+        notes.append("No test is needed to choose by likelihood; judging is charged because it was asked for.")
+    return notes
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Extra:
     """An amount on top of a sample's cost.

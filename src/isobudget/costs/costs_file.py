@@ -156,7 +156,7 @@ def cost_from_entry(entry: Entry, model: str, unit: Unit, use: TokenUse | None) 
 
 
 def _use(entry: Entry, recorded: TokenUse | None) -> TokenUse | None:
-    """Token counts: recorded completions before stated ones; prompts as stated, else as recorded, else a start token."""
+    """Token counts: recorded completions before stated ones; prompts as stated, as recorded, or a start token."""
     values = entry.values
     if recorded is None and "completion_tokens" not in values:
         return None
@@ -291,7 +291,7 @@ _COMPUTED: Mapping[Unit, Callable[[Entry, str, TokenUse | None], SampleCost | No
 }
 _MISSING = {
     Unit.FLOPS: "its name is no known architecture; state flops = ... or architecture = ...",
-    Unit.SECONDS: "state seconds = ..., or completion_tokens and a profile, or gpu, gpus and batch (an estimate)",
+    Unit.SECONDS: "state seconds = ..., or completion_tokens and a profile; gpu, gpus, batch for an estimate",
     Unit.TOKENS: "neither the samples' lines nor the costs file have completion_tokens",
     Unit.USD: "state usd = ..., or usd_per_million_output and completion_tokens, or seconds and usd_per_gpu_hour",
     Unit.JOULES: "state joules = ..., or joules_per_token and completion_tokens",

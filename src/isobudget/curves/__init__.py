@@ -36,12 +36,14 @@ __all__ = [
     "Flip",
     "Point",
     "Reach",
+    "check_any",
     "common_counts",
     "common_tasks",
     "compare",
     "compare_counts",
     "curve",
     "curve_from_matrix",
+    "look_beyond",
     "winner_sentence",
 ]
 

@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 from isobudget.costs.cost import Unit
 from isobudget.curves.beyond import Beyond
 from isobudget.curves.curve import Bootstrap, Curve, Point
+from isobudget.curves.defaults import default_budgets, default_targets
 from isobudget.curves.flips import Flip, find_flips
 from isobudget.errors import InputError
 from isobudget.grid import json_value
 from isobudget.intervals import Winner, best_per_budget
 
 FloatArray = NDArray[np.float64]
-
-_MOST_DOUBLINGS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,30 +214,6 @@ def common_tasks(task_ids: Sequence[Sequence[str]]) -> tuple[str, ...]:
         return ()
     shared = set(task_ids[0]).intersection(*task_ids[1:])
     return tuple(task for task in task_ids[0] if task in shared)
-
-
-def default_budgets(curves: Sequence[Curve]) -> tuple[float, ...]:
-    """Powers of two of the cheapest sample, up to the largest at which two models (or the only one) still have samples.
-
-    At least up to the first that affords one sample of every model.
-    """
-    cheapest = min(curve.price.cost(1) for curve in curves)
-    dearest = max(curve.price.cost(1) for curve in curves)
-    ends = sorted((float(curve.cost[-1]) for curve in curves), reverse=True)
-    end = max(ends[min(1, len(ends) - 1)], dearest)
-    to_all = math.ceil(math.log2(dearest / cheapest) - 1e-9)
-    to_end = math.floor(math.log2(end / cheapest) + 1e-9)
-    doublings = min(max(to_all, to_end), _MOST_DOUBLINGS)
-    return tuple(cheapest * 2**power for power in range(doublings + 1))
-
-
-def default_targets(curves: Sequence[Curve]) -> tuple[float, ...]:
-    """Up to about eight round percentages between the least single sample and the best that was recorded."""
-    least = min(float(curve.success[0]) for curve in curves)
-    most = max(float(curve.success.max()) for curve in curves)
-    step = next((step for step in (0.01, 0.02, 0.05) if (most - least) / step <= 8), 0.1)
-    first = math.floor(least / step) + 1
-    return tuple(round(step * i, 10) for i in range(first, math.floor(most / step + 1e-9) + 1))
 
 
 def find_crossings(one: Curve, other: Curve) -> tuple[Crossing, ...]:

@@ -7,13 +7,17 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from isobudget.curves.compare import Best, Comparison
+from isobudget.curves.beyond import Beyond, beyond_records
+from isobudget.curves.compare import Best, Comparison, Crossing
 from isobudget.curves.curve import TESTS, Point
-from isobudget.curves.sentence import with_unit
+from isobudget.curves.sentence import EXPECTED, with_unit
+from isobudget.curves.stopping import FIRST_PASS
 from isobudget.grid import Grid
 
 #: letters of all labels together that leave room for the figures at 80 columns
 _WIDEST = 30
+#: crossings of a pair that a table has room for
+_MOST_CROSSINGS = 6
 
 BUDGET_NOTE = (
     "Cells: success in percent (k). Budgets and costs are per problem. - cannot afford one sample. > all recorded "
@@ -23,11 +27,13 @@ BUDGET_NOTE = (
 
 
 def comparison_grids(comparison: Comparison) -> list[Grid]:
-    """All tables of a comparison: its models, success at equal budget, budget for a given success, and flips."""
+    """All tables of a comparison: models, success at equal budget, budget for a success, crossings, flips, guesses."""
     short = short_labels([curve.label for curve in comparison.curves])
     grids = [_model_grid(comparison, short), _budget_grid(comparison, short)]
     if len(comparison.curves) > 1:
-        grids += [_reach_grid(comparison, short), _flip_grid(comparison, short)]
+        grids += [_reach_grid(comparison, short), _crossing_grid(comparison, short), _flip_grid(comparison, short)]
+    if comparison.beyond:
+        grids.append(_beyond_grid(comparison, short))
     return grids
 
 
@@ -80,14 +86,17 @@ def _budget_grid(comparison: Comparison, short: dict[str, str]) -> Grid:
             marked.add((y, labels.index(best.model) + 1))
     level = f"{comparison.bootstrap.level:.0%} of best"
     columns = ("Budget", *(short[label] for label in labels), level, "clear against")
-    title = f"{comparison.benchmark or 'Success'} at equal budget, by {comparison.unit}"
+    expected = comparison.stop == FIRST_PASS
+    kind = "equal expected budget" if expected else "equal budget"
+    title = f"{comparison.benchmark or 'Success'} at {kind}, by {comparison.unit}"
     kinds = {curve.selection for curve in comparison.curves} - {TESTS}
     chosen = (
         f"The sample is chosen by {' or '.join(sorted(kinds))} where a label says so, else by all tests. "
         if kinds
         else ""
     )
-    return Grid(title, columns, tuple(rows), frozenset(marked), (chosen + BUDGET_NOTE,))
+    note = chosen + BUDGET_NOTE + (f" {EXPECTED}" if expected else "")
+    return Grid(title, columns, tuple(rows), frozenset(marked), (note,))
 
 
 def _cell(point: Point) -> str:
@@ -125,6 +134,56 @@ def _reach_grid(comparison: Comparison, short: dict[str, str]) -> Grid:
     return Grid(title, ("Success", *(short[label] for label in labels)), tuple(rows), frozenset(marked), (note,))
 
 
+def _crossing_grid(comparison: Comparison, short: dict[str, str]) -> Grid:
+    rows = []
+    for (one, other), crossings in comparison.all_crossings().items():
+        rows.append((f"{short[one]} / {short[other]}", _changes(crossings, comparison, short)))
+    note = (
+        "Budgets at which the lead changes, and who then leads, as far as both have samples; chance is not ruled out."
+    )
+    title = f"{comparison.benchmark or 'Models'}: where the lead changes"
+    return Grid(title, ("Models", "Lead changes at"), tuple(rows), notes=(note,))
+
+
+def _changes(crossings: Sequence[Crossing], comparison: Comparison, short: dict[str, str]) -> str:
+    shown = [f"{with_unit(one.budget, comparison.unit)} to {short[one.leader]}" for one in crossings[:_MOST_CROSSINGS]]
+    more = [f"{len(crossings) - len(shown)} more"] if len(crossings) > len(shown) else []
+    return "; ".join(shown + more) or "never"
+
+
+def _beyond_grid(comparison: Comparison, short: dict[str, str]) -> Grid:
+    from isobudget.extrapolation import LABEL
+
+    rows: list[tuple[str, ...]] = []
+    for beyond in comparison.beyond:
+        rows += _beyond_rows(beyond, comparison, short)
+    note = (
+        "Success in percent with a band that holds the model for true; where the two differ, neither is to be trusted. "
+        "No verdict above rests on these numbers."
+    )
+    reasons = (f"{short[one.label]}: no guess, {one.reason}." for one in comparison.beyond if one.reason)
+    title = f"{comparison.benchmark or 'Success'}: {LABEL}"
+    return Grid(title, ("Model", "k", "cost", "beta-binomial", "power law"), tuple(rows), notes=(note, *reasons))
+
+
+def _beyond_rows(beyond: Beyond, comparison: Comparison, short: dict[str, str]) -> list[tuple[str, ...]]:
+    rows = []
+    guesses = beyond.by_model()
+    for at, k in enumerate(beyond.k.tolist() if guesses else []):
+        cells = (
+            "-"
+            if math.isnan(one.success[at])
+            else f"{_hundred(one.success[at])} ({_hundred(one.low[at])}-{_hundred(one.high[at])})"
+            for one in guesses
+        )
+        rows.append((short[beyond.label], f"{k:,}", with_unit(float(beyond.cost[at]), comparison.unit), *cells))
+    return rows
+
+
+def _hundred(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
 def _flip_grid(comparison: Comparison, short: dict[str, str]) -> Grid:
     flips = comparison.flips
     ks = [2**power for power in range(8) if any(flip.k_dear == 2**power for flip in flips)]
@@ -142,27 +201,40 @@ def _flip_grid(comparison: Comparison, short: dict[str, str]) -> Grid:
         "The cheap model reaches k samples of the dear one, and wins, while one dear sample costs more than this many "
         "cheap ones. never: not within the recorded samples."
     )
+    if comparison.stop == FIRST_PASS:
+        note += " k is the most samples; the ratio counts those drawn on average."
     title = f"{comparison.benchmark or 'Models'}: the cost ratio at which the verdict flips"
     interval = f"{comparison.bootstrap.level:.0%} at k=1"
     return Grid(title, ("Cheap / dear", *(f"k={k}" for k in ks), interval, "now"), tuple(rows), notes=(note,))
 
 
 def curve_records(comparison: Comparison) -> list[dict[str, Any]]:
-    """Every point of every curve as flat records, one per model and k."""
-    return [
+    """Every point of every curve as flat records, one per model and k; guesses beyond them have another `kind`."""
+    points = [
         {
-            "benchmark": comparison.benchmark,
-            "unit": str(comparison.unit),
-            "model": curve.model,
-            "selection": curve.selection,
+            "label": curve.label,
+            "kind": "estimate",
             "k": k,
-            "cost": float(curve.cost[k - 1]),
+            "cost": cost,
             "success": float(curve.success[k - 1]),
             "low": float(curve.low[k - 1]),
             "high": float(curve.high[k - 1]),
-            "trusted": k <= curve.trusted_k,
-            "cost_source": curve.price.source,
         }
         for curve in comparison.curves
-        for k in range(1, curve.k_max + 1)
+        for k, cost in enumerate(curve.cost.tolist(), start=1)
     ]
+    return [_record(comparison, point) for point in (*points, *beyond_records(comparison.beyond))]
+
+
+def _record(comparison: Comparison, point: dict[str, Any]) -> dict[str, Any]:
+    curve = comparison.curve(point.pop("label"))
+    return {
+        "benchmark": comparison.benchmark,
+        "unit": str(comparison.unit),
+        "model": curve.model,
+        "selection": curve.selection,
+        "stop": curve.stop,
+        **point,
+        "trusted": point["k"] <= curve.trusted_k,
+        "cost_source": curve.price.source,
+    }

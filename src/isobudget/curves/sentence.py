@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
+
+import numpy as np
 
 from isobudget.costs.cost import Unit
 from isobudget.curves.compare import Best, Comparison
 from isobudget.curves.flips import Flip
+from isobudget.curves.stopping import FIRST_PASS
 from isobudget.grid import amount
+
+#: said wherever budgets are spending on average
+EXPECTED = "Drawing stops at the first pass, after k samples at the latest: budgets are expected spending."
 
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"))
 
@@ -31,6 +37,11 @@ def winner_sentence(comparison: Comparison) -> str:
 
     Budgets are per problem. Where the interval of a difference includes 0, the sentence says that it is not clear.
     """
+    verdict = _verdict(comparison)
+    return f"{verdict} {EXPECTED}" if comparison.stop == FIRST_PASS else verdict
+
+
+def _verdict(comparison: Comparison) -> str:
     judged = [best for best in comparison.best if best.model is not None]
     if not judged:
         cheapest = comparison.curves[0]
@@ -43,21 +54,39 @@ def winner_sentence(comparison: Comparison) -> str:
             f"of the problems for {with_unit(last.budget, comparison.unit)} a problem ({_samples(last.k)})."
         )
     segments = [list(group) for _, group in groupby(judged, key=lambda best: best.model)]
-    parts = [_segment(segment, comparison.unit, at == 0, len(segments)) for at, segment in enumerate(segments)]
+    starts = [segments[0][0].budget]
+    starts += [_switch(comparison, before[-1], after[0]) for before, after in pairwise(segments)]
+    parts = [
+        _segment(segment, comparison, start, at == 0, starts[1] if len(starts) > 1 else None)
+        for at, (segment, start) in enumerate(zip(segments, starts, strict=True))
+    ]
     sentences = ["; ".join(parts) + "."]
     sentences += [_flip_sentence(flip, comparison) for flip in _headline_flips(comparison)]
     return " ".join(sentences)
 
 
-def _segment(segment: Sequence[Best], unit: Unit, first: bool, segments: int) -> str:
-    start, end = segment[0], segment[-1]
-    if segments == 1:
-        where = f"at every budget from {with_unit(start.budget, unit)} to {with_unit(end.budget, unit)} a problem"
-        text = f"Use {start.model} {where} ({_samples(start.k)} to {end.k}: {start.success:.1%} to {end.success:.1%})"
-    elif first:
-        text = f"Use {start.model} up to {with_unit(end.budget, unit)} a problem ({_samples(end.k)}: {end.success:.1%})"
+def _switch(comparison: Comparison, before: Best, after: Best) -> float:
+    """The exact budget in (before, after] from which the second model is best: there, one affords a sample more."""
+    steps = np.unique(np.concatenate([curve.cost for curve in comparison.curves]))
+    for budget in steps[(steps > before.budget) & (steps <= after.budget)]:
+        points = comparison.points(float(budget))
+        best = max(point.success for point in points.values() if not math.isnan(point.success))
+        if points[str(after.model)].success >= best - 1e-12 and points[str(before.model)].success < best - 1e-12:
+            return float(budget)
+    return after.budget
+
+
+def _segment(segment: Sequence[Best], comparison: Comparison, start: float, first: bool, end: float | None) -> str:
+    unit, last, model = comparison.unit, segment[-1], str(segment[0].model)
+    begin = comparison.points(start)[model]
+    if first and end is None:
+        where = f"at every budget from {with_unit(start, unit)} to {with_unit(last.budget, unit)} a problem"
+        text = f"Use {model} {where} ({_samples(begin.k)} to {last.k}: {begin.success:.1%} to {last.success:.1%})"
+    elif first and end is not None:
+        solved = f"{_samples(last.k)} for {with_unit(last.budget, unit)}: {last.success:.1%}"
+        text = f"Use {model} below {with_unit(end, unit)} a problem ({solved})"
     else:
-        text = f"{start.model} from {with_unit(start.budget, unit)} ({_samples(start.k)}: {start.success:.1%})"
+        text = f"{model} from {with_unit(start, unit)} ({_samples(begin.k)}: {begin.success:.1%})"
     return text + _doubt(segment, unit)
 
 
@@ -81,7 +110,7 @@ def _headline_flips(comparison: Comparison) -> list[Flip]:
 
 def _flip_sentence(flip: Flip, comparison: Comparison) -> str:
     if flip.k_cheap is None:
-        return f"{flip.reason[0].upper()}{flip.reason[1:]}, so no cost ratio is known at which it would win."
+        return _unreached(flip, comparison)
     low = "?" if math.isnan(flip.low) else f"{flip.low:.3g}"
     high = "?" if math.isnan(flip.high) else f"{flip.high:.3g}"
     holds = "holds" if flip.now >= flip.ratio else "does not hold"
@@ -89,6 +118,20 @@ def _flip_sentence(flip: Flip, comparison: Comparison) -> str:
         f"Against one sample of {flip.dear}, {flip.cheap} wins while that costs more than {flip.ratio:.3g} times "
         f"one of its own ({comparison.bootstrap.level:.0%} interval {low} to {high}), which {holds} now: "
         f"it costs {flip.now:.3g} times as much."
+    )
+
+
+def _unreached(flip: Flip, comparison: Comparison) -> str:
+    """What is known of a flip that lies beyond the recorded samples: the ratio up to which the dear model wins."""
+    cheap, dear = comparison.curve(flip.cheap), comparison.curve(flip.dear)
+    # one sample more than recorded is the first that could turn it: below its price the cheap model has these alone
+    limit = float(cheap.charged.samples[-1] / dear.charged.samples[0])
+    tell = "" if flip.now < limit else f", so more samples of {flip.cheap} are needed to tell"
+    return (
+        f"All {_samples(cheap.k_max)} of {flip.cheap} solve {cheap.success[-1]:.1%}, one of {flip.dear} "
+        f"{dear.success[0]:.1%}: {flip.dear} wins while one of its samples costs less than {limit:.3g} times one of "
+        f"{flip.cheap}; beyond that, no ratio is known at which this flips. "
+        f"Now it costs {flip.now:.3g} times as much{tell}."
     )
 
 

@@ -119,7 +119,7 @@ def _time(engine: LlamaCpp, prompts: NDArray[np.int64], tokens: int) -> float:
     body = request_body("", Sampling(_TEMPERATURE, _TOP_P, tokens), [0])
     body |= {"prompt": prompts.tolist(), "ignore_eos": True, "cache_prompt": False}
     start = time.perf_counter()
-    answer = engine._post(body)
+    answer = engine.post(body)
     seconds = time.perf_counter() - start
     answers = answer if isinstance(answer, list) else [answer]
     found = [(one["tokens_evaluated"], one["tokens_predicted"]) for one in answers]

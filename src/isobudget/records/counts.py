@@ -7,7 +7,8 @@ A COUNTS file holds one JSON object a line, plain or gzipped, for one problem an
 
 `model` and `task_id` are required, and either `n` and `c` or `passed`. `benchmark` and `condition` (a variant of the
 same model: a prompt length, a temperature) keep lines apart where they are given. Other fields are ignored. This is the
-way in for results that isobudget did not make; files with one line per sample are not read here.
+way in for results that isobudget did not make. Files with one line per graded sample are counted first, see
+`sample_lines`; one file has lines of one kind.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.errors import InputError
+from isobudget.records.fields import name, shown, whole
+from isobudget.records.sample_lines import gather_samples, is_sample, model_of_file
 
 GZIP_MAGIC = b"\x1f\x8b"
-MOST_SAMPLES = 2**31 - 1
 
 #: what keeps two lines with the same task apart: benchmark, model, condition
 GroupKey = tuple[str, str, str]
@@ -42,7 +44,7 @@ class CountRow:
         n, c: samples drawn, and how many of them passed. 0 <= c <= n, 1 <= n.
         passed: the outcome of each sample in the file's order, or None where the file only counts.
         completion_tokens: tokens of each sample in the same order, or None.
-        line: line of the file, from 1.
+        line: line of the file, from 1; of the first sample where each has its own line.
     """
 
     benchmark: str
@@ -110,7 +112,7 @@ class ModelCounts:
 
 
 def read_counts(path: Path | str) -> list[CountRow]:
-    """Read a COUNTS file, plain or gzipped (told by its first bytes, not its name).
+    """Read a COUNTS file, or one line per graded sample; plain or gzipped (told by its first bytes, not its name).
 
     Returns:
         The rows in the file's order; never empty.
@@ -122,8 +124,8 @@ def read_counts(path: Path | str) -> list[CountRow]:
     path = Path(path)
     rows: list[CountRow] = []
     first_line: dict[tuple[GroupKey, str], int] = {}
-    for number, text in _lines(path):
-        row = _parse(text, number, path)
+    for number, record in _records(path):
+        row = _row(record, number, path)
         earlier = first_line.setdefault((row.group, row.task_id), number)
         if earlier != number:
             raise InputError(
@@ -133,7 +135,8 @@ def read_counts(path: Path | str) -> list[CountRow]:
         rows.append(row)
     if not rows:
         raise InputError(
-            f"{path}: no rows. A COUNTS file has one JSON object a line, with model, task_id, and n and c or passed."
+            f"{path}: no rows. A COUNTS file has one JSON object a line, with model, task_id, and n and c or passed; "
+            "a file of graded samples has task_id and passed."
         )
     return rows
 
@@ -188,22 +191,46 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, text
 
 
-def _parse(text: str, line: int, path: Path) -> CountRow:
-    """One line as a row. Whatever is wrong is reported as `InputError` with file, line and field."""
+def _records(path: Path) -> Iterable[tuple[int, dict[str, Any]]]:
+    """Number and record of each line; of each problem's first line where the lines are samples."""
+    records = [(number, _parse(text, number, path)) for number, text in _lines(path)]
+    if not records or not is_sample(records[0][1]):
+        return records
+    for number, record in records:
+        if not is_sample(record):
+            raise InputError(
+                f"{path}, line {number}: field `passed` must be true or false, as in the lines before: this file has "
+                "one line per sample."
+            )
+    try:
+        return gather_samples(records, model_of_file(path))
+    except ValueError as error:
+        what, number = error.args
+        raise InputError(f"{path}, line {number}: {what}.") from error
+
+
+def _parse(text: str, line: int, path: Path) -> dict[str, Any]:
+    """One line as a JSON object."""
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}, line {line}: not JSON: {error}. Each line must be one JSON object.") from error
+    if not isinstance(record, dict):
+        example = '{"model": "7b", "task_id": "t1", "n": 10, "c": 3}'
+        raise InputError(f"{path}, line {line}: must be a JSON object such as {example}.")
+    return record
+
+
+def _row(record: dict[str, Any], line: int, path: Path) -> CountRow:
+    """A record as a row. Whatever is wrong is reported as `InputError` with file, line and field."""
     try:
-        if not isinstance(record, dict):
-            raise ValueError('must be a JSON object such as {"model": "7b", "task_id": "t1", "n": 10, "c": 3}')
         passed = _passed(record)
         n, c = _n_and_c(record, passed)
         return CountRow(
-            benchmark=_name(record, "benchmark", required=False),
-            model=_name(record, "model"),
-            condition=_name(record, "condition", required=False),
-            task_id=_name(record, "task_id"),
+            benchmark=name(record, "benchmark", required=False),
+            model=name(record, "model"),
+            condition=name(record, "condition", required=False),
+            task_id=name(record, "task_id"),
             n=n,
             c=c,
             passed=passed,
@@ -212,25 +239,6 @@ def _parse(text: str, line: int, path: Path) -> CountRow:
         )
     except ValueError as error:
         raise InputError(f"{path}, line {line}: {error}.") from error
-
-
-def _name(record: dict[str, Any], field: str, required: bool = True) -> str:
-    value = record.get(field)
-    if value is None and not required:
-        return ""
-    if value is None:
-        raise ValueError(f"field `{field}` is missing")
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
-        raise ValueError(f"field `{field}` must be a text or a number, got {_shown(value)}")
-    if not str(value).isprintable():
-        raise ValueError(f"field `{field}` holds characters that cannot be printed: {_shown(value)}")
-    return str(value)
-
-
-def _whole(value: object, field: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_SAMPLES:
-        raise ValueError(f"field `{field}` must be a whole number, 0 or more, got {_shown(value)}")
-    return value
 
 
 def _passed(record: dict[str, Any]) -> tuple[bool, ...] | None:
@@ -242,16 +250,16 @@ def _passed(record: dict[str, Any]) -> tuple[bool, ...] | None:
             "field `passed` must list all samples of the problem; this file seems to have one line per sample"
         )
     if not isinstance(values, list) or not values:
-        raise ValueError(f"field `passed` must be a list of 0 and 1, one per sample, got {_shown(values)}")
+        raise ValueError(f"field `passed` must be a list of 0 and 1, one per sample, got {shown(values)}")
     for value in values:
         if not isinstance(value, int) or value not in (0, 1):
-            raise ValueError(f"field `passed` must be a list of 0 and 1, one of them is {_shown(value)}")
+            raise ValueError(f"field `passed` must be a list of 0 and 1, one of them is {shown(value)}")
     return tuple(bool(value) for value in values)
 
 
 def _n_and_c(record: dict[str, Any], passed: tuple[bool, ...] | None) -> tuple[int, int]:
     counted = (None, None) if passed is None else (len(passed), sum(passed))
-    stated = tuple(_whole(record[field], field) if record.get(field) is not None else None for field in ("n", "c"))
+    stated = tuple(whole(record[field], field) if record.get(field) is not None else None for field in ("n", "c"))
     for field, by_list, by_number in zip(("n", "c"), counted, stated, strict=True):
         if by_list is None and by_number is None:
             raise ValueError(f"field `{field}` is missing: give `n` and `c`, or `passed`")
@@ -272,13 +280,8 @@ def _completion_tokens(record: dict[str, Any], n: int) -> tuple[int, ...] | None
     if values is None:
         return None
     if not isinstance(values, list) or len(values) != n:
-        held = f"{len(values)}" if isinstance(values, list) else _shown(values)
+        held = f"{len(values)}" if isinstance(values, list) else shown(values)
         raise ValueError(
             f"field `completion_tokens` must be a list with one number for each of {n} samples, got {held}"
         )
-    return tuple(_whole(value, "completion_tokens") for value in values)
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."
+    return tuple(whole(value, "completion_tokens") for value in values)

@@ -30,7 +30,8 @@ from isobudget.records.storage import locked, make_folder
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_TEST_KINDS: dict[str, type[CheckFunction] | type[AssertList]] = {"check": CheckFunction, "asserts": AssertList}
+#: what the kinds of tests are called in the problems table
+_TEST_KINDS: dict[str, type[Any]] = {"check": CheckFunction, "asserts": AssertList}
 
 
 class Run:
@@ -186,6 +187,7 @@ def _tests(fields: dict[str, Any]) -> Tests:
     kind = fields.pop("kind")
     if kind not in _TEST_KINDS:
         raise RunError(f"tests of the kind {kind!r} are not known to this isobudget; use a newer one")
-    if kind == "asserts":
-        fields["asserts"] = tuple(fields["asserts"])
-    return _TEST_KINDS[kind](**fields)
+    tests: Tests = _TEST_KINDS[kind](
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    )
+    return tests

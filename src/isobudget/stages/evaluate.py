@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.costs.architecture import Architecture
-from isobudget.costs.charges import NOTHING, Charges, Extra, extras_of, with_extras
+from isobudget.costs.charges import NOTHING, Charges, Extra, charge_notes, extras_of, with_extras
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.costs.flops import completion_flops
@@ -129,6 +129,7 @@ def run_comparison(
     benchmark = benchmark or _only_benchmark(run)
     bootstrap = bootstrap or Bootstrap()
     models, notes = _on_common_problems(model_samples(run, benchmark))
+    notes += charge_notes(charges, selection == TESTS)
     curves = []
     for samples in models:
         price, amounts = _price(run, samples, unit, costs, charges)

@@ -6,8 +6,9 @@ larger n later adds samples and changes none, and a stopped run goes on where it
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -144,18 +145,21 @@ def _draw(
     backend: Backend, work: list[Work], writer: PartWriter, done: Generated, advance: Callable[[int], None]
 ) -> None:
     """Keep the backend busy with the work; record what comes back as it comes."""
-    for piece, result in _in_parallel(backend, work):
-        try:
-            generations = result.result()
-        except BackendError as error:
-            done.failures[piece.problem.task_id] = str(error)
-            continue
-        writer.add([sample_row(key, one) for key, one in zip(piece.keys, generations, strict=True)])
-        done.samples += len(generations)
-        advance(len(generations))
+    with contextlib.closing(_in_parallel(backend, work)) as results:
+        for piece, result in results:
+            try:
+                generations = result.result()
+            except BackendError as error:
+                done.failures[piece.problem.task_id] = str(error)
+                continue
+            writer.add([sample_row(key, one) for key, one in zip(piece.keys, generations, strict=True)])
+            done.samples += len(generations)
+            advance(len(generations))
 
 
-def _in_parallel(backend: Backend, work: Iterable[Work]) -> Iterator[tuple[Work, Future[list[Generation]]]]:
+def _in_parallel(
+    backend: Backend, work: Iterable[Work]
+) -> Generator[tuple[Work, Future[list[Generation]]], None, None]:
     """Results as they come, with about 1.5 times the backend's concurrency of samples under way.
 
     A first Ctrl-C ends the feeding: what is in flight still comes back, then the interrupt goes on. A second one leaves
