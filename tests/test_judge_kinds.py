@@ -244,6 +244,15 @@ def test_helpers_come_from_the_prompt_and_not_from_the_sample(judge: Judge) -> N
     assert [verdict.passed for verdict in judge.run([(problem, right), (problem, forged)])] == [True, False]
 
 
+def test_every_kind_survives_the_run_folder() -> None:
+    from isobudget.records.run import _problem, _problem_row
+
+    kinds = (PAIRS, ADD, PytestFile("x", "m"), ReferenceInputs("x", ("[1]",), 0.5))
+    for tests in (*kinds, AssertList(("assert f",), "s"), CheckFunction("c")):
+        problem = Problem("Own/0", "own", "p", "f", tests)
+        assert _problem(_problem_row(problem)) == problem
+
+
 def test_apps_problems(judge: Judge, shared_data: Path) -> None:
     judged = 0
     for folder in sorted((shared_data / "apps_5" / "train").iterdir()):

@@ -2,7 +2,8 @@
 
 The kind of the tests is stated by the problem and never guessed from their text. There are function tests, as HumanEval
 (`CheckFunction`), MBPP (`AssertList`) and EvalPlus (`ReferenceInputs`) write them, programs that read standard input
-and print (`ProgramTests`), calls with JSON arguments and results (`CallTests`), both as APPS writes them, and pytest files (`PytestFile`).
+and print (`ProgramTests`), calls with JSON arguments and results (`CallTests`), both as APPS writes them, and pytest
+files (`PytestFile`).
 """
 
 from __future__ import annotations
