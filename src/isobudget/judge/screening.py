@@ -76,7 +76,8 @@ def refused_names() -> frozenset[str]:
         if "*" not in names:
             refused |= set(dir(importlib.import_module(module))) - names
             listed |= names
-    return frozenset(refused - listed - SHAREABLE.keys() | REFUSED_BUILTINS)
+    # A submodule is an attribute only once something has imported it.
+    return frozenset(refused - listed - SHAREABLE.keys() | REFUSED_BUILTINS | {"abc"})
 
 
 REFUSED = refused_names()
@@ -101,8 +102,13 @@ def objection(code: CodeType) -> str:
 
 
 def _imports_are_listed(code: CodeType) -> bool:
+    names: set[str] = set()
     for instruction in dis.get_instructions(code):
-        if instruction.opname == "IMPORT_NAME" and instruction.argval not in SHAREABLE:
+        if instruction.opname == "IMPORT_NAME":
+            if instruction.argval not in SHAREABLE:
+                return False
+            names = SHAREABLE[instruction.argval]
+        if instruction.opname == "IMPORT_FROM" and instruction.argval not in names and "*" not in names:
             return False
         if instruction.opname == "CALL_INTRINSIC_1" and instruction.arg == IMPORT_STAR_INTRINSIC:
             return False
