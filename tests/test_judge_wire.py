@@ -158,6 +158,16 @@ def test_what_dies_is_replaced() -> None:
         assert [verdict.passed for verdict in judge.run([(SQUARE, RIGHT)] * 5)] == [True] * 5
 
 
+def test_tests_that_hang_over_an_answer_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("isobudget.judge.worker.GRACE_SECONDS", 0.5)
+    check = CheckFunction("def check(candidate):\n    assert (candidate(1) ** 50_000_000) % 7 == 1\n")
+    problem = Problem("Own/1", "own", "", "f", check)
+    pairs = [(problem, "def f(x): return 7"), (problem, "def f(x): return 1"), (SQUARE, RIGHT)]
+    with Judge(1, Limits(cpu_seconds=0.5, wall_seconds=0.5)) as judge:
+        verdicts = list(judge.run(pairs))
+    assert [verdict.outcome for verdict in verdicts] == [Outcome.TIMEOUT, Outcome.PASSED, Outcome.PASSED]
+
+
 def test_a_run_that_is_left_early_leaves_no_answers_behind() -> None:
     wrong = "def f(x): return 5"
     with Judge(2, Limits(cpu_seconds=1.0, wall_seconds=10.0)) as judge:

@@ -22,7 +22,7 @@ from typing import Self
 from isobudget.errors import JudgeError
 from isobudget.judge.confine import LAYERS, require
 from isobudget.judge.verdict import Limits, Verdict
-from isobudget.judge.worker import Worker, WorkerGoneError, wait_for_any
+from isobudget.judge.worker import Worker, WorkerGoneError, lost, wait_for_any
 from isobudget.problems.problem import Problem
 
 #: pairs that a worker has been given and not answered, so that it never waits for the next one
@@ -195,13 +195,17 @@ class _Stream:
                 self._replace(worker)
 
     def _replace(self, worker: Worker) -> None:
-        """Start a worker anew; what it had been given is judged again, at most `ATTEMPTS` times."""
-        jobs = list(worker.given)
+        """Start a worker anew; what it had been given is judged again.
+
+        The first of them is what it failed over: after `ATTEMPTS` times, or once if the tests hung, that is its
+        verdict.
+        """
+        jobs, stuck = list(worker.given), worker.stuck
         worker.stop()
         worker.start()
         for index, (number, problem, program, attempt) in enumerate(jobs):
-            if index == 0 and attempt >= ATTEMPTS:
-                self.waiting[number] = worker.lost()
+            if index == 0 and (stuck or attempt >= ATTEMPTS):
+                self.waiting[number] = lost(stuck)
             else:
                 self.again.append((number, problem, program, attempt + (index == 0)))
 

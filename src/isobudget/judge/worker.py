@@ -142,12 +142,6 @@ class Worker:
             del self.buffer[: 4 + size]
         return found
 
-    def lost(self) -> Verdict:
-        """What is said of a sample that this worker failed over again and again."""
-        if self.stuck:
-            return Verdict(Outcome.TIMEOUT, float("nan"), detail="the tests did not end", trust=Trust.SPLIT)
-        return Verdict(Outcome.INVALID, float("nan"), detail="the judge's worker ended over this sample")
-
     def fileno(self) -> int:
         """The descriptor on which verdicts come."""
         assert self.process is not None
@@ -177,6 +171,13 @@ class Worker:
         self.given.clear()
         self.known.clear()
         self.buffer.clear()
+
+
+def lost(stuck: bool) -> Verdict:
+    """What is said of a sample over which a worker hung, or ended again and again."""
+    if stuck:
+        return Verdict(Outcome.TIMEOUT, float("nan"), detail="the tests did not end", trust=Trust.SPLIT)
+    return Verdict(Outcome.INVALID, float("nan"), detail="the judge's worker ended over this sample", trust=Trust.SPLIT)
 
 
 def wait_for_any(workers: Iterable[Worker], wall_seconds: float) -> list[Worker]:
