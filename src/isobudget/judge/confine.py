@@ -39,7 +39,8 @@ LAYERS = (
 SCRATCH = "/scratch"
 #: an interpreter that takes nothing from the user's environment or folders, as `-I` but with a fixed hash seed
 ISOLATED = ("-s", "-S", "-P", "-W", "ignore")
-CLEAN_ENVIRONMENT = {"PATH": os.defpath, "PYTHONHASHSEED": "0"}
+#: Symbols are resolved at the start, once, and not in every sample's process anew.
+CLEAN_ENVIRONMENT = {"PATH": os.defpath, "PYTHONHASHSEED": "0", "LD_BIND_NOW": "1"}
 DESCRIPTORS = 64
 FILE_KB = 8192
 #: threads that one sample may have, where the kernel counts them for the worker's user alone

@@ -64,14 +64,14 @@ class Host:
 
     started = 0
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(self, settings: dict[str, Any], *, share: bool = False) -> None:
         Host.started += 1
         self.base = os.path.join(settings["base"], str(Host.started))
         os.mkdir(self.base, 0o700)
         self.control, theirs = socket.socketpair()
         setting = (self.base, tuple(settings["packages"]), settings["number"], tuple(settings["without"]))
         self.process = subprocess.Popen(
-            [sys.executable, *ISOLATED, "-c", bootstrap("zygote", setting, theirs.fileno())],
+            [sys.executable, *ISOLATED, "-c", bootstrap("zygote", setting, theirs.fileno(), share)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=(theirs.fileno(),),

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from resource import setrlimit
 from typing import Any, NoReturn
 
-from isobudget.judge import screening, seccomp, wire
+from isobudget.judge import seccomp, wire
 
 CALLS, PROGRAM, SHARED = b"c", b"p", b"s"
 WIRE = 3
@@ -130,6 +130,8 @@ class Served:
 
     def screen(self, prelude: str, program: str, names: list[str]) -> list[Any]:
         """Load a program in place of the last one, if it may share this process with others."""
+        from isobudget.judge import screening
+
         try:
             code = compile(program, "<sample>", "exec", dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:

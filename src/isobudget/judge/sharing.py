@@ -38,7 +38,7 @@ class Sharing:
         """Judge a program in the shared process; None if it must be judged in one of its own."""
         try:
             if self.host is None:
-                self.host = Host(self.settings)
+                self.host = Host(self.settings, share=True)
             if self.wires is None:
                 self._start(self.host)
             assert self.wires is not None

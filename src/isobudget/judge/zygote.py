@@ -42,17 +42,17 @@ fork = ctypes.PyDLL(None).fork
 
 #: imported once, so that no sample has to
 WARM = """
-    bisect cmath collections copy functools heapq itertools json math operator random re string time typing
+    bisect collections copy functools heapq itertools json math operator random re string time typing
 """
 
 
-def main(setting: tuple[str, tuple[str, ...], int, tuple[str, ...]], descriptor: int) -> NoReturn:
+def main(setting: tuple[str, tuple[str, ...], int, tuple[str, ...]], descriptor: int, share: bool) -> NoReturn:
     """Confine this process, then serve until the tester closes the control socket."""
     base, packages, number, without = setting
     control = socket(fileno=descriptor)
     namespaces.die_with_parent()
     sys.path += packages
-    _warm()
+    _warm(share)
     wanted = confine.Setting(base, packages, number, frozenset(without))
     granted = confine.enter_namespaces(wanted)
     inner = os.fork()
@@ -71,12 +71,14 @@ def main(setting: tuple[str, tuple[str, ...], int, tuple[str, ...]], descriptor:
     os._exit(0)
 
 
-def _warm() -> None:
+def _warm(share: bool = False) -> None:
     """Import what samples commonly use and run what every sample runs once, so that forks find it done."""
     # What the modules do after a fork (new seeds, new locks) is work that no sample needs.
     register, os.register_at_fork = os.register_at_fork, lambda **_: None
     for name in WARM.split():
         importlib.import_module(name)
+    if share:
+        importlib.import_module("isobudget.judge.screening")
     os.register_at_fork = register
     # The same for every sample, whichever worker it comes to.
     sys.modules["random"].seed(0)
