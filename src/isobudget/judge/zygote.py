@@ -22,7 +22,7 @@ import sys
 import time
 from _sitebuiltins import Quitter
 from _socket import CMSG_LEN, socket
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from isobudget.judge import confine, namespaces, sample, seccomp, wire
 
@@ -104,11 +104,10 @@ def serve(control: socket, scratch: str, filtered: bool) -> None:
     sieve = seccomp.Installer(seccomp.sample_program()) if filtered else None
     limits = None
     while True:
-        data, ancillary, _, _ = control.recvmsg(REQUEST.size, CMSG_LEN(4 * 4))
-        descriptors = [number for *_, fds in ancillary for (number,) in struct.iter_unpack("i", fds)]
-        if len(data) < REQUEST.size:
+        request, descriptors = receive(control)
+        if request is None:
             return
-        op, mode, cpu_seconds, wall_seconds, memory_mb, _ = REQUEST.unpack(data)
+        op, mode, cpu_seconds, wall_seconds, memory_mb, _ = request
         if op != FORK:
             continue
         if limits is None:
@@ -121,10 +120,20 @@ def serve(control: socket, scratch: str, filtered: bool) -> None:
             sample.main(mode, descriptors, null, limits, sieve)
         for descriptor in descriptors:
             os.close(descriptor)
+        if pid < 0:
+            # No process could be made: not the sample's fault, and nothing to watch.
+            return
         if not watch(control, pid, cpu_seconds, wall_seconds):
             return
         if os.listdir(scratch) and not confine.remove_contents(scratch):
             return
+
+
+def receive(control: socket) -> tuple[tuple[Any, ...] | None, list[int]]:
+    """A request and the descriptors that came along; None if the tester is gone."""
+    data, ancillary, _, _ = control.recvmsg(REQUEST.size, CMSG_LEN(4 * 4))
+    descriptors = [number for *_, fds in ancillary for (number,) in struct.iter_unpack("i", fds)]
+    return (REQUEST.unpack(data) if len(data) == REQUEST.size else None), descriptors
 
 
 def watch(control: socket, pid: int, cpu_seconds: float, wall_seconds: float) -> bool:
