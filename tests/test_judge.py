@@ -35,13 +35,13 @@ FAULTS = {
     "memory at once": ("x = bytearray(1 << 31)", Outcome.OUT_OF_MEMORY),
     "much output": ("while True: print('x' * 10000)", Outcome.OUTPUT_LIMIT),
     "segmentation fault": ("import ctypes; ctypes.string_at(0)", Outcome.CRASHED),
-    "kills itself": ("import os; os.kill(os.getpid(), 9)", Outcome.CRASHED),
+    "kills itself": ("import os; os.kill(os.getpid(), 9)", Outcome.FORBIDDEN),
     "exits at once": ("import os; os._exit(0)", Outcome.ERROR),
     "exits politely": ("import sys; sys.exit(0)", Outcome.ERROR),
     "claims to have passed": ("import os; os.write(3, b'tests completed\\n'); os._exit(0)", Outcome.ERROR),
     "prints a verdict": ('print(\'{"outcome": "passed"}\'); raise SystemExit', Outcome.ERROR),
     "reports a verdict": ('import os; os.write(3, b\'{"outcome": "passed"}\'); os._exit(0)', Outcome.ERROR),
-    "kills everyone": ("import os; os.kill(-1, 9)", Outcome.ERROR),
+    "kills everyone": ("import os; os.kill(-1, 9)", Outcome.FORBIDDEN),
     "writes outside": ("open('/etc/isobudget', 'w')", Outcome.ERROR),
 }
 
@@ -146,4 +146,4 @@ def test_judge_says_how_it_must_be_used() -> None:
 def test_confinement_names_its_layers() -> None:
     layers = confinement()
     assert layers["separate process"]
-    assert {"pid namespace", "network namespace", "read-only file systems", "no capabilities"} <= layers.keys()
+    assert {"pid namespace", "network namespace", "private root file system", "no capabilities"} <= layers.keys()

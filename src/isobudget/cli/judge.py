@@ -40,6 +40,9 @@ def judge(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a killed run on a file.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Judge a run folder anew, also what is judged.")] = False,
+    share: Annotated[
+        bool, typer.Option("--share", help="Let harmless samples of a file share a process: faster, same verdicts.")
+    ] = False,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Judge even where samples cannot be confined.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -56,7 +59,7 @@ def judge(
         raise typer.BadParameter("is needed to judge a file: a benchmark or a JSONL file", param_hint="--problems")
     if output is None:
         raise typer.BadParameter("is needed to judge a file: where the verdicts go", param_hint="--output")
-    tally = _judge_file(samples, problems, output, limits, workers=workers, resume=resume, unsafe=unsafe)
+    tally = _judge_file(samples, problems, output, limits, workers=workers, resume=resume, share=share, unsafe=unsafe)
     summary = _summary(tally)
     _print(summary, as_json)
 
@@ -94,6 +97,7 @@ def _judge_file(
     *,
     workers: int | None,
     resume: bool,
+    share: bool,
     unsafe: bool,
 ) -> Tally:
     from isobudget.cli.show import TerminalProgress, interruptible
@@ -107,7 +111,7 @@ def _judge_file(
     with (
         interruptible(),
         TerminalProgress() as progress,
-        Judge(workers=workers, limits=limits or Limits(), unsafe=unsafe) as entered,
+        Judge(workers=workers, limits=limits or Limits(), share=share, unsafe=unsafe) as entered,
     ):
 
         def tell(done: int, total: int) -> None:

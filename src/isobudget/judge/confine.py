@@ -1,8 +1,8 @@
-"""The layers that keep a sample inside its process, for Linux through ctypes and with plain POSIX limits elsewhere.
+"""All layers around a zygote, in their order, and what of them this machine grants.
 
-Each function puts up one layer and returns whether it stands; what a machine does not offer is reported by
-`confinement` and never assumed. Used by the child process only: calling these in the judge's own process would
-confine the judge.
+Namespaces and a private root where the kernel grants them, then no privileges, Landlock, limits, and the system call
+filter. What a machine does not offer is reported and never assumed; `require` says when that is too little to run code
+that nobody has read.
 
 Not covered here: faults of the kernel, and what one process can learn of others through shared hardware.
 """
@@ -10,178 +10,207 @@ Not covered here: faults of the kernel, and what one process can learn of others
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import json
 import os
 import resource
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Collection
+from typing import Any, NamedTuple
 
-CLONE_NEWNS = 0x00020000
-CLONE_NEWUTS = 0x04000000
-CLONE_NEWIPC = 0x08000000
-CLONE_NEWUSER = 0x10000000
-CLONE_NEWPID = 0x20000000
-CLONE_NEWNET = 0x40000000
-NAMESPACES = {
-    "mount": CLONE_NEWNS,
-    "uts": CLONE_NEWUTS,
-    "ipc": CLONE_NEWIPC,
-    "pid": CLONE_NEWPID,
-    "network": CLONE_NEWNET,
-}
+from isobudget.errors import JudgeError
+from isobudget.judge import landlock, namespaces, seccomp
+from isobudget.judge.reach import reach, roots, standard_library
 
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
-MS_REC, MS_PRIVATE = 0x4000, 0x40000
-MOUNT_ATTR_RDONLY = 1
-AT_FDCWD, AT_RECURSIVE = -100, 0x8000
-SYS_MOUNT_SETATTR = 442
-
-PR_SET_PDEATHSIG = 1
-PR_SET_DUMPABLE = 4
-PR_SET_NO_NEW_PRIVS = 38
-CAPABILITY_VERSION_3 = 0x20080522
-
-#: mount options of a sample's scratch folder
-SCRATCH_OPTIONS = b"size=16m,nr_inodes=1024,mode=700"
-
-
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
+#: every layer that there can be, in the order in which they are put up
+LAYERS = (
+    "separate process",
+    "mount namespace",
+    "uts namespace",
+    "ipc namespace",
+    "pid namespace",
+    "network namespace",
+    "private root file system",
+    "ordinary user",
+    "no capabilities",
+    "Landlock files",
+    "Landlock network",
+    "Landlock signals",
+    "resource limits",
+    "system call filter",
+)
+SCRATCH = "/scratch"
+#: an interpreter that takes nothing from the user's environment or folders, as `-I` but with a fixed hash seed
+ISOLATED = ("-s", "-S", "-P", "-W", "ignore")
+CLEAN_ENVIRONMENT = {"PATH": os.defpath, "PYTHONHASHSEED": "0"}
+DESCRIPTORS = 64
+FILE_KB = 8192
+#: threads that one sample may have, where the kernel counts them for the worker's user alone
+THREADS = 64
 
 
-def enter_namespaces() -> list[str]:
-    """Move into private namespaces, as many as the kernel grants; returns their names.
+class Setting(NamedTuple):
+    """How to confine one worker.
 
-    The pid namespace holds the children forked afterwards, not the caller. An own user namespace is what lets an
-    ordinary user have the others; root takes one as well, so that it keeps no rights over the machine.
+    Attributes:
+        base: an empty folder that belongs to the worker.
+        packages: folders of installed packages that samples may import from.
+        number: the worker's number, from which root derives an unused user.
+        without: layers to leave out, by name, for tests of the others.
     """
-    if not sys.platform.startswith("linux"):
-        return []
-    libc = _libc()
-    uid, gid = os.geteuid(), os.getegid()
-    granted = []
-    if libc.unshare(CLONE_NEWUSER) == 0:
-        _map_user(uid, gid)
-        granted.append("user")
-    wanted = 0
-    for flag in NAMESPACES.values():
-        wanted |= flag
-    if libc.unshare(wanted) == 0:
-        return granted + list(NAMESPACES)
-    return granted + [name for name, flag in NAMESPACES.items() if libc.unshare(flag) == 0]
+
+    base: str
+    packages: tuple[str, ...]
+    number: int
+    without: frozenset[str]
 
 
-def _map_user(uid: int, gid: int) -> None:
-    # Without a mapping the process is the overflow user inside, which confines it all the same.
-    with contextlib.suppress(OSError):
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
-        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
+def enter_namespaces(setting: Setting) -> list[str]:
+    """The namespaces granted; the caller must fork to be inside the pid namespace."""
+    return [] if "namespaces" in setting.without else namespaces.enter()
 
 
-def close_file_systems(scratch: str) -> bool:
-    """Make every mount read-only and put a small temporary file system on `scratch`; needs an own mount namespace."""
-    libc = _libc()
-    if libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None) != 0:
-        return False
-    attributes = (ctypes.c_uint64 * 4)(MOUNT_ATTR_RDONLY, 0, 0, 0)
-    if libc.syscall(SYS_MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, attributes, ctypes.sizeof(attributes)) != 0:
-        return False
-    flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
-    if libc.mount(b"tmpfs", os.fsencode(scratch), b"tmpfs", flags, SCRATCH_OPTIONS) != 0:
-        return False
-    libc.mount(b"tmpfs", b"/proc", b"tmpfs", flags | MS_RDONLY, b"size=4k")
+def confine(setting: Setting, granted: Collection[str]) -> tuple[list[str], str]:
+    """Put up the remaining layers around this process.
+
+    Returns:
+        The names of all layers that stand, and the scratch folder.
+    """
+    layers = ["separate process", *(f"{name} namespace" for name in granted)]
+    scratch = setting.base
+    within = None
+    if "mount" in granted and namespaces.make_root(setting.base, roots(setting.packages), SCRATCH):
+        layers.append("private root file system")
+        scratch = SCRATCH
+    if "landlock" not in setting.without:
+        within = reach(setting.packages, scratch)
+    os.chdir(scratch)
+    if os.geteuid() == 0:
+        # The scratch folder on disk, where it is one, is for the user that this process is about to become.
+        os.chmod(scratch, 0o777)
+    if os.geteuid() != 0 or (_readable_by_others() and namespaces.become_nobody(setting.number)):
+        layers.append("ordinary user")
+    if namespaces.drop_capabilities():
+        layers.append("no capabilities")
+    namespaces.die_with_parent()
+    if within is not None:
+        layers += [f"Landlock {what}" for what in landlock.restrict(within)]
+    if limit_worker():
+        layers.append("resource limits")
+    if (
+        "seccomp" not in setting.without
+        and seccomp.available()
+        and seccomp.Installer(seccomp.zygote_program()).install()
+    ):
+        layers.append("system call filter")
+    return [layer for layer in LAYERS if layer in layers], scratch
+
+
+def _readable_by_others() -> bool:
+    """Whether an unused user could still read the standard library, so that a sample's imports work."""
+    path = standard_library()
+    while path != "/":
+        if not os.stat(path).st_mode & 0o001:
+            return False
+        path = os.path.dirname(path)
     return True
 
 
-def drop_privileges() -> bool:
-    """Give up all capabilities for good: none now, none by exec."""
-    if not sys.platform.startswith("linux"):
-        return False
-    libc = _libc()
-    kept = libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
-    nothing = (ctypes.c_uint32 * 6)()
-    return bool(libc.capset(header, nothing) == 0 and kept == 0)
+def limit_worker() -> bool:
+    """Limits that hold for the zygote and all samples alike."""
+    return _limit({resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: FILE_KB << 10, resource.RLIMIT_NOFILE: DESCRIPTORS})
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent dies."""
-    if sys.platform.startswith("linux"):
-        _libc().prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0)
+def sample_limits(cpu_seconds: float, memory_mb: int) -> list[tuple[int, tuple[int, int]]]:
+    """Limits of one sample, as `setrlimit` takes them.
 
-
-def limit_resources(cpu_seconds: float, memory_mb: int, file_kb: int, processes: int) -> None:
-    """Set the POSIX limits of this process. CPU seconds are whole here, a backstop to the exact clock of the keeper."""
-    cpu = int(cpu_seconds) + 2
-    wanted = {
-        resource.RLIMIT_CPU: cpu,
-        resource.RLIMIT_AS: memory_mb << 20,
-        resource.RLIMIT_FSIZE: file_kb << 10,
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NOFILE: 64,
-        resource.RLIMIT_NPROC: processes,
-    }
-    for limit, value in wanted.items():
-        _, hard = resource.getrlimit(limit)
-        most = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(limit, (most, most))
-
-
-def cpu_clock(pid: int) -> int:
-    """The clock id that reads the CPU seconds of another process, as `clock_getcpuclockid` makes it (Linux)."""
-    return (~pid << 3) | 2
-
-
-def probe() -> dict[str, bool]:
-    """Put up every layer around this process, which is lost to other work, and say which stand."""
-    namespaces = enter_namespaces()
-    pid = os.fork()
-    if pid == 0:
-        os._exit(_probe_inside(namespaces))
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    return {
-        "separate process": True,
-        "resource limits": True,
-        **{f"{name} namespace": name in namespaces for name in ("user", *NAMESPACES)},
-        "read-only file systems": bool(code & 1),
-        "no capabilities": bool(code & 2),
-    }
-
-
-def _probe_inside(namespaces: list[str]) -> int:
-    closed = "mount" in namespaces and close_file_systems("/tmp")
-    return int(closed) + 2 * int(drop_privileges())
-
-
-def confinement() -> dict[str, bool]:
-    """Which layers of confinement this machine grants to this user, by name, tried in a process of their own."""
-    if os.name != "posix":
-        return {"separate process": False}
-    command = [sys.executable, "-I", "-S", "-c", bootstrap("confine", "print(json.dumps(probe()))")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL, check=False)
-    if done.returncode != 0:
-        return {"separate process": True, "resource limits": True}
-    layers: dict[str, bool] = json.loads(done.stdout)
-    return layers
-
-
-def bootstrap(module: str, call: str) -> str:
-    """Source that loads one module of this folder by path and makes one call, without importing the whole package.
-
-    The package's own `__init__` files import far more than a confined process needs.
+    CPU seconds are whole here, a backstop to the exact clock that the zygote reads.
     """
-    package = Path(__file__).resolve().parent
+    wanted = {
+        resource.RLIMIT_CPU: int(cpu_seconds) + 2,
+        resource.RLIMIT_AS: memory_mb << 20,
+        resource.RLIMIT_NPROC: THREADS,
+    }
+    return [(limit, (most, most)) for limit, value in wanted.items() for most in [_at_most(limit, value)]]
+
+
+def _at_most(limit: int, value: int) -> int:
+    _, hard = resource.getrlimit(limit)
+    return value if hard == resource.RLIM_INFINITY else min(value, hard)
+
+
+def _limit(wanted: dict[int, int]) -> bool:
+    stands = True
+    for limit, value in wanted.items():
+        most = _at_most(limit, value)
+        try:
+            resource.setrlimit(limit, (most, most))
+        except (OSError, ValueError):
+            stands = False
+    return stands
+
+
+def missing(layers: Collection[str]) -> list[str]:
+    """What is lacking for untrusted code: limits, no privileges, and a filter or namespaces. Empty if nothing is."""
+    lacking = [layer for layer in ("separate process", "resource limits", "no capabilities") if layer not in layers]
+    held = {"system call filter", "Landlock files"} <= set(layers)
+    apart = {"pid namespace", "network namespace", "private root file system"} <= set(layers)
+    if not held and not apart:
+        lacking.append("system call filter with Landlock, or namespaces")
+    return lacking
+
+
+def require(layers: Collection[str]) -> None:
+    """Refuse to run untrusted code where too little would hold it.
+
+    Raises:
+        JudgeError: layers that matter are missing; the message names them.
+    """
+    lacking = missing(layers)
+    if lacking:
+        raise JudgeError(
+            f"samples cannot be confined on this machine: no {', no '.join(lacking)}. Judge on Linux 5.13 or later, or "
+            "in a container or virtual machine that you can lose and say so with --unsafe (Judge(unsafe=True))"
+        )
+
+
+def bootstrap(module: str, *arguments: Any) -> str:
+    """Source that loads one module of this folder by path and calls its `main`, without importing the whole package.
+
+    The package's own `__init__` files import far more than a worker needs.
+    """
+    package = os.path.dirname(os.path.abspath(__file__))
+    call = ", ".join(repr(argument) for argument in arguments)
     return (
         "import sys, types\n"
-        f"for name, path in (('isobudget', {str(package.parent)!r}), ('isobudget.judge', {str(package)!r})):\n"
+        f"for name, path in (('isobudget', {os.path.dirname(package)!r}), ('isobudget.judge', {package!r})):\n"
         "    made = sys.modules[name] = types.ModuleType(name)\n"
         "    made.__path__ = [path]\n"
-        f"from isobudget.judge.{module} import *\n"
-        f"from isobudget.judge import {module}\n"
-        f"json = __import__('json')\n"
-        f"{call}\n"
+        f"from isobudget.judge.{module} import main\n"
+        f"main({call})\n"
     )
+
+
+def remove_contents(folder: str) -> bool:
+    """Empty a scratch folder that a sample has used; False if something resists.
+
+    Folders within folders are moved up first, so that no depth is too deep.
+    """
+    moved = 0
+    with contextlib.suppress(OSError):
+        # Not the owner: then the sample could not change it either.
+        os.chmod(folder, 0o700)
+    try:
+        while entries := list(os.scandir(folder)):
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.path)
+                    continue
+                os.chmod(entry.path, 0o700)
+                for inner in list(os.scandir(entry.path)):
+                    if inner.is_dir(follow_symlinks=False):
+                        moved += 1
+                        os.rename(inner.path, os.path.join(folder, f".moved-{moved}"))
+                    else:
+                        os.unlink(inner.path)
+                os.rmdir(entry.path)
+    except OSError:
+        return False
+    return True

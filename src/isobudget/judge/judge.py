@@ -4,40 +4,33 @@
         for verdict in judge.run((problem, program) for ...):
             ...
 
-`Judge.run` is a stream: it takes new pairs only as verdicts are taken from it, so that its memory does not grow with
-their number. Every sample has a process of its own, confined as `confine` describes, and is killed with all that it
-started."""
+Every worker is a pair of processes: a tester, which runs the tests, and its zygote, from which every sample is forked
+in confinement. `Judge.run` is a stream: it takes new pairs only as verdicts are taken from it, so that its memory
+does not grow with their number.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import subprocess
 import sys
-import tempfile
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from dataclasses import asdict
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from isobudget.errors import JudgeError
-from isobudget.judge.confine import bootstrap, confinement
-from isobudget.judge.verdict import Limits, Outcome, Trust, Verdict
-from isobudget.problems.problem import AssertList, CheckFunction, Problem, Tests
+from isobudget.judge.confine import LAYERS, require
+from isobudget.judge.verdict import Limits, Verdict
+from isobudget.judge.worker import Worker, WorkerGoneError, wait_for_any
+from isobudget.problems.problem import Problem
 
-#: layers without which samples are not judged unless the user insists
-NEEDED_LAYERS = ("pid namespace", "network namespace", "read-only file systems", "no capabilities")
-#: pairs taken ahead per worker, so that no worker waits for the one that takes the verdicts
-AHEAD = 4
-#: a judge's own fault is tried again this often before it is reported
+#: pairs that a worker has been given and not answered, so that it never waits for the next one
+GIVEN = 3
+#: pairs taken ahead per worker while an early one still runs
+AHEAD = 32
+#: a worker that fails over a sample is replaced, and the sample tried again this often
 ATTEMPTS = 3
-#: processes and threads that one sample may have
-PROCESSES = 64
-#: what the keeper may need beyond the sample's wall cap before it is held for lost
-GRACE_SECONDS = 30.0
 
 
 class Judge:
@@ -47,144 +40,177 @@ class Judge:
         workers: samples judged at the same time; None means one per core that this process may use.
         limits: bounds on every sample.
         unsafe: also judge where the confinement that untrusted code needs is not available.
+        share: let samples that cannot leave anything behind run one after another in one process, see `screening`.
+        without: layers of confinement to leave out (`namespaces`, `landlock`, `seccomp`), to try what the others hold.
 
     Raises:
         JudgeError: this machine cannot confine a sample at all.
     """
 
-    def __init__(self, workers: int | None = None, limits: Limits | None = None, *, unsafe: bool = False) -> None:
-        if os.name != "posix":
-            raise JudgeError(
-                "judging needs a POSIX system (Linux, or macOS with fewer layers); run it in a Linux container"
-            )
+    def __init__(
+        self,
+        workers: int | None = None,
+        limits: Limits | None = None,
+        *,
+        unsafe: bool = False,
+        share: bool = False,
+        without: Collection[str] = (),
+    ) -> None:
+        if not sys.platform.startswith("linux"):
+            raise JudgeError("judging needs Linux; on other systems run it in a Linux container or virtual machine")
         if workers is not None and workers < 1:
             raise JudgeError(f"workers must be at least 1, not {workers}")
-        self.workers = workers or available_cores()
+        self.workers = workers or len(os.sched_getaffinity(0))
         self.limits = limits or Limits()
         self.unsafe = unsafe
-        self._pool: ThreadPoolExecutor | None = None
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self.share = share
+        self.without = tuple(without)
+        self._pool: list[Worker] = []
+        self._entered = False
 
     def __enter__(self) -> Self:
-        """Start the pool.
+        """Start the workers.
 
         Raises:
             JudgeError: samples cannot be confined here, and `unsafe` was not given.
         """
-        if not self.unsafe:
-            require_confinement()
-        self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="judge")
+        cores = sorted(os.sched_getaffinity(0))
+        settings = [self._settings(number, cores[number % len(cores)]) for number in range(self.workers)]
+        self._pool = [Worker(setting) for setting in settings]
+        self._entered = True
+        try:
+            for worker in self._pool:
+                layers = worker.start()
+                if not self.unsafe:
+                    require(layers)
+        except BaseException:
+            self._stop()
+            raise
         return self
+
+    def _settings(self, number: int, core: int) -> dict[str, object]:
+        return {
+            "number": number,
+            "core": core,
+            "limits": asdict(self.limits),
+            "packages": third_party_path(),
+            "without": self.without,
+            "share": self.share,
+        }
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in list(self._running):
-                process.kill()
-            pool.shutdown(wait=True)
+        self._stop()
+
+    def _stop(self) -> None:
+        self._entered = False
+        for worker in self._pool:
+            worker.stop()
+        self._pool = []
 
     def run(self, pairs: Iterable[tuple[Problem, str]]) -> Iterator[Verdict]:
         """Judge pairs of a problem and a whole program; yields one verdict per pair, in their order.
 
         Raises:
-            JudgeError: called outside the `with` block.
+            JudgeError: called outside the `with` block, or while another `run` of this judge is under way.
         """
-        if self._pool is None:
+        if not self._entered:
             raise JudgeError("use the judge inside its with block: with Judge() as judge: judge.run(...)")
-        waiting: deque[Future[Verdict]] = deque()
+        if any(worker.given for worker in self._pool):
+            raise JudgeError("this judge is still at another run: take its verdicts first, or close it")
+        stream = _Stream(self._pool, iter(pairs), self.limits)
         try:
-            for problem, program in pairs:
-                waiting.append(self._pool.submit(self._judge, problem, program))
-                if len(waiting) >= self.workers * AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            yield from stream.verdicts()
         finally:
-            for future in waiting:
-                future.cancel()
+            stream.abandon()
 
-    def _judge(self, problem: Problem, program: str) -> Verdict:
-        detail = ""
-        for _ in range(ATTEMPTS):
+    async def run_async(self, pairs: Iterable[tuple[Problem, str]]) -> AsyncIterator[Verdict]:
+        """The same as `run` for an event loop, which is not blocked while samples run."""
+        import asyncio
+
+        verdicts = self.run(pairs)
+        try:
+            while (verdict := await asyncio.to_thread(next, verdicts, None)) is not None:
+                yield verdict
+        finally:
+            verdicts.close()  # type: ignore[attr-defined]
+
+
+class _Stream:
+    """One `run`: who has been given what, and the verdicts that wait for earlier ones."""
+
+    def __init__(self, pool: list[Worker], pairs: Iterator[tuple[Problem, str]], limits: Limits) -> None:
+        self.pool, self.pairs, self.limits = pool, pairs, limits
+        self.given = self.told = 0
+        self.waiting: dict[int, Verdict] = {}
+        self.again: deque[tuple[int, Problem, str, int]] = deque()
+        self.exhausted = False
+
+    def verdicts(self) -> Iterator[Verdict]:
+        """All verdicts, in the order of the pairs."""
+        while True:
+            self._feed()
+            while self.told in self.waiting:
+                verdict = self.waiting.pop(self.told)
+                self.told += 1
+                yield verdict
+            if self.exhausted and self.told == self.given:
+                return
+            if self.told not in self.waiting and any(worker.given for worker in self.pool):
+                self._collect()
+
+    def _feed(self) -> None:
+        while True:
+            worker = min(self.pool, key=lambda one: len(one.given))
+            if len(worker.given) >= GIVEN:
+                return
+            job = self._next()
+            if job is None:
+                return
             try:
-                return self._judge_once(problem, program)
-            except (OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
-                detail = f"{type(error).__name__}: {error}"[:300]
-        return Verdict(Outcome.INVALID, float("nan"), detail=detail)
+                worker.give(*job)
+            except WorkerGoneError:
+                self._replace(worker)
 
-    def _judge_once(self, problem: Problem, program: str) -> Verdict:
-        with tempfile.TemporaryDirectory(prefix="isobudget-", ignore_cleanup_errors=True) as scratch:
-            job = {
-                "program": program,
-                "tests": describe_tests(problem.tests, problem.entry_point),
-                "limits": asdict(self.limits),
-                "scratch": scratch,
-                "processes": PROCESSES,
-                "path": third_party_path(),
-            }
-            report = json.loads(self._in_child(json.dumps(job).encode()))
-        return Verdict(
-            Outcome(report["outcome"]),
-            report["seconds"],
-            peak_memory_mb=report["peak_memory_mb"],
-            detail=report["detail"],
-            trust=Trust.SHARED,
-        )
-
-    def _in_child(self, job: bytes) -> bytes:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-B", "-c", bootstrap("child", "child.main()")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            env={"PATH": os.defpath},
-            cwd="/",
-        )
-        self._running.add(process)
+    def _next(self) -> tuple[int, Problem, str, int] | None:
+        if self.again:
+            return self.again.popleft()
+        if self.exhausted or self.given - self.told >= AHEAD * len(self.pool):
+            return None
         try:
-            return process.communicate(job, timeout=self.limits.wall_seconds + GRACE_SECONDS)[0]
-        finally:
-            _end(process)
-            self._running.discard(process)
+            problem, program = next(self.pairs)
+        except StopIteration:
+            self.exhausted = True
+            return None
+        self.given += 1
+        return self.given - 1, problem, program, 1
 
+    def _collect(self) -> None:
+        for worker in wait_for_any(self.pool, self.limits.wall_seconds):
+            try:
+                for number, verdict in worker.take():
+                    self.waiting[number] = verdict
+            except WorkerGoneError:
+                self._replace(worker)
 
-def require_confinement() -> None:
-    """Refuse to run untrusted code where nothing but a process and its limits would hold it.
+    def _replace(self, worker: Worker) -> None:
+        """Start a worker anew; what it had been given is judged again, at most `ATTEMPTS` times."""
+        jobs = list(worker.given)
+        worker.stop()
+        worker.start()
+        for index, (number, problem, program, attempt) in enumerate(jobs):
+            if index == 0 and attempt >= ATTEMPTS:
+                self.waiting[number] = worker.lost()
+            else:
+                self.again.append((number, problem, program, attempt + (index == 0)))
 
-    Raises:
-        JudgeError: the layers that matter are missing; the message names them.
-    """
-    layers = confinement()
-    missing = [name for name in NEEDED_LAYERS if not layers.get(name)]
-    if missing:
-        raise JudgeError(
-            f"samples cannot be confined on this machine: no {', no '.join(missing)}. Allow user namespaces, or judge "
-            "in a container or virtual machine that you can lose and say so with --unsafe (Judge(unsafe=True))"
-        )
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a child with its process group; its pid namespace, where it has one, ends with its keeper."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, 9)
-    process.kill()
-    process.wait()
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            stream.close()
-
-
-def describe_tests(tests: Tests, entry_point: str) -> dict[str, Any]:
-    """The tests as plain data for the child."""
-    if isinstance(tests, CheckFunction):
-        return {"check": tests.source, "entry_point": entry_point}
-    if isinstance(tests, AssertList):
-        return {"setup": tests.setup, "asserts": list(tests.asserts)}
-    raise JudgeError(f"the judge does not know this kind of tests: {type(tests).__name__}")
+    def abandon(self) -> None:
+        """Have no answers to old jobs come into the next run: workers that still have some start anew."""
+        for worker in self.pool:
+            if worker.given:
+                worker.stop()
+                worker.start()
 
 
 def third_party_path() -> list[str]:
@@ -192,8 +218,13 @@ def third_party_path() -> list[str]:
     return [entry for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))]
 
 
-def available_cores() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def confinement() -> dict[str, bool]:
+    """Which layers of confinement this machine grants to this user, by name, tried on a worker of its own."""
+    if not sys.platform.startswith("linux"):
+        return dict.fromkeys(LAYERS, False)
+    worker = Worker(Judge(1, unsafe=True)._settings(0, min(os.sched_getaffinity(0))))
+    try:
+        standing = worker.start()
+    finally:
+        worker.stop()
+    return {layer: layer in standing for layer in LAYERS}

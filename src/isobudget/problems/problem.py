@@ -1,7 +1,9 @@
 """What a problem is: a prompt for a model and tests for the judge.
 
-The kind of the tests is stated by the problem and never guessed from their text. The kinds here are function tests:
-those of HumanEval (`CheckFunction`) and those of MBPP (`AssertList`).
+The kind of the tests is stated by the problem and never guessed from their text. There are function tests, as HumanEval
+(`CheckFunction`), MBPP (`AssertList`) and EvalPlus (`ReferenceInputs`) write them, programs that read standard input
+and print (`ProgramTests`), calls with JSON arguments and results (`CallTests`), both as APPS writes them, and pytest
+files (`PytestFile`).
 """
 
 from __future__ import annotations
@@ -24,7 +26,51 @@ class AssertList:
     setup: str = ""
 
 
-Tests = CheckFunction | AssertList
+@dataclass(frozen=True, slots=True)
+class ReferenceInputs:
+    """Tests as EvalPlus writes them: the entry point must return what a reference returns, for every input.
+
+    Attributes:
+        reference: source of a whole program that defines the entry point.
+        inputs: each the arguments of one call, as the source of a Python list literal.
+        tolerance: largest absolute difference of floating-point numbers; 0 asks for equality.
+    """
+
+    reference: str
+    inputs: tuple[str, ...]
+    tolerance: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramTests:
+    """Tests of whole programs: for every input on standard input, this output. Output is compared by its tokens."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CallTests:
+    """Tests by calls of the entry point, a function or a method of ``class Solution``, with data in JSON.
+
+    Attributes:
+        arguments: each a JSON list, the arguments of one call.
+        results: each the JSON value that the call must return; tuples count as lists.
+    """
+
+    arguments: tuple[str, ...]
+    results: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PytestFile:
+    """Tests as a pytest file that imports what it tests from a module; the sample is that module."""
+
+    source: str
+    module: str = "solution"
+
+
+Tests = CheckFunction | AssertList | ReferenceInputs | ProgramTests | CallTests | PytestFile
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isobudget.errors import RunError
-from isobudget.problems.problem import AssertList, CheckFunction, Problem, Tests
+from isobudget.problems.problem import (
+    AssertList,
+    CallTests,
+    CheckFunction,
+    Problem,
+    ProgramTests,
+    PytestFile,
+    ReferenceInputs,
+    Tests,
+)
 from isobudget.records import facts as run_facts
 from isobudget.records.parts import PartWriter, read_parts, read_rows
 from isobudget.records.rows import KEY_COLUMNS, ProblemRow, SampleKey, SampleRow, VerdictRow
@@ -31,7 +40,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: what the kinds of tests are called in the problems table
-_TEST_KINDS: dict[str, type[Any]] = {"check": CheckFunction, "asserts": AssertList}
+_TEST_KINDS: dict[str, type[Any]] = {
+    "check": CheckFunction,
+    "asserts": AssertList,
+    "reference": ReferenceInputs,
+    "programs": ProgramTests,
+    "calls": CallTests,
+    "pytest": PytestFile,
+}
 
 
 class Run:

@@ -1,0 +1,160 @@
+"""Function tests: those of HumanEval (`check(candidate)`) and of MBPP (assert lists), prepared once per problem.
+
+The tests run here, on the trusted side, in a namespace of their own. The entry point is a stand-in for the sample's
+function. Other names that the tests use and do not define come, in this order, from the problem's prompt (HumanEval's
+helpers, such as `poly`), from the standard library's modules, and only then, as stand-ins, from the sample (classes
+that MBPP's tests construct). A sample that replaces built-ins or a prompt's helper changes nothing for the tests.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import random
+from types import CodeType
+from typing import Any, NamedTuple
+
+TESTS_FILE = "<tests>"
+TICK = "__assertion_held__"
+_MODULES = """
+    array bisect cmath collections copy datetime decimal fractions functools heapq itertools json math numpy operator
+    random re statistics string sys typing
+"""
+#: name -> module that tests may use without importing it, as they could when they shared the program's namespace
+MODULES = {name: name for name in _MODULES.split()} | {"np": "numpy"}
+
+
+class FunctionTests(NamedTuple):
+    """Tests ready to run.
+
+    Attributes:
+        setup: code that runs first, in order: the prompt, for its helpers and imports.
+        code: the tests, every assert statement of which reports that it held.
+        entry_point: the function under test; None where the tests use names freely.
+        call_check: whether the tests define `check`, which is then called with the entry point.
+        names: what is asked of the sample besides.
+        modules: what is imported for the tests.
+        lines: first and last line of every assert statement, with its source.
+    """
+
+    setup: CodeType | None
+    code: CodeType
+    entry_point: str
+    call_check: bool
+    names: tuple[str, ...]
+    modules: tuple[str, ...]
+    lines: tuple[tuple[int, int, str], ...]
+    #: nothing is put before the program
+    prelude: str = ""
+
+    @property
+    def total(self) -> int:
+        """Assertions in the tests."""
+        return len(self.lines)
+
+    @property
+    def asked(self) -> list[str]:
+        """Every name that is asked of the sample."""
+        return [self.entry_point, *self.names]
+
+    def lacking(self, found: dict[str, Any]) -> str:
+        """What the program should define and does not, or an empty string."""
+        return self.entry_point if self.call_check and self.entry_point not in found else ""
+
+    def run(self, found: dict[str, Any], held: set[int]) -> None:
+        """Run the tests on what the sample defines; the numbers of assertions that held are added to `held`."""
+        space: dict[str, Any] = {"__name__": "tests"}
+        random.seed(0)
+        if self.setup is not None:
+            exec(self.setup, space)
+        for name in self.modules:
+            space[name] = importlib.import_module(MODULES[name])
+        space |= found
+        space[TICK] = held.add
+        exec(self.code, space)
+        if self.call_check:
+            space["check"](found[self.entry_point])
+
+    def first_failing(self, error: BaseException) -> str:
+        """The source of the assertion that an error came out of, as one line."""
+        where, trace = 0, error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == TESTS_FILE:
+                where = trace.tb_lineno
+            trace = trace.tb_next
+        for first, last, source in self.lines:
+            if first <= where <= last:
+                return source
+        return ""
+
+
+def prepare(tests: dict[str, Any]) -> FunctionTests:
+    """Compile a problem's tests.
+
+    Args:
+        tests: `entry_point`, `prompt`, and either `check` (source) or `setup` and `asserts`.
+
+    Raises:
+        SyntaxError: the tests do not compile.
+    """
+    call_check = "check" in tests
+    source = tests["check"] if call_check else "\n".join([tests["setup"], *tests["asserts"]])
+    tree = ast.parse(source.replace("\r\n", "\n"), TESTS_FILE)
+    asserts = sorted((node for node in ast.walk(tree) if isinstance(node, ast.Assert)), key=lambda node: node.lineno)
+    lines = tuple((node.lineno, node.end_lineno or node.lineno, _one_line(node)) for node in asserts)
+    _Ticker({id(node): number for number, node in enumerate(asserts)}).visit(tree)
+    code = compile(ast.fix_missing_locations(tree), TESTS_FILE, "exec", dont_inherit=True)
+    setup, helpers = _helpers(tests["prompt"])
+    free = _names(code) - _defined(tree) - helpers - set(dir(builtins)) - {TICK, tests["entry_point"]}
+    modules = tuple(sorted(free & MODULES.keys()))
+    names = tuple(sorted(free - MODULES.keys()))
+    return FunctionTests(setup, code, tests["entry_point"], call_check, names, modules, lines)
+
+
+class _Ticker(ast.NodeTransformer):
+    """Puts a call that reports the assertion's number after every assert statement."""
+
+    def __init__(self, numbers: dict[int, int]) -> None:
+        self.numbers = numbers
+
+    def visit_Assert(self, node: ast.Assert) -> list[ast.stmt]:
+        """The statement and its report."""
+        call = ast.Call(ast.Name(TICK, ast.Load()), [ast.Constant(self.numbers[id(node)])], [])
+        return [node, ast.copy_location(ast.Expr(call), node)]
+
+
+def _one_line(node: ast.AST) -> str:
+    return " ".join(ast.unparse(node).split())[:300]
+
+
+def _helpers(prompt: str) -> tuple[CodeType | None, set[str]]:
+    """The prompt as code, where it is a program of its own that runs, and the names that it defines."""
+    try:
+        code = compile(prompt, "<prompt>", "exec", dont_inherit=True)
+        space: dict[str, Any] = {"__name__": "tests"}
+        exec(code, space)
+    except Exception:
+        return None, set()
+    return code, set(space)
+
+
+def _names(code: CodeType) -> set[str]:
+    found = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found |= _names(constant)
+    return found
+
+
+def _defined(tree: ast.Module) -> set[str]:
+    """Names that the tests bind at any level; a name bound only inside a function is not looked for outside."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.alias):
+            found.add((node.asname or node.name).split(".")[0])
+    return found

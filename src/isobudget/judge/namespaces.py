@@ -1,0 +1,174 @@
+"""Private namespaces, a private root file system, and giving up privileges: Linux, through ctypes.
+
+Each function puts up one layer around the calling process and says whether it stands. Root takes the namespaces by
+its own right and then becomes an unused ordinary user; an ordinary user takes them inside a user namespace of its
+own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+from collections.abc import Iterable
+
+NAMESPACES = {
+    "mount": 0x00020000,
+    "uts": 0x04000000,
+    "ipc": 0x08000000,
+    "pid": 0x20000000,
+    "network": 0x40000000,
+}
+CLONE_NEWUSER = 0x10000000
+
+MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
+MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
+MNT_DETACH = 2
+MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID = 1, 2
+AT_FDCWD, AT_RECURSIVE = -100, 0x8000
+SYS_MOUNT_SETATTR = 442
+SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_NO_NEW_PRIVS = 38
+CAPABILITY_VERSION_3 = 0x20080522
+
+#: users that nobody is; each worker of root takes one of its own, so that process limits count apart
+FIRST_UNUSED_USER = 1_879_048_192
+NOBODY = 65534
+SCRATCH_OPTIONS = b"size=8m,nr_inodes=512,mode=777"
+
+LINUX = sys.platform.startswith("linux")
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def enter() -> list[str]:
+    """Move into private namespaces, as many as the kernel grants; returns their names.
+
+    The pid namespace holds the children forked afterwards, not the caller.
+    """
+    if not LINUX:
+        return []
+    libc = _libc()
+    wanted = sum(NAMESPACES.values())
+    if os.geteuid() == 0 and libc.unshare(wanted) == 0:
+        return list(NAMESPACES)
+    uid, gid = os.geteuid(), os.getegid()
+    granted = []
+    if libc.unshare(CLONE_NEWUSER) == 0:
+        _map_user(uid, gid)
+        granted.append("user")
+    if libc.unshare(wanted) == 0:
+        return granted + list(NAMESPACES)
+    return granted + [name for name, flag in NAMESPACES.items() if libc.unshare(flag) == 0]
+
+
+def _map_user(uid: int, gid: int) -> None:
+    # Without a mapping the process is the overflow user inside, which confines it all the same.
+    with contextlib.suppress(OSError):
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/gid_map", f"{gid} {gid} 1")
+        _write("/proc/self/uid_map", f"{uid} {uid} 1")
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def make_root(base: str, paths: Iterable[str], scratch: str) -> bool:
+    """Make `base` the root: read-only views of the paths, and an own small scratch folder. Needs a mount namespace.
+
+    Args:
+        base: an empty folder.
+        paths: what is to be seen, under the same names.
+        scratch: the name that the scratch folder gets; writable, in memory, nothing in it can be executed.
+    """
+    libc = _libc()
+    pivot_root = SYS_PIVOT_ROOT.get(os.uname().machine)
+    if pivot_root is None or libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None) != 0:
+        return False
+    if libc.mount(b"tmpfs", os.fsencode(base), b"tmpfs", MS_NOSUID | MS_NODEV, b"size=1m,mode=755") != 0:
+        return False
+    for path in paths:
+        _show(libc, base, path)
+    os.makedirs(base + scratch)
+    os.mkdir(base + "/.old")
+    if libc.syscall(pivot_root, os.fsencode(base), os.fsencode(base + "/.old")) != 0:
+        return False
+    os.chdir("/")
+    if libc.umount2(b"/.old", MNT_DETACH) != 0:
+        return False
+    os.rmdir("/.old")
+    attributes = (ctypes.c_uint64 * 4)(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, 0, 0, 0)
+    if libc.syscall(SYS_MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, attributes, ctypes.sizeof(attributes)) != 0:
+        return False
+    flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
+    return bool(libc.mount(b"tmpfs", os.fsencode(scratch), b"tmpfs", flags, SCRATCH_OPTIONS) == 0)
+
+
+def _show(libc: ctypes.CDLL, base: str, path: str) -> None:
+    """Bind one path below `base`, with the symbolic links on its way."""
+    place = ""
+    parts = path.strip("/").split("/")
+    for index, part in enumerate(parts):
+        place += "/" + part
+        if os.path.islink(place):
+            target = os.readlink(place)
+            if not os.path.lexists(base + place):
+                os.symlink(target, base + place)
+            _show(libc, base, os.path.normpath(os.path.join(os.path.dirname(place), target, *parts[index + 1 :])))
+            return
+        if index < len(parts) - 1:
+            os.makedirs(base + place, exist_ok=True)
+    if os.path.isdir(path):
+        os.makedirs(base + path, exist_ok=True)
+    elif not os.path.exists(base + path):
+        _write(base + path, "")
+    libc.mount(os.fsencode(path), os.fsencode(base + path), None, MS_BIND | MS_REC, None)
+
+
+def become_nobody(number: int) -> bool:
+    """Root only: become an ordinary user whom no file belongs to, for good."""
+    for uid in (FIRST_UNUSED_USER + number, NOBODY):
+        try:
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def drop_capabilities() -> bool:
+    """Give up all capabilities for good: none now, none by exec."""
+    if not LINUX:
+        return False
+    libc = _libc()
+    kept = libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+    nothing = (ctypes.c_uint32 * 6)()
+    return bool(libc.capset(header, nothing) == 0 and kept == 0)
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies."""
+    if LINUX:
+        _libc().prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0)
+
+
+def hide_memory() -> None:
+    """Let no process of the same user look into this one."""
+    if LINUX:
+        _libc().prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def cpu_clock(pid: int) -> int:
+    """The clock id that reads the CPU seconds of another process, as `clock_getcpuclockid` makes it (Linux)."""
+    return (~pid << 3) | 2

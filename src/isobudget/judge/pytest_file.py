@@ -1,0 +1,111 @@
+"""A user's own pytest file as tests: it imports what it tests from a module, and the sample is that module.
+
+pytest runs on the trusted side, in the tester. What the file imports from the module are stand-ins for the sample's
+names. pytest must be installed; plugins and configuration of the user are not loaded.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+import types
+from typing import Any
+
+
+class PytestTests:
+    """The file, ready to be run against samples."""
+
+    prelude = ""
+    runs = 0
+
+    def __init__(self, tests: dict[str, Any]) -> None:
+        import pytest
+
+        self.pytest = pytest
+        self.source: str = tests["source"]
+        self.module: str = tests["module"]
+        self.asked = _imported(ast.parse(self.source), self.module) or [tests["entry_point"]]
+        self.total = 0
+        self.failing = ""
+
+    def lacking(self, _found: dict[str, Any]) -> str:
+        """Nothing: the file's own import says what is missing."""
+        return ""
+
+    def first_failing(self, _error: BaseException) -> str:
+        """The test that failed first."""
+        return self.failing
+
+    def run(self, found: dict[str, Any], held: set[int]) -> None:
+        """Run the file, up to the first test that fails."""
+        module = types.ModuleType(self.module)
+        module.__dict__.update(found)
+        sys.modules[self.module] = module
+        import shutil
+        import tempfile
+
+        self.failing = ""
+        recorder = _Recorder(held)
+        folder = tempfile.mkdtemp(prefix="isobudget-pytest-")
+        # pytest keeps modules by their names: every sample's file needs its own.
+        PytestTests.runs += 1
+        name = f"test_sample_{PytestTests.runs}"
+        try:
+            path = os.path.join(folder, name + ".py")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(self.source)
+            options = ["-q", "-x", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", folder]
+            code = self.pytest.main([path, "--import-mode=importlib", *options], plugins=[recorder])
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            sys.modules.pop(self.module, None)
+            sys.modules.pop(name, None)
+        self.total, self.failing = recorder.collected, recorder.failing
+        if isinstance(recorder.error, self.pytest.fail.Exception):
+            raise AssertionError(str(recorder.error))
+        if recorder.error is not None:
+            raise recorder.error
+        if code != 0:
+            raise ValueError(f"pytest ended with {int(code)}: {recorder.complaint or 'no test ran'}")
+
+
+class _Recorder:
+    """A plugin that notes what ran, what held, and the first error."""
+
+    def __init__(self, held: set[int]) -> None:
+        self.held = held
+        self.collected = 0
+        self.failing = ""
+        self.complaint = ""
+        self.error: BaseException | None = None
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        """Count the tests."""
+        self.collected = len(items)
+
+    def pytest_collectreport(self, report: Any) -> None:
+        """Note why the file cannot be collected."""
+        if report.failed:
+            self.complaint = str(report.longrepr).strip().rpartition("\n")[2][:200]
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Count the tests that held."""
+        if report.when == "call" and report.passed:
+            self.held.add(len(self.held))
+
+    def pytest_exception_interact(self, node: Any, call: Any) -> None:
+        """Keep the first test's error."""
+        if self.error is None and call.excinfo is not None and self.collected:
+            self.failing, self.error = node.name[:300], call.excinfo.value
+
+
+def _imported(tree: ast.Module, module: str) -> list[str]:
+    """Names that a file takes from a module, by `from` or as attributes."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == module:
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == module:
+            names.add(node.attr)
+    return sorted(names)

@@ -1,0 +1,275 @@
+"""What runs in a sample's own process: it loads the program and answers calls, or runs it as a whole program.
+
+Nothing here is trusted. The program may replace all of it; what it can say to the tester is plain data over one
+descriptor, and the tester alone decides what that is worth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import marshal
+import os
+import sys
+import time
+import types
+from collections.abc import Callable
+from resource import setrlimit
+from typing import Any, NoReturn
+
+from isobudget.judge import screening, seccomp, wire
+
+CALLS, PROGRAM, SHARED = b"c", b"p", b"s"
+WIRE = 3
+DETAIL_CHARS = 300
+MUTABLE = (list, dict, set, bytearray)
+#: exit statuses of whole programs that the tester tells apart
+RAISED, NOT_COMPILED, NO_MEMORY, NOT_CONFINED = 1, 2, 3, 99
+
+
+def main(
+    mode: bytes, descriptors: list[int], null: int, limits: list[Any], sieve: seccomp.Installer | None
+) -> NoReturn:
+    """Take up the descriptors, give up what the zygote may do, and serve."""
+    try:
+        _take_up(descriptors, null)
+        for limit, value in limits:
+            setrlimit(limit, value)
+        if sieve is not None and not sieve.install():
+            os._exit(NOT_CONFINED)
+        gc.enable()
+        if mode == CALLS:
+            Served().serve()
+        elif mode == PROGRAM:
+            run_program()
+        else:
+            run_shared()
+    except wire.ClosedError:
+        pass
+    finally:
+        os._exit(0)
+
+
+def _take_up(descriptors: list[int], null: int) -> None:
+    """Descriptors come as the wire, output, and perhaps input and errors; they become 3, 1, 0 and 2. No other stays."""
+    wires, output, *given = [os.dup(descriptor) for descriptor in descriptors]
+    source, errors = given or (null, output)
+    os.dup2(source, 0)
+    os.dup2(output, 1)
+    os.dup2(errors, 2)
+    os.dup2(wires, WIRE)
+    os.closerange(WIRE + 1, 1 << 16)
+
+
+class Served:
+    """A loaded program whose functions and objects the tester can use by their handles."""
+
+    def __init__(self) -> None:
+        self.objects: list[Any] = []
+        self.numbers: dict[int, int] = {}
+        self.packer = wire.Packer(self.export)
+        self.unpacker = wire.Unpacker(self.resolve)
+        self.names: dict[str, Any] = {}
+
+    def export(self, value: Any) -> dict[str, Any]:
+        """Keep an object and give out its number."""
+        number = self.numbers.get(id(value))
+        if number is None:
+            number = self.numbers[id(value)] = len(self.objects)
+            self.objects.append(value)
+        return {"handle": {"mine": number, "callable": callable(value)}}
+
+    def resolve(self, handle: dict[str, Any]) -> Any:
+        """The object behind a number of ours, or a stand-in for a function of the tests."""
+        if "mine" in handle:
+            return self.objects[handle["mine"]]
+        number = handle["yours"]
+        return lambda *args: self.ask_back(number, args)
+
+    def ask_back(self, number: int, args: tuple[Any, ...]) -> Any:
+        """Call a function that the tests passed in."""
+        wire.send(WIRE, ["back", number, [self.packer.pack(arg) for arg in args]])
+        kind, form = wire.receive(WIRE)
+        if kind == "raised":
+            raise RuntimeError(form)
+        return self.unpacker.unpack(form)
+
+    def serve(self) -> None:
+        """Answer requests until the tester is gone."""
+        while True:
+            kind, *rest = wire.receive(WIRE)
+            try:
+                answer = getattr(self, kind)(*rest) if kind in ("load", "screen", "clock") else self.use(kind, *rest)
+            except wire.ClosedError:
+                raise
+            except BaseException as error:
+                answer = ["raised", *describe(error)]
+            try:
+                wire.send(WIRE, answer)
+            except wire.ClosedError:
+                raise
+            except BaseException as error:
+                wire.send(WIRE, ["raised", *describe(error)])
+
+    def load(self, prelude: str, program: str, names: list[str]) -> list[Any]:
+        """Compile and run the program; answers with those of the names that it defines."""
+        try:
+            code = compile(program, "<sample>", "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+            return ["not compiled", *describe(error)]
+        return self.run(prelude, code, names)
+
+    def run(self, prelude: str, code: types.CodeType, names: list[str]) -> list[Any]:
+        """Run a program in a new module; answers with those of the names that it defines."""
+        self.names = new_module("sample").__dict__
+        if prelude:
+            exec(prelude, self.names)
+        exec(code, self.names)
+        return ["loaded", {name: self.packer.pack(self.names[name]) for name in names if name in self.names}]
+
+    def screen(self, prelude: str, program: str, names: list[str]) -> list[Any]:
+        """Load a program in place of the last one, if it may share this process with others."""
+        try:
+            code = compile(program, "<sample>", "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+            return ["not compiled", *describe(error)]
+        if why := screening.objection(code):
+            return ["refused", "", "", why]
+        self.objects.clear()
+        self.numbers.clear()
+        return self.run(prelude, code, names)
+
+    def clock(self) -> list[Any]:
+        """CPU seconds of this process. Only believed of programs that have been screened."""
+        return ["value", time.process_time()]
+
+    def use(self, kind: str, number: int, args: list[Any], named: dict[str, Any]) -> list[Any]:
+        """Use one object in one of the ways that `USES` lists; answers with the value and the arguments it changed."""
+        values = [self.unpacker.unpack(form) for form in args]
+        keywords = {name: self.unpacker.unpack(form) for name, form in named.items()}
+        form = self.packer.pack(USES[kind](self.objects[number], *values, **keywords))
+        changed: list[Any] = []
+        for key, before, value in (
+            *zip(range(len(args)), args, values, strict=True),
+            *((name, named[name], keywords[name]) for name in named),
+        ):
+            if type(value) not in wire.SCALARS:
+                after = self.packer.pack(value)
+                if after != before:
+                    changed.append([key, after])
+        return ["value", form, changed] if changed else ["value", form]
+
+
+USES: dict[str, Callable[..., Any]] = {
+    "call": lambda target, *args, **named: target(*args, **named),
+    "get": getattr,
+    "set": setattr,
+    "item": lambda target, key: target[key],
+    "length": len,
+    "contains": lambda target, item: item in target,
+    "iterate": iter,
+    "truth": bool,
+    "text": str,
+    "repr": repr,
+    "instance": lambda target, value: isinstance(value, target),
+}
+
+
+def new_module(name: str) -> types.ModuleType:
+    """An empty module for the program, known under its name, so that its classes find their home."""
+    module = types.ModuleType(name)
+    sys.modules[name] = module
+    return module
+
+
+def describe(error: BaseException) -> list[str]:
+    """The name of the error's type, its message, and both as one line. A hostile error may fail at being printed."""
+    try:
+        name, message = type(error).__name__, str(error)[:DETAIL_CHARS]
+        return [str(name), str(message), " ".join(f"{name}: {message}".split())[:DETAIL_CHARS]]
+    except BaseException:
+        return ["Exception", "", "an error that cannot be printed"]
+
+
+def run_program() -> NoReturn:
+    """Run a whole program that reads its standard input, as the interpreter would run a file."""
+    kind, text = wire.receive(WIRE)
+    status = 0
+    try:
+        if kind == "source":
+            code = compile(text, "<sample>", "exec", dont_inherit=True)
+            wire.send(WIRE, marshal.dumps(code).hex())
+        else:
+            code = marshal.loads(bytes.fromhex(text))
+    except wire.ClosedError:
+        os._exit(RAISED)
+    except BaseException as error:
+        print(describe(error)[2], file=sys.stderr, flush=True)
+        os._exit(NOT_COMPILED)
+    sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0)), encoding="utf-8", errors="replace")
+    sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w")), encoding="utf-8", errors="replace")
+    sys.stderr = io.TextIOWrapper(io.FileIO(2, "w"), encoding="utf-8", errors="replace", write_through=True)
+    try:
+        exec(code, new_module("__main__").__dict__)
+    except SystemExit as stop:
+        status = 0 if stop.code in (None, 0) else RAISED
+    except MemoryError:
+        status = NO_MEMORY
+    except BaseException as error:
+        status = RAISED
+        with contextlib.suppress(BaseException):
+            print(describe(error)[2], file=sys.stderr)
+    try:
+        _finish_program()
+    except BaseException:
+        status = status or RAISED
+    os._exit(status)
+
+
+def _finish_program() -> None:
+    # Neither is imported for programs that did not: most of them are done sooner than the import would be.
+    if (threading := sys.modules.get("threading")) is not None:
+        threading._shutdown()
+    if (atexit := sys.modules.get("atexit")) is not None:
+        atexit._run_exitfuncs()
+    sys.stdout.flush()
+
+
+def run_shared() -> None:
+    """Run the program and its tests in this one process; the word that it all went well is given out at the end."""
+    program, tests = wire.receive(WIRE)
+    failure = judge_together(program, tests)
+    with contextlib.suppress(BaseException):
+        sys.stdout.flush()
+    if failure is not None:
+        wire.send(WIRE, ["told", *failure])
+        return
+    wire.send(WIRE, ["completed"])
+    wire.send(WIRE, ["word", wire.receive(WIRE)])
+
+
+def judge_together(program: str, tests: dict[str, Any]) -> list[str] | None:
+    """Run the program, then its tests in the same namespace; None if all of them passed."""
+    names = new_module("sample").__dict__
+    try:
+        code = compile(program, "<sample>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+        return ["syntax_error", describe(error)[2]]
+    try:
+        exec(code, names)
+        if "check" in tests:
+            candidate = names[tests["entry_point"]]
+            exec(compile(tests["check"], "<tests>", "exec", dont_inherit=True), names)
+            names["check"](candidate)
+        else:
+            exec(compile(tests["setup"], "<setup>", "exec", dont_inherit=True), names)
+            for number, line in enumerate(tests["asserts"]):
+                exec(compile(line, f"<test {number}>", "exec", dont_inherit=True), names)
+    except AssertionError as error:
+        return ["failed", describe(error)[2]]
+    except MemoryError as error:
+        return ["out_of_memory", describe(error)[2]]
+    except BaseException as error:
+        return ["error", describe(error)[2]]
+    return None

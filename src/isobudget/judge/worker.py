@@ -1,0 +1,240 @@
+"""The judge's handle on one worker: its process, the jobs that it has been given, and the problems that it knows."""
+
+from __future__ import annotations
+
+import contextlib
+import marshal
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from typing import Any
+
+from isobudget.errors import JudgeError
+from isobudget.judge.confine import CLEAN_ENVIRONMENT, ISOLATED, bootstrap, remove_contents
+from isobudget.judge.verdict import Outcome, Trust, Verdict
+from isobudget.problems.problem import (
+    AssertList,
+    CallTests,
+    CheckFunction,
+    Problem,
+    ProgramTests,
+    PytestFile,
+    ReferenceInputs,
+)
+
+#: problems that a worker keeps
+PROBLEMS_KEPT = 512
+#: how much longer than a sample's wall cap a worker may take before it is held for lost
+GRACE_SECONDS = 30.0
+
+
+#: how long an idle worker may take to end by itself
+STOP_SECONDS = 5.0
+
+
+class WorkerGoneError(Exception):
+    """The worker's process ended or does not answer."""
+
+
+class Worker:
+    """One tester process."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.settings = settings
+        self.given: deque[tuple[int, Problem, str, int]] = deque()
+        self.known: OrderedDict[Problem, int] = OrderedDict()
+        self.keys = 0
+        self.process: subprocess.Popen[bytes] | None = None
+        self.buffer = bytearray()
+        self.base = ""
+        self.busy_since = 0.0
+        self.stuck = False
+
+    def start(self) -> list[str]:
+        """Start the process; returns the layers of confinement that stand.
+
+        Raises:
+            JudgeError: it does not come up.
+        """
+        # Here and not in the worker, so that it is removed even if the worker is killed; others may pass through it,
+        # since a sample is another user where the judge is root.
+        self.base = tempfile.mkdtemp(prefix="isobudget-")
+        os.chmod(self.base, 0o711)
+        self.stuck = False
+        settings = {**self.settings, "base": self.base}
+        self.process = subprocess.Popen(
+            [sys.executable, *ISOLATED, "-c", bootstrap("tester", settings)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=dict(CLEAN_ENVIRONMENT),
+            cwd="/",
+            start_new_session=True,
+        )
+        try:
+            while not (messages := self._messages()):
+                pass
+        except WorkerGoneError:
+            self.stop()
+            raise JudgeError("a worker of the judge does not start; its message is above") from None
+        layers: list[str] = messages[0]["layers"]
+        return layers
+
+    def give(self, number: int, problem: Problem, program: str, attempt: int) -> None:
+        """Hand a job over.
+
+        Raises:
+            WorkerGoneError: the process is not there; the job counts as given.
+        """
+        if not self.given:
+            self.busy_since = time.monotonic()
+        self.given.append((number, problem, program, attempt))
+        data = b""
+        key = self.known.get(problem)
+        if key is None:
+            key = self.known[problem] = self.keys = self.keys + 1
+            data += _frame("problem", key, describe_tests(problem))
+            if len(self.known) > PROBLEMS_KEPT:
+                data += _frame("forget", self.known.popitem(last=False)[1])
+        else:
+            self.known.move_to_end(problem)
+        data += _frame("judge", key, _sendable(program))
+        assert self.process is not None
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(data)
+            self.process.stdin.flush()
+        except OSError as error:
+            raise WorkerGoneError("the worker's process ended") from error
+
+    def take(self) -> list[tuple[int, Verdict]]:
+        """The verdicts that have come; call when `fileno` is readable or the worker is overdue.
+
+        Raises:
+            WorkerGoneError: the process ended, or is stuck.
+        """
+        if self.stuck:
+            raise WorkerGoneError("the worker does not answer")
+        done = []
+        for message in self._messages():
+            number, _, _, _ = self.given.popleft()
+            self.busy_since = time.monotonic()
+            done.append((number, _verdict(message)))
+        return done
+
+    def _messages(self) -> list[dict[str, Any]]:
+        assert self.process is not None
+        assert self.process.stdout is not None
+        data = os.read(self.process.stdout.fileno(), 1 << 18)
+        if not data:
+            raise WorkerGoneError("the worker's process ended")
+        self.buffer += data
+        found = []
+        while len(self.buffer) >= 4:
+            size = int.from_bytes(self.buffer[:4], "big")
+            if len(self.buffer) < 4 + size:
+                break
+            found.append(marshal.loads(bytes(self.buffer[4 : 4 + size])))
+            del self.buffer[: 4 + size]
+        return found
+
+    def lost(self) -> Verdict:
+        """What is said of a sample that this worker failed over again and again."""
+        if self.stuck:
+            return Verdict(Outcome.TIMEOUT, float("nan"), detail="the tests did not end", trust=Trust.SPLIT)
+        return Verdict(Outcome.INVALID, float("nan"), detail="the judge's worker ended over this sample")
+
+    def fileno(self) -> int:
+        """The descriptor on which verdicts come."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        return self.process.stdout.fileno()
+
+    def stop(self) -> None:
+        """End the process and its zygote, and forget what it had been given."""
+        process, self.process = self.process, None
+        if process is not None:
+            if self.given:
+                process.kill()
+            elif process.stdin is not None:
+                process.stdin.close()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    with contextlib.suppress(OSError):
+                        stream.close()
+            remove_contents(self.base)
+            with contextlib.suppress(OSError):
+                os.rmdir(self.base)
+        self.given.clear()
+        self.known.clear()
+        self.buffer.clear()
+
+
+def wait_for_any(workers: Iterable[Worker], wall_seconds: float) -> list[Worker]:
+    """Wait until a worker that has been given jobs has something to say, or has taken far too long to."""
+    busy = {worker.fileno(): worker for worker in workers if worker.given}
+    while True:
+        poller = select.poll()
+        for descriptor in busy:
+            poller.register(descriptor, select.POLLIN)
+        ready = [busy[descriptor] for descriptor, _ in poller.poll(1000)]
+        if ready:
+            return ready
+        for worker in busy.values():
+            worker.stuck = time.monotonic() - worker.busy_since > 2 * wall_seconds + GRACE_SECONDS
+        overdue = [worker for worker in busy.values() if worker.stuck]
+        if overdue:
+            return overdue
+
+
+def _frame(*message: Any) -> bytes:
+    data = marshal.dumps(message)
+    return len(data).to_bytes(4, "big") + data
+
+
+def _sendable(program: str) -> str:
+    # A lone surrogate is no text that a program can consist of; the compiler will say so.
+    return program.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+def _verdict(message: dict[str, Any]) -> Verdict:
+    return Verdict(
+        Outcome(message["outcome"]),
+        message.get("seconds", float("nan")),
+        peak_memory_mb=message.get("peak_memory_mb", float("nan")),
+        detail=message.get("detail", ""),
+        trust=Trust(message.get("trust", "split")),
+        tests_passed=message.get("tests_passed"),
+        tests_total=message.get("tests_total"),
+        first_failing=message.get("first_failing", ""),
+    )
+
+
+def describe_tests(problem: Problem) -> dict[str, Any]:
+    """A problem's tests as plain data for a worker."""
+    tests = problem.tests
+    reference = None if problem.reference is None else problem.program(problem.reference)
+    common = {"entry_point": problem.entry_point, "prompt": problem.prompt, "program": reference}
+    if isinstance(tests, CheckFunction):
+        return common | {"kind": "functions", "check": tests.source}
+    if isinstance(tests, AssertList):
+        return common | {"kind": "functions", "setup": tests.setup, "asserts": list(tests.asserts)}
+    if isinstance(tests, ReferenceInputs):
+        given = {"source": tests.reference, "inputs": list(tests.inputs), "tolerance": tests.tolerance}
+        return common | {"kind": "reference"} | given
+    if isinstance(tests, ProgramTests):
+        return common | {"kind": "programs", "inputs": list(tests.inputs), "outputs": list(tests.outputs)}
+    if isinstance(tests, CallTests):
+        return common | {"kind": "calls", "arguments": list(tests.arguments), "results": list(tests.results)}
+    if isinstance(tests, PytestFile):
+        return common | {"kind": "pytest", "source": tests.source, "module": tests.module}
+    raise JudgeError(f"the judge does not know this kind of tests: {type(tests).__name__}")

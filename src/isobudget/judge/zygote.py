@@ -1,0 +1,159 @@
+"""The zygote: a small warmed-up interpreter inside all layers of confinement, from which every sample is forked.
+
+It answers to one tester over a control socket. A request to fork brings the limits and the descriptors of the sample;
+the zygote forks, watches the sample's CPU clock and the wall clock, kills it at its limits or on request, reaps it,
+empties the scratch folder, and reports status, CPU seconds and peak memory. It never looks at what the sample says:
+that goes to the tester over the sample's own descriptor.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import ctypes
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import struct
+import sys
+import time
+from _sitebuiltins import Quitter
+from _socket import CMSG_LEN, socket
+from typing import NoReturn
+
+from isobudget.judge import confine, namespaces, sample, seccomp, wire
+
+#: op (fork, kill, or wait for the end), mode, CPU seconds, wall seconds, memory in MiB, descriptors that come along
+REQUEST = struct.Struct("ccddii")
+#: wait status, CPU seconds, peak memory in KiB, why it was stopped (0 it was not, 1 time, 2 by request)
+REPORT = struct.Struct("idqi")
+FORK, KILL, WAIT = b"F", b"K", b"W"
+NOT_STOPPED, OUT_OF_TIME, ON_REQUEST = 0, 1, 2
+#: longest pause between two looks at the clocks
+WATCH_SECONDS = 1.0
+YOUNG_OBJECTS = 300
+
+#: The system's own fork, without what `os.fork` does in the child for programs with threads and handlers. The zygote
+#: has neither, and what a child does not touch need not be copied.
+fork = ctypes.PyDLL(None).fork
+
+#: imported once, so that no sample has to
+WARM = """
+    bisect cmath collections copy functools heapq itertools json math operator random re string time typing
+"""
+
+
+def main(setting: tuple[str, tuple[str, ...], int, tuple[str, ...]], descriptor: int) -> NoReturn:
+    """Confine this process, then serve until the tester closes the control socket."""
+    base, packages, number, without = setting
+    control = socket(fileno=descriptor)
+    namespaces.die_with_parent()
+    sys.path += packages
+    _warm()
+    wanted = confine.Setting(base, packages, number, frozenset(without))
+    granted = confine.enter_namespaces(wanted)
+    inner = os.fork()
+    if inner:
+        control.close()
+        os.waitpid(inner, 0)
+        os._exit(0)
+    layers, scratch = confine.confine(wanted, granted)
+    control.sendall(json.dumps(layers).encode() + b"\n")
+    _clean_environment(scratch)
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+    with contextlib.suppress(OSError):
+        serve(control, scratch, "system call filter" in layers)
+    os._exit(0)
+
+
+def _warm() -> None:
+    """Import what samples commonly use and run what every sample runs once, so that forks find it done."""
+    # What the modules do after a fork (new seeds, new locks) is work that no sample needs.
+    register, os.register_at_fork = os.register_at_fork, lambda **_: None
+    for name in WARM.split():
+        importlib.import_module(name)
+    os.register_at_fork = register
+    # The same for every sample, whichever worker it comes to.
+    sys.modules["random"].seed(0)
+    # An interpreter started without its site module lacks these two, which programs end with.
+    for name in ("exit", "quit"):
+        setattr(builtins, name, Quitter(name, "Ctrl-D (i.e. EOF)"))
+    served = sample.Served()
+    served.load("", "def double(x: list) -> list:\n    return [2 * y for y in x]\n", ["double"])
+    wire.encode(served.use("call", 0, wire.decode(wire.encode([[1, 2.5, "a", {"tuple": [1]}]])), {}))
+
+
+def _clean_environment(scratch: str) -> None:
+    os.environ.clear()
+    os.environ |= {"PATH": os.defpath, "HOME": scratch, "TMPDIR": scratch, "LANG": "C.UTF-8"}
+    # Numerical libraries would start a thread per core for every sample.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+
+
+def serve(control: socket, scratch: str, filtered: bool) -> None:
+    """Fork and watch one sample after another; returns when the tester is gone."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    sieve = seccomp.Installer(seccomp.sample_program()) if filtered else None
+    limits = None
+    while True:
+        data, ancillary, _, _ = control.recvmsg(REQUEST.size, CMSG_LEN(4 * 4))
+        descriptors = [number for *_, fds in ancillary for (number,) in struct.iter_unpack("i", fds)]
+        if len(data) < REQUEST.size:
+            return
+        op, mode, cpu_seconds, wall_seconds, memory_mb, _ = REQUEST.unpack(data)
+        if op != FORK:
+            continue
+        if limits is None:
+            limits = confine.sample_limits(cpu_seconds, memory_mb)
+        if gc.get_count()[0] > YOUNG_OBJECTS:
+            # So that the sample does not begin with a collection.
+            gc.collect(0)
+        pid = fork()
+        if pid == 0:
+            sample.main(mode, descriptors, null, limits, sieve)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        if not watch(control, pid, cpu_seconds, wall_seconds):
+            return
+        if os.listdir(scratch) and not confine.remove_contents(scratch):
+            return
+
+
+def watch(control: socket, pid: int, cpu_seconds: float, wall_seconds: float) -> bool:
+    """Watch a sample to its end and report; False if the tester is gone."""
+    clock = namespaces.cpu_clock(pid)
+    deadline = time.monotonic() + wall_seconds
+    handle = os.pidfd_open(pid)
+    poller = select.poll()
+    poller.register(control, select.POLLIN)
+    poller.register(handle, select.POLLIN)
+    stopped, asked, ended = NOT_STOPPED, False, False
+    while not ended:
+        left = min(cpu_seconds - time.clock_gettime(clock), deadline - time.monotonic())
+        if left <= 0:
+            stopped = OUT_OF_TIME
+            os.kill(pid, signal.SIGKILL)
+            break
+        for descriptor, _ in poller.poll(1000 * min(left, WATCH_SECONDS) + 1):
+            if descriptor == handle:
+                ended = True
+                continue
+            asked = True
+            request = control.recv(REQUEST.size)
+            if request[:1] != WAIT:
+                stopped, ended = ON_REQUEST, True
+                os.kill(pid, signal.SIGKILL)
+            if not request:
+                return False
+    _, status, usage = os.wait4(pid, 0)
+    os.close(handle)
+    if not asked and not control.recv(REQUEST.size):
+        return False
+    control.sendall(REPORT.pack(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, stopped))
+    return True
