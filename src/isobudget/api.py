@@ -14,11 +14,12 @@ from pathlib import Path
 from isobudget.backends.catalog import load_catalog as models
 from isobudget.backends.weights import fetch_weights
 from isobudget.doctor import doctor
+from isobudget.judge import Judge
 from isobudget.paper import equal_budget, pass_tables
 from isobudget.passk import passk
 from isobudget.profiling import profile
 from isobudget.records.run import Run
-from isobudget.report import Report
+from isobudget.report import Report, require_matplotlib
 from isobudget.report import build_report as report
 from isobudget.stages.compare import curves
 from isobudget.stages.generate import BackendFactory, Generated, embedded
@@ -68,9 +69,17 @@ def run(
         IsobudgetError: see the stages.
     """
     plan = study if isinstance(study, Study) else load_study(study, models=models, n=n, problems=problems)
+    _ready(unsafe)
     made, done = _generate(plan, out, progress)
     judge(made, limits=plan.judge.limits(), workers=plan.judge.workers, unsafe=unsafe, progress=progress)
-    return report(made), done
+    return report(made, progress=progress), done
+
+
+def _ready(unsafe: bool) -> None:
+    """Fail now, and not after hours of generating, where samples cannot be judged or the report not be drawn."""
+    require_matplotlib()
+    with Judge(workers=1, unsafe=unsafe):
+        pass
 
 
 def fetch(name: str) -> Path:

@@ -77,7 +77,9 @@ def bootstrap_curve(curves: ArrayLike, weights: Weights, level: float = 0.95) ->
     low, high = bootstrap_mean(success, weights, level)
     few = np.minimum(effective_problems(success), effective_problems(1.0 - success)) < FEW
     wilson_low, wilson_high = _wilson(success.mean(axis=0), len(success), level)
-    return np.where(few, np.minimum(low, wilson_low), low), np.where(few, np.maximum(high, wilson_high), high)
+    low, high = np.where(few, np.minimum(low, wilson_low), low), np.where(few, np.maximum(high, wilson_high), high)
+    # rounding of the replicates may leave [0, 1] by a hair, which would be shown as -0.0
+    return np.clip(low, 0.0, 1.0) + 0.0, np.clip(high, 0.0, 1.0)
 
 
 def bootstrap_difference(

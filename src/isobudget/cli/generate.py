@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -9,7 +10,6 @@ import typer
 from isobudget.cli.options import JsonOption, ModelOption, NOption, OutOption, ProblemsOption, StudyArgument
 
 if TYPE_CHECKING:
-    from isobudget.records.run import Run
     from isobudget.stages.generate import Generated
 
 
@@ -33,7 +33,7 @@ def generate(
     with interruptible(), TerminalProgress() as progress:
         run, done = draw(plan, out, progress)
     if as_json:
-        print_json(generated_dict(run, done))
+        print_json(generated_dict(run.path, done))
     else:
         print(f"{done.samples} samples drawn into {run.path}")
         print(f"Judge them with: isobudget judge {run.path}")
@@ -41,9 +41,9 @@ def generate(
         raise typer.Exit(1)
 
 
-def generated_dict(run: Run, done: Generated) -> dict[str, object]:
+def generated_dict(run: Path, done: Generated) -> dict[str, object]:
     """What was drawn, for JSON."""
-    return {"run": str(run.path), "drawn": done.samples, "failures": done.failures}
+    return {"run": str(run), "drawn": done.samples, "failures": done.failures}
 
 
 def print_failures(done: Generated) -> bool:

@@ -26,19 +26,15 @@ def run(
     Examples: `isobudget run quickstart`, or
     `isobudget run humaneval --model smollm2-135m -n 10 --problems 20 --out runs/he`
     """
+    from isobudget import api
     from isobudget.cli.show import TerminalProgress, interruptible, print_json
-    from isobudget.report import build_report, print_report
-    from isobudget.stages.generate import generate
-    from isobudget.stages.judging import judge_run
-    from isobudget.study import load_study
+    from isobudget.report import print_report
 
-    plan = load_study(study, models=model, n=n, problems=problems)
     with interruptible(), TerminalProgress() as progress:
-        made, done = generate(plan, out, progress)
-        judge_run(made, limits=plan.judge.limits(), workers=plan.judge.workers, unsafe=unsafe, progress=progress)
-    report = build_report(made)
+        report, done = api.run(study, out, models=model, n=n, problems=problems, unsafe=unsafe, progress=progress)
     if as_json:
-        print_json(generated_dict(made, done) | {"page": str(report.page), "sentences": report.sentences})
+        facts = {"page": str(report.page), "report": str(report.json), "sentences": report.sentences}
+        print_json(generated_dict(report.run, done) | facts)
     else:
         print_report(report)
     if print_failures(done):

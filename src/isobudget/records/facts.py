@@ -21,6 +21,8 @@ from isobudget.records.storage import write_whole
 FORMAT = 1
 FILE_NAME = "run.toml"
 
+_LONG_MESSAGE = 200
+
 #: Fields of a table that describe how it was made, not what it is: the newest statement stands.
 _FREE = {"benchmarks": {"problems"}, "models": {"engine", "file"}}
 
@@ -88,8 +90,17 @@ def merge(facts: dict[str, Any], kind: str, name: str, new: dict[str, Any], fold
     if old is not None:
         for field in sorted(set(old) | set(new)):
             if field not in _FREE[kind] and old.get(field) != new.get(field):
+                stated, asked = _difference(old.get(field), new.get(field))
                 raise RunError(
-                    f"{folder}: this run was made with {kind}.{name}.{field} = {old.get(field)!r}, the study says "
-                    f"{new.get(field)!r}. Samples of one run must be comparable: use another folder (--out)."
+                    f"{folder}: this run was made with {kind}.{name}.{field} = {stated}, the study says {asked}. "
+                    "Samples of one run must be comparable: use another folder (--out)."
                 )
     tables[name] = new
+
+
+def _difference(old: Any, new: Any) -> tuple[str, str]:
+    """Two values for a message; of long lists only what the other one lacks."""
+    if isinstance(old, list) and isinstance(new, list) and len(repr(old)) + len(repr(new)) > _LONG_MESSAGE:
+        gone, come = ([one for one in a if one not in b] for a, b in ((old, new), (new, old)))
+        return f"[... {gone} ...]", f"[... {come} ...]"
+    return repr(old), repr(new)

@@ -32,6 +32,7 @@ class Report:
     """What was made.
 
     Attributes:
+        run: the run folder.
         page: the HTML page.
         figures: the figures, each as SVG and as PNG.
         json: the comparisons as JSON.
@@ -39,6 +40,7 @@ class Report:
         summaries: what the page was made from, one entry a benchmark.
     """
 
+    run: Path
     page: Path
     figures: tuple[Path, ...]
     json: Path
@@ -158,7 +160,7 @@ def _write(
     write_whole(folder / "report.json", record.encode())
     write_whole(folder / "index.html", html.encode())
     figures = tuple(folder / name for name in contents)
-    return Report(folder / "index.html", figures, folder / "report.json", sentences(summaries), summaries)
+    return Report(run.path, folder / "index.html", figures, folder / "report.json", sentences(summaries), summaries)
 
 
 def sentences(summaries: Sequence[BenchmarkSummary]) -> tuple[str, ...]:
