@@ -10,6 +10,7 @@ Not covered here: faults of the kernel, and what one process can learn of others
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import resource
 from collections.abc import Collection
@@ -45,6 +46,10 @@ DESCRIPTORS = 64
 FILE_KB = 8192
 #: threads that one sample may have, where the kernel counts them for the worker's user alone
 THREADS = 64
+
+
+#: limits and their values, soft and hard
+ResourceLimits = tuple[tuple[int, tuple[int, int]], ...]
 
 
 class Setting(NamedTuple):
@@ -119,7 +124,8 @@ def limit_worker() -> bool:
     return _limit({resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: FILE_KB << 10, resource.RLIMIT_NOFILE: DESCRIPTORS})
 
 
-def sample_limits(cpu_seconds: float, memory_mb: int) -> list[tuple[int, tuple[int, int]]]:
+@functools.lru_cache(maxsize=1)
+def sample_limits(cpu_seconds: float, memory_mb: int) -> ResourceLimits:
     """Limits of one sample, as `setrlimit` takes them.
 
     CPU seconds are whole here, a backstop to the exact clock that the zygote reads.
@@ -129,7 +135,7 @@ def sample_limits(cpu_seconds: float, memory_mb: int) -> list[tuple[int, tuple[i
         resource.RLIMIT_AS: memory_mb << 20,
         resource.RLIMIT_NPROC: THREADS,
     }
-    return [(limit, (most, most)) for limit, value in wanted.items() for most in [_at_most(limit, value)]]
+    return tuple((limit, (most, most)) for limit, value in wanted.items() for most in [_at_most(limit, value)])
 
 
 def _at_most(limit: int, value: int) -> int:

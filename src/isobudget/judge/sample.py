@@ -18,7 +18,7 @@ from collections.abc import Callable
 from resource import setrlimit
 from typing import Any, NoReturn
 
-from isobudget.judge import seccomp, wire
+from isobudget.judge import confine, seccomp, wire
 
 CALLS, PROGRAM, SHARED = b"c", b"p", b"s"
 WIRE = 3
@@ -29,7 +29,7 @@ RAISED, NOT_COMPILED, NO_MEMORY, NOT_CONFINED = 1, 2, 3, 99
 
 
 def main(
-    mode: bytes, descriptors: list[int], null: int, limits: list[Any], sieve: seccomp.Installer | None
+    mode: bytes, descriptors: list[int], null: int, limits: confine.ResourceLimits, sieve: seccomp.Installer | None
 ) -> NoReturn:
     """Take up the descriptors, give up what the zygote may do, and serve."""
     try:

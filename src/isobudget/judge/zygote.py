@@ -102,7 +102,6 @@ def serve(control: socket, scratch: str, filtered: bool) -> None:
     """Fork and watch one sample after another; returns when the tester is gone."""
     null = os.open(os.devnull, os.O_RDONLY)
     sieve = seccomp.Installer(seccomp.sample_program()) if filtered else None
-    limits = None
     while True:
         request, descriptors = receive(control)
         if request is None:
@@ -110,23 +109,27 @@ def serve(control: socket, scratch: str, filtered: bool) -> None:
         op, mode, cpu_seconds, wall_seconds, memory_mb, _ = request
         if op != FORK:
             continue
-        if limits is None:
-            limits = confine.sample_limits(cpu_seconds, memory_mb)
-        if gc.get_count()[0] > YOUNG_OBJECTS:
-            # So that the sample does not begin with a collection.
-            gc.collect(0)
-        pid = fork()
-        if pid == 0:
-            sample.main(mode, descriptors, null, limits, sieve)
-        for descriptor in descriptors:
-            os.close(descriptor)
-        if pid < 0:
-            # No process could be made: not the sample's fault, and nothing to watch.
-            return
-        if not watch(control, pid, cpu_seconds, wall_seconds):
+        pid = start(mode, descriptors, null, confine.sample_limits(cpu_seconds, memory_mb), sieve)
+        # A process that could not be made is not the sample's fault: the tester starts another zygote.
+        if pid < 0 or not watch(control, pid, cpu_seconds, wall_seconds):
             return
         if os.listdir(scratch) and not confine.remove_contents(scratch):
             return
+
+
+def start(
+    mode: bytes, descriptors: list[int], null: int, limits: confine.ResourceLimits, sieve: seccomp.Installer | None
+) -> int:
+    """Fork a sample; returns its pid."""
+    if gc.get_count()[0] > YOUNG_OBJECTS:
+        # So that the sample does not begin with a collection.
+        gc.collect(0)
+    pid: int = fork()
+    if pid == 0:
+        sample.main(mode, descriptors, null, limits, sieve)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    return pid
 
 
 def receive(control: socket) -> tuple[tuple[Any, ...] | None, list[int]]:
