@@ -100,13 +100,16 @@ def prepare(tests: dict[str, Any]) -> FunctionTests:
     """
     call_check = "check" in tests
     source = tests["check"] if call_check else "\n".join([tests["setup"], *tests["asserts"]])
-    tree = ast.parse(source.replace("\r\n", "\n"), TESTS_FILE)
-    asserts = sorted((node for node in ast.walk(tree) if isinstance(node, ast.Assert)), key=lambda node: node.lineno)
-    lines = tuple((node.lineno, node.end_lineno or node.lineno, _one_line(node)) for node in asserts)
+    source = source.replace("\r\n", "\n")
+    tree = ast.parse(source, TESTS_FILE)
+    text = source.split("\n")
+    nodes = list(ast.walk(tree))
+    asserts = sorted((node for node in nodes if isinstance(node, ast.Assert)), key=lambda node: node.lineno)
+    lines = tuple(_lines(node, text) for node in asserts)
     _Ticker({id(node): number for number, node in enumerate(asserts)}).visit(tree)
-    code = compile(ast.fix_missing_locations(tree), TESTS_FILE, "exec", dont_inherit=True)
+    code = compile(tree, TESTS_FILE, "exec", dont_inherit=True)
     setup, helpers = _helpers(tests["prompt"])
-    free = _names(code) - _defined(tree) - helpers - set(dir(builtins)) - {TICK, tests["entry_point"]}
+    free = _names(code) - _defined(nodes) - helpers - set(dir(builtins)) - {TICK, tests["entry_point"]}
     modules = tuple(sorted(free & MODULES.keys()))
     names = tuple(sorted(free - MODULES.keys()))
     return FunctionTests(setup, code, tests["entry_point"], call_check, names, modules, lines)
@@ -120,12 +123,18 @@ class _Ticker(ast.NodeTransformer):
 
     def visit_Assert(self, node: ast.Assert) -> list[ast.stmt]:
         """The statement and its report."""
-        call = ast.Call(ast.Name(TICK, ast.Load()), [ast.Constant(self.numbers[id(node)])], [])
-        return [node, ast.copy_location(ast.Expr(call), node)]
+        name, number = ast.Name(TICK, ast.Load()), ast.Constant(self.numbers[id(node)])
+        call = ast.Call(name, [number], [])
+        report = ast.Expr(call)
+        for made in (name, number, call, report):
+            ast.copy_location(made, node)
+        return [node, report]
 
 
-def _one_line(node: ast.AST) -> str:
-    return " ".join(ast.unparse(node).split())[:300]
+def _lines(node: ast.Assert, text: list[str]) -> tuple[int, int, str]:
+    """First and last line of a statement, and its source as one line."""
+    first, last = node.lineno, node.end_lineno or node.lineno
+    return first, last, " ".join(" ".join(text[first - 1 : last]).split())[:300]
 
 
 def _helpers(prompt: str) -> tuple[CodeType | None, set[str]]:
@@ -147,10 +156,10 @@ def _names(code: CodeType) -> set[str]:
     return found
 
 
-def _defined(tree: ast.Module) -> set[str]:
+def _defined(nodes: list[ast.AST]) -> set[str]:
     """Names that the tests bind at any level; a name bound only inside a function is not looked for outside."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             found.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):

@@ -80,7 +80,9 @@ class Judge:
         self._entered = True
         try:
             for worker in self._pool:
-                layers = worker.start()
+                worker.launch()
+            for worker in self._pool:
+                layers = worker.ready()
                 if not self.unsafe:
                     require(layers)
         except BaseException:

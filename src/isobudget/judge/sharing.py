@@ -34,22 +34,23 @@ class Sharing:
         self.used = 0
         self.clock = 0.0
 
+    def start(self) -> Host:
+        """Start the zygote, if it is not there."""
+        if self.host is None:
+            self.host = Host(self.settings, share=True)
+        return self.host
+
     def judge(self, tests: SessionTests, program: str) -> dict[str, Any] | None:
         """Judge a program in the shared process; None if it must be judged in one of its own."""
         try:
-            if self.host is None:
-                self.host = Host(self.settings, share=True)
+            host = self.start()
             if self.wires is None:
-                self._start(self.host)
-            assert self.wires is not None
-            return self._judge(self.host, remote.Session(self.wires), tests, program)
+                self.wires = host.fork(sample.CALLS, self.limits)
+                self.used, self.clock = 0, 0.0
+            return self._judge(host, remote.Session(self.wires), tests, program)
         except ZygoteGoneError:
             self.close()
             return None
-
-    def _start(self, host: Host) -> None:
-        self.wires = host.fork(sample.CALLS, self.limits)
-        self.used, self.clock = 0, 0.0
 
     def _judge(self, host: Host, session: remote.Session, tests: SessionTests, program: str) -> dict[str, Any] | None:
         held: set[int] = set()

@@ -7,6 +7,7 @@ processes that trust each other. Problems are sent once and kept; a job names it
 from __future__ import annotations
 
 import contextlib
+import functools
 import marshal
 import os
 import resource
@@ -15,7 +16,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from isobudget.judge import calls, functions, programs, remote, sample, wire
+from isobudget.judge import calls, programs, remote, sample, wire
+from isobudget.judge import functions as function_tests
 from isobudget.judge.host import Host, ended
 from isobudget.judge.pytest_file import PytestTests
 from isobudget.judge.session import DETAIL_CHARS, SessionTests, run_tests, watch_tests
@@ -29,7 +31,7 @@ OWN_WORDS = ("failed", "error", "syntax_error", "out_of_memory")
 
 #: kind -> what makes its tests ready
 KINDS: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "functions": functions.prepare,
+    "functions": function_tests.prepare,
     "calls": calls.CallTests,
     "reference": calls.ReferenceTests,
     "programs": programs.ProgramTests,
@@ -47,8 +49,13 @@ class Tester:
         self.sources: dict[int, dict[str, Any]] = {}
         #: problems whose tests give samples what cannot cross, known once a reference has shown it
         self.shared: dict[int, bool] = {}
-        self.host = Host(settings)
         self.sharing = Sharing(settings) if settings["share"] else None
+        self.layers = self.sharing.start().layers if self.sharing is not None else self.host.layers
+
+    @functools.cached_property
+    def host(self) -> Host:
+        """The zygote for samples that have a process of their own."""
+        return Host(self.settings)
 
     def add_problem(self, key: int, tests: dict[str, Any]) -> None:
         """Prepare a problem's tests; what is wrong with them is said of every sample of it."""
@@ -76,12 +83,13 @@ class Tester:
                 # Whatever this is, it is not the sample's verdict.
                 fault = f"{type(error).__name__}: {error}"
                 self.close()
-                self.host = Host(self.settings)
         return {"outcome": "invalid", "detail": fault[:DETAIL_CHARS]}
 
     def close(self) -> None:
-        """End all zygotes."""
-        self.host.close()
+        """End all zygotes; they start again when they are needed."""
+        if "host" in self.__dict__:
+            self.host.close()
+            del self.host
         if self.sharing is not None:
             self.sharing.close()
 
@@ -172,7 +180,7 @@ def main(settings: dict[str, Any]) -> NoReturn:
         # Tests and sample take turns: on one core they do so fastest.
         os.sched_setaffinity(0, {settings["core"]})
     tester = Tester(settings)
-    _answer(answers, {"layers": tester.host.layers})
+    _answer(answers, {"layers": tester.layers})
     try:
         while size := jobs.read(4):
             kind, *rest = marshal.loads(jobs.read(int.from_bytes(size, "big")))

@@ -56,11 +56,12 @@ class Worker:
         self.stuck = False
 
     def start(self) -> list[str]:
-        """Start the process; returns the layers of confinement that stand.
+        """Launch the process and wait until it is ready; returns the layers of confinement that stand."""
+        self.launch()
+        return self.ready()
 
-        Raises:
-            JudgeError: it does not come up.
-        """
+    def launch(self) -> None:
+        """Start the process, without waiting for it."""
         # Here and not in the worker, so that it is removed even if the worker is killed; others may pass through it,
         # since a sample is another user where the judge is root.
         self.base = tempfile.mkdtemp(prefix="isobudget-")
@@ -75,6 +76,13 @@ class Worker:
             cwd="/",
             start_new_session=True,
         )
+
+    def ready(self) -> list[str]:
+        """Wait until the process is ready; returns the layers of confinement that stand.
+
+        Raises:
+            JudgeError: it does not come up.
+        """
         try:
             while not (messages := self._messages()):
                 pass
