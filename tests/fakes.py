@@ -50,5 +50,6 @@ class FakeBackend:
             sum_logprob=logprob * tokens,
             mean_logprob=logprob,
             seconds=0.01 * tokens,
+            joules=0.5 * tokens,
             seed=seed,
         )

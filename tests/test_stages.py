@@ -244,6 +244,9 @@ def test_curves_follow_from_what_was_recorded(tmp_path: Path, study_text: str) -
     seconds = run_comparison(run, unit=Unit.SECONDS).curve("small")
     assert seconds.price.per_sample == pytest.approx(sum(row.seconds for row in rows) / 30)
     assert seconds.price.source.startswith("measured seconds: llama.cpp on CPU")
+    joules = run_comparison(run, unit=Unit.JOULES).curve("small")
+    assert joules.price.per_sample == pytest.approx(sum(row.completion_tokens for row in rows) / 30 * 0.5)
+    assert joules.price.source.startswith("measured joules")
     flops = run_comparison(run, unit=Unit.FLOPS)
     assert flops.curve("small").price.per_sample > 0
     assert [curve.model for curve in flops.curves] != []

@@ -42,6 +42,7 @@ class Generation:
         mean_logprob: mean natural-log probability per kept token under the unmodified model (temperature 1),
             NaN if unknown.
         seconds: this sample's share of the engine time that its group of samples took.
+        joules: its share of the energy that the processor used meanwhile, NaN if nothing tells.
         seed: the seed that it was drawn with.
     """
 
@@ -52,6 +53,7 @@ class Generation:
     sum_logprob: float
     mean_logprob: float
     seconds: float
+    joules: float
     seed: int
 
 

@@ -28,6 +28,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from isobudget.backends.base import FinishReason, Generation, Sampling
+from isobudget.backends.energy import find_meter
 from isobudget.backends.engine_clock import EngineClock, share_by_tokens
 from isobudget.errors import BackendError, MissingExtraError, ModelError
 
@@ -61,7 +62,7 @@ class LlamaCpp:
         self.path = path
         self.settings = settings or EngineSettings()
         self.concurrency = self.settings.slots
-        self._clock = EngineClock()
+        self._clock = EngineClock(meter=find_meter())
         self._key = secrets.token_hex(16)
         self._server: Any = None
         self._address = ""
@@ -89,9 +90,10 @@ class LlamaCpp:
             try:
                 answers = self._complete(prompt, sampling, group)
             finally:
-                seconds = self._clock.stop(ticket)
-            shares = share_by_tokens(seconds, [answer["tokens_predicted"] for answer in answers])
-            generations += [read_answer(*each) for each in zip(answers, group, shares, strict=True)]
+                self._clock.stop(ticket)
+            tokens = [answer["tokens_predicted"] for answer in answers]
+            shares = share_by_tokens(ticket.seconds, tokens), share_by_tokens(ticket.joules, tokens)
+            generations += [read_answer(*each) for each in zip(answers, group, *shares, strict=True)]
         return generations
 
     def describe(self) -> str:
@@ -185,7 +187,7 @@ def request_body(prompt: str, sampling: Sampling, seeds: list[int]) -> dict[str,
     }
 
 
-def read_answer(answer: dict[str, Any], seed: int, seconds: float) -> Generation:
+def read_answer(answer: dict[str, Any], seed: int, seconds: float, joules: float = math.nan) -> Generation:
     """One sample out of the engine's answer."""
     logprobs = [token["logprob"] for token in answer.get("completion_probabilities", [])]
     # the engine writes -inf as the lowest float or null
@@ -198,6 +200,7 @@ def read_answer(answer: dict[str, Any], seed: int, seconds: float) -> Generation
         sum_logprob=sum(known) if known else math.nan,
         mean_logprob=sum(known) / len(known) if known else math.nan,
         seconds=seconds,
+        joules=joules,
         seed=seed,
     )
 

@@ -3,14 +3,19 @@
     joules = completion tokens x joules per token
 
 The figure per token is the user's, from a meter or a published measurement for the same machine and batch size; it
-carries its source. The prompt's tokens are far cheaper than generated ones and are left out. Measured joules enter as
-a cost directly.
+carries its source. The prompt's tokens are far cheaper than generated ones and are left out. Joules that the backend
+measured come with the samples (`measured_joules`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.usage import TokenUse
+from isobudget.errors import InputError
 
 
 def joules_cost(use: TokenUse, joules_per_token: float, source: str) -> SampleCost:
@@ -21,3 +26,24 @@ def joules_cost(use: TokenUse, joules_per_token: float, source: str) -> SampleCo
     """
     label = f"{joules_per_token:g} J per completion token ({source}), {use.label}"
     return SampleCost(Unit.JOULES, use.mean_completion * joules_per_token, 0.0, label)
+
+
+def measured_joules(joules: Sequence[Sequence[float]], source: str) -> SampleCost:
+    """The mean over problems of the mean joules of a sample.
+
+    Args:
+        joules: per problem, the joules of each of its samples; a sample's share of the energy that its batch took.
+        source: machine, backend and batch.
+
+    Raises:
+        InputError: a problem has no sample, or the energy of a sample is not known.
+    """
+    if not joules or any(len(one) == 0 for one in joules):
+        raise InputError(f"measured joules ({source}): every problem needs at least one sample")
+    if not all(np.all(np.isfinite(one)) for one in joules):
+        raise InputError(
+            f"the energy of these samples was not measured ({source} has no meter that can be read); "
+            "give joules_per_token in a costs file instead"
+        )
+    mean = float(np.mean([np.mean(one) for one in joules]))
+    return SampleCost(Unit.JOULES, mean, 0.0, f"measured joules of the processor packages: {source}")

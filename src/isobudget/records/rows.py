@@ -42,6 +42,7 @@ class SampleRow:
     sum_logprob: float
     mean_logprob: float
     seconds: float
+    joules: float
     seed: int
 
     @property
@@ -86,6 +87,7 @@ def sample_row(key: SampleKey, generation: Generation) -> SampleRow:
         sum_logprob=generation.sum_logprob,
         mean_logprob=generation.mean_logprob,
         seconds=generation.seconds,
+        joules=generation.joules,
         seed=generation.seed,
     )
 

@@ -15,6 +15,7 @@ from isobudget.costs.architecture import Architecture
 from isobudget.costs.charges import NOTHING, Charges, Extra, charge_notes, extras_of, with_extras
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
+from isobudget.costs.energy import measured_joules
 from isobudget.costs.flops import completion_flops
 from isobudget.costs.seconds import measured_seconds
 from isobudget.costs.usage import TokenUse, flops_cost, tokens_cost
@@ -29,20 +30,22 @@ from isobudget.records.run import Run, load_run
 from isobudget.stages.samples import ModelSamples, ProblemSamples, benchmarks_of, model_samples
 
 #: units that a run can be priced in from what it records
-RUN_UNITS = (Unit.FLOPS, Unit.SECONDS, Unit.TOKENS)
+RUN_UNITS = (Unit.FLOPS, Unit.SECONDS, Unit.TOKENS, Unit.JOULES)
 
 
 def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bool = True) -> SampleCost:
     """What a sample of this model cost in this run.
 
-    Flops follow from the model's architecture and each sample's own token counts; seconds are measured.
+    Flops follow from the model's architecture and each sample's own token counts; seconds and joules are measured.
 
     Raises:
-        InputError: the run does not record that unit.
+        InputError: the run does not record that unit, or the machine had no energy meter.
     """
+    facts = run.facts["models"][samples.model]
+    source = f"{facts['engine']}, {run.facts['machine']['processor']}"
+    if unit is Unit.JOULES:
+        return measured_joules([problem.joules.tolist() for problem in samples.problems], source)
     if unit is Unit.SECONDS:
-        facts = run.facts["models"][samples.model]
-        source = f"{facts['engine']}, {run.facts['machine']['processor']}"
         return measured_seconds([problem.seconds.tolist() for problem in samples.problems], source)
     use = token_use(samples, share_prompt=share_prompt)
     if unit is Unit.TOKENS:
@@ -59,6 +62,8 @@ def sample_amounts(run: Run, samples: ModelSamples, unit: Unit) -> tuple[NDArray
     """
     if unit is Unit.SECONDS:
         return tuple(problem.seconds for problem in samples.problems)
+    if unit is Unit.JOULES:
+        return tuple(problem.joules for problem in samples.problems)
     if unit is Unit.TOKENS:
         return tuple(problem.completion_tokens.astype(np.float64) for problem in samples.problems)
     if unit is Unit.FLOPS:

@@ -25,6 +25,7 @@ _SAMPLE_COLUMNS = [
     "completion_tokens",
     "mean_logprob",
     "seconds",
+    "joules",
 ]
 
 
@@ -32,7 +33,8 @@ _SAMPLE_COLUMNS = [
 class ProblemSamples:
     """The judged samples of one problem by one model, in the order of their index; all arrays have shape (n,).
 
-    `seconds` are those of generating a sample, `judge_seconds` the CPU seconds of its tests.
+    `seconds` and `joules` (NaN if not measured) are those of generating a sample, `judge_seconds` the CPU seconds of
+    its tests.
     """
 
     passed: NDArray[np.bool_]
@@ -41,6 +43,7 @@ class ProblemSamples:
     mean_logprob: NDArray[np.float64]
     cut_off: NDArray[np.bool_]
     seconds: NDArray[np.float64]
+    joules: NDArray[np.float64]
     judge_seconds: NDArray[np.float64]
 
 
@@ -144,5 +147,6 @@ def _of_one_problem(rows: list[dict[str, Any]]) -> ProblemSamples:
         mean_logprob=np.array(column("mean_logprob"), dtype=np.float64),
         cut_off=np.array([reason == FinishReason.LENGTH for reason in column("finish_reason")]),
         seconds=np.array(column("seconds"), dtype=np.float64),
+        joules=np.array(column("joules"), dtype=np.float64),
         judge_seconds=np.array(column("cpu_seconds"), dtype=np.float64),
     )
