@@ -50,6 +50,11 @@ class EngineSettings:
     threads: int | None = None
 
 
+def engine_label(settings: EngineSettings) -> str:
+    """What the engine is and how it runs, for the label of measured seconds."""
+    return f"llama.cpp on CPU, {settings.threads or usable_cores()} threads, {settings.slots} slots"
+
+
 class LlamaCpp:
     """A GGUF model run in this process.
 
@@ -95,11 +100,6 @@ class LlamaCpp:
             shares = share_by_tokens(ticket.seconds, tokens), share_by_tokens(ticket.joules, tokens)
             generations += [read_answer(*each) for each in zip(answers, group, *shares, strict=True)]
         return generations
-
-    def describe(self) -> str:
-        """What the engine is and how it runs, for the label of measured seconds."""
-        threads = self.settings.threads or usable_cores()
-        return f"llama.cpp on CPU, {threads} threads, {self.settings.slots} slots"
 
     def _complete(self, prompt: str, sampling: Sampling, seeds: list[int]) -> list[dict[str, Any]]:
         answer = self.post(request_body(prompt, sampling, seeds))

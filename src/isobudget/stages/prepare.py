@@ -11,7 +11,7 @@ from typing import Any
 
 from isobudget.backends.base import Sampling
 from isobudget.backends.catalog import ModelEntry, NewlineRule, find_model
-from isobudget.backends.llamacpp import EngineSettings, usable_cores
+from isobudget.backends.llamacpp import EngineSettings, engine_label
 from isobudget.backends.weights import fetch_weights, file_sha256
 from isobudget.costs.configs import from_gguf
 from isobudget.errors import InputError
@@ -125,14 +125,13 @@ def state_facts(run: Run, study: Study, benchmarks: list[PreparedBenchmark], mod
 def model_facts(model: PreparedModel) -> dict[str, Any]:
     """What the run states of a model: enough to price its samples without its weights."""
     architecture = {key: value for key, value in asdict(from_gguf(model.path, model.name)).items() if key != "source"}
-    threads = model.settings.threads or usable_cores()
     return {
         "title": model.entry.title,
         "file": model.path.name,
         "sha256": file_sha256(model.path, expected=model.entry.sha256),
         "licence": model.entry.licence,
         "prompt_newline": model.prompt_newline,
-        "engine": f"llama.cpp on CPU, {threads} threads, {model.settings.slots} slots",
+        "engine": engine_label(model.settings),
         "architecture": architecture,
     }
 
