@@ -151,7 +151,7 @@ def _sample(model: FakeModel, key: SampleKey, passed: bool, dice: random.Random,
         sum_logprob=mean * tokens,
         mean_logprob=mean,
         seconds=model.seconds_per_token * tokens * dice.uniform(0.9, 1.1),
-        joules=math.nan,
+        joules=None,
         seed=dice.getrandbits(30),
     )
 

@@ -42,7 +42,7 @@ class SampleRow:
     sum_logprob: float
     mean_logprob: float
     seconds: float
-    joules: float
+    joules: float | None
     seed: int
 
     @property
@@ -87,7 +87,7 @@ def sample_row(key: SampleKey, generation: Generation) -> SampleRow:
         sum_logprob=generation.sum_logprob,
         mean_logprob=generation.mean_logprob,
         seconds=generation.seconds,
-        joules=generation.joules,
+        joules=None if math.isnan(generation.joules) else generation.joules,
         seed=generation.seed,
     )
 
