@@ -85,24 +85,24 @@ class Pacing:
         by_calls: whether the backend's `concurrency` counts calls; else it counts samples.
         ahead: how many times its concurrency is under way, so that it need not wait for the next call.
         on_cores: whether it computes on this machine's cores, which the judge then leaves to it.
-        abreast: problems whose calls come in turn, so that one's next call follows on its last one.
+        follow: whether a problem's next call waits for its last one, and finds its prompt where that one was.
     """
 
     group: int
     by_calls: bool
     ahead: float
     on_cores: bool
-    abreast: int = 1
+    follow: bool = False
 
 
 #: Larger groups share the prompt's computation among more samples, smaller ones keep an engine's slots full when
 #: samples end at different times, since a call comes back with its last sample. llama.cpp begins a call only when it
-#: has a free slot for each of its samples: with 16 slots, calls of 8 fit twice, calls of 10 once. It keeps a slot's
-#: prompt, so the calls of two problems take turns, and each finds its prompt where the last one was. vLLM finds shared
-#: prompts itself, so its groups are small, and twice its concurrency waits: it always has something to put in the place
-#: of what ended.
+#: has a free slot for each of its samples, and keeps the prompt of a slot until another one comes: so its groups are
+#: small, no more is under way than it has slots, and a problem's calls follow each other. vLLM finds shared prompts
+#: itself, so its groups are small too, and twice its concurrency waits: it always has something to put in the place of
+#: what ended.
 _PACING = {
-    "llama.cpp": Pacing(8, by_calls=False, ahead=1.5, on_cores=True, abreast=2),
+    "llama.cpp": Pacing(4, by_calls=False, ahead=1.0, on_cores=True, follow=True),
     "server": Pacing(16, by_calls=True, ahead=1.0, on_cores=False),
     "vllm": Pacing(16, by_calls=False, ahead=2.0, on_cores=False),
     "transformers": Pacing(16, by_calls=False, ahead=1.0, on_cores=True),

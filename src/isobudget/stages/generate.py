@@ -7,12 +7,11 @@ how many samples are under way from the backend's `Pacing`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from isobudget.backends.base import Backend, Generation
+from isobudget.backends.base import Backend
 from isobudget.backends.opening import Pacing, open_backend, pacing
 from isobudget.errors import BackendError
 from isobudget.records.keys import SampleKeys
@@ -21,6 +20,7 @@ from isobudget.records.rows import sample_row
 from isobudget.records.run import Run
 from isobudget.stages.budget import samples_of
 from isobudget.stages.failures import GONE_AFTER, Failure, Watch, write_failures
+from isobudget.stages.feeding import Feed, in_parallel
 from isobudget.stages.prepare import (
     PreparedBenchmark,
     PreparedModel,
@@ -132,7 +132,7 @@ class _Stage:
         with make_backend(model) as backend, self.run.sample_writer(self.on_part) as writer:
             _state_engine(self.run, model, backend)
             drawer = _Drawer(backend, pace, writer, self.done, lambda steps: self.progress.advance(task, steps))
-            work = missing_work(self.study, model, self.benchmarks, self.have, pace.group, pace.abreast)
+            work = missing_work(self.study, model, self.benchmarks, self.have, pace.group)
             try:
                 failed = drawer.draw(work)
                 if failed:
@@ -191,8 +191,8 @@ class _Drawer:
         def hold() -> bool:
             return not last and self._watch.suspects()
 
-        reason, left = "", iter(work)
-        with contextlib.closing(_in_parallel(self.backend, left, self.pace, hold)) as results:
+        reason, feed = "", Feed(work, self.pace.follow)
+        with contextlib.closing(in_parallel(self.backend, feed, self.pace, hold)) as results:
             for piece, result in results:
                 try:
                     generations = result.result()
@@ -205,53 +205,10 @@ class _Drawer:
                 self.writer.add([sample_row(key, one) for key, one in zip(piece.keys, generations, strict=True)])
                 self.done.samples += len(generations)
                 self.advance(len(generations))
-        if hold() and next(left, None) is not None:
+        if hold() and not feed.is_empty():
             raise BackendError(
                 f"{self.failing[-1][0].keys[0][1]}: {GONE_AFTER} problems or more failed one after the other, and none "
                 f"came back between; the model seems to be gone. The last reason: {reason}. What came back before is "
                 "recorded; the same command goes on from there."
             )
         return self.failing
-
-
-def _in_parallel(
-    backend: Backend, work: Iterable[Work], pace: Pacing, hold: Callable[[], bool]
-) -> Generator[tuple[Work, Future[list[Generation]]], None, None]:
-    """Results as they come, with as many calls under way as the backend can use.
-
-    While `hold` says so, nothing new is begun; if it still does when all that was under way has come back, it ends.
-
-    A first Ctrl-C ends the feeding: what is in flight still comes back, then the interrupt goes on. A second one leaves
-    at once.
-    """
-    most = max(1, int(backend.concurrency * pace.ahead))
-    running: dict[Future[list[Generation]], Work] = {}
-
-    def full() -> bool:
-        under_way = len(running) if pace.by_calls else sum(len(one.keys) for one in running.values())
-        return under_way >= most or hold()
-
-    pool = ThreadPoolExecutor(max_workers=most)
-    try:
-        for piece in work:
-            running[pool.submit(backend.generate, piece.prompt, piece.sampling, list(piece.seeds))] = piece
-            while running and full():
-                yield from _finished(running)
-            if hold():
-                return
-        while running:
-            yield from _finished(running)
-    except KeyboardInterrupt:
-        while running:
-            yield from _finished(running)
-        raise
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _finished(
-    running: dict[Future[list[Generation]], Work],
-) -> Iterator[tuple[Work, Future[list[Generation]]]]:
-    ended, _ = wait(running, return_when=FIRST_COMPLETED)
-    for future in ended:
-        yield running.pop(future), future

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, zip_longest
 
 from isobudget.backends.base import Prompt, Sampling
 from isobudget.problems.problem import Problem
@@ -45,21 +44,16 @@ def missing_work(
     benchmarks: Sequence[PreparedBenchmark],
     have: SampleKeys,
     group: int,
-    abreast: int = 1,
 ) -> Iterator[Work]:
-    """What is left to draw with one model, in groups of at most `group` samples of one problem.
+    """What is left to draw with one model, in groups of at most `group` samples, those of a problem in sequence.
 
-    The groups of `abreast` problems come in turn, for engines that keep the prompt of a call that has ended: the next
-    group of the same problem then finds it. Greedy outputs of problems with several groups come last, all together:
-    one by itself between large groups would keep an engine waiting that begins a group only as a whole.
+    Greedy outputs of problems with several groups come last, all together: one by itself between large groups would
+    keep an engine waiting that begins a group only as a whole.
     """
     for late in (False, True):
         for benchmark in benchmarks:
-            problems = iter(benchmark.problems)
-            while batch := list(islice(problems, abreast)):
-                rows = [_pieces(study, model, benchmark, problem, have, group, late) for problem in batch]
-                for in_turn in zip_longest(*rows):
-                    yield from (piece for piece in in_turn if piece is not None)
+            for problem in benchmark.problems:
+                yield from _pieces(study, model, benchmark, problem, have, group, late)
 
 
 def _pieces(
@@ -108,11 +102,15 @@ def base_seed(seed: int, model: str, benchmark: str, task_id: str) -> int:
 
 
 def groups_of(keys: Sequence[SampleKey], group: int) -> Iterator[tuple[SampleKey, ...]]:
-    """Sampled keys in groups of equal size, none larger than `group`; greedy ones by themselves."""
+    """Sampled keys in groups of equal size, none larger than `group`, larger ones first; greedy ones by themselves.
+
+    So a group finds room where the one before it was.
+    """
     sampled = [key for key in keys if not key[3]]
     pieces = -(-len(sampled) // group)
     for piece in range(pieces):
-        yield tuple(sampled[len(sampled) * piece // pieces : len(sampled) * (piece + 1) // pieces])
+        start, end = (-(-len(sampled) * place // pieces) for place in (piece, piece + 1))
+        yield tuple(sampled[start:end])
     for key in keys:
         if key[3]:
             yield (key,)
