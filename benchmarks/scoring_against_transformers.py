@@ -29,11 +29,14 @@ from numpy.typing import NDArray
 
 from isobudget.backends.base import Sampling
 from isobudget.backends.catalog import find_model
+from isobudget.backends.exact import ExactScorer, Network, read_weights
 from isobudget.backends.llamacpp import EngineSettings, LlamaCpp
+from isobudget.backends.llamacpp.api import load_api
 from isobudget.backends.llamacpp.engine import usable_cores
 from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.backends.llamacpp.scoring import Scorer
 from isobudget.backends.weights import fetch_weights
+from isobudget.costs.gguf import read_gguf_header
 from isobudget.problems import load_benchmark
 
 Drawn = list[tuple[str, str, list[int]]]
@@ -57,6 +60,13 @@ def draw(path: Path, samples: int) -> Drawn:
 def by_engine(path: Path, drawn: Drawn) -> Scores:
     scorer = Scorer(path, usable_cores())
     scores = [scorer.score(scorer.model.tokenize_prompt(prompt), [ids])[0] for prompt, _, ids in drawn]
+    scorer.close()
+    return scores
+
+
+def in_32_bits(path: Path, drawn: Drawn, prompts: list[list[int]]) -> Scores:
+    scorer = ExactScorer(path.name, Network(read_weights(read_gguf_header(path), load_api())), usable_cores())
+    scores = [scorer.score(prompt, [ids])[0] for prompt, (_, _, ids) in zip(prompts, drawn, strict=True)]
     scorer.close()
     return scores
 
@@ -134,6 +144,7 @@ def compare(path: Path, samples: int) -> dict[str, Any]:
         "tokens": sum(len(ids) for _, _, ids in drawn),
         "prompts of equal ids": sum(map(operator.eq, prompts, their_prompts)),
         "texts of equal ids": sum(map(operator.eq, texts, their_texts)),
+        "32 bits, file as it is, from transformers": difference(in_32_bits(path, drawn, prompts), theirs),
         "engine, file as it is, from transformers": difference(as_it_is, theirs),
         "engine, float32 file, from transformers": difference(in_float32, theirs),
         "engine, file as it is, from float32 file": difference(as_it_is, in_float32),

@@ -14,13 +14,16 @@ import pytest
 
 from isobudget.backends.base import Chat, Message, Sampling
 from isobudget.backends.catalog import find_model
+from isobudget.backends.exact import ExactScorer, Network, read_weights
 from isobudget.backends.llamacpp import EngineSettings, LlamaCpp
-from isobudget.backends.llamacpp.api import ContextParams, check_defaults
+from isobudget.backends.llamacpp.api import ContextParams, check_defaults, load_api
 from isobudget.backends.llamacpp.model import LlamaModel
-from isobudget.backends.llamacpp.scoring import Scorer, Tree, log_normalizers
+from isobudget.backends.llamacpp.scoring import Scorer
 from isobudget.backends.random_gguf import Quantisation, write_random_gguf
+from isobudget.backends.token_tree import Tree, log_normalizers
 from isobudget.backends.weights import local_weights
 from isobudget.costs.architecture import Architecture
+from isobudget.costs.gguf import read_gguf_header
 from isobudget.errors import BackendError, ModelError
 from tiny_gguf import ARRAY, ENTRIES, FLOAT32, INT32, STRING, entry, header, number
 from tiny_gguf import text as packed
@@ -41,9 +44,15 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def scorer(path: Path) -> Iterator[Scorer]:
-    scorer = Scorer(path, 1)
+def open_scorer(path: Path, exact: bool) -> Scorer | ExactScorer:
+    if not exact:
+        return Scorer(path, 1)
+    return ExactScorer(path.name, Network(read_weights(read_gguf_header(path), load_api())), 1)
+
+
+@pytest.fixture(params=[False, True], ids=["engine", "exact"])
+def scorer(path: Path, request: pytest.FixtureRequest) -> Iterator[Scorer | ExactScorer]:
+    scorer = open_scorer(path, request.param)
     yield scorer
     scorer.close()
 
@@ -77,7 +86,7 @@ def test_log_normalizers_are_log_sums_of_exponentials() -> None:
     assert log_normalizers(far).tolist() == [1e4, 0.0]
 
 
-def test_probabilities_of_all_continuations_add_up_to_one(scorer: Scorer) -> None:
+def test_probabilities_of_all_continuations_add_up_to_one(scorer: Scorer | ExactScorer) -> None:
     found = scorer.score(PROMPT, [[token] for token in range(TINY.vocabulary)])
     assert sum(math.exp(one[0]) for one in found) == pytest.approx(1, abs=1e-6)
     second = scorer.score(PROMPT, [[7, token] for token in range(TINY.vocabulary)])
@@ -85,7 +94,7 @@ def test_probabilities_of_all_continuations_add_up_to_one(scorer: Scorer) -> Non
     assert {one[0] for one in second} == {found[7][0]}
 
 
-def test_a_text_is_worth_the_same_alone_and_in_company(scorer: Scorer) -> None:
+def test_a_text_is_worth_the_same_alone_and_in_company(scorer: Scorer | ExactScorer) -> None:
     texts = [*random_texts(9, 40), *random_texts(2, 3), [], [5], *random_texts(9, 40)[:2]]
     texts += [texts[0][:20] + texts[1][:30], texts[0][:20], [*texts[0][:21], 9]]
     together = scorer.score(PROMPT, texts)
@@ -94,7 +103,7 @@ def test_a_text_is_worth_the_same_alone_and_in_company(scorer: Scorer) -> None:
     assert together[0] == pytest.approx(together[13], abs=AGAIN)
 
 
-def test_what_texts_share_is_computed_once(scorer: Scorer) -> None:
+def test_what_texts_share_is_computed_once(scorer: Scorer | ExactScorer) -> None:
     start, ends = random_texts(1, 30)[0], random_texts(6, 10, seed=2)
     scorer.score(PROMPT, [start])
     before = scorer.computed_tokens
@@ -102,9 +111,10 @@ def test_what_texts_share_is_computed_once(scorer: Scorer) -> None:
     assert scorer.computed_tokens - before == 30 + 6 * 9  # no prompt again, and of each text all but the last token
 
 
-def test_texts_longer_than_a_batch_are_computed_in_parts(path: Path) -> None:
+@pytest.mark.parametrize("exact", [False, True])
+def test_texts_longer_than_a_batch_are_computed_in_parts(path: Path, exact: bool) -> None:
     texts = random_texts(3, 200)
-    whole, parts = Scorer(path, 1), Scorer(path, 1)
+    whole, parts = open_scorer(path, exact), open_scorer(path, exact)
     parts.batch_tokens = 64
     for prompt in (PROMPT, random_texts(1, 150, seed=5)[0]):
         for one, other in zip(whole.score(prompt, texts), parts.score(prompt, texts), strict=True):
@@ -113,7 +123,7 @@ def test_texts_longer_than_a_batch_are_computed_in_parts(path: Path) -> None:
     parts.close()
 
 
-def test_a_text_after_the_prompt_is_the_prompts_own_continuation(scorer: Scorer) -> None:
+def test_a_text_after_the_prompt_is_the_prompts_own_continuation(scorer: Scorer | ExactScorer) -> None:
     """Moving the border between prompt and text changes no token's probability."""
     text = random_texts(1, 30)[0]
     whole = scorer.score(PROMPT, [text])[0]
@@ -141,7 +151,9 @@ def test_a_tree_knows_what_each_text_is_made_of() -> None:
         (PROMPT, [4] * 1_048_576, "5 prompt tokens and 1048576 of the text are more than the model's context of"),
     ],
 )
-def test_what_cannot_be_scored_is_named(scorer: Scorer, prompt: list[int], text: list[int], message: str) -> None:
+def test_what_cannot_be_scored_is_named(
+    scorer: Scorer | ExactScorer, prompt: list[int], text: list[int], message: str
+) -> None:
     with pytest.raises(BackendError, match=message):
         scorer.score(prompt, [[4], text])
     assert scorer.score(PROMPT, [[], []])[0].tolist() == []
@@ -180,9 +192,10 @@ def test_other_layouts_of_the_library_are_refused(field: str) -> None:
 # the backend
 
 
-def test_samples_and_scores_agree_and_are_scored_in_any_state(path: Path) -> None:
+@pytest.mark.parametrize("exact", [False, True])
+def test_samples_and_scores_agree_and_are_scored_in_any_state(path: Path, exact: bool) -> None:
     sampling = Sampling(temperature=0.8, top_p=1.0, max_tokens=30)
-    with LlamaCpp(path, EngineSettings(slots=4, context_tokens=128, threads=1)) as engine:
+    with LlamaCpp(path, EngineSettings(slots=4, context_tokens=128, threads=1, exact=exact)) as engine:
         before = engine.score("ab", ["cd"])[0]  # no server part yet
         samples = engine.generate("ab", sampling, [1, 2, 3, 4])
         ids = [one.token_ids for one in samples]
@@ -198,8 +211,9 @@ def test_samples_and_scores_agree_and_are_scored_in_any_state(path: Path) -> Non
         engine.score("ab", ["cd"])
 
 
-def test_an_empty_text_has_no_likelihood(path: Path) -> None:
-    with LlamaCpp(path, EngineSettings(threads=1)) as engine:
+@pytest.mark.parametrize("exact", [False, True])
+def test_an_empty_text_has_no_likelihood(path: Path, exact: bool) -> None:
+    with LlamaCpp(path, EngineSettings(threads=1, exact=exact)) as engine:
         empty, one = engine.score("ab", ["", "c"])
         assert empty.logprobs == ()
         assert math.isnan(empty.mean_logprob)
@@ -209,9 +223,10 @@ def test_an_empty_text_has_no_likelihood(path: Path) -> None:
             engine.score("ab", ["c"], [[4], [5]])
 
 
-def test_several_threads_may_score(path: Path) -> None:
+@pytest.mark.parametrize("exact", [False, True])
+def test_several_threads_may_score(path: Path, exact: bool) -> None:
     found: list[float] = []
-    with LlamaCpp(path, EngineSettings(threads=1)) as engine:
+    with LlamaCpp(path, EngineSettings(threads=1, exact=exact)) as engine:
         threads = [
             threading.Thread(target=lambda: found.append(engine.score("ab", ["cd"])[0].sum_logprob)) for _ in range(6)
         ]

@@ -119,14 +119,18 @@ class Description:
         can_score: whether `score` works.
         repeatable: whether the same seed on the same engine gives the same sample, and under which condition; a
             sentence.
+        scoring: what scores texts, where that is not the engine.
         notes: what was noticed since it was opened, and changes what is recorded or costs; a sentence each.
+        commit: the commit of the hub's repository that was loaded; empty where the weights are from elsewhere.
     """
 
     engine: str
     model: str
     can_score: bool
     repeatable: str
+    scoring: str = ""
     notes: tuple[str, ...] = ()
+    commit: str = ""
 
 
 class Backend(Protocol):

@@ -22,7 +22,7 @@ KINDS: tuple[str, ...] = get_args(Kind)
 
 #: the modules that each kind needs, and the extra of isobudget that brings them
 _NEEDS: dict[str, tuple[tuple[str, ...], str]] = {
-    "llama.cpp": (("xllamacpp",), "local"),
+    "llama.cpp": (("xllamacpp", "threadpoolctl"), "local"),
     "server": (("openai",), "openai"),
     "vllm": (("vllm",), "vllm"),
     "transformers": (("torch", "transformers"), "transformers"),

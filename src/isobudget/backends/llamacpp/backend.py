@@ -6,7 +6,9 @@ stopped, and the log-probabilities; the OpenAI-style call counts the tokens of o
 share the prompt's computation. Sample i of a group is drawn with the group's seed + i. A conversation is put into the
 model's own template by the engine, then completed like any text.
 
-Given texts are scored by llama.cpp's C functions, see `scoring`. Each part is loaded when it is first needed.
+Given texts are scored by llama.cpp's C functions, see `scoring`; by a model that is small and of known architecture by
+matrix products in 32 bits, which are faster and round less, see `isobudget.backends.exact`. Each part is loaded when
+it is first needed.
 
 Same seed, same sample: a group computes its prompt in one batch, and drawn again so, with more or fewer slots and
 beside other work, all of 80 samples (SmolLM2 135M, Q4_1, 5 problems) were the same texts. A group that finds its whole
@@ -31,11 +33,14 @@ from typing import Any, Self
 from isobudget.backends.base import Chat, Description, Generation, Prompt, Sampling, Score
 from isobudget.backends.energy import find_meter
 from isobudget.backends.engine_clock import EngineClock, share_by_tokens
+from isobudget.backends.exact import ExactScorer, Network, expanded_bytes, read_weights
 from isobudget.backends.llamacpp.answers import latencies, read_answer, request_body
+from isobudget.backends.llamacpp.api import load_api
 from isobudget.backends.llamacpp.engine import import_engine, usable_cores
 from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.backends.llamacpp.scoring import Scorer
 from isobudget.backends.llamacpp.server import LlamaServer
+from isobudget.costs.gguf import read_gguf_header
 from isobudget.errors import BackendError
 
 __all__ = [
@@ -49,6 +54,10 @@ __all__ = [
 ]
 
 
+#: weights expanded to 32 bits take at most this memory unless they are asked for
+EXACT_BYTES = 1 << 30
+
+
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """How the embedded engine is set up.
@@ -57,11 +66,14 @@ class EngineSettings:
         slots: samples drawn at the same time.
         context_tokens: room for prompt and completion of each sample. Scoring takes what it needs.
         threads: CPU threads; None takes every core that this process may use.
+        exact: whether texts are scored in 32 bits rather than by the engine; None does so where the model is covered
+            and its weights expand to at most `EXACT_BYTES`.
     """
 
     slots: int = 16
     context_tokens: int = 1024
     threads: int | None = None
+    exact: bool | None = None
 
 
 def engine_label(settings: EngineSettings) -> str:
@@ -86,7 +98,7 @@ class LlamaCpp:
         self._scoring = threading.Lock()
         self._vocabulary: LlamaModel | None = None
         self._server: LlamaServer | None = None
-        self._scorer: Scorer | None = None
+        self._scorer: Scorer | ExactScorer | None = None
         #: prompt tokens computed so far by drawing; what the engine still had of an earlier prompt is left out
         self.computed_prompt_tokens = 0
 
@@ -115,6 +127,7 @@ class LlamaCpp:
             engine=engine_label(self.settings),
             model=self.path.name,
             can_score=True,
+            scoring=f"matrix products in 32 bits on CPU, {self._threads()} threads" if self._is_exact() else "",
             repeatable=(
                 "The same seed gives the same sample where a call computes its prompt whole. Where it finds the prompt "
                 "computed by an earlier call, sums are rounded otherwise, and some samples differ."
@@ -148,17 +161,16 @@ class LlamaCpp:
             raise BackendError(f"{len(texts)} texts to score, but token ids of {len(token_ids)}")
         if not texts:
             return []
-        text = self._render(prompt)
-        with self._scoring:
-            scorer = self._loaded_scorer()
-            ticket = self._clock.start(len(texts))
-            try:
-                before = scorer.model.tokenize_prompt(text)
-                given = token_ids or [()] * len(texts)
-                after = [list(ids) or scorer.model.tokenize_text(one) for one, ids in zip(texts, given, strict=True)]
-                found = scorer.score(before, after)
-            finally:
-                self._clock.stop(ticket)
+        text, vocabulary = self._render(prompt), self._opened()
+        before = vocabulary.tokenize_prompt(text)
+        given = token_ids or [()] * len(texts)
+        after = [list(ids) or vocabulary.tokenize_text(one) for one, ids in zip(texts, given, strict=True)]
+        scorer = self._loaded_scorer()
+        ticket = self._clock.start(len(texts))
+        try:
+            found = scorer.score(before, after)
+        finally:
+            self._clock.stop(ticket)
         tokens = [len(ids) for ids in after]
         shares = share_by_tokens(ticket.seconds, tokens), share_by_tokens(ticket.joules, tokens)
         return [
@@ -218,11 +230,26 @@ class LlamaCpp:
                 self._server = LlamaServer(self.path, slots, tokens, self.settings.threads or usable_cores())
             return self._server
 
-    def _loaded_scorer(self) -> Scorer:
-        self._opened()
-        if self._scorer is None:
-            self._scorer = Scorer(self.path, self.settings.threads or usable_cores())
-        return self._scorer
+    def _loaded_scorer(self) -> Scorer | ExactScorer:
+        with self._scoring:
+            self._opened()
+            if self._scorer is None:
+                self._scorer = self._exact_scorer() if self._is_exact() else Scorer(self.path, self._threads())
+            return self._scorer
+
+    def _exact_scorer(self) -> ExactScorer:
+        network = Network(read_weights(read_gguf_header(self.path), load_api()))
+        return ExactScorer(self.path.name, network, self._threads())
+
+    def _is_exact(self) -> bool:
+        """Whether texts are scored in 32 bits."""
+        if self.settings.exact is not None:
+            return self.settings.exact
+        needed = expanded_bytes(read_gguf_header(self.path))
+        return needed is not None and needed <= EXACT_BYTES
+
+    def _threads(self) -> int:
+        return self.settings.threads or usable_cores()
 
 
 def split_consecutive(seeds: list[int], most: int) -> list[list[int]]:

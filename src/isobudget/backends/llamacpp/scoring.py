@@ -1,16 +1,10 @@
-"""Log-probabilities of given texts after a prompt, by llama.cpp: no sampling, one forward pass.
-
-The prompt is computed once, and so is what texts have in common from their start: samples of one prompt begin alike,
-and often are alike. Texts are sorted, and as many as fit are computed in one batch, in which a shared token belongs to
-several sequences. The first token of every text is predicted by the prompt's last position; a text's last token
-predicts nothing and is not computed. ::
-
-    log p(t_i | prompt, t_<i) = logit(t_i) - log sum_v exp(logit(v))
+"""Log-probabilities of given texts after a prompt, by llama.cpp: no sampling, one forward pass over their tree.
 
 The logits are the engine's own. Beside most quantised weights it rounds activations to 8 bits, and a last bit that
 falls otherwise in another batch is carried on: with SmolLM2 135M in Q4_1, the same text in other company scores by some
 0.02 nats per token otherwise, and a token by 0.03 than with exact arithmetic, at random and without bias. Files whose
-weights are in 16 or 32 bits are scored with keys and values in 32 bits, and have next to none of this.
+weights are in 16 or 32 bits are scored with keys and values in 32 bits, and have next to none of this. Small models of
+known architecture are scored without any, see `isobudget.backends.exact`.
 
 Not covered: models with an encoder.
 """
@@ -18,9 +12,9 @@ Not covered: models with an encoder.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Sequence
 from ctypes import POINTER, c_int8, c_int32
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +22,7 @@ from numpy.typing import NDArray
 
 from isobudget.backends.llamacpp.api import F32, FLOAT_FILES, NO_FLASH_ATTENTION, Batch, load_api
 from isobudget.backends.llamacpp.model import LlamaModel, quiet
+from isobudget.backends.token_tree import Floats, Ids, Limits, Part, batches_of, begin_scores, check_texts, put_scores
 from isobudget.errors import BackendError
 
 #: tokens per batch at most: as many as the engine computes at once by default
@@ -41,45 +36,9 @@ _CONTEXT_STEP = 512
 #: sequence 0 holds the prompt
 _PROMPT = 0
 
-Floats = NDArray[np.float64]
-Ids = Sequence[int]
-
-
-@dataclass(slots=True)
-class Tree:
-    """Tokens to compute in one batch: a tree of what texts have in common from their start.
-
-    Attributes:
-        tokens: of each node, parents before children.
-        depths: of each node: its place in its texts.
-        owners: of each node, the texts that it belongs to, numbered within the batch.
-        texts: of each text, its number in the call.
-        paths: of each text, its nodes.
-    """
-
-    tokens: list[int] = field(default_factory=list)
-    depths: list[int] = field(default_factory=list)
-    owners: list[list[int]] = field(default_factory=list)
-    texts: list[int] = field(default_factory=list)
-    paths: list[list[int]] = field(default_factory=list)
-
-    def add(self, text: int, ids: Ids, shared: int) -> None:
-        """Add a text's tokens, the first `shared` of which it has in common with the text added before."""
-        path = self.paths[-1][:shared] if self.paths else []
-        owner = len(self.texts)
-        for node in path:
-            self.owners[node].append(owner)
-        for depth in range(len(path), len(ids)):
-            path.append(len(self.tokens))
-            self.tokens.append(ids[depth])
-            self.depths.append(depth)
-            self.owners.append([owner])
-        self.texts.append(text)
-        self.paths.append(path)
-
 
 class Scorer:
-    """Scores texts under one model. Not for several threads at once.
+    """Scores texts under one model; for several threads, one at a time.
 
     Args:
         path: the GGUF file.
@@ -93,6 +52,7 @@ class Scorer:
         self._api = load_api()
         self.model = LlamaModel(path)
         self._threads = threads
+        self._lock = threading.Lock()
         self._context: int = 0
         self._memory: int = 0
         self._prompt: tuple[int, ...] = ()
@@ -108,8 +68,9 @@ class Scorer:
 
     def close(self) -> None:
         """Free context and model."""
-        self._free_context()
-        self.model.close()
+        with self._lock:
+            self._free_context()
+            self.model.close()
 
     def score(self, prompt: Ids, texts: Sequence[Ids]) -> list[Floats]:
         """Natural-log probabilities of each text's tokens after the prompt, under the unmodified model.
@@ -121,34 +82,22 @@ class Scorer:
         Raises:
             BackendError: prompt and text are longer than the model's context, or an id is not in its vocabulary.
         """
-        self._check(prompt, texts)
-        scores = [np.empty(len(text)) for text in texts]
+        check_texts(self.model.path.name, self.model.vocabulary_size, self.most_tokens, prompt, texts)
         if not any(len(text) for text in texts):
-            return scores
-        self._read_prompt(tuple(prompt), texts)
-        normalizer = log_normalizers(self._after_prompt)[0]
-        for score, text in zip(scores, texts, strict=True):
-            score[:1] = self._after_prompt[0, text[:1]] - normalizer
-        for start, tree in self._trees(texts):
-            self._compute(tree, start, texts, scores)
-        return scores
+            return [np.empty(0) for _ in texts]
+        with self._lock:
+            if not self.model.handle:
+                raise BackendError(f"{self.model.path.name}: the model is not loaded any more")
+            return self._score(tuple(prompt), texts)
 
-    def _check(self, prompt: Ids, texts: Sequence[Ids]) -> None:
-        name, most = self.model.path.name, self.model.vocabulary_size
-        if not prompt:
-            raise BackendError(f"{name}: the prompt has no tokens, so nothing predicts the first token of a text")
-        for index, text in enumerate(texts):
-            if len(prompt) + len(text) > self.most_tokens:
-                raise BackendError(
-                    f"{name}: text {index} cannot be scored: {len(prompt)} prompt tokens and {len(text)} of the text "
-                    f"are more than the model's context of {self.most_tokens} tokens"
-                )
-            wrong = next((token for token in text if not 0 <= token < most), None)
-            if wrong is not None:
-                raise BackendError(
-                    f"{name}: text {index} has the token id {wrong}, but this model has {most} ids; "
-                    "give ids only to the model that made them"
-                )
+    def _score(self, prompt: tuple[int, ...], texts: Sequence[Ids]) -> list[Floats]:
+        self._read_prompt(prompt, texts)
+        scores = begin_scores(self._after_prompt, texts)
+        limits = Limits(self.batch_tokens, _SEQUENCES - 1, self._can_share)
+        for parts in batches_of(texts, limits):
+            for part in parts:
+                put_scores(part, self._compute(part, part is parts[-1]), texts, scores)
+        return scores
 
     def _read_prompt(self, prompt: tuple[int, ...], texts: Sequence[Ids]) -> None:
         """Have the prompt in sequence 0 of a context with room for it and for what is computed at the same time."""
@@ -167,34 +116,9 @@ class Scorer:
         self._after_prompt = self._logits(1).astype(np.float64)
         self._prompt = prompt
 
-    def _trees(self, texts: Sequence[Ids]) -> Iterator[tuple[int, Tree]]:
-        """What to compute: for each batch the depth at which it begins, and its tokens.
-
-        A text that is longer than a batch is computed by itself, in consecutive parts.
-        """
-        tree = Tree()
-        before: Ids = ()
-        for index in sorted(range(len(texts)), key=lambda index: tuple(texts[index])):
-            ids = texts[index][:-1]
-            shared = _common(before, ids) if self._can_share else 0
-            full = len(tree.tokens) + len(ids) - shared > self.batch_tokens or len(tree.texts) == _SEQUENCES - 1
-            if full and tree.texts:
-                yield 0, tree
-                tree, shared = Tree(), 0
-            if len(ids) > self.batch_tokens:
-                for start in range(0, len(ids), self.batch_tokens):
-                    part = Tree()
-                    part.add(index, ids[start : start + self.batch_tokens], 0)
-                    yield start, part
-                before = ()
-            elif ids:
-                tree.add(index, ids, shared)
-                before = ids
-        if tree.texts:
-            yield 0, tree
-
-    def _compute(self, tree: Tree, start: int, texts: Sequence[Ids], scores: list[Floats]) -> None:
-        """Compute a batch and put down what it says of the tokens that follow."""
+    def _compute(self, part: Part, is_last: bool) -> NDArray[np.float32]:
+        """The logits of a part's tokens; after the last part of a text what was computed of it is forgotten."""
+        start, tree = part
         sequences = range(1, len(tree.texts) + 1)
         if start == 0:
             for sequence in sequences:
@@ -203,14 +127,10 @@ class Scorer:
         offset = len(self._prompt) + start
         owners = [[owner + 1 for owner in node] for node in tree.owners]
         self._decode(tree.tokens, [offset + depth for depth in tree.depths], owners)
-        logits = self._logits(len(tree.tokens))
-        normalizers = log_normalizers(logits)
-        for text, path in zip(tree.texts, tree.paths, strict=True):
-            following = texts[text][start + 1 : start + 1 + len(path)]
-            scores[text][start + 1 : start + 1 + len(path)] = logits[path, following] - normalizers[path]
-        if start + len(tree.paths[0]) == len(texts[tree.texts[0]]) - 1:
+        if is_last:
             for sequence in sequences:
                 self._api.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+        return self._logits(len(tree.tokens))
 
     def _decode(
         self,
@@ -291,24 +211,3 @@ class Scorer:
                 self._api.llama_free(self._context)
             self._context = 0
             self._prompt = ()
-
-
-def log_normalizers(logits: NDArray[np.floating]) -> Floats:
-    """Log of the sum of exponentials of each row: what to take from a logit to get a natural-log probability.
-
-    Args:
-        logits: of shape (rows, vocabulary).
-    """
-    found = np.empty(len(logits))
-    for row, values in enumerate(logits):  # a row at a time: its exponentials stay in the processor's cache
-        top = values.max()
-        found[row] = top + np.log(np.exp(values - top).sum(dtype=np.float64))
-    return found
-
-
-def _common(one: Ids, other: Ids) -> int:
-    """How many ids both begin with."""
-    for index, (first, second) in enumerate(zip(one, other, strict=False)):
-        if first != second:
-            return index
-    return min(len(one), len(other))

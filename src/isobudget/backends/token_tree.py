@@ -1,0 +1,179 @@
+"""Texts after one prompt as a tree of tokens: what they have in common from their start is computed once.
+
+Samples of one prompt begin alike, and often are alike. Texts are sorted, and as many as fit make one batch, in which a
+shared token belongs to several texts. The first token of every text is predicted by the prompt's last position; a
+text's last token predicts nothing and is not computed. ::
+
+    log p(t_i | prompt, t_<i) = logit(t_i) - log sum_v exp(logit(v))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.errors import BackendError
+
+Floats = NDArray[np.float64]
+Ids = Sequence[int]
+
+
+@dataclass(slots=True)
+class Tree:
+    """Tokens to compute in one batch: a tree of what texts have in common from their start.
+
+    Attributes:
+        tokens: of each node, parents before children.
+        depths: of each node: its place in its texts.
+        owners: of each node, the texts that it belongs to, numbered within the batch.
+        texts: of each text, its number in the call.
+        paths: of each text, its nodes.
+    """
+
+    tokens: list[int] = field(default_factory=list)
+    depths: list[int] = field(default_factory=list)
+    owners: list[list[int]] = field(default_factory=list)
+    texts: list[int] = field(default_factory=list)
+    paths: list[list[int]] = field(default_factory=list)
+
+    def add(self, text: int, ids: Ids, shared: int) -> None:
+        """Add a text's tokens, the first `shared` of which it has in common with the text added before."""
+        path = self.paths[-1][:shared] if self.paths else []
+        owner = len(self.texts)
+        for node in path:
+            self.owners[node].append(owner)
+        for depth in range(len(path), len(ids)):
+            path.append(len(self.tokens))
+            self.tokens.append(ids[depth])
+            self.depths.append(depth)
+            self.owners.append([owner])
+        self.texts.append(text)
+        self.paths.append(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is computed at once.
+
+    Attributes:
+        tokens: of a batch.
+        texts: of a batch.
+        sharing: whether texts may share tokens.
+    """
+
+    tokens: int
+    texts: int
+    sharing: bool = True
+
+
+#: a tree, and the place of its first token in its texts: 0, or more for a later part of a text longer than a batch
+Part = tuple[int, Tree]
+
+
+def batches_of(texts: Sequence[Ids], limits: Limits) -> Iterator[list[Part]]:
+    """What to compute: batches of one tree each; of a text longer than a batch, its parts by themselves, in order."""
+    tree = Tree()
+    before: Ids = ()
+    for index in sorted(range(len(texts)), key=lambda index: tuple(texts[index])):
+        ids = texts[index][:-1]
+        shared = _common(before, ids) if limits.sharing else 0
+        full = len(tree.tokens) + len(ids) - shared > limits.tokens or len(tree.texts) == limits.texts
+        if full and tree.texts:
+            yield [(0, tree)]
+            tree, shared = Tree(), 0
+        if len(ids) > limits.tokens:
+            yield _parts(index, ids, limits.tokens)
+            before = ()
+        elif ids:
+            tree.add(index, ids, shared)
+            before = ids
+    if tree.texts:
+        yield [(0, tree)]
+
+
+def distinct_tokens(texts: Sequence[Ids]) -> int:
+    """How many tokens there are to compute, those that texts share counted once."""
+    before: Ids = ()
+    total = 0
+    for ids in sorted(tuple(text[:-1]) for text in texts):
+        total += len(ids) - _common(before, ids)
+        before = ids
+    return total
+
+
+def _parts(index: int, ids: Ids, most: int) -> list[Part]:
+    found = []
+    for start in range(0, len(ids), most):
+        part = Tree()
+        part.add(index, ids[start : start + most], 0)
+        found.append((start, part))
+    return found
+
+
+def _common(one: Ids, other: Ids) -> int:
+    """How many ids both begin with."""
+    for index, (first, second) in enumerate(zip(one, other, strict=False)):
+        if first != second:
+            return index
+    return min(len(one), len(other))
+
+
+def begin_scores(after_prompt: NDArray[np.floating], texts: Sequence[Ids]) -> list[Floats]:
+    """Room for the scores of all texts, with those of the first tokens in it.
+
+    Args:
+        after_prompt: the logits after the prompt, (1, vocabulary).
+        texts: token ids of each.
+    """
+    scores = [np.empty(len(text)) for text in texts]
+    normalizer = log_normalizers(after_prompt)[0]
+    for score, text in zip(scores, texts, strict=True):
+        score[:1] = after_prompt[0, text[:1]] - normalizer
+    return scores
+
+
+def put_scores(part: Part, logits: NDArray[np.float32], texts: Sequence[Ids], scores: Sequence[Floats]) -> None:
+    """Put down what a part's logits, of shape (tokens, vocabulary), say of the tokens that follow."""
+    start, tree = part
+    normalizers = log_normalizers(logits)
+    for text, path in zip(tree.texts, tree.paths, strict=True):
+        following = texts[text][start + 1 : start + 1 + len(path)]
+        scores[text][start + 1 : start + 1 + len(path)] = logits[path, following] - normalizers[path]
+
+
+def log_normalizers(logits: NDArray[np.floating]) -> Floats:
+    """Log of the sum of exponentials of each row: what to take from a logit to get a natural-log probability.
+
+    Args:
+        logits: of shape (rows, vocabulary).
+    """
+    found = np.empty(len(logits))
+    for row, values in enumerate(logits):  # a row at a time: its exponentials stay in the processor's cache
+        top = values.max()
+        found[row] = top + np.log(np.exp(values - top).sum(dtype=np.float64))
+    return found
+
+
+def check_texts(name: str, vocabulary: int, most_tokens: int, prompt: Ids, texts: Sequence[Ids]) -> None:
+    """Refuse what a model cannot score.
+
+    Raises:
+        BackendError: there is no prompt, a text is too long for the model, or has an id that is not the model's.
+    """
+    if not prompt:
+        raise BackendError(f"{name}: the prompt has no tokens, so nothing predicts the first token of a text")
+    for index, text in enumerate(texts):
+        if len(prompt) + len(text) > most_tokens:
+            raise BackendError(
+                f"{name}: text {index} cannot be scored: {len(prompt)} prompt tokens and {len(text)} of the text "
+                f"are more than the model's context of {most_tokens} tokens"
+            )
+        wrong = next((token for token in text if not 0 <= token < vocabulary), None)
+        if wrong is not None:
+            raise BackendError(
+                f"{name}: text {index} has the token id {wrong}, but this model has {vocabulary} ids; "
+                "give ids only to the model that made them"
+            )
