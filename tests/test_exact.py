@@ -22,7 +22,7 @@ from isobudget.backends.weights import local_weights
 from isobudget.costs.architecture import Architecture
 from isobudget.costs.gguf import GgufHeader, Tensor, read_gguf_header
 from isobudget.errors import BackendError, ModelError
-from tiny_gguf import tiny_gguf
+from tiny_gguf import F32, STRING, tensor, text, tiny_gguf
 
 TINY = Architecture("tiny", layers=2, hidden=64, mlp_width=96, heads=4, kv_heads=2, head_size=16, vocabulary=320)
 HEAD_SIZES = ("rope.dimension_count", "attention.key_length", "attention.value_length")
@@ -68,6 +68,42 @@ def test_scores_are_the_engines_up_to_its_rounding(tmp_path: Path, quantisation:
         assert one == pytest.approx(other, abs=loose)
     differences = np.concatenate(found) - np.concatenate(expected)
     assert abs(differences.mean()) < loose / 10
+
+
+def like_qwen(path: Path, target: Path) -> None:
+    """The file of a Llama-like model as a Qwen2-like one: pairs in halves, biases, and norms that are not all ones."""
+    head, data = read_gguf_header(path), bytearray(path.read_bytes())
+    random = np.random.default_rng(3)
+    for name, one in head.tensors.items():
+        if name.endswith("norm.weight"):
+            start = head.data_start + one.offset
+            data[start : start + 4 * one.shape[0]] = (1 + random.normal(0, 0.3, one.shape)).astype("<f4").tobytes()
+    known = data[24 : data.index(text("token_embd.weight"))].replace(b"llama.", b"qwen2.")
+    known = known.replace(
+        *(text("general.architecture") + struct.pack("<I", STRING) + text(one) for one in ("llama", "qwen2"))
+    )
+    end = len(data) - head.data_start
+    places = [(layer, *one) for layer in range(2) for one in (("q", 64, 0), ("k", 32, 256), ("v", 32, 384))]
+    biases = [
+        tensor(f"blk.{layer}.attn_{kind}.bias", (width,), F32, end + 512 * layer + place)
+        for layer, kind, width, place in places
+    ]
+    codes = {"F32": 0, "F16": 1}
+    tensors = [tensor(name, one.shape, codes[one.kind], one.offset) for name, one in head.tensors.items()] + biases
+    whole = struct.pack("<4sIQQ", b"GGUF", 3, len(tensors), int.from_bytes(data[16:24], "little")) + known
+    whole += b"".join(tensors)
+    values = random.normal(0, 0.5, 256).astype("<f4").tobytes()
+    target.write_bytes(whole + bytes(-len(whole) % 32) + data[head.data_start :] + values)
+
+
+def test_a_model_with_biases_and_pairs_in_halves_is_scored_as_by_the_engine(path: Path, tmp_path: Path) -> None:
+    like_qwen(path, tmp_path / "qwen.gguf")
+    engine, exact = Scorer(tmp_path / "qwen.gguf", 1), ExactScorer("q", network_of(tmp_path / "qwen.gguf"), 1)
+    texts = random_texts(4, 30)
+    for one, other in zip(exact.score(PROMPT, texts), engine.score(PROMPT, texts), strict=True):
+        assert one == pytest.approx(other, abs=ENGINE)
+    engine.close()
+    exact.close()
 
 
 def plain_logits(network: Network, tokens: list[int]) -> np.ndarray:
@@ -119,14 +155,14 @@ def test_logits_are_those_of_a_plain_computation(path: Path) -> None:
 def test_a_tree_gives_what_each_text_gives_alone(path: Path) -> None:
     network = network_of(path)
     tree = Tree()
-    for number, (text, shared) in enumerate([([5, 6, 7], 0), ([5, 6, 8, 9], 2), ([5, 10], 1), ([11], 0)]):
-        tree.add(number, text, shared)
+    for number, (ids, shared) in enumerate([([5, 6, 7], 0), ([5, 6, 8, 9], 2), ([5, 10], 1), ([11], 0)]):
+        tree.add(number, ids, shared)
     _, before = network.compute(PROMPT, range(5), np.tri(5, dtype=np.bool_), KeysValues())
     found, _ = network.compute(tree.tokens, [5 + depth for depth in tree.depths], lineage(tree), before)
     for text_path in tree.paths:
-        text = [tree.tokens[node] for node in text_path]
-        for length in range(1, len(text) + 1):
-            alone = plain_logits(network, PROMPT + text[:length])
+        ids = [tree.tokens[node] for node in text_path]
+        for length in range(1, len(ids) + 1):
+            alone = plain_logits(network, PROMPT + ids[:length])
             assert found[text_path[length - 1]] == pytest.approx(alone, abs=2e-4)
 
 
