@@ -3,10 +3,10 @@
     python benchmarks/scoring_against_transformers.py [--model smollm2-135m] [--samples 50] [--json]
 
 Samples of the quickstart problems are drawn by the embedded engine at temperature 0.8, without stop texts. Their token
-ids, after the engine's ids of the prompt, are then scored three times: by the engine with the file as it is; by the
-engine with a file of the same weights in float32, written here; and by transformers, which always computes with the
-file's weights in float32. The engine rounds activations to 8 bits beside quantised weights, and keeps keys and values
-in float16; the float32 file leaves only the latter.
+ids, after the engine's ids of the prompt, are then scored four times: in 32 bits with the file as it is, which is the
+default for small models; by the engine with the file as it is; by the engine with a file of the same weights in
+float32, written here; and by transformers, which always computes with the file's weights in float32. The engine rounds
+activations to 8 bits beside quantised weights.
 
 The tokenizer that transformers reads from the file is compared too: its ids of each prompt, and of each sample's text.
 

@@ -239,6 +239,13 @@ def test_a_docstring_left_open_by_the_head() -> None:
     assert result(found.program) == 6
 
 
+@pytest.mark.parametrize("place", [*range(HEAD.index("total("), len(HEAD) - 1, 7), len(HEAD) - 5, len(HEAD) - 2])
+def test_the_end_of_the_head_said_again_is_left_out(place: int) -> None:
+    found = taken("function", HEAD[place:] + BODY + "\nprint(1)\n")
+    assert (found.before, found.kept) == (HEAD[place:], BODY)
+    assert result(found.program) == 6
+
+
 # --- function: a text that holds the whole definition ---
 
 
@@ -317,6 +324,13 @@ GOOD = "def total(numbers: List[int]) -> int:\n    return sum(double(n) for n in
         BODY,
         fenced(GOOD, "json") + "oops",
         fenced(GOOD) + fenced("def total(numbers):\n    return sum(\n").removesuffix("```\n"),
+        fenced(GOOD) + "Use it:\n" + fenced("numbers = [1]\ntotal = total(numbers)\nprint(total)\n"),
+        GOOD + "\nprint(total([1]))\n```\n\nThis doubles (and adds) them.\n",
+        GOOD + "```\nShorter:\n" + fenced("def total(numbers): return sum(\n"),
+        "It's this:\n\n" + GOOD + "```\nDone.",
+        BODY + "```\nDone.",
+        fenced(GOOD, "") + "Use it:\n" + fenced("print(total([1, 2]))\n"),
+        "Solution\n" + fenced(GOOD, ""),
     ],
 )
 def test_blocks_of_chat_answers(text: str) -> None:
@@ -333,11 +347,31 @@ def test_an_answer_without_the_head_keeps_its_imports_and_helpers_once() -> None
     assert result(program) == 6
 
 
+def test_future_imports_of_an_answer_stay_first() -> None:
+    program = taken("block", fenced('"""Totals."""\nfrom __future__ import annotations\n\n' + GOOD)).program
+    assert program.index("__future__") < program.index("from typing") < program.index("def double")
+    assert result(program) == 6
+
+
 def test_whole_programs_keep_their_main_part() -> None:
     code = "import sys\n\nif __name__ == '__main__':\n    print(int(sys.stdin.read()) * 2)\n"
     answer = "Use a loop.\n" + fenced("x\n") + "\n" + fenced(code) + "\nInput:\n" + fenced("3\n", "")
     assert taken("block", answer, WHOLE).program == code
     assert taken("block", "Here you are:\n\n" + code, WHOLE).program == code
+    assert taken("block", code + "```\nIt reads a number.\n", WHOLE).program == code  # its first fence is missing
+
+
+def test_a_block_that_defines_other_names_is_the_program() -> None:
+    code = "def summe(numbers):\n    return 2 * sum(numbers)\n"
+    found = taken("block", "So:\n" + fenced(code + "\nfor") + "Done.")
+    assert found.kept == code
+    assert "def double" in found.program
+    assert "def total" not in found.program  # the judge then says that it is missing
+
+
+def test_a_block_whose_function_does_not_parse_is_kept_whole() -> None:
+    code = "def total(numbers):\n    return sum(2 * n for n in numbers]\n\nprint(total([1]))\n"
+    assert taken("block", "So:\n" + fenced(code) + "Done.", TEXT).program == code
 
 
 def test_what_was_cut_is_told() -> None:

@@ -5,7 +5,8 @@ The rules, which formats name:
 - ``none``: head and text, as they are. Published scores were made so, with the benchmark's stop texts.
 - ``function``: by parsing, see `isobudget.prompts.functions`. For completions and fill-in.
 - ``block``: the program's fenced block, see `isobudget.prompts.fences`; within it, where there is an entry point, as
-  ``function``. An answer without a fence is taken as ``function`` takes it. For chat.
+  ``function``. An answer without a fence, or whose blocks do not define the entry point, is taken as ``function``
+  takes it. For chat.
 - ``program``: a whole program as it stands, up to the marks between which few-shot prompts show programs. For text.
 
 The text is always before + kept + after. Extraction never raises for what a model wrote, and never runs any of it. It
@@ -90,6 +91,9 @@ def _block(head: str, text: str, entry_point: str) -> Found:
     answering = [one for _, one in found if one.answers]
     if answering:
         return answering[-1]
+    outside = _bare(head, text, entry_point) if entry_point else None
+    if outside is not None and outside.answers:
+        return outside
     parsing = [one for block, one in found if not isinstance(parse(content(text, block)), Failure)]
     return max(parsing or [one for _, one in found], key=lambda one: one.end - one.start)
 

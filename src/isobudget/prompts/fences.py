@@ -2,7 +2,8 @@
 
 A fence is a line of three or more backticks or tildes (CommonMark, section 4.5); it may be indented, as in lists, and
 the last block need not be closed. A closing fence within a string of triple quotes does not close, if a later one
-does. What stands before ``</think>`` is a model talking to itself and is left out.
+does. What stands before ``</think>`` is a model talking to itself and is left out. Where the answer begins with code
+and its first fence has no language, that fence closes: the opening one was left out, or stands in the prompt.
 
 Which block: of the blocks in Python (or, if there are none, of those in no stated language, or else of all), the last
 that defines the entry point and does something; without one, the longest that parses; else the longest.
@@ -10,13 +11,14 @@ that defines the entry point and does something; without one, the longest that p
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from isobudget.prompts.lines import scan
-from isobudget.prompts.statements import MAX_PARSED_CHARS
+from isobudget.prompts.statements import MAX_PARSED_CHARS, Failure, parse
 
 _FENCE = re.compile(
     r"(?:^|(?<=[\r\n]))(?P<indent>[ \t]*+(?:(?:[-*+]|\d{1,3}[.)])[ \t]++)?)"
@@ -48,10 +50,14 @@ class Block:
 
 def find_blocks(text: str) -> list[Block]:
     """The fenced blocks of an answer, behind its last ``</think>``, in their order."""
-    begin = max(0, text.rfind("</think>"))
+    thought = text.rfind("</think>")
+    begin = 0 if thought < 0 else thought + len("</think>")
     fences = list(_FENCE.finditer(text, begin))
     blocks: list[Block] = []
     place = 0
+    if fences and not fences[0]["language"].strip() and _begins_with_code(text[begin : fences[0].start()]):
+        blocks.append(Block(begin, fences[0].start(), "python", ""))
+        place = 1
     while place < len(fences):
         opening = fences[place]
         closing = _closing(text, fences, place)
@@ -76,6 +82,14 @@ def content(text: str, block: Block) -> str:
     if not width or first.strip(" \t") or len(first) < width:
         return inside
     return re.sub(rf"(?:^|(?<=[\r\n]))[ \t]{{1,{width}}}", "", inside)
+
+
+def _begins_with_code(text: str) -> bool:
+    """Whether a text is Python, and more than words that may stand before a block (``Solution``, ``Answer: this``)."""
+    nodes = parse(text)
+    return not isinstance(nodes, Failure) and any(
+        not isinstance(node, ast.Expr | ast.AnnAssign) or isinstance(node.value, ast.Call) for node in nodes
+    )
 
 
 def _closing(text: str, fences: Sequence[re.Match[str]], place: int) -> int | None:

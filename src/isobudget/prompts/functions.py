@@ -12,7 +12,8 @@ longest whole part; what precedes it without a gap and parses; and what follows,
 statements, but for those that the text defines anew.
 
 Which of the two it is: the first, if the head's definition has a body then that does something (more than a docstring,
-``pass``, ``...``); else the second. In a fenced block, a body at column 0 is indented into the head's definition.
+``pass``, ``...``), also if the text says the end of the head again before it goes on; else the second. In a fenced
+block, a body at column 0 is indented into the head's definition.
 
 All of this is linear in the length of the text, but for the cutting of an unfinished definition: a few passes.
 """
@@ -40,6 +41,11 @@ from isobudget.prompts.statements import (
     running,
     split,
 )
+
+#: how much of the end of a head is looked for at the beginning of a text; prompts are shorter
+MAX_REPEATED_CHARS = 2**13
+
+_FUTURE = re.compile(r"from[ \t]+__future__\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +78,14 @@ def find_function(head: str, text: str, entry_point: str, *, indent: bool = Fals
     continued = _continued(head, text, entry_point) if head else None
     if continued is not None and continued.answers:
         return continued
+    again = _continued_again(head, text, entry_point)
+    if again is not None:
+        return again
     whole = _defined_in(head, text, entry_point) if entry_point else None
     if whole is None and indent:
-        whole = _indented(head, text, entry_point)
-    return whole or continued or _parseable(head, text)
+        whole = _indented(head, text, entry_point) or _without_definition(head, text, entry_point)
+    everything = Found(head + text, 0, len(text), False)
+    return whole or continued or (everything if indent and entry_point else _parseable(head, text))
 
 
 def _continued(head: str, text: str, entry_point: str) -> Found | None:
@@ -99,6 +109,20 @@ def _continued(head: str, text: str, entry_point: str) -> Found | None:
         end = _following(source, statements[: place + 1], following, entry_point, end)
     end = max(end, len(head))
     return Found(source[:end], 0, end - len(head), has_substance(definition))
+
+
+def _continued_again(head: str, text: str, entry_point: str) -> Found | None:
+    """What continues the head behind a text that says the end of it once more; None if it does not, or nothing does."""
+    count = _overlap(head[-MAX_REPEATED_CHARS:], text[:MAX_REPEATED_CHARS])
+    if not text[:count].strip() or re.search(rf"\bdef[ \t]+{re.escape(entry_point)}\b", text[:count]):
+        return None
+    found = _continued(head, text[count:], entry_point)
+    return Found(found.program, count + found.start, count + found.end, True) if found and found.answers else None
+
+
+def _overlap(head: str, text: str) -> int:
+    """The length of the longest beginning of the text that is an end of the head."""
+    return next((count for count in range(min(len(head), len(text)), 0, -1) if head.endswith(text[:count])), 0)
 
 
 def _following(
@@ -139,7 +163,9 @@ def _defined_in(head: str, text: str, entry_point: str) -> Found | None:
         count = whole_lines(text, statement.lines)
         end = statement.lines[count - 1].end if count else statement.start
         nodes = parse(text[statement.start : end])
-        definition = None if isinstance(nodes, Failure) else find_definition(nodes, entry_point)
+        if isinstance(nodes, Failure) or not is_helper(nodes, entry_point):
+            continue
+        definition = find_definition(nodes, entry_point)
         if definition is None or not has_substance(definition):
             continue
         if count == len(statement.lines):
@@ -160,9 +186,10 @@ def _preceding(text: str, statements: Sequence[Statement], entry_point: str, sta
 
 
 def join(head: str, code: str, entry_point: str) -> str:
-    """The head's statements that the code lacks, then the code, which defines the entry point."""
+    """The head's statements that the code lacks, then the code, whose ``from __future__`` imports must stay first."""
     kept: list[str] = []
     added = parse(code)
+    begin = 0 if isinstance(added, Failure) else _after_future(code)
     names = {entry_point} | (set() if isinstance(added, Failure) else defined(added))
     for statement in split(scan(head), head):
         nodes = parse(head[statement.start : statement.end])
@@ -170,7 +197,13 @@ def join(head: str, code: str, entry_point: str) -> str:
             continue
         kept.append(head[statement.start : statement.end])
     before = "".join(part if part.endswith(("\n", "\r")) else part + "\n" for part in kept)
-    return before + code
+    return code[:begin] + before + code[begin:]
+
+
+def _after_future(code: str) -> int:
+    """Where the code goes on behind its ``from __future__`` imports; 0 if it has none."""
+    ends = [one.end for one in split(scan(code), code) if _FUTURE.match(code, one.lines[0].first)]
+    return ends[-1] if ends else 0
 
 
 def _indented(head: str, text: str, entry_point: str) -> Found | None:
@@ -187,6 +220,14 @@ def _indented(head: str, text: str, entry_point: str) -> Found | None:
     if definition is None or not has_substance(definition):
         return None
     return Found(head + body, 0, len(text), True)
+
+
+def _without_definition(head: str, text: str, entry_point: str) -> Found | None:
+    """What parses of a block that defines other names, so that the judge says what is missing; None if nothing does."""
+    found = _parseable("", text)
+    if not (nodes := parse(found.program)) or isinstance(nodes, Failure) or not defined(nodes):
+        return None
+    return Found(join(head, found.program, entry_point), found.start, found.end, False)
 
 
 def _shifted(text: str, indent: str) -> str:
