@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
-from isobudget.backends.base import Chat, Description, FinishReason, Generation, Prompt, Sampling, Score
+from fakes import FakeBackend
+from isobudget.backends.base import Chat, Description, Prompt, Score
 from isobudget.errors import BackendError
 
+Call = tuple[Prompt, tuple[str, ...], tuple[tuple[int, ...], ...]]
 
-class FakeScorer:
+
+class FakeScorer(FakeBackend):
     """Scores a text by its words, or the ids that it is given; remembers what it was asked.
 
-    `undefined` are texts whose log-probability is NaN; `fails_after` calls the model is gone.
+    `undefined` are texts whose log-probability is NaN; after `fails_after` calls it is gone; `tests` is what it writes.
     """
-
-    concurrency = 2
 
     def __init__(
         self, *, can_score: bool = True, undefined: Sequence[str] = (), fails_after: int | None = None, tests: str = ""
     ) -> None:
-        self.calls: list[tuple[Prompt, tuple[str, ...], tuple[tuple[int, ...], ...]]] = []
+        super().__init__(lambda prompt, seed: tests, concurrency=2)
+        self.calls: list[Call] = []
         self._can_score = can_score
         self._undefined = set(undefined)
         self._fails_after = fails_after
-        self._tests = tests
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
     def describe(self) -> Description:
         return Description("a fake on paper", "fake", self._can_score, "always")
-
-    def generate(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
-        return [Generation(self._tests, FinishReason.STOP, 10, 20, -5.0, -0.25, 0.5, 1.0, seed) for seed in seeds]
 
     def score(self, prompt: Prompt, texts: Sequence[str], token_ids: Sequence[Sequence[int]] = ()) -> list[Score]:
         assert not isinstance(prompt, Chat)
@@ -50,9 +36,9 @@ class FakeScorer:
             if self._fails_after is not None and len(self.calls) > self._fails_after:
                 raise BackendError("the fake is gone")
         ids = token_ids or [()] * len(texts)
-        return [self._one(prompt, text, given) for text, given in zip(texts, ids, strict=True)]
+        return [self._score_of(prompt, text, given) for text, given in zip(texts, ids, strict=True)]
 
-    def _one(self, prompt: str, text: str, ids: Sequence[int]) -> Score:
+    def _score_of(self, prompt: str, text: str, ids: Sequence[int]) -> Score:
         if text in self._undefined:
             return Score((float("nan"),), len(prompt.split()), 0.1)
         logprobs = tuple(-0.01 * one for one in ids) or tuple(-0.1 * len(word) for word in text.split())

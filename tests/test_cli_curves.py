@@ -224,6 +224,22 @@ def test_wrong_requests(file: Path, arguments: tuple[str, ...], message: str) ->
         output(file, *arguments)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--seed", "-1"), "--seed"),
+        (("--replicates", "100000000000"), "--replicates"),
+        (("--level", "high"), "--level"),
+        (("--json", "--csv"), "choose one of --json and --csv"),
+    ],
+)
+def test_what_the_command_line_refuses(file: Path, arguments: tuple[str, ...], message: str) -> None:
+    result = CliRunner().invoke(APP, [str(file), *arguments], env={"COLUMNS": "80"})
+    assert result.exit_code == 2
+    assert isinstance(result.exception, SystemExit)
+    assert message in result.output
+
+
 def test_a_model_missing_from_the_costs(file: Path, tmp_path: Path) -> None:
     costs = tmp_path / "costs.toml"
     costs.write_text("[models.codellama-7b]\nflops = 1\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,3 +102,16 @@ def test_files_that_are_no_parts_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "t" / ".part-000002.parquet.77.tmp").write_bytes(b"half")
     (tmp_path / "t" / "notes.txt").write_text("mine")
     assert read_parts(tmp_path / "t", Row).num_rows == 2
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_part_that_may_not_be_read_is_not_called_damaged(tmp_path: Path) -> None:
+    with PartWriter(tmp_path / "t", Row) as writer:
+        writer.add(ROWS)
+    (tmp_path / "t" / parts(tmp_path / "t")[0]).chmod(0)
+    with pytest.raises(RunError, match="may not be read: Permission denied"):
+        list(read_rows(tmp_path / "t", Row))
+    (tmp_path / "t").chmod(0)
+    with pytest.raises(RunError, match="cannot be read: Permission denied"):
+        list(read_rows(tmp_path / "t", Row))
+    (tmp_path / "t").chmod(0o700)

@@ -115,7 +115,7 @@ def test_votes_equal_counting_pairs_and_inputs() -> None:
         best = {one for one, count in votes.items() if count == max(votes.values())}
         assert set(VoteSelector.of(observed).choose(drawn).tolist()) == best
     pool = pool_of([[1, 0, 0]])
-    ranked = Votes("votes", {"t/0": [["1", "2"], ["1", "3"], ["4", "2"]]}).rank(pool)
+    ranked = Votes("votes", observed={"t/0": [["1", "2"], ["1", "3"], ["4", "2"]]}).rank(pool)
     assert success(pool, ranked, orders=2).matrix[0, -1] == 1.0
 
 
@@ -197,7 +197,7 @@ def test_a_filter_in_front_puts_dropped_samples_behind_all_others() -> None:
     kept = {"t/0": np.array([False, True, True, False])}
     ranking = Filtered(Likelihood("own"), "executable", kept).rank(pool)
     assert success(pool, ranking).matrix[0, -1] == 1.0
-    grouped = Agreement("agreement", {"t/0": [["a"], ["b"], ["b"], ["a"]]})
+    grouped = Agreement("agreement", observed={"t/0": [["a"], ["b"], ["b"], ["a"]]})
     assert success(pool, Filtered(grouped, "executable", kept).rank(pool)).matrix[0, -1] == 1.0
 
 
@@ -334,12 +334,14 @@ def test_rankings_by_set_are_measured_too() -> None:
     observed = {
         f"t/{at}": [["right"] if ok else [f"wrong {i}"] for i, ok in enumerate(row)] for at, row in enumerate(passed)
     }
-    ranking: Ranking = Agreement("agreement", observed).rank(pool)
+    ranking: Ranking = Agreement("agreement", observed=observed).rank(pool)
     found = success(pool, ranking, orders=50)
     assert found.matrix[:, 0] == pytest.approx(passed.mean(axis=1))
     assert found.monte_carlo is not None
     assert found.monte_carlo[0] == 0.0
     assert auc(pool, ranking, replicates=200).value > 0.9
     assert calibration(pool, ranking, 6).brier < 0.25
-    tested = GeneratedTests("tests", {f"t/{at}": row[:, np.newaxis] > 0 for at, row in enumerate(passed)}).rank(pool)
+    tested = GeneratedTests("tests", passes={f"t/{at}": row[:, np.newaxis] > 0 for at, row in enumerate(passed)}).rank(
+        pool
+    )
     assert success(pool, tested, orders=2).matrix[:, -1].tolist() == (passed.sum(axis=1) > 0).astype(float).tolist()

@@ -26,9 +26,11 @@ from isobudget.records.run import Run
 from isobudget.report.ranking import ranking_grids, ranking_json
 from isobudget.report.ranking_figure import draw_ranking
 from isobudget.stages.progress import SILENT
-from isobudget.stages.ranking import BenchmarkRanking, Ranked, RankOptions, rank
+from isobudget.stages.ranking import BenchmarkRanking, rank
+from isobudget.stages.ranking_measure import Ranked
 from isobudget.stages.ranking_models import ModelChoice
 from isobudget.stages.ranking_observe import compiles, form
+from isobudget.stages.ranking_options import RankOptions
 from isobudget.stages.ranking_scores import Scorer, logprobs_of, score_pool, scoring_cost
 from isobudget.stages.ranking_tables import BACKWARD, FORWARD, ObservationRow, ScoreRow
 from isobudget.stages.ranking_tests import parse_tests
@@ -243,9 +245,9 @@ def test_lists_in_their_order_are_a_ranking(tmp_path: Path) -> None:
     counted.write_text('{"model": "a", "task_id": "1", "n": 2, "c": 1}\n')
     with pytest.raises(InputError, match="line 1: only counts"):
         rank(counted, RankOptions(("order",)))
-    for name in ("likelihood", "agreement"):
-        with pytest.raises(InputError, match=r"no texts|no problem has a function"):
-            rank(path, RankOptions((name,), ModelChoice("j")), make_scorer=fake(FakeScorer()))
+    for name, model in (("likelihood", ModelChoice("j")), ("agreement", None), ("verifier-alone", None)):
+        with pytest.raises(InputError, match=r"no texts of the samples.*--ranker order"):
+            rank(path, RankOptions((name,), model), make_scorer=fake(FakeScorer()))
 
 
 def test_files_that_do_not_fit_say_where(tmp_path: Path) -> None:

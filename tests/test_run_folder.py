@@ -61,6 +61,10 @@ def test_what_is_no_run_is_named(tmp_path: Path) -> None:
         load_run(tmp_path)
     with pytest.raises(RunError, match="not a run folder"):
         load_run(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RunError, match=r"file: not a run folder, but a file"):
+        load_run(tmp_path / "file")
+    (tmp_path / "file").unlink()
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "love.txt").write_text("dear")
     with pytest.raises(RunError, match=r"holds other things \(love\.txt\)"):

@@ -221,7 +221,9 @@ def test_a_wrong_key_names_the_variable_and_not_the_key(monkeypatch: pytest.Monk
 
 def test_a_missing_key_names_the_variable() -> None:
     with BadServer(Habits(key=KEY)) as server:
-        with pytest.raises(BackendError, match="put it into the environment variable OPENAI_API_KEY"):
+        with pytest.raises(BackendError, match="put it into the environment variable MY_KEY"):
+            ServerBackend(settings(server, key_env="MY_KEY"), Waits()).__enter__()
+        with pytest.raises(BackendError, match=r"key_env\. OPENAI_API_KEY is sent to api\.openai\.com alone"):
             ServerBackend(settings(server), Waits()).__enter__()
         with pytest.raises(BackendError, match="name the environment variable that holds it"):
             ServerBackend(settings(server, key_env=""), Waits()).__enter__()

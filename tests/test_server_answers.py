@@ -23,7 +23,7 @@ from isobudget.backends.server.answers import (
     read_answer,
     request_body,
 )
-from isobudget.backends.server.calls import RefusedError, TransientError, backoff_seconds, retry_after_seconds
+from isobudget.backends.server.faults import RefusedError, TransientError, backoff_seconds, retry_after_seconds
 from isobudget.backends.server.traits import Kind, Traits, first_traits, repeatable, root_of
 
 SAMPLING = Sampling(temperature=0.8, top_p=0.95, max_tokens=64, stop=("1", "2", "3", "4", "5"))

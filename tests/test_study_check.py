@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from isobudget.errors import MissingExtraError, StudyError
 from isobudget.stages.budget import samples_of
+from isobudget.stages.generate import generate
 from isobudget.stages.prepare import check_study, prepare_benchmarks
 from isobudget.study import load_study, shipped_studies
 from isobudget.study.lines import key_lines, line_of
@@ -139,6 +140,15 @@ def test_everything_that_is_not_there_is_listed_at_once(own: Path) -> None:
         "line 19: models.2.prompt: the prompt format 'completion' gives text to continue, but api = \"chat\"",
     ):
         assert expected in message, expected
+
+
+def test_a_damaged_weights_file_is_named_before_a_run_begins(own: Path) -> None:
+    broken = own.with_name("broken.gguf")
+    broken.write_bytes(b"GGUF" + bytes(3))
+    text = f'name = "x"\nbenchmarks = ["{own}"]\n[[models]]\nname = "m"\nmodel = "{broken}"\nn = 1\n'
+    with pytest.raises(StudyError, match=r"line 5: models\.0\.model: .*broken\.gguf is damaged or cut off"):
+        generate(parse_study(text, "mine"), own.with_name("run"))
+    assert not own.with_name("run").exists()
 
 
 @pytest.mark.parametrize(

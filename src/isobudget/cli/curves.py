@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from isobudget.cli.options import BenchmarkOption, LevelOption
+
 if TYPE_CHECKING:
     from isobudget.curves import Comparison
 
@@ -28,7 +30,7 @@ def curves(
             help="Per problem, in the unit, or with an x in samples of the cheapest model: `1e12,5e12` or `1x,4x`."
         ),
     ] = None,
-    benchmark: Annotated[str | None, typer.Option(help="Only this benchmark of several.")] = None,
+    benchmark: BenchmarkOption = None,
     select: Annotated[
         str, typer.Option(help="How one of k samples is chosen: by tests, or in a run by the model's own likelihood.")
     ] = "tests",
@@ -57,9 +59,11 @@ def curves(
         int | None,
         typer.Option(metavar="K", help="Guess pass@k beyond the samples up to this k; no verdict uses it."),
     ] = None,
-    level: Annotated[float, typer.Option(help="Level of all intervals.")] = 0.95,
-    replicates: Annotated[int, typer.Option(help="Bootstrap replicates over problems.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    level: LevelOption = 0.95,
+    replicates: Annotated[
+        int, typer.Option(min=100, max=1_000_000, help="Bootstrap replicates over problems.")
+    ] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; success is in [0, 1].")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print all points of all curves as CSV.")] = False,
 ) -> None:
@@ -82,6 +86,8 @@ def curves(
     from isobudget.grid import to_csv
     from isobudget.stages.compare import curves as compare
 
+    if as_json and as_csv:
+        raise typer.BadParameter("choose one of --json and --csv", param_hint="--csv")
     found = compare(
         source,
         parse_unit(unit),

@@ -27,3 +27,5 @@ DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Only show samples, tokens, time, cost and disk; draw and write nothing.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
+BenchmarkOption = Annotated[str | None, typer.Option(help="Only this benchmark of several.", show_default=False)]
+LevelOption = Annotated[float, typer.Option(help="Level of all intervals.")]

@@ -62,6 +62,8 @@ def paper(
     from isobudget.grid import json_value, print_grids, to_csv
     from isobudget.paper import pass_tables
 
+    if as_json and as_csv:
+        raise typer.BadParameter("choose one of --json and --csv", param_hint="--csv")
     parts = tuple(table or Part)
     units = (Unit(unit.value),) if unit else (Unit.FLOPS, Unit.SECONDS)
     tables = pass_tables(benchmark)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from isobudget.cli.options import JsonOption
+from isobudget.cli import rank_options as given
+from isobudget.cli.options import BenchmarkOption, JsonOption, LevelOption
 
 if TYPE_CHECKING:
     from isobudget.stages.ranking import BenchmarkRanking
@@ -15,85 +16,32 @@ if TYPE_CHECKING:
 
 
 def rank(
-    source: Annotated[
-        Path, typer.Argument(metavar="RUN-or-SAMPLES", help="A run folder, a file of samples, or a COUNTS file.")
-    ],
-    ranker: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-r",
-            "--ranker",
-            metavar="NAME",
-            help="own, likelihood, reviewer (each also with -sum), verifier, verifier-alone, classifier, agreement, "
-            "votes, tests, order. Repeatable.",
-            show_default="own",
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "-m", "--model", help="Scores the samples, or writes tests: a name, a GGUF file.", show_default=False
-        ),
-    ] = None,
-    backend: Annotated[
-        str, typer.Option(help="How that model is reached: llama.cpp, server, vllm, transformers.")
-    ] = "llama.cpp",
-    url: Annotated[str | None, typer.Option(help="Of a server.", show_default=False)] = None,
-    architecture: Annotated[
-        str | None, typer.Option(help="Of that model, to count flops: a name, a config.json.", show_default=False)
-    ] = None,
-    filter_by: Annotated[
-        str | None,
-        typer.Option(
-            "--filter",
-            metavar="executable|examples",
-            help="First drop what does not run on the prompt's examples, or what misses the values they state.",
-            show_default=False,
-        ),
-    ] = None,
-    benchmark: Annotated[str | None, typer.Option(help="Only this benchmark of a run.", show_default=False)] = None,
-    problems: Annotated[
-        str | None, typer.Option(help="The benchmark that a file of samples is about.", show_default=False)
-    ] = None,
-    verdicts: Annotated[
-        Path | None, typer.Option(help="The verdicts of a file of samples.", show_default=False)
-    ] = None,
-    first: Annotated[
-        int | None, typer.Option(min=1, help="Only so many problems of a file of samples.", show_default=False)
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("-o", "--out", help="Keeps scores of a file of samples; a run keeps its own.", show_default=False),
-    ] = None,
-    inputs: Annotated[int, typer.Option(min=1, help="Inputs of each problem on which samples are compared.")] = 16,
-    examples: Annotated[
-        str,
-        typer.Option(
-            metavar="benchmark|given|none",
-            help="Examples used: of the benchmark's prompt, of the prompt as the model got it, or none.",
-        ),
-    ] = "benchmark",
-    tests: Annotated[
-        Path | None, typer.Option(help="A file of tests for the ranker tests, JSON lines.", show_default=False)
-    ] = None,
-    train: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="RUN", help="A run that the verifier learns from. Repeatable.", show_default=False),
-    ] = None,
-    power: Annotated[float, typer.Option(help="Of the number of samples in dual agreement's score.")] = 1.0,
-    orders: Annotated[int, typer.Option(min=2, help="Random prefixes for rankers that look at the whole set.")] = 200,
-    k: Annotated[
-        int | None, typer.Option(min=1, help="Samples drawn, for calibration.", show_default="half of them")
-    ] = None,
-    figure: Annotated[
-        Path | None, typer.Option(help="Draw the curves into this file, .svg or .png.", show_default=False)
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Samples run at once.", show_default="one per core")
-    ] = None,
-    unsafe: Annotated[bool, typer.Option("--unsafe", help="Run samples even where they cannot be confined.")] = False,
-    level: Annotated[float, typer.Option(help="Level of all intervals.")] = 0.95,
-    seed: Annotated[int, typer.Option(help="Seed of inputs, prefixes and bootstrap.")] = 0,
+    source: given.Source,
+    ranker: given.Rankers = None,
+    model: given.Model = None,
+    backend: given.Backend = "llama.cpp",
+    url: given.Url = None,
+    api: given.ServerApi = given.Api.COMPLETIONS,
+    key_env: given.KeyEnv = None,
+    architecture: given.Architecture = None,
+    filter_by: given.Filter = None,
+    benchmark: BenchmarkOption = None,
+    problems: given.Problems = None,
+    verdicts: given.Verdicts = None,
+    first: given.First = None,
+    out: given.Out = None,
+    inputs: given.Inputs = 16,
+    examples: given.Examples = "benchmark",
+    tests: given.Tests = None,
+    train: given.Train = None,
+    power: given.Power = 1.0,
+    orders: given.Orders = 200,
+    k: given.K = None,
+    figure: given.Figure = None,
+    workers: given.Workers = None,
+    unsafe: given.Unsafe = False,
+    level: LevelOption = 0.95,
+    seed: given.Seed = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Choose one of k samples without tests, by rankers, and measure it: success at equal budget, AUC, calibration.
@@ -108,14 +56,15 @@ def rank(
 
         isobudget rank counts.jsonl --ranker order
     """
-    from isobudget.cli.show import TerminalProgress, interruptible, print_json
+    from isobudget.cli.show import TerminalProgress, interruptible
     from isobudget.curves import Bootstrap
-    from isobudget.stages.ranking import RankOptions
     from isobudget.stages.ranking import rank as rank_samples
+    from isobudget.stages.ranking_options import RankOptions
 
+    _check_figure(figure)
     options = RankOptions(
         rankers=tuple(ranker or ["own"]),
-        model=None if model is None else _choice(model, backend, url, architecture),
+        model=_choice(model, backend, url, api, key_env, architecture),
         filter=filter_by,
         inputs=inputs,
         examples=examples,
@@ -140,46 +89,64 @@ def rank(
             out=out,
             progress=progress,
         )
-    drawn = [] if figure is None else _draw(found, figure)
-    if as_json:
-        from isobudget.report.ranking import ranking_json
+    _show(found, [] if figure is None else _draw(found, figure), as_json)
 
+
+def _choice(
+    model: str | None, backend: str, url: str | None, api: given.Api, key_env: str | None, architecture: str | None
+) -> ModelChoice | None:
+    from isobudget.errors import InputError
+    from isobudget.stages.ranking_models import ModelChoice
+
+    of_server = {"--url": url, "--key-env": key_env, "--api": None if api is given.Api.COMPLETIONS else api}
+    stated = [name for name, value in of_server.items() if value is not None]
+    if model is None:
+        stated += ["--backend"] * (backend != "llama.cpp") + ["--architecture"] * (architecture is not None)
+        if stated:
+            raise InputError(f"{' and '.join(stated)} cannot be used without --model: which model is meant?")
+        return None
+    if stated and backend != "server":
+        raise InputError(f"{' and '.join(stated)} cannot be used with --backend {backend}, only with --backend server")
+    return ModelChoice(model, backend, url, api.value, key_env, architecture)
+
+
+def _show(found: list[BenchmarkRanking], drawn: list[Path], as_json: bool) -> None:
+    from isobudget.cli.show import print_json
+    from isobudget.grid import print_grids
+    from isobudget.report.ranking import ranking_grids, ranking_json
+
+    if as_json:
         print_json({"benchmarks": [ranking_json(one) for one in found], "figures": [str(path) for path in drawn]})
         return
-    _print(found)
+    for one in found:
+        print_grids(ranking_grids(one))
     for path in drawn:
         typer.echo(f"figure: {path}")
 
 
-def _choice(model: str, backend: str, url: str | None, architecture: str | None) -> ModelChoice:
-    from isobudget.stages.ranking_models import ModelChoice
+def _check_figure(path: Path | None) -> None:
+    """What would fail after all the work is told before it."""
+    from isobudget.errors import InputError
 
-    return ModelChoice(model, backend, url, architecture=architecture)
-
-
-def _print(found: list[BenchmarkRanking]) -> None:
-    from isobudget.grid import print_grids
-    from isobudget.report.ranking import ranking_grids
-
-    for one in found:
-        print_grids(ranking_grids(one))
+    if path is None:
+        return
+    if path.suffix.lower() not in (".svg", ".png"):
+        raise InputError(f"--figure {path}: the name must end in .svg or .png")
+    if not path.parent.is_dir():
+        raise InputError(f"--figure {path}: there is no folder {path.parent}")
 
 
 def _draw(found: list[BenchmarkRanking], path: Path) -> list[Path]:
     """One figure for each model; several get the model's name before the ending."""
-    from isobudget.errors import InputError
     from isobudget.records.storage import write_whole
     from isobudget.report.build import file_stems
     from isobudget.report.ranking_figure import draw_ranking
 
-    kind = path.suffix.removeprefix(".").lower()
-    if kind not in ("svg", "png"):
-        raise InputError(f"--figure {path}: the name must end in .svg or .png")
     pairs = [(one, model) for one in found for model in one.models]
-    stems = file_stems([f"{path.stem}-{one.benchmark}-{model.model}" for one, model in pairs])
+    stems = file_stems(["-".join(filter(None, (path.stem, one.benchmark, model.model))) for one, model in pairs])
     drawn = []
     for (one, model), stem in zip(pairs, stems, strict=True):
         place = path if len(pairs) == 1 else path.with_name(f"{stem}{path.suffix}")
-        write_whole(place, draw_ranking(one, model, kind))
+        write_whole(place, draw_ranking(one, model, path.suffix.removeprefix(".").lower()))
         drawn.append(place)
     return drawn

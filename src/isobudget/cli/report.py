@@ -18,7 +18,8 @@ def report(
     unit: Annotated[
         list[str] | None,
         typer.Option(
-            help="What budgets are counted in: flops, seconds or tokens. Repeatable.", show_default="flops, seconds"
+            help="What budgets are counted in: flops, seconds, tokens or joules. Repeatable.",
+            show_default="flops, seconds",
         ),
     ] = None,
     as_json: JsonOption = False,

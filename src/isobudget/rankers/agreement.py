@@ -16,14 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 
 import numpy as np
-from numpy.typing import NDArray
 
-from isobudget.rankers.base import FREE, BySet, Floats, Pool, Ranking, Spending
-
-Ints = NDArray[np.int64]
+from isobudget.rankers.base import Floats
+from isobudget.rankers.by_set import Ints, SetRanker, likeliest, success_of_best, tie_values
 
 #: the text of a call that did not return begins with this
 FAILED = "!"
@@ -61,19 +58,14 @@ class GroupSelector:
         counts = np.bincount(self.groups[drawn], minlength=len(self.weight))
         score = self._score(counts[np.newaxis].astype(np.float64))[0]
         best = drawn[score[self.groups[drawn]] >= score.max()]
-        if self.tie_break is None:
-            everyone: Ints = best
-            return everyone
-        values = self._values()[best]
-        chosen: Ints = best[values >= values.max()]
-        return chosen
+        return likeliest(best, tie_values(self.tie_break, len(self.groups)))
 
     def success_of_prefixes(self, orders: Ints, right: Floats) -> Floats:
         """Mean success of `choose` for every prefix of every order, shape (orders, n); see `PrefixSelector`."""
         rows = np.arange(len(orders))
         counts, at_best, right_at_best = (np.zeros((len(orders), len(self.weight))) for _ in range(3))
         best_value = np.full(counts.shape, -np.inf)
-        values = self._values()
+        values = tie_values(self.tie_break, len(self.groups))
         success = np.empty(orders.shape)
         for k, sample in enumerate(orders.T):
             group, value = self.groups[sample], values[sample]
@@ -92,7 +84,7 @@ class GroupSelector:
         score = self._score(counts)
         top = score >= score.max(axis=1, keepdims=True)
         value = np.where(top, best_value, -np.inf)
-        # finite values only, see _values: a group without members never equals the best
+        # finite values only, see tie_values: a group without members never equals the best
         chosen = top & (value >= value.max(axis=1, keepdims=True))
         tied: Floats = (right_at_best * chosen).sum(axis=1) / (at_best * chosen).sum(axis=1)
         return tied
@@ -116,12 +108,6 @@ class GroupSelector:
         tiers = np.where(counts > 0, self.tier, np.iinfo(np.int64).max)
         looked_at = tiers <= tiers.min(axis=1, keepdims=True)
         return np.where(looked_at, self.weight * counts**self.power, -np.inf)
-
-    def _values(self) -> Floats:
-        """Tie-breaks as finite numbers; all equal where there are none."""
-        if self.tie_break is None:
-            return np.zeros(len(self.groups))
-        return np.nan_to_num(self.tie_break, nan=-1e300, neginf=-1e299, posinf=1e300)
 
 
 def says_nothing(text: str) -> bool:
@@ -147,34 +133,28 @@ def agreement_selector(observed: Sequence[Sequence[str]], tie_break: Floats | No
     return GroupSelector.of([tuple(texts) for texts in observed], tiers, tie_break)
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """Chooses from the largest group of equal behaviour.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByOutputs(SetRanker):
+    """A ranker that compares what samples return.
 
     Attributes:
-        name: for labels.
         observed: by task_id, for each sample one text per input; empty for a sample that never ran.
-        tie_break: per problem, shape (n,), or None.
-        spending: of running the samples.
-        notes: which inputs were used.
     """
 
-    name: str
     observed: Mapping[str, Sequence[Sequence[str]]]
-    tie_break: Sequence[Floats] | None = None
-    spending: Spending = FREE
-    notes: tuple[str, ...] = ()
 
-    def rank(self, pool: Pool) -> Ranking:
-        """A selector for each problem. A problem without any input has only samples that nothing is known of."""
-        breaks = self.tie_break or repeat(None, len(pool.problems))
-        selectors = tuple(
-            agreement_selector(self.observed[task_id], value)
-            for task_id, value in zip(pool.task_ids, breaks, strict=True)
-        )
-        unknown = sum(not texts for task_id in pool.task_ids for texts in self.observed[task_id])
-        result = BySet(selectors, tuple(one.strength() for one in selectors), unknown)
-        return Ranking(self.name, result, self.spending, self.notes)
+    def unknown(self, task_id: str) -> int:
+        """Samples that never ran; all of a problem without inputs."""
+        return sum(not texts for texts in self.observed[task_id])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement(ByOutputs):
+    """Chooses from the largest group of equal behaviour."""
+
+    def selector(self, task_id: str, tie_break: Floats | None) -> GroupSelector:
+        """See `agreement_selector`."""
+        return agreement_selector(self.observed[task_id], tie_break)
 
 
 # input by input -------------------------------------------------------------------------------------------------------
@@ -209,24 +189,17 @@ class VoteSelector:
     def choose(self, drawn: Ints) -> Ints:
         """The drawn samples with most votes, the likeliest of them; see `SetSelector`."""
         votes = self.agree[np.ix_(drawn, drawn)].sum(axis=1)
-        best: Ints = drawn[votes >= votes.max()]
-        values = self._values()[best]
-        chosen: Ints = best[values >= values.max()]
-        return chosen
+        return likeliest(drawn[votes >= votes.max()], tie_values(self.tie_break, len(self.agree)))
 
     def success_of_prefixes(self, orders: Ints, right: Floats) -> Floats:
         """Mean success of `choose` for every prefix of every order, shape (orders, n); see `PrefixSelector`."""
-        rows, values = np.arange(len(orders)), self._values()
+        rows, values = np.arange(len(orders)), tie_values(self.tie_break, len(self.agree))
         votes, drawn = np.zeros(orders.shape), np.zeros(orders.shape, dtype=bool)
         success = np.empty(orders.shape)
         for k, sample in enumerate(orders.T):
             votes += self.agree[sample]
             drawn[rows, sample] = True
-            seen = np.where(drawn, votes, -1.0)
-            top = seen >= seen.max(axis=1, keepdims=True)
-            value = np.where(top, values, -np.inf)
-            chosen = value >= value.max(axis=1, keepdims=True)
-            success[:, k] = (chosen * right).sum(axis=1) / chosen.sum(axis=1)
+            success[:, k] = success_of_best(np.where(drawn, votes, -1.0), values, right)
         return success
 
     def strength(self) -> Floats:
@@ -239,28 +212,11 @@ class VoteSelector:
         votes = self.agree[np.ix_(drawn, drawn)].sum(axis=1)
         return float(votes.max() / max(self.inputs * len(drawn), 1))
 
-    def _values(self) -> Floats:
-        if self.tie_break is None:
-            return np.zeros(len(self.agree))
-        return np.nan_to_num(self.tie_break, nan=-1e300, neginf=-1e299, posinf=1e300)
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Votes(ByOutputs):
+    """Chooses the sample that agrees with most others on most inputs."""
 
-@dataclass(frozen=True, slots=True)
-class Votes:
-    """Chooses the sample that agrees with most others on most inputs; fields as of `Agreement`."""
-
-    name: str
-    observed: Mapping[str, Sequence[Sequence[str]]]
-    tie_break: Sequence[Floats] | None = None
-    spending: Spending = FREE
-    notes: tuple[str, ...] = ()
-
-    def rank(self, pool: Pool) -> Ranking:
-        """A selector for each problem."""
-        breaks = self.tie_break or repeat(None, len(pool.problems))
-        selectors = tuple(
-            VoteSelector.of(self.observed[task_id], value) for task_id, value in zip(pool.task_ids, breaks, strict=True)
-        )
-        unknown = sum(not texts for task_id in pool.task_ids for texts in self.observed[task_id])
-        result = BySet(selectors, tuple(one.strength() for one in selectors), unknown)
-        return Ranking(self.name, result, self.spending, self.notes)
+    def selector(self, task_id: str, tie_break: Floats | None) -> VoteSelector:
+        """See `VoteSelector`."""
+        return VoteSelector.of(self.observed[task_id], tie_break)

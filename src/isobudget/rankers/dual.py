@@ -19,15 +19,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 
 import numpy as np
-from numpy.typing import NDArray
 
-from isobudget.rankers.agreement import FAILED, GroupSelector
-from isobudget.rankers.base import FREE, Bools, BySet, Floats, Pool, Ranking, Spending
-
-Ints = NDArray[np.int64]
+from isobudget.rankers.agreement import FAILED, ByOutputs, GroupSelector
+from isobudget.rankers.base import Bools, Floats
+from isobudget.rankers.by_set import Ints, SetRanker, success_of_best, tie_values
 
 
 def pass_matrix(observed: Sequence[Sequence[str]], expected: Sequence[tuple[int, str]]) -> Bools:
@@ -62,36 +59,26 @@ def dual_selector(passes: Bools, tie_break: Floats | None = None, power: float =
     return GroupSelector(grouped.groups, weight, grouped.tier, tie_break, power)
 
 
-@dataclass(frozen=True, slots=True)
-class GeneratedTests:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratedTests(SetRanker):
     """Dual execution agreement with tests that somebody wrote.
 
     Attributes:
-        name: for labels.
         passes: by task_id, shape (samples, tests).
-        tie_break: per problem, shape (n,), or None.
         power: of the number of samples in the score.
-        spending: of writing the tests and running the samples.
-        notes: where the tests come from.
     """
 
-    name: str
     passes: Mapping[str, Bools]
-    tie_break: Sequence[Floats] | None = None
     power: float = 1.0
-    spending: Spending = FREE
-    notes: tuple[str, ...] = ()
 
-    def rank(self, pool: Pool) -> Ranking:
-        """A selector for each problem; without a single test all samples are tied."""
-        breaks = self.tie_break or repeat(None, len(pool.problems))
-        selectors = tuple(
-            dual_selector(self.passes[task_id], value, self.power)
-            for task_id, value in zip(pool.task_ids, breaks, strict=True)
-        )
-        none = sum(self.passes[one].shape[0] for one in pool.task_ids if not self.passes[one].shape[1])
-        result = BySet(selectors, tuple(one.strength() for one in selectors), none)
-        return Ranking(self.name, result, self.spending, self.notes)
+    def selector(self, task_id: str, tie_break: Floats | None) -> GroupSelector:
+        """See `dual_selector`; without a single test all samples are tied."""
+        return dual_selector(self.passes[task_id], tie_break, self.power)
+
+    def unknown(self, task_id: str) -> int:
+        """All samples of a problem without tests."""
+        samples, tests = self.passes[task_id].shape
+        return 0 if tests else samples
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,18 +127,14 @@ class MajoritySelector:
         votes = np.zeros((len(orders), len(places), max(int(self.observed.max(initial=0)) + 1, 1)))
         drawn, success = np.zeros(orders.shape, dtype=bool), np.empty(orders.shape)
         returned = self.observed >= 0
-        values = np.zeros(len(right)) if self.tie_break is None else np.nan_to_num(self.tie_break, nan=-1e300)
+        values = tie_values(self.tie_break, len(right))
         for k, sample in enumerate(orders.T):
             drawn[rows, sample] = True
             votes[rows[:, np.newaxis], places, self.observed[sample]] += returned[sample]
             likeliest = np.where(votes.max(axis=2, initial=0) > 0, votes.argmax(axis=2), -2)
             wanted = np.where(self.expected != -1, self.expected, likeliest)
             passes = (self.observed == wanted[:, np.newaxis, :]) & returned
-            score = np.where(drawn, self._scores(passes, drawn), -1.0)
-            best = score >= score.max(axis=1, keepdims=True)
-            value = np.where(best, values, -np.inf)
-            chosen = value >= value.max(axis=1, keepdims=True)
-            success[:, k] = (chosen * right).sum(axis=1) / chosen.sum(axis=1)
+            success[:, k] = success_of_best(np.where(drawn, self._scores(passes, drawn), -1.0), values, right)
         return success
 
     def _scores(self, passes: Bools, drawn: Bools) -> Floats:
@@ -190,35 +173,18 @@ class MajoritySelector:
         return int(np.bincount(returned).argmax()) if len(returned) else -2
 
 
-@dataclass(frozen=True, slots=True)
-class MajorityTests:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MajorityTests(ByOutputs):
     """Dual agreement where no model wrote tests; see the module.
 
     Attributes:
-        name: for labels.
-        observed: by task_id, for each sample one text per input; empty for a sample that never ran.
         stated: by task_id, for each input the value that the prompt states, or None.
-        tie_break: per problem, shape (n,), or None.
         power: of the number of samples in the score.
-        spending: of running the samples.
-        notes: which inputs were used.
     """
 
-    name: str
-    observed: Mapping[str, Sequence[Sequence[str]]]
     stated: Mapping[str, Sequence[str | None]]
-    tie_break: Sequence[Floats] | None = None
     power: float = 1.0
-    spending: Spending = FREE
-    notes: tuple[str, ...] = ()
 
-    def rank(self, pool: Pool) -> Ranking:
-        """A selector for each problem."""
-        breaks = self.tie_break or repeat(None, len(pool.problems))
-        selectors = tuple(
-            MajoritySelector.of(self.observed[task_id], self.stated[task_id], value, self.power)
-            for task_id, value in zip(pool.task_ids, breaks, strict=True)
-        )
-        unknown = sum(not texts for task_id in pool.task_ids for texts in self.observed[task_id])
-        result = BySet(selectors, tuple(one.strength() for one in selectors), unknown)
-        return Ranking(self.name, result, self.spending, self.notes)
+    def selector(self, task_id: str, tie_break: Floats | None) -> MajoritySelector:
+        """See `MajoritySelector`."""
+        return MajoritySelector.of(self.observed[task_id], self.stated[task_id], tie_break, self.power)

@@ -95,6 +95,11 @@ class Verifier:
                 if (other.benchmark, one.problem.task_id) not in scored:
                     table.append(row)
                     right.append(one.passed)
+        if not table:
+            raise InputError(
+                "the runs to learn from (--train) have no other problems than the ranked ones, and a verifier does not "
+                "learn from what it scores; leave --train out to cross-fit by problem"
+            )
         model = fit(table, right)
         return [_probability(model, row) for row in within_problems(self._table(pool))]
 

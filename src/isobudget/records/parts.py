@@ -198,6 +198,8 @@ def _fitted(table: pa.Table, wanted: pa.Schema) -> pa.Table:
 
 def _damaged(path: Path, error: Exception) -> RunError:
     what = (str(error).splitlines() or [type(error).__name__])[0]
+    if isinstance(error, PermissionError):  # nothing is known against the file
+        return RunError(f"{path}: may not be read: {error.strerror or what}")
     return RunError(
         f"{path}: not a whole part of this run: {what}. "
         "Delete it, and the verdicts folder if it held samples, and run again: what is missing is made anew."
@@ -219,5 +221,8 @@ def _weight(row: Any) -> int:
 def _numbered_parts(folder: Path) -> list[tuple[int, Path]]:
     if not folder.is_dir():
         return []
-    found = ((_PART.fullmatch(path.name), path) for path in folder.iterdir())
+    try:
+        found = [(_PART.fullmatch(path.name), path) for path in folder.iterdir()]
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be read: {error.strerror or error}") from None
     return [(int(match[1]), path) for match, path in found if match]

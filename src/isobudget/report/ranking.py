@@ -15,8 +15,10 @@ from isobudget.costs.cost import Unit
 from isobudget.curves import Curve
 from isobudget.curves.sentence import with_unit
 from isobudget.grid import Grid, json_value
+from isobudget.rankers.auc import Auc
 from isobudget.rankers.calibration import Calibration
-from isobudget.stages.ranking import BenchmarkRanking, Ranked, RankedModel
+from isobudget.stages.ranking import BenchmarkRanking
+from isobudget.stages.ranking_measure import Ranked, RankedModel
 
 _MOST_COLUMNS = 7
 
@@ -40,7 +42,7 @@ def _model_grid(ranking: BenchmarkRanking, model: RankedModel) -> Grid:
     ks = shown_k(first.k_max)
     rows = []
     for one in model.ranked:
-        ends = f"{100 * one.low[-1]:.1f}-{100 * one.high[-1]:.1f}"
+        ends = _interval(float(one.low[-1]), float(one.high[-1])) or "-"
         rows.append((one.ranker, *(f"{100 * one.success[k - 1]:.2f}" for k in ks), ends))
     level = f"{ranking.bootstrap.level:.0%} at k={ks[-1]}"
     n = f"{pool.sizes.min()}" if pool.sizes.min() == pool.sizes.max() else f"{pool.sizes.min()} to {pool.sizes.max()}"
@@ -53,8 +55,8 @@ def _model_grid(ranking: BenchmarkRanking, model: RankedModel) -> Grid:
     ]
     if not math.isnan(model.greedy):
         caption.append(
-            f"Its greedy output solves {100 * model.greedy:.2f} "
-            f"({100 * model.greedy_low:.1f}-{100 * model.greedy_high:.1f})."
+            f"Its greedy output solves {100 * model.greedy:.2f}"
+            + (f" ({greedy})." if (greedy := _interval(model.greedy_low, model.greedy_high)) else ".")
         )
     if model.material.left_out:
         caption.append(f"{model.material.left_out} samples have no verdict and are left out.")
@@ -75,6 +77,11 @@ def _notes(ranked: Sequence[Ranked]) -> Iterator[str]:
     yield from (f"{', '.join(names)}: {text}." for text, names in about.items())
 
 
+def _interval(low: float, high: float) -> str:
+    """In percent; nothing for one that a single problem does not give."""
+    return "" if math.isnan(low) else f"{100 * low:.1f}-{100 * high:.1f}"
+
+
 def _ways(ranked: Sequence[Ranked]) -> str:
     estimated = [one for one in ranked if one.monte_carlo is not None]
     exact = "Per-sample rankers: rank-score@k, exact for these samples."
@@ -92,11 +99,10 @@ def _quality_grid(ranking: BenchmarkRanking) -> Grid:
         if one.auc is None:
             continue
         found, value = one.auc, one.calibration
-        area = "-" if math.isnan(found.value) else f"{found.value:.3f} ({found.low:.3f}-{found.high:.3f})"
         ranker = one.ranker if len(ranking.models) == 1 else f"{model.model}, {one.ranker}"
         counted = f"{one.undefined:,}", f"{one.set_aside:,}"
-        rows.append((ranker, area, f"{found.problems}", *_calibrated(value), *counted))
-    k = next((one.calibration.k for _, one in measured if one.calibration is not None), 1)
+        rows.append((ranker, _area(found), f"{found.problems}", *_calibrated(value), *counted))
+    k = " or ".join(map(str, dict.fromkeys(one.calibration.k for _, one in measured if one.calibration is not None)))
     note = (
         "AUC within problems that have right and wrong samples (0.5: chance); of rankers by set, of all n samples "
         f"together. Calibration of the sample chosen from k = {k}, cross-fitted by problem: Brier score, in brackets "
@@ -110,6 +116,13 @@ def _quality_grid(ranking: BenchmarkRanking) -> Grid:
         tuple(rows),
         notes=(note,),
     )
+
+
+def _area(found: Auc) -> str:
+    """The AUC with its interval, which a single problem does not give."""
+    if math.isnan(found.value):
+        return "-"
+    return f"{found.value:.3f}" + ("" if math.isnan(found.low) else f" ({found.low:.3f}-{found.high:.3f})")
 
 
 def _calibrated(value: Calibration | None) -> tuple[str, str]:

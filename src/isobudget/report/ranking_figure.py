@@ -19,7 +19,8 @@ from isobudget.report.style import INK, PAPER, RULE, SETTINGS, model_style, squa
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from isobudget.stages.ranking import BenchmarkRanking, Ranked, RankedModel
+    from isobudget.stages.ranking import BenchmarkRanking
+    from isobudget.stages.ranking_measure import Ranked, RankedModel
 
 _MOST_CHARACTERS = 44
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,30 +20,11 @@ from isobudget.rankers.verifier import Classifier, Verifier
 from isobudget.stages.progress import Progress
 from isobudget.stages.ranking_classifier import KIND, classify_pool
 from isobudget.stages.ranking_observe import Observed, compiles, observe, stated_text
+from isobudget.stages.ranking_options import RankOptions
 from isobudget.stages.ranking_pools import Material
 from isobudget.stages.ranking_scores import Scorer, logprobs_of, score_pool, scoring_cost
 from isobudget.stages.ranking_tables import BACKWARD, FORWARD
 from isobudget.stages.ranking_tests import Writer, WrittenTests, read_tests, write_tests
-
-if TYPE_CHECKING:
-    from isobudget.stages.ranking import RankOptions
-
-#: what each name stands for, in the order of help texts
-RANKERS: Mapping[str, str] = {
-    "own": "mean log-probability per token under the model that wrote the sample, as recorded",
-    "own-sum": "the same, summed over the sample",
-    "likelihood": "mean log-probability per token of the sample after its prompt, under --model",
-    "likelihood-sum": "the same, summed",
-    "reviewer": "log p(sample | prompt) + log p(prompt | sample), means per token, under --model",
-    "reviewer-sum": "the same, summed",
-    "verifier": "a classifier learned from other problems' verdicts, added to the likelihood (--model's, else its own)",
-    "verifier-alone": "the classifier alone",
-    "classifier": "a sequence classifier of the Hugging Face hub (--model), added to the own likelihood",
-    "agreement": "run on inputs, grouped by outputs: the largest group, likelihood breaks ties",
-    "votes": "the same input by input: the sample that agrees with most others on most inputs",
-    "tests": "dual agreement of samples and tests: of --tests, written by --model, else made (see docs/rankers.md)",
-    "order": "the order in which the samples are given",
-}
 
 
 @dataclass(slots=True)
@@ -97,6 +77,7 @@ class Kinds:
 
     def ranker(self, name: str) -> Ranker:
         """The ranker of that name, behind the filter if one was asked for."""
+        self._check_texts(name)
         base, _, how = name.partition("-")
         makers: dict[str, Callable[[str], Ranker]] = {
             "own": lambda how: self._own(name, "sum" if how else "mean"),
@@ -111,6 +92,18 @@ class Kinds:
         }
         made = makers[base](how)
         return made if self.needs.options.filter is None else self._filtered(made, self.needs.options.filter)
+
+    def _check_texts(self, name: str) -> None:
+        """Lists of verdicts have no texts: they can be ranked by what is in the list alone."""
+        if name == "order" and self.needs.options.filter is None:
+            return
+        pool = self.needs.pool
+        if not any(sample.text or sample.program for one in pool.problems for sample in one.samples):
+            what = f"the ranker {name!r}" if name != "order" else f"the filter {self.needs.options.filter!r}"
+            raise InputError(
+                f"{pool.model}: there are no texts of the samples, which {what} needs; verdicts alone can be ranked in "
+                "the order of the file: --ranker order"
+            )
 
     # by a model's log-probabilities
 
@@ -136,8 +129,6 @@ class Kinds:
 
     def _scores(self, kind: str, scorer: Scorer) -> tuple[LogProbs, Spending]:
         needs = self.needs
-        if all(not sample.text for one in needs.pool.problems for sample in one.samples):
-            raise InputError(f"{needs.pool.model}: there are no texts of the samples to score")
         rows = score_pool(needs.pool, scorer, kind, needs.table("scores"), needs.progress)
         return logprobs_of(needs.pool, rows), scoring_cost(needs.pool, rows, scorer, kind)
 
@@ -175,14 +166,16 @@ class Kinds:
 
     def _agreement(self, kind: type[Agreement] | type[Votes], name: str) -> Ranker:
         observed = self._observations()
-        return kind(name, observed.texts, self._tie_break(), observed.spending, self._input_notes(observed))
+        notes = self._input_notes(observed)
+        return kind(name, self._tie_break(), observed.spending, notes, observed=observed.texts)
 
     def _tests(self) -> Ranker:
         needs = self.needs
         if needs.options.tests is not None:
             return self._by_tests(read_tests(needs.options.tests, needs.pool), "tests")
         if needs.scorer is not None:
-            writer = Writer(needs.scorer.name, needs.scorer.open, needs.scorer.architecture)
+            chat = needs.options.model is not None and needs.options.model.api == "chat"
+            writer = Writer(needs.scorer.name, needs.scorer.open, needs.scorer.architecture, chat)
             written = write_tests(needs.pool, writer, needs.table("tests"), needs.progress, seed=needs.options.seed)
             return self._by_tests(written, f"tests by {writer.name}")
         observed = self._observations()
@@ -194,12 +187,12 @@ class Kinds:
         )
         return MajorityTests(
             "tests of the samples' majority",
-            observed.texts,
-            stated,
             self._tie_break(),
-            needs.options.power,
             observed.spending,
             notes,
+            observed=observed.texts,
+            stated=stated,
+            power=needs.options.power,
         )
 
     def _by_tests(self, written: WrittenTests, name: str) -> Ranker:
@@ -213,7 +206,7 @@ class Kinds:
         without = sum(not count for count in counts)
         notes = (f"{written.source}: {np.mean(counts):.1f} literal tests a problem, none for {without} problems",)
         spending = ran.spending if written.spending is None else ran.spending.plus(written.spending)
-        return GeneratedTests(name, passes, self._tie_break(), needs.options.power, spending, notes)
+        return GeneratedTests(name, self._tie_break(), spending, notes, passes=passes, power=needs.options.power)
 
     def _filtered(self, inner: Ranker, kind: str) -> Ranker:
         needs, chosen = self.needs, self._chosen()
@@ -243,8 +236,8 @@ class Kinds:
         needs = self.needs
         if not any(arguments.values()):
             raise InputError(
-                f"{needs.pool.benchmark}: no problem has a function to call with inputs; use another ranker (outputs "
-                "of whole programs are not compared)"
+                f"{needs.pool.benchmark or needs.pool.model}: no problem has a function to call with inputs; use "
+                "another ranker (outputs of whole programs are not compared)"
             )
         options = needs.options
         table = needs.table("observations")

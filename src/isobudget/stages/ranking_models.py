@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from isobudget.backends.base import Backend
 from isobudget.backends.catalog import find_model
@@ -34,7 +35,8 @@ class ModelChoice:
         name: of the catalogue, a GGUF file, or what the backend calls it.
         backend: one of `backends.opening.KINDS`.
         url: of a server.
-        api: of a server, `completions` or `chat`.
+        api: of a server, `completions` or `chat`; the latter only writes tests.
+        key_env: of a server, the environment variable that holds its key.
         architecture: a known name, a config.json or a GGUF file, to count flops; by default found by the model's name.
         threads: of the embedded engine.
     """
@@ -42,7 +44,8 @@ class ModelChoice:
     name: str
     backend: str = "llama.cpp"
     url: str | None = None
-    api: str = "completions"
+    api: Literal["completions", "chat"] = "completions"
+    key_env: str | None = None
     architecture: str | None = None
     threads: int | None = None
 
@@ -57,7 +60,14 @@ def open_scorer(choice: ModelChoice, pools: Sequence[Pool], progress: Progress) 
     if choice.backend not in KINDS:
         raise InputError(f"unknown backend {choice.backend!r}; backends are: {', '.join(KINDS)}")
     if choice.backend != "llama.cpp":
-        spec = BackendSpec(kind=choice.backend, model=choice.name, url=choice.url, api=choice.api)  # type: ignore[arg-type]
+        spec = BackendSpec(
+            kind=choice.backend,  # type: ignore[arg-type]
+            model=choice.name,
+            url=choice.url,
+            api=choice.api,
+            key_env=choice.key_env,
+        )
+        open_backend(spec)  # what is missing is told before anything begins
         return Scorer(choice.name, lambda: open_backend(spec), _shape(choice))
     entry = find_model(choice.name)
     path = fetch_weights(entry, fetch_progress(entry.name, progress))

@@ -110,7 +110,7 @@ def _compute(
             )
         for job, scores in _in_parallel(backend, jobs):
             made = [
-                score_row(key, kind, scorer.name, score, described.engine)
+                score_row(key, kind, scorer.name, score, described.scoring or described.engine)
                 for keys, score in zip(job.keys, scores, strict=True)
                 for key in keys
             ]

@@ -8,7 +8,6 @@ lines that parse as `assert f(literals) == literal` count. They are read, never 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from isobudget.costs.flops import completion_flops, prompt_flops
 from isobudget.errors import InputError
 from isobudget.judge.canonical import canonical
 from isobudget.problems.problem import Form, Problem
+from isobudget.problems.reading import read_objects
 from isobudget.rankers.base import Amount, Candidates, Pool, Spending
 from isobudget.rankers.examples import Example, parse_assert
 from isobudget.records.parts import PartWriter, read_rows
@@ -181,25 +181,20 @@ def read_tests(path: Path, pool: Pool) -> WrittenTests:
     problems = {one.problem.task_id: one.problem for one in pool.problems}
     found: dict[str, tuple[Example, ...]] = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            task_id, tests = _line(line, f"{path}, line {number}")
-            if task_id in problems:
-                found[task_id] = parse_tests(tests, problems[task_id])
+        with path.open("rb") as raw:
+            for where, record in read_objects(raw, str(path)):
+                task_id, tests = _line(record, where)
+                if task_id in problems:
+                    found[task_id] = parse_tests(tests, problems[task_id])
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not found:
         raise InputError(f"{path}: no tests of these problems, such as {next(iter(problems))}")
     return WrittenTests(found, None, f"tests from {path.name}")
 
 
-def _line(line: str, where: str) -> tuple[str, list[str]]:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not JSON ({error})") from error
-    tests = record.get("tests") if isinstance(record, dict) else None
+def _line(record: Mapping[str, object], where: str) -> tuple[str, list[str]]:
+    tests = record.get("tests")
     if not isinstance(tests, list) or not all(isinstance(one, str) for one in tests) or "task_id" not in record:
         raise InputError(f'{where}: must be an object such as {{"task_id": "HumanEval/0", "tests": ["assert ..."]}}')
     return str(record["task_id"]), tests

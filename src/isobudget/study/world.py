@@ -147,6 +147,7 @@ def chosen_for(choice: Any, benchmark: str) -> str | None:
 def _find_model(place: Place, model: Mapping[str, Any], world: World) -> str:
     """The model's name in the run; a mistake if it is one of this machine and is not there."""
     from isobudget.backends.catalog import PathSource, find_model
+    from isobudget.costs.gguf import read_gguf_header
 
     name, called = model.get("name"), model.get("model")
     if not isinstance(name, str):
@@ -158,9 +159,12 @@ def _find_model(place: Place, model: Mapping[str, Any], world: World) -> str:
     if entry is None:
         return name
     paths = [source.path for source in entry.sources if isinstance(source, PathSource)]
-    if len(paths) == len(entry.sources) and not any(path.is_file() for path in paths):
+    there = [path for path in paths if path.is_file()]
+    if len(paths) == len(entry.sources) and not there:
         error = ModelError(f"{paths[0]}: no such file")
         world.mistakes.append(Mistake((*place, field), str(error), error))
+    elif there:  # a damaged file is named before a run begins
+        world.attempt((*place, field), lambda: read_gguf_header(there[0]))
     return str(entry.name) if called is None else name
 
 

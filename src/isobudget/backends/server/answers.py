@@ -21,7 +21,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from isobudget.backends.base import Chat, FinishReason, Prompt, Sampling
-from isobudget.backends.server.calls import TransientError
+from isobudget.backends.server.faults import TransientError
 
 Api = Literal["completions", "chat"]
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import urllib.parse
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from typing import Any, Self, TypeVar
 from isobudget.backends.base import Chat, Description, Generation, Prompt, Sampling, Score
 from isobudget.backends.server.answers import PATHS, Api
 from isobudget.backends.server.calls import CallLimits, Calls, Wait
+from isobudget.backends.server.keys import Key, find_key
 from isobudget.backends.server.loop import LoopThread
 from isobudget.backends.server.scoring import Scorer
 from isobudget.backends.server.session import Session
@@ -43,7 +43,8 @@ class ServerSettings:
         url: base URL, usually ending in ``/v1``, which is added if the URL names no path.
         model: the model's name at the server.
         api: ``completions`` continues text; ``chat`` answers conversations by the model's own template.
-        key_env: the environment variable that holds the key; unset or empty: no key is sent. "" never sends one.
+        key_env: the environment variable that holds the key; unset or empty: no key is sent. "" never sends one. By
+            default OPENAI_API_KEY for https://api.openai.com, and none for any other server.
         concurrency: most requests at the same time.
         timeout_seconds: for one request, from connecting to the end of its answer.
         attempts: how often one request is tried in all.
@@ -56,7 +57,7 @@ class ServerSettings:
     url: str
     model: str
     api: Api = "completions"
-    key_env: str = "OPENAI_API_KEY"
+    key_env: str | None = None
     concurrency: int = 16
     timeout_seconds: float = 600.0
     attempts: int = 6
@@ -94,7 +95,7 @@ class ServerBackend:
 
     Raises:
         MissingExtraError: the client `openai` is not installed.
-        BackendError: the server cannot be reached, or wants another key.
+        BackendError: the server cannot be reached, wants another key, or would be sent one in the clear.
     """
 
     def __init__(self, settings: ServerSettings, wait: Wait = asyncio.sleep) -> None:
@@ -105,7 +106,7 @@ class ServerBackend:
         self._session: Session | None = None
 
     def __enter__(self) -> Self:
-        key = _key(self.settings.key_env)
+        key = find_key(self.settings.base_url, self.settings.key_env)
         self._loop = LoopThread("isobudget-server")
         try:
             self._session = self._run(open_session(self.settings, key, self._wait))
@@ -167,14 +168,14 @@ class ServerBackend:
             loop.close(_nothing() if session is None else session.calls.close())
 
 
-async def open_session(settings: ServerSettings, key: str, wait: Wait) -> Session:
+async def open_session(settings: ServerSettings, key: Key, wait: Wait) -> Session:
     """Ask the server who it is and what it can.
 
     Raises:
         BackendError: it cannot be reached, or wants another key.
     """
     limits = CallLimits(settings.concurrency, settings.timeout_seconds, settings.attempts, settings.requests_per_minute)
-    calls = Calls(settings.base_url, key, settings.key_env, limits, wait)
+    calls = Calls(settings.base_url, key, limits, wait)
     try:
         server = await identify(calls, settings.base_url)
         scorer = Scorer(calls, settings.base_url, settings.model)
@@ -182,20 +183,11 @@ async def open_session(settings: ServerSettings, key: str, wait: Wait) -> Sessio
     except BaseException:
         await calls.close()
         raise
-    return Session(settings, calls, server, can_score)
+    return Session(settings, calls, server, can_score, [key.note] if key.note else [])
 
 
 async def _nothing() -> None:
     pass
-
-
-def _key(variable: str) -> str:
-    key = os.environ.get(variable, "").strip() if variable else ""
-    if not (key.isascii() and key.isprintable()):
-        raise BackendError(
-            f"the environment variable {variable} does not hold a key: it has characters that no key has"
-        )
-    return key
 
 
 def _check_url(url: str) -> None:

@@ -29,7 +29,8 @@ from isobudget.backends.server.answers import (
     read_answer,
     request_body,
 )
-from isobudget.backends.server.calls import Calls, RefusedError, Reply
+from isobudget.backends.server.calls import Calls, Reply
+from isobudget.backends.server.faults import RefusedError
 from isobudget.backends.server.loop import together
 from isobudget.backends.server.scoring import CANNOT_SCORE, Scorer
 from isobudget.backends.server.traits import Server, Traits, first_traits, repeatable
@@ -47,13 +48,18 @@ class Session:
         calls: open calls to it; the caller closes them.
         server: who it is.
         can_score: whether it was seen to give log-probabilities of given text.
+        notes: what else the user has to know.
     """
 
-    def __init__(self, settings: ServerSettings, calls: Calls, server: Server, can_score: bool) -> None:
+    def __init__(
+        self, settings: ServerSettings, calls: Calls, server: Server, can_score: bool, notes: Sequence[str] = ()
+    ) -> None:
         self.calls = calls
         self._settings = settings
         self._server = server
         self._traits: Traits = first_traits(server.kind, settings.api)
+        for note in notes:
+            self._traits.note(note)
         self._scorer = Scorer(calls, settings.base_url, settings.model)
         self._can_score = can_score
 

@@ -6,7 +6,7 @@ done without. A refusal that names the field at fault is believed; else one thin
 server accepts. What it once accepted is not left out later.
 
 Sampling is to be temperature and top-p alone. Fields that switch off a server's own additions are sent to servers that
-identify themselves; facts and sources are in docs/backends.md.
+identify themselves; facts and sources are in docs/backends-server.md.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from enum import StrEnum
 from typing import Any
 
 from isobudget.backends.server.answers import Api, Ask
-from isobudget.backends.server.calls import Calls, RefusedError
+from isobudget.backends.server.calls import Calls
+from isobudget.backends.server.faults import RefusedError
 from isobudget.errors import BackendError
 
 #: most samples in one request: below the limit of 128 that the OpenAI API has

@@ -1,0 +1,122 @@
+"""Which key goes to which server.
+
+A study names a `url`, and whoever wrote the study chose it; the key is the user's. So the key that many people have in
+their environment, ``OPENAI_API_KEY``, goes to OpenAI alone, over TLS. A server of anybody else gets the key of the
+variable that `key_env` names, and without that none. What else the official client would take from the environment
+(organisation, project, custom headers) goes to OpenAI alone too.
+
+Over plain http a key travels in the clear: it is sent to this machine and to local networks only, the latter with a
+note.
+
+Not covered: whether a server deserves the key of a variable that `key_env` names. That is the user's word, or that of
+whoever wrote the study.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from isobudget.errors import BackendError
+
+OPENAI_HOST = "api.openai.com"
+OPENAI_VARIABLE = "OPENAI_API_KEY"
+
+#: begins with a letter: a number alone, also 0x7f000001, is an address that may be anywhere
+_LOCAL_NAME = re.compile(r"[a-z][a-z0-9_-]*|.+\.(?:local|internal)")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What opens a server.
+
+    Attributes:
+        secret: the key, "" for none. It is no part of the representation.
+        variable: the environment variable that it comes from; "" where none is looked at.
+        named: whether the settings name that variable.
+        note: what the user has to know of the way that it travels; "" for nothing.
+    """
+
+    secret: str
+    variable: str
+    named: bool
+    note: str = ""
+
+    def __repr__(self) -> str:
+        return f"Key(variable={self.variable!r})"
+
+    def refused(self, status: int) -> str:
+        """What to do after a server answered 401 or 403."""
+        said = f"the server answered {status}: "
+        if self.secret:
+            return f"{said}the key in the environment variable {self.variable} does not open it"
+        if self.variable:
+            return f"{said}it wants a key; put it into the environment variable {self.variable}"
+        alone = "" if self.named else f". {OPENAI_VARIABLE} is sent to {OPENAI_HOST} alone, unless key_env names it"
+        return f"{said}it wants a key; name the environment variable that holds it: key_env{alone}"
+
+
+def find_key(url: str, key_env: str | None) -> Key:
+    """The key for a server.
+
+    Args:
+        url: of the server, checked before.
+        key_env: the variable that holds its key; "" for none; None for `OPENAI_VARIABLE`, if the server is OpenAI's.
+
+    Raises:
+        BackendError: the variable holds no key, or the key would travel in the clear.
+    """
+    named = key_env is not None
+    variable = key_env or "" if named else OPENAI_VARIABLE if is_openai(url) else ""
+    secret = os.environ.get(variable, "").strip() if variable else ""
+    if not (secret.isascii() and secret.isprintable()):
+        raise BackendError(
+            f"the environment variable {variable} does not hold a key: it has characters that no key has"
+        )
+    parts = urllib.parse.urlsplit(url)
+    host = parts.hostname or ""
+    if not secret or parts.scheme == "https" or is_loopback(host):
+        return Key(secret, variable, named)
+    if not is_local(host):
+        raise BackendError(
+            f"the key in {variable} would be sent to {host} in the clear (http). Use https:// or a tunnel to this "
+            "machine (http://127.0.0.1:PORT/v1), or leave key_env out if the server wants no key."
+        )
+    return Key(secret, variable, named, f"the key in {variable} is sent to {host} in the clear (http)")
+
+
+def is_openai(url: str) -> bool:
+    """Whether this is OpenAI's own server, over TLS."""
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme == "https" and parts.hostname == OPENAI_HOST
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    address = _address(host)
+    return host == "localhost" if address is None else address.is_loopback
+
+
+def is_local(host: str) -> bool:
+    """Whether a host is this machine or on a local network: a private address, a name without a domain, .local."""
+    address = _address(host)
+    return _LOCAL_NAME.fullmatch(host) is not None if address is None else address.is_private
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def foreign_headers(url: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of the headers that the official client takes from the environment, and that are not for this server."""
+    if is_openai(url):
+        return ()
+    lines = environment.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
+    return ("OpenAI-Organization", "OpenAI-Project", *(line.partition(":")[0].strip() for line in lines if ":" in line))

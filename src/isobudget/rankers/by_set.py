@@ -1,0 +1,89 @@
+"""What rankers that look at all drawn samples have in common: a selector a problem, and likelihood for what is level.
+
+Selectors say which samples are best (`isobudget.selection.SetSelector`). Where several are, the likeliest of them is
+chosen, if likelihood is known; what is level even then is a tie, broken at random.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.rankers.base import FREE, BySet, Floats, Pool, Ranking, Spending
+from isobudget.selection import SetSelector
+
+Ints = NDArray[np.int64]
+
+
+class StrongSelector(SetSelector, Protocol):
+    """A `SetSelector` that also says how strongly all samples together speak for each."""
+
+    def strength(self) -> Floats:
+        """Higher is better, shape (n,)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SetRanker(ABC):
+    """A ranker with a selector for each problem.
+
+    Attributes:
+        name: for labels.
+        tie_break: per problem, shape (n,), higher is better, NaN last; None where no likelihood is known.
+        spending: of finding out what it looks at.
+        notes: what a reader has to know.
+    """
+
+    name: str
+    tie_break: Sequence[Floats] | None = None
+    spending: Spending = FREE
+    notes: tuple[str, ...] = ()
+
+    @abstractmethod
+    def selector(self, task_id: str, tie_break: Floats | None) -> StrongSelector:
+        """The selector of one problem."""
+
+    @abstractmethod
+    def unknown(self, task_id: str) -> int:
+        """Samples of one problem that nothing is known of."""
+
+    def rank(self, pool: Pool) -> Ranking:
+        """A selector for each problem of the pool."""
+        breaks = self.tie_break or repeat(None, len(pool.problems))
+        selectors = tuple(self.selector(task_id, value) for task_id, value in zip(pool.task_ids, breaks, strict=True))
+        unknown = sum(map(self.unknown, pool.task_ids))
+        result = BySet(selectors, tuple(one.strength() for one in selectors), unknown)
+        return Ranking(self.name, result, self.spending, self.notes)
+
+
+def tie_values(tie_break: Floats | None, n: int) -> Floats:
+    """Tie-breaks as finite numbers, NaN below all others; all equal where there are none. Shape (n,)."""
+    if tie_break is None:
+        return np.zeros(n)
+    return np.nan_to_num(tie_break, nan=-1e300, neginf=-1e299, posinf=1e300)
+
+
+def likeliest(best: Ints, values: Floats) -> Ints:
+    """Those of the samples `best` with the highest of the `tie_values`."""
+    chosen: Ints = best[values[best] >= values[best].max()]
+    return chosen
+
+
+def success_of_best(score: Floats, values: Floats, right: Floats) -> Floats:
+    """Mean success of the likeliest of the best samples of each order, shape (orders,).
+
+    Args:
+        score: shape (orders, n); a sample that is not drawn has less than any that is.
+        values: shape (n,), see `tie_values`.
+        right: shape (n,), whether each sample passed.
+    """
+    value = np.where(score >= score.max(axis=1, keepdims=True), values, -np.inf)
+    chosen = value >= value.max(axis=1, keepdims=True)
+    success: Floats = (chosen * right).sum(axis=1) / chosen.sum(axis=1)
+    return success
