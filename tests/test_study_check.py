@@ -238,6 +238,17 @@ def test_a_budget_in_flops_follows_from_the_shapes(own: Path) -> None:
         counts(own, "[budget]\nper_problem = 1e12", "gpt-4o")
 
 
+def test_samples_of_the_cheapest_share_a_prompt_in_the_budget_too(own: Path) -> None:
+    line = {
+        "task_id": "p/0",
+        "prompt": "def f(x):\n" + 9000 * "#",
+        "entry_point": "f",
+        "test_list": ["assert f(1) == 2"],
+    }
+    own.write_text(json.dumps(line) + "\n")
+    assert counts(own, '[budget]\nper_problem = "64x"', "codellama-7b") == {"codellama-7b": 128}
+
+
 def test_a_stated_n_stands_above_the_budget(own: Path) -> None:
     text = SERVER.format("codellama-7b") + "n = 3\n" + SERVER.format("codellama-13b")
     study = parse_study(f'name = "x"\nbenchmarks = ["{own}"]\n[budget]\nper_problem = 1e15\n{text}', "mine")

@@ -72,7 +72,7 @@ def _bought(
         raise InputError(f"{model.name} has no n for {benchmark.name}, and the study has no [budget]")
     costs = _costs(budget)
     price = sample_price(model, number, benchmark, budget, costs)
-    amount = _amount(budget, lambda: _cheapest(study, outlines, number, benchmark, budget, costs))
+    amount = _amount(budget, lambda count: _cheapest(count, study, outlines, number, benchmark, budget, costs))
     k = price.affordable(amount)
     n = max(2, 2 * k)
     what = f"buys {k} samples" if k else "does not buy one sample"
@@ -115,6 +115,7 @@ def _costs(budget: StudyBudget) -> CostsFile | str | None:
 
 
 def _cheapest(
+    count: float,
     study: Study,
     outlines: Sequence[Outline],
     number: int,
@@ -122,13 +123,13 @@ def _cheapest(
     budget: StudyBudget,
     costs: CostsFile | str | None,
 ) -> float:
-    """The cheapest sample among the models that a budget buys samples of."""
+    """What so many samples cost by the cheapest of the models that a budget buys samples of; they share a prompt."""
     bought = [one for one in outlines if one.model.samples(benchmark.name) is None]
     same = [one for one in bought if (one.model.budget or study.budget or budget).unit == budget.unit]
-    return min(sample_price(one, number, benchmark, budget, costs).cost(1) for one in same)
+    return min(sample_price(one, number, benchmark, budget, costs).cost(count) for one in same)
 
 
-def _amount(budget: StudyBudget, cheapest: Callable[[], float]) -> float:
+def _amount(budget: StudyBudget, cheapest: Callable[[float], float]) -> float:
     if isinstance(budget.per_problem, str):
-        return float(budget.per_problem.strip().removesuffix("x")) * cheapest()
+        return cheapest(float(budget.per_problem.strip().removesuffix("x")))
     return budget.per_problem
