@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
+from engine_study import check_a_model_of_the_hub, check_a_study_end_to_end
 from isobudget.backends.base import Chat, FinishReason, Generation, Message, Sampling
 from isobudget.backends.huggingface import HuggingFace, HuggingFaceSettings
 from isobudget.backends.huggingface.batch import Request, choose_units
@@ -486,3 +487,11 @@ def test_a_model_without_an_attention_cache_is_refused(torch: Any, tmp_path: Pat
     transformers.MambaForCausalLM(config).save_pretrained(tmp_path)
     with pytest.raises(ModelError, match="MambaForCausalLM keeps no attention cache"):
         HuggingFace(HuggingFaceSettings(str(tmp_path))).__enter__()
+
+
+def test_a_study_from_samples_to_report(llama: Path, tmp_path: Path) -> None:
+    check_a_study_end_to_end(tmp_path, llama, 'backend = "transformers"\ndevice = "cpu"\ndtype = "float32"\n')
+
+
+def test_a_study_of_a_model_of_the_hub(llama: Path, tmp_path: Path) -> None:
+    check_a_model_of_the_hub(tmp_path, llama, 'backend = "transformers"\ndevice = "cpu"\ndtype = "float32"\n')

@@ -19,16 +19,28 @@ SUMS_ON_HUB = Published("sums", "Sums 1.0", ("sums.jsonl",), {THIS: "sums.jsonl"
 
 
 class FakeHub:
-    """The hub's client, as far as it is used: it notes what it is asked for and gives a file, or fails."""
+    """The hub's client, as far as it is used: it notes what it is asked for and gives a file, or fails.
+
+    The real client against a small hub is in test_hub.py.
+    """
 
     def __init__(self, folder: Path, error: Exception | None = None) -> None:
         self.folder, self.error = folder, error
         self.asked: list[dict[str, str]] = []
 
-    def hf_hub_download(self, **asked: str) -> str:
-        self.asked.append(asked)
+    def try_to_load_from_cache(self, **_: str) -> None:
+        """Nothing is in the cache."""
+
+    def hf_hub_url(self, repo: str, file: str, **_: str) -> str:
+        return f"{repo}/{file}"
+
+    def get_hf_file_metadata(self, _: str) -> SimpleNamespace:
         if self.error is not None:
             raise self.error
+        return SimpleNamespace(size=3)
+
+    def hf_hub_download(self, **asked: str) -> str:
+        self.asked.append(asked)
         path = self.folder / asked["filename"]
         path.write_bytes(b"aaa")
         return str(path)
@@ -105,9 +117,9 @@ def test_without_data_all_ways_are_named(monkeypatch: pytest.MonkeyPatch, data: 
 
 
 def test_a_hub_out_of_reach_says_so(monkeypatch: pytest.MonkeyPatch, data: Path, tmp_path: Path) -> None:
-    fake = FakeHub(tmp_path, ConnectionError("no\n  route"))
-    monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(hf_hub_download=fake.hf_hub_download))
-    with pytest.raises(InputError, match=r"mbpp=PATH.*google-research-datasets/mbpp.*ConnectionError: no route"):
+    fake = FakeHub(tmp_path, ConnectionError("no route\n  and more"))
+    monkeypatch.setitem(sys.modules, "huggingface_hub", fake)
+    with pytest.raises(InputError, match=r"mbpp=PATH.*google-research-datasets/mbpp.*broke off \(no route"):
         load_benchmark("mbpp")
 
 

@@ -7,7 +7,9 @@ import inspect
 import math
 import multiprocessing
 import os
+import select
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -18,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from engine_study import check_a_study_end_to_end
 from isobudget.backends.base import Chat, FinishReason, Generation, Message, Sampling
 from isobudget.backends.step_clock import Charge
 from isobudget.backends.vllm_calls import (
@@ -148,6 +151,47 @@ def test_without_vllm_the_install_line_is_named(monkeypatch: pytest.MonkeyPatch)
         backend.__enter__()
     with pytest.raises(BackendError, match="with statement"):
         backend.generate("x", WARM, [1])
+
+
+PARENT = """
+import os, subprocess, sys
+from isobudget.backends.guard import Guard
+guard = Guard()
+with guard.marking():
+    child = subprocess.Popen(["sh", "-c", "sleep 600 & wait"], pass_fds=[int(sys.argv[1])], process_group=0)
+assert "ISOBUDGET_GUARD" not in os.environ
+if sys.argv[2] == "farewell":
+    guard.release()
+print(child.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def guarded(kind: str) -> tuple[int, bool]:
+    """Kill a process that has started others; the first one's id, and whether all of those ended with it."""
+    ended, held = os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(held), kind], pass_fds=[held], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        os.close(held)
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.kill()
+    alone = bool(select.select([ended], [], [], 20 if kind == "none" else 1)[0])  # at the end of the last that holds it
+    os.close(ended)
+    return child, alone
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the guard looks into /proc")
+def test_what_an_engine_started_does_not_outlive_a_killed_parent() -> None:
+    assert guarded("none")[1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the guard looks into /proc")
+def test_a_guard_that_was_released_ends_nothing() -> None:
+    child, ended = guarded("farewell")
+    os.killpg(child, signal.SIGKILL)  # it leads a group of its own
+    assert not ended
 
 
 # -- against the installed vLLM
@@ -301,6 +345,13 @@ def test_an_engine_that_died_is_an_error_and_not_a_wait_without_end(folder: Path
         for _ in range(2):
             with pytest.raises(BackendError, match=r"died|vLLM failed|refuses"):
                 other.generate(PROMPTS[0], WARM, [1, 2])
+
+
+def test_a_study_from_samples_to_report(folder: Path, backend: Vllm, tmp_path: Path) -> None:
+    lines = 'backend = "vllm"\ndtype = "float32"\ncontext_tokens = 512\nmemory_fraction = 0.3\nconcurrency = 16\n'
+    # `rank` lets vLLM choose the number format, which is shorter than that of these weights. Another model, or another
+    # border between prompt and text, is more than ten nats a token away.
+    check_a_study_end_to_end(tmp_path, folder, lines, nats_per_token=0.4)
 
 
 def test_closing_ends_what_is_in_flight(backend: Vllm) -> None:  # the last test: it closes the engine

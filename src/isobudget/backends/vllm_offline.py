@@ -25,14 +25,14 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Any, Self
 
 from isobudget.backends.base import Description, Generation, Prompt, Sampling, Score
 from isobudget.backends.energy import find_meter
-from isobudget.backends.huggingface.load import first_line
+from isobudget.backends.guard import Guard
 from isobudget.backends.huggingface.tokens import Tokens
 from isobudget.backends.inbox import Inbox
 from isobudget.backends.step_clock import Charge, StepClock
@@ -45,6 +45,7 @@ from isobudget.backends.vllm_calls import (
     scoring_arguments,
 )
 from isobudget.errors import BackendError, MissingExtraError, ModelError
+from isobudget.hub import HubFile, commit_of, first_line, lost_connection, may_be_repo
 
 __all__ = ["Vllm", "VllmSettings"]
 
@@ -88,15 +89,22 @@ class Vllm:
         self._names = itertools.count()
         self._ended = "the model was closed"
         self._processes: list[multiprocessing.process.BaseProcess] = []
+        self._guard = Guard()
+        self._commit = ""
 
     def __enter__(self) -> Self:
         vllm = import_vllm()
+        # what a branch means may change between two files, and between two runs
+        self._commit = _commit(self.settings)
+        pinned = replace(self.settings, revision=self._commit or self.settings.revision)
         before = set(multiprocessing.active_children())
+        self._guard = Guard()
         try:
-            with _children_without_interrupts():
-                model = vllm.LLM(**engine_arguments(self.settings))
+            with _children_without_interrupts(), self._guard.marking():
+                model = vllm.LLM(**engine_arguments(pinned))
         except Exception as error:  # vLLM raises whatever its parts raise
-            raise ModelError(f"{self.settings.model}: vLLM cannot load it: {first_line(error)}") from error
+            reason = lost_connection(error, HubFile(self.settings.model, "")) or first_line(error)
+            raise ModelError(f"{self.settings.model}: vLLM cannot load it: {reason}") from error
         self._engine = model.llm_engine
         self._processes = [child for child in multiprocessing.active_children() if child not in before]
         self._tokens = Tokens(model.get_tokenizer(), self.settings.model)
@@ -117,6 +125,7 @@ class Vllm:
         shut_down = getattr(getattr(engine, "engine_core", None), "shutdown", None)
         if shut_down is not None:  # else the engine's process would end when the garbage collector finds it
             shut_down()
+        self._guard.release()
         del engine, shut_down
         gc.collect()
 
@@ -151,16 +160,17 @@ class Vllm:
         """Engine, model, and how repeatable samples are."""
         version = getattr(sys.modules.get("vllm"), "__version__", "(not loaded)")
         shared = f"tensor parallel over {self.settings.tensor_parallel}, " if self.settings.tensor_parallel > 1 else ""
-        revision = f"@{self.settings.revision}" if self.settings.revision else ""
+        revision = self._commit or self.settings.revision
         return Description(
             engine=f"vLLM {version}, {shared}{self.settings.dtype}, up to {self.settings.concurrency} samples at once",
-            model=f"{self.settings.model}{revision}",
+            model=f"{self.settings.model}@{revision}" if revision else self.settings.model,
             can_score=True,
             repeatable=(
                 "Every sample has its own seed. The same seed gives the same sample as far as rounding allows: beside "
                 "other requests sums round differently, and a near tie may fall otherwise. With "
                 "VLLM_BATCH_INVARIANT=1 in the environment, on devices that vLLM supports it on, they do not."
             ),
+            commit=self._commit,
         )
 
     def _loaded(self) -> Tokens:
@@ -241,6 +251,16 @@ def _step(engine: Any, flying: dict[str, _Request], clock: StepClock) -> None:
             with contextlib.suppress(InvalidStateError):
                 request.future.set_result(request)
             del flying[answer.request_id]
+
+
+def _commit(settings: VllmSettings) -> str:
+    """The commit that is loaded; empty for a folder, an address, or another hub than Hugging Face's."""
+    if not may_be_repo(settings.model) or os.environ.get("VLLM_USE_MODELSCOPE"):
+        return ""
+    try:
+        return commit_of(settings.model, settings.revision)
+    except ModelError as error:
+        raise ModelError(f"{settings.model}: no such folder, and not to be had from the hub: {error}") from error
 
 
 def _take_all(waiting: list[_Request]) -> list[_Request]:

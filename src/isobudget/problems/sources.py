@@ -20,7 +20,8 @@ from enum import Enum
 from io import BufferedReader
 from pathlib import Path
 
-from isobudget.errors import InputError
+from isobudget import hub
+from isobudget.errors import InputError, MissingExtraError, ModelError
 
 #: the environment variable that names a folder with benchmark data
 DATA_VARIABLE = "ISOBUDGET_DATA"
@@ -143,18 +144,14 @@ def fetch(published: Published, file: str) -> Path:
     Raises:
         InputError: the client is not installed, or the hub or the file cannot be reached.
     """
-    hub = published.hub
-    if hub is None:
+    if published.hub is None:
         raise InputError(_nowhere(published, ""))
     try:
-        from huggingface_hub import hf_hub_download
-    except ImportError:
+        return hub.download(hub.HubFile(published.hub.repo, file, published.hub.revision, kind="dataset"))
+    except MissingExtraError:
         raise InputError(_nowhere(published, "its client is not installed")) from None
-    try:
-        return Path(hf_hub_download(repo_id=hub.repo, filename=file, repo_type="dataset", revision=hub.revision))
-    except Exception as error:  # the client raises many kinds, all of which mean: not from here
-        text = " ".join(str(error).split())[:200]
-        raise InputError(_nowhere(published, f"{type(error).__name__}: {text}")) from error
+    except ModelError as error:
+        raise InputError(_nowhere(published, str(error))) from error
 
 
 def _nowhere(published: Published, trouble: str) -> str:
@@ -193,11 +190,22 @@ def identify(data: Data) -> Identity:
     known = sha256 in published.checksums
     pinned_only = data.way is Way.HUB and not published.checksums
     if not known and not pinned_only and data.way is not Way.GIVEN:
-        raise InputError(
-            f"{path}: is not the published {published.title}: its sha256 is {sha256}, expected "
-            f"{' or '.join(published.checksums)}. To use a changed file on purpose, name it: {published.name}={path}"
-        )
+        raise InputError(_another(data, sha256))
     return Identity(file_name(path), sha256, known or pinned_only, published, data.way)
+
+
+def _another(data: Data, sha256: str) -> str:
+    """What to say of a file that should be the published one and is not. The hub's is not kept: it would come again."""
+    path, published = data.path, data.published
+    if data.way is Way.HUB:
+        hub.discard(path)
+        advice = "It was removed; fetch it again, or name another file"
+    else:
+        advice = f"To use a changed file on purpose, name it: {published.name}={path}"
+    return (
+        f"{path}: is not the published {published.title}: its sha256 is {sha256}, expected "
+        f"{' or '.join(published.checksums)}. {advice}"
+    )
 
 
 def checksum_of(raw: BufferedReader) -> str:

@@ -23,10 +23,11 @@ FILE_NAME = "run.toml"
 
 _LONG_MESSAGE = 200
 
-#: Fields of a table that describe how it was made, not what it is: the newest statement stands.
+#: Fields of a table that describe how it was made, not what it is: the newest statement stands. (The commit is known
+#: only when the model has been loaded, and is compared by itself.)
 _FREE = {
     "benchmarks": {"problems", "source"},
-    "models": {"engine", "file", "url", "served", "repeatable", "notes", "architecture_source"},
+    "models": {"engine", "file", "url", "served", "repeatable", "notes", "architecture_source", "commit"},
 }
 #: What a run that does not state a field was made with: it is older than the field.
 _UNSTATED: dict[str, dict[str, Any]] = {"benchmarks": {}, "models": {"backend": "llama.cpp"}}
@@ -72,6 +73,8 @@ def read_facts(folder: Path) -> dict[str, Any]:
         facts = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{folder}: not a run folder (it has no {FILE_NAME})") from None
+    except NotADirectoryError:
+        raise RunError(f"{folder}: not a run folder, but a file") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RunError(f"{path}: cannot be read: {error}") from None
     if not isinstance(facts.get("format"), int) or facts["format"] > FORMAT:
@@ -99,12 +102,26 @@ def merge(facts: dict[str, Any], kind: str, name: str, new: dict[str, Any], fold
         return
     before = _UNSTATED[kind] | {field: value for field, value in old.items() if field != "prompts"}
     fresh = {field: value for field, value in new.items() if field != "prompts"}
+    if "commit" in before and fresh.get("revision") == before["commit"]:
+        before["revision"] = fresh["revision"]  # the study pins what was loaded under another name
+    _check_commit(before, fresh, name, folder)
     for field in sorted(set(before) | set(fresh)):
         if field not in _FREE[kind] and before.get(field) != fresh.get(field):
             raise _otherwise(folder, f"{kind}.{name}.{field}", before.get(field), fresh.get(field))
     tables[name] = _UNSTATED[kind] | old | new
     if "prompts" in old or "prompts" in new:
         tables[name]["prompts"] = _merge_prompts(facts, old, new, f"{kind}.{name}", folder)
+
+
+def _check_commit(before: dict[str, Any], fresh: dict[str, Any], name: str, folder: Path) -> None:
+    """A model of the hub stays at the commit that the run began with, whatever its branch means by now."""
+    made, now = before.get("commit"), fresh.get("commit")
+    if made is not None and now is not None and made != now:
+        raise RunError(
+            f"{folder}: the samples of {name} are of commit {made} of {fresh.get('model', 'its repository')}, and what "
+            f"was loaded now is commit {now}. Samples of one run must be comparable: go on with revision = {made!r} in "
+            "the study, or use another folder (--out)."
+        )
 
 
 def _merge_prompts(

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isobudget.errors import IsobudgetError
+from isobudget.hub import is_commit, may_be_repo
 from isobudget.stages.budget import samples_of
 from isobudget.stages.expected import Estimate, Expected, absent, known_of
 from isobudget.stages.outline import Outline, outline
 from isobudget.stages.prepare import PreparedBenchmark, prepare_benchmarks
-from isobudget.study import Study
+from isobudget.study import Study, StudyModel
 from isobudget.study.check import plain_name
 from isobudget.study.world import look_around
 
@@ -75,6 +76,7 @@ def dry_run(study: Study, out: str | Path | None = None) -> DryRun:
     with _no_downloads():
         world = look_around(study.model_dump(exclude_unset=True))
     missing = [mistake.message for mistake in world.mistakes]
+    unpinned = [text for model in study.models if (text := _unpinned(model))]
     benchmarks = prepare_benchmarks(study, world.benchmarks)
     known, notes = known_of(path), _Notes()
     try:
@@ -92,7 +94,26 @@ def dry_run(study: Study, out: str | Path | None = None) -> DryRun:
                 continue
             n = counts.get(model.name, {}).get(name)
             expected.append(Estimate(study, shape, place, benchmarks[place], n, known, notes.note).expected())
-    return DryRun(study.name, path, tuple(expected), tuple(dict.fromkeys(missing)), tuple(dict.fromkeys(notes.texts)))
+    return DryRun(
+        study.name,
+        path,
+        tuple(expected),
+        tuple(dict.fromkeys(missing)),
+        tuple(dict.fromkeys([*notes.texts, *unpinned])),
+    )
+
+
+def _unpinned(model: StudyModel) -> str | None:
+    """What to say of a model of the hub of which the study does not pin a commit."""
+    called = model.model or model.name
+    if model.backend not in ("vllm", "transformers") or not may_be_repo(called) or is_commit(model.revision):
+        return None
+    asked = f"revision {model.revision}" if model.revision else "no revision"
+    return (
+        f"{model.name}: the study says {asked} of {called}, which may mean other weights later. The commit that is "
+        "loaded is recorded in the run folder, and the run goes on with that one alone; to pin it, set revision to the "
+        "40 digits of a commit"
+    )
 
 
 def _outline_of(study: Study, at: int, benchmarks: Sequence[PreparedBenchmark]) -> Outline | None:

@@ -149,6 +149,8 @@ def _state_engine(run: Run, model: PreparedModel, backend: Backend) -> None:
     facts = run.facts["models"][model.name] | {"served": says.model, "repeatable": says.repeatable}
     if says.notes:
         facts["notes"] = list(says.notes)
+    if says.commit:
+        facts["commit"] = says.commit
     if model.spec.kind != "llama.cpp":  # its label follows from its settings and is stated before it runs
         facts["engine"] = says.engine
     run.state("models", model.name, facts)

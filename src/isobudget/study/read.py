@@ -94,8 +94,8 @@ def _named(name: str, models: list[str] | None) -> str:
         return shipped[name]
     from isobudget.problems import benchmark_names, load_benchmark
 
-    try:
-        benchmark = load_benchmark(name)
+    try:  # one that is known by name is loaded where the study is looked at: a dry run must not fetch its data
+        called = name if name in benchmark_names() else load_benchmark(name).name
     except InputError as error:
         if name.partition("=")[0] in benchmark_names() or Path(name).exists():
             raise
@@ -104,7 +104,7 @@ def _named(name: str, models: list[str] | None) -> str:
         raise StudyError(f"no study {name!r}. {hint}Studies that ship: {', '.join(shipped)}. {error}") from None
     if not models:
         raise StudyError(f"{name!r} is a benchmark: say which models to run on it, such as --model smollm2-135m -n 10")
-    label = re.sub(r"[^A-Za-z0-9._-]+", "-", benchmark.name).strip("-._") or "problems"
+    label = re.sub(r"[^A-Za-z0-9._-]+", "-", called).strip("-._") or "problems"
     return f"name = {label!r}\nbenchmarks = [{name!r}]\nmodels = []\n"
 
 

@@ -123,6 +123,7 @@ class HuggingFace:
                 "in a batch of another make-up sums round differently, and a near tie may fall otherwise."
             ),
             notes=tuple(self._notes),
+            commit=model.commit if model else "",
         )
 
     def _loaded(self) -> LoadedModel:

@@ -16,6 +16,7 @@ from typing import Any
 
 from isobudget.backends.huggingface.tokens import Tokens
 from isobudget.errors import InputError, MissingExtraError, ModelError
+from isobudget.hub import HubFile, commit_of, first_line, lost_connection, may_be_repo, quiet
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
@@ -78,12 +79,15 @@ def load_model(settings: HuggingFaceSettings) -> LoadedModel:
         ModelError: there is no such model, it is damaged, not a causal model, or does not fit.
     """
     torch, transformers = import_libraries()
-    where = {"revision": settings.revision, "trust_remote_code": False}
+    commit = _commit(settings)
+    # by its commit: what a branch means may change between two files
+    where = {"revision": commit or settings.revision, "trust_remote_code": False}
     try:
         device = torch.device(_device(settings.device, torch))
-        tokenizer = transformers.AutoTokenizer.from_pretrained(settings.model, **where)
+        with quiet():
+            tokenizer = transformers.AutoTokenizer.from_pretrained(settings.model, **where)
         dtype = settings.dtype if settings.dtype == "auto" else getattr(torch, settings.dtype)
-        with _no_bars(transformers):
+        with _no_bars(transformers), quiet():
             model = transformers.AutoModelForCausalLM.from_pretrained(settings.model, dtype=dtype, **where)
         model = model.to(device).eval()
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, AssertionError) as error:
@@ -105,8 +109,18 @@ def load_model(settings: HuggingFaceSettings) -> LoadedModel:
         end_ids=tokens.end_ids((model.generation_config, config)),
         context_tokens=next((int(limit) for limit in limits if limit), None),
         options=options,
-        commit=getattr(model.config, "_commit_hash", None) or "",
+        commit=commit,
     )
+
+
+def _commit(settings: HuggingFaceSettings) -> str:
+    """The commit that is loaded; empty for a folder."""
+    if not may_be_repo(settings.model):
+        return ""
+    try:
+        return commit_of(settings.model, settings.revision)
+    except ModelError as error:
+        raise ModelError(f"{settings.model}: no such folder, and not to be had from the hub: {error}") from error
 
 
 def import_libraries() -> tuple[Any, Any]:
@@ -145,15 +159,13 @@ def _device(name: str, torch: Any) -> str:
 
 
 def _why(settings: HuggingFaceSettings, error: BaseException) -> str:
-    if "trust_remote_code" in str(error):
+    lost = lost_connection(error, HubFile(settings.model, "", settings.revision))
+    if lost is not None:
+        reason = f"not to be had from the hub: {lost}"
+    elif "trust_remote_code" in str(error):
         reason = "it brings its own code, which isobudget does not run; use a model that transformers knows"
-    elif isinstance(error, OSError) and not Path(settings.model).exists():
-        reason = f"no such folder, and not to be had from the hub: {first_line(error)}"
+    elif isinstance(error, OSError) and not may_be_repo(settings.model) and not Path(settings.model).exists():
+        reason = "no such folder, and no name that a repository of the hub can have"
     else:
         reason = f"it cannot be loaded: {first_line(error)}"
     return f"{settings.model}{f' at {settings.revision}' if settings.revision else ''}: {reason}"
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, without the pages that libraries add to it."""
-    return str(error).strip().split("\n", 1)[0] or type(error).__name__
