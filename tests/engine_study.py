@@ -41,14 +41,13 @@ def samples_of(run: Path) -> dict[Key, Any]:
     return {(one.task_id, one.greedy, one.index): one for one in load_run(run).samples()}
 
 
-def check_a_study_end_to_end(tmp_path: Path, model: Path, lines: str, nats_per_token: float = 1e-4) -> None:
+def check_a_study_end_to_end(tmp_path: Path, model: Path, lines: str) -> None:
     """Dry run, run, a larger n that only adds, and ranking by the model itself, which finds what was recorded.
 
     Args:
         tmp_path: for everything that is written.
         model: the folder of a tiny model.
         lines: the model's further lines in the study, its backend among them.
-        nats_per_token: how far a score may be from what generation recorded.
     """
     out, study = tmp_path / "run", study_file(tmp_path, model, lines, 2)
     plan = api.dry_run(str(study), out)
@@ -77,7 +76,7 @@ def check_a_study_end_to_end(tmp_path: Path, model: Path, lines: str, nats_per_t
         one = drawn[row["task_id"], row["greedy"], row["index"]]
         assert row["tokens"] == len(one.token_ids)
         if one.token_ids:
-            assert row["value"] == pytest.approx(one.sum_logprob, abs=nats_per_token * len(one.token_ids))
+            assert row["value"] == pytest.approx(one.sum_logprob, abs=1e-4 * len(one.token_ids))
 
 
 def check_a_model_of_the_hub(tmp_path: Path, model: Path, lines: str) -> None:

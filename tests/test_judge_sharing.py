@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import dis
 import json
+from dataclasses import asdict
 from pathlib import Path
+from types import CodeType
+from typing import Any
 
 import pytest
 
-from isobudget.judge import Judge, Limits, Outcome, Verdict
+from isobudget.judge import Judge, Limits, Outcome, Verdict, programs, screening, together
+from isobudget.judge.host import Host
 from isobudget.judge.screening import PROGRAMS, objection
+from isobudget.judge.sharing import MOST_INTERRUPTIONS
 from isobudget.problems.problem import CheckFunction, Problem, ProgramTests
 from test_judge_data import humaneval
 
@@ -161,8 +167,57 @@ def test_functions_and_programs_take_turns_in_one_worker() -> None:
 
 def both(programs: list[str], problem: Problem = SQUARE) -> tuple[list[Verdict], list[Verdict]]:
     pairs = [(problem, program) for program in programs]
-    with Judge(1, LIMITS) as alone, Judge(1, LIMITS, share=True) as sharing:
+    with Judge(1, LIMITS, together=False) as alone, Judge(1, LIMITS, share=True) as sharing:
         return list(alone.run(pairs)), list(sharing.run(pairs))
+
+
+def forks(program: str, folder: Path) -> tuple[dict[str, Any], int]:
+    """What becomes of a program's tests when they may run together, and how many processes that takes."""
+    folder.chmod(0o711)
+    limits, started = asdict(LIMITS), []
+    host = Host({"base": str(folder), "packages": [], "number": 0, "without": (), "limits": limits})
+    host.beat = lambda: started.append(1)
+    try:
+        assert isinstance(ADD.tests, ProgramTests)
+        tests = programs.ProgramTests({"inputs": ADD.tests.inputs, "outputs": ADD.tests.outputs})
+        return together.judge(tests, host, program, limits), len(started)
+    finally:
+        host.close()
+
+
+def test_what_is_screened_takes_one_process_and_else_every_test_has_its_own(tmp_path: Path) -> None:
+    told, processes = forks(SUM, tmp_path)
+    assert (told["outcome"], told["tests_passed"], processes) == ("passed", 3, 1)
+    told, processes = forks("import os\n" + SUM, tmp_path)
+    assert (told["outcome"], told["tests_passed"], processes) == ("passed", 3, 1 + 3)
+
+
+def test_tests_that_are_too_slow_together_have_the_limit_each(tmp_path: Path) -> None:
+    told, processes = forks("for n in range(4000000): pass\n" * 3 + SUM, tmp_path)
+    assert (told["outcome"], told["tests_passed"], processes) == ("passed", 3, 1 + 3), told
+    assert told["seconds"] > LIMITS.cpu_seconds
+
+
+def test_a_sample_that_must_not_share_makes_the_shared_process_go(tmp_path: Path) -> None:
+    right = "def square(x): return x * x"
+    several = [right, "import os\n" + right, "def square(x): return 4"] * (MOST_INTERRUPTIONS + 2)
+    with Judge(1, LIMITS, share=True) as judge:
+        verdicts = list(judge.run((SQUARE, program) for program in several))
+    assert [verdict.passed for verdict in verdicts] == [True, True, False] * (MOST_INTERRUPTIONS + 2)
+
+
+def test_imports_are_read_as_the_standard_library_reads_them() -> None:
+    files = sorted(Path(dis.__file__).parent.glob("*.py"))[:60]
+    codes = [compile(path.read_bytes(), str(path), "exec", dont_inherit=True) for path in files]
+    codes.append(compile("\n".join(f"import m{number}" for number in range(700)), "many", "exec"))
+    found = 0
+    while codes:
+        code = codes.pop()
+        codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+        theirs = [(one.opcode, one.arg) for one in dis.get_instructions(code) if one.opcode in screening.IMPORTING]
+        assert list(screening.operations(code.co_code)) == theirs
+        found += len(theirs)
+    assert found > 1000
 
 
 def told(verdict: Verdict) -> tuple[object, ...]:

@@ -28,7 +28,7 @@ from isobudget.report.ranking_figure import draw_ranking
 from isobudget.stages.progress import SILENT
 from isobudget.stages.ranking import BenchmarkRanking, rank
 from isobudget.stages.ranking_measure import Ranked
-from isobudget.stages.ranking_models import ModelChoice
+from isobudget.stages.ranking_models import ModelChoice, as_recorded
 from isobudget.stages.ranking_observe import compiles, form
 from isobudget.stages.ranking_options import RankOptions
 from isobudget.stages.ranking_scores import Scorer, logprobs_of, score_pool, scoring_cost
@@ -332,3 +332,17 @@ def test_a_classifier_needs_its_extra_and_a_name(tmp_path: Path, monkeypatch: py
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(MissingExtraError, match=r"isobudget\[transformers\]"):
         rank(run.path, RankOptions(("classifier",), ModelChoice("some/classifier"), bootstrap=QUICK))
+
+
+def test_a_model_of_the_run_scores_as_the_run_had_it() -> None:
+    models = {
+        "tiny": {"backend": "transformers", "model": "o/tiny", "dtype": "float32", "commit": "c" * 40},
+        "file": {"backend": "llama.cpp", "file": "x.gguf"},
+    }
+    for name in ("tiny", "o/tiny"):
+        found = as_recorded(ModelChoice(name, "transformers"), models)
+        assert (found.name, found.called, found.dtype, found.revision) == ("tiny", "o/tiny", "float32", "c" * 40)
+    stated = as_recorded(ModelChoice("tiny", "transformers", revision="v2", dtype="bfloat16"), models)
+    assert (stated.revision, stated.dtype) == ("v2", "bfloat16")
+    for other in (ModelChoice("tiny", "vllm"), ModelChoice("file"), ModelChoice("larger", "transformers")):
+        assert as_recorded(other, models) == other

@@ -47,6 +47,10 @@ def judge(
     share: Annotated[
         bool, typer.Option("--share", help="Let harmless samples of a file share a process: faster, same verdicts.")
     ] = False,
+    together: Annotated[
+        bool,
+        typer.Option("--together/--apart", help="Whether harmless programs of a file run their tests in one process."),
+    ] = True,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Judge even where samples cannot be confined.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -65,7 +69,8 @@ def judge(
         raise typer.BadParameter("is needed to judge a file: a benchmark or a JSONL file", param_hint="--problems")
     if output is None:
         raise typer.BadParameter("is needed to judge a file: where the verdicts go", param_hint="--output")
-    tally = _judge_file(samples, problems, output, limits, workers=workers, resume=resume, share=share, unsafe=unsafe)
+    modes = {"workers": workers, "share": share, "together": together, "unsafe": unsafe}
+    tally = _judge_file(samples, problems, output, limits, modes, resume=resume)
     summary = _summary(tally)
     _print(summary, as_json)
 
@@ -98,11 +103,9 @@ def _judge_file(
     problems: str,
     output: Path,
     limits: Limits | None,
+    modes: dict[str, Any],
     *,
-    workers: int | None,
     resume: bool,
-    share: bool,
-    unsafe: bool,
 ) -> Tally:
     from isobudget.cli.show import TerminalProgress, interruptible
     from isobudget.judge import Judge, Limits
@@ -115,7 +118,7 @@ def _judge_file(
     with (
         interruptible(),
         TerminalProgress() as progress,
-        Judge(workers=workers, limits=limits or Limits(), share=share, unsafe=unsafe) as entered,
+        Judge(limits=limits or Limits(), **modes) as entered,
     ):
 
         def tell(done: int, total: int) -> None:

@@ -182,10 +182,10 @@ def require(layers: Collection[str]) -> None:
         )
 
 
-def bootstrap(module: str, *arguments: Any) -> str:
-    """Source that loads one module of this folder by path and calls its `main`, without importing the whole package.
+def bootstrap(module: str, *arguments: Any, entry: str = "main") -> str:
+    """Source that loads one module of this folder by path and calls its entry.
 
-    The package's own `__init__` files import far more than a worker needs.
+    The whole package is not imported: its own `__init__` files import far more than a worker needs.
     """
     package = os.path.dirname(os.path.abspath(__file__))
     call = ", ".join(repr(argument) for argument in arguments)
@@ -194,8 +194,8 @@ def bootstrap(module: str, *arguments: Any) -> str:
         f"for name, path in (('isobudget', {os.path.dirname(package)!r}), ('isobudget.judge', {package!r})):\n"
         "    made = sys.modules[name] = types.ModuleType(name)\n"
         "    made.__path__ = [path]\n"
-        f"from isobudget.judge.{module} import main\n"
-        f"main({call})\n"
+        f"from isobudget.judge.{module} import {entry}\n"
+        f"{entry}({call})\n"
     )
 
 

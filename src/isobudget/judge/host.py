@@ -7,13 +7,12 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from isobudget.judge import zygote
-from isobudget.judge.confine import CLEAN_ENVIRONMENT, ISOLATED, MEMORY_WATCH, bootstrap, remove_contents
+from isobudget.judge.confine import MEMORY_WATCH, remove_contents
+from isobudget.judge.launch import Started, launch_zygote
 from isobudget.judge.memory import HEADROOM_MB
 
 #: how long a zygote may take to end by itself once its socket is closed
@@ -65,48 +64,38 @@ class Report(NamedTuple):
 class Host:
     """The tester's handle on its zygote process."""
 
-    started = 0
-
-    def __init__(
-        self, settings: dict[str, Any], *, share: bool = False, beat: Callable[[], None] | None = None
-    ) -> None:
-        Host.started += 1
-        #: called whenever a process is started, to say that work goes on
-        self.beat = beat
-        self.base = os.path.join(settings["base"], str(Host.started))
-        os.mkdir(self.base, 0o700)
+    def __init__(self, settings: dict[str, Any], started: Started | None = None) -> None:
+        self.process, control, self.base = started or launch_zygote(settings)
+        self.control = socket.socket(fileno=control)
         self.memory_mb: int = settings["limits"]["memory_mb"]
-        self.control, theirs = socket.socketpair()
-        setting = (self.base, tuple(settings["packages"]), settings["number"], settings["without"], self.memory_mb)
-        self.process = subprocess.Popen(
-            [sys.executable, *ISOLATED, "-c", bootstrap("zygote", setting, theirs.fileno(), share)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=(theirs.fileno(),),
-            env=dict(CLEAN_ENVIRONMENT),
-            cwd="/",
-        )
-        theirs.close()
+        #: called whenever a process is started, to say that work goes on
+        self.beat: Callable[[], None] | None = None
         hello = self.control.makefile("r").readline()
         if not hello:
             self.close()
             raise ZygoteGoneError("the zygote did not start")
         self.layers: list[str] = json.loads(hello)
-        # What shares a process must not be able to pass with what it would not be granted alone.
-        watched = MEMORY_WATCH in self.layers and not share
-        self.address_mb = self.memory_mb + (HEADROOM_MB if watched else 0)
+        self.headroom_mb = HEADROOM_MB if MEMORY_WATCH in self.layers else 0
         self.output, self.input, self.errors = Scratch("output"), Scratch("input"), Scratch("errors")
+        places = [place.descriptor for place in (self.output, self.input, self.errors)]
+        try:
+            socket.send_fds(self.control, [zygote.PLACES], places)
+        except OSError as error:
+            raise ZygoteGoneError(str(error)) from error
 
-    def fork(self, mode: bytes, limits: dict[str, Any], *others: int) -> int:
-        """Start a sample, perhaps with an input and an own place for errors; returns the tester's end of its wire."""
+    def fork(self, mode: bytes, limits: dict[str, Any], *, alone: bool = True) -> int:
+        """Start a sample; returns the tester's end of its wire.
+
+        What shares its process gets no headroom: it must not pass with what it would not be granted alone.
+        """
         if self.beat is not None:
             self.beat()
         ours, theirs = socket.socketpair()
-        request = zygote.REQUEST.pack(
-            zygote.FORK, mode, limits["cpu_seconds"], limits["wall_seconds"], self.address_mb, 2 + len(others)
-        )
+        address_mb = self.memory_mb + self.headroom_mb * alone
+        times = limits["cpu_seconds"], limits["wall_seconds"]
+        request = zygote.REQUEST.pack(zygote.FORK, mode, *times, address_mb)
         try:
-            socket.send_fds(self.control, [request], [theirs.fileno(), self.output.descriptor, *others])
+            socket.send_fds(self.control, [request], [theirs.fileno()])
         except OSError as error:
             raise ZygoteGoneError(str(error)) from error
         finally:
@@ -116,7 +105,7 @@ class Host:
     def end(self, op: bytes = zygote.KILL) -> Report:
         """Kill the sample if it still runs, or wait for its end, and report on it."""
         try:
-            self.control.sendall(zygote.REQUEST.pack(op, b" ", 0.0, 0.0, 0, 0))
+            self.control.sendall(zygote.REQUEST.pack(op, b" ", 0.0, 0.0, 0))
             data = self.control.recv(zygote.REPORT.size, socket.MSG_WAITALL)
         except OSError as error:
             raise ZygoteGoneError(str(error)) from error
@@ -130,7 +119,7 @@ class Host:
         self.control.close()
         try:
             self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
+        except TimeoutError:
             self.process.kill()
             self.process.wait()
         remove_contents(self.base)

@@ -41,6 +41,8 @@ class Judge:
         limits: bounds on every sample.
         unsafe: also judge where the confinement that untrusted code needs is not available.
         share: let samples that cannot leave anything behind run one after another in one process, see `screening`.
+        together: let a whole program that cannot leave anything behind run all its tests in one process, which serves
+            no other sample; False gives every test a process of its own.
         without: layers of confinement to leave out (`namespaces`, `landlock`, `seccomp`), to try what the others hold.
 
     Raises:
@@ -54,6 +56,7 @@ class Judge:
         *,
         unsafe: bool = False,
         share: bool = False,
+        together: bool = True,
         without: Collection[str] = (),
     ) -> None:
         if not sys.platform.startswith("linux"):
@@ -64,6 +67,7 @@ class Judge:
         self.limits = limits or Limits()
         self.unsafe = unsafe
         self.share = share
+        self.together = together
         self.without = tuple(without)
         self._pool: list[Worker] = []
         self._entered = False
@@ -98,6 +102,7 @@ class Judge:
             "packages": third_party_path(),
             "without": self.without,
             "share": self.share,
+            "together": self.together,
         }
 
     def __exit__(

@@ -1,4 +1,4 @@
-"""Tests of whole programs that read standard input and print: real descriptors, one process per test.
+"""Tests of whole programs that read standard input and print: real descriptors, a process per test (or see `together`).
 
 Output is compared as APPS does it: equal after white space at the ends of the text and of its lines is dropped; or else
 token by token, where two tokens agree if they are the same text or both are numbers within 1e-5 of their size, 1e-8 at
@@ -26,9 +26,12 @@ class ProgramTests:
         self.inputs = [text.encode() for text in tests["inputs"]]
         self.outputs: list[str] = tests["outputs"]
 
-    def judge(self, host: Host, program: str, limits: dict[str, Any]) -> dict[str, Any]:
-        """Run the program once per test, up to the first test that does not pass, each time within the limits."""
-        seconds, peak, held, compiled = 0.0, 0.0, 0, ""
+    def judge(self, host: Host, program: str, limits: dict[str, Any], compiled: str = "") -> dict[str, Any]:
+        """Run the program once per test, up to the first test that does not pass, each time within the limits.
+
+        Its compiled form may be there already, from a process of the same sample.
+        """
+        seconds, peak, held = 0.0, 0.0, 0
         verdict: dict[str, Any] = {"outcome": "passed"}
         for data, expected in zip(self.inputs, self.outputs, strict=True):
             ran = run_program(host, program, compiled, data, limits)
@@ -72,7 +75,7 @@ def run_program(host: Host, program: str, compiled: str, data: bytes, limits: di
     same sample ever read it.
     """
     host.input.fill(data)
-    wires = host.fork(sample.PROGRAM, limits, host.input.descriptor, host.errors.descriptor)
+    wires = host.fork(sample.PROGRAM, limits)
     try:
         wire.send(wires, ["compiled", compiled] if compiled else ["source", program])
         if not compiled:

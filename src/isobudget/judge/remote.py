@@ -37,21 +37,18 @@ class Session:
         self.unpacker = wire.Unpacker(self._resolve)
         #: the last error that the sample raised, as one line
         self.raised: BaseException | None = None
+        #: CPU seconds that the sample's process says it has used, where it brings them along
+        self.clock = 0.0
+        self.clocked = False
         self.said = ""
         self.fault = ""
-
-    def clock(self) -> float:
-        """CPU seconds that the sample's process says it has used."""
-        answer = self._ask(["clock"])
-        if len(answer) != 2 or type(answer[1]) is not float:
-            self._broken("a malformed clock")
-        return float(answer[1])
 
     def load(self, prelude: str, program: str, names: list[str], kind: str = "load") -> tuple[str, dict[str, Any]]:
         """Have the program compiled and run; returns what became of it and those of the names that it defines.
 
         With the kind `screen` it is run only if it may share its process.
         """
+        self.clocked = kind == "screen"
         answer = self._ask([kind, prelude, program, names])
         if answer[0] != "loaded":
             self._keep_error(answer)
@@ -66,7 +63,8 @@ class Session:
     def use(self, kind: str, number: int, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Use one of the sample's objects; arguments that it changed are changed here too."""
         pack = self.packer.pack
-        forms, named_forms = [pack(arg) for arg in args], {name: pack(arg) for name, arg in named.items()}
+        forms = [pack(arg) for arg in args]
+        named_forms = {name: pack(arg) for name, arg in named.items()} if named else named
         try:
             answer = self._ask([kind, number, forms, named_forms])
             while answer[0] == "back" and len(answer) == 3:
@@ -93,6 +91,8 @@ class Session:
             raise SampleEnded from None
         except wire.WireError as error:
             self._broken(str(error))
+        if self.clocked and type(answer) is list and len(answer) == 2 and type(answer[0]) is float:
+            self.clock, answer = answer
         if type(answer) is not list or not answer or type(answer[0]) is not str:
             self._broken("an unknown answer")
         found: list[Any] = answer

@@ -14,9 +14,9 @@ import os
 import sys
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from resource import setrlimit
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from isobudget.judge import confine, seccomp, wire
 
@@ -28,19 +28,38 @@ MUTABLE = (list, dict, set, bytearray)
 RAISED, NOT_COMPILED, NO_MEMORY, NOT_CONFINED = 1, 2, 3, 99
 
 
-def main(
-    mode: bytes, descriptors: list[int], null: int, limits: confine.ResourceLimits, sieve: seccomp.Installer | None
-) -> NoReturn:
+class Begun(NamedTuple):
+    """What a sample's process begins with.
+
+    Attributes:
+        mode: `CALLS`, `PROGRAM`, `SHARED` or `TOGETHER`.
+        wire: descriptor of its end of the wire.
+        places: descriptors of input and errors, for whole programs.
+        limits: resource limits.
+        sieve: what the process gives up of system calls; None without a filter.
+        served: made ahead, unused.
+    """
+
+    mode: bytes
+    wire: int
+    places: tuple[int, int]
+    limits: confine.ResourceLimits
+    sieve: seccomp.Installer | None
+    served: Served
+
+
+def main(begun: Begun) -> NoReturn:
     """Take up the descriptors, give up what the zygote may do, and serve."""
     try:
-        _take_up(descriptors, null)
-        for limit, value in limits:
+        mode = begun.mode
+        _take_up(begun.wire, begun.places if mode in (PROGRAM, TOGETHER) else (0, 1))
+        for limit, value in begun.limits:
             setrlimit(limit, value)
-        if sieve is not None and not sieve.install():
+        if begun.sieve is not None and not begun.sieve.install():
             os._exit(NOT_CONFINED)
         gc.enable()
         if mode == CALLS:
-            Served().serve()
+            begun.served.serve()
         elif mode == PROGRAM:
             run_program()
         elif mode == TOGETHER:
@@ -53,14 +72,14 @@ def main(
         os._exit(0)
 
 
-def _take_up(descriptors: list[int], null: int) -> None:
-    """Descriptors come as the wire, output, and perhaps input and errors; they become 3, 1, 0 and 2. No other stays."""
-    wires, output, *given = [os.dup(descriptor) for descriptor in descriptors]
-    source, errors = given or (null, output)
-    os.dup2(source, 0)
-    os.dup2(output, 1)
+def _take_up(own: int, places: tuple[int, int]) -> None:
+    """The wire becomes 3, and input and errors 0 and 2; output is 1 already. No other descriptor stays."""
+    source, errors = places
+    if own != WIRE:
+        os.dup2(own, WIRE)
+    if source != 0:
+        os.dup2(source, 0)
     os.dup2(errors, 2)
-    os.dup2(wires, WIRE)
     os.closerange(WIRE + 1, 1 << 16)
 
 
@@ -74,6 +93,8 @@ class Served:
         self.packer = wire.Packer(self.export)
         self.unpacker = wire.Unpacker(self.resolve)
         self.names: dict[str, Any] = {}
+        #: whether the clock is told with every answer; only believed of programs that have been screened
+        self.told_clock = False
 
     def export(self, value: Any) -> dict[str, Any]:
         """Keep an object and give out its number."""
@@ -104,17 +125,20 @@ class Served:
         while True:
             kind, *rest = wire.receive(self.descriptor)
             try:
-                answer = getattr(self, kind)(*rest) if kind in ("load", "screen", "clock") else self.use(kind, *rest)
+                answer = self.use(kind, *rest) if kind in USES else getattr(self, kind)(*rest)
             except wire.ClosedError:
                 raise
             except BaseException as error:
                 answer = ["raised", *describe(error)]
+            if self.told_clock:
+                answer = [time.process_time(), answer]
             try:
                 wire.send(self.descriptor, answer)
             except wire.ClosedError:
                 raise
             except BaseException as error:
-                wire.send(self.descriptor, ["raised", *describe(error)])
+                answer = ["raised", *describe(error)]
+                wire.send(self.descriptor, [time.process_time(), answer] if self.told_clock else answer)
 
     def load(self, prelude: str, program: str, names: list[str]) -> list[Any]:
         """Compile and run the program; answers with those of the names that it defines."""
@@ -133,7 +157,11 @@ class Served:
         return ["loaded", {name: self.packer.pack(self.names[name]) for name in names if name in self.names}]
 
     def screen(self, prelude: str, program: str, names: list[str]) -> list[Any]:
-        """Load a program in place of the last one, if it may share this process with others."""
+        """Load a program in place of the last one, if it may share this process with others.
+
+        The answers to this and to all that follows bring the process's clock along.
+        """
+        self.told_clock = True
         from isobudget.judge import screening
 
         try:
@@ -146,22 +174,20 @@ class Served:
         self.numbers.clear()
         return self.run(prelude, code, names)
 
-    def clock(self) -> list[Any]:
-        """CPU seconds of this process. Only believed of programs that have been screened."""
-        return ["value", time.process_time()]
-
     def use(self, kind: str, number: int, args: list[Any], named: dict[str, Any]) -> list[Any]:
         """Use one object in one of the ways that `USES` lists; answers with the value and the arguments it changed."""
-        values = [self.unpacker.unpack(form) for form in args]
-        keywords = {name: self.unpacker.unpack(form) for name, form in named.items()}
-        form = self.packer.pack(USES[kind](self.objects[number], *values, **keywords))
+        unpack, pack = self.unpacker.unpack, self.packer.pack
+        values = [unpack(form) for form in args]
+        keywords = {name: unpack(form) for name, form in named.items()} if named else named
+        form = pack(USES[kind](self.objects[number], *values, **keywords))
         changed: list[Any] = []
-        for key, before, value in (
-            *zip(range(len(args)), args, values, strict=True),
-            *((name, named[name], keywords[name]) for name in named),
-        ):
+        pairs = zip(args, values, strict=True)
+        places: Iterable[tuple[int | str, tuple[Any, Any]]] = enumerate(pairs)
+        if named:
+            places = (*places, *((name, (named[name], keywords[name])) for name in named))
+        for key, (before, value) in places:
             if type(value) not in wire.SCALARS:
-                after = self.packer.pack(value)
+                after = pack(value)
                 if after != before:
                     changed.append([key, after])
         return ["value", form, changed] if changed else ["value", form]
@@ -253,8 +279,8 @@ def run_together() -> None:
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         wire.send(WIRE, ["not compiled", *describe(error)])
         return
-    if why := screening.objection(code, screening.PROGRAMS):
-        wire.send(WIRE, ["refused", "", "", why])
+    if screening.objection(code, screening.PROGRAMS):
+        wire.send(WIRE, ["refused", marshal.dumps(code).hex()])
         return
     wire.send(WIRE, ["ready"])
     recursion = sys.getrecursionlimit()

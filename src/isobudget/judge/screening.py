@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import dis
 import importlib
+from collections.abc import Iterator
 from types import CodeType
 from typing import NamedTuple
 
@@ -65,7 +66,10 @@ UNDERSCORED = frozenset(("_", "__name__"))
 REFUSED_OPERATIONS = frozenset(
     dis.opmap[name] for name in ("STORE_ATTR", "DELETE_ATTR", "LOAD_BUILD_CLASS", "IMPORT_STAR") if name in dis.opmap
 )
-IMPORTS = frozenset(dis.opmap[name] for name in ("IMPORT_NAME", "CALL_INTRINSIC_1") if name in dis.opmap)
+IMPORT_NAME, IMPORT_FROM = dis.opmap["IMPORT_NAME"], dis.opmap["IMPORT_FROM"]
+INTRINSIC = dis.opmap.get("CALL_INTRINSIC_1", -1)
+IMPORTS = frozenset((IMPORT_NAME, INTRINSIC))
+IMPORTING = IMPORTS | {IMPORT_FROM}
 #: CO_COROUTINE, CO_ITERABLE_COROUTINE, CO_ASYNC_GENERATOR
 ASYNCHRONOUS = 0x80 | 0x100 | 0x200
 MOST_BYTES = 1 << 16
@@ -119,16 +123,28 @@ def objection(code: CodeType, rule: Rule = FUNCTIONS) -> str:
 
 def _imports_are_listed(code: CodeType, shareable: dict[str, set[str]]) -> bool:
     names: set[str] = set()
-    for instruction in dis.get_instructions(code):
-        if instruction.opname == "IMPORT_NAME":
-            if instruction.argval not in shareable:
+    for operation, argument in operations(code.co_code):
+        if operation == IMPORT_NAME:
+            module = code.co_names[argument]
+            if module not in shareable:
                 return False
-            names = shareable[instruction.argval]
-        if instruction.opname == "IMPORT_FROM" and instruction.argval not in names and "*" not in names:
-            return False
-        if instruction.opname == "CALL_INTRINSIC_1" and instruction.arg == IMPORT_STAR_INTRINSIC:
+            names = shareable[module]
+        elif operation == INTRINSIC:
+            if argument == IMPORT_STAR_INTRINSIC:
+                return False
+        elif "*" not in names and code.co_names[argument] not in names:
             return False
     return True
+
+
+def operations(code: bytes) -> Iterator[tuple[int, int]]:
+    """The operations of a byte code that matter here, with their arguments; `dis` would take many times as long."""
+    extended = 0
+    for place in range(0, len(code), 2):
+        operation, argument = code[place], code[place + 1] | extended
+        extended = argument << 8 if operation == dis.EXTENDED_ARG else 0
+        if operation in IMPORTING:
+            yield operation, argument
 
 
 #: the number of `from module import *` among the intrinsic functions of CPython 3.12 and later

@@ -13,8 +13,8 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import platform
 import struct
+import sys
 
 from isobudget.judge.syscalls import ALLOWED, DEADLY, SPECIAL
 
@@ -75,10 +75,10 @@ class Program:
 def _start() -> Program:
     program = Program()
     program.add(LOAD, OFFSET_ARCHITECTURE)
-    program.add(JUMP_EQUAL, ARCHITECTURES[platform.machine()], 1, 0)
+    program.add(JUMP_EQUAL, ARCHITECTURES[os.uname().machine], 1, 0)
     program.add(RETURN, RET_KILL)
     program.add(LOAD, OFFSET_NUMBER)
-    if platform.machine() == "x86_64":
+    if os.uname().machine == "x86_64":
         program.add(JUMP_GREATER, X32_BIT, 0, 1)
         program.add(RETURN, RET_KILL)
     return program
@@ -181,4 +181,4 @@ class Installer:
 
 def available() -> bool:
     """Whether this machine's architecture is one that the filter knows. The kernel's own word comes with `install`."""
-    return os.name == "posix" and platform.system() == "Linux" and platform.machine() in ARCHITECTURES
+    return os.name == "posix" and sys.platform.startswith("linux") and os.uname().machine in ARCHITECTURES

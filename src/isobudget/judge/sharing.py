@@ -12,13 +12,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from isobudget.judge import programs, remote, sample, together
-from isobudget.judge.host import Host, ZygoteGoneError
+from isobudget.judge import remote, sample
+from isobudget.judge.host import Host
 from isobudget.judge.session import SessionTests, run_tests
 from isobudget.judge.together import PLAIN, UNSURE
 
 #: samples that one process judges at most
 MOST_SAMPLES = 200
+#: times that the shared process makes room for a sample of its own kind before it is given a zygote of its own
+MOST_INTERRUPTIONS = 20
 
 
 class Sharing:
@@ -27,38 +29,41 @@ class Sharing:
     def __init__(self, settings: dict[str, Any]) -> None:
         self.settings = settings
         self.limits: dict[str, Any] = settings["limits"]
+        self.own: Host | None = None
         self.host: Host | None = None
         self.wires: int | None = None
         self.used = 0
         self.clock = 0.0
+        self.interrupted = 0
 
-    def start(self) -> Host:
-        """Start the zygote, if it is not there."""
-        if self.host is None:
-            self.host = Host(self.settings, share=True)
-        return self.host
+    def judge(self, host: Host, tests: SessionTests, program: str) -> dict[str, Any] | None:
+        """Judge a program in the shared process; None if it must be judged in one of its own.
 
-    def judge_program(self, tests: programs.ProgramTests, program: str) -> dict[str, Any] | None:
-        """Judge a whole program with one process for all its tests; None if it must have one for each."""
-        try:
-            host = self.start()
+        Args:
+            host: the tester's zygote, from which the shared process is forked as long as it seldom has to make room.
+            tests: the problem's.
+            program: the sample.
+
+        Raises:
+            ZygoteGoneError: the zygote does not answer.
+        """
+        if self.wires is None or self.host is None:
+            if self.interrupted >= MOST_INTERRUPTIONS and self.own is None:
+                self.own = Host(self.settings)
+            self.host = self.own or host
+            self.wires = self.host.fork(sample.CALLS, self.limits, alone=False)
+            self.used, self.clock = 0, 0.0
+        return self._judge(self.host, remote.Session(self.wires), tests, program)
+
+    def make_room(self, host: Host) -> None:
+        """End the process if it is this zygote's, which has one at a time.
+
+        Raises:
+            ZygoteGoneError: the zygote does not answer.
+        """
+        if self.wires is not None and self.host is host:
+            self.interrupted += 1
             self._retire(host)
-            return together.judge(tests, host, program, self.limits)
-        except ZygoteGoneError:
-            self.close()
-            return None
-
-    def judge(self, tests: SessionTests, program: str) -> dict[str, Any] | None:
-        """Judge a program in the shared process; None if it must be judged in one of its own."""
-        try:
-            host = self.start()
-            if self.wires is None:
-                self.wires = host.fork(sample.CALLS, self.limits)
-                self.used, self.clock = 0, 0.0
-            return self._judge(host, remote.Session(self.wires), tests, program)
-        except ZygoteGoneError:
-            self.close()
-            return None
 
     def _judge(self, host: Host, session: remote.Session, tests: SessionTests, program: str) -> dict[str, Any] | None:
         held: set[int] = set()
@@ -66,10 +71,7 @@ class Sharing:
         if verdict["outcome"] == "refused" and not session.fault:
             return None
         plain = verdict["outcome"] in PLAIN and not verdict.get("detail", "").startswith(UNSURE)
-        try:
-            clock = session.clock() if plain and not session.fault else 0.0
-        except remote.SampleEnded:
-            plain = False
+        clock = session.clock
         printed = host.output.size() > self.limits["output_kb"] << 10
         if not plain or session.fault or printed or "cannot cross" in verdict:
             self._retire(host)
@@ -89,10 +91,10 @@ class Sharing:
             host.output.take(0)
 
     def close(self) -> None:
-        """End the process and its zygote."""
+        """End the process, and its zygote if it is not the tester's."""
         if self.wires is not None:
             remote.Session(self.wires).close()
             self.wires = None
-        if self.host is not None:
-            self.host.close()
-            self.host = None
+        if self.own is not None:
+            self.own.close()
+        self.own = self.host = None

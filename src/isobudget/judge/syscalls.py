@@ -7,7 +7,7 @@ closely or is left to the zygote alone. Every other call fails with EPERM. Each 
 
 from __future__ import annotations
 
-import platform
+import os
 
 #: allowed whatever the arguments
 _ALLOWED = """
@@ -66,7 +66,7 @@ _COLUMNS = {"x86_64": 0, "aarch64": 1}
 
 
 def _numbers(table: str) -> dict[str, int]:
-    column = _COLUMNS.get(platform.machine())
+    column = _COLUMNS.get(os.uname().machine)
     if column is None:
         return {}
     entries = (entry.split() for entry in table.split(","))

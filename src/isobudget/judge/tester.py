@@ -7,19 +7,18 @@ processes that trust each other. Problems are sent once and kept; a job names it
 from __future__ import annotations
 
 import contextlib
-import functools
 import marshal
 import os
 import resource
-import signal
 import sys
 import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from isobudget.judge import calls, programs, remote, sample, wire
+from isobudget.judge import calls, programs, remote, sample, together, wire
 from isobudget.judge import functions as function_tests
-from isobudget.judge.host import Host, ended
+from isobudget.judge.host import Host, ZygoteGoneError, ended
+from isobudget.judge.launch import Started
 from isobudget.judge.pytest_file import PytestTests
 from isobudget.judge.session import DETAIL_CHARS, SessionTests, run_tests, watch_tests
 from isobudget.judge.sharing import Sharing
@@ -54,7 +53,7 @@ KINDS: dict[str, Callable[[dict[str, Any]], Any]] = {
 class Tester:
     """Runs the tests of one job after another."""
 
-    def __init__(self, settings: dict[str, Any], answers: Any) -> None:
+    def __init__(self, settings: dict[str, Any], answers: Any, started: Started) -> None:
         self.settings = settings
         self.answers = answers
         self.last_beat = time.monotonic()
@@ -64,12 +63,16 @@ class Tester:
         #: problems whose tests give samples what cannot cross, known once a reference has shown it
         self.shared: dict[int, bool] = {}
         self.sharing = Sharing(settings) if settings["share"] else None
-        self.layers = self.sharing.start().layers if self.sharing is not None else self.host.layers
+        self._host: Host | None = Host(settings, started)
+        self.layers = self._host.layers
 
-    @functools.cached_property
+    @property
     def host(self) -> Host:
-        """The zygote for samples that have a process of their own."""
-        return Host(self.settings, beat=self.beat)
+        """The zygote."""
+        if self._host is None:
+            self._host = Host(self.settings)
+        self._host.beat = self.beat
+        return self._host
 
     def beat(self) -> None:
         """Tell the judge now and then that a sample with many processes is still worked on."""
@@ -107,28 +110,42 @@ class Tester:
 
     def close(self) -> None:
         """End all zygotes; they start again when they are needed."""
-        if "host" in self.__dict__:
-            self.host.close()
-            del self.host
         if self.sharing is not None:
             self.sharing.close()
+        if self._host is not None:
+            self._host.close()
+            self._host = None
 
     def judge_once(self, key: int, tests: Any, program: str) -> dict[str, Any]:
         """Judge by the way of the problem's kind."""
-        if isinstance(tests, programs.ProgramTests) and self.sharing is not None:
-            return self.sharing.judge_program(tests, program) or tests.judge(self.host, program, self.limits)
+        own: dict[str, Any]
+        may_share = not hasattr(tests, "judge") and not self.shared.get(key)
+        if may_share and (verdict := self.judge_sharing(tests, program)):
+            return verdict
+        if self.sharing is not None:
+            self.sharing.make_room(self.host)
+        if isinstance(tests, programs.ProgramTests) and self.settings["together"]:
+            return together.judge(tests, self.host, program, self.limits)
         if (judge := getattr(tests, "judge", None)) is not None:
             # It starts its own processes, one after another.
-            own: dict[str, Any] = judge(self.host, program, self.limits)
+            own = judge(self.host, program, self.limits)
             return own
         if self.shared.get(key):
             return self.judge_shared(self.sources[key], program)
-        if self.sharing is not None and (verdict := self.sharing.judge(tests, program)):
-            return verdict
         verdict = self.judge_session(tests, program)
         if verdict.pop("cannot cross", False) and self.must_share(key, tests):
             return self.judge_shared(self.sources[key], program)
         return verdict
+
+    def judge_sharing(self, tests: SessionTests, program: str) -> dict[str, Any] | None:
+        """Judge in the process that screened samples share; None if that is not asked for, or not to be."""
+        if self.sharing is None:
+            return None
+        try:
+            return self.sharing.judge(self.host, tests, program)
+        except ZygoteGoneError:
+            self.close()
+            return None
 
     def must_share(self, key: int, tests: SessionTests) -> bool:
         """Whether a problem's tests cannot be run apart from the sample: only its own reference can show that."""
@@ -189,22 +206,18 @@ class Tester:
         return verdict | {"seconds": report.seconds, "peak_memory_mb": report.peak_kb / 1024}
 
 
-def main(settings: dict[str, Any]) -> NoReturn:
+def main(settings: dict[str, Any], started: Started) -> NoReturn:
     """Serve jobs until the judge closes standard input."""
     # Tests may print or read: that must not get into the conversation with the judge.
     jobs, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     for descriptor, flags in ((0, os.O_RDONLY), (1, os.O_WRONLY)):
         os.dup2(os.open(os.devnull, flags), descriptor)
     with contextlib.suppress(OSError, ValueError):
-        # Lower already, then.
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+        # Lower already, then. A zygote that is launched later may still be granted more, as the first one is.
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
     watch_tests()
     sys.path += settings["packages"]
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(OSError):
-        # Tests and sample take turns: on one core they do so fastest.
-        os.sched_setaffinity(0, {settings["core"]})
-    tester = Tester(settings, answers)
+    tester = Tester(settings, answers, started)
     _answer(answers, {"layers": tester.layers})
     try:
         while size := jobs.read(4):

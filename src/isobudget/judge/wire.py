@@ -23,6 +23,8 @@ from typing import Any
 
 #: a longer frame is refused by the receiver
 FRAME_BYTES = 16 << 20
+#: what is read at once: most frames are smaller, and a larger buffer has to be found by every process anew
+READ_BYTES = 4000
 #: an iterator that crosses is drained up to this many items
 DRAIN_ITEMS = 100_000
 #: integers beyond this are written in hexadecimal, whose conversion takes linear time
@@ -95,7 +97,7 @@ def receive(descriptor: int) -> Any:
         WireError: what came is no frame of at most `FRAME_BYTES` with JSON inside.
     """
     try:
-        data = os.read(descriptor, 1 << 16)
+        data = os.read(descriptor, READ_BYTES)
     except OSError as error:
         raise ClosedError("the other side is gone") from error
     size = int.from_bytes(data[:4], "big")

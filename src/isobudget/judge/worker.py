@@ -71,7 +71,7 @@ class Worker:
         self.stuck = False
         settings = {**self.settings, "base": self.base}
         self.process = subprocess.Popen(
-            [sys.executable, *ISOLATED, "-c", bootstrap("tester", settings)],
+            [sys.executable, *ISOLATED, "-c", bootstrap("launch", settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=dict(CLEAN_ENVIRONMENT),

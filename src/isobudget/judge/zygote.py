@@ -1,9 +1,9 @@
 """The zygote: a small warmed-up interpreter inside all layers of confinement, from which every sample is forked.
 
-It answers to one tester over a control socket. A request to fork brings the limits and the descriptors of the sample;
-the zygote forks, watches the sample's CPU clock and the wall clock, kills it at its limits or on request, reaps it,
-empties the scratch folder, and reports status, CPU seconds and peak memory. It never looks at what the sample says:
-that goes to the tester over the sample's own descriptor.
+It answers to one tester over a control socket, over which it gets the descriptors of input, output and errors once. A
+request to fork brings the limits and the wire of the sample; the zygote forks, watches the sample's CPU clock and the
+wall clock, kills it at its limits or on request, reaps it, empties the scratch folder, and reports status, CPU seconds
+and peak memory. It never looks at what the sample says: that goes to the tester over the sample's own descriptor.
 """
 
 from __future__ import annotations
@@ -28,11 +28,15 @@ from typing import Any, NoReturn
 
 from isobudget.judge import confine, memory, namespaces, sample, seccomp, wire
 
-#: op (fork, kill, or wait for the end), mode, CPU seconds, wall seconds, memory in MiB, descriptors that come along
-REQUEST = struct.Struct("ccddii")
+#: op (fork, kill, or wait for the end), mode, CPU seconds, wall seconds, memory in MiB
+REQUEST = struct.Struct("ccddi")
 #: wait status, CPU seconds, peak memory in KiB, why it was stopped (0 it was not, 1 time, 2 by request)
 REPORT = struct.Struct("idqi")
 FORK, KILL, WAIT = b"F", b"K", b"W"
+#: comes first, with the descriptors of output, input and errors
+PLACES = b"P"
+#: where the control socket is kept, out of the way of what samples get
+CONTROL = 40
 NOT_STOPPED, OUT_OF_TIME, ON_REQUEST = 0, 1, 2
 #: longest pause between two looks at the clocks
 WATCH_SECONDS = 1.0
@@ -46,19 +50,21 @@ WARM_ROUNDS = 20
 #: imported once, so that no sample has to
 WARM = """
     bisect collections copy functools heapq itertools json math operator random re string time typing
+    isobudget.judge.screening
 """
 
 
-def main(setting: confine.Setting, descriptor: int, share: bool) -> NoReturn:
-    """Confine this process, then serve until the tester closes the control socket."""
-    wanted = confine.Setting(*setting)
-    control = socket(fileno=descriptor)
+def main(setting: confine.Setting, descriptor: int) -> NoReturn:
+    """Confine this process, which is warm, then serve until the tester closes the control socket."""
+    os.dup2(descriptor, CONTROL, inheritable=False)
+    os.close(descriptor)
+    control = socket(fileno=CONTROL)
     namespaces.die_with_parent()
-    sys.path += wanted.packages
-    _warm(share)
-    granted = confine.enter_namespaces(wanted)
-    watched = _watched_fork(control, wanted.memory_mb)
-    layers, scratch = confine.confine(wanted, granted)
+    sys.path += setting.packages
+    _disarm()
+    granted = confine.enter_namespaces(setting)
+    watched = _watched_fork(control, setting.memory_mb)
+    layers, scratch = confine.confine(setting, granted)
     layers += [confine.MEMORY_WATCH] * watched
     control.sendall(json.dumps(layers).encode() + b"\n")
     _clean_environment(scratch)
@@ -88,15 +94,21 @@ def _watched_fork(control: socket, memory_mb: int) -> bool:
     os._exit(0)
 
 
-def _warm(share: bool = False) -> None:
-    """Import what samples commonly use and run what every sample runs once, so that forks find it done."""
+def warm() -> None:
+    """Import what samples commonly use and run what every sample runs, so that forks find it done."""
     # What the modules do after a fork (new seeds, new locks) is work that no sample needs.
     register, os.register_at_fork = os.register_at_fork, lambda **_: None
     for name in WARM.split():
         importlib.import_module(name)
-    if share:
-        importlib.import_module("isobudget.judge.screening")
     os.register_at_fork = register
+    for _ in range(WARM_ROUNDS):
+        _rehearse()
+    # What was rehearsed with is no module of the tester's, which is warm, too.
+    sys.modules.pop("sample", None)
+
+
+def _disarm() -> None:
+    """Make ready what is for samples alone."""
     # The same for every sample, whichever worker it comes to.
     sys.modules["random"].seed(0)
     # An interpreter started without its site module lacks these two, which programs end with.
@@ -105,8 +117,6 @@ def _warm(share: bool = False) -> None:
     # A courtesy and no defence: `subprocess` would take a refusal for a reason to fork, and be killed for it. Libraries
     # that try to start a program (matplotlib looks for fonts so) can do without.
     _posixsubprocess.fork_exec = _start_no_program
-    for _ in range(WARM_ROUNDS):
-        _rehearse()
 
 
 def _rehearse() -> None:
@@ -138,16 +148,18 @@ def _clean_environment(scratch: str) -> None:
 
 def serve(control: socket, scratch: str, filtered: bool) -> None:
     """Fork and watch one sample after another; returns when the tester is gone."""
-    null = os.open(os.devnull, os.O_RDONLY)
+    places = _take_places(control)
+    served = sample.Served()
     sieve = seccomp.Installer(seccomp.sample_program()) if filtered else None
     while True:
         request, descriptors = receive(control)
         if request is None:
             return
-        op, mode, cpu_seconds, wall_seconds, memory_mb, _ = request
+        op, mode, cpu_seconds, wall_seconds, memory_mb = request
         if op != FORK:
             continue
-        pid = start(mode, descriptors, null, confine.sample_limits(cpu_seconds, memory_mb), sieve)
+        begun = sample.Begun(mode, descriptors[0], places, confine.sample_limits(cpu_seconds, memory_mb), sieve, served)
+        pid = start(begun)
         # A process that could not be made is not the sample's fault: the tester starts another zygote.
         if pid < 0 or not watch(control, pid, cpu_seconds, wall_seconds):
             return
@@ -155,26 +167,45 @@ def serve(control: socket, scratch: str, filtered: bool) -> None:
             return
 
 
-def start(
-    mode: bytes, descriptors: list[int], null: int, limits: confine.ResourceLimits, sieve: seccomp.Installer | None
-) -> int:
+def _take_places(control: socket) -> tuple[int, int]:
+    """The descriptors of input and errors, once what samples read and print by default is 0 and 1 of this process."""
+    data, ancillary, _, _ = control.recvmsg(len(PLACES), CMSG_LEN(4 * 4))
+    if data != PLACES:
+        os._exit(0)
+    output, *given = _numbers(ancillary)
+    os.dup2(output, 1)
+    # Opened here, so that samples hold nothing that comes from outside of the private root.
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.close(output)
+    # Out of the way, too: the first free number is what a sample's wire should get.
+    moved = [os.dup2(number, CONTROL + 1 + place) for place, number in enumerate(given)]
+    for number in given:
+        os.close(number)
+    return moved[0], moved[1]
+
+
+def _numbers(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    return [number for *_, fds in ancillary for (number,) in struct.iter_unpack("i", fds)]
+
+
+def start(begun: sample.Begun) -> int:
     """Fork a sample; returns its pid."""
     if gc.get_count()[0] > YOUNG_OBJECTS:
         # So that the sample does not begin with a collection.
         gc.collect(0)
     pid: int = fork()
     if pid == 0:
-        sample.main(mode, descriptors, null, limits, sieve)
-    for descriptor in descriptors:
-        os.close(descriptor)
+        sample.main(begun)
+    os.close(begun.wire)
     return pid
 
 
 def receive(control: socket) -> tuple[tuple[Any, ...] | None, list[int]]:
     """A request and the descriptors that came along; None if the tester is gone."""
     data, ancillary, _, _ = control.recvmsg(REQUEST.size, CMSG_LEN(4 * 4))
-    descriptors = [number for *_, fds in ancillary for (number,) in struct.iter_unpack("i", fds)]
-    return (REQUEST.unpack(data) if len(data) == REQUEST.size else None), descriptors
+    return (REQUEST.unpack(data) if len(data) == REQUEST.size else None), _numbers(ancillary)
 
 
 def watch(control: socket, pid: int, cpu_seconds: float, wall_seconds: float) -> bool:

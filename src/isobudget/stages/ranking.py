@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from isobudget.curves import Bootstrap
@@ -22,7 +22,7 @@ from isobudget.stages.progress import SILENT, Progress
 from isobudget.stages.ranking_files import counts_material, file_material, is_counts
 from isobudget.stages.ranking_kinds import Kinds, Needs
 from isobudget.stages.ranking_measure import RankedModel, ranked_model
-from isobudget.stages.ranking_models import ModelChoice, open_scorer
+from isobudget.stages.ranking_models import ModelChoice, as_recorded, open_scorer
 from isobudget.stages.ranking_options import RankOptions, check_options
 from isobudget.stages.ranking_pools import Material, run_material
 from isobudget.stages.ranking_scores import Scorer
@@ -80,6 +80,8 @@ def rank(
     if path.is_dir():
         _check_place(stated, ("--benchmark",), f"{path} is a run folder, which has its own")
         run = load_run(path)
+        if options.model is not None:
+            options = replace(options, model=as_recorded(options.model, run.facts["models"]))
         with run.writing() if options.writes else contextlib.nullcontext():
             return [
                 _benchmark(run_material(run, name), run.path, options, make_scorer, progress)

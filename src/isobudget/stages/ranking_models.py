@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from isobudget.backends.base import Backend
 from isobudget.backends.catalog import find_model
@@ -39,6 +39,9 @@ class ModelChoice:
         key_env: of a server, the environment variable that holds its key.
         architecture: a known name, a config.json or a GGUF file, to count flops; by default found by the model's name.
         threads: of the embedded engine.
+        revision: of a hub repository.
+        dtype: number format of the weights, with vLLM and transformers.
+        called: what the backend calls it, if not `name`.
     """
 
     name: str
@@ -48,6 +51,29 @@ class ModelChoice:
     key_env: str | None = None
     architecture: str | None = None
     threads: int | None = None
+    revision: str | None = None
+    dtype: str | None = None
+    called: str | None = None
+
+
+def as_recorded(choice: ModelChoice, models: Mapping[str, Mapping[str, Any]]) -> ModelChoice:
+    """The model as a run had it, if it is one of the run's: the same weights in the same number format.
+
+    Args:
+        choice: the model.
+        models: what the run states of each of its models, by name.
+    """
+    for name, facts in models.items():
+        known = facts.get("backend") == choice.backend != "llama.cpp"  # there the file tells all
+        if known and choice.name in (name, facts.get("model")):
+            return replace(
+                choice,
+                name=name,
+                called=facts.get("model"),
+                revision=choice.revision or facts.get("commit") or facts.get("revision"),
+                dtype=choice.dtype or facts.get("dtype"),
+            )
+    return choice
 
 
 def open_scorer(choice: ModelChoice, pools: Sequence[Pool], progress: Progress) -> Scorer:
@@ -62,10 +88,12 @@ def open_scorer(choice: ModelChoice, pools: Sequence[Pool], progress: Progress) 
     if choice.backend != "llama.cpp":
         spec = BackendSpec(
             kind=choice.backend,  # type: ignore[arg-type]
-            model=choice.name,
+            model=choice.called or choice.name,
             url=choice.url,
             api=choice.api,
             key_env=choice.key_env,
+            revision=choice.revision,
+            dtype=choice.dtype,
         )
         open_backend(spec)  # what is missing is told before anything begins
         return Scorer(choice.name, lambda: open_backend(spec), _shape(choice))
@@ -84,8 +112,9 @@ def open_scorer(choice: ModelChoice, pools: Sequence[Pool], progress: Progress) 
 def _shape(choice: ModelChoice) -> Architecture | None:
     if choice.architecture:
         return load_architecture(choice.architecture)
+    model = choice.called or choice.name
     try:
-        return load_architecture(choice.name) if Path(choice.name).is_dir() else find_named(choice.name)
+        return load_architecture(model) if Path(model).is_dir() else find_named(model)
     except IsobudgetError:
         return None
 
