@@ -18,6 +18,7 @@ from isobudget.cli import COMMANDS
 from isobudget.records.run import load_run
 
 ISOBUDGET = [sys.executable, "-m", "isobudget"]
+from tiny_gguf import tiny_gguf
 
 
 def isobudget(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -45,7 +46,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
         (["run", "quickstart", "--model", "damaged.gguf", "--out", "run"], "damaged.gguf"),
         (["run", "quickstart", "--model", "absent.gguf", "--out", "run"], "absent.gguf: no such file"),
         (["run", "empty.jsonl", "--model", "smollm2-135m"], "empty.jsonl"),
-        (["generate", "quickstart", "--model", "damaged.gguf", "--out", "wrong.toml"], "in the way"),
+        (["generate", "quickstart", "--model", "tiny.gguf", "--out", "wrong.toml"], "in the way"),
         (["judge", "empty-folder"], "not a run folder"),
         (["judge", "empty.jsonl", "--problems", "quickstart", "-o", "v.jsonl"], "holds no samples"),
         (["report", "empty-folder"], "not a run folder"),
@@ -59,6 +60,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
 def test_bad_input_is_one_message_and_exit_code_2(tmp_path: Path, arguments: list[str], message: str) -> None:
     (tmp_path / "wrong.toml").write_text('name = "x"\nbenchmarks = ["quickstart"]\ncolour = 3\nmodels = []\n')
     (tmp_path / "damaged.gguf").write_bytes(b"GGUF\x03\x00\x00\x00")
+    (tmp_path / "tiny.gguf").write_bytes(tiny_gguf())
     (tmp_path / "empty.jsonl").write_text("")
     (tmp_path / "empty-folder").mkdir()
     before = sorted(path.name for path in tmp_path.iterdir())
