@@ -16,9 +16,9 @@ from isobudget.backends.catalog import find_model
 from isobudget.backends.weights import local_weights
 from isobudget.cli import COMMANDS
 from isobudget.records.run import load_run
+from tiny_gguf import tiny_gguf
 
 ISOBUDGET = [sys.executable, "-m", "isobudget"]
-from tiny_gguf import tiny_gguf
 
 
 def isobudget(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
