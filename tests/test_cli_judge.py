@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import json
 from pathlib import Path
@@ -95,6 +96,19 @@ def test_killed_run_continues_where_it_stopped(tmp_path: Path) -> None:
     assert rows[0] == first
     assert [(row["task_id"], row["index"]) for row in rows] == [("Own/0", 0), ("Own/1", 0), ("Own/0", 1)]
     assert sum(tally.outcomes.values()) == 3
+    assert not partial.exists()
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_verdicts_that_another_command_is_writing_are_left_alone(tmp_path: Path, resume: bool) -> None:
+    samples, partial = write(tmp_path / "samples.jsonl", LINES), tmp_path / "verdicts.jsonl.partial"
+    with partial.open("a") as theirs, Judge(workers=1) as judge:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        with pytest.raises(RunError, match="is being written by another isobudget"):
+            judge_file(samples, PROBLEMS, tmp_path / "verdicts.jsonl", judge, resume=resume)
+        assert partial.read_bytes() == b""
+    with Judge(workers=1) as judge:
+        judge_file(samples, PROBLEMS, tmp_path / "verdicts.jsonl", judge, resume=True)
     assert not partial.exists()
 
 

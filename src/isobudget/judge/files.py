@@ -7,6 +7,8 @@ be gzipped (`.gz`)."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import gzip
 import json
 import math
@@ -72,7 +74,8 @@ def judge_file(
 
     Raises:
         InputError: a sample line cannot be used; the message says where.
-        RunError: verdicts of a killed run are there and `resume` is not asked for, or they are of other samples.
+        RunError: verdicts of a killed run are there and `resume` is not asked for, or they are of other samples; or
+            another command is writing them.
         StorageError: the output cannot be written.
     """
     total = sum(1 for _ in read_samples(samples, problems))
@@ -81,8 +84,13 @@ def judge_file(
     partial = output.with_name(output.name + ".partial")
     tally = Tally()
     try:
-        done = _take_up(partial, samples, problems, tally) if resume else _start(partial)
-        with partial.open("a", encoding="utf-8") as out:
+        begun = partial.exists()
+        with _held(partial) as out:
+            if begun and not resume:
+                raise RunError(
+                    f"{partial} holds the verdicts of an unfinished run: continue it with --resume, or remove it"
+                )
+            done = _take_up(partial, samples, problems, tally)
             for record in _verdicts(samples, problems, judge, done):
                 out.write(json.dumps(record) + "\n")
                 out.flush()
@@ -90,7 +98,7 @@ def judge_file(
                 done += 1
                 if progress is not None:
                     progress(done, total)
-        _finish(partial, output)
+            _finish(partial, output)
     except OSError as error:
         raise StorageError(f"cannot write {error.filename or output}: {error.strerror}") from error
     return tally
@@ -173,17 +181,28 @@ def open_text(path: Path) -> IO[str]:
     return path.open(encoding="utf-8")
 
 
-def _start(partial: Path) -> int:
-    if partial.exists():
-        raise RunError(f"{partial} holds the verdicts of an unfinished run: continue it with --resume, or remove it")
-    return 0
+@contextlib.contextmanager
+def _held(partial: Path) -> Iterator[IO[str]]:
+    """The file of verdicts so far, open for appending, and held against a second command until it is closed.
+
+    Raises:
+        RunError: another command is writing it.
+    """
+    with partial.open("a", encoding="utf-8") as out:
+        try:
+            fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Meanwhile the other may have ended and given the file its final name.
+            ours = os.path.samestat(os.fstat(out.fileno()), partial.stat())
+        except (BlockingIOError, FileNotFoundError):
+            ours = False
+        if not ours:
+            raise RunError(f"{partial} is being written by another isobudget. Wait for it to end, or stop it.")
+        yield out
 
 
 def _take_up(partial: Path, samples: Path, problems: dict[str, Problem], tally: Tally) -> int:
     """Count the verdicts that a killed run left, cut off a torn last line, and check that they are of these samples."""
     done = kept = 0
-    if not partial.exists():
-        return 0
     with partial.open("rb") as lines:
         for line, sample in zip(lines, read_samples(samples, problems), strict=False):
             if not line.endswith(b"\n"):
