@@ -2,15 +2,18 @@
 
     python benchmarks/embedded.py [--model smollm2-135m] [--problems 8] [--samples 16] [--slots 16] [--json]
 
-Contestants draw the same samples (the same prompts, seeds, sampling and slots) from one loaded engine:
+Contestants draw as many samples of the same prompts, with the same sampling, slots and threads:
 
 - study: `isobudget.stages.generate` into a run folder, records and all.
-- engine, groups of 8 and of 16: its completion requests, put directly, as many at once as keep its slots full.
+- batch: the same samples by isobudget's engine alone, all handed over at once: no run folder, nobody waits.
+- server, calls of 1, 8 and 16: llama.cpp's own server part, asked directly, with 1.5 times as many samples under way as
+  it has slots; calls of n share their prompt. It draws other samples of the same distribution. Without
+  log-probabilities it is faster; a study needs them.
 
 Figures are medians over the rounds: completion tokens per second of wall time; processor milliseconds per completion
 token, which other programs on the machine disturb less; prompt tokens computed, where those of all problems together
-are given first; and the study's rate over the better of the engine's own in the same round. Fewer prompt tokens than
-all are computed where prompts begin alike. A first study loads the engine, tells what to draw, and is not timed.
+are given first; and the study's rate over that of the best other contestant in the same round. Every contestant's first
+turn is not timed.
 """
 
 from __future__ import annotations
@@ -28,17 +31,23 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
+from engine_server import EngineServer
+
 from isobudget.backends.base import Generation, Prompt, Sampling
 from isobudget.backends.catalog import find_model
-from isobudget.backends.llamacpp import EngineSettings, LlamaCpp, request_body
+from isobudget.backends.in_flight import Request
+from isobudget.backends.llamacpp import EngineSettings, LlamaCpp, usable_cores
 from isobudget.backends.weights import fetch_weights
 from isobudget.stages.generate import generate
 from isobudget.study import Study
 from isobudget.study.read import parse_study
 
 TOKENS = 128
-GROUPS = (8, 16)
+CALLS = (1, 8, 16)
 STUDY = "study"
+
+#: prompt, sampling and seed of one sample
+Asked = tuple[str, Sampling, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,34 +114,60 @@ def by_study(study: Study, engine: Kept) -> Turn:
     return found
 
 
-def by_engine(asked: list[tuple[str, Sampling, int]], engine: Kept, group: int) -> Turn:
-    """Put the requests directly, with 1.5 times as many samples under way as there are slots."""
+def grouped(asked: list[Asked], most: int) -> list[tuple[str, Sampling, list[int]]]:
+    """Calls of at most so many samples, those of a prompt in sequence."""
     seeds: dict[tuple[str, Sampling], list[int]] = {}
     for prompt, sampling, seed in asked:
         seeds.setdefault((prompt, sampling), []).append(seed)
-    bodies = [
-        request_body(prompt, sampling, sorted(own)[start : start + group])
+    return [
+        (prompt, sampling, sorted(own)[start : start + most])
         for (prompt, sampling), own in seeds.items()
-        for start in range(0, len(own), group)
+        for start in range(0, len(own), most)
     ]
-    begun = clocks()
-    with ThreadPoolExecutor(max(2, engine.concurrency * 3 // 2 // group)) as pool:
-        found = [answer if isinstance(answer, list) else [answer] for answer in pool.map(engine.post, bodies)]
+
+
+def by_batch(asked: list[Asked], engine: Kept) -> Turn:
+    """The engine without a study."""
+    model = engine._opened()
+    requests = [
+        Request(
+            tuple(model.tokenize_prompt(prompt)),
+            sampling,
+            model.end_ids | model.special_ids(sampling.stop),
+            tuple(seeds),
+        )
+        for prompt, sampling, seeds in grouped(asked, len(asked))
+    ]
+    before, begun = engine.computed_prompt_tokens, clocks()
+    found = engine.draw(requests)
+    tokens = sum(one.completion_tokens for those in found for one in those)
+    return turn(tokens, begun, engine.computed_prompt_tokens - before)
+
+
+def by_server(asked: list[Asked], server: EngineServer, slots: int, call: int) -> Turn:
+    calls, begun = grouped(asked, call), clocks()
+    with ThreadPoolExecutor(max(2, slots * 3 // 2 // call)) as pool:
+        found = list(pool.map(lambda one: server.complete(*one), calls))
     tokens = sum(one["tokens_predicted"] for answers in found for one in answers)
     return turn(tokens, begun, sum(answers[0]["timings"]["prompt_n"] for answers in found))
 
 
-def compare(study: Study, engine: Kept, rounds: int) -> dict[str, object]:
+def compare(study: Study, engine: Kept, server: EngineServer, rounds: int) -> dict[str, object]:
     by_study(study, engine)
-    asked = list(engine.asked)
-    contestants: dict[str, Callable[[], Turn]] = {STUDY: partial(by_study, study, engine)}
-    for group in GROUPS:
-        if group <= engine.concurrency:
-            contestants[f"engine, groups of {group}"] = partial(by_engine, asked, engine, group)
+    asked, slots = list(engine.asked), engine.concurrency
+    contestants: dict[str, Callable[[], Turn]] = {
+        STUDY: partial(by_study, study, engine),
+        "batch": partial(by_batch, asked, engine),
+    }
+    for call in CALLS:
+        if call <= slots:
+            contestants[f"server, calls of {call}"] = partial(by_server, asked, server, slots, call)
     turns: dict[str, list[Turn]] = {name: [] for name in contestants}
-    for _ in range(rounds):
+    for number in range(rounds + 1):
         for name, draw in contestants.items():
-            turns[name].append(draw())
+            found = draw()
+            if number:
+                turns[name].append(found)
     others = [those for name, those in turns.items() if name != STUDY]
     best = [max(one.rate for one in same_round) for same_round in zip(*others, strict=True)]
     ratios = [mine.rate / other for mine, other in zip(turns[STUDY], best, strict=True)]
@@ -140,8 +175,8 @@ def compare(study: Study, engine: Kept, rounds: int) -> dict[str, object]:
         "samples": len(asked),
         "prompt tokens, each prompt once": sum(engine.lengths.values()),
         **{name: medians(those) for name, those in turns.items()},
-        "study over engine": statistics.median(ratios),
-        "study over engine, each round": ratios,
+        "study over the best other": statistics.median(ratios),
+        "study over the best other, each round": ratios,
         "turns": {name: [asdict(one) for one in those] for name, those in turns.items()},
     }
 
@@ -170,9 +205,11 @@ def main() -> None:
         f'[[models]]\nname = "{options.model}"\nn = {options.samples}\nslots = {options.slots}\ncontext_tokens = 512\n',
         "benchmarks/embedded.py",
     )
-    engine = Kept(fetch_weights(find_model(options.model)), EngineSettings(options.slots, 512)).keep()
+    path = fetch_weights(find_model(options.model))
+    engine = Kept(path, EngineSettings(options.slots, 512)).keep()
+    server = EngineServer(path, options.slots, 512, usable_cores())
     try:
-        found = compare(study, engine, options.rounds)
+        found = compare(study, engine, server, options.rounds)
     finally:
         LlamaCpp.__exit__(engine, None, None, None)
     if options.json:

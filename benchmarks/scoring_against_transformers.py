@@ -58,9 +58,11 @@ def draw(path: Path, samples: int) -> Drawn:
 
 
 def by_engine(path: Path, drawn: Drawn) -> Scores:
-    scorer = Scorer(path, usable_cores())
+    model = LlamaModel(path)
+    scorer = Scorer(model, usable_cores())
     scores = [scorer.score(scorer.model.tokenize_prompt(prompt), [ids])[0] for prompt, _, ids in drawn]
     scorer.close()
+    model.close()
     return scores
 
 

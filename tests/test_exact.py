@@ -15,6 +15,7 @@ from isobudget.backends.exact import ExactScorer, KeysValues, Network, expanded_
 from isobudget.backends.exact.scoring import lineage
 from isobudget.backends.llamacpp import EngineSettings, LlamaCpp
 from isobudget.backends.llamacpp.api import load_api
+from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.backends.llamacpp.scoring import Scorer
 from isobudget.backends.random_gguf import Quantisation, write_random_gguf
 from isobudget.backends.token_tree import Tree, distinct_tokens, log_normalizers
@@ -58,7 +59,7 @@ def test_scores_are_the_engines_up_to_its_rounding(tmp_path: Path, quantisation:
     pytest.importorskip("xllamacpp", exc_type=ImportError)
     path = tmp_path / "tiny.gguf"
     write_random_gguf(path, replace(TINY, kv_heads=kv_heads), quantisation)
-    engine, exact = Scorer(path, 1), ExactScorer("tiny", network_of(path), 2)
+    engine, exact = Scorer(LlamaModel(path), 1), ExactScorer("tiny", network_of(path), 2)
     texts = [*random_texts(5, 30), *random_texts(1, 30), [], [9]]
     found, expected = exact.score(PROMPT, texts), engine.score(PROMPT, texts)
     engine.close()
@@ -98,7 +99,10 @@ def like_qwen(path: Path, target: Path) -> None:
 
 def test_a_model_with_biases_and_pairs_in_halves_is_scored_as_by_the_engine(path: Path, tmp_path: Path) -> None:
     like_qwen(path, tmp_path / "qwen.gguf")
-    engine, exact = Scorer(tmp_path / "qwen.gguf", 1), ExactScorer("q", network_of(tmp_path / "qwen.gguf"), 1)
+    engine, exact = (
+        Scorer(LlamaModel(tmp_path / "qwen.gguf"), 1),
+        ExactScorer("q", network_of(tmp_path / "qwen.gguf"), 1),
+    )
     texts = random_texts(4, 30)
     for one, other in zip(exact.score(PROMPT, texts), engine.score(PROMPT, texts), strict=True):
         assert one == pytest.approx(other, abs=ENGINE)

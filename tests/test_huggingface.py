@@ -7,7 +7,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from scipy.stats import chisquare
 from engine_study import check_a_model_of_the_hub, check_a_study_end_to_end
 from isobudget.backends.base import Chat, FinishReason, Generation, Message, Sampling
 from isobudget.backends.huggingface import HuggingFace, HuggingFaceSettings
-from isobudget.backends.huggingface.batch import Request, choose_units
+from isobudget.backends.huggingface.batch import choose_units
 from isobudget.backends.huggingface.tokens import Tokens
+from isobudget.backends.in_flight import Request
 from isobudget.backends.inbox import Inbox
 from isobudget.backends.spelling import Speller
 from isobudget.backends.step_clock import Charge, StepClock
@@ -113,7 +114,7 @@ def test_an_inbox_wakes_and_closes() -> None:
 
 
 def request(length: int, samples: int) -> Request:
-    return Request(tuple(range(length)), WARM, frozenset(), tuple(range(samples)), Future(), list(range(samples)))
+    return Request(tuple(range(length)), WARM, frozenset(), tuple(range(samples)))
 
 
 def test_a_batch_takes_the_oldest_and_those_of_similar_length() -> None:

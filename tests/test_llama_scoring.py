@@ -46,7 +46,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def open_scorer(path: Path, exact: bool) -> Scorer | ExactScorer:
     if not exact:
-        return Scorer(path, 1)
+        return Scorer(LlamaModel(path), 1)
     return ExactScorer(path.name, Network(read_weights(read_gguf_header(path), load_api())), 1)
 
 
@@ -168,9 +168,9 @@ def test_sentence_piece_text_gets_no_space_of_its_own(tmp_path: Path) -> None:
         for text in ("def x", " def", "\n\ndef", "é €x", "x", ""):
             assert model.text_bytes(model.tokenize_text(text)) == text.encode()
         assert model.text_bytes(model.tokenize_text("def")[:1]) == b"def"
-        assert model.text_bytes(model.tokenize_prompt("def")) == b" def"  # as the engine's server part reads it
+        assert model.text_bytes(model.tokenize_prompt("def")) == b" def"  # as llama.cpp reads prompts
         assert model.tokenize_prompt("x")[0] == 1  # the begin token
-        assert not model.has_template
+        assert model.template == ""
     with pytest.raises(BackendError, match="not loaded any more"):
         model.tokenize_text("x")
 

@@ -1,97 +1,23 @@
-"""The embedded engine: what it is asked and what is read from its answer; with real weights where they are here."""
+"""The embedded engine as a backend; with real weights where they are here. See test_llama_slots for the batching."""
 
 from __future__ import annotations
 
-import http.client
-import math
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from isobudget.backends.base import FinishReason, Sampling
+from isobudget.backends.base import Chat, FinishReason, Message, Sampling
 from isobudget.backends.catalog import find_model
-from isobudget.backends.llamacpp import EngineSettings, LlamaCpp, request_body, split_consecutive
-from isobudget.backends.llamacpp.answers import latencies, read_answer
+from isobudget.backends.llamacpp import EngineSettings, LlamaCpp
 from isobudget.backends.weights import local_weights
 from isobudget.errors import BackendError, ModelError
 
 PROMPT = 'def add(a: int, b: int) -> int:\n    """Return the sum of a and b.\n\n    >>> add(1, 2)\n    3\n    """'
 WARM = Sampling(temperature=0.8, top_p=0.95, max_tokens=24, stop=("\ndef", "\n#"))
 GREEDY = Sampling(temperature=0.0, top_p=1.0, max_tokens=24, stop=("\ndef", "\n#"))
-
-
-@pytest.mark.parametrize(
-    ("seeds", "most", "groups"),
-    [
-        ([], 4, []),
-        ([7], 4, [[7]]),
-        ([1, 2, 3, 4, 5], 4, [[1, 2, 3, 4], [5]]),
-        ([1, 2, 9, 10, 4], 4, [[1, 2], [9, 10], [4]]),
-        ([3, 3, 4], 4, [[3], [3, 4]]),
-    ],
-)
-def test_consecutive_seeds_are_drawn_together(seeds: list[int], most: int, groups: list[list[int]]) -> None:
-    assert split_consecutive(seeds, most) == groups
-
-
-def test_the_request_switches_off_what_the_engine_would_add() -> None:
-    body = request_body(PROMPT, WARM, [5, 6, 7])
-    assert body["samplers"] == ["temperature", "top_p"]
-    assert (body["seed"], body["n_cmpl"], body["n_predict"]) == (5, 3, 24)
-    assert (body["top_k"], body["min_p"], body["repeat_penalty"]) == (0, 0.0, 1.0)
-
-
-#: a vocabulary for answers that are made up: token 1 is the end token, 4 the first two bytes of three
-PIECES = {1: b"", 2: b"    return", 3: b" a", 4: b"\xe2\x82", 5: b"\xac", 6: b"\n\n", 7: b"def", 8: b"\n"}
-
-
-def answer(content: str, tokens: list[int], told: list[int], stop_type: str, word: str = "") -> dict[str, Any]:
-    """An answer of the engine, with -0.5, -1.5, ... as the log-probabilities of the tokens that it tells of."""
-    return {
-        "content": content,
-        "stop_type": stop_type,
-        "stopping_word": word,
-        "tokens_evaluated": 30,
-        "tokens_predicted": len(tokens),
-        "tokens": tokens,
-        "completion_probabilities": [{"id": token, "logprob": -0.5 - place} for place, token in enumerate(told)],
-        "timings": {"prompt_ms": 100.0, "predicted_ms": 10.0 * len(tokens)},
-    }
-
-
-@pytest.mark.parametrize(
-    ("told", "kept", "total"),
-    [
-        (answer("    return a", [2, 3, 8, 7], [2, 3], "word", "\ndef"), [2, 3], -2.0),
-        # the stop text begins within a token: that token is no token of the text
-        (answer("    return a\n", [2, 3, 6, 7], [2, 3], "word", "\ndef"), [2, 3], -2.0),
-        # the engine keeps too many of its log-probabilities: the stop text is one token by itself
-        (answer("    return a", [2, 3, 8, 8], [2, 3, 8], "word", "\n\n"), [2, 3], -2.0),
-        # it keeps too few: the likelihood of the text is not known
-        (answer("    return a", [2, 3, 7], [2], "word", "def"), [2, 3], math.nan),
-        (answer("    return a", [2, 3, 1], [2, 3, 1], "eos"), [2, 3], -2.0),
-        (answer("    return a", [2, 3], [2, 3], "limit"), [2, 3], -2.0),
-        # it tells of no token that ends within a character
-        (answer(" a€", [3, 4, 5], [3, 5], "limit"), [3, 4, 5], math.nan),
-        (answer("", [1], [1], "eos"), [], math.nan),
-    ],
-)
-def test_text_tokens_and_their_likelihood_are_read(told: dict[str, Any], kept: list[int], total: float) -> None:
-    one = read_answer(told, 3, PIECES.__getitem__, seconds=0.25, latency_seconds=0.5)
-    assert one.token_ids == tuple(kept)
-    assert (one.sum_logprob, one.mean_logprob) == pytest.approx((total, total / 2), nan_ok=True)
-    assert (one.prompt_tokens, one.completion_tokens) == (30, len(told["tokens"]))
-    assert (one.finish_reason is FinishReason.LENGTH) == (told["stop_type"] == "limit")
-    assert (one.seconds, one.seed, one.latency_seconds) == (0.25, 3, 0.5)
-
-
-def test_the_wait_for_a_slot_is_part_of_latency() -> None:
-    short, long = answer("", [2], [2], "limit"), answer("", [2] * 90, [2] * 90, "limit")
-    assert latencies([short, long], 1.5) == pytest.approx([0.5 + 0.11, 0.5 + 1.0])
 
 
 @pytest.mark.parametrize("content", [b"", b"GGUF", b"GGUF" + b"\xff" * 400, b"just text"])
@@ -157,11 +83,12 @@ def test_a_prompt_without_room_is_named(engine: LlamaCpp) -> None:
 
 
 @pytest.mark.models
-def test_only_this_process_may_use_the_engine(engine: LlamaCpp) -> None:
-    connection = http.client.HTTPConnection(engine._loaded_server().address, timeout=60)
-    connection.request("POST", "/completion", b"{}", {"Content-Type": "application/json"})
-    assert connection.getresponse().status == 401
-    connection.close()
+def test_a_conversation_is_put_into_the_model_s_template(engine: LlamaCpp) -> None:
+    chat = Chat((Message("user", "What is 2 + 2? Answer with the number alone."),))
+    (answer,) = engine.generate(chat, replace(GREEDY, stop=()), [1])
+    assert "4" in answer.text
+    assert answer.finish_reason is FinishReason.STOP  # at the token that ends a turn, which leaves no text
+    assert "<|im_end|>" not in answer.text
 
 
 @pytest.mark.models
@@ -172,7 +99,7 @@ def test_leaving_ends_the_calls_in_flight(engine: LlamaCpp) -> None:
     def call(backend: LlamaCpp) -> None:
         begun.set()
         try:
-            backend.generate(PROMPT, replace(WARM, max_tokens=200, stop=()), [1, 2])
+            backend.generate(PROMPT, replace(WARM, max_tokens=400, stop=()), [1, 2])
         except BackendError as error:
             errors.append(str(error))
 
@@ -181,9 +108,9 @@ def test_leaving_ends_the_calls_in_flight(engine: LlamaCpp) -> None:
         for thread in threads:
             thread.start()
         assert begun.wait(60)
-        backend.generate(PROMPT, replace(WARM, max_tokens=1), [1])
+        backend._start()
     for thread in threads:
         thread.join(60)
         assert not thread.is_alive()
     assert errors
-    assert all("did not answer" in error or "not loaded" in error for error in errors)
+    assert all("closed before" in error or "not loaded" in error for error in errors)

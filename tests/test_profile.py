@@ -271,7 +271,7 @@ def test_models_that_cannot_be_profiled_are_named(
     ("settings", "message"),
     [
         ({"slots": ()}, "slots must be"),
-        ({"slots": (1, 0)}, "slots must be numbers from 1 to 256, not 1, 0"),
+        ({"slots": (1, 0)}, "slots must be numbers from 1 to 254, not 1, 0"),
         ({"slots": (300,)}, "not 300"),
         ({"prompt_tokens": 0}, "prompt_tokens must be at least 1"),
         ({"completion_tokens": 1}, "completion_tokens must be at least 2"),

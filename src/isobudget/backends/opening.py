@@ -22,7 +22,7 @@ KINDS: tuple[str, ...] = get_args(Kind)
 
 #: the modules that each kind needs, and the extra of isobudget that brings them
 _NEEDS: dict[str, tuple[tuple[str, ...], str]] = {
-    "llama.cpp": (("xllamacpp", "threadpoolctl"), "local"),
+    "llama.cpp": (("xllamacpp", "threadpoolctl", "jinja2"), "local"),
     "server": (("openai",), "openai"),
     "vllm": (("vllm",), "vllm"),
     "transformers": (("torch", "transformers"), "transformers"),
@@ -85,24 +85,20 @@ class Pacing:
         by_calls: whether the backend's `concurrency` counts calls; else it counts samples.
         ahead: how many times its concurrency is under way, so that it need not wait for the next call.
         on_cores: whether it computes on this machine's cores, which the judge then leaves to it.
-        follow: whether a problem's next call waits for its last one, and finds its prompt where that one was.
     """
 
     group: int
     by_calls: bool
     ahead: float
     on_cores: bool
-    follow: bool = False
 
 
 #: Larger groups share the prompt's computation among more samples, smaller ones keep an engine's slots full when
-#: samples end at different times, since a call comes back with its last sample. llama.cpp begins a call only when it
-#: has a free slot for each of its samples, and keeps the prompt of a slot until another one comes: so its groups are
-#: small, no more is under way than it has slots, and a problem's calls follow each other. vLLM finds shared prompts
-#: itself, so its groups are small too, and twice its concurrency waits: it always has something to put in the place of
-#: what ended.
+#: samples end at different times, since a call comes back with its last sample. llama.cpp and vLLM find shared prompts
+#: themselves, so their groups are small; and twice their concurrency is under way: they always have something to put in
+#: the place of what ended.
 _PACING = {
-    "llama.cpp": Pacing(4, by_calls=False, ahead=1.0, on_cores=True, follow=True),
+    "llama.cpp": Pacing(1, by_calls=False, ahead=2.0, on_cores=True),
     "server": Pacing(16, by_calls=True, ahead=1.0, on_cores=False),
     "vllm": Pacing(16, by_calls=False, ahead=2.0, on_cores=False),
     "transformers": Pacing(16, by_calls=False, ahead=1.0, on_cores=True),

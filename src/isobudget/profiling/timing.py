@@ -26,14 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.backends.base import Sampling
-from isobudget.backends.llamacpp import EngineSettings, LlamaCpp, request_body
+from isobudget.backends.in_flight import Request
+from isobudget.backends.llamacpp import EngineSettings, LlamaCpp
+from isobudget.backends.llamacpp.slots import MOST_SLOTS
 from isobudget.costs.gguf import LongArray, read_gguf_header
 from isobudget.costs.seconds import Figure, SlotSpeed
 from isobudget.errors import BackendError, InputError, ModelError
 from isobudget.stages.progress import Progress
 
-#: llama.cpp's limit of sequences in one batch
-_MOST_SLOTS = 256
 _TEMPERATURE, _TOP_P = 0.8, 0.95
 
 
@@ -56,8 +56,8 @@ class Timing:
     repeats: int = 3
 
     def __post_init__(self) -> None:
-        if not self.slots or not all(1 <= slots <= _MOST_SLOTS for slots in self.slots):
-            raise InputError(f"slots must be numbers from 1 to {_MOST_SLOTS}, not {', '.join(map(str, self.slots))}")
+        if not self.slots or not all(1 <= slots <= MOST_SLOTS for slots in self.slots):
+            raise InputError(f"slots must be numbers from 1 to {MOST_SLOTS}, not {', '.join(map(str, self.slots))}")
         least = {"prompt_tokens": 1, "completion_tokens": 2, "repeats": 1, "threads": 1}
         for name, lowest in least.items():
             value = getattr(self, name)
@@ -116,13 +116,15 @@ def _time(engine: LlamaCpp, prompts: NDArray[np.int64], tokens: int) -> float:
     Raises:
         BackendError: a sample was not read or written in full.
     """
-    body = request_body("", Sampling(_TEMPERATURE, _TOP_P, tokens), [0])
-    body |= {"prompt": prompts.tolist(), "ignore_eos": True, "cache_prompt": False}
+    sampling = Sampling(_TEMPERATURE, _TOP_P, tokens)
+    requests = [
+        Request(tuple(prompt), sampling, end_ids=frozenset(), seeds=(seed,))
+        for seed, prompt in enumerate(prompts.tolist())
+    ]
     start = time.perf_counter()
-    answer = engine.post(body)
+    samples = [sample for drawn in engine.draw(requests) for sample in drawn]
     seconds = time.perf_counter() - start
-    answers = answer if isinstance(answer, list) else [answer]
-    found = [(one["tokens_evaluated"], one["tokens_predicted"]) for one in answers]
+    found = [(one.prompt_tokens, one.completion_tokens) for one in samples]
     wanted = [(prompts.shape[1], tokens)] * len(prompts)
     if found != wanted:
         raise BackendError(f"{engine.path.name}: asked for {wanted[0]} tokens from {len(wanted)} slots, got {found}")

@@ -1,73 +1,47 @@
-"""Keeping a backend busy: which call to begin next, and results as they come.
-
-An engine that keeps the prompt of a call that has ended computes it again when the next call of the same problem lands
-where another one was. So for such an engine the calls of a problem follow each other (`Pacing.follow`): the next begins
-when the last has come back, before any call of another problem, and the room that it finds is the one it left.
+"""Keeping a backend busy: as many calls under way as it can use, and results as they come.
 
 Not covered: what a call does, and what becomes of its result.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import groupby
 
 from isobudget.backends.base import Backend, Generation
 from isobudget.backends.opening import Pacing
-from isobudget.records.rows import SampleKey
 from isobudget.stages.work import Work
 
 Result = tuple[Work, Future[list[Generation]]]
 
 
 class Feed:
-    """Hands out calls. Calls of one problem must be next to each other in `work`.
+    """Hands out calls in their order, and shows the next one before it is taken.
 
     Args:
-        work: all calls, in their order; taken as needed.
-        follow: whether a problem's next call waits for its last one.
+        work: all calls; taken as needed.
     """
 
-    def __init__(self, work: Iterable[Work], follow: bool) -> None:
-        self._problems = (list(calls) for _, calls in groupby(work, key=lambda one: one.keys[0][:3]))
-        self._follow = follow
-        self._ready: deque[deque[Work]] = deque()
-        self._under_way: dict[tuple[SampleKey, ...], deque[Work]] = {}
+    def __init__(self, work: Iterable[Work]) -> None:
+        self._work = iter(work)
+        self._first: Work | None = None
 
     def next(self, fits: Callable[[Work], bool]) -> Work | None:
-        """A call to begin now: of a problem that was begun, else the first of a new one; None if it must wait."""
-        for calls in self._ready:
-            if fits(calls[0]):
-                return self._begin(calls)
-        if self._ready or (fresh := next(self._problems, None)) is None:
+        """The next call if there is one and it fits."""
+        if self.is_empty() or not fits(call := self._peek()):
             return None
-        calls = deque(fresh)
-        self._ready.append(calls)
-        return self._begin(calls) if fits(calls[0]) else None
-
-    def came_back(self, call: Work) -> None:
-        """The call has ended, and what follows on it may begin."""
-        calls = self._under_way.pop(call.keys)
-        if self._follow and calls:
-            self._ready.appendleft(calls)
+        self._first = None
+        return call
 
     def is_empty(self) -> bool:
-        """Whether no call is left to begin, now or later."""
-        if self._ready or any(self._under_way.values()):
-            return False
-        fresh = next(self._problems, None)
-        if fresh is not None:
-            self._ready.append(deque(fresh))
-        return fresh is None
+        """Whether no call is left."""
+        if self._first is None:
+            self._first = next(self._work, None)
+        return self._first is None
 
-    def _begin(self, calls: deque[Work]) -> Work:
-        call = calls.popleft()
-        self._under_way[call.keys] = calls
-        if self._follow or not calls:
-            self._ready.remove(calls)
-        return call
+    def _peek(self) -> Work:
+        assert self._first is not None
+        return self._first
 
 
 def in_parallel(backend: Backend, feed: Feed, pace: Pacing, hold: Callable[[], bool]) -> Generator[Result, None, None]:
@@ -94,18 +68,16 @@ def in_parallel(backend: Backend, feed: Feed, pace: Pacing, hold: Callable[[], b
                 running[pool.submit(backend.generate, call.prompt, call.sampling, list(call.seeds))] = call
             if not running:
                 return
-            yield from _finished(running, feed)
+            yield from _finished(running)
     except KeyboardInterrupt:
         while running:
-            yield from _finished(running, feed)
+            yield from _finished(running)
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _finished(running: dict[Future[list[Generation]], Work], feed: Feed) -> Iterator[Result]:
+def _finished(running: dict[Future[list[Generation]], Work]) -> Iterator[Result]:
     ended, _ = wait(running, return_when=FIRST_COMPLETED)
     for future in ended:
-        call = running.pop(future)
-        feed.came_back(call)
-        yield call, future
+        yield running.pop(future), future

@@ -193,7 +193,7 @@ class _Drawer:
         def hold() -> bool:
             return not last and self._watch.suspects()
 
-        reason, feed = "", Feed(work, self.pace.follow)
+        reason, feed = "", Feed(work)
         with contextlib.closing(in_parallel(self.backend, feed, self.pace, hold)) as results:
             for piece, result in results:
                 try:

@@ -45,30 +45,17 @@ def missing_work(
     have: SampleKeys,
     group: int,
 ) -> Iterator[Work]:
-    """What is left to draw with one model, in groups of at most `group` samples, those of a problem in sequence.
-
-    Greedy outputs of problems with several groups come last, all together: one by itself between large groups would
-    keep an engine waiting that begins a group only as a whole.
-    """
-    for late in (False, True):
-        for benchmark in benchmarks:
-            for problem in benchmark.problems:
-                yield from _pieces(study, model, benchmark, problem, have, group, late)
+    """What is left to draw with one model, in groups of at most `group` samples, those of a problem in sequence."""
+    for benchmark in benchmarks:
+        for problem in benchmark.problems:
+            yield from _pieces(study, model, benchmark, problem, have, group)
 
 
 def _pieces(
-    study: Study,
-    model: PreparedModel,
-    benchmark: PreparedBenchmark,
-    problem: Problem,
-    have: SampleKeys,
-    group: int,
-    late: bool,
+    study: Study, model: PreparedModel, benchmark: PreparedBenchmark, problem: Problem, have: SampleKeys, group: int
 ) -> list[Work]:
-    """The calls of one problem that come in their turn, or `late`."""
+    """The calls of one problem."""
     groups = list(groups_of(_missing(study, model, benchmark, problem, have), group))
-    several = sum(not keys[0][3] for keys in groups) > 1
-    groups = [keys for keys in groups if (several and keys[0][3]) == late]
     if not groups:
         return []
     sampling = model.sampling(benchmark)
@@ -102,10 +89,7 @@ def base_seed(seed: int, model: str, benchmark: str, task_id: str) -> int:
 
 
 def groups_of(keys: Sequence[SampleKey], group: int) -> Iterator[tuple[SampleKey, ...]]:
-    """Sampled keys in groups of equal size, none larger than `group`, larger ones first; greedy ones by themselves.
-
-    So a group finds room where the one before it was.
-    """
+    """Sampled keys in groups of equal size, none larger than `group`, larger ones first; greedy ones by themselves."""
     sampled = [key for key in keys if not key[3]]
     pieces = -(-len(sampled) // group)
     for piece in range(pieces):

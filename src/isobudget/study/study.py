@@ -142,7 +142,7 @@ class StudyModel(BaseModel):
     architecture: Text | None = None
     prompt: Names = None
     prompt_newline: Literal["keep", "strip"] | None = None
-    slots: Annotated[int, Field(ge=1, le=256)] = 16
+    slots: Annotated[int, Field(ge=1, le=254)] = 16
     threads: Positive | None = None
     context_tokens: Annotated[int, Field(ge=64)] | None = None
     url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None

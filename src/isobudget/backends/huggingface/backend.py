@@ -26,9 +26,10 @@ from typing import Any, Self
 
 from isobudget.backends.base import Description, Generation, Prompt, Sampling, Score
 from isobudget.backends.energy import find_meter
-from isobudget.backends.huggingface.batch import Request, Unit, choose_units, draw_batch
+from isobudget.backends.huggingface.batch import choose_units, draw_batch
 from isobudget.backends.huggingface.load import HuggingFaceSettings, LoadedModel, load_model
 from isobudget.backends.huggingface.score import ScoreRequest, score_texts
+from isobudget.backends.in_flight import Request, Unit
 from isobudget.backends.inbox import Inbox
 from isobudget.backends.step_clock import StepClock
 from isobudget.errors import BackendError
@@ -89,8 +90,6 @@ class HuggingFace:
             sampling=sampling,
             end_ids=model.end_ids | model.tokens.special_ids(sampling.stop),
             seeds=tuple(seeds),
-            future=Future(),
-            waiting=list(range(len(seeds))),
         )
         self._put(request)
         return request.future.result()

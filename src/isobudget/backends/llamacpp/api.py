@@ -1,19 +1,19 @@
-"""llama.cpp's C functions, as the embedded engine's shared object exports them: what its server part does not offer.
+"""llama.cpp's C functions, as the embedded engine's shared object exports them.
 
-The server part gives no log-probabilities of given text, and no bytes of single tokens. The same shared object holds
-llama.cpp's C interface, which has both; it is called by `ctypes`. Structures that cross that border by value have a
-layout that belongs to one version of llama.cpp. So `load_api` compares what the library fills into them with what is
-known of the supported version, and refuses any other before anything is loaded: a wrong offset would not fail, it would
-give wrong numbers.
+What the package offers to Python is a server, which decides by itself where a sample is drawn and when its prompt is
+computed again, and gives no log-probabilities of given text. The same shared object holds llama.cpp's C interface; it
+is called by `ctypes`. Structures that cross that border by value have a layout that belongs to one version of
+llama.cpp. So `load_api` compares what the library fills into them with what is known of the supported version, and
+refuses any other before anything is loaded: a wrong offset would not fail, it would give wrong numbers.
 
-Source: llama.cpp's ``include/llama.h``. Not covered: sampling, embeddings, adapters, saving of states.
+Source: llama.cpp's ``include/llama.h``. Not covered: its samplers, embeddings, adapters, saving of states.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
-from ctypes import POINTER, c_bool, c_char_p, c_float, c_int8, c_int32, c_size_t, c_uint32, c_void_p
+from ctypes import POINTER, c_bool, c_char_p, c_float, c_int, c_int8, c_int32, c_size_t, c_uint32, c_void_p
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +165,6 @@ _CONTEXT_DEFAULTS: dict[str, Any] = {
 
 _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "llama_backend_init": (None, ()),
-    "llama_log_get": (None, (POINTER(c_void_p), POINTER(c_void_p))),
     "llama_log_set": (None, (c_void_p, c_void_p)),
     "llama_model_default_params": (ModelParams, ()),
     "llama_context_default_params": (ContextParams, ()),
@@ -191,6 +190,10 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "llama_get_logits": (POINTER(c_float), (c_void_p,)),
     "llama_vocab_type": (c_int32, (c_void_p,)),
     "llama_vocab_n_tokens": (c_int32, (c_void_p,)),
+    "llama_vocab_is_eog": (c_bool, (c_void_p, c_int32)),
+    "llama_vocab_bos": (c_int32, (c_void_p,)),
+    "llama_vocab_eos": (c_int32, (c_void_p,)),
+    "llama_vocab_get_text": (c_char_p, (c_void_p, c_int32)),
     "llama_tokenize": (c_int32, (c_void_p, c_char_p, c_int32, POINTER(c_int32), c_int32, c_bool, c_bool)),
     "llama_token_to_piece": (c_int32, (c_void_p, c_int32, c_char_p, c_int32, c_int32, c_bool)),
 }
@@ -215,8 +218,17 @@ def load_api() -> ctypes.CDLL:
         raise _unsupported(version, str(error)) from None
     check_defaults(api.llama_model_default_params(), _MODEL_DEFAULTS, version)
     check_defaults(api.llama_context_default_params(), _CONTEXT_DEFAULTS, version)
+    # what it says while it works is in no error message, and would be written over the progress on the terminal
+    api.llama_log_set(ctypes.cast(_say_nothing, c_void_p), None)
     api.llama_backend_init()
     return api
+
+
+def _ignore(*_: object) -> None:
+    """Take a note of llama.cpp's and do nothing with it."""
+
+
+_say_nothing = ctypes.CFUNCTYPE(None, c_int, c_char_p, c_void_p)(_ignore)
 
 
 def check_defaults(filled: ctypes.Structure, known: dict[str, Any], version: str) -> None:

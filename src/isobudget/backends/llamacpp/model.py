@@ -1,8 +1,6 @@
 """A GGUF model opened by llama.cpp's C functions: its vocabulary alone, or its weights too.
 
-The vocabulary alone takes a fraction of a second and tells whether the file is whole. Opened twice, here and by the
-engine's server part, weights that are used as they lie in the file are in memory once; those that the engine repacks
-for its processor are there twice.
+The vocabulary alone takes a fraction of a second and tells whether the file is whole.
 """
 
 from __future__ import annotations
@@ -11,12 +9,12 @@ import contextlib
 import ctypes
 import threading
 from collections.abc import Iterator, Sequence
-from ctypes import c_char_p, c_int, c_int32, c_void_p
+from ctypes import c_int32, c_void_p
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from isobudget.backends.llamacpp.api import SENTENCE_PIECE, load_api
+from isobudget.backends.llamacpp.api import FLOAT_FILES, SENTENCE_PIECE, load_api
 from isobudget.errors import BackendError, ModelError
 
 _PIECE_BYTES = 512
@@ -40,19 +38,21 @@ class LlamaModel:
         self._api = load_api()
         params = self._api.llama_model_default_params()
         params.vocab_only = vocabulary_only
-        with quiet():
-            handle = self._api.llama_model_load_from_file(str(path).encode(), params)
+        handle = self._api.llama_model_load_from_file(str(path).encode(), params)
         if not handle:
             raise ModelError(
                 f"{path}: llama.cpp cannot load it. It is damaged, not a GGUF model, or too large for the memory here."
             )
         self.handle: int = handle
-        #: whether the file holds a template for conversations
-        self.has_template = bool(self._api.llama_model_chat_template(handle, None))
+        #: the template for conversations that the file holds, empty if there is none
+        self.template = (self._api.llama_model_chat_template(handle, None) or b"").decode(errors="replace")
+        #: whether the file's matrices are in 16 or 32 bits
+        self.is_float = int(self._api.llama_model_ftype(handle)) in FLOAT_FILES
         self._vocabulary = c_void_p(self._api.llama_model_get_vocab(handle))
         #: how many token ids there are
         self.vocabulary_size = int(self._api.llama_vocab_n_tokens(self._vocabulary))
         self._pieces: dict[int, bytes] = {}
+        self._end_ids: frozenset[int] | None = None
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -71,7 +71,11 @@ class LlamaModel:
                 self.handle = 0
 
     def tokenize_prompt(self, text: str) -> list[int]:
-        """Ids of a prompt as the engine's server part reads it: special tokens understood, a begin token put first."""
+        """Ids of a prompt: special tokens that are written out in it are understood, a begin token is put first."""
+        return self._tokenize(text, special=True, begin=True)
+
+    def tokenize_conversation(self, text: str) -> list[int]:
+        """Ids of a conversation in the model's template, which has its begin token already."""
         return self._tokenize(text, special=True)
 
     def tokenize_text(self, text: str) -> list[int]:
@@ -98,6 +102,33 @@ class LlamaModel:
             self._pieces[token] = self._read_piece(token, _PIECE_BYTES)
         return self._pieces[token]
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text that the ids stand for; what is no UTF-8 becomes replacement characters."""
+        return self.text_bytes(ids).decode(errors="replace")
+
+    @property
+    def end_ids(self) -> frozenset[int]:
+        """The tokens that end an output."""
+        if self._end_ids is None:
+            with self._opened():
+                is_end = self._api.llama_vocab_is_eog
+                self._end_ids = frozenset(
+                    token for token in range(self.vocabulary_size) if is_end(self._vocabulary, token)
+                )
+        return self._end_ids
+
+    def special_ids(self, texts: Sequence[str]) -> frozenset[int]:
+        """The tokens among these texts that are one special token each: such a text never shows in an output."""
+        found = [self._tokenize(text, special=True) for text in texts]
+        return frozenset(ids[0] for ids in found if len(ids) == 1 and not self.piece(ids[0]))
+
+    def names(self) -> dict[str, str]:
+        """The begin and end token as a template names them, empty where there is none."""
+        with self._opened():
+            ids = self._api.llama_vocab_bos(self._vocabulary), self._api.llama_vocab_eos(self._vocabulary)
+            texts = [self._api.llama_vocab_get_text(self._vocabulary, one) if one >= 0 else b"" for one in ids]
+        return dict(zip(("bos_token", "eos_token"), (text.decode(errors="replace") for text in texts), strict=True))
+
     def _read_piece(self, token: int, room: int) -> bytes:
         buffer = ctypes.create_string_buffer(room)
         with self._opened():
@@ -112,32 +143,12 @@ class LlamaModel:
                 raise BackendError(f"{self.path.name}: the model is not loaded any more")
             yield
 
-    def _tokenize(self, text: str, *, special: bool) -> list[int]:
+    def _tokenize(self, text: str, *, special: bool, begin: bool = False) -> list[int]:
         data = text.encode()
         room = len(data) + 8  # no token is shorter than a byte; begin and end tokens come on top
         ids = (c_int32 * room)()
         with self._opened():
-            found = self._api.llama_tokenize(self._vocabulary, data, len(data), ids, room, special, special)
+            found = self._api.llama_tokenize(self._vocabulary, data, len(data), ids, room, begin, special)
         if found < 0:
             raise ModelError(f"{self.path}: llama.cpp cannot tokenize a text of {len(data)} bytes")
         return list(ids[:found])
-
-
-def _ignore(*_: object) -> None:
-    """Take a note of llama.cpp's and do nothing with it."""
-
-
-_say_nothing = ctypes.CFUNCTYPE(None, c_int, c_char_p, c_void_p)(_ignore)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep llama.cpp's notes about loading off the terminal; what it says is in no error message either way."""
-    api = load_api()
-    callback, data = c_void_p(), c_void_p()
-    api.llama_log_get(ctypes.byref(callback), ctypes.byref(data))
-    api.llama_log_set(ctypes.cast(_say_nothing, c_void_p), None)
-    try:
-        yield
-    finally:
-        api.llama_log_set(callback, data)

@@ -1,0 +1,175 @@
+"""A context of llama.cpp's: what a model remembers of several sequences of tokens, and the batches that add to them.
+
+Sequences are numbers from 0 on. Their memory is one, and a token may then belong to several of them, or each has its
+own. Of its own, it lies there in the order of its tokens, and sums over it are the same bits whatever the other
+sequences hold; but the engine computes sequences that are not next to each other, or not in ascending order, in one
+batch each.
+
+Not covered: which tokens to compute. For one thread at a time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from ctypes import POINTER, c_int8, c_int32
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.backends.llamacpp.api import F32, NO_FLASH_ATTENTION, Batch, load_api
+from isobudget.backends.llamacpp.model import LlamaModel
+from isobudget.errors import BackendError
+
+#: contexts are made for sizes rounded up to this, as the engine does
+_STEP_TOKENS = 256
+
+Logits = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ContextSize:
+    """How large a context is.
+
+    Attributes:
+        tokens: that all sequences hold together, or each if they have memory of their own; rounded up.
+        sequences: how many there are.
+        batch_tokens: of one batch at most, not fewer than `sequences`.
+        logits_per_sequence: tokens of one sequence and batch whose logits may be wanted.
+        is_shared: whether sequences have one memory.
+    """
+
+    tokens: int
+    sequences: int
+    batch_tokens: int
+    logits_per_sequence: int
+    is_shared: bool
+
+
+class Context:
+    """Memory and computation of one model; several contexts share its weights.
+
+    Args:
+        model: with weights; it must stay open longer than the context.
+        size: of the context.
+        threads: CPU threads.
+        in_32_bits: keep keys and values in 32 bits and add them up so, which costs time.
+
+    Attributes:
+        tokens: that all sequences hold together.
+        computed_tokens: how many were computed so far.
+
+    Raises:
+        BackendError: there is no memory for it, or the library is not the one it seems to be.
+    """
+
+    def __init__(self, model: LlamaModel, size: ContextSize, threads: int, *, in_32_bits: bool = False) -> None:
+        self._api, self._model, self._handle = load_api(), model, 0
+        tokens = -(-size.tokens // _STEP_TOKENS) * _STEP_TOKENS
+        self.tokens = tokens if size.is_shared else tokens * size.sequences
+        self._batch_tokens = size.batch_tokens
+        self.computed_tokens = 0
+        params = self._api.llama_context_default_params()
+        params.n_ctx = self.tokens
+        params.n_batch = params.n_ubatch = size.batch_tokens
+        params.n_seq_max = size.sequences
+        params.n_outputs_max_per_seq = size.logits_per_sequence
+        params.n_threads = params.n_threads_batch = threads
+        params.kv_unified = size.is_shared
+        if in_32_bits:
+            params.type_k = params.type_v = F32
+            params.flash_attn_type = NO_FLASH_ATTENTION
+        self._handle = self._api.llama_init_from_model(model.handle, params)
+        if not self._handle:
+            raise BackendError(
+                f"{model.path.name}: llama.cpp could not make a context of {self.tokens} tokens; "
+                "is there memory for it?"
+            )
+        self._memory = self._api.llama_get_memory(self._handle)
+        self._check(size, threads)
+
+    def close(self) -> None:
+        """Free the memory."""
+        if self._handle:
+            self._api.llama_free(self._handle)
+            self._handle = 0
+
+    def clear(self) -> None:
+        """Forget every sequence."""
+        self._api.llama_memory_clear(self._memory, True)
+
+    def copy(self, source: int, target: int) -> None:
+        """Have the sequence `target` hold what `source` holds, and nothing else."""
+        self.forget(target)
+        self._api.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+
+    def forget(self, sequence: int) -> None:
+        """Empty a sequence."""
+        self._api.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+
+    def decode(
+        self, tokens: Sequence[int], positions: Sequence[int], owners: Sequence[Sequence[int]], wanted: Sequence[bool]
+    ) -> Logits:
+        """Compute one batch.
+
+        Args:
+            tokens: their ids.
+            positions: each one's place in its sequences.
+            owners: the sequences that each belongs to, at least one; one alone if sequences have their own memory.
+            wanted: whether its logits are wanted.
+
+        Returns:
+            The wanted logits, of shape (wanted tokens, vocabulary), in the engine's memory until the next batch.
+
+        Raises:
+            BackendError: llama.cpp could not; what the context holds now is not known.
+        """
+        count = len(tokens)
+        flat = [owner for node in owners for owner in node]
+        array = (c_int32 * len(flat))(*flat)
+        pointers = (POINTER(c_int32) * count)()
+        place = 0
+        for index, node in enumerate(owners):
+            pointers[index] = ctypes.cast(ctypes.byref(array, place * ctypes.sizeof(c_int32)), POINTER(c_int32))
+            place += len(node)
+        batch = Batch(
+            n_tokens=count,
+            token=(c_int32 * count)(*tokens),
+            pos=(c_int32 * count)(*positions),
+            n_seq_id=(c_int32 * count)(*map(len, owners)),
+            seq_id=pointers,
+            logits=(c_int8 * count)(*wanted),
+        )
+        status = self._api.llama_decode(self._handle, batch)
+        if status != 0:
+            raise BackendError(f"{self._model.path.name}: llama.cpp could not compute {count} tokens (code {status})")
+        self.computed_tokens += count
+        rows = sum(map(bool, wanted))
+        if not rows:
+            return np.empty((0, self._model.vocabulary_size), np.float32)
+        return np.ctypeslib.as_array(
+            self._api.llama_get_logits(self._handle), shape=(rows, self._model.vocabulary_size)
+        )
+
+    def decode_prompt(self, prompt: Sequence[int], sequence: int) -> Logits:
+        """Compute a prompt into an empty sequence; the logits behind it, of shape (1, vocabulary), as of `decode`."""
+        for start in range(0, len(prompt), self._batch_tokens):
+            part = prompt[start : start + self._batch_tokens]
+            end = start + len(part)
+            wanted = [False] * (len(part) - 1) + [end == len(prompt)]
+            logits = self.decode(part, range(start, end), [[sequence]] * len(part), wanted)
+        return logits
+
+    def _check(self, size: ContextSize, threads: int) -> None:
+        """Whether the library understood what it was asked for; if not, the structures are not what they seem."""
+        api, handle = self._api, self._handle
+        asked = (api.llama_n_ctx, api.llama_n_batch, api.llama_n_seq_max, api.llama_n_threads_batch)
+        found = [int(function(handle)) for function in asked]
+        wanted = [self.tokens, size.batch_tokens, size.sequences, threads]
+        if found != wanted:
+            self.close()
+            raise BackendError(
+                f"the embedded engine made a context of {found} (tokens, batch, sequences, threads) where {wanted} was "
+                "asked for; install a supported version with: pip install 'isobudget[local]'"
+            )

@@ -1,0 +1,211 @@
+"""Continuous batching: every slot draws a sample of its own, and takes the next one as soon as that ends.
+
+The engine goes on in steps; each adds one token to every sample that is being drawn, whichever problem it belongs to. A
+prompt is computed once, alone and whole, into a sequence of its own, and copied for each of its samples. It stays until
+the place is needed for another prompt, and samples of prompts that are there begin before others. So a problem's
+samples compute their prompt once, whether they come in one call or in many.
+
+Every sequence has memory of its own, and with quantised weights a step computes each row alike, however many there
+are. So a sample is the same, bit by bit, whatever is drawn beside it, and with any number of slots. Samples stand in a
+row without holes, as the engine wants them: the last one moves into a hole that no new one fills.
+
+A prompt's time is paid in equal parts by the samples that wait for it when it is computed; a step's by the samples that
+it advances.
+
+Source: Yu et al. 2022 (Orca) for batching by iterations. Not covered: prompts that begin alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from isobudget.backends.in_flight import Request, Sample, Unit, take_tokens
+from isobudget.backends.inbox import Inbox
+from isobudget.backends.llamacpp.context import Context, ContextSize, Logits
+from isobudget.backends.llamacpp.drawing import draw_token
+from isobudget.backends.llamacpp.model import LlamaModel
+from isobudget.backends.step_clock import Charge, StepClock
+from isobudget.errors import BackendError
+
+#: prompts that are kept: one whose samples begin, and the one before it, whose last calls may have come late
+KEPT_PROMPTS = 2
+#: most slots: llama.cpp's sequences of a context, without those of the prompts
+MOST_SLOTS = 256 - KEPT_PROMPTS
+#: tokens of a prompt that are computed at once, at most
+_BATCH_TOKENS = 512
+
+
+@dataclass(slots=True)
+class _Prompt:
+    """A computed prompt: where it is, what follows it, and what a sample pays for it, as long as samples do."""
+
+    sequence: int
+    logits: Logits
+    share: Charge
+    payers: int
+
+    def pay(self, charge: Charge) -> None:
+        if self.payers:
+            charge.seconds += self.share.seconds
+            charge.joules += self.share.joules
+            self.payers -= 1
+
+
+class Slots:
+    """The samples that are being drawn. For the one thread that has the engine.
+
+    Args:
+        model: with weights; it must stay open longer.
+        slots: samples drawn at the same time.
+        context_tokens: room for prompt and completion of each.
+        threads: CPU threads.
+        clock: charges the samples.
+
+    Attributes:
+        prompt_tokens: tokens of prompts computed so far.
+    """
+
+    def __init__(self, model: LlamaModel, slots: int, context_tokens: int, threads: int, clock: StepClock) -> None:
+        self._model, self._clock, self._slots, self._context_tokens = model, clock, slots, context_tokens
+        sequences = slots + KEPT_PROMPTS
+        size = ContextSize(context_tokens, sequences, max(_BATCH_TOKENS, sequences), 1, is_shared=False)
+        self._context = Context(model, size, threads)
+        self._samples: list[Sample | None] = []  # each in the sequence of its place; None is a hole
+        self._prompts: dict[tuple[int, ...], _Prompt] = {}  # the one used last comes last
+        self._free_for_prompts = list(range(slots, sequences))
+        self.prompt_tokens = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a sample is being drawn."""
+        return any(self._samples)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a sample may begin."""
+        return None in self._samples or len(self._samples) < self._slots
+
+    def choose(self, waiting: list[Request]) -> tuple[Unit, int] | None:
+        """Take the sample that is to begin next out of what waits; with it, how many wait for the same prompt.
+
+        A request of which nothing is left to draw is removed from the list.
+        """
+        waiting[:] = [request for request in waiting if request.waiting]
+        if not waiting:
+            return None
+        request = next((one for one in waiting if one.prompt_ids in self._prompts), waiting[0])
+        same = sum(len(one.waiting) for one in waiting if one.prompt_ids == request.prompt_ids)
+        return (request, request.waiting.pop(0)), same
+
+    def begin(self, unit: Unit, same: int) -> None:
+        """Begin a sample, with the first token that follows the prompt.
+
+        Args:
+            unit: the sample.
+            same: samples that wait for its prompt, itself included.
+        """
+        request = unit[0]
+        if not self.is_busy:
+            self._clock.idle()
+        try:
+            prompt = self._computed(request.prompt_ids, same)
+        except BackendError as error:
+            request.fail(error)
+            self._forget_all(error)
+            return
+        sample = Sample(unit, self._model.decode, self._context_tokens)
+        prompt.pay(sample.charge)
+        place = self._samples.index(None) if None in self._samples else len(self._samples)
+        self._samples[place : place + 1] = [sample]
+        self._context.copy(prompt.sequence, place)
+        self._advance([place], [sample], prompt.logits)
+
+    def step(self) -> None:
+        """Add a token to every sample."""
+        samples = self._close_holes()
+        if not samples:
+            return
+        tokens = [sample.ids[-1] for sample in samples]
+        positions = [len(sample.prompt_ids) + len(sample.ids) - 1 for sample in samples]
+        places = range(len(samples))
+        try:
+            logits = self._context.decode(tokens, positions, [[place] for place in places], [True] * len(samples))
+        except BackendError as error:
+            self._forget_all(error)
+            return
+        self._advance(places, samples, logits)
+
+    def fail(self, error: Exception) -> None:
+        """End every sample that is being drawn."""
+        for sample in self._samples:
+            if sample:
+                sample.request.fail(error)
+        self._samples = []
+
+    def close(self) -> None:
+        """Free the context."""
+        self._context.close()
+
+    def _advance(self, places: Sequence[int], samples: Sequence[Sample], logits: Logits) -> None:
+        """Draw the next token of the samples at these places."""
+        drawn = [draw_token(row, one.sampling, one.number()) for row, one in zip(logits, samples, strict=True)]
+        self._clock.charge([sample.charge for sample in samples], [1] * len(samples))
+        leaving = take_tokens(samples, [token for token, _ in drawn], [logprob for _, logprob in drawn])
+        for place, leaves in zip(places, leaving, strict=True):
+            if leaves:
+                self._samples[place] = None
+
+    def _close_holes(self) -> list[Sample]:
+        """The samples, now without holes between them."""
+        samples = self._samples
+        for place in range(len(samples)):
+            while samples and samples[-1] is None:
+                samples.pop()
+            if place < len(samples) and samples[place] is None:
+                self._context.copy(len(samples) - 1, place)
+                samples[place] = samples.pop()
+        return [sample for sample in samples if sample]
+
+    def _computed(self, ids: tuple[int, ...], same: int) -> _Prompt:
+        """The prompt, computed if it is not there."""
+        found = self._prompts.pop(ids, None)
+        if found is None:
+            if not self._free_for_prompts:
+                oldest = self._prompts.pop(next(iter(self._prompts)))
+                self._free_for_prompts.append(oldest.sequence)
+            sequence, paid = self._free_for_prompts[-1], Charge()
+            self._context.forget(sequence)
+            logits = self._context.decode_prompt(ids, sequence).copy()
+            self._clock.charge([paid], [1])
+            self._free_for_prompts.pop()
+            self.prompt_tokens += len(ids)
+            found = _Prompt(sequence, logits, Charge(paid.seconds / same, paid.joules / same), same)
+        self._prompts[ids] = found
+        return found
+
+    def _forget_all(self, error: BackendError) -> None:
+        """What the context holds is not known any more: begin anew."""
+        self.fail(error)
+        self._free_for_prompts += [prompt.sequence for prompt in self._prompts.values()]
+        self._prompts = {}
+        self._context.clear()
+
+
+def draw_from(inbox: Inbox[Request], slots: Slots) -> None:
+    """Draw what comes into the inbox until that is closed; what an engine's thread does."""
+    error: Exception = BackendError("the model was closed before this sample was drawn")
+    try:
+        while slots.is_busy or inbox.wait():
+            if inbox.closed:
+                break
+            while slots.has_room and (chosen := inbox.take(slots.choose)):
+                slots.begin(*chosen)
+            slots.step()
+    except Exception as fault:  # nobody may wait for a thread that has ended
+        error = fault
+    finally:
+        slots.fail(error)
+        for request in inbox.close():
+            request.fail(error)
+        slots.close()
