@@ -37,6 +37,7 @@ from isobudget.backends.base import Generation, Prompt, Sampling
 from isobudget.backends.catalog import find_model
 from isobudget.backends.in_flight import Request
 from isobudget.backends.llamacpp import EngineSettings, LlamaCpp, usable_cores
+from isobudget.backends.llamacpp.slots import KEPT_PROMPTS
 from isobudget.backends.weights import fetch_weights
 from isobudget.stages.generate import generate
 from isobudget.study import Study
@@ -103,7 +104,13 @@ def turn(tokens: int, begun: tuple[float, float], prompt_tokens: int) -> Turn:
     return Turn(tokens, wall - begun[0], cpu - begun[1], prompt_tokens)
 
 
+def forget_prompts(engine: LlamaCpp) -> None:
+    """Have the engine keep none of the prompts of the last turn."""
+    engine.draw([Request((number,), Sampling(0, 1, 1), frozenset(), (0,)) for number in range(KEPT_PROMPTS)])
+
+
 def by_study(study: Study, engine: Kept) -> Turn:
+    forget_prompts(engine)
     with tempfile.TemporaryDirectory() as folder:
         before = engine.computed_prompt_tokens
         _, done = generate(study, Path(folder) / "run", make_backend=lambda _: engine)
@@ -138,6 +145,7 @@ def by_batch(asked: list[Asked], engine: Kept) -> Turn:
         )
         for prompt, sampling, seeds in grouped(asked, len(asked))
     ]
+    forget_prompts(engine)
     before, begun = engine.computed_prompt_tokens, clocks()
     found = engine.draw(requests)
     tokens = sum(one.completion_tokens for those in found for one in those)

@@ -145,6 +145,8 @@ def test_a_sample_ends_where_the_context_does(path: Path) -> None:
         assert all(one.finish_reason is FinishReason.LENGTH for one in found)
         with pytest.raises(BackendError, match=r"64 tokens exceeds the context size of 64 .*context_tokens"):
             engine.draw([Request((*prompt, 1, 2, 3, 4), WARM, frozenset(), (1,))])
+        with pytest.raises(BackendError, match="without tokens"):
+            engine.draw([Request((), WARM, frozenset(), (1,))])
 
 
 def test_what_the_engine_refuses_fails_alone(path: Path) -> None:

@@ -56,4 +56,4 @@ def test_each_kind_has_its_pace_and_names_its_extra() -> None:
         error = missing_extra(kind)  # type: ignore[arg-type]
         assert error is None or "pip install 'isobudget[" in str(error)
     assert pacing(BackendSpec("transformers", "m", batch=5)).group == 5
-    assert pacing(BackendSpec("llama.cpp", "m")).group == 4
+    assert pacing(BackendSpec("llama.cpp", "m")).group == 1

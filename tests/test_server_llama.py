@@ -126,6 +126,19 @@ def test_a_conversation(server: LlamaServer) -> None:
     assert all(one.text and one.prompt_tokens > 10 and not math.isnan(one.mean_logprob) for one in answers)
 
 
+def test_a_conversation_is_put_into_the_template_alike(server: LlamaServer, model: Path) -> None:
+    for messages in (
+        (Message("user", "Write a Python function that adds two numbers."),),
+        (Message("system", "Be short."), Message("user", " 1 < 2?\n"), Message("assistant", "Yes"), Message("user", "é")),
+    ):
+        with ServerBackend(replace(server.settings(), api="chat")) as talking:
+            (theirs,) = talking.generate(Chat(messages), GREEDY, [1])
+        with LlamaCpp(model, EngineSettings(slots=1, context_tokens=256, threads=1)) as engine:
+            (ours,) = engine.generate(Chat(messages), GREEDY, [1])
+        assert ours.prompt_tokens == theirs.prompt_tokens
+        assert ours.text == theirs.text
+
+
 def test_a_prompt_without_room_is_told(backend: ServerBackend) -> None:
     with pytest.raises(BackendError, match="context"):
         backend.generate("x = 1\n" * 400, WARM, [1])

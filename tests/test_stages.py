@@ -246,14 +246,15 @@ def test_groups_are_even_and_small() -> None:
     assert list(groups_of([], 8)) == []
 
 
-def test_a_problems_calls_follow_each_other_and_greedy_outputs_come_last(tmp_path: Path, study_text: str) -> None:
+def test_a_problems_samples_follow_each_other_the_greedy_one_last(tmp_path: Path, study_text: str) -> None:
     one_at_a_time = FakeBackend(answer, concurrency=1)
-    only_small = study_text.rpartition("[[models]]")[0]  # n = 10: several calls a problem
+    only_small = study_text.rpartition("[[models]]")[0]  # n = 10
     generate(parse_study(only_small, "test"), tmp_path / "run", make_backend=lambda _model: one_at_a_time)
     calls = [(prompt[4:6], temperature > 0) for prompt, _, temperature in one_at_a_time.drawn]
     assert [key for key, _ in groupby(calls)] == [
-        *[("f0", True), ("f1", True), ("f2", True)],
-        *[("f0", False), ("f1", False), ("f2", False)],
+        *[("f0", True), ("f0", False)],
+        *[("f1", True), ("f1", False)],
+        *[("f2", True), ("f2", False)],
     ]
     assert len(calls) == 33
 

@@ -95,10 +95,10 @@ class Pacing:
 
 #: Larger groups share the prompt's computation among more samples, smaller ones keep an engine's slots full when
 #: samples end at different times, since a call comes back with its last sample. llama.cpp and vLLM find shared prompts
-#: themselves, so their groups are small; and twice their concurrency is under way: they always have something to put in
-#: the place of what ended.
+#: themselves, so their groups are small; and more than their concurrency is under way: they always have something to
+#: put in the place of what ended. How much more is what a Ctrl-C has to wait for.
 _PACING = {
-    "llama.cpp": Pacing(1, by_calls=False, ahead=2.0, on_cores=True),
+    "llama.cpp": Pacing(1, by_calls=False, ahead=1.5, on_cores=True),
     "server": Pacing(16, by_calls=True, ahead=1.0, on_cores=False),
     "vllm": Pacing(16, by_calls=False, ahead=2.0, on_cores=False),
     "transformers": Pacing(16, by_calls=False, ahead=1.0, on_cores=True),

@@ -148,10 +148,12 @@ class LlamaCpp:
         """Draw the samples of several requests together.
 
         Raises:
-            BackendError: a prompt does not fit into the context, or the engine failed.
+            BackendError: a prompt has no tokens or does not fit into the context, or the engine failed.
         """
         room = self.settings.context_tokens
         for request in requests:
+            if not request.prompt_ids:
+                raise BackendError(f"{self.path.name}: a prompt without tokens cannot be completed")
             if len(request.prompt_ids) >= room:
                 raise BackendError(
                     f"{self.path.name}: a prompt of {len(request.prompt_ids)} tokens exceeds the context size of "
