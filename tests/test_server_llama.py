@@ -127,10 +127,13 @@ def test_a_conversation(server: LlamaServer) -> None:
 
 
 def test_a_conversation_is_put_into_the_template_alike(server: LlamaServer, model: Path) -> None:
-    for messages in (
-        (Message("user", "Write a Python function that adds two numbers."),),
-        (Message("system", "Be short."), Message("user", " 1 < 2?\n"), Message("assistant", "Yes"), Message("user", "é")),
-    ):
+    longer = (
+        Message("system", "Be short."),
+        Message("user", " 1 < 2?\n"),
+        Message("assistant", "Yes"),
+        Message("user", "é"),
+    )
+    for messages in ((Message("user", "Write a Python function that adds two numbers."),), longer):
         with ServerBackend(replace(server.settings(), api="chat")) as talking:
             (theirs,) = talking.generate(Chat(messages), GREEDY, [1])
         with LlamaCpp(model, EngineSettings(slots=1, context_tokens=256, threads=1)) as engine:
