@@ -83,6 +83,15 @@ def test_a_prompt_without_room_is_named(engine: LlamaCpp) -> None:
 
 
 @pytest.mark.models
+def test_the_same_seed_gives_the_same_sample_however_it_is_drawn(engine: LlamaCpp) -> None:
+    together = engine.generate(PROMPT, WARM, [11, 12, 13, 14, 15])
+    with LlamaCpp(engine.path, EngineSettings(slots=1, context_tokens=512)) as other:
+        alone = [other.generate(PROMPT, WARM, [seed])[0] for seed in (15, 11, 13)]
+    for one, same in zip(alone, [together[4], together[0], together[2]], strict=True):
+        assert (one.token_ids, one.sum_logprob) == (same.token_ids, same.sum_logprob)
+
+
+@pytest.mark.models
 def test_a_conversation_is_put_into_the_model_s_template(engine: LlamaCpp) -> None:
     chat = Chat((Message("user", "What is 2 + 2? Answer with the number alone."),))
     (answer,) = engine.generate(chat, replace(GREEDY, stop=()), [1])

@@ -26,7 +26,7 @@ from isobudget.backends.engine_clock import EngineClock, share_by_tokens
 from isobudget.backends.exact import ExactScorer, Network, expanded_bytes, read_weights
 from isobudget.backends.in_flight import Request
 from isobudget.backends.inbox import Inbox
-from isobudget.backends.llamacpp.api import FLOAT_FILES, load_api
+from isobudget.backends.llamacpp.api import load_api
 from isobudget.backends.llamacpp.engine import import_engine, usable_cores
 from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.backends.llamacpp.scoring import Scorer
@@ -43,12 +43,14 @@ __all__ = ["EngineSettings", "LlamaCpp", "engine_label", "import_engine", "usabl
 EXACT_BYTES = 1 << 30
 
 
+#: weights that the engine multiplies alike, bit by bit, for one sample and for many (tried on x86-64)
+_EVEN_KINDS = frozenset({"Q4_0", "Q4_1", "Q8_0"})
 _ALIKE = (
     "The same seed on the same machine gives the same sample, whatever is drawn beside it and with any number of slots."
 )
 _ROUNDED = (
-    "The same seed on the same machine gives the same sample, as far as rounding allows: weights that are not "
-    "quantised are multiplied otherwise beside many samples than beside few, and a near tie may fall otherwise."
+    "The same seed on the same machine gives the same sample, as far as rounding allows: weights of this kind are "
+    "multiplied otherwise beside few samples than beside many, and a near tie may fall otherwise."
 )
 
 
@@ -128,13 +130,14 @@ class LlamaCpp:
 
     def describe(self) -> Description:
         """What this backend is; see `Backend.describe`."""
-        is_float = read_gguf_header(self.path).metadata.get("general.file_type") in FLOAT_FILES
+        matrices = (one for one in read_gguf_header(self.path).tensors.values() if len(one.shape) > 1)
+        is_even = all(one.kind in _EVEN_KINDS for one in matrices)
         return Description(
             engine=engine_label(self.settings),
             model=self.path.name,
             can_score=True,
             scoring=f"matrix products in 32 bits on CPU, {self._threads()} threads" if self._is_exact() else "",
-            repeatable=_ROUNDED if is_float else _ALIKE,
+            repeatable=_ALIKE if is_even else _ROUNDED,
         )
 
     def generate(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:

@@ -5,9 +5,10 @@ prompt is computed once, alone and whole, into a sequence of its own, and copied
 the place is needed for another prompt, and samples of prompts that are there begin before others. So a problem's
 samples compute their prompt once, whether they come in one call or in many.
 
-Every sequence has memory of its own, and with quantised weights a step computes each row alike, however many there
-are. So a sample is the same, bit by bit, whatever is drawn beside it, and with any number of slots. Samples stand in a
-row without holes, as the engine wants them: the last one moves into a hole that no new one fills.
+Every sequence has memory of its own, in the order of its tokens, and its rows are computed alike beside any others. So
+a sample is the same, bit by bit, whatever is drawn beside it, where the engine multiplies its kind of weights alike for
+few rows and for many. Samples stand in a row without holes, as the engine wants them: the last one moves into a hole
+that no new one fills.
 
 A prompt's time is paid in equal parts by the samples that wait for it when it is computed; a step's by the samples that
 it advances.
