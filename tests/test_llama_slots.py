@@ -19,7 +19,7 @@ from isobudget.backends.llamacpp.slots import KEPT_PROMPTS, MOST_SLOTS, Slots
 from isobudget.backends.random_gguf import Quantisation, write_random_gguf
 from isobudget.backends.step_clock import StepClock
 from isobudget.costs.architecture import Architecture
-from isobudget.errors import BackendError
+from isobudget.errors import BackendError, ModelError
 from isobudget.study.study import StudyModel
 
 TINY = Architecture("tiny", layers=2, hidden=64, mlp_width=96, heads=4, kv_heads=2, head_size=16, vocabulary=320)
@@ -147,6 +147,14 @@ def test_a_sample_ends_where_the_context_does(path: Path) -> None:
             engine.draw([Request((*prompt, 1, 2, 3, 4), WARM, frozenset(), (1,))])
         with pytest.raises(BackendError, match="without tokens"):
             engine.draw([Request((), WARM, frozenset(), (1,))])
+
+
+def test_more_memory_than_there_is_is_not_asked_for(path: Path) -> None:
+    with (
+        LlamaCpp(path, EngineSettings(200, 10_000_000, threads=1)) as engine,
+        pytest.raises(ModelError, match=r"202 sequences of 10,000,000 tokens need 517.1 GB of memory.*context_tokens"),
+    ):
+        engine.draw([asked(PROMPTS[0], range(1))])
 
 
 def test_what_the_engine_refuses_fails_alone(path: Path) -> None:

@@ -25,6 +25,7 @@ from isobudget.backends.in_flight import Request, Sample, Unit, take_tokens
 from isobudget.backends.inbox import Inbox
 from isobudget.backends.llamacpp.context import Context, ContextSize, Logits
 from isobudget.backends.llamacpp.drawing import draw_token
+from isobudget.backends.llamacpp.memory import check_memory
 from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.backends.step_clock import Charge, StepClock
 from isobudget.errors import BackendError
@@ -65,11 +66,16 @@ class Slots:
 
     Attributes:
         prompt_tokens: tokens of prompts computed so far.
+
+    Raises:
+        ModelError: this machine has not the memory for it.
+        BackendError: the engine does not make such a context.
     """
 
     def __init__(self, model: LlamaModel, slots: int, context_tokens: int, threads: int, clock: StepClock) -> None:
         self._model, self._clock, self._slots, self._context_tokens = model, clock, slots, context_tokens
         sequences = slots + KEPT_PROMPTS
+        check_memory(model.path, sequences, context_tokens)
         size = ContextSize(context_tokens, sequences, max(_BATCH_TOKENS, sequences), 1, is_shared=False)
         self._context = Context(model, size, threads)
         self._samples: list[Sample | None] = []  # each in the sequence of its place; None is a hole
