@@ -172,7 +172,7 @@ def both(programs: list[str], problem: Problem = SQUARE) -> tuple[list[Verdict],
         return list(alone.run(pairs)), list(sharing.run(pairs))
 
 
-def forks(program: str, folder: Path) -> tuple[dict[str, Any], int]:
+def forks(program: str, folder: Path, repeat: int = 1) -> tuple[dict[str, Any], int]:
     """What becomes of a program's tests when they may run together, and how many processes that takes."""
     folder.chmod(0o711)
     limits, started = asdict(LIMITS), []
@@ -180,7 +180,7 @@ def forks(program: str, folder: Path) -> tuple[dict[str, Any], int]:
     host.beat = lambda: started.append(1)
     try:
         assert isinstance(ADD.tests, ProgramTests)
-        tests = programs.ProgramTests({"inputs": ADD.tests.inputs, "outputs": ADD.tests.outputs})
+        tests = programs.ProgramTests({"inputs": ADD.tests.inputs * repeat, "outputs": ADD.tests.outputs * repeat})
         return together.judge(tests, host, program, limits), len(started)
     finally:
         host.close()
@@ -204,9 +204,10 @@ def rounds_in(cpu_seconds: float) -> int:
 
 
 def test_tests_that_are_too_slow_together_have_the_limit_each(tmp_path: Path) -> None:
-    rounds = rounds_in(0.55 * LIMITS.cpu_seconds)  # each within the limit, all three beyond it
-    told, processes = forks(f"for n in range({rounds}): pass\n" + SUM, tmp_path)
-    assert (told["outcome"], told["tests_passed"], processes) == ("passed", 3, 1 + 3), told
+    # each within the limit and all twelve beyond it, also where the loop is now three times as fast or slow as before
+    rounds = rounds_in(0.3 * LIMITS.cpu_seconds)
+    told, processes = forks(f"for n in range({rounds}): pass\n" + SUM, tmp_path, repeat=4)
+    assert (told["outcome"], told["tests_passed"], processes) == ("passed", 12, 1 + 12), told
     assert told["seconds"] > LIMITS.cpu_seconds
 
 
