@@ -28,7 +28,8 @@ class Feed:
 
     def next(self, fits: Callable[[Work], bool]) -> Work | None:
         """The next call if there is one and it fits."""
-        if self.is_empty() or not fits(call := self._peek()):
+        call = None if self.is_empty() else self._first
+        if call is None or not fits(call):
             return None
         self._first = None
         return call
@@ -38,10 +39,6 @@ class Feed:
         if self._first is None:
             self._first = next(self._work, None)
         return self._first is None
-
-    def _peek(self) -> Work:
-        assert self._first is not None
-        return self._first
 
 
 def in_parallel(backend: Backend, feed: Feed, pace: Pacing, hold: Callable[[], bool]) -> Generator[Result, None, None]:

@@ -58,7 +58,6 @@ class Context:
 
     Attributes:
         tokens: that all sequences hold together.
-        computed_tokens: how many were computed so far.
 
     Raises:
         BackendError: there is no memory for it, or the library is not the one it seems to be.
@@ -69,7 +68,6 @@ class Context:
         tokens = -(-size.tokens // _STEP_TOKENS) * _STEP_TOKENS
         self.tokens = tokens if size.is_shared else tokens * size.sequences
         self._batch_tokens = size.batch_tokens
-        self.computed_tokens = 0
         params = self._api.llama_context_default_params()
         params.n_ctx = self.tokens
         params.n_batch = params.n_ubatch = size.batch_tokens
@@ -144,7 +142,6 @@ class Context:
         status = self._api.llama_decode(self._handle, batch)
         if status != 0:
             raise BackendError(f"{self._model.path.name}: llama.cpp could not compute {count} tokens (code {status})")
-        self.computed_tokens += count
         rows = sum(map(bool, wanted))
         if not rows:
             return np.empty((0, self._model.vocabulary_size), np.float32)
