@@ -1,4 +1,4 @@
-"""How often the intervals of `isobudget.intervals` hold the truth, by simulation.
+"""How often the intervals of `isobudget.statistics.intervals` hold the truth, by simulation.
 
     python benchmarks/coverage.py [--json] [--trials 4000]
 
@@ -18,8 +18,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from isobudget.estimators import failure_curve
-from isobudget.intervals import (
+from isobudget.statistics.intervals import (
     FEW,
     bootstrap_curve,
     bootstrap_difference,
@@ -27,6 +26,7 @@ from isobudget.intervals import (
     effective_problems,
     fixed_benchmark_interval,
 )
+from isobudget.statistics.pass_at_k import failure_curve
 
 Floats = NDArray[np.float64]
 Weights = NDArray[np.uint16] | NDArray[np.uint32]

@@ -4,7 +4,7 @@
 
 Contestants draw as many samples of the same prompts, with the same sampling, slots and threads:
 
-- study: `isobudget.stages.generate` into a run folder, records and all.
+- study: `isobudget.pipeline.generate` into a run folder, records and all.
 - batch: the same samples by isobudget's engine alone, all handed over at once: no run folder, nobody waits.
 - server, calls of 1, 8 and 16: llama.cpp's own server part, asked directly, with 1.5 times as many samples under way as
   it has slots; calls of n share their prompt. It draws other samples of the same distribution. Without
@@ -34,12 +34,12 @@ from typing import Self
 from engine_server import EngineServer
 
 from isobudget.backends.base import Generation, Prompt, Sampling
-from isobudget.backends.catalog import find_model
-from isobudget.backends.in_flight import Request
+from isobudget.backends.engine.in_flight import Request
 from isobudget.backends.llamacpp import EngineSettings, LlamaCpp, usable_cores
 from isobudget.backends.llamacpp.slots import KEPT_PROMPTS
-from isobudget.backends.weights import fetch_weights
-from isobudget.stages.generate import generate
+from isobudget.models.catalog import find_model
+from isobudget.models.weights import fetch_weights
+from isobudget.pipeline.generate import generate
 from isobudget.study import Study
 from isobudget.study.read import parse_study
 

@@ -4,7 +4,7 @@
 
 COUNTS holds many samples of each problem, such as the counts of Python Programming Puzzles with n = 1000. A random few
 of each problem's samples (without replacement: a hypergeometric draw of its count) are fitted by both models of
-`isobudget.extrapolation`, and their guess of pass@k is put beside pass@k of all samples, with its band.
+`isobudget.statistics.extrapolation`, and their guess of pass@k is put beside pass@k of all samples, with its band.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from isobudget.estimators import pass_curve
-from isobudget.extrapolation import Guess, extrapolate
-from isobudget.records.counts import ModelCounts, group_counts, read_counts
+from isobudget.importers.counts import ModelCounts, group_counts, read_counts
+from isobudget.statistics.extrapolation import Guess, extrapolate
+from isobudget.statistics.pass_at_k import pass_curve
 
 REPLICATES = 200
 

@@ -34,8 +34,8 @@ def answer(seed: int) -> Generation:
 
 
 def work(study: Path, out: Path) -> None:
+    from isobudget.pipeline.generate_and_judge import generate_and_judge
     from isobudget.records import parts
-    from isobudget.stages.together import generate_and_judge
     from isobudget.study import load_study
 
     parts._SHORTEST_INTERVAL_SECONDS = 0.1

@@ -57,9 +57,9 @@ class InstantJudge:
 
 
 def work(stage: str, folder: Path, samples: int) -> None:
-    from isobudget.stages import judging
-    from isobudget.stages.evaluate import run_comparison
-    from isobudget.stages.generate import generate
+    from isobudget.analysis.compare_run import run_comparison
+    from isobudget.pipeline import judging
+    from isobudget.pipeline.generate import generate
     from isobudget.study.read import parse_study
 
     text = (

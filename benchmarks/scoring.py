@@ -24,9 +24,9 @@ from pathlib import Path
 import numpy as np
 
 from isobudget.backends.base import Generation, Sampling
-from isobudget.backends.catalog import find_model
 from isobudget.backends.llamacpp import EngineSettings, LlamaCpp
-from isobudget.backends.weights import fetch_weights
+from isobudget.models.catalog import find_model
+from isobudget.models.weights import fetch_weights
 from isobudget.problems import load_benchmark
 
 TOKENS = 128

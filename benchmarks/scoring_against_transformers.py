@@ -28,15 +28,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.backends.base import Sampling
-from isobudget.backends.catalog import find_model
-from isobudget.backends.exact import ExactScorer, Network, read_weights
 from isobudget.backends.llamacpp import EngineSettings, LlamaCpp
 from isobudget.backends.llamacpp.api import load_api
 from isobudget.backends.llamacpp.engine import usable_cores
+from isobudget.backends.llamacpp.exact import ExactScorer, Network, read_weights
 from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.backends.llamacpp.scoring import Scorer
-from isobudget.backends.weights import fetch_weights
-from isobudget.costs.gguf import read_gguf_header
+from isobudget.models.catalog import find_model
+from isobudget.models.gguf import read_gguf_header
+from isobudget.models.weights import fetch_weights
 from isobudget.problems import load_benchmark
 
 Drawn = list[tuple[str, str, list[int]]]

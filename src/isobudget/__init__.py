@@ -11,18 +11,20 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from isobudget.costs import Architecture, SampleCost, Unit
-    from isobudget.curves import Bootstrap, Comparison, Curve, winner_sentence
+    from isobudget.costs import SampleCost, Unit
+    from isobudget.curves import Bootstrap, Comparison, Curve
     from isobudget.errors import IsobudgetError
-    from isobudget.estimators import expected_draws, pass_at_k, pass_curve
     from isobudget.judge import Judge, Limits, Outcome, Verdict
+    from isobudget.models import Architecture
     from isobudget.problems import Benchmark, Problem, load_benchmark
-    from isobudget.rankscore import SampleScores, rank_score_at_k, rank_score_curve
     from isobudget.records import Run, load_run
+    from isobudget.report.tables.sentence import winner_sentence
+    from isobudget.statistics.pass_at_k import expected_draws, pass_at_k, pass_curve
+    from isobudget.statistics.rank_score import SampleScores, rank_score_at_k, rank_score_curve
     from isobudget.study import Study, load_study
 
 _HOME = {
-    "Architecture": "costs",
+    "Architecture": "models",
     "Benchmark": "problems",
     "Bootstrap": "curves",
     "Comparison": "curves",
@@ -34,19 +36,19 @@ _HOME = {
     "Problem": "problems",
     "Run": "records",
     "SampleCost": "costs",
-    "SampleScores": "rankscore",
+    "SampleScores": "statistics.rank_score",
     "Study": "study",
     "Unit": "costs",
     "Verdict": "judge",
-    "expected_draws": "estimators",
+    "expected_draws": "statistics.pass_at_k",
     "load_benchmark": "problems",
     "load_run": "records",
     "load_study": "study",
-    "pass_at_k": "estimators",
-    "pass_curve": "estimators",
-    "rank_score_at_k": "rankscore",
-    "rank_score_curve": "rankscore",
-    "winner_sentence": "curves",
+    "pass_at_k": "statistics.pass_at_k",
+    "pass_curve": "statistics.pass_at_k",
+    "rank_score_at_k": "statistics.rank_score",
+    "rank_score_curve": "statistics.rank_score",
+    "winner_sentence": "report.tables.sentence",
 }
 
 __version__ = _version("isobudget")

@@ -11,26 +11,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from isobudget.backends.catalog import load_catalog as models
-from isobudget.backends.weights import fetch_weights
+from isobudget.analysis.compare import curves
+from isobudget.analysis.passk import passk
 from isobudget.doctor import doctor
 from isobudget.judge import Judge
+from isobudget.models.catalog import load_catalog as models
+from isobudget.models.weights import fetch_weights
 from isobudget.paper import equal_budget, pass_tables
-from isobudget.passk import passk
+from isobudget.pipeline.dry_run import DryRun
+from isobudget.pipeline.dry_run import dry_run as _dry_run
+from isobudget.pipeline.generate import BackendFactory, Generated, embedded
+from isobudget.pipeline.generate import generate as _generate
+from isobudget.pipeline.generate_and_judge import generate_and_judge
+from isobudget.pipeline.judging import judge_run as judge
+from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.profiling import profile
 from isobudget.prompts import show_prompt as prompt
+from isobudget.ranking.rank import rank
 from isobudget.records.run import Run
 from isobudget.report import Report, require_matplotlib
 from isobudget.report import build_report as report
-from isobudget.stages.compare import curves
-from isobudget.stages.dry_run import DryRun
-from isobudget.stages.dry_run import dry_run as _dry_run
-from isobudget.stages.generate import BackendFactory, Generated, embedded
-from isobudget.stages.generate import generate as _generate
-from isobudget.stages.judging import judge_run as judge
-from isobudget.stages.progress import SILENT, Progress
-from isobudget.stages.ranking import rank
-from isobudget.stages.together import generate_and_judge
 from isobudget.study import Study, load_study
 
 __all__ = [
@@ -63,8 +63,8 @@ def generate(
 ) -> tuple[Run, Generated]:
     """Draw a study's missing samples; the study may be an object, a file, or the name of one that ships.
 
-    See `isobudget.study.load_study` for the arguments that override the study, and `isobudget.stages.generate` for the
-    rest and the errors.
+    See `isobudget.study.load_study` for the arguments that override the study, and `isobudget.pipeline.generate` for
+    the rest and the errors.
     """
     plan = study if isinstance(study, Study) else load_study(study, models=models, n=n, problems=problems)
     return _generate(plan, out, progress, make_backend)
@@ -80,7 +80,7 @@ def dry_run(
 ) -> DryRun:
     """What a study would draw and spend: samples, tokens, time, cost, disk, and what is missing here.
 
-    Nothing is fetched or written. See `isobudget.stages.dry_run`.
+    Nothing is fetched or written. See `isobudget.pipeline.dry_run`.
     """
     plan = study if isinstance(study, Study) else load_study(study, models=models, n=n, problems=problems)
     return _dry_run(plan, out)

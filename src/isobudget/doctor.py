@@ -13,11 +13,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from isobudget.backends.catalog import load_catalog
 from isobudget.backends.llamacpp import usable_cores
-from isobudget.backends.weights import local_weights, weights_folder
 from isobudget.errors import IsobudgetError
 from isobudget.judge import confinement
+from isobudget.models.catalog import load_catalog
+from isobudget.models.weights import local_weights, weights_folder
 from isobudget.records.facts import processor_name
 
 #: optional parts: extra, the module that shows it is there, what it is for

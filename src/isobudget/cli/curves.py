@@ -79,12 +79,12 @@ def curves(
     """
     import json
 
+    from isobudget.analysis.compare import curves as compare
     from isobudget.costs.cost import parse_unit
     from isobudget.curves import Bootstrap
-    from isobudget.curves.grids import curve_records
-    from isobudget.curves.plain import comparison_json
     from isobudget.grid import to_csv
-    from isobudget.stages.compare import curves as compare
+    from isobudget.report.json.comparison import comparison_json
+    from isobudget.report.tables.comparison import curve_records
 
     if as_json and as_csv:
         raise typer.BadParameter("choose one of --json and --csv", param_hint="--csv")
@@ -114,9 +114,9 @@ def curves(
 def _print(comparisons: list[Comparison]) -> None:
     from rich.console import Console
 
-    from isobudget.curves import winner_sentence
-    from isobudget.curves.grids import comparison_grids
     from isobudget.grid import print_grids
+    from isobudget.report.tables.comparison import comparison_grids
+    from isobudget.report.tables.sentence import winner_sentence
 
     for comparison in comparisons:
         print_grids(comparison_grids(comparison))

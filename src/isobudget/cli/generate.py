@@ -19,7 +19,7 @@ from isobudget.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from isobudget.stages.generate import Generated
+    from isobudget.pipeline.generate import Generated
 
 #: failures that are named one by one
 _SHOWN = 10
@@ -39,7 +39,7 @@ def generate(
     Example: `isobudget generate humaneval --model smollm2-135m -n 10 --problems 20 --out runs/he`
     """
     from isobudget.cli.show import TerminalProgress, interruptible, print_json
-    from isobudget.stages.generate import generate as draw
+    from isobudget.pipeline.generate import generate as draw
     from isobudget.study import load_study
 
     if dry_run:

@@ -11,7 +11,7 @@ import typer
 from isobudget.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from isobudget.judge.files import Tally
+    from isobudget.judge.file import Tally
     from isobudget.judge.verdict import Limits
 
 #: pass@k is shown for these k
@@ -89,7 +89,7 @@ def _limits(seconds: float | None, memory_mb: int | None) -> Limits | None:
 
 def _judge_folder(folder: Path, choices: dict[str, Any], as_json: bool) -> None:
     from isobudget.cli.show import TerminalProgress, interruptible
-    from isobudget.stages.judging import judge_run
+    from isobudget.pipeline.judging import judge_run
 
     with interruptible(), TerminalProgress() as progress:
         run, judged = judge_run(folder, **choices, progress=progress)
@@ -109,7 +109,7 @@ def _judge_file(
 ) -> Tally:
     from isobudget.cli.show import TerminalProgress, interruptible
     from isobudget.judge import Judge, Limits
-    from isobudget.judge.files import judge_file
+    from isobudget.judge.file import judge_file
     from isobudget.problems import load_benchmark
 
     by_task = {problem.task_id: problem for problem in load_benchmark(problems).problems}
@@ -133,7 +133,7 @@ def _judge_file(
 
 def _summary(tally: Tally) -> dict[str, Any]:
     """Outcomes, and pass@k over the problems for every listed k that all of them have samples for."""
-    from isobudget.estimators import pass_at_k
+    from isobudget.statistics.pass_at_k import pass_at_k
 
     fewest, most = min(tally.samples.values(), default=0), max(tally.samples.values(), default=0)
     counts = [(n, tally.passes[task_id]) for task_id, n in tally.samples.items()]

@@ -9,7 +9,7 @@ import typer
 from isobudget.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from isobudget.backends.catalog import ModelEntry
+    from isobudget.models.catalog import ModelEntry
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode="markdown")
 
@@ -27,8 +27,8 @@ def models(context: typer.Context, as_json: JsonOption = False) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from isobudget.backends.catalog import load_catalog
     from isobudget.cli.show import print_json
+    from isobudget.models.catalog import load_catalog
 
     entries = list(load_catalog().values())
     if as_json:
@@ -45,10 +45,10 @@ def fetch(
 
     Example: `isobudget models fetch smollm2-135m`
     """
-    from isobudget.backends.catalog import find_model
-    from isobudget.backends.weights import fetch_weights
     from isobudget.cli.show import TerminalProgress, print_json
-    from isobudget.stages.progress import fetch_progress
+    from isobudget.models.catalog import find_model
+    from isobudget.models.weights import fetch_weights
+    from isobudget.pipeline.progress import fetch_progress
 
     entries = [find_model(name) for name in names]
     with TerminalProgress() as progress:
@@ -61,7 +61,7 @@ def fetch(
 
 
 def _as_dict(entry: ModelEntry) -> dict[str, Any]:
-    from isobudget.backends.weights import describe_source, local_weights
+    from isobudget.models.weights import describe_source, local_weights
 
     here = local_weights(entry)
     return {
@@ -81,8 +81,8 @@ def _print_table(entries: list[ModelEntry]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from isobudget.backends.catalog import user_catalog_path
-    from isobudget.backends.weights import local_weights
+    from isobudget.models.catalog import user_catalog_path
+    from isobudget.models.weights import local_weights
 
     table = Table("name", "parameters", "size", "licence", "here")
     for entry in entries:

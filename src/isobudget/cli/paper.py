@@ -89,7 +89,8 @@ _KEYS = {
 
 def _grids(part: Part, tables: tuple[PassTable, ...], units: tuple[Unit, ...]) -> list[Grid]:
     from isobudget.grid import with_note
-    from isobudget.paper import cost_table, equal_budget, grids, paper_flips
+    from isobudget.paper import cost_table, equal_budget, paper_flips
+    from isobudget.report.tables import paper as grids
 
     if part is Part.COSTS:
         return [grids.cost_grid(cost_table())]
@@ -102,7 +103,8 @@ def _grids(part: Part, tables: tuple[PassTable, ...], units: tuple[Unit, ...]) -
 
 
 def _records(part: Part, tables: tuple[PassTable, ...], units: tuple[Unit, ...]) -> list[dict[str, Any]]:
-    from isobudget.paper import equal_budget, grids, paper_flips
+    from isobudget.paper import equal_budget, paper_flips
+    from isobudget.report.tables import paper as grids
 
     if part is Part.COSTS:
         return grids.cost_records()

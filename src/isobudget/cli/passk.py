@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from isobudget.passk import PassAtK
+    from isobudget.analysis.passk import PassAtK
 
 
 def passk(
@@ -27,8 +27,8 @@ def passk(
 
     Example: `isobudget passk counts.jsonl --k 1,5,10`
     """
-    from isobudget.passk import passk as compute
-    from isobudget.records.counts import group_counts, read_counts
+    from isobudget.analysis.passk import passk as compute
+    from isobudget.importers.counts import group_counts, read_counts
 
     sizes = parse_k(k)
     results = compute(group_counts(read_counts(counts)).values(), sizes)

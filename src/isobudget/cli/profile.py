@@ -58,9 +58,9 @@ def profile(
     Examples: `isobudget profile smollm2-135m`, or
     `isobudget profile codellama-7b --slots 1,8 --completion-tokens 64`
     """
-    from isobudget.backends.random_gguf import Quantisation
     from isobudget.cli.show import TerminalProgress, print_json
     from isobudget.grid import print_grids
+    from isobudget.models.random_gguf import Quantisation
     from isobudget.profiling import Timing
     from isobudget.profiling import profile as measure
 

@@ -11,8 +11,8 @@ from isobudget.cli import rank_options as given
 from isobudget.cli.options import BenchmarkOption, JsonOption, LevelOption
 
 if TYPE_CHECKING:
-    from isobudget.stages.ranking import BenchmarkRanking
-    from isobudget.stages.ranking_models import ModelChoice
+    from isobudget.ranking.rank import BenchmarkRanking
+    from isobudget.ranking.scoring_model import ModelChoice
 
 
 def rank(
@@ -58,8 +58,8 @@ def rank(
     """
     from isobudget.cli.show import TerminalProgress, interruptible
     from isobudget.curves import Bootstrap
-    from isobudget.stages.ranking import rank as rank_samples
-    from isobudget.stages.ranking_options import RankOptions
+    from isobudget.ranking.options import RankOptions
+    from isobudget.ranking.rank import rank as rank_samples
 
     _check_figure(figure)
     options = RankOptions(
@@ -96,7 +96,7 @@ def _choice(
     model: str | None, backend: str, url: str | None, api: given.Api, key_env: str | None, architecture: str | None
 ) -> ModelChoice | None:
     from isobudget.errors import InputError
-    from isobudget.stages.ranking_models import ModelChoice
+    from isobudget.ranking.scoring_model import ModelChoice
 
     of_server = {"--url": url, "--key-env": key_env, "--api": None if api is given.Api.COMPLETIONS else api}
     stated = [name for name, value in of_server.items() if value is not None]
@@ -113,7 +113,7 @@ def _choice(
 def _show(found: list[BenchmarkRanking], drawn: list[Path], as_json: bool) -> None:
     from isobudget.cli.show import print_json
     from isobudget.grid import print_grids
-    from isobudget.report.ranking import ranking_grids, ranking_json
+    from isobudget.report.tables.ranking import ranking_grids, ranking_json
 
     if as_json:
         print_json({"benchmarks": [ranking_json(one) for one in found], "figures": [str(path) for path in drawn]})
@@ -138,9 +138,9 @@ def _check_figure(path: Path | None) -> None:
 
 def _draw(found: list[BenchmarkRanking], path: Path) -> list[Path]:
     """One figure for each model; several get the model's name before the ending."""
-    from isobudget.records.storage import write_whole
+    from isobudget.files.whole import write_whole
     from isobudget.report.build import file_stems
-    from isobudget.report.ranking_figure import draw_ranking
+    from isobudget.report.figures.ranking import draw_ranking
 
     pairs = [(one, model) for one in found for model in one.models]
     stems = file_stems(["-".join(filter(None, (path.stem, one.benchmark, model.model))) for one, model in pairs])

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from isobudget.stages.dry_run import DryRun
+    from isobudget.pipeline.dry_run import DryRun
 
 _SECONDS_BETWEEN_LINES = 15.0
 

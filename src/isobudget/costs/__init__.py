@@ -1,25 +1,19 @@
 """What a sample costs: flops, seconds, tokens, usd or joules, each with the source of the figure.
 
-Pure apart from the files that a caller names: a `config.json`, the header of a GGUF file, a costs file.
+Pure apart from the costs file or profile that a caller names.
 """
 
-from isobudget.costs.architecture import Architecture
-from isobudget.costs.configs import from_gguf, from_hf_config, load_architecture
 from isobudget.costs.cost import SampleCost, Unit, parse_unit
 from isobudget.costs.costs_file import CostsFile, cost_from_entry, read_costs
 from isobudget.costs.energy import joules_cost
 from isobudget.costs.flops import calflops_count, completion_flops, paper_flops, prompt_flops, scoring_flops
-from isobudget.costs.gguf import GgufHeader, read_gguf_header
-from isobudget.costs.named import find_named, known_names, named
 from isobudget.costs.prices import GpuHour, TokenPrice, example_prices, rent_cost, usd_cost
 from isobudget.costs.roofline import Gpu, Serving, gpu_named, roofline_seconds
 from isobudget.costs.seconds import Profile, measured_seconds, parse_profile, profile_seconds, read_profile
 from isobudget.costs.usage import TokenUse, flops_cost, tokens_cost
 
 __all__ = [
-    "Architecture",
     "CostsFile",
-    "GgufHeader",
     "Gpu",
     "GpuHour",
     "Profile",
@@ -32,23 +26,16 @@ __all__ = [
     "completion_flops",
     "cost_from_entry",
     "example_prices",
-    "find_named",
     "flops_cost",
-    "from_gguf",
-    "from_hf_config",
     "gpu_named",
     "joules_cost",
-    "known_names",
-    "load_architecture",
     "measured_seconds",
-    "named",
     "paper_flops",
     "parse_profile",
     "parse_unit",
     "profile_seconds",
     "prompt_flops",
     "read_costs",
-    "read_gguf_header",
     "read_profile",
     "rent_cost",
     "roofline_seconds",

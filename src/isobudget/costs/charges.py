@@ -18,12 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from isobudget.costs.architecture import Architecture
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import Entry
 from isobudget.costs.flops import PAPER_LENGTH, completion_flops, paper_flops, prompt_flops
 from isobudget.costs.usage import TokenUse
 from isobudget.errors import InputError
+from isobudget.models.architecture import Architecture
 
 FloatArray = NDArray[np.float64]
 
@@ -85,7 +85,7 @@ def parse_charges(names: Sequence[str], ranker: str | None = None) -> Charges:
     Raises:
         InputError: another name, a ranker without scoring, or an architecture that is not known.
     """
-    from isobudget.costs.configs import load_architecture
+    from isobudget.models.read_architecture import load_architecture
 
     for name in names:
         if name not in (JUDGE, SCORING):

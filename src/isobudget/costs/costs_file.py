@@ -26,17 +26,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from isobudget.costs.architecture import Architecture
-from isobudget.costs.configs import load_architecture
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.energy import joules_cost
 from isobudget.costs.flops import PAPER_LENGTH, paper_flops
-from isobudget.costs.named import find_named
 from isobudget.costs.prices import GpuHour, TokenPrice, example_prices, parse_prices, rent_cost, usd_cost
 from isobudget.costs.roofline import Serving, gpu_named, roofline_seconds
 from isobudget.costs.seconds import profile_seconds, read_profile
 from isobudget.costs.usage import START_TOKEN_ONLY, TokenUse, flops_cost, tokens_cost
 from isobudget.errors import InputError
+from isobudget.models.architecture import Architecture
+from isobudget.models.named import find_named
+from isobudget.models.read_architecture import load_architecture
 
 _TEXTS = ("architecture", "profile", "price", "gpu", "source")
 _FLAGS = ("share_prompt",)

@@ -30,8 +30,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from isobudget.costs.architecture import Architecture
 from isobudget.errors import InputError
+from isobudget.models.architecture import Architecture
 
 #: the sequence length at which the paper counts the flops of one generation (Table 1)
 PAPER_LENGTH = 128

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from isobudget.costs.architecture import Architecture
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.flops import prompt_flops
 from isobudget.errors import InputError
+from isobudget.models.architecture import Architecture
 
 _BYTES_PER_CACHED_NUMBER = 2
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from isobudget.costs.architecture import Architecture
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.flops import completion_flops, prompt_flops
 from isobudget.errors import InputError
+from isobudget.models.architecture import Architecture
 
 #: stands for a prompt of unknown length: every model starts from at least one token
 START_TOKEN_ONLY = 1

@@ -14,12 +14,11 @@ from isobudget.curves.beyond import Beyond, check_any, look_beyond
 from isobudget.curves.compare import Best, Comparison, Crossing, Reach, common_tasks, compare
 from isobudget.curves.curve import LIKELIHOOD, TESTS, Bootstrap, Curve, Point, curve, curve_from_matrix
 from isobudget.curves.flips import Flip
-from isobudget.curves.sentence import winner_sentence
 from isobudget.curves.stopping import FIRST_PASS, FIXED, Charged
 from isobudget.errors import InputError
 
 if TYPE_CHECKING:
-    from isobudget.records.counts import ModelCounts
+    from isobudget.importers.counts import ModelCounts
 
 __all__ = [
     "FIRST_PASS",
@@ -44,7 +43,6 @@ __all__ = [
     "curve",
     "curve_from_matrix",
     "look_beyond",
-    "winner_sentence",
 ]
 
 

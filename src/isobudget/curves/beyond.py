@@ -1,7 +1,7 @@
 """Guesses of pass@k beyond the recorded samples, beside a curve and never part of it.
 
 They are made only where they are asked for. No verdict rests on them: not the best model, not a flip, not a crossing.
-See `isobudget.extrapolation` for the two models, the beta-binomial and the power law.
+See `isobudget.statistics.extrapolation` for the two models, the beta-binomial and the power law.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from isobudget.curves.stopping import FIXED
 from isobudget.errors import InputError
 
 if TYPE_CHECKING:
-    from isobudget.extrapolation import Extrapolation, Guess
+    from isobudget.statistics.extrapolation import Extrapolation, Guess
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +59,7 @@ def look_beyond(curve: Curve, n: ArrayLike, c: ArrayLike, last: int, bootstrap: 
     Raises:
         InputError: the curve is not by tests, or drawing stops at the first pass: no cost is known beyond the samples.
     """
-    from isobudget.extrapolation import extrapolate
+    from isobudget.statistics.extrapolation import extrapolate
 
     if curve.selection != TESTS:
         raise InputError(f"extrapolation guesses pass@k; {curve.label} is chosen by {curve.selection}")
@@ -91,7 +91,7 @@ def check_any(beyond: Sequence[Beyond], last: int) -> None:
 
 def beyond_json(beyond: Sequence[Beyond]) -> dict[str, Any]:
     """The guesses as plain values, under their label and apart from all that was estimated."""
-    from isobudget.extrapolation import LABEL
+    from isobudget.statistics.extrapolation import LABEL
 
     return {"label": LABEL, "models": {one.label: _plain(one) for one in beyond}}
 

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.curves.stopping import FIRST_PASS, FIXED, Charged
 from isobudget.errors import InputError
-from isobudget.estimators import failure_curve, trusted_k
-from isobudget.intervals import bootstrap_curve, bootstrap_weights
+from isobudget.statistics.intervals import bootstrap_curve, bootstrap_weights
+from isobudget.statistics.pass_at_k import failure_curve, trusted_k
 
 if TYPE_CHECKING:
-    from isobudget.records.counts import ModelCounts
+    from isobudget.importers.counts import ModelCounts
 
 FloatArray = NDArray[np.float64]
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.curves.curve import Bootstrap, Curve
-from isobudget.intervals import widened_tail
+from isobudget.statistics.intervals import widened_tail
 
 FloatArray = NDArray[np.float64]
 

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from isobudget.errors import JudgeError
-from isobudget.judge.confine import LAYERS, require
+from isobudget.judge.confinement.confine import LAYERS, require
 from isobudget.judge.verdict import Limits, Verdict
 from isobudget.judge.worker import Worker, WorkerGoneError, lost, wait_for_any
 from isobudget.problems.problem import Problem

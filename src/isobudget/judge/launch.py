@@ -17,7 +17,8 @@ import sys
 from _socket import socketpair
 from typing import Any, NamedTuple, NoReturn
 
-from isobudget.judge import confine, zygote
+from isobudget.judge.confinement import confine
+from isobudget.judge.untrusted import zygote
 
 #: a number for every zygote of this process, which its folder is named by
 NUMBERS = itertools.count(1)
@@ -64,7 +65,7 @@ def main(settings: dict[str, Any]) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     zygote.warm()
     started = fork_zygote(settings)
-    from isobudget.judge import tester
+    from isobudget.judge.trusted import tester
 
     tester.main(settings, started)
 

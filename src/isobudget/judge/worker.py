@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from isobudget.errors import JudgeError
-from isobudget.judge.confine import CLEAN_ENVIRONMENT, ISOLATED, bootstrap, remove_contents
+from isobudget.judge.confinement.confine import CLEAN_ENVIRONMENT, ISOLATED, bootstrap, remove_contents
 from isobudget.judge.verdict import Outcome, Trust, Verdict
 from isobudget.problems.problem import (
     AssertList,

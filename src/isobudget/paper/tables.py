@@ -10,8 +10,8 @@ from typing import Any
 
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.flops import paper_flops
-from isobudget.costs.named import find_named, named
 from isobudget.errors import InputError
+from isobudget.models.named import find_named, named
 
 CITATION = "Hassid et al., COLM 2024, arXiv:2404.00725v2"
 

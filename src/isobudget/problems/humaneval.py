@@ -13,7 +13,7 @@ import io
 from pathlib import Path
 
 from isobudget.errors import InputError, MissingExtraError
-from isobudget.problems.own import read_problems
+from isobudget.problems.own.lines import read_problems
 from isobudget.problems.problem import Benchmark
 from isobudget.problems.sources import Identity, Published, Way, file_name, find_data, in_data_folder
 from isobudget.problems.stops import USUAL_STOPS

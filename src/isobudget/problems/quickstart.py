@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 from isobudget.errors import InputError
-from isobudget.problems.own import read_problems
+from isobudget.problems.own.lines import read_problems
 from isobudget.problems.problem import Benchmark
 from isobudget.problems.stops import BODY_STOPS
 

@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 
 from isobudget.errors import InputError
-from isobudget.problems.apps import DIFFICULTIES, load_apps
-from isobudget.problems.evalplus import load_humaneval_plus, load_mbpp_plus
-from isobudget.problems.folder import load_folder
+from isobudget.problems.apps.benchmark import DIFFICULTIES, load_apps
+from isobudget.problems.evalplus.benchmark import load_humaneval_plus, load_mbpp_plus
 from isobudget.problems.humaneval import load_humaneval
 from isobudget.problems.livecodebench import load_livecodebench
 from isobudget.problems.mbpp import load_mbpp
-from isobudget.problems.own import load_own
+from isobudget.problems.own.folder import load_folder
+from isobudget.problems.own.lines import load_own
 from isobudget.problems.problem import Benchmark
 from isobudget.problems.quickstart import load_quickstart
 

@@ -20,8 +20,8 @@ from enum import Enum
 from io import BufferedReader
 from pathlib import Path
 
-from isobudget import hub
 from isobudget.errors import InputError, MissingExtraError, ModelError
+from isobudget.files import hub
 
 #: the environment variable that names a folder with benchmark data
 DATA_VARIABLE = "ISOBUDGET_DATA"

@@ -1,6 +1,6 @@
 """Throughput profiles: how fast this machine runs a model, measured once, for pricing samples in seconds."""
 
-from isobudget.backends.random_gguf import Quantisation
+from isobudget.models.random_gguf import Quantisation
 from isobudget.profiling.measure import Profiled, profile, profiles_folder
 from isobudget.profiling.timing import Timing
 

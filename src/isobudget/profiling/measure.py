@@ -19,19 +19,19 @@ from typing import Any
 
 import tomli_w
 
-from isobudget.backends.catalog import load_catalog
 from isobudget.backends.llamacpp import import_engine, usable_cores
-from isobudget.backends.random_gguf import Quantisation
-from isobudget.backends.weights import fetch_weights
-from isobudget.costs.architecture import Architecture
-from isobudget.costs.configs import load_architecture
 from isobudget.costs.seconds import Profile
 from isobudget.errors import InputError
+from isobudget.files.whole import make_folder, write_whole
+from isobudget.models.architecture import Architecture
+from isobudget.models.catalog import load_catalog
+from isobudget.models.random_gguf import Quantisation
+from isobudget.models.read_architecture import load_architecture
+from isobudget.models.weights import fetch_weights
+from isobudget.pipeline.progress import SILENT, Progress, fetch_progress
 from isobudget.profiling.scratch import file_name, random_weights
 from isobudget.profiling.timing import Timing, time_model
 from isobudget.records.facts import processor_name
-from isobudget.records.storage import make_folder, write_whole
-from isobudget.stages.progress import SILENT, Progress, fetch_progress
 
 
 @dataclass(frozen=True, slots=True)

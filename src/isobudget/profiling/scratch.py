@@ -14,11 +14,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from isobudget.backends.random_gguf import Quantisation, random_gguf_bytes, write_random_gguf
-from isobudget.costs.architecture import Architecture
 from isobudget.errors import InputError, StorageError
-from isobudget.records.storage import storage_error
-from isobudget.stages.progress import Progress
+from isobudget.files.whole import storage_error
+from isobudget.models.architecture import Architecture
+from isobudget.models.random_gguf import Quantisation, random_gguf_bytes, write_random_gguf
+from isobudget.pipeline.progress import Progress
 
 #: left free for everything else
 _SPARE_BYTES = 64 << 20

@@ -26,13 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.backends.base import Sampling
-from isobudget.backends.in_flight import Request
+from isobudget.backends.engine.in_flight import Request
 from isobudget.backends.llamacpp import EngineSettings, LlamaCpp
 from isobudget.backends.llamacpp.slots import MOST_SLOTS
-from isobudget.costs.gguf import LongArray, read_gguf_header
 from isobudget.costs.seconds import Figure, SlotSpeed
 from isobudget.errors import BackendError, InputError, ModelError
-from isobudget.stages.progress import Progress
+from isobudget.models.gguf import LongArray, read_gguf_header
+from isobudget.pipeline.progress import Progress
 
 _TEMPERATURE, _TOP_P = 0.8, 0.95
 

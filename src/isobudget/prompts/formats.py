@@ -22,7 +22,7 @@ from isobudget.prompts.template import Template, parse_template
 
 NewlineRule = Literal["keep", "strip"]
 
-#: the rules that `isobudget.prompts.extract` knows
+#: the rules that `isobudget.prompts.extraction.extract` knows
 EXTRACTIONS = ("none", "function", "block", "program")
 
 #: more examples than any context holds; a mistyped number should not build a prompt of gigabytes

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from isobudget.intervals import bootstrap_mean, bootstrap_weights
 from isobudget.rankers.base import Bools, Floats
+from isobudget.statistics.intervals import bootstrap_mean, bootstrap_weights
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 There are two kinds, and they are measured in different ways. A ranker that gives each sample a score by itself
 (`PerSample`) goes through rank-score@k, which is exact. One that looks at all drawn samples together (`BySet`) has no
-such score; its curve comes from random prefixes, see `isobudget.selection`.
+such score; its curve comes from random prefixes, see `isobudget.statistics.prefixes`.
 
 Rankers are pure: what a model or the judge has to find out first (log-probabilities, outputs) is handed to them.
 Lengths and orders follow the pool: problem p, sample i.
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from isobudget.costs.cost import Unit
 from isobudget.errors import InputError
 from isobudget.problems.problem import Problem
-from isobudget.selection import SetSelector
+from isobudget.statistics.prefixes import SetSelector
 
 if TYPE_CHECKING:
     from isobudget.backends.base import Prompt

@@ -1,7 +1,7 @@
 """What rankers that look at all drawn samples have in common: a selector a problem, and likelihood for what is level.
 
-Selectors say which samples are best (`isobudget.selection.SetSelector`). Where several are, the likeliest of them is
-chosen, if likelihood is known; what is level even then is a tie, broken at random.
+Selectors say which samples are best (`isobudget.statistics.prefixes.SetSelector`). Where several are, the likeliest of
+them is chosen, if likelihood is known; what is level even then is a tie, broken at random.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.rankers.base import FREE, BySet, Floats, Pool, Ranking, Spending
-from isobudget.selection import SetSelector
+from isobudget.statistics.prefixes import SetSelector
 
 Ints = NDArray[np.int64]
 

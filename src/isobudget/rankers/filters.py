@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.rankers.base import FREE, Bools, BySet, Floats, PerSample, Pool, Ranker, Ranking, Spending
-from isobudget.selection import PrefixSelector, SetSelector
+from isobudget.statistics.prefixes import PrefixSelector, SetSelector
 
 Ints = NDArray[np.int64]
 

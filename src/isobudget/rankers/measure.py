@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from isobudget.rankers.auc import Auc, auc_within
 from isobudget.rankers.base import BySet, Floats, PerSample, Pool, Ranking
 from isobudget.rankers.calibration import Calibration, Chosen, calibrate
-from isobudget.rankscore import SampleScores, pad, rank_score_curves
-from isobudget.selection import prefix_curve
+from isobudget.statistics.prefixes import prefix_curve
+from isobudget.statistics.rank_score import SampleScores, pad, rank_score_curves
 
 #: random orders of the samples of each problem
 ORDERS = 200

@@ -16,7 +16,7 @@ from typing import Any
 import tomli_w
 
 from isobudget.errors import RunError
-from isobudget.records.storage import write_whole
+from isobudget.files.whole import write_whole
 
 FORMAT = 1
 FILE_NAME = "run.toml"

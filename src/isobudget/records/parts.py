@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from isobudget.errors import RunError
-from isobudget.records.storage import make_folder, write_whole
+from isobudget.files.whole import make_folder, write_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isobudget.errors import RunError
+from isobudget.files.whole import locked, make_folder
 from isobudget.problems.problem import Problem
 from isobudget.records import facts as run_facts
 from isobudget.records.keys import SampleKeys
 from isobudget.records.parts import PartWriter, read_parts, read_rows
 from isobudget.records.problem_rows import problem_of, row_of, same_problem
 from isobudget.records.rows import ProblemRow, PromptRow, SampleRow, VerdictRow
-from isobudget.records.storage import locked, make_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,17 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from isobudget.analysis.compare_run import benchmarks_of
 from isobudget.costs.cost import Unit
-from isobudget.curves import Bootstrap, Comparison, winner_sentence
+from isobudget.curves import Bootstrap, Comparison
 from isobudget.errors import RunError
+from isobudget.files.whole import make_folder, write_whole
+from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.records.run import Run, load_run
-from isobudget.records.storage import make_folder, write_whole
-from isobudget.report.figures import Drawing, draw, require_matplotlib
+from isobudget.report.figures.comparison import Drawing, draw, require_matplotlib
 from isobudget.report.gather import BenchmarkSummary, summarize, verdict_counts
-from isobudget.report.page import BenchmarkFigures, FigurePair, page
-from isobudget.report.record import report_dict
-from isobudget.stages.evaluate import benchmarks_of
-from isobudget.stages.progress import SILENT, Progress
+from isobudget.report.json.run import report_dict
+from isobudget.report.page.page import BenchmarkFigures, FigurePair, page
+from isobudget.report.tables.sentence import winner_sentence
 
 _STEPS_PER_BENCHMARK = 3
 

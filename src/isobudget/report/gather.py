@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isobudget.analysis.compare_run import ModelSamples, architecture_of, model_samples, run_comparison
 from isobudget.costs.cost import Unit
 from isobudget.costs.seconds import measured_seconds
 from isobudget.costs.usage import TokenUse, flops_cost, tokens_cost
 from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
 from isobudget.errors import InputError
-from isobudget.intervals import bootstrap_curve
 from isobudget.judge.verdict import Outcome, Trust
 from isobudget.records.rows import KEY_COLUMNS
-from isobudget.stages.evaluate import ModelSamples, architecture_of, model_samples, run_comparison
+from isobudget.statistics.intervals import bootstrap_curve
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -15,8 +15,8 @@ import numpy as np
 
 from isobudget.costs.cost import Unit
 from isobudget.curves import Comparison, Curve, Point
-from isobudget.intervals import bootstrap_difference
 from isobudget.report.gather import BenchmarkSummary, Greedy
+from isobudget.statistics.intervals import bootstrap_difference
 
 
 @dataclass(frozen=True, slots=True)

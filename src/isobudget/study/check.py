@@ -95,7 +95,7 @@ def _benchmark_names(fields: Mapping[str, Any]) -> list[str]:
 def plain_name(benchmark: str) -> str:
     """The name of a benchmark as a study writes it: ``mbpp=data/mbpp.jsonl`` is mbpp, ``my/own.jsonl`` is own."""
     from isobudget.problems import benchmark_names
-    from isobudget.problems.own import own_name
+    from isobudget.problems.own.lines import own_name
 
     name = benchmark.partition("=")[0]
     if name in benchmark_names():

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, PrivateAttr, model_validator
 
-from isobudget.backends.opening import Kind
+from isobudget.backends.registry import Kind
 from isobudget.judge.verdict import Limits
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -94,7 +94,7 @@ class StudyPrompt(BaseModel):
 
 
 class StudyBudget(BaseModel):
-    """A budget from which the number of samples follows, see `isobudget.stages.budget`.
+    """A budget from which the number of samples follows, see `isobudget.pipeline.samples_from_budget`.
 
     Attributes:
         unit: of the budget.

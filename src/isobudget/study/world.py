@@ -146,8 +146,8 @@ def chosen_for(choice: Any, benchmark: str) -> str | None:
 
 def _find_model(place: Place, model: Mapping[str, Any], world: World) -> str:
     """The model's name in the run; a mistake if it is one of this machine and is not there."""
-    from isobudget.backends.catalog import PathSource, find_model
-    from isobudget.costs.gguf import read_gguf_header
+    from isobudget.models.catalog import PathSource, find_model
+    from isobudget.models.gguf import read_gguf_header
 
     name, called = model.get("name"), model.get("model")
     if not isinstance(name, str):
@@ -169,9 +169,9 @@ def _find_model(place: Place, model: Mapping[str, Any], world: World) -> str:
 
 
 def _find_parts(place: Place, model: Mapping[str, Any], world: World, extras: bool) -> None:
-    from isobudget.backends.opening import KINDS, missing_extra
-    from isobudget.costs.configs import load_architecture
+    from isobudget.backends.registry import KINDS, missing_extra
     from isobudget.costs.roofline import gpu_named
+    from isobudget.models.read_architecture import load_architecture
 
     kind = model.get("backend", "llama.cpp")
     error = missing_extra(kind) if extras and kind in KINDS else None

@@ -25,13 +25,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from isobudget.backends.base import Description, Generation, Prompt, Sampling, Score
-from isobudget.backends.energy import find_meter
+from isobudget.backends.engine.energy import find_meter
+from isobudget.backends.engine.in_flight import Request, Unit
+from isobudget.backends.engine.inbox import Inbox
+from isobudget.backends.engine.step_clock import StepClock
 from isobudget.backends.huggingface.batch import choose_units, draw_batch
 from isobudget.backends.huggingface.load import HuggingFaceSettings, LoadedModel, load_model
 from isobudget.backends.huggingface.score import ScoreRequest, score_texts
-from isobudget.backends.in_flight import Request, Unit
-from isobudget.backends.inbox import Inbox
-from isobudget.backends.step_clock import StepClock
 from isobudget.errors import BackendError
 
 __all__ = ["HuggingFace", "HuggingFaceSettings"]

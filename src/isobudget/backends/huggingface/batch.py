@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from isobudget.backends.engine.in_flight import Request, Sample, Unit, take_tokens
+from isobudget.backends.engine.step_clock import StepClock
 from isobudget.backends.huggingface.drawing import draw
 from isobudget.backends.huggingface.load import LoadedModel
-from isobudget.backends.in_flight import Request, Sample, Unit, take_tokens
-from isobudget.backends.step_clock import StepClock
 from isobudget.errors import BackendError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import Any
 
 from isobudget.backends.huggingface.tokens import Tokens
 from isobudget.errors import InputError, MissingExtraError, ModelError
-from isobudget.hub import HubFile, commit_of, first_line, lost_connection, may_be_repo, quiet
+from isobudget.files.hub import HubFile, commit_of, first_line, lost_connection, may_be_repo, quiet
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 

@@ -14,9 +14,9 @@ from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 
 from isobudget.backends.base import Score
+from isobudget.backends.engine.step_clock import Charge, StepClock
 from isobudget.backends.huggingface.batch import forward_options, pad_left
 from isobudget.backends.huggingface.load import LoadedModel
-from isobudget.backends.step_clock import Charge, StepClock
 from isobudget.errors import BackendError
 
 #: numbers that a pass may give out (1 GiB of float32): a vocabulary of 150,000 for every token of every text is much

@@ -5,8 +5,8 @@ batching, see `slots`: n samples share their prompt's computation, and slots are
 is put into the model's own template, then completed like any text.
 
 Given texts are scored by llama.cpp too, see `scoring`; by a model that is small and of known architecture by matrix
-products in 32 bits, which are faster and round less, see `isobudget.backends.exact`. Weights are loaded when they are
-first needed, and once for drawing and scoring.
+products in 32 bits, which are faster and round less, see `isobudget.backends.llamacpp.exact`. Weights are loaded when
+they are first needed, and once for drawing and scoring.
 
 Top-k, min-p and all penalties are absent: sampling is temperature and top-p alone, as in the paper.
 """
@@ -21,20 +21,20 @@ from types import TracebackType
 from typing import Self
 
 from isobudget.backends.base import Chat, Description, Generation, Prompt, Sampling, Score
-from isobudget.backends.energy import find_meter
-from isobudget.backends.engine_clock import EngineClock, share_by_tokens
-from isobudget.backends.exact import ExactScorer, Network, expanded_bytes, read_weights
-from isobudget.backends.in_flight import Request
-from isobudget.backends.inbox import Inbox
+from isobudget.backends.engine.energy import find_meter
+from isobudget.backends.engine.engine_clock import EngineClock, share_by_tokens
+from isobudget.backends.engine.in_flight import Request
+from isobudget.backends.engine.inbox import Inbox
+from isobudget.backends.engine.step_clock import StepClock
 from isobudget.backends.llamacpp.api import load_api
 from isobudget.backends.llamacpp.engine import import_engine, usable_cores
+from isobudget.backends.llamacpp.exact import ExactScorer, Network, expanded_bytes, read_weights
 from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.backends.llamacpp.scoring import Scorer
 from isobudget.backends.llamacpp.slots import Slots, draw_from
 from isobudget.backends.llamacpp.template import render_conversation
-from isobudget.backends.step_clock import StepClock
-from isobudget.costs.gguf import read_gguf_header
 from isobudget.errors import BackendError
+from isobudget.models.gguf import read_gguf_header
 
 __all__ = ["EngineSettings", "LlamaCpp", "engine_label", "import_engine", "usable_cores"]
 

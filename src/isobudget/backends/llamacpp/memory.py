@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from isobudget.costs.configs import architecture_of
-from isobudget.costs.gguf import read_gguf_header
 from isobudget.errors import ModelError
+from isobudget.models.gguf import read_gguf_header
+from isobudget.models.read_architecture import architecture_of
 
 #: a key and a value for each layer, in 16 bits
 _BYTES = 2 * 2

@@ -4,7 +4,7 @@ The logits are the engine's own. Beside most quantised weights it rounds activat
 falls otherwise in another batch is carried on: with SmolLM2 135M in Q4_1, the same text in other company scores by some
 0.02 nats per token otherwise, and a token by 0.03 than with exact arithmetic, at random and without bias. Files whose
 weights are in 16 or 32 bits are scored with keys and values in 32 bits, and have next to none of this. Small models of
-known architecture are scored without any, see `isobudget.backends.exact`.
+known architecture are scored without any, see `isobudget.backends.llamacpp.exact`.
 
 Not covered: models with an encoder.
 """
@@ -17,10 +17,19 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from isobudget.backends.engine.token_tree import (
+    Floats,
+    Ids,
+    Limits,
+    Part,
+    batches_of,
+    begin_scores,
+    check_texts,
+    put_scores,
+)
 from isobudget.backends.llamacpp.api import load_api
 from isobudget.backends.llamacpp.context import Context, ContextSize
 from isobudget.backends.llamacpp.model import LlamaModel
-from isobudget.backends.token_tree import Floats, Ids, Limits, Part, batches_of, begin_scores, check_texts, put_scores
 from isobudget.errors import BackendError
 
 #: tokens per batch at most: as many as the engine computes at once by default

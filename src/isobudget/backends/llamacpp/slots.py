@@ -21,13 +21,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from isobudget.backends.in_flight import Request, Sample, Unit, take_tokens
-from isobudget.backends.inbox import Inbox
+from isobudget.backends.engine.in_flight import Request, Sample, Unit, take_tokens
+from isobudget.backends.engine.inbox import Inbox
+from isobudget.backends.engine.step_clock import Charge, StepClock
 from isobudget.backends.llamacpp.context import Context, ContextSize, Logits
 from isobudget.backends.llamacpp.drawing import draw_token
 from isobudget.backends.llamacpp.memory import check_memory
 from isobudget.backends.llamacpp.model import LlamaModel
-from isobudget.backends.step_clock import Charge, StepClock
 from isobudget.errors import BackendError
 
 #: prompts that are kept: one whose samples begin, and the one before it, whose last calls may have come late

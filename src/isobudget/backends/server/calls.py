@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from isobudget.backends.engine_clock import EngineClock
+from isobudget.backends.engine.engine_clock import EngineClock
 from isobudget.backends.server.faults import TransientError, backoff_seconds, cleaner, decoded, short, status_error
 from isobudget.backends.server.keys import Key, foreign_headers
 from isobudget.errors import BackendError, MissingExtraError

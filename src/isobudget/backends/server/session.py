@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from isobudget.backends.base import Description, Generation, Prompt, Sampling, Score
-from isobudget.backends.engine_clock import share_by_tokens
+from isobudget.backends.engine.engine_clock import share_by_tokens
 from isobudget.backends.server.answers import (
     PATHS,
     Answer,

@@ -1,0 +1,1 @@
+"""Load a run once, price it, compare its models."""

@@ -1,0 +1,142 @@
+"""From a run folder or a COUNTS file to comparisons at equal budget: the call behind `isobudget curves`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from isobudget.analysis.compare_run import run_comparison
+from isobudget.analysis.load_samples import benchmarks_of
+from isobudget.analysis.prices import PAPER, price_models
+from isobudget.costs.charges import charge_notes, parse_charges
+from isobudget.costs.cost import Unit
+from isobudget.costs.costs_file import read_costs
+from isobudget.curves import FIXED, LIKELIHOOD, TESTS, Bootstrap, Comparison, common_counts, compare_counts
+from isobudget.curves.stopping import parse_stop
+from isobudget.errors import InputError
+from isobudget.importers.counts import group_counts, read_counts
+from isobudget.records.run import load_run
+
+
+def curves(
+    source: str | Path,
+    unit: Unit = Unit.FLOPS,
+    *,
+    costs: str | None = None,
+    budgets: str | None = None,
+    benchmark: str | None = None,
+    selection: str = TESTS,
+    stop: str = FIXED,
+    charge: Sequence[str] = (),
+    ranker: str | None = None,
+    extrapolate: int | None = None,
+    bootstrap: Bootstrap | None = None,
+) -> list[Comparison]:
+    """Success against budget of every model, one comparison a benchmark.
+
+    Args:
+        source: a run folder, or a COUNTS file.
+        unit: what budgets are counted in.
+        costs: a costs file, or ``paper`` for Table 1 of the paper. Without it, a run is priced by what it recorded,
+            and a COUNTS file by the architectures of models whose names are known.
+        budgets: per problem, as ``1e12,4e12`` in the unit or ``1x,4x`` in samples of the cheapest model.
+        benchmark: only this one.
+        selection: how one of k samples is chosen: by ``tests``, or, in a run, by the model's own ``likelihood``.
+        stop: ``fixed``, k samples are always drawn and charged, as in the paper; or ``first-pass``, where budgets are
+            expected spending.
+        charge: what is charged beside drawing the samples: ``judge``, ``scoring``; nothing by default, as in the paper.
+        ranker: the architecture that scores, if not the model's own: a name, a config.json or a GGUF file.
+        extrapolate: guess pass@k beyond the samples up to this k; see `Comparison.beyond`.
+        bootstrap: how intervals are computed.
+
+    Raises:
+        InputError: a file, a model without a cost, or a budget is wrong, or what is asked for does not go together.
+        RunError: the folder is no run, or nothing in it is judged.
+    """
+    source, bootstrap = Path(source), bootstrap or Bootstrap()
+    table = costs if costs in (None, PAPER) else read_costs(costs)
+    charges = parse_charges(charge, ranker)
+    _check_choices(selection, parse_stop(stop), extrapolate)
+
+    def chosen_budgets(cheapest: float) -> list[float] | None:
+        return parse_budgets(budgets, cheapest)
+
+    if source.is_dir():
+        run = load_run(source)
+        return [
+            run_comparison(
+                run,
+                name,
+                unit,
+                selection=selection,
+                stop=stop,
+                costs=table,
+                charges=charges,
+                extrapolate=extrapolate,
+                budgets=chosen_budgets,
+                bootstrap=bootstrap,
+            )
+            for name in _chosen(benchmark, benchmarks_of(run), source)
+        ]
+    if selection == LIKELIHOOD:
+        raise InputError(f"{source} has counts, and no likelihoods to choose by; that takes a run folder")
+    groups = list(group_counts(read_counts(source)).values())
+    comparisons = []
+    for name in _chosen(benchmark, list(dict.fromkeys(counts.benchmark for counts in groups)), source):
+        models, notes = common_counts([counts for counts in groups if counts.benchmark == name])
+        prices = price_models(models, unit, table, charges)
+        found = compare_counts(
+            models,
+            prices,
+            budgets=chosen_budgets(min(price.cost(1) for price in prices.values())),
+            bootstrap=bootstrap,
+            notes=(*notes, *charge_notes(charges, by_tests=True)),
+            stop=stop,
+            extrapolate=extrapolate,
+        )
+        comparisons.append(found)
+    return comparisons
+
+
+def _check_choices(selection: str, stop: str, extrapolate: int | None) -> None:
+    if selection not in (TESTS, LIKELIHOOD):
+        raise InputError(f"unknown selection {selection!r}; a sample is chosen by {TESTS} or {LIKELIHOOD}")
+    if selection != TESTS and stop != FIXED:
+        raise InputError(f"only tests can tell when to stop; --stop {stop} does not go with --select {selection}")
+    if extrapolate is not None and (selection != TESTS or stop != FIXED):
+        raise InputError(
+            "--extrapolate guesses pass@k at the cost of k samples; "
+            f"it does not go with --select {LIKELIHOOD} or --stop {stop if stop != FIXED else 'first-pass'}"
+        )
+    if extrapolate is not None and not 1 <= extrapolate < 2**31:
+        raise InputError(f"--extrapolate takes the largest k, 1 or more, not {extrapolate}")
+
+
+def parse_budgets(text: str | None, cheapest: float) -> list[float] | None:
+    """`1e12,4e12` as amounts of the unit, `1x,4x` as multiples of the cheapest model's sample; None for None.
+
+    Raises:
+        InputError: a part is no number.
+    """
+    if text is None:
+        return None
+    values = []
+    for part in text.split(","):
+        number = part.strip().lower()
+        scale = cheapest if number.endswith("x") else 1.0
+        try:
+            values.append(float(number.removesuffix("x")) * scale)
+        except ValueError:
+            raise InputError(
+                f"--budgets: {part.strip()!r} is no number; write 1e12,4e12 or, in samples, 1x,4x"
+            ) from None
+    return values
+
+
+def _chosen(benchmark: str | None, names: list[str], source: Path) -> list[str]:
+    if benchmark is None:
+        return names
+    if benchmark not in names:
+        known = ", ".join(name or "unnamed" for name in names)
+        raise InputError(f"{source} has no benchmark {benchmark!r}; it has: {known}")
+    return [benchmark]

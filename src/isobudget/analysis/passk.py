@@ -1,0 +1,95 @@
+"""pass@k of every benchmark and model in a COUNTS file, with intervals: what `isobudget passk` prints.
+
+The estimator is in `isobudget.statistics.pass_at_k`, the interval, over problems, in
+`isobudget.statistics.intervals`. No costs and no comparison between models: see `isobudget.curves`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from isobudget.importers.counts import ModelCounts
+from isobudget.statistics.intervals import bootstrap_curve, bootstrap_weights
+from isobudget.statistics.pass_at_k import pass_at_k, trusted_k, why_undefined
+
+
+@dataclass(frozen=True, slots=True)
+class PassAtK:
+    """pass@k of one model on one benchmark.
+
+    Attributes:
+        benchmark, model, condition: as in `ModelCounts`.
+        problems: their number.
+        n_min, n_max: fewest and most samples of a problem.
+        k: what was asked for, in that order.
+        success: mean over problems for each k, in [0, 1]; NaN where `undefined` has a reason.
+        low, high: percentile interval over problems, in [0, 1]; NaN also where there is only one problem.
+        undefined: k to the reason why it has no value.
+        trusted_k: above it a value is unbiased but hangs on few samples.
+    """
+
+    benchmark: str
+    model: str
+    condition: str
+    problems: int
+    n_min: int
+    n_max: int
+    k: tuple[int, ...]
+    success: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    undefined: dict[int, str]
+    trusted_k: int
+
+    def as_json(self) -> dict[str, object]:
+        """For JSON, in percent; null where undefined, and a field `condition` only where there is one."""
+        return {
+            "benchmark": self.benchmark,
+            "model": self.model,
+            **({"condition": self.condition} if self.condition else {}),
+            "problems": self.problems,
+            "n_min": self.n_min,
+            "n_max": self.n_max,
+            "pass_at_k": {str(k): _percent(value) for k, value in zip(self.k, self.success, strict=True)},
+            "low": {str(k): _percent(value) for k, value in zip(self.k, self.low, strict=True)},
+            "high": {str(k): _percent(value) for k, value in zip(self.k, self.high, strict=True)},
+            "undefined": {str(k): reason for k, reason in self.undefined.items()},
+            "trusted_k": self.trusted_k,
+        }
+
+
+def passk(
+    groups: Iterable[ModelCounts], k: Sequence[int], level: float = 0.95, replicates: int = 10_000, seed: int = 0
+) -> list[PassAtK]:
+    """pass@k at each k for each group of `isobudget.importers.counts.group_counts`, in order.
+
+    Raises:
+        InputError: a k below 1, or too few replicates for the level.
+    """
+    return [_one(group, k, level, replicates, seed) for group in groups]
+
+
+def _one(group: ModelCounts, k: Sequence[int], level: float, replicates: int, seed: int) -> PassAtK:
+    values = pass_at_k(group.n[:, None], group.c[:, None], list(k))
+    low, high = bootstrap_curve(values, bootstrap_weights(len(values), replicates, seed), level)
+    reasons = {size: why_undefined(group.n, size) for size in k}
+    return PassAtK(
+        benchmark=group.benchmark,
+        model=group.model,
+        condition=group.condition,
+        problems=len(values),
+        n_min=int(group.n.min()),
+        n_max=int(group.n.max()),
+        k=tuple(k),
+        success=tuple(values.mean(axis=0).tolist()),
+        low=tuple(low.tolist()),
+        high=tuple(high.tolist()),
+        undefined={size: reason for size, reason in reasons.items() if reason},
+        trusted_k=trusted_k(group.n),
+    )
+
+
+def _percent(value: float) -> float | None:
+    return None if math.isnan(value) else 100 * value

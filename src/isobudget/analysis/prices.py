@@ -1,0 +1,130 @@
+"""The cost of a sample of each model of a COUNTS file: from a costs file, from the paper, or from the model's name.
+
+- A costs file (`costs.costs_file`) decides for the models that it names.
+- `paper`: Table 1 for the Code Llama models; in flops, for other models of the catalogue, the paper's way of counting
+(one pass at 128 tokens).
+- Neither, in flops: a model whose name is in the catalogue is counted by its samples' own `completion_tokens` if the
+file has them, and
+  else the paper's way. In tokens: by `completion_tokens`.
+
+Every cost's source says which of these it was. A model without a cost is an error, not a gap in the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from isobudget.costs.charges import NOTHING, Charges, Extra, extras_of, with_extras
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.costs_file import CostsFile, Entry, cost_from_entry
+from isobudget.costs.flops import PAPER_LENGTH, paper_flops
+from isobudget.costs.prices import example_prices, rent_cost
+from isobudget.costs.usage import START_TOKEN_ONLY, TokenUse
+from isobudget.errors import InputError
+from isobudget.models.architecture import Architecture
+from isobudget.models.named import find_named
+from isobudget.paper.tables import paper_cost
+
+if TYPE_CHECKING:
+    from isobudget.importers.counts import ModelCounts
+
+#: the value of `--costs` that stands for the paper's Table 1
+PAPER = "paper"
+_PAPER_GPUS = 8
+
+
+def price_models(
+    models: Sequence[ModelCounts], unit: Unit, costs: CostsFile | str | None = None, charges: Charges = NOTHING
+) -> Mapping[str, SampleCost]:
+    """What one sample of each model costs, by the name of its counts.
+
+    Args:
+        models: counts of one benchmark.
+        unit: of the costs.
+        costs: a parsed costs file, `paper`, or None.
+        charges: what is charged on top.
+
+    Raises:
+        InputError: a model has no cost in that unit; the message says what would give it one.
+    """
+    return {
+        counts.name: price_model((counts.name, counts.model), unit, costs, token_use(counts), charges)
+        for counts in models
+    }
+
+
+def price_model(
+    names: Sequence[str],
+    unit: Unit,
+    costs: CostsFile | str | None,
+    use: TokenUse | None,
+    charges: Charges = NOTHING,
+    *,
+    architecture: Architecture | None = None,
+    seconds: SampleCost | None = None,
+    judging: Extra | None = None,
+) -> SampleCost:
+    """What one sample of a model costs by a costs file, by the paper, or by its name.
+
+    Args:
+        names: what the model is called, the most particular name first.
+        unit: of the cost.
+        costs: a parsed costs file, `paper`, or None.
+        use: recorded token counts, or None.
+        charges: what is charged on top.
+        architecture, seconds, judging: as a run recorded them, for what the costs leave open.
+
+    Raises:
+        InputError: there is no cost in that unit; the message says what would give one.
+    """
+    model = names[-1]
+    entry = Entry(where="", values={})
+    if isinstance(costs, CostsFile):
+        entry = replace(_entry(costs, names), architecture=architecture, seconds=seconds)
+    price = _paper(model, unit) if costs == PAPER else cost_from_entry(entry, model, unit, use)
+    return with_extras(price, extras_of(model, unit, charges, entry=entry, use=use, judging=judging))
+
+
+def token_use(counts: ModelCounts) -> TokenUse | None:
+    """The completion tokens of the lines that have them, None if no line has; prompts are not in a COUNTS file."""
+    known = [tokens for tokens in counts.completion_tokens if tokens]
+    if not known:
+        return None
+    of_all = "" if len(known) == len(counts.task_ids) else f" of {len(known)} of {len(counts.task_ids)} problems"
+    label = f"recorded completion tokens{of_all}"
+    return TokenUse.of(START_TOKEN_ONLY, known, share_prompt=False, label=label, prompt_known=False)
+
+
+def _entry(costs: CostsFile, names: Sequence[str]) -> Entry:
+    found = next((entry for name in names if (entry := costs.find(name)) is not None), None)
+    if found is None:
+        raise InputError(
+            f"{costs.path} has no [models.{_quoted(names[-1])}]; it has: {', '.join(costs.models) or 'none'}"
+        )
+    return found
+
+
+def _paper(model: str, unit: Unit) -> SampleCost:
+    if unit is Unit.USD:
+        seconds = paper_cost(model, Unit.SECONDS)
+        hour = example_prices()[1][0]
+        published = None if seconds is None else rent_cost(seconds, _PAPER_GPUS, hour)
+    else:
+        published = paper_cost(model, unit)
+    if published is not None:
+        return published
+    architecture = find_named(model)
+    if unit is Unit.FLOPS and architecture is not None:
+        source = f"the paper's count for {architecture.name}: one pass at {PAPER_LENGTH} tokens; not in its Table 1"
+        return SampleCost(unit, float(paper_flops(architecture)), source=source)
+    raise InputError(
+        f"the paper gives no cost in {unit} for {model!r}: Table 1 has flops and seconds of Code Llama 7B, 13B, "
+        f"34B and 70B. Write it into a file, [models.{_quoted(model)}] with {unit} = ..., and give that file "
+        "with --costs"
+    )
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'

@@ -1,0 +1,161 @@
+"""Samples that an engine advances token by token: what was asked for, and what each sample has become so far.
+
+`Request` is one call of `generate`; its samples may be drawn in any order, beside those of other calls. `Sample` is one
+of them while it is drawn: it takes a token at a time, knows when it ends, and gives what is recorded of it. Its random
+numbers follow from its seed alone, so a sample is the same whatever else is drawn, as far as the engine's arithmetic
+allows.
+
+Not covered: which sample is advanced when, and by what.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from isobudget.backends.base import FinishReason, Generation, Sampling
+from isobudget.backends.engine.spelling import Decode, Speller
+from isobudget.backends.engine.step_clock import Charge
+from isobudget.errors import BackendError
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One call of `generate`: a prompt and the samples to draw.
+
+    Attributes:
+        prompt_ids: tokens of the prompt.
+        sampling: how to sample.
+        end_ids: tokens that end a sample.
+        seeds: one per sample.
+        future: gets the samples, in the order of the seeds, when all are there.
+        waiting: places in `seeds` that are not being drawn yet.
+        asked: when it came, by `time.perf_counter`.
+        done: the samples so far.
+    """
+
+    prompt_ids: tuple[int, ...]
+    sampling: Sampling
+    end_ids: frozenset[int]
+    seeds: tuple[int, ...]
+    future: Future[list[Generation]] = field(default_factory=Future)
+    waiting: list[int] = field(default_factory=list)
+    asked: float = field(default_factory=time.perf_counter)
+    done: dict[int, Generation] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.waiting = list(range(len(self.seeds)))
+
+    def give(self, place: int, generation: Generation) -> None:
+        """One sample is ready."""
+        self.done[place] = generation
+        if len(self.done) == len(self.seeds):
+            with contextlib.suppress(InvalidStateError):  # closing the model may have been quicker
+                self.future.set_result([self.done[each] for each in range(len(self.seeds))])
+
+    def fail(self, error: Exception) -> None:
+        """No more samples come."""
+        self.waiting = []
+        with contextlib.suppress(InvalidStateError):
+            self.future.set_exception(error)
+
+
+#: a sample to draw: its request and its place in the request's seeds
+Unit = tuple[Request, int]
+
+
+class Sample:
+    """One sample while it is drawn.
+
+    Args:
+        unit: which.
+        decode: tokens to text.
+        context_tokens: room for prompt and completion; None for no limit.
+
+    Attributes:
+        charge: what it has cost so far.
+        ids: its tokens so far.
+    """
+
+    def __init__(self, unit: Unit, decode: Decode, context_tokens: int | None) -> None:
+        self.request, self.place = unit
+        self.charge = Charge()
+        self.prompt_ids = self.request.prompt_ids
+        self.sampling = self.request.sampling
+        self.limit = min(self.sampling.max_tokens, (context_tokens or math.inf) - len(self.prompt_ids))
+        self._numbers = np.random.default_rng(self.request.seeds[self.place])
+        self._speller = Speller(decode, self.prompt_ids)
+        self.ids: list[int] = []
+        self._logprobs: list[float] = []
+        self._outcome = (FinishReason.LENGTH, "", 0, math.nan)
+
+    def number(self) -> float:
+        """The next number in [0, 1) of this sample's own generator."""
+        return float(self._numbers.random())
+
+    def take(self, token: int, logprob: float) -> bool:
+        """The next token; whether the sample ends with it. The end is told to nobody: see `give`."""
+        if math.isnan(logprob):
+            self.request.fail(BackendError("the model computes no numbers (NaN) here; another number format may help"))
+            return True
+        self.ids.append(token)
+        if token in self.request.end_ids:
+            self._speller.finish()
+            self._end(FinishReason.STOP, len(self._speller.text))
+            return True
+        self._logprobs.append(logprob)
+        self._speller.push(token)
+        stop = self._speller.find(self.sampling.stop)
+        if stop is not None:
+            self._end(FinishReason.STOP, stop)
+        elif len(self.ids) >= self.limit:
+            self._speller.finish()
+            self._end(FinishReason.LENGTH, len(self._speller.text))
+        else:
+            return False
+        return True
+
+    def give(self) -> None:
+        """Hand the sample, which has ended, to its request."""
+        self.request.give(self.place, self._generation())
+
+    @property
+    def unwanted(self) -> bool:
+        """Whether nobody waits for it any more: its request has failed."""
+        return self.request.future.done()
+
+    def _end(self, reason: FinishReason, length: int) -> None:
+        count = self._speller.kept(length)
+        total = math.fsum(self._logprobs[:count]) if count else math.nan
+        self._outcome = reason, self._speller.text[:length], count, total
+
+    def _generation(self) -> Generation:
+        reason, text, count, total = self._outcome
+        return Generation(
+            text=text,
+            finish_reason=reason,
+            prompt_tokens=len(self.prompt_ids),
+            completion_tokens=len(self.ids),
+            sum_logprob=total,
+            mean_logprob=total / count if count else math.nan,
+            seconds=self.charge.seconds,
+            joules=self.charge.joules,
+            seed=self.request.seeds[self.place],
+            latency_seconds=time.perf_counter() - self.request.asked,
+            token_ids=tuple(self.ids[:count]),
+        )
+
+
+def take_tokens(samples: Sequence[Sample], ids: Sequence[int], logprobs: Sequence[float]) -> list[bool]:
+    """Each sample takes its next token; for each, whether it leaves the engine. Those that ended are given away."""
+    ended = [sample.take(token, known) for sample, token, known in zip(samples, ids, logprobs, strict=True)]
+    for sample, end in zip(samples, ended, strict=True):
+        if end and not sample.unwanted:
+            sample.give()
+    return [end or sample.unwanted for sample, end in zip(samples, ended, strict=True)]

@@ -1,0 +1,156 @@
+"""Log-probabilities of given texts after a prompt, in 32 bits: batches of the texts' tree, on several cores.
+
+Each batch is computed on one core: matrix products spread over cores wait for each other at every step, which beside
+other work is many times slower. Several calls may be under way at the same time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.backends.engine.token_tree import (
+    Floats,
+    Ids,
+    Limits,
+    Part,
+    Tree,
+    batches_of,
+    begin_scores,
+    check_texts,
+    distinct_tokens,
+    put_scores,
+)
+from isobudget.backends.llamacpp.exact.network import KeysValues, Network
+from isobudget.errors import BackendError
+
+#: tokens per batch at most: larger ones gain nothing more, and attend to more that is not theirs
+_BATCH_TOKENS = 256
+#: smaller batches gain less from another core than they lose by being small
+_LEAST_TOKENS = 48
+_TEXTS = 1024
+#: the samples of a problem come in several calls
+_KEPT_PROMPTS = 4
+
+_T = TypeVar("_T")
+
+
+class ExactScorer:
+    """Scores texts under one model. For several threads at once.
+
+    Args:
+        name: of the model, for messages.
+        network: the model.
+        threads: cores to use.
+    """
+
+    def __init__(self, name: str, network: Network, threads: int) -> None:
+        self.name, self.network, self.threads = name, network, threads
+        self.batch_tokens = _BATCH_TOKENS
+        #: tokens computed so far, of prompts and of texts
+        self.computed_tokens = 0
+        self._lock = threading.Lock()
+        self._prompts: dict[tuple[int, ...], tuple[NDArray[np.float32], KeysValues]] = {}
+        self._pool = ThreadPoolExecutor(threads)
+        self._open = contextlib.ExitStack()
+        self._open.enter_context(_one_core_each())
+
+    def close(self) -> None:
+        """Wait for what is under way; nothing else may be asked."""
+        self._pool.shutdown()
+        self._open.close()
+
+    def score(self, prompt: Ids, texts: Sequence[Ids]) -> list[Floats]:
+        """Natural-log probabilities of each text's tokens after the prompt, under the unmodified model.
+
+        Args:
+            prompt: token ids, at least one.
+            texts: token ids of each; an empty text has no log-probabilities.
+
+        Raises:
+            BackendError: prompt and text are longer than the model's context, or an id is not in its vocabulary.
+        """
+        weights = self.network.weights
+        check_texts(self.name, len(weights.embedding), weights.context_tokens, prompt, texts)
+        if not any(len(text) for text in texts):
+            return [np.empty(0) for _ in texts]
+        after_prompt, before = self._begin(partial(self._read_prompt, tuple(prompt))).result()
+        scores = begin_scores(after_prompt, texts)
+        limits = Limits(self._batch_size(texts), _TEXTS)
+        waiting = [
+            self._begin(partial(self._score_batch, parts, before, texts, scores)) for parts in batches_of(texts, limits)
+        ]
+        for batch in waiting:
+            batch.result()
+        return scores
+
+    def _begin(self, work: Callable[[], _T]) -> Future[_T]:
+        try:
+            return self._pool.submit(work)
+        except RuntimeError:  # the pool is closed
+            raise BackendError(f"{self.name}: the model is not loaded any more") from None
+
+    def _batch_size(self, texts: Sequence[Ids]) -> int:
+        """Tokens of a batch, such that every core gets about as much."""
+        tokens = distinct_tokens(texts)
+        rounds = -(-tokens // (self.batch_tokens * self.threads))
+        even = -(-tokens // max(1, rounds * self.threads))
+        longest = max(map(len, texts))
+        return min(self.batch_tokens, max(even + min(longest, even) // 2, _LEAST_TOKENS))
+
+    def _read_prompt(self, prompt: tuple[int, ...]) -> tuple[NDArray[np.float32], KeysValues]:
+        """Logits after the prompt, and its keys and values; those of the last few prompts are kept."""
+        with self._lock:
+            if prompt in self._prompts:
+                return self._prompts[prompt]
+        before = KeysValues()
+        for start in range(0, len(prompt), self.batch_tokens):
+            tokens = prompt[start : start + self.batch_tokens]
+            below = np.tri(len(tokens), dtype=np.bool_)
+            positions = range(start, start + len(tokens))
+            logits, before = self.network.compute(tokens, positions, below, before, slice(-1, None))
+        self._count(len(prompt))
+        with self._lock:
+            self._prompts[prompt] = logits, before
+            while len(self._prompts) > _KEPT_PROMPTS:
+                del self._prompts[next(iter(self._prompts))]
+        return logits, before
+
+    def _score_batch(
+        self, parts: Sequence[Part], before: KeysValues, texts: Sequence[Ids], scores: Sequence[Floats]
+    ) -> None:
+        offset = before.tokens
+        for start, tree in parts:
+            positions = [offset + start + depth for depth in tree.depths]
+            logits, after = self.network.compute(tree.tokens, positions, lineage(tree), before)
+            put_scores((start, tree), logits, texts, scores)
+            before = after
+            self._count(len(tree.tokens))
+
+    def _count(self, tokens: int) -> None:
+        with self._lock:
+            self.computed_tokens += tokens
+
+
+def lineage(tree: Tree) -> NDArray[np.bool_]:
+    """Of which nodes each node of a tree is made: itself and those before it in its texts; (nodes, nodes)."""
+    found = np.zeros((len(tree.tokens), len(tree.tokens)), np.bool_)
+    for path in tree.paths:
+        places = np.asarray(path)
+        found[places[:, None], places] |= np.tri(len(path), dtype=np.bool_)
+    return found
+
+
+def _one_core_each() -> contextlib.AbstractContextManager[object]:
+    """Keep matrix products on the core that asks for them."""
+    from threadpoolctl import threadpool_limits
+
+    limits: contextlib.AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    return limits

@@ -1,0 +1,280 @@
+"""Weights of a GGUF file, expanded to 32 bits by llama.cpp's own functions and laid out for few, large products.
+
+What can be worked into a matrix once is not computed for every token: the norm's factors before it, the scale of the
+attention's scores, and the order of rotated pairs (Llama's files keep them side by side, Qwen's in two halves).
+
+Source of names, shapes and orders: llama.cpp's ``src/llama-arch.cpp`` and ``src/models/{llama,qwen2}.cpp``.
+Not covered: experts, sliding windows, stretched positions, norms of queries and keys, adapters. A file that has any
+tensor or setting beyond what is known is refused, since leaving it out would give wrong numbers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+from collections.abc import Mapping
+from ctypes import POINTER, c_float, c_int64, c_void_p
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.errors import ModelError
+from isobudget.models.gguf import GgufHeader, Tensor
+
+Floats = NDArray[np.float32]
+
+_ARCHITECTURES = ("llama", "qwen2")
+#: keys of the metadata that change the computation, and the values with which they do not
+_NEUTRAL: Mapping[str, tuple[object, ...]] = {
+    "rope.scaling.type": ("none",),
+    "rope.scaling.factor": (0.0, 1.0),
+    "rope.scale_linear": (0.0, 1.0),
+    "expert_count": (0,),
+    "attention.sliding_window": (0,),
+    "attention.scale": (0.0,),
+    "attention.causal": (True,),
+    "logit_scale": (0.0, 1.0),
+    "embedding_scale": (0.0, 1.0),
+    "residual_scale": (0.0, 1.0),
+}
+_LAYER = re.compile(r"blk\.(\d+)\.(.+)")
+_MATRICES = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
+_NEEDED = {*(f"{name}.weight" for name in _MATRICES), "attn_norm.weight", "ffn_norm.weight"}
+_BIASES = {"attn_q.bias", "attn_k.bias", "attn_v.bias"}
+_OUTSIDE = {"token_embd.weight", "output_norm.weight"}
+_OPTIONAL = {"output.weight", "rope_freqs.weight"}
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer. Matrices are (out, in).
+
+    Attributes:
+        attention_in: queries, keys and values below each other, of (heads + 2 kv_heads) x head_size rows.
+        attention_bias: added to them; None where there is none.
+        attention_out: (hidden, heads x head_size).
+        mlp_in: gate and up below each other, (2 mlp_width, hidden).
+        mlp_out: (hidden, mlp_width).
+    """
+
+    attention_in: Floats
+    attention_bias: Floats | None
+    attention_out: Floats
+    mlp_in: Floats
+    mlp_out: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A decoder's weights and what else its computation needs.
+
+    Attributes:
+        embedding: (vocabulary, hidden).
+        head: (vocabulary, hidden), the last norm's factors in it.
+        layers: from the first to the last.
+        heads, kv_heads, head_size: of the attention.
+        frequencies: by which positions turn each pair of a head, in radians; (head_size / 2,).
+        epsilon: under the root of the norms.
+        context_tokens: that the model was trained for.
+    """
+
+    embedding: Floats
+    head: Floats
+    layers: tuple[Layer, ...]
+    heads: int
+    kv_heads: int
+    head_size: int
+    frequencies: NDArray[np.float64]
+    epsilon: float
+    context_tokens: int
+
+
+def expanded_bytes(header: GgufHeader) -> int | None:
+    """Memory that the expanded weights take, in bytes; None for a model that is not covered."""
+    return None if _not_covered(header) else 4 * header.parameters
+
+
+def read_weights(header: GgufHeader, api: ctypes.CDLL) -> Weights:
+    """Read and expand a file's weights.
+
+    Args:
+        header: of the file.
+        api: llama.cpp's C functions, whose expanding ones are used.
+
+    Raises:
+        ModelError: the model is not covered, the message says why; or the file cannot be read or is damaged.
+    """
+    if reason := _not_covered(header):
+        raise ModelError(f"{header.path} cannot be computed in 32 bits here: {reason}")
+    file = _File(header, api)
+    heads, hidden = file.setting("attention.head_count"), file.setting("embedding_length")
+    shape = _Heads(heads, file.setting("attention.head_count_kv", heads), hidden // heads)
+    embedding = file.matrix("token_embd.weight", hidden)
+    head = file.matrix("output.weight", hidden) if "output.weight" in header.tensors else embedding
+    return Weights(
+        embedding,
+        head * file.vector("output_norm.weight", hidden),
+        tuple(_layer(file, number, shape, hidden) for number in range(file.setting("block_count"))),
+        *(shape.heads, shape.kv_heads, shape.size),
+        frequencies=_frequencies(file, shape.size),
+        epsilon=float(file.value("attention.layer_norm_rms_epsilon", 1e-5)),
+        context_tokens=file.setting("context_length"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Heads:
+    heads: int
+    kv_heads: int
+    size: int
+
+
+def _layer(file: _File, number: int, shape: _Heads, hidden: int) -> Layer:
+    width = file.setting("feed_forward_length")
+    counts = {"q": shape.heads, "k": shape.kv_heads, "v": shape.kv_heads}
+    before = {kind: file.vector(f"blk.{number}.{kind}_norm.weight", hidden) for kind in ("attn", "ffn")}
+
+    def part(kind: str, form: str) -> Floats:
+        name, rows = f"blk.{number}.attn_{kind}.{form}", counts[kind] * shape.size
+        found = file.vector(name, rows)[:, None] if form == "bias" else file.matrix(name, hidden, rows) * before["attn"]
+        if kind == "q":
+            found = found * np.float32(1 / math.sqrt(shape.size))
+        return _halves(found, counts[kind]) if file.pairs_are_neighbours and kind != "v" else found
+
+    biased = f"blk.{number}.attn_q.bias" in file.header.tensors
+    return Layer(
+        np.concatenate([part(kind, "weight") for kind in counts]),
+        np.concatenate([part(kind, "bias") for kind in counts])[:, 0] if biased else None,
+        file.matrix(f"blk.{number}.attn_output.weight", shape.heads * shape.size, hidden),
+        np.concatenate([file.matrix(f"blk.{number}.ffn_{kind}.weight", hidden, width) for kind in ("gate", "up")])
+        * before["ffn"],
+        file.matrix(f"blk.{number}.ffn_down.weight", width, hidden),
+    )
+
+
+def _halves(rows: Floats, heads: int) -> Floats:
+    """Rows of each head in the order 0, 2, 4 ... 1, 3, 5 ..., so that the members of a pair lie half a head apart."""
+    columns = rows.shape[1]
+    return np.ascontiguousarray(rows.reshape(heads, -1, 2, columns).swapaxes(1, 2)).reshape(-1, columns)
+
+
+def _frequencies(file: _File, head_size: int) -> NDArray[np.float64]:
+    base = float(file.value("rope.freq_base", 10_000.0))
+    found = base ** (-np.arange(0, head_size, 2) / head_size)
+    if "rope_freqs.weight" in file.header.tensors:
+        found = found / file.vector("rope_freqs.weight", head_size // 2)
+    return found
+
+
+class _File:
+    """Settings and tensors of one file."""
+
+    def __init__(self, header: GgufHeader, api: ctypes.CDLL) -> None:
+        self.header, self._api = header, api
+        self._architecture = str(header.metadata["general.architecture"])
+        self.pairs_are_neighbours = self._architecture == "llama"
+        try:
+            self._bytes = np.memmap(header.path, mode="r", offset=0)
+        except (OSError, ValueError) as error:
+            raise ModelError(f"cannot read {header.path}: {error}") from None
+
+    def value(self, key: str, default: float) -> float:
+        found = self.header.metadata.get(f"{self._architecture}.{key}", default)
+        if isinstance(found, bool) or not isinstance(found, int | float):
+            raise ModelError(f"{self.header.path}: {self._architecture}.{key} is {found!r}, not a number")
+        return found
+
+    def setting(self, key: str, default: int = 0) -> int:
+        found = int(self.value(key, default))
+        if found < 1:
+            raise ModelError(f"{self.header.path}: {self._architecture}.{key} is {found}")
+        return found
+
+    def matrix(self, name: str, columns: int, rows: int | None = None) -> Floats:
+        """(rows, columns); of any number of rows if that is None."""
+        tensor = self.header.tensors[name]
+        if len(tensor.shape) != 2 or tensor.shape[0] != columns or rows not in (None, tensor.shape[1]):
+            raise ModelError(
+                f"{self.header.path}: {name} has the shape {tensor.shape}, not ({columns}, {rows or '...'})"
+            )
+        return self._expand(name, tensor).reshape(tensor.shape[::-1])
+
+    def vector(self, name: str, length: int) -> Floats:
+        tensor = self.header.tensors[name]
+        if tensor.shape != (length,):
+            raise ModelError(f"{self.header.path}: {name} has the shape {tensor.shape}, not ({length},)")
+        return self._expand(name, tensor)
+
+    def _expand(self, name: str, tensor: Tensor) -> Floats:
+        start = self.header.data_start + tensor.offset
+        data = self._bytes[start : start + (tensor.size or 0)]
+        if tensor.kind == "F32":
+            found = data.view(np.float32).copy()
+        elif tensor.kind == "F16":
+            found = data.view(np.float16).astype(np.float32)
+        elif tensor.kind == "BF16":
+            found = (data.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+        else:
+            found = np.empty(math.prod(tensor.shape), np.float32)
+            expand = getattr(self._api, _expander(tensor.kind))
+            expand.restype, expand.argtypes = None, (c_void_p, POINTER(c_float), c_int64)
+            expand(data.ctypes.data, found.ctypes.data_as(POINTER(c_float)), found.size)
+        if not np.isfinite(found).all():
+            raise ModelError(f"{self.header.path} is damaged: {name} holds numbers that are not finite; fetch it again")
+        return found
+
+
+def _expander(kind: str) -> str:
+    """The name of llama.cpp's function that expands a kind of weight."""
+    return f"dequantize_row_{kind.lower().replace('_k', '_K')}"
+
+
+_KINDS = re.compile(r"F32|F16|BF16|Q[2-6]_K|Q[458]_[01]|IQ4_(NL|XS)")
+
+
+def _not_covered(header: GgufHeader) -> str | None:
+    """Why a model cannot be computed here; None if it can."""
+    architecture = header.metadata.get("general.architecture")
+    if architecture not in _ARCHITECTURES:
+        return f"its architecture is {architecture!r}, not one of {', '.join(_ARCHITECTURES)}"
+    for key, neutral in _NEUTRAL.items():
+        found = header.metadata.get(f"{architecture}.{key}", neutral[0])
+        if found not in neutral:
+            return f"{architecture}.{key} is {found!r}"
+    return _odd_heads(header, str(architecture)) or _odd_tensors(header)
+
+
+def _odd_heads(header: GgufHeader, architecture: str) -> str | None:
+    def number(key: str, default: int = 0) -> int:
+        found = header.metadata.get(f"{architecture}.{key}", default)
+        return found if isinstance(found, int) else 0
+
+    heads, hidden = number("attention.head_count"), number("embedding_length")
+    if heads < 1 or hidden % heads or (hidden // heads) % 2 or heads % max(number("attention.head_count_kv", heads), 1):
+        return f"{heads} heads do not share {hidden} numbers evenly"
+    size = hidden // heads
+    for key in ("rope.dimension_count", "attention.key_length", "attention.value_length"):
+        if number(key, size) != size:
+            return f"{architecture}.{key} is {number(key)}, not {size}"
+    return None
+
+
+def _odd_tensors(header: GgufHeader) -> str | None:
+    layers: dict[int, set[str]] = {}
+    for name, tensor in header.tensors.items():
+        match = _LAYER.fullmatch(name)
+        if match:
+            layers.setdefault(int(match[1]), set()).add(match[2])
+        elif name not in _OUTSIDE | _OPTIONAL:
+            return f"it has a tensor {name!r}, which is not known here"
+        if not _KINDS.fullmatch(tensor.kind):
+            return f"the tensor {name} is of the kind {tensor.kind}"
+    missing = sorted(_OUTSIDE - set(header.tensors))
+    for number, names in sorted(layers.items()):
+        if more := sorted(names - _NEEDED - _BIASES):
+            return f"layer {number} has a tensor {more[0]!r}, which is not known here"
+        biases = names & _BIASES
+        missing += [f"blk.{number}.{name}" for name in sorted(_NEEDED - names | (_BIASES - names if biases else set()))]
+    return f"it has no tensor {missing[0]!r}" if missing else None

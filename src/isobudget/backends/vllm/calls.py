@@ -1,0 +1,142 @@
+"""What vLLM is asked and what is read from its answers: pure functions, without vLLM.
+
+Written against vLLM's offline interface (`LLM`, `SamplingParams`, `RequestOutput`, `CompletionOutput`) as of 0.33.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from isobudget.backends.base import FinishReason, Generation, Sampling
+from isobudget.backends.engine.spelling import Decode, Speller
+from isobudget.backends.engine.step_clock import Charge
+from isobudget.errors import BackendError, InputError
+
+
+@dataclass(frozen=True, slots=True)
+class VllmSettings:
+    """Which model, and how vLLM runs it.
+
+    Attributes:
+        model: a folder, or a repository of the hub.
+        revision: branch, tag or commit of the repository; None takes its main branch.
+        tensor_parallel: devices that share the model.
+        dtype: what it computes in, as vLLM writes it; `auto` takes what the weights are stored in.
+        context_tokens: room for prompt and completion of a sample; None takes what the model knows.
+        memory_fraction: part of each device's memory that vLLM takes.
+        concurrency: samples drawn at the same time, at most.
+    """
+
+    model: str
+    revision: str | None = None
+    tensor_parallel: int = 1
+    dtype: str = "auto"
+    context_tokens: int | None = None
+    memory_fraction: float = 0.9
+    concurrency: int = 256
+
+    def __post_init__(self) -> None:
+        for name in ("tensor_parallel", "concurrency"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{self.model}: {name} must be at least 1, not {getattr(self, name)}")
+        if not 0 < self.memory_fraction <= 1:
+            raise InputError(f"{self.model}: memory_fraction must be above 0 and at most 1, not {self.memory_fraction}")
+
+
+def engine_arguments(settings: VllmSettings) -> dict[str, Any]:
+    """The arguments of `vllm.LLM`."""
+    return {
+        "model": settings.model,
+        "revision": settings.revision,
+        "tokenizer_revision": settings.revision,
+        "tensor_parallel_size": settings.tensor_parallel,
+        "dtype": settings.dtype,
+        "max_model_len": settings.context_tokens,
+        "gpu_memory_utilization": settings.memory_fraction,
+        "max_num_seqs": settings.concurrency,
+        "enable_prefix_caching": True,
+        # the model's own sampling defaults would be applied to every request otherwise
+        "generation_config": "vllm",
+        "logprobs_mode": "raw_logprobs",
+        "trust_remote_code": False,
+        "disable_log_stats": True,
+    }
+
+
+def sampling_arguments(sampling: Sampling, seed: int, end_ids: Iterable[int] = ()) -> dict[str, Any]:
+    """The arguments of `vllm.SamplingParams` for one sample.
+
+    Args:
+        sampling: how to sample.
+        seed: of this sample.
+        end_ids: tokens that end it, besides those that the model names: stop texts that are one special token each.
+    """
+    return {
+        "n": 1,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": 0,
+        "min_p": 0.0,
+        "repetition_penalty": 1.0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+        "seed": seed,
+        "max_tokens": sampling.max_tokens,
+        "stop": list(sampling.stop),
+        "stop_token_ids": sorted(end_ids),
+        "include_stop_str_in_output": False,
+        "logprobs": 0,  # of the drawn token alone
+    }
+
+
+def scoring_arguments() -> dict[str, Any]:
+    """The arguments of `vllm.SamplingParams` for scoring a prompt; one token, the least there is, is drawn as well."""
+    return {"n": 1, "temperature": 0.0, "max_tokens": 1, "prompt_logprobs": 0, "detokenize": False}
+
+
+def read_completion(
+    answer: Any, decode: Decode, seed: int, charge: Charge, latency_seconds: float, model: str
+) -> Generation:
+    """One sample out of a finished `RequestOutput`.
+
+    The engine's tokens hold the end token and those of the stop text, its text does not. Which tokens the text is made
+    of is found by spelling them again.
+
+    Raises:
+        BackendError: the engine broke the sample off.
+    """
+    output = answer.outputs[0]
+    if output.finish_reason not in ("stop", "length"):
+        raise BackendError(f"{model}: vLLM broke a sample off: {output.finish_reason}")
+    ids = [int(token) for token in output.token_ids]
+    if isinstance(output.stop_reason, str):
+        speller = Speller(decode, answer.prompt_token_ids)
+        for token in ids:
+            speller.push(token)
+        count = speller.kept(len(output.text))
+    else:
+        count = len(ids) - (output.finish_reason == "stop")
+    known = [output.logprobs[place][token].logprob for place, token in enumerate(ids[:count])]
+    total = math.fsum(known) if known else math.nan
+    return Generation(
+        text=output.text,
+        finish_reason=FinishReason(output.finish_reason),
+        prompt_tokens=len(answer.prompt_token_ids),
+        completion_tokens=len(ids),
+        sum_logprob=total,
+        mean_logprob=total / count if count else math.nan,
+        seconds=charge.seconds,
+        joules=charge.joules,
+        seed=seed,
+        latency_seconds=latency_seconds,
+        token_ids=tuple(ids[:count]),
+    )
+
+
+def read_prompt_logprobs(answer: Any, prompt_tokens: int) -> tuple[float, ...]:
+    """The log-probabilities of the tokens behind the first `prompt_tokens` of a scored request."""
+    ids, known = answer.prompt_token_ids, answer.prompt_logprobs
+    return tuple(float(known[place][ids[place]].logprob) for place in range(prompt_tokens, len(ids)))

@@ -1,0 +1,1 @@
+"""The ground: whole files and locks, the hub. Imports errors only."""

@@ -1,0 +1,261 @@
+"""The Hugging Face hub, for weights and data alike: files of a repository, and the commit that a revision means.
+
+All of it goes through the hub's own client (extra `hub`), so its cache, token and endpoint count: `HF_HOME`,
+`HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`. The client asks a hub that does not answer again and again, for half a
+minute. So the hub is asked for a file's facts first, once: what is missing, closed or out of reach is said at once, in
+one sentence (`why`).
+
+Not covered: writing to the hub, and listing its repositories.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import inspect
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from isobudget.errors import MissingExtraError, ModelError
+from isobudget.files.whole import storage_error
+
+#: told how many bytes of how many have come
+Bytes = Callable[[int, int], None]
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_REPO = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
+_LOST = {"HfHubHTTPError", "TransportError", "RequestException"}
+_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """A file of a repository.
+
+    Attributes:
+        repo: owner and name.
+        file: its path in the repository.
+        revision: branch, tag or commit; None is the main branch.
+        kind: of the repository.
+    """
+
+    repo: str
+    file: str
+    revision: str | None = None
+    kind: Literal["model", "dataset"] = "model"
+
+
+def is_commit(revision: str | None) -> bool:
+    """Whether a revision always means the same files: all 40 digits of a commit."""
+    return revision is not None and _COMMIT.fullmatch(revision) is not None
+
+
+def may_be_repo(model: str) -> bool:
+    """Whether a name can be that of a repository: no path of this machine, no address."""
+    return not Path(model).exists() and _REPO.fullmatch(model) is not None
+
+
+def commit_of(repo: str, revision: str | None = None) -> str:
+    """The commit that a revision of a model's repository means now; without a hub in reach, what the cache knows.
+
+    Raises:
+        MissingExtraError: the hub's client is not installed.
+        ModelError: there is no such repository or revision, it is closed, or the hub is out of reach.
+    """
+    client, file = import_client(), HubFile(repo, "config.json", revision)
+    known = cached(file)
+    if known is not None and is_commit(revision):
+        return str(revision)
+    try:
+        return str(_facts(client, file).commit_hash)
+    except Exception as error:  # the client raises many kinds
+        answer = getattr(error, "response", None)
+        if "RemoteEntryNotFoundError" in _kinds(error) or _kinds(error)[0] == "EntryNotFoundError":
+            return str(answer.headers["X-Repo-Commit"]) if answer is not None else ""
+        if known is not None and (answer is None or answer.status_code >= 500):
+            return _commit_in(known)
+        raise ModelError(why(error, replace(file, file=""))) from error
+
+
+def cached(file: HubFile) -> Path | None:
+    """The file in the client's cache, None if it is not there.
+
+    Raises:
+        MissingExtraError: the hub's client is not installed.
+    """
+    client = import_client()
+    asked = {"repo_id": file.repo, "filename": file.file, "revision": file.revision, "repo_type": file.kind}
+    try:
+        found = client.try_to_load_from_cache(**asked)
+    except ValueError:  # no name that a repository can have
+        return None
+    return Path(found) if isinstance(found, str) else None
+
+
+def download(file: HubFile, folder: Path | None = None, told: Bytes | None = None) -> Path:
+    """Download a file, into `folder` or else into the client's cache; from there it is taken if it is there already.
+
+    Raises:
+        MissingExtraError: the hub's client is not installed.
+        ModelError: it cannot be had; see `why`.
+        StorageError: the disk is full, or the folder cannot be written to.
+    """
+    client = import_client()
+    options: dict[str, Any] = {} if folder is None else {"local_dir": str(folder)}
+    try:
+        facts = None if folder is None and cached(file) else _facts(client, file)
+        takes_bars = "tqdm_class" in inspect.signature(client.hf_hub_download).parameters
+        if told is not None and facts is not None and facts.size and takes_bars:
+            options["tqdm_class"] = _bar(told, facts.size)
+        asked = {"repo_id": file.repo, "filename": file.file, "repo_type": file.kind, "revision": file.revision}
+        with quiet():
+            return Path(client.hf_hub_download(**asked, **options))
+    except OSError as error:
+        if error.errno in _WRITING:
+            raise storage_error(error, folder or Path(error.filename or "the hub's cache")) from error
+        raise ModelError(why(error, file)) from error
+    except Exception as error:  # the client raises many kinds
+        raise ModelError(why(error, file)) from error
+
+
+def discard(path: Path) -> None:
+    """Take a file with wrong content out of the client's cache: what the name leads to, and the name."""
+    path.resolve().unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+
+
+def import_client() -> Any:
+    """The hub's client.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise MissingExtraError("fetching from a model hub", "hub") from None
+    return huggingface_hub
+
+
+def why(error: BaseException, file: HubFile) -> str:
+    """What an error of the client means, in one sentence with what to do. Its classes are known by their names."""
+    kinds = _kinds(error)
+    if "LocalEntryNotFoundError" in kinds and error.__cause__ is not None:
+        return why(error.__cause__, file)
+    for kind, meaning in _meanings(file, first_line(error)).items():
+        if kind in kinds:
+            return meaning
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status == 401:
+        return f"{endpoint()} does not accept the access token (HF_TOKEN, or the one of `hf auth login`)"
+    if status is not None:
+        return f"{endpoint()} answers with {status}; try again later"
+    return f"{kinds[0]}: {first_line(error)}"
+
+
+def lost_connection(error: BaseException, file: HubFile) -> str | None:
+    """What an error of a library that loads from the hub goes back to, if it is the connection or the hub's answer."""
+    found: BaseException | None = error
+    while found is not None:
+        kinds = _kinds(found)
+        if "EntryNotFoundError" not in kinds and not _LOST.isdisjoint(kinds):
+            return why(found, file)
+        found = found.__cause__ or found.__context__
+    return None
+
+
+def _meanings(file: HubFile, said: str) -> dict[str, str]:
+    """What the client's classes of errors mean, the narrower ones first."""
+    where = f"dataset {file.repo}" if file.kind == "dataset" else file.repo
+    page = f"{endpoint()}/{'datasets/' * (file.kind == 'dataset')}{file.repo}"
+    unreached = f"{endpoint()} is out of reach ({said}); is there a network?"
+    broken = f"the connection to {endpoint()} broke off ({said}); is there a network?"
+    return {
+        "GatedRepoError": f"{where} is gated: accept its terms at {page}, then give your access token in HF_TOKEN",
+        "RepositoryNotFoundError": f"{endpoint()} has no {where}, or it is private: check the name, or give an access "
+        "token in HF_TOKEN",
+        "RevisionNotFoundError": f"{where} has no revision {file.revision}",
+        "OfflineModeIsEnabled": "HF_HUB_OFFLINE is set, and the hub's cache on this machine does not have it",
+        "EntryNotFoundError": f"{where} has no file {file.file} at {file.revision or 'its main branch'}",
+        "ConnectError": unreached,
+        "ConnectTimeout": unreached,
+        "ConnectionError": broken,
+        "TransportError": broken,
+        "Timeout": broken,
+        "ChunkedEncodingError": broken,
+    }
+
+
+def endpoint() -> str:
+    """The address of the hub that the client asks."""
+    return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, without the pages that libraries add to it."""
+    return str(error).strip().split("\n", 1)[0] or type(error).__name__
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """The client's word on each of its attempts left out: what comes of them is said in the end."""
+    log = logging.getLogger("huggingface_hub")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
+def _facts(client: Any, file: HubFile) -> Any:
+    """The hub's facts of a file: commit, size, checksum. Asked for once, not again and again."""
+    url = client.hf_hub_url(file.repo, file.file, repo_type=file.kind, revision=file.revision)
+    return client.get_hf_file_metadata(url)
+
+
+def _kinds(error: BaseException) -> list[str]:
+    """The names of an error's class and of those above it."""
+    return [kind.__name__ for kind in type(error).__mro__]
+
+
+def _commit_in(path: Path) -> str:
+    """The commit in a path of the cache, `.../snapshots/COMMIT/config.json`."""
+    return next((part for part in reversed(path.parts) if is_commit(part)), "")
+
+
+def _bar(told: Bytes, total: int) -> type:
+    """What the client takes for a progress bar: it shows nothing and passes on how far the file is."""
+    most = 0
+
+    class Told:
+        """Counts bytes. The client may make two of them for one file: what came, and what was written."""
+
+        def __init__(self, *_: Any, initial: int = 0, **__: Any) -> None:
+            self.n, self.total = initial, total
+
+        def update(self, n: float | None = 1) -> None:
+            """So many further bytes."""
+            nonlocal most
+            self.n += int(n or 0)
+            if most < self.n <= total:
+                most = self.n
+                told(most, total)
+
+        def close(self, *_: Any, **__: Any) -> None:
+            """Nothing; and so for all that a bar would show."""
+
+        refresh = set_description = set_postfix_str = set_postfix = close
+
+        def __enter__(self) -> Told:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self.close()
+
+    return Told

@@ -1,0 +1,1 @@
+"""The walls around a sample: namespaces, Landlock, seccomp, memory."""

@@ -1,0 +1,227 @@
+"""All layers around a zygote, in their order, and what of them this machine grants.
+
+Namespaces and a private root where the kernel grants them, then no privileges, Landlock, limits, and the system call
+filter. What a machine does not offer is reported and never assumed; `require` says when that is too little to run code
+that nobody has read.
+
+Not covered here: faults of the kernel, and what one process can learn of others through shared hardware.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import resource
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from isobudget.errors import JudgeError
+from isobudget.judge.confinement import landlock, namespaces, seccomp
+from isobudget.judge.confinement.reach import reach, roots, standard_library
+
+MEMORY_WATCH = "resident memory watch"
+#: every layer that there can be, in the order in which they are put up
+LAYERS = (
+    "separate process",
+    "mount namespace",
+    "uts namespace",
+    "ipc namespace",
+    "pid namespace",
+    "network namespace",
+    "private root file system",
+    "ordinary user",
+    "no capabilities",
+    "Landlock files",
+    "Landlock network",
+    "Landlock signals",
+    "resource limits",
+    "system call filter",
+    MEMORY_WATCH,
+)
+SCRATCH = "/scratch"
+#: an interpreter that takes nothing from the user's environment or folders, as `-I` but with a fixed hash seed
+ISOLATED = ("-s", "-S", "-P", "-W", "ignore")
+#: Symbols are resolved at the start, once, and not in every sample's process anew.
+CLEAN_ENVIRONMENT = {"PATH": os.defpath, "PYTHONHASHSEED": "0", "LD_BIND_NOW": "1"}
+DESCRIPTORS = 64
+FILE_KB = 8192
+#: threads that one sample may have, where the kernel counts them for the worker's user alone
+THREADS = 64
+
+
+#: limits and their values, soft and hard
+ResourceLimits = tuple[tuple[int, tuple[int, int]], ...]
+
+
+class Setting(NamedTuple):
+    """How to confine one worker.
+
+    Attributes:
+        base: an empty folder that belongs to the worker.
+        packages: folders of installed packages that samples may import from.
+        number: the worker's number, from which root derives an unused user.
+        without: layers to leave out, by name, for tests of the others.
+        memory_mb: resident memory that a sample may take, in MiB.
+    """
+
+    base: str
+    packages: tuple[str, ...]
+    number: int
+    without: tuple[str, ...]
+    memory_mb: int
+
+
+def enter_namespaces(setting: Setting) -> list[str]:
+    """The namespaces granted; the caller must fork to be inside the pid namespace."""
+    return [] if "namespaces" in setting.without else namespaces.enter()
+
+
+def confine(setting: Setting, granted: Collection[str]) -> tuple[list[str], str]:
+    """Put up the remaining layers around this process.
+
+    Returns:
+        The names of all layers that stand, and the scratch folder.
+    """
+    layers = ["separate process", *(f"{name} namespace" for name in granted)]
+    scratch = setting.base
+    within = None
+    if "mount" in granted and namespaces.make_root(setting.base, roots(setting.packages), SCRATCH):
+        layers.append("private root file system")
+        scratch = SCRATCH
+    if "landlock" not in setting.without:
+        within = reach(setting.packages, scratch)
+    os.chdir(scratch)
+    if os.geteuid() == 0:
+        # The scratch folder on disk, where it is one, is for the user that this process is about to become.
+        os.chmod(scratch, 0o777)
+    if os.geteuid() != 0 or (_readable_by_others() and namespaces.become_nobody(setting.number)):
+        layers.append("ordinary user")
+    if namespaces.drop_capabilities():
+        layers.append("no capabilities")
+    namespaces.die_with_parent()
+    if within is not None:
+        layers += [f"Landlock {what}" for what in landlock.restrict(within)]
+    if limit_worker():
+        layers.append("resource limits")
+    if (
+        "seccomp" not in setting.without
+        and seccomp.available()
+        and seccomp.Installer(seccomp.zygote_program()).install()
+    ):
+        layers.append("system call filter")
+    return [layer for layer in LAYERS if layer in layers], scratch
+
+
+def _readable_by_others() -> bool:
+    """Whether an unused user could still read the standard library, so that a sample's imports work."""
+    path = standard_library()
+    while path != "/":
+        if not os.stat(path).st_mode & 0o001:
+            return False
+        path = os.path.dirname(path)
+    return True
+
+
+def limit_worker() -> bool:
+    """Limits that hold for the zygote and all samples alike."""
+    return _limit({resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: FILE_KB << 10, resource.RLIMIT_NOFILE: DESCRIPTORS})
+
+
+@functools.lru_cache(maxsize=1)
+def sample_limits(cpu_seconds: float, memory_mb: int) -> ResourceLimits:
+    """Limits of one sample, as `setrlimit` takes them.
+
+    CPU seconds are whole here, a backstop to the exact clock that the zygote reads.
+    """
+    wanted = {
+        resource.RLIMIT_CPU: int(cpu_seconds) + 2,
+        resource.RLIMIT_AS: memory_mb << 20,
+        resource.RLIMIT_NPROC: THREADS,
+    }
+    return tuple((limit, (most, most)) for limit, value in wanted.items() for most in [_at_most(limit, value)])
+
+
+def _at_most(limit: int, value: int) -> int:
+    _, hard = resource.getrlimit(limit)
+    return value if hard == resource.RLIM_INFINITY else min(value, hard)
+
+
+def _limit(wanted: dict[int, int]) -> bool:
+    stands = True
+    for limit, value in wanted.items():
+        most = _at_most(limit, value)
+        try:
+            resource.setrlimit(limit, (most, most))
+        except (OSError, ValueError):
+            stands = False
+    return stands
+
+
+def missing(layers: Collection[str]) -> list[str]:
+    """What is lacking for untrusted code: limits, no privileges, and a filter or namespaces. Empty if nothing is."""
+    lacking = [layer for layer in ("separate process", "resource limits", "no capabilities") if layer not in layers]
+    held = {"system call filter", "Landlock files"} <= set(layers)
+    apart = {"pid namespace", "network namespace", "private root file system"} <= set(layers)
+    if not held and not apart:
+        lacking.append("system call filter with Landlock, or namespaces")
+    return lacking
+
+
+def require(layers: Collection[str]) -> None:
+    """Refuse to run untrusted code where too little would hold it.
+
+    Raises:
+        JudgeError: layers that matter are missing; the message names them.
+    """
+    lacking = missing(layers)
+    if lacking:
+        raise JudgeError(
+            f"samples cannot be confined on this machine: no {', no '.join(lacking)}. Judge on Linux 5.13 or later, or "
+            "in a container or virtual machine that you can lose and say so with --unsafe (Judge(unsafe=True))"
+        )
+
+
+def bootstrap(module: str, *arguments: Any, entry: str = "main") -> str:
+    """Source that loads one module of this folder by path and calls its entry.
+
+    The whole package is not imported: its own `__init__` files import far more than a worker needs.
+    """
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    call = ", ".join(repr(argument) for argument in arguments)
+    return (
+        "import sys, types\n"
+        f"for name, path in (('isobudget', {os.path.dirname(package)!r}), ('isobudget.judge', {package!r})):\n"
+        "    made = sys.modules[name] = types.ModuleType(name)\n"
+        "    made.__path__ = [path]\n"
+        f"from isobudget.judge.{module} import {entry}\n"
+        f"{entry}({call})\n"
+    )
+
+
+def remove_contents(folder: str) -> bool:
+    """Empty a scratch folder that a sample has used; False if something resists.
+
+    Folders within folders are moved up first, so that no depth is too deep.
+    """
+    moved = 0
+    with contextlib.suppress(OSError):
+        # Not the owner: then the sample could not change it either.
+        os.chmod(folder, 0o700)
+    try:
+        while entries := list(os.scandir(folder)):
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.path)
+                    continue
+                os.chmod(entry.path, 0o700)
+                for inner in list(os.scandir(entry.path)):
+                    if inner.is_dir(follow_symlinks=False):
+                        moved += 1
+                        os.rename(inner.path, os.path.join(folder, f".moved-{moved}"))
+                    else:
+                        os.unlink(inner.path)
+                os.rmdir(entry.path)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,184 @@
+"""The system call filter, assembled here as classic BPF and installed through prctl.
+
+There are two. The zygote installs the large one once: an allow-list of what a computing Python program and the zygote's
+own work need. Every sample then adds a small one of its own, which takes away what only the zygote may do (fork, kill,
+receive descriptors) and pins signals and limits to the sample's own process. Calls that only an attack needs kill the
+process (`forbidden` in the verdict); all others that are not allowed fail with EPERM.
+
+Not covered: what an allowed call does inside the kernel.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import struct
+import sys
+
+from isobudget.judge.confinement.syscalls import ALLOWED, DEADLY, SPECIAL
+
+PR_GET_DUMPABLE = 3
+PR_SET_SECCOMP = 22
+SECCOMP_MODE_FILTER = 2
+RET_KILL = 0x80000000
+RET_ERRNO = 0x00050000
+RET_ALLOW = 0x7FFF0000
+ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+#: x86-64 numbers from here on are the x32 calling convention
+X32_BIT = 0x40000000
+
+LOAD, JUMP_EQUAL, JUMP_GREATER, JUMP_SET, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+OFFSET_NUMBER, OFFSET_ARCHITECTURE, OFFSET_ARGUMENTS = 0, 4, 16
+
+CLONE_VFORK, CLONE_THREAD = 0x00004000, 0x00010000
+#: CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
+CLONE_NAMESPACES = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
+#: F_SETOWN, F_SETSIG, F_SETOWN_EX: have the kernel send signals to any process
+FCNTL_SIGNALS = (8, 10, 15)
+#: TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
+IOCTL_ALLOWED = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
+#: stands in a program for the pid of the process that will install it
+OWN_PID = 0x7A7A7A7A
+AF_UNIX, SOCK_STREAM, SOCK_CLOEXEC = 1, 1, 0x80000
+
+
+class Program:
+    """A BPF program under construction. Every rule is a few instructions that fall through where they do not apply."""
+
+    def __init__(self) -> None:
+        self.code: list[tuple[int, int, int, int]] = []
+
+    def add(self, operation: int, value: int, hit: int = 0, miss: int = 0) -> None:
+        """Append one instruction; `hit` and `miss` are how many of the next ones a jump skips."""
+        self.code.append((operation, hit, miss, value))
+
+    def on_number(self, number: int, action: int) -> None:
+        """Act on one system call, whatever its arguments."""
+        self.add(JUMP_EQUAL, number, 0, 1)
+        self.add(RETURN, action)
+
+    def on_argument(self, number: int, argument: int, values: tuple[int, ...], found: int, otherwise: int) -> None:
+        """Act on one system call by whether the low half of an argument is among the values."""
+        self.add(JUMP_EQUAL, number, 0, len(values) + 3)
+        self.add(LOAD, OFFSET_ARGUMENTS + 8 * argument)
+        for index, value in enumerate(values):
+            self.add(JUMP_EQUAL, value, len(values) - index, 0)
+        self.add(RETURN, otherwise)
+        self.add(RETURN, found)
+
+    def packed(self) -> bytes:
+        """The program as the kernel reads it."""
+        return b"".join(struct.pack("HBBI", *instruction) for instruction in self.code)
+
+
+def _start() -> Program:
+    program = Program()
+    program.add(LOAD, OFFSET_ARCHITECTURE)
+    program.add(JUMP_EQUAL, ARCHITECTURES[os.uname().machine], 1, 0)
+    program.add(RETURN, RET_KILL)
+    program.add(LOAD, OFFSET_NUMBER)
+    if os.uname().machine == "x86_64":
+        program.add(JUMP_GREATER, X32_BIT, 0, 1)
+        program.add(RETURN, RET_KILL)
+    return program
+
+
+def zygote_program() -> bytes:
+    """The allow-list that the zygote and all its children live under."""
+    program, refused = _start(), RET_ERRNO | errno.EPERM
+    for number in ALLOWED.values():
+        program.on_number(number, RET_ALLOW)
+    for number in DEADLY.values():
+        program.on_number(number, RET_KILL)
+    program.on_number(SPECIAL["clone3"], RET_ERRNO | errno.ENOSYS)
+    if "vfork" in SPECIAL:
+        program.on_number(SPECIAL["vfork"], refused)
+    program.on_argument(SPECIAL["socket"], 0, (AF_UNIX,), refused, RET_KILL)
+    program.on_argument(SPECIAL["fcntl"], 1, FCNTL_SIGNALS, RET_KILL, RET_ALLOW)
+    program.on_argument(SPECIAL["ioctl"], 1, IOCTL_ALLOWED, RET_ALLOW, RET_ERRNO | errno.ENOTTY)
+    for name in (
+        "clone",
+        "tgkill",
+        "kill",
+        "recvmsg",
+        "pidfd_open",
+        "waitid",
+        "prlimit64",
+        "setrlimit",
+        "socketpair",
+        "prctl",
+    ):
+        if name in SPECIAL:
+            program.on_number(SPECIAL[name], RET_ALLOW)
+    program.on_number(SPECIAL["pidfd_send_signal"], RET_KILL)
+    program.add(RETURN, refused)
+    return program.packed()
+
+
+def sample_program() -> bytes:
+    """What a sample gives up beyond the zygote's filter; `OWN_PID` stands where its own pid has to."""
+    program, refused = _start(), RET_ERRNO | errno.EPERM
+    for name in ("kill", "recvmsg", "pidfd_open"):
+        program.on_number(SPECIAL[name], RET_KILL)
+    program.on_number(SPECIAL["prctl"], refused)
+    program.on_argument(SPECIAL["tgkill"], 0, (OWN_PID,), RET_ALLOW, RET_KILL)
+    program.on_argument(SPECIAL["prlimit64"], 0, (0, OWN_PID), RET_ALLOW, RET_KILL)
+    _threads_only(program)
+    _pairs_only(program, refused)
+    program.add(RETURN, RET_ALLOW)
+    return program.packed()
+
+
+def _threads_only(program: Program) -> None:
+    # A thread of the same process may be started, in no new namespace; a process may not. To start another program is
+    # refused as where there is none: libraries try it for what they can do without, and go on.
+    program.add(JUMP_EQUAL, SPECIAL["clone"], 0, 7)
+    program.add(LOAD, OFFSET_ARGUMENTS)
+    program.add(JUMP_SET, CLONE_NAMESPACES, 2, 0)
+    program.add(JUMP_SET, CLONE_THREAD, 3, 0)
+    program.add(JUMP_SET, CLONE_VFORK, 1, 0)
+    program.add(RETURN, RET_KILL)
+    program.add(RETURN, RET_ERRNO | errno.EPERM)
+    program.add(RETURN, RET_ALLOW)
+
+
+def _pairs_only(program: Program, refused: int) -> None:
+    # An event loop makes itself a pair of connected stream sockets; these reach nobody else.
+    program.add(JUMP_EQUAL, SPECIAL["socketpair"], 0, 7)
+    program.add(LOAD, OFFSET_ARGUMENTS)
+    program.add(JUMP_EQUAL, AF_UNIX, 0, 3)
+    program.add(LOAD, OFFSET_ARGUMENTS + 8)
+    program.add(JUMP_EQUAL, SOCK_STREAM, 2, 0)
+    program.add(JUMP_EQUAL, SOCK_STREAM | SOCK_CLOEXEC, 1, 0)
+    program.add(RETURN, refused)
+    program.add(RETURN, RET_ALLOW)
+
+
+class _FilterProgram(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_void_p))
+
+
+class Installer:
+    """A program made ready, so that installing it after a fork takes one system call and touches little memory."""
+
+    def __init__(self, program: bytes) -> None:
+        self._buffer = bytearray(program)
+        own = struct.pack("I", OWN_PID)
+        self._places = [place for place in range(4, len(program), 8) if program[place : place + 4] == own]
+        self._view = (ctypes.c_char * len(program)).from_buffer(self._buffer)
+        self._program = _FilterProgram(len(program) // 8, ctypes.addressof(self._view))
+        self._address = ctypes.c_void_p(ctypes.addressof(self._program))
+        self._prctl = ctypes.CDLL(None, use_errno=False).prctl
+        self._prctl(PR_GET_DUMPABLE, self._address, 0, 0, 0)
+
+    def install(self) -> bool:
+        """Put this thread and all that it starts under the program, for good; needs no-new-privileges."""
+        for place in self._places:
+            struct.pack_into("I", self._buffer, place, os.getpid())
+        return bool(self._prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self._address, 0, 0) == 0)
+
+
+def available() -> bool:
+    """Whether this machine's architecture is one that the filter knows. The kernel's own word comes with `install`."""
+    return os.name == "posix" and sys.platform.startswith("linux") and os.uname().machine in ARCHITECTURES

@@ -1,0 +1,220 @@
+"""Inputs without a right answer: what a program makes of each is told, for choosing between samples without tests.
+
+One text per input: the canonical text of what a call returned (`canonical`) or of what a program printed, or `!` and
+why there is none: the name of the error, or `timeout`, `crashed`, `forbidden`, `out_of_memory`, `output_limit`,
+`ended` (the process ended by itself), `broken` (its answer cannot be read). Printed text is taken with one blank
+between the tokens of a line and none around them; numbers in it are not brought to one form.
+
+Calls share a process until one of them ends it; the next call begins a new one. The CPU limit is meant per call: one
+that reaches it in a process that has served others already is tried again alone. After `MOST_TIMEOUTS` of them the rest
+is not tried.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import os
+import signal
+from typing import Any
+
+from isobudget.judge.trusted import remote
+from isobudget.judge.trusted.canonical import TEXT_CHARS, canonical
+from isobudget.judge.trusted.host import Host, Report, ended
+from isobudget.judge.trusted.kinds import programs
+from isobudget.judge.trusted.kinds.calls import PRELUDE
+from isobudget.judge.trusted.session import TESTS_SECONDS, TestsOverrun, of_error
+from isobudget.judge.untrusted import sample
+
+__all__ = ["MOST_INPUTS", "MOST_TIMEOUTS", "TEXT_CHARS", "ObservedCalls", "ObservedPrograms", "canonical"]
+
+#: inputs that a problem may have
+MOST_INPUTS = 2_000
+#: calls or runs that may reach the limit before those that are left are given up, too
+MOST_TIMEOUTS = 3
+TIMEOUT = "!timeout"
+NAME_CHARS = 100
+
+
+class ObservedCalls:
+    """Arguments, ready to be given to the entry point of a program."""
+
+    def __init__(self, tests: dict[str, Any]) -> None:
+        self.entry_point: str = tests["entry_point"]
+        self.prelude = PRELUDE if tests["prelude"] else ""
+        _check_number(tests["arguments"])
+        self.arguments = [_arguments(number, text) for number, text in enumerate(tests["arguments"])]
+
+    def judge(self, host: Host, program: str, limits: dict[str, Any]) -> dict[str, Any]:
+        """Make every call and tell what came of it."""
+        return _Calls(self, host, program, limits).verdict()
+
+
+class _Calls:
+    """The observation of one program."""
+
+    def __init__(self, tests: ObservedCalls, host: Host, program: str, limits: dict[str, Any]) -> None:
+        self.tests, self.host, self.program, self.limits = tests, host, program, limits
+        self.session: remote.Session | None = None
+        self.found: dict[str, Any] = {}
+        self.texts: list[str] = []
+        #: calls that the present process has answered
+        self.served = self.timeouts = 0
+        self.seconds = self.peak_mb = 0.0
+        self.printed_too_much = False
+        #: CPU seconds that are left for the reading of answers
+        self.left = TESTS_SECONDS
+
+    def verdict(self) -> dict[str, Any]:
+        """Go through the inputs."""
+        failure = self._load()
+        while failure is None and len(self.texts) < len(self.tests.arguments):
+            if self.timeouts >= MOST_TIMEOUTS or self.left <= 0:
+                self.texts.append(TIMEOUT)
+            elif self.session is None and (again := self._load()) is not None:
+                self._tell(again["text"])
+            else:
+                self._observe(self.tests.arguments[len(self.texts)])
+        self._end()
+        if failure is not None:
+            self.texts = [failure.pop("text")] * len(self.tests.arguments)
+        elif self.printed_too_much:
+            failure = {"outcome": "output_limit", "detail": f"more than {self.limits['output_kb']} KiB printed"}
+        told = {"seconds": self.seconds, "peak_memory_mb": self.peak_mb, "trust": "split", "observed": self.texts}
+        return (failure or {"outcome": "passed"}) | told
+
+    def _load(self) -> dict[str, Any] | None:
+        """Start a process and load the program in it; what went wrong, with the text for all calls, if anything did."""
+        self.session = remote.Session(self.host.fork(sample.CALLS, self.limits))
+        self.served = 0
+        names = [self.tests.entry_point, "Solution"]
+        state = ""
+        try:
+            state, self.found = self.session.load(self.tests.prelude, self.program, names)
+        except remote.SampleEnded:
+            return self._ended()
+        said = self.session.said
+        if state == "loaded" and self.found:
+            return None
+        self._end()
+        if state == "loaded":
+            name = self.tests.entry_point
+            return {"outcome": "error", "detail": f"the program does not define {name}", "text": "!NameError"}
+        return {
+            "outcome": "syntax_error" if state == "not compiled" else of_error(said),
+            "detail": said,
+            "text": error_text(said),
+        }
+
+    def _observe(self, arguments: list[Any]) -> None:
+        """Make one call. What the answer is made into on this side has a time limit of its own."""
+        assert self.session is not None
+        signal.setitimer(signal.ITIMER_PROF, self.left)
+        try:
+            try:
+                function = self.found.get(self.tests.entry_point)
+                if function is None:
+                    function = getattr(self.found["Solution"](), self.tests.entry_point)
+                text = canonical(function(*copy.deepcopy(arguments)))
+            finally:
+                self.left, _ = signal.setitimer(signal.ITIMER_PROF, 0)
+        except TestsOverrun:
+            self.left = 0.0
+            self._end()
+            text = TIMEOUT
+        except remote.SampleEnded:
+            alone = self.served == 0
+            text = self._ended()["text"]
+            if text == TIMEOUT and not alone:
+                return
+        except Exception as error:
+            known = error is self.session.raised
+            text = error_text(self.session.said if known else type(error).__name__)
+        self.served += 1
+        self._tell(text)
+
+    def _tell(self, text: str) -> None:
+        self.texts.append(text)
+        self.timeouts += text == TIMEOUT
+
+    def _ended(self) -> dict[str, Any]:
+        """What to say of a process that ended, or that answers what cannot be read."""
+        session = self.session
+        assert session is not None
+        report = self._end()
+        assert report is not None
+        if session.fault != "ended" and not report.crowded:
+            return {"outcome": "error", "detail": session.said, "text": "!broken"}
+        verdict = ended(report)
+        return verdict | {"text": "!ended" if verdict["outcome"] == "error" else f"!{verdict['outcome']}"}
+
+    def _end(self) -> Report | None:
+        """End the process, if there is one, and take its account."""
+        session, self.session = self.session, None
+        if session is None:
+            return None
+        session.close()
+        report = self.host.end()
+        allowed = self.limits["output_kb"] << 10
+        self.printed_too_much |= len(self.host.output.take(allowed + 1)) > allowed
+        self.seconds += report.seconds
+        self.peak_mb = max(self.peak_mb, report.peak_kb / 1024)
+        return report
+
+
+class ObservedPrograms:
+    """Inputs, ready to be given to whole programs, each in a process of its own."""
+
+    def __init__(self, tests: dict[str, Any]) -> None:
+        _check_number(tests["inputs"])
+        self.inputs = [text.encode() for text in tests["inputs"]]
+
+    def judge(self, host: Host, program: str, limits: dict[str, Any]) -> dict[str, Any]:
+        """Run the program once per input and tell what it printed."""
+        seconds, peak, compiled = 0.0, 0.0, ""
+        texts: list[str] = []
+        verdict: dict[str, Any] = {"outcome": "passed"}
+        for data in self.inputs:
+            if texts.count(TIMEOUT) >= MOST_TIMEOUTS:
+                texts.append(TIMEOUT)
+                continue
+            ran = programs.run_program(host, program, compiled, data, limits)
+            compiled = compiled or ran.compiled
+            seconds, peak = seconds + ran.report.seconds, max(peak, ran.report.peak_kb / 1024)
+            ending = programs.ending_of(ran, limits["output_kb"] << 10)
+            texts.append(_printed(ran, ending))
+            if ending is not None and ending["outcome"] == "syntax_error":
+                verdict, texts = ending, ["!SyntaxError"] * len(self.inputs)
+                break
+        return verdict | {"seconds": seconds, "peak_memory_mb": peak, "trust": "split", "observed": texts}
+
+
+def error_text(said: str) -> str:
+    """`!` and the name of an error that is told as its name and message, as far as it is a name."""
+    name = said.partition(":")[0]
+    return f"!{name}" if name.isidentifier() and len(name) <= NAME_CHARS else "!Exception"
+
+
+def _printed(ran: programs.Ran, ending: dict[str, Any] | None) -> str:
+    if ending is None:
+        lines = ran.printed.decode("utf-8", "replace").strip().split("\n")
+        return canonical("\n".join(" ".join(line.split()) for line in lines))
+    if ending["outcome"] != "error":
+        return f"!{ending['outcome']}"
+    raised = ran.complaint and os.waitstatus_to_exitcode(ran.report.status) == sample.RAISED
+    return error_text(ran.complaint) if raised else "!ended"
+
+
+def _check_number(inputs: list[str]) -> None:
+    if len(inputs) > MOST_INPUTS:
+        raise ValueError(f"{len(inputs)} inputs to observe, more than {MOST_INPUTS}")
+
+
+def _arguments(number: int, text: str) -> list[Any]:
+    try:
+        found = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
+        raise ValueError(f"arguments {number + 1} are no literal: {error}") from error
+    if type(found) is not list:
+        raise ValueError(f"arguments {number + 1} are a {type(found).__name__}, not a list")
+    return found

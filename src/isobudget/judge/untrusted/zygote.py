@@ -1,0 +1,244 @@
+"""The zygote: a small warmed-up interpreter inside all layers of confinement, from which every sample is forked.
+
+It answers to one tester over a control socket, over which it gets the descriptors of input, output and errors once. A
+request to fork brings the limits and the wire of the sample; the zygote forks, watches the sample's CPU clock and the
+wall clock, kills it at its limits or on request, reaps it, empties the scratch folder, and reports status, CPU seconds
+and peak memory. It never looks at what the sample says: that goes to the tester over the sample's own descriptor.
+"""
+
+from __future__ import annotations
+
+import _posixsubprocess
+import builtins
+import contextlib
+import ctypes
+import errno
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import struct
+import sys
+import time
+from _sitebuiltins import Quitter
+from _socket import AF_UNIX, CMSG_LEN, SHUT_WR, SOCK_SEQPACKET, socket, socketpair
+from typing import Any, NoReturn
+
+from isobudget.judge import wire
+from isobudget.judge.confinement import confine, memory, namespaces, seccomp
+from isobudget.judge.untrusted import sample
+
+#: op (fork, kill, or wait for the end), mode, CPU seconds, wall seconds, memory in MiB
+REQUEST = struct.Struct("ccddi")
+#: wait status, CPU seconds, peak memory in KiB, why it was stopped (0 it was not, 1 time, 2 by request)
+REPORT = struct.Struct("idqi")
+FORK, KILL, WAIT = b"F", b"K", b"W"
+#: comes first, with the descriptors of output, input and errors
+PLACES = b"P"
+#: where the control socket is kept, out of the way of what samples get
+CONTROL = 40
+NOT_STOPPED, OUT_OF_TIME, ON_REQUEST = 0, 1, 2
+#: longest pause between two looks at the clocks
+WATCH_SECONDS = 1.0
+YOUNG_OBJECTS = 300
+
+#: The system's own fork, without what `os.fork` does in the child for programs with threads and handlers. The zygote
+#: has neither, and what a child does not touch need not be copied.
+fork = ctypes.PyDLL(None).fork
+
+WARM_ROUNDS = 20
+#: imported once, so that no sample has to
+WARM = """
+    bisect collections copy functools heapq itertools json math operator random re string time typing
+    isobudget.judge.untrusted.screening
+"""
+
+
+def main(setting: confine.Setting, descriptor: int) -> NoReturn:
+    """Confine this process, which is warm, then serve until the tester closes the control socket."""
+    os.dup2(descriptor, CONTROL, inheritable=False)
+    os.close(descriptor)
+    control = socket(fileno=CONTROL)
+    namespaces.die_with_parent()
+    sys.path += setting.packages
+    _disarm()
+    granted = confine.enter_namespaces(setting)
+    watched = _watched_fork(control, setting.memory_mb)
+    layers, scratch = confine.confine(setting, granted)
+    layers += [confine.MEMORY_WATCH] * watched
+    control.sendall(json.dumps(layers).encode() + b"\n")
+    _clean_environment(scratch)
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+    with contextlib.suppress(OSError):
+        serve(control, scratch, "system call filter" in layers)
+    os._exit(0)
+
+
+def _watched_fork(control: socket, memory_mb: int) -> bool:
+    """Go on in a child, inside the pid namespace; the outer process watches over memory, if it can, and then ends."""
+    watch: memory.Watch | None = None
+    with contextlib.suppress(OSError):
+        watch = memory.Watch()
+    inner = os.fork()
+    if inner == 0:
+        if watch is not None:
+            watch.close()
+        return watch is not None
+    control.close()
+    if watch is not None:
+        with contextlib.suppress(OSError):
+            watch.run(inner, memory_mb)
+    os.waitpid(inner, 0)
+    os._exit(0)
+
+
+def warm() -> None:
+    """Import what samples commonly use and run what every sample runs, so that forks find it done."""
+    # What the modules do after a fork (new seeds, new locks) is work that no sample needs.
+    register, os.register_at_fork = os.register_at_fork, lambda **_: None
+    for name in WARM.split():
+        importlib.import_module(name)
+    os.register_at_fork = register
+    for _ in range(WARM_ROUNDS):
+        _rehearse()
+    # What was rehearsed with is no module of the tester's, which is warm, too.
+    sys.modules.pop("sample", None)
+
+
+def _disarm() -> None:
+    """Make ready what is for samples alone."""
+    # The same for every sample, whichever worker it comes to.
+    sys.modules["random"].seed(0)
+    # An interpreter started without its site module lacks these two, which programs end with.
+    for name in ("exit", "quit"):
+        setattr(builtins, name, Quitter(name, "Ctrl-D (i.e. EOF)"))
+    # A courtesy and no defence: `subprocess` would take a refusal for a reason to fork, and be killed for it. Libraries
+    # that try to start a program (matplotlib looks for fonts so) can do without.
+    _posixsubprocess.fork_exec = _start_no_program
+
+
+def _rehearse() -> None:
+    """Serve a small program as a sample's process does, so that its code is adapted before any fork and not after."""
+    # Every read takes one packet, and the requests can be sent ahead of the answers.
+    ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
+    program = "from typing import List\ndef double(x: List[int]) -> list:\n    return [2 * y for y in x]\n"
+    wire.send(ours.fileno(), ["load", "", program, ["double"]])
+    for _ in range(5):
+        wire.send(ours.fileno(), ["call", 0, [[1, 2.5, "a", {"tuple": [1]}]], {}])
+    ours.shutdown(SHUT_WR)
+    with contextlib.suppress(wire.ClosedError):
+        sample.Served(theirs.fileno()).serve()
+    ours.close()
+    theirs.close()
+
+
+def _start_no_program(*_: object) -> NoReturn:
+    raise PermissionError(errno.EPERM, "a sample may start no program")
+
+
+def _clean_environment(scratch: str) -> None:
+    os.environ.clear()
+    os.environ |= {"PATH": os.defpath, "HOME": scratch, "TMPDIR": scratch, "LANG": "C.UTF-8", "USER": "sample"}
+    # Numerical libraries would start a thread per core for every sample.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+
+
+def serve(control: socket, scratch: str, filtered: bool) -> None:
+    """Fork and watch one sample after another; returns when the tester is gone."""
+    places = _take_places(control)
+    served = sample.Served()
+    sieve = seccomp.Installer(seccomp.sample_program()) if filtered else None
+    while True:
+        request, descriptors = receive(control)
+        if request is None:
+            return
+        op, mode, cpu_seconds, wall_seconds, memory_mb = request
+        if op != FORK:
+            continue
+        begun = sample.Begun(mode, descriptors[0], places, confine.sample_limits(cpu_seconds, memory_mb), sieve, served)
+        pid = start(begun)
+        # A process that could not be made is not the sample's fault: the tester starts another zygote.
+        if pid < 0 or not watch(control, pid, cpu_seconds, wall_seconds):
+            return
+        if os.listdir(scratch) and not confine.remove_contents(scratch):
+            return
+
+
+def _take_places(control: socket) -> tuple[int, int]:
+    """The descriptors of input and errors, once what samples read and print by default is 0 and 1 of this process."""
+    data, ancillary, _, _ = control.recvmsg(len(PLACES), CMSG_LEN(4 * 4))
+    if data != PLACES:
+        os._exit(0)
+    output, *given = _numbers(ancillary)
+    os.dup2(output, 1)
+    # Opened here, so that samples hold nothing that comes from outside of the private root.
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.close(output)
+    # Out of the way, too: the first free number is what a sample's wire should get.
+    moved = [os.dup2(number, CONTROL + 1 + place) for place, number in enumerate(given)]
+    for number in given:
+        os.close(number)
+    return moved[0], moved[1]
+
+
+def _numbers(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    return [number for *_, fds in ancillary for (number,) in struct.iter_unpack("i", fds)]
+
+
+def start(begun: sample.Begun) -> int:
+    """Fork a sample; returns its pid."""
+    if gc.get_count()[0] > YOUNG_OBJECTS:
+        # So that the sample does not begin with a collection.
+        gc.collect(0)
+    pid: int = fork()
+    if pid == 0:
+        sample.main(begun)
+    os.close(begun.wire)
+    return pid
+
+
+def receive(control: socket) -> tuple[tuple[Any, ...] | None, list[int]]:
+    """A request and the descriptors that came along; None if the tester is gone."""
+    data, ancillary, _, _ = control.recvmsg(REQUEST.size, CMSG_LEN(4 * 4))
+    return (REQUEST.unpack(data) if len(data) == REQUEST.size else None), _numbers(ancillary)
+
+
+def watch(control: socket, pid: int, cpu_seconds: float, wall_seconds: float) -> bool:
+    """Watch a sample to its end and report; False if the tester is gone."""
+    clock = namespaces.cpu_clock(pid)
+    deadline = time.monotonic() + wall_seconds
+    handle = os.pidfd_open(pid)
+    poller = select.poll()
+    poller.register(control, select.POLLIN)
+    poller.register(handle, select.POLLIN)
+    stopped, asked, ended = NOT_STOPPED, False, False
+    while not ended:
+        left = min(cpu_seconds - time.clock_gettime(clock), deadline - time.monotonic())
+        if left <= 0:
+            stopped = OUT_OF_TIME
+            os.kill(pid, signal.SIGKILL)
+            break
+        for descriptor, _ in poller.poll(1000 * min(left, WATCH_SECONDS) + 1):
+            if descriptor == handle:
+                ended = True
+                continue
+            asked = True
+            request = control.recv(REQUEST.size)
+            if request[:1] != WAIT:
+                stopped, ended = ON_REQUEST, True
+                os.kill(pid, signal.SIGKILL)
+            if not request:
+                return False
+    _, status, usage = os.wait4(pid, 0)
+    os.close(handle)
+    if not asked and not control.recv(REQUEST.size):
+        return False
+    control.sendall(REPORT.pack(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, stopped))
+    return True

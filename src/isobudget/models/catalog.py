@@ -1,0 +1,203 @@
+"""The models that can be named: what they are, and where their weights come from.
+
+The catalog is data: `models.toml` beside this module, then the user's own file of the same form, which adds or
+overrides (`$ISOBUDGET_MODELS_TOML`, else `models.toml` in the user's configuration folder). A path that ends in
+``.gguf`` is a model as well, and so is a file on the Hugging Face hub at a commit,
+``hf:OWNER/REPO/FILE.gguf@COMMIT``. Both have no pinned checksum, so the run records the one it finds.
+
+Fetching the weights is the job of `weights.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from isobudget.errors import InputError
+
+NewlineRule = Literal["keep", "strip"]
+
+_HUB_PREFIX = "hf:"
+#: a commit and no branch or tag: these may come to mean other weights
+_HUB_FILE = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)/(?P<file>[\w./-]+\.gguf)@(?P<commit>[0-9a-f]{40})")
+
+
+@dataclass(frozen=True, slots=True)
+class HubSource:
+    """A file in a repository of a model hub, at a fixed revision."""
+
+    repo: str
+    revision: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackageSource:
+    """Wheels from the package index whose members, joined in order, are the file: (requirement, member) pairs."""
+
+    parts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PathSource:
+    """A file that is already on this machine."""
+
+    path: Path
+
+
+Source = HubSource | PackageSource | PathSource
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """A model that can be named.
+
+    Attributes:
+        name: the name used in studies and run folders.
+        title: for people.
+        file: name of the GGUF file.
+        sources: where to get it, tried in order.
+        prompt_newline: whether newlines that end a prompt are kept or stripped.
+        parameters: number of weights, tied ones counted once; None if not stated.
+        size_bytes: size of the file; None if not stated.
+        sha256: checksum of the file; None only for files on this machine that state none.
+        licence: of the weights.
+    """
+
+    name: str
+    title: str
+    file: str
+    sources: tuple[Source, ...]
+    prompt_newline: NewlineRule = "keep"
+    parameters: int | None = None
+    size_bytes: int | None = None
+    sha256: str | None = None
+    licence: str = "not stated"
+
+
+def user_catalog_path() -> Path:
+    """Where the user's own models file is looked for."""
+    named = os.environ.get("ISOBUDGET_MODELS_TOML")
+    if named:
+        return Path(named)
+    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return config / "isobudget" / "models.toml"
+
+
+def load_catalog() -> dict[str, ModelEntry]:
+    """All models known by name: those that ship, then the user's own.
+
+    Raises:
+        InputError: a models file is not TOML or an entry lacks a field.
+    """
+    shipped = files("isobudget.models").joinpath("data/models.toml").read_text(encoding="utf-8")
+    catalog = parse_catalog(shipped, "models.toml")
+    path = user_catalog_path()
+    if path.is_file():
+        catalog |= parse_catalog(path.read_text(encoding="utf-8"), str(path))
+    elif os.environ.get("ISOBUDGET_MODELS_TOML"):
+        raise InputError(f"{path}: no such models file (it is named by ISOBUDGET_MODELS_TOML)")
+    return catalog
+
+
+def parse_catalog(text: str, origin: str) -> dict[str, ModelEntry]:
+    """Read a models file. `origin` names it in errors."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{origin}: not valid TOML: {error}") from None
+    models = document.get("models")
+    if not isinstance(models, dict):
+        raise InputError(f"{origin}: no [models.NAME] table")
+    return {name: _entry(name, fields, f"{origin}: models.{name}") for name, fields in models.items()}
+
+
+def find_model(name: str) -> ModelEntry:
+    """The catalog's entry of that name, or an entry for a GGUF file: a path, or a file on the hub at a commit.
+
+    Raises:
+        InputError: no such model; the message lists the known ones.
+    """
+    catalog = load_catalog()
+    if name in catalog:
+        return catalog[name]
+    if name.startswith(_HUB_PREFIX):
+        return _hub_entry(name)
+    if name.endswith(".gguf"):
+        path = Path(name)
+        return ModelEntry(path.stem, path.name, path.name, (PathSource(path),))
+    close = get_close_matches(name, catalog, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise InputError(
+        f"unknown model {name!r}.{hint} Known models: {', '.join(sorted(catalog))}; "
+        "a path that ends in .gguf works too."
+    )
+
+
+def _hub_entry(name: str) -> ModelEntry:
+    match = _HUB_FILE.fullmatch(name)
+    if match is None or ".." in match["file"].split("/"):
+        raise InputError(
+            f"model {name!r}: a file on the hub is written hf:OWNER/REPO/FILE.gguf@COMMIT, with all 40 digits of the "
+            "commit, so that it always means the same weights"
+        )
+    repo, file, commit = match["repo"], match["file"], match["commit"]
+    stored = f"{repo}/{file}".replace("/", "--").removesuffix(".gguf")
+    stem = file.rpartition("/")[2].removesuffix(".gguf")
+    return ModelEntry(stem, f"{repo} {file}", f"{stored}-{commit[:12]}.gguf", (HubSource(repo, commit, file),))
+
+
+def _entry(name: str, fields: Any, where: str) -> ModelEntry:
+    if not isinstance(fields, dict):
+        raise InputError(f"{where}: must be a table")
+    known = {"title", "file", "sources", "prompt_newline", "parameters", "bytes", "sha256", "licence"}
+    unknown = sorted(set(fields) - known)
+    if unknown:
+        raise InputError(f"{where}: unknown key {unknown[0]!r}; known keys: {', '.join(sorted(known))}")
+    newline = fields.get("prompt_newline", "keep")
+    if newline not in ("keep", "strip"):
+        raise InputError(f"{where}.prompt_newline: must be 'keep' or 'strip', not {newline!r}")
+    sources = fields.get("sources")
+    if not isinstance(sources, list) or not sources:
+        raise InputError(f"{where}.sources: at least one [[{where.split(': ')[1]}.sources]] is needed")
+    file = fields.get("file")
+    parsed = tuple(_source(source, file, f"{where}.sources[{i}]") for i, source in enumerate(sources))
+    if any(not isinstance(source, PathSource) for source in parsed) and not (file and fields.get("sha256")):
+        raise InputError(f"{where}: 'file' and 'sha256' are needed for weights that are fetched")
+    return ModelEntry(
+        name=name,
+        title=fields.get("title", name),
+        file=file or _path_name(parsed),
+        sources=parsed,
+        prompt_newline=newline,
+        parameters=fields.get("parameters"),
+        size_bytes=fields.get("bytes"),
+        sha256=fields.get("sha256"),
+        licence=fields.get("licence", "not stated"),
+    )
+
+
+def _path_name(sources: tuple[Source, ...]) -> str:
+    return next(source.path.name for source in sources if isinstance(source, PathSource))
+
+
+def _source(fields: Any, file: str | None, where: str) -> Source:
+    kind = fields.get("kind") if isinstance(fields, dict) else None
+    try:
+        if kind == "hub":
+            return HubSource(fields["repo"], fields["revision"], fields.get("file", file))
+        if kind == "packages":
+            return PackageSource(tuple((requirement, member) for requirement, member in fields["parts"]))
+        if kind == "path":
+            return PathSource(Path(fields["path"]).expanduser())
+    except KeyError as error:
+        raise InputError(f"{where}: a {kind} source needs {error}") from None
+    except (TypeError, ValueError):
+        raise InputError(f"{where}: 'parts' must be a list of [requirement, member] pairs") from None
+    raise InputError(f"{where}.kind: must be 'hub', 'packages' or 'path', not {kind!r}")

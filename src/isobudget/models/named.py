@@ -1,0 +1,101 @@
+"""Architectures by name: the catalogue `data/architectures.toml` and the spellings under which its models are known."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from isobudget.errors import InputError
+from isobudget.models.architecture import Architecture
+
+#: endings of model names that change the weights but not the shape (for Code Llama's Python variant, not by more than
+#: 0.004 %)
+_SAME_SHAPE = ("instruct", "python", "chat", "base", "hf", "gguf", "it", "fp16", "bf16", "awq", "gptq", "4bit", "8bit")
+_PREFIXES = ("meta-llama/", "meta-llama--", "meta-")
+
+
+def named(name: str) -> Architecture:
+    """The architecture of a known model, such as `codellama-7b` or `meta-llama/Llama-3.1-70B-Instruct`.
+
+    Raises:
+        InputError: the name is not in the catalogue; the message names the nearest ones.
+    """
+    found = find_named(name)
+    if found is not None:
+        return found
+    near = difflib.get_close_matches(_simplified(name), _index(), n=3, cutoff=0.6)
+    hint = f"nearest known names: {', '.join(near)}" if near else f"known names: {', '.join(_catalogue())}"
+    raise InputError(f"unknown architecture {name!r}; {hint}. Or give a config.json or a GGUF file")
+
+
+def find_named(name: str) -> Architecture | None:
+    """Like `named`, but None for an unknown name."""
+    key = _index().get(_simplified(name))
+    if key is None:
+        return None
+    fields = {k: v for k, v in _catalogue()[key].items() if k != "aliases"}
+    return build(key, fields, source="catalogue")
+
+
+def known_names() -> tuple[str, ...]:
+    """The catalogue's names, in its order."""
+    return tuple(_catalogue())
+
+
+def build(name: str, fields: dict[str, Any], *, source: str) -> Architecture:
+    """An architecture from its numbers, with the usual defaults for what is left out.
+
+    Raises:
+        InputError: a field is missing, unknown or no whole number.
+    """
+    what = f"architecture {name!r} ({source})"
+    for field, value in fields.items():
+        if not isinstance(value, int):
+            raise InputError(f"{what}: {field} must be a whole number, not {value!r}")
+    for field in ("heads", "hidden"):
+        if fields.get(field, 0) < 1:
+            raise InputError(f"{what}: {field} must be at least 1")
+    values = dict(fields)
+    values.setdefault("kv_heads", values["heads"])
+    if "head_size" not in values:
+        if values["hidden"] % values["heads"]:
+            raise InputError(f"{what}: hidden {values['hidden']} is no multiple of heads; state head_size")
+        values["head_size"] = values["hidden"] // values["heads"]
+    try:
+        return Architecture(name=name, source=source, **values)
+    except TypeError as error:
+        raise InputError(f"{what}: {error}") from None
+
+
+@cache
+def _catalogue() -> dict[str, dict[str, Any]]:
+    text = resources.files("isobudget.models").joinpath("data/architectures.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
+@cache
+def _index() -> dict[str, str]:
+    """Simplified name or alias -> the catalogue's name."""
+    index = {}
+    for name, fields in _catalogue().items():
+        for spelling in (name, *fields.get("aliases", ())):
+            index[_simplified(spelling)] = name
+    return index
+
+
+def _simplified(name: str) -> str:
+    """Lower case, without organisation and endings that do not change the shape; `code-llama` is `codellama`."""
+    text = re.sub(r"[\s_:]+", "-", name.strip().lower())
+    for prefix in _PREFIXES:
+        text = text.removeprefix(prefix)
+    text = re.split(r"/|--", text)[-1]
+    for prefix in _PREFIXES:
+        text = text.removeprefix(prefix)
+    text = text.replace("code-llama", "codellama").replace("llama3", "llama-3").replace("llama2", "llama-2")
+    while (shorter := text.rpartition("-"))[0] and shorter[2] in _SAME_SHAPE:
+        text = shorter[0]
+    return text

@@ -1,0 +1,279 @@
+"""A GGUF file of random weights in a given shape, for timing a model whose weights are not at hand.
+
+How long a token takes does not depend on what the weights are, only on how many there are and in what form. The file
+is a Llama-style decoder with a tokenizer just large enough that llama.cpp loads it. It is written front to back, a
+few megabytes at a time, so a file of any size needs little memory.
+
+Two things do depend on the values, and are taken care of. Sums must stay finite: each matrix is scaled by its width.
+And top-p sampling sorts longer the less certain the model is: the output layer is scaled so that a draw is about as
+certain as a trained model's.
+
+Not covered: MLPs without a gate, an MLP shared beside experts, sliding windows (left out), bias vectors.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from isobudget.errors import InputError
+from isobudget.files.whole import storage_error
+from isobudget.models.architecture import Architecture
+
+_ALIGNMENT = 32
+#: longest prompt and completion that the file allows; costs nothing
+_CONTEXT_TOKENS = 1 << 20
+#: unknown, begin, end, and one for each byte: what a SentencePiece tokenizer cannot do without
+_LEAST_VOCABULARY = 3 + 256
+#: standard deviation of the logits; of 32,000 such, about as few hold 95 % of the mass as with a trained model
+_LOGIT_SPREAD = 8.0
+#: blocks of random numbers that are repeated; a prime, so that the rows of a matrix differ
+_REPEATED_BLOCKS = 65_521
+
+
+class Quantisation(StrEnum):
+    """How weights are stored: 4.5, 8.5 or 16 bits each."""
+
+    Q4_0 = "q4_0"
+    Q8_0 = "q8_0"
+    F16 = "f16"
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A tensor type: its number in GGUF, weights and bytes per block, and the file type that is named after it."""
+
+    code: int
+    block: int
+    block_bytes: int
+    file_type: int
+
+
+_F32, _F16 = _Form(0, 1, 4, 0), _Form(1, 1, 2, 1)
+_FORMS = {Quantisation.Q4_0: _Form(2, 32, 18, 2), Quantisation.Q8_0: _Form(8, 32, 34, 7), Quantisation.F16: _F16}
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensor:
+    """A tensor to be written; `spread` is the standard deviation of its numbers, 0 for a norm (all ones)."""
+
+    name: str
+    shape: tuple[int, ...]
+    form: _Form
+    spread: float
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        count = 1
+        for length in self.shape:
+            count *= length
+        return count // self.form.block * self.form.block_bytes
+
+    @property
+    def padded(self) -> int:
+        """Bytes up to the next tensor."""
+        return -(-self.size // _ALIGNMENT) * _ALIGNMENT
+
+
+def random_gguf_bytes(architecture: Architecture, quantisation: Quantisation) -> int:
+    """Bytes of all tensors in the file of `write_random_gguf`; its header of at most a few megabytes comes on top.
+
+    Raises:
+        InputError: the shape is not covered.
+    """
+    small = replace(architecture, sliding_window=0, windowed_layers=0)
+    one, two = (
+        sum(tensor.padded for tensor in _tensors(replace(small, layers=layers), _FORMS[quantisation]))
+        for layers in (1, 2)
+    )
+    return one + (architecture.layers - 1) * (two - one)
+
+
+def write_random_gguf(path: Path, architecture: Architecture, quantisation: Quantisation = Quantisation.Q4_0) -> int:
+    """Write a GGUF file of that shape with random weights, the same ones each time.
+
+    A matrix whose rows are no multiple of 32 is stored in 16 bits.
+
+    Args:
+        path: of the file; what is there is overwritten.
+        architecture: its shape.
+        quantisation: of the matrices; norms and an expert router are in 32 bits, as in other GGUF files.
+
+    Returns:
+        The bytes written.
+
+    Raises:
+        InputError: the shape is not covered.
+        StorageError: it could not be written; nothing is left behind.
+    """
+    tensors = list(_tensors(architecture, _FORMS[quantisation]))
+    header = _header(architecture, quantisation, tensors)
+    try:
+        with path.open("wb") as file:
+            file.write(header)
+            for tensor in tensors:
+                _write(file, tensor)
+            return file.tell()
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise storage_error(error, path) from error
+    except BaseException:  # Ctrl-C half-way: gigabytes that nobody would find
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _check(architecture: Architecture) -> None:
+    reason = ""
+    if not architecture.gated_mlp:
+        reason = "its MLP has no gate"
+    elif architecture.shared_mlp_width:
+        reason = "it has an MLP beside its experts"
+    elif architecture.head_size % 2:
+        reason = f"heads of odd size {architecture.head_size} cannot be rotated"
+    elif architecture.vocabulary < _LEAST_VOCABULARY:
+        reason = f"a vocabulary of {architecture.vocabulary} is below the {_LEAST_VOCABULARY} that a tokenizer needs"
+    if reason:
+        raise InputError(
+            f"{architecture.name} ({architecture.source}) cannot be written with random weights: {reason}; "
+            "give a GGUF file of the model itself"
+        )
+
+
+def _tensors(shape: Architecture, form: _Form) -> Iterator[_Tensor]:
+    """All tensors in file order, shapes innermost first."""
+    _check(shape)
+    d, q, kv, f, vocabulary = shape.hidden, shape.query_width, shape.kv_width, shape.mlp_width, shape.vocabulary
+    logits = _LOGIT_SPREAD / d**0.5
+    yield _matrix("token_embd", (d, vocabulary), form, logits if shape.tied_embeddings else None)
+    for layer in range(shape.layers):
+        block = f"blk.{layer}."
+        yield _norm(block + "attn_norm", d)
+        yield _matrix(block + "attn_q", (d, q), form)
+        yield _matrix(block + "attn_k", (d, kv), form)
+        yield _matrix(block + "attn_v", (d, kv), form)
+        yield _matrix(block + "attn_output", (q, d), form)
+        yield _norm(block + "ffn_norm", d)
+        ending, experts = ("_exps", (shape.experts,)) if shape.experts else ("", ())
+        if shape.experts:
+            yield _matrix(block + "ffn_gate_inp", (d, shape.experts), _F32)
+        yield _matrix(block + "ffn_gate" + ending, (d, f, *experts), form)
+        yield _matrix(block + "ffn_up" + ending, (d, f, *experts), form)
+        yield _matrix(block + "ffn_down" + ending, (f, d, *experts), form)
+    yield _norm("output_norm", d)
+    if not shape.tied_embeddings:
+        yield _matrix("output", (d, vocabulary), form, logits)
+
+
+def _norm(name: str, width: int) -> _Tensor:
+    return _Tensor(f"{name}.weight", (width,), _F32, 0.0)
+
+
+def _matrix(name: str, shape: tuple[int, ...], form: _Form, spread: float | None = None) -> _Tensor:
+    fitting = form if shape[0] % form.block == 0 else _F16
+    return _Tensor(f"{name}.weight", shape, fitting, spread or shape[0] ** -0.5)
+
+
+def _header(shape: Architecture, quantisation: Quantisation, tensors: Sequence[_Tensor]) -> bytes:
+    entries = _entries(shape, quantisation)
+    parts = [b"GGUF", struct.pack("<IQQ", 3, len(tensors), len(entries)), *entries]
+    offset = 0
+    for tensor in tensors:
+        dimensions = len(tensor.shape)
+        place = struct.pack(f"<I{dimensions}QIQ", dimensions, *tensor.shape, tensor.form.code, offset)
+        parts += [_text(tensor.name), place]
+        offset += tensor.padded
+    header = b"".join(parts)
+    return header + bytes(-len(header) % _ALIGNMENT)
+
+
+def _entries(shape: Architecture, quantisation: Quantisation) -> list[bytes]:
+    counts = {
+        "block_count": shape.layers,
+        "context_length": _CONTEXT_TOKENS,
+        "embedding_length": shape.hidden,
+        "feed_forward_length": shape.mlp_width,
+        "attention.head_count": shape.heads,
+        "attention.head_count_kv": shape.kv_heads,
+        "attention.key_length": shape.head_size,
+        "attention.value_length": shape.head_size,
+        "rope.dimension_count": shape.head_size,
+        "vocab_size": shape.vocabulary,
+    }
+    if shape.experts:
+        counts |= {"expert_count": shape.experts, "expert_used_count": shape.active_experts}
+    return [
+        _entry("general.architecture", "llama"),
+        _entry("general.name", shape.name),
+        _entry("general.file_type", _FORMS[quantisation].file_type),
+        _entry("general.quantization_version", 2),
+        *(_entry(f"llama.{key}", count) for key, count in counts.items()),
+        _entry("llama.attention.layer_norm_rms_epsilon", 1e-5),
+        *_tokenizer(shape.vocabulary),
+    ]
+
+
+def _tokenizer(vocabulary: int) -> list[bytes]:
+    """A SentencePiece tokenizer: three special tokens, the bytes, and made-up words."""
+    words = vocabulary - _LEAST_VOCABULARY
+    names = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *(f"▁w{i}" for i in range(words))]
+    unknown, control, byte, normal = 2, 3, 6, 1
+    kinds = [unknown, control, control, *[byte] * 256, *[normal] * words]
+    return [
+        _entry("tokenizer.ggml.model", "llama"),
+        _array("tokenizer.ggml.tokens", _STRING, vocabulary, b"".join(map(_text, names))),
+        _array("tokenizer.ggml.scores", _FLOAT32, vocabulary, bytes(4 * vocabulary)),
+        _array("tokenizer.ggml.token_type", _INT32, vocabulary, np.asarray(kinds, "<i4").tobytes()),
+        _entry("tokenizer.ggml.bos_token_id", 1),
+        _entry("tokenizer.ggml.eos_token_id", 2),
+        _entry("tokenizer.ggml.unknown_token_id", 0),
+    ]
+
+
+_UINT32, _INT32, _FLOAT32, _STRING, _ARRAY = 4, 5, 6, 8, 9
+
+
+def _text(value: str) -> bytes:
+    data = value.encode()
+    return struct.pack("<Q", len(data)) + data
+
+
+def _entry(key: str, value: str | int | float) -> bytes:
+    if isinstance(value, str):
+        return _text(key) + struct.pack("<I", _STRING) + _text(value)
+    kind, code = (_UINT32, "I") if isinstance(value, int) else (_FLOAT32, "f")
+    return _text(key) + struct.pack(f"<I{code}", kind, value)
+
+
+def _array(key: str, kind: int, length: int, data: bytes) -> bytes:
+    return _text(key) + struct.pack("<IIQ", _ARRAY, kind, length) + data
+
+
+def _write(file: BinaryIO, tensor: _Tensor) -> None:
+    numbers = memoryview(_numbers(tensor.form, tensor.spread))
+    for start in range(0, tensor.size, len(numbers)):
+        file.write(numbers[: tensor.size - start])
+    file.write(bytes(tensor.padded - tensor.size))
+
+
+@cache
+def _numbers(form: _Form, spread: float) -> bytes:
+    """Blocks of random numbers in a form, with that standard deviation and a mean near 0; ones if it is 0."""
+    if spread == 0:
+        return np.ones(_REPEATED_BLOCKS, "<f4").tobytes()
+    random = np.random.default_rng(0)
+    if form.block == 1:
+        return (spread * random.standard_normal(_REPEATED_BLOCKS)).astype(f"<f{form.block_bytes}").tobytes()
+    # a scale in 16 bits, then the numbers: 4 bits are -8 to 7 times the scale, 8 bits -127 to 127 times
+    steps = 4.61 if form is _FORMS[Quantisation.Q4_0] else 73.3
+    blocks = np.empty(_REPEATED_BLOCKS, [("scale", "<f2"), ("numbers", "u1", form.block_bytes - 2)])
+    blocks["scale"] = spread / steps
+    blocks["numbers"] = random.integers(0, 256, blocks["numbers"].shape, np.uint8)
+    return blocks.tobytes()

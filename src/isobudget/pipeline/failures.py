@@ -1,0 +1,75 @@
+"""Problems whose generation failed: kept in the run folder until the same command has drawn them.
+
+A problem that fails is tried once more after the others; what fails again is written to ``failures.json`` and named in
+the end report. It stops nothing. A model that fails for problem after problem is another matter: its server is gone.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from isobudget.files.whole import write_whole
+from isobudget.records.run import Run
+
+FILE_NAME = "failures.json"
+
+#: so many different problems that fail one after the other, with none coming back between, mean that the model is gone
+GONE_AFTER = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A problem of which some samples could not be drawn.
+
+    Attributes:
+        benchmark, model, task_id: which.
+        samples: how many of them are missing.
+        reason: the backend's last message.
+    """
+
+    benchmark: str
+    model: str
+    task_id: str
+    samples: int
+    reason: str
+
+
+def write_failures(run: Run, failures: list[Failure]) -> None:
+    """Keep what failed; without failures the file goes.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    path = run.path / FILE_NAME
+    if failures:
+        write_whole(path, (json.dumps([asdict(one) for one in failures], indent=2) + "\n").encode())
+    else:
+        path.unlink(missing_ok=True)
+
+
+def read_failures(run: Run) -> list[Failure]:
+    """What failed when samples were last drawn; empty if nothing did."""
+    path = run.path / FILE_NAME
+    if not path.is_file():
+        return []
+    return [Failure(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
+
+
+class Watch:
+    """Notices that a model fails for every problem."""
+
+    def __init__(self) -> None:
+        self._failing: set[tuple[str, str]] = set()
+
+    def came_back(self) -> None:
+        """Samples came back: the model is there."""
+        self._failing.clear()
+
+    def failed(self, benchmark: str, task_id: str) -> None:
+        """A problem failed."""
+        self._failing.add((benchmark, task_id))
+
+    def suspects(self) -> bool:
+        """Whether so many problems failed in a row that the model may be gone."""
+        return len(self._failing) >= GONE_AFTER

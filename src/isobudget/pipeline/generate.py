@@ -1,0 +1,216 @@
+"""The generating stage: draw every sample that the study asks for and the run does not have yet.
+
+Problems that fail are tried once more at the end, recorded and named; see `failures`. What to draw follows from `work`,
+how many samples are under way from the backend's `Pacing`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from isobudget.backends.base import Backend
+from isobudget.backends.registry import Pacing, open_backend, pacing
+from isobudget.errors import BackendError
+from isobudget.pipeline.failures import GONE_AFTER, Failure, Watch, write_failures
+from isobudget.pipeline.feeding import Feed, in_parallel
+from isobudget.pipeline.prepare import (
+    PreparedBenchmark,
+    PreparedModel,
+    check_study,
+    prepare_benchmarks,
+    prepare_model,
+    state_facts,
+)
+from isobudget.pipeline.progress import SILENT, Progress
+from isobudget.pipeline.samples_from_budget import samples_of
+from isobudget.pipeline.work import Work, count_missing, missing_work
+from isobudget.records.keys import SampleKeys
+from isobudget.records.parts import PartWriter
+from isobudget.records.rows import sample_row
+from isobudget.records.run import Run
+from isobudget.study import Study
+
+BackendFactory = Callable[[PreparedModel], Backend]
+
+
+@dataclass(slots=True)
+class Generated:
+    """What the stage did: samples drawn, and problems whose generation failed with the reason."""
+
+    samples: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A run about to be drawn.
+
+    Attributes:
+        run: under its lock.
+        models: those that still have samples to draw.
+        total: samples that the run will have.
+    """
+
+    run: Run
+    models: tuple[PreparedModel, ...]
+    total: int
+
+
+#: entered beside the drawing; what it gives is told of every part of samples that is written
+Beside = Callable[[Drawing], contextlib.AbstractContextManager[Callable[[Path], None] | None]]
+
+
+def embedded(model: PreparedModel) -> Backend:
+    """The backend of a prepared model."""
+    return open_backend(model.spec)
+
+
+def alone(_drawing: Drawing) -> contextlib.AbstractContextManager[None]:
+    """Nothing runs beside the drawing."""
+    return contextlib.nullcontext()
+
+
+def generate(
+    study: Study,
+    out: str | Path | None = None,
+    progress: Progress = SILENT,
+    make_backend: BackendFactory = embedded,
+    beside: Beside = alone,
+) -> tuple[Run, Generated]:
+    """Draw the study's missing samples into the run folder `out` (default: ``runs/`` and the study's name).
+
+    Raises:
+        StudyError: what the study names does not exist, or a part that it needs is not installed.
+        ModelError: weights cannot be had.
+        RunError: the folder holds a run made otherwise, or is in use.
+        StorageError: the disk is full or the folder read-only.
+        BackendError: a model fails for problem after problem; what came back is recorded.
+    """
+    benchmarks = prepare_benchmarks(study, check_study(study, extras=make_backend is embedded))
+    samples = samples_of(study, benchmarks, progress)
+    run = Run.create(out or Path("runs") / study.name, study.name)
+    with run.writing():
+        models = [prepare_model(one, study, benchmarks, samples[one.name], progress) for one in study.models]
+        state_facts(run, study, benchmarks, models)
+        have = run.sample_keys()
+        left = {model.name: count_missing(study, model, benchmarks, have) for model in models}
+        for model in models:
+            if not left[model.name]:
+                progress.start(f"generating with {model.name}", 0)
+        drawing = Drawing(run, tuple(one for one in models if left[one.name]), len(have) + sum(left.values()))
+        done = Generated()
+        try:
+            with beside(drawing) as on_part:
+                for model in drawing.models:
+                    stage = _Stage(study, benchmarks, have, run, done, progress, on_part)
+                    stage.draw_with(model, left[model.name], make_backend)
+        finally:
+            write_failures(run, done.failures)
+    return run, done
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """Drawing with one model after the other."""
+
+    study: Study
+    benchmarks: list[PreparedBenchmark]
+    have: SampleKeys
+    run: Run
+    done: Generated
+    progress: Progress
+    on_part: Callable[[Path], None] | None
+
+    def draw_with(self, model: PreparedModel, left: int, make_backend: BackendFactory) -> None:
+        """Draw one model's missing samples; what fails is tried again at the end."""
+        task = f"generating with {model.name}"
+        self.progress.start(task, left)
+        pace = pacing(model.spec)
+        with make_backend(model) as backend, self.run.sample_writer(self.on_part) as writer:
+            _state_engine(self.run, model, backend)
+            drawer = _Drawer(backend, pace, writer, self.done, lambda steps: self.progress.advance(task, steps))
+            work = missing_work(self.study, model, self.benchmarks, self.have, pace.group)
+            try:
+                failed = drawer.draw(work)
+                if failed:
+                    self.progress.note(f"{model.name}: {len(failed)} calls failed; they are tried again")
+                    drawer.draw([piece for piece, _ in failed], last=True)
+            finally:
+                self.done.failures += _failures(drawer.failing)
+                _state_engine(self.run, model, backend)  # what it noticed meanwhile
+
+
+def _state_engine(run: Run, model: PreparedModel, backend: Backend) -> None:
+    """State what the backend says of itself, now that it runs."""
+    says = backend.describe()
+    facts = run.facts["models"][model.name] | {"served": says.model, "repeatable": says.repeatable}
+    if says.notes:
+        facts["notes"] = list(says.notes)
+    if says.commit:
+        facts["commit"] = says.commit
+    if model.spec.kind != "llama.cpp":  # its label follows from its settings and is stated before it runs
+        facts["engine"] = says.engine
+    run.state("models", model.name, facts)
+    run.save_facts()
+
+
+def _failures(failing: list[tuple[Work, str]]) -> list[Failure]:
+    """One failure for each problem, with the samples of all its calls."""
+    found: dict[tuple[str, str, str], Failure] = {}
+    for piece, reason in failing:
+        key = piece.keys[0][:3]
+        before = found[key].samples if key in found else 0
+        found[key] = Failure(*key, before + len(piece.keys), reason)
+    return list(found.values())
+
+
+class _Drawer:
+    """Keeps a backend busy and records what comes back."""
+
+    def __init__(
+        self, backend: Backend, pace: Pacing, writer: PartWriter, done: Generated, advance: Callable[[int], None]
+    ) -> None:
+        self.backend, self.pace, self.writer, self.done, self.advance = backend, pace, writer, done, advance
+        self.failing: list[tuple[Work, str]] = []
+        self._watch = Watch()
+
+    def draw(self, work: Iterable[Work], last: bool = False) -> list[tuple[Work, str]]:
+        """Draw the work; returns what failed, with the reasons. They also stand in `failing` until the next call.
+
+        Args:
+            work: to draw.
+            last: whether it all failed before, so that failing again says nothing of the model.
+
+        Raises:
+            BackendError: the model fails for problem after problem.
+        """
+        self.failing = []
+        self._watch.came_back()
+
+        def hold() -> bool:
+            return not last and self._watch.suspects()
+
+        reason, feed = "", Feed(work)
+        with contextlib.closing(in_parallel(self.backend, feed, self.pace, hold)) as results:
+            for piece, result in results:
+                try:
+                    generations = result.result()
+                except BackendError as error:
+                    reason = str(error)
+                    self.failing.append((piece, reason))
+                    self._watch.failed(piece.problem.benchmark, piece.problem.task_id)
+                    continue
+                self._watch.came_back()
+                self.writer.add([sample_row(key, one) for key, one in zip(piece.keys, generations, strict=True)])
+                self.done.samples += len(generations)
+                self.advance(len(generations))
+        if hold() and not feed.is_empty():
+            raise BackendError(
+                f"{self.failing[-1][0].keys[0][1]}: {GONE_AFTER} problems or more failed one after the other, and none "
+                f"came back between; the model seems to be gone. The last reason: {reason}. What came back before is "
+                "recorded; the same command goes on from there."
+            )
+        return self.failing

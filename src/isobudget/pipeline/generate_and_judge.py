@@ -1,0 +1,91 @@
+"""Generating and judging at the same time: the judge works on what has arrived.
+
+The judge's thread takes every part of samples once it is written, so a verdict never stands for a sample that is not on
+disk, and stopping at any moment loses neither. What it has not done when generating ends is judged then, with all
+workers; the verdicts are those of one stage after the other.
+
+While models run on this machine's own cores, one worker judges beside them. More would gain nothing, since the cores
+are busy, and would slow the engine, whose seconds are recorded: judging takes milliseconds of CPU for a sample that
+takes the engine seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from isobudget.backends.registry import pacing
+from isobudget.errors import IsobudgetError
+from isobudget.judge import Judge
+from isobudget.pipeline.generate import BackendFactory, Drawing, Generated, embedded, generate
+from isobudget.pipeline.judging import Judged, Judging, judge_run, state_extraction, state_limits
+from isobudget.pipeline.progress import SILENT, Progress
+from isobudget.records.parts import part_paths
+from isobudget.records.run import Run
+from isobudget.study import Study
+
+_TASK = "judging what has arrived"
+
+
+def generate_and_judge(
+    study: Study,
+    out: str | Path | None = None,
+    *,
+    unsafe: bool = False,
+    progress: Progress = SILENT,
+    make_backend: BackendFactory = embedded,
+) -> tuple[Run, Generated, Judged]:
+    """Draw a study's missing samples and judge them meanwhile; then judge what is left.
+
+    Raises:
+        IsobudgetError: see `generate` and `judge_run`.
+    """
+    early = Judged()
+
+    def beside(drawing: Drawing) -> contextlib.AbstractContextManager[Callable[[Path], None]]:
+        return _judge_beside(study, drawing, early, unsafe, progress)
+
+    run, done = generate(study, out, progress, make_backend, beside)
+    run, judged = judge_run(
+        run, limits=study.judge.limits(), workers=study.judge.workers, unsafe=unsafe, progress=progress
+    )
+    return run, done, Judged(early.outcomes + judged.outcomes)
+
+
+@contextlib.contextmanager
+def _judge_beside(
+    study: Study, drawing: Drawing, told: Judged, unsafe: bool, progress: Progress
+) -> Iterator[Callable[[Path], None]]:
+    """Judge in a thread what is told to the function that this gives; ends with what is then under way."""
+    if not drawing.models:
+        yield lambda _part: None
+        return
+    limits = state_limits(drawing.run, study.judge.limits())
+    judging = Judging(drawing.run, state_extraction(drawing.run, None))
+    on_cores = any(pacing(model.spec).on_cores for model in drawing.models)
+    judge = Judge(workers=study.judge.workers or (1 if on_cores else None), limits=limits, unsafe=unsafe)
+    arrived: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
+    for part in part_paths(drawing.run.path / "samples"):
+        arrived.put(part)
+    progress.start(_TASK, drawing.total, len(judging.have))
+    thread = threading.Thread(target=_work, args=(judge, judging, arrived, progress), name="judge")
+    thread.start()
+    try:
+        yield arrived.put
+    finally:
+        judging.stopped.set()
+        arrived.put(None)
+        thread.join()
+        told.outcomes.update(judging.judged.outcomes)
+
+
+def _work(judge: Judge, judging: Judging, arrived: queue.SimpleQueue[Path | None], progress: Progress) -> None:
+    """The judge's thread. If the judge fails, the samples still come; the judging stage after it says why."""
+    try:
+        with judge:
+            judging.judge(judge, iter(arrived.get, None), lambda: progress.advance(_TASK, 1))
+    except IsobudgetError as error:
+        progress.note(f"judging stopped: {error}; generating goes on, and what is left is judged after it")

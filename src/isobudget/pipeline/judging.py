@@ -1,0 +1,187 @@
+"""The judging stage: run the tests on every sample of a run that has no verdict yet.
+
+The program of a sample is cut out of its text by the extraction rule that the run states, or by another one that is
+asked for: nothing needs to be generated again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from isobudget.errors import InputError, RunError
+from isobudget.judge import Judge
+from isobudget.judge.verdict import Limits, Outcome
+from isobudget.pipeline.progress import SILENT, Progress
+from isobudget.pipeline.prompts import RunPrograms
+from isobudget.problems.problem import Problem
+from isobudget.records.keys import SampleKeys
+from isobudget.records.parts import PartWriter, part_paths, read_part_rows
+from isobudget.records.rows import SampleKey, SampleRow, verdict_row
+from isobudget.records.run import Run, load_run
+
+
+@dataclass(slots=True)
+class Judged:
+    """What the stage did: verdicts by outcome, of this call alone."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+
+def judge_run(
+    run: Run | str | Path,
+    *,
+    limits: Limits | None = None,
+    workers: int | None = None,
+    unsafe: bool = False,
+    again: bool = False,
+    extraction: str | None = None,
+    progress: Progress = SILENT,
+) -> tuple[Run, Judged]:
+    """Judge the samples of a run that have no verdict yet.
+
+    Args:
+        run: the run or its folder.
+        limits: of the judge. Verdicts under different limits do not belong together, so a run keeps the first ones.
+        workers: samples judged at the same time; one per core by default.
+        unsafe: judge even where samples cannot be confined.
+        again: forget the verdicts there are and judge everything.
+        extraction: the rule by which programs are cut out of outputs, instead of the one that each sample's prompt
+            format has. Like the limits it holds for the whole run; another one needs `again`.
+        progress: told how far it is.
+
+    Raises:
+        RunError: no such run, or it was judged under other limits or by another rule.
+        InputError: the rule is not known.
+        JudgeError: samples cannot be confined here.
+    """
+    run = run if isinstance(run, Run) else load_run(run)
+    with run.writing():
+        extraction = state_extraction(run, extraction, again)
+        if again:
+            run.drop_verdicts()
+        limits = state_limits(run, limits, again)
+        judging = Judging(run, extraction)
+        total = sum(_rows(path) for path in part_paths(run.path / "samples"))
+        progress.start("judging", total, len(judging.have))
+        if len(judging.have) < total:
+            with Judge(workers=workers, limits=limits, unsafe=unsafe) as judge:
+                judging.judge(judge, part_paths(run.path / "samples"), lambda: progress.advance("judging", 1))
+    return run, judging.judged
+
+
+class Judging:
+    """Judges the samples of a run's parts that have no verdict yet, and records the verdicts."""
+
+    def __init__(self, run: Run, extraction: str | None) -> None:
+        self.run = run
+        self.have: SampleKeys = run.verdict_keys()
+        self.judged = Judged()
+        self.stopped = threading.Event()
+        self._programs = RunPrograms(run, extraction)
+        self._problems = run.problems()
+
+    def judge(self, judge: Judge, parts: Iterable[Path], told: Callable[[], None]) -> None:
+        """Judge part after part, as they come; once `stopped` is set, only what is under way.
+
+        Args:
+            judge: entered.
+            parts: files of samples.
+            told: called after each verdict.
+        """
+        with self.run.verdict_writer() as writer:
+            for part in parts:
+                if self.stopped.is_set():
+                    return
+                self._judge_part(judge, part, writer, told)
+
+    def _judge_part(self, judge: Judge, part: Path, writer: PartWriter, told: Callable[[], None]) -> None:
+        waiting: deque[SampleKey] = deque()
+        for verdict in judge.run(self._pairs(part, waiting)):
+            key = waiting.popleft()
+            self.judged.outcomes[verdict.outcome.value] += 1
+            if verdict.outcome is not Outcome.INVALID:  # the judge's own fault: the next call tries again
+                writer.add([verdict_row(key, verdict)])
+                self.have.add(key)
+            told()
+
+    def _pairs(self, part: Path, waiting: deque[SampleKey]) -> Iterator[tuple[Problem, str]]:
+        """The programs to judge; each one's key is put into `waiting`, since verdicts come back in the same order."""
+        for sample in read_part_rows(part, SampleRow):
+            if self.stopped.is_set():
+                return
+            if sample.key not in self.have:
+                problem = self._problems[sample.benchmark, sample.task_id]
+                program = self._programs.program(problem, sample)
+                waiting.append(sample.key)
+                yield problem, program
+
+
+def state_limits(run: Run, limits: Limits | None, again: bool = False) -> Limits:
+    """The limits of this run: those it was judged under first, unless everything is judged again.
+
+    Raises:
+        RunError: it was judged under others.
+    """
+    stated = run.facts.get("judge")
+    if stated is not None and not again:
+        first = Limits(**stated)
+        if limits is not None and limits != first:
+            raise RunError(
+                f"{run.path}: its verdicts were made under other limits ({_describe(first)}). "
+                "Judge with the same ones, or everything anew with: isobudget judge RUN --again"
+            )
+        return first
+    chosen = limits or Limits()
+    run.facts["judge"] = {name: getattr(chosen, name) for name in Limits.__slots__}
+    run.save_facts()
+    return chosen
+
+
+def state_extraction(run: Run, extraction: str | None, again: bool = False) -> str | None:
+    """The rule for all programs of this run, if it is not that of each sample's own prompt format.
+
+    Raises:
+        RunError: verdicts by another rule are there.
+        InputError: the rule is not known.
+    """
+    from isobudget.prompts.formats import EXTRACTIONS
+
+    if extraction is not None and extraction not in EXTRACTIONS:
+        raise InputError(f"unknown extraction rule {extraction!r}; known are: {', '.join(EXTRACTIONS)}")
+    stated = run.facts.get("extraction")
+    if again:
+        run.facts.pop("extraction", None)
+        if extraction is not None:
+            run.facts["extraction"] = extraction
+        run.save_facts()
+        return extraction
+    if extraction is not None and extraction != stated:
+        by = repr(stated) if stated else "the rules of its prompt formats"
+        raise RunError(
+            f"{run.path}: its programs are cut out by {by}. Judge everything by another rule with: "
+            f"isobudget judge RUN --again --extraction {extraction}"
+        )
+    return stated
+
+
+def sample_program(run: Run, problem: Problem, sample: SampleRow) -> str:
+    """The whole program that a sample means, by the run's extraction rule. For many, use `RunPrograms`."""
+    return RunPrograms(run, run.facts.get("extraction")).program(problem, sample)
+
+
+def _rows(path: Path) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError):
+        return 0  # a damaged part; reading it says so
+
+
+def _describe(limits: Limits) -> str:
+    return ", ".join(f"{name} = {getattr(limits, name)}" for name in Limits.__slots__)

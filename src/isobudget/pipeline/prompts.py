@@ -1,0 +1,163 @@
+"""What a model is given for a problem, and which program its output means: prompt formats at work in a run.
+
+The run folder keeps every prompt as the model got it, with the head of the program that it stands for, and run.toml
+the names of format and extraction rule. So programs can be cut out of outputs again later, by another rule or by a
+newer isobudget, without the study's files and without generating.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from isobudget.backends.base import Chat, Message, Prompt
+from isobudget.models.catalog import NewlineRule
+from isobudget.problems.problem import Benchmark, Problem
+from isobudget.records.rows import PromptRow, SampleRow
+from isobudget.records.run import Run
+from isobudget.study.world import chosen_for
+
+if TYPE_CHECKING:
+    from isobudget.pipeline.prepare import PreparedModel
+    from isobudget.prompts import PromptFormat, Rendered
+    from isobudget.study import Study, StudyModel
+
+#: the rule that takes outputs as they are: what runs used before they stated one
+AS_IT_IS = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPrompts:
+    """How one model is given the problems of one benchmark.
+
+    Attributes:
+        format: the prompt format.
+        newline: whether newlines that end a prompt are kept or stripped.
+        extraction: the rule by which the program is cut out of an output.
+        examples: solved problems that few-shot formats show.
+    """
+
+    format: PromptFormat
+    newline: NewlineRule
+    extraction: str
+    examples: tuple[Problem, ...]
+
+    @classmethod
+    def chosen(cls, study: Study, model: StudyModel, benchmark: Benchmark, newline: NewlineRule) -> ModelPrompts:
+        """The format by model, study, benchmark in this order; `newline` is the model's rule if the format has none."""
+        from isobudget.prompts import find_format
+
+        chosen = (chosen_for(choice, benchmark.name) for choice in (model.prompt, study.prompt.format))
+        name = next((name for name in chosen if name), benchmark.prompt_format)
+        found = find_format(name)
+        rule = chosen_for(study.prompt.extraction, benchmark.name) or found.extraction
+        return cls(found, found.newline or newline, rule, benchmark.examples)
+
+    def render(self, problem: Problem) -> Rendered:
+        """The prompt for a problem, and the head of the program that it stands for."""
+        from isobudget.prompts import render
+
+        return render(self.format, problem, self.examples, newline=self.newline)
+
+
+def prompt_facts(prompts: ModelPrompts, problems: Sequence[Problem], stop: Sequence[str] | None) -> dict[str, Any]:
+    """What run.toml states of a model's prompts on one benchmark.
+
+    `sha256` is that of the first problem's prompt: it changes with the format's text and with the examples.
+    """
+    text, _ = prompt_text(prompts.render(problems[0]).prompt)
+    facts: dict[str, Any] = {
+        "format": prompts.format.name,
+        "newline": prompts.newline,
+        "extraction": prompts.extraction,
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
+    return facts if stop is None else facts | {"stop": list(stop)}
+
+
+def prompt_rows(models: Iterable[PreparedModel], benchmark: str, problems: Sequence[Problem]) -> Iterator[PromptRow]:
+    """The prompts of one benchmark, each once for all models that are given the same ones."""
+    seen: set[tuple[str, str]] = set()
+    for prompts in (model.prompts[benchmark] for model in models):
+        key = prompts.format.name, prompts.newline
+        if key in seen:
+            continue
+        seen.add(key)
+        for problem in problems:
+            rendered = prompts.render(problem)
+            text, chat = prompt_text(rendered.prompt)
+            yield PromptRow(benchmark, problem.task_id, *key, chat, text, rendered.head)
+
+
+def prompt_text(prompt: Prompt) -> tuple[str, bool]:
+    """A prompt as one text, and whether it is a conversation, which is written as JSON."""
+    if isinstance(prompt, str):
+        return prompt, False
+    messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
+    return json.dumps(messages, ensure_ascii=False), True
+
+
+def row_prompt(row: PromptRow) -> Prompt:
+    """The prompt that a row keeps."""
+    if not row.chat:
+        return row.prompt
+    return Chat(tuple(Message(one["role"], one["content"]) for one in json.loads(row.prompt)))
+
+
+class RunPrompts:
+    """The prompts of a run's models, as they were given. Benchmarks are read when they are first asked for."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._rows: dict[str, dict[tuple[str, str, str, str], PromptRow]] = {}
+
+    def facts(self, model: str, benchmark: str) -> dict[str, Any]:
+        """Format, newline and extraction; for runs of older versions, what they did."""
+        stated = self._run.facts["models"][model]
+        older = {"format": "completion", "extraction": AS_IT_IS, "newline": stated.get("prompt_newline", "keep")}
+        return dict(stated.get("prompts", {}).get(benchmark) or older)
+
+    def prompt(self, model: str, problem: Problem) -> Prompt:
+        """What the model was given for a problem."""
+        row = self._row(model, problem)
+        return row_prompt(row) if row is not None else self._older(model, problem)
+
+    def head(self, model: str, problem: Problem) -> str:
+        """The head of the program that the prompt stands for."""
+        row = self._row(model, problem)
+        return row.head if row is not None else self._older(model, problem)
+
+    def _row(self, model: str, problem: Problem) -> PromptRow | None:
+        facts = self.facts(model, problem.benchmark)
+        if problem.benchmark not in self._rows:
+            self._rows[problem.benchmark] = self._run.prompts(problem.benchmark)
+        key = (problem.benchmark, problem.task_id, facts["format"], facts["newline"])
+        return self._rows[problem.benchmark].get(key)
+
+    def _older(self, model: str, problem: Problem) -> str:
+        newline = self.facts(model, problem.benchmark)["newline"]
+        return problem.prompt.rstrip("\n") if newline == "strip" else problem.prompt
+
+
+class RunPrograms:
+    """The programs that a run's samples mean.
+
+    Args:
+        run: the run.
+        extraction: a rule for all of them, instead of the one that each was made with.
+    """
+
+    def __init__(self, run: Run, extraction: str | None = None) -> None:
+        self._prompts = RunPrompts(run)
+        self._extraction = extraction
+
+    def program(self, problem: Problem, sample: SampleRow) -> str:
+        """The whole program of a sample: what is judged."""
+        from isobudget.prompts import extract
+
+        head = self._prompts.head(sample.model, problem)
+        rule = self._extraction or self._prompts.facts(sample.model, sample.benchmark)["extraction"]
+        return head + sample.text if rule == AS_IT_IS else extract(rule, problem, head, sample.text).program

@@ -1,0 +1,113 @@
+"""What is left to draw, and in which pieces.
+
+Sample i of a problem is drawn with the seed (base + i), where the base follows from study seed, model and problem. So a
+larger n later adds samples and changes none, and a stopped run goes on where it was. Pieces are made as they are asked
+for: a study of millions of samples is never listed whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from isobudget.backends.base import Prompt, Sampling
+from isobudget.pipeline.prepare import PreparedBenchmark, PreparedModel
+from isobudget.problems.problem import Problem
+from isobudget.records.keys import SampleKeys
+from isobudget.records.rows import SampleKey
+from isobudget.study import Study
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Samples of one problem to draw by one call.
+
+    Attributes:
+        problem: the problem.
+        prompt: what the model is given.
+        sampling: how to sample.
+        keys: the samples' keys, one for each.
+        seeds: their seeds, in the same order.
+    """
+
+    problem: Problem
+    prompt: Prompt
+    sampling: Sampling
+    keys: tuple[SampleKey, ...]
+    seeds: tuple[int, ...]
+
+
+def missing_work(
+    study: Study,
+    model: PreparedModel,
+    benchmarks: Sequence[PreparedBenchmark],
+    have: SampleKeys,
+    group: int,
+) -> Iterator[Work]:
+    """What is left to draw with one model, in groups of at most `group` samples, those of a problem in sequence."""
+    for benchmark in benchmarks:
+        for problem in benchmark.problems:
+            yield from _pieces(study, model, benchmark, problem, have, group)
+
+
+def _pieces(
+    study: Study, model: PreparedModel, benchmark: PreparedBenchmark, problem: Problem, have: SampleKeys, group: int
+) -> list[Work]:
+    """The calls of one problem."""
+    groups = list(groups_of(_missing(study, model, benchmark, problem, have), group))
+    if not groups:
+        return []
+    sampling = model.sampling(benchmark)
+    base = base_seed(study.seed, model.name, benchmark.name, problem.task_id)
+    prompt = model.prompts[benchmark.name].render(problem).prompt
+    return [
+        Work(
+            problem,
+            prompt,
+            replace(sampling, temperature=0.0) if keys[0][3] else sampling,
+            keys,
+            tuple(base + key[4] for key in keys),
+        )
+        for keys in groups
+    ]
+
+
+def count_missing(study: Study, model: PreparedModel, benchmarks: Sequence[PreparedBenchmark], have: SampleKeys) -> int:
+    """How many samples `missing_work` will ask for."""
+    return sum(
+        len(_missing(study, model, benchmark, problem, have))
+        for benchmark in benchmarks
+        for problem in benchmark.problems
+    )
+
+
+def base_seed(seed: int, model: str, benchmark: str, task_id: str) -> int:
+    """The seed of sample 0 of a problem: 30 bits, so that base + index stays below 2^31."""
+    text = "\0".join((str(seed), model, benchmark, task_id))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) >> 2
+
+
+def groups_of(keys: Sequence[SampleKey], group: int) -> Iterator[tuple[SampleKey, ...]]:
+    """Sampled keys in groups of equal size, none larger than `group`, larger ones first; greedy ones by themselves."""
+    sampled = [key for key in keys if not key[3]]
+    pieces = -(-len(sampled) // group)
+    for piece in range(pieces):
+        start, end = (-(-len(sampled) * place // pieces) for place in (piece, piece + 1))
+        yield tuple(sampled[start:end])
+    for key in keys:
+        if key[3]:
+            yield (key,)
+
+
+def _missing(
+    study: Study, model: PreparedModel, benchmark: PreparedBenchmark, problem: Problem, have: SampleKeys
+) -> list[SampleKey]:
+    """The keys of a problem's samples that are wanted and not there."""
+    name = (benchmark.name, model.name, problem.task_id)
+    keys: list[SampleKey] = [
+        (*name, False, index) for index in have.missing((*name, False), model.samples[benchmark.name])
+    ]
+    if study.greedy:
+        keys += [(*name, True, index) for index in have.missing((*name, True), 1)]
+    return keys

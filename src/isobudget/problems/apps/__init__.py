@@ -1,0 +1,1 @@
+"""APPS: its three splits."""

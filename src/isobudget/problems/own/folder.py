@@ -1,0 +1,158 @@
+"""Your own problems as a folder of Python files: ``slugify.py`` beside ``test_slugify.py``.
+
+The first holds a function to be written: signature, docstring, and a body of ``...``, ``pass`` or
+``raise NotImplementedError``; what it needs before that, imports and helpers, stands above it. The second is its pytest
+file, which imports from the module ``slugify``. Each pair is a problem: its prompt is the first file up to that body,
+its task_id the benchmark's name and the file's path without ``.py``. Sub-folders may be used; ``__init__.py`` is passed
+over. Nothing is executed here, only parsed. The judge runs the pytest file on its own: no ``conftest.py``, no plugins.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from isobudget.errors import InputError
+from isobudget.problems.own.lines import own_benchmark, own_name
+from isobudget.problems.own.tests import check_pytest
+from isobudget.problems.problem import Benchmark, Problem, PytestFile
+from isobudget.problems.reading import checked_id, checked_name, checked_text, decode, parse_python, unique
+from isobudget.problems.sources import counted
+
+_FORM = "a problem is one function with a body of '...', 'pass' or 'raise NotImplementedError', last in its file"
+#: modules that the judge itself needs while it runs a pytest file
+_TAKEN = frozenset({"isobudget", "pytest", "_pytest", "pluggy"}) | sys.stdlib_module_names
+
+
+def load_folder(path: Path, *, reserved: tuple[str, ...] = ()) -> Benchmark:
+    """Read a benchmark from a folder, with the defaults of own problems. It bears the folder's name.
+
+    Args:
+        path: the folder.
+        reserved: benchmark names that this one must not take; it is then called ``NAME-folder``.
+
+    Raises:
+        InputError: a file lacks its partner, is wrong, or cannot be read; or there is no pair. Files are named.
+    """
+    name = own_name(path.absolute(), (), "") or "problems"
+    name = f"{name}-folder" if name.casefold() in reserved else name
+    digest = hashlib.sha256()
+    problems = unique(_problems(path, name, digest), str(path))
+    source = f"own problems: folder {name}, {counted(len(problems))}, sha256 {digest.hexdigest()}"
+    return own_benchmark(name, problems, source)
+
+
+def _problems(root: Path, benchmark: str, digest: hashlib._Hash) -> Iterator[tuple[str, Problem]]:
+    pairs = _pairs(root)
+    if not pairs:
+        raise InputError(
+            f"{root}: cannot be read as a folder of problems: it holds no Python files; write pairs such as "
+            "slugify.py and test_slugify.py"
+        )
+    for task, tests in pairs:
+        problem = _problem(root, task, tests, benchmark)
+        digest.update(repr(problem).encode())
+        yield str(task), problem
+
+
+def _pairs(root: Path) -> list[tuple[Path, Path]]:
+    """All pairs of a task and its tests, in the order of their paths."""
+    files = _python_files(root)
+    found = set(files)
+    pairs = []
+    for file in files:
+        if file.name.startswith("test_"):
+            partner = file.with_name(file.name.removeprefix("test_"))
+            if partner not in found:
+                raise InputError(f"{file}: there is no {partner.name} beside it, which it should test")
+        else:
+            partner = file.with_name(f"test_{file.name}")
+            if partner not in found:
+                raise InputError(f"{file}: there is no {partner.name} beside it, with its pytest tests")
+            pairs.append((file, partner))
+    return pairs
+
+
+def _python_files(root: Path) -> list[Path]:
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename}: cannot be read: {error.strerror or error}") from error
+
+    files = []
+    for folder, inner, names in os.walk(root, onerror=refuse):
+        inner[:] = sorted(name for name in inner if not name.startswith((".", "__")))
+        if "conftest.py" in names:
+            raise InputError(
+                f"{Path(folder, 'conftest.py')}: is not used by the judge; move fixtures to the test files"
+            )
+        files += [Path(folder, name) for name in names if name.endswith(".py") and name != "__init__.py"]
+    return sorted(files)
+
+
+def _problem(root: Path, task: Path, tests: Path, benchmark: str) -> Problem:
+    module = checked_name(task.stem, f"{task}: the file's name")
+    if module in _TAKEN:
+        raise InputError(f"{task}: {module!r} is the name of a module that the tests may need; rename both files")
+    prompt, entry_point = stub_prompt(_read(task), str(task))
+    source = _read(tests)
+    check_pytest(source, module, str(tests))
+    relative = task.relative_to(root).with_suffix("").as_posix()
+    return Problem(
+        task_id=checked_id(f"{benchmark}/{relative}", f"{task}: the path"),
+        benchmark=benchmark,
+        prompt=prompt,
+        entry_point=entry_point,
+        tests=PytestFile(source=source, module=module),
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        return checked_text(decode(path.read_bytes(), str(path)), str(path)).replace("\r\n", "\n")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def stub_prompt(source: str, where: str) -> tuple[str, str]:
+    """The head of a file up to the body that is to be written, and the function's name.
+
+    Args:
+        source: Python source that ends with one unfinished function.
+        where: the file, for messages.
+
+    Raises:
+        InputError: it does not parse, or has no, or more than one unfinished function, or code behind it.
+    """
+    tree = parse_python(source, where)
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)] if tree else []
+    stubs = [node for node in functions if _is_stub(node)]
+    if tree is None or len(stubs) != 1:
+        raise InputError(f"{where}: has {len(stubs) or 'no'} function{'s' * (len(stubs) != 1)} to be written; {_FORM}")
+    stub = stubs[0]
+    if tree.body[-1] is not stub:
+        raise InputError(
+            f"{where}, line {tree.body[-1].lineno}: stands behind {stub.name!r}, the function to be written; {_FORM}"
+        )
+    body = stub.body[-1]
+    lines = source.splitlines(keepends=True)
+    # Columns count bytes, not characters.
+    before = lines[body.lineno - 1].encode()[: body.col_offset].decode()
+    head = "".join(lines[: body.lineno - 1])
+    return head + (before.rstrip(" \t;") + "\n" if before.strip() else ""), stub.name
+
+
+def _is_stub(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    *before, last = function.body
+    documented = ast.get_docstring(function, clean=False) is not None
+    return len(before) == int(documented) and _is_placeholder(last)
+
+
+def _is_placeholder(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Raise):
+        error = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+        return isinstance(error, ast.Name) and error.id == "NotImplementedError"
+    ellipsis = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and node.value.value is Ellipsis
+    return ellipsis or isinstance(node, ast.Pass)

@@ -1,0 +1,160 @@
+"""Your own problems: JSON lines, one problem per line, plain or gzip-compressed.
+
+Fields of a line: ``task_id``, ``prompt``, ``entry_point``, and exactly one kind of tests (`own_tests` lists them).
+Optional: ``form`` (``source``, the default: the prompt is the head of the program; ``text``: it describes a whole
+program), ``starter``, ``shown_tests``, ``canonical_solution``. Other fields are ignored, so that HumanEval.jsonl and
+files made to its form load as they are. Nothing of a problem is executed here, only parsed.
+
+This file also reads the problems of `humaneval` and `quickstart`. A folder of Python files is read by `folder`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import BinaryIO
+
+from isobudget.errors import InputError
+from isobudget.problems.own.tests import KINDS, needs_entry_point, read_tests
+from isobudget.problems.problem import Benchmark, Form, Problem
+from isobudget.problems.reading import (
+    checked_id,
+    checked_name,
+    checked_text,
+    fields_of,
+    list_field,
+    optional_text,
+    read_objects,
+    text_field,
+    unique,
+)
+from isobudget.problems.sources import checksum_of, counted
+from isobudget.problems.stops import BODY_STOPS
+
+_OTHER_FIELDS = ("task_id", "prompt", "entry_point", "form", "starter", "shown_tests", "canonical_solution")
+_FIELDS = (*_OTHER_FIELDS, *(field for fields in KINDS.values() for field in fields))
+#: form of the prompts -> the format that suits it
+FORMATS = {Form.SOURCE: "completion", Form.TEXT: "chat"}
+
+
+def load_own(path: Path, *, reserved: tuple[str, ...] = ()) -> Benchmark:
+    """Read a benchmark from a file of JSON lines, with the sampling defaults that the paper uses on HumanEval.
+
+    Args:
+        path: the file; whether it is compressed is seen from its first bytes.
+        reserved: benchmark names that this one must not take. Its name is the file's without ``.jsonl`` or
+            ``.jsonl.gz``, or the whole file name where the short one is reserved.
+
+    Raises:
+        InputError: the file cannot be read, or a line is wrong; the message names the file, the line and the field.
+    """
+    name = own_name(path, reserved, ".jsonl")
+    try:
+        with path.open("rb") as raw:
+            problems = read_problems(raw, source=str(path), benchmark=name)
+            checksum = checksum_of(raw)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read as a file of problems: {error.strerror or error}") from error
+    source = f"own problems: {own_name(path, (), '')}, {counted(len(problems))}, sha256 {checksum}"
+    return own_benchmark(name, problems, source)
+
+
+def own_benchmark(name: str, problems: tuple[Problem, ...], source: str) -> Benchmark:
+    """Own problems of one form with the defaults that suit it."""
+    form = problems[0].form
+    return Benchmark(
+        name=name,
+        problems=problems,
+        stop=BODY_STOPS if form is Form.SOURCE else (),
+        max_tokens=512,
+        temperature=0.8,
+        top_p=0.95,
+        prompt_format=FORMATS[form],
+        source=source,
+    )
+
+
+def own_name(path: Path, reserved: tuple[str, ...], suffix: str) -> str:
+    """A benchmark's name from that of its file or folder."""
+    # A file name may hold bytes that are not UTF-8; the name goes into tables and Parquet, which cannot.
+    full = path.name.encode("utf-8", "replace").decode()
+    short = full.removesuffix(".gz").removesuffix(suffix) if suffix else full
+    return full if not short or short.casefold() in reserved else short
+
+
+def read_problems(raw: BinaryIO, *, source: str, benchmark: str) -> tuple[Problem, ...]:
+    """Read all problems from an open binary file; `source` is what messages call it.
+
+    Raises:
+        InputError: not UTF-8, not JSON lines, a wrong or missing field, a task_id twice, both forms, or no problem.
+    """
+    found = ((where, _problem(record, where, benchmark)) for where, record in read_objects(raw, source))
+    problems = unique(found, source)
+    if len({problem.form for problem in problems}) > 1:
+        odd = next(problem for problem in problems if problem.form is not problems[0].form)
+        raise InputError(
+            f"{source}, field form: {problems[0].task_id!r} is {problems[0].form.value!r} and {odd.task_id!r} is "
+            f"{odd.form.value!r}; a benchmark has one prompt format: put the two forms into separate files"
+        )
+    return problems
+
+
+def _problem(record: dict[str, object], where: str, benchmark: str) -> Problem:
+    hint = _hint(record)
+    form = _form(record, where)
+    entry_point = _entry_point(record, where, hint) if needs_entry_point(record, form) else ""
+    task_id = checked_id(text_field(record, "task_id", where, hint), f"{where}, field task_id")
+    prompt = text_field(record, "prompt", where, hint)
+    if form is Form.SOURCE and entry_point:
+        check_defines(prompt, entry_point, f"{where}, field prompt")
+    shown = () if record.get("shown_tests") is None else list_field(record, "shown_tests", where, checked_text, "test")
+    return Problem(
+        task_id=task_id,
+        benchmark=benchmark,
+        prompt=prompt,
+        entry_point=entry_point,
+        tests=read_tests(record, where, hint, entry_point),
+        reference=optional_text(record, "canonical_solution", where),
+        form=form,
+        starter=optional_text(record, "starter", where) or "",
+        shown_tests=shown,
+    )
+
+
+def _hint(record: dict[str, object]) -> str:
+    """What a missing field may be called instead, or where such a file comes from."""
+    if "base_input" in record:
+        return "; this file lists inputs only: load it as humaneval+=PATH or mbpp+=PATH, or use its HumanEval form"
+    pairs = [(name, difflib.get_close_matches(name, _FIELDS, n=1)) for name in record if name not in _FIELDS]
+    close = [f"{name!r} (meant as {match[0]!r}?)" for name, match in pairs if match]
+    return f"; the line has {', '.join(close) or fields_of(record)}"
+
+
+def _form(record: dict[str, object], where: str) -> Form:
+    value = optional_text(record, "form", where) or Form.SOURCE.value
+    try:
+        return Form(value)
+    except ValueError:
+        raise InputError(
+            f"{where}, field form: {value[:80]!r} is not a form; known are 'source' (the prompt is the head of the "
+            "program) and 'text' (it describes the program)"
+        ) from None
+
+
+def _entry_point(record: dict[str, object], where: str, hint: str) -> str:
+    return checked_name(text_field(record, "entry_point", where, hint), f"{where}, field entry_point")
+
+
+def check_defines(prompt: str, entry_point: str, where: str) -> None:
+    """The prompt must be the head of the program: generation ends where a new top-level statement begins.
+
+    Raises:
+        InputError: it does not define the entry point at column 0.
+    """
+    if not re.search(rf"^(?:(?:async +)?def|class) +{re.escape(entry_point)}\b", prompt, re.MULTILINE):
+        raise InputError(
+            f"{where}: does not define {entry_point!r}; a prompt is Python source that ends inside the "
+            f"definition of the entry point, such as 'def {entry_point}(...):' and a docstring; for a task in words "
+            'add "form": "text"'
+        )

@@ -1,0 +1,142 @@
+"""Top-level statements of source of which parts may not parse, and what Python's own parser says of each.
+
+Each statement is parsed apart from the others, so that one that does not parse says nothing of the rest, and the cost
+stays linear. Nothing that the parser may raise on hostile text gets out (`parse`).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from isobudget.prompts.extraction.lines import LogicalLine, Scan
+
+#: the longest text that is parsed, in characters: the parser needs a hundred times its size in memory
+MAX_PARSED_CHARS = 2**20
+
+_CONTINUES = re.compile(r"(?:else|elif|except|finally)\b")
+
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_ASSIGNMENTS = (ast.Assign, ast.AnnAssign, ast.AugAssign)
+_IMPORTS = (ast.Import, ast.ImportFrom)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Text that does not parse: the line of it that the parser names, from 1; 0 if it names none."""
+
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A top-level statement, its decorators and clauses included: offsets, and its logical lines."""
+
+    start: int
+    end: int
+    lines: tuple[LogicalLine, ...]
+
+
+def parse(source: str) -> list[ast.stmt] | Failure:
+    """The statements of a source; a `Failure` for whatever reason it does not parse. Never raises.
+
+    It may warn, of ``"\\d"`` for instance; whoever calls it for a model's text turns that off.
+    """
+    if len(source) > MAX_PARSED_CHARS:
+        return Failure(0)
+    try:
+        return ast.parse(source).body
+    except SyntaxError as error:
+        return Failure(error.lineno or 0)
+    except (ValueError, RecursionError, MemoryError, OverflowError):  # NUL, surrogates, deep nesting, huge numbers
+        return Failure(0)
+
+
+def split(scanned: Scan, source: str) -> list[Statement]:
+    """The top-level statements: each begins with a line at column 0 that is no clause and follows no decorator."""
+    groups: list[list[LogicalLine]] = []
+    decorated = False
+    for line in scanned.lines:
+        continues = decorated or line.column > 0 or _CONTINUES.match(source, line.first)
+        if groups and continues:
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+        decorated = line.column == 0 and source[line.first] == "@"
+    return [Statement(group[0].start, group[-1].end, tuple(group)) for group in groups]
+
+
+def defined(nodes: Sequence[ast.stmt]) -> set[str]:
+    """Names that statements define: functions, classes and assigned names, imported names left out."""
+    names: set[str] = set()
+    for node in nodes:
+        if isinstance(node, _DEFINITIONS):
+            names.add(node.name)
+        elif isinstance(node, _ASSIGNMENTS):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return names
+
+
+def find_definition(nodes: Sequence[ast.stmt], name: str) -> ast.stmt | None:
+    """The statement that defines a name: a function, a class, an assignment, or a method of ``class Solution``."""
+    for node in nodes:
+        if name in defined([node]):
+            return node
+        if isinstance(node, ast.ClassDef) and node.name == "Solution":
+            for method in node.body:
+                if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef) and method.name == name:
+                    return method
+    return None
+
+
+def has_substance(node: ast.stmt) -> bool:
+    """Whether a definition does anything: not only a docstring, ``pass``, ``...`` or ``raise NotImplementedError``."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return not all(_is_nothing(one) for one in node.body)
+    return True
+
+
+def is_helper(nodes: Sequence[ast.stmt], entry_point: str) -> bool:
+    """Whether statements only define, import or assign, without reading input or calling the entry point."""
+    fits = all(isinstance(node, (*_DEFINITIONS, *_IMPORTS, *_ASSIGNMENTS)) for node in nodes)
+    return fits and not _acts(nodes, entry_point)
+
+
+def is_code(nodes: Sequence[ast.stmt], entry_point: str) -> bool:
+    """Whether statements before a definition belong to the program: no lone name or number, as prose has them."""
+    lone = any(
+        isinstance(node, ast.Expr)
+        and not isinstance(node.value, ast.Call)
+        and not (isinstance(node.value, ast.Constant) and isinstance(node.value.value, str))
+        for node in nodes
+    )
+    return not lone and not _acts(nodes, entry_point)
+
+
+def running(nodes: Sequence[ast.stmt]) -> Iterator[ast.AST]:
+    """All nodes that run when the statements do: the bodies of functions are left out."""
+    todo: list[ast.AST] = list(nodes)
+    while todo:
+        node = todo.pop()
+        yield node
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        todo += ast.iter_child_nodes(node)
+
+
+def _is_nothing(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Raise):
+        raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+        return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+
+
+def _acts(nodes: Sequence[ast.stmt], entry_point: str) -> bool:
+    """Whether running the statements reads input or calls the entry point."""
+    return any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("input", entry_point)
+        for node in running(nodes)
+    )

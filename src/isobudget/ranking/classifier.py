@@ -1,0 +1,130 @@
+"""A sequence classifier of the Hugging Face hub as a verifier: log p(right | prompt, sample), without execution.
+
+Any model of `AutoModelForSequenceClassification` with two labels or one: the last label is taken for "right", or the
+one that is called so (`right`, `correct`, `passed`, `positive`, `true`, in any case); a single output is a logit. It
+gets the prompt as first and the sample as second text, cut from the front to the model's length. It must not have been
+trained on the problems that are ranked: isobudget cannot know, and says so.
+
+Needs `pip install 'isobudget[transformers]'`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from isobudget.backends.base import Score
+from isobudget.errors import InputError, MissingExtraError, ModelError
+from isobudget.pipeline.progress import Progress
+from isobudget.rankers.base import Pool
+from isobudget.ranking.scores import plain
+from isobudget.records.parts import PartWriter, read_rows
+from isobudget.records.ranking_rows import ScoreRow, score_row
+from isobudget.records.rows import SampleKey
+
+#: the kind of these scores in the table
+KIND = "classifier"
+_BATCH = 16
+_RIGHT = ("right", "correct", "passed", "positive", "true")
+
+
+def classify_pool(pool: Pool, name: str, folder: Path | None, progress: Progress) -> dict[SampleKey, ScoreRow]:
+    """log p(right) of every sample by the classifier `name`; what is recorded is not computed again.
+
+    Raises:
+        MissingExtraError: PyTorch or transformers is not installed.
+        ModelError: the classifier cannot be loaded.
+        InputError: it has more than two labels, none of which stands for "right".
+    """
+    rows: dict[SampleKey, ScoreRow] = {}
+    for row in read_rows(folder, ScoreRow) if folder is not None else ():
+        if (row.ranker, row.scorer, row.benchmark, row.model) == (KIND, name, pool.benchmark, pool.model):
+            rows[row.benchmark, row.model, row.task_id, row.greedy, row.index] = row
+    left = [
+        ((pool.benchmark, pool.model, one.problem.task_id, False, sample.index), plain(one.prompt), sample.text)
+        for one in pool.problems
+        for sample in one.samples
+    ]
+    left = [item for item in left if item[0] not in rows]
+    task = f"classifying {pool.model} by {name}"
+    progress.start(task, len(rows) + len(left), len(rows))
+    if left:
+        for made in _classified(name, left):
+            rows.update({(r.benchmark, r.model, r.task_id, r.greedy, r.index): r for r in made})
+            if folder is not None:
+                with PartWriter(folder, ScoreRow) as writer:
+                    writer.add(made)
+            progress.advance(task, len(made))
+    return rows
+
+
+def _classified(name: str, items: Sequence[tuple[SampleKey, str, str]]) -> Iterator[list[ScoreRow]]:
+    """Rows in parts of a few hundred."""
+    model, tokenizer, torch = _load(name)
+    right = _right_label(name, model.config)
+    made: list[ScoreRow] = []
+    for start in range(0, len(items), _BATCH):
+        batch = items[start : start + _BATCH]
+        began = time.perf_counter()
+        # the ending of either text matters most, and pairs longer than the model must lose something
+        encoded = tokenizer(
+            [prompt for _, prompt, _ in batch],
+            [text for _, _, text in batch],
+            return_tensors="pt",
+            padding=True,
+            truncation="longest_first",
+            max_length=_longest(tokenizer, model.config),
+        )
+        with torch.inference_mode():
+            logits = model(**encoded.to(model.device)).logits.float().cpu()
+        seconds = (time.perf_counter() - began) / len(batch)
+        tokens = encoded["attention_mask"].sum(dim=1).tolist()
+        for (key, _, text), row, count in zip(batch, logits, tokens, strict=True):
+            score = Score((_log_p(torch, row, right),), int(count) - 1, seconds) if text else None
+            made.append(score_row(key, KIND, name, score, "transformers"))
+        if len(made) >= 20 * _BATCH:
+            yield made
+            made = []
+    yield made
+
+
+def _load(name: str) -> tuple[Any, Any, Any]:
+    try:
+        import torch
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    except ImportError:
+        raise MissingExtraError("A classifier of the Hugging Face hub", "transformers") from None
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(name, truncation_side="left")
+        model: Any = AutoModelForSequenceClassification.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{name}: cannot be loaded as a sequence classifier: {error}") from error
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return model.to(device).eval(), tokenizer, torch
+
+
+def _right_label(name: str, config: Any) -> int:
+    labels = {int(at): str(label).lower() for at, label in dict(config.id2label).items()}
+    named = [at for at, label in labels.items() if label in _RIGHT]
+    if named:
+        return named[0]
+    if len(labels) > 2:
+        raise InputError(
+            f"{name}: none of its labels ({', '.join(labels.values())}) stands for right; a verifier has two, or one "
+            f"that is called {' or '.join(_RIGHT)}"
+        )
+    return len(labels) - 1
+
+
+def _longest(tokenizer: Any, config: Any) -> int:
+    known = [tokenizer.model_max_length, getattr(config, "max_position_embeddings", math.inf) or math.inf]
+    return int(min(min(known), 4096))
+
+
+def _log_p(torch: Any, logits: Any, right: int) -> float:
+    if len(logits) == 1:
+        return float(torch.nn.functional.logsigmoid(logits[0]))
+    return float(torch.log_softmax(logits, dim=-1)[right])

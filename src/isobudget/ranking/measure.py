@@ -1,0 +1,167 @@
+"""What each ranker achieves on one model's samples: success at each k and at each budget, AUC, calibration.
+
+Success against budget comes without the ranker's own cost and with it. A random sample and the model's greedy outputs
+stand beside (the paper, section 4, figures 8 and 9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.curves import Bootstrap
+from isobudget.curves.curve import Curve, curve_from_matrix
+from isobudget.rankers.auc import Auc
+from isobudget.rankers.base import FREE, BySet, Floats, PerSample, Pool, Ranker, Ranking, Spending
+from isobudget.rankers.calibration import Calibration
+from isobudget.rankers.measure import auc, calibration, success
+from isobudget.ranking.material import Material
+from isobudget.ranking.options import RankOptions
+from isobudget.ranking.registry import Kinds
+from isobudget.statistics.intervals import bootstrap_curve
+
+RANDOM = "random"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranked:
+    """One ranker on the samples of one model.
+
+    Attributes:
+        ranker: its label; `random` stands for a single random sample.
+        exact: whether the curve is exact for these samples (rank-score), or estimated from random prefixes.
+        success, low, high: mean over problems and interval at k = 1..k_max.
+        matrix: shape (problems, k_max).
+        monte_carlo: standard error from the finite number of prefixes, shape (k_max,); None where exact.
+        free: curves by unit, the ranker's own cost not charged.
+        charged: the same with it charged; a unit in which it is not known is not there.
+        auc, calibration: see `isobudget.rankers`; None for `random`.
+        undefined: samples without a score (NaN), or of which nothing is known: they rank last.
+        set_aside: samples that rank last for another reason: cut off at the token limit, or filtered.
+        spending: what ranking costs.
+        notes: what a reader has to know.
+    """
+
+    ranker: str
+    exact: bool
+    success: Floats
+    low: Floats
+    high: Floats
+    matrix: Floats
+    monte_carlo: Floats | None
+    free: Mapping[Unit, Curve]
+    charged: Mapping[Unit, Curve]
+    auc: Auc | None
+    calibration: Calibration | None
+    undefined: int
+    set_aside: int
+    spending: Spending
+    notes: tuple[str, ...] = ()
+
+    @property
+    def k_max(self) -> int:
+        """The most samples chosen from."""
+        return len(self.success)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankedModel:
+    """All rankers on the samples of one model.
+
+    Attributes:
+        material: the samples and their prices.
+        ranked: `random` first.
+        greedy, greedy_low, greedy_high: success of its greedy outputs; NaN where there are none.
+    """
+
+    material: Material
+    ranked: tuple[Ranked, ...]
+    greedy: float
+    greedy_low: float
+    greedy_high: float
+
+    @property
+    def model(self) -> str:
+        """Its name."""
+        return self.material.pool.model
+
+
+def ranked_model(material: Material, kinds: Kinds, options: RankOptions) -> RankedModel:
+    """Every ranker asked for, on the samples of one model.
+
+    Raises:
+        InputError: a ranker lacks what it needs.
+    """
+    ranked = [_random(material, options.bootstrap)]
+    ranked += [_measured(material, kinds.ranker(name), options) for name in options.rankers]
+    if material.greedy is None:
+        return RankedModel(material, tuple(ranked), float("nan"), float("nan"), float("nan"))
+    outputs = material.greedy.passed.astype(np.float64)[:, np.newaxis]
+    low, high = bootstrap_curve(outputs, options.bootstrap.weights(len(outputs)), options.bootstrap.level)
+    return RankedModel(material, tuple(ranked), float(outputs.mean()), float(low[0]), float(high[0]))
+
+
+def _measured(material: Material, ranker: Ranker, options: RankOptions) -> Ranked:
+    pool = material.pool
+    ranking = ranker.rank(pool)
+    found = success(pool, ranking, orders=options.orders, seed=options.seed)
+    bootstrap = options.bootstrap
+    k = min(options.k or max(int(pool.sizes.min()) // 2, 1), int(pool.sizes.min()))
+    result = ranking.result
+    aside = sum(int(row.sum()) for row in result.aside) if isinstance(result, PerSample) else 0
+    free, charged = _curves(material, found.matrix, ranking, bootstrap)
+    low, high = bootstrap_curve(found.matrix, bootstrap.weights(len(found.matrix)), bootstrap.level)
+    return Ranked(
+        ranker=ranking.ranker,
+        exact=not isinstance(result, BySet),
+        success=found.matrix.mean(axis=0),
+        low=low,
+        high=high,
+        matrix=found.matrix,
+        monte_carlo=found.monte_carlo,
+        free=free,
+        charged=charged,
+        auc=auc(pool, ranking, level=bootstrap.level, replicates=bootstrap.replicates, seed=bootstrap.seed),
+        calibration=calibration(pool, ranking, k, seed=options.seed),
+        undefined=result.undefined,
+        set_aside=aside,
+        spending=ranking.spending,
+        notes=ranking.notes,
+    )
+
+
+def _random(material: Material, bootstrap: Bootstrap) -> Ranked:
+    """A single random sample, whatever k is: pass@1."""
+    k_max = int(material.pool.sizes.min())
+    matrix = np.array([[one.passed.mean()] * k_max for one in material.pool.problems])
+    ranking = Ranking(RANDOM, PerSample((), ()))
+    free, charged = _curves(material, matrix, ranking, bootstrap)
+    low, high = bootstrap_curve(matrix, bootstrap.weights(len(matrix)), bootstrap.level)
+    return Ranked(
+        RANDOM, True, matrix.mean(axis=0), low, high, matrix, None, free, charged, None, None, 0, 0, FREE
+    )  # fmt: skip
+
+
+def _curves(
+    material: Material, matrix: Floats, ranking: Ranking, bootstrap: Bootstrap
+) -> tuple[dict[Unit, Curve], dict[Unit, Curve]]:
+    """Success against budget by unit, without and with the cost of ranking."""
+    free: dict[Unit, Curve] = {}
+    charged: dict[Unit, Curve] = {}
+    for unit, price in material.prices.items():
+        same = next(iter(free.values()), None)
+        free[unit] = replace(same, price=price) if same else _curve(material.pool, matrix, price, ranking, bootstrap)
+        amount = ranking.spending.amounts.get(unit)
+        if amount is not None:
+            dearer = price
+            if ranking.spending is not FREE:
+                dearer = price.plus(amount.per_sample, ranking.spending.source, per_problem=amount.per_problem)
+            charged[unit] = replace(free[unit], price=dearer)
+    return free, charged
+
+
+def _curve(pool: Pool, matrix: Floats, price: SampleCost, ranking: Ranking, bootstrap: Bootstrap) -> Curve:
+    return curve_from_matrix(pool.model, pool.task_ids, matrix, price, selection=ranking.ranker, bootstrap=bootstrap)

@@ -1,0 +1,162 @@
+"""The ranking stage: what choosing one of k samples without tests achieves, and what it costs.
+
+Reads a run folder (`ranking_pools`) or files (`ranking_files`), computes the scores, observations and tests that are
+missing, and measures every ranker asked for (`ranking_measure`): success at each k, success against budget with and
+without the ranker's own cost, AUC within problems, calibration.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from isobudget.analysis.load_samples import benchmarks_of
+from isobudget.curves import Bootstrap
+from isobudget.errors import InputError
+from isobudget.files.whole import make_folder
+from isobudget.pipeline.progress import SILENT, Progress
+from isobudget.problems import load_benchmark
+from isobudget.rankers.base import Pool
+from isobudget.ranking.material import Material, run_material
+from isobudget.ranking.measure import RankedModel, ranked_model
+from isobudget.ranking.options import RankOptions, check_options
+from isobudget.ranking.registry import Kinds, Needs
+from isobudget.ranking.sample_files import counts_material, file_material, is_counts
+from isobudget.ranking.scores import Scorer
+from isobudget.ranking.scoring_model import ModelChoice, as_recorded, open_scorer
+from isobudget.records.run import Run, load_run
+
+ScorerFactory = Callable[[ModelChoice, Sequence[Pool], Progress], Scorer]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BenchmarkRanking:
+    """What ranking achieves on one benchmark."""
+
+    benchmark: str
+    models: tuple[RankedModel, ...]
+    bootstrap: Bootstrap
+    filter: str | None = None
+
+
+def rank(
+    source: str | Path,
+    options: RankOptions | None = None,
+    *,
+    benchmark: str | None = None,
+    problems: str | None = None,
+    verdicts: str | Path | None = None,
+    first: int | None = None,
+    out: str | Path | None = None,
+    make_scorer: ScorerFactory = open_scorer,
+    progress: Progress = SILENT,
+) -> list[BenchmarkRanking]:
+    """Rank the judged samples of a run folder, or of a file, and measure it.
+
+    Args:
+        source: a run folder; a file of samples; or, for the ranker `order`, a COUNTS file with `passed` lists.
+        options: what to do.
+        benchmark: only this one of a run.
+        problems: the benchmark that a file of samples is about.
+        verdicts: the file with the verdicts of a file of samples.
+        first: only so many problems of a file of samples.
+        out: folder for scores and observations of a file of samples; a run folder keeps its own.
+        make_scorer: finds the scoring model.
+        progress: told how far it is.
+
+    Raises:
+        InputError: a ranker, model or file is not known or wrong, what a ranker needs is not there, or an argument
+            does not go with the source or the rankers.
+        RunError: the folder is no run, or nothing in it is judged.
+        StorageError: what was found out cannot be kept.
+        BackendError: the scoring model did not answer; what was scored before is kept.
+        JudgeError: samples cannot be confined here.
+    """
+    options, path = options or RankOptions(), Path(source)
+    check_options(options)
+    stated = {"--benchmark": benchmark, "--problems": problems, "--verdicts": verdicts, "--first": first, "--out": out}
+    if path.is_dir():
+        _check_place(stated, ("--benchmark",), f"{path} is a run folder, which has its own")
+        run = load_run(path)
+        if options.model is not None:
+            options = replace(options, model=as_recorded(options.model, run.facts["models"]))
+        with run.writing() if options.writes else contextlib.nullcontext():
+            return [
+                _benchmark(run_material(run, name), run.path, options, make_scorer, progress)
+                for name in _names(run, benchmark)
+            ]
+    if verdicts is None and is_counts(path):
+        _check_place(stated, ("--benchmark",), f"{path} holds verdicts without samples")
+        return [_benchmark(found, None, options, make_scorer, progress) for found in _listed(path, benchmark)]
+    if verdicts is None or problems is None:
+        raise InputError(
+            f"{path}: to rank a file of samples, name its benchmark (--problems) and verdicts (--verdicts)"
+        )
+    _check_place(
+        stated,
+        ("--problems", "--verdicts", "--first", "--out"),
+        "a file of samples has the benchmark that --problems names",
+    )
+    material = file_material(path, load_benchmark(problems), Path(verdicts), first)
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        make_folder(folder)
+    return [_benchmark([material], folder, options, make_scorer, progress)]
+
+
+def _check_place(stated: Mapping[str, object], fitting: Sequence[str], why: str) -> None:
+    """Raise `InputError` for an option that belongs to another kind of source."""
+    wrong = [name for name, value in stated.items() if value is not None and name not in fitting]
+    if wrong:
+        raise InputError(f"{' and '.join(wrong)} cannot be used here: {why}")
+
+
+def _names(run: Run, benchmark: str | None) -> list[str]:
+    names = benchmarks_of(run)
+    if benchmark is not None and benchmark not in names:
+        raise InputError(f"{run.path} has no benchmark {benchmark!r}; it has: {', '.join(names)}")
+    return names if benchmark is None else [benchmark]
+
+
+def _listed(path: Path, benchmark: str | None) -> list[list[Material]]:
+    """The models of a COUNTS file by benchmark."""
+    groups: dict[str, list[Material]] = {}
+    for one in counts_material(path):
+        groups.setdefault(one.pool.benchmark, []).append(one)
+    if benchmark is not None and benchmark not in groups:
+        known = ", ".join(name or "unnamed" for name in groups)
+        raise InputError(f"{path} has no benchmark {benchmark!r}; it has: {known}")
+    return [found for name, found in groups.items() if benchmark in (None, name)]
+
+
+def _benchmark(
+    materials: Sequence[Material],
+    folder: Path | None,
+    options: RankOptions,
+    make_scorer: ScorerFactory,
+    progress: Progress,
+) -> BenchmarkRanking:
+    if not materials:
+        raise InputError("there is nothing to rank")
+    scorer = None
+    if options.model is not None and set(options.rankers) != {"classifier"}:
+        scorer = make_scorer(options.model, [one.pool for one in materials], progress)
+    trained = _training(options, materials[0].pool.benchmark)
+    models = []
+    for material in materials:
+        needs = Needs(material, folder, scorer, options, trained, progress)
+        models.append(ranked_model(material, Kinds(needs), options))
+    return BenchmarkRanking(materials[0].pool.benchmark, tuple(models), options.bootstrap, options.filter)
+
+
+def _training(options: RankOptions, benchmark: str) -> tuple[Pool, ...]:
+    """The pools that the verifier learns from: of the same benchmark if the other run has it, else of all."""
+    pools: list[Pool] = []
+    for path in options.train:
+        run = load_run(path)
+        names = benchmarks_of(run)
+        others = [name for name in names if name != benchmark] or names
+        pools += [one.pool for name in others for one in run_material(run, name)]
+    return tuple(pools)

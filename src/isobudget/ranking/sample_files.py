@@ -1,0 +1,173 @@
+"""The samples to rank of a file: samples with a file of verdicts, or verdicts in a list that somebody has ranked.
+
+A file of samples has JSON lines. Either each is one sample, with `task_id` and `completion` (what follows the prompt)
+or `solution` (a whole program); or each is one problem, with `samples` (a list of completions), its own `prompt` if the
+benchmark's was not used, and `task_id`, or none if the lines stand in the order of the verdicts. Verdicts are a file as
+`isobudget judge FILE` writes it, or a COUNTS file with `passed` lists. Files tell nothing of costs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from isobudget.errors import InputError
+from isobudget.importers.counts import CountRow, read_counts
+from isobudget.importers.sample_lines import model_of_file
+from isobudget.problems.problem import Benchmark, CheckFunction, Problem
+from isobudget.problems.reading import MAX_PUBLISHED_LINE_BYTES, read_objects
+from isobudget.rankers.base import Candidate, Candidates, Pool
+from isobudget.ranking.material import Material
+
+
+def counts_material(path: Path) -> list[Material]:
+    """The problems of a COUNTS file with `passed` lists, whose order is taken as given; there are no texts.
+
+    Raises:
+        InputError: the file is wrong, or a line has no `passed` list.
+    """
+    groups: dict[tuple[str, str], list[CountRow]] = defaultdict(list)
+    for row in read_counts(path):
+        if row.passed is None:
+            raise InputError(f"{path}, line {row.line}: only counts; an order to rank by needs a `passed` list")
+        name = f"{row.model} [{row.condition}]" if row.condition else row.model
+        groups[row.benchmark, name].append(row)
+    return [
+        Material(Pool(benchmark, model, tuple(_listed(row) for row in rows)))
+        for (benchmark, model), rows in groups.items()
+    ]
+
+
+def _listed(row: CountRow) -> Candidates:
+    problem = Problem(row.task_id, row.benchmark, "", "", CheckFunction(""))
+    tokens = row.completion_tokens or (0,) * row.n
+    samples = (
+        Candidate(at, "", "", passed, completion_tokens=count)
+        for at, (passed, count) in enumerate(zip(row.passed or (), tokens, strict=True))
+    )
+    return Candidates(problem, "", "", tuple(samples))
+
+
+def file_material(samples: Path, benchmark: Benchmark, verdicts: Path, problems: int | None = None) -> Material:
+    """The samples of a file, see the module; the model is what the file is called, or what the verdicts say.
+
+    Args:
+        samples: JSON lines, gzipped or plain.
+        benchmark: whose problems they solve.
+        verdicts: of the same samples in the same order.
+        problems: only the first so many.
+
+    Raises:
+        InputError: a line is wrong, or the verdicts do not fit.
+    """
+    rows = read_counts(verdicts)
+    groups = list(dict.fromkeys(row.group for row in rows))
+    if len(groups) > 1:
+        names = ", ".join(dict.fromkeys(" ".join(filter(None, group)) for group in groups))
+        raise InputError(f"{verdicts}: verdicts of several models, benchmarks or conditions ({names}); split the file")
+    graded = {row.task_id: row for row in rows}
+    written = _written(samples, benchmark, list(graded))
+    by_task = {problem.task_id: problem for problem in benchmark.problems}
+    chosen = [task_id for task_id in by_task if task_id in written][:problems]
+    found = [_of_file(by_task[one], written[one], graded.get(one), verdicts) for one in chosen]
+    if not found:
+        raise InputError(f"{samples}: no samples of {benchmark.name}")
+    # verdicts that say no model are counted under the name of their own file
+    name = rows[0].model if rows[0].model != model_of_file(verdicts) else model_of_file(samples)
+    return Material(Pool(benchmark.name, name, tuple(found)))
+
+
+@dataclass(slots=True)
+class _Written:
+    """What a file has of one problem: the head of its programs, and texts with their programs."""
+
+    head: str
+    texts: list[str] = field(default_factory=list)
+    programs: list[str] = field(default_factory=list)
+
+
+def _of_file(problem: Problem, written: _Written, graded: CountRow | None, verdicts: Path) -> Candidates:
+    if graded is None or graded.passed is None:
+        raise InputError(f"{verdicts}: no verdicts of {problem.task_id} one by one (`passed`)")
+    if len(graded.passed) != len(written.texts):
+        raise InputError(
+            f"{verdicts}: {len(graded.passed)} verdicts of {problem.task_id}, but {len(written.texts)} samples. "
+            "Samples whose judge failed have no verdict: judge them again, or leave them out of both files"
+        )
+    tokens = graded.completion_tokens or (0,) * graded.n
+    rows = zip(written.texts, written.programs, graded.passed, tokens, strict=True)
+    samples = (
+        Candidate(at, text, program, passed, completion_tokens=count)
+        for at, (text, program, passed, count) in enumerate(rows)
+    )
+    return Candidates(problem, written.head, written.head, tuple(samples))
+
+
+def _written(path: Path, benchmark: Benchmark, order: Sequence[str]) -> dict[str, _Written]:
+    by_task = {problem.task_id: problem for problem in benchmark.problems}
+    found: dict[str, _Written] = {}
+    for place, (where, record) in enumerate(_records(path)):
+        task_id = _task_of(record, order, place, where)
+        if task_id not in by_task:
+            raise InputError(f"{where}: unknown task_id {task_id!r} of {benchmark.name}")
+        problem = by_task[task_id]
+        head = record.get("prompt", problem.program(""))
+        if not isinstance(head, str):
+            raise InputError(f"{where}: the field prompt must be text")
+        if "task_id" not in record and problem.entry_point not in head:
+            raise InputError(
+                f"{where}: its prompt has no {problem.entry_point}, the function of {task_id}: the lines do not stand "
+                "in the order of the verdicts; state task_id in each"
+            )
+        written = found.setdefault(task_id, _Written(head))
+        for text, program in _texts(record, problem, head, where):
+            written.texts.append(text)
+            written.programs.append(program)
+    return found
+
+
+def _task_of(record: dict[str, Any], order: Sequence[str], place: int, where: str) -> str:
+    if "task_id" in record:
+        return str(record["task_id"])
+    if "samples" not in record:
+        raise InputError(f"{where}: the field task_id is missing")
+    if place >= len(order):
+        raise InputError(f"{where}: the lines name no task_id, and there are verdicts of {len(order)} problems only")
+    return order[place]
+
+
+def _texts(record: dict[str, Any], problem: Problem, head: str, where: str) -> Iterator[tuple[str, str]]:
+    if "samples" in record:
+        if not isinstance(record["samples"], list) or not all(isinstance(one, str) for one in record["samples"]):
+            raise InputError(f"{where}: the field samples must be a list of texts")
+        yield from ((text, head + text) for text in record["samples"])
+        return
+    name = next((one for one in ("solution", "completion") if one in record), None)
+    if name is None or not isinstance(record[name], str):
+        raise InputError(f"{where}: needs the field completion, solution or samples, with text")
+    text = record[name]
+    own = name == "completion" and "prompt" not in record
+    yield text, text if name == "solution" else problem.program(text) if own else head + text
+
+
+def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Where and content of each line."""
+    try:
+        with path.open("rb") as raw:
+            yield from read_objects(raw, str(path), max_line_bytes=MAX_PUBLISHED_LINE_BYTES)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def is_counts(path: Path) -> bool:
+    """Whether a file counts passes and holds no text of samples.
+
+    Raises:
+        InputError: it cannot be read, or is empty.
+    """
+    for _, record in _records(path):
+        return not any(name in record for name in ("samples", "completion", "solution"))
+    raise InputError(f"{path}: the file is empty")

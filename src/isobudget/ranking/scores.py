@@ -1,0 +1,246 @@
+"""Scores by a model: how likely it finds each sample after its prompt, and each prompt after its sample.
+
+The samples of one prompt are scored together, so that a backend can compute the prompt once. Equal texts are scored
+once. The ids that a sample was generated as are handed on where the scoring model wrote it itself; other models
+tokenize the text.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from isobudget.backends.base import Backend, Chat, Prompt, Score
+from isobudget.costs.cost import Unit
+from isobudget.costs.flops import completion_flops, prompt_flops
+from isobudget.errors import BackendError, InputError
+from isobudget.models.architecture import Architecture
+from isobudget.pipeline.progress import Progress
+from isobudget.rankers.base import Amount, Candidates, Pool, Spending
+from isobudget.rankers.likelihood import LogProbs
+from isobudget.records.parts import PartWriter, read_rows
+from isobudget.records.ranking_rows import BACKWARD, FORWARD, ScoreRow, score_row
+from isobudget.records.rows import SampleKey
+
+#: texts that one call scores: enough to share a prompt, few enough to record often
+GROUP = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """A scoring model.
+
+    Attributes:
+        name: the model's, for labels and tables.
+        open: makes its backend.
+        architecture: its shape, to count flops; None if it is not known.
+    """
+
+    name: str
+    open: Callable[[], Backend]
+    architecture: Architecture | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Texts to score after one prompt, and the samples that each stands for."""
+
+    prompt: Prompt
+    texts: tuple[str, ...]
+    token_ids: tuple[tuple[int, ...], ...]
+    keys: tuple[tuple[SampleKey, ...], ...]
+
+
+def score_pool(
+    pool: Pool, scorer: Scorer, kind: str, folder: Path | None, progress: Progress
+) -> dict[SampleKey, ScoreRow]:
+    """The scores of a pool's samples by a model, those that are missing computed now.
+
+    Args:
+        pool: the samples.
+        scorer: the model.
+        kind: `FORWARD` or `BACKWARD`.
+        folder: the table of scores; None keeps none.
+        progress: told how far it is.
+
+    Raises:
+        InputError: the backend cannot score.
+        BackendError: the model did not answer; what was scored before is kept.
+    """
+    wanted = {_key(pool, one, sample.index) for one in pool.problems for sample in one.samples}
+    rows = _recorded(folder, kind, scorer.name, wanted)
+    jobs = [job for one in pool.problems for job in _jobs(pool, one, kind, scorer.name == pool.model, rows)]
+    empty = [_key(pool, one, s.index) for one in pool.problems for s in one.samples if not _text(one, s.text, kind)]
+    fresh = [score_row(key, kind, scorer.name, None, "none") for key in empty if key not in rows]
+    task = f"scoring {pool.model} by {scorer.name} ({kind})"
+    progress.start(task, len(wanted), len(wanted) - sum(len(keys) for job in jobs for keys in job.keys))
+    rows |= {_row_key(row): row for row in fresh}
+    if folder is not None:
+        with PartWriter(folder, ScoreRow) as writer:
+            writer.add(fresh)
+            _compute(jobs, scorer, kind, rows, progress, task, writer)
+    else:
+        _compute(jobs, scorer, kind, rows, progress, task, None)
+    return rows
+
+
+def _compute(
+    jobs: Sequence[_Job],
+    scorer: Scorer,
+    kind: str,
+    rows: dict[SampleKey, ScoreRow],
+    progress: Progress,
+    task: str,
+    writer: PartWriter | None,
+) -> None:
+    if not jobs:
+        return
+    with scorer.open() as backend:
+        described = backend.describe()
+        if not described.can_score:
+            raise InputError(
+                f"{scorer.name}: this way of reaching the model ({described.engine}) gives no log-probabilities of "
+                "given text, so it cannot score. Use its weights through llama.cpp, vLLM or transformers, or rank by "
+                "the log-probabilities recorded at generation: --ranker own"
+            )
+        for job, scores in _in_parallel(backend, jobs):
+            made = [
+                score_row(key, kind, scorer.name, score, described.scoring or described.engine)
+                for keys, score in zip(job.keys, scores, strict=True)
+                for key in keys
+            ]
+            rows.update({_row_key(row): row for row in made})
+            if writer is not None:
+                writer.add(made)
+            progress.advance(task, len(made))
+
+
+def _in_parallel(backend: Backend, jobs: Sequence[_Job]) -> Iterator[tuple[_Job, list[Score]]]:
+    """Scores in the order of the jobs, several calls under way at the same time if the backend likes that."""
+    calls = max(1, min(backend.concurrency, 16))
+    waiting: deque[tuple[_Job, Future[list[Score]]]] = deque()
+    with ThreadPoolExecutor(max_workers=calls) as threads:
+        try:
+            for job in jobs:
+                waiting.append((job, threads.submit(backend.score, job.prompt, job.texts, job.token_ids)))
+                if len(waiting) >= 2 * calls:
+                    yield _result(*waiting.popleft())
+            while waiting:
+                yield _result(*waiting.popleft())
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
+def _result(job: _Job, future: Future[list[Score]]) -> tuple[_Job, list[Score]]:
+    scores = future.result()
+    if len(scores) != len(job.texts):
+        raise BackendError(f"{len(job.texts)} texts were to be scored, and the backend gave {len(scores)} scores")
+    return job, scores
+
+
+def _jobs(pool: Pool, one: Candidates, kind: str, own: bool, have: dict[SampleKey, ScoreRow]) -> Iterator[_Job]:
+    """What is left to score of one problem, equal texts once, in groups that share what comes before."""
+    texts: dict[tuple[str, tuple[int, ...]], list[SampleKey]] = {}
+    for sample in one.samples:
+        key = _key(pool, one, sample.index)
+        if key not in have and _text(one, sample.text, kind):
+            ids = sample.token_ids if own and kind == FORWARD else ()
+            texts.setdefault((sample.text, ids), []).append(key)
+    if kind == BACKWARD:
+        # here the samples come first, so that nothing is shared: one call each
+        for (text, _), keys in texts.items():
+            yield _Job(review_prompt(text), (plain(one.prompt),), (), (tuple(keys),))
+        return
+    items = list(texts.items())
+    for start in range(0, len(items), GROUP):
+        part = items[start : start + GROUP]
+        written = tuple(text for (text, _), _ in part)
+        known = tuple(given for (_, given), _ in part)
+        yield _Job(one.prompt, written, known if any(known) else (), tuple(tuple(keys) for _, keys in part))
+
+
+def _text(one: Candidates, text: str, kind: str) -> str:
+    """What is scored; nothing for an empty sample, in either direction."""
+    return (text if kind == FORWARD else plain(one.prompt)) if text else ""
+
+
+def review_prompt(text: str) -> str:
+    """The sample with a line that asks what it does; the prompt is scored after it."""
+    return f"{text.rstrip()}\n\n# The task that the code above solves:\n"
+
+
+def plain(prompt: Prompt) -> str:
+    """A prompt as one text; of a conversation, what the user said last."""
+    if isinstance(prompt, Chat):
+        said = [message.content for message in prompt.messages if message.role == "user"]
+        return said[-1] if said else ""
+    return prompt
+
+
+def _key(pool: Pool, one: Candidates, index: int) -> SampleKey:
+    return (pool.benchmark, pool.model, one.problem.task_id, False, index)
+
+
+def _row_key(row: ScoreRow) -> SampleKey:
+    return (row.benchmark, row.model, row.task_id, row.greedy, row.index)
+
+
+def _recorded(folder: Path | None, kind: str, scorer: str, wanted: set[SampleKey]) -> dict[SampleKey, ScoreRow]:
+    if folder is None:
+        return {}
+    rows = (row for row in read_rows(folder, ScoreRow) if row.ranker == kind and row.scorer == scorer)
+    return {_row_key(row): row for row in rows if _row_key(row) in wanted}
+
+
+# what rankers are given -----------------------------------------------------------------------------------------------
+
+
+def logprobs_of(pool: Pool, rows: dict[SampleKey, ScoreRow]) -> LogProbs:
+    """The scores in the pool's order."""
+    table = [[rows[_key(pool, one, sample.index)] for sample in one.samples] for one in pool.problems]
+    sums = tuple(np.array([np.nan if row.value is None else row.value for row in of_one]) for of_one in table)
+    tokens = tuple(np.array([row.tokens for row in of_one], dtype=np.float64) for of_one in table)
+    return LogProbs(sums, tokens)
+
+
+def scoring_cost(pool: Pool, rows: dict[SampleKey, ScoreRow], scorer: Scorer, kind: str) -> Spending:
+    """What scoring costs: flops of one pass by the scoring model's shape and token counts, measured seconds, tokens.
+
+    The samples of a problem share its prompt, which is computed once (`FORWARD`). Samples without tokens cost nothing.
+    """
+    table = [[rows[_key(pool, one, sample.index)] for sample in one.samples] for one in pool.problems]
+    shared = kind == FORWARD
+    amounts = {Unit.SECONDS: Amount(0.0, _mean([[row.seconds for row in one] for one in table]))}
+    before = [max((row.prompt_tokens for row in one), default=0) for one in table]
+    each = [[float(row.tokens if shared else row.tokens + row.prompt_tokens) for row in one] for one in table]
+    amounts[Unit.TOKENS] = Amount(float(np.mean(before)) if shared else 0.0, _mean(each))
+    if scorer.architecture is not None:
+        amounts[Unit.FLOPS] = _flops(scorer.architecture, table, before, shared)
+    engines = ", ".join(sorted({row.engine for one in table for row in one} - {"none"}))
+    known = "" if scorer.architecture is not None else "; its shape is not known, so flops are not"
+    what = {FORWARD: "sample", BACKWARD: "prompt"}.get(kind, "pair of prompt and sample")
+    return Spending(amounts, f"one pass by {scorer.name} over each {what} ({engines}){known}")
+
+
+def _flops(shape: Architecture, table: list[list[ScoreRow]], before: list[int], shared: bool) -> Amount:
+    per_sample = _mean([[_pass(shape, row, shared) for row in one] for one in table])
+    first = [prompt_flops(shape, tokens) if tokens else 0.0 for tokens in before]
+    return Amount(float(np.mean(first)) if shared else 0.0, per_sample)
+
+
+def _pass(shape: Architecture, row: ScoreRow, shared: bool) -> float:
+    if not row.tokens:
+        return 0.0
+    prompt = max(row.prompt_tokens, 1)
+    return completion_flops(shape, prompt, row.tokens) + (0.0 if shared else prompt_flops(shape, prompt))
+
+
+def _mean(rows: list[list[float]]) -> float:
+    """Mean over problems of the mean over samples."""
+    return float(np.mean([np.mean(row) for row in rows]))

@@ -1,0 +1,200 @@
+"""Tests that a model writes for the problems, and files of such tests.
+
+The model gets the prompt, an empty body, and the beginning of an assert statement to go on with; of what it writes only
+lines that parse as `assert f(literals) == literal` count. They are read, never executed. A tests file has JSON lines
+`{"task_id": ..., "tests": ["assert f(1) == 2", ...]}`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from isobudget.backends.base import Backend, Chat, Message, Prompt, Sampling
+from isobudget.costs.cost import Unit
+from isobudget.costs.flops import completion_flops, prompt_flops
+from isobudget.errors import InputError
+from isobudget.judge.trusted.canonical import canonical
+from isobudget.models.architecture import Architecture
+from isobudget.pipeline.progress import Progress
+from isobudget.problems.problem import Form, Problem
+from isobudget.problems.reading import read_objects
+from isobudget.rankers.base import Amount, Candidates, Pool, Spending
+from isobudget.rankers.examples import Example, parse_assert
+from isobudget.ranking.scores import plain
+from isobudget.records.parts import PartWriter, read_rows
+from isobudget.records.ranking_rows import TestRow
+
+#: how tests are written: warm, short, several texts a problem
+SAMPLING = Sampling(0.8, 0.95, 256, ("\ndef ", "\nclass ", "\nif ", "\nprint(", "\n#", "\n```"))
+TEXTS = 8
+#: tests of one problem that are used, those written most often first
+MOST_TESTS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A model that writes tests; fields as of `ranking_scores.Scorer`."""
+
+    name: str
+    open: Callable[[], Backend]
+    architecture: Architecture | None = None
+    chat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenTests:
+    """Tests by task_id, most frequent first, with what writing them cost and where they come from."""
+
+    tests: Mapping[str, tuple[Example, ...]]
+    spending: Spending | None
+    source: str
+
+    def arguments(self, task_id: str) -> tuple[str, ...]:
+        """The different inputs of a problem's tests."""
+        return tuple(dict.fromkeys(test.source for test in self.tests.get(task_id, ())))
+
+    def expected(self, task_id: str) -> list[tuple[int, str]]:
+        """For each test the place of its input and the text that it expects; equal tests once."""
+        place = {source: at for at, source in enumerate(self.arguments(task_id))}
+        return list(dict.fromkeys((place[t.source], canonical(t.value)) for t in self.tests.get(task_id, ())))
+
+
+def prompt_for_tests(one: Candidates, chat: bool = False) -> Prompt:
+    """What the test-writing model is given."""
+    problem, name = one.problem, one.problem.entry_point
+    if chat:
+        ask = f"Write tests of {name} for the task above: lines of the form assert {name}(...) == ..."
+        text = f"{plain(one.prompt)}\n\n{ask}. Use literal values only. Answer with these lines alone."
+        return Chat((Message("user", text),))
+    body = "\n    pass\n" if problem.form is Form.SOURCE else "\n"
+    return f"{problem.prompt.rstrip()}{body}\n\n# Tests: what {name} must return.\nassert {name}("
+
+
+def parse_tests(texts: Sequence[str], problem: Problem) -> tuple[Example, ...]:
+    """The literal tests in what a model wrote, those written most often first."""
+    counted: Counter[tuple[str, str]] = Counter()
+    found: dict[tuple[str, str], Example] = {}
+    for text in texts:
+        for line in text.splitlines():
+            example = parse_assert(line.strip().removeprefix(">>> "), problem.entry_point)
+            if example is not None:
+                key = example.source, repr(example.value)
+                found.setdefault(key, example)
+                counted[key] += 1
+    return tuple(found[key] for key, _ in counted.most_common(MOST_TESTS))
+
+
+def write_tests(
+    pool: Pool, writer: Writer, folder: Path | None, progress: Progress, *, texts: int = TEXTS, seed: int = 0
+) -> WrittenTests:
+    """Tests of every problem by a model; what is recorded is not written again.
+
+    Raises:
+        BackendError: the model did not answer.
+    """
+    rows = _recorded(pool, writer.name, folder)
+    left = [one for one in pool.problems if one.problem.entry_point and one.problem.task_id not in rows]
+    task = f"tests by {writer.name}"
+    progress.start(task, len(pool.problems), len(pool.problems) - len(left))
+    if left:
+        with writer.open() as backend:
+            for one in left:
+                made = _written(backend, pool, one, writer, texts, seed)
+                rows[one.problem.task_id] = made
+                if folder is not None:
+                    with PartWriter(folder, TestRow) as out:
+                        out.add(made)
+                progress.advance(task, 1)
+    tests = {
+        one.problem.task_id: parse_tests([row.text for row in rows.get(one.problem.task_id, [])], one.problem)
+        for one in pool.problems
+    }
+    return WrittenTests(tests, _spending(pool, rows, writer), f"{texts} texts of tests a problem by {writer.name}")
+
+
+def _written(backend: Backend, pool: Pool, one: Candidates, writer: Writer, texts: int, seed: int) -> list[TestRow]:
+    problem = one.problem
+    digest = hashlib.sha256(f"{seed}\0tests\0{writer.name}\0{problem.task_id}".encode()).digest()
+    base = int.from_bytes(digest[:4]) >> 2
+    prompt = prompt_for_tests(one, writer.chat)
+    begun = "" if writer.chat else f"assert {problem.entry_point}("
+    made = backend.generate(prompt, SAMPLING, [base + at for at in range(texts)])
+    return [
+        TestRow(
+            pool.benchmark,
+            problem.task_id,
+            writer.name,
+            at,
+            begun + g.text,
+            g.prompt_tokens,
+            g.completion_tokens,
+            g.seconds,
+        )
+        for at, g in enumerate(made)
+    ]
+
+
+def _recorded(pool: Pool, writer: str, folder: Path | None) -> dict[str, list[TestRow]]:
+    found: dict[str, list[TestRow]] = {}
+    for row in read_rows(folder, TestRow) if folder is not None else ():
+        if row.benchmark == pool.benchmark and row.writer == writer:
+            found.setdefault(row.task_id, []).append(row)
+    return found
+
+
+def _spending(pool: Pool, rows: Mapping[str, Sequence[TestRow]], writer: Writer) -> Spending:
+    """Once a problem, however many samples are drawn; its texts share the prompt."""
+    of_problems = [rows.get(task_id, ()) for task_id in pool.task_ids]
+    amounts = {
+        Unit.SECONDS: Amount(float(np.mean([sum(row.seconds for row in one) for one in of_problems])), 0.0),
+        Unit.TOKENS: Amount(float(np.mean([_tokens(one) for one in of_problems])), 0.0),
+    }
+    if writer.architecture is not None:
+        shape = writer.architecture
+        amounts[Unit.FLOPS] = Amount(float(np.mean([_flops(shape, one) for one in of_problems])), 0.0)
+    return Spending(amounts, f"tests written by {writer.name}")
+
+
+def _tokens(rows: Sequence[TestRow]) -> float:
+    return float(sum(row.completion_tokens for row in rows) + (rows[0].prompt_tokens if rows else 0))
+
+
+def _flops(shape: Architecture, rows: Sequence[TestRow]) -> float:
+    if not rows:
+        return 0.0
+    prompt = max(rows[0].prompt_tokens, 1)
+    return prompt_flops(shape, prompt) + sum(completion_flops(shape, prompt, row.completion_tokens) for row in rows)
+
+
+def read_tests(path: Path, pool: Pool) -> WrittenTests:
+    """Tests from a file, see the module; problems without a line have none.
+
+    Raises:
+        InputError: a line is wrong, or no line is of this pool's problems.
+    """
+    problems = {one.problem.task_id: one.problem for one in pool.problems}
+    found: dict[str, tuple[Example, ...]] = {}
+    try:
+        with path.open("rb") as raw:
+            for where, record in read_objects(raw, str(path)):
+                task_id, tests = _line(record, where)
+                if task_id in problems:
+                    found[task_id] = parse_tests(tests, problems[task_id])
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not found:
+        raise InputError(f"{path}: no tests of these problems, such as {next(iter(problems))}")
+    return WrittenTests(found, None, f"tests from {path.name}")
+
+
+def _line(record: Mapping[str, object], where: str) -> tuple[str, list[str]]:
+    tests = record.get("tests")
+    if not isinstance(tests, list) or not all(isinstance(one, str) for one in tests) or "task_id" not in record:
+        raise InputError(f'{where}: must be an object such as {{"task_id": "HumanEval/0", "tests": ["assert ..."]}}')
+    return str(record["task_id"]), tests

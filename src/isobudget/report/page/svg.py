@@ -1,0 +1,37 @@
+"""A figure's SVG made fit to stand inside a page: it takes the page's colours, and its ids meet no other's."""
+
+from __future__ import annotations
+
+import re
+
+from isobudget.report.figures.style import COLOURS, INK, PAPER, RULE
+from isobudget.report.page.html import Html, safe
+
+#: a style rule that Matplotlib states for the whole document; the page's own style sheet has it for its figures
+_LEFT_OUT = re.compile(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", re.DOTALL)
+_ID = re.compile(r'(\bid="|href="#|url\(#)')
+_DRAWN = re.compile(r'(?<= d=")[^"]*(?=")')
+_LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_PAGE_COLOURS = {INK: "currentColor", RULE: "var(--rule)", PAPER: "var(--page)"} | {
+    colour: f"var(--model-{place})" for place, colour in enumerate(COLOURS)
+}
+
+
+def inline(svg: bytes, name: str, description: str) -> Html:
+    """The figure as an element of a page.
+
+    Args:
+        svg: as Matplotlib writes it.
+        name: put before every id; letters, digits and hyphens.
+        description: what a reader who does not see it is told.
+    """
+    text = svg.decode()
+    text = _LEFT_OUT.sub("", text[text.index("<svg") :])
+    text = _DRAWN.sub(lambda drawn: _LONG_NUMBER.sub(lambda number: f"{float(number[0]):.2f}", drawn[0]), text)
+    text = _ID.sub(rf"\g<1>{name}-", text)
+    for colour, variable in _PAGE_COLOURS.items():
+        text = text.replace(colour, variable)
+    start, rest = text.split(">", 1)
+    start = re.sub(r'\s(?:width|height)="[^"]*"', "", start)
+    label = safe(description).replace("\n", " ")
+    return Html(f'{start} role="img" aria-label="{label}">{rest.strip()}')

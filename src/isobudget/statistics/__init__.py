@@ -1,0 +1,1 @@
+"""Estimators and their intervals: pure functions of counts and scores."""

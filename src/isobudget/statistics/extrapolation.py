@@ -1,0 +1,212 @@
+"""Guesses of pass@k beyond n, from two models. Never an estimate: both say how problems ought to behave.
+
+- **Beta-binomial**: each problem has its own chance p to pass, drawn from one Beta(a, b); a and b by maximum likelihood
+  over the counts. Beyond n each problem has, given its own count, the failure
+  E[(1-p)^k] = prod_{j<k} (b+n-c+j) / (a+b+n+j). A problem that never passed is taken to be hard, never impossible.
+- **Power law**: -log pass@k falls as s k^-t (Brown et al. 2024, "Large Language Monkeys"); s and t by least squares of
+  log(-log pass@k) on log k over the last doublings that the samples can be trusted for, n/16 to n/2.
+
+Each is given with a band from a bootstrap over problems, which holds the model for true; that the two differ is the
+better warning. Nothing else in isobudget uses these numbers: they appear only where extrapolation is asked for, under
+`LABEL`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from isobudget.errors import InputError
+from isobudget.statistics.intervals import bootstrap_weights
+from isobudget.statistics.pass_at_k import failure_curve, trusted_k
+
+Floats = NDArray[np.float64]
+
+LABEL = "a model's guess beyond the samples, not an estimate"
+
+#: log a and log b stay within this: a and b from 1e-8 to 1e8
+REACH = 18.4
+STEPS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class BetaFit:
+    """Beta(a, b) of the problems' chances to pass. `log_likelihood` leaves out the binomial coefficients."""
+
+    a: float
+    b: float
+    log_likelihood: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guess:
+    """One model's curve beyond n: success and its band, each of shape (K,), in [0, 1]."""
+
+    model: str
+    success: Floats
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Extrapolation:
+    """Both guesses at the same k, shape (K,), with the label that must stand beside them."""
+
+    k: NDArray[np.int64]
+    beta_binomial: Guess
+    power_law: Guess
+    label: str = LABEL
+
+
+def extrapolate(
+    n: ArrayLike, c: ArrayLike, k: ArrayLike, replicates: int = 200, level: float = 0.95, seed: int = 0
+) -> Extrapolation:
+    """Guess mean pass@k for k beyond n (or below it, to see how the fits do where the truth is known).
+
+    Args:
+        n: samples per problem, one number or shape (problems,).
+        c: samples that passed, shape (problems,).
+        k: shape (K,), each at least 1.
+        replicates: bootstrap replicates over problems for the bands.
+        level, seed: of the bands.
+
+    Raises:
+        InputError: fewer than two problems, no sample or every sample passed, or too few samples to fit (n under 4).
+    """
+    passed = np.atleast_1d(np.asarray(c, dtype=np.int64))
+    samples = np.broadcast_to(np.asarray(n, dtype=np.int64), passed.shape)
+    sizes = np.atleast_1d(np.asarray(k, dtype=np.int64))
+    if len(passed) < 2 or passed.sum() == 0 or np.all(passed == samples):
+        raise InputError("extrapolation needs two problems or more, with some samples that passed and some that failed")
+    if sizes.min(initial=1) < 1:
+        raise InputError(f"k must be 1 or more, got {sizes.min()}")
+    points = _fit_points(samples)
+    r = failure_curve(samples, passed, int(points[-1]))[:, points - 1]
+    weights = np.concatenate([np.ones((1, len(passed))), bootstrap_weights(len(passed), replicates, seed)])
+    weights = weights[(weights @ passed > 0) & (weights @ (samples - passed) > 0)]
+    beta, power = [], []
+    for row in weights:
+        fit = fit_beta_binomial(samples, passed, row)
+        beta.append(1.0 - row @ posterior_failure(samples, passed, fit, sizes) / row.sum())
+        power.append(_power_law(points, 1.0 - row @ r / row.sum(), sizes))
+    return Extrapolation(sizes, _banded("beta-binomial", beta, level), _banded("power law", power, level))
+
+
+def fit_beta_binomial(n: ArrayLike, c: ArrayLike, weights: ArrayLike | None = None) -> BetaFit:
+    """Maximum likelihood a and b of a beta-binomial, by Newton steps on their logarithms.
+
+    The likelihood of a problem is B(a+c, b+n-c) / B(a, b) = prod_{j<c} (a+j) prod_{j<n-c} (b+j) / prod_{j<n} (a+b+j):
+    all problems together need only how many have c > j, n-c > j and n > j, and no gamma function.
+
+    Args:
+        n: samples per problem, one number or shape (problems,).
+        c: samples that passed, shape (problems,).
+        weights: of each problem, shape (problems,); 1 by default.
+
+    Returns:
+        The fit. Where all problems look alike the best a and b are infinite; they then stop at 1e8.
+    """
+    passed = np.atleast_1d(np.asarray(c, dtype=np.int64))
+    samples = np.broadcast_to(np.asarray(n, dtype=np.int64), passed.shape)
+    weight = np.ones(len(passed)) if weights is None else np.asarray(weights, dtype=np.float64)
+    size = int(samples.max())
+    above = tuple(_how_many_above(counts, weight, size) for counts in (passed, samples - passed, samples))
+    mean = float(weight @ passed / (weight @ samples))
+    at = np.clip(np.log([mean + 1e-9, 1.0 - mean + 1e-9]), -REACH, REACH)
+    value, gradient, hessian = _likelihood(at, above)
+    for _ in range(STEPS):
+        step = _newton_step(gradient, hessian)
+        for _ in range(40):
+            tried = np.clip(at + step, -REACH, REACH)
+            new = _likelihood(tried, above)
+            if new[0] >= value:
+                break
+            step = step / 2
+        else:
+            break
+        moved = float(np.abs(tried - at).max())
+        at, (value, gradient, hessian) = tried, new
+        if moved < 1e-9:
+            break
+    return BetaFit(float(np.exp(at[0])), float(np.exp(at[1])), value)
+
+
+def posterior_failure(n: ArrayLike, c: ArrayLike, fit: BetaFit, k: ArrayLike) -> Floats:
+    """Chance that k fresh samples all fail, given each problem's own count and the fit: shape (problems, K).
+
+    E[(1-p)^k] under Beta(a+c, b+n-c), prod_{j<k} (b+n-c+j) / (a+b+n+j), as a quotient of gamma functions: exact to
+    1e-9 as long as a and b stay below a million, which is more than a guess needs, and as fast for any k.
+    """
+    passed = np.atleast_1d(np.asarray(c, dtype=np.int64))
+    samples = np.broadcast_to(np.asarray(n, dtype=np.int64), passed.shape)
+    sizes = np.atleast_1d(np.asarray(k, dtype=np.int64))
+    pairs, back = np.unique(np.stack([samples, passed], axis=1), axis=0, return_inverse=True)
+    b: Floats = np.asarray(fit.b + pairs[:, :1] - pairs[:, 1:], dtype=np.float64)
+    both: Floats = np.asarray(fit.a + fit.b + pairs[:, :1], dtype=np.float64)
+    r = np.exp(_log_gamma(b + sizes) - _log_gamma(both + sizes) + _log_gamma(both) - _log_gamma(b))
+    return np.asarray(np.minimum(r, 1.0)[back.ravel()])
+
+
+def _log_gamma(values: Floats) -> Floats:
+    return np.array([math.lgamma(value) for value in values.ravel()]).reshape(values.shape)
+
+
+def _fit_points(samples: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Up to 16 values of k, even in log k, over the last doublings below n/2."""
+    last = trusted_k(samples)
+    if last < 2:
+        raise InputError(f"extrapolation needs at least 4 samples of every problem; one has {samples.min()}")
+    return np.unique(np.geomspace(max(last / 8, 1), last, 16).round().astype(np.int64))
+
+
+def _power_law(points: NDArray[np.int64], success: Floats, k: NDArray[np.int64]) -> Floats:
+    """exp(-s k^-t) fitted to success at points, at k. NaN where success is 0 or 1: its logarithm is then no line."""
+    if success.min() <= 0 or success.max() >= 1:
+        return np.full(len(k), np.nan)
+    slope, intercept = np.polyfit(np.log(points), np.log(-np.log(success)), 1)
+    return np.asarray(np.exp(-np.exp(intercept + slope * np.log(k))))
+
+
+def _banded(model: str, rows: list[Floats], level: float) -> Guess:
+    """The first row is the fit to the data, the others those to the replicates."""
+    replicates = np.stack(rows[1:] or rows)
+    defined = replicates[~np.isnan(replicates).any(axis=1)]
+    if not len(defined):
+        return Guess(model, rows[0], *np.full((2, len(rows[0])), np.nan))
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return Guess(model, rows[0], low, high)
+
+
+def _how_many_above(counts: NDArray[np.int64], weights: Floats, size: int) -> Floats:
+    """Weight of the problems whose count exceeds j, for j = 0..size-1."""
+    held = np.bincount(counts, weights=weights, minlength=size + 1)
+    return np.asarray(held[::-1].cumsum()[::-1][1 : size + 1])
+
+
+def _likelihood(at: Floats, above: tuple[Floats, ...]) -> tuple[float, Floats, Floats]:
+    """Log-likelihood at log a, log b, with its gradient and Hessian in them."""
+    a, b = np.exp(at)
+    j = np.arange(len(above[0]))
+    terms = a + j, b + j, a + b + j
+    value = sum(sign * float(many @ np.log(x)) for sign, many, x in zip((1, 1, -1), above, terms, strict=True))
+    first = [float(many @ (1 / x)) for many, x in zip(above, terms, strict=True)]
+    second = [float(many @ (1 / x**2)) for many, x in zip(above, terms, strict=True)]
+    gradient = np.array([a * (first[0] - first[2]), b * (first[1] - first[2])])
+    hessian = np.array(
+        [
+            [a * a * (second[2] - second[0]) + gradient[0], a * b * second[2]],
+            [a * b * second[2], b * b * (second[2] - second[1]) + gradient[1]],
+        ]
+    )
+    return value, gradient, hessian
+
+
+def _newton_step(gradient: Floats, hessian: Floats) -> Floats:
+    """An uphill step of at most 2 in either logarithm: Newton's, its curvature made downward where it is not."""
+    values, vectors = np.linalg.eigh(hessian)
+    curvature = np.maximum(np.abs(values), 1e-10)
+    step = vectors @ ((vectors.T @ gradient) / curvature)
+    return np.asarray(step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-300)))

@@ -1,0 +1,276 @@
+"""How sure a curve is: intervals of curves and of differences, and which model is best at a budget.
+
+Two questions have different answers:
+
+- *Would it hold on other problems like these?* A bootstrap over problems. All models share one matrix of weights, so
+  that a difference is judged on the same problems (paired). The interval is the percentile one, its levels widened for
+  few problems, at each point by itself: it is not a band that holds for all budgets at once. Where only a few problems
+  decide (nearly all pass, nearly all fail, two models nearly alike: `effective_problems` under `FEW`) no bootstrap can
+  see what was not drawn; the interval is then stretched to Wilson's, which is at least long enough. Samples are never
+  resampled with replacement: repeats make k draws look alike, and pass@k comes out too low at large k.
+- *Would it hold on these problems with other samples?* The variance over the samples alone. r_k^2 is larger on average
+  than the square it estimates by exactly the variance of r_k, and r_2k is unbiased for that square, so that
+  r_k^2 - r_2k is an unbiased estimate of Var(r_k): it needs 2k <= n.
+
+Resampling whole problems carries the noise of their samples along, so that the first kind of interval covers both.
+Neither covers how a prompt, a judge or a sampling temperature was chosen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from isobudget.errors import InputError
+from isobudget.statistics.pass_at_k import failure_curve
+
+Floats = NDArray[np.float64]
+Weights = NDArray[np.uint16] | NDArray[np.uint32]
+
+#: curve points, and replicates, that are worked on at once, to bound memory and to stay in the cache
+POINTS, REPLICATES = 256, 2048
+#: below this many effective problems an interval is stretched; by simulation, see docs/estimators.md
+FEW = 10
+
+
+def bootstrap_weights(problems: int, replicates: int = 10_000, seed: int = 0) -> Weights:
+    """How often each replicate draws each problem: `problems` draws with replacement. One matrix serves all models.
+
+    Returns:
+        Whole numbers, shape (replicates, problems); every row adds up to `problems`. The same for the same seed.
+    """
+    if problems < 1 or replicates < 1:
+        raise InputError(f"a bootstrap needs problems and replicates; got {problems} and {replicates}")
+    kind = np.uint16 if problems <= np.iinfo(np.uint16).max else np.uint32
+    weights = np.empty((replicates, problems), dtype=kind)
+    generator = np.random.default_rng(seed)
+    for start in range(0, replicates, REPLICATES):
+        block = weights[start : start + REPLICATES]
+        drawn = generator.integers(0, problems, size=block.shape)
+        drawn += problems * np.arange(len(block))[:, np.newaxis]
+        block[:] = np.bincount(drawn.ravel(), minlength=block.size).reshape(block.shape)
+    return weights
+
+
+def bootstrap_curve(curves: ArrayLike, weights: Weights, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Interval, over problems, of mean success at each point: the percentile one, stretched where few problems decide.
+
+    Args:
+        curves: shape (problems, points): success of each problem at each k or budget, in [0, 1].
+        weights: from `bootstrap_weights`, shape (replicates, problems).
+        level: between 0 and 1.
+
+    Returns:
+        Low and high, each of shape (points,). NaN where a column holds NaN, and for fewer than two problems.
+
+    Raises:
+        InputError: success outside [0, 1], shapes that do not fit, or too few replicates for the level.
+    """
+    success = np.asarray(curves, dtype=np.float64)
+    if success.min(initial=0.0) < -1e-9 or success.max(initial=1.0) > 1 + 1e-9:
+        raise InputError("success lies in [0, 1]; for other quantities use bootstrap_mean")
+    low, high = bootstrap_mean(success, weights, level)
+    few = np.minimum(effective_problems(success), effective_problems(1.0 - success)) < FEW
+    wilson_low, wilson_high = _wilson(success.mean(axis=0), len(success), level)
+    low, high = np.where(few, np.minimum(low, wilson_low), low), np.where(few, np.maximum(high, wilson_high), high)
+    # rounding of the replicates may leave [0, 1] by a hair, which would be shown as -0.0
+    return np.clip(low, 0.0, 1.0) + 0.0, np.clip(high, 0.0, 1.0)
+
+
+def bootstrap_difference(
+    curves: ArrayLike, others: ArrayLike, weights: Weights, level: float = 0.95
+) -> tuple[Floats, Floats]:
+    """Paired interval of the mean of `curves - others`: two models on the same problems, column by column.
+
+    Choose the columns first so that they are at the same budget. Where few problems tell the models apart, what one
+    wins and what the other wins get Wilson intervals each, put together by squares (as Newcombe 1998 does with paired
+    proportions). Shapes and errors as in `bootstrap_curve`.
+    """
+    one, other = np.asarray(curves, dtype=np.float64), np.asarray(others, dtype=np.float64)
+    if one.shape != other.shape:
+        raise InputError(f"two models must be on the same problems and budgets; got {one.shape} and {other.shape}")
+    difference = one - other
+    if np.abs(difference).max(initial=0.0) > 1 + 1e-9:
+        raise InputError("success lies in [0, 1]; for other quantities use bootstrap_mean of the difference")
+    low, high = bootstrap_mean(difference, weights, level)
+    won, lost = np.maximum(difference, 0.0).mean(axis=0), np.maximum(-difference, 0.0).mean(axis=0)
+    (won_low, won_high), (lost_low, lost_high) = (_wilson(part, len(one), level) for part in (won, lost))
+    few_low = won - lost - np.hypot(won - won_low, lost_high - lost)
+    few_high = won - lost + np.hypot(won_high - won, lost - lost_low)
+    few = effective_problems(difference) < FEW
+    return np.where(few, np.minimum(low, few_low), low), np.where(few, np.maximum(high, few_high), high)
+
+
+def bootstrap_mean(values: ArrayLike, weights: Weights, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Percentile interval, over problems, of the mean of each column of any quantity: success, cost, a difference.
+
+    The levels are those of `widened_tail`. Replicates are held in float32 as deviations from the mean: their rounding,
+    some 1e-7 of the spread, is far below the noise of 10,000 replicates. Arguments and errors as in `bootstrap_curve`.
+    """
+    matrix = np.asarray(values, dtype=np.float64)
+    replicates, problems = weights.shape
+    if matrix.ndim != 2 or matrix.shape[0] != problems:
+        raise InputError(f"curves must have shape ({problems}, points) to fit the weights, got {matrix.shape}")
+    low, high = np.full((2, matrix.shape[1]), np.nan)
+    if problems < 2:
+        return low, high
+    if (replicates + 1) * (1 - level) / 2 < 1:
+        raise InputError(f"{replicates} replicates are too few for level {level}; draw more")
+    tail = max(math.floor((replicates + 1) * widened_tail(problems, level)), 1)
+    centre = matrix.mean(axis=0)
+    shares = _shares(weights)
+    buffer = np.empty((POINTS, replicates), dtype=np.float32)
+    for start in range(0, matrix.shape[1], POINTS):
+        points = slice(start, start + POINTS)
+        deviations = np.ascontiguousarray((matrix[:, points] - centre[points]).T, dtype=np.float32)
+        means = np.matmul(deviations, shares, out=buffer[: len(deviations)])
+        # With vector instructions a full sort of a row that fits the cache is faster than a selection.
+        means.sort(axis=1)
+        low[points], high[points] = centre[points] + means[:, tail - 1], centre[points] + means[:, replicates - tail]
+    return low, high
+
+
+def effective_problems(values: ArrayLike) -> Floats:
+    """How many problems a mean rests on: (sum |v|)^2 / sum v^2 per column (Kish); 0 where all are 0.
+
+    Of success it tells how few problems carry what is passed, of 1 - success what is failed.
+
+    Args:
+        values: shape (problems, points).
+
+    Returns:
+        Shape (points,), between 0 and the number of problems.
+    """
+    size = np.abs(np.asarray(values, dtype=np.float64))
+    squares = np.sum(size**2, axis=0)
+    return np.asarray(np.sum(size, axis=0) ** 2 / np.where(squares == 0, 1.0, squares))
+
+
+def widened_tail(problems: int, level: float) -> float:
+    """The share of replicates to leave out on either side, less than (1 - level) / 2 for few problems.
+
+    The plain percentile interval of a mean is too short twice: replicates spread by sqrt((P-1)/P) too little, and the
+    normal distribution stands in for Student's t. The level Phi(-t sqrt(P/(P-1))) mends both (Hesterberg 2015, "What
+    Teachers Should Know About the Bootstrap", on expanded percentile intervals). t comes from its expansion in 1/(P-1).
+    """
+    if not 0 < level < 1:
+        raise InputError(f"a level lies between 0 and 1, such as 0.95; got {level}")
+    z, freedom = -NormalDist().inv_cdf((1 - level) / 2), problems - 1
+    expansion = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    t = z + sum(term / freedom**power for power, term in enumerate(expansion, start=1))
+    return NormalDist().cdf(-t * math.sqrt(problems / freedom))
+
+
+def fixed_benchmark_variance(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:
+    """Variance of mean pass@k over other samples of the same problems: sum of r_k^2 - r_2k over problems, / problems^2.
+
+    Args:
+        n: samples per problem, one number or shape (problems,).
+        c: samples that passed, shape (problems,).
+        k: one number or shape (K,), at least 1.
+
+    Returns:
+        Of the shape of k; never negative, and NaN where 2k exceeds some n: no unbiased estimate is possible there.
+    """
+    draws = np.asarray(k, dtype=np.int64)
+    if draws.size == 0:
+        return np.zeros(draws.shape)
+    if draws.min() < 1:
+        raise InputError(f"k must be 1 or more, got {draws.min()}")
+    r = failure_curve(n, c, 2 * int(draws.max()))
+    if not len(r):
+        return np.full(draws.shape, np.nan)[()]
+    variances = np.maximum(r[:, draws - 1] ** 2 - r[:, 2 * draws - 1], 0.0)
+    return np.asarray(variances.sum(axis=0) / len(r) ** 2)[()]
+
+
+def fixed_benchmark_interval(n: ArrayLike, c: ArrayLike, k: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Normal interval of mean pass@k over other samples of the same problems, cut to [0, 1]. NaN where 2k > n."""
+    draws = np.asarray(k, dtype=np.int64)
+    reach = -NormalDist().inv_cdf((1 - level) / 2) * np.sqrt(fixed_benchmark_variance(n, c, draws))
+    centre = 1.0 - failure_curve(n, c, int(draws.max()))[:, draws - 1].mean(axis=0)
+    return np.maximum(centre - reach, 0.0), np.minimum(centre + reach, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """Which model is best at one budget.
+
+    Attributes:
+        model: the one with the highest mean success; None where no model can afford a sample.
+        success: its mean success in [0, 1], NaN where there is none.
+        low, high: its interval over problems.
+        clear_against: models whose paired difference to it has an interval above 0.
+        unclear_against: models that could be as good: their interval of the difference reaches 0.
+        out_of_reach: models without a value at this budget.
+    """
+
+    model: str | None
+    success: float
+    low: float
+    high: float
+    clear_against: tuple[str, ...]
+    unclear_against: tuple[str, ...]
+    out_of_reach: tuple[str, ...]
+
+
+def best_per_budget(success: Mapping[str, ArrayLike], weights: Weights, level: float = 0.95) -> tuple[Winner, ...]:
+    """The best model at each budget, and against which others the difference is clear.
+
+    Each comparison has the level by itself; nothing is corrected for the number of models or budgets, nor for having
+    picked the best one first. Of models that are exactly level the first one named wins, and is not clear against the
+    other.
+
+    Args:
+        success: model name to shape (problems, budgets), the same problems in the same rows; a column of NaN where the
+            model cannot afford one sample or k > n.
+        weights: from `bootstrap_weights`, one matrix for all models.
+        level: of every interval.
+
+    Returns:
+        One `Winner` per budget, in order.
+    """
+    names = list(success)
+    stack = np.stack([np.asarray(success[name], dtype=np.float64) for name in names])
+    means = stack.mean(axis=1)
+    defined = ~np.isnan(means)
+    best = np.argmax(np.where(defined, means, -np.inf), axis=0)
+    best_columns = np.take_along_axis(stack, best[np.newaxis, np.newaxis, :], axis=0)[0]
+    low, high = bootstrap_curve(best_columns, weights, level)
+    lead = np.stack([bootstrap_difference(best_columns, columns, weights, level)[0] for columns in stack])
+    return tuple(
+        _winner(names, int(at), means[:, budget], float(low[budget]), float(high[budget]), lead[:, budget])
+        for budget, at in enumerate(best)
+    )
+
+
+def _winner(names: list[str], best: int, means: Floats, low: float, high: float, lead: Floats) -> Winner:
+    """The verdict at one budget. `means` and the low ends of the best one's lead, `lead`, are (models,)."""
+    absent = tuple(name for name, mean in zip(names, means, strict=True) if math.isnan(mean))
+    if math.isnan(means[best]):
+        return Winner(None, math.nan, math.nan, math.nan, (), (), absent)
+    rivals = [at for at, name in enumerate(names) if at != best and name not in absent]
+    clear = tuple(names[at] for at in rivals if lead[at] > 0)
+    unclear = tuple(names[at] for at in rivals if not lead[at] > 0)
+    return Winner(names[best], float(means[best]), low, high, clear, unclear, absent)
+
+
+def _wilson(mean: Floats, problems: int, level: float) -> tuple[Floats, Floats]:
+    """Wilson's score interval of a proportion; too long rather than too short for anything less varied than 0 and 1."""
+    z = -NormalDist().inv_cdf((1 - level) / 2)
+    mean = np.clip(mean, 0.0, 1.0)
+    centre = (mean + z * z / (2 * problems)) / (1 + z * z / problems)
+    reach = z / (1 + z * z / problems) * np.sqrt(mean * (1 - mean) / problems + (z / (2 * problems)) ** 2)
+    return np.maximum(centre - reach, 0.0), np.minimum(centre + reach, 1.0)
+
+
+def _shares(weights: Weights) -> NDArray[np.float32]:
+    """Each problem's share in each replicate, shape (problems, replicates)."""
+    shares = weights.T.astype(np.float32)
+    shares /= weights.shape[1]
+    return shares

@@ -1,0 +1,140 @@
+"""Success of selectors that look at the whole set of k samples: majority of the answers, agreement between samples.
+
+What such a selector chooses among k samples depends on all of them, so no place in one ranking stands for a sample,
+and the closed form of rank-score does not apply. Its curve is estimated from random orders of the recorded samples
+instead: the first k of an order are k draws without replacement. The Monte Carlo error of doing so is stated with the
+result; it shrinks with the number of orders and says nothing of how many problems or samples there are (see
+`isobudget.statistics.intervals`).
+
+Scores that a sample has by itself belong in `isobudget.statistics.rank_score`, which is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from isobudget.errors import InputError
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class SetSelector(Protocol):
+    """Chooses among drawn samples of one problem by looking at all of them. Deliberately not a score per sample."""
+
+    def choose(self, drawn: Ints) -> Ints:
+        """Which of the samples `drawn` (their indices, at least one) it would choose.
+
+        Several mean a tie, broken at random: their mean success counts. The answer must not depend on the order of
+        `drawn`.
+        """
+        ...
+
+
+@runtime_checkable
+class PrefixSelector(SetSelector, Protocol):
+    """A `SetSelector` that can follow many orders at once, which is far faster than asking it for every prefix."""
+
+    def success_of_prefixes(self, orders: Ints, right: Floats) -> Floats:
+        """Mean success of its choice among the first k of each order, for k = 1..n.
+
+        Args:
+            orders: shape (orders, n), each row a permutation of the samples.
+            right: shape (n,), whether each sample passed.
+
+        Returns:
+            Shape (orders, n): what `choose` gives for every prefix.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MajorityVote:
+    """Chooses the samples whose answer (a class of equal behaviour) is the most frequent among those drawn.
+
+    Attributes:
+        answers: shape (n,); equal numbers are equal answers, negative ones are samples without an answer: they are
+            drawn and paid for, and chosen only where no drawn sample has one.
+    """
+
+    answers: Ints
+
+    def choose(self, drawn: Ints) -> Ints:
+        """All drawn samples of the most frequent answers; see `SetSelector`."""
+        answers = np.asarray(self.answers)[drawn]
+        given = answers[answers >= 0]
+        if not len(given):
+            return drawn
+        votes = np.bincount(given)
+        chosen: Ints = drawn[(answers >= 0) & (votes[answers] == votes.max())]
+        return chosen
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PrefixCurve:
+    """A curve by random prefixes.
+
+    Attributes:
+        k: shape (K,).
+        success: shape (K,), mean over problems, in [0, 1]; NaN where k exceeds some problem's samples.
+        standard_error: shape (K,), Monte Carlo error of `success` from the finite number of orders alone.
+        per_problem: shape (problems, K), to put into a bootstrap over problems.
+    """
+
+    k: Ints
+    success: Floats
+    standard_error: Floats
+    per_problem: Floats
+
+
+def prefix_curve(
+    passed: Sequence[ArrayLike], selectors: Sequence[SetSelector], k: ArrayLike, orders: int = 200, seed: int = 0
+) -> PrefixCurve:
+    """Chance that the sample chosen among k random ones is right, by random orders of each problem's samples.
+
+    Args:
+        passed: per problem, shape (n,), whether each sample passed; n may differ.
+        selectors: one per problem, knowing its samples by the same indices.
+        k: one number or shape (K,), each at least 1.
+        orders: random orders per problem, at least 2.
+        seed: of the orders.
+
+    Raises:
+        InputError: no problems, as many selectors as problems are not given, or a k or number of orders too small.
+    """
+    sizes = np.atleast_1d(np.asarray(k, dtype=np.int64))
+    if not passed or len(passed) != len(selectors):
+        raise InputError(f"prefix_curve needs one selector per problem; got {len(passed)} and {len(selectors)}")
+    if orders < 2 or np.any(sizes < 1):
+        raise InputError(f"prefix_curve needs at least 2 orders and k of 1 or more; got {orders} orders, k = {sizes}")
+    generator = np.random.default_rng(seed)
+    outcomes = [
+        _orders_of_one(np.asarray(right, dtype=np.float64), selector, sizes, orders, generator)
+        for right, selector in zip(passed, selectors, strict=True)
+    ]
+    per_problem = np.stack([outcome.mean(axis=0) for outcome in outcomes])
+    variances = np.stack([outcome.var(axis=0, ddof=1) for outcome in outcomes]) / orders
+    error = np.sqrt(variances.sum(axis=0)) / len(outcomes)
+    return PrefixCurve(sizes, per_problem.mean(axis=0), error, per_problem)
+
+
+def _orders_of_one(
+    right: Floats, selector: SetSelector, sizes: Ints, orders: int, generator: np.random.Generator
+) -> Floats:
+    """Success of the choice in each order and at each k, shape (orders, K); NaN where k > n."""
+    outcomes = np.full((orders, len(sizes)), np.nan)
+    drawn = np.stack([generator.permutation(len(right)) for _ in range(orders)])
+    if isinstance(selector, PrefixSelector):
+        held = sizes <= len(right)
+        outcomes[:, held] = selector.success_of_prefixes(drawn, right)[:, sizes[held] - 1]
+        return outcomes
+    for row, order in zip(outcomes, drawn, strict=True):
+        for at, size in enumerate(sizes):
+            if size <= len(right):
+                row[at] = right[selector.choose(order[:size])].mean()
+    return outcomes

@@ -1,0 +1,216 @@
+"""Continuous batching: a tiny model of random weights, made on the spot, and really run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from isobudget.backends.base import FinishReason, Generation, Sampling
+from isobudget.backends.engine.in_flight import Request
+from isobudget.backends.engine.step_clock import StepClock
+from isobudget.backends.llamacpp import EngineSettings, LlamaCpp
+from isobudget.backends.llamacpp.model import LlamaModel
+from isobudget.backends.llamacpp.scoring import Scorer
+from isobudget.backends.llamacpp.slots import KEPT_PROMPTS, MOST_SLOTS, Slots
+from isobudget.errors import BackendError, ModelError
+from isobudget.models.architecture import Architecture
+from isobudget.models.random_gguf import Quantisation, write_random_gguf
+from isobudget.study.study import StudyModel
+
+TINY = Architecture("tiny", layers=2, hidden=64, mlp_width=96, heads=4, kv_heads=2, head_size=16, vocabulary=320)
+WARM = Sampling(temperature=0.8, top_p=0.95, max_tokens=24)
+#: the end token, of 320: samples end at different times
+ENDS = frozenset(range(0, 320, 9))
+PROMPTS = [tuple(range(70 + number, 90 + 3 * number)) for number in range(5)]
+
+
+def write(folder: Path, quantisation: Quantisation) -> Path:
+    pytest.importorskip("xllamacpp", exc_type=ImportError)
+    path = folder / "tiny.gguf"
+    write_random_gguf(path, TINY, quantisation)
+    return path
+
+
+@pytest.fixture(scope="module", params=[Quantisation.Q4_0, Quantisation.Q8_0])
+def path(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    return write(tmp_path_factory.mktemp("weights"), request.param)
+
+
+def asked(prompt: tuple[int, ...], seeds: range, sampling: Sampling = WARM) -> Request:
+    return Request(prompt, sampling, ENDS, tuple(seeds))
+
+
+def contents(found: list[Generation]) -> list[tuple[object, ...]]:
+    """What a sample is, without what it took."""
+    return [(one.seed, one.text, one.token_ids, one.sum_logprob, one.finish_reason) for one in found]
+
+
+def draw(path: Path, slots: int, each: int, shuffle: int | None = None) -> tuple[list[list[Generation]], int]:
+    """Every prompt's 12 samples, asked for by calls of `each`, from several threads; and the prompt tokens computed."""
+    calls = [(prompt, range(start, start + each)) for prompt in PROMPTS for start in range(0, 12, each)]
+    order = list(range(len(calls)))
+    if shuffle is not None:
+        Random(shuffle).shuffle(order)
+    with LlamaCpp(path, EngineSettings(slots, 128, threads=1)) as engine, ThreadPoolExecutor(len(calls)) as pool:
+        futures = {place: pool.submit(engine.draw, [asked(*calls[place])]) for place in order}
+        found = [futures[place].result()[0] for place in range(len(calls))]
+        computed = engine.computed_prompt_tokens
+    step = 12 // each
+    own = [found[start : start + step] for start in range(0, len(found), step)]
+    return [[one for those in calls_of_one for one in those] for calls_of_one in own], computed
+
+
+@pytest.fixture(scope="module")
+def alone(path: Path) -> list[list[tuple[object, ...]]]:
+    """Every sample drawn by itself."""
+    found, _ = draw(path, slots=1, each=1)
+    return [contents(those) for those in found]
+
+
+@pytest.mark.parametrize(("slots", "each"), [(1, 12), (3, 1), (4, 4), (7, 6), (16, 12), (64, 1)])
+def test_a_sample_is_the_same_whatever_is_drawn_beside_it(
+    path: Path, alone: list[list[tuple[object, ...]]], slots: int, each: int
+) -> None:
+    found, computed = draw(path, slots, each)
+    assert [contents(those) for those in found] == alone
+    assert computed == sum(map(len, PROMPTS))  # each prompt once for all of its calls
+    assert len({one.completion_tokens for those in found for one in those}) > 5
+
+
+def test_calls_in_any_order_give_the_same_samples(path: Path, alone: list[list[tuple[object, ...]]]) -> None:
+    found, _ = draw(path, slots=5, each=2, shuffle=1)
+    assert [contents(those) for those in found] == alone
+
+
+def test_unquantised_weights_differ_by_rounding_alone(tmp_path: Path) -> None:
+    path = write(tmp_path, Quantisation.F16)
+    one_by_one, _ = draw(path, slots=1, each=1)
+    together, computed = draw(path, slots=16, each=12)
+    pairs = [pair for those in zip(one_by_one, together, strict=True) for pair in zip(*those, strict=True)]
+    same = [(one, other) for one, other in pairs if one.token_ids == other.token_ids]
+    assert len(same) > 0.9 * len(pairs)
+    for one, other in same:
+        assert one.sum_logprob == pytest.approx(other.sum_logprob, abs=0.01, nan_ok=True)
+    assert computed == sum(map(len, PROMPTS))
+    with LlamaCpp(path, EngineSettings(2, 64, threads=1)) as engine:
+        assert "as far as rounding allows" in engine.describe().repeatable
+
+
+def test_what_is_recorded_follows_from_the_tokens(path: Path) -> None:
+    with LlamaCpp(path, EngineSettings(4, 128, threads=1)) as engine:
+        assert "whatever is drawn beside it" in engine.describe().repeatable
+        found = [one for prompt in PROMPTS for one in engine.draw([asked(prompt, range(8))])[0]]
+    model = LlamaModel(path)
+    scorer = Scorer(model, 1)
+    for one, prompt in zip(found, (prompt for prompt in PROMPTS for _ in range(8)), strict=True):
+        assert one.prompt_tokens == len(prompt)
+        ended = one.finish_reason is FinishReason.STOP
+        assert one.completion_tokens == len(one.token_ids) + ended
+        assert ended or one.completion_tokens == WARM.max_tokens
+        assert not ENDS.intersection(one.token_ids)
+        assert one.text == model.decode(one.token_ids)
+        if one.token_ids:
+            (scores,) = scorer.score(prompt, [one.token_ids])
+            assert one.sum_logprob == pytest.approx(float(scores.sum()), abs=0.2 * len(scores))
+            assert one.mean_logprob == one.sum_logprob / len(one.token_ids)
+        else:
+            assert math.isnan(one.sum_logprob)
+    scorer.close()
+    model.close()
+
+
+def test_a_prompt_s_time_is_shared_by_those_that_wait_for_it(path: Path) -> None:
+    long = tuple(2 + place % 300 for place in range(1500))
+    with LlamaCpp(path, EngineSettings(4, 1600, threads=1)) as engine:
+        engine.draw([asked((5,), range(1))])
+        one_token = Sampling(temperature=0.8, top_p=0.95, max_tokens=1)
+        (found,) = engine.draw([Request(long, one_token, frozenset(), tuple(range(8)))])
+        (later,) = engine.draw([Request(long, one_token, frozenset(), (9,))])
+    shares = [one.seconds for one in found]
+    assert max(shares) < 3 * min(shares)
+    assert later[0].seconds < min(shares)
+    assert all(one.latency_seconds >= sum(shares) / 2 for one in found)
+
+
+def test_a_sample_ends_where_the_context_does(path: Path) -> None:
+    with LlamaCpp(path, EngineSettings(2, 64, threads=1)) as engine:
+        prompt = tuple(range(70, 130))
+        (found,) = engine.draw([Request(prompt, WARM, frozenset(), (1, 2, 3))])
+        assert [one.completion_tokens for one in found] == [4, 4, 4]
+        assert all(one.finish_reason is FinishReason.LENGTH for one in found)
+        with pytest.raises(BackendError, match=r"64 tokens exceeds the context size of 64 .*context_tokens"):
+            engine.draw([Request((*prompt, 1, 2, 3, 4), WARM, frozenset(), (1,))])
+        with pytest.raises(BackendError, match="without tokens"):
+            engine.draw([Request((), WARM, frozenset(), (1,))])
+
+
+def test_more_memory_than_there_is_is_not_asked_for(path: Path) -> None:
+    with (
+        LlamaCpp(path, EngineSettings(200, 10_000_000, threads=1)) as engine,
+        pytest.raises(ModelError, match=r"202 sequences of 10,000,000 tokens need 517.1 GB of memory.*context_tokens"),
+    ):
+        engine.draw([asked(PROMPTS[0], range(1))])
+
+
+def test_what_the_engine_refuses_fails_alone(path: Path) -> None:
+    with LlamaCpp(path, EngineSettings(2, 64, threads=1)) as engine:
+        (before,) = engine.draw([asked(PROMPTS[0], range(3))])
+        with pytest.raises(BackendError, match=r"could not compute 2 tokens"):
+            engine.draw([asked((70, 4000), range(3))])
+        (after,) = engine.draw([asked(PROMPTS[0], range(3))])
+    assert contents(after) == contents(before)
+
+
+@pytest.fixture
+def slots(path: Path) -> Iterator[Slots]:
+    model = LlamaModel(path)
+    slots = Slots(model, 2, 128, 1, StepClock())
+    yield slots
+    slots.close()
+    model.close()
+
+
+def test_samples_of_a_prompt_that_is_there_begin_first(slots: Slots) -> None:
+    first, second = asked(PROMPTS[0], range(2)), asked(PROMPTS[1], range(3))
+    again = asked(PROMPTS[0], range(2, 3))
+    waiting = [first, second, again]
+    chosen = []
+    while unit := slots.choose(waiting):
+        chosen.append((unit[0][0], unit[0][1], unit[1]))
+        slots.begin(*unit)
+        while not slots.has_room:
+            slots.step()
+    assert chosen == [(first, 0, 3), (first, 1, 2), (again, 0, 1), (second, 0, 3), (second, 1, 2), (second, 2, 1)]
+    assert waiting == []
+    while slots.is_busy:
+        slots.step()
+    assert [len(one.future.result()) for one in (first, second, again)] == [2, 3, 1]
+
+
+def test_a_prompt_gives_way_to_a_newer_one(slots: Slots) -> None:
+    for prompt in [*PROMPTS, PROMPTS[-1], PROMPTS[0]]:
+        request = asked(prompt, range(1))
+        unit = slots.choose([request])
+        assert unit
+        slots.begin(*unit)
+        while slots.is_busy:
+            slots.step()
+    assert slots.prompt_tokens == sum(map(len, PROMPTS)) + len(PROMPTS[0])
+    assert len(PROMPTS) > KEPT_PROMPTS
+
+
+def test_a_study_may_ask_for_as_many_slots_as_there_are() -> None:
+    assert StudyModel(name="m", slots=MOST_SLOTS).slots == MOST_SLOTS
+    with pytest.raises(ValueError, match=f"less than or equal to {MOST_SLOTS}"):
+        StudyModel(name="m", slots=MOST_SLOTS + 1)
+
+
+def test_the_most_slots_work(path: Path) -> None:
+    with LlamaCpp(path, EngineSettings(MOST_SLOTS, 64, threads=1)) as engine:
+        (found,) = engine.draw([asked(PROMPTS[0], range(MOST_SLOTS + 3))])
+    assert len(found) == MOST_SLOTS + 3

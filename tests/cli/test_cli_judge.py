@@ -1,0 +1,120 @@
+"""`isobudget judge` on files of samples: verdicts, resuming, and what it says of bad input."""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isobudget.errors import InputError, RunError
+from isobudget.judge import Judge
+from isobudget.judge.file import judge_file
+from isobudget.problems.problem import CheckFunction, Problem
+
+CHECK = "def check(candidate):\n    assert candidate(2) == 4\n"
+PROBLEMS = {
+    name: Problem(name, "own", "def square(x):\n", "square", CheckFunction(CHECK)) for name in ("Own/0", "Own/1")
+}
+LINES = [
+    {"task_id": "Own/0", "completion": "    return x * x\n"},
+    {"task_id": "Own/1", "solution": "def square(y): return 5"},
+    {"task_id": "Own/0", "completion": "    return 3\n"},
+]
+
+
+def write(path: Path, lines: list[Any]) -> Path:
+    text = "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(text.encode()))
+    else:
+        path.write_text(text)
+    return path
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz"])
+def test_one_verdict_per_sample_in_order(tmp_path: Path, ending: str) -> None:
+    samples, output = write(tmp_path / f"samples.{ending}", LINES), tmp_path / f"verdicts.{ending}"
+    told: list[tuple[int, int]] = []
+    with Judge(workers=2) as judge:
+        tally = judge_file(samples, PROBLEMS, output, judge, progress=lambda done, total: told.append((done, total)))
+    rows = [(row["task_id"], row["index"], row["passed"], row["verdict"]) for row in read(output)]
+    assert rows == [("Own/0", 0, True, "passed"), ("Own/1", 0, False, "failed"), ("Own/0", 1, False, "failed")]
+    assert all(row["seconds"] > 0 for row in read(output))
+    assert (tally.samples["Own/0"], tally.passes["Own/0"]) == (2, 1)
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([samples.name, output.name])
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{not json", "line 2: not JSON"),
+        ([1, 2], "line 2: must be a JSON object"),
+        ({"completion": "x"}, "line 2: the field task_id is missing"),
+        ({"task_id": "Own/7", "completion": "x"}, "line 2: unknown task_id 'Own/7'"),
+        ({"task_id": "Own/0"}, "line 2: needs the field completion"),
+        ({"task_id": "Own/0", "completion": 3}, "line 2: the field completion must be a string"),
+    ],
+)
+def test_bad_line_is_named_before_anything_is_judged(tmp_path: Path, line: Any, message: str) -> None:
+    samples = write(tmp_path / "samples.jsonl", [LINES[0], line])
+    with pytest.raises(InputError, match=message):
+        judge_file(samples, PROBLEMS, tmp_path / "verdicts.jsonl", Judge(unsafe=True))
+    assert [path.name for path in tmp_path.iterdir()] == ["samples.jsonl"]
+
+
+def test_unreadable_files_are_named(tmp_path: Path) -> None:
+    output, judge = tmp_path / "verdicts.jsonl", Judge(unsafe=True)
+    with pytest.raises(InputError, match="holds no samples"):
+        judge_file(write(tmp_path / "empty.jsonl", []), PROBLEMS, output, judge)
+    with pytest.raises(InputError, match="cannot read"):
+        judge_file(tmp_path / "absent.jsonl", PROBLEMS, output, judge)
+    (tmp_path / "torn.jsonl.gz").write_bytes(gzip.compress(b"x" * 1000)[:20])
+    with pytest.raises(InputError, match="cannot read"):
+        judge_file(tmp_path / "torn.jsonl.gz", PROBLEMS, output, judge)
+
+
+def test_killed_run_continues_where_it_stopped(tmp_path: Path) -> None:
+    samples, output = write(tmp_path / "samples.jsonl", LINES), tmp_path / "verdicts.jsonl"
+    first = {"task_id": "Own/0", "index": 0, "passed": True, "verdict": "passed", "seconds": 99.0, "trust": "split"}
+    partial = tmp_path / "verdicts.jsonl.partial"
+    partial.write_text(json.dumps(first) + '\n{"task_id": "Own/1", "ind')
+    with Judge(workers=1) as judge:
+        with pytest.raises(RunError, match="--resume"):
+            judge_file(samples, PROBLEMS, output, judge)
+        tally = judge_file(samples, PROBLEMS, output, judge, resume=True)
+    rows = read(output)
+    assert rows[0] == first
+    assert [(row["task_id"], row["index"]) for row in rows] == [("Own/0", 0), ("Own/1", 0), ("Own/0", 1)]
+    assert sum(tally.outcomes.values()) == 3
+    assert not partial.exists()
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_verdicts_that_another_command_is_writing_are_left_alone(tmp_path: Path, resume: bool) -> None:
+    samples, partial = write(tmp_path / "samples.jsonl", LINES), tmp_path / "verdicts.jsonl.partial"
+    with partial.open("a") as theirs, Judge(workers=1) as judge:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        with pytest.raises(RunError, match="is being written by another isobudget"):
+            judge_file(samples, PROBLEMS, tmp_path / "verdicts.jsonl", judge, resume=resume)
+        assert partial.read_bytes() == b""
+    with Judge(workers=1) as judge:
+        judge_file(samples, PROBLEMS, tmp_path / "verdicts.jsonl", judge, resume=True)
+    assert not partial.exists()
+
+
+def test_verdicts_of_other_samples_are_not_continued(tmp_path: Path) -> None:
+    samples, output = write(tmp_path / "samples.jsonl", LINES), tmp_path / "verdicts.jsonl"
+    other = {"task_id": "Own/1", "index": 0, "passed": True, "verdict": "passed", "trust": "split"}
+    (tmp_path / "verdicts.jsonl.partial").write_text(json.dumps(other) + "\n")
+    with Judge(workers=1) as judge, pytest.raises(RunError, match="verdict of Own/1"):
+        judge_file(samples, PROBLEMS, output, judge, resume=True)

@@ -1,0 +1,156 @@
+"""Generating and judging at the same time, failures, models that are gone."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from isobudget.backends.base import Generation, Prompt, Sampling
+from isobudget.errors import BackendError
+from isobudget.pipeline import failures
+from isobudget.pipeline.failures import read_failures
+from isobudget.pipeline.generate import generate
+from isobudget.pipeline.generate_and_judge import generate_and_judge
+from isobudget.pipeline.judging import judge_run
+from isobudget.records.parts import PartWriter
+from isobudget.records.run import load_run
+from isobudget.study.read import parse_study
+from support.fakes import FakeBackend
+from support.stage_study import Backends, answer, write_study
+
+
+@pytest.fixture
+def study_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("ISOBUDGET_MODELS", str(tmp_path / "models"))
+    return write_study(tmp_path)
+
+
+def outcomes(path: Path) -> dict[tuple[object, ...], str]:
+    table = load_run(path).verdicts_table()
+    keys = zip(*(table[name].to_pylist() for name in ("model", "task_id", "greedy", "index")), strict=True)
+    found = dict(zip(keys, table["outcome"].to_pylist(), strict=True))
+    assert len(found) == table.num_rows
+    return found
+
+
+class Waiting(FakeBackend):
+    """Its last problem waits until a verdict is there: it ends only if the judge works meanwhile."""
+
+    run: Path
+
+    def generate(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
+        if "f2" in str(prompt):
+            for _ in range(3000):
+                if list(self.run.glob("verdicts/*.parquet")):
+                    break
+                threading.Event().wait(0.02)
+            else:
+                raise AssertionError("nothing was judged in a minute")
+        return super().generate(prompt, sampling, seeds)
+
+
+def test_the_judge_works_on_what_has_arrived(tmp_path: Path, study_text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PartWriter.add, "__defaults__", None)  # the signature stays; parts are written at once
+    monkeypatch.setattr("isobudget.records.parts._ROWS_PER_PART", 1)
+
+    def waiting(_model: object) -> Waiting:
+        backend = Waiting(answer, concurrency=64)
+        backend.run = tmp_path / "both"
+        return backend
+
+    study = parse_study(study_text, "mine")
+    run, done, judged = generate_and_judge(study, tmp_path / "both", make_backend=waiting)
+    assert done.samples == sum(judged.outcomes.values()) == 42
+    after, _ = generate(study, tmp_path / "apart", make_backend=Backends())
+    judge_run(after, workers=1)
+    assert outcomes(run.path) == outcomes(after.path)
+
+
+def test_a_stop_keeps_samples_and_verdicts_and_the_rest_is_done_later(tmp_path: Path, study_text: str) -> None:
+    class Stopped(FakeBackend):
+        def generate(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
+            if "f2" in str(prompt):
+                raise KeyboardInterrupt
+            return super().generate(prompt, sampling, seeds)
+
+    study = parse_study(study_text, "mine")
+    with pytest.raises(KeyboardInterrupt):
+        generate_and_judge(study, tmp_path / "run", make_backend=lambda _model: Stopped(answer, concurrency=1))
+    assert not [thread for thread in threading.enumerate() if thread.name == "judge"]
+    kept = load_run(tmp_path / "run")
+    assert 0 < len(kept.sample_keys()) < 42
+    assert kept.verdict_keys() <= kept.sample_keys()
+    run, _, _ = generate_and_judge(study, tmp_path / "run", make_backend=Backends())
+    assert run.verdict_keys() == run.sample_keys()
+    assert len(outcomes(run.path)) == 42
+
+
+class Flaky(FakeBackend):
+    """Fails once for every prompt."""
+
+    def generate(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
+        key = (str(prompt), tuple(seeds))
+        if key not in self.seen:
+            self.seen.add(key)
+            raise BackendError("try again")
+        return super().generate(prompt, sampling, seeds)
+
+    seen: set[tuple[str, tuple[int, ...]]]
+
+
+def test_what_fails_once_is_drawn_at_the_end(tmp_path: Path, study_text: str) -> None:
+    def flaky(_model: object) -> Flaky:
+        backend = Flaky(answer)
+        backend.seen = set()
+        return backend
+
+    run, done = generate(parse_study(study_text, "mine"), tmp_path / "run", make_backend=flaky)
+    assert not done.failures
+    assert len(run.sample_keys()) == done.samples == 42
+    assert not (run.path / failures.FILE_NAME).exists()
+
+
+def test_a_model_that_is_gone_ends_the_run_and_keeps_everything(
+    tmp_path: Path, study_text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures, "GONE_AFTER", 2)
+
+    class Gone(FakeBackend):
+        def generate(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
+            if "f0" not in str(prompt):
+                raise BackendError("connection refused")
+            return super().generate(prompt, sampling, seeds)
+
+    study = parse_study(study_text, "mine")
+    with pytest.raises(BackendError, match=r"seems to be gone\. The last reason: connection refused"):
+        generate(study, tmp_path / "run", make_backend=lambda _model: Gone(answer, concurrency=1))
+    run = load_run(tmp_path / "run")
+    assert {key[2] for key in run.sample_keys()} == {"p/0"}
+    assert {one.task_id for one in read_failures(run)} == {"p/1", "p/2"}
+    again, missing = Backends(), 42 - len(run.sample_keys())
+    _, done = generate(study, tmp_path / "run", make_backend=again)
+    assert done.samples == again.drawn == missing
+    assert read_failures(run) == []
+
+
+def test_some_bad_problems_in_a_row_do_not_look_like_a_model_that_is_gone(
+    tmp_path: Path, study_text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures, "GONE_AFTER", 2)
+    entered = threading.Event()
+
+    class Slow(FakeBackend):
+        def generate(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
+            if "f2" in str(prompt):
+                entered.set()
+            if "f0" not in str(prompt):
+                raise BackendError("too long")
+            assert entered.wait(60)  # comes back after others have failed
+            return super().generate(prompt, sampling, seeds)
+
+    study = parse_study(study_text.rpartition("[[models]]")[0], "mine")  # with several calls a problem
+    _, done = generate(study, tmp_path / "run", make_backend=lambda _model: Slow(answer, concurrency=8))
+    assert {one.task_id for one in done.failures} == {"p/1", "p/2"}
+    assert done.samples == 11

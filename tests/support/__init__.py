@@ -1,0 +1,1 @@
+"""What tests share: small fakes at outer protocols, tiny models, synthetic runs."""
