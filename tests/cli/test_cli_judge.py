@@ -57,7 +57,7 @@ def test_one_verdict_per_sample_in_order(tmp_path: Path, ending: str) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{not json", "line 2: not JSON"),
+        ("{not json", "line 2: is not JSON"),
         ([1, 2], "line 2: must be a JSON object"),
         ({"completion": "x"}, "line 2: the field task_id is missing"),
         ({"task_id": "Own/7", "completion": "x"}, "line 2: unknown task_id 'Own/7'"),
@@ -76,10 +76,10 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
     output, judge = tmp_path / "verdicts.jsonl", Judge(unsafe=True)
     with pytest.raises(InputError, match="holds no samples"):
         judge_file(write(tmp_path / "empty.jsonl", []), PROBLEMS, output, judge)
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match="cannot be read: No such file"):
         judge_file(tmp_path / "absent.jsonl", PROBLEMS, output, judge)
     (tmp_path / "torn.jsonl.gz").write_bytes(gzip.compress(b"x" * 1000)[:20])
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match=r"torn\.jsonl\.gz, after line 0: the gzip data is damaged or cut off"):
         judge_file(tmp_path / "torn.jsonl.gz", PROBLEMS, output, judge)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from isobudget.errors import InputError
+from isobudget.files.toml import parse_toml
 from isobudget.models.catalog import HubSource, PackageSource, PathSource, find_model, load_catalog, parse_catalog
 
 OWN = """
@@ -97,7 +98,7 @@ def test_a_named_but_missing_user_file_is_an_error(tmp_path: Path, monkeypatch: 
 )
 def test_mistakes_in_a_models_file_are_named(text: str, expected: str) -> None:
     with pytest.raises(InputError, match=expected):
-        parse_catalog(text, "mine.toml")
+        parse_catalog(parse_toml(text, "mine.toml"), "mine.toml")
 
 
 def test_file_on_the_hub_at_a_commit() -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from isobudget.backends.base import Chat
 from isobudget.cli.prompt import prompt as prompt_command
 from isobudget.errors import InputError
+from isobudget.files.toml import parse_toml
 from isobudget.problems import load_benchmark
 from isobudget.problems.problem import AssertList, Form, Problem, ProgramTests
 from isobudget.prompts import Kind, find_format, formats, render, show_prompt
@@ -137,7 +138,7 @@ examples = true
 newline = "trim"
 """
     with pytest.raises(InputError) as caught:
-        parse_formats(text, "mine.toml")
+        parse_formats(parse_toml(text, "mine.toml"), "mine.toml")
     message = str(caught.value)
     assert message.startswith("mine.toml: 13 mistakes")
     for part in (
@@ -161,7 +162,7 @@ newline = "trim"
 @pytest.mark.parametrize("text", ["", "formats = 1", "[formats]", "x", "[formats]\na = 1", "[formats.a]\nkind = []"])
 def test_files_that_hold_no_formats(text: str) -> None:
     with pytest.raises(InputError, match=r"mine\.toml"):
-        parse_formats(text, "mine.toml")
+        parse_formats(parse_toml(text, "mine.toml"), "mine.toml")
 
 
 # --- rendering ---

@@ -19,7 +19,6 @@ how.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,6 +33,7 @@ from isobudget.costs.roofline import Serving, gpu_named, roofline_seconds
 from isobudget.costs.seconds import profile_seconds, read_profile
 from isobudget.costs.usage import START_TOKEN_ONLY, TokenUse, flops_cost, tokens_cost
 from isobudget.errors import InputError
+from isobudget.files.toml import read_toml
 from isobudget.models.architecture import Architecture
 from isobudget.models.named import find_named
 from isobudget.models.read_architecture import load_architecture
@@ -107,12 +107,7 @@ def read_costs(path: str | Path) -> CostsFile:
         InputError: it cannot be read, is no TOML, or has a key or value that does not belong; the message names it.
     """
     path = Path(path)
-    try:
-        tables = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read costs file {path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"costs file {path} is no valid TOML: {error}") from None
+    tables = read_toml(path)
     unknown = sorted(set(tables) - {"models", "defaults", "price", "gpu_hour"})
     if unknown:
         raise InputError(

@@ -11,15 +11,14 @@ covered.
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any
 
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.usage import TokenUse
 from isobudget.errors import InputError
+from isobudget.files.toml import shipped_toml
 
 _MILLION = 1e6
 _SECONDS_PER_HOUR = 3600
@@ -81,8 +80,7 @@ def rent_cost(seconds: SampleCost, gpus: int, price: GpuHour) -> SampleCost:
 @cache
 def example_prices() -> tuple[tuple[TokenPrice, ...], tuple[GpuHour, ...]]:
     """The example prices that ship with isobudget: by the token, and by the GPU-hour."""
-    text = resources.files("isobudget.costs").joinpath("data/prices.toml").read_text("utf-8")
-    return parse_prices(tomllib.loads(text), "prices.toml")
+    return parse_prices(shipped_toml("isobudget.costs", "data/prices.toml"), "prices.toml")
 
 
 def parse_prices(tables: dict[str, Any], where: str) -> tuple[tuple[TokenPrice, ...], tuple[GpuHour, ...]]:

@@ -17,7 +17,6 @@ as long as those it was timed with, which its source states.
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,6 +28,7 @@ import numpy as np
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.usage import TokenUse
 from isobudget.errors import InputError
+from isobudget.files.toml import read_toml
 
 _FORMAT = 1
 
@@ -161,13 +161,7 @@ def read_profile(path: str | Path) -> Profile:
     Raises:
         InputError: it cannot be read, is no TOML, or lacks a figure; the message names it.
     """
-    path = Path(path)
-    try:
-        return parse_profile(tomllib.loads(path.read_text("utf-8")), str(path))
-    except OSError as error:
-        raise InputError(f"cannot read profile {path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"profile {path} is no valid TOML: {error}") from None
+    return parse_profile(read_toml(Path(path)), str(path))
 
 
 def parse_profile(tables: Mapping[str, Any], where: str) -> Profile:

@@ -1,1 +1,1 @@
-"""The ground: whole files and locks, the hub. Imports errors only."""
+"""The ground floor: whole files and locks, JSON lines, TOML, spelling hints, the hub. Imports `errors` only."""

@@ -1,4 +1,4 @@
-"""Writing files so that they appear whole or not at all.
+"""Whole files: read as text, and written so that they appear whole or not at all; and locks.
 
 A file is written aside, synced, and renamed to its place; the folder is synced after it. Whatever goes wrong on the way
 (full disk, read-only folder, kill -9), the place holds the old file or none.
@@ -9,11 +9,44 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from isobudget.errors import RunError, StorageError
+from isobudget.errors import InputError, IsobudgetError, RunError, StorageError
+
+
+def read_text(path: Path, error: type[IsobudgetError] = InputError) -> str:
+    """The text of a file in UTF-8, line ends as they are; `error` is raised if it cannot be read or is no such text."""
+    try:
+        return decode(path.read_bytes(), str(path), error)
+    except (OSError, ValueError) as why:
+        raise unreadable(why, path, error) from why
+
+
+def decode(data: bytes, where: str, error: type[IsobudgetError] = InputError) -> str:
+    """Bytes as UTF-8, with or without a byte order mark; `error` names the byte and its column if they are not."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as why:
+        lines = data[: why.start].split(b"\n")
+        place = f"line {len(lines)}, " * (len(lines) > 1) + f"column {len(lines[-1]) + 1}"
+        raise error(f"{where}: is not UTF-8 (byte {data[why.start]:#04x} at {place}); save it as UTF-8") from why
+
+
+def unreadable(error: Exception, path: Path | str, kind: type[IsobudgetError] = InputError) -> IsobudgetError:
+    """The error for a file that cannot be read: which one, and what the system says."""
+    return kind(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}")
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file, as `unreadable` if it cannot be read."""
+    try:
+        with path.open("rb") as raw:
+            return hashlib.file_digest(raw, "sha256").hexdigest()
+    except OSError as error:
+        raise unreadable(error, path) from error
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -13,22 +13,17 @@ way in for results that isobudget did not make. Files with one line per graded s
 
 from __future__ import annotations
 
-import gzip
-import json
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.errors import InputError
-from isobudget.importers.fields import name, shown, whole
-from isobudget.importers.sample_lines import gather_samples, is_sample, model_of_file
-
-GZIP_MAGIC = b"\x1f\x8b"
+from isobudget.files.jsonl import Record, read_numbered
+from isobudget.importers.fields import name, shown, whole, wrong
+from isobudget.importers.sample_lines import gather_samples, is_sample
 
 #: what keeps two lines with the same task apart: benchmark, model, condition
 GroupKey = tuple[str, str, str]
@@ -125,7 +120,7 @@ def read_counts(path: Path | str) -> list[CountRow]:
     rows: list[CountRow] = []
     first_line: dict[tuple[GroupKey, str], int] = {}
     for number, record in _records(path):
-        row = _row(record, number, path)
+        row = _row(record, number, f"{path}, line {number}")
         earlier = first_line.setdefault((row.group, row.task_id), number)
         if earlier != number:
             raise InputError(
@@ -172,116 +167,67 @@ def _gather(key: GroupKey, members: list[CountRow], place: dict[str, int]) -> Mo
     )
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Number and text of each line that is not blank."""
-    try:
-        data = path.read_bytes()
-        if data.startswith(GZIP_MAGIC):
-            data = gzip.decompress(data)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path}: damaged gzip file ({error}). Fetch or write it again.") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from error
-    for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        try:
-            text = raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path}, line {number}: not UTF-8 text (byte {error.start + 1}).") from error
-        if text.strip():
-            yield number, text
-
-
-def _records(path: Path) -> Iterable[tuple[int, dict[str, Any]]]:
+def _records(path: Path) -> Iterable[tuple[int, Record]]:
     """Number and record of each line; of each problem's first line where the lines are samples."""
-    records = [(number, _parse(text, number, path)) for number, text in _lines(path)]
-    if not records or not is_sample(records[0][1]):
-        return records
-    for number, record in records:
-        if not is_sample(record):
-            raise InputError(
-                f"{path}, line {number}: field `passed` must be true or false, as in the lines before: this file has "
-                "one line per sample."
-            )
-    try:
-        return gather_samples(records, model_of_file(path))
-    except ValueError as error:
-        what, number = error.args
-        raise InputError(f"{path}, line {number}: {what}.") from error
+    records = list(read_numbered(path))
+    return gather_samples(records, path) if records and is_sample(records[0][1]) else records
 
 
-def _parse(text: str, line: int, path: Path) -> dict[str, Any]:
-    """One line as a JSON object."""
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}, line {line}: not JSON: {error}. Each line must be one JSON object.") from error
-    if not isinstance(record, dict):
-        example = '{"model": "7b", "task_id": "t1", "n": 10, "c": 3}'
-        raise InputError(f"{path}, line {line}: must be a JSON object such as {example}.")
-    return record
+def _row(record: Record, line: int, where: str) -> CountRow:
+    passed = _passed(record, where)
+    n, c = _n_and_c(record, passed, where)
+    return CountRow(
+        benchmark=name(record, "benchmark", where, required=False),
+        model=name(record, "model", where),
+        condition=name(record, "condition", where, required=False),
+        task_id=name(record, "task_id", where),
+        n=n,
+        c=c,
+        passed=passed,
+        completion_tokens=_completion_tokens(record, n, where),
+        line=line,
+    )
 
 
-def _row(record: dict[str, Any], line: int, path: Path) -> CountRow:
-    """A record as a row. Whatever is wrong is reported as `InputError` with file, line and field."""
-    try:
-        passed = _passed(record)
-        n, c = _n_and_c(record, passed)
-        return CountRow(
-            benchmark=name(record, "benchmark", required=False),
-            model=name(record, "model"),
-            condition=name(record, "condition", required=False),
-            task_id=name(record, "task_id"),
-            n=n,
-            c=c,
-            passed=passed,
-            completion_tokens=_completion_tokens(record, n),
-            line=line,
-        )
-    except ValueError as error:
-        raise InputError(f"{path}, line {line}: {error}.") from error
-
-
-def _passed(record: dict[str, Any]) -> tuple[bool, ...] | None:
+def _passed(record: Record, where: str) -> tuple[bool, ...] | None:
     values = record.get("passed")
     if values is None:
         return None
     if isinstance(values, bool):
-        raise ValueError(
-            "field `passed` must list all samples of the problem; this file seems to have one line per sample"
+        raise wrong(
+            where, "passed", "must list all samples of the problem; this file seems to have one line per sample"
         )
     if not isinstance(values, list) or not values:
-        raise ValueError(f"field `passed` must be a list of 0 and 1, one per sample, got {shown(values)}")
+        raise wrong(where, "passed", f"must be a list of 0 and 1, one per sample, got {shown(values)}")
     for value in values:
         if not isinstance(value, int) or value not in (0, 1):
-            raise ValueError(f"field `passed` must be a list of 0 and 1, one of them is {shown(value)}")
+            raise wrong(where, "passed", f"must be a list of 0 and 1, one of them is {shown(value)}")
     return tuple(bool(value) for value in values)
 
 
-def _n_and_c(record: dict[str, Any], passed: tuple[bool, ...] | None) -> tuple[int, int]:
-    counted = (None, None) if passed is None else (len(passed), sum(passed))
-    stated = tuple(whole(record[field], field) if record.get(field) is not None else None for field in ("n", "c"))
-    for field, by_list, by_number in zip(("n", "c"), counted, stated, strict=True):
-        if by_list is None and by_number is None:
-            raise ValueError(f"field `{field}` is missing: give `n` and `c`, or `passed`")
-        if None not in (by_list, by_number) and by_list != by_number:
-            raise ValueError(f"field `{field}` is {by_number} but `passed` has {by_list}")
-    n, c = (by_list if by_number is None else by_number for by_list, by_number in zip(counted, stated, strict=True))
-    assert n is not None
-    assert c is not None
+def _n_and_c(record: Record, passed: tuple[bool, ...] | None, where: str) -> tuple[int, int]:
+    listed = {} if passed is None else {"n": len(passed), "c": sum(passed)}
+    found = {}
+    for field in ("n", "c"):
+        stated = None if record.get(field) is None else whole(record[field], field, where)
+        if stated is None and field not in listed:
+            raise wrong(where, field, "is missing: give `n` and `c`, or `passed`")
+        found[field] = listed.get(field, 0) if stated is None else stated
+        if found[field] != listed.get(field, found[field]):
+            raise wrong(where, field, f"is {stated} but `passed` has {listed[field]}")
+    n, c = found["n"], found["c"]
     if n < 1:
-        raise ValueError("field `n` must be at least 1; leave out a problem that has no samples")
+        raise wrong(where, "n", "must be at least 1; leave out a problem that has no samples")
     if c > n:
-        raise ValueError(f"field `c` is {c}, more than the {n} samples that `n` counts")
+        raise wrong(where, "c", f"is {c}, more than the {n} samples that `n` counts")
     return n, c
 
 
-def _completion_tokens(record: dict[str, Any], n: int) -> tuple[int, ...] | None:
+def _completion_tokens(record: Record, n: int, where: str) -> tuple[int, ...] | None:
     values = record.get("completion_tokens")
     if values is None:
         return None
     if not isinstance(values, list) or len(values) != n:
         held = f"{len(values)}" if isinstance(values, list) else shown(values)
-        raise ValueError(
-            f"field `completion_tokens` must be a list with one number for each of {n} samples, got {held}"
-        )
-    return tuple(whole(value, "completion_tokens") for value in values)
+        raise wrong(where, "completion_tokens", f"must be a list with one number for each of {n} samples, got {held}")
+    return tuple(whole(value, "completion_tokens", where) for value in values)

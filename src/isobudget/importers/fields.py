@@ -1,30 +1,36 @@
-"""Fields of a line of JSON, checked. What is wrong is a `ValueError` that names the field; the reader adds the line."""
+"""Fields of a record of results, checked; what is wrong is an `InputError` with the place and the field."""
 
 from __future__ import annotations
 
-from typing import Any
+from isobudget.errors import InputError
+from isobudget.files.jsonl import Record
 
 MOST_SAMPLES = 2**31 - 1
 
 
-def name(record: dict[str, Any], field: str, required: bool = True) -> str:
+def wrong(where: str, field: str, what: str) -> InputError:
+    """The error for a field: `where` is file and line."""
+    return InputError(f"{where}: field `{field}` {what}.")
+
+
+def name(record: Record, field: str, where: str, required: bool = True) -> str:
     """A text that can be printed, or a number as its text; empty where it may be missing and is."""
     value = record.get(field)
     if value is None and not required:
         return ""
     if value is None:
-        raise ValueError(f"field `{field}` is missing")
+        raise wrong(where, field, "is missing")
     if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
-        raise ValueError(f"field `{field}` must be a text or a number, got {shown(value)}")
+        raise wrong(where, field, f"must be a text or a number, got {shown(value)}")
     if not str(value).isprintable():
-        raise ValueError(f"field `{field}` holds characters that cannot be printed: {shown(value)}")
+        raise wrong(where, field, f"holds characters that cannot be printed: {shown(value)}")
     return str(value)
 
 
-def whole(value: object, field: str) -> int:
+def whole(value: object, field: str, where: str) -> int:
     """A whole number from 0 to `MOST_SAMPLES`."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_SAMPLES:
-        raise ValueError(f"field `{field}` must be a whole number, 0 or more, got {shown(value)}")
+        raise wrong(where, field, f"must be a whole number, 0 or more, got {shown(value)}")
     return value
 
 

@@ -10,17 +10,18 @@ been judged: it is left out, as in the summary of `isobudget judge`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from isobudget.importers.fields import name, shown, whole
+from isobudget.files.jsonl import Record
+from isobudget.importers.fields import name, shown, whole, wrong
 
 _ENDINGS = (".gz", ".jsonl", ".json", "_results")
 #: fields that keep the counts of one problem apart
-_GROUP = ("benchmark", "model", "condition")
+_GROUP = ("benchmark", "model", "condition", "task_id")
 
 
-def is_sample(record: dict[str, Any]) -> bool:
+def is_sample(record: Record) -> bool:
     """Whether the line is one sample: `passed` is a single verdict, not a list, and nothing is counted."""
     passed = record.get("passed")
     return not isinstance(passed, list) and passed is not None and record.get("n") is None
@@ -34,39 +35,49 @@ def model_of_file(path: Path) -> str:
     return stem
 
 
-def gather_samples(lines: Iterable[tuple[int, dict[str, Any]]], model: str) -> Iterable[tuple[int, dict[str, Any]]]:
+@dataclass(frozen=True, slots=True)
+class _Samples:
+    """The samples of one problem: line of the first, what they say of it, verdicts, and token counts."""
+
+    line: int
+    own: dict[str, str]
+    passed: list[int] = field(default_factory=list)
+    tokens: list[int | None] = field(default_factory=list)
+
+    def counted(self) -> Record:
+        """As a line of a COUNTS file; token counts only if every sample has one."""
+        tokens = None if None in self.tokens else self.tokens
+        given = {key: value for key, value in self.own.items() if value}
+        return {**given, "passed": self.passed, "completion_tokens": tokens}
+
+
+def gather_samples(lines: Iterable[tuple[int, Record]], path: Path) -> Iterable[tuple[int, Record]]:
     """Samples as counts: for each problem the number of its first line and a record with all its verdicts.
 
     Args:
         lines: line number and record of each sample.
-        model: of lines that do not say.
+        path: their file, which names the model of lines that do not.
 
     Raises:
-        ValueError: a field is wrong; its second argument is the number of the line.
+        InputError: a line is no sample, or a field is wrong.
     """
-    problems: dict[tuple[str, ...], tuple[int, dict[str, Any]]] = {}
+    problems: dict[tuple[str, ...], _Samples] = {}
     for number, record in lines:
-        try:
-            own = {field: name(record, field, required=False) for field in _GROUP}
-            own["model"] = own["model"] or model
-            task = name(record, "task_id")
-            if record.get("verdict") == "invalid":
-                continue
-            given = {field: value for field, value in own.items() if value}
-            whole_problem = given | {"task_id": task, "passed": [], "completion_tokens": []}
-            _, counted = problems.setdefault((*own.values(), task), (number, whole_problem))
-            _add(record, counted)
-        except ValueError as error:
-            raise ValueError(str(error), number) from None
-    return problems.values()
+        where = f"{path}, line {number}"
+        if not is_sample(record):
+            raise wrong(where, "passed", "must be true or false, as before: this file has one line per sample")
+        own = {key: name(record, key, where, required=key == "task_id") for key in _GROUP}
+        if record.get("verdict") == "invalid":
+            continue
+        own["model"] = own["model"] or model_of_file(path)
+        samples = problems.setdefault(tuple(own.values()), _Samples(number, own))
+        samples.passed.append(_verdict(record["passed"], where))
+        count = record.get("completion_tokens")
+        samples.tokens.append(None if count is None else whole(count, "completion_tokens", where))
+    return [(one.line, one.counted()) for one in problems.values()]
 
 
-def _add(record: dict[str, Any], counted: dict[str, Any]) -> None:
-    passed, tokens = record["passed"], record.get("completion_tokens")
+def _verdict(passed: object, where: str) -> int:
     if not isinstance(passed, int) or passed not in (0, 1):
-        raise ValueError(f"field `passed` must be true or false, or a list of 0 and 1, got {shown(passed)}")
-    counted["passed"].append(int(passed))
-    if tokens is None:
-        counted["completion_tokens"] = None
-    elif counted["completion_tokens"] is not None:
-        counted["completion_tokens"].append(whole(tokens, "completion_tokens"))
+        raise wrong(where, "passed", f"must be true or false, or a list of 0 and 1, got {shown(passed)}")
+    return int(passed)

@@ -3,7 +3,7 @@
 Samples are JSON lines with `task_id` and either `completion` (appended to the problem's prompt) or `solution` (the
 whole program). Verdicts are JSON lines, one per sample and in the same order. Until the last one is there they stand
 in a file beside the output, with `.partial` after its name; that is what a killed run continues from. Either file may
-be gzipped (`.gz`)."""
+be gzipped (the output by its name, `.gz`)."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from isobudget.errors import InputError, RunError, StorageError
+from isobudget.files.jsonl import Record, read_objects
 from isobudget.judge.judge import Judge
 from isobudget.judge.verdict import Verdict
 from isobudget.problems.problem import Problem
@@ -65,7 +66,7 @@ def judge_file(
     """Judge every sample of a file, in order, in memory that does not grow with the file.
 
     Args:
-        samples: JSON lines, gzipped where the name ends in `.gz`. The whole file is checked before anything is judged.
+        samples: JSON lines, plain or gzipped. The whole file is checked before anything is judged.
         problems: by task_id.
         output: where the verdicts go, gzipped where the name ends in `.gz`; it appears when it is complete.
         judge: an entered judge.
@@ -137,24 +138,13 @@ def read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[Sample]:
         InputError: the file cannot be read, or a line is no JSON object, names no known problem, or holds no program.
     """
     seen: Counter[str] = Counter()
-    try:
-        with open_text(path) as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    task_id, program = _parse(line, f"{path}, line {number}", problems)
-                    yield Sample(task_id, seen[task_id], program)
-                    seen[task_id] += 1
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
+    for where, record in read_objects(path):
+        task_id, program = _program(record, where, problems)
+        yield Sample(task_id, seen[task_id], program)
+        seen[task_id] += 1
 
 
-def _parse(line: str, where: str, problems: dict[str, Problem]) -> tuple[str, str]:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not JSON ({error})") from error
-    if not isinstance(record, dict):
-        raise InputError(f"{where}: must be a JSON object with task_id and completion, not {type(record).__name__}")
+def _program(record: Record, where: str, problems: dict[str, Problem]) -> tuple[str, str]:
     task_id = record.get("task_id")
     if task_id is None:
         raise InputError(f"{where}: the field task_id is missing")
@@ -165,20 +155,13 @@ def _parse(line: str, where: str, problems: dict[str, Problem]) -> tuple[str, st
             f"{where}: unknown task_id {task_id!r}; the problems are {known}, ... ({len(problems)} in all)"
         )
     for name in ("completion", "solution"):
-        if name in record and not isinstance(record[name], str):
+        if not isinstance(record.get(name, ""), str):
             raise InputError(f"{where}: the field {name} must be a string, not {type(record[name]).__name__}")
     if "solution" in record:
-        return task_id, record["solution"]
+        return task_id, str(record["solution"])
     if "completion" in record:
-        return task_id, problems[task_id].program(record["completion"])
+        return task_id, problems[task_id].program(str(record["completion"]))
     raise InputError(f"{where}: needs the field completion (appended to the prompt) or solution (a whole program)")
-
-
-def open_text(path: Path) -> IO[str]:
-    """Open a text file for reading, gzipped or plain by its name."""
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8")
-    return path.open(encoding="utf-8")
 
 
 @contextlib.contextmanager

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from dataclasses import dataclass
-from difflib import get_close_matches
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 from isobudget.errors import InputError
+from isobudget.files.hints import did_you_mean
+from isobudget.files.toml import read_toml, shipped_toml
 
 NewlineRule = Literal["keep", "strip"]
 
@@ -96,23 +95,18 @@ def load_catalog() -> dict[str, ModelEntry]:
     Raises:
         InputError: a models file is not TOML or an entry lacks a field.
     """
-    shipped = files("isobudget.models").joinpath("data/models.toml").read_text(encoding="utf-8")
-    catalog = parse_catalog(shipped, "models.toml")
+    catalog = parse_catalog(shipped_toml("isobudget.models", "data/models.toml"), "models.toml")
     path = user_catalog_path()
     if path.is_file():
-        catalog |= parse_catalog(path.read_text(encoding="utf-8"), str(path))
+        catalog |= parse_catalog(read_toml(path), str(path))
     elif os.environ.get("ISOBUDGET_MODELS_TOML"):
         raise InputError(f"{path}: no such models file (it is named by ISOBUDGET_MODELS_TOML)")
     return catalog
 
 
-def parse_catalog(text: str, origin: str) -> dict[str, ModelEntry]:
-    """Read a models file. `origin` names it in errors."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{origin}: not valid TOML: {error}") from None
-    models = document.get("models")
+def parse_catalog(tables: dict[str, Any], origin: str) -> dict[str, ModelEntry]:
+    """The entries of a models file. `origin` names it in errors."""
+    models = tables.get("models")
     if not isinstance(models, dict):
         raise InputError(f"{origin}: no [models.NAME] table")
     return {name: _entry(name, fields, f"{origin}: models.{name}") for name, fields in models.items()}
@@ -132,10 +126,8 @@ def find_model(name: str) -> ModelEntry:
     if name.endswith(".gguf"):
         path = Path(name)
         return ModelEntry(path.stem, path.name, path.name, (PathSource(path),))
-    close = get_close_matches(name, catalog, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
     raise InputError(
-        f"unknown model {name!r}.{hint} Known models: {', '.join(sorted(catalog))}; "
+        f"unknown model {name!r}.{did_you_mean(name, catalog)} Known models: {', '.join(sorted(catalog))}; "
         "a path that ends in .gguf works too."
     )
 

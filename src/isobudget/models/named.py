@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import tomllib
 from functools import cache
-from importlib import resources
 from typing import Any
 
 from isobudget.errors import InputError
+from isobudget.files.hints import nearest
+from isobudget.files.toml import shipped_toml
 from isobudget.models.architecture import Architecture
 
 #: endings of model names that change the weights but not the shape (for Code Llama's Python variant, not by more than
@@ -27,7 +26,7 @@ def named(name: str) -> Architecture:
     found = find_named(name)
     if found is not None:
         return found
-    near = difflib.get_close_matches(_simplified(name), _index(), n=3, cutoff=0.6)
+    near = nearest(_simplified(name), _index(), most=3)
     hint = f"nearest known names: {', '.join(near)}" if near else f"known names: {', '.join(_catalogue())}"
     raise InputError(f"unknown architecture {name!r}; {hint}. Or give a config.json or a GGUF file")
 
@@ -73,8 +72,7 @@ def build(name: str, fields: dict[str, Any], *, source: str) -> Architecture:
 
 @cache
 def _catalogue() -> dict[str, dict[str, Any]]:
-    text = resources.files("isobudget.models").joinpath("data/architectures.toml").read_text("utf-8")
-    return tomllib.loads(text)
+    return shipped_toml("isobudget.models", "data/architectures.toml")
 
 
 @cache

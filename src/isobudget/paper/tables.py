@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any
 
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.flops import paper_flops
 from isobudget.errors import InputError
+from isobudget.files.toml import shipped_toml
 from isobudget.models.named import find_named, named
 
 CITATION = "Hassid et al., COLM 2024, arXiv:2404.00725v2"
@@ -142,5 +141,4 @@ def _plain(name: str) -> str:
 
 @cache
 def _data() -> dict[str, Any]:
-    text = resources.files("isobudget.paper").joinpath("tables.toml").read_text("utf-8")
-    return tomllib.loads(text)
+    return shipped_toml("isobudget.paper", "tables.toml")

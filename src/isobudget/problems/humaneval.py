@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import io
 from pathlib import Path
 
 from isobudget.errors import InputError, MissingExtraError
@@ -66,7 +65,7 @@ def parse_humaneval(content: bytes, *, source: str, changed: bool = False) -> Be
             f"{source}: is not the published HumanEval file: its sha256 is {found}, expected {SHA256}; {_REPAIR}. "
             "To use a changed file on purpose, name its path as the benchmark"
         )
-    problems = read_problems(io.BytesIO(content), source=source, benchmark="humaneval")
+    problems = read_problems(source, "humaneval", content)
     identity = Identity(file_name(Path(source)), found, found == SHA256, PUBLISHED, Way.GIVEN)
     return Benchmark(
         name="humaneval",

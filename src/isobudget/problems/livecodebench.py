@@ -24,16 +24,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from isobudget.errors import InputError
+from isobudget.files.jsonl import Record, parse_json, read_objects
 from isobudget.problems.problem import Benchmark, CallTests, Form, Problem, ProgramTests
 from isobudget.problems.reading import (
-    MAX_PUBLISHED_LINE_BYTES,
     checked_id,
     checked_name,
     checked_text,
     long_numbers,
     optional_text,
-    parse_json,
-    read_objects,
     text_field,
     unique,
 )
@@ -109,15 +107,12 @@ def _source(identities: list[Identity], problems: int) -> str:
 
 def _problems(paths: list[Path]) -> Iterator[tuple[str, Problem]]:
     for path in paths:
-        try:
-            with path.open("rb") as raw, long_numbers():
-                for where, record in read_objects(raw, str(path), max_line_bytes=MAX_PUBLISHED_LINE_BYTES):
-                    yield where, _problem(record, where)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+        with long_numbers():
+            for where, record in read_objects(path):
+                yield where, _problem(record, where)
 
 
-def _problem(record: dict[str, object], where: str) -> Problem:
+def _problem(record: Record, where: str) -> Problem:
     cases = [*_public_cases(record, where), *_private_cases(record, where)]
     entry_point = _func_name(record, where)
     identity = f"{text_field(record, 'platform', where)}/{text_field(record, 'question_id', where)}"
@@ -132,7 +127,7 @@ def _problem(record: dict[str, object], where: str) -> Problem:
     )
 
 
-def _func_name(record: dict[str, object], where: str) -> str:
+def _func_name(record: Record, where: str) -> str:
     metadata = parse_json(optional_text(record, "metadata", where) or "{}", f"{where}, field metadata")
     name = metadata.get("func_name") if isinstance(metadata, dict) else None
     return "" if name is None else checked_name(checked_text(name, where), f"{where}, field metadata.func_name")
@@ -158,11 +153,11 @@ def _arguments(text: str, where: str) -> str:
     return json.dumps([parse_json(line, f"{where}, input") for line in text.split("\n")])
 
 
-def _public_cases(record: dict[str, object], where: str) -> list[_Case]:
+def _public_cases(record: Record, where: str) -> list[_Case]:
     return _cases(text_field(record, "public_test_cases", where), f"{where}, field public_test_cases")
 
 
-def _private_cases(record: dict[str, object], where: str) -> list[_Case]:
+def _private_cases(record: Record, where: str) -> list[_Case]:
     packed = text_field(record, "private_test_cases", where)
     where = f"{where}, field private_test_cases"
     # The full version of the benchmark has them as plain JSON.

@@ -16,13 +16,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from isobudget.errors import InputError
+from isobudget.files.jsonl import Record, read_objects
 from isobudget.problems.problem import AssertList, Benchmark, Form, Problem
 from isobudget.problems.reading import (
     checked_text,
     list_field,
     optional_text,
     parse_python,
-    read_objects,
     text_field,
     unique,
 )
@@ -85,27 +85,21 @@ def read_mbpp(path: Path) -> tuple[Problem, ...]:
     Raises:
         InputError: the file cannot be read, or a row is wrong; the message names file, line and field.
     """
-    try:
-        if path.suffix == ".parquet":
-            return unique(_problems(_parquet_rows(path)), str(path))
-        with path.open("rb") as raw:
-            return unique(_problems(read_objects(raw, str(path))), str(path))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return unique(_problems(_parquet_rows(path) if path.suffix == ".parquet" else read_objects(path)), str(path))
 
 
-def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
+def _parquet_rows(path: Path) -> Iterator[tuple[str, Record]]:
     import pyarrow
     from pyarrow import parquet
 
     try:
         rows = parquet.read_table(path, columns=_COLUMNS).to_pylist()
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"{path}: cannot be read as Parquet: {error}") from error
     yield from ((f"{path}, row {number}", row) for number, row in enumerate(rows, 1))
 
 
-def _problems(rows: Iterable[tuple[str, dict[str, object]]]) -> Iterator[tuple[str, Problem]]:
+def _problems(rows: Iterable[tuple[str, Record]]) -> Iterator[tuple[str, Problem]]:
     for where, row in rows:
         number = row.get("task_id")
         if type(number) is not int or number < 0:
@@ -117,7 +111,7 @@ def _task_id(number: int) -> str:
     return f"mbpp/{number}"
 
 
-def _problem(row: dict[str, object], number: int, where: str) -> Problem:
+def _problem(row: Record, number: int, where: str) -> Problem:
     code = text_field(row, "code", where)
     asserts = list_field(row, "test_list", where, checked_text, "assert statement")
     return Problem(

@@ -8,12 +8,11 @@ docs/problems.md.
 
 from __future__ import annotations
 
-import io
-import json
 from importlib import resources
 from pathlib import Path
 
 from isobudget.errors import InputError
+from isobudget.files.jsonl import read_objects
 from isobudget.problems.own.lines import read_problems
 from isobudget.problems.problem import Benchmark
 from isobudget.problems.stops import BODY_STOPS
@@ -32,7 +31,7 @@ def load_quickstart(given: Path | None = None) -> Benchmark:
     """
     if given is not None:
         raise InputError(f"quickstart={given}: quickstart ships with isobudget; name it without a path")
-    problems = read_problems(io.BytesIO(_FILE.read_bytes()), source="quickstart.jsonl", benchmark="quickstart")
+    problems = read_problems("quickstart.jsonl", "quickstart", _FILE.read_bytes())
     return Benchmark(
         name="quickstart",
         problems=problems,
@@ -46,5 +45,5 @@ def load_quickstart(given: Path | None = None) -> Benchmark:
 
 def quickstart_levels() -> dict[str, int]:
     """The level, 1 to 4, of every problem by its task_id."""
-    records = map(json.loads, _FILE.read_text(encoding="utf-8").splitlines())
-    return {record["task_id"]: record["level"] for record in records}
+    records = [record for _, record in read_objects("quickstart.jsonl", _FILE.read_bytes())]
+    return {str(record["task_id"]): int(str(record["level"])) for record in records}

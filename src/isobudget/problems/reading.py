@@ -1,4 +1,4 @@
-"""Reading files of problems: lines, JSON objects, checked text, Python source. Shared by all loaders.
+"""Reading problems: checked fields of a record, Python source. Shared by all loaders; `files.jsonl` reads the lines.
 
 Everything here says in its error which file, line and field is meant. Nothing of a problem is executed, only parsed.
 """
@@ -7,85 +7,23 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import gzip
-import json
 import sys
 import warnings
-import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import TypeVar
 
 from isobudget.errors import InputError
+from isobudget.files.jsonl import Record
 from isobudget.problems.problem import Problem
 
 #: the longest line that is read of a user's file; the largest published problems of that form have a few MiB of tests
 MAX_LINE_BYTES = 32 * 2**20
-#: the longest line of a published file: LiveCodeBench packs all tests of a problem into one
-MAX_PUBLISHED_LINE_BYTES = 512 * 2**20
 #: tests above this size are not parsed while loading: Python's parser needs a hundred times their size in memory
 MAX_PARSED_CHARS = 2**20
 #: the longest number in JSON that is read; Python's own limit is 4,300, and APPS has longer ones
 MAX_DIGITS = 200_000
 
 Field = TypeVar("Field")
-
-
-def read_objects(
-    raw: BinaryIO, source: str, *, max_line_bytes: int = MAX_LINE_BYTES
-) -> Iterator[tuple[str, dict[str, object]]]:
-    """Where (file and line) and content of every JSON object in a file of JSON lines, plain or gzip-compressed.
-
-    Args:
-        raw: an open binary file that can be read from the start again.
-        source: what messages call the file.
-        max_line_bytes: longer lines are an error, so that a file without line ends does not fill the memory.
-
-    Raises:
-        InputError: not UTF-8, not JSON lines, or damaged compressed data.
-    """
-    for number, text in read_lines(raw, source, max_line_bytes):
-        where = f"{source}, line {number}"
-        record = parse_json(text, where, hint="; write one JSON object per line")
-        if not isinstance(record, dict):
-            raise InputError(
-                f"{where}: is a JSON {type(record).__name__}, not an object; write one JSON object per line"
-            )
-        yield where, record
-
-
-def read_lines(raw: BinaryIO, source: str, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[tuple[int, str]]:
-    """Number (from 1) and text of every line that is not blank."""
-    start = raw.read(2)
-    raw.seek(0)
-    stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if start == b"\x1f\x8b" else raw
-    number = 0
-    try:
-        while line := stream.readline(max_line_bytes + 1):
-            number += 1
-            if len(line) > max_line_bytes:
-                raise InputError(f"{source}, line {number}: is longer than {max_line_bytes // 2**20} MiB")
-            if text := decode(line, f"{source}, line {number}").strip():
-                yield number, text
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{source}, after line {number}: the gzip data is damaged or cut off ({error})") from error
-
-
-def decode(data: bytes, where: str) -> str:
-    """Bytes as UTF-8, with or without a byte order mark."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{where}: is not UTF-8 (byte {data[error.start]:#04x} at column {error.start + 1}); save it as UTF-8"
-        ) from error
-
-
-def parse_json(text: str, where: str, *, hint: str = "") -> Any:
-    """The value of a JSON text."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: is not JSON ({error}){hint}") from error
 
 
 @contextlib.contextmanager
@@ -119,20 +57,20 @@ def unique(problems: Iterable[tuple[str, Problem]], source: str) -> tuple[Proble
     return tuple(found.values())
 
 
-def text_field(record: dict[str, object], field: str, where: str, hint: str = "") -> str:
+def text_field(record: Record, field: str, where: str, hint: str = "") -> str:
     """A field that must be there and be text which Python source and Parquet can hold."""
     if field not in record:
         raise InputError(f"{where}, field {field}: is missing{hint or f'; the line has {fields_of(record)}'}")
     return checked_text(record[field], f"{where}, field {field}")
 
 
-def optional_text(record: dict[str, object], field: str, where: str) -> str | None:
+def optional_text(record: Record, field: str, where: str) -> str | None:
     """A text field, or None where it is missing or null."""
     return text_field(record, field, where) if record.get(field) is not None else None
 
 
 def list_field(
-    record: dict[str, object], field: str, where: str, of: Callable[[object, str], Field], what: str
+    record: Record, field: str, where: str, of: Callable[[object, str], Field], what: str
 ) -> tuple[Field, ...]:
     """A field that must be a list of at least one item; `of` checks an item and is told where it stands."""
     items = record.get(field)
@@ -168,7 +106,7 @@ def checked_name(name: str, where: str) -> str:
     return name
 
 
-def fields_of(record: dict[str, object]) -> str:
+def fields_of(record: Record) -> str:
     """The names of a record's fields, for a message."""
     return ", ".join(map(repr, record)) or "no fields"
 

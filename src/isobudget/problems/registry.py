@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from isobudget.errors import InputError
+from isobudget.files.hints import did_you_mean
 from isobudget.problems.apps.benchmark import DIFFICULTIES, load_apps
 from isobudget.problems.evalplus.benchmark import load_humaneval_plus, load_mbpp_plus
 from isobudget.problems.humaneval import load_humaneval
@@ -86,9 +86,8 @@ def _has_unknown_name(text: str) -> bool:
 
 
 def _unknown(text: str) -> str:
-    close = difflib.get_close_matches(text.casefold(), benchmark_names(), n=1)
-    meant = f" Did you mean {close[0]!r}?" if close else ""
+    known = benchmark_names()
     return (
-        f"unknown benchmark {text[:80]!r}.{meant} Known are {', '.join(benchmark_names())}, "
+        f"unknown benchmark {text[:80]!r}.{did_you_mean(text, known)} Known are {', '.join(known)}, "
         "or the path of your own problems (.jsonl, .jsonl.gz, or a folder of Python files with pytest tests)"
     )

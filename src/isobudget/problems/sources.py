@@ -12,16 +12,15 @@ problems as were published.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from io import BufferedReader
 from pathlib import Path
 
 from isobudget.errors import InputError, MissingExtraError, ModelError
 from isobudget.files import hub
+from isobudget.files.whole import sha256_of, unreadable
 
 #: the environment variable that names a folder with benchmark data
 DATA_VARIABLE = "ISOBUDGET_DATA"
@@ -134,7 +133,7 @@ def _given(published: Published, path: Path) -> Path:
         if path.exists():
             return path
     except OSError as error:
-        raise InputError(f"{published.name}={path}: cannot be read: {error.strerror or error}") from error
+        raise unreadable(error, f"{published.name}={path}") from error
     raise InputError(f"{published.name}={path}: there is no such file or folder")
 
 
@@ -182,11 +181,7 @@ def identify(data: Data) -> Identity:
     path, published = data.path, data.published
     if not path.is_file():
         raise InputError(f"{path}: is not a file; {published.name} is read from a file such as {published.usual[0]}")
-    try:
-        with path.open("rb") as raw:
-            sha256 = checksum_of(raw)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    sha256 = sha256_of(path)
     known = sha256 in published.checksums
     pinned_only = data.way is Way.HUB and not published.checksums
     if not known and not pinned_only and data.way is not Way.GIVEN:
@@ -206,12 +201,6 @@ def _another(data: Data, sha256: str) -> str:
         f"{path}: is not the published {published.title}: its sha256 is {sha256}, expected "
         f"{' or '.join(published.checksums)}. {advice}"
     )
-
-
-def checksum_of(raw: BufferedReader) -> str:
-    """The sha256 of an open file, from its start."""
-    raw.seek(0)
-    return hashlib.file_digest(raw, "sha256").hexdigest()
 
 
 def counted(problems: int) -> str:

@@ -8,16 +8,15 @@ generated. Sources of the published prompts: comments in `formats.toml`.
 from __future__ import annotations
 
 import functools
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from enum import StrEnum
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from isobudget.errors import InputError
+from isobudget.files.hints import did_you_mean
+from isobudget.files.toml import read_toml, shipped_toml
 from isobudget.prompts.template import Template, parse_template
 
 NewlineRule = Literal["keep", "strip"]
@@ -90,54 +89,41 @@ def find_format(name: str) -> PromptFormat:
     if name in _shipped():
         return _shipped()[name]
     raise InputError(
-        f"unknown prompt format {name[:80]!r}.{_hint(name, _shipped())} Known are {', '.join(_shipped())}; "
+        f"unknown prompt format {name[:80]!r}.{did_you_mean(name, _shipped())} Known are {', '.join(_shipped())}; "
         "a format of your own is named as PATH.toml#NAME"
     )
 
 
-def parse_formats(text: str, origin: str) -> dict[str, PromptFormat]:
-    """Read a file of formats. `origin` names it in messages, and names the formats unless it is empty.
+def parse_formats(document: dict[str, Any], origin: str) -> dict[str, PromptFormat]:
+    """The formats of a file. `origin` names it in messages, and names the formats unless it is empty.
 
     Raises:
-        InputError: not TOML, or some format is wrong; every mistake is named.
+        InputError: some format is wrong; every mistake is named.
     """
-    told = origin or "formats.toml"
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{told}: not valid TOML: {error}") from None
+    file = origin or "formats.toml"
     mistakes = [f"unknown key {key!r}; formats are tables [formats.NAME]" for key in document if key != "formats"]
     tables = document.get("formats")
     if not isinstance(tables, dict) or not tables:
-        raise InputError(f"{told}: has no table [formats.NAME]")
+        raise InputError(f"{file}: has no table [formats.NAME]")
     found = {name: _read(name, table, origin, mistakes) for name, table in tables.items()}
     if mistakes:
         listed = "".join(f"\n  {mistake}" for mistake in mistakes)
-        raise InputError(f"{told}: {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}{listed}")
+        raise InputError(f"{file}: {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}{listed}")
     return cast(dict[str, PromptFormat], found)
 
 
 @functools.cache
 def _shipped() -> dict[str, PromptFormat]:
-    return parse_formats(files("isobudget.prompts").joinpath("formats.toml").read_text(encoding="utf-8"), "")
+    return parse_formats(shipped_toml("isobudget.prompts", "formats.toml"), "")
 
 
 def _own(path: Path, name: str) -> PromptFormat:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as a file of prompt formats: {error}") from None
-    found = parse_formats(text, str(path))
+    found = parse_formats(read_toml(path), str(path))
     if name in found:
         return found[name]
     if not name:
         raise InputError(f"{path}: name one of its formats: {', '.join(f'{path}#{known}' for known in found)}")
-    raise InputError(f"{path}: has no format {name[:80]!r}.{_hint(name, found)} It has {', '.join(found)}")
-
-
-def _hint(name: str, known: dict[str, Any]) -> str:
-    close = get_close_matches(name.casefold(), known, n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
+    raise InputError(f"{path}: has no format {name[:80]!r}.{did_you_mean(name, found)} It has {', '.join(found)}")
 
 
 def _is_text(value: Any) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from isobudget.errors import InputError
+from isobudget.files.hints import nearest
 from isobudget.problems.problem import Benchmark, Problem
 from isobudget.prompts.formats import NewlineRule, PromptFormat, find_format
 from isobudget.prompts.render import Rendered, render
@@ -72,7 +72,7 @@ def _matches(by_id: dict[str, Problem], name: str, task: str) -> Iterator[list[s
 
 def _unknown(benchmark: Benchmark, ids: list[str], task: str) -> str:
     short = {one.rpartition("/")[2]: one for one in ids} | {one: one for one in ids}
-    close = list(dict.fromkeys(short[one] for one in get_close_matches(task, short, n=4, cutoff=0.5)))[:3]
+    close = list(dict.fromkeys(short[one] for one in nearest(task, short, most=4, cutoff=0.5)))[:3]
     meant = f" Did you mean {' or '.join(close)}?" if close else ""
     return f"{benchmark.name} has no problem {task[:80]!r}.{meant} It has {len(ids)}, from {ids[0]} to {ids[-1]}"
 

@@ -12,13 +12,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from isobudget.errors import InputError
+from isobudget.files.jsonl import Record, read_objects
 from isobudget.importers.counts import CountRow, read_counts
 from isobudget.importers.sample_lines import model_of_file
 from isobudget.problems.problem import Benchmark, CheckFunction, Problem
-from isobudget.problems.reading import MAX_PUBLISHED_LINE_BYTES, read_objects
 from isobudget.rankers.base import Candidate, Candidates, Pool
 from isobudget.ranking.material import Material
 
@@ -109,7 +108,7 @@ def _of_file(problem: Problem, written: _Written, graded: CountRow | None, verdi
 def _written(path: Path, benchmark: Benchmark, order: Sequence[str]) -> dict[str, _Written]:
     by_task = {problem.task_id: problem for problem in benchmark.problems}
     found: dict[str, _Written] = {}
-    for place, (where, record) in enumerate(_records(path)):
+    for place, (where, record) in enumerate(read_objects(path)):
         task_id = _task_of(record, order, place, where)
         if task_id not in by_task:
             raise InputError(f"{where}: unknown task_id {task_id!r} of {benchmark.name}")
@@ -129,7 +128,7 @@ def _written(path: Path, benchmark: Benchmark, order: Sequence[str]) -> dict[str
     return found
 
 
-def _task_of(record: dict[str, Any], order: Sequence[str], place: int, where: str) -> str:
+def _task_of(record: Record, order: Sequence[str], place: int, where: str) -> str:
     if "task_id" in record:
         return str(record["task_id"])
     if "samples" not in record:
@@ -139,27 +138,19 @@ def _task_of(record: dict[str, Any], order: Sequence[str], place: int, where: st
     return order[place]
 
 
-def _texts(record: dict[str, Any], problem: Problem, head: str, where: str) -> Iterator[tuple[str, str]]:
+def _texts(record: Record, problem: Problem, head: str, where: str) -> Iterator[tuple[str, str]]:
     if "samples" in record:
-        if not isinstance(record["samples"], list) or not all(isinstance(one, str) for one in record["samples"]):
+        texts = record["samples"]
+        if not isinstance(texts, list) or not all(isinstance(one, str) for one in texts):
             raise InputError(f"{where}: the field samples must be a list of texts")
-        yield from ((text, head + text) for text in record["samples"])
+        yield from ((text, head + text) for text in texts)
         return
-    name = next((one for one in ("solution", "completion") if one in record), None)
-    if name is None or not isinstance(record[name], str):
+    name = "solution" if "solution" in record else "completion"
+    text = record.get(name)
+    if not isinstance(text, str):
         raise InputError(f"{where}: needs the field completion, solution or samples, with text")
-    text = record[name]
     own = name == "completion" and "prompt" not in record
     yield text, text if name == "solution" else problem.program(text) if own else head + text
-
-
-def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Where and content of each line."""
-    try:
-        with path.open("rb") as raw:
-            yield from read_objects(raw, str(path), max_line_bytes=MAX_PUBLISHED_LINE_BYTES)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def is_counts(path: Path) -> bool:
@@ -168,6 +159,6 @@ def is_counts(path: Path) -> bool:
     Raises:
         InputError: it cannot be read, or is empty.
     """
-    for _, record in _records(path):
+    for _, record in read_objects(path):
         return not any(name in record for name in ("samples", "completion", "solution"))
     raise InputError(f"{path}: the file is empty")

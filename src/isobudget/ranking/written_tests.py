@@ -19,11 +19,11 @@ from isobudget.backends.base import Backend, Chat, Message, Prompt, Sampling
 from isobudget.costs.cost import Unit
 from isobudget.costs.flops import completion_flops, prompt_flops
 from isobudget.errors import InputError
+from isobudget.files.jsonl import read_objects
 from isobudget.judge.trusted.canonical import canonical
 from isobudget.models.architecture import Architecture
 from isobudget.pipeline.progress import Progress
 from isobudget.problems.problem import Form, Problem
-from isobudget.problems.reading import read_objects
 from isobudget.rankers.base import Amount, Candidates, Pool, Spending
 from isobudget.rankers.examples import Example, parse_assert
 from isobudget.ranking.scores import plain
@@ -180,14 +180,10 @@ def read_tests(path: Path, pool: Pool) -> WrittenTests:
     """
     problems = {one.problem.task_id: one.problem for one in pool.problems}
     found: dict[str, tuple[Example, ...]] = {}
-    try:
-        with path.open("rb") as raw:
-            for where, record in read_objects(raw, str(path)):
-                task_id, tests = _line(record, where)
-                if task_id in problems:
-                    found[task_id] = parse_tests(tests, problems[task_id])
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    for where, record in read_objects(path):
+        task_id, tests = _line(record, where)
+        if task_id in problems:
+            found[task_id] = parse_tests(tests, problems[task_id])
     if not found:
         raise InputError(f"{path}: no tests of these problems, such as {next(iter(problems))}")
     return WrittenTests(found, None, f"tests from {path.name}")

@@ -7,7 +7,6 @@ more problems, another model or benchmark; everything else that differs is an er
 from __future__ import annotations
 
 import platform
-import tomllib
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import tomli_w
 
 from isobudget.errors import RunError
+from isobudget.files.toml import read_toml
 from isobudget.files.whole import write_whole
 
 FORMAT = 1
@@ -70,13 +70,12 @@ def read_facts(folder: Path) -> dict[str, Any]:
     """
     path = folder / FILE_NAME
     try:
-        facts = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{folder}: not a run folder (it has no {FILE_NAME})") from None
-    except NotADirectoryError:
-        raise RunError(f"{folder}: not a run folder, but a file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RunError(f"{path}: cannot be read: {error}") from None
+        facts = read_toml(path, RunError)
+    except RunError as error:
+        if not isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            raise
+        what = ", but a file" if folder.is_file() else f" (it has no {FILE_NAME})"
+        raise RunError(f"{folder}: not a run folder{what}") from None
     if not isinstance(facts.get("format"), int) or facts["format"] > FORMAT:
         raise RunError(
             f"{path}: format {facts.get('format')!r} is not known to isobudget {version('isobudget')}; use a newer one"

@@ -7,8 +7,6 @@ of a JSONL file of problems) together with the models to run on it.
 from __future__ import annotations
 
 import re
-import tomllib
-from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from isobudget.errors import InputError, StudyError
+from isobudget.files.hints import did_you_mean
+from isobudget.files.toml import parse_toml
 from isobudget.study.check import Mistake, combination_mistakes, raise_mistakes
 from isobudget.study.study import Study
 from isobudget.study.world import look_around
@@ -54,10 +54,7 @@ def load_study(
 
 def parse_study(text: str, origin: str, overrides: dict[str, Any] | None = None) -> Study:
     """Check a study's text. `origin` names it in errors; see `load_study` for the overrides."""
-    try:
-        fields = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise StudyError(f"{origin}: not valid TOML: {error}") from None
+    fields = parse_toml(text, origin, StudyError)
     overrides = overrides or {}
     _apply(fields, overrides)
     if overrides.get("models"):
@@ -99,9 +96,8 @@ def _named(name: str, models: list[str] | None) -> str:
     except InputError as error:
         if name.partition("=")[0] in benchmark_names() or Path(name).exists():
             raise
-        close = get_close_matches(name, shipped, n=1)
-        hint = f"Did you mean {close[0]!r}? " if close else ""
-        raise StudyError(f"no study {name!r}. {hint}Studies that ship: {', '.join(shipped)}. {error}") from None
+        hint = did_you_mean(name, shipped)
+        raise StudyError(f"no study {name!r}.{hint} Studies that ship: {', '.join(shipped)}. {error}") from None
     if not models:
         raise StudyError(f"{name!r} is a benchmark: say which models to run on it, such as --model smollm2-135m -n 10")
     label = re.sub(r"[^A-Za-z0-9._-]+", "-", called).strip("-._") or "problems"

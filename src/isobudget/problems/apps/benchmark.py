@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isobudget.errors import InputError
+from isobudget.files.jsonl import parse_json
 from isobudget.problems.apps.layouts import FILES, Row, read_rows, split_path
 from isobudget.problems.apps.tests import NoTestsError, read_tests
 from isobudget.problems.problem import Benchmark, Form, Problem
-from isobudget.problems.reading import checked_id, checked_text, compiles, parse_json, unique
+from isobudget.problems.reading import checked_id, checked_text, compiles, unique
 from isobudget.problems.sources import Data, Hub, Published, Way, counted, file_name, find_data, identify
 from isobudget.problems.stops import APPS_STOPS
 

@@ -11,15 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from isobudget.errors import InputError
-from isobudget.problems.reading import (
-    MAX_PUBLISHED_LINE_BYTES,
-    checked_text,
-    decode,
-    optional_text,
-    parse_json,
-    read_objects,
-    text_field,
-)
+from isobudget.files.jsonl import Record, parse_json, read_objects
+from isobudget.files.whole import read_text, unreadable
+from isobudget.problems.reading import checked_text, optional_text, text_field
 
 #: text -> its file in the folder layout
 FILES = {
@@ -59,12 +53,7 @@ class FolderRow:
     def text(self, field: str) -> str | None:
         """The text of its file, with line ends as they are."""
         path = self.path / FILES[field]
-        try:
-            return checked_text(decode(path.read_bytes(), str(path)), str(path))
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+        return checked_text(read_text(path), str(path)) if path.exists() else None
 
     def where(self, field: str) -> str:
         """The file."""
@@ -75,7 +64,7 @@ class FolderRow:
 class LineRow:
     """A problem in one line of a file."""
 
-    record: dict[str, object]
+    record: Record
     line: str
     number: str
     difficulty: str
@@ -101,31 +90,30 @@ def read_rows(path: Path) -> Iterator[Row]:
     Raises:
         InputError: the path cannot be read, or a problem lacks its difficulty; files or lines are named.
     """
+    if not path.is_dir():
+        for line, record in read_objects(path):
+            yield LineRow(record, line, _number(record, line), text_field(record, "difficulty", line))
+        return
     try:
-        if path.is_dir():
-            for folder in sorted(item for item in path.iterdir() if item.is_dir() and not item.name.startswith(".")):
-                yield FolderRow(folder, folder.name, _folder_difficulty(folder / "metadata.json"))
-        else:
-            with path.open("rb") as raw:
-                for line, record in read_objects(raw, str(path), max_line_bytes=MAX_PUBLISHED_LINE_BYTES):
-                    yield LineRow(record, line, _number(record, line), text_field(record, "difficulty", line))
+        folders = sorted(item for item in path.iterdir() if item.is_dir() and not item.name.startswith("."))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise unreadable(error, path) from error
+    for folder in folders:
+        yield FolderRow(folder, folder.name, _folder_difficulty(folder / "metadata.json"))
 
 
 def _folder_difficulty(path: Path) -> str:
-    try:
-        data = parse_json(decode(path.read_bytes(), str(path)), str(path))
-    except FileNotFoundError:
+    if not path.exists():
         raise InputError(
             f"{path}: is missing; every problem of APPS has a folder with question.txt, input_output.json and it"
-        ) from None
+        )
+    data = parse_json(read_text(path), str(path))
     if not isinstance(data, dict):
         raise InputError(f"{path}: must be an object with the field difficulty")
     return checked_text(data.get("difficulty"), f"{path}, difficulty")
 
 
-def _number(record: dict[str, object], line: str) -> str:
+def _number(record: Record, line: str) -> str:
     """The hub's file calls it ``id``, its loading script ``problem_id``."""
     number = record.get("problem_id", record.get("id"))
     if type(number) is not int or number < 0:

@@ -16,8 +16,9 @@ from __future__ import annotations
 import json
 
 from isobudget.errors import InputError
+from isobudget.files.jsonl import Record, parse_json
 from isobudget.problems.problem import CallTests, ProgramTests
-from isobudget.problems.reading import checked_name, checked_text, long_numbers, parse_json
+from isobudget.problems.reading import checked_name, checked_text, long_numbers
 
 
 class NoTestsError(InputError):
@@ -53,7 +54,7 @@ def read_tests(text: str, where: str) -> tuple[str, CallTests | ProgramTests]:
         return entry_point, _calls(inputs, outputs, where)
 
 
-def _items(data: dict[str, object], field: str, where: str) -> list[object]:
+def _items(data: Record, field: str, where: str) -> list[object]:
     items = data.get(field, [])
     if not isinstance(items, list):
         raise InputError(f"{where}, {field}: must be a list, not {type(items).__name__}")

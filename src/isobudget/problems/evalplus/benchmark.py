@@ -14,22 +14,19 @@ MBPP+ differs from `mbpp` in its prompt, a docstring to be completed by a whole 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from isobudget.errors import InputError
+from isobudget.files.jsonl import Record, read_objects
 from isobudget.problems.evalplus.inputs import python_inputs
 from isobudget.problems.evalplus.rules import special_check
 from isobudget.problems.literals import as_literal
 from isobudget.problems.problem import Benchmark, Problem, ReferenceInputs, Tests
 from isobudget.problems.reading import (
-    MAX_PUBLISHED_LINE_BYTES,
     checked_id,
     checked_name,
     long_numbers,
     parse_python,
-    read_objects,
     text_field,
     unique,
 )
@@ -81,11 +78,9 @@ def load_mbpp_plus(given: Path | None = None) -> Benchmark:
 def _load(published: Published, given: Path | None, stop: tuple[str, ...], max_tokens: int) -> Benchmark:
     data = find_data(published, given)
     identity = identify(data)
-    try:
-        with data.path.open("rb") as raw, long_numbers():
-            problems = unique(_problems(raw, str(data.path), published.name), str(data.path))
-    except OSError as error:
-        raise InputError(f"{data.path}: cannot be read: {error.strerror or error}") from error
+    with long_numbers():
+        rows = ((where, _problem(record, where, published.name)) for where, record in read_objects(data.path))
+        problems = unique(rows, str(data.path))
     return Benchmark(
         name=published.name,
         problems=problems,
@@ -97,12 +92,7 @@ def _load(published: Published, given: Path | None, stop: tuple[str, ...], max_t
     )
 
 
-def _problems(raw: BinaryIO, source: str, benchmark: str) -> Iterator[tuple[str, Problem]]:
-    for where, record in read_objects(raw, source, max_line_bytes=MAX_PUBLISHED_LINE_BYTES):
-        yield where, _problem(record, where, benchmark)
-
-
-def _problem(record: dict[str, object], where: str, benchmark: str) -> Problem:
+def _problem(record: Record, where: str, benchmark: str) -> Problem:
     entry_point = checked_name(text_field(record, "entry_point", where), f"{where}, field entry_point")
     prompt = text_field(record, "prompt", where)
     completion = text_field(record, "canonical_solution", where)
@@ -118,7 +108,7 @@ def _problem(record: dict[str, object], where: str, benchmark: str) -> Problem:
     )
 
 
-def _tests(record: dict[str, object], where: str, benchmark: str, reference: str) -> Tests:
+def _tests(record: Record, where: str, benchmark: str, reference: str) -> Tests:
     tolerance = _tolerance(record, where)
     inputs = (*_inputs(record, "base_input", where, benchmark), *_inputs(record, "plus_input", where, benchmark))
     if not inputs:
@@ -127,14 +117,14 @@ def _tests(record: dict[str, object], where: str, benchmark: str, reference: str
     return special or ReferenceInputs(reference, inputs, tolerance or DEFAULT_TOLERANCE)
 
 
-def _tolerance(record: dict[str, object], where: str) -> float:
+def _tolerance(record: Record, where: str) -> float:
     value = record.get("atol", 0)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise InputError(f"{where}, field atol: must be a number of at least 0")
     return float(value)
 
 
-def _inputs(record: dict[str, object], field: str, where: str, benchmark: str) -> tuple[str, ...]:
+def _inputs(record: Record, field: str, where: str, benchmark: str) -> tuple[str, ...]:
     given = record.get(field)
     # MBPP+ writes "no more inputs" as an empty object (Mbpp/793).
     if given is None or given == {}:

@@ -17,10 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from isobudget.errors import InputError
+from isobudget.files.whole import read_text, unreadable
 from isobudget.problems.own.lines import own_benchmark, own_name
 from isobudget.problems.own.tests import check_pytest
 from isobudget.problems.problem import Benchmark, Problem, PytestFile
-from isobudget.problems.reading import checked_id, checked_name, checked_text, decode, parse_python, unique
+from isobudget.problems.reading import checked_id, checked_name, checked_text, parse_python, unique
 from isobudget.problems.sources import counted
 
 _FORM = "a problem is one function with a body of '...', 'pass' or 'raise NotImplementedError', last in its file"
@@ -79,7 +80,7 @@ def _pairs(root: Path) -> list[tuple[Path, Path]]:
 
 def _python_files(root: Path) -> list[Path]:
     def refuse(error: OSError) -> None:
-        raise InputError(f"{error.filename}: cannot be read: {error.strerror or error}") from error
+        raise unreadable(error, error.filename) from error
 
     files = []
     for folder, inner, names in os.walk(root, onerror=refuse):
@@ -110,10 +111,7 @@ def _problem(root: Path, task: Path, tests: Path, benchmark: str) -> Problem:
 
 
 def _read(path: Path) -> str:
-    try:
-        return checked_text(decode(path.read_bytes(), str(path)), str(path)).replace("\r\n", "\n")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return checked_text(read_text(path), str(path)).replace("\r\n", "\n")
 
 
 def stub_prompt(source: str, where: str) -> tuple[str, str]:

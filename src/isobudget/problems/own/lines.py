@@ -10,26 +10,27 @@ This file also reads the problems of `humaneval` and `quickstart`. A folder of P
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
-from typing import BinaryIO
 
 from isobudget.errors import InputError
+from isobudget.files.hints import nearest
+from isobudget.files.jsonl import Record, read_objects
+from isobudget.files.whole import sha256_of
 from isobudget.problems.own.tests import KINDS, needs_entry_point, read_tests
 from isobudget.problems.problem import Benchmark, Form, Problem
 from isobudget.problems.reading import (
+    MAX_LINE_BYTES,
     checked_id,
     checked_name,
     checked_text,
     fields_of,
     list_field,
     optional_text,
-    read_objects,
     text_field,
     unique,
 )
-from isobudget.problems.sources import checksum_of, counted
+from isobudget.problems.sources import counted, file_name
 from isobudget.problems.stops import BODY_STOPS
 
 _OTHER_FIELDS = ("task_id", "prompt", "entry_point", "form", "starter", "shown_tests", "canonical_solution")
@@ -50,13 +51,8 @@ def load_own(path: Path, *, reserved: tuple[str, ...] = ()) -> Benchmark:
         InputError: the file cannot be read, or a line is wrong; the message names the file, the line and the field.
     """
     name = own_name(path, reserved, ".jsonl")
-    try:
-        with path.open("rb") as raw:
-            problems = read_problems(raw, source=str(path), benchmark=name)
-            checksum = checksum_of(raw)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read as a file of problems: {error.strerror or error}") from error
-    source = f"own problems: {own_name(path, (), '')}, {counted(len(problems))}, sha256 {checksum}"
+    problems = read_problems(path, name)
+    source = f"own problems: {file_name(path)}, {counted(len(problems))}, sha256 {sha256_of(path)}"
     return own_benchmark(name, problems, source)
 
 
@@ -77,30 +73,29 @@ def own_benchmark(name: str, problems: tuple[Problem, ...], source: str) -> Benc
 
 def own_name(path: Path, reserved: tuple[str, ...], suffix: str) -> str:
     """A benchmark's name from that of its file or folder."""
-    # A file name may hold bytes that are not UTF-8; the name goes into tables and Parquet, which cannot.
-    full = path.name.encode("utf-8", "replace").decode()
+    full = file_name(path)
     short = full.removesuffix(".gz").removesuffix(suffix) if suffix else full
     return full if not short or short.casefold() in reserved else short
 
 
-def read_problems(raw: BinaryIO, *, source: str, benchmark: str) -> tuple[Problem, ...]:
-    """Read all problems from an open binary file; `source` is what messages call it.
+def read_problems(path: Path | str, benchmark: str, content: bytes | None = None) -> tuple[Problem, ...]:
+    """Read all problems of a file; `content` has its bytes where they are in memory already.
 
     Raises:
         InputError: not UTF-8, not JSON lines, a wrong or missing field, a task_id twice, both forms, or no problem.
     """
-    found = ((where, _problem(record, where, benchmark)) for where, record in read_objects(raw, source))
-    problems = unique(found, source)
+    lines = read_objects(path, content, max_line_bytes=MAX_LINE_BYTES)
+    problems = unique(((where, _problem(record, where, benchmark)) for where, record in lines), str(path))
     if len({problem.form for problem in problems}) > 1:
         odd = next(problem for problem in problems if problem.form is not problems[0].form)
         raise InputError(
-            f"{source}, field form: {problems[0].task_id!r} is {problems[0].form.value!r} and {odd.task_id!r} is "
+            f"{path}, field form: {problems[0].task_id!r} is {problems[0].form.value!r} and {odd.task_id!r} is "
             f"{odd.form.value!r}; a benchmark has one prompt format: put the two forms into separate files"
         )
     return problems
 
 
-def _problem(record: dict[str, object], where: str, benchmark: str) -> Problem:
+def _problem(record: Record, where: str, benchmark: str) -> Problem:
     hint = _hint(record)
     form = _form(record, where)
     entry_point = _entry_point(record, where, hint) if needs_entry_point(record, form) else ""
@@ -122,16 +117,16 @@ def _problem(record: dict[str, object], where: str, benchmark: str) -> Problem:
     )
 
 
-def _hint(record: dict[str, object]) -> str:
+def _hint(record: Record) -> str:
     """What a missing field may be called instead, or where such a file comes from."""
     if "base_input" in record:
         return "; this file lists inputs only: load it as humaneval+=PATH or mbpp+=PATH, or use its HumanEval form"
-    pairs = [(name, difflib.get_close_matches(name, _FIELDS, n=1)) for name in record if name not in _FIELDS]
+    pairs = [(name, nearest(name, _FIELDS)) for name in record if name not in _FIELDS]
     close = [f"{name!r} (meant as {match[0]!r}?)" for name, match in pairs if match]
     return f"; the line has {', '.join(close) or fields_of(record)}"
 
 
-def _form(record: dict[str, object], where: str) -> Form:
+def _form(record: Record, where: str) -> Form:
     value = optional_text(record, "form", where) or Form.SOURCE.value
     try:
         return Form(value)
@@ -142,7 +137,7 @@ def _form(record: dict[str, object], where: str) -> Form:
         ) from None
 
 
-def _entry_point(record: dict[str, object], where: str, hint: str) -> str:
+def _entry_point(record: Record, where: str, hint: str) -> str:
     return checked_name(text_field(record, "entry_point", where, hint), f"{where}, field entry_point")
 
 

@@ -19,6 +19,7 @@ import re
 from collections.abc import Callable
 
 from isobudget.errors import InputError
+from isobudget.files.jsonl import Record
 from isobudget.problems.literals import as_literal
 from isobudget.problems.problem import (
     AssertList,
@@ -32,7 +33,6 @@ from isobudget.problems.problem import (
 )
 from isobudget.problems.reading import checked_name, checked_text, list_field, optional_text, parse_python, text_field
 
-Record = dict[str, object]
 #: the field that states the kind -> all fields of that kind
 KINDS: dict[str, tuple[str, ...]] = {
     "test": ("test",),

@@ -1,0 +1,89 @@
+"""JSON lines, one JSON object per line, plain or gzip-compressed: the one reader of all rooms.
+
+Compression is told by the first bytes, not by the name. Blank lines and a byte order mark are skipped; of a key that
+an object has twice, the last one counts, as in Python's `json`. A file is read line by line, in memory for one line.
+Every error is an `InputError` with file and line. What the fields of an object must be is the business of its reader.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from isobudget.errors import InputError
+from isobudget.files.whole import decode, unreadable
+
+Record = dict[str, object]
+
+#: the longest line that is read: LiveCodeBench packs all tests of a problem into one
+MAX_LINE_BYTES = 512 * 2**20
+_ONE_EACH = "; write one JSON object per line"
+
+
+def read_objects(
+    path: Path | str, content: bytes | None = None, *, max_line_bytes: int = MAX_LINE_BYTES
+) -> Iterator[tuple[str, Record]]:
+    """Where (file and line, for messages) and content of every object of a file.
+
+    Args:
+        path: the file.
+        content: its bytes, where they are in memory already; `path` is then only what messages call it.
+        max_line_bytes: longer lines are an error, so that a file without line ends does not fill the memory.
+
+    Raises:
+        InputError: it cannot be read, is not UTF-8, not JSON lines, or damaged compressed data.
+    """
+    for number, record in read_numbered(path, content, max_line_bytes=max_line_bytes):
+        yield f"{path}, line {number}", record
+
+
+def read_numbered(
+    path: Path | str, content: bytes | None = None, *, max_line_bytes: int = MAX_LINE_BYTES
+) -> Iterator[tuple[int, Record]]:
+    """As `read_objects`, with the line's number, from 1, alone."""
+    for number, text in _lines(path, content, max_line_bytes):
+        where = f"{path}, line {number}"
+        record = parse_json(text, where, hint=_ONE_EACH)
+        if not isinstance(record, dict):
+            raise InputError(f"{where}: must be a JSON object, not a JSON {type(record).__name__}{_ONE_EACH}")
+        yield number, record
+
+
+def parse_json(text: str, where: str, *, hint: str = "") -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        InputError: it is not JSON, nested too deeply, or holds a number with more digits than Python reads.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: is not JSON ({error}){hint}") from error
+
+
+def _in_memory(content: bytes) -> io.BufferedReader:
+    return io.BufferedReader(cast(io.RawIOBase, io.BytesIO(content)))
+
+
+def _lines(path: Path | str, content: bytes | None, max_line_bytes: int) -> Iterator[tuple[int, str]]:
+    """Number and text of every line that is not blank."""
+    number = 0
+    try:
+        with Path(path).open("rb") if content is None else _in_memory(content) as raw:
+            packed = raw.peek(2).startswith(b"\x1f\x8b")
+            stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
+            while line := stream.readline(max_line_bytes + 1):
+                number += 1
+                if len(line) > max_line_bytes:
+                    raise InputError(f"{path}, line {number}: is longer than {max_line_bytes // 2**20} MiB")
+                if text := decode(line, f"{path}, line {number}").strip():
+                    yield number, text
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{path}, after line {number}: the gzip data is damaged or cut off ({error})") from error
+    except (OSError, ValueError) as error:
+        raise unreadable(error, path) from error

@@ -1,0 +1,32 @@
+"""TOML files: a user's own, with every error as one message of file and line, and those that ship with a room.
+
+Python's reader names line and column of what is no TOML, but not the line of a key: `study.lines` finds those.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from isobudget.errors import InputError, IsobudgetError
+from isobudget.files.whole import read_text
+
+
+def read_toml(path: Path, error: type[IsobudgetError] = InputError) -> dict[str, Any]:
+    """The content of a file; `error` is raised, with its path, if it cannot be read or is no TOML."""
+    return parse_toml(read_text(path, error), str(path), error)
+
+
+def parse_toml(text: str, origin: str, error: type[IsobudgetError] = InputError) -> dict[str, Any]:
+    """The content of a text; `error` is raised, with `origin` and the line, if it is no TOML."""
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as why:
+        raise error(f"{origin}: not valid TOML: {why}") from None
+
+
+def shipped_toml(package: str, file: str) -> dict[str, Any]:
+    """The content of a file that ships with isobudget, such as ``isobudget.costs`` and ``data/prices.toml``."""
+    return tomllib.loads(resources.files(package).joinpath(file).read_text("utf-8"))
