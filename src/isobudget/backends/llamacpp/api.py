@@ -1,10 +1,11 @@
 """llama.cpp's C functions, as the embedded engine's shared object exports them.
 
-What the package offers to Python is a server, which decides by itself where a sample is drawn and when its prompt is
-computed again, and gives no log-probabilities of given text. The same shared object holds llama.cpp's C interface; it
-is called by `ctypes`. Structures that cross that border by value have a layout that belongs to one version of
+What the package offers to Python is a server, which decides by itself where a sample is generated and when its prompt
+is computed again, and gives no log-probabilities of given text. The same shared object holds llama.cpp's C interface,
+which is called by `ctypes`. Structures that cross that border by value have a layout that belongs to one version of
 llama.cpp. So `load_api` compares what the library fills into them with what is known of the supported version, and
-refuses any other before anything is loaded: a wrong offset would not fail, it would give wrong numbers.
+refuses any other before anything is loaded: a wrong offset would not fail, it would give wrong numbers. How the binding
+is moved to another version: CONTRIBUTING.md, with `tools/engine_layout.py`.
 
 Source: llama.cpp's ``include/llama.h``. Not covered: its samplers, embeddings, adapters, saving of states.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Iterator
 from ctypes import POINTER, c_bool, c_char_p, c_float, c_int, c_int8, c_int32, c_size_t, c_uint32, c_void_p
 from pathlib import Path
 from typing import Any
@@ -163,7 +165,14 @@ _CONTEXT_DEFAULTS: dict[str, Any] = {
     "n_samplers": 0,
 }
 
-_FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
+#: structures that cross the border by value, with the defaults by which a shifted field is seen
+STRUCTURES: dict[str, tuple[type[ctypes.Structure], dict[str, Any]]] = {
+    "llama_model_params": (ModelParams, _MODEL_DEFAULTS),
+    "llama_context_params": (ContextParams, _CONTEXT_DEFAULTS),
+    "llama_batch": (Batch, {}),
+}
+
+FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "llama_backend_init": (None, ()),
     "llama_log_set": (None, (c_void_p, c_void_p)),
     "llama_model_default_params": (ModelParams, ()),
@@ -211,7 +220,7 @@ def load_api() -> ctypes.CDLL:
     api = ctypes.CDLL(str(Path(engine.xllamacpp.__file__)))
     version = getattr(engine, "__version__", "of unknown version")
     try:
-        for name, (result, arguments) in _FUNCTIONS.items():
+        for name, (result, arguments) in FUNCTIONS.items():
             function = getattr(api, name)
             function.restype, function.argtypes = result, arguments
     except AttributeError as error:
@@ -237,10 +246,15 @@ def check_defaults(filled: ctypes.Structure, known: dict[str, Any], version: str
     Raises:
         ModelError: a field differs; the message names it.
     """
+    for difference in differences(filled, known):
+        raise _unsupported(version, difference)
+
+
+def differences(filled: ctypes.Structure, known: dict[str, Any]) -> Iterator[str]:
+    """The fields that hold other values than what is known, each with both."""
     for field, value in known.items():
-        found = getattr(filled, field)
-        if found != value:
-            raise _unsupported(version, f"{type(filled).__name__}.{field} is {found!r}, not {value!r}")
+        if getattr(filled, field) != value:
+            yield f"{type(filled).__name__}.{field} is {getattr(filled, field)!r}, not {value!r}"
 
 
 def _unsupported(version: str, reason: str) -> ModelError:
