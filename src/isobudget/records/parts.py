@@ -10,8 +10,10 @@ older version wrote: it reads as null.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +25,7 @@ from isobudget.files.whole import make_folder, write_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 _PART = re.compile(r"part-(\d+)\.parquet")
 _SHORTEST_INTERVAL_SECONDS = 5.0
@@ -136,7 +139,9 @@ def read_each(folder: Path, row_type: type[Any], columns: list[str] | None = Non
     """The table's parts one after the other; see `read_parts`."""
     wanted = _wanted(row_type, columns)
     for path in part_paths(folder):
-        yield _read_part(path, wanted)
+        with _opened(path, wanted) as (file, there):
+            part = _fitted(file.read(columns=there), wanted)
+        yield part
 
 
 def read_rows(folder: Path, row_type: type[Any]) -> Iterator[Any]:
@@ -148,17 +153,23 @@ def read_rows(folder: Path, row_type: type[Any]) -> Iterator[Any]:
 def read_part_rows(path: Path, row_type: type[Any]) -> Iterator[Any]:
     """The rows of one part, a thousand of them in memory at a time."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     schema = schema_of(row_type)
+    with _opened(path, schema) as (file, there):
+        for batch in file.iter_batches(batch_size=_ROWS_READ_AT_ONCE, columns=there):
+            for fields in _fitted(pa.Table.from_batches([batch]), schema).to_pylist():
+                yield row_type(**fields)
+
+
+def rows_in_part(path: Path) -> int:
+    """How many rows a part has; 0 for a damaged one, since reading it says so."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
-        with pq.ParquetFile(path) as file:
-            there = [name for name in schema.names if name in file.schema_arrow.names]
-            for batch in file.iter_batches(batch_size=_ROWS_READ_AT_ONCE, columns=there):
-                for fields in _fitted(pa.Table.from_batches([batch]), schema).to_pylist():
-                    yield row_type(**fields)
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise _damaged(path, error) from None
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError):
+        return 0
 
 
 def part_paths(folder: Path) -> list[Path]:
@@ -173,13 +184,19 @@ def _wanted(row_type: type[Any], columns: list[str] | None) -> pa.Schema:
     return pa.schema([schema.field(name) for name in columns or schema.names])
 
 
-def _read_part(path: Path, wanted: pa.Schema) -> pa.Table:
+@contextlib.contextmanager
+def _opened(path: Path, wanted: pa.Schema) -> Iterator[tuple[pq.ParquetFile, list[str]]]:
+    """A part and which of the wanted columns it has; an error on reading it says which file is damaged.
+
+    Every part that is read raises the auditing event `isobudget.read_part`: a test counts them.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    sys.audit("isobudget.read_part", str(path))
     try:
-        there = [name for name in wanted.names if name in pq.read_schema(path).names]
-        return _fitted(pq.read_table(path, columns=there), wanted)
+        with pq.ParquetFile(path) as file:
+            yield file, [name for name in wanted.names if name in file.schema_arrow.names]
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise _damaged(path, error) from None
 
@@ -209,7 +226,7 @@ def _damaged(path: Path, error: Exception) -> RunError:
 def _weight(row: Any) -> int:
     """About the bytes that a row's texts and lists take in memory."""
     weight = 0
-    for name in row.__slots__:
+    for name in row.__match_args__:
         value = getattr(row, name)
         if isinstance(value, str):
             weight += len(value)

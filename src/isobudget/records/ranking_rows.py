@@ -9,22 +9,20 @@ For a file of samples the same tables go into the folder that is named with `--o
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from isobudget.backends.base import Score
-from isobudget.records.rows import SampleKey
+from isobudget.records.rows import OfSample, SampleKey, known
 
 #: kinds of scores: log p(sample | prompt), log p(prompt | sample)
 FORWARD, BACKWARD = "likelihood", "review"
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreRow:
+class ScoreRow(OfSample):
     """What a scoring model makes of one sample.
 
     Attributes:
-        benchmark, model, task_id, greedy, index: the sample.
         ranker: `likelihood` (the sample after the prompt), `review` (the prompt after the sample), or `classifier`.
         scorer: the scoring model's name.
         value: sum of natural log-probabilities, or log p(right) of a classifier; null where there is no token.
@@ -35,11 +33,6 @@ class ScoreRow:
         engine: what the scoring model ran on.
     """
 
-    benchmark: str
-    model: str
-    task_id: str
-    greedy: bool
-    index: int
     ranker: str
     scorer: str
     value: float | None
@@ -51,22 +44,16 @@ class ScoreRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ObservationRow:
+class ObservationRow(OfSample):
     """What one sample returned.
 
     Attributes:
-        benchmark, model, task_id, greedy, index: the sample.
         inputs: digest of the inputs and of the limits: observations of other inputs do not mix.
         outcome: what became of it, as in verdicts.
         observed: one text per input.
         cpu_seconds: of running it; samples with equal programs are run once and each has the whole.
     """
 
-    benchmark: str
-    model: str
-    task_id: str
-    greedy: bool
-    index: int
     inputs: str
     outcome: str
     observed: list[str]
@@ -91,16 +78,14 @@ def score_row(key: SampleKey, ranker: str, scorer: str, score: Score | None, eng
     """The row of one score; None stands for a text without tokens."""
     if score is None:
         return ScoreRow(*key, ranker, scorer, None, 0, 0, 0.0, None, engine)
-    value = score.sum_logprob
-    joules = None if math.isnan(score.joules) else score.joules
     return ScoreRow(
         *key,
         ranker=ranker,
         scorer=scorer,
-        value=None if math.isnan(value) else value,
+        value=known(score.sum_logprob),
         tokens=len(score.logprobs),
         prompt_tokens=score.prompt_tokens,
         seconds=score.seconds,
-        joules=joules,
+        joules=known(score.joules),
         engine=engine,
     )

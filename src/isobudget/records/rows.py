@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from isobudget.backends.base import Generation
 from isobudget.judge.verdict import Verdict
@@ -11,7 +11,27 @@ from isobudget.judge.verdict import Verdict
 #: benchmark, model, task_id, greedy, index
 SampleKey = tuple[str, str, str, bool, int]
 
-KEY_COLUMNS = ["benchmark", "model", "task_id", "greedy", "index"]
+
+@dataclass(frozen=True, slots=True)
+class OfSample:
+    """What begins every row about a sample.
+
+    `index` counts the samples of one problem by one model from 0, greedy ones apart.
+    """
+
+    benchmark: str
+    model: str
+    task_id: str
+    greedy: bool
+    index: int
+
+    @property
+    def key(self) -> SampleKey:
+        """What names the sample in the run."""
+        return (self.benchmark, self.model, self.task_id, self.greedy, self.index)
+
+
+KEY_COLUMNS = [field.name for field in fields(OfSample)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +74,9 @@ class PromptRow:
 
 
 @dataclass(frozen=True, slots=True)
-class SampleRow:
-    """One sample. `index` counts the samples of one problem by one model from 0, greedy ones apart."""
+class SampleRow(OfSample):
+    """One sample."""
 
-    benchmark: str
-    model: str
-    task_id: str
-    greedy: bool
-    index: int
     text: str
     finish_reason: str
     prompt_tokens: int
@@ -74,21 +89,11 @@ class SampleRow:
     latency_seconds: float | None = None
     token_ids: list[int] | None = None
 
-    @property
-    def key(self) -> SampleKey:
-        """What names this sample in the run."""
-        return (self.benchmark, self.model, self.task_id, self.greedy, self.index)
-
 
 @dataclass(frozen=True, slots=True)
-class VerdictRow:
-    """What the judge said of the sample with the same key."""
+class VerdictRow(OfSample):
+    """What the judge said of a sample."""
 
-    benchmark: str
-    model: str
-    task_id: str
-    greedy: bool
-    index: int
     outcome: str
     passed: bool
     cpu_seconds: float
@@ -100,15 +105,15 @@ class VerdictRow:
     first_failing: str
 
 
+def known(value: float) -> float | None:
+    """A measured number for a column that may be null: None stands for NaN."""
+    return None if math.isnan(value) else value
+
+
 def sample_row(key: SampleKey, generation: Generation) -> SampleRow:
     """The row of one output of a model."""
-    benchmark, model, task_id, greedy, index = key
     return SampleRow(
-        benchmark=benchmark,
-        model=model,
-        task_id=task_id,
-        greedy=greedy,
-        index=index,
+        *key,
         text=generation.text,
         finish_reason=generation.finish_reason.value,
         prompt_tokens=generation.prompt_tokens,
@@ -116,27 +121,21 @@ def sample_row(key: SampleKey, generation: Generation) -> SampleRow:
         sum_logprob=generation.sum_logprob,
         mean_logprob=generation.mean_logprob,
         seconds=generation.seconds,
-        joules=None if math.isnan(generation.joules) else generation.joules,
+        joules=known(generation.joules),
         seed=generation.seed,
-        latency_seconds=None if math.isnan(generation.latency_seconds) else generation.latency_seconds,
+        latency_seconds=known(generation.latency_seconds),
         token_ids=list(generation.token_ids) or None,
     )
 
 
 def verdict_row(key: SampleKey, verdict: Verdict) -> VerdictRow:
     """The row of one verdict."""
-    benchmark, model, task_id, greedy, index = key
-    memory = verdict.peak_memory_mb
     return VerdictRow(
-        benchmark=benchmark,
-        model=model,
-        task_id=task_id,
-        greedy=greedy,
-        index=index,
+        *key,
         outcome=verdict.outcome.value,
         passed=verdict.passed,
         cpu_seconds=verdict.seconds,
-        peak_memory_mb=None if math.isnan(memory) else memory,
+        peak_memory_mb=known(verdict.peak_memory_mb),
         detail=verdict.detail,
         trust=verdict.trust.value,
         tests_passed=verdict.tests_passed,
