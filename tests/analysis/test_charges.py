@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from isobudget.analysis.compare import curves
-from isobudget.analysis.compare_run import model_samples, run_comparison
+from isobudget.analysis.compare_run import run_comparison
+from isobudget.analysis.load_samples import model_samples
 from isobudget.costs import Unit, paper_flops, scoring_flops
 from isobudget.costs.charges import parse_charges
 from isobudget.curves import FIRST_PASS, LIKELIHOOD, Bootstrap

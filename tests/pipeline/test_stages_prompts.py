@@ -62,7 +62,8 @@ def test_a_chat_format_gives_conversations_and_judges_the_block(tmp_path: Path, 
     judge_run(run, workers=1)
     small = model_samples(run, "own")[0]
     assert small.c.tolist() == [10, 0, 0]
-    assert small.greedy_passed == pytest.approx(1 / 3)
+    assert small.greedy is not None
+    assert small.greedy.c.mean() == pytest.approx(1 / 3)
     facts = run.facts["models"]["small"]["prompts"]["own"]
     assert facts["format"] == "chat"
     assert facts["extraction"] == "block"

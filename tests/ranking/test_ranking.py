@@ -148,7 +148,9 @@ def test_a_run_is_ranked_by_its_own_and_by_another_model(tmp_path: Path) -> None
     assert other.charged[Unit.SECONDS].price.cost(1) > other.free[Unit.SECONDS].price.cost(1)
     assert Unit.FLOPS not in other.charged  # the scoring model's shape is not known
     assert one_of(found, "verifier + likelihood").auc is not None
-    assert 0 < found[0].models[0].greedy < 1
+    greedy = found[0].models[0].samples.greedy
+    assert greedy is not None
+    assert 0 < greedy.success < 1
     asked = len(backend.calls)
     rank(run.path, options, make_scorer=fake(backend))
     assert len(backend.calls) == asked
@@ -307,7 +309,7 @@ def test_cruxeval_in_list_order_gives_the_published_rank_scores(shared_data: Pat
     for model in found[0].models:
         values = [100 * model.ranked[1].success[k - 1] for k in (1, 2, 3, 5, 10)]
         assert values == pytest.approx(published[model.model], abs=0.01)
-        assert len(model.material.pool.problems) == 800
+        assert len(model.samples.pool.problems) == 800
 
 
 def test_the_command_prints_tables_json_and_figures(tmp_path: Path) -> None:

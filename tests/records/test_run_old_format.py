@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import tomli_w
 
-from isobudget.analysis.compare_run import model_samples
+from isobudget.analysis.load_samples import model_samples
 from isobudget.errors import RunError
 from isobudget.pipeline.generate import generate
 from isobudget.pipeline.judging import judge_run

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from isobudget.analysis.compare_run import run_comparison
-from isobudget.analysis.load_samples import benchmarks_of
+from isobudget.analysis.load_samples import benchmarks_of, load_samples
 from isobudget.analysis.prices import PAPER, price_models
 from isobudget.costs.charges import charge_notes, parse_charges
 from isobudget.costs.cost import Unit
@@ -63,9 +63,11 @@ def curves(
 
     if source.is_dir():
         run = load_run(source)
+        names = _chosen(benchmark, benchmarks_of(run), source)
+        loaded = load_samples(run, names)
         return [
             run_comparison(
-                run,
+                loaded,
                 name,
                 unit,
                 selection=selection,
@@ -76,7 +78,7 @@ def curves(
                 budgets=chosen_budgets,
                 bootstrap=bootstrap,
             )
-            for name in _chosen(benchmark, benchmarks_of(run), source)
+            for name in names
         ]
     if selection == LIKELIHOOD:
         raise InputError(f"{source} has counts, and no likelihoods to choose by; that takes a run folder")

@@ -11,103 +11,30 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from isobudget.analysis.load_samples import ModelSamples, ProblemSamples, benchmarks_of, model_samples
+from isobudget.analysis.load_samples import LoadedRun, ModelSamples, benchmarks_of, load_samples
 from isobudget.analysis.prices import price_model
-from isobudget.costs.charges import NOTHING, Charges, Extra, charge_notes, extras_of, with_extras
+from isobudget.analysis.run_costs import (
+    judging,
+    known_architecture,
+    known_seconds,
+    sample_amounts,
+    sample_cost,
+    token_use,
+)
+from isobudget.costs.charges import NOTHING, Charges, charge_notes, extras_of, with_extras
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
-from isobudget.costs.energy import measured_joules
-from isobudget.costs.flops import completion_flops
-from isobudget.costs.seconds import measured_seconds
-from isobudget.costs.usage import TokenUse, flops_cost, tokens_cost
 from isobudget.curves import FIRST_PASS, FIXED, Charged, check_any, common_tasks, look_beyond
 from isobudget.curves.compare import Comparison, compare
-from isobudget.curves.curve import LIKELIHOOD, TESTS, Bootstrap, Curve, curve_from_matrix
+from isobudget.curves.curve import TESTS, Bootstrap, Curve, curve_from_matrix
 from isobudget.errors import InputError, RunError
-from isobudget.models.architecture import Architecture
 from isobudget.records.run import Run, load_run
 from isobudget.statistics.pass_at_k import failure_curve
 from isobudget.statistics.rank_score import SampleScores, rank_score_curves
 
-#: units that a run can be priced in from what it records
-RUN_UNITS = (Unit.FLOPS, Unit.SECONDS, Unit.TOKENS, Unit.JOULES)
-
-
-def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bool = True) -> SampleCost:
-    """What a sample of this model cost in this run.
-
-    Flops follow from the model's architecture and each sample's own token counts; seconds and joules are measured.
-
-    Raises:
-        InputError: the run does not record that unit, or the machine had no energy meter.
-    """
-    facts = run.facts["models"][samples.model]
-    source = f"{facts.get('engine', 'engine not stated')}, {run.facts['machine']['processor']}"
-    if unit is Unit.JOULES:
-        return measured_joules([problem.joules.tolist() for problem in samples.problems], source)
-    if unit is Unit.SECONDS:
-        return measured_seconds([problem.seconds.tolist() for problem in samples.problems], source)
-    use = token_use(samples, share_prompt=share_prompt)
-    if unit is Unit.TOKENS:
-        return tokens_cost(use)
-    if unit is Unit.FLOPS:
-        return flops_cost(architecture_of(run, samples.model), use)
-    raise InputError(f"a run does not record {unit}; units that it does: {', '.join(RUN_UNITS)}")
-
-
-def sample_amounts(run: Run, samples: ModelSamples, unit: Unit) -> tuple[NDArray[np.float64], ...]:
-    """What each sample cost by itself, the prompt that it shares left out: one array a problem.
-
-    Their mean over problems is `per_sample` of `sample_cost`. Raises `InputError` for a unit that is not recorded.
-    """
-    if unit is Unit.SECONDS:
-        return tuple(problem.seconds for problem in samples.problems)
-    if unit is Unit.JOULES:
-        return tuple(problem.joules for problem in samples.problems)
-    if unit is Unit.TOKENS:
-        return tuple(problem.completion_tokens.astype(np.float64) for problem in samples.problems)
-    if unit is Unit.FLOPS:
-        shape = architecture_of(run, samples.model)
-        return tuple(completion_flops(shape, one.prompt_tokens, one.completion_tokens) for one in samples.problems)
-    raise InputError(f"a run does not record {unit}; units that it does: {', '.join(RUN_UNITS)}")
-
-
-def token_use(samples: ModelSamples, *, share_prompt: bool = True) -> TokenUse:
-    """The token counts of the samples, prompts included."""
-    return TokenUse.of(
-        [problem.prompt_tokens for problem in samples.problems],
-        [problem.completion_tokens.tolist() for problem in samples.problems],
-        share_prompt=share_prompt,
-        label="this run's token counts",
-    )
-
-
-def judging(run: Run, samples: ModelSamples) -> Extra:
-    """What the judge took for each sample, in CPU seconds."""
-    processor = run.facts["machine"]["processor"]
-    return Extra.measured(
-        [problem.judge_seconds for problem in samples.problems], f"judging, measured CPU seconds: {processor}"
-    )
-
-
-def architecture_of(run: Run, model: str) -> Architecture:
-    """The model's architecture as the run states it.
-
-    Raises:
-        InputError: the run does not know it.
-    """
-    facts = run.facts["models"][model]
-    if "architecture" not in facts:
-        raise InputError(
-            f"{run.path}: the run does not know the shape of {model}, so it has no flops. State its architecture in "
-            "the study (a known name, a config.json or a GGUF file), or price it by a costs file"
-        )
-    source = facts.get("architecture_source") or f"GGUF header of {facts.get('file', 'its weights')}"
-    return Architecture(**facts["architecture"], source=source)
-
 
 def run_comparison(
-    run: Run | str | Path,
+    run: LoadedRun | Run | str | Path,
     benchmark: str | None = None,
     unit: Unit = Unit.FLOPS,
     *,
@@ -122,7 +49,7 @@ def run_comparison(
     """Compare the models of a run at equal budget, on the problems that all of them have samples for.
 
     Args:
-        run: the run or its folder.
+        run: the run, loaded or not, or its folder.
         benchmark: its name; may be left out if the run has one.
         unit: of the budgets.
         selection: `tests` (pass@k) or `likelihood` (rank-score@k by the model's own mean log-probability; samples cut
@@ -140,14 +67,15 @@ def run_comparison(
         InputError: the run has several benchmarks and none is named, does not record the unit, or what is asked for
             does not go together.
     """
-    run = run if isinstance(run, Run) else load_run(run)
-    benchmark = benchmark or _only_benchmark(run)
+    run = load_run(run) if isinstance(run, str | Path) else run
+    benchmark = benchmark or _only_benchmark(run.run if isinstance(run, LoadedRun) else run)
     bootstrap = bootstrap or Bootstrap()
-    models, notes = _on_common_problems(model_samples(run, benchmark))
+    loaded = load_samples(run, [benchmark])
+    models, notes = _on_common_problems(loaded.samples(benchmark))
     notes += charge_notes(charges, selection == TESTS)
     curves = []
     for samples in models:
-        price, amounts = _price(run, samples, unit, costs, charges)
+        price, amounts = _price(loaded.run, samples, unit, costs, charges)
         curves.append(_curve(samples, price, selection, _charged(samples, price, stop, amounts), bootstrap))
     beyond = []
     if extrapolate is not None:
@@ -164,8 +92,8 @@ def _price(
     """What a sample costs with what is charged on top, and each sample's own amount where the run has it."""
     use, tests = token_use(samples), judging(run, samples)
     if costs is not None:
-        recorded = _known_seconds(run, samples) if unit in (Unit.SECONDS, Unit.USD) else None
-        shape = _known_architecture(run, samples.model)
+        recorded = known_seconds(run, samples) if unit in (Unit.SECONDS, Unit.USD) else None
+        shape = known_architecture(run, samples.model)
         names = (samples.model,)
         price = price_model(names, unit, costs, use, charges, architecture=shape, seconds=recorded, judging=tests)
         return price, None
@@ -175,20 +103,6 @@ def _price(
         on_top: Sequence[NDArray[np.float64] | float] = extra.by_sample or [extra.per_sample] * len(amounts)
         amounts = [own + more for own, more in zip(amounts, on_top, strict=True)]
     return with_extras(sample_cost(run, samples, unit), extras), amounts
-
-
-def _known_architecture(run: Run, model: str) -> Architecture | None:
-    try:
-        return architecture_of(run, model)
-    except InputError:
-        return None
-
-
-def _known_seconds(run: Run, samples: ModelSamples) -> SampleCost | None:
-    try:
-        return sample_cost(run, samples, Unit.SECONDS)
-    except InputError:
-        return None
 
 
 def _charged(
@@ -262,18 +176,3 @@ def _only_benchmark(run: Run) -> str:
     if len(names) != 1:
         raise InputError(f"{run.path}: the run has {len(names)} benchmarks ({', '.join(names)}); name one")
     return names[0]
-
-
-__all__ = [
-    "LIKELIHOOD",
-    "RUN_UNITS",
-    "TESTS",
-    "ModelSamples",
-    "ProblemSamples",
-    "architecture_of",
-    "benchmarks_of",
-    "model_samples",
-    "run_comparison",
-    "sample_amounts",
-    "sample_cost",
-]

@@ -1,15 +1,14 @@
-"""The judged samples of a run, by benchmark, model and problem.
+"""A run, loaded once: its problems and judged samples, by benchmark, model and problem.
 
-Samples without a verdict are left out and counted. Greedy outputs are no draws: they stand apart.
+Samples without a verdict are left out and counted. Greedy outputs stand apart from the sampled ones.
 
 A run may have millions of samples: they are read part by part into arrays, and joined with their verdicts by numbers
-that stand for their keys.
+that stand for their keys. What follows (prices, comparisons, reports, rankings) reads no file again.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,14 +18,23 @@ from numpy.typing import NDArray
 
 from isobudget.backends.base import FinishReason
 from isobudget.errors import RunError
+from isobudget.judge.verdict import Outcome, Trust
+from isobudget.problems.problem import Problem
 from isobudget.records.parts import read_each
 from isobudget.records.rows import KEY_COLUMNS, SampleRow, VerdictRow
-from isobudget.records.run import Run
+from isobudget.records.run import Run, load_run
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_NUMBERS = ["prompt_tokens", "completion_tokens", "mean_logprob", "seconds", "joules"]
+_NUMBERS = ["prompt_tokens", "completion_tokens", "mean_logprob", "sum_logprob", "seconds", "joules"]
+_TEXTS = ["text", "token_ids"]
+#: columns whose few texts are kept as numbers, and the number of each text; other texts have -1
+_CODES = {
+    "finish_reason": {FinishReason.LENGTH.value: 1},
+    "outcome": {outcome.value: at for at, outcome in enumerate(Outcome)},
+    "trust": {Trust.SHARED.value: 1},
+}
 
 #: columns of a table, by name, and under `key` the numbers that stand for the rows' keys
 Columns = Mapping[str, NDArray[Any]]
@@ -37,17 +45,21 @@ class ProblemSamples:
     """The judged samples of one problem by one model, in the order of their index; all arrays have shape (n,).
 
     `seconds` and `joules` (NaN if not measured) are those of generating a sample, `judge_seconds` the CPU seconds of
-    its tests.
+    its tests. `text` and `token_ids` (None where the backend gave none) are empty unless they were asked for.
     """
 
     passed: NDArray[np.bool_]
     prompt_tokens: int
     completion_tokens: NDArray[np.int64]
     mean_logprob: NDArray[np.float64]
+    sum_logprob: NDArray[np.float64]
     cut_off: NDArray[np.bool_]
     seconds: NDArray[np.float64]
     joules: NDArray[np.float64]
     judge_seconds: NDArray[np.float64]
+    index: NDArray[np.int64]
+    text: NDArray[Any]
+    token_ids: NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,14 +70,14 @@ class ModelSamples:
         model: its name.
         task_ids: the problems with at least one judged sample, in the run's order.
         problems: their samples, in the same order.
-        greedy_passed: share of problems whose greedy output passed; NaN if none was drawn.
+        greedy: the judged greedy outputs, as one sample a problem; None of greedy outputs themselves.
         unjudged: samples that have no verdict.
     """
 
     model: str
     task_ids: tuple[str, ...]
     problems: tuple[ProblemSamples, ...]
-    greedy_passed: float
+    greedy: ModelSamples | None
     unjudged: int
 
     @property
@@ -82,7 +94,58 @@ class ModelSamples:
         """The same for fewer problems."""
         chosen = dict(zip(self.task_ids, self.problems, strict=True))
         problems = tuple(chosen[task_id] for task_id in task_ids)
-        return ModelSamples(self.model, task_ids, problems, self.greedy_passed, self.unjudged)
+        return ModelSamples(self.model, task_ids, problems, self.greedy, self.unjudged)
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictCounts:
+    """What became of one model's samples on one benchmark, greedy outputs included.
+
+    Attributes:
+        model: its name.
+        samples, judged: recorded samples, and how many of them have a verdict.
+        outcomes: verdicts by outcome.
+        cut_off: samples that ended at the token limit.
+        shared: verdicts whose sample could have reached its tests.
+    """
+
+    model: str
+    samples: int
+    judged: int
+    outcomes: dict[Outcome, int]
+    cut_off: int
+    shared: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedRun:
+    """A run with what it recorded, in memory.
+
+    Attributes:
+        run: the folder and its facts.
+        problems: by benchmark and task_id, in the run's order.
+        models: by benchmark, the models that have judged samples, in the run's order of models.
+        counts: by benchmark, one entry for every model that has samples.
+    """
+
+    run: Run
+    problems: Mapping[tuple[str, str], Problem]
+    models: Mapping[str, list[ModelSamples]]
+    counts: Mapping[str, tuple[VerdictCounts, ...]]
+
+    def samples(self, benchmark: str) -> list[ModelSamples]:
+        """The judged samples of a benchmark, one entry a model.
+
+        Raises:
+            RunError: the run has no such benchmark, or no judged samples of it.
+        """
+        where = self.run.path
+        if benchmark not in self.models:
+            known = ", ".join(benchmarks_of(self.run)) or "none"
+            raise RunError(f"{where}: no benchmark {benchmark!r} in this run; it has: {known}")
+        if not self.models[benchmark]:
+            raise RunError(f"{where}: no judged samples of {benchmark}; judge them with: isobudget judge {where}")
+        return self.models[benchmark]
 
 
 def benchmarks_of(run: Run) -> list[str]:
@@ -90,72 +153,98 @@ def benchmarks_of(run: Run) -> list[str]:
     return list(run.facts.get("benchmarks", {}))
 
 
-def model_samples(run: Run, benchmark: str) -> list[ModelSamples]:
-    """The judged samples of a benchmark, one entry a model, in the run's order of models.
+def load_samples(
+    run: LoadedRun | Run | str | Path, benchmarks: Sequence[str] | None = None, *, texts: bool = False
+) -> LoadedRun:
+    """Read a run: each of its tables once. One that is loaded is given back as it is.
+
+    Args:
+        run: the run or its folder.
+        benchmarks: only these; by default all that the run states.
+        texts: whether the samples' texts and token ids are wanted too.
 
     Raises:
-        RunError: the run has no such benchmark, or no judged samples of it.
+        RunError: no such run, or a part is damaged.
     """
-    if benchmark not in benchmarks_of(run):
-        known = ", ".join(benchmarks_of(run)) or "none"
-        raise RunError(f"{run.path}: no benchmark {benchmark!r} in this run; it has: {known}")
-    order = [task_id for name, task_id in run.problems() if name == benchmark]
+    if isinstance(run, LoadedRun):
+        return run
+    run = run if isinstance(run, Run) else load_run(run)
+    stated = benchmarks_of(run)
+    chosen = [name for name in stated if benchmarks is None or name in benchmarks]
+    problems = {key: problem for key, problem in run.problems().items() if key[0] in chosen}
     names = list(run.facts["models"])
-    places = _Places(
-        benchmark, {name: at for at, name in enumerate(names)}, {task: at for at, task in enumerate(order)}
-    )
-    samples = places.read(run.path / "samples", SampleRow, [*_NUMBERS, "finish_reason"])
-    verdicts = places.read(run.path / "verdicts", VerdictRow, ["passed", "cpu_seconds"])
+    places = _Places.of(names, list(problems))
+    samples = places.read(run.path / "samples", SampleRow, [*_NUMBERS, "finish_reason", *(_TEXTS if texts else [])])
+    verdicts = places.read(run.path / "verdicts", VerdictRow, ["passed", "cpu_seconds", "outcome", "trust"])
     joined = _joined(samples, verdicts)
-    models = [_of_one_model(name, at, order, joined) for at, name in enumerate(names)]
-    models = [one for one in models if one.task_ids]
-    if not models:
-        raise RunError(f"{run.path}: no judged samples of {benchmark}; judge them with: isobudget judge {run.path}")
-    return models
+    del samples, verdicts
+    tasks, whose = list(problems), np.array([chosen.index(name) for name, _ in problems], dtype=np.int64)
+    models: dict[str, list[ModelSamples]] = {name: [] for name in chosen}
+    counts: dict[str, list[VerdictCounts]] = {name: [] for name in chosen}
+    for at, model in enumerate(names):
+        own = _rows(joined, slice(*np.searchsorted(joined["model"], [at, at + 1])))  # sorted by model first
+        for number, name in enumerate(chosen):
+            rows = own if len(chosen) == 1 else _rows(own, whose[own["task"]] == number)
+            if len(rows["key"]):
+                counts[name].append(_counted(model, rows))
+                models[name].append(_of_model(model, tasks, rows))
+    judged = {name: [one for one in found if one.task_ids] for name, found in models.items()}
+    return LoadedRun(run, problems, judged, {name: tuple(found) for name, found in counts.items()})
+
+
+def model_samples(run: LoadedRun | Run | str | Path, benchmark: str) -> list[ModelSamples]:
+    """The judged samples of one benchmark of a run; see `LoadedRun.samples`."""
+    return load_samples(run, [benchmark]).samples(benchmark)
 
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Numbers for the models and problems of one benchmark."""
+    """Numbers for the models and problems of a run.
 
-    benchmark: str
+    `tasks` has shape (benchmarks, task ids): the place of each problem in the run, -1 where there is none.
+    """
+
     models: dict[str, int]
-    tasks: dict[str, int]
+    benchmarks: dict[str, int]
+    task_ids: dict[str, int]
+    tasks: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, models: Sequence[str], problems: Sequence[tuple[str, str]]) -> _Places:
+        benchmarks, task_ids = (_numbered(key[part] for key in problems) for part in (0, 1))
+        tasks = np.full((len(benchmarks), len(task_ids)), -1, dtype=np.int64)
+        for place, (benchmark, task_id) in enumerate(problems):
+            tasks[benchmarks[benchmark], task_ids[task_id]] = place
+        return cls(_numbered(models), benchmarks, task_ids, tasks)
 
     def read(self, folder: Path, row_type: type[Any], columns: list[str]) -> dict[str, NDArray[Any]]:
-        """The rows of this benchmark, as arrays; rows of models or problems that the run does not state are left out.
+        """The rows of these problems as arrays; those of models or problems that the run does not state are left out.
 
-        `model`, `task`, `greedy` and `index` are numbers; `cut_off` stands for the finish reason.
+        `model`, `task`, `greedy` and `index` are numbers, and so is what is in `_CODES`.
         """
-        import pyarrow.compute as pc
-
-        parts = []
-        for part in read_each(folder, row_type, [*KEY_COLUMNS, *columns]):
-            part = part.filter(pc.equal(part["benchmark"], self.benchmark))
-            if part.num_rows:
-                parts.append(self._arrays(part, columns))
-        names = ["model", "task", "greedy", "index", *("cut_off" if one == "finish_reason" else one for one in columns)]
+        names = ["model", "task", "greedy", "index", *columns]
+        parts = [self._arrays(part, names) for part in read_each(folder, row_type, [*KEY_COLUMNS, *columns])]
         if not parts:
             return {name: np.zeros(0, dtype=np.int64) for name in [*names, "key"]}
-        whole = {name: np.concatenate([part[name] for part in parts]) for name in names}
-        known = (whole["model"] >= 0) & (whole["task"] >= 0)
-        if not known.all():
-            whole = {name: values[known] for name, values in whole.items()}
-        return whole | {"key": self._keys(whole)}
+        whole = {}
+        for name in names:
+            whole[name] = np.concatenate([part.pop(name) for part in parts])
+        problem = whole["model"].astype(np.int64) * self.tasks.size + whole["task"]
+        return whole | {"key": np.asarray((problem * 2 + whole["greedy"]) * 2**32 + whole["index"], dtype=np.int64)}
 
-    def _arrays(self, part: pa.Table, columns: list[str]) -> dict[str, NDArray[Any]]:
-        arrays = {"model": _codes(part["model"], self.models), "task": _codes(part["task_id"], self.tasks)}
-        for name in ("greedy", "index", *columns):
-            if name == "finish_reason":
-                arrays["cut_off"] = _codes(part[name], {FinishReason.LENGTH.value: 1}) == 1
-            else:
-                arrays[name] = part[name].to_numpy()
-        return arrays
+    def _arrays(self, part: pa.Table, names: list[str]) -> dict[str, NDArray[Any]]:
+        benchmark, task = _codes(part["benchmark"], self.benchmarks), _codes(part["task_id"], self.task_ids)
+        known = (benchmark >= 0) & (task >= 0)
+        arrays = {"model": _codes(part["model"], self.models), "task": np.full(len(known), -1, dtype=np.int64)}
+        arrays["task"][known] = self.tasks[benchmark[known], task[known]]
+        known &= (arrays["model"] >= 0) & (arrays["task"] >= 0)
+        for name in names[2:]:
+            arrays[name] = _codes(part[name], _CODES[name]) if name in _CODES else part[name].to_numpy()
+        return arrays if known.all() else dict(_rows(arrays, known))
 
-    def _keys(self, columns: Columns) -> NDArray[np.int64]:
-        """One number for each row, the same for the same sample: model, problem, greedy, index."""
-        problem = columns["model"].astype(np.int64) * len(self.tasks) + columns["task"]
-        return np.asarray((problem * 2 + columns["greedy"]) * 2**32 + columns["index"], dtype=np.int64)
+
+def _numbered(texts: Any) -> dict[str, int]:
+    return {text: at for at, text in enumerate(dict.fromkeys(texts))}
 
 
 def _codes(column: pa.ChunkedArray, places: dict[str, int]) -> NDArray[np.int64]:
@@ -165,44 +254,74 @@ def _codes(column: pa.ChunkedArray, places: dict[str, int]) -> NDArray[np.int64]
     return np.asarray(table[coded.indices.to_numpy()])
 
 
-def _joined(samples: Columns, verdicts: Columns) -> dict[str, NDArray[Any]]:
+def _rows(columns: Columns, rows: Any) -> Columns:
+    return {name: values[rows] for name, values in columns.items()}
+
+
+def _joined(samples: dict[str, NDArray[Any]], verdicts: Columns) -> Columns:
     """Samples with their verdicts, by key: by model, problem and index. `judged` says which have one."""
     order = np.argsort(samples["key"], kind="stable")
-    joined = {name: values[order] for name, values in samples.items()}
+    joined = {name: samples.pop(name)[order] for name in list(samples)}
     by_key = np.argsort(verdicts["key"], kind="stable")
     keys = verdicts["key"][by_key]
     at = np.minimum(np.searchsorted(keys, joined["key"]), max(len(keys) - 1, 0))
     joined["judged"] = keys[at] == joined["key"] if len(keys) else np.zeros(len(order), dtype=bool)
-    for name in ("passed", "cpu_seconds"):
+    for name in ("passed", "cpu_seconds", "outcome", "trust"):
         joined[name] = verdicts[name][by_key][at] if len(keys) else np.zeros(len(order))
     return joined
 
 
-def _of_one_model(name: str, model: int, order: list[str], columns: Columns) -> ModelSamples:
-    first, end = np.searchsorted(columns["model"], [model, model + 1])  # sorted by model first
-    own = {key: values[first:end] for key, values in columns.items()}
-    judged, greedy = own["judged"], own["greedy"].astype(bool)
-    passed = own["passed"][judged & greedy]
-    drawn = {key: values[judged & ~greedy] for key, values in own.items()}
-    tasks, starts = np.unique(drawn["task"], return_index=True)
-    ends = np.append(starts[1:], len(drawn["task"]))[: len(starts)]
-    return ModelSamples(
-        model=name,
-        task_ids=tuple(order[task] for task in tasks),
-        problems=tuple(_of_one_problem(drawn, slice(*each)) for each in zip(starts, ends, strict=True)),
-        greedy_passed=float(passed.mean()) if len(passed) else math.nan,
-        unjudged=int((~judged).sum()),
+def _of_model(model: str, order: Sequence[tuple[str, str]], columns: Columns) -> ModelSamples:
+    judged, greedy = columns["judged"], columns["greedy"].astype(bool)
+    outputs = _by_problem(model, order, _rows(columns, judged & greedy), None, 0, most=1)
+    return _by_problem(model, order, _rows(columns, judged & ~greedy), outputs, int((~judged).sum()))
+
+
+def _by_problem(
+    model: str,
+    order: Sequence[tuple[str, str]],
+    columns: Columns,
+    greedy: ModelSamples | None,
+    unjudged: int,
+    most: int | None = None,
+) -> ModelSamples:
+    """Rows in the order of their problems, cut into problems, `most` samples of each."""
+    tasks, starts = np.unique(columns["task"], return_index=True)
+    ends = np.append(starts[1:], len(columns["task"]))[: len(starts)]
+    if most is not None:
+        ends = np.minimum(ends, starts + most)
+    problems = tuple(_of_problem(columns, slice(*each)) for each in zip(starts, ends, strict=True))
+    return ModelSamples(model, tuple(order[task][1] for task in tasks), problems, greedy, unjudged)
+
+
+def _of_problem(columns: Columns, rows: slice) -> ProblemSamples:
+    def column(name: str, kind: Any) -> NDArray[Any]:
+        return columns[name][rows].astype(kind, copy=False)
+
+    return ProblemSamples(
+        passed=column("passed", bool),
+        prompt_tokens=int(columns["prompt_tokens"][rows.start]),
+        completion_tokens=column("completion_tokens", np.int64),
+        mean_logprob=column("mean_logprob", np.float64),
+        sum_logprob=column("sum_logprob", np.float64),
+        cut_off=columns["finish_reason"][rows] == 1,
+        seconds=column("seconds", np.float64),
+        joules=column("joules", np.float64),
+        judge_seconds=column("cpu_seconds", np.float64),
+        index=column("index", np.int64),
+        text=columns["text"][rows] if "text" in columns else np.zeros(0, dtype=object),
+        token_ids=columns["token_ids"][rows] if "token_ids" in columns else np.zeros(0, dtype=object),
     )
 
 
-def _of_one_problem(columns: Columns, rows: slice) -> ProblemSamples:
-    return ProblemSamples(
-        passed=columns["passed"][rows].astype(bool),
-        prompt_tokens=int(columns["prompt_tokens"][rows.start]),
-        completion_tokens=columns["completion_tokens"][rows].astype(np.int64),
-        mean_logprob=columns["mean_logprob"][rows].astype(np.float64),
-        cut_off=columns["cut_off"][rows].astype(bool),
-        seconds=columns["seconds"][rows].astype(np.float64),
-        joules=columns["joules"][rows].astype(np.float64),
-        judge_seconds=columns["cpu_seconds"][rows].astype(np.float64),
+def _counted(model: str, columns: Columns) -> VerdictCounts:
+    judged = columns["judged"]
+    outcomes = columns["outcome"][judged]
+    return VerdictCounts(
+        model=model,
+        samples=len(judged),
+        judged=int(judged.sum()),
+        outcomes={outcome: int((outcomes == at).sum()) for at, outcome in enumerate(Outcome)},
+        cut_off=int((columns["finish_reason"] == 1).sum()),
+        shared=int((columns["trust"][judged] == 1).sum()),
     )

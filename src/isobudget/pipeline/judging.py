@@ -19,7 +19,7 @@ from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.pipeline.prompts import RunPrograms
 from isobudget.problems.problem import Problem
 from isobudget.records.keys import SampleKeys
-from isobudget.records.parts import PartWriter, part_paths, read_part_rows
+from isobudget.records.parts import PartWriter, part_paths, read_part_rows, rows_in_part
 from isobudget.records.rows import SampleKey, SampleRow, verdict_row
 from isobudget.records.run import Run, load_run
 
@@ -65,7 +65,7 @@ def judge_run(
             run.drop_verdicts()
         limits = state_limits(run, limits, again)
         judging = Judging(run, extraction)
-        total = sum(_rows(path) for path in part_paths(run.path / "samples"))
+        total = sum(rows_in_part(path) for path in part_paths(run.path / "samples"))
         progress.start("judging", total, len(judging.have))
         if len(judging.have) < total:
             with Judge(workers=workers, limits=limits, unsafe=unsafe) as judge:
@@ -115,7 +115,7 @@ class Judging:
                 return
             if sample.key not in self.have:
                 problem = self._problems[sample.benchmark, sample.task_id]
-                program = self._programs.program(problem, sample)
+                program = self._programs.program(problem, sample.model, sample.text)
                 waiting.append(sample.key)
                 yield problem, program
 
@@ -170,17 +170,7 @@ def state_extraction(run: Run, extraction: str | None, again: bool = False) -> s
 
 def sample_program(run: Run, problem: Problem, sample: SampleRow) -> str:
     """The whole program that a sample means, by the run's extraction rule. For many, use `RunPrograms`."""
-    return RunPrograms(run, run.facts.get("extraction")).program(problem, sample)
-
-
-def _rows(path: Path) -> int:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return int(pq.read_metadata(path).num_rows)
-    except (pa.ArrowException, OSError):
-        return 0  # a damaged part; reading it says so
+    return RunPrograms(run, run.facts.get("extraction")).program(problem, sample.model, sample.text)
 
 
 def _describe(limits: Limits) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from isobudget.backends.base import Chat, Message, Prompt
 from isobudget.models.catalog import NewlineRule
 from isobudget.problems.problem import Benchmark, Problem
-from isobudget.records.rows import PromptRow, SampleRow
+from isobudget.records.rows import PromptRow
 from isobudget.records.run import Run
 from isobudget.study.world import chosen_for
 
@@ -151,13 +151,13 @@ class RunPrograms:
     """
 
     def __init__(self, run: Run, extraction: str | None = None) -> None:
-        self._prompts = RunPrompts(run)
+        self.prompts = RunPrompts(run)
         self._extraction = extraction
 
-    def program(self, problem: Problem, sample: SampleRow) -> str:
-        """The whole program of a sample: what is judged."""
+    def program(self, problem: Problem, model: str, text: str) -> str:
+        """The whole program that an output of the model stands for: what is judged."""
         from isobudget.prompts import extract
 
-        head = self._prompts.head(sample.model, problem)
-        rule = self._extraction or self._prompts.facts(sample.model, sample.benchmark)["extraction"]
-        return head + sample.text if rule == AS_IT_IS else extract(rule, problem, head, sample.text).program
+        head = self.prompts.head(model, problem)
+        rule = self._extraction or self.prompts.facts(model, problem.benchmark)["extraction"]
+        return head + text if rule == AS_IT_IS else extract(rule, problem, head, text).program

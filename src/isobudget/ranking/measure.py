@@ -18,9 +18,9 @@ from isobudget.rankers.auc import Auc
 from isobudget.rankers.base import FREE, BySet, Floats, PerSample, Pool, Ranker, Ranking, Spending
 from isobudget.rankers.calibration import Calibration
 from isobudget.rankers.measure import auc, calibration, success
-from isobudget.ranking.material import Material
 from isobudget.ranking.options import RankOptions
 from isobudget.ranking.registry import Kinds
+from isobudget.ranking.run_samples import RankingInput
 from isobudget.statistics.intervals import bootstrap_curve
 
 RANDOM = "random"
@@ -72,47 +72,38 @@ class RankedModel:
     """All rankers on the samples of one model.
 
     Attributes:
-        material: the samples and their prices.
+        samples: what was ranked, with prices and greedy outputs.
         ranked: `random` first.
-        greedy, greedy_low, greedy_high: success of its greedy outputs; NaN where there are none.
     """
 
-    material: Material
+    samples: RankingInput
     ranked: tuple[Ranked, ...]
-    greedy: float
-    greedy_low: float
-    greedy_high: float
 
     @property
     def model(self) -> str:
         """Its name."""
-        return self.material.pool.model
+        return self.samples.pool.model
 
 
-def ranked_model(material: Material, kinds: Kinds, options: RankOptions) -> RankedModel:
+def ranked_model(samples: RankingInput, kinds: Kinds, options: RankOptions) -> RankedModel:
     """Every ranker asked for, on the samples of one model.
 
     Raises:
         InputError: a ranker lacks what it needs.
     """
-    ranked = [_random(material, options.bootstrap)]
-    ranked += [_measured(material, kinds.ranker(name), options) for name in options.rankers]
-    if material.greedy is None:
-        return RankedModel(material, tuple(ranked), float("nan"), float("nan"), float("nan"))
-    outputs = material.greedy.passed.astype(np.float64)[:, np.newaxis]
-    low, high = bootstrap_curve(outputs, options.bootstrap.weights(len(outputs)), options.bootstrap.level)
-    return RankedModel(material, tuple(ranked), float(outputs.mean()), float(low[0]), float(high[0]))
+    ranked = (_measured(samples, kinds.ranker(name), options) for name in options.rankers)
+    return RankedModel(samples, (_random(samples, options.bootstrap), *ranked))
 
 
-def _measured(material: Material, ranker: Ranker, options: RankOptions) -> Ranked:
-    pool = material.pool
+def _measured(samples: RankingInput, ranker: Ranker, options: RankOptions) -> Ranked:
+    pool = samples.pool
     ranking = ranker.rank(pool)
     found = success(pool, ranking, orders=options.orders, seed=options.seed)
     bootstrap = options.bootstrap
     k = min(options.k or max(int(pool.sizes.min()) // 2, 1), int(pool.sizes.min()))
     result = ranking.result
     aside = sum(int(row.sum()) for row in result.aside) if isinstance(result, PerSample) else 0
-    free, charged = _curves(material, found.matrix, ranking, bootstrap)
+    free, charged = _curves(samples, found.matrix, ranking, bootstrap)
     low, high = bootstrap_curve(found.matrix, bootstrap.weights(len(found.matrix)), bootstrap.level)
     return Ranked(
         ranker=ranking.ranker,
@@ -133,12 +124,12 @@ def _measured(material: Material, ranker: Ranker, options: RankOptions) -> Ranke
     )
 
 
-def _random(material: Material, bootstrap: Bootstrap) -> Ranked:
+def _random(samples: RankingInput, bootstrap: Bootstrap) -> Ranked:
     """A single random sample, whatever k is: pass@1."""
-    k_max = int(material.pool.sizes.min())
-    matrix = np.array([[one.passed.mean()] * k_max for one in material.pool.problems])
+    k_max = int(samples.pool.sizes.min())
+    matrix = np.array([[one.passed.mean()] * k_max for one in samples.pool.problems])
     ranking = Ranking(RANDOM, PerSample((), ()))
-    free, charged = _curves(material, matrix, ranking, bootstrap)
+    free, charged = _curves(samples, matrix, ranking, bootstrap)
     low, high = bootstrap_curve(matrix, bootstrap.weights(len(matrix)), bootstrap.level)
     return Ranked(
         RANDOM, True, matrix.mean(axis=0), low, high, matrix, None, free, charged, None, None, 0, 0, FREE
@@ -146,14 +137,14 @@ def _random(material: Material, bootstrap: Bootstrap) -> Ranked:
 
 
 def _curves(
-    material: Material, matrix: Floats, ranking: Ranking, bootstrap: Bootstrap
+    samples: RankingInput, matrix: Floats, ranking: Ranking, bootstrap: Bootstrap
 ) -> tuple[dict[Unit, Curve], dict[Unit, Curve]]:
     """Success against budget by unit, without and with the cost of ranking."""
     free: dict[Unit, Curve] = {}
     charged: dict[Unit, Curve] = {}
-    for unit, price in material.prices.items():
+    for unit, price in samples.prices.items():
         same = next(iter(free.values()), None)
-        free[unit] = replace(same, price=price) if same else _curve(material.pool, matrix, price, ranking, bootstrap)
+        free[unit] = replace(same, price=price) if same else _curve(samples.pool, matrix, price, ranking, bootstrap)
         amount = ranking.spending.amounts.get(unit)
         if amount is not None:
             dearer = price

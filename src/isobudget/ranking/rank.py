@@ -1,7 +1,7 @@
 """The ranking stage: what choosing one of k samples without tests achieves, and what it costs.
 
-Reads a run folder (`ranking_pools`) or files (`ranking_files`), computes the scores, observations and tests that are
-missing, and measures every ranker asked for (`ranking_measure`): success at each k, success against budget with and
+Reads a run folder (`run_samples`) or files (`sample_files`), computes the scores, observations and tests that are
+missing, and measures every ranker asked for (`measure`): success at each k, success against budget with and
 without the ranker's own cost, AUC within problems, calibration.
 """
 
@@ -12,18 +12,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from isobudget.analysis.load_samples import benchmarks_of
+from isobudget.analysis.load_samples import benchmarks_of, load_samples
 from isobudget.curves import Bootstrap
 from isobudget.errors import InputError
 from isobudget.files.whole import make_folder
 from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.problems import load_benchmark
 from isobudget.rankers.base import Pool
-from isobudget.ranking.material import Material, run_material
 from isobudget.ranking.measure import RankedModel, ranked_model
 from isobudget.ranking.options import RankOptions, check_options
 from isobudget.ranking.registry import Kinds, Needs
-from isobudget.ranking.sample_files import counts_material, file_material, is_counts
+from isobudget.ranking.run_samples import RankingInput, run_inputs
+from isobudget.ranking.sample_files import counts_inputs, file_input, is_counts
 from isobudget.ranking.scores import Scorer
 from isobudget.ranking.scoring_model import ModelChoice, as_recorded, open_scorer
 from isobudget.records.run import Run, load_run
@@ -83,9 +83,11 @@ def rank(
         if options.model is not None:
             options = replace(options, model=as_recorded(options.model, run.facts["models"]))
         with run.writing() if options.writes else contextlib.nullcontext():
+            names = _names(run, benchmark)
+            loaded = load_samples(run, names, texts=True)
             return [
-                _benchmark(run_material(run, name), run.path, options, make_scorer, progress)
-                for name in _names(run, benchmark)
+                _benchmark(run_inputs(loaded, name, options.bootstrap), run.path, options, make_scorer, progress)
+                for name in names
             ]
     if verdicts is None and is_counts(path):
         _check_place(stated, ("--benchmark",), f"{path} holds verdicts without samples")
@@ -99,11 +101,11 @@ def rank(
         ("--problems", "--verdicts", "--first", "--out"),
         "a file of samples has the benchmark that --problems names",
     )
-    material = file_material(path, load_benchmark(problems), Path(verdicts), first)
+    samples = file_input(path, load_benchmark(problems), Path(verdicts), first)
     folder = None if out is None else Path(out)
     if folder is not None:
         make_folder(folder)
-    return [_benchmark([material], folder, options, make_scorer, progress)]
+    return [_benchmark([samples], folder, options, make_scorer, progress)]
 
 
 def _check_place(stated: Mapping[str, object], fitting: Sequence[str], why: str) -> None:
@@ -120,10 +122,10 @@ def _names(run: Run, benchmark: str | None) -> list[str]:
     return names if benchmark is None else [benchmark]
 
 
-def _listed(path: Path, benchmark: str | None) -> list[list[Material]]:
+def _listed(path: Path, benchmark: str | None) -> list[list[RankingInput]]:
     """The models of a COUNTS file by benchmark."""
-    groups: dict[str, list[Material]] = {}
-    for one in counts_material(path):
+    groups: dict[str, list[RankingInput]] = {}
+    for one in counts_inputs(path):
         groups.setdefault(one.pool.benchmark, []).append(one)
     if benchmark is not None and benchmark not in groups:
         known = ", ".join(name or "unnamed" for name in groups)
@@ -132,31 +134,31 @@ def _listed(path: Path, benchmark: str | None) -> list[list[Material]]:
 
 
 def _benchmark(
-    materials: Sequence[Material],
+    inputs: Sequence[RankingInput],
     folder: Path | None,
     options: RankOptions,
     make_scorer: ScorerFactory,
     progress: Progress,
 ) -> BenchmarkRanking:
-    if not materials:
+    if not inputs:
         raise InputError("there is nothing to rank")
     scorer = None
     if options.model is not None and set(options.rankers) != {"classifier"}:
-        scorer = make_scorer(options.model, [one.pool for one in materials], progress)
-    trained = _training(options, materials[0].pool.benchmark)
+        scorer = make_scorer(options.model, [one.pool for one in inputs], progress)
+    trained = _training(options, inputs[0].pool.benchmark)
     models = []
-    for material in materials:
-        needs = Needs(material, folder, scorer, options, trained, progress)
-        models.append(ranked_model(material, Kinds(needs), options))
-    return BenchmarkRanking(materials[0].pool.benchmark, tuple(models), options.bootstrap, options.filter)
+    for samples in inputs:
+        needs = Needs(samples, folder, scorer, options, trained, progress)
+        models.append(ranked_model(samples, Kinds(needs), options))
+    return BenchmarkRanking(inputs[0].pool.benchmark, tuple(models), options.bootstrap, options.filter)
 
 
 def _training(options: RankOptions, benchmark: str) -> tuple[Pool, ...]:
     """The pools that the verifier learns from: of the same benchmark if the other run has it, else of all."""
     pools: list[Pool] = []
     for path in options.train:
-        run = load_run(path)
-        names = benchmarks_of(run)
+        loaded = load_samples(path, texts=True)
+        names = list(loaded.models)
         others = [name for name in names if name != benchmark] or names
-        pools += [one.pool for name in others for one in run_material(run, name)]
+        pools += [one.pool for name in others for one in run_inputs(loaded, name, options.bootstrap)]
     return tuple(pools)

@@ -19,9 +19,9 @@ from isobudget.rankers.inputs import Inputs, choose_inputs
 from isobudget.rankers.likelihood import Likelihood, LogProbs, Order, Reduce, Reviewer, recorded
 from isobudget.rankers.verifier import Classifier, Verifier
 from isobudget.ranking.classifier import KIND, classify_pool
-from isobudget.ranking.material import Material
 from isobudget.ranking.observations import Observed, compiles, observe, stated_text
 from isobudget.ranking.options import RankOptions
+from isobudget.ranking.run_samples import RankingInput
 from isobudget.ranking.scores import Scorer, logprobs_of, score_pool, scoring_cost
 from isobudget.ranking.written_tests import Writer, WrittenTests, read_tests, write_tests
 from isobudget.records.ranking_rows import BACKWARD, FORWARD
@@ -32,7 +32,7 @@ class Needs:
     """What rankers of one model's samples may ask for.
 
     Attributes:
-        material: the samples.
+        samples: of one model.
         folder: where tables are kept; None keeps none.
         scorer: the model that scores or writes tests.
         options: as the user gave them.
@@ -40,7 +40,7 @@ class Needs:
         progress: told how far it is.
     """
 
-    material: Material
+    samples: RankingInput
     folder: Path | None
     scorer: Scorer | None
     options: RankOptions
@@ -50,7 +50,7 @@ class Needs:
     @property
     def pool(self) -> Pool:
         """The samples."""
-        return self.material.pool
+        return self.samples.pool
 
     def model(self, ranker: str) -> Scorer:
         """The scoring model.

@@ -19,10 +19,10 @@ from isobudget.importers.counts import CountRow, read_counts
 from isobudget.importers.sample_lines import model_of_file
 from isobudget.problems.problem import Benchmark, CheckFunction, Problem
 from isobudget.rankers.base import Candidate, Candidates, Pool
-from isobudget.ranking.material import Material
+from isobudget.ranking.run_samples import RankingInput
 
 
-def counts_material(path: Path) -> list[Material]:
+def counts_inputs(path: Path) -> list[RankingInput]:
     """The problems of a COUNTS file with `passed` lists, whose order is taken as given; there are no texts.
 
     Raises:
@@ -35,7 +35,7 @@ def counts_material(path: Path) -> list[Material]:
         name = f"{row.model} [{row.condition}]" if row.condition else row.model
         groups[row.benchmark, name].append(row)
     return [
-        Material(Pool(benchmark, model, tuple(_listed(row) for row in rows)))
+        RankingInput(Pool(benchmark, model, tuple(_listed(row) for row in rows)))
         for (benchmark, model), rows in groups.items()
     ]
 
@@ -50,7 +50,7 @@ def _listed(row: CountRow) -> Candidates:
     return Candidates(problem, "", "", tuple(samples))
 
 
-def file_material(samples: Path, benchmark: Benchmark, verdicts: Path, problems: int | None = None) -> Material:
+def file_input(samples: Path, benchmark: Benchmark, verdicts: Path, problems: int | None = None) -> RankingInput:
     """The samples of a file, see the module; the model is what the file is called, or what the verdicts say.
 
     Args:
@@ -76,7 +76,7 @@ def file_material(samples: Path, benchmark: Benchmark, verdicts: Path, problems:
         raise InputError(f"{samples}: no samples of {benchmark.name}")
     # verdicts that say no model are counted under the name of their own file
     name = rows[0].model if rows[0].model != model_of_file(verdicts) else model_of_file(samples)
-    return Material(Pool(benchmark.name, name, tuple(found)))
+    return RankingInput(Pool(benchmark.name, name, tuple(found)))
 
 
 @dataclass(slots=True)

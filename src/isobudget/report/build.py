@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from isobudget.analysis.compare_run import benchmarks_of
+from isobudget.analysis.load_samples import LoadedRun, benchmarks_of, load_samples
 from isobudget.costs.cost import Unit
 from isobudget.curves import Bootstrap, Comparison
 from isobudget.errors import RunError
@@ -20,7 +20,7 @@ from isobudget.files.whole import make_folder, write_whole
 from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.records.run import Run, load_run
 from isobudget.report.figures.comparison import Drawing, draw, require_matplotlib
-from isobudget.report.gather import BenchmarkSummary, summarize, verdict_counts
+from isobudget.report.gather import BenchmarkSummary, summarize
 from isobudget.report.json.run import report_dict
 from isobudget.report.page.page import BenchmarkFigures, FigurePair, page
 from isobudget.report.tables.sentence import winner_sentence
@@ -80,24 +80,26 @@ def build_report(
     names = benchmarks_of(run)
     if not names:
         raise RunError(f"{run.path}: this run states no benchmark; there is nothing to report")
-    left_out = _not_judged(run, names)
+    loaded = load_samples(run)
+    left_out = _not_judged(loaded, names)
     make_folder(folder)  # a folder that cannot be made is better known before the work than after it
     progress.start("report", _STEPS_PER_BENCHMARK * len(names))
     shown: list[tuple[BenchmarkSummary, BenchmarkFigures]] = []
     for name, stem in zip(names, file_stems(names), strict=True):
         if name in left_out:
             continue
-        summary = summarize(run, name, units, bootstrap)
+        summary = summarize(loaded, name, units, bootstrap)
         progress.advance("report", 1)
         shown.append((summary, _figures(summary, stem, list(run.facts["models"]), progress)))
     return _write(folder, run, shown, left_out)
 
 
-def _not_judged(run: Run, names: Sequence[str]) -> list[str]:
+def _not_judged(loaded: LoadedRun, names: Sequence[str]) -> list[str]:
     """The benchmarks of which nothing is judged yet; a `RunError` if that is all of them."""
-    found = [name for name in names if not any(row.judged for row in verdict_counts(run, name))]
+    found = [name for name in names if not any(row.judged for row in loaded.counts[name])]
     if len(found) == len(names):
-        raise RunError(f"{run.path}: nothing is judged yet; judge its samples with: isobudget judge {run.path}")
+        path = loaded.run.path
+        raise RunError(f"{path}: nothing is judged yet; judge its samples with: isobudget judge {path}")
     return found
 
 

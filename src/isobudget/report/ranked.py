@@ -13,9 +13,10 @@ from itertools import combinations
 
 import numpy as np
 
+from isobudget.analysis.greedy import Greedy
 from isobudget.costs.cost import Unit
 from isobudget.curves import Comparison, Curve, Point
-from isobudget.report.gather import BenchmarkSummary, Greedy
+from isobudget.report.gather import BenchmarkSummary
 from isobudget.statistics.intervals import bootstrap_difference
 
 

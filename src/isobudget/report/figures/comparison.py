@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from isobudget.report.gather import Greedy
+    from isobudget.analysis.greedy import Greedy
 
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1.0, ""))
 #: points of a line that are drawn, so that a curve of thousands of samples stays small

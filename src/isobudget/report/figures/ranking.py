@@ -41,7 +41,7 @@ def draw_ranking(ranking: BenchmarkRanking, model: RankedModel, kind: str = "svg
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    units: list[Unit | None] = [None, *model.material.prices]
+    units: list[Unit | None] = [None, *model.samples.prices]
     with warnings.catch_warnings(), mpl.rc_context(rc=SETTINGS | {"svg.hashsalt": "ranking"}):
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = Figure(figsize=(4.2 * len(units) + 0.6, 4.6), layout="constrained", facecolor=PAPER)
@@ -99,11 +99,11 @@ def _single_outputs(panel: Axes, unit: Unit | None, ranking: BenchmarkRanking) -
     models = [model.model for model in ranking.models]
     for model in ranking.models:
         colour, _ = model_style(model.model, models[::-1])
-        price, greedy = (None, None) if unit is None else (model.material.prices.get(unit), model.material.greedy)
+        price, greedy = (None, None) if unit is None else (model.samples.prices.get(unit), model.samples.greedy)
         if price is not None:
             panel.plot(price.cost(1), 100 * model.ranked[0].success[0], **square(colour))
         if unit is not None and greedy is not None and unit in greedy.cost:
-            panel.plot(greedy.cost[unit], 100 * model.greedy, **star(colour))
+            panel.plot(greedy.cost[unit], 100 * greedy.success, **star(colour))
 
 
 def _legend(figure: Any, ranking: BenchmarkRanking, model: RankedModel) -> None:
@@ -120,7 +120,7 @@ def _legend(figure: Any, ranking: BenchmarkRanking, model: RankedModel) -> None:
     for name in models:
         colour, _ = model_style(name, models[::-1])
         entries.append((Line2D([], [], **(square(colour) | {"markersize": 6})), f"one sample of {name}"))
-        if any(one.model == name and one.material.greedy is not None for one in ranking.models):
+        if any(one.model == name and one.samples.greedy is not None for one in ranking.models):
             entries.append((Line2D([], [], **(star(colour) | {"markersize": 9})), f"greedy output of {name}"))
     handles = [handle for handle, _ in entries]
     legend = figure.legend(handles, [" "] * len(handles), loc="outside lower center", ncols=3, frameon=False)

@@ -6,10 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from isobudget.analysis.compare_run import ModelSamples
+from isobudget.analysis.load_samples import ModelSamples, VerdictCounts
 from isobudget.curves import Comparison
 from isobudget.judge.verdict import Outcome
-from isobudget.report.gather import BenchmarkSummary, VerdictCounts
+from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.page.html import Cell, Html, join, listing, table, tag
 from isobudget.report.tables.sentence import with_unit
 

@@ -27,7 +27,7 @@ def ranking_grids(ranking: BenchmarkRanking) -> list[Grid]:
     """All tables of one benchmark."""
     grids = [_model_grid(ranking, model) for model in ranking.models]
     grids.append(_quality_grid(ranking))
-    units = dict.fromkeys(unit for model in ranking.models for unit in model.material.prices)
+    units = dict.fromkeys(unit for model in ranking.models for unit in model.samples.prices)
     return grids + [grid for unit in units if (grid := _budget_grid(ranking, unit)) is not None]
 
 
@@ -38,7 +38,7 @@ def shown_k(k_max: int) -> list[int]:
 
 
 def _model_grid(ranking: BenchmarkRanking, model: RankedModel) -> Grid:
-    pool, first = model.material.pool, model.ranked[0]
+    pool, first = model.samples.pool, model.ranked[0]
     ks = shown_k(first.k_max)
     rows = []
     for one in model.ranked:
@@ -53,13 +53,11 @@ def _model_grid(ranking: BenchmarkRanking, model: RankedModel) -> Grid:
         f"Success in percent of the sample chosen from k without tests. k above {max(first.k_max // 2, 1)} hangs on "
         "few samples. " + _ways(model.ranked)
     ]
-    if not math.isnan(model.greedy):
-        caption.append(
-            f"Its greedy output solves {100 * model.greedy:.2f}"
-            + (f" ({greedy})." if (greedy := _interval(model.greedy_low, model.greedy_high)) else ".")
-        )
-    if model.material.left_out:
-        caption.append(f"{model.material.left_out} samples have no verdict and are left out.")
+    if (greedy := model.samples.greedy) is not None:
+        ends = _interval(greedy.low, greedy.high)
+        caption.append(f"Its greedy output solves {100 * greedy.success:.2f}" + (f" ({ends})." if ends else "."))
+    if model.samples.left_out:
+        caption.append(f"{model.samples.left_out} samples have no verdict and are left out.")
     columns = ("Ranker", *(f"k={k}" for k in ks), level)
     return Grid(title, columns, tuple(rows), notes=(*caption, *_notes(model.ranked)))
 
@@ -171,11 +169,11 @@ def _budget_grid(ranking: BenchmarkRanking, unit: Unit) -> Grid | None:
 def _budgets(ranking: BenchmarkRanking, unit: Unit) -> Iterator[tuple[str, float, float]]:
     """What is compared with: name, price per problem and success of single outputs."""
     for model in ranking.models:
-        price, greedy = model.material.prices.get(unit), model.material.greedy
+        price, greedy = model.samples.prices.get(unit), model.samples.greedy
         if price is not None:
             yield f"{model.model}, one sample", price.cost(1), float(model.ranked[0].success[0])
         if greedy is not None and unit in greedy.cost:
-            yield f"{model.model}, greedy", greedy.cost[unit], model.greedy
+            yield f"{model.model}, greedy", greedy.cost[unit], greedy.success
 
 
 def _cell(curve: Curve, budget: float) -> str:
@@ -201,20 +199,18 @@ def ranking_json(ranking: BenchmarkRanking) -> dict[str, Any]:
 
 
 def _model_json(model: RankedModel) -> dict[str, Any]:
-    material = model.material
+    samples, greedy = model.samples, model.samples.greedy
     return {
         "model": model.model,
-        "problems": len(material.pool.problems),
-        "n_min": int(material.pool.sizes.min()),
-        "n_max": int(material.pool.sizes.max()),
-        "left_out": material.left_out,
+        "problems": len(samples.pool.problems),
+        "n_min": int(samples.pool.sizes.min()),
+        "n_max": int(samples.pool.sizes.max()),
+        "left_out": samples.left_out,
         "greedy": {
-            "success": model.greedy,
-            "low": model.greedy_low,
-            "high": model.greedy_high,
-            "cost": {} if material.greedy is None else {str(unit): cost for unit, cost in material.greedy.cost.items()},
+            **{name: None if greedy is None else getattr(greedy, name) for name in ("success", "low", "high")},
+            "cost": {} if greedy is None else {str(unit): cost for unit, cost in greedy.cost.items()},
         },
-        "unpriced": {str(unit): why for unit, why in material.unpriced.items()},
+        "unpriced": {str(unit): why for unit, why in samples.unpriced.items()},
         "rankers": [_ranked_json(one) for one in model.ranked],
     }
 

@@ -1,0 +1,114 @@
+"""What the samples of a run cost, from what the run recorded: sample by sample, and on average.
+
+Flops follow from the model's architecture and each sample's own token counts; seconds and joules are measured.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.analysis.load_samples import ModelSamples
+from isobudget.costs.charges import Extra
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.energy import measured_joules
+from isobudget.costs.flops import completion_flops
+from isobudget.costs.seconds import measured_seconds
+from isobudget.costs.usage import TokenUse, flops_cost, tokens_cost
+from isobudget.errors import InputError
+from isobudget.models.architecture import Architecture
+from isobudget.records.run import Run
+
+#: units that a run can be priced in from what it records
+RUN_UNITS = (Unit.FLOPS, Unit.SECONDS, Unit.TOKENS, Unit.JOULES)
+
+
+def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bool = True) -> SampleCost:
+    """What a sample of this model cost in this run.
+
+    Raises:
+        InputError: the run does not record that unit, or the machine had no energy meter.
+    """
+    facts = run.facts["models"][samples.model]
+    source = f"{facts.get('engine', 'engine not stated')}, {run.facts['machine']['processor']}"
+    if unit is Unit.JOULES:
+        return measured_joules([problem.joules.tolist() for problem in samples.problems], source)
+    if unit is Unit.SECONDS:
+        return measured_seconds([problem.seconds.tolist() for problem in samples.problems], source)
+    use = token_use(samples, share_prompt=share_prompt)
+    if unit is Unit.TOKENS:
+        return tokens_cost(use)
+    if unit is Unit.FLOPS:
+        return flops_cost(architecture_of(run, samples.model), use)
+    raise _not_recorded(unit)
+
+
+def sample_amounts(run: Run, samples: ModelSamples, unit: Unit) -> tuple[NDArray[np.float64], ...]:
+    """What each sample cost by itself, the prompt that it shares left out: one array a problem.
+
+    Their mean over problems is `per_sample` of `sample_cost`. Raises `InputError` for a unit that is not recorded.
+    """
+    if unit is Unit.SECONDS:
+        return tuple(problem.seconds for problem in samples.problems)
+    if unit is Unit.JOULES:
+        return tuple(problem.joules for problem in samples.problems)
+    if unit is Unit.TOKENS:
+        return tuple(problem.completion_tokens.astype(np.float64) for problem in samples.problems)
+    if unit is Unit.FLOPS:
+        shape = architecture_of(run, samples.model)
+        return tuple(completion_flops(shape, one.prompt_tokens, one.completion_tokens) for one in samples.problems)
+    raise _not_recorded(unit)
+
+
+def token_use(samples: ModelSamples, *, share_prompt: bool = True) -> TokenUse:
+    """The token counts of the samples, prompts included."""
+    return TokenUse.of(
+        [problem.prompt_tokens for problem in samples.problems],
+        [problem.completion_tokens.tolist() for problem in samples.problems],
+        share_prompt=share_prompt,
+        label="this run's token counts",
+    )
+
+
+def judging(run: Run, samples: ModelSamples) -> Extra:
+    """What the judge took for each sample, in CPU seconds."""
+    processor = run.facts["machine"]["processor"]
+    return Extra.measured(
+        [problem.judge_seconds for problem in samples.problems], f"judging, measured CPU seconds: {processor}"
+    )
+
+
+def architecture_of(run: Run, model: str) -> Architecture:
+    """The model's architecture as the run states it.
+
+    Raises:
+        InputError: the run does not know it.
+    """
+    facts = run.facts["models"][model]
+    if "architecture" not in facts:
+        raise InputError(
+            f"{run.path}: the run does not know the shape of {model}, so it has no flops. State its architecture in "
+            "the study (a known name, a config.json or a GGUF file), or price it by a costs file"
+        )
+    source = facts.get("architecture_source") or f"GGUF header of {facts.get('file', 'its weights')}"
+    return Architecture(**facts["architecture"], source=source)
+
+
+def known_architecture(run: Run, model: str) -> Architecture | None:
+    """The model's architecture, None if the run does not state it."""
+    try:
+        return architecture_of(run, model)
+    except InputError:
+        return None
+
+
+def known_seconds(run: Run, samples: ModelSamples) -> SampleCost | None:
+    """The measured seconds of a sample, None where they are not known."""
+    try:
+        return sample_cost(run, samples, Unit.SECONDS)
+    except InputError:
+        return None
+
+
+def _not_recorded(unit: Unit) -> InputError:
+    return InputError(f"a run does not record {unit}; units that it does: {', '.join(RUN_UNITS)}")

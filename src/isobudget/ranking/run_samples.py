@@ -1,0 +1,103 @@
+"""The samples to rank of a run folder, with what is known of their costs. Those of files are in `sample_files`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from isobudget.analysis.greedy import Greedy, greedy_outputs
+from isobudget.analysis.load_samples import LoadedRun, ModelSamples, ProblemSamples
+from isobudget.analysis.run_costs import sample_cost
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.curves import Bootstrap, common_tasks
+from isobudget.errors import InputError, RunError
+from isobudget.pipeline.prompts import RunPrograms
+from isobudget.rankers.base import Candidate, Candidates, Pool
+
+#: units in which samples of a run may be priced
+UNITS = (Unit.FLOPS, Unit.SECONDS, Unit.TOKENS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankingInput:
+    """The samples of one model with what is known of their costs.
+
+    Attributes:
+        pool: the samples; all of them judged.
+        greedy: None where not every problem has a judged greedy output.
+        prices: of one sample, by unit; a unit that is not known is not there.
+        unpriced: why not, by unit.
+        left_out: samples without a verdict.
+    """
+
+    pool: Pool
+    greedy: Greedy | None = None
+    prices: Mapping[Unit, SampleCost] = field(default_factory=dict)
+    unpriced: Mapping[Unit, str] = field(default_factory=dict)
+    left_out: int = 0
+
+
+def run_inputs(loaded: LoadedRun, benchmark: str, bootstrap: Bootstrap) -> list[RankingInput]:
+    """The judged samples of one benchmark of a run, on the problems that all models have samples for.
+
+    Args:
+        loaded: with the texts of its samples.
+        benchmark: its name.
+        bootstrap: how intervals are computed.
+
+    Raises:
+        RunError: no such benchmark, or nothing of it is judged.
+    """
+    run, models = loaded.run, loaded.samples(benchmark)
+    common = common_tasks([one.task_ids for one in models])
+    if not common:
+        raise RunError(f"{run.path}: the models have no judged problem of {benchmark} in common")
+    programs = RunPrograms(run, run.facts.get("extraction"))
+    found = []
+    for samples in models:
+        chosen = samples.only(common)
+        prices, unpriced = {}, {}
+        for unit in UNITS:
+            try:
+                prices[unit] = sample_cost(run, chosen, unit)
+            except InputError as error:
+                unpriced[unit] = str(error)
+        found.append(
+            RankingInput(
+                Pool(benchmark, samples.model, _candidates(loaded, benchmark, chosen, programs)),
+                greedy_outputs(run, samples, common, tuple(prices), bootstrap),
+                prices,
+                unpriced,
+                samples.unjudged,
+            )
+        )
+    return found
+
+
+def _candidates(
+    loaded: LoadedRun, benchmark: str, samples: ModelSamples, programs: RunPrograms
+) -> tuple[Candidates, ...]:
+    model, found = samples.model, []
+    for task_id, own in zip(samples.task_ids, samples.problems, strict=True):
+        problem = loaded.problems[benchmark, task_id]
+        written = [programs.program(problem, model, text) for text in own.text]
+        prompt, head = programs.prompts.prompt(model, problem), programs.prompts.head(model, problem)
+        candidates = tuple(_candidate(own, at, program) for at, program in enumerate(written))
+        found.append(Candidates(problem, prompt, head, candidates, own.prompt_tokens))
+    return tuple(found)
+
+
+def _candidate(samples: ProblemSamples, at: int, program: str) -> Candidate:
+    ids = samples.token_ids[at]
+    return Candidate(
+        index=int(samples.index[at]),
+        text=samples.text[at],
+        program=program,
+        passed=bool(samples.passed[at]),
+        cut_off=bool(samples.cut_off[at]),
+        completion_tokens=int(samples.completion_tokens[at]),
+        sum_logprob=float(samples.sum_logprob[at]),
+        mean_logprob=float(samples.mean_logprob[at]),
+        seconds=float(samples.seconds[at]),
+        token_ids=() if ids is None else tuple(ids.tolist()),
+    )
