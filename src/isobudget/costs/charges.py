@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import Entry
 from isobudget.costs.flops import PAPER_LENGTH, completion_flops, paper_flops, prompt_flops
-from isobudget.costs.usage import TokenUse
+from isobudget.costs.usage import TokenUse, mean_over_problems
 from isobudget.errors import InputError
 from isobudget.models.architecture import Architecture
 
@@ -76,7 +76,7 @@ class Extra:
     @classmethod
     def measured(cls, by_sample: Sequence[FloatArray], source: str) -> Extra:
         """From an amount for each sample; problems count alike however many samples they have."""
-        return cls(float(np.mean([np.mean(amounts) for amounts in by_sample])), source, tuple(by_sample))
+        return cls(mean_over_problems(by_sample), source, tuple(by_sample))
 
 
 def parse_charges(names: Sequence[str], ranker: str | None = None) -> Charges:

@@ -34,13 +34,16 @@ from isobudget.costs.seconds import profile_seconds, read_profile
 from isobudget.costs.usage import START_TOKEN_ONLY, TokenUse, flops_cost, tokens_cost
 from isobudget.errors import InputError
 from isobudget.files.toml import read_toml
+from isobudget.files.values import Check, is_number, is_whole, mistakes_of
 from isobudget.models.architecture import Architecture
 from isobudget.models.named import find_named
 from isobudget.models.read_architecture import load_architecture
 
-_TEXTS = ("architecture", "profile", "price", "gpu", "source")
-_FLAGS = ("share_prompt",)
-_COUNTS = ("prompt_tokens", "completion_tokens", "gpus", "batch")
+_TEXT: Check = (lambda value: isinstance(value, str), "a text")
+_FLAG: Check = (lambda value: isinstance(value, bool), "true or false")
+_AT_LEAST_1: Check = (lambda value: is_number(value, 1), "a number of at least 1")
+_COUNT: Check = (lambda value: is_whole(value, 1), "a whole number of at least 1")
+_AMOUNT: Check = (lambda value: is_number(value, 0), "a number of 0 or more")
 _AMOUNTS = (
     *Unit,
     *(f"{unit}_per_problem" for unit in Unit),
@@ -52,7 +55,14 @@ _AMOUNTS = (
     "joules_per_token",
     "bytes_per_weight",
 )
-_KEYS = (*_TEXTS, *_FLAGS, *_COUNTS, *_AMOUNTS, "date")
+_KEYS: dict[str, Check] = {
+    **dict.fromkeys(("architecture", "profile", "price", "gpu", "source"), _TEXT),
+    "share_prompt": _FLAG,
+    **dict.fromkeys(("prompt_tokens", "completion_tokens"), _AT_LEAST_1),
+    **dict.fromkeys(("gpus", "batch"), _COUNT),
+    **dict.fromkeys(_AMOUNTS, _AMOUNT),
+    "date": (lambda _: True, "a date"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,18 +305,6 @@ _MISSING = {
 
 def _checked(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The values of one table, once every key is known and every value of its kind."""
-    for key, value in values.items():
-        if key not in _KEYS:
-            raise InputError(f"{where}: unknown key {key!r}; known are {', '.join(_KEYS)}")
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if key in _TEXTS and not isinstance(value, str):
-            raise InputError(f"{where}: {key} must be a text, not {value!r}")
-        if key in _FLAGS and not isinstance(value, bool):
-            raise InputError(f"{where}: {key} must be true or false, not {value!r}")
-        if key in _COUNTS and not (number and value >= 1):
-            raise InputError(f"{where}: {key} must be a number of at least 1, not {value!r}")
-        if key in ("gpus", "batch") and not isinstance(value, int):
-            raise InputError(f"{where}: {key} must be a whole number, not {value!r}")
-        if key in _AMOUNTS and not (number and 0 <= value < float("inf")):
-            raise InputError(f"{where}: {key} must be a number of 0 or more, not {value!r}")
+    if mistakes := mistakes_of(values, _KEYS, f"{where}: "):
+        raise InputError("\n".join(mistakes))
     return dict(values)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from isobudget.costs.cost import SampleCost, Unit
-from isobudget.costs.usage import TokenUse
+from isobudget.costs.usage import TokenUse, mean_over_problems
 from isobudget.errors import InputError
 
 
@@ -38,12 +38,10 @@ def measured_joules(joules: Sequence[Sequence[float]], source: str) -> SampleCos
     Raises:
         InputError: a problem has no sample, or the energy of a sample is not known.
     """
-    if not joules or any(len(one) == 0 for one in joules):
-        raise InputError(f"measured joules ({source}): every problem needs at least one sample")
+    mean = mean_over_problems(joules, f"measured joules ({source})")
     if not all(np.all(np.isfinite(one)) for one in joules):
         raise InputError(
             f"the energy of these samples was not measured ({source} has no meter that can be read); "
             "give joules_per_token in a costs file instead"
         )
-    mean = float(np.mean([np.mean(one) for one in joules]))
     return SampleCost(Unit.JOULES, mean, 0.0, f"measured joules of the processor packages: {source}")

@@ -19,6 +19,7 @@ from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.usage import TokenUse
 from isobudget.errors import InputError
 from isobudget.files.toml import shipped_toml
+from isobudget.files.values import is_number
 
 _MILLION = 1e6
 _SECONDS_PER_HOUR = 3600
@@ -121,6 +122,6 @@ def _take(table: dict[str, Any], key: str, where: str) -> Any:
 
 def _amount(table: dict[str, Any], key: str, where: str) -> float:
     value = _take(table, key, where)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+    if not is_number(value, 0):
         raise InputError(f"{where}: {key} of a price must be a number of 0 or more, not {value!r}")
     return float(value)

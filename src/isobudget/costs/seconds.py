@@ -16,7 +16,6 @@ as long as those it was timed with, which its source states.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,9 +25,10 @@ from typing import Any
 import numpy as np
 
 from isobudget.costs.cost import SampleCost, Unit
-from isobudget.costs.usage import TokenUse
+from isobudget.costs.usage import TokenUse, mean_over_problems
 from isobudget.errors import InputError
 from isobudget.files.toml import read_toml
+from isobudget.files.values import is_number, is_whole
 
 _FORMAT = 1
 
@@ -44,11 +44,9 @@ def measured_seconds(seconds: Sequence[Sequence[float]], source: str) -> SampleC
     Raises:
         InputError: a problem has no sample, a time is negative or not finite, or all are 0.
     """
-    if not seconds or any(len(times) == 0 for times in seconds):
-        raise InputError(f"measured seconds ({source}): every problem needs at least one sample")
+    mean = mean_over_problems(seconds, f"measured seconds ({source})")
     if not all(np.all(np.isfinite(times)) and np.min(times) >= 0 for times in seconds):
         raise InputError(f"measured seconds ({source}): a time is negative or not finite")
-    mean = float(np.mean([np.mean(times) for times in seconds]))
     return SampleCost(Unit.SECONDS, mean, 0.0, f"measured seconds: {source}")
 
 
@@ -129,7 +127,7 @@ def profile_seconds(profile: Profile, use: TokenUse, slots: int | None = None) -
     """
     slots = profile.speeds[-1].slots if slots is None else slots
     prompt = use.mean_prompt * _seconds_per_token(profile, slots, lambda speed: speed.prompt.median)
-    steps = float(np.mean([np.mean(np.maximum(tokens - 1, 0)) for tokens in use.completions]))
+    steps = mean_over_problems([np.maximum(tokens - 1, 0) for tokens in use.completions])
     completion = steps * _seconds_per_token(profile, slots, lambda speed: speed.completion.median)
     lengths = (
         f", timed at {profile.prompt_tokens} + {profile.completion_tokens} tokens" if profile.prompt_tokens else ""
@@ -215,18 +213,14 @@ def _figure(row: Mapping[str, Any], name: str, where: str) -> Figure | None:
     if name not in row:
         return None
     values = [row.get(key, row[name]) for key in (name, f"{name}_low", f"{name}_high")]
-    wrong = next((value for value in values if not _positive(value)), None)
-    if wrong is not None:
-        raise InputError(f"{where}: {name}, its _low and its _high must be numbers above 0, not {wrong!r}")
+    for value in values:
+        if not is_number(value) or value <= 0:
+            raise InputError(f"{where}: {name}, its _low and its _high must be numbers above 0, not {value!r}")
     return Figure(*map(float, values))
-
-
-def _positive(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0 and math.isfinite(value)
 
 
 def _whole(tables: Mapping[str, Any], name: str, where: str) -> int:
     value = tables.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if not is_whole(value):
         raise InputError(f"{where}: {name} must be a whole number of 0 or more, not {value!r}")
-    return value
+    return int(value)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,13 +75,24 @@ class TokenUse:
     @property
     def mean_completion(self) -> float:
         """Mean completion tokens of a sample, over problems."""
-        return float(np.mean([np.mean(tokens) for tokens in self.completions]))
+        return mean_over_problems(self.completions)
 
     def split(self, unit: Unit, prompt: float, completion: float, source: str) -> SampleCost:
         """The cost whose prompt part is shared or not, as these samples do."""
         if self.share_prompt:
             return SampleCost(unit, completion, prompt, f"{source}, prompt shared")
         return SampleCost(unit, prompt + completion, 0.0, f"{source}, prompt paid by every sample")
+
+
+def mean_over_problems(values: Sequence[Sequence[float] | NDArray[Any]], what: str = "samples") -> float:
+    """The mean over problems of the mean of each one's samples, so that problems count alike.
+
+    Raises:
+        InputError: there is no problem, or one without samples.
+    """
+    if not values or any(len(one) == 0 for one in values):
+        raise InputError(f"{what}: every problem needs at least one sample")
+    return float(np.mean([np.mean(one) for one in values]))
 
 
 def tokens_cost(use: TokenUse) -> SampleCost:
@@ -95,9 +107,9 @@ def flops_cost(architecture: Architecture, use: TokenUse) -> SampleCost:
         InputError: a token count is negative, or no sample has a second token, so that completions cost nothing.
     """
     prompt = float(np.mean(prompt_flops(architecture, use.prompt)))
-    per_problem = [
-        np.mean(completion_flops(architecture, int(length), tokens))
+    completion = [
+        completion_flops(architecture, int(length), tokens)
         for length, tokens in zip(use.prompt, use.completions, strict=True)
     ]
     source = f"flops of {architecture.name} ({architecture.source}) by {use.label}, with a key-value cache"
-    return use.split(Unit.FLOPS, prompt, float(np.mean(per_problem)), source)
+    return use.split(Unit.FLOPS, prompt, mean_over_problems(completion), source)

@@ -1,1 +1,1 @@
-"""The ground floor: whole files and locks, JSON lines, TOML, spelling hints, the hub. Imports `errors` only."""
+"""The ground: whole files and locks, JSON lines, TOML, checks of values, hints, the hub. Imports `errors` only."""

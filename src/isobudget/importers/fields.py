@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from isobudget.errors import InputError
 from isobudget.files.jsonl import Record
+from isobudget.files.values import is_whole
 
 MOST_SAMPLES = 2**31 - 1
 
@@ -29,7 +30,7 @@ def name(record: Record, field: str, where: str, required: bool = True) -> str:
 
 def whole(value: object, field: str, where: str) -> int:
     """A whole number from 0 to `MOST_SAMPLES`."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_SAMPLES:
+    if not isinstance(value, int) or not is_whole(value, 0, MOST_SAMPLES):
         raise wrong(where, field, f"must be a whole number, 0 or more, got {shown(value)}")
     return value
 

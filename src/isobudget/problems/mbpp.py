@@ -22,6 +22,7 @@ from isobudget.problems.reading import (
     checked_text,
     list_field,
     optional_text,
+    parse_assert,
     parse_python,
     text_field,
     unique,
@@ -144,8 +145,6 @@ def entry_point(code: str, asserts: tuple[str, ...], where: str) -> str:
 
 def _called(source: str, where: str) -> list[str]:
     """Names that are called, outermost calls first."""
-    tree = parse_python(source, where)
-    if tree is None or not any(isinstance(node, ast.Assert) for node in ast.walk(tree)):
-        raise InputError(f"{where}: contains no assert statement")
-    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    tree = parse_assert(source, where)
+    calls = (node.func for node in ast.walk(tree or ast.Module([], [])) if isinstance(node, ast.Call))
     return [function.id for function in calls if isinstance(function, ast.Name)]

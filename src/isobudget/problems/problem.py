@@ -9,14 +9,17 @@ program makes of them is recorded, for choosing without tests.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar, get_args
 
 
 @dataclass(frozen=True, slots=True)
 class CheckFunction:
     """Tests as HumanEval writes them: source that defines `check(candidate)`, called with the entry point."""
 
+    kind: ClassVar[str] = "check"
     source: str
 
 
@@ -24,6 +27,7 @@ class CheckFunction:
 class AssertList:
     """Tests as MBPP writes them: assert statements, run in order in the program's namespace after `setup`."""
 
+    kind: ClassVar[str] = "asserts"
     asserts: tuple[str, ...]
     setup: str = ""
 
@@ -38,6 +42,7 @@ class ReferenceInputs:
         tolerance: largest absolute difference of floating-point numbers; 0 asks for equality.
     """
 
+    kind: ClassVar[str] = "reference"
     reference: str
     inputs: tuple[str, ...]
     tolerance: float = 0.0
@@ -47,6 +52,7 @@ class ReferenceInputs:
 class ProgramTests:
     """Tests of whole programs: for every input on standard input, this output. Output is compared by its tokens."""
 
+    kind: ClassVar[str] = "programs"
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
@@ -60,6 +66,7 @@ class CallTests:
         results: each the JSON value that the call must return; tuples count as lists.
     """
 
+    kind: ClassVar[str] = "calls"
     arguments: tuple[str, ...]
     results: tuple[str, ...]
 
@@ -68,6 +75,7 @@ class CallTests:
 class PytestFile:
     """Tests as a pytest file that imports what it tests from a module; the sample is that module."""
 
+    kind: ClassVar[str] = "pytest"
     source: str
     module: str = "solution"
 
@@ -80,6 +88,7 @@ class ObservedCalls:
         arguments: each the arguments of one call, as the source of a Python list literal.
     """
 
+    kind: ClassVar[str] = "observed_calls"
     arguments: tuple[str, ...]
 
 
@@ -87,6 +96,7 @@ class ObservedCalls:
 class ObservedPrograms:
     """No tests: inputs of a whole program whose outputs are to be told (`Verdict.observed`)."""
 
+    kind: ClassVar[str] = "observed_programs"
     inputs: tuple[str, ...]
 
 
@@ -100,6 +110,8 @@ Tests = (
     | ObservedCalls
     | ObservedPrograms
 )
+#: what the kinds of tests are called in run folders; each class states its name
+TEST_KINDS: dict[str, Callable[..., Tests]] = {one.kind: one for one in get_args(Tests)}
 
 
 class Form(StrEnum):

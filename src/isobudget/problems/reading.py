@@ -10,10 +10,11 @@ import contextlib
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from isobudget.errors import InputError
 from isobudget.files.jsonl import Record
+from isobudget.files.values import is_number
 from isobudget.problems.problem import Problem
 
 #: the longest line that is read of a user's file; the largest published problems of that form have a few MiB of tests
@@ -92,6 +93,31 @@ def checked_text(value: object, where: str) -> str:
     return value
 
 
+def id_field(record: Record, where: str, hint: str = "") -> str:
+    """The task_id of a line."""
+    return checked_id(text_field(record, "task_id", where, hint), f"{where}, field task_id")
+
+
+def name_field(record: Record, field: str, where: str, hint: str = "") -> str:
+    """A field that holds a Python name."""
+    return checked_name(text_field(record, field, where, hint), f"{where}, field {field}")
+
+
+def tolerance_field(record: Record, field: str, where: str) -> float:
+    """The largest difference of numbers that counts as none; 0 where the field is missing."""
+    value = record.get(field, 0.0)
+    if not isinstance(value, int | float) or not is_number(value, 0):
+        raise InputError(f"{where}, field {field}: must be a number of at least 0")
+    return float(value)
+
+
+def argument_list(value: object, where: str) -> list[Any]:
+    """The arguments of one call."""
+    if not isinstance(value, list):
+        raise InputError(f"{where}: must be the list of a call's arguments, not {type(value).__name__}")
+    return value
+
+
 def checked_id(task_id: str, where: str) -> str:
     """A task_id that tables and file names of reports can hold."""
     if not task_id or not task_id.isprintable() or len(task_id) > 200:
@@ -123,6 +149,14 @@ def parse_python(source: str, where: str) -> ast.Module | None:
         raise InputError(f"{where}: is not valid Python ({error.msg}, its line {error.lineno})") from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise InputError(f"{where}: cannot be parsed as Python ({error or type(error).__name__})") from error
+
+
+def parse_assert(source: str, where: str) -> ast.Module | None:
+    """As `parse_python`, for a test that must hold an assert statement: a bare comparison would pass every program."""
+    tree = parse_python(source, where)
+    if tree is not None and not any(isinstance(node, ast.Assert) for node in ast.walk(tree)):
+        raise InputError(f"{where}: contains no assert statement")
+    return tree
 
 
 def compiles(program: str) -> bool:

@@ -32,6 +32,7 @@ class Way(Enum):
     GIVEN = "path given"
     FOLDER = "data folder"
     HUB = "hub"
+    PACKAGE = "installed package"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Published:
         checksums: sha256 of published files -> their name and version.
         hub: the repository that holds it, if one does.
         elsewhere: where else it is published, for messages.
+        repair: what to do if the file that a package has installed is missing or wrong.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Published:
     checksums: Mapping[str, str] = field(default_factory=dict)
     hub: Hub | None = None
     elsewhere: str = ""
+    repair: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +183,10 @@ def identify(data: Data) -> Identity:
     """
     path, published = data.path, data.published
     if not path.is_file():
-        raise InputError(f"{path}: is not a file; {published.name} is read from a file such as {published.usual[0]}")
+        advice = f"; {published.repair}" if data.way is Way.PACKAGE else ""
+        raise InputError(
+            f"{path}: is not a file; {published.name} is read from a file such as {published.usual[0]}{advice}"
+        )
     sha256 = sha256_of(path)
     known = sha256 in published.checksums
     pinned_only = data.way is Way.HUB and not published.checksums
@@ -197,8 +203,9 @@ def _another(data: Data, sha256: str) -> str:
         advice = "It was removed; fetch it again, or name another file"
     else:
         advice = f"To use a changed file on purpose, name it: {published.name}={path}"
+        advice = f"{published.repair.capitalize()}. {advice}" if data.way is Way.PACKAGE else advice
     return (
-        f"{path}: is not the published {published.title}: its sha256 is {sha256}, expected "
+        f"{path}: is not the published {published.title}: checksum mismatch: got {sha256}, expected "
         f"{' or '.join(published.checksums)}. {advice}"
     )
 

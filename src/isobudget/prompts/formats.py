@@ -8,7 +8,6 @@ generated. Sources of the published prompts: comments in `formats.toml`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, Literal, cast
 from isobudget.errors import InputError
 from isobudget.files.hints import did_you_mean
 from isobudget.files.toml import read_toml, shipped_toml
+from isobudget.files.values import Check, is_whole, mistakes_of
 from isobudget.prompts.template import Template, parse_template
 
 NewlineRule = Literal["keep", "strip"]
@@ -130,14 +130,11 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and "\0" not in value
 
 
-_KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
+_KEYS: dict[str, Check] = {
     "kind": (lambda value: value in tuple(Kind), f"one of {', '.join(Kind)}"),
     "title": (_is_text, "a text"),
     "template": (_is_text, "a text"),
-    "examples": (
-        lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_EXAMPLES,
-        f"a whole number from 0 to {MAX_EXAMPLES}",
-    ),
+    "examples": (lambda value: is_whole(value, 0, MAX_EXAMPLES), f"a whole number from 0 to {MAX_EXAMPLES}"),
     "example": (_is_text, "a text"),
     "answer": (_is_text, "a text"),
     "separator": (_is_text, "a text"),
@@ -168,12 +165,7 @@ def _read(name: str, table: Any, origin: str, mistakes: list[str]) -> PromptForm
         mistakes.append(f"{where}: must be a table")
         return None
     before = len(mistakes)
-    mistakes += [f"{where}.{key}: unknown key; known keys: {', '.join(_KEYS)}" for key in table if key not in _KEYS]
-    mistakes += [
-        f"{where}.{key}: must be {wanted}, not {table[key]!r}"
-        for key, (fits, wanted) in _KEYS.items()
-        if key in table and not fits(table[key])
-    ]
+    mistakes += mistakes_of(table, _KEYS, f"{where}.")
     if len(mistakes) == before:
         mistakes += [f"{where}.{mistake}" for mistake in _wrong_together(table)]
     templates = {key: _template(table, key, where, mistakes) for key in ("template", "example", "answer")}

@@ -7,43 +7,18 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from isobudget.errors import RunError
-from isobudget.problems.problem import (
-    AssertList,
-    CallTests,
-    CheckFunction,
-    Form,
-    ObservedCalls,
-    ObservedPrograms,
-    Problem,
-    ProgramTests,
-    PytestFile,
-    ReferenceInputs,
-    Tests,
-)
+from isobudget.problems.problem import TEST_KINDS, Form, Problem, Tests
 from isobudget.records.rows import ProblemRow
-
-#: what the kinds of tests are called in the problems table
-_TEST_KINDS: dict[str, type[Any]] = {
-    "check": CheckFunction,
-    "asserts": AssertList,
-    "reference": ReferenceInputs,
-    "programs": ProgramTests,
-    "calls": CallTests,
-    "pytest": PytestFile,
-    "observed_calls": ObservedCalls,
-    "observed_programs": ObservedPrograms,
-}
 
 
 def row_of(problem: Problem) -> ProblemRow:
     """The row of a problem."""
-    kind = next(kind for kind, test_type in _TEST_KINDS.items() if isinstance(problem.tests, test_type))
     return ProblemRow(
         benchmark=problem.benchmark,
         task_id=problem.task_id,
         prompt=problem.prompt,
         entry_point=problem.entry_point,
-        tests=json.dumps({"kind": kind} | asdict(problem.tests)),
+        tests=json.dumps({"kind": problem.tests.kind} | asdict(problem.tests)),
         reference=problem.reference,
         form=problem.form.value,
         starter=problem.starter,
@@ -80,9 +55,9 @@ def same_problem(row: ProblemRow, problem: Problem) -> bool:
 
 def _tests(fields: dict[str, Any]) -> Tests:
     kind = fields.pop("kind")
-    if kind not in _TEST_KINDS:
+    if kind not in TEST_KINDS:
         raise RunError(f"tests of the kind {kind!r} are not known to this isobudget; use a newer one")
-    tests: Tests = _TEST_KINDS[kind](
+    tests: Tests = TEST_KINDS[kind](
         **{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
     )
     return tests

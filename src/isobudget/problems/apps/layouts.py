@@ -5,10 +5,9 @@ Both give rows: number, difficulty, and the texts ``question``, ``input_output``
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from isobudget.errors import InputError
 from isobudget.files.jsonl import Record, parse_json, read_objects
@@ -24,58 +23,21 @@ FILES = {
 }
 
 
-class Row(Protocol):
-    """One problem as its layout holds it."""
-
-    @property
-    def number(self) -> str:
-        """Such as ``0001``."""
-
-    @property
-    def difficulty(self) -> str:
-        """``introductory``, ``interview`` or ``competition``."""
-
-    def text(self, field: str) -> str | None:
-        """One of the texts, or None if the problem has none."""
-
-    def where(self, field: str) -> str:
-        """What messages call this text."""
-
-
 @dataclass(frozen=True, slots=True)
-class FolderRow:
-    """A problem in a folder of its own."""
+class Row:
+    """One problem as its layout holds it.
 
-    path: Path
+    Attributes:
+        number: such as ``0001``.
+        difficulty: ``introductory``, ``interview`` or ``competition``.
+        text: one of the texts by its name, with line ends as they are, or None if the problem has none.
+        where: what messages call this text: its file, or file, line and field.
+    """
+
     number: str
     difficulty: str
-
-    def text(self, field: str) -> str | None:
-        """The text of its file, with line ends as they are."""
-        path = self.path / FILES[field]
-        return checked_text(read_text(path), str(path)) if path.exists() else None
-
-    def where(self, field: str) -> str:
-        """The file."""
-        return str(self.path / FILES[field])
-
-
-@dataclass(frozen=True, slots=True)
-class LineRow:
-    """A problem in one line of a file."""
-
-    record: Record
-    line: str
-    number: str
-    difficulty: str
-
-    def text(self, field: str) -> str | None:
-        """The text of its field."""
-        return optional_text(self.record, field, self.line)
-
-    def where(self, field: str) -> str:
-        """File, line and field."""
-        return f"{self.line}, field {field}"
+    text: Callable[[str], str | None]
+    where: Callable[[str], str]
 
 
 def split_path(path: Path, split: str) -> Path | None:
@@ -91,15 +53,32 @@ def read_rows(path: Path) -> Iterator[Row]:
         InputError: the path cannot be read, or a problem lacks its difficulty; files or lines are named.
     """
     if not path.is_dir():
-        for line, record in read_objects(path):
-            yield LineRow(record, line, _number(record, line), text_field(record, "difficulty", line))
+        yield from (_row_of_line(record, line) for line, record in read_objects(path))
         return
     try:
         folders = sorted(item for item in path.iterdir() if item.is_dir() and not item.name.startswith("."))
     except OSError as error:
         raise unreadable(error, path) from error
-    for folder in folders:
-        yield FolderRow(folder, folder.name, _folder_difficulty(folder / "metadata.json"))
+    yield from map(_row_of_folder, folders)
+
+
+def _row_of_line(record: Record, line: str) -> Row:
+    return Row(
+        _number(record, line),
+        text_field(record, "difficulty", line),
+        lambda field: optional_text(record, field, line),
+        lambda field: f"{line}, field {field}",
+    )
+
+
+def _row_of_folder(folder: Path) -> Row:
+    def text(field: str) -> str | None:
+        path = folder / FILES[field]
+        return checked_text(read_text(path), str(path)) if path.exists() else None
+
+    return Row(
+        folder.name, _folder_difficulty(folder / "metadata.json"), text, lambda field: str(folder / FILES[field])
+    )
 
 
 def _folder_difficulty(path: Path) -> str:

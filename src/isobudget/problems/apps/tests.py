@@ -18,7 +18,7 @@ import json
 from isobudget.errors import InputError
 from isobudget.files.jsonl import Record, parse_json
 from isobudget.problems.problem import CallTests, ProgramTests
-from isobudget.problems.reading import checked_name, checked_text, long_numbers
+from isobudget.problems.reading import argument_list, checked_name, checked_text, long_numbers
 
 
 class NoTestsError(InputError):
@@ -73,8 +73,5 @@ def _text(item: object, where: str) -> str:
 
 def _calls(inputs: list[object], outputs: list[object], where: str) -> CallTests:
     for place, arguments in enumerate(inputs):
-        if not isinstance(arguments, list):
-            raise InputError(
-                f"{where}, inputs[{place}]: must be the list of a call's arguments, not {type(arguments).__name__}"
-            )
+        argument_list(arguments, f"{where}, inputs[{place}]")
     return CallTests(arguments=tuple(map(json.dumps, inputs)), results=tuple(map(json.dumps, outputs)))

@@ -13,7 +13,6 @@ MBPP+ differs from `mbpp` in its prompt, a docstring to be completed by a whole 
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 from isobudget.errors import InputError
@@ -23,11 +22,12 @@ from isobudget.problems.evalplus.rules import special_check
 from isobudget.problems.literals import as_literal
 from isobudget.problems.problem import Benchmark, Problem, ReferenceInputs, Tests
 from isobudget.problems.reading import (
-    checked_id,
-    checked_name,
+    id_field,
     long_numbers,
+    name_field,
     parse_python,
     text_field,
+    tolerance_field,
     unique,
 )
 from isobudget.problems.sources import Published, find_data, identify
@@ -93,13 +93,12 @@ def _load(published: Published, given: Path | None, stop: tuple[str, ...], max_t
 
 
 def _problem(record: Record, where: str, benchmark: str) -> Problem:
-    entry_point = checked_name(text_field(record, "entry_point", where), f"{where}, field entry_point")
+    entry_point = name_field(record, "entry_point", where)
     prompt = text_field(record, "prompt", where)
     completion = text_field(record, "canonical_solution", where)
     parse_python(prompt + completion, f"{where}, fields prompt and canonical_solution together")
-    task_id = checked_id(text_field(record, "task_id", where), f"{where}, field task_id")
     return Problem(
-        task_id=task_id,
+        task_id=id_field(record, where),
         benchmark=benchmark,
         prompt=prompt,
         entry_point=entry_point,
@@ -109,19 +108,12 @@ def _problem(record: Record, where: str, benchmark: str) -> Problem:
 
 
 def _tests(record: Record, where: str, benchmark: str, reference: str) -> Tests:
-    tolerance = _tolerance(record, where)
+    tolerance = tolerance_field(record, "atol", where)
     inputs = (*_inputs(record, "base_input", where, benchmark), *_inputs(record, "plus_input", where, benchmark))
     if not inputs:
         raise InputError(f"{where}, field base_input: holds no inputs, and neither does plus_input")
     special = special_check(benchmark, str(record["entry_point"]), reference, inputs, tolerance)
     return special or ReferenceInputs(reference, inputs, tolerance or DEFAULT_TOLERANCE)
-
-
-def _tolerance(record: Record, where: str) -> float:
-    value = record.get("atol", 0)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise InputError(f"{where}, field atol: must be a number of at least 0")
-    return float(value)
 
 
 def _inputs(record: Record, field: str, where: str, benchmark: str) -> tuple[str, ...]:

@@ -17,15 +17,15 @@ from isobudget.errors import InputError
 from isobudget.files.hints import nearest
 from isobudget.files.jsonl import Record, read_objects
 from isobudget.files.whole import sha256_of
-from isobudget.problems.own.tests import KINDS, needs_entry_point, read_tests
+from isobudget.problems.own.tests import TEST_FIELDS, needs_entry_point, read_tests
 from isobudget.problems.problem import Benchmark, Form, Problem
 from isobudget.problems.reading import (
     MAX_LINE_BYTES,
-    checked_id,
-    checked_name,
     checked_text,
     fields_of,
+    id_field,
     list_field,
+    name_field,
     optional_text,
     text_field,
     unique,
@@ -34,7 +34,7 @@ from isobudget.problems.sources import counted, file_name
 from isobudget.problems.stops import BODY_STOPS
 
 _OTHER_FIELDS = ("task_id", "prompt", "entry_point", "form", "starter", "shown_tests", "canonical_solution")
-_FIELDS = (*_OTHER_FIELDS, *(field for fields in KINDS.values() for field in fields))
+_FIELDS = (*_OTHER_FIELDS, *TEST_FIELDS)
 #: form of the prompts -> the format that suits it
 FORMATS = {Form.SOURCE: "completion", Form.TEXT: "chat"}
 
@@ -98,8 +98,8 @@ def read_problems(path: Path | str, benchmark: str, content: bytes | None = None
 def _problem(record: Record, where: str, benchmark: str) -> Problem:
     hint = _hint(record)
     form = _form(record, where)
-    entry_point = _entry_point(record, where, hint) if needs_entry_point(record, form) else ""
-    task_id = checked_id(text_field(record, "task_id", where, hint), f"{where}, field task_id")
+    entry_point = name_field(record, "entry_point", where, hint) if needs_entry_point(record, form) else ""
+    task_id = id_field(record, where, hint)
     prompt = text_field(record, "prompt", where, hint)
     if form is Form.SOURCE and entry_point:
         check_defines(prompt, entry_point, f"{where}, field prompt")
@@ -135,10 +135,6 @@ def _form(record: Record, where: str) -> Form:
             f"{where}, field form: {value[:80]!r} is not a form; known are 'source' (the prompt is the head of the "
             "program) and 'text' (it describes the program)"
         ) from None
-
-
-def _entry_point(record: Record, where: str, hint: str) -> str:
-    return checked_name(text_field(record, "entry_point", where, hint), f"{where}, field entry_point")
 
 
 def check_defines(prompt: str, entry_point: str, where: str) -> None:

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import ast
 import json
-import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from isobudget.errors import InputError
 from isobudget.files.jsonl import Record
@@ -31,24 +31,47 @@ from isobudget.problems.problem import (
     ReferenceInputs,
     Tests,
 )
-from isobudget.problems.reading import checked_name, checked_text, list_field, optional_text, parse_python, text_field
+from isobudget.problems.reading import (
+    argument_list,
+    checked_name,
+    checked_text,
+    list_field,
+    optional_text,
+    parse_assert,
+    parse_python,
+    text_field,
+    tolerance_field,
+)
 
-#: the field that states the kind -> all fields of that kind
-KINDS: dict[str, tuple[str, ...]] = {
-    "test": ("test",),
-    "test_list": ("test_list", "test_setup_code"),
-    "inputs": ("inputs", "outputs"),
-    "arguments": ("arguments", "results"),
-    "call_inputs": ("call_inputs", "reference", "tolerance"),
-    "pytest": ("pytest", "module"),
-}
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a line states one kind of tests.
+
+    Attributes:
+        read: makes the tests of a line from its fields, where they stand, and the entry point.
+        others: fields beside the one that states the kind.
+        whole_programs: tests run whole programs, which have no entry point.
+        imports: tests import what they test, so that a task in words need not name its entry point.
+    """
+
+    read: Callable[[Record, str, str], Tests]
+    others: tuple[str, ...] = ()
+    whole_programs: bool = False
+    imports: bool = False
 
 
 def needs_entry_point(record: Record, form: Form) -> bool:
     """Whether a problem must name its entry point: whole programs have none, a pytest file imports what it tests."""
-    if record.get("inputs") is not None:
+    kinds = _stated(record)
+    if any(KINDS[field].whole_programs for field in kinds):
         return False
-    return form is Form.SOURCE or record.get("pytest") is None or record.get("entry_point") is not None
+    named = record.get("entry_point") is not None
+    return form is Form.SOURCE or named or not any(KINDS[field].imports for field in kinds)
+
+
+def _stated(record: Record) -> list[str]:
+    return [field for field in KINDS if record.get(field) is not None]
 
 
 def read_tests(record: Record, where: str, hint: str, entry_point: str) -> Tests:
@@ -63,14 +86,14 @@ def read_tests(record: Record, where: str, hint: str, entry_point: str) -> Tests
     Raises:
         InputError: no kind of tests, more than one, or a wrong field.
     """
-    kinds = [field for field in KINDS if record.get(field) is not None]
+    kinds = _stated(record)
     if len(kinds) > 1:
         together = f"both {kinds[0]} and {kinds[1]}" if len(kinds) == 2 else ", ".join(kinds)
         raise InputError(f"{where}: has {together}; keep the one that shall decide")
     if not kinds:
         others = ", ".join(list(KINDS)[2:])
         raise InputError(f"{where}: needs a field test or test_list{hint}. Other kinds of tests: {others}")
-    return _READERS[kinds[0]](record, where, entry_point)
+    return KINDS[kinds[0]].read(record, where, entry_point)
 
 
 def _check_function(record: Record, where: str, _entry_point: str) -> CheckFunction:
@@ -90,10 +113,7 @@ def _assert_list(record: Record, where: str, _entry_point: str) -> AssertList:
 
 def _assertion(item: object, where: str) -> str:
     source = checked_text(item, where)
-    tree = parse_python(source, where)
-    # A bare comparison never fails, so that every program would pass it.
-    if tree is not None and not any(isinstance(node, ast.Assert) for node in ast.walk(tree)):
-        raise InputError(f"{where}: contains no assert statement")
+    parse_assert(source, where)
     return source
 
 
@@ -112,9 +132,7 @@ def _calls(record: Record, where: str, _entry_point: str) -> CallTests:
 
 
 def _argument_list(item: object, where: str) -> str:
-    if not isinstance(item, list):
-        raise InputError(f"{where}: must be the list of a call's arguments, not {type(item).__name__}")
-    return _json_text(item, where)
+    return _json_text(argument_list(item, where), where)
 
 
 def _json_text(item: object, where: str) -> str:
@@ -127,10 +145,7 @@ def _reference_inputs(record: Record, where: str, entry_point: str) -> Reference
     tree = parse_python(reference, f"{where}, field reference")
     if tree is not None and entry_point not in _top_level_names(tree):
         raise InputError(f"{where}, field reference: does not define {entry_point!r}; it must be a whole program")
-    tolerance = record.get("tolerance", 0.0)
-    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance < math.inf:
-        raise InputError(f"{where}, field tolerance: must be a number of at least 0")
-    return ReferenceInputs(reference=reference, inputs=inputs, tolerance=float(tolerance))
+    return ReferenceInputs(reference=reference, inputs=inputs, tolerance=tolerance_field(record, "tolerance", where))
 
 
 def _literal_arguments(item: object, where: str) -> str:
@@ -142,8 +157,7 @@ def _literal_arguments(item: object, where: str) -> str:
         value = ast.literal_eval(source)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
         raise InputError(f"{where}: is not the text of a Python list: {error}") from error
-    if not isinstance(value, list):
-        raise InputError(f"{where}: must be the list of a call's arguments, not {type(value).__name__}")
+    argument_list(value, where)
     return source
 
 
@@ -183,11 +197,13 @@ def _same_number(first: tuple[str, ...], second: tuple[str, ...], where: str, ot
         raise InputError(f"{where}: has {len(second)} items and {other} has {len(first)}; each needs its partner")
 
 
-_READERS: dict[str, Callable[[Record, str, str], Tests]] = {
-    "test": _check_function,
-    "test_list": _assert_list,
-    "inputs": _programs,
-    "arguments": _calls,
-    "call_inputs": _reference_inputs,
-    "pytest": _pytest_file,
+#: the field that states the kind -> the kind; a new one is one line here
+KINDS: dict[str, Kind] = {
+    "test": Kind(_check_function),
+    "test_list": Kind(_assert_list, ("test_setup_code",)),
+    "inputs": Kind(_programs, ("outputs",), whole_programs=True),
+    "arguments": Kind(_calls, ("results",)),
+    "call_inputs": Kind(_reference_inputs, ("reference", "tolerance")),
+    "pytest": Kind(_pytest_file, ("module",), imports=True),
 }
+TEST_FIELDS = (*KINDS, *(other for kind in KINDS.values() for other in kind.others))
