@@ -18,7 +18,9 @@ from isobudget.judge import Judge, Limits
 from isobudget.problems import load_benchmark
 from isobudget.problems.problem import Problem
 
-PAIRWISE = "class Solution:\n    def solve(self, a: List[int]) -> int:\n        return sum(x + y for x, y in pairwise(a))\n"
+PAIRWISE = (
+    "class Solution:\n    def solve(self, a: List[int]) -> int:\n        return sum(x + y for x, y in pairwise(a))\n"
+)
 DEPTH = "def depth(n):\n    return 0 if n == 0 else 1 + depth(n - 1)\n"
 #: problem, program, verdict as LiveCodeBench's own judge gives it
 LIVECODEBENCH = (

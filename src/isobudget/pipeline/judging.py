@@ -136,7 +136,7 @@ def state_limits(run: Run, limits: Limits | None, again: bool = False) -> Limits
             )
         return first
     chosen = limits or Limits()
-    run.facts["judge"] = {name: getattr(chosen, name) for name in Limits.__slots__}
+    run.facts["judge"] = {name: getattr(chosen, name) for name in Limits._fields}
     run.save_facts()
     return chosen
 
@@ -184,4 +184,4 @@ def _rows(path: Path) -> int:
 
 
 def _describe(limits: Limits) -> str:
-    return ", ".join(f"{name} = {getattr(limits, name)}" for name in Limits.__slots__)
+    return ", ".join(f"{name} = {getattr(limits, name)}" for name in Limits._fields)
