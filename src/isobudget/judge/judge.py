@@ -15,12 +15,12 @@ import os
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator
-from dataclasses import asdict
 from types import TracebackType
 from typing import Self
 
 from isobudget.errors import JudgeError
 from isobudget.judge.confinement.confine import LAYERS, require
+from isobudget.judge.messages import Settings
 from isobudget.judge.verdict import Limits, Verdict
 from isobudget.judge.worker import Worker, WorkerGoneError, lost, wait_for_any
 from isobudget.problems.problem import Problem
@@ -40,9 +40,8 @@ class Judge:
         workers: samples judged at the same time; None means one per core that this process may use.
         limits: bounds on every sample.
         unsafe: also judge where the confinement that untrusted code needs is not available.
-        share: let samples that cannot leave anything behind run one after another in one process, see `screening`.
-        together: let a whole program that cannot leave anything behind run all its tests in one process, which serves
-            no other sample; False gives every test a process of its own.
+        one_process: let a whole program that cannot leave anything behind run all its tests in one process, which
+            serves no other sample; False gives every test a process of its own.
         without: layers of confinement to leave out (`namespaces`, `landlock`, `seccomp`), to try what the others hold.
 
     Raises:
@@ -55,8 +54,7 @@ class Judge:
         limits: Limits | None = None,
         *,
         unsafe: bool = False,
-        share: bool = False,
-        together: bool = True,
+        one_process: bool = True,
         without: Collection[str] = (),
     ) -> None:
         if not sys.platform.startswith("linux"):
@@ -66,8 +64,7 @@ class Judge:
         self.workers = workers or len(os.sched_getaffinity(0))
         self.limits = limits or Limits()
         self.unsafe = unsafe
-        self.share = share
-        self.together = together
+        self.one_process = one_process
         self.without = tuple(without)
         self._pool: list[Worker] = []
         self._entered = False
@@ -94,16 +91,8 @@ class Judge:
             raise
         return self
 
-    def _settings(self, number: int, core: int) -> dict[str, object]:
-        return {
-            "number": number,
-            "core": core,
-            "limits": asdict(self.limits),
-            "packages": third_party_path(),
-            "without": self.without,
-            "share": self.share,
-            "together": self.together,
-        }
+    def _settings(self, number: int, core: int) -> Settings:
+        return Settings(number, core, third_party_path(), self.without, self.one_process, self.limits)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -149,7 +138,7 @@ class _Stream:
 
     def __init__(self, pool: list[Worker], pairs: Iterator[tuple[Problem, str]], limits: Limits) -> None:
         self.pool, self.pairs, self.limits = pool, pairs, limits
-        self.given = self.told = 0
+        self.given = self.yielded = 0
         self.waiting: dict[int, Verdict] = {}
         self.again: deque[tuple[int, Problem, str, int]] = deque()
         self.exhausted = False
@@ -158,13 +147,13 @@ class _Stream:
         """All verdicts, in the order of the pairs."""
         while True:
             self._feed()
-            while self.told in self.waiting:
-                verdict = self.waiting.pop(self.told)
-                self.told += 1
+            while self.yielded in self.waiting:
+                verdict = self.waiting.pop(self.yielded)
+                self.yielded += 1
                 yield verdict
-            if self.exhausted and self.told == self.given:
+            if self.exhausted and self.yielded == self.given:
                 return
-            if self.told not in self.waiting and any(worker.given for worker in self.pool):
+            if self.yielded not in self.waiting and any(worker.given for worker in self.pool):
                 self._collect()
 
     def _feed(self) -> None:
@@ -183,7 +172,7 @@ class _Stream:
     def _next(self) -> tuple[int, Problem, str, int] | None:
         if self.again:
             return self.again.popleft()
-        if self.exhausted or self.given - self.told >= AHEAD * len(self.pool):
+        if self.exhausted or self.given - self.yielded >= AHEAD * len(self.pool):
             return None
         try:
             problem, program = next(self.pairs)
@@ -224,9 +213,9 @@ class _Stream:
                 worker.start()
 
 
-def third_party_path() -> list[str]:
+def third_party_path() -> tuple[str, ...]:
     """Where installed packages are, for samples that import them."""
-    return [entry for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))]
+    return tuple(entry for entry in sys.path if entry.endswith(("site-packages", "dist-packages")))
 
 
 def confinement() -> dict[str, bool]:

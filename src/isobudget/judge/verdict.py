@@ -1,9 +1,13 @@
-"""What the judge says of one sample, and the limits it judges under."""
+"""What the judge says of one sample, and the limits it judges under.
+
+Named tuples and not dataclasses: workers make them, and a worker should be there at once (`dataclasses` takes as long
+to import as all else that a worker needs).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, NamedTuple
 
 
 class Outcome(StrEnum):
@@ -28,8 +32,7 @@ class Trust(StrEnum):
     SHARED = "shared"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Bounds on one sample's process.
 
     Attributes:
@@ -45,8 +48,7 @@ class Limits:
     output_kb: int = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the tests said of one sample.
 
     Attributes:
@@ -62,10 +64,10 @@ class Verdict:
     """
 
     outcome: Outcome
-    seconds: float
+    seconds: float = float("nan")
     peak_memory_mb: float = float("nan")
     detail: str = ""
-    trust: Trust = Trust.SHARED
+    trust: Trust = Trust.SPLIT
     tests_passed: int | None = None
     tests_total: int | None = None
     first_failing: str = ""
@@ -75,3 +77,13 @@ class Verdict:
     def passed(self) -> bool:
         """Whether the sample passed all its tests."""
         return self.outcome is Outcome.PASSED
+
+    def plain(self) -> tuple[Any, ...]:
+        """The fields as plain values, for `from_plain` in another process."""
+        return tuple(self._replace(outcome=self.outcome.value, trust=self.trust.value))  # type: ignore[arg-type]
+
+    @classmethod
+    def from_plain(cls, fields: tuple[Any, ...]) -> Verdict:
+        """The verdict of `plain`."""
+        made = cls(*fields)
+        return made._replace(outcome=Outcome(made.outcome), trust=Trust(made.trust))

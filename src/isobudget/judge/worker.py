@@ -12,29 +12,20 @@ import tempfile
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from isobudget.errors import JudgeError
 from isobudget.judge.confinement.confine import CLEAN_ENVIRONMENT, ISOLATED, bootstrap, remove_contents
-from isobudget.judge.verdict import Outcome, Trust, Verdict
-from isobudget.problems.problem import (
-    AssertList,
-    CallTests,
-    CheckFunction,
-    ObservedCalls,
-    ObservedPrograms,
-    Problem,
-    ProgramTests,
-    PytestFile,
-    ReferenceInputs,
-)
+from isobudget.judge.messages import Case, Settings, frame
+from isobudget.judge.trusted.kinds import KINDS
+from isobudget.judge.verdict import Outcome, Verdict
+from isobudget.problems.problem import Problem
 
 #: problems that a worker keeps
 PROBLEMS_KEPT = 512
 #: how much longer than a sample's wall cap a worker may take before it is held for lost
 GRACE_SECONDS = 30.0
-
-
 #: how long an idle worker may take to end by itself
 STOP_SECONDS = 5.0
 
@@ -46,7 +37,7 @@ class WorkerGoneError(Exception):
 class Worker:
     """One tester process."""
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.given: deque[tuple[int, Problem, str, int]] = deque()
         self.known: OrderedDict[Problem, int] = OrderedDict()
@@ -69,9 +60,9 @@ class Worker:
         self.base = tempfile.mkdtemp(prefix="isobudget-")
         os.chmod(self.base, 0o711)
         self.stuck = False
-        settings = {**self.settings, "base": self.base}
+        settings = self.settings._replace(base=self.base)
         self.process = subprocess.Popen(
-            [sys.executable, *ISOLATED, "-c", bootstrap("launch", settings)],
+            [sys.executable, *ISOLATED, "-c", bootstrap("launch", settings.plain())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=dict(CLEAN_ENVIRONMENT),
@@ -91,8 +82,8 @@ class Worker:
         except WorkerGoneError:
             self.stop()
             raise JudgeError("a worker of the judge does not start; its message is above") from None
-        layers: list[str] = messages[0]["layers"]
-        return layers
+        _, layers = messages[0]
+        return list(layers)
 
     def give(self, number: int, problem: Problem, program: str, attempt: int) -> None:
         """Hand a job over.
@@ -107,12 +98,12 @@ class Worker:
         key = self.known.get(problem)
         if key is None:
             key = self.known[problem] = self.keys = self.keys + 1
-            data += _frame("problem", key, describe_tests(problem))
+            data += frame("problem", key, tuple(describe(problem)))
             if len(self.known) > PROBLEMS_KEPT:
-                data += _frame("forget", self.known.popitem(last=False)[1])
+                data += frame("forget", self.known.popitem(last=False)[1])
         else:
             self.known.move_to_end(problem)
-        data += _frame("judge", key, _sendable(program))
+        data += frame("judge", key, _sendable(program))
         assert self.process is not None
         assert self.process.stdin is not None
         try:
@@ -130,29 +121,28 @@ class Worker:
         if self.stuck:
             raise WorkerGoneError("the worker does not answer")
         done = []
-        for message in self._messages():
+        for kind, *fields in self._messages():
             self.busy_since = time.monotonic()
-            if "alive" in message:
-                continue
-            number, _, _, _ = self.given.popleft()
-            done.append((number, _verdict(message)))
+            if kind == "verdict":
+                number, _, _, _ = self.given.popleft()
+                done.append((number, Verdict.from_plain(*fields)))
         return done
 
-    def _messages(self) -> list[dict[str, Any]]:
+    def _messages(self) -> list[tuple[Any, ...]]:
         assert self.process is not None
         assert self.process.stdout is not None
         data = os.read(self.process.stdout.fileno(), 1 << 18)
         if not data:
             raise WorkerGoneError("the worker's process ended")
         self.buffer += data
-        found = []
+        messages = []
         while len(self.buffer) >= 4:
             size = int.from_bytes(self.buffer[:4], "big")
             if len(self.buffer) < 4 + size:
                 break
-            found.append(marshal.loads(bytes(self.buffer[4 : 4 + size])))
+            messages.append(marshal.loads(bytes(self.buffer[4 : 4 + size])))
             del self.buffer[: 4 + size]
-        return found
+        return messages
 
     def fileno(self) -> int:
         """The descriptor on which verdicts come."""
@@ -188,8 +178,8 @@ class Worker:
 def lost(stuck: bool) -> Verdict:
     """What is said of a sample over which a worker hung, or ended again and again."""
     if stuck:
-        return Verdict(Outcome.TIMEOUT, float("nan"), detail="the tests did not end", trust=Trust.SPLIT)
-    return Verdict(Outcome.INVALID, float("nan"), detail="the judge's worker ended over this sample", trust=Trust.SPLIT)
+        return Verdict(Outcome.TIMEOUT, detail="the tests did not end")
+    return Verdict(Outcome.INVALID, detail="the judge's worker ended over this sample")
 
 
 def wait_for_any(workers: Iterable[Worker], wall_seconds: float) -> list[Worker]:
@@ -209,52 +199,19 @@ def wait_for_any(workers: Iterable[Worker], wall_seconds: float) -> list[Worker]
             return overdue
 
 
-def _frame(*message: Any) -> bytes:
-    data = marshal.dumps(message)
-    return len(data).to_bytes(4, "big") + data
-
-
 def _sendable(program: str) -> str:
     # A lone surrogate is no text that a program can consist of; the compiler will say so.
     return program.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
-def _verdict(message: dict[str, Any]) -> Verdict:
-    return Verdict(
-        Outcome(message["outcome"]),
-        message.get("seconds", float("nan")),
-        peak_memory_mb=message.get("peak_memory_mb", float("nan")),
-        detail=message.get("detail", ""),
-        trust=Trust(message.get("trust", "split")),
-        tests_passed=message.get("tests_passed"),
-        tests_total=message.get("tests_total"),
-        first_failing=message.get("first_failing", ""),
-        observed=tuple(message.get("observed", ())),
-    )
+def describe(problem: Problem) -> Case:
+    """A problem as plain data for a worker.
 
-
-def describe_tests(problem: Problem) -> dict[str, Any]:
-    """A problem's tests as plain data for a worker."""
-    tests = problem.tests
+    Raises:
+        JudgeError: the judge does not know this kind of tests.
+    """
+    kind = type(problem.tests).__name__
+    if kind not in KINDS:
+        raise JudgeError(f"the judge does not know this kind of tests: {kind}")
     reference = None if problem.reference is None else problem.program(problem.reference)
-    common = {"entry_point": problem.entry_point, "prompt": problem.prompt, "program": reference}
-    if isinstance(tests, CheckFunction):
-        return common | {"kind": "functions", "check": tests.source}
-    if isinstance(tests, AssertList):
-        return common | {"kind": "functions", "setup": tests.setup, "asserts": list(tests.asserts)}
-    if isinstance(tests, ReferenceInputs):
-        given = {"source": tests.reference, "inputs": list(tests.inputs), "tolerance": tests.tolerance}
-        return common | {"kind": "reference"} | given
-    if isinstance(tests, ProgramTests):
-        return common | {"kind": "programs", "inputs": list(tests.inputs), "outputs": list(tests.outputs)}
-    if isinstance(tests, CallTests):
-        return common | {"kind": "calls", "arguments": list(tests.arguments), "results": list(tests.results)}
-    if isinstance(tests, PytestFile):
-        return common | {"kind": "pytest", "source": tests.source, "module": tests.module}
-    if isinstance(tests, ObservedCalls):
-        # Where code is handed out, names of some modules are defined on the sites that such problems come from.
-        given = {"arguments": list(tests.arguments), "prelude": bool(problem.starter)}
-        return common | {"kind": "observed calls"} | given
-    if isinstance(tests, ObservedPrograms):
-        return common | {"kind": "observed programs", "inputs": list(tests.inputs)}
-    raise JudgeError(f"the judge does not know this kind of tests: {type(tests).__name__}")
+    return Case(kind, asdict(problem.tests), problem.entry_point, problem.prompt, problem.starter, reference)

@@ -136,7 +136,7 @@ def state_limits(run: Run, limits: Limits | None, again: bool = False) -> Limits
             )
         return first
     chosen = limits or Limits()
-    run.facts["judge"] = {name: getattr(chosen, name) for name in Limits.__slots__}
+    run.facts["judge"] = {name: getattr(chosen, name) for name in Limits._fields}
     run.save_facts()
     return chosen
 
@@ -174,4 +174,4 @@ def sample_program(run: Run, problem: Problem, sample: SampleRow) -> str:
 
 
 def _describe(limits: Limits) -> str:
-    return ", ".join(f"{name} = {getattr(limits, name)}" for name in Limits.__slots__)
+    return ", ".join(f"{name} = {getattr(limits, name)}" for name in Limits._fields)

@@ -13,7 +13,7 @@ import json
 import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -181,7 +181,7 @@ def compiles(program: str) -> bool:
 
 
 def _digest(inputs: Sequence[str], limits: Limits) -> str:
-    text = json.dumps([list(inputs), asdict(limits)])
+    text = json.dumps([list(inputs), limits._asdict()])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

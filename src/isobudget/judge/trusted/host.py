@@ -8,12 +8,14 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from isobudget.judge.confinement.confine import MEMORY_WATCH, remove_contents
 from isobudget.judge.confinement.memory import HEADROOM_MB
-from isobudget.judge.launch import Started, launch_zygote
+from isobudget.judge.messages import Settings
+from isobudget.judge.trusted import zygotes
 from isobudget.judge.untrusted import zygote
+from isobudget.judge.verdict import Limits, Outcome, Verdict
 
 #: how long a zygote may take to end by itself once its socket is closed
 STOP_SECONDS = 2.0
@@ -60,14 +62,19 @@ class Report(NamedTuple):
     stopped: int
     crowded: bool
 
+    def onto(self, verdict: Verdict) -> Verdict:
+        """A verdict with what the process used."""
+        return verdict._replace(seconds=self.seconds, peak_memory_mb=self.peak_kb / 1024)
+
 
 class Host:
     """The tester's handle on its zygote process."""
 
-    def __init__(self, settings: dict[str, Any], started: Started | None = None) -> None:
-        self.process, control, self.base = started or launch_zygote(settings)
+    def __init__(self, settings: Settings, started: zygotes.Started | None = None) -> None:
+        self.process, control, self.base = started or zygotes.launch(settings)
         self.control = socket.socket(fileno=control)
-        self.memory_mb: int = settings["limits"]["memory_mb"]
+        self.limits = settings.limits
+        self.one_process = settings.one_process
         #: called whenever a process is started, to say that work goes on
         self.beat: Callable[[], None] | None = None
         hello = self.control.makefile("r").readline()
@@ -83,17 +90,14 @@ class Host:
         except OSError as error:
             raise ZygoteGoneError(str(error)) from error
 
-    def fork(self, mode: bytes, limits: dict[str, Any], *, alone: bool = True) -> int:
-        """Start a sample; returns the tester's end of its wire.
-
-        What shares its process gets no headroom: it must not pass with what it would not be granted alone.
-        """
+    def fork(self, mode: bytes, limits: Limits | None = None) -> int:
+        """Start a sample, within the host's limits unless others are given; returns the tester's end of its wire."""
+        limits = limits or self.limits
         if self.beat is not None:
             self.beat()
         ours, theirs = socket.socketpair()
-        address_mb = self.memory_mb + self.headroom_mb * alone
-        times = limits["cpu_seconds"], limits["wall_seconds"]
-        request = zygote.REQUEST.pack(zygote.FORK, mode, *times, address_mb)
+        address_mb = limits.memory_mb + self.headroom_mb
+        request = zygote.REQUEST.pack(zygote.FORK, mode, limits.cpu_seconds, limits.wall_seconds, address_mb)
         try:
             socket.send_fds(self.control, [request], [theirs.fileno()])
         except OSError as error:
@@ -112,7 +116,15 @@ class Host:
         if len(data) < zygote.REPORT.size:
             raise ZygoteGoneError("the zygote ended")
         status, seconds, peak_kb, stopped = zygote.REPORT.unpack(data)
-        return Report(status, seconds, peak_kb, stopped, peak_kb > self.memory_mb << 10)
+        return Report(status, seconds, peak_kb, stopped, peak_kb > self.limits.memory_mb << 10)
+
+    def unless_printed_too_much(self, verdict: Verdict) -> Verdict:
+        """The verdict, or that the sample printed too much; empties the output for the next one."""
+        allowed = self.limits.output_kb << 10
+        if len(self.output.take(allowed + 1)) <= allowed:
+            return verdict
+        detail = f"more than {self.limits.output_kb} KiB printed"
+        return verdict._replace(outcome=Outcome.OUTPUT_LIMIT, detail=detail)
 
     def close(self) -> None:
         """End the zygote with all that it started."""
@@ -127,19 +139,19 @@ class Host:
             os.rmdir(self.base)
 
 
-def ended(report: Report) -> dict[str, Any]:
+def ended(report: Report) -> Verdict:
     """The outcome for a sample whose process ended before its tests did."""
     code = os.waitstatus_to_exitcode(report.status)
     if report.crowded:
-        return {"outcome": "out_of_memory", "detail": "the limit on resident memory was reached"}
+        return Verdict(Outcome.OUT_OF_MEMORY, detail="the limit on resident memory was reached")
     if report.stopped == zygote.OUT_OF_TIME or code == -signal.SIGXCPU:
-        return {"outcome": "timeout", "detail": ""}
+        return Verdict(Outcome.TIMEOUT)
     if code == -signal.SIGSYS:
-        return {"outcome": "forbidden", "detail": "ended by a blocked system call"}
+        return Verdict(Outcome.FORBIDDEN, detail="ended by a blocked system call")
     if code == -signal.SIGKILL and report.stopped == zygote.ON_REQUEST:
-        return {"outcome": "error", "detail": "the program cut its connection to the tests"}
+        return Verdict(Outcome.ERROR, detail="the program cut its connection to the tests")
     if code == -signal.SIGKILL:
-        return {"outcome": "out_of_memory", "detail": "killed by the system"}
+        return Verdict(Outcome.OUT_OF_MEMORY, detail="killed by the system")
     if code < 0:
-        return {"outcome": "crashed", "detail": f"killed by {signal.Signals(-code).name}"}
-    return {"outcome": "error", "detail": "the program ended before its tests did"}
+        return Verdict(Outcome.CRASHED, detail=f"killed by {signal.Signals(-code).name}")
+    return Verdict(Outcome.ERROR, detail="the program ended before its tests did")

@@ -37,19 +37,14 @@ class Session:
         self.unpacker = wire.Unpacker(self._resolve)
         #: the last error that the sample raised, as one line
         self.raised: BaseException | None = None
-        #: CPU seconds that the sample's process says it has used, where it brings them along
-        self.clock = 0.0
-        self.clocked = False
         self.said = ""
         self.fault = ""
+        #: whether the tests have given the sample what cannot cross
+        self.uncrossable = False
 
-    def load(self, prelude: str, program: str, names: list[str], kind: str = "load") -> tuple[str, dict[str, Any]]:
-        """Have the program compiled and run; returns what became of it and those of the names that it defines.
-
-        With the kind `screen` it is run only if it may share its process.
-        """
-        self.clocked = kind == "screen"
-        answer = self._ask([kind, prelude, program, names])
+    def load(self, prelude: str, program: str, names: list[str]) -> tuple[str, dict[str, Any]]:
+        """Have the program compiled and run; returns what became of it and those of the names that it defines."""
+        answer = self._ask(["load", prelude, program, names])
         if answer[0] != "loaded":
             self._keep_error(answer)
             return str(answer[0]), {}
@@ -91,12 +86,10 @@ class Session:
             raise SampleEnded from None
         except wire.WireError as error:
             self._broken(str(error))
-        if self.clocked and type(answer) is list and len(answer) == 2 and type(answer[0]) is float:
-            self.clock, answer = answer
         if type(answer) is not list or not answer or type(answer[0]) is not str:
             self._broken("an unknown answer")
-        found: list[Any] = answer
-        return found
+        parts: list[Any] = answer
+        return parts
 
     def _broken(self, what: str) -> NoReturn:
         self.fault, self.said = "broken", f"the sample's answer cannot be read: {what}"
@@ -129,6 +122,7 @@ class Session:
         if type(value) is StandIn:
             return {"handle": {"mine": object.__getattribute__(value, "_number")}}
         if not callable(value):
+            self.uncrossable = True
             raise CannotCrossError(f"a {type(value).__name__} of the tests cannot be given to the sample")
         self.functions.append(value)
         return {"handle": {"yours": len(self.functions) - 1}}

@@ -12,7 +12,6 @@ import io
 import marshal
 import os
 import sys
-import time
 import types
 from collections.abc import Callable, Iterable
 from resource import setrlimit
@@ -21,10 +20,9 @@ from typing import Any, NamedTuple, NoReturn
 from isobudget.judge import wire
 from isobudget.judge.confinement import confine, seccomp
 
-CALLS, PROGRAM, SHARED, TOGETHER = b"c", b"p", b"s", b"t"
+CALLS, PROGRAM, SHARED, ONE_PROCESS = b"c", b"p", b"s", b"o"
 WIRE = 3
 DETAIL_CHARS = 300
-MUTABLE = (list, dict, set, bytearray)
 #: exit statuses of whole programs that the tester tells apart
 RAISED, NOT_COMPILED, NO_MEMORY, NOT_CONFINED = 1, 2, 3, 99
 
@@ -33,7 +31,7 @@ class Begun(NamedTuple):
     """What a sample's process begins with.
 
     Attributes:
-        mode: `CALLS`, `PROGRAM`, `SHARED` or `TOGETHER`.
+        mode: `CALLS`, `PROGRAM`, `SHARED` or `ONE_PROCESS`.
         wire: descriptor of its end of the wire.
         places: descriptors of input and errors, for whole programs.
         limits: resource limits.
@@ -53,7 +51,7 @@ def main(begun: Begun) -> NoReturn:
     """Take up the descriptors, give up what the zygote may do, and serve."""
     try:
         mode = begun.mode
-        _take_up(begun.wire, begun.places if mode in (PROGRAM, TOGETHER) else (0, 1))
+        _take_up(begun.wire, begun.places if mode in (PROGRAM, ONE_PROCESS) else (0, 1))
         for limit, value in begun.limits:
             setrlimit(limit, value)
         if begun.sieve is not None and not begun.sieve.install():
@@ -63,8 +61,8 @@ def main(begun: Begun) -> NoReturn:
             begun.served.serve()
         elif mode == PROGRAM:
             run_program()
-        elif mode == TOGETHER:
-            run_together()
+        elif mode == ONE_PROCESS:
+            run_one_process()
         else:
             run_shared()
     except wire.ClosedError:
@@ -94,8 +92,6 @@ class Served:
         self.packer = wire.Packer(self.export)
         self.unpacker = wire.Unpacker(self.resolve)
         self.names: dict[str, Any] = {}
-        #: whether the clock is told with every answer; only believed of programs that have been screened
-        self.told_clock = False
 
     def export(self, value: Any) -> dict[str, Any]:
         """Keep an object and give out its number."""
@@ -131,49 +127,24 @@ class Served:
                 raise
             except BaseException as error:
                 answer = ["raised", *describe(error)]
-            if self.told_clock:
-                answer = [time.process_time(), answer]
             try:
                 wire.send(self.descriptor, answer)
             except wire.ClosedError:
                 raise
             except BaseException as error:
-                answer = ["raised", *describe(error)]
-                wire.send(self.descriptor, [time.process_time(), answer] if self.told_clock else answer)
+                wire.send(self.descriptor, ["raised", *describe(error)])
 
     def load(self, prelude: str, program: str, names: list[str]) -> list[Any]:
-        """Compile and run the program; answers with those of the names that it defines."""
+        """Compile and run the program in a new module; answers with those of the names that it defines."""
         try:
             code = compile(program, "<sample>", "exec", dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
             return ["not compiled", *describe(error)]
-        return self.run(prelude, code, names)
-
-    def run(self, prelude: str, code: types.CodeType, names: list[str]) -> list[Any]:
-        """Run a program in a new module; answers with those of the names that it defines."""
         self.names = new_module("sample").__dict__
         if prelude:
             exec(prelude, self.names)
         exec(code, self.names)
         return ["loaded", {name: self.packer.pack(self.names[name]) for name in names if name in self.names}]
-
-    def screen(self, prelude: str, program: str, names: list[str]) -> list[Any]:
-        """Load a program in place of the last one, if it may share this process with others.
-
-        The answers to this and to all that follows bring the process's clock along.
-        """
-        self.told_clock = True
-        from isobudget.judge.untrusted import screening
-
-        try:
-            code = compile(program, "<sample>", "exec", dont_inherit=True)
-        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
-            return ["not compiled", *describe(error)]
-        if why := screening.objection(code):
-            return ["refused", "", "", why]
-        self.objects.clear()
-        self.numbers.clear()
-        return self.run(prelude, code, names)
 
     def use(self, kind: str, number: int, args: list[Any], named: dict[str, Any]) -> list[Any]:
         """Use one object in one of the ways that `USES` lists; answers with the value and the arguments it changed."""
@@ -270,7 +241,7 @@ def _run_main(code: types.CodeType) -> int:
     return 0
 
 
-def run_together() -> None:
+def run_one_process() -> None:
     """Run a screened program again and again, each time on what the tester has put into its input."""
     from isobudget.judge.untrusted import screening
 
@@ -280,7 +251,7 @@ def run_together() -> None:
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         wire.send(WIRE, ["not compiled", *describe(error)])
         return
-    if screening.objection(code, screening.PROGRAMS):
+    if screening.objection(code):
         wire.send(WIRE, ["refused", marshal.dumps(code).hex()])
         return
     wire.send(WIRE, ["ready"])
@@ -313,8 +284,8 @@ def _flush() -> None:
 
 def run_shared() -> None:
     """Run the program and its tests in this one process; the word that it all went well is given out at the end."""
-    program, tests = wire.receive(WIRE)
-    failure = judge_together(program, tests)
+    program, entry_point, tests = wire.receive(WIRE)
+    failure = judge_shared(program, entry_point, tests)
     with contextlib.suppress(BaseException):
         sys.stdout.flush()
     if failure is not None:
@@ -324,7 +295,7 @@ def run_shared() -> None:
     wire.send(WIRE, ["word", wire.receive(WIRE)])
 
 
-def judge_together(program: str, tests: dict[str, Any]) -> list[str] | None:
+def judge_shared(program: str, entry_point: str, tests: dict[str, Any]) -> list[str] | None:
     """Run the program, then its tests in the same namespace; None if all of them passed."""
     names = new_module("sample").__dict__
     try:
@@ -333,9 +304,9 @@ def judge_together(program: str, tests: dict[str, Any]) -> list[str] | None:
         return ["syntax_error", describe(error)[2]]
     try:
         exec(code, names)
-        if "check" in tests:
-            candidate = names[tests["entry_point"]]
-            exec(compile(tests["check"], "<tests>", "exec", dont_inherit=True), names)
+        if "module" not in tests and "source" in tests:
+            candidate = names[entry_point]
+            exec(compile(tests["source"], "<tests>", "exec", dont_inherit=True), names)
             names["check"](candidate)
         else:
             exec(compile(tests["setup"], "<setup>", "exec", dont_inherit=True), names)

@@ -1,4 +1,4 @@
-"""The rule by which a sample may share a process with others before it and after it.
+"""The rule by which a whole program may run all its tests in one process, one after another.
 
 It is read from the compiled program, in the sample's process, before anything of it runs. A program is acceptable if
 nothing that it does can outlast its own namespace:
@@ -9,12 +9,11 @@ nothing that it does can outlast its own namespace:
 - it uses no name that begins with an underscore (`__name__` apart), none of frames, code and tracebacks, and none of
   the built-ins that reach names, attributes, files or the interpreter.
 
-A whole program that is to run test after test in one process may also read and print by `input`, `print`, `sys.stdin`
-and `sys.stdout`, leave by `exit`, and set the recursion limit; all of these are new for every test.
-
-Names are refused wherever they are used as globals or attributes, so that an alias does not help. What is not
-acceptable is judged in a process of its own, and so is every acceptable sample that does not end as passed, failed or
-error.
+It may read and print by `input`, `print`, `sys.stdin` and `sys.stdout`, leave by `exit`, and set the recursion limit;
+all of these are new for every test. Names are refused wherever they are used as globals or attributes, so that an alias
+does not help. What is not acceptable has a process for every test, and so has every acceptable sample that does not end
+as passed, failed or error. The process serves one sample only: what gets round the rule changes the sample's own later
+tests and nothing else.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ import dis
 import importlib
 from collections.abc import Iterator
 from types import CodeType
-from typing import NamedTuple
 
 _MODULES = """
     bisect: bisect bisect_left bisect_right insort insort_left insort_right
@@ -39,12 +37,13 @@ _MODULES = """
     re: subn
     string: ascii_letters ascii_lowercase ascii_uppercase capwords digits hexdigits octdigits printable punctuation
     string: whitespace
+    sys: exit maxsize setrecursionlimit stdin stdout
     typing: Any Callable Collection Counter DefaultDict Deque Dict FrozenSet Generator Iterable Iterator List Mapping
     typing: MutableMapping NoReturn Optional OrderedDict Sequence Set Text Tuple Type Union
 """
 _BUILTINS = """
-    breakpoint classmethod compile copyright credits delattr dir eval exec exit getattr globals hasattr help input
-    license locals memoryview object open property quit register setattr staticmethod super vars
+    breakpoint classmethod compile copyright credits delattr dir eval exec getattr globals hasattr help
+    license locals memoryview object open property register setattr staticmethod super vars
 """
 
 
@@ -75,60 +74,47 @@ ASYNCHRONOUS = 0x80 | 0x100 | 0x200
 MOST_BYTES = 1 << 16
 
 
-class Rule(NamedTuple):
-    """What acceptable programs may import, and names that they may not use."""
-
-    shareable: dict[str, set[str]]
-    refused: frozenset[str]
-
-
-def _rule(shareable: dict[str, set[str]], builtins: frozenset[str]) -> Rule:
-    """All names of the shareable modules that are not listed are refused, and some built-ins."""
+def _refused() -> frozenset[str]:
+    """All names of the shareable modules that are not listed, and some built-ins."""
     refused: set[str] = set()
     listed: set[str] = set()
-    for module, names in shareable.items():
+    for module, names in SHAREABLE.items():
         if "*" not in names:
             refused |= set(dir(importlib.import_module(module))) - names
             listed |= names
     # A submodule is an attribute only once something has imported it.
-    return Rule(shareable, frozenset(refused - listed - shareable.keys() - UNDERSCORED | builtins | {"abc"}))
+    return frozenset(refused - listed - SHAREABLE.keys() - UNDERSCORED | REFUSED_BUILTINS | {"abc"})
 
 
-#: for functions that share a process with other samples' functions
-FUNCTIONS = _rule(SHAREABLE, REFUSED_BUILTINS)
-#: for programs that share a process only with themselves, once per test; `sys` is what they read and print by
-PROGRAMS = _rule(
-    SHAREABLE | {"sys": {"exit", "maxsize", "setrecursionlimit", "stdin", "stdout"}},
-    REFUSED_BUILTINS - {"exit", "input", "quit"},
-)
+REFUSED = _refused()
 
 
-def objection(code: CodeType, rule: Rule = FUNCTIONS) -> str:
-    """Why a compiled program may not share a process; an empty string if it may."""
-    if not rule.refused.isdisjoint(code.co_names):
-        return f"uses {min(rule.refused.intersection(code.co_names))}"
+def objection(code: CodeType) -> str:
+    """Why a compiled program may not run its tests in one process; an empty string if it may."""
+    if not REFUSED.isdisjoint(code.co_names):
+        return f"uses {min(REFUSED.intersection(code.co_names))}"
     for name in code.co_names:
         if name.startswith(REFUSED_PREFIXES) and name not in UNDERSCORED:
             return f"uses {name}"
     operations = set(code.co_code[::2])
     if code.co_flags & ASYNCHRONOUS or not REFUSED_OPERATIONS.isdisjoint(operations):
         return "sets attributes, defines classes, imports all names, or is asynchronous"
-    if not IMPORTS.isdisjoint(operations) and not _imports_are_listed(code, rule.shareable):
+    if not IMPORTS.isdisjoint(operations) and not _imports_are_listed(code):
         return "imports a module that is not listed"
     for constant in code.co_consts:
-        if isinstance(constant, CodeType) and (why := objection(constant, rule)):
+        if isinstance(constant, CodeType) and (why := objection(constant)):
             return why
     return ""
 
 
-def _imports_are_listed(code: CodeType, shareable: dict[str, set[str]]) -> bool:
+def _imports_are_listed(code: CodeType) -> bool:
     names: set[str] = set()
     for operation, argument in operations(code.co_code):
         if operation == IMPORT_NAME:
             module = code.co_names[argument]
-            if module not in shareable:
+            if module not in SHAREABLE:
                 return False
-            names = shareable[module]
+            names = SHAREABLE[module]
         elif operation == INTRINSIC:
             if argument == IMPORT_STAR_INTRINSIC:
                 return False

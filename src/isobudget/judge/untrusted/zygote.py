@@ -56,6 +56,12 @@ WARM = """
 """
 
 
+def begin(setting: tuple[Any, ...], descriptor: int) -> NoReturn:
+    """Be a zygote in an interpreter of its own."""
+    warm()
+    main(confine.Setting(*setting), descriptor)
+
+
 def main(setting: confine.Setting, descriptor: int) -> NoReturn:
     """Confine this process, which is warm, then serve until the tester closes the control socket."""
     os.dup2(descriptor, CONTROL, inheritable=False)

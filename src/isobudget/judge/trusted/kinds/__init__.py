@@ -1,1 +1,40 @@
-"""The kinds of tests, one a file."""
+"""The kinds of tests, one a file: what a worker makes of a problem's tests, and how it judges a program by them.
+
+A new kind is a dataclass in `problems.problem`, a file here, and a line in `KINDS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from isobudget.judge.messages import Case
+    from isobudget.judge.trusted.host import Host
+    from isobudget.judge.verdict import Verdict
+
+#: class of a problem's tests -> file of this folder and class in it, which is made from a `Case`
+KINDS = {
+    "CheckFunction": ("functions", "FunctionTests"),
+    "AssertList": ("functions", "FunctionTests"),
+    "CallTests": ("calls", "CallTests"),
+    "ReferenceInputs": ("calls", "ReferenceTests"),
+    "ProgramTests": ("programs", "ProgramTests"),
+    "PytestFile": ("pytest_file", "PytestTests"),
+    "ObservedCalls": ("observed", "ObservedCalls"),
+    "ObservedPrograms": ("observed", "ObservedPrograms"),
+}
+
+
+class Tests(Protocol):
+    """A problem's tests, made ready once and used for every sample."""
+
+    def judge(self, host: Host, program: str) -> Verdict:
+        """Judge a program apart from the tests, in processes of the host's zygote."""
+
+
+def prepare(case: Case) -> Tests:
+    """Make a problem's tests ready. The kind's file is imported here: a worker should be there at once."""
+    file, name = KINDS[case.kind]
+    tests: Tests = getattr(importlib.import_module(f"{__name__}.{file}"), name)(case)
+    return tests

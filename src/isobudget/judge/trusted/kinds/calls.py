@@ -17,6 +17,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from isobudget.judge.messages import Case
+from isobudget.judge.trusted.host import Host
+from isobudget.judge.trusted.session import judge_over_wire
+from isobudget.judge.verdict import Verdict
+
 #: of the expected number, beside the problem's own tolerance: EvalPlus compares by numpy's `assert_allclose` with it
 RELATIVE = 1e-7
 
@@ -41,6 +46,14 @@ class _Numbered:
     total: int
     running = 0
 
+    def run(self, defined: dict[str, Any], held: set[int]) -> None:
+        """Make every call and compare."""
+        raise NotImplementedError
+
+    def judge(self, host: Host, program: str) -> Verdict:
+        """Judge a program over the wire."""
+        return judge_over_wire(self, host, program)
+
     @property
     def asked(self) -> list[str]:
         """Every name that is asked of the sample."""
@@ -50,9 +63,9 @@ class _Numbered:
         """Which call failed."""
         return f"call {self.running + 1} of {self.total}"
 
-    def lacking(self, found: dict[str, Any]) -> str:
+    def lacking(self, defined: dict[str, Any]) -> str:
         """What the program should define and does not, or an empty string."""
-        return "" if found else self.entry_point
+        return "" if defined else self.entry_point
 
 
 class CallTests(_Numbered):
@@ -60,8 +73,9 @@ class CallTests(_Numbered):
 
     prelude = PRELUDE
 
-    def __init__(self, tests: dict[str, Any]) -> None:
-        self.entry_point = tests["entry_point"]
+    def __init__(self, case: Case) -> None:
+        tests = case.tests
+        self.entry_point = case.entry_point
         with _long_numbers():
             self.arguments = [json.loads(text) for text in tests["arguments"]]
             self.results = [json.loads(text) for text in tests["results"]]
@@ -72,11 +86,11 @@ class CallTests(_Numbered):
         """The entry point, or the class whose method it is."""
         return [self.entry_point, "Solution"]
 
-    def run(self, found: dict[str, Any], held: set[int]) -> None:
+    def run(self, defined: dict[str, Any], held: set[int]) -> None:
         """Make every call and compare."""
         for number, (arguments, expected) in enumerate(zip(self.arguments, self.results, strict=True)):
             self.running = number
-            function = found.get(self.entry_point) or getattr(found["Solution"](), self.entry_point)
+            function = defined.get(self.entry_point) or getattr(defined["Solution"](), self.entry_point)
             result = _as_json(function(*copy.deepcopy(arguments)))
             if result != expected and not (type(expected) is list and len(expected) == 1 and result == expected[0]):
                 raise AssertionError(f"returned {_shown(result)}, expected {_shown(expected)}")
@@ -86,21 +100,22 @@ class CallTests(_Numbered):
 class ReferenceTests(_Numbered):
     """Calls whose results must be those of a reference, which runs here, on the trusted side."""
 
-    def __init__(self, tests: dict[str, Any]) -> None:
-        self.entry_point = tests["entry_point"]
+    def __init__(self, case: Case) -> None:
+        tests = case.tests
+        self.entry_point = case.entry_point
         self.tolerance = tests["tolerance"]
         self.inputs = [ast.literal_eval(text) for text in tests["inputs"]]
         self.total = len(self.inputs)
         space: dict[str, Any] = {"__name__": "reference"}
-        exec(compile(tests["source"], "<reference>", "exec", dont_inherit=True), space)
+        exec(compile(tests["reference"], "<reference>", "exec", dont_inherit=True), space)
         random.seed(0)
         self.results = [space[self.entry_point](*copy.deepcopy(arguments)) for arguments in self.inputs]
 
-    def run(self, found: dict[str, Any], held: set[int]) -> None:
+    def run(self, defined: dict[str, Any], held: set[int]) -> None:
         """Make every call and compare with what the reference returned."""
         for number, (arguments, expected) in enumerate(zip(self.inputs, self.results, strict=True)):
             self.running = number
-            result = found[self.entry_point](*copy.deepcopy(arguments))
+            result = defined[self.entry_point](*copy.deepcopy(arguments))
             if not (result == expected or (self.tolerance and _close(result, expected, self.tolerance))):
                 raise AssertionError(f"returned {_shown(result)}, expected {_shown(expected)}")
             held.add(number)

@@ -13,7 +13,12 @@ import builtins
 import importlib
 import random
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import Any
+
+from isobudget.judge.messages import Case
+from isobudget.judge.trusted.host import Host
+from isobudget.judge.trusted.session import judge_over_wire
+from isobudget.judge.verdict import Verdict
 
 TESTS_FILE = "<tests>"
 TICK = "__assertion_held__"
@@ -25,28 +30,47 @@ _MODULES = """
 MODULES = {name: name for name in _MODULES.split()} | {"np": "numpy"}
 
 
-class FunctionTests(NamedTuple):
-    """Tests ready to run.
+class FunctionTests:
+    """Tests ready to run, those of HumanEval or of MBPP.
 
     Attributes:
-        setup: code that runs first, in order: the prompt, for its helpers and imports.
+        setup: code that runs first: the prompt, for its helpers and imports.
         code: the tests, every assert statement of which reports that it held.
-        entry_point: the function under test; None where the tests use names freely.
+        entry_point: the function under test; empty where the tests use names freely.
         call_check: whether the tests define `check`, which is then called with the entry point.
         names: what is asked of the sample besides.
         modules: what is imported for the tests.
         lines: first and last line of every assert statement, with its source.
     """
 
-    setup: CodeType | None
-    code: CodeType
-    entry_point: str
-    call_check: bool
-    names: tuple[str, ...]
-    modules: tuple[str, ...]
-    lines: tuple[tuple[int, int, str], ...]
     #: nothing is put before the program
-    prelude: str = ""
+    prelude = ""
+
+    def __init__(self, case: Case) -> None:
+        """Compile a problem's tests.
+
+        Raises:
+            SyntaxError: the tests do not compile.
+        """
+        self.entry_point = case.entry_point
+        self.call_check = "source" in case.tests
+        source = case.tests["source"] if self.call_check else "\n".join([case.tests["setup"], *case.tests["asserts"]])
+        source = source.replace("\r\n", "\n")
+        tree = ast.parse(source, TESTS_FILE)
+        text = source.split("\n")
+        nodes = list(ast.walk(tree))
+        asserts = sorted((node for node in nodes if isinstance(node, ast.Assert)), key=lambda node: node.lineno)
+        self.lines = tuple(_lines(node, text) for node in asserts)
+        _Ticker({id(node): number for number, node in enumerate(asserts)}).visit(tree)
+        self.code = compile(tree, TESTS_FILE, "exec", dont_inherit=True)
+        self.setup, helpers = _helpers(case.prompt)
+        free = _names(self.code) - _defined(nodes) - helpers - set(dir(builtins)) - {TICK, self.entry_point}
+        self.modules = tuple(sorted(free & MODULES.keys()))
+        self.names = tuple(sorted(free - MODULES.keys()))
+
+    def judge(self, host: Host, program: str) -> Verdict:
+        """Judge a program over the wire."""
+        return judge_over_wire(self, host, program)
 
     @property
     def total(self) -> int:
@@ -58,11 +82,11 @@ class FunctionTests(NamedTuple):
         """Every name that is asked of the sample."""
         return [self.entry_point, *self.names]
 
-    def lacking(self, found: dict[str, Any]) -> str:
+    def lacking(self, defined: dict[str, Any]) -> str:
         """What the program should define and does not, or an empty string."""
-        return self.entry_point if self.call_check and self.entry_point not in found else ""
+        return self.entry_point if self.call_check and self.entry_point not in defined else ""
 
-    def run(self, found: dict[str, Any], held: set[int]) -> None:
+    def run(self, defined: dict[str, Any], held: set[int]) -> None:
         """Run the tests on what the sample defines; the numbers of assertions that held are added to `held`."""
         space: dict[str, Any] = {"__name__": "tests"}
         random.seed(0)
@@ -70,11 +94,11 @@ class FunctionTests(NamedTuple):
             exec(self.setup, space)
         for name in self.modules:
             space[name] = importlib.import_module(MODULES[name])
-        space |= found
+        space |= defined
         space[TICK] = held.add
         exec(self.code, space)
         if self.call_check:
-            space["check"](found[self.entry_point])
+            space["check"](defined[self.entry_point])
 
     def first_failing(self, error: BaseException) -> str:
         """The source of the assertion that an error came out of, as one line."""
@@ -87,32 +111,6 @@ class FunctionTests(NamedTuple):
             if first <= where <= last:
                 return source
         return ""
-
-
-def prepare(tests: dict[str, Any]) -> FunctionTests:
-    """Compile a problem's tests.
-
-    Args:
-        tests: `entry_point`, `prompt`, and either `check` (source) or `setup` and `asserts`.
-
-    Raises:
-        SyntaxError: the tests do not compile.
-    """
-    call_check = "check" in tests
-    source = tests["check"] if call_check else "\n".join([tests["setup"], *tests["asserts"]])
-    source = source.replace("\r\n", "\n")
-    tree = ast.parse(source, TESTS_FILE)
-    text = source.split("\n")
-    nodes = list(ast.walk(tree))
-    asserts = sorted((node for node in nodes if isinstance(node, ast.Assert)), key=lambda node: node.lineno)
-    lines = tuple(_lines(node, text) for node in asserts)
-    _Ticker({id(node): number for number, node in enumerate(asserts)}).visit(tree)
-    code = compile(tree, TESTS_FILE, "exec", dont_inherit=True)
-    setup, helpers = _helpers(tests["prompt"])
-    free = _names(code) - _defined(nodes) - helpers - set(dir(builtins)) - {TICK, tests["entry_point"]}
-    modules = tuple(sorted(free & MODULES.keys()))
-    names = tuple(sorted(free - MODULES.keys()))
-    return FunctionTests(setup, code, tests["entry_point"], call_check, names, modules, lines)
 
 
 class _Ticker(ast.NodeTransformer):
@@ -149,21 +147,21 @@ def _helpers(prompt: str) -> tuple[CodeType | None, set[str]]:
 
 
 def _names(code: CodeType) -> set[str]:
-    found = set(code.co_names)
+    names = set(code.co_names)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            found |= _names(constant)
-    return found
+            names |= _names(constant)
+    return names
 
 
 def _defined(nodes: list[ast.AST]) -> set[str]:
     """Names that the tests bind at any level; a name bound only inside a function is not looked for outside."""
-    found: set[str] = set()
+    bound: set[str] = set()
     for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found.add(node.name)
+            bound.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
+            bound.add(node.id)
         elif isinstance(node, ast.alias):
-            found.add((node.asname or node.name).split(".")[0])
-    return found
+            bound.add((node.asname or node.name).split(".")[0])
+    return bound

@@ -1,4 +1,4 @@
-"""Inputs without a right answer: what a program makes of each is told, for choosing between samples without tests.
+"""Inputs without a right answer: what a program makes of each is recorded, for choosing between samples without tests.
 
 One text per input: the canonical text of what a call returned (`canonical`) or of what a program printed, or `!` and
 why there is none: the name of the error, or `timeout`, `crashed`, `forbidden`, `out_of_memory`, `output_limit`,
@@ -16,15 +16,16 @@ import ast
 import copy
 import os
 import signal
-from typing import Any
+from typing import Any, NamedTuple
 
-from isobudget.judge.trusted import remote
+from isobudget.judge.messages import Case
+from isobudget.judge.trusted import remote, runs
 from isobudget.judge.trusted.canonical import TEXT_CHARS, canonical
 from isobudget.judge.trusted.host import Host, Report, ended
-from isobudget.judge.trusted.kinds import programs
 from isobudget.judge.trusted.kinds.calls import PRELUDE
 from isobudget.judge.trusted.session import TESTS_SECONDS, TestsOverrun, of_error
 from isobudget.judge.untrusted import sample
+from isobudget.judge.verdict import Outcome, Verdict
 
 __all__ = ["MOST_INPUTS", "MOST_TIMEOUTS", "TEXT_CHARS", "ObservedCalls", "ObservedPrograms", "canonical"]
 
@@ -39,24 +40,32 @@ NAME_CHARS = 100
 class ObservedCalls:
     """Arguments, ready to be given to the entry point of a program."""
 
-    def __init__(self, tests: dict[str, Any]) -> None:
-        self.entry_point: str = tests["entry_point"]
-        self.prelude = PRELUDE if tests["prelude"] else ""
-        _check_number(tests["arguments"])
-        self.arguments = [_arguments(number, text) for number, text in enumerate(tests["arguments"])]
+    def __init__(self, case: Case) -> None:
+        self.entry_point = case.entry_point
+        # Where code is handed out, names of some modules are defined on the sites that such problems come from.
+        self.prelude = PRELUDE if case.starter else ""
+        _check_number(case.tests["arguments"])
+        self.arguments = [_arguments(number, text) for number, text in enumerate(case.tests["arguments"])]
 
-    def judge(self, host: Host, program: str, limits: dict[str, Any]) -> dict[str, Any]:
-        """Make every call and tell what came of it."""
-        return _Calls(self, host, program, limits).verdict()
+    def judge(self, host: Host, program: str) -> Verdict:
+        """Make every call and record what came of it."""
+        return _Calls(self, host, program).verdict()
+
+
+class Failure(NamedTuple):
+    """A program that could not be loaded: the verdict, and the text for its calls."""
+
+    verdict: Verdict
+    text: str
 
 
 class _Calls:
     """The observation of one program."""
 
-    def __init__(self, tests: ObservedCalls, host: Host, program: str, limits: dict[str, Any]) -> None:
-        self.tests, self.host, self.program, self.limits = tests, host, program, limits
+    def __init__(self, tests: ObservedCalls, host: Host, program: str) -> None:
+        self.tests, self.host, self.program = tests, host, program
         self.session: remote.Session | None = None
-        self.found: dict[str, Any] = {}
+        self.defined: dict[str, Any] = {}
         self.texts: list[str] = []
         #: calls that the present process has answered
         self.served = self.timeouts = 0
@@ -65,46 +74,44 @@ class _Calls:
         #: CPU seconds that are left for the reading of answers
         self.left = TESTS_SECONDS
 
-    def verdict(self) -> dict[str, Any]:
+    def verdict(self) -> Verdict:
         """Go through the inputs."""
+        total = len(self.tests.arguments)
         failure = self._load()
-        while failure is None and len(self.texts) < len(self.tests.arguments):
+        while failure is None and len(self.texts) < total:
             if self.timeouts >= MOST_TIMEOUTS or self.left <= 0:
                 self.texts.append(TIMEOUT)
             elif self.session is None and (again := self._load()) is not None:
-                self._tell(again["text"])
+                self._record(again.text)
             else:
                 self._observe(self.tests.arguments[len(self.texts)])
         self._end()
-        if failure is not None:
-            self.texts = [failure.pop("text")] * len(self.tests.arguments)
-        elif self.printed_too_much:
-            failure = {"outcome": "output_limit", "detail": f"more than {self.limits['output_kb']} KiB printed"}
-        told = {"seconds": self.seconds, "peak_memory_mb": self.peak_mb, "trust": "split", "observed": self.texts}
-        return (failure or {"outcome": "passed"}) | told
+        verdict = Verdict(Outcome.PASSED) if failure is None else failure.verdict
+        if failure is None and self.printed_too_much:
+            detail = f"more than {self.host.limits.output_kb} KiB printed"
+            verdict = Verdict(Outcome.OUTPUT_LIMIT, detail=detail)
+        observed = tuple(self.texts) if failure is None else (failure.text,) * total
+        return verdict._replace(seconds=self.seconds, peak_memory_mb=self.peak_mb, observed=observed)
 
-    def _load(self) -> dict[str, Any] | None:
-        """Start a process and load the program in it; what went wrong, with the text for all calls, if anything did."""
-        self.session = remote.Session(self.host.fork(sample.CALLS, self.limits))
+    def _load(self) -> Failure | None:
+        """Start a process and load the program in it; what went wrong, if anything did."""
+        self.session = remote.Session(self.host.fork(sample.CALLS))
         self.served = 0
         names = [self.tests.entry_point, "Solution"]
         state = ""
         try:
-            state, self.found = self.session.load(self.tests.prelude, self.program, names)
+            state, self.defined = self.session.load(self.tests.prelude, self.program, names)
         except remote.SampleEnded:
             return self._ended()
         said = self.session.said
-        if state == "loaded" and self.found:
+        if state == "loaded" and self.defined:
             return None
         self._end()
         if state == "loaded":
-            name = self.tests.entry_point
-            return {"outcome": "error", "detail": f"the program does not define {name}", "text": "!NameError"}
-        return {
-            "outcome": "syntax_error" if state == "not compiled" else of_error(said),
-            "detail": said,
-            "text": error_text(said),
-        }
+            detail = f"the program does not define {self.tests.entry_point}"
+            return Failure(Verdict(Outcome.ERROR, detail=detail), "!NameError")
+        outcome = Outcome.SYNTAX_ERROR if state == "not compiled" else of_error(said)
+        return Failure(Verdict(outcome, detail=said), error_text(said))
 
     def _observe(self, arguments: list[Any]) -> None:
         """Make one call. What the answer is made into on this side has a time limit of its own."""
@@ -112,9 +119,9 @@ class _Calls:
         signal.setitimer(signal.ITIMER_PROF, self.left)
         try:
             try:
-                function = self.found.get(self.tests.entry_point)
+                function = self.defined.get(self.tests.entry_point)
                 if function is None:
-                    function = getattr(self.found["Solution"](), self.tests.entry_point)
+                    function = getattr(self.defined["Solution"](), self.tests.entry_point)
                 text = canonical(function(*copy.deepcopy(arguments)))
             finally:
                 self.left, _ = signal.setitimer(signal.ITIMER_PROF, 0)
@@ -124,29 +131,29 @@ class _Calls:
             text = TIMEOUT
         except remote.SampleEnded:
             alone = self.served == 0
-            text = self._ended()["text"]
+            text = self._ended().text
             if text == TIMEOUT and not alone:
                 return
         except Exception as error:
             known = error is self.session.raised
             text = error_text(self.session.said if known else type(error).__name__)
         self.served += 1
-        self._tell(text)
+        self._record(text)
 
-    def _tell(self, text: str) -> None:
+    def _record(self, text: str) -> None:
         self.texts.append(text)
         self.timeouts += text == TIMEOUT
 
-    def _ended(self) -> dict[str, Any]:
-        """What to say of a process that ended, or that answers what cannot be read."""
+    def _ended(self) -> Failure:
+        """What is recorded of a process that ended, or that answers what cannot be read."""
         session = self.session
         assert session is not None
         report = self._end()
         assert report is not None
         if session.fault != "ended" and not report.crowded:
-            return {"outcome": "error", "detail": session.said, "text": "!broken"}
+            return Failure(Verdict(Outcome.ERROR, detail=session.said), "!broken")
         verdict = ended(report)
-        return verdict | {"text": "!ended" if verdict["outcome"] == "error" else f"!{verdict['outcome']}"}
+        return Failure(verdict, "!ended" if verdict.outcome is Outcome.ERROR else f"!{verdict.outcome.value}")
 
     def _end(self) -> Report | None:
         """End the process, if there is one, and take its account."""
@@ -155,7 +162,7 @@ class _Calls:
             return None
         session.close()
         report = self.host.end()
-        allowed = self.limits["output_kb"] << 10
+        allowed = self.host.limits.output_kb << 10
         self.printed_too_much |= len(self.host.output.take(allowed + 1)) > allowed
         self.seconds += report.seconds
         self.peak_mb = max(self.peak_mb, report.peak_kb / 1024)
@@ -165,28 +172,28 @@ class _Calls:
 class ObservedPrograms:
     """Inputs, ready to be given to whole programs, each in a process of its own."""
 
-    def __init__(self, tests: dict[str, Any]) -> None:
-        _check_number(tests["inputs"])
-        self.inputs = [text.encode() for text in tests["inputs"]]
+    def __init__(self, case: Case) -> None:
+        _check_number(case.tests["inputs"])
+        self.inputs = [text.encode() for text in case.tests["inputs"]]
 
-    def judge(self, host: Host, program: str, limits: dict[str, Any]) -> dict[str, Any]:
-        """Run the program once per input and tell what it printed."""
+    def judge(self, host: Host, program: str) -> Verdict:
+        """Run the program once per input and record what it printed."""
         seconds, peak, compiled = 0.0, 0.0, ""
         texts: list[str] = []
-        verdict: dict[str, Any] = {"outcome": "passed"}
+        verdict = Verdict(Outcome.PASSED)
         for data in self.inputs:
             if texts.count(TIMEOUT) >= MOST_TIMEOUTS:
                 texts.append(TIMEOUT)
                 continue
-            ran = programs.run_program(host, program, compiled, data, limits)
+            ran = runs.run_program(host, program, compiled, data)
             compiled = compiled or ran.compiled
             seconds, peak = seconds + ran.report.seconds, max(peak, ran.report.peak_kb / 1024)
-            ending = programs.ending_of(ran, limits["output_kb"] << 10)
+            ending = runs.ending_of(ran, host.limits.output_kb << 10)
             texts.append(_printed(ran, ending))
-            if ending is not None and ending["outcome"] == "syntax_error":
+            if ending is not None and ending.outcome is Outcome.SYNTAX_ERROR:
                 verdict, texts = ending, ["!SyntaxError"] * len(self.inputs)
                 break
-        return verdict | {"seconds": seconds, "peak_memory_mb": peak, "trust": "split", "observed": texts}
+        return verdict._replace(seconds=seconds, peak_memory_mb=peak, observed=tuple(texts))
 
 
 def error_text(said: str) -> str:
@@ -195,12 +202,12 @@ def error_text(said: str) -> str:
     return f"!{name}" if name.isidentifier() and len(name) <= NAME_CHARS else "!Exception"
 
 
-def _printed(ran: programs.Ran, ending: dict[str, Any] | None) -> str:
+def _printed(ran: runs.Ran, ending: Verdict | None) -> str:
     if ending is None:
         lines = ran.printed.decode("utf-8", "replace").strip().split("\n")
         return canonical("\n".join(" ".join(line.split()) for line in lines))
-    if ending["outcome"] != "error":
-        return f"!{ending['outcome']}"
+    if ending.outcome is not Outcome.ERROR:
+        return f"!{ending.outcome.value}"
     raised = ran.complaint and os.waitstatus_to_exitcode(ran.report.status) == sample.RAISED
     return error_text(ran.complaint) if raised else "!ended"
 
@@ -212,9 +219,9 @@ def _check_number(inputs: list[str]) -> None:
 
 def _arguments(number: int, text: str) -> list[Any]:
     try:
-        found = ast.literal_eval(text)
+        arguments = ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
         raise ValueError(f"arguments {number + 1} are no literal: {error}") from error
-    if type(found) is not list:
-        raise ValueError(f"arguments {number + 1} are a {type(found).__name__}, not a list")
-    return found
+    if type(arguments) is not list:
+        raise ValueError(f"arguments {number + 1} are a {type(arguments).__name__}, not a list")
+    return arguments

@@ -12,6 +12,11 @@ import sys
 import types
 from typing import Any
 
+from isobudget.judge.messages import Case
+from isobudget.judge.trusted.host import Host
+from isobudget.judge.trusted.session import judge_over_wire
+from isobudget.judge.verdict import Verdict
+
 
 class PytestTests:
     """The file, ready to be run against samples."""
@@ -19,17 +24,21 @@ class PytestTests:
     prelude = ""
     runs = 0
 
-    def __init__(self, tests: dict[str, Any]) -> None:
+    def __init__(self, case: Case) -> None:
         import pytest
 
         self.pytest = pytest
-        self.source: str = tests["source"]
-        self.module: str = tests["module"]
-        self.asked = _imported(ast.parse(self.source), self.module) or [tests["entry_point"]]
+        self.source: str = case.tests["source"]
+        self.module: str = case.tests["module"]
+        self.asked = _imported(ast.parse(self.source), self.module) or [case.entry_point]
         self.total = 0
         self.failing = ""
 
-    def lacking(self, _found: dict[str, Any]) -> str:
+    def judge(self, host: Host, program: str) -> Verdict:
+        """Judge a program over the wire."""
+        return judge_over_wire(self, host, program)
+
+    def lacking(self, _defined: dict[str, Any]) -> str:
         """Nothing: the file's own import says what is missing."""
         return ""
 
@@ -37,10 +46,10 @@ class PytestTests:
         """The test that failed first."""
         return self.failing
 
-    def run(self, found: dict[str, Any], held: set[int]) -> None:
+    def run(self, defined: dict[str, Any], held: set[int]) -> None:
         """Run the file, up to the first test that fails."""
         module = types.ModuleType(self.module)
-        module.__dict__.update(found)
+        module.__dict__.update(defined)
         sys.modules[self.module] = module
         import shutil
         import tempfile

@@ -1,26 +1,21 @@
-"""Screened samples that share a process: what is screened out, and that the verdicts are those of the unshared way."""
+"""Whole programs that run all tests in one process: what is screened out, and that the verdicts are the same."""
 
 from __future__ import annotations
 
 import dis
-import json
 import time
-from dataclasses import asdict
 from pathlib import Path
 from types import CodeType
-from typing import Any
 
 import pytest
 
 from isobudget.judge import Judge, Limits, Outcome, Verdict
-from isobudget.judge.trusted import one_process as together
+from isobudget.judge.messages import Case, Settings
 from isobudget.judge.trusted.host import Host
 from isobudget.judge.trusted.kinds import programs
-from isobudget.judge.trusted.sharing import MOST_INTERRUPTIONS
 from isobudget.judge.untrusted import screening
-from isobudget.judge.untrusted.screening import PROGRAMS, objection
+from isobudget.judge.untrusted.screening import objection
 from isobudget.problems.problem import CheckFunction, Problem, ProgramTests
-from support.published import humaneval
 
 LIMITS = Limits(cpu_seconds=0.5, wall_seconds=10.0, memory_mb=256, output_kb=16)
 CHECK = CheckFunction("def check(candidate):\n    assert candidate(2) == 4\n    assert candidate(3) == 9\n")
@@ -38,14 +33,13 @@ SQUARE = Problem("Own/0", "own", "", "square", CHECK)
         "def f():\n  n = 0\n  def g():\n    nonlocal n\n    n += 1\n    yield n\n  return list(g())",
     ],
 )
-def test_ordinary_programs_may_share(program: str) -> None:
+def test_ordinary_programs_may_run_their_tests_in_one_process(program: str) -> None:
     assert objection(compile(program, "p", "exec")) == ""
 
 
 @pytest.mark.parametrize(
     "program",
     [
-        "import sys",
         "import os.path",
         "from typing import sys",
         "import typing as t\nt.sys.modules.clear()",
@@ -75,7 +69,7 @@ def test_ordinary_programs_may_share(program: str) -> None:
         "open('x')",
     ],
 )
-def test_what_can_outlast_its_namespace_may_not_share(program: str) -> None:
+def test_what_can_outlast_its_namespace_may_not(program: str) -> None:
     assert objection(compile(program, "p", "exec")) != ""
 
 
@@ -88,8 +82,7 @@ def test_what_can_outlast_its_namespace_may_not_share(program: str) -> None:
     ],
 )
 def test_whole_programs_may_read_and_print(program: str) -> None:
-    assert objection(compile(program, "p", "exec"), PROGRAMS) == ""
-    assert objection(compile(program, "p", "exec")) != ""
+    assert objection(compile(program, "p", "exec")) == ""
 
 
 @pytest.mark.parametrize(
@@ -111,7 +104,7 @@ def test_whole_programs_may_read_and_print(program: str) -> None:
     ],
 )
 def test_whole_programs_may_not_reach_further(program: str) -> None:
-    assert objection(compile(program, "p", "exec"), PROGRAMS) != ""
+    assert objection(compile(program, "p", "exec")) != ""
 
 
 ADD = Problem("Own/1", "own", "", "", ProgramTests(("1 2\n", "5 7\n", "1 1\n"), ("3\n", "12\n", "2\n")))
@@ -145,10 +138,10 @@ def test_whole_programs_end_as_they_do_with_a_process_for_each_test() -> None:
         "input()\nprint(input())",
         "",
     ]
-    alone, sharing = both(programs, ADD)
-    assert [told(verdict) for verdict in alone] == [told(verdict) for verdict in sharing]
-    assert [verdict.passed for verdict in sharing].count(True) == 11
-    assert all(verdict.seconds > 0 and verdict.peak_memory_mb > 1 for verdict in sharing)
+    each, one = both(programs, ADD)
+    assert [told(verdict) for verdict in each] == [told(verdict) for verdict in one]
+    assert [verdict.passed for verdict in one].count(True) == 11
+    assert all(verdict.seconds > 0 and verdict.peak_memory_mb > 1 for verdict in one)
 
 
 def test_a_program_leaves_nothing_behind_for_its_next_test() -> None:
@@ -159,41 +152,43 @@ def test_a_program_leaves_nothing_behind_for_its_next_test() -> None:
         "from functools import lru_cache\n@lru_cache(None)\ndef f(): return input()\n" + SUM.replace("input", "f"),
         "print(sum(map(int, input().split())), end='')",
     ]
-    alone, sharing = both(programs, ADD)
-    assert [verdict.passed for verdict in alone] == [verdict.passed for verdict in sharing] == [True] * len(programs)
+    each, one = both(programs, ADD)
+    assert [verdict.passed for verdict in each] == [verdict.passed for verdict in one] == [True] * len(programs)
 
 
 def test_functions_and_programs_take_turns_in_one_worker() -> None:
     pairs = [(ADD, SUM), (SQUARE, "def square(x): return x * x"), (ADD, "print(3)")] * 3
-    with Judge(1, LIMITS, share=True) as judge:
+    with Judge(1, LIMITS) as judge:
         assert [verdict.passed for verdict in judge.run(pairs)] == [True, True, False] * 3
 
 
-def both(programs: list[str], problem: Problem = SQUARE) -> tuple[list[Verdict], list[Verdict]]:
+def both(programs: list[str], problem: Problem) -> tuple[list[Verdict], list[Verdict]]:
+    """Verdicts with a process for each test, and with one where that may be."""
     pairs = [(problem, program) for program in programs]
-    with Judge(1, LIMITS, together=False) as alone, Judge(1, LIMITS, share=True) as sharing:
-        return list(alone.run(pairs)), list(sharing.run(pairs))
+    with Judge(1, LIMITS, one_process=False) as each, Judge(1, LIMITS) as one:
+        return list(each.run(pairs)), list(one.run(pairs))
 
 
-def forks(program: str, folder: Path, repeat: int = 1) -> tuple[dict[str, Any], int]:
-    """What becomes of a program's tests when they may run together, and how many processes that takes."""
+def forks(program: str, folder: Path, repeat: int = 1) -> tuple[Verdict, int]:
+    """What becomes of a program's tests when one process may run them, and how many processes that takes."""
     folder.chmod(0o711)
-    limits, started = asdict(LIMITS), []
-    host = Host({"base": str(folder), "packages": [], "number": 0, "without": (), "limits": limits})
+    started: list[int] = []
+    host = Host(Settings(0, 0, (), (), True, LIMITS, str(folder)))
     host.beat = lambda: started.append(1)
     try:
         assert isinstance(ADD.tests, ProgramTests)
-        tests = programs.ProgramTests({"inputs": ADD.tests.inputs * repeat, "outputs": ADD.tests.outputs * repeat})
-        return together.judge(tests, host, program, limits), len(started)
+        given = {"inputs": ADD.tests.inputs * repeat, "outputs": ADD.tests.outputs * repeat}
+        tests = programs.ProgramTests(Case("ProgramTests", given, "", "", "", None))
+        return tests.judge(host, program), len(started)
     finally:
         host.close()
 
 
 def test_what_is_screened_takes_one_process_and_else_every_test_has_its_own(tmp_path: Path) -> None:
-    told, processes = forks(SUM, tmp_path)
-    assert (told["outcome"], told["tests_passed"], processes) == ("passed", 3, 1)
-    told, processes = forks("import os\n" + SUM, tmp_path)
-    assert (told["outcome"], told["tests_passed"], processes) == ("passed", 3, 1 + 3)
+    verdict, processes = forks(SUM, tmp_path)
+    assert (verdict.outcome, verdict.tests_passed, processes) == (Outcome.PASSED, 3, 1)
+    verdict, processes = forks("import os\n" + SUM, tmp_path)
+    assert (verdict.outcome, verdict.tests_passed, processes) == (Outcome.PASSED, 3, 1 + 3)
 
 
 def rounds_in(cpu_seconds: float) -> int:
@@ -209,17 +204,9 @@ def rounds_in(cpu_seconds: float) -> int:
 def test_tests_that_are_too_slow_together_have_the_limit_each(tmp_path: Path) -> None:
     # each within the limit and all twelve beyond it, also where the loop is now three times as fast or slow as before
     rounds = rounds_in(0.3 * LIMITS.cpu_seconds)
-    told, processes = forks(f"for n in range({rounds}): pass\n" + SUM, tmp_path, repeat=4)
-    assert (told["outcome"], told["tests_passed"], processes) == ("passed", 12, 1 + 12), told
-    assert told["seconds"] > LIMITS.cpu_seconds
-
-
-def test_a_sample_that_must_not_share_makes_the_shared_process_go(tmp_path: Path) -> None:
-    right = "def square(x): return x * x"
-    several = [right, "import os\n" + right, "def square(x): return 4"] * (MOST_INTERRUPTIONS + 2)
-    with Judge(1, LIMITS, share=True) as judge:
-        verdicts = list(judge.run((SQUARE, program) for program in several))
-    assert [verdict.passed for verdict in verdicts] == [True, True, False] * (MOST_INTERRUPTIONS + 2)
+    verdict, processes = forks(f"for n in range({rounds}): pass\n" + SUM, tmp_path, repeat=4)
+    assert (verdict.outcome, verdict.tests_passed, processes) == (Outcome.PASSED, 12, 1 + 12), verdict
+    assert verdict.seconds > LIMITS.cpu_seconds
 
 
 def test_imports_are_read_as_the_standard_library_reads_them() -> None:
@@ -238,61 +225,3 @@ def test_imports_are_read_as_the_standard_library_reads_them() -> None:
 
 def told(verdict: Verdict) -> tuple[object, ...]:
     return verdict.outcome, verdict.detail, verdict.tests_passed, verdict.first_failing, verdict.trust
-
-
-def test_odd_samples_end_as_they_do_alone() -> None:
-    right = "def square(x): return x * x"
-    programs = [
-        right,
-        "def square(x): return 4",
-        "def square(x): return x / 0",
-        "def square(x):",
-        "while True: pass",
-        right,
-        "def square(x): return square(x)",
-        "def square(x): return 'x' * (1 << 40)",
-        "print('x' * 20000)\n" + right,
-        right,
-        "import os; os._exit(0)",
-        "import ctypes; ctypes.string_at(0)",
-        "def square(x): yield x",
-        "def other(x): return x",
-        "square = 3",
-        "def square(x): raise SystemExit",
-        "import math\nmath.sqrt = lambda x: 2\n" + right,
-        "import math\ndef square(x): return round(math.sqrt(x ** 4))",
-        "x = (" * 500,
-        right,
-    ]
-    alone, sharing = both(programs)
-    assert [told(verdict) for verdict in alone] == [told(verdict) for verdict in sharing]
-    assert [verdict.passed for verdict in sharing].count(True) == 6
-    assert all(0 < verdict.seconds < 1.0 for verdict in sharing)
-
-
-def test_a_sample_leaves_nothing_behind_for_the_next() -> None:
-    programs = [
-        "hidden = 5\ndef square(x): return x * x",
-        "def square(x): return x * x if 'hidden' not in {**{}} and hidden else 0",
-        "def sorted(x): return x\ndef square(x): return x * x",
-        "def square(x): return x * x if sorted([2, 1]) == [1, 2] else 0",
-        "def square(x, seen=[]): seen.append(x); return x * len(seen) * 2",
-        "def square(x, seen=[]): seen.append(x); return x * len(seen) * 2",
-    ]
-    alone, sharing = both(programs)
-    assert [told(verdict) for verdict in alone] == [told(verdict) for verdict in sharing]
-    assert sharing[1].outcome is Outcome.ERROR
-
-
-def test_verdicts_on_real_samples_are_equal(shared_data: Path) -> None:
-    by_entry = {problem.entry_point: problem for problem, _ in humaneval(shared_data)}
-    pairs = []
-    with (shared_data / "codegen16b" / "samples.jsonl").open() as lines:
-        for line in lines:
-            record = json.loads(line)
-            entry = record["prompt"].rpartition("def ")[2].partition("(")[0]
-            pairs += [(by_entry[entry], record["prompt"] + text) for text in record["samples"][:2]]
-    with Judge() as alone, Judge(share=True) as sharing:
-        first, second = list(alone.run(pairs)), list(sharing.run(pairs))
-    assert len(first) == 328
-    assert [told(verdict) for verdict in first] == [told(verdict) for verdict in second]

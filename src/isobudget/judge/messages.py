@@ -1,0 +1,68 @@
+"""What the judge and its workers say to each other: how a worker is set up, and the problems that it is given.
+
+Judge and worker trust each other; what they say is framed `marshal` over the worker's standard streams. A sample has no
+part in it (see `wire` for that).
+"""
+
+from __future__ import annotations
+
+import marshal
+from typing import Any, NamedTuple
+
+from isobudget.judge.verdict import Limits
+
+
+class Settings(NamedTuple):
+    """How a worker is set up.
+
+    Attributes:
+        number: the worker's number, from which root derives an unused user.
+        core: the processor that it runs on.
+        packages: folders of installed packages that samples may import from.
+        without: layers of confinement to leave out, by name.
+        one_process: whether a screened program runs all its tests in one process.
+        limits: of every sample.
+        base: an empty folder that belongs to the worker.
+    """
+
+    number: int
+    core: int
+    packages: tuple[str, ...]
+    without: tuple[str, ...]
+    one_process: bool
+    limits: Limits
+    base: str = ""
+
+    def plain(self) -> tuple[Any, ...]:
+        """The fields as literals, for `from_plain` in another process."""
+        return tuple(self._replace(limits=tuple(self.limits)))  # type: ignore[arg-type]
+
+    @classmethod
+    def from_plain(cls, fields: tuple[Any, ...]) -> Settings:
+        """The settings of `plain`."""
+        made = cls(*fields)
+        return made._replace(limits=Limits(*made.limits))
+
+
+class Case(NamedTuple):
+    """A problem as a worker gets it.
+
+    Attributes:
+        kind: the name of the class of its tests in `problems.problem`.
+        tests: the fields of that class.
+        entry_point, prompt, starter: the problem's.
+        reference: a whole program known to be right, or None.
+    """
+
+    kind: str
+    tests: dict[str, Any]
+    entry_point: str
+    prompt: str
+    starter: str
+    reference: str | None
+
+
+def frame(*message: Any) -> bytes:
+    """A message of plain values as it is sent: four bytes of length, big end first, and `marshal`."""
+    data = marshal.dumps(message)
+    return len(data).to_bytes(4, "big") + data

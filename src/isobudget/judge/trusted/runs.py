@@ -1,0 +1,62 @@
+"""One run of a whole program on real descriptors, and how it ended."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from isobudget.judge import wire
+from isobudget.judge.trusted.host import Host, Report, ended
+from isobudget.judge.untrusted import sample, zygote
+from isobudget.judge.verdict import Outcome, Verdict
+
+
+class Ran(NamedTuple):
+    """One run of a program: its compiled form for the next runs, how it ended, and what it printed."""
+
+    compiled: str
+    report: Report
+    printed: bytes
+    complaint: str
+
+
+def run_program(host: Host, program: str, compiled: str, data: bytes) -> Ran:
+    """Run a program on one input, in a process of its own.
+
+    The compiled form is made by the first run's process and handed to the next ones as it is: only processes of the
+    same sample ever read it.
+    """
+    host.input.fill(data)
+    wires = host.fork(sample.PROGRAM)
+    try:
+        wire.send(wires, ["compiled", compiled] if compiled else ["source", program])
+        if not compiled:
+            form = wire.receive(wires)
+            compiled = form if type(form) is str else ""
+    except wire.WireError:
+        # The process is gone, or keeps to no protocol: its exit status and output say the rest.
+        pass
+    report = host.end(zygote.WAIT)
+    os.close(wires)
+    return Ran(compiled, report, host.output.take(), complaint_of(host))
+
+
+def complaint_of(host: Host) -> str:
+    """The last line that a program has written to its standard error."""
+    return host.errors.take(1 << 16).decode("utf-8", "replace").strip().rpartition("\n")[2][:300]
+
+
+def ending_of(ran: Ran, allowed: int) -> Verdict | None:
+    """The outcome of a run that did not end as it should, or printed too much; None if it did end well."""
+    code = os.waitstatus_to_exitcode(ran.report.status)
+    if len(ran.printed) > allowed:
+        return Verdict(Outcome.OUTPUT_LIMIT, detail=f"more than {allowed} bytes printed")
+    if ran.report.stopped or ran.report.crowded or code < 0:
+        return ended(ran.report)
+    if code == sample.NOT_COMPILED:
+        return Verdict(Outcome.SYNTAX_ERROR, detail=ran.complaint)
+    if code == sample.NO_MEMORY:
+        return Verdict(Outcome.OUT_OF_MEMORY, detail="MemoryError")
+    if code != 0:
+        return Verdict(Outcome.ERROR, detail=ran.complaint or f"exit status {code}")
+    return None

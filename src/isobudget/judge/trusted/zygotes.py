@@ -1,0 +1,94 @@
+"""How a tester comes by a zygote: forked from the worker's beginning, or launched anew.
+
+The first zygote is forked before the worker knows any test. A tester that knows tests forks no more, since the fork
+would bring them along: a zygote that replaces another is launched as an interpreter of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import select
+import signal
+import sys
+from _socket import socketpair
+from typing import NamedTuple
+
+from isobudget.judge.confinement import confine
+from isobudget.judge.messages import Settings
+from isobudget.judge.untrusted import zygote
+
+#: a number for every zygote of this process, which its folder is named by
+NUMBERS = itertools.count(1)
+
+
+class Process:
+    """A child of this process, by its number."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def kill(self) -> None:
+        """End it at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end and return its status; raises `TimeoutError` when that takes too long."""
+        handle = os.pidfd_open(self.pid)
+        try:
+            poller = select.poll()
+            poller.register(handle, select.POLLIN)
+            if not poller.poll(None if timeout is None else 1000 * timeout):
+                raise TimeoutError("the zygote does not end")
+        finally:
+            os.close(handle)
+        return os.waitpid(self.pid, 0)[1]
+
+
+class Started(NamedTuple):
+    """A zygote that is coming up: its process, the descriptor of its control socket, and its folder."""
+
+    process: Process
+    control: int
+    base: str
+
+
+def fork(settings: Settings) -> Started:
+    """Fork the first zygote. Only for a process that has no tests in its memory."""
+    setting = _setting(settings)
+    ours, theirs = socketpair()
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1):
+            os.dup2(null, descriptor)
+        os.close(null)
+        zygote.main(setting, theirs.detach())
+    theirs.close()
+    return Started(Process(pid), ours.detach(), setting.base)
+
+
+def launch(settings: Settings) -> Started:
+    """Start a zygote as an interpreter of its own."""
+    setting = _setting(settings)
+    ours, theirs = socketpair()
+    code = confine.bootstrap("untrusted.zygote", tuple(setting), theirs.fileno(), entry="begin")
+    os.set_inheritable(theirs.fileno(), True)
+    pid = os.posix_spawn(
+        sys.executable,
+        [sys.executable, *confine.ISOLATED, "-c", code],
+        dict(confine.CLEAN_ENVIRONMENT),
+        file_actions=[(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1)],
+    )
+    theirs.close()
+    return Started(Process(pid), ours.detach(), setting.base)
+
+
+def _setting(settings: Settings) -> confine.Setting:
+    """Make a zygote's folder; how it is to be confined."""
+    base = os.path.join(settings.base, str(next(NUMBERS)))
+    os.mkdir(base, 0o700)
+    return confine.Setting(base, settings.packages, settings.number, settings.without, settings.limits.memory_mb)
