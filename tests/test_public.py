@@ -81,7 +81,6 @@ def files_of(room: str) -> list[Path]:
 KNOWN_CIRCLES = {
     "isobudget.backends.server.backend": "isobudget.backends.server.session",
     "isobudget.pipeline.prepare": "isobudget.pipeline.prompts",
-    "isobudget.judge.launch": "isobudget.judge.trusted.tester",
 }
 
 
