@@ -35,8 +35,8 @@ from engine_server import EngineServer
 
 from isobudget.backends.base import Generation, Prompt, Sampling
 from isobudget.backends.engine.in_flight import Request
-from isobudget.backends.llamacpp import EngineSettings, LlamaCpp, usable_cores
-from isobudget.backends.llamacpp.slots import KEPT_PROMPTS
+from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings, usable_cores
+from isobudget.backends.llamacpp.settings import KEPT_PROMPTS
 from isobudget.models.catalog import find_model
 from isobudget.models.weights import fetch_weights
 from isobudget.pipeline.generate import generate
@@ -214,7 +214,7 @@ def main() -> None:
         "benchmarks/embedded.py",
     )
     path = fetch_weights(find_model(options.model))
-    engine = Kept(path, EngineSettings(options.slots, 512)).keep()
+    engine = Kept(LlamaCppSettings(model=str(path), slots=options.slots, context_tokens=512)).keep()
     server = EngineServer(path, options.slots, 512, usable_cores())
     try:
         found = compare(study, engine, server, options.rounds)

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from isobudget.backends.base import Generation, Sampling
-from isobudget.backends.llamacpp import EngineSettings, LlamaCpp
+from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
 from isobudget.models.catalog import find_model
 from isobudget.models.weights import fetch_weights
 from isobudget.problems import load_benchmark
@@ -80,8 +80,8 @@ def compare(path: Path, options: argparse.Namespace) -> dict[str, float]:
         rows.setdefault(name, []).append(value)
 
     with (
-        LlamaCpp(path, EngineSettings(options.samples, 512)) as many,
-        LlamaCpp(path, EngineSettings(1, 512)) as single,
+        LlamaCpp(LlamaCppSettings(model=str(path), slots=options.samples, context_tokens=512)) as many,
+        LlamaCpp(LlamaCppSettings(model=str(path), slots=1, context_tokens=512)) as single,
     ):
         for engine in (many, single):
             engine.generate(prompts[0], sampling, [0])

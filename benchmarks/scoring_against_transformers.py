@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.backends.base import Sampling
-from isobudget.backends.llamacpp import EngineSettings, LlamaCpp
+from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
 from isobudget.backends.llamacpp.api import load_api
 from isobudget.backends.llamacpp.engine import usable_cores
 from isobudget.backends.llamacpp.exact import ExactScorer, Network, read_weights
@@ -50,7 +50,7 @@ def draw(path: Path, samples: int) -> Drawn:
     sampling = Sampling(temperature=0.8, top_p=0.95, max_tokens=48)
     each = -(-samples // len(benchmark.problems)) + 1
     drawn: Drawn = []
-    with LlamaCpp(path, EngineSettings(slots=each, context_tokens=512)) as engine:
+    with LlamaCpp(LlamaCppSettings(model=str(path), slots=each, context_tokens=512)) as engine:
         for number, problem in enumerate(benchmark.problems):
             found = engine.generate(problem.prompt, sampling, list(range(1000 * number, 1000 * number + each)))
             drawn += [(problem.prompt, one.text, list(one.token_ids)) for one in found if one.token_ids]

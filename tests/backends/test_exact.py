@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from isobudget.backends.engine.token_tree import Tree, distinct_tokens, log_normalizers
-from isobudget.backends.llamacpp import EngineSettings, LlamaCpp
+from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
 from isobudget.backends.llamacpp.api import load_api
 from isobudget.backends.llamacpp.exact import ExactScorer, KeysValues, Network, expanded_bytes, read_weights
 from isobudget.backends.llamacpp.exact.scoring import lineage
@@ -250,9 +250,9 @@ def test_numbers_that_are_not_finite_are_damage(path: Path, tmp_path: Path) -> N
 
 
 def test_the_backend_scores_small_covered_models_in_32_bits(path: Path, tmp_path: Path) -> None:
-    with LlamaCpp(path, EngineSettings(threads=1)) as engine:
+    with LlamaCpp(LlamaCppSettings(model=str(path), threads=1)) as engine:
         assert engine.describe().scoring == "matrix products in 32 bits on CPU, 1 threads"
-    with LlamaCpp(path, EngineSettings(threads=1, exact=False)) as engine:
+    with LlamaCpp(LlamaCppSettings(model=str(path), threads=1, exact=False)) as engine:
         assert engine.describe().scoring == ""
     assert expanded_bytes(read_gguf_header(path)) == 4 * read_gguf_header(path).parameters
     (tmp_path / "odd.gguf").write_bytes(tiny_gguf())
@@ -269,7 +269,7 @@ def test_a_trained_model_is_scored_as_by_the_engine_up_to_its_rounding() -> None
     prompt = 'def add(a, b):\n    """Add two numbers."""\n'
     found = []
     for exact in (True, False):
-        with LlamaCpp(weights, EngineSettings(exact=exact)) as engine:
+        with LlamaCpp(LlamaCppSettings(model=str(weights), exact=exact)) as engine:
             found.append(np.concatenate([one.logprobs for one in engine.score(prompt, texts)]))
     differences = found[0] - found[1]
     assert np.abs(differences).max() < 0.5  # beside 4-bit weights the engine rounds activations to 8 bits

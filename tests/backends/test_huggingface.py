@@ -20,10 +20,11 @@ from isobudget.backends.engine.in_flight import Request
 from isobudget.backends.engine.inbox import Inbox
 from isobudget.backends.engine.spelling import Speller
 from isobudget.backends.engine.step_clock import Charge, StepClock
-from isobudget.backends.huggingface import HuggingFace, HuggingFaceSettings
+from isobudget.backends.huggingface import HuggingFace, TransformersSettings
 from isobudget.backends.huggingface.batch import choose_units
 from isobudget.backends.huggingface.tokens import Tokens
 from isobudget.errors import BackendError, InputError, MissingExtraError, ModelError
+from isobudget.study import stated_model
 from support.engine_study import check_a_model_of_the_hub, check_a_study_end_to_end
 from support.tiny_hf import CHAT_TEMPLATE, write_gpt2, write_llama, write_tokenizer
 
@@ -135,15 +136,16 @@ def test_a_batch_takes_the_oldest_and_those_of_similar_length() -> None:
 def test_without_pytorch_the_install_line_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'isobudget\[transformers\]'"):
-        HuggingFace(HuggingFaceSettings("any/model")).__enter__()
+        HuggingFace(TransformersSettings(model="any/model")).__enter__()
 
 
 def test_settings_are_checked_and_nothing_is_loaded_before_it_is_entered() -> None:
-    with pytest.raises(InputError, match="batch must be at least 1"):
-        HuggingFaceSettings("any/model", batch=0)
+    any_model = {"name": "any/model", "backend": "transformers"}
+    with pytest.raises(InputError, match="batch: input should be greater than or equal to 1"):
+        stated_model({**any_model, "batch": 0}, "here")
     with pytest.raises(InputError, match="dtype"):
-        HuggingFaceSettings("any/model", dtype="int4")
-    backend = HuggingFace(HuggingFaceSettings("any/model", revision="v1"))
+        stated_model({**any_model, "dtype": "int4"}, "here")
+    backend = HuggingFace(TransformersSettings(model="any/model", revision="v1"))
     assert backend.describe().model == "any/model@v1"
     with pytest.raises(BackendError, match="with statement"):
         backend.generate("x", WARM, [1])
@@ -172,8 +174,8 @@ def gpt2(torch: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def settings(folder: Path, batch: int = 8) -> HuggingFaceSettings:
-    return HuggingFaceSettings(str(folder), device="cpu", dtype="float32", batch=batch)
+def settings(folder: Path, batch: int = 8) -> TransformersSettings:
+    return TransformersSettings(model=str(folder), device="cpu", dtype="float32", batch=batch)
 
 
 @pytest.fixture(scope="module")
@@ -474,10 +476,10 @@ def test_what_does_not_fit_is_said(backend: HuggingFace, llama: Path, tmp_path: 
 
 def test_a_model_that_is_not_there_is_named(torch: Any, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="nothing-here"):
-        HuggingFace(HuggingFaceSettings(str(tmp_path / "nothing-here"))).__enter__()
+        HuggingFace(TransformersSettings(model=str(tmp_path / "nothing-here"))).__enter__()
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ModelError, match="cannot be loaded"):
-        HuggingFace(HuggingFaceSettings(str(tmp_path))).__enter__()
+        HuggingFace(TransformersSettings(model=str(tmp_path))).__enter__()
 
 
 def test_a_model_without_an_attention_cache_is_refused(torch: Any, tmp_path: Path) -> None:
@@ -487,7 +489,7 @@ def test_a_model_without_an_attention_cache_is_refused(torch: Any, tmp_path: Pat
     config = transformers.MambaConfig(vocab_size=300, hidden_size=16, num_hidden_layers=1, state_size=4)
     transformers.MambaForCausalLM(config).save_pretrained(tmp_path)
     with pytest.raises(ModelError, match="MambaForCausalLM keeps no attention cache"):
-        HuggingFace(HuggingFaceSettings(str(tmp_path))).__enter__()
+        HuggingFace(TransformersSettings(model=str(tmp_path))).__enter__()
 
 
 def test_a_study_from_samples_to_report(llama: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from isobudget.backends.base import Chat, Message, Sampling
 from isobudget.backends.engine.token_tree import Tree, log_normalizers
-from isobudget.backends.llamacpp import EngineSettings, LlamaCpp
+from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
 from isobudget.backends.llamacpp.api import ContextParams, check_defaults, load_api
 from isobudget.backends.llamacpp.exact import ExactScorer, Network, read_weights
 from isobudget.backends.llamacpp.model import LlamaModel
@@ -195,7 +195,7 @@ def test_other_layouts_of_the_library_are_refused(field: str) -> None:
 @pytest.mark.parametrize("exact", [False, True])
 def test_samples_and_scores_agree_and_are_scored_in_any_state(path: Path, exact: bool) -> None:
     sampling = Sampling(temperature=0.8, top_p=1.0, max_tokens=30)
-    with LlamaCpp(path, EngineSettings(slots=4, context_tokens=128, threads=1, exact=exact)) as engine:
+    with LlamaCpp(LlamaCppSettings(model=str(path), slots=4, context_tokens=128, threads=1, exact=exact)) as engine:
         before = engine.score("ab", ["cd"])[0]  # no server part yet
         samples = engine.generate("ab", sampling, [1, 2, 3, 4])
         ids = [one.token_ids for one in samples]
@@ -213,7 +213,7 @@ def test_samples_and_scores_agree_and_are_scored_in_any_state(path: Path, exact:
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_an_empty_text_has_no_likelihood(path: Path, exact: bool) -> None:
-    with LlamaCpp(path, EngineSettings(threads=1, exact=exact)) as engine:
+    with LlamaCpp(LlamaCppSettings(model=str(path), threads=1, exact=exact)) as engine:
         empty, one = engine.score("ab", ["", "c"])
         assert empty.logprobs == ()
         assert math.isnan(empty.mean_logprob)
@@ -226,7 +226,7 @@ def test_an_empty_text_has_no_likelihood(path: Path, exact: bool) -> None:
 @pytest.mark.parametrize("exact", [False, True])
 def test_several_threads_may_score(path: Path, exact: bool) -> None:
     found: list[float] = []
-    with LlamaCpp(path, EngineSettings(threads=1, exact=exact)) as engine:
+    with LlamaCpp(LlamaCppSettings(model=str(path), threads=1, exact=exact)) as engine:
         threads = [
             threading.Thread(target=lambda: found.append(engine.score("ab", ["cd"])[0].sum_logprob)) for _ in range(6)
         ]
@@ -240,7 +240,7 @@ def test_several_threads_may_score(path: Path, exact: bool) -> None:
 
 def test_a_model_without_a_template_answers_no_conversations(path: Path) -> None:
     chat = Chat((Message("user", "hello"),))
-    with LlamaCpp(path, EngineSettings(threads=1)) as engine:
+    with LlamaCpp(LlamaCppSettings(model=str(path), threads=1)) as engine:
         for call in (lambda: engine.score(chat, ["x"]), lambda: engine.generate(chat, Sampling(0, 1, 4), [1])):
             with pytest.raises(BackendError, match=r"tiny\.gguf has no template.*prompt format"):
                 call()
@@ -258,7 +258,7 @@ def test_a_conversation_is_put_into_the_models_own_template() -> None:
         "<|im_start|>assistant\n"
     )
     sampling = Sampling(temperature=0.8, top_p=0.95, max_tokens=6)
-    with LlamaCpp(weights, EngineSettings(slots=2, context_tokens=128)) as engine:
+    with LlamaCpp(LlamaCppSettings(model=str(weights), slots=2, context_tokens=128)) as engine:
         templated, plain = engine.generate(chat, sampling, [1, 2]), engine.generate(text, sampling, [1, 2])
         assert [one.prompt_tokens for one in templated] == [one.prompt_tokens for one in plain]
         ids = [one.token_ids for one in templated]

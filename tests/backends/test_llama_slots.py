@@ -13,10 +13,11 @@ import pytest
 from isobudget.backends.base import FinishReason, Generation, Sampling
 from isobudget.backends.engine.in_flight import Request
 from isobudget.backends.engine.step_clock import StepClock
-from isobudget.backends.llamacpp import EngineSettings, LlamaCpp
+from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
 from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.backends.llamacpp.scoring import Scorer
-from isobudget.backends.llamacpp.slots import KEPT_PROMPTS, MOST_SLOTS, Slots
+from isobudget.backends.llamacpp.settings import KEPT_PROMPTS, MOST_SLOTS
+from isobudget.backends.llamacpp.slots import Slots
 from isobudget.errors import BackendError, ModelError
 from isobudget.models.architecture import Architecture
 from isobudget.models.random_gguf import Quantisation, write_random_gguf
@@ -56,7 +57,10 @@ def draw(path: Path, slots: int, each: int, shuffle: int | None = None) -> tuple
     order = list(range(len(calls)))
     if shuffle is not None:
         Random(shuffle).shuffle(order)
-    with LlamaCpp(path, EngineSettings(slots, 128, threads=1)) as engine, ThreadPoolExecutor(len(calls)) as pool:
+    with (
+        LlamaCpp(LlamaCppSettings(model=str(path), slots=slots, context_tokens=128, threads=1)) as engine,
+        ThreadPoolExecutor(len(calls)) as pool,
+    ):
         futures = {place: pool.submit(engine.draw, [asked(*calls[place])]) for place in order}
         found = [futures[place].result()[0] for place in range(len(calls))]
         computed = engine.computed_prompt_tokens
@@ -97,12 +101,12 @@ def test_unquantised_weights_differ_by_rounding_alone(tmp_path: Path) -> None:
     for one, other in same:
         assert one.sum_logprob == pytest.approx(other.sum_logprob, abs=0.01, nan_ok=True)
     assert computed == sum(map(len, PROMPTS))
-    with LlamaCpp(path, EngineSettings(2, 64, threads=1)) as engine:
+    with LlamaCpp(LlamaCppSettings(model=str(path), slots=2, context_tokens=64, threads=1)) as engine:
         assert "as far as rounding allows" in engine.describe().repeatable
 
 
 def test_what_is_recorded_follows_from_the_tokens(path: Path) -> None:
-    with LlamaCpp(path, EngineSettings(4, 128, threads=1)) as engine:
+    with LlamaCpp(LlamaCppSettings(model=str(path), slots=4, context_tokens=128, threads=1)) as engine:
         assert "whatever is drawn beside it" in engine.describe().repeatable
         found = [one for prompt in PROMPTS for one in engine.draw([asked(prompt, range(8))])[0]]
     model = LlamaModel(path)
@@ -126,7 +130,7 @@ def test_what_is_recorded_follows_from_the_tokens(path: Path) -> None:
 
 def test_a_prompt_s_time_is_shared_by_those_that_wait_for_it(path: Path) -> None:
     long = tuple(2 + place % 300 for place in range(1500))
-    with LlamaCpp(path, EngineSettings(4, 1600, threads=1)) as engine:
+    with LlamaCpp(LlamaCppSettings(model=str(path), slots=4, context_tokens=1600, threads=1)) as engine:
         engine.draw([asked((5,), range(1))])
         one_token = Sampling(temperature=0.8, top_p=0.95, max_tokens=1)
         (found,) = engine.draw([Request(long, one_token, frozenset(), tuple(range(8)))])
@@ -138,7 +142,7 @@ def test_a_prompt_s_time_is_shared_by_those_that_wait_for_it(path: Path) -> None
 
 
 def test_a_sample_ends_where_the_context_does(path: Path) -> None:
-    with LlamaCpp(path, EngineSettings(2, 64, threads=1)) as engine:
+    with LlamaCpp(LlamaCppSettings(model=str(path), slots=2, context_tokens=64, threads=1)) as engine:
         prompt = tuple(range(70, 130))
         (found,) = engine.draw([Request(prompt, WARM, frozenset(), (1, 2, 3))])
         assert [one.completion_tokens for one in found] == [4, 4, 4]
@@ -151,14 +155,14 @@ def test_a_sample_ends_where_the_context_does(path: Path) -> None:
 
 def test_more_memory_than_there_is_is_not_asked_for(path: Path) -> None:
     with (
-        LlamaCpp(path, EngineSettings(200, 10_000_000, threads=1)) as engine,
+        LlamaCpp(LlamaCppSettings(model=str(path), slots=200, context_tokens=10_000_000, threads=1)) as engine,
         pytest.raises(ModelError, match=r"202 sequences of 10,000,000 tokens need 517.1 GB of memory.*context_tokens"),
     ):
         engine.draw([asked(PROMPTS[0], range(1))])
 
 
 def test_what_the_engine_refuses_fails_alone(path: Path) -> None:
-    with LlamaCpp(path, EngineSettings(2, 64, threads=1)) as engine:
+    with LlamaCpp(LlamaCppSettings(model=str(path), slots=2, context_tokens=64, threads=1)) as engine:
         (before,) = engine.draw([asked(PROMPTS[0], range(3))])
         with pytest.raises(BackendError, match=r"could not compute 2 tokens"):
             engine.draw([asked((70, 4000), range(3))])
@@ -205,12 +209,12 @@ def test_a_prompt_gives_way_to_a_newer_one(slots: Slots) -> None:
 
 
 def test_a_study_may_ask_for_as_many_slots_as_there_are() -> None:
-    assert StudyModel(name="m", slots=MOST_SLOTS).slots == MOST_SLOTS
+    assert StudyModel(name="m", slots=MOST_SLOTS).settings.slots == MOST_SLOTS
     with pytest.raises(ValueError, match=f"less than or equal to {MOST_SLOTS}"):
         StudyModel(name="m", slots=MOST_SLOTS + 1)
 
 
 def test_the_most_slots_work(path: Path) -> None:
-    with LlamaCpp(path, EngineSettings(MOST_SLOTS, 64, threads=1)) as engine:
+    with LlamaCpp(LlamaCppSettings(model=str(path), slots=MOST_SLOTS, context_tokens=64, threads=1)) as engine:
         (found,) = engine.draw([asked(PROMPTS[0], range(MOST_SLOTS + 3))])
     assert len(found) == MOST_SLOTS + 3

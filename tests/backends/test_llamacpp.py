@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from isobudget.backends.base import Chat, FinishReason, Message, Sampling
-from isobudget.backends.llamacpp import EngineSettings, LlamaCpp
+from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
 from isobudget.errors import BackendError, ModelError
 from isobudget.models.catalog import find_model
 from isobudget.models.weights import local_weights
@@ -25,18 +25,21 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
     pytest.importorskip("xllamacpp")
     path = tmp_path / "bad.gguf"
     path.write_bytes(content)
-    with pytest.raises(ModelError, match=r"bad\.gguf: llama\.cpp cannot load it"), LlamaCpp(path):
+    with (
+        pytest.raises(ModelError, match=r"bad\.gguf: llama\.cpp cannot load it"),
+        LlamaCpp(LlamaCppSettings(model=str(path))),
+    ):
         pass
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no such file"), LlamaCpp(tmp_path / "none.gguf"):
+    with pytest.raises(ModelError, match="no such file"), LlamaCpp(LlamaCppSettings(model=str(tmp_path / "none.gguf"))):
         pass
 
 
 def test_a_backend_that_is_not_entered_says_so(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="not loaded"):
-        LlamaCpp(tmp_path / "none.gguf").generate(PROMPT, WARM, [1])
+        LlamaCpp(LlamaCppSettings(model=str(tmp_path / "none.gguf"))).generate(PROMPT, WARM, [1])
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,7 @@ def engine() -> Iterator[LlamaCpp]:
     path = local_weights(find_model("smollm2-135m"))
     if path is None:
         pytest.skip("SmolLM2 is not on this machine; fetch it with: isobudget models fetch smollm2-135m")
-    with LlamaCpp(path, EngineSettings(slots=4, context_tokens=256)) as backend:
+    with LlamaCpp(LlamaCppSettings(model=str(path), slots=4, context_tokens=256)) as backend:
         yield backend
 
 
@@ -85,7 +88,7 @@ def test_a_prompt_without_room_is_named(engine: LlamaCpp) -> None:
 @pytest.mark.models
 def test_the_same_seed_gives_the_same_sample_however_it_is_drawn(engine: LlamaCpp) -> None:
     together = engine.generate(PROMPT, WARM, [11, 12, 13, 14, 15])
-    with LlamaCpp(engine.path, EngineSettings(slots=1, context_tokens=512)) as other:
+    with LlamaCpp(LlamaCppSettings(model=str(engine.path), slots=1, context_tokens=512)) as other:
         alone = [other.generate(PROMPT, WARM, [seed])[0] for seed in (15, 11, 13)]
     for one, same in zip(alone, [together[4], together[0], together[2]], strict=True):
         assert (one.token_ids, one.sum_logprob) == (same.token_ids, same.sum_logprob)
@@ -112,7 +115,7 @@ def test_leaving_ends_the_calls_in_flight(engine: LlamaCpp) -> None:
         except BackendError as error:
             errors.append(str(error))
 
-    with LlamaCpp(engine.path, EngineSettings(slots=2, context_tokens=512)) as backend:
+    with LlamaCpp(LlamaCppSettings(model=str(engine.path), slots=2, context_tokens=512)) as backend:
         threads = [threading.Thread(target=call, args=(backend,)) for _ in range(3)]
         for thread in threads:
             thread.start()

@@ -24,14 +24,15 @@ from isobudget.backends.base import Chat, FinishReason, Generation, Message, Sam
 from isobudget.backends.engine.step_clock import Charge
 from isobudget.backends.vllm.backend import Vllm
 from isobudget.backends.vllm.calls import (
-    VllmSettings,
     engine_arguments,
     read_completion,
     read_prompt_logprobs,
     sampling_arguments,
     scoring_arguments,
 )
+from isobudget.backends.vllm.settings import VllmSettings
 from isobudget.errors import BackendError, InputError, MissingExtraError, ModelError
+from isobudget.study import stated_model
 from support.engine_study import check_a_study_end_to_end
 from support.tiny_hf import CHAT_TEMPLATE, write_llama, write_tokenizer
 
@@ -43,7 +44,7 @@ PROMPTS = ["def add(a, b):\n", "x", "class Box:\n    def get(self):\n        ret
 
 
 def test_the_engine_is_asked_for_plain_sampling_and_a_shared_prefix() -> None:
-    asked = engine_arguments(VllmSettings("org/model", revision="v1", tensor_parallel=2, context_tokens=4096))
+    asked = engine_arguments(VllmSettings(model="org/model", revision="v1", tensor_parallel=2, context_tokens=4096))
     assert asked == {
         "model": "org/model",
         "revision": "v1",
@@ -74,7 +75,7 @@ def test_a_sample_is_asked_for_with_its_seed_and_nothing_but_temperature_and_top
 @pytest.mark.parametrize("wrong", [{"tensor_parallel": 0}, {"concurrency": 0}, {"memory_fraction": 0.0}])
 def test_settings_are_checked(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
-        VllmSettings("org/model", **wrong)
+        stated_model({"name": "org/model", "backend": "vllm", **wrong}, "here")
 
 
 @dataclass
@@ -145,7 +146,7 @@ def test_scores_begin_behind_the_prompt() -> None:
 
 def test_without_vllm_the_install_line_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vllm", None)
-    backend = Vllm(VllmSettings("org/model", revision="v1"))
+    backend = Vllm(VllmSettings(model="org/model", revision="v1"))
     assert backend.describe().model == "org/model@v1"
     with pytest.raises(MissingExtraError, match=r"pip install 'isobudget\[vllm\]'"):
         backend.__enter__()
@@ -156,6 +157,7 @@ def test_without_vllm_the_install_line_is_named(monkeypatch: pytest.MonkeyPatch)
 PARENT = """
 import os, subprocess, sys
 from isobudget.backends.vllm.guard import Guard
+from isobudget.study import stated_model
 guard = Guard()
 with guard.marking():
     child = subprocess.Popen(["sh", "-c", "sleep 600 & wait"], pass_fds=[int(sys.argv[1])], process_group=0)
@@ -207,7 +209,7 @@ def test_the_installed_version_takes_these_arguments(vllm: Any) -> None:
 
     llm = inspect.signature(vllm.LLM).parameters
     further = inspect.signature(EngineArgs).parameters if "kwargs" in llm else {}
-    assert not set(engine_arguments(VllmSettings("m"))) - set(llm) - set(further)
+    assert not set(engine_arguments(VllmSettings(model="m"))) - set(llm) - set(further)
     known = set(inspect.signature(vllm.SamplingParams).parameters)
     assert not {*sampling_arguments(WARM, 1), *scoring_arguments()} - known
     vllm.SamplingParams(**sampling_arguments(WARM, 1, {3}))
@@ -239,7 +241,7 @@ def backend(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def settings(folder: Path) -> VllmSettings:
-    return VllmSettings(str(folder), dtype="float32", context_tokens=256, memory_fraction=0.3, concurrency=16)
+    return VllmSettings(model=str(folder), dtype="float32", context_tokens=256, memory_fraction=0.3, concurrency=16)
 
 
 def plain_logprobs(folder: Path, ids: Sequence[int], skip: int) -> list[float]:

@@ -12,9 +12,9 @@ from isobudget.api import dry_run
 from isobudget.backends.base import Description
 from isobudget.errors import RunError
 from isobudget.pipeline.generate import generate
-from isobudget.pipeline.prepare import PreparedModel
 from isobudget.records.run import load_run
 from isobudget.study import load_study
+from isobudget.study.resolve import ResolvedModel
 from support.fakes import FakeBackend
 from support.stage_study import answer, write_study
 
@@ -45,7 +45,7 @@ def draw(tmp_path: Path) -> Callable[[str, str], int]:
     """Draw the study with these lines, loading this commit; returns how many samples the run has."""
 
     def call(more: str, commit: str) -> int:
-        def open_one(_: PreparedModel) -> FakeBackend:
+        def open_one(_: ResolvedModel) -> FakeBackend:
             return Committed(commit)
 
         run, _ = generate(load_study(write(tmp_path, more)), tmp_path / "run", make_backend=open_one)

@@ -263,10 +263,11 @@ def test_a_problems_samples_follow_each_other_the_greedy_one_last(tmp_path: Path
 
 
 def test_context_room_covers_the_longest_prompt(study_text: str) -> None:
-    from isobudget.pipeline.prepare import prepare_benchmarks, prepare_model
+    from isobudget.pipeline.prepare import prepare_model
+    from isobudget.study.resolve import resolve
 
-    study = parse_study(study_text, "mine")
-    prepared = prepare_model(study.models[0], study, prepare_benchmarks(study), {"own": 10})
+    resolved = resolve(parse_study(study_text, "mine"))
+    prepared = prepare_model(resolved.complete()[0], resolved.benchmarks, {"own": 10})
     assert prepared.settings.context_tokens % 256 == 0
-    assert prepared.settings.context_tokens >= prepare_benchmarks(study)[0].sampling.max_tokens + 20
+    assert prepared.settings.context_tokens >= resolved.benchmarks[0].sampling.max_tokens + 20
     assert math.isfinite(prepared.settings.slots)

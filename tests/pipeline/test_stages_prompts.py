@@ -12,11 +12,11 @@ from isobudget.backends.base import Chat, Generation, Prompt, Sampling
 from isobudget.errors import InputError, RunError
 from isobudget.pipeline.generate import generate
 from isobudget.pipeline.judging import judge_run, sample_program
-from isobudget.pipeline.prepare import PreparedModel
 from isobudget.pipeline.prompts import RunPrompts
 from isobudget.problems.problem import Problem
 from isobudget.records.run import load_run
 from isobudget.study.read import parse_study
+from isobudget.study.resolve import ResolvedModel
 from support.fakes import FakeBackend
 from support.stage_study import Backends, write_study
 
@@ -38,7 +38,7 @@ class Made:
         self.text = text
         self.by_model: dict[str, Keeping] = {}
 
-    def __call__(self, model: PreparedModel) -> Keeping:
+    def __call__(self, model: ResolvedModel) -> Keeping:
         made = self.by_model[model.name] = Keeping(lambda _prompt, _seed: self.text)
         made.got = []
         return made

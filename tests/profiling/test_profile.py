@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from isobudget.backends.llamacpp import EngineSettings, LlamaCpp
+from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
 from isobudget.cli.profile import parse_slots
 from isobudget.costs import (
     Profile,
@@ -191,7 +191,7 @@ def test_the_engine_runs_random_weights_at_exact_lengths(tmp_path: Path, shape: 
     path = tmp_path / "random.gguf"
     write_random_gguf(path, shape)
     prompts = np.random.default_rng(0).integers(0, shape.vocabulary, (3, 20))
-    with LlamaCpp(path, EngineSettings(slots=3, context_tokens=64, threads=1)) as engine:
+    with LlamaCpp(LlamaCppSettings(model=str(path), slots=3, context_tokens=64, threads=1)) as engine:
         assert _time(engine, prompts, 12) > 0
         with pytest.raises(BackendError, match="asked for"):
             _time(engine, prompts, 400)  # more than there is room for

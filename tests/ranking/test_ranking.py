@@ -26,13 +26,14 @@ from isobudget.ranking.observations import compiles, form
 from isobudget.ranking.options import RankOptions
 from isobudget.ranking.rank import BenchmarkRanking, rank
 from isobudget.ranking.scores import Scorer, logprobs_of, score_pool, scoring_cost
-from isobudget.ranking.scoring_model import ModelChoice, as_recorded
+from isobudget.ranking.scoring_model import as_recorded
 from isobudget.ranking.written_tests import parse_tests
 from isobudget.records.parts import read_rows
 from isobudget.records.ranking_rows import BACKWARD, FORWARD, ObservationRow, ScoreRow
 from isobudget.records.run import Run
 from isobudget.report.figures.ranking import draw_ranking
 from isobudget.report.tables.ranking import ranking_grids, ranking_json
+from isobudget.study import StatedModel
 from support.fake_scorer import FakeScorer
 from support.synthetic_run import PAIR, synthetic_run
 
@@ -136,7 +137,7 @@ def test_a_run_is_ranked_by_its_own_and_by_another_model(tmp_path: Path) -> None
     run = synthetic_run(tmp_path / "run")
     backend = FakeScorer()
     names = ("own", "likelihood", "reviewer", "verifier")
-    options = RankOptions(names, ModelChoice("judge-of-all"), bootstrap=QUICK)
+    options = RankOptions(names, StatedModel(name="judge-of-all"), bootstrap=QUICK)
     found = rank(run.path, options, make_scorer=fake(backend))
     own, other = one_of(found, "own"), one_of(found, "likelihood by judge-of-all")
     assert own.exact
@@ -176,7 +177,7 @@ def test_scores_that_are_nan_rank_last_and_are_counted(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no log-probabilities.*--ranker likelihood --model"):
         rank(run.path, RankOptions(("own",), bootstrap=QUICK))
     backend = FakeScorer(undefined=["    return x\n"])
-    options = RankOptions(("likelihood",), ModelChoice("j"), bootstrap=QUICK)
+    options = RankOptions(("likelihood",), StatedModel(name="j"), bootstrap=QUICK)
     found = one_of(rank(run.path, options, make_scorer=fake(backend)), "likelihood")
     assert found.undefined == 90
     assert found.success == pytest.approx([found.success[0]] * 3)
@@ -228,7 +229,7 @@ def test_a_file_is_ranked_by_agreement_and_by_tests(tmp_path: Path) -> None:
 def test_a_model_may_write_the_tests(tmp_path: Path) -> None:
     problems, samples, verdicts = sample_files(tmp_path)
     writer = FakeScorer(tests="2, 9) == 9\nassert big(9, 2) == 9\nassert big(__import__('os')) == 1")
-    options = RankOptions(("tests",), ModelChoice("w"), orders=5, bootstrap=QUICK)
+    options = RankOptions(("tests",), StatedModel(name="w"), orders=5, bootstrap=QUICK)
     found = rank(samples, options, problems=str(problems), verdicts=verdicts, make_scorer=fake(writer, "w"))
     tested = one_of(found, "tests by w")
     assert tested.spending.amounts[Unit.SECONDS].per_problem > 0
@@ -247,7 +248,7 @@ def test_lists_in_their_order_are_a_ranking(tmp_path: Path) -> None:
     counted.write_text('{"model": "a", "task_id": "1", "n": 2, "c": 1}\n')
     with pytest.raises(InputError, match="line 1: only counts"):
         rank(counted, RankOptions(("order",)))
-    for name, model in (("likelihood", ModelChoice("j")), ("agreement", None), ("verifier-alone", None)):
+    for name, model in (("likelihood", StatedModel(name="j")), ("agreement", None), ("verifier-alone", None)):
         with pytest.raises(InputError, match=r"no texts of the samples.*--ranker order"):
             rank(path, RankOptions((name,), model), make_scorer=fake(FakeScorer()))
 
@@ -333,7 +334,7 @@ def test_a_classifier_needs_its_extra_and_a_name(tmp_path: Path, monkeypatch: py
         rank(run.path, RankOptions(("classifier",), bootstrap=QUICK))
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(MissingExtraError, match=r"isobudget\[transformers\]"):
-        rank(run.path, RankOptions(("classifier",), ModelChoice("some/classifier"), bootstrap=QUICK))
+        rank(run.path, RankOptions(("classifier",), StatedModel(name="some/classifier"), bootstrap=QUICK))
 
 
 def test_a_model_of_the_run_scores_as_the_run_had_it() -> None:
@@ -342,9 +343,18 @@ def test_a_model_of_the_run_scores_as_the_run_had_it() -> None:
         "file": {"backend": "llama.cpp", "file": "x.gguf"},
     }
     for name in ("tiny", "o/tiny"):
-        found = as_recorded(ModelChoice(name, "transformers"), models)
-        assert (found.name, found.called, found.dtype, found.revision) == ("tiny", "o/tiny", "float32", "c" * 40)
-    stated = as_recorded(ModelChoice("tiny", "transformers", revision="v2", dtype="bfloat16"), models)
-    assert (stated.revision, stated.dtype) == ("v2", "bfloat16")
-    for other in (ModelChoice("tiny", "vllm"), ModelChoice("file"), ModelChoice("larger", "transformers")):
+        found = as_recorded(StatedModel(name=name, backend="transformers"), models)
+        assert (found.name, found.settings.model, found.settings.dtype, found.settings.revision) == (
+            "tiny",
+            "o/tiny",
+            "float32",
+            "c" * 40,
+        )
+    stated = as_recorded(StatedModel(name="tiny", backend="transformers", revision="v2", dtype="bfloat16"), models)
+    assert (stated.settings.revision, stated.settings.dtype) == ("v2", "bfloat16")
+    for other in (
+        StatedModel(name="tiny", backend="vllm"),
+        StatedModel(name="file"),
+        StatedModel(name="larger", backend="transformers"),
+    ):
         assert as_recorded(other, models) == other

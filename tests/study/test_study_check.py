@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from isobudget.backends.registry import BACKENDS
 from isobudget.errors import MissingExtraError, StudyError
 from isobudget.pipeline.generate import generate
-from isobudget.pipeline.prepare import check_study, prepare_benchmarks
 from isobudget.pipeline.samples_from_budget import samples_of
 from isobudget.study import load_study, shipped_studies
 from isobudget.study.lines import key_lines, line_of
 from isobudget.study.read import parse_study
+from isobudget.study.resolve import resolve
 from isobudget.study.study import StudyModel
 
 LAYOUT = '''\
@@ -118,7 +119,7 @@ def own(tmp_path: Path) -> Path:
 
 def mistakes(text: str) -> str:
     with pytest.raises(StudyError) as caught:
-        check_study(parse_study(text, "mine"))
+        resolve(parse_study(text, "mine")).complete()
     return str(caught.value)
 
 
@@ -158,7 +159,7 @@ def test_a_damaged_weights_file_is_named_before_a_run_begins(own: Path) -> None:
         ("tensor_parallel = 2", 'line 6: models.0.tensor_parallel: belongs to the backend "vllm", not to'),
         ('backend = "server"', "line 3: models.0: a model of the backend \"server\" needs a url"),
         ('backend = "gpt"', "line 6: models.0.backend: input should be 'llama.cpp', 'server', 'vllm' or"),
-        ('backend = "server"\nurl = "ftp://h"', "line 7: models.0.url: string should match"),
+        ('backend = "server"\nurl = "ftp://h"', "line 7: models.0.url: must be like http://127.0.0.1:8000/v1, not 'ftp://h'"),
         ("budget = {per_problem = 1e9}", "line 6: models.0.budget: stands beside n"),
         ('prompt = {humaneval = "chat"}', "line 6: models.0.prompt.humaneval: no such benchmark in this study"),
         ("prompt = 3", "line 6: models.0.prompt: must be a name, or a table with one for each benchmark, not 3"),
@@ -184,15 +185,16 @@ def test_tables_of_samples(own: Path, n: str, expected: str) -> None:
 
 
 def test_a_single_missing_part_of_a_study_made_in_python_keeps_its_class() -> None:
-    from isobudget.backends.registry import missing_extra
-    from isobudget.study import Study, StudyModel
+    from isobudget.study import Study
 
-    if missing_extra("vllm") is None:
+    if BACKENDS["vllm"].needs.missing() is None:
         pytest.skip("vLLM is installed")
     study = Study(name="x", benchmarks=["quickstart"], models=[StudyModel(name="m", n=1, backend="vllm")])
     with pytest.raises(MissingExtraError, match=r"isobudget\[vllm\]"):
-        check_study(study)
-    assert [one.name for one in check_study(study, extras=False)] == ["quickstart"]
+        resolve(study).complete()
+    resolved = resolve(study, extras=False)
+    assert [one.name for one in resolved.benchmarks] == ["quickstart"]
+    assert [one.name for one in resolved.complete()] == ["m"]
 
 
 # budgets --------------------------------------------------------------------------------------------------------------
@@ -203,7 +205,7 @@ SERVER = '[[models]]\nname = "{0}"\nbackend = "server"\nurl = "http://h/v1"\n'
 def counts(own: Path, head: str, *models: str) -> dict[str, int]:
     text = f'name = "x"\nbenchmarks = ["{own}"]\n{head}\n' + "".join(SERVER.format(name) for name in models)
     study = parse_study(text, "mine")
-    found = samples_of(study, prepare_benchmarks(study, check_study(study, extras=False)))
+    found = samples_of(resolve(study, extras=False))
     return {model: by_benchmark["own"] for model, by_benchmark in found.items()}
 
 
@@ -252,7 +254,7 @@ def test_samples_of_the_cheapest_share_a_prompt_in_the_budget_too(own: Path) -> 
 def test_a_stated_n_stands_above_the_budget(own: Path) -> None:
     text = SERVER.format("codellama-7b") + "n = 3\n" + SERVER.format("codellama-13b")
     study = parse_study(f'name = "x"\nbenchmarks = ["{own}"]\n[budget]\nper_problem = 1e15\n{text}', "mine")
-    found = samples_of(study, prepare_benchmarks(study, check_study(study, extras=False)))
+    found = samples_of(resolve(study, extras=False))
     assert found["codellama-7b"] == {"own": 3}
     assert found["codellama-13b"]["own"] > 3
 
@@ -281,13 +283,14 @@ def test_the_studies_of_the_docs_are_right() -> None:
     study = parse_study(first, "docs")
     assert study.models[0].samples("mbpp") == 100
     head = 'name = "x"\nbenchmarks = ["humaneval", "mbpp"]\n'
-    assert [model.backend for model in parse_study(head + models, "docs").models] == ["server", "vllm"]
+    assert [model.settings.backend for model in parse_study(head + models, "docs").models] == ["server", "vllm"]
     assert parse_study(head + budget + '[[models]]\nname = "smollm2-135m"\n', "docs").budget is not None
 
 
 def test_every_field_of_a_model_is_in_the_docs() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "studies.md").read_text(encoding="utf-8")
-    for field in StudyModel.model_fields:
+    settings = {field for backend in BACKENDS.values() for field in backend.model_fields}
+    for field in settings | set(StudyModel.model_fields) - {"settings"}:
         assert f"`{field}`" in text, field
 
 

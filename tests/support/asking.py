@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from isobudget.backends.base import Chat, Generation, Message, Sampling
@@ -25,7 +24,7 @@ class Waits:
 
 
 def settings(server: BadServer, **changes: Any) -> ServerSettings:
-    return replace(ServerSettings(server.url, "m", timeout_seconds=10.0), **changes)
+    return ServerSettings(**{"url": server.url, "model": "m", "timeout_seconds": 10.0, **changes})
 
 
 def draw(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from isobudget.pipeline.prepare import PreparedModel
+from isobudget.study.resolve import ResolvedModel
 from support.fakes import FakeBackend
 from support.tiny_gguf import tiny_gguf
 
@@ -54,7 +54,7 @@ class Backends:
         self.made: list[FakeBackend] = []
         self._answers, self._fails_on = answers, fails_on
 
-    def __call__(self, _model: PreparedModel) -> FakeBackend:
+    def __call__(self, _model: ResolvedModel) -> FakeBackend:
         self.made.append(FakeBackend(self._answers, fails_on=self._fails_on))
         return self.made[-1]
 

@@ -10,6 +10,7 @@ from isobudget.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from isobudget.models.catalog import ModelEntry
+    from isobudget.study import StatedModel
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode="markdown")
 
@@ -29,12 +30,13 @@ def models(context: typer.Context, as_json: JsonOption = False) -> None:
         return
     from isobudget.cli.show import print_json
     from isobudget.models.catalog import load_catalog
+    from isobudget.study.study import load_declared
 
-    entries = list(load_catalog().values())
+    entries, declared = list(load_catalog().values()), load_declared()
     if as_json:
-        print_json([_as_dict(entry) for entry in entries])
+        print_json([*map(_as_dict, entries), *({"name": one.name} | one.settings.facts() for one in declared)])
     else:
-        _print_table(entries)
+        _print_table(entries, declared)
 
 
 @app.command()
@@ -77,7 +79,7 @@ def _as_dict(entry: ModelEntry) -> dict[str, Any]:
     }
 
 
-def _print_table(entries: list[ModelEntry]) -> None:
+def _print_table(entries: list[ModelEntry], declared: list[StatedModel]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -89,6 +91,8 @@ def _print_table(entries: list[ModelEntry]) -> None:
         parameters = f"{entry.parameters / 1e6:,.0f} M" if entry.parameters else "?"
         size = f"{entry.size_bytes / 1e6:,.0f} MB" if entry.size_bytes else "?"
         table.add_row(entry.name, parameters, size, entry.licence, "yes" if local_weights(entry) else "no")
+    for one in declared:
+        table.add_row(one.name, "?", "?", "", f"by {one.settings.backend}")
     console = Console()
     console.print(table)
     console.print("Fetch weights with: isobudget models fetch NAME", highlight=False)

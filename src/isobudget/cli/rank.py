@@ -12,17 +12,18 @@ from isobudget.cli.options import BenchmarkOption, JsonOption, LevelOption
 
 if TYPE_CHECKING:
     from isobudget.ranking.rank import BenchmarkRanking
-    from isobudget.ranking.scoring_model import ModelChoice
+    from isobudget.study import StatedModel
 
 
 def rank(
     source: given.Source,
     ranker: given.Rankers = None,
     model: given.Model = None,
-    backend: given.Backend = "llama.cpp",
+    backend: given.Backend = None,
     url: given.Url = None,
-    api: given.ServerApi = given.Api.COMPLETIONS,
+    api: given.ServerApi = None,
     key_env: given.KeyEnv = None,
+    setting: given.Settings = None,
     architecture: given.Architecture = None,
     filter_by: given.Filter = None,
     benchmark: BenchmarkOption = None,
@@ -64,7 +65,9 @@ def rank(
     _check_figure(figure)
     options = RankOptions(
         rankers=tuple(ranker or ["own"]),
-        model=_choice(model, backend, url, api, key_env, architecture),
+        model=_stated(
+            model, setting or [], backend=backend, url=url, api=api, key_env=key_env, architecture=architecture
+        ),
         filter=filter_by,
         inputs=inputs,
         examples=examples,
@@ -92,22 +95,28 @@ def rank(
     _show(found, [] if figure is None else _draw(found, figure), as_json)
 
 
-def _choice(
-    model: str | None, backend: str, url: str | None, api: given.Api, key_env: str | None, architecture: str | None
-) -> ModelChoice | None:
+def _stated(name: str | None, settings: list[str], **options: str | None) -> StatedModel | None:
+    """The model that the options state: those with a name of their own, and any other setting of its backend."""
+    from isobudget.backends.registry import backends_with
     from isobudget.errors import InputError
-    from isobudget.ranking.scoring_model import ModelChoice
+    from isobudget.study import StatedModel, read_setting, stated_model
 
-    of_server = {"--url": url, "--key-env": key_env, "--api": None if api is given.Api.COMPLETIONS else api}
-    stated = [name for name, value in of_server.items() if value is not None]
-    if model is None:
-        stated += ["--backend"] * (backend != "llama.cpp") + ["--architecture"] * (architecture is not None)
-        if stated:
-            raise InputError(f"{' and '.join(stated)} cannot be used without --model: which model is meant?")
+    given = {field: str(value) for field, value in options.items() if value is not None}
+    flags = [f"--{field.replace('_', '-')}" for field in given] + ["--setting"] * bool(settings)
+    if name is None:
+        if flags:
+            raise InputError(f"{' and '.join(flags)} cannot be used without --model: which model is meant?")
         return None
-    if stated and backend != "server":
-        raise InputError(f"{' and '.join(stated)} cannot be used with --backend {backend}, only with --backend server")
-    return ModelChoice(model, backend, url, api.value, key_env, architecture)
+    fields = {"name": name, **dict(map(read_setting, settings)), **given}
+    backend = StatedModel.divided(fields)["settings"]["backend"]
+    for field in given:
+        owners = backends_with(field)
+        if field != "backend" and owners and backend not in owners:
+            flag = f"--{field.replace('_', '-')}"
+            raise InputError(
+                f"{flag} cannot be used with --backend {backend}, only with --backend {' or '.join(owners)}"
+            )
+    return stated_model(fields, f"--model {name}")
 
 
 def _show(found: list[BenchmarkRanking], drawn: list[Path], as_json: bool) -> None:

@@ -37,16 +37,36 @@ Model = Annotated[
     str | None,
     typer.Option("-m", "--model", help="Scores the samples, or writes tests: a name, a GGUF file.", show_default=False),
 ]
-Backend = Annotated[str, typer.Option(help="How that model is reached: llama.cpp, server, vllm, transformers.")]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        help="How that model is reached: llama.cpp, server, vllm, transformers.",
+        show_default="llama.cpp, or as declared",
+    ),
+]
 Url = Annotated[str | None, typer.Option(help="Of a server.", show_default=False)]
 ServerApi = Annotated[
-    Api, typer.Option("--api", help="Of a server: completions; chat only writes tests (--ranker tests).")
+    Api | None,
+    typer.Option(
+        "--api",
+        help="Of a server: completions; chat only writes tests (--ranker tests).",
+        show_default="completions, or as declared",
+    ),
 ]
 KeyEnv = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
         help="The environment variable with the server's key. api.openai.com gets OPENAI_API_KEY.",
+        show_default=False,
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--setting",
+        metavar="NAME=VALUE",
+        help="Any other setting of its backend, as in a study (docs/studies.md). Repeatable.",
         show_default=False,
     ),
 ]

@@ -5,6 +5,9 @@ overrides (`$ISOBUDGET_MODELS_TOML`, else `models.toml` in the user's configurat
 ``.gguf`` is a model as well, and so is a file on the Hugging Face hub at a commit,
 ``hf:OWNER/REPO/FILE.gguf@COMMIT``. Both have no pinned checksum, so the run records the one it finds.
 
+A table that states a `backend` declares a model that is reached otherwise, such as a server: its fields are those of a
+study's model, and are read there, since this room knows no backend.
+
 Fetching the weights is the job of `weights.py`.
 """
 
@@ -12,6 +15,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -54,8 +58,16 @@ Source = HubSource | PackageSource | PathSource
 
 
 @dataclass(frozen=True, slots=True)
+class ModelTable:
+    """A table of a models file: what it says of a model, and where it stands, for messages."""
+
+    fields: Mapping[str, Any]
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """A model that can be named.
+    """A GGUF model that can be named.
 
     Attributes:
         name: the name used in studies and run folders.
@@ -90,26 +102,52 @@ def user_catalog_path() -> Path:
 
 
 def load_catalog() -> dict[str, ModelEntry]:
-    """All models known by name: those that ship, then the user's own.
+    """The GGUF models known by name: those that ship, then the user's own.
 
     Raises:
         InputError: a models file is not TOML or an entry lacks a field.
     """
-    catalog = parse_catalog(shipped_toml("isobudget.models", "data/models.toml"), "models.toml")
+    return _entries(_load_tables())
+
+
+def declared_models() -> dict[str, ModelTable]:
+    """The models of the user's file that state a backend, as tables of settings; see `isobudget.study.StatedModel`.
+
+    Raises:
+        InputError: a models file is not TOML.
+    """
+    return {name: table for name, table in _load_tables().items() if "backend" in table.fields}
+
+
+def parse_catalog(document: dict[str, Any], origin: str) -> dict[str, ModelEntry]:
+    """The GGUF models of a models file. `origin` names it in errors."""
+    return _entries(_tables(document, origin))
+
+
+def _entries(tables: Mapping[str, ModelTable]) -> dict[str, ModelEntry]:
+    gguf = {name: table for name, table in tables.items() if "backend" not in table.fields}
+    return {name: _entry(name, table.fields, table.where) for name, table in gguf.items()}
+
+
+def _load_tables() -> dict[str, ModelTable]:
+    tables = _tables(shipped_toml("isobudget.models", "data/models.toml"), "models.toml")
     path = user_catalog_path()
     if path.is_file():
-        catalog |= parse_catalog(read_toml(path), str(path))
+        tables |= _tables(read_toml(path), str(path))
     elif os.environ.get("ISOBUDGET_MODELS_TOML"):
         raise InputError(f"{path}: no such models file (it is named by ISOBUDGET_MODELS_TOML)")
-    return catalog
+    return tables
 
 
-def parse_catalog(tables: dict[str, Any], origin: str) -> dict[str, ModelEntry]:
-    """The entries of a models file. `origin` names it in errors."""
-    models = tables.get("models")
+def _tables(document: dict[str, Any], origin: str) -> dict[str, ModelTable]:
+    models = document.get("models")
     if not isinstance(models, dict):
         raise InputError(f"{origin}: no [models.NAME] table")
-    return {name: _entry(name, fields, f"{origin}: models.{name}") for name, fields in models.items()}
+    tables = {name: ModelTable(fields, f"{origin}: models.{name}") for name, fields in models.items()}
+    for table in tables.values():
+        if not isinstance(table.fields, dict):
+            raise InputError(f"{table.where}: must be a table")
+    return tables
 
 
 def find_model(name: str) -> ModelEntry:
@@ -118,16 +156,19 @@ def find_model(name: str) -> ModelEntry:
     Raises:
         InputError: no such model; the message lists the known ones.
     """
-    catalog = load_catalog()
+    tables = _load_tables()
+    catalog = _entries(tables)
     if name in catalog:
         return catalog[name]
+    if name in tables:
+        raise InputError(f"{name} is reached by the backend {tables[name].fields['backend']!r}: it has no GGUF file")
     if name.startswith(_HUB_PREFIX):
         return _hub_entry(name)
     if name.endswith(".gguf"):
         path = Path(name)
         return ModelEntry(path.stem, path.name, path.name, (PathSource(path),))
     raise InputError(
-        f"unknown model {name!r}.{did_you_mean(name, catalog)} Known models: {', '.join(sorted(catalog))}; "
+        f"unknown model {name!r}.{did_you_mean(name, tables)} Known models: {', '.join(sorted(tables))}; "
         "a path that ends in .gguf works too."
     )
 
@@ -145,9 +186,7 @@ def _hub_entry(name: str) -> ModelEntry:
     return ModelEntry(stem, f"{repo} {file}", f"{stored}-{commit[:12]}.gguf", (HubSource(repo, commit, file),))
 
 
-def _entry(name: str, fields: Any, where: str) -> ModelEntry:
-    if not isinstance(fields, dict):
-        raise InputError(f"{where}: must be a table")
+def _entry(name: str, fields: Mapping[str, Any], where: str) -> ModelEntry:
     known = {"title", "file", "sources", "prompt_newline", "parameters", "bytes", "sha256", "licence"}
     unknown = sorted(set(fields) - known)
     if unknown:

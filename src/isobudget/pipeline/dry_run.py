@@ -1,10 +1,11 @@
-"""What a study would draw and spend, before anything is fetched, written or asked: the call behind ``--dry-run``.
+"""What a study would generate and spend, before anything is fetched, written or asked: the call behind ``--dry-run``.
 
-Samples are exact. Tokens are estimates with an upper bound (see `outline`); where the run folder has samples of a model
+Samples are exact. Tokens are estimates with an upper bound (see `lengths`); where the run folder has samples of a model
 already, completions are as long as those were. Time comes from the run folder's own seconds, else from a roofline where
-the study names the GPU and the model's shape is known (nothing is faster than that). Cost comes from the price tables
-that ship, by the token for servers and by the GPU-hour else. What is not known is None, never a guess. Disk is a rough
-estimate where nothing is recorded: about 3 bytes for every completion token.
+the study names the GPU and the model's shape is known (nothing is faster than that). Cost comes from the price that is
+stated with the model, else from the tables that ship, by the token for servers and by the GPU-hour else. What is not
+known is None, never a guess. Disk is a rough estimate where nothing is recorded: about 3 bytes for every completion
+token.
 """
 
 from __future__ import annotations
@@ -12,19 +13,18 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from isobudget.backends.settings import HubSettings
 from isobudget.errors import IsobudgetError
 from isobudget.files.hub import is_commit, may_be_repo
 from isobudget.pipeline.estimates import Estimate, Expected, absent, known_of
-from isobudget.pipeline.outline import Outline, outline
-from isobudget.pipeline.prepare import PreparedBenchmark, prepare_benchmarks
 from isobudget.pipeline.samples_from_budget import samples_of
 from isobudget.study import Study, StudyModel
 from isobudget.study.check import plain_name
-from isobudget.study.world import look_around
+from isobudget.study.resolve import resolve
 
 _OFFLINE = "HF_HUB_OFFLINE"
 
@@ -65,7 +65,7 @@ class _Notes:
 
 
 def dry_run(study: Study, out: str | Path | None = None) -> DryRun:
-    """What the study would draw and spend in the run folder `out` (default: ``runs/`` and its name).
+    """What the study would generate and spend in the run folder `out` (default: ``runs/`` and its name).
 
     Nothing is fetched or written. What is missing here is listed; it is no error.
 
@@ -74,26 +74,24 @@ def dry_run(study: Study, out: str | Path | None = None) -> DryRun:
     """
     path = Path(out or Path("runs") / study.name)
     with _no_downloads():
-        world = look_around(study.model_dump(exclude_unset=True))
-    missing = [mistake.message for mistake in world.mistakes]
+        resolved = resolve(study)
+    missing = [mistake.message for mistake in resolved.mistakes]
     unpinned = [text for model in study.models if (text := _unpinned(model))]
-    benchmarks = prepare_benchmarks(study, world.benchmarks)
     known, notes = known_of(path), _Notes()
     try:
-        counts = samples_of(study, benchmarks, notes)
+        counts = samples_of(resolved, notes)
     except IsobudgetError as error:
         missing.append(str(error))
         counts = {}
+    benchmarks = {one.name: one for one in resolved.benchmarks}
     expected = []
-    for at, model in enumerate(study.models):
-        shape = _outline_of(study, at, benchmarks)
+    for stated, model in zip(study.models, resolved.models, strict=True):
         for name in map(plain_name, study.benchmarks):
-            place = next((place for place, one in enumerate(benchmarks) if one.name == name), None)
-            if place is None or shape is None:
-                expected.append(absent(study, model, name))
+            if name not in benchmarks or model is None:
+                expected.append(absent(study, stated, name))
                 continue
-            n = counts.get(model.name, {}).get(name)
-            expected.append(Estimate(study, shape, place, benchmarks[place], n, known, notes.note).expected())
+            n = counts.get(stated.name, {}).get(name)
+            expected.append(Estimate(study, model, benchmarks[name], n, known, notes.note).expected())
     return DryRun(
         study.name,
         path,
@@ -105,23 +103,15 @@ def dry_run(study: Study, out: str | Path | None = None) -> DryRun:
 
 def _unpinned(model: StudyModel) -> str | None:
     """What to say of a model of the hub of which the study does not pin a commit."""
-    called = model.model or model.name
-    if model.backend not in ("vllm", "transformers") or not may_be_repo(called) or is_commit(model.revision):
+    settings = model.settings
+    if not isinstance(settings, HubSettings) or not may_be_repo(settings.model) or is_commit(settings.revision):
         return None
-    asked = f"revision {model.revision}" if model.revision else "no revision"
+    asked = f"revision {settings.revision}" if settings.revision else "no revision"
     return (
-        f"{model.name}: the study says {asked} of {called}, which may mean other weights later. The commit that is "
-        "loaded is recorded in the run folder, and the run goes on with that one alone; to pin it, set revision to the "
-        "40 digits of a commit"
+        f"{model.name}: the study says {asked} of {settings.model}, which may mean other weights later. The commit "
+        "that is loaded is recorded in the run folder, and the run goes on with that one alone; to pin it, set "
+        "revision to the 40 digits of a commit"
     )
-
-
-def _outline_of(study: Study, at: int, benchmarks: Sequence[PreparedBenchmark]) -> Outline | None:
-    """One model's outline; None if the model or a prompt format is not known."""
-    try:
-        return outline(study.model_copy(update={"models": [study.models[at]]}), benchmarks)[0]
-    except IsobudgetError:
-        return None
 
 
 @contextlib.contextmanager

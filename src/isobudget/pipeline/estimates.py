@@ -9,18 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from isobudget.backends.registry import BackendSpec, pacing
 from isobudget.costs.prices import example_prices
 from isobudget.costs.roofline import Serving, gpu_named, roofline_seconds
 from isobudget.errors import InputError
-from isobudget.pipeline.outline import Lengths, Outline, lengths
-from isobudget.pipeline.prepare import PreparedBenchmark
+from isobudget.pipeline.lengths import Lengths, lengths
 from isobudget.records.facts import FILE_NAME
 from isobudget.records.keys import SampleKeys
 from isobudget.records.parts import part_paths, read_each
 from isobudget.records.rows import SampleRow
 from isobudget.records.run import load_run
 from isobudget.study import Study, StudyModel
+from isobudget.study.resolve import ResolvedBenchmark, ResolvedModel
 
 #: problems and most new tokens of benchmarks whose data may be absent
 _PUBLISHED = {
@@ -35,8 +34,6 @@ _PUBLISHED = {
 _MILLION = 1e6
 _BYTES_PER_TOKEN = 3.0
 _BYTES_PER_SAMPLE = 100.0
-#: samples that vLLM and transformers draw at the same time, if the study does not say
-_BATCH = {"vllm": 256, "transformers": 16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +113,8 @@ class Estimate:
     """One model on one benchmark that is here."""
 
     study: Study
-    model: Outline
-    place: int
-    benchmark: PreparedBenchmark
+    model: ResolvedModel
+    benchmark: ResolvedBenchmark
     n: int | None
     known: Known
     note: Callable[[str], None]
@@ -132,9 +128,8 @@ class Estimate:
         left = [self._left(problem.task_id) for problem in problems]
         samples = len(problems) * (self.n + self.study.greedy)
         recorded = self.known.recorded.get((self.benchmark.name, self.model.name))
-        sizes = lengths(
-            self.model.prompts[self.place], self.benchmark, recorded.completion_tokens if recorded else None
-        )
+        completion = recorded.completion_tokens if recorded else None
+        sizes = lengths(self.model.prompts[self.benchmark.name], self.benchmark, completion)
         calls = [self._calls(*each) for each in left]
         total = sum(map(sum, left))
         filled = replace(
@@ -157,49 +152,46 @@ class Estimate:
         return self.n - self.known.have.count((*name, False), self.n), int(greedy)
 
     def _calls(self, samples: int, greedy: int) -> int:
-        """How often a problem's prompt is computed: a server by every request, the others once for its samples."""
-        kind = self.model.model.backend
-        if kind != "server":
-            return min(samples + greedy, 1)
-        return -(-samples // pacing(BackendSpec(kind=kind, model=self.model.name)).group) + greedy
+        """How often a problem's prompt is computed: by every call, or once for its samples."""
+        pace = self.model.settings.pacing()
+        return -(-samples // pace.group) + greedy if pace.by_calls else min(samples + greedy, 1)
 
     def _timed(self, expected: Expected, recorded: Recorded | None, sizes: Lengths) -> Expected:
         if not expected.left:
-            return replace(expected, seconds=0.0, seconds_source="nothing is left to draw")
+            return replace(expected, seconds=0.0, seconds_source="nothing is left to generate")
         if recorded:
             source = "mean seconds of the samples that this run has"
             return replace(expected, seconds=expected.left * recorded.seconds, seconds_source=source)
-        stated, shape = self.model.model, self.model.architecture
-        if stated.gpu is None or shape is None:
+        hardware, shape = self.model.settings.hardware(), self.model.architecture
+        if hardware is None or shape is None:
             return expected
-        batch = stated.concurrency or stated.batch or _BATCH[stated.backend]
         prompt = float(np.mean(sizes.prompts))
         try:
-            serving = Serving(gpu_named(stated.gpu), stated.tensor_parallel or 1, batch)
+            serving = Serving(gpu_named(hardware.gpu), hardware.gpus, hardware.batch)
             price = roofline_seconds(shape, serving, prompt, sizes.completion)
         except InputError as error:
             self.note(str(error))
             return expected
         seconds = expected.left * price.per_sample + len(sizes.prompts) * price.per_problem
-        return replace(expected, seconds=seconds, seconds_source=f"at least, by a roofline on {stated.gpu}")
+        return replace(expected, seconds=seconds, seconds_source=f"at least, by a roofline on {hardware.gpu}")
 
     def _priced(self, expected: Expected) -> Expected:
         by_token, by_hour = example_prices()
-        stated = self.model.model
-        if stated.backend == "server":
-            served = (stated.model or stated.name).casefold()
-            price = next((one for one in by_token if one.model.casefold() == served), None)
-            if price is None or expected.prompt_tokens is None or expected.completion_tokens is None:
-                return expected
+        stated, settings = self.model.stated, self.model.settings
+        price = stated.price and replace(stated.price, model=self.model.name)
+        if price is None and settings.paid_by_token:
+            price = next((one for one in by_token if one.model.casefold() == settings.model.casefold()), None)
+        if price is not None and expected.prompt_tokens is not None and expected.completion_tokens is not None:
             usd = (
                 expected.prompt_tokens * price.usd_per_million_input
                 + expected.completion_tokens * price.usd_per_million_output
             ) / _MILLION
             return replace(expected, usd=usd, usd_source=f"price of {price.model}, {price.date} ({price.source})")
-        hour = next((one for one in by_hour if one.gpu == stated.gpu), None)
-        if hour is None or expected.seconds is None:
+        hardware = settings.hardware()
+        hour = next((one for one in by_hour if hardware and one.gpu == hardware.gpu), None)
+        if hardware is None or hour is None or expected.seconds is None:
             return expected
-        usd = expected.seconds * (stated.tensor_parallel or 1) * hour.usd / 3600
+        usd = expected.seconds * hardware.gpus * hour.usd / 3600
         return replace(expected, usd=usd, usd_source=f"{hour.usd:g} usd per GPU-hour, {hour.date} ({hour.source})")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from isobudget.backends.base import Backend, Generation
-from isobudget.backends.registry import Pacing
+from isobudget.backends.settings import Pacing
 from isobudget.pipeline.work import Work
 
 Result = tuple[Work, Future[list[Generation]]]

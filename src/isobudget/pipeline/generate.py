@@ -7,23 +7,16 @@ how many samples are under way from the backend's `Pacing`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from isobudget.backends.base import Backend
-from isobudget.backends.registry import Pacing, open_backend, pacing
+from isobudget.backends.settings import Pacing
 from isobudget.errors import BackendError
 from isobudget.pipeline.failures import GONE_AFTER, Failure, Watch, write_failures
 from isobudget.pipeline.feeding import Feed, in_parallel
-from isobudget.pipeline.prepare import (
-    PreparedBenchmark,
-    PreparedModel,
-    check_study,
-    prepare_benchmarks,
-    prepare_model,
-    state_facts,
-)
+from isobudget.pipeline.prepare import prepare_model, state_facts
 from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.pipeline.samples_from_budget import samples_of
 from isobudget.pipeline.work import Work, count_missing, missing_work
@@ -32,8 +25,9 @@ from isobudget.records.parts import PartWriter
 from isobudget.records.rows import sample_row
 from isobudget.records.run import Run
 from isobudget.study import Study
+from isobudget.study.resolve import ResolvedBenchmark, ResolvedModel, resolve
 
-BackendFactory = Callable[[PreparedModel], Backend]
+BackendFactory = Callable[[ResolvedModel], Backend]
 
 
 @dataclass(slots=True)
@@ -55,7 +49,7 @@ class Drawing:
     """
 
     run: Run
-    models: tuple[PreparedModel, ...]
+    models: tuple[ResolvedModel, ...]
     total: int
 
 
@@ -63,9 +57,9 @@ class Drawing:
 Beside = Callable[[Drawing], contextlib.AbstractContextManager[Callable[[Path], None] | None]]
 
 
-def embedded(model: PreparedModel) -> Backend:
+def embedded(model: ResolvedModel) -> Backend:
     """The backend of a prepared model."""
-    return open_backend(model.spec)
+    return model.settings.open()
 
 
 def alone(_drawing: Drawing) -> contextlib.AbstractContextManager[None]:
@@ -89,11 +83,12 @@ def generate(
         StorageError: the disk is full or the folder read-only.
         BackendError: a model fails for problem after problem; what came back is recorded.
     """
-    benchmarks = prepare_benchmarks(study, check_study(study, extras=make_backend is embedded))
-    samples = samples_of(study, benchmarks, progress)
+    resolved = resolve(study, extras=make_backend is embedded)
+    named, benchmarks = resolved.complete(), resolved.benchmarks
+    samples = samples_of(resolved, progress)
     run = Run.create(out or Path("runs") / study.name, study.name)
     with run.writing():
-        models = [prepare_model(one, study, benchmarks, samples[one.name], progress) for one in study.models]
+        models = [prepare_model(one, benchmarks, samples[one.stated.name], progress) for one in named]
         state_facts(run, study, benchmarks, models)
         have = run.sample_keys()
         left = {model.name: count_missing(study, model, benchmarks, have) for model in models}
@@ -117,18 +112,18 @@ class _Stage:
     """Drawing with one model after the other."""
 
     study: Study
-    benchmarks: list[PreparedBenchmark]
+    benchmarks: Sequence[ResolvedBenchmark]
     have: SampleKeys
     run: Run
     done: Generated
     progress: Progress
     on_part: Callable[[Path], None] | None
 
-    def draw_with(self, model: PreparedModel, left: int, make_backend: BackendFactory) -> None:
+    def draw_with(self, model: ResolvedModel, left: int, make_backend: BackendFactory) -> None:
         """Draw one model's missing samples; what fails is tried again at the end."""
         task = f"generating with {model.name}"
         self.progress.start(task, left)
-        pace = pacing(model.spec)
+        pace = model.settings.pacing()
         with make_backend(model) as backend, self.run.sample_writer(self.on_part) as writer:
             _state_engine(self.run, model, backend)
             drawer = _Drawer(backend, pace, writer, self.done, lambda steps: self.progress.advance(task, steps))
@@ -143,7 +138,7 @@ class _Stage:
                 _state_engine(self.run, model, backend)  # what it noticed meanwhile
 
 
-def _state_engine(run: Run, model: PreparedModel, backend: Backend) -> None:
+def _state_engine(run: Run, model: ResolvedModel, backend: Backend) -> None:
     """State what the backend says of itself, now that it runs."""
     says = backend.describe()
     facts = run.facts["models"][model.name] | {"served": says.model, "repeatable": says.repeatable}
@@ -151,7 +146,7 @@ def _state_engine(run: Run, model: PreparedModel, backend: Backend) -> None:
         facts["notes"] = list(says.notes)
     if says.commit:
         facts["commit"] = says.commit
-    if model.spec.kind != "llama.cpp":  # its label follows from its settings and is stated before it runs
+    if "engine" not in model.settings.facts():  # else it follows from the settings and is stated before it runs
         facts["engine"] = says.engine
     run.state("models", model.name, facts)
     run.save_facts()

@@ -17,7 +17,6 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from isobudget.backends.registry import pacing
 from isobudget.errors import IsobudgetError
 from isobudget.judge import Judge
 from isobudget.pipeline.generate import BackendFactory, Drawing, Generated, embedded, generate
@@ -65,7 +64,7 @@ def _judge_beside(
         return
     limits = state_limits(drawing.run, study.judge.limits())
     judging = Judging(drawing.run, state_extraction(drawing.run, None))
-    on_cores = any(pacing(model.spec).on_cores for model in drawing.models)
+    on_cores = any(model.settings.pacing().on_cores for model in drawing.models)
     judge = Judge(workers=study.judge.workers or (1 if on_cores else None), limits=limits, unsafe=unsafe)
     arrived: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
     for part in part_paths(drawing.run.path / "samples"):

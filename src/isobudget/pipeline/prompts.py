@@ -10,57 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from isobudget.backends.base import Chat, Message, Prompt
-from isobudget.models.catalog import NewlineRule
-from isobudget.problems.problem import Benchmark, Problem
+from isobudget.problems.problem import Problem
 from isobudget.records.rows import PromptRow
 from isobudget.records.run import Run
-from isobudget.study.world import chosen_for
-
-if TYPE_CHECKING:
-    from isobudget.pipeline.prepare import PreparedModel
-    from isobudget.prompts import PromptFormat, Rendered
-    from isobudget.study import Study, StudyModel
+from isobudget.study.prompts import ModelPrompts
 
 #: the rule that takes outputs as they are: what runs used before they stated one
 AS_IT_IS = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class ModelPrompts:
-    """How one model is given the problems of one benchmark.
-
-    Attributes:
-        format: the prompt format.
-        newline: whether newlines that end a prompt are kept or stripped.
-        extraction: the rule by which the program is cut out of an output.
-        examples: solved problems that few-shot formats show.
-    """
-
-    format: PromptFormat
-    newline: NewlineRule
-    extraction: str
-    examples: tuple[Problem, ...]
-
-    @classmethod
-    def chosen(cls, study: Study, model: StudyModel, benchmark: Benchmark, newline: NewlineRule) -> ModelPrompts:
-        """The format by model, study, benchmark in this order; `newline` is the model's rule if the format has none."""
-        from isobudget.prompts import find_format
-
-        chosen = (chosen_for(choice, benchmark.name) for choice in (model.prompt, study.prompt.format))
-        name = next((name for name in chosen if name), benchmark.prompt_format)
-        found = find_format(name)
-        rule = chosen_for(study.prompt.extraction, benchmark.name) or found.extraction
-        return cls(found, found.newline or newline, rule, benchmark.examples)
-
-    def render(self, problem: Problem) -> Rendered:
-        """The prompt for a problem, and the head of the program that it stands for."""
-        from isobudget.prompts import render
-
-        return render(self.format, problem, self.examples, newline=self.newline)
 
 
 def prompt_facts(prompts: ModelPrompts, problems: Sequence[Problem], stop: Sequence[str] | None) -> dict[str, Any]:
@@ -78,10 +37,10 @@ def prompt_facts(prompts: ModelPrompts, problems: Sequence[Problem], stop: Seque
     return facts if stop is None else facts | {"stop": list(stop)}
 
 
-def prompt_rows(models: Iterable[PreparedModel], benchmark: str, problems: Sequence[Problem]) -> Iterator[PromptRow]:
+def prompt_rows(given: Iterable[ModelPrompts], benchmark: str, problems: Sequence[Problem]) -> Iterator[PromptRow]:
     """The prompts of one benchmark, each once for all models that are given the same ones."""
     seen: set[tuple[str, str]] = set()
-    for prompts in (model.prompts[benchmark] for model in models):
+    for prompts in given:
         key = prompts.format.name, prompts.newline
         if key in seen:
             continue

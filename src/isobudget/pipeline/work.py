@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from isobudget.backends.base import Prompt, Sampling
-from isobudget.pipeline.prepare import PreparedBenchmark, PreparedModel
 from isobudget.problems.problem import Problem
 from isobudget.records.keys import SampleKeys
 from isobudget.records.rows import SampleKey
 from isobudget.study import Study
+from isobudget.study.resolve import ResolvedBenchmark, ResolvedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class Work:
 
 def missing_work(
     study: Study,
-    model: PreparedModel,
-    benchmarks: Sequence[PreparedBenchmark],
+    model: ResolvedModel,
+    benchmarks: Sequence[ResolvedBenchmark],
     have: SampleKeys,
     group: int,
 ) -> Iterator[Work]:
@@ -52,7 +52,7 @@ def missing_work(
 
 
 def _pieces(
-    study: Study, model: PreparedModel, benchmark: PreparedBenchmark, problem: Problem, have: SampleKeys, group: int
+    study: Study, model: ResolvedModel, benchmark: ResolvedBenchmark, problem: Problem, have: SampleKeys, group: int
 ) -> list[Work]:
     """The calls of one problem."""
     groups = list(groups_of(_missing(study, model, benchmark, problem, have), group))
@@ -73,7 +73,7 @@ def _pieces(
     ]
 
 
-def count_missing(study: Study, model: PreparedModel, benchmarks: Sequence[PreparedBenchmark], have: SampleKeys) -> int:
+def count_missing(study: Study, model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark], have: SampleKeys) -> int:
     """How many samples `missing_work` will ask for."""
     return sum(
         len(_missing(study, model, benchmark, problem, have))
@@ -101,7 +101,7 @@ def groups_of(keys: Sequence[SampleKey], group: int) -> Iterator[tuple[SampleKey
 
 
 def _missing(
-    study: Study, model: PreparedModel, benchmark: PreparedBenchmark, problem: Problem, have: SampleKeys
+    study: Study, model: ResolvedModel, benchmark: ResolvedBenchmark, problem: Problem, have: SampleKeys
 ) -> list[SampleKey]:
     """The keys of a problem's samples that are wanted and not there."""
     name = (benchmark.name, model.name, problem.task_id)

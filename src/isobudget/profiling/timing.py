@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 
 from isobudget.backends.base import Sampling
 from isobudget.backends.engine.in_flight import Request
-from isobudget.backends.llamacpp import EngineSettings, LlamaCpp
-from isobudget.backends.llamacpp.slots import MOST_SLOTS
+from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
+from isobudget.backends.llamacpp.settings import MOST_SLOTS
 from isobudget.costs.seconds import Figure, SlotSpeed
 from isobudget.errors import BackendError, InputError, ModelError
 from isobudget.models.gguf import LongArray, read_gguf_header
@@ -83,8 +83,9 @@ def _time_slots(path: Path, timing: Timing, slots: int, vocabulary: int, advance
     # the engine knows no prompt yet that it is given: every call draws new ones
     prompts = (random.integers(0, vocabulary, (slots, timing.prompt_tokens)) for _ in count())
     first, whole = [], []
-    settings = EngineSettings(slots, timing.prompt_tokens + timing.completion_tokens + 1, timing.threads)
-    with LlamaCpp(path, settings) as engine:
+    room = max(64, timing.prompt_tokens + timing.completion_tokens + 1)
+    settings = LlamaCppSettings(model=str(path), slots=slots, context_tokens=room, threads=timing.threads)
+    with LlamaCpp(settings) as engine:
         _time(engine, next(prompts), 2)  # an engine's first call is slower
         for _ in range(timing.repeats):
             first.append(_time(engine, next(prompts), 1))

@@ -10,7 +10,7 @@ from isobudget.curves import Bootstrap
 from isobudget.errors import InputError
 from isobudget.rankers.inputs import INPUTS
 from isobudget.rankers.measure import ORDERS
-from isobudget.ranking.scoring_model import ModelChoice
+from isobudget.study import StatedModel
 
 #: what each name stands for, in the order of help texts
 RANKERS: Mapping[str, str] = {
@@ -61,7 +61,7 @@ class RankOptions:
     """
 
     rankers: tuple[str, ...] = ("own",)
-    model: ModelChoice | None = None
+    model: StatedModel | None = None
     filter: str | None = None
     inputs: int = INPUTS
     examples: str = "benchmark"

@@ -25,10 +25,11 @@ from isobudget.ranking.registry import Kinds, Needs
 from isobudget.ranking.run_samples import RankingInput, run_inputs
 from isobudget.ranking.sample_files import counts_inputs, file_input, is_counts
 from isobudget.ranking.scores import Scorer
-from isobudget.ranking.scoring_model import ModelChoice, as_recorded, open_scorer
+from isobudget.ranking.scoring_model import as_recorded, open_scorer
 from isobudget.records.run import Run, load_run
+from isobudget.study import StatedModel
 
-ScorerFactory = Callable[[ModelChoice, Sequence[Pool], Progress], Scorer]
+ScorerFactory = Callable[[StatedModel, Sequence[Pool], Progress], Scorer]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -174,7 +174,7 @@ class Kinds:
         if needs.options.tests is not None:
             return self._by_tests(read_tests(needs.options.tests, needs.pool), "tests")
         if needs.scorer is not None:
-            chat = needs.options.model is not None and needs.options.model.api == "chat"
+            chat = needs.options.model is not None and bool(needs.options.model.settings.refuses("text"))
             writer = Writer(needs.scorer.name, needs.scorer.open, needs.scorer.architecture, chat)
             written = write_tests(needs.pool, writer, needs.table("tests"), needs.progress, seed=needs.options.seed)
             return self._by_tests(written, f"tests by {writer.name}")

@@ -1,30 +1,29 @@
-"""Mistakes of a study that its fields alone do not show: what does not go together.
+"""Mistakes of a study, each with its place: what is wrong with its fields, and what does not go together.
 
-The checks take the study's plain fields, so that they also run beside fields that are wrong in themselves: every
-mistake is listed at once. Whether what a study names exists is looked up in `world`.
+What does not go together is looked for in the study's plain fields, beside fields that are wrong in themselves: every
+mistake is listed at once. Whether what a study names exists is looked up in `resolve`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+import typing
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
+from isobudget.backends.registry import BACKENDS, backends_with
 from isobudget.errors import IsobudgetError, StudyError
 from isobudget.study.lines import key_lines, line_of
 
 #: a place in a study: keys and positions
 Place = tuple[str | int, ...]
 
-#: fields of a model that belong to some backends only
-_FIELDS: dict[str, tuple[str, ...]] = {
-    "llama.cpp": ("slots", "threads", "context_tokens"),
-    "server": ("url", "api", "key_env", "requests_per_minute", "timeout_seconds", "attempts", "concurrency"),
-    "vllm": ("revision", "tensor_parallel", "memory_fraction", "dtype", "context_tokens", "concurrency", "gpu"),
-    "transformers": ("revision", "dtype", "device", "batch", "gpu"),
-}
-_OPTIONAL = {name for names in _FIELDS.values() for name in names}
+#: the field in which a model's class keeps what stands beside its other fields in a study
+SETTINGS = "settings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +35,95 @@ class Mistake:
     error: IsobudgetError | None = None
 
 
+def field_mistakes(error: ValidationError, owner: type[BaseModel]) -> list[Mistake]:
+    """What the check of the fields found, one mistake for each place: a field of several types has one for every type.
+
+    Args:
+        error: what the check raised.
+        owner: the class that was checked.
+    """
+    mistakes: dict[Place, Mistake] = {}
+    for one in (_field_mistake(each, owner) for each in error.errors()):
+        before = mistakes.get(one.place)
+        mistakes[one.place] = one if before is None else Mistake(one.place, f"{before.message}; or {one.message}")
+    return list(mistakes.values())
+
+
+def _field_mistake(error: Any, owner: type[BaseModel]) -> Mistake:
+    location = tuple(part for part in error["loc"] if _is_place(part))
+    place, backend = _without_settings(location)
+    match error["type"]:
+        case "extra_forbidden":
+            return Mistake(place, _unknown_key(location, backend, owner))
+        case "missing" if backend:
+            field = BACKENDS[backend].model_fields[str(place[-1])]
+            such = "".join(f', such as "{one}"' for one in field.examples or ())
+            return Mistake(place[:-1], f'a model of the backend "{backend}" needs a {place[-1]}{such}')
+        case "missing":
+            return Mistake(place, "is missing")
+        case "union_tag_invalid":
+            *others, last = map(repr, BACKENDS)
+            given = error["input"]["backend"]
+            return Mistake((*place, "backend"), f"input should be {', '.join(others)} or {last}, not {given!r}")
+        case "secret":
+            return Mistake(place, error["msg"])
+    message = error["msg"].removeprefix("Value error, ")
+    return Mistake(place, f"{message[0].lower()}{message[1:]}, not {error['input']!r}" if place else message)
+
+
+def _is_place(part: str | int) -> bool:
+    """Whether a part of a location is a key or a position, and not the name of one of several types."""
+    return isinstance(part, int) or part.isidentifier() or part in BACKENDS or not re.search(r"[\[\]()']", part)
+
+
+def _without_settings(location: Place) -> tuple[Place, str]:
+    """The place in the study, where settings stand among a model's other fields; and their backend, if it is there."""
+    if SETTINGS not in location:
+        return location, ""
+    at = location.index(SETTINGS)
+    backend = location[at + 1] if len(location) > at + 1 else ""
+    return (*location[:at], *location[at + 2 :]), str(backend)
+
+
+def _unknown_key(location: Place, backend: str, root: type[BaseModel]) -> str:
+    owners = backends_with(str(location[-1])) if backend else []
+    if owners:
+        shown = " and ".join(f'"{name}"' for name in owners)
+        return f"belongs to the backend {shown}, not to {backend!r}"
+    owner = _model_at(location[: location.index(SETTINGS)] if backend else location[:-1], root)
+    fields = [name for name in owner.model_fields if name != SETTINGS] if owner else []
+    fields += [name for name in (BACKENDS[backend].model_fields if backend else ()) if name not in fields]
+    return f"unknown key; known keys: {', '.join(fields)}"
+
+
+def _model_at(location: Place, root: type[BaseModel]) -> type[BaseModel] | None:
+    """The class that describes the table at `location`."""
+    owner: Any = root
+    for part in location:
+        if isinstance(part, str) and owner is not None:
+            annotation = owner.model_fields[part].annotation
+            inner = [one for one in (*typing.get_args(annotation), annotation) if hasattr(one, "model_fields")]
+            owner = inner[0] if inner else None
+    return owner  # type: ignore[no-any-return]
+
+
 def combination_mistakes(fields: Mapping[str, Any]) -> list[Mistake]:
-    """What does not go together: fields and backends, samples and budgets, names of benchmarks in tables."""
+    """What does not go together: samples and budgets, names of benchmarks in tables."""
     known = _benchmark_names(fields)
-    found: list[Mistake] = []
-    for at, model in models_of(fields):
-        found += _backend_mistakes(("models", at), model)
-        found += _sample_mistakes(("models", at), model, known, has_budget=fields.get("budget") is not None)
-        found += _table_mistakes((*("models", at), "prompt"), model.get("prompt"), known)
+    mistakes: list[Mistake] = []
+    models = fields.get("models")
+    for at, model in enumerate(models if isinstance(models, list) else []):
+        if isinstance(model, Mapping):
+            mistakes += _sample_mistakes(("models", at), model, known, has_budget=fields.get("budget") is not None)
+            mistakes += _table_mistakes(("models", at, "prompt"), model.get("prompt"), known)
     prompt = fields.get("prompt")
     for name in ("format", "extraction"):
         if isinstance(prompt, Mapping):
-            found += _table_mistakes(("prompt", name), prompt.get(name), known)
-    return found
+            mistakes += _table_mistakes(("prompt", name), prompt.get(name), known)
+    return mistakes
 
 
-def raise_mistakes(mistakes: list[Mistake], text: str, origin: str) -> None:
+def raise_mistakes(mistakes: Sequence[Mistake], text: str, origin: str) -> None:
     """Raise them all as one error, with their lines; nothing if there are none.
 
     Raises:
@@ -78,14 +150,6 @@ def _located(mistake: Mistake, lines: dict[Place, int]) -> str:
     return f"{where}{'.'.join(map(str, mistake.place)) or 'the study'}: {mistake.message}"
 
 
-def models_of(fields: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """The study's models that are tables, with their places."""
-    models = fields.get("models")
-    for at, model in enumerate(models if isinstance(models, list) else []):
-        if isinstance(model, Mapping):
-            yield at, model
-
-
 def _benchmark_names(fields: Mapping[str, Any]) -> list[str]:
     """The names that the study's benchmarks will have, as far as their text tells."""
     names = fields.get("benchmarks")
@@ -102,18 +166,6 @@ def plain_name(benchmark: str) -> str:
         return name
     path = Path(benchmark).absolute()
     return own_name(path, (), "") if path.is_dir() else own_name(path, benchmark_names(), ".jsonl")
-
-
-def _backend_mistakes(place: Place, model: Mapping[str, Any]) -> Iterator[Mistake]:
-    kind = model.get("backend", "llama.cpp")
-    if kind not in _FIELDS:
-        return  # named by the check of the field itself
-    for name in model:
-        if name in _OPTIONAL and name not in _FIELDS[kind]:
-            owners = " and ".join(f'"{other}"' for other, names in _FIELDS.items() if name in names)
-            yield Mistake((*place, name), f"belongs to the backend {owners}, not to {kind!r}")
-    if kind == "server" and "url" not in model:
-        yield Mistake(place, 'a model of the backend "server" needs a url, such as "http://localhost:8000/v1"')
 
 
 def _sample_mistakes(

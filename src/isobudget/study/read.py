@@ -9,16 +9,20 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from isobudget.backends.registry import BACKENDS
+from isobudget.backends.settings import BackendSettings
 from isobudget.errors import InputError, StudyError
 from isobudget.files.hints import did_you_mean
 from isobudget.files.toml import parse_toml
-from isobudget.study.check import Mistake, combination_mistakes, raise_mistakes
-from isobudget.study.study import Study
-from isobudget.study.world import look_around
+from isobudget.study.check import SETTINGS, Place, combination_mistakes, field_mistakes, raise_mistakes
+from isobudget.study.resolve import resolve
+from isobudget.study.study import Study, StudyModel, StudyPrompt, StudySampling
+
+T = TypeVar("T", bound=BaseModel)
 
 _MODEL_FLAG = re.compile(r"(?P<name>.+?)(?:=(?P<n>\d+))?")
 
@@ -59,19 +63,16 @@ def parse_study(text: str, origin: str, overrides: dict[str, Any] | None = None)
     _apply(fields, overrides)
     if overrides.get("models"):
         text = ""  # its lines would be those of the models that were replaced
+    mistakes = []
     try:
         study = Study.model_validate(fields)
     except ValidationError as error:
-        mistakes = _joined([_mistake(one) for one in error.errors()])
-        study = None
-    else:
-        mistakes = []
+        mistakes = field_mistakes(error, Study)
     wrong = {mistake.place for mistake in mistakes}
     mistakes += [one for one in combination_mistakes(fields) if one.place not in wrong]
     if mistakes:
-        mistakes += [one for one in look_around(fields).mistakes if one.place not in wrong]
+        mistakes += [one for one in resolve(_sound_part(fields, wrong)).mistakes if one.place not in wrong]
     raise_mistakes(mistakes, text, origin)
-    assert study is not None
     study.remember(text, origin)
     return study
 
@@ -118,6 +119,22 @@ def _apply(fields: dict[str, Any], overrides: dict[str, Any]) -> None:
         fields["problems"] = overrides["problems"]
 
 
+def read_setting(text: str) -> tuple[str, Any]:
+    """A setting as a command states it, ``NAME=VALUE``: the value as in TOML, or plain text.
+
+    Raises:
+        InputError: it has another form.
+    """
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip():
+        raise InputError(f"a setting is written NAME=VALUE, such as dtype=bfloat16, not {text!r}")
+    try:
+        document = parse_toml(f"value = {value}", text)
+    except InputError:
+        document = {}
+    return name.strip(), document["value"] if len(document) == 1 else value.strip()
+
+
 def _flagged_model(flag: str, known: dict[Any, dict[str, Any]], has_budget: bool) -> dict[str, Any]:
     match = _MODEL_FLAG.fullmatch(flag)
     assert match is not None  # any text matches
@@ -130,45 +147,34 @@ def _flagged_model(flag: str, known: dict[Any, dict[str, Any]], has_budget: bool
     return model
 
 
-def _mistake(mistake: Any) -> Mistake:
-    """A mistake that the check of a field found: what is wrong, at its place."""
-    place = tuple(part for part in mistake["loc"] if _is_place(part))
-    if mistake["type"] == "extra_forbidden":
-        owner = _model_at(place[:-1])
-        known = ", ".join(owner.model_fields) if owner is not None else ""
-        return Mistake(place, f"unknown key; known keys: {known}")
-    if mistake["type"] == "missing":
-        return Mistake(place, "is missing")
-    message = mistake["msg"].removeprefix("Value error, ")
-    if not place:
-        return Mistake(place, message)
-    return Mistake(place, f"{message[0].lower()}{message[1:]}, not {mistake['input']!r}")
+def _sound_part(fields: dict[str, Any], wrong: set[Place]) -> Study:
+    """The study without its wrong fields, unchecked: to look up what the others name, so that all is said at once."""
+    left = _without(fields, wrong)
+    models = left.get("models")
+    return Study.model_construct(
+        name=str(left.get("name")),
+        benchmarks=left.get("benchmarks", []),
+        sampling=_constructed(StudySampling, left.get("sampling")),
+        prompt=_constructed(StudyPrompt, left.get("prompt")),
+        models=[_sound_model(model) for model in (models if isinstance(models, list) else [])],
+    )
 
 
-def _joined(mistakes: list[Mistake]) -> list[Mistake]:
-    """One mistake for each place: a field that may be of several types has one for every type."""
-    found: dict[Any, Mistake] = {}
-    for one in mistakes:
-        before = found.get(one.place)
-        found[one.place] = one if before is None else Mistake(one.place, f"{before.message}; or {one.message}")
-    return list(found.values())
+def _without(value: Any, wrong: set[Place], place: Place = ()) -> Any:
+    """A copy of plain fields without what stands at these places; in lists, None takes their place."""
+    if isinstance(value, dict):
+        return {key: _without(one, wrong, (*place, key)) for key, one in value.items() if (*place, key) not in wrong}
+    if isinstance(value, list):
+        items = enumerate(value)
+        return [None if (*place, at) in wrong else _without(one, wrong, (*place, at)) for at, one in items]
+    return value
 
 
-def _is_place(part: str | int) -> bool:
-    """Whether a part of a location is a key or a position, and not the name of one of several types."""
-    return isinstance(part, int) or part.isidentifier() or not re.search(r"[\[\]()']", part)
+def _sound_model(fields: Any) -> StudyModel:
+    divided = StudyModel.divided({"name": "", **fields} if isinstance(fields, dict) else {"name": ""})
+    settings = BACKENDS.get(str(divided[SETTINGS]["backend"]), BackendSettings)
+    return _constructed(StudyModel, divided | {SETTINGS: _constructed(settings, divided[SETTINGS])})
 
 
-def _model_at(location: tuple[Any, ...]) -> Any:
-    """The class that describes the table at `location`."""
-    import typing
-
-    owner: Any = Study
-    for part in location:
-        if isinstance(part, str):
-            annotation = owner.model_fields[part].annotation
-            inner = [one for one in (*typing.get_args(annotation), annotation) if hasattr(one, "model_fields")]
-            owner = inner[0] if inner else None
-        if owner is None:
-            return None
-    return owner
+def _constructed(kind: type[T], fields: Any) -> T:
+    return kind.model_construct(**(fields if isinstance(fields, dict) else {}))

@@ -1,23 +1,25 @@
 """What a study may say: benchmarks x models x samples, checked whole.
 
 Every field that a study leaves out has a default: the benchmark's own sampling and prompt format (the paper's, where it
-uses the benchmark), the model's own rule for newlines, the judge's own limits. Which fields belong to which backend,
-and whether what is named exists, is checked in `check`.
+uses the benchmark), the model's own rule for newlines, the judge's own limits. The fields of a model that say how it is
+reached are those of its backend's settings (`isobudget.backends`), and stand among its other ones. Whether what is
+named exists is looked up in `resolve`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, PrivateAttr, model_validator
+from pydantic import BaseModel, Field, PlainValidator, PrivateAttr, ValidationError, model_validator
 
-from isobudget.backends.registry import Kind
+from isobudget.backends.registry import DEFAULT, AnySettings
+from isobudget.backends.settings import STRICT, BackendSettings, Positive, Text
+from isobudget.costs.prices import TokenPrice, parse_prices
+from isobudget.errors import InputError
 from isobudget.judge.verdict import Limits
-
-_STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-Positive = Annotated[int, Field(ge=1)]
-Text = Annotated[str, Field(min_length=1)]
+from isobudget.models.catalog import NewlineRule, declared_models
+from isobudget.study.check import SETTINGS, field_mistakes
 
 
 def _samples(value: Any) -> int | dict[str, int] | None:
@@ -71,7 +73,7 @@ class StudySampling(BaseModel):
             They stand above the stop texts of prompt formats and benchmarks.
     """
 
-    model_config = _STRICT
+    model_config = STRICT
 
     temperature: Annotated[float, Field(gt=0, le=10)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -87,7 +89,7 @@ class StudyPrompt(BaseModel):
         extraction: the name of an extraction rule, or a table with one for each benchmark.
     """
 
-    model_config = _STRICT
+    model_config = STRICT
 
     format: Names = None
     extraction: Names = None
@@ -102,63 +104,121 @@ class StudyBudget(BaseModel):
         costs: a costs file, or ``paper`` for the paper's Table 1; needed for seconds, usd and joules.
     """
 
-    model_config = _STRICT
+    model_config = STRICT
 
     unit: Literal["flops", "seconds", "tokens", "usd", "joules"] = "flops"
     per_problem: Annotated[float | str, PlainValidator(_amount)]
     costs: Text | None = None
 
 
-class StudyModel(BaseModel):
+def _price(value: Any) -> TokenPrice | None:
+    """A price by the token, as costs files write it."""
+    if value is None or isinstance(value, TokenPrice):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError("must be a table with input, output, date and source")
+    try:
+        ((price,), _) = parse_prices({"price": [{"model": "this model", **value}]}, "[[price]]")
+    except InputError as error:
+        raise ValueError(str(error)) from None
+    return price
+
+
+class StatedModel(BaseModel):
+    """A model as a study, the user's models file or a command states it.
+
+    Settings of its backend are given among these fields. A name that the models file declares stands for what is stated
+    there; fields that are given beside it come first.
+
+    Attributes:
+        name: what it is called; for llama.cpp also the catalogue's name or a path that ends in .gguf.
+        model: what the backend calls it, if not `name`: a path, a hub repository, a served name.
+        architecture: a known name, a config.json or a GGUF file: for flops, where the model does not tell.
+        prompt_newline: whether newlines that end a prompt are kept or stripped; the catalogue knows for its models.
+        price: by the token: `input` and `output` (usd per million), `cached`, `date`, `source`.
+        settings: how it is reached.
+    """
+
+    model_config = STRICT
+
+    name: Text
+    model: Text | None = None
+    architecture: Text | None = None
+    prompt_newline: NewlineRule | None = None
+    price: Annotated[TokenPrice | None, PlainValidator(_price)] = None
+    settings: AnySettings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fields(cls, fields: Any) -> Any:
+        return cls.divided(fields) if isinstance(fields, dict) else fields
+
+    @classmethod
+    def divided(cls, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Fields as a study states them, with those of the backend put into `settings`.
+
+        Raises:
+            InputError: the models file declares the model, and is wrong.
+        """
+        if isinstance(fields.get(SETTINGS), BackendSettings):
+            return {"model": fields[SETTINGS].model, **fields}
+        fields = _with_declared(fields)
+        own = {name: value for name, value in fields.items() if name in cls.model_fields and name != SETTINGS}
+        called = own.get("model", own.get("name"))
+        rest = {name: value for name, value in fields.items() if name not in own}
+        model = called if isinstance(called, str) and called else "?"  # what is wrong with it is said of its own field
+        return own | {SETTINGS: {"backend": DEFAULT, "model": model, **rest}}
+
+
+def stated_model(fields: Mapping[str, Any], where: str) -> StatedModel:
+    """A model from its fields.
+
+    Args:
+        fields: as a study's `[[models]]` has them.
+        where: they stand, for messages.
+
+    Raises:
+        InputError: something is wrong with them; all of it is in the message.
+    """
+    try:
+        return StatedModel.model_validate(fields)
+    except ValidationError as error:
+        mistakes = field_mistakes(error, StatedModel)
+    wrong = (f"{'.'.join(map(str, one.place))}: {one.message}" if one.place else one.message for one in mistakes)
+    raise InputError(f"{where}: {'; '.join(wrong)}")
+
+
+def load_declared() -> list[StatedModel]:
+    """The models that the user's models file declares with a backend.
+
+    Raises:
+        InputError: one is wrong; the message names it.
+    """
+    tables = declared_models().items()
+    return [stated_model({**table.fields, "name": name}, table.where) for name, table in tables]
+
+
+def _with_declared(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With what the user's models file says of the model that is named, if a backend is declared there."""
+    name = fields.get("model", fields.get("name"))
+    if "backend" in fields or not isinstance(name, str) or (table := declared_models().get(name)) is None:
+        return fields
+    stated_model({**table.fields, "name": name}, table.where)
+    return {**table.fields, **fields, "model": table.fields.get("model", name)}
+
+
+class StudyModel(StatedModel):
     """One model of a study.
 
     Attributes:
-        name: what it is called in the run; for llama.cpp also the catalogue's name or a path that ends in .gguf.
         n: samples of each problem, or a table with a number for each benchmark.
         budget: instead of `n`; stands above the study's own.
-        backend: how the model is reached.
-        model: what the backend calls it, if not `name`: a path, a hub repository, a served name.
-        architecture: a known name, a config.json or a GGUF file: for flops, where the model does not tell.
         prompt: a prompt format, or a table with one for each benchmark; stands above the study's own.
-        prompt_newline: whether newlines that end a prompt are kept or stripped; the catalogue knows for its models.
-        slots, threads: of the embedded engine: samples drawn at the same time, CPU threads (all usable cores).
-        context_tokens: room for prompt and completion of one sample; derived from the problems by default.
-        url, api, key_env, requests_per_minute, timeout_seconds, attempts: of a server. `key_env` names the environment
-            variable that holds the key; keys themselves have no place in a study.
-        concurrency: requests (server) or samples (vLLM) under way at the same time.
-        revision: of a hub repository.
-        tensor_parallel, memory_fraction: of vLLM: GPUs that share the model, share of their memory.
-        dtype, device, batch: number format of the weights; for transformers, where it runs and how many at a time.
-        gpu: what it runs on, such as a100-80gb: for the estimate of `--dry-run` alone.
     """
 
-    model_config = _STRICT
-
-    name: Text
     n: Samples = None
     budget: StudyBudget | None = None
-    backend: Kind = "llama.cpp"
-    model: Text | None = None
-    architecture: Text | None = None
     prompt: Names = None
-    prompt_newline: Literal["keep", "strip"] | None = None
-    slots: Annotated[int, Field(ge=1, le=254)] = 16
-    threads: Positive | None = None
-    context_tokens: Annotated[int, Field(ge=64)] | None = None
-    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
-    api: Literal["completions", "chat"] = "completions"
-    key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    requests_per_minute: Positive | None = None
-    timeout_seconds: Annotated[float, Field(gt=0)] | None = None
-    attempts: Positive | None = None
-    concurrency: Positive | None = None
-    revision: Text | None = None
-    tensor_parallel: Positive | None = None
-    memory_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
-    dtype: Text | None = None
-    device: Text | None = None
-    batch: Positive | None = None
-    gpu: Text | None = None
 
     def samples(self, benchmark: str) -> int | None:
         """Samples of each problem of a benchmark, None where a budget decides."""
@@ -168,7 +228,7 @@ class StudyModel(BaseModel):
 class StudyJudge(BaseModel):
     """Limits of the judge that differ from its own."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     cpu_seconds: Annotated[float, Field(gt=0)] = Limits().cpu_seconds
     wall_seconds: Annotated[float, Field(gt=0)] = Limits().wall_seconds
@@ -194,7 +254,7 @@ class Study(BaseModel):
         models: at least one.
     """
 
-    model_config = _STRICT
+    model_config = STRICT
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     benchmarks: Annotated[list[Text], Field(min_length=1)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from isobudget.backends.base import FinishReason
 from isobudget.backends.server import ServerBackend, ServerSettings
 from isobudget.errors import BackendError, InputError
+from isobudget.study import stated_model
 from support.asking import CHAT, WARM, Waits, assert_right, draw, settings
 from support.bad_server import BadServer, Habits, text_of, tokens_of
 
@@ -206,7 +207,7 @@ def test_the_right_key_opens_and_is_never_shown(monkeypatch: pytest.MonkeyPatch)
             with pytest.raises(BackendError) as caught:
                 backend.generate("hello", WARM, [41])
         assert server.headers[0]["authorization"] == f"Bearer {KEY}"
-    shown = " ".join([str(caught.value), repr(backend), repr(backend.settings), str(asdict(backend.settings))])
+    shown = " ".join([str(caught.value), repr(backend), repr(backend.settings), str(backend.settings.model_dump())])
     assert "no more for ***" in shown
     assert KEY not in shown
     assert "MY_KEY" in shown
@@ -283,7 +284,7 @@ def test_a_prompt_of_the_wrong_form_is_refused_with_what_to_set() -> None:
         ({"url": "https://host/v1?api-key=3"}, "key_env"),
         ({"url": "http://host:99999999/v1"}, "must be like"),
         ({"api": "responses"}, "chat"),
-        ({"model": ""}, "model is empty"),
+        ({"model": ""}, "model: string should have at least 1 character"),
         ({"concurrency": 0}, "concurrency"),
         ({"attempts": 0}, "attempts"),
         ({"timeout_seconds": math.inf}, "timeout_seconds"),
@@ -292,9 +293,9 @@ def test_a_prompt_of_the_wrong_form_is_refused_with_what_to_set() -> None:
 )
 def test_settings_that_cannot_be(change: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        ServerSettings(**({"url": "http://127.0.0.1:1/v1", "model": "m"} | change))
+        stated_model({"name": "m", "backend": "server", "url": "http://127.0.0.1:1/v1", **change}, "here")
 
 
 def test_a_url_without_a_path_gets_v1() -> None:
-    assert ServerSettings("http://127.0.0.1:8000/", "m").base_url == "http://127.0.0.1:8000/v1"
-    assert ServerSettings("https://host/api/v3/", "m").base_url == "https://host/api/v3"
+    assert ServerSettings(url="http://127.0.0.1:8000/", model="m").base_url == "http://127.0.0.1:8000/v1"
+    assert ServerSettings(url="https://host/api/v3/", model="m").base_url == "https://host/api/v3"

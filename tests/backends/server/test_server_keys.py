@@ -95,7 +95,7 @@ def test_a_redirect_to_another_server_takes_no_key_along(monkeypatch: pytest.Mon
 def test_no_key_goes_out_in_the_clear(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
     with pytest.raises(BackendError, match=r"MY_KEY would be sent to .* in the clear.*https") as caught:
-        ServerBackend(ServerSettings(f"http://{host}/v1", "m", key_env="MY_KEY")).__enter__()
+        ServerBackend(ServerSettings(url=f"http://{host}/v1", model="m", key_env="MY_KEY")).__enter__()
     assert KEY not in str(caught.value)
     assert find_key(f"https://{host}/v1", "MY_KEY").secret == KEY
     monkeypatch.delenv("MY_KEY")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from isobudget.backends.base import Chat, FinishReason, Message, Sampling
-from isobudget.backends.llamacpp import EngineSettings, LlamaCpp
+from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
 from isobudget.backends.server import ServerBackend, ServerSettings
 from isobudget.errors import BackendError
 from isobudget.models.catalog import find_model
@@ -54,7 +54,11 @@ class LlamaServer:
 
     def settings(self, concurrency: int = 4) -> ServerSettings:
         return ServerSettings(
-            f"http://127.0.0.1:{self.port}/v1", "smollm2", concurrency=concurrency, timeout_seconds=60.0, attempts=400
+            url=f"http://127.0.0.1:{self.port}/v1",
+            model="smollm2",
+            concurrency=concurrency,
+            timeout_seconds=60.0,
+            attempts=400,
         )
 
 
@@ -109,7 +113,7 @@ def test_one_sample_per_seed_and_the_same_again(server: LlamaServer) -> None:
 
 def test_counts_and_logprobs_are_those_of_the_embedded_engine(backend: ServerBackend, model: Path) -> None:
     kinds = (GREEDY, replace(GREEDY, stop=("\n\n",)), replace(GREEDY, max_tokens=3))
-    with LlamaCpp(model, EngineSettings(slots=1, context_tokens=256, threads=1)) as engine:
+    with LlamaCpp(LlamaCppSettings(model=str(model), slots=1, context_tokens=256, threads=1)) as engine:
         pairs = [(backend.generate(PROMPT, one, [1])[0], engine.generate(PROMPT, one, [1])[0]) for one in kinds]
     for ours, theirs in pairs:
         assert ours.text == theirs.text
@@ -120,7 +124,7 @@ def test_counts_and_logprobs_are_those_of_the_embedded_engine(backend: ServerBac
 
 def test_a_conversation(server: LlamaServer) -> None:
     chat = Chat((Message("user", "Write a Python function that adds two numbers."),))
-    with ServerBackend(replace(server.settings(), api="chat")) as talking:
+    with ServerBackend(server.settings().model_copy(update={"api": "chat"})) as talking:
         answers = talking.generate(chat, WARM, [1, 2, 3])
     assert [one.seed for one in answers] == [1, 2, 3]
     assert all(one.text and one.prompt_tokens > 10 and not math.isnan(one.mean_logprob) for one in answers)
@@ -134,9 +138,9 @@ def test_a_conversation_is_put_into_the_template_alike(server: LlamaServer, mode
         Message("user", "é"),
     )
     for messages in ((Message("user", "Write a Python function that adds two numbers."),), longer):
-        with ServerBackend(replace(server.settings(), api="chat")) as talking:
+        with ServerBackend(server.settings().model_copy(update={"api": "chat"})) as talking:
             (theirs,) = talking.generate(Chat(messages), GREEDY, [1])
-        with LlamaCpp(model, EngineSettings(slots=1, context_tokens=256, threads=1)) as engine:
+        with LlamaCpp(LlamaCppSettings(model=str(model), slots=1, context_tokens=256, threads=1)) as engine:
             (ours,) = engine.generate(Chat(messages), GREEDY, [1])
         assert ours.prompt_tokens == theirs.prompt_tokens
         assert ours.text == theirs.text

@@ -4,6 +4,7 @@
 chooses tokens, `batch` runs one batch, `score` scores given texts.
 """
 
-from isobudget.backends.huggingface.backend import HuggingFace, HuggingFaceSettings
+from isobudget.backends.huggingface.backend import HuggingFace
+from isobudget.backends.huggingface.settings import TransformersSettings
 
-__all__ = ["HuggingFace", "HuggingFaceSettings"]
+__all__ = ["HuggingFace", "TransformersSettings"]

@@ -30,11 +30,10 @@ from isobudget.backends.engine.in_flight import Request, Unit
 from isobudget.backends.engine.inbox import Inbox
 from isobudget.backends.engine.step_clock import StepClock
 from isobudget.backends.huggingface.batch import choose_units, draw_batch
-from isobudget.backends.huggingface.load import HuggingFaceSettings, LoadedModel, load_model
+from isobudget.backends.huggingface.load import LoadedModel, load_model
 from isobudget.backends.huggingface.score import ScoreRequest, score_texts
+from isobudget.backends.huggingface.settings import TransformersSettings
 from isobudget.errors import BackendError
-
-__all__ = ["HuggingFace", "HuggingFaceSettings"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,7 +49,7 @@ class HuggingFace:
         ModelError: the model cannot be loaded.
     """
 
-    def __init__(self, settings: HuggingFaceSettings) -> None:
+    def __init__(self, settings: TransformersSettings) -> None:
         self.settings = settings
         # half of it waits, so that there is a choice of similar lengths
         self.concurrency = 2 * settings.batch

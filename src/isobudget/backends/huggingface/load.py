@@ -14,36 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from isobudget.backends.huggingface.settings import TransformersSettings
 from isobudget.backends.huggingface.tokens import Tokens
-from isobudget.errors import InputError, MissingExtraError, ModelError
+from isobudget.errors import ModelError
 from isobudget.files.hub import HubFile, commit_of, first_line, lost_connection, may_be_repo, quiet
-
-DTYPES = ("auto", "float32", "bfloat16", "float16")
-
-
-@dataclass(frozen=True, slots=True)
-class HuggingFaceSettings:
-    """Which model, where and how.
-
-    Attributes:
-        model: a folder, or a repository of the hub.
-        revision: branch, tag or commit of the repository; None takes its main branch.
-        device: `auto` takes a CUDA device if there is one, else the CPU; else a name as PyTorch writes it (`cuda:1`).
-        dtype: `auto` takes what the weights are stored in; else `float32`, `bfloat16` or `float16`.
-        batch: samples drawn at the same time, at most.
-    """
-
-    model: str
-    revision: str | None = None
-    device: str = "auto"
-    dtype: str = "auto"
-    batch: int = 16
-
-    def __post_init__(self) -> None:
-        if self.batch < 1:
-            raise InputError(f"{self.model}: batch must be at least 1, not {self.batch}")
-        if self.dtype not in DTYPES:
-            raise InputError(f"{self.model}: dtype must be one of {', '.join(DTYPES)}, not {self.dtype!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +45,7 @@ class LoadedModel:
     commit: str
 
 
-def load_model(settings: HuggingFaceSettings) -> LoadedModel:
+def load_model(settings: TransformersSettings) -> LoadedModel:
     """Bring a model into memory.
 
     Raises:
@@ -113,7 +87,7 @@ def load_model(settings: HuggingFaceSettings) -> LoadedModel:
     )
 
 
-def _commit(settings: HuggingFaceSettings) -> str:
+def _commit(settings: TransformersSettings) -> str:
     """The commit that is loaded; empty for a folder."""
     if not may_be_repo(settings.model):
         return ""
@@ -135,7 +109,7 @@ def import_libraries() -> tuple[Any, Any]:
         import torch
         import transformers
     except ModuleNotFoundError:
-        raise MissingExtraError("running models with transformers", "transformers") from None
+        raise TransformersSettings.needs.error() from None
     return torch, transformers
 
 
@@ -158,7 +132,7 @@ def _device(name: str, torch: Any) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _why(settings: HuggingFaceSettings, error: BaseException) -> str:
+def _why(settings: TransformersSettings, error: BaseException) -> str:
     lost = lost_connection(error, HubFile(settings.model, "", settings.revision))
     if lost is not None:
         reason = f"not to be had from the hub: {lost}"

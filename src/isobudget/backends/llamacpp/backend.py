@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,17 +26,15 @@ from isobudget.backends.engine.in_flight import Request
 from isobudget.backends.engine.inbox import Inbox
 from isobudget.backends.engine.step_clock import StepClock
 from isobudget.backends.llamacpp.api import load_api
-from isobudget.backends.llamacpp.engine import import_engine, usable_cores
+from isobudget.backends.llamacpp.engine import usable_cores
 from isobudget.backends.llamacpp.exact import ExactScorer, Network, expanded_bytes, read_weights
 from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.backends.llamacpp.scoring import Scorer
+from isobudget.backends.llamacpp.settings import LlamaCppSettings
 from isobudget.backends.llamacpp.slots import Slots, draw_from
 from isobudget.backends.llamacpp.template import render_conversation
 from isobudget.errors import BackendError
 from isobudget.models.gguf import read_gguf_header
-
-__all__ = ["EngineSettings", "LlamaCpp", "engine_label", "import_engine", "usable_cores"]
-
 
 #: weights expanded to 32 bits take at most this memory unless they are asked for
 EXACT_BYTES = 1 << 30
@@ -54,29 +51,6 @@ _ROUNDED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
-    """How the embedded engine is set up.
-
-    Attributes:
-        slots: samples drawn at the same time, at most `MOST_SLOTS`.
-        context_tokens: room for prompt and completion of each sample. Scoring takes what it needs.
-        threads: CPU threads; None takes every core that this process may use.
-        exact: whether texts are scored in 32 bits rather than by the engine; None does so where the model is covered
-            and its weights expand to at most `EXACT_BYTES`.
-    """
-
-    slots: int = 16
-    context_tokens: int = 1024
-    threads: int | None = None
-    exact: bool | None = None
-
-
-def engine_label(settings: EngineSettings) -> str:
-    """What the engine is and how it runs, for the label of measured seconds."""
-    return f"llama.cpp on CPU, {settings.threads or usable_cores()} threads, {settings.slots} slots"
-
-
 class LlamaCpp:
     """A GGUF model run in this process. Entering it checks the file; weights are loaded by the first call.
 
@@ -85,10 +59,10 @@ class LlamaCpp:
         ModelError: the file is missing, damaged, or not a model.
     """
 
-    def __init__(self, path: Path, settings: EngineSettings | None = None) -> None:
-        self.path = path
-        self.settings = settings or EngineSettings()
-        self.concurrency = self.settings.slots
+    def __init__(self, settings: LlamaCppSettings) -> None:
+        self.path = Path(settings.model)
+        self.settings = settings
+        self.concurrency = settings.slots
         self._clock = EngineClock(meter=find_meter())
         self._loading = threading.Lock()
         self._scoring = threading.Lock()
@@ -133,7 +107,7 @@ class LlamaCpp:
         matrices = (one for one in read_gguf_header(self.path).tensors.values() if len(one.shape) > 1)
         is_even = all(one.kind in _EVEN_KINDS for one in matrices)
         return Description(
-            engine=engine_label(self.settings),
+            engine=self.settings.label,
             model=self.path.name,
             can_score=True,
             scoring=f"matrix products in 32 bits on CPU, {self._threads()} threads" if self._is_exact() else "",
@@ -153,7 +127,7 @@ class LlamaCpp:
         Raises:
             BackendError: a prompt has no tokens or does not fit into the context, or the engine failed.
         """
-        room = self.settings.context_tokens
+        room = self.settings.room
         for request in requests:
             if not request.prompt_ids:
                 raise BackendError(f"{self.path.name}: a prompt without tokens cannot be completed")
@@ -231,7 +205,7 @@ class LlamaCpp:
             if self._thread is None:
                 clock = StepClock(meter=find_meter())
                 settings = self.settings
-                self._slots = Slots(weights, settings.slots, settings.context_tokens, self._threads(), clock)
+                self._slots = Slots(weights, settings.slots, settings.room, self._threads(), clock)
                 arguments = self._inbox, self._slots
                 self._thread = threading.Thread(target=draw_from, args=arguments, name="llama.cpp", daemon=True)
                 self._thread.start()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from isobudget.errors import MissingExtraError, ModelError
+from isobudget.backends.settings import Needs
+from isobudget.errors import ModelError
+
+NEEDS = Needs(("xllamacpp", "threadpoolctl", "jinja2"), "local", "running models inside this process")
 
 
 def usable_cores() -> int:
@@ -19,7 +22,7 @@ def import_engine() -> Any:
     try:
         import xllamacpp
     except ModuleNotFoundError:
-        raise MissingExtraError("running models inside this process", "local") from None
+        raise NEEDS.error() from None
     except ImportError as error:
         raise ModelError(
             f"the embedded engine cannot be loaded: {error}. On Debian, its OpenMP runtime is the package libgomp1."

@@ -28,12 +28,9 @@ from isobudget.backends.llamacpp.context import Context, ContextSize, Logits
 from isobudget.backends.llamacpp.drawing import draw_token
 from isobudget.backends.llamacpp.memory import check_memory
 from isobudget.backends.llamacpp.model import LlamaModel
+from isobudget.backends.llamacpp.settings import KEPT_PROMPTS
 from isobudget.errors import BackendError
 
-#: prompts that are kept: one whose samples begin, and the one before it, whose last calls may have come late
-KEPT_PROMPTS = 2
-#: most slots: llama.cpp's sequences of a context, without those of the prompts
-MOST_SLOTS = 256 - KEPT_PROMPTS
 #: tokens of a prompt that are computed at once, at most
 _BATCH_TOKENS = 512
 

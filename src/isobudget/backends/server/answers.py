@@ -18,12 +18,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 from isobudget.backends.base import Chat, FinishReason, Prompt, Sampling
 from isobudget.backends.server.faults import TransientError
-
-Api = Literal["completions", "chat"]
+from isobudget.backends.server.settings import Api
 
 #: where each call lies, below the base URL
 PATHS: dict[Api, str] = {"completions": "/completions", "chat": "/chat/completions"}

@@ -15,75 +15,22 @@ Not covered: streaming, tools, images.
 from __future__ import annotations
 
 import asyncio
-import math
 import urllib.parse
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from isobudget.backends.base import Chat, Description, Generation, Prompt, Sampling, Score
-from isobudget.backends.server.answers import PATHS, Api
-from isobudget.backends.server.calls import CallLimits, Calls, Wait
+from isobudget.backends.base import Description, Generation, Prompt, Sampling, Score
+from isobudget.backends.server.calls import Calls, Wait
 from isobudget.backends.server.keys import Key, find_key
 from isobudget.backends.server.loop import LoopThread
 from isobudget.backends.server.scoring import Scorer
 from isobudget.backends.server.session import Session
+from isobudget.backends.server.settings import ServerSettings
 from isobudget.backends.server.traits import identify
-from isobudget.errors import BackendError, InputError
+from isobudget.errors import BackendError
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
-    """How a server is reached.
-
-    Attributes:
-        url: base URL, usually ending in ``/v1``, which is added if the URL names no path.
-        model: the model's name at the server.
-        api: ``completions`` continues text; ``chat`` answers conversations by the model's own template.
-        key_env: the environment variable that holds the key; unset or empty: no key is sent. "" never sends one. By
-            default OPENAI_API_KEY for https://api.openai.com, and none for any other server.
-        concurrency: most requests at the same time.
-        timeout_seconds: for one request, from connecting to the end of its answer.
-        attempts: how often one request is tried in all.
-        requests_per_minute: most requests per minute; None sets no limit.
-
-    Raises:
-        InputError: a value that cannot be, or a URL that carries a secret.
-    """
-
-    url: str
-    model: str
-    api: Api = "completions"
-    key_env: str | None = None
-    concurrency: int = 16
-    timeout_seconds: float = 600.0
-    attempts: int = 6
-    requests_per_minute: float | None = None
-
-    def __post_init__(self) -> None:
-        _check_url(self.url)
-        if self.api not in PATHS:
-            raise InputError(f'api is {self.api!r}; it must be "completions" or "chat"')
-        if not self.model:
-            raise InputError("model is empty; give the model's name at the server (it lists them under /v1/models)")
-        numbers = (
-            ("concurrency", self.concurrency),
-            ("timeout_seconds", self.timeout_seconds),
-            ("attempts", self.attempts),
-            ("requests_per_minute", self.requests_per_minute),
-        )
-        for name, value in numbers:
-            if value is not None and not 0 < value < math.inf:
-                raise InputError(f"{name} is {value}; it must be greater than 0")
-
-    @property
-    def base_url(self) -> str:
-        """The URL in the form that paths are added to."""
-        url = self.url.rstrip("/")
-        return url if urllib.parse.urlsplit(url).path else f"{url}/v1"
 
 
 class ServerBackend:
@@ -135,16 +82,8 @@ class ServerBackend:
         return self._opened().describe()
 
     def _check_form(self, prompt: Prompt) -> None:
-        if isinstance(prompt, Chat) and self.settings.api != "chat":
-            raise BackendError(
-                f'{self.settings.model}: the prompt is a conversation, but api = "completions" continues text. '
-                'Set api = "chat" for this model, or a prompt format that gives text, such as completion.'
-            )
-        if not isinstance(prompt, Chat) and self.settings.api == "chat":
-            raise BackendError(
-                f'{self.settings.model}: the prompt is text to continue, but api = "chat" answers conversations. '
-                'Set a prompt format that makes one (chat), or api = "completions" for this model.'
-            )
+        if wrong := self.settings.refuses(prompt):
+            raise BackendError(f"{self.settings.model}: the prompt is {wrong}.")
 
     def _opened(self) -> Session:
         if self._session is None:
@@ -174,8 +113,7 @@ async def open_session(settings: ServerSettings, key: Key, wait: Wait) -> Sessio
     Raises:
         BackendError: it cannot be reached, or wants another key.
     """
-    limits = CallLimits(settings.concurrency, settings.timeout_seconds, settings.attempts, settings.requests_per_minute)
-    calls = Calls(settings.base_url, key, limits, wait)
+    calls = Calls(settings, key, wait)
     try:
         server = await identify(calls, settings.base_url)
         scorer = Scorer(calls, settings.base_url, settings.model)
@@ -188,18 +126,3 @@ async def open_session(settings: ServerSettings, key: Key, wait: Wait) -> Sessio
 
 async def _nothing() -> None:
     pass
-
-
-def _check_url(url: str) -> None:
-    try:
-        parts = urllib.parse.urlsplit(url)
-        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        fits = False
-    if not fits:
-        raise InputError(f"url is {url!r}; it must be like http://127.0.0.1:8000/v1")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise InputError(
-            "url holds more than an address. It is written into the run folder, so keys do not belong there: "
-            "put the key into an environment variable and name it in key_env."
-        )

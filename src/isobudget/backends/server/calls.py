@@ -23,7 +23,8 @@ from typing import Any, Generic, TypeVar
 from isobudget.backends.engine.engine_clock import EngineClock
 from isobudget.backends.server.faults import TransientError, backoff_seconds, cleaner, decoded, short, status_error
 from isobudget.backends.server.keys import Key, foreign_headers
-from isobudget.errors import BackendError, MissingExtraError
+from isobudget.backends.server.settings import ServerSettings
+from isobudget.errors import BackendError
 
 T = TypeVar("T")
 Wait = Callable[[float], Awaitable[None]]
@@ -41,44 +42,35 @@ class Reply(Generic[T]):
     latency_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class CallLimits:
-    """How calls are made: see `ServerSettings`."""
-
-    concurrency: int
-    timeout_seconds: float
-    attempts: int
-    requests_per_minute: float | None
-
-
 class Calls:
     """Calls to one server. To be made, used and closed on one event loop.
 
     Args:
-        base_url: without a slash at its end; relative paths begin here.
+        settings: of the server; relative paths begin at their `base_url`.
         key: what opens it, see `keys.find_key`.
-        limits: see there.
         wait: waits so many seconds.
     """
 
-    def __init__(self, base_url: str, key: Key, limits: CallLimits, wait: Wait = asyncio.sleep) -> None:
+    def __init__(self, settings: ServerSettings, key: Key, wait: Wait = asyncio.sleep) -> None:
         self.repeats: Counter[str] = Counter()
         self._openai = _import_client()
         self._key = key
         self._clean = cleaner(key.secret)
-        self._limits = limits
+        self._settings = settings
         self._wait = wait
         self._busy = EngineClock()
-        self._places = asyncio.Semaphore(limits.concurrency)
+        self._places = asyncio.Semaphore(settings.concurrency)
         self._not_before = 0.0
+        seconds = settings.timeout_seconds
         self._client = self._openai.AsyncOpenAI(
-            base_url=base_url,
+            base_url=settings.base_url,
             api_key=key.secret or "none",
             max_retries=0,
-            timeout=self._openai.Timeout(limits.timeout_seconds, connect=min(_CONNECT_SECONDS, limits.timeout_seconds)),
+            timeout=self._openai.Timeout(seconds, connect=min(_CONNECT_SECONDS, seconds)),
         )
         # said outright, so that nothing else in the environment takes the key's place or goes along with it
-        self._headers: Mapping[str, Any] = dict.fromkeys(foreign_headers(base_url, os.environ), self._openai.Omit()) | {
+        foreign = foreign_headers(settings.base_url, os.environ)
+        self._headers: Mapping[str, Any] = dict.fromkeys(foreign, self._openai.Omit()) | {
             "Authorization": f"Bearer {key.secret}" if key.secret else self._openai.Omit()
         }
 
@@ -109,7 +101,7 @@ class Calls:
             RefusedError: the server refuses.
             BackendError: it could not be reached, or did not answer properly, in all attempts.
         """
-        most = attempts or self._limits.attempts
+        most = attempts or self._settings.attempts
         for attempt in range(most):
             try:
                 return await self._attempt(path, body, read, size)
@@ -149,20 +141,20 @@ class Calls:
         """Wait until a request may go out: after the server's Retry-After, and by the rate in the settings."""
         now = time.monotonic()
         start = max(now, self._not_before)
-        if self._limits.requests_per_minute:
-            self._not_before = start + 60.0 / self._limits.requests_per_minute
+        if self._settings.requests_per_minute:
+            self._not_before = start + 60.0 / self._settings.requests_per_minute
         if start > now:
             await self._wait(start - now)
 
     async def _send(self, path: str, body: dict[str, Any] | None) -> Any:
         client, options = self._client, {"headers": self._headers}
         try:
-            async with asyncio.timeout(self._limits.timeout_seconds):
+            async with asyncio.timeout(self._settings.timeout_seconds):
                 if body is None:
                     return await client.get(path, cast_to=object, options=options)
                 return await client.post(path, cast_to=object, body=body, options=options)
         except (TimeoutError, self._openai.APITimeoutError):
-            after = f"{self._limits.timeout_seconds:g} s (timeout_seconds)"
+            after = f"{self._settings.timeout_seconds:g} s (timeout_seconds)"
             raise TransientError(f"no whole answer within {after}", "timeout") from None
         except self._openai.APIStatusError as error:
             raise status_error(error, self._key, self._clean, time.time()) from None
@@ -177,5 +169,5 @@ def _import_client() -> Any:
     try:
         import openai
     except ModuleNotFoundError:
-        raise MissingExtraError("reaching a model by an OpenAI-compatible server", "openai") from None
+        raise ServerSettings.needs.error() from None
     return openai

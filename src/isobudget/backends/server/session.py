@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from isobudget.backends.base import Description, Generation, Prompt, Sampling, Score
 from isobudget.backends.engine.engine_clock import share_by_tokens
@@ -33,11 +32,9 @@ from isobudget.backends.server.calls import Calls, Reply
 from isobudget.backends.server.faults import RefusedError
 from isobudget.backends.server.loop import together
 from isobudget.backends.server.scoring import CANNOT_SCORE, Scorer
+from isobudget.backends.server.settings import ServerSettings
 from isobudget.backends.server.traits import Server, Traits, first_traits, repeatable
 from isobudget.errors import BackendError
-
-if TYPE_CHECKING:
-    from isobudget.backends.server.backend import ServerSettings
 
 
 class Session:

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from isobudget.backends.server.answers import Api, Ask
+from isobudget.backends.server.answers import Ask
 from isobudget.backends.server.calls import Calls
 from isobudget.backends.server.faults import RefusedError
+from isobudget.backends.server.settings import Api
 from isobudget.errors import BackendError
 
 #: most samples in one request: below the limit of 128 that the OpenAI API has

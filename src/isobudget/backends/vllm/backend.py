@@ -25,7 +25,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Any, Self
@@ -36,7 +36,6 @@ from isobudget.backends.engine.inbox import Inbox
 from isobudget.backends.engine.step_clock import Charge, StepClock
 from isobudget.backends.huggingface.tokens import Tokens
 from isobudget.backends.vllm.calls import (
-    VllmSettings,
     engine_arguments,
     read_completion,
     read_prompt_logprobs,
@@ -44,10 +43,9 @@ from isobudget.backends.vllm.calls import (
     scoring_arguments,
 )
 from isobudget.backends.vllm.guard import Guard
-from isobudget.errors import BackendError, MissingExtraError, ModelError
+from isobudget.backends.vllm.settings import VllmSettings
+from isobudget.errors import BackendError, ModelError
 from isobudget.files.hub import HubFile, commit_of, first_line, lost_connection, may_be_repo
-
-__all__ = ["Vllm", "VllmSettings"]
 
 #: how often it is looked whether the engine's processes still run
 _LOOK_SECONDS = 2.0
@@ -96,7 +94,7 @@ class Vllm:
         vllm = import_vllm()
         # what a branch means may change between two files, and between two runs
         self._commit = _commit(self.settings)
-        pinned = replace(self.settings, revision=self._commit or self.settings.revision)
+        pinned = self.settings.model_copy(update={"revision": self._commit or self.settings.revision})
         before = set(multiprocessing.active_children())
         self._guard = Guard()
         try:
@@ -294,5 +292,5 @@ def import_vllm() -> Any:
     try:
         import vllm
     except ModuleNotFoundError:
-        raise MissingExtraError("running models with vLLM", "vllm") from None
+        raise VllmSettings.needs.error() from None
     return vllm

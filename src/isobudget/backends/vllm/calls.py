@@ -7,43 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from isobudget.backends.base import FinishReason, Generation, Sampling
 from isobudget.backends.engine.spelling import Decode, Speller
 from isobudget.backends.engine.step_clock import Charge
-from isobudget.errors import BackendError, InputError
-
-
-@dataclass(frozen=True, slots=True)
-class VllmSettings:
-    """Which model, and how vLLM runs it.
-
-    Attributes:
-        model: a folder, or a repository of the hub.
-        revision: branch, tag or commit of the repository; None takes its main branch.
-        tensor_parallel: devices that share the model.
-        dtype: what it computes in, as vLLM writes it; `auto` takes what the weights are stored in.
-        context_tokens: room for prompt and completion of a sample; None takes what the model knows.
-        memory_fraction: part of each device's memory that vLLM takes.
-        concurrency: samples drawn at the same time, at most.
-    """
-
-    model: str
-    revision: str | None = None
-    tensor_parallel: int = 1
-    dtype: str = "auto"
-    context_tokens: int | None = None
-    memory_fraction: float = 0.9
-    concurrency: int = 256
-
-    def __post_init__(self) -> None:
-        for name in ("tensor_parallel", "concurrency"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{self.model}: {name} must be at least 1, not {getattr(self, name)}")
-        if not 0 < self.memory_fraction <= 1:
-            raise InputError(f"{self.model}: memory_fraction must be above 0 and at most 1, not {self.memory_fraction}")
+from isobudget.backends.vllm.settings import VllmSettings
+from isobudget.errors import BackendError
 
 
 def engine_arguments(settings: VllmSettings) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import tomli_w
 
+from isobudget.backends.registry import recorded_fields
 from isobudget.models.architecture import Architecture
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.page.html import Cell, Html, join, listing, table, tag
@@ -131,10 +132,7 @@ def study_text(facts: Mapping[str, Any], summary: BenchmarkSummary) -> str:
 
 def _how_reached(stated: Mapping[str, Any], benchmark: str) -> dict[str, Any]:
     """What a study says of a model beside its name and n; nothing where the defaults do."""
-    fields: dict[str, Any] = {}
-    if stated.get("backend", "llama.cpp") != "llama.cpp":
-        names = ("backend", "model", "revision", "url", "api", "dtype")
-        fields = {name: stated[name] for name in names if name in stated}
+    fields = recorded_fields(stated)
     chosen = stated.get("prompts", {}).get(benchmark, {}).get("format", DEFAULT_FORMAT)
     return fields if chosen == DEFAULT_FORMAT else fields | {"prompt": chosen}
 

@@ -1,0 +1,35 @@
+"""Settings of models run by `transformers`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+from isobudget.backends.settings import Hardware, HubSettings, Needs, Pacing, Positive, Text
+
+
+class TransformersSettings(HubSettings):
+    """A causal model run by `transformers`.
+
+    Attributes:
+        dtype: ``auto`` takes what the weights are stored in.
+        device: ``auto`` takes a CUDA device if there is one, else the CPU; else a name as PyTorch writes it (`cuda:1`).
+        batch: samples generated at the same time, at most.
+    """
+
+    needs: ClassVar[Needs] = Needs(("torch", "transformers"), "transformers", "running models by transformers")
+    opens: ClassVar[str] = "isobudget.backends.huggingface.backend:HuggingFace"
+    pace: ClassVar[Pacing] = Pacing(16, by_calls=False, ahead=1.0, on_cores=True)
+
+    backend: Literal["transformers"] = "transformers"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    device: Text = "auto"
+    batch: Positive = 16
+
+    def pacing(self) -> Pacing:
+        """Groups of a batch; on a CUDA device that is named, the cores are free."""
+        return replace(self.pace, group=self.batch, on_cores=not self.device.startswith("cuda"))
+
+    def hardware(self) -> Hardware | None:
+        """The GPU that is named."""
+        return Hardware(self.gpu, 1, self.batch) if self.gpu else None

@@ -1,0 +1,69 @@
+"""Settings of the embedded engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from isobudget.backends.llamacpp.engine import NEEDS, usable_cores
+from isobudget.backends.settings import BackendSettings, Needs, Pacing, Positive
+
+#: prompts that are kept: one whose samples begin, and the one before it, whose last calls may have come late
+KEPT_PROMPTS = 2
+#: most slots: llama.cpp's sequences of a context, without those of the prompts
+MOST_SLOTS = 256 - KEPT_PROMPTS
+#: source text has at least so many characters for every token; tokenizers of small models come close to it
+_CHARACTERS_PER_TOKEN = 2.0
+_CONTEXT_STEP = 256
+
+
+class LlamaCppSettings(BackendSettings):
+    """A GGUF model inside this process.
+
+    Attributes:
+        model: the path of the GGUF file; where it is looked up first (studies, commands), also a name of the catalogue.
+        slots: samples generated at the same time.
+        threads: CPU threads; None takes every core that this process may use.
+        context_tokens: room for prompt and completion of each sample; None derives it from the problems of a study,
+            and takes 1024 elsewhere. Scoring takes what it needs.
+        exact: whether texts are scored in 32 bits rather than by the engine; None does so where the model is covered
+            and its weights expand to at most 1 GiB.
+    """
+
+    needs: ClassVar[Needs] = NEEDS
+    opens: ClassVar[str] = "isobudget.backends.llamacpp.backend:LlamaCpp"
+    # it finds shared prompts itself, so single samples keep its slots fullest, and always has one to put in next
+    pace: ClassVar[Pacing] = Pacing(1, by_calls=False, ahead=1.5, on_cores=True)
+
+    backend: Literal["llama.cpp"] = "llama.cpp"
+    slots: Annotated[int, Field(ge=1, le=MOST_SLOTS)] = 16
+    threads: Positive | None = None
+    context_tokens: Annotated[int, Field(ge=64)] | None = None
+    exact: bool | None = None
+
+    @property
+    def room(self) -> int:
+        """Tokens of prompt and completion that fit into a slot."""
+        return self.context_tokens or 1024
+
+    @property
+    def label(self) -> str:
+        """What the engine is and how it runs, for the label of measured seconds."""
+        return f"llama.cpp on CPU, {self.threads or usable_cores()} threads, {self.slots} slots"
+
+    def facts(self) -> dict[str, Any]:
+        """Which engine; the file, its checksum and where it is from are recorded with the weights."""
+        return {"backend": self.backend, "engine": self.label}
+
+    @classmethod
+    def recorded_fields(cls, facts: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG003
+        """None: the model's name says which file it is."""
+        return {}
+
+
+def context_for(characters: int, completion_tokens: int) -> int:
+    """Room for a prompt of so many characters and its completion, rounded up."""
+    need = characters / _CHARACTERS_PER_TOKEN + completion_tokens
+    return int(-(-need // _CONTEXT_STEP) * _CONTEXT_STEP)

@@ -1,0 +1,89 @@
+"""Settings of a model behind an OpenAI-compatible server."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from isobudget.backends.base import Chat, Prompt
+from isobudget.backends.settings import BackendSettings, Needs, Pacing, Positive
+
+Api = Literal["completions", "chat"]
+
+
+def _plain(url: str) -> str:
+    """The URL, if it is one and holds nothing but an address."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        fits &= not re.search(r"\s", url)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError("must be like http://127.0.0.1:8000/v1")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise PydanticCustomError(  # not a ValueError: those are shown with what was given
+            "secret",
+            "holds more than an address. It is written into the run folder, so keys do not belong there: put the key "
+            "into an environment variable and name it in key_env",
+        )
+    return url
+
+
+class ServerSettings(BackendSettings):
+    """A model behind a server.
+
+    Attributes:
+        model: the model's name at the server.
+        url: base URL, usually ending in ``/v1``, which is added if the URL names no path.
+        api: ``completions`` continues text; ``chat`` answers conversations by the model's own template.
+        key_env: the environment variable that holds the key; unset or empty: no key is sent. By default OPENAI_API_KEY
+            for https://api.openai.com, and none for any other server. Keys themselves have no place in a study.
+        concurrency: most requests at the same time.
+        timeout_seconds: for one request, from connecting to the end of its answer.
+        attempts: how often one request is tried in all.
+        requests_per_minute: most requests per minute; None sets no limit.
+    """
+
+    needs: ClassVar[Needs] = Needs(("openai",), "openai", "reaching a model through a server")
+    opens: ClassVar[str] = "isobudget.backends.server.backend:ServerBackend"
+    pace: ClassVar[Pacing] = Pacing(16, by_calls=True, ahead=1.0, on_cores=False)
+    recorded: ClassVar[tuple[str, ...]] = ("url", "api")
+    paid_by_token: ClassVar[bool] = True
+
+    backend: Literal["server"] = "server"
+    url: Annotated[str, Field(examples=["http://localhost:8000/v1"]), AfterValidator(_plain)]
+    api: Api = "completions"
+    key_env: Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")] | None = None
+    requests_per_minute: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600.0
+    attempts: Positive = 6
+    concurrency: Positive = 16
+
+    @property
+    def base_url(self) -> str:
+        """The URL in the form that paths are added to."""
+        url = self.url.rstrip("/")
+        return url if urllib.parse.urlsplit(url).path else f"{url}/v1"
+
+    def refuses(self, prompt: Prompt) -> str:
+        """A conversation goes to `chat`, text to `completions`."""
+        if isinstance(prompt, Chat) and self.api != "chat":
+            return (
+                'a conversation, but api = "completions" continues text. Set api = "chat", or a prompt format that '
+                'gives text, such as "completion"'
+            )
+        if not isinstance(prompt, Chat) and self.api == "chat":
+            return (
+                'text to continue, but api = "chat" answers conversations. Set a prompt format that makes them, such '
+                'as "chat", or api = "completions"'
+            )
+        return ""
+
+    def facts(self) -> dict[str, Any]:
+        """With the call that is made, also where it is the default."""
+        return super().facts() | {"url": self.url, "api": self.api}

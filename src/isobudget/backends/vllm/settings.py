@@ -1,0 +1,37 @@
+"""Settings of vLLM."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from isobudget.backends.settings import Hardware, HubSettings, Needs, Pacing, Positive, Text
+
+
+class VllmSettings(HubSettings):
+    """A model run by vLLM.
+
+    Attributes:
+        tensor_parallel: devices that share the model.
+        memory_fraction: part of each device's memory that vLLM takes.
+        dtype: what it computes in, as vLLM writes it; ``auto`` takes what the weights are stored in.
+        context_tokens: room for prompt and completion of a sample; None takes what the model knows.
+        concurrency: samples generated at the same time, at most.
+    """
+
+    needs: ClassVar[Needs] = Needs(("vllm",), "vllm", "running models by vLLM")
+    opens: ClassVar[str] = "isobudget.backends.vllm.backend:Vllm"
+    # it finds shared prompts itself, so groups may be small, and always has a sample to put in next
+    pace: ClassVar[Pacing] = Pacing(16, by_calls=False, ahead=2.0, on_cores=False)
+
+    backend: Literal["vllm"] = "vllm"
+    tensor_parallel: Positive = 1
+    memory_fraction: Annotated[float, Field(gt=0, le=1)] = 0.9
+    dtype: Text = "auto"
+    context_tokens: Annotated[int, Field(ge=64)] | None = None
+    concurrency: Positive = 256
+
+    def hardware(self) -> Hardware | None:
+        """The GPU that is named, as many as share the model."""
+        return Hardware(self.gpu, self.tensor_parallel, self.concurrency) if self.gpu else None
