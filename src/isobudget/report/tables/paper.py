@@ -23,7 +23,7 @@ FLIP_NOTE = (
 BUDGET_SYMBOLS = {
     "-": NOT_AFFORDED,
     "~": "interpolated in log k between published k",
-    ">": "k is beyond the published ones: the figure is that of the largest, and no best is named",
+    ">": "k beyond the published ones: pass@k of the largest, and no best of the row",
 }
 FLIP_SYMBOLS = {"never": "not at the largest published k"}
 _BUDGET_NAMES = {Unit.FLOPS: "by flops", Unit.SECONDS: "by wall time"}

@@ -33,7 +33,10 @@ def point_cell(point: Point) -> str:
 
 
 def print_grids(grids: Sequence[Grid]) -> None:
-    """Print tables to standard output, bold where marked if it is a terminal, with a star where it is not."""
+    """Print tables to standard output, bold where marked if it is a terminal, with a star where it is not.
+
+    What that means stands below the last table with a mark.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.padding import Padding
@@ -41,16 +44,17 @@ def print_grids(grids: Sequence[Grid]) -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
-    for grid in grids:
+    best = "bold: best of its row" if console.is_terminal else "*  best of its row"
+    last = max((place for place, grid in enumerate(grids) if grid.marked), default=None)
+    for place, grid in enumerate(grids):
         table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-        for place, column in enumerate(grid.columns):
-            table.add_column(Text(printable(column)), justify="right" if place else "left", overflow="fold")
+        for x, column in enumerate(grid.columns):
+            table.add_column(Text(printable(column)), justify="right" if x else "left", overflow="fold")
         for y, row in enumerate(grid.rows):
             table.add_row(*(_cell(text, (y, x) in grid.marked, console.is_terminal) for x, text in enumerate(row)))
         console.print(Text(printable(grid.title), style="bold"))
         console.print(table)
-        best = ["bold: best of its row" if console.is_terminal else "*  best of its row"] if grid.marked else []
-        for note in (*grid.notes, *best):
+        for note in (*grid.notes, best) if place == last else grid.notes:
             console.print(Padding(Text(printable(note), style="dim"), (0, 0, 0, 2)))
         console.print()
 
