@@ -69,9 +69,10 @@ def drawing(name: str) -> Iterator[None]:
 
 
 def saved(figure: Figure, kind: str) -> bytes:
-    """The contents of its file, `svg` or `png`."""
+    """The contents of its file, `svg`, `pdf` or `png`; without a date, so that the same figure gives the same file."""
     out = io.BytesIO()
-    figure.savefig(out, format=kind, facecolor=PAPER, dpi=160, metadata={"Date": None} if kind == "svg" else None)
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    figure.savefig(out, format=kind, facecolor=PAPER, dpi=160, metadata=metadata)
     return out.getvalue()
 
 
