@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "isobudget"
 
 #: rooms that are pure: what they may import besides each other, numpy and these parts of the standard library
-PURE = ["statistics", "curves"]
+PURE = ["grid.py", "statistics", "curves", "paper", "rankers"]
+#: what reads the data files that ship with a room, and nothing else of the room `files`
+SHIPPED = {"isobudget.files.toml", "isobudget.files.toml.shipped_toml"}
 NOT_PURE = {"os", "subprocess", "socket", "urllib", "pathlib", "shutil", "threading", "pyarrow", "multiprocessing"}
 
 
@@ -68,7 +70,7 @@ def imports(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return found
 
 
@@ -154,16 +156,38 @@ def test_no_circle_between_packages() -> None:
     assert not [" -> ".join(way) for way in circles(rooms)]
 
 
+def all_imports(paths: list[Path]) -> dict[Path, set[str]]:
+    """Imports of the files, and of those of our own that these import, and so on."""
+    found: dict[Path, set[str]] = {}
+    while paths:
+        path, *paths = paths
+        if path.is_file() and path not in found:
+            found[path] = imports(path) - SHIPPED
+            paths += [SOURCE.parent / f"{name.replace('.', '/')}.py" for name in found[path]]
+    return found
+
+
 @pytest.mark.parametrize("room", PURE)
 def test_pure_rooms_stay_pure(room: str) -> None:
     assert files_of(room)
-    for path in files_of(room):
-        assert not {name.split(".")[0] for name in imports(path)} & NOT_PURE, path
+    for path, names in all_imports(files_of(room)).items():
+        assert not {name.split(".")[0] for name in names} & NOT_PURE, path
+        assert not any(name.startswith("isobudget.files.toml") for name in names), path
+
+
+def test_only_the_commands_show_results() -> None:
+    """`isobudget/__init__.py` names `winner_sentence` of `report`, but loads it only when it is used."""
+    for path in SOURCE.rglob("*.py"):
+        room = path.relative_to(SOURCE).parts[0]
+        if room not in ("report", "cli", "api.py"):
+            assert not any(name.startswith("isobudget.report") for name in imports(path)), path
 
 
 def test_the_ground_floor_imports_errors_only() -> None:
     for path in files_of("files"):
-        ours = {name for name in imports(path) if name.startswith("isobudget.") and name != "isobudget.errors"}
+        ours = {
+            name for name in imports(path) if name.startswith("isobudget.") and not name.startswith("isobudget.errors")
+        }
         assert all(name.startswith("isobudget.files.") for name in ours), path
 
 

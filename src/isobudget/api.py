@@ -29,7 +29,7 @@ from isobudget.profiling import profile
 from isobudget.prompts import show_prompt as prompt
 from isobudget.ranking.rank import rank
 from isobudget.records.run import Run
-from isobudget.report import Report, require_matplotlib
+from isobudget.report import Report, require_parts
 from isobudget.report import build_report as report
 from isobudget.study import Study, load_study
 
@@ -113,7 +113,7 @@ def run(
 
 def _ready(unsafe: bool) -> None:
     """Fail now, and not after hours of generating, where samples cannot be judged or the report not be drawn."""
-    require_matplotlib()
+    require_parts()
     with Judge(workers=1, unsafe=unsafe):
         pass
 

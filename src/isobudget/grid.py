@@ -1,16 +1,18 @@
-"""A table as data, and how it is put on a terminal or into CSV.
+"""A table as data, and how numbers are written: amounts, percentages, intervals, ratios.
 
-Rooms build `Grid`s of finished text; the command line prints them. Figures and pages are a matter of `report`.
+Pure, so that every room may use it, in a message for instance; `report` puts a `Grid` on a terminal.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+#: decimal prefixes, largest first
+_PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_UNITS = {"seconds": "s", "joules": "J"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,51 +34,9 @@ class Grid:
     notes: tuple[str, ...] = field(default=())
 
 
-def with_note(grids: Sequence[Grid], note: str) -> list[Grid]:
-    """The grids with a note that holds for all of them below the last."""
-    return [*grids[:-1], *(replace(last, notes=(*last.notes, note)) for last in grids[-1:])]
-
-
-def print_grids(grids: Sequence[Grid]) -> None:
-    """Print tables to standard output, bold where marked if it is a terminal, with a star where it is not."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.padding import Padding
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    for grid in grids:
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-        for place, column in enumerate(grid.columns):
-            table.add_column(Text(column), justify="right" if place else "left", overflow="fold")
-        for y, row in enumerate(grid.rows):
-            table.add_row(*(_cell(text, (y, x) in grid.marked, console.is_terminal) for x, text in enumerate(row)))
-        console.print(Text(grid.title, style="bold"))
-        console.print(table)
-        for note in grid.notes:
-            console.print(Padding(Text(note, style="dim"), (0, 0, 0, 2)))
-        console.print()
-
-
-def _cell(text: str, marked: bool, terminal: bool) -> Any:
-    from rich.text import Text
-
-    if marked:
-        return Text(text, style="bold green") if terminal else Text("*" + text)
-    return Text(text)
-
-
-def to_csv(records: Sequence[Mapping[str, Any]]) -> str:
-    """Records with equal keys as CSV with a heading; NaN and None are empty."""
-    if not records:
-        return ""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=list(records[0]), lineterminator="\n")
-    writer.writeheader()
-    for record in records:
-        writer.writerow({key: "" if _missing(value) else value for key, value in record.items()})
-    return out.getvalue()
+def with_notes(grids: Sequence[Grid], *notes: str) -> list[Grid]:
+    """The grids with notes that hold for all of them below the last."""
+    return [*grids[:-1], *(replace(last, notes=(*last.notes, *notes)) for last in grids[-1:])]
 
 
 def json_value(value: Any) -> Any:
@@ -88,8 +48,11 @@ def json_value(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+# numbers as text ------------------------------------------------------------------------------------------------------
+
+
 def amount(value: float) -> str:
-    """A positive number in at most three significant digits, with a power of ten beyond the everyday range."""
+    """A number in three significant digits, with a power of ten beyond the everyday range; `-` for NaN."""
     if math.isnan(value):
         return "-"
     if value == 0 or 0.01 <= abs(value) < 100_000:
@@ -97,5 +60,49 @@ def amount(value: float) -> str:
     return f"{value:.2e}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
 
 
-def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and not math.isfinite(value))
+def with_unit(value: float, unit: str) -> str:
+    """An amount with its unit, a `Unit` or its name: `13.5 Tflops`, `0.395 s`, `$0.0018`; `-` for NaN."""
+    if math.isnan(value):
+        return "-"
+    if unit == "flops":
+        scale, prefix = si_prefix(value, least=1e6)
+        return f"{amount(value / scale)} {prefix}flops"
+    if unit == "usd":
+        return f"${value:.3g}" if value < 100 else f"${value:,.0f}"
+    return f"{amount(value)} {_UNITS.get(unit, unit)}"
+
+
+def si_prefix(value: float, least: float = 1e3) -> tuple[float, str]:
+    """The largest decimal prefix that the value fills, as its factor and letter, such as (1e12, "T"); else (1, "")."""
+    return next(((scale, prefix) for scale, prefix in _PREFIXES if value >= scale >= least), (1.0, ""))
+
+
+def short(value: float, unit: str = "") -> str:
+    """A number in three digits with a decimal prefix: `12.3 M`, `1.06 GB`, `850`."""
+    scale, prefix = si_prefix(value)
+    return f"{value / scale:.3g} {prefix}{unit}".strip() if prefix else f"{value:.0f} {unit}".strip()
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share in percent, without the sign: `38.8`; `-` for NaN."""
+    return "-" if math.isnan(share) else f"{100 * share:.{digits}f}"
+
+
+def interval(low: float, high: float, dash: str = "-") -> str:
+    """An interval of a share in percent: `3.8-85.0`; empty where there is none, as for a single problem."""
+    return "" if math.isnan(low) else f"{percent(low)}{dash}{percent(high)}"
+
+
+def ratio(value: float) -> str:
+    """A ratio in three digits; `?` for NaN, an end that the samples do not reach."""
+    return "?" if math.isnan(value) else f"{value:.3g}"
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things: `1 sample`, `1,000 samples`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def printable(text: str) -> str:
+    """The text with control characters, and characters that turn the direction of writing, made visible."""
+    return "".join(one if one.isprintable() or one in "\n\t\u00a0" else "\ufffd" for one in text)

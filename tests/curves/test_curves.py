@@ -16,10 +16,11 @@ from isobudget.curves import LIKELIHOOD, Bootstrap, Comparison, compare, compare
 from isobudget.curves.defaults import default_budgets
 from isobudget.curves.flips import find_flips
 from isobudget.errors import InputError
+from isobudget.grid import with_unit
 from isobudget.importers.counts import ModelCounts
 from isobudget.report.json.comparison import comparison_json
 from isobudget.report.tables.comparison import comparison_grids
-from isobudget.report.tables.sentence import winner_sentence, with_unit
+from isobudget.report.tables.sentence import winner_sentence
 
 QUICK = Bootstrap(replicates=500)
 
@@ -238,7 +239,11 @@ def test_models_are_compared_on_the_problems_they_share() -> None:
 
 def test_the_json_form(two: Comparison) -> None:
     plain = json.loads(json.dumps(two.to_dict(), allow_nan=False))
-    assert set(plain) == {"unit", "models", "best", "flips"}
+    assert set(plain) == {
+        *("benchmark", "unit", "stop", "selection", "models", "costs", "best", "clear_against", "reasons", "flips"),
+        *("reach", "crossings", "level", "notes"),
+    }
+    assert comparison_json(two) == plain | {"sentence": winner_sentence(two)}
     assert plain["unit"] == "flops"
     assert {name: set(model) for name, model in plain["models"].items()} == {
         name: {"k", "cost", "success", "low", "high"} for name in ("small", "large")
@@ -343,8 +348,9 @@ def test_one_problem_has_no_interval_and_no_crash() -> None:
         (1234.0, Unit.TOKENS, "1,234 tokens"),
         (0.00176, Unit.USD, "$0.00176"),
         (350.0, Unit.JOULES, "350 J"),
+        (1.69e12, "flops", "1.69 Tflops"),
         (math.nan, Unit.USD, "-"),
     ],
 )
-def test_amounts(value: float, unit: Unit, text: str) -> None:
+def test_amounts(value: float, unit: str, text: str) -> None:
     assert with_unit(value, unit) == text

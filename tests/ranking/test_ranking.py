@@ -32,7 +32,8 @@ from isobudget.records.parts import read_rows
 from isobudget.records.ranking_rows import BACKWARD, FORWARD, ObservationRow, ScoreRow
 from isobudget.records.run import Run
 from isobudget.report.figures.ranking import draw_ranking
-from isobudget.report.tables.ranking import ranking_grids, ranking_json
+from isobudget.report.json.ranking import ranking_json
+from isobudget.report.tables.ranking import ranking_grids
 from isobudget.study import StatedModel
 from support.fake_scorer import FakeScorer
 from support.synthetic_run import PAIR, synthetic_run

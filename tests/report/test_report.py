@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from jinja2 import UndefinedError
 
 from isobudget.analysis.compare_run import run_comparison
 from isobudget.cli import main
@@ -25,8 +26,10 @@ from isobudget.report.build import file_stems
 from isobudget.report.figures.comparison import Drawing, draw
 from isobudget.report.figures.style import COLOURS
 from isobudget.report.gather import summarize
-from isobudget.report.page.html import Cell, Html, join, printable, safe, table, tag
+from isobudget.report.json.comparison import comparison_json
+from isobudget.report.page.page import environment
 from isobudget.report.page.provenance import study_text
+from isobudget.report.page.tables import Cell, Table
 from isobudget.report.ranked import against_greedy
 from isobudget.study.read import parse_study
 from support.synthetic_run import PAIR, SMALL, FakeModel, synthetic_run
@@ -146,12 +149,11 @@ def test_page_has_the_comparison_s_figures(page: Page, report: Report) -> None:
 def test_json_agrees_with_the_comparisons(report: Report) -> None:
     record = json.loads(report.json.read_text())
     found = record["benchmarks"]["quickstart"]
-    kinds = [(one["unit"], one["selection"]) for one in found["comparisons"]]
+    kinds = [(one["unit"], *set(one["selection"].values())) for one in found["comparisons"]]
     assert kinds == [("flops", "tests"), ("seconds", "tests"), ("flops", "likelihood"), ("seconds", "likelihood")]
     run = report.page.parent.parent
     ranked = run_comparison(run, "quickstart", Unit.SECONDS, selection=LIKELIHOOD, bootstrap=FEW)
-    assert found["comparisons"][3]["best"] == ranked.to_dict()["best"]
-    assert found["comparisons"][3]["models"] == ranked.to_dict()["models"]
+    assert found["comparisons"][3] == comparison_json(ranked)
     assert found["problems"] == 30
     assert found["comparisons"][0]["sentence"] == report.sentences[0].split(": ", 1)[1]
 
@@ -237,6 +239,9 @@ def test_nothing_from_outside_becomes_markup(tmp_path: Path) -> None:
     assert "script" not in parsed.tags
     assert "<script" not in text
     assert parsed.text.count(f"{HOSTILE}/3") == 1
+    markup = re.sub(r"<svg.*?</svg>|<style.*?</style>", "", text, flags=re.DOTALL)
+    known = {tag for tag in parsed.tags if not re.fullmatch(r"svg|g|path|use|defs|rect|clippath", tag)}
+    assert set(re.findall(r"<(\w+)", markup)) | {"style"} == known
     assert "\x1b" not in text
     assert "\u202e" not in text
     for path in made.figures:
@@ -318,6 +323,13 @@ def test_without_matplotlib(report: Report, tmp_path: Path, monkeypatch: pytest.
     assert not (tmp_path / "out").exists()
 
 
+def test_without_jinja(report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(MissingExtraError, match=r"page.*isobudget\[report\]"):
+        build_report(report.page.parent.parent, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def _write_verdicts(run: Any, rows: list[dict[str, Any]]) -> None:
     from isobudget.records.rows import VerdictRow
 
@@ -352,15 +364,23 @@ def test_drawing_leaves_matplotlib_as_it_was(report: Report) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_html_escapes_everything_but_html() -> None:
-    assert tag("p", "<b>", title='"') == '<p title="&quot;">&lt;b&gt;</p>'
-    assert tag("p", Html("<b></b>")) == "<p><b></b></p>"
-    assert join(["<", Html("<i></i>")], "&") == "&lt;&amp;<i></i>"
-    assert safe(safe("&")) == "&amp;"
-    assert printable("a\x00\u202eb\n") == "a\ufffd\ufffdb\n"
-    made = table("<c>", ["<h>", "t"], [["<r>", Cell("<x>", "<s>", best=True, kind="text")]], "<n>")
-    assert not re.search(r"<[chrxsn]>", made)
+def test_every_part_of_a_table_is_escaped() -> None:
+    cells = (Cell("<r>\x1b\u202e"), Cell("<x>", "<s>", kind="best"), Cell('"<k>', kind="text"))
+    hostile = Table('"<c>', ("<h>", "<h>", "t"), (cells,), "<n>")
+    made = str(environment().from_string('{% from "parts.html" import show %}{{ show(table) }}').render(table=hostile))
+    assert re.findall(r"<(\w+)", made) == [
+        *("div", "table", "caption", "thead", "tr", "th", "th", "th"),
+        *("tbody", "tr", "th", "td", "strong", "small", "td", "p"),
+    ]
+    assert "&lt;r&gt;\ufffd\ufffd</th>" in made
+    assert '<td class="best"><strong>&lt;x&gt;</strong><small>&lt;s&gt;</small></td>' in made
+    assert 'aria-label="&#34;&lt;c&gt;"' in made
     assert '<th scope="col" class="text">t</th>' in made
+
+
+def test_a_template_that_misspells_a_name_fails() -> None:
+    with pytest.raises(UndefinedError):
+        environment().from_string("{{ summry }}").render()
 
 
 def test_file_stems_are_safe_and_different() -> None:

@@ -6,10 +6,10 @@ The estimator is in `isobudget.statistics.pass_at_k`, the interval, over problem
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from isobudget.grid import json_value
 from isobudget.importers.counts import ModelCounts
 from isobudget.statistics.intervals import bootstrap_curve, bootstrap_weights
 from isobudget.statistics.pass_at_k import pass_at_k, trusted_k, why_undefined
@@ -43,21 +43,24 @@ class PassAtK:
     undefined: dict[int, str]
     trusted_k: int
 
-    def as_json(self) -> dict[str, object]:
-        """For JSON, in percent; null where undefined, and a field `condition` only where there is one."""
-        return {
-            "benchmark": self.benchmark,
-            "model": self.model,
-            **({"condition": self.condition} if self.condition else {}),
-            "problems": self.problems,
-            "n_min": self.n_min,
-            "n_max": self.n_max,
-            "pass_at_k": {str(k): _percent(value) for k, value in zip(self.k, self.success, strict=True)},
-            "low": {str(k): _percent(value) for k, value in zip(self.k, self.low, strict=True)},
-            "high": {str(k): _percent(value) for k, value in zip(self.k, self.high, strict=True)},
-            "undefined": {str(k): reason for k, reason in self.undefined.items()},
-            "trusted_k": self.trusted_k,
-        }
+    def to_dict(self) -> dict[str, object]:
+        """For JSON, success in [0, 1]; None where undefined, and a field `condition` only where there is one."""
+        plain: dict[str, object] = json_value(
+            {
+                "benchmark": self.benchmark,
+                "model": self.model,
+                **({"condition": self.condition} if self.condition else {}),
+                "problems": self.problems,
+                "n_min": self.n_min,
+                "n_max": self.n_max,
+                "pass_at_k": dict(zip(map(str, self.k), self.success, strict=True)),
+                "low": dict(zip(map(str, self.k), self.low, strict=True)),
+                "high": dict(zip(map(str, self.k), self.high, strict=True)),
+                "undefined": {str(k): reason for k, reason in self.undefined.items()},
+                "trusted_k": self.trusted_k,
+            }
+        )
+        return plain
 
 
 def passk(
@@ -89,7 +92,3 @@ def _one(group: ModelCounts, k: Sequence[int], level: float, replicates: int, se
         undefined={size: reason for size, reason in reasons.items() if reason},
         trusted_k=trusted_k(group.n),
     )
-
-
-def _percent(value: float) -> float | None:
-    return None if math.isnan(value) else 100 * value

@@ -3,48 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from isobudget.cli.options import BenchmarkOption, LevelOption
-
-if TYPE_CHECKING:
-    from isobudget.curves import Comparison
+from isobudget.cli.options import BenchmarkOption, CsvOption, JsonOption, LevelOption, one_form
 
 
 def curves(
     source: Annotated[
-        Path, typer.Argument(metavar="RUN-or-COUNTS.jsonl", help="A run folder, or a COUNTS file (.gz too).")
+        Path, typer.Argument(metavar="RUN-or-COUNTS.jsonl", help="A run folder, or a COUNTS file (may be gzipped).")
     ],
-    unit: Annotated[
-        str, typer.Option(help="What budgets are counted in: flops, seconds, tokens, usd or joules.")
-    ] = "flops",
+    unit: Annotated[str, typer.Option(help="Unit of the budgets: flops, seconds, tokens, usd or joules.")] = "flops",
     costs: Annotated[
         str | None,
-        typer.Option(metavar="FILE.toml", help="What a sample costs, see docs/costs.md; or `paper` for its Table 1."),
+        typer.Option(metavar="FILE.toml", help="Costs file, see docs/costs.md; or `paper` for the paper's Table 1."),
     ] = None,
     budgets: Annotated[
         str | None,
-        typer.Option(
-            help="Per problem, in the unit, or with an x in samples of the cheapest model: `1e12,5e12` or `1x,4x`."
-        ),
+        typer.Option(help="Budgets per problem: `1e12,5e12` in the unit, or `1x,4x` in samples of the cheapest model."),
     ] = None,
     benchmark: BenchmarkOption = None,
     select: Annotated[
-        str, typer.Option(help="How one of k samples is chosen: by tests, or in a run by the model's own likelihood.")
+        str,
+        typer.Option(help="How one of k samples is chosen: by tests, or (runs only) by the model's own likelihood."),
     ] = "tests",
     stop: Annotated[
         str,
         typer.Option(
-            help="fixed: k samples are always charged, as in the paper. first-pass: budgets are expected spending."
+            help="fixed: always generate and charge k samples, as in the paper. first-pass: stop at the first sample "
+            "that passes; budgets are expected spending."
         ),
     ] = "fixed",
     charge: Annotated[
         list[str] | None,
         typer.Option(
             metavar="judge|scoring",
-            help="Charge judging or scoring too; free by default, as in the paper. Repeatable.",
+            help="Charge for judging or scoring as well; free by default, as in the paper. Repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -52,43 +47,42 @@ def curves(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="With --charge scoring in flops: the model that scores. Its own likelihood costs a model nothing.",
+            help="Architecture of the scoring model (with --charge scoring, in flops). Own likelihood is free.",
         ),
     ] = None,
     extrapolate: Annotated[
         int | None,
-        typer.Option(metavar="K", help="Guess pass@k beyond the samples up to this k; no verdict uses it."),
+        typer.Option(metavar="K", help="Extrapolate pass@k up to this k (beyond n). Not used for recommendations."),
     ] = None,
     level: LevelOption = 0.95,
     replicates: Annotated[
         int, typer.Option(min=100, max=1_000_000, help="Bootstrap replicates over problems.")
     ] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; success is in [0, 1].")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print all points of all curves as CSV.")] = False,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
 ) -> None:
-    """Which model to use at which budget: success of every model at the most samples that it affords.
+    """Compare models at equal budget: each gets as many samples as the budget buys.
 
     A COUNTS file has JSON lines `{"model", "task_id", "n", "c"}` or `{"model", "task_id", "passed": [0, 1, ...]}`, or
-    one line per graded sample, `{"task_id", "passed": true}`. Without `--costs`, a model whose name is a known
-    architecture is counted in flops.
+    one line per graded sample, `{"task_id", "passed": true}`. Without `--costs`, models whose names are known
+    architectures are priced in flops.
 
     Example:
 
         isobudget curves counts.jsonl --costs paper --unit seconds
     """
-    import json
-
     from isobudget.analysis.compare import curves as compare
+    from isobudget.cli.show import print_csv, print_json
     from isobudget.costs.cost import parse_unit
     from isobudget.curves import Bootstrap
-    from isobudget.grid import to_csv
-    from isobudget.report.json.comparison import comparison_json
-    from isobudget.report.tables.comparison import curve_records
+    from isobudget.report.json.comparison import comparisons_json, point_records
+    from isobudget.report.tables.comparison import comparison_grids
+    from isobudget.report.tables.sentence import winner_sentence
+    from isobudget.report.tables.terminal import print_grids, print_text
 
-    if as_json and as_csv:
-        raise typer.BadParameter("choose one of --json and --csv", param_hint="--csv")
-    found = compare(
+    one_form(as_json, as_csv)
+    comparisons = compare(
         source,
         parse_unit(unit),
         costs=costs,
@@ -102,22 +96,10 @@ def curves(
         bootstrap=Bootstrap(level, replicates, seed),
     )
     if as_json:
-        plain = [comparison_json(comparison) for comparison in found]
-        named = {comparison.benchmark: value for comparison, value in zip(found, plain, strict=True)}
-        typer.echo(json.dumps(plain[0] if len(plain) == 1 else {"benchmarks": named}))
+        print_json(comparisons_json(comparisons))
     elif as_csv:
-        typer.echo(to_csv([record for comparison in found for record in curve_records(comparison)]), nl=False)
+        print_csv([record for comparison in comparisons for record in point_records(comparison)])
     else:
-        _print(found)
-
-
-def _print(comparisons: list[Comparison]) -> None:
-    from rich.console import Console
-
-    from isobudget.grid import print_grids
-    from isobudget.report.tables.comparison import comparison_grids
-    from isobudget.report.tables.sentence import winner_sentence
-
-    for comparison in comparisons:
-        print_grids(comparison_grids(comparison))
-        Console(highlight=False).print(winner_sentence(comparison) + "\n", markup=False)
+        for comparison in comparisons:
+            print_grids(comparison_grids(comparison))
+            print_text(winner_sentence(comparison) + "\n")

@@ -143,7 +143,7 @@ def _summary(tally: Tally) -> dict[str, Any]:
         "n_min": fewest,
         "n_max": most,
         "pass_at_k": {
-            str(k): 100 * sum(float(pass_at_k(n, c, k)) for n, c in counts) / len(counts)
+            str(k): sum(float(pass_at_k(n, c, k)) for n, c in counts) / len(counts)
             for k in TABLE_K
             if k <= fewest
         },
@@ -160,6 +160,7 @@ def _print(summary: dict[str, Any], as_json: bool) -> None:
     from rich.table import Table
 
     from isobudget.cli.show import print_json
+    from isobudget.grid import percent
 
     if as_json:
         print_json(summary)
@@ -171,11 +172,11 @@ def _print(summary: dict[str, Any], as_json: bool) -> None:
         return
     table = Table("outcome", "samples", "share")
     for outcome, count in outcomes.items():
-        table.add_row(outcome, f"{count:,}", f"{100 * count / sum(outcomes.values()):.1f} %")
+        table.add_row(outcome, f"{count:,}", f"{percent(count / sum(outcomes.values()))} %")
     console.print(table)
     if summary.get("pass_at_k"):
         scores = Table(*(f"pass@{k}" for k in summary["pass_at_k"]))
-        scores.add_row(*(f"{percent:.2f} %" for percent in summary["pass_at_k"].values()))
+        scores.add_row(*(f"{percent(share, 2)} %" for share in summary["pass_at_k"].values()))
         console.print(scores)
         console.print(f"{summary['problems']} problems, {summary['n_min']} to {summary['n_max']} samples each")
     if summary.get("trust_shared"):

@@ -27,5 +27,12 @@ DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Only show samples, tokens, time, cost and disk; draw and write nothing.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
-BenchmarkOption = Annotated[str | None, typer.Option(help="Only this benchmark of several.", show_default=False)]
-LevelOption = Annotated[float, typer.Option(help="Level of all intervals.")]
+BenchmarkOption = Annotated[str | None, typer.Option(help="Only this benchmark.", show_default="all")]
+LevelOption = Annotated[float, typer.Option(help="Confidence level of all intervals.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV on stdout and nothing else: one flat table.")]
+
+
+def one_form(as_json: bool, as_csv: bool) -> None:
+    """Refuse two forms of output at once."""
+    if as_json and as_csv:
+        raise typer.BadParameter("choose one of --json and --csv", param_hint="--csv")

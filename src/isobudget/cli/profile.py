@@ -59,10 +59,10 @@ def profile(
     `isobudget profile codellama-7b --slots 1,8 --completion-tokens 64`
     """
     from isobudget.cli.show import TerminalProgress, print_json
-    from isobudget.grid import print_grids
     from isobudget.models.random_gguf import Quantisation
     from isobudget.profiling import Timing
     from isobudget.profiling import profile as measure
+    from isobudget.report.tables.terminal import print_grids
 
     timing = Timing(parse_slots(slots), prompt_tokens, completion_tokens, threads, repeat)
     form = Quantisation(quantisation.value) if quantisation else None

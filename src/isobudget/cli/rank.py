@@ -121,8 +121,9 @@ def _stated(name: str | None, settings: list[str], **options: str | None) -> Sta
 
 def _show(found: list[BenchmarkRanking], drawn: list[Path], as_json: bool) -> None:
     from isobudget.cli.show import print_json
-    from isobudget.grid import print_grids
-    from isobudget.report.tables.ranking import ranking_grids, ranking_json
+    from isobudget.report.json.ranking import ranking_json
+    from isobudget.report.tables.ranking import ranking_grids
+    from isobudget.report.tables.terminal import print_grids
 
     if as_json:
         print_json({"benchmarks": [ranking_json(one) for one in found], "figures": [str(path) for path in drawn]})

@@ -18,15 +18,15 @@ def report(
     unit: Annotated[
         list[str] | None,
         typer.Option(
-            help="What budgets are counted in: flops, seconds, tokens or joules. Repeatable.",
+            help="Unit of the budgets: flops, seconds, tokens or joules. Repeatable.",
             show_default="flops, seconds",
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the report of a run: which model to use at which budget, as tables, figures, JSON and one HTML page.
+    """Report on a run: which model to use at which budget, as tables, figures, JSON and one HTML page.
 
-    Nothing is generated or judged. The page needs no other file and no network.
+    Nothing is generated or judged. The page is self-contained: no other file, no network.
 
     Example: `isobudget report runs/quickstart`
     """

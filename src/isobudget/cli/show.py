@@ -6,13 +6,16 @@ Progress and notes go to stderr, results to stdout, so that ``--json`` can be pi
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+
+from isobudget.grid import json_value, short
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -119,8 +122,16 @@ def interruptible() -> Iterator[None]:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON on stdout."""
-    print(json.dumps(value, indent=2, allow_nan=False))
+    """Print a value as JSON on stdout; NaN, which JSON lacks, is null."""
+    print(json.dumps(json_value(value), indent=2, allow_nan=False))
+
+
+def print_csv(records: Sequence[Mapping[str, Any]]) -> None:
+    """Print records with equal keys as CSV with a heading on stdout; NaN and None are empty."""
+    if records:
+        writer = csv.DictWriter(sys.stdout, fieldnames=list(records[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(map(json_value, records))
 
 
 def print_dry_run(plan: DryRun) -> None:
@@ -161,17 +172,11 @@ def _count(value: int | None) -> str:
 
 
 def _up_to(value: int | None, most: int | None) -> str:
-    return "?" if value is None and most is None else f"{_short(value)} ({_short(most)})"
+    return "?" if value is None and most is None else f"{_approximate(value)} ({_approximate(most)})"
 
 
-def _short(value: float | None) -> str:
-    """A number with three digits: 12.3 M."""
-    if value is None:
-        return "?"
-    for scale, name in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if value >= scale:
-            return f"{value / scale:.3g}{name}"
-    return f"{value:.0f}"
+def _approximate(value: int | None) -> str:
+    return "?" if value is None else short(value)
 
 
 def duration(seconds: float | None) -> str:
@@ -186,4 +191,4 @@ def duration(seconds: float | None) -> str:
 
 def size(bytes_: int | None) -> str:
     """An amount of data for people."""
-    return "?" if bytes_ is None else f"{_short(bytes_)}B"
+    return "?" if bytes_ is None else short(bytes_, "B")

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from isobudget.costs.cost import SampleCost
+from isobudget.curves.best import Best
 from isobudget.curves.beyond import Beyond, check_any, look_beyond
-from isobudget.curves.compare import Best, Comparison, Crossing, Reach, common_tasks, compare
+from isobudget.curves.compare import Comparison, Crossing, Reach, common_tasks, compare
 from isobudget.curves.curve import LIKELIHOOD, TESTS, Bootstrap, Curve, Point, curve, curve_from_matrix
 from isobudget.curves.flips import Flip
 from isobudget.curves.stopping import FIRST_PASS, FIXED, Charged

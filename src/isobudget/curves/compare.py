@@ -1,8 +1,6 @@
 """Models at equal budget: which is best at each, what each needs for a given success, and where the verdict turns.
 
-All curves are on the same problems and in the same unit; budgets are per problem. Ties go to the model with the
-cheaper sample. A model counts as clearly worse only if the paired interval of the difference excludes 0 and its
-recorded samples suffice for the budget.
+All curves are on the same problems and in the same unit; budgets are per problem.
 """
 
 from __future__ import annotations
@@ -14,44 +12,18 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isobudget.costs.cost import Unit
+from isobudget.curves.best import Best, best_at
 from isobudget.curves.beyond import Beyond
 from isobudget.curves.curve import Bootstrap, Curve, Point
 from isobudget.curves.defaults import default_budgets, default_targets
 from isobudget.curves.flips import Flip, find_flips
+from isobudget.curves.stopping import FIXED
 from isobudget.errors import InputError
 from isobudget.grid import json_value
-from isobudget.statistics.intervals import Winner, best_per_budget
 
-FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Best:
-    """The best model at one budget.
-
-    Attributes:
-        budget: per problem.
-        model: its label, None if the budget cannot afford one sample of any.
-        k, success, low, high: as in `Point`.
-        clear_against: models that are clearly worse.
-        unclear_against: models that afford a sample and are not clearly worse.
-        capped: models that could afford more samples than were recorded.
-        reason: why `model` is None, else empty.
-    """
-
-    budget: float
-    model: str | None
-    k: int
-    success: float
-    low: float
-    high: float
-    clear_against: tuple[str, ...] = ()
-    unclear_against: tuple[str, ...] = ()
-    capped: tuple[str, ...] = ()
-    reason: str = ""
+_BANDS = ("success", "low", "high")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,21 +128,35 @@ class Comparison:
         return {pair: self.crossings(*pair) for pair in combinations(labels, 2)}
 
     def to_dict(self) -> dict[str, Any]:
-        """Curves, verdicts and flips as plain values for JSON: NaN is None, success is in [0, 1]. See `plain`."""
-        models = {
-            curve.label: {
-                "k": curve.k.tolist(),
-                "cost": curve.cost.tolist(),
-                "success": curve.success.tolist(),
-                "low": curve.low.tolist(),
-                "high": curve.high.tolist(),
-            }
-            for curve in self.curves
+        """Everything that was estimated as plain values for JSON: NaN is None, success is in [0, 1].
+
+        `models` (k, cost, success, low, high), `selection` and `costs` with sources, and the k up to which curves are
+        trustworthy, by label; `best` with `clear_against` and `reasons`, one per budget; `flips`; `reach`: what each
+        model needs for a success, and what the cheapest saves; `crossings` of every pair; `unit`, `stop`, `level`,
+        `notes`. Guesses beyond the samples are apart, see `beyond_json`.
+        """
+        curves = self.curves
+        whole = {
+            "benchmark": self.benchmark,
+            "unit": str(self.unit),
+            "stop": self.stop,
+            "selection": {curve.label: curve.selection for curve in curves},
+            "models": {curve.label: _curve(curve) for curve in curves},
+            "costs": {curve.label: _cost(curve) for curve in curves},
+            "best": [{name: getattr(best, name) for name in ("budget", "model", "k", *_BANDS)} for best in self.best],
+            "clear_against": [best.clear_against for best in self.best],
+            "reasons": [best.reason for best in self.best],
+            "flips": [{name: getattr(flip, name) for name in flip.__slots__} for flip in self.flips],
+            "reach": [_reach(reach) for reach in self.reach()],
+            "crossings": [
+                {"models": pair, "budget": crossing.budget, "leader": crossing.leader}
+                for pair, crossings in self.all_crossings().items()
+                for crossing in crossings
+            ],
+            "level": self.bootstrap.level,
+            "notes": self.notes,
         }
-        fields = ("budget", "model", "k", "success", "low", "high")
-        best = [{name: getattr(item, name) for name in fields} for item in self.best]
-        flips = [{name: getattr(flip, name) for name in Flip.__slots__} for flip in self.flips]
-        plain: dict[str, Any] = json_value({"unit": str(self.unit), "models": models, "best": best, "flips": flips})
+        plain: dict[str, Any] = json_value(whole)
         return plain
 
 
@@ -202,7 +188,7 @@ def compare(
     for budget in chosen:
         if not (math.isfinite(budget) and budget > 0):
             raise InputError(f"a budget must be a positive number, not {budget!r}")
-    best = _best(ordered, chosen, bootstrap)
+    best = best_at(ordered, chosen, bootstrap)
     flips = find_flips(ordered, bootstrap)
     unit = ordered[0].unit
     return Comparison(benchmark, unit, ordered, chosen, best, flips, bootstrap, tuple(notes), tuple(beyond))
@@ -237,7 +223,7 @@ def _check(curves: Sequence[Curve]) -> None:
         raise InputError("nothing to compare: no model has a curve")
     first = curves[0]
     for curve in curves[1:]:
-        if curve.unit is not first.unit:
+        if curve.unit != first.unit:
             raise InputError(f"cannot compare {first.label} in {first.unit} with {curve.label} in {curve.unit}")
         if curve.stop != first.stop:
             raise InputError(
@@ -253,28 +239,25 @@ def _check(curves: Sequence[Curve]) -> None:
         raise InputError(f"two curves have the same label: {', '.join(sorted(labels))}")
 
 
-def _best(curves: Sequence[Curve], budgets: Sequence[float], bootstrap: Bootstrap) -> tuple[Best, ...]:
-    if not budgets:
-        return ()
-    points = {curve.label: [curve.at(budget) for budget in budgets] for curve in curves}
-    success = {curve.label: _columns(curve, points[curve.label]) for curve in curves}
-    winners = best_per_budget(success, bootstrap.weights(len(curves[0].task_ids)), bootstrap.level)
-    rows = ({label: row[at] for label, row in points.items()} for at in range(len(budgets)))
-    return tuple(_verdict(budget, winner, row) for budget, winner, row in zip(budgets, winners, rows, strict=True))
+def _curve(curve: Curve) -> dict[str, list[float]]:
+    return {name: getattr(curve, name).tolist() for name in ("k", "cost", *_BANDS)}
 
 
-def _columns(curve: Curve, points: Sequence[Point]) -> FloatArray:
-    """Success of each problem at each budget, shape (problems, budgets); NaN where no sample is affordable."""
-    k = np.array([point.k for point in points])
-    return np.where(k > 0, curve.matrix[:, np.maximum(k, 1) - 1], math.nan)
+def _cost(curve: Curve) -> dict[str, Any]:
+    cost: dict[str, Any] = {
+        "per_sample": curve.price.per_sample,
+        "per_problem": curve.price.per_problem,
+        "source": curve.price.source,
+        "trusted_k": curve.trusted_k,
+    }
+    return cost if curve.stop == FIXED else cost | {"samples_charged": curve.charged.samples[:-1].tolist()}
 
 
-def _verdict(budget: float, winner: Winner, points: dict[str, Point]) -> Best:
-    capped = tuple(label for label, point in points.items() if point.capped)
-    if winner.model is None:
-        return Best(budget, None, 0, math.nan, math.nan, math.nan, reason="cannot afford one sample")
-    # What a capped model would do with the rest of the budget is not known: it is never clearly worse.
-    clear = tuple(label for label in winner.clear_against if label not in capped)
-    unclear = (*winner.unclear_against, *(label for label in winner.clear_against if label in capped))
-    k = points[winner.model].k
-    return Best(budget, winner.model, k, winner.success, winner.low, winner.high, clear, unclear, capped)
+def _reach(reach: Reach) -> dict[str, Any]:
+    return {
+        "success": reach.success,
+        "cheapest": reach.cheapest,
+        "k": reach.k,
+        "budget": reach.budget,
+        "saving": {label: reach.saving(label) for label, budget in reach.budget.items() if not math.isnan(budget)},
+    }

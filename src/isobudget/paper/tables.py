@@ -120,16 +120,16 @@ def paper_cost(model: str, unit: Unit) -> SampleCost | None:
     architecture = find_named(model)
     for row in cost["model"].values():
         if architecture is not None and row["architecture"] == architecture.name:
-            if unit is Unit.FLOPS:
+            if unit == Unit.FLOPS:
                 return SampleCost(unit, row["tflops"] * _TERA, source="paper, Table 1: one pass at 128 tokens")
-            if unit is Unit.SECONDS:
+            if unit == Unit.SECONDS:
                 source = "paper, Table 1: wall time on 8 A100, best batch"
                 return SampleCost(unit, row["seconds"] / cost["examples"], source=source)
     assumed = cost["assumed"].get(model)
-    if assumed and unit is Unit.FLOPS:
+    if assumed and unit == Unit.FLOPS:
         flops = float(paper_flops(named(assumed["architecture"])))
         return SampleCost(unit, flops, source="our count of one pass at 128 tokens; not in Table 1")
-    if assumed and unit is Unit.SECONDS:
+    if assumed and unit == Unit.SECONDS:
         source = "ASSUMED from Code Llama's wall time; not in Table 1"
         return SampleCost(unit, assumed["seconds"] / cost["examples"], source=source)
     return None

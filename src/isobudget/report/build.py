@@ -19,10 +19,11 @@ from isobudget.errors import RunError
 from isobudget.files.whole import make_folder, write_whole
 from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.records.run import Run, load_run
-from isobudget.report.figures.comparison import Drawing, draw, require_matplotlib
+from isobudget.report.figures.comparison import Drawing, draw
+from isobudget.report.figures.style import require_matplotlib
 from isobudget.report.gather import BenchmarkSummary, summarize
 from isobudget.report.json.run import report_dict
-from isobudget.report.page.page import BenchmarkFigures, FigurePair, page
+from isobudget.report.page.page import BenchmarkFigures, FigurePair, page, require_jinja
 from isobudget.report.tables.sentence import winner_sentence
 
 _STEPS_PER_BENCHMARK = 3
@@ -71,10 +72,10 @@ def build_report(
     Raises:
         RunError: no such run, or nothing in it is judged.
         InputError: the run records none of the units.
-        MissingExtraError: Matplotlib is not installed.
+        MissingExtraError: Matplotlib or Jinja2 is not installed.
         StorageError: the report cannot be written.
     """
-    require_matplotlib()
+    require_parts()
     run = run if isinstance(run, Run) else load_run(run)
     folder = Path(out) if out is not None else run.path / "report"
     names = benchmarks_of(run)
@@ -92,6 +93,16 @@ def build_report(
         progress.advance("report", 1)
         shown.append((summary, _figures(summary, stem, list(run.facts["models"]), progress)))
     return _write(folder, run, shown, left_out)
+
+
+def require_parts() -> None:
+    """Make sure that a report can be made.
+
+    Raises:
+        MissingExtraError: Matplotlib or Jinja2 is not installed.
+    """
+    require_matplotlib()
+    require_jinja()
 
 
 def _not_judged(loaded: LoadedRun, names: Sequence[str]) -> list[str]:

@@ -1,16 +1,12 @@
 """The paper's three-panel figures: success against samples, flops and seconds per problem, one line a model.
 
 As in the paper's figures 2 to 6, x runs in powers of two and a star marks the greedy output. Beyond the paper, a band
-shows the interval over problems, and the part of a line that hangs on more than half of the recorded samples is dashed.
-Matplotlib is used through its objects, without pyplot and its global state. Names are drawn as plain text, whatever
-they hold.
+shows the interval over problems, and the part of a line that rests on more than half of the recorded samples is dashed.
 """
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,9 +16,19 @@ from numpy.typing import NDArray
 
 from isobudget.costs.cost import Unit
 from isobudget.curves import TESTS, Comparison, Curve
-from isobudget.errors import MissingExtraError
-from isobudget.report.figures.style import INK, PAPER, RULE, SETTINGS, model_style, star
-from isobudget.report.page.html import printable
+from isobudget.grid import si_prefix
+from isobudget.report.figures.style import (
+    INK,
+    PAPER,
+    cut,
+    drawing,
+    dress,
+    model_style,
+    saved,
+    set_legend,
+    set_title,
+    star,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +36,6 @@ if TYPE_CHECKING:
 
     from isobudget.analysis.greedy import Greedy
 
-_PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1.0, ""))
 #: points of a line that are drawn, so that a curve of thousands of samples stays small
 _MOST_POINTS = 160
 #: letters that fit below one panel, two of them between labels
@@ -82,25 +87,13 @@ class _Axis:
         return 1.0 if self.unit is None else greedy.cost[self.unit] / self.scale
 
 
-def require_matplotlib() -> None:
-    """Make sure that figures can be drawn.
-
-    Raises:
-        MissingExtraError: Matplotlib is not installed.
-    """
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError:
-        raise MissingExtraError("Drawing the report's figures", "report") from None
-
-
 def draw(
-    drawing: Drawing, *, stacked: bool = False, formats: Sequence[str] = ("svg", "png"), name: str = "figure"
+    shown: Drawing, *, stacked: bool = False, formats: Sequence[str] = ("svg", "png"), name: str = "figure"
 ) -> dict[str, bytes]:
     """Draw one figure: a panel for samples and one for each unit.
 
     Args:
-        drawing: what it shows.
+        shown: the comparisons, greedy outputs and title.
         stacked: panels below each other, for narrow pages, instead of side by side.
         formats: `svg`, `png` or both.
         name: makes the ids inside the SVG differ from those of other figures.
@@ -111,34 +104,23 @@ def draw(
     Raises:
         MissingExtraError: Matplotlib is not installed.
     """
-    require_matplotlib()
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    with drawing(name):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    with warnings.catch_warnings(), mpl.rc_context(rc=SETTINGS | {"svg.hashsalt": name}):
-        # a name may hold characters that the font lacks; a box stands for them
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
-        figure = _figure(drawing, stacked)
+        figure = _figure(shown, stacked)
         FigureCanvasAgg(figure)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # one layout serves every format
-        return {kind: _saved(figure, kind) for kind in formats}
+        return {kind: saved(figure, kind) for kind in formats}
 
 
-def _saved(figure: Figure, kind: str) -> bytes:
-    out = io.BytesIO()
-    figure.savefig(out, format=kind, facecolor=PAPER, dpi=160, metadata={"Date": None} if kind == "svg" else None)
-    return out.getvalue()
-
-
-def _figure(drawing: Drawing, stacked: bool) -> Figure:
+def _figure(shown: Drawing, stacked: bool) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    axes = list(_axes(drawing.comparisons))
+    axes = list(_axes(shown.comparisons))
     rows, columns = (len(axes), 1) if stacked else (1, len(axes))
-    legend = _entries(drawing)
+    legend = _entries(shown)
     legend_columns = _columns(legend, _STACKED_CHARACTERS if stacked else _LEGEND_CHARACTERS)
     height = 0.4 + 3.1 * rows + 0.2 * math.ceil(len(legend) / legend_columns)
     figure = Figure(
@@ -146,13 +128,12 @@ def _figure(drawing: Drawing, stacked: bool) -> Figure:
     )
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     for panel, axis in zip(panels, axes, strict=True):
-        _panel(panel, axis, drawing)
+        _panel(panel, axis, shown)
     for panel in panels if stacked else panels[:1]:
-        panel.set_ylabel(_y_label(drawing.curves[0].selection))
-    panels[0].set_ylim(*_y_limits(drawing))
-    text, points = _short(drawing.title, 56 if stacked else 90), 9 if stacked else 11
-    figure.suptitle(text, parse_math=False, fontsize=points, fontweight="bold")
-    _legend(figure, legend, legend_columns)
+        panel.set_ylabel(_y_label(shown.curves[0].selection))
+    panels[0].set_ylim(*_y_limits(shown))
+    set_title(figure, cut(shown.title, 56 if stacked else 90), 9 if stacked else 11)
+    set_legend(figure, legend, legend_columns)
     return figure
 
 
@@ -162,7 +143,7 @@ def _axes(comparisons: Mapping[Unit, Comparison]) -> Iterator[_Axis]:
     for unit, comparison in comparisons.items():
         costs = [cost for curve in comparison.curves for cost in (curve.cost[0], curve.cost[-1])]
         middle = math.sqrt(min(costs) * max(costs))
-        scale, prefix = next((s, p) for s, p in _PREFIXES if middle >= s or s == 1) if unit is Unit.FLOPS else (1.0, "")
+        scale, prefix = si_prefix(middle, least=1e6) if unit == Unit.FLOPS else (1.0, "")
         yield _Axis(comparison, unit, scale, f"{prefix}{unit} per problem")
 
 
@@ -170,26 +151,21 @@ def _y_label(selection: str) -> str:
     return "problems solved: pass@k, %" if selection == TESTS else "problems solved: rank-score@k, %"
 
 
-def _panel(panel: Axes, axis: _Axis, drawing: Drawing) -> None:
+def _panel(panel: Axes, axis: _Axis, shown: Drawing) -> None:
     reach: list[float] = []
     for curve in axis.comparison.curves:
         x = axis.cost(curve)
         reach += [x[0], x[-1]]
-        _line(panel, curve, x, *drawing.style(curve.model), band=0.4 / max(3, len(drawing.curves)))
+        _line(panel, curve, x, *shown.style(curve.model), band=0.4 / max(3, len(shown.curves)))
     for curve in axis.comparison.curves:
-        greedy = drawing.greedy.get(curve.model)
+        greedy = shown.greedy.get(curve.model)
         if greedy is not None:
-            colour, _ = drawing.style(curve.model)
+            colour, _ = shown.style(curve.model)
             reach.append(axis.greedy(greedy))
             panel.plot(reach[-1], 100 * greedy.success, **star(colour))
-    panel.set_xscale("log", base=2)
+    dress(panel, axis.label)
     _x_ticks(panel, min(reach), max(reach))
-    panel.set_xlabel(axis.label)
-    panel.grid(True, color=RULE, linewidth=0.6)
-    panel.set_axisbelow(True)
     panel.tick_params(length=3, labelleft=True)
-    for side in ("top", "right"):
-        panel.spines[side].set_visible(False)
 
 
 def _line(panel: Axes, curve: Curve, x: NDArray[np.float64], colour: str, marker: str, band: float) -> None:
@@ -238,27 +214,27 @@ def _x_ticks(panel: Axes, low: float, high: float) -> None:
     panel.minorticks_off()
 
 
-def _y_limits(drawing: Drawing) -> tuple[float, float]:
+def _y_limits(shown: Drawing) -> tuple[float, float]:
     """In percent, on tens, with everything that is drawn inside."""
-    values = [value for curve in drawing.curves for part in (curve.low, curve.high, curve.success) for value in part]
-    values += [greedy.success for greedy in drawing.greedy.values()]
+    values = [value for curve in shown.curves for part in (curve.low, curve.high, curve.success) for value in part]
+    values += [greedy.success for greedy in shown.greedy.values()]
     known = [100 * value for value in values if not math.isnan(value)]
     low, high = 10 * math.floor(min(known) / 10), 10 * math.ceil(max(known) / 10)
     return max(0, low - (10 if low == high else 0)), min(102, high + 2)
 
 
-def _entries(drawing: Drawing) -> list[tuple[Any, str]]:
+def _entries(shown: Drawing) -> list[tuple[Any, str]]:
     """What the legend explains: a sign and its text each."""
     from matplotlib.lines import Line2D
 
     entries: list[tuple[Any, str]] = []
-    for curve in drawing.curves:
-        colour, marker = drawing.style(curve.model)
-        name = f"{_short(curve.model, _MOST_CHARACTERS)} (n = {curve.k_max:,})"
+    for curve in shown.curves:
+        colour, marker = shown.style(curve.model)
+        name = f"{cut(curve.model, _MOST_CHARACTERS)} (n = {curve.k_max:,})"
         entries.append((Line2D([], [], color=colour, marker=marker, markersize=5, linewidth=1.7), name))
-    if any(curve.model in drawing.greedy for curve in drawing.curves):
+    if any(curve.model in shown.greedy for curve in shown.curves):
         entries.append((Line2D([], [], **star(PAPER)), "greedy output"))
-    if any(curve.k_max > curve.trusted_k for curve in drawing.curves):
+    if any(curve.k_max > curve.trusted_k for curve in shown.curves):
         dashes = Line2D([], [], color=INK, linewidth=1.3, linestyle=(0, (3, 2)))
         entries.append((dashes, "k above n/2: less certain"))
     return entries
@@ -267,17 +243,3 @@ def _entries(drawing: Drawing) -> list[tuple[Any, str]]:
 def _columns(entries: Sequence[tuple[Any, str]], characters: int) -> int:
     widest = max(len(label) for _, label in entries) + 6
     return max(1, min(len(entries), characters // widest))
-
-
-def _legend(figure: Figure, entries: Sequence[tuple[Any, str]], columns: int) -> None:
-    handles = [handle for handle, _ in entries]
-    legend = figure.legend(handles, [" "] * len(handles), loc="outside lower center", ncols=columns, frameon=False)
-    # Set afterwards: a legend takes a label that begins with an underscore for "do not show".
-    for text, (_, label) in zip(legend.get_texts(), entries, strict=True):
-        text.set_parse_math(False)
-        text.set_text(label)
-
-
-def _short(text: str, most: int) -> str:
-    text = printable(text)
-    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -6,15 +6,24 @@ greedy outputs of every model, squares single samples.
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from isobudget.costs.cost import Unit
-from isobudget.report.figures.comparison import require_matplotlib
-from isobudget.report.figures.style import INK, PAPER, RULE, SETTINGS, model_style, square, star
-from isobudget.report.page.html import printable
+from isobudget.report.figures.style import (
+    INK,
+    PAPER,
+    cut,
+    drawing,
+    dress,
+    model_style,
+    saved,
+    set_legend,
+    set_title,
+    square,
+    star,
+)
+from isobudget.report.tables.ranking import filter_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +31,7 @@ if TYPE_CHECKING:
     from isobudget.ranking.measure import Ranked, RankedModel
     from isobudget.ranking.rank import BenchmarkRanking
 
-_MOST_CHARACTERS = 44
+_MOST_CHARACTERS = 88
 
 
 def draw_ranking(ranking: BenchmarkRanking, model: RankedModel, kind: str = "svg") -> bytes:
@@ -36,26 +45,21 @@ def draw_ranking(ranking: BenchmarkRanking, model: RankedModel, kind: str = "svg
     Raises:
         MissingExtraError: Matplotlib is not installed.
     """
-    require_matplotlib()
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     units: list[Unit | None] = [None, *model.samples.prices]
-    with warnings.catch_warnings(), mpl.rc_context(rc=SETTINGS | {"svg.hashsalt": "ranking"}):
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+    with drawing("ranking"):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
         figure = Figure(figsize=(4.2 * len(units) + 0.6, 4.6), layout="constrained", facecolor=PAPER)
         FigureCanvasAgg(figure)
         panels = figure.subplots(1, len(units), sharey=True, squeeze=False).ravel()
         for panel, unit in zip(panels, units, strict=True):
             _panel(panel, unit, ranking, model)
         panels[0].set_ylabel("problems solved by the chosen sample, %")
-        title = _short(f"{ranking.benchmark}: samples of {model.model}, chosen without tests" + _filter(ranking))
-        figure.suptitle(title, parse_math=False, fontsize=11, fontweight="bold")
-        _legend(figure, ranking, model)
-        out = io.BytesIO()
-        figure.savefig(out, format=kind, facecolor=PAPER, dpi=160, metadata={"Date": None} if kind == "svg" else None)
-        return out.getvalue()
+        title = f"{ranking.benchmark}: samples of {model.model}, chosen without tests{filter_text(ranking)}"
+        set_title(figure, cut(title, _MOST_CHARACTERS), 11)
+        set_legend(figure, _entries(ranking, model), 3)
+        return saved(figure, kind)
 
 
 def _panel(panel: Axes, unit: Unit | None, ranking: BenchmarkRanking, model: RankedModel) -> None:
@@ -77,12 +81,7 @@ def _panel(panel: Axes, unit: Unit | None, ranking: BenchmarkRanking, model: Ran
                 markerfacecolor=face,
             )
     _single_outputs(panel, unit, ranking)
-    panel.set_xscale("log", base=2)
-    panel.set_xlabel("samples of each problem (k)" if unit is None else f"{unit} per problem")
-    panel.grid(True, color=RULE, linewidth=0.6)
-    panel.set_axisbelow(True)
-    for side in ("top", "right"):
-        panel.spines[side].set_visible(False)
+    dress(panel, "samples of each problem (k)" if unit is None else f"{unit} per problem")
 
 
 def _lines(one: Ranked, unit: Unit | None) -> list[tuple[Sequence[float], bool]]:
@@ -106,7 +105,8 @@ def _single_outputs(panel: Axes, unit: Unit | None, ranking: BenchmarkRanking) -
             panel.plot(greedy.cost[unit], 100 * greedy.success, **star(colour))
 
 
-def _legend(figure: Any, ranking: BenchmarkRanking, model: RankedModel) -> None:
+def _entries(ranking: BenchmarkRanking, model: RankedModel) -> list[tuple[Any, str]]:
+    """What the legend explains: a sign and its text each."""
     from matplotlib.lines import Line2D
 
     names = [one.ranker for one in model.ranked]
@@ -122,19 +122,4 @@ def _legend(figure: Any, ranking: BenchmarkRanking, model: RankedModel) -> None:
         entries.append((Line2D([], [], **(square(colour) | {"markersize": 6})), f"one sample of {name}"))
         if any(one.model == name and one.samples.greedy is not None for one in ranking.models):
             entries.append((Line2D([], [], **(star(colour) | {"markersize": 9})), f"greedy output of {name}"))
-    handles = [handle for handle, _ in entries]
-    legend = figure.legend(handles, [" "] * len(handles), loc="outside lower center", ncols=3, frameon=False)
-    # Set afterwards: a legend takes a label that begins with an underscore for "do not show".
-    for text, (_, label) in zip(legend.get_texts(), entries, strict=True):
-        text.set_parse_math(False)
-        text.set_text(_short(label))
-
-
-def _filter(ranking: BenchmarkRanking) -> str:
-    return f", filter: {ranking.filter}" if ranking.filter else ""
-
-
-def _short(text: str) -> str:
-    text = printable(text)
-    most = 2 * _MOST_CHARACTERS
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+    return [(handle, cut(label, _MOST_CHARACTERS)) for handle, label in entries]

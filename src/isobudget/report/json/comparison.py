@@ -1,64 +1,47 @@
-"""A comparison with everything that its numbers depend on, as plain values for JSON."""
+"""Comparisons as plain values, the same wherever one is printed or written: nested for JSON, flat for CSV."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import Any
 
-from isobudget.curves.beyond import beyond_json
-from isobudget.curves.compare import Comparison, Reach
-from isobudget.curves.stopping import FIXED
+from isobudget.curves import Comparison
+from isobudget.curves.beyond import beyond_json, beyond_records
 from isobudget.grid import json_value
 from isobudget.report.tables.sentence import winner_sentence
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
-    """`Comparison.to_dict` with what a reader of the numbers has to know.
-
-    Beside it: `selection` (of each model) and `stop`; `costs` with sources, and the k up to which curves are to be
-    trusted; `reach`: what each model needs for a success, and what the cheapest saves; `crossings` of every pair;
-    whether a best model is clear; the sentence; and, only where it was asked for, `extrapolation`, under its label.
-    """
-    whole: dict[str, Any] = comparison.to_dict() | {
-        "benchmark": comparison.benchmark,
-        "selection": {curve.label: curve.selection for curve in comparison.curves},
-        "stop": comparison.stop,
-        "costs": {curve.label: _cost(comparison, curve.label) for curve in comparison.curves},
-        "reach": [_reach(comparison, reach) for reach in comparison.reach()],
-        "crossings": [
-            {"models": list(pair), "budget": crossing.budget, "leader": crossing.leader}
-            for pair, crossings in comparison.all_crossings().items()
-            for crossing in crossings
-        ],
-        "clear_against": [list(best.clear_against) for best in comparison.best],
-        "reasons": [best.reason for best in comparison.best],
-        "level": comparison.bootstrap.level,
-        "notes": list(comparison.notes),
-        "sentence": winner_sentence(comparison),
-    }
-    if comparison.beyond:
-        whole["extrapolation"] = beyond_json(comparison.beyond)
-    plain: dict[str, Any] = json_value(whole)
-    return plain
+    """`Comparison.to_dict`, its `sentence`, and, only where it was asked for, `extrapolation`, under its label."""
+    guesses = {"extrapolation": json_value(beyond_json(comparison.beyond))} if comparison.beyond else {}
+    return comparison.to_dict() | {"sentence": winner_sentence(comparison)} | guesses
 
 
-def _cost(comparison: Comparison, label: str) -> dict[str, Any]:
-    curve = comparison.curve(label)
-    cost: dict[str, Any] = {
-        "per_sample": curve.price.per_sample,
-        "per_problem": curve.price.per_problem,
-        "source": curve.price.source,
-        "trusted_k": curve.trusted_k,
-    }
-    return cost if curve.stop == FIXED else cost | {"samples_charged": curve.charged.samples[:-1].tolist()}
+def comparisons_json(comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    """The form of a single comparison; several stand under `benchmarks` by name."""
+    named = {comparison.benchmark: comparison_json(comparison) for comparison in comparisons}
+    return named[comparisons[0].benchmark] if len(comparisons) == 1 else {"benchmarks": named}
 
 
-def _reach(comparison: Comparison, reach: Reach) -> dict[str, Any]:
-    labels = [curve.label for curve in comparison.curves]
+def point_records(comparison: Comparison) -> list[dict[str, Any]]:
+    """Every point of every curve as flat records, one per model and k; guesses beyond them have another `kind`."""
+    points = [
+        {"label": label, "kind": "estimate", **dict(zip(columns, values, strict=True))}
+        for label, columns in comparison.to_dict()["models"].items()
+        for values in zip(*columns.values(), strict=True)
+    ]
+    return [_record(comparison, point) for point in (*points, *beyond_records(comparison.beyond))]
+
+
+def _record(comparison: Comparison, point: dict[str, Any]) -> dict[str, Any]:
+    curve = comparison.curve(point.pop("label"))
     return {
-        "success": reach.success,
-        "cheapest": reach.cheapest,
-        "k": reach.k,
-        "budget": reach.budget,
-        "saving": {label: reach.saving(label) for label in labels if not math.isnan(reach.budget[label])},
+        "benchmark": comparison.benchmark,
+        "unit": str(comparison.unit),
+        "model": curve.model,
+        "selection": curve.selection,
+        "stop": curve.stop,
+        **point,
+        "trusted": point["k"] <= curve.trusted_k,
+        "cost_source": curve.price.source,
     }

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
-from isobudget.curves import LIKELIHOOD, TESTS, Comparison
 from isobudget.grid import json_value
 from isobudget.report.gather import BenchmarkSummary
+from isobudget.report.json.comparison import comparison_json
 from isobudget.report.ranked import against_greedy
-from isobudget.report.tables.sentence import winner_sentence
 
 FORMAT = 1
 
 
 def report_dict(facts: Mapping[str, Any], summaries: Sequence[BenchmarkSummary]) -> dict[str, Any]:
-    """The report of a run; each entry of `comparisons` is `Comparison.to_dict` with what its figures depend on."""
+    """The report of a run; each entry of `comparisons` has the form of `comparison_json`."""
     plain: dict[str, Any] = json_value(
         {
             "format": FORMAT,
@@ -35,7 +34,11 @@ def _benchmark(facts: Mapping[str, Any], summary: BenchmarkSummary) -> dict[str,
     return {
         "problems": len(summary.first.curves[0].task_ids),
         "sampling": facts["benchmarks"][summary.name],
-        "comparisons": list(_comparisons(summary)),
+        "comparisons": [
+            comparison_json(comparison)
+            for by_unit in (summary.by_tests, summary.by_likelihood)
+            for comparison in by_unit.values()
+        ],
         "greedy": {
             model: {"success": one.success, "low": one.low, "high": one.high, "cost": one.cost}
             for model, one in summary.greedy.items()
@@ -50,26 +53,4 @@ def _benchmark(facts: Mapping[str, Any], summary: BenchmarkSummary) -> dict[str,
             for one in summary.samples
         },
         "notes": list(summary.notes),
-    }
-
-
-def _comparisons(summary: BenchmarkSummary) -> Iterator[dict[str, Any]]:
-    for selection, by_unit in ((TESTS, summary.by_tests), (LIKELIHOOD, summary.by_likelihood)):
-        for comparison in by_unit.values():
-            yield {"selection": selection} | comparison.to_dict() | _conditions(comparison)
-
-
-def _conditions(comparison: Comparison) -> dict[str, Any]:
-    return {
-        "costs": {
-            curve.label: {
-                "per_sample": curve.price.per_sample,
-                "per_problem": curve.price.per_problem,
-                "source": curve.price.source,
-                "trusted_k": curve.trusted_k,
-            }
-            for curve in comparison.curves
-        },
-        "level": comparison.bootstrap.level,
-        "sentence": winner_sentence(comparison),
     }

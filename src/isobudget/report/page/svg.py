@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
+from isobudget.grid import printable
 from isobudget.report.figures.style import COLOURS, INK, PAPER, RULE
-from isobudget.report.page.html import Html, safe
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 #: a style rule that Matplotlib states for the whole document; the page's own style sheet has it for its figures
 _LEFT_OUT = re.compile(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", re.DOTALL)
@@ -17,7 +21,7 @@ _PAGE_COLOURS = {INK: "currentColor", RULE: "var(--rule)", PAPER: "var(--page)"}
 }
 
 
-def inline(svg: bytes, name: str, description: str) -> Html:
+def inline(svg: bytes, name: str, description: str) -> Markup:
     """The figure as an element of a page.
 
     Args:
@@ -25,6 +29,8 @@ def inline(svg: bytes, name: str, description: str) -> Html:
         name: put before every id; letters, digits and hyphens.
         description: what a reader who does not see it is told.
     """
+    from markupsafe import Markup, escape
+
     text = svg.decode()
     text = _LEFT_OUT.sub("", text[text.index("<svg") :])
     text = _DRAWN.sub(lambda drawn: _LONG_NUMBER.sub(lambda number: f"{float(number[0]):.2f}", drawn[0]), text)
@@ -33,5 +39,5 @@ def inline(svg: bytes, name: str, description: str) -> Html:
         text = text.replace(colour, variable)
     start, rest = text.split(">", 1)
     start = re.sub(r'\s(?:width|height)="[^"]*"', "", start)
-    label = safe(description).replace("\n", " ")
-    return Html(f'{start} role="img" aria-label="{label}">{rest.strip()}')
+    label = escape(printable(description).replace("\n", " "))
+    return Markup(f'{start} role="img" aria-label="{label}">{rest.strip()}')

@@ -1,30 +1,57 @@
-"""The paper's tables and what follows from them, laid out for printing and as flat records for CSV and JSON."""
+"""The paper's tables and what follows from them, for printing and as flat records for CSV and JSON."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import groupby
 from typing import Any
 
 from isobudget.costs.cost import Unit
-from isobudget.grid import Grid
-from isobudget.paper.equal_budget import DEAREST, Cell, EqualBudget, PaperFlip, cost_ratio
+from isobudget.grid import Grid, with_notes
+from isobudget.paper.equal_budget import DEAREST, Cell, EqualBudget, PaperFlip, cost_ratio, equal_budget, paper_flips
 from isobudget.paper.tables import CITATION, CostRow, PassTable, cost_table
+from isobudget.report.tables.terminal import NOT_AFFORDED, legend
 
-BUDGET_NOTE = (
-    "Cells: pass@k in percent (k). ~ interpolated in log k between published k. > k lies beyond the published ones; "
-    "the figure is that of the largest. - cannot afford one sample. Best of a row: bold, or * where there is no bold; "
-    "none where a model lies beyond what was published."
-)
+BUDGET_NOTE = "Cells: pass@k in percent (k)."
 FLIP_NOTE = (
-    "The cheap model reaches k samples of the dear one, and wins, while one dear sample costs more than this many "
-    "cheap ones; flops and time are what it costs (Table 1; Llama-3 assumed). never: not at the largest published k."
+    "The cheaper model reaches k samples of the dearer one, and wins, while one sample of the dearer costs more than "
+    "this many of the cheaper; flops and time are what it costs (Table 1; Llama-3 assumed)."
 )
+#: what the cells of these tables are marked with
+BUDGET_SYMBOLS = {
+    "-": NOT_AFFORDED,
+    "~": "interpolated in log k between published k",
+    ">": "k beyond the published ones: pass@k of the largest, and no best of the row",
+}
+FLIP_SYMBOLS = {"never": "not at the largest published k"}
 _BUDGET_NAMES = {Unit.FLOPS: "by flops", Unit.SECONDS: "by wall time"}
 
 
-def cost_grid(rows: Sequence[CostRow]) -> Grid:
+def paper_grids(part: str, tables: Sequence[PassTable], units: Sequence[Unit]) -> list[Grid]:
+    """One part laid out: a table by its number, `budget` or `flips`."""
+    if part == "1":
+        return [_cost_grid(cost_table())]
+    if part == "budget":
+        return _budget_grids([row for table in tables for unit in units for row in equal_budget(table, unit)])
+    if part == "flips":
+        return _explained([_flip_grid(table, paper_flips(table)) for table in tables], FLIP_NOTE, FLIP_SYMBOLS)
+    return [_pass_grid(table) for table in tables if str(table.table) == part]
+
+
+def paper_records(part: str, tables: Sequence[PassTable], units: Sequence[Unit]) -> list[dict[str, Any]]:
+    """The same as flat records."""
+    if part == "1":
+        return _cost_records()
+    if part == "budget":
+        return _budget_records([row for table in tables for unit in units for row in equal_budget(table, unit)])
+    if part == "flips":
+        return _flip_records([flip for table in tables for flip in paper_flips(table)])
+    return _pass_records([table for table in tables if str(table.table) == part])
+
+
+def _cost_grid(rows: Sequence[CostRow]) -> Grid:
     """Table 1, our closed form beside each published count."""
     return Grid(
         title="Table 1. Cost of one sample",
@@ -49,7 +76,7 @@ def cost_grid(rows: Sequence[CostRow]) -> Grid:
     )
 
 
-def pass_grid(table: PassTable) -> Grid:
+def _pass_grid(table: PassTable) -> Grid:
     """One of Tables 2-4."""
     return Grid(
         title=f"Table {table.table}. {table.benchmark}, pass@k in percent",
@@ -61,10 +88,14 @@ def pass_grid(table: PassTable) -> Grid:
     )
 
 
-def budget_grids(rows: Sequence[EqualBudget]) -> list[Grid]:
-    """The equal-budget tables of one benchmark and unit, one per family."""
-    by_family = ([row for row in rows if row.family == family] for family in DEAREST)
-    return [_budget_grid(members) for members in by_family if members]
+def _budget_grids(rows: Sequence[EqualBudget]) -> list[Grid]:
+    """The equal-budget tables, one per benchmark, unit and family; what their cells mean stands below the last."""
+    tables = groupby(rows, key=lambda row: (row.benchmark, row.unit, row.family))
+    return _explained([_budget_grid(list(members)) for _, members in tables], BUDGET_NOTE, BUDGET_SYMBOLS)
+
+
+def _explained(grids: list[Grid], note: str, symbols: dict[str, str]) -> list[Grid]:
+    return with_notes(grids, note, *legend((row[1:] for grid in grids for row in grid.rows), symbols))
 
 
 def _budget_grid(rows: Sequence[EqualBudget]) -> Grid:
@@ -82,7 +113,7 @@ def _budget_grid(rows: Sequence[EqualBudget]) -> Grid:
 
 
 def _llama3_note(unit: Unit) -> str:
-    if unit is Unit.FLOPS:
+    if unit == Unit.FLOPS:
         return "Table 1 has no Llama-3: flops are our count of the same pass."
     return "Table 1 has no Llama-3: 8B taken as 1.07 x Code Llama 7B (the paper's upper figure), 70B as Code Llama 70B."
 
@@ -95,8 +126,7 @@ def _cell_text(cell: Cell) -> str:
     return f"{'~' if cell.interpolated else ''}{cell.percent:.1f} ({cell.k:,})"
 
 
-def flip_grid(table: PassTable, flips: Sequence[PaperFlip]) -> Grid:
-    """At which cost ratio the verdict flips, for each pair of models, beside the ratios that the paper has."""
+def _flip_grid(table: PassTable, flips: Sequence[PaperFlip]) -> Grid:
     ks = [k for k in table.k if any(flip.k_dear == k for flip in flips)]
     pairs = list(dict.fromkeys((flip.cheap, flip.dear) for flip in flips))
     by_place = {(flip.cheap, flip.dear, flip.k_dear): flip for flip in flips}
@@ -114,23 +144,13 @@ def flip_grid(table: PassTable, flips: Sequence[PaperFlip]) -> Grid:
     )
 
 
-def cost_records() -> list[dict[str, Any]]:
+def _cost_records() -> list[dict[str, Any]]:
     """Table 1 as flat records."""
-    return [
-        {
-            "model": row.model,
-            "flops": row.flops,
-            "our_flops": row.our_flops,
-            "deviation": row.deviation,
-            "relative_flops": row.relative_flops,
-            "seconds": row.seconds,
-            "relative_seconds": row.relative_seconds,
-        }
-        for row in cost_table()
-    ]
+    names = ("model", "flops", "our_flops", "deviation", "relative_flops", "seconds", "relative_seconds")
+    return [{name: getattr(row, name) for name in names} for row in cost_table()]
 
 
-def pass_records(tables: Sequence[PassTable]) -> list[dict[str, Any]]:
+def _pass_records(tables: Sequence[PassTable]) -> list[dict[str, Any]]:
     """Tables 2-4 as flat records, one per published number."""
     return [
         {"table": table.table, "benchmark": table.benchmark, "model": model, "k": k, "percent": value}
@@ -140,7 +160,7 @@ def pass_records(tables: Sequence[PassTable]) -> list[dict[str, Any]]:
     ]
 
 
-def budget_records(rows: Sequence[EqualBudget]) -> list[dict[str, Any]]:
+def _budget_records(rows: Sequence[EqualBudget]) -> list[dict[str, Any]]:
     """Equal-budget rows as flat records, one per model and budget."""
     return [
         {
@@ -160,33 +180,14 @@ def budget_records(rows: Sequence[EqualBudget]) -> list[dict[str, Any]]:
     ]
 
 
-def flip_records(flips: Sequence[PaperFlip]) -> list[dict[str, Any]]:
+def _flip_records(flips: Sequence[PaperFlip]) -> list[dict[str, Any]]:
     """Flips as flat records, with the paper's cost ratios beside."""
     return [
         {
-            "benchmark": flip.benchmark,
-            "cheap": flip.cheap,
-            "dear": flip.dear,
-            "k_dear": flip.k_dear,
-            "k_cheap": flip.k_cheap,
-            "ratio": flip.ratio,
+            **{name: getattr(flip, name) for name in ("benchmark", "cheap", "dear", "k_dear", "k_cheap", "ratio")},
             "ratio_by_flops": cost_ratio(flip.cheap, flip.dear, Unit.FLOPS),
             "ratio_by_seconds": cost_ratio(flip.cheap, flip.dear, Unit.SECONDS),
             "reason": flip.reason,
         }
         for flip in flips
     ]
-
-
-__all__ = [
-    "BUDGET_NOTE",
-    "FLIP_NOTE",
-    "budget_grids",
-    "budget_records",
-    "cost_grid",
-    "cost_records",
-    "flip_grid",
-    "flip_records",
-    "pass_grid",
-    "pass_records",
-]

@@ -10,45 +10,29 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from isobudget.curves import Comparison
-from isobudget.grid import Grid, print_grids
-from isobudget.report.tables.comparison import comparison_grids
+from isobudget.grid import Grid, printable
+from isobudget.report.tables.comparison import equal_budget_table, flip_table
 from isobudget.report.tables.sentence import winner_sentence
+from isobudget.report.tables.terminal import print_grids, print_text
 
 if TYPE_CHECKING:
     from isobudget.report.build import Report
 
 
-def equal_budget_table(comparison: Comparison) -> Grid:
-    """Success of every model at each budget, the best marked; print it with `isobudget.grid.print_grids`."""
-    _, equal_budget, *_ = comparison_grids(comparison)
-    return equal_budget
-
-
-def flip_table(comparison: Comparison) -> Grid | None:
-    """The cost ratio at which the verdict on each pair of models flips; None for a single model."""
-    return comparison_grids(comparison)[-1] if len(comparison.curves) > 1 else None
-
-
 def print_report(report: Report) -> None:
     """Print the report's tables, its sentences and where its files are."""
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(highlight=False)
     comparisons = [one for summary in report.summaries for one in summary.by_tests.values()]
     for comparison, grids in zip(comparisons, _with_each_note_once(comparisons), strict=True):
         print_grids(grids)
-        console.print(Text(winner_sentence(comparison)))
-        console.print()
-    folder = report.page.parent
+        print_text(winner_sentence(comparison) + "\n")
     for line in (
         *report.notes,
         f"Page:    {report.page}",
         *(f"Figure:  {path}" for path in report.figures if path.suffix == ".png"),
         f"JSON:    {report.json}",
-        f"All figures, as PNG and SVG, are in {folder}",
+        f"All figures, as PNG and SVG, are in {report.page.parent}",
     ):
-        console.print(Text(line), soft_wrap=True)
+        print(printable(line))
 
 
 def _with_each_note_once(comparisons: Sequence[Comparison]) -> list[list[Grid]]:

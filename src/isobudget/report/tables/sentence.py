@@ -8,28 +8,11 @@ from itertools import groupby, pairwise
 
 import numpy as np
 
-from isobudget.costs.cost import Unit
-from isobudget.curves.compare import Best, Comparison
-from isobudget.curves.flips import Flip
-from isobudget.curves.stopping import FIRST_PASS
-from isobudget.grid import amount
+from isobudget.curves import FIRST_PASS, Best, Comparison, Flip
+from isobudget.grid import counted, ratio, with_unit
 
 #: said wherever budgets are spending on average
-EXPECTED = "Drawing stops at the first pass, after k samples at the latest: budgets are expected spending."
-
-_PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"))
-
-
-def with_unit(value: float, unit: Unit) -> str:
-    """An amount with its unit: `13.5 Tflops`, `0.395 s`, `$0.0018`."""
-    if math.isnan(value):
-        return "-"
-    if unit is Unit.FLOPS:
-        scale, prefix = next(((s, p) for s, p in _PREFIXES if value >= s), (1.0, ""))
-        return f"{amount(value / scale)} {prefix}flops"
-    if unit is Unit.USD:
-        return f"${value:.3g}" if value < 100 else f"${value:,.0f}"
-    return f"{amount(value)} { {Unit.SECONDS: 's', Unit.TOKENS: 'tokens', Unit.JOULES: 'J'}[unit] }"
+EXPECTED = "Sampling stops at the first pass, after k samples at the latest: budgets are expected spending."
 
 
 def winner_sentence(comparison: Comparison) -> str:
@@ -51,7 +34,7 @@ def _verdict(comparison: Comparison) -> str:
         last = judged[-1]
         return (
             f"Only {last.model} was given, so there is nothing to choose: it solves {last.success:.1%} "
-            f"of the problems for {with_unit(last.budget, comparison.unit)} a problem ({_samples(last.k)})."
+            f"of the problems for {with_unit(last.budget, comparison.unit)} a problem ({counted(last.k, 'sample')})."
         )
     segments = [list(group) for _, group in groupby(judged, key=lambda best: best.model)]
     starts = [segments[0][0].budget]
@@ -81,16 +64,18 @@ def _segment(segment: Sequence[Best], comparison: Comparison, start: float, firs
     begin = comparison.points(start)[model]
     if first and end is None:
         where = f"at every budget from {with_unit(start, unit)} to {with_unit(last.budget, unit)} a problem"
-        text = f"Use {model} {where} ({_samples(begin.k)} to {last.k}: {begin.success:.1%} to {last.success:.1%})"
+        text = (
+            f"Use {model} {where} ({counted(begin.k, 'sample')} to {last.k}: {begin.success:.1%} to {last.success:.1%})"
+        )
     elif first and end is not None:
-        solved = f"{_samples(last.k)} for {with_unit(last.budget, unit)}: {last.success:.1%}"
+        solved = f"{counted(last.k, 'sample')} for {with_unit(last.budget, unit)}: {last.success:.1%}"
         text = f"Use {model} below {with_unit(end, unit)} a problem ({solved})"
     else:
-        text = f"{model} from {with_unit(start, unit)} ({_samples(begin.k)}: {begin.success:.1%})"
+        text = f"{model} from {with_unit(start, unit)} ({counted(begin.k, 'sample')}: {begin.success:.1%})"
     return text + _doubt(segment, unit)
 
 
-def _doubt(segment: Sequence[Best], unit: Unit) -> str:
+def _doubt(segment: Sequence[Best], unit: str) -> str:
     """Where the lead is not clear: the interval of a difference includes 0, or a rival's samples run out."""
     unclear = [best for best in segment if best.unclear_against]
     if not unclear:
@@ -111,13 +96,11 @@ def _headline_flips(comparison: Comparison) -> list[Flip]:
 def _flip_sentence(flip: Flip, comparison: Comparison) -> str:
     if flip.k_cheap is None:
         return _unreached(flip, comparison)
-    low = "?" if math.isnan(flip.low) else f"{flip.low:.3g}"
-    high = "?" if math.isnan(flip.high) else f"{flip.high:.3g}"
     holds = "holds" if flip.now >= flip.ratio else "does not hold"
     return (
-        f"Against one sample of {flip.dear}, {flip.cheap} wins while that costs more than {flip.ratio:.3g} times "
-        f"one of its own ({comparison.bootstrap.level:.0%} interval {low} to {high}), which {holds} now: "
-        f"it costs {flip.now:.3g} times as much."
+        f"Against one sample of {flip.dear}, {flip.cheap} wins while that costs more than {ratio(flip.ratio)} times "
+        f"one of its own ({comparison.bootstrap.level:.0%} interval {ratio(flip.low)} to {ratio(flip.high)}), which "
+        f"{holds} now: it costs {ratio(flip.now)} times as much."
     )
 
 
@@ -128,12 +111,8 @@ def _unreached(flip: Flip, comparison: Comparison) -> str:
     limit = float(cheap.charged.samples[-1] / dear.charged.samples[0])
     tell = "" if flip.now < limit else f", so more samples of {flip.cheap} are needed to tell"
     return (
-        f"All {_samples(cheap.k_max)} of {flip.cheap} solve {cheap.success[-1]:.1%}, one of {flip.dear} "
-        f"{dear.success[0]:.1%}: {flip.dear} wins while one of its samples costs less than {limit:.3g} times one of "
+        f"All {counted(cheap.k_max, 'sample')} of {flip.cheap} solve {cheap.success[-1]:.1%}, one of {flip.dear} "
+        f"{dear.success[0]:.1%}: {flip.dear} wins while one of its samples costs less than {ratio(limit)} times one of "
         f"{flip.cheap}; beyond that, no ratio is known at which this flips. "
-        f"Now it costs {flip.now:.3g} times as much{tell}."
+        f"Now it costs {ratio(flip.now)} times as much{tell}."
     )
-
-
-def _samples(k: int) -> str:
-    return "1 sample" if k == 1 else f"{k:,} samples"

@@ -1,0 +1,86 @@
+"""The JSON of `isobudget rank`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isobudget.grid import json_value
+from isobudget.rankers.calibration import Calibration
+from isobudget.ranking.measure import Ranked, RankedModel
+from isobudget.ranking.rank import BenchmarkRanking
+
+
+def ranking_json(ranking: BenchmarkRanking) -> dict[str, Any]:
+    """Everything as plain values; success in [0, 1]."""
+    whole = {
+        "benchmark": ranking.benchmark,
+        "level": ranking.bootstrap.level,
+        "filter": ranking.filter,
+        "models": [_model_json(model) for model in ranking.models],
+    }
+    plain: dict[str, Any] = json_value(whole)
+    return plain
+
+
+def _model_json(model: RankedModel) -> dict[str, Any]:
+    samples, greedy = model.samples, model.samples.greedy
+    return {
+        "model": model.model,
+        "problems": len(samples.pool.problems),
+        "n_min": int(samples.pool.sizes.min()),
+        "n_max": int(samples.pool.sizes.max()),
+        "left_out": samples.left_out,
+        "greedy": {
+            **{name: None if greedy is None else getattr(greedy, name) for name in ("success", "low", "high")},
+            "cost": {} if greedy is None else greedy.cost,
+        },
+        "unpriced": samples.unpriced,
+        "rankers": [_ranked_json(one) for one in model.ranked],
+    }
+
+
+def _ranked_json(one: Ranked) -> dict[str, Any]:
+    return {
+        "ranker": one.ranker,
+        "exact": one.exact,
+        "k": list(range(1, one.k_max + 1)),
+        "success": one.success.tolist(),
+        "low": one.low.tolist(),
+        "high": one.high.tolist(),
+        "monte_carlo_error": None if one.monte_carlo is None else one.monte_carlo.tolist(),
+        "cost": {
+            str(unit): {
+                "free": curve.cost.tolist(),
+                "charged": one.charged[unit].cost.tolist() if unit in one.charged else None,
+                "source": one.charged[unit].price.source if unit in one.charged else curve.price.source,
+            }
+            for unit, curve in one.free.items()
+        },
+        "scoring": {
+            "source": one.spending.source,
+            "amounts": {
+                str(unit): {"per_problem": amount.per_problem, "per_sample": amount.per_sample}
+                for unit, amount in one.spending.amounts.items()
+            },
+        },
+        "auc": None
+        if one.auc is None
+        else {name: getattr(one.auc, name) for name in ("value", "low", "high", "problems")},
+        "calibration": None if one.calibration is None else _calibration_json(one.calibration),
+        "no_score": one.undefined,
+        "set_aside": one.set_aside,
+        "notes": list(one.notes),
+    }
+
+
+def _calibration_json(found: Calibration) -> dict[str, Any]:
+    return {
+        "k": found.k,
+        "brier": found.brier,
+        "brier_of_the_mean": found.brier_reference,
+        "ece": found.ece,
+        "problems": found.problems,
+        "reliability": [
+            {name: getattr(row, name) for name in ("low", "high", "predicted", "right", "weight")} for row in found.bins
+        ],
+    }

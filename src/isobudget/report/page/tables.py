@@ -1,0 +1,306 @@
+"""The page's tables of one benchmark, as values: the templates make markup of them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from isobudget.analysis.load_samples import ModelSamples, VerdictCounts
+from isobudget.costs.cost import Unit
+from isobudget.curves import Comparison, Flip, Point
+from isobudget.grid import interval, percent, ratio, with_unit
+from isobudget.judge.verdict import Outcome
+from isobudget.report.gather import BenchmarkSummary
+from isobudget.report.page.provenance import text_of
+from isobudget.report.ranked import RankedAgainstGreedy, against_greedy
+from isobudget.report.tables.terminal import CAPPED, UNCERTAIN
+from isobudget.statistics.pass_at_k import expected_draws_curve
+
+_MARKS = {"†": CAPPED, "*": UNCERTAIN}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a table.
+
+    Attributes:
+        text: what it says.
+        small: a second line in small print, such as an interval.
+        kind: CSS class, such as `best`, or `text` for what is aligned as words are.
+    """
+
+    text: str
+    small: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: a short caption, headings, as many cells a row (the first is its heading), and a note below."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """`text` for each column that holds words, else empty."""
+        return tuple("text" * any(cell.kind == "text" for cell in cells) for cells in zip(*self.rows, strict=True))
+
+
+def _table(caption: str, columns: Iterable[str], rows: Iterable[Sequence[str | Cell]], note: str = "") -> Table:
+    cells = (tuple(one if isinstance(one, Cell) else Cell(one) for one in row) for row in rows)
+    return Table(caption, tuple(columns), tuple(cells), note)
+
+
+# equal budget ---------------------------------------------------------------------------------------------------------
+
+
+def equal_budget(comparison: Comparison) -> Table:
+    """Success of every model at each budget."""
+    rows = [_budget_row(comparison, place) for place in range(len(comparison.best))]
+    small = "".join(one.small for row in rows for one in row if isinstance(one, Cell))
+    marks = (f"{mark} {meaning}" for mark, meaning in _MARKS.items() if mark in small)
+    return _table(
+        f"Problems solved at equal budget in {comparison.unit} per problem",
+        ("Budget", *(curve.label for curve in comparison.curves), "Lead"),
+        rows,
+        "\n".join([f"With {comparison.bootstrap.level:.0%} intervals over problems. The best is bold.", *marks]),
+    )
+
+
+def _budget_row(comparison: Comparison, place: int) -> list[str | Cell]:
+    best = comparison.best[place]
+    cells = [_point(point, best.model == label) for label, point in comparison.points(best.budget).items()]
+    return [with_unit(best.budget, comparison.unit), *cells, _lead(comparison, place)]
+
+
+def _point(point: Point, best: bool) -> Cell:
+    if point.k == 0:
+        return Cell("–", "cannot afford one")
+    marks = ("" if point.trusted else "*") + ("†" if point.capped else "")
+    ends = interval(point.low, point.high, "–") or "no interval"
+    return Cell(f"{percent(point.success)}%", f"k = {point.k:,}{marks}, {ends}", "best" * best)
+
+
+def _lead(comparison: Comparison, place: int) -> Cell:
+    best = comparison.best[place]
+    if best.model is None or not (best.clear_against or best.unclear_against):
+        return Cell("–", kind="text")
+    if not best.unclear_against:
+        return Cell("clear", kind="text")
+    against = ", ".join(best.unclear_against) if best.clear_against or len(best.unclear_against) == 1 else "all"
+    return Cell("not clear", f"against {against}", "text")
+
+
+# flips ----------------------------------------------------------------------------------------------------------------
+
+
+def flips(comparisons: Mapping[Unit, Comparison]) -> Table | None:
+    """For every pair the cost ratio at which the verdict flips, and the ratios there are now; None for one model."""
+    pairs: dict[tuple[str, str, int], dict[Unit, Flip]] = {}
+    for unit, comparison in comparisons.items():
+        for flip in comparison.flips:
+            if flip.k_dear & (flip.k_dear - 1) == 0:
+                pairs.setdefault((flip.cheap, flip.dear, flip.k_dear), {})[unit] = flip
+    if not pairs:
+        return None
+    level = f"{next(iter(comparisons.values())).bootstrap.level:.0%}"
+    note = (
+        "The cheaper model does as well for less while one sample of the dearer costs more than this many of its own. "
+        f"With {level} intervals over problems; ? is an end that the recorded samples do not reach. Ratios now follow "
+        "from the costs below, a shared prompt counted once."
+    )
+    now = (f"Ratio now, by {unit}" for unit in comparisons)
+    columns = (
+        "Cheaper model",
+        "Dearer model",
+        "Samples of the dearer",
+        "As many of the cheaper",
+        "Flips at ratio",
+        *now,
+    )
+    rows = (_flip_row(by_unit, list(comparisons)) for by_unit in pairs.values())
+    return _table("The cost ratio at which the verdict flips", columns, rows, note)
+
+
+def _flip_row(by_unit: Mapping[Unit, Flip], units: Sequence[Unit]) -> list[str | Cell]:
+    flip = next(iter(by_unit.values()))
+    as_many, text = ("not reached", "–") if flip.k_cheap is None else (f"{flip.k_cheap:,}", ratio(flip.ratio))
+    turns = Cell(text, f"{ratio(flip.low)} to {ratio(flip.high)}")
+    now = (_now(by_unit.get(unit)) for unit in units)
+    return [flip.cheap, Cell(flip.dear, kind="text"), f"{flip.k_dear:,}", as_many, turns, *now]
+
+
+def _now(flip: Flip | None) -> Cell:
+    if flip is None:
+        return Cell("–", "the other is cheaper")
+    if flip.winner is None:
+        return Cell(ratio(flip.now), "not decided: samples run out")
+    return Cell(ratio(flip.now), "level" if flip.winner == "level" else f"{flip.winner} wins")
+
+
+# stopping at the first pass -------------------------------------------------------------------------------------------
+
+
+def stopping(summary: BenchmarkSummary) -> Table:
+    """What stopping at the first pass saves, against always generating k."""
+    return _table(
+        "Samples generated on average, of at most k, if sampling stops at the first pass",
+        ("Model", "At most k", "Solves", "Samples on average", "Saved"),
+        _stopping_rows(summary),
+        "Saved: against always generating k, which is what the budgets above charge, as the paper does.",
+    )
+
+
+def _stopping_rows(summary: BenchmarkSummary) -> Iterator[list[str | Cell]]:
+    samples = {one.model: one for one in summary.samples}
+    for curve in summary.first.curves:
+        chosen = samples[curve.model].only(curve.task_ids)
+        draws = expected_draws_curve(chosen.n, chosen.c, curve.k_max).mean(axis=0)
+        for k in dict.fromkeys((curve.trusted_k, curve.k_max)):
+            mean = float(draws[k - 1])
+            success = Cell(f"{percent(curve.success[k - 1])}%", "" if k <= curve.trusted_k else "k above n/2")
+            yield [curve.model, f"{k:,}", success, f"{mean:.2f}", f"{1 - mean / k:.0%}"]
+
+
+# without tests --------------------------------------------------------------------------------------------------------
+
+
+def against_greedy_outputs(summary: BenchmarkSummary) -> Table | None:
+    """The likeliest sample of a cheaper model against the greedy output of a dearer one; None without such a pair."""
+    pairs = against_greedy(summary)
+    note = (
+        "The likeliest of the samples that the cheaper model affords, against that output. The difference is in "
+        f"points, with a paired {summary.first.bootstrap.level:.0%} interval."
+    )
+    columns = (
+        "Ranked samples of",
+        "Greedy output of",
+        "Budget",
+        "Likeliest of k",
+        "Greedy",
+        "Difference",
+        "Ranking is",
+    )
+    caption = "For the price of one greedy output of the dearer model"
+    return _table(caption, columns, map(_greedy_row, pairs), note) if pairs else None
+
+
+def _greedy_row(pair: RankedAgainstGreedy) -> list[str | Cell]:
+    ends = "" if math.isnan(pair.low) else f"{100 * pair.low:+.1f} to {100 * pair.high:+.1f}"
+    return [
+        pair.cheap,
+        Cell(pair.dear, kind="text"),
+        with_unit(pair.budget, pair.unit),
+        _point(pair.point, False),
+        f"{percent(pair.greedy)}%",
+        Cell(f"{100 * (pair.point.success - pair.greedy):+.1f}", ends),
+        Cell(pair.verdict, kind="text"),
+    ]
+
+
+# what a reader checks a verdict with ----------------------------------------------------------------------------------
+
+
+def problems(summary: BenchmarkSummary) -> Table:
+    """Passed and judged samples of every problem by every model: which problems divide the models."""
+    task_ids = summary.first.curves[0].task_ids
+    models = {one.model: one.only(task_ids) for one in summary.samples}
+    rows = (_problem_row(summary, models, place, task_id) for place, task_id in enumerate(task_ids))
+    star = " A star: the greedy output passed." if summary.greedy else ""
+    note = f"Shaded by the share that passed.{star}"
+    return _table("Samples that passed, of those judged", ("Problem", *models, "Solved by"), rows, note)
+
+
+def _problem_row(
+    summary: BenchmarkSummary, models: Mapping[str, ModelSamples], place: int, task_id: str
+) -> list[str | Cell]:
+    cells, solved = [], []
+    for model, samples in models.items():
+        passed = samples.problems[place].passed
+        c, n = int(passed.sum()), len(passed)
+        star = "\u00a0★" if model in summary.greedy and summary.greedy[model].passed[place] else ""
+        cells.append(Cell(f"{c:,}/{n:,}{star}", kind=f"pass-{math.ceil(4 * c / n)}"))
+        solved += [model] if c else []
+    everyone = "all models" if len(models) > 1 else "it"
+    by = everyone if len(solved) == len(models) else f"only {', '.join(solved)}" if solved else "none"
+    return [task_id, *cells, Cell(by, kind="text")]
+
+
+def division(table: Table) -> str:
+    """How many problems are solved by which models, from the last cells of `problems`."""
+    counted = Counter(row[-1].text for row in table.rows)
+    return "Solved by " + "; ".join(f"{by}: {count:,}" for by, count in counted.most_common()) + "."
+
+
+def outcomes(summary: BenchmarkSummary) -> Table:
+    """What the judge said of each model's samples, and how far its verdicts can be trusted."""
+    shown = [one for one in Outcome if one == Outcome.PASSED or any(row.outcomes[one] for row in summary.verdicts)]
+    return _table(
+        "What became of the samples, greedy outputs included",
+        ("Model", "Samples", "Judged", *(one.value.replace("_", " ") for one in shown), "Cut off"),
+        (_outcome_row(row, shown) for row in summary.verdicts),
+        f"Cut off: ended at the token limit, whatever the verdict. {_trust(summary.verdicts)}",
+    )
+
+
+def _outcome_row(row: VerdictCounts, shown: Sequence[Outcome]) -> list[str | Cell]:
+    counts = (_share(row.outcomes[one], row.judged) for one in shown)
+    return [row.model, f"{row.samples:,}", f"{row.judged:,}", *counts, _share(row.cut_off, row.samples)]
+
+
+def _share(count: int, whole: int) -> Cell:
+    return Cell(f"{count:,}", f"{percent(count / whole)}%" if whole else "")
+
+
+def _trust(verdicts: Sequence[VerdictCounts]) -> str:
+    shared, judged = sum(row.shared for row in verdicts), sum(row.judged for row in verdicts)
+    if not shared:
+        return f"All {judged:,} verdicts have trust = split: the tests ran apart from the samples."
+    which = f"All {judged:,}" if shared == judged else f"{shared:,} of {judged:,}"
+    return (
+        f"{which} verdicts have trust = shared: the tests ran in the sample's own process, where a program that is "
+        "made to deceive could reach them."
+    )
+
+
+def costs(summary: BenchmarkSummary) -> Table:
+    """What a sample costs in every unit."""
+    samples = {one.model: one for one in summary.samples}
+    rows: list[list[str | Cell]] = []
+    for curve in summary.first.curves:
+        judged = samples[curve.model].only(curve.task_ids).problems
+        tokens = sum(float(one.completion_tokens.mean()) for one in judged) / len(judged)
+        prompt = sum(one.prompt_tokens for one in judged) / len(judged)
+        prices = (_price(comparison, curve.label) for comparison in summary.by_tests.values())
+        rows.append([curve.model, f"{prompt:.0f}", f"{tokens:.0f}", *prices])
+    columns = ("Model", "Prompt tokens", "Completion tokens", *(f"One sample, {unit}" for unit in summary.units))
+    return _table("Cost of a sample, on average over problems", columns, rows)
+
+
+def _price(comparison: Comparison, label: str) -> Cell:
+    price = comparison.curve(label).price
+    shared = f"and {with_unit(price.per_problem, price.unit)} once per problem" if price.per_problem else ""
+    return Cell(with_unit(price.per_sample, price.unit), shared)
+
+
+def sampling(facts: Mapping[str, Any], summaries: Sequence[BenchmarkSummary]) -> Table:
+    """How samples were generated, and the exact number of problems."""
+    return _table(
+        "How samples were generated",
+        ("Benchmark", "Problems", "Compared", "Temperature", "Top-p", "Most tokens", "Seed", "Stops at"),
+        (_sampling_row(facts["benchmarks"][summary.name], summary) for summary in summaries),
+        "Compared: problems with judged samples of every model. Greedy outputs: temperature 0.",
+    )
+
+
+def _sampling_row(stated: Mapping[str, Any], summary: BenchmarkSummary) -> list[str | Cell]:
+    stops = Cell(", ".join(repr(stop) for stop in stated.get("stop", [])) or "end of text", kind="text")
+    compared = f"{len(summary.first.curves[0].task_ids):,}"
+    settings = (text_of(stated, name) for name in ("temperature", "top_p", "max_tokens", "seed"))
+    return [summary.name, text_of(stated, "problems"), compared, *settings, stops]

@@ -1,0 +1,44 @@
+"""The table of `isobudget passk`: lines of plain text, as wide as they need be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from isobudget.analysis.passk import PassAtK
+from isobudget.grid import interval, percent
+from isobudget.report.tables.terminal import UNCERTAIN, legend
+
+
+def passk_lines(results: Sequence[PassAtK]) -> list[str]:
+    """A row per benchmark and model, then what the symbols mean."""
+    conditions = any(result.condition for result in results)
+    head = ["benchmark", "model", *["condition"] * conditions, "problems", "n"]
+    rows = [[*head, *(f"pass@{k}" for k in results[0].k)]]
+    for result in results:
+        n = "-".join(map(str, dict.fromkeys((result.n_min, result.n_max))))
+        names = [result.benchmark or "-", result.model, *[result.condition or "-"] * conditions]
+        rows.append([*names, str(result.problems), n, *(_cell(result, at) for at in range(len(result.k)))])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [*lines, "", *_notes(results, [row[len(head) :] for row in rows[1:]])]
+
+
+def _cell(result: PassAtK, at: int) -> str:
+    if result.k[at] in result.undefined:
+        return "-"
+    ends = interval(result.low[at], result.high[at])
+    mark = "?" if result.k[at] > result.trusted_k else ""
+    return percent(result.success[at], 2) + (f" ({ends})" if ends else "") + mark
+
+
+def _notes(results: Sequence[PassAtK], cells: Sequence[Sequence[str]]) -> list[str]:
+    why: dict[str, list[str]] = {}
+    for result in results:
+        name = " ".join(part for part in (result.benchmark, result.model, result.condition) if part)
+        for reason in result.undefined.values():
+            why.setdefault(reason, []).append(name)
+    return [
+        "In percent, with 95% intervals over problems (bootstrap of 10,000 replicates, seed 0).",
+        *legend(cells, {"?": UNCERTAIN}),
+        *(f"-  {reason}: {', '.join(names)}" for reason, names in why.items()),
+    ]

@@ -1,0 +1,76 @@
+"""Tables on a terminal, and the one legend of their symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from isobudget.curves import Point
+from isobudget.grid import Grid, percent, printable
+
+NOT_AFFORDED = "cannot afford one sample"
+CAPPED = "all recorded samples used: the budget would buy more"
+UNCERTAIN = "k above half the recorded samples: unbiased, but rests on few samples"
+#: what the marks of `point_cell` mean
+POINT_SYMBOLS = {"-": NOT_AFFORDED, ">": CAPPED, "?": UNCERTAIN}
+
+
+def legend(rows: Iterable[Iterable[str]], symbols: dict[str, str]) -> tuple[str, ...]:
+    """A line for each of the symbols that begins, ends or is one of the cells."""
+    cells = [cell for row in rows for cell in row]
+    return tuple(
+        f"{symbol}  {meaning}"
+        for symbol, meaning in symbols.items()
+        if any(cell.startswith(symbol) or cell.endswith(symbol) for cell in cells)
+    )
+
+
+def point_cell(point: Point) -> str:
+    """Success in percent and k, with the symbols of `POINT_SYMBOLS`: `>38.8 (20)?`."""
+    if point.k == 0:
+        return "-"
+    return f"{'>' * point.capped}{percent(point.success)} ({point.k:,}){'' if point.trusted else '?'}"
+
+
+def print_grids(grids: Sequence[Grid]) -> None:
+    """Print tables to standard output, bold where marked if it is a terminal, with a star where it is not.
+
+    What that means stands below the last table with a mark.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    best = "bold: best of its row" if console.is_terminal else "*  best of its row"
+    last = max((place for place, grid in enumerate(grids) if grid.marked), default=None)
+    for place, grid in enumerate(grids):
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        for x, column in enumerate(grid.columns):
+            table.add_column(Text(printable(column)), justify="right" if x else "left", overflow="fold")
+        for y, row in enumerate(grid.rows):
+            table.add_row(*(_cell(text, (y, x) in grid.marked, console.is_terminal) for x, text in enumerate(row)))
+        console.print(Text(printable(grid.title), style="bold"))
+        console.print(table)
+        for note in (*grid.notes, best) if place == last else grid.notes:
+            console.print(Padding(Text(printable(note), style="dim"), (0, 0, 0, 2)))
+        console.print()
+
+
+def print_text(text: str) -> None:
+    """Print a paragraph to standard output, wrapped to the terminal, nothing in it taken for markup."""
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(highlight=False).print(Text(printable(text)))
+
+
+def _cell(text: str, marked: bool, terminal: bool) -> Any:
+    from rich.text import Text
+
+    text = printable(text)
+    if marked:
+        return Text(text, style="bold green") if terminal else Text("*" + text)
+    return Text(text)
