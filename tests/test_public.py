@@ -86,6 +86,10 @@ KNOWN_CIRCLES = {
 }
 
 
+#: packages whose parts are still in a circle though no files are: a list that must shrink
+KNOWN_PART_CIRCLES = {"isobudget.report"}
+
+
 def modules() -> dict[str, Path]:
     """Every module of the package by its name."""
     found = {}
@@ -144,16 +148,27 @@ def test_no_circle_between_files() -> None:
     assert not [" -> ".join(way) for way in circles(graph)]
 
 
-def test_no_circle_between_packages() -> None:
+def part_of(package: str, module: str) -> str:
+    """The file or package right inside `package` that holds a module; empty if none does."""
+    return module.removeprefix(f"{package}.").split(".")[0] if module.startswith(f"{package}.") else ""
+
+
+def test_no_circle_between_the_parts_of_a_package() -> None:
+    """Of the whole: its rooms. Of a room: its files and the packages in it, each taken as one."""
     graph = import_graph()
-    rooms: dict[str, set[str]] = {}
-    for name, to in graph.items():
-        room = name.split(".")[1:2]
-        for other in to:
-            if room and other.split(".")[1:2] not in ([], room):
-                rooms.setdefault(room[0], set()).add(other.split(".")[1])
-    assert len(rooms) > 15
-    assert not [" -> ".join(way) for way in circles(rooms)]
+    for here, there in KNOWN_CIRCLES.items():
+        graph[here] = graph.get(here, set()) - {there}
+    packages = [name for name, path in modules().items() if path.name == "__init__.py"]
+    assert "isobudget" in packages
+    assert len(packages) > 25
+    for package in packages:
+        parts: dict[str, set[str]] = {}
+        for name, to in graph.items():
+            here = part_of(package, name)
+            parts.setdefault(here, set()).update({part_of(package, other) for other in to} - {here, ""})
+        parts.pop("", None)
+        ways = [" -> ".join(way) for way in circles(parts)]
+        assert bool(ways) == (package in KNOWN_PART_CIRCLES), f"{package}: {ways}"
 
 
 def all_imports(paths: list[Path]) -> dict[Path, set[str]]:

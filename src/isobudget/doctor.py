@@ -65,7 +65,7 @@ def _machine() -> list[Check]:
         Check("machine", "memory", None, _memory()),
         Check("machine", "disk for models", None, _free(weights_folder())),
         Check("machine", "disk here", None, _free(Path.cwd())),
-        Check("machine", "nvidia gpu", None, "driver found" if gpu else "none seen"),
+        Check("machine", "nvidia gpu", None, "driver installed" if gpu else "none"),
     ]
 
 
@@ -91,8 +91,8 @@ def _engine() -> Check:
 
 def _judge() -> list[Check]:
     layers = confinement()
-    hint = "the judge refuses untrusted code if too few layers stand; see docs/judge.md"
-    return [Check("judge", name, stands, "stands" if stands else "missing", hint) for name, stands in layers.items()]
+    hint = "the judge refuses untrusted code with too few layers of confinement; see docs/judge.md"
+    return [Check("judge", name, on, "active" if on else "unavailable", hint) for name, on in layers.items()]
 
 
 def _models() -> list[Check]:

@@ -1,6 +1,6 @@
 """The one error tree of isobudget.
 
-Every error that a user can cause or mend is an `IsobudgetError`; the command line prints its message and exits with 2.
+Every error that a user can cause or fix is an `IsobudgetError`; the command line prints its message and exits with 2.
 A message says what was wrong, where (file, line, field) and what to do about it. Anything else that is raised is a
 fault of isobudget itself and keeps its traceback.
 """

@@ -141,7 +141,7 @@ def test_a_stopped_run_goes_on_and_doubles_nothing(tmp_path: Path, small_model: 
     kept = {row.key: row for row in load_run(out).samples()}
     assert 0 < len(kept) < 64
     if how is signal.SIGINT:
-        assert "the same command goes on" in errors
+        assert "run the same command to resume" in errors
     again = isobudget("run", study, "--out", out, "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["drawn"] == 64 - len(kept)

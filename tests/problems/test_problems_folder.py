@@ -122,7 +122,7 @@ def test_prompts_end_where_the_body_begins(source: str, prompt: str) -> None:
         ({"slugify": "x = (", "test_slugify": TESTS}, r"slugify\.py: is not valid Python"),
         ({"slugify": "x = 1", "test_slugify": TESTS}, r"slugify\.py: has no functions to be written; a problem is"),
         ({"slugify": "def f(): ...\ndef g(): ...", "test_slugify": TESTS}, r"slugify\.py: has 2 functions"),
-        ({"slugify": TASK + "\nslug = 1\n", "test_slugify": TESTS}, r"slugify\.py, line 10: stands behind 'slugify'"),
+        ({"slugify": TASK + "\nslug = 1\n", "test_slugify": TESTS}, r"slugify\.py, line 10: comes after 'slugify'"),
         ({"slugify": TASK, "test_slugify": "def test_a(): pass"}, r"test_slugify\.py: does not import from 'slugify'"),
         ({"slugify": TASK, "test_slugify": "import slugify"}, r"test_slugify\.py: contains no test function"),
         ({"slugify": TASK, "test_slugify": "("}, r"test_slugify\.py: is not valid Python"),

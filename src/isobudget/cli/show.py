@@ -74,7 +74,7 @@ class _Line:
     def __init__(self, task: str, total: int, done: int) -> None:
         self.task, self.total, self.done = task, total, done
         self.first, self.began, self.shown = done, time.monotonic(), time.monotonic()
-        there = f", {done} of them done before" if done else ""
+        there = f", {done} of them already done" if done else ""
         print(f"{task}: {total} to do{there}" if total > done else f"{task}: nothing left to do", file=sys.stderr)
 
     def advance(self, steps: int) -> None:
@@ -116,7 +116,7 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("\nstopped. What was done is recorded; the same command goes on from there.", file=sys.stderr, flush=True)
+        print("\nInterrupted. Finished work is saved; run the same command to resume.", file=sys.stderr, flush=True)
         # the engine's threads may be in the middle of a long answer that nobody waits for any more
         os._exit(130)
 
@@ -135,12 +135,12 @@ def print_csv(records: Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_dry_run(plan: DryRun) -> None:
-    """Show what a study would draw and spend: a table, sums, what is missing."""
+    """Show what a study would generate and spend: a table, notes, what is missing."""
     from rich.console import Console
     from rich.table import Table
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    table = Table("model", "benchmark", "n", "samples", "left", "prompts", "completions", "time", "usd", "disk")
+    table = Table("model", "benchmark", "n", "samples", "remaining", "prompts", "completions", "time", "usd", "disk")
     for column in table.columns:
         column.no_wrap, column.overflow = True, "fold"
     for one in plan.expected:
@@ -157,11 +157,10 @@ def print_dry_run(plan: DryRun) -> None:
             size(one.bytes),
         )
     console.print(table)
-    told = [f"time: {one.seconds_source}" for one in plan.expected] + [
-        f"usd: {one.usd_source}" for one in plan.expected
-    ]
-    notes = "prompts, completions: tokens, estimated, and in brackets the most; ? stands for not known"
-    for text in (*sorted(set(told)), *plan.notes, notes, f"run folder: {plan.run}"):
+    sources = {f"time: {one.seconds_source}" for one in plan.expected}
+    sources |= {f"usd: {one.usd_source}" for one in plan.expected}
+    legend = "Token counts are estimates (upper bound in parentheses); ? = unknown."
+    for text in (*sorted(sources), *plan.notes, legend, f"run folder: {plan.run}"):
         print(text)
     if plan.missing:
         print("This study cannot run here yet:", *(f"  {text}" for text in plan.missing), sep="\n")

@@ -1,11 +1,11 @@
-"""What choosing a sample costs on top of drawing it: running its tests, or scoring it with a ranker.
+"""What choosing a sample costs on top of generating it: running its tests, or scoring it with a ranker.
 
 The paper counts both as free (section 2.2), and so does isobudget unless it is asked to charge them. Each is an amount
 per sample, in the unit of the budget:
 
 - **judging**: CPU seconds of the tests as a run's judge measured them, or what a costs file states.
 - **scoring**: one forward pass of the ranker over prompt and completion, `flops.scoring_flops`; a model's own
-  likelihood is known once the sample is drawn, and costs nothing more.
+  likelihood is known once the sample is generated, and costs nothing more.
 
 An amount that is not known in the unit is refused, never taken for 0.
 """
@@ -33,12 +33,12 @@ JUDGE, SCORING = "judge", "scoring"
 
 @dataclass(frozen=True, slots=True)
 class Charges:
-    """What is charged beside drawing the samples; by default nothing, as in the paper.
+    """What is charged beside generating the samples; by default nothing, as in the paper.
 
     Attributes:
         judge: whether the tests of each sample are.
         scoring: whether scoring each sample is.
-        ranker: the model that scores; None for the model that drew the sample.
+        ranker: the model that scores; None for the model that generated the sample.
     """
 
     judge: bool = False
@@ -151,7 +151,7 @@ def _judging(model: str, unit: Unit, measured: Extra | None) -> Extra:
 
 def _scoring(model: str, unit: Unit, ranker: Architecture | None, use: TokenUse | None) -> Extra:
     if ranker is None:
-        return Extra(0.0, "scoring by its own likelihood, free: it is known once the sample is drawn")
+        return Extra(0.0, "scoring by its own likelihood, free: it is known once the sample is generated")
     if unit is not Unit.FLOPS:
         raise InputError(
             f"cannot charge scoring by {ranker.name} for {model!r}: scoring is not priced in {unit}. State "

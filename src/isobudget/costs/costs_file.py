@@ -248,9 +248,9 @@ def _usd(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:
         )
     elif "gpu" in values:
         known = (hour for hour in entry.gpu_hours if hour.gpu == values["gpu"])
-        if (found := next(known, None)) is None:
+        if (listed := next(known, None)) is None:
             return None
-        hour = found
+        hour = listed
     else:
         return None
     return rent_cost(seconds, values.get("gpus", 1), hour)

@@ -10,7 +10,7 @@ keys, f MLP width, V vocabulary, H query heads):
 - `prompt_flops` and `completion_flops`: what a decoder with a key-value cache computes for a prompt of P and a
   completion of C tokens. A token at place t (from 1) is multiplied with every layer weight (w per layer) and attends to
   a(t) = t keys, or min(t, window) in a windowed layer, at 4 q flops a key and layer. The output layer runs only where a
-  token is drawn: at the prompt's end, and for each completion token that is fed back. The last completion token is
+  token is sampled: at the prompt's end, and for each completion token that is fed back. The last completion token is
   not fed back, so
 
       prompt(P)        = 2 P L w + 2 d V + 4 q L sum_{t=1..P} a(t)
@@ -70,7 +70,7 @@ def prompt_flops(architecture: Architecture, prompt_tokens: int) -> float: ...
 @overload
 def prompt_flops(architecture: Architecture, prompt_tokens: IntArray) -> FloatArray: ...
 def prompt_flops(architecture: Architecture, prompt_tokens: int | IntArray) -> float | FloatArray:
-    """Flops until the first completion token can be drawn: all prompt tokens, and the output layer once.
+    """Flops until the first completion token can be sampled: all prompt tokens, and the output layer once.
 
     Args:
         architecture: the model's shape.
@@ -80,7 +80,7 @@ def prompt_flops(architecture: Architecture, prompt_tokens: int | IntArray) -> f
         flops, in the shape of `prompt_tokens`.
 
     Raises:
-        InputError: a prompt has no token; there is nothing to draw the first token from.
+        InputError: a prompt has no token; there is nothing to sample the first token from.
     """
     prompt = np.asarray(prompt_tokens)
     _at_least("prompt_tokens", prompt, 1)
@@ -102,7 +102,7 @@ def completion_flops(
     Args:
         architecture: the model's shape.
         prompt_tokens: P >= 1.
-        completion_tokens: C >= 0, every token that the model drew, an end token included. Shapes broadcast.
+        completion_tokens: C >= 0, every token that the model generated, an end token included. Shapes broadcast.
 
     Returns:
         flops, in the broadcast shape; 0 where C <= 1.

@@ -2,7 +2,7 @@
 
 Seconds depend on the machine, the server and the batch; the source says which. `measured_seconds` takes any record of
 seconds per sample, whichever tool timed it. A `Profile` says how many tokens a second a model reads and writes on one
-machine, for some numbers of slots (samples drawn at the same time); a sample then costs
+machine, for some numbers of slots (samples generated at the same time); a sample then costs
 
     prompt tokens / prompt tokens per second + (completion tokens - 1) / completion tokens per second
 
@@ -66,10 +66,10 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class SlotSpeed:
-    """How fast a model is with so many samples drawn at the same time.
+    """How fast a model is with so many samples generated at the same time.
 
     Attributes:
-        slots: samples drawn at the same time, each with a prompt of its own.
+        slots: samples generated at the same time, each with a prompt of its own.
         prompt: prompt tokens per second, of all slots together.
         completion: completion tokens per second, of all slots together.
         sample: seconds of the machine per sample at the profile's lengths, its prompt included; None if not stated.
@@ -119,7 +119,7 @@ def profile_seconds(profile: Profile, use: TokenUse, slots: int | None = None) -
     Args:
         profile: of the model.
         use: token counts.
-        slots: samples drawn at the same time; by default the most that were profiled.
+        slots: samples generated at the same time; by default the most that were profiled.
 
     Raises:
         InputError: `slots` is outside of what was profiled, or no sample has a second token and the prompt is shared,
@@ -168,7 +168,7 @@ def parse_profile(tables: Mapping[str, Any], where: str) -> Profile:
     Only `slots`, `prompt_tokens_per_second` and `completion_tokens_per_second` are needed in each.
 
     Raises:
-        InputError: a key is missing or no number above 0, or a number of slots stands twice.
+        InputError: a key is missing or no number above 0, or a number of slots occurs twice.
     """
     if tables.get("format", _FORMAT) != _FORMAT:
         raise InputError(

@@ -21,7 +21,7 @@ from isobudget.costs.flops import completion_flops, prompt_flops
 from isobudget.errors import InputError
 from isobudget.models.architecture import Architecture
 
-#: stands for a prompt of unknown length: every model starts from at least one token
+#: in place of a prompt of unknown length: every model starts from at least one token
 START_TOKEN_ONLY = 1
 
 
@@ -34,7 +34,7 @@ class TokenUse:
         completions: per problem, tokens of each of its samples, each >= 0; at least one sample a problem.
         share_prompt: whether the samples of a problem share its prompt.
         label: where the counts come from, for the cost's source.
-        prompt_known: whether `prompt` was recorded or stated; if not, it only stands for something.
+        prompt_known: whether `prompt` was recorded or stated; if not, it is a placeholder.
     """
 
     prompt: NDArray[np.int64]
@@ -62,7 +62,7 @@ class TokenUse:
         label: str = "measured token counts",
         prompt_known: bool = True,
     ) -> TokenUse:
-        """From plain lists; one number for `prompt` stands for all problems."""
+        """From plain lists; one number for `prompt` holds for all problems."""
         prompts = np.broadcast_to(np.asarray(prompt, dtype=np.int64), (len(completions),))
         counts = tuple(np.asarray(tokens, dtype=np.int64) for tokens in completions)
         return cls(prompts, counts, share_prompt, label, prompt_known)

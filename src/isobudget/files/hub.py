@@ -24,7 +24,7 @@ from typing import Any, Literal
 from isobudget.errors import MissingExtraError, ModelError
 from isobudget.files.whole import storage_error
 
-#: told how many bytes of how many have come
+#: progress callback: bytes received, total bytes
 Bytes = Callable[[int, int], None]
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -91,13 +91,13 @@ def cached(file: HubFile) -> Path | None:
     client = import_client()
     asked = {"repo_id": file.repo, "filename": file.file, "revision": file.revision, "repo_type": file.kind}
     try:
-        found = client.try_to_load_from_cache(**asked)
+        path = client.try_to_load_from_cache(**asked)
     except ValueError:  # no name that a repository can have
         return None
-    return Path(found) if isinstance(found, str) else None
+    return Path(path) if isinstance(path, str) else None
 
 
-def download(file: HubFile, folder: Path | None = None, told: Bytes | None = None) -> Path:
+def download(file: HubFile, folder: Path | None = None, on_progress: Bytes | None = None) -> Path:
     """Download a file, into `folder` or else into the client's cache; from there it is taken if it is there already.
 
     Raises:
@@ -110,8 +110,8 @@ def download(file: HubFile, folder: Path | None = None, told: Bytes | None = Non
     try:
         facts = None if folder is None and cached(file) else _facts(client, file)
         takes_bars = "tqdm_class" in inspect.signature(client.hf_hub_download).parameters
-        if told is not None and facts is not None and facts.size and takes_bars:
-            options["tqdm_class"] = _bar(told, facts.size)
+        if on_progress is not None and facts is not None and facts.size and takes_bars:
+            options["tqdm_class"] = _bar(on_progress, facts.size)
         asked = {"repo_id": file.repo, "filename": file.file, "repo_type": file.kind, "revision": file.revision}
         with quiet():
             return Path(client.hf_hub_download(**asked, **options))
@@ -160,12 +160,12 @@ def why(error: BaseException, file: HubFile) -> str:
 
 def lost_connection(error: BaseException, file: HubFile) -> str | None:
     """What an error of a library that loads from the hub goes back to, if it is the connection or the hub's answer."""
-    found: BaseException | None = error
-    while found is not None:
-        kinds = _kinds(found)
+    cause: BaseException | None = error
+    while cause is not None:
+        kinds = _kinds(cause)
         if "EntryNotFoundError" not in kinds and not _LOST.isdisjoint(kinds):
-            return why(found, file)
-        found = found.__cause__ or found.__context__
+            return why(cause, file)
+        cause = cause.__cause__ or cause.__context__
     return None
 
 
@@ -229,7 +229,7 @@ def _commit_in(path: Path) -> str:
     return next((part for part in reversed(path.parts) if is_commit(part)), "")
 
 
-def _bar(told: Bytes, total: int) -> type:
+def _bar(on_progress: Bytes, total: int) -> type:
     """What the client takes for a progress bar: it shows nothing and passes on how far the file is."""
     most = 0
 
@@ -245,7 +245,7 @@ def _bar(told: Bytes, total: int) -> type:
             self.n += int(n or 0)
             if most < self.n <= total:
                 most = self.n
-                told(most, total)
+                on_progress(most, total)
 
         def close(self, *_: Any, **__: Any) -> None:
             """Nothing; and so for all that a bar would show."""

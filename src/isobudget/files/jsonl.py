@@ -1,6 +1,6 @@
 """JSON lines, one JSON object per line, plain or gzip-compressed: the one reader of all rooms.
 
-Compression is told by the first bytes, not by the name. Blank lines and a byte order mark are skipped; of a key that
+Compression is seen by the first bytes, not by the name. Blank lines and a byte order mark are skipped; of a key that
 an object has twice, the last one counts, as in Python's `json`. A file is read line by line, in memory for one line.
 Every error is an `InputError` with file and line. What the fields of an object must be is the business of its reader.
 """

@@ -36,7 +36,7 @@ class CountRow:
     Attributes:
         benchmark, condition: an empty string where the line does not say.
         model, task_id: as the file has them; a number is kept as its text.
-        n, c: samples drawn, and how many of them passed. 0 <= c <= n, 1 <= n.
+        n, c: samples generated, and how many of them passed. 0 <= c <= n, 1 <= n.
         passed: the outcome of each sample in the file's order, or None where the file only counts.
         completion_tokens: tokens of each sample in the same order, or None.
         line: line of the file, from 1; of the first sample where each has its own line.
@@ -107,7 +107,7 @@ class ModelCounts:
 
 
 def read_counts(path: Path | str) -> list[CountRow]:
-    """Read a COUNTS file, or one line per graded sample; plain or gzipped (told by its first bytes, not its name).
+    """Read a COUNTS file, or one line per graded sample; plain or gzipped.
 
     Returns:
         The rows in the file's order; never empty.
@@ -207,15 +207,15 @@ def _passed(record: Record, where: str) -> tuple[bool, ...] | None:
 
 def _n_and_c(record: Record, passed: tuple[bool, ...] | None, where: str) -> tuple[int, int]:
     listed = {} if passed is None else {"n": len(passed), "c": sum(passed)}
-    found = {}
+    numbers = {}
     for field in ("n", "c"):
         stated = None if record.get(field) is None else whole(record[field], field, where)
         if stated is None and field not in listed:
             raise wrong(where, field, "is missing: give `n` and `c`, or `passed`")
-        found[field] = listed.get(field, 0) if stated is None else stated
-        if found[field] != listed.get(field, found[field]):
+        numbers[field] = listed.get(field, 0) if stated is None else stated
+        if numbers[field] != listed.get(field, numbers[field]):
             raise wrong(where, field, f"is {stated} but `passed` has {listed[field]}")
-    n, c = found["n"], found["c"]
+    n, c = numbers["n"], numbers["c"]
     if n < 1:
         raise wrong(where, "n", "must be at least 1; leave out a problem that has no samples")
     if c > n:

@@ -9,7 +9,7 @@ Private tests are packed: base64 of zlib of a pickle of JSON text. A pickle can 
 the stream's opcodes are listed, and only those that make one text are accepted.
 
 Sampling defaults are LiveCodeBench's own (its ``runner/parser.py``): 2,000 tokens, temperature 0.2, top-p 0.95, stop
-``###``; it draws 10 samples. A release is cumulative: release_v6 is all six files, 1,055 problems and 4.5 GB. A folder
+``###``; 10 samples. A release is cumulative: release_v6 is all six files, 1,055 problems and 4.5 GB. A folder
 gives every file that is there; from the hub only the newest comes, ``test6.jsonl`` (LiveCodeBench calls it v6). All
 tests of all problems are held in memory. Not covered: selection by contest date, and the other three scenarios.
 """
@@ -93,10 +93,10 @@ def load_livecodebench(given: Path | None = None) -> Benchmark:
 def _parts(data: Data) -> list[Data]:
     if not data.path.is_dir():
         return [data.inner(path) for path in data.paths]
-    found = [data.inner(data.path / file) for file in FILES if (data.path / file).is_file()]
-    if not found:
+    parts = [data.inner(data.path / file) for file in FILES if (data.path / file).is_file()]
+    if not parts:
         raise InputError(f"{data.path}: holds none of {', '.join(FILES)}")
-    return found
+    return parts
 
 
 def _source(identities: list[Identity], problems: int) -> str:
@@ -137,8 +137,8 @@ def _tests(cases: list[_Case], entry_point: str, where: str) -> CallTests | Prog
     kinds = {case["testtype"] for case in cases}
     wanted = "functional" if entry_point else "stdin"
     if kinds != {wanted}:
-        found = " and ".join(sorted(kinds)) or "none"
-        raise InputError(f"{where}: its tests should be of type {wanted}, for its func_name, but are {found}")
+        types = " and ".join(sorted(kinds)) or "none"
+        raise InputError(f"{where}: its tests should be of type {wanted}, for its func_name, but are {types}")
     outputs = tuple(case["output"] for case in cases)
     if not entry_point:
         return ProgramTests(inputs=tuple(case["input"] for case in cases), outputs=outputs)

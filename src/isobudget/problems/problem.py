@@ -3,7 +3,7 @@
 The kind of the tests is stated by the problem and never guessed from their text. There are function tests, as HumanEval
 (`CheckFunction`), MBPP (`AssertList`) and EvalPlus (`ReferenceInputs`) write them, programs that read standard input
 and print (`ProgramTests`), calls with JSON arguments and results (`CallTests`), both as APPS writes them, and pytest
-files (`PytestFile`). Beside them stand inputs without a right answer (`ObservedCalls`, `ObservedPrograms`): what a
+files (`PytestFile`). Beside them are inputs without a right answer (`ObservedCalls`, `ObservedPrograms`): what a
 program makes of them is recorded, for choosing without tests.
 """
 
@@ -82,7 +82,7 @@ class PytestFile:
 
 @dataclass(frozen=True, slots=True)
 class ObservedCalls:
-    """No tests: calls of the entry point whose results are to be told, whatever they are (`Verdict.observed`).
+    """No tests: calls of the entry point whose results are recorded, whatever they are (`Verdict.observed`).
 
     Attributes:
         arguments: each the arguments of one call, as the source of a Python list literal.
@@ -94,7 +94,7 @@ class ObservedCalls:
 
 @dataclass(frozen=True, slots=True)
 class ObservedPrograms:
-    """No tests: inputs of a whole program whose outputs are to be told (`Verdict.observed`)."""
+    """No tests: inputs of a whole program whose outputs are recorded (`Verdict.observed`)."""
 
     kind: ClassVar[str] = "observed_programs"
     inputs: tuple[str, ...]

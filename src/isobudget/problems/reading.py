@@ -39,23 +39,23 @@ def long_numbers() -> Iterator[None]:
 
 
 def unique(problems: Iterable[tuple[str, Problem]], source: str) -> tuple[Problem, ...]:
-    """All problems of a file, each given with where it stands.
+    """All problems of a file, each with its place.
 
     Raises:
         InputError: a task_id twice, or no problem at all.
     """
-    found: dict[str, Problem] = {}
+    by_id: dict[str, Problem] = {}
     first: dict[str, str] = {}
     for where, problem in problems:
-        if problem.task_id in found:
+        if problem.task_id in by_id:
             raise InputError(
                 f"{where}, field task_id: {problem.task_id!r} is already used in "
                 f"{first[problem.task_id].removeprefix(f'{source}, ')}; every problem needs its own task_id"
             )
-        found[problem.task_id], first[problem.task_id] = problem, where
-    if not found:
+        by_id[problem.task_id], first[problem.task_id] = problem, where
+    if not by_id:
         raise InputError(f"{source}: holds no problems; write one JSON object per line")
-    return tuple(found.values())
+    return tuple(by_id.values())
 
 
 def text_field(record: Record, field: str, where: str, hint: str = "") -> str:
@@ -73,7 +73,7 @@ def optional_text(record: Record, field: str, where: str) -> str | None:
 def list_field(
     record: Record, field: str, where: str, of: Callable[[object, str], Field], what: str
 ) -> tuple[Field, ...]:
-    """A field that must be a list of at least one item; `of` checks an item and is told where it stands."""
+    """A field that must be a list of at least one item; `of` checks an item, given its place."""
     items = record.get(field)
     if not isinstance(items, list) or not items:
         raise InputError(f"{where}, field {field}: must be a list of at least one {what}")

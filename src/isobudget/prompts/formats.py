@@ -49,7 +49,7 @@ class PromptFormat:
         needs_examples: solved problems that are shown before it.
         example: of text, what is shown for each of them.
         answer: of chat, the assistant's turn for each of them.
-        separator: of text, what stands between examples, and between the last one and the problem.
+        separator: of text, what separates examples, and between the last one and the problem.
         system: of chat, the system message; None if there is none.
         extraction: the rule by which the program is taken out of the answer, one of `EXTRACTIONS`.
         stop: texts that end generation; None leaves the benchmark's own.
@@ -105,11 +105,11 @@ def parse_formats(document: dict[str, Any], origin: str) -> dict[str, PromptForm
     tables = document.get("formats")
     if not isinstance(tables, dict) or not tables:
         raise InputError(f"{file}: has no table [formats.NAME]")
-    found = {name: _read(name, table, origin, mistakes) for name, table in tables.items()}
+    parsed = {name: _read(name, table, origin, mistakes) for name, table in tables.items()}
     if mistakes:
         listed = "".join(f"\n  {mistake}" for mistake in mistakes)
         raise InputError(f"{file}: {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}{listed}")
-    return cast(dict[str, PromptFormat], found)
+    return cast(dict[str, PromptFormat], parsed)
 
 
 @functools.cache
@@ -118,12 +118,12 @@ def _shipped() -> dict[str, PromptFormat]:
 
 
 def _own(path: Path, name: str) -> PromptFormat:
-    found = parse_formats(read_toml(path), str(path))
-    if name in found:
-        return found[name]
+    own = parse_formats(read_toml(path), str(path))
+    if name in own:
+        return own[name]
     if not name:
-        raise InputError(f"{path}: name one of its formats: {', '.join(f'{path}#{known}' for known in found)}")
-    raise InputError(f"{path}: has no format {name[:80]!r}.{did_you_mean(name, found)} It has {', '.join(found)}")
+        raise InputError(f"{path}: name one of its formats: {', '.join(f'{path}#{known}' for known in own)}")
+    raise InputError(f"{path}: has no format {name[:80]!r}.{did_you_mean(name, own)} It has {', '.join(own)}")
 
 
 def _is_text(value: Any) -> bool:
@@ -170,7 +170,7 @@ def _read(name: str, table: Any, origin: str, mistakes: list[str]) -> PromptForm
         mistakes += [f"{where}.{mistake}" for mistake in _wrong_together(table)]
     templates = {key: _template(table, key, where, mistakes) for key in ("template", "example", "answer")}
     if table.get("kind") == Kind.FILL_IN and table.get("template") and "prompt" not in templates["template"].names:
-        mistakes.append(f"{where}.template: must hold {{prompt}}, which stands before the hole")
+        mistakes.append(f"{where}.template: must hold {{prompt}}, the text before the hole")
     for place in sorted(templates["template"].names & {"solution", "completion"}):
         mistakes.append(f"{where}.template: {{{place}}} is known for solved examples only")
     if len(mistakes) > before:

@@ -25,7 +25,7 @@ class Rendered:
 
     Attributes:
         prompt: a text to continue, or a conversation.
-        head: source that the answer stands behind, as the model got it; empty where the answer is the whole program.
+        head: source that the answer continues, as the model got it; empty where the answer is the whole program.
     """
 
     prompt: Prompt

@@ -1,6 +1,6 @@
 """Templates of prompts: text with named places, which are filled and never read again.
 
-`{name}` stands for a text. `{#name}...{/name}` is shown if that text is not empty, `{^name}...{/name}` if it is empty;
+`{name}` is a text. `{#name}...{/name}` is shown if that text is not empty, `{^name}...{/name}` if it is empty;
 sections may be nested. `{{` and `}}` are single braces. A template is read once; what fills a place is put in as it is,
 so that braces in the text of a problem stay what they are. Every other brace is a mistake and is named.
 """
@@ -118,10 +118,10 @@ def _fill(parts: Sequence[Part], texts: Mapping[str, str]) -> str:
 
 
 def _names(parts: Sequence[Part]) -> set[str]:
-    found: set[str] = set()
+    names: set[str] = set()
     for part in parts:
         if isinstance(part, Place):
-            found.add(part.name)
+            names.add(part.name)
         elif isinstance(part, Section):
-            found |= _names(part.parts)
-    return found
+            names |= _names(part.parts)
+    return names

@@ -6,9 +6,8 @@ which two examples; here `choose_examples` takes them from the training split of
 
 Two layouts are read: the original folders (``test/0000/`` with ``question.txt``, ``input_output.json``,
 ``metadata.json`` and, where there are such, ``starter_code.py`` and ``solutions.json``), and the JSON lines of the hub
-(``test.jsonl``, ``train.jsonl``). A problem's reference is its shortest solution that compiles. In the published set,
-which nobody should mend, a problem without usable tests is left out and named in `Benchmark.source`; elsewhere it is
-an error.
+(``test.jsonl``, ``train.jsonl``). A problem's reference is its shortest solution that compiles. In the published set a
+problem without usable tests is left out and named in `Benchmark.source`; elsewhere it is an error.
 """
 
 from __future__ import annotations
@@ -130,15 +129,15 @@ def _folder(data: Data, splits: _Splits, difficulty: str) -> _Chosen:
 
 
 def _of_difficulty(rows: Iterable[Row], difficulty: str, path: Path) -> Iterator[Row]:
-    found: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
     for row in rows:
-        found[row.difficulty] += 1
+        seen[row.difficulty] += 1
         if row.difficulty == difficulty:
             yield row
-    if not found:
+    if not seen:
         raise InputError(f"{path}: holds no problems of APPS; expected is one folder for each, or JSON lines")
-    if not found[difficulty]:
-        known = ", ".join(f"{number} {name}" for name, number in sorted(found.items()))
+    if not seen[difficulty]:
+        known = ", ".join(f"{number} {name}" for name, number in sorted(seen.items()))
         raise InputError(f"{path}: holds no {difficulty} problem; there are {known}")
 
 
@@ -210,13 +209,13 @@ def choose_examples(rows: Iterable[Row], benchmark: str, difficulty: str) -> tup
 
     Args:
         rows: the training split, in the order of its numbers.
-        benchmark: the name that the examples bear.
+        benchmark: the name that the examples get.
         difficulty: that of the problems for which they are examples.
 
     Returns:
         Two problems, each with its shortest solution as reference; none if there are no two.
     """
-    found: list[Problem] = []
+    examples: list[Problem] = []
     for row in rows:
         if row.difficulty != difficulty or len(row.text("question") or "") > EXAMPLE_QUESTION_CHARS:
             continue
@@ -225,9 +224,9 @@ def choose_examples(rows: Iterable[Row], benchmark: str, difficulty: str) -> tup
         except NoTestsError:
             continue
         if problem.reference is not None and len(problem.reference) <= EXAMPLE_SOLUTION_CHARS:
-            found.append(problem)
-        if len(found) == EXAMPLES:
-            return tuple(found)
+            examples.append(problem)
+        if len(examples) == EXAMPLES:
+            return tuple(examples)
     return ()
 
 

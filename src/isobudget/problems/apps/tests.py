@@ -2,9 +2,9 @@
 
 Rules, from the benchmark's own ``eval/testing_util.py`` where it has one:
 
-- an input or output that is a list of lines stands for these lines, joined by line ends (whole programs);
+- an input or output that is a list of lines means these lines, joined by line ends (whole programs);
 - whole numbers may have up to 200,000 digits;
-- an expected list of one item also stands for the item (calls; the judge's rule);
+- an expected list of one item also means the item (calls; the judge's rule);
 - no tests, or not as many outputs as inputs: the problem cannot be judged (`NoTestsError`).
 
 Not taken over: objects whose keys are all numbers become, as arguments, objects with number keys. JSON arguments

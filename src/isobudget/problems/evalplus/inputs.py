@@ -1,4 +1,4 @@
-"""Inputs of MBPP+ as the Python values that they stand for: JSON has no tuples, sets and complex numbers.
+"""Inputs of MBPP+ as the Python values that they mean: JSON has no tuples, sets and complex numbers.
 
 Which task takes what is known from EvalPlus alone (its ``data/mbpp.py``, release 0.3.1, data v0.2.0); the table below
 states it. Each entry says how the arguments of a call are changed; tasks that are not listed take plain JSON.
@@ -25,7 +25,7 @@ def _tuples(value: object) -> object:
 
 def _items(value: object) -> list[object]:
     if not isinstance(value, list | str | tuple):
-        raise TypeError(f"a list is expected where a {type(value).__name__} stands")
+        raise TypeError(f"expected a list, not a {type(value).__name__}")
     return list(value)
 
 
@@ -45,7 +45,7 @@ def _sets(value: object) -> object:
 
 def _dict_of_tuples(value: object) -> object:
     if not isinstance(value, dict):
-        raise TypeError(f"an object is expected where a {type(value).__name__} stands")
+        raise TypeError(f"expected an object, not a {type(value).__name__}")
     return {key: _tuple(item) for key, item in value.items()}
 
 

@@ -1,7 +1,7 @@
 """Your own problems as a folder of Python files: ``slugify.py`` beside ``test_slugify.py``.
 
 The first holds a function to be written: signature, docstring, and a body of ``...``, ``pass`` or
-``raise NotImplementedError``; what it needs before that, imports and helpers, stands above it. The second is its pytest
+``raise NotImplementedError``; what it needs before that, imports and helpers, comes before it. The second is its pytest
 file, which imports from the module ``slugify``. Each pair is a problem: its prompt is the first file up to that body,
 its task_id the benchmark's name and the file's path without ``.py``. Sub-folders may be used; ``__init__.py`` is passed
 over. Nothing is executed here, only parsed. The judge runs the pytest file on its own: no ``conftest.py``, no plugins.
@@ -30,7 +30,7 @@ _TAKEN = frozenset({"isobudget", "pytest", "_pytest", "pluggy"}) | sys.stdlib_mo
 
 
 def load_folder(path: Path, *, reserved: tuple[str, ...] = ()) -> Benchmark:
-    """Read a benchmark from a folder, with the defaults of own problems. It bears the folder's name.
+    """Read a benchmark from a folder, with the defaults of own problems. It has the folder's name.
 
     Args:
         path: the folder.
@@ -63,16 +63,16 @@ def _problems(root: Path, benchmark: str, digest: hashlib._Hash) -> Iterator[tup
 def _pairs(root: Path) -> list[tuple[Path, Path]]:
     """All pairs of a task and its tests, in the order of their paths."""
     files = _python_files(root)
-    found = set(files)
+    there = set(files)
     pairs = []
     for file in files:
         if file.name.startswith("test_"):
             partner = file.with_name(file.name.removeprefix("test_"))
-            if partner not in found:
+            if partner not in there:
                 raise InputError(f"{file}: there is no {partner.name} beside it, which it should test")
         else:
             partner = file.with_name(f"test_{file.name}")
-            if partner not in found:
+            if partner not in there:
                 raise InputError(f"{file}: there is no {partner.name} beside it, with its pytest tests")
             pairs.append((file, partner))
     return pairs
@@ -132,7 +132,7 @@ def stub_prompt(source: str, where: str) -> tuple[str, str]:
     stub = stubs[0]
     if tree.body[-1] is not stub:
         raise InputError(
-            f"{where}, line {tree.body[-1].lineno}: stands behind {stub.name!r}, the function to be written; {_FORM}"
+            f"{where}, line {tree.body[-1].lineno}: comes after {stub.name!r}, the function to be written; {_FORM}"
         )
     body = stub.body[-1]
     lines = source.splitlines(keepends=True)

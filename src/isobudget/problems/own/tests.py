@@ -49,7 +49,7 @@ class Kind:
     """How a line states one kind of tests.
 
     Attributes:
-        read: makes the tests of a line from its fields, where they stand, and the entry point.
+        read: makes the tests of a line from its fields, their place, and the entry point.
         others: fields beside the one that states the kind.
         whole_programs: tests run whole programs, which have no entry point.
         imports: tests import what they test, so that a task in words need not name its entry point.
@@ -80,7 +80,7 @@ def read_tests(record: Record, where: str, hint: str, entry_point: str) -> Tests
     Args:
         record: the line's fields.
         where: its file and line, for messages.
-        hint: what to say besides if no tests are found.
+        hint: what to add to the message if there are no tests.
         entry_point: the name that the tests call, or empty.
 
     Raises:
@@ -89,7 +89,7 @@ def read_tests(record: Record, where: str, hint: str, entry_point: str) -> Tests
     kinds = _stated(record)
     if len(kinds) > 1:
         together = f"both {kinds[0]} and {kinds[1]}" if len(kinds) == 2 else ", ".join(kinds)
-        raise InputError(f"{where}: has {together}; keep the one that shall decide")
+        raise InputError(f"{where}: has {together}; keep only one")
     if not kinds:
         others = ", ".join(list(KINDS)[2:])
         raise InputError(f"{where}: needs a field test or test_list{hint}. Other kinds of tests: {others}")
