@@ -39,7 +39,13 @@ MADE_WITH = {"python": ".".join(platform.python_version_tuple()[:2]), "numpy": n
 _WRONG = tomllib.loads((GOLDEN / "wrong.toml").read_text("utf-8"))
 _CASES = tomllib.loads((GOLDEN / "cases.toml").read_text("utf-8"))
 END = "\x1f"
-_ENVIRONMENT = {"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1", "NO_PROXY": "127.0.0.1", "ISOBUDGET_MODELS": "models"}
+_ENVIRONMENT = {
+    "COLUMNS": "200",
+    "TERM": "dumb",
+    "NO_COLOR": "1",
+    "NO_PROXY": "127.0.0.1",
+    "ISOBUDGET_MODELS": "models",
+}
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,9 @@ def run_case(case: Case, server: str, *, masked: bool = True) -> dict[str, Any]:
             for command in case.before:
                 _invoke(command, server)
             code, out, err = _invoke(case.command, server)
-            shown = {"output": out} | {name: Path(name).read_text("utf-8") for name in case.writes if Path(name).exists()}
+            shown = {"output": out} | {
+                name: Path(name).read_text("utf-8") for name in case.writes if Path(name).exists()
+            }
         finally:
             os.chdir(here)
     found: dict[str, Any] = {"exit": code, "documents": {}, "texts": {}} | ({"error": err} if code else {})
@@ -99,7 +107,7 @@ def run_case(case: Case, server: str, *, masked: bool = True) -> dict[str, Any]:
 def _environment() -> Iterator[None]:
     before = dict(os.environ)
     os.environ.update(_ENVIRONMENT)
-    for name in ("ISOBUDGET_DATA", "ISOBUDGET_MODELS_TOML", "OPENAI_API_KEY"):
+    for name in ("ISOBUDGET_DATA", "OPENAI_API_KEY"):
         os.environ.pop(name, None)
     try:
         yield
