@@ -45,6 +45,7 @@ _ENVIRONMENT = {
     "NO_COLOR": "1",
     "NO_PROXY": "127.0.0.1",
     "ISOBUDGET_MODELS": "models",
+    "ISOBUDGET_MODELS_TOML": "own-models.toml",
 }
 
 
