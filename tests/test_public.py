@@ -79,17 +79,6 @@ def files_of(room: str) -> list[Path]:
     return [path] if path.is_file() else sorted(path.rglob("*.py"))
 
 
-#: circles between files that are still there: a list that must shrink. Each is the part of a knot that closes it.
-KNOWN_CIRCLES = {
-    "isobudget.backends.server.backend": "isobudget.backends.server.session",
-    "isobudget.pipeline.prepare": "isobudget.pipeline.prompts",
-}
-
-
-#: packages whose parts are still in a circle though no files are: a list that must shrink
-KNOWN_PART_CIRCLES = {"isobudget.report"}
-
-
 def modules() -> dict[str, Path]:
     """Every module of the package by its name."""
     found = {}
@@ -139,12 +128,6 @@ def test_circles_are_seen() -> None:
 
 def test_no_circle_between_files() -> None:
     graph = import_graph()
-    for here, there in KNOWN_CIRCLES.items():
-        cut = graph.get(here, set()) & {there}
-        assert cut, f"{here} imports {there} no more: take it off the list of known circles"
-        graph[here] = graph[here] - cut
-        closed = any(here in way and there in way for way in circles({**graph, here: graph[here] | cut}))
-        assert closed, f"{here} and {there} are in no circle any more: take them off the list of known circles"
     assert not [" -> ".join(way) for way in circles(graph)]
 
 
@@ -156,8 +139,6 @@ def part_of(package: str, module: str) -> str:
 def test_no_circle_between_the_parts_of_a_package() -> None:
     """Of the whole: its rooms. Of a room: its files and the packages in it, each taken as one."""
     graph = import_graph()
-    for here, there in KNOWN_CIRCLES.items():
-        graph[here] = graph.get(here, set()) - {there}
     packages = [name for name, path in modules().items() if path.name == "__init__.py"]
     assert "isobudget" in packages
     assert len(packages) > 25
@@ -168,7 +149,7 @@ def test_no_circle_between_the_parts_of_a_package() -> None:
             parts.setdefault(here, set()).update({part_of(package, other) for other in to} - {here, ""})
         parts.pop("", None)
         ways = [" -> ".join(way) for way in circles(parts)]
-        assert bool(ways) == (package in KNOWN_PART_CIRCLES), f"{package}: {ways}"
+        assert not ways, f"{package}: {ways}"
 
 
 def all_imports(paths: list[Path]) -> dict[Path, set[str]]:

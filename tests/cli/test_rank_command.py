@@ -295,7 +295,7 @@ def test_files_of_samples_that_do_not_fit(isobudget: Command) -> None:
 def test_tables_say_what_is_not_known_and_every_k(isobudget: Command) -> None:
     synthetic_run(Path("run"), (replace(PAIR[0], n=8), PAIR[1]), {"quickstart": 6})
     shown = " ".join(isobudget("rank", "run")[1].split())
-    assert "Calibration of the sample chosen from k = 4 or 1," in shown
+    assert "of the sample chosen from k = 4 or 1, calibrated" in shown
     files = sample_files(["    return a\n", "    return a + b\n"], [0, 1], problems=1)
     shown = " ".join(isobudget("rank", *files, "-r", "agreement", "--figure", "f.svg")[1].split())
     assert "nan" not in shown

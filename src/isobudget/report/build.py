@@ -24,32 +24,10 @@ from isobudget.report.figures.style import require_matplotlib
 from isobudget.report.gather import BenchmarkSummary, summarize
 from isobudget.report.json.run import report_dict
 from isobudget.report.page.page import BenchmarkFigures, FigurePair, page, require_jinja
+from isobudget.report.report import Report
 from isobudget.report.tables.sentence import winner_sentence
 
 _STEPS_PER_BENCHMARK = 3
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Report:
-    """What was made.
-
-    Attributes:
-        run: the run folder.
-        page: the HTML page.
-        figures: the figures, each as SVG and as PNG.
-        json: the comparisons as JSON.
-        sentences: which model to use at which budget, one for every benchmark and unit.
-        summaries: what the page was made from, one entry a benchmark.
-        notes: what the models' backends noticed, such as a server that draws one sample where several are asked for.
-    """
-
-    run: Path
-    page: Path
-    figures: tuple[Path, ...]
-    json: Path
-    sentences: tuple[str, ...]
-    summaries: tuple[BenchmarkSummary, ...]
-    notes: tuple[str, ...] = ()
 
 
 def build_report(

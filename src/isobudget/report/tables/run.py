@@ -16,7 +16,7 @@ from isobudget.report.tables.sentence import winner_sentence
 from isobudget.report.tables.terminal import print_grids, print_text
 
 if TYPE_CHECKING:
-    from isobudget.report.build import Report
+    from isobudget.report.report import Report
 
 
 def print_report(report: Report) -> None:
