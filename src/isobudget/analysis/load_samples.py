@@ -172,7 +172,7 @@ def load_samples(
     stated = benchmarks_of(run)
     chosen = [name for name in stated if benchmarks is None or name in benchmarks]
     problems = {key: problem for key, problem in run.problems().items() if key[0] in chosen}
-    names = list(run.facts["models"])
+    names = list(run.facts.get("models", {}))
     places = _Places.of(names, list(problems))
     samples = places.read(run.path / "samples", SampleRow, [*_NUMBERS, "finish_reason", *(_TEXTS if texts else [])])
     verdicts = places.read(run.path / "verdicts", VerdictRow, ["passed", "cpu_seconds", "outcome", "trust"])

@@ -23,6 +23,7 @@ Record = dict[str, object]
 #: the longest line that is read: LiveCodeBench packs all tests of a problem into one
 MAX_LINE_BYTES = 512 * 2**20
 _ONE_EACH = "; write one JSON object per line"
+_KINDS = {list: "a list", str: "a text", int: "a number", float: "a number", bool: "true or false", type(None): "null"}
 
 
 def read_objects(
@@ -50,7 +51,7 @@ def read_numbered(
         where = f"{path}, line {number}"
         record = parse_json(text, where, hint=_ONE_EACH)
         if not isinstance(record, dict):
-            raise InputError(f"{where}: must be a JSON object, not a JSON {type(record).__name__}{_ONE_EACH}")
+            raise InputError(f"{where}: must be a JSON object, not {_KINDS[type(record)]}{_ONE_EACH}")
         yield number, record
 
 
