@@ -124,5 +124,5 @@ def _checked(tables: dict[str, Any], name: str, where: str) -> Iterator[dict[str
         if not isinstance(table, dict):
             raise InputError(f"{where}: {name} must be tables [[{name}]], not {table!r}")
         if mistakes := mistakes_of(table, known, f"{where}, [[{name}]]: ", needed):
-            raise InputError("\n".join(mistakes))
+            raise InputError("\n".join([*mistakes, f"in the table {table}; every price needs a date and a source"]))
         yield table
