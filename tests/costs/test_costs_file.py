@@ -171,9 +171,16 @@ def test_joules() -> None:
         ("[models.m]\nbatch = 1.5", "batch: must be a whole number"),
         ('[models.m]\narchitecture = "nope"', r'\[models."m"\]: unknown architecture .nope.'),
         ("[models.m]\nseconds = 1", "no cost in flops for model 'm'"),
-        ("[models.m]\n[[price]]\nmodel = 'a'\ninput = 1\noutput = 1", "lacks 'date'"),
-        ("[models.m]\n[[gpu_hour]]\ngpu = 'a'\nusd = -1\ndate = 'x'\nsource = 'y'", "usd of a price must be"),
-        ("[models.m]\n[[price]]\nmodel='a'\ninput=1\noutput=1\ndate='x'\nsource='y'\nfree=1", "unknown key 'free'"),
+        ("[models.m]\n[[price]]\nmodel = 'a'\ninput = 1\noutput = 1", r"\[\[price\]\]: date: is missing"),
+        ("price = [1]\n[models.m]", r"price must be tables \[\[price\]\], not 1"),
+        (
+            "[models.m]\n[[gpu_hour]]\ngpu = 'a'\nusd = -1\ndate = 'x'\nsource = 'y'",
+            "usd: must be a number of 0 or more",
+        ),
+        (
+            "[models.m]\n[[price]]\nmodel='a'\ninput=1\noutput=1\ndate='x'\nsource='y'\nfree=1",
+            "free: unknown key; known",
+        ),
     ],
 )
 def test_wrong_files(tmp_path: Path, text: str, message: str) -> None:

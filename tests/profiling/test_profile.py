@@ -237,7 +237,7 @@ def test_a_file_is_profiled_and_kept_weights_stay(scratch: Path, tmp_path: Path)
     [
         ("codelama-7b", None, InputError, "no model of the catalogue .*nearest known names: codellama-7b"),
         ("absent.gguf", None, ModelError, "absent.gguf: no such file"),
-        ("absent/config.json", None, InputError, "cannot read absent/config.json"),
+        ("absent/config.json", None, InputError, "absent/config.json: cannot be read: No such file"),
         ("smollm2-135m", Quantisation.F16, InputError, "leave --quantisation out"),
         ("short-sighted.json", None, InputError, "looks back 16 tokens only"),
         ("damaged.gguf", None, ModelError, "damaged.gguf"),

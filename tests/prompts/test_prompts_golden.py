@@ -113,9 +113,9 @@ def rendered(name: str, kind: str) -> bytes:
     return golden_text(render(find_format(name), PROBLEMS[kind], EXAMPLES[kind]).prompt).encode()
 
 
-def test_every_format_has_a_golden_file_and_no_other_file_is_there() -> None:
+def test_every_format_has_a_golden_file_and_no_other_prompt_is_there() -> None:
     assert {name for name, _ in CASES} == set(formats())
-    assert {path.name for path in GOLDEN.iterdir()} == {f"{name}.{kind}.txt" for name, kind in CASES}
+    assert {path.name for path in GOLDEN.glob("*.txt")} == {f"{name}.{kind}.txt" for name, kind in CASES}
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)

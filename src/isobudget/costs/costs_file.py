@@ -34,16 +34,12 @@ from isobudget.costs.seconds import profile_seconds, read_profile
 from isobudget.costs.usage import START_TOKEN_ONLY, TokenUse, flops_cost, tokens_cost
 from isobudget.errors import InputError
 from isobudget.files.toml import read_toml
-from isobudget.files.values import Check, is_number, is_whole, mistakes_of
+from isobudget.files.values import AMOUNT, ANYTHING, COUNT, FLAG, TEXT, Check, is_number, mistakes_of
 from isobudget.models.architecture import Architecture
 from isobudget.models.named import find_named
 from isobudget.models.read_architecture import load_architecture
 
-_TEXT: Check = (lambda value: isinstance(value, str), "a text")
-_FLAG: Check = (lambda value: isinstance(value, bool), "true or false")
 _AT_LEAST_1: Check = (lambda value: is_number(value, 1), "a number of at least 1")
-_COUNT: Check = (lambda value: is_whole(value, 1), "a whole number of at least 1")
-_AMOUNT: Check = (lambda value: is_number(value, 0), "a number of 0 or more")
 _AMOUNTS = (
     *Unit,
     *(f"{unit}_per_problem" for unit in Unit),
@@ -56,12 +52,12 @@ _AMOUNTS = (
     "bytes_per_weight",
 )
 _KEYS: dict[str, Check] = {
-    **dict.fromkeys(("architecture", "profile", "price", "gpu", "source"), _TEXT),
-    "share_prompt": _FLAG,
+    **dict.fromkeys(("architecture", "profile", "price", "gpu", "source"), TEXT),
+    "share_prompt": FLAG,
     **dict.fromkeys(("prompt_tokens", "completion_tokens"), _AT_LEAST_1),
-    **dict.fromkeys(("gpus", "batch"), _COUNT),
-    **dict.fromkeys(_AMOUNTS, _AMOUNT),
-    "date": (lambda _: True, "a date"),
+    **dict.fromkeys(("gpus", "batch"), COUNT),
+    **dict.fromkeys(_AMOUNTS, AMOUNT),
+    "date": ANYTHING,
 }
 
 

@@ -11,6 +11,7 @@ covered.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -19,7 +20,7 @@ from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.usage import TokenUse
 from isobudget.errors import InputError
 from isobudget.files.toml import shipped_toml
-from isobudget.files.values import is_number
+from isobudget.files.values import AMOUNT, ANYTHING, Check, mistakes_of
 
 _MILLION = 1e6
 _SECONDS_PER_HOUR = 3600
@@ -88,40 +89,40 @@ def parse_prices(tables: dict[str, Any], where: str) -> tuple[tuple[TokenPrice, 
     """The `[[price]]` and `[[gpu_hour]]` tables of a TOML document.
 
     Raises:
-        InputError: a key is missing, unknown, or no number of 0 or more.
+        InputError: a key is missing, unknown, or of another kind; every price needs a date and a source.
     """
     prices = tuple(
         TokenPrice(
-            str(_take(table, "model", where)),
-            _amount(table, "input", where),
-            _amount(table, "output", where),
-            _amount(table, "cached", where) if "cached" in table else None,
-            *_origin(table, ("model", "input", "output", "cached"), where),
+            str(table["model"]),
+            float(table["input"]),
+            float(table["output"]),
+            float(table["cached"]) if "cached" in table else None,
+            str(table["date"]),
+            str(table["source"]),
         )
-        for table in tables.get("price", ())
+        for table in _checked(tables, "price", where)
     )
     hours = tuple(
-        GpuHour(str(_take(table, "gpu", where)), _amount(table, "usd", where), *_origin(table, ("gpu", "usd"), where))
-        for table in tables.get("gpu_hour", ())
+        GpuHour(str(table["gpu"]), float(table["usd"]), str(table["date"]), str(table["source"]))
+        for table in _checked(tables, "gpu_hour", where)
     )
     return prices, hours
 
 
-def _origin(table: dict[str, Any], others: tuple[str, ...], where: str) -> tuple[str, str]:
-    unknown = sorted(set(table) - {*others, "date", "source"})
-    if unknown:
-        raise InputError(f"{where}: a price has an unknown key {unknown[0]!r}")
-    return str(_take(table, "date", where)), str(_take(table, "source", where))
+_ORIGIN: dict[str, Check] = {"date": ANYTHING, "source": ANYTHING}
+#: array of tables -> its keys; all are needed but `cached`
+_KEYS: dict[str, dict[str, Check]] = {
+    "price": {"model": ANYTHING, "input": AMOUNT, "output": AMOUNT, "cached": AMOUNT, **_ORIGIN},
+    "gpu_hour": {"gpu": ANYTHING, "usd": AMOUNT, **_ORIGIN},
+}
 
 
-def _take(table: dict[str, Any], key: str, where: str) -> Any:
-    if key not in table:
-        raise InputError(f"{where}: a price lacks {key!r}: {table}; every price needs a date and a source")
-    return table[key]
-
-
-def _amount(table: dict[str, Any], key: str, where: str) -> float:
-    value = _take(table, key, where)
-    if not is_number(value, 0):
-        raise InputError(f"{where}: {key} of a price must be a number of 0 or more, not {value!r}")
-    return float(value)
+def _checked(tables: dict[str, Any], name: str, where: str) -> Iterator[dict[str, Any]]:
+    known = _KEYS[name]
+    needed = [key for key in known if key != "cached"]
+    for table in tables.get(name, ()):
+        if not isinstance(table, dict):
+            raise InputError(f"{where}: {name} must be tables [[{name}]], not {table!r}")
+        if mistakes := mistakes_of(table, known, f"{where}, [[{name}]]: ", needed):
+            raise InputError("\n".join([*mistakes, f"in the table {table}; every price needs a date and a source"]))
+        yield table

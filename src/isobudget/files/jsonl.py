@@ -23,7 +23,6 @@ Record = dict[str, object]
 #: the longest line that is read: LiveCodeBench packs all tests of a problem into one
 MAX_LINE_BYTES = 512 * 2**20
 _ONE_EACH = "; write one JSON object per line"
-_KINDS = {list: "a list", str: "a text", int: "a number", float: "a number", bool: "true or false", type(None): "null"}
 
 
 def read_objects(
@@ -44,14 +43,15 @@ def read_objects(
 
 
 def read_numbered(
-    path: Path | str, content: bytes | None = None, *, max_line_bytes: int = MAX_LINE_BYTES
+    path: Path | str, content: bytes | None = None, *, max_line_bytes: int = MAX_LINE_BYTES, example: str = ""
 ) -> Iterator[tuple[int, Record]]:
-    """As `read_objects`, with the line's number, from 1, alone."""
+    """As `read_objects`, with the line's number, from 1, alone; messages show the `example` of a line."""
     for number, text in _lines(path, content, max_line_bytes):
         where = f"{path}, line {number}"
         record = parse_json(text, where, hint=_ONE_EACH)
         if not isinstance(record, dict):
-            raise InputError(f"{where}: must be a JSON object, not {_KINDS[type(record)]}{_ONE_EACH}")
+            what = f"a JSON object such as {example}" if example else "a JSON object"
+            raise InputError(f"{where}: must be {what}, not a JSON {type(record).__name__}{_ONE_EACH}")
         yield number, record
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 #: whether a value fits, and in words what it must be
 Check = tuple[Callable[[object], bool], str]
@@ -19,11 +19,27 @@ def is_whole(value: object, least: float = 0, most: float = math.inf) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
-def mistakes_of(table: Mapping[str, object], known: Mapping[str, Check], where: str) -> list[str]:
-    """What is wrong with a table, key by key; `where` stands before the key. Unknown keys first, then wrong values."""
+#: the usual checks
+TEXT: Check = (lambda value: isinstance(value, str), "a text")
+FLAG: Check = (lambda value: isinstance(value, bool), "true or false")
+COUNT: Check = (lambda value: is_whole(value, 1), "a whole number of at least 1")
+AMOUNT: Check = (lambda value: is_number(value, 0), "a number of 0 or more")
+ANYTHING: Check = (lambda _: True, "anything")
+
+
+def mistakes_of(
+    table: Mapping[str, object], known: Mapping[str, Check], where: str, needed: Iterable[str] = ()
+) -> list[str]:
+    """What is wrong with a table, key by key: unknown keys, missing ones, wrong values. `where` stands before a key."""
     keys = ", ".join(known)
-    return [f"{where}{key}: unknown key; known keys: {keys}" for key in table if key not in known] + [
-        f"{where}{key}: must be {wanted}, not {table[key]!r}"
-        for key, (fits, wanted) in known.items()
-        if key in table and not fits(table[key])
+    unknown = [f"{where}{key}: unknown key; known keys: {keys}" for key in table if key not in known]
+    missing = [f"{where}{key}: is missing" for key in needed if key not in table]
+    return [
+        *unknown,
+        *missing,
+        *(
+            f"{where}{key}: must be {wanted}, not {table[key]!r}"
+            for key, (fits, wanted) in known.items()
+            if key in table and not fits(table[key])
+        ),
     ]

@@ -6,12 +6,13 @@ the MLP.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from isobudget.errors import InputError, ModelError
+from isobudget.files.jsonl import parse_json
+from isobudget.files.whole import read_text
 from isobudget.models.architecture import Architecture
 from isobudget.models.gguf import GgufHeader, read_gguf_header
 from isobudget.models.named import build, named
@@ -129,12 +130,7 @@ def _window(fields: Mapping[str, Any], kind: str, layers: int) -> dict[str, Any]
 
 def _read_json(path: Path) -> tuple[Mapping[str, Any], Path]:
     path = path / "config.json" if path.is_dir() else path
-    try:
-        fields = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise InputError(f"{path} is no valid JSON: {error}") from None
+    fields = parse_json(read_text(path), str(path))
     if not isinstance(fields, dict):
         raise InputError(f"{path} holds no JSON object; is it a model's config.json?")
     return fields, path
