@@ -63,7 +63,7 @@ def curves(
 
     if source.is_dir():
         run = load_run(source)
-        names = _chosen(benchmark, benchmarks_of(run), source)
+        names = chosen_benchmarks(benchmark, benchmarks_of(run), source)
         loaded = load_samples(run, names)
         return [
             run_comparison(
@@ -84,7 +84,7 @@ def curves(
         raise InputError(f"{source} has counts, and no likelihoods to choose by; that takes a run folder")
     groups = list(group_counts(read_counts(source)).values())
     comparisons = []
-    for name in _chosen(benchmark, list(dict.fromkeys(counts.benchmark for counts in groups)), source):
+    for name in chosen_benchmarks(benchmark, list(dict.fromkeys(counts.benchmark for counts in groups)), source):
         models, notes = common_counts([counts for counts in groups if counts.benchmark == name])
         prices = price_models(models, unit, table, charges)
         found = compare_counts(
@@ -135,7 +135,12 @@ def parse_budgets(text: str | None, cheapest: float) -> list[float] | None:
     return values
 
 
-def _chosen(benchmark: str | None, names: list[str], source: Path) -> list[str]:
+def chosen_benchmarks(benchmark: str | None, names: list[str], source: Path) -> list[str]:
+    """The benchmark that is asked for, or all.
+
+    Raises:
+        InputError: the source has none of that name.
+    """
     if benchmark is None:
         return names
     if benchmark not in names:

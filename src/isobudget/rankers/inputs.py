@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from isobudget.judge.trusted.canonical import canonical
 from isobudget.problems.problem import Problem
 from isobudget.rankers.examples import NOT_GIVEN, Example, named_arguments, prompt_examples
 from isobudget.rankers.mutate import made_up, more_inputs, parameter_names, seeded
@@ -36,6 +37,11 @@ class Inputs:
         values = [example.value for example in self.examples]
         return (*values, *[NOT_GIVEN] * (len(self.arguments) - len(values)))
 
+    @property
+    def stated_texts(self) -> list[str | None]:
+        """These values as the judge would write them; None where none is stated."""
+        return [None if value is NOT_GIVEN else canonical(value) for value in self.stated]
+
 
 def choose_inputs(
     problem: Problem, count: int = INPUTS, seed: int = 0, text: str | None = None, *, shown: bool = True
@@ -45,20 +51,20 @@ def choose_inputs(
     Args:
         problem: whose prompt is read.
         count: of inputs; at least half of them are changed or made up.
-        seed: of the dice.
+        seed: of what is changed or made up.
         text: read instead of the problem's prompt, such as the prompt that the model got; None for the problem's own.
         shown: whether what the prompt shows may be used; if not, all inputs are made up.
     """
     if not problem.entry_point:
         return Inputs((), (), 0)
-    dice = seeded(problem, seed)
+    rng = seeded(problem, seed)
     examples = prompt_examples(problem, text)[: max(count // 2, 1)] if shown else []
     bases = [example.arguments for example in examples]
     if not bases and shown:
         bases = named_arguments(problem, parameter_names(problem, text), text)[:count]
     made = [] if examples else bases[: count // 2]
-    made += more_inputs(bases, count - len(examples) - len(made), dice)
-    made += made_up(problem, count, dice, text) if len(examples) + len(made) < count else []
+    made += more_inputs(bases, count - len(examples) - len(made), rng)
+    made += made_up(problem, count, rng, text) if len(examples) + len(made) < count else []
     sources = dict.fromkeys([*(one.source for one in examples), *(repr(list(one)) for one in made)])
     arguments = tuple(sources)[:count]
     return Inputs(arguments, tuple(examples), len(arguments) - len(examples))
