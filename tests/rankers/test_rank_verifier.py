@@ -55,7 +55,7 @@ def test_it_learns_what_right_samples_look_like() -> None:
 
 def test_the_likelihood_is_added() -> None:
     pool = pool_of(8)
-    inputs = FoundOut.of(pool, None, None, RankOptions(), (), SILENT)
+    inputs = FoundOut(pool, RankOptions(), (), None, None, SILENT)
     alone, both = (inputs.ranking(name).result for name in ("verifier-alone", "verifier"))
     assert isinstance(alone, PerSample)
     assert isinstance(both, PerSample)

@@ -21,7 +21,7 @@ from isobudget.errors import BackendError, InputError, MissingExtraError
 from isobudget.pipeline.progress import SILENT
 from isobudget.problems.problem import CheckFunction, Problem
 from isobudget.rankers.base import BACKWARD, FORWARD, Candidate, Candidates, Pool
-from isobudget.rankers.filters import compiles
+from isobudget.rankers.source import compiles
 from isobudget.ranking.measure import Ranked
 from isobudget.ranking.observations import form
 from isobudget.ranking.options import RankOptions

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from isobudget.rankers.base import Floats, Ints, Ranking
-from isobudget.rankers.by_set import StrongSelector, by_set, likeliest, success_of_best, tie_values
+from isobudget.rankers.base import Bools, Floats, Ints, Ranking
+from isobudget.rankers.by_set import StrongSelector, by_set, follow, likeliest, tie_values
 from isobudget.rankers.ranker import EXECUTION, Ranker, RankerInputs
 
 #: the text of a call that did not return begins with this
@@ -170,14 +170,14 @@ class VoteSelector:
 
     def success_of_prefixes(self, orders: Ints, right: Floats) -> Floats:
         """Mean success of `choose` for every prefix of every order, shape (orders, n); see `PrefixSelector`."""
-        rows, values = np.arange(len(orders)), tie_values(self.tie_break, len(self.agree))
-        votes, drawn = np.zeros(orders.shape), np.zeros(orders.shape, dtype=bool)
-        success = np.empty(orders.shape)
-        for k, sample in enumerate(orders.T):
+        votes = np.zeros(orders.shape)
+
+        def score(sample: Ints, _: Bools) -> Floats:
+            nonlocal votes
             votes += self.agree[sample]
-            drawn[rows, sample] = True
-            success[:, k] = success_of_best(np.where(drawn, votes, -1.0), values, right)
-        return success
+            return votes
+
+        return follow(orders, self.tie_break, right, score)
 
     def strength(self) -> Floats:
         """The votes of each sample when all are drawn, shape (n,)."""

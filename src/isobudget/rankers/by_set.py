@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from isobudget.rankers.base import FREE, BySet, Floats, Ints, Pool, RankerCost, Ranking
+from isobudget.rankers.base import FREE, Bools, BySet, Floats, Ints, Pool, RankerCost, Ranking
 from isobudget.statistics.prefixes import SetSelector
 
 
@@ -63,15 +63,22 @@ def likeliest(best: Ints, values: Floats) -> Ints:
     return chosen
 
 
-def success_of_best(score: Floats, values: Floats, right: Floats) -> Floats:
-    """Mean success of the likeliest of the best samples of each order, shape (orders,).
+def follow(orders: Ints, tie_break: Floats | None, right: Floats, score: Callable[[Ints, Bools], Floats]) -> Floats:
+    """Mean success of the likeliest of the best samples for every prefix of every order, shape (orders, n).
 
     Args:
-        score: shape (orders, n); a sample that is not drawn has less than any that is.
-        values: shape (n,), see `tie_values`.
+        orders: shape (orders, n), each row a permutation of the samples.
+        tie_break: shape (n,), or None.
         right: shape (n,), whether each sample passed.
+        score: told the next sample of each order and those drawn so far, shape (orders, n), scores all samples, at
+            least 0 each.
     """
-    value = np.where(score >= score.max(axis=1, keepdims=True), values, -np.inf)
-    chosen = value >= value.max(axis=1, keepdims=True)
-    success: Floats = (chosen * right).sum(axis=1) / chosen.sum(axis=1)
+    rows, values = np.arange(len(orders)), tie_values(tie_break, len(right))
+    drawn, success = np.zeros(orders.shape, dtype=bool), np.empty(orders.shape)
+    for k, sample in enumerate(orders.T):
+        drawn[rows, sample] = True
+        scores = np.where(drawn, score(sample, drawn), -1.0)
+        value = np.where(scores >= scores.max(axis=1, keepdims=True), values, -np.inf)
+        chosen = value >= value.max(axis=1, keepdims=True)
+        success[:, k] = (chosen * right).sum(axis=1) / chosen.sum(axis=1)
     return success

@@ -25,7 +25,7 @@ import numpy as np
 from isobudget.errors import InputError
 from isobudget.rankers.agreement import FAILED, GroupSelector
 from isobudget.rankers.base import Bools, Floats, Ints, Ranking
-from isobudget.rankers.by_set import by_set, success_of_best, tie_values
+from isobudget.rankers.by_set import by_set, follow
 from isobudget.rankers.ranker import EXECUTION, Ranker, RankerInputs, WrittenTests
 
 
@@ -105,17 +105,16 @@ class MajoritySelector:
         """Mean success of `choose` for every prefix of every order, shape (orders, n); see `PrefixSelector`."""
         rows, places = np.arange(len(orders)), np.arange(self.observed.shape[1])
         votes = np.zeros((len(orders), len(places), max(int(self.observed.max(initial=0)) + 1, 1)))
-        drawn, success = np.zeros(orders.shape, dtype=bool), np.empty(orders.shape)
         returned = self.observed >= 0
-        values = tie_values(self.tie_break, len(right))
-        for k, sample in enumerate(orders.T):
-            drawn[rows, sample] = True
+
+        def score(sample: Ints, drawn: Bools) -> Floats:
             votes[rows[:, np.newaxis], places, self.observed[sample]] += returned[sample]
             likeliest = np.where(votes.max(axis=2, initial=0) > 0, votes.argmax(axis=2), -2)
             wanted = np.where(self.expected != -1, self.expected, likeliest)
             passes = (self.observed == wanted[:, np.newaxis, :]) & returned
-            success[:, k] = success_of_best(np.where(drawn, self._scores(passes, drawn), -1.0), values, right)
-        return success
+            return self._scores(passes, drawn)
+
+        return follow(orders, self.tie_break, right, score)
 
     def _scores(self, passes: Bools, drawn: Bools) -> Floats:
         """The score of each sample's consensus set among those drawn, (orders, n), from (orders, n, tests)."""
@@ -175,7 +174,7 @@ def _by_written(inputs: RankerInputs, written: WrittenTests) -> Ranking:
     return by_set(
         pool,
         written.name,
-        lambda task, tie_break: dual_selector(passes[task], tie_break, inputs.power),
+        lambda task, tie_break: dual_selector(passes[task], tie_break, inputs.options.power),
         unknown=sum(len(passes[task]) for task in pool.task_ids if not passes[task].shape[1]),
         tie_break=inputs.own("mean"),
         cost=ran.cost if written.cost is None else ran.cost.plus(written.cost),
@@ -193,7 +192,7 @@ def _by_majority(inputs: RankerInputs) -> Ranking:
 
     def selector(task_id: str, tie_break: Floats | None) -> MajoritySelector:
         return MajoritySelector.of(
-            observed.texts[task_id], inputs.chosen[task_id].stated_texts, tie_break, inputs.power
+            observed.texts[task_id], inputs.chosen[task_id].stated_texts, tie_break, inputs.options.power
         )
 
     return by_set(

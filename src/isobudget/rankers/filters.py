@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from isobudget.rankers.base import FREE, Bools, BySet, Floats, Ints, PerSample, RankerCost, Ranking
 from isobudget.rankers.ranker import Ranker, RankerInputs
+from isobudget.rankers.source import compiles
 from isobudget.statistics.prefixes import PrefixSelector, SetSelector
 
 
@@ -107,17 +107,6 @@ def rank_filtered(ranker: Ranker, inputs: RankerInputs, kind: str) -> Ranking:
     dropped, total = sum(int((~row).sum()) for row in kept), int(inputs.pool.sizes.sum())
     note = f"filter {kind}: {dropped:,} of {total:,} samples dropped"
     return behind_filter(ranked, kept, FREE if cost is None else cost, (note,))
-
-
-def compiles(program: str) -> bool:
-    """Whether a program is Python at all; nothing of it is run."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            compile(program, "sample", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
-        return False
-    return True
 
 
 def kept_by(observed: Sequence[Sequence[str]], stated: Sequence[str | None], must_match: bool) -> Bools:

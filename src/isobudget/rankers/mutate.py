@@ -13,10 +13,10 @@ import copy
 import hashlib
 import random
 import re
-import warnings
 from collections.abc import Callable, Sequence
 
 from isobudget.problems.problem import Problem
+from isobudget.rankers.source import expression, parsed
 
 Arguments = tuple[object, ...]
 
@@ -209,7 +209,7 @@ def _several(maker: Maker) -> Maker:
 def _maker(annotation: ast.expr | None) -> Maker:
     """How to make a value of an annotated type; whole numbers for types that are not known."""
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-        return _maker(_expression(annotation.value))
+        return _maker(expression(annotation.value))
     if isinstance(annotation, ast.BinOp):
         return _maker(annotation.left)
     if isinstance(annotation, ast.Subscript):
@@ -264,27 +264,11 @@ def _definition(problem: Problem, prompt: str) -> ast.FunctionDef | None:
     sources = [prompt.rstrip() + "\n    pass\n", problem.starter, problem.starter.rstrip() + "\n        pass\n"]
     sources += [line[1] + "\n    pass\n"] if line else []
     for source in sources:
-        tree = _module(source)
+        tree = parsed(source)
         for node in ast.walk(tree) if tree else ():
             if isinstance(node, ast.FunctionDef) and node.name == problem.entry_point:
                 return node
     return None
-
-
-def _module(source: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
-def _expression(source: str) -> ast.expr | None:
-    try:
-        return ast.parse(source, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError):
-        return None
 
 
 def _by_name(name: str) -> Maker:

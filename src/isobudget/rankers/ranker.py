@@ -105,24 +105,36 @@ class WrittenTests:
         return list(dict.fromkeys((place[t.source], canonical(t.value)) for t in self.tests.get(task_id, ())))
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankerOptions:
+    """What a user may ask of rankers.
+
+    Attributes:
+        inputs: on which samples are compared, for each problem.
+        examples: the examples used: of the `benchmark`'s prompt, of the prompt as `given` to the model, or `none`.
+        power: of the number of samples in the score of dual agreement.
+        seed: of inputs and prefixes.
+    """
+
+    inputs: int = INPUTS
+    examples: str = "benchmark"
+    power: float = 1.0
+    seed: int = 0
+
+
+@dataclass
 class RankerInputs(ABC):
     """What rankers of one model's samples may ask for; what several of them need is found out once.
 
     Attributes:
         pool: the samples.
+        options: as the user gave them.
         train: other pools, to learn from.
-        inputs, examples, seed: of the inputs on which samples are compared, see `choose_inputs`; `examples` are of the
-            `benchmark`'s prompt, of the prompt as `given` to the model, or `none`.
-        power: of the number of samples in the score of dual agreement.
     """
 
     pool: Pool
-    train: tuple[Pool, ...] = ()
-    inputs: int = INPUTS
-    examples: str = "benchmark"
-    seed: int = 0
-    power: float = 1.0
+    options: RankerOptions
+    train: tuple[Pool, ...]
     _observed: Observed | None = field(default=None, init=False)
 
     # what a model or the judge finds out
@@ -166,13 +178,11 @@ class RankerInputs(ABC):
     @cached_property
     def chosen(self) -> dict[str, Inputs]:
         """The inputs on which samples are compared, by task_id."""
-        shown = self.examples != "none"
-        return {
-            one.problem.task_id: choose_inputs(
-                one.problem, self.inputs, self.seed, one.head if self.examples == "given" else None, shown=shown
-            )
-            for one in self.pool.problems
-        }
+        asked, found = self.options, {}
+        for one in self.pool.problems:
+            text, shown = one.head if asked.examples == "given" else None, asked.examples != "none"
+            found[one.problem.task_id] = choose_inputs(one.problem, asked.inputs, asked.seed, text, shown=shown)
+        return found
 
     def observed(self) -> Observed:
         """What the samples return for the chosen inputs."""
@@ -194,10 +204,11 @@ class RankerInputs(ABC):
         """What a reader has to know of the inputs and of what was observed."""
         chosen = self.chosen.values()
         shown = sum(bool(one.examples) for one in chosen)
+        whose = _WHOSE_EXAMPLES[self.options.examples]
         total, of_prompt = sum(len(one.arguments) for one in chosen), sum(len(one.examples) for one in chosen)
         notes = [
             f"inputs: {total / len(chosen):.1f} a problem, {of_prompt / len(chosen):.1f} of them examples of "
-            f"{_WHOSE_EXAMPLES[self.examples]} ({shown} of {len(chosen)} problems show some), the others changed "
+            f"{whose} ({shown} of {len(chosen)} problems show some), the others changed "
             "or made up; hidden tests are not used"
         ]
         if self.own("mean") is None:

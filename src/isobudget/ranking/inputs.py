@@ -11,7 +11,7 @@ from pathlib import Path
 
 from isobudget.errors import InputError
 from isobudget.pipeline.progress import Progress
-from isobudget.rankers.base import Pool, Ranking
+from isobudget.rankers.base import Ranking
 from isobudget.rankers.filters import rank_filtered
 from isobudget.rankers.ranker import Observed, RankerInputs, Scored, WrittenTests
 from isobudget.rankers.registry import find_ranker
@@ -22,45 +22,20 @@ from isobudget.ranking.scores import Scorer, logprobs_of, score_pool, scoring_co
 from isobudget.ranking.written_tests import TestWriter, read_tests, write_tests
 
 
-@dataclass(kw_only=True)
+@dataclass
 class FoundOut(RankerInputs):
     """What rankers of one model's samples may ask for.
 
     Attributes:
         folder: where tables are kept; None keeps none.
         scorer: the model that scores or writes tests.
-        options: as the user gave them.
         progress: told how far it is.
     """
 
+    options: RankOptions
     folder: Path | None
     scorer: Scorer | None
-    options: RankOptions
     progress: Progress
-
-    @classmethod
-    def of(
-        cls,
-        pool: Pool,
-        folder: Path | None,
-        scorer: Scorer | None,
-        options: RankOptions,
-        train: tuple[Pool, ...],
-        progress: Progress,
-    ) -> FoundOut:
-        """For the samples of one model."""
-        return cls(
-            pool=pool,
-            train=train,
-            inputs=options.inputs,
-            examples=options.examples,
-            seed=options.seed,
-            power=options.power,
-            folder=folder,
-            scorer=scorer,
-            options=options,
-            progress=progress,
-        )
 
     def ranking(self, name: str) -> Ranking:
         """What the ranker of that name makes of the samples, behind the filter if one was asked for.

@@ -15,9 +15,9 @@ from isobudget.costs.cost import SampleCost, Unit
 from isobudget.curves import Bootstrap
 from isobudget.curves.curve import Curve, curve_from_matrix
 from isobudget.rankers.auc import Auc
-from isobudget.rankers.base import FREE, BySet, Floats, PerSample, Pool, RankerCost, Ranking
+from isobudget.rankers.base import FREE, Floats, PerSample, Pool, RankerCost, Ranking
 from isobudget.rankers.calibration import Calibration
-from isobudget.rankers.measure import auc, calibration, success
+from isobudget.rankers.measure import Success, auc, calibration, success
 from isobudget.ranking.options import RankOptions
 from isobudget.ranking.run_samples import RankingInput
 from isobudget.statistics.intervals import bootstrap_curve
@@ -86,43 +86,42 @@ class RankedModel:
 
 def measured(samples: RankingInput, ranking: Ranking, options: RankOptions) -> Ranked:
     """What a ranking of these samples is worth."""
-    pool = samples.pool
+    pool, bootstrap, least = samples.pool, options.bootstrap, int(samples.pool.sizes.min())
     found = success(pool, ranking, orders=options.orders, seed=options.seed)
-    bootstrap = options.bootstrap
-    k = min(options.k or max(int(pool.sizes.min()) // 2, 1), int(pool.sizes.min()))
-    result = ranking.result
-    aside = sum(int(row.sum()) for row in result.aside) if isinstance(result, PerSample) else 0
-    free, charged = _curves(samples, found.matrix, ranking, bootstrap)
-    low, high = bootstrap_curve(found.matrix, bootstrap.weights(len(found.matrix)), bootstrap.level)
-    return Ranked(
-        ranker=ranking.ranker,
-        exact=not isinstance(result, BySet),
-        success=found.matrix.mean(axis=0),
-        low=low,
-        high=high,
-        matrix=found.matrix,
-        monte_carlo=found.monte_carlo,
-        free=free,
-        charged=charged,
+    return replace(
+        _ranked(samples, ranking, found, bootstrap),
         auc=auc(pool, ranking, level=bootstrap.level, replicates=bootstrap.replicates, seed=bootstrap.seed),
-        calibration=calibration(pool, ranking, k, seed=options.seed),
-        undefined=result.undefined,
-        set_aside=aside,
-        cost=ranking.cost,
-        notes=ranking.notes,
+        calibration=calibration(pool, ranking, min(options.k or max(least // 2, 1), least), seed=options.seed),
     )
 
 
 def random_sample(samples: RankingInput, bootstrap: Bootstrap) -> Ranked:
     """A single random sample, whatever k is: pass@1."""
-    k_max = int(samples.pool.sizes.min())
-    matrix = np.array([[one.passed.mean()] * k_max for one in samples.pool.problems])
-    ranking = Ranking(RANDOM, PerSample((), ()))
+    matrix = np.array([[one.passed.mean()] * int(samples.pool.sizes.min()) for one in samples.pool.problems])
+    return _ranked(samples, Ranking(RANDOM, PerSample((), ())), Success(matrix), bootstrap)
+
+
+def _ranked(samples: RankingInput, ranking: Ranking, found: Success, bootstrap: Bootstrap) -> Ranked:
+    result, matrix = ranking.result, found.matrix
     free, charged = _curves(samples, matrix, ranking, bootstrap)
     low, high = bootstrap_curve(matrix, bootstrap.weights(len(matrix)), bootstrap.level)
     return Ranked(
-        RANDOM, True, matrix.mean(axis=0), low, high, matrix, None, free, charged, None, None, 0, 0, FREE
-    )  # fmt: skip
+        ranker=ranking.ranker,
+        exact=isinstance(result, PerSample),
+        success=matrix.mean(axis=0),
+        low=low,
+        high=high,
+        matrix=matrix,
+        monte_carlo=found.monte_carlo,
+        free=free,
+        charged=charged,
+        auc=None,
+        calibration=None,
+        undefined=result.undefined,
+        set_aside=int(sum(row.sum() for row in result.aside)) if isinstance(result, PerSample) else 0,
+        cost=ranking.cost,
+        notes=ranking.notes,
+    )
 
 
 def _curves(

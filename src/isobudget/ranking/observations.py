@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from isobudget.pipeline.progress import Progress
 from isobudget.problems.problem import ObservedCalls, Problem
 from isobudget.rankers.base import Amount, Pool, RankerCost
 from isobudget.rankers.ranker import Observed
+from isobudget.rankers.source import parsed
 from isobudget.records.kept import KeptRows
 from isobudget.records.ranking_rows import ObservationRow
 from isobudget.records.rows import SampleKey
@@ -120,12 +120,8 @@ def _work(pool: Pool, arguments: Mapping[str, Sequence[str]], have: Mapping[Samp
 
 def form(program: str) -> str:
     """Equal for programs that differ in layout and comments alone; a program that does not parse is its own form."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.dump(ast.parse(program))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return program
+    tree = parsed(program)
+    return program if tree is None else ast.dump(tree)
 
 
 def _digest(inputs: Sequence[str], limits: Limits) -> str:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from isobudget.curves import Bootstrap
 from isobudget.errors import InputError
-from isobudget.rankers.inputs import INPUTS
 from isobudget.rankers.measure import ORDERS
-from isobudget.rankers.ranker import EXECUTION
+from isobudget.rankers.ranker import EXECUTION, RankerOptions
 from isobudget.rankers.registry import NAMES, find_ranker
 from isobudget.study import StatedModel
 
@@ -20,21 +19,17 @@ _LARGEST_POWER = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class RankOptions:
-    """How samples are ranked and measured.
+class RankOptions(RankerOptions):
+    """How samples are ranked and measured; `RankerOptions` are among them.
 
     Attributes:
         rankers: names, see `isobudget.rankers.registry`.
         model: scores samples, or writes tests, for the rankers that need a model.
         filter: `executable`, `examples` or None.
-        inputs: on which samples are compared, for each problem.
-        examples: the examples used: of the `benchmark`'s prompt, of the prompt as `given` to the model, or `none`.
         tests: a file of tests for the ranker `tests`; None: the model writes them, or, without one, they are made.
         train: run folders that the verifier learns from; none: the ranked one, cross-fitted by problem.
-        power: of the number of samples in the score of dual agreement.
         orders: random prefixes of each problem's samples.
         k: at which calibration is measured; None for half the samples.
-        seed: of inputs and prefixes.
         workers, unsafe: of the judge.
         bootstrap: how intervals are computed.
     """
@@ -42,14 +37,10 @@ class RankOptions:
     rankers: tuple[str, ...] = ("own",)
     model: StatedModel | None = None
     filter: str | None = None
-    inputs: int = INPUTS
-    examples: str = "benchmark"
     tests: Path | None = None
     train: tuple[Path, ...] = ()
-    power: float = 1.0
     orders: int = ORDERS
     k: int | None = None
-    seed: int = 0
     workers: int | None = None
     unsafe: bool = False
     bootstrap: Bootstrap = field(default_factory=Bootstrap)
