@@ -42,9 +42,9 @@ def curves(
         budgets: per problem, as ``1e12,4e12`` in the unit or ``1x,4x`` in samples of the cheapest model.
         benchmark: only this one.
         selection: how one of k samples is chosen: by ``tests``, or, in a run, by the model's own ``likelihood``.
-        stop: ``fixed``, k samples are always drawn and charged, as in the paper; or ``first-pass``, where budgets are
+        stop: ``fixed``, k samples are generated and charged, as in the paper; or ``first-pass``, where budgets are
             expected spending.
-        charge: what is charged beside drawing the samples: ``judge``, ``scoring``; nothing by default, as in the paper.
+        charge: what is charged beside generating: ``judge``, ``scoring``; nothing by default, as in the paper.
         ranker: the architecture that scores, if not the model's own: a name, a config.json or a GGUF file.
         extrapolate: guess pass@k beyond the samples up to this k; see `Comparison.beyond`.
         bootstrap: how intervals are computed.

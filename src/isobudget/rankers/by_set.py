@@ -70,8 +70,8 @@ def follow(orders: Ints, tie_break: Floats | None, right: Floats, score: Callabl
         orders: shape (orders, n), each row a permutation of the samples.
         tie_break: shape (n,), or None.
         right: shape (n,), whether each sample passed.
-        score: told the next sample of each order and those drawn so far, shape (orders, n), scores all samples, at
-            least 0 each.
+        score: from the next sample of each order and those drawn so far, shape (orders, n), the scores of all
+            samples, at least 0 each.
     """
     rows, values = np.arange(len(orders)), tie_values(tie_break, len(right))
     drawn, success = np.zeros(orders.shape, dtype=bool), np.empty(orders.shape)

@@ -29,7 +29,7 @@ class FoundOut(RankerInputs):
     Attributes:
         folder: where tables are kept; None keeps none.
         scorer: the model that scores or writes tests.
-        progress: told how far it is.
+        progress: shows how far it is.
     """
 
     options: RankOptions

@@ -51,7 +51,7 @@ def observe(
         pool: the samples.
         arguments: by task_id, each the source of a list literal. Problems without any are not run.
         folder: the table of observations; None keeps none.
-        progress: told how far it is.
+        progress: shows how far it is.
         workers, unsafe, limits: of the judge.
 
     Raises:

@@ -66,7 +66,7 @@ def rank(
         first: only so many problems of a file of samples.
         out: folder for scores and observations of a file of samples; a run folder keeps its own.
         make_scorer: finds the scoring model.
-        progress: told how far it is.
+        progress: shows how far it is.
 
     Raises:
         InputError: a ranker, model or file is not known or wrong, what a ranker needs is not there, or an argument

@@ -75,7 +75,7 @@ def score_pool(pool: Pool, scorer: Scorer, kind: str, folder: Path | None, progr
         scorer: the model.
         kind: `FORWARD` or `BACKWARD`.
         folder: the table of scores; None keeps none.
-        progress: told how far it is.
+        progress: shows how far it is.
 
     Raises:
         InputError: the backend cannot score.

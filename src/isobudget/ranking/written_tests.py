@@ -129,7 +129,7 @@ def _written(backend: Backend, pool: Pool, one: Candidates, writer: TestWriter, 
 
 
 def _cost(pool: Pool, rows: Mapping[str, Sequence[TestRow]], writer: TestWriter) -> RankerCost:
-    """Once a problem, however many samples are drawn; its texts share the prompt."""
+    """Once a problem, however many samples there are; its texts share the prompt."""
     of_problems = [rows[task_id] for task_id in pool.task_ids]
     amounts = {
         Unit.SECONDS: Amount(float(np.mean([sum(row.seconds for row in one) for one in of_problems])), 0.0),
