@@ -167,7 +167,7 @@ def _by_written(inputs: RankerInputs, written: WrittenTests) -> Ranking:
     if not any(arguments.values()):
         raise InputError(f"{written.source}: none is a call with literal arguments and a literal value")
     ran = inputs.run(arguments)
-    passes = {task: pass_matrix(ran.texts[task], written.expected(task)) for task in pool.task_ids}
+    passes = {task: pass_matrix(ran.texts[task], written.expected(task, inputs.text_of)) for task in pool.task_ids}
     counts = [matrix.shape[1] for matrix in passes.values()]
     without = sum(not count for count in counts)
     notes = (f"{written.source}: {np.mean(counts):.1f} literal tests a problem, none for {without} problems",)
@@ -191,9 +191,7 @@ def _by_majority(inputs: RankerInputs) -> Ranking:
     )
 
     def selector(task_id: str, tie_break: Floats | None) -> MajoritySelector:
-        return MajoritySelector.of(
-            observed.texts[task_id], inputs.chosen[task_id].stated_texts, tie_break, inputs.options.power
-        )
+        return MajoritySelector.of(observed.texts[task_id], inputs.stated(task_id), tie_break, inputs.options.power)
 
     return by_set(
         inputs.pool,

@@ -100,7 +100,7 @@ def rank_filtered(ranker: Ranker, inputs: RankerInputs, kind: str) -> Ranking:
     kept = []
     for one in inputs.pool.problems:
         task = one.problem.task_id
-        stated = inputs.chosen[task].stated_texts[: len(inputs.chosen[task].examples)]
+        stated = inputs.stated(task)[: len(inputs.chosen[task].examples)]
         whole = np.array([compiles(sample.program) for sample in one.samples], dtype=bool)
         texts = [] if observed is None else [row[: len(stated)] for row in observed[task]]
         kept.append(whole & kept_by(texts, stated, kind == "examples") if stated else whole)

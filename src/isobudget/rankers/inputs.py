@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from isobudget.judge.trusted.canonical import canonical
 from isobudget.problems.problem import Problem
 from isobudget.rankers.examples import NOT_GIVEN, Example, named_arguments, prompt_examples
 from isobudget.rankers.mutate import made_up, more_inputs, parameter_names, seeded
@@ -36,11 +35,6 @@ class Inputs:
         """For each input the value that the prompt states, or `NOT_GIVEN`."""
         values = [example.value for example in self.examples]
         return (*values, *[NOT_GIVEN] * (len(self.arguments) - len(values)))
-
-    @property
-    def stated_texts(self) -> list[str | None]:
-        """These values as the judge would write them; None where none is stated."""
-        return [None if value is NOT_GIVEN else canonical(value) for value in self.stated]
 
 
 def choose_inputs(

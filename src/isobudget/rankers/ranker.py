@@ -8,16 +8,15 @@ A new ranker is a class in a file of this folder, listed in the file's `RANKERS`
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
-from isobudget.judge.trusted.canonical import canonical
 from isobudget.rankers.base import Floats, LogProbs, Pool, RankerCost, Ranking, Reduce
-from isobudget.rankers.examples import Example
+from isobudget.rankers.examples import NOT_GIVEN, Example
 from isobudget.rankers.inputs import INPUTS, Inputs, choose_inputs
 
 #: options of what runs samples
@@ -99,10 +98,10 @@ class WrittenTests:
         """The different inputs of a problem's tests."""
         return tuple(dict.fromkeys(test.source for test in self.tests.get(task_id, ())))
 
-    def expected(self, task_id: str) -> list[tuple[int, str]]:
-        """For each test the place of its input and the text that it expects; equal tests once."""
+    def expected(self, task_id: str, text_of: Callable[[object], str]) -> list[tuple[int, str]]:
+        """For each test the place of its input and the text of the value that it expects; equal tests once."""
         place = {source: at for at, source in enumerate(self.arguments(task_id))}
-        return list(dict.fromkeys((place[t.source], canonical(t.value)) for t in self.tests.get(task_id, ())))
+        return list(dict.fromkeys((place[t.source], text_of(t.value)) for t in self.tests.get(task_id, ())))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +167,15 @@ class RankerInputs(ABC):
     def written_tests(self) -> WrittenTests | None:
         """The tests of a file, or of the model that writes some; None where neither was named."""
 
+    @abstractmethod
+    def text_of(self, value: object) -> str:
+        """A value as `Observed` has it."""
+
     # what follows from the samples
+
+    def stated(self, task_id: str) -> list[str | None]:
+        """For each chosen input the text of the value that the prompt states; None where it states none."""
+        return [None if value is NOT_GIVEN else self.text_of(value) for value in self.chosen[task_id].stated]
 
     def own(self, how: Reduce) -> tuple[Floats, ...] | None:
         """The writing model's own log-probabilities as they were recorded; None where no sample has one."""

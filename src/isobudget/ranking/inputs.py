@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isobudget.errors import InputError
+from isobudget.judge.trusted.canonical import canonical
 from isobudget.pipeline.progress import Progress
 from isobudget.rankers.base import Ranking
 from isobudget.rankers.filters import rank_filtered
@@ -99,6 +100,10 @@ class FoundOut(RankerInputs):
         chat = self.options.model is not None and bool(self.options.model.settings.refuses("text"))
         writer = TestWriter(self.scorer.name, self.scorer.open, self.scorer.architecture, chat)
         return write_tests(self.pool, writer, self._table("tests"), self.progress, seed=self.options.seed)
+
+    def text_of(self, value: object) -> str:
+        """As the judge writes it."""
+        return canonical(value)
 
     def _table(self, name: str) -> Path | None:
         return None if self.folder is None else self.folder / name
