@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from isobudget.errors import InputError
+from isobudget.pipeline.progress import SILENT
 from isobudget.problems.problem import CheckFunction, Problem
 from isobudget.rankers import verifier as room
 from isobudget.rankers.base import Candidate, Candidates, PerSample, Pool
 from isobudget.rankers.features import NAMES, features
-from isobudget.rankers.verifier import Verifier, group_folds
+from isobudget.rankers.verifier import group_folds, log_probabilities
+from isobudget.ranking.inputs import FoundOut
+from isobudget.ranking.options import RankOptions
 
 pytest.importorskip("sklearn")
 
@@ -21,23 +24,17 @@ RIGHT, WRONG = "    return x + 1\n", "    print(x\n"
 
 def pool_of(problems: int, benchmark: str = "made", flip: bool = False) -> Pool:
     """Right samples compile and return; `flip` turns the verdicts around."""
-    dice, found = np.random.default_rng(problems), []
+    rng, found = np.random.default_rng(problems), []
     for at in range(problems):
         head = f'def f(x):\n    """Task {at}."""\n'
         rows = []
         for index in range(6):
-            right = bool(dice.integers(0, 2)) if index > 1 else index == 0
+            right = bool(rng.integers(0, 2)) if index > 1 else index == 0
             text = RIGHT if right else WRONG
-            rows.append(Candidate(index, text, head + text, right != flip, mean_logprob=-1.0))
+            rows.append(Candidate(index, text, head + text, right != flip, mean_logprob=-1.0 - index))
         problem = Problem(f"t/{at}", benchmark, head, "f", CheckFunction(""))
         found.append(Candidates(problem, head, head, tuple(rows)))
     return Pool(benchmark, "m", tuple(found))
-
-
-def scores(verifier: Verifier, pool: Pool) -> list[np.ndarray]:
-    result = verifier.rank(pool).result
-    assert isinstance(result, PerSample)
-    return list(result.scores)
 
 
 def test_features_are_finite_whatever_the_sample_is() -> None:
@@ -51,17 +48,21 @@ def test_features_are_finite_whatever_the_sample_is() -> None:
 
 def test_it_learns_what_right_samples_look_like() -> None:
     pool = pool_of(20)
-    for one, row in zip(pool.problems, scores(Verifier(), pool), strict=True):
+    for one, row in zip(pool.problems, log_probabilities(pool), strict=True):
         assert min(row[one.passed > 0]) > max(row[one.passed == 0])
         assert np.all(row <= 0)
 
 
 def test_the_likelihood_is_added() -> None:
     pool = pool_of(8)
-    own = [np.linspace(-3, -1, 6)] * 8
-    two = Verifier(folds=2), Verifier(folds=2, likelihood=own)
-    for alone, both, more in zip(*(scores(one, pool) for one in two), own, strict=True):
-        assert both == pytest.approx(alone + more)
+    inputs = FoundOut(pool, RankOptions(), (), None, None, SILENT)
+    alone, both = (inputs.ranking(name).result for name in ("verifier-alone", "verifier"))
+    assert isinstance(alone, PerSample)
+    assert isinstance(both, PerSample)
+    for one, other, own in zip(alone.scores, both.scores, pool.column("mean_logprob"), strict=True):
+        assert other == pytest.approx(one + own)
+    assert alone.is_log_probability
+    assert not both.is_log_probability
 
 
 def test_cross_fitting_never_sees_the_problem_that_it_scores(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +85,7 @@ def test_cross_fitting_never_sees_the_problem_that_it_scores(monkeypatch: pytest
 
     monkeypatch.setattr(room, "fit", watched_fit)
     monkeypatch.setattr(room, "_probability", watched_probability)
-    Verifier(features=marks).rank(pool)
+    log_probabilities(pool, table=marks)
     assert set().union(*(numbers for _, numbers in asked)) == set(range(11))
     assert all(not seen & numbers for seen, numbers in asked)
     assert all(len(seen) >= 8 for seen, _ in asked)
@@ -95,7 +96,7 @@ def test_changing_the_verdicts_of_a_problem_does_not_change_its_own_scores() -> 
     first = pool.problems[0]
     lied = replace(first, samples=tuple(replace(one, passed=not one.passed) for one in first.samples))
     other = Pool(pool.benchmark, pool.model, (lied, *pool.problems[1:]))
-    before, after = scores(Verifier(folds=3), pool), scores(Verifier(folds=3), other)
+    before, after = log_probabilities(pool, folds=3), log_probabilities(other, folds=3)
     assert before[0] == pytest.approx(after[0])
     assert any(not np.allclose(a, b) for a, b in zip(before[1:], after[1:], strict=True))
 
@@ -104,15 +105,15 @@ def test_training_elsewhere_leaves_out_the_scored_problems_of_the_same_benchmark
     pool = pool_of(6)
     lies = pool_of(6, flip=True)
     with pytest.raises(InputError, match="no other problems than the ranked ones"):
-        Verifier(train=(lies,)).rank(pool)  # the same problems: nothing is left to learn from
+        log_probabilities(pool, (lies,))  # the same problems: nothing is left to learn from
     elsewhere = pool_of(12, benchmark="other")
-    for one, row in zip(pool.problems, scores(Verifier(train=(elsewhere, lies)), pool), strict=True):
+    for one, row in zip(pool.problems, log_probabilities(pool, (elsewhere, lies)), strict=True):
         assert min(row[one.passed > 0]) > max(row[one.passed == 0])
 
 
 def test_what_cannot_be_learned_is_an_error() -> None:
     with pytest.raises(InputError, match="two problems"):
-        Verifier().rank(pool_of(1))
+        log_probabilities(pool_of(1))
     with pytest.raises(InputError, match="all right, or all wrong"):
         room.fit([np.zeros((2, 3))], [np.ones(2)])
     assert group_folds(7, 5).tolist() == [0, 1, 2, 3, 4, 0, 1]

@@ -11,14 +11,27 @@ import pytest
 from isobudget.costs.cost import Unit
 from isobudget.errors import InputError
 from isobudget.problems.problem import CheckFunction, Problem
-from isobudget.rankers.agreement import Agreement, GroupSelector, Votes, VoteSelector, agreement_selector
+from isobudget.rankers.agreement import GroupSelector, VoteSelector, agreement_selector
 from isobudget.rankers.auc import auc_of_problem, auc_within
-from isobudget.rankers.base import FREE, Amount, Candidate, Candidates, PerSample, Pool, Ranking, Spending
+from isobudget.rankers.base import (
+    FREE,
+    Amount,
+    Candidate,
+    Candidates,
+    LogProbs,
+    PerSample,
+    Pool,
+    RankerCost,
+    Ranking,
+    added,
+    scored,
+)
+from isobudget.rankers.by_set import by_set
 from isobudget.rankers.calibration import Chosen, calibrate, isotonic
-from isobudget.rankers.dual import GeneratedTests, MajoritySelector, dual_selector, pass_matrix
-from isobudget.rankers.filters import Filtered, KeepFirst, kept_by
-from isobudget.rankers.likelihood import Likelihood, LogProbs, Order, Reviewer
+from isobudget.rankers.dual import MajoritySelector, dual_selector, pass_matrix
+from isobudget.rankers.filters import KeepFirst, behind_filter, kept_by
 from isobudget.rankers.measure import _chosen, auc, calibration, success
+from isobudget.rankers.order import by_order
 from isobudget.statistics.prefixes import MajorityVote, PrefixSelector, prefix_curve
 from isobudget.statistics.rank_score import rank_score_at_k
 
@@ -38,14 +51,14 @@ def pool_of(passed: list[list[int]], **columns: list[list[float]]) -> Pool:
 
 
 def random_selectors(seed: int) -> list[PrefixSelector]:
-    dice = np.random.default_rng(seed)
-    groups = dice.integers(0, 4, 9)
-    tier, weight = dice.integers(0, 2, 4), dice.integers(0, 4, 4).astype(float)
-    likely = dice.normal(size=9).round(1)
+    rng = np.random.default_rng(seed)
+    groups = rng.integers(0, 4, 9)
+    tier, weight = rng.integers(0, 2, 4), rng.integers(0, 4, 4).astype(float)
+    likely = rng.normal(size=9).round(1)
     likely[2] = np.nan
     plain = GroupSelector(groups, np.ones(4), np.zeros(4, dtype=np.int64))
     rich = GroupSelector(groups, weight, tier, likely, power=0.5)
-    observed = [[str(value) for value in row] for row in dice.integers(0, 3, (9, 4))]
+    observed = [[str(value) for value in row] for row in rng.integers(0, 3, (9, 4))]
     votes = VoteSelector.of([*observed[:7], [], ["!E", "None", "!E", "1"]])
     likely_votes = VoteSelector.of(observed, likely)
     majority = MajoritySelector.of([*observed[:7], ["!E"] * 4, []], ["1", None, None, "7"])
@@ -59,17 +72,17 @@ def random_selectors(seed: int) -> list[PrefixSelector]:
         majority,
         likely_majority,
         untested,
-        KeepFirst(votes, dice.random(9) < 0.5),
-        KeepFirst(plain, dice.random(9) < 0.5),
+        KeepFirst(votes, rng.random(9) < 0.5),
+        KeepFirst(plain, rng.random(9) < 0.5),
         KeepFirst(rich, np.zeros(9, dtype=bool)),
     ]
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_following_orders_gives_what_choosing_from_every_prefix_gives(seed: int) -> None:
-    dice = np.random.default_rng(100 + seed)
-    right = dice.integers(0, 2, 9).astype(float)
-    orders = np.stack([dice.permutation(9) for _ in range(7)])
+    rng = np.random.default_rng(100 + seed)
+    right = rng.integers(0, 2, 9).astype(float)
+    orders = np.stack([rng.permutation(9) for _ in range(7)])
     for selector in random_selectors(seed):
         slow = [[right[selector.choose(order[:k])].mean() for k in range(1, 10)] for order in orders]
         assert selector.success_of_prefixes(orders, right) == pytest.approx(np.array(slow))
@@ -102,10 +115,10 @@ def test_a_body_that_says_nothing_does_not_win_by_number() -> None:
 
 
 def test_votes_equal_counting_pairs_and_inputs() -> None:
-    dice = np.random.default_rng(5)
+    rng = np.random.default_rng(5)
     for _ in range(30):
-        observed = [[str(value) for value in row] for row in dice.choice(["1", "2", "None", "!E"], (6, 3))]
-        drawn = dice.permutation(6)[:4]
+        observed = [[str(value) for value in row] for row in rng.choice(["1", "2", "None", "!E"], (6, 3))]
+        drawn = rng.permutation(6)[:4]
 
         def agreed(one: int, other: int, rows: list[list[str]] = observed) -> int:
             pairs = zip(rows[one], rows[other], strict=True)
@@ -115,7 +128,7 @@ def test_votes_equal_counting_pairs_and_inputs() -> None:
         best = {one for one, count in votes.items() if count == max(votes.values())}
         assert set(VoteSelector.of(observed).choose(drawn).tolist()) == best
     pool = pool_of([[1, 0, 0]])
-    ranked = Votes("votes", observed={"t/0": [["1", "2"], ["1", "3"], ["4", "2"]]}).rank(pool)
+    ranked = by_set(pool, "votes", lambda *_: VoteSelector.of([["1", "2"], ["1", "3"], ["4", "2"]]))
     assert success(pool, ranked, orders=2).matrix[0, -1] == 1.0
 
 
@@ -170,10 +183,10 @@ def test_majority_tests_use_stated_values_and_otherwise_the_drawn_majority() -> 
 
 
 def test_majority_tests_equal_dual_agreement_with_the_tests_that_they_make() -> None:
-    dice = np.random.default_rng(3)
+    rng = np.random.default_rng(3)
     for _ in range(20):
-        observed = [[str(value) for value in row] for row in dice.integers(0, 3, (7, 4))]
-        drawn = dice.permutation(7)[:5]
+        observed = [[str(value) for value in row] for row in rng.integers(0, 3, (7, 4))]
+        drawn = rng.permutation(7)[:5]
         wanted = []
         for place in range(4):
             texts = [observed[at][place] for at in drawn]
@@ -194,11 +207,11 @@ def test_filters_keep_what_does_not_fail_and_then_what_agrees() -> None:
 
 def test_a_filter_in_front_puts_dropped_samples_behind_all_others() -> None:
     pool = pool_of([[0, 1, 1, 0]], mean_logprob=[[-1.0, -2.0, -3.0, -4.0]])
-    kept = {"t/0": np.array([False, True, True, False])}
-    ranking = Filtered(Likelihood("own"), "executable", kept).rank(pool)
+    kept = [np.array([False, True, True, False])]
+    ranking = behind_filter(scored(pool, "own", pool.column("mean_logprob")), kept)
     assert success(pool, ranking).matrix[0, -1] == 1.0
-    grouped = Agreement("agreement", observed={"t/0": [["a"], ["b"], ["b"], ["a"]]})
-    assert success(pool, Filtered(grouped, "executable", kept).rank(pool)).matrix[0, -1] == 1.0
+    grouped = by_set(pool, "agreement", lambda *_: agreement_selector([["a"], ["b"], ["b"], ["a"]]))
+    assert success(pool, behind_filter(grouped, kept)).matrix[0, -1] == 1.0
 
 
 # scores ----------------------------------------------------------------------------------------------
@@ -207,7 +220,7 @@ def test_a_filter_in_front_puts_dropped_samples_behind_all_others() -> None:
 def test_order_gives_rank_score_of_the_list_as_it_stands() -> None:
     passed = [[1, 0, 1, 0], [0, 1, 0, 0]]
     pool = pool_of(passed)
-    matrix = success(pool, Order().rank(pool)).matrix
+    matrix = success(pool, by_order(pool)).matrix
     for row, right in zip(matrix, passed, strict=True):
         assert row.tolist() == pytest.approx([rank_score_at_k(right, k) for k in range(1, 5)])
 
@@ -217,12 +230,12 @@ def test_means_sums_and_samples_without_tokens() -> None:
     assert logprobs.reduced("mean")[0][:2].tolist() == [-0.5, -1.0]
     assert logprobs.reduced("sum")[0][:2].tolist() == [-4.0, -3.0]
     pool = pool_of([[1, 0, 0]])
-    ranking = Likelihood("likelihood", logprobs).rank(pool)
+    ranking = scored(pool, "likelihood", logprobs.reduced("mean"))
     assert isinstance(ranking.result, PerSample)
     assert ranking.result.undefined == 1
     assert success(pool, ranking).matrix[0].tolist() == pytest.approx([1 / 3, 2 / 3, 1.0])
     backward = LogProbs((np.array([-9.0, -1.0, -1.0]),), (np.array([1.0, 1.0, 1.0]),))
-    both = Reviewer("reviewer", logprobs, backward, "mean", FREE).rank(pool).result
+    both = scored(pool, "reviewer", added(logprobs.reduced("mean"), backward.reduced("mean"))).result
     assert isinstance(both, PerSample)
     assert both.scores[0][:2].tolist() == [-9.5, -2.0]
     assert both.undefined == 1
@@ -233,12 +246,12 @@ def test_a_pool_without_verdicts_cannot_be_measured() -> None:
     sample = Candidate(0, "", "", None)
     bare = Pool("made", "m", (Candidates(pool.problems[0].problem, "", "", (sample,)),))
     with pytest.raises(InputError, match="no verdict"):
-        success(bare, Order().rank(bare))
+        success(bare, by_order(bare))
 
 
-def test_spending_adds_what_both_know() -> None:
-    one = Spending({Unit.SECONDS: Amount(1.0, 2.0), Unit.FLOPS: Amount(0.0, 5.0)}, "scoring")
-    other = Spending({Unit.SECONDS: Amount(0.0, 0.5)}, "running")
+def test_costs_add_what_both_know() -> None:
+    one = RankerCost({Unit.SECONDS: Amount(1.0, 2.0), Unit.FLOPS: Amount(0.0, 5.0)}, "scoring")
+    other = RankerCost({Unit.SECONDS: Amount(0.0, 0.5)}, "running")
     both = one.plus(other)
     assert both.amounts == {Unit.SECONDS: Amount(1.0, 2.5)}
     assert both.source == "scoring and running"
@@ -260,12 +273,12 @@ def brute_auc(passed: list[int], scores: list[float]) -> float:
 
 
 def test_auc_equals_brute_force_with_ties_and_undefined_scores() -> None:
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for _ in range(200):
-        n = int(dice.integers(1, 9))
-        passed = dice.integers(0, 2, n)
-        scores = dice.integers(0, 3, n).astype(float)
-        scores[dice.random(n) < 0.2] = np.nan
+        n = int(rng.integers(1, 9))
+        passed = rng.integers(0, 2, n)
+        scores = rng.integers(0, 3, n).astype(float)
+        scores[rng.random(n) < 0.2] = np.nan
         found = auc_of_problem(passed, scores)
         assert found == pytest.approx(brute_auc(passed.tolist(), scores.tolist()), nan_ok=True)
 
@@ -294,8 +307,8 @@ def test_isotonic_steps_are_the_closest_rising_ones() -> None:
 
 
 def test_perfect_and_useless_signals() -> None:
-    dice = np.random.default_rng(1)
-    right = dice.integers(0, 2, 60).astype(float)
+    rng = np.random.default_rng(1)
+    right = rng.integers(0, 2, 60).astype(float)
     sure = [Chosen(np.array([one]), np.array([one]), np.ones(1)) for one in right]
     found = calibrate(sure, 4)
     assert found.brier == pytest.approx(0.0)
@@ -328,20 +341,19 @@ def test_chances_to_be_chosen_equal_all_draws() -> None:
 
 
 def test_rankings_by_set_are_measured_too() -> None:
-    dice = np.random.default_rng(2)
-    passed = dice.integers(0, 2, (20, 6))
+    rng = np.random.default_rng(2)
+    passed = rng.integers(0, 2, (20, 6))
     pool = pool_of(passed.tolist())
     observed = {
         f"t/{at}": [["right"] if ok else [f"wrong {i}"] for i, ok in enumerate(row)] for at, row in enumerate(passed)
     }
-    ranking: Ranking = Agreement("agreement", observed=observed).rank(pool)
+    ranking: Ranking = by_set(pool, "agreement", lambda task, _: agreement_selector(observed[task]))
     found = success(pool, ranking, orders=50)
     assert found.matrix[:, 0] == pytest.approx(passed.mean(axis=1))
     assert found.monte_carlo is not None
     assert found.monte_carlo[0] == 0.0
     assert auc(pool, ranking, replicates=200).value > 0.9
     assert calibration(pool, ranking, 6).brier < 0.25
-    tested = GeneratedTests("tests", passes={f"t/{at}": row[:, np.newaxis] > 0 for at, row in enumerate(passed)}).rank(
-        pool
-    )
+    passes = {f"t/{at}": row[:, np.newaxis] > 0 for at, row in enumerate(passed)}
+    tested = by_set(pool, "tests", lambda task, _: dual_selector(passes[task]))
     assert success(pool, tested, orders=2).matrix[:, -1].tolist() == (passed.sum(axis=1) > 0).astype(float).tolist()

@@ -94,8 +94,8 @@ def test_only_literal_asserts_are_tests(text: str, expected: Example | None) -> 
     "value", [True, 3, -1000, 2.5, "two words 12", "", [1, "a"], [], (1, 2.0), {"a": [1]}, {}, {1, 2}, None, [[1], [2]]]
 )
 def test_changes_keep_the_type_and_leave_the_original_alone(value: object) -> None:
-    dice, before = seeded(problem_of("")), repr(value)
-    changed = [mutate(value, dice) for _ in range(200)]
+    rng, before = seeded(problem_of("")), repr(value)
+    changed = [mutate(value, rng) for _ in range(200)]
     assert all(type(one) is type(value) for one in changed)
     assert repr(value) == before
     if value not in (None, [], {}, True):

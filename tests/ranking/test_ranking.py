@@ -20,16 +20,17 @@ from isobudget.curves import Bootstrap
 from isobudget.errors import BackendError, InputError, MissingExtraError
 from isobudget.pipeline.progress import SILENT
 from isobudget.problems.problem import CheckFunction, Problem
-from isobudget.rankers.base import Candidate, Candidates, Pool
+from isobudget.rankers.base import BACKWARD, FORWARD, Candidate, Candidates, Pool
+from isobudget.rankers.source import compiles
 from isobudget.ranking.measure import Ranked
-from isobudget.ranking.observations import compiles, form
+from isobudget.ranking.observations import form
 from isobudget.ranking.options import RankOptions
 from isobudget.ranking.rank import BenchmarkRanking, rank
 from isobudget.ranking.scores import Scorer, logprobs_of, score_pool, scoring_cost
 from isobudget.ranking.scoring_model import as_recorded
 from isobudget.ranking.written_tests import parse_tests
 from isobudget.records.parts import read_rows
-from isobudget.records.ranking_rows import BACKWARD, FORWARD, ObservationRow, ScoreRow
+from isobudget.records.ranking_rows import ObservationRow, ScoreRow
 from isobudget.records.run import Run
 from isobudget.report.figures.ranking import draw_ranking
 from isobudget.report.json.ranking import ranking_json
@@ -121,7 +122,7 @@ def test_the_reviewer_scores_the_prompt_after_each_sample() -> None:
     assert {texts for _, texts, _ in backend.calls} == {("do this",)}
     assert all(str(prompt).startswith(("x", "y")) for prompt, _, _ in backend.calls)
     assert logprobs_of(pool, rows).tokens[0].tolist() == [2, 0, 2]
-    cost = scoring_cost(pool, rows, Scorer("s", lambda: backend), BACKWARD)
+    cost = scoring_cost(pool, rows, "s", BACKWARD)
     assert Unit.FLOPS not in cost.amounts
     assert "not known" in cost.source
 
@@ -233,7 +234,7 @@ def test_a_model_may_write_the_tests(tmp_path: Path) -> None:
     options = RankOptions(("tests",), StatedModel(name="w"), orders=5, bootstrap=QUICK)
     found = rank(samples, options, problems=str(problems), verdicts=verdicts, make_scorer=fake(writer, "w"))
     tested = one_of(found, "tests by w")
-    assert tested.spending.amounts[Unit.SECONDS].per_problem > 0
+    assert tested.cost.amounts[Unit.SECONDS].per_problem > 0
     assert any("literal tests a problem" in note for note in tested.notes)
     problem = Problem("p", "made", "", "big", CheckFunction(""))
     assert len(parse_tests(["assert big(1, 2) == 2\nassert big(1, 2) == 2\nassert big(1) == 0"], problem)) == 2

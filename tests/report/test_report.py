@@ -19,10 +19,10 @@ from isobudget.cli import main
 from isobudget.costs.cost import Unit
 from isobudget.curves import LIKELIHOOD, Bootstrap
 from isobudget.errors import InputError, MissingExtraError, RunError, StorageError
+from isobudget.files.whole import file_stems
 from isobudget.judge.verdict import Outcome
 from isobudget.records.run import load_run
 from isobudget.report import Report, build_report, equal_budget_table, flip_table, print_report
-from isobudget.report.build import file_stems
 from isobudget.report.figures.comparison import Drawing, draw
 from isobudget.report.figures.style import COLOURS
 from isobudget.report.gather import summarize

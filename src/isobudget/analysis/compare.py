@@ -42,9 +42,9 @@ def curves(
         budgets: per problem, as ``1e12,4e12`` in the unit or ``1x,4x`` in samples of the cheapest model.
         benchmark: only this one.
         selection: how one of k samples is chosen: by ``tests``, or, in a run, by the model's own ``likelihood``.
-        stop: ``fixed``, k samples are always drawn and charged, as in the paper; or ``first-pass``, where budgets are
+        stop: ``fixed``, k samples are generated and charged, as in the paper; or ``first-pass``, where budgets are
             expected spending.
-        charge: what is charged beside drawing the samples: ``judge``, ``scoring``; nothing by default, as in the paper.
+        charge: what is charged beside generating: ``judge``, ``scoring``; nothing by default, as in the paper.
         ranker: the architecture that scores, if not the model's own: a name, a config.json or a GGUF file.
         extrapolate: guess pass@k beyond the samples up to this k; see `Comparison.beyond`.
         bootstrap: how intervals are computed.
@@ -63,7 +63,7 @@ def curves(
 
     if source.is_dir():
         run = load_run(source)
-        names = _chosen(benchmark, benchmarks_of(run), source)
+        names = chosen_benchmarks(benchmark, benchmarks_of(run), source)
         loaded = load_samples(run, names)
         return [
             run_comparison(
@@ -84,7 +84,7 @@ def curves(
         raise InputError(f"{source} has counts, and no likelihoods to choose by; that takes a run folder")
     groups = list(group_counts(read_counts(source)).values())
     comparisons = []
-    for name in _chosen(benchmark, list(dict.fromkeys(counts.benchmark for counts in groups)), source):
+    for name in chosen_benchmarks(benchmark, list(dict.fromkeys(counts.benchmark for counts in groups)), source):
         models, notes = common_counts([counts for counts in groups if counts.benchmark == name])
         prices = price_models(models, unit, table, charges)
         found = compare_counts(
@@ -135,7 +135,12 @@ def parse_budgets(text: str | None, cheapest: float) -> list[float] | None:
     return values
 
 
-def _chosen(benchmark: str | None, names: list[str], source: Path) -> list[str]:
+def chosen_benchmarks(benchmark: str | None, names: list[str], source: Path) -> list[str]:
+    """The benchmark that is asked for, or all.
+
+    Raises:
+        InputError: the source has none of that name.
+    """
     if benchmark is None:
         return names
     if benchmark not in names:

@@ -54,12 +54,12 @@ def run_comparison(
         unit: of the budgets.
         selection: `tests` (pass@k) or `likelihood` (rank-score@k by the model's own mean log-probability; samples cut
             off at the length limit rank last and still cost).
-        stop: when drawing stops: `fixed`, or `first-pass`, where budgets are expected spending. Passing and failing
+        stop: when sampling stops: `fixed`, or `first-pass`, where budgets are expected spending. Passing and failing
             samples are then charged as they were recorded, or all alike if a costs file sets the price.
         costs: a costs file that has been read, or `paper`; by default the run's own records.
-        charges: what is charged beside drawing: judging, scoring.
+        charges: what is charged beside generating: judging, scoring.
         extrapolate: guess pass@k beyond the samples up to this k.
-        budgets: told the cost of the cheapest sample, gives budgets per problem; by default powers of two of it.
+        budgets: from the cost of the cheapest sample to budgets per problem; by default powers of two of it.
         bootstrap: how intervals are computed.
 
     Raises:
@@ -108,7 +108,7 @@ def _price(
 def _charged(
     samples: ModelSamples, price: SampleCost, stop: str, amounts: list[NDArray[np.float64]] | None
 ) -> Charged | None:
-    """The samples paid for if drawing stops at the first pass, by what passing and failing ones cost; else None."""
+    """The samples paid for if sampling stops at the first pass, by what passing and failing ones cost; else None."""
     if stop != FIRST_PASS:
         return None
     success = _by_tests(samples)

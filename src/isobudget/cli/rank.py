@@ -1,4 +1,4 @@
-"""`isobudget rank`: what choosing one of k samples without tests achieves, and what it costs."""
+"""`isobudget rank`: how well rankers pick one of k samples without running tests, and what that costs."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def rank(
     seed: given.Seed = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Choose one of k samples without tests, by rankers, and measure it: success at equal budget, AUC, calibration.
+    """Evaluate rankers: how well they pick one of k samples without running tests (equal budget, AUC, calibration).
 
-    Scores that are missing are computed and kept in the run folder; the same command goes on where it was stopped.
+    Missing scores are computed and kept in the run folder; run the same command to resume.
 
     Examples:
 
@@ -61,8 +61,10 @@ def rank(
     from isobudget.curves import Bootstrap
     from isobudget.ranking.options import RankOptions
     from isobudget.ranking.rank import rank as rank_samples
+    from isobudget.report.figures.ranking import check_figure, save_rankings
 
-    _check_figure(figure)
+    if figure is not None:
+        check_figure(figure)
     options = RankOptions(
         rankers=tuple(ranker or ["own"]),
         model=_stated(
@@ -92,7 +94,7 @@ def rank(
             out=out,
             progress=progress,
         )
-    _show(found, [] if figure is None else _draw(found, figure), as_json)
+    _show(found, [] if figure is None else save_rankings(found, figure), as_json)
 
 
 def _stated(name: str | None, settings: list[str], **options: str | None) -> StatedModel | None:
@@ -132,31 +134,3 @@ def _show(found: list[BenchmarkRanking], drawn: list[Path], as_json: bool) -> No
         print_grids(ranking_grids(one))
     for path in drawn:
         typer.echo(f"figure: {path}")
-
-
-def _check_figure(path: Path | None) -> None:
-    """What would fail after all the work is told before it."""
-    from isobudget.errors import InputError
-
-    if path is None:
-        return
-    if path.suffix.lower() not in (".svg", ".png"):
-        raise InputError(f"--figure {path}: the name must end in .svg or .png")
-    if not path.parent.is_dir():
-        raise InputError(f"--figure {path}: there is no folder {path.parent}")
-
-
-def _draw(found: list[BenchmarkRanking], path: Path) -> list[Path]:
-    """One figure for each model; several get the model's name before the ending."""
-    from isobudget.files.whole import write_whole
-    from isobudget.report.build import file_stems
-    from isobudget.report.figures.ranking import draw_ranking
-
-    pairs = [(one, model) for one in found for model in one.models]
-    stems = file_stems(["-".join(filter(None, (path.stem, one.benchmark, model.model))) for one, model in pairs])
-    drawn = []
-    for (one, model), stem in zip(pairs, stems, strict=True):
-        place = path if len(pairs) == 1 else path.with_name(f"{stem}{path.suffix}")
-        write_whole(place, draw_ranking(one, model, path.suffix.removeprefix(".").lower()))
-        drawn.append(place)
-    return drawn

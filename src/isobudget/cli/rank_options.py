@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from isobudget.rankers.registry import NAMES
+
 
 class Api(StrEnum):
     """Calls of a server."""
@@ -25,8 +27,7 @@ Rankers = Annotated[
         "-r",
         "--ranker",
         metavar="NAME",
-        help="own, likelihood, reviewer (each also with -sum), verifier, verifier-alone, classifier, agreement, "
-        "votes, tests, order. Repeatable.",
+        help=f"{', '.join(NAMES)}. Repeatable.",
         show_default="own",
     ),
 ]
@@ -35,21 +36,23 @@ Rankers = Annotated[
 
 Model = Annotated[
     str | None,
-    typer.Option("-m", "--model", help="Scores the samples, or writes tests: a name, a GGUF file.", show_default=False),
+    typer.Option(
+        "-m", "--model", help="Model that scores the samples or writes tests: a name, a GGUF file.", show_default=False
+    ),
 ]
 Backend = Annotated[
     str | None,
     typer.Option(
-        help="How that model is reached: llama.cpp, server, vllm, transformers.",
+        help="How to reach that model: llama.cpp, server, vllm, transformers.",
         show_default="llama.cpp, or as declared",
     ),
 ]
-Url = Annotated[str | None, typer.Option(help="Of a server.", show_default=False)]
+Url = Annotated[str | None, typer.Option(help="Base URL (with --backend server).", show_default=False)]
 ServerApi = Annotated[
     Api | None,
     typer.Option(
         "--api",
-        help="Of a server: completions; chat only writes tests (--ranker tests).",
+        help="API of the server: completions, or chat, which can only write tests (--ranker tests).",
         show_default="completions, or as declared",
     ),
 ]
@@ -71,7 +74,8 @@ Settings = Annotated[
     ),
 ]
 Architecture = Annotated[
-    str | None, typer.Option(help="Of that model, to count flops: a name, a config.json.", show_default=False)
+    str | None,
+    typer.Option(help="Architecture of that model, to count flops: a name, a config.json.", show_default=False),
 ]
 
 # what is ranked
@@ -81,48 +85,49 @@ Filter = Annotated[
     typer.Option(
         "--filter",
         metavar="executable|examples",
-        help="First drop what does not run on the prompt's examples, or what misses the values they state.",
+        help="First drop samples that fail on the prompt's examples, or that return other values than they state.",
         show_default=False,
     ),
 ]
-Problems = Annotated[
-    str | None, typer.Option(help="The benchmark that a file of samples is about.", show_default=False)
-]
-Verdicts = Annotated[Path | None, typer.Option(help="The verdicts of a file of samples.", show_default=False)]
-First = Annotated[
-    int | None, typer.Option(min=1, help="Only so many problems of a file of samples.", show_default=False)
-]
+Problems = Annotated[str | None, typer.Option(help="Benchmark of a file of samples.", show_default=False)]
+Verdicts = Annotated[Path | None, typer.Option(help="Verdicts on a file of samples.", show_default=False)]
+First = Annotated[int | None, typer.Option(min=1, help="Only its first so many problems.", show_default=False)]
 Out = Annotated[
     Path | None,
-    typer.Option("-o", "--out", help="Keeps scores of a file of samples; a run keeps its own.", show_default=False),
+    typer.Option(
+        "-o", "--out", help="Folder for the scores of a file of samples; a run keeps its own.", show_default=False
+    ),
 ]
 
 # how rankers work
 
-Inputs = Annotated[int, typer.Option(min=1, max=1000, help="Inputs of each problem on which samples are compared.")]
+Inputs = Annotated[int, typer.Option(min=1, max=1000, help="Inputs per problem on which samples are compared.")]
 Examples = Annotated[
     str,
     typer.Option(
         metavar="benchmark|given|none",
-        help="Examples used: of the benchmark's prompt, of the prompt as the model got it, or none.",
+        help="Which examples to use: the benchmark prompt's, those of the prompt as given to the model, or none.",
     ),
 ]
-Tests = Annotated[
-    Path | None, typer.Option(help="A file of tests for the ranker tests, JSON lines.", show_default=False)
-]
+Tests = Annotated[Path | None, typer.Option(help="File of tests for --ranker tests, JSON lines.", show_default=False)]
 Train = Annotated[
     list[Path] | None,
-    typer.Option(metavar="RUN", help="A run that the verifier learns from. Repeatable.", show_default=False),
+    typer.Option(metavar="RUN", help="Run for the verifier to learn from. Repeatable.", show_default=False),
 ]
-Power = Annotated[float, typer.Option(help="Of the number of samples in dual agreement's score.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Samples run at once.", show_default="one per core")]
-Unsafe = Annotated[bool, typer.Option("--unsafe", help="Run samples even where they cannot be confined.")]
+Power = Annotated[float, typer.Option(help="Exponent of the sample count in the CodeT dual-agreement score.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Samples run at the same time.", show_default="one per core")]
+Unsafe = Annotated[
+    bool, typer.Option("--unsafe", help="Run samples even where they cannot be confined (use a disposable VM).")
+]
 
 # how they are measured
 
 Orders = Annotated[
-    int, typer.Option(min=2, max=100_000, help="Random prefixes for rankers that look at the whole set.")
+    int, typer.Option(min=2, max=100_000, help="Random orders, for rankers that look at all samples together.")
 ]
-K = Annotated[int | None, typer.Option(min=1, help="Samples drawn, for calibration.", show_default="half of them")]
-Figure = Annotated[Path | None, typer.Option(help="Draw the curves into this file, .svg or .png.", show_default=False)]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of inputs, prefixes and bootstrap.")]
+K = Annotated[
+    int | None,
+    typer.Option(min=1, help="Samples to choose from when calibration is measured.", show_default="half of them"),
+]
+Figure = Annotated[Path | None, typer.Option(help="Plot the curves into this file, .svg or .png.", show_default=False)]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of inputs, random orders and bootstrap.")]

@@ -23,6 +23,7 @@ Record = dict[str, object]
 #: the longest line that is read: LiveCodeBench packs all tests of a problem into one
 MAX_LINE_BYTES = 512 * 2**20
 _ONE_EACH = "; write one JSON object per line"
+_KINDS = {list: "a list", str: "a text", int: "a number", float: "a number", bool: "true or false", type(None): "null"}
 
 
 def read_objects(
@@ -51,7 +52,7 @@ def read_numbered(
         record = parse_json(text, where, hint=_ONE_EACH)
         if not isinstance(record, dict):
             what = f"a JSON object such as {example}" if example else "a JSON object"
-            raise InputError(f"{where}: must be {what}, not a JSON {type(record).__name__}{_ONE_EACH}")
+            raise InputError(f"{where}: must be {what}, not {_KINDS[type(record)]}{_ONE_EACH}")
         yield number, record
 
 

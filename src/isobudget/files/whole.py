@@ -11,7 +11,8 @@ import errno
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from isobudget.errors import InputError, IsobudgetError, RunError, StorageError
@@ -75,6 +76,17 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise storage_error(error, path) from error
+
+
+def file_stems(names: Sequence[str]) -> list[str]:
+    """Names fit for files, all different whatever the case: letters, digits, dots, hyphens."""
+    stems: list[str] = []
+    for name in names:
+        plain = stem = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.")[:80] or "benchmark"
+        while stem.lower() in {other.lower() for other in stems}:
+            stem = f"{plain}-{len(stems) + 1}"
+        stems.append(stem)
+    return stems
 
 
 def storage_error(error: OSError, path: Path) -> StorageError:

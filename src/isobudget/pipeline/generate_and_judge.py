@@ -26,7 +26,7 @@ from isobudget.records.parts import part_paths
 from isobudget.records.run import Run
 from isobudget.study import Study
 
-_TASK = "judging what has arrived"
+_TASK = "judging (in the background)"
 
 
 def generate_and_judge(
@@ -56,9 +56,9 @@ def generate_and_judge(
 
 @contextlib.contextmanager
 def _judge_beside(
-    study: Study, drawing: Drawing, told: Judged, unsafe: bool, progress: Progress
+    study: Study, drawing: Drawing, early: Judged, unsafe: bool, progress: Progress
 ) -> Iterator[Callable[[Path], None]]:
-    """Judge in a thread what is told to the function that this gives; ends with what is then under way."""
+    """Judge in a thread the parts that the function that this gives is called with; finish what is under way."""
     if not drawing.models:
         yield lambda _part: None
         return
@@ -78,7 +78,7 @@ def _judge_beside(
         judging.stopped.set()
         arrived.put(None)
         thread.join()
-        told.outcomes.update(judging.judged.outcomes)
+        early.outcomes.update(judging.judged.outcomes)
 
 
 def _work(judge: Judge, judging: Judging, arrived: queue.SimpleQueue[Path | None], progress: Progress) -> None:

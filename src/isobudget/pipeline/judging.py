@@ -51,7 +51,7 @@ def judge_run(
         again: forget the verdicts there are and judge everything.
         extraction: the rule by which programs are cut out of outputs, instead of the one that each sample's prompt
             format has. Like the limits it holds for the whole run; another one needs `again`.
-        progress: told how far it is.
+        progress: shows how far it is.
 
     Raises:
         RunError: no such run, or it was judged under other limits or by another rule.
@@ -84,21 +84,21 @@ class Judging:
         self._programs = RunPrograms(run, extraction)
         self._problems = run.problems()
 
-    def judge(self, judge: Judge, parts: Iterable[Path], told: Callable[[], None]) -> None:
+    def judge(self, judge: Judge, parts: Iterable[Path], on_progress: Callable[[], None]) -> None:
         """Judge part after part, as they come; once `stopped` is set, only what is under way.
 
         Args:
             judge: entered.
             parts: files of samples.
-            told: called after each verdict.
+            on_progress: called after each verdict.
         """
         with self.run.verdict_writer() as writer:
             for part in parts:
                 if self.stopped.is_set():
                     return
-                self._judge_part(judge, part, writer, told)
+                self._judge_part(judge, part, writer, on_progress)
 
-    def _judge_part(self, judge: Judge, part: Path, writer: PartWriter, told: Callable[[], None]) -> None:
+    def _judge_part(self, judge: Judge, part: Path, writer: PartWriter, on_progress: Callable[[], None]) -> None:
         waiting: deque[SampleKey] = deque()
         for verdict in judge.run(self._pairs(part, waiting)):
             key = waiting.popleft()
@@ -106,7 +106,7 @@ class Judging:
             if verdict.outcome is not Outcome.INVALID:  # the judge's own fault: the next call tries again
                 writer.add([verdict_row(key, verdict)])
                 self.have.add(key)
-            told()
+            on_progress()
 
     def _pairs(self, part: Path, waiting: deque[SampleKey]) -> Iterator[tuple[Problem, str]]:
         """The programs to judge; each one's key is put into `waiting`, since verdicts come back in the same order."""

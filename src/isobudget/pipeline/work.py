@@ -1,6 +1,6 @@
-"""What is left to draw, and in which pieces.
+"""What is left to generate, and in which pieces.
 
-Sample i of a problem is drawn with the seed (base + i), where the base follows from study seed, model and problem. So a
+Sample i of a problem has the seed (base + i), where the base follows from study seed, model and problem. So a
 larger n later adds samples and changes none, and a stopped run goes on where it was. Pieces are made as they are asked
 for: a study of millions of samples is never listed whole.
 """
@@ -21,7 +21,7 @@ from isobudget.study.resolve import ResolvedBenchmark, ResolvedModel
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Samples of one problem to draw by one call.
+    """Samples of one problem to generate by one call.
 
     Attributes:
         problem: the problem.
@@ -45,7 +45,7 @@ def missing_work(
     have: SampleKeys,
     group: int,
 ) -> Iterator[Work]:
-    """What is left to draw with one model, in groups of at most `group` samples, those of a problem in sequence."""
+    """What is left to generate with one model, in groups of at most `group` samples, those of a problem in sequence."""
     for benchmark in benchmarks:
         for problem in benchmark.problems:
             yield from _pieces(study, model, benchmark, problem, have, group)

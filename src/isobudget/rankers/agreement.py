@@ -14,13 +14,14 @@ Both depend on what else was drawn: curves come from random prefixes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from isobudget.rankers.base import Floats
-from isobudget.rankers.by_set import Ints, SetRanker, likeliest, success_of_best, tie_values
+from isobudget.rankers.base import Bools, Floats, Ints, Ranking
+from isobudget.rankers.by_set import StrongSelector, by_set, follow, likeliest, tie_values
+from isobudget.rankers.ranker import EXECUTION, Ranker, RankerInputs
 
 #: the text of a call that did not return begins with this
 FAILED = "!"
@@ -133,30 +134,6 @@ def agreement_selector(observed: Sequence[Sequence[str]], tie_break: Floats | No
     return GroupSelector.of([tuple(texts) for texts in observed], tiers, tie_break)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ByOutputs(SetRanker):
-    """A ranker that compares what samples return.
-
-    Attributes:
-        observed: by task_id, for each sample one text per input; empty for a sample that never ran.
-    """
-
-    observed: Mapping[str, Sequence[Sequence[str]]]
-
-    def unknown(self, task_id: str) -> int:
-        """Samples that never ran; all of a problem without inputs."""
-        return sum(not texts for texts in self.observed[task_id])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agreement(ByOutputs):
-    """Chooses from the largest group of equal behaviour."""
-
-    def selector(self, task_id: str, tie_break: Floats | None) -> GroupSelector:
-        """See `agreement_selector`."""
-        return agreement_selector(self.observed[task_id], tie_break)
-
-
 # input by input -------------------------------------------------------------------------------------------------------
 
 
@@ -193,14 +170,14 @@ class VoteSelector:
 
     def success_of_prefixes(self, orders: Ints, right: Floats) -> Floats:
         """Mean success of `choose` for every prefix of every order, shape (orders, n); see `PrefixSelector`."""
-        rows, values = np.arange(len(orders)), tie_values(self.tie_break, len(self.agree))
-        votes, drawn = np.zeros(orders.shape), np.zeros(orders.shape, dtype=bool)
-        success = np.empty(orders.shape)
-        for k, sample in enumerate(orders.T):
+        votes = np.zeros(orders.shape)
+
+        def score(sample: Ints, _: Bools) -> Floats:
+            nonlocal votes
             votes += self.agree[sample]
-            drawn[rows, sample] = True
-            success[:, k] = success_of_best(np.where(drawn, votes, -1.0), values, right)
-        return success
+            return votes
+
+        return follow(orders, self.tie_break, right, score)
 
     def strength(self) -> Floats:
         """The votes of each sample when all are drawn, shape (n,)."""
@@ -214,9 +191,36 @@ class VoteSelector:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Votes(ByOutputs):
-    """Chooses the sample that agrees with most others on most inputs."""
+class ByOutputs(Ranker):
+    """A ranker that compares what samples return."""
 
-    def selector(self, task_id: str, tie_break: Floats | None) -> VoteSelector:
-        """See `VoteSelector`."""
-        return VoteSelector.of(self.observed[task_id], tie_break)
+    selector: Callable[[Sequence[Sequence[str]], Floats | None], StrongSelector]
+
+    def rank(self, inputs: RankerInputs) -> Ranking:
+        """On the chosen inputs; likelihood breaks ties where it is known."""
+        observed = inputs.observed()
+        return by_set(
+            inputs.pool,
+            self.name,
+            lambda task_id, tie_break: self.selector(observed.texts[task_id], tie_break),
+            unknown=observed.never_ran,
+            tie_break=inputs.own("mean"),
+            cost=observed.cost,
+            notes=inputs.input_notes(observed),
+        )
+
+
+RANKERS = (
+    ByOutputs(
+        "agreement",
+        "run on inputs, grouped by outputs: the largest group, likelihood breaks ties",
+        EXECUTION,
+        selector=agreement_selector,
+    ),
+    ByOutputs(
+        "votes",
+        "the same input by input: the sample that agrees with most others on most inputs",
+        EXECUTION,
+        selector=VoteSelector.of,
+    ),
+)

@@ -1,10 +1,9 @@
-"""What a ranker is: it says of drawn samples which one to keep, without the tests that decide whether one is right.
+"""What rankers are given and what they give: which of several samples to keep, without the tests that decide.
 
 There are two kinds, and they are measured in different ways. A ranker that gives each sample a score by itself
 (`PerSample`) goes through rank-score@k, which is exact. One that looks at all drawn samples together (`BySet`) has no
 such score; its curve comes from random prefixes, see `isobudget.statistics.prefixes`.
 
-Rankers are pure: what a model or the judge has to find out first (log-probabilities, outputs) is handed to them.
 Lengths and orders follow the pool: problem p, sample i.
 """
 
@@ -12,8 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +27,11 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+#: kinds of scores: log p(sample | prompt), log p(prompt | sample)
+FORWARD, BACKWARD = "likelihood", "review"
+#: log-probabilities of a text as their mean per token, or their sum
+Reduce = Literal["mean", "sum"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,10 @@ class Pool:
         """The problems' names."""
         return tuple(one.problem.task_id for one in self.problems)
 
+    def key(self, one: Candidates, index: int) -> tuple[str, str, str, bool, int]:
+        """What names a sample in a run's tables."""
+        return (self.benchmark, self.model, one.problem.task_id, False, index)
+
     def column(self, name: str) -> list[Floats]:
         """A number of every sample, such as `mean_logprob`: one array a problem."""
         return [np.array([getattr(one, name) for one in p.samples], dtype=np.float64) for p in self.problems]
@@ -121,7 +129,7 @@ class Amount:
 
 
 @dataclass(frozen=True, slots=True)
-class Spending:
+class RankerCost:
     """What ranking costs.
 
     Attributes:
@@ -132,7 +140,7 @@ class Spending:
     amounts: Mapping[Unit, Amount]
     source: str
 
-    def plus(self, other: Spending) -> Spending:
+    def plus(self, other: RankerCost) -> RankerCost:
         """Both together, in the units that both know."""
         if self is FREE or other is FREE:
             return other if self is FREE else self
@@ -143,11 +151,11 @@ class Spending:
             for unit, one in self.amounts.items()
             if unit in other.amounts
         }
-        return Spending(both, f"{self.source} and {other.source}")
+        return RankerCost(both, f"{self.source} and {other.source}")
 
 
 #: costs nothing in any unit
-FREE = Spending(dict.fromkeys(Unit, Amount(0.0, 0.0)), "free: it is known once the sample is drawn")
+FREE = RankerCost(dict.fromkeys(Unit, Amount(0.0, 0.0)), "free: it is known once the sample is drawn")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,39 +200,58 @@ class Ranking:
     Attributes:
         ranker: its name, with the model that scores where there is one.
         result: see `PerSample` and `BySet`.
-        spending: its own cost.
+        cost: of ranking itself.
         notes: what a reader has to know.
     """
 
     ranker: str
     result: PerSample | BySet
-    spending: Spending = FREE
-    notes: tuple[str, ...] = field(default=())
+    cost: RankerCost = FREE
+    notes: tuple[str, ...] = ()
 
 
-class Ranker(Protocol):
-    """Ranks the samples of a pool without their tests."""
+def scored(
+    pool: Pool,
+    name: str,
+    scores: Sequence[Floats],
+    *,
+    cost: RankerCost = FREE,
+    notes: tuple[str, ...] = (),
+    is_log_probability: bool = False,
+) -> Ranking:
+    """The ranking by scores, shape (n,) a problem; NaN ranks last.
 
-    @property
-    def name(self) -> str:
-        """For labels, with the model that scores where there is one."""
-        ...
+    Samples that ended at the token limit are set aside: the paper discards them, here they rank last and still cost.
 
-    def rank(self, pool: Pool) -> Ranking:
-        """See `Ranking`.
-
-        Raises:
-            InputError: the pool lacks what this ranker needs.
-        """
-        ...
+    Raises:
+        InputError: not every sample has a value.
+    """
+    if len(scores) != len(pool.problems) or any(len(v) != n for v, n in zip(scores, pool.sizes, strict=True)):
+        raise InputError(f"{name}: one value for every sample of {pool.model} is needed")
+    aside = tuple(np.array([one.cut_off for one in p.samples], dtype=bool) for p in pool.problems)
+    return Ranking(name, PerSample(tuple(scores), aside, is_log_probability), cost, notes)
 
 
-def cut_off(pool: Pool) -> tuple[Bools, ...]:
-    """Samples that ended at the token limit: the paper discards them, here they rank last and still cost."""
-    return tuple(np.array([one.cut_off for one in p.samples], dtype=bool) for p in pool.problems)
+@dataclass(frozen=True, slots=True, eq=False)
+class LogProbs:
+    """What one model makes of texts: one row a problem, shape (n,).
+
+    Attributes:
+        sums: log-probability of each text, NaN where there is none.
+        tokens: tokens of each text under the scoring model.
+    """
+
+    sums: tuple[Floats, ...]
+    tokens: tuple[Floats, ...]
+
+    def reduced(self, how: Reduce) -> tuple[Floats, ...]:
+        """The sum, or the mean per token; NaN where there are no tokens."""
+        rows = zip(self.sums, self.tokens, strict=True)
+        if how == "sum":
+            return tuple(np.where(count > 0, total, np.nan) for total, count in rows)
+        return tuple(np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0) for total, count in rows)
 
 
-def must_cover(pool: Pool, values: Sequence[Floats], what: str) -> None:
-    """Raise `InputError` unless there is one value for every sample."""
-    if len(values) != len(pool.problems) or any(len(v) != n for v, n in zip(values, pool.sizes, strict=True)):
-        raise InputError(f"{what}: one value for every sample of {pool.model} is needed")
+def added(one: Sequence[Floats], other: Sequence[Floats] | None) -> tuple[Floats, ...]:
+    """Scores added sample by sample, NaN where either is; None adds nothing."""
+    return tuple(one) if other is None else tuple(a + b for a, b in zip(one, other, strict=True))

@@ -6,19 +6,14 @@ them is chosen, if likelihood is known; what is level even then is a tie, broken
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from isobudget.rankers.base import FREE, BySet, Floats, Pool, Ranking, Spending
+from isobudget.rankers.base import FREE, Bools, BySet, Floats, Ints, Pool, RankerCost, Ranking
 from isobudget.statistics.prefixes import SetSelector
-
-Ints = NDArray[np.int64]
 
 
 class StrongSelector(SetSelector, Protocol):
@@ -29,37 +24,30 @@ class StrongSelector(SetSelector, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class SetRanker(ABC):
-    """A ranker with a selector for each problem.
+def by_set(
+    pool: Pool,
+    name: str,
+    selector: Callable[[str, Floats | None], StrongSelector],
+    *,
+    unknown: int = 0,
+    tie_break: Sequence[Floats] | None = None,
+    cost: RankerCost = FREE,
+    notes: tuple[str, ...] = (),
+) -> Ranking:
+    """The ranking by a selector for each problem.
 
-    Attributes:
+    Args:
+        pool: the samples.
         name: for labels.
+        selector: makes the selector of a task_id, given its tie-break, shape (n,).
+        unknown: samples that nothing is known of.
         tie_break: per problem, shape (n,), higher is better, NaN last; None where no likelihood is known.
-        spending: of finding out what it looks at.
+        cost: of finding out what it looks at.
         notes: what a reader has to know.
     """
-
-    name: str
-    tie_break: Sequence[Floats] | None = None
-    spending: Spending = FREE
-    notes: tuple[str, ...] = ()
-
-    @abstractmethod
-    def selector(self, task_id: str, tie_break: Floats | None) -> StrongSelector:
-        """The selector of one problem."""
-
-    @abstractmethod
-    def unknown(self, task_id: str) -> int:
-        """Samples of one problem that nothing is known of."""
-
-    def rank(self, pool: Pool) -> Ranking:
-        """A selector for each problem of the pool."""
-        breaks = self.tie_break or repeat(None, len(pool.problems))
-        selectors = tuple(self.selector(task_id, value) for task_id, value in zip(pool.task_ids, breaks, strict=True))
-        unknown = sum(map(self.unknown, pool.task_ids))
-        result = BySet(selectors, tuple(one.strength() for one in selectors), unknown)
-        return Ranking(self.name, result, self.spending, self.notes)
+    breaks = tie_break or repeat(None, len(pool.problems))
+    selectors = tuple(selector(task_id, value) for task_id, value in zip(pool.task_ids, breaks, strict=True))
+    return Ranking(name, BySet(selectors, tuple(one.strength() for one in selectors), unknown), cost, notes)
 
 
 def tie_values(tie_break: Floats | None, n: int) -> Floats:
@@ -75,15 +63,22 @@ def likeliest(best: Ints, values: Floats) -> Ints:
     return chosen
 
 
-def success_of_best(score: Floats, values: Floats, right: Floats) -> Floats:
-    """Mean success of the likeliest of the best samples of each order, shape (orders,).
+def follow(orders: Ints, tie_break: Floats | None, right: Floats, score: Callable[[Ints, Bools], Floats]) -> Floats:
+    """Mean success of the likeliest of the best samples for every prefix of every order, shape (orders, n).
 
     Args:
-        score: shape (orders, n); a sample that is not drawn has less than any that is.
-        values: shape (n,), see `tie_values`.
+        orders: shape (orders, n), each row a permutation of the samples.
+        tie_break: shape (n,), or None.
         right: shape (n,), whether each sample passed.
+        score: from the next sample of each order and those drawn so far, shape (orders, n), the scores of all
+            samples, at least 0 each.
     """
-    value = np.where(score >= score.max(axis=1, keepdims=True), values, -np.inf)
-    chosen = value >= value.max(axis=1, keepdims=True)
-    success: Floats = (chosen * right).sum(axis=1) / chosen.sum(axis=1)
+    rows, values = np.arange(len(orders)), tie_values(tie_break, len(right))
+    drawn, success = np.zeros(orders.shape, dtype=bool), np.empty(orders.shape)
+    for k, sample in enumerate(orders.T):
+        drawn[rows, sample] = True
+        scores = np.where(drawn, score(sample, drawn), -1.0)
+        value = np.where(scores >= scores.max(axis=1, keepdims=True), values, -np.inf)
+        chosen = value >= value.max(axis=1, keepdims=True)
+        success[:, k] = (chosen * right).sum(axis=1) / chosen.sum(axis=1)
     return success

@@ -10,21 +10,23 @@ Their released code takes other powers of the first factor too; `power` is 1 her
 that pass no test score 0 and win only where all others do. Nothing of a test is executed as code: a test is a call with
 literal arguments and the literal value that it must return.
 
-`majority_tests` stands in where no model has written tests: the examples in the prompt with the values stated there,
-and for every other input the value that most of the drawn samples return. Such tests add no knowledge beyond the
-samples and the prompt.
+Tests of the samples' majority stand in where no model has written tests: the examples in the prompt with the values
+stated there, and for every other input the value that most of the drawn samples return. Such tests add no knowledge
+beyond the samples and the prompt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from isobudget.rankers.agreement import FAILED, ByOutputs, GroupSelector
-from isobudget.rankers.base import Bools, Floats
-from isobudget.rankers.by_set import Ints, SetRanker, success_of_best, tie_values
+from isobudget.errors import InputError
+from isobudget.rankers.agreement import FAILED, GroupSelector
+from isobudget.rankers.base import Bools, Floats, Ints, Ranking
+from isobudget.rankers.by_set import by_set, follow
+from isobudget.rankers.ranker import EXECUTION, Ranker, RankerInputs, WrittenTests
 
 
 def pass_matrix(observed: Sequence[Sequence[str]], expected: Sequence[tuple[int, str]]) -> Bools:
@@ -57,28 +59,6 @@ def dual_selector(passes: Bools, tie_break: Floats | None = None, power: float =
     weight = np.zeros(len(grouped.weight))
     weight[grouped.groups] = passes.sum(axis=1)
     return GroupSelector(grouped.groups, weight, grouped.tier, tie_break, power)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GeneratedTests(SetRanker):
-    """Dual execution agreement with tests that somebody wrote.
-
-    Attributes:
-        passes: by task_id, shape (samples, tests).
-        power: of the number of samples in the score.
-    """
-
-    passes: Mapping[str, Bools]
-    power: float = 1.0
-
-    def selector(self, task_id: str, tie_break: Floats | None) -> GroupSelector:
-        """See `dual_selector`; without a single test all samples are tied."""
-        return dual_selector(self.passes[task_id], tie_break, self.power)
-
-    def unknown(self, task_id: str) -> int:
-        """All samples of a problem without tests."""
-        samples, tests = self.passes[task_id].shape
-        return 0 if tests else samples
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,17 +105,16 @@ class MajoritySelector:
         """Mean success of `choose` for every prefix of every order, shape (orders, n); see `PrefixSelector`."""
         rows, places = np.arange(len(orders)), np.arange(self.observed.shape[1])
         votes = np.zeros((len(orders), len(places), max(int(self.observed.max(initial=0)) + 1, 1)))
-        drawn, success = np.zeros(orders.shape, dtype=bool), np.empty(orders.shape)
         returned = self.observed >= 0
-        values = tie_values(self.tie_break, len(right))
-        for k, sample in enumerate(orders.T):
-            drawn[rows, sample] = True
+
+        def score(sample: Ints, drawn: Bools) -> Floats:
             votes[rows[:, np.newaxis], places, self.observed[sample]] += returned[sample]
             likeliest = np.where(votes.max(axis=2, initial=0) > 0, votes.argmax(axis=2), -2)
             wanted = np.where(self.expected != -1, self.expected, likeliest)
             passes = (self.observed == wanted[:, np.newaxis, :]) & returned
-            success[:, k] = success_of_best(np.where(drawn, self._scores(passes, drawn), -1.0), values, right)
-        return success
+            return self._scores(passes, drawn)
+
+        return follow(orders, self.tie_break, right, score)
 
     def _scores(self, passes: Bools, drawn: Bools) -> Floats:
         """The score of each sample's consensus set among those drawn, (orders, n), from (orders, n, tests)."""
@@ -173,18 +152,62 @@ class MajoritySelector:
         return int(np.bincount(returned).argmax()) if len(returned) else -2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MajorityTests(ByOutputs):
-    """Dual agreement where no model wrote tests; see the module.
+class DualAgreement(Ranker):
+    """Dual agreement of samples and tests."""
 
-    Attributes:
-        stated: by task_id, for each input the value that the prompt states, or None.
-        power: of the number of samples in the score.
-    """
+    def rank(self, inputs: RankerInputs) -> Ranking:
+        """By the tests that were written, or those of the samples' majority; see the module."""
+        written = inputs.written_tests()
+        return _by_majority(inputs) if written is None else _by_written(inputs, written)
 
-    stated: Mapping[str, Sequence[str | None]]
-    power: float = 1.0
 
-    def selector(self, task_id: str, tie_break: Floats | None) -> MajoritySelector:
-        """See `MajoritySelector`."""
-        return MajoritySelector.of(self.observed[task_id], self.stated[task_id], tie_break, self.power)
+def _by_written(inputs: RankerInputs, written: WrittenTests) -> Ranking:
+    pool = inputs.pool
+    arguments = {task_id: written.arguments(task_id) for task_id in pool.task_ids}
+    if not any(arguments.values()):
+        raise InputError(f"{written.source}: none is a call with literal arguments and a literal value")
+    ran = inputs.run(arguments)
+    passes = {task: pass_matrix(ran.texts[task], written.expected(task, inputs.text_of)) for task in pool.task_ids}
+    counts = [matrix.shape[1] for matrix in passes.values()]
+    without = sum(not count for count in counts)
+    notes = (f"{written.source}: {np.mean(counts):.1f} literal tests a problem, none for {without} problems",)
+    return by_set(
+        pool,
+        written.name,
+        lambda task, tie_break: dual_selector(passes[task], tie_break, inputs.options.power),
+        unknown=sum(len(passes[task]) for task in pool.task_ids if not passes[task].shape[1]),
+        tie_break=inputs.own("mean"),
+        cost=ran.cost if written.cost is None else ran.cost.plus(written.cost),
+        notes=notes,
+    )
+
+
+def _by_majority(inputs: RankerInputs) -> Ranking:
+    observed = inputs.observed()
+    notes = (
+        "tests: no model wrote any. They are the prompt's examples with the values stated there, and for every other "
+        "input the value that most of the drawn samples return",
+        *inputs.input_notes(observed),
+    )
+
+    def selector(task_id: str, tie_break: Floats | None) -> MajoritySelector:
+        return MajoritySelector.of(observed.texts[task_id], inputs.stated(task_id), tie_break, inputs.options.power)
+
+    return by_set(
+        inputs.pool,
+        "tests of the samples' majority",
+        selector,
+        unknown=observed.never_ran,
+        tie_break=inputs.own("mean"),
+        cost=observed.cost,
+        notes=notes,
+    )
+
+
+RANKERS = (
+    DualAgreement(
+        "tests",
+        "dual agreement of samples and tests: of --tests, written by --model, else made (see docs/rankers.md)",
+        (*EXECUTION, "--model", "--tests", "--power"),
+    ),
+)

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from isobudget.problems.problem import Problem
+from isobudget.rankers.source import Tolerant, expression, parsed
 
 #: letters of a call and of a value that are looked at
 _LONGEST = 2000
@@ -97,18 +97,12 @@ def parse_assert(text: str, entry_point: str) -> Example | None:
 
     ``assert f(x)`` expects True, ``assert not f(x)`` False; ``is`` counts as ``==``.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            body = ast.parse(text.strip()).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parsed(text.strip())
+    if tree is None or len(tree.body) != 1 or not isinstance(tree.body[0], ast.Assert):
         return None
-    if len(body) != 1 or not isinstance(body[0], ast.Assert):
-        return None
-    try:
-        return _of_assert(body[0].test, entry_point)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        return None
+    with Tolerant():
+        return _of_assert(tree.body[0].test, entry_point)
+    return None
 
 
 def _of_assert(test: ast.expr, entry_point: str) -> Example | None:
@@ -145,15 +139,10 @@ def _closed(text: str, start: int, entry_point: str) -> tuple[int, tuple[object,
     """Where the call that begins at `start` ends, and its arguments; None if it is no literal call."""
     for close in re.finditer(r"\)", text[start : start + _LONGEST]):
         end = start + close.end()
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                node = ast.parse(text[start:end], mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
-        try:
-            return end, _arguments(node, entry_point)
-        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        node = expression(text[start:end])
+        if node is not None:
+            with Tolerant():
+                return end, _arguments(node, entry_point)
             return end, None
     return start, None
 
@@ -182,11 +171,10 @@ def _longest_literal(text: str) -> object:
     for end in range(len(most), 0, -1):
         if end < len(most) and (most[end].isalnum() or most[end] == "_") and most[end - 1] not in ")]} ":
             continue
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                value = ast.literal_eval(most[:end].strip())
-        except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        value: object = NOT_GIVEN
+        with Tolerant():
+            value = ast.literal_eval(most[:end].strip())
+        if value is NOT_GIVEN:
             continue
         if most[end : end + 1] in ("'", '"') and most[end - 1] == most[end]:
             continue  # two of three quotes are no empty text

@@ -9,12 +9,12 @@ import ast
 import keyword
 import math
 import re
-import warnings
 from collections import Counter
 
 import numpy as np
 
 from isobudget.rankers.base import Candidate, Candidates, Floats, Pool
+from isobudget.rankers.source import parsed
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _NODES = (
@@ -32,7 +32,7 @@ NAMES = (
 
 def features(one: Candidates, sample: Candidate) -> list[float]:
     """The features of a sample, one number for each of `NAMES`; all finite."""
-    tree = _tree(sample.program)
+    tree = parsed(sample.program)
     text = sample.text
     lines = [line for line in text.splitlines() if line.strip()]
     words = _WORD.findall(text)
@@ -66,15 +66,6 @@ def features(one: Candidates, sample: Candidate) -> list[float]:
 def feature_table(pool: Pool) -> list[Floats]:
     """The features of every sample: one array a problem, shape (n, features)."""
     return [np.array([features(one, sample) for sample in one.samples]) for one in pool.problems]
-
-
-def _tree(program: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(program)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def _entry(tree: ast.Module | None, name: str) -> ast.FunctionDef | None:

@@ -7,16 +7,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from isobudget.rankers.base import FREE, Bools, BySet, Floats, PerSample, Pool, Ranker, Ranking, Spending
+from isobudget.rankers.base import FREE, Bools, BySet, Floats, Ints, PerSample, RankerCost, Ranking
+from isobudget.rankers.ranker import Ranker, RankerInputs
+from isobudget.rankers.source import compiles
 from isobudget.statistics.prefixes import PrefixSelector, SetSelector
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,51 +66,47 @@ class KeepFirst:
         return left if len(left) else drawn
 
 
-@dataclass(frozen=True, slots=True)
-class Filtered:
-    """A ranker behind a filter.
+def behind_filter(
+    ranked: Ranking, kept: Sequence[Bools], cost: RankerCost = FREE, notes: tuple[str, ...] = ()
+) -> Ranking:
+    """The ranking with dropped samples set aside: behind all others.
 
-    Attributes:
-        inner: the ranker.
-        kind: `executable` or `examples`, for the label.
-        kept: by task_id, shape (n,).
-        spending: of finding out.
+    Args:
+        ranked: the ranking without a filter; its label stays, what shows it says which filter stands in front.
+        kept: per problem, shape (n,).
+        cost: of finding out.
         notes: what was dropped.
     """
-
-    inner: Ranker
-    kind: str
-    kept: Mapping[str, Bools]
-    spending: Spending = FREE
-    notes: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The ranker's label; what shows it says which filter stands in front."""
-        return self.inner.name
-
-    def rank(self, pool: Pool) -> Ranking:
-        """The inner ranking, with dropped samples set aside."""
-        ranked = self.inner.rank(pool)
-        kept = [self.kept[task_id] for task_id in pool.task_ids]
-        result: PerSample | BySet
-        if isinstance(ranked.result, PerSample):
-            result = _behind(ranked.result, kept)
-        else:
-            selectors = zip(ranked.result.selectors, kept, strict=True)
-            strength = (
-                np.where(keep, values, values - np.ptp(values) - 1)
-                for keep, values in zip(kept, ranked.result.strength, strict=True)
-            )
-            chosen = tuple(KeepFirst(one, keep) for one, keep in selectors)
-            result = BySet(chosen, tuple(strength), ranked.result.undefined)
-        return Ranking(self.name, result, ranked.spending.plus(self.spending), (*ranked.notes, *self.notes))
+    result = ranked.result
+    filtered: PerSample | BySet
+    if isinstance(result, PerSample):
+        # those that the ranker itself set aside stay there with the dropped ones
+        aside = tuple(one | ~keep for one, keep in zip(result.aside, kept, strict=True))
+        filtered = PerSample(result.scores, aside, result.is_log_probability)
+    else:
+        strength = (
+            np.where(keep, values, values - np.ptp(values) - 1)
+            for keep, values in zip(kept, result.strength, strict=True)
+        )
+        chosen = tuple(KeepFirst(one, keep) for one, keep in zip(result.selectors, kept, strict=True))
+        filtered = BySet(chosen, tuple(strength), result.undefined)
+    return Ranking(ranked.ranker, filtered, ranked.cost.plus(cost), (*ranked.notes, *notes))
 
 
-def _behind(scored: PerSample, kept: Sequence[Bools]) -> PerSample:
-    """Dropped samples rank behind all others; those that the ranker itself set aside stay there with them."""
-    aside = tuple(one | ~keep for one, keep in zip(scored.aside, kept, strict=True))
-    return PerSample(scored.scores, aside, scored.is_log_probability)
+def rank_filtered(ranker: Ranker, inputs: RankerInputs, kind: str) -> Ranking:
+    """Rank behind the filter `kind`. What the ranker runs anyway is not charged twice."""
+    ranked = ranker.rank(inputs)
+    observed, cost = inputs.of_examples()
+    kept = []
+    for one in inputs.pool.problems:
+        task = one.problem.task_id
+        stated = inputs.stated(task)[: len(inputs.chosen[task].examples)]
+        whole = np.array([compiles(sample.program) for sample in one.samples], dtype=bool)
+        texts = [] if observed is None else [row[: len(stated)] for row in observed[task]]
+        kept.append(whole & kept_by(texts, stated, kind == "examples") if stated else whole)
+    dropped, total = sum(int((~row).sum()) for row in kept), int(inputs.pool.sizes.sum())
+    note = f"filter {kind}: {dropped:,} of {total:,} samples dropped"
+    return behind_filter(ranked, kept, FREE if cost is None else cost, (note,))
 
 
 def kept_by(observed: Sequence[Sequence[str]], stated: Sequence[str | None], must_match: bool) -> Bools:

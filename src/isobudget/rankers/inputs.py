@@ -45,20 +45,20 @@ def choose_inputs(
     Args:
         problem: whose prompt is read.
         count: of inputs; at least half of them are changed or made up.
-        seed: of the dice.
+        seed: of what is changed or made up.
         text: read instead of the problem's prompt, such as the prompt that the model got; None for the problem's own.
         shown: whether what the prompt shows may be used; if not, all inputs are made up.
     """
     if not problem.entry_point:
         return Inputs((), (), 0)
-    dice = seeded(problem, seed)
+    rng = seeded(problem, seed)
     examples = prompt_examples(problem, text)[: max(count // 2, 1)] if shown else []
     bases = [example.arguments for example in examples]
     if not bases and shown:
         bases = named_arguments(problem, parameter_names(problem, text), text)[:count]
     made = [] if examples else bases[: count // 2]
-    made += more_inputs(bases, count - len(examples) - len(made), dice)
-    made += made_up(problem, count, dice, text) if len(examples) + len(made) < count else []
+    made += more_inputs(bases, count - len(examples) - len(made), rng)
+    made += made_up(problem, count, rng, text) if len(examples) + len(made) < count else []
     sources = dict.fromkeys([*(one.source for one in examples), *(repr(list(one)) for one in made)])
     arguments = tuple(sources)[:count]
     return Inputs(arguments, tuple(examples), len(arguments) - len(examples))

@@ -1,8 +1,7 @@
 """Likelihood rankers: how probable a model finds a sample.
 
-- `Order`: the order in which the samples are given, best first.
-- `Likelihood`: log p(sample | prompt), as the mean per token (the paper, section 4) or as the sum; under the model that
-  wrote the sample, whose log-probabilities were recorded and cost nothing, or under any other.
+- `Own`, `Likelihood`: log p(sample | prompt), as the mean per token (the paper, section 4) or as the sum; under the
+  model that wrote the sample, whose log-probabilities were recorded and cost nothing, or under any other.
 - `Reviewer`: log p(sample | prompt) + log p(prompt | sample) (Zhang et al. 2023, "Coder Reviewer Reranking for Code
   Generation", eq. 2): what explains its prompt well is no degenerate answer. Each part is a mean per token or a sum.
 
@@ -12,103 +11,66 @@ without tokens has none: NaN, which ranks last.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-import numpy as np
-
-from isobudget.rankers.base import FREE, Floats, PerSample, Pool, Ranking, Spending, cut_off, must_cover
-
-Reduce = Literal["mean", "sum"]
+from isobudget.errors import InputError
+from isobudget.rankers.base import BACKWARD, FORWARD, Ranking, Reduce, added, scored
+from isobudget.rankers.ranker import Ranker, RankerInputs
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """The samples as they are given, best first: for files that somebody else has ranked."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own(Ranker):
+    """log p(sample | prompt) under the model that wrote the sample, as recorded."""
 
-    name: str = "order"
-
-    def rank(self, pool: Pool) -> Ranking:
-        """Scores n, n - 1, ..., 1; nothing is set aside."""
-        scores = tuple(np.arange(n, 0, -1, dtype=np.float64) for n in pool.sizes)
-        return Ranking(self.name, PerSample(scores, tuple(np.zeros(n, dtype=bool) for n in pool.sizes)))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LogProbs:
-    """What one model makes of texts: one row a problem, shape (n,).
-
-    Attributes:
-        sums: log-probability of each text, NaN where there is none.
-        tokens: tokens of each text under the scoring model.
-    """
-
-    sums: tuple[Floats, ...]
-    tokens: tuple[Floats, ...]
-
-    def reduced(self, how: Reduce) -> tuple[Floats, ...]:
-        """The sum, or the mean per token; NaN where there are no tokens."""
-        if how == "sum":
-            return tuple(np.where(count > 0, total, np.nan) for total, count in self._rows())
-        return tuple(
-            np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0) for total, count in self._rows()
-        )
-
-    def _rows(self) -> list[tuple[Floats, Floats]]:
-        return list(zip(self.sums, self.tokens, strict=True))
-
-
-def recorded(pool: Pool, how: Reduce) -> tuple[Floats, ...]:
-    """The writing model's own log-probabilities as they were recorded."""
-    return tuple(pool.column("mean_logprob" if how == "mean" else "sum_logprob"))
-
-
-@dataclass(frozen=True, slots=True)
-class Likelihood:
-    """log p(sample | prompt).
-
-    Attributes:
-        name: for labels.
-        logprobs: of every sample under the scoring model, or None for those recorded when it was drawn.
-        how: `mean` per token, or `sum`.
-        spending: of the scoring.
-    """
-
-    name: str
-    logprobs: LogProbs | None = None
-    how: Reduce = "mean"
-    spending: Spending = FREE
-
-    def rank(self, pool: Pool) -> Ranking:
-        """Samples cut off at the token limit are set aside, as in the paper."""
-        scores = recorded(pool, self.how) if self.logprobs is None else self.logprobs.reduced(self.how)
-        must_cover(pool, scores, self.name)
-        return Ranking(self.name, PerSample(scores, cut_off(pool), is_log_probability=True), self.spending)
-
-
-@dataclass(frozen=True, slots=True)
-class Reviewer:
-    """log p(sample | prompt) + log p(prompt | sample).
-
-    Attributes:
-        name: for labels.
-        forward: of the samples after the prompt; None for what was recorded.
-        backward: of the prompt after each sample.
-        how: `mean` per token of either part, or `sum`.
-        spending: of all passes.
-    """
-
-    name: str
-    forward: LogProbs | None
-    backward: LogProbs
     how: Reduce
-    spending: Spending
 
-    def rank(self, pool: Pool) -> Ranking:
+    def rank(self, inputs: RankerInputs) -> Ranking:
+        """Costs nothing."""
+        own = inputs.own(self.how)
+        if own is None:
+            raise InputError(
+                f"{inputs.pool.model}: no log-probabilities were recorded with these samples; score them by a model: "
+                f"--ranker {self.name.replace('own', 'likelihood')} --model NAME"
+            )
+        return scored(inputs.pool, self.name, own, is_log_probability=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likelihood(Ranker):
+    """log p(sample | prompt) under a scoring model."""
+
+    how: Reduce
+
+    def rank(self, inputs: RankerInputs) -> Ranking:
+        """Costs a pass over each sample."""
+        by = inputs.score(self.name, FORWARD)
+        scores, name = by.logprobs.reduced(self.how), f"{self.name} by {by.name}"
+        return scored(inputs.pool, name, scores, cost=by.cost, is_log_probability=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviewer(Ranker):
+    """log p(sample | prompt) + log p(prompt | sample) under a scoring model."""
+
+    how: Reduce
+
+    def rank(self, inputs: RankerInputs) -> Ranking:
         """NaN where either part is."""
-        first = recorded(pool, self.how) if self.forward is None else self.forward.reduced(self.how)
-        parts: Sequence[tuple[Floats, Floats]] = list(zip(first, self.backward.reduced(self.how), strict=True))
-        scores = tuple(one + other for one, other in parts)
-        must_cover(pool, scores, self.name)
-        return Ranking(self.name, PerSample(scores, cut_off(pool)), self.spending)
+        forward, backward = inputs.score(self.name, FORWARD), inputs.score(self.name, BACKWARD)
+        scores = added(forward.logprobs.reduced(self.how), backward.logprobs.reduced(self.how))
+        return scored(inputs.pool, f"{self.name} by {forward.name}", scores, cost=forward.cost.plus(backward.cost))
+
+
+_MODEL = ("--model",)
+_REVIEWER = "log p(sample | prompt) + log p(prompt | sample), means per token, under --model"
+
+RANKERS = (
+    Own("own", "mean log-probability per token under the model that wrote the sample, as recorded", how="mean"),
+    Own("own-sum", "the same, summed over the sample", how="sum"),
+    Likelihood(
+        "likelihood", "mean log-probability per token of the sample after its prompt, under --model", _MODEL, how="mean"
+    ),
+    Likelihood("likelihood-sum", "the same, summed", _MODEL, how="sum"),
+    Reviewer("reviewer", _REVIEWER, _MODEL, how="mean"),
+    Reviewer("reviewer-sum", "the same, summed", _MODEL, how="sum"),
+)

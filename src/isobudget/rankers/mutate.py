@@ -13,10 +13,10 @@ import copy
 import hashlib
 import random
 import re
-import warnings
 from collections.abc import Callable, Sequence
 
 from isobudget.problems.problem import Problem
+from isobudget.rankers.source import expression, parsed
 
 Arguments = tuple[object, ...]
 
@@ -36,28 +36,28 @@ _NAMES: tuple[tuple[re.Pattern[str], str], ...] = (
 
 
 def seeded(problem: Problem, seed: int = 0) -> random.Random:
-    """The dice of one problem: the same inputs whatever other problems there are."""
+    """The random numbers of one problem: the same inputs whatever other problems there are."""
     text = f"{seed}\0{problem.benchmark}\0{problem.task_id}"
     return random.Random(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))
 
 
-def more_inputs(examples: Sequence[Arguments], count: int, dice: random.Random) -> list[Arguments]:
+def more_inputs(examples: Sequence[Arguments], count: int, rng: random.Random) -> list[Arguments]:
     """Up to `count` inputs, all different and none of the examples, each an example with one or more changes."""
     seen = {repr(arguments) for arguments in examples}
     made: list[Arguments] = []
     for _ in range(40 * count):
         if len(made) >= count or not examples:
             break
-        arguments = copy.deepcopy(dice.choice(examples))
-        for _ in range(dice.choice((1, 1, 1, 2, 3))):
-            arguments = _change_one(arguments, dice)
+        arguments = copy.deepcopy(rng.choice(examples))
+        for _ in range(rng.choice((1, 1, 1, 2, 3))):
+            arguments = _change_one(arguments, rng)
         if repr(arguments) not in seen:
             seen.add(repr(arguments))
             made.append(arguments)
     return made
 
 
-def made_up(problem: Problem, count: int, dice: random.Random, text: str | None = None) -> list[Arguments]:
+def made_up(problem: Problem, count: int, rng: random.Random, text: str | None = None) -> list[Arguments]:
     """Up to `count` different inputs from the parameters of the entry point; none if it is not found."""
     parameters = [maker for _, maker in _parameters(problem, text)]
     if not parameters:
@@ -66,7 +66,7 @@ def made_up(problem: Problem, count: int, dice: random.Random, text: str | None 
     for _ in range(10 * count):
         if len(made) >= count:
             break
-        arguments = tuple(maker(dice) for maker in parameters)
+        arguments = tuple(maker(rng) for maker in parameters)
         made.setdefault(repr(arguments), arguments)
     return list(made.values())
 
@@ -74,51 +74,51 @@ def made_up(problem: Problem, count: int, dice: random.Random, text: str | None 
 # changing values ------------------------------------------------------------------------------------------------------
 
 
-def mutate(value: object, dice: random.Random) -> object:
+def mutate(value: object, rng: random.Random) -> object:
     """A value of the same type, a little different."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
-        return _int(value, dice)
+        return _int(value, rng)
     if isinstance(value, float):
-        return _float(value, dice)
+        return _float(value, rng)
     if isinstance(value, str):
-        return _str(value, dice)
+        return _str(value, rng)
     if isinstance(value, list):
-        return _list(value, dice)
+        return _list(value, rng)
     if isinstance(value, tuple):
-        return tuple(_list(list(value), dice, keep_length=True))
+        return tuple(_list(list(value), rng, keep_length=True))
     if isinstance(value, set):
-        return set(_list(sorted(value, key=repr), dice))
+        return set(_list(sorted(value, key=repr), rng))
     if isinstance(value, dict):
-        return _dict(value, dice)
+        return _dict(value, rng)
     return value
 
 
-def _change_one(arguments: Arguments, dice: random.Random) -> Arguments:
+def _change_one(arguments: Arguments, rng: random.Random) -> Arguments:
     if not arguments:
         return arguments
-    place = dice.randrange(len(arguments))
-    return (*arguments[:place], mutate(arguments[place], dice), *arguments[place + 1 :])
+    place = rng.randrange(len(arguments))
+    return (*arguments[:place], mutate(arguments[place], rng), *arguments[place + 1 :])
 
 
-def _int(value: int, dice: random.Random) -> int:
-    choices = [value + 1, value - 1, value + dice.randint(2, 12), max(value - dice.randint(2, 12), 0), value // 2]
-    choices += [dice.randint(0, 20), 0, 1] + ([2 * value, 3 * value + 1] if abs(value) < 1000 else [])
-    choices += [-value] if value < 0 or dice.random() < 0.2 else []
-    return dice.choice(choices)
+def _int(value: int, rng: random.Random) -> int:
+    choices = [value + 1, value - 1, value + rng.randint(2, 12), max(value - rng.randint(2, 12), 0), value // 2]
+    choices += [rng.randint(0, 20), 0, 1] + ([2 * value, 3 * value + 1] if abs(value) < 1000 else [])
+    choices += [-value] if value < 0 or rng.random() < 0.2 else []
+    return rng.choice(choices)
 
 
-def _float(value: float, dice: random.Random) -> float:
-    choices = [value + 1.0, value - 0.5, value / 2, value * 2, round(value), value + dice.choice((0.1, 0.25, 0.01))]
-    return float(dice.choice(choices)) if abs(value) < 1e12 else value
+def _float(value: float, rng: random.Random) -> float:
+    choices = [value + 1.0, value - 0.5, value / 2, value * 2, round(value), value + rng.choice((0.1, 0.25, 0.01))]
+    return float(rng.choice(choices)) if abs(value) < 1e12 else value
 
 
-def _str(value: str, dice: random.Random) -> str:
+def _str(value: str, rng: random.Random) -> str:
     if not value:
-        return dice.choice(_WORDS)
-    at = dice.randrange(len(value))
-    letter = dice.choice(value)
+        return rng.choice(_WORDS)
+    at = rng.randrange(len(value))
+    letter = rng.choice(value)
     choices: list[Callable[[], str]] = [
         lambda: value[:at] + value[at + 1 :],
         lambda: value[:at] + letter + value[at:],
@@ -127,47 +127,47 @@ def _str(value: str, dice: random.Random) -> str:
         lambda: value.swapcase(),
         lambda: (value + value[: at + 1])[:_MOST_CHARACTERS],
         lambda: value[: at + 1],
-        lambda: _words(value, dice),
-        lambda: _digits(value, dice),
+        lambda: _words(value, rng),
+        lambda: _digits(value, rng),
     ]
-    return dice.choice(choices)()
+    return rng.choice(choices)()
 
 
-def _words(value: str, dice: random.Random) -> str:
+def _words(value: str, rng: random.Random) -> str:
     words = value.split(" ")
-    dice.shuffle(words)
+    rng.shuffle(words)
     return " ".join(words)
 
 
-def _digits(value: str, dice: random.Random) -> str:
+def _digits(value: str, rng: random.Random) -> str:
     """The numbers in a text replaced by others."""
-    return re.sub(r"\d+", lambda _: str(dice.randint(0, 20)), value)
+    return re.sub(r"\d+", lambda _: str(rng.randint(0, 20)), value)
 
 
-def _list(value: list[object], dice: random.Random, keep_length: bool = False) -> list[object]:
+def _list(value: list[object], rng: random.Random, keep_length: bool = False) -> list[object]:
     if not value:
         return value
-    at = dice.randrange(len(value))
-    changed = [*value[:at], mutate(value[at], dice), *value[at + 1 :]]
+    at = rng.randrange(len(value))
+    changed = [*value[:at], mutate(value[at], rng), *value[at + 1 :]]
     choices: list[Callable[[], list[object]]] = [lambda: changed, lambda: changed, lambda: changed]
-    choices += [lambda: dice.sample(value, len(value)), lambda: value[::-1]]
+    choices += [lambda: rng.sample(value, len(value)), lambda: value[::-1]]
     if not keep_length:
         choices += [
             lambda: value[:at] + value[at + 1 :],
-            lambda: [*value, mutate(value[at], dice)][:_MOST_ELEMENTS],
+            lambda: [*value, mutate(value[at], rng)][:_MOST_ELEMENTS],
             lambda: [*value, value[at]][:_MOST_ELEMENTS],
             lambda: (value + changed)[:_MOST_ELEMENTS],
             lambda: value[: at + 1],
         ]
-    return dice.choice(choices)()
+    return rng.choice(choices)()
 
 
-def _dict(value: dict[object, object], dice: random.Random) -> dict[object, object]:
+def _dict(value: dict[object, object], rng: random.Random) -> dict[object, object]:
     if not value:
         return value
-    key = dice.choice(list(value))
+    key = rng.choice(list(value))
     rest = {other: held for other, held in value.items() if other != key}
-    return dice.choice([rest, value | {key: mutate(value[key], dice)}, rest | {mutate(key, dice): value[key]}])
+    return rng.choice([rest, value | {key: mutate(value[key], rng)}, rest | {mutate(key, rng): value[key]}])
 
 
 # making values up -----------------------------------------------------------------------------------------------------
@@ -175,20 +175,20 @@ def _dict(value: dict[object, object], dice: random.Random) -> dict[object, obje
 Maker = Callable[[random.Random], object]
 
 
-def _an_int(dice: random.Random) -> int:
-    return dice.choice((0, 1, 2, 3, 5, 7, 10, 12, 16, 25, dice.randint(0, 60)))
+def _an_int(rng: random.Random) -> int:
+    return rng.choice((0, 1, 2, 3, 5, 7, 10, 12, 16, 25, rng.randint(0, 60)))
 
 
-def _a_float(dice: random.Random) -> float:
-    return dice.choice((0.0, 0.5, 1.0, 2.5, 3.14, round(dice.uniform(0, 20), 2)))
+def _a_float(rng: random.Random) -> float:
+    return rng.choice((0.0, 0.5, 1.0, 2.5, 3.14, round(rng.uniform(0, 20), 2)))
 
 
-def _a_word(dice: random.Random) -> str:
-    return dice.choice(_WORDS)
+def _a_word(rng: random.Random) -> str:
+    return rng.choice(_WORDS)
 
 
-def _a_bool(dice: random.Random) -> bool:
-    return dice.random() < 0.5
+def _a_bool(rng: random.Random) -> bool:
+    return rng.random() < 0.5
 
 
 _PLAIN: dict[str, Maker] = {
@@ -203,13 +203,13 @@ _PLAIN: dict[str, Maker] = {
 
 
 def _several(maker: Maker) -> Maker:
-    return lambda dice: [maker(dice) for _ in range(dice.choice((0, 1, 2, 3, 4, 5, 7)))]
+    return lambda rng: [maker(rng) for _ in range(rng.choice((0, 1, 2, 3, 4, 5, 7)))]
 
 
 def _maker(annotation: ast.expr | None) -> Maker:
     """How to make a value of an annotated type; whole numbers for types that are not known."""
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-        return _maker(_expression(annotation.value))
+        return _maker(expression(annotation.value))
     if isinstance(annotation, ast.BinOp):
         return _maker(annotation.left)
     if isinstance(annotation, ast.Subscript):
@@ -226,11 +226,11 @@ def _generic(name: str, inner: list[ast.expr]) -> Maker:
     if lowered in ("list", "sequence", "iterable", "collection"):
         return _several(first)
     if lowered in ("set", "frozenset"):
-        return lambda dice: set(_several(first)(dice))  # type: ignore[call-overload]
+        return lambda rng: set(_several(first)(rng))  # type: ignore[call-overload]
     if lowered == "tuple":
-        return lambda dice: tuple(maker(dice) for maker in makers)
+        return lambda rng: tuple(maker(rng) for maker in makers)
     if lowered in ("dict", "mapping"):
-        return lambda dice: {makers[0](dice): makers[-1](dice) for _ in range(dice.randint(0, 4))}
+        return lambda rng: {makers[0](rng): makers[-1](rng) for _ in range(rng.randint(0, 4))}
     return first
 
 
@@ -264,27 +264,11 @@ def _definition(problem: Problem, prompt: str) -> ast.FunctionDef | None:
     sources = [prompt.rstrip() + "\n    pass\n", problem.starter, problem.starter.rstrip() + "\n        pass\n"]
     sources += [line[1] + "\n    pass\n"] if line else []
     for source in sources:
-        tree = _module(source)
+        tree = parsed(source)
         for node in ast.walk(tree) if tree else ():
             if isinstance(node, ast.FunctionDef) and node.name == problem.entry_point:
                 return node
     return None
-
-
-def _module(source: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
-def _expression(source: str) -> ast.expr | None:
-    try:
-        return ast.parse(source, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError):
-        return None
 
 
 def _by_name(name: str) -> Maker:
@@ -293,7 +277,7 @@ def _by_name(name: str) -> Maker:
         "list": _several(_an_int),
         "lists": _several(_several(_an_int)),
         "strings": _several(_a_word),
-        "dict": lambda dice: {_a_word(dice): _an_int(dice) for _ in range(dice.randint(0, 4))},
+        "dict": lambda rng: {_a_word(rng): _an_int(rng) for _ in range(rng.randint(0, 4))},
         "float": _a_float,
         "bool": _a_bool,
     }

@@ -23,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.errors import InputError, MissingExtraError
-from isobudget.rankers.base import FREE, Floats, PerSample, Pool, Ranking, Spending, cut_off
+from isobudget.rankers.base import FORWARD, FREE, Floats, Pool, RankerCost, Ranking, added, scored
 from isobudget.rankers.features import feature_table
+from isobudget.rankers.ranker import Ranker, RankerInputs
 
 FOLDS = 5
 #: no probability is taken for certain
@@ -34,102 +35,100 @@ _LEAST = 1e-6
 Task = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Verifier:
-    """log p(right | sample) of a cross-fitted classifier, plus the likelihood.
+def log_probabilities(
+    pool: Pool, train: Sequence[Pool] = (), folds: int = FOLDS, table: Sequence[Floats] | None = None
+) -> list[Floats]:
+    """log p(right) of every sample by a model that has seen none of its problem's samples.
 
-    Attributes:
-        name: for labels.
-        likelihood: per problem, shape (n,), what is added; None for the verifier alone.
+    Args:
+        pool: the samples to score.
         train: other pools to learn from; none: the pool itself, cross-fitted by problem.
         folds: of the cross-fit.
-        spending: of the likelihood.
-        features: per problem, shape (n, features), instead of those of `features`.
+        table: per problem, shape (n, features), instead of `feature_table`.
+
+    Raises:
+        InputError: fewer than two problems to learn from, or all of their samples are right, or wrong.
+        MissingExtraError: scikit-learn is not installed.
     """
+    rows = within_problems(feature_table(pool) if table is None else table)
+    with _one_thread():
+        found = _by_others(pool, rows, train) if train else _cross_fitted(pool, rows, folds)
+    return [np.log(np.clip(row, _LEAST, 1.0)) for row in found]
 
-    name: str = "verifier"
-    likelihood: Sequence[Floats] | None = None
-    train: tuple[Pool, ...] = ()
-    folds: int = FOLDS
-    spending: Spending = FREE
-    features: Sequence[Floats] | None = None
 
-    def rank(self, pool: Pool) -> Ranking:
-        """Scores by a model that has seen none of the problem's samples.
+def _cross_fitted(pool: Pool, table: list[Floats], folds: int) -> list[Floats]:
+    right = [one.passed for one in pool.problems]
+    fold = group_folds(len(table), folds)
+    found: list[Floats] = [np.zeros(0)] * len(table)
+    for out in range(int(fold.max()) + 1):
+        seen = [at for at in range(len(table)) if fold[at] != out]
+        model = fit([table[at] for at in seen], [right[at] for at in seen])
+        for at in np.flatnonzero(fold == out):
+            found[at] = _probability(model, table[at])
+    return found
 
-        Raises:
-            InputError: fewer than two problems to learn from, or all of their samples are right, or wrong.
-            MissingExtraError: scikit-learn is not installed.
-        """
-        with _one_thread():
-            found = self._by_others(pool) if self.train else self._cross_fitted(pool)
-        probability = [np.log(np.clip(row, _LEAST, 1.0)) for row in found]
-        parts = self.likelihood or [np.zeros(len(row)) for row in probability]
-        scores = tuple(one + other for one, other in zip(probability, parts, strict=True))
-        result = PerSample(scores, cut_off(pool), is_log_probability=self.likelihood is None)
-        how = (
-            f"learned from {len(self.train)} other pools"
-            if self.train
-            else f"cross-fitted by problem, {self.folds} folds"
+
+def _by_others(pool: Pool, table: list[Floats], train: Sequence[Pool]) -> list[Floats]:
+    ranked: set[Task] = {(pool.benchmark, task_id) for task_id in pool.task_ids}
+    rows, right = [], []
+    for other in train:
+        for one, row in zip(other.problems, within_problems(feature_table(other)), strict=True):
+            if (other.benchmark, one.problem.task_id) not in ranked:
+                rows.append(row)
+                right.append(one.passed)
+    if not rows:
+        raise InputError(
+            "the runs to learn from (--train) have no other problems than the ranked ones, and a verifier does not "
+            "learn from what it scores; leave --train out to cross-fit by problem"
         )
-        return Ranking(self.name, result, self.spending, (f"verifier: {how}, never on the problems it scores",))
-
-    def _cross_fitted(self, pool: Pool) -> list[Floats]:
-        table = within_problems(self._table(pool))
-        right = [one.passed for one in pool.problems]
-        fold = group_folds(len(table), self.folds)
-        found: list[Floats] = [np.zeros(0)] * len(table)
-        for out in range(int(fold.max()) + 1):
-            seen = [at for at in range(len(table)) if fold[at] != out]
-            model = fit([table[at] for at in seen], [right[at] for at in seen])
-            for at in np.flatnonzero(fold == out):
-                found[at] = _probability(model, table[at])
-        return found
-
-    def _by_others(self, pool: Pool) -> list[Floats]:
-        scored: set[Task] = {(pool.benchmark, task_id) for task_id in pool.task_ids}
-        table, right = [], []
-        for other in self.train:
-            rows = zip(other.problems, within_problems(feature_table(other)), strict=True)
-            for one, row in rows:
-                if (other.benchmark, one.problem.task_id) not in scored:
-                    table.append(row)
-                    right.append(one.passed)
-        if not table:
-            raise InputError(
-                "the runs to learn from (--train) have no other problems than the ranked ones, and a verifier does not "
-                "learn from what it scores; leave --train out to cross-fit by problem"
-            )
-        model = fit(table, right)
-        return [_probability(model, row) for row in within_problems(self._table(pool))]
-
-    def _table(self, pool: Pool) -> Sequence[Floats]:
-        return feature_table(pool) if self.features is None else self.features
+    model = fit(rows, right)
+    return [_probability(model, row) for row in table]
 
 
-@dataclass(frozen=True, slots=True)
-class Classifier:
-    """log p(right | prompt, sample) by a classifier that somebody else trained, plus the likelihood.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verifier(Ranker):
+    """log p(right | sample) of a cross-fitted classifier, plus the likelihood unless it is `alone`."""
 
-    Attributes:
-        name: for labels.
-        log_right: per problem, shape (n,); NaN for an empty sample.
-        likelihood: per problem, shape (n,), what is added; None for the classifier alone.
-        spending: of the classifier.
-    """
+    alone: bool
 
-    name: str
-    log_right: Sequence[Floats]
-    likelihood: Sequence[Floats] | None
-    spending: Spending
+    def rank(self, inputs: RankerInputs) -> Ranking:
+        """The scoring model's likelihood is added, else the writing model's own, else none."""
+        label, likelihood, cost = self._likelihood(inputs)
+        probabilities = log_probabilities(inputs.pool, inputs.train)
+        how = (
+            f"learned from {len(inputs.train)} other pools"
+            if inputs.train
+            else f"cross-fitted by problem, {FOLDS} folds"
+        )
+        return scored(
+            inputs.pool,
+            label,
+            added(probabilities, likelihood),
+            cost=cost,
+            notes=(f"verifier: {how}, never on the problems it scores",),
+            is_log_probability=likelihood is None,
+        )
 
-    def rank(self, pool: Pool) -> Ranking:
+    def _likelihood(self, inputs: RankerInputs) -> tuple[str, Sequence[Floats] | None, RankerCost]:
+        if self.alone:
+            return self.name, None, FREE
+        if inputs.has_scorer:
+            by = inputs.score(self.name, FORWARD)
+            return f"verifier + likelihood by {by.name}", by.logprobs.reduced("mean"), by.cost
+        own = inputs.own("mean")
+        return ("verifier, no likelihood known" if own is None else "verifier + own"), own, FREE
+
+
+class Classifier(Ranker):
+    """log p(right | prompt, sample) by a classifier that somebody else trained, plus the own likelihood if known."""
+
+    def rank(self, inputs: RankerInputs) -> Ranking:
         """NaN where either part is."""
-        parts = self.likelihood or [np.zeros(len(row)) for row in self.log_right]
-        scores = tuple(one + other for one, other in zip(self.log_right, parts, strict=True))
-        result = PerSample(scores, cut_off(pool), is_log_probability=self.likelihood is None)
-        note = f"{self.name}: what the classifier was trained on is not known here; it must not be these problems"
-        return Ranking(self.name, result, self.spending, (note,))
+        by, own = inputs.classify(), inputs.own("mean")
+        label = f"classifier {by.name}"
+        note = f"{label}: what the classifier was trained on is not known here; it must not be these problems"
+        scores = added(by.logprobs.sums, own)
+        return scored(inputs.pool, label, scores, cost=by.cost, notes=(note,), is_log_probability=own is None)
 
 
 def within_problems(table: Sequence[Floats]) -> list[Floats]:
@@ -182,3 +181,19 @@ def _one_thread() -> Iterator[None]:
 
 def _probability(model: Any, rows: Floats) -> Floats:
     return np.asarray(model.predict_proba(rows)[:, 1], dtype=np.float64)
+
+
+RANKERS = (
+    Verifier(
+        "verifier",
+        "a classifier learned from other problems' verdicts, added to the likelihood (--model's, else its own)",
+        ("--model", "--train"),
+        alone=False,
+    ),
+    Verifier("verifier-alone", "the classifier alone", ("--train",), alone=True),
+    Classifier(
+        "classifier",
+        "a sequence classifier of the Hugging Face hub (--model), added to the own likelihood",
+        ("--model",),
+    ),
+)

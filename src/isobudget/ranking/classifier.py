@@ -20,8 +20,7 @@ from isobudget.backends.base import Score
 from isobudget.errors import InputError, MissingExtraError, ModelError
 from isobudget.pipeline.progress import Progress
 from isobudget.rankers.base import Pool
-from isobudget.ranking.scores import plain
-from isobudget.records.parts import PartWriter, read_rows
+from isobudget.ranking.scores import Rows, kept_scores, plain
 from isobudget.records.ranking_rows import ScoreRow, score_row
 from isobudget.records.rows import SampleKey
 
@@ -31,7 +30,7 @@ _BATCH = 16
 _RIGHT = ("right", "correct", "passed", "positive", "true")
 
 
-def classify_pool(pool: Pool, name: str, folder: Path | None, progress: Progress) -> dict[SampleKey, ScoreRow]:
+def classify_pool(pool: Pool, name: str, folder: Path | None, progress: Progress) -> Rows:
     """log p(right) of every sample by the classifier `name`; what is recorded is not computed again.
 
     Raises:
@@ -39,33 +38,25 @@ def classify_pool(pool: Pool, name: str, folder: Path | None, progress: Progress
         ModelError: the classifier cannot be loaded.
         InputError: it has more than two labels, none of which stands for "right".
     """
-    rows: dict[SampleKey, ScoreRow] = {}
-    for row in read_rows(folder, ScoreRow) if folder is not None else ():
-        if (row.ranker, row.scorer, row.benchmark, row.model) == (KIND, name, pool.benchmark, pool.model):
-            rows[row.benchmark, row.model, row.task_id, row.greedy, row.index] = row
-    left = [
-        ((pool.benchmark, pool.model, one.problem.task_id, False, sample.index), plain(one.prompt), sample.text)
-        for one in pool.problems
-        for sample in one.samples
-    ]
-    left = [item for item in left if item[0] not in rows]
+    kept = kept_scores(pool, name, KIND, folder)
+    items = {
+        pool.key(one, sample.index): (plain(one.prompt), sample.text) for one in pool.problems for sample in one.samples
+    }
+    missing = [(key, *items[key]) for key in kept.missing(items)]
     task = f"classifying {pool.model} by {name}"
-    progress.start(task, len(rows) + len(left), len(rows))
-    if left:
-        for made in _classified(name, left):
-            rows.update({(r.benchmark, r.model, r.task_id, r.greedy, r.index): r for r in made})
-            if folder is not None:
-                with PartWriter(folder, ScoreRow) as writer:
-                    writer.add(made)
-            progress.advance(task, len(made))
-    return rows
+    progress.start(task, len(items), len(items) - len(missing))
+    if missing:
+        with kept.writing():
+            for made in _classified(name, missing):
+                kept.add(made)
+                progress.advance(task, len(made))
+    return kept.rows
 
 
 def _classified(name: str, items: Sequence[tuple[SampleKey, str, str]]) -> Iterator[list[ScoreRow]]:
-    """Rows in parts of a few hundred."""
+    """Rows, a batch at a time."""
     model, tokenizer, torch = _load(name)
     right = _right_label(name, model.config)
-    made: list[ScoreRow] = []
     for start in range(0, len(items), _BATCH):
         batch = items[start : start + _BATCH]
         began = time.perf_counter()
@@ -82,13 +73,12 @@ def _classified(name: str, items: Sequence[tuple[SampleKey, str, str]]) -> Itera
             logits = model(**encoded.to(model.device)).logits.float().cpu()
         seconds = (time.perf_counter() - began) / len(batch)
         tokens = encoded["attention_mask"].sum(dim=1).tolist()
-        for (key, _, text), row, count in zip(batch, logits, tokens, strict=True):
-            score = Score((_log_p(torch, row, right),), int(count) - 1, seconds) if text else None
-            made.append(score_row(key, KIND, name, score, "transformers"))
-        if len(made) >= 20 * _BATCH:
-            yield made
-            made = []
-    yield made
+        scores = [
+            Score((_log_p(torch, row, right),), int(count) - 1, seconds) if text else None
+            for (_, _, text), row, count in zip(batch, logits, tokens, strict=True)
+        ]
+        pairs = zip(batch, scores, strict=True)
+        yield [score_row(key, KIND, name, score, "transformers") for (key, _, _), score in pairs]
 
 
 def _load(name: str) -> tuple[Any, Any, Any]:

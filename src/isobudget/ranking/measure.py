@@ -15,11 +15,10 @@ from isobudget.costs.cost import SampleCost, Unit
 from isobudget.curves import Bootstrap
 from isobudget.curves.curve import Curve, curve_from_matrix
 from isobudget.rankers.auc import Auc
-from isobudget.rankers.base import FREE, BySet, Floats, PerSample, Pool, Ranker, Ranking, Spending
+from isobudget.rankers.base import FREE, Floats, PerSample, Pool, RankerCost, Ranking
 from isobudget.rankers.calibration import Calibration
-from isobudget.rankers.measure import auc, calibration, success
+from isobudget.rankers.measure import Success, auc, calibration, success
 from isobudget.ranking.options import RankOptions
-from isobudget.ranking.registry import Kinds
 from isobudget.ranking.run_samples import RankingInput
 from isobudget.statistics.intervals import bootstrap_curve
 
@@ -41,7 +40,7 @@ class Ranked:
         auc, calibration: see `isobudget.rankers`; None for `random`.
         undefined: samples without a score (NaN), or of which nothing is known: they rank last.
         set_aside: samples that rank last for another reason: cut off at the token limit, or filtered.
-        spending: what ranking costs.
+        cost: of ranking itself.
         notes: what a reader has to know.
     """
 
@@ -58,7 +57,7 @@ class Ranked:
     calibration: Calibration | None
     undefined: int
     set_aside: int
-    spending: Spending
+    cost: RankerCost
     notes: tuple[str, ...] = ()
 
     @property
@@ -85,55 +84,44 @@ class RankedModel:
         return self.samples.pool.model
 
 
-def ranked_model(samples: RankingInput, kinds: Kinds, options: RankOptions) -> RankedModel:
-    """Every ranker asked for, on the samples of one model.
-
-    Raises:
-        InputError: a ranker lacks what it needs.
-    """
-    ranked = (_measured(samples, kinds.ranker(name), options) for name in options.rankers)
-    return RankedModel(samples, (_random(samples, options.bootstrap), *ranked))
-
-
-def _measured(samples: RankingInput, ranker: Ranker, options: RankOptions) -> Ranked:
-    pool = samples.pool
-    ranking = ranker.rank(pool)
+def measured(samples: RankingInput, ranking: Ranking, options: RankOptions) -> Ranked:
+    """What a ranking of these samples is worth."""
+    pool, bootstrap, least = samples.pool, options.bootstrap, int(samples.pool.sizes.min())
     found = success(pool, ranking, orders=options.orders, seed=options.seed)
-    bootstrap = options.bootstrap
-    k = min(options.k or max(int(pool.sizes.min()) // 2, 1), int(pool.sizes.min()))
-    result = ranking.result
-    aside = sum(int(row.sum()) for row in result.aside) if isinstance(result, PerSample) else 0
-    free, charged = _curves(samples, found.matrix, ranking, bootstrap)
-    low, high = bootstrap_curve(found.matrix, bootstrap.weights(len(found.matrix)), bootstrap.level)
-    return Ranked(
-        ranker=ranking.ranker,
-        exact=not isinstance(result, BySet),
-        success=found.matrix.mean(axis=0),
-        low=low,
-        high=high,
-        matrix=found.matrix,
-        monte_carlo=found.monte_carlo,
-        free=free,
-        charged=charged,
+    return replace(
+        _ranked(samples, ranking, found, bootstrap),
         auc=auc(pool, ranking, level=bootstrap.level, replicates=bootstrap.replicates, seed=bootstrap.seed),
-        calibration=calibration(pool, ranking, k, seed=options.seed),
-        undefined=result.undefined,
-        set_aside=aside,
-        spending=ranking.spending,
-        notes=ranking.notes,
+        calibration=calibration(pool, ranking, min(options.k or max(least // 2, 1), least), seed=options.seed),
     )
 
 
-def _random(samples: RankingInput, bootstrap: Bootstrap) -> Ranked:
+def random_sample(samples: RankingInput, bootstrap: Bootstrap) -> Ranked:
     """A single random sample, whatever k is: pass@1."""
-    k_max = int(samples.pool.sizes.min())
-    matrix = np.array([[one.passed.mean()] * k_max for one in samples.pool.problems])
-    ranking = Ranking(RANDOM, PerSample((), ()))
+    matrix = np.array([[one.passed.mean()] * int(samples.pool.sizes.min()) for one in samples.pool.problems])
+    return _ranked(samples, Ranking(RANDOM, PerSample((), ())), Success(matrix), bootstrap)
+
+
+def _ranked(samples: RankingInput, ranking: Ranking, found: Success, bootstrap: Bootstrap) -> Ranked:
+    result, matrix = ranking.result, found.matrix
     free, charged = _curves(samples, matrix, ranking, bootstrap)
     low, high = bootstrap_curve(matrix, bootstrap.weights(len(matrix)), bootstrap.level)
     return Ranked(
-        RANDOM, True, matrix.mean(axis=0), low, high, matrix, None, free, charged, None, None, 0, 0, FREE
-    )  # fmt: skip
+        ranker=ranking.ranker,
+        exact=isinstance(result, PerSample),
+        success=matrix.mean(axis=0),
+        low=low,
+        high=high,
+        matrix=matrix,
+        monte_carlo=found.monte_carlo,
+        free=free,
+        charged=charged,
+        auc=None,
+        calibration=None,
+        undefined=result.undefined,
+        set_aside=int(sum(row.sum() for row in result.aside)) if isinstance(result, PerSample) else 0,
+        cost=ranking.cost,
+        notes=ranking.notes,
+    )
 
 
 def _curves(
@@ -145,11 +133,11 @@ def _curves(
     for unit, price in samples.prices.items():
         same = next(iter(free.values()), None)
         free[unit] = replace(same, price=price) if same else _curve(samples.pool, matrix, price, ranking, bootstrap)
-        amount = ranking.spending.amounts.get(unit)
+        amount = ranking.cost.amounts.get(unit)
         if amount is not None:
             dearer = price
-            if ranking.spending is not FREE:
-                dearer = price.plus(amount.per_sample, ranking.spending.source, per_problem=amount.per_problem)
+            if ranking.cost is not FREE:
+                dearer = price.plus(amount.per_sample, ranking.cost.source, per_problem=amount.per_problem)
             charged[unit] = replace(free[unit], price=dearer)
     return free, charged
 

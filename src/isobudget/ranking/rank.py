@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from isobudget.analysis.compare import chosen_benchmarks
 from isobudget.analysis.load_samples import benchmarks_of, load_samples
 from isobudget.curves import Bootstrap
 from isobudget.errors import InputError
@@ -19,9 +20,9 @@ from isobudget.files.whole import make_folder
 from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.problems import load_benchmark
 from isobudget.rankers.base import Pool
-from isobudget.ranking.measure import RankedModel, ranked_model
+from isobudget.ranking.inputs import FoundOut
+from isobudget.ranking.measure import RankedModel, measured, random_sample
 from isobudget.ranking.options import RankOptions, check_options
-from isobudget.ranking.registry import Kinds, Needs
 from isobudget.ranking.run_samples import RankingInput, run_inputs
 from isobudget.ranking.sample_files import counts_inputs, file_input, is_counts
 from isobudget.ranking.scores import Scorer
@@ -65,7 +66,7 @@ def rank(
         first: only so many problems of a file of samples.
         out: folder for scores and observations of a file of samples; a run folder keeps its own.
         make_scorer: finds the scoring model.
-        progress: told how far it is.
+        progress: shows how far it is.
 
     Raises:
         InputError: a ranker, model or file is not known or wrong, what a ranker needs is not there, or an argument
@@ -80,33 +81,32 @@ def rank(
     stated = {"--benchmark": benchmark, "--problems": problems, "--verdicts": verdicts, "--first": first, "--out": out}
     if path.is_dir():
         _check_place(stated, ("--benchmark",), f"{path} is a run folder, which has its own")
-        run = load_run(path)
-        if options.model is not None:
-            options = replace(options, model=as_recorded(options.model, run.facts["models"]))
-        with run.writing() if options.writes else contextlib.nullcontext():
-            names = _names(run, benchmark)
-            loaded = load_samples(run, names, texts=True)
-            return [
-                _benchmark(run_inputs(loaded, name, options.bootstrap), run.path, options, make_scorer, progress)
-                for name in names
-            ]
+        return _rank_run(load_run(path), benchmark, _Ranking(options, path, make_scorer, progress))
     if verdicts is None and is_counts(path):
         _check_place(stated, ("--benchmark",), f"{path} holds verdicts without samples")
-        return [_benchmark(found, None, options, make_scorer, progress) for found in _listed(path, benchmark)]
+        ranking = _Ranking(options, None, make_scorer, progress)
+        return [ranking.of_benchmark(found) for found in _listed(path, benchmark)]
     if verdicts is None or problems is None:
         raise InputError(
             f"{path}: to rank a file of samples, name its benchmark (--problems) and verdicts (--verdicts)"
         )
-    _check_place(
-        stated,
-        ("--problems", "--verdicts", "--first", "--out"),
-        "a file of samples has the benchmark that --problems names",
-    )
+    whose = "a file of samples has the benchmark that --problems names"
+    _check_place(stated, ("--problems", "--verdicts", "--first", "--out"), whose)
     samples = file_input(path, load_benchmark(problems), Path(verdicts), first)
     folder = None if out is None else Path(out)
     if folder is not None:
         make_folder(folder)
-    return [_benchmark([samples], folder, options, make_scorer, progress)]
+    return [_Ranking(options, folder, make_scorer, progress).of_benchmark([samples])]
+
+
+def _rank_run(run: Run, benchmark: str | None, ranking: _Ranking) -> list[BenchmarkRanking]:
+    options = ranking.options
+    if options.model is not None:
+        ranking = replace(ranking, options=replace(options, model=as_recorded(options.model, run.facts["models"])))
+    with run.writing() if options.writes else contextlib.nullcontext():
+        names = chosen_benchmarks(benchmark, benchmarks_of(run), run.path)
+        loaded = load_samples(run, names, texts=True)
+        return [ranking.of_benchmark(run_inputs(loaded, name, options.bootstrap)) for name in names]
 
 
 def _check_place(stated: Mapping[str, object], fitting: Sequence[str], why: str) -> None:
@@ -116,42 +116,40 @@ def _check_place(stated: Mapping[str, object], fitting: Sequence[str], why: str)
         raise InputError(f"{' and '.join(wrong)} cannot be used here: {why}")
 
 
-def _names(run: Run, benchmark: str | None) -> list[str]:
-    names = benchmarks_of(run)
-    if benchmark is not None and benchmark not in names:
-        raise InputError(f"{run.path} has no benchmark {benchmark!r}; it has: {', '.join(names)}")
-    return names if benchmark is None else [benchmark]
-
-
 def _listed(path: Path, benchmark: str | None) -> list[list[RankingInput]]:
     """The models of a COUNTS file by benchmark."""
     groups: dict[str, list[RankingInput]] = {}
     for one in counts_inputs(path):
         groups.setdefault(one.pool.benchmark, []).append(one)
-    if benchmark is not None and benchmark not in groups:
-        known = ", ".join(name or "unnamed" for name in groups)
-        raise InputError(f"{path} has no benchmark {benchmark!r}; it has: {known}")
-    return [found for name, found in groups.items() if benchmark in (None, name)]
+    return [groups[name] for name in chosen_benchmarks(benchmark, list(groups), path)]
 
 
-def _benchmark(
-    inputs: Sequence[RankingInput],
-    folder: Path | None,
-    options: RankOptions,
-    make_scorer: ScorerFactory,
-    progress: Progress,
-) -> BenchmarkRanking:
-    if not inputs:
-        raise InputError("there is nothing to rank")
-    scorer = None
-    if options.model is not None and set(options.rankers) != {"classifier"}:
-        scorer = make_scorer(options.model, [one.pool for one in inputs], progress)
-    trained = _training(options, inputs[0].pool.benchmark)
-    models = []
-    for samples in inputs:
-        needs = Needs(samples, folder, scorer, options, trained, progress)
-        models.append(ranked_model(samples, Kinds(needs), options))
-    return BenchmarkRanking(inputs[0].pool.benchmark, tuple(models), options.bootstrap, options.filter)
+@dataclass(frozen=True, slots=True)
+class _Ranking:
+    """How samples are ranked: the options, the folder for what is found out, the finder of the scoring model."""
+
+    options: RankOptions
+    folder: Path | None
+    make_scorer: ScorerFactory
+    progress: Progress
+
+    def of_benchmark(self, inputs: Sequence[RankingInput]) -> BenchmarkRanking:
+        """Every ranker asked for on the samples of every model."""
+        options = self.options
+        if not inputs:
+            raise InputError("there is nothing to rank")
+        scorer, benchmark = None, inputs[0].pool.benchmark
+        if options.model is not None and set(options.rankers) != {"classifier"}:
+            scorer = self.make_scorer(options.model, [one.pool for one in inputs], self.progress)
+        train = _training(options, benchmark)
+        models = tuple(self._model(samples, scorer, train) for samples in inputs)
+        return BenchmarkRanking(benchmark, models, options.bootstrap, options.filter)
+
+    def _model(self, samples: RankingInput, scorer: Scorer | None, train: tuple[Pool, ...]) -> RankedModel:
+        options = self.options
+        found_out = FoundOut(samples.pool, options, train, self.folder, scorer, self.progress)
+        ranked = (measured(samples, found_out.ranking(name), options) for name in options.rankers)
+        return RankedModel(samples, (random_sample(samples, options.bootstrap), *ranked))
 
 
 def _training(options: RankOptions, benchmark: str) -> tuple[Pool, ...]:

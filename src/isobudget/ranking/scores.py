@@ -7,8 +7,9 @@ tokenize the text.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +22,16 @@ from isobudget.costs.flops import completion_flops, prompt_flops
 from isobudget.errors import BackendError, InputError
 from isobudget.models.architecture import Architecture
 from isobudget.pipeline.progress import Progress
-from isobudget.rankers.base import Amount, Candidates, Pool, Spending
-from isobudget.rankers.likelihood import LogProbs
-from isobudget.records.parts import PartWriter, read_rows
-from isobudget.records.ranking_rows import BACKWARD, FORWARD, ScoreRow, score_row
+from isobudget.rankers.base import BACKWARD, FORWARD, Amount, Candidates, LogProbs, Pool, RankerCost
+from isobudget.records.kept import KeptRows
+from isobudget.records.ranking_rows import ScoreRow, score_row
 from isobudget.records.rows import SampleKey
 
 #: texts that one call scores: enough to share a prompt, few enough to record often
 GROUP = 16
+
+#: the scores of samples
+Rows = Mapping[SampleKey, ScoreRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,15 @@ class _Job:
     keys: tuple[tuple[SampleKey, ...], ...]
 
 
-def score_pool(
-    pool: Pool, scorer: Scorer, kind: str, folder: Path | None, progress: Progress
-) -> dict[SampleKey, ScoreRow]:
+def kept_scores(pool: Pool, scorer: str, kind: str, folder: Path | None) -> KeptRows[SampleKey, ScoreRow]:
+    """The scores of a pool's samples by a model that are recorded in the table in `folder`."""
+    mine = (kind, scorer, pool.benchmark, pool.model)
+    return KeptRows(
+        folder, ScoreRow, lambda row: row.key, lambda row: (row.ranker, row.scorer, row.benchmark, row.model) == mine
+    )
+
+
+def score_pool(pool: Pool, scorer: Scorer, kind: str, folder: Path | None, progress: Progress) -> Rows:
     """The scores of a pool's samples by a model, those that are missing computed now.
 
     Args:
@@ -66,38 +75,26 @@ def score_pool(
         scorer: the model.
         kind: `FORWARD` or `BACKWARD`.
         folder: the table of scores; None keeps none.
-        progress: told how far it is.
+        progress: shows how far it is.
 
     Raises:
         InputError: the backend cannot score.
         BackendError: the model did not answer; what was scored before is kept.
     """
-    wanted = {_key(pool, one, sample.index) for one in pool.problems for sample in one.samples}
-    rows = _recorded(folder, kind, scorer.name, wanted)
-    jobs = [job for one in pool.problems for job in _jobs(pool, one, kind, scorer.name == pool.model, rows)]
-    empty = [_key(pool, one, s.index) for one in pool.problems for s in one.samples if not _text(one, s.text, kind)]
-    fresh = [score_row(key, kind, scorer.name, None, "none") for key in empty if key not in rows]
-    task = f"scoring {pool.model} by {scorer.name} ({kind})"
-    progress.start(task, len(wanted), len(wanted) - sum(len(keys) for job in jobs for keys in job.keys))
-    rows |= {_row_key(row): row for row in fresh}
-    if folder is not None:
-        with PartWriter(folder, ScoreRow) as writer:
-            writer.add(fresh)
-            _compute(jobs, scorer, kind, rows, progress, task, writer)
-    else:
-        _compute(jobs, scorer, kind, rows, progress, task, None)
-    return rows
+    kept = kept_scores(pool, scorer.name, kind, folder)
+    jobs = [job for one in pool.problems for job in _jobs(pool, one, kind, scorer.name == pool.model, kept.rows)]
+    empty = [pool.key(one, s.index) for one in pool.problems for s in one.samples if not _text(one, s.text, kind)]
+    task, total = f"scoring {pool.model} by {scorer.name} ({kind})", int(pool.sizes.sum())
+    progress.start(task, total, total - sum(len(keys) for job in jobs for keys in job.keys))
+    with kept.writing():
+        kept.add([score_row(key, kind, scorer.name, None, "none") for key in kept.missing(empty)])
+        for made in _scored(jobs, scorer, kind):
+            kept.add(made)
+            progress.advance(task, len(made))
+    return kept.rows
 
 
-def _compute(
-    jobs: Sequence[_Job],
-    scorer: Scorer,
-    kind: str,
-    rows: dict[SampleKey, ScoreRow],
-    progress: Progress,
-    task: str,
-    writer: PartWriter | None,
-) -> None:
+def _scored(jobs: Sequence[_Job], scorer: Scorer, kind: str) -> Iterator[list[ScoreRow]]:
     if not jobs:
         return
     with scorer.open() as backend:
@@ -108,19 +105,16 @@ def _compute(
                 "given text, so it cannot score. Use its weights through llama.cpp, vLLM or transformers, or rank by "
                 "the log-probabilities recorded at generation: --ranker own"
             )
-        for job, scores in _in_parallel(backend, jobs):
-            made = [
-                score_row(key, kind, scorer.name, score, described.scoring or described.engine)
-                for keys, score in zip(job.keys, scores, strict=True)
-                for key in keys
-            ]
-            rows.update({_row_key(row): row for row in made})
-            if writer is not None:
-                writer.add(made)
-            progress.advance(task, len(made))
+        with contextlib.closing(_in_parallel(backend, jobs)) as results:
+            for job, scores in results:
+                yield [
+                    score_row(key, kind, scorer.name, score, described.scoring or described.engine)
+                    for keys, score in zip(job.keys, scores, strict=True)
+                    for key in keys
+                ]
 
 
-def _in_parallel(backend: Backend, jobs: Sequence[_Job]) -> Iterator[tuple[_Job, list[Score]]]:
+def _in_parallel(backend: Backend, jobs: Sequence[_Job]) -> Generator[tuple[_Job, list[Score]], None, None]:
     """Scores in the order of the jobs, several calls under way at the same time if the backend likes that."""
     calls = max(1, min(backend.concurrency, 16))
     waiting: deque[tuple[_Job, Future[list[Score]]]] = deque()
@@ -144,11 +138,11 @@ def _result(job: _Job, future: Future[list[Score]]) -> tuple[_Job, list[Score]]:
     return job, scores
 
 
-def _jobs(pool: Pool, one: Candidates, kind: str, own: bool, have: dict[SampleKey, ScoreRow]) -> Iterator[_Job]:
+def _jobs(pool: Pool, one: Candidates, kind: str, own: bool, have: Rows) -> Iterator[_Job]:
     """What is left to score of one problem, equal texts once, in groups that share what comes before."""
     texts: dict[tuple[str, tuple[int, ...]], list[SampleKey]] = {}
     for sample in one.samples:
-        key = _key(pool, one, sample.index)
+        key = pool.key(one, sample.index)
         if key not in have and _text(one, sample.text, kind):
             ids = sample.token_ids if own and kind == FORWARD else ()
             texts.setdefault((sample.text, ids), []).append(key)
@@ -183,49 +177,34 @@ def plain(prompt: Prompt) -> str:
     return prompt
 
 
-def _key(pool: Pool, one: Candidates, index: int) -> SampleKey:
-    return (pool.benchmark, pool.model, one.problem.task_id, False, index)
-
-
-def _row_key(row: ScoreRow) -> SampleKey:
-    return (row.benchmark, row.model, row.task_id, row.greedy, row.index)
-
-
-def _recorded(folder: Path | None, kind: str, scorer: str, wanted: set[SampleKey]) -> dict[SampleKey, ScoreRow]:
-    if folder is None:
-        return {}
-    rows = (row for row in read_rows(folder, ScoreRow) if row.ranker == kind and row.scorer == scorer)
-    return {_row_key(row): row for row in rows if _row_key(row) in wanted}
-
-
 # what rankers are given -----------------------------------------------------------------------------------------------
 
 
-def logprobs_of(pool: Pool, rows: dict[SampleKey, ScoreRow]) -> LogProbs:
+def logprobs_of(pool: Pool, rows: Rows) -> LogProbs:
     """The scores in the pool's order."""
-    table = [[rows[_key(pool, one, sample.index)] for sample in one.samples] for one in pool.problems]
+    table = [[rows[pool.key(one, sample.index)] for sample in one.samples] for one in pool.problems]
     sums = tuple(np.array([np.nan if row.value is None else row.value for row in of_one]) for of_one in table)
     tokens = tuple(np.array([row.tokens for row in of_one], dtype=np.float64) for of_one in table)
     return LogProbs(sums, tokens)
 
 
-def scoring_cost(pool: Pool, rows: dict[SampleKey, ScoreRow], scorer: Scorer, kind: str) -> Spending:
+def scoring_cost(pool: Pool, rows: Rows, name: str, kind: str, architecture: Architecture | None = None) -> RankerCost:
     """What scoring costs: flops of one pass by the scoring model's shape and token counts, measured seconds, tokens.
 
     The samples of a problem share its prompt, which is computed once (`FORWARD`). Samples without tokens cost nothing.
     """
-    table = [[rows[_key(pool, one, sample.index)] for sample in one.samples] for one in pool.problems]
+    table = [[rows[pool.key(one, sample.index)] for sample in one.samples] for one in pool.problems]
     shared = kind == FORWARD
     amounts = {Unit.SECONDS: Amount(0.0, _mean([[row.seconds for row in one] for one in table]))}
     before = [max((row.prompt_tokens for row in one), default=0) for one in table]
     each = [[float(row.tokens if shared else row.tokens + row.prompt_tokens) for row in one] for one in table]
     amounts[Unit.TOKENS] = Amount(float(np.mean(before)) if shared else 0.0, _mean(each))
-    if scorer.architecture is not None:
-        amounts[Unit.FLOPS] = _flops(scorer.architecture, table, before, shared)
+    if architecture is not None:
+        amounts[Unit.FLOPS] = _flops(architecture, table, before, shared)
     engines = ", ".join(sorted({row.engine for one in table for row in one} - {"none"}))
-    known = "" if scorer.architecture is not None else "; its shape is not known, so flops are not"
+    known = "" if architecture is not None else "; its shape is not known, so flops are not"
     what = {FORWARD: "sample", BACKWARD: "prompt"}.get(kind, "pair of prompt and sample")
-    return Spending(amounts, f"one pass by {scorer.name} over each {what} ({engines}){known}")
+    return RankerCost(amounts, f"one pass by {name} over each {what} ({engines}){known}")
 
 
 def _flops(shape: Architecture, table: list[list[ScoreRow]], before: list[int], shared: bool) -> Amount:

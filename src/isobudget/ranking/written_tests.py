@@ -20,14 +20,14 @@ from isobudget.costs.cost import Unit
 from isobudget.costs.flops import completion_flops, prompt_flops
 from isobudget.errors import InputError
 from isobudget.files.jsonl import read_objects
-from isobudget.judge.trusted.canonical import canonical
 from isobudget.models.architecture import Architecture
 from isobudget.pipeline.progress import Progress
 from isobudget.problems.problem import Form, Problem
-from isobudget.rankers.base import Amount, Candidates, Pool, Spending
+from isobudget.rankers.base import Amount, Candidates, Pool, RankerCost
 from isobudget.rankers.examples import Example, parse_assert
+from isobudget.rankers.ranker import WrittenTests
 from isobudget.ranking.scores import plain
-from isobudget.records.parts import PartWriter, read_rows
+from isobudget.records.kept import KeptRows
 from isobudget.records.ranking_rows import TestRow
 
 #: how tests are written: warm, short, several texts a problem
@@ -38,31 +38,13 @@ MOST_TESTS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Writer:
-    """A model that writes tests; fields as of `ranking_scores.Scorer`."""
+class TestWriter:
+    """A model that writes tests; fields as of `scores.Scorer`, and whether it is asked in a conversation."""
 
     name: str
     open: Callable[[], Backend]
     architecture: Architecture | None = None
     chat: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenTests:
-    """Tests by task_id, most frequent first, with what writing them cost and where they come from."""
-
-    tests: Mapping[str, tuple[Example, ...]]
-    spending: Spending | None
-    source: str
-
-    def arguments(self, task_id: str) -> tuple[str, ...]:
-        """The different inputs of a problem's tests."""
-        return tuple(dict.fromkeys(test.source for test in self.tests.get(task_id, ())))
-
-    def expected(self, task_id: str) -> list[tuple[int, str]]:
-        """For each test the place of its input and the text that it expects; equal tests once."""
-        place = {source: at for at, source in enumerate(self.arguments(task_id))}
-        return list(dict.fromkeys((place[t.source], canonical(t.value)) for t in self.tests.get(task_id, ())))
 
 
 def prompt_for_tests(one: Candidates, chat: bool = False) -> Prompt:
@@ -91,34 +73,40 @@ def parse_tests(texts: Sequence[str], problem: Problem) -> tuple[Example, ...]:
 
 
 def write_tests(
-    pool: Pool, writer: Writer, folder: Path | None, progress: Progress, *, texts: int = TEXTS, seed: int = 0
+    pool: Pool, writer: TestWriter, folder: Path | None, progress: Progress, *, texts: int = TEXTS, seed: int = 0
 ) -> WrittenTests:
     """Tests of every problem by a model; what is recorded is not written again.
 
     Raises:
         BackendError: the model did not answer.
     """
-    rows = _recorded(pool, writer.name, folder)
-    left = [one for one in pool.problems if one.problem.entry_point and one.problem.task_id not in rows]
+    kept = KeptRows(
+        folder,
+        TestRow,
+        lambda row: (row.task_id, row.index),
+        lambda row: (row.benchmark, row.writer) == (pool.benchmark, writer.name),
+    )
+    there = {task_id for task_id, _ in kept.rows}
+    left = [one for one in pool.problems if one.problem.entry_point and one.problem.task_id not in there]
     task = f"tests by {writer.name}"
     progress.start(task, len(pool.problems), len(pool.problems) - len(left))
     if left:
-        with writer.open() as backend:
+        with writer.open() as backend, kept.writing():
             for one in left:
-                made = _written(backend, pool, one, writer, texts, seed)
-                rows[one.problem.task_id] = made
-                if folder is not None:
-                    with PartWriter(folder, TestRow) as out:
-                        out.add(made)
+                kept.add(_written(backend, pool, one, writer, texts, seed))
                 progress.advance(task, 1)
+    rows: dict[str, list[TestRow]] = {task_id: [] for task_id in pool.task_ids}
+    for row in kept.rows.values():
+        rows.setdefault(row.task_id, []).append(row)
     tests = {
-        one.problem.task_id: parse_tests([row.text for row in rows.get(one.problem.task_id, [])], one.problem)
+        one.problem.task_id: parse_tests([row.text for row in rows[one.problem.task_id]], one.problem)
         for one in pool.problems
     }
-    return WrittenTests(tests, _spending(pool, rows, writer), f"{texts} texts of tests a problem by {writer.name}")
+    cost = _cost(pool, rows, writer)
+    return WrittenTests(f"tests by {writer.name}", tests, cost, f"{texts} texts of tests a problem by {writer.name}")
 
 
-def _written(backend: Backend, pool: Pool, one: Candidates, writer: Writer, texts: int, seed: int) -> list[TestRow]:
+def _written(backend: Backend, pool: Pool, one: Candidates, writer: TestWriter, texts: int, seed: int) -> list[TestRow]:
     problem = one.problem
     digest = hashlib.sha256(f"{seed}\0tests\0{writer.name}\0{problem.task_id}".encode()).digest()
     base = int.from_bytes(digest[:4]) >> 2
@@ -140,17 +128,9 @@ def _written(backend: Backend, pool: Pool, one: Candidates, writer: Writer, text
     ]
 
 
-def _recorded(pool: Pool, writer: str, folder: Path | None) -> dict[str, list[TestRow]]:
-    found: dict[str, list[TestRow]] = {}
-    for row in read_rows(folder, TestRow) if folder is not None else ():
-        if row.benchmark == pool.benchmark and row.writer == writer:
-            found.setdefault(row.task_id, []).append(row)
-    return found
-
-
-def _spending(pool: Pool, rows: Mapping[str, Sequence[TestRow]], writer: Writer) -> Spending:
-    """Once a problem, however many samples are drawn; its texts share the prompt."""
-    of_problems = [rows.get(task_id, ()) for task_id in pool.task_ids]
+def _cost(pool: Pool, rows: Mapping[str, Sequence[TestRow]], writer: TestWriter) -> RankerCost:
+    """Once a problem, however many samples there are; its texts share the prompt."""
+    of_problems = [rows[task_id] for task_id in pool.task_ids]
     amounts = {
         Unit.SECONDS: Amount(float(np.mean([sum(row.seconds for row in one) for one in of_problems])), 0.0),
         Unit.TOKENS: Amount(float(np.mean([_tokens(one) for one in of_problems])), 0.0),
@@ -158,7 +138,7 @@ def _spending(pool: Pool, rows: Mapping[str, Sequence[TestRow]], writer: Writer)
     if writer.architecture is not None:
         shape = writer.architecture
         amounts[Unit.FLOPS] = Amount(float(np.mean([_flops(shape, one) for one in of_problems])), 0.0)
-    return Spending(amounts, f"tests written by {writer.name}")
+    return RankerCost(amounts, f"tests written by {writer.name}")
 
 
 def _tokens(rows: Sequence[TestRow]) -> float:
@@ -186,7 +166,7 @@ def read_tests(path: Path, pool: Pool) -> WrittenTests:
             found[task_id] = parse_tests(tests, problems[task_id])
     if not found:
         raise InputError(f"{path}: no tests of these problems, such as {next(iter(problems))}")
-    return WrittenTests(found, None, f"tests from {path.name}")
+    return WrittenTests("tests", found, None, f"tests from {path.name}")
 
 
 def _line(record: Mapping[str, object], where: str) -> tuple[str, list[str]]:

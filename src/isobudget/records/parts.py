@@ -60,7 +60,7 @@ def schema_of(row_type: type[Any]) -> pa.Schema:
 class PartWriter:
     """Appends rows to the table in `folder`. Used as a context manager, which writes what is left even after an error.
 
-    `on_part` is told of every part once it is whole.
+    `on_part` is called with every part once it is whole.
 
     Raises:
         StorageError: a part could not be written; the parts before it are whole.

@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from isobudget.backends.base import Score
 from isobudget.records.rows import OfSample, SampleKey, known
 
-#: kinds of scores: log p(sample | prompt), log p(prompt | sample)
-FORWARD, BACKWARD = "likelihood", "review"
-
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow(OfSample):

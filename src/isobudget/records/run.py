@@ -151,7 +151,7 @@ class Run:
     # samples and verdicts -----------------------------------------------------------------------------------------
 
     def sample_writer(self, on_part: Callable[[Path], None] | None = None) -> PartWriter:
-        """Appends samples; use it under `writing`. `on_part` is told of every part that has been written."""
+        """Appends samples; use it under `writing`. `on_part` is called with every part that has been written."""
         return PartWriter(self.path / "samples", SampleRow, on_part=on_part)
 
     def verdict_writer(self) -> PartWriter:

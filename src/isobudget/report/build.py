@@ -7,7 +7,6 @@ is made anew each time from what the run records.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from isobudget.analysis.load_samples import LoadedRun, benchmarks_of, load_sampl
 from isobudget.costs.cost import Unit
 from isobudget.curves import Bootstrap, Comparison
 from isobudget.errors import RunError
-from isobudget.files.whole import make_folder, write_whole
+from isobudget.files.whole import file_stems, make_folder, write_whole
 from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.records.run import Run, load_run
 from isobudget.report.figures.comparison import Drawing, draw
@@ -45,7 +44,7 @@ def build_report(
         out: folder for the report; by default `report` in the run's folder.
         units: to compare in; one that the run does not record for all models is left out with a note.
         bootstrap: how intervals are computed.
-        progress: told how far it is.
+        progress: shows how far it is.
 
     Raises:
         RunError: no such run, or nothing in it is judged.
@@ -90,17 +89,6 @@ def _not_judged(loaded: LoadedRun, names: Sequence[str]) -> list[str]:
         path = loaded.run.path
         raise RunError(f"{path}: nothing is judged yet; judge its samples with: isobudget judge {path}")
     return found
-
-
-def file_stems(names: Sequence[str]) -> list[str]:
-    """Names fit for files, all different whatever the case: letters, digits, dots, hyphens."""
-    stems: list[str] = []
-    for name in names:
-        plain = stem = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.")[:80] or "benchmark"
-        while stem.lower() in {other.lower() for other in stems}:
-            stem = f"{plain}-{len(stems) + 1}"
-        stems.append(stem)
-    return stems
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,12 @@ greedy outputs of every model, squares single samples.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isobudget.costs.cost import Unit
+from isobudget.errors import InputError
+from isobudget.files.whole import file_stems, write_whole
 from isobudget.report.figures.style import (
     INK,
     PAPER,
@@ -60,6 +63,24 @@ def draw_ranking(ranking: BenchmarkRanking, model: RankedModel, kind: str = "svg
         set_title(figure, cut(title, _MOST_CHARACTERS), 11)
         set_legend(figure, _entries(ranking, model), 3)
         return saved(figure, kind)
+
+
+def check_figure(path: Path) -> None:
+    """Raise `InputError` for a file that `save_rankings` could not write: before the work, not after it."""
+    if path.suffix.lower() not in (".svg", ".png"):
+        raise InputError(f"--figure {path}: the name must end in .svg or .png")
+    if not path.parent.is_dir():
+        raise InputError(f"--figure {path}: there is no folder {path.parent}")
+
+
+def save_rankings(rankings: Sequence[BenchmarkRanking], path: Path) -> list[Path]:
+    """One figure for each model; several get the benchmark's and the model's name before the ending."""
+    pairs = [(one, model) for one in rankings for model in one.models]
+    stems = file_stems(["-".join(filter(None, (path.stem, one.benchmark, model.model))) for one, model in pairs])
+    places = [path] if len(pairs) == 1 else [path.with_name(f"{stem}{path.suffix}") for stem in stems]
+    for (one, model), place in zip(pairs, places, strict=True):
+        write_whole(place, draw_ranking(one, model, path.suffix.removeprefix(".").lower()))
+    return places
 
 
 def _panel(panel: Axes, unit: Unit | None, ranking: BenchmarkRanking, model: RankedModel) -> None:

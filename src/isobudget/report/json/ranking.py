@@ -57,10 +57,10 @@ def _ranked_json(one: Ranked) -> dict[str, Any]:
             for unit, curve in one.free.items()
         },
         "scoring": {
-            "source": one.spending.source,
+            "source": one.cost.source,
             "amounts": {
                 str(unit): {"per_problem": amount.per_problem, "per_sample": amount.per_sample}
-                for unit, amount in one.spending.amounts.items()
+                for unit, amount in one.cost.amounts.items()
             },
         },
         "auc": None

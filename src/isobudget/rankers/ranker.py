@@ -1,0 +1,225 @@
+"""A ranker is one class: its name, its help, the options that it uses, and how it ranks.
+
+It takes what it needs from `RankerInputs`. What only a model or the judge can find out (log-probabilities, outputs,
+tests) is found out when it is first asked for; `isobudget.ranking.inputs` does that, so that this room stays pure.
+A new ranker is a class in a file of this folder, listed in the file's `RANKERS`, and its name in `registry`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from isobudget.rankers.base import Floats, LogProbs, Pool, RankerCost, Ranking, Reduce
+from isobudget.rankers.examples import NOT_GIVEN, Example
+from isobudget.rankers.inputs import INPUTS, Inputs, choose_inputs
+
+#: options of what runs samples
+EXECUTION = ("--inputs", "--examples", "--workers", "--unsafe")
+
+_WHOSE_EXAMPLES = {"benchmark": "the benchmark's prompts", "given": "the prompts as given", "none": "no prompt"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ranker(ABC):
+    """A way to choose among samples.
+
+    Attributes:
+        name: as the user writes it.
+        help: what it stands for, in one line.
+        options: of `isobudget rank`, those that have an effect on it.
+    """
+
+    name: str
+    help: str
+    options: tuple[str, ...] = ()
+
+    #: whether it looks at the samples' texts
+    needs_texts: ClassVar[bool] = True
+
+    @property
+    def runs_samples(self) -> bool:
+        """Whether samples are executed for it."""
+        return set(EXECUTION) <= set(self.options)
+
+    @abstractmethod
+    def rank(self, inputs: RankerInputs) -> Ranking:
+        """Rank the samples of `inputs.pool`.
+
+        Raises:
+            InputError: something that it needs is not there.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a scoring model, `name`, makes of every sample, and what that costs."""
+
+    name: str
+    logprobs: LogProbs
+    cost: RankerCost
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the samples of a pool returned.
+
+    Attributes:
+        texts: by task_id, for each sample one text per input; empty for one that never compiled.
+        cost: CPU seconds.
+        unknown: samples that the judge could not observe through a fault of its own.
+    """
+
+    texts: Mapping[str, Sequence[Sequence[str]]]
+    cost: RankerCost
+    unknown: int
+
+    @property
+    def never_ran(self) -> int:
+        """Samples of which nothing is known."""
+        return sum(not texts for rows in self.texts.values() for texts in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenTests:
+    """Tests by task_id, most frequent first, what writing them cost if that is known, and where they come from."""
+
+    name: str
+    tests: Mapping[str, tuple[Example, ...]]
+    cost: RankerCost | None
+    source: str
+
+    def arguments(self, task_id: str) -> tuple[str, ...]:
+        """The different inputs of a problem's tests."""
+        return tuple(dict.fromkeys(test.source for test in self.tests.get(task_id, ())))
+
+    def expected(self, task_id: str, text_of: Callable[[object], str]) -> list[tuple[int, str]]:
+        """For each test the place of its input and the text of the value that it expects; equal tests once."""
+        place = {source: at for at, source in enumerate(self.arguments(task_id))}
+        return list(dict.fromkeys((place[t.source], text_of(t.value)) for t in self.tests.get(task_id, ())))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankerOptions:
+    """What a user may ask of rankers.
+
+    Attributes:
+        inputs: on which samples are compared, for each problem.
+        examples: the examples used: of the `benchmark`'s prompt, of the prompt as `given` to the model, or `none`.
+        power: of the number of samples in the score of dual agreement.
+        seed: of inputs and prefixes.
+    """
+
+    inputs: int = INPUTS
+    examples: str = "benchmark"
+    power: float = 1.0
+    seed: int = 0
+
+
+@dataclass
+class RankerInputs(ABC):
+    """What rankers of one model's samples may ask for; what several of them need is found out once.
+
+    Attributes:
+        pool: the samples.
+        options: as the user gave them.
+        train: other pools, to learn from.
+    """
+
+    pool: Pool
+    options: RankerOptions
+    train: tuple[Pool, ...]
+    _observed: Observed | None = field(default=None, init=False)
+
+    # what a model or the judge finds out
+
+    @property
+    @abstractmethod
+    def has_scorer(self) -> bool:
+        """Whether a model that scores or writes tests was named."""
+
+    @abstractmethod
+    def score(self, ranker: str, direction: str) -> Scored:
+        """Score every sample by the scoring model, `FORWARD` or `BACKWARD`.
+
+        Raises:
+            InputError: none was named, or it cannot score; the message names the ranker.
+        """
+
+    @abstractmethod
+    def classify(self) -> Scored:
+        """log p(right) of every sample by the sequence classifier that was named."""
+
+    @abstractmethod
+    def run(self, arguments: Mapping[str, Sequence[str]]) -> Observed:
+        """Run every sample on its problem's arguments, by task_id, each the source of a list literal.
+
+        Raises:
+            InputError: there are none.
+        """
+
+    @abstractmethod
+    def written_tests(self) -> WrittenTests | None:
+        """The tests of a file, or of the model that writes some; None where neither was named."""
+
+    @abstractmethod
+    def text_of(self, value: object) -> str:
+        """A value as `Observed` has it."""
+
+    # what follows from the samples
+
+    def stated(self, task_id: str) -> list[str | None]:
+        """For each chosen input the text of the value that the prompt states; None where it states none."""
+        return [None if value is NOT_GIVEN else self.text_of(value) for value in self.chosen[task_id].stated]
+
+    def own(self, how: Reduce) -> tuple[Floats, ...] | None:
+        """The writing model's own log-probabilities as they were recorded; None where no sample has one."""
+        rows = tuple(self.pool.column(f"{how}_logprob"))
+        return rows if any(np.isfinite(row).any() for row in rows) else None
+
+    @cached_property
+    def chosen(self) -> dict[str, Inputs]:
+        """The inputs on which samples are compared, by task_id."""
+        asked, found = self.options, {}
+        for one in self.pool.problems:
+            text, shown = one.head if asked.examples == "given" else None, asked.examples != "none"
+            found[one.problem.task_id] = choose_inputs(one.problem, asked.inputs, asked.seed, text, shown=shown)
+        return found
+
+    def observed(self) -> Observed:
+        """What the samples return for the chosen inputs."""
+        if self._observed is None:
+            self._observed = self.run({task: one.arguments for task, one in self.chosen.items()})
+        return self._observed
+
+    def of_examples(self) -> tuple[Mapping[str, Sequence[Sequence[str]]] | None, RankerCost | None]:
+        """What the samples return for the examples alone (None if there is none); a cost if they are run for this."""
+        if self._observed is not None:
+            return self._observed.texts, None
+        shown = {task: one.arguments[: len(one.examples)] for task, one in self.chosen.items()}
+        if not any(shown.values()):
+            return None, None
+        ran = self.run(shown)
+        return ran.texts, ran.cost
+
+    def input_notes(self, observed: Observed) -> tuple[str, ...]:
+        """What a reader has to know of the inputs and of what was observed."""
+        chosen = self.chosen.values()
+        shown = sum(bool(one.examples) for one in chosen)
+        whose = _WHOSE_EXAMPLES[self.options.examples]
+        total, of_prompt = sum(len(one.arguments) for one in chosen), sum(len(one.examples) for one in chosen)
+        notes = [
+            f"inputs: {total / len(chosen):.1f} a problem, {of_prompt / len(chosen):.1f} of them examples of "
+            f"{whose} ({shown} of {len(chosen)} problems show some), the others changed "
+            "or made up; hidden tests are not used"
+        ]
+        if self.own("mean") is None:
+            notes.append("ties within the largest groups are broken at random: no likelihood is known")
+        if observed.unknown:
+            notes.append(f"{observed.unknown} samples could not be observed; they rank last")
+        return tuple(notes)

@@ -1,0 +1,38 @@
+"""The rankers by name. A new one is a file of this folder and a line here.
+
+Only names stand here, so that the command line can list them without loading what they compute with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from isobudget.errors import InputError
+
+if TYPE_CHECKING:
+    from isobudget.rankers.ranker import Ranker
+
+#: file and what its `RANKERS` are called, in the order of help texts
+FILES: Mapping[str, tuple[str, ...]] = {
+    "likelihood": ("own", "own-sum", "likelihood", "likelihood-sum", "reviewer", "reviewer-sum"),
+    "verifier": ("verifier", "verifier-alone", "classifier"),
+    "agreement": ("agreement", "votes"),
+    "dual": ("tests",),
+    "order": ("order",),
+}
+NAMES = tuple(name for names in FILES.values() for name in names)
+
+
+def find_ranker(name: str) -> Ranker:
+    """The ranker of that name.
+
+    Raises:
+        InputError: there is none; the message lists those there are.
+    """
+    file = next((file for file, names in FILES.items() if name in names), None)
+    if file is None:
+        raise InputError(f"unknown ranker {name!r}; rankers are: {', '.join(NAMES)}")
+    rankers: tuple[Ranker, ...] = import_module(f"isobudget.rankers.{file}").RANKERS
+    return next(one for one in rankers if one.name == name)

@@ -1,0 +1,109 @@
+"""What rankers ask for, found out: scores by a model, outputs by the judge, tests by a model or from a file.
+
+What is recorded in the folder's tables is not found out again; see `isobudget.records.ranking_rows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from isobudget.errors import InputError
+from isobudget.judge.trusted.canonical import canonical
+from isobudget.pipeline.progress import Progress
+from isobudget.rankers.base import Ranking
+from isobudget.rankers.filters import rank_filtered
+from isobudget.rankers.ranker import Observed, RankerInputs, Scored, WrittenTests
+from isobudget.rankers.registry import find_ranker
+from isobudget.ranking.classifier import KIND, classify_pool
+from isobudget.ranking.observations import observe
+from isobudget.ranking.options import RankOptions
+from isobudget.ranking.scores import Scorer, logprobs_of, score_pool, scoring_cost
+from isobudget.ranking.written_tests import TestWriter, read_tests, write_tests
+
+
+@dataclass
+class FoundOut(RankerInputs):
+    """What rankers of one model's samples may ask for.
+
+    Attributes:
+        folder: where tables are kept; None keeps none.
+        scorer: the model that scores or writes tests.
+        progress: shows how far it is.
+    """
+
+    options: RankOptions
+    folder: Path | None
+    scorer: Scorer | None
+    progress: Progress
+
+    def ranking(self, name: str) -> Ranking:
+        """What the ranker of that name makes of the samples, behind the filter if one was asked for.
+
+        Raises:
+            InputError: it lacks what it needs.
+        """
+        ranker, kind = find_ranker(name), self.options.filter
+        if ranker.needs_texts or kind is not None:
+            self._check_texts(f"the ranker {name!r}" if ranker.needs_texts else f"the filter {kind!r}")
+        return ranker.rank(self) if kind is None else rank_filtered(ranker, self, kind)
+
+    def _check_texts(self, what: str) -> None:
+        """Lists of verdicts have no texts: they can be ranked by what is in the list alone."""
+        if not any(sample.text or sample.program for one in self.pool.problems for sample in one.samples):
+            raise InputError(
+                f"{self.pool.model}: there are no texts of the samples, which {what} needs; verdicts alone can be "
+                "ranked in the order of the file: --ranker order"
+            )
+
+    @property
+    def has_scorer(self) -> bool:
+        """Whether a model was named."""
+        return self.scorer is not None
+
+    def score(self, ranker: str, direction: str) -> Scored:
+        """By the scoring model."""
+        scorer = self.scorer
+        if scorer is None:
+            raise InputError(f"the ranker {ranker!r} needs a model that scores the samples: --model NAME")
+        rows = score_pool(self.pool, scorer, direction, self._table("scores"), self.progress)
+        cost = scoring_cost(self.pool, rows, scorer.name, direction, scorer.architecture)
+        return Scored(scorer.name, logprobs_of(self.pool, rows), cost)
+
+    def classify(self) -> Scored:
+        """By the sequence classifier."""
+        if self.options.model is None:
+            raise InputError(
+                "the ranker 'classifier' needs a sequence classifier of the Hugging Face hub: --model NAME"
+            )
+        name = self.options.model.name
+        rows = classify_pool(self.pool, name, self._table("scores"), self.progress)
+        return Scored(name, logprobs_of(self.pool, rows), scoring_cost(self.pool, rows, name, KIND))
+
+    def run(self, arguments: Mapping[str, Sequence[str]]) -> Observed:
+        """By the judge."""
+        if not any(arguments.values()):
+            raise InputError(
+                f"{self.pool.benchmark or self.pool.model}: no problem has a function to call with inputs; use "
+                "another ranker (outputs of whole programs are not compared)"
+            )
+        workers, unsafe = self.options.workers, self.options.unsafe
+        return observe(self.pool, arguments, self._table("observations"), self.progress, workers=workers, unsafe=unsafe)
+
+    def written_tests(self) -> WrittenTests | None:
+        """From the file, or by the model."""
+        if self.options.tests is not None:
+            return read_tests(self.options.tests, self.pool)
+        if self.scorer is None:
+            return None
+        chat = self.options.model is not None and bool(self.options.model.settings.refuses("text"))
+        writer = TestWriter(self.scorer.name, self.scorer.open, self.scorer.architecture, chat)
+        return write_tests(self.pool, writer, self._table("tests"), self.progress, seed=self.options.seed)
+
+    def text_of(self, value: object) -> str:
+        """As the judge writes it."""
+        return canonical(value)
+
+    def _table(self, name: str) -> Path | None:
+        return None if self.folder is None else self.folder / name
