@@ -132,8 +132,8 @@ def _flip_grid(table: PassTable, flips: Sequence[PaperFlip]) -> Grid:
     by_place = {(flip.cheap, flip.dear, flip.k_dear): flip for flip in flips}
     rows = []
     for cheap, dear in pairs:
-        found = [by_place.get((cheap, dear, k)) for k in ks]
-        ratios = ("" if flip is None else "never" if flip.k_cheap is None else f"{flip.ratio:.2f}" for flip in found)
+        of_pair = [by_place.get((cheap, dear, k)) for k in ks]
+        ratios = ("" if flip is None else "never" if flip.k_cheap is None else f"{flip.ratio:.2f}" for flip in of_pair)
         now = (f"{cost_ratio(cheap, dear, unit):.2f}" for unit in (Unit.FLOPS, Unit.SECONDS))
         name = cheap.removeprefix("Code Llama ")
         rows.append((f"{name}/{dear.split()[-1]}", *ratios, *now))
