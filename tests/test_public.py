@@ -80,14 +80,11 @@ def files_of(room: str) -> list[Path]:
 
 
 #: circles between files that are still there: a list that must shrink. Each is the part of a knot that closes it.
-KNOWN_CIRCLES = {
-    "isobudget.backends.server.backend": "isobudget.backends.server.session",
-    "isobudget.pipeline.prepare": "isobudget.pipeline.prompts",
-}
+KNOWN_CIRCLES: dict[str, str] = {}
 
 
 #: packages whose parts are still in a circle though no files are: a list that must shrink
-KNOWN_PART_CIRCLES = {"isobudget.report"}
+KNOWN_PART_CIRCLES: set[str] = set()
 
 
 def modules() -> dict[str, Path]:
