@@ -93,9 +93,9 @@ def interval(low: float, high: float, dash: str = "-") -> str:
     return "" if math.isnan(low) else f"{percent(low)}{dash}{percent(high)}"
 
 
-def ratio(value: float) -> str:
-    """A ratio in three digits; `?` for NaN, an end that the samples do not reach."""
-    return "?" if math.isnan(value) else amount(value)
+def ratio(value: float, digits: str = ".3g") -> str:
+    """A ratio, in three digits unless said otherwise; `?` for NaN, an end that the samples do not reach."""
+    return "?" if math.isnan(value) else f"{value:{digits}}"
 
 
 def counted(number: int, thing: str) -> str:

@@ -42,7 +42,7 @@ NAN = math.nan
         (interval(0.038, 0.85), "3.8-85.0"),
         (interval(NAN, NAN), ""),
         (ratio(10.4142), "10.4"),
-        (ratio(1234.5), "1,234"),
+        (ratio(10.4142, ".2f"), "10.41"),
         (ratio(math.inf), "inf"),
         (ratio(NAN), "?"),
         (counted(1, "sample"), "1 sample"),
