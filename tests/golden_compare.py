@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 import re
 import tomllib
@@ -94,6 +95,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _texts(name: str, old: str, new: str) -> Iterator[str]:
+    if name.endswith(".html"):  # the number of a character that is written by its number is none of the page's
+        old, new = html.unescape(old), html.unescape(new)
     before, after = _NUMBER.findall(old), _NUMBER.findall(new)
     if before != after:
         at = next((place for place, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), len(before))

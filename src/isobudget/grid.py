@@ -56,7 +56,7 @@ def amount(value: float) -> str:
     if math.isnan(value):
         return "-"
     if value == 0 or 0.01 <= abs(value) < 100_000:
-        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+        return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
     return f"{value:.2e}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
 
 
@@ -80,7 +80,7 @@ def si_prefix(value: float, least: float = 1e3) -> tuple[float, str]:
 def short(value: float, unit: str = "") -> str:
     """A number in three digits with a decimal prefix: `12.3 M`, `1.06 GB`, `850`."""
     scale, prefix = si_prefix(value)
-    return f"{value / scale:.3g} {prefix}{unit}".strip() if prefix else f"{value:.0f} {unit}".strip()
+    return f"{amount(value / scale) if prefix else round(value)} {prefix}{unit}".strip()
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -93,9 +93,9 @@ def interval(low: float, high: float, dash: str = "-") -> str:
     return "" if math.isnan(low) else f"{percent(low)}{dash}{percent(high)}"
 
 
-def ratio(value: float) -> str:
-    """A ratio in three digits; `?` for NaN, an end that the samples do not reach."""
-    return "?" if math.isnan(value) else f"{value:.3g}"
+def ratio(value: float, digits: str = ".3g") -> str:
+    """A ratio, in three digits unless said otherwise; `?` for NaN, an end that the samples do not reach."""
+    return "?" if math.isnan(value) else f"{value:{digits}}"
 
 
 def counted(number: int, thing: str) -> str:

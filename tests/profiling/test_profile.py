@@ -159,7 +159,7 @@ def test_a_full_disk_leaves_nothing_behind(scratch: Path) -> None:
 
 def test_what_does_not_fit_the_disk_is_not_begun(scratch: Path) -> None:
     huge = replace(named("llama-3-70b"), layers=10**12, name="huge")
-    with pytest.raises(StorageError, match=r"huge need [\d.]+ GB, .* GB free\. Set TMPDIR"):
+    with pytest.raises(StorageError, match=r"huge need [\d.]+ EB, .* GB free\. Set TMPDIR"):
         profile_of(huge)
     assert not list(scratch.iterdir())
 

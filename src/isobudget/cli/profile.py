@@ -111,8 +111,6 @@ def _grid(done: Profiled) -> Grid:
 
 
 def _cell(figure: Figure | None) -> str:
-    return f"{_number(figure.median)} ({_number(figure.low)}-{_number(figure.high)})" if figure else ""
+    from isobudget.grid import amount
 
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+    return f"{amount(figure.median)} ({amount(figure.low)}-{amount(figure.high)})" if figure else ""

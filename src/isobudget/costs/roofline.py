@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.flops import prompt_flops
 from isobudget.errors import InputError
+from isobudget.grid import short
 from isobudget.models.architecture import Architecture
 
 _BYTES_PER_CACHED_NUMBER = 2
@@ -108,8 +109,8 @@ def roofline_seconds(
     needed = weights + batch * cache * (prompt_tokens + completion_tokens)
     if needed > gpus * gpu.memory_bytes:
         raise InputError(
-            f"{architecture.name} with a batch of {batch} needs {needed / 1e9:.0f} GB, more than {gpus} x {gpu.name} "
-            f"have ({gpus * gpu.memory_bytes / 1e9:.0f} GB); use more GPUs or a smaller batch"
+            f"{architecture.name} with a batch of {batch} needs {short(needed, 'B')}, more than {gpus} x {gpu.name} "
+            f"have ({short(gpus * gpu.memory_bytes, 'B')}); use more GPUs or a smaller batch"
         )
     context = prompt_tokens + completion_tokens / 2
     attention = 4 * architecture.query_width * architecture.layers * context

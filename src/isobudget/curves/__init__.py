@@ -65,7 +65,7 @@ def compare_counts(
         budgets: per problem; by default powers of two of the cheapest sample.
         bootstrap: how intervals are computed.
         notes: carried along.
-        stop: when drawing stops: `fixed`, or `first-pass`.
+        stop: when sampling stops: `fixed`, or `first-pass`.
         extrapolate: guess pass@k beyond the samples up to this k; see `Comparison.beyond`.
 
     Raises:

@@ -57,7 +57,7 @@ def look_beyond(curve: Curve, n: ArrayLike, c: ArrayLike, last: int, bootstrap: 
         bootstrap: level and seed of the bands; their replicates are 200.
 
     Raises:
-        InputError: the curve is not by tests, or drawing stops at the first pass: no cost is known beyond the samples.
+        InputError: the curve is not by tests, or sampling stops at the first pass: no cost is known beyond the samples.
     """
     from isobudget.statistics.extrapolation import extrapolate
 

@@ -88,7 +88,7 @@ class Comparison:
 
     @property
     def stop(self) -> str:
-        """When drawing stops, the same for all models: `fixed` or `first-pass`."""
+        """When sampling stops, the same for all models: `fixed` or `first-pass`."""
         return self.curves[0].stop
 
     def curve(self, label: str) -> Curve:

@@ -3,7 +3,7 @@
     success(f) = success@k  with  k = max{k' : cost(k') <= f}        (section 2.2 of the paper: pass_flops@f,
     pass_time@t)
 
-What k samples cost depends on when drawing stops, see `stopping`: by default k samples are always drawn and charged.
+What k samples cost depends on when sampling stops, see `stopping`: by default all k are generated and charged.
 
 A curve ends at the smallest n of its problems: beyond it, success@k is not defined for all of them. A model that could
 afford more samples than were recorded is `capped` there: its value is that of all recorded samples, so for selection
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.costs.cost import SampleCost, Unit
-from isobudget.curves.stopping import FIRST_PASS, FIXED, Charged
+from isobudget.curves.stopping import FIRST_PASS, FIXED, Charged, parse_stop
 from isobudget.errors import InputError
 from isobudget.statistics.intervals import bootstrap_curve, bootstrap_weights
 from isobudget.statistics.pass_at_k import failure_curve, trusted_k
@@ -65,7 +65,7 @@ class Point:
 
     Attributes:
         budget: in the curve's unit, per problem.
-        k: samples used, or drawn at most where drawing stops at the first pass; 0 if the budget cannot afford one.
+        k: samples used, or the most where sampling stops at the first pass; 0 if the budget cannot afford one.
         success, low, high: in [0, 1], NaN where k is 0.
         capped: whether the budget would pay for more samples than were recorded.
         trusted: whether k is at most half the recorded samples.
@@ -115,7 +115,7 @@ class Curve:
 
     @property
     def stop(self) -> str:
-        """When drawing stops: `fixed`, always after k samples, or `first-pass`."""
+        """When sampling stops: `fixed`, always after k samples, or `first-pass`."""
         return self.charged.stop
 
     @property
@@ -135,12 +135,12 @@ class Curve:
 
     @property
     def cost(self) -> FloatArray:
-        """What at most k samples of one problem cost, shape (k_max,); expected if drawing stops at the first pass."""
+        """What at most k samples of one problem cost, shape (k_max,); expected if sampling stops at the first pass."""
         return np.asarray(self.price.per_problem + self.charged.samples[:-1] * self.price.per_sample)
 
     @property
     def cost_of_more(self) -> float:
-        """What one sample more than was recorded would cost in all; infinite if none would be drawn."""
+        """What one sample more than was recorded would cost in all; infinite if none would be generated."""
         return float(self.price.per_problem + self.charged.samples[-1] * self.price.per_sample)
 
     def at(self, budget: float) -> Point:
@@ -175,15 +175,15 @@ def curve(counts: ModelCounts, price: SampleCost, bootstrap: Bootstrap | None = 
         counts: n and c of every problem; n may differ, the curve ends at the smallest.
         price: what a sample costs.
         bootstrap: how intervals are computed.
-        stop: `fixed`, or `first-pass`: every sample that is drawn is then charged at the mean price.
+        stop: `fixed`, or `first-pass`: every sample generated is then charged at the mean price.
 
     Raises:
-        InputError: there are no problems.
+        InputError: there are no problems, or no such rule to stop by.
     """
     if not counts.task_ids:
-        raise InputError(f"{counts.name} has no problems; there is no curve to draw")
+        raise InputError(f"{counts.name} has no problems; there is no curve")
     matrix = 1.0 - failure_curve(counts.n, counts.c, int(counts.n.min()))
-    charged = Charged.first_pass(matrix) if stop == FIRST_PASS else None
+    charged = Charged.first_pass(matrix) if parse_stop(stop) == FIRST_PASS else None
     return curve_from_matrix(
         counts.name,
         counts.task_ids,
@@ -228,7 +228,7 @@ def curve_from_matrix(
         raise InputError(f"{model}: success is not defined for every problem and k; cut the curve at the smallest n")
     if charged is not None and charged.stop == FIRST_PASS and selection != TESTS:
         raise InputError(
-            f"{model}: drawing can stop at the first pass only where tests choose; by {selection} all samples are drawn"
+            f"{model}: sampling can stop at the first pass only where tests choose; by {selection} all k are needed"
         )
     bootstrap = bootstrap or Bootstrap()
     low, high = bootstrap_curve(matrix, bootstrap.weights(len(matrix)), bootstrap.level)

@@ -5,7 +5,7 @@ B's k_B samples at less cost while one sample of B costs more than
 
     ratio = k_A / k_B
 
-samples of A. Where drawing stops at the first pass, the samples that are drawn on average take the place of k_A and
+samples of A. Where sampling stops at the first pass, the samples generated on average take the place of k_A and
 k_B. Costs enter only in saying which model is the cheap one and what the ratio is now. If A never gets there
 within its recorded samples, the ratio is NaN with a reason. Intervals are over problems, both models' curves moving
 together (paired bootstrap); an upper end of NaN means that A does not get there in that share of replicates.
@@ -39,7 +39,7 @@ class Flip:
         cheap, dear: labels of the two curves; `dear` costs more a sample now.
         k_dear: samples of the dear model.
         k_cheap: fewest samples of the cheap one that do as well, None if the recorded ones do not.
-        ratio: k_cheap / k_dear, or that of the samples drawn on average until the first pass: the cheap model wins
+        ratio: k_cheap / k_dear, or that of the samples generated on average until the first pass: the cheap model wins
             while one dear sample costs more than this many cheap ones.
         low, high: its interval, NaN where it has no end.
         now: cheap samples that one dear sample pays for now, shared prompts counted.

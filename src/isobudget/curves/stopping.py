@@ -1,12 +1,12 @@
-"""How many samples are paid for when at most k may be drawn: k itself, or fewer if drawing stops at the first pass.
+"""How many samples are paid for when at most k may be generated: k itself, or fewer if sampling stops at a pass.
 
 The paper charges k samples k times one sample (section 2.2), whatever they turn out to be: `FIXED`. With tests one can
 stop at the first sample that passes, `FIRST_PASS`: success is the same, and the spending becomes an expectation,
 
     E[N_k] = sum_{j<k} r_j        r_j: chance that j of the n samples all fail, r_0 = 1
 
-(`estimators.expected_draws`). Of the E[N_k] samples that are drawn 1 - r_k pass and the others fail, so that passing
-and failing samples of different price are charged as what they are (`estimators.expected_cost`).
+(`pass_at_k.expected_draws`). Of the E[N_k] samples that are generated 1 - r_k pass and the others fail, so that passing
+and failing samples of different price are charged as what they are (`pass_at_k.expected_cost`).
 
 Budgets are then expected spending, on average over problems: a single problem may cost more or less.
 """
@@ -23,9 +23,9 @@ from isobudget.errors import InputError
 
 FloatArray = NDArray[np.float64]
 
-#: k samples are always drawn and charged, as in the paper
+#: k samples are always generated and charged, as in the paper
 FIXED = "fixed"
-#: drawing stops at the first sample that passes
+#: sampling stops at the first sample that passes
 FIRST_PASS = "first-pass"
 
 _SOLVED = 1.0 - 1e-12
@@ -49,7 +49,7 @@ class Charged:
     Attributes:
         stop: `fixed` or `first-pass`.
         samples: shape (k_max + 1,), not falling, starting at 1. The last entry is that of one sample more than was
-            recorded; infinite where every problem is solved before, so that no further sample would be drawn.
+            recorded; infinite where every problem is solved before, so that no further sample would be generated.
         by_problem: shape (problems, k_max), None where all problems are charged alike.
     """
 
@@ -64,7 +64,7 @@ class Charged:
 
     @classmethod
     def first_pass(cls, success: FloatArray, if_passed: ArrayLike = 1.0, if_failed: ArrayLike = 1.0) -> Self:
-        """Drawing stops at the first pass.
+        """Sampling stops at the first pass.
 
         Args:
             success: each problem's pass@k for k = 1, 2, ..., shape (problems, k_max).
@@ -72,11 +72,11 @@ class Charged:
                 one number; ignored where no sample passed.
             if_failed: the same of failing samples; ignored where every sample passed.
         """
-        draws = 1.0 + np.cumsum(1.0 - success, axis=1)
-        draws = np.concatenate([np.ones((len(success), 1)), draws], axis=1)
+        generated = 1.0 + np.cumsum(1.0 - success, axis=1)
+        generated = np.concatenate([np.ones((len(success), 1)), generated], axis=1)
         passing = np.concatenate([success, success[:, -1:]], axis=1)
         passed, failed = (np.reshape(np.asarray(x, dtype=np.float64), (-1, 1)) for x in (if_passed, if_failed))
-        failing = draws - passing
+        failing = generated - passing
         spent = np.where(passing > 0, passing * passed, 0.0) + np.where(failing > 0, failing * failed, 0.0)
         samples = np.maximum.accumulate(spent.mean(axis=0))
         if success[:, -1].mean() >= _SOLVED:

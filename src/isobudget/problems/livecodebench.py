@@ -25,6 +25,7 @@ from pathlib import Path
 
 from isobudget.errors import InputError
 from isobudget.files.jsonl import Record, parse_json, read_objects
+from isobudget.grid import counted
 from isobudget.problems.problem import Benchmark, CallTests, Form, Problem, ProgramTests
 from isobudget.problems.reading import (
     checked_id,
@@ -35,7 +36,7 @@ from isobudget.problems.reading import (
     text_field,
     unique,
 )
-from isobudget.problems.sources import Data, Hub, Identity, Published, counted, find_data, identify
+from isobudget.problems.sources import Data, Hub, Identity, Published, find_data, identify
 from isobudget.problems.stops import LIVECODEBENCH_STOPS
 
 FILES = ("test.jsonl", "test2.jsonl", "test3.jsonl", "test4.jsonl", "test5.jsonl", "test6.jsonl")
@@ -102,7 +103,7 @@ def _parts(data: Data) -> list[Data]:
 def _source(identities: list[Identity], problems: int) -> str:
     if len(identities) == 1:
         return identities[0].source(problems)
-    return "; ".join([counted(problems), *(identity.source(problems) for identity in identities)])
+    return "; ".join([counted(problems, "problem"), *(identity.source(problems) for identity in identities)])
 
 
 def _problems(paths: list[Path]) -> Iterator[tuple[str, Problem]]:

@@ -21,6 +21,7 @@ from pathlib import Path
 from isobudget.errors import InputError, MissingExtraError, ModelError
 from isobudget.files import hub
 from isobudget.files.whole import sha256_of, unreadable
+from isobudget.grid import counted
 
 #: the environment variable that names a folder with benchmark data
 DATA_VARIABLE = "ISOBUDGET_DATA"
@@ -99,7 +100,7 @@ class Identity:
         """The text for `Benchmark.source`."""
         note = f"; {note}" if note else ""
         if not self.known:
-            return f"not the published set: {self.file}, {counted(problems)}, sha256 {self.sha256}{note}"
+            return f"not the published set: {self.file}, {counted(problems, 'problem')}, sha256 {self.sha256}{note}"
         hub = self.published.hub
         origin = f" from {hub.repo} at {hub.revision}" if hub is not None and self.way is Way.HUB else ""
         return f"published: {self.published.title}, {self.file}{origin}, sha256 {self.sha256}{note}"
@@ -208,11 +209,6 @@ def _another(data: Data, sha256: str) -> str:
         f"{path}: is not the published {published.title}: checksum mismatch: got {sha256}, expected "
         f"{' or '.join(published.checksums)}. {advice}"
     )
-
-
-def counted(problems: int) -> str:
-    """A number of problems in words."""
-    return f"{problems:,} problem{'s' * (problems != 1)}"
 
 
 def file_name(path: Path) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from isobudget.errors import InputError, StorageError
 from isobudget.files.whole import storage_error
+from isobudget.grid import short
 from isobudget.models.architecture import Architecture
 from isobudget.models.random_gguf import Quantisation, random_gguf_bytes, write_random_gguf
 from isobudget.pipeline.progress import Progress
@@ -41,7 +42,7 @@ def random_weights(shape: Architecture, form: Quantisation, keep: bool, progress
         raise storage_error(error, folder) from error
     try:
         path = scratch / f"{file_name(f'{shape.name}-{form}')}.gguf"
-        progress.note(f"writing {size / 1e6:,.1f} MB of random weights to {path}")
+        progress.note(f"writing {short(size, 'B')} of random weights to {path}")
         write_random_gguf(path, shape, form)
         yield path
     except BaseException:
@@ -65,12 +66,12 @@ def _check_room(name: str, size: int, folder: Path) -> None:
         raise storage_error(error, folder) from error
     if size + _SPARE_BYTES > free:
         raise StorageError(
-            f"random weights of {name} need {size / 1e9:.1f} GB, {folder} has {free / 1e9:.1f} GB free. Set TMPDIR to "
+            f"random weights of {name} need {short(size, 'B')}, {folder} has {short(free, 'B')} free. Set TMPDIR to "
             "a folder with more room, or choose a smaller --quantisation"
         )
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if size > memory:
         raise InputError(
-            f"{name} needs {size / 1e9:.1f} GB of memory, this machine has {memory / 1e9:.1f} GB: what would be timed "
+            f"{name} needs {short(size, 'B')} of memory, this machine has {short(memory, 'B')}: what would be timed "
             "is the disk. Choose a smaller --quantisation or a larger machine"
         )

@@ -17,6 +17,7 @@ from isobudget.errors import InputError
 from isobudget.files.hints import did_you_mean
 from isobudget.files.toml import read_toml, shipped_toml
 from isobudget.files.values import Check, is_whole, mistakes_of
+from isobudget.grid import counted
 from isobudget.prompts.template import Template, parse_template
 
 NewlineRule = Literal["keep", "strip"]
@@ -108,7 +109,7 @@ def parse_formats(document: dict[str, Any], origin: str) -> dict[str, PromptForm
     parsed = {name: _read(name, table, origin, mistakes) for name, table in tables.items()}
     if mistakes:
         listed = "".join(f"\n  {mistake}" for mistake in mistakes)
-        raise InputError(f"{file}: {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}{listed}")
+        raise InputError(f"{file}: {counted(len(mistakes), 'mistake')}{listed}")
     return cast(dict[str, PromptFormat], parsed)
 
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from isobudget.backends.registry import BACKENDS, backends_with
 from isobudget.errors import IsobudgetError, StudyError
+from isobudget.grid import counted
 from isobudget.study.lines import key_lines, line_of
 
 #: a place in a study: keys and positions
@@ -136,7 +137,7 @@ def raise_mistakes(mistakes: Sequence[Mistake], text: str, origin: str) -> None:
         raise mistakes[0].error
     lines = _lines(text)
     shown = [f"  {_located(mistake, lines)}" for mistake in mistakes]
-    message = f"{origin}: {len(shown)} mistake{'s' * (len(shown) > 1)}\n" + "\n".join(shown)
+    message = f"{origin}: {counted(len(shown), 'mistake')}\n" + "\n".join(shown)
     raise StudyError(message)
 
 

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from isobudget.errors import ModelError
+from isobudget.grid import short
 from isobudget.models.gguf import read_gguf_header
 from isobudget.models.read_architecture import architecture_of
 
@@ -35,6 +36,6 @@ def check_memory(path: Path, sequences: int, tokens: int) -> None:
     needed = sequences * tokens * shape.layers * shape.kv_width * _BYTES
     if needed > memory:
         raise ModelError(
-            f"{path.name}: {sequences} sequences of {tokens:,} tokens need {needed / 1e9:,.1f} GB of memory, this "
-            f"machine has {memory / 1e9:.1f} GB. Set fewer slots or a smaller context_tokens in the study"
+            f"{path.name}: {sequences} sequences of {tokens:,} tokens need {short(needed, 'B')} of memory, this "
+            f"machine has {short(memory, 'B')}. Set fewer slots or a smaller context_tokens in the study"
         )

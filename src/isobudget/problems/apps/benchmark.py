@@ -20,11 +20,12 @@ from pathlib import Path
 
 from isobudget.errors import InputError
 from isobudget.files.jsonl import parse_json
+from isobudget.grid import counted
 from isobudget.problems.apps.layouts import FILES, Row, read_rows, split_path
 from isobudget.problems.apps.tests import NoTestsError, read_tests
 from isobudget.problems.problem import Benchmark, Form, Problem
 from isobudget.problems.reading import checked_id, checked_text, compiles, unique
-from isobudget.problems.sources import Data, Hub, Published, Way, counted, file_name, find_data, identify
+from isobudget.problems.sources import Data, Hub, Published, Way, file_name, find_data, identify
 from isobudget.problems.stops import APPS_STOPS
 
 #: difficulty -> problems of the published test split
@@ -124,7 +125,8 @@ def _folder(data: Data, splits: _Splits, difficulty: str) -> _Chosen:
         )
     problems, left_out = _build(rows, data.published.name, splits, lenient=whole)
     what = "all problems, in the folder layout, which has no published checksum" if whole else "not the published set"
-    where = f"{file_name(data.path)}, {splits.name} split, {counted(len(problems))}, sha256 {_checksum(rows)}"
+    size = counted(len(problems), "problem")
+    where = f"{file_name(data.path)}, {splits.name} split, {size}, sha256 {_checksum(rows)}"
     return _Chosen(problems, f"{what}: {where}", left_out)
 
 

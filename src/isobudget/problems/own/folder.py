@@ -18,11 +18,11 @@ from pathlib import Path
 
 from isobudget.errors import InputError
 from isobudget.files.whole import read_text, unreadable
+from isobudget.grid import counted
 from isobudget.problems.own.lines import own_benchmark, own_name
 from isobudget.problems.own.tests import check_pytest
 from isobudget.problems.problem import Benchmark, Problem, PytestFile
 from isobudget.problems.reading import checked_id, checked_name, checked_text, parse_python, unique
-from isobudget.problems.sources import counted
 
 _FORM = "a problem is one function with a body of '...', 'pass' or 'raise NotImplementedError', last in its file"
 #: modules that the judge itself needs while it runs a pytest file
@@ -43,7 +43,7 @@ def load_folder(path: Path, *, reserved: tuple[str, ...] = ()) -> Benchmark:
     name = f"{name}-folder" if name.casefold() in reserved else name
     digest = hashlib.sha256()
     problems = unique(_problems(path, name, digest), str(path))
-    source = f"own problems: folder {name}, {counted(len(problems))}, sha256 {digest.hexdigest()}"
+    source = f"own problems: folder {name}, {counted(len(problems), 'problem')}, sha256 {digest.hexdigest()}"
     return own_benchmark(name, problems, source)
 
 

@@ -17,6 +17,7 @@ from isobudget.errors import InputError
 from isobudget.files.hints import nearest
 from isobudget.files.jsonl import Record, read_objects
 from isobudget.files.whole import sha256_of
+from isobudget.grid import counted
 from isobudget.problems.own.tests import TEST_FIELDS, needs_entry_point, read_tests
 from isobudget.problems.problem import Benchmark, Form, Problem
 from isobudget.problems.reading import (
@@ -30,7 +31,7 @@ from isobudget.problems.reading import (
     text_field,
     unique,
 )
-from isobudget.problems.sources import counted, file_name
+from isobudget.problems.sources import file_name
 from isobudget.problems.stops import BODY_STOPS
 
 _OTHER_FIELDS = ("task_id", "prompt", "entry_point", "form", "starter", "shown_tests", "canonical_solution")
@@ -52,7 +53,7 @@ def load_own(path: Path, *, reserved: tuple[str, ...] = ()) -> Benchmark:
     """
     name = own_name(path, reserved, ".jsonl")
     problems = read_problems(path, name)
-    source = f"own problems: {file_name(path)}, {counted(len(problems))}, sha256 {sha256_of(path)}"
+    source = f"own problems: {file_name(path)}, {counted(len(problems), 'problem')}, sha256 {sha256_of(path)}"
     return own_benchmark(name, problems, source)
 
 

@@ -73,14 +73,14 @@ def _ranked_json(one: Ranked) -> dict[str, Any]:
     }
 
 
-def _calibration_json(found: Calibration) -> dict[str, Any]:
+def _calibration_json(fit: Calibration) -> dict[str, Any]:
     return {
-        "k": found.k,
-        "brier": found.brier,
-        "brier_of_the_mean": found.brier_reference,
-        "ece": found.ece,
-        "problems": found.problems,
+        "k": fit.k,
+        "brier": fit.brier,
+        "brier_of_the_mean": fit.brier_reference,
+        "ece": fit.ece,
+        "problems": fit.problems,
         "reliability": [
-            {name: getattr(row, name) for name in ("low", "high", "predicted", "right", "weight")} for row in found.bins
+            {name: getattr(row, name) for name in ("low", "high", "predicted", "right", "weight")} for row in fit.bins
         ],
     }

@@ -161,9 +161,9 @@ def _stopping_rows(summary: BenchmarkSummary) -> Iterator[list[str | Cell]]:
     samples = {one.model: one for one in summary.samples}
     for curve in summary.first.curves:
         chosen = samples[curve.model].only(curve.task_ids)
-        draws = expected_draws_curve(chosen.n, chosen.c, curve.k_max).mean(axis=0)
+        expected = expected_draws_curve(chosen.n, chosen.c, curve.k_max).mean(axis=0)
         for k in dict.fromkeys((curve.trusted_k, curve.k_max)):
-            mean = float(draws[k - 1])
+            mean = float(expected[k - 1])
             success = Cell(f"{percent(curve.success[k - 1])}%", "" if k <= curve.trusted_k else "k above n/2")
             yield [curve.model, f"{k:,}", success, f"{mean:.2f}", f"{1 - mean / k:.0%}"]
 

@@ -157,8 +157,8 @@ def flip_table(comparison: Comparison) -> Grid | None:
         by_k = {flip.k_dear: flip for flip in pair}
         cells = ("" if k not in by_k else "never" if by_k[k].k_cheap is None else ratio(by_k[k].ratio) for k in ks)
         first = by_k[1]
-        ends = f"{ratio(first.low)}-{ratio(first.high)}"
-        rows.append((f"{short[cheap]} / {short[dear]}", *cells, ends, ratio(first.now)))
+        ends = f"{ratio(first.low, '.2g')}-{ratio(first.high, '.2g')}"
+        rows.append((f"{short[cheap]} / {short[dear]}", *cells, ends, ratio(first.now, ".2f")))
     note = (
         "The cheaper model reaches k samples of the dearer one, and wins, while one sample of the dearer costs more "
         "than this many of the cheaper."

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from isobudget.costs.cost import Unit
-from isobudget.grid import Grid, with_notes
+from isobudget.grid import Grid, ratio, with_notes
 from isobudget.paper.equal_budget import DEAREST, Cell, EqualBudget, PaperFlip, cost_ratio, equal_budget, paper_flips
 from isobudget.paper.tables import CITATION, CostRow, PassTable, cost_table
 from isobudget.report.tables.terminal import NOT_AFFORDED, legend
@@ -132,16 +132,22 @@ def _flip_grid(table: PassTable, flips: Sequence[PaperFlip]) -> Grid:
     by_place = {(flip.cheap, flip.dear, flip.k_dear): flip for flip in flips}
     rows = []
     for cheap, dear in pairs:
-        found = [by_place.get((cheap, dear, k)) for k in ks]
-        ratios = ("" if flip is None else "never" if flip.k_cheap is None else f"{flip.ratio:.2f}" for flip in found)
-        now = (f"{cost_ratio(cheap, dear, unit):.2f}" for unit in (Unit.FLOPS, Unit.SECONDS))
+        of_pair = [by_place.get((cheap, dear, k)) for k in ks]
+        ratios = (
+            "" if flip is None else "never" if flip.k_cheap is None else ratio(flip.ratio, ".2f") for flip in of_pair
+        )
+        now = (ratio(cost_ratio(cheap, dear, unit), ".2f") for unit in (Unit.FLOPS, Unit.SECONDS))
         name = cheap.removeprefix("Code Llama ")
-        rows.append((f"{name}/{dear.split()[-1]}", *ratios, *now))
+        rows.append((f"{name}/{dear.split()[-1]}", *cells, *now))
     return Grid(
         title=f"{table.benchmark}: the cost ratio at which the verdict flips",
         columns=("Cheap/dear", *(f"k={k}" for k in ks), "flops", "time"),
         rows=tuple(rows),
     )
+
+
+def _flip_text(flip: PaperFlip) -> str:
+    return "never" if flip.k_cheap is None else ratio(flip.ratio, ".2f")
 
 
 def _cost_records() -> list[dict[str, Any]]:

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from isobudget.curves import Comparison
 from isobudget.grid import Grid, printable
+from isobudget.report.report import Report
 from isobudget.report.tables.comparison import equal_budget_table, flip_table
 from isobudget.report.tables.sentence import winner_sentence
 from isobudget.report.tables.terminal import print_grids, print_text
-
-if TYPE_CHECKING:
-    from isobudget.report.report import Report
 
 
 def print_report(report: Report) -> None:
