@@ -79,13 +79,6 @@ def files_of(room: str) -> list[Path]:
     return [path] if path.is_file() else sorted(path.rglob("*.py"))
 
 
-#: circles between files that are still there: a list that must shrink. Each is the part of a knot that closes it.
-KNOWN_CIRCLES = {
-    "isobudget.backends.server.backend": "isobudget.backends.server.session",
-    "isobudget.pipeline.prepare": "isobudget.pipeline.prompts",
-}
-
-
 #: packages whose parts are still in a circle though no files are: a list that must shrink
 KNOWN_PART_CIRCLES = {"isobudget.report"}
 
@@ -138,14 +131,7 @@ def test_circles_are_seen() -> None:
 
 
 def test_no_circle_between_files() -> None:
-    graph = import_graph()
-    for here, there in KNOWN_CIRCLES.items():
-        cut = graph.get(here, set()) & {there}
-        assert cut, f"{here} imports {there} no more: take it off the list of known circles"
-        graph[here] = graph[here] - cut
-        closed = any(here in way and there in way for way in circles({**graph, here: graph[here] | cut}))
-        assert closed, f"{here} and {there} are in no circle any more: take them off the list of known circles"
-    assert not [" -> ".join(way) for way in circles(graph)]
+    assert not [" -> ".join(way) for way in circles(import_graph())]
 
 
 def part_of(package: str, module: str) -> str:
@@ -156,8 +142,6 @@ def part_of(package: str, module: str) -> str:
 def test_no_circle_between_the_parts_of_a_package() -> None:
     """Of the whole: its rooms. Of a room: its files and the packages in it, each taken as one."""
     graph = import_graph()
-    for here, there in KNOWN_CIRCLES.items():
-        graph[here] = graph.get(here, set()) - {there}
     packages = [name for name, path in modules().items() if path.name == "__init__.py"]
     assert "isobudget" in packages
     assert len(packages) > 25
