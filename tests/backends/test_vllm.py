@@ -24,7 +24,6 @@ from isobudget.backends.base import Chat, FinishReason, Generation, Message, Sam
 from isobudget.backends.engine.step_clock import Charge
 from isobudget.backends.vllm.backend import Vllm
 from isobudget.backends.vllm.calls import (
-    engine_arguments,
     read_completion,
     read_prompt_logprobs,
     sampling_arguments,
@@ -44,8 +43,8 @@ PROMPTS = ["def add(a, b):\n", "x", "class Box:\n    def get(self):\n        ret
 
 
 def test_the_engine_is_asked_for_plain_sampling_and_a_shared_prefix() -> None:
-    asked = engine_arguments(VllmSettings(model="org/model", revision="v1", tensor_parallel=2, context_tokens=4096))
-    assert asked == {
+    settings = VllmSettings(model="org/model", revision="v1", tensor_parallel=2, context_tokens=4096)
+    assert settings.engine_arguments() == {
         "model": "org/model",
         "revision": "v1",
         "tokenizer_revision": "v1",
@@ -209,7 +208,7 @@ def test_the_installed_version_takes_these_arguments(vllm: Any) -> None:
 
     llm = inspect.signature(vllm.LLM).parameters
     further = inspect.signature(EngineArgs).parameters if "kwargs" in llm else {}
-    assert not set(engine_arguments(VllmSettings(model="m"))) - set(llm) - set(further)
+    assert not set(VllmSettings(model="m").engine_arguments()) - set(llm) - set(further)
     known = set(inspect.signature(vllm.SamplingParams).parameters)
     assert not {*sampling_arguments(WARM, 1), *scoring_arguments()} - known
     vllm.SamplingParams(**sampling_arguments(WARM, 1, {3}))

@@ -143,9 +143,7 @@ def _summary(tally: Tally) -> dict[str, Any]:
         "n_min": fewest,
         "n_max": most,
         "pass_at_k": {
-            str(k): sum(float(pass_at_k(n, c, k)) for n, c in counts) / len(counts)
-            for k in TABLE_K
-            if k <= fewest
+            str(k): sum(float(pass_at_k(n, c, k)) for n, c in counts) / len(counts) for k in TABLE_K if k <= fewest
         },
         "trust_shared": tally.shared,
     }

@@ -35,7 +35,6 @@ from isobudget.backends.engine.inbox import Inbox
 from isobudget.backends.engine.step_clock import Charge, StepClock
 from isobudget.backends.huggingface.tokens import Tokens
 from isobudget.backends.vllm.calls import (
-    engine_arguments,
     read_completion,
     read_prompt_logprobs,
     sampling_arguments,
@@ -98,7 +97,7 @@ class Vllm:
         self._guard = Guard()
         try:
             with _children_without_interrupts(), self._guard.marking():
-                model = vllm.LLM(**engine_arguments(pinned))
+                model = vllm.LLM(**pinned.engine_arguments())
         except Exception as error:  # vLLM raises whatever its parts raise
             reason = lost_connection(error, HubFile(self.settings.model, "")) or first_line(error)
             raise ModelError(f"{self.settings.model}: vLLM cannot load it: {reason}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -35,3 +35,22 @@ class VllmSettings(HubSettings):
     def hardware(self) -> Hardware | None:
         """The GPU that is named, as many as share the model."""
         return Hardware(self.gpu, self.tensor_parallel, self.concurrency) if self.gpu else None
+
+    def engine_arguments(self) -> dict[str, Any]:
+        """The arguments of `vllm.LLM`, as of vLLM 0.33."""
+        return {
+            "model": self.model,
+            "revision": self.revision,
+            "tokenizer_revision": self.revision,
+            "tensor_parallel_size": self.tensor_parallel,
+            "dtype": self.dtype,
+            "max_model_len": self.context_tokens,
+            "gpu_memory_utilization": self.memory_fraction,
+            "max_num_seqs": self.concurrency,
+            "enable_prefix_caching": True,
+            # the model's own sampling defaults would be applied to every request otherwise
+            "generation_config": "vllm",
+            "logprobs_mode": "raw_logprobs",
+            "trust_remote_code": False,
+            "disable_log_stats": True,
+        }
