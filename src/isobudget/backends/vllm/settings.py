@@ -16,6 +16,7 @@ class VllmSettings(HubSettings):
         tensor_parallel: devices that share the model.
         memory_fraction: part of each device's memory that vLLM takes.
         dtype: what it computes in, as vLLM writes it; ``auto`` takes what the weights are stored in.
+        quantization: how the weights are quantized, as vLLM writes it (`fp8`, `awq`, ...); None takes what they say.
         context_tokens: room for prompt and completion of a sample; None takes what the model knows.
         concurrency: samples generated at the same time, at most.
     """
@@ -24,11 +25,13 @@ class VllmSettings(HubSettings):
     opens: ClassVar[str] = "isobudget.backends.vllm.backend:Vllm"
     # it finds shared prompts itself, so groups may be small, and always has a sample to put in next
     pace: ClassVar[Pacing] = Pacing(16, by_calls=False, ahead=2.0, on_cores=False)
+    recorded: ClassVar[tuple[str, ...]] = (*HubSettings.recorded, "quantization")
 
     backend: Literal["vllm"] = "vllm"
     tensor_parallel: Positive = 1
     memory_fraction: Annotated[float, Field(gt=0, le=1)] = 0.9
     dtype: Text = "auto"
+    quantization: Text | None = None
     context_tokens: Annotated[int, Field(ge=64)] | None = None
     concurrency: Positive = 256
 
@@ -44,6 +47,7 @@ class VllmSettings(HubSettings):
             "tokenizer_revision": self.revision,
             "tensor_parallel_size": self.tensor_parallel,
             "dtype": self.dtype,
+            "quantization": self.quantization,
             "max_model_len": self.context_tokens,
             "gpu_memory_utilization": self.memory_fraction,
             "max_num_seqs": self.concurrency,
