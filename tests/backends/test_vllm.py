@@ -22,16 +22,17 @@ import pytest
 
 from isobudget.backends.base import Chat, FinishReason, Generation, Message, Sampling
 from isobudget.backends.engine.step_clock import Charge
+from isobudget.backends.registry import recorded_fields
 from isobudget.backends.vllm.backend import Vllm
 from isobudget.backends.vllm.calls import (
-    engine_arguments,
     read_completion,
     read_prompt_logprobs,
     sampling_arguments,
     scoring_arguments,
 )
 from isobudget.backends.vllm.settings import VllmSettings
-from isobudget.errors import BackendError, InputError, MissingExtraError, ModelError
+from isobudget.errors import BackendError, InputError, MissingExtraError, ModelError, RunError
+from isobudget.records.facts import merge
 from isobudget.study import stated_model
 from support.engine_study import check_a_study_end_to_end
 from support.tiny_hf import CHAT_TEMPLATE, write_llama, write_tokenizer
@@ -44,13 +45,14 @@ PROMPTS = ["def add(a, b):\n", "x", "class Box:\n    def get(self):\n        ret
 
 
 def test_the_engine_is_asked_for_plain_sampling_and_a_shared_prefix() -> None:
-    asked = engine_arguments(VllmSettings(model="org/model", revision="v1", tensor_parallel=2, context_tokens=4096))
-    assert asked == {
+    settings = VllmSettings(model="org/model", revision="v1", tensor_parallel=2, context_tokens=4096)
+    assert settings.engine_arguments() == {
         "model": "org/model",
         "revision": "v1",
         "tokenizer_revision": "v1",
         "tensor_parallel_size": 2,
         "dtype": "auto",
+        "quantization": None,
         "max_model_len": 4096,
         "gpu_memory_utilization": 0.9,
         "max_num_seqs": 256,
@@ -70,6 +72,18 @@ def test_a_sample_is_asked_for_with_its_seed_and_nothing_but_temperature_and_top
     assert (asked["stop"], asked["stop_token_ids"], asked["n"], asked["logprobs"]) == (["\ndef"], [3, 9], 1, 0)
     assert asked["include_stop_str_in_output"] is False
     assert scoring_arguments()["prompt_logprobs"] == 0
+
+
+def test_quantization_reaches_the_engine_and_the_run_which_keeps_to_it(tmp_path: Path) -> None:
+    fields = {"name": "m", "backend": "vllm", "model": "org/m", "quantization": "fp8"}
+    settings = stated_model(fields, "here").settings
+    assert settings.engine_arguments()["quantization"] == "fp8"
+    run: dict[str, Any] = {}
+    merge(run, "models", "m", settings.facts(), tmp_path)
+    assert recorded_fields(run["models"]["m"])["quantization"] == "fp8"
+    other = stated_model({**fields, "quantization": "awq"}, "here").settings
+    with pytest.raises(RunError, match=r"models\.m\.quantization = 'fp8', the study says 'awq'"):
+        merge(run, "models", "m", other.facts(), tmp_path)
 
 
 @pytest.mark.parametrize("wrong", [{"tensor_parallel": 0}, {"concurrency": 0}, {"memory_fraction": 0.0}])
@@ -209,7 +223,7 @@ def test_the_installed_version_takes_these_arguments(vllm: Any) -> None:
 
     llm = inspect.signature(vllm.LLM).parameters
     further = inspect.signature(EngineArgs).parameters if "kwargs" in llm else {}
-    assert not set(engine_arguments(VllmSettings(model="m"))) - set(llm) - set(further)
+    assert not set(VllmSettings(model="m").engine_arguments()) - set(llm) - set(further)
     known = set(inspect.signature(vllm.SamplingParams).parameters)
     assert not {*sampling_arguments(WARM, 1), *scoring_arguments()} - known
     vllm.SamplingParams(**sampling_arguments(WARM, 1, {3}))

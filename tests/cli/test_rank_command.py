@@ -205,6 +205,22 @@ def test_a_server_gets_the_key_that_is_named_and_no_other(isobudget: Command, mo
     assert found["no_score"] == 0
 
 
+def test_a_server_is_named_by_the_models_file_or_by_settings(
+    isobudget: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openai")
+    monkeypatch.setenv("MY_KEY", "sk-of-mine")
+    monkeypatch.setenv("ISOBUDGET_MODELS_TOML", "models.toml")
+    files = sample_files(["    return a + b\n", "    return a - b\n"], [1, 0])
+    with EchoServer(Habits(tokenize=True, echo=True, key="sk-of-mine")) as server:
+        table = f'[models.mine]\nbackend = "server"\nmodel = "m"\nurl = "{server.url}"\nkey_env = "MY_KEY"\n'
+        Path("models.toml").write_text(table)
+        declared = ranked(isobudget("rank", *files, "-r", "likelihood", "--model", "mine", "--json"))
+        settings = ["--setting", "key_env=MY_KEY", "--setting", "attempts = 1"]
+        stated = ranked(isobudget("rank", *files, *by_server(server), *settings, "--json"))
+    assert declared["no_score"] == stated["no_score"] == 0
+
+
 def test_tests_may_be_written_in_a_conversation(isobudget: Command) -> None:
     """The server writes no tests: that is told, and what it wrote is kept."""
     pytest.importorskip("openai")
@@ -243,6 +259,12 @@ def test_tests_may_be_written_in_a_conversation(isobudget: Command) -> None:
         (["--examples", "none"], "--examples has no effect here"),
         (["--url", "http://127.0.0.1:1"], "--url cannot be used without --model"),
         (["--backend", "server"], "--backend cannot be used without --model"),
+        (["--setting", "dtype=x"], "--setting cannot be used without --model"),
+        (
+            ["-r", "likelihood", "--model", "m", "--setting", "dtype=x"],
+            'belongs to the backend "vllm" and "transformers"',
+        ),
+        (["-r", "likelihood", "--model", "m", "--setting", "dtype"], "a setting is written NAME=VALUE"),
         (["-r", "likelihood", "--model", "m", "--key-env", "K"], "only with --backend server"),
         (["-r", "likelihood", "--model", "m", "--backend", "server"], "needs a url"),
         (["-r", "likelihood", "--model", "m", "--backend", "server", "--url", "x"], "must be like http://"),

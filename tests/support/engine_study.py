@@ -120,5 +120,6 @@ def check_a_model_of_the_hub(tmp_path: Path, model: Path, lines: str) -> None:
         hub.script = lambda *_: None
         done = run("o/none", "", 1)
         assert done.returncode == 2
-        assert f"error: o/none: no such folder, and not to be had from the hub: {hub.url} has no o/none" in done.stderr
+        said = f"error: o/none: not a local folder, and not available on the hub: {hub.url} has no o/none"
+        assert said in done.stderr
         assert "Traceback" not in done.stderr

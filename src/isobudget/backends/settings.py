@@ -15,7 +15,8 @@ from typing import Annotated, Any, ClassVar, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from isobudget.backends.base import Backend, Prompt
-from isobudget.errors import MissingExtraError
+from isobudget.errors import MissingExtraError, ModelError
+from isobudget.files.hub import commit_of, may_be_repo
 
 #: inputs are kept out of messages: a URL may hold a secret
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
@@ -148,3 +149,16 @@ class HubSettings(BackendSettings):
 
     revision: Text | None = None
     gpu: Text | None = None
+
+    def commit(self) -> str:
+        """The repository's commit that the revision means now; empty for a folder.
+
+        Raises:
+            ModelError: there is no such folder, and the hub does not give it.
+        """
+        if not may_be_repo(self.model):
+            return ""
+        try:
+            return commit_of(self.model, self.revision)
+        except ModelError as error:
+            raise ModelError(f"{self.model}: not a local folder, and not available on the hub: {error}") from error

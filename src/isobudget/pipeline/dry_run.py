@@ -21,6 +21,7 @@ from isobudget.backends.settings import HubSettings
 from isobudget.errors import IsobudgetError
 from isobudget.files.hub import is_commit, may_be_repo
 from isobudget.pipeline.estimates import Estimate, Expected, absent, known_of
+from isobudget.pipeline.progress import Silent
 from isobudget.pipeline.samples_from_budget import samples_of
 from isobudget.study import Study, StudyModel
 from isobudget.study.check import plain_name
@@ -48,7 +49,7 @@ class DryRun:
     notes: tuple[str, ...]
 
 
-class _Notes:
+class _Notes(Silent):
     """Progress that keeps the notes."""
 
     def __init__(self) -> None:
@@ -56,12 +57,6 @@ class _Notes:
 
     def note(self, text: str) -> None:
         self.texts.append(text)
-
-    def start(self, task: str, total: int, done: int = 0) -> None:
-        """Nothing."""
-
-    def advance(self, task: str, steps: int) -> None:
-        """Nothing."""
 
 
 def dry_run(study: Study, out: str | Path | None = None) -> DryRun:

@@ -1,14 +1,10 @@
-"""Mistakes of a study, each with its place: what is wrong with its fields, and what does not go together.
-
-What does not go together is looked for in the study's plain fields, beside fields that are wrong in themselves: every
-mistake is listed at once. Whether what a study names exists is looked up in `resolve`.
-"""
+"""Mistakes of a study, each with its place, and how they are shown: all at once, with their lines."""
 
 from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,22 +104,6 @@ def _model_at(location: Place, root: type[BaseModel]) -> type[BaseModel] | None:
     return owner  # type: ignore[no-any-return]
 
 
-def combination_mistakes(fields: Mapping[str, Any]) -> list[Mistake]:
-    """What does not go together: samples and budgets, names of benchmarks in tables."""
-    known = _benchmark_names(fields)
-    mistakes: list[Mistake] = []
-    models = fields.get("models")
-    for at, model in enumerate(models if isinstance(models, list) else []):
-        if isinstance(model, Mapping):
-            mistakes += _sample_mistakes(("models", at), model, known, has_budget=fields.get("budget") is not None)
-            mistakes += _table_mistakes(("models", at, "prompt"), model.get("prompt"), known)
-    prompt = fields.get("prompt")
-    for name in ("format", "extraction"):
-        if isinstance(prompt, Mapping):
-            mistakes += _table_mistakes(("prompt", name), prompt.get(name), known)
-    return mistakes
-
-
 def raise_mistakes(mistakes: Sequence[Mistake], text: str, origin: str) -> None:
     """Raise them all as one error, with their lines; nothing if there are none.
 
@@ -135,26 +115,16 @@ def raise_mistakes(mistakes: Sequence[Mistake], text: str, origin: str) -> None:
         return
     if len(mistakes) == 1 and mistakes[0].error is not None and not text:
         raise mistakes[0].error
-    lines = _lines(text)
+    lines = key_lines(text) if text else {}
     shown = [f"  {_located(mistake, lines)}" for mistake in mistakes]
     message = f"{origin}: {counted(len(shown), 'mistake')}\n" + "\n".join(shown)
     raise StudyError(message)
-
-
-def _lines(text: str) -> dict[Place, int]:
-    return key_lines(text) if text else {}
 
 
 def _located(mistake: Mistake, lines: dict[Place, int]) -> str:
     line = line_of(lines, mistake.place)
     where = f"line {line}: " if line else ""
     return f"{where}{'.'.join(map(str, mistake.place)) or 'the study'}: {mistake.message}"
-
-
-def _benchmark_names(fields: Mapping[str, Any]) -> list[str]:
-    """The names that the study's benchmarks will have, as far as their text tells."""
-    names = fields.get("benchmarks")
-    return [plain_name(name) for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def plain_name(benchmark: str) -> str:
@@ -167,26 +137,3 @@ def plain_name(benchmark: str) -> str:
         return name
     path = Path(benchmark).absolute()
     return own_name(path, (), "") if path.is_dir() else own_name(path, benchmark_names(), ".jsonl")
-
-
-def _sample_mistakes(
-    place: Place, model: Mapping[str, Any], known: list[str], *, has_budget: bool
-) -> Iterator[Mistake]:
-    n = model.get("n")
-    if n is not None and model.get("budget") is not None:
-        yield Mistake((*place, "budget"), "stands beside n; keep the one that shall decide")
-    if n is None and model.get("budget") is None and not has_budget:
-        yield Mistake((*place, "n"), "is missing (or give the study a [budget])")
-    yield from _table_mistakes((*place, "n"), n, known)
-    if isinstance(n, Mapping) and not has_budget:
-        lacking = [name for name in known if name not in n]
-        if lacking:
-            yield Mistake((*place, "n"), f"says nothing of {', '.join(lacking)}")
-
-
-def _table_mistakes(place: Place, table: Any, known: list[str]) -> Iterator[Mistake]:
-    """Benchmarks that a table names and the study does not."""
-    if isinstance(table, Mapping):
-        for name in table:
-            if name not in known:
-                yield Mistake((*place, name), f"no such benchmark in this study; it has: {', '.join(known)}")

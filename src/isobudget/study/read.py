@@ -7,6 +7,7 @@ of a JSONL file of problems) together with the models to run on it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ from isobudget.backends.settings import BackendSettings
 from isobudget.errors import InputError, StudyError
 from isobudget.files.hints import did_you_mean
 from isobudget.files.toml import parse_toml
-from isobudget.study.check import SETTINGS, Place, combination_mistakes, field_mistakes, raise_mistakes
+from isobudget.study.check import SETTINGS, Mistake, Place, field_mistakes, plain_name, raise_mistakes
 from isobudget.study.resolve import resolve
 from isobudget.study.study import Study, StudyModel, StudyPrompt, StudySampling
 
@@ -63,15 +64,16 @@ def parse_study(text: str, origin: str, overrides: dict[str, Any] | None = None)
     _apply(fields, overrides)
     if overrides.get("models"):
         text = ""  # its lines would be those of the models that were replaced
-    mistakes = []
+    mistakes, wrong = [], set()
     try:
         study = Study.model_validate(fields)
     except ValidationError as error:
         mistakes = field_mistakes(error, Study)
-    wrong = {mistake.place for mistake in mistakes}
-    mistakes += [one for one in combination_mistakes(fields) if one.place not in wrong]
+        wrong = {mistake.place for mistake in mistakes}
+        study = _sound_part(fields, wrong)
+    mistakes += [one for one in _combination_mistakes(study) if one.place not in wrong]
     if mistakes:
-        mistakes += [one for one in resolve(_sound_part(fields, wrong)).mistakes if one.place not in wrong]
+        mistakes += [one for one in resolve(study).mistakes if one.place not in wrong]
     raise_mistakes(mistakes, text, origin)
     study.remember(text, origin)
     return study
@@ -147,6 +149,34 @@ def _flagged_model(flag: str, known: dict[Any, dict[str, Any]], has_budget: bool
     return model
 
 
+def _combination_mistakes(study: Study) -> Iterator[Mistake]:
+    """What does not go together: samples and budgets, names of benchmarks in tables."""
+    known = [plain_name(name) for name in study.benchmarks if name]  # as far as their text tells
+    for at, model in enumerate(study.models):
+        yield from _sample_mistakes(("models", at), model, known, has_budget=study.budget is not None)
+        yield from _table_mistakes(("models", at, "n"), model.n, known)
+        yield from _table_mistakes(("models", at, "prompt"), model.prompt, known)
+    yield from _table_mistakes(("prompt", "format"), study.prompt.format, known)
+    yield from _table_mistakes(("prompt", "extraction"), study.prompt.extraction, known)
+
+
+def _sample_mistakes(place: Place, model: StudyModel, known: list[str], *, has_budget: bool) -> Iterator[Mistake]:
+    if model.n is not None and model.budget is not None:
+        yield Mistake((*place, "budget"), "stands beside n; keep the one that shall decide")
+    if model.n is None and model.budget is None and not has_budget:
+        yield Mistake((*place, "n"), "is missing (or give the study a [budget])")
+    lacking = [name for name in known if name not in model.n] if isinstance(model.n, dict) else []
+    if lacking and not has_budget:
+        yield Mistake((*place, "n"), f"says nothing of {', '.join(lacking)}")
+
+
+def _table_mistakes(place: Place, table: object, known: list[str]) -> Iterator[Mistake]:
+    """Benchmarks that a table names and the study does not."""
+    for name in table if isinstance(table, dict) else ():
+        if name not in known:
+            yield Mistake((*place, name), f"no such benchmark in this study; it has: {', '.join(known)}")
+
+
 def _sound_part(fields: dict[str, Any], wrong: set[Place]) -> Study:
     """The study without its wrong fields, unchecked: to look up what the others name, so that all is said at once."""
     left = _without(fields, wrong)
@@ -154,6 +184,7 @@ def _sound_part(fields: dict[str, Any], wrong: set[Place]) -> Study:
     return Study.model_construct(
         name=str(left.get("name")),
         benchmarks=left.get("benchmarks", []),
+        budget=fields.get("budget"),  # that there is one counts
         sampling=_constructed(StudySampling, left.get("sampling")),
         prompt=_constructed(StudyPrompt, left.get("prompt")),
         models=[_sound_model(model) for model in (models if isinstance(models, list) else [])],
@@ -171,7 +202,7 @@ def _without(value: Any, wrong: set[Place], place: Place = ()) -> Any:
 
 
 def _sound_model(fields: Any) -> StudyModel:
-    divided = StudyModel.divided({"name": "", **fields} if isinstance(fields, dict) else {"name": ""})
+    divided = StudyModel.divided({"name": "", **fields} if isinstance(fields, dict) else {"name": "", "n": 1})
     settings = BACKENDS.get(str(divided[SETTINGS]["backend"]), BackendSettings)
     return _constructed(StudyModel, divided | {SETTINGS: _constructed(settings, divided[SETTINGS])})
 

@@ -21,7 +21,6 @@ import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from types import TracebackType
 from typing import Any, Self
 
 from isobudget.backends.base import Description, Generation, Prompt, Sampling, Score
@@ -68,9 +67,7 @@ class HuggingFace:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for request in self._inbox.close():
             request.fail(BackendError(f"{self.settings.model}: the model was closed before it was asked"))
         if self._thread is not None:

@@ -17,7 +17,7 @@ from typing import Any
 from isobudget.backends.huggingface.settings import TransformersSettings
 from isobudget.backends.huggingface.tokens import Tokens
 from isobudget.errors import ModelError
-from isobudget.files.hub import HubFile, commit_of, first_line, lost_connection, may_be_repo, quiet
+from isobudget.files.hub import HubFile, first_line, lost_connection, may_be_repo, quiet
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def load_model(settings: TransformersSettings) -> LoadedModel:
         ModelError: there is no such model, it is damaged, not a causal model, or does not fit.
     """
     torch, transformers = import_libraries()
-    commit = _commit(settings)
+    commit = settings.commit()
     # by its commit: what a branch means may change between two files
     where = {"revision": commit or settings.revision, "trust_remote_code": False}
     try:
@@ -85,16 +85,6 @@ def load_model(settings: TransformersSettings) -> LoadedModel:
         options=options,
         commit=commit,
     )
-
-
-def _commit(settings: TransformersSettings) -> str:
-    """The commit that is loaded; empty for a folder."""
-    if not may_be_repo(settings.model):
-        return ""
-    try:
-        return commit_of(settings.model, settings.revision)
-    except ModelError as error:
-        raise ModelError(f"{settings.model}: no such folder, and not to be had from the hub: {error}") from error
 
 
 def import_libraries() -> tuple[Any, Any]:
@@ -135,7 +125,7 @@ def _device(name: str, torch: Any) -> str:
 def _why(settings: TransformersSettings, error: BaseException) -> str:
     lost = lost_connection(error, HubFile(settings.model, "", settings.revision))
     if lost is not None:
-        reason = f"not to be had from the hub: {lost}"
+        reason = f"not available on the hub: {lost}"
     elif "trust_remote_code" in str(error):
         reason = "it brings its own code, which isobudget does not run; use a model that transformers knows"
     elif isinstance(error, OSError) and not may_be_repo(settings.model) and not Path(settings.model).exists():

@@ -16,7 +16,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from isobudget.backends.base import Chat, Description, Generation, Prompt, Sampling, Score
@@ -83,9 +82,7 @@ class LlamaCpp:
         self._inbox = Inbox()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._loading:
             vocabulary, self._vocabulary = self._vocabulary, None
             for request in self._inbox.close():

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from ctypes import c_int32, c_void_p
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from isobudget.backends.llamacpp.api import FLOAT_FILES, SENTENCE_PIECE, load_api
@@ -58,9 +57,7 @@ class LlamaModel:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

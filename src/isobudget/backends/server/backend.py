@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import urllib.parse
 from collections.abc import Coroutine, Sequence
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from isobudget.backends.base import Description, Generation, Prompt, Sampling, Score
@@ -62,9 +61,7 @@ class ServerBackend:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._close()
 
     def generate(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:

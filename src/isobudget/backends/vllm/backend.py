@@ -27,7 +27,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
-from types import TracebackType
 from typing import Any, Self
 
 from isobudget.backends.base import Description, Generation, Prompt, Sampling, Score
@@ -36,7 +35,6 @@ from isobudget.backends.engine.inbox import Inbox
 from isobudget.backends.engine.step_clock import Charge, StepClock
 from isobudget.backends.huggingface.tokens import Tokens
 from isobudget.backends.vllm.calls import (
-    engine_arguments,
     read_completion,
     read_prompt_logprobs,
     sampling_arguments,
@@ -45,7 +43,7 @@ from isobudget.backends.vllm.calls import (
 from isobudget.backends.vllm.guard import Guard
 from isobudget.backends.vllm.settings import VllmSettings
 from isobudget.errors import BackendError, ModelError
-from isobudget.files.hub import HubFile, commit_of, first_line, lost_connection, may_be_repo
+from isobudget.files.hub import HubFile, first_line, lost_connection
 
 #: how often it is looked whether the engine's processes still run
 _LOOK_SECONDS = 2.0
@@ -92,14 +90,14 @@ class Vllm:
 
     def __enter__(self) -> Self:
         vllm = import_vllm()
-        # what a branch means may change between two files, and between two runs
-        self._commit = _commit(self.settings)
+        # what a branch means may change between two files, and between two runs; another hub has no such commits
+        self._commit = "" if os.environ.get("VLLM_USE_MODELSCOPE") else self.settings.commit()
         pinned = self.settings.model_copy(update={"revision": self._commit or self.settings.revision})
         before = set(multiprocessing.active_children())
         self._guard = Guard()
         try:
             with _children_without_interrupts(), self._guard.marking():
-                model = vllm.LLM(**engine_arguments(pinned))
+                model = vllm.LLM(**pinned.engine_arguments())
         except Exception as error:  # vLLM raises whatever its parts raise
             reason = lost_connection(error, HubFile(self.settings.model, "")) or first_line(error)
             raise ModelError(f"{self.settings.model}: vLLM cannot load it: {reason}") from error
@@ -112,9 +110,7 @@ class Vllm:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for request in self._inbox.close():
             request.fail(BackendError(f"{self.settings.model}: the model was closed before it was asked"))
         while self._thread is not None and self._thread.is_alive() and self._running():
@@ -249,16 +245,6 @@ def _step(engine: Any, flying: dict[str, _Request], clock: StepClock) -> None:
             with contextlib.suppress(InvalidStateError):
                 request.future.set_result(request)
             del flying[answer.request_id]
-
-
-def _commit(settings: VllmSettings) -> str:
-    """The commit that is loaded; empty for a folder, an address, or another hub than Hugging Face's."""
-    if not may_be_repo(settings.model) or os.environ.get("VLLM_USE_MODELSCOPE"):
-        return ""
-    try:
-        return commit_of(settings.model, settings.revision)
-    except ModelError as error:
-        raise ModelError(f"{settings.model}: no such folder, and not to be had from the hub: {error}") from error
 
 
 def _take_all(waiting: list[_Request]) -> list[_Request]:

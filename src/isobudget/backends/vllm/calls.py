@@ -12,28 +12,7 @@ from typing import Any
 from isobudget.backends.base import FinishReason, Generation, Sampling
 from isobudget.backends.engine.spelling import Decode, Speller
 from isobudget.backends.engine.step_clock import Charge
-from isobudget.backends.vllm.settings import VllmSettings
 from isobudget.errors import BackendError
-
-
-def engine_arguments(settings: VllmSettings) -> dict[str, Any]:
-    """The arguments of `vllm.LLM`."""
-    return {
-        "model": settings.model,
-        "revision": settings.revision,
-        "tokenizer_revision": settings.revision,
-        "tensor_parallel_size": settings.tensor_parallel,
-        "dtype": settings.dtype,
-        "max_model_len": settings.context_tokens,
-        "gpu_memory_utilization": settings.memory_fraction,
-        "max_num_seqs": settings.concurrency,
-        "enable_prefix_caching": True,
-        # the model's own sampling defaults would be applied to every request otherwise
-        "generation_config": "vllm",
-        "logprobs_mode": "raw_logprobs",
-        "trust_remote_code": False,
-        "disable_log_stats": True,
-    }
 
 
 def sampling_arguments(sampling: Sampling, seed: int, end_ids: Iterable[int] = ()) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,7 @@ class VllmSettings(HubSettings):
         tensor_parallel: devices that share the model.
         memory_fraction: part of each device's memory that vLLM takes.
         dtype: what it computes in, as vLLM writes it; ``auto`` takes what the weights are stored in.
+        quantization: how the weights are quantized, as vLLM writes it (`fp8`, `awq`, ...); None takes what they say.
         context_tokens: room for prompt and completion of a sample; None takes what the model knows.
         concurrency: samples generated at the same time, at most.
     """
@@ -24,14 +25,36 @@ class VllmSettings(HubSettings):
     opens: ClassVar[str] = "isobudget.backends.vllm.backend:Vllm"
     # it finds shared prompts itself, so groups may be small, and always has a sample to put in next
     pace: ClassVar[Pacing] = Pacing(16, by_calls=False, ahead=2.0, on_cores=False)
+    recorded: ClassVar[tuple[str, ...]] = (*HubSettings.recorded, "quantization")
 
     backend: Literal["vllm"] = "vllm"
     tensor_parallel: Positive = 1
     memory_fraction: Annotated[float, Field(gt=0, le=1)] = 0.9
     dtype: Text = "auto"
+    quantization: Text | None = None
     context_tokens: Annotated[int, Field(ge=64)] | None = None
     concurrency: Positive = 256
 
     def hardware(self) -> Hardware | None:
         """The GPU that is named, as many as share the model."""
         return Hardware(self.gpu, self.tensor_parallel, self.concurrency) if self.gpu else None
+
+    def engine_arguments(self) -> dict[str, Any]:
+        """The arguments of `vllm.LLM`, as of vLLM 0.33."""
+        return {
+            "model": self.model,
+            "revision": self.revision,
+            "tokenizer_revision": self.revision,
+            "tensor_parallel_size": self.tensor_parallel,
+            "dtype": self.dtype,
+            "quantization": self.quantization,
+            "max_model_len": self.context_tokens,
+            "gpu_memory_utilization": self.memory_fraction,
+            "max_num_seqs": self.concurrency,
+            "enable_prefix_caching": True,
+            # the model's own sampling defaults would be applied to every request otherwise
+            "generation_config": "vllm",
+            "logprobs_mode": "raw_logprobs",
+            "trust_remote_code": False,
+            "disable_log_stats": True,
+        }

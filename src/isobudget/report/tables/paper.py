@@ -138,16 +138,13 @@ def _flip_grid(table: PassTable, flips: Sequence[PaperFlip]) -> Grid:
         )
         now = (ratio(cost_ratio(cheap, dear, unit), ".2f") for unit in (Unit.FLOPS, Unit.SECONDS))
         name = cheap.removeprefix("Code Llama ")
-        rows.append((f"{name}/{dear.split()[-1]}", *cells, *now))
+        rows.append((f"{name}/{dear.split()[-1]}", *ratios, *now))
     return Grid(
         title=f"{table.benchmark}: the cost ratio at which the verdict flips",
         columns=("Cheap/dear", *(f"k={k}" for k in ks), "flops", "time"),
         rows=tuple(rows),
     )
 
-
-def _flip_text(flip: PaperFlip) -> str:
-    return "never" if flip.k_cheap is None else ratio(flip.ratio, ".2f")
 
 
 def _cost_records() -> list[dict[str, Any]]:
