@@ -146,7 +146,6 @@ def _flip_grid(table: PassTable, flips: Sequence[PaperFlip]) -> Grid:
     )
 
 
-
 def _cost_records() -> list[dict[str, Any]]:
     """Table 1 as flat records."""
     names = ("model", "flops", "our_flops", "deviation", "relative_flops", "seconds", "relative_seconds")
