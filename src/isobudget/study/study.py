@@ -247,7 +247,7 @@ class Study(BaseModel):
         name: also the run folder's default name.
         benchmarks: known names, ``NAME=PATH`` for a known benchmark whose data lies there, or paths of own problems.
         problems: only the first so many problems of each benchmark.
-        greedy: draw one greedy output of each problem too.
+        greedy: generate one greedy output of each problem too.
         seed: of all sampling; with another seed, other samples.
         budget: where models have no `n`: it follows from what their samples cost.
         sampling, prompt, judge: what differs from the defaults.
