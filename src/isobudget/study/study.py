@@ -118,9 +118,10 @@ def _price(value: Any) -> TokenPrice | None:
     if not isinstance(value, dict):
         raise ValueError("must be a table with input, output, date and source")
     try:
-        ((price,), _) = parse_prices({"price": [{"model": "this model", **value}]}, "[[price]]")
+        ((price,), _) = parse_prices({"price": [{"model": "this model", **value}]}, "price")
     except InputError as error:
-        raise ValueError(str(error)) from None
+        *wrong, _ = str(error).replace("price, [[price]]: ", "").splitlines()  # the last line shows the table
+        raise ValueError("; ".join(wrong)) from None
     return price
 
 
