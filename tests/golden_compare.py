@@ -43,7 +43,7 @@ def differences(old: dict[str, Any], new: dict[str, Any], changes: dict[str, lis
             yield f"{kind}: {sorted(old[kind])} have become {sorted(new[kind])}"
     for name in set(old["documents"]) & set(new["documents"]):
         yield from _documents(old["documents"][name], new["documents"][name], changes, exact)
-    for name in set(old["texts"]) & set(new["texts"]):
+    for name in set(old["texts"]) & set(new["texts"]) - {one.get("text") for one in changes["corrected"]}:
         yield from _texts(name, old["texts"][name], new["texts"][name])
     yield from _messages(old.get("error", ""), new.get("error", ""), changes["dropped"])
 
@@ -58,7 +58,7 @@ def leaves(value: Any, at: str = "") -> dict[str, Any]:
 
 def _documents(old: Any, new: Any, changes: dict[str, list[Any]], exact: bool) -> Iterator[str]:
     today, removed = leaves(new), [regex(one["path"]) for one in changes["removed"]]
-    corrected = [regex(one["path"]) for one in changes["corrected"]]
+    corrected = [regex(one["path"]) for one in changes["corrected"] if "path" in one]
     for path, value in leaves(old).items():
         place, factor = _moved(path, changes["renamed"])
         if place in today:
