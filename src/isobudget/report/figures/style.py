@@ -112,6 +112,19 @@ def model_style(model: str, models: Sequence[str]) -> tuple[str, str]:
     return COLOURS[place % len(COLOURS)], _MARKERS[place % len(_MARKERS)]
 
 
+def mark(panel: Axes, x: Any, y: Any, marker: str, colour: str, face: str, edge: float = 1.0) -> None:
+    """Markers at points of a line; `face` fills them."""
+    form: dict[str, Any] = {"marker": marker, "markersize": 4.8, "markeredgewidth": edge, "markerfacecolor": face}
+    panel.plot(x, y, linestyle="none", color=colour, **form)
+
+
+def line_sign(colour: str, marker: str) -> Any:
+    """A line with its marker, for the legend."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], color=colour, marker=marker, markersize=5, linewidth=1.7)
+
+
 def star(colour: str) -> dict[str, Any]:
     """How a greedy output is drawn."""
     return _single_output("*", 12.5, colour)
