@@ -263,7 +263,7 @@ def test_wrong_fields_are_named_with_their_line(tmp_path: Path, fields: dict[str
         (b"\n \n", "holds no problems"),
         (b"{", "line 1: is not JSON"),
         (b"\n[1, 2]\n", "line 2: must be a JSON object, not a list"),
-        (b"null\n", "line 1: must be a JSON object, not a JSON NoneType"),
+        (b"null\n", "line 1: must be a JSON object, not null"),
         (b"[" * 200_000, "line 1: is not JSON"),
         (b"9" * 5000, "line 1: is not JSON"),
         (b'{"task_id": "caf\xe9"}', "line 1: is not UTF-8 .byte 0xe9 at column 17"),

@@ -67,7 +67,7 @@ class SampleCost:
         return self.per_problem + k * self.per_sample if k > 0 else 0.0
 
     def samples(self, budget: float) -> float:
-        """How many samples of one problem a budget (0 or more) pays for, what is left over as a fraction; below 1, none."""
+        """How many samples of one problem a budget pays for, with what is left over as a fraction; below 1, none."""
         if not (math.isfinite(budget) and budget >= 0):
             raise InputError(f"a budget must be 0 or more {self.unit}, not {budget!r}")
         return max(0.0, (budget * (1 + _ROUNDING) - self.per_problem) / self.per_sample)

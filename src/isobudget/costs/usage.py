@@ -85,7 +85,7 @@ class TokenUse:
 
 
 def mean_over_problems(values: Sequence[Sequence[float] | NDArray[Any]], what: str = "samples") -> float:
-    """The mean over problems of the mean of each one's samples, of which each needs one, so that problems count alike."""
+    """The mean over problems of the mean of each one's samples (at least one), so that problems count alike."""
     if not values or any(len(one) == 0 for one in values):
         raise InputError(f"{what}: every problem needs at least one sample")
     return float(np.mean([np.mean(one) for one in values]))
