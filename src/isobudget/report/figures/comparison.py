@@ -81,17 +81,8 @@ def draw(
 ) -> dict[str, bytes]:
     """Draw one figure: a panel for samples and one for each unit.
 
-    Args:
-        shown: the comparisons, greedy outputs and title.
-        stacked: panels below each other, for narrow pages, instead of side by side.
-        formats: `svg`, `png` or both.
-        name: makes the ids inside the SVG differ from those of other figures.
-
-    Returns:
-        The files' contents, by format.
-
-    Raises:
-        MissingExtraError: Matplotlib is not installed.
+    Panels stand side by side or, for narrow pages, `stacked` below each other; the `name` makes the ids inside the SVG
+    differ from those of other figures. Gives the files' contents by format, `svg` or `png`.
     """
     with style.drawing(name):
         from matplotlib.backends.backend_agg import FigureCanvasAgg

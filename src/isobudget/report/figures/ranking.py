@@ -26,16 +26,7 @@ _MOST_CHARACTERS = 88
 
 
 def draw_ranking(ranking: BenchmarkRanking, model: RankedModel, kind: str = "svg") -> bytes:
-    """Draw one model's rankers.
-
-    Args:
-        ranking: where single outputs of all models come from.
-        model: whose samples are ranked.
-        kind: `svg` or `png`.
-
-    Raises:
-        MissingExtraError: Matplotlib is not installed.
-    """
+    """Draw one model's rankers, and the single outputs of all models, as `svg` or `png`."""
     units: list[Unit | None] = [None, *model.samples.prices]
     with style.drawing("ranking"):
         from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -40,11 +40,7 @@ _SETTINGS: dict[Any, Any] = {
 
 
 def require_matplotlib() -> None:
-    """Make sure that figures can be drawn.
-
-    Raises:
-        MissingExtraError: Matplotlib is not installed.
-    """
+    """Make sure that figures can be drawn; a `MissingExtraError` if Matplotlib is not installed."""
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
@@ -53,11 +49,7 @@ def require_matplotlib() -> None:
 
 @contextlib.contextmanager
 def drawing(name: str) -> Iterator[None]:
-    """The look of all figures while one is drawn; its name makes the ids inside the SVG differ from those of others.
-
-    Raises:
-        MissingExtraError: Matplotlib is not installed.
-    """
+    """The look of all figures while one is drawn; its name makes the ids inside the SVG differ from those of others."""
     require_matplotlib()
     import matplotlib as mpl
 
@@ -136,13 +128,5 @@ def square(colour: str) -> dict[str, Any]:
 
 
 def _single_output(marker: str, size: float, colour: str) -> dict[str, Any]:
-    return {
-        "marker": marker,
-        "markersize": size,
-        "color": colour,
-        "markeredgecolor": INK,
-        "markeredgewidth": 0.7,
-        "linestyle": "none",
-        "zorder": 5,
-        "clip_on": False,
-    }
+    form = {"marker": marker, "markersize": size, "color": colour, "linestyle": "none"}
+    return form | {"markeredgecolor": INK, "markeredgewidth": 0.7, "zorder": 5, "clip_on": False}
