@@ -14,17 +14,10 @@ import numpy as np
 import pytest
 
 from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
-from isobudget.costs import (
-    Profile,
-    TokenUse,
-    Unit,
-    cost_from_entry,
-    parse_profile,
-    profile_seconds,
-    read_costs,
-    read_profile,
-)
-from isobudget.costs.seconds import Figure, SlotSpeed
+from isobudget.costs.cost import Unit
+from isobudget.costs.costs_file import cost_from_entry, read_costs
+from isobudget.costs.seconds import Figure, Profile, SlotSpeed, parse_profile, profile_seconds, read_profile
+from isobudget.costs.usage import TokenUse
 from isobudget.errors import BackendError, InputError, ModelError, StorageError
 from isobudget.models import Architecture, from_gguf, named, read_gguf_header
 from isobudget.models.random_gguf import Quantisation, random_gguf_bytes, write_random_gguf

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from isobudget.grid import Grid
     from isobudget.importers.counts import ModelCounts
     from isobudget.models.catalog import ModelEntry
-    from isobudget.paper import PassTable
+    from isobudget.paper.tables import PassTable
     from isobudget.pipeline.progress import Progress
     from isobudget.profiling import Profiled
     from isobudget.prompts import Shown
@@ -253,7 +253,7 @@ def paper(table: Names = (), benchmark: str | None = None, unit: Unit | str | No
     Raises:
         InputError: no such table, benchmark or unit; or rows of several parts are asked for.
     """
-    from isobudget.paper import pass_tables
+    from isobudget.paper.tables import pass_tables
     from isobudget.report.tables.paper import paper_grids, paper_json, paper_rows, parse_parts, parse_units
     from isobudget.report.tables.terminal import grids_text
 
