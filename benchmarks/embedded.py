@@ -106,7 +106,7 @@ def turn(tokens: int, begun: tuple[float, float], prompt_tokens: int) -> Turn:
 
 def forget_prompts(engine: LlamaCpp) -> None:
     """Have the engine keep none of the prompts of the last turn."""
-    engine.draw([Request((number,), Sampling(0, 1, 1), frozenset(), (0,)) for number in range(KEPT_PROMPTS)])
+    engine.generate_all([Request((number,), Sampling(0, 1, 1), frozenset(), (0,)) for number in range(KEPT_PROMPTS)])
 
 
 def by_study(study: Study, engine: Kept) -> Turn:
@@ -147,7 +147,7 @@ def by_batch(asked: list[Asked], engine: Kept) -> Turn:
     ]
     forget_prompts(engine)
     before, begun = engine.computed_prompt_tokens, clocks()
-    found = engine.draw(requests)
+    found = engine.generate_all(requests)
     tokens = sum(one.completion_tokens for those in found for one in those)
     return turn(tokens, begun, engine.computed_prompt_tokens - before)
 

@@ -203,7 +203,7 @@ def plain_logprobs(torch: Any, backend: HuggingFace, ids: Sequence[int], skip: i
 def test_tokens_are_drawn_with_the_probabilities_of_temperature_and_top_p(
     torch: Any, temperature: float, top_p: float
 ) -> None:
-    from isobudget.backends.huggingface.drawing import draw
+    from isobudget.backends.huggingface.sample_token import sample_tokens
 
     logits = torch.tensor([0.1, 2.0, -1.0, 1.5, 1.5, 0.0, 3.0, -3.0, 0.7, 1.1])
     shares = torch.softmax(logits.double() / temperature, 0).numpy()
@@ -215,7 +215,9 @@ def test_tokens_are_drawn_with_the_probabilities_of_temperature_and_top_p(
         if total >= top_p:
             break
     numbers = np.random.default_rng(5).random(20_000)
-    drawn, logprobs = draw(logits.repeat(20_000, 1), [Sampling(temperature, top_p, 1)] * 20_000, numbers.tolist())
+    drawn, logprobs = sample_tokens(
+        logits.repeat(20_000, 1), [Sampling(temperature, top_p, 1)] * 20_000, numbers.tolist()
+    )
     counts = Counter(drawn)
     assert set(counts) == set(kept)
     expected = np.array([shares[token] for token in kept]) / total * 20_000
@@ -225,7 +227,7 @@ def test_tokens_are_drawn_with_the_probabilities_of_temperature_and_top_p(
 
 
 def test_the_short_way_to_top_p_draws_the_same_tokens(torch: Any) -> None:
-    from isobudget.backends.huggingface.drawing import _among_likely
+    from isobudget.backends.huggingface.sample_token import _among_likely
 
     generator = torch.Generator().manual_seed(0)
     logits = (torch.randn((64, 500), generator=generator) * 3).round(decimals=0)  # many ties

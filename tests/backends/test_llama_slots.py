@@ -61,7 +61,7 @@ def draw(path: Path, slots: int, each: int, shuffle: int | None = None) -> tuple
         LlamaCpp(LlamaCppSettings(model=str(path), slots=slots, context_tokens=128, threads=1)) as engine,
         ThreadPoolExecutor(len(calls)) as pool,
     ):
-        futures = {place: pool.submit(engine.draw, [asked(*calls[place])]) for place in order}
+        futures = {place: pool.submit(engine.generate_all, [asked(*calls[place])]) for place in order}
         found = [futures[place].result()[0] for place in range(len(calls))]
         computed = engine.computed_prompt_tokens
     step = 12 // each
@@ -107,8 +107,8 @@ def test_unquantised_weights_differ_by_rounding_alone(tmp_path: Path) -> None:
 
 def test_what_is_recorded_follows_from_the_tokens(path: Path) -> None:
     with LlamaCpp(LlamaCppSettings(model=str(path), slots=4, context_tokens=128, threads=1)) as engine:
-        assert "whatever is drawn beside it" in engine.describe().repeatable
-        found = [one for prompt in PROMPTS for one in engine.draw([asked(prompt, range(8))])[0]]
+        assert "whatever is generated beside it" in engine.describe().repeatable
+        found = [one for prompt in PROMPTS for one in engine.generate_all([asked(prompt, range(8))])[0]]
     model = LlamaModel(path)
     scorer = Scorer(model, 1)
     for one, prompt in zip(found, (prompt for prompt in PROMPTS for _ in range(8)), strict=True):
@@ -131,10 +131,10 @@ def test_what_is_recorded_follows_from_the_tokens(path: Path) -> None:
 def test_a_prompt_s_time_is_shared_by_those_that_wait_for_it(path: Path) -> None:
     long = tuple(2 + place % 300 for place in range(1500))
     with LlamaCpp(LlamaCppSettings(model=str(path), slots=4, context_tokens=1600, threads=1)) as engine:
-        engine.draw([asked((5,), range(1))])
+        engine.generate_all([asked((5,), range(1))])
         one_token = Sampling(temperature=0.8, top_p=0.95, max_tokens=1)
-        (found,) = engine.draw([Request(long, one_token, frozenset(), tuple(range(8)))])
-        (later,) = engine.draw([Request(long, one_token, frozenset(), (9,))])
+        (found,) = engine.generate_all([Request(long, one_token, frozenset(), tuple(range(8)))])
+        (later,) = engine.generate_all([Request(long, one_token, frozenset(), (9,))])
     shares = [one.seconds for one in found]
     assert max(shares) < 3 * min(shares)
     assert later[0].seconds < min(shares)
@@ -144,13 +144,13 @@ def test_a_prompt_s_time_is_shared_by_those_that_wait_for_it(path: Path) -> None
 def test_a_sample_ends_where_the_context_does(path: Path) -> None:
     with LlamaCpp(LlamaCppSettings(model=str(path), slots=2, context_tokens=64, threads=1)) as engine:
         prompt = tuple(range(70, 130))
-        (found,) = engine.draw([Request(prompt, WARM, frozenset(), (1, 2, 3))])
+        (found,) = engine.generate_all([Request(prompt, WARM, frozenset(), (1, 2, 3))])
         assert [one.completion_tokens for one in found] == [4, 4, 4]
         assert all(one.finish_reason is FinishReason.LENGTH for one in found)
         with pytest.raises(BackendError, match=r"64 tokens exceeds the context size of 64 .*context_tokens"):
-            engine.draw([Request((*prompt, 1, 2, 3, 4), WARM, frozenset(), (1,))])
+            engine.generate_all([Request((*prompt, 1, 2, 3, 4), WARM, frozenset(), (1,))])
         with pytest.raises(BackendError, match="without tokens"):
-            engine.draw([Request((), WARM, frozenset(), (1,))])
+            engine.generate_all([Request((), WARM, frozenset(), (1,))])
 
 
 def test_more_memory_than_there_is_is_not_asked_for(path: Path) -> None:
@@ -158,15 +158,15 @@ def test_more_memory_than_there_is_is_not_asked_for(path: Path) -> None:
         LlamaCpp(LlamaCppSettings(model=str(path), slots=200, context_tokens=10_000_000, threads=1)) as engine,
         pytest.raises(ModelError, match=r"202 sequences of 10,000,000 tokens need 517.1 GB of memory.*context_tokens"),
     ):
-        engine.draw([asked(PROMPTS[0], range(1))])
+        engine.generate_all([asked(PROMPTS[0], range(1))])
 
 
 def test_what_the_engine_refuses_fails_alone(path: Path) -> None:
     with LlamaCpp(LlamaCppSettings(model=str(path), slots=2, context_tokens=64, threads=1)) as engine:
-        (before,) = engine.draw([asked(PROMPTS[0], range(3))])
+        (before,) = engine.generate_all([asked(PROMPTS[0], range(3))])
         with pytest.raises(BackendError, match=r"could not compute 2 tokens"):
-            engine.draw([asked((70, 4000), range(3))])
-        (after,) = engine.draw([asked(PROMPTS[0], range(3))])
+            engine.generate_all([asked((70, 4000), range(3))])
+        (after,) = engine.generate_all([asked(PROMPTS[0], range(3))])
     assert contents(after) == contents(before)
 
 
@@ -216,5 +216,5 @@ def test_a_study_may_ask_for_as_many_slots_as_there_are() -> None:
 
 def test_the_most_slots_work(path: Path) -> None:
     with LlamaCpp(LlamaCppSettings(model=str(path), slots=MOST_SLOTS, context_tokens=64, threads=1)) as engine:
-        (found,) = engine.draw([asked(PROMPTS[0], range(MOST_SLOTS + 3))])
+        (found,) = engine.generate_all([asked(PROMPTS[0], range(MOST_SLOTS + 3))])
     assert len(found) == MOST_SLOTS + 3

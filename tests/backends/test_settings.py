@@ -102,7 +102,10 @@ def test_a_gguf_file_is_opened_by_its_path(tmp_path: Path) -> None:
         ({"colour": 3}, "colour: unknown key; known keys: name, model, architecture, prompt_newline, price, backend"),
         ({"settings": {}}, "settings: unknown key"),
         ({"slots": 0, "threads": 0}, "slots: input should be greater than or equal to 1, not 0; threads: input"),
-        ({"price": {"input": 1.0}}, "price: [[price]]: a price lacks 'output'"),
+        (
+            {"price": {"input": 1.0}},
+            "price: output: is missing; date: is missing; source: is missing, not {'input': 1.0}",
+        ),
         ({"price": 3}, "price: must be a table with input, output, date and source, not 3"),
     ],
 )

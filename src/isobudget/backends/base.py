@@ -64,7 +64,7 @@ class Generation:
             NaN if unknown.
         seconds: this sample's share of the engine time that its group of samples took.
         joules: its share of the energy that the processor used meanwhile, NaN if nothing tells.
-        seed: the seed that it was drawn with.
+        seed: the seed that it was generated with.
         latency_seconds: from the request to the last token, other samples' work meanwhile included; NaN if unknown.
         token_ids: the model's own ids of `text`'s tokens, stop text and end token left out; empty if unknown.
     """
@@ -140,7 +140,7 @@ class Backend(Protocol):
     concurrency: int
 
     def generate(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
-        """Draw one sample per seed, in the order of the seeds.
+        """Generate one sample per seed, in the order of the seeds.
 
         Raises:
             BackendError: the model did not answer, or not with what was asked for.

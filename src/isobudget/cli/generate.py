@@ -1,4 +1,4 @@
-"""`isobudget generate`: draw a study's samples, without judging them."""
+"""`isobudget generate`: generate a study's samples, without judging them."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def generate(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw the samples that a study asks for and the run folder does not have yet.
+    """Generate the samples that a study asks for and the run folder does not have yet.
 
     Example: `isobudget generate humaneval --model smollm2-135m -n 10 --problems 20 --out runs/he`
     """
     from isobudget.cli.show import TerminalProgress, interruptible, print_json
-    from isobudget.pipeline.generate import generate as draw
+    from isobudget.pipeline.generate import generate as generate_samples
     from isobudget.study import load_study
 
     if dry_run:
@@ -47,18 +47,18 @@ def generate(
         return
     plan = load_study(study, models=model, n=n, problems=problems)
     with interruptible(), TerminalProgress() as progress:
-        run, done = draw(plan, out, progress)
+        run, done = generate_samples(plan, out, progress)
     if as_json:
         print_json(generated_dict(run.path, done))
     else:
-        print(f"{done.samples} samples drawn into {run.path}")
+        print(f"{done.samples} samples generated into {run.path}")
         print(f"Judge them with: isobudget judge {run.path}")
     if print_failures(done):
         raise typer.Exit(1)
 
 
 def generated_dict(run: Path, done: Generated) -> dict[str, object]:
-    """What was drawn, for JSON."""
+    """What was generated, for JSON."""
     return {"run": str(run), "drawn": done.samples, "failures": [asdict(one) for one in done.failures]}
 
 
@@ -77,7 +77,7 @@ def print_failures(done: Generated) -> bool:
 def show_dry_run(
     study: str, out: Path | None, models: list[str] | None, n: int | None, problems: int | None, as_json: bool
 ) -> None:
-    """Show what a study would draw and spend."""
+    """Show what a study would generate and spend."""
     from isobudget import api
     from isobudget.cli.show import print_dry_run, print_json
 

@@ -24,7 +24,7 @@ ModelOption = Annotated[
 NOption = Annotated[int | None, typer.Option("-n", "--n", help="Samples of each problem, for every model.")]
 ProblemsOption = Annotated[int | None, typer.Option("--problems", help="Only the first so many problems.")]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Only show samples, tokens, time, cost and disk; draw and write nothing.")
+    bool, typer.Option("--dry-run", help="Only show samples, tokens, time, cost and disk; generate and write nothing.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
 BenchmarkOption = Annotated[str | None, typer.Option(help="Only this benchmark.", show_default="all")]

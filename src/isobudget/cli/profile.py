@@ -33,7 +33,7 @@ def profile(
         ),
     ],
     slots: Annotated[
-        str, typer.Option(help="How many samples are drawn at the same time; several, separated by commas.")
+        str, typer.Option(help="How many samples are generated at the same time; several, separated by commas.")
     ] = "1,4,16",
     prompt_tokens: Annotated[int, typer.Option(help="Tokens of each sample's prompt.")] = 128,
     completion_tokens: Annotated[int, typer.Option(help="Tokens of each sample.")] = 128,

@@ -28,7 +28,7 @@ def run(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a study: draw samples, judge them, compare the models at equal budget, write the report.
+    """Make a study: generate samples, judge them, compare the models at equal budget, write the report.
 
     Only what is missing is done: a stopped run goes on, a finished one is only shown, a larger n adds samples.
 

@@ -1,4 +1,4 @@
-"""Problems whose generation failed: kept in the run folder until the same command has drawn them.
+"""Problems whose generation failed: kept in the run folder until the same command has generated them.
 
 A problem that fails is tried once more after the others; what fails again is written to ``failures.json`` and named in
 the end report. It stops nothing. A model that fails for problem after problem is another matter: its server is gone.
@@ -20,7 +20,7 @@ GONE_AFTER = 10
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A problem of which some samples could not be drawn.
+    """A problem of which some samples could not be generated.
 
     Attributes:
         benchmark, model, task_id: which.
@@ -49,7 +49,7 @@ def write_failures(run: Run, failures: list[Failure]) -> None:
 
 
 def read_failures(run: Run) -> list[Failure]:
-    """What failed when samples were last drawn; empty if nothing did."""
+    """What failed when samples were last generated; empty if nothing did."""
     path = run.path / FILE_NAME
     if not path.is_file():
         return []

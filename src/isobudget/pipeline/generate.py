@@ -1,7 +1,7 @@
-"""The generating stage: draw every sample that the study asks for and the run does not have yet.
+"""The first stage: generate the samples that the study asks for and the run does not have yet.
 
-Problems that fail are tried once more at the end, recorded and named; see `failures`. What to draw follows from `work`,
-how many samples are under way from the backend's `Pacing`.
+Problems that fail are tried once more at the end, recorded and named; see `failures`. What is missing follows from
+`work`, how many samples are under way from the backend's `Pacing`.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ BackendFactory = Callable[[ResolvedModel], Backend]
 
 @dataclass(slots=True)
 class Generated:
-    """What the stage did: samples drawn, and problems whose generation failed with the reason."""
+    """What was done: samples generated, and problems whose generation failed with the reason."""
 
     samples: int = 0
     failures: list[Failure] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
-    """A run about to be drawn.
+class Begun:
+    """A run whose samples are about to be generated.
 
     Attributes:
         run: under its lock.
-        models: those that still have samples to draw.
+        models: those that still have samples to generate.
         total: samples that the run will have.
     """
 
@@ -53,8 +53,8 @@ class Drawing:
     total: int
 
 
-#: entered beside the drawing; what it gives is told of every part of samples that is written
-Beside = Callable[[Drawing], contextlib.AbstractContextManager[Callable[[Path], None] | None]]
+#: entered while samples are generated; what it gives is called with every part of samples that is written
+Beside = Callable[[Begun], contextlib.AbstractContextManager[Callable[[Path], None] | None]]
 
 
 def embedded(model: ResolvedModel) -> Backend:
@@ -62,8 +62,8 @@ def embedded(model: ResolvedModel) -> Backend:
     return model.settings.open()
 
 
-def alone(_drawing: Drawing) -> contextlib.AbstractContextManager[None]:
-    """Nothing runs beside the drawing."""
+def alone(_begun: Begun) -> contextlib.AbstractContextManager[None]:
+    """Nothing runs beside it."""
     return contextlib.nullcontext()
 
 
@@ -74,7 +74,7 @@ def generate(
     make_backend: BackendFactory = embedded,
     beside: Beside = alone,
 ) -> tuple[Run, Generated]:
-    """Draw the study's missing samples into the run folder `out` (default: ``runs/`` and the study's name).
+    """Generate the study's missing samples into the run folder `out` (default: ``runs/`` and the study's name).
 
     Raises:
         StudyError: what the study names does not exist, or a part that it needs is not installed.
@@ -95,13 +95,13 @@ def generate(
         for model in models:
             if not left[model.name]:
                 progress.start(f"generating with {model.name}", 0)
-        drawing = Drawing(run, tuple(one for one in models if left[one.name]), len(have) + sum(left.values()))
+        begun = Begun(run, tuple(one for one in models if left[one.name]), len(have) + sum(left.values()))
         done = Generated()
         try:
-            with beside(drawing) as on_part:
-                for model in drawing.models:
+            with beside(begun) as on_part:
+                for model in begun.models:
                     stage = _Stage(study, benchmarks, have, run, done, progress, on_part)
-                    stage.draw_with(model, left[model.name], make_backend)
+                    stage.generate_with(model, left[model.name], make_backend)
         finally:
             write_failures(run, done.failures)
     return run, done
@@ -109,7 +109,7 @@ def generate(
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """Drawing with one model after the other."""
+    """Generates with one model after the other."""
 
     study: Study
     benchmarks: Sequence[ResolvedBenchmark]
@@ -119,22 +119,22 @@ class _Stage:
     progress: Progress
     on_part: Callable[[Path], None] | None
 
-    def draw_with(self, model: ResolvedModel, left: int, make_backend: BackendFactory) -> None:
-        """Draw one model's missing samples; what fails is tried again at the end."""
+    def generate_with(self, model: ResolvedModel, left: int, make_backend: BackendFactory) -> None:
+        """Generate one model's missing samples; what fails is tried again at the end."""
         task = f"generating with {model.name}"
         self.progress.start(task, left)
         pace = model.settings.pacing()
         with make_backend(model) as backend, self.run.sample_writer(self.on_part) as writer:
             _state_engine(self.run, model, backend)
-            drawer = _Drawer(backend, pace, writer, self.done, lambda steps: self.progress.advance(task, steps))
+            generator = _Generator(backend, pace, writer, self.done, lambda steps: self.progress.advance(task, steps))
             work = missing_work(self.study, model, self.benchmarks, self.have, pace.group)
             try:
-                failed = drawer.draw(work)
+                failed = generator.generate(work)
                 if failed:
                     self.progress.note(f"{model.name}: {len(failed)} calls failed; they are tried again")
-                    drawer.draw([piece for piece, _ in failed], last=True)
+                    generator.generate([piece for piece, _ in failed], last=True)
             finally:
-                self.done.failures += _failures(drawer.failing)
+                self.done.failures += _failures(generator.failing)
                 _state_engine(self.run, model, backend)  # what it noticed meanwhile
 
 
@@ -162,7 +162,7 @@ def _failures(failing: list[tuple[Work, str]]) -> list[Failure]:
     return list(found.values())
 
 
-class _Drawer:
+class _Generator:
     """Keeps a backend busy and records what comes back."""
 
     def __init__(
@@ -172,11 +172,11 @@ class _Drawer:
         self.failing: list[tuple[Work, str]] = []
         self._watch = Watch()
 
-    def draw(self, work: Iterable[Work], last: bool = False) -> list[tuple[Work, str]]:
-        """Draw the work; returns what failed, with the reasons. They also stand in `failing` until the next call.
+    def generate(self, work: Iterable[Work], last: bool = False) -> list[tuple[Work, str]]:
+        """Do the work; returns what failed, with the reasons. They also stand in `failing` until the next call.
 
         Args:
-            work: to draw.
+            work: calls to make.
             last: whether it all failed before, so that failing again says nothing of the model.
 
         Raises:

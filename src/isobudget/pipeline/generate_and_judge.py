@@ -19,7 +19,7 @@ from pathlib import Path
 
 from isobudget.errors import IsobudgetError
 from isobudget.judge import Judge
-from isobudget.pipeline.generate import BackendFactory, Drawing, Generated, embedded, generate
+from isobudget.pipeline.generate import BackendFactory, Begun, Generated, embedded, generate
 from isobudget.pipeline.judging import Judged, Judging, judge_run, state_extraction, state_limits
 from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.records.parts import part_paths
@@ -44,7 +44,7 @@ def generate_and_judge(
     """
     early = Judged()
 
-    def beside(drawing: Drawing) -> contextlib.AbstractContextManager[Callable[[Path], None]]:
+    def beside(drawing: Begun) -> contextlib.AbstractContextManager[Callable[[Path], None]]:
         return _judge_beside(study, drawing, early, unsafe, progress)
 
     run, done = generate(study, out, progress, make_backend, beside)
@@ -56,7 +56,7 @@ def generate_and_judge(
 
 @contextlib.contextmanager
 def _judge_beside(
-    study: Study, drawing: Drawing, early: Judged, unsafe: bool, progress: Progress
+    study: Study, drawing: Begun, early: Judged, unsafe: bool, progress: Progress
 ) -> Iterator[Callable[[Path], None]]:
     """Judge in a thread the parts that the function that this gives is called with; finish what is under way."""
     if not drawing.models:

@@ -42,7 +42,7 @@ class Timing:
     """What is timed.
 
     Attributes:
-        slots: numbers of samples drawn at the same time.
+        slots: numbers of samples generated at the same time.
         prompt_tokens: of each sample's own prompt, >= 1.
         completion_tokens: of each sample, >= 2.
         threads: CPU threads; None takes every core that this process may use.
@@ -80,7 +80,7 @@ def time_model(path: Path, timing: Timing, name: str, progress: Progress) -> tup
 
 def _time_slots(path: Path, timing: Timing, slots: int, vocabulary: int, advance: Callable[[], None]) -> SlotSpeed:
     random = np.random.default_rng(slots)
-    # the engine knows no prompt yet that it is given: every call draws new ones
+    # the engine knows no prompt yet that it is given: every call takes new ones
     prompts = (random.integers(0, vocabulary, (slots, timing.prompt_tokens)) for _ in count())
     first, whole = [], []
     room = max(64, timing.prompt_tokens + timing.completion_tokens + 1)
@@ -123,7 +123,7 @@ def _time(engine: LlamaCpp, prompts: NDArray[np.int64], tokens: int) -> float:
         for seed, prompt in enumerate(prompts.tolist())
     ]
     start = time.perf_counter()
-    samples = [sample for drawn in engine.draw(requests) for sample in drawn]
+    samples = [sample for samples in engine.generate_all(requests) for sample in samples]
     seconds = time.perf_counter() - start
     found = [(one.prompt_tokens, one.completion_tokens) for one in samples]
     wanted = [(prompts.shape[1], tokens)] * len(prompts)

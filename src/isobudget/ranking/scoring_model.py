@@ -12,7 +12,7 @@ from isobudget.pipeline.progress import Progress
 from isobudget.rankers.base import Pool
 from isobudget.ranking.scores import Scorer, plain
 from isobudget.study import StatedModel
-from isobudget.study.resolve import resolve_model
+from isobudget.study.resolve import find_architecture, resolve_model
 
 #: tokens that a test-writing model may add
 _WRITTEN = 512
@@ -47,7 +47,10 @@ def open_scorer(stated: StatedModel, pools: Sequence[Pool], progress: Progress) 
     """
     slots = MOST_SLOTS if "slots" in stated.settings.model_fields_set else _SLOTS
     model = fetch_model(resolve_model(stated), slots, _context(pools), progress)
-    return Scorer(model.name, model.settings.open, model.architecture)
+    shape = model.architecture
+    if model.entry is None:  # its name in a run says nothing here: flops are counted by what the backend calls it
+        shape = find_architecture(stated.model_copy(update={"name": stated.settings.model}), None)
+    return Scorer(model.name, model.settings.open, shape)
 
 
 def _context(pools: Sequence[Pool]) -> int:

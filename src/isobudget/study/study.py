@@ -118,9 +118,10 @@ def _price(value: Any) -> TokenPrice | None:
     if not isinstance(value, dict):
         raise ValueError("must be a table with input, output, date and source")
     try:
-        ((price,), _) = parse_prices({"price": [{"model": "this model", **value}]}, "[[price]]")
+        ((price,), _) = parse_prices({"price": [{"model": "this model", **value}]}, "price")
     except InputError as error:
-        raise ValueError(str(error)) from None
+        *wrong, _ = str(error).replace("price, [[price]]: ", "").splitlines()  # the last line shows the table
+        raise ValueError("; ".join(wrong)) from None
     return price
 
 
@@ -247,7 +248,7 @@ class Study(BaseModel):
         name: also the run folder's default name.
         benchmarks: known names, ``NAME=PATH`` for a known benchmark whose data lies there, or paths of own problems.
         problems: only the first so many problems of each benchmark.
-        greedy: draw one greedy output of each problem too.
+        greedy: generate one greedy output of each problem too.
         seed: of all sampling; with another seed, other samples.
         budget: where models have no `n`: it follows from what their samples cost.
         sampling, prompt, judge: what differs from the defaults.

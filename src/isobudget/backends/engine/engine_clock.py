@@ -1,6 +1,6 @@
 """Sharing an engine's time among the samples that it works on at once.
 
-Continuous batching draws many samples together, so no sample has a time of its own. What can be measured is how long
+Continuous batching works on many samples together, so no sample has a time of its own. What can be measured is how long
 the engine was busy. Each moment of that is shared among the groups of samples then in flight, in proportion to their
 sizes; within a group, in proportion to the tokens of each sample. The shares add up to the engine's busy time exactly,
 so ``k x mean seconds`` is what k samples take at this batch size on this machine.

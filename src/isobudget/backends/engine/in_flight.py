@@ -1,9 +1,9 @@
 """Samples that an engine advances token by token: what was asked for, and what each sample has become so far.
 
-`Request` is one call of `generate`; its samples may be drawn in any order, beside those of other calls. `Sample` is one
-of them while it is drawn: it takes a token at a time, knows when it ends, and gives what is recorded of it. Its random
-numbers follow from its seed alone, so a sample is the same whatever else is drawn, as far as the engine's arithmetic
-allows.
+`Request` is one call of `generate`; its samples may be generated in any order, beside those of other calls. `Sample` is
+one of them meanwhile: it takes a token at a time, knows when it ends, and gives what is recorded of it. Its random
+numbers follow from its seed alone, so a sample is the same whatever else is generated, as far as the engine's
+arithmetic allows.
 
 Not covered: which sample is advanced when, and by what.
 """
@@ -27,7 +27,7 @@ from isobudget.errors import BackendError
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """One call of `generate`: a prompt and the samples to draw.
+    """One call of `generate`: a prompt and the samples to generate.
 
     Attributes:
         prompt_ids: tokens of the prompt.
@@ -35,7 +35,7 @@ class Request:
         end_ids: tokens that end a sample.
         seeds: one per sample.
         future: gets the samples, in the order of the seeds, when all are there.
-        waiting: places in `seeds` that are not being drawn yet.
+        waiting: places in `seeds` that are not being generated yet.
         asked: when it came, by `time.perf_counter`.
         done: the samples so far.
     """
@@ -66,12 +66,12 @@ class Request:
             self.future.set_exception(error)
 
 
-#: a sample to draw: its request and its place in the request's seeds
+#: a sample to generate: its request and its place in the request's seeds
 Unit = tuple[Request, int]
 
 
 class Sample:
-    """One sample while it is drawn.
+    """One sample while it is generated.
 
     Args:
         unit: which.

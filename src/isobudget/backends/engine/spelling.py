@@ -8,7 +8,7 @@ A token belongs to the kept text if all of it lies before the stop text. A token
 two line ends in one token, of which the stop text begins with the second) is left out: its probability is not that of
 the part that is kept.
 
-Not covered: which tokens end an output by themselves; whoever draws them knows.
+Not covered: which tokens end an output by themselves; whoever samples them knows.
 """
 
 from __future__ import annotations

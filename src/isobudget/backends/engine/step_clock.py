@@ -1,6 +1,6 @@
 """Sharing an engine's time when every step of it is seen: each step is paid by the samples that it advanced.
 
-An engine that draws many samples together goes on in steps. The time since the last step is shared among the samples
+An engine that works on many samples together goes on in steps. The time since the last step is shared among the samples
 that got tokens by this one, in proportion to these tokens. A step that gave no tokens (part of a long prompt) is paid
 with the next. The shares add up to the engine's busy time, so ``k x mean seconds`` is what k samples take at this batch
 size on this machine. Energy is shared in the same way where the machine has a meter.

@@ -1,6 +1,6 @@
 """Causal models run by transformers.
 
-`backend` is the face with its batching thread; `load` finds model and device, `tokens` spells and cuts, `drawing`
+`backend` is the face with its batching thread; `load` finds model and device, `tokens` spells and cuts, `sample_token`
 chooses tokens, `batch` runs one batch, `score` scores given texts.
 """
 

@@ -1,8 +1,8 @@
 """Any causal model with `transformers`, on a graphics card or the CPU.
 
 `generate` is called from many threads, one prompt each. One thread has the model: it collects what waits, puts samples
-of similar prompt length into one batch, whichever problem they belong to, and draws them together. Each sample has its
-own random numbers, which follow from its seed alone; sampling is temperature and top-p, as in the paper, and the
+of similar prompt length into one batch, whichever problem they belong to, and generates them together. Each sample has
+its own random numbers, which follow from its seed alone; sampling is temperature and top-p, as in the paper, and the
 model's own generation settings are ignored.
 
 Recorded are the tokens, their log-probability under the unmodified model, each sample's share of the time of the steps
@@ -28,7 +28,7 @@ from isobudget.backends.engine.energy import find_meter
 from isobudget.backends.engine.in_flight import Request, Unit
 from isobudget.backends.engine.inbox import Inbox
 from isobudget.backends.engine.step_clock import StepClock
-from isobudget.backends.huggingface.batch import choose_units, draw_batch
+from isobudget.backends.huggingface.batch import choose_units, generate_batch
 from isobudget.backends.huggingface.load import LoadedModel, load_model
 from isobudget.backends.huggingface.score import ScoreRequest, score_texts
 from isobudget.backends.huggingface.settings import TransformersSettings
@@ -76,7 +76,7 @@ class HuggingFace:
         _free_memory()
 
     def generate(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
-        """Draw one sample per seed; see `Backend.generate`."""
+        """Generate one sample per seed; see `Backend.generate`."""
         model = self._loaded()
         if not seeds:
             return []
@@ -148,21 +148,21 @@ class HuggingFace:
                 if isinstance(taken, ScoreRequest):
                     self._score(model, taken, clock)
                 else:
-                    self._draw(model, taken, clock)
+                    self._generate(model, taken, clock)
         except Exception as error:  # nobody may wait for a thread that has ended
             for request in self._inbox.close():
                 request.fail(error)
 
-    def _draw(self, model: LoadedModel, units: list[Unit], clock: StepClock) -> None:
+    def _generate(self, model: LoadedModel, units: list[Unit], clock: StepClock) -> None:
         while units:
             now, short = units[: self._batch], False
             try:
-                draw_batch(model, now, clock, lambda: self._inbox.closed)
+                generate_batch(model, now, clock, lambda: self._inbox.closed)
             except Exception as error:
                 short = _is_short(error, len(now))
                 if not short:
                     for request, _ in now:
-                        request.fail(_told(self.settings.model, error))
+                        request.fail(_as_backend_error(self.settings.model, error))
             if short:
                 self._halve(len(now))
             units = [unit for unit in units if unit[1] not in unit[0].done and not unit[0].future.done()]
@@ -176,7 +176,7 @@ class HuggingFace:
             except Exception as error:
                 short = _is_short(error, self._batch)
                 if not short:
-                    request.fail(_told(self.settings.model, error))
+                    request.fail(_as_backend_error(self.settings.model, error))
             if short:
                 self._halve(self._batch)
 
@@ -195,8 +195,8 @@ def _next(waiting: list[Request | ScoreRequest], room: int) -> ScoreRequest | li
     """The oldest request decides: texts to score are taken alone, samples with others like them."""
     if waiting and isinstance(waiting[0], ScoreRequest):
         return waiting.pop(0)  # type: ignore[return-value]
-    drawing = [request for request in waiting if isinstance(request, Request)]
-    units = choose_units(drawing, room)
+    requests = [request for request in waiting if isinstance(request, Request)]
+    units = choose_units(requests, room)
     waiting[:] = [request for request in waiting if isinstance(request, ScoreRequest) or request.waiting]
     return units
 
@@ -208,12 +208,12 @@ def _is_short(error: Exception, rows: int) -> bool:
     return isinstance(error, torch.OutOfMemoryError) and rows > 1
 
 
-def _told(model: str, error: Exception) -> Exception:
+def _as_backend_error(model: str, error: Exception) -> Exception:
     """What the engine raised, as an error of the backend; a fault of this program keeps its traceback."""
     if isinstance(error, RuntimeError):  # of PyTorch, its lack of memory included
-        told = BackendError(f"{model}: the engine failed: {str(error).strip().splitlines()[0]}")
-        told.__cause__ = error
-        return told
+        wrapped = BackendError(f"{model}: the engine failed: {str(error).strip().splitlines()[0]}")
+        wrapped.__cause__ = error
+        return wrapped
     return BackendError(f"{model}: {error}") if isinstance(error, BackendError) else error
 
 

@@ -1,4 +1,4 @@
-"""Drawing a batch of samples with `transformers`: prompts of similar length, padded on the left, one cache.
+"""Generate a batch of samples with `transformers`: prompts of similar length, padded on the left, one cache.
 
 Every prompt is computed once; its place in the cache is then copied for each of its samples. A sample that has ended
 leaves the batch at once, and takes its part of the cache with it.
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from isobudget.backends.engine.in_flight import Request, Sample, Unit, take_tokens
 from isobudget.backends.engine.step_clock import StepClock
-from isobudget.backends.huggingface.drawing import draw
 from isobudget.backends.huggingface.load import LoadedModel
+from isobudget.backends.huggingface.sample_token import sample_tokens
 from isobudget.errors import BackendError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def choose_units(waiting: list[Request], room: int) -> list[Unit]:
     """Take samples for a batch out of the waiting requests: the oldest, then those of nearest prompt length.
 
     Prompts of more than twice the length, and more than 64 tokens apart, are left for another batch: the shorter ones
-    would be padded to the longest. A request of which nothing is left to draw is removed from the list.
+    would be padded to the longest. A request of which nothing is left to generate is removed from the list.
     """
     if not waiting:
         return []
@@ -42,8 +42,8 @@ def choose_units(waiting: list[Request], room: int) -> list[Unit]:
     return units
 
 
-def draw_batch(model: LoadedModel, units: Sequence[Unit], clock: StepClock, stopped: Callable[[], bool]) -> None:
-    """Draw these samples together and give each to its request as soon as it ends.
+def generate_batch(model: LoadedModel, units: Sequence[Unit], clock: StepClock, stopped: Callable[[], bool]) -> None:
+    """Generate these samples together and give each to its request as soon as it ends.
 
     Raises:
         BackendError: `stopped` said so.
@@ -57,8 +57,8 @@ def draw_batch(model: LoadedModel, units: Sequence[Unit], clock: StepClock, stop
         cache, logits = _Cache.of_prompts(model, rows)
         while rows:
             if stopped():
-                raise BackendError("the model was closed before this sample was drawn")
-            ids, logprobs = draw(logits, [row.sampling for row in rows], [row.number() for row in rows])
+                raise BackendError("the model was closed before this sample was generated")
+            ids, logprobs = sample_tokens(logits, [row.sampling for row in rows], [row.number() for row in rows])
             clock.charge([row.charge for row in rows], [1] * len(rows))
             leaving = take_tokens(rows, ids, logprobs)
             going = [place for place, leaves in enumerate(leaving) if not leaves]

@@ -71,7 +71,7 @@ def load_model(settings: TransformersSettings) -> LoadedModel:
     options = frozenset(inspect.signature(model.forward).parameters)
     if "past_key_values" not in options:
         raise ModelError(
-            f"{settings.model}: a {type(model).__name__} keeps no attention cache, which batches are drawn with here; "
+            f"{settings.model}: a {type(model).__name__} keeps no attention cache, which batches need here; "
             "run it by vLLM or a server"
         )
     limits = (getattr(config, name, None) for name in ("max_position_embeddings", "n_positions", "max_seq_len"))

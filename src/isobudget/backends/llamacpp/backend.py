@@ -1,12 +1,12 @@
 """Embedded llama.cpp: a GGUF model inside this process, by `xllamacpp`.
 
-`generate` is called from many threads. One thread has the engine and draws the samples of all calls by continuous
+`generate` is called from many threads. One thread has the engine and generates the samples of all calls by continuous
 batching, see `slots`: n samples share their prompt's computation, and slots are kept full over problems. A conversation
 is put into the model's own template, then completed like any text.
 
 Given texts are scored by llama.cpp too, see `scoring`; by a model that is small and of known architecture by matrix
 products in 32 bits, which are faster and round less, see `isobudget.backends.llamacpp.exact`. Weights are loaded when
-they are first needed, and once for drawing and scoring.
+they are first needed, and once for both generating and scoring.
 
 Top-k, min-p and all penalties are absent: sampling is temperature and top-p alone, as in the paper.
 """
@@ -30,7 +30,7 @@ from isobudget.backends.llamacpp.exact import ExactScorer, Network, expanded_byt
 from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.backends.llamacpp.scoring import Scorer
 from isobudget.backends.llamacpp.settings import LlamaCppSettings
-from isobudget.backends.llamacpp.slots import Slots, draw_from
+from isobudget.backends.llamacpp.slots import Slots, generate_from
 from isobudget.backends.llamacpp.template import render_conversation
 from isobudget.errors import BackendError
 from isobudget.models.gguf import read_gguf_header
@@ -42,7 +42,8 @@ EXACT_BYTES = 1 << 30
 #: weights that the engine multiplies alike, bit by bit, for one sample and for many (tried on x86-64)
 _EVEN_KINDS = frozenset({"Q4_0", "Q4_1", "Q8_0"})
 _ALIKE = (
-    "The same seed on the same machine gives the same sample, whatever is drawn beside it and with any number of slots."
+    "The same seed on the same machine gives the same sample, whatever is generated beside it and with any number of "
+    "slots."
 )
 _ROUNDED = (
     "The same seed on the same machine gives the same sample, as far as rounding allows: weights of this kind are "
@@ -74,7 +75,7 @@ class LlamaCpp:
 
     @property
     def computed_prompt_tokens(self) -> int:
-        """Prompt tokens computed so far by drawing."""
+        """Prompt tokens computed so far by generating."""
         return self._slots.prompt_tokens if self._slots else 0
 
     def __enter__(self) -> Self:
@@ -86,7 +87,7 @@ class LlamaCpp:
         with self._loading:
             vocabulary, self._vocabulary = self._vocabulary, None
             for request in self._inbox.close():
-                request.fail(BackendError(f"{self.path.name}: the model was closed before this sample was drawn"))
+                request.fail(BackendError(f"{self.path.name}: the model was closed before this sample was generated"))
         if self._thread:
             self._thread.join()
             self._thread = None
@@ -112,14 +113,14 @@ class LlamaCpp:
         )
 
     def generate(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
-        """Draw one sample per seed; see `Backend.generate`."""
+        """Generate one sample per seed; see `Backend.generate`."""
         vocabulary = self._opened()
         ids = tuple(self._prompt_ids(prompt))
         request = Request(ids, sampling, vocabulary.end_ids | vocabulary.special_ids(sampling.stop), tuple(seeds))
-        return self.draw([request])[0] if seeds else []
+        return self.generate_all([request])[0] if seeds else []
 
-    def draw(self, requests: Sequence[Request]) -> list[list[Generation]]:
-        """Draw the samples of several requests together.
+    def generate_all(self, requests: Sequence[Request]) -> list[list[Generation]]:
+        """Generate the samples of several requests together.
 
         Raises:
             BackendError: a prompt has no tokens or does not fit into the context, or the engine failed.
@@ -204,7 +205,7 @@ class LlamaCpp:
                 settings = self.settings
                 self._slots = Slots(weights, settings.slots, settings.room, self._threads(), clock)
                 arguments = self._inbox, self._slots
-                self._thread = threading.Thread(target=draw_from, args=arguments, name="llama.cpp", daemon=True)
+                self._thread = threading.Thread(target=generate_from, args=arguments, name="llama.cpp", daemon=True)
                 self._thread.start()
 
     def _loaded_scorer(self) -> Scorer | ExactScorer:

@@ -1,14 +1,14 @@
-"""Continuous batching: every slot draws a sample of its own, and takes the next one as soon as that ends.
+"""Continuous batching: every slot generates a sample of its own, and takes the next one as soon as that ends.
 
-The engine goes on in steps; each adds one token to every sample that is being drawn, whichever problem it belongs to. A
+The engine goes on in steps; each adds one token to every sample under way, whichever problem it belongs to. A
 prompt is computed once, alone and whole, into a sequence of its own, and copied for each of its samples. It stays until
 the place is needed for another prompt, and samples of prompts that are there begin before others. So a problem's
 samples compute their prompt once, whether they come in one call or in many.
 
 Every sequence has memory of its own, in the order of its tokens, and its rows are computed alike beside any others. So
-a sample is the same, bit by bit, whatever is drawn beside it, where the engine multiplies its kind of weights alike for
-few rows and for many. Samples stand in a row without holes, as the engine wants them: the last one moves into a hole
-that no new one fills.
+a sample is the same, bit by bit, whatever is generated beside it, where the engine multiplies its kind of weights alike
+for few rows and for many. Samples stand in a row without holes, as the engine wants them: the last one moves into a
+hole that no new one fills.
 
 A prompt's time is paid in equal parts by the samples that wait for it when it is computed; a step's by the samples that
 it advances.
@@ -25,9 +25,9 @@ from isobudget.backends.engine.in_flight import Request, Sample, Unit, take_toke
 from isobudget.backends.engine.inbox import Inbox
 from isobudget.backends.engine.step_clock import Charge, StepClock
 from isobudget.backends.llamacpp.context import Context, ContextSize, Logits
-from isobudget.backends.llamacpp.drawing import draw_token
 from isobudget.backends.llamacpp.memory import check_memory
 from isobudget.backends.llamacpp.model import LlamaModel
+from isobudget.backends.llamacpp.sample_token import sample_token
 from isobudget.backends.llamacpp.settings import KEPT_PROMPTS
 from isobudget.errors import BackendError
 
@@ -52,11 +52,11 @@ class _Prompt:
 
 
 class Slots:
-    """The samples that are being drawn. For the one thread that has the engine.
+    """The samples that are being generated. For the one thread that has the engine.
 
     Args:
         model: with weights; it must stay open longer.
-        slots: samples drawn at the same time.
+        slots: samples generated at the same time.
         context_tokens: room for prompt and completion of each.
         threads: CPU threads.
         clock: charges the samples.
@@ -82,7 +82,7 @@ class Slots:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a sample is being drawn."""
+        """Whether a sample is being generated."""
         return any(self._samples)
 
     @property
@@ -93,7 +93,7 @@ class Slots:
     def choose(self, waiting: list[Request]) -> tuple[Unit, int] | None:
         """Take the sample that is to begin next out of what waits; with it, how many wait for the same prompt.
 
-        A request of which nothing is left to draw is removed from the list.
+        A request of which nothing is left to generate is removed from the list.
         """
         waiting[:] = [request for request in waiting if request.waiting]
         if not waiting:
@@ -141,7 +141,7 @@ class Slots:
         self._advance(places, samples, logits)
 
     def fail(self, error: Exception) -> None:
-        """End every sample that is being drawn."""
+        """End every sample that is being generated."""
         for sample in self._samples:
             if sample:
                 sample.request.fail(error)
@@ -152,10 +152,10 @@ class Slots:
         self._context.close()
 
     def _advance(self, places: Sequence[int], samples: Sequence[Sample], logits: Logits) -> None:
-        """Draw the next token of the samples at these places."""
-        drawn = [draw_token(row, one.sampling, one.number()) for row, one in zip(logits, samples, strict=True)]
+        """Sample the next token at these places."""
+        sampled = [sample_token(row, one.sampling, one.number()) for row, one in zip(logits, samples, strict=True)]
         self._clock.charge([sample.charge for sample in samples], [1] * len(samples))
-        leaving = take_tokens(samples, [token for token, _ in drawn], [logprob for _, logprob in drawn])
+        leaving = take_tokens(samples, [token for token, _ in sampled], [logprob for _, logprob in sampled])
         for place, leaves in zip(places, leaving, strict=True):
             if leaves:
                 self._samples[place] = None
@@ -196,9 +196,9 @@ class Slots:
         self._context.clear()
 
 
-def draw_from(inbox: Inbox[Request], slots: Slots) -> None:
-    """Draw what comes into the inbox until that is closed; what an engine's thread does."""
-    error: Exception = BackendError("the model was closed before this sample was drawn")
+def generate_from(inbox: Inbox[Request], slots: Slots) -> None:
+    """Generate what comes into the inbox until that is closed; what an engine's thread does."""
+    error: Exception = BackendError("the model was closed before this sample was generated")
     try:
         while slots.is_busy or inbox.wait():
             if inbox.closed:

@@ -242,7 +242,7 @@ def finish_reason(choice: Choice, text: str, tokens: int, max_tokens: int) -> Fi
 
 
 def look_alike(answer: Answer, temperature: float) -> bool:
-    """Whether the choices are the same text although chance would hardly draw it twice: one seed used for all.
+    """Whether the choices are the same text although chance would hardly give it twice: one seed used for all.
 
     The bound is far out (60 nats), because a temperature below 1 makes a text likelier than its log-probability says.
     """

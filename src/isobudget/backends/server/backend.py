@@ -5,7 +5,7 @@ thread that calls it. Several samples of a prompt are asked for in one request w
 checked on its answers (`traits`, `answers`); failed requests are repeated (`calls`).
 
 What is recorded: **seed** is the seed asked for; a request for several samples carries the first one's, and llama.cpp
-and vLLM draw sample i of it with seed + i. **seconds** is busy time of this client, shared among the samples in flight:
+and vLLM take seed + i for sample i of it. **seconds** is busy time of this client, shared among the samples in flight:
 what the server's engine itself spent on a sample cannot be seen from here, and other users of the server, the network
 and its queue are inside. Requests that were lost and repeated are not charged. **joules** are unknown (NaN).
 
@@ -65,9 +65,9 @@ class ServerBackend:
         self._close()
 
     def generate(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
-        """Draw one sample per seed; see `Backend.generate`."""
+        """Generate one sample per seed; see `Backend.generate`."""
         self._check_form(prompt)
-        return self._run(self._opened().draw(prompt, sampling, seeds))
+        return self._run(self._opened().generate(prompt, sampling, seeds))
 
     def score(self, prompt: Prompt, texts: Sequence[str], token_ids: Sequence[Sequence[int]] = ()) -> list[Score]:
         """How likely each text is after the prompt; see `Backend.score`. Few servers can: `Description.can_score`."""

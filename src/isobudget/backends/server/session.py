@@ -1,7 +1,7 @@
-"""Drawing samples from an opened server: what is asked for, what can be kept of the answers, and what was noticed.
+"""Generating samples from an opened server: what is asked for, what can be kept of the answers, and what was noticed.
 
 A group of samples is asked for in one request. Whatever such a request does not give, or gives in a way that cannot be
-kept (`answers.count_tokens`, `answers.look_alike`), is drawn again one sample at a time, each with its
+kept (`answers.count_tokens`, `answers.look_alike`), is generated again one sample at a time, each with its
 own seed. So the right number of samples comes back from any server that gives at least one.
 
 What makes a group be thrown away does not depend on whether its samples are good, so nothing is selected by it.
@@ -73,13 +73,13 @@ class Session:
             notes=(*self._traits.notes, *([f"{repeats} requests were repeated: {kinds}"] if repeats else [])),
         )
 
-    async def draw(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
+    async def generate(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
         """See `Backend.generate`."""
-        # some servers refuse to draw the one greedy sample several times
+        # some servers refuse to generate the one greedy sample several times
         most = self._traits.most_samples if sampling.temperature > 0 else 1
         groups = group_seeds(seeds, most)
-        drawn = await together([self._draw_group(prompt, sampling, group) for group in groups])
-        return [one for group in drawn for one in group]
+        generated = await together([self._generate_group(prompt, sampling, group) for group in groups])
+        return [one for group in generated for one in group]
 
     async def score(self, prompt: Prompt, texts: Sequence[str], ids: Sequence[Sequence[int]]) -> list[Score]:
         """See `Backend.score`."""
@@ -89,11 +89,11 @@ class Session:
             raise BackendError(CANNOT_SCORE)
         return await self._scorer.score(prompt, texts, ids)
 
-    async def _draw_group(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
-        """One request; what it did not give of several samples is drawn one at a time."""
-        drawn = await self._ask(prompt, sampling, seeds)
-        rest = seeds[len(drawn) :]
-        return drawn + (await self.draw(prompt, sampling, rest) if rest else [])
+    async def _generate_group(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
+        """One request; what it did not give of several samples is generated one at a time."""
+        generated = await self._ask(prompt, sampling, seeds)
+        rest = seeds[len(generated) :]
+        return generated + (await self.generate(prompt, sampling, rest) if rest else [])
 
     async def _ask(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
         conceded: list[tuple[Ask, bool]] = []

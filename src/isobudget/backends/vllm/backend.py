@@ -124,7 +124,7 @@ class Vllm:
         gc.collect()
 
     def generate(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
-        """Draw one sample per seed; see `Backend.generate`."""
+        """Generate one sample per seed; see `Backend.generate`."""
         tokens = self._loaded()
         ids = tuple(tokens.prompt_ids(prompt))
         ends = tokens.special_ids(sampling.stop)

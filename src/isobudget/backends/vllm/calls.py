@@ -37,12 +37,12 @@ def sampling_arguments(sampling: Sampling, seed: int, end_ids: Iterable[int] = (
         "stop": list(sampling.stop),
         "stop_token_ids": sorted(end_ids),
         "include_stop_str_in_output": False,
-        "logprobs": 0,  # of the drawn token alone
+        "logprobs": 0,  # of the sampled token alone
     }
 
 
 def scoring_arguments() -> dict[str, Any]:
-    """The arguments of `vllm.SamplingParams` for scoring a prompt; one token, the least there is, is drawn as well."""
+    """The arguments of `vllm.SamplingParams` for scoring a prompt; one token, the least there is, is sampled too."""
     return {"n": 1, "temperature": 0.0, "max_tokens": 1, "prompt_logprobs": 0, "detokenize": False}
 
 

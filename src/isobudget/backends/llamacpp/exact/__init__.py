@@ -4,7 +4,7 @@ llama.cpp rounds activations to 8 bits beside quantised weights, which moves a t
 hundredths of a nat, and has no fast kernel for every kind of weight. Here the weights are expanded to 32 bits once,
 exactly, and a text is computed by the matrix products of numpy's BLAS: what a file says, to some 1e-5 nats.
 
-Not covered: drawing samples; models other than Llama- and Qwen2-style decoders; models too large to be expanded.
+Not covered: generating samples; models other than Llama- and Qwen2-style decoders; models too large to be expanded.
 """
 
 from isobudget.backends.llamacpp.exact.network import KeysValues, Network

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import chisquare
 
 from isobudget.backends.base import Sampling
-from isobudget.backends.llamacpp.drawing import draw_token
+from isobudget.backends.llamacpp.sample_token import sample_token
 
 
 def plain(logits: NDArray[np.float32], temperature: float, top_p: float) -> list[tuple[int, float]]:
@@ -39,7 +39,7 @@ def test_a_token_is_where_the_kept_probabilities_pass_the_number(
     values: list[float], temperature: float, top_p: float, number: float
 ) -> None:
     logits = np.array(values, np.float32)
-    token, logprob = draw_token(logits, Sampling(temperature, top_p, 8), number)
+    token, logprob = sample_token(logits, Sampling(temperature, top_p, 8), number)
     kept = plain(logits, temperature, top_p)
     if top_p == 1:
         kept.sort()  # everything is kept: no order is needed, and the vocabulary's is taken
@@ -57,7 +57,7 @@ def test_draws_follow_the_distribution() -> None:
     random = np.random.default_rng(5)
     logits = (3 * random.standard_normal(3000)).astype(np.float32)
     kept = plain(logits, 0.8, 0.9)
-    drawn = [draw_token(logits, Sampling(0.8, 0.9, 8), number)[0] for number in random.random(20_000)]
+    drawn = [sample_token(logits, Sampling(0.8, 0.9, 8), number)[0] for number in random.random(20_000)]
     counts = np.bincount(drawn, minlength=len(logits))
     assert counts.sum() == sum(counts[token] for token, _ in kept)
     often = [(token, share) for token, share in kept if share * len(drawn) >= 5]
@@ -70,22 +70,22 @@ def test_draws_follow_the_distribution() -> None:
 
 def test_greedy_takes_the_first_of_the_most_likely() -> None:
     logits = np.array([0.5, 2.0, 2.0, -1.0], np.float32)
-    assert draw_token(logits, Sampling(0.0, 0.5, 8), 0.99)[0] == 1
+    assert sample_token(logits, Sampling(0.0, 0.5, 8), 0.99)[0] == 1
 
 
 def test_ties_are_kept_in_the_order_of_their_numbers() -> None:
     logits = np.zeros(10, np.float32)
-    drawn = [draw_token(logits, Sampling(1.0, 0.35, 8), number)[0] for number in (0.0, 0.3, 0.6, 0.99)]
+    drawn = [sample_token(logits, Sampling(1.0, 0.35, 8), number)[0] for number in (0.0, 0.3, 0.6, 0.99)]
     assert drawn == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("sampling", [Sampling(0.0, 1.0, 8), Sampling(0.8, 0.95, 8), Sampling(0.8, 1.0, 8)])
 def test_hostile_numbers(sampling: Sampling) -> None:
     with np.errstate(invalid="ignore"):
-        assert math.isnan(draw_token(np.full(4, np.nan, np.float32), sampling, 0.5)[1])
-        assert math.isnan(draw_token(np.array([1, np.nan, 2], np.float32), sampling, 0.5)[1])
-        assert math.isnan(draw_token(np.full(4, -np.inf, np.float32), sampling, 0.5)[1])
+        assert math.isnan(sample_token(np.full(4, np.nan, np.float32), sampling, 0.5)[1])
+        assert math.isnan(sample_token(np.array([1, np.nan, 2], np.float32), sampling, 0.5)[1])
+        assert math.isnan(sample_token(np.full(4, -np.inf, np.float32), sampling, 0.5)[1])
     one = np.array([-np.inf, 3.0, -np.inf], np.float32)
-    assert draw_token(one, sampling, 1 - 2**-53) == (1, 0.0)
+    assert sample_token(one, sampling, 1 - 2**-53) == (1, 0.0)
     far = np.array([1e30, -1e30, 0], np.float32)
-    assert draw_token(far, sampling, 1 - 2**-53)[0] == 0
+    assert sample_token(far, sampling, 1 - 2**-53)[0] == 0

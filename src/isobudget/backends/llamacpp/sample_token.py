@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from isobudget.backends.base import Sampling
 
 
-def draw_token(logits: NDArray[np.float32], sampling: Sampling, number: float) -> tuple[int, float]:
+def sample_token(logits: NDArray[np.float32], sampling: Sampling, number: float) -> tuple[int, float]:
     """The next token and its log-probability.
 
     Args:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _FEW = 1024
 
 
-def draw(
+def sample_tokens(
     logits: torch.Tensor, samplings: Sequence[Sampling], uniforms: Sequence[float]
 ) -> tuple[list[int], list[float]]:
     """The next token of each row and its log-probability.
