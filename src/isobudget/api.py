@@ -1,43 +1,53 @@
-"""The commands as Python functions, under the same names.
+"""The commands as Python functions: the same names, the same options, the same results.
 
     from isobudget import api
-    report = api.run("quickstart", problems=5)
-    print(report.sentences)
+    made = api.run("quickstart", problems=5)
+    print(made.report.sentences)
+    api.curves("counts.jsonl", "seconds", costs="paper").to_pandas()
+
+An option's name is the command's, with underscores; where a command takes an option several times, the function takes a
+list. What comes back prints as the command's table or its gist; `to_dict()` is what the command prints with ``--json``,
+and where several things are found, `to_records()` is a flat table. Errors are `IsobudgetError`s.
 
 They are gathered here, and not in `isobudget` itself, because some share their name with a room (`isobudget.judge`).
+Everything is imported when it is first used.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from isobudget.analysis.compare import curves
-from isobudget.analysis.passk import passk
-from isobudget.doctor import doctor
-from isobudget.judge import Judge
-from isobudget.models.catalog import load_catalog as models
-from isobudget.models.weights import fetch_weights
-from isobudget.paper import equal_budget, pass_tables
-from isobudget.pipeline.dry_run import DryRun
-from isobudget.pipeline.dry_run import dry_run as _dry_run
-from isobudget.pipeline.generate import BackendFactory, Generated, embedded
-from isobudget.pipeline.generate import generate as _generate
-from isobudget.pipeline.generate_and_judge import generate_and_judge
-from isobudget.pipeline.judging import judge_run as judge
-from isobudget.pipeline.progress import SILENT, Progress
-from isobudget.profiling import profile
-from isobudget.prompts import show_prompt as prompt
-from isobudget.ranking.rank import rank
-from isobudget.records.run import Run
-from isobudget.report import Report, require_parts
-from isobudget.report import build_report as report
-from isobudget.study import Study, load_study
+from isobudget.results import Results
+
+if TYPE_CHECKING:
+    from isobudget.analysis.passk import PassAtK
+    from isobudget.costs.cost import Unit
+    from isobudget.curves import Comparison
+    from isobudget.doctor import Check
+    from isobudget.grid import Grid
+    from isobudget.importers.counts import ModelCounts
+    from isobudget.models.catalog import ModelEntry
+    from isobudget.paper import PassTable
+    from isobudget.pipeline.dry_run import DryRun
+    from isobudget.pipeline.generate import BackendFactory, Generated
+    from isobudget.pipeline.judge_samples import JudgeSummary
+    from isobudget.pipeline.progress import Progress
+    from isobudget.profiling import Profiled
+    from isobudget.prompts import Shown
+    from isobudget.prompts.formats import PromptFormat
+    from isobudget.ranking.rank import BenchmarkRanking, ScorerFactory
+    from isobudget.records.run import Run
+    from isobudget.report import Report
+    from isobudget.study import Study
 
 __all__ = [
     "curves",
     "doctor",
     "dry_run",
     "fetch",
+    "formats",
     "generate",
     "judge",
     "models",
@@ -50,87 +60,522 @@ __all__ = [
     "run",
 ]
 
+Names = str | Sequence[str]
+
+
+class GenerateResult(NamedTuple):
+    """What `generate` gives: the run, and what was generated, with the problems that failed."""
+
+    run: Run
+    generated: Generated
+
+    def to_dict(self) -> dict[str, object]:
+        """What `isobudget generate --json` prints."""
+        return {"run": str(self.run.path), **self.generated.to_dict()}
+
+
+class RunResult(NamedTuple):
+    """What `run` gives: the report, and what was generated, with the problems that failed."""
+
+    report: Report
+    generated: Generated
+
+    def to_dict(self) -> dict[str, object]:
+        """What `isobudget run --json` prints."""
+        made = {"page": str(self.report.page), "report": str(self.report.json), "sentences": self.report.sentences}
+        return {"run": str(self.report.run), **self.generated.to_dict(), **made}
+
 
 def generate(
     study: Study | str,
     out: str | Path | None = None,
     *,
-    models: list[str] | None = None,
+    model: Names = (),
     n: int | None = None,
     problems: int | None = None,
-    progress: Progress = SILENT,
-    make_backend: BackendFactory = embedded,
-) -> tuple[Run, Generated]:
-    """Draw a study's missing samples; the study may be an object, a file, or the name of one that ships.
+    progress: Progress | None = None,
+    make_backend: BackendFactory | None = None,
+) -> GenerateResult:
+    """Generate the samples that are still missing.
 
-    See `isobudget.study.load_study` for the arguments that override the study, and `isobudget.pipeline.generate` for
-    the rest and the errors.
+    Args:
+        study: an object, a file, the name of one that ships, or a benchmark (with `model`).
+        out: the run folder; by default in ``runs/``, under the study's name.
+        model: ``NAME`` or ``NAME=N``; these replace the study's models.
+        n: samples of each problem, for every model.
+        problems: only the first so many.
+        progress: shows how far it is.
+        make_backend: how a resolved model becomes a `Backend`; by default as its settings say.
+
+    Raises:
+        IsobudgetError: the study is wrong, a model cannot be had or does not answer; what came back is recorded.
     """
-    plan = study if isinstance(study, Study) else load_study(study, models=models, n=n, problems=problems)
-    return _generate(plan, out, progress, make_backend)
+    from isobudget.pipeline.generate import generate as generate_missing
+    from isobudget.pipeline.generate import open_model
+    from isobudget.pipeline.progress import SILENT
+
+    return GenerateResult(
+        *generate_missing(_study(study, model, n, problems), out, progress or SILENT, make_backend or open_model)
+    )
 
 
 def dry_run(
     study: Study | str,
     out: str | Path | None = None,
     *,
-    models: list[str] | None = None,
+    model: Names = (),
     n: int | None = None,
     problems: int | None = None,
 ) -> DryRun:
-    """What a study would draw and spend: samples, tokens, time, cost, disk, and what is missing here.
+    """What a study would generate and spend: samples, tokens, time, cost, disk, and what is missing here.
 
-    Nothing is fetched or written. See `isobudget.pipeline.dry_run`.
+    Nothing is fetched or written. Arguments as in `generate`.
     """
-    plan = study if isinstance(study, Study) else load_study(study, models=models, n=n, problems=problems)
-    return _dry_run(plan, out)
+    from isobudget.pipeline.dry_run import dry_run as estimate
+
+    return estimate(_study(study, model, n, problems), out)
 
 
 def run(
     study: Study | str,
     out: str | Path | None = None,
     *,
-    models: list[str] | None = None,
+    model: Names = (),
     n: int | None = None,
     problems: int | None = None,
     unsafe: bool = False,
-    progress: Progress = SILENT,
-    make_backend: BackendFactory = embedded,
-) -> tuple[Report, Generated]:
+    progress: Progress | None = None,
+    make_backend: BackendFactory | None = None,
+) -> RunResult:
     """Make a study from samples to report: generate, judge meanwhile, compare. Only what is missing is done.
 
-    Returns:
-        The report, and what was generated, with the problems that failed.
-
-    Raises:
-        IsobudgetError: see the stages.
+    Arguments and errors as in `generate`; `unsafe` judges even where samples cannot be confined.
     """
-    plan = study if isinstance(study, Study) else load_study(study, models=models, n=n, problems=problems)
-    _ready(unsafe)
-    made, done, _ = generate_and_judge(plan, out, unsafe=unsafe, progress=progress, make_backend=make_backend)
-    return report(made, progress=progress), done
+    from isobudget.judge import Judge
+    from isobudget.pipeline.generate import open_model
+    from isobudget.pipeline.generate_and_judge import generate_and_judge
+    from isobudget.pipeline.progress import SILENT
+    from isobudget.report import build_report, require_parts
 
-
-def _ready(unsafe: bool) -> None:
-    """Fail now, and not after hours of generating, where samples cannot be judged or the report not be drawn."""
+    plan, progress = _study(study, model, n, problems), progress or SILENT
+    # Better known now than after hours of generating: whether samples can be judged, and the report be made.
     require_parts()
     with Judge(workers=1, unsafe=unsafe):
         pass
+    made, done, _ = generate_and_judge(
+        plan, out, unsafe=unsafe, progress=progress, make_backend=make_backend or open_model
+    )
+    return RunResult(build_report(made, progress=progress), done)
 
 
-def fetch(name: str) -> Path:
-    """Fetch and check the weights of a model of the catalogue; returns the file's path."""
-    return fetch_weights(models()[name])
+def judge(
+    samples: Run | str | Path,
+    problems: str | None = None,
+    output: str | Path | None = None,
+    *,
+    workers: int | None = None,
+    seconds: float | None = None,
+    memory_mb: int | None = None,
+    resume: bool = False,
+    again: bool = False,
+    extraction: str | None = None,
+    one_process: bool = True,
+    unsafe: bool = False,
+    progress: Progress | None = None,
+) -> JudgeSummary:
+    """Run the tests on samples: of a run folder, those without a verdict; of a file, all, into `output`.
+
+    Args:
+        samples: a run or its folder, or JSON lines with ``task_id`` and ``completion`` or ``solution``.
+        problems, output: of a file: the benchmark or JSON lines of problems, and where the verdicts go.
+        workers: samples judged at once; one per core by default.
+        seconds, memory_mb: CPU seconds and MiB per sample; 3 and 1,024 by default.
+        resume: continue a killed run on a file.
+        again: re-judge every sample of a run, including those that already have a verdict.
+        extraction: re-extract code from a run's outputs by this rule; with `again`.
+        one_process: whether whole programs that leave nothing behind run their tests in one process.
+        unsafe: judge even where samples cannot be confined.
+        progress: shows how far it is.
+
+    Raises:
+        InputError, RunError, StorageError: see `isobudget.judge.file.judge_file` and `pipeline.judging.judge_run`.
+        JudgeError: samples cannot be confined here.
+    """
+    from isobudget.judge.verdict import Limits
+    from isobudget.pipeline.judge_samples import judge_folder, judge_lines
+    from isobudget.pipeline.progress import SILENT
+    from isobudget.records.run import Run
+
+    limits, progress = Limits.stated(seconds, memory_mb), progress or SILENT
+    if isinstance(samples, Run) or Path(samples).is_dir():
+        choices = {"workers": workers, "unsafe": unsafe, "again": again, "extraction": extraction}
+        return judge_folder(samples, limits=limits, progress=progress, **choices)
+    modes = {"workers": workers, "one_process": one_process, "unsafe": unsafe}
+    return judge_lines(Path(samples), problems, output, limits, modes, resume=resume, progress=progress)
 
 
-def paper(benchmark: str | None = None) -> dict[str, object]:
-    """The paper's pass@k tables, and what each model reaches at equal flops and equal wall time.
+def rank(
+    source: str | Path,
+    ranker: Names = "own",
+    model: str | None = None,
+    *,
+    backend: str | None = None,
+    url: str | None = None,
+    api: str | None = None,
+    key_env: str | None = None,
+    setting: Names = (),
+    architecture: str | None = None,
+    filter: str | None = None,  # noqa: A002
+    benchmark: str | None = None,
+    problems: str | None = None,
+    verdicts: str | Path | None = None,
+    first: int | None = None,
+    out: str | Path | None = None,
+    inputs: int = 16,
+    examples: str = "benchmark",
+    tests: str | Path | None = None,
+    train: Sequence[str | Path] = (),
+    power: float = 1.0,
+    orders: int = 200,
+    k: int | None = None,
+    figure: str | Path | None = None,
+    workers: int | None = None,
+    unsafe: bool = False,
+    level: float = 0.95,
+    seed: int = 0,
+    progress: Progress | None = None,
+    make_scorer: ScorerFactory | None = None,
+) -> Results[BenchmarkRanking]:
+    """Evaluate rankers: how well they pick one of k samples without running tests (equal budget, AUC, calibration).
+
+    The arguments are the options of `isobudget rank`; see docs/cli.md. `setting` takes ``NAME=VALUE``, `make_scorer`
+    finds the model that scores.
+
+    Raises:
+        IsobudgetError: see `isobudget.ranking.rank.rank`.
+    """
+    from isobudget.curves import Bootstrap
+    from isobudget.pipeline.progress import SILENT
+    from isobudget.ranking.options import RankOptions
+    from isobudget.ranking.rank import rank as rank_samples
+    from isobudget.ranking.scoring_model import open_scorer, state_scorer
+    from isobudget.report.figures.ranking import check_figure, save_rankings
+    from isobudget.report.json.ranking import ranking_json, ranking_records
+    from isobudget.report.tables.ranking import ranking_grids
+    from isobudget.report.tables.terminal import grids_text
+
+    if figure is not None:
+        check_figure(Path(figure))
+    stated = {"backend": backend, "url": url, "api": api, "key_env": key_env, "architecture": architecture}
+    options = RankOptions(
+        rankers=_names(ranker),
+        model=state_scorer(model, _names(setting), stated),
+        filter=filter,
+        inputs=inputs,
+        examples=examples,
+        tests=None if tests is None else Path(tests),
+        train=tuple(map(Path, train)),
+        power=power,
+        orders=orders,
+        k=k,
+        seed=seed,
+        workers=workers,
+        unsafe=unsafe,
+        bootstrap=Bootstrap(level, seed=seed),
+    )
+    ranked = rank_samples(
+        source,
+        options,
+        benchmark=benchmark,
+        problems=problems,
+        verdicts=verdicts,
+        first=first,
+        out=out,
+        make_scorer=make_scorer or open_scorer,
+        progress=progress or SILENT,
+    )
+    figures = [] if figure is None else [str(path) for path in save_rankings(ranked, Path(figure))]
+
+    def grids() -> list[Grid]:
+        return [grid for one in ranked for grid in ranking_grids(one)]
+
+    return Results.of(
+        ranked,
+        plain=lambda: {"benchmarks": [ranking_json(one) for one in ranked], "figures": figures},
+        rows=lambda: [record for one in ranked for record in ranking_records(one)],
+        text=lambda: grids_text(grids()),
+        grids=grids,
+    )
+
+
+def curves(
+    source: str | Path,
+    unit: Unit | str = "flops",
+    *,
+    costs: str | Path | None = None,
+    budgets: str | None = None,
+    benchmark: str | None = None,
+    select: str = "tests",
+    stop: str = "fixed",
+    charge: Names = (),
+    ranker_architecture: str | None = None,
+    extrapolate: int | None = None,
+    level: float = 0.95,
+    replicates: int = 10_000,
+    seed: int = 0,
+) -> Results[Comparison]:
+    """Compare models at equal budget: each gets as many samples as the budget buys. One comparison a benchmark.
+
+    Args:
+        source: a run folder, or a COUNTS file.
+        unit: what budgets are counted in: flops, seconds, tokens, usd or joules.
+        costs: a costs file, or ``paper`` for Table 1 of the paper. Without it, a run is priced by what it recorded,
+            and a COUNTS file by the architectures of models whose names are known.
+        budgets: per problem, as ``1e12,4e12`` in the unit or ``1x,4x`` in samples of the cheapest model.
+        benchmark: only this one.
+        select: how one of k samples is chosen: by ``tests``, or, in a run, by the model's own ``likelihood``.
+        stop: ``fixed``, k samples are generated and charged, as in the paper; or ``first-pass``, where budgets are
+            expected spending.
+        charge: what is charged beside generating: ``judge``, ``scoring``; nothing by default, as in the paper.
+        ranker_architecture: the architecture that scores, if not the model's own.
+        extrapolate: guess pass@k beyond the samples up to this k; see `Comparison.beyond`.
+        level, replicates, seed: of the bootstrap over problems.
+
+    Raises:
+        InputError: a file, a model without a cost, or a budget is wrong, or what is asked for does not go together.
+        RunError: the folder is no run, or nothing in it is judged.
+    """
+    from isobudget.analysis.compare import curves as compare
+    from isobudget.costs.cost import parse_unit
+    from isobudget.curves import Bootstrap
+    from isobudget.report.json.comparison import comparisons_json, point_records
+    from isobudget.report.tables.sentence import winner_sentence
+
+    comparisons = compare(
+        source,
+        parse_unit(unit),
+        costs=None if costs is None else str(costs),
+        budgets=budgets,
+        benchmark=benchmark,
+        selection=select,
+        stop=stop,
+        charge=_names(charge),
+        ranker=ranker_architecture,
+        extrapolate=extrapolate,
+        bootstrap=Bootstrap(level, replicates, seed),
+    )
+    return Results.of(
+        comparisons,
+        plain=lambda: comparisons_json(comparisons),
+        rows=lambda: [record for one in comparisons for record in point_records(one)],
+        text=lambda: "\n".join(f"{one.benchmark or 'counts'}: {winner_sentence(one)}" for one in comparisons),
+    )
+
+
+def passk(
+    counts: str | Path | Sequence[ModelCounts],
+    k: str | int | Sequence[int] = (1, 10, 100),
+    *,
+    level: float = 0.95,
+    replicates: int = 10_000,
+    seed: int = 0,
+) -> Results[PassAtK]:
+    """pass@k, with intervals over problems, for each benchmark and model.
+
+    Args:
+        counts: a COUNTS file, or what `isobudget.importers.counts` made of one.
+        k: values of k, also as ``"1,10,100"``.
+        level, replicates, seed: of the bootstrap over problems.
+
+    Raises:
+        InputError: the file or a k is wrong.
+    """
+    from isobudget.analysis.passk import parse_k, passk_records
+    from isobudget.analysis.passk import passk as compute
+    from isobudget.importers.counts import group_counts, read_counts
+    from isobudget.report.tables.passk import passk_lines
+
+    groups = list(group_counts(read_counts(counts)).values()) if isinstance(counts, str | Path) else counts
+    results = compute(groups, parse_k(k), level, replicates, seed)
+    return Results.of(
+        results,
+        plain=lambda: [one.to_dict() for one in results],
+        rows=lambda: passk_records(results),
+        text=lambda: "\n".join(passk_lines(results)),
+    )
+
+
+def report(
+    run: Run | str | Path,
+    out: str | Path | None = None,
+    unit: Names | Sequence[Unit] = ("flops", "seconds"),
+    *,
+    progress: Progress | None = None,
+) -> Report:
+    """Make the report of a run: tables, figures, JSON and one HTML page, in the folder `out` (``RUN/report``).
+
+    Raises:
+        IsobudgetError: see `isobudget.report.build.build_report`.
+    """
+    from isobudget.costs.cost import parse_unit
+    from isobudget.pipeline.progress import SILENT
+    from isobudget.report import build_report
+
+    units = tuple(dict.fromkeys(map(parse_unit, _names(unit))))
+    return build_report(run, out, units=units, progress=progress or SILENT)
+
+
+def prompt(target: str, format: str | None = None, newline: str | None = None) -> Shown:  # noqa: A002
+    """A prompt exactly as a model gets it.
+
+    Args:
+        target: ``BENCHMARK/TASK`` or ``PATH/TASK``, such as ``mbpp/11``.
+        format: a prompt format, or ``PATH.toml#NAME``; by default the benchmark's own.
+        newline: ``keep`` or ``strip`` newlines that end the prompt.
+
+    Raises:
+        InputError: no such benchmark, problem or format.
+        MissingExtraError: the benchmark's data needs a package that is not installed.
+    """
+    from isobudget.prompts import show_prompt
+
+    return show_prompt(target, format, newline)
+
+
+def formats() -> Results[PromptFormat]:
+    """The prompt formats that ship: `isobudget prompt --list`."""
+    from isobudget.prompts import formats as shipped
+
+    known = list(shipped().values())
+
+    def rows() -> list[dict[str, object]]:
+        return [{name: getattr(one, name) for name in ("name", "kind", "title", "extraction")} for one in known]
+
+    return Results.of(known, plain=rows, rows=rows, text=lambda: "\n".join(one.name for one in known))
+
+
+def models() -> Results[ModelEntry]:
+    """The models known by name: those that ship, and those of your models file."""
+    from isobudget.models.catalog import load_catalog
+    from isobudget.models.weights import describe_entry
+    from isobudget.study.study import load_declared
+
+    entries, declared = list(load_catalog().values()), load_declared()
+
+    def rows() -> list[dict[str, object]]:
+        return [*map(describe_entry, entries), *({"name": one.name} | one.settings.facts() for one in declared)]
+
+    return Results.of(entries, plain=rows, rows=rows, text=lambda: "\n".join(str(row["name"]) for row in rows()))
+
+
+def fetch(names: Names, *, progress: Progress | None = None) -> dict[str, Path]:
+    """Fetch weights and check them; what is here already is only checked. Name -> the file.
+
+    Raises:
+        InputError: no such model.
+        ModelError: the weights cannot be had, or are not those that are expected.
+    """
+    from isobudget.models.catalog import find_model
+    from isobudget.models.weights import fetch_weights
+    from isobudget.pipeline.progress import SILENT, fetch_progress
+
+    entries = [find_model(name) for name in _names(names)]
+    return {one.name: fetch_weights(one, fetch_progress(one.name, progress or SILENT)) for one in entries}
+
+
+def profile(
+    model: str,
+    slots: str | int | Sequence[int] = (1, 4, 16),
+    *,
+    prompt_tokens: int = 128,
+    completion_tokens: int = 128,
+    threads: int | None = None,
+    repeat: int = 3,
+    quantisation: str | None = None,
+    out: str | Path | None = None,
+    keep: bool = False,
+    progress: Progress | None = None,
+) -> Profiled:
+    """Benchmark throughput on this machine, even without the model's weights: speed depends on their shape.
+
+    Args:
+        model: a name, a .gguf file; or, with random weights, a known architecture or a config.json.
+        slots: samples generated at the same time; several are timed one after the other.
+        prompt_tokens, completion_tokens: of each sample.
+        threads: CPU threads; every core by default.
+        repeat: how often each is timed; the median counts.
+        quantisation: of the generated random weights: q4_0 (default), q8_0, f16.
+        out: the profile's file; by default in ``~/.cache/isobudget/profiles``.
+        keep: do not remove the file of random weights.
+        progress: shows how far it is.
+
+    Raises:
+        IsobudgetError: see `isobudget.profiling.profile`.
+    """
+    from isobudget.pipeline.progress import SILENT
+    from isobudget.profiling import Quantisation, Timing, parse_slots
+    from isobudget.profiling import profile as measure
+
+    timing = Timing(parse_slots(slots), prompt_tokens, completion_tokens, threads, repeat)
+    form = None if quantisation is None else Quantisation.parsed(quantisation)
+    return measure(model, timing, quantisation=form, out=out, keep=keep, progress=progress or SILENT)
+
+
+def paper(table: Names = (), benchmark: str | None = None, unit: Unit | str | None = None) -> Results[PassTable]:
+    """The paper's Tables 1-4, the equal-budget tables that follow from them, and where the verdict flips.
+
+    Args:
+        table: only these: ``1``, ``2``, ``3``, ``4``, ``budget``, ``flips``; by default all.
+        benchmark: only this one, or one split such as ``apps-interview``.
+        unit: equal-budget tables in flops or in seconds only.
 
     Returns:
-        ``{"tables": PassTable, ...}`` and ``{"equal_budget": EqualBudget, ...}`` for one benchmark or all.
-    """
-    from isobudget.costs.cost import Unit
+        The tables of pass@k. `to_dict()` has all parts by name; `to_records()` the rows of a single part.
 
-    tables = pass_tables(benchmark)
-    rows = [row for table in tables for unit in (Unit.FLOPS, Unit.SECONDS) for row in equal_budget(table, unit)]
-    return {"tables": tables, "equal_budget": rows}
+    Raises:
+        InputError: no such table, benchmark or unit; or rows of several parts are asked for.
+    """
+    from isobudget.paper import pass_tables
+    from isobudget.report.tables.paper import paper_grids, paper_json, paper_rows, parse_parts, parse_units
+    from isobudget.report.tables.terminal import grids_text
+
+    tables, parts, units = pass_tables(benchmark), parse_parts(_names(table)), parse_units(unit)
+
+    def grids() -> list[Grid]:
+        return [grid for part in parts for grid in paper_grids(part, tables, units)]
+
+    return Results.of(
+        tables,
+        plain=lambda: paper_json(parts, tables, units),
+        rows=lambda: paper_rows(parts, tables, units),
+        text=lambda: grids_text(grids()),
+        grids=grids,
+    )
+
+
+def doctor() -> Results[Check]:
+    """What this machine can do: optional parts, the judge's confinement, models. Nothing is changed."""
+    from dataclasses import asdict
+
+    from isobudget.doctor import doctor as look
+
+    checks = look()
+
+    def rows() -> list[dict[str, object]]:
+        return [asdict(check) for check in checks]
+
+    return Results.of(
+        checks, plain=rows, rows=rows, text=lambda: "\n".join(f"{one.name}: {one.found}" for one in checks)
+    )
+
+
+def _study(study: Study | str, model: Names, n: int | None, problems: int | None) -> Study:
+    from isobudget.study import Study, load_study
+
+    if isinstance(study, Study):
+        return study
+    return load_study(study, models=list(_names(model)) or None, n=n, problems=problems)
+
+
+def _names(value: Names) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
-from isobudget.cli.profile import parse_slots
 from isobudget.costs import (
     Profile,
     TokenUse,
@@ -30,7 +29,7 @@ from isobudget.errors import BackendError, InputError, ModelError, StorageError
 from isobudget.models import Architecture, from_gguf, named, read_gguf_header
 from isobudget.models.random_gguf import Quantisation, random_gguf_bytes, write_random_gguf
 from isobudget.pipeline.progress import SILENT
-from isobudget.profiling import Timing, profile
+from isobudget.profiling import Timing, parse_slots, profile
 from isobudget.profiling.scratch import random_weights
 from isobudget.profiling.timing import _speed, _time
 

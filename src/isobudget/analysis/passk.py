@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from isobudget.errors import InputError
 from isobudget.grid import json_value
 from isobudget.importers.counts import ModelCounts
 from isobudget.statistics.intervals import bootstrap_curve, bootstrap_weights
@@ -61,6 +62,33 @@ class PassAtK:
             }
         )
         return plain
+
+
+def parse_k(k: str | int | Sequence[int]) -> list[int]:
+    """Values of k, also from text such as ``1,5,10``; none twice.
+
+    Raises:
+        InputError: one is no whole number of 1 or more.
+    """
+    parts = k.split(",") if isinstance(k, str) else [str(one) for one in ([k] if isinstance(k, int) else k)]
+    sizes = []
+    for part in parts:
+        if not (part.strip().isascii() and part.strip().isdigit() and 1 <= int(part) < 2**31):
+            raise InputError(f"--k takes whole numbers of 1 or more, separated by commas, such as 1,5,10; got {part!r}")
+        sizes.append(int(part))
+    return list(dict.fromkeys(sizes))
+
+
+def passk_records(results: Iterable[PassAtK]) -> list[dict[str, object]]:
+    """Flat rows, one for each model and k; success in [0, 1], None where undefined."""
+    return [
+        json_value(
+            {name: getattr(one, name) for name in ("benchmark", "model", "condition", "problems", "n_min", "n_max")}
+            | {"k": k, "pass_at_k": one.success[at], "low": one.low[at], "high": one.high[at]}
+        )
+        for one in results
+        for at, k in enumerate(one.k)
+    ]
 
 
 def passk(

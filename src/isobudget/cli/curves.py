@@ -72,33 +72,32 @@ def curves(
 
         isobudget curves counts.jsonl --costs paper --unit seconds
     """
-    from isobudget.analysis.compare import curves as compare
+    from isobudget import api
     from isobudget.cli.show import print_csv, print_json
-    from isobudget.costs.cost import parse_unit
-    from isobudget.curves import Bootstrap
-    from isobudget.report.json.comparison import comparisons_json, point_records
     from isobudget.report.tables.comparison import comparison_grids
     from isobudget.report.tables.sentence import winner_sentence
     from isobudget.report.tables.terminal import print_grids, print_text
 
     one_form(as_json, as_csv)
-    comparisons = compare(
+    comparisons = api.curves(
         source,
-        parse_unit(unit),
+        unit,
         costs=costs,
         budgets=budgets,
         benchmark=benchmark,
-        selection=select,
+        select=select,
         stop=stop,
         charge=charge or (),
-        ranker=ranker_architecture,
+        ranker_architecture=ranker_architecture,
         extrapolate=extrapolate,
-        bootstrap=Bootstrap(level, replicates, seed),
+        level=level,
+        replicates=replicates,
+        seed=seed,
     )
     if as_json:
-        print_json(comparisons_json(comparisons))
+        print_json(comparisons.to_dict())
     elif as_csv:
-        print_csv([record for comparison in comparisons for record in point_records(comparison)])
+        print_csv(comparisons.to_records())
     else:
         for comparison in comparisons:
             print_grids(comparison_grids(comparison))

@@ -10,17 +10,15 @@ def doctor(as_json: JsonOption = False) -> None:
 
     Example: `isobudget doctor`
     """
-    from dataclasses import asdict
-
     from rich.console import Console
     from rich.table import Table
 
+    from isobudget import api
     from isobudget.cli.show import print_json
-    from isobudget.doctor import doctor as look
 
-    checks = look()
+    checks = api.doctor()
     if as_json:
-        print_json([asdict(check) for check in checks])
+        print_json(checks.to_dict())
         return
     table = Table("", "what", "found", box=None)
     area = ""

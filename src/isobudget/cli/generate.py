@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,32 +33,25 @@ def generate(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Generate the samples that a study asks for and the run folder does not have yet.
+    """Generate the samples that are still missing.
 
     Example: `isobudget generate humaneval --model smollm2-135m -n 10 --problems 20 --out runs/he`
     """
+    from isobudget import api
     from isobudget.cli.show import TerminalProgress, interruptible, print_json
-    from isobudget.pipeline.generate import generate as generate_samples
-    from isobudget.study import load_study
 
     if dry_run:
         show_dry_run(study, out, model, n, problems, as_json)
         return
-    plan = load_study(study, models=model, n=n, problems=problems)
     with interruptible(), TerminalProgress() as progress:
-        run, done = generate_samples(plan, out, progress)
+        made = api.generate(study, out, model=model or (), n=n, problems=problems, progress=progress)
     if as_json:
-        print_json(generated_dict(run.path, done))
+        print_json(made.to_dict())
     else:
-        print(f"{done.samples} samples generated into {run.path}")
-        print(f"Judge them with: isobudget judge {run.path}")
-    if print_failures(done):
+        print(f"{made.generated.samples} samples generated into {made.run.path}")
+        print(f"Judge them with: isobudget judge {made.run.path}")
+    if print_failures(made.generated):
         raise typer.Exit(1)
-
-
-def generated_dict(run: Path, done: Generated) -> dict[str, object]:
-    """What was generated, for JSON."""
-    return {"run": str(run), "drawn": done.samples, "failures": [asdict(one) for one in done.failures]}
 
 
 def print_failures(done: Generated) -> bool:
@@ -81,8 +73,8 @@ def show_dry_run(
     from isobudget import api
     from isobudget.cli.show import print_dry_run, print_json
 
-    plan = api.dry_run(study, out, models=models, n=n, problems=problems)
+    plan = api.dry_run(study, out, model=models or (), n=n, problems=problems)
     if as_json:
-        print_json(asdict(plan) | {"run": str(plan.run), "ready": not plan.missing})
+        print_json(plan.to_dict())
     else:
         print_dry_run(plan)

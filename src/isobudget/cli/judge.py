@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from isobudget.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from isobudget.judge.file import Tally
-    from isobudget.judge.verdict import Limits
-
-#: pass@k is shown for these k
-TABLE_K = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+    from isobudget.pipeline.judge_samples import JudgeSummary
 
 
 def judge(
@@ -60,122 +55,50 @@ def judge(
     `isobudget judge runs/quickstart`, which judges what has no verdict yet; `--again --extraction function` cuts the
     programs out anew.
     """
-    limits = _limits(seconds, memory_mb)
-    if samples.is_dir():
-        choices = {"limits": limits, "workers": workers, "unsafe": unsafe, "again": again, "extraction": extraction}
-        _judge_folder(samples, choices, as_json)
-        return
-    if problems is None:
-        raise typer.BadParameter("is needed to judge a file: a benchmark or a JSONL file", param_hint="--problems")
-    if output is None:
-        raise typer.BadParameter("is needed to judge a file: where the verdicts go", param_hint="--output")
-    modes = {"workers": workers, "one_process": one_process, "unsafe": unsafe}
-    tally = _judge_file(samples, problems, output, limits, modes, resume=resume)
-    summary = _summary(tally)
-    _print(summary, as_json)
-
-
-def _limits(seconds: float | None, memory_mb: int | None) -> Limits | None:
-    """The limits asked for; None if nothing was."""
-    from isobudget.judge.verdict import Limits
-
-    if seconds is None and memory_mb is None:
-        return None
-    default = Limits()
-    seconds = default.cpu_seconds if seconds is None else seconds
-    memory_mb = default.memory_mb if memory_mb is None else memory_mb
-    return Limits(cpu_seconds=seconds, wall_seconds=max(10 * seconds, default.wall_seconds), memory_mb=memory_mb)
-
-
-def _judge_folder(folder: Path, choices: dict[str, Any], as_json: bool) -> None:
-    from isobudget.cli.show import TerminalProgress, interruptible
-    from isobudget.pipeline.judging import judge_run
+    from isobudget import api
+    from isobudget.cli.show import TerminalProgress, interruptible, print_json
 
     with interruptible(), TerminalProgress() as progress:
-        run, judged = judge_run(folder, **choices, progress=progress)
-    _print({"run": str(run.path), "outcomes": _plain(judged.outcomes)}, as_json)
-    if not as_json:
-        print(f"See what follows with: isobudget report {run.path}")
+        summary = api.judge(
+            samples,
+            problems,
+            output,
+            workers=workers,
+            seconds=seconds,
+            memory_mb=memory_mb,
+            resume=resume,
+            again=again,
+            extraction=extraction,
+            one_process=one_process,
+            unsafe=unsafe,
+            progress=progress,
+        )
+    if as_json:
+        print_json(summary.to_dict())
+        return
+    _print(summary)
+    if summary.run is not None:
+        print(f"See what follows with: isobudget report {summary.run}")
 
 
-def _judge_file(
-    samples: Path,
-    problems: str,
-    output: Path,
-    limits: Limits | None,
-    modes: dict[str, Any],
-    *,
-    resume: bool,
-) -> Tally:
-    from isobudget.cli.show import TerminalProgress, interruptible
-    from isobudget.judge import Judge, Limits
-    from isobudget.judge.file import judge_file
-    from isobudget.problems import load_benchmark
-
-    by_task = {problem.task_id: problem for problem in load_benchmark(problems).problems}
-    told: list[int] = []
-
-    with (
-        interruptible(),
-        TerminalProgress() as progress,
-        Judge(limits=limits or Limits(), **modes) as entered,
-    ):
-
-        def tell(done: int, total: int) -> None:
-            if not told:
-                progress.start("judging", total, done - 1)
-                told.append(done - 1)
-            progress.advance("judging", done - told[-1])
-            told[-1] = done
-
-        return judge_file(samples, by_task, output, entered, resume=resume, progress=tell)
-
-
-def _summary(tally: Tally) -> dict[str, Any]:
-    """Outcomes, and pass@k over the problems for every listed k that all of them have samples for."""
-    from isobudget.statistics.pass_at_k import pass_at_k
-
-    fewest, most = min(tally.samples.values(), default=0), max(tally.samples.values(), default=0)
-    counts = [(n, tally.passes[task_id]) for task_id, n in tally.samples.items()]
-    return {
-        "outcomes": _plain(tally.outcomes),
-        "problems": len(counts),
-        "n_min": fewest,
-        "n_max": most,
-        "pass_at_k": {
-            str(k): sum(float(pass_at_k(n, c, k)) for n, c in counts) / len(counts) for k in TABLE_K if k <= fewest
-        },
-        "trust_shared": tally.shared,
-    }
-
-
-def _plain(outcomes: Counter[str]) -> dict[str, int]:
-    return dict(outcomes.most_common())
-
-
-def _print(summary: dict[str, Any], as_json: bool) -> None:
+def _print(summary: JudgeSummary) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from isobudget.cli.show import print_json
     from isobudget.grid import percent
 
-    if as_json:
-        print_json(summary)
-        return
     console = Console(highlight=False)
-    outcomes = summary["outcomes"]
-    if not outcomes:
+    if not summary.outcomes:
         console.print("every sample has its verdict already")
         return
     table = Table("outcome", "samples", "share")
-    for outcome, count in outcomes.items():
-        table.add_row(outcome, f"{count:,}", f"{percent(count / sum(outcomes.values()))} %")
+    for outcome, count in summary.outcomes.items():
+        table.add_row(outcome, f"{count:,}", f"{percent(count / sum(summary.outcomes.values()))} %")
     console.print(table)
-    if summary.get("pass_at_k"):
-        scores = Table(*(f"pass@{k}" for k in summary["pass_at_k"]))
-        scores.add_row(*(f"{percent(share, 2)} %" for share in summary["pass_at_k"].values()))
+    if summary.pass_at_k:
+        scores = Table(*(f"pass@{k}" for k in summary.pass_at_k))
+        scores.add_row(*(f"{percent(share, 2)} %" for share in summary.pass_at_k.values()))
         console.print(scores)
-        console.print(f"{summary['problems']} problems, {summary['n_min']} to {summary['n_max']} samples each")
-    if summary.get("trust_shared"):
-        console.print(f"{summary['trust_shared']} samples were judged in one process with their tests (trust = shared)")
+        console.print(f"{summary.problems} problems, {summary.n_min} to {summary.n_max} samples each")
+    if summary.trust_shared:
+        console.print(f"{summary.trust_shared} samples were judged in one process with their tests (trust = shared)")

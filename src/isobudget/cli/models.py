@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from isobudget.cli.options import JsonOption
-
-if TYPE_CHECKING:
-    from isobudget.models.catalog import ModelEntry
-    from isobudget.study import StatedModel
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode="markdown")
 
@@ -28,15 +24,14 @@ def models(context: typer.Context, as_json: JsonOption = False) -> None:
     """
     if context.invoked_subcommand is not None:
         return
+    from isobudget import api
     from isobudget.cli.show import print_json
-    from isobudget.models.catalog import load_catalog
-    from isobudget.study.study import load_declared
 
-    entries, declared = list(load_catalog().values()), load_declared()
+    known = api.models()
     if as_json:
-        print_json([*map(_as_dict, entries), *({"name": one.name} | one.settings.facts() for one in declared)])
+        print_json(known.to_dict())
     else:
-        _print_table(entries, declared)
+        _print_table(known.to_records())
 
 
 @app.command()
@@ -47,14 +42,11 @@ def fetch(
 
     Example: `isobudget models fetch smollm2-135m`
     """
+    from isobudget import api
     from isobudget.cli.show import TerminalProgress, print_json
-    from isobudget.models.catalog import find_model
-    from isobudget.models.weights import fetch_weights
-    from isobudget.pipeline.progress import fetch_progress
 
-    entries = [find_model(name) for name in names]
     with TerminalProgress() as progress:
-        paths = {entry.name: str(fetch_weights(entry, fetch_progress(entry.name, progress))) for entry in entries}
+        paths = {name: str(path) for name, path in api.fetch(names, progress=progress).items()}
     if as_json:
         print_json(paths)
     else:
@@ -62,37 +54,18 @@ def fetch(
             print(f"{name}: {path}")
 
 
-def _as_dict(entry: ModelEntry) -> dict[str, Any]:
-    from isobudget.models.weights import describe_source, local_weights
-
-    here = local_weights(entry)
-    return {
-        "name": entry.name,
-        "title": entry.title,
-        "parameters": entry.parameters,
-        "bytes": entry.size_bytes,
-        "sha256": entry.sha256,
-        "licence": entry.licence,
-        "prompt_newline": entry.prompt_newline,
-        "sources": [describe_source(source) for source in entry.sources],
-        "path": str(here) if here else None,
-    }
-
-
-def _print_table(entries: list[ModelEntry], declared: list[StatedModel]) -> None:
+def _print_table(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     from isobudget.models.catalog import user_catalog_path
-    from isobudget.models.weights import local_weights
 
     table = Table("name", "parameters", "size", "licence", "here")
-    for entry in entries:
-        parameters = f"{entry.parameters / 1e6:,.0f} M" if entry.parameters else "?"
-        size = f"{entry.size_bytes / 1e6:,.0f} MB" if entry.size_bytes else "?"
-        table.add_row(entry.name, parameters, size, entry.licence, "yes" if local_weights(entry) else "no")
-    for one in declared:
-        table.add_row(one.name, "?", "?", "", f"by {one.settings.backend}")
+    for row in rows:
+        parameters = f"{row['parameters'] / 1e6:,.0f} M" if row.get("parameters") else "?"
+        size = f"{row['bytes'] / 1e6:,.0f} MB" if row.get("bytes") else "?"
+        here = f"by {row['backend']}" if "backend" in row else "yes" if row["path"] else "no"
+        table.add_row(row["name"], parameters, size, row.get("licence", ""), here)
     console = Console()
     console.print(table)
     console.print("Fetch weights with: isobudget models fetch NAME", highlight=False)

@@ -52,25 +52,15 @@ def paper(
 
         isobudget paper --table budget --benchmark humaneval --unit flops
     """
+    from isobudget import api
     from isobudget.cli.show import print_csv, print_json
-    from isobudget.costs.cost import Unit
-    from isobudget.errors import InputError
-    from isobudget.paper import pass_tables
-    from isobudget.report.tables.paper import paper_grids, paper_records
     from isobudget.report.tables.terminal import print_grids
 
     one_form(as_json, as_csv)
-    parts = tuple(table or Part)
-    units = (Unit(unit.value),) if unit else (Unit.FLOPS, Unit.SECONDS)
-    tables = pass_tables(benchmark)
+    tables = api.paper(table or (), benchmark, unit)
     if as_json:
-        keys = {part: f"table_{part}" if part.isdigit() else str(part) for part in parts} | {
-            Part.BUDGET: "equal_budget"
-        }
-        print_json({keys[part]: paper_records(part, tables, units) for part in parts})
+        print_json(tables.to_dict())
     elif as_csv:
-        if len(parts) != 1:
-            raise InputError("CSV holds one table; choose it with --table 1, 2, 3, 4, budget or flips")
-        print_csv(paper_records(parts[0], tables, units))
+        print_csv(tables.to_records())
     else:
-        print_grids([grid for part in parts for grid in paper_grids(part, tables, units)])
+        print_grids(tables.grids())

@@ -33,14 +33,15 @@ def profile(
         ),
     ],
     slots: Annotated[
-        str, typer.Option(help="How many samples are generated at the same time; several, separated by commas.")
+        str, typer.Option(help="Samples generated at the same time; several, separated by commas.")
     ] = "1,4,16",
     prompt_tokens: Annotated[int, typer.Option(help="Tokens of each sample's prompt.")] = 128,
     completion_tokens: Annotated[int, typer.Option(help="Tokens of each sample.")] = 128,
     threads: Annotated[int | None, typer.Option(help="CPU threads. Default: every core.", show_default=False)] = None,
     repeat: Annotated[int, typer.Option(help="How often each is timed; the median counts.")] = 3,
     quantisation: Annotated[
-        Form | None, typer.Option(help="Of random weights.", show_default="q4_0 for an architecture")
+        Form | None,
+        typer.Option(help="Quantization of the generated random weights.", show_default="q4_0 for an architecture"),
     ] = None,
     out: Annotated[
         Path | None,
@@ -49,47 +50,40 @@ def profile(
     keep: Annotated[bool, typer.Option("--keep", help="Do not remove the file of random weights.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Time a model on this machine: prompt and completion tokens per second, and seconds per sample.
+    """Benchmark throughput on this machine, even without the model's weights.
 
-    An architecture without weights is timed with random ones, for time does not depend on what they are. The profile
-    prices samples in seconds: name it in a costs file (`profile = "FILE"`) and compare with
+    Speed depends on the shape and quantization of weights, not on their values, so an architecture alone is timed with
+    random ones. The profile prices samples in seconds: name it in a costs file (`profile = "FILE"`) and compare with
     `isobudget curves --unit seconds --costs`.
 
     Examples: `isobudget profile smollm2-135m`, or
     `isobudget profile codellama-7b --slots 1,8 --completion-tokens 64`
     """
+    from isobudget import api
     from isobudget.cli.show import TerminalProgress, print_json
-    from isobudget.models.random_gguf import Quantisation
-    from isobudget.profiling import Timing
-    from isobudget.profiling import profile as measure
     from isobudget.report.tables.terminal import print_grids
 
-    timing = Timing(parse_slots(slots), prompt_tokens, completion_tokens, threads, repeat)
-    form = Quantisation(quantisation.value) if quantisation else None
     try:
         with TerminalProgress() as progress:
-            done = measure(model, timing, quantisation=form, out=out, keep=keep, progress=progress)
+            done = api.profile(
+                model,
+                slots,
+                prompt_tokens=prompt_tokens,
+                completion_tokens=completion_tokens,
+                threads=threads,
+                repeat=repeat,
+                quantisation=quantisation,
+                out=out,
+                keep=keep,
+                progress=progress,
+            )
     except KeyboardInterrupt:
-        typer.echo("\nstopped; no profile was written.", err=True)
+        typer.echo("\nInterrupted; no profile was written.", err=True)
         raise typer.Exit(130) from None
     if as_json:
-        places = {"path": str(done.path)} | ({"kept": str(done.kept)} if done.kept else {})
-        print_json(done.profile.as_dict() | places)
+        print_json(done.to_dict())
     else:
         print_grids([_grid(done)])
-
-
-def parse_slots(text: str) -> tuple[int, ...]:
-    """`1,4,16` as numbers. Raises `InputError` for anything else."""
-    from isobudget.errors import InputError
-
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
-        shown = text if len(text) <= 40 else text[:40] + "..."
-        raise InputError(
-            f"--slots takes whole numbers of 1 or more, separated by commas, such as 1,4,16; got {shown!r}"
-        )
-    return tuple(dict.fromkeys(int(part) for part in parts))
 
 
 def _grid(done: Profiled) -> Grid:

@@ -30,13 +30,12 @@ def report(
 
     Example: `isobudget report runs/quickstart`
     """
+    from isobudget import api
     from isobudget.cli.show import TerminalProgress
-    from isobudget.costs.cost import Unit, parse_unit
-    from isobudget.report import build_report, print_report
+    from isobudget.report import print_report
 
-    units = tuple(dict.fromkeys(map(parse_unit, unit))) if unit else (Unit.FLOPS, Unit.SECONDS)
     with TerminalProgress(quiet=as_json) as progress:
-        made = build_report(run, out, units=units, progress=progress)
+        made = api.report(run, out, unit or ("flops", "seconds"), progress=progress)
     if as_json:
         typer.echo(made.json.read_text(encoding="utf-8"))
     else:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from isobudget.cli.generate import generated_dict, print_failures, show_dry_run
+from isobudget.cli.generate import print_failures, show_dry_run
 from isobudget.cli.options import (
     DryRunOption,
     JsonOption,
@@ -43,11 +43,10 @@ def run(
         show_dry_run(study, out, model, n, problems, as_json)
         return
     with interruptible(), TerminalProgress() as progress:
-        report, done = api.run(study, out, models=model, n=n, problems=problems, unsafe=unsafe, progress=progress)
+        made = api.run(study, out, model=model or (), n=n, problems=problems, unsafe=unsafe, progress=progress)
     if as_json:
-        facts = {"page": str(report.page), "report": str(report.json), "sentences": report.sentences}
-        print_json(generated_dict(report.run, done) | facts)
+        print_json(made.to_dict())
     else:
-        print_report(report)
-    if print_failures(done):
+        print_report(made.report)
+    if print_failures(made.generated):
         raise typer.Exit(1)

@@ -47,6 +47,16 @@ class Limits(NamedTuple):
     memory_mb: int = 1024
     output_kb: int = 256
 
+    @classmethod
+    def stated(cls, cpu_seconds: float | None, memory_mb: int | None) -> Limits | None:
+        """The limits asked for, with wall seconds to match; None if nothing was."""
+        if cpu_seconds is None and memory_mb is None:
+            return None
+        default = cls()
+        seconds = default.cpu_seconds if cpu_seconds is None else cpu_seconds
+        wall = max(10 * seconds, default.wall_seconds)
+        return cls(seconds, wall, default.memory_mb if memory_mb is None else memory_mb)
+
 
 class Verdict(NamedTuple):
     """What the tests said of one sample.

@@ -45,6 +45,14 @@ class Quantisation(StrEnum):
     Q8_0 = "q8_0"
     F16 = "f16"
 
+    @classmethod
+    def parsed(cls, name: str) -> Quantisation:
+        """The one of that name. Raises `InputError` if there is none."""
+        try:
+            return cls(name)
+        except ValueError:
+            raise InputError(f"unknown quantization {name!r}; known are: {', '.join(cls)}") from None
+
 
 @dataclass(frozen=True, slots=True)
 class _Form:

@@ -270,3 +270,19 @@ def _adopt(part: Path, entry: ModelEntry, target: Path) -> None:
 def _check(sha256: str, entry: ModelEntry) -> None:
     if entry.sha256 is not None and sha256 != entry.sha256:
         raise ModelError(f"what was fetched has sha256 {sha256[:12]}…, expected {entry.sha256[:12]}…; it was not kept")
+
+
+def describe_entry(entry: ModelEntry) -> dict[str, object]:
+    """A model of the catalogue as plain values, with the path of its weights if they are here."""
+    here = local_weights(entry)
+    return {
+        "name": entry.name,
+        "title": entry.title,
+        "parameters": entry.parameters,
+        "bytes": entry.size_bytes,
+        "sha256": entry.sha256,
+        "licence": entry.licence,
+        "prompt_newline": entry.prompt_newline,
+        "sources": [describe_source(source) for source in entry.sources],
+        "path": str(here) if here else None,
+    }

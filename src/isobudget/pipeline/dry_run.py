@@ -14,8 +14,9 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from isobudget.backends.settings import HubSettings
 from isobudget.errors import IsobudgetError
@@ -47,6 +48,10 @@ class DryRun:
     expected: tuple[Expected, ...]
     missing: tuple[str, ...]
     notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``--dry-run --json`` prints."""
+        return asdict(self) | {"run": str(self.run), "ready": not self.missing}
 
 
 class _Notes(Silent):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from isobudget.backends.base import Backend
@@ -35,6 +35,10 @@ class Generated:
     samples: int = 0
     failures: list[Failure] = field(default_factory=list)
 
+    def to_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {"drawn": self.samples, "failures": [asdict(one) for one in self.failures]}
+
 
 @dataclass(frozen=True, slots=True)
 class Begun:
@@ -55,7 +59,7 @@ class Begun:
 Beside = Callable[[Begun], contextlib.AbstractContextManager[Callable[[Path], None] | None]]
 
 
-def embedded(model: ResolvedModel) -> Backend:
+def open_model(model: ResolvedModel) -> Backend:
     """The backend of a prepared model."""
     return model.settings.open()
 
@@ -69,7 +73,7 @@ def generate(
     study: Study,
     out: str | Path | None = None,
     progress: Progress = SILENT,
-    make_backend: BackendFactory = embedded,
+    make_backend: BackendFactory = open_model,
     beside: Beside = alone,
 ) -> tuple[Run, Generated]:
     """Generate the study's missing samples into the run folder `out` (default: ``runs/`` and the study's name).
@@ -81,7 +85,7 @@ def generate(
         StorageError: the disk is full or the folder read-only.
         BackendError: a model fails for problem after problem; what came back is recorded.
     """
-    resolved = resolve(study, extras=make_backend is embedded)
+    resolved = resolve(study, extras=make_backend is open_model)
     named, benchmarks = resolved.complete(), resolved.benchmarks
     samples = samples_of(resolved, progress)
     run = Run.create(out or Path("runs") / study.name, study.name)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from isobudget.errors import IsobudgetError
 from isobudget.judge import Judge
-from isobudget.pipeline.generate import BackendFactory, Begun, Generated, embedded, generate
+from isobudget.pipeline.generate import BackendFactory, Begun, Generated, generate, open_model
 from isobudget.pipeline.judging import Judged, Judging, judge_run, state_extraction, state_limits
 from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.records.parts import part_paths
@@ -35,7 +35,7 @@ def generate_and_judge(
     *,
     unsafe: bool = False,
     progress: Progress = SILENT,
-    make_backend: BackendFactory = embedded,
+    make_backend: BackendFactory = open_model,
 ) -> tuple[Run, Generated, Judged]:
     """Draw a study's missing samples and judge them meanwhile; then judge what is left.
 

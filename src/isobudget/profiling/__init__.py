@@ -2,6 +2,6 @@
 
 from isobudget.models.random_gguf import Quantisation
 from isobudget.profiling.measure import Profiled, profile, profiles_folder
-from isobudget.profiling.timing import Timing
+from isobudget.profiling.timing import Timing, parse_slots
 
-__all__ = ["Profiled", "Quantisation", "Timing", "profile", "profiles_folder"]
+__all__ = ["Profiled", "Quantisation", "Timing", "parse_slots", "profile", "profiles_folder"]

@@ -42,6 +42,11 @@ class Profiled:
     path: Path
     kept: Path | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """What `isobudget profile --json` prints."""
+        places = {"path": str(self.path)} | ({"kept": str(self.kept)} if self.kept else {})
+        return self.profile.as_dict() | places
+
 
 @dataclass(frozen=True, slots=True)
 class _Weights:

@@ -37,6 +37,19 @@ from isobudget.pipeline.progress import Progress
 _TEMPERATURE, _TOP_P = 0.8, 0.95
 
 
+def parse_slots(slots: str | int | Sequence[int]) -> tuple[int, ...]:
+    """Numbers of slots, also from text such as ``1,4,16``; none twice. Raises `InputError` for anything else."""
+    if not isinstance(slots, str):
+        return (slots,) if isinstance(slots, int) else tuple(dict.fromkeys(slots))
+    parts = [part.strip() for part in slots.split(",")]
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
+        shown = slots if len(slots) <= 40 else slots[:40] + "..."
+        raise InputError(
+            f"--slots takes whole numbers of 1 or more, separated by commas, such as 1,4,16; got {shown!r}"
+        )
+    return tuple(dict.fromkeys(map(int, parts)))
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """What is timed.

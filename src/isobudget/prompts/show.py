@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, cast
 
 from isobudget.errors import InputError
 from isobudget.files.hints import nearest
@@ -29,8 +30,33 @@ class Shown:
     rendered: Rendered
     stop: tuple[str, ...]
 
+    def to_dict(self) -> dict[str, Any]:
+        """What `isobudget prompt --json` prints."""
+        given = self.rendered.prompt
+        asked: dict[str, Any] = (
+            {"prompt": given}
+            if isinstance(given, str)
+            else {"messages": [{"role": message.role, "content": message.content} for message in given.messages]}
+        )
+        return {
+            "benchmark": self.problem.benchmark,
+            "task_id": self.problem.task_id,
+            "format": self.format.name,
+            **asked,
+            "head": self.rendered.head,
+            "stop": list(self.stop),
+            "extraction": self.format.extraction,
+        }
 
-def show_prompt(target: str, format: str | None = None, newline: NewlineRule | None = None) -> Shown:  # noqa: A002
+    def __str__(self) -> str:
+        """The text as it is; a conversation by its roles."""
+        given = self.rendered.prompt
+        if isinstance(given, str):
+            return given
+        return "\n".join(f"[{message.role}]\n{message.content}\n" for message in given.messages)
+
+
+def show_prompt(target: str, format: str | None = None, newline: str | None = None) -> Shown:  # noqa: A002
     """The prompt of one problem.
 
     Args:
@@ -44,9 +70,11 @@ def show_prompt(target: str, format: str | None = None, newline: NewlineRule | N
         InputError: no such benchmark, problem or format (close ones are named), or the data is wrong.
         MissingExtraError: the benchmark's data needs a package that is not installed.
     """
+    if newline not in (None, "keep", "strip"):
+        raise InputError(f"--newline must be keep or strip, not {newline!r}")
     benchmark, problem = _find(target)
     chosen = find_format(format or benchmark.prompt_format)
-    rendered = render(chosen, problem, benchmark.examples, newline=newline)
+    rendered = render(chosen, problem, benchmark.examples, newline=cast("NewlineRule | None", newline))
     return Shown(problem, chosen, rendered, benchmark.stop if chosen.stop is None else chosen.stop)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from isobudget.report.gather import BenchmarkSummary
 
@@ -29,3 +31,11 @@ class Report:
     sentences: tuple[str, ...]
     summaries: tuple[BenchmarkSummary, ...]
     notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `isobudget report --json` prints: the content of `json`."""
+        content: dict[str, Any] = json.loads(self.json.read_text(encoding="utf-8"))
+        return content
+
+    def __repr__(self) -> str:
+        return "\n".join((*self.sentences, f"page: {self.page}"))

@@ -22,6 +22,22 @@ def ranking_json(ranking: BenchmarkRanking) -> dict[str, Any]:
     return plain
 
 
+def ranking_records(ranking: BenchmarkRanking) -> list[dict[str, Any]]:
+    """Flat rows, one for each model, ranker and k."""
+    return [
+        {
+            "benchmark": ranking.benchmark,
+            "model": model.model,
+            "ranker": one.ranker,
+            "k": k + 1,
+            **{name: float(getattr(one, name)[k]) for name in ("success", "low", "high")},
+        }
+        for model in ranking.models
+        for one in model.ranked
+        for k in range(one.k_max)
+    ]
+
+
 def _model_json(model: RankedModel) -> dict[str, Any]:
     samples, greedy = model.samples, model.samples.greedy
     return {

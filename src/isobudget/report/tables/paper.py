@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from isobudget.costs.cost import Unit
+from isobudget.errors import InputError
 from isobudget.grid import Grid, ratio, with_notes
 from isobudget.paper.equal_budget import DEAREST, Cell, EqualBudget, PaperFlip, cost_ratio, equal_budget, paper_flips
 from isobudget.paper.tables import CITATION, CostRow, PassTable, cost_table
@@ -27,6 +28,47 @@ BUDGET_SYMBOLS = {
 }
 FLIP_SYMBOLS = {"never": "not at the largest published k"}
 _BUDGET_NAMES = {Unit.FLOPS: "by flops", Unit.SECONDS: "by wall time"}
+
+
+#: the parts of `isobudget paper`, and their names in JSON
+PARTS = {
+    "1": "table_1",
+    "2": "table_2",
+    "3": "table_3",
+    "4": "table_4",
+    "budget": "equal_budget",
+    "flips": "flips",
+}
+
+
+def parse_parts(names: Sequence[str]) -> tuple[str, ...]:
+    """Parts by name, all of them if none is named. Raises `InputError` for any other name."""
+    wrong = [name for name in names if name not in PARTS]
+    if wrong:
+        raise InputError(f"the paper has no table {wrong[0]!r}; there are: {', '.join(PARTS)}")
+    return tuple(dict.fromkeys(names)) or tuple(PARTS)
+
+
+def parse_units(name: Unit | str | None) -> tuple[Unit, ...]:
+    """The unit of that name, both of the paper if none is named. Raises `InputError` for any other."""
+    units = (Unit.FLOPS, Unit.SECONDS)
+    if name is None:
+        return units
+    if name not in units:
+        raise InputError(f"the paper counts in flops and seconds, not in {name!r}")
+    return (Unit(name),)
+
+
+def paper_json(parts: Sequence[str], tables: Sequence[PassTable], units: Sequence[Unit]) -> dict[str, Any]:
+    """The records of several parts by their names."""
+    return {PARTS[part]: paper_records(part, tables, units) for part in parts}
+
+
+def paper_rows(parts: Sequence[str], tables: Sequence[PassTable], units: Sequence[Unit]) -> list[dict[str, Any]]:
+    """The records of a single part. Raises `InputError` for several: their columns differ."""
+    if len(parts) != 1:
+        raise InputError("CSV holds one table; choose it with --table 1, 2, 3, 4, budget or flips")
+    return paper_records(parts[0], tables, units)
 
 
 def paper_grids(part: str, tables: Sequence[PassTable], units: Sequence[Unit]) -> list[Grid]:

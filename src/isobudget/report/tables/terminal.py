@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isobudget.curves import Point
 from isobudget.grid import Grid, percent, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 NOT_AFFORDED = "cannot afford one sample"
 CAPPED = "all recorded samples used: the budget would buy more"
@@ -32,7 +36,7 @@ def point_cell(point: Point) -> str:
     return f"{'>' * point.capped}{percent(point.success)} ({point.k:,}){'' if point.trusted else '?'}"
 
 
-def print_grids(grids: Sequence[Grid]) -> None:
+def print_grids(grids: Sequence[Grid], console: Console | None = None) -> None:
     """Print tables to standard output, bold where marked if it is a terminal, with a star where it is not.
 
     What that means stands below the last table with a mark.
@@ -43,7 +47,7 @@ def print_grids(grids: Sequence[Grid]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    console = console or Console(highlight=False)
     best = "bold: best of its row" if console.is_terminal else "*  best of its row"
     last = max((place for place, grid in enumerate(grids) if grid.marked), default=None)
     for place, grid in enumerate(grids):
@@ -57,6 +61,15 @@ def print_grids(grids: Sequence[Grid]) -> None:
         for note in (*grid.notes, best) if place == last else grid.notes:
             console.print(Padding(Text(printable(note), style="dim"), (0, 0, 0, 2)))
         console.print()
+
+
+def grids_text(grids: Sequence[Grid]) -> str:
+    """What `print_grids` prints where there is no terminal, 100 columns wide."""
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), highlight=False, width=100)
+    print_grids(grids, console)
+    return console.file.getvalue().rstrip()  # type: ignore[attr-defined,no-any-return]
 
 
 def print_text(text: str) -> None:

@@ -1,0 +1,109 @@
+"""Judging what `isobudget judge` is given, a run folder or a file of samples, and what it came to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from isobudget.errors import InputError
+from isobudget.judge import Judge, Limits
+from isobudget.judge.file import Tally, judge_file
+from isobudget.pipeline.judging import judge_run
+from isobudget.pipeline.progress import Progress
+from isobudget.problems import load_benchmark
+from isobudget.records.run import Run
+from isobudget.statistics.pass_at_k import pass_at_k
+
+#: pass@k is shown for these k
+TABLE_K = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSummary:
+    """What judging came to.
+
+    Attributes:
+        outcomes: how many samples had each, the most frequent first; of a run, those judged by this call.
+        run: the run folder; None for a file.
+        problems, n_min, n_max: of a file: problems, fewest and most samples of a problem.
+        pass_at_k: of a file: k -> mean over problems, in [0, 1], for every listed k that all problems have samples for.
+        trust_shared: of a file: samples that were judged in one process with their tests.
+    """
+
+    outcomes: dict[str, int]
+    run: Path | None = None
+    problems: int = 0
+    n_min: int = 0
+    n_max: int = 0
+    pass_at_k: dict[int, float] = field(default_factory=dict)
+    trust_shared: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `isobudget judge --json` prints."""
+        if self.run is not None:
+            return {"run": str(self.run), "outcomes": self.outcomes}
+        names = ("outcomes", "problems", "n_min", "n_max")
+        shares = {str(k): share for k, share in self.pass_at_k.items()}
+        return {name: getattr(self, name) for name in names} | {
+            "pass_at_k": shares,
+            "trust_shared": self.trust_shared,
+        }
+
+
+def judge_folder(run: Run | str | Path, **choices: Any) -> JudgeSummary:
+    """Judge a run's samples; choices, returns and errors as of `judge_run`."""
+    judged_run, judged = judge_run(run, **choices)
+    return JudgeSummary(dict(judged.outcomes.most_common()), judged_run.path)
+
+
+def judge_lines(
+    samples: Path,
+    problems: str | None,
+    output: str | Path | None,
+    limits: Limits | None,
+    modes: Mapping[str, Any],
+    *,
+    resume: bool,
+    progress: Progress,
+) -> JudgeSummary:
+    """Judge a file of samples into a file of verdicts; `modes` are the judge's. Errors as of `judge_file`, and
+
+    Raises:
+        InputError: the benchmark or the output is not stated.
+    """
+    if problems is None or output is None:
+        what = "--problems, a benchmark or a JSONL file" if problems is None else "--output, where the verdicts go"
+        raise InputError(f"{samples}: to judge a file, state {what}")
+    by_task = {problem.task_id: problem for problem in load_benchmark(problems).problems}
+    with Judge(limits=limits or Limits(), **modes) as judge:
+        return _summary(judge_file(samples, by_task, Path(output), judge, resume=resume, progress=_steps(progress)))
+
+
+def _steps(progress: Progress) -> Callable[[int, int], None]:
+    """Progress of a file, which begins with the first sample that is not judged yet."""
+    before: list[int] = []
+
+    def show(done: int, total: int) -> None:
+        if not before:
+            progress.start("judging", total, done - 1)
+            before.append(done - 1)
+        progress.advance("judging", done - before[-1])
+        before[-1] = done
+
+    return show
+
+
+def _summary(tally: Tally) -> JudgeSummary:
+    fewest, most = min(tally.samples.values(), default=0), max(tally.samples.values(), default=0)
+    counts = [(n, tally.passes[task_id]) for task_id, n in tally.samples.items()]
+    shares = {k: sum(float(pass_at_k(n, c, k)) for n, c in counts) / len(counts) for k in TABLE_K if k <= fewest}
+    return JudgeSummary(
+        dict(tally.outcomes.most_common()),
+        problems=len(counts),
+        n_min=fewest,
+        n_max=most,
+        pass_at_k=shares,
+        trust_shared=tally.shared,
+    )
