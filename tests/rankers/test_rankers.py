@@ -18,7 +18,6 @@ from isobudget.rankers.base import (
     Amount,
     Candidate,
     Candidates,
-    LogProbs,
     PerSample,
     Pool,
     RankerCost,
@@ -32,6 +31,7 @@ from isobudget.rankers.dual import MajoritySelector, dual_selector, pass_matrix
 from isobudget.rankers.filters import KeepFirst, behind_filter, kept_by
 from isobudget.rankers.measure import _chosen, auc, calibration, success
 from isobudget.rankers.order import by_order
+from isobudget.rankers.ranker import Scored
 from isobudget.statistics.prefixes import MajorityVote, PrefixSelector, prefix_curve
 from isobudget.statistics.rank_score import rank_score_at_k
 
@@ -104,7 +104,7 @@ def test_crashed_outputs_win_only_where_nothing_else_was_drawn() -> None:
     assert selector.choose(np.arange(7)).tolist() == [4]
     assert selector.choose(np.array([0, 1, 5, 6])).tolist() == [0, 1]
     assert selector.choose(np.array([5, 6])).tolist() == [5, 6]
-    strength = selector.strength()
+    strength = selector.strength(7)
     assert strength[4] > strength[0] > strength[5]
 
 
@@ -226,7 +226,7 @@ def test_order_gives_rank_score_of_the_list_as_it_stands() -> None:
 
 
 def test_means_sums_and_samples_without_tokens() -> None:
-    logprobs = LogProbs((np.array([-4.0, -3.0, np.nan]),), (np.array([8.0, 3.0, 0.0]),))
+    logprobs = Scored("m", (np.array([-4.0, -3.0, np.nan]),), (np.array([8.0, 3.0, 0.0]),))
     assert logprobs.reduced("mean")[0][:2].tolist() == [-0.5, -1.0]
     assert logprobs.reduced("sum")[0][:2].tolist() == [-4.0, -3.0]
     pool = pool_of([[1, 0, 0]])
@@ -234,7 +234,7 @@ def test_means_sums_and_samples_without_tokens() -> None:
     assert isinstance(ranking.result, PerSample)
     assert ranking.result.undefined == 1
     assert success(pool, ranking).matrix[0].tolist() == pytest.approx([1 / 3, 2 / 3, 1.0])
-    backward = LogProbs((np.array([-9.0, -1.0, -1.0]),), (np.array([1.0, 1.0, 1.0]),))
+    backward = Scored("m", (np.array([-9.0, -1.0, -1.0]),), (np.array([1.0, 1.0, 1.0]),))
     both = scored(pool, "reviewer", added(logprobs.reduced("mean"), backward.reduced("mean"))).result
     assert isinstance(both, PerSample)
     assert both.scores[0][:2].tolist() == [-9.5, -2.0]

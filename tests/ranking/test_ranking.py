@@ -26,7 +26,7 @@ from isobudget.ranking.measure import Ranked
 from isobudget.ranking.observations import form
 from isobudget.ranking.options import RankOptions
 from isobudget.ranking.rank import BenchmarkRanking, rank
-from isobudget.ranking.scores import Scorer, logprobs_of, score_pool, scoring_cost
+from isobudget.ranking.scores import Scorer, score_pool, scored_by
 from isobudget.ranking.scoring_model import as_recorded
 from isobudget.ranking.written_tests import parse_tests
 from isobudget.records.parts import read_rows
@@ -80,7 +80,7 @@ def test_equal_texts_are_scored_once_and_empty_ones_not_at_all(tmp_path: Path) -
     pool = pool_of(["aa bb", "", "aa bb", "c"])
     rows = score_pool(pool, Scorer("s", lambda: backend), FORWARD, tmp_path / "scores", SILENT)
     assert [call[1] for call in backend.calls] == [("aa bb", "c")]
-    logprobs = logprobs_of(pool, rows)
+    logprobs = scored_by(pool, rows, "s", FORWARD)
     assert logprobs.reduced("mean")[0].tolist() == pytest.approx([-0.2, math.nan, -0.2, -0.1], nan_ok=True)
     recorded = list(read_rows(tmp_path / "scores", ScoreRow))
     assert [row.value is None for row in sorted(recorded, key=lambda row: row.index)] == [False, True, False, False]
@@ -112,7 +112,7 @@ def test_token_ids_go_only_to_the_model_that_drew_them() -> None:
     score_pool(pool, Scorer("larger", lambda: other), FORWARD, None, SILENT)
     assert own.calls[0][2] == ((1, 2, 3), ())
     assert other.calls[0][2] == ()
-    assert logprobs_of(pool, rows).sums[0].tolist() == pytest.approx([-0.06, -0.2])
+    assert scored_by(pool, rows, "m", FORWARD).sums[0].tolist() == pytest.approx([-0.06, -0.2])
 
 
 def test_the_reviewer_scores_the_prompt_after_each_sample() -> None:
@@ -121,10 +121,10 @@ def test_the_reviewer_scores_the_prompt_after_each_sample() -> None:
     rows = score_pool(pool, Scorer("s", lambda: backend), BACKWARD, None, SILENT)
     assert {texts for _, texts, _ in backend.calls} == {("do this",)}
     assert all(str(prompt).startswith(("x", "y")) for prompt, _, _ in backend.calls)
-    assert logprobs_of(pool, rows).tokens[0].tolist() == [2, 0, 2]
-    cost = scoring_cost(pool, rows, "s", BACKWARD)
-    assert Unit.FLOPS not in cost.amounts
-    assert "not known" in cost.source
+    scored = scored_by(pool, rows, "s", BACKWARD)
+    assert scored.tokens[0].tolist() == [2, 0, 2]
+    assert Unit.FLOPS not in scored.cost.amounts
+    assert "not known" in scored.cost.source
 
 
 def test_a_backend_that_cannot_score_is_named() -> None:

@@ -54,22 +54,3 @@ def read_failures(run: Run) -> list[Failure]:
     if not path.is_file():
         return []
     return [Failure(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
-
-
-class Watch:
-    """Notices that a model fails for every problem."""
-
-    def __init__(self) -> None:
-        self._failing: set[tuple[str, str]] = set()
-
-    def came_back(self) -> None:
-        """Samples came back: the model is there."""
-        self._failing.clear()
-
-    def failed(self, benchmark: str, task_id: str) -> None:
-        """A problem failed."""
-        self._failing.add((benchmark, task_id))
-
-    def suspects(self) -> bool:
-        """Whether so many problems failed in a row that the model may be gone."""
-        return len(self._failing) >= GONE_AFTER

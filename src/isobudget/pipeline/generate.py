@@ -7,25 +7,23 @@ Problems that fail are tried once more at the end, recorded and named; see `fail
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from isobudget.backends.base import Backend
-from isobudget.backends.settings import Pacing
 from isobudget.errors import BackendError
-from isobudget.pipeline.failures import GONE_AFTER, Failure, Watch, write_failures
+from isobudget.pipeline.failures import GONE_AFTER, Failure, write_failures
 from isobudget.pipeline.feeding import Feed, in_parallel
 from isobudget.pipeline.prepare import prepare_model, state_facts
 from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.pipeline.samples_from_budget import samples_of
 from isobudget.pipeline.work import Work, count_missing, missing_work
-from isobudget.records.keys import SampleKeys
 from isobudget.records.parts import PartWriter
 from isobudget.records.rows import sample_row
 from isobudget.records.run import Run
 from isobudget.study import Study
-from isobudget.study.resolve import ResolvedBenchmark, ResolvedModel, resolve
+from isobudget.study.resolve import ResolvedModel, resolve
 
 BackendFactory = Callable[[ResolvedModel], Backend]
 
@@ -98,62 +96,23 @@ def generate(
         left = {model.name: count_missing(study, model, benchmarks, have) for model in models}
         for model in models:
             if not left[model.name]:
-                progress.start(f"generating with {model.name}", 0)
+                progress.start(_task(model), 0)
         begun = Begun(run, tuple(one for one in models if left[one.name]), len(have) + sum(left.values()))
         done = Generated()
         try:
             with beside(begun) as on_part:
                 for model in begun.models:
-                    stage = _Stage(study, benchmarks, have, run, done, progress, on_part)
-                    stage.generate_with(model, left[model.name], make_backend)
+                    progress.start(_task(model), left[model.name])
+                    work = missing_work(study, model, benchmarks, have, model.settings.pacing().group)
+                    with make_backend(model) as backend, run.sample_writer(on_part) as writer:
+                        _Generator(run, model, backend, writer, done, progress).generate(work)
         finally:
             write_failures(run, done.failures)
     return run, done
 
 
-@dataclass(frozen=True, slots=True)
-class _Stage:
-    """Generates with one model after the other."""
-
-    study: Study
-    benchmarks: Sequence[ResolvedBenchmark]
-    have: SampleKeys
-    run: Run
-    done: Generated
-    progress: Progress
-    on_part: Callable[[Path], None] | None
-
-    def generate_with(self, model: ResolvedModel, left: int, make_backend: BackendFactory) -> None:
-        """Generate one model's missing samples; what fails is tried again at the end."""
-        task = f"generating with {model.name}"
-        self.progress.start(task, left)
-        pace = model.settings.pacing()
-        with make_backend(model) as backend, self.run.sample_writer(self.on_part) as writer:
-            _state_engine(self.run, model, backend)
-            generator = _Generator(backend, pace, writer, self.done, lambda steps: self.progress.advance(task, steps))
-            work = missing_work(self.study, model, self.benchmarks, self.have, pace.group)
-            try:
-                failed = generator.generate(work)
-                if failed:
-                    self.progress.note(f"{model.name}: {len(failed)} calls failed; they are tried again")
-                    generator.generate([piece for piece, _ in failed], last=True)
-            finally:
-                self.done.failures += _failures(generator.failing)
-                _state_engine(self.run, model, backend)  # what it noticed meanwhile
-
-
-def _state_engine(run: Run, model: ResolvedModel, backend: Backend) -> None:
-    """State what the backend says of itself, now that it runs."""
-    says = backend.describe()
-    facts = run.facts["models"][model.name] | {"served": says.model, "repeatable": says.repeatable}
-    if says.notes:
-        facts["notes"] = list(says.notes)
-    if says.commit:
-        facts["commit"] = says.commit
-    if "engine" not in model.settings.facts():  # else it follows from the settings and is stated before it runs
-        facts["engine"] = says.engine
-    run.state("models", model.name, facts)
-    run.save_facts()
+def _task(model: ResolvedModel) -> str:
+    return f"generating with {model.name}"
 
 
 def _failures(failing: list[tuple[Work, str]]) -> list[Failure]:
@@ -166,50 +125,79 @@ def _failures(failing: list[tuple[Work, str]]) -> list[Failure]:
     return list(found.values())
 
 
+@dataclass(slots=True)
 class _Generator:
-    """Keeps a backend busy and records what comes back."""
+    """Keeps one model's backend busy and records what comes back.
 
-    def __init__(
-        self, backend: Backend, pace: Pacing, writer: PartWriter, done: Generated, advance: Callable[[int], None]
-    ) -> None:
-        self.backend, self.pace, self.writer, self.done, self.advance = backend, pace, writer, done, advance
-        self.failing: list[tuple[Work, str]] = []
-        self._watch = Watch()
+    Attributes:
+        failing: calls that failed, with the reasons, since work was last begun.
+        failing_in_a_row: problems that failed one after the other, with none coming back between.
+    """
 
-    def generate(self, work: Iterable[Work], last: bool = False) -> list[tuple[Work, str]]:
-        """Do the work; returns what failed, with the reasons. They also stand in `failing` until the next call.
+    run: Run
+    model: ResolvedModel
+    backend: Backend
+    writer: PartWriter
+    done: Generated
+    progress: Progress
+    failing: list[tuple[Work, str]] = field(default_factory=list)
+    failing_in_a_row: set[tuple[str, str]] = field(default_factory=set)
 
-        Args:
-            work: calls to make.
-            last: whether it all failed before, so that failing again says nothing of the model.
+    def generate(self, work: Iterable[Work]) -> None:
+        """Do the work; what fails is tried again at the end.
 
         Raises:
             BackendError: the model fails for problem after problem.
         """
+        self._state_engine()
+        try:
+            self._try(work)
+            if self.failing:
+                self.progress.note(f"{self.model.name}: {len(self.failing)} calls failed; they are tried again")
+                self._try([piece for piece, _ in self.failing], last=True)
+        finally:
+            self.done.failures += _failures(self.failing)
+            self._state_engine()  # what it noticed meanwhile
+
+    def _state_engine(self) -> None:
+        """State what the backend says of itself, now that it runs."""
+        says, name = self.backend.describe(), self.model.name
+        facts = self.run.facts["models"][name] | {"served": says.model, "repeatable": says.repeatable}
+        if says.notes:
+            facts["notes"] = list(says.notes)
+        if says.commit:
+            facts["commit"] = says.commit
+        if (
+            "engine" not in self.model.settings.facts()
+        ):  # else it follows from the settings and is stated before it runs
+            facts["engine"] = says.engine
+        self.run.state("models", name, facts)
+        self.run.save_facts()
+
+    def _try(self, work: Iterable[Work], last: bool = False) -> None:
+        """`last`: it all failed before, so that failing again says nothing of the model."""
         self.failing = []
-        self._watch.came_back()
+        self.failing_in_a_row.clear()
 
         def hold() -> bool:
-            return not last and self._watch.suspects()
+            return not last and len(self.failing_in_a_row) >= GONE_AFTER
 
-        reason, feed = "", Feed(work)
-        with contextlib.closing(in_parallel(self.backend, feed, self.pace, hold)) as results:
+        feed = Feed(work)
+        with contextlib.closing(in_parallel(self.backend, feed, self.model.settings.pacing(), hold)) as results:
             for piece, result in results:
                 try:
                     generations = result.result()
                 except BackendError as error:
-                    reason = str(error)
-                    self.failing.append((piece, reason))
-                    self._watch.failed(piece.problem.benchmark, piece.problem.task_id)
+                    self.failing.append((piece, str(error)))
+                    self.failing_in_a_row.add((piece.problem.benchmark, piece.problem.task_id))
                     continue
-                self._watch.came_back()
+                self.failing_in_a_row.clear()
                 self.writer.add([sample_row(key, one) for key, one in zip(piece.keys, generations, strict=True)])
                 self.done.samples += len(generations)
-                self.advance(len(generations))
+                self.progress.advance(_task(self.model), len(generations))
         if hold() and not feed.is_empty():
             raise BackendError(
-                f"{self.failing[-1][0].keys[0][1]}: {GONE_AFTER} problems or more failed one after the other, and none "
-                f"came back between; the model seems to be gone. The last reason: {reason}. What came back before is "
-                "recorded; the same command goes on from there."
+                f"{self.model.name}: {GONE_AFTER} problems or more failed one after the other, and none came back "
+                f"between; the model seems to be gone. The last reason: {self.failing[-1][1]}. What came back before "
+                "is recorded; the same command goes on from there."
             )
-        return self.failing

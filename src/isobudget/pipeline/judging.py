@@ -11,10 +11,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from isobudget.errors import InputError, RunError
 from isobudget.judge import Judge
-from isobudget.judge.verdict import Limits, Outcome
+from isobudget.judge.verdict import Limits, Outcome, Verdict
 from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.pipeline.prompts import RunPrograms
 from isobudget.problems.problem import Problem
@@ -22,6 +23,8 @@ from isobudget.records.keys import SampleKeys
 from isobudget.records.parts import PartWriter, part_paths, read_part_rows, rows_in_part
 from isobudget.records.rows import SampleKey, SampleRow, verdict_row
 from isobudget.records.run import Run, load_run
+
+Key = TypeVar("Key")
 
 
 @dataclass(slots=True)
@@ -99,25 +102,33 @@ class Judging:
                 self._judge_part(judge, part, writer, on_progress)
 
     def _judge_part(self, judge: Judge, part: Path, writer: PartWriter, on_progress: Callable[[], None]) -> None:
-        waiting: deque[SampleKey] = deque()
-        for verdict in judge.run(self._pairs(part, waiting)):
-            key = waiting.popleft()
+        for key, verdict in with_verdicts(judge, self._work(part)):
             self.judged.outcomes[verdict.outcome.value] += 1
             if verdict.outcome is not Outcome.INVALID:  # the judge's own fault: the next call tries again
                 writer.add([verdict_row(key, verdict)])
                 self.have.add(key)
             on_progress()
 
-    def _pairs(self, part: Path, waiting: deque[SampleKey]) -> Iterator[tuple[Problem, str]]:
-        """The programs to judge; each one's key is put into `waiting`, since verdicts come back in the same order."""
+    def _work(self, part: Path) -> Iterator[tuple[SampleKey, Problem, str]]:
         for sample in read_part_rows(part, SampleRow):
             if self.stopped.is_set():
                 return
             if sample.key not in self.have:
                 problem = self._problems[sample.benchmark, sample.task_id]
-                program = self._programs.program(problem, sample.model, sample.text)
-                waiting.append(sample.key)
-                yield problem, program
+                yield sample.key, problem, self._programs.program(problem, sample.model, sample.text)
+
+
+def with_verdicts(judge: Judge, work: Iterable[tuple[Key, Problem, str]]) -> Iterator[tuple[Key, Verdict]]:
+    """What stands for each problem and program, with its verdict: verdicts come back in the order of the programs."""
+    waiting: deque[Key] = deque()
+
+    def pairs() -> Iterator[tuple[Problem, str]]:
+        for key, problem, program in work:
+            waiting.append(key)
+            yield problem, program
+
+    for verdict in judge.run(pairs()):
+        yield waiting.popleft(), verdict
 
 
 def state_limits(run: Run, limits: Limits | None, again: bool = False) -> Limits:
@@ -130,13 +141,14 @@ def state_limits(run: Run, limits: Limits | None, again: bool = False) -> Limits
     if stated is not None and not again:
         first = Limits(**stated)
         if limits is not None and limits != first:
+            described = ", ".join(f"{name} = {value}" for name, value in first._asdict().items())
             raise RunError(
-                f"{run.path}: its verdicts were made under other limits ({_describe(first)}). "
+                f"{run.path}: its verdicts were made under other limits ({described}). "
                 "Judge with the same ones, or everything anew with: isobudget judge RUN --again"
             )
         return first
     chosen = limits or Limits()
-    run.facts["judge"] = {name: getattr(chosen, name) for name in Limits._fields}
+    run.facts["judge"] = chosen._asdict()
     run.save_facts()
     return chosen
 
@@ -171,7 +183,3 @@ def state_extraction(run: Run, extraction: str | None, again: bool = False) -> s
 def sample_program(run: Run, problem: Problem, sample: SampleRow) -> str:
     """The whole program that a sample means, by the run's extraction rule. For many, use `RunPrograms`."""
     return RunPrograms(run, run.facts.get("extraction")).program(problem, sample.model, sample.text)
-
-
-def _describe(limits: Limits) -> str:
-    return ", ".join(f"{name} = {getattr(limits, name)}" for name in Limits._fields)

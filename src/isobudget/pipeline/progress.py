@@ -11,15 +11,12 @@ class Progress(Protocol):
 
     def start(self, task: str, total: int, done: int = 0) -> None:
         """A task begins: `total` steps, `done` of which were there before."""
-        ...
 
     def advance(self, task: str, steps: int) -> None:
         """So many further steps are done."""
-        ...
 
     def note(self, text: str) -> None:
         """Something that the user should know now."""
-        ...
 
 
 class Silent:

@@ -20,15 +20,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from isobudget.rankers.base import Bools, Floats, Ints, Ranking
-from isobudget.rankers.by_set import StrongSelector, by_set, follow, likeliest, tie_values
+from isobudget.rankers.by_set import ScoreSelector, by_set
 from isobudget.rankers.ranker import EXECUTION, Ranker, RankerInputs
 
 #: the text of a call that did not return begins with this
 FAILED = "!"
 
+#: for each sample one text per input, the same inputs for all; empty if it never ran
+Texts = Sequence[Sequence[str]]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class GroupSelector:
+class GroupSelector(ScoreSelector):
     """Chooses from the group with the highest score: its weight times the number of its members drawn to a power.
 
     Attributes:
@@ -54,60 +57,41 @@ class GroupSelector:
         tiers[groups] = np.asarray(tier, dtype=np.int64)
         return cls(groups, np.ones(len(names)), tiers, tie_break)
 
-    def choose(self, drawn: Ints) -> Ints:
-        """The samples of the best groups among those drawn, the likeliest of them; see `SetSelector`."""
-        counts = np.bincount(self.groups[drawn], minlength=len(self.weight))
-        score = self._score(counts[np.newaxis].astype(np.float64))[0]
-        best = drawn[score[self.groups[drawn]] >= score.max()]
-        return likeliest(best, tie_values(self.tie_break, len(self.groups)))
+    def scores(self, drawn: Ints) -> Floats:
+        """Those of the samples' groups; -inf where a lower tier was drawn."""
+        scores: Floats = self._score(self._counts(drawn))[self.groups[drawn]]
+        return scores
 
-    def success_of_prefixes(self, orders: Ints, right: Floats) -> Floats:
-        """Mean success of `choose` for every prefix of every order, shape (orders, n); see `PrefixSelector`."""
-        rows = np.arange(len(orders))
-        counts, at_best, right_at_best = (np.zeros((len(orders), len(self.weight))) for _ in range(3))
-        best_value = np.full(counts.shape, -np.inf)
-        values = tie_values(self.tie_break, len(self.groups))
-        success = np.empty(orders.shape)
-        for k, sample in enumerate(orders.T):
-            group, value = self.groups[sample], values[sample]
-            counts[rows, group] += 1
-            better = value > best_value[rows, group]
-            for state in (at_best, right_at_best):
-                state[rows, group] = np.where(better, 0.0, state[rows, group])
-            equal = value >= best_value[rows, group]
-            best_value[rows, group] = np.where(equal, value, best_value[rows, group])
-            at_best[rows, group] += equal
-            right_at_best[rows, group] += equal * right[sample]
-            success[:, k] = self._success(counts, best_value, at_best, right_at_best)
-        return success
+    def following(self, orders: Ints) -> Callable[[Ints, Bools], Floats]:
+        """See `ScoreSelector`."""
+        rows, counts = np.arange(len(orders)), np.zeros((len(orders), len(self.weight)))
 
-    def _success(self, counts: Floats, best_value: Floats, at_best: Floats, right_at_best: Floats) -> Floats:
-        score = self._score(counts)
-        top = score >= score.max(axis=1, keepdims=True)
-        value = np.where(top, best_value, -np.inf)
-        # finite values only, see tie_values: a group without members never equals the best
-        chosen = top & (value >= value.max(axis=1, keepdims=True))
-        tied: Floats = (right_at_best * chosen).sum(axis=1) / (at_best * chosen).sum(axis=1)
-        return tied
+        def score(sample: Ints, _: Bools) -> Floats:
+            counts[rows, self.groups[sample]] += 1
+            scores: Floats = self._score(counts)[:, self.groups]
+            return scores
 
-    def strength(self) -> Floats:
+        return score
+
+    def strength(self, n: int) -> Floats:
         """The score of each sample's group when all samples are drawn, lower tiers above higher ones; shape (n,)."""
-        counts = np.bincount(self.groups, minlength=len(self.weight)).astype(np.float64)
-        score = self.weight * counts**self.power
+        score = self.weight * self._counts(np.arange(n)) ** self.power
         above = np.max(score, initial=0.0) + 1.0
         strength: Floats = (score - above * self.tier)[self.groups]
         return strength
 
     def confidence(self, drawn: Ints) -> float:
         """The best group's share of the samples drawn."""
-        counts = np.bincount(self.groups[drawn], minlength=len(self.weight)).astype(np.float64)
-        best = int(np.argmax(self._score(counts[np.newaxis])[0]))
-        return float(counts[best] / len(drawn))
+        counts = self._counts(drawn)
+        return float(counts[np.argmax(self._score(counts))] / len(drawn))
+
+    def _counts(self, drawn: Ints) -> Floats:
+        return np.bincount(self.groups[drawn], minlength=len(self.weight)).astype(np.float64)
 
     def _score(self, counts: Floats) -> Floats:
-        """Scores of groups by how many of each were drawn, (orders, groups); -inf where a lower tier was drawn."""
+        """Scores of groups by how many of each were drawn, (..., groups); -inf where a lower tier was drawn."""
         tiers = np.where(counts > 0, self.tier, np.iinfo(np.int64).max)
-        looked_at = tiers <= tiers.min(axis=1, keepdims=True)
+        looked_at = tiers <= tiers.min(axis=-1, keepdims=True)
         return np.where(looked_at, self.weight * counts**self.power, -np.inf)
 
 
@@ -123,13 +107,8 @@ def behaviour_tier(observed: Sequence[str]) -> int:
     return 1 if all(map(says_nothing, observed)) else 0
 
 
-def agreement_selector(observed: Sequence[Sequence[str]], tie_break: Floats | None = None) -> GroupSelector:
-    """Groups of equal behaviour.
-
-    Args:
-        observed: for each sample one text per input, the same inputs for all; empty if it never ran.
-        tie_break: shape (n,), higher is better.
-    """
+def agreement_selector(observed: Texts, tie_break: Floats | None = None) -> GroupSelector:
+    """Groups of equal behaviour; `tie_break` has shape (n,), higher is better."""
     tiers = [behaviour_tier(texts) for texts in observed]
     return GroupSelector.of([tuple(texts) for texts in observed], tiers, tie_break)
 
@@ -138,7 +117,7 @@ def agreement_selector(observed: Sequence[Sequence[str]], tie_break: Floats | No
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class VoteSelector:
+class VoteSelector(ScoreSelector):
     """Chooses the sample that agrees with the drawn ones on most inputs, summed over them.
 
     Attributes:
@@ -152,8 +131,8 @@ class VoteSelector:
     tie_break: Floats | None = None
 
     @classmethod
-    def of(cls, observed: Sequence[Sequence[str]], tie_break: Floats | None = None) -> VoteSelector:
-        """From texts: one per input for each sample, none for a sample that never ran."""
+    def of(cls, observed: Texts, tie_break: Floats | None = None) -> VoteSelector:
+        """From what the samples returned."""
         inputs = max((len(texts) for texts in observed), default=0)
         agree = np.zeros((len(observed), len(observed)))
         for place in range(inputs):
@@ -163,51 +142,46 @@ class VoteSelector:
             agree += (codes[:, np.newaxis] == codes) & (codes >= 0)
         return cls(agree, inputs, tie_break)
 
-    def choose(self, drawn: Ints) -> Ints:
-        """The drawn samples with most votes, the likeliest of them; see `SetSelector`."""
-        votes = self.agree[np.ix_(drawn, drawn)].sum(axis=1)
-        return likeliest(drawn[votes >= votes.max()], tie_values(self.tie_break, len(self.agree)))
-
-    def success_of_prefixes(self, orders: Ints, right: Floats) -> Floats:
-        """Mean success of `choose` for every prefix of every order, shape (orders, n); see `PrefixSelector`."""
-        votes = np.zeros(orders.shape)
-
-        def score(sample: Ints, _: Bools) -> Floats:
-            nonlocal votes
-            votes += self.agree[sample]
-            return votes
-
-        return follow(orders, self.tie_break, right, score)
-
-    def strength(self) -> Floats:
-        """The votes of each sample when all are drawn, shape (n,)."""
-        votes: Floats = self.agree.sum(axis=1)
+    def scores(self, drawn: Ints) -> Floats:
+        """The votes of the samples for each of them."""
+        votes: Floats = self.agree[np.ix_(drawn, drawn)].sum(axis=1)
         return votes
+
+    def following(self, orders: Ints) -> Callable[[Ints, Bools], Floats]:
+        """See `ScoreSelector`."""
+        votes = np.zeros(orders.shape)
+        return lambda sample, _: np.add(votes, self.agree[sample], out=votes)
 
     def confidence(self, drawn: Ints) -> float:
         """The best one's share of all votes that the drawn samples could give."""
-        votes = self.agree[np.ix_(drawn, drawn)].sum(axis=1)
-        return float(votes.max() / max(self.inputs * len(drawn), 1))
+        return float(self.scores(drawn).max() / max(self.inputs * len(drawn), 1))
+
+
+def by_outputs(
+    inputs: RankerInputs, name: str, selector: Callable[[str, Texts, Floats | None], ScoreSelector], *notes: str
+) -> Ranking:
+    """The ranking by what samples return for the chosen inputs; likelihood breaks ties where it is known."""
+    observed = inputs.observed()
+    return by_set(
+        inputs.pool,
+        name,
+        lambda task_id, tie_break: selector(task_id, observed.texts[task_id], tie_break),
+        unknown=observed.never_ran,
+        tie_break=inputs.own("mean"),
+        cost=observed.cost,
+        notes=(*notes, *inputs.input_notes(observed)),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ByOutputs(Ranker):
     """A ranker that compares what samples return."""
 
-    selector: Callable[[Sequence[Sequence[str]], Floats | None], StrongSelector]
+    selector: Callable[[Texts, Floats | None], ScoreSelector]
 
     def rank(self, inputs: RankerInputs) -> Ranking:
-        """On the chosen inputs; likelihood breaks ties where it is known."""
-        observed = inputs.observed()
-        return by_set(
-            inputs.pool,
-            self.name,
-            lambda task_id, tie_break: self.selector(observed.texts[task_id], tie_break),
-            unknown=observed.never_ran,
-            tie_break=inputs.own("mean"),
-            cost=observed.cost,
-            notes=inputs.input_notes(observed),
-        )
+        """See `by_outputs`."""
+        return by_outputs(inputs, self.name, lambda _, texts, tie_break: self.selector(texts, tie_break))
 
 
 RANKERS = (

@@ -232,26 +232,6 @@ def scored(
     return Ranking(name, PerSample(tuple(scores), aside, is_log_probability), cost, notes)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LogProbs:
-    """What one model makes of texts: one row a problem, shape (n,).
-
-    Attributes:
-        sums: log-probability of each text, NaN where there is none.
-        tokens: tokens of each text under the scoring model.
-    """
-
-    sums: tuple[Floats, ...]
-    tokens: tuple[Floats, ...]
-
-    def reduced(self, how: Reduce) -> tuple[Floats, ...]:
-        """The sum, or the mean per token; NaN where there are no tokens."""
-        rows = zip(self.sums, self.tokens, strict=True)
-        if how == "sum":
-            return tuple(np.where(count > 0, total, np.nan) for total, count in rows)
-        return tuple(np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0) for total, count in rows)
-
-
 def added(one: Sequence[Floats], other: Sequence[Floats] | None) -> tuple[Floats, ...]:
     """Scores added sample by sample, NaN where either is; None adds nothing."""
     return tuple(one) if other is None else tuple(a + b for a, b in zip(one, other, strict=True))

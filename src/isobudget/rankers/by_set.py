@@ -1,33 +1,76 @@
 """What rankers that look at all drawn samples have in common: a selector a problem, and likelihood for what is level.
 
-Selectors say which samples are best (`isobudget.statistics.prefixes.SetSelector`). Where several are, the likeliest of
-them is chosen, if likelihood is known; what is level even then is a tie, broken at random.
+A selector scores the drawn samples among each other, and the highest score wins. Where several have it, the likeliest
+of them is chosen, if likelihood is known; what is level even then is a tie, broken at random.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import repeat
-from typing import Protocol
 
 import numpy as np
 
 from isobudget.rankers.base import FREE, Bools, BySet, Floats, Ints, Pool, RankerCost, Ranking
-from isobudget.statistics.prefixes import SetSelector
 
 
-class StrongSelector(SetSelector, Protocol):
-    """A `SetSelector` that also says how strongly all samples together speak for each."""
+class ScoreSelector(ABC):
+    """A `PrefixSelector` by scores that depend on what else was drawn.
 
-    def strength(self) -> Floats:
-        """Higher is better, shape (n,)."""
-        ...
+    Attributes:
+        tie_break: shape (n,), higher is better, NaN last. None: all that are level are tied.
+    """
+
+    tie_break: Floats | None
+
+    @abstractmethod
+    def scores(self, drawn: Ints) -> Floats:
+        """Of each of the samples `drawn`, shape (k,); the highest is at least 0."""
+
+    @abstractmethod
+    def following(self, orders: Ints) -> Callable[[Ints, Bools], Floats]:
+        """From the next sample of each order and those drawn so far, shape (orders, n), the scores of all samples."""
+
+    @abstractmethod
+    def confidence(self, drawn: Ints) -> float:
+        """How much the samples drawn agree with the chosen one, in [0, 1]."""
+
+    def strength(self, n: int) -> Floats:
+        """How strongly all n samples together speak for each, shape (n,)."""
+        return self.scores(np.arange(n))
+
+    def choose(self, drawn: Ints) -> Ints:
+        """The likeliest of the drawn samples with the highest score; see `SetSelector`."""
+        scores = self.scores(drawn)
+        best = drawn[scores >= scores.max()]
+        values = np.zeros(len(best)) if self.tie_break is None else _finite(self.tie_break[best])
+        chosen: Ints = best[values >= values.max()]
+        return chosen
+
+    def success_of_prefixes(self, orders: Ints, right: Floats) -> Floats:
+        """Mean success of `choose` for every prefix of every order, shape (orders, n); see `PrefixSelector`."""
+        rows, score = np.arange(len(orders)), self.following(orders)
+        values = np.zeros(len(right)) if self.tie_break is None else _finite(self.tie_break)
+        drawn, success = np.zeros(orders.shape, dtype=bool), np.empty(orders.shape)
+        for k, sample in enumerate(orders.T):
+            drawn[rows, sample] = True
+            scores = np.where(drawn, score(sample, drawn), -1.0)
+            value = np.where(scores >= scores.max(axis=1, keepdims=True), values, -np.inf)
+            chosen = value >= value.max(axis=1, keepdims=True)
+            success[:, k] = (chosen * right).sum(axis=1) / chosen.sum(axis=1)
+        return success
+
+
+def _finite(tie_break: Floats) -> Floats:
+    """Finite numbers, NaN below all others."""
+    return np.nan_to_num(tie_break, nan=-1e300, neginf=-1e299, posinf=1e300)
 
 
 def by_set(
     pool: Pool,
     name: str,
-    selector: Callable[[str, Floats | None], StrongSelector],
+    selector: Callable[[str, Floats | None], ScoreSelector],
     *,
     unknown: int = 0,
     tie_break: Sequence[Floats] | None = None,
@@ -47,38 +90,5 @@ def by_set(
     """
     breaks = tie_break or repeat(None, len(pool.problems))
     selectors = tuple(selector(task_id, value) for task_id, value in zip(pool.task_ids, breaks, strict=True))
-    return Ranking(name, BySet(selectors, tuple(one.strength() for one in selectors), unknown), cost, notes)
-
-
-def tie_values(tie_break: Floats | None, n: int) -> Floats:
-    """Tie-breaks as finite numbers, NaN below all others; all equal where there are none. Shape (n,)."""
-    if tie_break is None:
-        return np.zeros(n)
-    return np.nan_to_num(tie_break, nan=-1e300, neginf=-1e299, posinf=1e300)
-
-
-def likeliest(best: Ints, values: Floats) -> Ints:
-    """Those of the samples `best` with the highest of the `tie_values`."""
-    chosen: Ints = best[values[best] >= values[best].max()]
-    return chosen
-
-
-def follow(orders: Ints, tie_break: Floats | None, right: Floats, score: Callable[[Ints, Bools], Floats]) -> Floats:
-    """Mean success of the likeliest of the best samples for every prefix of every order, shape (orders, n).
-
-    Args:
-        orders: shape (orders, n), each row a permutation of the samples.
-        tie_break: shape (n,), or None.
-        right: shape (n,), whether each sample passed.
-        score: from the next sample of each order and those drawn so far, shape (orders, n), the scores of all
-            samples, at least 0 each.
-    """
-    rows, values = np.arange(len(orders)), tie_values(tie_break, len(right))
-    drawn, success = np.zeros(orders.shape, dtype=bool), np.empty(orders.shape)
-    for k, sample in enumerate(orders.T):
-        drawn[rows, sample] = True
-        scores = np.where(drawn, score(sample, drawn), -1.0)
-        value = np.where(scores >= scores.max(axis=1, keepdims=True), values, -np.inf)
-        chosen = value >= value.max(axis=1, keepdims=True)
-        success[:, k] = (chosen * right).sum(axis=1) / chosen.sum(axis=1)
-    return success
+    strength = tuple(one.strength(n) for one, n in zip(selectors, pool.sizes.tolist(), strict=True))
+    return Ranking(name, BySet(selectors, strength, unknown), cost, notes)

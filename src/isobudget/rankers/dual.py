@@ -17,27 +17,22 @@ beyond the samples and the prompt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from isobudget.errors import InputError
-from isobudget.rankers.agreement import FAILED, GroupSelector
+from isobudget.rankers.agreement import FAILED, GroupSelector, Texts, by_outputs
 from isobudget.rankers.base import Bools, Floats, Ints, Ranking
-from isobudget.rankers.by_set import by_set, follow
+from isobudget.rankers.by_set import ScoreSelector, by_set
 from isobudget.rankers.ranker import EXECUTION, Ranker, RankerInputs, WrittenTests
 
 
-def pass_matrix(observed: Sequence[Sequence[str]], expected: Sequence[tuple[int, str]]) -> Bools:
-    """Which sample passes which test.
+def pass_matrix(observed: Texts, expected: Sequence[tuple[int, str]]) -> Bools:
+    """Which sample passes which test, shape (samples, tests).
 
-    Args:
-        observed: for each sample one text per input; empty if it never ran.
-        expected: for each test the place of its input and the text that it expects.
-
-    Returns:
-        Shape (samples, tests).
+    For each test `expected` has the place of its input and the text that it expects.
     """
     passes = np.zeros((len(observed), len(expected)), dtype=bool)
     for row, texts in zip(passes, observed, strict=True):
@@ -62,7 +57,7 @@ def dual_selector(passes: Bools, tie_break: Floats | None = None, power: float =
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MajoritySelector:
+class MajoritySelector(ScoreSelector):
     """Dual agreement with tests made of the drawn samples' own majority, so that nothing undrawn is used.
 
     Attributes:
@@ -80,13 +75,9 @@ class MajoritySelector:
 
     @classmethod
     def of(
-        cls,
-        observed: Sequence[Sequence[str]],
-        stated: Sequence[str | None],
-        tie_break: Floats | None = None,
-        power: float = 1.0,
+        cls, observed: Texts, stated: Sequence[str | None], tie_break: Floats | None = None, power: float = 1.0
     ) -> MajoritySelector:
-        """From texts: one per input for each sample (none for a sample that never ran), and the values stated."""
+        """From what the samples returned, and the values stated."""
         numbers = np.full((len(observed), len(stated)), -1, dtype=np.int64)
         expected = np.full(len(stated), -1, dtype=np.int64)
         for place, value in enumerate(stated):
@@ -96,13 +87,12 @@ class MajoritySelector:
             expected[place] = -1 if value is None else known.get(value, -2)
         return cls(numbers, expected, tie_break, power)
 
-    def choose(self, drawn: Ints) -> Ints:
+    def scores(self, drawn: Ints) -> Floats:
         """As `dual_selector` on the drawn samples and the tests made of them."""
-        chosen: Ints = drawn[self._dual(drawn).choose(np.arange(len(drawn)))]
-        return chosen
+        return self._dual(drawn).scores(np.arange(len(drawn)))
 
-    def success_of_prefixes(self, orders: Ints, right: Floats) -> Floats:
-        """Mean success of `choose` for every prefix of every order, shape (orders, n); see `PrefixSelector`."""
+    def following(self, orders: Ints) -> Callable[[Ints, Bools], Floats]:
+        """See `ScoreSelector`."""
         rows, places = np.arange(len(orders)), np.arange(self.observed.shape[1])
         votes = np.zeros((len(orders), len(places), max(int(self.observed.max(initial=0)) + 1, 1)))
         returned = self.observed >= 0
@@ -114,7 +104,7 @@ class MajoritySelector:
             passes = (self.observed == wanted[:, np.newaxis, :]) & returned
             return self._scores(passes, drawn)
 
-        return follow(orders, self.tie_break, right, score)
+        return score
 
     def _scores(self, passes: Bools, drawn: Bools) -> Floats:
         """The score of each sample's consensus set among those drawn, (orders, n), from (orders, n, tests)."""
@@ -129,10 +119,6 @@ class MajoritySelector:
         scores: Floats = members**self.power * passes.sum(axis=2)
         return scores
 
-    def strength(self) -> Floats:
-        """The score of each sample's consensus set when all are drawn."""
-        return self._dual(np.arange(len(self.observed))).strength()
-
     def confidence(self, drawn: Ints) -> float:
         """The best consensus set's share of the samples drawn."""
         return self._dual(drawn).confidence(np.arange(len(drawn)))
@@ -141,7 +127,7 @@ class MajoritySelector:
         outputs = self.observed[drawn]
         wanted = np.array([self._wanted(column, value) for column, value in zip(outputs.T, self.expected, strict=True)])
         passes = (outputs == wanted) & (outputs >= 0) if len(wanted) else np.zeros((len(drawn), 0), dtype=bool)
-        return dual_selector(passes, None if self.tie_break is None else self.tie_break[drawn], self.power)
+        return dual_selector(passes, power=self.power)
 
     @staticmethod
     def _wanted(outputs: Ints, stated: int) -> int:
@@ -183,25 +169,15 @@ def _by_written(inputs: RankerInputs, written: WrittenTests) -> Ranking:
 
 
 def _by_majority(inputs: RankerInputs) -> Ranking:
-    observed = inputs.observed()
-    notes = (
+    note = (
         "tests: no model wrote any. They are the prompt's examples with the values stated there, and for every other "
-        "input the value that most of the drawn samples return",
-        *inputs.input_notes(observed),
+        "input the value that most of the drawn samples return"
     )
 
-    def selector(task_id: str, tie_break: Floats | None) -> MajoritySelector:
-        return MajoritySelector.of(observed.texts[task_id], inputs.stated(task_id), tie_break, inputs.options.power)
+    def selector(task_id: str, texts: Texts, tie_break: Floats | None) -> MajoritySelector:
+        return MajoritySelector.of(texts, inputs.stated(task_id), tie_break, inputs.options.power)
 
-    return by_set(
-        inputs.pool,
-        "tests of the samples' majority",
-        selector,
-        unknown=observed.never_ran,
-        tie_break=inputs.own("mean"),
-        cost=observed.cost,
-        notes=notes,
-    )
+    return by_outputs(inputs, "tests of the samples' majority", selector, note)
 
 
 RANKERS = (

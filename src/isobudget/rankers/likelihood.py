@@ -19,10 +19,12 @@ from isobudget.rankers.ranker import Ranker, RankerInputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Own(Ranker):
-    """log p(sample | prompt) under the model that wrote the sample, as recorded."""
-
+class _Reduced(Ranker):
     how: Reduce
+
+
+class Own(_Reduced):
+    """log p(sample | prompt) under the model that wrote the sample, as recorded."""
 
     def rank(self, inputs: RankerInputs) -> Ranking:
         """Costs nothing."""
@@ -35,29 +37,23 @@ class Own(Ranker):
         return scored(inputs.pool, self.name, own, is_log_probability=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Likelihood(Ranker):
+class Likelihood(_Reduced):
     """log p(sample | prompt) under a scoring model."""
-
-    how: Reduce
 
     def rank(self, inputs: RankerInputs) -> Ranking:
         """Costs a pass over each sample."""
         by = inputs.score(self.name, FORWARD)
-        scores, name = by.logprobs.reduced(self.how), f"{self.name} by {by.name}"
+        scores, name = by.reduced(self.how), f"{self.name} by {by.name}"
         return scored(inputs.pool, name, scores, cost=by.cost, is_log_probability=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reviewer(Ranker):
+class Reviewer(_Reduced):
     """log p(sample | prompt) + log p(prompt | sample) under a scoring model."""
-
-    how: Reduce
 
     def rank(self, inputs: RankerInputs) -> Ranking:
         """NaN where either part is."""
         forward, backward = inputs.score(self.name, FORWARD), inputs.score(self.name, BACKWARD)
-        scores = added(forward.logprobs.reduced(self.how), backward.logprobs.reduced(self.how))
+        scores = added(forward.reduced(self.how), backward.reduced(self.how))
         return scored(inputs.pool, f"{self.name} by {forward.name}", scores, cost=forward.cost.plus(backward.cost))
 
 

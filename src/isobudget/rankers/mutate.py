@@ -14,6 +14,7 @@ import hashlib
 import random
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from isobudget.problems.problem import Problem
 from isobudget.rankers.source import expression, parsed
@@ -23,16 +24,6 @@ Arguments = tuple[object, ...]
 _MOST_ELEMENTS = 30
 _MOST_CHARACTERS = 200
 _WORDS = ("a", "b", "abc", "Hello", "hello world", "aba", "xyz123", "A man", "", "zz Top", "racecar", "1 2 3")
-_NAMES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"^(s|str|string|text|word|sentence|message|name|prefix|substring|paragraph|date|txt)\d*$"), "str"),
-    (re.compile(r"^(l|lst|arr|array|list|nums?_?list|nums|numbers|values|xs|elements|operand|game|guess)\d*$"), "list"),
-    (re.compile(r"(list|lst|arr)"), "list"),
-    (re.compile(r"^(grid|matrix|board|table)$"), "lists"),
-    (re.compile(r"^(words|strings|planets|tokens)$"), "strings"),
-    (re.compile(r"^(d|dict|dictionary|mapping)$"), "dict"),
-    (re.compile(r"(ratio|threshold|price|weight|radius|height|width|side)"), "float"),
-    (re.compile(r"^(is_|has_|flag)"), "bool"),
-)
 
 
 def seeded(problem: Problem, seed: int = 0) -> random.Random:
@@ -76,23 +67,8 @@ def made_up(problem: Problem, count: int, rng: random.Random, text: str | None =
 
 def mutate(value: object, rng: random.Random) -> object:
     """A value of the same type, a little different."""
-    if isinstance(value, bool):
-        return not value
-    if isinstance(value, int):
-        return _int(value, rng)
-    if isinstance(value, float):
-        return _float(value, rng)
-    if isinstance(value, str):
-        return _str(value, rng)
-    if isinstance(value, list):
-        return _list(value, rng)
-    if isinstance(value, tuple):
-        return tuple(_list(list(value), rng, keep_length=True))
-    if isinstance(value, set):
-        return set(_list(sorted(value, key=repr), rng))
-    if isinstance(value, dict):
-        return _dict(value, rng)
-    return value
+    change = _CHANGES.get(type(value))
+    return change(value, rng) if change else value
 
 
 def _change_one(arguments: Arguments, rng: random.Random) -> Arguments:
@@ -127,21 +103,15 @@ def _str(value: str, rng: random.Random) -> str:
         lambda: value.swapcase(),
         lambda: (value + value[: at + 1])[:_MOST_CHARACTERS],
         lambda: value[: at + 1],
-        lambda: _words(value, rng),
-        lambda: _digits(value, rng),
+        lambda: " ".join(_shuffled(value.split(" "), rng)),
+        lambda: re.sub(r"\d+", lambda _: str(rng.randint(0, 20)), value),
     ]
     return rng.choice(choices)()
 
 
-def _words(value: str, rng: random.Random) -> str:
-    words = value.split(" ")
+def _shuffled(words: list[str], rng: random.Random) -> list[str]:
     rng.shuffle(words)
-    return " ".join(words)
-
-
-def _digits(value: str, rng: random.Random) -> str:
-    """The numbers in a text replaced by others."""
-    return re.sub(r"\d+", lambda _: str(rng.randint(0, 20)), value)
+    return words
 
 
 def _list(value: list[object], rng: random.Random, keep_length: bool = False) -> list[object]:
@@ -170,6 +140,17 @@ def _dict(value: dict[object, object], rng: random.Random) -> dict[object, objec
     return rng.choice([rest, value | {key: mutate(value[key], rng)}, rest | {mutate(key, rng): value[key]}])
 
 
+_CHANGES: dict[type, Callable[[Any, random.Random], object]] = {
+    bool: lambda value, _: not value,
+    int: _int,
+    float: _float,
+    str: _str,
+    list: _list,
+    tuple: lambda value, rng: tuple(_list(list(value), rng, keep_length=True)),
+    set: lambda value, rng: set(_list(sorted(value, key=repr), rng)),
+    dict: _dict,
+}
+
 # making values up -----------------------------------------------------------------------------------------------------
 
 Maker = Callable[[random.Random], object]
@@ -179,23 +160,11 @@ def _an_int(rng: random.Random) -> int:
     return rng.choice((0, 1, 2, 3, 5, 7, 10, 12, 16, 25, rng.randint(0, 60)))
 
 
-def _a_float(rng: random.Random) -> float:
-    return rng.choice((0.0, 0.5, 1.0, 2.5, 3.14, round(rng.uniform(0, 20), 2)))
-
-
-def _a_word(rng: random.Random) -> str:
-    return rng.choice(_WORDS)
-
-
-def _a_bool(rng: random.Random) -> bool:
-    return rng.random() < 0.5
-
-
 _PLAIN: dict[str, Maker] = {
     "int": _an_int,
-    "float": _a_float,
-    "str": _a_word,
-    "bool": _a_bool,
+    "float": lambda rng: rng.choice((0.0, 0.5, 1.0, 2.5, 3.14, round(rng.uniform(0, 20), 2))),
+    "str": lambda rng: rng.choice(_WORDS),
+    "bool": lambda rng: rng.random() < 0.5,
     "Any": _an_int,
     "object": _an_int,
     "None": lambda _: None,
@@ -204,6 +173,24 @@ _PLAIN: dict[str, Maker] = {
 
 def _several(maker: Maker) -> Maker:
     return lambda rng: [maker(rng) for _ in range(rng.choice((0, 1, 2, 3, 4, 5, 7)))]
+
+
+def _pairs(key: Maker, value: Maker) -> Maker:
+    return lambda rng: {key(rng): value(rng) for _ in range(rng.randint(0, 4))}
+
+
+#: what parameters without an annotation are by their names; the first pattern that fits decides
+_NAMES: tuple[tuple[str, Maker], ...] = (
+    (r"^(s|str|string|text|word|sentence|message|name|prefix|substring|paragraph|date|txt)\d*$", _PLAIN["str"]),
+    (r"^(l|lst|arr|array|list|nums?_?list|nums|numbers|values|xs|elements|operand|game|guess)\d*$", _several(_an_int)),
+    (r"(list|lst|arr)", _several(_an_int)),
+    (r"^(grid|matrix|board|table)$", _several(_several(_an_int))),
+    (r"^(words|strings|planets|tokens)$", _several(_PLAIN["str"])),
+    (r"^(d|dict|dictionary|mapping)$", _pairs(_PLAIN["str"], _an_int)),
+    (r"(ratio|threshold|price|weight|radius|height|width|side)", _PLAIN["float"]),
+    (r"^(is_|has_|flag)", _PLAIN["bool"]),
+    ("", _an_int),
+)
 
 
 def _maker(annotation: ast.expr | None) -> Maker:
@@ -230,7 +217,7 @@ def _generic(name: str, inner: list[ast.expr]) -> Maker:
     if lowered == "tuple":
         return lambda rng: tuple(maker(rng) for maker in makers)
     if lowered in ("dict", "mapping"):
-        return lambda rng: {makers[0](rng): makers[-1](rng) for _ in range(rng.randint(0, 4))}
+        return _pairs(first, makers[-1])
     return first
 
 
@@ -250,7 +237,12 @@ def _parameters(problem: Problem, text: str | None) -> list[tuple[str, Maker]]:
     if found is None:
         return []
     return [
-        (one.arg, _maker(one.annotation) if one.annotation is not None else _by_name(one.arg))
+        (
+            one.arg,
+            _maker(one.annotation)
+            if one.annotation
+            else next(maker for name, maker in _NAMES if re.search(name, one.arg.lower())),
+        )
         for one in (*found.args.posonlyargs, *found.args.args)
         if one.arg not in ("self", "cls")
     ]
@@ -269,17 +261,3 @@ def _definition(problem: Problem, prompt: str) -> ast.FunctionDef | None:
             if isinstance(node, ast.FunctionDef) and node.name == problem.entry_point:
                 return node
     return None
-
-
-def _by_name(name: str) -> Maker:
-    kinds: dict[str, Maker] = {
-        "str": _a_word,
-        "list": _several(_an_int),
-        "lists": _several(_several(_an_int)),
-        "strings": _several(_a_word),
-        "dict": lambda rng: {_a_word(rng): _an_int(rng) for _ in range(rng.randint(0, 4))},
-        "float": _a_float,
-        "bool": _a_bool,
-    }
-    kind = next((kind for pattern, kind in _NAMES if pattern.search(name.lower())), None)
-    return kinds[kind] if kind else _an_int

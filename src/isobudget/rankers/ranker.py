@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from isobudget.rankers.base import Floats, LogProbs, Pool, RankerCost, Ranking, Reduce
+from isobudget.rankers.base import FREE, Floats, Pool, RankerCost, Ranking, Reduce
 from isobudget.rankers.examples import NOT_GIVEN, Example
 from isobudget.rankers.inputs import INPUTS, Inputs, choose_inputs
 
@@ -56,13 +56,28 @@ class Ranker(ABC):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """What a scoring model, `name`, makes of every sample, and what that costs."""
+    """What a scoring model makes of texts: one row a problem, shape (n,).
+
+    Attributes:
+        name: the model's.
+        sums: log-probability of each text, NaN where there is none.
+        tokens: tokens of each text under the scoring model.
+        cost: of scoring.
+    """
 
     name: str
-    logprobs: LogProbs
-    cost: RankerCost
+    sums: tuple[Floats, ...]
+    tokens: tuple[Floats, ...]
+    cost: RankerCost = FREE
+
+    def reduced(self, how: Reduce) -> tuple[Floats, ...]:
+        """The sum, or the mean per token; NaN where there are no tokens."""
+        known = (np.where(n > 0, total, np.nan) for total, n in zip(self.sums, self.tokens, strict=True))
+        if how == "sum":
+            return tuple(known)
+        return tuple(total / np.maximum(n, 1.0) for total, n in zip(known, self.tokens, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ class Verifier(Ranker):
             return self.name, None, FREE
         if inputs.has_scorer:
             by = inputs.score(self.name, FORWARD)
-            return f"verifier + likelihood by {by.name}", by.logprobs.reduced("mean"), by.cost
+            return f"verifier + likelihood by {by.name}", by.reduced("mean"), by.cost
         own = inputs.own("mean")
         return ("verifier, no likelihood known" if own is None else "verifier + own"), own, FREE
 
@@ -127,7 +127,7 @@ class Classifier(Ranker):
         by, own = inputs.classify(), inputs.own("mean")
         label = f"classifier {by.name}"
         note = f"{label}: what the classifier was trained on is not known here; it must not be these problems"
-        scores = added(by.logprobs.sums, own)
+        scores = added(by.sums, own)
         return scored(inputs.pool, label, scores, cost=by.cost, notes=(note,), is_log_probability=own is None)
 
 

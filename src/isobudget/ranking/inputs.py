@@ -19,8 +19,8 @@ from isobudget.rankers.registry import find_ranker
 from isobudget.ranking.classifier import KIND, classify_pool
 from isobudget.ranking.observations import observe
 from isobudget.ranking.options import RankOptions
-from isobudget.ranking.scores import Scorer, logprobs_of, score_pool, scoring_cost
-from isobudget.ranking.written_tests import TestWriter, read_tests, write_tests
+from isobudget.ranking.scores import Scorer, score_pool, scored_by
+from isobudget.ranking.written_tests import read_tests, write_tests
 
 
 @dataclass
@@ -68,8 +68,7 @@ class FoundOut(RankerInputs):
         if scorer is None:
             raise InputError(f"the ranker {ranker!r} needs a model that scores the samples: --model NAME")
         rows = score_pool(self.pool, scorer, direction, self._table("scores"), self.progress)
-        cost = scoring_cost(self.pool, rows, scorer.name, direction, scorer.architecture)
-        return Scored(scorer.name, logprobs_of(self.pool, rows), cost)
+        return scored_by(self.pool, rows, scorer.name, direction, scorer.architecture)
 
     def classify(self) -> Scored:
         """By the sequence classifier."""
@@ -79,7 +78,7 @@ class FoundOut(RankerInputs):
             )
         name = self.options.model.name
         rows = classify_pool(self.pool, name, self._table("scores"), self.progress)
-        return Scored(name, logprobs_of(self.pool, rows), scoring_cost(self.pool, rows, name, KIND))
+        return scored_by(self.pool, rows, name, KIND)
 
     def run(self, arguments: Mapping[str, Sequence[str]]) -> Observed:
         """By the judge."""
@@ -98,8 +97,7 @@ class FoundOut(RankerInputs):
         if self.scorer is None:
             return None
         chat = self.options.model is not None and bool(self.options.model.settings.refuses("text"))
-        writer = TestWriter(self.scorer.name, self.scorer.open, self.scorer.architecture, chat)
-        return write_tests(self.pool, writer, self._table("tests"), self.progress, seed=self.options.seed)
+        return write_tests(self.pool, self.scorer, chat, self._table("tests"), self.progress, seed=self.options.seed)
 
     def text_of(self, value: object) -> str:
         """As the judge writes it."""

@@ -10,9 +10,8 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ import numpy as np
 from isobudget.costs.cost import Unit
 from isobudget.judge import Judge
 from isobudget.judge.verdict import Limits, Outcome, Verdict
+from isobudget.pipeline.judging import with_verdicts
 from isobudget.pipeline.progress import Progress
 from isobudget.problems.problem import ObservedCalls, Problem
 from isobudget.rankers.base import Amount, Pool, RankerCost
@@ -68,35 +68,14 @@ def observe(
     work = list(_work(pool, arguments, kept.rows))
     task = f"running samples of {pool.model}"
     total = int(sum(n for n, one in zip(pool.sizes, pool.task_ids, strict=True) if arguments[one]))
-    progress.start(task, total, total - sum(len(one.keys) for one in work))
+    progress.start(task, total, total - sum(len(keys) for keys, _, _ in work))
     if work:
         with kept.writing(), Judge(workers=workers, limits=limits, unsafe=unsafe) as judge:
-            for one, verdict in _verdicts(judge, work):
+            for keys, verdict in with_verdicts(judge, work):
                 if verdict.outcome is not Outcome.INVALID:
-                    kept.add([_row(key, digests[one.problem.task_id], verdict) for key in one.keys])
-                progress.advance(task, len(one.keys))
+                    kept.add([_row(key, digests[key[2]], verdict) for key in keys])
+                progress.advance(task, len(keys))
     return _observed(pool, arguments, kept.rows)
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """One program and the samples that it stands for."""
-
-    problem: Problem
-    program: str
-    keys: tuple[SampleKey, ...]
-
-
-def _verdicts(judge: Judge, work: Sequence[_Work]) -> Iterator[tuple[_Work, Verdict]]:
-    waiting: deque[_Work] = deque()
-
-    def pairs() -> Iterator[tuple[Problem, str]]:
-        for one in work:
-            waiting.append(one)
-            yield one.problem, one.program
-
-    for verdict in judge.run(pairs()):
-        yield waiting.popleft(), verdict
 
 
 def _row(key: SampleKey, digest: str, verdict: Verdict) -> ObservationRow:
@@ -104,7 +83,10 @@ def _row(key: SampleKey, digest: str, verdict: Verdict) -> ObservationRow:
     return ObservationRow(*key, digest, verdict.outcome.value, list(verdict.observed), seconds)
 
 
-def _work(pool: Pool, arguments: Mapping[str, Sequence[str]], have: Mapping[SampleKey, object]) -> Iterator[_Work]:
+def _work(
+    pool: Pool, arguments: Mapping[str, Sequence[str]], have: Mapping[SampleKey, object]
+) -> Iterator[tuple[list[SampleKey], Problem, str]]:
+    """Programs, each with its problem and the samples that it stands for."""
     for one in pool.problems:
         inputs = tuple(arguments[one.problem.task_id])
         if not inputs:
@@ -115,7 +97,7 @@ def _work(pool: Pool, arguments: Mapping[str, Sequence[str]], have: Mapping[Samp
             if (key := pool.key(one, sample.index)) not in have:
                 programs.setdefault(form(sample.program), (sample.program, []))[1].append(key)
         for program, keys in programs.values():
-            yield _Work(problem, program, tuple(keys))
+            yield keys, problem, program
 
 
 def form(program: str) -> str:

@@ -22,7 +22,8 @@ from isobudget.costs.flops import completion_flops, prompt_flops
 from isobudget.errors import BackendError, InputError
 from isobudget.models.architecture import Architecture
 from isobudget.pipeline.progress import Progress
-from isobudget.rankers.base import BACKWARD, FORWARD, Amount, Candidates, LogProbs, Pool, RankerCost
+from isobudget.rankers.base import BACKWARD, FORWARD, Amount, Candidates, Pool, RankerCost
+from isobudget.rankers.ranker import Scored
 from isobudget.records.kept import KeptRows
 from isobudget.records.ranking_rows import ScoreRow, score_row
 from isobudget.records.rows import SampleKey
@@ -180,37 +181,29 @@ def plain(prompt: Prompt) -> str:
 # what rankers are given -----------------------------------------------------------------------------------------------
 
 
-def logprobs_of(pool: Pool, rows: Rows) -> LogProbs:
-    """The scores in the pool's order."""
-    table = [[rows[pool.key(one, sample.index)] for sample in one.samples] for one in pool.problems]
-    sums = tuple(np.array([np.nan if row.value is None else row.value for row in of_one]) for of_one in table)
-    tokens = tuple(np.array([row.tokens for row in of_one], dtype=np.float64) for of_one in table)
-    return LogProbs(sums, tokens)
-
-
-def scoring_cost(pool: Pool, rows: Rows, name: str, kind: str, architecture: Architecture | None = None) -> RankerCost:
-    """What scoring costs: flops of one pass by the scoring model's shape and token counts, measured seconds, tokens.
+def scored_by(pool: Pool, rows: Rows, name: str, kind: str, architecture: Architecture | None = None) -> Scored:
+    """The scores in the pool's order, and what they cost by the scoring model's shape and token counts.
 
     The samples of a problem share its prompt, which is computed once (`FORWARD`). Samples without tokens cost nothing.
     """
     table = [[rows[pool.key(one, sample.index)] for sample in one.samples] for one in pool.problems]
+    sums = tuple(np.array([np.nan if row.value is None else row.value for row in one]) for one in table)
+    tokens = tuple(np.array([row.tokens for row in one], dtype=np.float64) for one in table)
     shared = kind == FORWARD
-    amounts = {Unit.SECONDS: Amount(0.0, _mean([[row.seconds for row in one] for one in table]))}
-    before = [max((row.prompt_tokens for row in one), default=0) for one in table]
-    each = [[float(row.tokens if shared else row.tokens + row.prompt_tokens) for row in one] for one in table]
-    amounts[Unit.TOKENS] = Amount(float(np.mean(before)) if shared else 0.0, _mean(each))
+    before = [max((row.prompt_tokens for row in one), default=0) if shared else 0 for one in table]
+    each = _mean([[float(row.tokens if shared else row.tokens + row.prompt_tokens) for row in one] for one in table])
+    amounts = {
+        Unit.SECONDS: Amount(0.0, _mean([[row.seconds for row in one] for one in table])),
+        Unit.TOKENS: Amount(float(np.mean(before)), each),
+    }
     if architecture is not None:
-        amounts[Unit.FLOPS] = _flops(architecture, table, before, shared)
+        first = [prompt_flops(architecture, tokens) if tokens else 0.0 for tokens in before]
+        passes = [[_pass(architecture, row, shared) for row in one] for one in table]
+        amounts[Unit.FLOPS] = Amount(float(np.mean(first)), _mean(passes))
     engines = ", ".join(sorted({row.engine for one in table for row in one} - {"none"}))
     known = "" if architecture is not None else "; its shape is not known, so flops are not"
     what = {FORWARD: "sample", BACKWARD: "prompt"}.get(kind, "pair of prompt and sample")
-    return RankerCost(amounts, f"one pass by {name} over each {what} ({engines}){known}")
-
-
-def _flops(shape: Architecture, table: list[list[ScoreRow]], before: list[int], shared: bool) -> Amount:
-    per_sample = _mean([[_pass(shape, row, shared) for row in one] for one in table])
-    first = [prompt_flops(shape, tokens) if tokens else 0.0 for tokens in before]
-    return Amount(float(np.mean(first)) if shared else 0.0, per_sample)
+    return Scored(name, sums, tokens, RankerCost(amounts, f"one pass by {name} over each {what} ({engines}){known}"))
 
 
 def _pass(shape: Architecture, row: ScoreRow, shared: bool) -> float:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ from isobudget.problems.problem import Form, Problem
 from isobudget.rankers.base import Amount, Candidates, Pool, RankerCost
 from isobudget.rankers.examples import Example, parse_assert
 from isobudget.rankers.ranker import WrittenTests
-from isobudget.ranking.scores import plain
+from isobudget.ranking.scores import Scorer, plain
 from isobudget.records.kept import KeptRows
 from isobudget.records.ranking_rows import TestRow
 
@@ -37,18 +36,8 @@ TEXTS = 8
 MOST_TESTS = 60
 
 
-@dataclass(frozen=True, slots=True)
-class TestWriter:
-    """A model that writes tests; fields as of `scores.Scorer`, and whether it is asked in a conversation."""
-
-    name: str
-    open: Callable[[], Backend]
-    architecture: Architecture | None = None
-    chat: bool = False
-
-
-def prompt_for_tests(one: Candidates, chat: bool = False) -> Prompt:
-    """What the test-writing model is given."""
+def prompt_for_tests(one: Candidates, chat: bool) -> Prompt:
+    """What the test-writing model is given, in a conversation or as source."""
     problem, name = one.problem, one.problem.entry_point
     if chat:
         ask = f"Write tests of {name} for the task above: lines of the form assert {name}(...) == ..."
@@ -73,9 +62,9 @@ def parse_tests(texts: Sequence[str], problem: Problem) -> tuple[Example, ...]:
 
 
 def write_tests(
-    pool: Pool, writer: TestWriter, folder: Path | None, progress: Progress, *, texts: int = TEXTS, seed: int = 0
+    pool: Pool, writer: Scorer, chat: bool, folder: Path | None, progress: Progress, *, seed: int = 0
 ) -> WrittenTests:
-    """Tests of every problem by a model; what is recorded is not written again.
+    """Tests of every problem by a model, asked in a conversation or not; what is recorded is not written again.
 
     Raises:
         BackendError: the model did not answer.
@@ -93,7 +82,7 @@ def write_tests(
     if left:
         with writer.open() as backend, kept.writing():
             for one in left:
-                kept.add(_written(backend, pool, one, writer, texts, seed))
+                kept.add(_written(backend, pool, one, writer.name, chat, seed))
                 progress.advance(task, 1)
     rows: dict[str, list[TestRow]] = {task_id: [] for task_id in pool.task_ids}
     for row in kept.rows.values():
@@ -102,54 +91,40 @@ def write_tests(
         one.problem.task_id: parse_tests([row.text for row in rows[one.problem.task_id]], one.problem)
         for one in pool.problems
     }
-    cost = _cost(pool, rows, writer)
-    return WrittenTests(f"tests by {writer.name}", tests, cost, f"{texts} texts of tests a problem by {writer.name}")
+    cost = _cost([rows[task_id] for task_id in pool.task_ids], writer)
+    return WrittenTests(task, tests, cost, f"{TEXTS} texts of tests a problem by {writer.name}")
 
 
-def _written(backend: Backend, pool: Pool, one: Candidates, writer: TestWriter, texts: int, seed: int) -> list[TestRow]:
+def _written(backend: Backend, pool: Pool, one: Candidates, writer: str, chat: bool, seed: int) -> list[TestRow]:
     problem = one.problem
-    digest = hashlib.sha256(f"{seed}\0tests\0{writer.name}\0{problem.task_id}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}\0tests\0{writer}\0{problem.task_id}".encode()).digest()
     base = int.from_bytes(digest[:4]) >> 2
-    prompt = prompt_for_tests(one, writer.chat)
-    begun = "" if writer.chat else f"assert {problem.entry_point}("
-    made = backend.generate(prompt, SAMPLING, [base + at for at in range(texts)])
+    begun = "" if chat else f"assert {problem.entry_point}("
+    made = backend.generate(prompt_for_tests(one, chat), SAMPLING, [base + at for at in range(TEXTS)])
+    key = pool.benchmark, problem.task_id, writer
     return [
-        TestRow(
-            pool.benchmark,
-            problem.task_id,
-            writer.name,
-            at,
-            begun + g.text,
-            g.prompt_tokens,
-            g.completion_tokens,
-            g.seconds,
-        )
-        for at, g in enumerate(made)
+        TestRow(*key, at, begun + g.text, g.prompt_tokens, g.completion_tokens, g.seconds) for at, g in enumerate(made)
     ]
 
 
-def _cost(pool: Pool, rows: Mapping[str, Sequence[TestRow]], writer: TestWriter) -> RankerCost:
+def _cost(rows: Sequence[Sequence[TestRow]], writer: Scorer) -> RankerCost:
     """Once a problem, however many samples there are; its texts share the prompt."""
-    of_problems = [rows[task_id] for task_id in pool.task_ids]
-    amounts = {
-        Unit.SECONDS: Amount(float(np.mean([sum(row.seconds for row in one) for one in of_problems])), 0.0),
-        Unit.TOKENS: Amount(float(np.mean([_tokens(one) for one in of_problems])), 0.0),
-    }
-    if writer.architecture is not None:
-        shape = writer.architecture
-        amounts[Unit.FLOPS] = Amount(float(np.mean([_flops(shape, one) for one in of_problems])), 0.0)
+    shape, each = writer.architecture, {Unit.SECONDS: [sum(row.seconds for row in one) for one in rows]}
+    each[Unit.TOKENS] = [float(sum(row.completion_tokens for row in one) + _prompt_tokens(one)) for one in rows]
+    if shape is not None:
+        each[Unit.FLOPS] = [_flops(shape, one) for one in rows]
+    amounts = {unit: Amount(float(np.mean(values)), 0.0) for unit, values in each.items()}
     return RankerCost(amounts, f"tests written by {writer.name}")
 
 
-def _tokens(rows: Sequence[TestRow]) -> float:
-    return float(sum(row.completion_tokens for row in rows) + (rows[0].prompt_tokens if rows else 0))
+def _prompt_tokens(rows: Sequence[TestRow]) -> int:
+    return rows[0].prompt_tokens if rows else 0
 
 
 def _flops(shape: Architecture, rows: Sequence[TestRow]) -> float:
-    if not rows:
-        return 0.0
-    prompt = max(rows[0].prompt_tokens, 1)
-    return prompt_flops(shape, prompt) + sum(completion_flops(shape, prompt, row.completion_tokens) for row in rows)
+    prompt = max(_prompt_tokens(rows), 1)
+    completions = sum(completion_flops(shape, prompt, row.completion_tokens) for row in rows)
+    return prompt_flops(shape, prompt) + completions if rows else 0.0
 
 
 def read_tests(path: Path, pool: Pool) -> WrittenTests:
