@@ -210,7 +210,7 @@ def test_rooms_keep_their_walls(room: str, walls: list[str]) -> None:
 
 
 def test_the_command_line_goes_through_api_and_nothing_else() -> None:
-    """Commands call `isobudget.api`, and show what comes back; options' names and errors are all that they know else."""
+    """Commands call `isobudget.api`, and show what comes back; options' names and errors are all else they know."""
     shown = ("isobudget.api", "isobudget.cli", "isobudget.report", "isobudget.grid", "isobudget.errors")
     known = ("isobudget.rankers.registry", "isobudget.models.catalog", "isobudget.__version__")
     for path in sorted((SOURCE / "cli").glob("*.py")):
