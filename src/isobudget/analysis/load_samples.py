@@ -193,11 +193,6 @@ def load_samples(
     return LoadedRun(run, problems, judged, {name: tuple(found) for name, found in counts.items()})
 
 
-def model_samples(run: LoadedRun | Run | str | Path, benchmark: str) -> list[ModelSamples]:
-    """The judged samples of one benchmark of a run; see `LoadedRun.samples`."""
-    return load_samples(run, [benchmark]).samples(benchmark)
-
-
 @dataclass(frozen=True, slots=True)
 class _Places:
     """Numbers for the models and problems of a run.

@@ -171,8 +171,3 @@ def state_extraction(run: Run, extraction: str | None, again: bool = False) -> s
             f"isobudget judge RUN --again --extraction {extraction}"
         )
     return stated
-
-
-def sample_program(run: Run, problem: Problem, sample: SampleRow) -> str:
-    """The whole program that a sample means, by the run's extraction rule. For many, use `RunPrograms`."""
-    return RunPrograms(run, run.facts.get("extraction")).program(problem, sample.model, sample.text)

@@ -38,13 +38,7 @@ class Success:
 
 
 def success(pool: Pool, ranking: Ranking, *, orders: int = ORDERS, seed: int = 0) -> Success:
-    """Success of each problem at each k.
-
-    Args:
-        pool: the samples, all judged.
-        ranking: of that pool.
-        orders, seed: of random prefixes.
-    """
+    """Success of each problem at each k; all samples are judged. `orders` and `seed` are of random prefixes."""
     k_max = int(pool.sizes.min())
     passed = [one.passed for one in pool.problems]
     if isinstance(ranking.result, BySet):
