@@ -10,7 +10,7 @@ import pytest
 
 from isobudget.analysis.compare import curves
 from isobudget.analysis.compare_run import run_comparison
-from isobudget.analysis.load_samples import model_samples
+from isobudget.analysis.load_samples import load_samples
 from isobudget.costs.charges import parse_charges
 from isobudget.costs.cost import Unit
 from isobudget.costs.flops import paper_flops, scoring_flops
@@ -84,7 +84,7 @@ def test_another_ranker_costs_one_pass_over_every_sample(run: Run) -> None:
     ranker = named("codellama-13b")
     plain = run_comparison(run, bootstrap=QUICK)
     found = curves(run.path, charge=["scoring"], ranker="codellama-13b", bootstrap=QUICK)[0]
-    for samples in model_samples(run, "b"):
+    for samples in load_samples(run, ["b"]).samples("b"):
         passes = [
             np.mean([scoring_flops(ranker, one.prompt_tokens, int(tokens)) for tokens in one.completion_tokens])
             for one in samples.problems
@@ -100,7 +100,7 @@ def test_another_ranker_costs_one_pass_over_every_sample(run: Run) -> None:
 
 def test_stopping_early_charges_the_judge_for_what_it_judged(run: Run) -> None:
     found = curves(run.path, Unit.SECONDS, charge=["judge"], stop=FIRST_PASS, bootstrap=QUICK)[0]
-    samples = next(one for one in model_samples(run, "b") if one.model == "large-1.5b")
+    samples = next(one for one in load_samples(run, ["b"]).samples("b") if one.model == "large-1.5b")
     by_hand = []
     for one in samples.problems:
         first, second = one.seconds + one.judge_seconds
@@ -143,7 +143,7 @@ def test_a_run_is_priced_by_a_costs_file_with_what_it_recorded(run: Run, tmp_pat
         "[models.small-135m]\n[models.'large-1.5b']\n"
     )
     found = curves(run.path, Unit.USD, costs=costs(tmp_path, text), bootstrap=QUICK)[0]
-    for samples in model_samples(run, "b"):
+    for samples in load_samples(run, ["b"]).samples("b"):
         prompt = np.mean([one.prompt_tokens for one in samples.problems])
         completion = np.mean([one.completion_tokens.mean() for one in samples.problems])
         price = found.curve(samples.model).price

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isobudget.analysis.compare_run import run_comparison
-from isobudget.analysis.load_samples import model_samples
+from isobudget.analysis.load_samples import load_samples
 from isobudget.analysis.run_costs import sample_amounts
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.curves import FIRST_PASS, Bootstrap, Charged, compare, compare_counts, curve, curve_from_matrix
@@ -147,7 +147,7 @@ def test_what_does_not_go_together() -> None:
 def test_a_run_is_charged_by_its_own_samples(tmp_path: Path, unit: Unit) -> None:
     run = synthetic_run(tmp_path / "run", benchmarks={"b": 6})
     found = run_comparison(run, unit=unit, stop=FIRST_PASS, bootstrap=QUICK)
-    for samples in model_samples(run, "b"):
+    for samples in load_samples(run, ["b"]).samples("b"):
         made, amounts = found.curve(samples.model), sample_amounts(run, samples, unit)
         means = [float(np.mean(one)) for one in amounts]
         assert np.mean(means) == pytest.approx(made.price.per_sample)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from isobudget.analysis.compare_run import run_comparison
-from isobudget.analysis.load_samples import model_samples
+from isobudget.analysis.load_samples import load_samples
 from isobudget.backends.base import Sampling
 from isobudget.costs.cost import Unit
 from isobudget.curves import LIKELIHOOD
@@ -90,7 +90,7 @@ def test_prompts_are_stripped_or_kept_by_model_and_programs_fit(tmp_path: Path, 
     assert all(not prompt.endswith("\n") for prompt, _, _ in small.drawn)
     assert all(prompt.endswith('"""\n') for prompt, _, _ in large.drawn)
     judge_run(run, workers=1)
-    by_model = {one.model: one for one in model_samples(run, "own")}
+    by_model = {one.model: one for one in load_samples(run, ["own"]).samples("own")}
     assert by_model["small"].c.tolist()[0] == 10
     assert by_model["large"].c.tolist()[0] == 2
     assert by_model["large"].c.tolist()[2] == 0
@@ -189,7 +189,7 @@ def test_unjudged_samples_are_left_out_and_counted(tmp_path: Path, study_text: s
 
 def test_curves_follow_from_what_was_recorded(tmp_path: Path, study_text: str) -> None:
     run = finished(parse_study(study_text, "mine"), tmp_path / "run")
-    small, large = model_samples(run, "own")
+    small, large = load_samples(run, ["own"]).samples("own")
     assert small.n.tolist() == [10, 10, 10]
     assert small.c.tolist() == [10, 5, 0]
     assert large.n.tolist() == [2, 2, 2]

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from isobudget.analysis.load_samples import model_samples
+from isobudget.analysis.load_samples import load_samples
 from isobudget.backends.base import Chat, Generation, Prompt, Sampling
 from isobudget.errors import InputError, RunError
 from isobudget.pipeline.generate import generate
-from isobudget.pipeline.judging import judge_run, sample_program
-from isobudget.pipeline.prompts import RunPrompts
+from isobudget.pipeline.judging import judge_run
+from isobudget.pipeline.prompts import RunPrograms, RunPrompts
 from isobudget.problems.problem import Problem
 from isobudget.records.run import load_run
 from isobudget.study.read import parse_study
@@ -60,7 +60,7 @@ def test_a_chat_format_gives_conversations_and_judges_the_block(tmp_path: Path, 
     prompts = [prompt for prompt, _ in made.by_model["small"].got]
     assert all(isinstance(prompt, Chat) for prompt in prompts)
     judge_run(run, workers=1)
-    small = model_samples(run, "own")[0]
+    small = load_samples(run, ["own"]).samples("own")[0]
     assert small.c.tolist() == [10, 0, 0]
     assert small.greedy is not None
     assert small.greedy.c.mean() == pytest.approx(1 / 3)
@@ -107,18 +107,19 @@ def test_extraction_is_redone_without_generating(tmp_path: Path, study_text: str
         parse_study(study_text, "mine"), tmp_path / "run", make_backend=Made("\n    return x + 1\nprose!\n")
     )
     judge_run(run, workers=1)
-    assert model_samples(run, "own")[1].c.tolist() == [0, 0, 0]
+    assert load_samples(run, ["own"]).samples("own")[1].c.tolist() == [0, 0, 0]
     with pytest.raises(RunError, match=r"--again --extraction function"):
         judge_run(run, extraction="function", workers=1)
     run, judged = judge_run(run, extraction="function", again=True, workers=1)
-    assert judged.outcomes["passed"] == sum(int(one.c[0]) for one in model_samples(run, "own")) + 2
-    assert model_samples(run, "own")[1].c.tolist() == [2, 0, 0]
+    assert judged.outcomes["passed"] == sum(int(one.c[0]) for one in load_samples(run, ["own"]).samples("own")) + 2
+    assert load_samples(run, ["own"]).samples("own")[1].c.tolist() == [2, 0, 0]
     row = next(row for row in run.samples() if row.model == "large" and row.task_id == "p/0")
-    assert "prose" not in sample_program(load_run(run.path), run.problems()["own", "p/0"], row)
+    programs = RunPrograms(load_run(run.path), run.facts.get("extraction"))
+    assert "prose" not in programs.program(run.problems()["own", "p/0"], row.model, row.text)
     _, judged = judge_run(load_run(run.path), workers=1)
     assert not judged.outcomes
     run, _ = judge_run(run, again=True, workers=1)
-    assert model_samples(run, "own")[1].c.tolist() == [0, 0, 0]
+    assert load_samples(run, ["own"]).samples("own")[1].c.tolist() == [0, 0, 0]
     with pytest.raises(InputError, match="unknown extraction rule 'guess'"):
         judge_run(run, extraction="guess", again=True)
 
@@ -147,7 +148,7 @@ def test_quickstart_prompts_and_programs_are_those_of_before(tmp_path: Path, mon
     for row in run.samples():
         problem: Problem = problems[row.task_id]
         before = problem.prompt.rstrip("\n") if row.model == "small" else problem.prompt
-        assert sample_program(run, problem, row) == before + row.text
+        assert RunPrograms(run).program(problem, row.model, row.text) == before + row.text
 
 
 def test_prompts_are_recorded_once_for_models_that_share_them(tmp_path: Path, study_text: str) -> None:

@@ -115,7 +115,7 @@ def test_what_fails_once_is_drawn_at_the_end(tmp_path: Path, study_text: str) ->
 def test_a_model_that_is_gone_ends_the_run_and_keeps_everything(
     tmp_path: Path, study_text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(failures, "GONE_AFTER", 2)
+    monkeypatch.setattr("isobudget.pipeline.generate.GONE_AFTER", 2)
 
     class Gone(FakeBackend):
         def generate(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
@@ -138,7 +138,7 @@ def test_a_model_that_is_gone_ends_the_run_and_keeps_everything(
 def test_some_bad_problems_in_a_row_do_not_look_like_a_model_that_is_gone(
     tmp_path: Path, study_text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(failures, "GONE_AFTER", 2)
+    monkeypatch.setattr("isobudget.pipeline.generate.GONE_AFTER", 2)
     entered = threading.Event()
 
     class Slow(FakeBackend):

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import tomli_w
 
-from isobudget.analysis.load_samples import model_samples
+from isobudget.analysis.load_samples import load_samples
 from isobudget.errors import RunError
 from isobudget.pipeline.generate import generate
 from isobudget.pipeline.judging import judge_run
@@ -84,7 +84,9 @@ def test_an_old_run_is_read_with_what_is_new_left_empty(old: Path) -> None:
 def test_an_old_run_is_judged_by_its_own_newline_rule(old: Path) -> None:
     run, judged = judge_run(old, workers=1)
     assert sum(judged.outcomes.values()) == 42
-    small, large = model_samples(run, "own")  # the fake answers what fits a stripped prompt, or one that is not
+    small, large = load_samples(run, ["own"]).samples(
+        "own"
+    )  # the fake answers what fits a stripped prompt, or one that is not
     assert small.c.tolist()[0] == 10
     assert large.c.tolist()[0] == 2
 

@@ -34,24 +34,8 @@ def curves(
 ) -> list[Comparison]:
     """Success against budget of every model, one comparison a benchmark.
 
-    Args:
-        source: a run folder, or a COUNTS file.
-        unit: what budgets are counted in.
-        costs: a costs file, or ``paper`` for Table 1 of the paper. Without it, a run is priced by what it recorded,
-            and a COUNTS file by the architectures of models whose names are known.
-        budgets: per problem, as ``1e12,4e12`` in the unit or ``1x,4x`` in samples of the cheapest model.
-        benchmark: only this one.
-        selection: how one of k samples is chosen: by ``tests``, or, in a run, by the model's own ``likelihood``.
-        stop: ``fixed``, k samples are generated and charged, as in the paper; or ``first-pass``, where budgets are
-            expected spending.
-        charge: what is charged beside generating: ``judge``, ``scoring``; nothing by default, as in the paper.
-        ranker: the architecture that scores, if not the model's own: a name, a config.json or a GGUF file.
-        extrapolate: guess pass@k beyond the samples up to this k; see `Comparison.beyond`.
-        bootstrap: how intervals are computed.
-
-    Raises:
-        InputError: a file, a model without a cost, or a budget is wrong, or what is asked for does not go together.
-        RunError: the folder is no run, or nothing in it is judged.
+    Arguments and errors are those of `isobudget.curves`, with `select` as `selection` and `ranker_architecture` as
+    `ranker`; `bootstrap` says how intervals are computed.
     """
     source, bootstrap = Path(source), bootstrap or Bootstrap()
     table = costs if costs in (None, PAPER) else read_costs(costs)

@@ -5,6 +5,7 @@ Without a costs file a run is priced by what it recorded, sample by sample.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,14 +14,7 @@ from numpy.typing import NDArray
 
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples, benchmarks_of, load_samples
 from isobudget.analysis.prices import price_model
-from isobudget.analysis.run_costs import (
-    judging,
-    known_architecture,
-    known_seconds,
-    sample_amounts,
-    sample_cost,
-    token_use,
-)
+from isobudget.analysis.run_costs import architecture_of, judging, sample_amounts, sample_cost, token_use
 from isobudget.costs.charges import NOTHING, Charges, charge_notes, extras_of, with_extras
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
@@ -28,9 +22,10 @@ from isobudget.curves import FIRST_PASS, FIXED, Charged, check_any, common_tasks
 from isobudget.curves.compare import Comparison, compare
 from isobudget.curves.curve import TESTS, Bootstrap, Curve, curve_from_matrix
 from isobudget.errors import InputError, RunError
+from isobudget.rankers.base import PerSample
+from isobudget.rankers.measure import rank_scores
 from isobudget.records.run import Run, load_run
 from isobudget.statistics.pass_at_k import failure_curve
-from isobudget.statistics.rank_score import SampleScores, rank_score_curves
 
 
 def run_comparison(
@@ -48,19 +43,16 @@ def run_comparison(
 ) -> Comparison:
     """Compare the models of a run at equal budget, on the problems that all of them have samples for.
 
+    Arguments are those of `isobudget.curves` unless they stand here.
+
     Args:
         run: the run, loaded or not, or its folder.
         benchmark: its name; may be left out if the run has one.
-        unit: of the budgets.
-        selection: `tests` (pass@k) or `likelihood` (rank-score@k by the model's own mean log-probability; samples cut
-            off at the length limit rank last and still cost).
-        stop: when sampling stops: `fixed`, or `first-pass`, where budgets are expected spending. Passing and failing
-            samples are then charged as they were recorded, or all alike if a costs file sets the price.
-        costs: a costs file that has been read, or `paper`; by default the run's own records.
-        charges: what is charged beside generating: judging, scoring.
-        extrapolate: guess pass@k beyond the samples up to this k.
+        selection: by `likelihood`, it is rank-score@k by the model's own mean log-probability; samples cut off at the
+            length limit rank last and still cost.
+        stop: by `first-pass`, passing and failing samples are charged as they were recorded, or all alike if a costs
+            file sets the price.
         budgets: from the cost of the cheapest sample to budgets per problem; by default powers of two of it.
-        bootstrap: how intervals are computed.
 
     Raises:
         RunError: no such run or benchmark, or nothing is judged.
@@ -92,8 +84,11 @@ def _price(
     """What a sample costs with what is charged on top, and each sample's own amount where the run has it."""
     use, tests = token_use(samples), judging(run, samples)
     if costs is not None:
-        recorded = known_seconds(run, samples) if unit in (Unit.SECONDS, Unit.USD) else None
-        shape = known_architecture(run, samples.model)
+        shape = recorded = None
+        with contextlib.suppress(InputError):
+            shape = architecture_of(run, samples.model)
+        with contextlib.suppress(InputError):
+            recorded = sample_cost(run, samples, Unit.SECONDS) if unit in (Unit.SECONDS, Unit.USD) else None
         names = (samples.model,)
         price = price_model(names, unit, costs, use, charges, architecture=shape, seconds=recorded, judging=tests)
         return price, None
@@ -146,18 +141,11 @@ def _by_tests(samples: ModelSamples) -> NDArray[np.float64]:
 
 def _ranked(samples: ModelSamples) -> NDArray[np.float64]:
     """Rank-score@k of each problem by the model's own likelihood, shape (problems, k_max)."""
-    width = int(samples.n.max())
-    passed = np.zeros((len(samples.problems), width))
-    scores = np.zeros_like(passed)
-    cut_off = np.zeros(passed.shape, dtype=bool)
-    for row, problem in enumerate(samples.problems):
-        n = len(problem.passed)
-        passed[row, :n] = problem.passed
-        # an output without a single kept token has no likelihood: it ranks with those cut off
-        unknown = np.isnan(problem.mean_logprob)
-        scores[row, :n] = np.where(unknown, 0.0, problem.mean_logprob)
-        cut_off[row, :n] = problem.cut_off | unknown
-    return rank_score_curves(passed, SampleScores(scores), n=samples.n, discarded=cut_off, k_max=int(samples.n.min()))
+    # an output without a single kept token has no likelihood: it ranks with those cut off
+    scores = PerSample(
+        tuple(one.mean_logprob for one in samples.problems), tuple(one.cut_off for one in samples.problems)
+    )
+    return rank_scores([one.passed for one in samples.problems], scores, int(samples.n.min()))
 
 
 def _on_common_problems(models: list[ModelSamples]) -> tuple[list[ModelSamples], list[str]]:

@@ -38,12 +38,7 @@ def greedy_outputs(
 ) -> Greedy | None:
     """The model's greedy outputs for these problems; None if one of them has no judged one.
 
-    Args:
-        run: states the model's architecture.
-        samples: of the model.
-        task_ids: the problems.
-        units: to price them in; each one that the run records.
-        bootstrap: how the interval is computed.
+    They are priced in `units`, each one that the run records.
     """
     if samples.greedy is None or not set(task_ids) <= set(samples.greedy.task_ids):
         return None

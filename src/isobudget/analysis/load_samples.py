@@ -27,7 +27,8 @@ from isobudget.records.run import Run, load_run
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_NUMBERS = ["prompt_tokens", "completion_tokens", "mean_logprob", "sum_logprob", "seconds", "joules"]
+_MEASURED = ["mean_logprob", "sum_logprob", "seconds", "joules"]
+_NUMBERS = ["prompt_tokens", "completion_tokens", *_MEASURED]
 _TEXTS = ["text", "token_ids"]
 #: columns whose few texts are kept as numbers, and the number of each text; other texts have -1
 _CODES = {
@@ -192,11 +193,6 @@ def load_samples(
     return LoadedRun(run, problems, judged, {name: tuple(found) for name, found in counts.items()})
 
 
-def model_samples(run: LoadedRun | Run | str | Path, benchmark: str) -> list[ModelSamples]:
-    """The judged samples of one benchmark of a run; see `LoadedRun.samples`."""
-    return load_samples(run, [benchmark]).samples(benchmark)
-
-
 @dataclass(frozen=True, slots=True)
 class _Places:
     """Numbers for the models and problems of a run.
@@ -295,22 +291,14 @@ def _by_problem(
 
 
 def _of_problem(columns: Columns, rows: slice) -> ProblemSamples:
-    def column(name: str, kind: Any) -> NDArray[Any]:
-        return columns[name][rows].astype(kind, copy=False)
-
+    kinds = {"passed": bool, "completion_tokens": np.int64, "index": np.int64} | dict.fromkeys(_MEASURED, np.float64)
+    none = np.zeros(0, dtype=object)
     return ProblemSamples(
-        passed=column("passed", bool),
         prompt_tokens=int(columns["prompt_tokens"][rows.start]),
-        completion_tokens=column("completion_tokens", np.int64),
-        mean_logprob=column("mean_logprob", np.float64),
-        sum_logprob=column("sum_logprob", np.float64),
         cut_off=columns["finish_reason"][rows] == 1,
-        seconds=column("seconds", np.float64),
-        joules=column("joules", np.float64),
-        judge_seconds=column("cpu_seconds", np.float64),
-        index=column("index", np.int64),
-        text=columns["text"][rows] if "text" in columns else np.zeros(0, dtype=object),
-        token_ids=columns["token_ids"][rows] if "token_ids" in columns else np.zeros(0, dtype=object),
+        judge_seconds=columns["cpu_seconds"][rows].astype(np.float64, copy=False),
+        **{name: columns[name][rows].astype(kind, copy=False) for name, kind in kinds.items()},
+        **{name: columns[name][rows] if name in columns else none for name in _TEXTS},
     )
 
 

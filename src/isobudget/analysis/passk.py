@@ -46,6 +46,7 @@ class PassAtK:
 
     def to_dict(self) -> dict[str, object]:
         """For JSON, success in [0, 1]; None where undefined, and a field `condition` only where there is one."""
+        rows = {"pass_at_k": self.success, "low": self.low, "high": self.high}
         plain: dict[str, object] = json_value(
             {
                 "benchmark": self.benchmark,
@@ -54,9 +55,7 @@ class PassAtK:
                 "problems": self.problems,
                 "n_min": self.n_min,
                 "n_max": self.n_max,
-                "pass_at_k": dict(zip(map(str, self.k), self.success, strict=True)),
-                "low": dict(zip(map(str, self.k), self.low, strict=True)),
-                "high": dict(zip(map(str, self.k), self.high, strict=True)),
+                **{name: dict(zip(map(str, self.k), row, strict=True)) for name, row in rows.items()},
                 "undefined": {str(k): reason for k, reason in self.undefined.items()},
                 "trusted_k": self.trusted_k,
             }

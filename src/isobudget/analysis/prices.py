@@ -38,17 +38,7 @@ _PAPER_GPUS = 8
 def price_models(
     models: Sequence[ModelCounts], unit: Unit, costs: CostsFile | str | None = None, charges: Charges = NOTHING
 ) -> Mapping[str, SampleCost]:
-    """What one sample of each model costs, by the name of its counts.
-
-    Args:
-        models: counts of one benchmark.
-        unit: of the costs.
-        costs: a parsed costs file, `paper`, or None.
-        charges: what is charged on top.
-
-    Raises:
-        InputError: a model has no cost in that unit; the message says what would give it one.
-    """
+    """What one sample of each model of a benchmark costs, by the name of its counts; see `price_model`."""
     return {
         counts.name: price_model((counts.name, counts.model), unit, costs, token_use(counts), charges)
         for counts in models

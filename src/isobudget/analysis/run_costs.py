@@ -30,11 +30,10 @@ def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bo
         InputError: the run does not record that unit, or the machine had no energy meter.
     """
     facts = run.facts["models"][samples.model]
-    source = f"{facts.get('engine', 'engine not stated')}, {run.facts['machine']['processor']}"
-    if unit is Unit.JOULES:
-        return measured_joules([problem.joules.tolist() for problem in samples.problems], source)
-    if unit is Unit.SECONDS:
-        return measured_seconds([problem.seconds.tolist() for problem in samples.problems], source)
+    measured = {Unit.JOULES: measured_joules, Unit.SECONDS: measured_seconds}
+    if unit in measured:
+        source = f"{facts.get('engine', 'engine not stated')}, {run.facts['machine']['processor']}"
+        return measured[unit]([amounts.tolist() for amounts in sample_amounts(run, samples, unit)], source)
     use = token_use(samples, share_prompt=share_prompt)
     if unit is Unit.TOKENS:
         return tokens_cost(use)
@@ -92,22 +91,6 @@ def architecture_of(run: Run, model: str) -> Architecture:
         )
     source = facts.get("architecture_source") or f"GGUF header of {facts.get('file', 'its weights')}"
     return Architecture(**facts["architecture"], source=source)
-
-
-def known_architecture(run: Run, model: str) -> Architecture | None:
-    """The model's architecture, None if the run does not state it."""
-    try:
-        return architecture_of(run, model)
-    except InputError:
-        return None
-
-
-def known_seconds(run: Run, samples: ModelSamples) -> SampleCost | None:
-    """The measured seconds of a sample, None where they are not known."""
-    try:
-        return sample_cost(run, samples, Unit.SECONDS)
-    except InputError:
-        return None
 
 
 def _not_recorded(unit: Unit) -> InputError:

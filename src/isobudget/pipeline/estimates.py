@@ -79,12 +79,8 @@ class Recorded:
     bytes: float
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the run folder has: which samples, and what those of each benchmark and model were like."""
-
-    have: SampleKeys
-    recorded: Mapping[tuple[str, str], Recorded]
+#: what the run folder has: which samples, and what those of each benchmark and model were like
+Known = tuple[SampleKeys, Mapping[tuple[str, str], Recorded]]
 
 
 def absent(study: Study, model: StudyModel, benchmark: str) -> Expected:
@@ -128,7 +124,7 @@ class Estimate:
             return empty
         left = [self._left(problem.task_id) for problem in problems]
         samples = len(problems) * (self.n + self.study.greedy)
-        recorded = self.known.recorded.get((self.benchmark.name, self.model.name))
+        recorded = self.known[1].get((self.benchmark.name, self.model.name))
         completion = recorded.completion_tokens if recorded else None
         sizes = lengths(self.model.prompts[self.benchmark.name], self.benchmark, completion)
         calls = [self._calls(*each) for each in left]
@@ -148,9 +144,9 @@ class Estimate:
     def _left(self, task_id: str) -> tuple[int, int]:
         """Samples of a problem that the run folder lacks, and greedy ones."""
         assert self.n is not None
-        name = (self.benchmark.name, self.model.name, task_id)
-        greedy = self.study.greedy and (*name, True, 0) not in self.known.have
-        return self.n - self.known.have.count((*name, False), self.n), int(greedy)
+        name, have = (self.benchmark.name, self.model.name, task_id), self.known[0]
+        greedy = self.study.greedy and (*name, True, 0) not in have
+        return self.n - have.count((*name, False), self.n), int(greedy)
 
     def _calls(self, samples: int, greedy: int) -> int:
         """How often a problem's prompt is computed: by every call, or once for its samples."""
@@ -203,7 +199,7 @@ def _bytes(samples: float, tokens: float) -> int:
 def known_of(path: Path) -> Known:
     """What the run folder has, if there is one."""
     if not (path / FILE_NAME).is_file():
-        return Known(SampleKeys(), {})
+        return SampleKeys(), {}
     run = load_run(path)
     sums: dict[tuple[str, str], NDArray[np.float64]] = {}
     for part in read_each(path / "samples", SampleRow, ["benchmark", "model", "completion_tokens", "seconds"]):
@@ -217,4 +213,4 @@ def known_of(path: Path) -> Known:
     rows = sum(float(one[0]) for one in sums.values())
     size = sum(file.stat().st_size for file in part_paths(path / "samples")) / max(rows, 1)
     means = {key: Recorded(tokens / count, seconds / count, size) for key, (count, tokens, seconds) in sums.items()}
-    return Known(run.sample_keys(), means)
+    return run.sample_keys(), means

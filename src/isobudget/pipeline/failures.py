@@ -14,9 +14,6 @@ from isobudget.records.run import Run
 
 FILE_NAME = "failures.json"
 
-#: so many different problems that fail one after the other, with none coming back between, mean that the model is gone
-GONE_AFTER = 10
-
 
 @dataclass(frozen=True, slots=True)
 class Failure:

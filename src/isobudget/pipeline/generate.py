@@ -13,7 +13,7 @@ from pathlib import Path
 
 from isobudget.backends.base import Backend
 from isobudget.errors import BackendError
-from isobudget.pipeline.failures import GONE_AFTER, Failure, write_failures
+from isobudget.pipeline.failures import Failure, write_failures
 from isobudget.pipeline.feeding import Feed, in_parallel
 from isobudget.pipeline.prepare import prepare_model, state_facts
 from isobudget.pipeline.progress import SILENT, Progress
@@ -24,6 +24,9 @@ from isobudget.records.rows import sample_row
 from isobudget.records.run import Run
 from isobudget.study import Study
 from isobudget.study.resolve import ResolvedModel, resolve
+
+#: so many different problems that fail one after the other, with none coming back between, mean that the model is gone
+GONE_AFTER = 10
 
 BackendFactory = Callable[[ResolvedModel], Backend]
 

@@ -46,15 +46,8 @@ def judge_run(
 ) -> tuple[Run, Judged]:
     """Judge the samples of a run that have no verdict yet.
 
-    Args:
-        run: the run or its folder.
-        limits: of the judge. Verdicts under different limits do not belong together, so a run keeps the first ones.
-        workers: samples judged at the same time; one per core by default.
-        unsafe: judge even where samples cannot be confined.
-        again: forget the verdicts there are and judge everything.
-        extraction: the rule by which programs are cut out of outputs, instead of the one that each sample's prompt
-            format has. Like the limits it holds for the whole run; another one needs `again`.
-        progress: shows how far it is.
+    Arguments are those of `isobudget.judge`. Verdicts under different limits do not belong together, so a run keeps the
+    first ones; like them the extraction rule holds for the whole run. Another one needs `again`.
 
     Raises:
         RunError: no such run, or it was judged under other limits or by another rule.
@@ -178,8 +171,3 @@ def state_extraction(run: Run, extraction: str | None, again: bool = False) -> s
             f"isobudget judge RUN --again --extraction {extraction}"
         )
     return stated
-
-
-def sample_program(run: Run, problem: Problem, sample: SampleRow) -> str:
-    """The whole program that a sample means, by the run's extraction rule. For many, use `RunPrograms`."""
-    return RunPrograms(run, run.facts.get("extraction")).program(problem, sample.model, sample.text)

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from isobudget.backends.base import Chat, Prompt
 from isobudget.costs.usage import TokenUse
-from isobudget.pipeline.prepare import characters
+from isobudget.pipeline.prepare import characters, texts_of
 from isobudget.study.prompts import ModelPrompts
 from isobudget.study.resolve import ResolvedBenchmark
 
@@ -43,12 +42,7 @@ def lengths(prompts: ModelPrompts, benchmark: ResolvedBenchmark, completion: flo
     most = benchmark.sampling.max_tokens
     return Lengths(
         prompts=tuple(max(1, round(characters(prompt) / CHARACTERS_PER_TOKEN)) for prompt in rendered),
-        prompts_at_most=tuple(_bytes(prompt) for prompt in rendered),
+        prompts_at_most=tuple(sum(len(text.encode()) + _TOKENS_AROUND for text in texts_of(one)) for one in rendered),
         completion=most / 2 if completion is None else completion,
         completion_at_most=most,
     )
-
-
-def _bytes(prompt: Prompt) -> int:
-    texts = [message.content for message in prompt.messages] if isinstance(prompt, Chat) else [prompt]
-    return sum(len(text.encode()) + _TOKENS_AROUND for text in texts)

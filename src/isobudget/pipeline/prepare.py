@@ -42,11 +42,8 @@ def prepare_model(
 def fetch_model(model: ResolvedModel, samples: int, context_tokens: int, progress: Progress) -> ResolvedModel:
     """A model that can be opened: weights of the embedded engine are fetched and verified.
 
-    Args:
-        model: any; those of other backends are returned as they are.
-        samples: asked for in all; more slots would be empty.
-        context_tokens: room for a prompt and its completion, where the settings leave it open.
-        progress: shows the fetching.
+    Models of other backends are returned as they are. More slots than `samples` in all would be empty; there is room
+    for `context_tokens`, a prompt and its completion, where the settings leave it open.
 
     Raises:
         ModelError: the weights cannot be had or are damaged.
@@ -117,6 +114,11 @@ def _own_stop(model: ResolvedModel, benchmark: ResolvedBenchmark) -> Sequence[st
     return None if stop == benchmark.sampling.stop else stop
 
 
+def texts_of(prompt: Prompt) -> list[str]:
+    """A prompt's texts: one; of a conversation, those of its messages."""
+    return [prompt] if isinstance(prompt, str) else [message.content for message in prompt.messages]
+
+
 def characters(prompt: Prompt) -> int:
     """Characters of a prompt; of a conversation, those of its messages."""
-    return len(prompt) if isinstance(prompt, str) else sum(len(message.content) for message in prompt.messages)
+    return sum(map(len, texts_of(prompt)))

@@ -14,12 +14,10 @@ from typing import Any
 
 from isobudget.backends.base import Chat, Message, Prompt
 from isobudget.problems.problem import Problem
-from isobudget.records.rows import PromptRow
+from isobudget.records.facts import AS_IT_IS, first_prompts
+from isobudget.records.rows import PromptKey, PromptRow
 from isobudget.records.run import Run
 from isobudget.study.prompts import ModelPrompts
-
-#: the rule that takes outputs as they are: what runs used before they stated one
-AS_IT_IS = "none"
 
 
 def prompt_facts(prompts: ModelPrompts, problems: Sequence[Problem], stop: Sequence[str] | None) -> dict[str, Any]:
@@ -71,43 +69,35 @@ class RunPrompts:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._rows: dict[str, dict[tuple[str, str, str, str], PromptRow]] = {}
+        self._rows: dict[str, dict[PromptKey, PromptRow]] = {}
 
     def facts(self, model: str, benchmark: str) -> dict[str, Any]:
         """Format, newline and extraction; for runs of older versions, what they did."""
         stated = self._run.facts["models"][model]
-        older = {"format": "completion", "extraction": AS_IT_IS, "newline": stated.get("prompt_newline", "keep")}
-        return dict(stated.get("prompts", {}).get(benchmark) or older)
+        return dict(stated.get("prompts", {}).get(benchmark) or first_prompts(stated))
 
     def prompt(self, model: str, problem: Problem) -> Prompt:
         """What the model was given for a problem."""
-        row = self._row(model, problem)
-        return row_prompt(row) if row is not None else self._older(model, problem)
+        return row_prompt(self._row(model, problem))
 
     def head(self, model: str, problem: Problem) -> str:
         """The head of the program that the prompt stands for."""
-        row = self._row(model, problem)
-        return row.head if row is not None else self._older(model, problem)
+        return self._row(model, problem).head
 
-    def _row(self, model: str, problem: Problem) -> PromptRow | None:
+    def _row(self, model: str, problem: Problem) -> PromptRow:
         facts = self.facts(model, problem.benchmark)
         if problem.benchmark not in self._rows:
             self._rows[problem.benchmark] = self._run.prompts(problem.benchmark)
         key = (problem.benchmark, problem.task_id, facts["format"], facts["newline"])
-        return self._rows[problem.benchmark].get(key)
-
-    def _older(self, model: str, problem: Problem) -> str:
-        newline = self.facts(model, problem.benchmark)["newline"]
-        return problem.prompt.rstrip("\n") if newline == "strip" else problem.prompt
+        row = self._rows[problem.benchmark].get(key)
+        if row is None:  # older runs did not keep them
+            text = problem.prompt.rstrip("\n") if facts["newline"] == "strip" else problem.prompt
+            row = PromptRow(*key, chat=False, prompt=text, head=text)
+        return row
 
 
 class RunPrograms:
-    """The programs that a run's samples mean.
-
-    Args:
-        run: the run.
-        extraction: a rule for all of them, instead of the one that each was made with.
-    """
+    """The programs that a run's samples mean, by the rule `extraction` or the one that each was made with."""
 
     def __init__(self, run: Run, extraction: str | None = None) -> None:
         self.prompts = RunPrompts(run)

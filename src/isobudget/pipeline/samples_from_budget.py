@@ -15,7 +15,7 @@ recorded, so that the same study asks for the same n when it goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from isobudget.analysis.prices import PAPER, price_model
@@ -64,9 +64,17 @@ def _bought(resolved: Resolved, at: int, stated: StudyModel, benchmark: Resolved
     if budget is None:
         raise InputError(f"{stated.name} has no n for {benchmark.name}, and the study has no [budget]")
     model = _known(resolved, at)
-    costs = _costs(budget)
-    price = sample_price(model, benchmark, budget, costs)
-    amount = _amount(budget, lambda count: _cheapest(count, resolved, benchmark, budget, costs))
+    costs = budget.costs if budget.costs in (None, PAPER) else read_costs(budget.costs)
+    price, amount = sample_price(model, benchmark, budget, costs), budget.per_problem
+    if isinstance(amount, str):  # so many samples by the cheapest of the models that a budget buys samples of
+        count = float(amount.strip().removesuffix("x"))
+        same = [
+            _known(resolved, at)
+            for at, one in enumerate(resolved.study.models)
+            if one.samples(benchmark.name) is None
+            and (one.budget or resolved.study.budget or budget).unit == budget.unit
+        ]
+        amount = min(sample_price(one, benchmark, budget, costs).cost(count) for one in same)
     k = price.affordable(amount)
     n = max(2, 2 * k)
     what = f"buys {k} samples" if k else "does not buy one sample"
@@ -111,26 +119,3 @@ def sample_price(
             "config.json or a GGUF file), or n"
         )
     return flops_cost(model.architecture, use)
-
-
-def _costs(budget: StudyBudget) -> CostsFile | str | None:
-    return budget.costs if budget.costs in (None, PAPER) else read_costs(budget.costs)
-
-
-def _cheapest(
-    count: float, resolved: Resolved, benchmark: ResolvedBenchmark, budget: StudyBudget, costs: CostsFile | str | None
-) -> float:
-    """What so many samples cost by the cheapest of the models that a budget buys samples of; they share a prompt."""
-    study = resolved.study
-    same = [
-        _known(resolved, at)
-        for at, model in enumerate(study.models)
-        if model.samples(benchmark.name) is None and (model.budget or study.budget or budget).unit == budget.unit
-    ]
-    return min(sample_price(one, benchmark, budget, costs).cost(count) for one in same)
-
-
-def _amount(budget: StudyBudget, cheapest: Callable[[float], float]) -> float:
-    if isinstance(budget.per_problem, str):
-        return cheapest(float(budget.per_problem.strip().removesuffix("x")))
-    return budget.per_problem

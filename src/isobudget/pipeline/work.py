@@ -39,11 +39,7 @@ class Work:
 
 
 def missing_work(
-    study: Study,
-    model: ResolvedModel,
-    benchmarks: Sequence[ResolvedBenchmark],
-    have: SampleKeys,
-    group: int,
+    study: Study, model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark], have: SampleKeys, group: int
 ) -> Iterator[Work]:
     """What is left to generate with one model, in groups of at most `group` samples, those of a problem in sequence."""
     for benchmark in benchmarks:
@@ -53,24 +49,17 @@ def missing_work(
 
 def _pieces(
     study: Study, model: ResolvedModel, benchmark: ResolvedBenchmark, problem: Problem, have: SampleKeys, group: int
-) -> list[Work]:
+) -> Iterator[Work]:
     """The calls of one problem."""
-    groups = list(groups_of(_missing(study, model, benchmark, problem, have), group))
-    if not groups:
-        return []
+    missing = _missing(study, model, benchmark, problem, have)
+    if not missing:
+        return
     sampling = model.sampling(benchmark)
     base = base_seed(study.seed, model.name, benchmark.name, problem.task_id)
     prompt = model.prompts[benchmark.name].render(problem).prompt
-    return [
-        Work(
-            problem,
-            prompt,
-            replace(sampling, temperature=0.0) if keys[0][3] else sampling,
-            keys,
-            tuple(base + key[4] for key in keys),
-        )
-        for keys in groups
-    ]
+    for keys in groups_of(missing, group):
+        how = replace(sampling, temperature=0.0) if keys[0][3] else sampling
+        yield Work(problem, prompt, how, keys, tuple(base + key[4] for key in keys))
 
 
 def count_missing(study: Study, model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark], have: SampleKeys) -> int:
@@ -95,9 +84,7 @@ def groups_of(keys: Sequence[SampleKey], group: int) -> Iterator[tuple[SampleKey
     for piece in range(pieces):
         start, end = (-(-len(sampled) * place // pieces) for place in (piece, piece + 1))
         yield tuple(sampled[start:end])
-    for key in keys:
-        if key[3]:
-            yield (key,)
+    yield from ((key,) for key in keys if key[3])
 
 
 def _missing(
@@ -105,9 +92,5 @@ def _missing(
 ) -> list[SampleKey]:
     """The keys of a problem's samples that are wanted and not there."""
     name = (benchmark.name, model.name, problem.task_id)
-    keys: list[SampleKey] = [
-        (*name, False, index) for index in have.missing((*name, False), model.samples[benchmark.name])
-    ]
-    if study.greedy:
-        keys += [(*name, True, index) for index in have.missing((*name, True), 1)]
-    return keys
+    wanted = {False: model.samples[benchmark.name], True: int(study.greedy)}
+    return [(*name, greedy, at) for greedy, n in wanted.items() for at in have.missing((*name, greedy), n)]

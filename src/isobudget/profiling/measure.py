@@ -70,14 +70,7 @@ def profile(
 ) -> Profiled:
     """Time a model on this machine, and write its throughput profile.
 
-    Args:
-        model: a name from the catalogue, a .gguf file, or an architecture to be timed with random weights: a known
-            name such as ``codellama-7b``, or a Hugging Face ``config.json``.
-        timing: slots, lengths and repeats.
-        quantisation: of random weights, Q4_0 by default; a model has its own.
-        out: the profile's file; by default one in the user's cache that is named after the model.
-        keep: do not remove the random weights.
-        progress: told how far it is.
+    Arguments are those of `isobudget.profile`, with `timing` for slots, lengths and repeats.
 
     Raises:
         InputError: the model is not known, or does not fit this machine's memory.

@@ -120,16 +120,7 @@ def _vocabulary(path: Path) -> int:
 
 
 def _time(engine: LlamaCpp, prompts: NDArray[np.int64], tokens: int) -> float:
-    """Seconds until every prompt has its completion of exactly that many tokens.
-
-    Args:
-        engine: with a slot for each prompt.
-        prompts: token ids, shape (slots, prompt tokens).
-        tokens: of each completion.
-
-    Raises:
-        BackendError: a sample was not read or written in full.
-    """
+    """Seconds until every prompt, token ids of shape (slots, prompt tokens), has its completion of so many tokens."""
     sampling = Sampling(_TEMPERATURE, _TOP_P, tokens)
     requests = [
         Request(tuple(prompt), sampling, end_ids=frozenset(), seeds=(seed,))
@@ -146,11 +137,7 @@ def _time(engine: LlamaCpp, prompts: NDArray[np.int64], tokens: int) -> float:
 
 
 def _speed(slots: int, timing: Timing, first: Sequence[float], whole: Sequence[float]) -> SlotSpeed:
-    """Rates from the seconds to the first token and to the last, one of each per repeat.
-
-    Raises:
-        BackendError: completing took no longer than reading the prompt: there is nothing to divide by.
-    """
+    """Rates from the seconds to the first token and to the last, one of each per repeat."""
     decoding = [seconds - median(first) for seconds in whole]
     if min(decoding) <= 0:
         raise BackendError(

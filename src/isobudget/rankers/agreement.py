@@ -161,7 +161,7 @@ def by_outputs(
     inputs: RankerInputs, name: str, selector: Callable[[str, Texts, Floats | None], ScoreSelector], *notes: str
 ) -> Ranking:
     """The ranking by what samples return for the chosen inputs; likelihood breaks ties where it is known."""
-    observed = inputs.observed()
+    observed = inputs.observed
     return by_set(
         inputs.pool,
         name,

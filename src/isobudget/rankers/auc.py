@@ -35,12 +35,7 @@ class Auc:
 
 
 def auc_of_problem(passed: Floats, scores: Floats) -> float:
-    """AUC of one problem; NaN if all samples are right, or all wrong.
-
-    Args:
-        passed: shape (n,), 1 for right samples.
-        scores: shape (n,), higher is better; NaN is lowest.
-    """
+    """AUC of one problem from arrays of shape (n,), `passed` 1 for right samples; NaN if all are right or wrong."""
     right = np.asarray(passed) > 0
     wanted, others = int(right.sum()), int((~right).sum())
     if not wanted or not others:

@@ -144,12 +144,9 @@ class RankerCost:
         """Both together, in the units that both know."""
         if self is FREE or other is FREE:
             return other if self is FREE else self
+        pairs = {unit: (one, other.amounts[unit]) for unit, one in self.amounts.items() if unit in other.amounts}
         both = {
-            unit: Amount(
-                one.per_problem + other.amounts[unit].per_problem, one.per_sample + other.amounts[unit].per_sample
-            )
-            for unit, one in self.amounts.items()
-            if unit in other.amounts
+            unit: Amount(a.per_problem + b.per_problem, a.per_sample + b.per_sample) for unit, (a, b) in pairs.items()
         }
         return RankerCost(both, f"{self.source} and {other.source}")
 

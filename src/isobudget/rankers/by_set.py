@@ -80,13 +80,11 @@ def by_set(
     """The ranking by a selector for each problem.
 
     Args:
-        pool: the samples.
-        name: for labels.
+        pool, name: the samples, and what to call the ranking.
         selector: makes the selector of a task_id, given its tie-break, shape (n,).
         unknown: samples that nothing is known of.
         tie_break: per problem, shape (n,), higher is better, NaN last; None where no likelihood is known.
-        cost: of finding out what it looks at.
-        notes: what a reader has to know.
+        cost, notes: of finding out what it looks at, and what a reader has to know.
     """
     breaks = tie_break or repeat(None, len(pool.problems))
     selectors = tuple(selector(task_id, value) for task_id, value in zip(pool.task_ids, breaks, strict=True))

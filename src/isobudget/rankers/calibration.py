@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isobudget.rankers.base import Floats
 
@@ -76,11 +75,7 @@ class Calibration:
 def isotonic(signal: Floats, target: Floats, weight: Floats) -> tuple[Floats, Floats]:
     """Weighted isotonic regression: the rising steps closest to the targets in squares (pool adjacent violators).
 
-    Args:
-        signal, target, weight: shape (m,), finite; weights above 0.
-
-    Returns:
-        Ends: the highest signal of each step, rising; and the value of each step.
+    Takes finite numbers of shape (m,), weights above 0. Gives the highest signal of each step, rising, and its value.
     """
     order = np.argsort(signal, kind="stable")
     steps: list[list[float]] = []
@@ -94,20 +89,10 @@ def isotonic(signal: Floats, target: Floats, weight: Floats) -> tuple[Floats, Fl
     return np.array([step[0] for step in steps]), np.array([step[1] for step in steps])
 
 
-def predict(ends: Floats, values: Floats, signal: Floats) -> Floats:
-    """The step of each signal; above the last end, the last step."""
-    at: NDArray[np.int64] = np.minimum(np.searchsorted(ends, signal, side="left"), len(ends) - 1)
-    found: Floats = values[at]
-    return found
-
-
 def calibrate(problems: Sequence[Chosen], k: int, folds: int = FOLDS) -> Calibration:
     """Cross-fit and hold the predictions against what the samples were.
 
-    Args:
-        problems: the choices of each problem.
-        k: samples drawn, for the record.
-        folds: problem i is predicted by the problems of all folds but i mod `folds`.
+    `k` samples were drawn, for the record; problem i is predicted by the problems of all folds but i mod `folds`.
     """
     folds = min(folds, len(problems))
     if folds < 2:
@@ -119,8 +104,8 @@ def calibrate(problems: Sequence[Chosen], k: int, folds: int = FOLDS) -> Calibra
         ends, values, unknown, base = fits[at]
         known = ~np.isnan(one.signal)
         guess = np.full(len(one.signal), unknown)
-        if len(ends):
-            guess[known] = predict(ends, values, one.signal[known])
+        if len(ends):  # above the last end, the last step
+            guess[known] = values[np.minimum(np.searchsorted(ends, one.signal[known]), len(ends) - 1)]
         predicted.append(guess)
         reference.append(np.full(len(one.signal), base))
     right = np.concatenate([one.right for one in problems])
@@ -129,13 +114,9 @@ def calibrate(problems: Sequence[Chosen], k: int, folds: int = FOLDS) -> Calibra
     bins = _bins(guesses, right, weight)
     ece = sum(one.weight * abs(one.predicted - one.right) for one in bins)
     # E (p - right)^2 where a tie's mean success stands for its members: the variance within it is part of both
-    brier, base = (float(weight @ _square(values, right)) for values in (guesses, np.concatenate(reference)))
+    squares = [right * (1 - p) ** 2 + (1 - right) * p**2 for p in (guesses, np.concatenate(reference))]
+    brier, base = (float(weight @ values) for values in squares)
     return Calibration(k, brier, base, float(ece), bins, len(problems))
-
-
-def _square(guess: Floats, right: Floats) -> Floats:
-    """E (p - outcome)^2 for outcomes that are 1 with chance `right`."""
-    return right * (1 - guess) ** 2 + (1 - right) * guess**2
 
 
 def _fit(problems: Sequence[Chosen]) -> tuple[Floats, Floats, float, float]:

@@ -31,14 +31,8 @@ _GOES_ON = re.compile(r"[ \t]*[-+*/%=]+[ \t]*[\w(]")
 _NEXT_LINE = re.compile(r"[ \t]*\r?\n[ \t]*")
 
 
-class NotGiven:
-    """Stands for a value that the prompt does not state: None may be one."""
-
-    def __repr__(self) -> str:
-        return "NOT_GIVEN"
-
-
-NOT_GIVEN = NotGiven()
+#: stands for a value that the prompt does not state: None may be one
+NOT_GIVEN = object()
 
 
 @dataclass(frozen=True, slots=True)

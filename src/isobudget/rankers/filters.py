@@ -69,13 +69,9 @@ class KeepFirst:
 def behind_filter(
     ranked: Ranking, kept: Sequence[Bools], cost: RankerCost = FREE, notes: tuple[str, ...] = ()
 ) -> Ranking:
-    """The ranking with dropped samples set aside: behind all others.
+    """The ranking with dropped samples set aside, behind all others; `kept` is per problem, shape (n,).
 
-    Args:
-        ranked: the ranking without a filter; its label stays, what shows it says which filter stands in front.
-        kept: per problem, shape (n,).
-        cost: of finding out.
-        notes: what was dropped.
+    The label stays: what shows it says which filter stands in front.
     """
     result = ranked.result
     filtered: PerSample | BySet
@@ -110,23 +106,18 @@ def rank_filtered(ranker: Ranker, inputs: RankerInputs, kind: str) -> Ranking:
 
 
 def kept_by(observed: Sequence[Sequence[str]], stated: Sequence[str | None], must_match: bool) -> Bools:
-    """Which samples the prompt's examples leave.
+    """Which samples the prompt's examples leave, shape (n,).
 
     Args:
-        observed: for each sample one text per example; None or nothing for a sample that never ran.
+        observed: for each sample one text per example; nothing for a sample that never ran.
         stated: for each example the value that it states, or None where it states none.
         must_match: whether stated values must be returned, or calls must only not fail.
-
-    Returns:
-        Shape (n,).
     """
     return np.array([_keeps(texts, stated, must_match) for texts in observed], dtype=bool)
 
 
 def _keeps(texts: Sequence[str], stated: Sequence[str | None], must_match: bool) -> bool:
-    if not texts and stated:
-        return False
-    return all(
+    return len(texts) == len(stated) and all(
         not text.startswith("!") and (not must_match or value is None or text == value)
         for text, value in zip(texts, stated, strict=True)
     )

@@ -6,14 +6,14 @@ prefixes, whose own error is stated (`monte_carlo`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.rankers.auc import Auc, auc_within
-from isobudget.rankers.base import BySet, Floats, PerSample, Pool, Ranking
+from isobudget.rankers.base import Bools, BySet, Floats, PerSample, Pool, Ranking
 from isobudget.rankers.calibration import Calibration, Chosen, calibrate
 from isobudget.statistics.prefixes import prefix_curve
 from isobudget.statistics.rank_score import SampleScores, pad, rank_score_curves
@@ -38,13 +38,7 @@ class Success:
 
 
 def success(pool: Pool, ranking: Ranking, *, orders: int = ORDERS, seed: int = 0) -> Success:
-    """Success of each problem at each k.
-
-    Args:
-        pool: the samples, all judged.
-        ranking: of that pool.
-        orders, seed: of random prefixes.
-    """
+    """Success of each problem at each k; all samples are judged. `orders` and `seed` are of random prefixes."""
     k_max = int(pool.sizes.min())
     passed = [one.passed for one in pool.problems]
     if isinstance(ranking.result, BySet):
@@ -53,17 +47,15 @@ def success(pool: Pool, ranking: Ranking, *, orders: int = ORDERS, seed: int = 0
         # of one sample drawn there is nothing to choose: this column is known exactly
         matrix[:, 0], error[0] = [row.mean() for row in passed], 0.0
         return Success(matrix, error)
+    return Success(rank_scores(passed, ranking.result, k_max))
+
+
+def rank_scores(passed: Sequence[Floats | Bools], result: PerSample, k_max: int) -> Floats:
+    """Rank-score@k of each problem for k = 1..k_max; samples whose score is NaN are set aside too."""
     right, n = pad([row.tolist() for row in passed])
-    scores, aside = _padded(ranking.result)
-    return Success(rank_score_curves(right, SampleScores(scores), n=n, discarded=aside, k_max=k_max))
-
-
-def _padded(result: PerSample) -> tuple[Floats, NDArray[np.bool_]]:
-    """Scores and samples to set aside as matrices; NaN scores are among the latter."""
     scores, _ = pad([np.nan_to_num(row, nan=0.0, neginf=-np.inf, posinf=np.inf).tolist() for row in result.scores])
-    out = [(aside | np.isnan(row)).astype(np.float64) for row, aside in zip(result.scores, result.aside, strict=True)]
-    aside, _ = pad([row.tolist() for row in out])
-    return scores, aside.astype(bool)
+    out = [(aside | np.isnan(row)).tolist() for row, aside in zip(result.scores, result.aside, strict=True)]
+    return rank_score_curves(right, SampleScores(scores), n=n, discarded=pad(out)[0] > 0, k_max=k_max)
 
 
 def auc(pool: Pool, ranking: Ranking, *, level: float = 0.95, replicates: int = 10_000, seed: int = 0) -> Auc:

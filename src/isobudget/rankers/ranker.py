@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
@@ -149,7 +149,6 @@ class RankerInputs(ABC):
     pool: Pool
     options: RankerOptions
     train: tuple[Pool, ...]
-    _observed: Observed | None = field(default=None, init=False)
 
     # what a model or the judge finds out
 
@@ -206,16 +205,15 @@ class RankerInputs(ABC):
             found[one.problem.task_id] = choose_inputs(one.problem, asked.inputs, asked.seed, text, shown=shown)
         return found
 
+    @cached_property
     def observed(self) -> Observed:
         """What the samples return for the chosen inputs."""
-        if self._observed is None:
-            self._observed = self.run({task: one.arguments for task, one in self.chosen.items()})
-        return self._observed
+        return self.run({task: one.arguments for task, one in self.chosen.items()})
 
     def of_examples(self) -> tuple[Mapping[str, Sequence[Sequence[str]]] | None, RankerCost | None]:
         """What the samples return for the examples alone (None if there is none); a cost if they are run for this."""
-        if self._observed is not None:
-            return self._observed.texts, None
+        if "observed" in self.__dict__:
+            return self.observed.texts, None
         shown = {task: one.arguments[: len(one.examples)] for task, one in self.chosen.items()}
         if not any(shown.values()):
             return None, None

@@ -42,8 +42,7 @@ def log_probabilities(
 
     Args:
         pool: the samples to score.
-        train: other pools to learn from; none: the pool itself, cross-fitted by problem.
-        folds: of the cross-fit.
+        train: other pools to learn from; none: the pool itself, cross-fitted by problem in `folds`.
         table: per problem, shape (n, features), instead of `feature_table`.
 
     Raises:
@@ -95,11 +94,8 @@ class Verifier(Ranker):
         """The scoring model's likelihood is added, else the writing model's own, else none."""
         label, likelihood, cost = self._likelihood(inputs)
         probabilities = log_probabilities(inputs.pool, inputs.train)
-        how = (
-            f"learned from {len(inputs.train)} other pools"
-            if inputs.train
-            else f"cross-fitted by problem, {FOLDS} folds"
-        )
+        others = f"learned from {len(inputs.train)} other pools"
+        how = others if inputs.train else f"cross-fitted by problem, {FOLDS} folds"
         return scored(
             inputs.pool,
             label,

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.cost import Unit
 from isobudget.curves import Bootstrap
 from isobudget.curves.curve import Curve, curve_from_matrix
 from isobudget.rankers.auc import Auc
-from isobudget.rankers.base import FREE, Floats, PerSample, Pool, RankerCost, Ranking
+from isobudget.rankers.base import FREE, Floats, PerSample, RankerCost, Ranking
 from isobudget.rankers.calibration import Calibration
 from isobudget.rankers.measure import Success, auc, calibration, success
 from isobudget.ranking.options import RankOptions
@@ -130,17 +130,14 @@ def _curves(
     """Success against budget by unit, without and with the cost of ranking."""
     free: dict[Unit, Curve] = {}
     charged: dict[Unit, Curve] = {}
+    pool, cost = samples.pool, ranking.cost
     for unit, price in samples.prices.items():
-        same = next(iter(free.values()), None)
-        free[unit] = replace(same, price=price) if same else _curve(samples.pool, matrix, price, ranking, bootstrap)
-        amount = ranking.cost.amounts.get(unit)
+        same = next(iter(free.values()), None) or curve_from_matrix(
+            pool.model, pool.task_ids, matrix, price, selection=ranking.ranker, bootstrap=bootstrap
+        )
+        free[unit] = replace(same, price=price)
+        amount = cost.amounts.get(unit)
         if amount is not None:
-            dearer = price
-            if ranking.cost is not FREE:
-                dearer = price.plus(amount.per_sample, ranking.cost.source, per_problem=amount.per_problem)
-            charged[unit] = replace(free[unit], price=dearer)
+            dearer = price.plus(amount.per_sample, cost.source, per_problem=amount.per_problem)
+            charged[unit] = replace(same, price=price if cost is FREE else dearer)
     return free, charged
-
-
-def _curve(pool: Pool, matrix: Floats, price: SampleCost, ranking: Ranking, bootstrap: Bootstrap) -> Curve:
-    return curve_from_matrix(pool.model, pool.task_ids, matrix, price, selection=ranking.ranker, bootstrap=bootstrap)

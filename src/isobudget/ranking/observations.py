@@ -47,12 +47,8 @@ def observe(
 ) -> Observed:
     """Run every sample on its problem's inputs; what is recorded already is not run again.
 
-    Args:
-        pool: the samples.
-        arguments: by task_id, each the source of a list literal. Problems without any are not run.
-        folder: the table of observations; None keeps none.
-        progress: shows how far it is.
-        workers, unsafe, limits: of the judge.
+    Arguments are by task_id, each the source of a list literal; problems without any are not run. `folder` is that of
+    the table of observations, None keeps none; `workers`, `unsafe` and `limits` are the judge's.
 
     Raises:
         JudgeError: samples cannot be confined here.
@@ -117,13 +113,9 @@ def _observed(pool: Pool, arguments: Mapping[str, Sequence[str]], rows: Mapping[
     for one in pool.problems:
         task_id = one.problem.task_id
         found = [rows.get(pool.key(one, sample.index)) for sample in one.samples]
-        texts[task_id] = [_texts(row) for row in found]
+        texts[task_id] = [() if row is None or row.outcome == Outcome.SYNTAX_ERROR else row.observed for row in found]
         seconds.append(np.mean([0.0 if row is None else row.cpu_seconds for row in found]))
         unknown += sum(row is None for row in found) if arguments[task_id] else 0
     counts = [len(inputs) for inputs in arguments.values()]
     source = SOURCE.format(inputs=f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else str(max(counts)))
     return Observed(texts, RankerCost({Unit.SECONDS: Amount(0.0, float(np.mean(seconds)))}, source), unknown)
-
-
-def _texts(row: ObservationRow | None) -> Sequence[str]:
-    return () if row is None or row.outcome == Outcome.SYNTAX_ERROR else row.observed

@@ -61,10 +61,8 @@ def rank(
         source: a run folder; a file of samples; or, for the ranker `order`, a COUNTS file with `passed` lists.
         options: what to do.
         benchmark: only this one of a run.
-        problems: the benchmark that a file of samples is about.
-        verdicts: the file with the verdicts of a file of samples.
-        first: only so many problems of a file of samples.
-        out: folder for scores and observations of a file of samples; a run folder keeps its own.
+        problems, verdicts, first, out: of a file of samples: its benchmark, the file with the verdicts, only so many
+            problems, and a folder for scores and observations; a run folder keeps its own.
         make_scorer: finds the scoring model.
         progress: shows how far it is.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from isobudget.analysis.greedy import Greedy, greedy_outputs
-from isobudget.analysis.load_samples import LoadedRun, ModelSamples, ProblemSamples
+from isobudget.analysis.load_samples import LoadedRun, ModelSamples
 from isobudget.analysis.run_costs import sample_cost
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.curves import Bootstrap, common_tasks
@@ -16,6 +16,10 @@ from isobudget.rankers.base import Candidate, Candidates, Pool
 
 #: units in which samples of a run may be priced
 UNITS = (Unit.FLOPS, Unit.SECONDS, Unit.TOKENS)
+#: what samples and candidates both have, one by one
+_FIELDS = (
+    "text", "index", "passed", "cut_off", "completion_tokens", "sum_logprob", "mean_logprob", "seconds",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,10 +44,7 @@ class RankingInput:
 def run_inputs(loaded: LoadedRun, benchmark: str, bootstrap: Bootstrap) -> list[RankingInput]:
     """The judged samples of one benchmark of a run, on the problems that all models have samples for.
 
-    Args:
-        loaded: with the texts of its samples.
-        benchmark: its name.
-        bootstrap: how intervals are computed.
+    `loaded` has the texts of its samples.
 
     Raises:
         RunError: no such benchmark, or nothing of it is judged.
@@ -80,24 +81,15 @@ def _candidates(
     model, found = samples.model, []
     for task_id, own in zip(samples.task_ids, samples.problems, strict=True):
         problem = loaded.problems[benchmark, task_id]
-        written = [programs.program(problem, model, text) for text in own.text]
         prompt, head = programs.prompts.prompt(model, problem), programs.prompts.head(model, problem)
-        candidates = tuple(_candidate(own, at, program) for at, program in enumerate(written))
+        rows = zip(own.token_ids, *(getattr(own, name).tolist() for name in _FIELDS), strict=True)
+        candidates = tuple(
+            Candidate(
+                program=programs.program(problem, model, text),
+                token_ids=() if ids is None else tuple(ids.tolist()),
+                **dict(zip(_FIELDS, (text, *fields), strict=True)),
+            )
+            for ids, text, *fields in rows
+        )
         found.append(Candidates(problem, prompt, head, candidates, own.prompt_tokens))
     return tuple(found)
-
-
-def _candidate(samples: ProblemSamples, at: int, program: str) -> Candidate:
-    ids = samples.token_ids[at]
-    return Candidate(
-        index=int(samples.index[at]),
-        text=samples.text[at],
-        program=program,
-        passed=bool(samples.passed[at]),
-        cut_off=bool(samples.cut_off[at]),
-        completion_tokens=int(samples.completion_tokens[at]),
-        sum_logprob=float(samples.sum_logprob[at]),
-        mean_logprob=float(samples.mean_logprob[at]),
-        seconds=float(samples.seconds[at]),
-        token_ids=() if ids is None else tuple(ids.tolist()),
-    )

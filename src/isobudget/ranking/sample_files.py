@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from isobudget.errors import InputError
@@ -20,6 +19,9 @@ from isobudget.importers.sample_lines import model_of_file
 from isobudget.problems.problem import Benchmark, CheckFunction, Problem
 from isobudget.rankers.base import Candidate, Candidates, Pool
 from isobudget.ranking.run_samples import RankingInput
+
+#: what a file has of one problem: the head of its programs, and texts with their programs
+Written = tuple[str, list[tuple[str, str]]]
 
 
 def counts_inputs(path: Path) -> list[RankingInput]:
@@ -42,22 +44,22 @@ def counts_inputs(path: Path) -> list[RankingInput]:
 
 def _listed(row: CountRow) -> Candidates:
     problem = Problem(row.task_id, row.benchmark, "", "", CheckFunction(""))
-    tokens = row.completion_tokens or (0,) * row.n
+    return _candidates(problem, "", [("", "")] * row.n, row)
+
+
+def _candidates(problem: Problem, head: str, texts: Sequence[tuple[str, str]], row: CountRow) -> Candidates:
+    """Texts and their programs with the verdicts and tokens of a row."""
+    rows = zip(texts, row.passed or (), row.completion_tokens or (0,) * row.n, strict=True)
     samples = (
-        Candidate(at, "", "", passed, completion_tokens=count)
-        for at, (passed, count) in enumerate(zip(row.passed or (), tokens, strict=True))
+        Candidate(at, *written, passed, completion_tokens=tokens) for at, (written, passed, tokens) in enumerate(rows)
     )
-    return Candidates(problem, "", "", tuple(samples))
+    return Candidates(problem, head, head, tuple(samples))
 
 
 def file_input(samples: Path, benchmark: Benchmark, verdicts: Path, problems: int | None = None) -> RankingInput:
     """The samples of a file, see the module; the model is what the file is called, or what the verdicts say.
 
-    Args:
-        samples: JSON lines, gzipped or plain.
-        benchmark: whose problems they solve.
-        verdicts: of the same samples in the same order.
-        problems: only the first so many.
+    Verdicts are of the same samples in the same order; only the first so many `problems` of the benchmark are read.
 
     Raises:
         InputError: a line is wrong, or the verdicts do not fit.
@@ -79,35 +81,21 @@ def file_input(samples: Path, benchmark: Benchmark, verdicts: Path, problems: in
     return RankingInput(Pool(benchmark.name, name, tuple(found)))
 
 
-@dataclass(slots=True)
-class _Written:
-    """What a file has of one problem: the head of its programs, and texts with their programs."""
-
-    head: str
-    texts: list[str] = field(default_factory=list)
-    programs: list[str] = field(default_factory=list)
-
-
-def _of_file(problem: Problem, written: _Written, graded: CountRow | None, verdicts: Path) -> Candidates:
+def _of_file(problem: Problem, written: Written, graded: CountRow | None, verdicts: Path) -> Candidates:
     if graded is None or graded.passed is None:
         raise InputError(f"{verdicts}: no verdicts of {problem.task_id} one by one (`passed`)")
-    if len(graded.passed) != len(written.texts):
+    head, texts = written
+    if len(graded.passed) != len(texts):
         raise InputError(
-            f"{verdicts}: {len(graded.passed)} verdicts of {problem.task_id}, but {len(written.texts)} samples. "
+            f"{verdicts}: {len(graded.passed)} verdicts of {problem.task_id}, but {len(texts)} samples. "
             "Samples whose judge failed have no verdict: judge them again, or leave them out of both files"
         )
-    tokens = graded.completion_tokens or (0,) * graded.n
-    rows = zip(written.texts, written.programs, graded.passed, tokens, strict=True)
-    samples = (
-        Candidate(at, text, program, passed, completion_tokens=count)
-        for at, (text, program, passed, count) in enumerate(rows)
-    )
-    return Candidates(problem, written.head, written.head, tuple(samples))
+    return _candidates(problem, head, texts, graded)
 
 
-def _written(path: Path, benchmark: Benchmark, order: Sequence[str]) -> dict[str, _Written]:
+def _written(path: Path, benchmark: Benchmark, order: Sequence[str]) -> dict[str, Written]:
     by_task = {problem.task_id: problem for problem in benchmark.problems}
-    found: dict[str, _Written] = {}
+    found: dict[str, Written] = {}
     for place, (where, record) in enumerate(read_objects(path)):
         task_id = _task_of(record, order, place, where)
         if task_id not in by_task:
@@ -121,10 +109,7 @@ def _written(path: Path, benchmark: Benchmark, order: Sequence[str]) -> dict[str
                 f"{where}: its prompt has no {problem.entry_point}, the function of {task_id}: the lines do not stand "
                 "in the order of the verdicts; state task_id in each"
             )
-        written = found.setdefault(task_id, _Written(head))
-        for text, program in _texts(record, problem, head, where):
-            written.texts.append(text)
-            written.programs.append(program)
+        found.setdefault(task_id, (head, []))[1].extend(_texts(record, problem, head, where))
     return found
 
 

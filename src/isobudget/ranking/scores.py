@@ -71,12 +71,7 @@ def kept_scores(pool: Pool, scorer: str, kind: str, folder: Path | None) -> Kept
 def score_pool(pool: Pool, scorer: Scorer, kind: str, folder: Path | None, progress: Progress) -> Rows:
     """The scores of a pool's samples by a model, those that are missing computed now.
 
-    Args:
-        pool: the samples.
-        scorer: the model.
-        kind: `FORWARD` or `BACKWARD`.
-        folder: the table of scores; None keeps none.
-        progress: shows how far it is.
+    `kind` is `FORWARD` or `BACKWARD`, `folder` that of the table of scores; None keeps none.
 
     Raises:
         InputError: the backend cannot score.

@@ -31,8 +31,8 @@ _FREE = {
 }
 #: What a run that does not state a field was made with: it is older than the field.
 _UNSTATED: dict[str, dict[str, Any]] = {"benchmarks": {}, "models": {"backend": "llama.cpp"}}
-#: How prompts were made and programs cut out before runs stated it.
-_FIRST_PROMPTS = {"format": "completion", "extraction": "none"}
+#: The rule that takes outputs as they are: what runs used before they stated one.
+AS_IT_IS = "none"
 
 
 def new_facts(name: str) -> dict[str, Any]:
@@ -129,13 +129,17 @@ def _merge_prompts(
     """How a model's prompts are made, by benchmark: more benchmarks may come, those stated may not change."""
     stated = old.get("prompts")
     if stated is None:
-        first = _FIRST_PROMPTS | {"newline": old.get("prompt_newline", "keep")}
-        stated = {benchmark: first for benchmark in facts.get("benchmarks", {}) if benchmark in new["prompts"]}
+        stated = {name: first_prompts(old) for name in facts.get("benchmarks", {}) if name in new["prompts"]}
     for benchmark, fields in new.get("prompts", {}).items():
         for field, value in stated.get(benchmark, {}).items():
             if fields.get(field) != value:
                 raise _otherwise(folder, f"{where}.prompts.{benchmark}.{field}", value, fields.get(field))
     return {**stated, **new.get("prompts", {})}
+
+
+def first_prompts(model: dict[str, Any]) -> dict[str, str]:
+    """How a model's prompts were made and programs cut out before runs stated it."""
+    return {"format": "completion", "extraction": AS_IT_IS, "newline": model.get("prompt_newline", "keep")}
 
 
 def _otherwise(folder: Path, field: str, before: Any, now: Any) -> RunError:

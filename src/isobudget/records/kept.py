@@ -19,11 +19,7 @@ Key = TypeVar("Key", bound=Hashable)
 class KeptRows(Generic[Key, Row]):
     """Rows by key: those of the table in `folder` that are wanted, and those that are added.
 
-    Args:
-        folder: the table; None keeps nothing beyond memory.
-        row_type: of its rows.
-        key: of a row.
-        wanted: which rows of the table are meant.
+    Without a folder nothing is kept beyond memory.
 
     Raises:
         RunError: a part is damaged.

@@ -8,22 +8,12 @@ from typing import Any
 
 from isobudget.errors import RunError
 from isobudget.problems.problem import TEST_KINDS, Form, Problem, Tests
-from isobudget.records.rows import ProblemRow
+from isobudget.records.rows import ProblemRow, row_from
 
 
 def row_of(problem: Problem) -> ProblemRow:
     """The row of a problem."""
-    return ProblemRow(
-        benchmark=problem.benchmark,
-        task_id=problem.task_id,
-        prompt=problem.prompt,
-        entry_point=problem.entry_point,
-        tests=json.dumps({"kind": problem.tests.kind} | asdict(problem.tests)),
-        reference=problem.reference,
-        form=problem.form.value,
-        starter=problem.starter,
-        shown_tests=list(problem.shown_tests),
-    )
+    return row_from(ProblemRow, (), problem, tests=json.dumps({"kind": problem.tests.kind} | asdict(problem.tests)))
 
 
 def problem_of(row: ProblemRow) -> Problem:
@@ -33,24 +23,21 @@ def problem_of(row: ProblemRow) -> Problem:
         RunError: its tests are of a kind that is not known here.
     """
     return Problem(
-        task_id=row.task_id,
-        benchmark=row.benchmark,
-        prompt=row.prompt,
-        entry_point=row.entry_point,
-        tests=_tests(json.loads(row.tests)),
-        reference=row.reference,
-        form=Form(row.form or Form.SOURCE),
-        starter=row.starter or "",
-        shown_tests=tuple(row.shown_tests or ()),
+        **asdict(row)
+        | {
+            "tests": _tests(json.loads(row.tests)),
+            "form": Form(row.form or Form.SOURCE),
+            "starter": row.starter or "",
+            "shown_tests": tuple(row.shown_tests or ()),
+        }
     )
 
 
-def same_problem(row: ProblemRow, problem: Problem) -> bool:
-    """Whether a row holds this problem. What an older version did not record is not compared."""
-    recorded = problem_of(row)
-    if row.form is None:
-        recorded = replace(recorded, form=problem.form, starter=problem.starter, shown_tests=problem.shown_tests)
-    return recorded == problem
+def same_problem(old: ProblemRow, new: ProblemRow) -> bool:
+    """Whether two rows hold the same problem. What an older version did not record is not compared."""
+    if old.form is None:
+        old = replace(old, form=new.form, starter=new.starter, shown_tests=new.shown_tests)
+    return problem_of(old) == problem_of(new)
 
 
 def _tests(fields: dict[str, Any]) -> Tests:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from enum import Enum
+from typing import Any, TypeVar, cast
 
 from isobudget.backends.base import Generation
 from isobudget.judge.verdict import Verdict
 
 #: benchmark, model, task_id, greedy, index
 SampleKey = tuple[str, str, str, bool, int]
+#: benchmark, task_id, format, newline
+PromptKey = tuple[str, str, str, str]
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,11 @@ class ProblemRow:
     starter: str | None = None
     shown_tests: list[str] | None = None
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What names the problem in the run."""
+        return (self.benchmark, self.task_id)
+
 
 @dataclass(frozen=True, slots=True)
 class PromptRow:
@@ -71,6 +82,11 @@ class PromptRow:
     chat: bool
     prompt: str
     head: str
+
+    @property
+    def key(self) -> PromptKey:
+        """What names the prompt in the run."""
+        return (self.benchmark, self.task_id, self.format, self.newline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,35 +126,32 @@ def known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
+def row_from(row_type: type[Row], key: tuple[object, ...], source: object, **given: object) -> Row:
+    """The row of an object whose attributes are called as the columns, but for the key and what is given.
+
+    Enumerations become their values and tuples lists; NaN is null where a column may be null.
+    """
+    columns = fields(cast(Any, row_type))[len(key) :]
+    values = [
+        given[one.name] if one.name in given else _plain(getattr(source, one.name), "None" in str(one.type))
+        for one in columns
+    ]
+    return row_type(*key, *values)
+
+
+def _plain(value: object, nullable: bool) -> object:
+    if isinstance(value, float):
+        return known(value) if nullable else value
+    if isinstance(value, tuple):
+        return list(value)
+    return value.value if isinstance(value, Enum) else value
+
+
 def sample_row(key: SampleKey, generation: Generation) -> SampleRow:
     """The row of one output of a model."""
-    return SampleRow(
-        *key,
-        text=generation.text,
-        finish_reason=generation.finish_reason.value,
-        prompt_tokens=generation.prompt_tokens,
-        completion_tokens=generation.completion_tokens,
-        sum_logprob=generation.sum_logprob,
-        mean_logprob=generation.mean_logprob,
-        seconds=generation.seconds,
-        joules=known(generation.joules),
-        seed=generation.seed,
-        latency_seconds=known(generation.latency_seconds),
-        token_ids=list(generation.token_ids) or None,
-    )
+    return row_from(SampleRow, key, generation, token_ids=list(generation.token_ids) or None)
 
 
 def verdict_row(key: SampleKey, verdict: Verdict) -> VerdictRow:
     """The row of one verdict."""
-    return VerdictRow(
-        *key,
-        outcome=verdict.outcome.value,
-        passed=verdict.passed,
-        cpu_seconds=verdict.seconds,
-        peak_memory_mb=known(verdict.peak_memory_mb),
-        detail=verdict.detail,
-        trust=verdict.trust.value,
-        tests_passed=verdict.tests_passed,
-        tests_total=verdict.tests_total,
-        first_failing=verdict.first_failing,
-    )
+    return row_from(VerdictRow, key, verdict, cpu_seconds=verdict.seconds)

@@ -15,6 +15,7 @@ Each of the tables is a folder of part files (see parts.py). One process writes 
 from __future__ import annotations
 
 import contextlib
+import operator
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -27,13 +28,10 @@ from isobudget.records import facts as run_facts
 from isobudget.records.keys import SampleKeys
 from isobudget.records.parts import PartWriter, read_parts, read_rows
 from isobudget.records.problem_rows import problem_of, row_of, same_problem
-from isobudget.records.rows import ProblemRow, PromptRow, SampleRow, VerdictRow
+from isobudget.records.rows import ProblemRow, PromptKey, PromptRow, SampleRow, VerdictRow
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-#: benchmark, task_id, format, newline
-PromptKey = tuple[str, str, str, str]
 
 
 class Run:
@@ -95,8 +93,7 @@ class Run:
 
     def problems(self) -> dict[tuple[str, str], Problem]:
         """The run's problems by benchmark and task_id, in their order."""
-        rows = read_rows(self.path / "problems", ProblemRow)
-        return {(row.benchmark, row.task_id): problem_of(row) for row in rows}
+        return {row.key: problem_of(row) for row in read_rows(self.path / "problems", ProblemRow)}
 
     def add_problems(self, problems: Iterable[Problem]) -> None:
         """Record problems that are not recorded yet.
@@ -104,30 +101,15 @@ class Run:
         Raises:
             RunError: a problem differs from the one recorded under its name.
         """
-        known = {(row.benchmark, row.task_id): row for row in read_rows(self.path / "problems", ProblemRow)}
-        fresh = []
-        for problem in problems:
-            old = known.get((problem.benchmark, problem.task_id))
-            if old is None:
-                fresh.append(row_of(problem))
-            elif not same_problem(old, problem):
-                raise RunError(
-                    f"{self.path}: the problem {problem.task_id} of {problem.benchmark} has changed since this run "
-                    "began. Use another folder (--out)."
-                )
-        with PartWriter(self.path / "problems", ProblemRow) as writer:
-            writer.add(fresh)
+        what = "the problem {0.task_id} of {0.benchmark} has changed since"
+        self._add("problems", ProblemRow, map(row_of, problems), same_problem, what)
 
     # prompts ------------------------------------------------------------------------------------------------------
 
     def prompts(self, benchmark: str | None = None) -> dict[PromptKey, PromptRow]:
         """What models were given, of one benchmark or all. Empty in runs that older versions made."""
         rows = read_rows(self.path / "prompts", PromptRow)
-        return {
-            (row.benchmark, row.task_id, row.format, row.newline): row
-            for row in rows
-            if benchmark is None or row.benchmark == benchmark
-        }
+        return {row.key: row for row in rows if benchmark is None or row.benchmark == benchmark}
 
     def add_prompts(self, prompts: Iterable[PromptRow]) -> None:
         """Record prompts that are not recorded yet.
@@ -135,18 +117,21 @@ class Run:
         Raises:
             RunError: a prompt differs from the one recorded for its problem and format.
         """
-        known = self.prompts()
-        with PartWriter(self.path / "prompts", PromptRow) as writer:
-            for row in prompts:
-                key = (row.benchmark, row.task_id, row.format, row.newline)
-                old = known.get(key)
-                if old is None:
-                    writer.add([row])
-                elif old != row:
-                    raise RunError(
-                        f"{self.path}: the prompt format {row.format} gives another prompt for {row.task_id} of "
-                        f"{row.benchmark} than when this run began. Use another folder (--out)."
-                    )
+        what = "the prompt format {0.format} gives another prompt for {0.task_id} of {0.benchmark} than when"
+        self._add("prompts", PromptRow, prompts, operator.eq, what)
+
+    def _add(
+        self, table: str, row_type: Any, rows: Iterable[Any], same: Callable[[Any, Any], bool], changed: str
+    ) -> None:
+        recorded = {row.key: row for row in read_rows(self.path / table, row_type)}
+        fresh = []
+        for row in rows:
+            if row.key not in recorded:
+                fresh.append(row)
+            elif not same(recorded[row.key], row):
+                raise RunError(f"{self.path}: {changed.format(row)} this run began. Use another folder (--out).")
+        with PartWriter(self.path / table, row_type) as writer:
+            writer.add(fresh)
 
     # samples and verdicts -----------------------------------------------------------------------------------------
 
