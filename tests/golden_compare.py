@@ -24,7 +24,7 @@ def changes_of(case: Case, stated: dict[str, Any] = _CHANGES) -> dict[str, list[
     return {key: [one for table in tables for one in table.get(key, ())] for key in _KEYS}
 
 
-_KEYS = ("renamed", "added", "removed", "dropped")
+_KEYS = ("renamed", "added", "removed", "dropped", "corrected")
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], changes: dict[str, list[Any]], exact: bool) -> Iterator[str]:
@@ -43,7 +43,7 @@ def differences(old: dict[str, Any], new: dict[str, Any], changes: dict[str, lis
             yield f"{kind}: {sorted(old[kind])} have become {sorted(new[kind])}"
     for name in set(old["documents"]) & set(new["documents"]):
         yield from _documents(old["documents"][name], new["documents"][name], changes, exact)
-    for name in set(old["texts"]) & set(new["texts"]):
+    for name in set(old["texts"]) & set(new["texts"]) - {one.get("text") for one in changes["corrected"]}:
         yield from _texts(name, old["texts"][name], new["texts"][name])
     yield from _messages(old.get("error", ""), new.get("error", ""), changes["dropped"])
 
@@ -58,11 +58,12 @@ def leaves(value: Any, at: str = "") -> dict[str, Any]:
 
 def _documents(old: Any, new: Any, changes: dict[str, list[Any]], exact: bool) -> Iterator[str]:
     today, removed = leaves(new), [regex(one["path"]) for one in changes["removed"]]
+    corrected = [regex(one["path"]) for one in changes["corrected"] if "path" in one]
     for path, value in leaves(old).items():
         place, factor = _moved(path, changes["renamed"])
         if place in today:
             found = today.pop(place)
-            if not _equal(value, found, factor, exact):
+            if not _equal(value, found, factor, exact) and not any(one.match(place) for one in corrected):
                 yield f"{_shown(place)}: {value!r} has become {found!r}" + (f", times {factor}" if factor != 1 else "")
         elif not any(one.match(path) for one in removed):
             yield f"{_shown(place)}: {value!r} is no longer there"

@@ -11,12 +11,13 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from isobudget.costs import SampleCost, Unit
+    from isobudget.costs.cost import SampleCost, Unit
     from isobudget.curves import Bootstrap, Comparison, Curve
     from isobudget.errors import IsobudgetError
     from isobudget.judge import Judge, Limits, Outcome, Verdict
     from isobudget.models import Architecture
-    from isobudget.problems import Benchmark, Problem, load_benchmark
+    from isobudget.problems import load_benchmark
+    from isobudget.problems.problem import Benchmark, Problem
     from isobudget.records import Run, load_run
     from isobudget.report.tables.sentence import winner_sentence
     from isobudget.statistics.pass_at_k import expected_draws, pass_at_k, pass_curve
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Architecture": "models",
-    "Benchmark": "problems",
+    "Benchmark": "problems.problem",
     "Bootstrap": "curves",
     "Comparison": "curves",
     "Curve": "curves",
@@ -33,12 +34,12 @@ _HOME = {
     "Judge": "judge",
     "Limits": "judge",
     "Outcome": "judge",
-    "Problem": "problems",
+    "Problem": "problems.problem",
     "Run": "records",
-    "SampleCost": "costs",
+    "SampleCost": "costs.cost",
     "SampleScores": "statistics.rank_score",
     "Study": "study",
-    "Unit": "costs",
+    "Unit": "costs.cost",
     "Verdict": "judge",
     "expected_draws": "statistics.pass_at_k",
     "load_benchmark": "problems",

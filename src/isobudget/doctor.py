@@ -55,12 +55,10 @@ def doctor() -> list[Check]:
 
 def _machine() -> list[Check]:
     python = platform.python_version()
-    gpu = shutil.which("nvidia-smi")
+    gpu, linux = shutil.which("nvidia-smi"), platform.system() == "Linux"
     return [
         Check("machine", "python", sys.version_info >= (3, 11), python, "isobudget needs Python 3.11 or newer"),
-        Check(
-            "machine", "system", platform.system() == "Linux", platform.platform(), "the judge confines on Linux only"
-        ),
+        Check("machine", "system", linux, platform.platform(), "the judge confines on Linux only"),
         Check("machine", "processor", None, f"{processor_name()}, {usable_cores()} usable"),
         Check("machine", "memory", None, _memory()),
         Check("machine", "disk for models", None, _free(weights_folder())),

@@ -12,8 +12,9 @@ import pytest
 from isobudget.analysis.compare import curves
 from isobudget.analysis.compare_run import run_comparison
 from isobudget.analysis.load_samples import load_samples
-from isobudget.costs import Unit, paper_flops, scoring_flops
 from isobudget.costs.charges import parse_charges
+from isobudget.costs.cost import Unit
+from isobudget.costs.flops import paper_flops, scoring_flops
 from isobudget.curves import FIRST_PASS, LIKELIHOOD, Bootstrap
 from isobudget.errors import InputError
 from isobudget.models import named

@@ -6,27 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from isobudget.costs import (
-    GpuHour,
-    SampleCost,
-    Serving,
-    TokenPrice,
-    TokenUse,
-    Unit,
-    completion_flops,
-    cost_from_entry,
-    example_prices,
-    gpu_named,
-    joules_cost,
-    measured_seconds,
-    paper_flops,
-    parse_unit,
-    prompt_flops,
-    read_costs,
-    rent_cost,
-    roofline_seconds,
-    usd_cost,
-)
+from isobudget.costs.cost import SampleCost, Unit, parse_unit
+from isobudget.costs.costs_file import cost_from_entry, read_costs
+from isobudget.costs.energy import joules_cost
+from isobudget.costs.flops import completion_flops, paper_flops, prompt_flops
+from isobudget.costs.prices import GpuHour, TokenPrice, example_prices, rent_cost, usd_cost
+from isobudget.costs.roofline import Serving, gpu_named, roofline_seconds
+from isobudget.costs.seconds import measured_seconds
+from isobudget.costs.usage import TokenUse
 from isobudget.errors import InputError
 from isobudget.models import named
 

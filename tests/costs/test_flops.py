@@ -10,18 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isobudget.costs import (
-    SampleCost,
-    TokenUse,
-    Unit,
-    calflops_count,
-    completion_flops,
-    flops_cost,
-    paper_flops,
-    prompt_flops,
-    scoring_flops,
-    tokens_cost,
-)
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.flops import calflops_count, completion_flops, paper_flops, prompt_flops, scoring_flops
+from isobudget.costs.usage import TokenUse, flops_cost, tokens_cost
 from isobudget.errors import InputError
 from isobudget.models import Architecture, find_named, from_hf_config, known_names, named
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from isobudget.costs import SampleCost, Unit
+from isobudget.costs.cost import SampleCost, Unit
 from isobudget.curves import FIRST_PASS, Bootstrap, compare_counts, curve, look_beyond
 from isobudget.errors import InputError
 from isobudget.importers.counts import ModelCounts

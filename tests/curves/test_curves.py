@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isobudget.costs import SampleCost, Unit
+from isobudget.costs.cost import SampleCost, Unit
 from isobudget.curves import LIKELIHOOD, Bootstrap, Comparison, compare, compare_counts, curve, curve_from_matrix
 from isobudget.curves.defaults import default_budgets
 from isobudget.curves.flips import find_flips

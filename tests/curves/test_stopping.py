@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from isobudget.analysis.compare_run import run_comparison
 from isobudget.analysis.load_samples import load_samples
 from isobudget.analysis.run_costs import sample_amounts
-from isobudget.costs import SampleCost, Unit
+from isobudget.costs.cost import SampleCost, Unit
 from isobudget.curves import FIRST_PASS, Bootstrap, Charged, compare, compare_counts, curve, curve_from_matrix
 from isobudget.curves.stopping import parse_stop
 from isobudget.errors import InputError

@@ -49,7 +49,7 @@ def test_a_pipe_can_be_read(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"{}\n{", "line 2: is not JSON .*; write one JSON object per line"),
-        (b"{}\n\n[1]", "line 3: must be a JSON object, not a JSON list; write one JSON object per line"),
+        (b"{}\n\n[1]", "line 3: must be a JSON object, not a list; write one JSON object per line"),
         (b"[" * 100_000, "line 1: is not JSON"),
         (b'{"n": ' + b"9" * 5000 + b"}", "line 1: is not JSON"),
         (b'{}\n{"caf\xe9": 1}', r"line 2: is not UTF-8 \(byte 0xe9 at column 6\); save it as UTF-8"),

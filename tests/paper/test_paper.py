@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from isobudget.costs import Unit
+from isobudget.costs.cost import Unit
 from isobudget.errors import InputError
-from isobudget.paper import cost_table, equal_budget, paper_cost, paper_flips, pass_tables
-from isobudget.paper.equal_budget import interpolate
+from isobudget.paper.equal_budget import equal_budget, interpolate, paper_flips
+from isobudget.paper.tables import cost_table, paper_cost, pass_tables
 
 SIZES = ("7B", "13B", "34B", "70B")
 

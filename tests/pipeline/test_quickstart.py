@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from isobudget.problems import AssertList, Problem, load_benchmark, quickstart_levels
+from isobudget.problems import load_benchmark
+from isobudget.problems.problem import AssertList, Problem
+from isobudget.problems.quickstart import quickstart_levels
 
 PROBLEMS = load_benchmark("quickstart").problems
 BY_NAME = {problem.entry_point: problem for problem in PROBLEMS}

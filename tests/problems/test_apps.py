@@ -9,9 +9,10 @@ import pytest
 
 from isobudget.errors import InputError
 from isobudget.judge import Judge, Limits
-from isobudget.problems import CallTests, Form, Problem, ProgramTests, load_benchmark
+from isobudget.problems import load_benchmark
 from isobudget.problems.apps.benchmark import DIFFICULTIES
 from isobudget.problems.apps.tests import NoTestsError, read_tests
+from isobudget.problems.problem import CallTests, Form, Problem, ProgramTests
 from isobudget.problems.sources import DATA_VARIABLE
 
 STDIN = {"inputs": ["1 2\n", ["3", "4"]], "outputs": ["3\n", ["7"]]}

@@ -12,8 +12,9 @@ import pytest
 
 from isobudget.errors import InputError
 from isobudget.judge import Judge
-from isobudget.problems import Benchmark, CheckFunction, Problem, ReferenceInputs, load_benchmark
+from isobudget.problems import load_benchmark
 from isobudget.problems.evalplus.inputs import _CHANGES, _GROUPS
+from isobudget.problems.problem import Benchmark, CheckFunction, Problem, ReferenceInputs
 from isobudget.problems.stops import MBPP_PLUS_STOPS, USUAL_STOPS
 
 HUMAN = {

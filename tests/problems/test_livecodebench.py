@@ -12,9 +12,10 @@ import pytest
 
 from isobudget.errors import InputError
 from isobudget.judge import Judge
-from isobudget.problems import Benchmark, CallTests, Form, ProgramTests, load_benchmark
 from isobudget.problems import livecodebench as module
+from isobudget.problems import load_benchmark
 from isobudget.problems.livecodebench import unpack
+from isobudget.problems.problem import Benchmark, CallTests, Form, ProgramTests
 
 
 def cases(*pairs: tuple[str, str], kind: str = "stdin") -> list[dict[str, str]]:

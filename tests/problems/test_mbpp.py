@@ -12,8 +12,9 @@ import pytest
 
 from isobudget.errors import InputError
 from isobudget.judge import Judge, Limits
-from isobudget.problems import AssertList, Form, load_benchmark
+from isobudget.problems import load_benchmark
 from isobudget.problems.mbpp import PUBLISHED, entry_point, read_mbpp
+from isobudget.problems.problem import AssertList, Form
 from isobudget.problems.sources import DATA_VARIABLE
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from isobudget.errors import InputError, MissingExtraError
-from isobudget.problems import AssertList, CheckFunction, Problem, benchmark_names, load_benchmark, reading
+from isobudget.problems import benchmark_names, load_benchmark, reading
+from isobudget.problems.problem import AssertList, CheckFunction, Problem
 from isobudget.problems.stops import BODY_STOPS, USUAL_STOPS
 
 RECORD = {
@@ -261,8 +262,8 @@ def test_wrong_fields_are_named_with_their_line(tmp_path: Path, fields: dict[str
         (b"", "holds no problems"),
         (b"\n \n", "holds no problems"),
         (b"{", "line 1: is not JSON"),
-        (b"\n[1, 2]\n", "line 2: must be a JSON object, not a JSON list"),
-        (b"null\n", "line 1: must be a JSON object, not a JSON NoneType"),
+        (b"\n[1, 2]\n", "line 2: must be a JSON object, not a list"),
+        (b"null\n", "line 1: must be a JSON object, not null"),
         (b"[" * 200_000, "line 1: is not JSON"),
         (b"9" * 5000, "line 1: is not JSON"),
         (b'{"task_id": "caf\xe9"}', "line 1: is not UTF-8 .byte 0xe9 at column 17"),

@@ -8,8 +8,9 @@ import pytest
 
 from isobudget.errors import InputError
 from isobudget.judge import Judge
-from isobudget.problems import PytestFile, load_benchmark
+from isobudget.problems import load_benchmark
 from isobudget.problems.own.folder import stub_prompt
+from isobudget.problems.problem import PytestFile
 
 TASK = '''import re
 

@@ -13,15 +13,9 @@ from hypothesis import strategies as st
 
 from isobudget.errors import InputError
 from isobudget.judge import Judge, Limits
-from isobudget.problems import (
-    CallTests,
-    Form,
-    ProgramTests,
-    PytestFile,
-    ReferenceInputs,
-    load_benchmark,
-)
+from isobudget.problems import load_benchmark
 from isobudget.problems.literals import as_literal
+from isobudget.problems.problem import CallTests, Form, ProgramTests, PytestFile, ReferenceInputs
 from isobudget.problems.stops import BODY_STOPS
 
 SOURCE = {

@@ -14,17 +14,10 @@ import numpy as np
 import pytest
 
 from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
-from isobudget.costs import (
-    Profile,
-    TokenUse,
-    Unit,
-    cost_from_entry,
-    parse_profile,
-    profile_seconds,
-    read_costs,
-    read_profile,
-)
-from isobudget.costs.seconds import Figure, SlotSpeed
+from isobudget.costs.cost import Unit
+from isobudget.costs.costs_file import cost_from_entry, read_costs
+from isobudget.costs.seconds import Figure, Profile, SlotSpeed, parse_profile, profile_seconds, read_profile
+from isobudget.costs.usage import TokenUse
 from isobudget.errors import BackendError, InputError, ModelError, StorageError
 from isobudget.models import Architecture, from_gguf, named, read_gguf_header
 from isobudget.models.random_gguf import Quantisation, random_gguf_bytes, write_random_gguf
@@ -50,7 +43,7 @@ CONFIG = {
     "intermediate_size": 96,
     "vocab_size": 320,
 }
-SHORT = Timing(slots=(2, 1), prompt_tokens=8, completion_tokens=24, threads=1, repeats=1)
+SHORT = Timing(slots=(2, 1), prompt_tokens=8, completion_tokens=200, threads=1, repeats=1)
 
 
 def one(value: float) -> Figure:
@@ -205,13 +198,13 @@ def test_a_bare_architecture_is_profiled_and_read_back(scratch: Path, tmp_path: 
     assert read_profile(done.path) == found
     assert parse_profile(json.loads(json.dumps(found.as_dict())), "JSON") == found
     assert [speed.slots for speed in found.speeds] == [1, 2]
-    assert (found.prompt_tokens, found.completion_tokens, found.threads, found.repeats) == (8, 24, 1, 1)
+    assert (found.prompt_tokens, found.completion_tokens, found.threads, found.repeats) == (8, 200, 1, 1)
     assert found.weights == "random, q8_0"
     assert "xllamacpp" in found.engine
     assert list(scratch.iterdir()) == []
     assert done.kept is None
     for speed in found.speeds:
-        cost = profile_seconds(found, TokenUse.of(8, [[24]], share_prompt=False), speed.slots)
+        cost = profile_seconds(found, TokenUse.of(8, [[200]], share_prompt=False), speed.slots)
         assert speed.sample is not None
         assert cost.per_sample == pytest.approx(speed.sample.median, rel=1e-4)
 
@@ -402,7 +395,7 @@ def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.usefixtures("engine_is_here", "scratch")
 def test_the_command_prints_json_and_writes_the_same(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
-    lengths = ["--slots", "1,2", "--prompt-tokens", "8", "--completion-tokens", "24", "--repeat", "1"]
+    lengths = ["--slots", "1,2", "--prompt-tokens", "8", "--completion-tokens", "200", "--repeat", "1"]
     done = command("config.json", *lengths, "-o", "p.toml", "--json", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from isobudget.cli.options import BenchmarkOption, CsvOption, JsonOption, LevelOption, one_form
+from isobudget.cli.options import BenchmarkOption, CsvOption, JsonOption, LevelOption, one_form, stated
 
 
 def curves(
@@ -72,6 +72,7 @@ def curves(
 
         isobudget curves counts.jsonl --costs paper --unit seconds
     """
+    given = stated(locals())
     from isobudget import api
     from isobudget.cli.show import print_csv, print_json
     from isobudget.report.tables.comparison import comparison_grids
@@ -79,21 +80,7 @@ def curves(
     from isobudget.report.tables.terminal import print_grids, print_text
 
     one_form(as_json, as_csv)
-    comparisons = api.curves(
-        source,
-        unit,
-        costs=costs,
-        budgets=budgets,
-        benchmark=benchmark,
-        select=select,
-        stop=stop,
-        charge=charge or (),
-        ranker_architecture=ranker_architecture,
-        extrapolate=extrapolate,
-        level=level,
-        replicates=replicates,
-        seed=seed,
-    )
+    comparisons = api.curves(**given)
     if as_json:
         print_json(comparisons.to_dict())
     elif as_csv:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isobudget.cli.options import JsonOption
+from isobudget.cli.options import JsonOption, stated
 
 if TYPE_CHECKING:
     from isobudget.pipeline.judge_samples import JudgeSummary
@@ -55,24 +55,12 @@ def judge(
     `isobudget judge runs/quickstart`, which judges what has no verdict yet; `--again --extraction function` cuts the
     programs out anew.
     """
+    given = stated(locals())
     from isobudget import api
     from isobudget.cli.show import TerminalProgress, interruptible, print_json
 
     with interruptible(), TerminalProgress() as progress:
-        summary = api.judge(
-            samples,
-            problems,
-            output,
-            workers=workers,
-            seconds=seconds,
-            memory_mb=memory_mb,
-            resume=resume,
-            again=again,
-            extraction=extraction,
-            one_process=one_process,
-            unsafe=unsafe,
-            progress=progress,
-        )
+        summary = api.judge(**given, progress=progress)
     if as_json:
         print_json(summary.to_dict())
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,3 +36,8 @@ def one_form(as_json: bool, as_csv: bool) -> None:
     """Refuse two forms of output at once."""
     if as_json and as_csv:
         raise typer.BadParameter("choose one of --json and --csv", param_hint="--csv")
+
+
+def stated(options: dict[str, Any]) -> dict[str, Any]:
+    """A command's `locals()` as arguments of the function of its name: what was not stated is left to its defaults."""
+    return {name: value for name, value in options.items() if value is not None and not name.startswith("as_")}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isobudget.cli.options import JsonOption
+from isobudget.cli.options import JsonOption, stated
 
 if TYPE_CHECKING:
     from isobudget.costs.seconds import Figure
@@ -59,24 +59,14 @@ def profile(
     Examples: `isobudget profile smollm2-135m`, or
     `isobudget profile codellama-7b --slots 1,8 --completion-tokens 64`
     """
+    given = stated(locals())
     from isobudget import api
     from isobudget.cli.show import TerminalProgress, print_json
     from isobudget.report.tables.terminal import print_grids
 
     try:
         with TerminalProgress() as progress:
-            done = api.profile(
-                model,
-                slots,
-                prompt_tokens=prompt_tokens,
-                completion_tokens=completion_tokens,
-                threads=threads,
-                repeat=repeat,
-                quantisation=quantisation,
-                out=out,
-                keep=keep,
-                progress=progress,
-            )
+            done = api.profile(**given, progress=progress)
     except KeyboardInterrupt:
         typer.echo("\nInterrupted; no profile was written.", err=True)
         raise typer.Exit(130) from None

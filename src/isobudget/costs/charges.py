@@ -114,9 +114,7 @@ def extras_of(
     """What is charged on top of one model's samples.
 
     Args:
-        model: its name, for messages.
-        unit: of the budget.
-        charges: what to charge.
+        model, unit, charges: its name, the unit of the budget, what to charge.
         entry: what a costs file says of the model: `judge_UNIT` and `scoring_UNIT` are the last word.
         use: token counts of its samples, for scoring; without them a pass is one over 128 tokens, as in Table 1.
         judging: what the run's judge measured, in seconds.
@@ -143,28 +141,27 @@ def _judging(model: str, unit: Unit, measured: Extra | None) -> Extra:
     if unit is Unit.SECONDS and measured is not None:
         return measured
     why = "this file has no times of the judge" if unit is Unit.SECONDS else f"judging is not priced in {unit}"
-    raise InputError(
-        f"cannot charge the judge for {model!r}: {why}. State {JUDGE}_{unit} = ..., its cost per sample, for the model "
-        "or under [defaults] in a costs file, and give that with --costs"
-    )
+    raise _unpriced("the judge", model, why, JUDGE, unit)
 
 
 def _scoring(model: str, unit: Unit, ranker: Architecture | None, use: TokenUse | None) -> Extra:
     if ranker is None:
         return Extra(0.0, "scoring by its own likelihood, free: it is known once the sample is generated")
     if unit is not Unit.FLOPS:
-        raise InputError(
-            f"cannot charge scoring by {ranker.name} for {model!r}: scoring is not priced in {unit}. State "
-            f"{SCORING}_{unit} = ..., its cost per sample, for the model or under [defaults] in a costs file, and give "
-            "that with --costs"
-        )
+        raise _unpriced(f"scoring by {ranker.name}", model, f"scoring is not priced in {unit}", SCORING, unit)
     if use is None:
         what = f"scoring by {ranker.name}, one pass at {PAPER_LENGTH} tokens"
         return Extra(float(paper_flops(ranker)), what)
-    passes = [
-        _pass_flops(ranker, int(prompt), tokens) for prompt, tokens in zip(use.prompt, use.completions, strict=True)
-    ]
+    lengths = zip(use.prompt, use.completions, strict=True)
+    passes = [_pass_flops(ranker, int(prompt), tokens) for prompt, tokens in lengths]
     return Extra.measured(passes, f"scoring by {ranker.name}, one pass over prompt and completion, by {use.label}")
+
+
+def _unpriced(what: str, model: str, why: str, charge: str, unit: Unit) -> InputError:
+    return InputError(
+        f"cannot charge {what} for {model!r}: {why}. State {charge}_{unit} = ..., its cost per sample, for the model "
+        "or under [defaults] in a costs file, and give that with --costs"
+    )
 
 
 def _pass_flops(ranker: Architecture, prompt: int, completions: NDArray[np.int64]) -> FloatArray:

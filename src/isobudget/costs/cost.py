@@ -31,11 +31,7 @@ class Unit(StrEnum):
 
 
 def parse_unit(name: str) -> Unit:
-    """The unit of that name.
-
-    Raises:
-        InputError: there is no such unit; the message lists those there are.
-    """
+    """The unit of that name; an `InputError` lists those there are."""
     try:
         return Unit(name.strip().lower())
     except ValueError:
@@ -59,26 +55,19 @@ class SampleCost:
     source: str = "not stated"
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.per_sample) and self.per_sample > 0):
-            raise InputError(
-                f"a sample must cost a positive amount of {self.unit}, not {self.per_sample!r} ({self.source})"
-            )
-        if not (math.isfinite(self.per_problem) and self.per_problem >= 0):
-            raise InputError(
-                f"what the samples of a problem share must be 0 or more {self.unit}, "
-                f"not {self.per_problem!r} ({self.source})"
-            )
+        if not 0 < self.per_sample < math.inf:
+            wrong = f"a sample must cost a positive amount of {self.unit}, not {self.per_sample!r}"
+            raise InputError(f"{wrong} ({self.source})")
+        if not 0 <= self.per_problem < math.inf:
+            wrong = f"what the samples of a problem share must be 0 or more {self.unit}, not {self.per_problem!r}"
+            raise InputError(f"{wrong} ({self.source})")
 
     def cost(self, k: float) -> float:
         """What k samples of one problem cost, in `unit`. Zero samples cost nothing."""
         return self.per_problem + k * self.per_sample if k > 0 else 0.0
 
     def samples(self, budget: float) -> float:
-        """How many samples of one problem a budget pays for, with what is left over as a fraction; below 1, none.
-
-        Raises:
-            InputError: the budget is negative or not finite.
-        """
+        """How many samples of one problem a budget pays for, with what is left over as a fraction; below 1, none."""
         if not (math.isfinite(budget) and budget >= 0):
             raise InputError(f"a budget must be 0 or more {self.unit}, not {budget!r}")
         return max(0.0, (budget * (1 + _ROUNDING) - self.per_problem) / self.per_sample)
@@ -86,10 +75,7 @@ class SampleCost:
     def affordable(self, budget: float) -> int:
         """The most samples of one problem that a budget pays for; 0 means that it cannot afford one.
 
-        The paper's k = max{k' : cost(k') <= budget} (section 2.2).
-
-        Raises:
-            InputError: the budget is negative or not finite.
+        The paper's k = max{k' : cost(k') <= budget} (section 2.2). A negative or infinite budget is an `InputError`.
         """
         return math.floor(self.samples(budget))
 

@@ -113,13 +113,11 @@ def read_costs(path: str | Path) -> CostsFile:
         InputError: it cannot be read, is no TOML, or has a key or value that does not belong; the message names it.
     """
     path = Path(path)
-    tables = read_toml(path)
-    unknown = sorted(set(tables) - {"models", "defaults", "price", "gpu_hour"})
-    if unknown:
-        raise InputError(
-            f"{path}: unknown table {unknown[0]!r}; known are [models.NAME], [defaults], [[price]], [[gpu_hour]]"
-        )
-    for name, kind in (("models", dict), ("defaults", dict), ("price", list), ("gpu_hour", list)):
+    tables, kinds = read_toml(path), {"models": dict, "defaults": dict, "price": list, "gpu_hour": list}
+    if unknown := sorted(set(tables) - set(kinds)):
+        known = "[models.NAME], [defaults], [[price]], [[gpu_hour]]"
+        raise InputError(f"{path}: unknown table {unknown[0]!r}; known are {known}")
+    for name, kind in kinds.items():
         if not isinstance(tables.get(name, kind()), kind):
             raise InputError(f'{path}: {name} must be a table, such as [models."codellama-7b"] or [[price]]')
     defaults = _checked(tables.get("defaults", {}), f"{path}, [defaults]")
@@ -135,16 +133,13 @@ def read_costs(path: str | Path) -> CostsFile:
 
 
 def cost_from_entry(entry: Entry, model: str, unit: Unit, use: TokenUse | None) -> SampleCost:
-    """What one sample of a model costs by its entry.
+    """What one sample of a model costs by its entry, and by what is known beside it.
 
     Args:
         entry: of the costs file; one without values leaves what the model's name and its token counts give.
         model: its name, by which an architecture is looked up if the entry has none.
-        unit: of the cost.
+        unit: of the cost; an `InputError` says what is missing for it.
         use: recorded token counts of the samples, or None.
-
-    Raises:
-        InputError: the entry does not give a cost in that unit; the message says what is missing.
     """
     values = entry.values
     if unit in values:
@@ -207,9 +202,8 @@ def _seconds(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | Non
     architecture = _architecture(entry, model)
     if use is None or architecture is None:
         return None
-    serving = Serving(
-        gpu_named(values["gpu"]), values.get("gpus", 1), values.get("batch", 1), values.get("bytes_per_weight", 2.0)
-    )
+    served = {key: values[key] for key in ("gpus", "batch", "bytes_per_weight") if key in values}
+    serving = Serving(gpu_named(values["gpu"]), **served)
     return roofline_seconds(architecture, serving, use.mean_prompt, use.mean_completion)
 
 
@@ -235,46 +229,30 @@ def _usd(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:
     values = entry.values
     if use is not None and (price := _token_price(entry, model)) is not None:
         return usd_cost(price, use)
-    seconds = _known_seconds(entry, model, use)
+    stated = Unit.SECONDS in values
+    seconds = cost_from_entry(entry, model, Unit.SECONDS, use) if stated else _seconds(entry, model, use)
     if seconds is None:
         return None
     if "usd_per_gpu_hour" in values:
-        hour = GpuHour(
-            values.get("gpu", "own"), values["usd_per_gpu_hour"], str(values.get("date", "undated")), entry.source
-        )
-    elif "gpu" in values:
-        known = (hour for hour in entry.gpu_hours if hour.gpu == values["gpu"])
-        if (listed := next(known, None)) is None:
-            return None
-        hour = listed
+        date = str(values.get("date", "undated"))
+        hour: GpuHour | None = GpuHour(values.get("gpu", "own"), values["usd_per_gpu_hour"], date, entry.source)
     else:
-        return None
-    return rent_cost(seconds, values.get("gpus", 1), hour)
+        hour = next((hour for hour in entry.gpu_hours if hour.gpu == values.get("gpu")), None)
+    return None if hour is None else rent_cost(seconds, values.get("gpus", 1), hour)
 
 
 def _token_price(entry: Entry, model: str) -> TokenPrice | None:
     values = entry.values
     if "usd_per_million_output" in values:
-        return TokenPrice(
-            model,
-            values.get("usd_per_million_input", 0.0),
-            values["usd_per_million_output"],
-            values.get("usd_per_million_cached"),
-            str(values.get("date", "undated")),
-            entry.source,
-        )
+        read, written = values.get("usd_per_million_input", 0.0), values["usd_per_million_output"]
+        date = str(values.get("date", "undated"))
+        return TokenPrice(model, read, written, values.get("usd_per_million_cached"), date, entry.source)
     wanted = values.get("price", model)
     price = next((price for price in entry.prices if price.model == wanted), None)
     if price is None and "price" in values:
         known = ", ".join(price.model for price in entry.prices)
         raise InputError(f"{entry.where}: no [[price]] for model {wanted!r}; there are: {known}")
     return price
-
-
-def _known_seconds(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:
-    if Unit.SECONDS in entry.values:
-        return cost_from_entry(entry, model, Unit.SECONDS, use)
-    return _seconds(entry, model, use)
 
 
 def _joules(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:  # noqa: ARG001

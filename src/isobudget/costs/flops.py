@@ -41,11 +41,7 @@ FloatArray = NDArray[np.float64]
 
 
 def paper_flops(architecture: Architecture, tokens: int = PAPER_LENGTH) -> int:
-    """Flops of one forward pass over `tokens` tokens, attention scores left out: the paper's Table 1 at 128 tokens.
-
-    Raises:
-        InputError: `tokens` is below 1.
-    """
+    """Flops of one forward pass over `tokens` >= 1 tokens, attention scores left out: the paper's Table 1 at 128."""
     _at_least("tokens", tokens, 1)
     return 2 * tokens * architecture.active_params
 
@@ -53,10 +49,8 @@ def paper_flops(architecture: Architecture, tokens: int = PAPER_LENGTH) -> int:
 def calflops_count(architecture: Architecture, tokens: int = PAPER_LENGTH) -> int:
     """Flops of one forward pass over `tokens` tokens as the calflops library counts them, exactly.
 
-    Holds for dense gated models without a window; for others it is the same formula with the active experts.
-
-    Raises:
-        InputError: `tokens` is below 1.
+    Holds for dense gated models without a window; for others it is the same formula with the active experts. `tokens`
+    is at least 1.
     """
     _at_least("tokens", tokens, 1)
     squared = tokens * tokens
@@ -72,15 +66,8 @@ def prompt_flops(architecture: Architecture, prompt_tokens: IntArray) -> FloatAr
 def prompt_flops(architecture: Architecture, prompt_tokens: int | IntArray) -> float | FloatArray:
     """Flops until the first completion token can be sampled: all prompt tokens, and the output layer once.
 
-    Args:
-        architecture: the model's shape.
-        prompt_tokens: P >= 1, a number or an array of any shape; a start token counts.
-
-    Returns:
-        flops, in the shape of `prompt_tokens`.
-
-    Raises:
-        InputError: a prompt has no token; there is nothing to sample the first token from.
+    `prompt_tokens` is P >= 1, a number or an array of any shape, which the result has; a start token counts. Without a
+    token there is nothing to sample the first from: an `InputError`.
     """
     prompt = np.asarray(prompt_tokens)
     _at_least("prompt_tokens", prompt, 1)
@@ -99,16 +86,8 @@ def completion_flops(
 ) -> float | FloatArray:
     """Flops of the completion tokens after the first, whose scores the prompt's pass already gave.
 
-    Args:
-        architecture: the model's shape.
-        prompt_tokens: P >= 1.
-        completion_tokens: C >= 0, every token that the model generated, an end token included. Shapes broadcast.
-
-    Returns:
-        flops, in the broadcast shape; 0 where C <= 1.
-
-    Raises:
-        InputError: P is below 1 or C below 0.
+    `prompt_tokens` is P >= 1 and `completion_tokens` C >= 0, every token that the model generated, an end token
+    included, else an `InputError`. Shapes broadcast, and the result has that shape; it is 0 where C <= 1.
     """
     prompt, completion = np.asarray(prompt_tokens), np.asarray(completion_tokens)
     _at_least("prompt_tokens", prompt, 1)
@@ -122,10 +101,7 @@ def scoring_flops(architecture: Architecture, prompt_tokens: int, completion_tok
     """Flops of scoring a finished completion in one forward pass: the likelihood ranker of the paper (section 4).
 
     The last completion token is predicted but need not be read, so P + C - 1 tokens pass the layers and C the output
-    layer.
-
-    Raises:
-        InputError: P is below 1 or C below 0.
+    layer; P is at least 1.
     """
     _at_least("prompt_tokens", prompt_tokens, 1)
     _at_least("completion_tokens", completion_tokens, 0)

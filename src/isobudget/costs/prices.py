@@ -67,11 +67,7 @@ def usd_cost(price: TokenPrice, use: TokenUse) -> SampleCost:
 
 
 def rent_cost(seconds: SampleCost, gpus: int, price: GpuHour) -> SampleCost:
-    """Usd of a sample on rented GPUs, from its seconds.
-
-    Raises:
-        InputError: `seconds` is in another unit.
-    """
+    """Usd of a sample on rented GPUs, from its seconds; a cost in another unit is an `InputError`."""
     if seconds.unit is not Unit.SECONDS:
         raise InputError(f"GPU-hours are paid by seconds, not by {seconds.unit} ({seconds.source})")
     rate = gpus * price.usd / _SECONDS_PER_HOUR
@@ -91,33 +87,20 @@ def parse_prices(tables: dict[str, Any], where: str) -> tuple[tuple[TokenPrice, 
     Raises:
         InputError: a key is missing, unknown, or of another kind; every price needs a date and a source.
     """
-    prices = tuple(
-        TokenPrice(
-            str(table["model"]),
-            float(table["input"]),
-            float(table["output"]),
-            float(table["cached"]) if "cached" in table else None,
-            str(table["date"]),
-            str(table["source"]),
-        )
-        for table in _checked(tables, "price", where)
-    )
-    hours = tuple(
-        GpuHour(str(table["gpu"]), float(table["usd"]), str(table["date"]), str(table["source"]))
-        for table in _checked(tables, "gpu_hour", where)
-    )
+    prices = tuple(TokenPrice(*values) for values in _rows(tables, "price", where))
+    hours = tuple(GpuHour(*values) for values in _rows(tables, "gpu_hour", where))
     return prices, hours
 
 
 _ORIGIN: dict[str, Check] = {"date": ANYTHING, "source": ANYTHING}
-#: array of tables -> its keys; all are needed but `cached`
+#: array of tables -> its keys, in the order of the fields of what they state; all are needed but `cached`
 _KEYS: dict[str, dict[str, Check]] = {
     "price": {"model": ANYTHING, "input": AMOUNT, "output": AMOUNT, "cached": AMOUNT, **_ORIGIN},
     "gpu_hour": {"gpu": ANYTHING, "usd": AMOUNT, **_ORIGIN},
 }
 
 
-def _checked(tables: dict[str, Any], name: str, where: str) -> Iterator[dict[str, Any]]:
+def _rows(tables: dict[str, Any], name: str, where: str) -> Iterator[list[Any]]:
     known = _KEYS[name]
     needed = [key for key in known if key != "cached"]
     for table in tables.get(name, ()):
@@ -125,4 +108,5 @@ def _checked(tables: dict[str, Any], name: str, where: str) -> Iterator[dict[str
             raise InputError(f"{where}: {name} must be tables [[{name}]], not {table!r}")
         if mistakes := mistakes_of(table, known, f"{where}, [[{name}]]: ", needed):
             raise InputError("\n".join([*mistakes, f"in the table {table}; every price needs a date and a source"]))
-        yield table
+        values = {key: float(value) if known[key] is AMOUNT else str(value) for key, value in table.items()}
+        yield [values.get(key) for key in known]

@@ -26,13 +26,7 @@ _BYTES_PER_CACHED_NUMBER = 2
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A GPU by its data sheet.
-
-    Attributes:
-        flops_per_second: dense 16-bit peak.
-        bytes_per_second: memory bandwidth.
-        memory_bytes: memory.
-    """
+    """A GPU by its data sheet: dense 16-bit peak, memory bandwidth, memory."""
 
     name: str
     flops_per_second: float
@@ -40,25 +34,19 @@ class Gpu:
     memory_bytes: float
 
 
-_GPUS = {
-    gpu.name: gpu
-    for gpu in (
-        Gpu("t4", 65e12, 320e9, 16e9),
-        Gpu("l4", 121e12, 300e9, 24e9),
-        Gpu("a100-40gb", 312e12, 1555e9, 40e9),
-        Gpu("a100-80gb", 312e12, 2039e9, 80e9),
-        Gpu("h100", 989e12, 3350e9, 80e9),
-        Gpu("h200", 989e12, 4800e9, 141e9),
-    )
-}
+_KNOWN = (
+    Gpu("t4", 65e12, 320e9, 16e9),
+    Gpu("l4", 121e12, 300e9, 24e9),
+    Gpu("a100-40gb", 312e12, 1555e9, 40e9),
+    Gpu("a100-80gb", 312e12, 2039e9, 80e9),
+    Gpu("h100", 989e12, 3350e9, 80e9),
+    Gpu("h200", 989e12, 4800e9, 141e9),
+)
+_GPUS = {gpu.name: gpu for gpu in _KNOWN}
 
 
 def gpu_named(name: str) -> Gpu:
-    """The GPU of that name.
-
-    Raises:
-        InputError: it is not known; the message lists those that are.
-    """
+    """The GPU of that name; an `InputError` lists those that are known."""
     try:
         return _GPUS[name.strip().lower()]
     except KeyError:
@@ -94,14 +82,8 @@ def roofline_seconds(
 ) -> SampleCost:
     """Least seconds of one sample's share of the machine, its prompt computed once per problem. An estimate.
 
-    Args:
-        architecture: the model's shape.
-        serving: GPUs and batch.
-        prompt_tokens: mean length of the prompts, >= 1.
-        completion_tokens: mean length of the completions, > 0.
-
-    Raises:
-        InputError: weights and cache do not fit the GPUs' memory.
+    Tokens are mean lengths: of the prompts >= 1, of the completions > 0. Weights and cache that do not fit the GPUs'
+    memory are an `InputError`.
     """
     batch, gpus, gpu = serving.batch, serving.gpus, serving.gpu
     weights = architecture.params * serving.bytes_per_weight

@@ -117,8 +117,7 @@ def profile_seconds(profile: Profile, use: TokenUse, slots: int | None = None) -
     """Seconds of a sample of these lengths, by a throughput profile; the prompt is shared or not, as `use` says.
 
     Args:
-        profile: of the model.
-        use: token counts.
+        profile, use: throughput of the model, and token counts.
         slots: samples generated at the same time; by default the most that were profiled.
 
     Raises:
@@ -129,9 +128,8 @@ def profile_seconds(profile: Profile, use: TokenUse, slots: int | None = None) -
     prompt = use.mean_prompt * _seconds_per_token(profile, slots, lambda speed: speed.prompt.median)
     steps = mean_over_problems([np.maximum(tokens - 1, 0) for tokens in use.completions])
     completion = steps * _seconds_per_token(profile, slots, lambda speed: speed.completion.median)
-    lengths = (
-        f", timed at {profile.prompt_tokens} + {profile.completion_tokens} tokens" if profile.prompt_tokens else ""
-    )
+    timed = f", timed at {profile.prompt_tokens} + {profile.completion_tokens} tokens"
+    lengths = timed if profile.prompt_tokens else ""
     source = (
         f"profile: {profile.model} (weights: {profile.weights}), {slots} slots, {profile.engine} on {profile.machine}"
         f"{lengths}, {profile.date}; {use.label}"
@@ -154,11 +152,7 @@ def _seconds_per_token(profile: Profile, slots: int, rate: Callable[[SlotSpeed],
 
 
 def read_profile(path: str | Path) -> Profile:
-    """Read a profile: what `isobudget profile` wrote, or one written by hand from another tool's throughput.
-
-    Raises:
-        InputError: it cannot be read, is no TOML, or lacks a figure; the message names it.
-    """
+    """Read a profile: what `isobudget profile` wrote, or one written by hand from another tool's throughput."""
     return parse_profile(read_toml(Path(path)), str(path))
 
 
@@ -170,15 +164,12 @@ def parse_profile(tables: Mapping[str, Any], where: str) -> Profile:
     Raises:
         InputError: a key is missing or no number above 0, or a number of slots occurs twice.
     """
-    if tables.get("format", _FORMAT) != _FORMAT:
-        raise InputError(
-            f"{where}: format {tables['format']!r} is not known here; profile again, or use a newer version"
-        )
+    if (given := tables.get("format", _FORMAT)) != _FORMAT:
+        raise InputError(f"{where}: format {given!r} is not known here; profile again, or use a newer version")
     rows = tables.get("slots")
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise InputError(
-            f"{where}: is no throughput profile, it has no [[slots]] table; make one: isobudget profile MODEL"
-        )
+        why = "is no throughput profile, it has no [[slots]] table; make one: isobudget profile MODEL"
+        raise InputError(f"{where}: {why}")
     speeds = sorted((_speed(row, where) for row in rows), key=lambda speed: speed.slots)
     for first, second in pairwise(speeds):
         if first.slots == second.slots:

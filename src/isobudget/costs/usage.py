@@ -85,11 +85,7 @@ class TokenUse:
 
 
 def mean_over_problems(values: Sequence[Sequence[float] | NDArray[Any]], what: str = "samples") -> float:
-    """The mean over problems of the mean of each one's samples, so that problems count alike.
-
-    Raises:
-        InputError: there is no problem, or one without samples.
-    """
+    """The mean over problems of the mean of each one's samples (at least one), so that problems count alike."""
     if not values or any(len(one) == 0 for one in values):
         raise InputError(f"{what}: every problem needs at least one sample")
     return float(np.mean([np.mean(one) for one in values]))

@@ -60,11 +60,8 @@ def compare_counts(
     """Compare models of one benchmark by pass@k at equal budget, on the problems that all of them have.
 
     Args:
-        models: counts per model.
-        prices: what a sample costs, by the name of its counts (`ModelCounts.name`).
-        budgets: per problem; by default powers of two of the cheapest sample.
-        bootstrap: how intervals are computed.
-        notes: carried along.
+        models, prices: counts per model, and what a sample costs, by the name of its counts (`ModelCounts.name`).
+        budgets, bootstrap, notes: see `compare`.
         stop: when sampling stops: `fixed`, or `first-pass`.
         extrapolate: guess pass@k beyond the samples up to this k; see `Comparison.beyond`.
 
@@ -82,22 +79,12 @@ def compare_counts(
         pairs = zip(curves, common, strict=True)
         beyond = [look_beyond(made, counts.n, counts.c, extrapolate, bootstrap) for made, counts in pairs]
         check_any(beyond, extrapolate)
-    return compare(
-        curves,
-        budgets=budgets,
-        benchmark=models[0].benchmark if models else "",
-        bootstrap=bootstrap,
-        notes=(*notes, *left_out),
-        beyond=beyond,
-    )
+    benchmark, notes = models[0].benchmark if models else "", (*notes, *left_out)
+    return compare(curves, budgets=budgets, benchmark=benchmark, bootstrap=bootstrap, notes=notes, beyond=beyond)
 
 
 def common_counts(models: Sequence[ModelCounts]) -> tuple[list[ModelCounts], tuple[str, ...]]:
-    """The models on the problems that all of them have, in one order, and a note if that leaves some out.
-
-    Raises:
-        InputError: they share no problem.
-    """
+    """The models on the problems that all have (at least one), in one order, and a note if that leaves some out."""
     if not models:
         raise InputError("nothing to compare: no model has counts")
     common = common_tasks([counts.task_ids for counts in models])

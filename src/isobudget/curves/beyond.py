@@ -78,11 +78,7 @@ def look_beyond(curve: Curve, n: ArrayLike, c: ArrayLike, last: int, bootstrap: 
 
 
 def check_any(beyond: Sequence[Beyond], last: int) -> None:
-    """Refuse an extrapolation to a k that every model has samples for.
-
-    Raises:
-        InputError: there is nothing to guess for any of them.
-    """
+    """Refuse (`InputError`) an extrapolation to a k that every model has samples for."""
     if beyond and not any(len(one.k) for one in beyond):
         raise InputError(
             f"every model has {last:,} samples or more of each problem; there is nothing to extrapolate, see the curves"
@@ -101,23 +97,14 @@ def beyond_records(beyond: Sequence[Beyond]) -> Iterator[dict[str, Any]]:
     for one in beyond:
         for guess in one.by_model():
             for at, k in enumerate(one.k.tolist()):
-                yield {
-                    "label": one.label,
-                    "kind": f"guess: {guess.model}",
-                    "k": k,
-                    "cost": float(one.cost[at]),
-                    "success": float(guess.success[at]),
-                    "low": float(guess.low[at]),
-                    "high": float(guess.high[at]),
-                }
+                ends = {name: float(getattr(guess, name)[at]) for name in ("success", "low", "high")}
+                yield {"label": one.label, "kind": f"guess: {guess.model}", "k": k, "cost": float(one.cost[at])} | ends
 
 
 def _plain(one: Beyond) -> dict[str, Any]:
     bands = {
         guess.model.replace("-", "_").replace(" ", "_"): {
-            "success": guess.success.tolist(),
-            "low": guess.low.tolist(),
-            "high": guess.high.tolist(),
+            name: getattr(guess, name).tolist() for name in ("success", "low", "high")
         }
         for guess in one.by_model()
     }

@@ -92,15 +92,11 @@ class Comparison:
         return self.curves[0].stop
 
     def curve(self, label: str) -> Curve:
-        """The curve with that label.
-
-        Raises:
-            InputError: there is none.
-        """
-        for curve in self.curves:
-            if curve.label == label:
-                return curve
-        raise InputError(f"no curve {label!r}; there are: {', '.join(curve.label for curve in self.curves)}")
+        """The curve with that label; an `InputError` names those there are."""
+        by_label = {curve.label: curve for curve in self.curves}
+        if label not in by_label:
+            raise InputError(f"no curve {label!r}; there are: {', '.join(by_label)}")
+        return by_label[label]
 
     def points(self, budget: float) -> dict[str, Point]:
         """Every model at one budget, by label."""
@@ -226,13 +222,12 @@ def _check(curves: Sequence[Curve]) -> None:
         if curve.unit != first.unit:
             raise InputError(f"cannot compare {first.label} in {first.unit} with {curve.label} in {curve.unit}")
         if curve.stop != first.stop:
-            raise InputError(
-                f"cannot compare {first.label} (stop: {first.stop}) with {curve.label} (stop: {curve.stop})"
-            )
+            stops = f"{first.label} (stop: {first.stop}) with {curve.label} (stop: {curve.stop})"
+            raise InputError(f"cannot compare {stops}")
         if curve.task_ids != first.task_ids:
+            advice = "compare them on the problems that both have"
             raise InputError(
-                f"{first.label} and {curve.label} are not on the same problems in the same order; "
-                "compare them on the problems that both have"
+                f"{first.label} and {curve.label} are not on the same problems in the same order; {advice}"
             )
     labels = [curve.label for curve in curves]
     if len(set(labels)) != len(labels):
@@ -244,20 +239,11 @@ def _curve(curve: Curve) -> dict[str, list[float]]:
 
 
 def _cost(curve: Curve) -> dict[str, Any]:
-    cost: dict[str, Any] = {
-        "per_sample": curve.price.per_sample,
-        "per_problem": curve.price.per_problem,
-        "source": curve.price.source,
-        "trusted_k": curve.trusted_k,
-    }
+    cost = {name: getattr(curve.price, name) for name in ("per_sample", "per_problem", "source")}
+    cost["trusted_k"] = curve.trusted_k
     return cost if curve.stop == FIXED else cost | {"samples_charged": curve.charged.samples[:-1].tolist()}
 
 
 def _reach(reach: Reach) -> dict[str, Any]:
-    return {
-        "success": reach.success,
-        "cheapest": reach.cheapest,
-        "k": reach.k,
-        "budget": reach.budget,
-        "saving": {label: reach.saving(label) for label, budget in reach.budget.items() if not math.isnan(budget)},
-    }
+    saving = {label: reach.saving(label) for label, budget in reach.budget.items() if not math.isnan(budget)}
+    return {name: getattr(reach, name) for name in ("success", "cheapest", "k", "budget")} | {"saving": saving}

@@ -144,16 +144,11 @@ class Curve:
         return float(self.price.per_problem + self.charged.samples[-1] * self.price.per_sample)
 
     def at(self, budget: float) -> Point:
-        """The model at one budget, with the most samples that it affords.
-
-        Raises:
-            InputError: the budget is negative or not finite.
-        """
+        """The model at one budget (0 or more, finite), with the most samples that it affords."""
         affordable = int(np.searchsorted(self.charged.samples, self.price.samples(budget), side="right"))
         k = min(affordable, self.k_max)
         if k == 0:
-            reason = "cannot afford one sample"
-            return Point(budget, 0, math.nan, math.nan, math.nan, False, True, reason)
+            return Point(budget, 0, math.nan, math.nan, math.nan, False, True, "cannot afford one sample")
         success, low, high = (float(values[k - 1]) for values in (self.success, self.low, self.high))
         return Point(budget, k, success, low, high, affordable > self.k_max, k <= self.trusted_k)
 
@@ -172,13 +167,9 @@ def curve(counts: ModelCounts, price: SampleCost, bootstrap: Bootstrap | None = 
     """The pass@k curve of one model: one of k samples passes all tests.
 
     Args:
-        counts: n and c of every problem; n may differ, the curve ends at the smallest.
-        price: what a sample costs.
-        bootstrap: how intervals are computed.
+        counts: n and c of every problem, of which there must be one; n may differ, the curve ends at the smallest.
+        price, bootstrap: what a sample costs, and how intervals are computed.
         stop: `fixed`, or `first-pass`: every sample generated is then charged at the mean price.
-
-    Raises:
-        InputError: there are no problems, or no such rule to stop by.
     """
     if not counts.task_ids:
         raise InputError(f"{counts.name} has no problems; there is no curve")
@@ -210,17 +201,12 @@ def curve_from_matrix(
     """A curve from the success of each problem at each k, however the sample is chosen.
 
     Args:
-        model: its name.
-        task_ids: the problems, one per row.
-        matrix: shape (problems, k_max), in [0, 1], such as each problem's rank-score curve; without NaN.
-        price: what a sample costs.
+        model, task_ids: its name, and the problems, one per row.
+        matrix: shape (problems, k_max), in [0, 1], such as each problem's rank-score curve; NaN is an `InputError`.
+        price, bootstrap: what a sample costs, and how intervals are computed.
         selection: how the sample is chosen, for the label.
         trusted: k up to which the curve is trustworthy; by default half of k_max.
         charged: how many samples are paid for at each k; by default all of them.
-        bootstrap: how intervals are computed.
-
-    Raises:
-        InputError: the shapes do not fit, or a value is missing.
     """
     if matrix.ndim != 2 or len(matrix) != len(task_ids) or not matrix.size:
         raise InputError(f"{model}: a matrix of shape {matrix.shape} does not fit {len(task_ids)} problems")

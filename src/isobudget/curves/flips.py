@@ -79,31 +79,21 @@ def find_flips(curves: Sequence[Curve], bootstrap: Bootstrap) -> tuple[Flip, ...
     for cheap, dear in combinations(range(len(curves)), 2):
         charged = [curves[at].charged.replicates(weights) for at in (cheap, dear)]
         spread = _spread(replicates[cheap], replicates[dear], charged[0], charged[1], tail)
-        flips += _pair(curves[cheap], curves[dear], spread)
+        fewest = _fewest(np.maximum.accumulate(curves[cheap].success), curves[dear].success)
+        each = enumerate(zip(fewest, spread.T, strict=True), start=1)
+        flips += [_flip(curves[cheap], curves[dear], k, int(k_cheap), ends) for k, (k_cheap, ends) in each]
     return tuple(flips)
-
-
-def _pair(cheap: Curve, dear: Curve, spread: FloatArray) -> list[Flip]:
-    fewest = _fewest(np.maximum.accumulate(cheap.success), dear.success)
-    return [_flip(cheap, dear, k, int(k_cheap), spread[:, k - 1]) for k, k_cheap in enumerate(fewest, start=1)]
 
 
 def _flip(cheap: Curve, dear: Curve, k_dear: int, k_cheap: int, ends: FloatArray) -> Flip:
     reached = k_cheap <= cheap.k_max
     ratio = float(cheap.charged.samples[k_cheap - 1] / dear.charged.samples[k_dear - 1]) if reached else math.nan
     target = f"the {dear.success[k_dear - 1]:.1%} of {k_dear} sample{'s' if k_dear > 1 else ''} of {dear.label}"
-    return Flip(
-        cheap=cheap.label,
-        dear=dear.label,
-        k_dear=k_dear,
-        k_cheap=k_cheap if reached else None,
-        ratio=ratio,
-        low=float(ends[0]),
-        high=float(ends[1]),
-        now=_affordable_now(cheap, dear, k_dear),
-        winner=_winner(cheap, dear, k_dear),
-        reason="" if reached else f"{cheap.label} does not reach {target} within its {cheap.k_max} recorded samples",
-    )
+    reason = "" if reached else f"{cheap.label} does not reach {target} within its {cheap.k_max} recorded samples"
+    now, winner = _affordable_now(cheap, dear, k_dear), _winner(cheap, dear, k_dear)
+    low, high = map(float, ends)
+    k = k_cheap if reached else None
+    return Flip(cheap.label, dear.label, k_dear, k, ratio, low, high, now, winner, reason)
 
 
 def _affordable_now(cheap: Curve, dear: Curve, k_dear: int) -> float:

@@ -49,6 +49,11 @@ class HubFile:
     revision: str | None = None
     kind: Literal["model", "dataset"] = "model"
 
+    @property
+    def asked(self) -> dict[str, Any]:
+        """As arguments of the client."""
+        return {"repo_id": self.repo, "filename": self.file, "repo_type": self.kind, "revision": self.revision}
+
 
 def is_commit(revision: str | None) -> bool:
     """Whether a revision always means the same files: all 40 digits of a commit."""
@@ -83,15 +88,10 @@ def commit_of(repo: str, revision: str | None = None) -> str:
 
 
 def cached(file: HubFile) -> Path | None:
-    """The file in the client's cache, None if it is not there.
-
-    Raises:
-        MissingExtraError: the hub's client is not installed.
-    """
+    """The file in the client's cache, None if it is not there."""
     client = import_client()
-    asked = {"repo_id": file.repo, "filename": file.file, "revision": file.revision, "repo_type": file.kind}
     try:
-        path = client.try_to_load_from_cache(**asked)
+        path = client.try_to_load_from_cache(**file.asked)
     except ValueError:  # no name that a repository can have
         return None
     return Path(path) if isinstance(path, str) else None
@@ -112,9 +112,8 @@ def download(file: HubFile, folder: Path | None = None, on_progress: Bytes | Non
         takes_bars = "tqdm_class" in inspect.signature(client.hf_hub_download).parameters
         if on_progress is not None and facts is not None and facts.size and takes_bars:
             options["tqdm_class"] = _bar(on_progress, facts.size)
-        asked = {"repo_id": file.repo, "filename": file.file, "repo_type": file.kind, "revision": file.revision}
         with quiet():
-            return Path(client.hf_hub_download(**asked, **options))
+            return Path(client.hf_hub_download(**file.asked, **options))
     except OSError as error:
         if error.errno in _WRITING:
             raise storage_error(error, folder or Path(error.filename or "the hub's cache")) from error
@@ -130,11 +129,7 @@ def discard(path: Path) -> None:
 
 
 def import_client() -> Any:
-    """The hub's client.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
+    """The hub's client; a `MissingExtraError` if it is not installed."""
     try:
         import huggingface_hub
     except ImportError:
@@ -182,12 +177,8 @@ def _meanings(file: HubFile, said: str) -> dict[str, str]:
         "RevisionNotFoundError": f"{where} has no revision {file.revision}",
         "OfflineModeIsEnabled": "HF_HUB_OFFLINE is set, and the hub's cache on this machine does not have it",
         "EntryNotFoundError": f"{where} has no file {file.file} at {file.revision or 'its main branch'}",
-        "ConnectError": unreached,
-        "ConnectTimeout": unreached,
-        "ConnectionError": broken,
-        "TransportError": broken,
-        "Timeout": broken,
-        "ChunkedEncodingError": broken,
+        **dict.fromkeys(("ConnectError", "ConnectTimeout"), unreached),
+        **dict.fromkeys(("ConnectionError", "TransportError", "Timeout", "ChunkedEncodingError"), broken),
     }
 
 
@@ -215,8 +206,7 @@ def quiet() -> Iterator[None]:
 
 def _facts(client: Any, file: HubFile) -> Any:
     """The hub's facts of a file: commit, size, checksum. Asked for once, not again and again."""
-    url = client.hf_hub_url(file.repo, file.file, repo_type=file.kind, revision=file.revision)
-    return client.get_hf_file_metadata(url)
+    return client.get_hf_file_metadata(client.hf_hub_url(**file.asked))
 
 
 def _kinds(error: BaseException) -> list[str]:

@@ -57,26 +57,19 @@ def read_numbered(
 
 
 def parse_json(text: str, where: str, *, hint: str = "") -> Any:
-    """The value of a JSON text.
-
-    Raises:
-        InputError: it is not JSON, nested too deeply, or holds a number with more digits than Python reads.
-    """
+    """The value of a JSON text that is not nested too deeply, nor holds a number with more digits than Python reads."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: is not JSON ({error}){hint}") from error
 
 
-def _in_memory(content: bytes) -> io.BufferedReader:
-    return io.BufferedReader(cast(io.RawIOBase, io.BytesIO(content)))
-
-
 def _lines(path: Path | str, content: bytes | None, max_line_bytes: int) -> Iterator[tuple[int, str]]:
     """Number and text of every line that is not blank."""
     number = 0
     try:
-        with Path(path).open("rb") if content is None else _in_memory(content) as raw:
+        memory = None if content is None else cast(io.RawIOBase, io.BytesIO(content))
+        with Path(path).open("rb") if memory is None else io.BufferedReader(memory) as raw:
             packed = raw.peek(2).startswith(b"\x1f\x8b")
             stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
             while line := stream.readline(max_line_bytes + 1):

@@ -51,11 +51,7 @@ def sha256_of(path: Path) -> str:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write `data` to `path`, whole or not at all.
-
-    Raises:
-        StorageError: it could not be written; nothing is left behind.
-    """
+    """Write `data` to `path`, whole or not at all: a `StorageError` leaves nothing behind."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with aside.open("wb") as file:
@@ -104,11 +100,7 @@ def storage_error(error: OSError, path: Path) -> StorageError:
 
 @contextlib.contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
-    """Hold an exclusive lock on the file `path` (made if need be); the lock ends with the process, however it ends.
-
-    Raises:
-        RunError: another process holds it.
-    """
+    """Hold an exclusive lock on the file `path` (made if need be); the lock ends with the process, however it ends."""
     try:
         handle = path.open("a+")
     except OSError as error:

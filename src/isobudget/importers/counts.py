@@ -14,7 +14,7 @@ way in for results that isobudget did not make. Files with one line per graded s
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from isobudget.errors import InputError
 from isobudget.files.jsonl import Record, read_numbered
 from isobudget.importers.fields import name, shown, whole, wrong
-from isobudget.importers.sample_lines import gather_samples, is_sample
+from isobudget.importers.sample_lines import GROUP, gather_samples, is_sample
 
 #: what keeps two lines with the same task apart: benchmark, model, condition
 GroupKey = tuple[str, str, str]
@@ -94,16 +94,8 @@ class ModelCounts:
                 f"{self.name} has no counts for {missing[0]!r}; compare models on problems that all of them have"
             )
         at = [place[task] for task in chosen]
-        return ModelCounts(
-            self.benchmark,
-            self.model,
-            self.condition,
-            chosen,
-            self.n[at],
-            self.c[at],
-            tuple(self.passed[i] for i in at),
-            tuple(self.completion_tokens[i] for i in at),
-        )
+        passed, tokens = tuple(self.passed[i] for i in at), tuple(self.completion_tokens[i] for i in at)
+        return replace(self, task_ids=chosen, n=self.n[at], c=self.c[at], passed=passed, completion_tokens=tokens)
 
 
 def read_counts(path: Path | str) -> list[CountRow]:
@@ -139,11 +131,8 @@ def read_counts(path: Path | str) -> list[CountRow]:
 def group_counts(rows: Iterable[CountRow]) -> dict[GroupKey, ModelCounts]:
     """Gather rows by benchmark, model and condition: benchmarks in order of first appearance, models within them too.
 
-    Args:
-        rows: as `read_counts` gives them; no problem twice within a group.
-
-    Returns:
-        Group key to counts; see `ModelCounts.task_ids` for the order of the problems.
+    The rows are as `read_counts` gives them, no problem twice within a group; for the order of the problems see
+    `ModelCounts.task_ids`.
     """
     order: dict[str, dict[str, int]] = {}
     groups: dict[GroupKey, list[CountRow]] = {}
@@ -176,17 +165,9 @@ def _records(path: Path) -> Iterable[tuple[int, Record]]:
 def _row(record: Record, line: int, where: str) -> CountRow:
     passed = _passed(record, where)
     n, c = _n_and_c(record, passed, where)
-    return CountRow(
-        benchmark=name(record, "benchmark", where, required=False),
-        model=name(record, "model", where),
-        condition=name(record, "condition", where, required=False),
-        task_id=name(record, "task_id", where),
-        n=n,
-        c=c,
-        passed=passed,
-        completion_tokens=_completion_tokens(record, n, where),
-        line=line,
-    )
+    benchmark, model, condition, task_id = (name(record, key, where, key in ("model", "task_id")) for key in GROUP)
+    tokens = _completion_tokens(record, n, where)
+    return CountRow(benchmark, model, condition, task_id, n, c, passed, tokens, line)
 
 
 def _passed(record: Record, where: str) -> tuple[bool, ...] | None:

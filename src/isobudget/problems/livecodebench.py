@@ -26,16 +26,8 @@ from pathlib import Path
 from isobudget.errors import InputError
 from isobudget.files.jsonl import Record, parse_json, read_objects
 from isobudget.grid import counted
+from isobudget.problems import reading
 from isobudget.problems.problem import Benchmark, CallTests, Form, Problem, ProgramTests
-from isobudget.problems.reading import (
-    checked_id,
-    checked_name,
-    checked_text,
-    long_numbers,
-    optional_text,
-    text_field,
-    unique,
-)
 from isobudget.problems.sources import Data, Hub, Identity, Published, find_data, identify
 from isobudget.problems.stops import LIVECODEBENCH_STOPS
 
@@ -68,26 +60,13 @@ _Case = dict[str, str]
 
 
 def load_livecodebench(given: Path | None = None) -> Benchmark:
-    """All problems of the release files that are given or found.
-
-    Args:
-        given: one release file, or a folder with some of ``test.jsonl`` to ``test6.jsonl``.
-
-    Raises:
-        InputError: the data is not found, is not the published one where it should be, or is wrong (line and field).
-    """
+    """All problems of a release file that is `given`, or of a folder with some of ``test.jsonl`` to ``test6.jsonl``."""
     data = find_data(PUBLISHED, given)
     parts = [(part, identify(part)) for part in _parts(data)]
-    problems = unique(_problems([part.path for part, _ in parts]), str(data.path))
+    problems = reading.unique(_problems([part.path for part, _ in parts]), str(data.path))
+    source = _source([identity for _, identity in parts], len(problems))
     return Benchmark(
-        name="livecodebench",
-        problems=problems,
-        stop=LIVECODEBENCH_STOPS,
-        max_tokens=2000,
-        temperature=0.2,
-        top_p=0.95,
-        prompt_format="livecodebench",
-        source=_source([identity for _, identity in parts], len(problems)),
+        "livecodebench", problems, LIVECODEBENCH_STOPS, 2000, 0.2, prompt_format="livecodebench", source=source
     )
 
 
@@ -108,30 +87,34 @@ def _source(identities: list[Identity], problems: int) -> str:
 
 def _problems(paths: list[Path]) -> Iterator[tuple[str, Problem]]:
     for path in paths:
-        with long_numbers():
+        with reading.long_numbers():
             for where, record in read_objects(path):
                 yield where, _problem(record, where)
 
 
 def _problem(record: Record, where: str) -> Problem:
-    cases = [*_public_cases(record, where), *_private_cases(record, where)]
+    cases = [*_cases(record, "public_test_cases", where), *_cases(record, "private_test_cases", where)]
     entry_point = _func_name(record, where)
-    identity = f"{text_field(record, 'platform', where)}/{text_field(record, 'question_id', where)}"
+    identity = f"{reading.text_field(record, 'platform', where)}/{reading.text_field(record, 'question_id', where)}"
     return Problem(
-        task_id=checked_id(identity, f"{where}, fields platform and question_id"),
+        task_id=reading.checked_id(identity, f"{where}, fields platform and question_id"),
         benchmark="livecodebench",
-        prompt=text_field(record, "question_content", where),
+        prompt=reading.text_field(record, "question_content", where),
         entry_point=entry_point,
         tests=_tests(cases, entry_point, where),
         form=Form.TEXT,
-        starter=optional_text(record, "starter_code", where) or "",
+        starter=reading.optional_text(record, "starter_code", where) or "",
     )
 
 
 def _func_name(record: Record, where: str) -> str:
-    metadata = parse_json(optional_text(record, "metadata", where) or "{}", f"{where}, field metadata")
+    metadata = parse_json(reading.optional_text(record, "metadata", where) or "{}", f"{where}, field metadata")
     name = metadata.get("func_name") if isinstance(metadata, dict) else None
-    return "" if name is None else checked_name(checked_text(name, where), f"{where}, field metadata.func_name")
+    return (
+        ""
+        if name is None
+        else reading.checked_name(reading.checked_text(name, where), f"{where}, field metadata.func_name")
+    )
 
 
 def _tests(cases: list[_Case], entry_point: str, where: str) -> CallTests | ProgramTests:
@@ -154,19 +137,11 @@ def _arguments(text: str, where: str) -> str:
     return json.dumps([parse_json(line, f"{where}, input") for line in text.split("\n")])
 
 
-def _public_cases(record: Record, where: str) -> list[_Case]:
-    return _cases(text_field(record, "public_test_cases", where), f"{where}, field public_test_cases")
-
-
-def _private_cases(record: Record, where: str) -> list[_Case]:
-    packed = text_field(record, "private_test_cases", where)
-    where = f"{where}, field private_test_cases"
-    # The full version of the benchmark has them as plain JSON.
-    return _cases(packed if packed.lstrip().startswith("[") else unpack(packed, where), where)
-
-
-def _cases(text: str, where: str) -> list[_Case]:
-    cases = parse_json(text, where)
+def _cases(record: Record, field: str, where: str) -> list[_Case]:
+    text, where = reading.text_field(record, field, where), f"{where}, field {field}"
+    # Private tests are packed; the full version of the benchmark has them as plain JSON too.
+    packed = field.startswith("private") and not text.lstrip().startswith("[")
+    cases = parse_json(unpack(text, where) if packed else text, where)
     if not isinstance(cases, list):
         raise InputError(f"{where}: must be a JSON list of tests")
     return [_case(case, f"{where}[{place}]") for place, case in enumerate(cases)]
@@ -175,7 +150,7 @@ def _cases(text: str, where: str) -> list[_Case]:
 def _case(case: object, where: str) -> _Case:
     if not isinstance(case, dict):
         raise InputError(f"{where}: must be an object with input, output and testtype")
-    return {field: text_field(case, field, where) for field in ("input", "output", "testtype")}
+    return {field: reading.text_field(case, field, where) for field in ("input", "output", "testtype")}
 
 
 def unpack(packed: str, where: str) -> str:

@@ -17,16 +17,8 @@ from pathlib import Path
 
 from isobudget.errors import InputError
 from isobudget.files.jsonl import Record, read_objects
+from isobudget.problems import reading
 from isobudget.problems.problem import AssertList, Benchmark, Form, Problem
-from isobudget.problems.reading import (
-    checked_text,
-    list_field,
-    optional_text,
-    parse_assert,
-    parse_python,
-    text_field,
-    unique,
-)
 from isobudget.problems.sources import Hub, Published, find_data, identify
 from isobudget.problems.stops import MBPP_STOPS
 
@@ -47,46 +39,25 @@ _COLUMNS = ["task_id", "text", "code", "test_list", "test_setup_code"]
 
 
 def load_mbpp(given: Path | None = None) -> Benchmark:
-    """The test split with the usual three examples.
-
-    Args:
-        given: the file ``mbpp.jsonl``, or a folder that holds it; without it, the data is looked for.
-
-    Raises:
-        InputError: the data is not found, is not the published one where it should be, or is wrong (line and field).
-    """
+    """The test split with the usual three examples; `given` is ``mbpp.jsonl``, or a folder that holds it."""
     data = find_data(PUBLISHED, given)
     identity = identify(data)
     by_id = {problem.task_id: problem for path in data.paths for problem in read_mbpp(path)}
-    problems = tuple(by_id[task] for task in map(_task_id, TEST_IDS) if task in by_id)
+    problems = tuple(by_id[task] for task in (f"mbpp/{number}" for number in TEST_IDS) if task in by_id)
     if not problems:
         raise InputError(f"{data.path}: holds no problem of the test split, task_id {TEST_IDS[0]} to {TEST_IDS[-1]}")
-    examples = tuple(by_id[task] for task in map(_task_id, EXAMPLE_IDS) if task in by_id)
+    examples = tuple(by_id[task] for task in (f"mbpp/{number}" for number in EXAMPLE_IDS) if task in by_id)
     whole = len(examples) == len(EXAMPLE_IDS)
     note = "" if whole else "prompts without examples: task_id 2, 3 and 4 are not all there"
-    return Benchmark(
-        name="mbpp",
-        problems=problems,
-        stop=MBPP_STOPS,
-        max_tokens=256,
-        temperature=0.8,
-        top_p=0.95,
-        prompt_format="mbpp-3-shot" if whole else "mbpp-0-shot",
-        examples=examples if whole else (),
-        source=identity.source(len(problems), note),
-    )
+    prompt_format, source = "mbpp-3-shot" if whole else "mbpp-0-shot", identity.source(len(problems), note)
+    return Benchmark("mbpp", problems, MBPP_STOPS, 256, 0.8, 0.95, prompt_format, examples if whole else (), source)
 
 
 def read_mbpp(path: Path) -> tuple[Problem, ...]:
-    """All problems of a file in the published layout, of every split, in its order.
-
-    Args:
-        path: JSON lines, or Parquet with the same columns.
-
-    Raises:
-        InputError: the file cannot be read, or a row is wrong; the message names file, line and field.
-    """
-    return unique(_problems(_parquet_rows(path) if path.suffix == ".parquet" else read_objects(path)), str(path))
+    """All problems of a file in the published layout (JSON lines or Parquet), of every split, in its order."""
+    return reading.unique(
+        _problems(_parquet_rows(path) if path.suffix == ".parquet" else read_objects(path)), str(path)
+    )
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[str, Record]]:
@@ -108,19 +79,15 @@ def _problems(rows: Iterable[tuple[str, Record]]) -> Iterator[tuple[str, Problem
         yield where, _problem(row, number, where)
 
 
-def _task_id(number: int) -> str:
-    return f"mbpp/{number}"
-
-
 def _problem(row: Record, number: int, where: str) -> Problem:
-    code = text_field(row, "code", where)
-    asserts = list_field(row, "test_list", where, checked_text, "assert statement")
+    code = reading.text_field(row, "code", where)
+    asserts = reading.list_field(row, "test_list", where, reading.checked_text, "assert statement")
     return Problem(
-        task_id=_task_id(number),
+        task_id=f"mbpp/{number}",
         benchmark="mbpp",
-        prompt=text_field(row, "text", where),
+        prompt=reading.text_field(row, "text", where),
         entry_point=entry_point(code, asserts, where),
-        tests=AssertList(asserts=asserts, setup=optional_text(row, "test_setup_code", where) or ""),
+        tests=AssertList(asserts=asserts, setup=reading.optional_text(row, "test_setup_code", where) or ""),
         reference=code,
         form=Form.TEXT,
         shown_tests=asserts,
@@ -133,7 +100,7 @@ def entry_point(code: str, asserts: tuple[str, ...], where: str) -> str:
     Raises:
         InputError: code or asserts do not parse, or there is no such name.
     """
-    tree = parse_python(code.replace("\r\n", "\n"), f"{where}, field code")
+    tree = reading.parse_python(code.replace("\r\n", "\n"), f"{where}, field code")
     nodes = tree.body if tree is not None else []
     defined = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     called = [_called(source, f"{where}, field test_list[{place}]") for place, source in enumerate(asserts)]
@@ -145,6 +112,6 @@ def entry_point(code: str, asserts: tuple[str, ...], where: str) -> str:
 
 def _called(source: str, where: str) -> list[str]:
     """Names that are called, outermost calls first."""
-    tree = parse_assert(source, where)
+    tree = reading.parse_assert(source, where)
     calls = (node.func for node in ast.walk(tree or ast.Module([], [])) if isinstance(node, ast.Call))
     return [function.id for function in calls if isinstance(function, ast.Name)]

@@ -161,7 +161,7 @@ class Benchmark:
         problems: in their published order.
         stop: texts at which generation ends; they do not belong to the completion.
         max_tokens: most tokens of one completion.
-        temperature, top_p: sampling defaults (the paper's, where it uses the benchmark).
+        temperature, top_p: sampling defaults (the paper's, where it uses the benchmark; here, those of HumanEval).
         prompt_format: the name of the format that turns its problems into prompts, see `isobudget.prompts`.
         examples: solved problems for few-shot prompts, of another split than `problems`, in the order to show them.
         source: where the data came from, with its checksum or revision.
@@ -169,10 +169,10 @@ class Benchmark:
 
     name: str
     problems: tuple[Problem, ...]
-    stop: tuple[str, ...]
-    max_tokens: int
-    temperature: float
-    top_p: float
+    stop: tuple[str, ...] = ()
+    max_tokens: int = 512
+    temperature: float = 0.8
+    top_p: float = 0.95
     prompt_format: str = "completion"
     examples: tuple[Problem, ...] = ()
     source: str = ""

@@ -24,23 +24,11 @@ _FILE = resources.files("isobudget.problems") / "data" / "quickstart.jsonl"
 
 
 def load_quickstart(given: Path | None = None) -> Benchmark:
-    """The 30 problems, from the easiest level to the hardest.
-
-    Raises:
-        InputError: a path is given, although the problems ship with isobudget.
-    """
+    """The 30 problems, from the easiest level to the hardest; they ship with isobudget, so that no path is taken."""
     if given is not None:
         raise InputError(f"quickstart={given}: quickstart ships with isobudget; name it without a path")
     problems = read_problems("quickstart.jsonl", "quickstart", _FILE.read_bytes())
-    return Benchmark(
-        name="quickstart",
-        problems=problems,
-        stop=BODY_STOPS,
-        max_tokens=MAX_TOKENS,
-        temperature=0.8,
-        top_p=0.95,
-        source="ships with isobudget",
-    )
+    return Benchmark("quickstart", problems, BODY_STOPS, MAX_TOKENS, source="ships with isobudget")
 
 
 def quickstart_levels() -> dict[str, int]:

@@ -19,7 +19,7 @@ from isobudget.problems.own.lines import load_own
 from isobudget.problems.problem import Benchmark
 from isobudget.problems.quickstart import load_quickstart
 
-#: name -> its loader, which takes the path of the data, if one is given
+#: name -> its loader, which takes the path of the data, if one is given; errors as those of `load_benchmark`
 _LOADERS: dict[str, Callable[[Path | None], Benchmark]] = {
     **{f"apps-{difficulty}": partial(load_apps, difficulty) for difficulty in DIFFICULTIES},
     "humaneval": load_humaneval,

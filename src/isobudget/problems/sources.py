@@ -118,7 +118,7 @@ def find_data(published: Published, given: Path | None = None) -> Data:
         return Data((path,), Way.FOLDER, published)
     if published.hub is None:
         raise InputError(_nowhere(published, ""))
-    return Data(tuple(fetch(published, file) for file in published.hub.files), Way.HUB, published)
+    return Data(_fetch(published, published.hub), Way.HUB, published)
 
 
 def in_data_folder(published: Published) -> Path | None:
@@ -141,16 +141,11 @@ def _given(published: Published, path: Path) -> Path:
     raise InputError(f"{published.name}={path}: there is no such file or folder")
 
 
-def fetch(published: Published, file: str) -> Path:
-    """Fetch one file from the hub, or find it in the hub client's cache.
-
-    Raises:
-        InputError: the client is not installed, or the hub or the file cannot be reached.
-    """
-    if published.hub is None:
-        raise InputError(_nowhere(published, ""))
+def _fetch(published: Published, source: Hub) -> tuple[Path, ...]:
+    """The files, fetched from the hub or found in the hub client's cache."""
     try:
-        return hub.download(hub.HubFile(published.hub.repo, file, published.hub.revision, kind="dataset"))
+        asked = [hub.HubFile(source.repo, file, source.revision, kind="dataset") for file in source.files]
+        return tuple(map(hub.download, asked))
     except MissingExtraError:
         raise InputError(_nowhere(published, "its client is not installed")) from None
     except ModelError as error:

@@ -131,22 +131,17 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and "\0" not in value
 
 
+_TEXT: Check = (_is_text, "a text")
 _KEYS: dict[str, Check] = {
     "kind": (lambda value: value in tuple(Kind), f"one of {', '.join(Kind)}"),
-    "title": (_is_text, "a text"),
-    "template": (_is_text, "a text"),
+    **dict.fromkeys(("title", "template", "example", "answer", "separator", "system", "instead"), _TEXT),
     "examples": (lambda value: is_whole(value, 0, MAX_EXAMPLES), f"a whole number from 0 to {MAX_EXAMPLES}"),
-    "example": (_is_text, "a text"),
-    "answer": (_is_text, "a text"),
-    "separator": (_is_text, "a text"),
-    "system": (_is_text, "a text"),
     "extraction": (lambda value: value in EXTRACTIONS, f"one of {', '.join(EXTRACTIONS)}"),
     "stop": (
         lambda value: isinstance(value, list) and all(_is_text(one) and one for one in value),
         "a list of texts, none of them empty",
     ),
     "newline": (lambda value: value in ("keep", "strip"), "'keep' or 'strip'"),
-    "instead": (_is_text, "a text"),
 }
 
 _COMMON = ("kind", "title", "extraction", "stop")
@@ -180,21 +175,10 @@ def _read(name: str, table: Any, origin: str, mistakes: list[str]) -> PromptForm
 
 
 def _build(name: str, table: dict[str, Any], templates: dict[str, Template]) -> PromptFormat:
-    return PromptFormat(
-        name=name,
-        title=table.get("title", name),
-        kind=Kind(table["kind"]),
-        template=templates["template"],
-        needs_examples=table.get("examples", 0),
-        example=templates["example"],
-        answer=templates["answer"],
-        separator=table.get("separator", ""),
-        system=table.get("system"),
-        extraction=table.get("extraction", "none"),
-        stop=tuple(table["stop"]) if "stop" in table else None,
-        newline=table.get("newline"),
-        instead=table.get("instead", ""),
-    )
+    values = {"title": name, **table, **templates, "kind": Kind(table["kind"])}
+    values["needs_examples"] = values.pop("examples", 0)
+    values["stop"] = tuple(table["stop"]) if "stop" in table else None
+    return PromptFormat(name, **values)
 
 
 def _template(table: dict[str, Any], key: str, where: str, mistakes: list[str]) -> Template:

@@ -21,11 +21,9 @@ from isobudget.prompts.formats import Kind, NewlineRule, PromptFormat
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What a model gets.
+    """What a model gets: a text to continue, or a conversation.
 
-    Attributes:
-        prompt: a text to continue, or a conversation.
-        head: source that the answer continues, as the model got it; empty where the answer is the whole program.
+    `head` is source that the answer continues, as the model got it; empty where the answer is the whole program.
     """
 
     prompt: Prompt
@@ -42,8 +40,7 @@ def render(
     """The prompt of a problem.
 
     Args:
-        format: see `find_format`.
-        problem: the problem.
+        format, problem: what it is made of, see `find_format`.
         examples: solved problems to show, see `Benchmark.examples`; the first ones are taken, never the problem itself.
         newline: the model's rule for newlines where it goes on; a format that has its own rule overrides it.
 

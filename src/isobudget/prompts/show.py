@@ -16,14 +16,7 @@ from isobudget.prompts.render import Rendered, render
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A rendered prompt, and what it was made of.
-
-    Attributes:
-        problem: the problem.
-        format: the format that was used.
-        rendered: what the model gets.
-        stop: texts that end generation.
-    """
+    """A rendered prompt, what it was made of, and the texts that end generation."""
 
     problem: Problem
     format: PromptFormat

@@ -10,10 +10,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from isobudget.analysis.load_samples import LoadedRun, benchmarks_of, load_samples
 from isobudget.costs.cost import Unit
-from isobudget.curves import Bootstrap, Comparison
+from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
 from isobudget.errors import RunError
 from isobudget.files.whole import file_stems, make_folder, write_whole
 from isobudget.pipeline.progress import SILENT, Progress
@@ -23,10 +24,38 @@ from isobudget.report.figures.style import require_matplotlib
 from isobudget.report.gather import BenchmarkSummary, summarize
 from isobudget.report.json.run import report_dict
 from isobudget.report.page.page import BenchmarkFigures, FigurePair, page, require_jinja
-from isobudget.report.report import Report
 from isobudget.report.tables.sentence import winner_sentence
 
 _STEPS_PER_BENCHMARK = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """What was made.
+
+    Attributes:
+        run: the run folder.
+        page, figures, json: the HTML page, the figures as SVG and as PNG, the comparisons as JSON.
+        sentences: which model to use at which budget, one for every benchmark and unit.
+        summaries: what the page was made from, one entry a benchmark.
+        notes: what the models' backends noticed, such as a server that samples once where several are asked for.
+    """
+
+    run: Path
+    page: Path
+    figures: tuple[Path, ...]
+    json: Path
+    sentences: tuple[str, ...]
+    summaries: tuple[BenchmarkSummary, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `isobudget report --json` prints: the content of `json`."""
+        content: dict[str, Any] = json.loads(self.json.read_text(encoding="utf-8"))
+        return content
+
+    def __repr__(self) -> str:
+        return "\n".join((*self.sentences, f"page: {self.page}"))
 
 
 def build_report(
@@ -73,11 +102,7 @@ def build_report(
 
 
 def require_parts() -> None:
-    """Make sure that a report can be made.
-
-    Raises:
-        MissingExtraError: Matplotlib or Jinja2 is not installed.
-    """
+    """Make sure that a report can be made; a `MissingExtraError` if Matplotlib or Jinja2 is not installed."""
     require_matplotlib()
     require_jinja()
 
@@ -91,39 +116,34 @@ def _not_judged(loaded: LoadedRun, names: Sequence[str]) -> list[str]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What a figure shows: how one of the samples is chosen, and what its y axis is called."""
-
-    name: str
-    title: str
-    meaning: str
-
-
-_TESTS = _Kind("tests", "chosen by tests", "pass@k")
-_LIKELIHOOD = _Kind("likelihood", "chosen by likelihood, no tests", "rank-score@k by the model's own likelihood")
+#: how one of the samples is chosen -> what a figure's title says of it, and what its y axis is called
+_KINDS = {
+    TESTS: ("chosen by tests", "pass@k"),
+    LIKELIHOOD: ("chosen by likelihood, no tests", "rank-score@k by the model's own likelihood"),
+}
 
 
 def _figures(summary: BenchmarkSummary, stem: str, models: list[str], progress: Progress) -> BenchmarkFigures:
-    tests = _figure(summary, summary.by_tests, _TESTS, stem, models)
+    tests = _figure(summary, summary.by_tests, TESTS, stem, models)
     progress.advance("report", 1)
-    likelihood = _figure(summary, summary.by_likelihood, _LIKELIHOOD, stem, models) if summary.by_likelihood else None
+    likelihood = _figure(summary, summary.by_likelihood, LIKELIHOOD, stem, models) if summary.by_likelihood else None
     progress.advance("report", 1)
     return BenchmarkFigures(tests, likelihood)
 
 
 def _figure(
-    summary: BenchmarkSummary, comparisons: Mapping[Unit, Comparison], kind: _Kind, stem: str, models: list[str]
+    summary: BenchmarkSummary, comparisons: Mapping[Unit, Comparison], selection: str, stem: str, models: list[str]
 ) -> FigurePair:
     what = f"{summary.name}, {len(summary.first.curves[0].task_ids):,} problems"
-    file = f"{stem}-{kind.name}"
-    drawn = Drawing(comparisons, summary.greedy, tuple(models), f"{what}: {kind.title}")
+    file = f"{stem}-{selection}"
+    title, meaning = _KINDS[selection]
+    drawn = Drawing(comparisons, summary.greedy, tuple(models), f"{what}: {title}")
     wide = draw(drawn, name=file)
     narrow = draw(drawn, stacked=True, formats=("svg",), name=file)
     stars = " Stars: one greedy output." if summary.greedy else ""
     axes = ", ".join(["samples", *(f"{unit} per problem" for unit in comparisons)])
     caption = (
-        f"{what}: share solved ({kind.meaning}) against {axes}; x in powers of two. "
+        f"{what}: share solved ({meaning}) against {axes}; x in powers of two. "
         f"Bands: {summary.first.bootstrap.level:.0%} intervals over problems.{stars} Dashed: k above half the samples."
     )
     return FigurePair(file, caption, wide["svg"], wide["png"], narrow["svg"])

@@ -55,12 +55,7 @@ class BenchmarkSummary:
 def summarize(
     run: LoadedRun | Run, benchmark: str, units: Sequence[Unit], bootstrap: Bootstrap | None = None
 ) -> BenchmarkSummary:
-    """Gather what there is to show of one benchmark.
-
-    Raises:
-        RunError: nothing of it is judged.
-        InputError: the run records none of the units for all models.
-    """
+    """Gather what there is to show of one benchmark, of which some samples are judged."""
     bootstrap = bootstrap or Bootstrap()
     run = load_samples(run, [benchmark])
     samples = tuple(run.samples(benchmark))

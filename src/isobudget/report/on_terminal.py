@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from isobudget.curves import Comparison
 from isobudget.grid import Grid, printable
-from isobudget.report.report import Report
+from isobudget.report.build import Report
 from isobudget.report.tables.comparison import equal_budget_table, flip_table
 from isobudget.report.tables.sentence import winner_sentence
 from isobudget.report.tables.terminal import print_grids, print_text

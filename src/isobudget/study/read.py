@@ -73,6 +73,8 @@ def parse_study(text: str, origin: str, overrides: dict[str, Any] | None = None)
         study = _sound_part(fields, wrong)
     mistakes += [one for one in _combination_mistakes(study) if one.place not in wrong]
     if mistakes:
+        # which weights a model's name stands for depends on these
+        wrong |= {(*place[:2], "name") for place in wrong if place[2:] in (("backend",), ("model",))}
         mistakes += [one for one in resolve(study).mistakes if one.place not in wrong]
     raise_mistakes(mistakes, text, origin)
     study.remember(text, origin)

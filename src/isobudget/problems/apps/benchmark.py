@@ -51,28 +51,15 @@ def load_apps(difficulty: str, given: Path | None = None) -> Benchmark:
         difficulty: ``introductory``, ``interview`` or ``competition``.
         given: the folder of APPS (with ``test`` and ``train``, as folders or ``.jsonl``), a folder of problem folders,
             or a file of JSON lines. Where there is only a training split, its problems are taken.
-
-    Raises:
-        InputError: the data is not found, is not the published one where it should be, holds no problem of this
-            difficulty, or is wrong; file or folder are named.
     """
     name = f"apps-{difficulty}"
     data = find_data(Published(name, f"APPS {difficulty}", ("APPS", "apps"), _CHECKSUMS, _HUB), given)
     splits = _splits(data)
-    chosen = _folder(data, splits, difficulty) if splits.problems.is_dir() else _file(data, splits, difficulty)
+    problems, source = (_folder if splits.problems.is_dir() else _file)(data, splits, difficulty)
     examples = _examples(data, splits, difficulty)
-    notes = [*chosen.notes, *([] if examples else ["prompts without examples: no other split to take them from"])]
-    return Benchmark(
-        name=name,
-        problems=chosen.problems,
-        stop=APPS_STOPS,
-        max_tokens=256,
-        temperature=0.6,
-        top_p=0.95,
-        prompt_format="apps-2-shot" if examples else "apps-0-shot",
-        examples=examples,
-        source="; ".join([chosen.source, *notes]),
-    )
+    source += "" if examples else "; prompts without examples: no other split to take them from"
+    prompt_format = "apps-2-shot" if examples else "apps-0-shot"
+    return Benchmark(name, problems, APPS_STOPS, 256, 0.6, 0.95, prompt_format, examples, source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +69,6 @@ class _Splits:
     problems: Path
     examples: Path | None
     name: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    """The problems of one difficulty, where they are from, and what is to be said besides."""
-
-    problems: tuple[Problem, ...]
-    source: str
-    notes: tuple[str, ...]
 
 
 def _splits(data: Data) -> _Splits:
@@ -106,16 +84,16 @@ def _splits(data: Data) -> _Splits:
     return _Splits(train, None, "train") if train is not None else _Splits(path, None, "test")
 
 
-def _file(data: Data, splits: _Splits, difficulty: str) -> _Chosen:
-    """From JSON lines, one problem after another: the published file has more than a GB."""
+def _file(data: Data, splits: _Splits, difficulty: str) -> tuple[tuple[Problem, ...], str]:
+    """Problems and source from JSON lines, one problem after another: the published file has more than a GB."""
     identity = identify(data.inner(splits.problems))
     rows = _of_difficulty(read_rows(splits.problems), difficulty, splits.problems)
     problems, left_out = _build(rows, data.published.name, splits, lenient=identity.known)
-    return _Chosen(problems, identity.source(len(problems)), left_out)
+    return problems, identity.source(len(problems)) + left_out
 
 
-def _folder(data: Data, splits: _Splits, difficulty: str) -> _Chosen:
-    """From a folder per problem, for which no checksum is published."""
+def _folder(data: Data, splits: _Splits, difficulty: str) -> tuple[tuple[Problem, ...], str]:
+    """Problems and source from a folder per problem, for which no checksum is published."""
     rows = list(_of_difficulty(read_rows(splits.problems), difficulty, splits.problems))
     whole = splits.name == "test" and len(rows) == DIFFICULTIES[difficulty]
     if not whole and data.way is not Way.GIVEN:
@@ -127,7 +105,7 @@ def _folder(data: Data, splits: _Splits, difficulty: str) -> _Chosen:
     what = "all problems, in the folder layout, which has no published checksum" if whole else "not the published set"
     size = counted(len(problems), "problem")
     where = f"{file_name(data.path)}, {splits.name} split, {size}, sha256 {_checksum(rows)}"
-    return _Chosen(problems, f"{what}: {where}", left_out)
+    return problems, f"{what}: {where}{left_out}"
 
 
 def _of_difficulty(rows: Iterable[Row], difficulty: str, path: Path) -> Iterator[Row]:
@@ -143,10 +121,8 @@ def _of_difficulty(rows: Iterable[Row], difficulty: str, path: Path) -> Iterator
         raise InputError(f"{path}: holds no {difficulty} problem; there are {known}")
 
 
-def _build(
-    rows: Iterable[Row], benchmark: str, splits: _Splits, *, lenient: bool
-) -> tuple[tuple[Problem, ...], tuple[str, ...]]:
-    """The problems, and a note on those that were left out."""
+def _build(rows: Iterable[Row], benchmark: str, splits: _Splits, *, lenient: bool) -> tuple[tuple[Problem, ...], str]:
+    """The problems, and what their source adds on those that were left out."""
     prefix = "apps/train" if splits.name == "train" else "apps"
     left_out: list[str] = []
 
@@ -160,7 +136,7 @@ def _build(
                 left_out.append(row.number)
 
     problems = unique(built(), str(splits.problems))
-    return problems, (f"left out, for want of tests: {', '.join(left_out)}",) if left_out else ()
+    return problems, f"; left out, for want of tests: {', '.join(left_out)}" if left_out else ""
 
 
 def _problem(row: Row, benchmark: str, prefix: str) -> Problem:
@@ -209,13 +185,7 @@ def _examples(data: Data, splits: _Splits, difficulty: str) -> tuple[Problem, ..
 def choose_examples(rows: Iterable[Row], benchmark: str, difficulty: str) -> tuple[Problem, ...]:
     """The first two problems of a difficulty that are short: question up to 1,200, solution up to 500 characters.
 
-    Args:
-        rows: the training split, in the order of its numbers.
-        benchmark: the name that the examples get.
-        difficulty: that of the problems for which they are examples.
-
-    Returns:
-        Two problems, each with its shortest solution as reference; none if there are no two.
+    Two problems of the training split, each with its shortest solution as reference; none if there are no two.
     """
     examples: list[Problem] = []
     for row in rows:

@@ -26,11 +26,7 @@ class NoTestsError(InputError):
 
 
 def read_tests(text: str, where: str) -> tuple[str, CallTests | ProgramTests]:
-    """Entry point (empty for whole programs) and tests.
-
-    Args:
-        text: the JSON text.
-        where: the file, or file, line and field, for messages.
+    """Entry point (empty for whole programs) and tests of a JSON text.
 
     Raises:
         NoTestsError: there are no tests, or inputs and outputs do not belong together.

@@ -17,19 +17,11 @@ from pathlib import Path
 
 from isobudget.errors import InputError
 from isobudget.files.jsonl import Record, read_objects
+from isobudget.problems import reading
 from isobudget.problems.evalplus.inputs import python_inputs
 from isobudget.problems.evalplus.rules import special_check
 from isobudget.problems.literals import as_literal
 from isobudget.problems.problem import Benchmark, Problem, ReferenceInputs, Tests
-from isobudget.problems.reading import (
-    id_field,
-    long_numbers,
-    name_field,
-    parse_python,
-    text_field,
-    tolerance_field,
-    unique,
-)
 from isobudget.problems.sources import Published, find_data, identify
 from isobudget.problems.stops import MBPP_PLUS_STOPS, USUAL_STOPS
 
@@ -59,56 +51,35 @@ MBPP_PLUS = Published(
 
 
 def load_humaneval_plus(given: Path | None = None) -> Benchmark:
-    """HumanEval+, sampled as HumanEval.
-
-    Args:
-        given: the file of a release, or a folder that holds it; without it, the data is looked for.
-
-    Raises:
-        InputError: the data is not found, is not the published one where it should be, or is wrong (line and field).
-    """
+    """HumanEval+, sampled as HumanEval; `given` is the file of a release, or a folder that holds it."""
     return _load(HUMANEVAL_PLUS, given, USUAL_STOPS, 512)
 
 
 def load_mbpp_plus(given: Path | None = None) -> Benchmark:
-    """MBPP+, sampled as MBPP; arguments and errors as those of `load_humaneval_plus`."""
+    """MBPP+, sampled as MBPP; `given` is the file of a release, or a folder that holds it."""
     return _load(MBPP_PLUS, given, MBPP_PLUS_STOPS, 256)
 
 
 def _load(published: Published, given: Path | None, stop: tuple[str, ...], max_tokens: int) -> Benchmark:
     data = find_data(published, given)
     identity = identify(data)
-    with long_numbers():
+    with reading.long_numbers():
         rows = ((where, _problem(record, where, published.name)) for where, record in read_objects(data.path))
-        problems = unique(rows, str(data.path))
-    return Benchmark(
-        name=published.name,
-        problems=problems,
-        stop=stop,
-        max_tokens=max_tokens,
-        temperature=0.8,
-        top_p=0.95,
-        source=identity.source(len(problems)),
-    )
+        problems = reading.unique(rows, str(data.path))
+    return Benchmark(published.name, problems, stop, max_tokens, source=identity.source(len(problems)))
 
 
 def _problem(record: Record, where: str, benchmark: str) -> Problem:
-    entry_point = name_field(record, "entry_point", where)
-    prompt = text_field(record, "prompt", where)
-    completion = text_field(record, "canonical_solution", where)
-    parse_python(prompt + completion, f"{where}, fields prompt and canonical_solution together")
-    return Problem(
-        task_id=id_field(record, where),
-        benchmark=benchmark,
-        prompt=prompt,
-        entry_point=entry_point,
-        tests=_tests(record, where, benchmark, prompt + completion),
-        reference=completion,
-    )
+    entry_point = reading.name_field(record, "entry_point", where)
+    prompt = reading.text_field(record, "prompt", where)
+    completion = reading.text_field(record, "canonical_solution", where)
+    reading.parse_python(prompt + completion, f"{where}, fields prompt and canonical_solution together")
+    tests = _tests(record, where, benchmark, prompt + completion)
+    return Problem(reading.id_field(record, where), benchmark, prompt, entry_point, tests, completion)
 
 
 def _tests(record: Record, where: str, benchmark: str, reference: str) -> Tests:
-    tolerance = tolerance_field(record, "atol", where)
+    tolerance = reading.tolerance_field(record, "atol", where)
     inputs = (*_inputs(record, "base_input", where, benchmark), *_inputs(record, "plus_input", where, benchmark))
     if not inputs:
         raise InputError(f"{where}, field base_input: holds no inputs, and neither does plus_input")

@@ -19,7 +19,6 @@ def _tuple(value: object) -> object:
 
 
 def _tuples(value: object) -> object:
-    """A list whose items become tuples."""
     return [_tuple(item) for item in _items(value)]
 
 
@@ -49,14 +48,6 @@ def _dict_of_tuples(value: object) -> object:
     return {key: _tuple(item) for key, item in value.items()}
 
 
-def _complex(value: object) -> object:
-    return complex(str(value))
-
-
-def _float(value: object) -> object:
-    return float(str(value))
-
-
 def _first(change: Callable[[object], object]) -> Change:
     """Change the first argument only."""
     return lambda arguments: [change(arguments[0]), *arguments[1:]]
@@ -75,28 +66,19 @@ _GROUPS: tuple[tuple[str, Change], ...] = (
     ("75 413 444 753", _first(_tuples)),
     ("106 750", lambda arguments: [arguments[0], _tuple(arguments[1])]),
     ("115", lambda arguments: [_sets(arguments[0])]),
-    ("124", lambda arguments: [_float(arguments[0]), _complex(arguments[1])]),
+    ("124", lambda arguments: [float(str(arguments[0])), complex(str(arguments[1]))]),
     ("250 307 405 446 617 720 763 808", _first(_tuple)),
     ("259 401 445", _all(lambda value: _tuple(_tuples(value)))),
     ("278", lambda arguments: [_tuple(_tuple_or_item(arguments[0]))]),
     ("722", _first(_dict_of_tuples)),
-    ("252", lambda arguments: [_complex(arguments[0])]),
+    ("252", lambda arguments: [complex(str(arguments[0]))]),
     ("580 615 791", _all(_deep)),
 )
 _CHANGES = {int(number): change for numbers, change in _GROUPS for number in numbers.split()}
 
 
 def python_inputs(task_id: str, inputs: list[list[object]], where: str) -> list[list[object]]:
-    """The arguments of all calls of a task as Python values.
-
-    Args:
-        task_id: such as ``Mbpp/2``.
-        inputs: one list of arguments per call, as JSON has them.
-        where: file, line and field, for messages.
-
-    Raises:
-        InputError: arguments do not have the form that the task's have.
-    """
+    """The arguments of all calls of a task, such as ``Mbpp/2``, as Python values; `inputs` are those of JSON."""
     number = task_id.rpartition("/")[2]
     change = _CHANGES.get(int(number)) if number.isdecimal() else None
     if change is None:

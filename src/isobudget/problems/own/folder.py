@@ -19,10 +19,10 @@ from pathlib import Path
 from isobudget.errors import InputError
 from isobudget.files.whole import read_text, unreadable
 from isobudget.grid import counted
+from isobudget.problems import reading
 from isobudget.problems.own.lines import own_benchmark, own_name
 from isobudget.problems.own.tests import check_pytest
 from isobudget.problems.problem import Benchmark, Problem, PytestFile
-from isobudget.problems.reading import checked_id, checked_name, checked_text, parse_python, unique
 
 _FORM = "a problem is one function with a body of '...', 'pass' or 'raise NotImplementedError', last in its file"
 #: modules that the judge itself needs while it runs a pytest file
@@ -32,9 +32,7 @@ _TAKEN = frozenset({"isobudget", "pytest", "_pytest", "pluggy"}) | sys.stdlib_mo
 def load_folder(path: Path, *, reserved: tuple[str, ...] = ()) -> Benchmark:
     """Read a benchmark from a folder, with the defaults of own problems. It has the folder's name.
 
-    Args:
-        path: the folder.
-        reserved: benchmark names that this one must not take; it is then called ``NAME-folder``.
+    Where that is one of the `reserved` names of benchmarks, it is called ``NAME-folder``.
 
     Raises:
         InputError: a file lacks its partner, is wrong, or cannot be read; or there is no pair. Files are named.
@@ -42,7 +40,7 @@ def load_folder(path: Path, *, reserved: tuple[str, ...] = ()) -> Benchmark:
     name = own_name(path.absolute(), (), "") or "problems"
     name = f"{name}-folder" if name.casefold() in reserved else name
     digest = hashlib.sha256()
-    problems = unique(_problems(path, name, digest), str(path))
+    problems = reading.unique(_problems(path, name, digest), str(path))
     source = f"own problems: folder {name}, {counted(len(problems), 'problem')}, sha256 {digest.hexdigest()}"
     return own_benchmark(name, problems, source)
 
@@ -94,37 +92,28 @@ def _python_files(root: Path) -> list[Path]:
 
 
 def _problem(root: Path, task: Path, tests: Path, benchmark: str) -> Problem:
-    module = checked_name(task.stem, f"{task}: the file's name")
+    module = reading.checked_name(task.stem, f"{task}: the file's name")
     if module in _TAKEN:
         raise InputError(f"{task}: {module!r} is the name of a module that the tests may need; rename both files")
     prompt, entry_point = stub_prompt(_read(task), str(task))
     source = _read(tests)
     check_pytest(source, module, str(tests))
     relative = task.relative_to(root).with_suffix("").as_posix()
-    return Problem(
-        task_id=checked_id(f"{benchmark}/{relative}", f"{task}: the path"),
-        benchmark=benchmark,
-        prompt=prompt,
-        entry_point=entry_point,
-        tests=PytestFile(source=source, module=module),
-    )
+    task_id = reading.checked_id(f"{benchmark}/{relative}", f"{task}: the path")
+    return Problem(task_id, benchmark, prompt, entry_point, PytestFile(source, module))
 
 
 def _read(path: Path) -> str:
-    return checked_text(read_text(path), str(path)).replace("\r\n", "\n")
+    return reading.checked_text(read_text(path), str(path)).replace("\r\n", "\n")
 
 
 def stub_prompt(source: str, where: str) -> tuple[str, str]:
     """The head of a file up to the body that is to be written, and the function's name.
 
-    Args:
-        source: Python source that ends with one unfinished function.
-        where: the file, for messages.
-
     Raises:
         InputError: it does not parse, or has no, or more than one unfinished function, or code behind it.
     """
-    tree = parse_python(source, where)
+    tree = reading.parse_python(source, where)
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)] if tree else []
     stubs = [node for node in functions if _is_stub(node)]
     if tree is None or len(stubs) != 1:

@@ -18,19 +18,9 @@ from isobudget.files.hints import nearest
 from isobudget.files.jsonl import Record, read_objects
 from isobudget.files.whole import sha256_of
 from isobudget.grid import counted
+from isobudget.problems import reading
 from isobudget.problems.own.tests import TEST_FIELDS, needs_entry_point, read_tests
 from isobudget.problems.problem import Benchmark, Form, Problem
-from isobudget.problems.reading import (
-    MAX_LINE_BYTES,
-    checked_text,
-    fields_of,
-    id_field,
-    list_field,
-    name_field,
-    optional_text,
-    text_field,
-    unique,
-)
 from isobudget.problems.sources import file_name
 from isobudget.problems.stops import BODY_STOPS
 
@@ -60,16 +50,8 @@ def load_own(path: Path, *, reserved: tuple[str, ...] = ()) -> Benchmark:
 def own_benchmark(name: str, problems: tuple[Problem, ...], source: str) -> Benchmark:
     """Own problems of one form with the defaults that suit it."""
     form = problems[0].form
-    return Benchmark(
-        name=name,
-        problems=problems,
-        stop=BODY_STOPS if form is Form.SOURCE else (),
-        max_tokens=512,
-        temperature=0.8,
-        top_p=0.95,
-        prompt_format=FORMATS[form],
-        source=source,
-    )
+    stop = BODY_STOPS if form is Form.SOURCE else ()
+    return Benchmark(name, problems, stop, prompt_format=FORMATS[form], source=source)
 
 
 def own_name(path: Path, reserved: tuple[str, ...], suffix: str) -> str:
@@ -85,8 +67,8 @@ def read_problems(path: Path | str, benchmark: str, content: bytes | None = None
     Raises:
         InputError: not UTF-8, not JSON lines, a wrong or missing field, a task_id twice, both forms, or no problem.
     """
-    lines = read_objects(path, content, max_line_bytes=MAX_LINE_BYTES)
-    problems = unique(((where, _problem(record, where, benchmark)) for where, record in lines), str(path))
+    lines = read_objects(path, content, max_line_bytes=reading.MAX_LINE_BYTES)
+    problems = reading.unique(((where, _problem(record, where, benchmark)) for where, record in lines), str(path))
     if len({problem.form for problem in problems}) > 1:
         odd = next(problem for problem in problems if problem.form is not problems[0].form)
         raise InputError(
@@ -99,23 +81,18 @@ def read_problems(path: Path | str, benchmark: str, content: bytes | None = None
 def _problem(record: Record, where: str, benchmark: str) -> Problem:
     hint = _hint(record)
     form = _form(record, where)
-    entry_point = name_field(record, "entry_point", where, hint) if needs_entry_point(record, form) else ""
-    task_id = id_field(record, where, hint)
-    prompt = text_field(record, "prompt", where, hint)
+    entry_point = reading.name_field(record, "entry_point", where, hint) if needs_entry_point(record, form) else ""
+    task_id = reading.id_field(record, where, hint)
+    prompt = reading.text_field(record, "prompt", where, hint)
     if form is Form.SOURCE and entry_point:
         check_defines(prompt, entry_point, f"{where}, field prompt")
-    shown = () if record.get("shown_tests") is None else list_field(record, "shown_tests", where, checked_text, "test")
-    return Problem(
-        task_id=task_id,
-        benchmark=benchmark,
-        prompt=prompt,
-        entry_point=entry_point,
-        tests=read_tests(record, where, hint, entry_point),
-        reference=optional_text(record, "canonical_solution", where),
-        form=form,
-        starter=optional_text(record, "starter", where) or "",
-        shown_tests=shown,
-    )
+    shown: tuple[str, ...] = ()
+    if record.get("shown_tests") is not None:
+        shown = reading.list_field(record, "shown_tests", where, reading.checked_text, "test")
+    tests = read_tests(record, where, hint, entry_point)
+    reference = reading.optional_text(record, "canonical_solution", where)
+    starter = reading.optional_text(record, "starter", where) or ""
+    return Problem(task_id, benchmark, prompt, entry_point, tests, reference, form, starter, shown)
 
 
 def _hint(record: Record) -> str:
@@ -124,11 +101,11 @@ def _hint(record: Record) -> str:
         return "; this file lists inputs only: load it as humaneval+=PATH or mbpp+=PATH, or use its HumanEval form"
     pairs = [(name, nearest(name, _FIELDS)) for name in record if name not in _FIELDS]
     close = [f"{name!r} (meant as {match[0]!r}?)" for name, match in pairs if match]
-    return f"; the line has {', '.join(close) or fields_of(record)}"
+    return f"; the line has {', '.join(close) or reading.fields_of(record)}"
 
 
 def _form(record: Record, where: str) -> Form:
-    value = optional_text(record, "form", where) or Form.SOURCE.value
+    value = reading.optional_text(record, "form", where) or Form.SOURCE.value
     try:
         return Form(value)
     except ValueError:

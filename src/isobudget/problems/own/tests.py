@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from isobudget.errors import InputError
 from isobudget.files.jsonl import Record
+from isobudget.problems import reading
 from isobudget.problems.literals import as_literal
 from isobudget.problems.problem import (
     AssertList,
@@ -30,17 +31,6 @@ from isobudget.problems.problem import (
     PytestFile,
     ReferenceInputs,
     Tests,
-)
-from isobudget.problems.reading import (
-    argument_list,
-    checked_name,
-    checked_text,
-    list_field,
-    optional_text,
-    parse_assert,
-    parse_python,
-    text_field,
-    tolerance_field,
 )
 
 
@@ -75,17 +65,7 @@ def _stated(record: Record) -> list[str]:
 
 
 def read_tests(record: Record, where: str, hint: str, entry_point: str) -> Tests:
-    """The tests of one line.
-
-    Args:
-        record: the line's fields.
-        where: its file and line, for messages.
-        hint: what to add to the message if there are no tests.
-        entry_point: the name that the tests call, or empty.
-
-    Raises:
-        InputError: no kind of tests, more than one, or a wrong field.
-    """
+    """The tests of one line; `hint` goes into the message if there are none, or no single kind of them."""
     kinds = _stated(record)
     if len(kinds) > 1:
         together = f"both {kinds[0]} and {kinds[1]}" if len(kinds) == 2 else ", ".join(kinds)
@@ -97,67 +77,69 @@ def read_tests(record: Record, where: str, hint: str, entry_point: str) -> Tests
 
 
 def _check_function(record: Record, where: str, _entry_point: str) -> CheckFunction:
-    source = text_field(record, "test", where)
-    parse_python(source, f"{where}, field test")
+    source = reading.text_field(record, "test", where)
+    reading.parse_python(source, f"{where}, field test")
     if not re.search(r"^def +check *\(", source, re.MULTILINE):
         raise InputError(f"{where}, field test: does not define check(candidate)")
     return CheckFunction(source=source)
 
 
 def _assert_list(record: Record, where: str, _entry_point: str) -> AssertList:
-    asserts = list_field(record, "test_list", where, _assertion, "assert statement")
-    setup = optional_text(record, "test_setup_code", where) or ""
-    parse_python(setup, f"{where}, field test_setup_code")
+    asserts = reading.list_field(record, "test_list", where, _assertion, "assert statement")
+    setup = reading.optional_text(record, "test_setup_code", where) or ""
+    reading.parse_python(setup, f"{where}, field test_setup_code")
     return AssertList(asserts=asserts, setup=setup)
 
 
 def _assertion(item: object, where: str) -> str:
-    source = checked_text(item, where)
-    parse_assert(source, where)
+    source = reading.checked_text(item, where)
+    reading.parse_assert(source, where)
     return source
 
 
 def _programs(record: Record, where: str, _entry_point: str) -> ProgramTests:
-    inputs = list_field(record, "inputs", where, checked_text, "text for standard input")
-    outputs = list_field(record, "outputs", where, checked_text, "expected output")
+    inputs = reading.list_field(record, "inputs", where, reading.checked_text, "text for standard input")
+    outputs = reading.list_field(record, "outputs", where, reading.checked_text, "expected output")
     _same_number(inputs, outputs, f"{where}, field outputs", "inputs")
     return ProgramTests(inputs=inputs, outputs=outputs)
 
 
 def _calls(record: Record, where: str, _entry_point: str) -> CallTests:
-    arguments = list_field(record, "arguments", where, _argument_list, "list of arguments")
-    results = list_field(record, "results", where, _json_text, "result")
+    arguments = reading.list_field(record, "arguments", where, _argument_list, "list of arguments")
+    results = reading.list_field(record, "results", where, _json_text, "result")
     _same_number(arguments, results, f"{where}, field results", "arguments")
     return CallTests(arguments=arguments, results=results)
 
 
 def _argument_list(item: object, where: str) -> str:
-    return _json_text(argument_list(item, where), where)
+    return _json_text(reading.argument_list(item, where), where)
 
 
 def _json_text(item: object, where: str) -> str:
-    return checked_text(json.dumps(item), where)
+    return reading.checked_text(json.dumps(item), where)
 
 
 def _reference_inputs(record: Record, where: str, entry_point: str) -> ReferenceInputs:
-    inputs = list_field(record, "call_inputs", where, _literal_arguments, "list of arguments")
-    reference = text_field(record, "reference", where)
-    tree = parse_python(reference, f"{where}, field reference")
+    inputs = reading.list_field(record, "call_inputs", where, _literal_arguments, "list of arguments")
+    reference = reading.text_field(record, "reference", where)
+    tree = reading.parse_python(reference, f"{where}, field reference")
     if tree is not None and entry_point not in _top_level_names(tree):
         raise InputError(f"{where}, field reference: does not define {entry_point!r}; it must be a whole program")
-    return ReferenceInputs(reference=reference, inputs=inputs, tolerance=tolerance_field(record, "tolerance", where))
+    return ReferenceInputs(
+        reference=reference, inputs=inputs, tolerance=reading.tolerance_field(record, "tolerance", where)
+    )
 
 
 def _literal_arguments(item: object, where: str) -> str:
     """Arguments as a JSON list, or as the text of a Python list, which can hold tuples, sets and the like."""
     if isinstance(item, list):
         return as_literal(item, where)
-    source = checked_text(item, where)
+    source = reading.checked_text(item, where)
     try:
         value = ast.literal_eval(source)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
         raise InputError(f"{where}: is not the text of a Python list: {error}") from error
-    argument_list(value, where)
+    reading.argument_list(value, where)
     return source
 
 
@@ -168,19 +150,17 @@ def _top_level_names(tree: ast.Module) -> set[str]:
 
 
 def _pytest_file(record: Record, where: str, _entry_point: str) -> PytestFile:
-    source = text_field(record, "pytest", where)
-    module = checked_name(optional_text(record, "module", where) or "solution", f"{where}, field module")
+    source = reading.text_field(record, "pytest", where)
+    module = reading.checked_name(
+        reading.optional_text(record, "module", where) or "solution", f"{where}, field module"
+    )
     check_pytest(source, module, f"{where}, field pytest")
     return PytestFile(source=source, module=module)
 
 
 def check_pytest(source: str, module: str, where: str) -> None:
-    """A pytest file must hold tests, and import what it tests from the module that the sample becomes.
-
-    Raises:
-        InputError: it does not.
-    """
-    tree = parse_python(source, where)
+    """A pytest file must hold tests, and import what it tests from the module that the sample becomes."""
+    tree = reading.parse_python(source, where)
     if tree is None:
         return
     nodes = list(ast.walk(tree))

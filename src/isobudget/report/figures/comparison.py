@@ -17,18 +17,7 @@ from numpy.typing import NDArray
 from isobudget.costs.cost import Unit
 from isobudget.curves import TESTS, Comparison, Curve
 from isobudget.grid import si_prefix
-from isobudget.report.figures.style import (
-    INK,
-    PAPER,
-    cut,
-    drawing,
-    dress,
-    model_style,
-    saved,
-    set_legend,
-    set_title,
-    star,
-)
+from isobudget.report.figures import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +56,7 @@ class Drawing:
 
     def style(self, model: str) -> tuple[str, str]:
         """Colour and marker of a model."""
-        return model_style(model, self.models)
+        return style.model_style(model, self.models)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +81,17 @@ def draw(
 ) -> dict[str, bytes]:
     """Draw one figure: a panel for samples and one for each unit.
 
-    Args:
-        shown: the comparisons, greedy outputs and title.
-        stacked: panels below each other, for narrow pages, instead of side by side.
-        formats: `svg`, `png` or both.
-        name: makes the ids inside the SVG differ from those of other figures.
-
-    Returns:
-        The files' contents, by format.
-
-    Raises:
-        MissingExtraError: Matplotlib is not installed.
+    Panels stand side by side or, for narrow pages, `stacked` below each other; the `name` makes the ids inside the SVG
+    differ from those of other figures. Gives the files' contents by format, `svg` or `png`.
     """
-    with drawing(name):
+    with style.drawing(name):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         figure = _figure(shown, stacked)
         FigureCanvasAgg(figure)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # one layout serves every format
-        return {kind: saved(figure, kind) for kind in formats}
+        return {kind: style.saved(figure, kind) for kind in formats}
 
 
 def _figure(shown: Drawing, stacked: bool) -> Figure:
@@ -132,8 +112,8 @@ def _figure(shown: Drawing, stacked: bool) -> Figure:
     for panel in panels if stacked else panels[:1]:
         panel.set_ylabel(_y_label(shown.curves[0].selection))
     panels[0].set_ylim(*_y_limits(shown))
-    set_title(figure, cut(shown.title, 56 if stacked else 90), 9 if stacked else 11)
-    set_legend(figure, legend, legend_columns)
+    style.set_title(figure, style.cut(shown.title, 56 if stacked else 90), 9 if stacked else 11)
+    style.set_legend(figure, legend, legend_columns)
     return figure
 
 
@@ -162,8 +142,8 @@ def _panel(panel: Axes, axis: _Axis, shown: Drawing) -> None:
         if greedy is not None:
             colour, _ = shown.style(curve.model)
             reach.append(axis.greedy(greedy))
-            panel.plot(reach[-1], 100 * greedy.success, **star(colour))
-    dress(panel, axis.label)
+            panel.plot(reach[-1], 100 * greedy.success, **style.star(colour))
+    style.dress(panel, axis.label)
     _x_ticks(panel, min(reach), max(reach))
     panel.tick_params(length=3, labelleft=True)
 
@@ -177,17 +157,8 @@ def _line(panel: Axes, curve: Curve, x: NDArray[np.float64], colour: str, marker
     panel.plot(x[solid], success[solid], color=colour, linewidth=1.7)
     panel.plot(x[dashed], success[dashed], color=colour, linewidth=1.3, linestyle=(0, (3, 2)))
     powers = 2 ** np.arange(int(math.log2(curve.k_max)) + 1) - 1
-    for chosen, face in ((powers[powers < curve.trusted_k], colour), (powers[powers >= curve.trusted_k], PAPER)):
-        panel.plot(
-            x[chosen],
-            success[chosen],
-            linestyle="none",
-            marker=marker,
-            markersize=4.8,
-            markeredgewidth=1.2,
-            color=colour,
-            markerfacecolor=face,
-        )
+    for chosen, face in ((powers[powers < curve.trusted_k], colour), (powers[powers >= curve.trusted_k], style.PAPER)):
+        style.mark(panel, x[chosen], success[chosen], marker, colour, face, edge=1.2)
 
 
 def _thinned(k_max: int, trusted: int) -> NDArray[np.int64]:
@@ -229,13 +200,12 @@ def _entries(shown: Drawing) -> list[tuple[Any, str]]:
 
     entries: list[tuple[Any, str]] = []
     for curve in shown.curves:
-        colour, marker = shown.style(curve.model)
-        name = f"{cut(curve.model, _MOST_CHARACTERS)} (n = {curve.k_max:,})"
-        entries.append((Line2D([], [], color=colour, marker=marker, markersize=5, linewidth=1.7), name))
+        name = f"{style.cut(curve.model, _MOST_CHARACTERS)} (n = {curve.k_max:,})"
+        entries.append((style.line_sign(*shown.style(curve.model)), name))
     if any(curve.model in shown.greedy for curve in shown.curves):
-        entries.append((Line2D([], [], **star(PAPER)), "greedy output"))
+        entries.append((Line2D([], [], **style.star(style.PAPER)), "greedy output"))
     if any(curve.k_max > curve.trusted_k for curve in shown.curves):
-        dashes = Line2D([], [], color=INK, linewidth=1.3, linestyle=(0, (3, 2)))
+        dashes = Line2D([], [], color=style.INK, linewidth=1.3, linestyle=(0, (3, 2)))
         entries.append((dashes, "k above n/2: less certain"))
     return entries
 

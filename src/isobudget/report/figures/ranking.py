@@ -13,19 +13,7 @@ from typing import TYPE_CHECKING, Any
 from isobudget.costs.cost import Unit
 from isobudget.errors import InputError
 from isobudget.files.whole import file_stems, write_whole
-from isobudget.report.figures.style import (
-    INK,
-    PAPER,
-    cut,
-    drawing,
-    dress,
-    model_style,
-    saved,
-    set_legend,
-    set_title,
-    square,
-    star,
-)
+from isobudget.report.figures import style
 from isobudget.report.tables.ranking import filter_text
 
 if TYPE_CHECKING:
@@ -38,31 +26,22 @@ _MOST_CHARACTERS = 88
 
 
 def draw_ranking(ranking: BenchmarkRanking, model: RankedModel, kind: str = "svg") -> bytes:
-    """Draw one model's rankers.
-
-    Args:
-        ranking: where single outputs of all models come from.
-        model: whose samples are ranked.
-        kind: `svg` or `png`.
-
-    Raises:
-        MissingExtraError: Matplotlib is not installed.
-    """
+    """Draw one model's rankers, and the single outputs of all models, as `svg` or `png`."""
     units: list[Unit | None] = [None, *model.samples.prices]
-    with drawing("ranking"):
+    with style.drawing("ranking"):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(4.2 * len(units) + 0.6, 4.6), layout="constrained", facecolor=PAPER)
+        figure = Figure(figsize=(4.2 * len(units) + 0.6, 4.6), layout="constrained", facecolor=style.PAPER)
         FigureCanvasAgg(figure)
         panels = figure.subplots(1, len(units), sharey=True, squeeze=False).ravel()
         for panel, unit in zip(panels, units, strict=True):
             _panel(panel, unit, ranking, model)
         panels[0].set_ylabel("problems solved by the chosen sample, %")
         title = f"{ranking.benchmark}: samples of {model.model}, chosen without tests{filter_text(ranking)}"
-        set_title(figure, cut(title, _MOST_CHARACTERS), 11)
-        set_legend(figure, _entries(ranking, model), 3)
-        return saved(figure, kind)
+        style.set_title(figure, style.cut(title, _MOST_CHARACTERS), 11)
+        style.set_legend(figure, _entries(ranking, model), 3)
+        return style.saved(figure, kind)
 
 
 def check_figure(path: Path) -> None:
@@ -86,23 +65,15 @@ def save_rankings(rankings: Sequence[BenchmarkRanking], path: Path) -> list[Path
 def _panel(panel: Axes, unit: Unit | None, ranking: BenchmarkRanking, model: RankedModel) -> None:
     names = [one.ranker for one in model.ranked]
     for one in model.ranked:
-        colour, marker = model_style(one.ranker, names)
+        colour, marker = style.model_style(one.ranker, names)
         for x, dotted in _lines(one, unit):
-            style = {"linestyle": (0, (1, 1.5)), "linewidth": 1.3} if dotted else {"linewidth": 1.7}
-            panel.plot(x, 100 * one.success, color=colour, **style)
+            line = {"linestyle": (0, (1, 1.5)), "linewidth": 1.3} if dotted else {"linewidth": 1.7}
+            panel.plot(x, 100 * one.success, color=colour, **line)
             powers = [2**power - 1 for power in range(one.k_max.bit_length()) if 2**power <= one.k_max]
-            face = PAPER if dotted else colour
-            panel.plot(
-                [x[at] for at in powers],
-                [100 * one.success[at] for at in powers],
-                linestyle="none",
-                marker=marker,
-                markersize=4.8,
-                color=colour,
-                markerfacecolor=face,
-            )
+            at_powers = [x[at] for at in powers], [100 * one.success[at] for at in powers]
+            style.mark(panel, *at_powers, marker, colour, style.PAPER if dotted else colour)
     _single_outputs(panel, unit, ranking)
-    dress(panel, "samples of each problem (k)" if unit is None else f"{unit} per problem")
+    style.dress(panel, "samples of each problem (k)" if unit is None else f"{unit} per problem")
 
 
 def _lines(one: Ranked, unit: Unit | None) -> list[tuple[Sequence[float], bool]]:
@@ -118,12 +89,12 @@ def _lines(one: Ranked, unit: Unit | None) -> list[tuple[Sequence[float], bool]]
 def _single_outputs(panel: Axes, unit: Unit | None, ranking: BenchmarkRanking) -> None:
     models = [model.model for model in ranking.models]
     for model in ranking.models:
-        colour, _ = model_style(model.model, models[::-1])
+        colour, _ = style.model_style(model.model, models[::-1])
         price, greedy = (None, None) if unit is None else (model.samples.prices.get(unit), model.samples.greedy)
         if price is not None:
-            panel.plot(price.cost(1), 100 * model.ranked[0].success[0], **square(colour))
+            panel.plot(price.cost(1), 100 * model.ranked[0].success[0], **style.square(colour))
         if unit is not None and greedy is not None and unit in greedy.cost:
-            panel.plot(greedy.cost[unit], 100 * greedy.success, **star(colour))
+            panel.plot(greedy.cost[unit], 100 * greedy.success, **style.star(colour))
 
 
 def _entries(ranking: BenchmarkRanking, model: RankedModel) -> list[tuple[Any, str]]:
@@ -131,16 +102,13 @@ def _entries(ranking: BenchmarkRanking, model: RankedModel) -> list[tuple[Any, s
     from matplotlib.lines import Line2D
 
     names = [one.ranker for one in model.ranked]
-    entries = []
-    for name in names:
-        colour, marker = model_style(name, names)
-        entries.append((Line2D([], [], color=colour, marker=marker, markersize=5, linewidth=1.7), name))
+    entries = [(style.line_sign(*style.model_style(name, names)), name) for name in names]
     if any(len(_lines(one, unit)) > 1 for one in model.ranked for unit in one.free):
-        entries.append((Line2D([], [], color=INK, linewidth=1.3, linestyle=(0, (1, 1.5))), "ranking charged too"))
+        entries.append((Line2D([], [], color=style.INK, linewidth=1.3, linestyle=(0, (1, 1.5))), "ranking charged too"))
     models = [one.model for one in ranking.models]
     for name in models:
-        colour, _ = model_style(name, models[::-1])
-        entries.append((Line2D([], [], **(square(colour) | {"markersize": 6})), f"one sample of {name}"))
+        colour, _ = style.model_style(name, models[::-1])
+        entries.append((Line2D([], [], **(style.square(colour) | {"markersize": 6})), f"one sample of {name}"))
         if any(one.model == name and one.samples.greedy is not None for one in ranking.models):
-            entries.append((Line2D([], [], **(star(colour) | {"markersize": 9})), f"greedy output of {name}"))
-    return [(handle, cut(label, _MOST_CHARACTERS)) for handle, label in entries]
+            entries.append((Line2D([], [], **(style.star(colour) | {"markersize": 9})), f"greedy output of {name}"))
+    return [(handle, style.cut(label, _MOST_CHARACTERS)) for handle, label in entries]

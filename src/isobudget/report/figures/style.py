@@ -40,11 +40,7 @@ _SETTINGS: dict[Any, Any] = {
 
 
 def require_matplotlib() -> None:
-    """Make sure that figures can be drawn.
-
-    Raises:
-        MissingExtraError: Matplotlib is not installed.
-    """
+    """Make sure that figures can be drawn; a `MissingExtraError` if Matplotlib is not installed."""
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
@@ -53,11 +49,7 @@ def require_matplotlib() -> None:
 
 @contextlib.contextmanager
 def drawing(name: str) -> Iterator[None]:
-    """The look of all figures while one is drawn; its name makes the ids inside the SVG differ from those of others.
-
-    Raises:
-        MissingExtraError: Matplotlib is not installed.
-    """
+    """The look of all figures while one is drawn; its name makes the ids inside the SVG differ from those of others."""
     require_matplotlib()
     import matplotlib as mpl
 
@@ -112,6 +104,19 @@ def model_style(model: str, models: Sequence[str]) -> tuple[str, str]:
     return COLOURS[place % len(COLOURS)], _MARKERS[place % len(_MARKERS)]
 
 
+def mark(panel: Axes, x: Any, y: Any, marker: str, colour: str, face: str, edge: float = 1.0) -> None:
+    """Markers at points of a line; `face` fills them."""
+    form: dict[str, Any] = {"marker": marker, "markersize": 4.8, "markeredgewidth": edge, "markerfacecolor": face}
+    panel.plot(x, y, linestyle="none", color=colour, **form)
+
+
+def line_sign(colour: str, marker: str) -> Any:
+    """A line with its marker, for the legend."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], color=colour, marker=marker, markersize=5, linewidth=1.7)
+
+
 def star(colour: str) -> dict[str, Any]:
     """How a greedy output is drawn."""
     return _single_output("*", 12.5, colour)
@@ -123,13 +128,5 @@ def square(colour: str) -> dict[str, Any]:
 
 
 def _single_output(marker: str, size: float, colour: str) -> dict[str, Any]:
-    return {
-        "marker": marker,
-        "markersize": size,
-        "color": colour,
-        "markeredgecolor": INK,
-        "markeredgewidth": 0.7,
-        "linestyle": "none",
-        "zorder": 5,
-        "clip_on": False,
-    }
+    form = {"marker": marker, "markersize": size, "color": colour, "linestyle": "none"}
+    return form | {"markeredgecolor": INK, "markeredgewidth": 0.7, "zorder": 5, "clip_on": False}

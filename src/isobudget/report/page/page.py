@@ -49,11 +49,7 @@ class BenchmarkFigures:
 
 
 def require_jinja() -> None:
-    """Make sure that the page can be made.
-
-    Raises:
-        MissingExtraError: Jinja2 is not installed.
-    """
+    """Make sure that the page can be made; a `MissingExtraError` if Jinja2 is not installed."""
     try:
         import jinja2  # noqa: F401
     except ImportError:
@@ -65,16 +61,7 @@ def page(
     benchmarks: Sequence[tuple[BenchmarkSummary, BenchmarkFigures]],
     left_out: Sequence[str] = (),
 ) -> str:
-    """The whole page as text.
-
-    Args:
-        facts: what the run states about itself.
-        benchmarks: what there is to show, in order.
-        left_out: benchmarks of which nothing is judged yet.
-
-    Raises:
-        MissingExtraError: Jinja2 is not installed.
-    """
+    """The whole page as text: what the run states about itself, its benchmarks, and those not judged yet."""
     summaries = [summary for summary, _ in benchmarks]
     template = environment().get_template("page.html")
     about = _about(facts, summaries)

@@ -22,12 +22,9 @@ _PAGE_COLOURS = {INK: "currentColor", RULE: "var(--rule)", PAPER: "var(--page)"}
 
 
 def inline(svg: bytes, name: str, description: str) -> Markup:
-    """The figure as an element of a page.
+    """The figure, as Matplotlib writes it, as an element of a page.
 
-    Args:
-        svg: as Matplotlib writes it.
-        name: put before every id; letters, digits and hyphens.
-        description: what a reader who does not see it is told.
+    Its `name` (letters, digits, hyphens) goes before every id; the `description` is for readers who do not see it.
     """
     from markupsafe import Markup, escape
 

@@ -116,14 +116,8 @@ def flips(comparisons: Mapping[Unit, Comparison]) -> Table | None:
         "from the costs below, a shared prompt counted once."
     )
     now = (f"Ratio now, by {unit}" for unit in comparisons)
-    columns = (
-        "Cheaper model",
-        "Dearer model",
-        "Samples of the dearer",
-        "As many of the cheaper",
-        "Flips at ratio",
-        *now,
-    )
+    models = ("Cheaper model", "Dearer model")
+    columns = (*models, "Samples of the dearer", "As many of the cheaper", "Flips at ratio", *now)
     rows = (_flip_row(by_unit, list(comparisons)) for by_unit in pairs.values())
     return _table("The cost ratio at which the verdict flips", columns, rows, note)
 
@@ -178,15 +172,8 @@ def against_greedy_outputs(summary: BenchmarkSummary) -> Table | None:
         "The likeliest of the samples that the cheaper model affords, against that output. The difference is in "
         f"points, with a paired {summary.first.bootstrap.level:.0%} interval."
     )
-    columns = (
-        "Ranked samples of",
-        "Greedy output of",
-        "Budget",
-        "Likeliest of k",
-        "Greedy",
-        "Difference",
-        "Ranking is",
-    )
+    models = ("Ranked samples of", "Greedy output of")
+    columns = (*models, "Budget", "Likeliest of k", "Greedy", "Difference", "Ranking is")
     caption = "For the price of one greedy output of the dearer model"
     return _table(caption, columns, map(_greedy_row, pairs), note) if pairs else None
 

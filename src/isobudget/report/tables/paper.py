@@ -95,27 +95,17 @@ def paper_records(part: str, tables: Sequence[PassTable], units: Sequence[Unit])
 
 def _cost_grid(rows: Sequence[CostRow]) -> Grid:
     """Table 1, our closed form beside each published count."""
-    return Grid(
-        title="Table 1. Cost of one sample",
-        columns=("Model", "TFLOPs", "ours", "deviation", "relative", "seconds", "relative"),
-        rows=tuple(
-            (
-                row.model,
-                f"{row.flops / 1e12:.2f}",
-                f"{row.our_flops / 1e12:.3f}",
-                f"{row.deviation:+.2%}",
-                f"{row.relative_flops:.2f}",
-                f"{row.seconds:,.0f}",
-                f"{row.relative_seconds:.2f}",
-            )
-            for row in rows
-        ),
-        notes=(
-            "ours: closed form of one forward pass over 128 tokens. "
-            "seconds: about 1,000 samples on a node of 8 A100s at the best batch size. "
-            f"Tables 1-4: {CITATION}.",
-        ),
+    note = (
+        "ours: closed form of one forward pass over 128 tokens. seconds: about 1,000 samples on a node of 8 A100s at "
+        f"the best batch size. Tables 1-4: {CITATION}."
     )
+    columns = ("Model", "TFLOPs", "ours", "deviation", "relative", "seconds", "relative")
+    return Grid("Table 1. Cost of one sample", columns, tuple(map(_cost_row, rows)), notes=(note,))
+
+
+def _cost_row(row: CostRow) -> tuple[str, ...]:
+    flops = f"{row.flops / 1e12:.2f}", f"{row.our_flops / 1e12:.3f}", f"{row.deviation:+.2%}"
+    return row.model, *flops, f"{row.relative_flops:.2f}", f"{row.seconds:,.0f}", f"{row.relative_seconds:.2f}"
 
 
 def _pass_grid(table: PassTable) -> Grid:
@@ -207,18 +197,9 @@ def _pass_records(tables: Sequence[PassTable]) -> list[dict[str, Any]]:
 def _budget_records(rows: Sequence[EqualBudget]) -> list[dict[str, Any]]:
     """Equal-budget rows as flat records, one per model and budget."""
     return [
-        {
-            "benchmark": row.benchmark,
-            "unit": str(row.unit),
-            "samples_of_70b": row.multiple,
-            "budget": row.budget,
-            "model": model,
-            "k": cell.k,
-            "percent": cell.percent,
-            "interpolated": cell.interpolated,
-            "best": model == row.best,
-            "reason": cell.reason,
-        }
+        {"benchmark": row.benchmark, "unit": str(row.unit), "samples_of_70b": row.multiple, "budget": row.budget}
+        | {"model": model, "k": cell.k, "percent": cell.percent, "interpolated": cell.interpolated}
+        | {"best": model == row.best, "reason": cell.reason}
         for row in rows
         for model, cell in row.cells.items()
     ]

@@ -1,0 +1,37 @@
+"""The commands as Python functions: the same names, the same options, the same results.
+
+    from isobudget import api
+    made = api.run("quickstart", problems=5)
+    print(made.report.sentences)
+    api.curves("counts.jsonl", "seconds", costs="paper").to_pandas()
+
+An option's name is the command's, with underscores; where a command takes an option several times, the function takes a
+list. What comes back prints as the command's table or its gist; `to_dict()` is what the command prints with ``--json``,
+and where several things are found, `to_records()` is a flat table. Errors are `IsobudgetError`s.
+
+They are gathered here, and not in `isobudget` itself, because some share their name with a room (`isobudget.judge`).
+Everything is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from isobudget.api.asking import curves, doctor, fetch, formats, models, paper, passk, profile, prompt, report
+from isobudget.api.making import dry_run, generate, judge, rank, run
+
+__all__ = [
+    "curves",
+    "doctor",
+    "dry_run",
+    "fetch",
+    "formats",
+    "generate",
+    "judge",
+    "models",
+    "paper",
+    "passk",
+    "profile",
+    "prompt",
+    "rank",
+    "report",
+    "run",
+]

@@ -1,0 +1,287 @@
+"""Commands that look at what is there: curves, passk, report, paper, prompt, models, profile, doctor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isobudget.api.names import Names, as_names
+from isobudget.results import Results
+
+if TYPE_CHECKING:
+    from isobudget.analysis.passk import PassAtK
+    from isobudget.costs.cost import Unit
+    from isobudget.curves import Comparison
+    from isobudget.doctor import Check
+    from isobudget.grid import Grid
+    from isobudget.importers.counts import ModelCounts
+    from isobudget.models.catalog import ModelEntry
+    from isobudget.paper.tables import PassTable
+    from isobudget.pipeline.progress import Progress
+    from isobudget.profiling import Profiled
+    from isobudget.prompts import Shown
+    from isobudget.prompts.formats import PromptFormat
+    from isobudget.records.run import Run
+    from isobudget.report import Report
+
+
+def curves(
+    source: str | Path,
+    unit: Unit | str = "flops",
+    *,
+    costs: str | Path | None = None,
+    budgets: str | None = None,
+    benchmark: str | None = None,
+    select: str = "tests",
+    stop: str = "fixed",
+    charge: Names = (),
+    ranker_architecture: str | None = None,
+    extrapolate: int | None = None,
+    level: float = 0.95,
+    replicates: int = 10_000,
+    seed: int = 0,
+) -> Results[Comparison]:
+    """Compare models at equal budget: each gets as many samples as the budget buys. One comparison a benchmark.
+
+    Args:
+        source: a run folder, or a COUNTS file.
+        unit: what budgets are counted in: flops, seconds, tokens, usd or joules.
+        costs: a costs file, or ``paper`` for Table 1 of the paper. Without it, a run is priced by what it recorded,
+            and a COUNTS file by the architectures of models whose names are known.
+        budgets: per problem, as ``1e12,4e12`` in the unit or ``1x,4x`` in samples of the cheapest model.
+        benchmark: only this one.
+        select: how one of k samples is chosen: by ``tests``, or, in a run, by the model's own ``likelihood``.
+        stop: ``fixed``, k samples are generated and charged, as in the paper; or ``first-pass``, where budgets are
+            expected spending.
+        charge: what is charged beside generating: ``judge``, ``scoring``; nothing by default, as in the paper.
+        ranker_architecture: the architecture that scores, if not the model's own.
+        extrapolate: guess pass@k beyond the samples up to this k; see `Comparison.beyond`.
+        level, replicates, seed: of the bootstrap over problems.
+
+    Raises:
+        InputError: a file, a model without a cost, or a budget is wrong, or what is asked for does not go together.
+        RunError: the folder is no run, or nothing in it is judged.
+    """
+    from isobudget.analysis.compare import curves as compare
+    from isobudget.costs.cost import parse_unit
+    from isobudget.curves import Bootstrap
+    from isobudget.report.json.comparison import comparisons_json, point_records
+    from isobudget.report.tables.sentence import winner_sentence
+
+    comparisons = compare(
+        source,
+        parse_unit(unit),
+        costs=None if costs is None else str(costs),
+        budgets=budgets,
+        benchmark=benchmark,
+        selection=select,
+        stop=stop,
+        charge=as_names(charge),
+        ranker=ranker_architecture,
+        extrapolate=extrapolate,
+        bootstrap=Bootstrap(level, replicates, seed),
+    )
+    return Results.of(
+        comparisons,
+        plain=lambda: comparisons_json(comparisons),
+        rows=lambda: [record for one in comparisons for record in point_records(one)],
+        text=lambda: "\n".join(f"{one.benchmark or 'counts'}: {winner_sentence(one)}" for one in comparisons),
+    )
+
+
+def passk(
+    counts: str | Path | Sequence[ModelCounts],
+    k: str | int | Sequence[int] = (1, 10, 100),
+    *,
+    level: float = 0.95,
+    replicates: int = 10_000,
+    seed: int = 0,
+) -> Results[PassAtK]:
+    """pass@k, with intervals over problems, for each benchmark and model.
+
+    Args:
+        counts: a COUNTS file, or what `isobudget.importers.counts` made of one.
+        k: values of k, also as ``"1,10,100"``.
+        level, replicates, seed: of the bootstrap over problems.
+
+    Raises:
+        InputError: the file or a k is wrong.
+    """
+    from isobudget.analysis.passk import parse_k, passk_records
+    from isobudget.analysis.passk import passk as compute
+    from isobudget.importers.counts import group_counts, read_counts
+    from isobudget.report.tables.passk import passk_lines
+
+    groups = list(group_counts(read_counts(counts)).values()) if isinstance(counts, str | Path) else counts
+    results = compute(groups, parse_k(k), level, replicates, seed)
+    return Results.of(
+        results,
+        plain=lambda: [one.to_dict() for one in results],
+        rows=lambda: passk_records(results),
+        text=lambda: "\n".join(passk_lines(results)),
+    )
+
+
+def report(
+    run: Run | str | Path,
+    out: str | Path | None = None,
+    unit: Names | Sequence[Unit] = ("flops", "seconds"),
+    *,
+    progress: Progress | None = None,
+) -> Report:
+    """Make the report of a run: tables, figures, JSON and one HTML page, in the folder `out` (``RUN/report``).
+
+    Raises:
+        IsobudgetError: see `isobudget.report.build.build_report`.
+    """
+    from isobudget.costs.cost import parse_unit
+    from isobudget.pipeline.progress import SILENT
+    from isobudget.report import build_report
+
+    units = tuple(dict.fromkeys(map(parse_unit, as_names(unit))))
+    return build_report(run, out, units=units, progress=progress or SILENT)
+
+
+def prompt(target: str, format: str | None = None, newline: str | None = None) -> Shown:  # noqa: A002
+    """A prompt exactly as a model gets it.
+
+    Args:
+        target: ``BENCHMARK/TASK`` or ``PATH/TASK``, such as ``mbpp/11``.
+        format: a prompt format, or ``PATH.toml#NAME``; by default the benchmark's own.
+        newline: ``keep`` or ``strip`` newlines that end the prompt.
+
+    Raises:
+        InputError: no such benchmark, problem or format.
+        MissingExtraError: the benchmark's data needs a package that is not installed.
+    """
+    from isobudget.prompts import show_prompt
+
+    return show_prompt(target, format, newline)
+
+
+def formats() -> Results[PromptFormat]:
+    """The prompt formats that ship: `isobudget prompt --list`."""
+    from isobudget.prompts import formats as shipped
+
+    known = list(shipped().values())
+
+    def rows() -> list[dict[str, object]]:
+        return [{name: getattr(one, name) for name in ("name", "kind", "title", "extraction")} for one in known]
+
+    return Results.of(known, plain=rows, rows=rows, text=lambda: "\n".join(one.name for one in known))
+
+
+def models() -> Results[ModelEntry]:
+    """The models known by name: those that ship, and those of your models file."""
+    from isobudget.models.catalog import load_catalog
+    from isobudget.models.weights import describe_entry
+    from isobudget.study.study import load_declared
+
+    entries, declared = list(load_catalog().values()), load_declared()
+
+    def rows() -> list[dict[str, object]]:
+        return [*map(describe_entry, entries), *({"name": one.name} | one.settings.facts() for one in declared)]
+
+    return Results.of(entries, plain=rows, rows=rows, text=lambda: "\n".join(str(row["name"]) for row in rows()))
+
+
+def fetch(names: Names, *, progress: Progress | None = None) -> dict[str, Path]:
+    """Fetch weights and check them; what is here already is only checked. Name -> the file.
+
+    Raises:
+        InputError: no such model.
+        ModelError: the weights cannot be had, or are not those that are expected.
+    """
+    from isobudget.models.catalog import find_model
+    from isobudget.models.weights import fetch_weights
+    from isobudget.pipeline.progress import SILENT, fetch_progress
+
+    entries = [find_model(name) for name in as_names(names)]
+    return {one.name: fetch_weights(one, fetch_progress(one.name, progress or SILENT)) for one in entries}
+
+
+def profile(
+    model: str,
+    slots: str | int | Sequence[int] = (1, 4, 16),
+    *,
+    prompt_tokens: int = 128,
+    completion_tokens: int = 128,
+    threads: int | None = None,
+    repeat: int = 3,
+    quantisation: str | None = None,
+    out: str | Path | None = None,
+    keep: bool = False,
+    progress: Progress | None = None,
+) -> Profiled:
+    """Benchmark throughput on this machine, even without the model's weights: speed depends on their shape.
+
+    Args:
+        model: a name, a .gguf file; or, with random weights, a known architecture or a config.json.
+        slots: samples generated at the same time; several are timed one after the other.
+        prompt_tokens, completion_tokens: of each sample.
+        threads: CPU threads; every core by default.
+        repeat: how often each is timed; the median counts.
+        quantisation: of the generated random weights: q4_0 (default), q8_0, f16.
+        out: the profile's file; by default in ``~/.cache/isobudget/profiles``.
+        keep: do not remove the file of random weights.
+        progress: shows how far it is.
+
+    Raises:
+        IsobudgetError: see `isobudget.profiling.profile`.
+    """
+    from isobudget.pipeline.progress import SILENT
+    from isobudget.profiling import Quantisation, Timing, parse_slots
+    from isobudget.profiling import profile as measure
+
+    timing = Timing(parse_slots(slots), prompt_tokens, completion_tokens, threads, repeat)
+    form = None if quantisation is None else Quantisation.parsed(quantisation)
+    return measure(model, timing, quantisation=form, out=out, keep=keep, progress=progress or SILENT)
+
+
+def paper(table: Names = (), benchmark: str | None = None, unit: Unit | str | None = None) -> Results[PassTable]:
+    """The paper's Tables 1-4, the equal-budget tables that follow from them, and where the verdict flips.
+
+    Args:
+        table: only these: ``1``, ``2``, ``3``, ``4``, ``budget``, ``flips``; by default all.
+        benchmark: only this one, or one split such as ``apps-interview``.
+        unit: equal-budget tables in flops or in seconds only.
+
+    Returns:
+        The tables of pass@k. `to_dict()` has all parts by name; `to_records()` the rows of a single part.
+
+    Raises:
+        InputError: no such table, benchmark or unit; or rows of several parts are asked for.
+    """
+    from isobudget.paper.tables import pass_tables
+    from isobudget.report.tables.paper import paper_grids, paper_json, paper_rows, parse_parts, parse_units
+    from isobudget.report.tables.terminal import grids_text
+
+    tables, parts, units = pass_tables(benchmark), parse_parts(as_names(table)), parse_units(unit)
+
+    def grids() -> list[Grid]:
+        return [grid for part in parts for grid in paper_grids(part, tables, units)]
+
+    return Results.of(
+        tables,
+        plain=lambda: paper_json(parts, tables, units),
+        rows=lambda: paper_rows(parts, tables, units),
+        text=lambda: grids_text(grids()),
+        grids=grids,
+    )
+
+
+def doctor() -> Results[Check]:
+    """What this machine can do: optional parts, the judge's confinement, models. Nothing is changed."""
+    from dataclasses import asdict
+
+    from isobudget.doctor import doctor as look
+
+    checks = look()
+
+    def rows() -> list[dict[str, object]]:
+        return [asdict(check) for check in checks]
+
+    return Results.of(
+        checks, plain=rows, rows=rows, text=lambda: "\n".join(f"{one.name}: {one.found}" for one in checks)
+    )
