@@ -96,10 +96,8 @@ def recorded(out: Path) -> tuple[list[tuple[object, ...]], list[tuple[object, ..
     from isobudget.records.run import load_run
 
     run = load_run(out)
-    key = ["benchmark", "model", "task_id", "greedy", "index"]
-    samples = run.samples_table([*key, "text", "seed"]).to_pylist()
-    verdicts = run.verdicts_table([*key, "outcome"]).to_pylist()
-    return sorted(tuple(row.values()) for row in samples), sorted(tuple(row.values()) for row in verdicts)
+    samples: list[tuple[object, ...]] = sorted((*row.key, row.text, row.seed) for row in run.samples())
+    return samples, sorted((*row.key, row.outcome) for row in run.verdicts())
 
 
 def main() -> None:

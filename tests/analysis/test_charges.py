@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def costs(tmp_path: Path, text: str) -> str:
 def test_judge_seconds_are_added_to_every_sample(run: Run) -> None:
     plain = run_comparison(run, unit=Unit.SECONDS, bootstrap=QUICK)
     charged = curves(run.path, Unit.SECONDS, charge=["judge"], bootstrap=QUICK)[0]
-    verdicts = [row for row in run.verdicts_table().to_pylist() if not row["greedy"]]
+    verdicts = [row for row in map(asdict, run.verdicts()) if not row["greedy"]]
     for model in MODELS:
         mean = np.mean([row["cpu_seconds"] for row in verdicts if row["model"] == model])
         before, after = plain.curve(model).price, charged.curve(model).price

@@ -260,7 +260,7 @@ def test_helpers_come_from_the_prompt_and_not_from_the_sample(judge: Judge) -> N
 
 
 def test_every_kind_survives_the_run_folder() -> None:
-    from isobudget.records.problem_rows import problem_of, row_of
+    from isobudget.records.rows import problem_of, row_of
 
     observed = (ObservedCalls(("[1]",)), ObservedPrograms(("1", "2")))
     kinds = (PAIRS, ADD, PytestFile("x", "m"), ReferenceInputs("x", ("[1]",), 0.5), *observed)

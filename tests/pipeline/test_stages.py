@@ -18,7 +18,6 @@ from isobudget.backends.base import Sampling
 from isobudget.costs.cost import Unit
 from isobudget.curves import LIKELIHOOD
 from isobudget.errors import InputError, RunError
-from isobudget.pipeline.failures import read_failures
 from isobudget.pipeline.generate import generate
 from isobudget.pipeline.judging import judge_run
 from isobudget.pipeline.work import base_seed, groups_of
@@ -26,7 +25,7 @@ from isobudget.records.run import Run, load_run
 from isobudget.study import Study
 from isobudget.study.read import parse_study
 from support.fakes import FakeBackend
-from support.stage_study import Backends, answer, write_study
+from support.stage_study import Backends, answer, read_failures, write_study
 from support.tiny_gguf import tiny_gguf
 
 

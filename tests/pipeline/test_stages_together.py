@@ -9,16 +9,14 @@ import pytest
 
 from isobudget.backends.base import Generation, Prompt, Sampling
 from isobudget.errors import BackendError
-from isobudget.pipeline import failures
-from isobudget.pipeline.failures import read_failures
-from isobudget.pipeline.generate import generate
+from isobudget.pipeline.generate import FAILURES_FILE, generate
 from isobudget.pipeline.generate_and_judge import generate_and_judge
 from isobudget.pipeline.judging import judge_run
 from isobudget.records.parts import PartWriter
 from isobudget.records.run import load_run
 from isobudget.study.read import parse_study
 from support.fakes import FakeBackend
-from support.stage_study import Backends, answer, write_study
+from support.stage_study import Backends, answer, read_failures, write_study
 
 
 @pytest.fixture
@@ -28,10 +26,9 @@ def study_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def outcomes(path: Path) -> dict[tuple[object, ...], str]:
-    table = load_run(path).verdicts_table()
-    keys = zip(*(table[name].to_pylist() for name in ("model", "task_id", "greedy", "index")), strict=True)
-    found = dict(zip(keys, table["outcome"].to_pylist(), strict=True))
-    assert len(found) == table.num_rows
+    rows = list(load_run(path).verdicts())
+    found = {row.key[1:]: row.outcome for row in rows}
+    assert len(found) == len(rows)
     return found
 
 
@@ -109,7 +106,7 @@ def test_what_fails_once_is_drawn_at_the_end(tmp_path: Path, study_text: str) ->
     run, done = generate(parse_study(study_text, "mine"), tmp_path / "run", make_backend=flaky)
     assert not done.failures
     assert len(run.sample_keys()) == done.samples == 42
-    assert not (run.path / failures.FILE_NAME).exists()
+    assert not (run.path / FAILURES_FILE).exists()
 
 
 def test_a_model_that_is_gone_ends_the_run_and_keeps_everything(

@@ -12,7 +12,6 @@ from isobudget.costs.cost import Unit
 from isobudget.errors import InputError
 from isobudget.problems.problem import CheckFunction, Problem
 from isobudget.rankers.agreement import GroupSelector, VoteSelector, agreement_selector
-from isobudget.rankers.auc import auc_of_problem, auc_within
 from isobudget.rankers.base import (
     FREE,
     Amount,
@@ -29,7 +28,7 @@ from isobudget.rankers.by_set import by_set
 from isobudget.rankers.calibration import Chosen, calibrate, isotonic
 from isobudget.rankers.dual import MajoritySelector, dual_selector, pass_matrix
 from isobudget.rankers.filters import KeepFirst, behind_filter, kept_by
-from isobudget.rankers.measure import _chosen, auc, calibration, success
+from isobudget.rankers.measure import _chosen, auc, auc_of_problem, auc_within, calibration, success
 from isobudget.rankers.order import by_order
 from isobudget.rankers.ranker import Scored
 from isobudget.statistics.prefixes import MajorityVote, PrefixSelector, prefix_curve

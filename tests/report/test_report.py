@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -160,7 +161,7 @@ def test_json_agrees_with_the_comparisons(report: Report) -> None:
 
 def test_passed_samples_add_up(report: Report) -> None:
     found = json.loads(report.json.read_text())["benchmarks"]["quickstart"]
-    verdicts = load_run(report.page.parent.parent).verdicts_table().to_pylist()
+    verdicts = [asdict(row) for row in load_run(report.page.parent.parent).verdicts()]
     for model in ("small-135m", "large-1.5b"):
         own = [row for row in verdicts if row["model"] == model]
         sampled = [row for row in own if not row["greedy"]]
@@ -172,8 +173,8 @@ def test_passed_samples_add_up(report: Report) -> None:
 
 def test_greedy_success_and_cost(report: Report) -> None:
     run = load_run(report.page.parent.parent)
-    samples = [row for row in run.samples_table().to_pylist() if row["greedy"] and row["model"] == "large-1.5b"]
-    verdicts = run.verdicts_table().to_pylist()
+    samples = [row for row in map(asdict, run.samples()) if row["greedy"] and row["model"] == "large-1.5b"]
+    verdicts = [asdict(row) for row in run.verdicts()]
     passed = [row["passed"] for row in verdicts if row["greedy"] and row["model"] == "large-1.5b"]
     greedy = report.summaries[0].greedy["large-1.5b"]
     assert greedy.success == pytest.approx(np.mean(passed))
@@ -271,7 +272,7 @@ def test_a_single_sample_of_many_models(tmp_path: Path) -> None:
 
 def test_greedy_outputs_must_be_complete(tmp_path: Path) -> None:
     run = synthetic_run(tmp_path / "run", PAIR, {"b": 6})
-    rows = run.verdicts_table().to_pylist()
+    rows = [asdict(row) for row in run.verdicts()]
     run.drop_verdicts()
     missing = ("small-135m", "b/2", True)
     kept = [row for row in rows if (row["model"], row["task_id"], row["greedy"]) != missing]
@@ -284,7 +285,7 @@ def test_greedy_outputs_must_be_complete(tmp_path: Path) -> None:
 
 def test_a_benchmark_without_verdicts_is_left_out(tmp_path: Path) -> None:
     run = synthetic_run(tmp_path / "run", PAIR, {"done": 4, "waiting": 4}, likelihood=False)
-    rows = run.verdicts_table().to_pylist()
+    rows = [asdict(row) for row in run.verdicts()]
     run.drop_verdicts()
     _write_verdicts(run, [row for row in rows if row["benchmark"] == "done"])
     made = build_report(run, units=(Unit.FLOPS,), bootstrap=FEW)

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from isobudget.pipeline.generate import FAILURES_FILE, Failure
+from isobudget.records.run import Run
 from isobudget.study.resolve import ResolvedModel
 from support.fakes import FakeBackend
 from support.tiny_gguf import tiny_gguf
@@ -61,3 +63,9 @@ class Backends:
     @property
     def drawn(self) -> int:
         return sum(len(backend.drawn) for backend in self.made)
+
+
+def read_failures(run: Run) -> list[Failure]:
+    """What `failures.json` holds; nothing if it is not there."""
+    path = run.path / FAILURES_FILE
+    return [Failure(**one) for one in json.loads(path.read_text())] if path.exists() else []

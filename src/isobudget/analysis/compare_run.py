@@ -1,4 +1,4 @@
-"""From a run's samples and verdicts to curves: what each model solves at each budget.
+"""From a run's samples and verdicts to curves: what each model solves at each budget, and by its greedy outputs.
 
 Without a costs file a run is priced by what it recorded, sample by sample.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,12 @@ from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.curves import FIRST_PASS, FIXED, Charged, check_any, common_tasks, look_beyond
 from isobudget.curves.compare import Comparison, compare
-from isobudget.curves.curve import TESTS, Bootstrap, Curve, curve_from_matrix
+from isobudget.curves.curve import TESTS, Bootstrap, curve_from_matrix
 from isobudget.errors import InputError, RunError
 from isobudget.rankers.base import PerSample
 from isobudget.rankers.measure import rank_scores
 from isobudget.records.run import Run, load_run
+from isobudget.statistics.intervals import bootstrap_curve
 from isobudget.statistics.pass_at_k import failure_curve
 
 
@@ -68,7 +70,10 @@ def run_comparison(
     curves = []
     for samples in models:
         price, amounts = _price(loaded.run, samples, unit, costs, charges)
-        curves.append(_curve(samples, price, selection, _charged(samples, price, stop, amounts), bootstrap))
+        success = _by_tests(samples) if selection == TESTS else _ranked(samples)
+        charged, whose = _charged(samples, price, stop, amounts), (samples.model, samples.task_ids)
+        curve = curve_from_matrix(*whose, success, price, selection=selection, charged=charged, bootstrap=bootstrap)
+        curves.append(curve)
     beyond = []
     if extrapolate is not None:
         pairs = zip(curves, models, strict=True)
@@ -120,20 +125,6 @@ def _mean(amounts: NDArray[np.float64]) -> float:
     return float(amounts.mean()) if len(amounts) else 0.0
 
 
-def _curve(
-    samples: ModelSamples, price: SampleCost, selection: str, charged: Charged | None, bootstrap: Bootstrap
-) -> Curve:
-    return curve_from_matrix(
-        samples.model,
-        samples.task_ids,
-        _by_tests(samples) if selection == TESTS else _ranked(samples),
-        price,
-        selection=selection,
-        charged=charged,
-        bootstrap=bootstrap,
-    )
-
-
 def _by_tests(samples: ModelSamples) -> NDArray[np.float64]:
     """pass@k of each problem, shape (problems, k_max)."""
     return 1.0 - failure_curve(samples.n, samples.c, int(samples.n.min()))
@@ -164,3 +155,36 @@ def _only_benchmark(run: Run) -> str:
     if len(names) != 1:
         raise InputError(f"{run.path}: the run has {len(names)} benchmarks ({', '.join(names)}); name one")
     return names[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Greedy:
+    """One model's greedy outputs, one for each compared problem.
+
+    Attributes:
+        passed: shape (problems,), in the order of the comparison.
+        success, low, high: mean over problems with its interval, in [0, 1].
+        cost: what one of them costs on average, its prompt included, by unit.
+    """
+
+    passed: NDArray[np.bool_]
+    success: float
+    low: float
+    high: float
+    cost: dict[Unit, float]
+
+
+def greedy_outputs(
+    run: Run, samples: ModelSamples, task_ids: Sequence[str], units: Sequence[Unit], bootstrap: Bootstrap
+) -> Greedy | None:
+    """The model's greedy outputs for these problems; None if one of them has no judged one.
+
+    They are priced in `units`, each one that the run records.
+    """
+    if samples.greedy is None or not set(task_ids) <= set(samples.greedy.task_ids):
+        return None
+    outputs = samples.greedy.only(tuple(task_ids))
+    passed = outputs.c.astype(bool)
+    low, high = bootstrap_curve(passed[:, np.newaxis].astype(float), bootstrap.weights(len(passed)), bootstrap.level)
+    cost = {unit: sample_cost(run, outputs, unit, share_prompt=False).cost(1) for unit in units}
+    return Greedy(passed, float(passed.mean()), float(low[0]), float(high[0]), cost)

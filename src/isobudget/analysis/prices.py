@@ -90,9 +90,7 @@ def token_use(counts: ModelCounts) -> TokenUse | None:
 def _entry(costs: CostsFile, names: Sequence[str]) -> Entry:
     found = next((entry for name in names if (entry := costs.find(name)) is not None), None)
     if found is None:
-        raise InputError(
-            f"{costs.path} has no [models.{_quoted(names[-1])}]; it has: {', '.join(costs.models) or 'none'}"
-        )
+        raise InputError(f'{costs.path} has no [models."{names[-1]}"]; it has: {", ".join(costs.models) or "none"}')
     return found
 
 
@@ -111,10 +109,6 @@ def _paper(model: str, unit: Unit) -> SampleCost:
         return SampleCost(unit, float(paper_flops(architecture)), source=source)
     raise InputError(
         f"the paper gives no cost in {unit} for {model!r}: Table 1 has flops and seconds of Code Llama 7B, 13B, "
-        f"34B and 70B. Write it into a file, [models.{_quoted(model)}] with {unit} = ..., and give that file "
+        f'34B and 70B. Write it into a file, [models."{model}"] with {unit} = ..., and give that file '
         "with --costs"
     )
-
-
-def _quoted(name: str) -> str:
-    return f'"{name}"'

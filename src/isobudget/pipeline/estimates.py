@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from isobudget.costs.prices import example_prices
 from isobudget.costs.roofline import Serving, gpu_named, roofline_seconds
 from isobudget.errors import InputError
-from isobudget.pipeline.lengths import Lengths, lengths
+from isobudget.pipeline.samples_from_budget import Lengths, lengths
 from isobudget.records.facts import FILE_NAME
 from isobudget.records.keys import SampleKeys
 from isobudget.records.parts import part_paths, read_each

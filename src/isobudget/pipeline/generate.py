@@ -1,19 +1,21 @@
 """The first stage: generate the samples that the study asks for and the run does not have yet.
 
-Problems that fail are tried once more at the end, recorded and named; see `failures`. What is missing follows from
-`work`, how many samples are under way from the backend's `Pacing`.
+What is missing follows from `work`, how many samples are under way from the backend's `Pacing`. A problem that fails is
+tried once more after the others; what fails again is written to ``failures.json`` and named in the end report. It stops
+nothing. A model that fails for problem after problem is another matter: its server is gone.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from isobudget.backends.base import Backend
 from isobudget.errors import BackendError
-from isobudget.pipeline.failures import Failure, write_failures
+from isobudget.files.whole import write_whole
 from isobudget.pipeline.feeding import Feed, in_parallel
 from isobudget.pipeline.prepare import prepare_model, state_facts
 from isobudget.pipeline.progress import SILENT, Progress
@@ -28,7 +30,40 @@ from isobudget.study.resolve import ResolvedModel, resolve
 #: so many different problems that fail one after the other, with none coming back between, mean that the model is gone
 GONE_AFTER = 10
 
+#: in the run folder, until the same command has generated what failed
+FAILURES_FILE = "failures.json"
+
 BackendFactory = Callable[[ResolvedModel], Backend]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A problem of which some samples could not be generated.
+
+    Attributes:
+        benchmark, model, task_id: which.
+        samples: how many of them are missing.
+        reason: the backend's last message.
+    """
+
+    benchmark: str
+    model: str
+    task_id: str
+    samples: int
+    reason: str
+
+
+def write_failures(run: Run, failures: list[Failure]) -> None:
+    """Keep what failed; without failures the file goes.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    path = run.path / FAILURES_FILE
+    if failures:
+        write_whole(path, (json.dumps([asdict(one) for one in failures], indent=2) + "\n").encode())
+    else:
+        path.unlink(missing_ok=True)
 
 
 @dataclass(slots=True)

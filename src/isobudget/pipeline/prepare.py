@@ -102,16 +102,12 @@ def model_facts(model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark]) -
         shape = asdict(model.architecture)
         facts["architecture_source"] = shape.pop("source")
         facts["architecture"] = shape
-    prompts = {
-        one.name: prompt_facts(model.prompts[one.name], one.problems, _own_stop(model, one)) for one in benchmarks
-    }
+    prompts = {}
+    for one in benchmarks:
+        stop = model.sampling(one).stop  # stated where it differs from what the run states of the benchmark
+        own_stop = None if stop == one.sampling.stop else stop
+        prompts[one.name] = prompt_facts(model.prompts[one.name], one.problems, own_stop)
     return facts | {"prompts": prompts}
-
-
-def _own_stop(model: ResolvedModel, benchmark: ResolvedBenchmark) -> Sequence[str] | None:
-    """The stop texts of the model's prompt format where they differ from what the run states of the benchmark."""
-    stop = model.sampling(benchmark).stop
-    return None if stop == benchmark.sampling.stop else stop
 
 
 def texts_of(prompt: Prompt) -> list[str]:

@@ -1,6 +1,6 @@
 """How many samples a study's budget buys.
 
-With an estimated cost (see `lengths`), a budget per problem buys
+With an estimated cost, a budget per problem buys
 
     k = max{k' : cost(k') <= budget},        n = 2 k, at least 2
 
@@ -9,29 +9,68 @@ hangs on few samples where k comes near n. So a study with a budget spends about
 
 In flops and tokens the cost is estimated from the model's shape and the lengths. In seconds, usd and joules there is
 nothing to estimate from: it needs a costs file, or the paper's Table 1; or, in usd, the price that the models file
-states. The estimate does not depend on what a run has
-recorded, so that the same study asks for the same n when it goes on.
+states. The estimate does not depend on what a run has recorded, so that the same study asks for the same n when it goes
+on.
+
+Lengths are estimated, since tokenizers come with weights. A prompt has about one token for every 3.2 characters (the
+prompts of HumanEval have 450 characters and about 140 tokens by the tokenizer of Code Llama), and at most one for every
+byte of its text, since byte-level tokenizers never split a byte. A completion has at most `max_tokens`; about half of
+them are assumed where nothing is recorded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from isobudget.analysis.prices import PAPER, price_model
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile, read_costs
 from isobudget.costs.prices import usd_cost
-from isobudget.costs.usage import flops_cost, tokens_cost
+from isobudget.costs.usage import TokenUse, flops_cost, tokens_cost
 from isobudget.errors import InputError, IsobudgetError
-from isobudget.pipeline.lengths import lengths
+from isobudget.pipeline.prepare import characters, texts_of
 from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.study.check import Mistake, raise_mistakes
+from isobudget.study.prompts import ModelPrompts
 from isobudget.study.resolve import Resolved, ResolvedBenchmark, ResolvedModel
 from isobudget.study.study import StudyBudget, StudyModel
 
 #: samples of each problem, by the model's name in the study and by benchmark
 SampleCounts = Mapping[str, Mapping[str, int]]
+
+
+#: see the module's text
+CHARACTERS_PER_TOKEN = 3.2
+#: tokens that begin a text, and that a chat template puts around each message, at most about
+_TOKENS_AROUND = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Estimated lengths in tokens of one benchmark's prompts in one format, one entry a problem."""
+
+    prompts: tuple[int, ...]
+    prompts_at_most: tuple[int, ...]
+    completion: float
+    completion_at_most: int
+
+    def use(self) -> TokenUse:
+        """As token counts of samples that share their problem's prompt."""
+        completions = [[max(2, round(self.completion))]] * len(self.prompts)
+        return TokenUse.of(self.prompts, completions, label="estimated token counts")
+
+
+def lengths(prompts: ModelPrompts, benchmark: ResolvedBenchmark, completion: float | None = None) -> Lengths:
+    """Estimated lengths; `completion` is the mean that is known from elsewhere."""
+    rendered = [prompts.render(problem).prompt for problem in benchmark.problems]
+    most = benchmark.sampling.max_tokens
+    return Lengths(
+        prompts=tuple(max(1, round(characters(prompt) / CHARACTERS_PER_TOKEN)) for prompt in rendered),
+        prompts_at_most=tuple(sum(len(text.encode()) + _TOKENS_AROUND for text in texts_of(one)) for one in rendered),
+        completion=most / 2 if completion is None else completion,
+        completion_at_most=most,
+    )
 
 
 def samples_of(resolved: Resolved, progress: Progress = SILENT) -> SampleCounts:

@@ -100,16 +100,12 @@ def says_nothing(text: str) -> bool:
     return text.startswith(FAILED) or text == "None"
 
 
-def behaviour_tier(observed: Sequence[str]) -> int:
-    """0 for a sample that returned something for some input, 1 if every call failed or returned None, 2 if unknown."""
-    if not observed:
-        return 2
-    return 1 if all(map(says_nothing, observed)) else 0
-
-
 def agreement_selector(observed: Texts, tie_break: Floats | None = None) -> GroupSelector:
-    """Groups of equal behaviour; `tie_break` has shape (n,), higher is better."""
-    tiers = [behaviour_tier(texts) for texts in observed]
+    """Groups of equal behaviour; `tie_break` has shape (n,), higher is better.
+
+    Their tiers are 0 for what returned something for some input, 1 if every call failed or returned None, 2 if unknown.
+    """
+    tiers = [int(all(map(says_nothing, texts))) if texts else 2 for texts in observed]
     return GroupSelector.of([tuple(texts) for texts in observed], tiers, tie_break)
 
 

@@ -57,6 +57,8 @@ def _classified(name: str, items: Sequence[tuple[SampleKey, str, str]]) -> Itera
     """Rows, a batch at a time."""
     model, tokenizer, torch = _load(name)
     right = _right_label(name, model.config)
+    known = [tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", math.inf) or math.inf]
+    longest = int(min(*known, 4096))
     for start in range(0, len(items), _BATCH):
         batch = items[start : start + _BATCH]
         began = time.perf_counter()
@@ -67,7 +69,7 @@ def _classified(name: str, items: Sequence[tuple[SampleKey, str, str]]) -> Itera
             return_tensors="pt",
             padding=True,
             truncation="longest_first",
-            max_length=_longest(tokenizer, model.config),
+            max_length=longest,
         )
         with torch.inference_mode():
             logits = model(**encoded.to(model.device)).logits.float().cpu()
@@ -107,11 +109,6 @@ def _right_label(name: str, config: Any) -> int:
             f"that is called {' or '.join(_RIGHT)}"
         )
     return len(labels) - 1
-
-
-def _longest(tokenizer: Any, config: Any) -> int:
-    known = [tokenizer.model_max_length, getattr(config, "max_position_embeddings", math.inf) or math.inf]
-    return int(min(min(known), 4096))
 
 
 def _log_p(torch: Any, logits: Any, right: int) -> float:

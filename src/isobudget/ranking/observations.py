@@ -25,8 +25,7 @@ from isobudget.problems.problem import ObservedCalls, Problem
 from isobudget.rankers.base import Amount, Pool, RankerCost
 from isobudget.rankers.ranker import Observed
 from isobudget.rankers.source import parsed
-from isobudget.records.kept import KeptRows
-from isobudget.records.ranking_rows import ObservationRow
+from isobudget.records.ranking_rows import KeptRows, ObservationRow
 from isobudget.records.rows import SampleKey
 
 #: of one call; tests of benchmarks seldom need a tenth of it

@@ -85,17 +85,9 @@ def _check_names(options: RankOptions) -> None:
 def _check_use(options: RankOptions) -> None:
     """What has no effect is more likely a mistake than meant."""
     usual = RankOptions()
-    given = {
-        "--model": options.model is not None,
-        "--tests": options.tests is not None,
-        "--power": options.power != usual.power,
-        "--train": bool(options.train),
-        "--inputs": options.inputs != usual.inputs,
-        "--examples": options.examples != usual.examples,
-        "--workers": options.workers is not None,
-        "--unsafe": options.unsafe,
-    }
-    for option in (name for name, stated in given.items() if stated):
+    names = ("model", "tests", "power", "train", "inputs", "examples", "workers", "unsafe")
+    given = [f"--{name}" for name in names if getattr(options, name) != getattr(usual, name)]
+    for option in given:
         users = [name for name in NAMES if option in find_ranker(name).options]
         filters = option in EXECUTION
         if not set(users) & set(options.rankers) and not (filters and options.filter):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from isobudget.analysis.greedy import Greedy, greedy_outputs
+from isobudget.analysis.compare_run import Greedy, greedy_outputs
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples
 from isobudget.analysis.run_costs import sample_cost
 from isobudget.costs.cost import SampleCost, Unit

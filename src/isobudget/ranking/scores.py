@@ -24,8 +24,7 @@ from isobudget.models.architecture import Architecture
 from isobudget.pipeline.progress import Progress
 from isobudget.rankers.base import BACKWARD, FORWARD, Amount, Candidates, Pool, RankerCost
 from isobudget.rankers.ranker import Scored
-from isobudget.records.kept import KeptRows
-from isobudget.records.ranking_rows import ScoreRow, score_row
+from isobudget.records.ranking_rows import KeptRows, ScoreRow, score_row
 from isobudget.records.rows import SampleKey
 
 #: texts that one call scores: enough to share a prompt, few enough to record often
@@ -114,24 +113,25 @@ def _in_parallel(backend: Backend, jobs: Sequence[_Job]) -> Generator[tuple[_Job
     """Scores in the order of the jobs, several calls under way at the same time if the backend likes that."""
     calls = max(1, min(backend.concurrency, 16))
     waiting: deque[tuple[_Job, Future[list[Score]]]] = deque()
+
+    def result() -> tuple[_Job, list[Score]]:
+        job, future = waiting.popleft()
+        scores = future.result()
+        if len(scores) != len(job.texts):
+            raise BackendError(f"{len(job.texts)} texts were to be scored, and the backend gave {len(scores)} scores")
+        return job, scores
+
     with ThreadPoolExecutor(max_workers=calls) as threads:
         try:
             for job in jobs:
                 waiting.append((job, threads.submit(backend.score, job.prompt, job.texts, job.token_ids)))
                 if len(waiting) >= 2 * calls:
-                    yield _result(*waiting.popleft())
+                    yield result()
             while waiting:
-                yield _result(*waiting.popleft())
+                yield result()
         finally:
             for _, future in waiting:
                 future.cancel()
-
-
-def _result(job: _Job, future: Future[list[Score]]) -> tuple[_Job, list[Score]]:
-    scores = future.result()
-    if len(scores) != len(job.texts):
-        raise BackendError(f"{len(job.texts)} texts were to be scored, and the backend gave {len(scores)} scores")
-    return job, scores
 
 
 def _jobs(pool: Pool, one: Candidates, kind: str, own: bool, have: Rows) -> Iterator[_Job]:

@@ -26,8 +26,7 @@ from isobudget.rankers.base import Amount, Candidates, Pool, RankerCost
 from isobudget.rankers.examples import Example, parse_assert
 from isobudget.rankers.ranker import WrittenTests
 from isobudget.ranking.scores import Scorer, plain
-from isobudget.records.kept import KeptRows
-from isobudget.records.ranking_rows import TestRow
+from isobudget.records.ranking_rows import KeptRows, TestRow
 
 #: how tests are written: warm, short, several texts a problem
 SAMPLING = Sampling(0.8, 0.95, 256, ("\ndef ", "\nclass ", "\nif ", "\nprint(", "\n#", "\n```"))

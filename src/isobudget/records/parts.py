@@ -123,21 +123,16 @@ class PartWriter:
         return bytes(sink.getvalue())
 
 
-def read_parts(folder: Path, row_type: type[Any], columns: list[str] | None = None) -> pa.Table:
-    """The whole table in `folder` (empty if there is none), with the given columns or all.
+def read_each(folder: Path, row_type: type[Any], columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """The table's parts one after the other, with the given columns or all; nothing if there is no folder.
 
     Raises:
         RunError: a part is damaged or lacks a column.
     """
     import pyarrow as pa
 
-    tables = list(read_each(folder, row_type, columns))
-    return pa.concat_tables(tables) if tables else _wanted(row_type, columns).empty_table()
-
-
-def read_each(folder: Path, row_type: type[Any], columns: list[str] | None = None) -> Iterator[pa.Table]:
-    """The table's parts one after the other; see `read_parts`."""
-    wanted = _wanted(row_type, columns)
+    schema = schema_of(row_type)
+    wanted = pa.schema([schema.field(name) for name in columns or schema.names])
     for path in part_paths(folder):
         with _opened(path, wanted) as (file, there):
             part = _fitted(file.read(columns=there), wanted)
@@ -175,13 +170,6 @@ def rows_in_part(path: Path) -> int:
 def part_paths(folder: Path) -> list[Path]:
     """The table's parts in their order; none if the folder is not there."""
     return [path for _, path in sorted(_numbered_parts(folder))]
-
-
-def _wanted(row_type: type[Any], columns: list[str] | None) -> pa.Schema:
-    import pyarrow as pa
-
-    schema = schema_of(row_type)
-    return pa.schema([schema.field(name) for name in columns or schema.names])
 
 
 @contextlib.contextmanager

@@ -5,13 +5,19 @@
     tests/          tests that a model wrote for the problems
 
 For a file of samples the same tables go into the folder that is named with `--out`; without one nothing is kept.
+Samples and verdicts of a run are too many for `KeptRows`; `SampleKeys` does the same for them with a bit each.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
 
 from isobudget.backends.base import Score
+from isobudget.records.parts import PartWriter, read_rows
 from isobudget.records.rows import OfSample, SampleKey, known
 
 
@@ -86,3 +92,49 @@ def score_row(key: SampleKey, ranker: str, scorer: str, score: Score | None, eng
         joules=known(score.joules),
         engine=engine,
     )
+
+
+Row = TypeVar("Row")
+Key = TypeVar("Key", bound=Hashable)
+
+
+class KeptRows(Generic[Key, Row]):
+    """Rows by key: those of the table in `folder` that are wanted, and those that are added.
+
+    Without a folder nothing is kept beyond memory.
+
+    Raises:
+        RunError: a part is damaged.
+    """
+
+    def __init__(
+        self, folder: Path | None, row_type: type[Row], key: Callable[[Row], Key], wanted: Callable[[Row], bool]
+    ) -> None:
+        self._folder, self._row_type, self._key = folder, row_type, key
+        self._writer: PartWriter | None = None
+        recorded: Iterable[Row] = read_rows(folder, row_type) if folder is not None else ()
+        self.rows: dict[Key, Row] = {key(row): row for row in recorded if wanted(row)}
+
+    def missing(self, keys: Iterable[Key]) -> list[Key]:
+        """Which of the keys have no row."""
+        return [key for key in keys if key not in self.rows]
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """While it is entered, rows that are added are written too, within seconds; what is left, even after an error.
+
+        Raises:
+            StorageError: a part could not be written.
+        """
+        if self._folder is None:
+            yield
+            return
+        with PartWriter(self._folder, self._row_type) as self._writer:
+            yield
+        self._writer = None
+
+    def add(self, rows: list[Row]) -> None:
+        """Take rows."""
+        self.rows.update((self._key(row), row) for row in rows)
+        if self._writer is not None:
+            self._writer.add(rows)

@@ -19,19 +19,24 @@ import operator
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from isobudget.errors import RunError
 from isobudget.files.whole import locked, make_folder
 from isobudget.problems.problem import Problem
 from isobudget.records import facts as run_facts
 from isobudget.records.keys import SampleKeys
-from isobudget.records.parts import PartWriter, read_parts, read_rows
-from isobudget.records.problem_rows import problem_of, row_of, same_problem
-from isobudget.records.rows import ProblemRow, PromptKey, PromptRow, SampleRow, VerdictRow
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from isobudget.records.parts import PartWriter, read_rows
+from isobudget.records.rows import (
+    ProblemRow,
+    PromptKey,
+    PromptRow,
+    SampleRow,
+    VerdictRow,
+    problem_of,
+    row_of,
+    same_problem,
+)
 
 
 class Run:
@@ -147,13 +152,9 @@ class Run:
         """All samples, a thousand in memory at a time."""
         return read_rows(self.path / "samples", SampleRow)
 
-    def samples_table(self, columns: list[str] | None = None) -> pa.Table:
-        """All samples as an Arrow table."""
-        return read_parts(self.path / "samples", SampleRow, columns)
-
-    def verdicts_table(self, columns: list[str] | None = None) -> pa.Table:
-        """All verdicts as an Arrow table."""
-        return read_parts(self.path / "verdicts", VerdictRow, columns)
+    def verdicts(self) -> Iterator[VerdictRow]:
+        """All verdicts, a thousand in memory at a time."""
+        return read_rows(self.path / "verdicts", VerdictRow)
 
     def sample_keys(self) -> SampleKeys:
         """The keys of the samples recorded."""

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from isobudget.analysis.compare_run import run_comparison
-from isobudget.analysis.greedy import Greedy, greedy_outputs
+from isobudget.analysis.compare_run import Greedy, greedy_outputs, run_comparison
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples, VerdictCounts, load_samples
 from isobudget.costs.cost import Unit
 from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison

@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
-from isobudget.analysis.greedy import Greedy
+from isobudget.analysis.compare_run import Greedy
 from isobudget.costs.cost import Unit
 from isobudget.curves import Comparison, Curve, Point
 from isobudget.report.gather import BenchmarkSummary

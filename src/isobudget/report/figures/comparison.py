@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from isobudget.analysis.greedy import Greedy
+    from isobudget.analysis.compare_run import Greedy
 
 #: points of a line that are drawn, so that a curve of thousands of samples stays small
 _MOST_POINTS = 160

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 
 from isobudget.costs.cost import Unit
 from isobudget.grid import Grid, interval, percent, with_unit
-from isobudget.rankers.auc import Auc
 from isobudget.rankers.calibration import Calibration
+from isobudget.rankers.measure import Auc
 from isobudget.ranking.measure import Ranked, RankedModel
 from isobudget.ranking.rank import BenchmarkRanking
 from isobudget.report.tables.terminal import POINT_SYMBOLS, legend, point_cell
