@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from operator import mul
 from pathlib import Path
 
 import numpy as np
@@ -136,8 +137,8 @@ class Estimate:
             empty,
             samples=samples,
             left=total,
-            prompt_tokens=sum(map(_product, calls, sizes.prompts)),
-            prompt_tokens_at_most=sum(map(_product, calls, sizes.prompts_at_most)),
+            prompt_tokens=sum(map(mul, calls, sizes.prompts)),
+            prompt_tokens_at_most=sum(map(mul, calls, sizes.prompts_at_most)),
             completion_tokens=round(total * sizes.completion),
             completion_tokens_at_most=total * sizes.completion_at_most,
             bytes=round(total * recorded.bytes) if recorded else _bytes(total, total * sizes.completion),
@@ -193,10 +194,6 @@ class Estimate:
             return expected
         usd = expected.seconds * hardware.gpus * hour.usd / 3600
         return replace(expected, usd=usd, usd_source=f"{hour.usd:g} usd per GPU-hour, {hour.date} ({hour.source})")
-
-
-def _product(calls: int, tokens: int) -> int:
-    return calls * tokens
 
 
 def _bytes(samples: float, tokens: float) -> int:

@@ -16,11 +16,7 @@ Result = tuple[Work, Future[list[Generation]]]
 
 
 class Feed:
-    """Hands out calls in their order, and shows the next one before it is taken.
-
-    Args:
-        work: all calls; taken as needed.
-    """
+    """Hands out calls in their order, taken as needed, and shows the next one before it is taken."""
 
     def __init__(self, work: Iterable[Work]) -> None:
         self._work = iter(work)

@@ -9,13 +9,13 @@ hangs on few samples where k comes near n. So a study with a budget spends about
 
 In flops and tokens the cost is estimated from the model's shape and the lengths. In seconds, usd and joules there is
 nothing to estimate from: it needs a costs file, or the paper's Table 1; or, in usd, the price that the models file
-states. The estimate does not depend on what a run has
-recorded, so that the same study asks for the same n when it goes on.
+states. The estimate does not depend on what a run has recorded, so that the same study asks for the same n when it
+goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from isobudget.analysis.prices import PAPER, price_model
@@ -64,9 +64,11 @@ def _bought(resolved: Resolved, at: int, stated: StudyModel, benchmark: Resolved
     if budget is None:
         raise InputError(f"{stated.name} has no n for {benchmark.name}, and the study has no [budget]")
     model = _known(resolved, at)
-    costs = _costs(budget)
+    costs = budget.costs if budget.costs in (None, PAPER) else read_costs(budget.costs)
     price = sample_price(model, benchmark, budget, costs)
-    amount = _amount(budget, lambda count: _cheapest(count, resolved, benchmark, budget, costs))
+    amount = budget.per_problem
+    if isinstance(amount, str):
+        amount = _cheapest(float(amount.strip().removesuffix("x")), resolved, benchmark, budget, costs)
     k = price.affordable(amount)
     n = max(2, 2 * k)
     what = f"buys {k} samples" if k else "does not buy one sample"
@@ -113,10 +115,6 @@ def sample_price(
     return flops_cost(model.architecture, use)
 
 
-def _costs(budget: StudyBudget) -> CostsFile | str | None:
-    return budget.costs if budget.costs in (None, PAPER) else read_costs(budget.costs)
-
-
 def _cheapest(
     count: float, resolved: Resolved, benchmark: ResolvedBenchmark, budget: StudyBudget, costs: CostsFile | str | None
 ) -> float:
@@ -128,9 +126,3 @@ def _cheapest(
         if model.samples(benchmark.name) is None and (model.budget or study.budget or budget).unit == budget.unit
     ]
     return min(sample_price(one, benchmark, budget, costs).cost(count) for one in same)
-
-
-def _amount(budget: StudyBudget, cheapest: Callable[[float], float]) -> float:
-    if isinstance(budget.per_problem, str):
-        return cheapest(float(budget.per_problem.strip().removesuffix("x")))
-    return budget.per_problem
