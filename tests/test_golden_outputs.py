@@ -23,7 +23,7 @@ from golden_outputs import MADE_WITH, SHARED_DATA, Case, all_cases, recorded, ru
 from golden_server import golden_server
 
 CASES = all_cases()
-NOTHING: dict[str, list[Any]] = {"renamed": [], "added": [], "removed": [], "dropped": []}
+NOTHING: dict[str, list[Any]] = {"renamed": [], "added": [], "removed": [], "dropped": [], "corrected": []}
 
 
 @pytest.fixture(scope="module")
