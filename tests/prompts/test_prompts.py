@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from isobudget.backends.base import Chat
+from isobudget.cli import main
 from isobudget.cli.prompt import prompt as prompt_command
 from isobudget.errors import InputError
 from isobudget.files.toml import parse_toml
@@ -330,7 +332,8 @@ def test_the_command_as_json(own: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["quickstart/1", "--newline", "cut"]])
-def test_the_command_refuses(arguments: list[str]) -> None:
-    app = typer.Typer()
-    app.command("prompt")(prompt_command)
-    assert CliRunner().invoke(app, arguments).exit_code == 2
+def test_the_command_refuses(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["isobudget", "prompt", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2

@@ -140,10 +140,11 @@ def cost_from_entry(entry: Entry, model: str, unit: Unit, use: TokenUse | None) 
     values = entry.values
     if unit in values:
         return SampleCost(unit, values[unit], values.get(f"{unit}_per_problem", 0.0), entry.source)
-    cost = _COMPUTED[unit](entry, model, _use(entry, use))
+    compute, missing = _COMPUTED[unit]
+    cost = compute(entry, model, _use(entry, use))
     if cost is None:
         where = entry.where or "give a costs file with --costs"
-        raise InputError(f"no cost in {unit} for model {model!r} ({where}): {_MISSING[unit]}")
+        raise InputError(f"no cost in {unit} for model {model!r} ({where}): {missing}")
     return replace(cost, source=f"{cost.source} ({values['source']})") if "source" in values else cost
 
 
@@ -257,19 +258,19 @@ def _joules(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None
     return joules_cost(use, entry.values["joules_per_token"], entry.source)
 
 
-_COMPUTED: Mapping[Unit, Callable[[Entry, str, TokenUse | None], SampleCost | None]] = {
-    Unit.FLOPS: _flops,
-    Unit.SECONDS: _seconds,
-    Unit.TOKENS: _tokens,
-    Unit.USD: _usd,
-    Unit.JOULES: _joules,
-}
-_MISSING = {
-    Unit.FLOPS: "its name is no known architecture; state flops = ... or architecture = ...",
-    Unit.SECONDS: "state seconds = ..., or completion_tokens and a profile; gpu, gpus, batch for an estimate",
-    Unit.TOKENS: "neither the samples' lines nor the costs file have completion_tokens",
-    Unit.USD: "state usd = ..., or usd_per_million_output and completion_tokens, or seconds and usd_per_gpu_hour",
-    Unit.JOULES: "state joules = ..., or joules_per_token and completion_tokens",
+#: unit -> how its cost is computed, and what to do where it is not known
+_COMPUTED: Mapping[Unit, tuple[Callable[[Entry, str, TokenUse | None], SampleCost | None], str]] = {
+    Unit.FLOPS: (_flops, "its name is no known architecture; state flops = ... or architecture = ..."),
+    Unit.SECONDS: (
+        _seconds,
+        "state seconds = ..., or completion_tokens and a profile; gpu, gpus, batch for an estimate",
+    ),
+    Unit.TOKENS: (_tokens, "neither the samples' lines nor the costs file have completion_tokens"),
+    Unit.USD: (
+        _usd,
+        "state usd = ..., or usd_per_million_output and completion_tokens, or seconds and usd_per_gpu_hour",
+    ),
+    Unit.JOULES: (_joules, "state joules = ..., or joules_per_token and completion_tokens"),
 }
 
 

@@ -103,23 +103,19 @@ def paper_cost(model: str, unit: Unit) -> SampleCost | None:
         Flops and seconds of Table 1; for Llama-3, which Table 1 leaves out, under the paper's own name only and
         labelled as assumed.
     """
-    cost = _data()["cost"]
-    architecture = find_named(model)
-    for row in cost["model"].values():
-        if architecture is not None and row["architecture"] == architecture.name:
-            if unit == Unit.FLOPS:
-                return SampleCost(unit, row["tflops"] * _TERA, source="paper, Table 1: one pass at 128 tokens")
-            if unit == Unit.SECONDS:
-                source = "paper, Table 1: wall time on 8 A100, best batch"
-                return SampleCost(unit, row["seconds"] / cost["examples"], source=source)
-    assumed = cost["assumed"].get(model)
-    if assumed and unit == Unit.FLOPS:
-        flops = float(paper_flops(named(assumed["architecture"])))
-        return SampleCost(unit, flops, source="our count of one pass at 128 tokens; not in Table 1")
-    if assumed and unit == Unit.SECONDS:
-        source = "ASSUMED from Code Llama's wall time; not in Table 1"
-        return SampleCost(unit, assumed["seconds"] / cost["examples"], source=source)
-    return None
+    cost, architecture = _data()["cost"], find_named(model)
+    stated = {row["architecture"]: row for row in cost["model"].values()}.get(architecture.name if architecture else "")
+    row = stated or cost["assumed"].get(model)
+    if row is None or unit not in (Unit.FLOPS, Unit.SECONDS):
+        return None
+    if unit == Unit.SECONDS:
+        source = "paper, Table 1: wall time on 8 A100, best batch"
+        assumed = "ASSUMED from Code Llama's wall time; not in Table 1"
+        return SampleCost(unit, row["seconds"] / cost["examples"], source=source if stated else assumed)
+    if stated:
+        return SampleCost(unit, row["tflops"] * _TERA, source="paper, Table 1: one pass at 128 tokens")
+    flops = float(paper_flops(named(row["architecture"])))
+    return SampleCost(unit, flops, source="our count of one pass at 128 tokens; not in Table 1")
 
 
 def _pass_table(entry: dict[str, Any]) -> PassTable:

@@ -10,7 +10,7 @@ from pathlib import Path
 from isobudget.errors import InputError
 from isobudget.files.hints import did_you_mean
 from isobudget.problems.apps.benchmark import DIFFICULTIES, load_apps
-from isobudget.problems.evalplus.benchmark import load_humaneval_plus, load_mbpp_plus
+from isobudget.problems.evalplus.benchmark import HUMANEVAL_PLUS, MBPP_PLUS, load_evalplus
 from isobudget.problems.humaneval import load_humaneval
 from isobudget.problems.livecodebench import load_livecodebench
 from isobudget.problems.mbpp import load_mbpp
@@ -23,10 +23,10 @@ from isobudget.problems.quickstart import load_quickstart
 _LOADERS: dict[str, Callable[[Path | None], Benchmark]] = {
     **{f"apps-{difficulty}": partial(load_apps, difficulty) for difficulty in DIFFICULTIES},
     "humaneval": load_humaneval,
-    "humaneval+": load_humaneval_plus,
+    "humaneval+": partial(load_evalplus, HUMANEVAL_PLUS),
     "livecodebench": load_livecodebench,
     "mbpp": load_mbpp,
-    "mbpp+": load_mbpp_plus,
+    "mbpp+": partial(load_evalplus, MBPP_PLUS),
     "quickstart": load_quickstart,
 }
 

@@ -50,17 +50,9 @@ MBPP_PLUS = Published(
 )
 
 
-def load_humaneval_plus(given: Path | None = None) -> Benchmark:
-    """HumanEval+, sampled as HumanEval; `given` is the file of a release, or a folder that holds it."""
-    return _load(HUMANEVAL_PLUS, given, USUAL_STOPS, 512)
-
-
-def load_mbpp_plus(given: Path | None = None) -> Benchmark:
-    """MBPP+, sampled as MBPP; `given` is the file of a release, or a folder that holds it."""
-    return _load(MBPP_PLUS, given, MBPP_PLUS_STOPS, 256)
-
-
-def _load(published: Published, given: Path | None, stop: tuple[str, ...], max_tokens: int) -> Benchmark:
+def load_evalplus(published: Published, given: Path | None = None) -> Benchmark:
+    """HumanEval+, sampled as HumanEval, or MBPP+ as MBPP; `given` is the file of a release, or a folder with it."""
+    stop, max_tokens = (USUAL_STOPS, 512) if published is HUMANEVAL_PLUS else (MBPP_PLUS_STOPS, 256)
     data = find_data(published, given)
     identity = identify(data)
     with reading.long_numbers():
