@@ -2,7 +2,7 @@
 
 Time does not depend on what the weights are. So besides models whose weights are here, a bare architecture can be
 timed, with random weights that are written to a scratch folder and removed afterwards. `timing` says what is timed,
-`costs.seconds` what a sample costs by the result. Room on the disk and in memory is looked at before anything is written.
+`costs.seconds` what a sample costs by the result. Room on disk and in memory is looked at before anything is written.
 
 Not covered: other backends; their throughput can be written into a profile by hand, see docs/costs.md. Nor a limit on
 memory that is set for this process alone.

@@ -58,7 +58,7 @@ class ScoreSelector(ABC):
             scores = np.where(drawn, score(sample, drawn), -1.0)
             value = np.where(scores >= scores.max(axis=1, keepdims=True), values, -np.inf)
             chosen = value >= value.max(axis=1, keepdims=True)
-            success[:, k] = (chosen * right).sum(axis=1) / chosen.sum(axis=1)
+            success[:, k] = (chosen @ right) / np.count_nonzero(chosen, axis=1)
         return success
 
 
