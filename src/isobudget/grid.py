@@ -40,12 +40,19 @@ def with_notes(grids: Sequence[Grid], *notes: str) -> list[Grid]:
 
 
 def json_value(value: Any) -> Any:
-    """The value with NaN and infinities, which JSON lacks, as None; in mappings and sequences throughout."""
+    """The value with NaN and infinities, which JSON lacks, as None; in mappings, sequences and arrays throughout."""
+    if hasattr(value, "tolist"):
+        return json_value(value.tolist())
     if isinstance(value, Mapping):
         return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [json_value(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def picked(value: object, *names: str) -> dict[str, Any]:
+    """Some of an object's attributes by their names, for `json_value`; each None where the object is."""
+    return {name: None if value is None else getattr(value, name) for name in names}
 
 
 # numbers as text ------------------------------------------------------------------------------------------------------

@@ -16,10 +16,10 @@ import pytest
 from scipy.stats import chisquare
 
 from isobudget.backends.base import Chat, FinishReason, Generation, Message, Sampling
+from isobudget.backends.engine.engine_clock import Charge, StepClock
 from isobudget.backends.engine.in_flight import Request
 from isobudget.backends.engine.inbox import Inbox
 from isobudget.backends.engine.spelling import Speller
-from isobudget.backends.engine.step_clock import Charge, StepClock
 from isobudget.backends.huggingface import HuggingFace, TransformersSettings
 from isobudget.backends.huggingface.batch import choose_units
 from isobudget.backends.huggingface.tokens import Tokens

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from isobudget.backends.base import Chat, FinishReason, Generation, Message, Sampling
-from isobudget.backends.engine.step_clock import Charge
+from isobudget.backends.engine.engine_clock import Charge
 from isobudget.backends.registry import recorded_fields
 from isobudget.backends.vllm.backend import Vllm
 from isobudget.backends.vllm.calls import (

@@ -45,6 +45,10 @@ class Chat:
 
     messages: tuple[Message, ...]
 
+    def as_dicts(self) -> list[dict[str, str]]:
+        """The messages as templates and servers take them."""
+        return [{"role": message.role, "content": message.content} for message in self.messages]
+
 
 #: what a model is given: text that it continues, special tokens of the model included, or a conversation
 Prompt = str | Chat

@@ -42,6 +42,17 @@ class Needs:
         there = all(importlib.util.find_spec(module) is not None for module in self.modules)
         return None if there else self.error()
 
+    def load(self) -> list[Any]:
+        """The modules.
+
+        Raises:
+            MissingExtraError: one of them is not installed.
+        """
+        try:
+            return [importlib.import_module(module) for module in self.modules]
+        except ModuleNotFoundError:
+            raise self.error() from None
+
 
 @dataclass(frozen=True, slots=True)
 class Pacing:

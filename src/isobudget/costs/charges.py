@@ -80,11 +80,7 @@ class Extra:
 
 
 def parse_charges(names: Sequence[str], ranker: str | None = None) -> Charges:
-    """What to charge, from `judge` and `scoring`, and a ranker's architecture: a name, a config.json, a GGUF file.
-
-    Raises:
-        InputError: another name, a ranker without scoring, or an architecture that is not known.
-    """
+    """What to charge, from `judge` and `scoring`, and a ranker's architecture: a name, a config.json, a GGUF file."""
     from isobudget.models.read_architecture import load_architecture
 
     for name in names:

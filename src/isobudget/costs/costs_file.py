@@ -107,11 +107,7 @@ class CostsFile:
 
 
 def read_costs(path: str | Path) -> CostsFile:
-    """Read and check a costs file.
-
-    Raises:
-        InputError: it cannot be read, is no TOML, or has a key or value that does not belong; the message names it.
-    """
+    """Read and check a costs file; an `InputError` names every key or value that does not belong."""
     path = Path(path)
     tables, kinds = read_toml(path), {"models": dict, "defaults": dict, "price": list, "gpu_hour": list}
     if unknown := sorted(set(tables) - set(kinds)):

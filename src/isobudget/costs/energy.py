@@ -27,12 +27,8 @@ def joules_cost(use: TokenUse, joules_per_token: float, source: str) -> SampleCo
 def measured_joules(joules: Sequence[Sequence[float]], source: str) -> SampleCost:
     """The mean over problems of the mean joules of a sample.
 
-    Args:
-        joules: per problem, the joules of each of its samples; a sample's share of the energy that its batch took.
-        source: machine, backend and batch.
-
-    Raises:
-        InputError: a problem has no sample, or the energy of a sample is not known.
+    `joules` are those of each problem's samples, a sample's share of the energy that its batch took; `source` is
+    machine, backend and batch. Energy that is not known is an `InputError`.
     """
     mean = mean_over_problems(joules, f"measured joules ({source})")
     if not all(np.all(np.isfinite(one)) for one in joules):

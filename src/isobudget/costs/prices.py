@@ -82,11 +82,7 @@ def example_prices() -> tuple[tuple[TokenPrice, ...], tuple[GpuHour, ...]]:
 
 
 def parse_prices(tables: dict[str, Any], where: str) -> tuple[tuple[TokenPrice, ...], tuple[GpuHour, ...]]:
-    """The `[[price]]` and `[[gpu_hour]]` tables of a TOML document.
-
-    Raises:
-        InputError: a key is missing, unknown, or of another kind; every price needs a date and a source.
-    """
+    """The `[[price]]` and `[[gpu_hour]]` tables of a TOML document; every price needs a date and a source."""
     prices = tuple(TokenPrice(*values) for values in _rows(tables, "price", where))
     hours = tuple(GpuHour(*values) for values in _rows(tables, "gpu_hour", where))
     return prices, hours

@@ -36,13 +36,8 @@ _FORMAT = 1
 def measured_seconds(seconds: Sequence[Sequence[float]], source: str) -> SampleCost:
     """The mean over problems of the mean seconds of a sample.
 
-    Args:
-        seconds: per problem, the seconds of each of its samples; a sample's share of the time that its batch took.
-            What the samples share of their prompt is part of it, so nothing is charged per problem.
-        source: machine, backend and batch.
-
-    Raises:
-        InputError: a problem has no sample, a time is negative or not finite, or all are 0.
+    `seconds` are those of each problem's samples, a sample's share of the time that its batch took. What the samples
+    share of their prompt is part of it, so nothing is charged per problem. `source` is machine, backend and batch.
     """
     mean = mean_over_problems(seconds, f"measured seconds ({source})")
     if not all(np.all(np.isfinite(times)) and np.min(times) >= 0 for times in seconds):
@@ -159,10 +154,7 @@ def read_profile(path: str | Path) -> Profile:
 def parse_profile(tables: Mapping[str, Any], where: str) -> Profile:
     """A profile from its TOML or JSON: `model`, and a `[[slots]]` table for each number of slots.
 
-    Only `slots`, `prompt_tokens_per_second` and `completion_tokens_per_second` are needed in each.
-
-    Raises:
-        InputError: a key is missing or no number above 0, or a number of slots occurs twice.
+    Only `slots`, `prompt_tokens_per_second` and `completion_tokens_per_second` are needed in each, numbers above 0.
     """
     if (given := tables.get("format", _FORMAT)) != _FORMAT:
         raise InputError(f"{where}: format {given!r} is not known here; profile again, or use a newer version")

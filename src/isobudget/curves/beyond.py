@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from isobudget.curves.curve import TESTS, Bootstrap, Curve
 from isobudget.curves.stopping import FIXED
 from isobudget.errors import InputError
+from isobudget.grid import picked
 
 if TYPE_CHECKING:
     from isobudget.statistics.extrapolation import Extrapolation, Guess
@@ -102,13 +103,9 @@ def beyond_records(beyond: Sequence[Beyond]) -> Iterator[dict[str, Any]]:
 
 
 def _plain(one: Beyond) -> dict[str, Any]:
-    bands = {
-        guess.model.replace("-", "_").replace(" ", "_"): {
-            name: getattr(guess, name).tolist() for name in ("success", "low", "high")
-        }
-        for guess in one.by_model()
-    }
-    return {"recorded": one.recorded, "k": one.k.tolist(), "cost": one.cost.tolist(), "reason": one.reason} | bands
+    names = (guess.model.replace("-", "_").replace(" ", "_") for guess in one.by_model())
+    bands = (picked(guess, "success", "low", "high") for guess in one.by_model())
+    return picked(one, "recorded", "k", "cost", "reason") | dict(zip(names, bands, strict=True))
 
 
 def _doublings(recorded: int, last: int) -> NDArray[np.int64]:

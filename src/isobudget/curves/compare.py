@@ -21,7 +21,7 @@ from isobudget.curves.defaults import default_budgets, default_targets
 from isobudget.curves.flips import Flip, find_flips
 from isobudget.curves.stopping import FIXED
 from isobudget.errors import InputError
-from isobudget.grid import json_value
+from isobudget.grid import json_value, picked
 
 _BANDS = ("success", "low", "high")
 
@@ -137,12 +137,12 @@ class Comparison:
             "unit": str(self.unit),
             "stop": self.stop,
             "selection": {curve.label: curve.selection for curve in curves},
-            "models": {curve.label: _curve(curve) for curve in curves},
+            "models": {curve.label: picked(curve, "k", "cost", *_BANDS) for curve in curves},
             "costs": {curve.label: _cost(curve) for curve in curves},
-            "best": [{name: getattr(best, name) for name in ("budget", "model", "k", *_BANDS)} for best in self.best],
+            "best": [picked(best, "budget", "model", "k", *_BANDS) for best in self.best],
             "clear_against": [best.clear_against for best in self.best],
             "reasons": [best.reason for best in self.best],
-            "flips": [{name: getattr(flip, name) for name in flip.__slots__} for flip in self.flips],
+            "flips": [picked(flip, *flip.__slots__) for flip in self.flips],
             "reach": [_reach(reach) for reach in self.reach()],
             "crossings": [
                 {"models": pair, "budget": crossing.budget, "leader": crossing.leader}
@@ -234,16 +234,11 @@ def _check(curves: Sequence[Curve]) -> None:
         raise InputError(f"two curves have the same label: {', '.join(sorted(labels))}")
 
 
-def _curve(curve: Curve) -> dict[str, list[float]]:
-    return {name: getattr(curve, name).tolist() for name in ("k", "cost", *_BANDS)}
-
-
 def _cost(curve: Curve) -> dict[str, Any]:
-    cost = {name: getattr(curve.price, name) for name in ("per_sample", "per_problem", "source")}
-    cost["trusted_k"] = curve.trusted_k
-    return cost if curve.stop == FIXED else cost | {"samples_charged": curve.charged.samples[:-1].tolist()}
+    cost = picked(curve.price, "per_sample", "per_problem", "source") | {"trusted_k": curve.trusted_k}
+    return cost if curve.stop == FIXED else cost | {"samples_charged": curve.charged.samples[:-1]}
 
 
 def _reach(reach: Reach) -> dict[str, Any]:
     saving = {label: reach.saving(label) for label, budget in reach.budget.items() if not math.isnan(budget)}
-    return {name: getattr(reach, name) for name in ("success", "cheapest", "k", "budget")} | {"saving": saving}
+    return picked(reach, "success", "cheapest", "k", "budget") | {"saving": saving}

@@ -206,7 +206,8 @@ def quiet() -> Iterator[None]:
 
 def _facts(client: Any, file: HubFile) -> Any:
     """The hub's facts of a file: commit, size, checksum. Asked for once, not again and again."""
-    return client.get_hf_file_metadata(client.hf_hub_url(**file.asked))
+    url = client.hf_hub_url(file.repo, file.file, repo_type=file.kind, revision=file.revision)
+    return client.get_hf_file_metadata(url)
 
 
 def _kinds(error: BaseException) -> list[str]:

@@ -99,14 +99,10 @@ class ModelCounts:
 
 
 def read_counts(path: Path | str) -> list[CountRow]:
-    """Read a COUNTS file, or one line per graded sample; plain or gzipped.
-
-    Returns:
-        The rows in the file's order; never empty.
+    """Read a COUNTS file, or one line per graded sample; plain or gzipped. The rows, at least one, in the file's order.
 
     Raises:
-        InputError: the file cannot be read, holds no rows, or a line is wrong or repeats a problem (the message has
-            the line).
+        InputError: the file cannot be read, holds no rows, or a line is wrong or repeats a problem; it is named.
     """
     path = Path(path)
     rows: list[CountRow] = []

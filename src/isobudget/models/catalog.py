@@ -13,6 +13,7 @@ Fetching the weights is the job of `weights.py`.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from collections.abc import Mapping
@@ -187,7 +188,7 @@ def _hub_entry(name: str) -> ModelEntry:
 
 
 def _entry(name: str, fields: Mapping[str, Any], where: str) -> ModelEntry:
-    known = {"title", "file", "sources", "prompt_newline", "parameters", "bytes", "sha256", "licence"}
+    known = {field.name for field in dataclasses.fields(ModelEntry)} - {"name", "size_bytes"} | {"bytes"}
     unknown = sorted(set(fields) - known)
     if unknown:
         raise InputError(f"{where}: unknown key {unknown[0]!r}; known keys: {', '.join(sorted(known))}")
@@ -201,21 +202,10 @@ def _entry(name: str, fields: Mapping[str, Any], where: str) -> ModelEntry:
     parsed = tuple(_source(source, file, f"{where}.sources[{i}]") for i, source in enumerate(sources))
     if any(not isinstance(source, PathSource) for source in parsed) and not (file and fields.get("sha256")):
         raise InputError(f"{where}: 'file' and 'sha256' are needed for weights that are fetched")
-    return ModelEntry(
-        name=name,
-        title=fields.get("title", name),
-        file=file or _path_name(parsed),
-        sources=parsed,
-        prompt_newline=newline,
-        parameters=fields.get("parameters"),
-        size_bytes=fields.get("bytes"),
-        sha256=fields.get("sha256"),
-        licence=fields.get("licence", "not stated"),
-    )
-
-
-def _path_name(sources: tuple[Source, ...]) -> str:
-    return next(source.path.name for source in sources if isinstance(source, PathSource))
+    path = next((source.path.name for source in parsed if isinstance(source, PathSource)), "")
+    stated = {key: value for key, value in fields.items() if key != "bytes"}
+    stated |= {"file": file or path, "sources": parsed, "size_bytes": fields.get("bytes")}
+    return ModelEntry(name=name, **({"title": name} | stated))
 
 
 def _source(fields: Any, file: str | None, where: str) -> Source:

@@ -9,12 +9,13 @@ covered, see `models`.
 
 from __future__ import annotations
 
+import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from isobudget.errors import ModelError
 
@@ -24,10 +25,23 @@ _MAX_NESTING = 4
 _MAX_DIMENSIONS = 4
 
 #: metadata type -> struct format
-_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-_STRING, _ARRAY = 8, 9
+SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+STRING, ARRAY = 8, 9
 
-#: tensor type -> (name, weights per block, bytes per block)
+
+class Form(NamedTuple):
+    """How weights are stored: the kind's name, and weights and bytes per block."""
+
+    kind: str
+    block: int
+    block_bytes: int
+
+    def size(self, shape: Sequence[int]) -> int:
+        """Bytes of a tensor."""
+        return math.prod(shape) // self.block * self.block_bytes
+
+
+#: tensor type -> its form
 _TENSOR_TYPES = {
     0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22),
     7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34), 9: ("Q8_1", 32, 36), 10: ("Q2_K", 256, 84), 11: ("Q3_K", 256, 110),
@@ -37,6 +51,7 @@ _TENSOR_TYPES = {
     24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4), 27: ("I64", 1, 8), 28: ("F64", 1, 8),
     29: ("IQ1_M", 256, 56), 30: ("BF16", 1, 2), 34: ("TQ1_0", 256, 54), 35: ("TQ2_0", 256, 66), 39: ("MXFP4", 32, 17),
 }  # fmt: skip
+FORMS = {number: Form(*form) for number, form in _TENSOR_TYPES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +104,32 @@ class GgufHeader:
     @property
     def parameters(self) -> int:
         """Numbers in all tensors together, norms and biases included."""
-        total = 0
-        for tensor in self.tensors.values():
-            count = 1
-            for length in tensor.shape:
-                count *= length
-            total += count
-        return total
+        return sum(math.prod(tensor.shape) for tensor in self.tensors.values())
+
+    @property
+    def architecture(self) -> str:
+        """The name of the model's family, which its own keys begin with; empty if the file has none."""
+        return str(self.metadata.get("general.architecture", ""))
+
+    def value(self, key: str, default: Value | None = None) -> Value | None:
+        """The value of one of the model's own keys, such as `block_count`."""
+        return self.metadata.get(f"{self.architecture}.{key}", default)
+
+    def number(self, key: str, default: int | None = None) -> int:
+        """A whole number among the model's own keys; a list counts if all layers agree.
+
+        Raises:
+            ModelError: it is missing, is no whole number, or differs between layers.
+        """
+        value = self.value(key, default)
+        if isinstance(value, tuple) and value and len(set(value)) == 1:
+            value = value[0]
+        if isinstance(value, bool) or not isinstance(value, int):
+            problem = "is missing" if value is None else f"is {str(value)[:60]!r}, not one whole number for all layers"
+            raise ModelError(
+                f"{self.path}: {self.architecture}.{key} {problem}; the architecture cannot be told from this file"
+            )
+        return value
 
 
 def read_gguf_header(path: str | Path) -> GgufHeader:
@@ -182,7 +216,10 @@ def _read(reader: _Reader) -> GgufHeader:
         if name in tensors:
             raise reader.fail(f"a second tensor named {name!r}")
         tensors[name] = _tensor(reader, name)
-    data_start = _data_start(reader, metadata)
+    alignment = metadata.get("general.alignment", 32)
+    if not isinstance(alignment, int) or alignment < 1:
+        raise reader.fail(f"general.alignment is {alignment!r}")
+    data_start = -(-reader.at // alignment) * alignment
     _check_ends(reader, tensors, data_start)
     return GgufHeader(
         reader.path, version, MappingProxyType(metadata), MappingProxyType(tensors), data_start, reader.size
@@ -190,24 +227,24 @@ def _read(reader: _Reader) -> GgufHeader:
 
 
 def _value(reader: _Reader, kind: int, key: str, depth: int = 0) -> Value:
-    if kind in _SCALARS:
-        return reader.scalar(_SCALARS[kind], key)
-    if kind == _STRING:
+    if kind in SCALARS:
+        return reader.scalar(SCALARS[kind], key)
+    if kind == STRING:
         return reader.string(key)
-    if kind != _ARRAY or depth >= _MAX_NESTING:
-        raise reader.fail(
-            f"{key} has type {kind}, which GGUF does not know" if kind != _ARRAY else f"{key} is nested too deep"
-        )
+    if kind != ARRAY:
+        raise reader.fail(f"{key} has type {kind}, which GGUF does not know")
+    if depth >= _MAX_NESTING:
+        raise reader.fail(f"{key} is nested too deep")
     element = int(reader.scalar("I", f"element type of {key}"))
-    size = struct.calcsize("<" + _SCALARS[element]) if element in _SCALARS else 8
+    size = struct.calcsize("<" + SCALARS[element]) if element in SCALARS else 8
     length = reader.count(f"length of {key}", size)
     if length <= _KEPT_ARRAY:
         return tuple(_value(reader, element, key, depth + 1) for _ in range(length))
-    if element in _SCALARS:
+    if element in SCALARS:
         reader.skip(size * length, key)
     else:
         for _ in range(length):
-            if element == _STRING:
+            if element == STRING:
                 reader.skip(int(reader.scalar("Q", f"length in {key}")), key)
             else:
                 _value(reader, element, key, depth + 1)
@@ -221,22 +258,11 @@ def _tensor(reader: _Reader, name: str) -> Tensor:
     shape = tuple(int(reader.scalar("Q", f"shape of {name}")) for _ in range(dimensions))
     kind = int(reader.scalar("I", f"type of {name}"))
     offset = int(reader.scalar("Q", f"offset of {name}"))
-    if kind not in _TENSOR_TYPES:
+    if (form := FORMS.get(kind)) is None:
         return Tensor(shape, f"type {kind}", offset, None)
-    label, block, block_bytes = _TENSOR_TYPES[kind]
-    if shape[0] % block:
-        raise reader.fail(f"tensor {name} has rows of {shape[0]:,}, which {label} cannot hold")
-    count = 1
-    for length in shape:
-        count *= length
-    return Tensor(shape, label, offset, count // block * block_bytes)
-
-
-def _data_start(reader: _Reader, metadata: Mapping[str, Value]) -> int:
-    alignment = metadata.get("general.alignment", 32)
-    if not isinstance(alignment, int) or alignment < 1:
-        raise reader.fail(f"general.alignment is {alignment!r}")
-    return -(-reader.at // alignment) * alignment
+    if shape[0] % form.block:
+        raise reader.fail(f"tensor {name} has rows of {shape[0]:,}, which {form.kind} cannot hold")
+    return Tensor(shape, form.kind, offset, form.size(shape))
 
 
 def _check_ends(reader: _Reader, tensors: Mapping[str, Tensor], data_start: int) -> None:

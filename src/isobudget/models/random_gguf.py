@@ -5,8 +5,8 @@ is a Llama-style decoder with a tokenizer just large enough that llama.cpp loads
 few megabytes at a time, so a file of any size needs little memory.
 
 Two things do depend on the values, and are taken care of. Sums must stay finite: each matrix is scaled by its width.
-And top-p sampling sorts longer the less certain the model is: the output layer is scaled so that a draw is about as
-certain as a trained model's.
+And top-p sampling sorts longer the less certain the model is: the output layer is scaled so that the next token is
+about as certain as a trained model's.
 
 Not covered: MLPs without a gate, an MLP shared beside experts, sliding windows (left out), bias vectors.
 """
@@ -26,6 +26,7 @@ import numpy as np
 from isobudget.errors import InputError
 from isobudget.files.whole import storage_error
 from isobudget.models.architecture import Architecture
+from isobudget.models.gguf import ARRAY, FORMS, STRING, Form
 
 _ALIGNMENT = 32
 #: longest prompt and completion that the file allows; costs nothing
@@ -54,18 +55,10 @@ class Quantisation(StrEnum):
             raise InputError(f"unknown quantization {name!r}; known are: {', '.join(cls)}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """A tensor type: its number in GGUF, weights and bytes per block, and the file type that is named after it."""
-
-    code: int
-    block: int
-    block_bytes: int
-    file_type: int
-
-
-_F32, _F16 = _Form(0, 1, 4, 0), _Form(1, 1, 2, 1)
-_FORMS = {Quantisation.Q4_0: _Form(2, 32, 18, 2), Quantisation.Q8_0: _Form(8, 32, 34, 7), Quantisation.F16: _F16}
+#: the tensor type of each form, and the file type that is named after it
+_TENSOR_TYPES = {form.kind: number for number, form in FORMS.items()}
+_FILE_TYPES = {Quantisation.Q4_0: 2, Quantisation.Q8_0: 7, Quantisation.F16: 1}
+_F32, _F16 = FORMS[0], FORMS[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +67,13 @@ class _Tensor:
 
     name: str
     shape: tuple[int, ...]
-    form: _Form
+    form: Form
     spread: float
 
     @property
     def size(self) -> int:
         """Bytes."""
-        count = 1
-        for length in self.shape:
-            count *= length
-        return count // self.form.block * self.form.block_bytes
+        return self.form.size(self.shape)
 
     @property
     def padded(self) -> int:
@@ -99,8 +89,7 @@ def random_gguf_bytes(architecture: Architecture, quantisation: Quantisation) ->
     """
     small = replace(architecture, sliding_window=0, windowed_layers=0)
     one, two = (
-        sum(tensor.padded for tensor in _tensors(replace(small, layers=layers), _FORMS[quantisation]))
-        for layers in (1, 2)
+        sum(tensor.padded for tensor in _tensors(replace(small, layers=layers), quantisation)) for layers in (1, 2)
     )
     return one + (architecture.layers - 1) * (two - one)
 
@@ -122,7 +111,7 @@ def write_random_gguf(path: Path, architecture: Architecture, quantisation: Quan
         InputError: the shape is not covered.
         StorageError: it could not be written; nothing is left behind.
     """
-    tensors = list(_tensors(architecture, _FORMS[quantisation]))
+    tensors = list(_tensors(architecture, quantisation))
     header = _header(architecture, quantisation, tensors)
     try:
         with path.open("wb") as file:
@@ -155,9 +144,10 @@ def _check(architecture: Architecture) -> None:
         )
 
 
-def _tensors(shape: Architecture, form: _Form) -> Iterator[_Tensor]:
+def _tensors(shape: Architecture, quantisation: Quantisation) -> Iterator[_Tensor]:
     """All tensors in file order, shapes innermost first."""
     _check(shape)
+    form = FORMS[_TENSOR_TYPES[quantisation.name]]
     d, q, kv, f, vocabulary = shape.hidden, shape.query_width, shape.kv_width, shape.mlp_width, shape.vocabulary
     logits = _LOGIT_SPREAD / d**0.5
     yield _matrix("token_embd", (d, vocabulary), form, logits if shape.tied_embeddings else None)
@@ -184,7 +174,7 @@ def _norm(name: str, width: int) -> _Tensor:
     return _Tensor(f"{name}.weight", (width,), _F32, 0.0)
 
 
-def _matrix(name: str, shape: tuple[int, ...], form: _Form, spread: float | None = None) -> _Tensor:
+def _matrix(name: str, shape: tuple[int, ...], form: Form, spread: float | None = None) -> _Tensor:
     fitting = form if shape[0] % form.block == 0 else _F16
     return _Tensor(f"{name}.weight", shape, fitting, spread or shape[0] ** -0.5)
 
@@ -195,7 +185,7 @@ def _header(shape: Architecture, quantisation: Quantisation, tensors: Sequence[_
     offset = 0
     for tensor in tensors:
         dimensions = len(tensor.shape)
-        place = struct.pack(f"<I{dimensions}QIQ", dimensions, *tensor.shape, tensor.form.code, offset)
+        place = struct.pack(f"<I{dimensions}QIQ", dimensions, *tensor.shape, _TENSOR_TYPES[tensor.form.kind], offset)
         parts += [_text(tensor.name), place]
         offset += tensor.padded
     header = b"".join(parts)
@@ -220,7 +210,7 @@ def _entries(shape: Architecture, quantisation: Quantisation) -> list[bytes]:
     return [
         _entry("general.architecture", "llama"),
         _entry("general.name", shape.name),
-        _entry("general.file_type", _FORMS[quantisation].file_type),
+        _entry("general.file_type", _FILE_TYPES[quantisation]),
         _entry("general.quantization_version", 2),
         *(_entry(f"llama.{key}", count) for key, count in counts.items()),
         _entry("llama.attention.layer_norm_rms_epsilon", 1e-5),
@@ -236,7 +226,7 @@ def _tokenizer(vocabulary: int) -> list[bytes]:
     kinds = [unknown, control, control, *[byte] * 256, *[normal] * words]
     return [
         _entry("tokenizer.ggml.model", "llama"),
-        _array("tokenizer.ggml.tokens", _STRING, vocabulary, b"".join(map(_text, names))),
+        _array("tokenizer.ggml.tokens", STRING, vocabulary, b"".join(map(_text, names))),
         _array("tokenizer.ggml.scores", _FLOAT32, vocabulary, bytes(4 * vocabulary)),
         _array("tokenizer.ggml.token_type", _INT32, vocabulary, np.asarray(kinds, "<i4").tobytes()),
         _entry("tokenizer.ggml.bos_token_id", 1),
@@ -245,7 +235,7 @@ def _tokenizer(vocabulary: int) -> list[bytes]:
     ]
 
 
-_UINT32, _INT32, _FLOAT32, _STRING, _ARRAY = 4, 5, 6, 8, 9
+_UINT32, _INT32, _FLOAT32 = 4, 5, 6
 
 
 def _text(value: str) -> bytes:
@@ -255,13 +245,13 @@ def _text(value: str) -> bytes:
 
 def _entry(key: str, value: str | int | float) -> bytes:
     if isinstance(value, str):
-        return _text(key) + struct.pack("<I", _STRING) + _text(value)
+        return _text(key) + struct.pack("<I", STRING) + _text(value)
     kind, code = (_UINT32, "I") if isinstance(value, int) else (_FLOAT32, "f")
     return _text(key) + struct.pack(f"<I{code}", kind, value)
 
 
 def _array(key: str, kind: int, length: int, data: bytes) -> bytes:
-    return _text(key) + struct.pack("<IIQ", _ARRAY, kind, length) + data
+    return _text(key) + struct.pack("<IIQ", ARRAY, kind, length) + data
 
 
 def _write(file: BinaryIO, tensor: _Tensor) -> None:
@@ -272,7 +262,7 @@ def _write(file: BinaryIO, tensor: _Tensor) -> None:
 
 
 @cache
-def _numbers(form: _Form, spread: float) -> bytes:
+def _numbers(form: Form, spread: float) -> bytes:
     """Blocks of random numbers in a form, with that standard deviation and a mean near 0; ones if it is 0."""
     if spread == 0:
         return np.ones(_REPEATED_BLOCKS, "<f4").tobytes()
@@ -280,7 +270,7 @@ def _numbers(form: _Form, spread: float) -> bytes:
     if form.block == 1:
         return (spread * random.standard_normal(_REPEATED_BLOCKS)).astype(f"<f{form.block_bytes}").tobytes()
     # a scale in 16 bits, then the numbers: 4 bits are -8 to 7 times the scale, 8 bits -127 to 127 times
-    steps = 4.61 if form is _FORMS[Quantisation.Q4_0] else 73.3
+    steps = 4.61 if form.kind == Quantisation.Q4_0.name else 73.3
     blocks = np.empty(_REPEATED_BLOCKS, [("scale", "<f2"), ("numbers", "u1", form.block_bytes - 2)])
     blocks["scale"] = spread / steps
     blocks["numbers"] = random.integers(0, 256, blocks["numbers"].shape, np.uint8)

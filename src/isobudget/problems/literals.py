@@ -11,11 +11,7 @@ _DECIMAL_BITS = 14_000
 
 
 def as_literal(value: object, where: str) -> str:
-    """The source of a literal equal to a value made of numbers, text, None, lists, tuples, sets and dicts.
-
-    Raises:
-        InputError: it contains something else, or nan, which has no literal.
-    """
+    """The source of a literal equal to a value of numbers (no nan), text, None, lists, tuples, sets and dicts alone."""
     try:
         return _literal(value)
     except (ValueError, TypeError) as error:

@@ -154,11 +154,7 @@ def _case(case: object, where: str) -> _Case:
 
 
 def unpack(packed: str, where: str) -> str:
-    """The text in base64 of zlib of a pickle that holds one text; nothing of the pickle is executed.
-
-    Raises:
-        InputError: it is something else, is damaged, or is too large.
-    """
+    """The text in base64 of zlib of a pickle that holds one text and no more; nothing of the pickle is executed."""
     try:
         inflate = zlib.decompressobj()
         data = inflate.decompress(base64.b64decode(packed, validate=True), MAX_UNPACKED_BYTES)

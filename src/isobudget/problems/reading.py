@@ -39,11 +39,7 @@ def long_numbers() -> Iterator[None]:
 
 
 def unique(problems: Iterable[tuple[str, Problem]], source: str) -> tuple[Problem, ...]:
-    """All problems of a file, each with its place.
-
-    Raises:
-        InputError: a task_id twice, or no problem at all.
-    """
+    """All problems of a file, each with its place: at least one, and no task_id twice."""
     by_id: dict[str, Problem] = {}
     first: dict[str, str] = {}
     for where, problem in problems:

@@ -107,11 +107,7 @@ class Identity:
 
 
 def find_data(published: Published, given: Path | None = None) -> Data:
-    """Find a benchmark's data by the first way that leads to it.
-
-    Raises:
-        InputError: the path given is not there; or no way leads to the data, with all three in the message.
-    """
+    """Find a benchmark's data by the first way that leads to it; if none does, an `InputError` says all three."""
     if given is not None:
         return Data((_given(published, given.expanduser()),), Way.GIVEN, published)
     if (path := in_data_folder(published)) is not None:
@@ -172,11 +168,7 @@ def _nowhere(published: Published, trouble: str) -> str:
 
 
 def identify(data: Data) -> Identity:
-    """Compare a file with the published ones.
-
-    Raises:
-        InputError: it cannot be read; or it is another file, and the user did not give its path.
-    """
+    """Compare a file with the published ones; another is an `InputError` where the user did not give its path."""
     path, published = data.path, data.published
     if not path.is_file():
         advice = f"; {published.repair}" if data.way is Way.PACKAGE else ""

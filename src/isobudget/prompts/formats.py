@@ -79,11 +79,7 @@ def formats() -> dict[str, PromptFormat]:
 
 
 def find_format(name: str) -> PromptFormat:
-    """The format of that name, or of a file of your own as ``PATH.toml#NAME``.
-
-    Raises:
-        InputError: no such format or file, or the file is wrong; every mistake is named.
-    """
+    """The format of that name, or of a file of your own as ``PATH.toml#NAME``; what is wrong is an `InputError`."""
     path, mark, inner = name.rpartition("#")
     if mark or name.endswith(".toml"):
         return _own(Path(path or inner), inner if mark else "")
@@ -96,11 +92,7 @@ def find_format(name: str) -> PromptFormat:
 
 
 def parse_formats(document: dict[str, Any], origin: str) -> dict[str, PromptFormat]:
-    """The formats of a file. `origin` names it in messages, and names the formats unless it is empty.
-
-    Raises:
-        InputError: some format is wrong; every mistake is named.
-    """
+    """The formats of a file; `origin` names it in messages, all mistakes in one, and the formats unless it is empty."""
     file = origin or "formats.toml"
     mistakes = [f"unknown key {key!r}; formats are tables [formats.NAME]" for key in document if key != "formats"]
     tables = document.get("formats")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from isobudget.errors import InputError
 from isobudget.files.hints import nearest
+from isobudget.grid import picked
 from isobudget.problems.problem import Benchmark, Problem
 from isobudget.prompts.formats import NewlineRule, PromptFormat, find_format
 from isobudget.prompts.render import Rendered, render
@@ -26,14 +27,9 @@ class Shown:
     def to_dict(self) -> dict[str, Any]:
         """What `isobudget prompt --json` prints."""
         given = self.rendered.prompt
-        asked: dict[str, Any] = (
-            {"prompt": given}
-            if isinstance(given, str)
-            else {"messages": [{"role": message.role, "content": message.content} for message in given.messages]}
-        )
+        asked = {"prompt": given} if isinstance(given, str) else asdict(given)
         return {
-            "benchmark": self.problem.benchmark,
-            "task_id": self.problem.task_id,
+            **picked(self.problem, "benchmark", "task_id"),
             "format": self.format.name,
             **asked,
             "head": self.rendered.head,

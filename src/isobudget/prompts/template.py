@@ -53,11 +53,7 @@ class Template:
 
 
 def parse_template(text: str) -> Template:
-    """Read a template.
-
-    Raises:
-        ValueError: a brace out of place, an unknown name, a section left open or closed twice; says where.
-    """
+    """Read a template; a `ValueError` says where a brace, a name or a section is wrong."""
     open_sections: list[tuple[str, bool, list[Part]]] = []
     parts: list[Part] = []
     position = 0

@@ -14,10 +14,7 @@ from pydantic import BaseModel, ValidationError
 from isobudget.backends.registry import BACKENDS, backends_with
 from isobudget.errors import IsobudgetError, StudyError
 from isobudget.grid import counted
-from isobudget.study.lines import key_lines, line_of
-
-#: a place in a study: keys and positions
-Place = tuple[str | int, ...]
+from isobudget.study.lines import Place, key_lines, line_of
 
 #: the field in which a model's class keeps what stands beside its other fields in a study
 SETTINGS = "settings"
@@ -33,11 +30,8 @@ class Mistake:
 
 
 def field_mistakes(error: ValidationError, owner: type[BaseModel]) -> list[Mistake]:
-    """What the check of the fields found, one mistake for each place: a field of several types has one for every type.
-
-    Args:
-        error: what the check raised.
-        owner: the class that was checked.
+    """What the check of an `owner`'s fields raised, one mistake for each place: a field of several types has one for
+    every type.
     """
     mistakes: dict[Place, Mistake] = {}
     for one in (_field_mistake(each, owner) for each in error.errors()):

@@ -9,7 +9,7 @@ from typing import Any
 from isobudget.models.catalog import NewlineRule
 from isobudget.problems.problem import Benchmark, Problem
 from isobudget.prompts import PromptFormat, Rendered, find_format, render
-from isobudget.study.check import Place
+from isobudget.study.lines import Place
 from isobudget.study.study import Study
 
 

@@ -19,7 +19,8 @@ from isobudget.backends.settings import BackendSettings
 from isobudget.errors import InputError, StudyError
 from isobudget.files.hints import did_you_mean
 from isobudget.files.toml import parse_toml
-from isobudget.study.check import SETTINGS, Mistake, Place, field_mistakes, plain_name, raise_mistakes
+from isobudget.study.check import SETTINGS, Mistake, field_mistakes, plain_name, raise_mistakes
+from isobudget.study.lines import Place
 from isobudget.study.resolve import resolve
 from isobudget.study.study import Study, StudyModel, StudyPrompt, StudySampling
 

@@ -30,7 +30,8 @@ from isobudget.problems.problem import Benchmark, Problem
 from isobudget.problems.stops import BODY_STOPS
 from isobudget.prompts import find_format
 from isobudget.prompts.formats import EXTRACTIONS
-from isobudget.study.check import Mistake, Place, raise_mistakes
+from isobudget.study.check import Mistake, raise_mistakes
+from isobudget.study.lines import Place
 from isobudget.study.prompts import ModelPrompts, chosen_format, model_prompts
 from isobudget.study.study import StatedModel, Study
 

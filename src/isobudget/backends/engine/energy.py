@@ -10,11 +10,14 @@ Not covered: the rest of the machine, other makers' cards.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import math
 import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +25,6 @@ _ROOT = Path("/sys/class/powercap")
 _PACKAGE = re.compile(r"intel-rapl:\d+")
 _MICROJOULES = 1e-6
 _MILLIJOULES = 1e-3
-
-Meter = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,7 @@ class Counter:
     Attributes:
         read: where it stands.
         joules: what one count is worth.
-        whole: how many counts there are before it starts again at 0; None if it does not, and a lower reading means
-            that it was reset.
+        whole: counts before it starts again at 0; None if it does not, and a lower reading means that it was reset.
     """
 
     read: Callable[[], int]
@@ -45,11 +45,8 @@ class Counter:
 class EnergyMeter:
     """Joules that several counters have counted since the meter was made.
 
-    Args:
-        counters: at least one.
-
     Raises:
-        LookupError: a counter cannot be read.
+        LookupError: there is no counter, or one cannot be read.
     """
 
     def __init__(self, counters: Sequence[Counter]) -> None:
@@ -83,25 +80,22 @@ class EnergyMeter:
 
 
 def package_counters(root: Path = _ROOT) -> list[Counter]:
-    """The counters of the processor packages; their parts are counted in them already.
-
-    Args:
-        root: the powercap folder.
+    """The counters of the processor packages below a powercap folder; their parts are counted in them already.
 
     Raises:
         LookupError: a counter does not say how far it counts.
     """
     folders = sorted(path for path in root.glob("intel-rapl:*") if _PACKAGE.fullmatch(path.name))
     try:
-        return [_package_counter(folder) for folder in folders]
+        wholes = [int((folder / "max_energy_range_uj").read_text()) + 1 for folder in folders]
     except (OSError, ValueError) as error:
         raise LookupError(f"the energy counters cannot be read: {error}") from None
+    readers = [partial(_read_number, folder / "energy_uj") for folder in folders]
+    return [Counter(read, _MICROJOULES, whole) for read, whole in zip(readers, wholes, strict=True)]
 
 
-def _package_counter(folder: Path) -> Counter:
-    file = folder / "energy_uj"
-    whole = int((folder / "max_energy_range_uj").read_text()) + 1
-    return Counter(lambda: int(file.read_text()), _MICROJOULES, whole)
+def _read_number(file: Path) -> int:
+    return int(file.read_text())
 
 
 def card_counters(devices: Sequence[int] | None = None, nvml: Any = None) -> list[Counter]:
@@ -115,25 +109,16 @@ def card_counters(devices: Sequence[int] | None = None, nvml: Any = None) -> lis
         LookupError: it is not installed, there is no driver, or a card has no counter (those before Volta).
     """
     try:
-        nvml = nvml or _import_nvml()
+        nvml = nvml or importlib.import_module("pynvml")
         nvml.nvmlInit()
         numbers = range(nvml.nvmlDeviceGetCount()) if devices is None else devices
         handles = [nvml.nvmlDeviceGetHandleByIndex(number) for number in numbers]
-        for handle in handles:
-            nvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+        readers = [partial(nvml.nvmlDeviceGetTotalEnergyConsumption, handle) for handle in handles]
+        for read in readers:
+            read()
     except Exception as error:  # no module, no driver, no permission, an old card: all mean that there is no counter
         raise LookupError(f"the graphics cards tell no energy: {error}") from None
-    return [_card_counter(nvml, handle) for handle in handles]
-
-
-def _card_counter(nvml: Any, handle: Any) -> Counter:
-    return Counter(lambda: int(nvml.nvmlDeviceGetTotalEnergyConsumption(handle)), _MILLIJOULES)
-
-
-def _import_nvml() -> Any:
-    import pynvml
-
-    return pynvml
+    return [Counter(read, _MILLIJOULES) for read in readers]
 
 
 def find_meter(cards: bool | Sequence[int] = False) -> EnergyMeter | None:
@@ -146,17 +131,14 @@ def find_meter(cards: bool | Sequence[int] = False) -> EnergyMeter | None:
         cards: NVML's numbers of the cards that are used; True for all that `CUDA_VISIBLE_DEVICES` leaves, False for
             none.
     """
-    try:
-        packages = package_counters()
-        EnergyMeter(packages)
-    except LookupError:
-        packages = []
-    try:
-        if cards is False:
-            return EnergyMeter(packages)
-        return EnergyMeter(card_counters(visible_cards() if cards is True else cards) + packages)
-    except LookupError:
-        return None
+    packages: list[Counter] = []
+    with contextlib.suppress(LookupError):
+        EnergyMeter(readable := package_counters())
+        packages = readable
+    with contextlib.suppress(LookupError):
+        used = [] if cards is False else card_counters(visible_cards() if cards is True else cards)
+        return EnergyMeter(used + packages)
+    return None
 
 
 def visible_cards() -> list[int] | None:

@@ -1,9 +1,11 @@
 """Sharing an engine's time among the samples that it works on at once.
 
 Continuous batching works on many samples together, so no sample has a time of its own. What can be measured is how long
-the engine was busy. Each moment of that is shared among the groups of samples then in flight, in proportion to their
-sizes; within a group, in proportion to the tokens of each sample. The shares add up to the engine's busy time exactly,
-so ``k x mean seconds`` is what k samples take at this batch size on this machine.
+the engine was busy. Where every step of it is seen (`StepClock`), the time since the last step is shared among the
+samples that got tokens by this one, in proportion to these tokens; a step that gave no tokens (part of a long prompt)
+is paid with the next. Elsewhere (`EngineClock`) each moment is shared among the groups of samples then in flight, in
+proportion to their sizes; within a group, in proportion to the tokens of each sample. The shares add up to the engine's
+busy time exactly, so ``k x mean seconds`` is what k samples take at this batch size on this machine.
 
 Energy is shared in the same way where the machine has a meter.
 
@@ -20,19 +22,22 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Ticket:
-    """A group of samples in flight: its size, and the engine seconds and joules it has been charged so far.
+class Charge:
+    """The engine seconds and joules that a sample or group was charged so far. Joules are NaN where nothing tells."""
 
-    Joules are NaN where there is no meter.
-    """
-
-    size: int
     seconds: float = 0.0
     joules: float = 0.0
 
 
-class EngineClock:
-    """Charges busy wall time and energy to the groups in flight. Safe to use from several threads.
+@dataclass(slots=True, eq=False)
+class Ticket(Charge):
+    """What a group of samples in flight, `size` of them, was charged so far."""
+
+    size: int = 0
+
+
+class StepClock:
+    """Charges the steps of one engine; used by the one thread that drives it.
 
     Args:
         now: seconds.
@@ -42,34 +47,50 @@ class EngineClock:
     def __init__(self, now: Callable[[], float] = time.perf_counter, meter: Callable[[], float] | None = None) -> None:
         self._now = now
         self._meter = meter or (lambda: math.nan)
+        self.idle()
+
+    def idle(self) -> None:
+        """What has passed until now is nobody's: the engine had nothing to do."""
+        self._last, self._last_joules = self._now(), self._meter()
+
+    def charge(self, charges: Sequence[Charge], weights: Sequence[int]) -> None:
+        """Share what has passed since the last time in proportion to `weights`, such as the tokens that a step gave."""
+        total = sum(weights)
+        if not total:
+            return
+        seconds, joules = self._last, self._last_joules
+        self.idle()
+        for charge, weight in zip(charges, weights, strict=True):
+            charge.seconds += (self._last - seconds) * weight / total
+            charge.joules += (self._last_joules - joules) * weight / total
+
+
+class EngineClock(StepClock):
+    """Charges busy time and energy to the groups in flight. Safe to use from several threads."""
+
+    def __init__(self, now: Callable[[], float] = time.perf_counter, meter: Callable[[], float] | None = None) -> None:
+        super().__init__(now, meter)
         self._lock = threading.Lock()
         self._in_flight: list[Ticket] = []
-        self._last = now()
-        self._last_joules = self._meter()
 
     def start(self, size: int) -> Ticket:
         """A group of `size` samples enters the engine."""
+        ticket = Ticket(size=size)
         with self._lock:
-            self._charge()
-            ticket = Ticket(size)
+            self._charge_all()
             self._in_flight.append(ticket)
-            return ticket
+        return ticket
 
     def stop(self, ticket: Ticket) -> None:
         """The group leaves the engine; its ticket now holds its share of the busy time and energy."""
         with self._lock:
-            self._charge()
-            self._in_flight = [other for other in self._in_flight if other is not ticket]
+            self._charge_all()
+            self._in_flight.remove(ticket)
 
-    def _charge(self) -> None:
-        now = self._now()
-        joules = self._meter()
-        passed, self._last = now - self._last, now
-        used, self._last_joules = joules - self._last_joules, joules
-        size = sum(ticket.size for ticket in self._in_flight)
-        for ticket in self._in_flight:
-            ticket.seconds += passed * ticket.size / size
-            ticket.joules += used * ticket.size / size
+    def _charge_all(self) -> None:
+        if not self._in_flight:
+            self.idle()
+        self.charge(self._in_flight, [ticket.size for ticket in self._in_flight])
 
 
 def share_by_tokens(amount: float, tokens: Sequence[int]) -> list[float]:

@@ -16,12 +16,13 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from isobudget.backends.base import FinishReason, Generation, Sampling
+from isobudget.backends.engine.engine_clock import Charge
 from isobudget.backends.engine.spelling import Decode, Speller
-from isobudget.backends.engine.step_clock import Charge
 from isobudget.errors import BackendError
 
 
@@ -93,7 +94,7 @@ class Sample:
         self._speller = Speller(decode, self.prompt_ids)
         self.ids: list[int] = []
         self._logprobs: list[float] = []
-        self._outcome = (FinishReason.LENGTH, "", 0, math.nan)
+        self._generation: Generation | None = None
 
     def number(self) -> float:
         """The next number in [0, 1) of this sample's own generator."""
@@ -106,39 +107,33 @@ class Sample:
             return True
         self.ids.append(token)
         if token in self.request.end_ids:
-            self._speller.finish()
-            self._end(FinishReason.STOP, len(self._speller.text))
-            return True
+            return self._end(FinishReason.STOP)
         self._logprobs.append(logprob)
         self._speller.push(token)
         stop = self._speller.find(self.sampling.stop)
         if stop is not None:
-            self._end(FinishReason.STOP, stop)
-        elif len(self.ids) >= self.limit:
-            self._speller.finish()
-            self._end(FinishReason.LENGTH, len(self._speller.text))
-        else:
-            return False
-        return True
+            return self._end(FinishReason.STOP, stop)
+        return len(self.ids) >= self.limit and self._end(FinishReason.LENGTH)
 
     def give(self) -> None:
         """Hand the sample, which has ended, to its request."""
-        self.request.give(self.place, self._generation())
+        assert self._generation is not None
+        self.request.give(self.place, self._generation)
 
     @property
     def unwanted(self) -> bool:
         """Whether nobody waits for it any more: its request has failed."""
         return self.request.future.done()
 
-    def _end(self, reason: FinishReason, length: int) -> None:
+    def _end(self, reason: FinishReason, length: int | None = None) -> Literal[True]:
+        """Keep so much of the text, or all of it."""
+        if length is None:
+            self._speller.finish()
+            length = len(self._speller.text)
         count = self._speller.kept(length)
         total = math.fsum(self._logprobs[:count]) if count else math.nan
-        self._outcome = reason, self._speller.text[:length], count, total
-
-    def _generation(self) -> Generation:
-        reason, text, count, total = self._outcome
-        return Generation(
-            text=text,
+        self._generation = Generation(
+            text=self._speller.text[:length],
             finish_reason=reason,
             prompt_tokens=len(self.prompt_ids),
             completion_tokens=len(self.ids),
@@ -150,6 +145,7 @@ class Sample:
             latency_seconds=time.perf_counter() - self.request.asked,
             token_ids=tuple(self.ids[:count]),
         )
+        return True
 
 
 def take_tokens(samples: Sequence[Sample], ids: Sequence[int], logprobs: Sequence[float]) -> list[bool]:

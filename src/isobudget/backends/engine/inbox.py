@@ -51,10 +51,15 @@ class Inbox(Generic[Item]):
         with self._changed:
             return choose(self._waiting)
 
+    def take_all(self) -> list[Item]:
+        """All waiting items."""
+        with self._changed:
+            taken, self._waiting = self._waiting, []
+            return taken
+
     def close(self) -> list[Item]:
         """Take nothing in any more, wake who waits, and return what was left."""
         with self._changed:
             self._closed = True
-            left, self._waiting = self._waiting, []
             self._changed.notify_all()
-            return left
+            return self.take_all()

@@ -9,6 +9,8 @@ text's last token predicts nothing and is not computed. ::
 
 from __future__ import annotations
 
+import abc
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -122,11 +124,8 @@ def _common(one: Ids, other: Ids) -> int:
 
 
 def begin_scores(after_prompt: NDArray[np.floating], texts: Sequence[Ids]) -> list[Floats]:
-    """Room for the scores of all texts, with those of the first tokens in it.
-
-    Args:
-        after_prompt: the logits after the prompt, (1, vocabulary).
-        texts: token ids of each.
+    """Room for the scores of all texts, with those of the first tokens in it, by the logits after the prompt, of shape
+    (1, vocabulary).
     """
     scores = [np.empty(len(text)) for text in texts]
     normalizer = log_normalizers(after_prompt)[0]
@@ -145,11 +144,7 @@ def put_scores(part: Part, logits: NDArray[np.float32], texts: Sequence[Ids], sc
 
 
 def log_normalizers(logits: NDArray[np.floating]) -> Floats:
-    """Log of the sum of exponentials of each row: what to take from a logit to get a natural-log probability.
-
-    Args:
-        logits: of shape (rows, vocabulary).
-    """
+    """Log of the sum of exponentials of each row: what to take from a logit to get a natural-log probability."""
     found = np.empty(len(logits))
     for row, values in enumerate(logits):  # a row at a time: its exponentials stay in the processor's cache
         top = values.max()
@@ -157,23 +152,54 @@ def log_normalizers(logits: NDArray[np.floating]) -> Floats:
     return found
 
 
-def check_texts(name: str, vocabulary: int, most_tokens: int, prompt: Ids, texts: Sequence[Ids]) -> None:
-    """Refuse what a model cannot score.
+class TextScorer(abc.ABC):
+    """What the ways of scoring texts under one model have in common. For several threads.
 
-    Raises:
-        BackendError: there is no prompt, a text is too long for the model, or has an id that is not the model's.
+    Args:
+        name: of the model, for messages.
+        vocabulary: how many token ids it has.
+        most_tokens: of prompt and text together.
+        batch_tokens: of one batch.
+
+    Attributes:
+        computed_tokens: computed so far, of prompts and of texts.
     """
-    if not prompt:
-        raise BackendError(f"{name}: the prompt has no tokens, so nothing predicts the first token of a text")
-    for index, text in enumerate(texts):
-        if len(prompt) + len(text) > most_tokens:
-            raise BackendError(
-                f"{name}: text {index} cannot be scored: {len(prompt)} prompt tokens and {len(text)} of the text "
-                f"are more than the model's context of {most_tokens} tokens"
-            )
-        wrong = next((token for token in text if not 0 <= token < vocabulary), None)
-        if wrong is not None:
-            raise BackendError(
-                f"{name}: text {index} has the token id {wrong}, but this model has {vocabulary} ids; "
-                "give ids only to the model that made them"
-            )
+
+    def __init__(self, name: str, vocabulary: int, most_tokens: int, batch_tokens: int) -> None:
+        self.name, self.vocabulary, self.most_tokens, self.batch_tokens = name, vocabulary, most_tokens, batch_tokens
+        self.computed_tokens = 0
+        self._lock = threading.Lock()
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Free what it holds; nothing else may be asked."""
+
+    @abc.abstractmethod
+    def _score(self, prompt: tuple[int, ...], texts: Sequence[Ids]) -> list[Floats]:
+        """As `score`, for texts that were checked."""
+
+    def score(self, prompt: Ids, texts: Sequence[Ids]) -> list[Floats]:
+        """Natural-log probabilities of each text's tokens after the prompt, under the unmodified model.
+
+        Args:
+            prompt: token ids, at least one.
+            texts: token ids of each; an empty text has no log-probabilities.
+
+        Raises:
+            BackendError: prompt and text are longer than the model's context, or an id is not in its vocabulary.
+        """
+        if not prompt:
+            raise BackendError(f"{self.name}: the prompt has no tokens, so nothing predicts the first token of a text")
+        for index, text in enumerate(texts):
+            if len(prompt) + len(text) > self.most_tokens:
+                raise BackendError(
+                    f"{self.name}: text {index} cannot be scored: {len(prompt)} prompt tokens and {len(text)} of the "
+                    f"text are more than the model's context of {self.most_tokens} tokens"
+                )
+            wrong = next((token for token in text if not 0 <= token < self.vocabulary), None)
+            if wrong is not None:
+                raise BackendError(
+                    f"{self.name}: text {index} has the token id {wrong}, but this model has {self.vocabulary} ids; "
+                    "give ids only to the model that made them"
+                )
+        return self._score(tuple(prompt), texts) if any(map(len, texts)) else [np.empty(0) for _ in texts]

@@ -19,15 +19,16 @@ import importlib.metadata
 import logging
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, Self
 
 from isobudget.backends.base import Description, Generation, Prompt, Sampling, Score
 from isobudget.backends.engine.energy import find_meter
+from isobudget.backends.engine.engine_clock import StepClock
 from isobudget.backends.engine.in_flight import Request, Unit
 from isobudget.backends.engine.inbox import Inbox
-from isobudget.backends.engine.step_clock import StepClock
 from isobudget.backends.huggingface.batch import choose_units, generate_batch
 from isobudget.backends.huggingface.load import LoadedModel, load_model
 from isobudget.backends.huggingface.score import ScoreRequest, score_texts
@@ -81,12 +82,7 @@ class HuggingFace:
         if not seeds:
             return []
         ids = self._fitting(model.tokens.prompt_ids(prompt), 1)
-        request = Request(
-            prompt_ids=ids,
-            sampling=sampling,
-            end_ids=model.end_ids | model.tokens.special_ids(sampling.stop),
-            seeds=tuple(seeds),
-        )
+        request = Request(ids, sampling, model.end_ids | model.tokens.special_ids(sampling.stop), tuple(seeds))
         self._put(request)
         return request.future.result()
 
@@ -94,9 +90,7 @@ class HuggingFace:
         """How likely each text is after the prompt; see `Backend.score` and `Tokens.text_ids`."""
         model = self._loaded()
         ids = self._fitting(model.tokens.prompt_ids(prompt), 0)
-        given = token_ids or [()] * len(texts)
-        pairs = zip(texts, given, strict=True)
-        rows = tuple(tuple(known) or tuple(model.tokens.text_ids(text)) for text, known in pairs)
+        rows = tuple(model.tokens.rows(texts, token_ids))
         self._fitting(ids, max(map(len, rows), default=0))
         request = ScoreRequest(ids, rows, Future())
         self._put(request)
@@ -155,33 +149,29 @@ class HuggingFace:
 
     def _generate(self, model: LoadedModel, units: list[Unit], clock: StepClock) -> None:
         while units:
-            now, short = units[: self._batch], False
-            try:
-                generate_batch(model, now, clock, lambda: self._inbox.closed)
-            except Exception as error:
-                short = _is_short(error, len(now))
-                if not short:
-                    for request, _ in now:
-                        request.fail(_as_backend_error(self.settings.model, error))
-            if short:
-                self._halve(len(now))
+            now = units[: self._batch]
+            work = partial(generate_batch, model, now, clock, lambda: self._inbox.closed)
+            self._try(work, len(now), [request for request, _ in now])
             units = [unit for unit in units if unit[1] not in unit[0].done and not unit[0].future.done()]
 
     def _score(self, model: LoadedModel, request: ScoreRequest, clock: StepClock) -> None:
         while not request.future.done():
-            short = False
-            try:
-                scores = score_texts(model, request, self._batch, clock, lambda: self._inbox.closed)
-                request.future.set_result(scores)
-            except Exception as error:
-                short = _is_short(error, self._batch)
-                if not short:
-                    request.fail(_as_backend_error(self.settings.model, error))
-            if short:
-                self._halve(self._batch)
+            work = partial(score_texts, model, request, self._batch, clock, lambda: self._inbox.closed)
+            self._try(work, self._batch, [request])
 
-    def _halve(self, rows: int) -> None:
-        """Go on with half the rows that were too many. Called when nothing of the failed batch is held any more."""
+    def _try(self, work: Callable[[], None], rows: int, requests: Sequence[Request | ScoreRequest]) -> None:
+        """Fail the requests with what the work raises; but where memory ran out, go on with half the rows."""
+        short = False
+        try:
+            work()
+        except Exception as error:
+            short = _is_short(error, rows)
+            for request in () if short else requests:
+                request.fail(_as_backend_error(self.settings.model, error))
+        if not short:
+            return
+        # here, where nothing of the failed batch is held any more
+        # here, where nothing of the failed batch is held any more
         if not self._notes:
             self._notes.append(
                 f"out of memory with a batch of {rows}: went on with smaller ones (set a smaller batch in the study)"

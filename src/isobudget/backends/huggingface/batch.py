@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from isobudget.backends.engine.engine_clock import StepClock
 from isobudget.backends.engine.in_flight import Request, Sample, Unit, take_tokens
-from isobudget.backends.engine.step_clock import StepClock
 from isobudget.backends.huggingface.load import LoadedModel
 from isobudget.backends.huggingface.sample_token import sample_tokens
 from isobudget.errors import BackendError
@@ -110,13 +110,9 @@ class _Cache:
 
 
 def forward_options(model: LoadedModel, mask: torch.Tensor, count: int, keep: int) -> dict[str, Any]:
-    """The arguments of a forward pass over the last `count` columns that the model knows.
-
-    Args:
-        model: the model.
-        mask: shape (rows, columns), 0 where a row is padded.
-        count: columns that are new; those before are in the cache.
-        keep: columns, from the end, of which logits are wanted.
+    """The arguments that the model knows, for a forward pass over the last `count` columns; those before are in
+    the cache. The mask has shape (rows, columns), 0 where a row is padded; `keep` is of how many columns, from the end,
+    logits are wanted.
     """
     positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -count:]
     wanted = {"attention_mask": mask, "position_ids": positions, "use_cache": True, "logits_to_keep": keep}

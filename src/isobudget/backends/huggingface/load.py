@@ -52,7 +52,9 @@ def load_model(settings: TransformersSettings) -> LoadedModel:
         MissingExtraError: PyTorch or transformers are not installed.
         ModelError: there is no such model, it is damaged, not a causal model, or does not fit.
     """
-    torch, transformers = import_libraries()
+    # waiting threads must sleep, not spin: the judge works beside them
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    torch, transformers = settings.needs.load()
     commit = settings.commit()
     # by its commit: what a branch means may change between two files
     where = {"revision": commit or settings.revision, "trust_remote_code": False}
@@ -85,22 +87,6 @@ def load_model(settings: TransformersSettings) -> LoadedModel:
         options=options,
         commit=commit,
     )
-
-
-def import_libraries() -> tuple[Any, Any]:
-    """PyTorch and transformers.
-
-    Raises:
-        MissingExtraError: one of them is not installed.
-    """
-    # waiting threads must sleep, not spin: the judge works beside them
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    try:
-        import torch
-        import transformers
-    except ModuleNotFoundError:
-        raise TransformersSettings.needs.error() from None
-    return torch, transformers
 
 
 @contextlib.contextmanager

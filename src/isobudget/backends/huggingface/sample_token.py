@@ -1,10 +1,7 @@
-"""Choosing the next token: temperature, then top-p, and nothing else.
+"""Choosing the next token of every row of a batch, by the rule of `isobudget.backends.llamacpp.sample_token`.
 
-Top-p keeps the smallest set of most likely tokens whose probabilities, at the given temperature, add up to at least p;
-ties are ordered by token number. One uniform number decides: the token at which the kept probabilities, added up in
-that order, pass it. So a sample follows from its own numbers alone, whatever else is in the batch.
-
-Log-probabilities are those of the unmodified model: float32, temperature 1, all tokens.
+A sample follows from its own numbers alone, whatever else is in the batch. Log-probabilities are those of the
+unmodified model: float32, temperature 1, all tokens.
 """
 
 from __future__ import annotations

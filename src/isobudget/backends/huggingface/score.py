@@ -14,7 +14,7 @@ from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 
 from isobudget.backends.base import Score
-from isobudget.backends.engine.step_clock import Charge, StepClock
+from isobudget.backends.engine.engine_clock import Charge, StepClock
 from isobudget.backends.huggingface.batch import forward_options, pad_left
 from isobudget.backends.huggingface.load import LoadedModel
 from isobudget.errors import BackendError
@@ -39,8 +39,8 @@ class ScoreRequest:
 
 def score_texts(
     model: LoadedModel, request: ScoreRequest, rows: int, clock: StepClock, stopped: Callable[[], bool]
-) -> list[Score]:
-    """Score the request's texts, at most `rows` in one pass.
+) -> None:
+    """Score the request's texts, at most `rows` in one pass, and give it the scores.
 
     Raises:
         BackendError: `stopped` said so.
@@ -61,7 +61,7 @@ def score_texts(
         clock.charge(charges, [len(prompt) + len(text) for text in texts])
         for place, values, charge in zip(places, logprobs, charges, strict=True):
             scores[place] = Score(tuple(values), len(prompt), charge.seconds, charge.joules)
-    return [scores[place] for place in range(len(request.texts))]
+    request.future.set_result([scores[place] for place in range(len(request.texts))])
 
 
 def _passes(texts: Sequence[Sequence[int]], rows: int, vocabulary: int) -> Iterator[list[int]]:

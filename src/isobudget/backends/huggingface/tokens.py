@@ -58,6 +58,11 @@ class Tokens:
                     return whole[len(anchor) :]
             return self._encode(text, special=False)
 
+    def rows(self, texts: Sequence[str], token_ids: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
+        """The tokens of each text that follows a prompt: those that are known, else see `text_ids`."""
+        given = token_ids or [()] * len(texts)
+        return [tuple(known) or tuple(self.text_ids(text)) for text, known in zip(texts, given, strict=True)]
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of tokens, special tokens left out."""
         with self._lock:
@@ -87,9 +92,8 @@ class Tokens:
             raise BackendError(
                 f"{self._model}: its tokenizer has no chat template. Use a completion format, or a model tuned for chat"
             )
-        messages = [{"role": message.role, "content": message.content} for message in chat.messages]
         try:
-            text = self._tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+            text = self._tokenizer.apply_chat_template(chat.as_dicts(), add_generation_prompt=True, tokenize=False)
         except Exception as error:  # whatever the model's own template raises
             raise BackendError(f"{self._model}: its chat template refuses the conversation: {error}") from error
         return self._encode(text, special=False)

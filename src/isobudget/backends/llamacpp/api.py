@@ -34,75 +34,84 @@ NO_FLASH_ATTENTION = 0
 _UNSET = -1
 
 
+#: room behind the known fields: the library must not write past the end
+_REST = ("_rest", c_void_p * 8)
+
+#: the fields of `llama_model_params`: name, type, and what the supported version fills in, where a shifted field would
+#: be seen by it
+_MODEL_FIELDS: tuple[tuple[Any, ...], ...] = (
+    ("devices", c_void_p, None),
+    ("tensor_buft_overrides", c_void_p),
+    ("n_gpu_layers", c_int32, -1),
+    ("split_mode", c_int32, 1),
+    ("load_mode", c_int32, -1),
+    ("lazy_mode", c_int32, 1),
+    ("main_gpu", c_int32, 0),
+    ("tensor_split", c_void_p, None),
+    ("progress_callback", c_void_p),
+    ("progress_callback_user_data", c_void_p),
+    ("kv_overrides", c_void_p, None),
+    ("vocab_only", c_bool, False),
+    ("check_tensors", c_bool, False),
+    ("use_extra_bufts", c_bool, True),
+    ("no_host", c_bool, False),
+    ("no_alloc", c_bool),
+    ("load_mtp", c_bool),
+)
+
+#: those of `llama_context_params`
+_CONTEXT_FIELDS: tuple[tuple[Any, ...], ...] = (
+    ("n_ctx", c_uint32, 512),
+    ("n_batch", c_uint32, 2048),
+    ("n_ubatch", c_uint32, 512),
+    ("n_seq_max", c_uint32, 1),
+    ("n_rs_seq", c_uint32),
+    ("n_outputs_max", c_uint32, 0),
+    ("n_outputs_max_per_seq", c_uint32, 1),
+    ("n_threads", c_int32, 4),
+    ("n_threads_batch", c_int32, 4),
+    ("ctx_type", c_int32, 0),
+    ("rope_scaling_type", c_int32, _UNSET),
+    ("pooling_type", c_int32, _UNSET),
+    ("attention_type", c_int32, _UNSET),
+    ("flash_attn_type", c_int32, _UNSET),
+    ("rope_freq_base", c_float, 0.0),
+    ("rope_freq_scale", c_float),
+    ("yarn_ext_factor", c_float, -1.0),
+    ("yarn_attn_factor", c_float),
+    ("yarn_beta_fast", c_float),
+    ("yarn_beta_slow", c_float, -1.0),
+    ("yarn_orig_ctx", c_uint32, 0),
+    ("defrag_thold", c_float, -1.0),
+    ("cb_eval", c_void_p, None),
+    ("cb_eval_user_data", c_void_p),
+    ("type_k", c_int32, F16),
+    ("type_v", c_int32, F16),
+    ("abort_callback", c_void_p, None),
+    ("abort_callback_data", c_void_p),
+    ("_reserved", c_void_p),
+    ("embeddings", c_bool, False),
+    ("offload_kqv", c_bool, True),
+    ("no_perf", c_bool),
+    ("op_offload", c_bool),
+    ("swa_full", c_bool, True),
+    ("kv_unified", c_bool, False),
+    ("samplers", c_void_p, None),
+    ("n_samplers", c_size_t, 0),
+    ("ctx_other", c_void_p),
+)
+
+
 class ModelParams(ctypes.Structure):
     """`llama_model_params`."""
 
-    _fields_ = (
-        ("devices", c_void_p),
-        ("tensor_buft_overrides", c_void_p),
-        ("n_gpu_layers", c_int32),
-        ("split_mode", c_int32),
-        ("load_mode", c_int32),
-        ("lazy_mode", c_int32),
-        ("main_gpu", c_int32),
-        ("tensor_split", c_void_p),
-        ("progress_callback", c_void_p),
-        ("progress_callback_user_data", c_void_p),
-        ("kv_overrides", c_void_p),
-        ("vocab_only", c_bool),
-        ("check_tensors", c_bool),
-        ("use_extra_bufts", c_bool),
-        ("no_host", c_bool),
-        ("no_alloc", c_bool),
-        ("load_mtp", c_bool),
-        ("_rest", c_void_p * 8),  # room for fields that are not known: the library must not write past the end
-    )
+    _fields_ = (*(field[:2] for field in _MODEL_FIELDS), _REST)
 
 
 class ContextParams(ctypes.Structure):
     """`llama_context_params`."""
 
-    _fields_ = (
-        ("n_ctx", c_uint32),
-        ("n_batch", c_uint32),
-        ("n_ubatch", c_uint32),
-        ("n_seq_max", c_uint32),
-        ("n_rs_seq", c_uint32),
-        ("n_outputs_max", c_uint32),
-        ("n_outputs_max_per_seq", c_uint32),
-        ("n_threads", c_int32),
-        ("n_threads_batch", c_int32),
-        ("ctx_type", c_int32),
-        ("rope_scaling_type", c_int32),
-        ("pooling_type", c_int32),
-        ("attention_type", c_int32),
-        ("flash_attn_type", c_int32),
-        ("rope_freq_base", c_float),
-        ("rope_freq_scale", c_float),
-        ("yarn_ext_factor", c_float),
-        ("yarn_attn_factor", c_float),
-        ("yarn_beta_fast", c_float),
-        ("yarn_beta_slow", c_float),
-        ("yarn_orig_ctx", c_uint32),
-        ("defrag_thold", c_float),
-        ("cb_eval", c_void_p),
-        ("cb_eval_user_data", c_void_p),
-        ("type_k", c_int32),
-        ("type_v", c_int32),
-        ("abort_callback", c_void_p),
-        ("abort_callback_data", c_void_p),
-        ("_reserved", c_void_p),
-        ("embeddings", c_bool),
-        ("offload_kqv", c_bool),
-        ("no_perf", c_bool),
-        ("op_offload", c_bool),
-        ("swa_full", c_bool),
-        ("kv_unified", c_bool),
-        ("samplers", c_void_p),
-        ("n_samplers", c_size_t),
-        ("ctx_other", c_void_p),
-        ("_rest", c_void_p * 8),
-    )
+    _fields_ = (*(field[:2] for field in _CONTEXT_FIELDS), _REST)
 
 
 class Batch(ctypes.Structure):
@@ -119,51 +128,8 @@ class Batch(ctypes.Structure):
     )
 
 
-#: what the supported version fills in where a shifted field would be seen
-_MODEL_DEFAULTS: dict[str, Any] = {
-    "devices": None,
-    "n_gpu_layers": -1,
-    "split_mode": 1,
-    "load_mode": -1,
-    "lazy_mode": 1,
-    "main_gpu": 0,
-    "tensor_split": None,
-    "kv_overrides": None,
-    "vocab_only": False,
-    "check_tensors": False,
-    "use_extra_bufts": True,
-    "no_host": False,
-}
-_CONTEXT_DEFAULTS: dict[str, Any] = {
-    "n_ctx": 512,
-    "n_batch": 2048,
-    "n_ubatch": 512,
-    "n_seq_max": 1,
-    "n_outputs_max": 0,
-    "n_outputs_max_per_seq": 1,
-    "n_threads": 4,
-    "n_threads_batch": 4,
-    "ctx_type": 0,
-    "rope_scaling_type": _UNSET,
-    "pooling_type": _UNSET,
-    "attention_type": _UNSET,
-    "flash_attn_type": _UNSET,
-    "rope_freq_base": 0.0,
-    "yarn_ext_factor": -1.0,
-    "yarn_beta_slow": -1.0,
-    "yarn_orig_ctx": 0,
-    "defrag_thold": -1.0,
-    "cb_eval": None,
-    "type_k": F16,
-    "type_v": F16,
-    "abort_callback": None,
-    "embeddings": False,
-    "offload_kqv": True,
-    "swa_full": True,
-    "kv_unified": False,
-    "samplers": None,
-    "n_samplers": 0,
-}
+_MODEL_DEFAULTS = {field[0]: field[2] for field in _MODEL_FIELDS if len(field) > 2}
+_CONTEXT_DEFAULTS = {field[0]: field[2] for field in _CONTEXT_FIELDS if len(field) > 2}
 
 #: structures that cross the border by value, with the defaults by which a shifted field is seen
 STRUCTURES: dict[str, tuple[type[ctypes.Structure], dict[str, Any]]] = {

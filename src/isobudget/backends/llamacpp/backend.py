@@ -20,10 +20,10 @@ from typing import Self
 
 from isobudget.backends.base import Chat, Description, Generation, Prompt, Sampling, Score
 from isobudget.backends.engine.energy import find_meter
-from isobudget.backends.engine.engine_clock import EngineClock, share_by_tokens
+from isobudget.backends.engine.engine_clock import EngineClock, StepClock, share_by_tokens
 from isobudget.backends.engine.in_flight import Request
 from isobudget.backends.engine.inbox import Inbox
-from isobudget.backends.engine.step_clock import StepClock
+from isobudget.backends.engine.token_tree import TextScorer
 from isobudget.backends.llamacpp.api import load_api
 from isobudget.backends.llamacpp.engine import usable_cores
 from isobudget.backends.llamacpp.exact import ExactScorer, Network, expanded_bytes, read_weights
@@ -68,7 +68,7 @@ class LlamaCpp:
         self._scoring = threading.Lock()
         self._vocabulary: LlamaModel | None = None
         self._weights: LlamaModel | None = None
-        self._scorer: Scorer | ExactScorer | None = None
+        self._scorer: TextScorer | None = None
         self._slots: Slots | None = None
         self._inbox: Inbox[Request] = Inbox()
         self._thread: threading.Thread | None = None
@@ -208,7 +208,7 @@ class LlamaCpp:
                 self._thread = threading.Thread(target=generate_from, args=arguments, name="llama.cpp", daemon=True)
                 self._thread.start()
 
-    def _loaded_scorer(self) -> Scorer | ExactScorer:
+    def _loaded_scorer(self) -> TextScorer:
         with self._scoring:
             if self._scorer is None:
                 self._scorer = self._exact_scorer() if self._is_exact() else self._engine_scorer()

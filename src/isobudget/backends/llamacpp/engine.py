@@ -20,11 +20,8 @@ def import_engine() -> Any:
     """The engine's module. Waiting threads must sleep, not spin: spinning beside other work costs up to 40 times."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        import xllamacpp
-    except ModuleNotFoundError:
-        raise NEEDS.error() from None
+        return NEEDS.load()[0]
     except ImportError as error:
         raise ModelError(
             f"the embedded engine cannot be loaded: {error}. On Debian, its OpenMP runtime is the package libgomp1."
         ) from None
-    return xllamacpp

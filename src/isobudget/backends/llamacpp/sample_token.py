@@ -40,13 +40,7 @@ def sample_token(logits: NDArray[np.float32], sampling: Sampling, number: float)
 
 
 def _choose(shifted: NDArray[np.float32], sampling: Sampling, number: float) -> int:
-    """A token at random out of those that top-p keeps.
-
-    Args:
-        shifted: logits, the highest of which is 0.
-        sampling: with a temperature above 0.
-        number: in [0, 1).
-    """
+    """A token at random out of those that top-p keeps; the highest of the `shifted` logits is 0."""
     weights = np.exp(shifted / np.float32(sampling.temperature))
     if sampling.top_p >= 1:
         return _pass(weights.astype(np.float64), number)

@@ -11,7 +11,6 @@ Not covered: models with an encoder.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,9 +21,9 @@ from isobudget.backends.engine.token_tree import (
     Ids,
     Limits,
     Part,
+    TextScorer,
     batches_of,
     begin_scores,
-    check_texts,
     put_scores,
 )
 from isobudget.backends.llamacpp.api import load_api
@@ -44,61 +43,37 @@ _CONTEXT_STEP = 512
 _PROMPT = 0
 
 
-class Scorer:
-    """Scores texts under one model; for several threads, one at a time.
-
-    Args:
-        model: with weights; it must stay open longer than the scorer.
-        threads: CPU threads.
-    """
+class Scorer(TextScorer):
+    """Scores texts under one model, whose weights must stay open longer; for several threads, one at a time."""
 
     def __init__(self, model: LlamaModel, threads: int) -> None:
         api = load_api()
+        batch_tokens = max(_SEQUENCES, min(_BATCH_TOKENS, _LOGITS // model.vocabulary_size))
+        most_tokens = int(api.llama_model_n_ctx_train(model.handle))
+        super().__init__(model.path.name, model.vocabulary_size, most_tokens, batch_tokens)
         self.model = model
         self._threads = threads
-        self._lock = threading.Lock()
         self._context: Context | None = None
         self._prompt: tuple[int, ...] = ()
         self._after_prompt: Floats = np.empty((0, 0))
-        self.most_tokens = int(api.llama_model_n_ctx_train(self.model.handle))
-        self.batch_tokens = max(_SEQUENCES, min(_BATCH_TOKENS, _LOGITS // self.model.vocabulary_size))
-        handle = self.model.handle
         # a recurrent state belongs to one sequence
-        self._can_share = not (api.llama_model_is_recurrent(handle) or api.llama_model_is_hybrid(handle))
-        #: tokens computed so far, of prompts and of texts
-        self.computed_tokens = 0
+        self._can_share = not (api.llama_model_is_recurrent(model.handle) or api.llama_model_is_hybrid(model.handle))
 
     def close(self) -> None:
         """Free the context."""
         with self._lock:
             self._free_context()
 
-    def score(self, prompt: Ids, texts: Sequence[Ids]) -> list[Floats]:
-        """Natural-log probabilities of each text's tokens after the prompt, under the unmodified model.
-
-        Args:
-            prompt: token ids, at least one.
-            texts: token ids of each; an empty text has no log-probabilities.
-
-        Raises:
-            BackendError: prompt and text are longer than the model's context, or an id is not in its vocabulary.
-        """
-        check_texts(self.model.path.name, self.model.vocabulary_size, self.most_tokens, prompt, texts)
-        if not any(len(text) for text in texts):
-            return [np.empty(0) for _ in texts]
+    def _score(self, prompt: tuple[int, ...], texts: Sequence[Ids]) -> list[Floats]:
         with self._lock:
             if not self.model.handle:
-                raise BackendError(f"{self.model.path.name}: the model is not loaded any more")
-            return self._score(tuple(prompt), texts)
-
-    def _score(self, prompt: tuple[int, ...], texts: Sequence[Ids]) -> list[Floats]:
-        self._read_prompt(prompt, texts)
-        scores = begin_scores(self._after_prompt, texts)
-        limits = Limits(self.batch_tokens, _SEQUENCES - 1, self._can_share)
-        for parts in batches_of(texts, limits):
-            for part in parts:
-                put_scores(part, self._compute(part, part is parts[-1]), texts, scores)
-        return scores
+                raise BackendError(f"{self.name}: the model is not loaded any more")
+            self._read_prompt(prompt, texts)
+            scores = begin_scores(self._after_prompt, texts)
+            for parts in batches_of(texts, Limits(self.batch_tokens, _SEQUENCES - 1, self._can_share)):
+                for part in parts:
+                    put_scores(part, self._compute(part, part is parts[-1]), texts, scores)
+            return scores
 
     def _read_prompt(self, prompt: tuple[int, ...], texts: Sequence[Ids]) -> None:
         """Have the prompt in sequence 0 of a context with room for it and for what is computed at the same time."""

@@ -18,21 +18,26 @@ Source: Yu et al. 2022 (Orca) for batching by iterations. Not covered: prompts t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from isobudget.backends.engine.engine_clock import Charge, StepClock
 from isobudget.backends.engine.in_flight import Request, Sample, Unit, take_tokens
 from isobudget.backends.engine.inbox import Inbox
-from isobudget.backends.engine.step_clock import Charge, StepClock
 from isobudget.backends.llamacpp.context import Context, ContextSize, Logits
-from isobudget.backends.llamacpp.memory import check_memory
 from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.backends.llamacpp.sample_token import sample_token
 from isobudget.backends.llamacpp.settings import KEPT_PROMPTS
-from isobudget.errors import BackendError
+from isobudget.errors import BackendError, ModelError
+from isobudget.grid import short
+from isobudget.models.read_architecture import from_gguf
 
 #: tokens of a prompt that are computed at once, at most
 _BATCH_TOKENS = 512
+#: a key and a value for each layer, in 16 bits
+_CACHE_BYTES = 2 * 2
 
 
 @dataclass(slots=True)
@@ -72,7 +77,7 @@ class Slots:
     def __init__(self, model: LlamaModel, slots: int, context_tokens: int, threads: int, clock: StepClock) -> None:
         self._model, self._clock, self._slots, self._context_tokens = model, clock, slots, context_tokens
         sequences = slots + KEPT_PROMPTS
-        check_memory(model.path, sequences, context_tokens)
+        _check_memory(model.path, sequences, context_tokens)
         size = ContextSize(context_tokens, sequences, max(_BATCH_TOKENS, sequences), 1, is_shared=False)
         self._context = Context(model, size, threads)
         self._samples: list[Sample | None] = []  # each in the sequence of its place; None is a hole
@@ -103,12 +108,7 @@ class Slots:
         return (request, request.waiting.pop(0)), same
 
     def begin(self, unit: Unit, same: int) -> None:
-        """Begin a sample, with the first token that follows the prompt.
-
-        Args:
-            unit: the sample.
-            same: samples that wait for its prompt, itself included.
-        """
+        """Begin a sample, with the first token behind its prompt, for which `same` samples wait, itself included."""
         request = unit[0]
         if not self.is_busy:
             self._clock.idle()
@@ -194,6 +194,25 @@ class Slots:
         self._free_for_prompts += [prompt.sequence for prompt in self._prompts.values()]
         self._prompts = {}
         self._context.clear()
+
+
+def _check_memory(path: Path, sequences: int, tokens: int) -> None:
+    """Refuse sequences of so many tokens each that cannot fit: the engine would ask for it all, and the machine stop.
+
+    Says nothing where the file does not tell how wide its keys are. Not covered: limits below the machine's own memory,
+    such as a container's.
+    """
+    try:
+        shape = from_gguf(path)
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ModelError, ValueError, OSError):
+        return
+    needed = sequences * tokens * shape.layers * shape.kv_width * _CACHE_BYTES
+    if needed > memory:
+        raise ModelError(
+            f"{path.name}: {sequences} sequences of {tokens:,} tokens need {short(needed, 'B')} of memory, this "
+            f"machine has {short(memory, 'B')}. Set fewer slots or a smaller context_tokens in the study"
+        )
 
 
 def generate_from(inbox: Inbox[Request], slots: Slots) -> None:

@@ -36,12 +36,11 @@ def render_conversation(template: str, chat: Chat, names: Mapping[str, str]) -> 
     )
     environment.filters["tojson"] = _to_json
     environment.globals |= {"raise_exception": _refuse, "strftime_now": _now}
-    messages = [{"role": message.role, "content": message.content} for message in chat.messages]
     try:
-        text = environment.from_string(template).render(messages=messages, add_generation_prompt=True, **names)
+        render = environment.from_string(template).render
+        return render(messages=chat.as_dicts(), add_generation_prompt=True, **names)
     except (jinja2.TemplateError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
         raise BackendError(f"the model's template refuses the conversation: {error}") from None
-    return text
 
 
 def _to_json(value: Any, indent: int | None = None, **_: Any) -> str:

@@ -31,8 +31,8 @@ from typing import Any, Self
 
 from isobudget.backends.base import Description, Generation, Prompt, Sampling, Score
 from isobudget.backends.engine.energy import find_meter
+from isobudget.backends.engine.engine_clock import Charge, StepClock
 from isobudget.backends.engine.inbox import Inbox
-from isobudget.backends.engine.step_clock import Charge, StepClock
 from isobudget.backends.huggingface.tokens import Tokens
 from isobudget.backends.vllm.calls import (
     read_completion,
@@ -138,8 +138,7 @@ class Vllm:
         """How likely each text is after the prompt; see `Backend.score` and `Tokens.text_ids`."""
         tokens = self._loaded()
         ids = tuple(tokens.prompt_ids(prompt))
-        given = token_ids or [()] * len(texts)
-        rows = [tuple(known) or tuple(tokens.text_ids(text)) for text, known in zip(texts, given, strict=True)]
+        rows = tokens.rows(texts, token_ids)
         requests = [_Request(ids + row, scoring_arguments()) for row in rows if row]
         answers = iter(self._ask(requests))
         scores = []
@@ -206,7 +205,7 @@ class Vllm:
                     break
                 if not flying:
                     clock.idle()
-                for request in self._inbox.take(_take_all):
+                for request in self._inbox.take_all():
                     self._hand_in(engine, request, flying)
                 if flying:
                     _step(engine, flying, clock)
@@ -247,11 +246,6 @@ def _step(engine: Any, flying: dict[str, _Request], clock: StepClock) -> None:
             del flying[answer.request_id]
 
 
-def _take_all(waiting: list[_Request]) -> list[_Request]:
-    taken, waiting[:] = list(waiting), []
-    return taken
-
-
 @contextlib.contextmanager
 def _children_without_interrupts() -> Iterator[None]:
     """Processes that are started meanwhile do not get Ctrl-C: what is in flight can still come back after it."""
@@ -275,8 +269,4 @@ def import_vllm() -> Any:
     # its log would bury the progress shown here, and it reports its use to its makers unless told not to
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    try:
-        import vllm
-    except ModuleNotFoundError:
-        raise VllmSettings.needs.error() from None
-    return vllm
+    return VllmSettings.needs.load()[0]

@@ -10,18 +10,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from isobudget.backends.base import FinishReason, Generation, Sampling
+from isobudget.backends.engine.engine_clock import Charge
 from isobudget.backends.engine.spelling import Decode, Speller
-from isobudget.backends.engine.step_clock import Charge
 from isobudget.errors import BackendError
 
 
 def sampling_arguments(sampling: Sampling, seed: int, end_ids: Iterable[int] = ()) -> dict[str, Any]:
-    """The arguments of `vllm.SamplingParams` for one sample.
-
-    Args:
-        sampling: how to sample.
-        seed: of this sample.
-        end_ids: tokens that end it, besides those that the model names: stop texts that are one special token each.
+    """The arguments of `vllm.SamplingParams` for one sample; `end_ids` are tokens that end it besides those that the
+    model names: stop texts that are one special token each.
     """
     return {
         "n": 1,

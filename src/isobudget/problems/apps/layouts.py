@@ -47,11 +47,7 @@ def split_path(path: Path, split: str) -> Path | None:
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """All problems of a split, in the order of their numbers or lines.
-
-    Raises:
-        InputError: the path cannot be read, or a problem lacks its difficulty; files or lines are named.
-    """
+    """All problems of a split, in the order of their numbers or lines."""
     if not path.is_dir():
         yield from (_row_of_line(record, line) for line, record in read_objects(path))
         return

@@ -62,17 +62,14 @@ def _pairs(root: Path) -> list[tuple[Path, Path]]:
     """All pairs of a task and its tests, in the order of their paths."""
     files = _python_files(root)
     there = set(files)
-    pairs = []
+    pairs: list[tuple[Path, Path]] = []
     for file in files:
-        if file.name.startswith("test_"):
-            partner = file.with_name(file.name.removeprefix("test_"))
-            if partner not in there:
-                raise InputError(f"{file}: there is no {partner.name} beside it, which it should test")
-        else:
-            partner = file.with_name(f"test_{file.name}")
-            if partner not in there:
-                raise InputError(f"{file}: there is no {partner.name} beside it, with its pytest tests")
-            pairs.append((file, partner))
+        tests = file.name.startswith("test_")
+        partner = file.with_name(file.name.removeprefix("test_") if tests else f"test_{file.name}")
+        if partner not in there:
+            what = "which it should test" if tests else "with its pytest tests"
+            raise InputError(f"{file}: there is no {partner.name} beside it, {what}")
+        pairs += [] if tests else [(file, partner)]
     return pairs
 
 
@@ -108,11 +105,7 @@ def _read(path: Path) -> str:
 
 
 def stub_prompt(source: str, where: str) -> tuple[str, str]:
-    """The head of a file up to the body that is to be written, and the function's name.
-
-    Raises:
-        InputError: it does not parse, or has no, or more than one unfinished function, or code behind it.
-    """
+    """The head of a file up to the body of its one unfinished function, which ends it, and that function's name."""
     tree = reading.parse_python(source, where)
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)] if tree else []
     stubs = [node for node in functions if _is_stub(node)]

@@ -62,11 +62,7 @@ def own_name(path: Path, reserved: tuple[str, ...], suffix: str) -> str:
 
 
 def read_problems(path: Path | str, benchmark: str, content: bytes | None = None) -> tuple[Problem, ...]:
-    """Read all problems of a file; `content` has its bytes where they are in memory already.
-
-    Raises:
-        InputError: not UTF-8, not JSON lines, a wrong or missing field, a task_id twice, both forms, or no problem.
-    """
+    """Read all problems of a file, of one form; `content` has its bytes where they are in memory already."""
     lines = read_objects(path, content, max_line_bytes=reading.MAX_LINE_BYTES)
     problems = reading.unique(((where, _problem(record, where, benchmark)) for where, record in lines), str(path))
     if len({problem.form for problem in problems}) > 1:
@@ -116,11 +112,7 @@ def _form(record: Record, where: str) -> Form:
 
 
 def check_defines(prompt: str, entry_point: str, where: str) -> None:
-    """The prompt must be the head of the program: generation ends where a new top-level statement begins.
-
-    Raises:
-        InputError: it does not define the entry point at column 0.
-    """
+    """The prompt must be the head of the program, the entry point at column 0: generation ends at a new statement."""
     if not re.search(rf"^(?:(?:async +)?def|class) +{re.escape(entry_point)}\b", prompt, re.MULTILINE):
         raise InputError(
             f"{where}: does not define {entry_point!r}; a prompt is Python source that ends inside the "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from isobudget.grid import json_value
+from isobudget.grid import json_value, picked
 from isobudget.rankers.calibration import Calibration
 from isobudget.ranking.measure import Ranked, RankedModel
 from isobudget.ranking.rank import BenchmarkRanking
@@ -46,57 +46,36 @@ def _model_json(model: RankedModel) -> dict[str, Any]:
         "n_min": int(samples.pool.sizes.min()),
         "n_max": int(samples.pool.sizes.max()),
         "left_out": samples.left_out,
-        "greedy": {
-            **{name: None if greedy is None else getattr(greedy, name) for name in ("success", "low", "high")},
-            "cost": {} if greedy is None else greedy.cost,
-        },
+        "greedy": picked(greedy, "success", "low", "high") | {"cost": {} if greedy is None else greedy.cost},
         "unpriced": samples.unpriced,
         "rankers": [_ranked_json(one) for one in model.ranked],
     }
 
 
 def _ranked_json(one: Ranked) -> dict[str, Any]:
+    amounts = {str(unit): picked(one, "per_problem", "per_sample") for unit, one in one.cost.amounts.items()}
     return {
-        "ranker": one.ranker,
-        "exact": one.exact,
+        **picked(one, "ranker", "exact"),
         "k": list(range(1, one.k_max + 1)),
-        "success": one.success.tolist(),
-        "low": one.low.tolist(),
-        "high": one.high.tolist(),
-        "monte_carlo_error": None if one.monte_carlo is None else one.monte_carlo.tolist(),
+        **picked(one, "success", "low", "high"),
+        "monte_carlo_error": one.monte_carlo,
         "cost": {
             str(unit): {
-                "free": curve.cost.tolist(),
-                "charged": one.charged[unit].cost.tolist() if unit in one.charged else None,
-                "source": one.charged[unit].price.source if unit in one.charged else curve.price.source,
+                "free": curve.cost,
+                "charged": one.charged[unit].cost if unit in one.charged else None,
+                "source": one.charged.get(unit, curve).price.source,
             }
             for unit, curve in one.free.items()
         },
-        "scoring": {
-            "source": one.cost.source,
-            "amounts": {
-                str(unit): {"per_problem": amount.per_problem, "per_sample": amount.per_sample}
-                for unit, amount in one.cost.amounts.items()
-            },
-        },
-        "auc": None
-        if one.auc is None
-        else {name: getattr(one.auc, name) for name in ("value", "low", "high", "problems")},
+        "scoring": {"source": one.cost.source, "amounts": amounts},
+        "auc": None if one.auc is None else picked(one.auc, "value", "low", "high", "problems"),
         "calibration": None if one.calibration is None else _calibration_json(one.calibration),
         "no_score": one.undefined,
-        "set_aside": one.set_aside,
-        "notes": list(one.notes),
+        **picked(one, "set_aside", "notes"),
     }
 
 
 def _calibration_json(fit: Calibration) -> dict[str, Any]:
-    return {
-        "k": fit.k,
-        "brier": fit.brier,
-        "brier_of_the_mean": fit.brier_reference,
-        "ece": fit.ece,
-        "problems": fit.problems,
-        "reliability": [
-            {name: getattr(row, name) for name in ("low", "high", "predicted", "right", "weight")} for row in fit.bins
-        ],
-    }
+    rows = [picked(row, "low", "high", "predicted", "right", "weight") for row in fit.bins]
+    brier = {"brier": fit.brier, "brier_of_the_mean": fit.brier_reference}
+    return {"k": fit.k, **brier, **picked(fit, "ece", "problems"), "reliability": rows}

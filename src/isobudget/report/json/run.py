@@ -7,7 +7,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
-from isobudget.grid import json_value
+from isobudget.grid import json_value, picked
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.json.comparison import comparison_json
 from isobudget.report.ranked import against_greedy
@@ -39,10 +39,7 @@ def _benchmark(facts: Mapping[str, Any], summary: BenchmarkSummary) -> dict[str,
             for by_unit in (summary.by_tests, summary.by_likelihood)
             for comparison in by_unit.values()
         ],
-        "greedy": {
-            model: {"success": one.success, "low": one.low, "high": one.high, "cost": one.cost}
-            for model, one in summary.greedy.items()
-        },
+        "greedy": {model: picked(one, "success", "low", "high", "cost") for model, one in summary.greedy.items()},
         "ranked_against_greedy": [asdict(pair) | {"verdict": pair.verdict} for pair in against_greedy(summary)],
         "verdicts": {row.model: asdict(row) for row in summary.verdicts},
         "passed": {

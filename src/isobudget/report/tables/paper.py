@@ -10,7 +10,7 @@ from typing import Any
 
 from isobudget.costs.cost import Unit
 from isobudget.errors import InputError
-from isobudget.grid import Grid, ratio, with_notes
+from isobudget.grid import Grid, picked, ratio, with_notes
 from isobudget.paper.equal_budget import DEAREST, Cell, EqualBudget, PaperFlip, cost_ratio, equal_budget, paper_flips
 from isobudget.paper.tables import CITATION, CostRow, PassTable, cost_table
 from isobudget.report.tables.terminal import NOT_AFFORDED, legend
@@ -31,14 +31,7 @@ _BUDGET_NAMES = {Unit.FLOPS: "by flops", Unit.SECONDS: "by wall time"}
 
 
 #: the parts of `isobudget paper`, and their names in JSON
-PARTS = {
-    "1": "table_1",
-    "2": "table_2",
-    "3": "table_3",
-    "4": "table_4",
-    "budget": "equal_budget",
-    "flips": "flips",
-}
+PARTS = {**{str(number): f"table_{number}" for number in range(1, 5)}, "budget": "equal_budget", "flips": "flips"}
 
 
 def parse_parts(names: Sequence[str]) -> tuple[str, ...]:
@@ -181,7 +174,7 @@ def _flip_grid(table: PassTable, flips: Sequence[PaperFlip]) -> Grid:
 def _cost_records() -> list[dict[str, Any]]:
     """Table 1 as flat records."""
     names = ("model", "flops", "our_flops", "deviation", "relative_flops", "seconds", "relative_seconds")
-    return [{name: getattr(row, name) for name in names} for row in cost_table()]
+    return [picked(row, *names) for row in cost_table()]
 
 
 def _pass_records(tables: Sequence[PassTable]) -> list[dict[str, Any]]:
@@ -198,7 +191,7 @@ def _budget_records(rows: Sequence[EqualBudget]) -> list[dict[str, Any]]:
     """Equal-budget rows as flat records, one per model and budget."""
     return [
         {"benchmark": row.benchmark, "unit": str(row.unit), "samples_of_70b": row.multiple, "budget": row.budget}
-        | {"model": model, "k": cell.k, "percent": cell.percent, "interpolated": cell.interpolated}
+        | {"model": model, **picked(cell, "k", "percent", "interpolated")}
         | {"best": model == row.best, "reason": cell.reason}
         for row in rows
         for model, cell in row.cells.items()
@@ -209,7 +202,7 @@ def _flip_records(flips: Sequence[PaperFlip]) -> list[dict[str, Any]]:
     """Flips as flat records, with the paper's cost ratios beside."""
     return [
         {
-            **{name: getattr(flip, name) for name in ("benchmark", "cheap", "dear", "k_dear", "k_cheap", "ratio")},
+            **picked(flip, "benchmark", "cheap", "dear", "k_dear", "k_cheap", "ratio"),
             "ratio_by_flops": cost_ratio(flip.cheap, flip.dear, Unit.FLOPS),
             "ratio_by_seconds": cost_ratio(flip.cheap, flip.dear, Unit.SECONDS),
             "reason": flip.reason,

@@ -37,11 +37,7 @@ class KeysValues:
 
 
 class Network:
-    """A decoder. Not for several threads at once.
-
-    Args:
-        weights: of the model.
-    """
+    """A decoder. Not for several threads at once."""
 
     def __init__(self, weights: Weights) -> None:
         self.weights = weights

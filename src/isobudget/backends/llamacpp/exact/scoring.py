@@ -7,7 +7,6 @@ other work is many times slower. Several calls may be under way at the same time
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -21,10 +20,10 @@ from isobudget.backends.engine.token_tree import (
     Ids,
     Limits,
     Part,
+    TextScorer,
     Tree,
     batches_of,
     begin_scores,
-    check_texts,
     distinct_tokens,
     put_scores,
 )
@@ -42,21 +41,12 @@ _KEPT_PROMPTS = 4
 _T = TypeVar("_T")
 
 
-class ExactScorer:
-    """Scores texts under one model. For several threads at once.
-
-    Args:
-        name: of the model, for messages.
-        network: the model.
-        threads: cores to use.
-    """
+class ExactScorer(TextScorer):
+    """Scores texts under one model, on so many cores. For several threads at once."""
 
     def __init__(self, name: str, network: Network, threads: int) -> None:
-        self.name, self.network, self.threads = name, network, threads
-        self.batch_tokens = _BATCH_TOKENS
-        #: tokens computed so far, of prompts and of texts
-        self.computed_tokens = 0
-        self._lock = threading.Lock()
+        super().__init__(name, len(network.weights.embedding), network.weights.context_tokens, _BATCH_TOKENS)
+        self.network, self.threads = network, threads
         self._prompts: dict[tuple[int, ...], tuple[NDArray[np.float32], KeysValues]] = {}
         self._pool = ThreadPoolExecutor(threads)
         self._open = contextlib.ExitStack()
@@ -67,21 +57,8 @@ class ExactScorer:
         self._pool.shutdown()
         self._open.close()
 
-    def score(self, prompt: Ids, texts: Sequence[Ids]) -> list[Floats]:
-        """Natural-log probabilities of each text's tokens after the prompt, under the unmodified model.
-
-        Args:
-            prompt: token ids, at least one.
-            texts: token ids of each; an empty text has no log-probabilities.
-
-        Raises:
-            BackendError: prompt and text are longer than the model's context, or an id is not in its vocabulary.
-        """
-        weights = self.network.weights
-        check_texts(self.name, len(weights.embedding), weights.context_tokens, prompt, texts)
-        if not any(len(text) for text in texts):
-            return [np.empty(0) for _ in texts]
-        after_prompt, before = self._begin(partial(self._read_prompt, tuple(prompt))).result()
+    def _score(self, prompt: tuple[int, ...], texts: Sequence[Ids]) -> list[Floats]:
+        after_prompt, before = self._begin(partial(self._read_prompt, prompt)).result()
         scores = begin_scores(after_prompt, texts)
         limits = Limits(self._batch_size(texts), _TEXTS)
         waiting = [

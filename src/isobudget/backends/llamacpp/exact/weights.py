@@ -21,13 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.errors import ModelError
-from isobudget.models.gguf import GgufHeader, Tensor
+from isobudget.models.architecture import Architecture
+from isobudget.models.gguf import GgufHeader, Tensor, Value
+from isobudget.models.read_architecture import architecture_of
 
 Floats = NDArray[np.float32]
 
 _ARCHITECTURES = ("llama", "qwen2")
 #: keys of the metadata that change the computation, and the values with which they do not
-_NEUTRAL: Mapping[str, tuple[object, ...]] = {
+_NEUTRAL: Mapping[str, tuple[Value, ...]] = {
     "rope.scaling.type": ("none",),
     "rope.scaling.factor": (0.0, 1.0),
     "rope.scale_linear": (0.0, 1.0),
@@ -108,46 +110,43 @@ def read_weights(header: GgufHeader, api: ctypes.CDLL) -> Weights:
     """
     if reason := _not_covered(header):
         raise ModelError(f"{header.path} cannot be computed in 32 bits here: {reason}")
-    file = _File(header, api)
-    heads, hidden = file.setting("attention.head_count"), file.setting("embedding_length")
-    shape = _Heads(heads, file.setting("attention.head_count_kv", heads), hidden // heads)
-    embedding = file.matrix("token_embd.weight", hidden)
-    head = file.matrix("output.weight", hidden) if "output.weight" in header.tensors else embedding
+    file, shape = _File(header, api), architecture_of(header)
+    embedding = file.matrix("token_embd.weight", shape.hidden)
+    head = file.matrix("output.weight", shape.hidden) if "output.weight" in header.tensors else embedding
     return Weights(
         embedding,
-        head * file.vector("output_norm.weight", hidden),
-        tuple(_layer(file, number, shape, hidden) for number in range(file.setting("block_count"))),
-        *(shape.heads, shape.kv_heads, shape.size),
-        frequencies=_frequencies(file, shape.size),
-        epsilon=float(file.value("attention.layer_norm_rms_epsilon", 1e-5)),
-        context_tokens=file.setting("context_length"),
+        head * file.vector("output_norm.weight", shape.hidden),
+        tuple(_layer(file, number, shape) for number in range(shape.layers)),
+        *(shape.heads, shape.kv_heads, shape.head_size),
+        frequencies=_frequencies(file, shape.head_size),
+        epsilon=file.real("attention.layer_norm_rms_epsilon", 1e-5),
+        context_tokens=_positive(header, "context_length"),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Heads:
-    heads: int
-    kv_heads: int
-    size: int
+def _positive(header: GgufHeader, key: str) -> int:
+    if (number := header.number(key)) < 1:
+        raise ModelError(f"{header.path}: {header.architecture}.{key} is {number}")
+    return number
 
 
-def _layer(file: _File, number: int, shape: _Heads, hidden: int) -> Layer:
-    width = file.setting("feed_forward_length")
+def _layer(file: _File, number: int, shape: Architecture) -> Layer:
+    hidden, width = shape.hidden, shape.mlp_width
     counts = {"q": shape.heads, "k": shape.kv_heads, "v": shape.kv_heads}
     before = {kind: file.vector(f"blk.{number}.{kind}_norm.weight", hidden) for kind in ("attn", "ffn")}
 
     def part(kind: str, form: str) -> Floats:
-        name, rows = f"blk.{number}.attn_{kind}.{form}", counts[kind] * shape.size
+        name, rows = f"blk.{number}.attn_{kind}.{form}", counts[kind] * shape.head_size
         found = file.vector(name, rows)[:, None] if form == "bias" else file.matrix(name, hidden, rows) * before["attn"]
         if kind == "q":
-            found = found * np.float32(1 / math.sqrt(shape.size))
+            found = found * np.float32(1 / math.sqrt(shape.head_size))
         return _halves(found, counts[kind]) if file.pairs_are_neighbours and kind != "v" else found
 
     biased = f"blk.{number}.attn_q.bias" in file.header.tensors
     return Layer(
         np.concatenate([part(kind, "weight") for kind in counts]),
         np.concatenate([part(kind, "bias") for kind in counts])[:, 0] if biased else None,
-        file.matrix(f"blk.{number}.attn_output.weight", shape.heads * shape.size, hidden),
+        file.matrix(f"blk.{number}.attn_output.weight", shape.query_width, hidden),
         np.concatenate([file.matrix(f"blk.{number}.ffn_{kind}.weight", hidden, width) for kind in ("gate", "up")])
         * before["ffn"],
         file.matrix(f"blk.{number}.ffn_down.weight", width, hidden),
@@ -161,8 +160,7 @@ def _halves(rows: Floats, heads: int) -> Floats:
 
 
 def _frequencies(file: _File, head_size: int) -> NDArray[np.float64]:
-    base = float(file.value("rope.freq_base", 10_000.0))
-    found = base ** (-np.arange(0, head_size, 2) / head_size)
+    found = file.real("rope.freq_base", 10_000.0) ** (-np.arange(0, head_size, 2) / head_size)
     if "rope_freqs.weight" in file.header.tensors:
         found = found / file.vector("rope_freqs.weight", head_size // 2)
     return found
@@ -173,24 +171,17 @@ class _File:
 
     def __init__(self, header: GgufHeader, api: ctypes.CDLL) -> None:
         self.header, self._api = header, api
-        self._architecture = str(header.metadata["general.architecture"])
-        self.pairs_are_neighbours = self._architecture == "llama"
+        self.pairs_are_neighbours = header.architecture == "llama"
         try:
             self._bytes = np.memmap(header.path, mode="r", offset=0)
         except (OSError, ValueError) as error:
             raise ModelError(f"cannot read {header.path}: {error}") from None
 
-    def value(self, key: str, default: float) -> float:
-        found = self.header.metadata.get(f"{self._architecture}.{key}", default)
-        if isinstance(found, bool) or not isinstance(found, int | float):
-            raise ModelError(f"{self.header.path}: {self._architecture}.{key} is {found!r}, not a number")
-        return found
-
-    def setting(self, key: str, default: int = 0) -> int:
-        found = int(self.value(key, default))
-        if found < 1:
-            raise ModelError(f"{self.header.path}: {self._architecture}.{key} is {found}")
-        return found
+    def real(self, key: str, default: float) -> float:
+        value = self.header.value(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ModelError(f"{self.header.path}: {self.header.architecture}.{key} is {value!r}, not a number")
+        return float(value)
 
     def matrix(self, name: str, columns: int, rows: int | None = None) -> Floats:
         """(rows, columns); of any number of rows if that is None."""
@@ -236,28 +227,26 @@ _KINDS = re.compile(r"F32|F16|BF16|Q[2-6]_K|Q[458]_[01]|IQ4_(NL|XS)")
 
 def _not_covered(header: GgufHeader) -> str | None:
     """Why a model cannot be computed here; None if it can."""
-    architecture = header.metadata.get("general.architecture")
-    if architecture not in _ARCHITECTURES:
-        return f"its architecture is {architecture!r}, not one of {', '.join(_ARCHITECTURES)}"
+    if header.architecture not in _ARCHITECTURES:
+        return f"its architecture is {header.architecture!r}, not one of {', '.join(_ARCHITECTURES)}"
     for key, neutral in _NEUTRAL.items():
-        found = header.metadata.get(f"{architecture}.{key}", neutral[0])
-        if found not in neutral:
-            return f"{architecture}.{key} is {found!r}"
-    return _odd_heads(header, str(architecture)) or _odd_tensors(header)
+        if (value := header.value(key, neutral[0])) not in neutral:
+            return f"{header.architecture}.{key} is {value!r}"
+    try:
+        return _odd_heads(header) or _odd_tensors(header)
+    except ModelError as error:
+        return str(error)
 
 
-def _odd_heads(header: GgufHeader, architecture: str) -> str | None:
-    def number(key: str, default: int = 0) -> int:
-        found = header.metadata.get(f"{architecture}.{key}", default)
-        return found if isinstance(found, int) else 0
-
-    heads, hidden = number("attention.head_count"), number("embedding_length")
-    if heads < 1 or hidden % heads or (hidden // heads) % 2 or heads % max(number("attention.head_count_kv", heads), 1):
+def _odd_heads(header: GgufHeader) -> str | None:
+    heads, hidden = header.number("attention.head_count"), header.number("embedding_length")
+    kv_heads = header.number("attention.head_count_kv", heads)
+    if heads < 1 or hidden % heads or (hidden // heads) % 2 or heads % max(kv_heads, 1):
         return f"{heads} heads do not share {hidden} numbers evenly"
     size = hidden // heads
     for key in ("rope.dimension_count", "attention.key_length", "attention.value_length"):
-        if number(key, size) != size:
-            return f"{architecture}.{key} is {number(key)}, not {size}"
+        if (stated := header.number(key, size)) != size:
+            return f"{header.architecture}.{key} is {stated}, not {size}"
     return None
 
 
