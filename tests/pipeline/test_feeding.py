@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isobudget.backends.base import Sampling
-from isobudget.pipeline.feeding import Feed
-from isobudget.pipeline.work import Work, groups_of
+from isobudget.pipeline.work import Feed, Work, groups_of
 from isobudget.problems.problem import AssertList, Problem
 
 PROBLEM = Problem("t", "mine", "def f():\n", "f", AssertList(("assert f() is None",)))

@@ -23,7 +23,7 @@ from isobudget.models import Architecture, from_gguf, named, read_gguf_header
 from isobudget.models.random_gguf import Quantisation, random_gguf_bytes, write_random_gguf
 from isobudget.pipeline.progress import SILENT
 from isobudget.profiling import Timing, parse_slots, profile
-from isobudget.profiling.scratch import random_weights
+from isobudget.profiling.measure import random_weights
 from isobudget.profiling.timing import _speed, _time
 
 TINY = Architecture("tiny", layers=2, hidden=64, mlp_width=96, heads=4, kv_heads=2, head_size=16, vocabulary=320)

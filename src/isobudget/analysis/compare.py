@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from isobudget.analysis.compare_run import run_comparison
@@ -41,10 +42,7 @@ def curves(
     table = costs if costs in (None, PAPER) else read_costs(costs)
     charges = parse_charges(charge, ranker)
     _check_choices(selection, parse_stop(stop), extrapolate)
-
-    def chosen_budgets(cheapest: float) -> list[float] | None:
-        return parse_budgets(budgets, cheapest)
-
+    chosen_budgets = partial(parse_budgets, budgets)
     if source.is_dir():
         run = load_run(source)
         names = chosen_benchmarks(benchmark, benchmarks_of(run), source)

@@ -8,6 +8,7 @@ that stand for their keys. What follows (prices, comparisons, reports, rankings)
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -269,25 +270,22 @@ def _joined(samples: dict[str, NDArray[Any]], verdicts: Columns) -> Columns:
 
 def _of_model(model: str, order: Sequence[tuple[str, str]], columns: Columns) -> ModelSamples:
     judged, greedy = columns["judged"], columns["greedy"].astype(bool)
-    outputs = _by_problem(model, order, _rows(columns, judged & greedy), None, 0, most=1)
-    return _by_problem(model, order, _rows(columns, judged & ~greedy), outputs, int((~judged).sum()))
+    outputs = ModelSamples(model, *_by_problem(order, _rows(columns, judged & greedy), 1), None, 0)
+    sampled = _by_problem(order, _rows(columns, judged & ~greedy))
+    return ModelSamples(model, *sampled, outputs, int((~judged).sum()))
 
 
 def _by_problem(
-    model: str,
-    order: Sequence[tuple[str, str]],
-    columns: Columns,
-    greedy: ModelSamples | None,
-    unjudged: int,
-    most: int | None = None,
-) -> ModelSamples:
+    order: Sequence[tuple[str, str]], columns: Columns, most: int = sys.maxsize
+) -> tuple[tuple[str, ...], tuple[ProblemSamples, ...]]:
     """Rows in the order of their problems, cut into problems, `most` samples of each."""
     tasks, starts = np.unique(columns["task"], return_index=True)
-    ends = np.append(starts[1:], len(columns["task"]))[: len(starts)]
-    if most is not None:
-        ends = np.minimum(ends, starts + most)
-    problems = tuple(_of_problem(columns, slice(*each)) for each in zip(starts, ends, strict=True))
-    return ModelSamples(model, tuple(order[task][1] for task in tasks), problems, greedy, unjudged)
+    ends = np.append(starts[1:], len(columns["task"]))
+    problems = (
+        _of_problem(columns, slice(start, min(end, start + most)))
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=False)
+    )
+    return tuple(order[task][1] for task in tasks), tuple(problems)
 
 
 def _of_problem(columns: Columns, rows: slice) -> ProblemSamples:

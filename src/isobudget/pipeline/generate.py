@@ -16,11 +16,10 @@ from pathlib import Path
 from isobudget.backends.base import Backend
 from isobudget.errors import BackendError
 from isobudget.files.whole import write_whole
-from isobudget.pipeline.feeding import Feed, in_parallel
 from isobudget.pipeline.prepare import prepare_model, state_facts
 from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.pipeline.samples_from_budget import samples_of
-from isobudget.pipeline.work import Work, count_missing, missing_work
+from isobudget.pipeline.work import Feed, Work, count_missing, in_parallel, missing_work
 from isobudget.records.parts import PartWriter
 from isobudget.records.rows import sample_row
 from isobudget.records.run import Run

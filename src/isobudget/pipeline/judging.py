@@ -160,8 +160,7 @@ def state_extraction(run: Run, extraction: str | None, again: bool = False) -> s
     stated = run.facts.get("extraction")
     if again:
         run.facts.pop("extraction", None)
-        if extraction is not None:
-            run.facts["extraction"] = extraction
+        run.facts |= {} if extraction is None else {"extraction": extraction}
         run.save_facts()
         return extraction
     if extraction is not None and extraction != stated:

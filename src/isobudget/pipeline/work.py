@@ -1,4 +1,4 @@
-"""What is left to generate, and in which pieces.
+"""What is left to generate, in which pieces, and how a backend is kept busy with them.
 
 Sample i of a problem has the seed (base + i), where the base follows from study seed, model and problem. So a
 larger n later adds samples and changes none, and a stopped run goes on where it was. Pieces are made as they are asked
@@ -8,10 +8,12 @@ for: a study of millions of samples is never listed whole.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
-from isobudget.backends.base import Prompt, Sampling
+from isobudget.backends.base import Backend, Generation, Prompt, Sampling
+from isobudget.backends.settings import Pacing
 from isobudget.problems.problem import Problem
 from isobudget.records.keys import SampleKeys
 from isobudget.records.rows import SampleKey
@@ -94,3 +96,67 @@ def _missing(
     name = (benchmark.name, model.name, problem.task_id)
     wanted = {False: model.samples[benchmark.name], True: int(study.greedy)}
     return [(*name, greedy, at) for greedy, n in wanted.items() for at in have.missing((*name, greedy), n)]
+
+
+Result = tuple[Work, Future[list[Generation]]]
+
+
+class Feed:
+    """Hands out calls in their order, taken as needed, and shows the next one before it is taken."""
+
+    def __init__(self, work: Iterable[Work]) -> None:
+        self._work = iter(work)
+        self._first: Work | None = None
+
+    def next(self, fits: Callable[[Work], bool]) -> Work | None:
+        """The next call if there is one and it fits."""
+        call = None if self.is_empty() else self._first
+        if call is None or not fits(call):
+            return None
+        self._first = None
+        return call
+
+    def is_empty(self) -> bool:
+        """Whether no call is left."""
+        if self._first is None:
+            self._first = next(self._work, None)
+        return self._first is None
+
+
+def in_parallel(backend: Backend, feed: Feed, pace: Pacing, hold: Callable[[], bool]) -> Generator[Result, None, None]:
+    """Results as they come, with as many calls under way as the backend can use.
+
+    While `hold` says so, nothing new is begun; if it still does when all that was under way has come back, it ends.
+
+    A first Ctrl-C ends the feeding: what is in flight still comes back, then the interrupt goes on. A second one leaves
+    at once.
+    """
+    most = max(1, int(backend.concurrency * pace.ahead))
+    running: dict[Future[list[Generation]], Work] = {}
+
+    def cost(call: Work) -> int:
+        return 1 if pace.by_calls else len(call.keys)
+
+    def fits(call: Work) -> bool:
+        return not running or sum(map(cost, running.values())) + cost(call) <= most
+
+    pool = ThreadPoolExecutor(max_workers=most)
+    try:
+        while True:
+            while not hold() and (call := feed.next(fits)):
+                running[pool.submit(backend.generate, call.prompt, call.sampling, list(call.seeds))] = call
+            if not running:
+                return
+            yield from _finished(running)
+    except KeyboardInterrupt:
+        while running:
+            yield from _finished(running)
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _finished(running: dict[Future[list[Generation]], Work]) -> Iterator[Result]:
+    ended, _ = wait(running, return_when=FIRST_COMPLETED)
+    for future in ended:
+        yield running.pop(future), future

@@ -2,15 +2,19 @@
 
 Time does not depend on what the weights are. So besides models whose weights are here, a bare architecture can be
 timed, with random weights that are written to a scratch folder and removed afterwards. `timing` says what is timed,
-`costs.seconds` what a sample costs by the result.
+`costs.seconds` what a sample costs by the result. Room on disk and in memory is looked at before anything is written.
 
-Not covered: other backends; their throughput can be written into a profile by hand, see docs/costs.md.
+Not covered: other backends; their throughput can be written into a profile by hand, see docs/costs.md. Nor a limit on
+memory that is set for this process alone.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,15 +25,15 @@ import tomli_w
 
 from isobudget.backends.llamacpp import import_engine, usable_cores
 from isobudget.costs.seconds import Profile
-from isobudget.errors import InputError
-from isobudget.files.whole import make_folder, write_whole
+from isobudget.errors import InputError, StorageError
+from isobudget.files.whole import make_folder, storage_error, write_whole
+from isobudget.grid import short
 from isobudget.models.architecture import Architecture
 from isobudget.models.catalog import load_catalog
-from isobudget.models.random_gguf import Quantisation
+from isobudget.models.random_gguf import Quantisation, random_gguf_bytes, write_random_gguf
 from isobudget.models.read_architecture import load_architecture
 from isobudget.models.weights import fetch_weights
 from isobudget.pipeline.progress import SILENT, Progress, fetch_progress
-from isobudget.profiling.scratch import file_name, random_weights
 from isobudget.profiling.timing import Timing, time_model
 from isobudget.records.facts import processor_name
 
@@ -145,3 +149,59 @@ def _circumstances(timing: Timing) -> dict[str, Any]:
         "threads": timing.threads or usable_cores(),
         "date": datetime.now(UTC).date().isoformat(),
     }
+
+
+#: left free for everything else
+_SPARE_BYTES = 64 << 20
+
+
+@contextlib.contextmanager
+def random_weights(shape: Architecture, form: Quantisation, keep: bool, progress: Progress) -> Iterator[Path]:
+    """A file of random weights; removed at the end unless it is kept, and always after an error.
+
+    Raises:
+        InputError: the shape is not covered, or larger than this machine's memory.
+        StorageError: the disk has no room for it.
+    """
+    size = random_gguf_bytes(shape, form)
+    folder = Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
+    _check_room(shape.name, size, folder)
+    try:
+        scratch = Path(tempfile.mkdtemp(prefix="isobudget-profile-", dir=folder))
+    except OSError as error:
+        raise storage_error(error, folder) from error
+    try:
+        path = scratch / f"{file_name(f'{shape.name}-{form}')}.gguf"
+        progress.note(f"writing {short(size, 'B')} of random weights to {path}")
+        write_random_gguf(path, shape, form)
+        yield path
+    except BaseException:
+        keep = False
+        raise
+    finally:
+        if not keep:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def file_name(text: str) -> str:
+    """The text with only what every file system takes in a name."""
+    return re.sub(r"[^a-z0-9._]+", "-", text.lower()).strip("-.") or "model"
+
+
+def _check_room(name: str, size: int, folder: Path) -> None:
+    """Disk first; then memory, for weights that do not fit are read from the disk again for every token."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise storage_error(error, folder) from error
+    if size + _SPARE_BYTES > free:
+        raise StorageError(
+            f"random weights of {name} need {short(size, 'B')}, {folder} has {short(free, 'B')} free. Set TMPDIR to "
+            "a folder with more room, or choose a smaller --quantisation"
+        )
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if size > memory:
+        raise InputError(
+            f"{name} needs {short(size, 'B')} of memory, this machine has {short(memory, 'B')}: what would be timed "
+            "is the disk. Choose a smaller --quantisation or a larger machine"
+        )

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from isobudget.rankers.base import Bools, Floats, Ints, Ranking
+from isobudget.rankers.base import Floats, Ints, Ranking
 from isobudget.rankers.by_set import ScoreSelector, by_set
 from isobudget.rankers.ranker import EXECUTION, Ranker, RankerInputs
 
@@ -62,14 +62,14 @@ class GroupSelector(ScoreSelector):
         scores: Floats = self._score(self._counts(drawn))[self.groups[drawn]]
         return scores
 
-    def following(self, orders: Ints) -> Callable[[Ints, Bools], Floats]:
+    def following(self, orders: Ints) -> Callable[[int], Floats]:
         """See `ScoreSelector`."""
-        rows, counts = np.arange(len(orders)), np.zeros((len(orders), len(self.weight)))
+        rows, groups = np.arange(len(orders)), self.groups[orders]
+        counts = np.zeros((len(orders), len(self.weight)))
 
-        def score(sample: Ints, _: Bools) -> Floats:
-            counts[rows, self.groups[sample]] += 1
-            scores: Floats = self._score(counts)[:, self.groups]
-            return scores
+        def score(k: int) -> Floats:
+            counts[rows, groups[:, k]] += 1
+            return np.take_along_axis(self._score(counts), groups[:, : k + 1], axis=1)
 
         return score
 
@@ -143,10 +143,15 @@ class VoteSelector(ScoreSelector):
         votes: Floats = self.agree[np.ix_(drawn, drawn)].sum(axis=1)
         return votes
 
-    def following(self, orders: Ints) -> Callable[[Ints, Bools], Floats]:
+    def following(self, orders: Ints) -> Callable[[int], Floats]:
         """See `ScoreSelector`."""
         votes = np.zeros(orders.shape)
-        return lambda sample, _: np.add(votes, self.agree[sample], out=votes)
+
+        def score(k: int) -> Floats:
+            np.add(votes, self.agree[orders[:, k]], out=votes)
+            return np.take_along_axis(votes, orders[:, : k + 1], axis=1)
+
+        return score
 
     def confidence(self, drawn: Ints) -> float:
         """The best one's share of all votes that the drawn samples could give."""

@@ -12,7 +12,7 @@ from itertools import repeat
 
 import numpy as np
 
-from isobudget.rankers.base import FREE, Bools, BySet, Floats, Ints, Pool, RankerCost, Ranking
+from isobudget.rankers.base import FREE, BySet, Floats, Ints, Pool, RankerCost, Ranking
 
 
 class ScoreSelector(ABC):
@@ -29,8 +29,8 @@ class ScoreSelector(ABC):
         """Of each of the samples `drawn`, shape (k,); the highest is at least 0."""
 
     @abstractmethod
-    def following(self, orders: Ints) -> Callable[[Ints, Bools], Floats]:
-        """From the next sample of each order and those drawn so far, shape (orders, n), the scores of all samples."""
+    def following(self, orders: Ints) -> Callable[[int], Floats]:
+        """Called with k = 0..n - 1 in turn: the scores of the first k + 1 samples of each order, (orders, k + 1)."""
 
     @abstractmethod
     def confidence(self, drawn: Ints) -> float:
@@ -50,15 +50,13 @@ class ScoreSelector(ABC):
 
     def success_of_prefixes(self, orders: Ints, right: Floats) -> Floats:
         """Mean success of `choose` for every prefix of every order, shape (orders, n); see `PrefixSelector`."""
-        rows, score = np.arange(len(orders)), self.following(orders)
-        values = np.zeros(len(right)) if self.tie_break is None else _finite(self.tie_break)
-        drawn, success = np.zeros(orders.shape, dtype=bool), np.empty(orders.shape)
-        for k, sample in enumerate(orders.T):
-            drawn[rows, sample] = True
-            scores = np.where(drawn, score(sample, drawn), -1.0)
-            value = np.where(scores >= scores.max(axis=1, keepdims=True), values, -np.inf)
+        score, success, right = self.following(orders), np.empty(orders.shape), right[orders]
+        values = np.zeros(orders.shape) if self.tie_break is None else _finite(self.tie_break)[orders]
+        for k in range(orders.shape[1]):
+            scores = score(k)
+            value = np.where(scores >= scores.max(axis=1, keepdims=True), values[:, : k + 1], -np.inf)
             chosen = value >= value.max(axis=1, keepdims=True)
-            success[:, k] = (chosen * right).sum(axis=1) / chosen.sum(axis=1)
+            success[:, k] = (chosen * right[:, : k + 1]).sum(axis=1) / chosen.sum(axis=1)
         return success
 
 

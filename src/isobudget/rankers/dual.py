@@ -91,18 +91,20 @@ class MajoritySelector(ScoreSelector):
         """As `dual_selector` on the drawn samples and the tests made of them."""
         return self._dual(drawn).scores(np.arange(len(drawn)))
 
-    def following(self, orders: Ints) -> Callable[[Ints, Bools], Floats]:
+    def following(self, orders: Ints) -> Callable[[int], Floats]:
         """See `ScoreSelector`."""
         rows, places = np.arange(len(orders)), np.arange(self.observed.shape[1])
         votes = np.zeros((len(orders), len(places), max(int(self.observed.max(initial=0)) + 1, 1)))
-        returned = self.observed >= 0
+        returned, drawn = self.observed >= 0, np.zeros(orders.shape, dtype=bool)
 
-        def score(sample: Ints, drawn: Bools) -> Floats:
+        def score(k: int) -> Floats:
+            sample = orders[:, k]
+            drawn[rows, sample] = True
             votes[rows[:, np.newaxis], places, self.observed[sample]] += returned[sample]
             likeliest = np.where(votes.max(axis=2, initial=0) > 0, votes.argmax(axis=2), -2)
             wanted = np.where(self.expected != -1, self.expected, likeliest)
             passes = (self.observed == wanted[:, np.newaxis, :]) & returned
-            return self._scores(passes, drawn)
+            return np.take_along_axis(self._scores(passes, drawn), orders[:, : k + 1], axis=1)
 
         return score
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from isobudget.problems.problem import Problem
-from isobudget.rankers.source import Tolerant, expression, parsed
+from isobudget.rankers.source import expression, parsed, tolerantly
 
 #: letters of a call and of a value that are looked at
 _LONGEST = 2000
@@ -94,9 +94,7 @@ def parse_assert(text: str, entry_point: str) -> Example | None:
     tree = parsed(text.strip())
     if tree is None or len(tree.body) != 1 or not isinstance(tree.body[0], ast.Assert):
         return None
-    with Tolerant():
-        return _of_assert(tree.body[0].test, entry_point)
-    return None
+    return tolerantly(_of_assert, tree.body[0].test, entry_point)
 
 
 def _of_assert(test: ast.expr, entry_point: str) -> Example | None:
@@ -135,9 +133,7 @@ def _closed(text: str, start: int, entry_point: str) -> tuple[int, tuple[object,
         end = start + close.end()
         node = expression(text[start:end])
         if node is not None:
-            with Tolerant():
-                return end, _arguments(node, entry_point)
-            return end, None
+            return end, tolerantly(_arguments, node, entry_point)
     return start, None
 
 
@@ -165,9 +161,7 @@ def _longest_literal(text: str) -> object:
     for end in range(len(most), 0, -1):
         if end < len(most) and (most[end].isalnum() or most[end] == "_") and most[end - 1] not in ")]} ":
             continue
-        value: object = NOT_GIVEN
-        with Tolerant():
-            value = ast.literal_eval(most[:end].strip())
+        value = tolerantly(ast.literal_eval, most[:end].strip(), otherwise=NOT_GIVEN)
         if value is NOT_GIVEN:
             continue
         if most[end : end + 1] in ("'", '"') and most[end - 1] == most[end]:

@@ -23,12 +23,10 @@ class Inputs:
     Attributes:
         arguments: each the arguments of one call, as the source of a list literal; all different.
         examples: the prompt's examples: the first of the arguments, in the same order.
-        made: inputs that are changes of examples, or made up.
     """
 
     arguments: tuple[str, ...]
     examples: tuple[Example, ...]
-    made: int
 
     @property
     def stated(self) -> tuple[object, ...]:
@@ -50,7 +48,7 @@ def choose_inputs(
         shown: whether what the prompt shows may be used; if not, all inputs are made up.
     """
     if not problem.entry_point:
-        return Inputs((), (), 0)
+        return Inputs((), ())
     rng = seeded(problem, seed)
     examples = prompt_examples(problem, text)[: max(count // 2, 1)] if shown else []
     bases = [example.arguments for example in examples]
@@ -60,5 +58,4 @@ def choose_inputs(
     made += more_inputs(bases, count - len(examples) - len(made), rng)
     made += made_up(problem, count, rng, text) if len(examples) + len(made) < count else []
     sources = dict.fromkeys([*(one.source for one in examples), *(repr(list(one)) for one in made)])
-    arguments = tuple(sources)[:count]
-    return Inputs(arguments, tuple(examples), len(arguments) - len(examples))
+    return Inputs(tuple(sources)[:count], tuple(examples))

@@ -41,7 +41,9 @@ def more_inputs(examples: Sequence[Arguments], count: int, rng: random.Random) -
             break
         arguments = copy.deepcopy(rng.choice(examples))
         for _ in range(rng.choice((1, 1, 1, 2, 3))):
-            arguments = _change_one(arguments, rng)
+            if arguments:
+                place = rng.randrange(len(arguments))
+                arguments = (*arguments[:place], mutate(arguments[place], rng), *arguments[place + 1 :])
         if repr(arguments) not in seen:
             seen.add(repr(arguments))
             made.append(arguments)
@@ -69,13 +71,6 @@ def mutate(value: object, rng: random.Random) -> object:
     """A value of the same type, a little different."""
     change = _CHANGES.get(type(value))
     return change(value, rng) if change else value
-
-
-def _change_one(arguments: Arguments, rng: random.Random) -> Arguments:
-    if not arguments:
-        return arguments
-    place = rng.randrange(len(arguments))
-    return (*arguments[:place], mutate(arguments[place], rng), *arguments[place + 1 :])
 
 
 def _int(value: int, rng: random.Random) -> int:

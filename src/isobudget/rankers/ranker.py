@@ -144,18 +144,15 @@ class RankerInputs(ABC):
         pool: the samples.
         options: as the user gave them.
         train: other pools, to learn from.
+        scorer: the model that scores or writes tests, None if none was named.
     """
 
     pool: Pool
     options: RankerOptions
     train: tuple[Pool, ...]
+    scorer: object | None
 
     # what a model or the judge finds out
-
-    @property
-    @abstractmethod
-    def has_scorer(self) -> bool:
-        """Whether a model that scores or writes tests was named."""
 
     @abstractmethod
     def score(self, ranker: str, direction: str) -> Scored:

@@ -5,44 +5,33 @@ from __future__ import annotations
 import ast
 import contextlib
 import warnings
-from types import TracebackType
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 _NO_PYTHON = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError, OverflowError)
 
 
-class Tolerant(contextlib.ExitStack):
-    """What is no Python, or too deep or long for the parser, ends the block without an error; nothing is warned of."""
-
-    def __enter__(self) -> Tolerant:
-        super().__enter__()
-        self.enter_context(warnings.catch_warnings())
+def tolerantly(read: Callable[..., T], *arguments: object, otherwise: T | None = None, **options: Any) -> T | None:
+    """What `read` makes of a source; `otherwise` of what is no Python, or too deep or long. Nothing is warned of."""
+    with warnings.catch_warnings(), contextlib.suppress(*_NO_PYTHON):
         warnings.simplefilter("ignore")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> bool:
-        super().__exit__(kind, error, trace)
-        return isinstance(error, _NO_PYTHON)
+        return read(*arguments, **options)
+    return otherwise
 
 
 def parsed(source: str) -> ast.Module | None:
     """The syntax tree; None for what does not parse."""
-    with Tolerant():
-        return ast.parse(source)
-    return None
+    return tolerantly(ast.parse, source)
 
 
 def expression(source: str) -> ast.expr | None:
     """The syntax tree of one expression; None for anything else."""
-    with Tolerant():
-        return ast.parse(source, mode="eval").body
-    return None
+    tree = tolerantly(ast.parse, source, mode="eval")
+    return tree and tree.body
 
 
 def compiles(program: str) -> bool:
     """Whether a program is Python at all."""
-    with Tolerant():
-        compile(program, "sample", "exec", dont_inherit=True)
-        return True
-    return False
+    return tolerantly(compile, program, "sample", "exec", dont_inherit=True) is not None

@@ -108,7 +108,7 @@ class Verifier(Ranker):
     def _likelihood(self, inputs: RankerInputs) -> tuple[str, Sequence[Floats] | None, RankerCost]:
         if self.alone:
             return self.name, None, FREE
-        if inputs.has_scorer:
+        if inputs.scorer is not None:
             by = inputs.score(self.name, FORWARD)
             return f"verifier + likelihood by {by.name}", by.reduced("mean"), by.cost
         own = inputs.own("mean")

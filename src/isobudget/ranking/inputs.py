@@ -29,13 +29,12 @@ class FoundOut(RankerInputs):
 
     Attributes:
         folder: where tables are kept; None keeps none.
-        scorer: the model that scores or writes tests.
         progress: shows how far it is.
     """
 
     options: RankOptions
-    folder: Path | None
     scorer: Scorer | None
+    folder: Path | None
     progress: Progress
 
     def ranking(self, name: str) -> Ranking:
@@ -56,11 +55,6 @@ class FoundOut(RankerInputs):
                 f"{self.pool.model}: there are no texts of the samples, which {what} needs; verdicts alone can be "
                 "ranked in the order of the file: --ranker order"
             )
-
-    @property
-    def has_scorer(self) -> bool:
-        """Whether a model was named."""
-        return self.scorer is not None
 
     def score(self, ranker: str, direction: str) -> Scored:
         """By the scoring model."""

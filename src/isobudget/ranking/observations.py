@@ -18,7 +18,7 @@ import numpy as np
 
 from isobudget.costs.cost import Unit
 from isobudget.judge import Judge
-from isobudget.judge.verdict import Limits, Outcome, Verdict
+from isobudget.judge.verdict import Limits, Outcome
 from isobudget.pipeline.judging import with_verdicts
 from isobudget.pipeline.progress import Progress
 from isobudget.problems.problem import ObservedCalls, Problem
@@ -68,14 +68,10 @@ def observe(
         with kept.writing(), Judge(workers=workers, limits=limits, unsafe=unsafe) as judge:
             for keys, verdict in with_verdicts(judge, work):
                 if verdict.outcome is not Outcome.INVALID:
-                    kept.add([_row(key, digests[key[2]], verdict) for key in keys])
+                    seen = verdict.outcome.value, list(verdict.observed), float(np.nan_to_num(verdict.seconds))
+                    kept.add([ObservationRow(*key, digests[key[2]], *seen) for key in keys])
                 progress.advance(task, len(keys))
     return _observed(pool, arguments, kept.rows)
-
-
-def _row(key: SampleKey, digest: str, verdict: Verdict) -> ObservationRow:
-    seconds = float(np.nan_to_num(verdict.seconds))
-    return ObservationRow(*key, digest, verdict.outcome.value, list(verdict.observed), seconds)
 
 
 def _work(

@@ -145,7 +145,7 @@ class _Ranking:
 
     def _model(self, samples: RankingInput, scorer: Scorer | None, train: tuple[Pool, ...]) -> RankedModel:
         options = self.options
-        found_out = FoundOut(samples.pool, options, train, self.folder, scorer, self.progress)
+        found_out = FoundOut(samples.pool, options, train, scorer, self.folder, self.progress)
         ranked = (measured(samples, found_out.ranking(name), options) for name in options.rankers)
         return RankedModel(samples, (random_sample(samples, options.bootstrap), *ranked))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -135,16 +135,14 @@ def read_tests(path: Path, pool: Pool) -> WrittenTests:
     problems = {one.problem.task_id: one.problem for one in pool.problems}
     found: dict[str, tuple[Example, ...]] = {}
     for where, record in read_objects(path):
-        task_id, tests = _line(record, where)
+        tests = record.get("tests")
+        if not isinstance(tests, list) or not all(isinstance(one, str) for one in tests) or "task_id" not in record:
+            raise InputError(
+                f'{where}: must be an object such as {{"task_id": "HumanEval/0", "tests": ["assert ..."]}}'
+            )
+        task_id = str(record["task_id"])
         if task_id in problems:
             found[task_id] = parse_tests(tests, problems[task_id])
     if not found:
         raise InputError(f"{path}: no tests of these problems, such as {next(iter(problems))}")
     return WrittenTests("tests", found, None, f"tests from {path.name}")
-
-
-def _line(record: Mapping[str, object], where: str) -> tuple[str, list[str]]:
-    tests = record.get("tests")
-    if not isinstance(tests, list) or not all(isinstance(one, str) for one in tests) or "task_id" not in record:
-        raise InputError(f'{where}: must be an object such as {{"task_id": "HumanEval/0", "tests": ["assert ..."]}}')
-    return str(record["task_id"]), tests

@@ -186,7 +186,13 @@ def _opened(path: Path, wanted: pa.Schema) -> Iterator[tuple[pq.ParquetFile, lis
         with pq.ParquetFile(path) as file:
             yield file, [name for name in wanted.names if name in file.schema_arrow.names]
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise _damaged(path, error) from None
+        what = (str(error).splitlines() or [type(error).__name__])[0]
+        if isinstance(error, PermissionError):  # nothing is known against the file
+            raise RunError(f"{path}: may not be read: {error.strerror or what}") from None
+        raise RunError(
+            f"{path}: not a whole part of this run: {what}. "
+            "Delete it, and the verdicts folder if it held samples, and run again: what is missing is made anew."
+        ) from None
 
 
 def _fitted(table: pa.Table, wanted: pa.Schema) -> pa.Table:
@@ -199,16 +205,6 @@ def _fitted(table: pa.Table, wanted: pa.Schema) -> pa.Table:
                 raise KeyError(f"no column {field.name}")
             table = table.append_column(field, pa.nulls(table.num_rows, field.type))
     return table.select(wanted.names).cast(wanted)
-
-
-def _damaged(path: Path, error: Exception) -> RunError:
-    what = (str(error).splitlines() or [type(error).__name__])[0]
-    if isinstance(error, PermissionError):  # nothing is known against the file
-        return RunError(f"{path}: may not be read: {error.strerror or what}")
-    return RunError(
-        f"{path}: not a whole part of this run: {what}. "
-        "Delete it, and the verdicts folder if it held samples, and run again: what is missing is made anew."
-    )
 
 
 def _weight(row: Any) -> int:
