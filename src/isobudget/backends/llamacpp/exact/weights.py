@@ -204,17 +204,12 @@ class _File:
             found = (data.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
         else:
             found = np.empty(math.prod(tensor.shape), np.float32)
-            expand = getattr(self._api, _expander(tensor.kind))
+            expand = getattr(self._api, f"dequantize_row_{tensor.kind.lower().replace('_k', '_K')}")
             expand.restype, expand.argtypes = None, (c_void_p, POINTER(c_float), c_int64)
             expand(data.ctypes.data, found.ctypes.data_as(POINTER(c_float)), found.size)
         if not np.isfinite(found).all():
             raise ModelError(f"{self.header.path} is damaged: {name} holds numbers that are not finite; fetch it again")
         return found
-
-
-def _expander(kind: str) -> str:
-    """The name of llama.cpp's function that expands a kind of weight."""
-    return f"dequantize_row_{kind.lower().replace('_k', '_K')}"
 
 
 _KINDS = re.compile(r"F32|F16|BF16|Q[2-6]_K|Q[458]_[01]|IQ4_(NL|XS)")
