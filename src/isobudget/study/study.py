@@ -172,11 +172,7 @@ class StatedModel(BaseModel):
 
 
 def stated_model(fields: Mapping[str, Any], where: str) -> StatedModel:
-    """A model from its fields.
-
-    Args:
-        fields: as a study's `[[models]]` has them.
-        where: they stand, for messages.
+    """A model from its fields, as a study's `[[models]]` has them; `where` says where they stand, for messages.
 
     Raises:
         InputError: something is wrong with them; all of it is in the message.

@@ -142,13 +142,9 @@ def log_normalizers(logits: NDArray[np.floating]) -> Floats:
 class TextScorer(abc.ABC):
     """What the ways of scoring texts under one model have in common. For several threads.
 
-    Args:
-        name: of the model, for messages.
-        vocabulary: how many token ids it has.
-        most_tokens: of prompt and text together.
-        batch_tokens: of one batch.
-
     Attributes:
+        vocabulary: how many token ids the model has.
+        most_tokens: of prompt and text together.
         computed_tokens: computed so far, of prompts and of texts.
     """
 

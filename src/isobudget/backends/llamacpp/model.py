@@ -21,11 +21,7 @@ _PIECE_BYTES = 512
 
 
 class LlamaModel:
-    """An open GGUF model. Use it as a context manager, or close it.
-
-    Args:
-        path: the file.
-        vocabulary_only: leave the weights in the file.
+    """An open GGUF model, with its weights or its vocabulary alone. Use it as a context manager, or close it.
 
     Raises:
         ModelError: the file is missing, damaged, or not a model; or the engine's version is not supported.

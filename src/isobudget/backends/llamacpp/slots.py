@@ -63,8 +63,6 @@ class Slots:
         model: with weights; it must stay open longer.
         slots: samples generated at the same time.
         context_tokens: room for prompt and completion of each.
-        threads: CPU threads.
-        clock: charges the samples.
 
     Attributes:
         prompt_tokens: tokens of prompts computed so far.

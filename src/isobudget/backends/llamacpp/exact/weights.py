@@ -99,11 +99,7 @@ def expanded_bytes(header: GgufHeader) -> int | None:
 
 
 def read_weights(header: GgufHeader, api: ctypes.CDLL) -> Weights:
-    """Read and expand a file's weights.
-
-    Args:
-        header: of the file.
-        api: llama.cpp's C functions, whose expanding ones are used.
+    """Read and expand a file's weights, by llama.cpp's own functions.
 
     Raises:
         ModelError: the model is not covered, the message says why; or the file cannot be read or is damaged.
