@@ -92,8 +92,8 @@ def test_a_run_that_states_no_commit_gets_one(draw: Callable[[str, str], int], t
 @pytest.mark.parametrize(
     ("more", "warns"),
     [
-        ("", "tiny: the study says no revision of o/tiny, which may mean other weights later"),
-        ('revision = "v2"\n', "tiny: the study says revision v2 of o/tiny"),
+        ("", "tiny: o/tiny is not pinned to a commit; its weights may change"),
+        ('revision = "v2"\n', "tiny: o/tiny at v2 is not pinned to a commit"),
         (f'revision = "{FIRST}"\n', None),
     ],
 )
@@ -113,4 +113,4 @@ def test_a_folder_and_a_server_have_no_commit_to_pin(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("study", "models"), [("paper-code-llama", 4), ("paper-llama-3", 2)])
 def test_the_papers_studies_warn_of_every_model(tmp_path: Path, study: str, models: int) -> None:
     notes = dry_run(study, tmp_path / "run").notes
-    assert sum("which may mean other weights later" in note for note in notes) == models
+    assert sum("is not pinned to a commit" in note for note in notes) == models

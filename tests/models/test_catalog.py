@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from isobudget.errors import InputError
-from isobudget.files.toml import parse_toml
-from isobudget.models.catalog import HubSource, PackageSource, PathSource, find_model, load_catalog, parse_catalog
+from isobudget.models.catalog import HubSource, PackageSource, PathSource, find_model, load_catalog
 
 OWN = """
 [models.mine]
@@ -96,9 +95,13 @@ def test_a_named_but_missing_user_file_is_an_error(tmp_path: Path, monkeypatch: 
         ("[models.x]\nsources = [{kind='hub', repo='a', revision='b'}]", "'file' and 'sha256' are needed"),
     ],
 )
-def test_mistakes_in_a_models_file_are_named(text: str, expected: str) -> None:
-    with pytest.raises(InputError, match=expected):
-        parse_catalog(parse_toml(text, "mine.toml"), "mine.toml")
+def test_mistakes_in_a_models_file_are_named(
+    text: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.toml").write_text(text)
+    monkeypatch.setenv("ISOBUDGET_MODELS_TOML", str(tmp_path / "mine.toml"))
+    with pytest.raises(InputError, match=f"mine.toml: .*{expected}"):
+        load_catalog()
 
 
 def test_file_on_the_hub_at_a_commit() -> None:

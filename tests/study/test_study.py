@@ -105,7 +105,7 @@ def test_a_wrong_override_is_named() -> None:
 
 def test_a_folder_or_binary_file_is_no_study(tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(StudyError, match="cannot be read"):
+    with pytest.raises(StudyError, match=r"study\.toml: is not UTF-8 \(byte 0xff at column 1\)"):
         load_study(str(tmp_path / "study.toml"))
     (tmp_path / "folder.toml").mkdir()
     with pytest.raises(StudyError, match="cannot be read"):

@@ -120,11 +120,6 @@ def declared_models() -> dict[str, ModelTable]:
     return {name: table for name, table in _load_tables().items() if "backend" in table.fields}
 
 
-def parse_catalog(document: dict[str, Any], origin: str) -> dict[str, ModelEntry]:
-    """The GGUF models of a models file. `origin` names it in errors."""
-    return _entries(_tables(document, origin))
-
-
 def _entries(tables: Mapping[str, ModelTable]) -> dict[str, ModelEntry]:
     gguf = {name: table for name, table in tables.items() if "backend" not in table.fields}
     return {name: _entry(name, table.fields, table.where) for name, table in gguf.items()}

@@ -14,7 +14,6 @@ from isobudget.models.architecture import Architecture
 #: endings of model names that change the weights but not the shape (for Code Llama's Python variant, not by more than
 #: 0.004 %)
 _SAME_SHAPE = ("instruct", "python", "chat", "base", "hf", "gguf", "it", "fp16", "bf16", "awq", "gptq", "4bit", "8bit")
-_PREFIXES = ("meta-llama/", "meta-llama--", "meta-")
 
 
 def named(name: str) -> Architecture:
@@ -87,12 +86,7 @@ def _index() -> dict[str, str]:
 
 def _simplified(name: str) -> str:
     """Lower case, without organisation and endings that do not change the shape; `code-llama` is `codellama`."""
-    text = re.sub(r"[\s_:]+", "-", name.strip().lower())
-    for prefix in _PREFIXES:
-        text = text.removeprefix(prefix)
-    text = re.split(r"/|--", text)[-1]
-    for prefix in _PREFIXES:
-        text = text.removeprefix(prefix)
+    text = re.split(r"/|--", re.sub(r"[\s_:]+", "-", name.strip().lower()))[-1].removeprefix("meta-")
     text = text.replace("code-llama", "codellama").replace("llama3", "llama-3").replace("llama2", "llama-2")
     while (shorter := text.rpartition("-"))[0] and shorter[2] in _SAME_SHAPE:
         text = shorter[0]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -87,11 +87,7 @@ def random_gguf_bytes(architecture: Architecture, quantisation: Quantisation) ->
     Raises:
         InputError: the shape is not covered.
     """
-    small = replace(architecture, sliding_window=0, windowed_layers=0)
-    one, two = (
-        sum(tensor.padded for tensor in _tensors(replace(small, layers=layers), quantisation)) for layers in (1, 2)
-    )
-    return one + (architecture.layers - 1) * (two - one)
+    return sum(tensor.padded for tensor in _tensors(architecture, quantisation))
 
 
 def write_random_gguf(path: Path, architecture: Architecture, quantisation: Quantisation = Quantisation.Q4_0) -> int:
@@ -154,9 +150,8 @@ def _tensors(shape: Architecture, quantisation: Quantisation) -> Iterator[_Tenso
     for layer in range(shape.layers):
         block = f"blk.{layer}."
         yield _norm(block + "attn_norm", d)
-        yield _matrix(block + "attn_q", (d, q), form)
-        yield _matrix(block + "attn_k", (d, kv), form)
-        yield _matrix(block + "attn_v", (d, kv), form)
+        for name, width in (("attn_q", q), ("attn_k", kv), ("attn_v", kv)):
+            yield _matrix(block + name, (d, width), form)
         yield _matrix(block + "attn_output", (q, d), form)
         yield _norm(block + "ffn_norm", d)
         ending, experts = ("_exps", (shape.experts,)) if shape.experts else ("", ())

@@ -35,6 +35,8 @@ _FIELDS = {
 }
 #: families whose output layer shares the embedding's weights unless their config says otherwise
 _TIED = ("gemma", "gemma2", "gemma3_text", "starcoder2", "gpt2", "gpt_bigcode")
+#: of the layers of these families, one in so many looks at everything, the others at a window
+_WHOLE_EVERY = {"gemma2": 2, "gemma3": 6, "gemma3_text": 6}
 
 
 def load_architecture(name_or_path: str) -> Architecture:
@@ -120,8 +122,7 @@ def _window(fields: Mapping[str, Any], kind: str, layers: int) -> dict[str, Any]
     types, pattern = fields.get("layer_types"), fields.get("sliding_window_pattern")
     if types:
         windowed = sum(layer == "sliding_attention" for layer in types)
-    elif pattern or kind in ("gemma2", "gemma3_text"):
-        every = pattern or {"gemma2": 2, "gemma3_text": 6}[kind]
+    elif every := pattern or _WHOLE_EVERY.get(kind):
         windowed = layers - layers // every
     else:
         windowed = layers - (fields.get("max_window_layers", 0) if "use_sliding_window" in fields else 0)
@@ -197,6 +198,6 @@ def _gguf_window(header: GgufHeader, layers: int) -> dict[str, int]:
     window = header.number("attention.sliding_window", 0)
     if not window:
         return {}
-    every = {"gemma2": 2, "gemma3": 6}.get(header.architecture)
+    every = _WHOLE_EVERY.get(header.architecture)
     windowed = layers - layers // every if every else layers
     return {"sliding_window": window, "windowed_layers": windowed} if windowed else {}

@@ -82,7 +82,7 @@ def file_sha256(path: Path, expected: str | None = None) -> str:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from None
     if expected is not None and found != expected:
         raise ModelError(
-            f"{path}: damaged or another file: its sha256 is {found[:12]}…, expected {expected[:12]}…. "
+            f"{path}: checksum mismatch: got sha256 {found[:12]}…, expected {expected[:12]}…. "
             "Delete it and fetch it again with: isobudget models fetch NAME"
         )
     if remembered is None:

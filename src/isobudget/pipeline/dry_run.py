@@ -106,11 +106,10 @@ def _unpinned(model: StudyModel) -> str | None:
     settings = model.settings
     if not isinstance(settings, HubSettings) or not may_be_repo(settings.model) or is_commit(settings.revision):
         return None
-    asked = f"revision {settings.revision}" if settings.revision else "no revision"
+    asked = f" at {settings.revision}" if settings.revision else ""
     return (
-        f"{model.name}: the study says {asked} of {settings.model}, which may mean other weights later. The commit "
-        "that is loaded is recorded in the run folder, and the run goes on with that one alone; to pin it, set "
-        "revision to the 40 digits of a commit"
+        f"{model.name}: {settings.model}{asked} is not pinned to a commit; its weights may change. The run "
+        "records the commit that it loads and keeps to it; to pin it, set revision to the 40 digits of a commit"
     )
 
 

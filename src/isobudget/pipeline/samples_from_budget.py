@@ -93,7 +93,7 @@ def samples_of(resolved: Resolved, progress: Progress = SILENT) -> SampleCounts:
                     continue
                 progress.note(why)
             counts[model.name][benchmark.name] = n
-    raise_mistakes(mistakes, study.text, study.origin)
+    raise_mistakes(mistakes, *study.source)
     return counts
 
 

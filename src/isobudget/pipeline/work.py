@@ -23,15 +23,7 @@ from isobudget.study.resolve import ResolvedBenchmark, ResolvedModel
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Samples of one problem to generate by one call.
-
-    Attributes:
-        problem: the problem.
-        prompt: what the model is given.
-        sampling: how to sample.
-        keys: the samples' keys, one for each.
-        seeds: their seeds, in the same order.
-    """
+    """Samples of one problem to generate by one call: a key and a seed for each, in the same order."""
 
     problem: Problem
     prompt: Prompt

@@ -110,15 +110,12 @@ def raise_mistakes(mistakes: Sequence[Mistake], text: str, origin: str) -> None:
     if len(mistakes) == 1 and mistakes[0].error is not None and not text:
         raise mistakes[0].error
     lines = key_lines(text) if text else {}
-    shown = [f"  {_located(mistake, lines)}" for mistake in mistakes]
-    message = f"{origin}: {counted(len(shown), 'mistake')}\n" + "\n".join(shown)
-    raise StudyError(message)
-
-
-def _located(mistake: Mistake, lines: dict[Place, int]) -> str:
-    line = line_of(lines, mistake.place)
-    where = f"line {line}: " if line else ""
-    return f"{where}{'.'.join(map(str, mistake.place)) or 'the study'}: {mistake.message}"
+    shown = [f"{origin}: {counted(len(mistakes), 'mistake')}"]
+    for mistake in mistakes:
+        line = line_of(lines, mistake.place)
+        where = f"line {line}: " if line else ""
+        shown.append(f"  {where}{'.'.join(map(str, mistake.place)) or 'the study'}: {mistake.message}")
+    raise StudyError("\n".join(shown))
 
 
 def plain_name(benchmark: str) -> str:

@@ -19,6 +19,7 @@ from isobudget.backends.settings import BackendSettings
 from isobudget.errors import InputError, StudyError
 from isobudget.files.hints import did_you_mean
 from isobudget.files.toml import parse_toml
+from isobudget.files.whole import read_text
 from isobudget.study.check import SETTINGS, Mistake, field_mistakes, plain_name, raise_mistakes
 from isobudget.study.lines import Place
 from isobudget.study.resolve import resolve
@@ -83,12 +84,9 @@ def parse_study(text: str, origin: str, overrides: dict[str, Any] | None = None)
 
 
 def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise StudyError(f"{path}: no such study file. Studies that ship: {', '.join(shipped_studies())}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: cannot be read: {error}") from None
+    if not path.exists():
+        raise StudyError(f"{path}: no such study file. Studies that ship: {', '.join(shipped_studies())}")
+    return read_text(path, StudyError)
 
 
 def _named(name: str, models: list[str] | None) -> str:

@@ -115,7 +115,7 @@ class Resolved:
         Raises:
             StudyError: something is not; every mistake is in the message, with its line.
         """
-        raise_mistakes(self.mistakes, self.study.text, self.study.origin)
+        raise_mistakes(self.mistakes, *self.study.source)
         return tuple(model for model in self.models if model is not None)
 
 

@@ -172,11 +172,7 @@ class StatedModel(BaseModel):
 
 
 def stated_model(fields: Mapping[str, Any], where: str) -> StatedModel:
-    """A model from its fields.
-
-    Args:
-        fields: as a study's `[[models]]` has them.
-        where: they stand, for messages.
+    """A model from its fields, as a study's `[[models]]` has them; `where` says where they stand, for messages.
 
     Raises:
         InputError: something is wrong with them; all of it is in the message.
@@ -268,9 +264,8 @@ class Study(BaseModel):
     judge: StudyJudge = StudyJudge()
     models: Annotated[list[StudyModel], Field(min_length=1)]
 
-    #: the text that it was read from, and what that is called, for the lines of mistakes
-    _text: str = PrivateAttr("")
-    _origin: str = PrivateAttr("")
+    #: the TOML text that it was read from, and what messages call it, for the lines of mistakes
+    _source: tuple[str, str] = PrivateAttr(("", ""))
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
@@ -282,14 +277,9 @@ class Study(BaseModel):
 
     def remember(self, text: str, origin: str) -> None:
         """Keep where this study was read, for the lines of mistakes that are found later."""
-        self._text, self._origin = text, origin
+        self._source = text, origin
 
     @property
-    def text(self) -> str:
-        """The TOML text that it was read from, or an empty string."""
-        return self._text
-
-    @property
-    def origin(self) -> str:
-        """What messages call this study."""
-        return self._origin or f"study {self.name!r}"
+    def source(self) -> tuple[str, str]:
+        """The TOML text that it was read from, or an empty string; and what messages call it."""
+        return self._source if self._source[1] else ("", f"study {self.name!r}")

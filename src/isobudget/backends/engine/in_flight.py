@@ -31,8 +31,6 @@ class Request:
     """One call of `generate`: a prompt and the samples to generate.
 
     Attributes:
-        prompt_ids: tokens of the prompt.
-        sampling: how to sample.
         end_ids: tokens that end a sample.
         seeds: one per sample.
         future: gets the samples, in the order of the seeds, when all are there.
@@ -80,8 +78,7 @@ class Sample:
         context_tokens: room for prompt and completion; None for no limit.
 
     Attributes:
-        charge: what it has cost so far.
-        ids: its tokens so far.
+        charge, ids: what it has cost so far, and its tokens so far.
     """
 
     def __init__(self, unit: Unit, decode: Decode, context_tokens: int | None) -> None:

@@ -56,38 +56,25 @@ class Tree:
         self.paths.append(path)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much is computed at once.
-
-    Attributes:
-        tokens: of a batch.
-        texts: of a batch.
-        sharing: whether texts may share tokens.
-    """
-
-    tokens: int
-    texts: int
-    sharing: bool = True
-
-
 #: a tree, and the place of its first token in its texts: 0, or more for a later part of a text longer than a batch
 Part = tuple[int, Tree]
 
 
-def batches_of(texts: Sequence[Ids], limits: Limits) -> Iterator[list[Part]]:
-    """What to compute: batches of one tree each; of a text longer than a batch, its parts by themselves, in order."""
+def batches_of(texts: Sequence[Ids], most_tokens: int, most_texts: int, sharing: bool = True) -> Iterator[list[Part]]:
+    """What to compute: batches of one tree each, of so many tokens and texts at most, which may share tokens or not; of
+    a text longer than a batch, its parts by themselves, in order.
+    """
     tree = Tree()
     before: Ids = ()
     for index in sorted(range(len(texts)), key=lambda index: tuple(texts[index])):
         ids = texts[index][:-1]
-        shared = _common(before, ids) if limits.sharing else 0
-        full = len(tree.tokens) + len(ids) - shared > limits.tokens or len(tree.texts) == limits.texts
+        shared = _common(before, ids) if sharing else 0
+        full = len(tree.tokens) + len(ids) - shared > most_tokens or len(tree.texts) == most_texts
         if full and tree.texts:
             yield [(0, tree)]
             tree, shared = Tree(), 0
-        if len(ids) > limits.tokens:
-            yield _parts(index, ids, limits.tokens)
+        if len(ids) > most_tokens:
+            yield _parts(index, ids, most_tokens)
             before = ()
         elif ids:
             tree.add(index, ids, shared)
@@ -155,13 +142,9 @@ def log_normalizers(logits: NDArray[np.floating]) -> Floats:
 class TextScorer(abc.ABC):
     """What the ways of scoring texts under one model have in common. For several threads.
 
-    Args:
-        name: of the model, for messages.
-        vocabulary: how many token ids it has.
-        most_tokens: of prompt and text together.
-        batch_tokens: of one batch.
-
     Attributes:
+        vocabulary: how many token ids the model has.
+        most_tokens: of prompt and text together.
         computed_tokens: computed so far, of prompts and of texts.
     """
 

@@ -25,8 +25,6 @@ class LoadedModel:
     """A model in memory.
 
     Attributes:
-        model: the `transformers` model.
-        tokens: its tokenizer.
         device: where it is, as PyTorch writes it.
         dtype: what it computes in.
         end_ids: tokens that end an output.

@@ -24,12 +24,7 @@ _ANCHOR = "\n"
 
 
 class Tokens:
-    """A tokenizer behind a lock.
-
-    Args:
-        tokenizer: of `transformers`, or of vLLM.
-        model: its model's name, for messages.
-    """
+    """A tokenizer, of `transformers` or of vLLM, behind a lock; `model` is its model's name, for messages."""
 
     def __init__(self, tokenizer: Any, model: str) -> None:
         self._tokenizer = tokenizer

@@ -210,17 +210,13 @@ class LlamaCpp:
 
     def _loaded_scorer(self) -> TextScorer:
         with self._scoring:
-            if self._scorer is None:
-                self._scorer = self._exact_scorer() if self._is_exact() else self._engine_scorer()
+            if self._scorer is None and self._is_exact():
+                network = Network(read_weights(read_gguf_header(self.path), load_api()))
+                self._scorer = ExactScorer(self.path.name, network, self._threads())
+            elif self._scorer is None:
+                with self._loading:
+                    self._scorer = Scorer(self._loaded(), self._threads())
             return self._scorer
-
-    def _engine_scorer(self) -> Scorer:
-        with self._loading:
-            return Scorer(self._loaded(), self._threads())
-
-    def _exact_scorer(self) -> ExactScorer:
-        network = Network(read_weights(read_gguf_header(self.path), load_api()))
-        return ExactScorer(self.path.name, network, self._threads())
 
     def _is_exact(self) -> bool:
         """Whether texts are scored in 32 bits."""

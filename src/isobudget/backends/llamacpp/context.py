@@ -13,7 +13,6 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from ctypes import POINTER, c_int8, c_int32
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,32 +27,17 @@ _STEP_TOKENS = 256
 Logits = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class ContextSize:
-    """How large a context is.
-
-    Attributes:
-        tokens: that all sequences hold together, or each if they have memory of their own; rounded up.
-        sequences: how many there are.
-        batch_tokens: of one batch at most, not fewer than `sequences`.
-        logits_per_sequence: tokens of one sequence and batch whose logits may be wanted.
-        is_shared: whether sequences have one memory.
-    """
-
-    tokens: int
-    sequences: int
-    batch_tokens: int
-    logits_per_sequence: int
-    is_shared: bool
-
-
 class Context:
     """Memory and computation of one model; several contexts share its weights.
 
     Args:
         model: with weights; it must stay open longer than the context.
-        size: of the context.
+        tokens: that all sequences hold together, or each if they have memory of their own; rounded up.
+        sequences: how many there are.
+        batch_tokens: of one batch at most, not fewer than `sequences`.
         threads: CPU threads.
+        is_shared: whether sequences have one memory; then the logits of all tokens may be wanted, else of one for each
+            sequence.
         in_32_bits: keep keys and values in 32 bits and add them up so, which costs time.
 
     Attributes:
@@ -63,18 +47,28 @@ class Context:
         BackendError: there is no memory for it, or the library is not the one it seems to be.
     """
 
-    def __init__(self, model: LlamaModel, size: ContextSize, threads: int, *, in_32_bits: bool = False) -> None:
+    def __init__(
+        self,
+        model: LlamaModel,
+        tokens: int,
+        sequences: int,
+        batch_tokens: int,
+        threads: int,
+        *,
+        is_shared: bool,
+        in_32_bits: bool = False,
+    ) -> None:
         self._api, self._model, self._handle = load_api(), model, 0
-        tokens = -(-size.tokens // _STEP_TOKENS) * _STEP_TOKENS
-        self.tokens = tokens if size.is_shared else tokens * size.sequences
-        self._batch_tokens = size.batch_tokens
+        tokens = -(-tokens // _STEP_TOKENS) * _STEP_TOKENS
+        self.tokens = tokens if is_shared else tokens * sequences
+        self._batch_tokens = batch_tokens
         params = self._api.llama_context_default_params()
         params.n_ctx = self.tokens
-        params.n_batch = params.n_ubatch = size.batch_tokens
-        params.n_seq_max = size.sequences
-        params.n_outputs_max_per_seq = size.logits_per_sequence
+        params.n_batch = params.n_ubatch = batch_tokens
+        params.n_seq_max = sequences
+        params.n_outputs_max_per_seq = batch_tokens if is_shared else 1
         params.n_threads = params.n_threads_batch = threads
-        params.kv_unified = size.is_shared
+        params.kv_unified = is_shared
         if in_32_bits:
             params.type_k = params.type_v = F32
             params.flash_attn_type = NO_FLASH_ATTENTION
@@ -85,7 +79,7 @@ class Context:
                 "is there memory for it?"
             )
         self._memory = self._api.llama_get_memory(self._handle)
-        self._check(size, threads)
+        self._check([self.tokens, batch_tokens, sequences, threads])
 
     def close(self) -> None:
         """Free the memory."""
@@ -158,12 +152,11 @@ class Context:
             logits = self.decode(part, range(start, end), [[sequence]] * len(part), wanted)
         return logits
 
-    def _check(self, size: ContextSize, threads: int) -> None:
+    def _check(self, wanted: list[int]) -> None:
         """Whether the library understood what it was asked for; if not, the structures are not what they seem."""
         api, handle = self._api, self._handle
         asked = (api.llama_n_ctx, api.llama_n_batch, api.llama_n_seq_max, api.llama_n_threads_batch)
         found = [int(function(handle)) for function in asked]
-        wanted = [self.tokens, size.batch_tokens, size.sequences, threads]
         if found != wanted:
             self.close()
             raise BackendError(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import threading
 from collections.abc import Iterator, Sequence
 from ctypes import c_int32, c_void_p
@@ -20,11 +21,7 @@ _PIECE_BYTES = 512
 
 
 class LlamaModel:
-    """An open GGUF model. Use it as a context manager, or close it.
-
-    Args:
-        path: the file.
-        vocabulary_only: leave the weights in the file.
+    """An open GGUF model, with its weights or its vocabulary alone. Use it as a context manager, or close it.
 
     Raises:
         ModelError: the file is missing, damaged, or not a model; or the engine's version is not supported.
@@ -51,7 +48,6 @@ class LlamaModel:
         #: how many token ids there are
         self.vocabulary_size = int(self._api.llama_vocab_n_tokens(self._vocabulary))
         self._pieces: dict[int, bytes] = {}
-        self._end_ids: frozenset[int] | None = None
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -103,16 +99,12 @@ class LlamaModel:
         """The text that the ids stand for; what is no UTF-8 becomes replacement characters."""
         return self.text_bytes(ids).decode(errors="replace")
 
-    @property
+    @functools.cached_property
     def end_ids(self) -> frozenset[int]:
         """The tokens that end an output."""
-        if self._end_ids is None:
-            with self._opened():
-                is_end = self._api.llama_vocab_is_eog
-                self._end_ids = frozenset(
-                    token for token in range(self.vocabulary_size) if is_end(self._vocabulary, token)
-                )
-        return self._end_ids
+        is_end = self._api.llama_vocab_is_eog
+        with self._opened():
+            return frozenset(token for token in range(self.vocabulary_size) if is_end(self._vocabulary, token))
 
     def special_ids(self, texts: Sequence[str]) -> frozenset[int]:
         """The tokens among these texts that are one special token each: such a text never shows in an output."""

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from isobudget.backends.engine.token_tree import (
     Floats,
     Ids,
-    Limits,
     Part,
     TextScorer,
     batches_of,
@@ -27,7 +26,7 @@ from isobudget.backends.engine.token_tree import (
     put_scores,
 )
 from isobudget.backends.llamacpp.api import load_api
-from isobudget.backends.llamacpp.context import Context, ContextSize
+from isobudget.backends.llamacpp.context import Context
 from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.errors import BackendError
 
@@ -70,7 +69,7 @@ class Scorer(TextScorer):
                 raise BackendError(f"{self.name}: the model is not loaded any more")
             self._read_prompt(prompt, texts)
             scores = begin_scores(self._after_prompt, texts)
-            for parts in batches_of(texts, Limits(self.batch_tokens, _SEQUENCES - 1, self._can_share)):
+            for parts in batches_of(texts, self.batch_tokens, _SEQUENCES - 1, self._can_share):
                 for part in parts:
                     put_scores(part, self._compute(part, part is parts[-1]), texts, scores)
             return scores
@@ -116,9 +115,9 @@ class Scorer(TextScorer):
     def _make_context(self, cells: int) -> Context:
         self._free_context()
         tokens = -(-cells // _CONTEXT_STEP) * _CONTEXT_STEP
-        size = ContextSize(tokens, _SEQUENCES, self.batch_tokens, self.batch_tokens, is_shared=True)
+        size = tokens, _SEQUENCES, self.batch_tokens
         # flash attention on a processor adds up in 16 bits; quantised weights lose more than that
-        self._context = Context(self.model, size, self._threads, in_32_bits=self.model.is_float)
+        self._context = Context(self.model, *size, self._threads, is_shared=True, in_32_bits=self.model.is_float)
         return self._context
 
     def _free_context(self) -> None:

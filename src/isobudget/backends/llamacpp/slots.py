@@ -26,7 +26,7 @@ from pathlib import Path
 from isobudget.backends.engine.engine_clock import Charge, StepClock
 from isobudget.backends.engine.in_flight import Request, Sample, Unit, take_tokens
 from isobudget.backends.engine.inbox import Inbox
-from isobudget.backends.llamacpp.context import Context, ContextSize, Logits
+from isobudget.backends.llamacpp.context import Context, Logits
 from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.backends.llamacpp.sample_token import sample_token
 from isobudget.backends.llamacpp.settings import KEPT_PROMPTS
@@ -63,8 +63,6 @@ class Slots:
         model: with weights; it must stay open longer.
         slots: samples generated at the same time.
         context_tokens: room for prompt and completion of each.
-        threads: CPU threads.
-        clock: charges the samples.
 
     Attributes:
         prompt_tokens: tokens of prompts computed so far.
@@ -78,8 +76,8 @@ class Slots:
         self._model, self._clock, self._slots, self._context_tokens = model, clock, slots, context_tokens
         sequences = slots + KEPT_PROMPTS
         _check_memory(model.path, sequences, context_tokens)
-        size = ContextSize(context_tokens, sequences, max(_BATCH_TOKENS, sequences), 1, is_shared=False)
-        self._context = Context(model, size, threads)
+        batch_tokens = max(_BATCH_TOKENS, sequences)
+        self._context = Context(model, context_tokens, sequences, batch_tokens, threads, is_shared=False)
         self._samples: list[Sample | None] = []  # each in the sequence of its place; None is a hole
         self._prompts: dict[tuple[int, ...], _Prompt] = {}  # the one used last comes last
         self._free_for_prompts = list(range(slots, sequences))

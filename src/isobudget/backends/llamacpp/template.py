@@ -18,12 +18,8 @@ from isobudget.errors import BackendError
 
 
 def render_conversation(template: str, chat: Chat, names: Mapping[str, str]) -> str:
-    """The text that the model is given to answer.
-
-    Args:
-        template: in Jinja's language.
-        chat: at least one message.
-        names: of the special tokens that templates ask for, such as ``bos_token``.
+    """The text that the model is given to answer; `names` are those of the special tokens that templates ask for, such
+    as ``bos_token``.
 
     Raises:
         BackendError: the template is no template or refuses the conversation.

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from isobudget.backends.engine.token_tree import (
     Floats,
     Ids,
-    Limits,
     Part,
     TextScorer,
     Tree,
@@ -60,9 +59,9 @@ class ExactScorer(TextScorer):
     def _score(self, prompt: tuple[int, ...], texts: Sequence[Ids]) -> list[Floats]:
         after_prompt, before = self._begin(partial(self._read_prompt, prompt)).result()
         scores = begin_scores(after_prompt, texts)
-        limits = Limits(self._batch_size(texts), _TEXTS)
         waiting = [
-            self._begin(partial(self._score_batch, parts, before, texts, scores)) for parts in batches_of(texts, limits)
+            self._begin(partial(self._score_batch, parts, before, texts, scores))
+            for parts in batches_of(texts, self._batch_size(texts), _TEXTS)
         ]
         for batch in waiting:
             batch.result()

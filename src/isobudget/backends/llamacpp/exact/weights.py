@@ -99,11 +99,7 @@ def expanded_bytes(header: GgufHeader) -> int | None:
 
 
 def read_weights(header: GgufHeader, api: ctypes.CDLL) -> Weights:
-    """Read and expand a file's weights.
-
-    Args:
-        header: of the file.
-        api: llama.cpp's C functions, whose expanding ones are used.
+    """Read and expand a file's weights, by llama.cpp's own functions.
 
     Raises:
         ModelError: the model is not covered, the message says why; or the file cannot be read or is damaged.
@@ -111,11 +107,14 @@ def read_weights(header: GgufHeader, api: ctypes.CDLL) -> Weights:
     if reason := _not_covered(header):
         raise ModelError(f"{header.path} cannot be computed in 32 bits here: {reason}")
     file, shape = _File(header, api), architecture_of(header)
-    embedding = file.matrix("token_embd.weight", shape.hidden)
-    head = file.matrix("output.weight", shape.hidden) if "output.weight" in header.tensors else embedding
+    ends = [
+        file.tensor(name, shape.hidden, header.tensors[name].shape[-1])  # of any number of tokens
+        for name in ("token_embd.weight", "output.weight")
+        if name in header.tensors
+    ]
     return Weights(
-        embedding,
-        head * file.vector("output_norm.weight", shape.hidden),
+        ends[0],
+        ends[-1] * file.tensor("output_norm.weight", shape.hidden),
         tuple(_layer(file, number, shape) for number in range(shape.layers)),
         *(shape.heads, shape.kv_heads, shape.head_size),
         frequencies=_frequencies(file, shape.head_size),
@@ -133,11 +132,11 @@ def _positive(header: GgufHeader, key: str) -> int:
 def _layer(file: _File, number: int, shape: Architecture) -> Layer:
     hidden, width = shape.hidden, shape.mlp_width
     counts = {"q": shape.heads, "k": shape.kv_heads, "v": shape.kv_heads}
-    before = {kind: file.vector(f"blk.{number}.{kind}_norm.weight", hidden) for kind in ("attn", "ffn")}
+    before = {kind: file.tensor(f"blk.{number}.{kind}_norm.weight", hidden) for kind in ("attn", "ffn")}
 
     def part(kind: str, form: str) -> Floats:
         name, rows = f"blk.{number}.attn_{kind}.{form}", counts[kind] * shape.head_size
-        found = file.vector(name, rows)[:, None] if form == "bias" else file.matrix(name, hidden, rows) * before["attn"]
+        found = file.tensor(name, rows)[:, None] if form == "bias" else file.tensor(name, hidden, rows) * before["attn"]
         if kind == "q":
             found = found * np.float32(1 / math.sqrt(shape.head_size))
         return _halves(found, counts[kind]) if file.pairs_are_neighbours and kind != "v" else found
@@ -146,10 +145,10 @@ def _layer(file: _File, number: int, shape: Architecture) -> Layer:
     return Layer(
         np.concatenate([part(kind, "weight") for kind in counts]),
         np.concatenate([part(kind, "bias") for kind in counts])[:, 0] if biased else None,
-        file.matrix(f"blk.{number}.attn_output.weight", shape.query_width, hidden),
-        np.concatenate([file.matrix(f"blk.{number}.ffn_{kind}.weight", hidden, width) for kind in ("gate", "up")])
+        file.tensor(f"blk.{number}.attn_output.weight", shape.query_width, hidden),
+        np.concatenate([file.tensor(f"blk.{number}.ffn_{kind}.weight", hidden, width) for kind in ("gate", "up")])
         * before["ffn"],
-        file.matrix(f"blk.{number}.ffn_down.weight", width, hidden),
+        file.tensor(f"blk.{number}.ffn_down.weight", width, hidden),
     )
 
 
@@ -162,7 +161,7 @@ def _halves(rows: Floats, heads: int) -> Floats:
 def _frequencies(file: _File, head_size: int) -> NDArray[np.float64]:
     found = file.real("rope.freq_base", 10_000.0) ** (-np.arange(0, head_size, 2) / head_size)
     if "rope_freqs.weight" in file.header.tensors:
-        found = found / file.vector("rope_freqs.weight", head_size // 2)
+        found = found / file.tensor("rope_freqs.weight", head_size // 2)
     return found
 
 
@@ -183,20 +182,12 @@ class _File:
             raise ModelError(f"{self.header.path}: {self.header.architecture}.{key} is {value!r}, not a number")
         return float(value)
 
-    def matrix(self, name: str, columns: int, rows: int | None = None) -> Floats:
-        """(rows, columns); of any number of rows if that is None."""
+    def tensor(self, name: str, *shape: int) -> Floats:
+        """A tensor that is stored in this shape, the innermost dimension first; here it comes last."""
         tensor = self.header.tensors[name]
-        if len(tensor.shape) != 2 or tensor.shape[0] != columns or rows not in (None, tensor.shape[1]):
-            raise ModelError(
-                f"{self.header.path}: {name} has the shape {tensor.shape}, not ({columns}, {rows or '...'})"
-            )
-        return self._expand(name, tensor).reshape(tensor.shape[::-1])
-
-    def vector(self, name: str, length: int) -> Floats:
-        tensor = self.header.tensors[name]
-        if tensor.shape != (length,):
-            raise ModelError(f"{self.header.path}: {name} has the shape {tensor.shape}, not ({length},)")
-        return self._expand(name, tensor)
+        if tensor.shape != shape:
+            raise ModelError(f"{self.header.path}: {name} has the shape {tensor.shape}, not {shape}")
+        return self._expand(name, tensor).reshape(shape[::-1])
 
     def _expand(self, name: str, tensor: Tensor) -> Floats:
         start = self.header.data_start + tensor.offset
@@ -209,17 +200,12 @@ class _File:
             found = (data.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
         else:
             found = np.empty(math.prod(tensor.shape), np.float32)
-            expand = getattr(self._api, _expander(tensor.kind))
+            expand = getattr(self._api, f"dequantize_row_{tensor.kind.lower().replace('_k', '_K')}")
             expand.restype, expand.argtypes = None, (c_void_p, POINTER(c_float), c_int64)
             expand(data.ctypes.data, found.ctypes.data_as(POINTER(c_float)), found.size)
         if not np.isfinite(found).all():
             raise ModelError(f"{self.header.path} is damaged: {name} holds numbers that are not finite; fetch it again")
         return found
-
-
-def _expander(kind: str) -> str:
-    """The name of llama.cpp's function that expands a kind of weight."""
-    return f"dequantize_row_{kind.lower().replace('_k', '_K')}"
 
 
 _KINDS = re.compile(r"F32|F16|BF16|Q[2-6]_K|Q[458]_[01]|IQ4_(NL|XS)")
