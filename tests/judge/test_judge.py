@@ -18,7 +18,7 @@ def check(candidate):
     assert candidate(2) == 4
     assert candidate(-3) == 9, "negative numbers"
 """
-SQUARE = Problem("Own/0", "own", "def square(x):\n", "square", CheckFunction(CHECK))
+SQUARE = Problem("Own/0", "own", "def square(x):\n", "square", CheckFunction(CHECK), "    return x * x\n")
 LISTED = Problem("Own/1", "own", "", "square", AssertList(("assert square(2) == 4", "assert square(n) == 9"), "n = -3"))
 RIGHT = "def square(x):\n    return x * x\n"
 

@@ -16,7 +16,7 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from isobudget.errors import JudgeError
 from isobudget.judge.confinement.confine import LAYERS, require
@@ -42,6 +42,8 @@ class Judge:
         unsafe: also judge where the confinement that untrusted code needs is not available.
         one_process: let a whole program that cannot leave anything behind run all its tests in one process, which
             serves no other sample; False gives every test a process of its own.
+        trust: where tests run that may need the sample in their process (function and pytest tests of your own
+            problems): `split` or `shared`; `auto` decides it for every problem, see docs/judge.md.
         without: layers of confinement to leave out (`namespaces`, `landlock`, `seccomp`), to try what the others hold.
 
     Raises:
@@ -55,6 +57,7 @@ class Judge:
         *,
         unsafe: bool = False,
         one_process: bool = True,
+        trust: Literal["auto", "split", "shared"] = "auto",
         without: Collection[str] = (),
     ) -> None:
         if not sys.platform.startswith("linux"):
@@ -65,6 +68,7 @@ class Judge:
         self.limits = limits or Limits()
         self.unsafe = unsafe
         self.one_process = one_process
+        self.trust = trust
         self.without = tuple(without)
         self._pool: list[Worker] = []
         self._entered = False
@@ -92,7 +96,7 @@ class Judge:
         return self
 
     def _settings(self, number: int, core: int) -> Settings:
-        return Settings(number, core, third_party_path(), self.without, self.one_process, self.limits)
+        return Settings(number, core, third_party_path(), self.without, self.one_process, self.limits, self.trust)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

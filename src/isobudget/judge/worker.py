@@ -214,4 +214,6 @@ def describe(problem: Problem) -> Case:
     if kind not in KINDS:
         raise JudgeError(f"the judge does not know this kind of tests: {kind}")
     reference = None if problem.reference is None else problem.program(problem.reference)
-    return Case(kind, asdict(problem.tests), problem.entry_point, problem.prompt, problem.starter, reference)
+    tests = asdict(problem.tests)
+    apart = tests.pop("split", False)
+    return Case(kind, tests, problem.entry_point, problem.prompt, problem.starter, reference, apart)

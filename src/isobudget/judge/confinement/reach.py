@@ -31,6 +31,7 @@ ANSWER_PACKAGES = (
 LIBRARY_FOLDERS = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")
 FILES = ("/etc/localtime", "/etc/timezone", "/etc/ld.so.cache", "/usr/share/zoneinfo")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+WRITABLE = ("/dev/null",)
 PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 
 
@@ -61,7 +62,7 @@ def reach(packages: Iterable[str], scratch: str) -> Reach:
             readable += [os.path.join(folder, name) for name in names if ".so" in name]
         else:
             readable.append(folder)
-    return Reach((library, *packages), (*readable, *FILES, *DEVICES), (scratch,))
+    return Reach((library, *packages), (*readable, *FILES, *DEVICES), (scratch, *WRITABLE))
 
 
 def roots(packages: Iterable[str]) -> list[str]:

@@ -70,8 +70,8 @@ class Report(NamedTuple):
 class Host:
     """The tester's handle on its zygote process."""
 
-    def __init__(self, settings: Settings, started: zygotes.Started | None = None) -> None:
-        self.process, control, self.base = started or zygotes.launch(settings)
+    def __init__(self, settings: Settings, started: zygotes.Started) -> None:
+        self.process, control, self.base = started
         self.control = socket.socket(fileno=control)
         self.limits = settings.limits
         self.one_process = settings.one_process

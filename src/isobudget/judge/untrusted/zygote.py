@@ -52,14 +52,25 @@ WARM_ROUNDS = 20
 #: imported once, so that no sample has to
 WARM = """
     bisect collections copy functools heapq itertools json math operator random re string time typing
-    isobudget.judge.untrusted.screening
+    isobudget.judge.untrusted.nodes isobudget.judge.untrusted.screening
+    isobudget.judge.untrusted.whole_program
+"""
+
+#: the same where tests run in the sample's process; what is not installed is left out
+SHARED_WARM = """
+    asyncio contextlib dataclasses inspect io isobudget.judge.untrusted.shared_tests linecache pathlib pytest tempfile
+    threading types unittest.mock _pytest.assertion.rewrite _pytest.python _pytest.tmpdir _pytest.monkeypatch
 """
 
 
-def begin(setting: tuple[Any, ...], descriptor: int) -> NoReturn:
-    """Be a zygote in an interpreter of its own."""
+def begin(fields: tuple[Any, ...], descriptor: int, shared: bool = False) -> NoReturn:
+    """Be a zygote in an interpreter of its own, perhaps one for tests that run in one process with the sample."""
+    setting = confine.Setting(*fields)
     warm()
-    main(confine.Setting(*setting), descriptor)
+    if shared:
+        sys.path += setting.packages
+        _import(SHARED_WARM)
+    main(setting, descriptor)
 
 
 def main(setting: confine.Setting, descriptor: int) -> NoReturn:
@@ -68,7 +79,7 @@ def main(setting: confine.Setting, descriptor: int) -> NoReturn:
     os.close(descriptor)
     control = socket(fileno=CONTROL)
     namespaces.die_with_parent()
-    sys.path += setting.packages
+    sys.path += [folder for folder in setting.packages if folder not in sys.path]
     _disarm()
     granted = confine.enter_namespaces(setting)
     watched = _watched_fork(control, setting.memory_mb)
@@ -104,15 +115,20 @@ def _watched_fork(control: socket, memory_mb: int) -> bool:
 
 def warm() -> None:
     """Import what samples commonly use and run what every sample runs, so that forks find it done."""
-    # What the modules do after a fork (new seeds, new locks) is work that no sample needs.
-    register, os.register_at_fork = os.register_at_fork, lambda **_: None
-    for name in WARM.split():
-        importlib.import_module(name)
-    os.register_at_fork = register
+    _import(WARM)
     for _ in range(WARM_ROUNDS):
         _rehearse()
     # What was rehearsed with is no module of the tester's, which is warm, too.
     sys.modules.pop("sample", None)
+
+
+def _import(names: str) -> None:
+    # What the modules do after a fork (new seeds, new locks) is work that no sample needs.
+    register, os.register_at_fork = os.register_at_fork, lambda **_: None
+    for name in names.split():
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    os.register_at_fork = register
 
 
 def _disarm() -> None:
@@ -125,6 +141,8 @@ def _disarm() -> None:
     # A courtesy and no defence: `subprocess` would take a refusal for a reason to fork, and be killed for it. Libraries
     # that try to start a program (matplotlib looks for fonts so) can do without.
     _posixsubprocess.fork_exec = _start_no_program
+    if (subprocess := sys.modules.get("subprocess")) is not None:
+        subprocess._fork_exec = _start_no_program  # type: ignore[attr-defined]
 
 
 def _rehearse() -> None:
@@ -134,7 +152,7 @@ def _rehearse() -> None:
     program = "from typing import List\ndef double(x: List[int]) -> list:\n    return [2 * y for y in x]\n"
     wire.send(ours.fileno(), ["load", "", program, ["double"]])
     for _ in range(5):
-        wire.send(ours.fileno(), ["call", 0, [[1, 2.5, "a", {"tuple": [1]}]], {}])
+        wire.send(ours.fileno(), ["call", 0, [[1, 2.5, "a", {"tuple": [1]}]], []])
     ours.shutdown(SHUT_WR)
     with contextlib.suppress(wire.ClosedError):
         sample.Served(theirs.fileno()).serve()
