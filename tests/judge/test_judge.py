@@ -162,7 +162,14 @@ def test_all_canonical_solutions_pass(judge: Judge, shared_data: Path) -> None:
     with gzip.open(shared_data / "humaneval" / "HumanEval.jsonl.gz", "rt") as lines:
         records = [json.loads(line) for line in lines]
     problems = [
-        Problem(r["task_id"], "humaneval", r["prompt"], r["entry_point"], CheckFunction(r["test"]), r["solution"])
+        Problem(
+            r["task_id"],
+            "humaneval",
+            r["prompt"],
+            r["entry_point"],
+            CheckFunction(r["test"], split=True),
+            r["solution"],
+        )
         for r in ({**record, "solution": record["canonical_solution"]} for record in records)
     ]
     with Judge() as roomy:

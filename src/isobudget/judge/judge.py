@@ -205,9 +205,23 @@ class _Stream:
         worker.start()
         for index, (number, problem, program, attempt) in enumerate(jobs):
             if index == 0 and (stuck or attempt >= ATTEMPTS):
-                self.waiting[number] = lost(stuck)
+                self.waiting[number] = lost(stuck, not stuck and self._reference_passes(worker, problem))
             else:
                 self.again.append((number, problem, program, attempt + (index == 0)))
+
+    def _reference_passes(self, worker: Worker, problem: Problem) -> bool:
+        """Whether a problem's reference passes in a worker that has nothing else to do."""
+        if problem.reference is None:
+            return False
+        try:
+            worker.give(-1, problem, problem.program(problem.reference), 1)
+            while not (verdicts := worker.take()):
+                wait_for_any([worker], self.limits.wall_seconds)
+        except WorkerGoneError:
+            worker.stop()
+            worker.start()
+            return False
+        return verdicts[0][1].passed
 
     def abandon(self) -> None:
         """Have no answers to old jobs come into the next run: workers that still have some start anew."""

@@ -24,6 +24,7 @@ class Settings(NamedTuple):
         limits: of every sample.
         trust: where tests run that may run apart from the sample or not: `split`, `shared`, or `auto` to decide it.
         base: an empty folder that belongs to the worker.
+        life: descriptor of a pipe whose other end closes when the judge ends.
     """
 
     number: int
@@ -34,6 +35,7 @@ class Settings(NamedTuple):
     limits: Limits
     trust: str
     base: str = ""
+    life: int = -1
 
     def plain(self) -> tuple[Any, ...]:
         """The fields as literals, for `from_plain` in another process."""

@@ -47,6 +47,9 @@ class Array:
     def __bool__(self) -> bool:
         raise ValueError("an array has no truth value")
 
+    def __repr__(self) -> str:
+        return f"array({self.nested()!r}, {self.kind!r})"
+
     def nested(self) -> Any:
         """Its items as nested lists; of an array without dimensions, its item."""
         items = list(self.items)

@@ -39,6 +39,8 @@ LAYERS = (
     "system call filter",
     MEMORY_WATCH,
 )
+#: without these no sample is judged
+NEEDED = ("separate process", "ordinary user", "no capabilities", "resource limits", "system call filter")
 SCRATCH = "/scratch"
 #: an interpreter that takes nothing from the user's environment or folders, as `-I` but with a fixed hash seed
 ISOLATED = ("-s", "-S", "-P", "-W", "ignore")
@@ -159,12 +161,15 @@ def _limit(wanted: dict[int, int]) -> bool:
 
 
 def missing(layers: Collection[str]) -> list[str]:
-    """What is lacking for untrusted code: limits, no privileges, and a filter or namespaces. Empty if nothing is."""
-    lacking = [layer for layer in ("separate process", "resource limits", "no capabilities") if layer not in layers]
-    held = {"system call filter", "Landlock files"} <= set(layers)
+    """What is lacking for untrusted code: limits, no privileges, a filter, and Landlock or namespaces.
+
+    Without the filter a sample could fork, and what it forks would be there when the next samples run. An ordinary user
+    is required also inside namespaces: root of the machine is never given to a sample.
+    """
+    lacking = [layer for layer in NEEDED if layer not in layers]
     apart = {"pid namespace", "network namespace", "private root file system"} <= set(layers)
-    if not held and not apart:
-        lacking.append("system call filter with Landlock, or namespaces")
+    if "Landlock files" not in layers and not apart:
+        lacking.append("Landlock or namespaces")
     return lacking
 
 

@@ -1,6 +1,7 @@
 """The tests' side of the wire: a session with one sample, and the stand-ins through which tests use what it defines.
 
-A stand-in of a function or class can be called, an instance can be filled with plain data and handed back; that is all.
+A stand-in of a function or class can be called; an instance can be filled, its attributes read, and it can be handed
+back; that is all.
 It takes part in no comparison, arithmetic, `in`, truth or text: a sample that returns such an object where plain data
 is expected has returned what cannot cross, and that is its verdict, whatever its own `__eq__` would say.
 """
@@ -44,6 +45,8 @@ class Session:
         self.said = ""
         #: why no test can go on: the process has ended, or its answer cannot be used
         self.fault = ""
+        #: stand-ins that came as attributes of others
+        self.uncallable: set[int] = set()
         #: whether the sample has returned something that it could change later
         self.returned_mutable = False
 
@@ -85,6 +88,14 @@ class Session:
             self._broken(f"a malformed answer ({type(error).__name__}: {error})")
         self.returned_mutable |= holds_mutable(result)
         return result
+
+    def attribute(self, stand_in: StandIn, name: str) -> Any:
+        """An attribute of an object. If it is a method, it cannot be called: it would see what is expected of it."""
+        known = set(self.stand_ins)
+        value = _use(stand_in, "get", (name,), {})
+        if type(value) is StandIn and (number := object.__getattribute__(value, "_number")) not in known:
+            self.uncallable.add(number)
+        return value
 
     def _ask(self, message: list[Any]) -> list[Any]:
         if self.fault:
@@ -184,14 +195,20 @@ class StandIn:
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         """Call the sample's function."""
+        session: Session = object.__getattribute__(self, "_session")
+        if object.__getattribute__(self, "_number") in session.uncallable:
+            _refuse(self)
         return _use(self, "call", args, named)
 
     def __setattr__(self, name: str, value: Any) -> None:
         _use(self, "set", (name, value), {})
 
     def __getattr__(self, name: str) -> Any:
-        # Not the end of the session: pytest and other libraries look for attributes of whatever they see.
-        raise AttributeError(f"cannot cross (returned {type_name(self)})")
+        if name.startswith(("_", "pytest")):
+            # pytest and other libraries look for these on whatever they see; that it has none is no answer.
+            raise AttributeError(name)
+        session: Session = object.__getattribute__(self, "_session")
+        return session.attribute(self, name)
 
 
 def _refuse(stand_in: StandIn, *_: object, **__: object) -> NoReturn:

@@ -62,6 +62,7 @@ def fork(settings: Settings) -> Started:
     pid = os.fork()
     if pid == 0:
         ours.close()
+        os.close(settings.life)
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1):
             os.dup2(null, descriptor)

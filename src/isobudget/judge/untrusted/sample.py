@@ -141,8 +141,11 @@ class Served:
         self.names = new_module("sample").__dict__
         if prelude:
             exec(prelude, self.names)
+        given = {name: self.names[name] for name in names if name in self.names}
         exec(code, self.names)
-        return ["loaded", {name: self.packer.pack(self.names[name]) for name in names if name in self.names}]
+        # What was there before it is not the program's.
+        own = [name for name in names if name in self.names and self.names[name] is not given.get(name, self)]
+        return ["loaded", dict(zip(own, self.packer.pack_all(self.names[name] for name in own), strict=True))]
 
     def use(self, kind: str, number: int, forms: list[Any], names: list[str]) -> list[Any]:
         """Use one object in one of the ways of `USES`; answers with the value, and the arguments if any was changed."""

@@ -24,6 +24,7 @@ import sys
 import time
 from _sitebuiltins import Quitter
 from _socket import AF_UNIX, CMSG_LEN, SHUT_WR, SOCK_SEQPACKET, socket, socketpair
+from collections.abc import Collection
 from typing import Any, NoReturn
 
 from isobudget.judge import wire
@@ -82,7 +83,7 @@ def main(setting: confine.Setting, descriptor: int) -> NoReturn:
     sys.path += [folder for folder in setting.packages if folder not in sys.path]
     _disarm()
     granted = confine.enter_namespaces(setting)
-    watched = _watched_fork(control, setting.memory_mb)
+    watched = _watched_fork(control, setting)
     layers, scratch = confine.confine(setting, granted)
     layers += [confine.MEMORY_WATCH] * watched
     control.sendall(json.dumps(layers).encode() + b"\n")
@@ -91,11 +92,11 @@ def main(setting: confine.Setting, descriptor: int) -> NoReturn:
     gc.disable()
     gc.freeze()
     with contextlib.suppress(OSError):
-        serve(control, scratch, "system call filter" in layers)
+        serve(control, scratch, layers)
     os._exit(0)
 
 
-def _watched_fork(control: socket, memory_mb: int) -> bool:
+def _watched_fork(control: socket, setting: confine.Setting) -> bool:
     """Go on in a child, inside the pid namespace; the outer process watches over memory, if it can, and then ends."""
     watch: memory.Watch | None = None
     with contextlib.suppress(OSError):
@@ -108,7 +109,7 @@ def _watched_fork(control: socket, memory_mb: int) -> bool:
     control.close()
     if watch is not None:
         with contextlib.suppress(OSError):
-            watch.run(inner, memory_mb)
+            watch.run(inner, setting.memory_mb, setting.base)
     os.waitpid(inner, 0)
     os._exit(0)
 
@@ -172,11 +173,13 @@ def _clean_environment(scratch: str) -> None:
         os.environ[name] = "1"
 
 
-def serve(control: socket, scratch: str, filtered: bool) -> None:
+def serve(control: socket, scratch: str, layers: Collection[str]) -> None:
     """Fork and watch one sample after another; returns when the tester is gone."""
     places = _take_places(control)
     served = sample.Served()
-    sieve = seccomp.Installer(seccomp.sample_program()) if filtered else None
+    sieve = None
+    if "system call filter" in layers:
+        sieve = seccomp.Installer(seccomp.sample_program("private root file system" in layers))
     while True:
         request, descriptors = receive(control)
         if request is None:
