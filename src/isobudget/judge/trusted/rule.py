@@ -199,8 +199,7 @@ class _Reader:
             return
         if isinstance(node.ctx, ast.Store):
             return
-        grows = isinstance(base, ast.Name) and base.id not in self.sample and node.attr in ("append", "add")
-        if self._is_result(base) and not grows:
+        if self._is_result(base):
             raise _ObjectionError(f"the attribute {node.attr} of a result is used")
 
     def _compare(self, node: ast.Compare) -> None:
