@@ -16,15 +16,17 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
-from isobudget.errors import JudgeError
+from isobudget.errors import InputError, JudgeError
 from isobudget.judge.confinement.confine import LAYERS, require
 from isobudget.judge.messages import Settings
-from isobudget.judge.verdict import Limits, Verdict
+from isobudget.judge.verdict import Limits, Trust, Verdict
 from isobudget.judge.worker import Worker, WorkerGoneError, lost, wait_for_any
 from isobudget.problems.problem import Problem
 
+#: where tests may be told to run
+TRUSTS = ("auto", *Trust)
 #: pairs that a worker has been given and not answered, so that it never waits for the next one
 GIVEN = 3
 #: pairs taken ahead per worker while an early one still runs
@@ -48,6 +50,7 @@ class Judge:
 
     Raises:
         JudgeError: this machine cannot confine a sample at all.
+        InputError: `trust` is another word.
     """
 
     def __init__(
@@ -57,13 +60,15 @@ class Judge:
         *,
         unsafe: bool = False,
         one_process: bool = True,
-        trust: Literal["auto", "split", "shared"] = "auto",
+        trust: str = "auto",
         without: Collection[str] = (),
     ) -> None:
         if not sys.platform.startswith("linux"):
             raise JudgeError("judging needs Linux; on other systems run it in a Linux container or virtual machine")
         if workers is not None and workers < 1:
             raise JudgeError(f"workers must be at least 1, not {workers}")
+        if trust not in TRUSTS:
+            raise InputError(f"trust is one of {', '.join(TRUSTS)}, not {trust!r}")
         self.workers = workers or len(os.sched_getaffinity(0))
         self.limits = limits or Limits()
         self.unsafe = unsafe

@@ -101,8 +101,8 @@ def _programs(record: Record, where: str, _entry_point: str) -> ProgramTests:
     inputs = reading.list_field(record, "inputs", where, reading.checked_text, "text for standard input")
     outputs = reading.list_field(record, "outputs", where, reading.checked_text, "expected output")
     _same_number(inputs, outputs, f"{where}, field outputs", "inputs")
-    checker = optional_text(record, "checker", where) or ""
-    tree = parse_python(checker, f"{where}, field checker") if checker else None
+    checker = reading.optional_text(record, "checker", where) or ""
+    tree = reading.parse_python(checker, f"{where}, field checker") if checker else None
     if tree is not None and "check" not in _top_level_names(tree):
         raise InputError(f"{where}, field checker: does not define check(input, output, expected)")
     return ProgramTests(inputs, outputs, tolerance=_tolerance(record, where), checker=checker)
@@ -116,7 +116,7 @@ def _calls(record: Record, where: str, _entry_point: str) -> CallTests:
 
 
 def _tolerance(record: Record, where: str) -> float | None:
-    return None if record.get("tolerance") is None else tolerance_field(record, "tolerance", where)
+    return None if record.get("tolerance") is None else reading.tolerance_field(record, "tolerance", where)
 
 
 def _argument_list(item: object, where: str) -> str:
