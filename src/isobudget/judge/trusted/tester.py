@@ -142,6 +142,9 @@ class Tester:
         verdict, returned_mutable = judge_over_wire(problem.tests, self.host, problem.case.reference)  # type: ignore[arg-type]
         if verdict.passed:
             return not (reading.holds_results and returned_mutable)
+        if verdict.outcome is Outcome.SYNTAX_ERROR:
+            # That is none.
+            return False
         # A reference that passes nowhere says nothing: the stronger judge, then.
         together = SharedTests(problem.case, self.shared_host)
         return not together.judge(self.shared_host, problem.case.reference).passed
