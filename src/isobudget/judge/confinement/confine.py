@@ -13,7 +13,7 @@ import contextlib
 import functools
 import os
 import resource
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from isobudget.errors import JudgeError
@@ -79,8 +79,15 @@ def enter_namespaces(setting: Setting) -> list[str]:
     return [] if "namespaces" in setting.without else namespaces.enter()
 
 
-def confine(setting: Setting, granted: Collection[str]) -> tuple[list[str], str]:
+def confine(
+    setting: Setting, granted: Collection[str], on_streams: Callable[[list[int]], None]
+) -> tuple[list[str], str]:
     """Put up the remaining layers around this process.
+
+    Args:
+        setting: how.
+        granted: the namespaces that there are.
+        on_streams: is given descriptors of the samples' input, output and errors, while they can still be sent on.
 
     Returns:
         The names of all layers that stand, and the scratch folder.
@@ -91,8 +98,9 @@ def confine(setting: Setting, granted: Collection[str]) -> tuple[list[str], str]
     if "mount" in granted and namespaces.make_root(setting.base, roots(setting.packages), SCRATCH):
         layers.append("private root file system")
         scratch = SCRATCH
+    on_streams(namespaces.open_streams(scratch == SCRATCH))
     if "landlock" not in setting.without:
-        within = reach(setting.packages, scratch)
+        within = reach(setting.packages, scratch, namespaces.STREAMS if scratch == SCRATCH else ())
     os.chdir(scratch)
     if os.geteuid() == 0:
         # The scratch folder on disk, where it is one, is for the user that this process is about to become.

@@ -23,7 +23,7 @@ import struct
 import sys
 import time
 from _sitebuiltins import Quitter
-from _socket import AF_UNIX, CMSG_LEN, SHUT_WR, SOCK_SEQPACKET, socket, socketpair
+from _socket import AF_UNIX, CMSG_LEN, SCM_RIGHTS, SHUT_WR, SOCK_SEQPACKET, SOL_SOCKET, socket, socketpair
 from collections.abc import Collection
 from typing import Any, NoReturn
 
@@ -36,7 +36,7 @@ REQUEST = struct.Struct("ccddi")
 #: wait status, CPU seconds, peak memory in KiB, why it was stopped (0 it was not, 1 time, 2 by request)
 REPORT = struct.Struct("idqi")
 FORK, KILL, WAIT = b"F", b"K", b"W"
-#: comes first, with the descriptors of output, input and errors
+#: is sent first, with the descriptors of input, output and errors
 PLACES = b"P"
 #: where the control socket is kept, out of the way of what samples get
 CONTROL = 40
@@ -84,7 +84,13 @@ def main(setting: confine.Setting, descriptor: int) -> NoReturn:
     _disarm()
     granted = confine.enter_namespaces(setting)
     watched = _watched_fork(control, setting)
-    layers, scratch = confine.confine(setting, granted)
+    places: list[int] = []
+
+    def send_on(streams: list[int]) -> None:
+        control.sendmsg([PLACES], [(SOL_SOCKET, SCM_RIGHTS, struct.pack("3i", *streams))])
+        places.extend(_take_places(streams))
+
+    layers, scratch = confine.confine(setting, granted, send_on)
     layers += [confine.MEMORY_WATCH] * watched
     control.sendall(json.dumps(layers).encode() + b"\n")
     _clean_environment(scratch)
@@ -92,7 +98,7 @@ def main(setting: confine.Setting, descriptor: int) -> NoReturn:
     gc.disable()
     gc.freeze()
     with contextlib.suppress(OSError):
-        serve(control, scratch, layers)
+        serve(control, scratch, layers, (places[0], places[1]))
     os._exit(0)
 
 
@@ -173,9 +179,8 @@ def _clean_environment(scratch: str) -> None:
         os.environ[name] = "1"
 
 
-def serve(control: socket, scratch: str, layers: Collection[str]) -> None:
+def serve(control: socket, scratch: str, layers: Collection[str], places: tuple[int, int]) -> None:
     """Fork and watch one sample after another; returns when the tester is gone."""
-    places = _take_places(control)
     served = sample.Served()
     sieve = None
     if "system call filter" in layers:
@@ -196,12 +201,9 @@ def serve(control: socket, scratch: str, layers: Collection[str]) -> None:
             return
 
 
-def _take_places(control: socket) -> tuple[int, int]:
+def _take_places(streams: list[int]) -> list[int]:
     """The descriptors of input and errors, once what samples read and print by default is 0 and 1 of this process."""
-    data, ancillary, _, _ = control.recvmsg(len(PLACES), CMSG_LEN(4 * 4))
-    if data != PLACES:
-        os._exit(0)
-    output, *given = _numbers(ancillary)
+    source, output, errors = streams
     os.dup2(output, 1)
     # Opened here, so that samples hold nothing that comes from outside of the private root.
     null = os.open(os.devnull, os.O_RDONLY)
@@ -209,10 +211,10 @@ def _take_places(control: socket) -> tuple[int, int]:
     os.close(null)
     os.close(output)
     # Out of the way, too: the first free number is what a sample's wire should get.
-    moved = [os.dup2(number, CONTROL + 1 + place) for place, number in enumerate(given)]
-    for number in given:
+    moved = [os.dup2(number, CONTROL + 1 + place) for place, number in enumerate((source, errors))]
+    for number in (source, errors):
         os.close(number)
-    return moved[0], moved[1]
+    return moved
 
 
 def _numbers(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
