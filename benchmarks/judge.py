@@ -67,7 +67,7 @@ def canonical(copies: int) -> list[tuple[Problem, str]]:
     """HumanEval's problems with their canonical solutions, as pairs for the judge."""
     pairs = []
     for name, record in read_problems().items():
-        tests = CheckFunction(record["test"])
+        tests = CheckFunction(record["test"], split=True)
         problem = Problem(name, "humaneval", record["prompt"], record["entry_point"], tests)
         pairs += [(problem, record["prompt"] + record["canonical_solution"])] * copies
     return pairs

@@ -30,8 +30,8 @@ LIVECODEBENCH = (
     ("rec", DEPTH + "print(depth(int(input())))\n", "passed"),
     ("pairw", PAIRWISE, "passed"),
     ("recf", "class Solution:\n    def solve(self, n):\n        return n and 1 + self.solve(n - 1)\n", "passed"),
-    ("flo", "class Solution:\n    def solve(self, a):\n        return sum(a) / len(a)\n", "passed"),
-    ("flo", "class Solution:\n    def solve(self, a):\n        return sum(a) / len(a) + 1e-9\n", "failed"),
+    ("flo", "class Solution:\n    def solve(self, a):\n        return sum(a) / len(a)\n", "failed"),
+    ("flo", "class Solution:\n    def solve(self, a):\n        return round(sum(a) / len(a), 9)\n", "passed"),
     ("exit1", "import sys\nprint(input())\nsys.exit(1)\n", "passed"),
 )
 

@@ -12,7 +12,8 @@ import pytest
 
 from isobudget.errors import InputError, RunError
 from isobudget.judge import Judge
-from isobudget.judge.file import judge_file
+from isobudget.judge.file import Digests, Sample, judge_file
+from isobudget.judge.references import require_references
 from isobudget.problems.problem import CheckFunction, Problem
 
 CHECK = "def check(candidate):\n    assert candidate(2) == 4\n"
@@ -24,6 +25,9 @@ LINES = [
     {"task_id": "Own/1", "solution": "def square(y): return 5"},
     {"task_id": "Own/0", "completion": "    return 3\n"},
 ]
+
+RIGHT = "def square(x):\n    return x * x\n"
+LINE = {"task_id": "Own/0", "passed": True, "verdict": "passed", "detail": "", "trust": "split"}
 
 
 def write(path: Path, lines: list[Any]) -> Path:
@@ -85,7 +89,7 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
 
 def test_killed_run_continues_where_it_stopped(tmp_path: Path) -> None:
     samples, output = write(tmp_path / "samples.jsonl", LINES), tmp_path / "verdicts.jsonl"
-    first = {"task_id": "Own/0", "index": 0, "passed": True, "verdict": "passed", "seconds": 99.0, "trust": "split"}
+    first = LINE | {"index": 0, "seconds": 99.0, "sha256": Digests(PROBLEMS).of(Sample("Own/0", 0, RIGHT))}
     partial = tmp_path / "verdicts.jsonl.partial"
     partial.write_text(json.dumps(first) + '\n{"task_id": "Own/1", "ind')
     with Judge(workers=1) as judge:
@@ -114,7 +118,46 @@ def test_verdicts_that_another_command_is_writing_are_left_alone(tmp_path: Path,
 
 def test_verdicts_of_other_samples_are_not_continued(tmp_path: Path) -> None:
     samples, output = write(tmp_path / "samples.jsonl", LINES), tmp_path / "verdicts.jsonl"
-    other = {"task_id": "Own/1", "index": 0, "passed": True, "verdict": "passed", "trust": "split"}
+    other = LINE | {"task_id": "Own/1", "index": 0}
     (tmp_path / "verdicts.jsonl.partial").write_text(json.dumps(other) + "\n")
     with Judge(workers=1) as judge, pytest.raises(RunError, match="verdict of Own/1"):
         judge_file(samples, PROBLEMS, output, judge, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (json.dumps(LINE | {"index": 0, "sha256": "0" * 64}), "line 1: Own/0 has changed since it was judged"),
+        (json.dumps(LINE | {"index": 0}), "line 1: Own/0 has changed since it was judged"),
+        ("[1, 2]", "line 1: is damaged"),
+        ('{"task_id": "Own/0"}', "line 1: is damaged"),
+    ],
+)
+def test_what_has_changed_or_is_damaged_is_not_continued(tmp_path: Path, line: str, message: str) -> None:
+    samples = write(tmp_path / "samples.jsonl", LINES)
+    (tmp_path / "verdicts.jsonl.partial").write_text(line + "\n")
+    with Judge(workers=1) as judge, pytest.raises(RunError, match=message):
+        judge_file(samples, PROBLEMS, tmp_path / "verdicts.jsonl", judge, resume=True)
+
+
+def test_a_finished_output_is_kept_unless_asked(tmp_path: Path) -> None:
+    samples, output = write(tmp_path / "samples.jsonl", LINES), tmp_path / "verdicts.jsonl"
+    with Judge(workers=1) as judge:
+        judge_file(samples, PROBLEMS, output, judge)
+        before = output.read_bytes()
+        with pytest.raises(RunError, match="is there already"):
+            judge_file(samples, PROBLEMS, output, judge)
+        # Nothing is judged again: the judge is not even entered.
+        tally = judge_file(samples, PROBLEMS, output, Judge(unsafe=True), resume=True)
+        assert (sum(tally.outcomes.values()), output.read_bytes()) == (3, before)
+        judge_file(samples, PROBLEMS, output, judge, again=True)
+    assert len(read(output)) == 3
+
+
+def test_a_reference_that_fails_stops_before_samples_are_judged() -> None:
+    wrong = Problem("Own/2", "own", "def square(x):\n", "square", CheckFunction(CHECK), "    return 7\n")
+    right = Problem("Own/3", "own", "def square(x):\n", "square", CheckFunction(CHECK), "    return x * x\n")
+    with Judge(workers=1) as judge:
+        require_references([right, *PROBLEMS.values()], judge)
+        with pytest.raises(InputError, match=r"the reference of Own/2: failed.*--no-check"):
+            require_references([right, wrong], judge)

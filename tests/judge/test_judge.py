@@ -18,7 +18,7 @@ def check(candidate):
     assert candidate(2) == 4
     assert candidate(-3) == 9, "negative numbers"
 """
-SQUARE = Problem("Own/0", "own", "def square(x):\n", "square", CheckFunction(CHECK))
+SQUARE = Problem("Own/0", "own", "def square(x):\n", "square", CheckFunction(CHECK), "    return x * x\n")
 LISTED = Problem("Own/1", "own", "", "square", AssertList(("assert square(2) == 4", "assert square(n) == 9"), "n = -3"))
 RIGHT = "def square(x):\n    return x * x\n"
 
@@ -162,7 +162,14 @@ def test_all_canonical_solutions_pass(judge: Judge, shared_data: Path) -> None:
     with gzip.open(shared_data / "humaneval" / "HumanEval.jsonl.gz", "rt") as lines:
         records = [json.loads(line) for line in lines]
     problems = [
-        Problem(r["task_id"], "humaneval", r["prompt"], r["entry_point"], CheckFunction(r["test"]), r["solution"])
+        Problem(
+            r["task_id"],
+            "humaneval",
+            r["prompt"],
+            r["entry_point"],
+            CheckFunction(r["test"], split=True),
+            r["solution"],
+        )
         for r in ({**record, "solution": record["canonical_solution"]} for record in records)
     ]
     with Judge() as roomy:

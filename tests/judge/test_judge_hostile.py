@@ -47,7 +47,7 @@ def check(candidate):
     assert candidate(-3) == 9
     assert abs(candidate(0.5) - 0.25) < 1e-9
 '''
-problem = Problem("Own/0", "own", "def square(x):\\n", "square", CheckFunction(check))
+problem = Problem("Own/0", "own", "def square(x):\\n", "square", CheckFunction(check), "    return x * x\\n")
 right = "def square(x):\\n    return x * x\\n"
 programs = []
 for path in sorted(pathlib.Path(folder).glob("*.txt")):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from isobudget.judge import Judge, Limits, Outcome, Trust, Verdict
-from isobudget.judge.trusted.kinds.programs import same_output
+from isobudget.judge.trusted.compare import same_output
 from isobudget.problems.problem import (
     AssertList,
     CallTests,
@@ -52,6 +52,16 @@ ADD = ProgramTests(("1 2\n", "5 7\n"), ("3\n", "12\n"))
         ("if __name__ == '__main__':\n    print(sum(map(int, input().split())), '\\n')", Outcome.PASSED, 2),
         ("import atexit\natexit.register(lambda: print(sum(map(int, input().split()))))", Outcome.PASSED, 2),
         ("print(sum(map(int, input().split())))\nexit()", Outcome.PASSED, 2),
+        ("with open('/dev/stdin') as lines: print(sum(map(int, lines.read().split())))", Outcome.PASSED, 2),
+        ("open('/dev/stdout', 'w').write(str(sum(map(int, input().split()))))", Outcome.PASSED, 2),
+        ("open(1, 'w').write(str(sum(map(int, input().split()))))", Outcome.PASSED, 2),
+        (
+            "import sys\nx = open('/dev/stderr', 'w')\nx.write('y')\nprint(sum(map(int, input().split())))",
+            Outcome.PASSED,
+            2,
+        ),
+        ("print(3)\nopen('/dev/stdin', 'w').write('x')", Outcome.FAILED, 1),
+        ("open('/streams/more', 'w')", Outcome.ERROR, 0),
         ("import sys\nprint(3)\nsys.stderr.write('noise')", Outcome.FAILED, 1),
         ("print(3)\nexit(1)", Outcome.ERROR, 0),
         ("print(input() + 1)", Outcome.ERROR, 0),
@@ -171,11 +181,15 @@ def test_refuses_text():
     ],
 )
 def test_pytest_files(judge: Judge, program: str, outcome: Outcome, held: int, failing: str | None) -> None:
-    verdict = one(judge, PytestFile(PYTEST), program, "square")
+    verdict = one(judge, PytestFile(PYTEST), program, "square", "def square(x): return x * x")
     assert verdict.outcome is outcome, verdict
     assert verdict.tests_passed == held
     assert failing is None or verdict.first_failing == failing
-    assert verdict.trust is Trust.SPLIT
+    # `raises` looks at how the sample fails, which only plain Python shows exactly.
+    assert verdict.trust is Trust.SHARED
+    with Judge(1, Limits(cpu_seconds=1.0, wall_seconds=5.0), trust="split") as apart:
+        split = one(apart, PytestFile(PYTEST), program, "square")
+    assert (split.outcome, split.tests_passed, split.trust) == (outcome, held, Trust.SPLIT)
 
 
 def test_tests_that_print_and_read_do_not_disturb_the_judge(judge: Judge) -> None:
@@ -188,20 +202,24 @@ CROSSING = {
     "numbers": "f(float('inf')) == float('inf') and f(1 + 2j) == 1 + 2j and f(10 ** 5000) == 10 ** 5000",
     "not a number": "f(float('nan')) != f(float('nan'))",
     "negative zero": "str(f(-0.0)) == '-0.0'",
-    "types are kept": "type(f(True)) is bool and type(f(1.0)) is float and type(f((1,))) is tuple",
     "nested": "f([(1, {2: {3}}), b'x', None]) == [(1, {2: {3}}), b'x', None]",
     "lone surrogate": "f('\\ud800') == '\\ud800'",
-    "collections": "f(__import__('collections').Counter('aab'))['a'] == 2",
-    "ranges": "f(range(3)) == range(3) and f(slice(1)) == slice(1)",
-    "types": "f(int) is int",
-    "functions of the tests": "apply(lambda x: x + 1, 2) == 3",
+    "collections": "f(collections.Counter('aab'))['a'] == 2",
+    "ranges": "f(range(3)) == range(3)",
     "generators": "list(count(3)) == [0, 1, 2]",
     "a generator is no list": "count(3) != [0, 1, 2]",
-    "closures": "adder(2)(3) == 5",
-    "classes": "Point(1, 2).x == 1 and Point(1, 2).total() == 3 and str(Point(1, 2)) == '1/2'",
-    "instances go back": "norm(Point(3, 4)) == 5",
-    "errors": "raised(ValueError)",
     "dict views": "f({1: 2}.keys()) == {1: 2}.keys()",
+    "closures": "adder(2)(3) == 5",
+    "instances go back": "norm(Point(3, 4)) == 5",
+}
+#: what only plain Python shows exactly
+TOGETHER = {
+    "types are kept": "type(f(True)) is bool and type(f(1.0)) is float and type(f((1,))) is tuple",
+    "types": "f(int) is int",
+    "slices": "f(slice(1)) == slice(1)",
+    "functions of the tests": "apply(lambda x: x + 1, 2) == 3",
+    "classes": "Point(1, 2).x == 1 and Point(1, 2).total() == 3 and str(Point(1, 2)) == '1/2'",
+    "errors": "raised(ValueError)",
 }
 WORLD = """
 from collections import namedtuple
@@ -227,10 +245,18 @@ def raised(kind):
 
 
 @pytest.mark.parametrize("what", CROSSING)
-def test_plain_data_and_stand_ins_cross(judge: Judge, what: str) -> None:
-    verdict = one(judge, AssertList((f"assert {CROSSING[what]}",), SETUP), WORLD)
+def test_plain_data_crosses(judge: Judge, what: str) -> None:
+    verdict = one(judge, AssertList((f"assert {CROSSING[what]}",)), WORLD, reference=WORLD)
     assert verdict.passed, verdict
     assert verdict.trust is Trust.SPLIT
+
+
+@pytest.mark.parametrize("what", TOGETHER)
+def test_what_needs_the_objects_themselves_runs_in_one_process(judge: Judge, what: str) -> None:
+    tests = AssertList((f"assert {TOGETHER[what]}",), SETUP if what == "errors" else "")
+    verdict = one(judge, tests, WORLD, reference=WORLD)
+    assert verdict.passed, verdict
+    assert verdict.trust is Trust.SHARED
 
 
 def test_arguments_are_changed_in_place(judge: Judge) -> None:
@@ -247,13 +273,16 @@ def test_what_cannot_cross_is_judged_in_one_process_and_labelled(judge: Judge) -
     wrong = one(judge, tests, "def f(x): return 4", reference=program)
     assert (wrong.outcome, wrong.trust) == (Outcome.FAILED, Trust.SHARED)
     alone = one(judge, tests, program)
-    assert (alone.outcome, alone.trust) == (Outcome.ERROR, Trust.SPLIT)
+    assert (alone.outcome, alone.trust) == (Outcome.PASSED, Trust.SHARED)
+    with Judge(1, trust="split") as apart:
+        split = one(apart, tests, program, reference=program)
+    assert (split.outcome, split.trust) == (Outcome.ERROR, Trust.SPLIT)
 
 
 def test_helpers_come_from_the_prompt_and_not_from_the_sample(judge: Judge) -> None:
     prompt = "def double(x):\n    return 2 * x\n\ndef f(x):\n    '''Half of it.'''\n"
     check = CheckFunction("def check(candidate):\n    assert double(candidate(4)) == 4\n")
-    problem = Problem("Own/0", "own", prompt, "f", check)
+    problem = Problem("Own/0", "own", prompt, "f", check, "    return x / 2\n")
     right = prompt + "    return x / 2\n"
     forged = right.replace("x / 2", "7") + "def double(x):\n    return 4\n"
     assert [verdict.passed for verdict in judge.run([(problem, right), (problem, forged)])] == [True, False]

@@ -11,6 +11,7 @@ import pytest
 
 from isobudget.judge import Judge, Limits, Outcome, Verdict
 from isobudget.judge.messages import Case, Settings
+from isobudget.judge.trusted import zygotes
 from isobudget.judge.trusted.host import Host
 from isobudget.judge.trusted.kinds import programs
 from isobudget.judge.untrusted import screening
@@ -173,7 +174,8 @@ def forks(program: str, folder: Path, repeat: int = 1) -> tuple[Verdict, int]:
     """What becomes of a program's tests when one process may run them, and how many processes that takes."""
     folder.chmod(0o711)
     started: list[int] = []
-    host = Host(Settings(0, 0, (), (), True, LIMITS, str(folder)))
+    settings = Settings(0, 0, (), (), True, LIMITS, "auto", str(folder))
+    host = Host(settings, zygotes.launch(settings))
     host.beat = lambda: started.append(1)
     try:
         assert isinstance(ADD.tests, ProgramTests)

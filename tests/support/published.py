@@ -18,7 +18,7 @@ def humaneval(shared_data: Path) -> Pairs:
         records = [json.loads(line) for line in lines]
     return [
         (
-            Problem(r["task_id"], "humaneval", r["prompt"], r["entry_point"], CheckFunction(r["test"])),
+            Problem(r["task_id"], "humaneval", r["prompt"], r["entry_point"], CheckFunction(r["test"], split=True)),
             r["prompt"] + r["canonical_solution"],
         )
         for r in records
@@ -39,6 +39,8 @@ def mbpp(shared_data: Path, newline: str) -> Pairs:
         defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
         calls = (node.func for node in ast.walk(ast.parse(asserts[0])) if isinstance(node, ast.Call))
         entry_point = next(call.id for call in calls if isinstance(call, ast.Name) and call.id in defined)
-        problem = Problem(str(record["task_id"]), "mbpp", "", entry_point, AssertList(tuple(asserts), setup))
+        problem = Problem(
+            str(record["task_id"]), "mbpp", "", entry_point, AssertList(tuple(asserts), setup, split=True)
+        )
         pairs.append((problem, code))
     return pairs

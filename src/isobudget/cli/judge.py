@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,7 +36,9 @@ def judge(
         int | None, typer.Option("--memory-mb", min=64, help="Memory per sample, MiB.", show_default="1024")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a killed run on a file.")] = False,
-    again: Annotated[bool, typer.Option("--again", help="Judge a run folder anew, also what is judged.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Judge anew, also what is judged; replaces a file of verdicts.")
+    ] = False,
     extraction: Annotated[
         str | None,
         typer.Option("--extraction", help="Cut a run's programs out by this rule; with --again.", show_default=False),
@@ -45,6 +49,15 @@ def judge(
             "--one-process/--process-per-test",
             help="Whether whole programs that leave nothing behind run their tests in one process.",
         ),
+    ] = True,
+    trust: Annotated[
+        str,
+        typer.Option(
+            "--trust", help="Where a file's own tests run: split, shared, or auto for each problem's own way."
+        ),
+    ] = "auto",
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="First judge the references of a file's own problems.")
     ] = True,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Judge even where samples cannot be confined.")] = False,
     as_json: JsonOption = False,
@@ -63,10 +76,14 @@ def judge(
         summary = api.judge(**given, progress=progress)
     if as_json:
         print_json(summary.to_dict())
-        return
-    _print(summary)
-    if summary.run is not None:
-        print(f"See what follows with: isobudget report {summary.run}")
+    else:
+        _print(summary)
+        if summary.run is not None:
+            print(f"See what follows with: isobudget report {summary.run}")
+    if summary.invalid:
+        number = summary.outcomes["invalid"]
+        print(f"{number} samples could not be judged; the first: {summary.invalid}", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 def _print(summary: JudgeSummary) -> None:
@@ -87,6 +104,23 @@ def _print(summary: JudgeSummary) -> None:
         scores = Table(*(f"pass@{k}" for k in summary.pass_at_k))
         scores.add_row(*(f"{percent(share, 2)} %" for share in summary.pass_at_k.values()))
         console.print(scores)
-        console.print(f"{summary.problems} problems, {summary.n_min} to {summary.n_max} samples each")
+        of = f" of {summary.problems_in_all}" if summary.problems_in_all > summary.problems else ""
+        console.print(f"{summary.problems}{of} problems, {summary.n_min} to {summary.n_max} samples each")
+    for line in _notes(summary):
+        console.print(line)
+
+
+def _notes(summary: JudgeSummary) -> Iterator[str]:
+    """What else is to be known of the verdicts, a line each."""
+    total = sum(summary.outcomes.values())
     if summary.trust_shared:
-        console.print(f"{summary.trust_shared} samples were judged in one process with their tests (trust = shared)")
+        yield (
+            f"tests ran apart from {total - summary.trust_shared} samples (split) and in one process with "
+            f"{summary.trust_shared} (shared: such a sample could reach its tests)"
+        )
+    if missing := [f"{name} ({count} samples)" for name, count in summary.not_installed.items()]:
+        yield f"not installed: {', '.join(missing)}"
+    if errors := [f"{text} ({count})" for text, count in summary.errors.items() if count > 1]:
+        yield f"most frequent errors: {'; '.join(errors)}"
+    if 2 * summary.outcomes.get("syntax_error", 0) > total:
+        yield "over half of the samples do not compile: are they whole outputs, with prose around the code?"

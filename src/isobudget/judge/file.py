@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import gzip
+import hashlib
 import json
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,24 +25,47 @@ from typing import IO, Any
 from isobudget.errors import InputError, RunError, StorageError
 from isobudget.files.jsonl import Record, read_objects
 from isobudget.judge.judge import Judge
-from isobudget.judge.verdict import Verdict
+from isobudget.judge.verdict import RULES, Verdict
 from isobudget.problems.problem import Problem
+
+_MISSING = re.compile(r"ModuleNotFoundError: No module named '([\w]+)")
 
 
 @dataclass(slots=True)
 class Tally:
-    """What a file of verdicts comes to: samples and passes per problem, and how often each outcome occurred."""
+    """What a file of verdicts comes to.
+
+    Attributes:
+        samples, passes: by problem, without those that could not be judged.
+        outcomes: how often each occurred.
+        shared: samples whose tests ran in one process with them.
+        problems: that the benchmark has.
+        invalid: the first sample that could not be judged, and why; empty if there is none.
+        errors: what the samples' errors say, and how often.
+        not_installed: modules that samples import and that are not there, and how many samples.
+    """
 
     samples: Counter[str] = field(default_factory=Counter)
     passes: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     shared: int = 0
+    problems: int = 0
+    invalid: str = ""
+    errors: Counter[str] = field(default_factory=Counter)
+    not_installed: Counter[str] = field(default_factory=Counter)
 
     def add(self, record: dict[str, Any]) -> None:
         """Count one verdict line. A judge's own fault is counted as an outcome, never as a sample that did not pass."""
         self.outcomes[record["verdict"]] += 1
         self.shared += record["trust"] == "shared"
-        if record["verdict"] != "invalid":
+        detail = record["detail"]
+        if record["verdict"] == "error":
+            self.errors[detail[:80]] += 1
+            if (missing := _MISSING.match(detail)) is not None:
+                self.not_installed[missing[1]] += 1
+        if record["verdict"] == "invalid":
+            self.invalid = self.invalid or f"{record['task_id']}: {detail}"
+        else:
             self.samples[record["task_id"]] += 1
             self.passes[record["task_id"]] += record["passed"]
 
@@ -61,6 +86,7 @@ def judge_file(
     judge: Judge,
     *,
     resume: bool = False,
+    again: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tally:
     """Judge every sample of a file, in order, in memory that does not grow with the file.
@@ -70,7 +96,8 @@ def judge_file(
         problems: by task_id.
         output: where the verdicts go, gzipped where the name ends in `.gz`; it appears when it is complete.
         judge: an entered judge.
-        resume: continue from what a killed run left beside the output.
+        resume: continue from what a killed run left beside the output; a finished output of these samples is kept.
+        again: replace an output that is there.
         progress: told how many samples are done, of how many.
 
     Raises:
@@ -83,15 +110,20 @@ def judge_file(
     if total == 0:
         raise InputError(f"{samples} holds no samples; each line must be a JSON object with task_id and completion")
     partial = output.with_name(output.name + ".partial")
-    tally = Tally()
+    tally = Tally(problems=len(problems))
     try:
         begun = partial.exists()
+        if output.exists() and not begun and not again:
+            if resume and _take_up(output, samples, problems, tally)[0] == total:
+                return tally
+            raise RunError(f"{output} is there already; keep it and name another one, or replace it with --again")
         with _held(partial) as out:
             if begun and not resume:
                 raise RunError(
                     f"{partial} holds the verdicts of an unfinished run: continue it with --resume, or remove it"
                 )
-            done = _take_up(partial, samples, problems, tally)
+            done, kept = _take_up(partial, samples, problems, tally)
+            os.truncate(partial, kept)
             for record in _verdicts(samples, problems, judge, done):
                 out.write(json.dumps(record) + "\n")
                 out.flush()
@@ -106,14 +138,35 @@ def judge_file(
 
 
 def _verdicts(samples: Path, problems: dict[str, Problem], judge: Judge, skip: int) -> Iterator[dict[str, Any]]:
+    digests = Digests(problems)
     names = islice(read_samples(samples, problems), skip, None)
     pairs = islice(read_samples(samples, problems), skip, None)
     verdicts = judge.run((problems[sample.task_id], sample.program) for sample in pairs)
     for sample, verdict in zip(names, verdicts, strict=True):
-        yield verdict_record(sample, verdict)
+        yield verdict_record(sample, verdict, digests.of(sample))
 
 
-def verdict_record(sample: Sample, verdict: Verdict) -> dict[str, Any]:
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Digests(dict[str, str]):
+    """Checksums of the tests of problems and of the rules of this judge, by task_id, made when first asked for."""
+
+    def __init__(self, problems: dict[str, Problem]) -> None:
+        self.problems = problems
+
+    def __missing__(self, task_id: str) -> str:
+        """Make one."""
+        self[task_id] = _digest(str(RULES), repr(self.problems[task_id].tests))
+        return self[task_id]
+
+    def of(self, sample: Sample) -> str:
+        """The checksum of a program and of what it is judged by."""
+        return _digest(self[sample.task_id], sample.program)
+
+
+def verdict_record(sample: Sample, verdict: Verdict, digest: str) -> dict[str, Any]:
     """One verdict line. What is unknown is null."""
     peak = verdict.peak_memory_mb
     return {
@@ -128,6 +181,7 @@ def verdict_record(sample: Sample, verdict: Verdict) -> dict[str, Any]:
         "first_failing": verdict.first_failing,
         "detail": verdict.detail,
         "trust": verdict.trust.value,
+        "sha256": digest,
     }
 
 
@@ -183,22 +237,39 @@ def _held(partial: Path) -> Iterator[IO[str]]:
         yield out
 
 
-def _take_up(partial: Path, samples: Path, problems: dict[str, Problem], tally: Tally) -> int:
-    """Count the verdicts that a killed run left, cut off a torn last line, and check that they are of these samples."""
+def _take_up(written: Path, samples: Path, problems: dict[str, Problem], tally: Tally) -> tuple[int, int]:
+    """Count the verdicts that are there, and check that they are of these samples, tests and rules.
+
+    Returns:
+        Their number, and the bytes that they take: without a torn last line.
+
+    Raises:
+        RunError: a line is damaged, or of another sample than now, or of other tests or rules.
+    """
     done = kept = 0
-    with partial.open("rb") as lines:
+    digests = Digests(problems)
+    with gzip.open(written) if written.suffix == ".gz" else written.open("rb") as lines:
         for line, sample in zip(lines, read_samples(samples, problems), strict=False):
             if not line.endswith(b"\n"):
                 break
-            record = json.loads(line)
-            if (record["task_id"], record["index"]) != (sample.task_id, sample.index):
+            where = f"{written}, line {done + 1}"
+            try:
+                record = json.loads(line)
+                place, digest = (record["task_id"], record["index"]), record.get("sha256")
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise RunError(
-                    f"{partial}, line {done + 1}: verdict of {record['task_id']}, but {samples} has {sample.task_id}"
+                    f"{where}: is damaged ({type(error).__name__}); remove the file to judge anew"
+                ) from error
+            if place != (sample.task_id, sample.index):
+                raise RunError(f"{where}: verdict of {place[0]}, but {samples} has {sample.task_id}")
+            if digest != digests.of(sample):
+                raise RunError(
+                    f"{where}: {sample.task_id} has changed since it was judged: its program, its tests, or the rules "
+                    "of the judge; remove the file to start anew"
                 )
             tally.add(record)
             done, kept = done + 1, kept + len(line)
-    os.truncate(partial, kept)
-    return done
+    return done, kept
 
 
 def _finish(partial: Path, output: Path) -> None:

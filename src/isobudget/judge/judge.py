@@ -18,13 +18,15 @@ from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
-from isobudget.errors import JudgeError
+from isobudget.errors import InputError, JudgeError
 from isobudget.judge.confinement.confine import LAYERS, require
 from isobudget.judge.messages import Settings
-from isobudget.judge.verdict import Limits, Verdict
+from isobudget.judge.verdict import Limits, Trust, Verdict
 from isobudget.judge.worker import Worker, WorkerGoneError, lost, wait_for_any
 from isobudget.problems.problem import Problem
 
+#: where tests may be told to run
+TRUSTS = ("auto", *Trust)
 #: pairs that a worker has been given and not answered, so that it never waits for the next one
 GIVEN = 3
 #: pairs taken ahead per worker while an early one still runs
@@ -42,10 +44,13 @@ class Judge:
         unsafe: also judge where the confinement that untrusted code needs is not available.
         one_process: let a whole program that cannot leave anything behind run all its tests in one process, which
             serves no other sample; False gives every test a process of its own.
+        trust: where tests run that may need the sample in their process (function and pytest tests of your own
+            problems): `split` or `shared`; `auto` decides it for every problem, see docs/judge.md.
         without: layers of confinement to leave out (`namespaces`, `landlock`, `seccomp`), to try what the others hold.
 
     Raises:
         JudgeError: this machine cannot confine a sample at all.
+        InputError: `trust` is another word.
     """
 
     def __init__(
@@ -55,16 +60,20 @@ class Judge:
         *,
         unsafe: bool = False,
         one_process: bool = True,
+        trust: str = "auto",
         without: Collection[str] = (),
     ) -> None:
         if not sys.platform.startswith("linux"):
             raise JudgeError("judging needs Linux; on other systems run it in a Linux container or virtual machine")
         if workers is not None and workers < 1:
             raise JudgeError(f"workers must be at least 1, not {workers}")
+        if trust not in TRUSTS:
+            raise InputError(f"trust is one of {', '.join(TRUSTS)}, not {trust!r}")
         self.workers = workers or len(os.sched_getaffinity(0))
         self.limits = limits or Limits()
         self.unsafe = unsafe
         self.one_process = one_process
+        self.trust = trust
         self.without = tuple(without)
         self._pool: list[Worker] = []
         self._entered = False
@@ -92,7 +101,7 @@ class Judge:
         return self
 
     def _settings(self, number: int, core: int) -> Settings:
-        return Settings(number, core, third_party_path(), self.without, self.one_process, self.limits)
+        return Settings(number, core, third_party_path(), self.without, self.one_process, self.limits, self.trust)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -201,9 +210,23 @@ class _Stream:
         worker.start()
         for index, (number, problem, program, attempt) in enumerate(jobs):
             if index == 0 and (stuck or attempt >= ATTEMPTS):
-                self.waiting[number] = lost(stuck)
+                self.waiting[number] = lost(stuck, not stuck and self._reference_passes(worker, problem))
             else:
                 self.again.append((number, problem, program, attempt + (index == 0)))
+
+    def _reference_passes(self, worker: Worker, problem: Problem) -> bool:
+        """Whether a problem's reference passes in a worker that has nothing else to do."""
+        if problem.reference is None:
+            return False
+        try:
+            worker.give(-1, problem, problem.program(problem.reference), 1)
+            while not (verdicts := worker.take()):
+                wait_for_any([worker], self.limits.wall_seconds)
+        except WorkerGoneError:
+            worker.stop()
+            worker.start()
+            return False
+        return verdicts[0][1].passed
 
     def abandon(self) -> None:
         """Have no answers to old jobs come into the next run: workers that still have some start anew."""

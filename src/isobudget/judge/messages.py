@@ -22,7 +22,9 @@ class Settings(NamedTuple):
         without: layers of confinement to leave out, by name.
         one_process: whether a screened program runs all its tests in one process.
         limits: of every sample.
+        trust: where tests run that may run apart from the sample or not: `split`, `shared`, or `auto` to decide it.
         base: an empty folder that belongs to the worker.
+        life: descriptor of a pipe whose other end closes when the judge ends.
     """
 
     number: int
@@ -31,7 +33,9 @@ class Settings(NamedTuple):
     without: tuple[str, ...]
     one_process: bool
     limits: Limits
+    trust: str
     base: str = ""
+    life: int = -1
 
     def plain(self) -> tuple[Any, ...]:
         """The fields as literals, for `from_plain` in another process."""
@@ -52,6 +56,7 @@ class Case(NamedTuple):
         tests: the fields of that class.
         entry_point, prompt, starter: the problem's.
         reference: a whole program known to be right, or None.
+        apart: whether the tests are known to run apart from the sample with nothing lost.
     """
 
     kind: str
@@ -60,6 +65,7 @@ class Case(NamedTuple):
     prompt: str
     starter: str
     reference: str | None
+    apart: bool = False
 
 
 def frame(*message: Any) -> bytes:

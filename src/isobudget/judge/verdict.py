@@ -9,6 +9,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+#: version of the rules by which verdicts are given; those of another version are not mixed with it
+RULES = 2
+
 
 class Outcome(StrEnum):
     """What became of a sample. Only `PASSED` counts as solved; `INVALID` is the judge's own fault and never counts."""

@@ -47,6 +47,8 @@ class Worker:
         self.base = ""
         self.busy_since = 0.0
         self.stuck = False
+        #: the end of a pipe that closes with this process, however it ends
+        self.life = -1
 
     def start(self) -> list[str]:
         """Launch the process and wait until it is ready; returns the layers of confinement that stand."""
@@ -60,7 +62,8 @@ class Worker:
         self.base = tempfile.mkdtemp(prefix="isobudget-")
         os.chmod(self.base, 0o711)
         self.stuck = False
-        settings = self.settings._replace(base=self.base)
+        life, self.life = os.pipe()
+        settings = self.settings._replace(base=self.base, life=life)
         self.process = subprocess.Popen(
             [sys.executable, *ISOLATED, "-c", bootstrap("launch", settings.plain())],
             stdin=subprocess.PIPE,
@@ -68,7 +71,9 @@ class Worker:
             env=dict(CLEAN_ENVIRONMENT),
             cwd="/",
             start_new_session=True,
+            pass_fds=(life,),
         )
+        os.close(life)
 
     def ready(self) -> list[str]:
         """Wait until the process is ready; returns the layers of confinement that stand.
@@ -167,6 +172,7 @@ class Worker:
                 if stream is not None:
                     with contextlib.suppress(OSError):
                         stream.close()
+            os.close(self.life)
             remove_contents(self.base)
             with contextlib.suppress(OSError):
                 os.rmdir(self.base)
@@ -175,10 +181,15 @@ class Worker:
         self.buffer.clear()
 
 
-def lost(stuck: bool) -> Verdict:
-    """What is said of a sample over which a worker hung, or ended again and again."""
+def lost(stuck: bool, reference_passes: bool) -> Verdict:
+    """What is said of a sample over which a worker hung, or ended again and again.
+
+    Where the problem's reference passes in the same worker, it is the sample that ends it.
+    """
     if stuck:
         return Verdict(Outcome.TIMEOUT, detail="the tests did not end")
+    if reference_passes:
+        return Verdict(Outcome.CRASHED, detail="the judge's worker ended over this sample, and not over the reference")
     return Verdict(Outcome.INVALID, detail="the judge's worker ended over this sample")
 
 
@@ -214,4 +225,6 @@ def describe(problem: Problem) -> Case:
     if kind not in KINDS:
         raise JudgeError(f"the judge does not know this kind of tests: {kind}")
     reference = None if problem.reference is None else problem.program(problem.reference)
-    return Case(kind, asdict(problem.tests), problem.entry_point, problem.prompt, problem.starter, reference)
+    tests = asdict(problem.tests)
+    apart = tests.pop("split", False)
+    return Case(kind, tests, problem.entry_point, problem.prompt, problem.starter, reference, apart)

@@ -10,12 +10,15 @@ from typing import Any
 from isobudget.errors import InputError
 from isobudget.judge import Judge, Limits
 from isobudget.judge.file import Tally, judge_file
+from isobudget.judge.references import require_references
 from isobudget.pipeline.judging import judge_run
 from isobudget.pipeline.progress import Progress
 from isobudget.problems import load_benchmark
 from isobudget.records.run import Run
 from isobudget.statistics.pass_at_k import pass_at_k
 
+#: errors that a summary has
+MOST_ERRORS = 3
 #: pass@k is shown for these k
 TABLE_K = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
@@ -30,6 +33,10 @@ class JudgeSummary:
         problems, n_min, n_max: of a file: problems, fewest and most samples of a problem.
         pass_at_k: of a file: k -> mean over problems, in [0, 1], for every listed k that all problems have samples for.
         trust_shared: of a file: samples that were judged in one process with their tests.
+        problems_in_all: of a file: problems of the benchmark.
+        invalid: of a file: the first sample that could not be judged, and why; empty if there is none.
+        errors: of a file: the most frequent errors and their counts.
+        not_installed: of a file: modules that samples import and that are not there, and how many samples.
     """
 
     outcomes: dict[str, int]
@@ -39,6 +46,10 @@ class JudgeSummary:
     n_max: int = 0
     pass_at_k: dict[int, float] = field(default_factory=dict)
     trust_shared: int = 0
+    problems_in_all: int = 0
+    invalid: str = ""
+    errors: dict[str, int] = field(default_factory=dict)
+    not_installed: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """What `isobudget judge --json` prints."""
@@ -46,9 +57,12 @@ class JudgeSummary:
             return {"run": str(self.run), "outcomes": self.outcomes}
         names = ("outcomes", "problems", "n_min", "n_max")
         shares = {str(k): share for k, share in self.pass_at_k.items()}
-        return {name: getattr(self, name) for name in names} | {
+        others = ("trust_shared", "problems_in_all", "errors", "not_installed")
+        return {
+            **{name: getattr(self, name) for name in names},
             "pass_at_k": shares,
-            "trust_shared": self.trust_shared,
+            **{name: getattr(self, name) for name in others},
+            "trust_split": sum(self.outcomes.values()) - self.trust_shared,
         }
 
 
@@ -66,6 +80,8 @@ def judge_lines(
     modes: Mapping[str, Any],
     *,
     resume: bool,
+    again: bool,
+    check: bool,
     progress: Progress,
 ) -> JudgeSummary:
     """Judge a file of samples into a file of verdicts; `modes` are the judge's. Errors as of `judge_file`, and
@@ -78,7 +94,10 @@ def judge_lines(
         raise InputError(f"{samples}: to judge a file, state {what}")
     by_task = {problem.task_id: problem for problem in load_benchmark(problems).problems}
     with Judge(limits=limits or Limits(), **modes) as judge:
-        return _summary(judge_file(samples, by_task, Path(output), judge, resume=resume, progress=_steps(progress)))
+        if check:
+            require_references(by_task.values(), judge)
+        how = {"resume": resume, "again": again}
+        return _summary(judge_file(samples, by_task, Path(output), judge, progress=_steps(progress), **how))
 
 
 def _steps(progress: Progress) -> Callable[[int, int], None]:
@@ -106,4 +125,8 @@ def _summary(tally: Tally) -> JudgeSummary:
         n_max=most,
         pass_at_k=shares,
         trust_shared=tally.shared,
+        problems_in_all=tally.problems,
+        invalid=tally.invalid,
+        errors=dict(tally.errors.most_common(MOST_ERRORS)),
+        not_installed=dict(tally.not_installed.most_common()),
     )

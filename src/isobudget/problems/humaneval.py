@@ -8,11 +8,12 @@ is pinned, so that results always speak of the same problems. Sampling defaults 
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 from isobudget.errors import MissingExtraError
 from isobudget.problems.own.lines import read_problems
-from isobudget.problems.problem import Benchmark
+from isobudget.problems.problem import Benchmark, apart
 from isobudget.problems.sources import Data, Published, Way, find_data, identify, in_data_folder
 from isobudget.problems.stops import USUAL_STOPS
 
@@ -31,7 +32,8 @@ def load_humaneval(given: Path | None = None) -> Benchmark:
     """The 164 problems in their published order, from the installed package or another file that is `given`."""
     data = _packaged() if given is None else find_data(PUBLISHED, given)
     identity = identify(data)
-    problems = read_problems(data.path, "humaneval")
+    read = read_problems(data.path, "humaneval")
+    problems = tuple(replace(problem, tests=apart(problem.tests)) for problem in read)
     return Benchmark("humaneval", problems, USUAL_STOPS, source=identity.source(len(problems)))
 
 

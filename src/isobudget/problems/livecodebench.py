@@ -125,11 +125,11 @@ def _tests(cases: list[_Case], entry_point: str, where: str) -> CallTests | Prog
         raise InputError(f"{where}: its tests should be of type {wanted}, for its func_name, but are {types}")
     outputs = tuple(case["output"] for case in cases)
     if not entry_point:
-        return ProgramTests(inputs=tuple(case["input"] for case in cases), outputs=outputs)
+        return ProgramTests(inputs=tuple(case["input"] for case in cases), outputs=outputs, rules="livecodebench")
     arguments = tuple(_arguments(case["input"], f"{where}, test {number}") for number, case in enumerate(cases, 1))
     for number, text in enumerate(outputs, 1):
         parse_json(text, f"{where}, test {number}, output")
-    return CallTests(arguments=arguments, results=outputs)
+    return CallTests(arguments, outputs, rules="livecodebench")
 
 
 def _arguments(text: str, where: str) -> str:

@@ -82,12 +82,15 @@ def _problems(rows: Iterable[tuple[str, Record]]) -> Iterator[tuple[str, Problem
 def _problem(row: Record, number: int, where: str) -> Problem:
     code = reading.text_field(row, "code", where)
     asserts = reading.list_field(row, "test_list", where, reading.checked_text, "assert statement")
+    given = row.get("test_imports")
+    imports = reading.list_field(row, "test_imports", where, reading.checked_text, "import") if given else ()
+    setup = "\n".join([*imports, reading.optional_text(row, "test_setup_code", where) or ""]).strip("\n")
     return Problem(
         task_id=f"mbpp/{number}",
         benchmark="mbpp",
         prompt=reading.text_field(row, "text", where),
         entry_point=entry_point(code, asserts, where),
-        tests=AssertList(asserts=asserts, setup=reading.optional_text(row, "test_setup_code", where) or ""),
+        tests=AssertList(asserts, setup, split=True),
         reference=code,
         form=Form.TEXT,
         shown_tests=asserts,

@@ -10,26 +10,35 @@ program makes of them is recorded, for choosing without tests.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import ClassVar, get_args
 
 
 @dataclass(frozen=True, slots=True)
 class CheckFunction:
-    """Tests as HumanEval writes them: source that defines `check(candidate)`, called with the entry point."""
+    """Tests as HumanEval writes them: source that defines `check(candidate)`, called with the entry point.
+
+    `split` says that the tests are known to lose nothing when they run apart from the sample, as those of published
+    benchmarks are. It is where they run, and does not make another problem.
+    """
 
     kind: ClassVar[str] = "check"
     source: str
+    split: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class AssertList:
-    """Tests as MBPP writes them: assert statements, run in order in the program's namespace after `setup`."""
+    """Tests as MBPP writes them: assert statements, run in order in the program's namespace after `setup`.
+
+    For `split` see `CheckFunction`.
+    """
 
     kind: ClassVar[str] = "asserts"
     asserts: tuple[str, ...]
     setup: str = ""
+    split: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +59,22 @@ class ReferenceInputs:
 
 @dataclass(frozen=True, slots=True)
 class ProgramTests:
-    """Tests of whole programs: for every input on standard input, this output. Output is compared by its tokens."""
+    """Tests of whole programs: for every input on standard input, this output.
+
+    Attributes:
+        inputs: texts on standard input.
+        outputs: the texts expected for them.
+        rules: of `own`, `apps` or `livecodebench`: whose judge is followed in comparing and in what is defined.
+        tolerance: largest difference of printed numbers, of their size (of 1 if that is more); None for the rules'.
+        checker: source that defines `check(input, output, expected) -> bool`, for several right answers; or empty.
+    """
 
     kind: ClassVar[str] = "programs"
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    rules: str = field(default="own", compare=False)
+    tolerance: float | None = None
+    checker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +84,15 @@ class CallTests:
     Attributes:
         arguments: each a JSON list, the arguments of one call.
         results: each the JSON value that the call must return; tuples count as lists.
+        rules: of `own`, `apps` or `livecodebench`: whose judge is followed in comparing and in what is defined.
+        tolerance: largest relative difference of floating-point numbers; None for the rules'.
     """
 
     kind: ClassVar[str] = "calls"
     arguments: tuple[str, ...]
     results: tuple[str, ...]
+    rules: str = field(default="own", compare=False)
+    tolerance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +136,11 @@ Tests = (
 )
 #: what the kinds of tests are called in run folders; each class states its name
 TEST_KINDS: dict[str, Callable[..., Tests]] = {one.kind: one for one in get_args(Tests)}
+
+
+def apart(tests: Tests) -> Tests:
+    """The same tests, known to lose nothing when they run apart from the sample: for a published benchmark's loader."""
+    return replace(tests, split=True) if isinstance(tests, CheckFunction | AssertList) else tests
 
 
 class Form(StrEnum):

@@ -8,13 +8,14 @@ docs/problems.md.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
 from isobudget.errors import InputError
 from isobudget.files.jsonl import read_objects
 from isobudget.problems.own.lines import read_problems
-from isobudget.problems.problem import Benchmark
+from isobudget.problems.problem import Benchmark, apart
 from isobudget.problems.stops import BODY_STOPS
 
 #: most tokens of one completion; the longest reference has 250 characters, well under 100 tokens
@@ -27,7 +28,8 @@ def load_quickstart(given: Path | None = None) -> Benchmark:
     """The 30 problems, from the easiest level to the hardest; they ship with isobudget, so that no path is taken."""
     if given is not None:
         raise InputError(f"quickstart={given}: quickstart ships with isobudget; name it without a path")
-    problems = read_problems("quickstart.jsonl", "quickstart", _FILE.read_bytes())
+    read = read_problems("quickstart.jsonl", "quickstart", _FILE.read_bytes())
+    problems = tuple(replace(problem, tests=apart(problem.tests)) for problem in read)
     return Benchmark("quickstart", problems, BODY_STOPS, MAX_TOKENS, source="ships with isobudget")
 
 

@@ -13,7 +13,7 @@ import contextlib
 import functools
 import os
 import resource
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from isobudget.errors import JudgeError
@@ -39,6 +39,8 @@ LAYERS = (
     "system call filter",
     MEMORY_WATCH,
 )
+#: without these no sample is judged
+NEEDED = ("separate process", "ordinary user", "no capabilities", "resource limits", "system call filter")
 SCRATCH = "/scratch"
 #: an interpreter that takes nothing from the user's environment or folders, as `-I` but with a fixed hash seed
 ISOLATED = ("-s", "-S", "-P", "-W", "ignore")
@@ -77,8 +79,15 @@ def enter_namespaces(setting: Setting) -> list[str]:
     return [] if "namespaces" in setting.without else namespaces.enter()
 
 
-def confine(setting: Setting, granted: Collection[str]) -> tuple[list[str], str]:
+def confine(
+    setting: Setting, granted: Collection[str], on_streams: Callable[[list[int]], None]
+) -> tuple[list[str], str]:
     """Put up the remaining layers around this process.
+
+    Args:
+        setting: how.
+        granted: the namespaces that there are.
+        on_streams: is given descriptors of the samples' input, output and errors, while they can still be sent on.
 
     Returns:
         The names of all layers that stand, and the scratch folder.
@@ -89,8 +98,9 @@ def confine(setting: Setting, granted: Collection[str]) -> tuple[list[str], str]
     if "mount" in granted and namespaces.make_root(setting.base, roots(setting.packages), SCRATCH):
         layers.append("private root file system")
         scratch = SCRATCH
+    on_streams(namespaces.open_streams(scratch == SCRATCH))
     if "landlock" not in setting.without:
-        within = reach(setting.packages, scratch)
+        within = reach(setting.packages, scratch, namespaces.STREAMS if scratch == SCRATCH else ())
     os.chdir(scratch)
     if os.geteuid() == 0:
         # The scratch folder on disk, where it is one, is for the user that this process is about to become.
@@ -159,12 +169,15 @@ def _limit(wanted: dict[int, int]) -> bool:
 
 
 def missing(layers: Collection[str]) -> list[str]:
-    """What is lacking for untrusted code: limits, no privileges, and a filter or namespaces. Empty if nothing is."""
-    lacking = [layer for layer in ("separate process", "resource limits", "no capabilities") if layer not in layers]
-    held = {"system call filter", "Landlock files"} <= set(layers)
+    """What is lacking for untrusted code: limits, no privileges, a filter, and Landlock or namespaces.
+
+    Without the filter a sample could fork, and what it forks would be there when the next samples run. An ordinary user
+    is required also inside namespaces: root of the machine is never given to a sample.
+    """
+    lacking = [layer for layer in NEEDED if layer not in layers]
     apart = {"pid namespace", "network namespace", "private root file system"} <= set(layers)
-    if not held and not apart:
-        lacking.append("system call filter with Landlock, or namespaces")
+    if "Landlock files" not in layers and not apart:
+        lacking.append("Landlock or namespaces")
     return lacking
 
 

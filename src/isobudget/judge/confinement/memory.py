@@ -1,4 +1,4 @@
-"""Watching the resident memory of samples, from outside their confinement.
+"""Watching the resident memory of samples, and what they keep on disk, from outside their confinement.
 
 The address space of a sample is limited by the kernel, with room for what is only reserved or mapped: numerical
 libraries and threads reserve far more than they use. What counts is resident memory. The zygote's outer process sees
@@ -10,6 +10,7 @@ Not covered: memory that a sample takes between two looks, which the address spa
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -19,6 +20,25 @@ from resource import getpagesize
 PAUSE_SECONDS = 0.05
 #: what the address space may be larger than the limit on resident memory, where that is watched
 HEADROOM_MB = 512
+#: what a sample may keep on disk, as in memory
+SCRATCH_BYTES = 8 << 20
+MOST_ENTRIES = 2_000
+
+
+def used_bytes(folder: str) -> int:
+    """Bytes that the files below a folder take; beyond `MOST_ENTRIES` files it counts as full."""
+    total, entries, folders = 0, 0, [folder]
+    while folders:
+        with contextlib.suppress(OSError), os.scandir(folders.pop()) as found:
+            for entry in found:
+                entries += 1
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                else:
+                    total += entry.stat(follow_symlinks=False).st_size
+                if entries > MOST_ENTRIES:
+                    return SCRATCH_BYTES + 1
+    return total
 
 
 class Watch:
@@ -41,16 +61,22 @@ class Watch:
         """Close the view, in the process that is to be confined."""
         os.close(self.proc)
 
-    def run(self, zygote: int, most_mb: int) -> None:
-        """Watch the one child that a zygote has at a time; returns when the zygote has ended."""
+    def run(self, zygote: int, most_mb: int, scratch: str) -> None:
+        """Watch the one child that a zygote has at a time; returns when the zygote has ended.
+
+        A scratch folder on disk is bounded, too. One in memory, inside a private root, has a size of its own; what is
+        seen of it from here is empty.
+        """
         children = self._open(f"{zygote}/task/{zygote}/children")
         poller = select.poll()
         poller.register(os.pidfd_open(zygote), select.POLLIN)
         before = b""
         while not poller.poll(1000 * PAUSE_SECONDS):
             child = os.pread(children, 64, 0)
-            if child and child == before and self._resident_mb(child) > most_mb:
-                self._kill(children, child, most_mb)
+            if child and child == before:
+                full = used_bytes(scratch) > SCRATCH_BYTES
+                if full or self._resident_mb(child) > most_mb:
+                    self._kill(children, child, 0 if full else most_mb)
             before = child
 
     def _kill(self, children: int, child: bytes, most_mb: int) -> None:

@@ -38,6 +38,10 @@ CAPABILITY_VERSION_3 = 0x20080522
 #: users that nobody is; each worker of root takes one of its own, so that process limits count apart
 FIRST_UNUSED_USER = 1_879_048_192
 NOBODY = 65534
+#: standard streams as files, by their numbers, with no room for others beside them
+STREAMS = ("/streams/in", "/streams/out", "/streams/err")
+STREAM_LINKS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
+STREAM_OPTIONS = b"size=1g,nr_inodes=4,mode=755"
 SCRATCH_OPTIONS = b"size=8m,nr_inodes=512,mode=777"
 
 LINUX = sys.platform.startswith("linux")
@@ -98,6 +102,10 @@ def make_root(base: str, paths: Iterable[str], scratch: str) -> bool:
     for path in paths:
         _show(libc, base, path)
     os.makedirs(base + scratch)
+    streams = os.path.dirname(STREAMS[0])
+    os.mkdir(base + streams)
+    for link, target in zip(STREAM_LINKS, STREAMS, strict=True):
+        os.symlink(target, base + link)
     os.mkdir(base + "/.old")
     if libc.syscall(pivot_root, os.fsencode(base), os.fsencode(base + "/.old")) != 0:
         return False
@@ -109,7 +117,20 @@ def make_root(base: str, paths: Iterable[str], scratch: str) -> bool:
     if libc.syscall(SYS_MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, attributes, ctypes.sizeof(attributes)) != 0:
         return False
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
-    return bool(libc.mount(b"tmpfs", os.fsencode(scratch), b"tmpfs", flags, SCRATCH_OPTIONS) == 0)
+    wanted = ((streams, STREAM_OPTIONS), (scratch, SCRATCH_OPTIONS))
+    return all(libc.mount(b"tmpfs", os.fsencode(path), b"tmpfs", flags, how) == 0 for path, how in wanted)
+
+
+def open_streams(private_root: bool) -> list[int]:
+    """Files in memory for what samples read and print: with names inside a private root, else without any."""
+    if not private_root:
+        return [os.memfd_create(os.path.basename(name)) for name in STREAMS]
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    # What is printed is added to what has been written under the file's name.
+    opened = [os.open(name, flags | (os.O_APPEND if number else 0)) for number, name in enumerate(STREAMS)]
+    for descriptor in opened:
+        os.fchmod(descriptor, 0o666)
+    return opened
 
 
 def _show(libc: ctypes.CDLL, base: str, path: str) -> None:

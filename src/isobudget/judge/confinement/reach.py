@@ -31,6 +31,7 @@ ANSWER_PACKAGES = (
 LIBRARY_FOLDERS = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")
 FILES = ("/etc/localtime", "/etc/timezone", "/etc/ld.so.cache", "/usr/share/zoneinfo")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+WRITABLE = ("/dev/null",)
 PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 
 
@@ -47,8 +48,8 @@ def library_folders() -> list[str]:
     return [folder for folder in folders if os.path.isdir(folder)]
 
 
-def reach(packages: Iterable[str], scratch: str) -> Reach:
-    """What a sample may list, read and write, given the folders of installed packages and its scratch folder."""
+def reach(packages: Iterable[str], scratch: str, streams: tuple[str, ...] = ()) -> Reach:
+    """What a sample may list, read and write, given the folders of packages, its scratch folder, and its streams."""
     packages = list(packages)
     library = standard_library()
     readable = [entry.path for entry in _entries(library) if entry.name not in PACKAGE_FOLDERS]
@@ -61,7 +62,7 @@ def reach(packages: Iterable[str], scratch: str) -> Reach:
             readable += [os.path.join(folder, name) for name in names if ".so" in name]
         else:
             readable.append(folder)
-    return Reach((library, *packages), (*readable, *FILES, *DEVICES), (scratch,))
+    return Reach((library, *packages), (*readable, *FILES, *DEVICES), (scratch, *streams, *WRITABLE))
 
 
 def roots(packages: Iterable[str]) -> list[str]:

@@ -116,9 +116,15 @@ def zygote_program() -> bytes:
     return program.packed()
 
 
-def sample_program() -> bytes:
-    """What a sample gives up beyond the zygote's filter; `OWN_PID` stands where its own pid has to."""
+def sample_program(private_root: bool = True) -> bytes:
+    """What a sample gives up beyond the zygote's filter; `OWN_PID` stands where its own pid has to.
+
+    Without a private root, modes and times of files are not changed either: Landlock does not govern them.
+    """
     program, refused = _start(), RET_ERRNO | errno.EPERM
+    for name in () if private_root else ("chmod", "fchmod", "fchmodat", "utimensat"):
+        if name in ALLOWED:
+            program.on_number(ALLOWED[name], refused)
     for name in ("kill", "recvmsg", "pidfd_open"):
         program.on_number(SPECIAL[name], RET_KILL)
     program.on_number(SPECIAL["prctl"], refused)

@@ -20,6 +20,7 @@ from fractions import Fraction
 from typing import Any
 
 from isobudget.judge.trusted.remote import StandIn, type_name
+from isobudget.judge.unpacking import Array
 
 #: longest text; of a longer one, so much is kept, followed by its checksum
 TEXT_CHARS = 2_000
@@ -56,6 +57,8 @@ def _text(value: Any) -> str:
     for base, write in _WRITERS:
         if issubclass(kind, base):
             return write(value)
+    if kind is Array:
+        return f"array({_text(value.nested())})"
     if kind.__module__ == "numpy":
         return f"array({_text(value.tolist())})" if kind.__name__ == "ndarray" else _text(value.item())
     if kind.__name__ in ("dict_keys", "dict_items"):

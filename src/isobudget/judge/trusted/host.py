@@ -28,8 +28,8 @@ class ZygoteGoneError(Exception):
 class Scratch:
     """A file in memory that one sample after another is given as its input or output."""
 
-    def __init__(self, name: str) -> None:
-        self.descriptor = os.memfd_create(name)
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
 
     def fill(self, data: bytes) -> None:
         """Replace the contents, to be read from the start."""
@@ -70,25 +70,23 @@ class Report(NamedTuple):
 class Host:
     """The tester's handle on its zygote process."""
 
-    def __init__(self, settings: Settings, started: zygotes.Started | None = None) -> None:
-        self.process, control, self.base = started or zygotes.launch(settings)
+    def __init__(self, settings: Settings, started: zygotes.Started) -> None:
+        self.process, control, self.base = started
         self.control = socket.socket(fileno=control)
         self.limits = settings.limits
         self.one_process = settings.one_process
         #: called whenever a process is started, to say that work goes on
         self.beat: Callable[[], None] | None = None
-        hello = self.control.makefile("r").readline()
+        self.streams: list[int] = []
+        with contextlib.suppress(OSError):
+            _, self.streams, _, _ = socket.recv_fds(self.control, len(zygote.PLACES), 3)
+        hello = self.control.makefile("r").readline() if len(self.streams) == 3 else ""
         if not hello:
             self.close()
             raise ZygoteGoneError("the zygote did not start")
         self.layers: list[str] = json.loads(hello)
         self.headroom_mb = HEADROOM_MB if MEMORY_WATCH in self.layers else 0
-        self.output, self.input, self.errors = Scratch("output"), Scratch("input"), Scratch("errors")
-        places = [place.descriptor for place in (self.output, self.input, self.errors)]
-        try:
-            socket.send_fds(self.control, [zygote.PLACES], places)
-        except OSError as error:
-            raise ZygoteGoneError(str(error)) from error
+        self.input, self.output, self.errors = map(Scratch, self.streams)
 
     def fork(self, mode: bytes, limits: Limits | None = None) -> int:
         """Start a sample, within the host's limits unless others are given; returns the tester's end of its wire."""
@@ -129,6 +127,8 @@ class Host:
     def close(self) -> None:
         """End the zygote with all that it started."""
         self.control.close()
+        for descriptor in self.streams:
+            os.close(descriptor)
         try:
             self.process.wait(STOP_SECONDS)
         except TimeoutError:

@@ -14,8 +14,8 @@ from typing import NamedTuple, Protocol
 
 from isobudget.judge import wire
 from isobudget.judge.trusted.host import Host, Report
-from isobudget.judge.trusted.runs import Ran, complaint_of
-from isobudget.judge.untrusted import sample
+from isobudget.judge.trusted.runs import Program, Ran, complaint_of
+from isobudget.judge.untrusted import loading, sample
 from isobudget.judge.verdict import Limits, Outcome, Verdict
 
 #: what all tests together may take; where that is too little, a process for each test costs little in comparison
@@ -44,7 +44,7 @@ class Refused(NamedTuple):
     compiled: str = ""
 
 
-def judge(tests: Tests, host: Host, program: str) -> Verdict | Refused:
+def judge(tests: Tests, host: Host, program: Program) -> Verdict | Refused:
     """Judge a program in one process, or say that it must have one for each test."""
     host.input.fill(b"")
     limits = host.limits
@@ -65,9 +65,9 @@ def judge(tests: Tests, host: Host, program: str) -> Verdict | Refused:
     return report.onto(verdict)._replace(tests_total=len(tests.inputs))
 
 
-def _judge(tests: Tests, host: Host, wires: int, program: str) -> Verdict | Refused:
+def _judge(tests: Tests, host: Host, wires: int, program: Program) -> Verdict | Refused:
     """Run the tests up to the first that does not pass; the process's word counts for how a run ended, as always."""
-    wire.send(wires, program)
+    wire.send(wires, list(program))
     answer = wire.receive(wires)
     if type(answer) is list and len(answer) == 4 and answer[0] == "not compiled":
         verdict = Verdict(Outcome.SYNTAX_ERROR, detail=str(answer[3])[:300], tests_passed=0)
@@ -80,7 +80,7 @@ def _judge(tests: Tests, host: Host, wires: int, program: str) -> Verdict | Refu
         host.input.fill(data)
         wire.send(wires, ["run"])
         answer = wire.receive(wires)
-        if type(answer) is not list or answer[:1] != ["ended"] or answer[1:] not in ([0], [sample.RAISED]):
+        if answer not in (["ended", 0], ["ended", loading.RAISED], ["ended", loading.EXITED]):
             return Refused()
         report = Report(answer[1] << 8, 0.0, 0, 0, False)
         verdict = tests.outcome_of(Ran("", report, host.output.take(), complaint_of(host)), number, host.limits)

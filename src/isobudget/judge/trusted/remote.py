@@ -1,21 +1,26 @@
 """The tests' side of the wire: a session with one sample, and the stand-ins through which tests use what it defines.
 
-A stand-in forwards calls, attributes, items, length, iteration, truth and text to the sample and hands back plain data.
-It never forwards a comparison or arithmetic: two stand-ins are equal when they are the same object, and a stand-in is
-equal to no plain value, whatever the sample's own `__eq__` would say.
+A stand-in of a function or class can be called; an instance can be filled, its attributes read, and it can be handed
+back; that is all.
+It takes part in no comparison, arithmetic, `in`, truth or text: a sample that returns such an object where plain data
+is expected has returned what cannot cross, and that is its verdict, whatever its own `__eq__` would say.
 """
 
 from __future__ import annotations
 
 import builtins
 import os
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from isobudget.judge import wire
+from isobudget.judge.packing import Packer
+from isobudget.judge.unpacking import Array, Unpacker
 
-_T = TypeVar("_T")
 #: a longer name of a type is not believed
 NAME_CHARS = 100
+#: errors that would end a loop of the tests without a word
+SILENT = ("StopIteration", "StopAsyncIteration", "GeneratorExit")
+_MUTABLE = (list, dict, set, bytearray, Array)
 
 
 class SampleEnded(BaseException):
@@ -33,35 +38,39 @@ class Session:
         self.descriptor = descriptor
         self.stand_ins: dict[int, StandIn] = {}
         self.functions: list[Any] = []
-        self.packer = wire.Packer(self._export)
-        self.unpacker = wire.Unpacker(self._resolve)
+        self.packer = Packer(self._export)
+        self.unpacker = Unpacker(self._resolve)
         #: the last error that the sample raised, as one line
         self.raised: BaseException | None = None
         self.said = ""
+        #: why no test can go on: the process has ended, or its answer cannot be used
         self.fault = ""
-        #: whether the tests have given the sample what cannot cross
-        self.uncrossable = False
+        #: stand-ins that came as attributes of others
+        self.uncallable: set[int] = set()
+        #: whether the sample has returned something that it could change later
+        self.returned_mutable = False
 
     def load(self, prelude: str, program: str, names: list[str]) -> tuple[str, dict[str, Any]]:
-        """Have the program compiled and run; returns what became of it and those of the names that it defines."""
+        """Have the program compiled and run; returns `loaded`, `not compiled` or `raised`, and the names it defines."""
         answer = self._ask(["load", prelude, program, names])
-        if answer[0] != "loaded":
+        if answer[0] in ("not compiled", "raised"):
             self._keep_error(answer)
-            return str(answer[0]), {}
-        if len(answer) != 2 or type(answer[1]) is not dict:
+            return answer[0], {}
+        if answer[0] != "loaded" or len(answer) != 2 or type(answer[1]) is not dict:
             self._broken("malformed names")
+        defined = [name for name in names if name in answer[1]]
         try:
-            return "loaded", {name: self.unpacker.unpack(answer[1][name]) for name in names if name in answer[1]}
+            return "loaded", dict(
+                zip(defined, self.unpacker.unpack_all([answer[1][name] for name in defined]), strict=True)
+            )
         except wire.WireError as error:
             self._broken(str(error))
 
     def use(self, kind: str, number: int, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Use one of the sample's objects; arguments that it changed are changed here too."""
-        pack = self.packer.pack
-        forms = [pack(arg) for arg in args]
-        named_forms = {name: pack(arg) for name, arg in named.items()} if named else named
+        values = [*args, *named.values()]
         try:
-            answer = self._ask([kind, number, forms, named_forms])
+            answer = self._ask([kind, number, self.packer.pack_all(values), list(named)])
             while answer[0] == "back" and len(answer) == 3:
                 answer = self._ask(self._call_back(answer[1], answer[2]))
             if answer[0] == "raised":
@@ -69,20 +78,39 @@ class Session:
             if answer[0] != "value" or len(answer) not in (2, 3):
                 self._broken("an unknown answer")
             if len(answer) == 3:
-                for key, form in answer[2]:
-                    _assign(args[key] if type(key) is int else named[key], self.unpacker.unpack(form))
-            return self.unpacker.unpack(answer[1])
+                places, forms = answer[2]
+                for place, value in zip(places, self.unpacker.unpack_all(forms), strict=True):
+                    _assign(values[place], value)
+            result = self.unpacker.unpack(answer[1])
         except (wire.WireError, IndexError, KeyError, TypeError, ValueError) as error:
-            if error is self.raised:
+            if error is self.raised or isinstance(error, UnsendableError):
                 raise
-            self._broken(f"a malformed answer ({error})")
+            self._broken(f"a malformed answer ({type(error).__name__}: {error})")
+        self.returned_mutable |= holds_mutable(result)
+        return result
+
+    def attribute(self, stand_in: StandIn, name: str) -> Any:
+        """An attribute of an object. If it is a method, it cannot be called: it would see what is expected of it."""
+        known = set(self.stand_ins)
+        value = _use(stand_in, "get", (name,), {})
+        if type(value) is StandIn and (number := object.__getattribute__(value, "_number")) not in known:
+            self.uncallable.add(number)
+        return value
 
     def _ask(self, message: list[Any]) -> list[Any]:
+        if self.fault:
+            raise SampleEnded
         try:
             wire.send(self.descriptor, message)
+        except wire.ClosedError:
+            self.fault = "ended"
+            raise SampleEnded from None
+        except wire.WireError as error:
+            raise UnsendableError(str(error)) from None
+        try:
             answer = wire.receive(self.descriptor)
         except wire.ClosedError:
-            self.fault = self.fault or "ended"
+            self.fault = "ended"
             raise SampleEnded from None
         except wire.WireError as error:
             self._broken(str(error))
@@ -92,7 +120,11 @@ class Session:
         return parts
 
     def _broken(self, what: str) -> NoReturn:
-        self.fault, self.said = "broken", f"the sample's answer cannot be read: {what}"
+        self.refuse(f"the sample's answer cannot be read: {what}")
+
+    def refuse(self, why: str) -> NoReturn:
+        """Go no further with this sample."""
+        self.fault, self.said = self.fault or "broken", why
         raise SampleEnded from None
 
     def _keep_error(self, answer: list[Any]) -> None:
@@ -103,7 +135,7 @@ class Session:
         name, message = (str(part) for part in answer[1:3]) if len(answer) == 4 else ("Exception", "")
         kind = getattr(builtins, name, None)
         try:
-            known = isinstance(kind, type) and issubclass(kind, Exception)
+            known = isinstance(kind, type) and issubclass(kind, Exception) and name not in SILENT
             error = kind(message) if known else SampleRaisedError(self.said)  # type: ignore[misc]
         except TypeError:
             error = SampleRaisedError(self.said)
@@ -112,9 +144,11 @@ class Session:
 
     def _call_back(self, number: int, forms: list[Any]) -> list[Any]:
         """Call a function of the tests for the sample."""
-        function = self.functions[number]
+        if type(number) is not int or not 0 <= number < len(self.functions) or type(forms) is not list:
+            raise wire.WireError("a malformed call")
+        values = self.unpacker.unpack_all(forms)
         try:
-            return ["value", self.packer.pack(function(*(self.unpacker.unpack(form) for form in forms)))]
+            return ["value", self.packer.pack(self.functions[number](*values))]
         except Exception as error:
             return ["raised", f"{type(error).__name__}: {error}"[:300]]
 
@@ -122,14 +156,16 @@ class Session:
         if type(value) is StandIn:
             return {"handle": {"mine": object.__getattribute__(value, "_number")}}
         if not callable(value):
-            self.uncrossable = True
-            raise CannotCrossError(f"a {type(value).__name__} of the tests cannot be given to the sample")
+            raise UnsendableError(f"a {type(value).__name__} of the tests cannot be given to the sample")
         self.functions.append(value)
         return {"handle": {"yours": len(self.functions) - 1}}
 
     def _resolve(self, handle: dict[str, Any]) -> Any:
         if "yours" in handle:
-            return self.functions[handle["yours"]]
+            number = handle["yours"]
+            if type(number) is not int or not 0 <= number < len(self.functions):
+                raise wire.WireError("a malformed handle")
+            return self.functions[number]
         number, name = handle["mine"], handle.get("type")
         if type(number) is not int:
             raise wire.WireError("a malformed handle")
@@ -143,8 +179,8 @@ class Session:
         os.close(self.descriptor)
 
 
-class CannotCrossError(TypeError):
-    """The tests give the sample something that is neither plain data nor a function."""
+class UnsendableError(TypeError):
+    """The tests give the sample something that is neither plain data nor a function, or too much of it."""
 
 
 class StandIn:
@@ -159,39 +195,45 @@ class StandIn:
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         """Call the sample's function."""
-        return _use(self, "call", *args, **named)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name not in ("__name__", "__doc__", "__dict__"):
-            raise AttributeError(name)
-        return _use(self, "get", name)
+        session: Session = object.__getattribute__(self, "_session")
+        if object.__getattribute__(self, "_number") in session.uncallable:
+            _refuse(self)
+        return _use(self, "call", args, named)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        _use(self, "set", name, value)
+        _use(self, "set", (name, value), {})
 
-    def __getitem__(self, key: Any) -> Any:
-        return _use(self, "item", key)
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(("_", "pytest")):
+            # pytest and other libraries look for these on whatever they see; that it has none is no answer.
+            raise AttributeError(name)
+        session: Session = object.__getattribute__(self, "_session")
+        return session.attribute(self, name)
 
-    def __len__(self) -> int:
-        return _plain(_use(self, "length"), int)
 
-    def __contains__(self, item: Any) -> bool:
-        return _plain(_use(self, "contains", item), bool)
+def _refuse(stand_in: StandIn, *_: object, **__: object) -> NoReturn:
+    session: Session = object.__getattribute__(stand_in, "_session")
+    session.refuse(f"cannot cross (returned {type_name(stand_in)})")
 
-    def __iter__(self) -> Any:
-        return iter(_use(self, "iterate"))
 
-    def __bool__(self) -> bool:
-        return _plain(_use(self, "truth"), bool)
+_REFUSED = """
+    eq ne lt le gt ge hash bool len contains iter getitem setitem delitem str repr format bytes int float complex
+    index round abs neg pos invert add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod divmod pow
+    rpow and rand or ror xor rxor lshift rlshift rshift rrshift matmul rmatmul iadd isub imul instancecheck enter exit
+    reversed
+"""
+for _name in _REFUSED.split():
+    setattr(StandIn, f"__{_name}__", _refuse)
 
-    def __str__(self) -> str:
-        return _plain(_use(self, "text"), str)
 
-    def __repr__(self) -> str:
-        return _plain(_use(self, "repr"), str)
+def attribute(stand_in: StandIn, name: str) -> Any:
+    """An attribute of its object, such as a method; not for the tests' own use."""
+    return _use(stand_in, "get", (name,), {})
 
-    def __instancecheck__(self, value: Any) -> bool:
-        return _plain(_use(self, "instance", value), bool)
+
+def call_with_nodes(function: StandIn, arguments: list[Any]) -> Any:
+    """Call a function of the sample with lists and trees as nodes, where its annotations ask for them."""
+    return _use(function, "call with nodes", tuple(arguments), {})
 
 
 def type_name(stand_in: StandIn) -> str:
@@ -200,15 +242,19 @@ def type_name(stand_in: StandIn) -> str:
     return name
 
 
-def _use(stand_in: StandIn, kind: str, *args: Any, **named: Any) -> Any:
+def _use(stand_in: StandIn, kind: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
     session: Session = object.__getattribute__(stand_in, "_session")
     return session.use(kind, object.__getattribute__(stand_in, "_number"), args, named)
 
 
-def _plain(value: Any, kind: type[_T]) -> _T:
-    if type(value) is not kind:
-        raise TypeError(f"expected {kind.__name__}, the sample gave {type(value).__name__}")
-    return value
+def holds_mutable(value: Any) -> bool:
+    """Whether the sample could change this value after it has returned it."""
+    if type(value) is StandIn:
+        # The object itself, wherever it goes.
+        return False
+    if isinstance(value, tuple):
+        return any(map(holds_mutable, value))
+    return isinstance(value, _MUTABLE) or hasattr(type(value), "appendleft") or hasattr(type(value), "__next__")
 
 
 def _assign(target: Any, value: Any) -> None:

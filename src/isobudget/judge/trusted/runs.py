@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from isobudget.judge import wire
 from isobudget.judge.trusted.host import Host, Report, ended
-from isobudget.judge.untrusted import sample, zygote
+from isobudget.judge.untrusted import loading, sample, zygote
 from isobudget.judge.verdict import Outcome, Verdict
 
 
@@ -20,7 +20,14 @@ class Ran(NamedTuple):
     complaint: str
 
 
-def run_program(host: Host, program: str, compiled: str, data: bytes) -> Ran:
+class Program(NamedTuple):
+    """A program, and what is run before it in its namespace."""
+
+    text: str
+    before: str = ""
+
+
+def run_program(host: Host, program: Program, compiled: str, data: bytes) -> Ran:
     """Run a program on one input, in a process of its own.
 
     The compiled form is made by the first run's process and handed to the next ones as it is: only processes of the
@@ -29,7 +36,7 @@ def run_program(host: Host, program: str, compiled: str, data: bytes) -> Ran:
     host.input.fill(data)
     wires = host.fork(sample.PROGRAM)
     try:
-        wire.send(wires, ["compiled", compiled] if compiled else ["source", program])
+        wire.send(wires, ["compiled", compiled, ""] if compiled else ["source", *program])
         if not compiled:
             form = wire.receive(wires)
             compiled = form if type(form) is str else ""
@@ -46,17 +53,22 @@ def complaint_of(host: Host) -> str:
     return host.errors.take(1 << 16).decode("utf-8", "replace").strip().rpartition("\n")[2][:300]
 
 
-def ending_of(ran: Ran, allowed: int) -> Verdict | None:
-    """The outcome of a run that did not end as it should, or printed too much; None if it did end well."""
+def ending_of(ran: Ran, allowed: int, *, may_exit: bool = False) -> Verdict | None:
+    """The outcome of a run that did not end as it should, or printed too much; None if it did end well.
+
+    `may_exit` says that an exit status by `sys.exit` does not matter, as for the judges of some benchmarks.
+    """
     code = os.waitstatus_to_exitcode(ran.report.status)
     if len(ran.printed) > allowed:
         return Verdict(Outcome.OUTPUT_LIMIT, detail=f"more than {allowed} bytes printed")
     if ran.report.stopped or ran.report.crowded or code < 0:
         return ended(ran.report)
-    if code == sample.NOT_COMPILED:
+    if code == loading.NOT_COMPILED:
         return Verdict(Outcome.SYNTAX_ERROR, detail=ran.complaint)
-    if code == sample.NO_MEMORY:
+    if code == loading.NO_MEMORY:
         return Verdict(Outcome.OUT_OF_MEMORY, detail="MemoryError")
+    if code == loading.EXITED and may_exit:
+        return None
     if code != 0:
-        return Verdict(Outcome.ERROR, detail=ran.complaint or f"exit status {code}")
+        return Verdict(Outcome.ERROR, detail=ran.complaint or f"exit status {1 if code == loading.EXITED else code}")
     return None

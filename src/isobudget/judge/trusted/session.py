@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from typing import Any, NoReturn, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from isobudget.judge.trusted import remote
 from isobudget.judge.trusted.host import Host, ended
@@ -42,23 +42,18 @@ class SessionTests(Protocol):
         """Which test an error came out of."""
 
 
-class UncrossableError(Exception):
-    """The tests give samples what cannot cross the wire; `verdict` is what comes of that."""
+class Judged(NamedTuple):
+    """A verdict over the wire, and whether the sample returned something that it could change later."""
 
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(verdict.detail)
-        self.verdict = verdict
+    verdict: Verdict
+    returned_mutable: bool
 
 
-def judge_over_wire(tests: SessionTests, host: Host, program: str) -> Verdict:
-    """Run tests against a sample in a process of its own, over the wire.
-
-    Raises:
-        UncrossableError: the tests give the sample something that is neither plain data nor a function.
-    """
+def judge_over_wire(tests: SessionTests, host: Host, program: str) -> Judged:
+    """Run tests against a sample in a process of its own, over the wire."""
     session = remote.Session(host.fork(sample.CALLS))
     held: set[int] = set()
-    verdict = _run(tests, session, program, held)
+    verdict = run_tests(tests, session, program, held)
     # Ended before its wire is closed: it has no say in its end, and does not pay for one.
     report = host.end()
     session.close()
@@ -69,32 +64,37 @@ def judge_over_wire(tests: SessionTests, host: Host, program: str) -> Verdict:
         verdict = Verdict(Outcome.ERROR, detail=session.said)
     verdict = report.onto(host.unless_printed_too_much(verdict._replace(first_failing=first_failing)))
     passed = tests.total if verdict.passed else len(held)
-    verdict = verdict._replace(tests_total=tests.total, tests_passed=passed)
-    if session.uncrossable:
-        raise UncrossableError(verdict)
-    return verdict
+    return Judged(verdict._replace(tests_total=tests.total, tests_passed=passed), session.returned_mutable)
+
+
+def run_tests(tests: SessionTests, session: remote.Session, program: str, held: set[int]) -> Verdict:
+    """Load the program and run the tests; what the outcome is, as far as the sample lived to its end."""
+    try:
+        with Watch(TESTS_SECONDS):
+            return _run(tests, session, program, held)
+    except TestsOverrun:
+        return Verdict(Outcome.TIMEOUT, detail="the tests took too long over what the program returned")
+    except remote.SampleEnded:
+        return Verdict(Outcome.ERROR, detail=session.said)
 
 
 def _run(tests: SessionTests, session: remote.Session, program: str, held: set[int]) -> Verdict:
-    """Load the program and run the tests; what the outcome is, as far as the sample lived to its end."""
+    state, defined = session.load(tests.prelude, program, tests.asked)
+    if state == "not compiled":
+        return Verdict(Outcome.SYNTAX_ERROR, detail=session.said)
+    if state != "loaded":
+        return Verdict(of_error(session.said), detail=session.said)
+    if lacking := tests.lacking(defined):
+        return Verdict(Outcome.ERROR, detail=f"the program does not define {lacking}")
     try:
-        state, defined = session.load(tests.prelude, program, tests.asked)
-        if state == "not compiled":
-            return Verdict(Outcome.SYNTAX_ERROR, detail=session.said)
-        if state != "loaded":
-            return Verdict(of_error(session.said), detail=session.said)
-        if lacking := tests.lacking(defined):
-            return Verdict(Outcome.ERROR, detail=f"the program does not define {lacking}")
-        signal.setitimer(signal.ITIMER_PROF, TESTS_SECONDS)
         tests.run(defined, held)
-    except remote.SampleEnded:
-        return Verdict(Outcome.ERROR, detail=session.said)
-    except TestsOverrun:
-        return Verdict(Outcome.TIMEOUT, detail="the tests took too long over what the program returned")
+    except (TestsOverrun, remote.SampleEnded):
+        raise
     except BaseException as error:
         return of_exception(error, session)._replace(first_failing=tests.first_failing(error))
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
+    if session.fault:
+        # The tests have caught what should have ended them.
+        raise remote.SampleEnded
     return Verdict(Outcome.PASSED)
 
 
@@ -103,11 +103,20 @@ def of_exception(error: BaseException, session: remote.Session) -> Verdict:
     if error is session.raised:
         return Verdict(of_error(session.said), detail=session.said)
     try:
-        detail = " ".join(f"{type(error).__name__}: {error}".split())[:DETAIL_CHARS]
+        detail = f"{type(error).__name__}: {error}"
+    except remote.SampleEnded:
+        # The message shows what is no plain data. That does not make a failed assertion something else.
+        session.fault, detail = "", type(error).__name__
     except Exception:
         # A message may hold a number that is too long to be written out.
         detail = type(error).__name__
-    return Verdict(Outcome.FAILED if isinstance(error, AssertionError) else Outcome.ERROR, detail=detail)
+    return Verdict(Outcome.FAILED if isinstance(error, AssertionError) else Outcome.ERROR, detail=one_line(detail))
+
+
+def one_line(text: str) -> str:
+    """A text as one line of printable characters, shortened."""
+    line = " ".join(text[: 4 * DETAIL_CHARS].split())[:DETAIL_CHARS]
+    return "".join(char if char.isprintable() else "\ufffd" for char in line)
 
 
 def of_error(said: str) -> Outcome:
@@ -115,10 +124,33 @@ def of_error(said: str) -> Outcome:
     return Outcome.OUT_OF_MEMORY if said.startswith("MemoryError") else Outcome.ERROR
 
 
+class Watch:
+    """Ends what runs within it by `TestsOverrun`, once this process has spent so much CPU time on it.
+
+    Not covered: a single call in C that takes longer. The judge ends the worker then.
+    """
+
+    watching = False
+
+    def __init__(self, cpu_seconds: float) -> None:
+        self.left = cpu_seconds
+
+    def __enter__(self) -> Watch:
+        Watch.watching = True
+        signal.setitimer(signal.ITIMER_PROF, self.left)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # First, so that a signal on the last moment raises nothing outside.
+        Watch.watching = False
+        self.left, _interval = signal.setitimer(signal.ITIMER_PROF, 0)
+
+
 def watch_tests() -> None:
-    """Have tests that take too long interrupted; once per process."""
+    """Make `Watch` work; once per process."""
     signal.signal(signal.SIGPROF, _overrun)
 
 
-def _overrun(_number: int, _frame: object) -> NoReturn:
-    raise TestsOverrun
+def _overrun(_number: int, _frame: object) -> None:
+    if Watch.watching:
+        raise TestsOverrun

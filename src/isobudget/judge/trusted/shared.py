@@ -1,42 +1,166 @@
-"""Tests that run in one process with the sample, whose word is then all there is.
+"""Tests that run in one process with the sample, as in plain Python: what a pass needs.
 
-The process must end by echoing a word that is given out only when the tests have completed, so that leaving early is no
-pass; a program that is written against this can still forge one.
+The sample can reach its tests there. What makes a pass hard to forge: the tests that must pass are known before the
+sample is loaded (from a run with the reference, or from the tests' syntax tree); every one must be reported, in order,
+each report signed with a key that is given out before the sample is loaded and that no module holds; the run must be
+completed. Ending early, a missing report, a forged one, or a test that the reference runs and the sample skips is no
+pass.
 """
 
 from __future__ import annotations
 
+import ast
+import hashlib
 import os
+from typing import Any, NamedTuple
 
 from isobudget.judge import wire
 from isobudget.judge.messages import Case
 from isobudget.judge.trusted.host import Host, ended
 from isobudget.judge.untrusted import sample
+from isobudget.judge.untrusted.shared_tests import FAILED, PASSED
 from isobudget.judge.verdict import Outcome, Trust, Verdict
 
 DETAIL_CHARS = 300
-#: what a sample may say of itself
-OWN_WORDS = ("failed", "error", "syntax_error", "out_of_memory")
+#: errors by which a test says that the result is not the expected one
+ASSERTIONS = ("AssertionError", "Failed")
 
 
-def judge(host: Host, case: Case, program: str) -> Verdict:
-    """Run program and tests in one process."""
-    wires = host.fork(sample.SHARED)
-    verdict: Verdict | None = None
-    try:
-        wire.send(wires, [program, case.entry_point, case.tests])
-        answer = wire.receive(wires)
-        if answer == ["completed"]:
-            word = os.urandom(16).hex()
-            wire.send(wires, word)
-            if wire.receive(wires) == ["word", word]:
-                verdict = Verdict(Outcome.PASSED)
-        elif type(answer) is list and len(answer) == 3 and answer[1] in OWN_WORDS:
-            verdict = Verdict(Outcome(answer[1]), detail=str(answer[2])[:DETAIL_CHARS])
-    except wire.WireError:
-        pass
-    finally:
+class ForgedError(Exception):
+    """A message is not the runner's."""
+
+
+class Reports(NamedTuple):
+    """What a run reported: outcomes by test, the first failure (test, error, detail, line), and how it ended."""
+
+    outcomes: dict[str, str]
+    failure: tuple[str, str, str, int] | None
+    compiled: bool
+    completed: bool
+    ending: str
+
+
+class SharedTests:
+    """A problem's tests, to be run in one process with samples."""
+
+    def __init__(self, case: Case, host: Host) -> None:
+        """Learn which tests must pass, before any sample is loaded."""
+        self.case = case
+        self.names = _names(case)
+        self.required: set[str] | None = None
+        if case.kind == "PytestFile" and case.reference is not None:
+            reports = self._run(host, case.reference, stop=False)[1]
+            if reports is not None and reports.completed and reports.failure is None:
+                self.required = {test for test, outcome in reports.outcomes.items() if outcome == PASSED}
+
+    def judge(self, host: Host, program: str) -> Verdict:
+        """Run program and tests in one process."""
+        verdict, reports = self._run(host, program, stop=True)
+        passed = len([outcome for outcome in reports.outcomes.values() if outcome == PASSED]) if reports else 0
+        total = len(self.required or self.names)
+        return verdict._replace(trust=Trust.SHARED, tests_passed=passed, tests_total=max(total, passed))
+
+    def _run(self, host: Host, program: str, *, stop: bool) -> tuple[Verdict, Reports | None]:
+        case = self.case
+        wires = host.fork(sample.SHARED)
+        reports: Reports | None = None
+        verdict: Verdict | None = None
+        try:
+            given = {"program": program, "kind": case.kind, "entry_point": case.entry_point, "stop": stop}
+            reports = _listen(wires, given | {"tests": case.tests})
+            verdict = self._verdict(reports)
+        except ForgedError as error:
+            verdict = Verdict(Outcome.ERROR, detail=str(error))
+        except wire.ClosedError:
+            pass
+        except wire.WireError as error:
+            verdict = Verdict(Outcome.ERROR, detail=f"a report that cannot be read: {error}")
+        report = host.end()
         os.close(wires)
-    report = host.end()
-    verdict = ended(report) if verdict is None or report.crowded else verdict
-    return report.onto(host.unless_printed_too_much(verdict))._replace(trust=Trust.SHARED)
+        if verdict is None or report.crowded:
+            verdict = ended(report)
+        return report.onto(host.unless_printed_too_much(verdict)), reports
+
+    def _verdict(self, reports: Reports) -> Verdict | None:
+        """What the reports come to; None if the process ended before it had completed the tests."""
+        if not reports.compiled:
+            assert reports.failure is not None
+            return Verdict(Outcome.SYNTAX_ERROR, detail=reports.failure[2])
+        if reports.failure is not None:
+            test, error, detail, line = reports.failure
+            outcome = Outcome.FAILED if error in ASSERTIONS else Outcome.ERROR
+            outcome = Outcome.OUT_OF_MEMORY if error == "MemoryError" else outcome
+            return Verdict(outcome, detail=detail, first_failing=self._test_name(test, line))
+        if not reports.completed:
+            return None
+        if reports.ending:
+            return Verdict(Outcome.ERROR, detail=reports.ending)
+        missing = self._missing({test for test, outcome in reports.outcomes.items() if outcome == PASSED})
+        if missing:
+            return Verdict(Outcome.ERROR, detail=f"the test {missing} was not run", first_failing=missing)
+        return Verdict(Outcome.PASSED)
+
+    def _missing(self, passed: set[str]) -> str:
+        """A test that had to pass and is not among those that did; an empty string if there is none."""
+        if self.required is not None:
+            return min(self.required - passed, default="" if passed else "(any)")
+        run = {test.partition("[")[0].rpartition("::")[2] for test in passed}
+        return min(set(self.names) - run, default="" if passed else "(any)")
+
+    def _test_name(self, test: str, line: int) -> str:
+        """What a test is called: a pytest test by its name, else the statement."""
+        tests = self.case.tests
+        if self.case.kind == "PytestFile":
+            return test
+        if test.isdigit():
+            return " ".join(tests["asserts"][int(test)].split())[:DETAIL_CHARS] if int(test) < len(self.names) else ""
+        lines = tests["source"].split("\n") if test == "check" else []
+        return " ".join(lines[line - 1].split())[:DETAIL_CHARS] if 0 < line <= len(lines) else ""
+
+
+def _names(case: Case) -> list[str]:
+    """The tests that there are, from their text alone."""
+    if case.kind == "AssertList":
+        return [str(number) for number in range(len(case.tests["asserts"]))]
+    if case.kind == "CheckFunction":
+        return ["check"]
+    tree = ast.parse(case.tests["source"])
+    bodies = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
+    functions = (node for body in bodies for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return [node.name for node in functions if node.name.startswith("test") and not _may_skip(node)]
+
+
+def _may_skip(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a test is marked so that it need not pass."""
+    return any("skip" in ast.unparse(one) or "xfail" in ast.unparse(one) for one in node.decorator_list)
+
+
+def _listen(wires: int, given: dict[str, Any]) -> Reports:
+    """Hand out the tests and take the reports.
+
+    Raises:
+        ForgedError: a report is not signed as it must be.
+        WireError: the process ended, or says what cannot be read.
+    """
+    key = os.urandom(32)
+    outcomes: dict[str, str] = {}
+    wire.send(wires, [key.hex(), given])
+    for number in range(1 << 30):
+        try:
+            message = wire.receive(wires)
+        except wire.ClosedError:
+            return Reports(outcomes, None, compiled=True, completed=False, ending="")
+        if type(message) is not list or len(message) != 7 or any(type(part) not in (str, int) for part in message):
+            raise ForgedError("a report of a test was forged")
+        *said, signature = message
+        if hashlib.blake2b(repr((number, tuple(said))).encode(), key=key).hexdigest() != signature:
+            raise ForgedError("a report of a test was forged")
+        kind, test, outcome, error, detail, line = said
+        if kind == "completed":
+            return Reports(outcomes, None, compiled=True, completed=True, ending=str(outcome))
+        if kind == "not compiled" or outcome == FAILED:
+            failure = (str(test), str(error), str(detail)[:DETAIL_CHARS], int(line))
+            return Reports(outcomes, failure, compiled=kind != "not compiled", completed=False, ending="")
+        outcomes[str(test)] = str(outcome)
+        wire.send(wires, "go on")
+    raise ForgedError("too many reports")

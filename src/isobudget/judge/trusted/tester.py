@@ -7,25 +7,46 @@ processes that trust each other. Problems are sent once and kept; a job names it
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import marshal
 import os
 import resource
+import signal
 import sys
 import time
 from typing import Any, BinaryIO, NoReturn
 
 from isobudget.judge.confinement import namespaces
 from isobudget.judge.messages import Case, Settings, frame
-from isobudget.judge.trusted import shared
+from isobudget.judge.trusted import zygotes
 from isobudget.judge.trusted.host import Host
-from isobudget.judge.trusted.kinds import Tests, prepare
-from isobudget.judge.trusted.session import DETAIL_CHARS, UncrossableError, watch_tests
+from isobudget.judge.trusted.kinds import MAY_SHARE, prepare
+from isobudget.judge.trusted.session import judge_over_wire, one_line, watch_tests
+from isobudget.judge.trusted.shared import SharedTests
 from isobudget.judge.trusted.zygotes import Started
-from isobudget.judge.verdict import Outcome, Verdict
+from isobudget.judge.verdict import Outcome, Trust, Verdict
 
 ATTEMPTS = 3
+#: has the kernel send another signal than SIGIO (Linux)
+F_SETSIG = 10
 BEAT_SECONDS = 1.0
 MEMORY_BYTES = 4 << 30
+
+
+class Problem:
+    """A problem that the tester knows, and what has been found out about its tests."""
+
+    def __init__(self, case: Case) -> None:
+        """Prepare the tests.
+
+        Raises:
+            Exception: whatever is wrong with them.
+        """
+        self.case = case
+        self.tests = prepare(case)
+        #: the tests made ready for one process with the sample, once it is decided that they run so
+        self.together: SharedTests | None = None
+        self.decided = case.kind not in MAY_SHARE or case.apart
 
 
 class Tester:
@@ -35,20 +56,26 @@ class Tester:
         self.settings = settings
         self.answers = answers
         self.last_beat = time.monotonic()
-        self.problems: dict[int, Tests | str] = {}
-        self.cases: dict[int, Case] = {}
-        #: problems whose tests give samples what cannot cross, known once a reference has shown it
-        self.shared: dict[int, bool] = {}
+        self.problems: dict[int, Problem | str] = {}
         self._host: Host | None = Host(settings, started)
+        self._shared_host: Host | None = None
         self.layers = self._host.layers
 
     @property
     def host(self) -> Host:
         """The zygote."""
         if self._host is None:
-            self._host = Host(self.settings)
+            self._host = Host(self.settings, zygotes.launch(self.settings))
         self._host.beat = self.beat
         return self._host
+
+    @property
+    def shared_host(self) -> Host:
+        """The zygote of processes that run tests and sample, started when it is first needed."""
+        if self._shared_host is None:
+            self._shared_host = Host(self.settings, zygotes.launch(self.settings, shared=True))
+        self._shared_host.beat = self.beat
+        return self._shared_host
 
     def beat(self) -> None:
         """Tell the judge now and then that a sample with many processes is still worked on."""
@@ -63,60 +90,75 @@ class Tester:
 
     def add_problem(self, key: int, case: Case) -> None:
         """Prepare a problem's tests; what is wrong with them is said of every sample of it."""
-        self.cases[key] = case
         try:
-            self.problems[key] = prepare(case)
+            self.problems[key] = Problem(case)
         except Exception as error:
             self.problems[key] = f"the problem's tests cannot be used: {type(error).__name__}: {error}"
 
     def forget(self, key: int) -> None:
         """Drop a problem."""
-        del self.problems[key], self.cases[key]
-        self.shared.pop(key, None)
+        del self.problems[key]
 
     def judge(self, key: int, program: str) -> Verdict:
         """Judge one program. A zygote that fails is replaced, and the sample is tried again."""
-        tests = self.problems[key]
-        if isinstance(tests, str):
-            return Verdict(Outcome.INVALID, detail=tests[:DETAIL_CHARS])
+        problem = self.problems[key]
+        if isinstance(problem, str):
+            return Verdict(Outcome.INVALID, detail=one_line(problem))
         fault = ""
         for _ in range(ATTEMPTS):
             try:
-                return self.judge_once(key, tests, program)
-            except Exception as error:
+                verdict = self.judge_once(problem, program)
+                return verdict._replace(detail=one_line(verdict.detail), first_failing=one_line(verdict.first_failing))
+            except BaseException as error:
                 # Whatever this is, it is not the sample's verdict.
                 fault = f"{type(error).__name__}: {error}"
                 self.close()
-        return Verdict(Outcome.INVALID, detail=fault[:DETAIL_CHARS])
+        return Verdict(Outcome.INVALID, detail=one_line(fault))
 
     def close(self) -> None:
-        """End the zygote; it starts again when it is needed."""
-        if self._host is not None:
-            self._host.close()
-            self._host = None
+        """End the zygotes; they start again when they are needed."""
+        for host in (self._host, self._shared_host):
+            if host is not None:
+                host.close()
+        self._host = self._shared_host = None
 
-    def judge_once(self, key: int, tests: Tests, program: str) -> Verdict:
-        """Judge apart from the tests, unless they cannot be run so."""
-        if self.shared.get(key):
-            return shared.judge(self.host, self.cases[key], program)
-        try:
-            return tests.judge(self.host, program)
-        except UncrossableError as wall:
-            if self.must_share(key, tests):
-                return shared.judge(self.host, self.cases[key], program)
-            return wall.verdict
+    def judge_once(self, problem: Problem, program: str) -> Verdict:
+        """Judge where the problem's tests are to run. That is decided before any sample of it is loaded."""
+        if not problem.decided:
+            if not self.may_split(problem):
+                problem.together = SharedTests(problem.case, self.shared_host)
+            problem.decided = True
+        if problem.together is not None:
+            return problem.together.judge(self.shared_host, program)
+        return problem.tests.judge(self.host, program)
 
-    def must_share(self, key: int, tests: Tests) -> bool:
-        """Whether a problem's tests cannot be run apart from the sample: only its own reference can show that."""
-        if key not in self.shared:
-            reference = self.cases[key].reference
-            try:
-                if reference is not None:
-                    tests.judge(self.host, reference)
-                self.shared[key] = False
-            except UncrossableError:
-                self.shared[key] = True
-        return self.shared[key]
+    def may_split(self, problem: Problem) -> bool:
+        """Whether tests run apart from a sample with nothing lost: by the rule, and the reference passes that way."""
+        if self.settings.trust != "auto":
+            return self.settings.trust == Trust.SPLIT
+        reading = problem.tests.read()  # type: ignore[attr-defined]
+        if reading.objection or problem.case.reference is None:
+            return False
+        verdict, returned_mutable = judge_over_wire(problem.tests, self.host, problem.case.reference)  # type: ignore[arg-type]
+        if verdict.passed:
+            return not (reading.holds_results and returned_mutable)
+        if verdict.outcome is Outcome.SYNTAX_ERROR:
+            # That is none.
+            return False
+        # A reference that passes nowhere says nothing: the stronger judge, then.
+        together = SharedTests(problem.case, self.shared_host)
+        return not together.judge(self.shared_host, problem.case.reference).passed
+
+
+def _end_with(life: int) -> None:
+    """Have the kernel end this process when the judge is gone, also while it is within a call in C.
+
+    The judge holds the other end of the pipe and never writes. The signal that says so is one that ends a process. A
+    signal for the death of the parent would be one for the death of the thread that started this process.
+    """
+    fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(life, F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
 
 
 def main(settings: Settings, started: Started) -> NoReturn:
@@ -126,6 +168,7 @@ def main(settings: Settings, started: Started) -> NoReturn:
     for descriptor, flags in ((0, os.O_RDONLY), (1, os.O_WRONLY)):
         os.dup2(os.open(os.devnull, flags), descriptor)
     namespaces.hide_memory()
+    _end_with(settings.life)
     with contextlib.suppress(OSError, ValueError):
         # Lower already, then. A zygote that is launched later may still be granted more, as the first one is.
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))

@@ -62,6 +62,7 @@ def fork(settings: Settings) -> Started:
     pid = os.fork()
     if pid == 0:
         ours.close()
+        os.close(settings.life)
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1):
             os.dup2(null, descriptor)
@@ -71,11 +72,11 @@ def fork(settings: Settings) -> Started:
     return Started(Process(pid), ours.detach(), setting.base)
 
 
-def launch(settings: Settings) -> Started:
-    """Start a zygote as an interpreter of its own."""
+def launch(settings: Settings, *, shared: bool = False) -> Started:
+    """Start a zygote as an interpreter of its own; `shared`, for tests that run in one process with the sample."""
     setting = _setting(settings)
     ours, theirs = socketpair()
-    code = confine.bootstrap("untrusted.zygote", tuple(setting), theirs.fileno(), entry="begin")
+    code = confine.bootstrap("untrusted.zygote", tuple(setting), theirs.fileno(), shared, entry="begin")
     os.set_inheritable(theirs.fileno(), True)
     pid = os.posix_spawn(
         sys.executable,

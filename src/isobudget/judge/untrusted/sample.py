@@ -6,25 +6,21 @@ descriptor, and the tester alone decides what that is worth.
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import io
-import marshal
 import os
-import sys
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from resource import setrlimit
 from typing import Any, NamedTuple, NoReturn
 
 from isobudget.judge import wire
 from isobudget.judge.confinement import confine, seccomp
+from isobudget.judge.packing import SCALARS, Packer
+from isobudget.judge.unpacking import Unpacker
+from isobudget.judge.untrusted.loading import DETAIL_CHARS, NOT_CONFINED, compiled, describe, new_module
 
 CALLS, PROGRAM, SHARED, ONE_PROCESS = b"c", b"p", b"s", b"o"
 WIRE = 3
-DETAIL_CHARS = 300
-#: exit statuses of whole programs that the tester tells apart
-RAISED, NOT_COMPILED, NO_MEMORY, NOT_CONFINED = 1, 2, 3, 99
 
 
 class Begun(NamedTuple):
@@ -59,12 +55,14 @@ def main(begun: Begun) -> NoReturn:
         gc.enable()
         if mode == CALLS:
             begun.served.serve()
-        elif mode == PROGRAM:
-            run_program()
-        elif mode == ONE_PROCESS:
-            run_one_process()
+        elif mode in (PROGRAM, ONE_PROCESS):
+            from isobudget.judge.untrusted import whole_program
+
+            whole_program.run(WIRE, one_process=mode == ONE_PROCESS)
         else:
-            run_shared()
+            from isobudget.judge.untrusted import shared_tests
+
+            shared_tests.run(WIRE)
     except wire.ClosedError:
         pass
     finally:
@@ -89,8 +87,8 @@ class Served:
         self.descriptor = descriptor
         self.objects: list[Any] = []
         self.numbers: dict[int, int] = {}
-        self.packer = wire.Packer(self.export)
-        self.unpacker = wire.Unpacker(self.resolve)
+        self.packer = Packer(self.export)
+        self.unpacker = Unpacker(self.resolve, arrays=True)
         self.names: dict[str, Any] = {}
 
     def export(self, value: Any) -> dict[str, Any]:
@@ -137,185 +135,42 @@ class Served:
     def load(self, prelude: str, program: str, names: list[str]) -> list[Any]:
         """Compile and run the program in a new module; answers with those of the names that it defines."""
         try:
-            code = compile(program, "<sample>", "exec", dont_inherit=True)
+            code = compiled(program)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
             return ["not compiled", *describe(error)]
         self.names = new_module("sample").__dict__
         if prelude:
             exec(prelude, self.names)
+        given = {name: self.names[name] for name in names if name in self.names}
         exec(code, self.names)
-        return ["loaded", {name: self.packer.pack(self.names[name]) for name in names if name in self.names}]
+        # What was there before it is not the program's.
+        own = [name for name in names if name in self.names and self.names[name] is not given.get(name, self)]
+        return ["loaded", dict(zip(own, self.packer.pack_all(self.names[name] for name in own), strict=True))]
 
-    def use(self, kind: str, number: int, args: list[Any], named: dict[str, Any]) -> list[Any]:
-        """Use one object in one of the ways that `USES` lists; answers with the value and the arguments it changed."""
-        unpack, pack = self.unpacker.unpack, self.packer.pack
-        values = [unpack(form) for form in args]
-        keywords = {name: unpack(form) for name, form in named.items()} if named else named
-        form = pack(USES[kind](self.objects[number], *values, **keywords))
-        changed: list[Any] = []
-        pairs = zip(args, values, strict=True)
-        places: Iterable[tuple[int | str, tuple[Any, Any]]] = enumerate(pairs)
-        if named:
-            places = (*places, *((name, (named[name], keywords[name])) for name in named))
-        for key, (before, value) in places:
-            if type(value) not in wire.SCALARS:
-                after = pack(value)
-                if after != before:
-                    changed.append([key, after])
-        return ["value", form, changed] if changed else ["value", form]
+    def use(self, kind: str, number: int, forms: list[Any], names: list[str]) -> list[Any]:
+        """Use one object in one of the ways of `USES`; answers with the value, and the arguments if any was changed."""
+        values = self.unpacker.unpack_all(forms)
+        plain = len(values) - len(names)
+        result = USES[kind](self.objects[number], *values[:plain], **dict(zip(names, values[plain:], strict=True)))
+        form = self.packer.pack(result)
+        places = [place for place, value in enumerate(values) if type(value) not in SCALARS]
+        if places:
+            after = self.packer.pack_all(values)
+            if after != forms:
+                # All of them, since one may refer to what is in another.
+                return ["value", form, [places, [after[place] for place in places]]]
+        return ["value", form]
+
+
+def _nodes() -> types.ModuleType:
+    from isobudget.judge.untrusted import nodes
+
+    return nodes
 
 
 USES: dict[str, Callable[..., Any]] = {
     "call": lambda target, *args, **named: target(*args, **named),
+    "call with nodes": lambda target, *args: _nodes().call(target, *args),
     "get": getattr,
     "set": setattr,
-    "item": lambda target, key: target[key],
-    "length": len,
-    "contains": lambda target, item: item in target,
-    "iterate": iter,
-    "truth": bool,
-    "text": str,
-    "repr": repr,
-    "instance": lambda target, value: isinstance(value, target),
 }
-
-
-def new_module(name: str) -> types.ModuleType:
-    """An empty module for the program, known under its name, so that its classes find their home."""
-    module = types.ModuleType(name)
-    sys.modules[name] = module
-    return module
-
-
-def describe(error: BaseException) -> list[str]:
-    """The name of the error's type, its message, and both as one line. A hostile error may fail at being printed."""
-    try:
-        name, message = type(error).__name__, str(error)[:DETAIL_CHARS]
-        return [str(name), str(message), " ".join(f"{name}: {message}".split())[:DETAIL_CHARS]]
-    except BaseException:
-        return ["Exception", "", "an error that cannot be printed"]
-
-
-def run_program() -> NoReturn:
-    """Run a whole program that reads its standard input, as the interpreter would run a file."""
-    kind, text = wire.receive(WIRE)
-    try:
-        if kind == "source":
-            code = compile(text, "<sample>", "exec", dont_inherit=True)
-            wire.send(WIRE, marshal.dumps(code).hex())
-        else:
-            code = marshal.loads(bytes.fromhex(text))
-    except wire.ClosedError:
-        os._exit(RAISED)
-    except BaseException as error:
-        print(describe(error)[2], file=sys.stderr, flush=True)
-        os._exit(NOT_COMPILED)
-    status = _run_main(code)
-    try:
-        _finish_program()
-    except BaseException:
-        status = status or RAISED
-    os._exit(status)
-
-
-def _run_main(code: types.CodeType) -> int:
-    """Run a program with streams of its own; returns the exit status that it comes to."""
-    # The descriptors stay open whatever the program does to its streams: what is printed belongs to them.
-    sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8", errors="replace")
-    sys.stdout = io.TextIOWrapper(
-        io.BufferedWriter(io.FileIO(1, "w", closefd=False)), encoding="utf-8", errors="replace"
-    )
-    sys.stderr = io.TextIOWrapper(
-        io.FileIO(2, "w", closefd=False), encoding="utf-8", errors="replace", write_through=True
-    )
-    try:
-        exec(code, new_module("__main__").__dict__)
-    except SystemExit as stop:
-        return 0 if stop.code in (None, 0) else RAISED
-    except MemoryError:
-        return NO_MEMORY
-    except BaseException as error:
-        with contextlib.suppress(BaseException):
-            print(describe(error)[2], file=sys.stderr)
-        return RAISED
-    return 0
-
-
-def run_one_process() -> None:
-    """Run a screened program again and again, each time on what the tester has put into its input."""
-    from isobudget.judge.untrusted import screening
-
-    program = wire.receive(WIRE)
-    try:
-        code = compile(program, "<sample>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
-        wire.send(WIRE, ["not compiled", *describe(error)])
-        return
-    if screening.objection(code):
-        wire.send(WIRE, ["refused", marshal.dumps(code).hex()])
-        return
-    wire.send(WIRE, ["ready"])
-    recursion = sys.getrecursionlimit()
-    while True:
-        wire.receive(WIRE)
-        status = _run_main(code)
-        sys.setrecursionlimit(recursion)
-        try:
-            _flush()
-        except BaseException:
-            status = status or RAISED
-        wire.send(WIRE, ["ended", status])
-
-
-def _finish_program() -> None:
-    # Neither is imported for programs that did not: most of them are done sooner than the import would be.
-    if (threading := sys.modules.get("threading")) is not None:
-        threading._shutdown()
-    if (atexit := sys.modules.get("atexit")) is not None:
-        atexit._run_exitfuncs()
-    _flush()
-
-
-def _flush() -> None:
-    # A program may have closed it, which the interpreter does not hold against it either.
-    if not sys.stdout.closed:
-        sys.stdout.flush()
-
-
-def run_shared() -> None:
-    """Run the program and its tests in this one process; the word that it all went well is given out at the end."""
-    program, entry_point, tests = wire.receive(WIRE)
-    failure = judge_shared(program, entry_point, tests)
-    with contextlib.suppress(BaseException):
-        sys.stdout.flush()
-    if failure is not None:
-        wire.send(WIRE, ["told", *failure])
-        return
-    wire.send(WIRE, ["completed"])
-    wire.send(WIRE, ["word", wire.receive(WIRE)])
-
-
-def judge_shared(program: str, entry_point: str, tests: dict[str, Any]) -> list[str] | None:
-    """Run the program, then its tests in the same namespace; None if all of them passed."""
-    names = new_module("sample").__dict__
-    try:
-        code = compile(program, "<sample>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
-        return ["syntax_error", describe(error)[2]]
-    try:
-        exec(code, names)
-        if "module" not in tests and "source" in tests:
-            candidate = names[entry_point]
-            exec(compile(tests["source"], "<tests>", "exec", dont_inherit=True), names)
-            names["check"](candidate)
-        else:
-            exec(compile(tests["setup"], "<setup>", "exec", dont_inherit=True), names)
-            for number, line in enumerate(tests["asserts"]):
-                exec(compile(line, f"<test {number}>", "exec", dont_inherit=True), names)
-    except AssertionError as error:
-        return ["failed", describe(error)[2]]
-    except MemoryError as error:
-        return ["out_of_memory", describe(error)[2]]
-    except BaseException as error:
-        return ["error", describe(error)[2]]
-    return None

@@ -42,8 +42,8 @@ _MODULES = """
     typing: MutableMapping NoReturn Optional OrderedDict Sequence Set Text Tuple Type Union
 """
 _BUILTINS = """
-    breakpoint classmethod compile copyright credits delattr dir eval exec getattr globals hasattr help
-    license locals memoryview object open property register setattr staticmethod super vars
+    breakpoint classmethod compile copyright credits delattr dir eval exec detach getattr globals hasattr help
+    license locals memoryview object open property raw register setattr staticmethod super vars
 """
 
 
@@ -62,9 +62,8 @@ REFUSED_BUILTINS = frozenset(_BUILTINS.split())
 #: of generators, coroutines, frames, tracebacks and code
 REFUSED_PREFIXES = ("_", "gi_", "ag_", "cr_", "f_", "tb_", "co_")
 UNDERSCORED = frozenset(("_", "__name__"))
-REFUSED_OPERATIONS = frozenset(
-    dis.opmap[name] for name in ("STORE_ATTR", "DELETE_ATTR", "LOAD_BUILD_CLASS", "IMPORT_STAR") if name in dis.opmap
-)
+_REFUSED_OPERATIONS = ("STORE_ATTR", "DELETE_ATTR", "LOAD_BUILD_CLASS", "IMPORT_STAR", "MATCH_CLASS")
+REFUSED_OPERATIONS = frozenset(dis.opmap[name] for name in _REFUSED_OPERATIONS if name in dis.opmap)
 IMPORT_NAME, IMPORT_FROM = dis.opmap["IMPORT_NAME"], dis.opmap["IMPORT_FROM"]
 INTRINSIC = dis.opmap.get("CALL_INTRINSIC_1", -1)
 IMPORTS = frozenset((IMPORT_NAME, INTRINSIC))
@@ -98,7 +97,7 @@ def objection(code: CodeType) -> str:
             return f"uses {name}"
     operations = set(code.co_code[::2])
     if code.co_flags & ASYNCHRONOUS or not REFUSED_OPERATIONS.isdisjoint(operations):
-        return "sets attributes, defines classes, imports all names, or is asynchronous"
+        return "sets attributes, defines or matches classes, imports all names, or is asynchronous"
     if not IMPORTS.isdisjoint(operations) and not _imports_are_listed(code):
         return "imports a module that is not listed"
     for constant in code.co_consts:

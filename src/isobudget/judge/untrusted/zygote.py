@@ -23,7 +23,8 @@ import struct
 import sys
 import time
 from _sitebuiltins import Quitter
-from _socket import AF_UNIX, CMSG_LEN, SHUT_WR, SOCK_SEQPACKET, socket, socketpair
+from _socket import AF_UNIX, CMSG_LEN, SCM_RIGHTS, SHUT_WR, SOCK_SEQPACKET, SOL_SOCKET, socket, socketpair
+from collections.abc import Collection
 from typing import Any, NoReturn
 
 from isobudget.judge import wire
@@ -35,7 +36,7 @@ REQUEST = struct.Struct("ccddi")
 #: wait status, CPU seconds, peak memory in KiB, why it was stopped (0 it was not, 1 time, 2 by request)
 REPORT = struct.Struct("idqi")
 FORK, KILL, WAIT = b"F", b"K", b"W"
-#: comes first, with the descriptors of output, input and errors
+#: is sent first, with the descriptors of input, output and errors
 PLACES = b"P"
 #: where the control socket is kept, out of the way of what samples get
 CONTROL = 40
@@ -52,14 +53,25 @@ WARM_ROUNDS = 20
 #: imported once, so that no sample has to
 WARM = """
     bisect collections copy functools heapq itertools json math operator random re string time typing
-    isobudget.judge.untrusted.screening
+    isobudget.judge.untrusted.nodes isobudget.judge.untrusted.screening
+    isobudget.judge.untrusted.whole_program
+"""
+
+#: the same where tests run in the sample's process; what is not installed is left out
+SHARED_WARM = """
+    asyncio contextlib dataclasses inspect io isobudget.judge.untrusted.shared_tests linecache pathlib pytest tempfile
+    threading types unittest.mock _pytest.assertion.rewrite _pytest.python _pytest.tmpdir _pytest.monkeypatch
 """
 
 
-def begin(setting: tuple[Any, ...], descriptor: int) -> NoReturn:
-    """Be a zygote in an interpreter of its own."""
+def begin(fields: tuple[Any, ...], descriptor: int, shared: bool = False) -> NoReturn:
+    """Be a zygote in an interpreter of its own, perhaps one for tests that run in one process with the sample."""
+    setting = confine.Setting(*fields)
     warm()
-    main(confine.Setting(*setting), descriptor)
+    if shared:
+        sys.path += setting.packages
+        _import(SHARED_WARM)
+    main(setting, descriptor)
 
 
 def main(setting: confine.Setting, descriptor: int) -> NoReturn:
@@ -68,11 +80,17 @@ def main(setting: confine.Setting, descriptor: int) -> NoReturn:
     os.close(descriptor)
     control = socket(fileno=CONTROL)
     namespaces.die_with_parent()
-    sys.path += setting.packages
+    sys.path += [folder for folder in setting.packages if folder not in sys.path]
     _disarm()
     granted = confine.enter_namespaces(setting)
-    watched = _watched_fork(control, setting.memory_mb)
-    layers, scratch = confine.confine(setting, granted)
+    watched = _watched_fork(control, setting)
+    places: list[int] = []
+
+    def send_on(streams: list[int]) -> None:
+        control.sendmsg([PLACES], [(SOL_SOCKET, SCM_RIGHTS, struct.pack("3i", *streams))])
+        places.extend(_take_places(streams))
+
+    layers, scratch = confine.confine(setting, granted, send_on)
     layers += [confine.MEMORY_WATCH] * watched
     control.sendall(json.dumps(layers).encode() + b"\n")
     _clean_environment(scratch)
@@ -80,11 +98,11 @@ def main(setting: confine.Setting, descriptor: int) -> NoReturn:
     gc.disable()
     gc.freeze()
     with contextlib.suppress(OSError):
-        serve(control, scratch, "system call filter" in layers)
+        serve(control, scratch, layers, (places[0], places[1]))
     os._exit(0)
 
 
-def _watched_fork(control: socket, memory_mb: int) -> bool:
+def _watched_fork(control: socket, setting: confine.Setting) -> bool:
     """Go on in a child, inside the pid namespace; the outer process watches over memory, if it can, and then ends."""
     watch: memory.Watch | None = None
     with contextlib.suppress(OSError):
@@ -97,22 +115,27 @@ def _watched_fork(control: socket, memory_mb: int) -> bool:
     control.close()
     if watch is not None:
         with contextlib.suppress(OSError):
-            watch.run(inner, memory_mb)
+            watch.run(inner, setting.memory_mb, setting.base)
     os.waitpid(inner, 0)
     os._exit(0)
 
 
 def warm() -> None:
     """Import what samples commonly use and run what every sample runs, so that forks find it done."""
-    # What the modules do after a fork (new seeds, new locks) is work that no sample needs.
-    register, os.register_at_fork = os.register_at_fork, lambda **_: None
-    for name in WARM.split():
-        importlib.import_module(name)
-    os.register_at_fork = register
+    _import(WARM)
     for _ in range(WARM_ROUNDS):
         _rehearse()
     # What was rehearsed with is no module of the tester's, which is warm, too.
     sys.modules.pop("sample", None)
+
+
+def _import(names: str) -> None:
+    # What the modules do after a fork (new seeds, new locks) is work that no sample needs.
+    register, os.register_at_fork = os.register_at_fork, lambda **_: None
+    for name in names.split():
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    os.register_at_fork = register
 
 
 def _disarm() -> None:
@@ -125,6 +148,8 @@ def _disarm() -> None:
     # A courtesy and no defence: `subprocess` would take a refusal for a reason to fork, and be killed for it. Libraries
     # that try to start a program (matplotlib looks for fonts so) can do without.
     _posixsubprocess.fork_exec = _start_no_program
+    if (subprocess := sys.modules.get("subprocess")) is not None:
+        subprocess._fork_exec = _start_no_program  # type: ignore[attr-defined]
 
 
 def _rehearse() -> None:
@@ -134,7 +159,7 @@ def _rehearse() -> None:
     program = "from typing import List\ndef double(x: List[int]) -> list:\n    return [2 * y for y in x]\n"
     wire.send(ours.fileno(), ["load", "", program, ["double"]])
     for _ in range(5):
-        wire.send(ours.fileno(), ["call", 0, [[1, 2.5, "a", {"tuple": [1]}]], {}])
+        wire.send(ours.fileno(), ["call", 0, [[1, 2.5, "a", {"tuple": [1]}]], []])
     ours.shutdown(SHUT_WR)
     with contextlib.suppress(wire.ClosedError):
         sample.Served(theirs.fileno()).serve()
@@ -154,11 +179,12 @@ def _clean_environment(scratch: str) -> None:
         os.environ[name] = "1"
 
 
-def serve(control: socket, scratch: str, filtered: bool) -> None:
+def serve(control: socket, scratch: str, layers: Collection[str], places: tuple[int, int]) -> None:
     """Fork and watch one sample after another; returns when the tester is gone."""
-    places = _take_places(control)
     served = sample.Served()
-    sieve = seccomp.Installer(seccomp.sample_program()) if filtered else None
+    sieve = None
+    if "system call filter" in layers:
+        sieve = seccomp.Installer(seccomp.sample_program("private root file system" in layers))
     while True:
         request, descriptors = receive(control)
         if request is None:
@@ -175,12 +201,9 @@ def serve(control: socket, scratch: str, filtered: bool) -> None:
             return
 
 
-def _take_places(control: socket) -> tuple[int, int]:
+def _take_places(streams: list[int]) -> list[int]:
     """The descriptors of input and errors, once what samples read and print by default is 0 and 1 of this process."""
-    data, ancillary, _, _ = control.recvmsg(len(PLACES), CMSG_LEN(4 * 4))
-    if data != PLACES:
-        os._exit(0)
-    output, *given = _numbers(ancillary)
+    source, output, errors = streams
     os.dup2(output, 1)
     # Opened here, so that samples hold nothing that comes from outside of the private root.
     null = os.open(os.devnull, os.O_RDONLY)
@@ -188,10 +211,10 @@ def _take_places(control: socket) -> tuple[int, int]:
     os.close(null)
     os.close(output)
     # Out of the way, too: the first free number is what a sample's wire should get.
-    moved = [os.dup2(number, CONTROL + 1 + place) for place, number in enumerate(given)]
-    for number in given:
+    moved = [os.dup2(number, CONTROL + 1 + place) for place, number in enumerate((source, errors))]
+    for number in (source, errors):
         os.close(number)
-    return moved[0], moved[1]
+    return moved
 
 
 def _numbers(ancillary: list[tuple[int, int, bytes]]) -> list[int]:

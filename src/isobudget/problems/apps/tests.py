@@ -45,7 +45,8 @@ def read_tests(text: str, where: str) -> tuple[str, CallTests | ProgramTests]:
             raise NoTestsError(f"{where}: has {len(inputs)} inputs and {len(outputs)} outputs; each needs its partner")
         name = data.get("fn_name")
         if name is None:
-            return "", ProgramTests(_texts(inputs, f"{where}, inputs"), _texts(outputs, f"{where}, outputs"))
+            texts = _texts(inputs, f"{where}, inputs"), _texts(outputs, f"{where}, outputs")
+            return "", ProgramTests(*texts, rules="apps")
         entry_point = checked_name(checked_text(name, f"{where}, fn_name"), f"{where}, fn_name")
         return entry_point, _calls(inputs, outputs, where)
 
@@ -70,4 +71,4 @@ def _text(item: object, where: str) -> str:
 def _calls(inputs: list[object], outputs: list[object], where: str) -> CallTests:
     for place, arguments in enumerate(inputs):
         argument_list(arguments, f"{where}, inputs[{place}]")
-    return CallTests(arguments=tuple(map(json.dumps, inputs)), results=tuple(map(json.dumps, outputs)))
+    return CallTests(tuple(map(json.dumps, inputs)), tuple(map(json.dumps, outputs)), rules="apps")

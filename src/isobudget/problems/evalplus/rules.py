@@ -74,4 +74,4 @@ def special_check(
     if rule is None:
         return None
     given = {"entry_point": entry_point, "inputs": inputs, "tolerance": tolerance}
-    return CheckFunction(source=_SOURCE.format(reference=reference, rule=rule, **given))
+    return CheckFunction(_SOURCE.format(reference=reference, rule=rule, **given), split=True)

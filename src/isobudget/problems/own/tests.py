@@ -4,8 +4,8 @@
 |---|---|---|
 | ``test`` | | `CheckFunction`: source that defines `check(candidate)` |
 | ``test_list`` | ``test_setup_code`` | `AssertList`: assert statements |
-| ``inputs`` | ``outputs`` | `ProgramTests`: texts on standard input and the outputs expected |
-| ``arguments`` | ``results`` | `CallTests`: lists of arguments and the values expected, as JSON |
+| ``inputs`` | ``outputs``, ``tolerance``, ``checker`` | `ProgramTests`: standard input and the output expected |
+| ``arguments`` | ``results``, ``tolerance`` | `CallTests`: lists of arguments and the values expected, as JSON |
 | ``call_inputs`` | ``reference``, ``tolerance`` | `ReferenceInputs`: arguments, and a program that knows the results |
 | ``pytest`` | ``module`` | `PytestFile`: the source of a pytest file |
 """
@@ -101,14 +101,22 @@ def _programs(record: Record, where: str, _entry_point: str) -> ProgramTests:
     inputs = reading.list_field(record, "inputs", where, reading.checked_text, "text for standard input")
     outputs = reading.list_field(record, "outputs", where, reading.checked_text, "expected output")
     _same_number(inputs, outputs, f"{where}, field outputs", "inputs")
-    return ProgramTests(inputs=inputs, outputs=outputs)
+    checker = reading.optional_text(record, "checker", where) or ""
+    tree = reading.parse_python(checker, f"{where}, field checker") if checker else None
+    if tree is not None and "check" not in _top_level_names(tree):
+        raise InputError(f"{where}, field checker: does not define check(input, output, expected)")
+    return ProgramTests(inputs, outputs, tolerance=_tolerance(record, where), checker=checker)
 
 
 def _calls(record: Record, where: str, _entry_point: str) -> CallTests:
     arguments = reading.list_field(record, "arguments", where, _argument_list, "list of arguments")
     results = reading.list_field(record, "results", where, _json_text, "result")
     _same_number(arguments, results, f"{where}, field results", "arguments")
-    return CallTests(arguments=arguments, results=results)
+    return CallTests(arguments, results, tolerance=_tolerance(record, where))
+
+
+def _tolerance(record: Record, where: str) -> float | None:
+    return None if record.get("tolerance") is None else reading.tolerance_field(record, "tolerance", where)
 
 
 def _argument_list(item: object, where: str) -> str:
@@ -181,8 +189,8 @@ def _same_number(first: tuple[str, ...], second: tuple[str, ...], where: str, ot
 KINDS: dict[str, Kind] = {
     "test": Kind(_check_function),
     "test_list": Kind(_assert_list, ("test_setup_code",)),
-    "inputs": Kind(_programs, ("outputs",), whole_programs=True),
-    "arguments": Kind(_calls, ("results",)),
+    "inputs": Kind(_programs, ("outputs", "tolerance", "checker"), whole_programs=True),
+    "arguments": Kind(_calls, ("results", "tolerance")),
     "call_inputs": Kind(_reference_inputs, ("reference", "tolerance")),
     "pytest": Kind(_pytest_file, ("module",), imports=True),
 }

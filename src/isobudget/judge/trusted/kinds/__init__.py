@@ -24,6 +24,8 @@ KINDS = {
     "ObservedCalls": ("observed", "ObservedCalls"),
     "ObservedPrograms": ("observed", "ObservedPrograms"),
 }
+#: kinds whose tests may need the sample in their process: they read its results in ways of their own
+MAY_SHARE = frozenset({"CheckFunction", "AssertList", "PytestFile"})
 
 
 class Tests(Protocol):

@@ -1,8 +1,8 @@
-"""Call-based tests with data in JSON, as APPS has them, and tests against a reference, as EvalPlus has them.
+"""Call-based tests with data in JSON, as APPS and LiveCodeBench have them, and tests against a reference, as EvalPlus.
 
-Both are run over the same wire as function tests. JSON results: a tuple counts as a list, at any depth; an expected
-list of one item also stands for that item, as in APPS's own files. The entry point is a function, or a method of the
-program's `class Solution`.
+Both are run over the same wire as function tests. The entry point is a function, or a method of the program's
+`class Solution`. Results are compared as `compare` says. A function that returns nothing and changes its first argument
+has given that as its answer.
 """
 
 from __future__ import annotations
@@ -11,31 +11,22 @@ import ast
 import contextlib
 import copy
 import json
-import math
 import random
 import sys
 from collections.abc import Iterator
 from typing import Any
 
+from isobudget.judge import wire
 from isobudget.judge.messages import Case
+from isobudget.judge.packing import Packer
+from isobudget.judge.trusted import compare, given, remote
 from isobudget.judge.trusted.host import Host
 from isobudget.judge.trusted.session import judge_over_wire
+from isobudget.judge.unpacking import Unpacker
 from isobudget.judge.verdict import Verdict
 
 #: of the expected number, beside the problem's own tolerance: EvalPlus compares by numpy's `assert_allclose` with it
 RELATIVE = 1e-7
-
-#: what call-based programs find defined, as on the sites that they come from
-PRELUDE = """
-import bisect, collections, copy, functools, heapq, itertools, math, operator, random, re, string
-from bisect import bisect_left, bisect_right, insort
-from collections import Counter, OrderedDict, defaultdict, deque
-from functools import cache, lru_cache, reduce
-from heapq import heapify, heappop, heappush
-from itertools import accumulate, chain, combinations, permutations, product
-from math import ceil, comb, factorial, floor, gcd, inf, log, sqrt
-from typing import *
-"""
 
 
 class _Numbered:
@@ -52,12 +43,12 @@ class _Numbered:
 
     def judge(self, host: Host, program: str) -> Verdict:
         """Judge a program over the wire."""
-        return judge_over_wire(self, host, program)
+        return judge_over_wire(self, host, program).verdict
 
     @property
     def asked(self) -> list[str]:
-        """Every name that is asked of the sample."""
-        return [self.entry_point]
+        """The entry point, or the class whose method it is."""
+        return [self.entry_point, "Solution"]
 
     def first_failing(self, _error: BaseException) -> str:
         """Which call failed."""
@@ -71,54 +62,119 @@ class _Numbered:
 class CallTests(_Numbered):
     """Calls with JSON arguments and the results that they must have."""
 
-    prelude = PRELUDE
-
     def __init__(self, case: Case) -> None:
         tests = case.tests
         self.entry_point = case.entry_point
+        self.rules: str = tests.get("rules", "own")
+        tolerance = tests.get("tolerance")
+        self.tolerance: float = compare.RESULT_RELATIVE if tolerance is None else tolerance
         with _long_numbers():
             self.arguments = [json.loads(text) for text in tests["arguments"]]
             self.results = [json.loads(text) for text in tests["results"]]
         self.total = len(self.results)
+        self.nodes = False
 
-    @property
-    def asked(self) -> list[str]:
-        """The entry point, or the class whose method it is."""
-        return [self.entry_point, "Solution"]
+    def judge(self, host: Host, program: str) -> Verdict:
+        """Judge a program over the wire, with what its benchmark defines for it."""
+        self.prelude = given.before(program, self.rules, calls=True)
+        self.nodes = given.has_nodes(program)
+        return super().judge(host, program)
 
     def run(self, defined: dict[str, Any], held: set[int]) -> None:
         """Make every call and compare."""
         for number, (arguments, expected) in enumerate(zip(self.arguments, self.results, strict=True)):
             self.running = number
-            function = defined.get(self.entry_point) or getattr(defined["Solution"](), self.entry_point)
-            result = _as_json(function(*copy.deepcopy(arguments)))
-            if result != expected and not (type(expected) is list and len(expected) == 1 and result == expected[0]):
+            function = function_of(defined, self.entry_point)
+            mine = copy.deepcopy(arguments)
+            result = remote.call_with_nodes(function, mine) if self.nodes else function(*mine)
+            if result is None and expected is not None and mine:
+                result = mine[0]
+            if not self._same(result, expected):
                 raise AssertionError(f"returned {_shown(result)}, expected {_shown(expected)}")
             held.add(number)
 
+    def _same(self, result: Any, expected: Any) -> bool:
+        if self.rules == "livecodebench":
+            return bool((list(result) if isinstance(result, tuple) else result) == expected)
+        result = compare.plain(result)
+        same = compare.same_result(result, expected, self.tolerance)
+        one = isinstance(expected, list) and len(expected) == 1
+        return same or (one and compare.same_result(result, expected[0], self.tolerance))
+
 
 class ReferenceTests(_Numbered):
-    """Calls whose results must be those of a reference, which runs here, on the trusted side."""
+    """Calls whose results must be those of a reference, which runs here, on the trusted side.
+
+    Where the reference raises an error, one of the same name is the right answer.
+    """
 
     def __init__(self, case: Case) -> None:
         tests = case.tests
         self.entry_point = case.entry_point
-        self.tolerance = tests["tolerance"]
+        self.tolerance: float = tests["tolerance"]
         self.inputs = [ast.literal_eval(text) for text in tests["inputs"]]
         self.total = len(self.inputs)
         space: dict[str, Any] = {"__name__": "reference"}
         exec(compile(tests["reference"], "<reference>", "exec", dont_inherit=True), space)
         random.seed(0)
-        self.results = [space[self.entry_point](*copy.deepcopy(arguments)) for arguments in self.inputs]
+        self.results = [_outcome(space[self.entry_point], arguments) for arguments in self.inputs]
 
     def run(self, defined: dict[str, Any], held: set[int]) -> None:
         """Make every call and compare with what the reference returned."""
-        for number, (arguments, expected) in enumerate(zip(self.inputs, self.results, strict=True)):
+        function = function_of(defined, self.entry_point)
+        for number, (arguments, (form, error)) in enumerate(zip(self.inputs, self.results, strict=True)):
             self.running = number
-            result = defined[self.entry_point](*copy.deepcopy(arguments))
-            if not (result == expected or (self.tolerance and _close(result, expected, self.tolerance))):
-                raise AssertionError(f"returned {_shown(result)}, expected {_shown(expected)}")
+            if error:
+                _expect(error, function, arguments)
+            else:
+                result, expected = function(*copy.deepcopy(arguments)), _UNPACKER.unpack(form)
+                if not self._same(result, expected):
+                    raise AssertionError(f"returned {_shown(result)}, expected {_shown(_UNPACKER.unpack(form))}")
             held.add(number)
+
+    def _same(self, result: Any, expected: Any) -> bool:
+        relative = RELATIVE if self.tolerance else 0.0
+        return compare.same_result(result, expected, relative, self.tolerance)
+
+
+def _no_handle(value: Any) -> dict[str, Any]:
+    raise TypeError(f"the reference returns a {type(value).__name__}, which is no plain data")
+
+
+def _no_value(_handle: Any) -> Any:
+    raise wire.WireError("a handle")
+
+
+#: what the reference returns is compared as what a sample returns: after it has crossed
+_PACKER, _UNPACKER = Packer(_no_handle), Unpacker(_no_value)
+
+
+def _outcome(reference: Any, arguments: list[Any]) -> tuple[Any, str]:
+    """What a reference returns, in its wire form, and the name of the error that it raises instead, if any."""
+    try:
+        result = reference(*copy.deepcopy(arguments))
+    except Exception as error:
+        return None, type(error).__name__
+    return _PACKER.pack(result), ""
+
+
+def _expect(name: str, function: Any, arguments: list[Any]) -> None:
+    """Call what must raise an error of this name."""
+    try:
+        result = function(*copy.deepcopy(arguments))
+    except Exception as error:
+        own = isinstance(error, remote.SampleRaisedError)
+        if (str(error).partition(":")[0] if own else type(error).__name__) != name:
+            raise
+        return
+    raise AssertionError(f"returned {_shown(result)}, expected {name}")
+
+
+def function_of(defined: dict[str, Any], entry_point: str) -> Any:
+    """The entry point: a function, or a method of a new `Solution`."""
+    if entry_point in defined:
+        return defined[entry_point]
+    return remote.attribute(defined["Solution"](), entry_point)
 
 
 @contextlib.contextmanager
@@ -130,24 +186,6 @@ def _long_numbers() -> Iterator[None]:
         yield
     finally:
         sys.set_int_max_str_digits(before)
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, tuple | list):
-        return [_as_json(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): _as_json(item) for key, item in value.items()}
-    return value
-
-
-def _close(value: Any, expected: Any, tolerance: float) -> bool:
-    if isinstance(expected, float) and type(value) in (int, float):
-        if math.isinf(expected) or expected != expected:
-            return bool(value == expected or (value != value and expected != expected))
-        return bool(abs(value - expected) <= tolerance + RELATIVE * abs(expected))
-    if isinstance(expected, list | tuple) and type(value) is type(expected) and len(value) == len(expected):
-        return all(_close(ours, theirs, tolerance) for ours, theirs in zip(value, expected, strict=True))
-    return bool(value == expected)
 
 
 def _shown(value: Any) -> str:

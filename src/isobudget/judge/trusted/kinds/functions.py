@@ -17,6 +17,7 @@ from typing import Any
 
 from isobudget.judge.messages import Case
 from isobudget.judge.trusted.host import Host
+from isobudget.judge.trusted.rule import Reading, read
 from isobudget.judge.trusted.session import judge_over_wire
 from isobudget.judge.verdict import Verdict
 
@@ -55,7 +56,7 @@ class FunctionTests:
         self.entry_point = case.entry_point
         self.call_check = "source" in case.tests
         source = case.tests["source"] if self.call_check else "\n".join([case.tests["setup"], *case.tests["asserts"]])
-        source = source.replace("\r\n", "\n")
+        self.source = source = source.replace("\r\n", "\n")
         tree = ast.parse(source, TESTS_FILE)
         text = source.split("\n")
         nodes = list(ast.walk(tree))
@@ -63,14 +64,18 @@ class FunctionTests:
         self.lines = tuple(_lines(node, text) for node in asserts)
         _Ticker({id(node): number for number, node in enumerate(asserts)}).visit(tree)
         self.code = compile(tree, TESTS_FILE, "exec", dont_inherit=True)
-        self.setup, helpers = _helpers(case.prompt)
-        free = _names(self.code) - _defined(nodes) - helpers - set(dir(builtins)) - {TICK, self.entry_point}
+        self.setup, self.helpers = _helpers(case.prompt)
+        free = _names(self.code) - _defined(nodes) - self.helpers - set(dir(builtins)) - {TICK, self.entry_point}
         self.modules = tuple(sorted(free & MODULES.keys()))
         self.names = tuple(sorted(free - MODULES.keys()))
 
     def judge(self, host: Host, program: str) -> Verdict:
         """Judge a program over the wire."""
-        return judge_over_wire(self, host, program)
+        return judge_over_wire(self, host, program).verdict
+
+    def read(self) -> Reading:
+        """What the rule says of the tests."""
+        return read(self.source, self.entry_point, list(self.names), set(self.helpers))
 
     @property
     def total(self) -> int:

@@ -15,16 +15,15 @@ from __future__ import annotations
 import ast
 import copy
 import os
-import signal
 from typing import Any, NamedTuple
 
 from isobudget.judge.messages import Case
-from isobudget.judge.trusted import remote, runs
+from isobudget.judge.trusted import given, remote, runs
 from isobudget.judge.trusted.canonical import TEXT_CHARS, canonical
 from isobudget.judge.trusted.host import Host, Report, ended
-from isobudget.judge.trusted.kinds.calls import PRELUDE
-from isobudget.judge.trusted.session import TESTS_SECONDS, TestsOverrun, of_error
-from isobudget.judge.untrusted import sample
+from isobudget.judge.trusted.kinds.calls import function_of
+from isobudget.judge.trusted.session import TESTS_SECONDS, TestsOverrun, Watch, of_error
+from isobudget.judge.untrusted import loading, sample
 from isobudget.judge.verdict import Outcome, Verdict
 
 __all__ = ["MOST_INPUTS", "MOST_TIMEOUTS", "TEXT_CHARS", "ObservedCalls", "ObservedPrograms", "canonical"]
@@ -43,7 +42,7 @@ class ObservedCalls:
     def __init__(self, case: Case) -> None:
         self.entry_point = case.entry_point
         # Where code is handed out, names of some modules are defined on the sites that such problems come from.
-        self.prelude = PRELUDE if case.starter else ""
+        self.starter = case.starter
         _check_number(case.tests["arguments"])
         self.arguments = [_arguments(number, text) for number, text in enumerate(case.tests["arguments"])]
 
@@ -64,6 +63,7 @@ class _Calls:
 
     def __init__(self, tests: ObservedCalls, host: Host, program: str) -> None:
         self.tests, self.host, self.program = tests, host, program
+        self.prelude = given.before(program, "own", calls=True) if tests.starter else ""
         self.session: remote.Session | None = None
         self.defined: dict[str, Any] = {}
         self.texts: list[str] = []
@@ -100,7 +100,11 @@ class _Calls:
         names = [self.tests.entry_point, "Solution"]
         state = ""
         try:
-            state, self.defined = self.session.load(self.tests.prelude, self.program, names)
+            with Watch(TESTS_SECONDS):
+                state, self.defined = self.session.load(self.prelude, self.program, names)
+        except TestsOverrun:
+            self._end()
+            return Failure(Verdict(Outcome.TIMEOUT), TIMEOUT)
         except remote.SampleEnded:
             return self._ended()
         said = self.session.said
@@ -116,15 +120,12 @@ class _Calls:
     def _observe(self, arguments: list[Any]) -> None:
         """Make one call. What the answer is made into on this side has a time limit of its own."""
         assert self.session is not None
-        signal.setitimer(signal.ITIMER_PROF, self.left)
+        watch = Watch(self.left)
         try:
-            try:
-                function = self.defined.get(self.tests.entry_point)
-                if function is None:
-                    function = getattr(self.defined["Solution"](), self.tests.entry_point)
+            with watch:
+                function = function_of(self.defined, self.tests.entry_point)
                 text = canonical(function(*copy.deepcopy(arguments)))
-            finally:
-                self.left, _ = signal.setitimer(signal.ITIMER_PROF, 0)
+            self.left = watch.left
         except TestsOverrun:
             self.left = 0.0
             self._end()
@@ -135,6 +136,7 @@ class _Calls:
             if text == TIMEOUT and not alone:
                 return
         except Exception as error:
+            self.left = watch.left
             known = error is self.session.raised
             text = error_text(self.session.said if known else type(error).__name__)
         self.served += 1
@@ -185,7 +187,7 @@ class ObservedPrograms:
             if texts.count(TIMEOUT) >= MOST_TIMEOUTS:
                 texts.append(TIMEOUT)
                 continue
-            ran = runs.run_program(host, program, compiled, data)
+            ran = runs.run_program(host, runs.Program(program), compiled, data)
             compiled = compiled or ran.compiled
             seconds, peak = seconds + ran.report.seconds, max(peak, ran.report.peak_kb / 1024)
             ending = runs.ending_of(ran, host.limits.output_kb << 10)
@@ -208,7 +210,7 @@ def _printed(ran: runs.Ran, ending: Verdict | None) -> str:
         return canonical("\n".join(" ".join(line.split()) for line in lines))
     if ending.outcome is not Outcome.ERROR:
         return f"!{ending.outcome.value}"
-    raised = ran.complaint and os.waitstatus_to_exitcode(ran.report.status) == sample.RAISED
+    raised = ran.complaint and os.waitstatus_to_exitcode(ran.report.status) in (loading.RAISED, loading.EXITED)
     return error_text(ran.complaint) if raised else "!ended"
 
 

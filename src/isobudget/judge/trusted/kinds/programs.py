@@ -1,22 +1,20 @@
 """Tests of whole programs that read standard input and print: real descriptors, a process per test (or see
-`one_process`).
-
-Output is compared as APPS does it: equal after white space at the ends of the text and of its lines is dropped; or else
-token by token, where two tokens agree if they are the same text or both are numbers within 1e-5 of their size, 1e-8 at
-least. Not taken over from APPS: lines in another order do not count as right.
+`one_process`). Output is compared by the rule of the benchmark, see `compare`, or by the problem's own checker.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
+from typing import Any
 
 from isobudget.judge.messages import Case
-from isobudget.judge.trusted import one_process
+from isobudget.judge.trusted import given, one_process
+from isobudget.judge.trusted.compare import same_output
 from isobudget.judge.trusted.host import Host
-from isobudget.judge.trusted.runs import Ran, ending_of, run_program
+from isobudget.judge.trusted.runs import Program, Ran, ending_of, run_program
+from isobudget.judge.trusted.session import TESTS_SECONDS, Watch
 from isobudget.judge.verdict import Limits, Outcome, Verdict
 
-RELATIVE, ABSOLUTE = 1e-5, 1e-8
 #: how much more than the expected output a program may print before it is stopped
 SLACK_BYTES = 1 << 16
 
@@ -25,12 +23,16 @@ class ProgramTests:
     """Inputs and expected outputs, ready to be given to programs."""
 
     def __init__(self, case: Case) -> None:
-        self.inputs = [text.encode() for text in case.tests["inputs"]]
-        self.outputs: list[str] = case.tests["outputs"]
+        tests = case.tests
+        self.inputs = [text.encode() for text in tests["inputs"]]
+        self.outputs: list[str] = tests["outputs"]
+        self.rules: str = tests.get("rules", "own")
+        self.tolerance: float | None = tests.get("tolerance")
+        self.checker = _checker(tests.get("checker", ""))
 
-    def judge(self, host: Host, program: str) -> Verdict:
+    def judge(self, host: Host, text: str) -> Verdict:
         """Run the program once per test, up to the first that does not pass, each time within the limits."""
-        compiled = ""
+        compiled, program = "", Program(text, given.before(text, self.rules))
         if host.one_process:
             verdict = one_process.judge(self, host, program)
             if isinstance(verdict, Verdict):
@@ -38,7 +40,7 @@ class ProgramTests:
             compiled = verdict.compiled
         return self._judge(host, program, compiled)
 
-    def _judge(self, host: Host, program: str, compiled: str) -> Verdict:
+    def _judge(self, host: Host, program: Program, compiled: str) -> Verdict:
         seconds, peak, held = 0.0, 0.0, 0
         verdict = Verdict(Outcome.PASSED)
         for number, data in enumerate(self.inputs):
@@ -56,32 +58,30 @@ class ProgramTests:
     def outcome_of(self, ran: Ran, number: int, limits: Limits) -> Verdict:
         """What a run of a test comes to: its end first, then its output."""
         expected = self.outputs[number]
-        allowed = max(limits.output_kb << 10, 2 * len(expected) + SLACK_BYTES)
-        if (ending := ending_of(ran, allowed)) is not None:
+        allowed = max(limits.output_kb << 10, 2 * len(expected.encode()) + SLACK_BYTES)
+        if (ending := ending_of(ran, allowed, may_exit=self.rules != "own")) is not None:
             return ending
-        if same_output(ran.printed.decode("utf-8", "replace"), expected):
+        printed = ran.printed.decode("utf-8", "replace")
+        if self._right(number, printed, expected):
             return Verdict(Outcome.PASSED)
         return Verdict(Outcome.FAILED, detail="the output is not the expected one")
+
+    def _right(self, number: int, printed: str, expected: str) -> bool:
+        if self.checker is None:
+            return same_output(printed, expected, self.rules, self.tolerance)
+        with Watch(TESTS_SECONDS):
+            return self.checker(self.inputs[number].decode(), printed, expected) is True
 
     def name_of(self, number: int) -> str:
         """What a test is called."""
         return f"test {number + 1} of {len(self.inputs)}"
 
 
-def same_output(printed: str, expected: str) -> bool:
-    """Whether two outputs agree by the rule above."""
-    if printed.strip() == expected.strip():
-        return True
-    ours, theirs = ([line.split() for line in text.strip().split("\n")] for text in (printed, expected))
-    return len(ours) == len(theirs) and all(
-        len(line) == len(other) and all(map(_same_token, line, other)) for line, other in zip(ours, theirs, strict=True)
-    )
-
-
-def _same_token(ours: str, theirs: str) -> bool:
-    if ours == theirs:
-        return True
-    try:
-        return math.isclose(float(ours), float(theirs), rel_tol=RELATIVE, abs_tol=ABSOLUTE)
-    except ValueError:
-        return False
+def _checker(source: str) -> Callable[[str, str, str], object] | None:
+    """The function `check(input, output, expected)` of a problem with several right answers, if it has one."""
+    if not source:
+        return None
+    space: dict[str, Any] = {"__name__": "checker"}
+    exec(compile(source, "<checker>", "exec", dont_inherit=True), space)
+    check: Callable[[str, str, str], object] = space["check"]
+    return check

@@ -14,6 +14,7 @@ from typing import Any
 
 from isobudget.judge.messages import Case
 from isobudget.judge.trusted.host import Host
+from isobudget.judge.trusted.rule import Reading, read
 from isobudget.judge.trusted.session import judge_over_wire
 from isobudget.judge.verdict import Verdict
 
@@ -36,7 +37,11 @@ class PytestTests:
 
     def judge(self, host: Host, program: str) -> Verdict:
         """Judge a program over the wire."""
-        return judge_over_wire(self, host, program)
+        return judge_over_wire(self, host, program).verdict
+
+    def read(self) -> Reading:
+        """What the rule says of the tests."""
+        return read(self.source, "", [], set(), self.module)
 
     def lacking(self, _defined: dict[str, Any]) -> str:
         """Nothing: the file's own import says what is missing."""

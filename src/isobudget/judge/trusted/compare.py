@@ -1,0 +1,130 @@
+"""Whether an output or a result is the expected one, by the rule of its benchmark.
+
+| | printed output | results of calls |
+|---|---|---|
+| own | white space at the ends of lines and empty lines do not count; token by token: the same text; or numbers that are equal, where the expected one is a whole number without leading zeros; or numbers within a tolerance, where the expected one has a point or an exponent and is finite | floats within a tolerance, at any depth; nan equals nan |
+| apps | as own | as own, and an expected list of one item also stands for that item |
+| livecodebench | the same lines after their ends are stripped, or equal decimals, exactly | equality |
+
+Whole numbers are ASCII digits with a sign. The tolerance is 1e-5 of the expected number (1e-8 at least) for printed text
+and 1e-6 of it for results, unless the problem states its own, which then is of the number, or of 1 where it is less.
+"""  # noqa: E501
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from isobudget.judge.unpacking import Array
+
+PRINTED_RELATIVE, PRINTED_ABSOLUTE = 1e-5, 1e-8
+RESULT_RELATIVE = 1e-6
+_WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]*)")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]+)([eE][+-]?[0-9]+)?")
+#: digits that are compared as they are written, in linear time
+_ZEROS = re.compile(r"([+-]?)0*([0-9]+)(\.0*)?")
+
+
+def same_output(printed: str, expected: str, rules: str = "own", tolerance: float | None = None) -> bool:
+    """Whether two printed texts agree."""
+    if printed.strip() == expected.strip():
+        return True
+    if rules == "livecodebench":
+        return _same_exactly(printed, expected)
+    ours, theirs = ([tokens for line in text.split("\n") if (tokens := line.split())] for text in (printed, expected))
+    return len(ours) == len(theirs) and all(
+        len(line) == len(other)
+        and all(same_token(mine, wanted, tolerance) for mine, wanted in zip(line, other, strict=True))
+        for line, other in zip(ours, theirs, strict=True)
+    )
+
+
+def same_token(ours: str, expected: str, tolerance: float | None = None) -> bool:
+    """Whether a printed token stands for the expected one."""
+    if ours == expected:
+        return True
+    if _NUMBER.fullmatch(ours) is None:
+        return False
+    if _WHOLE.fullmatch(expected):
+        return _whole(ours) is not None and _whole(ours) == _whole(expected)
+    if _DECIMAL.fullmatch(expected) is None:
+        return False
+    value = float(expected)
+    bound = max(PRINTED_ABSOLUTE, PRINTED_RELATIVE * abs(value))
+    if tolerance is not None:
+        bound = tolerance * max(1.0, abs(value))
+    return _within(float(ours), value, bound)
+
+
+def _whole(token: str) -> str | None:
+    """A number without a fraction in one form, of any length; None if it has another form."""
+    match = _ZEROS.fullmatch(token)
+    if match is None:
+        return None
+    digits = match[2].lstrip("0") or "0"
+    return f"-{digits}" if match[1] == "-" and digits != "0" else digits
+
+
+def _within(ours: float, expected: float, bound: float) -> bool:
+    return abs(expected) != float("inf") and abs(ours - expected) <= bound
+
+
+def _same_exactly(printed: str, expected: str) -> bool:
+    ours, theirs = ([line.strip() for line in text.strip().split("\n")] for text in (printed, expected))
+    return len(ours) == len(theirs) and all(map(_same_line, ours, theirs))
+
+
+def _same_line(ours: str, theirs: str) -> bool:
+    if ours == theirs:
+        return True
+    try:
+        return [Decimal(token) for token in ours.split()] == [Decimal(token) for token in theirs.split()]
+    except InvalidOperation:
+        return False
+
+
+def plain(value: Any) -> Any:
+    """A result as JSON could hold it: what has items in order is a list, keys are texts."""
+    if type(value) is Array:
+        return plain(value.nested())
+    if isinstance(value, tuple | list | deque) or hasattr(type(value), "__next__"):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    return value
+
+
+def same_result(ours: Any, expected: Any, relative: float = 0.0, absolute: float = 0.0) -> bool:
+    """Whether a result is the expected one: of equal values and types of containers, floats within the bounds."""
+    if type(expected) in (float, complex) and type(ours) in (bool, int, float, complex):
+        return _same_number(ours, expected, relative, absolute)
+    if type(ours) is Array and type(expected) is Array:
+        shape = ours.kind == expected.kind and ours.shape == expected.shape
+        return shape and same_result(ours.items, expected.items, relative, absolute)
+    if isinstance(expected, list | tuple):
+        pairs = type(ours) is type(expected) and len(ours) == len(expected)
+        return pairs and all(same_result(a, b, relative, absolute) for a, b in zip(ours, expected, strict=True))
+    if isinstance(expected, dict):
+        if not isinstance(ours, dict) or ours.keys() != expected.keys():
+            return False
+        return all(same_result(ours[key], expected[key], relative, absolute) for key in expected)
+    if hasattr(type(expected), "__next__"):
+        return hasattr(type(ours), "__next__") and same_result(list(ours), list(expected), relative, absolute)
+    return bool(ours == expected)
+
+
+def _same_number(ours: Any, expected: Any, relative: float, absolute: float) -> bool:
+    if ours == expected or (ours != ours and expected != expected):
+        return True
+    try:
+        if isinstance(ours, complex) or isinstance(expected, complex):
+            one, other = complex(ours), complex(expected)
+            return _same_number(one.real, other.real, relative, absolute) and _same_number(
+                one.imag, other.imag, relative, absolute
+            )
+        return _within(float(ours), float(expected), absolute + relative * abs(expected))
+    except OverflowError:
+        return False

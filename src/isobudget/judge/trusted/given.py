@@ -1,0 +1,69 @@
+"""What programs of a benchmark find defined, as its own judge gives it: imports, and a limit on recursion.
+
+Only what the text of a program may need is imported: NumPy where it is named.
+"""
+
+from __future__ import annotations
+
+_APPS = """
+import bisect, collections, copy, fractions, functools, heapq, itertools, math, operator, random, re, string, sys, time
+from collections import *
+from functools import *
+from itertools import *
+from math import *
+from bisect import *
+from heapq import *
+from typing import *
+from builtins import *
+"""
+_LIVECODEBENCH = """
+import bisect, collections, copy, datetime, functools, heapq, io, itertools, json, math, operator, random, re
+import statistics, string, sys
+from string import *
+from re import *
+from datetime import *
+from collections import *
+from heapq import *
+from bisect import *
+from copy import *
+from math import *
+from random import *
+from statistics import *
+from itertools import *
+from functools import *
+from operator import *
+from io import *
+from sys import *
+from json import *
+from builtins import *
+from typing import *
+sys.setrecursionlimit(50_000)
+"""
+_NUMPY = "import numpy\nimport numpy as np\n"
+_NODES = """
+class ListNode:
+    def __init__(self, val=0, next=None):
+        self.val, self.next = val, next
+class TreeNode:
+    def __init__(self, val=0, left=None, right=None):
+        self.val, self.left, self.right = val, left, right
+"""
+
+
+def has_nodes(program: str) -> bool:
+    """Whether a program uses the classes of lists and trees of LeetCode."""
+    return "ListNode" in program or "TreeNode" in program
+
+
+def before(program: str, rules: str, *, calls: bool = False) -> str:
+    """What is run before a program of a benchmark, in its namespace.
+
+    Args:
+        program: its text.
+        rules: of `own`, `apps` or `livecodebench`.
+        calls: whether its functions are called; own programs that are run as a whole find nothing defined.
+    """
+    if rules == "own" and not calls:
+        return ""
+    text = _LIVECODEBENCH if rules == "livecodebench" else _APPS
+    return text + _NUMPY * ("np." in program or "numpy" in program) + _NODES * (calls and has_nodes(program))

@@ -1,0 +1,35 @@
+"""What every way of running a sample needs: compiling it, a module for it, and its errors in words."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+DETAIL_CHARS = 300
+#: exit statuses of whole programs that the tester tells apart
+RAISED, NOT_COMPILED, NO_MEMORY, EXITED, NOT_CONFINED = 1, 2, 3, 4, 99
+
+
+def compiled(program: str) -> types.CodeType:
+    """A program's code; a byte order mark before it is no part of it, as in a file.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError, OverflowError: it does not compile.
+    """
+    return compile(program.removeprefix("\ufeff"), "<sample>", "exec", dont_inherit=True)
+
+
+def new_module(name: str) -> types.ModuleType:
+    """An empty module for the program, known under its name, so that its classes find their home."""
+    module = types.ModuleType(name)
+    sys.modules[name] = module
+    return module
+
+
+def describe(error: BaseException) -> list[str]:
+    """The name of the error's type, its message, and both as one line. A hostile error may fail at being printed."""
+    try:
+        name, message = type(error).__name__, str(error)[:DETAIL_CHARS]
+        return [str(name), str(message), " ".join(f"{name}: {message}".split())[:DETAIL_CHARS]]
+    except BaseException:
+        return ["Exception", "", "an error that cannot be printed"]

@@ -1,0 +1,157 @@
+"""Whole programs, run as the interpreter runs a file: once, or again and again in one process.
+
+Runs in the sample's process, on descriptors 0, 1 and 2, which are files in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import marshal
+import os
+import sys
+import types
+from typing import Any, NoReturn
+
+from isobudget.judge import wire
+from isobudget.judge.untrusted.loading import (
+    EXITED,
+    NO_MEMORY,
+    NOT_COMPILED,
+    RAISED,
+    compiled,
+    describe,
+    new_module,
+)
+
+PROGRAM_FILE = "/scratch/main.py"
+
+
+def run(descriptor: int, *, one_process: bool) -> None:
+    """Run the program that comes over the wire."""
+    if one_process:
+        _run_again(descriptor)
+    else:
+        _run_once(descriptor)
+
+
+def _run_once(descriptor: int) -> NoReturn:
+    kind, text, before = wire.receive(descriptor)
+    try:
+        if kind == "source":
+            form = _compile(text, before)
+            wire.send(descriptor, marshal.dumps(form).hex())
+        else:
+            form = marshal.loads(bytes.fromhex(text))
+    except wire.ClosedError:
+        os._exit(RAISED)
+    except BaseException as error:
+        print(describe(error)[2], file=sys.stderr, flush=True)
+        os._exit(NOT_COMPILED)
+    status = _run_main(form)
+    try:
+        _finish()
+    except BaseException:
+        status = status or RAISED
+    os._exit(status)
+
+
+def _compile(text: str, before: str) -> tuple[types.CodeType, ...]:
+    """The program's code, after that of what its benchmark defines for it."""
+    code = compiled(text)
+    return (compile(before, "<given>", "exec", dont_inherit=True), code) if before else (code,)
+
+
+def _run_main(form: tuple[types.CodeType, ...]) -> int:
+    """Run a program with streams of its own; returns the exit status that it comes to."""
+    _open_streams()
+    space = new_module("__main__").__dict__
+    space["__file__"] = PROGRAM_FILE
+    try:
+        for code in form:
+            exec(code, space)
+    except SystemExit as stop:
+        if stop.code not in (None, 0) and not isinstance(stop.code, int):
+            _complain(str(stop.code))
+        return 0 if stop.code in (None, 0) else EXITED
+    except MemoryError:
+        return NO_MEMORY
+    except BaseException as error:
+        with contextlib.suppress(BaseException):
+            _excepted(error)
+        return RAISED
+    return 0
+
+
+def _excepted(error: BaseException) -> None:
+    if sys.excepthook is not sys.__excepthook__:
+        sys.excepthook(type(error), error, error.__traceback__)
+    _complain(describe(error)[2])
+
+
+def _complain(text: str) -> None:
+    with contextlib.suppress(BaseException):
+        print(text, file=sys.stderr, flush=True)
+
+
+def _open_streams() -> None:
+    """Standard streams as CPython makes them, with the originals kept under their second names."""
+    # The descriptors stay open whatever the program does to its streams: what is printed belongs to them.
+    sys.stdin = sys.__stdin__ = _stream(0, "r", "<stdin>", "replace")  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = _stream(1, "w", "<stdout>", "replace")  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _stream(2, "w", "<stderr>", "backslashreplace")  # type: ignore[misc]
+
+
+def _stream(descriptor: int, mode: str, name: str, errors: str) -> io.TextIOWrapper:
+    raw: Any = io.FileIO(descriptor, mode, closefd=False)
+    raw.name = name
+    buffer: Any = io.BufferedReader(raw) if mode == "r" else io.BufferedWriter(raw)
+    text = io.TextIOWrapper(buffer, encoding="utf-8", errors=errors, line_buffering=descriptor == 2)
+    text.mode = mode  # type: ignore[misc]
+    return text
+
+
+def _run_again(descriptor: int) -> None:
+    """Run a screened program again and again, each time on what the tester has put into its input."""
+    from isobudget.judge.untrusted import screening
+
+    text, before = wire.receive(descriptor)
+    try:
+        form = _compile(text, before)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+        wire.send(descriptor, ["not compiled", *describe(error)])
+        return
+    if screening.objection(form[-1]):
+        wire.send(descriptor, ["refused", marshal.dumps(form).hex()])
+        return
+    wire.send(descriptor, ["ready"])
+    recursion = sys.getrecursionlimit()
+    while True:
+        wire.receive(descriptor)
+        status = _run_main(form)
+        sys.setrecursionlimit(recursion)
+        try:
+            _flush()
+        except BaseException:
+            status = status or RAISED
+        wire.send(descriptor, ["ended", status])
+
+
+def _finish() -> None:
+    # Neither is imported for programs that did not: most of them are done sooner than the import would be.
+    if (threading := sys.modules.get("threading")) is not None:
+        threading._shutdown()
+    if (atexit := sys.modules.get("atexit")) is not None:
+        atexit._run_exitfuncs()
+    _flush()
+    # Files that the program has left open are written when they go.
+    sys.modules["__main__"].__dict__.clear()
+    gc.collect()
+
+
+def _flush() -> None:
+    # A program may have closed it, which the interpreter does not hold against it either.
+    for stream in {id(one): one for one in (sys.stdout, sys.__stdout__) if one is not None}.values():
+        if not stream.closed:
+            stream.flush()
