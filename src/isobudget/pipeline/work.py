@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from isobudget.backends.base import Prompt, Sampling
+from isobudget.backends.base import Generation, Prompt, Sampling
 from isobudget.problems.problem import Problem
 from isobudget.records.keys import SampleKeys
 from isobudget.records.rows import SampleKey
@@ -36,6 +36,13 @@ class Work:
     sampling: Sampling
     keys: tuple[SampleKey, ...]
     seeds: tuple[int, ...]
+
+    def without(self, generations: Sequence[Generation | None]) -> Work:
+        """What is left of it after these came, one for each sample or None; all of it after none at all."""
+        left = [place for place in range(len(self.keys)) if not generations or generations[place] is None]
+        return replace(
+            self, keys=tuple(self.keys[place] for place in left), seeds=tuple(self.seeds[place] for place in left)
+        )
 
 
 def missing_work(
