@@ -20,7 +20,7 @@ class _Prompt:
     """Samples of one prompt: the first text's hash, how many there are, whether all are equal."""
 
     first: int
-    samples: int = 1
+    samples: int = 0
     is_equal: bool = True
 
 
@@ -30,36 +30,39 @@ class Tally:
 
     samples: int = 0
     empty: int = 0
+    empty_thoughts: int = 0
     cut_thoughts: int = 0
     _prompts: dict[Hashable, _Prompt] = field(default_factory=dict)
 
     def add(self, prompt: Hashable, text: str, thought: str, finish: FinishReason, temperature: float) -> None:
         """Count a sample of a prompt."""
         self.samples += 1
-        begun = text.lstrip()
-        is_cut = finish is FinishReason.LENGTH and (
-            bool(thought) if not begun else begun.startswith("<think>") and "</think>" not in begun
-        )
-        self.cut_thoughts += is_cut
-        self.empty += not begun and not is_cut
-        if temperature > 0 and begun:
-            seen = self._prompts.setdefault(prompt, _Prompt(hash(text), samples=0))
+        begun, at_limit = text.lstrip(), finish is FinishReason.LENGTH
+        if not begun:
+            self.empty_thoughts += at_limit and bool(thought)
+            self.empty += not (at_limit and thought)
+        self.cut_thoughts += at_limit and begun.startswith("<think>") and "</think>" not in begun
+        if temperature > 0:
+            seen = self._prompts.setdefault(prompt, _Prompt(hash(text)))
             seen.samples += 1
             seen.is_equal &= seen.first == hash(text)
 
     def notes(self) -> list[str]:
         """A sentence for each thing that all or some samples have in common."""
         notes = []
-        if self.cut_thoughts:
+        if self.empty_thoughts:
             notes.append(
-                f"{_of(self.cut_thoughts, self.samples)} empty because max_tokens ran out inside the thought: they "
-                "fail, whatever the model can do; set a larger max_tokens"
+                f"{_of(self.empty_thoughts, self.samples)} are empty because max_tokens ran out inside the thought: "
+                "set a larger max_tokens"
             )
+        if self.cut_thoughts:
+            notes.append(f"{_of(self.cut_thoughts, self.samples)} break off inside the thought: set a larger max_tokens")
         if self.empty:
-            notes.append(f"{_of(self.empty, self.samples)} empty")
+            notes.append(f"{_of(self.empty, self.samples)} are empty")
         several = [one for one in list(self._prompts.values()) if one.samples > 1]
         repeats = sum(one.samples - 1 for one in several)
-        if repeats >= _FEWEST_REPEATS and all(one.is_equal for one in several):
+        is_empty = self.empty + self.empty_thoughts == self.samples
+        if not is_empty and repeats >= _FEWEST_REPEATS and all(one.is_equal for one in several):
             total = repeats + len(several)
             notes.append(
                 f"all {total} texts of {len(several)} prompts are equal for each prompt, as from a cache or a server "
@@ -69,4 +72,4 @@ class Tally:
 
 
 def _of(count: int, samples: int) -> str:
-    return f"all {count} texts are" if count == samples else f"{count} of {samples} texts are"
+    return f"all {count} texts" if count == samples else f"{count} of {samples} texts"
