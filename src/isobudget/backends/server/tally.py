@@ -56,7 +56,9 @@ class Tally:
                 "set a larger max_tokens"
             )
         if self.cut_thoughts:
-            notes.append(f"{_of(self.cut_thoughts, self.samples)} break off inside the thought: set a larger max_tokens")
+            notes.append(
+                f"{_of(self.cut_thoughts, self.samples)} break off inside the thought: set a larger max_tokens"
+            )
         if self.empty:
             notes.append(f"{_of(self.empty, self.samples)} are empty")
         several = [one for one in list(self._prompts.values()) if one.samples > 1]
