@@ -58,7 +58,7 @@ def request_body(
     stop = sampling.stop[:FEWEST_STOPS] if Feature.MORE_STOPS in without else sampling.stop
     if stop and Feature.STOPS not in without:
         body["stop"] = list(stop)
-    if len(seeds) > 1 and not {Feature.SAMPLES, Feature.LOGPROBS} & without:  # the latter tell their tokens apart
+    if len(seeds) > 1 and Feature.SAMPLES not in without:
         body["n"] = len(seeds)
     if Feature.SEED not in without:
         body["seed"] = seeds[0]

@@ -101,7 +101,7 @@ class Traits:
     @property
     def most_samples(self) -> int:
         """How many samples to ask for at once."""
-        return 1 if {Feature.SAMPLES, Feature.LOGPROBS} & self.refused else MOST_SAMPLES
+        return 1 if Feature.SAMPLES in self.refused else MOST_SAMPLES
 
     def note(self, sentence: str) -> None:
         """Something to tell the user; noticed twice, it is said once."""
