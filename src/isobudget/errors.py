@@ -35,7 +35,13 @@ class ModelError(IsobudgetError):
 
 
 class BackendError(IsobudgetError):
-    """A model was reached but did not answer as it should."""
+    """A model was reached but did not answer as it should.
+
+    Attributes:
+        again: whether asking again may help; if not, the answer has been paid for and cannot be used.
+    """
+
+    again = True
 
 
 class RunError(IsobudgetError):

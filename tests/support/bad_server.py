@@ -49,6 +49,7 @@ class Habits:
     tokenize: bool = False
     echo: bool = False
     key: str = ""
+    models: tuple[int, dict[str, str], str] | None = None  # what /v1/models answers; None: a proper list
 
 
 @dataclass
@@ -106,7 +107,9 @@ class BadServer:
     def _get(self, handler: BaseHTTPRequestHandler) -> None:
         if self._locked_out(handler):
             return
-        if handler.path == "/v1/models":
+        if handler.path == "/v1/models" and self.habits.models is not None:
+            _send_text(handler, *self.habits.models)
+        elif handler.path == "/v1/models":
             _send(handler, 200, {"data": [{"id": "m", "owned_by": self.habits.owned_by}]})
         elif handler.path == "/version":
             _send(handler, 200, {"version": "9.9"})

@@ -109,10 +109,12 @@ def run(
 
     Arguments and errors as in `generate`; `unsafe` judges even where samples cannot be confined.
     """
+    from isobudget.errors import BackendError
     from isobudget.judge import Judge
     from isobudget.pipeline.generate import open_model
     from isobudget.pipeline.generate_and_judge import generate_and_judge
     from isobudget.pipeline.progress import SILENT
+    from isobudget.records.parts import part_paths
     from isobudget.report import build_report, require_parts
 
     plan, progress = _study(study, model, n, problems), progress or SILENT
@@ -123,6 +125,9 @@ def run(
     made, done, _ = generate_and_judge(
         plan, out, unsafe=unsafe, progress=progress, make_backend=make_backend or open_model
     )
+    if done.failures and not part_paths(made.path / "samples"):
+        first = done.failures[0].reason
+        raise BackendError(f"no sample came; {len(done.failures)} problems failed, the first: {first}")
     return RunResult(build_report(made, progress=progress), done)
 
 

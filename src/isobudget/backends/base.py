@@ -13,6 +13,8 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
+from isobudget.errors import BackendError
+
 
 class FinishReason(StrEnum):
     """Why a generation ended: at a stop text or end token, or because the token limit was reached."""
@@ -53,6 +55,19 @@ class Chat:
 #: what a model is given: text that it continues, special tokens of the model included, or a conversation
 Prompt = str | Chat
 
+#: about: the prompts of HumanEval have 450 characters and some 140 tokens by the tokenizer of Code Llama
+CHARACTERS_PER_TOKEN = 3.2
+
+
+def texts_of(prompt: Prompt) -> list[str]:
+    """A prompt's texts: one; of a conversation, those of its messages."""
+    return [prompt] if isinstance(prompt, str) else [message.content for message in prompt.messages]
+
+
+def characters(prompt: Prompt) -> int:
+    """Characters of a prompt; of a conversation, those of its messages."""
+    return sum(map(len, texts_of(prompt)))
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:
@@ -71,6 +86,10 @@ class Generation:
         seed: the seed that it was generated with.
         latency_seconds: from the request to the last token, other samples' work meanwhile included; NaN if unknown.
         token_ids: the model's own ids of `text`'s tokens, stop text and end token left out; empty if unknown.
+        served: the name of the model that answered, as its server states it; empty if nothing states it.
+        billed_prompt_tokens: prompt tokens that a server counted for this sample: all of them for the first sample of a
+            request, 0 for the others of the same one; None where nothing is billed by request.
+        cached_tokens: those of them that came from the server's cache; None if it does not say.
     """
 
     text: str
@@ -84,6 +103,23 @@ class Generation:
     seed: int
     latency_seconds: float = math.nan
     token_ids: tuple[int, ...] = ()
+    served: str = ""
+    billed_prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+class PartlyAnsweredError(BackendError):
+    """Of the samples of a call some came and some did not.
+
+    Attributes:
+        generations: in the order of the seeds, None for those that did not come.
+        again: whether asking for these again may help.
+    """
+
+    def __init__(self, message: str, generations: Sequence[Generation | None], again: bool) -> None:
+        super().__init__(message)
+        self.generations = tuple(generations)
+        self.again = again
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +183,7 @@ class Backend(Protocol):
         """Generate one sample per seed, in the order of the seeds.
 
         Raises:
+            PartlyAnsweredError: some samples came, which the error holds.
             BackendError: the model did not answer, or not with what was asked for.
         """
         ...

@@ -39,6 +39,7 @@ def generate(
     """
     from isobudget import api
     from isobudget.cli.show import TerminalProgress, interruptible, print_json
+    from isobudget.grid import printable
 
     if dry_run:
         show_dry_run(study, out, model, n, problems, as_json)
@@ -48,6 +49,8 @@ def generate(
     if as_json:
         print_json(made.to_dict())
     else:
+        for note in made.generated.notes:
+            print(printable(note))
         print(f"{made.generated.samples} samples generated into {made.run.path}")
         print(f"Judge them with: isobudget judge {made.run.path}")
     if print_failures(made.generated):

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from isobudget.backends.base import Backend
+from isobudget.backends.base import Backend, Generation, PartlyAnsweredError
 from isobudget.errors import BackendError
 from isobudget.files.whole import write_whole
 from isobudget.pipeline.prepare import prepare_model, state_facts
 from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.pipeline.samples_from_budget import samples_of
+from isobudget.pipeline.served import Served
 from isobudget.pipeline.work import Feed, Work, count_missing, in_parallel, missing_work
+from isobudget.records.facts import model_notes
 from isobudget.records.parts import PartWriter
 from isobudget.records.rows import sample_row
 from isobudget.records.run import Run
@@ -67,14 +69,16 @@ def write_failures(run: Run, failures: list[Failure]) -> None:
 
 @dataclass(slots=True)
 class Generated:
-    """What was done: samples generated, and problems whose generation failed with the reason."""
+    """What was done: samples generated, problems whose generation failed with the reason, and what backends noticed."""
 
     samples: int = 0
     failures: list[Failure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
-        return {"drawn": self.samples, "failures": [asdict(one) for one in self.failures]}
+        failures = [asdict(one) for one in self.failures]
+        return {"drawn": self.samples, "failures": failures, "notes": self.notes}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +146,11 @@ def generate(
                     progress.start(_task(model), left[model.name])
                     work = missing_work(study, model, benchmarks, have, model.settings.pacing().group)
                     with make_backend(model) as backend, run.sample_writer(on_part) as writer:
-                        _Generator(run, model, backend, writer, done, progress).generate(work)
+                        served = Served(run.facts["models"], model, progress)
+                        _Generator(run, model, backend, writer, done, progress, served).generate(work)
         finally:
             write_failures(run, done.failures)
+            done.notes = model_notes(run.facts)
     return run, done
 
 
@@ -168,6 +174,7 @@ class _Generator:
 
     Attributes:
         failing: calls that failed, with the reasons, since work was last begun.
+        lost: calls whose answers came in a form that cannot be read: they are not tried again.
         failing_in_a_row: problems that failed one after the other, with none coming back between.
     """
 
@@ -177,7 +184,9 @@ class _Generator:
     writer: PartWriter
     done: Generated
     progress: Progress
+    served: Served
     failing: list[tuple[Work, str]] = field(default_factory=list)
+    lost: list[tuple[Work, str]] = field(default_factory=list)
     failing_in_a_row: set[tuple[str, str]] = field(default_factory=set)
 
     def generate(self, work: Iterable[Work]) -> None:
@@ -193,7 +202,7 @@ class _Generator:
                 self.progress.note(f"{self.model.name}: {len(self.failing)} calls failed; they are tried again")
                 self._try([piece for piece, _ in self.failing], last=True)
         finally:
-            self.done.failures += _failures(self.failing)
+            self.done.failures += _failures(self.lost + self.failing)
             self._state_engine()  # what it noticed meanwhile
 
     def _state_engine(self) -> None:
@@ -219,22 +228,31 @@ class _Generator:
         def hold() -> bool:
             return not last and len(self.failing_in_a_row) >= GONE_AFTER
 
-        feed = Feed(work)
+        reason, feed = "", Feed(work)
         with contextlib.closing(in_parallel(self.backend, feed, self.model.settings.pacing(), hold)) as results:
             for piece, result in results:
+                generations: Sequence[Generation | None] = ()
                 try:
                     generations = result.result()
                 except BackendError as error:
-                    self.failing.append((piece, str(error)))
+                    generations = error.generations if isinstance(error, PartlyAnsweredError) else ()
+                    reason = str(error)
+                    (self.failing if error.again else self.lost).append((piece.without(generations), reason))
+                if any(generations):
+                    self.failing_in_a_row.clear()
+                    self._record(piece, generations)
+                else:
                     self.failing_in_a_row.add((piece.problem.benchmark, piece.problem.task_id))
-                    continue
-                self.failing_in_a_row.clear()
-                self.writer.add([sample_row(key, one) for key, one in zip(piece.keys, generations, strict=True)])
-                self.done.samples += len(generations)
-                self.progress.advance(_task(self.model), len(generations))
         if hold() and not feed.is_empty():
             raise BackendError(
                 f"{self.model.name}: {GONE_AFTER} problems or more failed one after the other, and none came back "
-                f"between; the model seems to be gone. The last reason: {self.failing[-1][1]}. What came back before "
+                f"between; the model seems to be gone. The last reason: {reason}. What came back before "
                 "is recorded; the same command goes on from there."
             )
+
+    def _record(self, piece: Work, generations: Sequence[Generation | None]) -> None:
+        came = [(key, one) for key, one in zip(piece.keys, generations, strict=True) if one is not None]
+        self.served.check(one for _, one in came)
+        self.writer.add([sample_row(key, one) for key, one in came])
+        self.done.samples += len(came)
+        self.progress.advance(_task(self.model), len(came))

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from isobudget.backends.base import Prompt
+from isobudget.backends.base import characters
 from isobudget.backends.llamacpp.settings import LlamaCppSettings, context_for
 from isobudget.models.weights import fetch_weights, file_sha256
 from isobudget.pipeline.progress import SILENT, Progress, fetch_progress
@@ -108,13 +108,3 @@ def model_facts(model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark]) -
         own_stop = None if stop == one.sampling.stop else stop
         prompts[one.name] = prompt_facts(model.prompts[one.name], one.problems, own_stop)
     return facts | {"prompts": prompts}
-
-
-def texts_of(prompt: Prompt) -> list[str]:
-    """A prompt's texts: one; of a conversation, those of its messages."""
-    return [prompt] if isinstance(prompt, str) else [message.content for message in prompt.messages]
-
-
-def characters(prompt: Prompt) -> int:
-    """Characters of a prompt; of a conversation, those of its messages."""
-    return sum(map(len, texts_of(prompt)))

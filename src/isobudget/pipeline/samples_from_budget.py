@@ -24,12 +24,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from isobudget.analysis.prices import PAPER, price_model
+from isobudget.backends.base import CHARACTERS_PER_TOKEN, characters, texts_of
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile, read_costs
 from isobudget.costs.prices import usd_cost
 from isobudget.costs.usage import TokenUse, flops_cost, tokens_cost
 from isobudget.errors import InputError, IsobudgetError
-from isobudget.pipeline.prepare import characters, texts_of
 from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.study.check import Mistake, raise_mistakes
 from isobudget.study.prompts import ModelPrompts
@@ -40,8 +40,6 @@ from isobudget.study.study import StudyBudget, StudyModel
 SampleCounts = Mapping[str, Mapping[str, int]]
 
 
-#: see the module's text
-CHARACTERS_PER_TOKEN = 3.2
 #: tokens that begin a text, and that a chat template puts around each message, at most about
 _TOKENS_AROUND = 8
 

@@ -31,6 +31,13 @@ class Work:
     keys: tuple[SampleKey, ...]
     seeds: tuple[int, ...]
 
+    def without(self, generations: Sequence[Generation | None]) -> Work:
+        """What is left of it after these came, one for each sample or None; all of it after none at all."""
+        left = [place for place in range(len(self.keys)) if not generations or generations[place] is None]
+        return replace(
+            self, keys=tuple(self.keys[place] for place in left), seeds=tuple(self.seeds[place] for place in left)
+        )
+
 
 def missing_work(
     study: Study, model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark], have: SampleKeys, group: int

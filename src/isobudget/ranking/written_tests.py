@@ -83,6 +83,8 @@ def write_tests(
             for one in left:
                 kept.add(_written(backend, pool, one, writer.name, chat, seed))
                 progress.advance(task, 1)
+            for note in backend.describe().notes:
+                progress.note(f"{writer.name}: {note}")
     rows: dict[str, list[TestRow]] = {task_id: [] for task_id in pool.task_ids}
     for row in kept.rows.values():
         rows.setdefault(row.task_id, []).append(row)

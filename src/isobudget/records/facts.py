@@ -83,6 +83,11 @@ def read_facts(folder: Path) -> dict[str, Any]:
     return facts
 
 
+def model_notes(facts: dict[str, Any]) -> list[str]:
+    """What the models' backends noticed while they generated: a sentence each, after the model's name."""
+    return [f"{model}: {note}" for model, said in facts.get("models", {}).items() for note in said.get("notes", [])]
+
+
 def write_facts(folder: Path, facts: dict[str, Any]) -> None:
     """Write the facts, whole or not at all."""
     write_whole(folder / FILE_NAME, tomli_w.dumps(facts, multiline_strings=False).encode())

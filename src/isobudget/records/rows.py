@@ -94,7 +94,7 @@ class PromptRow:
 
 @dataclass(frozen=True, slots=True)
 class SampleRow(OfSample):
-    """One sample."""
+    """One sample; the fields are those of `Generation`, null where a run was made before them."""
 
     text: str
     finish_reason: str
@@ -107,6 +107,9 @@ class SampleRow(OfSample):
     seed: int
     latency_seconds: float | None = None
     token_ids: list[int] | None = None
+    served: str | None = None
+    billed_prompt_tokens: int | None = None
+    cached_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,9 @@ def _plain(value: object, nullable: bool) -> object:
 
 def sample_row(key: SampleKey, generation: Generation) -> SampleRow:
     """The row of one output of a model."""
-    return row_from(SampleRow, key, generation, token_ids=list(generation.token_ids) or None)
+    return row_from(
+        SampleRow, key, generation, token_ids=list(generation.token_ids) or None, served=generation.served or None
+    )
 
 
 def verdict_row(key: SampleKey, verdict: Verdict) -> VerdictRow:

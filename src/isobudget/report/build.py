@@ -18,6 +18,7 @@ from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
 from isobudget.errors import RunError
 from isobudget.files.whole import file_stems, make_folder, write_whole
 from isobudget.pipeline.progress import SILENT, Progress
+from isobudget.records.facts import model_notes
 from isobudget.records.run import Run, load_run
 from isobudget.report.figures.comparison import Drawing, draw
 from isobudget.report.figures.style import require_matplotlib
@@ -162,10 +163,8 @@ def _write(
     write_whole(folder / "report.json", record.encode())
     write_whole(folder / "index.html", html.encode())
     figures = tuple(folder / name for name in contents)
-    stated = run.facts.get("models", {}).items()
-    notes = tuple(f"{model}: {note}" for model, said in stated for note in said.get("notes", []))
     files = folder / "index.html", figures, folder / "report.json"
-    return Report(run.path, *files, sentences(summaries), summaries, notes)
+    return Report(run.path, *files, sentences(summaries), summaries, tuple(model_notes(run.facts)))
 
 
 def sentences(summaries: Sequence[BenchmarkSummary]) -> tuple[str, ...]:

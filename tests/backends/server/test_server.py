@@ -146,15 +146,17 @@ def test_without_usage_tokens_are_counted_by_logprobs_and_the_prompt_by_the_serv
 
 
 @pytest.mark.parametrize(
-    ("habits", "lacks"),
-    [
-        (Habits(usage="none"), "no usage and has no /tokenize"),
-        (Habits(usage="none", logprobs=False), "neither usage nor log-probabilities"),
-    ],
+    ("habits", "estimated"),
+    [(Habits(usage="none"), ["prompts"]), (Habits(usage="none", logprobs=False), ["samples", "prompts"])],
 )
-def test_tokens_that_cannot_be_counted_are_an_error(habits: Habits, lacks: str) -> None:
-    with pytest.raises(BackendError, match=lacks):
-        draw(habits)
+def test_tokens_that_nothing_counts_are_estimated_and_labelled(habits: Habits, estimated: list[str]) -> None:
+    generations, _, notes = draw(habits)
+    said = [note for note in notes if "estimated, one for every 3.2 characters" in note]
+    assert [note.split(" tokens of ")[1].split()[0] for note in said] == estimated
+    assert {one.prompt_tokens for one in generations} == {round(len("hello") / 3.2)}
+    for one in generations:
+        listed = len(tokens_of(one.text))
+        assert one.completion_tokens == (listed if habits.logprobs else round(len(one.text) / 3.2))
 
 
 def test_one_text_for_several_samples_is_noticed() -> None:

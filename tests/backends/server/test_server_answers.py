@@ -11,20 +11,19 @@ import pytest
 from isobudget.backends.base import Chat, FinishReason, Message, Sampling
 from isobudget.backends.server.answers import (
     Answer,
-    Ask,
     Choice,
-    asks_of,
     count_tokens,
     cut,
     finish_reason,
-    group_seeds,
     kept_logprobs,
     look_alike,
     read_answer,
-    request_body,
 )
 from isobudget.backends.server.faults import RefusedError, TransientError, backoff_seconds, retry_after_seconds
-from isobudget.backends.server.traits import Kind, Traits, first_traits, repeatable, root_of
+from isobudget.backends.server.features import Fallback, Feature, fallback, features_of
+from isobudget.backends.server.requests import group_seeds, request_body
+from isobudget.backends.server.settings import Api, ServerSettings
+from isobudget.backends.server.traits import Kind, Server, Traits, first_traits, repeatable, root_of
 
 SAMPLING = Sampling(temperature=0.8, top_p=0.95, max_tokens=64, stop=("1", "2", "3", "4", "5"))
 
@@ -62,21 +61,26 @@ def test_a_request_holds_what_is_asked_and_nothing_else() -> None:
         "logprobs": 1,
         "top_k": -1,
     }
-    assert asks_of(body) == set(Ask)
+    assert features_of(body, {"top_k": -1}) == set(Feature) - {Feature.TEMPERATURE, Feature.TOP_P}
 
 
 def test_a_request_without_what_a_server_refuses() -> None:
     chat = Chat((Message("system", "Be brief."), Message("user", "x?")))
-    body = request_body("chat", "m", chat, SAMPLING, [5, 6], frozenset(Ask))
+    body = request_body("chat", "m", chat, SAMPLING, [5, 6], frozenset(Feature))
     assert body == {
         "model": "m",
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "x?"}],
         "temperature": 0.8,
         "top_p": 0.95,
         "max_completion_tokens": 64,
-        "stop": ["1", "2", "3", "4"],
     }
-    assert asks_of(body) == set()
+    assert features_of(body, {}) == set()
+    assert request_body("chat", "m", chat, SAMPLING, [5], frozenset({Feature.MORE_STOPS}))["stop"] == [
+        "1",
+        "2",
+        "3",
+        "4",
+    ]
     assert request_body("chat", "m", chat, SAMPLING, [5])["logprobs"] is True
 
 
@@ -136,7 +140,7 @@ def test_choices_come_in_the_order_of_their_index() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [{}, {"choices": None}, {"choices": [{}]}, {"choices": [{"text": 5}]}, [], None, {"choices": [{"message": {}}]}],
+    [{}, {"choices": None}, {"choices": 5}, [], None],
 )
 def test_what_is_not_an_answer_is_an_error_that_calls_know(data: Any) -> None:
     with pytest.raises((KeyError, TypeError, ValueError, IndexError, AttributeError)):
@@ -153,7 +157,7 @@ def test_a_thinking_model() -> None:
     message = {"content": None, "reasoning_content": "let me see"}
     logprobs = {"content": [{"token": "let", "logprob": -1.0}]}
     (one,) = read_answer({"choices": [{"message": message, "finish_reason": "length", "logprobs": logprobs}]}).choices
-    assert (one.text, one.thought) == ("", True)
+    assert (one.text, one.thought) == ("", "let me see")
     assert kept_logprobs(one, "") == []
 
 
@@ -180,43 +184,43 @@ def test_the_same_text_twice_is_only_told_where_chance_is_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "ask"),
+    ("words", "feature"),
     [
-        ("Field 'n': Value must be between 1 <= value <= 4, but got 5", Ask.SAMPLES),
-        ("Only one completion choice is allowed", Ask.SAMPLES),
-        ("'n': n must be 1 when best_of is not set", Ask.SAMPLES),
-        ("best_of must be 1", Ask.SAMPLES),
-        ("You are not allowed to request logprobs from this model", Ask.LOGPROBS),
-        ("'logprobs': Unsupported parameter", Ask.LOGPROBS),
-        ("Unrecognized request argument supplied: seed", Ask.SEED),
-        ("'stop': array too long. Expected an array with maximum length 4", Ask.STOPS),
+        ("Field 'n': Value must be between 1 <= value <= 4, but got 5", Feature.SAMPLES),
+        ("Only one completion choice is allowed", Feature.SAMPLES),
+        ("'n': n must be 1 when best_of is not set", Feature.SAMPLES),
+        ("best_of must be 1", Feature.SAMPLES),
+        ("You are not allowed to request logprobs from this model", Feature.LOGPROBS),
+        ("'logprobs': Unsupported parameter", Feature.LOGPROBS),
+        ("Unrecognized request argument supplied: seed", Feature.SEED),
+        ("'stop': array too long. Expected an array with maximum length 4", Feature.MORE_STOPS),
         ("the request exceeds the available context size. seed", None),
         ("The prompt is too long: n", None),
-        ("'stop': [..] is not valid: expected at most 4 items", Ask.STOPS),
-        ("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", Ask.MAX_TOKENS),
+        ("'stop': [..] is not valid: expected at most 4 items", Feature.MORE_STOPS),
+        ("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", Feature.MAX_TOKENS),
         ("This model's maximum context length is 4096 tokens; n is 3", None),
     ],
 )
-def test_refusals_that_name_a_field(words: str, ask: Ask | None) -> None:
-    given = Traits().concession(RefusedError(words, 400, words), set(Ask))
-    assert given == (None if ask is None else (ask, True))
+def test_refusals_that_name_a_field(words: str, feature: Feature | None) -> None:
+    given = fallback(RefusedError(words, 400, words), set(Feature), set())
+    assert given == (None if feature is None else Fallback(feature, True))
 
 
 def test_what_was_accepted_is_not_left_out_on_suspicion() -> None:
-    traits, refusal = Traits(), RefusedError("no", 400, "no")
-    assert traits.concession(refusal, {Ask.SAMPLES, Ask.SEED}) == (Ask.SAMPLES, False)
-    traits.learn([], {Ask.SAMPLES, Ask.SEED})
-    assert traits.concession(refusal, {Ask.SAMPLES, Ask.SEED}) is None
-    assert traits.concession(RefusedError("no", 404, "n must be 1"), set(Ask)) is None
+    held, refusal = {Feature.SAMPLES, Feature.SEED}, RefusedError("no", 400, "no")
+    assert fallback(refusal, held, set()) == Fallback(Feature.SAMPLES, False)
+    assert fallback(refusal, held, {Feature.SAMPLES}) == Fallback(Feature.SEED, False)
+    assert fallback(refusal, held, held) is None
+    assert fallback(RefusedError("no", 404, "n must be 1"), set(Feature), set()) is None
 
 
 def test_only_the_last_of_several_suspects_is_blamed() -> None:
     traits = Traits()
-    traits.learn([(Ask.SAMPLES, False), (Ask.LOGPROBS, False)], {Ask.SEED})
-    assert traits.refused == {Ask.LOGPROBS}
+    traits.learn([Fallback(Feature.SAMPLES, False), Fallback(Feature.LOGPROBS, False)], {Feature.SEED})
+    assert traits.refused == {Feature.LOGPROBS}
     assert traits.most_samples > 1
-    traits.refuse(Ask.SAMPLES)
-    traits.refuse(Ask.SAMPLES, "said otherwise")
+    traits.refuse(Feature.SAMPLES)
+    traits.refuse(Feature.SAMPLES, "said otherwise")
     assert traits.most_samples == 1
     assert len(traits.notes) == 2
 
@@ -248,12 +252,19 @@ def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
 
 
 def test_what_is_known_of_servers_beforehand() -> None:
-    assert Ask.STOPS in first_traits(Kind.OPENAI, "chat").refused
-    assert any("template" in note for note in first_traits(Kind.OLLAMA, "completions").notes)
-    assert not any("template" in note for note in first_traits(Kind.OLLAMA, "chat").notes)
-    assert any("after the temperature" in note for note in first_traits(Kind.SGLANG, "completions").notes)
-    assert not first_traits(Kind.LLAMA_CPP, "completions").notes
-    without_seeds = Traits(refused={Ask.SEED})
+    def first(kind: Kind, api: Api = "completions", models: tuple[str, ...] = ()) -> Traits:
+        return first_traits(Server(kind, "", "h", models), ServerSettings(url="http://h/v1", model="m", api=api))
+
+    assert Feature.MORE_STOPS in first(Kind.OPENAI, "chat").refused
+    assert any("template" in note for note in first(Kind.OLLAMA).notes)
+    assert not any("template" in note for note in first(Kind.OLLAMA, "chat").notes)
+    assert any("after the temperature" in note for note in first(Kind.SGLANG).notes)
+    assert not first(Kind.LLAMA_CPP).notes
+    assert not first(Kind.LLAMA_CPP, models=("other", "m")).notes
+    assert list(first(Kind.LLAMA_CPP, models=tuple("abcdefg")).notes) == [
+        "the server does not list the model 'm'; it lists a, b, c, d, e and 2 more"
+    ]
+    without_seeds = Traits(refused={Feature.SEED})
     assert repeatable(Kind.VLLM, without_seeds).startswith("no")
     assert len({repeatable(kind, Traits()) for kind in Kind}) == 4
     assert root_of("http://h:1/v1") == "http://h:1"

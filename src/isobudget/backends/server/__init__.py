@@ -1,8 +1,9 @@
 """Models behind OpenAI-compatible servers.
 
 `backend` is the face; `session` generates, `calls` sends and repeats, `faults` says what failures mean, `keys` which
-key goes to which server, `answers` builds requests and reads replies (pure), `traits` keeps what was noticed of the
-server, `scoring` scores by echo, `loop` is the event loop's thread.
+key goes to which server and `proxies` on which way, `scoring` scores by echo, `loop` is the event loop's thread. Pure
+are `requests` and `answers`, `features` (what may be refused), `usage` (what is counted). `traits`, `tally` and
+`counting` keep what was noticed of the server, of its samples, and of its counts.
 """
 
 from isobudget.backends.server.backend import ServerBackend

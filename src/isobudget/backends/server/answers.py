@@ -1,7 +1,10 @@
-"""What an OpenAI-compatible server is asked, and what is read from its answer. Pure: no network.
+"""What is read from a server's answer. Pure: no network.
 
 Servers differ in what they count and give back. The rules here:
 
+- **texts**: a message without `content` is an empty text; of a list of parts the texts are joined, and what the model
+  thought is kept apart. Half of a surrogate pair, which is no text, becomes U+FFFD.
+- **faults**: a choice that cannot be read, or that the server broke off, is marked and costs no other choice.
 - **tokens**: usage counts all choices of an answer together (llama.cpp: only one of them). For one choice it is taken
   as it is. For several, the log-probability tokens give each choice's count, if they add up to the usage; where the
   usage is larger by one for every choice that stopped, the end tokens are missing from the list and are added.
@@ -17,30 +20,23 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
-from isobudget.backends.base import Chat, FinishReason, Prompt, Sampling
-from isobudget.backends.server.faults import TransientError
-from isobudget.backends.server.settings import Api
+from isobudget.backends.base import FinishReason
+from isobudget.backends.server.faults import TransientError, mended
+from isobudget.backends.server.usage import read_usage
 
-#: where each call lies, below the base URL
-PATHS: dict[Api, str] = {"completions": "/completions", "chat": "/chat/completions"}
-#: how many stop texts the OpenAI API takes
-FEWEST_STOPS = 4
-_LENGTH = frozenset({"length", "max_tokens", "model_length"})
-_BROKEN_OFF = frozenset({"abort", "aborted", "error", "cancelled"})
+_LENGTH = frozenset(
+    {"length", "max_tokens", "model_length", "max_length", "max_output_tokens", "max_new_tokens", "token_limit"}
+)
+_STOP = frozenset(
+    {"stop", "eos", "eos_token", "stop_sequence", "stop_token", "end_turn", "end", "complete", "completed"}
+)
+#: ends that are not the model's own: the text that came is kept, and the user is told
+FILTERED = frozenset({"content_filter", "safety", "refusal", "tool_calls", "function_call"})
+_BROKEN_OFF = frozenset({"abort", "aborted", "error", "cancelled", "insufficient_system_resource"})
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 _PIECE_OF_CHARACTER = "\ufffd"
-
-
-class Ask(StrEnum):
-    """What a server may refuse, and what is then done without."""
-
-    SAMPLES = "several samples per request"
-    LOGPROBS = "log-probabilities"
-    SEED = "a seed"
-    STOPS = "more than four stop texts"
-    MAX_TOKENS = "max_tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,134 +45,128 @@ class Choice:
 
     Attributes:
         text: the output, stop text perhaps included.
-        finish: the server's own word, None if it gave none.
+        finish: the server's word in small letters, None if it gave none.
         tokens: size in bytes and log-probability of every token, None if the server gave none.
-        thought: whether the model also wrote thoughts that are not part of the text.
+        thought: what the model thought, which is no part of the text.
+        fault: why this is no sample; empty if it is one.
+        broken_off: whether the server ended it for reasons of its own, so that it is to be asked for again.
     """
 
     text: str
     finish: str | None
     tokens: tuple[tuple[int, float], ...] | None
-    thought: bool = False
+    thought: str = ""
+    fault: str = ""
+    broken_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A server's answer: its choices, and what it counted (None: it did not say)."""
+    """A server's answer: its choices, and what it counted (None: it did not say), see `usage.Usage`.
+
+    Attributes:
+        model: the name of the model that answered; empty if the server does not say.
+        oddities: what was mended in reading it; a sentence each.
+    """
 
     choices: tuple[Choice, ...]
     prompt_tokens: int | None
     completion_tokens: int | None
-
-
-def group_seeds(seeds: Sequence[int], most: int) -> list[list[int]]:
-    """Split seeds into runs of consecutive numbers, none longer than `most`: each can be asked for in one request."""
-    groups: list[list[int]] = []
-    for seed in seeds:
-        if groups and len(groups[-1]) < most and seed == groups[-1][-1] + 1:
-            groups[-1].append(seed)
-        else:
-            groups.append([seed])
-    return groups
-
-
-def request_body(
-    api: Api,
-    model: str,
-    prompt: Prompt,
-    sampling: Sampling,
-    seeds: Sequence[int],
-    without: frozenset[Ask] = frozenset(),
-    neutral: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """The request for one sample per seed; only for the first if several samples are done without.
-
-    Args:
-        api: which call.
-        model: its name at the server.
-        prompt: text for completions, a conversation for chat.
-        sampling: temperature, top-p, limit and stop texts.
-        seeds: the first is sent.
-        without: what this server refuses.
-        neutral: fields that switch off what this server would add on its own.
-    """
-    body: dict[str, Any] = {"model": model, **(neutral or {})}
-    if isinstance(prompt, Chat):
-        body["messages"] = [{"role": one.role, "content": one.content} for one in prompt.messages]
-    else:
-        body["prompt"] = prompt
-    body |= {"temperature": sampling.temperature, "top_p": sampling.top_p}
-    body["max_completion_tokens" if Ask.MAX_TOKENS in without else "max_tokens"] = sampling.max_tokens
-    stop = sampling.stop[:FEWEST_STOPS] if Ask.STOPS in without else sampling.stop
-    if stop:
-        body["stop"] = list(stop)
-    if len(seeds) > 1 and Ask.SAMPLES not in without:
-        body["n"] = len(seeds)
-    if Ask.SEED not in without:
-        body["seed"] = seeds[0]
-    if Ask.LOGPROBS not in without:
-        body["logprobs"] = 1 if api == "completions" else True
-    return body
-
-
-def asks_of(body: dict[str, Any]) -> set[Ask]:
-    """Which of the things that a server may refuse this request holds."""
-    held = {
-        Ask.SAMPLES: "n" in body,
-        Ask.LOGPROBS: "logprobs" in body,
-        Ask.SEED: "seed" in body,
-        Ask.STOPS: len(body.get("stop", ())) > FEWEST_STOPS,
-        Ask.MAX_TOKENS: "max_tokens" in body,
-    }
-    return {ask for ask, is_held in held.items() if is_held}
+    cached_tokens: int | None = None
+    model: str = ""
+    oddities: tuple[str, ...] = ()
 
 
 def read_answer(data: Any) -> Answer:
     """Read a decoded answer of either call.
 
     Raises:
-        TransientError: it holds no choices, or the server broke off.
-        KeyError, TypeError, ValueError: it is not in the API's form.
+        TransientError: it holds no choices, or the server broke all of them off.
+        KeyError, TypeError: it is not in the API's form.
     """
     choices = [_read_choice(one) for one in sorted(data["choices"], key=_index)]
     if not choices:
         raise TransientError("the answer holds no choices", "no choices")
-    broken = next((one.finish for one in choices if one.finish in _BROKEN_OFF), None)
-    if broken:
-        raise TransientError(f"the server broke off: finish_reason {broken!r}", "broken off")
-    usage = data.get("usage") or {}
-    return Answer(tuple(choices), _positive(usage.get("prompt_tokens")), _positive(usage.get("completion_tokens")))
+    if all(one.broken_off for one in choices):
+        raise TransientError(choices[0].fault, "broken off")
+    usage = read_usage(data.get("usage"))
+    oddities = list(usage.oddities)
+    if any(_PIECE_OF_CHARACTER in one.text for one in choices) and _has_surrogate(data["choices"]):
+        oddities.append("texts held halves of surrogate pairs, which are no characters: they are recorded as U+FFFD")
+    if any(_read_tokens(one.get("logprobs")) is None and one.get("logprobs") for one in _objects(data["choices"])):
+        oddities.append("log-probabilities came in a form that cannot be read: they are unknown (NaN)")
+    model = data.get("model")
+    named = mended(model) if isinstance(model, str) else ""
+    return Answer(
+        tuple(choices), usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, named, tuple(oddities)
+    )
 
 
-def _index(choice: dict[str, Any]) -> int:
-    return int(choice.get("index") or 0)
+def _objects(choices: list[Any]) -> list[dict[str, Any]]:
+    return [one for one in choices if isinstance(one, dict)]
 
 
-def _positive(count: Any) -> int | None:
-    """A count that can be true: nothing was ever generated from no tokens, or with none."""
-    return count if isinstance(count, int) and count > 0 else None
+def _index(choice: Any) -> int:
+    index = choice.get("index") if isinstance(choice, dict) else None
+    return index if isinstance(index, int) else 0
 
 
-def _read_choice(choice: dict[str, Any]) -> Choice:
-    message = choice.get("message")
-    text = choice["text"] if message is None else message["content"] or ""
-    if not isinstance(text, str):
-        raise TypeError(f"the text is a {type(text).__name__}")
-    thoughts = (message or {}).get("reasoning_content") or (message or {}).get("reasoning")
-    finish = choice.get("finish_reason")
-    return Choice(text, None if finish is None else str(finish), _read_tokens(choice.get("logprobs")), bool(thoughts))
+def _has_surrogate(choices: list[Any]) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for one in _objects(choices) for letter in _texts_of(one)[0])
+
+
+def _read_choice(choice: Any) -> Choice:
+    """A choice; what cannot be read for its form is a fault, and is not asked for again."""
+    try:
+        text, thought = _texts_of(choice)
+    except (KeyError, TypeError, AttributeError) as error:
+        what = f"{type(error).__name__}: {error}"
+        return Choice("", None, None, fault=f"a sample came in a form that cannot be read ({what})")
+    said = choice.get("finish_reason")
+    finish = None if said is None else mended(str(said)).strip().lower().removeprefix("finish_reason_")
+    if finish in _BROKEN_OFF:
+        return Choice("", finish, None, fault=f"the server broke off: finish_reason {said!r}", broken_off=True)
+    return Choice(mended(text), finish, _read_tokens(choice.get("logprobs")), mended(thought))
+
+
+def _texts_of(choice: Any) -> tuple[str, str]:
+    """The text and the thought of a choice of either call."""
+    if "message" not in choice:
+        return _joined(choice["text"])
+    message = choice["message"] or {}
+    text, thought = _joined(message.get("content"))
+    apart = next((message[name] for name in _THOUGHTS if message.get(name)), None)
+    return text, thought + "".join(_joined(apart))
+
+
+def _joined(content: Any) -> tuple[str, str]:
+    """Text and thought of a content: text, nothing, or a list of parts, each of them text or an object with a type."""
+    if content is None or isinstance(content, str):
+        return content or "", ""
+    text, thought = "", ""
+    for part in content if isinstance(content, list) else [content]:
+        if isinstance(part, str):
+            text += part
+            continue
+        kind = str(part.get("type", "text"))
+        said = "".join(_joined(part.get("text", part.get(kind, part.get("content")))))
+        if any(word in kind for word in ("think", "thought", "reason")):
+            thought += said
+        elif "text" in kind:
+            text += said
+    return text, thought
 
 
 def _read_tokens(logprobs: Any) -> tuple[tuple[int, float], ...] | None:
-    """Tokens in the form of chat (llama.cpp uses it for completions too) or of completions."""
-    if not logprobs:
-        return None
-    if logprobs.get("content") is not None:
-        return tuple((_bytes(one["token"], one.get("bytes")), _logprob(one["logprob"])) for one in logprobs["content"])
-    if logprobs.get("token_logprobs") is not None:
+    """Tokens in the form of chat (llama.cpp uses it for completions too) or of completions; None for no known form."""
+    try:
+        listed = logprobs.get("content")
+        if listed is not None:
+            return tuple((_bytes(one["token"], one.get("bytes")), _logprob(one["logprob"])) for one in listed)
         pairs = zip(logprobs["tokens"], logprobs["token_logprobs"], strict=True)
         return tuple((_bytes(token, None), _logprob(value)) for token, value in pairs)
-    return None
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _logprob(value: float | None) -> float:
@@ -190,7 +180,7 @@ def _bytes(token: str, raw: list[int] | None) -> int:
         return len(raw)
     if token.startswith("bytes:"):
         return len(re.findall(r"\\x[0-9a-f]{2}", token))
-    return sum(1 if character == _PIECE_OF_CHARACTER else len(character.encode()) for character in token)
+    return sum(1 if character == _PIECE_OF_CHARACTER else len(character.encode()) for character in mended(token))
 
 
 def cut(text: str, stop: Sequence[str]) -> str:
@@ -204,14 +194,20 @@ def count_tokens(answer: Answer) -> list[int] | None:
     listed = [len(one.tokens) for one in answer.choices if one.tokens is not None]
     whole = len(listed) == len(answer.choices)
     used = answer.completion_tokens
+    if any(one.fault for one in answer.choices):  # usage counts it too
+        readable = all(one.tokens or one.fault for one in answer.choices)
+        return [len(one.tokens or ()) for one in answer.choices] if readable else None
     if len(answer.choices) == 1:
-        known = [*listed, *([used] if used else [])]
-        return [max(known)] if any(known) else None
+        (choice,) = answer.choices
+        known = [count for count in listed if count]
+        if used or (used == 0 and not choice.text and not choice.thought):  # no text comes from no tokens
+            known.append(used)
+        return [max(known)] if known else None
     if not whole:
         return None
     if used is None or used == sum(listed):
         return listed if all(listed) else None
-    stopped = [one.finish not in _LENGTH for one in answer.choices]
+    stopped = [not _is_length(one.finish) for one in answer.choices]
     if used == sum(listed) + sum(stopped):
         return [count + ended for count, ended in zip(listed, stopped, strict=True)]
     return None
@@ -221,7 +217,7 @@ def kept_logprobs(choice: Choice, text: str) -> list[float]:
     """Log-probabilities of the tokens that begin inside the kept text; empty if unknown."""
     if choice.tokens is None or choice.thought:
         return []
-    if text == choice.text and choice.finish in _LENGTH:
+    if text == choice.text and _is_length(choice.finish):
         return [logprob for _, logprob in choice.tokens]
     kept, begin, end = [], 0, len(text.encode())
     for size, logprob in choice.tokens:
@@ -232,13 +228,22 @@ def kept_logprobs(choice: Choice, text: str) -> list[float]:
     return kept
 
 
+def _is_length(finish: str | None) -> bool:
+    return finish in _LENGTH
+
+
+def is_known(finish: str | None) -> bool:
+    """Whether the word for the end of an output is understood."""
+    return finish is None or finish in _LENGTH | _STOP | FILTERED
+
+
 def finish_reason(choice: Choice, text: str, tokens: int, max_tokens: int) -> FinishReason:
-    """`STOP` if a stop text was cut off here; else by the server's word, else by the number of tokens."""
+    """`STOP` if a stop text was cut off here; else by the server's word, or without a known one by the tokens."""
     if text != choice.text:
         return FinishReason.STOP
-    if choice.finish is None:
+    if choice.finish is None or not is_known(choice.finish):
         return FinishReason.LENGTH if tokens >= max_tokens else FinishReason.STOP
-    return FinishReason.LENGTH if choice.finish in _LENGTH else FinishReason.STOP
+    return FinishReason.LENGTH if _is_length(choice.finish) else FinishReason.STOP
 
 
 def look_alike(answer: Answer, temperature: float) -> bool:

@@ -95,7 +95,8 @@ class ServerBackend:
             return self._loop.run(work)
         except BackendError as error:
             where = f"{self.settings.model} at {urllib.parse.urlsplit(self.settings.base_url).netloc}"
-            raise BackendError(f"{where}: {error}") from None
+            error.args = (f"{where}: {error}",)
+            raise
 
     def _close(self) -> None:
         loop, session = self._loop, self._session
@@ -112,7 +113,7 @@ async def open_session(settings: ServerSettings, key: Key, wait: Wait) -> Sessio
     """
     calls = Calls(settings, key, wait)
     try:
-        server = await identify(calls, settings.base_url)
+        server = await identify(calls, settings.base_url, settings.model)
         scorer = Scorer(calls, settings.base_url, settings.model)
         can_score = settings.api == "completions" and await scorer.works()
     except BaseException:

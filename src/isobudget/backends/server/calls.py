@@ -1,9 +1,10 @@
 """Calls to a server over HTTP: repeated where that helps, and paced. What failures mean is told by `faults`.
 
-A call is repeated after 408, 409, 425, 429, 5xx, a timeout, a lost connection, and an answer that cannot be read;
-at most `attempts` times in all. After failed attempt i (from 0) it waits a random time, uniform from 0 to ``2^i x 2 s``
-and at most 60 s ("full jitter"), and never less than the server's Retry-After, which holds back all other calls as
-well. Any other 4xx is final. The official client does the transport; its own silent repeats are switched off.
+A call is repeated after 408, 409, 425, 429, 5xx, a timeout, a lost connection, and an answer without JSON or choices;
+at most `attempts` times in all. What came but cannot be read for its form is not asked for again. After failed attempt
+i (from 0) it waits a random time, uniform from 0 to ``2^i x 2 s`` and at most 60 s ("full jitter"), and never less than
+the server's Retry-After, which holds back all other calls as well. Any other 4xx is final. The official client does the
+transport, on the way that `proxies` chooses; its own silent repeats are switched off.
 
 The key is sent and nowhere else kept: it is taken out of every message.
 """
@@ -21,8 +22,18 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from isobudget.backends.engine.engine_clock import EngineClock
-from isobudget.backends.server.faults import TransientError, backoff_seconds, cleaner, decoded, short, status_error
+from isobudget.backends.server.faults import (
+    LOST,
+    TIMEOUT,
+    TransientError,
+    backoff_seconds,
+    cleaner,
+    decoded,
+    short,
+    status_error,
+)
 from isobudget.backends.server.keys import Key, foreign_headers
+from isobudget.backends.server.proxies import find_proxy, open_client
 from isobudget.backends.server.settings import ServerSettings
 from isobudget.errors import BackendError
 
@@ -62,9 +73,12 @@ class Calls:
         self._places = asyncio.Semaphore(settings.concurrency)
         self._not_before = 0.0
         seconds = settings.timeout_seconds
+        proxy = find_proxy(settings.base_url)
+        self._way = f" ({proxy.label})" if proxy else ""
         self._client = self._openai.AsyncOpenAI(
             base_url=settings.base_url,
             api_key=key.secret or "none",
+            http_client=open_client(self._openai, proxy),
             max_retries=0,
             timeout=self._openai.Timeout(seconds, connect=min(_CONNECT_SECONDS, seconds)),
         )
@@ -86,6 +100,7 @@ class Calls:
         *,
         size: int = 1,
         attempts: int | None = None,
+        lost_only: bool = False,
     ) -> Reply[T]:
         """POST the body (GET if it is None) and read the JSON that comes back.
 
@@ -96,10 +111,12 @@ class Calls:
                 where it is not as it should be.
             size: how many samples are asked for, for sharing busy time.
             attempts: instead of the settings' number.
+            lost_only: whether it is repeated only where no answer came.
 
         Raises:
             RefusedError: the server refuses.
-            BackendError: it could not be reached, or did not answer properly, in all attempts.
+            UnreadableError: an answer came in a form that cannot be read.
+            TransientError: it could not be reached, or did not answer properly, in all attempts.
         """
         most = attempts or self._settings.attempts
         for attempt in range(most):
@@ -107,10 +124,12 @@ class Calls:
                 return await self._attempt(path, body, read, size)
             except TransientError as error:
                 last = error
+                if lost_only and not error.is_lost:
+                    raise
                 if attempt + 1 < most:
                     self.repeats[error.kind] += 1
                     await self._hold(attempt, error)
-        raise BackendError(f"{last}; gave up after {most} attempts" if most > 1 else str(last))
+        raise TransientError(f"{last}; gave up after {most} attempts" if most > 1 else str(last), last.kind)
 
     async def _hold(self, attempt: int, error: TransientError) -> None:
         asked = error.after_seconds
@@ -155,12 +174,12 @@ class Calls:
                 return await client.post(path, cast_to=object, body=body, options=options)
         except (TimeoutError, self._openai.APITimeoutError):
             after = f"{self._settings.timeout_seconds:g} s (timeout_seconds)"
-            raise TransientError(f"no whole answer within {after}", "timeout") from None
+            raise TransientError(f"no whole answer within {after}{self._way}", TIMEOUT) from None
         except self._openai.APIStatusError as error:
-            raise status_error(error, self._key, self._clean, time.time()) from None
+            raise status_error(error, self._key, self._clean, time.time(), self._way) from None
         except self._openai.APIConnectionError as error:
             reason = self._clean(str(error.__cause__ or error)) or type(error.__cause__ or error).__name__
-            raise TransientError(f"no connection, or a lost one: {short(reason)}", "lost connection") from None
+            raise TransientError(f"no connection, or a lost one{self._way}: {short(reason)}", LOST) from None
         except (self._openai.APIError, ValueError) as error:
             raise TransientError(f"the answer is not JSON: {short(self._clean(str(error)))}", "broken JSON") from None
 

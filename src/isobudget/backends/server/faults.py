@@ -1,6 +1,8 @@
 """What goes wrong with calls to a server: which failures are worth another try, how long to wait, what to say.
 
 A server's words are shown without the key. On 401 and 403 they are not shown at all, for they often quote a part of it.
+
+What may have come from a proxy names the proxy.
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 FIRST_WAIT_SECONDS = 2.0
 LONGEST_WAIT_SECONDS = 60.0
 
+#: kinds of failures in which no answer came
+LOST, TIMEOUT = "lost connection", "timeout"
+
 #: worth another try, like all of 5xx
 _REPEATED = frozenset({408, 409, 425, 429})
 
@@ -37,22 +42,37 @@ class TransientError(BackendError):
         self.kind = kind
         self.after_seconds = after_seconds
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether no answer came at all."""
+        return self.kind in (LOST, TIMEOUT)
+
 
 class RefusedError(BackendError):
     """The server understood and refuses (4xx); asking the same again does not help.
 
     Attributes:
         status: the HTTP status.
-        words: what the server said, the name of the field at fault included if it named one.
+        words: what the server said; for comparing, not for showing.
+        field: the field at fault, if the server named it apart from its words.
     """
 
-    def __init__(self, message: str, status: int, words: str) -> None:
+    def __init__(self, message: str, status: int, words: str, field: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.words = words
+        self.field = field
 
 
-def status_error(error: openai.APIStatusError, key: Key, clean: Callable[[str], str], now: float) -> BackendError:
+class UnreadableError(BackendError):
+    """An answer came, and was perhaps paid for, in a form that cannot be read; it is not asked for again."""
+
+    again = False
+
+
+def status_error(
+    error: openai.APIStatusError, key: Key, clean: Callable[[str], str], now: float, way: str = ""
+) -> BackendError:
     """What an HTTP status that is an error means.
 
     Args:
@@ -60,14 +80,18 @@ def status_error(error: openai.APIStatusError, key: Key, clean: Callable[[str], 
         key: what was sent to open the server.
         clean: takes the key out of a text.
         now: in seconds since 1970, for dates in Retry-After.
+        way: the proxy that may have answered instead of the server; empty for none.
 
     Returns:
         `TransientError`, `RefusedError`, or a `BackendError` where nothing helps but the user.
     """
-    status, words = error.status_code, clean(_server_words(error))
+    status, words, field = error.status_code, clean(_server_words(error)), str(error.param or "")
     if status in (401, 403):
-        return RefusedError(key.refused(status), status, "")
-    said = f"the server answered {status}" + (f": {short(words, 400)}" if words else "")
+        return RefusedError(key.refused(status), status, words if status == 403 else "", field)
+    shown = f"{field!r}: {words}" if field else words
+    said = f"the server answered {status}" + (f": {short(shown, 400)}" if words else "")
+    if status == 407 or status >= 500:
+        said += way
     if error.code == "insufficient_quota":
         behind = f" behind ${key.variable}" if key.variable else ""
         return BackendError(f"{said}. The account{behind} has no credit left.")
@@ -75,7 +99,7 @@ def status_error(error: openai.APIStatusError, key: Key, clean: Callable[[str], 
         return TransientError(said, f"status {status}", retry_after_seconds(error.response.headers, now))
     if status == 404:
         said += ". Check url (it usually ends with /v1), model and api in the study."
-    return RefusedError(said, status, words)
+    return RefusedError(said, status, words, field)
 
 
 def backoff_seconds(attempt: int, asked: float | None, chance: float) -> float:
@@ -118,7 +142,10 @@ def decoded(answer: Any, clean: Callable[[str], str]) -> Any:
 
     Raises:
         TransientError: it is not JSON, or reports an error.
+        UnreadableError: it is a stream.
     """
+    if isinstance(answer, str) and answer.lstrip().startswith(("data:", "event:")):
+        raise UnreadableError("the server streams its answers, though none was asked for as a stream")
     if isinstance(answer, str):
         try:
             answer = json.loads(answer)
@@ -131,17 +158,24 @@ def decoded(answer: Any, clean: Callable[[str], str]) -> Any:
 
 
 def _server_words(error: openai.APIStatusError) -> str:
-    """What the server said was wrong, the field at fault first if it is named."""
+    """What the server said was wrong; of a list of faults, each one's place and message without what was sent."""
     body = error.body
     if not isinstance(body, dict):
         return str(body) if isinstance(body, str) else error.response.text
-    text = next((str(body[name]) for name in ("message", "detail", "error") if body.get(name)), json.dumps(body))
-    return f"{error.param!r}: {text}" if error.param else text
+    said = next((body[name] for name in ("message", "detail", "error") if body.get(name)), None)
+    if isinstance(said, list) and all(isinstance(one, dict) and "msg" in one for one in said):
+        return "; ".join(f"{'.'.join(map(str, one.get('loc', ())))}: {one['msg']}" for one in said)
+    return json.dumps(body) if said is None else str(said)
+
+
+def mended(text: str) -> str:
+    """A text that can be written: halves of surrogate pairs joined, and replaced by U+FFFD where one is alone."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def short(text: str, most: int = 200) -> str:
     """A text on one line, cut."""
-    text = " ".join(text.split())
+    text = " ".join(mended(text).split())
     return text if len(text) <= most else text[: most - 1] + "…"
 
 

@@ -42,9 +42,9 @@ class Scorer:
             return False
         return bool(tokens)
 
-    async def count(self, prompt: Prompt) -> int:
-        """How many tokens a prompt has, as the server counts."""
-        return len(await self._tokens(prompt, special=True))
+    async def count(self, text: Prompt, *, special: bool) -> int:
+        """How many tokens a prompt or a text has, as the server counts; `special` adds what begins a prompt."""
+        return len(await self._tokens(text, special=special, attempts=1))
 
     async def score(self, prompt: Prompt, texts: Sequence[str], token_ids: Sequence[Sequence[int]]) -> list[Score]:
         """See `Backend.score`."""

@@ -1,40 +1,47 @@
-"""Generating samples from an opened server: what is asked for, what can be kept of the answers, and what was noticed.
+"""Generating samples with an opened server: what is asked for, what can be kept of the answers, and what was noticed.
 
 A group of samples is asked for in one request. Whatever such a request does not give, or gives in a way that cannot be
-kept (`answers.count_tokens`, `answers.look_alike`), is generated again one sample at a time, each with its
+kept (`answers.count_tokens`, `answers.look_alike`), is asked for again one sample at a time, each with its
 own seed. So the right number of samples comes back from any server that gives at least one.
 
-What makes a group be thrown away does not depend on whether its samples are good, so nothing is selected by it.
+What makes a group be thrown away does not depend on whether its samples are good, so nothing is selected by it. A
+request that fails costs the samples of no other: those that came are kept (`PartlyAnsweredError`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
-from isobudget.backends.base import Description, Generation, Prompt, Sampling, Score
+from isobudget.backends.base import Description, Generation, PartlyAnsweredError, Prompt, Sampling, Score
 from isobudget.backends.engine.engine_clock import share_by_tokens
 from isobudget.backends.server.answers import (
-    PATHS,
+    FILTERED,
     Answer,
-    Ask,
-    asks_of,
+    Choice,
     count_tokens,
     cut,
     finish_reason,
-    group_seeds,
+    is_known,
     kept_logprobs,
     look_alike,
     read_answer,
-    request_body,
 )
 from isobudget.backends.server.calls import Calls, Reply
-from isobudget.backends.server.faults import RefusedError
+from isobudget.backends.server.counting import Counting
+from isobudget.backends.server.faults import RefusedError, UnreadableError
+from isobudget.backends.server.features import Fallback, Feature, fallback, features_of, remedy
 from isobudget.backends.server.loop import together
+from isobudget.backends.server.requests import PATHS, group_seeds, request_body
 from isobudget.backends.server.scoring import CANNOT_SCORE, Scorer
 from isobudget.backends.server.settings import ServerSettings
+from isobudget.backends.server.tally import Tally
 from isobudget.backends.server.traits import Server, Traits, first_traits, repeatable
 from isobudget.errors import BackendError
+
+#: what became of one seed: a sample, an error, or nothing yet
+Outcome = Generation | BackendError | None
 
 
 class Session:
@@ -54,10 +61,13 @@ class Session:
         self.calls = calls
         self._settings = settings
         self._server = server
-        self._traits: Traits = first_traits(server.kind, settings.api)
+        self._traits: Traits = first_traits(server, settings)
         for note in notes:
             self._traits.note(note)
         self._scorer = Scorer(calls, settings.base_url, settings.model)
+        self._counting = Counting(self._scorer, self._traits.note)
+        self._tally = Tally()
+        self._served: dict[str, None] = {}
         self._can_score = can_score
 
     def describe(self) -> Description:
@@ -67,19 +77,29 @@ class Session:
         return Description(
             engine=f"{self._server.label}, {self._settings.api}, {self._settings.concurrency} requests at once; "
             "seconds are this client's waiting time, shared",
-            model=self._settings.model,
+            model=", ".join(self._served) or self._settings.model,
             can_score=self._can_score,
             repeatable=repeatable(self._server.kind, self._traits),
-            notes=(*self._traits.notes, *([f"{repeats} requests were repeated: {kinds}"] if repeats else [])),
+            notes=(
+                *self._traits.notes,
+                *self._tally.notes(),
+                *([f"{repeats} requests were repeated: {kinds}"] if repeats else []),
+            ),
         )
 
     async def generate(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
         """See `Backend.generate`."""
-        # some servers refuse to generate the one greedy sample several times
-        most = self._traits.most_samples if sampling.temperature > 0 else 1
-        groups = group_seeds(seeds, most)
-        generated = await together([self._generate_group(prompt, sampling, group) for group in groups])
-        return [one for group in generated for one in group]
+        outcomes = await self._outcomes(prompt, sampling, seeds)
+        came = [one for one in outcomes if isinstance(one, Generation)]
+        errors = [one for one in outcomes if isinstance(one, BackendError)]
+        if errors and not came:
+            raise errors[0]
+        counts = await self._counting.prompt(prompt, [one.prompt_tokens for one in came]) if came else []
+        whole = iter([_with_prompt(one, count) for one, count in zip(came, counts, strict=True)])
+        if not errors:
+            return list(whole)
+        given = [next(whole) if isinstance(one, Generation) else None for one in outcomes]
+        raise PartlyAnsweredError(str(errors[0]), given, again=any(one.again for one in errors))
 
     async def score(self, prompt: Prompt, texts: Sequence[str], ids: Sequence[Sequence[int]]) -> list[Score]:
         """See `Backend.score`."""
@@ -89,108 +109,143 @@ class Session:
             raise BackendError(CANNOT_SCORE)
         return await self._scorer.score(prompt, texts, ids)
 
-    async def _generate_group(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
-        """One request; what it did not give of several samples is generated one at a time."""
-        generated = await self._ask(prompt, sampling, seeds)
-        rest = seeds[len(generated) :]
-        return generated + (await self.generate(prompt, sampling, rest) if rest else [])
+    async def _outcomes(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Outcome]:
+        """What became of each seed."""
+        # some servers refuse to give the one greedy sample several times
+        most = self._traits.most_samples if sampling.temperature > 0 else 1
+        groups = group_seeds(seeds, most)
+        given = await together([self._group(prompt, sampling, group) for group in groups])
+        return [one for group in given for one in group]
 
-    async def _ask(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
-        conceded: list[tuple[Ask, bool]] = []
-        first: RefusedError | None = None
+    async def _group(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Outcome]:
+        """One request; what it did not give of several samples is asked for again."""
+        try:
+            outcomes = await self._ask(prompt, sampling, seeds)
+        except BackendError as error:
+            return [error] * len(seeds)
+        outcomes += [None] * (len(seeds) - len(outcomes))
+        missing = [place for place, one in enumerate(outcomes) if one is None]
+        if missing:
+            again = await self._outcomes(prompt, sampling, [seeds[place] for place in missing])
+            for place, one in zip(missing, again, strict=True):
+                outcomes[place] = one
+        return outcomes
+
+    async def _ask(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Outcome]:
+        left_out: list[Fallback] = []
         while True:
-            without = frozenset(self._traits.refused | {ask for ask, _ in conceded})
+            without = frozenset(self._traits.refused | {one.feature for one in left_out})
             body = request_body(
                 self._settings.api, self._settings.model, prompt, sampling, seeds, without, self._server.neutral
             )
-            held = asks_of(body)
+            held, asked = features_of(body, self._server.neutral), int(body.get("n", 1))
             try:
-                reply = await self.calls.call(PATHS[self._settings.api], body, read_answer, size=int(body.get("n", 1)))
+                reply = await self.calls.call(PATHS[self._settings.api], body, read_answer, size=asked)
                 break
             except RefusedError as error:
-                first = first or error
-                concession = self._traits.concession(error, held)
-                if concession is None:
-                    raise first from None
-                conceded.append(concession)
-        self._traits.learn(conceded, held)
-        if any(not named for _, named in conceded[:-1]):  # left out on suspicion, and now known to be innocent
+                next_one = fallback(error, held, self._traits.accepted)
+                if next_one is None:
+                    error.args = (f"{error}{remedy(error, body)}",)
+                    raise
+                left_out.append(next_one)
+        self._traits.learn(left_out, held)
+        if any(not one.named for one in left_out[:-1]):  # left out on suspicion, and now known to be innocent
             return await self._ask(prompt, sampling, seeds)
-        return await self._generations(reply, prompt, sampling, seeds, int(body.get("n", 1)))
+        return await self._kept(reply, prompt, sampling, seeds[:asked])
 
-    async def _generations(
-        self, reply: Reply[Answer], prompt: Prompt, sampling: Sampling, seeds: list[int], asked: int
-    ) -> list[Generation]:
-        """The samples that can be kept: as many as asked for, fewer, or none of several. Always one of one."""
+    async def _kept(
+        self, reply: Reply[Answer], prompt: Prompt, sampling: Sampling, seeds: Sequence[int]
+    ) -> list[Outcome]:
+        """What can be kept of the answer to a request for these seeds: for each a sample, an error, or nothing."""
         answer, traits = reply.value, self._traits
-        counts = count_tokens(answer)
-        if counts is None and asked == 1:
-            raise BackendError(
-                "the server states neither usage nor log-probabilities, so the tokens of a sample cannot be counted"
-            )
-        keep = asked
+        for oddity in answer.oddities:
+            traits.note(oddity)
+        self._note_served(answer.model)
+        asked, choices = len(seeds), answer.choices[: len(seeds)]
         if len(answer.choices) != asked:
-            traits.refuse(Ask.SAMPLES, f"gave {len(answer.choices)} of {asked} samples: asked for one at a time")
-            keep = min(asked, len(answer.choices))
-        if counts is None:
-            traits.refuse(Ask.SAMPLES, "does not count the tokens of several samples apart: asked for one at a time")
-            return []
-        if look_alike(answer, sampling.temperature):
-            traits.refuse(Ask.SAMPLES, "gave one text for several samples: asked for one at a time")
-            keep = 1
-        prompt_tokens = answer.prompt_tokens or await self._count_prompt(prompt)
-        if answer.completion_tokens is None:
+            given = len(answer.choices)
+            traits.refuse(Feature.SAMPLES, f"gave {given} of {asked} samples: asked for one at a time")
+        counts = count_tokens(answer)
+        if counts is None and len(choices) == 1:
+            counts = [await self._counting.completion(choices[0].thought + choices[0].text)]
+        elif counts is None:
+            traits.refuse(
+                Feature.SAMPLES, "does not count the tokens of several samples apart: asked for one at a time"
+            )
+            return [UnreadableError(one.fault) if one.fault and not one.broken_off else None for one in choices]
+        elif answer.completion_tokens is None:
             traits.note(
                 "the server states no usage: tokens are those with log-probabilities, stop text perhaps left out"
             )
+        if look_alike(answer, sampling.temperature):
+            traits.refuse(Feature.SAMPLES, "gave one text for several samples: asked for one at a time")
+            choices = choices[:1]
         shares = share_by_tokens(reply.seconds, counts)
         return [
-            self._generation(reply, place, sampling, (prompt_tokens, counts[place]), shares[place], seeds[place])
-            for place in range(keep)
+            self._outcome(reply, place, choice, prompt, sampling, counts[place], shares[place], seeds[place])
+            for place, choice in enumerate(choices)
         ]
 
-    def _generation(
+    def _outcome(
         self,
         reply: Reply[Answer],
         place: int,
+        choice: Choice,
+        prompt: Prompt,
         sampling: Sampling,
-        tokens: tuple[int, int],
+        tokens: int,
         seconds: float,
         seed: int,
-    ) -> Generation:
-        choice = reply.value.choices[place]
-        text = cut(choice.text, sampling.stop)
+    ) -> Outcome:
+        if choice.fault:
+            return None if choice.broken_off else UnreadableError(choice.fault)
+        answer, text = reply.value, cut(choice.text, sampling.stop)
         logprobs = kept_logprobs(choice, text)
         total = math.fsum(logprobs) if logprobs else math.nan
-        self._note_oddities(choice.finish, choice.tokens is None, choice.thought)
+        finish = finish_reason(choice, text, tokens, sampling.max_tokens)
+        self._note_oddities(choice, tokens, sampling.max_tokens)
+        self._tally.add(prompt, text, choice.thought, finish, sampling.temperature)
+        cached = answer.cached_tokens
         return Generation(
             text=text,
-            finish_reason=finish_reason(choice, text, tokens[1], sampling.max_tokens),
-            prompt_tokens=tokens[0],
-            completion_tokens=tokens[1],
+            finish_reason=finish,
+            prompt_tokens=answer.prompt_tokens or 0,
+            completion_tokens=tokens,
             sum_logprob=total,
             mean_logprob=total / len(logprobs) if logprobs else math.nan,
             seconds=seconds,
             joules=math.nan,
             seed=seed,
             latency_seconds=reply.latency_seconds,
+            served=answer.model,
+            billed_prompt_tokens=0 if place else None,
+            cached_tokens=cached and (0 if place else cached),
         )
 
-    def _note_oddities(self, finish: str | None, unlisted: bool, thought: bool) -> None:
-        if finish in ("content_filter", "tool_calls", "function_call"):
-            self._traits.note(f"samples ended with {finish!r}: they are recorded with the text that came, as stopped")
-        if unlisted and Ask.LOGPROBS not in self._traits.refused:
-            self._traits.note("answers came without log-probabilities: they are unknown (NaN)")
-        if thought:
-            self._traits.note(
+    def _note_served(self, model: str) -> None:
+        if model:
+            self._served[model] = None
+            if model != self._settings.model:
+                self._traits.note(f"the model {self._settings.model!r} was asked for, and {model!r} answered")
+
+    def _note_oddities(self, choice: Choice, tokens: int, max_tokens: int) -> None:
+        note = self._traits.note
+        if choice.finish in FILTERED:
+            note(f"samples ended with {choice.finish!r}: they are recorded with the text that came, as stopped")
+        if not is_known(choice.finish):
+            note(f"the finish reason {choice.finish!r} is not known: read as length where max_tokens was reached")
+        if tokens > max_tokens:
+            note("the server counts more completion tokens than max_tokens: its counts are recorded as they are")
+        if choice.tokens is None and Feature.LOGPROBS not in self._traits.refused:
+            note("answers came without log-probabilities: they are unknown (NaN)")
+        if choice.thought:
+            note(
                 "the model's thoughts are counted as tokens but are no part of the text; "
                 "log-probabilities are unknown (NaN)"
             )
 
-    async def _count_prompt(self, prompt: Prompt) -> int:
-        try:
-            return await self._scorer.count(prompt)
-        except BackendError:
-            raise BackendError(
-                "the server states no usage and has no /tokenize, so the tokens of the prompt cannot be counted"
-            ) from None
+
+def _with_prompt(one: Generation, count: int) -> Generation:
+    """The sample with its prompt's tokens; they are billed to the first of its request, which states none so far."""
+    billed = count if one.billed_prompt_tokens is None else one.billed_prompt_tokens
+    return replace(one, prompt_tokens=count, billed_prompt_tokens=billed)

@@ -1,9 +1,8 @@
 """What kind of server answers, and what was noticed of it.
 
 Servers that speak the OpenAI API differ in what they honour. Nothing is assumed: a request asks for everything, and
-what a server refuses (400, 422) or silently leaves out is remembered, stated once in the description, and from then on
-done without. A refusal that names the field at fault is believed; else one thing after another is left out until the
-server accepts. What it once accepted is not left out later.
+what a server refuses (`features`) or silently leaves out is remembered, stated once in the description, and done
+without from then on.
 
 Sampling is to be temperature and top-p alone. Fields that switch off a server's own additions are sent to servers that
 identify themselves; facts and sources are in docs/backends-server.md.
@@ -11,20 +10,21 @@ identify themselves; facts and sources are in docs/backends-server.md.
 
 from __future__ import annotations
 
-import re
 import urllib.parse
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from isobudget.backends.server.answers import Ask
 from isobudget.backends.server.calls import Calls
-from isobudget.backends.server.faults import RefusedError
-from isobudget.backends.server.settings import Api
+from isobudget.backends.server.faults import RefusedError, TransientError, UnreadableError, mended
+from isobudget.backends.server.features import Fallback, Feature, without
+from isobudget.backends.server.settings import ServerSettings
 from isobudget.errors import BackendError
 
 #: most samples in one request: below the limit of 128 that the OpenAI API has
 MOST_SAMPLES = 64
+#: models that a note names
+_LISTED = 5
 
 _PENALTIES = {"presence_penalty": 0.0, "frequency_penalty": 0.0}
 
@@ -63,36 +63,15 @@ _REPEATABLE = {
 }
 _OTHERWISE_REPEATABLE = "seeds are sent; whether the server honours them is not known"
 
-_TOO_LONG = re.compile(r"context.?(?:length|size|window)|prompt[^.]*too long|too many tokens", re.IGNORECASE)
-_NAMED = {
-    Ask.MAX_TOKENS: re.compile(r"max_completion_tokens"),
-    Ask.LOGPROBS: re.compile(r"log_?probs?\b", re.IGNORECASE),
-    Ask.SEED: re.compile(r"\bseed\b", re.IGNORECASE),
-    Ask.STOPS: re.compile(r"\bstop\b", re.IGNORECASE),
-    Ask.SAMPLES: re.compile(
-        r"""['"`]n['"`]|\bn\s*(?:[<>=!]|must|should|is|cannot|greater)|best_of|n_cmpl"""
-        r"""|\b(?:completion|multiple|several)\s+(?:choice|completion|sample)""",
-        re.IGNORECASE,
-    ),
-}
-#: tried in this order where the refusal names nothing
-_UNNAMED = (Ask.SAMPLES, Ask.LOGPROBS, Ask.SEED, Ask.STOPS)
-_WITHOUT = {
-    Ask.SAMPLES: "takes one sample per request: asked for one at a time",
-    Ask.LOGPROBS: "refuses log-probabilities: they are unknown (NaN)",
-    Ask.SEED: "refuses seeds: samples cannot be repeated",
-    Ask.STOPS: "takes four stop texts only: the others are cut off here, and what came after them was paid for",
-    Ask.MAX_TOKENS: "wants max_completion_tokens instead of max_tokens",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Who answers: its kind, its version ("" if it does not say), and where."""
+    """Who answers: its kind, its version ("" if it does not say), where, and the models that it lists, if it does."""
 
     kind: Kind
     version: str
     host: str
+    models: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -115,49 +94,36 @@ class Traits:
         notes: a sentence for each thing noticed, in order.
     """
 
-    refused: set[Ask] = field(default_factory=set)
-    accepted: set[Ask] = field(default_factory=set)
+    refused: set[Feature] = field(default_factory=set)
+    accepted: set[Feature] = field(default_factory=set)
     notes: dict[str, None] = field(default_factory=dict)
 
     @property
     def most_samples(self) -> int:
         """How many samples to ask for at once."""
-        return 1 if Ask.SAMPLES in self.refused else MOST_SAMPLES
+        return 1 if Feature.SAMPLES in self.refused else MOST_SAMPLES
 
     def note(self, sentence: str) -> None:
-        """Something to tell the user; said twice, it is told once."""
+        """Something to tell the user; noticed twice, it is said once."""
         self.notes[sentence] = None
 
-    def refuse(self, ask: Ask, sentence: str | None = None) -> None:
+    def refuse(self, feature: Feature, sentence: str | None = None) -> None:
         """Do without this from now on."""
-        if ask not in self.refused:
-            self.refused.add(ask)
-            self.note(f"the server {sentence or _WITHOUT[ask]}")
+        if feature not in self.refused:
+            self.refused.add(feature)
+            self.note(f"the server {sentence or without(feature)}")
+        if feature is Feature.STOPS:  # more is refused than the number of them
+            self.notes.pop(f"the server {without(Feature.MORE_STOPS)}", None)
 
-    def concession(self, refusal: RefusedError, held: set[Ask]) -> tuple[Ask, bool] | None:
-        """What to leave out next after a refusal, and whether the server named it; None: nothing that could help.
-
-        Args:
-            refusal: what the server said.
-            held: what the refused request asked for.
-        """
-        if refusal.status not in (400, 422, 501) or _TOO_LONG.search(refusal.words):
-            return None
-        named = next((ask for ask, words in _NAMED.items() if ask in held and words.search(refusal.words)), None)
-        if named is not None:
-            return named, True
-        unnamed = next((ask for ask in _UNNAMED if ask in held and ask not in self.accepted), None)
-        return None if unnamed is None else (unnamed, False)
-
-    def learn(self, conceded: list[tuple[Ask, bool]], held: set[Ask]) -> None:
-        """A request was accepted that held `held` after these concessions.
+    def learn(self, left_out: list[Fallback], held: set[Feature]) -> None:
+        """A request was accepted that held `held`, after these were left out.
 
         Those that the server named are believed. Of the others only the last is known to have been at fault.
         """
         self.accepted |= held
-        for place, (ask, named) in enumerate(conceded):
-            if named or place == len(conceded) - 1:
-                self.refuse(ask)
+        for place, one in enumerate(left_out):
+            if one.named or place == len(left_out) - 1:
+                self.refuse(one.feature)
 
 
 def root_of(url: str) -> str:
@@ -165,28 +131,34 @@ def root_of(url: str) -> str:
     return url.removesuffix("/v1")
 
 
-async def identify(calls: Calls, url: str) -> Server:
-    """Ask the server who it is. One that does not tell is `Kind.UNKNOWN`.
+async def identify(calls: Calls, url: str, model: str) -> Server:
+    """Ask the server who it is, and whether it lists the model. One that does not say so is `Kind.UNKNOWN`.
 
     Raises:
         BackendError: it cannot be reached, or wants another key.
     """
-    host = urllib.parse.urlsplit(url).netloc
+    parts = urllib.parse.urlsplit(url)
+    listed: dict[str, str] = {}
     try:
-        owner = (await calls.call(f"{url}/models", None, _read_owner)).value
+        listed = (await calls.call(f"{url}/models", None, _read_owners, lost_only=True)).value
     except RefusedError as error:
         if error.status in (401, 403):
             raise
-        owner = ""
-    kind = _OWNERS.get(owner, Kind.UNKNOWN)
-    if urllib.parse.urlsplit(url).hostname == "api.openai.com":
-        kind = Kind.OPENAI
-    return Server(kind, await _version(calls, url, kind), host)
+    except TransientError as error:
+        if error.is_lost:
+            raise
+    except UnreadableError:
+        pass
+    owner = listed.get(model, next(iter(listed.values()), ""))
+    kind = Kind.OPENAI if parts.hostname == "api.openai.com" else _OWNERS.get(owner, Kind.UNKNOWN)
+    return Server(kind, await _version(calls, url, kind), parts.netloc, tuple(listed))
 
 
-def _read_owner(data: Any) -> str:
+def _read_owners(data: Any) -> dict[str, str]:
+    """The models that a server lists, each with its owner; none if the list is in no known form."""
     models = data.get("data") if isinstance(data, dict) else None
-    return str(models[0].get("owned_by", "")).lower() if models else ""
+    known = [one for one in models if isinstance(one, dict)] if isinstance(models, list) else []
+    return {mended(str(one.get("id", ""))): str(one.get("owned_by", "")).lower() for one in known}
 
 
 async def _version(calls: Calls, url: str, kind: Kind) -> str:
@@ -199,11 +171,17 @@ async def _version(calls: Calls, url: str, kind: Kind) -> str:
         return ""
 
 
-def first_traits(kind: Kind, api: Api) -> Traits:
-    """What is known of a kind of server before it is asked."""
-    traits = Traits()
+def first_traits(server: Server, settings: ServerSettings) -> Traits:
+    """What is known of a server before it is asked for samples."""
+    traits, kind, api = Traits(), server.kind, settings.api
+    if server.models and settings.model not in server.models:
+        more = f" and {len(server.models) - _LISTED} more" if len(server.models) > _LISTED else ""
+        traits.note(
+            f"the server does not list the model {settings.model!r}; it lists "
+            f"{', '.join(server.models[:_LISTED])}{more}"
+        )
     if kind is Kind.OPENAI:
-        traits.refuse(Ask.STOPS)
+        traits.refuse(Feature.MORE_STOPS)
     if kind in (Kind.UNKNOWN, Kind.OLLAMA):
         traits.note(
             "whether the server adds top-k, min-p or penalties of its own to temperature and top-p is not known here"
@@ -222,6 +200,6 @@ def first_traits(kind: Kind, api: Api) -> Traits:
 
 def repeatable(kind: Kind, traits: Traits) -> str:
     """The sentence for `Description.repeatable`."""
-    if Ask.SEED in traits.refused:
+    if Feature.SEED in traits.refused:
         return "no: the server refuses seeds"
     return _REPEATABLE.get(kind, _OTHERWISE_REPEATABLE)

@@ -1,0 +1,60 @@
+"""Tokens that a server does not state: counted by its own tokenizer, or estimated from the length of the text.
+
+A prompt has one count. A server that states less than half of what it stated for another sample of the same prompt
+leaves out what it had cached (Ollama states 0, or only what is new); the larger count is taken for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from isobudget.backends.base import CHARACTERS_PER_TOKEN, Prompt, characters
+from isobudget.backends.server.scoring import Scorer
+from isobudget.errors import BackendError
+
+_PER_TOKEN = f"one for every {CHARACTERS_PER_TOKEN:g} characters"
+
+
+class Counting:
+    """Counts for one server.
+
+    Args:
+        scorer: asks the server's tokenizer.
+        note: takes what the user has to know.
+    """
+
+    def __init__(self, scorer: Scorer, note: Callable[[str], None]) -> None:
+        self._scorer = scorer
+        self._note = note
+        self._prompts: dict[Prompt, int] = {}
+
+    async def prompt(self, prompt: Prompt, stated: list[int]) -> list[int]:
+        """Tokens of one prompt for each of its samples.
+
+        Args:
+            prompt: of all samples.
+            stated: what the server stated for each, 0 for nothing.
+        """
+        most = max([*stated, self._prompts.get(prompt, 0)])
+        if most == 0:
+            most = await self._count(prompt, "prompts")
+        self._prompts[prompt] = most
+        if any(0 < 2 * count < most for count in stated) or (0 in stated and any(stated)):
+            self._note("the server leaves out prompt tokens that it had cached: another sample's count is taken")
+        return [most if 2 * count < most else count for count in stated]
+
+    async def completion(self, text: str) -> int:
+        """Tokens of a text, the thought before it included."""
+        return await self._count(text, "samples") if text else 0
+
+    async def _count(self, text: Prompt, what: str) -> int:
+        try:
+            count = await self._scorer.count(text, special=what == "prompts")
+        except BackendError:
+            self._note(
+                f"the server does not state the tokens of {what} and has no /tokenize: they are estimated, "
+                f"{_PER_TOKEN}, and so are all costs that follow from them"
+            )
+            return max(1, round(characters(text) / CHARACTERS_PER_TOKEN))
+        self._note(f"the server does not state the tokens of {what}: they are counted by its /tokenize")
+        return max(1, count)

@@ -1,0 +1,133 @@
+"""What a request may hold that a server refuses, and what is done without it. Pure.
+
+A refusal that names a feature is believed; else one feature after another is left out until the server accepts. What it
+once accepted is not left out later. Temperature and top-p are left out only where leaving them out means the same: at
+1, or top-p in greedy decoding.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from isobudget.backends.server.faults import RefusedError
+
+#: how many stop texts the OpenAI API takes
+FEWEST_STOPS = 4
+#: statuses of a refusal that may be about a feature if it names one, and those that may be without naming it
+_MAY_NAME, _MAY_MEAN = frozenset({400, 403, 422, 501}), frozenset({400, 422, 501})
+_TOO_LONG = re.compile(r"context.?(?:length|size|window)|prompt[^.]*too long|too many tokens", re.IGNORECASE)
+_FIXED = re.compile(r"\btemperature\b|\btop_?p\b", re.IGNORECASE)
+
+
+class Feature(StrEnum):
+    """What a server may refuse, in the order in which suspects are left out."""
+
+    SAMPLES = "several samples per request"
+    LOGPROBS = "log-probabilities"
+    SEED = "a seed"
+    NEUTRAL = "fields that switch off the server's own additions"
+    MORE_STOPS = "more than four stop texts"
+    STOPS = "stop texts"
+    TOP_P = "top_p"
+    TEMPERATURE = "temperature"
+    MAX_TOKENS = "max_tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusable:
+    named: re.Pattern[str]
+    without: str
+
+
+def _refusable(named: str, without: str) -> _Refusable:
+    return _Refusable(re.compile(named, re.IGNORECASE), without)
+
+
+_REFUSABLE: Mapping[Feature, _Refusable] = {
+    Feature.MAX_TOKENS: _refusable("max_completion_tokens", "wants max_completion_tokens instead of max_tokens"),
+    Feature.LOGPROBS: _refusable(r"log_?probs?\b", "refuses log-probabilities: they are unknown (NaN)"),
+    Feature.SEED: _refusable(r"\bseed\b", "refuses seeds: samples cannot be repeated"),
+    Feature.NEUTRAL: _refusable(
+        r"\b(?:top_k|min_p|samplers|repeat_penalty|(?:repetition|presence|frequency)_penalty)\b",
+        "refuses the fields that switch off its own additions: whether it adds top-k, min-p or penalties is not known",
+    ),
+    Feature.MORE_STOPS: _refusable(
+        r"\bstop\b", "takes four stop texts only: the others are cut off here, and what came after them was paid for"
+    ),
+    Feature.STOPS: _refusable(
+        r"\bstop\b", "refuses stop texts: they are cut off here, and what came after them was paid for"
+    ),
+    Feature.TOP_P: _refusable(r"\btop_?p\b", "refuses top_p: left out where it changes nothing"),
+    Feature.TEMPERATURE: _refusable(r"\btemperature\b", "refuses temperature: left out where it is 1"),
+    Feature.SAMPLES: _refusable(
+        r"""['"`]n['"`]|\bn\s*(?:[<>=!]|must|should|is|cannot|greater)|best_of|n_cmpl"""
+        r"""|\b(?:completion|multiple|several)\s+(?:choice|completion|sample)""",
+        "takes one sample per request: asked for one at a time",
+    ),
+}
+#: features that are left out only where a refusal names them
+_NEVER_SUSPECT = frozenset({Feature.MAX_TOKENS})
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """A feature to leave out after a refusal, and whether the refusal named it."""
+
+    feature: Feature
+    named: bool
+
+
+def without(feature: Feature) -> str:
+    """What a server does that refuses a feature, and what follows; after "the server"."""
+    return _REFUSABLE[feature].without
+
+
+def features_of(body: Mapping[str, Any], neutral: Mapping[str, Any]) -> set[Feature]:
+    """Which of the things that a server may refuse, and that can be left out, this request holds."""
+    held = {
+        Feature.SAMPLES: "n" in body,
+        Feature.LOGPROBS: "logprobs" in body,
+        Feature.SEED: "seed" in body,
+        Feature.NEUTRAL: any(name in body for name in neutral),
+        Feature.MORE_STOPS: len(body.get("stop", ())) > FEWEST_STOPS,
+        Feature.STOPS: "stop" in body,
+        Feature.TOP_P: "top_p" in body and (body["top_p"] == 1 or body.get("temperature") == 0),
+        Feature.TEMPERATURE: body.get("temperature") == 1,
+        Feature.MAX_TOKENS: "max_tokens" in body,
+    }
+    return {feature for feature, is_held in held.items() if is_held}
+
+
+def fallback(refusal: RefusedError, held: set[Feature], accepted: set[Feature]) -> Fallback | None:
+    """What to leave out next after a refusal; None: nothing that could help.
+
+    Args:
+        refusal: what the server said.
+        held: what the refused request held.
+        accepted: what the server took at least once.
+    """
+    if refusal.status not in _MAY_NAME or _TOO_LONG.search(refusal.words):
+        return None
+    for words in (
+        repr(refusal.field),
+        refusal.words,
+    ):  # a field that is named apart is at fault, whatever else is quoted
+        named = next((one for one, known in _REFUSABLE.items() if one in held and known.named.search(words)), None)
+        if named is not None:
+            return Fallback(named, named=True)
+    if refusal.status not in _MAY_MEAN or refusal.field or _FIXED.search(refusal.words):
+        return None
+    suspects = (one for one in Feature if one in held - accepted - _NEVER_SUSPECT)
+    return next((Fallback(one, named=False) for one in suspects), None)
+
+
+def remedy(refusal: RefusedError, body: Mapping[str, Any]) -> str:
+    """What the user can do about a refusal that nothing was left out for; empty if nothing is known."""
+    if refusal.status in _MAY_MEAN and _FIXED.search(refusal.field or refusal.words):
+        asked = f"temperature {body.get('temperature', 1)} and top_p {body.get('top_p', 1)}"
+        return f" The study asks for {asked}; if only 1 is taken, set temperature = 1.0 and top_p = 1.0 in [sampling]."
+    return ""

@@ -1,0 +1,67 @@
+"""The way to a server: straight, or through the proxy that the environment names.
+
+This machine and private networks are reached straight, whatever the environment says: a proxy cannot reach them, and
+would read the key that plain http carries. Other servers are reached as HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY
+say; a key goes there over https alone, which a proxy only passes on (see `keys`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+from isobudget.backends.server.keys import is_local, is_loopback
+from isobudget.errors import BackendError
+
+_MOST_CONNECTIONS, _KEPT_CONNECTIONS = 1000, 100
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy that the environment names: its URL, which may hold a password, and the variable."""
+
+    url: str
+    variable: str
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.label})"
+
+    @property
+    def label(self) -> str:
+        """How messages name it, without user and password."""
+        scheme, _, rest = self.url.partition("://")
+        return f"through the proxy {scheme}://{rest.rpartition('@')[2].rstrip('/')} of {self.variable}"
+
+
+def find_proxy(url: str) -> Proxy | None:
+    """The proxy on the way to a server; None if it is reached straight."""
+    parts = urllib.parse.urlsplit(url)
+    host = parts.hostname or ""
+    if is_loopback(host) or is_local(host) or urllib.request.proxy_bypass(parts.netloc):
+        return None
+    known = urllib.request.getproxies()
+    scheme = next((one for one in (parts.scheme, "all") if known.get(one)), None)
+    if scheme is None:
+        return None
+    named = known[scheme]
+    return Proxy(named if "://" in named else f"http://{named}", f"{scheme.upper()}_PROXY")
+
+
+def open_client(openai: Any, proxy: Proxy | None) -> Any:
+    """The official client's HTTP client, which goes this way and no other.
+
+    Raises:
+        BackendError: the proxy is of a kind that cannot be used, or its URL is none.
+    """
+    base = openai.DefaultAsyncHttpxClient.__mro__[1]  # of httpx, under the name that this client has it by
+    http = importlib.import_module(base.__module__.partition(".")[0])
+    limits = http.Limits(max_connections=_MOST_CONNECTIONS, max_keepalive_connections=_KEPT_CONNECTIONS)
+    try:
+        transport = http.AsyncHTTPTransport(limits=limits, proxy=proxy.url if proxy else None)
+    except (ImportError, ValueError, http.InvalidURL) as error:
+        way = "" if proxy is None else f" {proxy.label}"
+        raise BackendError(f"cannot go{way}: {error}. Set NO_PROXY for this server, or another proxy.") from None
+    return openai.DefaultAsyncHttpxClient(transport=transport)

@@ -1,0 +1,67 @@
+"""What an OpenAI-compatible server is asked. Pure: no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from isobudget.backends.base import Chat, Prompt, Sampling
+from isobudget.backends.server.features import FEWEST_STOPS, Feature
+from isobudget.backends.server.settings import Api
+
+#: where each call lies, below the base URL
+PATHS: dict[Api, str] = {"completions": "/completions", "chat": "/chat/completions"}
+
+
+def group_seeds(seeds: Sequence[int], most: int) -> list[list[int]]:
+    """Split seeds into runs of consecutive numbers, none longer than `most`: each can be asked for in one request."""
+    groups: list[list[int]] = []
+    for seed in seeds:
+        if groups and len(groups[-1]) < most and seed == groups[-1][-1] + 1:
+            groups[-1].append(seed)
+        else:
+            groups.append([seed])
+    return groups
+
+
+def request_body(
+    api: Api,
+    model: str,
+    prompt: Prompt,
+    sampling: Sampling,
+    seeds: Sequence[int],
+    without: frozenset[Feature] = frozenset(),
+    neutral: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The request for one sample per seed; only for the first if several samples are done without.
+
+    Args:
+        api: which call.
+        model: its name at the server.
+        prompt: text for completions, a conversation for chat.
+        sampling: temperature, top-p, limit and stop texts.
+        seeds: the first is sent.
+        without: what this server refuses. Temperature and top-p are sent all the same where leaving them out would
+            change the sampling.
+        neutral: fields that switch off what this server would add on its own.
+    """
+    body: dict[str, Any] = {"model": model, **({} if Feature.NEUTRAL in without else neutral or {})}
+    if isinstance(prompt, Chat):
+        body["messages"] = [{"role": one.role, "content": one.content} for one in prompt.messages]
+    else:
+        body["prompt"] = prompt
+    if Feature.TEMPERATURE not in without or sampling.temperature != 1:
+        body["temperature"] = sampling.temperature
+    if Feature.TOP_P not in without or (sampling.top_p != 1 and sampling.temperature != 0):
+        body["top_p"] = sampling.top_p
+    body["max_completion_tokens" if Feature.MAX_TOKENS in without else "max_tokens"] = sampling.max_tokens
+    stop = sampling.stop[:FEWEST_STOPS] if Feature.MORE_STOPS in without else sampling.stop
+    if stop and Feature.STOPS not in without:
+        body["stop"] = list(stop)
+    if len(seeds) > 1 and Feature.SAMPLES not in without:
+        body["n"] = len(seeds)
+    if Feature.SEED not in without:
+        body["seed"] = seeds[0]
+    if Feature.LOGPROBS not in without:
+        body["logprobs"] = 1 if api == "completions" else True
+    return body

@@ -1,0 +1,58 @@
+"""Which model answered: compared with what was asked for, and between the models of a run.
+
+A gateway may answer by another model than the one that was asked for. That is said at once. Where one server answers
+two models of a run by the same name, they are one model, and comparing them says nothing: an error.
+
+Not covered: servers that state no name, or repeat the one asked for whatever they run.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from isobudget.backends.base import Generation
+from isobudget.errors import BackendError
+from isobudget.pipeline.progress import Progress
+from isobudget.study.resolve import ResolvedModel
+
+
+class Served:
+    """The names that answered for one model.
+
+    Args:
+        facts: what the run states of its models, by name.
+        model: the one that generates now.
+        progress: told of a name that is not the one asked for.
+    """
+
+    def __init__(self, facts: Mapping[str, Mapping[str, Any]], model: ResolvedModel, progress: Progress) -> None:
+        self._facts, self._model, self._progress = facts, model, progress
+        self._seen: set[str] = set()
+
+    def check(self, generations: Iterable[Generation]) -> None:
+        """Look at who made these samples.
+
+        Raises:
+            BackendError: the same model of the same server answers for another model of the run.
+        """
+        asked = self._model.settings.model
+        for name in sorted({one.served for one in generations} - self._seen - {""}):
+            self._seen.add(name)
+            if name != asked:
+                self._progress.note(f"{self._model.name}: the model {asked!r} was asked for, and {name!r} answered")
+            for other, stated in self._facts.items():
+                if other != self._model.name and self._is_same(stated, name):
+                    raise BackendError(
+                        f"{self._model.name} and {other} are one model: the server answers both by {name!r}, though "
+                        f"{asked!r} and {stated['model']!r} were asked for. Nothing of {self._model.name} is recorded. "
+                        "Check both names at the server; samples of a wrong model belong into another folder (--out)."
+                    )
+
+    def _is_same(self, stated: Mapping[str, Any], name: str) -> bool:
+        here = self._facts[self._model.name]
+        if stated.get("model") == here.get("model") or "url" not in stated or "url" not in here:
+            return False
+        hosts = {urllib.parse.urlsplit(str(one["url"])).netloc for one in (stated, here)}
+        return len(hosts) == 1 and name in str(stated.get("served", "")).split(", ")
