@@ -17,18 +17,11 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from isobudget.prompts.extraction.definitions import Candidate, join, longest_run, put_before, runs
 from isobudget.prompts.extraction.edited import Edited, all_lines_at
 from isobudget.prompts.extraction.effects import functions_of, prepares
 from isobudget.prompts.extraction.fences import Block, content, find_blocks, indented_blocks
-from isobudget.prompts.extraction.functions import (
-    Candidate,
-    continue_function,
-    find_function,
-    join,
-    longest_run,
-    put_before,
-    runs,
-)
+from isobudget.prompts.extraction.functions import continue_function, find_function
 from isobudget.prompts.extraction.lines import scan
 from isobudget.prompts.extraction.names import Supply, bound, missing
 from isobudget.prompts.extraction.programs import choose_program

@@ -32,7 +32,9 @@ def running(nodes: Sequence[ast.stmt], functions: Functions | None = None) -> It
         node = todo.pop()
         yield node
         if isinstance(node, ast.Name) and node.id in unseen:
-            todo += ast.iter_child_nodes(unseen.pop(node.id))
+            called = unseen.pop(node.id)
+            members = called.body if isinstance(called, ast.ClassDef) else [called]
+            todo += [part for member in members for part in ast.iter_child_nodes(member)]
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
         todo += ast.iter_child_nodes(node)

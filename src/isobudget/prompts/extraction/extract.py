@@ -26,8 +26,9 @@ from dataclasses import dataclass
 from isobudget.errors import InputError
 from isobudget.problems.problem import Form, Problem, PytestFile
 from isobudget.prompts.extraction.blocks import Wanted, find_in_answer, names_imported
-from isobudget.prompts.extraction.functions import Candidate, continue_function
-from isobudget.prompts.extraction.marks import end_of_answer, find_answer
+from isobudget.prompts.extraction.definitions import Candidate
+from isobudget.prompts.extraction.functions import continue_function
+from isobudget.prompts.extraction.marks import Answer, end_of_answer, find_answer
 from isobudget.prompts.extraction.statements import MAX_PARSED_CHARS
 
 #: where a whole program ends in few-shot text
@@ -123,25 +124,24 @@ def _program(head: str, text: str, _: Wanted) -> Candidate:
 
 
 def _function(head: str, text: str, wanted: Wanted) -> Candidate:
-    answer = find_answer(text)
-    start = continue_function(head, answer.text[: _most(head)], wanted.entry_point)
-    return start.moved(answer.start) if start and start.answers else _in_answer(head, text, wanted, last=False)
+    answer = find_answer(text[: _most(head)])
+    start = continue_function(head, answer.text, wanted.entry_point)
+    return start.moved(answer.start) if start and start.answers else _in_answer(head, answer, wanted, last=False)
 
 
 def _block(head: str, text: str, wanted: Wanted) -> Candidate:
-    return _in_answer(head, text, wanted, last=True)
+    return _in_answer(head, find_answer(text[: _most(head)]), wanted, last=True)
 
 
-def _in_answer(head: str, text: str, wanted: Wanted, *, last: bool) -> Candidate:
+def _in_answer(head: str, answer: Answer, wanted: Wanted, *, last: bool) -> Candidate:
     """An answer that holds code among other things; it begins a line of its own, whatever the head ends with."""
-    answer = find_answer(text)
     if head and not head.endswith(("\n", "\r")):
         head += "\n"
-    return find_in_answer(head, answer.text[: _most(head)], wanted, last=last).moved(answer.start)
+    return find_in_answer(head, answer.text, wanted, last=last).moved(answer.start)
 
 
 def _most(head: str) -> int:
-    return max(0, MAX_PARSED_CHARS - len(head))
+    return max(0, MAX_PARSED_CHARS - len(head) - 1)
 
 
 _RULES: dict[str, Callable[[str, str, Wanted], Candidate]] = {

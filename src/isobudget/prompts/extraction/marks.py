@@ -24,11 +24,11 @@ _MARK = re.compile(
     rf"""
       (?P<channel>(?:<\|end\|>\s*)?(?:<\|start\|>\s*assistant\s*)?<\|channel\|>\s*(?P<name>\w+)[^<\r\n]{{0,200}}
         (?:<\|constrain\|>[^<\r\n]{{0,200}})?<\|message\|>)
-    | (?P<open><{_WORDS}>|\[THINK\]|<\|begin_of_thought\|>|<\|START_THINKING\|>|◁think▷)
+    | (?P<open><{_WORDS}>|(?<!\w)\[THINK\]|<\|begin_of_thought\|>|<\|START_THINKING\|>|◁think▷)
     | (?P<close></{_WORDS}>|\[/THINK\]|<\|end_of_thought\|>|<\|END_THINKING\|>|◁/think▷)
     | (?P<answer><answer>|<\|(?:begin_of_solution|START_RESPONSE)\|>)
     | (?P<end>(?:<\|(?:im_start|start|start_header_id)\|>|<start_of_turn>)[ \t]*(?:assistant|user|model)?
-        |<[|｜][\w▁:-]{{1,40}}[|｜]>|\[end[ ]of[ ]text\]
+        |<[|｜][\w▁:-]{{1,40}}[|｜]>|\[end[ ]of[ ]text\]|\[/INST\]
         |</s>(?=\s|<|\[|\Z)|<s>(?=\s*\Z)|<(?:eos|bos|pad|EOT|end_of_turn|file_sep|fim_\w{{1,10}})>)
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -59,11 +59,10 @@ class Answer:
 
 def find_answer(output: str) -> Answer:
     """The answer, empty if the output is an unfinished thought."""
-    text = output[:MAX_PARSED_CHARS]
-    bare = _BARE_CHANNELS.match(text)
+    bare = _BARE_CHANNELS.match(output)
     start = bare.end() if bare else 0
-    reader = _Reader(text, start)
-    for mark in _MARK.finditer(text, start):
+    reader = _Reader(output, start)
+    for mark in _MARK.finditer(output, start):
         if not reader.code.holds(mark.start(), mark.end()) and not reader.goes_on(mark):
             break
     return reader.answer()
@@ -86,7 +85,7 @@ class _Reader:
         self._text = text
         self._parts: list[tuple[int, int]] = []
         self._start, self._end = start, len(text)
-        self._last = len(text.rstrip())
+        self._before_stray: list[tuple[int, int]] = []
         self._thought: re.Match[str] | None = None
         self._thoughts = 0
 
@@ -112,6 +111,8 @@ class _Reader:
         if self._thought is not None and self._is_opening(self._thought):
             self._end = self._thought.start()
         parts = [*self._parts, (self._start, max(self._start, self._end))]
+        if self._before_stray and not "".join(self._text[start:end] for start, end in parts).strip():
+            parts = self._before_stray
         texts: list[str] = []
         for (start, end), (following, _) in zip(parts, [*parts[1:], (parts[-1][1], 0)], strict=True):
             texts += [self._text[start:end], "\n" * (following - end)]
@@ -121,11 +122,10 @@ class _Reader:
         """The open thought ends, or else all up to here was one; a stray mark behind the answer ends nothing."""
         if self._thought is not None:
             self._hide(self._thought.start(), mark.end())
-        elif self._thoughts and mark.end() >= self._last:
-            self._hide(mark.start(), mark.end())
+            self._thoughts += 1
         else:
+            self._before_stray = [*self._parts, (self._start, mark.start())] if self._thoughts else []
             self._forget(mark.end())
-        self._thoughts += 1
 
     def _hide(self, start: int, end: int) -> None:
         if self._text[self._start : start].strip():
@@ -150,6 +150,7 @@ class _Code:
         self._quoted: list[tuple[int, int]] | None = None
         self._starts: list[int] = []
         self._ends: list[int] = []
+        self._indented: list[bool] = []
         self._parses: dict[int, bool] = {}
 
     def holds(self, start: int, end: int) -> bool:
@@ -157,16 +158,19 @@ class _Code:
         if self._quoted is None:
             self._quoted = [one.span() for one in _QUOTED.finditer(self.text) if one["open"] is None]
             statements = split(scan(self.text, resume=True), self.text)
-            self._starts = [one.lines[0].first for one in statements]
+            self._starts = [one.start for one in statements]
+            self._indented = [one.lines[0].column > 0 for one in statements]
             self._ends = [one.end for one in statements]
         place = bisect_right(self._quoted, (start, end)) - 1
         if place >= 0 and self._quoted[place][1] >= end:
             return True
+        if self.text[start] == "[":  # would be a list
+            return False
         place = bisect_right(self._starts, start) - 1
         return place >= 0 and end <= self._ends[place] and self._is_code(place)
 
     def _is_code(self, place: int) -> bool:
         if place not in self._parses:
-            source = self.text[self._starts[place] : self._ends[place]]
+            source = "if 1:\n" * self._indented[place] + self.text[self._starts[place] : self._ends[place]]
             self._parses[place] = not isinstance(parse(source), Failure)
         return self._parses[place]

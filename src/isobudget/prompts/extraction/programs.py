@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from isobudget.prompts.extraction.definitions import Candidate
 from isobudget.prompts.extraction.effects import reads_and_prints
-from isobudget.prompts.extraction.functions import Candidate
 from isobudget.prompts.extraction.names import bound
 from isobudget.prompts.extraction.statements import Failure, parse
 

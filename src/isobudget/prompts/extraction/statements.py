@@ -94,7 +94,8 @@ def find_definition(nodes: Sequence[ast.stmt], name: str) -> ast.stmt | None:
 
 
 def has_substance(node: ast.stmt) -> bool:
-    """Whether a definition does anything: not only a docstring, ``pass``, ``...`` or ``raise NotImplementedError``."""
+    """Whether a definition does anything: not only a docstring, ``pass``, ``...``, ``raise NotImplementedError``, or
+    imports and definitions of its own."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return not all(_is_nothing(one) for one in node.body)
     return True
@@ -123,4 +124,5 @@ def _is_nothing(node: ast.stmt) -> bool:
     if isinstance(node, ast.Raise):
         raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
         return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
-    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    nothing = (ast.Pass, *_DEFINITIONS, *_IMPORTS)
+    return isinstance(node, nothing) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
