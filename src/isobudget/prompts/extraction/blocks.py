@@ -67,12 +67,10 @@ def find_in_answer(head: str, text: str, wanted: Wanted, *, last: bool) -> Candi
         wanted: what is asked for.
         last: of several definitions outside of blocks the last is meant; otherwise the first.
     """
-    bare = text.removeprefix("\ufeff")
-    skipped = len(text) - len(bare)
-    blocks = find_blocks(bare)
+    blocks = find_blocks(text)
     if wanted.entry_point:
-        return _find_function(head, bare, blocks, wanted, last=last).moved(skipped)
-    return _find_program(head, bare, blocks, wanted).moved(skipped)
+        return _find_function(head, text, blocks, wanted, last=last)
+    return _find_program(head, text, blocks, wanted)
 
 
 def _find_function(head: str, text: str, blocks: Sequence[Block], wanted: Wanted, *, last: bool) -> Candidate:

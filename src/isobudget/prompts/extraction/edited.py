@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from isobudget.prompts.extraction.lines import LogicalLine, scan
 
+_ODD_INDENT = re.compile(r"(?:^|(?<=[\r\n]))[ \t]*+[\ufeff\u200b\u2060\xa0][ \t\ufeff\u200b\u2060\xa0]*")
+_NO_WIDTH = re.compile(r"[\ufeff\u200b\u2060]")
 _LINE_START = re.compile(r"(?:^|(?<=[\r\n]))(?=[^\r\n])")
 
 
@@ -63,12 +65,24 @@ def without_prefix(text: str, prefix: str) -> Edited:
     return edit(text, [(line.start(), line.end() - line.start(), "") for line in lines if line])
 
 
+def with_plain_indents(text: str) -> Edited:
+    """The text without byte order marks and others of no width where lines begin, and with spaces for other blanks."""
+    odd = ((one.start(), one[0]) for one in _ODD_INDENT.finditer(text))
+    return edit(text, [(start, len(blank), _NO_WIDTH.sub("", blank).replace("\xa0", " ")) for start, blank in odd])
+
+
 def first_line_at(text: str, column: int) -> Edited | None:
     """The text with its first logical line at a column; None if none follows that is indented as deeply, or deeper."""
     lines = scan(text).lines
     if len(lines) < 2 or lines[0].column == column or lines[1].column < column:
         return None
     return edit(text, [(lines[0].start, lines[0].first - lines[0].start, " " * column)])
+
+
+def short_lines_at(text: str, column: int) -> Edited:
+    """The text with those logical lines at a column that are indented less, but not at the left edge."""
+    lines = (line for line in scan(text).lines if 0 < line.column < column)
+    return edit(text, [(line.start, line.first - line.start, " " * column) for line in lines])
 
 
 def all_lines_at(text: str, column: int) -> Edited | None:

@@ -15,6 +15,7 @@ Functions = Mapping[str, ast.stmt]
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _INPUT = {"input", "stdin", "fileinput", "raw_input"}
 _OUTPUT = {"print", "stdout"}
+_TRIES = {"subprocess", "Popen", "patch", "unittest", "pytest", "monkeypatch"}
 _ENDS = {"print", "input", "exit", "quit", "__name__"}
 
 
@@ -24,8 +25,10 @@ def functions_of(nodes: Iterable[ast.stmt]) -> dict[str, ast.stmt]:
 
 
 def running(nodes: Sequence[ast.stmt], functions: Functions | None = None) -> Iterator[ast.AST]:
-    """All nodes that run when the statements do: the bodies of functions are left out, but for those of `functions`
-    that are named in what runs."""
+    """All nodes that run when the statements do: the bodies of functions are left out.
+
+    With `functions`, those count that are named in what runs, and lambdas.
+    """
     todo: list[ast.AST] = list(nodes)
     unseen = dict(functions or {})
     while todo:
@@ -35,7 +38,9 @@ def running(nodes: Sequence[ast.stmt], functions: Functions | None = None) -> It
             called = unseen.pop(node.id)
             members = called.body if isinstance(called, ast.ClassDef) else [called]
             todo += [part for member in members for part in ast.iter_child_nodes(member)]
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or (
+            functions is None and isinstance(node, ast.Lambda)
+        ):
             continue
         todo += ast.iter_child_nodes(node)
 
@@ -73,7 +78,8 @@ def changed(nodes: Sequence[ast.stmt], functions: Functions | None = None) -> se
             continue
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            roots |= {_root(target) for target in targets if not isinstance(target, ast.Name)}
+            parts = (part for target in targets for part in ast.walk(target) if not isinstance(part, ast.Name))
+            roots |= {name for part in parts for name in _changed_by(part)}
         else:
             roots |= {name for part in running([node], functions) for name in _changed_by(part)}
     return roots - {""}
@@ -94,10 +100,16 @@ def _root(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def reads_and_prints(nodes: Sequence[ast.stmt]) -> bool:
-    """Whether a program reads standard input and writes standard output when it runs."""
-    words = {word for node in running(nodes, functions_of(nodes)) for word in _stream_words(node)}
-    return not words.isdisjoint(_INPUT) and not words.isdisjoint(_OUTPUT)
+def answers_input(nodes: Sequence[ast.stmt]) -> int:
+    """Whether a program reads standard input and prints when it runs: 2; 1 if it does so to try another one; else 0."""
+    reached = list(running(nodes, functions_of(nodes)))
+    words = {word for node in reached for word in _stream_words(node)}
+    if words.isdisjoint(_INPUT) or words.isdisjoint(_OUTPUT):
+        return 0
+    replaces = any(
+        isinstance(node, ast.Attribute) and node.attr == "stdin" and isinstance(node.ctx, ast.Store) for node in reached
+    )
+    return 1 if replaces or not words.isdisjoint(_TRIES) else 2
 
 
 def _stream_words(node: ast.AST) -> Iterator[str]:

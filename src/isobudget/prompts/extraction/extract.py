@@ -27,6 +27,7 @@ from isobudget.errors import InputError
 from isobudget.problems.problem import Form, Problem, PytestFile
 from isobudget.prompts.extraction.blocks import Wanted, find_in_answer, names_imported
 from isobudget.prompts.extraction.definitions import Candidate
+from isobudget.prompts.extraction.edited import with_plain_indents
 from isobudget.prompts.extraction.functions import continue_function
 from isobudget.prompts.extraction.marks import Answer, end_of_answer, find_answer
 from isobudget.prompts.extraction.statements import MAX_PARSED_CHARS
@@ -124,13 +125,17 @@ def _program(head: str, text: str, _: Wanted) -> Candidate:
 
 
 def _function(head: str, text: str, wanted: Wanted) -> Candidate:
-    answer = find_answer(text[: _most(head)])
+    edited = with_plain_indents(text[: _most(head)])
+    answer = find_answer(edited.text)
     start = continue_function(head, answer.text, wanted.entry_point)
-    return start.moved(answer.start) if start and start.answers else _in_answer(head, answer, wanted, last=False)
+    if start is None or not start.answers:
+        return _in_answer(head, answer, wanted, last=False).before_edit(edited)
+    return start.moved(answer.start).before_edit(edited)
 
 
 def _block(head: str, text: str, wanted: Wanted) -> Candidate:
-    return _in_answer(head, find_answer(text[: _most(head)]), wanted, last=True)
+    edited = with_plain_indents(text[: _most(head)])
+    return _in_answer(head, find_answer(edited.text), wanted, last=True).before_edit(edited)
 
 
 def _in_answer(head: str, answer: Answer, wanted: Wanted, *, last: bool) -> Candidate:

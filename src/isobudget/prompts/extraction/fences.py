@@ -25,12 +25,13 @@ _FENCE = re.compile(
     """,
     re.VERBOSE,
 )
-_PYTHON = re.compile(r"[{.\s]*(?:i?python|py|pypy)[ ]?[\d.]*(?![\w-])|[{.\s]*[\w./-]+\.py(?!\w)", re.IGNORECASE)
+_PYTHON = re.compile(r"[{.\s]*(?:i?python|py|pypy)[ ]?[\d.]*(?!\w|-[a-z])|[{.\s]*[\w./-]+\.py(?!\w)", re.IGNORECASE)
 _UNNAMED = {"", "text", "txt", "plaintext", "plain", "code", "none", "markdown", "md"}
 #: what begins a line of code behind a fence, and attributes do not
 _GLUED = re.compile(
-    r"(?:i?python3?[ \t]+|py[ \t]+)?(?P<code>(?:(?:async[ \t]+)?def|class|import|from|for|while|if|with|try|return)\b.*"
-    r"|\w+[ \t]+=[ \t]|\w+[ \t]*[-+*/]?=[ \t]*\w*\(|[\w.]+\(.*\)[ \t]*$|@\w)"
+    r"(?:i?python3?[ \t]*|py[ \t]+)?(?P<code>\#.*"
+    r"|(?:(?:async[ \t]+)?def|class|import|from|for|while|if|with|try|return)\b.*"
+    r"|\w+[ \t]+=[ \t]|\w+(?:[ \t]*,[ \t]*\w+)+[ \t]*=|\w+[ \t]*[-+*/]?=[ \t]*\w*\(|[\w.]+\(.*\)[ \t]*$|@\w)"
 )
 _GLUED_END = re.compile(r"(?<=[^`~\s])[ \t]*(?:`{3,}|~{3,})[ \t\r]*$", re.MULTILINE)
 #: blocks of one answer that are looked at; of more, the last ones
@@ -71,7 +72,7 @@ def _fenced(text: str, fences: Sequence[re.Match[str]]) -> Iterator[Block]:
     while place < len(fences):
         opening = fences[place]
         if opening["closed"] is not None:
-            yield _block(text, opening, opening.start("closed"))
+            yield _block(opening, opening.start("closed"))
             place += 1
             continue
         ending, closes = _ending(text, fences, place)
@@ -80,17 +81,17 @@ def _fenced(text: str, fences: Sequence[re.Match[str]]) -> Iterator[Block]:
         glued = _glued_end(text, opening.end(), end)
         if glued is not None:
             end, following = glued, place + 1
-        yield _block(text, opening, end)
+        yield _block(opening, end)
         place = following
 
 
-def _block(text: str, opening: re.Match[str], end: int) -> Block:
-    """The block behind a fence, with code that is glued to it, without a byte order mark."""
+def _block(opening: re.Match[str], end: int) -> Block:
+    """The block behind a fence, with code that is glued to it."""
     info = opening["info"].strip()
     glued = _GLUED.match(info)
     start = opening.start("info") + opening["info"].index(info) + glued.start("code") if glued else opening.end()
     is_python = bool(_PYTHON.match(info)) or glued is not None
-    start = min(start, end) + (text[start : start + 1] == "\ufeff")
+    start = min(start, end)
     is_foreign = not is_python and info.casefold() not in _UNNAMED
     return Block(start, max(start, end), is_python, is_foreign, opening["indent"])
 

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 
 from isobudget.prompts.extraction.cutting import whole_lines
 from isobudget.prompts.extraction.definitions import Candidate, end_of_needed, find_definitions
-from isobudget.prompts.extraction.edited import all_lines_at, first_line_at
+from isobudget.prompts.extraction.edited import all_lines_at, first_line_at, short_lines_at
 from isobudget.prompts.extraction.effects import running
 from isobudget.prompts.extraction.lines import scan
 from isobudget.prompts.extraction.statements import Failure, find_definition, has_substance, is_code, parse, split
@@ -43,8 +43,7 @@ def find_function(head: str, text: str, entry_point: str, *, last: bool) -> Cand
         entry_point: the function that is wanted.
         last: of several definitions the last is meant, as in a block; otherwise the first.
     """
-    continued = _continued(head, text, entry_point) if head else None
-    if continued is not None and continued.answers:
+    if (continued := continue_function(head, text, entry_point)) is not None and continued.answers:
         return continued
     unfinished: Candidate | None = None
     for candidate in _others(head, text, entry_point, last=last):
@@ -66,8 +65,26 @@ def _others(head: str, text: str, entry_point: str, *, last: bool) -> Iterator[C
 
 
 def continue_function(head: str, text: str, entry_point: str) -> Candidate | None:
-    """What goes on the definition that the head begins, also if it does nothing; None if the head begins none."""
-    return _continued(head, text, entry_point) if head and entry_point else None
+    """What goes on the definition that the head begins, also if it does nothing; None if the head begins none.
+
+    Lines that are indented a little less than the definition's body belong to it, if it does not return before them
+    and is whole with them.
+    """
+    candidate = _continued(head, text, entry_point) if head and entry_point else None
+    if candidate is None or candidate.whole or not candidate.answers or _returns(candidate.program, entry_point):
+        return candidate
+    column = _body_column(head) or 0
+    edited = short_lines_at(text, column)
+    mended = _continued(head, edited.text, entry_point) if edited.places else None
+    return mended.before_edit(edited) if mended and mended.whole else candidate
+
+
+def _returns(program: str, entry_point: str) -> bool:
+    """Whether the definition of the entry point ends with a ``return`` or ``raise``."""
+    nodes = parse(program)
+    definition = None if isinstance(nodes, Failure) else find_definition(nodes, entry_point)
+    body = getattr(definition, "body", None)
+    return isinstance(body, list) and isinstance(body[-1], ast.Return | ast.Raise)
 
 
 def _continued(head: str, text: str, entry_point: str) -> Candidate | None:

@@ -5,9 +5,10 @@
 - **Channels** (``<|channel|>analysis<|message|>``, as gpt-oss writes them; also where a decoder has left out the marks:
   ``analysis...assistantfinal...``): only the last ``final`` one is the answer.
 - **End tokens**: ``<|im_end|>``, ``</s>`` and others; the answer ends at the first. At the beginning they are skipped.
+- **Tags** around an answer, such as ``<answer>`` and ``<code>``, are left out.
 
 A mark does not count where it stands in code, or is quoted: in a statement that parses (so it is in a string or
-comment), or between quotes or backticks on its line. Linear in the length of the text.
+comment), in a comment above one, or between quotes or backticks on its line. Linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -27,12 +28,16 @@ _MARK = re.compile(
     | (?P<open><{_WORDS}>|(?<!\w)\[THINK\]|<\|begin_of_thought\|>|<\|START_THINKING\|>|◁think▷)
     | (?P<close></{_WORDS}>|\[/THINK\]|<\|end_of_thought\|>|<\|END_THINKING\|>|◁/think▷)
     | (?P<answer><answer>|<\|(?:begin_of_solution|START_RESPONSE)\|>)
+    | (?P<tag></?(?:answer|final_answer|final|solution|code|python|output|response)>)
     | (?P<end>(?:<\|(?:im_start|start|start_header_id)\|>|<start_of_turn>)[ \t]*(?:assistant|user|model)?
-        |<[|｜][\w▁:-]{{1,40}}[|｜]>|\[end[ ]of[ ]text\]|\[/INST\]
+        |<[|｜][\w▁:/-]{{1,40}}[|｜]>|\[end[ ]of[ ]text\]|\[/INST\]
         |</s>(?=\s|<|\[|\Z)|<s>(?=\s*\Z)|<(?:eos|bos|pad|EOT|end_of_turn|file_sep|fim_\w{{1,10}})>)
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+#: how far before a mark a comment that holds it may begin
+MAX_COMMENT_CHARS = 200
+
 _BARE_CHANNELS = re.compile(r"\s*analysis(?=[^\s=.(:,\[])[\s\S]*assistantfinal")
 _QUOTED = re.compile(
     r"""
@@ -99,6 +104,8 @@ class _Reader:
                 self._thought = mark
         elif kind == "close" or (kind == "answer" and self._thought is not None):
             self._close(mark)
+        elif kind in ("tag", "answer") and self._thought is None:
+            self._hide(mark.start(), mark.end())
         elif kind == "end" and self._thought is None:
             if self._parts or self._text[self._start : mark.start()].strip():
                 self._end = mark.start()
@@ -167,7 +174,11 @@ class _Code:
         if self.text[start] == "[":  # would be a list
             return False
         place = bisect_right(self._starts, start) - 1
-        return place >= 0 and end <= self._ends[place] and self._is_code(place)
+        if place >= 0 and end <= self._ends[place]:
+            return self._is_code(place)
+        line = self.text.rfind("\n", max(0, start - MAX_COMMENT_CHARS), start) + 1
+        is_comment = self.text[line:start].lstrip().startswith("#") and place + 1 < len(self._starts)
+        return is_comment and self._is_code(place + 1)
 
     def _is_code(self, place: int) -> bool:
         if place not in self._parses:
