@@ -42,7 +42,11 @@ def judge(
     again: Annotated[bool, typer.Option("--again", help="Judge a run folder anew, also what is judged.")] = False,
     extraction: Annotated[
         str | None,
-        typer.Option("--extraction", help="Cut a run's programs out by this rule; with --again.", show_default=False),
+        typer.Option(
+            "--extraction",
+            help="Extract code from the outputs with this rule: function, block, program, none. A run: with --again.",
+            show_default=False,
+        ),
     ] = None,
     one_process: Annotated[
         bool,
@@ -57,8 +61,8 @@ def judge(
     """Judge samples: one verdict each, in order.
 
     Examples: `isobudget judge samples.jsonl --problems humaneval -o verdicts.jsonl`, or
-    `isobudget judge runs/quickstart`, which judges what has no verdict yet; `--again --extraction function` cuts the
-    programs out anew.
+    `isobudget judge runs/quickstart`, which judges what has no verdict yet; `--again --extraction function` extracts
+    the code anew. Completions of a chat model in a file need `--extraction block`.
     """
     limits = _limits(seconds, memory_mb)
     if samples.is_dir():
@@ -70,7 +74,7 @@ def judge(
     if output is None:
         raise typer.BadParameter("is needed to judge a file: where the verdicts go", param_hint="--output")
     modes = {"workers": workers, "one_process": one_process, "unsafe": unsafe}
-    tally = _judge_file(samples, problems, output, limits, modes, resume=resume)
+    tally = _judge_file(samples, problems, output, limits, modes, resume=resume, extraction=extraction)
     summary = _summary(tally)
     _print(summary, as_json)
 
@@ -106,12 +110,15 @@ def _judge_file(
     modes: dict[str, Any],
     *,
     resume: bool,
+    extraction: str | None,
 ) -> Tally:
     from isobudget.cli.show import TerminalProgress, interruptible
     from isobudget.judge import Judge, Limits
     from isobudget.judge.file import judge_file
     from isobudget.problems import load_benchmark
+    from isobudget.prompts import extraction_by
 
+    take = None if extraction is None else extraction_by(extraction)
     by_task = {problem.task_id: problem for problem in load_benchmark(problems).problems}
     told: list[int] = []
 
@@ -128,7 +135,7 @@ def _judge_file(
             progress.advance("judging", done - told[-1])
             told[-1] = done
 
-        return judge_file(samples, by_task, output, entered, resume=resume, progress=tell)
+        return judge_file(samples, by_task, output, entered, resume=resume, extraction=take, progress=tell)
 
 
 def _summary(tally: Tally) -> dict[str, Any]:

@@ -26,6 +26,9 @@ from isobudget.judge.judge import Judge
 from isobudget.judge.verdict import Verdict
 from isobudget.problems.problem import Problem
 
+#: the program in a problem's answer; the answer follows its prompt, or is a whole program (True)
+Extraction = Callable[[Problem, str, bool], str]
+
 
 @dataclass(slots=True)
 class Tally:
@@ -61,6 +64,7 @@ def judge_file(
     judge: Judge,
     *,
     resume: bool = False,
+    extraction: Extraction | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tally:
     """Judge every sample of a file, in order, in memory that does not grow with the file.
@@ -71,6 +75,7 @@ def judge_file(
         output: where the verdicts go, gzipped where the name ends in `.gz`; it appears when it is complete.
         judge: an entered judge.
         resume: continue from what a killed run left beside the output.
+        extraction: what takes the program out of a completion or solution; without it both are taken as they are.
         progress: told how many samples are done, of how many.
 
     Raises:
@@ -92,7 +97,7 @@ def judge_file(
                     f"{partial} holds the verdicts of an unfinished run: continue it with --resume, or remove it"
                 )
             done = _take_up(partial, samples, problems, tally)
-            for record in _verdicts(samples, problems, judge, done):
+            for record in _verdicts(samples, problems, judge, done, extraction):
                 out.write(json.dumps(record) + "\n")
                 out.flush()
                 tally.add(record)
@@ -105,9 +110,11 @@ def judge_file(
     return tally
 
 
-def _verdicts(samples: Path, problems: dict[str, Problem], judge: Judge, skip: int) -> Iterator[dict[str, Any]]:
+def _verdicts(
+    samples: Path, problems: dict[str, Problem], judge: Judge, skip: int, extraction: Extraction | None
+) -> Iterator[dict[str, Any]]:
     names = islice(read_samples(samples, problems), skip, None)
-    pairs = islice(read_samples(samples, problems), skip, None)
+    pairs = islice(read_samples(samples, problems, extraction), skip, None)
     verdicts = judge.run((problems[sample.task_id], sample.program) for sample in pairs)
     for sample, verdict in zip(names, verdicts, strict=True):
         yield verdict_record(sample, verdict)
@@ -131,20 +138,24 @@ def verdict_record(sample: Sample, verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[Sample]:
-    """Read and check a file of samples, one at a time.
+def read_samples(path: Path, problems: dict[str, Problem], extraction: Extraction | None = None) -> Iterator[Sample]:
+    """Read and check a file of samples, one at a time; see `judge_file`.
 
     Raises:
         InputError: the file cannot be read, or a line is no JSON object, names no known problem, or holds no program.
     """
     seen: Counter[str] = Counter()
     for where, record in read_objects(path):
-        task_id, program = _program(record, where, problems)
+        task_id, program = _program(record, where, problems, extraction or _as_it_is)
         yield Sample(task_id, seen[task_id], program)
         seen[task_id] += 1
 
 
-def _program(record: Record, where: str, problems: dict[str, Problem]) -> tuple[str, str]:
+def _as_it_is(problem: Problem, text: str, is_whole: bool) -> str:
+    return text if is_whole else problem.program(text)
+
+
+def _program(record: Record, where: str, problems: dict[str, Problem], extraction: Extraction) -> tuple[str, str]:
     task_id = record.get("task_id")
     if task_id is None:
         raise InputError(f"{where}: the field task_id is missing")
@@ -158,9 +169,9 @@ def _program(record: Record, where: str, problems: dict[str, Problem]) -> tuple[
         if not isinstance(record.get(name, ""), str):
             raise InputError(f"{where}: the field {name} must be a string, not {type(record[name]).__name__}")
     if "solution" in record:
-        return task_id, str(record["solution"])
+        return task_id, extraction(problems[task_id], str(record["solution"]), True)
     if "completion" in record:
-        return task_id, problems[task_id].program(str(record["completion"]))
+        return task_id, extraction(problems[task_id], str(record["completion"]), False)
     raise InputError(f"{where}: needs the field completion (appended to the prompt) or solution (a whole program)")
 
 

@@ -76,28 +76,21 @@ def extract(rule: str, problem: Problem, head: str, text: str) -> Extracted:
     return Extracted(candidate.program, text[:start], text[end:], text[start:end])
 
 
-def check_rule(rule: str) -> None:
-    """Refuse a rule that there is not.
+def extraction_by(rule: str) -> Callable[[Problem, str, bool], str]:
+    """A rule for files of samples: from a problem, a text, and whether it stands alone, to the program.
+
+    Otherwise the text follows the problem's prompt, where that is source.
 
     Raises:
         InputError: no such rule.
     """
     _rule(rule)
 
+    def program(problem: Problem, text: str, is_whole: bool) -> str:
+        head = "" if is_whole or problem.form is not Form.SOURCE else problem.prompt
+        return extract(rule, problem, head, text).program
 
-def program_in(rule: str, problem: Problem, text: str, *, whole: bool = False) -> str:
-    """The program in a line of a file of samples.
-
-    Args:
-        rule: as of `extract`.
-        problem: the problem that it answers.
-        text: what the model wrote.
-        whole: whether the text stands alone; otherwise it follows the problem's prompt where that is source.
-
-    Raises:
-        InputError: no such rule.
-    """
-    return extract(rule, problem, problem.prompt if problem.form is Form.SOURCE and not whole else "", text).program
+    return program
 
 
 def _rule(rule: str) -> Callable[[str, str, Wanted], Candidate]:

@@ -123,7 +123,8 @@ class _Reader:
         texts: list[str] = []
         for (start, end), (following, _) in zip(parts, [*parts[1:], (parts[-1][1], 0)], strict=True):
             texts += [self._text[start:end], "\n" * (following - end)]
-        return Answer(parts[0][0], "".join(texts))
+        text = "".join(texts)
+        return Answer(parts[0][0], text if text.strip() or text == self._text else "")
 
     def _close(self, mark: re.Match[str]) -> None:
         """The open thought ends, or else all up to here was one; a stray mark behind the answer ends nothing."""
