@@ -23,8 +23,36 @@ _PIECES = st.sampled_from(
 )
 
 
+_MARKS = st.sampled_from(
+    [
+        *("<|im_end|>", "</s>", "<|channel|>analysis<|message|>", "<|channel|>final<|message|>", "<answer>", "[THINK]"),
+        *(
+            "</thinking>",
+            "<thinking>",
+            "`",
+            "\ufeff",
+            "\xa0",
+            "> ",
+            "   ",
+            "```python:a.py\n",
+            "````\n",
+            "\n```\n",
+            "\n",
+        ),
+        *(
+            "total(x)",
+            "T.append(1)\n",
+            "for i in T: T[i] = 1\n",
+            "n = int(input())\n",
+            "print(n)\n",
+            "    return total\n",
+        ),
+    ]
+)
+
+
 @settings(max_examples=150, deadline=None)
-@given(st.lists(_PIECES, max_size=40).map("".join), st.sampled_from(["none", "function", "block", "program"]))
+@given(st.lists(_PIECES | _MARKS, max_size=40).map("".join), st.sampled_from(["none", "function", "block", "program"]))
 def test_parts_restore_the_text(text: str, rule: str) -> None:
     for problem in (SOURCE, TEXT, WHOLE):
         found = taken(rule, text, problem)
