@@ -1,57 +1,16 @@
-"""Taking programs out of outputs: cases by hand, identities, hostile text."""
+"""Taking programs out of outputs: cases by hand."""
 
 from __future__ import annotations
 
 import ast
 import textwrap
-import threading
-import time
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from isobudget.errors import InputError
-from isobudget.problems.problem import AssertList, CallTests, Form, Problem, ProgramTests
-from isobudget.prompts import Extracted, extract
-from isobudget.prompts.extraction.lines import scan
-from isobudget.prompts.extraction.statements import split
-
-HEAD = '''from typing import List
-
-
-def double(n: int) -> int:
-    return 2 * n
-
-
-def total(numbers: List[int]) -> int:
-    """Sum of the doubled numbers.
-    >>> total([1, 2])
-    6
-    """
-'''
-SOURCE = Problem("own/0", "own", HEAD, "total", AssertList(("assert total([1, 2]) == 6",)))
-TEXT = Problem("own/1", "own", "Write total.", "total", AssertList(("assert total([1]) == 2",)), form=Form.TEXT)
-WHOLE = Problem("own/2", "own", "Read and print.", "", ProgramTests(("1",), ("2",)), form=Form.TEXT)
-METHOD = Problem("own/3", "own", "LeetCode.", "total", CallTests(("[1]",), ("2",)), form=Form.TEXT)
-
-BODY = "    return sum(double(n) for n in numbers)\n"
-
-
-def taken(rule: str, text: str, problem: Problem = SOURCE, head: str | None = None) -> Extracted:
-    """Extract, and check what holds of every extraction."""
-    head = (HEAD if problem is SOURCE else "") if head is None else head
-    found = extract(rule, problem, head, text)
-    assert found.before + found.kept + found.after == text
-    return found
-
-
-def result(program: str, argument: object = (1, 2)) -> object:
-    """What the program's `total` makes of an argument. The programs of these tests are our own."""
-    namespace: dict[str, object] = {}
-    exec(compile(program, "<program>", "exec"), namespace)
-    return namespace["total"](argument)  # type: ignore[operator]
-
+from isobudget.problems.problem import AssertList, Problem
+from isobudget.prompts import extract
+from support.extraction import BODY, HEAD, METHOD, SOURCE, TEXT, WHOLE, fenced, result, taken
 
 # --- none, program ---
 
@@ -288,10 +247,6 @@ def test_a_method_is_found_in_its_class() -> None:
 # --- block ---
 
 
-def fenced(code: str, language: str = "python", mark: str = "```") -> str:
-    return f"{mark}{language}\n{code}{mark}\n"
-
-
 GOOD = "def total(numbers: List[int]) -> int:\n    return sum(double(n) for n in numbers)\n"
 
 
@@ -379,121 +334,3 @@ def test_what_was_cut_is_told() -> None:
     assert found.before == "Sure:\n```python\n"
     assert found.kept == GOOD
     assert found.after == "\nprint(1)\n```\nDone."
-
-
-# --- identities and hostile text ---
-
-_WORDS = (
-    *("def total(numbers):", "    return 1", "try:", "except:", "else:", "if x:", "class A:", "match x:", "import x"),
-    *("print(1)", "total", " = ", "lambda", "<think>", "</think>", "[DONE]", "QUESTION:", "f'{"),
-)
-_PIECES = st.sampled_from(
-    [*"()[}:@#\\\n\r\t\f\x00\ud800é'", '"', '"""', "'''", "\r\n", "    ", "```", "```python", "~~~", *_WORDS]
-)
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.lists(_PIECES, max_size=40).map("".join), st.sampled_from(["none", "function", "block", "program"]))
-def test_parts_restore_the_text(text: str, rule: str) -> None:
-    for problem in (SOURCE, TEXT, WHOLE):
-        found = taken(rule, text, problem)
-        if rule in ("none", "program"):
-            assert found.program.endswith(found.kept)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(_PIECES, max_size=40).map("".join))
-def test_extraction_is_stable_and_what_it_finds_parses(text: str) -> None:
-    found = taken("function", BODY + text)
-    again = taken("function", found.kept)
-    assert again.program == found.program
-    if found.after:
-        ast.parse(found.program)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(_PIECES, max_size=40).map("".join))
-def test_logical_lines_cover_the_source_in_order(text: str) -> None:
-    lines = scan(text).lines
-    ends = [0, *(offset for line in lines for offset in (line.start, line.end))]
-    assert ends == sorted(ends)
-    assert ends[-1] <= len(text)
-    assert [line for one in split(scan(text), text) for line in one.lines] == list(lines)
-
-
-HOSTILE = {
-    "brackets": "(" * 50_000,
-    "bracket lines": "(\n" * 20_000,
-    "closing lines": ")\n" * 2_000,
-    "unary": "    return " + "-" * 100_000 + "1\n",
-    "sum": "    return " + "1+" * 50_000 + "1\n",
-    "attributes": "    return x" + ".a" * 50_000,
-    "calls": "    return " + "f(" * 50_000,
-    "quotes": '"' * 50_001,
-    "escaped quotes": '\\"' * 50_000,
-    "open strings": '"""a' * 20_001,
-    "blocks": "".join(" " * (4 + depth) + "if x:\n" for depth in range(1_000)),
-    "open ifs": "    if x:\n" * 5_000,
-    "endless try": "    try:\n" + "        y = 1\n" * 3_000,
-    "nested try": "".join(" " * (4 + depth) + "try:\n" for depth in range(99)),
-    "misleading error": "    x = (1\n" + "    y = 2\n" * 3_000,
-    "unfinished definitions": "def total(numbers): return (\n" * 1_000,
-    "helpers": "    return f0()\n" + "".join(f"def f{n}(): return f{n + 1}()\n" for n in range(1_000)),
-    "helpers, last first": "    return f0()\n"
-    + "".join(f"def f{n}(): return f{n + 1}()\n" for n in range(1_000, -1, -1)),
-    "fences": "```\n" * 8_000,
-    "fences in strings": "```python\n'''\n" * 5_000,
-    "spaces": " " * 200_000,
-    "blank lines": "\n" * 200_000,
-    "carriage returns": "\r" * 100_000,
-    "backslashes": "\\\n" * 50_000,
-    "NUL": "    return 1\x00\n" * 1_000,
-    "surrogates": "    return '\ud800'\n",
-    "huge line": "    return [" + "1," * 20_000 + "]\n",
-    "huge number": "    return " + "9" * 100_000 + "\n",
-    "thoughts": "</think>" * 20_000,
-    "decorators": "@f\n" * 10_000,
-    "else": "else:\n" * 10_000,
-    "4,000 lines": "    y = 1\n" * 4_000 + "    return (y\n",
-    "f-string": "    return f'" + "{" * 50_000 + "'",
-}
-
-
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-def test_hostile_text_is_cut_in_time(text: str) -> None:
-    began = time.process_time()
-    for rule in ("function", "block"):
-        taken(rule, text)
-    assert time.process_time() - began < 15  # a second at most on a quiet machine
-
-
-def test_cost_grows_with_the_length_only() -> None:
-    def seconds(lines: int) -> float:
-        began = time.process_time()
-        taken("function", "    y = [1, (2)]\n" * lines + "    return (y\n")
-        return time.process_time() - began
-
-    seconds(100)
-    assert seconds(4_000) < 8 * 4 * max(seconds(500), 0.01)
-
-
-def test_beyond_a_megabyte_text_is_cut_off() -> None:
-    text = "    y = 1\n#" + "x" * 2**20 + "\n    return 1\n"
-    found = taken("function", text)
-    assert found.after.endswith("return 1\n")
-    assert len(found.program) <= 2**20
-    ast.parse(found.program)
-
-
-def test_warnings_of_the_parser_stay_inside_also_in_threads() -> None:
-    programs: list[str] = []
-    workers = [
-        threading.Thread(target=lambda: programs.append(taken("function", "    return '\\d' is 1\n(").program))
-        for _ in range(8)
-    ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert set(programs) == {HEAD + "    return '\\d' is 1\n"}
-    assert len(programs) == 8

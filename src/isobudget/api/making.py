@@ -157,7 +157,7 @@ def judge(
         seconds, memory_mb: CPU seconds and MiB per sample; 3 and 1,024 by default.
         resume: continue a killed run on a file.
         again: re-judge every sample, including those that already have a verdict; replaces a file of verdicts.
-        extraction: re-extract code from a run's outputs by this rule; with `again`.
+        extraction: extract code from the outputs by this rule; of a run, again, with `again`.
         one_process: whether whole programs that leave nothing behind run their tests in one process.
         trust: where a file's own tests run: apart from the sample, in its process, or as decided for each problem.
         check: first judge the references of a file's own problems, and refuse problems whose own does not pass.
@@ -177,12 +177,8 @@ def judge(
     if isinstance(samples, Run) or Path(samples).is_dir():
         choices = {"workers": workers, "unsafe": unsafe, "again": again, "extraction": extraction}
         return judge_folder(samples, limits=limits, progress=progress, **choices)
-    if extraction is not None:
-        from isobudget.errors import InputError
-
-        raise InputError("extraction is for a run folder; a file of samples holds programs already")
     modes = {"workers": workers, "one_process": one_process, "trust": trust, "unsafe": unsafe}
-    how = {"resume": resume, "again": again, "check": check}
+    how = {"resume": resume, "again": again, "check": check, "extraction": extraction}
     return judge_lines(Path(samples), problems, output, limits, modes, progress=progress, **how)
 
 

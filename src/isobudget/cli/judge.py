@@ -41,7 +41,11 @@ def judge(
     ] = False,
     extraction: Annotated[
         str | None,
-        typer.Option("--extraction", help="Cut a run's programs out by this rule; with --again.", show_default=False),
+        typer.Option(
+            "--extraction",
+            help="Extract code from the outputs with this rule: function, block, program, none. A run: with --again.",
+            show_default=False,
+        ),
     ] = None,
     one_process: Annotated[
         bool,
@@ -65,8 +69,8 @@ def judge(
     """Judge samples: one verdict each, in order.
 
     Examples: `isobudget judge samples.jsonl --problems humaneval -o verdicts.jsonl`, or
-    `isobudget judge runs/quickstart`, which judges what has no verdict yet; `--again --extraction function` cuts the
-    programs out anew.
+    `isobudget judge runs/quickstart`, which judges what has no verdict yet; `--again --extraction function` extracts
+    the code anew. Completions of a chat model in a file need `--extraction block`.
     """
     given = stated(locals())
     from isobudget import api

@@ -29,6 +29,8 @@ from isobudget.judge.verdict import RULES, Verdict
 from isobudget.problems.problem import Problem
 
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '([\w]+)")
+#: the program in a problem's answer; the answer follows its prompt, or is a whole program (True)
+Extraction = Callable[[Problem, str, bool], str]
 
 
 @dataclass(slots=True)
@@ -87,6 +89,7 @@ def judge_file(
     *,
     resume: bool = False,
     again: bool = False,
+    extraction: Extraction | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tally:
     """Judge every sample of a file, in order, in memory that does not grow with the file.
@@ -98,6 +101,7 @@ def judge_file(
         judge: an entered judge.
         resume: continue from what a killed run left beside the output; a finished output of these samples is kept.
         again: replace an output that is there.
+        extraction: what takes the program out of a completion or solution; without it both are taken as they are.
         progress: told how many samples are done, of how many.
 
     Raises:
@@ -114,7 +118,7 @@ def judge_file(
     try:
         begun = partial.exists()
         if output.exists() and not begun and not again:
-            if resume and _take_up(output, samples, problems, tally)[0] == total:
+            if resume and _take_up(output, samples, problems, tally, extraction)[0] == total:
                 return tally
             raise RunError(f"{output} is there already; keep it and name another one, or replace it with --again")
         with _held(partial) as out:
@@ -122,9 +126,9 @@ def judge_file(
                 raise RunError(
                     f"{partial} holds the verdicts of an unfinished run: continue it with --resume, or remove it"
                 )
-            done, kept = _take_up(partial, samples, problems, tally)
+            done, kept = _take_up(partial, samples, problems, tally, extraction)
             os.truncate(partial, kept)
-            for record in _verdicts(samples, problems, judge, done):
+            for record in _verdicts(samples, problems, judge, done, extraction):
                 out.write(json.dumps(record) + "\n")
                 out.flush()
                 tally.add(record)
@@ -137,10 +141,12 @@ def judge_file(
     return tally
 
 
-def _verdicts(samples: Path, problems: dict[str, Problem], judge: Judge, skip: int) -> Iterator[dict[str, Any]]:
+def _verdicts(
+    samples: Path, problems: dict[str, Problem], judge: Judge, skip: int, extraction: Extraction | None
+) -> Iterator[dict[str, Any]]:
     digests = Digests(problems)
-    names = islice(read_samples(samples, problems), skip, None)
-    pairs = islice(read_samples(samples, problems), skip, None)
+    names = islice(read_samples(samples, problems, extraction), skip, None)
+    pairs = islice(read_samples(samples, problems, extraction), skip, None)
     verdicts = judge.run((problems[sample.task_id], sample.program) for sample in pairs)
     for sample, verdict in zip(names, verdicts, strict=True):
         yield verdict_record(sample, verdict, digests.of(sample))
@@ -185,20 +191,24 @@ def verdict_record(sample: Sample, verdict: Verdict, digest: str) -> dict[str, A
     }
 
 
-def read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[Sample]:
-    """Read and check a file of samples, one at a time.
+def read_samples(path: Path, problems: dict[str, Problem], extraction: Extraction | None = None) -> Iterator[Sample]:
+    """Read and check a file of samples, one at a time; see `judge_file`.
 
     Raises:
         InputError: the file cannot be read, or a line is no JSON object, names no known problem, or holds no program.
     """
     seen: Counter[str] = Counter()
     for where, record in read_objects(path):
-        task_id, program = _program(record, where, problems)
+        task_id, program = _program(record, where, problems, extraction or _as_it_is)
         yield Sample(task_id, seen[task_id], program)
         seen[task_id] += 1
 
 
-def _program(record: Record, where: str, problems: dict[str, Problem]) -> tuple[str, str]:
+def _as_it_is(problem: Problem, text: str, is_whole: bool) -> str:
+    return text if is_whole else problem.program(text)
+
+
+def _program(record: Record, where: str, problems: dict[str, Problem], extraction: Extraction) -> tuple[str, str]:
     task_id = record.get("task_id")
     if task_id is None:
         raise InputError(f"{where}: the field task_id is missing")
@@ -212,9 +222,9 @@ def _program(record: Record, where: str, problems: dict[str, Problem]) -> tuple[
         if not isinstance(record.get(name, ""), str):
             raise InputError(f"{where}: the field {name} must be a string, not {type(record[name]).__name__}")
     if "solution" in record:
-        return task_id, str(record["solution"])
+        return task_id, extraction(problems[task_id], str(record["solution"]), True)
     if "completion" in record:
-        return task_id, problems[task_id].program(str(record["completion"]))
+        return task_id, extraction(problems[task_id], str(record["completion"]), False)
     raise InputError(f"{where}: needs the field completion (appended to the prompt) or solution (a whole program)")
 
 
@@ -237,8 +247,10 @@ def _held(partial: Path) -> Iterator[IO[str]]:
         yield out
 
 
-def _take_up(written: Path, samples: Path, problems: dict[str, Problem], tally: Tally) -> tuple[int, int]:
-    """Count the verdicts that are there, and check that they are of these samples, tests and rules.
+def _take_up(
+    written: Path, samples: Path, problems: dict[str, Problem], tally: Tally, extraction: Extraction | None
+) -> tuple[int, int]:
+    """Count the verdicts that are there, and check that they are of these programs, tests and rules.
 
     Returns:
         Their number, and the bytes that they take: without a torn last line.
@@ -249,7 +261,7 @@ def _take_up(written: Path, samples: Path, problems: dict[str, Problem], tally: 
     done = kept = 0
     digests = Digests(problems)
     with gzip.open(written) if written.suffix == ".gz" else written.open("rb") as lines:
-        for line, sample in zip(lines, read_samples(samples, problems), strict=False):
+        for line, sample in zip(lines, read_samples(samples, problems, extraction), strict=False):
             if not line.endswith(b"\n"):
                 break
             where = f"{written}, line {done + 1}"

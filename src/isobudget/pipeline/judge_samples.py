@@ -14,6 +14,7 @@ from isobudget.judge.references import require_references
 from isobudget.pipeline.judging import judge_run
 from isobudget.pipeline.progress import Progress
 from isobudget.problems import load_benchmark
+from isobudget.prompts import extraction_by
 from isobudget.records.run import Run
 from isobudget.statistics.pass_at_k import pass_at_k
 
@@ -82,22 +83,33 @@ def judge_lines(
     resume: bool,
     again: bool,
     check: bool,
+    extraction: str | None,
     progress: Progress,
 ) -> JudgeSummary:
     """Judge a file of samples into a file of verdicts; `modes` are the judge's. Errors as of `judge_file`, and
 
     Raises:
-        InputError: the benchmark or the output is not stated.
+        InputError: the benchmark or the output is not stated, or the extraction rule is not known.
     """
     if problems is None or output is None:
         what = "--problems, a benchmark or a JSONL file" if problems is None else "--output, where the verdicts go"
         raise InputError(f"{samples}: to judge a file, state {what}")
+    take = None if extraction is None else extraction_by(extraction)
     by_task = {problem.task_id: problem for problem in load_benchmark(problems).problems}
     with Judge(limits=limits or Limits(), **modes) as judge:
         if check:
             require_references(by_task.values(), judge)
-        how = {"resume": resume, "again": again}
-        return _summary(judge_file(samples, by_task, Path(output), judge, progress=_steps(progress), **how))
+        tally = judge_file(
+            samples,
+            by_task,
+            Path(output),
+            judge,
+            resume=resume,
+            again=again,
+            extraction=take,
+            progress=_steps(progress),
+        )
+    return _summary(tally)
 
 
 def _steps(progress: Progress) -> Callable[[int, int], None]:

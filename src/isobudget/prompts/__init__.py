@@ -3,7 +3,7 @@
 Formats are data (`find_format`, `formats`), those that ship and the user's own. See docs/prompts.md.
 """
 
-from isobudget.prompts.extraction.extract import Extracted, extract
+from isobudget.prompts.extraction.extract import Extracted, extract, extraction_by
 from isobudget.prompts.formats import Kind, PromptFormat, find_format, formats
 from isobudget.prompts.render import Rendered, render
 from isobudget.prompts.show import Shown, show_prompt
@@ -15,6 +15,7 @@ __all__ = [
     "Rendered",
     "Shown",
     "extract",
+    "extraction_by",
     "find_format",
     "formats",
     "render",

@@ -1,13 +1,15 @@
-"""Taking the program out of what a model answered. What is cut is told, so that it can be done again by another rule.
+"""Code extraction: the program in what a model answered. What was cut is kept, so that another rule can redo it.
 
 The rules, which formats name:
 
 - ``none``: head and text, as they are. Published scores were made so, with the benchmark's stop texts.
-- ``function``: by parsing, see `isobudget.prompts.extraction.functions`. For completions and fill-in.
-- ``block``: the program's fenced block, see `isobudget.prompts.extraction.fences`; within it, where there is an entry
-  point, as ``function``. An answer without a fence, or whose blocks do not define the entry point, is taken as
-  ``function`` takes it. For chat.
+- ``function``: what the text goes on with, by parsing, see `isobudget.prompts.extraction.functions`; an answer that
+  does not go on the head's function is taken as by ``block``. For completions and fill-in.
+- ``block``: the fenced block that answers, see `isobudget.prompts.extraction.blocks`. For chat.
 - ``program``: a whole program as it stands, up to the marks between which few-shot prompts show programs. For text.
+
+All but ``none`` end at an end token, and ``function`` and ``block`` leave out what a model says to itself
+(`isobudget.prompts.extraction.marks`).
 
 The text is always before + kept + after. Extraction never raises for what a model wrote, and never runs any of it. It
 parses as the Python that runs isobudget does. Beyond 2**20 characters only the first so many are looked at.
@@ -22,10 +24,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from isobudget.errors import InputError
-from isobudget.problems.problem import Problem
-from isobudget.prompts.extraction.fences import Block, candidates, content, find_blocks
-from isobudget.prompts.extraction.functions import Found, find_function
-from isobudget.prompts.extraction.statements import Failure, parse
+from isobudget.problems.problem import Form, Problem, PytestFile
+from isobudget.prompts.extraction.blocks import Wanted, find_in_answer, names_imported
+from isobudget.prompts.extraction.definitions import Candidate
+from isobudget.prompts.extraction.edited import with_plain_indents
+from isobudget.prompts.extraction.functions import continue_function
+from isobudget.prompts.extraction.marks import Answer, end_of_answer, find_answer
+from isobudget.prompts.extraction.statements import MAX_PARSED_CHARS
 
 #: where a whole program ends in few-shot text
 _PROGRAM_END = re.compile(r"\[DONE\]|^(?:\[BEGIN\]|QUESTION:|ANSWER:|`{3,}|~{3,})", re.MULTILINE)
@@ -56,74 +61,90 @@ def extract(rule: str, problem: Problem, head: str, text: str) -> Extracted:
 
     Args:
         rule: see above, and `PromptFormat.extraction`.
-        problem: the problem that was to be solved; only its entry point is looked at.
+        problem: the problem that was to be solved; only its entry point and the names that its tests import are used.
         head: source that the text stands behind, see `Rendered.head`.
         text: what the model wrote.
 
     Raises:
         InputError: no such rule.
     """
-    if rule not in _RULES:
-        raise InputError(f"unknown extraction rule {rule[:80]!r}; known are {', '.join(_RULES)}")
+    cut = _rule(rule)
     with _LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = _RULES[rule](head, text, problem.entry_point)
-    return Extracted(found.program, text[: found.start], text[found.end :], text[found.start : found.end])
+        candidate = cut(head, text, _wanted(problem))
+    start, end = candidate.start, candidate.end
+    return Extracted(candidate.program, text[:start], text[end:], text[start:end])
 
 
-def _none(head: str, text: str, _: str) -> Found:
-    return Found(head + text, 0, len(text), False)
+def extraction_by(rule: str) -> Callable[[Problem, str, bool], str]:
+    """A rule for files of samples: from a problem, a text, and whether it stands alone, to the program.
+
+    Otherwise the text follows the problem's prompt, where that is source.
+
+    Raises:
+        InputError: no such rule.
+    """
+    _rule(rule)
+
+    def program(problem: Problem, text: str, is_whole: bool) -> str:
+        head = "" if is_whole or problem.form is not Form.SOURCE else problem.prompt
+        return extract(rule, problem, head, text).program
+
+    return program
 
 
-def _program(head: str, text: str, _: str) -> Found:
+def _rule(rule: str) -> Callable[[str, str, Wanted], Candidate]:
+    if rule not in _RULES:
+        raise InputError(f"unknown extraction rule {rule[:80]!r}; known are {', '.join(_RULES)}")
+    return _RULES[rule]
+
+
+def _wanted(problem: Problem) -> Wanted:
+    tests = problem.tests
+    imported = names_imported(tests.source, tests.module) if isinstance(tests, PytestFile) else frozenset()
+    return Wanted(problem.entry_point, imported)
+
+
+def _none(head: str, text: str, _: Wanted) -> Candidate:
+    return Candidate(head + text, 0, len(text), False)
+
+
+def _program(head: str, text: str, _: Wanted) -> Candidate:
     opening = _OPENING_FENCE.match(text)
     start = opening.end() if opening else 0
     ending = _PROGRAM_END.search(text, start)
-    end = ending.start() if ending else len(text)
-    return Found(head + text[start:end], start, end, False)
+    end = max(start, min(ending.start() if ending else len(text), end_of_answer(text)))
+    return Candidate(head + text[start:end], start, end, False)
 
 
-def _block(head: str, text: str, entry_point: str) -> Found:
-    blocks = find_blocks(text)
-    if not blocks:
-        return _bare(head, text, entry_point)
-    found = [(block, _in_block(head, text, block, entry_point)) for block in candidates(blocks)]
-    answering = [one for _, one in found if one.answers]
-    if answering:
-        return answering[-1]
-    outside = _bare(head, text, entry_point) if entry_point else None
-    if outside is not None and outside.answers:
-        return outside
-    parsing = [one for block, one in found if not isinstance(parse(content(text, block)), Failure)]
-    return max(parsing or [one for _, one in found], key=lambda one: one.end - one.start)
+def _function(head: str, text: str, wanted: Wanted) -> Candidate:
+    edited = with_plain_indents(text[: _most(head)])
+    answer = find_answer(edited.text)
+    start = continue_function(head, answer.text, wanted.entry_point)
+    if start is None or not start.answers:
+        return _in_answer(head, answer, wanted, last=False).before_edit(edited)
+    return start.moved(answer.start).before_edit(edited)
 
 
-def _bare(head: str, text: str, entry_point: str) -> Found:
-    """An answer without a fence, behind what the model said to itself."""
-    begin = text.rfind("</think>")
-    begin = begin + len("</think>") if begin >= 0 else 0
-    found = find_function(_ended(head), text[begin:], entry_point, indent=True)
-    return Found(found.program, begin + found.start, begin + found.end, found.answers)
+def _block(head: str, text: str, wanted: Wanted) -> Candidate:
+    edited = with_plain_indents(text[: _most(head)])
+    return _in_answer(head, find_answer(edited.text), wanted, last=True).before_edit(edited)
 
 
-def _ended(head: str) -> str:
-    """The head with a newline at its end: an answer does not go on in its last line."""
-    return head if not head or head.endswith(("\n", "\r")) else head + "\n"
+def _in_answer(head: str, answer: Answer, wanted: Wanted, *, last: bool) -> Candidate:
+    """An answer that holds code among other things; it begins a line of its own, whatever the head ends with."""
+    if head and not head.endswith(("\n", "\r")):
+        head += "\n"
+    return find_in_answer(head, answer.text, wanted, last=last).moved(answer.start)
 
 
-def _in_block(head: str, text: str, block: Block, entry_point: str) -> Found:
-    code = content(text, block)
-    if not entry_point:
-        return Found(head + code, block.start, block.end, False)
-    found = find_function(_ended(head), code, entry_point, indent=True)
-    if len(code) != block.end - block.start:  # the block was indented: offsets in it are not those of the text
-        return Found(found.program, block.start, block.end, found.answers)
-    return Found(found.program, block.start + found.start, block.start + found.end, found.answers)
+def _most(head: str) -> int:
+    return max(0, MAX_PARSED_CHARS - len(head) - 1)
 
 
-_RULES: dict[str, Callable[[str, str, str], Found]] = {
+_RULES: dict[str, Callable[[str, str, Wanted], Candidate]] = {
     "none": _none,
-    "function": find_function,
+    "function": _function,
     "block": _block,
     "program": _program,
 }

@@ -1,87 +1,145 @@
-"""Fenced blocks of an answer in Markdown, and which of them is the program.
+"""Fenced blocks of an answer in Markdown.
 
-A fence is a line of three or more backticks or tildes (CommonMark, section 4.5); it may be indented, as in lists, and
-the last block need not be closed. A closing fence within a string of triple quotes does not close, if a later one
-does. What stands before ``</think>`` is a model talking to itself and is left out. Where the answer begins with code
-and its first fence has no language, that fence closes: the opening one was left out, or stands in the prompt.
-
-Which block: of the blocks in Python (or, if there are none, of those in no stated language, or else of all), the last
-that defines the entry point and does something; without one, the longest that parses; else the longest.
+A fence is a line of three or more backticks or tildes (CommonMark, section 4.5); it may be indented or quoted, as in
+lists, and the last block need not be closed. Code may be glued to a fence, before or behind it. A fence within a string
+of triple quotes neither closes nor opens; another one that names a language ends a block that nothing closed. Where the
+answer begins with code and its first fence has no language, that fence closes: the opening one was left out, or stands
+in the prompt. Without any fence, paragraphs that are indented as Markdown's code blocks are (section 4.4) count.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from isobudget.prompts.extraction.edited import Edited, without_prefix
 from isobudget.prompts.extraction.lines import scan
 from isobudget.prompts.extraction.statements import MAX_PARSED_CHARS, Failure, parse
 
 _FENCE = re.compile(
-    r"(?:^|(?<=[\r\n]))(?P<indent>[ \t]*+(?:(?:[-*+]|\d{1,3}[.)])[ \t]++)?)"
-    r"(?P<mark>`{3,}|~{3,})(?P<language>[^`\r\n]*)(?:\r\n|\r|\n|\Z)"
+    r"""
+    (?:^|(?<=[\r\n]))(?P<indent>[ \t]*+(?:>[ \t]?)*+[ \t]*+(?:(?:[-*+]|\d{1,3}[.)])[ \t]++)?)
+    (?P<mark>`{3,}+|~{3,}+)(?P<info>[^`\r\n]*+)(?P<closed>`{3,}+[ \t]*+)?(?:\r\n|\r|\n|\Z)
+    """,
+    re.VERBOSE,
 )
-_PYTHON = {"python", "python3", "py", "py3", "python 3", "ipython"}
-
+_PYTHON = re.compile(r"[{.\s]*(?:i?python|py|pypy)[ ]?[\d.]*(?!\w|-[a-z])|[{.\s]*[\w./-]+\.py(?!\w)", re.IGNORECASE)
+_UNNAMED = {"", "text", "txt", "plaintext", "plain", "code", "none", "markdown", "md"}
+#: what begins a line of code behind a fence, and attributes do not
+_GLUED = re.compile(
+    r"(?:i?python3?[ \t]*|py[ \t]+)?(?P<code>\#.*"
+    r"|(?:(?:async[ \t]+)?def|class|import|from|for|while|if|with|try|return)\b.*"
+    r"|\w+[ \t]+=[ \t]|\w+(?:[ \t]*,[ \t]*\w+)+[ \t]*=|\w+[ \t]*[-+*/]?=[ \t]*\w*\(|[\w.]+\(.*\)[ \t]*$|@\w)"
+)
+_GLUED_END = re.compile(r"(?<=[^`~\s])[ \t]*(?:`{3,}|~{3,})[ \t\r]*$", re.MULTILINE)
 #: blocks of one answer that are looked at; of more, the last ones
 MAX_BLOCKS = 100
 
-#: closing fences that a string in a block may hold
+#: fences that a string in a block may hold
 MAX_HELD_FENCES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block: the offsets of its content, its language in lower case, and how far its fence was indented."""
+    """A fenced block: the offsets of its content, whether its fence names Python, whether another language, and what
+    stands before its fence."""
 
     start: int
     end: int
-    language: str
+    is_python: bool
+    is_foreign: bool
     indent: str
-
-    @property
-    def is_python(self) -> bool:
-        """Whether it says that it is Python."""
-        return self.language in _PYTHON or self.language.split(" ")[0].strip("{}.") in _PYTHON
 
 
 def find_blocks(text: str) -> list[Block]:
-    """The fenced blocks of an answer, behind its last ``</think>``, in their order."""
-    thought = text.rfind("</think>")
-    begin = 0 if thought < 0 else thought + len("</think>")
-    fences = list(_FENCE.finditer(text, begin))
-    blocks: list[Block] = []
+    """The last blocks of an answer, in their order."""
+    fences = list(_FENCE.finditer(text))
+    return list(_fenced(text, fences))[-MAX_BLOCKS:] if fences else []
+
+
+def content(text: str, block: Block) -> Edited:
+    """What a block holds, without what stands before its fence if its first line shares it."""
+    return without_prefix(text[block.start : block.end], block.indent)
+
+
+def _fenced(text: str, fences: Sequence[re.Match[str]]) -> Iterator[Block]:
     place = 0
-    if fences and not fences[0]["language"].strip() and _begins_with_code(text[begin : fences[0].start()]):
-        blocks.append(Block(begin, fences[0].start(), "python", ""))
+    if not fences[0]["info"].strip() and _begins_with_code(text[: fences[0].start()]):
+        yield Block(0, fences[0].start(), True, False, "")
         place = 1
     while place < len(fences):
         opening = fences[place]
-        closing = _closing(text, fences, place)
-        end = fences[closing].start() if closing is not None else len(text)
-        language = opening["language"].strip().casefold()
-        blocks.append(Block(opening.end(), max(end, opening.end()), language, opening["indent"]))
-        place = len(fences) if closing is None else closing + 1
-    return blocks
+        if opening["closed"] is not None:
+            yield _block(opening, opening.start("closed"))
+            place += 1
+            continue
+        ending, closes = _ending(text, fences, place)
+        end = fences[ending].start() if ending < len(fences) else len(text)
+        following = ending + closes
+        glued = _glued_end(text, opening.end(), end)
+        if glued is not None:
+            end, following = glued, place + 1
+        yield _block(opening, end)
+        place = following
 
 
-def candidates(blocks: Sequence[Block]) -> list[Block]:
-    """The blocks that may be the program, by their language."""
-    python = [block for block in blocks if block.is_python]
-    return (python or [block for block in blocks if not block.language] or list(blocks))[-MAX_BLOCKS:]
+def _block(opening: re.Match[str], end: int) -> Block:
+    """The block behind a fence, with code that is glued to it."""
+    info = opening["info"].strip()
+    glued = _GLUED.match(info)
+    start = opening.start("info") + opening["info"].index(info) + glued.start("code") if glued else opening.end()
+    is_python = bool(_PYTHON.match(info)) or glued is not None
+    start = min(start, end)
+    is_foreign = not is_python and info.casefold() not in _UNNAMED
+    return Block(start, max(start, end), is_python, is_foreign, opening["indent"])
 
 
-def content(text: str, block: Block) -> str:
-    """What a block holds, without the indentation of its fence if its first line shares it."""
-    inside = text[block.start : block.end]
-    width = len(block.indent)
-    first = inside.lstrip("\r\n")[:width]
-    if not width or first.strip(" \t") or len(first) < width:
-        return inside
-    return re.sub(rf"(?:^|(?<=[\r\n]))[ \t]{{1,{width}}}", "", inside)
+def _ending(text: str, fences: Sequence[re.Match[str]], place: int) -> tuple[int, bool]:
+    """The place of the fence that ends a block, and whether it closes the block or opens another one."""
+    opening = fences[place]
+    first, held = (len(fences), False), 0
+    for later in range(place + 1, len(fences)):
+        fence = fences[later]
+        if fence["closed"] is not None:
+            continue
+        named = bool(fence["info"].strip())
+        closes = not named and fence["mark"].startswith(opening["mark"])
+        inside = text[opening.end() : min(fence.start(), opening.end() + MAX_PARSED_CHARS)]
+        if not closes and not named and (inside.strip() or _PYTHON.match(opening["info"].strip())):
+            continue
+        if held == MAX_HELD_FENCES or not scan(inside).in_string:
+            return later, closes
+        first, held = min(first, (later, closes)), held + 1
+    return first
+
+
+def _glued_end(text: str, start: int, end: int) -> int | None:
+    """Where a block ends that does not parse because a fence stands behind code on its line; None otherwise."""
+    glued = _GLUED_END.search(text, start, end)
+    if glued is None or scan(text[start : glued.start()]).in_string or not isinstance(parse(text[start:end]), Failure):
+        return None
+    return glued.start()
+
+
+def indented_blocks(text: str) -> list[Block]:
+    """Indented code behind prose and an empty line, as Markdown has it."""
+    blocks: list[Block] = []
+    position, goes_on, blank, prose = 0, False, False, False
+    for line in text.splitlines(keepends=True):
+        empty, deep = not line.strip(), line.startswith(("    ", "\t"))
+        end = position + len(line)
+        if not empty and deep and goes_on:
+            blocks[-1] = replace(blocks[-1], end=end)
+        elif not empty and deep and blank and prose:
+            blocks.append(Block(position, end, False, False, line[: 1 if line[0] == "\t" else 4]))
+            goes_on = True
+        elif not empty:
+            goes_on = False
+            prose = True
+        blank, position = empty, end
+    return blocks[-MAX_BLOCKS:]
 
 
 def _begins_with_code(text: str) -> bool:
@@ -90,20 +148,3 @@ def _begins_with_code(text: str) -> bool:
     return not isinstance(nodes, Failure) and any(
         not isinstance(node, ast.Expr | ast.AnnAssign) or isinstance(node.value, ast.Call) for node in nodes
     )
-
-
-def _closing(text: str, fences: Sequence[re.Match[str]], place: int) -> int | None:
-    """The index of the fence that closes the one at `place`; None if none does."""
-    mark = fences[place]["mark"]
-    closings = (
-        later
-        for later in range(place + 1, len(fences))
-        if fences[later]["mark"].startswith(mark) and not fences[later]["language"].strip()
-    )
-    first = None
-    for later in islice(closings, MAX_HELD_FENCES + 1):
-        first = later if first is None else first
-        inside = text[fences[place].end() : fences[later].start()]
-        if len(inside) > MAX_PARSED_CHARS or not scan(inside).in_string:
-            return later
-    return first

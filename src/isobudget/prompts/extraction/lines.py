@@ -31,8 +31,10 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 
-#: where a resumed scan may go on after a line that never ended: what can begin a definition
-_RESUME = re.compile(r"^(?:(?:async[ \t]+def|def|class|import|from)\b|@\w)", re.MULTILINE)
+#: where a resumed scan may go on after a line that never ended: what can begin a definition, or follows an empty line
+_RESUME = re.compile(
+    r"^(?:(?:async[ \t]+def|def|class|import|from)\b|@\w)|(?:(?<=\n\n)|(?<=\n\r\n))(?=[^\s)\]}])", re.MULTILINE
+)
 
 #: lines that never end, after which a scan is resumed, at most; each costs one pass over the rest
 MAX_RESUMED = 16
@@ -76,7 +78,7 @@ def scan(source: str, *, resume: bool = False) -> Scan:
     Args:
         source: any text.
         resume: a line that never ends, by a bracket or triple quotes left open, is ended before the next definition
-            or import at column 0 if there is one, at most `MAX_RESUMED` times.
+            or import at column 0, or line there behind an empty one, if there is one, at most `MAX_RESUMED` times.
     """
     lines: list[LogicalLine] = []
     position = 0

@@ -9,41 +9,58 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+from isobudget.prompts.extraction.effects import changed, functions_of
 
 _BUILTINS = frozenset(dir(builtins))
 
 
-def last_needed(definition: Sequence[ast.stmt], known: set[str], following: Sequence[Sequence[ast.stmt]]) -> int:
-    """How many of the following statements are kept, so that all that the definition needs is among them.
+class Supply:
+    """Statements that others may need, by the names that they bind and change.
 
     Args:
-        definition: statements that are kept in any case.
-        known: names that are bound before.
-        following: statements behind it, each as the parser gave it. Those are needed that bind a name which the
-            definition uses, or its own name anew, or that change it or what it needs.
+        statements: each as the parser gave it, in the order in which they would run.
     """
-    binders: dict[str, list[int]] = {}
-    changers: dict[str, list[int]] = {}
-    for place, nodes in enumerate(following):
-        for name in bound(nodes):
-            binders.setdefault(name, []).append(place)
-        for name in _changed(nodes):
-            changers.setdefault(name, []).append(place)
-    own = bound(definition)
-    todo = [place for name in own for place in binders.get(name, []) + changers.get(name, [])]
-    todo += [place for name in used(definition) - known - _BUILTINS for place in binders.get(name, [])]
-    needed: set[int] = set()
-    while todo:
-        place = todo.pop()
-        if place in needed:
-            continue
-        needed.add(place)
-        for name in used(following[place]) - known - _BUILTINS:
-            todo += binders.pop(name, [])
-        for name in bound(following[place]):
-            todo += changers.pop(name, [])
-    return max(needed, default=-1) + 1
+
+    def __init__(self, statements: Sequence[Sequence[ast.stmt]]) -> None:
+        self._statements = statements
+        self._binders: dict[str, list[int]] = {}
+        self._changers: dict[str, list[int]] = {}
+        functions = functions_of(node for nodes in statements for node in nodes)
+        for place, nodes in enumerate(statements):
+            for name in bound(nodes):
+                self._binders.setdefault(name, []).append(place)
+            for name in changed(nodes, functions):
+                self._changers.setdefault(name, []).append(place)
+
+    def needed(self, names: Collection[str], known: Collection[str] = (), without: Collection[int] = ()) -> set[int]:
+        """The places of the statements that names need.
+
+        Args:
+            names: those that must be bound, and be what these statements make of them in the end.
+            known: names that are bound already.
+            without: places of statements that do not count.
+        """
+        chosen, asked, owned = set(without), set(known), set[str]()
+        todo = [place for name in names for place in self._binders.get(name, []) + self._changers.get(name, [])]
+        while todo:
+            place = todo.pop()
+            if place in chosen:
+                continue
+            chosen.add(place)
+            uses = used(self._statements[place]) - _BUILTINS - asked
+            binds = bound(self._statements[place]) - owned
+            asked |= uses
+            owned |= binds
+            todo += [other for name in uses for other in self._binders.get(name, [])]
+            todo += [other for name in binds for other in self._changers.get(name, [])]
+        return chosen - set(without)
+
+
+def missing(nodes: Sequence[ast.stmt]) -> set[str]:
+    """Names that a program uses and nothing in it binds."""
+    return used(nodes) - _BUILTINS
 
 
 def used(nodes: Sequence[ast.stmt]) -> set[str]:
@@ -60,6 +77,8 @@ def used(nodes: Sequence[ast.stmt]) -> set[str]:
                 inside.add(node.name)
             elif isinstance(node, ast.alias):
                 inside.add((node.asname or node.name).partition(".")[0])
+            elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+                inside.add(node.name)
     return read - inside
 
 
@@ -79,19 +98,6 @@ def bound(nodes: Sequence[ast.stmt]) -> set[str]:
                 if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
             }
     return names
-
-
-def _changed(nodes: Sequence[ast.stmt]) -> set[str]:
-    """Names whose objects an assignment changes: ``f.cache = {}``, ``table[0] = 1``."""
-    changed: set[str] = set()
-    for node in nodes:
-        for target in _targets(node):
-            root: ast.expr = target
-            while isinstance(root, ast.Attribute | ast.Subscript):
-                root = root.value
-            if isinstance(root, ast.Name) and root is not target:
-                changed.add(root.id)
-    return changed
 
 
 def _targets(node: ast.stmt) -> list[ast.expr]:

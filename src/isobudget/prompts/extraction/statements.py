@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from isobudget.prompts.extraction.effects import acts
 from isobudget.prompts.extraction.lines import LogicalLine, Scan
 
 #: the longest text that is parsed, in characters: the parser needs a hundred times its size in memory
@@ -93,50 +94,35 @@ def find_definition(nodes: Sequence[ast.stmt], name: str) -> ast.stmt | None:
 
 
 def has_substance(node: ast.stmt) -> bool:
-    """Whether a definition does anything: not only a docstring, ``pass``, ``...`` or ``raise NotImplementedError``."""
+    """Whether a definition does anything: not only a docstring, ``pass``, ``...``, ``raise NotImplementedError``, or
+    imports and definitions of its own."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return not all(_is_nothing(one) for one in node.body)
     return True
 
 
-def is_helper(nodes: Sequence[ast.stmt], entry_point: str) -> bool:
-    """Whether statements only define, import or assign, without reading input or calling the entry point."""
+def is_helper(nodes: Sequence[ast.stmt], entry_point: str | None) -> bool:
+    """Whether statements only define, import or assign, without reading input or calling the entry point, if any."""
     fits = all(isinstance(node, (*_DEFINITIONS, *_IMPORTS, *_ASSIGNMENTS)) for node in nodes)
-    return fits and not _acts(nodes, entry_point)
+    return fits and (entry_point is None or not acts(nodes, entry_point))
 
 
-def is_code(nodes: Sequence[ast.stmt], entry_point: str) -> bool:
-    """Whether statements before a definition belong to the program: no lone name or number, as prose has them."""
-    lone = any(
-        isinstance(node, ast.Expr)
-        and not isinstance(node.value, ast.Call)
-        and not (isinstance(node.value, ast.Constant) and isinstance(node.value.value, str))
+def is_code(nodes: Sequence[ast.stmt]) -> bool:
+    """Whether statements may be part of a program: no lone name, number or annotation, as prose has them."""
+    return not any(
+        (isinstance(node, ast.AnnAssign) and node.value is None)
+        or (
+            isinstance(node, ast.Expr)
+            and not isinstance(node.value, ast.Call)
+            and not (isinstance(node.value, ast.Constant) and isinstance(node.value.value, str))
+        )
         for node in nodes
     )
-    return not lone and not _acts(nodes, entry_point)
-
-
-def running(nodes: Sequence[ast.stmt]) -> Iterator[ast.AST]:
-    """All nodes that run when the statements do: the bodies of functions are left out."""
-    todo: list[ast.AST] = list(nodes)
-    while todo:
-        node = todo.pop()
-        yield node
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
-        todo += ast.iter_child_nodes(node)
 
 
 def _is_nothing(node: ast.stmt) -> bool:
     if isinstance(node, ast.Raise):
         raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
         return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
-    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-
-
-def _acts(nodes: Sequence[ast.stmt], entry_point: str) -> bool:
-    """Whether running the statements reads input or calls the entry point."""
-    return any(
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("input", entry_point)
-        for node in running(nodes)
-    )
+    nothing = (ast.Pass, *_DEFINITIONS, *_IMPORTS)
+    return isinstance(node, nothing) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))

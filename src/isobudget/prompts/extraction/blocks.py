@@ -1,0 +1,207 @@
+"""The program in an answer that may hold prose, fenced blocks, drafts and examples.
+
+**Where a function is wanted**: the last block that defines it, or that goes on the head's beginning of it, and does
+something; one whose definition breaks off only if no other is whole, one in another language only if no other is there.
+An answer without such a block is looked through as if it had no fences.
+
+**Where a whole program is wanted**: by what the blocks do (`isobudget.prompts.extraction.programs`). A block stays as
+it is; of an answer without fences, the runs of statements that parse are the pieces to choose from.
+
+What the chosen code uses and does not bind is taken from the rest of the answer if it is defined there: a helper or an
+import in another block, or before a draft of the function in the same one.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from isobudget.prompts.extraction.definitions import Candidate, join, longest_run, put_before, runs
+from isobudget.prompts.extraction.edited import Edited, all_lines_at
+from isobudget.prompts.extraction.effects import functions_of, prepares
+from isobudget.prompts.extraction.fences import Block, content, find_blocks, indented_blocks
+from isobudget.prompts.extraction.functions import continue_function, find_function
+from isobudget.prompts.extraction.lines import scan
+from isobudget.prompts.extraction.names import Supply, bound, missing
+from isobudget.prompts.extraction.programs import choose_program
+from isobudget.prompts.extraction.statements import Failure, defined, find_definition, is_helper, parse, split
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a program must bind: the entry point, empty if there is none, and names that tests import."""
+
+    entry_point: str
+    imported: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Code of the answer that a program may need: its place in the text, and the statements that it is."""
+
+    start: int
+    end: int
+    code: str
+    nodes: list[ast.stmt]
+
+
+def names_imported(source: str, module: str) -> frozenset[str]:
+    """The names that a test file imports from a module."""
+    nodes = parse(source)
+    return frozenset(
+        alias.name
+        for node in ([] if isinstance(nodes, Failure) else nodes)
+        if isinstance(node, ast.ImportFrom) and node.module == module
+        for alias in node.names
+        if alias.name != "*"
+    )
+
+
+def find_in_answer(head: str, text: str, wanted: Wanted, *, last: bool) -> Candidate:
+    """The program in an answer.
+
+    Args:
+        head: source that a body in the answer goes on, and whose helpers the program keeps.
+        text: the answer.
+        wanted: what is asked for.
+        last: of several definitions outside of blocks the last is meant; otherwise the first.
+    """
+    blocks = find_blocks(text)
+    if wanted.entry_point:
+        return _find_function(head, text, blocks, wanted, last=last)
+    return _find_program(head, text, blocks, wanted)
+
+
+def _find_function(head: str, text: str, blocks: Sequence[Block], wanted: Wanted, *, last: bool) -> Candidate:
+    """The best candidate for a function, with what it needs."""
+    name = wanted.entry_point
+    own = [block for block in blocks if not block.is_foreign]
+    for some in (own, [block for block in blocks if block.is_foreign]):
+        answering = [one for block in some if (one := _function_in_block(head, text, block, name)) is not None]
+        if answering:
+            chosen = next((one for one in reversed(answering) if one.whole), answering[-1])
+            return _Rest(text, own, name).complete(chosen, wanted.imported)
+    bare = find_function(head, text, name, last=last)
+    for block in reversed(indented_blocks(text) if bare is None and not blocks else []):
+        bare = bare or _function_in_block(head, text, block, name)
+    if bare is None:
+        return _without_function(head, text, blocks, name)
+    return _Rest(text, [Block(0, len(text), True, False, "")], name).complete(bare, wanted.imported) if last else bare
+
+
+def _function_in_block(head: str, text: str, block: Block, entry_point: str) -> Candidate | None:
+    """The program in a block that defines the entry point or goes on its head; None if it does not."""
+    inside = content(text, block)
+    candidate = find_function(head, inside.text, entry_point, last=True)
+    if candidate is None:
+        moved = _at_column_0(inside.text)
+        candidate = find_function(head, moved.text, entry_point, last=True) if moved else None
+        candidate = candidate.before_edit(moved) if moved and candidate else None
+    return candidate.before_edit(inside).moved(block.start) if candidate else None
+
+
+def _without_function(head: str, text: str, blocks: Sequence[Block], entry_point: str) -> Candidate:
+    """An answer that does not define what is asked for: what it defines instead, so the judge names what is missing.
+
+    Of several blocks, the longest that parses. Nothing, behind a head that asks for a body.
+    """
+    block = _longest(text, [block for block in blocks if not block.is_foreign] or list(blocks))
+    if block is None:
+        if (begun := continue_function(head, text, entry_point)) is not None:
+            return begun
+        run = longest_run(text, entry_point)
+        nodes = parse(run.program)
+        if head and (isinstance(nodes, Failure) or not defined(nodes)):
+            return Candidate(head, 0, 0, False)
+        return replace(run, program=join(head, run.program, entry_point))
+    code = content(text, block).text
+    run = longest_run(code, entry_point)
+    nodes = parse(run.program)
+    if isinstance(nodes, Failure) or not defined(nodes):
+        return Candidate(head + code, block.start, block.end, False)
+    inside = run.before_edit(content(text, block)).moved(block.start)
+    return replace(inside, program=join(head, run.program, entry_point))
+
+
+def _longest(text: str, blocks: Sequence[Block]) -> Block | None:
+    """The longest block that parses, or else the longest, of those that name Python if there are any."""
+    named = [block for block in blocks if block.is_python] or list(blocks)
+    parsing = [block for block in named if not isinstance(parse(content(text, block).text), Failure)]
+    return max(parsing or named, key=lambda one: one.end - one.start, default=None)
+
+
+def _find_program(head: str, text: str, blocks: Sequence[Block], wanted: Wanted) -> Candidate:
+    """The best candidate for a whole program."""
+    own = [block for block in blocks if not block.is_foreign] or list(blocks)
+    pieces = [_program_of(text, block) for block in own or indented_blocks(text)]
+    if own:
+        rest = _Rest(text, own, "")
+        pieces = [rest.complete(piece, wanted.imported) for piece in pieces]
+    else:
+        bare = [Candidate(text[start:end], start, end, False) for start, end in runs(text, "")]
+        pieces = sorted([*pieces, *bare], key=lambda one: one.start)
+    chosen = choose_program(pieces, wanted.imported) or Candidate(text, 0, len(text), False)
+    return replace(chosen, program=head + chosen.program)
+
+
+def _program_of(text: str, block: Block) -> Candidate:
+    """What a block holds, at column 0."""
+    inside = content(text, block)
+    code = inside.text
+    if isinstance(parse(code), Failure) and (moved := _at_column_0(code)) is not None:
+        code = moved.text
+    return Candidate(code, block.start, block.end, False)
+
+
+def _at_column_0(code: str) -> Edited | None:
+    """Code that is indented as a whole, moved to the left; None if it is not."""
+    return all_lines_at(code, 0) if code.lstrip("\r\n")[:1].isspace() else None
+
+
+class _Rest:
+    """What else an answer holds, from which a candidate is completed.
+
+    Args:
+        text: the answer.
+        blocks: where code stands in it.
+        entry_point: the function that is wanted; what defines it again, calls it or reads input is no help for it.
+    """
+
+    def __init__(self, text: str, blocks: Sequence[Block], entry_point: str) -> None:
+        self._parts = [part for block in blocks for part in _parts(text, block)]
+        functions = functions_of(node for part in self._parts for node in part.nodes)
+        names = {name for part in self._parts for name in bound(part.nodes)}
+        self._parts = [
+            part
+            for part in self._parts
+            if find_definition(part.nodes, entry_point) is None
+            and (is_helper(part.nodes, entry_point or None) or prepares(part.nodes, entry_point, names, functions))
+        ]
+        self._supply = Supply([part.nodes for part in self._parts])
+
+    def complete(self, candidate: Candidate, imported: frozenset[str]) -> Candidate:
+        """A candidate with what it uses, or tests import, and only the rest of the answer binds, in front of it."""
+        nodes = parse(candidate.program)
+        if isinstance(nodes, Failure):
+            return candidate
+        inside = [
+            place for place, part in enumerate(self._parts) if part.start < candidate.end and part.end > candidate.start
+        ]
+        lacking = missing(nodes) | (imported - bound(nodes))
+        parts = [self._parts[place] for place in sorted(self._supply.needed(lacking, bound(nodes), inside))]
+        if not parts:
+            return candidate
+        program = put_before([part.code for part in parts], candidate.program)
+        start, end = min(candidate.start, parts[0].start), max(candidate.end, parts[-1].end)
+        return replace(candidate, program=program, start=start, end=end)
+
+
+def _parts(text: str, block: Block) -> Iterator[_Part]:
+    """The statements of a block that parse."""
+    inside = content(text, block)
+    for one in split(scan(inside.text, resume=True), inside.text):
+        code = inside.text[one.start : one.end]
+        nodes = parse(code)
+        if not isinstance(nodes, Failure):
+            yield _Part(block.start + inside.origin(one.start), block.start + inside.origin(one.end), code, nodes)

@@ -1,0 +1,101 @@
+"""Code that is indented in the text otherwise than in the program, and which place of the one is which of the other."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from isobudget.prompts.extraction.lines import LogicalLine, scan
+
+_ODD_INDENT = re.compile(r"(?:^|(?<=[\r\n]))[ \t]*+[\ufeff\u200b\u2060\xa0][ \t\ufeff\u200b\u2060\xa0]*")
+_NO_WIDTH = re.compile(r"[\ufeff\u200b\u2060]")
+_LINE_START = re.compile(r"(?:^|(?<=[\r\n]))(?=[^\r\n])")
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """A text after changes.
+
+    Attributes:
+        text: the text as it is now.
+        places: offsets in it at which something changed, ascending.
+        shifts: for each of them, how far what is behind it has moved to the left.
+    """
+
+    text: str
+    places: tuple[int, ...] = ()
+    shifts: tuple[int, ...] = ()
+
+    def origin(self, offset: int) -> int:
+        """The offset in the text before that belongs to one in this text."""
+        count = bisect_left(self.places, offset)
+        return offset + (self.shifts[count - 1] if count else 0)
+
+
+def edit(text: str, changes: Iterable[tuple[int, int, str]]) -> Edited:
+    """Change a text: at each offset, in ascending order, so many characters are replaced by these."""
+    parts: list[str] = []
+    places: list[int] = []
+    shifts: list[int] = []
+    position = length = 0
+    for offset, removed, added in changes:
+        parts += [text[position:offset], added]
+        length += offset - position
+        places.append(length)
+        length += len(added)
+        position = offset + removed
+        shifts.append(position - length)
+    return Edited("".join([*parts, text[position:]]), tuple(places), tuple(shifts))
+
+
+def without_prefix(text: str, prefix: str) -> Edited:
+    """The text without the indentation, or the marks of a quotation, that stand before its lines.
+
+    Lines that begin otherwise lose as much of it as they share; all stays as it is if the first line does not have it.
+    """
+    quoted = prefix.count(">")
+    pattern = re.compile(rf"[ \t]*(?:>[ \t]?){{1,{quoted}}}" if quoted else rf"[ \t]{{1,{max(1, len(prefix))}}}")
+    first = re.search(r"[^\r\n]", text)
+    whole = pattern.match(text, first.start()) if first and prefix else None
+    if whole is None or (not quoted and whole.end() - whole.start() < len(prefix)):
+        return Edited(text)
+    lines = (pattern.match(text, one.start()) for one in _LINE_START.finditer(text))
+    return edit(text, [(line.start(), line.end() - line.start(), "") for line in lines if line])
+
+
+def with_plain_indents(text: str) -> Edited:
+    """The text without byte order marks and others of no width where lines begin, and with spaces for other blanks."""
+    odd = ((one.start(), one[0]) for one in _ODD_INDENT.finditer(text))
+    return edit(text, [(start, len(blank), _NO_WIDTH.sub("", blank).replace("\xa0", " ")) for start, blank in odd])
+
+
+def first_line_at(text: str, column: int) -> Edited | None:
+    """The text with its first logical line at a column; None if none follows that is indented as deeply, or deeper."""
+    lines = scan(text).lines
+    if len(lines) < 2 or lines[0].column == column or lines[1].column < column:
+        return None
+    return edit(text, [(lines[0].start, lines[0].first - lines[0].start, " " * column)])
+
+
+def short_lines_at(text: str, column: int) -> Edited:
+    """The text with those logical lines at a column that are indented less, but not at the left edge."""
+    lines = (line for line in scan(text).lines if 0 < line.column < column)
+    return edit(text, [(line.start, line.first - line.start, " " * column) for line in lines])
+
+
+def all_lines_at(text: str, column: int) -> Edited | None:
+    """The text with its first logical line at a column and all lines of that depth or deeper moved as far.
+
+    Lines within strings and brackets stay as they are.
+    """
+    lines = scan(text).lines
+    if not lines or lines[0].column == column:
+        return None
+    least, by = lines[0].column, column - lines[0].column
+    return edit(text, [_moved(line, by) for line in lines if line.column >= least])
+
+
+def _moved(line: LogicalLine, by: int) -> tuple[int, int, str]:
+    return line.start, line.first - line.start, " " * max(0, line.column + by)

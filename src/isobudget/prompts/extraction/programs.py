@@ -1,0 +1,36 @@
+"""Which of several pieces of code is the whole program that was asked for: by what they do, not by their length.
+
+Of the pieces that read standard input and print, the last: one that only repeats a part of an earlier one does not
+count, and one that tries another one, with `subprocess` or another standard input, only if no other is there. Where
+none does both (a task without input, a module for tests): of those that parse the longest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from isobudget.prompts.extraction.definitions import Candidate
+from isobudget.prompts.extraction.effects import answers_input
+from isobudget.prompts.extraction.names import bound
+from isobudget.prompts.extraction.statements import Failure, parse
+
+
+def choose_program(pieces: Sequence[Candidate], names: frozenset[str] = frozenset()) -> Candidate | None:
+    """The piece that is the program; None if there are none.
+
+    Args:
+        pieces: in the order of the text.
+        names: those that the tests import; if there are any, a piece counts that binds them all.
+    """
+    parsed = [parse(piece.program) for piece in pieces]
+    ranks = [
+        0 if isinstance(nodes, Failure) else 2 * (names <= bound(nodes)) if names else answers_input(nodes)
+        for nodes in parsed
+    ]
+    for rank in (2, 1):
+        for place in reversed(range(len(pieces))):
+            excerpt = any(pieces[place].program.strip() in earlier.program for earlier in pieces[:place])
+            if ranks[place] == rank and not excerpt:
+                return pieces[place]
+    parsing = [piece for piece, nodes in zip(pieces, parsed, strict=True) if not isinstance(nodes, Failure)]
+    return max(parsing or pieces, key=lambda one: one.end - one.start, default=None)
