@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isobudget.judge import Judge
-from isobudget.problems import Problem, load_benchmark
+from isobudget.problems.problem import Problem, load_benchmark
 from isobudget.prompts import Extracted, extract
 
 

@@ -178,8 +178,18 @@ def judge(
         choices = {"workers": workers, "unsafe": unsafe, "again": again, "extraction": extraction}
         return judge_folder(samples, limits=limits, progress=progress, **choices)
     modes = {"workers": workers, "one_process": one_process, "trust": trust, "unsafe": unsafe}
-    how = {"resume": resume, "again": again, "check": check, "extraction": extraction}
-    return judge_lines(Path(samples), problems, output, limits, modes, progress=progress, **how)
+    return judge_lines(
+        Path(samples),
+        problems,
+        output,
+        limits,
+        modes,
+        resume=resume,
+        again=again,
+        check=check,
+        extraction=extraction,
+        progress=progress,
+    )
 
 
 def rank(
