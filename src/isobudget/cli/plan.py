@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from isobudget.cli.options import BenchmarkOption, CsvOption, JsonOption, LevelOption, one_form
+from isobudget.cli.options import BenchmarkOption, CsvOption, JsonOption, LevelOption, one_form, stated
 
 
 def plan(
@@ -84,29 +84,14 @@ def plan(
 
         isobudget plan counts.jsonl --costs paper --budget 8x --write policy.toml
     """
+    given = stated(locals())
     from isobudget import api
     from isobudget.cli.show import print_csv, print_json
     from isobudget.report.tables.plan import plan_grids
     from isobudget.report.tables.terminal import print_grids, print_text
 
     one_form(as_json, as_csv)
-    made = api.plan(
-        sources,
-        unit,
-        budget=budget or (),
-        target=target,
-        costs=costs,
-        arms=arms or (),
-        policy=policy or (),
-        benchmark=benchmark,
-        hidden=hidden or (),
-        false_pass_cost=false_pass_cost,
-        level=level,
-        replicates=replicates,
-        seed=seed,
-        write=write,
-        figure=figure,
-    )
+    made = api.plan(**given)
     if as_json:
         print_json(made.to_dict())
     elif as_csv:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.analysis.compare_run import price_samples
-from isobudget.analysis.load_samples import ModelSamples, benchmarks_of, model_samples
+from isobudget.analysis.load_samples import ModelSamples, benchmarks_of, load_samples
 from isobudget.analysis.prices import price_model, token_use
 from isobudget.costs.charges import NOTHING
 from isobudget.costs.cost import SampleCost, Unit
@@ -149,7 +149,7 @@ def _arms(source: Source, benchmark: str, unit: Unit, costs: CostsFile | str | N
         return [_of_counts(counts, unit, costs) for counts in source if counts.benchmark == benchmark]
     if benchmark not in benchmarks_of(source):
         return []
-    models = model_samples(source, benchmark)
+    models = load_samples(source, [benchmark]).samples(benchmark)
     return [_of_run(one, *price_samples(source, one, unit, costs, NOTHING)) for one in models]
 
 
@@ -254,7 +254,7 @@ def _verdicts(path: Path, benchmark: str) -> list[tuple[str, str, tuple[bool, ..
     if isinstance(source, Run):
         return [
             (one.model, task, tuple(problem.passed.tolist()))
-            for one in model_samples(source, benchmark)
+            for one in load_samples(source, [benchmark]).samples(benchmark)
             for task, problem in zip(one.task_ids, one.problems, strict=True)
         ]
     return [
