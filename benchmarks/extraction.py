@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isobudget.judge import Judge
-from isobudget.problems.problem import Problem, load_benchmark
+from isobudget.problems import load_benchmark
+from isobudget.problems.problem import Problem
 from isobudget.prompts import Extracted, extract
 
 

@@ -73,6 +73,10 @@ CALLS: list[tuple[list[str], Callable[[], Any]]] = [
     (["curves", "run", "--select", "likelihood"], lambda: api.curves(Path("run"), select="likelihood")),
     (["passk", "counts.jsonl", "--k", "1,5"], lambda: api.passk("counts.jsonl", [1, 5])),
     (["passk", "counts.jsonl", "--k", "1,5"], lambda: api.passk("counts.jsonl", "1,5")),
+    (
+        ["plan", "counts.jsonl", "--costs", "paper", "--budget", "4x", "--replicates", "500"],
+        lambda: api.plan("counts.jsonl", costs="paper", budget="4x", replicates=500),
+    ),
     (["rank", "run", "--ranker", "own", "--benchmark", "own"], lambda: api.rank("run", benchmark="own")),
     (["rank", "counts.jsonl", "-r", "order", "--k", "2"], lambda: api.rank("counts.jsonl", ["order"], k=2)),
     (["report", "run", "--unit", "flops", "-o", "shown"], lambda: api.report("run", "shown", unit="flops")),

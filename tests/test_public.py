@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "isobudget"
 
 #: rooms that are pure: what they may import besides each other, numpy and these parts of the standard library
-PURE = ["grid.py", "statistics", "curves", "paper", "rankers"]
+PURE = ["grid.py", "statistics", "curves", "policies", "paper", "rankers"]
 #: what reads the data files that ship with a room, and nothing else of the room `files`
 SHIPPED = {"isobudget.files.toml", "isobudget.files.toml.shipped_toml"}
 NOT_PURE = {"os", "subprocess", "socket", "urllib", "pathlib", "shutil", "threading", "pyarrow", "multiprocessing"}
@@ -194,12 +194,14 @@ def test_the_ground_floor_imports_errors_only() -> None:
         ("backends", ["judge", "pipeline", "analysis", "ranking", "report", "cli", "curves", "study", "problems"]),
         ("models", ["backends", "judge", "pipeline", "analysis", "ranking", "report", "cli", "curves", "study"]),
         ("curves", ["backends", "judge", "pipeline", "analysis", "ranking", "report", "cli", "study"]),
+        ("policies", ["backends", "judge", "pipeline", "analysis", "solving", "ranking", "report", "cli", "study"]),
         ("costs", ["backends", "judge", "pipeline", "analysis", "ranking", "report", "cli", "curves", "study"]),
         ("problems", ["backends", "judge", "pipeline", "analysis", "ranking", "report", "cli", "curves", "study"]),
         ("records", ["pipeline", "analysis", "ranking", "report", "cli", "curves", "study"]),
         ("pipeline", ["report", "cli"]),
         ("analysis", ["report", "cli"]),
         ("ranking", ["report", "cli"]),
+        ("solving", ["report", "cli"]),
     ],
 )
 def test_rooms_keep_their_walls(room: str, walls: list[str]) -> None:

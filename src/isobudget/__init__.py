@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from isobudget.errors import IsobudgetError
     from isobudget.judge import Judge, Limits, Outcome, Verdict
     from isobudget.models import Architecture
+    from isobudget.policies import Schedule, Stepper
     from isobudget.problems import load_benchmark
     from isobudget.problems.problem import Benchmark, Problem
     from isobudget.records import Run, load_run
     from isobudget.report.tables.sentence import winner_sentence
+    from isobudget.solving.plan import Plan
     from isobudget.statistics.pass_at_k import expected_draws, pass_at_k, pass_curve
     from isobudget.statistics.rank_score import SampleScores, rank_score_at_k, rank_score_curve
     from isobudget.study import Study, load_study
@@ -34,10 +36,13 @@ _HOME = {
     "Judge": "judge",
     "Limits": "judge",
     "Outcome": "judge",
+    "Plan": "solving.plan",
     "Problem": "problems.problem",
     "Run": "records",
     "SampleCost": "costs.cost",
     "SampleScores": "statistics.rank_score",
+    "Schedule": "policies",
+    "Stepper": "policies",
     "Study": "study",
     "Unit": "costs.cost",
     "Verdict": "judge",
@@ -64,10 +69,13 @@ __all__ = [
     "Judge",
     "Limits",
     "Outcome",
+    "Plan",
     "Problem",
     "Run",
     "SampleCost",
     "SampleScores",
+    "Schedule",
+    "Stepper",
     "Study",
     "Unit",
     "Verdict",

@@ -69,7 +69,7 @@ def run_comparison(
     notes += charge_notes(charges, selection == TESTS)
     curves = []
     for samples in models:
-        price, amounts = _price(loaded.run, samples, unit, costs, charges)
+        price, amounts = price_samples(loaded.run, samples, unit, costs, charges)
         success = _by_tests(samples) if selection == TESTS else _ranked(samples)
         charged, whose = _charged(samples, price, stop, amounts), (samples.model, samples.task_ids)
         curve = curve_from_matrix(*whose, success, price, selection=selection, charged=charged, bootstrap=bootstrap)
@@ -83,7 +83,7 @@ def run_comparison(
     return compare(curves, budgets=chosen, benchmark=benchmark, bootstrap=bootstrap, notes=notes, beyond=beyond)
 
 
-def _price(
+def price_samples(
     run: Run, samples: ModelSamples, unit: Unit, costs: CostsFile | str | None, charges: Charges
 ) -> tuple[SampleCost, list[NDArray[np.float64]] | None]:
     """What a sample costs with what is charged on top, and each sample's own amount where the run has it."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from isobudget.api.asking import curves, doctor, fetch, formats, models, paper, passk, profile, prompt, report
 from isobudget.api.making import dry_run, generate, judge, rank, run
+from isobudget.api.planning import plan
 
 __all__ = [
     "curves",
@@ -29,6 +30,7 @@ __all__ = [
     "models",
     "paper",
     "passk",
+    "plan",
     "profile",
     "prompt",
     "rank",

@@ -19,6 +19,7 @@ COMMANDS = (
     "rank",
     "curves",
     "passk",
+    "plan",
     "report",
     "prompt",
     "models",

@@ -1,0 +1,83 @@
+"""`api.plan`: the best way to spend a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isobudget.api.names import Names, as_names
+
+if TYPE_CHECKING:
+    from isobudget.costs.cost import Unit
+    from isobudget.solving.plan import Plan
+
+
+def plan(
+    sources: str | Path | Sequence[str | Path],
+    unit: Unit | str = "flops",
+    *,
+    budget: str | float | Sequence[str | float] = (),
+    target: str | float | None = None,
+    costs: str | Path | None = None,
+    arms: Names = (),
+    policy: Names = (),
+    benchmark: str | None = None,
+    hidden: str | Path | Sequence[str | Path] = (),
+    false_pass_cost: float = 0.0,
+    level: float = 0.95,
+    replicates: int = 10_000,
+    seed: int = 0,
+    write: str | Path | None = None,
+    figure: str | Path | None = None,
+) -> Plan:
+    """Plan how to spend a budget: which models in which order, and when to stop; learned from recorded results.
+
+    Args:
+        sources: run folders, COUNTS files, files of graded samples, EvalPlus' ``eval_results.json`` (base tests are the
+            visible ones, Plus the hidden ones); arms of several are put together.
+        unit: what budgets are counted in.
+        budget: expected spending per problem: ``8x``, ``8x:NAME``, ``60s``, ``0.02usd``, or a number of the unit; one
+            or several. By default doublings of the cheapest sample.
+        target: a success, ``"90%"`` or 0.9; the smallest budget at which a policy reaches it is planned too.
+        costs: a costs file, or ``paper`` for Table 1 of the paper. Without it, as in `curves`.
+        arms: only these models, by name, or as ``"a,b"``.
+        policy: what to plan: fixed_k, first_pass, doubling, cascade, greedy, optimal.
+        benchmark: only this one; needed where the sources have several.
+        hidden: the same samples judged by hidden tests; the sources then have the visible tests' verdicts.
+        false_pass_cost: what a sample costs that passes the visible tests and not the hidden ones, in right answers.
+        level, replicates, seed: of the bootstrap over problems; the seed is that of the folds too.
+        write: a policy.toml to write what is recommended to, where one budget is planned.
+        figure: a file to draw success against budget into, .svg, .pdf or .png.
+
+    Raises:
+        InputError: a source, a budget, a price or an option is wrong, or nothing can be planned.
+        RunError: a folder is no run, or nothing in it is judged.
+    """
+    from isobudget.costs.cost import parse_unit
+    from isobudget.curves import Bootstrap
+    from isobudget.files.whole import write_whole
+    from isobudget.report.figures.frontier import draw_frontier, frontier_format
+    from isobudget.solving.plan import parse_target
+    from isobudget.solving.plan import plan as make_plan
+    from isobudget.solving.policy_file import write_policy
+
+    kind = None if figure is None else frontier_format(Path(figure).name)
+    made = make_plan(
+        [sources] if isinstance(sources, str | Path) else list(sources),
+        parse_unit(unit),
+        budgets=[budget] if isinstance(budget, str | float | int) else list(budget),
+        target=parse_target(target) if isinstance(target, str) else target,
+        costs=None if costs is None else str(costs),
+        arms=[name.strip() for name in arms.split(",")] if isinstance(arms, str) else list(arms),
+        policies=as_names(policy),
+        benchmark=benchmark,
+        hidden=[hidden] if isinstance(hidden, str | Path) else list(hidden),
+        false_pass_cost=false_pass_cost,
+        bootstrap=Bootstrap(level, replicates, seed),
+    )
+    if write is not None:
+        write_policy(write, made)
+    if figure is not None and kind is not None:
+        write_whole(Path(figure), draw_frontier(made, kind))
+    return made

@@ -1,0 +1,103 @@
+"""Budgets as people write them: an amount of a unit, or so many samples of a model.
+
+8x, 8 samples         eight samples of the cheapest model, their shared prompt counted once
+8x:codellama-70b      of that model
+60s, 0.02usd, $0.02   an amount of that unit; 5e13flops and 13.5Tflops, 20000tokens, 300J
+4e13                  an amount of the unit that is asked for elsewhere
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.errors import InputError
+
+_TEXT = re.compile(
+    r"(?P<dollar>\$?)\s*(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*(?P<rest>.*)", re.IGNORECASE
+)
+_SAMPLES = re.compile(r"(?:x|samples?)(?::(?P<model>.+))?", re.IGNORECASE)
+_SHORT = {"s": "seconds", "sec": "seconds", "second": "seconds", "token": "tokens", "flop": "flops", "j": "joules"}
+_PREFIXES = {"k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15, "e": 1e18}
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A budget as it was written.
+
+    Attributes:
+        amount: of the unit, or number of samples; above 0.
+        unit: None for samples, and where only a number was written.
+        samples: whether the amount counts samples.
+        model: whose samples; None for those of the cheapest.
+    """
+
+    amount: float
+    unit: Unit | None = None
+    samples: bool = False
+    model: str | None = None
+
+    def of(self, unit: Unit, prices: Mapping[str, SampleCost]) -> float:
+        """The budget in a unit.
+
+        Args:
+            unit: to count in.
+            prices: what a sample of each model costs in it, by the model's name.
+
+        Raises:
+            InputError: the budget is of another unit, or counts samples of a model that has no price here.
+        """
+        if not self.samples:
+            if self.unit not in (None, unit):
+                raise InputError(f"a budget in {self.unit} does not go with --unit {unit}")
+            return self.amount
+        if self.model is None:
+            return min(price.cost(self.amount) for price in prices.values())
+        if self.model not in prices:
+            raise InputError(f"a budget counts samples of {self.model!r}; there are: {', '.join(prices)}")
+        return prices[self.model].cost(self.amount)
+
+
+def parse_budget(text: str) -> Budget:
+    """Read a budget.
+
+    Raises:
+        InputError: it is none; the message shows how one is written.
+    """
+    match = _TEXT.fullmatch(text.strip())
+    amount = float(match["number"]) if match else 0.0
+    if match is None or not (math.isfinite(amount) and amount > 0):
+        raise _mistake(text)
+    rest = match["rest"].strip()
+    counted = _SAMPLES.fullmatch(rest)
+    if match["dollar"]:
+        if rest:
+            raise _mistake(text)
+        return Budget(amount, Unit.USD)
+    if counted:
+        return Budget(amount, samples=True, model=counted["model"])
+    if not rest:
+        return Budget(amount)
+    scale, unit = _unit(rest.lower())
+    if unit is None:
+        raise _mistake(text)
+    return Budget(amount * scale, unit)
+
+
+def _unit(name: str) -> tuple[float, Unit | None]:
+    """The unit of that name, and the factor of its prefix."""
+    for scale, rest in ((1.0, name), (_PREFIXES.get(name[0], 0.0), name[1:])):
+        plain = _SHORT.get(rest, rest)
+        if scale and plain in list(Unit) and (scale == 1 or plain in (Unit.FLOPS, Unit.JOULES, Unit.TOKENS)):
+            return scale, Unit(plain)
+    return 1.0, None
+
+
+def _mistake(text: str) -> InputError:
+    return InputError(
+        f"{text!r} is no budget; write 8x (samples of the cheapest model), 8x:NAME (of that model), or an amount "
+        "above 0 such as 60s, 0.02usd, 5e13flops or 20000tokens"
+    )

@@ -1,0 +1,230 @@
+"""What is known of each arm: recorded counts and prices, and what k draws of it then achieve and spend.
+
+Recorded, for the problem i with n samples of which c passed (Chen et al. 2021; `statistics.pass_at_k`):
+
+    survival_k = C(n-c, k) / C(n, k)                                  all k fail
+    spent_k    = passed (1 - survival_k) + failed (E[draws_k] - (1 - survival_k)) + shared [k > 0]
+
+where passed and failed are the mean prices of a passing and of a failing sample: by symmetry nothing else matters.
+
+Shrunk, for learning: a rate of 0 of 10 is not 0. Each problem's rate has the posterior Beta(a + c, b + n - c), its
+prior fitted to all problems of the arm (`statistics.extrapolation.fit_beta_binomial`), and survival_k = E[(1-p)^k]
+falls more slowly than any (1-p)^k: after many failures the problem counts as hard, not as impossible.
+
+Counts of draws lie on a grid, each number up to 64 and steps of 3 % beyond, so that 5,000 problems with 1,000 samples
+of four arms fit the memory; values on the grid are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from isobudget.errors import InputError
+from isobudget.statistics.extrapolation import BetaFit, fit_beta_binomial
+from isobudget.statistics.pass_at_k import failure_curve
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+#: numbers of draws that are all on the grid, and the ratio of neighbours beyond
+_EACH, _RATIO = 64, 1.03
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arm:
+    """The recorded samples of one arm; all arrays have one entry a problem.
+
+    Attributes:
+        name: the model's, with a condition where there is one.
+        n, c: samples, and those that passed the suite that chooses.
+        if_passed, if_failed: mean price of a passing and of a failing sample, in one unit for all arms; >= 0.
+        shared: what the first draw of a problem costs on top, such as a prompt that is computed once.
+        hidden: the share of passing samples that pass the hidden suite too, NaN where none passed; None without one.
+    """
+
+    name: str
+    n: Ints
+    c: Ints
+    if_passed: Floats
+    if_failed: Floats
+    shared: float = 0.0
+    hidden: Floats | None = None
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        n: ArrayLike,
+        c: ArrayLike,
+        if_passed: ArrayLike = 1.0,
+        if_failed: ArrayLike | None = None,
+        *,
+        shared: float = 0.0,
+        hidden: ArrayLike | None = None,
+    ) -> Arm:
+        """From plain numbers; a price that is NaN, where nothing passed or failed, is filled by the mean of the others.
+
+        Raises:
+            InputError: shapes that do not fit, counts that are none, or prices that are negative or all 0.
+        """
+        passed = np.atleast_1d(np.asarray(c, dtype=np.int64))
+        samples = np.broadcast_to(np.asarray(n, dtype=np.int64), passed.shape)
+        if np.any(passed < 0) or np.any(passed > samples) or np.any(samples < 1):
+            raise InputError(f"{name}: counts must have 0 <= c <= n and n of 1 or more")
+        given = (if_passed, if_passed if if_failed is None else if_failed)
+        wide = [np.broadcast_to(np.asarray(price, dtype=np.float64), passed.shape) for price in given]
+        share = None if hidden is None else np.broadcast_to(np.asarray(hidden, dtype=np.float64), passed.shape)
+        return cls(name, samples, passed, _filled(name, *wide), _filled(name, *wide[::-1]), shared, share)
+
+    @property
+    def price(self) -> Floats:
+        """Mean price of a sample of each problem, shape (problems,)."""
+        return np.asarray((self.c * self.if_passed + (self.n - self.c) * self.if_failed) / self.n)
+
+    @property
+    def first_draw(self) -> float:
+        """What one sample costs, on average over problems."""
+        return float(self.price.mean()) + self.shared
+
+    def only(self, problems: NDArray[np.generic]) -> Arm:
+        """The same on some of the problems, by place or by mask."""
+        hidden = None if self.hidden is None else self.hidden[problems]
+        return Arm(
+            self.name,
+            self.n[problems],
+            self.c[problems],
+            self.if_passed[problems],
+            self.if_failed[problems],
+            self.shared,
+            hidden,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """One arm by itself, stopping at the first pass: one row for each number of draws on a grid, one column a problem.
+
+    Attributes:
+        points: numbers of draws, rising from 0, shape (G,).
+        survival: chance that all of them fail, shape (G, problems); NaN beyond the recorded samples.
+        spent: expected cost, shape (G, problems).
+    """
+
+    points: Ints
+    survival: Floats
+    spent: Floats
+
+    def only(self, problems: NDArray[np.generic]) -> Table:
+        """The same for some of the problems."""
+        return Table(self.points, self.survival[:, problems], self.spent[:, problems])
+
+
+def count_grid(k_max: int) -> Ints:
+    """0, 1, 2, ..., 64, and beyond in steps of 3 % up to and with k_max."""
+    points = list(range(min(k_max, _EACH) + 1))
+    while points[-1] < k_max:
+        points.append(min(max(points[-1] + 1, round(points[-1] * _RATIO)), k_max))
+    return np.array(points, dtype=np.int64)
+
+
+def arm_grid(arm: Arm) -> Ints:
+    """The grid up to the samples that every problem has."""
+    return count_grid(int(arm.n.min()))
+
+
+def recorded_table(arm: Arm, points: Ints, *, batched: bool = False) -> Table:
+    """The exact table from the counts, at these numbers of draws.
+
+    With `batched` all samples from one number to the next start together and are paid for: after k failures a share
+    c / (n - k) of them passes.
+    """
+    n, c, back = _pairs(arm)
+    r, k = _failing(n, c, points), points[:, np.newaxis]
+    draws = ((n + 1) - (n - k + 1) * r) / (c + 1)
+    table = _table(arm, points, r, draws, back)
+    return replace(table, spent=_batched_spent(arm, table)) if batched else table
+
+
+def recorded_survival(arm: Arm, points: Ints) -> Floats:
+    """The chance that so many draws all fail, shape (G, problems); as in `recorded_table`."""
+    n, c, back = _pairs(arm)
+    return _failing(n, c, points)[:, back]
+
+
+def _failing(n: Ints, c: Ints, points: Ints) -> Floats:
+    every = np.concatenate([np.ones((1, len(n))), failure_curve(n, c, max(int(points.max()), 1)).T])
+    return np.asarray(every[points])
+
+
+def _pairs(arm: Arm) -> tuple[Ints, Ints, Ints]:
+    """The different (n, c) of an arm, and which of them each problem has."""
+    size = int(arm.n.max()) + 1
+    pairs, back = np.unique(arm.n * size + arm.c, return_inverse=True)
+    return pairs // size, pairs % size, back.ravel()
+
+
+def shrunk_table(arm: Arm, points: Ints, prior: BetaFit) -> Table:
+    """The table under each problem's posterior rate, at these numbers of draws."""
+    n, c, back = _pairs(arm)
+    j = np.arange(max(int(points.max()), 1))[:, np.newaxis]
+    r = np.concatenate([np.ones((1, len(n))), np.cumprod((prior.b + n - c + j) / (prior.a + prior.b + n + j), axis=0)])
+    draws = np.concatenate([np.zeros((1, len(n))), np.cumsum(r[:-1], axis=0)])
+    return _table(arm, points, r[points], draws[points], back)
+
+
+def fit_prior(arm: Arm) -> BetaFit:
+    """How the rates of this arm spread over problems, by maximum likelihood.
+
+    Where nothing or everything passed, one more sample that was half passed stands for what was not seen.
+    """
+    passed, samples = int(arm.c.sum()), int(arm.n.sum())
+    if 0 < passed < samples and int(arm.n.max()) > 1:
+        fit = fit_beta_binomial(arm.n, arm.c)
+        return BetaFit(max(fit.a, 1e-4), max(fit.b, 1e-4), fit.log_likelihood)
+    mean = (passed + 0.5) / (samples + 1)
+    return BetaFit(mean, 1 - mean, float("nan"))
+
+
+def check_same_problems(arms: Sequence[Arm]) -> None:
+    """Raise `InputError` unless there are arms, with different names and equally many problems."""
+    if not arms:
+        raise InputError("there is no arm to draw from")
+    sizes = {len(arm.c) for arm in arms}
+    if len(sizes) > 1:
+        raise InputError(f"arms must be on the same problems; they have {', '.join(map(str, sorted(sizes)))} problems")
+    names = [arm.name for arm in arms]
+    if len(set(names)) < len(names):
+        raise InputError(f"two arms have the same name: {', '.join(sorted(names))}")
+
+
+def _table(arm: Arm, points: Ints, r: Floats, draws: Floats, back: NDArray[np.generic]) -> Table:
+    survival, every = r[:, back], draws[:, back]
+    passing = 1.0 - survival
+    spent = passing * arm.if_passed + np.maximum(every - passing, 0.0) * arm.if_failed
+    spent[points > 0] += arm.shared
+    return Table(points, survival, spent)
+
+
+def _batched_spent(arm: Arm, table: Table) -> Floats:
+    """Spending where each batch is paid for as a whole."""
+    passing = arm.c / np.maximum(arm.n - table.points[:-1, np.newaxis], 1)
+    price = passing * arm.if_passed + (1 - passing) * arm.if_failed
+    first = (table.points[:-1] == 0)[:, np.newaxis]
+    steps = table.survival[:-1] * (np.diff(table.points)[:, np.newaxis] * price + arm.shared * first)
+    steps = np.where(np.isnan(table.survival[1:]), np.nan, steps)
+    return np.concatenate([np.zeros_like(table.spent[:1]), np.cumsum(steps, axis=0)])
+
+
+def _filled(name: str, prices: Floats, others: Floats) -> Floats:
+    """The prices with the mean of those known where there is none; if there are none at all, the other kind's."""
+    known = ~np.isnan(prices)
+    if not known.any():
+        prices, known = others, ~np.isnan(others)
+    values = np.where(known, prices, prices[known].mean() if known.any() else np.nan)
+    if not (np.all(np.isfinite(values)) and np.all(values >= 0) and values.mean() > 0):
+        raise InputError(f"{name}: a sample must cost a positive amount")
+    return values

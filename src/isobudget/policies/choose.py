@@ -1,0 +1,215 @@
+"""What each policy achieves at each budget, with paired intervals, and which of them to use.
+
+Intervals are over problems (`statistics.intervals`), those of the gain over the best single model with fixed k paired.
+Recommended is the simplest policy that is within noise of the best: one order of several arms that is better by less
+than the interval of the difference may as well be worse on other problems. Fixed k is never recommended where stopping
+was looked at: with the same arm and budget stopping draws at least as many samples.
+
+With a hidden suite policies are judged by what a right answer and a false pass are worth: (hidden success - cost x
+share of false passes). The share grows with every further draw that passes the visible tests alone, so that there is a
+k from which more samples hurt.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from isobudget.policies.arms import Arm, Floats, recorded_table
+from isobudget.policies.evaluate import Path, spending, walk
+from isobudget.policies.learn import Learned, Policy
+from isobudget.policies.schedule import Schedule
+from isobudget.statistics.intervals import Weights, bootstrap_curve, bootstrap_difference
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One policy at one budget; success in [0, 1], NaN where the budget does not pay for one sample.
+
+    Attributes:
+        budget, unit: expected spending per problem.
+        policy: its name, such as `greedy`.
+        problems: that it was learned and measured on.
+        success, low, high: on problems that it was not learned on, and its interval over problems.
+        gain, gain_low, gain_high: over the best single model with fixed k at the same budget, paired.
+        expected_cost, p95_cost: what a problem costs on average, and what 95 % of them cost at most.
+        draws: (arm, count), in order.
+        suite: the tests that choose and stop.
+        hidden_success: chance that the chosen sample passes the hidden suite too; None without one.
+        false_pass: share of all problems that end with a sample that passes the visible tests and not the hidden ones.
+        last_share: share of the problems for which the last of `draws` is made at all.
+        median_cost: what half of the problems cost at most.
+        unsolved_share: the part of the spending that goes to attempts without a pass.
+        schedule: what to run, None where there is nothing.
+    """
+
+    budget: float
+    unit: str
+    policy: str
+    problems: int
+    success: float
+    low: float
+    high: float
+    gain: float
+    gain_low: float
+    gain_high: float
+    expected_cost: float
+    p95_cost: float
+    draws: tuple[tuple[str, int], ...]
+    suite: str
+    hidden_success: float | None
+    false_pass: float | None
+    last_share: float
+    median_cost: float
+    unsolved_share: float
+    schedule: Schedule | None
+
+
+def plan_rows(
+    learned: Mapping[Policy, Sequence[Learned]],
+    base: Sequence[Learned],
+    arms: Sequence[Arm],
+    weights: Weights,
+    *,
+    level: float,
+    unit: str,
+    suite: str,
+) -> list[list[PlanRow]]:
+    """The rows of each budget, policies in the order given.
+
+    Args:
+        learned: by policy, one entry a budget.
+        base: the best single arm with fixed k, one a budget.
+        arms: recorded samples.
+        weights: of the bootstrap over problems.
+        level: of the intervals.
+        unit, suite: for the rows.
+    """
+    ones = [one for row in zip(*learned.values(), strict=True) for one in row]
+    against = [own for own in base for _ in learned]
+    low, high = _interval(ones, weights, level)
+    gain_low, gain_high = _gain(ones, against, weights, level)
+    rows = []
+    for at, (one, other) in enumerate(zip(ones, against, strict=True)):
+        spent = None if one.schedule is None else spending(one.schedule, arms)
+        hidden = None if one.hidden is None else float(one.hidden.mean())
+        success = float(one.success.mean())
+        rows.append(
+            PlanRow(
+                budget=one.budget,
+                unit=unit,
+                policy=str(one.policy),
+                problems=len(one.success),
+                success=success,
+                low=float(low[at]),
+                high=float(high[at]),
+                gain=success - float(other.success.mean()),
+                gain_low=float(gain_low[at]),
+                gain_high=float(gain_high[at]),
+                expected_cost=float(one.spent.mean()),
+                p95_cost=math.nan if spent is None else spent.p95,
+                draws=() if one.schedule is None else one.schedule.steps,
+                suite=suite,
+                hidden_success=hidden,
+                false_pass=None if hidden is None else max(success - hidden, 0.0),
+                last_share=1.0 if one.schedule is None else one.schedule.last_share,
+                median_cost=math.nan if spent is None else spent.median,
+                unsolved_share=math.nan if spent is None else spent.unsolved_share,
+                schedule=one.schedule,
+            )
+        )
+    return [rows[start : start + len(learned)] for start in range(0, len(rows), len(learned))]
+
+
+def recommend(
+    learned: Mapping[Policy, Sequence[Learned]], weights: Weights, *, level: float, false_pass_cost: float = 0.0
+) -> list[Policy | None]:
+    """For each budget the simplest policy within noise of the best; None where nothing can be drawn.
+
+    Args:
+        learned: by policy, one entry a budget.
+        weights, level: of the paired intervals.
+        false_pass_cost: what a false pass costs, in right answers; it matters with a hidden suite.
+    """
+    candidates = [policy for policy in Policy if policy in learned]
+    if len(candidates) > 1:
+        candidates = [policy for policy in candidates if policy is not Policy.FIXED_K]
+    worths = []
+    for rows in zip(*(learned[policy] for policy in candidates), strict=True):
+        drawn = [one for one in rows if one.schedule is not None]
+        worths.append({one.policy: _worth(one, false_pass_cost) for one in drawn})
+    ahead = iter(_ahead(worths, weights, level))
+    return [_simplest(worth, ahead) for worth in worths]
+
+
+def most_useful_k(arm: Arm, false_pass_cost: float) -> int | None:
+    """The k from which more samples hurt: the smallest with the highest (hidden success - cost x false passes).
+
+    Args:
+        arm: with a hidden suite.
+        false_pass_cost: what a false pass costs, in right answers.
+
+    Returns:
+        The k, 0 where already the first sample costs more than it is worth; None where all recorded samples help.
+    """
+    if arm.hidden is None:
+        return None
+    table = recorded_table(arm, np.arange(int(arm.n.min()) + 1))
+    rows = len(table.points) - 1
+    walked = walk([table], Path(np.zeros(rows, dtype=np.int64), np.arange(1, rows + 1)), [arm.hidden])
+    assert walked.hidden is not None
+    right = walked.hidden.mean(axis=1)
+    worth = right - false_pass_cost * (1.0 - walked.survival.mean(axis=1) - right)
+    best = worth > worth.max() - 1e-12
+    return None if best[-1] else int(np.argmax(best))
+
+
+def _worth(one: Learned, false_pass_cost: float) -> Floats:
+    """What a policy is worth on each problem, at most 1."""
+    if one.hidden is None:
+        return one.success
+    return np.asarray((one.hidden - false_pass_cost * (one.success - one.hidden)) / (1 + false_pass_cost))
+
+
+def _ahead(worths: Sequence[Mapping[Policy, Floats]], weights: Weights, level: float) -> list[bool]:
+    """For each budget and policy: is the best policy there clearly better?"""
+    pairs = [(worth[_best(worth)], values) for worth in worths for values in worth.values()]
+    if not pairs:
+        return []
+    best, others = (np.stack(side, axis=1) for side in zip(*pairs, strict=True))
+    low, _ = bootstrap_difference(best, others, weights, level)
+    return [bool(one > 0) for one in low]
+
+
+def _simplest(worth: Mapping[Policy, Floats], ahead: Iterator[bool]) -> Policy | None:
+    """The first policy that the best is not clearly ahead of."""
+    return next((policy for policy, behind in [(one, next(ahead)) for one in worth] if not behind), None)
+
+
+def _best(worth: Mapping[Policy, Floats]) -> Policy:
+    return max(worth, key=lambda policy: float(worth[policy].mean()))
+
+
+def _interval(ones: Sequence[Learned], weights: Weights, level: float) -> tuple[Floats, Floats]:
+    low, high = np.full((2, len(ones)), np.nan)
+    known = [at for at, one in enumerate(ones) if one.schedule is not None]
+    if known:
+        low[known], high[known] = bootstrap_curve(_columns([ones[at].success for at in known]), weights, level)
+    return low, high
+
+
+def _gain(ones: Sequence[Learned], against: Sequence[Learned], weights: Weights, level: float) -> tuple[Floats, Floats]:
+    low, high = np.full((2, len(ones)), np.nan)
+    pairs = list(zip(ones, against, strict=True))
+    known = [at for at, (one, other) in enumerate(pairs) if one.schedule is not None and other.schedule is not None]
+    if known:
+        own, others = (_columns([pairs[at][side].success for at in known]) for side in (0, 1))
+        low[known], high[known] = bootstrap_difference(own, others, weights, level)
+    return low, high
+
+
+def _columns(values: Sequence[Floats]) -> Floats:
+    return np.clip(np.stack(values, axis=1), 0.0, 1.0)

@@ -1,0 +1,283 @@
+"""What a schedule achieves and spends, exactly from recorded counts.
+
+With k_a draws of arm a behind it, a schedule that has not passed is at
+
+    S = product over arms of C(n-c, k_a) / C(n, k_a)
+
+which is unbiased as each arm comes in once, with all its draws. Success is 1 - mean S at the end. A step of arm a from
+k to k' draws costs the product over the other arms of their S, times what arm a alone spends from k to k'
+(`arms.Table.spent`): passing and failing samples are priced apart. Where samples of a step start together all of them
+are paid for; where nothing stops a schedule every draw costs its arm's mean.
+
+Where there is a hidden suite, a sample that stops the schedule passes it with the share of the arm's passing samples
+that do. Beyond the recorded samples everything is NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from isobudget.errors import InputError
+from isobudget.policies.arms import (
+    Arm,
+    Floats,
+    Ints,
+    Table,
+    check_same_problems,
+    count_grid,
+    recorded_survival,
+    recorded_table,
+)
+from isobudget.policies.schedule import Schedule, Stop
+
+#: places of the distribution of spending, problems x draws, that are looked at one by one
+_MOST_PLACES = 250_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Path:
+    """An order of draws on tables: step t draws from the arm at place `arm[t]` up to row `to[t]` of its table."""
+
+    arm: Ints
+    to: Ints
+
+    def __len__(self) -> int:
+        return len(self.arm)
+
+    def rows(self, arms: int) -> Ints:
+        """The row of each arm's table before the first step and after each, shape (steps + 1, arms)."""
+        rows = np.zeros((len(self.arm) + 1, arms), dtype=np.int64)
+        rows[np.arange(1, len(rows)), self.arm] = self.to
+        return np.asarray(np.maximum.accumulate(rows, axis=0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Walk:
+    """Every prefix of a path that stops at the first pass; shapes (steps + 1, problems).
+
+    Attributes:
+        survival: chance that nothing has passed.
+        spent: expected cost.
+        hidden: chance that what passed passes the hidden suite too, None without one.
+    """
+
+    survival: Floats
+    spent: Floats
+    hidden: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """A schedule on recorded problems; each array has one entry a problem.
+
+    Attributes:
+        success: chance to pass, in [0, 1].
+        spent: expected cost.
+        hidden: chance to pass the hidden suite with the sample that passed the visible one; None without a second
+            suite.
+    """
+
+    success: Floats
+    spent: Floats
+    hidden: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """How spending varies from problem to problem and from one order of the samples to another.
+
+    Attributes:
+        median, p95: half, and 95 %, of the problems spend at most that.
+        unsolved_share: the part of all spending that goes to attempts that end without a pass, NaN where nothing is
+            spent.
+    """
+
+    median: float
+    p95: float
+    unsolved_share: float
+
+
+def walk(tables: Sequence[Table], path: Path, hidden: Sequence[Floats] | None = None) -> Walk:
+    """Follow a path on tables.
+
+    Args:
+        tables: of the arms, on the same problems.
+        path: what is drawn.
+        hidden: of each arm, as in `Arm.hidden`.
+    """
+    rows = path.rows(len(tables))
+    used = np.unique(path.arm)
+    by_arm = {int(at): tables[at].survival[rows[:, at]] for at in used}
+    survival = np.ones((len(rows), tables[0].survival.shape[1]))
+    spent = np.zeros_like(survival)
+    for at, own in by_arm.items():
+        survival *= own
+        steps = np.flatnonzero(path.arm == at)
+        cost = tables[at].spent[rows[steps + 1, at]] - tables[at].spent[rows[steps, at]]
+        for other, of_other in by_arm.items():
+            if other != at:
+                cost *= of_other[steps]
+        spent[steps + 1] = cost
+    truly = None
+    if hidden is not None:
+        shares = np.nan_to_num(np.stack(hidden))
+        truly = np.concatenate([np.zeros_like(survival[:1]), -np.diff(survival, axis=0) * shares[path.arm]])
+        truly = np.cumsum(truly, axis=0)
+    return Walk(survival, np.cumsum(spent, axis=0, out=spent), truly)
+
+
+def evaluate(schedule: Schedule, arms: Sequence[Arm]) -> Evaluation:
+    """Success and expected cost of a schedule on each problem.
+
+    Args:
+        schedule: to evaluate; a mixture's share of its last step is taken into account.
+        arms: recorded samples of at least the schedule's arms, on the same problems.
+
+    Returns:
+        An `Evaluation`, NaN for problems with fewer samples than the schedule may draw.
+
+    Raises:
+        InputError: the schedule has an arm that is not there.
+    """
+    if schedule.last_share < 1:
+        longer, shorter = (evaluate(one, arms) for one in (schedule.chosen(0.0), schedule.shorter()))
+        return _mixture(longer, shorter, schedule.last_share)
+    check_same_problems(arms)
+    own, points, path = _points(schedule, arms)
+    pairs = zip(own, points, strict=True)
+    tables = [recorded_table(arm, counts, batched=schedule.batched) for arm, counts in pairs]
+    hidden = [arm.hidden for arm in own if arm.hidden is not None]
+    walked = walk(tables, path, hidden if len(hidden) == len(own) else None)
+    spent = walked.spent[-1]
+    if schedule.stop is Stop.NEVER:
+        counts = schedule.counts()
+        spent = np.sum([counts[arm.name] * arm.price + arm.shared for arm in own], axis=0)
+        spent = np.where(np.isnan(walked.survival[-1]), np.nan, spent)
+    return Evaluation(1.0 - walked.survival[-1], spent, None if walked.hidden is None else walked.hidden[-1])
+
+
+def spending(schedule: Schedule, arms: Sequence[Arm]) -> Spending:
+    """The distribution of what one problem costs, over problems and over orders of their samples.
+
+    Stopping is looked at after each draw; with more than 250,000 problems x draws only the first 64 draws of an arm
+    one by one, and then every 3 %.
+    Every sample costs the mean of its problem's passing or failing ones.
+    """
+    if schedule.last_share < 1:
+        longer, shorter = _atoms(schedule.chosen(0.0), arms), _atoms(schedule.shorter(), arms)
+        parts = [(longer, schedule.last_share), (shorter, 1 - schedule.last_share)]
+    else:
+        parts = [(_atoms(schedule, arms), 1.0)]
+    amounts = np.concatenate([part[0] for part, _ in parts])
+    chances = np.concatenate([part[1] * share for part, share in parts])
+    unsolved = sum(float(part[2]) * share for part, share in parts)
+    order = np.argsort(amounts, kind="stable")
+    below = np.cumsum(chances[order])
+    median, p95 = (
+        float(amounts[order][np.searchsorted(below, q * below[-1] * (1 - 1e-12))]) if below[-1] > 0 else np.nan
+        for q in (0.5, 0.95)
+    )
+    total = float(amounts @ chances)
+    return Spending(median, p95, unsolved / total if total else float("nan"))
+
+
+def _points(schedule: Schedule, arms: Sequence[Arm]) -> tuple[list[Arm], list[Ints], Path]:
+    """The schedule's arms as recorded, how many draws of each its steps reach, and the path on these rows."""
+    by_name = {arm.name: arm for arm in arms}
+    for name in schedule.arms:
+        if name not in by_name:
+            raise InputError(f"the schedule draws from {name!r}; there are samples of: {', '.join(by_name)}")
+    reached: dict[str, list[int]] = {name: [0] for name in schedule.arms}
+    place = {name: at for at, name in enumerate(reached)}
+    steps = []
+    for name, count in schedule.steps:
+        reached[name].append(reached[name][-1] + count)
+        steps.append((place[name], len(reached[name]) - 1))
+    arm, to = np.array(steps).T
+    return [by_name[name] for name in reached], [np.array(counts) for counts in reached.values()], Path(arm, to)
+
+
+def _mixture(longer: Evaluation, shorter: Evaluation, share: float) -> Evaluation:
+    hidden = None
+    if longer.hidden is not None and shorter.hidden is not None:
+        hidden = share * longer.hidden + (1 - share) * shorter.hidden
+    return Evaluation(
+        share * longer.success + (1 - share) * shorter.success,
+        share * longer.spent + (1 - share) * shorter.spent,
+        hidden,
+    )
+
+
+def _atoms(schedule: Schedule, arms: Sequence[Arm]) -> tuple[Floats, Floats, float]:
+    """Amounts that a problem may cost, their chances, and what ends without a pass costs on average."""
+    if schedule.stop is Stop.NEVER:
+        whole = evaluate(schedule, arms)
+        chances = np.full(len(whole.spent), 1 / len(whole.spent))
+        return whole.spent, chances, float(np.mean(whole.spent * (1 - whole.success)))
+    fine = schedule if schedule.batched else _finer(schedule, len(arms[0].c))
+    own, points, path = _points(fine, arms)
+    counts = np.stack([reached[rows] for reached, rows in zip(points, path.rows(len(own)).T, strict=True)], axis=1)
+    survival = recorded_survival(own[0], counts[:, 0])
+    for at, arm in enumerate(own[1:], start=1):
+        survival *= recorded_survival(arm, counts[:, at])
+    passed, failed = (np.stack([getattr(arm, name) for arm in own]) for name in ("if_passed", "if_failed"))
+    alike = bool(np.all(passed == passed[:, :1]) and np.all(failed == failed[:, :1]))
+    if alike:
+        survival, passed, failed = survival.mean(axis=1, keepdims=True), passed[:, :1], failed[:, :1]
+    shared = (counts > 0) @ np.array([arm.shared for arm in own])
+    all_failed = counts @ failed + shared[:, np.newaxis]
+    last_passed = all_failed[1:] + (passed - failed)[path.arm]
+    amounts = np.concatenate([last_passed.ravel(), all_failed[-1]])
+    chances = np.concatenate([-np.diff(survival, axis=0).ravel(), survival[-1]]) / survival.shape[1]
+    return amounts, chances, float(np.mean(survival[-1] * all_failed[-1]))
+
+
+def _finer(schedule: Schedule, problems: int) -> Schedule:
+    """The schedule draw by draw; where that is too fine, with the steps of the arms' grid."""
+    most = schedule.draws
+    grid = np.arange(most) if most * problems <= _MOST_PLACES else count_grid(most)
+    steps = []
+    drawn = dict.fromkeys(schedule.arms, 0)
+    for arm, count in schedule.steps:
+        start, end = drawn[arm], drawn[arm] + count
+        inner = grid[(grid > start) & (grid < end)]
+        steps += [(arm, int(step)) for step in np.diff([start, *inner, end])]
+        drawn[arm] = end
+    return Schedule(tuple(steps))
+
+
+def met(mean_spent: Floats, budget: float) -> tuple[int, float]:
+    """The last whole step that a budget pays for on average, and the share of the problems that it buys the next one.
+
+    Args:
+        mean_spent: mean cost of each prefix, shape (steps + 1,), not falling.
+        budget: on average over problems.
+    """
+    last = int(np.searchsorted(mean_spent, budget * (1 + 1e-9), side="right")) - 1
+    if last >= len(mean_spent) - 1:
+        return len(mean_spent) - 1, 0.0
+    step = mean_spent[last + 1] - mean_spent[last]
+    return last, float(np.clip((budget - mean_spent[last]) / step, 0.0, 1.0)) if step > 0 else 0.0
+
+
+def path_schedule(
+    path: Path, tables: Sequence[Table], names: Sequence[str], last: int, share: float, *, batched: bool = False
+) -> Schedule | None:
+    """The prefix of a path as a schedule: `last` whole steps and the next for a share; None where nothing is drawn."""
+    rows = path.rows(len(tables))
+    steps = []
+    for step in range(min(last + (share > 0), len(path))):
+        at = int(path.arm[step])
+        before, after = tables[at].points[rows[[step, step + 1], at]]
+        steps.append((names[at], int(after - before)))
+    if share > 0 and len(steps) < 2:
+        steps, share = steps[:last], 0.0
+    return Schedule(tuple(steps), batched=batched, last_share=share or 1.0).merged() if steps else None
+
+
+def mean_walk(walked: Walk) -> tuple[Floats, Floats]:
+    """Mean cost and mean success of every prefix, each of shape (steps + 1,)."""
+    return walked.spent.mean(axis=1), 1.0 - walked.survival.mean(axis=1)

@@ -1,0 +1,309 @@
+"""Policies learned from recorded results, and what they achieve on problems that they were not learned on.
+
+Each training problem is an atom: its rates under every arm together, shrunk to the arm's prior (`arms.shrunk_table`).
+On the atoms a policy is an order of draws for a budget. What it achieves is measured on the recorded counts of the
+problems that were left out, over repeated folds, at equal expected spending: each fold's order is followed to the same
+budget on its own training problems, scaled by one factor for all folds so that the problems left out spend exactly the
+budget on average. A problem's success is its mean over the repeats.
+
+The best single arm is chosen by the recorded counts of the training problems, the orders of several by shrunk rates. A
+budget is met on average: an arm that it does not pay one draw of may still be drawn from where others have failed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+
+from isobudget.errors import InputError
+from isobudget.policies.arms import (
+    Arm,
+    Floats,
+    Ints,
+    Table,
+    arm_grid,
+    check_same_problems,
+    fit_prior,
+    recorded_table,
+    shrunk_table,
+)
+from isobudget.policies.cascades import cascade_paths
+from isobudget.policies.evaluate import Path, Walk, evaluate, mean_walk, met, path_schedule, walk
+from isobudget.policies.make import affords_first, fixed_k, greedy_path, optimal_paths
+from isobudget.policies.schedule import Schedule
+
+#: folds, and how many problems all repeats of them together should leave out
+_FOLDS, _LEFT_OUT, _MOST_REPEATS = 5, 600, 6
+#: of so many problems two thirds are enough to learn from
+_MANY, _FOLDS_OF_MANY = 2000, 3
+
+
+class Policy(StrEnum):
+    """What can be learned, the simplest first."""
+
+    FIXED_K = "fixed_k"
+    FIRST_PASS = "first_pass"
+    DOUBLING = "doubling"
+    CASCADE = "cascade"
+    GREEDY = "greedy"
+    OPTIMAL = "optimal"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learned:
+    """One policy at one budget.
+
+    Attributes:
+        policy, budget: which.
+        schedule: learned on all problems; None where the budget does not pay for one sample.
+        success, spent: of each problem under schedules that were learned without it, shape (problems,); NaN without a
+            schedule. `fixed_k` learns nothing: it is the best single model in hindsight.
+        hidden: chance that what passed passes the hidden suite too; None without one.
+    """
+
+    policy: Policy
+    budget: float
+    schedule: Schedule | None
+    success: Floats
+    spent: Floats
+    hidden: Floats | None = None
+
+
+def learn(
+    arms: Sequence[Arm],
+    budgets: Sequence[float],
+    policies: Sequence[Policy] = (Policy.FIXED_K, Policy.FIRST_PASS, Policy.CASCADE, Policy.GREEDY),
+    *,
+    seed: int = 0,
+) -> dict[Policy, list[Learned]]:
+    """Learn policies for budgets.
+
+    Args:
+        arms: recorded samples on the same problems.
+        budgets: expected cost per problem, in the unit of the prices.
+        policies: what to learn.
+        seed: of the folds.
+
+    Returns:
+        For each policy one `Learned` a budget, in the order given.
+
+    Raises:
+        InputError: fewer than two problems, or more than three arms for the optimal policy.
+    """
+    check_same_problems(arms)
+    problems = len(arms[0].c)
+    if problems < 2:
+        raise InputError("a plan is learned on some problems and measured on others; one problem is not enough")
+    splits = list(_folds(problems, seed))
+    every = np.arange(problems)
+    learners: dict[Policy, _Learner] = {
+        policy: _LEARNERS[policy] for policy in policies if policy is not Policy.FIXED_K
+    }
+    hidden = [arm.hidden for arm in arms if arm.hidden is not None]
+    record = _Record(arms, hidden if len(hidden) == len(arms) else None, splits)
+    plans = [_paths(record, budgets, learners, train) for train in (every, *(train for train, _ in splits))]
+    learned: dict[Policy, list[Learned]] = {}
+    for policy in policies:
+        if policy is Policy.FIXED_K:
+            learned[policy] = [best_fixed(arms, budget) for budget in budgets]
+            continue
+        learned[policy] = []
+        for place, budget in enumerate(budgets):
+            final, *others = (plan[policy][place] for plan in plans)
+            learned[policy].append(_learned(policy, budget, final, others, record))
+    return learned
+
+
+def best_fixed(arms: Sequence[Arm], budget: float) -> Learned:
+    """The best single arm with as many samples as the budget pays for, all of them charged: the paper's rule.
+
+    It is chosen in hindsight, on the problems it is measured on; at equal success the cheaper one.
+    """
+    best: Learned | None = None
+    for arm in sorted(arms, key=lambda one: one.first_draw):
+        price = float(arm.price.mean())
+        k = min(math.floor((budget * (1 + 1e-9) - arm.shared) / price), int(arm.n.min()))
+        if k < 1:
+            continue
+        schedule = fixed_k(arm.name, k)
+        result = evaluate(schedule, [arm])
+        one = Learned(Policy.FIXED_K, budget, schedule, result.success, result.spent, result.hidden)
+        if best is None or (one.success.mean(), -one.spent.mean()) > (best.success.mean(), -best.spent.mean()):
+            best = one
+    return best or _nothing(Policy.FIXED_K, budget, len(arms[0].c))
+
+
+#: training problems and those left out
+_Split = tuple[Ints, Ints]
+
+
+class _Learner(Protocol):
+    def __call__(self, tables: Sequence[Table], budgets: Sequence[float]) -> list[Path]:
+        """The order for each budget, past the budget where it can go on."""
+
+
+class _Record:
+    """What was recorded, as exact tables, made when first needed; and the walks on them that were asked for last."""
+
+    def __init__(self, arms: Sequence[Arm], hidden: Sequence[Floats] | None, splits: Sequence[_Split]) -> None:
+        self.arms, self.hidden, self.splits = arms, hidden, splits
+        self._tables: dict[bool, list[Table]] = {}
+        self._walked: tuple[tuple[Path, ...], list[_LeftOut]] = ((), [])
+        self._spent: tuple[Path, Floats] | None = None
+
+    def tables(self, batched: bool) -> list[Table]:
+        if batched not in self._tables:
+            grids = [_doubling_grid(arm) if batched else arm_grid(arm) for arm in self.arms]
+            pairs = zip(self.arms, grids, strict=True)
+            self._tables[batched] = [recorded_table(arm, grid, batched=batched) for arm, grid in pairs]
+        return self._tables[batched]
+
+    def mean_spent(self, path: Path, batched: bool) -> Floats:
+        """Mean cost of each prefix of an order on all problems."""
+        if self._spent is None or self._spent[0] is not path:
+            self._spent = path, mean_walk(walk(self.tables(batched), path))[0]
+        return self._spent[1]
+
+    def left_out(self, paths: Sequence[Path], batched: bool) -> list[_LeftOut]:
+        """What each fold's order does on the problems left out. Budgets that share their orders share the answer."""
+        known, walked = self._walked
+        if len(known) != len(paths) or any(one is not other for one, other in zip(known, paths, strict=True)):
+            pairs = zip(paths, self.splits, strict=True)
+            walked = [self._one_left_out(path, *split, batched) for path, split in pairs]
+            self._walked = (tuple(paths), walked)
+        return walked
+
+    def _one_left_out(self, path: Path, train: Ints, out: Ints, batched: bool) -> _LeftOut:
+        walked = walk(self.tables(batched), path, self.hidden)
+        hidden = None if walked.hidden is None else walked.hidden[:, out]
+        here = Walk(walked.survival[:, out], walked.spent[:, out], hidden)
+        return _LeftOut(walked.spent[:, train].mean(axis=1), here.spent.sum(axis=1), here)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _LeftOut:
+    """Mean cost of each prefix on the training problems, its total cost on those left out, and the walk on them."""
+
+    trained: Floats
+    total: Floats
+    walked: Walk
+
+
+def _folds(problems: int, seed: int) -> Iterator[_Split]:
+    """Training problems and those left out, for each fold of each repeat."""
+    rng = np.random.default_rng(seed)
+    folds = min(_FOLDS_OF_MANY if problems >= _MANY else _FOLDS, problems)
+    for _ in range(min(max(math.ceil(_LEFT_OUT / problems), 1), _MOST_REPEATS)):
+        order = rng.permutation(problems)
+        for out in np.array_split(order, folds):
+            yield np.setdiff1d(order, out), np.sort(out)
+
+
+def _paths(
+    record: _Record, budgets: Sequence[float], learners: Mapping[Policy, _Learner], train: Ints
+) -> dict[Policy, list[Path]]:
+    """The order of each policy for each budget, learned on some problems."""
+    shrunk: list[Table] = []
+    if learners.keys() - _OF_ONE_ARM:
+        own = [arm.only(train) for arm in record.arms]
+        pairs = zip(own, record.tables(False), strict=True)
+        shrunk = [shrunk_table(arm, table.points, fit_prior(arm)) for arm, table in pairs]
+    paths = {}
+    for policy, learner in learners.items():
+        tables = shrunk
+        if policy in _OF_ONE_ARM:
+            tables = [table.only(train) for table in record.tables(policy is Policy.DOUBLING)]
+        paths[policy] = learner(tables, budgets)
+    return paths
+
+
+def _learned(policy: Policy, budget: float, final: Path, others: Sequence[Path], record: _Record) -> Learned:
+    batched, problems = policy is Policy.DOUBLING, len(record.arms[0].c)
+    names = [arm.name for arm in record.arms]
+    schedule = None
+    if len(final):
+        last, share = met(record.mean_spent(final, batched), budget)
+        schedule = path_schedule(final, record.tables(batched), names, last, share, batched=batched)
+    if schedule is None or any(not len(path) for path in others):
+        return _nothing(policy, budget, problems)
+    folds = record.left_out(others, batched)
+    sums, times = np.zeros((3, problems)), np.zeros(problems)
+    for fold, place, (_, out) in zip(folds, _places(folds, budget), record.splits, strict=True):
+        parts = (fold.walked.survival, fold.walked.spent, fold.walked.hidden)
+        sums[:, out] += [0.0 * out if part is None else _between(part, place) for part in parts]
+        times[out] += 1
+    survival, spent, hidden = sums / times
+    return Learned(policy, budget, schedule, 1.0 - survival, spent, None if record.hidden is None else hidden)
+
+
+def _places(folds: Sequence[_LeftOut], budget: float) -> list[float]:
+    """How many steps of each fold's order to follow, whole ones and a share, so that all together spend the budget."""
+    tried = budget * np.linspace(0.5, 2.0, 301)
+    problems = sum(fold.walked.spent.shape[1] for fold in folds)
+    pooled = np.sum([np.interp(tried, fold.trained, fold.total) for fold in folds], axis=0) / problems
+    chosen = float(np.interp(budget, np.maximum.accumulate(pooled), tried))
+    return [float(np.interp(chosen, fold.trained, np.arange(len(fold.trained)))) for fold in folds]
+
+
+def _between(values: Floats, place: float) -> Floats:
+    """Row `place` of values, between two rows where it is no whole number."""
+    row = min(int(place), len(values) - 2)
+    share = place - row
+    return np.asarray((1 - share) * values[row] + share * values[row + 1])
+
+
+def _nothing(policy: Policy, budget: float, problems: int) -> Learned:
+    empty = np.full(problems, np.nan)
+    return Learned(policy, budget, None, empty, empty)
+
+
+def _doubling_grid(arm: Arm) -> Ints:
+    """0, 1, 2, 4, ... samples, and all that every problem has."""
+    most = int(arm.n.min())
+    return np.unique([0, *(2**power for power in range(most.bit_length())), most]).astype(np.int64)
+
+
+def _single(tables: Sequence[Table], budgets: Sequence[float]) -> list[Path]:
+    """The best single arm for each budget."""
+    paths = [
+        Path(np.full(len(table.points) - 1, at), np.arange(1, len(table.points))) for at, table in enumerate(tables)
+    ]
+    curves = [(table.spent.mean(axis=1), 1.0 - table.survival.mean(axis=1)) for table in tables]
+    chosen = []
+    for budget in budgets:
+        success = [
+            float(np.interp(budget, *curve)) if affords_first(table, budget) else -1.0
+            for table, curve in zip(tables, curves, strict=True)
+        ]
+        cheapest = [-float(np.interp(budget, curve[0], curve[0])) for curve in curves]
+        best = max(range(len(tables)), key=lambda at: (success[at], cheapest[at]))
+        chosen.append(paths[best] if success[best] >= 0 else _NO_PATH)
+    return chosen
+
+
+def _greedy(tables: Sequence[Table], budgets: Sequence[float]) -> list[Path]:
+    """One order for all budgets that pay for its first draw; others for those that do not."""
+    paths: dict[float, Path] = {}
+    left = sorted(budgets, reverse=True)
+    while left:
+        path = greedy_path(tables, left[0])
+        shared = [one for one in left if not len(path) or affords_first(tables[path.arm[0]], one)] or left
+        paths |= dict.fromkeys(shared, path)
+        left = [one for one in left if one not in paths]
+    return [paths[budget] for budget in budgets]
+
+
+_NO_PATH = Path(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+_OF_ONE_ARM = {Policy.FIRST_PASS, Policy.DOUBLING}
+_LEARNERS: Mapping[Policy, _Learner] = {
+    Policy.FIRST_PASS: _single,
+    Policy.DOUBLING: _single,
+    Policy.CASCADE: cascade_paths,
+    Policy.GREEDY: _greedy,
+    Policy.OPTIMAL: optimal_paths,
+}

@@ -1,0 +1,120 @@
+"""A plan laid out for printing: success, gain and spending of each policy at each budget, and what to run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from isobudget.grid import Grid, amount, counted, interval, percent, si_prefix, with_unit
+from isobudget.policies.choose import PlanRow
+from isobudget.report.tables.comparison import short_labels
+from isobudget.solving.plan import Plan
+from isobudget.solving.sentence import shown_steps
+
+#: what a policy is called
+NAMES = {
+    "fixed_k": "fixed k",
+    "first_pass": "first pass",
+    "doubling": "doubling",
+    "cascade": "cascade",
+    "greedy": "greedy",
+    "optimal": "optimal",
+}
+_RECOMMENDED = "→ "
+_RECOMMENDS = "→  recommended: the simplest policy within noise of the best"
+_READING = (
+    "Success in percent, on problems that the policy was not learned on. gain: points over the best single model with "
+    "fixed k at the same budget (the paper's rule), with its paired interval. Budget and spending: per problem, on "
+    "average; p95: what 95% of the problems spend at most."
+)
+_TWO_SUITES = (
+    "Success in percent of all problems. The visible tests choose and stop; false passes pass them and not the hidden "
+    "ones."
+)
+
+
+def plan_grids(plan: Plan) -> list[Grid]:
+    """Success, gain and spending of each policy at each budget, then what is recommended, draw by draw."""
+    short = short_labels(list(plan.prices))
+    suites = [_suites_grid(plan)] if any(row.hidden_success is not None for row in plan.rows) else []
+    return [_success_grid(plan), *suites, _draws_grid(plan, short)]
+
+
+def _success_grid(plan: Plan) -> Grid:
+    scale, unit = plan_scale(plan)
+    level = f"{plan.level:.0%}"
+    columns = ("Budget", "policy", "solves", level, "gain", level, "spends", "p95")
+    title = f"{plan.benchmark or 'Plan'}: {counted(plan.problems, 'problem')}, in {unit} a problem"
+    rows = [(*first, *_cells(row, scale)) for row, first in _first_cells(plan)]
+    return Grid(title, columns, tuple(rows), notes=(_RECOMMENDS, _READING, *plan.notes))
+
+
+def _suites_grid(plan: Plan) -> Grid:
+    """What the hidden tests say of what passed the visible ones."""
+    rows = [
+        (*first, percent(row.success), percent(row.hidden_success), percent(row.false_pass))
+        for row, first in _first_cells(plan)
+        if row.hidden_success is not None and row.false_pass is not None
+    ]
+    title = f"{plan.benchmark or 'Plan'}: visible and hidden tests"
+    columns = ("Budget", "policy", "visible", "hidden too", "false passes")
+    return Grid(title, columns, tuple(rows), notes=(_RECOMMENDS, _TWO_SUITES, _hurting(plan)))
+
+
+def _first_cells(plan: Plan) -> Iterator[tuple[PlanRow, tuple[str, str]]]:
+    """Each row with its budget, where that is another one than before, and its policy, marked if recommended."""
+    chosen = {(row.budget, row.policy) for row in plan.recommended}
+    scale, _ = plan_scale(plan)
+    before = math.nan
+    for row in plan.rows:
+        budget = "" if row.budget == before else amount(row.budget / scale)
+        mark = _RECOMMENDED if (row.budget, row.policy) in chosen else ""
+        yield row, (budget, mark + NAMES[row.policy])
+        before = row.budget
+
+
+def plan_scale(plan: Plan) -> tuple[float, str]:
+    """A power of ten to divide amounts by, and the unit that then stands for them."""
+    if plan.unit != "flops":
+        return 1.0, str(plan.unit)
+    scale, prefix = si_prefix(min(row.budget for row in plan.rows))
+    return scale, f"{prefix}flops"
+
+
+def _cells(row: PlanRow, scale: float) -> tuple[str, ...]:
+    if row.schedule is None:
+        return ("-", "", "", "", "", "")
+    gain = "" if math.isnan(row.gain) or row.policy == "fixed_k" else f"{100 * row.gain:+.1f}"
+    gained = _range(row.gain_low, row.gain_high) if gain else ""
+    spent = (amount(row.expected_cost / scale), amount(row.p95_cost / scale))
+    return (percent(row.success), _range(row.low, row.high), gain, gained, *spent)
+
+
+def _range(low: float, high: float) -> str:
+    """An interval in percent or points; with a word between its ends where one of them has a sign."""
+    return interval(low, high, "-" if low >= 0 else " to ")
+
+
+def _hurting(plan: Plan) -> str:
+    """From which k on more samples of each arm hurt."""
+    parts = [
+        f"{name}: none of the recorded samples hurts" if k is None else f"{name}: more than {k:,}"
+        for name, k in plan.hurting_k.items()
+    ]
+    return f"Samples that hurt, where a false pass costs {plan.false_pass_cost:g} right answers: {'; '.join(parts)}."
+
+
+def _draws_grid(plan: Plan, short: dict[str, str]) -> Grid:
+    rows = [
+        (with_unit(row.budget, plan.unit), NAMES[row.policy], shown_steps(row.schedule, short))
+        for row in plan.recommended
+        if row.schedule is not None
+    ]
+    sources: dict[str, list[str]] = {}
+    for name, price in plan.prices.items():
+        shown = short[name] if short[name] == name else f"{short[name]} = {name}"
+        shared = f", of which {with_unit(price.per_problem, plan.unit)} once a problem" if price.per_problem else ""
+        sources.setdefault(price.source, []).append(f"{shown} {with_unit(price.cost(1), plan.unit)}{shared}")
+    note = " ".join(f"{', '.join(arms)}: {source}." for source, arms in sources.items())
+    title = f"{plan.benchmark or 'Plan'}: what to run, in this order, until a sample passes"
+    return Grid(title, ("Budget", "policy", "draws"), tuple(rows), notes=(f"One sample. {note}",))

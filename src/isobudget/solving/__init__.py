@@ -1,0 +1,1 @@
+"""Act on results: plan how to spend a budget."""

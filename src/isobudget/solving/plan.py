@@ -1,0 +1,325 @@
+"""From recorded results to a plan: the best way to spend a budget. The call behind `isobudget plan`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isobudget.analysis.prices import PAPER
+from isobudget.costs.budget import parse_budget
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.costs_file import read_costs
+from isobudget.curves import Bootstrap
+from isobudget.errors import InputError
+from isobudget.grid import json_value
+from isobudget.policies.arms import Arm
+from isobudget.policies.choose import PlanRow, most_useful_k, plan_rows, recommend
+from isobudget.policies.evaluate import evaluate
+from isobudget.policies.learn import Learned, Policy, best_fixed, learn
+from isobudget.policies.make import cascade
+from isobudget.solving.recorded_arms import Recorded, read_arms
+from isobudget.solving.sentence import plan_sentence
+
+#: what is planned unless other policies are named
+DEFAULT_POLICIES = (Policy.FIXED_K, Policy.FIRST_PASS, Policy.CASCADE, Policy.GREEDY)
+#: budgets that a plan without any has at most
+_MOST_BUDGETS = 10
+#: what a row has in JSON, in order
+ROW_FIELDS = (
+    "budget",
+    "unit",
+    "policy",
+    "problems",
+    "success",
+    "low",
+    "high",
+    "gain",
+    "gain_low",
+    "gain_high",
+    "expected_cost",
+    "p95_cost",
+    "draws",
+    "suite",
+    "hidden_success",
+    "false_pass",
+    "last_share",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Plan:
+    """Policies at budgets, measured on problems that they were not learned on.
+
+    Attributes:
+        benchmark: its name, empty if not stated.
+        unit: of budgets and costs, per problem.
+        sources: where the results were read.
+        recorded: the arms, their prices, and notes.
+        rows: for every budget, each policy.
+        recommended: the simplest policy within noise of the best, one a budget; left out where nothing can be drawn.
+        target: the success that was asked for, None if none was.
+        hurting_k: of each arm, the k beyond which more samples hurt, None if all help; empty without a hidden suite.
+        level: of the intervals.
+        notes: what a reader has to know.
+    """
+
+    benchmark: str
+    unit: Unit
+    sources: tuple[str, ...]
+    recorded: Recorded
+    rows: tuple[PlanRow, ...]
+    recommended: tuple[PlanRow, ...]
+    target: float | None
+    false_pass_cost: float
+    hurting_k: Mapping[str, int | None]
+    level: float
+    notes: tuple[str, ...]
+
+    @property
+    def prices(self) -> Mapping[str, SampleCost]:
+        """What a sample of each arm costs, with its source."""
+        return self.recorded.prices
+
+    @property
+    def problems(self) -> int:
+        """How many problems the plan was learned on."""
+        return len(self.recorded.task_ids)
+
+    @property
+    def sentence(self) -> str:
+        """What to run where most is gained, what it gains, and from how many problems that is known."""
+        return plan_sentence(self.recommended, str(self.unit))
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """The rows as flat records, `draws` as a JSON text."""
+        return [row_record(row) | {"draws": json.dumps(row.draws)} for row in self.rows]
+
+    def __repr__(self) -> str:
+        return f"{self.benchmark or 'plan'}: {self.sentence}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values for JSON: NaN is None, success is in [0, 1]."""
+        plain: dict[str, Any] = json_value(
+            {
+                "benchmark": self.benchmark,
+                "unit": str(self.unit),
+                "rows": [row_record(row) for row in self.rows],
+                "recommended": [row_record(row) for row in self.recommended],
+                "costs": {name: _cost(price) for name, price in self.prices.items()},
+                "false_pass_cost": self.false_pass_cost,
+                "hurting_k": dict(self.hurting_k),
+                "notes": list(self.notes),
+                "sentence": self.sentence,
+            }
+        )
+        return plain
+
+
+def _cost(price: SampleCost) -> dict[str, Any]:
+    return {"per_sample": price.per_sample, "per_problem": price.per_problem, "source": price.source}
+
+
+def row_record(row: PlanRow) -> dict[str, Any]:
+    """A row as a flat record, `draws` as a list of [arm, count]."""
+    return {name: [list(draw) for draw in row.draws] if name == "draws" else getattr(row, name) for name in ROW_FIELDS}
+
+
+def parse_target(text: str) -> float:
+    """A success as ``90%`` or ``0.9``.
+
+    Raises:
+        InputError: it is neither.
+    """
+    number = text.strip().removesuffix("%")
+    try:
+        return float(number) / (100 if number != text.strip() else 1)
+    except ValueError:
+        raise InputError(f"{text!r} is no target; write 90% or 0.9") from None
+
+
+def plan(
+    sources: str | Path | Sequence[str | Path],
+    unit: Unit = Unit.FLOPS,
+    *,
+    budgets: Sequence[str | float] = (),
+    target: float | None = None,
+    costs: str | None = None,
+    arms: Sequence[str] | None = None,
+    policies: Sequence[str] | None = None,
+    benchmark: str | None = None,
+    hidden: Sequence[str | Path] = (),
+    false_pass_cost: float = 0.0,
+    bootstrap: Bootstrap | None = None,
+) -> Plan:
+    """The best way to spend a budget, learned from recorded results.
+
+    Args:
+        sources: run folders, COUNTS files, files of graded samples, EvalPlus' ``eval_results.json`` (base tests are the
+            visible ones, Plus the hidden ones); arms of several are put together.
+        unit: what budgets are counted in.
+        budgets: expected spending per problem: ``8x``, ``8x:NAME``, ``60s``, ``0.02usd``, or a number of the unit. By
+            default doublings of the cheapest sample.
+        target: a success in (0, 1); the smallest budget at which a policy reaches it is planned too.
+        costs: a costs file, or ``paper`` for Table 1 of the paper. Without it, as in `curves`.
+        arms: only these.
+        policies: what to plan: fixed_k, first_pass, doubling, cascade, greedy, optimal.
+        benchmark: only this one; needed where the sources have several.
+        hidden: the same samples judged by hidden tests; the sources then have the visible tests' verdicts.
+        false_pass_cost: what a sample costs that passes the visible tests and not the hidden ones, in right answers.
+        bootstrap: how intervals are computed.
+
+    Raises:
+        InputError: a source, a budget, a price or an option is wrong, or nothing can be planned: fewer than two
+            problems, no sample that passed, no budget that pays for one sample, or a target that is not reached.
+        RunError: a folder is no run, or nothing in it is judged.
+    """
+    listed = [sources] if isinstance(sources, str | Path) else list(sources)
+    chosen = _policies(policies)
+    _check_numbers(target, false_pass_cost)
+    table = costs if costs in (None, PAPER) else read_costs(costs)
+    recorded = read_arms(listed, unit, table, benchmark=benchmark, names=arms, hidden=hidden)
+    _check_passes(recorded.arms)
+    bootstrap = bootstrap or Bootstrap()
+    amounts = _amounts(budgets, target, unit, recorded, chosen, bootstrap.seed)
+    learned = learn(recorded.arms, amounts, chosen, seed=bootstrap.seed)
+    base = learned.get(Policy.FIXED_K) or [best_fixed(recorded.arms, amount) for amount in amounts]
+    weights = bootstrap.weights(len(recorded.task_ids))
+    two_suites = all(arm.hidden is not None for arm in recorded.arms)
+    suite = "visible" if two_suites else "tests"
+    rows = plan_rows(learned, base, recorded.arms, weights, level=bootstrap.level, unit=str(unit), suite=suite)
+    picked = recommend(learned, weights, level=bootstrap.level, false_pass_cost=false_pass_cost)
+    best = [
+        next(row for row in own if row.policy == policy) for own, policy in zip(rows, picked, strict=True) if policy
+    ]
+    return Plan(
+        benchmark=recorded.benchmark,
+        unit=unit,
+        sources=tuple(map(str, listed)),
+        recorded=recorded,
+        rows=tuple(row for own in rows for row in own),
+        recommended=tuple(best),
+        target=target,
+        false_pass_cost=false_pass_cost,
+        hurting_k={arm.name: most_useful_k(arm, false_pass_cost) for arm in recorded.arms} if two_suites else {},
+        level=bootstrap.level,
+        notes=(*recorded.notes, *_notes(recorded, learned)),
+    )
+
+
+def _policies(names: Sequence[str] | None) -> tuple[Policy, ...]:
+    if not names:
+        return DEFAULT_POLICIES
+    known = {str(policy): policy for policy in Policy}
+    for name in names:
+        if name.replace("-", "_") not in known:
+            raise InputError(f"unknown policy {name!r}; policies are: {', '.join(Policy)}")
+    return tuple(policy for policy in Policy if policy in {name.replace("-", "_") for name in names})
+
+
+def _check_numbers(target: float | None, false_pass_cost: float) -> None:
+    if target is not None and not 0 < target < 1:
+        raise InputError(f"a target is a success above 0 and below 1, such as 0.9 or 90%, not {target!r}")
+    if not 0 <= false_pass_cost < float("inf"):
+        raise InputError(f"the cost of a false pass is a number of right answers, 0 or more, not {false_pass_cost!r}")
+
+
+def _check_passes(arms: Sequence[Arm]) -> None:
+    if not any(arm.c.any() for arm in arms):
+        samples = sum(int(arm.n.sum()) for arm in arms)
+        raise InputError(
+            f"none of the {samples:,} samples of {', '.join(arm.name for arm in arms)} passed: every policy solves "
+            "nothing, and there is nothing to plan"
+        )
+
+
+def _amounts(
+    budgets: Sequence[str | float],
+    target: float | None,
+    unit: Unit,
+    recorded: Recorded,
+    policies: Sequence[Policy],
+    seed: int,
+) -> list[float]:
+    """The budgets in the unit, rising."""
+    amounts = [parse_budget(str(text)).of(unit, recorded.prices) for text in budgets]
+    cheapest = min(arm.first_draw for arm in recorded.arms)
+    if amounts and max(amounts) * (1 + 1e-9) < cheapest:
+        raise InputError(
+            f"no budget pays for one sample: the cheapest, of {_cheapest(recorded.arms)}, costs {cheapest:.4g} {unit} "
+            f"a problem, and the largest budget is {max(amounts):.4g}"
+        )
+    if target is not None:
+        amounts.append(budget_for(recorded.arms, target, policies, seed))
+    return sorted(set(amounts or default_amounts(recorded.arms)))
+
+
+def default_amounts(arms: Sequence[Arm]) -> list[float]:
+    """Doublings of the cheapest sample, up to what all recorded samples cost, each arm after the cheaper ones.
+
+    At least up to two samples of the dearest arm, and ten at most.
+    """
+    by_price = sorted(arms, key=lambda arm: arm.first_draw)
+    everything = evaluate(cascade([(arm.name, int(arm.n.min())) for arm in by_price]), arms)
+    end = max(float(everything.spent.mean()), 2 * by_price[-1].first_draw)
+    doublings = math.ceil(math.log2(end / by_price[0].first_draw) - 1e-9)
+    return [by_price[0].first_draw * 2.0**power for power in range(min(doublings, _MOST_BUDGETS - 1) + 1)]
+
+
+def budget_for(arms: Sequence[Arm], target: float, policies: Sequence[Policy] = (), seed: int = 0) -> float:
+    """The smallest budget at which some policy reaches a success on problems that it was not learned on, within 1 %.
+
+    Raises:
+        InputError: none does within the recorded samples.
+    """
+    used = tuple(policy for policy in policies if policy is not Policy.OPTIMAL) or DEFAULT_POLICIES
+    low = min(arm.first_draw for arm in arms)
+    high = sum(float(arm.price.mean()) * int(arm.n.min()) + arm.shared for arm in arms)
+    best = 0.0
+    while high > 1.01 * low:
+        tried = np.geomspace(low, high, 25)
+        success = np.nanmax([_success(rows) for rows in learn(arms, list(tried), used, seed=seed).values()], axis=0)
+        best = max(best, float(success.max()))
+        reached = np.flatnonzero(success >= target)
+        if not len(reached):
+            raise InputError(
+                f"no policy reaches {target:.1%} with the recorded samples; the most is {best:.1%}. Ask for less, or "
+                "record more samples"
+            )
+        first = int(reached[0])
+        if not first:
+            return float(tried[0])
+        low, high = float(tried[first - 1]), float(tried[first])
+    return high
+
+
+def _success(rows: Sequence[Learned]) -> list[float]:
+    return [-1.0 if row.schedule is None else float(row.success.mean()) for row in rows]
+
+
+def _cheapest(arms: Sequence[Arm]) -> str:
+    return min(arms, key=lambda arm: arm.first_draw).name
+
+
+def _notes(recorded: Recorded, learned: Mapping[Policy, Sequence[Learned]]) -> list[str]:
+    notes = []
+    if len(recorded.arms) == 1:
+        notes.append(f"Only {recorded.arms[0].name} was given: there are no sizes to mix, only when to stop.")
+    if all(np.all(arm.c == arm.n) for arm in recorded.arms):
+        notes.append(f"Every sample passed: one sample of {_cheapest(recorded.arms)} solves everything.")
+    if len(recorded.task_ids) < 20:
+        notes.append(f"Learned from {len(recorded.task_ids)} problems only: expect other problems to differ a lot.")
+    rows = [row for own in learned.values() for row in own if row.schedule is not None]
+    if any(row.schedule.last_share < 1 for row in rows if row.schedule is not None):
+        notes.append(
+            "Where a last step says for how many of the problems it is made, two neighbouring schedules are mixed, so "
+            "that the budget is met on average."
+        )
+    if any(row.spent.mean() < 0.99 * row.budget for row in rows if row.policy is not Policy.FIXED_K):
+        notes.append("Where a policy spends less than the budget it has used up the recorded samples.")
+    return notes

@@ -1,0 +1,294 @@
+"""The arms of a plan from what was recorded: run folders, COUNTS files, files of graded samples, EvalPlus' results.
+
+Each model (with its condition, where a file has several) is an arm, priced as `isobudget curves` prices it. In a run
+each sample costs what was recorded for it, unless a costs file sets the price; in a COUNTS file with completion tokens
+each sample costs its share of them, where the unit is tokens or flops. Several sources are put together on the problems
+that all arms have. Hidden verdicts are read the same way and matched sample by sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.analysis.compare_run import price_samples
+from isobudget.analysis.load_samples import ModelSamples, benchmarks_of, load_samples
+from isobudget.analysis.prices import price_model, token_use
+from isobudget.costs.charges import NOTHING
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.costs_file import CostsFile
+from isobudget.curves.compare import common_tasks
+from isobudget.errors import InputError
+from isobudget.importers.counts import ModelCounts, group_counts, read_counts
+from isobudget.importers.evalplus import EvalPlusResults, read_evalplus
+from isobudget.policies.arms import Arm
+from isobudget.records.run import Run, load_run
+
+Floats = NDArray[np.float64]
+Verdicts = tuple[tuple[bool, ...] | None, ...]
+#: a run, the counts of a file, or EvalPlus' results
+Source = Run | list[ModelCounts] | EvalPlusResults
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordedArm:
+    """One arm on its own problems; `verdicts` are those of each sample in order, None where only counts are known.
+
+    `hidden` are the verdicts of hidden tests where the source itself has them.
+
+    `if_passed` and `if_failed` are mean prices by problem (NaN where nothing passed or failed), None where all samples
+    cost the same.
+    """
+
+    name: str
+    task_ids: tuple[str, ...]
+    n: NDArray[np.int64]
+    c: NDArray[np.int64]
+    verdicts: Verdicts
+    price: SampleCost
+    if_passed: Floats | None = None
+    if_failed: Floats | None = None
+    hidden: Verdicts | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recorded:
+    """What a plan is made from.
+
+    Attributes:
+        benchmark: its name, empty if not stated.
+        task_ids: the problems that all arms have.
+        arms: their samples on these problems.
+        prices: what a sample of each arm costs, with its source.
+        notes: what a reader has to know, such as problems that were left out.
+    """
+
+    benchmark: str
+    task_ids: tuple[str, ...]
+    arms: tuple[Arm, ...]
+    prices: Mapping[str, SampleCost]
+    notes: tuple[str, ...]
+
+
+def read_arms(
+    sources: Sequence[str | Path],
+    unit: Unit,
+    costs: CostsFile | str | None = None,
+    *,
+    benchmark: str | None = None,
+    names: Sequence[str] | None = None,
+    hidden: Sequence[str | Path] = (),
+) -> Recorded:
+    """Read what was recorded.
+
+    Args:
+        sources: run folders, COUNTS files, files of graded samples.
+        unit: of the prices.
+        costs: a costs file that has been read, `paper`, or None.
+        benchmark: only this one; may be left out where there is one.
+        names: only these arms.
+        hidden: the same samples judged by hidden tests; the sources' own verdicts are then those of visible ones.
+
+    Raises:
+        InputError: a source cannot be read, several benchmarks and none is named, an arm that is not there, arms
+            without a common problem, a model without a price, or hidden verdicts that do not match.
+        RunError: a folder is no run, or nothing in it is judged.
+    """
+    loaded = {Path(source): _load(Path(source)) for source in sources}
+    benchmark = _benchmark(loaded, benchmark)
+    by_source = {path: _arms(source, benchmark, unit, costs) for path, source in loaded.items()}
+    arms = _chosen(_told_apart(by_source), names)
+    common = common_tasks([arm.task_ids for arm in arms])
+    if not common:
+        raise InputError(f"{', '.join(arm.name for arm in arms)} have no problem in common; nothing can be planned")
+    notes = []
+    most = max(len(arm.task_ids) for arm in arms)
+    if len(common) < most:
+        notes.append(f"Planned on the {len(common):,} problems that all arms have, of {most:,}.")
+    notes += _short_notes(arms, common)
+    truths = _hidden(arms, hidden, benchmark)
+    made = tuple(_arm(arm, common, truths.get(arm.name)) for arm in arms)
+    return Recorded(benchmark, common, made, {arm.name: arm.price for arm in arms}, tuple(notes))
+
+
+def _load(path: Path) -> Source:
+    if path.is_dir():
+        return load_run(path)
+    return read_evalplus(path) or list(group_counts(read_counts(path)).values())
+
+
+def _benchmark(loaded: Mapping[Path, Source], benchmark: str | None) -> str:
+    if not loaded:
+        raise InputError("give at least one source: a run folder or a COUNTS file")
+    known = list(dict.fromkeys(name for source in loaded.values() for name in _benchmarks(source)))
+    if benchmark is None and len(known) == 1:
+        return known[0]
+    shown = ", ".join(name or "unnamed" for name in known)
+    if benchmark is None:
+        raise InputError(f"there are {len(known)} benchmarks ({shown}); choose one with --benchmark")
+    if benchmark not in known:
+        raise InputError(f"there is no benchmark {benchmark!r}; there are: {shown}")
+    return benchmark
+
+
+def _benchmarks(source: Source) -> list[str]:
+    if isinstance(source, Run):
+        return benchmarks_of(source)
+    return [""] if isinstance(source, EvalPlusResults) else [counts.benchmark for counts in source]
+
+
+def _arms(source: Source, benchmark: str, unit: Unit, costs: CostsFile | str | None) -> list[RecordedArm]:
+    """The arms of a source on a benchmark; none where it does not have it."""
+    if isinstance(source, EvalPlusResults):
+        return [] if benchmark else [_of_evalplus(source, unit, costs)]
+    if not isinstance(source, Run):
+        return [_of_counts(counts, unit, costs) for counts in source if counts.benchmark == benchmark]
+    if benchmark not in benchmarks_of(source):
+        return []
+    models = load_samples(source, [benchmark]).samples(benchmark)
+    return [_of_run(one, *price_samples(source, one, unit, costs, NOTHING)) for one in models]
+
+
+def _of_run(samples: ModelSamples, price: SampleCost, amounts: list[Floats] | None) -> RecordedArm:
+    verdicts = tuple(tuple(problem.passed.tolist()) for problem in samples.problems)
+    passed, failed = (None, None) if amounts is None else _by_verdict(verdicts, amounts)
+    return RecordedArm(samples.model, samples.task_ids, samples.n, samples.c, verdicts, price, passed, failed)
+
+
+def _of_evalplus(results: EvalPlusResults, unit: Unit, costs: CostsFile | str | None) -> RecordedArm:
+    n, c = (np.array([kind(one) for one in results.base], dtype=np.int64) for kind in (len, sum))
+    price = price_model((results.model,), unit, costs, None)
+    return RecordedArm(results.model, results.task_ids, n, c, results.base, price, hidden=results.plus)
+
+
+def _of_counts(counts: ModelCounts, unit: Unit, costs: CostsFile | str | None) -> RecordedArm:
+    use = token_use(counts)
+    price = price_model((counts.name, counts.model), unit, costs, use)
+    arm = RecordedArm(counts.name, counts.task_ids, counts.n, counts.c, counts.passed, price)
+    by_tokens = unit is Unit.TOKENS or (unit is Unit.FLOPS and costs is None)
+    if use is None or not by_tokens or None in counts.completion_tokens or None in counts.passed:
+        return arm
+    scale = price.per_sample / use.mean_completion
+    amounts = [scale * np.array(tokens, dtype=np.float64) for tokens in counts.completion_tokens]
+    passed, failed = _by_verdict(counts.passed, amounts)
+    return replace(arm, if_passed=passed, if_failed=failed)
+
+
+def _by_verdict(verdicts: Verdicts, amounts: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """Mean amounts of the passing and of the failing samples of each problem, NaN where there are none."""
+    means = []
+    for kind in (True, False):
+        own = [all_of_it[np.array(passed) == kind] for passed, all_of_it in zip(verdicts, amounts, strict=True)]
+        means.append(np.array([one.mean() if len(one) else np.nan for one in own]))
+    return means[0], means[1]
+
+
+def _told_apart(by_source: Mapping[Path, Sequence[RecordedArm]]) -> list[RecordedArm]:
+    """All arms; a model of several sources, which may differ in prompt or temperature, is named after them too."""
+    names = [arm.name for arms in by_source.values() for arm in arms]
+    told = [
+        arm if names.count(arm.name) == 1 else replace(arm, name=f"{arm.name} ({path.stem})")
+        for path, arms in by_source.items()
+        for arm in arms
+    ]
+    if len({arm.name for arm in told}) < len(told):
+        raise InputError(f"sources of one name have the same models: {', '.join(map(str, by_source))}; rename one")
+    return told
+
+
+def _chosen(arms: Sequence[RecordedArm], names: Sequence[str] | None) -> list[RecordedArm]:
+    if not names:
+        return list(arms)
+    known = {arm.name: arm for arm in arms}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise InputError(f"there is no arm {missing[0]!r}; there are: {', '.join(known)}")
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+def _short_notes(arms: Sequence[RecordedArm], common: Sequence[str]) -> list[str]:
+    """A note for every arm that one problem with fewer samples holds back."""
+    notes = []
+    for arm in arms:
+        place = {task: at for at, task in enumerate(arm.task_ids)}
+        n = arm.n[[place[task] for task in common]]
+        if n.min() < n.max():
+            few = common[int(np.argmin(n))]
+            notes.append(
+                f"{arm.name}: at most {n.min():,} draws, as {few} has no more samples (others up to {n.max():,})."
+            )
+        elif n.max() == 1:
+            notes.append(f"{arm.name}: one sample of each problem was recorded, so that it is drawn from once at most.")
+    return notes
+
+
+def _hidden(
+    arms: Sequence[RecordedArm], sources: Sequence[str | Path], benchmark: str
+) -> Mapping[str, Mapping[str, tuple[bool, ...]]]:
+    """Of each arm, the hidden verdicts of each problem's samples by its task id; empty without hidden tests."""
+    truths: dict[str, dict[str, tuple[bool, ...]]] = {arm.name: {} for arm in arms}
+    for arm in arms:
+        known = zip(arm.task_ids, arm.hidden or (None,) * len(arm.task_ids), strict=True)
+        truths[arm.name] = {task: passed for task, passed in known if passed is not None}
+    for source in map(Path, sources):
+        for name, task_id, passed in _verdicts(source, benchmark):
+            if name in truths:
+                truths[name][task_id] = passed
+    if not sources and not any(truths.values()):
+        return {}
+    for name, own in truths.items():
+        if not own:
+            raise InputError(f"there are no hidden verdicts for {name}; every sample of every arm needs one")
+    return truths
+
+
+def _verdicts(path: Path, benchmark: str) -> list[tuple[str, str, tuple[bool, ...]]]:
+    """Model, task and verdicts of each problem that a source judges."""
+    source = _load(path)
+    if isinstance(source, EvalPlusResults):
+        return [(source.model, *one) for one in zip(source.task_ids, source.plus or source.base, strict=True)]
+    if isinstance(source, Run):
+        return [
+            (one.model, task, tuple(problem.passed.tolist()))
+            for one in load_samples(source, [benchmark]).samples(benchmark)
+            for task, problem in zip(one.task_ids, one.problems, strict=True)
+        ]
+    return [
+        (counts.name, task, passed)
+        for counts in source
+        if counts.benchmark in (benchmark, "")
+        for task, passed in zip(counts.task_ids, counts.passed, strict=True)
+        if passed is not None
+    ]
+
+
+def _arm(arm: RecordedArm, common: Sequence[str], truth: Mapping[str, tuple[bool, ...]] | None) -> Arm:
+    place = {task: at for at, task in enumerate(arm.task_ids)}
+    rows = np.array([place[task] for task in common])
+    prices: list[float | Floats] = [
+        arm.price.per_sample if own is None else own[rows] for own in (arm.if_passed, arm.if_failed)
+    ]
+    hidden = None if truth is None else [_share(arm, place[task], task, truth) for task in common]
+    shared = arm.price.per_problem
+    return Arm.of(arm.name, arm.n[rows], arm.c[rows], *prices, shared=shared, hidden=hidden)
+
+
+def _share(arm: RecordedArm, at: int, task: str, truth: Mapping[str, tuple[bool, ...]]) -> float:
+    """The share of the problem's passing samples that pass the hidden tests too; NaN where none passed."""
+    visible = arm.verdicts[at]
+    try:
+        hidden = truth[task]
+    except KeyError:
+        raise InputError(f"there are no hidden verdicts of {arm.name} for {task!r}") from None
+    if visible is None or len(visible) != len(hidden):
+        seen = "only counts" if visible is None else f"{len(visible)} verdicts"
+        raise InputError(
+            f"{arm.name}, {task}: {seen} by visible tests and {len(hidden)} by hidden ones; both need one verdict for "
+            "each sample, in the same order (`passed` lists)"
+        )
+    passing = [true for seen_to_pass, true in zip(visible, hidden, strict=True) if seen_to_pass]
+    return sum(passing) / len(passing) if passing else float("nan")

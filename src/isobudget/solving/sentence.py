@@ -1,0 +1,60 @@
+"""A plan in one sentence: what to run, what it gains, and from how many problems that is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from isobudget.grid import counted, with_unit
+from isobudget.policies.choose import PlanRow
+from isobudget.policies.schedule import Schedule
+
+#: steps of a schedule that are shown, from either end
+_FIRST_STEPS, _LAST_STEPS = 5, 1
+
+
+def plan_sentence(recommended: Sequence[PlanRow], unit: str) -> str:
+    """What to run where most is gained, what it gains, and from how many problems that is known."""
+    if not recommended:
+        return "No budget here pays for one sample."
+    row = max(recommended, key=_sure_gain)
+    schedule = row.schedule
+    assert schedule is not None
+    known = f"known from {counted(row.problems, 'problem')}, each by schedules learned without it"
+    tested = "the visible tests of" if row.suite == "visible" else ""
+    what = f"it passes {tested} {row.success:.1%} of the problems".replace("  ", " ")
+    if not math.isnan(row.low):
+        what += f" ({row.low:.1%} to {row.high:.1%})"
+    if row.hidden_success is not None:
+        what += f" and the hidden tests of {row.hidden_success:.1%}"
+    spent = f"{with_unit(row.expected_cost, unit)} a problem on average"
+    return f"For {spent} run {_in_words(schedule)}: {what}, {_gain_in_words(row)}; {known}."
+
+
+def _sure_gain(row: PlanRow) -> float:
+    return -math.inf if math.isnan(row.gain_low) else row.gain_low
+
+
+def _gain_in_words(row: PlanRow) -> str:
+    if math.isnan(row.gain):
+        return "where no single model could be run with fixed k"
+    if row.gain_low > 0:
+        points = f"{100 * row.gain:.1f} points ({100 * row.gain_low:.1f} to {100 * row.gain_high:.1f})"
+        return f"{points} more than the best single model with fixed k at that budget"
+    return f"{100 * row.gain:+.1f} points against the best single model with fixed k at that budget, which is not clear"
+
+
+def _in_words(schedule: Schedule) -> str:
+    until = "" if schedule.stop == "never" else ", until a sample passes"
+    return f"{shown_steps(schedule)}{until}"
+
+
+def shown_steps(schedule: Schedule, short: dict[str, str] | None = None) -> str:
+    """The steps of a schedule, those in the middle of a long one left out."""
+    steps = [f"{(short or {}).get(arm, arm)} x {count:,}" for arm, count in schedule.merged().steps]
+    if schedule.last_share < 1:
+        steps[-1] += f" (for {schedule.last_share:.0%} of the problems)"
+    if len(steps) > _FIRST_STEPS + _LAST_STEPS + 1:
+        left_out = len(steps) - _FIRST_STEPS - _LAST_STEPS
+        steps[_FIRST_STEPS:-_LAST_STEPS] = [f"... {left_out} more steps ..."]
+    return ", ".join(steps)

@@ -1,0 +1,58 @@
+"""Budgets as people write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from isobudget.costs.budget import Budget, parse_budget
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("text", "budget"),
+    [
+        ("8x", Budget(8, samples=True)),
+        (" 0.5 X ", Budget(0.5, samples=True)),
+        ("20samples", Budget(20, samples=True)),
+        ("1 sample", Budget(1, samples=True)),
+        ("8x:codellama-70b", Budget(8, samples=True, model="codellama-70b")),
+        ("8x:org/Name 7B", Budget(8, samples=True, model="org/Name 7B")),
+        ("60s", Budget(60, Unit.SECONDS)),
+        ("60 seconds", Budget(60, Unit.SECONDS)),
+        ("0.02usd", Budget(0.02, Unit.USD)),
+        ("$0.02", Budget(0.02, Unit.USD)),
+        (".5USD", Budget(0.5, Unit.USD)),
+        ("5e13flops", Budget(5e13, Unit.FLOPS)),
+        ("13.5Tflops", Budget(13.5e12, Unit.FLOPS)),
+        ("2 Pflops", Budget(2e15, Unit.FLOPS)),
+        ("20000tokens", Budget(20000, Unit.TOKENS)),
+        ("20ktokens", Budget(20000, Unit.TOKENS)),
+        ("300J", Budget(300, Unit.JOULES)),
+        ("4e13", Budget(4e13)),
+        ("7", Budget(7)),
+    ],
+)
+def test_read(text: str, budget: Budget) -> None:
+    assert parse_budget(text) == budget
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "8y", "0x", "-1s", "nan", "inf", "1e999", "8x:", "$5s", "five", "8 x 2", "ks", "8msec", "0x10", "8;"],
+)
+def test_what_is_no_budget(text: str) -> None:
+    with pytest.raises(InputError, match="is no budget; write 8x"):
+        parse_budget(text)
+
+
+def test_in_a_unit() -> None:
+    prices = {"small": SampleCost(Unit.FLOPS, 2.0, 1.0), "large": SampleCost(Unit.FLOPS, 10.0)}
+    assert parse_budget("4x").of(Unit.FLOPS, prices) == 9.0
+    assert parse_budget("4x:large").of(Unit.FLOPS, prices) == 40.0
+    assert parse_budget("4").of(Unit.FLOPS, prices) == 4.0
+    assert parse_budget("4flops").of(Unit.FLOPS, prices) == 4.0
+    with pytest.raises(InputError, match="a budget in seconds does not go with --unit flops"):
+        parse_budget("4s").of(Unit.FLOPS, prices)
+    with pytest.raises(InputError, match="samples of 'medium'; there are: small, large"):
+        parse_budget("4x:medium").of(Unit.FLOPS, prices)
