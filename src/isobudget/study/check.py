@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from isobudget.backends.registry import BACKENDS, backends_with
 from isobudget.errors import IsobudgetError, StudyError
 from isobudget.grid import counted
-from isobudget.study.lines import Place, key_lines, line_of
+from isobudget.study.lines import Place, line_of
 
 #: the field in which a model's class keeps what stands beside its other fields in a study
 SETTINGS = "settings"
@@ -109,10 +109,9 @@ def raise_mistakes(mistakes: Sequence[Mistake], text: str, origin: str) -> None:
         return
     if len(mistakes) == 1 and mistakes[0].error is not None and not text:
         raise mistakes[0].error
-    lines = key_lines(text) if text else {}
     shown = [f"{origin}: {counted(len(mistakes), 'mistake')}"]
     for mistake in mistakes:
-        line = line_of(lines, mistake.place)
+        line = line_of(text, mistake.place)
         where = f"line {line}: " if line else ""
         shown.append(f"  {where}{'.'.join(map(str, mistake.place)) or 'the study'}: {mistake.message}")
     raise StudyError("\n".join(shown))
