@@ -23,7 +23,7 @@ from isobudget.curves.defaults import default_budgets, default_targets
 from isobudget.curves.flips import Flip, find_flips
 from isobudget.errors import InputError
 from isobudget.grid import json_value
-from isobudget.statistics.intervals import Winner, best_per_budget
+from isobudget.statistics.winners import Winner, best_per_budget
 
 FloatArray = NDArray[np.float64]
 
