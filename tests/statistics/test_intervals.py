@@ -14,7 +14,6 @@ from scipy import stats
 from isobudget.errors import InputError
 from isobudget.statistics.intervals import (
     FEW,
-    best_per_budget,
     bootstrap_curve,
     bootstrap_difference,
     bootstrap_mean,
@@ -221,25 +220,3 @@ def test_resampling_samples_would_be_biased_and_ours_is_not() -> None:
     truth = 1 - (1 - chance) ** k
     assert pass_at_k(n, c, k).mean() == pytest.approx(truth, abs=0.025)
     assert pass_at_k(n, resampled, k).mean() < truth - 0.15
-
-
-def test_best_per_budget() -> None:
-    problems = 164
-    generator = np.random.default_rng(1)
-    base = generator.beta(1, 1, (problems, 1)) * 0.7
-    small = np.hstack([base, base + 0.2, base, np.full((problems, 1), math.nan)])
-    large = np.hstack([base + 0.2, base, base, np.full((problems, 1), math.nan)])
-    costly = np.hstack([np.full((problems, 1), math.nan), base + 0.199, base, np.full((problems, 1), math.nan)])
-    costly[:, 1] += generator.normal(0, 0.01, problems)
-    success = {"small": small, "large": large, "costly": costly}
-    first, second, third, fourth = best_per_budget(success, bootstrap_weights(problems, 2000))
-    assert (first.model, first.clear_against, first.out_of_reach) == ("large", ("small",), ("costly",))
-    assert first.success == pytest.approx(base.mean() + 0.2)
-    assert first.low < first.success < first.high
-    assert second.model in {"small", "costly"}
-    assert "large" in second.clear_against
-    assert third.model == "small"
-    assert (third.clear_against, third.unclear_against) == ((), ("large", "costly"))
-    assert fourth.model is None
-    assert math.isnan(fourth.success)
-    assert fourth.out_of_reach == ("small", "large", "costly")

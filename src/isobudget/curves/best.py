@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.curves.curve import Bootstrap, Curve, Point
-from isobudget.statistics.intervals import Winner, best_per_budget
+from isobudget.statistics.winners import Winner, best_per_budget
 
 
 @dataclass(frozen=True, slots=True)

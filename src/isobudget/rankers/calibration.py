@@ -75,13 +75,16 @@ class Calibration:
 def isotonic(signal: Floats, target: Floats, weight: Floats) -> tuple[Floats, Floats]:
     """Weighted isotonic regression: the rising steps closest to the targets in squares (pool adjacent violators).
 
+    Targets of equal signals are pooled first: a step is one value for a signal.
     Takes finite numbers of shape (m,), weights above 0. Gives the highest signal of each step, rising, and its value.
     """
-    order = np.argsort(signal, kind="stable")
+    levels, place = np.unique(signal, return_inverse=True)
+    masses = np.bincount(place, weights=weight)
+    means = np.bincount(place, weights=weight * target) / masses
     steps: list[list[float]] = []
-    for at in order:
-        steps.append([float(signal[at]), float(target[at]), float(weight[at])])
-        while len(steps) > 1 and (steps[-2][1] >= steps[-1][1] or steps[-2][0] == steps[-1][0]):
+    for level in zip(levels.tolist(), means.tolist(), masses.tolist(), strict=True):
+        steps.append(list(level))
+        while len(steps) > 1 and steps[-2][1] >= steps[-1][1]:
             end, value, mass = steps.pop()
             _, below, below_mass = steps[-1]
             total = mass + below_mass

@@ -1,10 +1,11 @@
-"""How sure a curve is: intervals of curves and of differences, and which model is best at a budget.
+"""How sure a curve is: intervals of curves and of differences.
 
 Two questions have different answers:
 
 - *Would it hold on other problems like these?* A bootstrap over problems. All models share one matrix of weights, so
   that a difference is judged on the same problems (paired). The interval is the percentile one, its levels widened for
-  few problems, at each point by itself: it is not a band that holds for all budgets at once. Where only a few problems
+  few problems, at each point by itself: it is not a band that holds for all budgets at once (what is said of several
+  models or budgets together: `winners`). Where only a few problems
   decide (nearly all pass, nearly all fail, two models nearly alike: `effective_problems` under `FEW`) no bootstrap can
   see what was not drawn; the interval is then stretched to Wilson's, which is at least long enough. Samples are never
   resampled with replacement: repeats make k draws look alike, and pass@k comes out too low at large k.
@@ -19,8 +20,6 @@ Neither covers how a prompt, a judge or a sampling temperature was chosen.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -98,12 +97,25 @@ def bootstrap_difference(
     if np.abs(difference).max(initial=0.0) > 1 + 1e-9:
         raise InputError("success lies in [0, 1]; for other quantities use bootstrap_mean of the difference")
     low, high = bootstrap_mean(difference, weights, level)
-    won, lost = np.maximum(difference, 0.0).mean(axis=0), np.maximum(-difference, 0.0).mean(axis=0)
-    (won_low, won_high), (lost_low, lost_high) = (_wilson(part, len(one), level) for part in (won, lost))
-    few_low = won - lost - np.hypot(won - won_low, lost_high - lost)
-    few_high = won - lost + np.hypot(won_high - won, lost - lost_low)
+    few_low, few_high = newcombe_difference(difference, level)
     few = effective_problems(difference) < FEW
     return np.where(few, np.minimum(low, few_low), low), np.where(few, np.maximum(high, few_high), high)
+
+
+def newcombe_difference(difference: Floats, level: float) -> tuple[Floats, Floats]:
+    """Interval of the mean of a paired difference from Wilson's of what is won and of what is lost (Newcombe 1998).
+
+    Args:
+        difference: shape (problems, points), in [-1, 1].
+        level: between 0 and 1.
+
+    Returns:
+        Low and high, each of shape (points,).
+    """
+    won, lost = np.maximum(difference, 0.0).mean(axis=0), np.maximum(-difference, 0.0).mean(axis=0)
+    (won_low, won_high), (lost_low, lost_high) = (_wilson(part, len(difference), level) for part in (won, lost))
+    low = won - lost - np.hypot(won - won_low, lost_high - lost)
+    return low, won - lost + np.hypot(won_high - won, lost - lost_low)
 
 
 def bootstrap_mean(values: ArrayLike, weights: Weights, level: float = 0.95) -> tuple[Floats, Floats]:
@@ -127,12 +139,34 @@ def bootstrap_mean(values: ArrayLike, weights: Weights, level: float = 0.95) -> 
     buffer = np.empty((POINTS, replicates), dtype=np.float32)
     for start in range(0, matrix.shape[1], POINTS):
         points = slice(start, start + POINTS)
-        deviations = np.ascontiguousarray((matrix[:, points] - centre[points]).T, dtype=np.float32)
-        means = np.matmul(deviations, shares, out=buffer[: len(deviations)])
+        means = _mean_deviations(matrix[:, points], shares, buffer)
         # With vector instructions a full sort of a row that fits the cache is faster than a selection.
         means.sort(axis=1)
         low[points], high[points] = centre[points] + means[:, tail - 1], centre[points] + means[:, replicates - tail]
     return low, high
+
+
+def mean_replicates(values: Floats, weights: Weights) -> NDArray[np.float32]:
+    """How far each replicate's mean of each column lies from the mean itself.
+
+    Args:
+        values: shape (problems, points).
+        weights: from `bootstrap_weights`, shape (replicates, problems).
+
+    Returns:
+        Shape (points, replicates), NaN where a column holds NaN.
+    """
+    replicates, points = np.empty((values.shape[1], len(weights)), dtype=np.float32), values.shape[1]
+    shares = _shares(weights)
+    for start in range(0, points, POINTS):
+        _mean_deviations(values[:, start : start + POINTS], shares, replicates[start : start + POINTS])
+    return replicates
+
+
+def _mean_deviations(values: Floats, shares: NDArray[np.float32], buffer: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Means of the replicates less the mean, shape (points, replicates), in the buffer's first rows."""
+    deviations = np.ascontiguousarray((values - values.mean(axis=0)).T, dtype=np.float32)
+    return np.matmul(deviations, shares, out=buffer[: len(deviations)])
 
 
 def effective_problems(values: ArrayLike) -> Floats:
@@ -195,69 +229,6 @@ def fixed_benchmark_interval(n: ArrayLike, c: ArrayLike, k: ArrayLike, level: fl
     reach = -NormalDist().inv_cdf((1 - level) / 2) * np.sqrt(fixed_benchmark_variance(n, c, draws))
     centre = 1.0 - failure_curve(n, c, int(draws.max()))[:, draws - 1].mean(axis=0)
     return np.maximum(centre - reach, 0.0), np.minimum(centre + reach, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Winner:
-    """Which model is best at one budget.
-
-    Attributes:
-        model: the one with the highest mean success; None where no model can afford a sample.
-        success: its mean success in [0, 1], NaN where there is none.
-        low, high: its interval over problems.
-        clear_against: models whose paired difference to it has an interval above 0.
-        unclear_against: models that could be as good: their interval of the difference reaches 0.
-        out_of_reach: models without a value at this budget.
-    """
-
-    model: str | None
-    success: float
-    low: float
-    high: float
-    clear_against: tuple[str, ...]
-    unclear_against: tuple[str, ...]
-    out_of_reach: tuple[str, ...]
-
-
-def best_per_budget(success: Mapping[str, ArrayLike], weights: Weights, level: float = 0.95) -> tuple[Winner, ...]:
-    """The best model at each budget, and against which others the difference is clear.
-
-    Each comparison has the level by itself; nothing is corrected for the number of models or budgets, nor for having
-    picked the best one first. Of models that are exactly level the first one named wins, and is not clear against the
-    other.
-
-    Args:
-        success: model name to shape (problems, budgets), the same problems in the same rows; a column of NaN where the
-            model cannot afford one sample or k > n.
-        weights: from `bootstrap_weights`, one matrix for all models.
-        level: of every interval.
-
-    Returns:
-        One `Winner` per budget, in order.
-    """
-    names = list(success)
-    stack = np.stack([np.asarray(success[name], dtype=np.float64) for name in names])
-    means = stack.mean(axis=1)
-    defined = ~np.isnan(means)
-    best = np.argmax(np.where(defined, means, -np.inf), axis=0)
-    best_columns = np.take_along_axis(stack, best[np.newaxis, np.newaxis, :], axis=0)[0]
-    low, high = bootstrap_curve(best_columns, weights, level)
-    lead = np.stack([bootstrap_difference(best_columns, columns, weights, level)[0] for columns in stack])
-    return tuple(
-        _winner(names, int(at), means[:, budget], float(low[budget]), float(high[budget]), lead[:, budget])
-        for budget, at in enumerate(best)
-    )
-
-
-def _winner(names: list[str], best: int, means: Floats, low: float, high: float, lead: Floats) -> Winner:
-    """The verdict at one budget. `means` and the low ends of the best one's lead, `lead`, are (models,)."""
-    absent = tuple(name for name, mean in zip(names, means, strict=True) if math.isnan(mean))
-    if math.isnan(means[best]):
-        return Winner(None, math.nan, math.nan, math.nan, (), (), absent)
-    rivals = [at for at, name in enumerate(names) if at != best and name not in absent]
-    clear = tuple(names[at] for at in rivals if lead[at] > 0)
-    unclear = tuple(names[at] for at in rivals if not lead[at] > 0)
-    return Winner(names[best], float(means[best]), low, high, clear, unclear, absent)
 
 
 def _wilson(mean: Floats, problems: int, level: float) -> tuple[Floats, Floats]:

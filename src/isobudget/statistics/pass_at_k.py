@@ -9,7 +9,8 @@ Everything follows from one number, the chance that k of the n samples, drawn wi
     cascade       product over models of their r              each model tried only where all before it failed
 
 Each is unbiased whatever the model, as long as its samples are independent draws. The recurrence needs no logarithm and
-never overflows. A cascade is unbiased only over *different* models: using one model's counts twice is not. k > n is
+never overflows; where it is long, the rounding of its steps is carried along and taken back (`compensated`), so that it
+is good to 1e-14. A cascade is unbiased only over *different* models: using one model's counts twice is not. k > n is
 NaN: n samples do not say what more of them would do (see `isobudget.statistics.extrapolation` for guesses). Above n/2
 a curve is still unbiased, but it hangs on few samples and its own error cannot be estimated: see `trusted_k`.
 
@@ -25,6 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isobudget.errors import InputError
+from isobudget.statistics.compensated import product_excess, quotient_excess
 from isobudget.statistics.rank_score import SampleScores, rank_score_at_k, rank_score_curve, rank_score_curves
 
 __all__ = [
@@ -51,6 +53,8 @@ Ints = NDArray[np.int64]
 
 #: rows of the recurrence that are divided at once: large enough for vector arithmetic, small enough for the cache
 BLOCK = 32
+#: products of more factors than this are compensated: plain ones of 2,000 factors are good to 5e-15
+LONG = 2000
 
 
 def failure_curve(n: ArrayLike, c: ArrayLike, k_max: int) -> Floats:
@@ -71,10 +75,13 @@ def failure_curve(n: ArrayLike, c: ArrayLike, k_max: int) -> Floats:
     samples, failed = counts[0].astype(np.float64), (counts[0] - counts[1]).astype(np.float64)
     _whole_k(k_max, least=1)
     r = np.empty((k_max, len(samples)))
-    before = np.ones(len(samples))
+    before, excess = np.ones(len(samples)), np.zeros(len(samples))
     for start in range(0, k_max, BLOCK):
         drawn = np.arange(start, min(start + BLOCK, k_max), dtype=np.float64)[:, np.newaxis]
         block = r[start : start + BLOCK]
+        if k_max > LONG:
+            before, excess = _compensated_block(block, failed - drawn, samples - drawn, before, excess)
+            continue
         np.subtract(failed, drawn, out=block)
         np.maximum(block, 0.0, out=block)
         block /= np.maximum(samples - drawn, 1.0)
@@ -84,6 +91,28 @@ def failure_curve(n: ArrayLike, c: ArrayLike, k_max: int) -> Floats:
     if len(samples) and k_max > samples.min():
         r[np.arange(1, k_max + 1)[:, np.newaxis] > samples] = np.nan
     return r.T
+
+
+def _compensated_block(
+    block: Floats, left_failed: Floats, left: Floats, before: Floats, excess: Floats
+) -> tuple[Floats, Floats]:
+    """Fill some rows of r, each the one before times (failed samples left) / (samples left), without their rounding.
+
+    Args:
+        block: shape (rows, problems), to be filled.
+        left_failed, left: of that shape; what is left before each draw.
+        before, excess: shape (problems,); the plain product so far, and its relative error.
+
+    Returns:
+        Both behind the last row.
+    """
+    numerator, denominator = np.maximum(left_failed, 0.0), np.maximum(left, 1.0)
+    ratio = numerator / denominator
+    plain = np.multiply.accumulate(np.vstack([before, ratio]), axis=0)
+    errors = quotient_excess(numerator, denominator, ratio) + product_excess(plain[:-1], ratio, plain[1:])
+    errors = excess + np.cumsum(errors, axis=0)
+    block[:] = plain[1:] - plain[1:] * errors
+    return plain[-1], errors[-1]
 
 
 def failure_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:
@@ -100,10 +129,18 @@ def failure_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:
         raise InputError(f"k must be 0 or more, got {draws.min()}")
     samples, passed, draws = np.broadcast_arrays(samples, passed, draws)
     factors, rest = np.minimum(passed, draws), samples - np.maximum(passed, draws)
-    r = np.ones(samples.shape)
-    for step in range(int(factors.max(initial=0))):
-        ratio = np.maximum(rest - step, 0) / np.maximum(samples - step, 1)
-        r = np.where(step < factors, r * ratio, r)
+    steps = int(factors.max(initial=0))
+    r, excess = np.ones(samples.shape), np.zeros(samples.shape)
+    for step in range(steps):
+        numerator = np.maximum(rest - step, 0).astype(np.float64)
+        denominator = np.maximum(samples - step, 1).astype(np.float64)
+        ratio = numerator / denominator
+        product = r * ratio
+        if steps > LONG:
+            error = quotient_excess(numerator, denominator, ratio) + product_excess(r, ratio, product)
+            excess = np.where(step < factors, excess + error, excess)
+        r = np.where(step < factors, product, r)
+    r = r - r * excess
     return np.asarray(np.where(draws > samples, np.nan, r))[()]
 
 

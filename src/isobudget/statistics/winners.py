@@ -1,0 +1,159 @@
+"""Which model is best at each budget, and which differences are clear when several are looked at together.
+
+The best model of a row is picked because it is ahead, and is then held against all others. If each of these differences
+has an error of 5 % by itself, one of several truly equal models is called clearly worse far more often. So all pairs of
+models are judged together: every difference is measured in its own standard error, and the limit is the one that the
+largest of them stays below in 95 % of the bootstrap's replicates,
+
+    T* = max over pairs (and budgets) of |D*_ij - D_ij| / s_ij,      i is clear of j where D_ij > q_0.95(T*) s_ij.
+
+All pairs, and not those with the best model alone, because which one is best was read off the same results (Tukey's
+range, by resampling). The replicates are shared by all models and budgets, so that differences that move together cost
+little: the limit lies above Bonferroni's by its Monte Carlo error at most. Taken over the rows of a table as well, it
+holds for everything that is said of the table.
+
+The share of replicates is widened for few problems, and where few problems decide a difference Newcombe's interval at
+the same limit stands in, both as in `intervals`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from isobudget.statistics.intervals import (
+    FEW,
+    Weights,
+    bootstrap_curve,
+    effective_problems,
+    mean_replicates,
+    newcombe_difference,
+    widened_tail,
+)
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """Which model is best at one budget.
+
+    Attributes:
+        model: the one with the highest mean success; None where no model can afford a sample.
+        success: its mean success in [0, 1], NaN where there is none.
+        low, high: its interval over problems, by itself.
+        clear_against: models that it is clearly better than, all models of this budget judged together.
+        unclear_against: models that could be as good.
+        clear_in_table: those of `clear_against` that stay clear where all budgets are judged together as well.
+        out_of_reach: models without a value at this budget.
+    """
+
+    model: str | None
+    success: float
+    low: float
+    high: float
+    clear_against: tuple[str, ...]
+    unclear_against: tuple[str, ...]
+    clear_in_table: tuple[str, ...]
+    out_of_reach: tuple[str, ...]
+
+
+def best_per_budget(success: Mapping[str, ArrayLike], weights: Weights, level: float = 0.95) -> tuple[Winner, ...]:
+    """The best model at each budget, and against which others the difference is clear.
+
+    Of models that are exactly level the first one named wins, and is not clear against the other.
+
+    Args:
+        success: model name to shape (problems, budgets), the same problems in the same rows; a column of NaN where the
+            model cannot afford one sample or k > n.
+        weights: from `bootstrap_weights`, one matrix for all models.
+        level: of every interval, and of what is clear in a row and in the table.
+
+    Returns:
+        One `Winner` per budget, in order.
+    """
+    names = list(success)
+    stack = np.stack([np.asarray(success[name], dtype=np.float64) for name in names])
+    means = stack.mean(axis=1)
+    best = np.argmax(np.where(np.isnan(means), -np.inf, means), axis=0)
+    ends = bootstrap_curve(np.take_along_axis(stack, best[np.newaxis, np.newaxis, :], axis=0)[0], weights, level)
+    clear = np.stack(clear_leads(stack, weights, level))
+    return tuple(
+        _winner(names, int(at), means[:, budget], np.stack(ends)[:, budget], clear[:, at, :, budget])
+        for budget, at in enumerate(best)
+    )
+
+
+def _winner(names: list[str], best: int, means: Floats, interval: Floats, clear: Flags) -> Winner:
+    """The verdict at one budget. `means` is (models,); `clear`, (2, models), what the best is clear of: row, table."""
+    absent = tuple(name for name, mean in zip(names, means, strict=True) if math.isnan(mean))
+    if math.isnan(means[best]):
+        return Winner(None, math.nan, math.nan, math.nan, (), (), (), absent)
+    rivals = [at for at, name in enumerate(names) if at != best and name not in absent]
+    return Winner(
+        model=names[best],
+        success=float(means[best]),
+        low=float(interval[0]),
+        high=float(interval[1]),
+        clear_against=tuple(names[at] for at in rivals if clear[0, at]),
+        unclear_against=tuple(names[at] for at in rivals if not clear[0, at]),
+        clear_in_table=tuple(names[at] for at in rivals if clear[1, at]),
+        out_of_reach=absent,
+    )
+
+
+def clear_leads(success: Floats, weights: Weights, level: float = 0.95) -> tuple[Flags, Flags]:
+    """Which models are clearly better than which: at each budget by itself, and over all budgets at once.
+
+    Args:
+        success: shape (models, problems, budgets); a column of NaN where a model cannot afford one sample.
+        weights: from `bootstrap_weights`, shape (replicates, problems).
+        level: that no clear difference is a false one, in a row or in the table.
+
+    Returns:
+        Two arrays of shape (models, models, budgets): [i, j, b] says that i is clear of j at budget b, in its row, and
+        in the whole table. All false for fewer than two problems.
+    """
+    models, problems, budgets = success.shape
+    rows, table = np.zeros((2, models, models, budgets), dtype=bool)
+    pairs = list(combinations(range(models), 2))
+    if problems < 2 or not pairs:
+        return rows, table
+    columns = success.transpose(0, 2, 1).reshape(models * budgets, problems).T
+    replicates = mean_replicates(columns, weights).reshape(models, budgets, -1)
+    errors = np.full((len(pairs), budgets), np.nan)
+    largest = np.zeros((budgets, replicates.shape[2]), dtype=np.float32)
+    for at, (one, other) in enumerate(pairs):
+        moved = replicates[one] - replicates[other]
+        errors[at] = moved.std(axis=1)
+        scale = np.where(errors[at] > 0, errors[at], np.inf).astype(np.float32)
+        np.fmax(largest, np.abs(moved) / scale[:, np.newaxis], out=largest)
+    share = 1 - 2 * widened_tail(problems, level)
+    limits = np.quantile(largest, share, axis=1).astype(np.float64)
+    limit = float(np.quantile(largest.max(axis=0), share))
+    for at, (one, other) in enumerate(pairs):
+        for clear, bound in ((rows, limits), (table, np.full(budgets, limit))):
+            ahead, behind = _clear(success[one] - success[other], errors[at], bound)
+            clear[one, other], clear[other, one] = ahead, behind
+    return rows, table
+
+
+def _clear(difference: Floats, error: Floats, limit: Floats) -> tuple[Flags, Flags]:
+    """Where the mean of a difference, shape (problems, budgets), is clearly above 0, and where clearly below."""
+    mean = difference.mean(axis=0)
+    low, high = mean - limit * error, mean + limit * error
+    few = effective_problems(np.nan_to_num(difference)) < FEW
+    if few.any():
+        tails = np.array([NormalDist().cdf(-bound) for bound in limit])
+        for at in np.flatnonzero(few & ~np.isnan(mean)):
+            ends = newcombe_difference(difference[:, at : at + 1], 1 - 2 * max(tails[at], 1e-12))
+            low[at], high[at] = min(low[at], ends[0][0]), max(high[at], ends[1][0])
+    with np.errstate(invalid="ignore"):
+        return low > 1e-12, high < -1e-12
