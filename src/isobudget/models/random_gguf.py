@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -87,7 +87,11 @@ def random_gguf_bytes(architecture: Architecture, quantisation: Quantisation) ->
     Raises:
         InputError: the shape is not covered.
     """
-    return sum(tensor.padded for tensor in _tensors(architecture, quantisation))
+    small = replace(architecture, sliding_window=0, windowed_layers=0)  # whatever number of layers is asked for
+    one, two = (
+        sum(tensor.padded for tensor in _tensors(replace(small, layers=layers), quantisation)) for layers in (1, 2)
+    )
+    return one + (architecture.layers - 1) * (two - one)
 
 
 def write_random_gguf(path: Path, architecture: Architecture, quantisation: Quantisation = Quantisation.Q4_0) -> int:
