@@ -6,6 +6,11 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A machine that is shared stops any test for a while: how long one example takes says nothing.
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 
 # A shell without a terminal starts background jobs with Ctrl-C ignored, and the tests that press it would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -75,6 +75,7 @@ def test_changes_on_purpose_are_taken_into_account() -> None:
         "added": ["**.why"],
         "removed": [{"path": "gone", "why": "a test"}],
         "dropped": [],
+        "corrected": [],
     }
     assert not list(differences(old, new, changes, exact=True))
     for key in ("renamed", "added", "removed"):
