@@ -45,7 +45,7 @@ def paper(
 ) -> None:
     """Print the paper's Tables 1-4, the equal-budget tables that follow from them, and where the verdict flips.
 
-    Table 1 stands beside our own count of the same flops. Between published k, pass@k is interpolated in log k and
+    Table 1 stands beside our own count of the same flops. Between published k, pass@k is interpolated and
     marked with ~.
 
     Example: what each model reaches on HumanEval for the flops of one 70B sample, half of it, twice of it, ...

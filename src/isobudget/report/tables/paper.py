@@ -23,7 +23,7 @@ FLIP_NOTE = (
 #: what the cells of these tables are marked with
 BUDGET_SYMBOLS = {
     "-": NOT_AFFORDED,
-    "~": "interpolated in log k between published k",
+    "~": "interpolated between published k",
     ">": "k beyond the published ones: pass@k of the largest, and no best of the row",
 }
 FLIP_SYMBOLS = {"never": "not at the largest published k"}
