@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.interpolate import PchipInterpolator
 
 from isobudget.errors import InputError
-from isobudget.paper import pass_tables
+from isobudget.paper.tables import pass_tables
 from isobudget.statistics.interpolation import monotone_cubic, success_between
 
 points = st.lists(st.tuples(st.floats(0.01, 3), st.floats(-5, 5, allow_subnormal=False)), min_size=2, max_size=9)
