@@ -136,6 +136,18 @@ def test_wrong_arguments_are_errors_of_ours(here: Path, call: Callable[[], Any],
         call()
 
 
+def test_budgets_may_be_numbers_and_counts_are_never_written_over(here: Path) -> None:
+    as_text = api.curves("counts.jsonl", budgets="1x,1e13").to_dict()
+    assert api.curves("counts.jsonl", budgets=["1x", 1e13]).to_dict() == as_text
+    before = Path("counts.jsonl").read_bytes()
+    with pytest.raises(InputError, match="is no policy"):
+        api.plan("counts.jsonl", budget="4x", write="counts.jsonl")
+    assert Path("counts.jsonl").read_bytes() == before
+    api.plan("counts.jsonl", budget="4x", write="policy.toml")
+    api.plan("counts.jsonl", budget="4x", write="policy.toml")
+    assert "draws" in Path("policy.toml").read_text()
+
+
 def test_rows_are_flat_and_become_data_frames(here: Path) -> None:
     found = api.passk("counts.jsonl", [1, 2])
     rows = found.to_records()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from isobudget.errors import InputError, RunError
-from isobudget.judge import Judge
+from isobudget.judge import Judge, Limits
 from isobudget.judge.file import Digests, Sample, judge_file
 from isobudget.judge.references import require_references
 from isobudget.problems.problem import CheckFunction, Problem
@@ -89,7 +89,11 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
 
 def test_killed_run_continues_where_it_stopped(tmp_path: Path) -> None:
     samples, output = write(tmp_path / "samples.jsonl", LINES), tmp_path / "verdicts.jsonl"
-    first = LINE | {"index": 0, "seconds": 99.0, "sha256": Digests(PROBLEMS).of(Sample("Own/0", 0, RIGHT))}
+    first = LINE | {
+        "index": 0,
+        "seconds": 99.0,
+        "sha256": Digests(PROBLEMS, Judge(workers=1)).of(Sample("Own/0", 0, RIGHT)),
+    }
     partial = tmp_path / "verdicts.jsonl.partial"
     partial.write_text(json.dumps(first) + '\n{"task_id": "Own/1", "ind')
     with Judge(workers=1) as judge:
@@ -101,6 +105,28 @@ def test_killed_run_continues_where_it_stopped(tmp_path: Path) -> None:
     assert [(row["task_id"], row["index"]) for row in rows] == [("Own/0", 0), ("Own/1", 0), ("Own/0", 1)]
     assert sum(tally.outcomes.values()) == 3
     assert not partial.exists()
+
+
+def test_the_samples_are_never_written_over(tmp_path: Path) -> None:
+    samples = write(tmp_path / "samples.jsonl", LINES)
+    before = samples.read_bytes()
+    with Judge(workers=1) as judge:
+        for output, what in ((samples, "the file of samples"), (tmp_path, "a folder")):
+            with pytest.raises(InputError, match=what):
+                judge_file(samples, PROBLEMS, output, judge, again=True)
+    assert samples.read_bytes() == before
+
+
+def test_verdicts_under_other_limits_or_of_more_samples_are_not_continued(tmp_path: Path) -> None:
+    samples, output = write(tmp_path / "samples.jsonl", LINES), tmp_path / "verdicts.jsonl"
+    with Judge(workers=1) as judge:
+        judge_file(samples, PROBLEMS, output, judge)
+        write(samples, LINES[:1])
+        with pytest.raises(RunError, match="more verdicts than"):
+            judge_file(samples, PROBLEMS, output, judge, resume=True)
+    write(samples, LINES)
+    with Judge(workers=1, limits=Limits(cpu_seconds=0.5)) as judge, pytest.raises(RunError, match="limits"):
+        judge_file(samples, PROBLEMS, output, judge, resume=True)
 
 
 @pytest.mark.parametrize("resume", [False, True])

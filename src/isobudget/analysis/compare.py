@@ -24,7 +24,7 @@ def curves(
     unit: Unit = Unit.FLOPS,
     *,
     costs: str | None = None,
-    budgets: str | None = None,
+    budgets: str | float | Sequence[str | float] | None = None,
     benchmark: str | None = None,
     selection: str = TESTS,
     stop: str = FIXED,
@@ -96,15 +96,18 @@ def _check_choices(selection: str, stop: str, extrapolate: int | None) -> None:
         raise InputError(f"--extrapolate takes the largest k, 1 or more, not {extrapolate}")
 
 
-def parse_budgets(text: str | None, cheapest: float) -> list[float] | None:
+def parse_budgets(budgets: str | float | Sequence[str | float] | None, cheapest: float) -> list[float] | None:
     """`1e12,4e12` as amounts of the unit, `1x,4x` as multiples of the cheapest model's sample; None for None.
+
+    They may also come as numbers, or as a sequence.
 
     Raises:
         InputError: a part is no number.
     """
-    if text is None:
+    if budgets is None:
         return None
     values = []
+    text = ",".join(map(str, [budgets] if isinstance(budgets, str | int | float) else budgets))
     for part in text.split(","):
         number = part.strip().lower()
         scale = cheapest if number.endswith("x") else 1.0

@@ -132,6 +132,8 @@ def _by_tests(samples: ModelSamples) -> NDArray[np.float64]:
 
 def _ranked(samples: ModelSamples) -> NDArray[np.float64]:
     """Rank-score@k of each problem by the model's own likelihood, shape (problems, k_max)."""
+    if not any(np.isfinite(one.mean_logprob).any() for one in samples.problems):
+        raise InputError(f"{samples.model}: no log-probabilities were recorded; choose by tests")
     # an output without a single kept token has no likelihood: it ranks with those cut off
     scores = PerSample(
         tuple(one.mean_logprob for one in samples.problems), tuple(one.cut_off for one in samples.problems)

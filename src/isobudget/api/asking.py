@@ -31,7 +31,7 @@ def curves(
     unit: Unit | str = "flops",
     *,
     costs: str | Path | None = None,
-    budgets: str | None = None,
+    budgets: str | float | Sequence[str | float] | None = None,
     benchmark: str | None = None,
     select: str = "tests",
     stop: str = "fixed",
@@ -49,7 +49,7 @@ def curves(
         unit: what budgets are counted in: flops, seconds, tokens, usd or joules.
         costs: a costs file, or ``paper`` for Table 1 of the paper. Without it, a run is priced by what it recorded,
             and a COUNTS file by the architectures of models whose names are known.
-        budgets: per problem, as ``1e12,4e12`` in the unit or ``1x,4x`` in samples of the cheapest model.
+        budgets: per problem, as ``1e12,4e12`` in the unit or ``1x,4x`` in samples of the cheapest model; or a list.
         benchmark: only this one.
         select: how one of k samples is chosen: by ``tests``, or, in a run, by the model's own ``likelihood``.
         stop: ``fixed``, k samples are generated and charged, as in the paper; or ``first-pass``, where budgets are

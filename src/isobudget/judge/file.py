@@ -110,6 +110,9 @@ def judge_file(
             another command is writing them.
         StorageError: the output cannot be written.
     """
+    if output.is_dir() or output.resolve() == samples.resolve():
+        what = "a folder" if output.is_dir() else "the file of samples"
+        raise InputError(f"{output} is {what}; name another file for the verdicts")
     total = sum(1 for _ in read_samples(samples, problems))
     if total == 0:
         raise InputError(f"{samples} holds no samples; each line must be a JSON object with task_id and completion")
@@ -118,7 +121,7 @@ def judge_file(
     try:
         begun = partial.exists()
         if output.exists() and not begun and not again:
-            if resume and _take_up(output, samples, problems, tally, extraction)[0] == total:
+            if resume and _take_up(output, samples, problems, tally, extraction, judge)[0] == total:
                 return tally
             raise RunError(f"{output} is there already; keep it and name another one, or replace it with --again")
         with _held(partial) as out:
@@ -126,7 +129,7 @@ def judge_file(
                 raise RunError(
                     f"{partial} holds the verdicts of an unfinished run: continue it with --resume, or remove it"
                 )
-            done, kept = _take_up(partial, samples, problems, tally, extraction)
+            done, kept = _take_up(partial, samples, problems, tally, extraction, judge)
             os.truncate(partial, kept)
             for record in _verdicts(samples, problems, judge, done, extraction):
                 out.write(json.dumps(record) + "\n")
@@ -144,7 +147,7 @@ def judge_file(
 def _verdicts(
     samples: Path, problems: dict[str, Problem], judge: Judge, skip: int, extraction: Extraction | None
 ) -> Iterator[dict[str, Any]]:
-    digests = Digests(problems)
+    digests = Digests(problems, judge)
     names = islice(read_samples(samples, problems, extraction), skip, None)
     pairs = islice(read_samples(samples, problems, extraction), skip, None)
     verdicts = judge.run((problems[sample.task_id], sample.program) for sample in pairs)
@@ -157,14 +160,15 @@ def _digest(*texts: str) -> str:
 
 
 class Digests(dict[str, str]):
-    """Checksums of the tests of problems and of the rules of this judge, by task_id, made when first asked for."""
+    """Checksums of tests, and of the rules, limits and trust they are judged by, by task_id, made when asked for."""
 
-    def __init__(self, problems: dict[str, Problem]) -> None:
+    def __init__(self, problems: dict[str, Problem], judge: Judge) -> None:
         self.problems = problems
+        self.how = repr((RULES, judge.limits, judge.trust))
 
     def __missing__(self, task_id: str) -> str:
         """Make one."""
-        self[task_id] = _digest(str(RULES), repr(self.problems[task_id].tests))
+        self[task_id] = _digest(self.how, repr(self.problems[task_id].tests))
         return self[task_id]
 
     def of(self, sample: Sample) -> str:
@@ -248,7 +252,12 @@ def _held(partial: Path) -> Iterator[IO[str]]:
 
 
 def _take_up(
-    written: Path, samples: Path, problems: dict[str, Problem], tally: Tally, extraction: Extraction | None
+    written: Path,
+    samples: Path,
+    problems: dict[str, Problem],
+    tally: Tally,
+    extraction: Extraction | None,
+    judge: Judge,
 ) -> tuple[int, int]:
     """Count the verdicts that are there, and check that they are of these programs, tests and rules.
 
@@ -259,7 +268,7 @@ def _take_up(
         RunError: a line is damaged, or of another sample than now, or of other tests or rules.
     """
     done = kept = 0
-    digests = Digests(problems)
+    digests = Digests(problems, judge)
     with gzip.open(written) if written.suffix == ".gz" else written.open("rb") as lines:
         for line, sample in zip(lines, read_samples(samples, problems, extraction), strict=False):
             if not line.endswith(b"\n"):
@@ -273,14 +282,17 @@ def _take_up(
                     f"{where}: is damaged ({type(error).__name__}); remove the file to judge anew"
                 ) from error
             if place != (sample.task_id, sample.index):
-                raise RunError(f"{where}: verdict of {place[0]}, but {samples} has {sample.task_id}")
+                has = f"{sample.task_id}, number {sample.index}"
+                raise RunError(f"{where}: verdict of {place[0]}, number {place[1]}, but {samples} has {has}")
             if digest != digests.of(sample):
                 raise RunError(
                     f"{where}: {sample.task_id} has changed since it was judged: its program, its tests, or the rules "
-                    "of the judge; remove the file to start anew"
+                    "or limits of the judge; remove the file to start anew"
                 )
             tally.add(record)
             done, kept = done + 1, kept + len(line)
+        if next(lines, b"").endswith(b"\n"):
+            raise RunError(f"{written} holds more verdicts than {samples} has samples; remove it to judge anew")
     return done, kept
 
 

@@ -94,6 +94,8 @@ def judge_lines(
     if problems is None or output is None:
         what = "--problems, a benchmark or a JSONL file" if problems is None else "--output, where the verdicts go"
         raise InputError(f"{samples}: to judge a file, state {what}")
+    if Path(problems).exists() and Path(problems).resolve() == Path(output).resolve():
+        raise InputError(f"{output} is the file of problems; name another file for the verdicts")
     take = None if extraction is None else extraction_by(extraction)
     by_task = {problem.task_id: problem for problem in load_benchmark(problems).problems}
     with Judge(limits=limits or Limits(), **modes) as judge:

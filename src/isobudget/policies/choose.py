@@ -68,6 +68,10 @@ class PlanRow:
     schedule: Schedule | None
 
 
+#: by how much more than its budget a recommended policy may spend on problems that it was not learned on
+SLACK = 0.05
+
+
 def plan_rows(
     learned: Mapping[Policy, Sequence[Learned]],
     base: Sequence[Learned],
@@ -129,20 +133,36 @@ def recommend(
 ) -> list[Policy | None]:
     """For each budget the simplest policy within noise of the best; None where nothing can be drawn.
 
+    One that spends more than the budget on problems that it was not learned on is left out, and k samples always are
+    recommended where they did better than what would be.
+
     Args:
         learned: by policy, one entry a budget.
         weights, level: of the paired intervals.
         false_pass_cost: what a false pass costs, in right answers; it matters with a hidden suite.
     """
     candidates = [policy for policy in Policy if policy in learned]
-    if len(candidates) > 1:
-        candidates = [policy for policy in candidates if policy is not Policy.FIXED_K]
-    worths = []
+    worths, fixed = [], []
     for rows in zip(*(learned[policy] for policy in candidates), strict=True):
         drawn = [one for one in rows if one.schedule is not None]
-        worths.append({one.policy: _worth(one, false_pass_cost) for one in drawn})
+        fixed.append(next((_worth(one, false_pass_cost) for one in drawn if one.policy is Policy.FIXED_K), None))
+        stopping = [one for one in drawn if one.policy is not Policy.FIXED_K and _affords(one)]
+        worths.append({one.policy: _worth(one, false_pass_cost) for one in stopping or drawn})
     ahead = iter(_ahead(worths, weights, level))
-    return [_simplest(worth, ahead) for worth in worths]
+    chosen = [_simplest(worth, ahead) for worth in worths]
+    return [_not_below(*one) for one in zip(chosen, worths, fixed, strict=True)]
+
+
+def _affords(one: Learned) -> bool:
+    """Whether it keeps to the budget on the problems that it was not learned on, too."""
+    return float(one.spent.mean()) <= one.budget * (1 + SLACK)
+
+
+def _not_below(policy: Policy | None, worth: Mapping[Policy, Floats], fixed: Floats | None) -> Policy | None:
+    """The policy, or k samples always where these did better on the same problems."""
+    if policy is None or fixed is None or fixed.mean() <= worth[policy].mean() + 1e-12:
+        return policy
+    return Policy.FIXED_K
 
 
 def most_useful_k(arm: Arm, false_pass_cost: float) -> int | None:

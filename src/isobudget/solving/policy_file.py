@@ -24,7 +24,7 @@ from typing import Any
 import tomli_w
 
 from isobudget.costs.cost import SampleCost, Unit, parse_unit
-from isobudget.errors import InputError
+from isobudget.errors import InputError, IsobudgetError
 from isobudget.files.toml import read_toml
 from isobudget.files.whole import write_whole
 from isobudget.grid import json_value
@@ -83,7 +83,18 @@ def write_policy(path: str | Path, plan: Plan, row: PlanRow | None = None) -> No
         row = plan.recommended[0] if plan.recommended else plan.rows[0]
     if row.schedule is None:
         raise InputError("the budget does not pay for one sample; there is no policy to write")
-    write_whole(Path(path), tomli_w.dumps(_tables(plan, row, row.schedule)).encode())
+    path = Path(path)
+    if path.is_dir() or (path.exists() and not _is_policy(path)):
+        raise InputError(f"{path} is there and is no policy; name another file")
+    write_whole(path, tomli_w.dumps(_tables(plan, row, row.schedule)).encode())
+
+
+def _is_policy(path: Path) -> bool:
+    try:
+        read_policy(path)
+    except IsobudgetError:
+        return False
+    return True
 
 
 def _tables(plan: Plan, row: PlanRow, schedule: Schedule) -> dict[str, Any]:

@@ -180,7 +180,7 @@ class Calls:
         except self._openai.APIConnectionError as error:
             reason = self._clean(str(error.__cause__ or error)) or type(error.__cause__ or error).__name__
             raise TransientError(f"no connection, or a lost one{self._way}: {short(reason)}", LOST) from None
-        except (self._openai.APIError, ValueError) as error:
+        except (self._openai.APIError, ValueError, RecursionError) as error:
             raise TransientError(f"the answer is not JSON: {short(self._clean(str(error)))}", "broken JSON") from None
 
 
