@@ -168,6 +168,7 @@ def judge(
         InputError, RunError, StorageError: see `isobudget.judge.file.judge_file` and `pipeline.judging.judge_run`.
         JudgeError: samples cannot be confined here.
     """
+    from isobudget.errors import InputError
     from isobudget.judge.verdict import Limits
     from isobudget.pipeline.judge_samples import judge_folder, judge_lines
     from isobudget.pipeline.progress import SILENT
@@ -175,6 +176,11 @@ def judge(
 
     limits, progress = Limits.stated(seconds, memory_mb), progress or SILENT
     if isinstance(samples, Run) or Path(samples).is_dir():
+        of_files = {"--problems": problems, "--output": output, "--resume": resume or None}
+        if wrong := [option for option, value in of_files.items() if value is not None]:
+            raise InputError(
+                f"{' and '.join(wrong)}: for a file of samples; a run folder has its own, and goes on by itself"
+            )
         choices = {"workers": workers, "unsafe": unsafe, "again": again, "extraction": extraction}
         return judge_folder(samples, limits=limits, progress=progress, **choices)
     modes = {"workers": workers, "one_process": one_process, "trust": trust, "unsafe": unsafe}
