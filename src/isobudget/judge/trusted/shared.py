@@ -22,6 +22,8 @@ from isobudget.judge.untrusted.shared_tests import FAILED, PASSED
 from isobudget.judge.verdict import Outcome, Trust, Verdict
 
 DETAIL_CHARS = 300
+#: CPU seconds that pytest may take itself beside the sample's: a quarter of one on an idle machine
+RUNNER_SECONDS = 1.0
 #: errors by which a test says that the result is not the expected one
 ASSERTIONS = ("AssertionError", "Failed")
 
@@ -62,7 +64,8 @@ class SharedTests:
 
     def _run(self, host: Host, program: str, *, stop: bool) -> tuple[Verdict, Reports | None]:
         case = self.case
-        wires = host.fork(sample.SHARED)
+        runner = RUNNER_SECONDS if case.kind == "PytestFile" else 0.0
+        wires = host.fork(sample.SHARED, host.limits._replace(cpu_seconds=host.limits.cpu_seconds + runner))
         reports: Reports | None = None
         verdict: Verdict | None = None
         try:
