@@ -108,11 +108,9 @@ def _print(summary: JudgeSummary) -> None:
         scores = Table(*(f"pass@{k}" for k in summary.pass_at_k))
         scores.add_row(*(f"{percent(share, 2)} %" for share in summary.pass_at_k.values()))
         console.print(scores)
-        of = f"{summary.problems} of " if summary.problems_in_all > summary.problems else ""
-        each = summary.n_min if summary.n_min == summary.n_max else f"{summary.n_min} to {summary.n_max}"
-        console.print(
-            f"{of}{counted(max(summary.problems, summary.problems_in_all), 'problem')}, samples of each: {each}"
-        )
+        of = f" of {summary.problems_in_all}" if summary.problems_in_all > summary.problems else ""
+        problems = f"{summary.problems}{of} problems" if of else counted(summary.problems, "problem")
+        console.print(f"{problems}, {summary.n_min} to {summary.n_max} samples each")
     for line in _notes(summary):
         console.print(line)
 
