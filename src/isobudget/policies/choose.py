@@ -146,14 +146,14 @@ def recommend(
     for rows in zip(*(learned[policy] for policy in candidates), strict=True):
         drawn = [one for one in rows if one.schedule is not None]
         fixed.append(next((_worth(one, false_pass_cost) for one in drawn if one.policy is Policy.FIXED_K), None))
-        stopping = [one for one in drawn if one.policy is not Policy.FIXED_K and _affords(one)]
+        stopping = [one for one in drawn if one.policy is not Policy.FIXED_K and affords(one)]
         worths.append({one.policy: _worth(one, false_pass_cost) for one in stopping or drawn})
     ahead = iter(_ahead(worths, weights, level))
     chosen = [_simplest(worth, ahead) for worth in worths]
     return [_not_below(*one) for one in zip(chosen, worths, fixed, strict=True)]
 
 
-def _affords(one: Learned) -> bool:
+def affords(one: Learned) -> bool:
     """Whether it keeps to the budget on the problems that it was not learned on, too."""
     return float(one.spent.mean()) <= one.budget * (1 + SLACK)
 

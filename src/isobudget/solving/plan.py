@@ -19,7 +19,7 @@ from isobudget.curves import Bootstrap
 from isobudget.errors import InputError
 from isobudget.grid import json_value
 from isobudget.policies.arms import Arm
-from isobudget.policies.choose import SLACK, PlanRow, most_useful_k, plan_rows, recommend
+from isobudget.policies.choose import PlanRow, affords, most_useful_k, plan_rows, recommend
 from isobudget.policies.evaluate import evaluate
 from isobudget.policies.learn import Learned, Policy, best_fixed, learn
 from isobudget.policies.make import cascade
@@ -322,7 +322,7 @@ def _notes(recorded: Recorded, learned: Mapping[Policy, Sequence[Learned]]) -> l
         )
     if any(row.spent.mean() < 0.99 * row.budget for row in rows if row.policy is not Policy.FIXED_K):
         notes.append("Where a policy spends less than the budget it has used up the recorded samples.")
-    if any(row.spent.mean() > (1 + SLACK) * row.budget for row in rows):
+    if not all(map(affords, rows)):
         notes.append(
             "Where a policy spends more than the budget, it was learned on problems that need less than those it was "
             "tried on: its gain is no gain at this budget, and it is not recommended."
