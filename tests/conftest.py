@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
-# A machine that is shared stops any test for a while: how long one example takes says nothing.
-settings.register_profile("shared machine", deadline=None)
+# A machine that is shared stops any test for a while: how long one example takes says nothing. The same examples every
+# time: a run of the suite that fails is the fault of a change, and not of the dice.
+settings.register_profile("shared machine", deadline=None, derandomize=True)
 settings.load_profile("shared machine")
 
 # A shell without a terminal starts background jobs with Ctrl-C ignored, and the tests that press it would inherit that.
@@ -25,3 +27,11 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("no ../shared/data beside this checkout")
     return SHARED_DATA
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Which tests go together when several processes run them."""
+    from support.side_by_side import SharedStart
+
+    return SharedStart(config, log)

@@ -179,10 +179,12 @@ def test_only_the_commands_show_results() -> None:
             assert not any(name.startswith("isobudget.report") for name in imports(path)), path
 
 
-def test_the_ground_floor_imports_errors_only() -> None:
+def test_the_ground_floor_imports_errors_and_progress_only() -> None:
     for path in files_of("files"):
         ours = {
-            name for name in imports(path) if name.startswith("isobudget.") and not name.startswith("isobudget.errors")
+            name
+            for name in imports(path)
+            if name.startswith("isobudget.") and not name.startswith(("isobudget.errors", "isobudget.progress"))
         }
         assert all(name.startswith("isobudget.files.") for name in ours), path
 

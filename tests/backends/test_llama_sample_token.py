@@ -22,7 +22,7 @@ def plain(logits: NDArray[np.float32], temperature: float, top_p: float) -> list
     shares = [(weight / math.fsum(weights), -token) for token, weight in enumerate(weights)]
     kept: list[tuple[int, float]] = []
     for share, token in sorted(shares, reverse=True):
-        if kept and math.fsum(one for _, one in kept) >= top_p:
+        if kept and top_p < 1 and math.fsum(one for _, one in kept) >= top_p:  # at 1 all are kept, however unlikely
             break
         kept.append((-token, share))
     whole = math.fsum(share for _, share in kept)

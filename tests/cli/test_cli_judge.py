@@ -15,6 +15,7 @@ from isobudget.judge import Judge, Limits
 from isobudget.judge.file import Digests, Sample, judge_file
 from isobudget.judge.references import require_references
 from isobudget.problems.problem import CheckFunction, Problem
+from support.steps import Steps
 
 CHECK = "def check(candidate):\n    assert candidate(2) == 4\n"
 PROBLEMS = {
@@ -47,14 +48,14 @@ def read(path: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz"])
 def test_one_verdict_per_sample_in_order(tmp_path: Path, ending: str) -> None:
     samples, output = write(tmp_path / f"samples.{ending}", LINES), tmp_path / f"verdicts.{ending}"
-    told: list[tuple[int, int]] = []
+    seen = Steps()
     with Judge(workers=2) as judge:
-        tally = judge_file(samples, PROBLEMS, output, judge, progress=lambda done, total: told.append((done, total)))
+        tally = judge_file(samples, PROBLEMS, output, judge, progress=seen)
     rows = [(row["task_id"], row["index"], row["passed"], row["verdict"]) for row in read(output)]
     assert rows == [("Own/0", 0, True, "passed"), ("Own/1", 0, False, "failed"), ("Own/0", 1, False, "failed")]
     assert all(row["seconds"] > 0 for row in read(output))
     assert (tally.samples["Own/0"], tally.passes["Own/0"]) == (2, 1)
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert (seen.started, seen.steps) == ([("judging", 3, 0, "")], [1, 1, 1])
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([samples.name, output.name])
 
 

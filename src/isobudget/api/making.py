@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from isobudget.pipeline.dry_run import DryRun
     from isobudget.pipeline.generate import BackendFactory, Generated
     from isobudget.pipeline.judge_samples import JudgeSummary
-    from isobudget.pipeline.progress import Progress
+    from isobudget.progress import Progress
     from isobudget.ranking.rank import BenchmarkRanking, ScorerFactory
     from isobudget.records.run import Run
     from isobudget.report import Report
@@ -70,7 +70,7 @@ def generate(
     """
     from isobudget.pipeline.generate import generate as generate_missing
     from isobudget.pipeline.generate import open_model
-    from isobudget.pipeline.progress import SILENT
+    from isobudget.progress import SILENT
 
     return GenerateResult(
         *generate_missing(_study(study, model, n, problems), out, progress or SILENT, make_backend or open_model)
@@ -113,7 +113,7 @@ def run(
     from isobudget.judge import Judge
     from isobudget.pipeline.generate import open_model
     from isobudget.pipeline.generate_and_judge import generate_and_judge
-    from isobudget.pipeline.progress import SILENT
+    from isobudget.progress import SILENT
     from isobudget.records.parts import part_paths
     from isobudget.report import build_report, require_parts
 
@@ -171,7 +171,7 @@ def judge(
     from isobudget.errors import InputError
     from isobudget.judge.verdict import Limits
     from isobudget.pipeline.judge_samples import judge_folder, judge_lines
-    from isobudget.pipeline.progress import SILENT
+    from isobudget.progress import SILENT
     from isobudget.records.run import Run
 
     limits, progress = Limits.stated(seconds, memory_mb), progress or SILENT
@@ -239,7 +239,7 @@ def rank(
         IsobudgetError: see `isobudget.ranking.rank.rank`.
     """
     from isobudget.curves import Bootstrap
-    from isobudget.pipeline.progress import SILENT
+    from isobudget.progress import SILENT
     from isobudget.ranking.options import RankOptions
     from isobudget.ranking.rank import rank as rank_samples
     from isobudget.ranking.scoring_model import open_scorer, state_scorer

@@ -46,12 +46,12 @@ class TerminalProgress:
         if self._bars is not None:
             self._bars.stop()
 
-    def start(self, task: str, total: int, done: int = 0) -> None:
+    def start(self, task: str, total: int, done: int = 0, *, unit: str = "") -> None:
         """A task begins."""
         if self._bars is not None:
-            self._ids[task] = self._bars.add_task(task, total=total, completed=done)
+            self._ids[task] = self._bars.add_task(task, total=total, completed=done, unit=unit)
         elif not self._quiet:
-            self._lines[task] = _Line(task, total, done)
+            self._lines[task] = _Line(task, total, done, unit)
 
     def advance(self, task: str, steps: int) -> None:
         """So many further steps are done."""
@@ -71,11 +71,12 @@ class TerminalProgress:
 class _Line:
     """Progress of one task as lines of text."""
 
-    def __init__(self, task: str, total: int, done: int) -> None:
-        self.task, self.total, self.done = task, total, done
+    def __init__(self, task: str, total: int, done: int, unit: str) -> None:
+        self.task, self.total, self.done, self.unit = task, total, done, unit
         self.first, self.began, self.shown = done, time.monotonic(), time.monotonic()
-        there = f", {done} of them already done" if done else ""
-        print(f"{task}: {total} to do{there}" if total > done else f"{task}: nothing left to do", file=sys.stderr)
+        there = f", {_steps(done, unit)} of them already done" if done else ""
+        left = f"{_steps(total, unit)} to do{there}" if total > done else "nothing left to do"
+        print(f"{task}: {left}", file=sys.stderr)
 
     def advance(self, steps: int) -> None:
         self.done += steps
@@ -83,26 +84,39 @@ class _Line:
         if steps and (now - self.shown >= _SECONDS_BETWEEN_LINES or self.done == self.total):
             self.shown = now
             left = (now - self.began) / (self.done - self.first) * (self.total - self.done)
-            text = f"{self.task}: {self.done} of {self.total}"
+            text = f"{self.task}: {_steps(self.done, self.unit)} of {_steps(self.total, self.unit)}"
             end = f"done in {now - self.began:.0f} s" if self.done == self.total else f"about {left:.0f} s left"
             print(f"{text}, {end}", file=sys.stderr, flush=True)
+
+
+def _steps(count: int, unit: str) -> str:
+    return size(count) if unit == "B" else str(count)
 
 
 def _make_bars() -> Progress:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
         Progress,
+        ProgressColumn,
+        Task,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
+
+    class Steps(ProgressColumn):
+        """How much is done, of how much."""
+
+        def render(self, task: Task) -> Text:
+            unit = task.fields["unit"]
+            return Text(f"{_steps(int(task.completed), unit)}/{_steps(int(task.total or 0), unit)}")
 
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
-        MofNCompleteColumn(),
+        Steps(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),

@@ -16,16 +16,14 @@ import inspect
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from isobudget.errors import MissingExtraError, ModelError
 from isobudget.files.whole import storage_error
-
-#: progress callback: bytes received, total bytes
-Bytes = Callable[[int, int], None]
+from isobudget.progress import SILENT, Progress
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _REPO = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
@@ -97,8 +95,10 @@ def cached(file: HubFile) -> Path | None:
     return Path(path) if isinstance(path, str) else None
 
 
-def download(file: HubFile, folder: Path | None = None, on_progress: Bytes | None = None) -> Path:
+def download(file: HubFile, folder: Path | None = None, progress: Progress = SILENT, task: str = "") -> Path:
     """Download a file, into `folder` or else into the client's cache; from there it is taken if it is there already.
+
+    `progress` is told of the bytes, under the name `task`, where the hub says how many there are.
 
     Raises:
         MissingExtraError: the hub's client is not installed.
@@ -110,8 +110,9 @@ def download(file: HubFile, folder: Path | None = None, on_progress: Bytes | Non
     try:
         facts = None if folder is None and cached(file) else _facts(client, file)
         takes_bars = "tqdm_class" in inspect.signature(client.hf_hub_download).parameters
-        if on_progress is not None and facts is not None and facts.size and takes_bars:
-            options["tqdm_class"] = _bar(on_progress, facts.size)
+        if facts is not None and facts.size and takes_bars:
+            progress.start(task, facts.size, unit="B")
+            options["tqdm_class"] = _bar(progress, task, facts.size)
         with quiet():
             return Path(client.hf_hub_download(**file.asked, **options))
     except OSError as error:
@@ -220,11 +221,11 @@ def _commit_in(path: Path) -> str:
     return next((part for part in reversed(path.parts) if is_commit(part)), "")
 
 
-def _bar(on_progress: Bytes, total: int) -> type:
+def _bar(progress: Progress, task: str, total: int) -> type:
     """What the client takes for a progress bar: it shows nothing and passes on how far the file is."""
     most = 0
 
-    class Told:
+    class Bar:
         """Counts bytes. The client may make two of them for one file: what came, and what was written."""
 
         def __init__(self, *_: Any, initial: int = 0, **__: Any) -> None:
@@ -235,18 +236,18 @@ def _bar(on_progress: Bytes, total: int) -> type:
             nonlocal most
             self.n += int(n or 0)
             if most < self.n <= total:
+                progress.advance(task, self.n - most)
                 most = self.n
-                on_progress(most, total)
 
         def close(self, *_: Any, **__: Any) -> None:
             """Nothing; and so for all that a bar would show."""
 
         refresh = set_description = set_postfix_str = set_postfix = close
 
-        def __enter__(self) -> Told:
+        def __enter__(self) -> Bar:
             return self
 
         def __exit__(self, *_: object) -> None:
             self.close()
 
-    return Told
+    return Bar

@@ -27,6 +27,7 @@ from isobudget.files.jsonl import Record, read_objects
 from isobudget.judge.judge import Judge
 from isobudget.judge.verdict import RULES, Verdict
 from isobudget.problems.problem import Problem
+from isobudget.progress import SILENT, Progress
 
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '([\w]+)")
 #: the program in a problem's answer; the answer follows its prompt, or is a whole program (True)
@@ -90,7 +91,7 @@ def judge_file(
     resume: bool = False,
     again: bool = False,
     extraction: Extraction | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = SILENT,
 ) -> Tally:
     """Judge every sample of a file, in order, in memory that does not grow with the file.
 
@@ -102,7 +103,7 @@ def judge_file(
         resume: continue from what a killed run left beside the output; a finished output of these samples is kept.
         again: replace an output that is there.
         extraction: what takes the program out of a completion or solution; without it both are taken as they are.
-        progress: told how many samples are done, of how many.
+        progress: shows how many samples are judged.
 
     Raises:
         InputError: a sample line cannot be used; the message says where.
@@ -131,13 +132,12 @@ def judge_file(
                 )
             done, kept = _take_up(partial, samples, problems, tally, extraction, judge)
             os.truncate(partial, kept)
+            progress.start("judging", total, done)
             for record in _verdicts(samples, problems, judge, done, extraction):
                 out.write(json.dumps(record) + "\n")
                 out.flush()
                 tally.add(record)
-                done += 1
-                if progress is not None:
-                    progress(done, total)
+                progress.advance("judging", 1)
             _finish(partial, output)
     except OSError as error:
         raise StorageError(f"cannot write {error.filename or output}: {error.strerror}") from error

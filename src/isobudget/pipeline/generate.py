@@ -17,10 +17,10 @@ from isobudget.backends.base import Backend, Generation, PartlyAnsweredError
 from isobudget.errors import BackendError
 from isobudget.files.whole import write_whole
 from isobudget.pipeline.prepare import prepare_model, state_facts
-from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.pipeline.samples_from_budget import samples_of
 from isobudget.pipeline.served import Served
 from isobudget.pipeline.work import Feed, Work, count_missing, in_parallel, missing_work
+from isobudget.progress import SILENT, Progress
 from isobudget.records.facts import model_notes
 from isobudget.records.parts import PartWriter
 from isobudget.records.rows import sample_row

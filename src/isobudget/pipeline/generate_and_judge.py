@@ -21,7 +21,7 @@ from isobudget.errors import IsobudgetError
 from isobudget.judge import Judge
 from isobudget.pipeline.generate import BackendFactory, Begun, Generated, generate, open_model
 from isobudget.pipeline.judging import Judged, Judging, judge_run, state_extraction, state_limits
-from isobudget.pipeline.progress import SILENT, Progress
+from isobudget.progress import SILENT, Progress
 from isobudget.records.parts import part_paths
 from isobudget.records.run import Run
 from isobudget.study import Study

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from isobudget.judge import Judge, Limits
 from isobudget.judge.file import Tally, judge_file
 from isobudget.judge.references import require_references
 from isobudget.pipeline.judging import judge_run
-from isobudget.pipeline.progress import Progress
 from isobudget.problems import load_benchmark
+from isobudget.progress import Progress
 from isobudget.prompts import extraction_by
 from isobudget.records.run import Run
 from isobudget.statistics.pass_at_k import pass_at_k
@@ -109,23 +109,9 @@ def judge_lines(
             resume=resume,
             again=again,
             extraction=take,
-            progress=_steps(progress),
+            progress=progress,
         )
     return _summary(tally)
-
-
-def _steps(progress: Progress) -> Callable[[int, int], None]:
-    """Progress of a file, which begins with the first sample that is not judged yet."""
-    before: list[int] = []
-
-    def show(done: int, total: int) -> None:
-        if not before:
-            progress.start("judging", total, done - 1)
-            before.append(done - 1)
-        progress.advance("judging", done - before[-1])
-        before[-1] = done
-
-    return show
 
 
 def _summary(tally: Tally) -> JudgeSummary:

@@ -16,9 +16,9 @@ from typing import TypeVar
 from isobudget.errors import InputError, RunError
 from isobudget.judge import Judge
 from isobudget.judge.verdict import Limits, Outcome, Verdict
-from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.pipeline.prompts import RunPrograms
 from isobudget.problems.problem import Problem
+from isobudget.progress import SILENT, Progress
 from isobudget.records.keys import SampleKeys
 from isobudget.records.parts import PartWriter, part_paths, read_part_rows, rows_in_part
 from isobudget.records.rows import SampleKey, SampleRow, verdict_row

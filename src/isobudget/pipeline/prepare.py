@@ -10,8 +10,8 @@ from typing import Any
 from isobudget.backends.base import characters
 from isobudget.backends.llamacpp.settings import LlamaCppSettings, context_for
 from isobudget.models.weights import fetch_weights, file_sha256
-from isobudget.pipeline.progress import SILENT, Progress, fetch_progress
 from isobudget.pipeline.prompts import prompt_facts, prompt_rows
+from isobudget.progress import SILENT, Progress
 from isobudget.records.run import Run
 from isobudget.study import Study
 from isobudget.study.resolve import ResolvedBenchmark, ResolvedModel, find_architecture
@@ -51,7 +51,7 @@ def fetch_model(model: ResolvedModel, samples: int, context_tokens: int, progres
     settings = model.settings
     if model.entry is None or not isinstance(settings, LlamaCppSettings):
         return model
-    path = fetch_weights(model.entry, fetch_progress(model.name, progress))
+    path = fetch_weights(model.entry, progress)
     final = {
         "model": str(path),
         "slots": min(settings.slots, max(1, samples)),

@@ -30,7 +30,7 @@ from isobudget.costs.costs_file import CostsFile, read_costs
 from isobudget.costs.prices import usd_cost
 from isobudget.costs.usage import TokenUse, flops_cost, tokens_cost
 from isobudget.errors import InputError, IsobudgetError
-from isobudget.pipeline.progress import SILENT, Progress
+from isobudget.progress import SILENT, Progress
 from isobudget.study.check import Mistake, raise_mistakes
 from isobudget.study.prompts import ModelPrompts
 from isobudget.study.resolve import Resolved, ResolvedBenchmark, ResolvedModel

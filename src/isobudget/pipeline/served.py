@@ -14,7 +14,7 @@ from typing import Any
 
 from isobudget.backends.base import Generation
 from isobudget.errors import BackendError
-from isobudget.pipeline.progress import Progress
+from isobudget.progress import Progress
 from isobudget.study.resolve import ResolvedModel
 
 

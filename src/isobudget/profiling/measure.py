@@ -33,8 +33,8 @@ from isobudget.models.catalog import load_catalog
 from isobudget.models.random_gguf import Quantisation, random_gguf_bytes, write_random_gguf
 from isobudget.models.read_architecture import load_architecture
 from isobudget.models.weights import fetch_weights
-from isobudget.pipeline.progress import SILENT, Progress, fetch_progress
 from isobudget.profiling.timing import Timing, time_model
+from isobudget.progress import SILENT, Progress
 from isobudget.records.facts import processor_name
 
 
@@ -116,7 +116,7 @@ def _weights(
         path = Path(model).expanduser()
         yield _Weights(path.stem, path, path.name, path.stem)
     else:
-        path = fetch_weights(entry, fetch_progress(entry.name, progress))
+        path = fetch_weights(entry, progress)
         yield _Weights(entry.name, path, entry.file, entry.name)
 
 

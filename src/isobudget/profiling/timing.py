@@ -32,7 +32,7 @@ from isobudget.backends.llamacpp.settings import MOST_SLOTS
 from isobudget.costs.seconds import Figure, SlotSpeed
 from isobudget.errors import BackendError, InputError, ModelError
 from isobudget.models.gguf import LongArray, read_gguf_header
-from isobudget.pipeline.progress import Progress
+from isobudget.progress import Progress
 
 _TEMPERATURE, _TOP_P = 0.8, 0.95
 

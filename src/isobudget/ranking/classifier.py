@@ -18,7 +18,7 @@ from typing import Any
 
 from isobudget.backends.base import Score
 from isobudget.errors import InputError, MissingExtraError, ModelError
-from isobudget.pipeline.progress import Progress
+from isobudget.progress import Progress
 from isobudget.rankers.base import Pool
 from isobudget.ranking.scores import Rows, kept_scores, plain
 from isobudget.records.ranking_rows import ScoreRow, score_row

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from isobudget.errors import InputError
 from isobudget.judge.trusted.canonical import canonical
-from isobudget.pipeline.progress import Progress
+from isobudget.progress import Progress
 from isobudget.rankers.base import Ranking
 from isobudget.rankers.filters import rank_filtered
 from isobudget.rankers.ranker import Observed, RankerInputs, Scored, WrittenTests

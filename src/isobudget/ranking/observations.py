@@ -20,8 +20,8 @@ from isobudget.costs.cost import Unit
 from isobudget.judge import Judge
 from isobudget.judge.verdict import Limits, Outcome
 from isobudget.pipeline.judging import with_verdicts
-from isobudget.pipeline.progress import Progress
 from isobudget.problems.problem import ObservedCalls, Problem
+from isobudget.progress import Progress
 from isobudget.rankers.base import Amount, Pool, RankerCost
 from isobudget.rankers.ranker import Observed
 from isobudget.rankers.source import parsed

@@ -17,8 +17,8 @@ from isobudget.analysis.load_samples import benchmarks_of, load_samples
 from isobudget.curves import Bootstrap
 from isobudget.errors import InputError
 from isobudget.files.whole import make_folder
-from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.problems import load_benchmark
+from isobudget.progress import SILENT, Progress
 from isobudget.rankers.base import Pool
 from isobudget.ranking.inputs import FoundOut
 from isobudget.ranking.measure import RankedModel, measured, random_sample

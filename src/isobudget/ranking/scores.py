@@ -21,7 +21,7 @@ from isobudget.costs.cost import Unit
 from isobudget.costs.flops import completion_flops, prompt_flops
 from isobudget.errors import BackendError, InputError
 from isobudget.models.architecture import Architecture
-from isobudget.pipeline.progress import Progress
+from isobudget.progress import Progress
 from isobudget.rankers.base import BACKWARD, FORWARD, Amount, Candidates, Pool, RankerCost
 from isobudget.rankers.ranker import Scored
 from isobudget.records.ranking_rows import KeptRows, ScoreRow, score_row

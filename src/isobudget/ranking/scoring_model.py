@@ -9,7 +9,7 @@ from isobudget.backends.llamacpp.settings import MOST_SLOTS, context_for
 from isobudget.backends.registry import backends_with, recorded_fields
 from isobudget.errors import InputError
 from isobudget.pipeline.prepare import fetch_model
-from isobudget.pipeline.progress import Progress
+from isobudget.progress import Progress
 from isobudget.rankers.base import Pool
 from isobudget.ranking.scores import Scorer, plain
 from isobudget.study import StatedModel, read_setting, stated_model

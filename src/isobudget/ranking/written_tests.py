@@ -20,8 +20,8 @@ from isobudget.costs.flops import completion_flops, prompt_flops
 from isobudget.errors import InputError
 from isobudget.files.jsonl import read_objects
 from isobudget.models.architecture import Architecture
-from isobudget.pipeline.progress import Progress
 from isobudget.problems.problem import Form, Problem
+from isobudget.progress import Progress
 from isobudget.rankers.base import Amount, Candidates, Pool, RankerCost
 from isobudget.rankers.examples import Example, parse_assert
 from isobudget.rankers.ranker import WrittenTests

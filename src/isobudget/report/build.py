@@ -17,7 +17,7 @@ from isobudget.costs.cost import Unit
 from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
 from isobudget.errors import RunError
 from isobudget.files.whole import file_stems, make_folder, write_whole
-from isobudget.pipeline.progress import SILENT, Progress
+from isobudget.progress import SILENT, Progress
 from isobudget.records.facts import model_notes
 from isobudget.records.run import Run, load_run
 from isobudget.report.figures.comparison import Drawing, draw

@@ -1,0 +1,34 @@
+"""What long work tells of its progress, and to whom. The command line shows it; a library user gets silence."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Told how far a task is."""
+
+    def start(self, task: str, total: int, done: int = 0, *, unit: str = "") -> None:
+        """A task begins: `total` steps, `done` of which were there before. With `unit` "B" the steps are bytes."""
+
+    def advance(self, task: str, steps: int) -> None:
+        """So many further steps are done."""
+
+    def note(self, text: str) -> None:
+        """Something that the user should know now."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def start(self, task: str, total: int, done: int = 0, *, unit: str = "") -> None:
+        """Nothing."""
+
+    def advance(self, task: str, steps: int) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+
+SILENT = Silent()
