@@ -7,36 +7,71 @@ import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+#: most characters of a line of code in the reference
+LINE = 110
 API, CLI, README = ROOT / "docs" / "api.md", ROOT / "docs" / "cli.md", ROOT / "README.md"
 
 
 def api_reference() -> str:
-    """One section per public name, in order."""
+    """One section per public name, in order: of the package, then the commands as functions."""
     import isobudget
+    from isobudget import api
 
-    lines = ["# API reference", "", "Made from the docstrings by `make docs`. Everything here is imported as", ""]
-    lines += ["    import isobudget", ""]
-    for name in isobudget.__all__:
-        thing = getattr(isobudget, name)
-        lines += [f"## {name}", ""]
-        if callable(thing):
-            lines += ["```python", signature(name, thing), "```", ""]
-        lines += [inspect.cleandoc(thing.__doc__ or ""), ""]
-        if inspect.isclass(thing):
-            lines += members(thing)
+    lines = ["# API reference", "", "Made from the docstrings by `make docs`.", ""]
+    for module in (isobudget, api):
+        lines += [f"# {module.__name__}", ""]
+        if module is api:
+            lines += [inspect.cleandoc(api.__doc__ or ""), ""]
+        for name in module.__all__:
+            lines += section(name, getattr(module, name))
     return "\n".join(lines).rstrip() + "\n"
 
 
-def signature(name: str, thing: object) -> str:
+def section(name: str, thing: object) -> list[str]:
+    lines = [f"## {name}", ""]
+    if callable(thing):
+        lines += ["```python", signature(name, thing), "```", ""]
+    lines += [inspect.cleandoc(thing.__doc__ or ""), ""]
+    return lines + members(thing) if inspect.isclass(thing) else lines
+
+
+class Plain(str):
+    """An annotation shown without quotes."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def signature(name: str, thing: Callable[..., object]) -> str:
+    """As it stands in the source: a line each for the parameters where they do not fit on one."""
     kind = "class " if inspect.isclass(thing) else ""
     try:
-        return f"{kind}{name}{inspect.signature(thing)}"  # type: ignore[arg-type]
+        known = inspect.signature(thing)
     except (TypeError, ValueError):
         return f"{kind}{name}"
+    parameters = [
+        one.replace(annotation=Plain(one.annotation)) if isinstance(one.annotation, str) else one
+        for one in known.parameters.values()
+    ]
+    returns = known.empty if inspect.isclass(thing) else known.return_annotation
+    returns = Plain(returns) if isinstance(returns, str) else returns
+    known = known.replace(parameters=parameters, return_annotation=returns)
+    whole = f"{kind}{name}{known}"
+    if len(whole) <= LINE:
+        return whole
+    end = whole[whole.rindex(")") + 1 :]
+    each, starred = [], False
+    for one in parameters:
+        if one.kind is one.KEYWORD_ONLY and not starred:
+            each.append("*")
+            starred = True
+        each.append(str(one))
+    return f"{kind}{name}(\n" + "".join(f"    {one},\n" for one in each) + f"){end}"
 
 
 def members(cls: type) -> list[str]:
@@ -45,7 +80,7 @@ def members(cls: type) -> list[str]:
     for name, member in vars(cls).items():
         if name.startswith("_") or not (inspect.isfunction(member) or isinstance(member, property | classmethod)):
             continue
-        shown = name if isinstance(member, property) else f"{name}{inspect.signature(getattr(cls, name))}"
+        shown = name if isinstance(member, property) else signature(name, getattr(cls, name))
         lines += [
             f"- **`{shown}`**",
             "",
