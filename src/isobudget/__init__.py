@@ -6,11 +6,12 @@ as Python functions are in `isobudget.api`.
 
 from __future__ import annotations
 
-import importlib
-from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
+from isobudget.lazy import lazy_names
+
 if TYPE_CHECKING:
+    __version__: str
     from isobudget.costs.cost import SampleCost, Unit
     from isobudget.curves import Bootstrap, Comparison, Curve
     from isobudget.errors import IsobudgetError
@@ -57,8 +58,6 @@ _HOME = {
     "winner_sentence": "report.tables.sentence",
 }
 
-__version__ = _version("isobudget")
-
 __all__ = [
     "Architecture",
     "Benchmark",
@@ -91,11 +90,16 @@ __all__ = [
 ]
 
 
+_load = lazy_names(__name__, _HOME)
+
+
 def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'isobudget' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"isobudget.{_HOME[name]}"), name)
+    """Load a public name, or look up the version, when it is first used."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("isobudget")
+    return _load(name)
 
 
 def __dir__() -> list[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from isobudget.backends.llamacpp import usable_cores
 from isobudget.errors import IsobudgetError
-from isobudget.judge import confinement
+from isobudget.judge import layers_of_confinement
 from isobudget.models.catalog import load_catalog
 from isobudget.models.weights import local_weights, weights_folder
 from isobudget.records.facts import processor_name
@@ -88,7 +88,7 @@ def _engine() -> Check:
 
 
 def _judge() -> list[Check]:
-    layers = confinement()
+    layers = layers_of_confinement()
     hint = "the judge refuses untrusted code with too few layers of confinement; see docs/judge.md"
     return [Check("judge", name, on, "active" if on else "unavailable", hint) for name, on in layers.items()]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from isobudget.errors import JudgeError
-from isobudget.judge import Judge, Limits, Outcome, Verdict, confinement
+from isobudget.judge import Judge, Limits, Outcome, Verdict, layers_of_confinement
 from isobudget.problems.problem import AssertList, CheckFunction, Problem
 
 CHECK = """
@@ -91,7 +91,7 @@ TOUCHES = "for place in range(0, len(hoard), 4096): hoard[place] = 1\n"
     ],
 )
 def test_memory_that_is_held_counts_and_not_what_is_reserved(program: str, outcome: Outcome) -> None:
-    if not confinement()["resident memory watch"]:
+    if not layers_of_confinement()["resident memory watch"]:
         pytest.skip("no /proc that lists children")
     with Judge(1, Limits(cpu_seconds=20.0, wall_seconds=60.0, memory_mb=128)) as roomy:
         verdict = one(roomy, program)
@@ -186,6 +186,6 @@ def test_judge_says_how_it_must_be_used() -> None:
 
 
 def test_confinement_names_its_layers() -> None:
-    layers = confinement()
+    layers = layers_of_confinement()
     assert layers["separate process"]
     assert {"pid namespace", "network namespace", "private root file system", "no capabilities"} <= layers.keys()

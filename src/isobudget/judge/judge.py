@@ -241,7 +241,7 @@ def third_party_path() -> tuple[str, ...]:
     return tuple(entry for entry in sys.path if entry.endswith(("site-packages", "dist-packages")))
 
 
-def confinement() -> dict[str, bool]:
+def layers_of_confinement() -> dict[str, bool]:
     """Which layers of confinement this machine grants to this user, by name, tried on a worker of its own."""
     if not sys.platform.startswith("linux"):
         return dict.fromkeys(LAYERS, False)

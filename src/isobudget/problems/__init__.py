@@ -1,5 +1,12 @@
 """Problems and where they come from: `load_benchmark` takes a name or the path of your own problems."""
 
-from isobudget.problems.registry import benchmark_names, load_benchmark
+from typing import TYPE_CHECKING
+
+from isobudget.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from isobudget.problems.registry import benchmark_names, load_benchmark
+
+__getattr__ = lazy_names(__name__, {"benchmark_names": "registry", "load_benchmark": "registry"})
 
 __all__ = ["benchmark_names", "load_benchmark"]
