@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from isobudget.problems.problem import Benchmark, Problem
     from isobudget.records import Run, load_run
     from isobudget.report.tables.sentence import winner_sentence
+    from isobudget.rewards import reward
     from isobudget.solving.plan import Plan
     from isobudget.statistics.pass_at_k import expected_draws, pass_at_k, pass_curve
     from isobudget.statistics.rank_score import SampleScores, rank_score_at_k, rank_score_curve
@@ -55,6 +56,7 @@ _HOME = {
     "pass_curve": "statistics.pass_at_k",
     "rank_score_at_k": "statistics.rank_score",
     "rank_score_curve": "statistics.rank_score",
+    "reward": "rewards",
     "winner_sentence": "report.tables.sentence",
 }
 
@@ -86,6 +88,7 @@ __all__ = [
     "pass_curve",
     "rank_score_at_k",
     "rank_score_curve",
+    "reward",
     "winner_sentence",
 ]
 

@@ -1,0 +1,51 @@
+"""The metric `code_eval` of Hugging Face's `evaluate`: the same arguments and results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from isobudget.compat.verdicts import judge_all, pass_at_each_k, result_text
+from isobudget.errors import InputError
+from isobudget.judge.apart import apart_where_exact
+from isobudget.problems.given import given_problem
+
+#: task -> its candidates' numbers and results
+Results = dict[int, list[tuple[int, dict[str, Any]]]]
+
+
+def compute(
+    predictions: Sequence[Sequence[str]],
+    references: Sequence[str],
+    k: Sequence[int] = (1, 10, 100),
+    num_workers: int = 4,
+    timeout: float = 3.0,
+) -> tuple[dict[str, float], Results]:
+    """pass@k and the result of every candidate.
+
+    Args:
+        predictions: for each task a list of candidate programs.
+        references: for each task its tests, source that runs after a candidate.
+        k: values of k; those for which some task has too few candidates are left out.
+        num_workers: candidates judged at the same time.
+        timeout: CPU seconds of a candidate (the metric's own: by the wall clock).
+
+    Raises:
+        InputError: not as many references as predictions, or tests that cannot be read.
+        JudgeError: candidates cannot be confined here.
+    """
+    if len(predictions) != len(references):
+        raise InputError(f"{len(predictions)} lists of predictions for {len(references)} references")
+    problems = [
+        apart_where_exact(given_problem(tests, task_id=f"reference {task}")) for task, tests in enumerate(references)
+    ]
+    pairs = [(problem, one) for problem, candidates in zip(problems, predictions, strict=True) for one in candidates]
+    verdicts = iter(judge_all(pairs, num_workers, timeout))
+    results: Results = {}
+    for task, candidates in enumerate(predictions):
+        for number in range(len(candidates)):
+            verdict = next(verdicts)
+            text = {"task_id": task, "passed": verdict.passed, "result": result_text(verdict), "completion_id": number}
+            results.setdefault(task, []).append((number, text))
+    counts = [(len(one), sum(result["passed"] for _, result in one)) for one in results.values()]
+    return pass_at_each_k(counts, k), results

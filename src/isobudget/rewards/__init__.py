@@ -1,0 +1,23 @@
+"""Rewards for reinforcement learning on code: verdicts of the judge as numbers. See docs/rewards.md."""
+
+from typing import TYPE_CHECKING
+
+from isobudget.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from isobudget.rewards.from_verdicts import Reward, compute_score, reward
+    from isobudget.rewards.pool import Pool
+    from isobudget.rewards.shared import SharedPool
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Pool": "pool",
+        "Reward": "from_verdicts",
+        "SharedPool": "shared",
+        "compute_score": "from_verdicts",
+        "reward": "from_verdicts",
+    },
+)
+
+__all__ = ["Pool", "Reward", "SharedPool", "compute_score", "reward"]

@@ -1,0 +1,142 @@
+"""The process behind `SharedPool`: judges for all processes of one user, until nobody has asked for a while.
+
+    python -m isobudget.rewards.daemon SOCKET READY_DESCRIPTOR
+
+It listens on a Unix socket that its user alone can open, and asks the kernel who the other end is. Its workers end with
+it, however it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+
+from isobudget.errors import IsobudgetError, JudgeError
+from isobudget.judge.verdict import Limits, Verdict
+from isobudget.rewards import frames
+from isobudget.rewards.place import locked_place, other_end_is_ours
+from isobudget.rewards.pool import Pool
+
+#: ends after so many seconds without a client
+IDLE_SECONDS = 60.0
+#: jobs of one client that wait or run; it is read no further meanwhile
+MOST_JOBS = 1000
+#: kinds of limits that are served at the same time, each by judges of its own
+MOST_POOLS = 4
+
+
+class Daemon:
+    """Listens, and has judged what comes."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self._pools: dict[Limits, Pool] = {}
+        self._lock = threading.Lock()
+        self._clients = 0
+        self._last = time.monotonic()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(place))
+        place.chmod(0o600)
+        self._listener.listen(64)
+
+    def serve(self, idle_seconds: float = IDLE_SECONDS) -> None:
+        """Take clients until there has been none for `idle_seconds`."""
+        while True:
+            if self._comes(1.0):
+                self._take()
+            elif self._clients == 0 and time.monotonic() - self._last > idle_seconds:
+                # Under the lock under which clients look for a pool: none of them can have come and be turned away.
+                with locked_place(self.place):
+                    if not self._comes(0.0):
+                        self.place.unlink(missing_ok=True)
+                        self._listener.close()
+                        break
+        for pool in self._pools.values():
+            pool.close()
+
+    def _comes(self, seconds: float) -> bool:
+        return bool(select.select([self._listener], [], [], seconds)[0])
+
+    def _take(self) -> None:
+        connection, _ = self._listener.accept()
+        if not other_end_is_ours(connection):
+            connection.close()
+            return
+        with self._lock:
+            self._clients += 1
+        threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+
+    def _talk(self, connection: socket.socket) -> None:
+        room, sending = threading.Semaphore(MOST_JOBS), threading.Lock()
+
+        def send(message: frames.Message) -> None:
+            with contextlib.suppress(OSError), sending:
+                connection.sendall(frames.pack(message))
+
+        try:
+            while (message := frames.receive(connection)) is not None:
+                room.acquire()
+                self._judge(message, _Answer(send, room))
+        except (OSError, JudgeError):
+            pass  # a client that does not speak as it should has lost its connection, no more
+        finally:
+            connection.close()
+            with self._lock:
+                self._clients -= 1
+                self._last = time.monotonic()
+
+    def _judge(self, message: frames.Message, answer: _Answer) -> None:
+        try:
+            number, problem, program, limits = frames.read_job(message)
+            answer.number = number
+            self._pool(limits).submit(problem, program).add_done_callback(answer)
+        except IsobudgetError as error:
+            answer.fail(str(error))
+
+    def _pool(self, limits: Limits) -> Pool:
+        with self._lock:
+            if limits not in self._pools:
+                if len(self._pools) >= MOST_POOLS:
+                    raise JudgeError(f"a shared pool serves {MOST_POOLS} kinds of limits at most")
+                self._pools[limits] = Pool(limits=limits)
+            return self._pools[limits]
+
+
+class _Answer:
+    """Sends a verdict back when it is there."""
+
+    def __init__(self, send: Callable[[frames.Message], None], room: threading.Semaphore) -> None:
+        self.send, self.room, self.number = send, room, -1
+
+    def __call__(self, verdict: Future[Verdict]) -> None:
+        error = verdict.exception()
+        if error is None:
+            self.room.release()
+            self.send(frames.answer(self.number, verdict.result()))
+        else:
+            self.fail(str(error))
+
+    def fail(self, why: str) -> None:
+        self.room.release()
+        self.send({"id": self.number, "error": why})
+
+
+def main() -> None:
+    """Serve at the socket that is named, and say so by a byte on the descriptor that is given."""
+    place, ready = Path(sys.argv[1]), int(sys.argv[2])
+    daemon = Daemon(place)
+    os.write(ready, b"1")
+    os.close(ready)
+    daemon.serve()
+
+
+if __name__ == "__main__":
+    main()

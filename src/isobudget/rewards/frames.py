@@ -1,0 +1,106 @@
+"""What a shared pool and its clients say to each other: JSON objects, each behind its length in four bytes.
+
+Both ends belong to the same user and the same version of isobudget, which the socket's name says. A frame that is too
+long, no JSON or no object ends the connection that it came by.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from dataclasses import asdict
+from typing import Any
+
+from isobudget.errors import JudgeError
+from isobudget.judge.verdict import Limits, Verdict
+from isobudget.problems.problem import Problem
+from isobudget.records.rows import ProblemRow, problem_of, row_of
+
+#: longest frame, in bytes
+MOST_BYTES = 64 << 20
+_LENGTH = struct.Struct(">I")
+
+Message = dict[str, Any]
+
+
+def pack(message: Message) -> bytes:
+    """A message as bytes.
+
+    Raises:
+        JudgeError: it is too long.
+    """
+    data = json.dumps(message).encode("utf-8", "surrogatepass")
+    if len(data) > MOST_BYTES:
+        raise JudgeError(f"tests and program take {len(data):,} bytes; a shared pool takes {MOST_BYTES:,}")
+    return _LENGTH.pack(len(data)) + data
+
+
+def receive(connection: socket.socket) -> Message | None:
+    """The next message, None where the other end has closed.
+
+    Raises:
+        JudgeError: it is none.
+        OSError: the connection failed.
+    """
+    head = _exactly(connection, _LENGTH.size)
+    if head is None:
+        return None
+    (length,) = _LENGTH.unpack(head)
+    if length > MOST_BYTES:
+        raise JudgeError(f"a message of {length:,} bytes")
+    data = _exactly(connection, length)
+    if data is None:
+        return None
+    try:
+        message = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise JudgeError("a message that is not JSON") from error
+    if not isinstance(message, dict):
+        raise JudgeError("a message that is no object")
+    return message
+
+
+def _exactly(connection: socket.socket, count: int) -> bytes | None:
+    data = bytearray()
+    while len(data) < count:
+        piece = connection.recv(min(count - len(data), 1 << 20))
+        if not piece:
+            return None
+        data += piece
+    return bytes(data)
+
+
+def job(number: int, problem: Problem, program: str, limits: Limits) -> Message:
+    """The message that asks for a verdict."""
+    return {"id": number, "limits": list(limits), "problem": asdict(row_of(problem)), "program": program}
+
+
+def read_job(message: Message) -> tuple[int, Problem, str, Limits]:
+    """What a message asks for.
+
+    Raises:
+        JudgeError: it is no such message.
+    """
+    try:
+        problem = problem_of(ProblemRow(**message["problem"]))
+        return int(message["id"]), problem, str(message["program"]), Limits(*message["limits"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise JudgeError(f"a message that asks for nothing ({type(error).__name__})") from error
+
+
+def answer(number: int, verdict: Verdict) -> Message:
+    """The message with a verdict. NaN, which JSON lacks by the letter, is read and written by both ends."""
+    return {"id": number, "verdict": list(verdict.plain())}
+
+
+def read_answer(message: Message) -> tuple[int, Verdict]:
+    """The verdict of a message.
+
+    Raises:
+        JudgeError: it has none; what went wrong is said.
+    """
+    if "verdict" not in message:
+        raise JudgeError(str(message.get("error", "an answer without a verdict")))
+    fields = [tuple(one) if isinstance(one, list) else one for one in message["verdict"]]
+    return int(message["id"]), Verdict.from_plain(tuple(fields))

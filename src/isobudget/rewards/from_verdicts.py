@@ -1,0 +1,164 @@
+"""Rewards from verdicts, as trainers ask for them.
+
+from isobudget import reward                     # TRL's GRPO: reward_funcs=[reward]; the data set has `tests`
+from isobudget.rewards import Reward
+strict = Reward(partial=True, malformed=-1.0)    # settings
+from isobudget.rewards import compute_score      # verl
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from isobudget.errors import InputError
+from isobudget.judge.apart import apart_where_exact
+from isobudget.judge.verdict import Limits, Outcome, Verdict
+from isobudget.problems.given import given_problem
+from isobudget.problems.problem import Problem
+from isobudget.prompts.extraction.extract import extraction_by
+from isobudget.rewards.shared import SharedPool
+
+#: an answer as text, or as the messages of a conversation, the last of which has the program
+Completion = str | Sequence[Mapping[str, Any]]
+Tests = str | Mapping[str, Any]
+
+_pools: dict[Limits, SharedPool] = {}
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """A reward function and its settings. Programs that pass all their tests get 1.
+
+    Attributes:
+        extraction: the rule that takes the program out of an answer; see docs/prompts.md.
+        partial: give a program that fails the share of the tests that it passed before the first that it did not.
+        failed: what a program that fails gets, or the least of a partial reward.
+        timeout: what a program gets that ran into a limit; `failed` if None.
+        malformed: what an answer without a program that compiles gets; `failed` if None.
+        limits: bounds on every program.
+    """
+
+    extraction: str = "block"
+    partial: bool = False
+    failed: float = 0.0
+    timeout: float | None = None
+    malformed: float | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def __name__(self) -> str:
+        """What trainers call it in their logs."""
+        return "isobudget_reward"
+
+    def __call__(
+        self,
+        completions: Sequence[Completion],
+        tests: Sequence[Tests] | Tests,
+        *,
+        entry_point: Sequence[str] | str = "",
+        **_: Any,
+    ) -> list[float]:
+        """A reward for each completion.
+
+        Args:
+            completions: the model's answers.
+            tests: of each answer, or of all, see `isobudget.problems.given.given_problem`.
+            entry_point: the function under test, of each or of all; tests that are assert statements need none.
+
+        Returns:
+            One number each, NaN where the judge itself failed over a program, which trainers leave out.
+
+        Raises:
+            InputError: tests that cannot be read, or not as many as completions.
+            JudgeError: samples cannot be confined here.
+        """
+        count = len(completions)
+        texts = [_text(one) for one in completions]
+        problems = _problems(_each(tests, count, "tests"), _each(entry_point, count, "entry_point"))
+        extract = extraction_by(self.extraction)
+        pairs = [(problem, extract(problem, text, True)) for problem, text in zip(problems, texts, strict=True)]
+        return [self.of(verdict) for verdict in _pool(self.limits).judge(pairs)]
+
+    async def asynchronous(self, completions: Sequence[Completion], tests: Sequence[Tests], **more: Any) -> list[float]:
+        """The same for an event loop, which is not blocked meanwhile."""
+        return await asyncio.to_thread(self, completions, tests, **more)
+
+    def of(self, verdict: Verdict) -> float:
+        """The reward for a verdict."""
+        match verdict.outcome:
+            case Outcome.PASSED:
+                return 1.0
+            case Outcome.INVALID:
+                return math.nan
+            case Outcome.SYNTAX_ERROR:
+                return self.failed if self.malformed is None else self.malformed
+            case Outcome.TIMEOUT | Outcome.OUT_OF_MEMORY | Outcome.OUTPUT_LIMIT:
+                return self.failed if self.timeout is None else self.timeout
+        if self.partial and verdict.tests_total:
+            return max(self.failed, (verdict.tests_passed or 0) / verdict.tests_total)
+        return self.failed
+
+
+#: programs that pass get 1, all others 0
+reward = Reward()
+
+
+def compute_score(
+    data_source: str, solution_str: str, ground_truth: Tests, extra_info: Mapping[str, Any] | None = None
+) -> float:
+    """The reward of one answer, as verl asks for it: `ground_truth` has the tests, `extra_info` an `entry_point`.
+
+    Raises:
+        InputError: as `Reward`; the message names the `data_source`.
+    """
+    entry_point = str((extra_info or {}).get("entry_point", ""))
+    try:
+        return reward([solution_str], [ground_truth], entry_point=entry_point)[0]
+    except InputError as error:
+        raise InputError(f"{data_source}: {error}") from error
+
+
+def _problems(tests: Sequence[Tests], entry_points: Sequence[str]) -> list[Problem]:
+    """The problems of a batch; tests that come several times, as in a group of answers, are read once."""
+    known: dict[tuple[str, str], Problem] = {}
+    problems = []
+    for number, (one, entry_point) in enumerate(zip(tests, entry_points, strict=True)):
+        key = (one if isinstance(one, str) else repr(one), entry_point)
+        if key not in known:
+            made = given_problem(one, entry_point, task_id=f"completion {number}")
+            known[key] = apart_where_exact(made)
+        problems.append(known[key])
+    return problems
+
+
+def _each(value: Any, count: int, name: str) -> Sequence[Any]:
+    if isinstance(value, str | Mapping):
+        return [value] * count
+    if len(value) != count:
+        raise InputError(f"{name}: {len(value)} for {count} completions")
+    return list(value)
+
+
+def _text(completion: Completion) -> str:
+    """The text of an answer: of messages, what the last of them says."""
+    if isinstance(completion, str):
+        return completion
+    if not completion or not isinstance(completion[-1], Mapping):
+        raise InputError("a completion is a text or a list of messages")
+    content = completion[-1].get("content")
+    if isinstance(content, list):
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
+    return "" if content is None else str(content)
+
+
+def _pool(limits: Limits) -> SharedPool:
+    with _lock:
+        if limits not in _pools:
+            _pools[limits] = SharedPool(limits)
+        return _pools[limits]

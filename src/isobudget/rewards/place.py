@@ -1,0 +1,57 @@
+"""Where the shared pool of a user listens: a socket in a folder that is his alone."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import socket
+import stat
+import struct
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from isobudget.errors import JudgeError
+from isobudget.judge.verdict import RULES
+
+#: longest path of a socket that Linux takes, with room for its lock
+_MOST_CHARACTERS = 100
+
+
+def socket_path() -> Path:
+    """The socket of this user's pool for this isobudget and this interpreter.
+
+    Raises:
+        JudgeError: another user owns the folder, or others may write into it.
+    """
+    what = f"{version('isobudget')} {RULES} {sys.executable} {__file__}"
+    name = f"judge-{hashlib.sha256(what.encode()).hexdigest()[:12]}.sock"
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    folders = [Path(runtime) / "isobudget"] if runtime else []
+    folders.append(Path(tempfile.gettempdir()) / f"isobudget-{os.getuid()}")
+    folder = next((one for one in folders if len(str(one / name)) < _MOST_CHARACTERS), folders[-1])
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700, parents=True)
+    facts = folder.lstat()
+    if facts.st_uid != os.getuid() or not stat.S_ISDIR(facts.st_mode) or facts.st_mode & 0o077:
+        raise JudgeError(f"{folder} is not a folder of this user alone; remove it, or set XDG_RUNTIME_DIR")
+    return folder / name
+
+
+@contextlib.contextmanager
+def locked_place(place: Path) -> Iterator[None]:
+    """Hold the lock under which a pool is started, and ends."""
+    with place.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def other_end_is_ours(connection: socket.socket) -> bool:
+    """Whether the process at the other end runs as this user."""
+    size = struct.calcsize("3i")
+    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return int(uid) == os.getuid()

@@ -1,0 +1,124 @@
+"""A pool of judges for callers at any moment: jobs come from many threads, verdicts go back to each as futures.
+
+`Judge.run` is one stream that ends. A pool lives on: every thread of it holds a judge with one worker on one core,
+takes the job that waits longest, and passes on to the worker whatever else waits by then, so that the worker is never
+idle between two of them.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from isobudget.errors import IsobudgetError, JudgeError
+from isobudget.judge.judge import Judge
+from isobudget.judge.verdict import Limits, Verdict
+from isobudget.problems.problem import Problem
+
+
+class _Job(NamedTuple):
+    problem: Problem
+    program: str
+    verdict: Future[Verdict]
+
+
+class Pool:
+    """Judges that wait for jobs. A context manager; leaving it ends what still runs.
+
+    Args:
+        workers: samples judged at the same time; None means one per core that this process may use.
+        limits: bounds on every sample.
+        unsafe: also judge where the confinement that untrusted code needs is not available.
+
+    Raises:
+        JudgeError: samples cannot be confined here.
+    """
+
+    def __init__(self, workers: int | None = None, limits: Limits | None = None, *, unsafe: bool = False) -> None:
+        cores = sorted(os.sched_getaffinity(0))
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._closed = False
+        judges = [Judge(1, limits, unsafe=unsafe) for _ in range(workers or len(cores))]
+        started: list[Future[None]] = [Future() for _ in judges]
+        self._threads = [
+            threading.Thread(target=self._serve, args=(judge, cores[at % len(cores)], ready), daemon=True)
+            for at, (judge, ready) in enumerate(zip(judges, started, strict=True))
+        ]
+        for thread in self._threads:
+            thread.start()
+        try:
+            for one in started:
+                one.result()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the judges. Jobs that wait are refused, those at work are finished."""
+        self._closed = True
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+        while not self._jobs.empty():
+            if (job := self._jobs.get()) is not None:
+                job.verdict.set_exception(JudgeError("the pool of judges was closed"))
+
+    def submit(self, problem: Problem, program: str) -> Future[Verdict]:
+        """Have a program judged; the future ends with its verdict, or with a `JudgeError`."""
+        if self._closed:
+            raise JudgeError("the pool of judges was closed")
+        verdict: Future[Verdict] = Future()
+        self._jobs.put(_Job(problem, program, verdict))
+        return verdict
+
+    def judge(self, pairs: Iterable[tuple[Problem, str]]) -> list[Verdict]:
+        """The verdicts on pairs of a problem and a program, in their order."""
+        return [one.result() for one in [self.submit(*pair) for pair in pairs]]
+
+    def _serve(self, judge: Judge, core: int, ready: Future[None]) -> None:
+        """What a thread does: judges of this thread see its one core only, and put their worker there."""
+        os.sched_setaffinity(0, {core})
+        try:
+            with judge:
+                ready.set_result(None)
+                while (job := self._jobs.get()) is not None:
+                    self._judge_from(judge, job)
+        except BaseException as error:
+            if not ready.done():
+                ready.set_exception(error)
+
+    def _judge_from(self, judge: Judge, first: _Job) -> None:
+        """Judge a job, and what waits while the worker has room."""
+        taken: deque[_Job] = deque()
+        try:
+            for verdict in judge.run(self._waiting(first, taken)):
+                taken.popleft().verdict.set_result(verdict)
+        except (IsobudgetError, OSError) as error:
+            for job in taken:
+                job.verdict.set_exception(JudgeError(f"the judge failed: {error}"))
+
+    def _waiting(self, first: _Job, taken: deque[_Job]) -> Iterator[tuple[Problem, str]]:
+        job: _Job | None = first
+        while job is not None:
+            taken.append(job)
+            yield job.problem, job.program
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return
+        self._jobs.put(None)  # that the pool closes is for the thread to see

@@ -1,0 +1,217 @@
+"""One pool of judges for all processes of a user on a machine: the first that asks starts it, it ends when idle.
+
+Trainers run many processes; each with judges of its own would have more workers than the machine has cores.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future
+from pathlib import Path
+
+from isobudget.errors import JudgeError
+from isobudget.judge.verdict import Limits, Verdict
+from isobudget.problems.problem import Problem
+from isobudget.rewards import frames
+from isobudget.rewards.place import locked_place, other_end_is_ours, socket_path
+
+#: how long a pool may take to be there
+START_SECONDS = 60.0
+#: a pool that ends over a batch is started anew, and what it had not answered is judged again this often
+ATTEMPTS = 3
+#: pools that this process has started; they outlive it
+_started: list[subprocess.Popen[bytes]] = []
+
+
+class _LostError(JudgeError):
+    """The pool ended; what it did not answer can be asked again."""
+
+
+class SharedPool:
+    """A client of the user's pool. It may be used by many threads, and after a fork: the child connects anew.
+
+    Args:
+        limits: bounds on every sample.
+        place: the pool's socket; by default the user's own.
+    """
+
+    def __init__(self, limits: Limits | None = None, place: Path | None = None) -> None:
+        self.limits = limits or Limits()
+        self._place = place
+        self._lock = threading.Lock()
+        self._link: _Link | None = None
+
+    def judge(self, pairs: Iterable[tuple[Problem, str]]) -> list[Verdict]:
+        """The verdicts on pairs of a problem and a program, in their order.
+
+        Raises:
+            JudgeError: no pool can be started, samples cannot be confined here, or it ended several times over these.
+        """
+        jobs = list(pairs)
+        verdicts: list[Verdict | None] = [None] * len(jobs)
+        for attempt in range(ATTEMPTS):
+            open_ = [at for at, one in enumerate(verdicts) if one is None]
+            link = self._connected()
+            futures = [(at, link.submit(*jobs[at], self.limits)) for at in open_]
+            lost = False
+            for at, future in futures:
+                try:
+                    verdicts[at] = future.result()
+                except _LostError:
+                    lost = True
+            if not lost:
+                break
+            if attempt == ATTEMPTS - 1:
+                raise JudgeError(f"the shared pool of judges ended {ATTEMPTS} times over these samples")
+        return [one for one in verdicts if one is not None]
+
+    def close(self) -> None:
+        """Close this process's connection; the pool goes on for others."""
+        with self._lock:
+            if self._link is not None:
+                self._link.close()
+            self._link = None
+
+    def _connected(self) -> _Link:
+        with self._lock:
+            if self._link is None or not self._link.usable():
+                self._link = _Link(connect(self._place or socket_path()))
+            return self._link
+
+
+class _Link:
+    """One connection: sends jobs, and a thread gives each answer to whom it belongs."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection, self._process = connection, os.getpid()
+        self._numbers = itertools.count()
+        self._waiting: dict[int, Future[Verdict]] = {}
+        self._lock = threading.Lock()
+        self._lost = False
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def usable(self) -> bool:
+        """Whether it is this process's, and still there."""
+        return not self._lost and self._process == os.getpid()
+
+    def submit(self, problem: Problem, program: str, limits: Limits) -> Future[Verdict]:
+        """Send a job."""
+        future: Future[Verdict] = Future()
+        number = next(self._numbers)
+        data = frames.pack(frames.job(number, problem, program, limits))
+        with self._lock:
+            if self._lost:
+                future.set_exception(_LostError("the shared pool of judges ended"))
+                return future
+            self._waiting[number] = future
+        try:
+            self._send(data)
+        except OSError:
+            self._end()
+        return future
+
+    def _send(self, data: bytes) -> None:
+        with self._lock:
+            self._connection.sendall(data)
+
+    def _listen(self) -> None:
+        try:
+            while (message := frames.receive(self._connection)) is not None:
+                self._deliver(message)
+        except (OSError, JudgeError):
+            pass
+        self._end()
+
+    def _deliver(self, message: frames.Message) -> None:
+        with self._lock:
+            future = self._waiting.pop(message.get("id", -1), None)
+        if future is None:
+            return
+        try:
+            future.set_result(frames.read_answer(message)[1])
+        except JudgeError as error:
+            future.set_exception(error)
+
+    def _end(self) -> None:
+        with self._lock:
+            self._lost = True
+            waiting, self._waiting = list(self._waiting.values()), {}
+            self._connection.close()
+        for future in waiting:
+            future.set_exception(_LostError("the shared pool of judges ended"))
+
+    def close(self) -> None:
+        """End the connection."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)  # the listening thread sees that, and ends
+
+
+def connect(place: Path) -> socket.socket:
+    """A connection to the pool at a socket, which is started if it is not there.
+
+    Raises:
+        JudgeError: it cannot be started, or another user listens there.
+    """
+    connection = _try(place)
+    if connection is None:
+        with locked_place(place):
+            connection = _try(place)  # another process may have been faster
+            if connection is None:
+                _start(place)
+                connection = _try(place)
+    if connection is None:
+        raise JudgeError("the shared pool of judges was started and does not answer")
+    if not other_end_is_ours(connection):
+        connection.close()
+        raise JudgeError(f"{place}: another user listens there")
+    return connection
+
+
+def _try(place: Path) -> socket.socket | None:
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(str(place))
+    except (FileNotFoundError, ConnectionRefusedError):
+        connection.close()
+        return None
+    return connection
+
+
+def _start(place: Path) -> None:
+    """Start the pool and wait until it listens. What it says goes into a file beside the socket."""
+    place.unlink(missing_ok=True)  # of one that was killed
+    ready, told = os.pipe()
+    log = place.with_suffix(".log")
+    try:
+        with log.open("wb") as said:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "isobudget.rewards.daemon", str(place), str(told)],
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                pass_fds=[told],
+                start_new_session=True,
+                cwd="/",
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            )
+            _started[:] = [one for one in _started if one.poll() is None] + [process]
+        os.close(told)
+        told = -1
+        came = select.select([ready], [], [], START_SECONDS)[0] and os.read(ready, 1)
+        if not came:
+            process.kill()
+            process.wait()
+            last = log.read_text(errors="replace").strip().splitlines()[-1:]
+            raise JudgeError(f"the shared pool of judges did not start: {''.join(last) or 'no message'}")
+    finally:
+        os.close(ready)
+        if told >= 0:
+            os.close(told)

@@ -1,0 +1,163 @@
+"""Rewards from a real shared pool, used by several threads and processes; what a policy could game gets nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from isobudget.errors import InputError, JudgeError
+from isobudget.judge.verdict import Limits, Outcome, Verdict
+from isobudget.problems.given import given_problem
+from isobudget.rewards import Reward, SharedPool, compute_score, frames, reward
+from isobudget.rewards.place import socket_path
+from isobudget.rewards.shared import connect
+
+TESTS = "assert add(2, 3) == 5\nassert add(-1, 1) == 0\nassert add(10, 5) == 15"
+RIGHT = "Sure:\n```python\ndef add(a, b):\n    return a + b\n```"
+WRONG = "```python\ndef add(a, b):\n    return 5\n```"
+
+
+@pytest.fixture(autouse=True)
+def own_pool(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A pool for one test, ended with it."""
+    folder = Path("/tmp") / f"isobudget-test-{os.getpid()}"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    monkeypatch.setattr("isobudget.rewards.from_verdicts._pools", {})
+    yield folder
+    for pid in daemons(folder):
+        os.kill(pid, signal.SIGKILL)
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    if folder.exists():
+        folder.rmdir()
+
+
+def daemons(folder: Path) -> list[int]:
+    """The pools that listen below a folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            except OSError:
+                continue
+            if "isobudget.rewards.daemon" in words and any(word.startswith(str(folder)) for word in words):
+                found.append(int(entry.name))
+    return found
+
+
+def test_right_and_wrong_programs_as_text_and_as_messages(own_pool: Path) -> None:
+    answers = [RIGHT, WRONG, [{"role": "assistant", "content": RIGHT}], "no code at all", ""]
+    assert reward(answers, [TESTS] * 5, prompts=["p"] * 5, step=3) == [1.0, 0.0, 1.0, 0.0, 0.0]
+    strict = Reward(partial=True, malformed=-1.0, timeout=-0.5, limits=Limits(0.3, 3.0))
+    loops = "```python\ndef add(a, b):\n    while True: pass\n```"
+    assert strict([WRONG, loops, "```python\ndef add(:\n```"], TESTS) == [pytest.approx(1 / 3), -0.5, -1.0]
+    assert compute_score("own", RIGHT, TESTS) == 1.0
+    check = "def check(candidate):\n    assert candidate(1, 1) == 2\n"
+    assert compute_score("own", RIGHT, json.dumps({"test": check}), {"entry_point": "add"}) == 1.0
+    assert len(daemons(own_pool)) == 1
+
+
+def test_what_a_policy_could_game_gets_nothing(own_pool: Path) -> None:
+    games = [
+        "import sys\nsys.exit(0)",
+        "import os\nos._exit(0)",
+        "class Yes:\n    __eq__ = lambda s, o: True\ndef add(a, b):\n    return Yes()",
+        "def add(a, b):\n    raise StopIteration",
+        "import builtins\nbuiltins.AssertionError = Exception\ndef add(a, b):\n    return None",
+        "def add(a, b):\n    import inspect\n    return [f.frame.f_globals for f in inspect.stack()]",
+        "print('1 passed')\ndef add(a, b):\n    return 0",
+    ]
+    assert reward([f"```python\n{one}\n```" for one in games], TESTS) == [0.0] * len(games)
+
+
+def test_tests_that_cannot_be_read_are_said() -> None:
+    with pytest.raises(InputError, match="2 for 1 completions"):
+        reward([RIGHT], [TESTS, TESTS])
+    with pytest.raises(InputError, match="own: the tests of completion 0: hold no assert"):
+        compute_score("own", RIGHT, "add(1, 2)")
+    with pytest.raises(InputError, match="list of messages"):
+        reward([[]], TESTS)
+
+
+def test_a_verdict_that_is_none_is_no_reward() -> None:
+    assert math.isnan(Reward().of(Verdict(Outcome.INVALID)))
+    assert Reward(failed=-1.0, partial=True).of(Verdict(Outcome.FAILED, tests_passed=None, tests_total=None)) == -1.0
+
+
+CHILD = """
+import sys
+from isobudget.rewards import reward
+right = "def add(a, b): return a + b"
+wrong = "def add(a, b): return a - b"
+for _ in range(5):
+    assert reward([right, wrong] * 4, "assert add(2, 3) == 5") == [1.0, 0.0] * 4
+print("fine")
+"""
+
+
+def test_several_processes_at_once_share_one_pool(own_pool: Path) -> None:
+    children = [
+        subprocess.Popen([sys.executable, "-c", CHILD], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    outputs = [child.communicate(timeout=120) for child in children]
+    assert [out for out, _ in outputs] == ["fine\n"] * 4, outputs
+    assert len(daemons(own_pool)) == 1
+
+
+def test_a_pool_that_is_killed_is_started_again_and_nothing_is_lost(own_pool: Path) -> None:
+    slow = "```python\nimport time\ndef add(a, b):\n    time.sleep(0.05)\n    return a + b\n```"
+    results: list[list[float]] = []
+    thread = threading.Thread(target=lambda: results.append(reward([slow] * 30, TESTS)))
+    assert reward([RIGHT], TESTS) == [1.0]
+    (first,) = daemons(own_pool)
+    thread.start()
+    os.kill(first, signal.SIGKILL)
+    thread.join(120)
+    assert results == [[1.0] * 30]
+    assert daemons(own_pool) != [first]
+
+
+def test_a_client_that_talks_nonsense_harms_itself_only(own_pool: Path) -> None:
+    assert reward([RIGHT], TESTS) == [1.0]
+    for nonsense in (b"\xff\xff\xff\xff", b"\0\0\0\x02{]", b"\0\0\0\x02[]", b"\0\0\0\x02{}", b"GET / HTTP/1.1\r\n\r\n"):
+        with connect(socket_path()) as connection:
+            connection.settimeout(10)
+            connection.sendall(nonsense)
+            connection.shutdown(1)
+            with contextlib.suppress(ConnectionResetError):
+                while connection.recv(1000):
+                    pass
+    assert reward([RIGHT, WRONG], TESTS) == [1.0, 0.0]
+
+
+def test_jobs_and_verdicts_survive_the_frames() -> None:
+    problem = given_problem(TESTS, "add")
+    job = frames.read_job(json.loads(frames.pack(frames.job(7, problem, "x = '\ud800'", Limits()))[4:]))
+    assert job == (7, problem, "x = '\ud800'", Limits())
+    verdict = Verdict(Outcome.FAILED, 0.5, float("nan"), "a", tests_passed=1, tests_total=2, observed=("1", "2"))
+    number, read = frames.read_answer(json.loads(json.dumps(frames.answer(3, verdict))))
+    assert (number, read._replace(peak_memory_mb=0)) == (3, verdict._replace(peak_memory_mb=0))
+    with pytest.raises(JudgeError, match="nothing"):
+        frames.read_job({"id": 1})
+
+
+def test_the_socket_is_its_users_alone(own_pool: Path) -> None:
+    assert reward([RIGHT], TESTS) == [1.0]
+    place = socket_path()
+    assert (place.stat().st_mode & 0o777, place.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    place.parent.chmod(0o777)
+    with pytest.raises(JudgeError, match="not a folder of this user alone"):
+        SharedPool().judge([(given_problem(TESTS, "add"), RIGHT)])
+    place.parent.chmod(0o700)
