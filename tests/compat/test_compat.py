@@ -15,7 +15,8 @@ from isobudget.errors import InputError
 from isobudget.problems import load_benchmark
 
 PROBLEMS = [
-    {"task_id": f"Own/{number}", "prompt": f"def f{number}(x):\n", "entry_point": f"f{number}", "canonical_solution": "",
+    {"task_id": f"Own/{number}", "prompt": f"def f{number}(x):\n", "entry_point": f"f{number}",
+     "canonical_solution": f"    return x + {number}\n",
      "test": f"def check(candidate):\n    assert candidate(2) == {2 + number}\n    assert candidate(0) == {number}\n"}
     for number in range(3)
 ]  # fmt: skip
