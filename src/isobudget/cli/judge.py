@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isobudget.cli.options import JsonOption, stated
+from isobudget.cli.options import CheckOption, JsonOption, stated
 
 if TYPE_CHECKING:
     from isobudget.pipeline.judge_samples import JudgeSummary
@@ -60,9 +60,7 @@ def judge(
             "--trust", help="Where a file's own tests run: split, shared, or auto for each problem's own way."
         ),
     ] = "auto",
-    check: Annotated[
-        bool, typer.Option("--check/--no-check", help="First judge the references of a file's own problems.")
-    ] = True,
+    check: CheckOption = True,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Judge even where samples cannot be confined.")] = False,
     as_json: JsonOption = False,
 ) -> None:

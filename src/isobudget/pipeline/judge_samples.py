@@ -10,7 +10,7 @@ from typing import Any
 from isobudget.errors import InputError
 from isobudget.judge import Judge, Limits
 from isobudget.judge.file import Tally, judge_file
-from isobudget.judge.references import require_references
+from isobudget.pipeline.checking import check_problems
 from isobudget.pipeline.judging import judge_run
 from isobudget.pipeline.progress import Progress
 from isobudget.problems import load_benchmark
@@ -99,8 +99,7 @@ def judge_lines(
     take = None if extraction is None else extraction_by(extraction)
     by_task = {problem.task_id: problem for problem in load_benchmark(problems).problems}
     with Judge(limits=limits or Limits(), **modes) as judge:
-        if check:
-            require_references(by_task.values(), judge)
+        check_problems(by_task.values(), judge, check, progress)
         tally = judge_file(
             samples,
             by_task,

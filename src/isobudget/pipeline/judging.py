@@ -16,6 +16,7 @@ from typing import TypeVar
 from isobudget.errors import InputError, RunError
 from isobudget.judge import Judge
 from isobudget.judge.verdict import Limits, Outcome, Verdict
+from isobudget.pipeline.checking import check_problems
 from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.pipeline.prompts import RunPrograms
 from isobudget.problems.problem import Problem
@@ -42,17 +43,19 @@ def judge_run(
     unsafe: bool = False,
     again: bool = False,
     extraction: str | None = None,
+    check: bool | None = True,
     progress: Progress = SILENT,
 ) -> tuple[Run, Judged]:
     """Judge the samples of a run that have no verdict yet.
 
     Arguments are those of `isobudget.judge`. Verdicts under different limits do not belong together, so a run keeps the
-    first ones; like them the extraction rule holds for the whole run. Another one needs `again`.
+    first ones; like them the extraction rule holds for the whole run. Another one needs `again`. With `check` the
+    problems are tried first; None leaves it out without a word, where they have been.
 
     Raises:
         RunError: no such run, or it was judged under other limits or by another rule.
         InputError: the rule is not known.
-        JudgeError: samples cannot be confined here.
+        JudgeError: samples cannot be confined here, or the judge does not tell right from wrong.
     """
     run = run if isinstance(run, Run) else load_run(run)
     with run.writing():
@@ -65,6 +68,8 @@ def judge_run(
         progress.start("judging", total, len(judging.have))
         if len(judging.have) < total:
             with Judge(workers=workers, limits=limits, unsafe=unsafe) as judge:
+                if check is not None:
+                    check_problems(judging.problems.values(), judge, check, progress)
                 judging.judge(judge, part_paths(run.path / "samples"), lambda: progress.advance("judging", 1))
     return run, judging.judged
 
@@ -78,7 +83,7 @@ class Judging:
         self.judged = Judged()
         self.stopped = threading.Event()
         self._programs = RunPrograms(run, extraction)
-        self._problems = run.problems()
+        self.problems = run.problems()
 
     def judge(self, judge: Judge, parts: Iterable[Path], on_progress: Callable[[], None]) -> None:
         """Judge part after part, as they come; once `stopped` is set, only what is under way.
@@ -107,7 +112,7 @@ class Judging:
             if self.stopped.is_set():
                 return
             if sample.key not in self.have:
-                problem = self._problems[sample.benchmark, sample.task_id]
+                problem = self.problems[sample.benchmark, sample.task_id]
                 yield sample.key, problem, self._programs.program(problem, sample.model, sample.text)
 
 
