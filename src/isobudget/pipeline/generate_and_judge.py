@@ -21,7 +21,7 @@ from isobudget.errors import IsobudgetError
 from isobudget.judge import Judge
 from isobudget.pipeline.checking import FirstCheck
 from isobudget.pipeline.generate import BackendFactory, Begun, Generated, generate, open_model
-from isobudget.pipeline.judging import Judged, Judging, judge_run, state_extraction, state_limits
+from isobudget.pipeline.judging import Judged, Judging, judge_run, state_extraction, state_limits, state_rules
 from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.records.parts import part_paths
 from isobudget.records.run import Run
@@ -67,6 +67,7 @@ def _judge_beside(
         yield lambda _part: None
         return
     limits = state_limits(drawing.run, study.judge.limits())
+    state_rules(drawing.run)
     judging = Judging(drawing.run, state_extraction(drawing.run, None))
     on_cores = any(model.settings.pacing().on_cores for model in drawing.models)
     judge = Judge(workers=study.judge.workers or (1 if on_cores else None), limits=limits, unsafe=unsafe)

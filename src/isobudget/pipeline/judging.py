@@ -15,11 +15,12 @@ from typing import TypeVar
 
 from isobudget.errors import InputError, RunError
 from isobudget.judge import Judge
-from isobudget.judge.verdict import Limits, Outcome, Verdict
+from isobudget.judge.verdict import RULES, Limits, Outcome, Verdict
 from isobudget.pipeline.checking import check_problems
 from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.pipeline.prompts import RunPrograms
 from isobudget.problems.problem import Problem
+from isobudget.records.facts import rules_note
 from isobudget.records.keys import SampleKeys
 from isobudget.records.parts import PartWriter, part_paths, read_part_rows, rows_in_part
 from isobudget.records.rows import SampleKey, SampleRow, verdict_row
@@ -67,6 +68,7 @@ def judge_run(
         total = sum(rows_in_part(path) for path in part_paths(run.path / "samples"))
         progress.start("judging", total, len(judging.have))
         if len(judging.have) < total:
+            state_rules(run)
             with Judge(workers=workers, limits=limits, unsafe=unsafe) as judge:
                 if check is not None:
                     check_problems(judging.problems.values(), judge, check, progress)
@@ -149,6 +151,20 @@ def state_limits(run: Run, limits: Limits | None, again: bool = False) -> Limits
     run.facts["judge"] = chosen._asdict()
     run.save_facts()
     return chosen
+
+
+def state_rules(run: Run) -> None:
+    """State the version of the judge's rules, where verdicts are about to be added.
+
+    Raises:
+        RunError: there are verdicts by other rules.
+    """
+    if part_paths(run.path / "verdicts") and (note := rules_note(run.facts)):
+        raise RunError(
+            f"{run.path}: {note}. They are not mixed: judge everything anew with: isobudget judge RUN --again"
+        )
+    run.facts["judge_rules"] = RULES
+    run.save_facts()
 
 
 def state_extraction(run: Run, extraction: str | None, again: bool = False) -> str | None:

@@ -17,8 +17,9 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 
-from isobudget.errors import InputError
+from isobudget.errors import InputError, MissingExtraError
 from isobudget.files.jsonl import Record
 from isobudget.problems import reading
 from isobudget.problems.literals import as_literal
@@ -174,6 +175,8 @@ def _pytest_file(record: Record, where: str, _entry_point: str) -> PytestFile:
 def check_pytest(source: str, module: str, where: str) -> None:
     """A pytest file must hold tests, and import what it tests from the module that the sample becomes."""
     carried_source([source], where)
+    if find_spec("pytest") is None:
+        raise MissingExtraError(f"{where}: running pytest files", "pytest")
     tree = reading.parse_python(source, where)
     if tree is None:
         return
