@@ -12,7 +12,8 @@ import pytest
 
 from isobudget.errors import InputError, RunError
 from isobudget.judge import Judge, Limits
-from isobudget.judge.file import Digests, Sample, judge_file
+from isobudget.judge.file import judge_file
+from isobudget.judge.lines import Digests, Sample
 from isobudget.judge.references import require_references
 from isobudget.problems.problem import CheckFunction, Problem
 from support.steps import Steps

@@ -11,7 +11,7 @@ import random
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from isobudget.judge.verdict import Limits
+from isobudget.judge.verdict import RULES, Limits
 from isobudget.models.architecture import Architecture
 from isobudget.problems.problem import CheckFunction, Problem
 from isobudget.records.rows import SampleKey, SampleRow, VerdictRow
@@ -76,7 +76,7 @@ def synthetic_run(
     for model in models:
         run.state("models", model.name, _facts(model))
     if judged:
-        run.facts["judge"] = Limits()._asdict()
+        run.facts |= {"judge": Limits()._asdict(), "judge_rules": RULES}
     run.save_facts()
     rows = [
         row

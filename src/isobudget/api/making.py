@@ -101,13 +101,15 @@ def run(
     model: Names = (),
     n: int | None = None,
     problems: int | None = None,
+    check: bool = True,
     unsafe: bool = False,
     progress: Progress | None = None,
     make_backend: BackendFactory | None = None,
 ) -> RunResult:
     """Make a study from samples to report: generate, judge meanwhile, compare. Only what is missing is done.
 
-    Arguments and errors as in `generate`; `unsafe` judges even where samples cannot be confined.
+    Arguments and errors as in `generate`; `check` first judges the references of own problems, and a right and a wrong
+    program of every benchmark; `unsafe` judges even where samples cannot be confined.
     """
     from isobudget.errors import BackendError
     from isobudget.judge import Judge
@@ -123,7 +125,7 @@ def run(
     with Judge(workers=1, unsafe=unsafe):
         pass
     made, done, _ = generate_and_judge(
-        plan, out, unsafe=unsafe, progress=progress, make_backend=make_backend or open_model
+        plan, out, unsafe=unsafe, check=check, progress=progress, make_backend=make_backend or open_model
     )
     if done.failures and not part_paths(made.path / "samples"):
         first = done.failures[0].reason
@@ -160,7 +162,7 @@ def judge(
         extraction: extract code from the outputs by this rule; of a run, again, with `again`.
         one_process: whether whole programs that leave nothing behind run their tests in one process.
         trust: where a file's own tests run: apart from the sample, in its process, or as decided for each problem.
-        check: first judge the references of a file's own problems, and refuse problems whose own does not pass.
+        check: first judge the references of own problems, and a right and a wrong program of every benchmark.
         unsafe: judge even where samples cannot be confined.
         progress: shows how far it is.
 
@@ -181,7 +183,7 @@ def judge(
             raise InputError(
                 f"{' and '.join(wrong)}: for a file of samples; a run folder has its own, and goes on by itself"
             )
-        choices = {"workers": workers, "unsafe": unsafe, "again": again, "extraction": extraction}
+        choices = {"workers": workers, "unsafe": unsafe, "again": again, "extraction": extraction, "check": check}
         return judge_folder(samples, limits=limits, progress=progress, **choices)
     modes = {"workers": workers, "one_process": one_process, "trust": trust, "unsafe": unsafe}
     return judge_lines(
@@ -224,6 +226,7 @@ def rank(
     k: int | None = None,
     figure: str | Path | None = None,
     workers: int | None = None,
+    check: bool = True,
     unsafe: bool = False,
     level: float = 0.95,
     seed: int = 0,
@@ -264,6 +267,7 @@ def rank(
         k=k,
         seed=seed,
         workers=workers,
+        check=check,
         unsafe=unsafe,
         bootstrap=Bootstrap(level, seed=seed),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isobudget.cli.options import JsonOption, stated
+from isobudget.cli.options import CheckOption, JsonOption, stated
 
 if TYPE_CHECKING:
     from isobudget.pipeline.judge_samples import JudgeSummary
@@ -60,9 +60,7 @@ def judge(
             "--trust", help="Where a file's own tests run: split, shared, or auto for each problem's own way."
         ),
     ] = "auto",
-    check: Annotated[
-        bool, typer.Option("--check/--no-check", help="First judge the references of a file's own problems.")
-    ] = True,
+    check: CheckOption = True,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Judge even where samples cannot be confined.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -104,9 +102,13 @@ def _print(summary: JudgeSummary) -> None:
     for outcome, count in summary.outcomes.items():
         table.add_row(outcome, f"{count:,}", f"{percent(count / sum(summary.outcomes.values()))} %")
     console.print(table)
-    if summary.pass_at_k:
-        scores = Table(*(f"pass@{k}" for k in summary.pass_at_k))
-        scores.add_row(*(f"{percent(share, 2)} %" for share in summary.pass_at_k.values()))
+    if summary.pass_at_k or summary.by_model:
+        rows = summary.by_model or {"": summary.pass_at_k}
+        columns = sorted({k for scores in rows.values() for k in scores})
+        scores = Table(*["model"] * bool(summary.by_model), *(f"pass@{k}" for k in columns))
+        for model, shares in rows.items():
+            cells = [f"{percent(shares[k], 2)} %" if k in shares else "-" for k in columns]
+            scores.add_row(*[model or "(none stated)"] * bool(summary.by_model), *cells)
         console.print(scores)
         of = f" of {summary.problems_in_all}" if summary.problems_in_all > summary.problems else ""
         problems = f"{summary.problems}{of} problems" if of else counted(summary.problems, "problem")

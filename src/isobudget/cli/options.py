@@ -26,6 +26,13 @@ ProblemsOption = Annotated[int | None, typer.Option("--problems", help="Only the
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Only show samples, tokens, time, cost and disk; generate and write nothing.")
 ]
+CheckOption = Annotated[
+    bool,
+    typer.Option(
+        "--check/--no-check",
+        help="First judge the references of own problems, and a right and a wrong program of every benchmark.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
 BenchmarkOption = Annotated[str | None, typer.Option(help="Only this benchmark.", show_default="all")]
 LevelOption = Annotated[float, typer.Option(help="Confidence level of all intervals.")]

@@ -33,6 +33,7 @@ def rank(
     k: asked.K = None,
     figure: asked.Figure = None,
     workers: asked.Workers = None,
+    check: asked.Check = True,
     unsafe: asked.Unsafe = False,
     level: LevelOption = 0.95,
     seed: asked.Seed = 0,

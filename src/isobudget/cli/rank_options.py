@@ -116,6 +116,12 @@ Train = Annotated[
 ]
 Power = Annotated[float, typer.Option(help="Exponent of the sample count in the CodeT dual-agreement score.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Samples run at the same time.", show_default="one per core")]
+Check = Annotated[
+    bool,
+    typer.Option(
+        "--check/--no-check", help="First judge the references of own problems, which verdicts and tests rest on."
+    ),
+]
 Unsafe = Annotated[
     bool, typer.Option("--unsafe", help="Run samples even where they cannot be confined (use a disposable VM).")
 ]

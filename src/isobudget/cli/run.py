@@ -8,6 +8,7 @@ import typer
 
 from isobudget.cli.generate import print_failures, show_dry_run
 from isobudget.cli.options import (
+    CheckOption,
     DryRunOption,
     JsonOption,
     ModelOption,
@@ -24,6 +25,7 @@ def run(
     model: ModelOption = None,
     n: NOption = None,
     problems: ProblemsOption = None,
+    check: CheckOption = True,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Judge even where samples cannot be confined.")] = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
@@ -43,7 +45,9 @@ def run(
         show_dry_run(study, out, model, n, problems, as_json)
         return
     with interruptible(), TerminalProgress() as progress:
-        made = api.run(study, out, model=model or (), n=n, problems=problems, unsafe=unsafe, progress=progress)
+        made = api.run(
+            study, out, model=model or (), n=n, problems=problems, check=check, unsafe=unsafe, progress=progress
+        )
     if as_json:
         print_json(made.to_dict())
     else:

@@ -1,8 +1,9 @@
 """JSON lines, one JSON object per line, plain or gzip-compressed: the one reader of all rooms.
 
 Compression is seen by the first bytes, not by the name. Blank lines and a byte order mark are skipped; of a key that
-an object has twice, the last one counts, as in Python's `json`. A file is read line by line, in memory for one line.
-Every error is an `InputError` with file and line. What the fields of an object must be is the business of its reader.
+an object has twice, the last one counts, as in Python's `json`, unless that is asked to be an error. A file is read
+line by line, in memory for one line. Every error is an `InputError` with file and line. What the fields of an object
+must be is the business of its reader.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _KINDS = {list: "a list", str: "a text", int: "a number", float: "a number", boo
 
 
 def read_objects(
-    path: Path | str, content: bytes | None = None, *, max_line_bytes: int = MAX_LINE_BYTES
+    path: Path | str, content: bytes | None = None, *, max_line_bytes: int = MAX_LINE_BYTES, once: bool = False
 ) -> Iterator[tuple[str, Record]]:
     """Where (file and line, for messages) and content of every object of a file.
 
@@ -35,33 +36,51 @@ def read_objects(
         path: the file.
         content: its bytes, where they are in memory already; `path` is then only what messages call it.
         max_line_bytes: longer lines are an error, so that a file without line ends does not fill the memory.
+        once: whether a key that an object has twice is an error.
 
     Raises:
         InputError: it cannot be read, is not UTF-8, not JSON lines, or damaged compressed data.
     """
-    for number, record in read_numbered(path, content, max_line_bytes=max_line_bytes):
+    for number, record in read_numbered(path, content, max_line_bytes=max_line_bytes, once=once):
         yield f"{path}, line {number}", record
 
 
 def read_numbered(
-    path: Path | str, content: bytes | None = None, *, max_line_bytes: int = MAX_LINE_BYTES, example: str = ""
+    path: Path | str,
+    content: bytes | None = None,
+    *,
+    max_line_bytes: int = MAX_LINE_BYTES,
+    example: str = "",
+    once: bool = False,
 ) -> Iterator[tuple[int, Record]]:
     """As `read_objects`, with the line's number, from 1, alone; messages show the `example` of a line."""
     for number, text in _lines(path, content, max_line_bytes):
         where = f"{path}, line {number}"
-        record = parse_json(text, where, hint=_ONE_EACH)
+        record = parse_json(text, where, hint=_ONE_EACH, once=once)
         if not isinstance(record, dict):
             what = f"a JSON object such as {example}" if example else "a JSON object"
             raise InputError(f"{where}: must be {what}, not {_KINDS[type(record)]}{_ONE_EACH}")
         yield number, record
 
 
-def parse_json(text: str, where: str, *, hint: str = "") -> Any:
-    """The value of a JSON text that is not nested too deeply, nor holds a number with more digits than Python reads."""
+def parse_json(text: str, where: str, *, hint: str = "", once: bool = False) -> Any:
+    """The value of a JSON text that is not nested too deeply, nor holds a number with more digits than Python reads.
+
+    With `once` no object in it may have a key twice.
+    """
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_once if once else None)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: is not JSON ({error}){hint}") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice[:80]!r} stands twice in an object")
+    return made
 
 
 def _lines(path: Path | str, content: bytes | None, max_line_bytes: int) -> Iterator[tuple[int, str]]:

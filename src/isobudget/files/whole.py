@@ -66,6 +66,11 @@ def write_whole(path: Path, data: bytes) -> None:
         raise storage_error(error, path) from error
 
 
+def user_cache() -> Path:
+    """The folder of what can be found out again, in the user's cache; it need not be there."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "isobudget"
+
+
 def make_folder(path: Path) -> None:
     """Make `path` and its parents; a `StorageError` says why it cannot be made."""
     try:

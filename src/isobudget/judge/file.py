@@ -10,76 +10,27 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import gzip
-import hashlib
 import json
-import math
 import os
-import re
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 from isobudget.errors import InputError, RunError, StorageError
-from isobudget.files.jsonl import Record, read_objects
 from isobudget.judge.judge import Judge
-from isobudget.judge.verdict import RULES, Verdict
+from isobudget.judge.lines import (
+    GROUP,
+    Digests,
+    Extraction,
+    Tally,
+    damage,
+    read_samples,
+    verdict_record,
+)
 from isobudget.problems.problem import Problem
 from isobudget.progress import SILENT, Progress
-
-_MISSING = re.compile(r"ModuleNotFoundError: No module named '([\w]+)")
-#: the program in a problem's answer; the answer follows its prompt, or is a whole program (True)
-Extraction = Callable[[Problem, str, bool], str]
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a file of verdicts comes to.
-
-    Attributes:
-        samples, passes: by problem, without those that could not be judged.
-        outcomes: how often each occurred.
-        shared: samples whose tests ran in one process with them.
-        problems: that the benchmark has.
-        invalid: the first sample that could not be judged, and why; empty if there is none.
-        errors: what the samples' errors say, and how often.
-        not_installed: modules that samples import and that are not there, and how many samples.
-    """
-
-    samples: Counter[str] = field(default_factory=Counter)
-    passes: Counter[str] = field(default_factory=Counter)
-    outcomes: Counter[str] = field(default_factory=Counter)
-    shared: int = 0
-    problems: int = 0
-    invalid: str = ""
-    errors: Counter[str] = field(default_factory=Counter)
-    not_installed: Counter[str] = field(default_factory=Counter)
-
-    def add(self, record: dict[str, Any]) -> None:
-        """Count one verdict line. A judge's own fault is counted as an outcome, never as a sample that did not pass."""
-        self.outcomes[record["verdict"]] += 1
-        self.shared += record["trust"] == "shared"
-        detail = record["detail"]
-        if record["verdict"] == "error":
-            self.errors[detail[:80]] += 1
-            if (missing := _MISSING.match(detail)) is not None:
-                self.not_installed[missing[1]] += 1
-        if record["verdict"] == "invalid":
-            self.invalid = self.invalid or f"{record['task_id']}: {detail}"
-        else:
-            self.samples[record["task_id"]] += 1
-            self.passes[record["task_id"]] += record["passed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One line of a file of samples; `index` counts the samples of its problem from 0, in the file's order."""
-
-    task_id: str
-    index: int
-    program: str
 
 
 def judge_file(
@@ -139,6 +90,8 @@ def judge_file(
                 tally.add(record)
                 progress.advance("judging", 1)
             _finish(partial, output)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise RunError(f"{output}: is damaged ({error}); remove the file to judge anew") from error
     except OSError as error:
         raise StorageError(f"cannot write {error.filename or output}: {error.strerror}") from error
     return tally
@@ -153,83 +106,6 @@ def _verdicts(
     verdicts = judge.run((problems[sample.task_id], sample.program) for sample in pairs)
     for sample, verdict in zip(names, verdicts, strict=True):
         yield verdict_record(sample, verdict, digests.of(sample))
-
-
-def _digest(*texts: str) -> str:
-    return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-class Digests(dict[str, str]):
-    """Checksums of tests, and of the rules, limits and trust they are judged by, by task_id, made when asked for."""
-
-    def __init__(self, problems: dict[str, Problem], judge: Judge) -> None:
-        self.problems = problems
-        self.how = repr((RULES, judge.limits, judge.trust))
-
-    def __missing__(self, task_id: str) -> str:
-        """Make one."""
-        self[task_id] = _digest(self.how, repr(self.problems[task_id].tests))
-        return self[task_id]
-
-    def of(self, sample: Sample) -> str:
-        """The checksum of a program and of what it is judged by."""
-        return _digest(self[sample.task_id], sample.program)
-
-
-def verdict_record(sample: Sample, verdict: Verdict, digest: str) -> dict[str, Any]:
-    """One verdict line. What is unknown is null."""
-    peak = verdict.peak_memory_mb
-    return {
-        "task_id": sample.task_id,
-        "index": sample.index,
-        "passed": verdict.passed,
-        "verdict": verdict.outcome.value,
-        "seconds": None if math.isnan(verdict.seconds) else round(verdict.seconds, 6),
-        "peak_memory_mb": None if math.isnan(peak) else round(peak, 1),
-        "tests_passed": verdict.tests_passed,
-        "tests_total": verdict.tests_total,
-        "first_failing": verdict.first_failing,
-        "detail": verdict.detail,
-        "trust": verdict.trust.value,
-        "sha256": digest,
-    }
-
-
-def read_samples(path: Path, problems: dict[str, Problem], extraction: Extraction | None = None) -> Iterator[Sample]:
-    """Read and check a file of samples, one at a time; see `judge_file`.
-
-    Raises:
-        InputError: the file cannot be read, or a line is no JSON object, names no known problem, or holds no program.
-    """
-    seen: Counter[str] = Counter()
-    for where, record in read_objects(path):
-        task_id, program = _program(record, where, problems, extraction or _as_it_is)
-        yield Sample(task_id, seen[task_id], program)
-        seen[task_id] += 1
-
-
-def _as_it_is(problem: Problem, text: str, is_whole: bool) -> str:
-    return text if is_whole else problem.program(text)
-
-
-def _program(record: Record, where: str, problems: dict[str, Problem], extraction: Extraction) -> tuple[str, str]:
-    task_id = record.get("task_id")
-    if task_id is None:
-        raise InputError(f"{where}: the field task_id is missing")
-    task_id = str(task_id)
-    if task_id not in problems:
-        known = ", ".join(islice(problems, 3))
-        raise InputError(
-            f"{where}: unknown task_id {task_id!r}; the problems are {known}, ... ({len(problems)} in all)"
-        )
-    for name in ("completion", "solution"):
-        if not isinstance(record.get(name, ""), str):
-            raise InputError(f"{where}: the field {name} must be a string, not {type(record[name]).__name__}")
-    if "solution" in record:
-        return task_id, extraction(problems[task_id], str(record["solution"]), True)
-    if "completion" in record:
-        return task_id, extraction(problems[task_id], str(record["completion"]), False)
-    raise InputError(f"{where}: needs the field completion (appended to the prompt) or solution (a whole program)")
 
 
 @contextlib.contextmanager
@@ -274,17 +150,12 @@ def _take_up(
             if not line.endswith(b"\n"):
                 break
             where = f"{written}, line {done + 1}"
-            try:
-                record = json.loads(line)
-                place, digest = (record["task_id"], record["index"]), record.get("sha256")
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
-                raise RunError(
-                    f"{where}: is damaged ({type(error).__name__}); remove the file to judge anew"
-                ) from error
-            if place != (sample.task_id, sample.index):
-                has = f"{sample.task_id}, number {sample.index}"
-                raise RunError(f"{where}: verdict of {place[0]}, number {place[1]}, but {samples} has {has}")
-            if digest != digests.of(sample):
+            record = _verdict_line(line, where)
+            place, group = (record["task_id"], record["index"]), tuple(record.get(name) for name in GROUP)
+            if (place, group) != ((sample.task_id, sample.index), sample.group):
+                has = f"{_named(sample.task_id, sample.index, sample.group)}"
+                raise RunError(f"{where}: verdict of {_named(*place, group)}, but {samples} has {has}")
+            if record.get("sha256") != digests.of(sample):
                 raise RunError(
                     f"{where}: {sample.task_id} has changed since it was judged: its program, its tests, or the rules "
                     "or limits of the judge; remove the file to start anew"
@@ -294,6 +165,22 @@ def _take_up(
         if next(lines, b"").endswith(b"\n"):
             raise RunError(f"{written} holds more verdicts than {samples} has samples; remove it to judge anew")
     return done, kept
+
+
+def _verdict_line(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+        why = damage(record)
+    except (ValueError, RecursionError) as error:
+        why = type(error).__name__
+    if why:
+        raise RunError(f"{where}: is damaged ({why}); remove the file to judge anew")
+    found: dict[str, Any] = record
+    return found
+
+
+def _named(task_id: str, index: int, group: tuple[object, ...]) -> str:
+    return ", ".join([task_id, f"number {index}", *(str(name) for name in group if name is not None)])
 
 
 def _finish(partial: Path, output: Path) -> None:

@@ -33,6 +33,8 @@ GIVEN = 3
 AHEAD = 32
 #: a worker that fails over a sample is replaced, and the sample tried again this often
 ATTEMPTS = 3
+#: more workers than so many per core only take memory; where there are few cores, so many are allowed all the same
+WORKERS_PER_CORE, LEAST_ALLOWED = 8, 32
 
 
 class Judge:
@@ -49,7 +51,7 @@ class Judge:
         without: layers of confinement to leave out (`namespaces`, `landlock`, `seccomp`), to try what the others hold.
 
     Raises:
-        JudgeError: this machine cannot confine a sample at all.
+        JudgeError: this machine cannot confine a sample at all, or not so many workers.
         InputError: `trust` is another word.
     """
 
@@ -65,11 +67,13 @@ class Judge:
     ) -> None:
         if not sys.platform.startswith("linux"):
             raise JudgeError("judging needs Linux; on other systems run it in a Linux container or virtual machine")
-        if workers is not None and workers < 1:
-            raise JudgeError(f"workers must be at least 1, not {workers}")
+        cores = len(os.sched_getaffinity(0))
+        most = max(LEAST_ALLOWED, WORKERS_PER_CORE * cores)
+        if workers is not None and not 1 <= workers <= most:
+            raise JudgeError(f"workers must be at least 1 and, with {cores} cores, at most {most}, not {workers}")
         if trust not in TRUSTS:
             raise InputError(f"trust is one of {', '.join(TRUSTS)}, not {trust!r}")
-        self.workers = workers or len(os.sched_getaffinity(0))
+        self.workers = workers or cores
         self.limits = limits or Limits()
         self.unsafe = unsafe
         self.one_process = one_process

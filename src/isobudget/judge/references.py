@@ -1,21 +1,28 @@
 """References first: before own problems are used, the judge must pass their references.
 
 A reference that fails says that the tests, the reference or the judge are wrong; verdicts on samples would say nothing.
-What has passed is remembered for as long as this process lives, by content. The tests of published benchmarks are not
-checked again: a test of isobudget holds them.
+What has passed is remembered in the user's cache folder, by content: a checksum of the problem with its tests and
+reference, of the judge's rules and limits, and of the version of Python. Failures are not remembered. The tests of
+published benchmarks are not checked again: a test of isobudget holds them.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
-from isobudget.errors import InputError
+from isobudget.errors import InputError, IsobudgetError
+from isobudget.files.whole import make_folder, read_text, user_cache, write_whole
 from isobudget.judge.judge import Judge
-from isobudget.judge.verdict import Verdict
+from isobudget.judge.verdict import RULES, Verdict
 from isobudget.problems.problem import Problem, ReferenceInputs
 
-_passed: set[Problem] = set()
+#: references that are remembered; the oldest go first
+MOST_KEPT = 20_000
 
 
 class FailedReference(NamedTuple):
@@ -30,6 +37,17 @@ class FailedReference(NamedTuple):
         return f"{self.problem.task_id}: {self.verdict.outcome.value}{test} ({self.verdict.detail or 'no message'})"
 
 
+def cache_file() -> Path:
+    """Where checksums of what has passed are kept, one a line."""
+    return user_cache() / "references.txt"
+
+
+def unchecked(problems: Iterable[Problem], judge: Judge) -> list[Problem]:
+    """The own problems with a reference that has not passed yet, in their order; the judge need not be entered."""
+    passed = set(_read())
+    return [one for one in problems if is_checked(one) and _checksum(one, judge) not in passed]
+
+
 def failed_references(problems: Iterable[Problem], judge: Judge) -> list[FailedReference]:
     """The problems whose own references do not pass, in their order.
 
@@ -37,14 +55,17 @@ def failed_references(problems: Iterable[Problem], judge: Judge) -> list[FailedR
         problems: those without a reference, and those of published benchmarks, are passed over.
         judge: an entered judge.
     """
-    checked = [problem for problem in problems if _is_checked(problem) and problem not in _passed]
+    checked = unchecked(problems, judge)
+    if not checked:
+        return []
     verdicts = judge.run((problem, problem.program(problem.reference or "")) for problem in checked)
-    failed = []
+    failed, passed = [], []
     for problem, verdict in zip(checked, verdicts, strict=True):
         if verdict.passed:
-            _passed.add(problem)
+            passed.append(_checksum(problem, judge))
         else:
             failed.append(FailedReference(problem, verdict))
+    _keep(passed)
     return failed
 
 
@@ -63,6 +84,29 @@ def require_references(problems: Iterable[Problem], judge: Judge) -> None:
         )
 
 
-def _is_checked(problem: Problem) -> bool:
+def is_checked(problem: Problem) -> bool:
+    """Whether it is an own problem with a reference."""
     published = getattr(problem.tests, "split", False) or getattr(problem.tests, "rules", "own") != "own"
     return problem.reference is not None and not published and not isinstance(problem.tests, ReferenceInputs)
+
+
+def _checksum(problem: Problem, judge: Judge) -> str:
+    how = (RULES, tuple(judge.limits), judge.trust, judge.one_process, sys.version_info[:3])
+    return hashlib.sha256(repr((how, problem)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _read() -> list[str]:
+    """What has passed before; a cache that cannot be read holds nothing."""
+    try:
+        return read_text(cache_file()).split()
+    except IsobudgetError:
+        return []
+
+
+def _keep(passed: list[str]) -> None:
+    if passed:
+        # Without a cache the references are judged again, that is all.
+        with contextlib.suppress(IsobudgetError):
+            make_folder(cache_file().parent)
+            kept = list(dict.fromkeys([*_read(), *passed]))[-MOST_KEPT:]
+            write_whole(cache_file(), ("\n".join(kept) + "\n").encode())

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 #: version of the rules by which verdicts are given; those of another version are not mixed with it
-RULES = 2
+RULES = 3
 
 
 class Outcome(StrEnum):

@@ -12,6 +12,8 @@ from typing import Any
 
 #: a longer frame is refused by the receiver
 FRAME_BYTES = 16 << 20
+#: a longer program, or longer tests, in their form on the wire, are not carried
+TEXT_BYTES = FRAME_BYTES // 2
 #: what is read at once: most frames are smaller, and a larger buffer has to be found by every process anew
 READ_BYTES = 4000
 
@@ -35,6 +37,11 @@ def encode(message: Any) -> str:
     return "".join(_encode(message, 0))
 
 
+def is_too_long(*texts: str) -> bool:
+    """Whether texts take more of a message than is carried."""
+    return 6 * sum(map(len, texts)) > TEXT_BYTES and sum(len(encode(text)) for text in texts) > TEXT_BYTES
+
+
 def decode(text: str) -> Any:
     """The message that a text stands for.
 
@@ -50,8 +57,8 @@ def decode(text: str) -> Any:
     return message
 
 
-def send(descriptor: int, message: Any) -> None:
-    """Send a message made of JSON's own types.
+def send(descriptor: int, message: Any) -> int:
+    """Send a message made of JSON's own types; returns the bytes that it took.
 
     Raises:
         ClosedError: the other side is gone.
@@ -67,10 +74,16 @@ def send(descriptor: int, message: Any) -> None:
             written += os.write(descriptor, memoryview(data)[written:])
     except OSError as error:
         raise ClosedError("the other side is gone") from error
+    return len(data)
 
 
 def receive(descriptor: int) -> Any:
-    """Receive one message.
+    """Receive one message, see `receive_counted`."""
+    return receive_counted(descriptor)[0]
+
+
+def receive_counted(descriptor: int) -> tuple[Any, int]:
+    """Receive one message, and the bytes that it took.
 
     Raises:
         ClosedError: the other side is gone.
@@ -84,7 +97,7 @@ def receive(descriptor: int) -> Any:
     if len(data) != 4 + size or len(data) < 4:
         data = _rest(descriptor, data)
     try:
-        return decode(str(memoryview(data)[4:], "ascii"))
+        return decode(str(memoryview(data)[4:], "ascii")), len(data)
     except UnicodeDecodeError as error:
         raise WireError("a message that is not ASCII") from error
 

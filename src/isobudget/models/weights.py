@@ -23,7 +23,7 @@ from pathlib import Path
 
 from isobudget.errors import IsobudgetError, MissingExtraError, ModelError
 from isobudget.files import hub
-from isobudget.files.whole import locked, make_folder, storage_error, write_whole
+from isobudget.files.whole import locked, make_folder, storage_error, user_cache, write_whole
 from isobudget.models.catalog import HubSource, ModelEntry, PackageSource, PathSource, Source
 from isobudget.progress import SILENT, Progress
 
@@ -37,8 +37,7 @@ def weights_folder() -> Path:
     named = os.environ.get("ISOBUDGET_MODELS")
     if named:
         return Path(named)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "isobudget" / "models"
+    return user_cache() / "models"
 
 
 def local_weights(entry: ModelEntry) -> Path | None:

@@ -20,6 +20,7 @@ from isobudget.pipeline.prepare import prepare_model, state_facts
 from isobudget.pipeline.samples_from_budget import samples_of
 from isobudget.pipeline.served import Served
 from isobudget.pipeline.work import Feed, Work, count_missing, in_parallel, missing_work
+from isobudget.problems.problem import Problem
 from isobudget.progress import SILENT, Progress
 from isobudget.records.facts import model_notes
 from isobudget.records.parts import PartWriter
@@ -98,6 +99,8 @@ class Begun:
 
 #: entered while samples are generated; what it gives is called with every part of samples that is written
 Beside = Callable[[Begun], contextlib.AbstractContextManager[Callable[[Path], None] | None]]
+#: called with all problems before anything is fetched; what it raises stops the stage
+First = Callable[[Iterable[Problem]], None]
 
 
 def open_model(model: ResolvedModel) -> Backend:
@@ -116,6 +119,7 @@ def generate(
     progress: Progress = SILENT,
     make_backend: BackendFactory = open_model,
     beside: Beside = alone,
+    first: First | None = None,
 ) -> tuple[Run, Generated]:
     """Generate the study's missing samples into the run folder `out` (default: ``runs/`` and the study's name).
 
@@ -128,6 +132,8 @@ def generate(
     """
     resolved = resolve(study, extras=make_backend is open_model)
     named, benchmarks = resolved.complete(), resolved.benchmarks
+    if first is not None:
+        first(problem for one in benchmarks for problem in one.problems)
     samples = samples_of(resolved, progress)
     run = Run.create(out or Path("runs") / study.name, study.name)
     with run.writing():

@@ -19,8 +19,9 @@ from pathlib import Path
 
 from isobudget.errors import IsobudgetError
 from isobudget.judge import Judge
+from isobudget.pipeline.checking import FirstCheck
 from isobudget.pipeline.generate import BackendFactory, Begun, Generated, generate, open_model
-from isobudget.pipeline.judging import Judged, Judging, judge_run, state_extraction, state_limits
+from isobudget.pipeline.judging import Judged, Judging, judge_run, state_extraction, state_limits, state_rules
 from isobudget.progress import SILENT, Progress
 from isobudget.records.parts import part_paths
 from isobudget.records.run import Run
@@ -34,23 +35,26 @@ def generate_and_judge(
     out: str | Path | None = None,
     *,
     unsafe: bool = False,
+    check: bool = True,
     progress: Progress = SILENT,
     make_backend: BackendFactory = open_model,
 ) -> tuple[Run, Generated, Judged]:
     """Draw a study's missing samples and judge them meanwhile; then judge what is left.
 
+    With `check` the problems are tried first, see `pipeline.checking`.
+
     Raises:
-        IsobudgetError: see `generate` and `judge_run`.
+        IsobudgetError: see `generate`, `judge_run` and `check_problems`.
     """
     early = Judged()
+    limits, workers = study.judge.limits(), study.judge.workers
+    first = FirstCheck(limits, workers, unsafe, check, progress)
 
     def beside(drawing: Begun) -> contextlib.AbstractContextManager[Callable[[Path], None]]:
         return _judge_beside(study, drawing, early, unsafe, progress)
 
-    run, done = generate(study, out, progress, make_backend, beside)
-    run, judged = judge_run(
-        run, limits=study.judge.limits(), workers=study.judge.workers, unsafe=unsafe, progress=progress
-    )
+    run, done = generate(study, out, progress, make_backend, beside, first)
+    run, judged = judge_run(run, limits=limits, workers=workers, unsafe=unsafe, check=None, progress=progress)
     return run, done, Judged(early.outcomes + judged.outcomes)
 
 
@@ -63,6 +67,7 @@ def _judge_beside(
         yield lambda _part: None
         return
     limits = state_limits(drawing.run, study.judge.limits())
+    state_rules(drawing.run)
     judging = Judging(drawing.run, state_extraction(drawing.run, None))
     on_cores = any(model.settings.pacing().on_cores for model in drawing.models)
     judge = Judge(workers=study.judge.workers or (1 if on_cores else None), limits=limits, unsafe=unsafe)

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from isobudget.errors import InputError
+from isobudget.errors import InputError, RunError
 from isobudget.judge import Judge, Limits
-from isobudget.judge.file import Tally, judge_file
-from isobudget.judge.references import require_references
+from isobudget.judge.file import judge_file
+from isobudget.judge.lines import Tally
+from isobudget.pipeline.checking import check_problems
 from isobudget.pipeline.judging import judge_run
 from isobudget.problems import load_benchmark
 from isobudget.progress import Progress
 from isobudget.prompts import extraction_by
-from isobudget.records.run import Run
+from isobudget.records.facts import rules_note
+from isobudget.records.run import Run, load_run
 from isobudget.statistics.pass_at_k import pass_at_k
 
 #: errors that a summary has
@@ -33,6 +35,7 @@ class JudgeSummary:
         run: the run folder; None for a file.
         problems, n_min, n_max: of a file: problems, fewest and most samples of a problem.
         pass_at_k: of a file: k -> mean over problems, in [0, 1], for every listed k that all problems have samples for.
+        by_model: of a file whose samples state several models: the same for each of them; `pass_at_k` is then empty.
         trust_shared: of a file: samples that were judged in one process with their tests.
         problems_in_all: of a file: problems of the benchmark.
         invalid: of a file: the first sample that could not be judged, and why; empty if there is none.
@@ -46,6 +49,7 @@ class JudgeSummary:
     n_min: int = 0
     n_max: int = 0
     pass_at_k: dict[int, float] = field(default_factory=dict)
+    by_model: dict[str, dict[int, float]] = field(default_factory=dict)
     trust_shared: int = 0
     problems_in_all: int = 0
     invalid: str = ""
@@ -58,19 +62,48 @@ class JudgeSummary:
             return {"run": str(self.run), "outcomes": self.outcomes}
         names = ("outcomes", "problems", "n_min", "n_max")
         shares = {str(k): share for k, share in self.pass_at_k.items()}
+        by_model = {name: {str(k): share for k, share in scores.items()} for name, scores in self.by_model.items()}
         others = ("trust_shared", "problems_in_all", "errors", "not_installed")
         return {
             **{name: getattr(self, name) for name in names},
             "pass_at_k": shares,
+            **({"by_model": by_model} if by_model else {}),
             **{name: getattr(self, name) for name in others},
             "trust_split": sum(self.outcomes.values()) - self.trust_shared,
         }
 
 
-def judge_folder(run: Run | str | Path, **choices: Any) -> JudgeSummary:
-    """Judge a run's samples; choices, returns and errors as of `judge_run`."""
-    judged_run, judged = judge_run(run, **choices)
+def judge_folder(run: Run | str | Path, *, progress: Progress, **choices: Any) -> JudgeSummary:
+    """Judge a run's samples; choices, returns and errors as of `judge_run`, and
+
+    Raises:
+        RunError: the run has no samples, or lacks problems or samples that it had.
+    """
+    run = run if isinstance(run, Run) else load_run(run)
+    _require_whole(run)
+    judged_run, judged = judge_run(run, progress=progress, **choices)
+    if note := rules_note(judged_run.facts):
+        progress.note(f"{judged_run.path}: {note}")
     return JudgeSummary(dict(judged.outcomes.most_common()), judged_run.path)
+
+
+def _require_whole(run: Run) -> None:
+    samples, problems = run.sample_keys(), run.problems()
+    if not len(samples):
+        raise RunError(
+            f"{run.path}: holds no samples to judge; generate them with isobudget run or generate, or restore its "
+            "folder samples"
+        )
+    lost = next((group for group in samples.groups() if (group[0], group[2]) not in problems), None)
+    if lost is not None:
+        raise RunError(
+            f"{run.path}: has samples for the problem {lost[2]} of {lost[0]} and lacks it; restore its folder problems"
+        )
+    if missing := samples.lacks(run.verdict_keys()):
+        raise RunError(
+            f"{run.path}: lacks {missing} samples that it has verdicts on; restore its folder samples, or remove "
+            "verdicts, and generate and judge anew"
+        )
 
 
 def judge_lines(
@@ -99,8 +132,7 @@ def judge_lines(
     take = None if extraction is None else extraction_by(extraction)
     by_task = {problem.task_id: problem for problem in load_benchmark(problems).problems}
     with Judge(limits=limits or Limits(), **modes) as judge:
-        if check:
-            require_references(by_task.values(), judge)
+        check_problems(by_task.values(), judge, check, progress)
         tally = judge_file(
             samples,
             by_task,
@@ -114,16 +146,24 @@ def judge_lines(
     return _summary(tally)
 
 
+def _scores(samples: Mapping[str, int], passes: Mapping[str, int]) -> dict[int, float]:
+    """The mean pass@k over problems, for all listed k that they have samples for."""
+    fewest = min(samples.values(), default=0)
+    counts = [(n, passes.get(task_id, 0)) for task_id, n in samples.items()]
+    return {k: sum(float(pass_at_k(n, c, k)) for n, c in counts) / len(counts) for k in TABLE_K if k <= fewest}
+
+
 def _summary(tally: Tally) -> JudgeSummary:
-    fewest, most = min(tally.samples.values(), default=0), max(tally.samples.values(), default=0)
-    counts = [(n, tally.passes[task_id]) for task_id, n in tally.samples.items()]
-    shares = {k: sum(float(pass_at_k(n, c, k)) for n, c in counts) / len(counts) for k in TABLE_K if k <= fewest}
+    models = {name: _scores(*counts) for name, counts in tally.by_model.items()}
+    several = len(models) > 1
+    sizes = [n for samples, _ in tally.by_model.values() for n in samples.values()]
     return JudgeSummary(
         dict(tally.outcomes.most_common()),
-        problems=len(counts),
-        n_min=fewest,
-        n_max=most,
-        pass_at_k=shares,
+        problems=len(tally.samples),
+        n_min=min(sizes, default=0),
+        n_max=max(sizes, default=0),
+        pass_at_k={} if several else _scores(tally.samples, tally.passes),
+        by_model=models if several else {},
         trust_shared=tally.shared,
         problems_in_all=tally.problems,
         invalid=tally.invalid,

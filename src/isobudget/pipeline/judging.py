@@ -15,10 +15,12 @@ from typing import TypeVar
 
 from isobudget.errors import InputError, RunError
 from isobudget.judge import Judge
-from isobudget.judge.verdict import Limits, Outcome, Verdict
+from isobudget.judge.verdict import RULES, Limits, Outcome, Verdict
+from isobudget.pipeline.checking import check_problems
 from isobudget.pipeline.prompts import RunPrograms
 from isobudget.problems.problem import Problem
 from isobudget.progress import SILENT, Progress
+from isobudget.records.facts import rules_note
 from isobudget.records.keys import SampleKeys
 from isobudget.records.parts import PartWriter, part_paths, read_part_rows, rows_in_part
 from isobudget.records.rows import SampleKey, SampleRow, verdict_row
@@ -42,17 +44,19 @@ def judge_run(
     unsafe: bool = False,
     again: bool = False,
     extraction: str | None = None,
+    check: bool | None = True,
     progress: Progress = SILENT,
 ) -> tuple[Run, Judged]:
     """Judge the samples of a run that have no verdict yet.
 
     Arguments are those of `isobudget.judge`. Verdicts under different limits do not belong together, so a run keeps the
-    first ones; like them the extraction rule holds for the whole run. Another one needs `again`.
+    first ones; like them the extraction rule holds for the whole run. Another one needs `again`. With `check` the
+    problems are tried first; None leaves it out without a word, where they have been.
 
     Raises:
         RunError: no such run, or it was judged under other limits or by another rule.
         InputError: the rule is not known.
-        JudgeError: samples cannot be confined here.
+        JudgeError: samples cannot be confined here, or the judge does not tell right from wrong.
     """
     run = run if isinstance(run, Run) else load_run(run)
     with run.writing():
@@ -64,7 +68,10 @@ def judge_run(
         total = sum(rows_in_part(path) for path in part_paths(run.path / "samples"))
         progress.start("judging", total, len(judging.have))
         if len(judging.have) < total:
+            state_rules(run)
             with Judge(workers=workers, limits=limits, unsafe=unsafe) as judge:
+                if check is not None:
+                    check_problems(judging.problems.values(), judge, check, progress)
                 judging.judge(judge, part_paths(run.path / "samples"), lambda: progress.advance("judging", 1))
     return run, judging.judged
 
@@ -78,7 +85,7 @@ class Judging:
         self.judged = Judged()
         self.stopped = threading.Event()
         self._programs = RunPrograms(run, extraction)
-        self._problems = run.problems()
+        self.problems = run.problems()
 
     def judge(self, judge: Judge, parts: Iterable[Path], on_progress: Callable[[], None]) -> None:
         """Judge part after part, as they come; once `stopped` is set, only what is under way.
@@ -107,7 +114,7 @@ class Judging:
             if self.stopped.is_set():
                 return
             if sample.key not in self.have:
-                problem = self._problems[sample.benchmark, sample.task_id]
+                problem = self.problems[sample.benchmark, sample.task_id]
                 yield sample.key, problem, self._programs.program(problem, sample.model, sample.text)
 
 
@@ -144,6 +151,20 @@ def state_limits(run: Run, limits: Limits | None, again: bool = False) -> Limits
     run.facts["judge"] = chosen._asdict()
     run.save_facts()
     return chosen
+
+
+def state_rules(run: Run) -> None:
+    """State the version of the judge's rules, where verdicts are about to be added.
+
+    Raises:
+        RunError: there are verdicts by other rules.
+    """
+    if part_paths(run.path / "verdicts") and (note := rules_note(run.facts)):
+        raise RunError(
+            f"{run.path}: {note}. They are not mixed: judge everything anew with: isobudget judge RUN --again"
+        )
+    run.facts["judge_rules"] = RULES
+    run.save_facts()
 
 
 def state_extraction(run: Run, extraction: str | None, again: bool = False) -> str | None:

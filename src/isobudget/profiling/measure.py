@@ -26,7 +26,7 @@ import tomli_w
 from isobudget.backends.llamacpp import import_engine, usable_cores
 from isobudget.costs.seconds import Profile
 from isobudget.errors import InputError, StorageError
-from isobudget.files.whole import make_folder, storage_error, write_whole
+from isobudget.files.whole import make_folder, storage_error, user_cache, write_whole
 from isobudget.grid import short
 from isobudget.models.architecture import Architecture
 from isobudget.models.catalog import load_catalog
@@ -98,7 +98,7 @@ def profile(
 
 def profiles_folder() -> Path:
     """Where profiles are written by default: a folder in the user's cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "isobudget" / "profiles"
+    return user_cache() / "profiles"
 
 
 @contextlib.contextmanager

@@ -31,6 +31,7 @@ class RankOptions(RankerOptions):
         orders: random prefixes of each problem's samples.
         k: at which calibration is measured; None for half the samples.
         workers, unsafe: of the judge.
+        check: first judge the references of own problems.
         bootstrap: how intervals are computed.
     """
 
@@ -42,6 +43,7 @@ class RankOptions(RankerOptions):
     orders: int = ORDERS
     k: int | None = None
     workers: int | None = None
+    check: bool = True
     unsafe: bool = False
     bootstrap: Bootstrap = field(default_factory=Bootstrap)
 

@@ -17,6 +17,7 @@ from isobudget.analysis.load_samples import benchmarks_of, load_samples
 from isobudget.curves import Bootstrap
 from isobudget.errors import InputError
 from isobudget.files.whole import make_folder
+from isobudget.pipeline.checking import check_references
 from isobudget.problems import load_benchmark
 from isobudget.progress import SILENT, Progress
 from isobudget.rankers.base import Pool
@@ -90,7 +91,9 @@ def rank(
         )
     whose = "a file of samples has the benchmark that --problems names"
     _check_place(stated, ("--problems", "--verdicts", "--first", "--out"), whose)
-    samples = file_input(path, load_benchmark(problems), Path(verdicts), first)
+    loaded = load_benchmark(problems)
+    check_references(loaded.problems, options.check, options.unsafe, progress)
+    samples = file_input(path, loaded, Path(verdicts), first)
     folder = None if out is None else Path(out)
     if folder is not None:
         make_folder(folder)
@@ -103,6 +106,8 @@ def _rank_run(run: Run, benchmark: str | None, ranking: _Ranking) -> list[Benchm
         ranking = replace(ranking, options=replace(options, model=as_recorded(options.model, run.facts["models"])))
     with run.writing() if options.writes else contextlib.nullcontext():
         names = chosen_benchmarks(benchmark, benchmarks_of(run), run.path)
+        ours = [one for (name, _), one in run.problems().items() if name in names]
+        check_references(ours, options.check, options.unsafe, ranking.progress)
         loaded = load_samples(run, names, texts=True)
         return [ranking.of_benchmark(run_inputs(loaded, name, options.bootstrap)) for name in names]
 

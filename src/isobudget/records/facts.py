@@ -17,6 +17,7 @@ import tomli_w
 from isobudget.errors import RunError
 from isobudget.files.toml import read_toml
 from isobudget.files.whole import write_whole
+from isobudget.judge.verdict import RULES
 
 FORMAT = 1
 FILE_NAME = "run.toml"
@@ -86,6 +87,15 @@ def read_facts(folder: Path) -> dict[str, Any]:
 def model_notes(facts: dict[str, Any]) -> list[str]:
     """What the models' backends noticed while they generated: a sentence each, after the model's name."""
     return [f"{model}: {note}" for model, said in facts.get("models", {}).items() for note in said.get("notes", [])]
+
+
+def rules_note(facts: dict[str, Any]) -> str:
+    """That a run's verdicts are by other rules of the judge than those of this isobudget; else an empty string."""
+    if "judge" not in facts or facts.get("judge_rules") == RULES:
+        return ""
+    stated = facts.get("judge_rules")
+    version = "does not state" if stated is None else f"states as version {stated}"
+    return f"its verdicts are by rules of the judge that it {version}; this isobudget judges by version {RULES}"
 
 
 def write_facts(folder: Path, facts: dict[str, Any]) -> None:

@@ -62,6 +62,14 @@ class SampleKeys(Set[SampleKey]):
         """How many of the samples 0 ... n - 1 of a problem and model are there."""
         return (self._bits.get(group, 0) & ((1 << n) - 1)).bit_count()
 
+    def groups(self) -> Iterator[Group]:
+        """The problems and models that there are samples of."""
+        return iter(self._bits)
+
+    def lacks(self, other: SampleKeys) -> int:
+        """How many keys of another set are not here."""
+        return sum((bits & ~self._bits.get(group, 0)).bit_count() for group, bits in other._bits.items())
+
     def __contains__(self, key: object) -> bool:
         if not isinstance(key, tuple) or len(key) != 5:
             return False

@@ -18,7 +18,7 @@ from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
 from isobudget.errors import RunError
 from isobudget.files.whole import file_stems, make_folder, write_whole
 from isobudget.progress import SILENT, Progress
-from isobudget.records.facts import model_notes
+from isobudget.records.facts import model_notes, rules_note
 from isobudget.records.run import Run, load_run
 from isobudget.report.figures.comparison import Drawing, draw
 from isobudget.report.figures.style import require_matplotlib
@@ -39,7 +39,8 @@ class Report:
         page, figures, json: the HTML page, the figures as SVG and as PNG, the comparisons as JSON.
         sentences: which model to use at which budget, one for every benchmark and unit.
         summaries: what the page was made from, one entry a benchmark.
-        notes: what the models' backends noticed, such as a server that samples once where several are asked for.
+        notes: what the models' backends noticed, such as a server that samples once where several are asked for, and
+            verdicts by another version of the judge's rules.
     """
 
     run: Path
@@ -163,8 +164,9 @@ def _write(
     write_whole(folder / "report.json", record.encode())
     write_whole(folder / "index.html", html.encode())
     figures = tuple(folder / name for name in contents)
+    notes = [*model_notes(run.facts), *filter(None, [rules_note(run.facts)])]
     files = folder / "index.html", figures, folder / "report.json"
-    return Report(run.path, *files, sentences(summaries), summaries, tuple(model_notes(run.facts)))
+    return Report(run.path, *files, sentences(summaries), summaries, tuple(notes))
 
 
 def sentences(summaries: Sequence[BenchmarkSummary]) -> tuple[str, ...]:

@@ -47,7 +47,8 @@ ISOLATED = ("-s", "-S", "-P", "-W", "ignore")
 #: Symbols are resolved at the start, once, and not in every sample's process anew.
 CLEAN_ENVIRONMENT = {"PATH": os.defpath, "PYTHONHASHSEED": "0", "LD_BIND_NOW": "1"}
 DESCRIPTORS = 64
-FILE_KB = 8192
+#: of one file that a sample writes, its output among them; more where more output is expected, up to the most
+FILE_KB, MOST_FILE_KB = 8192, 1 << 20
 #: threads that one sample may have, where the kernel counts them for the worker's user alone
 THREADS = 64
 
@@ -135,11 +136,13 @@ def _readable_by_others() -> bool:
 
 def limit_worker() -> bool:
     """Limits that hold for the zygote and all samples alike."""
-    return _limit({resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: FILE_KB << 10, resource.RLIMIT_NOFILE: DESCRIPTORS})
+    return _limit(
+        {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: MOST_FILE_KB << 10, resource.RLIMIT_NOFILE: DESCRIPTORS}
+    )
 
 
-@functools.lru_cache(maxsize=1)
-def sample_limits(cpu_seconds: float, memory_mb: int) -> ResourceLimits:
+@functools.lru_cache(maxsize=8)
+def sample_limits(cpu_seconds: float, memory_mb: int, file_kb: int = FILE_KB) -> ResourceLimits:
     """Limits of one sample, as `setrlimit` takes them.
 
     CPU seconds are whole here, a backstop to the exact clock that the zygote reads.
@@ -147,6 +150,7 @@ def sample_limits(cpu_seconds: float, memory_mb: int) -> ResourceLimits:
     wanted = {
         resource.RLIMIT_CPU: int(cpu_seconds) + 2,
         resource.RLIMIT_AS: memory_mb << 20,
+        resource.RLIMIT_FSIZE: file_kb << 10,
         resource.RLIMIT_NPROC: THREADS,
     }
     return tuple((limit, (most, most)) for limit, value in wanted.items() for most in [_at_most(limit, value)])

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from typing import NamedTuple
 
-from isobudget.judge.confinement.confine import MEMORY_WATCH, remove_contents
+from isobudget.judge.confinement.confine import FILE_KB, MEMORY_WATCH, remove_contents
 from isobudget.judge.confinement.memory import HEADROOM_MB
 from isobudget.judge.messages import Settings
 from isobudget.judge.trusted import zygotes
@@ -19,6 +19,8 @@ from isobudget.judge.verdict import Limits, Outcome, Verdict
 
 #: how long a zygote may take to end by itself once its socket is closed
 STOP_SECONDS = 2.0
+#: wall time that a second of CPU time may take on a busy machine
+WALL_FACTOR = 10.0
 
 
 class ZygoteGoneError(Exception):
@@ -95,7 +97,9 @@ class Host:
             self.beat()
         ours, theirs = socket.socketpair()
         address_mb = limits.memory_mb + self.headroom_mb
-        request = zygote.REQUEST.pack(zygote.FORK, mode, limits.cpu_seconds, limits.wall_seconds, address_mb)
+        request = zygote.REQUEST.pack(
+            zygote.FORK, mode, limits.cpu_seconds, limits.wall_seconds, address_mb, max(FILE_KB, limits.output_kb + 64)
+        )
         try:
             socket.send_fds(self.control, [request], [theirs.fileno()])
         except OSError as error:
@@ -104,10 +108,20 @@ class Host:
             theirs.close()
         return ours.detach()
 
+    def extend(self, cpu_seconds: float) -> None:
+        """Allow the sample that runs so much more CPU time, and wall time in proportion."""
+        if self.beat is not None:
+            self.beat()
+        more = zygote.REQUEST.pack(zygote.EXTEND, b" ", cpu_seconds, WALL_FACTOR * cpu_seconds, 0, 0)
+        try:
+            self.control.sendall(more)
+        except OSError as error:
+            raise ZygoteGoneError(str(error)) from error
+
     def end(self, op: bytes = zygote.KILL) -> Report:
         """Kill the sample if it still runs, or wait for its end, and report on it."""
         try:
-            self.control.sendall(zygote.REQUEST.pack(op, b" ", 0.0, 0.0, 0))
+            self.control.sendall(zygote.REQUEST.pack(op, b" ", 0.0, 0.0, 0, 0))
             data = self.control.recv(zygote.REPORT.size, socket.MSG_WAITALL)
         except OSError as error:
             raise ZygoteGoneError(str(error)) from error

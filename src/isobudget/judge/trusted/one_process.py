@@ -34,6 +34,9 @@ class Tests(Protocol):
     def name_of(self, number: int) -> str:
         """What a test is called."""
 
+    def allowed(self, number: int, limits: Limits) -> int:
+        """Bytes that a program may print in a test."""
+
     def outcome_of(self, ran: Ran, number: int, limits: Limits) -> Verdict:
         """What a run of a test comes to."""
 
@@ -49,7 +52,9 @@ def judge(tests: Tests, host: Host, program: Program) -> Verdict | Refused:
     host.input.fill(b"")
     limits = host.limits
     cpu_seconds, wall_seconds = min(limits.cpu_seconds, MOST_CPU_SECONDS), min(limits.wall_seconds, MOST_WALL_SECONDS)
-    wires = host.fork(sample.ONE_PROCESS, limits._replace(cpu_seconds=cpu_seconds, wall_seconds=wall_seconds))
+    most_kb = max(tests.allowed(number, limits) for number in range(len(tests.inputs))) >> 10
+    less = limits._replace(cpu_seconds=cpu_seconds, wall_seconds=wall_seconds, output_kb=most_kb)
+    wires = host.fork(sample.ONE_PROCESS, less)
     try:
         verdict = _judge(tests, host, wires, program)
     except wire.WireError:

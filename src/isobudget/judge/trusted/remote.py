@@ -10,12 +10,20 @@ from __future__ import annotations
 
 import builtins
 import os
+from _thread import RLock
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from isobudget.judge import wire
 from isobudget.judge.packing import Packer
 from isobudget.judge.unpacking import Array, Unpacker
 
+#: what the sample's process spends on one question of the tests and its answer, and on every byte of them, at most
+MESSAGE_SECONDS, BYTE_SECONDS = 60e-6, 40e-9
+#: told in parts of so many seconds
+TOLD_SECONDS = 0.05
+#: messages of the tests that are no question
+ANSWERS = ("value", "raised")
 #: a longer name of a type is not believed
 NAME_CHARS = 100
 #: errors that would end a loop of the tests without a word
@@ -34,8 +42,13 @@ class SampleRaisedError(Exception):
 class Session:
     """A conversation with one sample over one descriptor."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, on_work: Callable[[float], None] = lambda _seconds: None) -> None:
         self.descriptor = descriptor
+        #: told of CPU seconds that the wire itself takes of the sample's process, which are not to be charged to it
+        self.on_work = on_work
+        self.owed = 0.0
+        #: one request at a time, also where the tests have threads
+        self.lock = RLock()
         self.stand_ins: dict[int, StandIn] = {}
         self.functions: list[Any] = []
         self.packer = Packer(self._export)
@@ -70,9 +83,10 @@ class Session:
         """Use one of the sample's objects; arguments that it changed are changed here too."""
         values = [*args, *named.values()]
         try:
-            answer = self._ask([kind, number, self.packer.pack_all(values), list(named)])
-            while answer[0] == "back" and len(answer) == 3:
-                answer = self._ask(self._call_back(answer[1], answer[2]))
+            with self.lock:
+                answer = self._ask([kind, number, self.packer.pack_all(values), list(named)])
+                while answer[0] == "back" and len(answer) == 3:
+                    answer = self._ask(self._call_back(answer[1], answer[2]))
             if answer[0] == "raised":
                 raise self._error(answer)
             if answer[0] != "value" or len(answer) not in (2, 3):
@@ -101,14 +115,14 @@ class Session:
         if self.fault:
             raise SampleEnded
         try:
-            wire.send(self.descriptor, message)
+            size = wire.send(self.descriptor, message)
         except wire.ClosedError:
             self.fault = "ended"
             raise SampleEnded from None
         except wire.WireError as error:
             raise UnsendableError(str(error)) from None
         try:
-            answer = wire.receive(self.descriptor)
+            answer, more = wire.receive_counted(self.descriptor)
         except wire.ClosedError:
             self.fault = "ended"
             raise SampleEnded from None
@@ -116,8 +130,17 @@ class Session:
             self._broken(str(error))
         if type(answer) is not list or not answer or type(answer[0]) is not str:
             self._broken("an unknown answer")
+        if message[0] not in ANSWERS:
+            # What the sample asks of the tests is its own work.
+            self._count(size + more)
         parts: list[Any] = answer
         return parts
+
+    def _count(self, size: int) -> None:
+        self.owed += MESSAGE_SECONDS + size * BYTE_SECONDS
+        if self.owed > TOLD_SECONDS:
+            self.on_work(self.owed)
+            self.owed = 0.0
 
     def _broken(self, what: str) -> NoReturn:
         self.refuse(f"the sample's answer cannot be read: {what}")

@@ -27,14 +27,15 @@ class Program(NamedTuple):
     before: str = ""
 
 
-def run_program(host: Host, program: Program, compiled: str, data: bytes) -> Ran:
-    """Run a program on one input, in a process of its own.
+def run_program(host: Host, program: Program, compiled: str, data: bytes, allowed: int = 0) -> Ran:
+    """Run a program on one input, in a process of its own, with room for so many bytes of output.
 
     The compiled form is made by the first run's process and handed to the next ones as it is: only processes of the
     same sample ever read it.
     """
     host.input.fill(data)
-    wires = host.fork(sample.PROGRAM)
+    limits = host.limits
+    wires = host.fork(sample.PROGRAM, limits._replace(output_kb=max(limits.output_kb, allowed >> 10)))
     try:
         wire.send(wires, ["compiled", compiled, ""] if compiled else ["source", *program])
         if not compiled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from isobudget.judge.trusted import remote
@@ -51,7 +52,7 @@ class Judged(NamedTuple):
 
 def judge_over_wire(tests: SessionTests, host: Host, program: str) -> Judged:
     """Run tests against a sample in a process of its own, over the wire."""
-    session = remote.Session(host.fork(sample.CALLS))
+    session = remote.Session(host.fork(sample.CALLS), partial(_uncharged, host))
     held: set[int] = set()
     verdict = run_tests(tests, session, program, held)
     # Ended before its wire is closed: it has no say in its end, and does not pay for one.
@@ -65,6 +66,12 @@ def judge_over_wire(tests: SessionTests, host: Host, program: str) -> Judged:
     verdict = report.onto(host.unless_printed_too_much(verdict._replace(first_failing=first_failing)))
     passed = tests.total if verdict.passed else len(held)
     return Judged(verdict._replace(tests_total=tests.total, tests_passed=passed), session.returned_mutable)
+
+
+def _uncharged(host: Host, cpu_seconds: float) -> None:
+    """Give sample and tests more time for what the wire itself takes of both."""
+    host.extend(cpu_seconds)
+    Watch.extend(cpu_seconds)
 
 
 def run_tests(tests: SessionTests, session: remote.Session, program: str, held: set[int]) -> Verdict:
@@ -134,6 +141,12 @@ class Watch:
 
     def __init__(self, cpu_seconds: float) -> None:
         self.left = cpu_seconds
+
+    @classmethod
+    def extend(cls, cpu_seconds: float) -> None:
+        """Allow what runs now so much more."""
+        if cls.watching:
+            signal.setitimer(signal.ITIMER_PROF, signal.getitimer(signal.ITIMER_PROF)[0] + cpu_seconds)
 
     def __enter__(self) -> Watch:
         Watch.watching = True

@@ -16,6 +16,7 @@ import sys
 import time
 from typing import Any, BinaryIO, NoReturn
 
+from isobudget.judge import wire
 from isobudget.judge.confinement import namespaces
 from isobudget.judge.messages import Case, Settings, frame
 from isobudget.judge.trusted import zygotes
@@ -104,6 +105,8 @@ class Tester:
         problem = self.problems[key]
         if isinstance(problem, str):
             return Verdict(Outcome.INVALID, detail=one_line(problem))
+        if wire.is_too_long(program):
+            return Verdict(Outcome.ERROR, detail=f"the program is longer than {wire.TEXT_BYTES >> 20} MiB")
         fault = ""
         for _ in range(ATTEMPTS):
             try:

@@ -41,7 +41,7 @@ def _run_once(descriptor: int) -> NoReturn:
     try:
         if kind == "source":
             form = _compile(text, before)
-            wire.send(descriptor, marshal.dumps(form).hex())
+            wire.send(descriptor, _handed_on(form))
         else:
             form = marshal.loads(bytes.fromhex(text))
     except wire.ClosedError:
@@ -55,6 +55,12 @@ def _run_once(descriptor: int) -> NoReturn:
     except BaseException:
         status = status or RAISED
     os._exit(status)
+
+
+def _handed_on(form: tuple[types.CodeType, ...]) -> str:
+    """The compiled program for the processes after this one; what is too long for a message is compiled by each."""
+    data = marshal.dumps(form)
+    return data.hex() if len(data) < wire.TEXT_BYTES // 2 else ""
 
 
 def _compile(text: str, before: str) -> tuple[types.CodeType, ...]:
@@ -123,7 +129,7 @@ def _run_again(descriptor: int) -> None:
         wire.send(descriptor, ["not compiled", *describe(error)])
         return
     if screening.objection(form[-1]):
-        wire.send(descriptor, ["refused", marshal.dumps(form).hex()])
+        wire.send(descriptor, ["refused", _handed_on(form)])
         return
     wire.send(descriptor, ["ready"])
     recursion = sys.getrecursionlimit()

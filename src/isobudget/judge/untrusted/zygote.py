@@ -31,11 +31,11 @@ from isobudget.judge import wire
 from isobudget.judge.confinement import confine, memory, namespaces, seccomp
 from isobudget.judge.untrusted import sample
 
-#: op (fork, kill, or wait for the end), mode, CPU seconds, wall seconds, memory in MiB
-REQUEST = struct.Struct("ccddi")
+#: op (fork, kill, wait for the end, or extend), mode, CPU seconds, wall seconds, memory in MiB, files in KiB
+REQUEST = struct.Struct("ccddii")
 #: wait status, CPU seconds, peak memory in KiB, why it was stopped (0 it was not, 1 time, 2 by request)
 REPORT = struct.Struct("idqi")
-FORK, KILL, WAIT = b"F", b"K", b"W"
+FORK, KILL, WAIT, EXTEND = b"F", b"K", b"W", b"E"
 #: is sent first, with the descriptors of input, output and errors
 PLACES = b"P"
 #: where the control socket is kept, out of the way of what samples get
@@ -189,10 +189,13 @@ def serve(control: socket, scratch: str, layers: Collection[str], places: tuple[
         request, descriptors = receive(control)
         if request is None:
             return
-        op, mode, cpu_seconds, wall_seconds, memory_mb = request
+        op, mode, cpu_seconds, wall_seconds, memory_mb, file_kb = request
         if op != FORK:
             continue
-        begun = sample.Begun(mode, descriptors[0], places, confine.sample_limits(cpu_seconds, memory_mb), sieve, served)
+        # What calls may take can be extended, while it runs: the limit of the kernel is the backstop.
+        most = wall_seconds if mode == sample.CALLS else cpu_seconds
+        limits = confine.sample_limits(most, memory_mb, file_kb)
+        begun = sample.Begun(mode, descriptors[0], places, limits, sieve, served)
         pid = start(begun)
         # A process that could not be made is not the sample's fault: the tester starts another zygote.
         if pid < 0 or not watch(control, pid, cpu_seconds, wall_seconds):
@@ -258,8 +261,12 @@ def watch(control: socket, pid: int, cpu_seconds: float, wall_seconds: float) ->
             if descriptor == handle:
                 ended = True
                 continue
-            asked = True
             request = control.recv(REQUEST.size)
+            if request[:1] == EXTEND:
+                _, _, more_cpu, more_wall, _, _ = REQUEST.unpack(request)
+                cpu_seconds, deadline = cpu_seconds + more_cpu, deadline + more_wall
+                continue
+            asked = True
             if request[:1] != WAIT:
                 stopped, ended = ON_REQUEST, True
                 os.kill(pid, signal.SIGKILL)

@@ -17,11 +17,13 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 
-from isobudget.errors import InputError
+from isobudget.errors import InputError, MissingExtraError
 from isobudget.files.jsonl import Record
 from isobudget.problems import reading
 from isobudget.problems.literals import as_literal
+from isobudget.problems.own.carried import carried_source, carried_value
 from isobudget.problems.problem import (
     AssertList,
     CallTests,
@@ -78,6 +80,7 @@ def read_tests(record: Record, where: str, hint: str, entry_point: str) -> Tests
 
 def _check_function(record: Record, where: str, _entry_point: str) -> CheckFunction:
     source = reading.text_field(record, "test", where)
+    carried_source([source], f"{where}, field test")
     reading.parse_python(source, f"{where}, field test")
     if not re.search(r"^def +check *\(", source, re.MULTILINE):
         raise InputError(f"{where}, field test: does not define check(candidate)")
@@ -87,6 +90,7 @@ def _check_function(record: Record, where: str, _entry_point: str) -> CheckFunct
 def _assert_list(record: Record, where: str, _entry_point: str) -> AssertList:
     asserts = reading.list_field(record, "test_list", where, _assertion, "assert statement")
     setup = reading.optional_text(record, "test_setup_code", where) or ""
+    carried_source([*asserts, setup], f"{where}, field test_list")
     reading.parse_python(setup, f"{where}, field test_setup_code")
     return AssertList(asserts=asserts, setup=setup)
 
@@ -124,6 +128,7 @@ def _argument_list(item: object, where: str) -> str:
 
 
 def _json_text(item: object, where: str) -> str:
+    carried_value(item, where)
     return reading.checked_text(json.dumps(item), where)
 
 
@@ -141,13 +146,14 @@ def _reference_inputs(record: Record, where: str, entry_point: str) -> Reference
 def _literal_arguments(item: object, where: str) -> str:
     """Arguments as a JSON list, or as the text of a Python list, which can hold tuples, sets and the like."""
     if isinstance(item, list):
+        carried_value(item, where)
         return as_literal(item, where)
     source = reading.checked_text(item, where)
     try:
         value = ast.literal_eval(source)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
         raise InputError(f"{where}: is not the text of a Python list: {error}") from error
-    reading.argument_list(value, where)
+    carried_value(reading.argument_list(value, where), where)
     return source
 
 
@@ -168,6 +174,9 @@ def _pytest_file(record: Record, where: str, _entry_point: str) -> PytestFile:
 
 def check_pytest(source: str, module: str, where: str) -> None:
     """A pytest file must hold tests, and import what it tests from the module that the sample becomes."""
+    carried_source([source], where)
+    if find_spec("pytest") is None:
+        raise MissingExtraError(f"{where}: running pytest files", "pytest")
     tree = reading.parse_python(source, where)
     if tree is None:
         return

@@ -9,6 +9,7 @@ import tomli_w
 
 from isobudget.backends.registry import recorded_fields
 from isobudget.models.architecture import Architecture
+from isobudget.records.facts import rules_note
 from isobudget.report.gather import BenchmarkSummary
 
 _NOT_STATED = "not stated"
@@ -50,6 +51,8 @@ def machine_facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "isobudget", text_of(facts, "isobudget")
     limits = (f"{name} = {value}" for name, value in facts.get("judge", {}).items())
     yield "Limits of the judge", ", ".join(limits) or _NOT_STATED
+    if note := rules_note(dict(facts)):
+        yield "Rules of the judge", note
 
 
 def study_text(facts: Mapping[str, Any], summary: BenchmarkSummary) -> str:

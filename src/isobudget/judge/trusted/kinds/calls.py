@@ -69,6 +69,7 @@ class CallTests(_Numbered):
         tolerance = tests.get("tolerance")
         self.tolerance: float = compare.RESULT_RELATIVE if tolerance is None else tolerance
         with _long_numbers():
+            _require_carried(tests["arguments"])
             self.arguments = [json.loads(text) for text in tests["arguments"]]
             self.results = [json.loads(text) for text in tests["results"]]
         self.total = len(self.results)
@@ -137,6 +138,13 @@ class ReferenceTests(_Numbered):
         return compare.same_result(result, expected, relative, self.tolerance)
 
 
+def _require_carried(texts: list[str]) -> None:
+    """What is too long for a message is a fault of the tests, not of any sample."""
+    longest = max(map(len, texts), default=0)
+    if longest > wire.FRAME_BYTES:
+        raise ValueError(f"arguments of {longest >> 20} MiB, more than can be carried")
+
+
 def _no_handle(value: Any) -> dict[str, Any]:
     raise TypeError(f"the reference returns a {type(value).__name__}, which is no plain data")
 
@@ -155,7 +163,10 @@ def _outcome(reference: Any, arguments: list[Any]) -> tuple[Any, str]:
         result = reference(*copy.deepcopy(arguments))
     except Exception as error:
         return None, type(error).__name__
-    return _PACKER.pack(result), ""
+    form = _PACKER.pack(result)
+    if len(wire.encode(form)) > wire.FRAME_BYTES:
+        raise ValueError("the reference returns more than can be carried")
+    return form, ""
 
 
 def _expect(name: str, function: Any, arguments: list[Any]) -> None:

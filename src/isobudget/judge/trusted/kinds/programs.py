@@ -44,7 +44,7 @@ class ProgramTests:
         seconds, peak, held = 0.0, 0.0, 0
         verdict = Verdict(Outcome.PASSED)
         for number, data in enumerate(self.inputs):
-            ran = run_program(host, program, compiled, data)
+            ran = run_program(host, program, compiled, data, self.allowed(number, host.limits))
             compiled = compiled or ran.compiled
             seconds, peak = seconds + ran.report.seconds, max(peak, ran.report.peak_kb / 1024)
             verdict = self.outcome_of(ran, number, host.limits)
@@ -55,11 +55,14 @@ class ProgramTests:
         total = len(self.inputs)
         return verdict._replace(seconds=seconds, peak_memory_mb=peak, tests_passed=held, tests_total=total)
 
+    def allowed(self, number: int, limits: Limits) -> int:
+        """Bytes that a program may print in a test."""
+        return max(limits.output_kb << 10, 2 * len(self.outputs[number].encode()) + SLACK_BYTES)
+
     def outcome_of(self, ran: Ran, number: int, limits: Limits) -> Verdict:
         """What a run of a test comes to: its end first, then its output."""
         expected = self.outputs[number]
-        allowed = max(limits.output_kb << 10, 2 * len(expected.encode()) + SLACK_BYTES)
-        if (ending := ending_of(ran, allowed, may_exit=self.rules != "own")) is not None:
+        if (ending := ending_of(ran, self.allowed(number, limits), may_exit=self.rules != "own")) is not None:
             return ending
         printed = ran.printed.decode("utf-8", "replace")
         if self._right(number, printed, expected):

@@ -1,0 +1,112 @@
+"""A benchmark's canary: before any score, one right and one wrong program must get the verdicts that they deserve.
+
+The right one is a reference of the benchmark, and the wrong one answers something else; where it has no reference that
+is known to pass (APPS, LiveCodeBench, tasks without a solution), both are of a small problem with tests of its kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from isobudget.errors import JudgeError
+from isobudget.judge.judge import Judge
+from isobudget.judge.verdict import Outcome, Verdict
+from isobudget.problems.problem import (
+    AssertList,
+    CallTests,
+    CheckFunction,
+    Form,
+    Problem,
+    ProgramTests,
+    PytestFile,
+    ReferenceInputs,
+    Tests,
+)
+
+#: problems that are tried: weak tests of one may pass a wrong program, those of so many should not
+CANDIDATES = 3
+_DOUBLE, _TRIPLE = "def double(x):\n    return 2 * x\n", "def double(x):\n    return 3 * x\n"
+_PRINTS, _PRINTS_WRONG = "print(2 * int(input()))\n", "print(3 * int(input()))\n"
+_PYTEST = "from solution import double\n\n\ndef test_double():\n    assert double(2) == 4\n"
+
+
+class Canary(NamedTuple):
+    """A problem with a program that must pass and one that must not."""
+
+    problem: Problem
+    right: str
+    wrong: str
+
+
+def require_canaries(problems: Iterable[Problem], judge: Judge) -> None:
+    """Try a canary of every benchmark that the problems are of.
+
+    Args:
+        problems: all of them, of one benchmark or several.
+        judge: an entered judge.
+
+    Raises:
+        JudgeError: the judge calls a right program wrong here, or a wrong one right; the message has both verdicts.
+    """
+    by_benchmark: dict[str, list[Problem]] = {}
+    for problem in problems:
+        by_benchmark.setdefault(problem.benchmark, []).append(problem)
+    for benchmark, ours in by_benchmark.items():
+        complaint = ""
+        for canary in canaries(ours):
+            right, wrong = judge.run([(canary.problem, canary.right), (canary.problem, canary.wrong)])
+            if right.passed and wrong.outcome in (Outcome.FAILED, Outcome.ERROR):
+                break
+            complaint = complaint or f"{canary.problem.task_id}: {_said(right)} and {_said(wrong)}"
+        else:
+            if complaint:
+                raise JudgeError(
+                    f"{benchmark}: the judge does not tell right from wrong here. A right and a wrong program for "
+                    f"{complaint}. Look at the limits and at `isobudget doctor`, or pass --no-check to go on"
+                )
+
+
+def canaries(problems: list[Problem]) -> Iterator[Canary]:
+    """What a benchmark is tried with, the first that works counts; nothing for problems without right answers."""
+    if not problems or (small := _small(problems[0])) is None:
+        return
+    own = (one for one in problems if one.reference is not None and _is_known(one))
+    found = [Canary(one, one.program(one.reference or ""), _wrong(one)) for one in islice(own, CANDIDATES)]
+    yield from found or [small]
+
+
+def _is_known(problem: Problem) -> bool:
+    """Whether the reference should pass, and a wrong program for it can be written down."""
+    whole = isinstance(problem.tests, ProgramTests)
+    return getattr(problem.tests, "rules", "own") == "own" and (whole or problem.entry_point.isidentifier())
+
+
+def _wrong(problem: Problem) -> str:
+    if isinstance(problem.tests, ProgramTests):
+        return "print('no answer')\n"
+    return f"def {problem.entry_point}(*_arguments, **_named):\n    return 'no answer'\n"
+
+
+def _small(problem: Problem) -> Canary | None:
+    """A problem with tests of the same kind and by the same rules."""
+    rules = getattr(problem.tests, "rules", "own")
+    tests: dict[type, Tests] = {
+        CheckFunction: CheckFunction("def check(candidate):\n    assert candidate(2) == 4\n"),
+        AssertList: AssertList(("assert double(2) == 4",)),
+        ReferenceInputs: ReferenceInputs(_DOUBLE, ("[2]",)),
+        CallTests: CallTests(("[2]",), ("4",), rules),
+        PytestFile: PytestFile(_PYTEST),
+        ProgramTests: ProgramTests(("2\n",), ("4\n",), rules),
+    }
+    found = tests.get(type(problem.tests))
+    if found is None:
+        return None
+    right, wrong = (_PRINTS, _PRINTS_WRONG) if isinstance(found, ProgramTests) else (_DOUBLE, _TRIPLE)
+    name = "double" if right == _DOUBLE else ""
+    return Canary(Problem("a small problem", problem.benchmark, "", name, found, right, Form.TEXT), right, wrong)
+
+
+def _said(verdict: Verdict) -> str:
+    return f"{verdict.outcome.value} ({verdict.detail})" if verdict.detail else verdict.outcome.value

@@ -1,0 +1,192 @@
+"""Lines of samples and of verdicts: what `judge_file` reads and writes, one sample each, and what they add up to."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from isobudget.errors import InputError
+from isobudget.files.jsonl import Record, read_objects
+from isobudget.judge.judge import Judge
+from isobudget.judge.verdict import RULES, Outcome, Trust, Verdict
+from isobudget.problems.problem import Problem
+
+#: the program in a problem's answer; the answer follows its prompt, or is a whole program (True)
+Extraction = Callable[[Problem, str, bool], str]
+#: fields that tell samples of one problem apart, as in COUNTS files; their numbers count apart, too
+GROUP = ("benchmark", "model", "condition")
+_MISSING = re.compile(r"ModuleNotFoundError: No module named '([\w]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One line of a file of samples.
+
+    Attributes:
+        task_id, index: its problem, and its number among the samples of that problem (and model), from 0.
+        program: what is judged.
+        fields: the whole line.
+    """
+
+    task_id: str
+    index: int
+    program: str
+    fields: Record = field(default_factory=dict, compare=False)
+
+    @property
+    def group(self) -> tuple[object, ...]:
+        """Model and the like."""
+        return tuple(self.fields.get(name) for name in GROUP)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a file of verdicts comes to.
+
+    Attributes:
+        samples, passes: by problem, without those that could not be judged.
+        by_model: the same by model, where the samples state one: samples and passes of each problem.
+        outcomes: how often each occurred.
+        shared: samples whose tests ran in one process with them.
+        problems: that the benchmark has.
+        invalid: the first sample that could not be judged, and why; empty if there is none.
+        errors: what the samples' errors say, and how often.
+        not_installed: modules that samples import and that are not there, and how many samples.
+    """
+
+    samples: Counter[str] = field(default_factory=Counter)
+    passes: Counter[str] = field(default_factory=Counter)
+    by_model: dict[str, tuple[Counter[str], Counter[str]]] = field(default_factory=dict)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    shared: int = 0
+    problems: int = 0
+    invalid: str = ""
+    errors: Counter[str] = field(default_factory=Counter)
+    not_installed: Counter[str] = field(default_factory=Counter)
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Count one verdict line. A judge's own fault is counted as an outcome, never as a sample that did not pass."""
+        self.outcomes[record["verdict"]] += 1
+        self.shared += record["trust"] == Trust.SHARED
+        task_id, detail = record["task_id"], record["detail"]
+        if record["verdict"] == Outcome.ERROR:
+            self.errors[detail[:80]] += 1
+            if (missing := _MISSING.match(detail)) is not None:
+                self.not_installed[missing[1]] += 1
+        if record["verdict"] == Outcome.INVALID:
+            self.invalid = self.invalid or f"{task_id}: {detail}"
+            return
+        model = self.by_model.setdefault(str(record.get("model") or ""), (Counter(), Counter()))
+        for samples, passes in ((self.samples, self.passes), model):
+            samples[task_id] += 1
+            passes[task_id] += record["passed"]
+
+
+class Digests(dict[str, str]):
+    """Checksums of tests, and of the rules, limits and trust they are judged by, by task_id, made when asked for."""
+
+    def __init__(self, problems: dict[str, Problem], judge: Judge) -> None:
+        self.problems = problems
+        self.how = repr((RULES, judge.limits, judge.trust))
+
+    def __missing__(self, task_id: str) -> str:
+        """Make one."""
+        self[task_id] = _digest(self.how, repr(self.problems[task_id].tests))
+        return self[task_id]
+
+    def of(self, sample: Sample) -> str:
+        """The checksum of a program and of what it is judged by."""
+        return _digest(self[sample.task_id], sample.program)
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def verdict_record(sample: Sample, verdict: Verdict, digest: str) -> dict[str, Any]:
+    """One verdict line: all that the sample's line says, and the verdict. What is unknown is null."""
+    peak = verdict.peak_memory_mb
+    return {
+        **sample.fields,
+        "task_id": sample.task_id,
+        "index": sample.index,
+        "passed": verdict.passed,
+        "verdict": verdict.outcome.value,
+        "seconds": None if math.isnan(verdict.seconds) else round(verdict.seconds, 6),
+        "peak_memory_mb": None if math.isnan(peak) else round(peak, 1),
+        "tests_passed": verdict.tests_passed,
+        "tests_total": verdict.tests_total,
+        "first_failing": verdict.first_failing,
+        "detail": verdict.detail,
+        "trust": verdict.trust.value,
+        "sha256": digest,
+    }
+
+
+_WANTED: dict[str, type] = {
+    "task_id": str, "index": int, "passed": bool, "verdict": str, "detail": str, "trust": str,
+}  # fmt: skip
+
+
+def damage(record: Any) -> str:
+    """Why an object is no verdict line; an empty string if it is one."""
+    if not isinstance(record, dict):
+        return "no JSON object"
+    for name, kind in _WANTED.items():
+        if name not in record:
+            return f"it lacks {name}"
+        if type(record[name]) is not kind:
+            return f"{name} is {str(record[name])[:40]!r}"
+    if record["verdict"] not in set(Outcome) or record["trust"] not in set(Trust):
+        return f"verdict is {record['verdict'][:40]!r}, trust {record['trust'][:40]!r}"
+    if record["passed"] != (record["verdict"] == Outcome.PASSED):
+        return f"passed is {record['passed']} and verdict {record['verdict']!r}"
+    return ""
+
+
+def read_samples(path: Path, problems: dict[str, Problem], extraction: Extraction | None = None) -> Iterator[Sample]:
+    """Read and check a file of samples, one at a time; see `judge_file`.
+
+    Raises:
+        InputError: the file cannot be read, or a line is no JSON object, has a key twice, names no known problem, or
+            holds no program or two.
+    """
+    seen: Counter[tuple[object, ...]] = Counter()
+    for where, record in read_objects(path, once=True):
+        task_id, program = _program(record, where, problems, extraction or _as_it_is)
+        group = (task_id, *(str(record.get(name)) for name in GROUP))
+        yield Sample(task_id, seen[group], program, record)
+        seen[group] += 1
+
+
+def _as_it_is(problem: Problem, text: str, is_whole: bool) -> str:
+    return text if is_whole else problem.program(text)
+
+
+def _program(record: Record, where: str, problems: dict[str, Problem], extraction: Extraction) -> tuple[str, str]:
+    task_id = record.get("task_id")
+    if task_id is None:
+        raise InputError(f"{where}: the field task_id is missing")
+    task_id = str(task_id)
+    if task_id not in problems:
+        known = ", ".join(islice(problems, 3))
+        raise InputError(
+            f"{where}: unknown task_id {task_id!r}; the problems are {known}, ... ({len(problems)} in all)"
+        )
+    for name in ("completion", "solution"):
+        if not isinstance(record.get(name, ""), str):
+            raise InputError(f"{where}: the field {name} must be a string, not {type(record[name]).__name__}")
+    if "completion" in record and "solution" in record:
+        raise InputError(f"{where}: has both completion and solution; keep the one that is to be judged")
+    if "solution" in record:
+        return task_id, extraction(problems[task_id], str(record["solution"]), True)
+    if "completion" in record:
+        return task_id, extraction(problems[task_id], str(record["completion"]), False)
+    raise InputError(f"{where}: needs the field completion (appended to the prompt) or solution (a whole program)")

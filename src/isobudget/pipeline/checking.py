@@ -1,0 +1,61 @@
+"""What is tried before any sample is judged: own problems' references, and a canary of every benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from isobudget.judge import Judge, Limits
+from isobudget.judge.canary import require_canaries
+from isobudget.judge.references import is_checked, require_references, unchecked
+from isobudget.problems.problem import Problem
+from isobudget.progress import SILENT, Progress
+
+NOT_CHECKED = "--no-check: neither references nor a right and a wrong program were tried; nothing vouches for the tests"
+
+
+def check_problems(problems: Iterable[Problem], judge: Judge, check: bool, progress: Progress) -> None:
+    """Try problems with an entered judge; without `check` only say that nothing was tried.
+
+    Raises:
+        InputError: the reference of an own problem does not pass.
+        JudgeError: a benchmark's right or wrong program does not get its verdict.
+    """
+    if not check:
+        progress.note(NOT_CHECKED)
+        return
+    problems = list(problems)
+    require_references(problems, judge)
+    require_canaries(problems, judge)
+
+
+def check_references(problems: Iterable[Problem], check: bool, unsafe: bool, progress: Progress) -> None:
+    """Try references for a command that judges nothing itself; a judge is started only where one has not passed before.
+
+    Raises:
+        InputError: the reference of an own problem does not pass.
+        JudgeError: references cannot be confined here.
+    """
+    if not check:
+        progress.note(NOT_CHECKED)
+        return
+    problems = [problem for problem in problems if is_checked(problem)]
+    if problems and (left := unchecked(problems, judge := Judge(unsafe=unsafe))):
+        with judge:
+            require_references(left, judge)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstCheck:
+    """Tries the problems of a study before anything is fetched or generated; see `check_problems`."""
+
+    limits: Limits
+    workers: int | None
+    unsafe: bool
+    check: bool = True
+    progress: Progress = SILENT
+
+    def __call__(self, problems: Iterable[Problem]) -> None:
+        """Try them."""
+        with Judge(workers=self.workers, limits=self.limits, unsafe=self.unsafe) as judge:
+            check_problems(problems, judge, self.check, self.progress)

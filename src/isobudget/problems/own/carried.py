@@ -1,0 +1,76 @@
+"""What the judge can carry between tests and sample: refused while loading, since no sample could be blamed for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from isobudget.errors import InputError
+
+#: of one call's arguments, or its result, as ASCII JSON; a message of the judge has 16 MiB
+MOST_VALUE_BYTES = 15 * 2**20
+#: of a problem's tests, as ASCII JSON
+MOST_SOURCE_BYTES = 7 * 2**20
+#: lists within lists
+MOST_DEPTH = 100
+_CONTAINERS = (list, tuple, dict, set, frozenset)
+
+
+def carried_value(value: object, where: str) -> None:
+    """Check arguments or a result, plain data.
+
+    Raises:
+        InputError: they are nested too deeply, or too long.
+    """
+    if _is_deeper(value, MOST_DEPTH):
+        raise InputError(f"{where}: is nested more than {MOST_DEPTH} deep, which the judge cannot carry")
+    if (size := _size(value)) > MOST_VALUE_BYTES:
+        raise InputError(
+            f"{where}: takes {size / 2**20:.1f} MiB, and the judge carries {MOST_VALUE_BYTES >> 20}; have tests in "
+            "Python (test, pytest) make large data themselves"
+        )
+
+
+def carried_source(texts: Iterable[str], where: str) -> None:
+    """Check the source of tests.
+
+    Raises:
+        InputError: it is too long.
+    """
+    size = sum(len(json.dumps(text)) for text in texts)
+    if size > MOST_SOURCE_BYTES:
+        raise InputError(
+            f"{where}: takes {size / 2**20:.1f} MiB, and the judge carries {MOST_SOURCE_BYTES >> 20}; have the tests "
+            "make large data themselves"
+        )
+
+
+def _parts(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return value if isinstance(value, list | tuple | set | frozenset) else ()
+
+
+def _is_deeper(value: object, most: int) -> bool:
+    """Level by level, without recursion."""
+    level = [value]
+    for _ in range(most + 1):
+        level = [part for one in level for part in _parts(one) if isinstance(part, _CONTAINERS)]
+        if not level:
+            return False
+    return True
+
+
+def _size(value: object) -> int:
+    """Bytes of a value as JSON, with the tag that stands for what JSON does not have."""
+    waiting, size = [value], 0
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, _CONTAINERS):
+            size += 2 + (0 if isinstance(one, list) else 14) + len(one)
+            waiting.extend(_parts(one))
+        elif isinstance(one, str):
+            size += len(json.dumps(one))
+        else:
+            size += (one.bit_length() // 3 if isinstance(one, int) else len(repr(one))) + 2
+    return size
