@@ -66,7 +66,7 @@ def test_json_has_the_fields_that_others_read(tmp_path: Path) -> None:
     plain = json.loads(json.dumps(planned(tmp_path, budget=["4x"]).to_dict()))
     named = [
         *("budget", "unit", "policy", "problems", "success", "low", "high", "gain", "gain_low", "gain_high"),
-        *("expected_cost", "p95_cost", "draws", "suite", "hidden_success", "false_pass", "last_share"),
+        *("expected_cost", "p95_cost", "draws", "suite", "hidden_success", "false_pass", "last_share", "by_label"),
     ]
     assert [list(row) for row in plain["rows"]] == [named] * 4
     assert list(plain["recommended"][0]) == named
@@ -134,6 +134,42 @@ def test_counts_with_tokens_price_each_sample_by_its_own(tmp_path: Path) -> None
     (arm,) = made.recorded.arms
     assert arm.if_passed == pytest.approx([15.0] * 5)
     assert arm.if_failed == pytest.approx([40.0] * 5)
+
+
+def labelled(tmp_path: Path, **changes: Any) -> Path:
+    """Problems that the small model solves, and problems that it does not, told apart by a label."""
+    rows = []
+    for at in range(40):
+        label = "easy" if at % 2 else "hard"
+        for model, c in (("small", 14 + at % 5 if at % 2 else 0), ("large", 16 if at % 2 else 6 + at % 7)):
+            rows.append({"model": model, "task_id": f"t{at}", "n": 20, "c": c, "difficulty": label} | changes)
+    return lines(tmp_path / "labelled.jsonl", *rows)
+
+
+def test_a_plan_by_label(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"costs": prices(tmp_path, small=1.0, large=8.0), "budget": [8.0], "replicates": 200}
+    made = api.plan(labelled(tmp_path), policy=["greedy", "by_label"], **options)
+    plain, told = made.rows
+    assert told.success > plain.success
+    assert [row.policy for row in made.recommended] == ["by_label"]
+    row = made.to_dict()["recommended"][0]
+    assert (row["draws"], row["last_share"]) == ([], 1.0)
+    assert row["by_label"]["easy"]["draws"][0][0] == "small"
+    assert {arm for arm, _ in row["by_label"]["hard"]["draws"]} == {"large"}
+    assert json.loads(made.to_records()[1]["by_label"]) == row["by_label"]
+    assert "run by label (" in made.sentence
+    with pytest.raises(InputError, match="policy by label is one schedule a label"):
+        write_policy(tmp_path / "policy.toml", made)
+
+
+def test_labels_that_do_not_help(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"costs": prices(tmp_path, small=1.0, large=8.0), "policy": "by_label"}
+    with pytest.raises(InputError, match="two labels with 10 problems or more"):
+        api.plan(counts(tmp_path), **options)
+    rows = [json.loads(line) for line in labelled(tmp_path).read_text().splitlines()]
+    rows[1]["difficulty"] = "easy"
+    with pytest.raises(InputError, match="line 2: 't0' is labelled 'easy' here and 'hard' elsewhere"):
+        api.plan(lines(tmp_path / "wrong.jsonl", *rows), **options)
 
 
 def two_suites(tmp_path: Path) -> tuple[Path, Path]:

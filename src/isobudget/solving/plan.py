@@ -21,8 +21,10 @@ from isobudget.grid import json_value
 from isobudget.policies.arms import Arm
 from isobudget.policies.choose import PlanRow, affords, most_useful_k, plan_rows, recommend
 from isobudget.policies.evaluate import evaluate
+from isobudget.policies.labels import Labels
 from isobudget.policies.learn import Learned, Policy, best_fixed, learn
 from isobudget.policies.make import cascade
+from isobudget.solving.labels import labels_of
 from isobudget.solving.recorded_arms import Recorded, read_arms
 from isobudget.solving.sentence import plan_sentence
 
@@ -49,6 +51,7 @@ ROW_FIELDS = (
     "hidden_success",
     "false_pass",
     "last_share",
+    "by_label",
 )
 
 
@@ -97,8 +100,12 @@ class Plan:
         return plan_sentence(self.recommended, str(self.unit))
 
     def to_records(self) -> list[dict[str, Any]]:
-        """The rows as flat records, `draws` as a JSON text."""
-        return [row_record(row) | {"draws": json.dumps(row.draws)} for row in self.rows]
+        """The rows as flat records, `draws` and `by_label` as JSON texts."""
+        records = [row_record(row) for row in self.rows]
+        return [
+            record | {name: value if value is None else json.dumps(value) for name, value in _nested(record)}
+            for record in records
+        ]
 
     def __repr__(self) -> str:
         return f"{self.benchmark or 'plan'}: {self.sentence}"
@@ -121,13 +128,24 @@ class Plan:
         return plain
 
 
+def _nested(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [(name, record[name]) for name in ("draws", "by_label")]
+
+
 def _cost(price: SampleCost) -> dict[str, Any]:
     return {"per_sample": price.per_sample, "per_problem": price.per_problem, "source": price.source}
 
 
 def row_record(row: PlanRow) -> dict[str, Any]:
-    """A row as a flat record, `draws` as a list of [arm, count]."""
-    return {name: [list(draw) for draw in row.draws] if name == "draws" else getattr(row, name) for name in ROW_FIELDS}
+    """A row as a record, `draws` as a list of [arm, count], `by_label` those of each label."""
+    plain = {name: getattr(row, name) for name in ROW_FIELDS}
+    by_label = None
+    if row.by_label is not None:
+        by_label = {
+            label: {"draws": [list(draw) for draw in schedule.steps], "last_share": schedule.last_share}
+            for label, schedule in row.by_label.items()
+        }
+    return plain | {"draws": [list(draw) for draw in row.draws], "by_label": by_label}
 
 
 def parse_target(text: str) -> float:
@@ -168,7 +186,7 @@ def plan(
         target: a success in (0, 1); the smallest budget at which a policy reaches it is planned too.
         costs: a costs file, or ``paper`` for Table 1 of the paper. Without it, as in `curves`.
         arms: only these.
-        policies: what to plan: fixed_k, first_pass, doubling, cascade, greedy, optimal.
+        policies: what to plan: fixed_k, first_pass, doubling, cascade, greedy, optimal, by_label.
         benchmark: only this one; needed where the sources have several.
         hidden: the same samples judged by hidden tests; the sources then have the visible tests' verdicts.
         false_pass_cost: what a sample costs that passes the visible tests and not the hidden ones, in right answers.
@@ -187,12 +205,14 @@ def plan(
     _check_passes(recorded.arms)
     bootstrap = bootstrap or Bootstrap()
     amounts = _amounts(budgets, target, unit, recorded, chosen, bootstrap.seed)
-    learned = learn(recorded.arms, amounts, chosen, seed=bootstrap.seed)
+    labels = _labels(listed, recorded) if Policy.BY_LABEL in chosen else None
+    learned = learn(recorded.arms, amounts, chosen, seed=bootstrap.seed, labels=labels)
     base = learned.get(Policy.FIXED_K) or [best_fixed(recorded.arms, amount) for amount in amounts]
     weights = bootstrap.weights(len(recorded.task_ids))
     two_suites = all(arm.hidden is not None for arm in recorded.arms)
     suite = "visible" if two_suites else "tests"
-    rows = plan_rows(learned, base, recorded.arms, weights, level=bootstrap.level, unit=str(unit), suite=suite)
+    how = {"unit": str(unit), "suite": suite}
+    rows = plan_rows(learned, base, recorded.arms, weights, level=bootstrap.level, labels=labels, **how)
     picked = recommend(learned, weights, level=bootstrap.level, false_pass_cost=false_pass_cost)
     best = [
         next(row for row in own if row.policy == policy) for own, policy in zip(rows, picked, strict=True) if policy
@@ -220,6 +240,11 @@ def _policies(names: Sequence[str] | None) -> tuple[Policy, ...]:
         if name.replace("-", "_") not in known:
             raise InputError(f"unknown policy {name!r}; policies are: {', '.join(Policy)}")
     return tuple(policy for policy in Policy if policy in {name.replace("-", "_") for name in names})
+
+
+def _labels(sources: Sequence[str | Path], recorded: Recorded) -> Labels:
+    named = labels_of(sources, recorded.benchmark)
+    return Labels.of_problems([named.get(task, "") for task in recorded.task_ids])
 
 
 def _check_numbers(target: float | None, false_pass_cost: float) -> None:
@@ -277,7 +302,7 @@ def budget_for(arms: Sequence[Arm], target: float, policies: Sequence[Policy] = 
     Raises:
         InputError: none does within the recorded samples.
     """
-    used = tuple(policy for policy in policies if policy is not Policy.OPTIMAL) or DEFAULT_POLICIES
+    used = tuple(one for one in policies if one not in (Policy.OPTIMAL, Policy.BY_LABEL)) or DEFAULT_POLICIES
     low = min(arm.first_draw for arm in arms)
     high = sum(float(arm.price.mean()) * int(arm.n.min()) + arm.shared for arm in arms)
     best = 0.0
@@ -299,7 +324,7 @@ def budget_for(arms: Sequence[Arm], target: float, policies: Sequence[Policy] = 
 
 
 def _success(rows: Sequence[Learned]) -> list[float]:
-    return [-1.0 if row.schedule is None else float(row.success.mean()) for row in rows]
+    return [float(row.success.mean()) if row.draws else -1.0 for row in rows]
 
 
 def _cheapest(arms: Sequence[Arm]) -> str:
@@ -314,8 +339,9 @@ def _notes(recorded: Recorded, learned: Mapping[Policy, Sequence[Learned]]) -> l
         notes.append(f"Every sample passed: one sample of {_cheapest(recorded.arms)} solves everything.")
     if len(recorded.task_ids) < 20:
         notes.append(f"Learned from {len(recorded.task_ids)} problems only: expect other problems to differ a lot.")
-    rows = [row for own in learned.values() for row in own if row.schedule is not None]
-    if any(row.schedule.last_share < 1 for row in rows if row.schedule is not None):
+    rows = [row for own in learned.values() for row in own if row.draws]
+    schedules = [one for row in rows for one in (row.schedule, *(row.by_label or {}).values()) if one is not None]
+    if any(schedule.last_share < 1 for schedule in schedules):
         notes.append(
             "Where a last step says for how many of the problems it is made, two neighbouring schedules are mixed, so "
             "that the budget is met on average."

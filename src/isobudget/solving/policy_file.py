@@ -81,6 +81,11 @@ def write_policy(path: str | Path, plan: Plan, row: PlanRow | None = None) -> No
         if len({one.budget for one in plan.rows}) != 1:
             raise InputError("a policy is written for one budget: state one with --budget, or a --target")
         row = plan.recommended[0] if plan.recommended else plan.rows[0]
+    if row.by_label:
+        raise InputError(
+            "a policy by label is one schedule a label, and policy.toml holds one; name another with --policy, or plan "
+            "the problems of each label by themselves"
+        )
     if row.schedule is None:
         raise InputError("the budget does not pay for one sample; there is no policy to write")
     path = Path(path)
