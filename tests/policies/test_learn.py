@@ -203,3 +203,13 @@ def test_the_papers_tables_gain_as_much_as_asked(name: str, least: float) -> Non
     for rows in found["gains"].values():
         assert np.mean(rows["greedy"]) >= least
         assert all(greedy >= single - 0.3 for greedy, single in zip(rows["greedy"], rows["first pass"], strict=True))
+
+
+def test_a_cascade_whose_first_stage_is_dearer_than_the_budget_is_cut_within_it() -> None:
+    """Learned on problems that stop early; on all of them the first stage alone spends more than the budget."""
+    drawn = 0
+    for seed in range(12):
+        for one in learn(made_up(24, seed=seed, n=30), [1.2, 2.0], [Policy.CASCADE])[Policy.CASCADE]:
+            assert one.schedule is not None
+            drawn += len(one.schedule.arms) > 1
+    assert drawn

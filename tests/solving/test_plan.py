@@ -290,6 +290,22 @@ def test_one_sample_each_ragged_and_all_passing_are_planned_with_a_note(tmp_path
     assert "Learned from 3 problems only" in notes(*((m, t, 3, 3) for m in "ab" for t in tasks))
 
 
+def test_a_million_samples_a_problem_are_planned(tmp_path: Path) -> None:
+    rows = [
+        {"model": model, "task_id": f"t{at}", "n": 10**6, "c": 10 ** (at % 6) + shift}
+        for model, shift in (("small", 0), ("large", 20_000))
+        for at in range(12)
+    ]
+    made = api.plan(
+        lines(tmp_path / "c.jsonl", *rows),
+        costs=prices(tmp_path, small=1.0, large=8.0),
+        budget=["4x", "100000x"],
+        replicates=200,
+    )
+    assert [row.policy for row in made.recommended]
+    assert max(row.success for row in made.rows) == pytest.approx(1.0, abs=1e-6)
+
+
 # policy.toml ----------------------------------------------------------------------------------------------------------
 
 
