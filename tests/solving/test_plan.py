@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 from itertools import pairwise
@@ -75,6 +76,19 @@ def test_json_has_the_fields_that_others_read(tmp_path: Path) -> None:
     assert row["unit"] == "flops"
     assert row["hidden_success"] is None
     assert row["false_pass"] is None
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_the_rows_as_a_data_frame(tmp_path: Path, library: str) -> None:
+    made = planned(tmp_path, budget=["4x"])
+    to_frame = getattr(made, f"to_{library}")
+    if importlib.util.find_spec(library) is None:
+        with pytest.raises(InputError, match=f"pip install {library}"):
+            to_frame()
+    else:
+        frame = to_frame()
+        assert list(frame.columns) == list(made.to_records()[0])
+        assert list(frame["policy"]) == [row.policy for row in made.rows]
 
 
 def test_a_target_is_reached_at_the_smallest_budget(tmp_path: Path) -> None:
@@ -367,7 +381,21 @@ def test_a_policy_by_hand(tmp_path: Path) -> None:
         ('stop = "first pass"', 'stop = "now"', "'now' is not a valid Stop"),
         ('unit = "seconds"', 'unit = "hours"', "unknown unit 'hours'"),
         ("per_sample = 1.0", "per_sample = 0", "positive amount"),
-        ("[[draws]]", "[draws]", "policy.toml"),
+        ("[[draws]]", "[draws]", "draws: must be a list of tables"),
+        ('stop = "first pass"', 'stop = "first pass"\nbatched = "no"', "batched: must be true or false, not 'no'"),
+        (
+            'stop = "first pass"',
+            'stop = "first pass"\nlast_shar = 1',
+            r"last_shar is no field of it. Did you mean 'last_share'",
+        ),
+        ('stop = "first pass"', 'stop = "first pass"\nlast_share = true', "last_share: must be a number"),
+        ("per_sample = 1.0", "per_sampel = 1.0", r"\[\[arms\]\] number 1: per_sampel is no field.*'per_sample'"),
+        ("per_sample = 1.0", "", "number 1: per_sample is missing"),
+        ("per_sample = 1.0", "per_sample = nan", "per_sample: must be a number"),
+        ('name = "a"', "", "number 1: name is missing"),
+        ("count = 3", 'count = 3\n[[arms]]\nname = "a"\nper_sample = 2', "two arms of one name"),
+        ("count = 3", "count = 3\n[expected]\nsucces = 0.5", r"\[expected\]: succes is no field.*'success'"),
+        ("count = 3", 'count = 3\n[learned]\nproblems = "many"', r"\[learned\]: problems: must be a whole number"),
         ("[[arms]]", "[[", "not valid TOML"),
     ],
 )

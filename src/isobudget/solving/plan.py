@@ -24,6 +24,7 @@ from isobudget.policies.evaluate import evaluate
 from isobudget.policies.labels import Labels
 from isobudget.policies.learn import Learned, Policy, best_fixed, learn
 from isobudget.policies.make import cascade
+from isobudget.results import data_frame
 from isobudget.solving.labels import labels_of
 from isobudget.solving.recorded_arms import Recorded, read_arms
 from isobudget.solving.sentence import plan_sentence
@@ -106,6 +107,14 @@ class Plan:
             record | {name: value if value is None else json.dumps(value) for name, value in _nested(record)}
             for record in records
         ]
+
+    def to_pandas(self) -> Any:
+        """The rows as a `pandas.DataFrame`. Raises `InputError` without pandas."""
+        return data_frame("pandas", self.to_records())
+
+    def to_polars(self) -> Any:
+        """The rows as a `polars.DataFrame`. Raises `InputError` without polars."""
+        return data_frame("polars", self.to_records())
 
     def __repr__(self) -> str:
         return f"{self.benchmark or 'plan'}: {self.sentence}"
