@@ -257,7 +257,8 @@ def test_hidden_verdicts_must_match(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([("a", "t0", 4, 1)], "one problem is not enough"),
+        ([("a", "t0", 4, 1)], "'t0' is the only problem: .* one problem is not enough"),
+        ([("a", "t0", 4, 1), ("a", "t1", 4, 1), ("b", "t1", 4, 1)], "'t1' is the only problem that all arms have"),
         ([("a", "t0", 4, 0), ("a", "t1", 4, 0)], "none of the 8 samples of a passed"),
         ([("a", "t0", 4, 1), ("b", "t1", 4, 1)], "a, b have no problem in common"),
     ],
@@ -271,6 +272,8 @@ def test_where_nothing_can_be_planned(tmp_path: Path, rows: list[tuple[str, str,
 def test_what_is_asked_for_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no budget pays for one sample: the cheapest, of small, costs 1 flops"):
         planned(tmp_path, budget=["0.5x"])
+    with pytest.raises(InputError, match="a false pass is told by hidden tests, and there are none"):
+        planned(tmp_path, false_pass_cost=1.0)
     with pytest.raises(InputError, match="no arm 'medium'; there are: small, large"):
         planned(tmp_path, arms=["medium"])
     with pytest.raises(InputError, match="unknown policy 'bandit'"):
@@ -284,6 +287,14 @@ def test_what_is_asked_for_must_be_there(tmp_path: Path) -> None:
     two = [{"benchmark": b, "model": "small", "task_id": "t", "n": 2, "c": 1} for b in ("one", "two")]
     with pytest.raises(InputError, match=r"2 benchmarks \(one, two\); choose one"):
         api.plan(lines(tmp_path / "two.jsonl", *two))
+
+
+def test_a_budget_below_one_sample_among_others_is_shown_and_explained(tmp_path: Path) -> None:
+    made = planned(tmp_path, budget=["0.5x", "2x"])
+    assert [row.draws for row in made.rows[:4]] == [()] * 4
+    assert all(math.isnan(row.success) for row in made.rows[:4])
+    assert [row.budget for row in made.recommended] == [2.0]
+    assert any("one sample of small, the cheapest, costs 1." in note for note in made.notes)
 
 
 def test_one_sample_each_ragged_and_all_passing_are_planned_with_a_note(tmp_path: Path) -> None:

@@ -247,7 +247,8 @@ def _short_notes(arms: Sequence[RecordedArm], common: Sequence[str]) -> list[str
         if n.min() < n.max():
             few = common[int(np.argmin(n))]
             notes.append(
-                f"{arm.name}: at most {n.min():,} draws, as {few} has no more samples (others up to {n.max():,})."
+                f"{arm.name}: at most {counted(int(n.min()), 'draw')}, as {few} has no more samples (others up to "
+                f"{n.max():,})."
             )
         elif n.max() == 1:
             notes.append(f"{arm.name}: one sample of each problem was recorded, so that it is drawn from once at most.")
