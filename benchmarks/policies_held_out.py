@@ -29,9 +29,9 @@ from isobudget.importers.counts import group_counts, read_counts
 from isobudget.policies.arms import Arm, Table, arm_grid, fit_prior, recorded_table, shrunk_table
 from isobudget.policies.choose import PlanRow, plan_rows, recommend
 from isobudget.policies.evaluate import evaluate, mean_walk, walk
-from isobudget.policies.learn import Policy, best_fixed, learn
+from isobudget.policies.learn import Learned, Policy, best_fixed, learn
 from isobudget.policies.make import greedy_path
-from isobudget.statistics.intervals import bootstrap_difference
+from isobudget.statistics.intervals import bootstrap_difference, effective_problems
 
 Floats = NDArray[np.float64]
 
@@ -94,9 +94,10 @@ def stated(arms: list[Arm], splits: int, replicates: int) -> None:
     budgets = [number * dearest for number in BUDGETS]
     inside: dict[tuple[str, float], list[bool]] = defaultdict(list)
     worse: dict[float, list[float]] = defaultdict(list)
+    apart: dict[float, list[tuple[float, float, float]]] = defaultdict(list)
     for first, second in halves(arms, splits):
         bootstrap = Bootstrap(replicates=replicates)
-        rows, picked = _planned(first, budgets, bootstrap)
+        learned, rows, picked = _planned(first, budgets, bootstrap)
         weights = bootstrap.weights(len(second[0].c))
         for place, (own, policy) in enumerate(zip(rows, picked, strict=True)):
             for row in own:
@@ -108,26 +109,34 @@ def stated(arms: list[Arm], splits: int, replicates: int) -> None:
                 inside[row.policy, BUDGETS[place]].append(here)
                 if row.policy == policy:
                     inside["recommended", BUDGETS[place]].append(here)
+                    success = learned[Policy(policy)][place].success
+                    error = float(success.std(ddof=1)) / np.sqrt(len(success))
+                    decide = float(effective_problems(1.0 - success[:, np.newaxis])[0])
+                    apart[BUDGETS[place]].append((row.success - float(held.mean()), error, decide))
                     fixed = best_fixed(second, budgets[place]).success
                     _, most = bootstrap_difference(held[:, np.newaxis], fixed[:, np.newaxis], weights)
                     worse[BUDGETS[place]].append(float(most[0] < 0))
     print(f"{splits} half splits of {len(arms[0].c)} problems: held-out success inside the stated interval x sqrt(2)")
     names = list(dict.fromkeys(policy for policy, _ in inside))
-    print("budget  " + " ".join(f"{name:>12}" for name in names) + "   clearly below the best fixed k in hindsight")
+    print(
+        "budget  " + " ".join(f"{name:>12}" for name in names) + "  spread  decide  clearly below fixed k in hindsight"
+    )
     for number in BUDGETS:
         shares = " ".join(f"{100 * np.mean(inside[name, number]):11.1f}%" for name in names)
-        print(f"{number:>6}  {shares}   {100 * np.mean(worse[number]):.1f}%")
+        differences, errors, decide = np.array(apart[number]).T
+        spread = differences.std() / (np.sqrt(2) * errors.mean()) if errors.any() else np.nan
+        print(f"{number:>6}  {shares}  {spread:6.2f}  {decide.mean():6.1f}  {100 * np.mean(worse[number]):.1f}%")
 
 
 def _planned(
     arms: list[Arm], budgets: list[float], bootstrap: Bootstrap
-) -> tuple[list[list[PlanRow]], list[Policy | None]]:
+) -> tuple[dict[Policy, list[Learned]], list[list[PlanRow]], list[Policy | None]]:
     learned = learn(arms, budgets, POLICIES)
     weights = bootstrap.weights(len(arms[0].c))
     rows = plan_rows(
         learned, learned[Policy.FIXED_K], arms, weights, level=bootstrap.level, unit="flops", suite="tests"
     )
-    return rows, recommend(learned, weights, level=bootstrap.level)
+    return learned, rows, recommend(learned, weights, level=bootstrap.level)
 
 
 def truth(trials: int, problems: int, replicates: int) -> None:
@@ -150,7 +159,7 @@ def truth(trials: int, problems: int, replicates: int) -> None:
         arms = [
             Arm.of(name, n, rng.binomial(n, rate), price) for name, rate, price in zip("ab", own, prices, strict=True)
         ]
-        rows, picked = _planned(arms, budgets, Bootstrap(replicates=replicates))
+        _, rows, picked = _planned(arms, budgets, Bootstrap(replicates=replicates))
         results = defaultdict(list)
         for per_budget, policy in zip(rows, picked, strict=True):
             for row in per_budget:

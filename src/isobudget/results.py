@@ -49,20 +49,22 @@ class Results(tuple[T, ...]):
 
     def to_pandas(self) -> Any:
         """The rows as a `pandas.DataFrame`. Raises `InputError` without pandas."""
-        return _library("pandas").DataFrame(self.to_records())
+        return data_frame("pandas", self.to_records())
 
     def to_polars(self) -> Any:
         """The rows as a `polars.DataFrame`. Raises `InputError` without polars."""
-        return _library("polars").DataFrame(self.to_records(), infer_schema_length=None)
+        return data_frame("polars", self.to_records())
 
     def __repr__(self) -> str:
         return self._text()
 
 
-def _library(name: str) -> Any:
+def data_frame(library: str, rows: Rows) -> Any:
+    """Rows as a data frame of pandas or polars; an `InputError` where that is not installed."""
     import importlib
 
     try:
-        return importlib.import_module(name)
+        frame = importlib.import_module(library).DataFrame
     except ImportError as error:
-        raise InputError(f"{name} is not installed; install it with: pip install {name}") from error
+        raise InputError(f"{library} is not installed; install it with: pip install {library}") from error
+    return frame(rows) if library == "pandas" else frame(rows, infer_schema_length=None)

@@ -99,6 +99,23 @@ def test_one_form_and_one_figure_ending(file: Path) -> None:
     assert result.exit_code == 2
 
 
+def test_nothing_to_plan_is_exit_code_2_with_a_sentence(tmp_path: Path) -> None:
+    costs = tmp_path / "costs.toml"
+    costs.write_text("[models.a]\nflops = 1\n")
+    for rows, message in (
+        ([], "no rows"),
+        ([("t0", 4, 1)], "one problem is not enough"),
+        ([("t0", 4, 0), ("t1", 4, 0)], "none of the 8 samples of a passed"),
+    ):
+        path = tmp_path / "c.jsonl"
+        path.write_text("".join(json.dumps({"model": "a", "task_id": t, "n": n, "c": c}) + "\n" for t, n, c in rows))
+        command = [sys.executable, "-m", "isobudget", "plan", str(path), "--costs", str(costs)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_what_cannot_be_planned_is_exit_code_2(file: Path) -> None:
     for arguments, message in (
         (("--budget", "0.1x"), "no budget pays for one sample"),

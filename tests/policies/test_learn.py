@@ -16,8 +16,10 @@ from isobudget.errors import InputError
 from isobudget.importers.counts import group_counts, read_counts
 from isobudget.policies import Arm, Policy, evaluate, learn
 from isobudget.policies.arms import arm_grid, fit_prior, recorded_table, shrunk_table
+from isobudget.policies.cascades import cascade_paths
 from isobudget.policies.choose import most_useful_k, plan_rows, recommend
 from isobudget.policies.evaluate import mean_walk, walk
+from isobudget.policies.labels import Labels
 from isobudget.policies.learn import best_fixed
 from isobudget.policies.make import greedy_path
 from isobudget.statistics.intervals import bootstrap_weights
@@ -43,7 +45,7 @@ def made_up(problems: int, seed: int = 0, n: int = 20, correlation: float = 0.5)
 def test_every_policy_spends_its_budget_exactly_on_problems_left_out() -> None:
     arms = made_up(80)
     budgets = [1.0, 2.5, 6.0]
-    learned = learn(arms, budgets, list(Policy))
+    learned = learn(arms, budgets, list(Policy), labels=Labels.of_problems(["easy"] * 30 + ["hard"] * 50))
     assert list(learned) == list(Policy)
     for policy in (Policy.FIRST_PASS, Policy.DOUBLING, Policy.CASCADE, Policy.GREEDY):
         for budget, one in zip(budgets, learned[policy], strict=True):
@@ -52,6 +54,8 @@ def test_every_policy_spends_its_budget_exactly_on_problems_left_out() -> None:
             assert evaluate(one.schedule, arms).spent.mean() == pytest.approx(budget, rel=1e-6)
             assert one.success.min() >= 0
             assert one.success.max() <= 1 + 1e-12
+    for budget, one in zip(budgets, learned[Policy.BY_LABEL], strict=True):
+        assert one.spent.mean() == pytest.approx(budget, rel=1e-3)
     for one in learned[Policy.OPTIMAL]:
         assert one.schedule is not None
         assert one.spent.mean() <= 1.25 * one.budget
@@ -200,3 +204,15 @@ def test_the_papers_tables_gain_as_much_as_asked(name: str, least: float) -> Non
     for rows in found["gains"].values():
         assert np.mean(rows["greedy"]) >= least
         assert all(greedy >= single - 0.3 for greedy, single in zip(rows["greedy"], rows["first pass"], strict=True))
+
+
+def test_a_cascade_can_be_cut_within_any_stage() -> None:
+    """Its first stage alone may spend more than the budget on other problems than it was learned on."""
+    arms = made_up(60)
+    tables = [recorded_table(arm, arm_grid(arm)) for arm in arms]
+    budgets = [1.0, 3.0, 7.0, 15.0]
+    mixed = 0
+    for path in cascade_paths(tables, budgets):
+        mixed += len(set(path.arm.tolist())) > 1
+        assert np.diff(path.rows(2), axis=0).sum(axis=1).tolist() == [1] * len(path)
+    assert mixed

@@ -15,6 +15,7 @@ from isobudget.policies import Arm, Schedule, evaluate
 from isobudget.policies.arms import Table, arm_grid, count_grid, fit_prior, recorded_table, shrunk_table
 from isobudget.policies.evaluate import mean_walk, walk
 from isobudget.policies.make import greedy, greedy_path, optimal, optimal_paths
+from isobudget.statistics.pass_at_k import failure_at_k
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -138,3 +139,31 @@ def test_the_example_by_hand_of_the_docs() -> None:
     assert result.spent.mean() == pytest.approx(4.0)
     costs = [evaluate(Schedule(schedule.steps[:at]), arms).spent.mean() for at in (1, 2, 3)]
     assert costs == pytest.approx([1.625, 3.625, 4.625])
+
+
+def test_a_million_samples_are_as_exact_as_a_thousand() -> None:
+    n, passed = 10**6, np.array([0, 1, 3, 250, 1500])
+    arm = Arm.of("a", n, passed, 1.0)
+    points = np.array([0, 1, 4096, 5000, 70_000, 999_000, 10**6])
+    table = recorded_table(arm, points)
+    assert table.survival[1:] == pytest.approx(failure_at_k(n, passed, points[1:, np.newaxis]), abs=1e-8)
+    assert table.spent[:, 0] == pytest.approx(points)
+    assert table.spent[-1] == pytest.approx((n + 1) / (passed + 1))
+
+
+def test_shrunk_tables_go_on_beyond_where_draws_are_followed_one_by_one() -> None:
+    arm = Arm.of("a", 20_000, [0, 2, 40, 9000], 1.0)
+    prior = fit_prior(arm)
+    points = count_grid(20_000)
+    table = shrunk_table(arm, points, prior)
+    j = np.arange(20_000)[:, np.newaxis]
+    r = np.cumprod((prior.b + arm.n - arm.c + j) / (prior.a + prior.b + arm.n + j), axis=0)
+    assert table.survival[1:] == pytest.approx(r[points[1:] - 1], abs=1e-8)
+    draws = 1.0 + np.concatenate([np.zeros((1, 4)), np.cumsum(r[:-1], axis=0)])
+    assert table.spent[1:] == pytest.approx(draws[points[1:] - 1], rel=1e-3)
+
+
+def test_the_prior_of_many_samples_is_that_of_their_shares() -> None:
+    few, many = Arm.of("a", 10_000, [10, 900, 4000, 9000]), Arm.of("a", 10**6, [1000, 90_000, 400_000, 900_000])
+    one, other = fit_prior(few), fit_prior(many)
+    assert (other.a, other.b) == pytest.approx((one.a, one.b))

@@ -65,6 +65,7 @@ def test_humaneval_plus(judge: Judge, tmp_path: Path) -> None:
     assert problem.tests.reference == str(HUMAN["prompt"]) + str(HUMAN["canonical_solution"])
     assert problem.tests.inputs == ("[[1, 2]]", "[[3.5]]", "[[1e+308, 1e+308]]", "[[7, 7, 7]]")
     assert problem.tests.tolerance == 1e-6
+    assert problem.visible_tests == 2
     assert problem.reference == HUMAN["canonical_solution"]
     close = problem.program("    return sum(xs) / len(xs) + 1e-9\n")
     off = problem.program("    return sum(xs) // len(xs)\n")
@@ -77,6 +78,7 @@ def test_mbpp_plus(judge: Judge, tmp_path: Path) -> None:
     assert (benchmark.stop, benchmark.max_tokens) == (MBPP_PLUS_STOPS, 256)
     assert isinstance(problem.tests, ReferenceInputs)
     assert (problem.tests.inputs, problem.tests.tolerance) == (("[2]",), 0.25)
+    assert problem.visible_tests is None
     right = problem.program(problem.reference or "")
     assert passes(judge, problem, right, "def double(x): return 5") == [True, False]
 

@@ -69,6 +69,8 @@ def test_both_kinds_of_problems(tmp_path: Path) -> None:
     assert (function.task_id, function.entry_point) == ("leetcode/2727", "add")
     assert function.tests == CallTests(arguments=("[[1, 2], 3]", "[[], -4]"), results=("6", "-4"))
     assert function.starter == FUNCTION["starter_code"]
+    assert (program.visible_tests, function.visible_tests) == (1, 1)
+    assert load(tmp_path, row(difficulty="hard")).problems[0].difficulty == "hard"
     with Judge(workers=1) as judge:
         programs = [
             "class Solution:\n    def add(self, xs: List[int], n): return sum(xs) + n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 from itertools import pairwise
@@ -66,7 +67,7 @@ def test_json_has_the_fields_that_others_read(tmp_path: Path) -> None:
     plain = json.loads(json.dumps(planned(tmp_path, budget=["4x"]).to_dict()))
     named = [
         *("budget", "unit", "policy", "problems", "success", "low", "high", "gain", "gain_low", "gain_high"),
-        *("expected_cost", "p95_cost", "draws", "suite", "hidden_success", "false_pass", "last_share"),
+        *("expected_cost", "p95_cost", "draws", "suite", "hidden_success", "false_pass", "last_share", "by_label"),
     ]
     assert [list(row) for row in plain["rows"]] == [named] * 4
     assert list(plain["recommended"][0]) == named
@@ -75,6 +76,19 @@ def test_json_has_the_fields_that_others_read(tmp_path: Path) -> None:
     assert row["unit"] == "flops"
     assert row["hidden_success"] is None
     assert row["false_pass"] is None
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_the_rows_as_a_data_frame(tmp_path: Path, library: str) -> None:
+    made = planned(tmp_path, budget=["4x"])
+    to_frame = getattr(made, f"to_{library}")
+    if importlib.util.find_spec(library) is None:
+        with pytest.raises(InputError, match=f"pip install {library}"):
+            to_frame()
+    else:
+        frame = to_frame()
+        assert list(frame.columns) == list(made.to_records()[0])
+        assert list(frame["policy"]) == [row.policy for row in made.rows]
 
 
 def test_a_target_is_reached_at_the_smallest_budget(tmp_path: Path) -> None:
@@ -134,6 +148,42 @@ def test_counts_with_tokens_price_each_sample_by_its_own(tmp_path: Path) -> None
     (arm,) = made.recorded.arms
     assert arm.if_passed == pytest.approx([15.0] * 5)
     assert arm.if_failed == pytest.approx([40.0] * 5)
+
+
+def labelled(tmp_path: Path, **changes: Any) -> Path:
+    """Problems that the small model solves, and problems that it does not, told apart by a label."""
+    rows = []
+    for at in range(40):
+        label = "easy" if at % 2 else "hard"
+        for model, c in (("small", 14 + at % 5 if at % 2 else 0), ("large", 16 if at % 2 else 6 + at % 7)):
+            rows.append({"model": model, "task_id": f"t{at}", "n": 20, "c": c, "difficulty": label} | changes)
+    return lines(tmp_path / "labelled.jsonl", *rows)
+
+
+def test_a_plan_by_label(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"costs": prices(tmp_path, small=1.0, large=8.0), "budget": [8.0], "replicates": 200}
+    made = api.plan(labelled(tmp_path), policy=["greedy", "by_label"], **options)
+    plain, told = made.rows
+    assert told.success > plain.success
+    assert [row.policy for row in made.recommended] == ["by_label"]
+    row = made.to_dict()["recommended"][0]
+    assert (row["draws"], row["last_share"]) == ([], 1.0)
+    assert row["by_label"]["easy"]["draws"][0][0] == "small"
+    assert {arm for arm, _ in row["by_label"]["hard"]["draws"]} == {"large"}
+    assert json.loads(made.to_records()[1]["by_label"]) == row["by_label"]
+    assert "run by label (" in made.sentence
+    with pytest.raises(InputError, match="policy by label is one schedule a label"):
+        write_policy(tmp_path / "policy.toml", made)
+
+
+def test_labels_that_do_not_help(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"costs": prices(tmp_path, small=1.0, large=8.0), "policy": "by_label"}
+    with pytest.raises(InputError, match="two labels with 10 problems or more"):
+        api.plan(counts(tmp_path), **options)
+    rows = [json.loads(line) for line in labelled(tmp_path).read_text().splitlines()]
+    rows[1]["difficulty"] = "easy"
+    with pytest.raises(InputError, match="line 2: 't0' is labelled 'easy' here and 'hard' elsewhere"):
+        api.plan(lines(tmp_path / "wrong.jsonl", *rows), **options)
 
 
 def two_suites(tmp_path: Path) -> tuple[Path, Path]:
@@ -207,7 +257,8 @@ def test_hidden_verdicts_must_match(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([("a", "t0", 4, 1)], "one problem is not enough"),
+        ([("a", "t0", 4, 1)], "'t0' is the only problem: .* one problem is not enough"),
+        ([("a", "t0", 4, 1), ("a", "t1", 4, 1), ("b", "t1", 4, 1)], "'t1' is the only problem that all arms have"),
         ([("a", "t0", 4, 0), ("a", "t1", 4, 0)], "none of the 8 samples of a passed"),
         ([("a", "t0", 4, 1), ("b", "t1", 4, 1)], "a, b have no problem in common"),
     ],
@@ -221,6 +272,8 @@ def test_where_nothing_can_be_planned(tmp_path: Path, rows: list[tuple[str, str,
 def test_what_is_asked_for_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no budget pays for one sample: the cheapest, of small, costs 1 flops"):
         planned(tmp_path, budget=["0.5x"])
+    with pytest.raises(InputError, match="a false pass is told by hidden tests, and there are none"):
+        planned(tmp_path, false_pass_cost=1.0)
     with pytest.raises(InputError, match="no arm 'medium'; there are: small, large"):
         planned(tmp_path, arms=["medium"])
     with pytest.raises(InputError, match="unknown policy 'bandit'"):
@@ -234,6 +287,14 @@ def test_what_is_asked_for_must_be_there(tmp_path: Path) -> None:
     two = [{"benchmark": b, "model": "small", "task_id": "t", "n": 2, "c": 1} for b in ("one", "two")]
     with pytest.raises(InputError, match=r"2 benchmarks \(one, two\); choose one"):
         api.plan(lines(tmp_path / "two.jsonl", *two))
+
+
+def test_a_budget_below_one_sample_among_others_is_shown_and_explained(tmp_path: Path) -> None:
+    made = planned(tmp_path, budget=["0.5x", "2x"])
+    assert [row.draws for row in made.rows[:4]] == [()] * 4
+    assert all(math.isnan(row.success) for row in made.rows[:4])
+    assert [row.budget for row in made.recommended] == [2.0]
+    assert any("one sample of small, the cheapest, costs 1." in note for note in made.notes)
 
 
 def test_one_sample_each_ragged_and_all_passing_are_planned_with_a_note(tmp_path: Path) -> None:
@@ -252,6 +313,22 @@ def test_one_sample_each_ragged_and_all_passing_are_planned_with_a_note(tmp_path
     )
     assert "one sample of a solves everything" in notes(*((m, t, 3, 3) for m in "ab" for t in tasks))
     assert "Learned from 3 problems only" in notes(*((m, t, 3, 3) for m in "ab" for t in tasks))
+
+
+def test_a_million_samples_a_problem_are_planned(tmp_path: Path) -> None:
+    rows = [
+        {"model": model, "task_id": f"t{at}", "n": 10**6, "c": 10 ** (at % 6) + shift}
+        for model, shift in (("small", 0), ("large", 20_000))
+        for at in range(12)
+    ]
+    made = api.plan(
+        lines(tmp_path / "c.jsonl", *rows),
+        costs=prices(tmp_path, small=1.0, large=8.0),
+        budget=["4x", "100000x"],
+        replicates=200,
+    )
+    assert [row.policy for row in made.recommended]
+    assert max(row.success for row in made.rows) == pytest.approx(1.0, abs=1e-6)
 
 
 # policy.toml ----------------------------------------------------------------------------------------------------------
@@ -315,7 +392,21 @@ def test_a_policy_by_hand(tmp_path: Path) -> None:
         ('stop = "first pass"', 'stop = "now"', "'now' is not a valid Stop"),
         ('unit = "seconds"', 'unit = "hours"', "unknown unit 'hours'"),
         ("per_sample = 1.0", "per_sample = 0", "positive amount"),
-        ("[[draws]]", "[draws]", "policy.toml"),
+        ("[[draws]]", "[draws]", "draws: must be a list of tables"),
+        ('stop = "first pass"', 'stop = "first pass"\nbatched = "no"', "batched: must be true or false, not 'no'"),
+        (
+            'stop = "first pass"',
+            'stop = "first pass"\nlast_shar = 1',
+            r"last_shar is no field of it. Did you mean 'last_share'",
+        ),
+        ('stop = "first pass"', 'stop = "first pass"\nlast_share = true', "last_share: must be a number"),
+        ("per_sample = 1.0", "per_sampel = 1.0", r"\[\[arms\]\] number 1: per_sampel is no field.*'per_sample'"),
+        ("per_sample = 1.0", "", "number 1: per_sample is missing"),
+        ("per_sample = 1.0", "per_sample = nan", "per_sample: must be a number"),
+        ('name = "a"', "", "number 1: name is missing"),
+        ("count = 3", 'count = 3\n[[arms]]\nname = "a"\nper_sample = 2', "two arms of one name"),
+        ("count = 3", "count = 3\n[expected]\nsucces = 0.5", r"\[expected\]: succes is no field.*'success'"),
+        ("count = 3", 'count = 3\n[learned]\nproblems = "many"', r"\[learned\]: problems: must be a whole number"),
         ("[[arms]]", "[[", "not valid TOML"),
     ],
 )

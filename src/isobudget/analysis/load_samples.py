@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _MEASURED = ["mean_logprob", "sum_logprob", "seconds", "joules"]
 _NUMBERS = ["prompt_tokens", "completion_tokens", *_MEASURED]
 _TEXTS = ["text", "token_ids"]
+_VERDICT = ["passed", "cpu_seconds", "outcome", "trust", "tests_passed"]
 #: columns whose few texts are kept as numbers, and the number of each text; other texts have -1
 _CODES = {
     "finish_reason": {FinishReason.LENGTH.value: 1},
@@ -47,7 +48,8 @@ class ProblemSamples:
     """The judged samples of one problem by one model, in the order of their index; all arrays have shape (n,).
 
     `seconds` and `joules` (NaN if not measured) are those of generating a sample, `judge_seconds` the CPU seconds of
-    its tests. `text` and `token_ids` (None where the backend gave none) are empty unless they were asked for.
+    its tests, `tests_passed` how many tests passed before the first that did not (NaN where that is not known).
+    `text` and `token_ids` (None where the backend gave none) are empty unless they were asked for.
     """
 
     passed: NDArray[np.bool_]
@@ -59,6 +61,7 @@ class ProblemSamples:
     seconds: NDArray[np.float64]
     joules: NDArray[np.float64]
     judge_seconds: NDArray[np.float64]
+    tests_passed: NDArray[np.float64]
     index: NDArray[np.int64]
     text: NDArray[Any]
     token_ids: NDArray[Any]
@@ -177,7 +180,7 @@ def load_samples(
     names = list(run.facts.get("models", {}))
     places = _Places.of(names, list(problems))
     samples = places.read(run.path / "samples", SampleRow, [*_NUMBERS, "finish_reason", *(_TEXTS if texts else [])])
-    verdicts = places.read(run.path / "verdicts", VerdictRow, ["passed", "cpu_seconds", "outcome", "trust"])
+    verdicts = places.read(run.path / "verdicts", VerdictRow, _VERDICT)
     joined = _joined(samples, verdicts)
     del samples, verdicts
     tasks, whose = list(problems), np.array([chosen.index(name) for name, _ in problems], dtype=np.int64)
@@ -263,7 +266,7 @@ def _joined(samples: dict[str, NDArray[Any]], verdicts: Columns) -> Columns:
     keys = verdicts["key"][by_key]
     at = np.minimum(np.searchsorted(keys, joined["key"]), max(len(keys) - 1, 0))
     joined["judged"] = keys[at] == joined["key"] if len(keys) else np.zeros(len(order), dtype=bool)
-    for name in ("passed", "cpu_seconds", "outcome", "trust"):
+    for name in _VERDICT:
         joined[name] = verdicts[name][by_key][at] if len(keys) else np.zeros(len(order))
     return joined
 
@@ -295,6 +298,7 @@ def _of_problem(columns: Columns, rows: slice) -> ProblemSamples:
         prompt_tokens=int(columns["prompt_tokens"][rows.start]),
         cut_off=columns["finish_reason"][rows] == 1,
         judge_seconds=columns["cpu_seconds"][rows].astype(np.float64, copy=False),
+        tests_passed=columns["tests_passed"][rows].astype(np.float64, copy=False),
         **{name: columns[name][rows].astype(kind, copy=False) for name, kind in kinds.items()},
         **{name: columns[name][rows] if name in columns else none for name in _TEXTS},
     )

@@ -42,7 +42,8 @@ def plan(
         target: a success, ``"90%"`` or 0.9; the smallest budget at which a policy reaches it is planned too.
         costs: a costs file, or ``paper`` for Table 1 of the paper. Without it, as in `curves`.
         arms: only these models, by name, or as ``"a,b"``.
-        policy: what to plan: fixed_k, first_pass, doubling, cascade, greedy, optimal.
+        policy: what to plan: fixed_k, first_pass, doubling, cascade, greedy, optimal, by_label (problems with a
+            ``difficulty``).
         benchmark: only this one; needed where the sources have several.
         hidden: the same samples judged by hidden tests; the sources then have the visible tests' verdicts.
         false_pass_cost: what a sample costs that passes the visible tests and not the hidden ones, in right answers.

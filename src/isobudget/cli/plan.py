@@ -42,7 +42,8 @@ def plan(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="fixed_k, first_pass, doubling, cascade, greedy or optimal. Repeatable.",
+            help="fixed_k, first_pass, doubling, cascade, greedy, optimal, or by_label (problems with a `difficulty`). "
+            "Repeatable.",
             show_default="fixed_k, first_pass, cascade, greedy",
         ),
     ] = None,

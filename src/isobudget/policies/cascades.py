@@ -80,12 +80,11 @@ def _coarse(table: Table, most: int) -> Ints:
 
 
 def _path(tables: Sequence[Table], ways: Sequence[_Stages], budget: float) -> Path:
-    """The best of all ways at a budget, the stages before the last in one step each; empty where nothing is drawn."""
+    """The best of all ways at a budget, draw by draw; empty where nothing is drawn."""
     usable = [way for way in ways if affords_first(tables[way.arms[0]], budget)]
     best = max(((*way.at(budget), way.arms) for way in usable), key=lambda one: one[0], default=None)
     if best is None:
         return Path(*np.zeros((2, 0), dtype=np.int64))
     _, rows, arms = best
-    last = min(int(rows[-1]), len(tables[arms[-1]].points) - 1)
-    to = [*rows[:-1], *range(1, last + 1)]
-    return Path(np.array([*arms[:-1], *[arms[-1]] * last]), np.array(to, dtype=np.int64))
+    ends = [min(int(row), len(tables[arm].points) - 1) for arm, row in zip(arms, rows, strict=True)]
+    return Path(np.repeat(arms, ends), np.concatenate([np.arange(1, end + 1) for end in ends]))

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from isobudget.policies.arms import Arm, Floats, recorded_table
-from isobudget.policies.evaluate import Path, spending, walk
+from isobudget.policies.arms import LONG, Arm, Floats, count_grid, recorded_table
+from isobudget.policies.evaluate import Path, Spending, spending, spending_by_label, walk
+from isobudget.policies.labels import Labels
 from isobudget.policies.learn import Learned, Policy
 from isobudget.policies.schedule import Schedule
 from isobudget.statistics.intervals import Weights, bootstrap_curve, bootstrap_difference
@@ -44,6 +45,7 @@ class PlanRow:
         median_cost: what half of the problems cost at most.
         unsolved_share: the part of the spending that goes to attempts without a pass.
         schedule: what to run, None where there is nothing.
+        by_label: for the policy `by_label`, what to run for the problems of each label, in place of `schedule`.
     """
 
     budget: float
@@ -66,6 +68,7 @@ class PlanRow:
     median_cost: float
     unsolved_share: float
     schedule: Schedule | None
+    by_label: Mapping[str, Schedule] | None = None
 
 
 #: by how much more than its budget a recommended policy may spend on problems that it was not learned on
@@ -81,6 +84,7 @@ def plan_rows(
     level: float,
     unit: str,
     suite: str,
+    labels: Labels | None = None,
 ) -> list[list[PlanRow]]:
     """The rows of each budget, policies in the order given.
 
@@ -91,6 +95,7 @@ def plan_rows(
         weights: of the bootstrap over problems.
         level: of the intervals.
         unit, suite: for the rows.
+        labels: of the problems, for `by_label`.
     """
     ones = [one for row in zip(*learned.values(), strict=True) for one in row]
     against = [own for own in base for _ in learned]
@@ -98,7 +103,7 @@ def plan_rows(
     gain_low, gain_high = _gain(ones, against, weights, level)
     rows = []
     for at, (one, other) in enumerate(zip(ones, against, strict=True)):
-        spent = None if one.schedule is None else spending(one.schedule, arms)
+        spent = _spent(one, arms, labels)
         hidden = None if one.hidden is None else float(one.hidden.mean())
         success = float(one.success.mean())
         rows.append(
@@ -123,9 +128,16 @@ def plan_rows(
                 median_cost=math.nan if spent is None else spent.median,
                 unsolved_share=math.nan if spent is None else spent.unsolved_share,
                 schedule=one.schedule,
+                by_label=one.by_label,
             )
         )
     return [rows[start : start + len(learned)] for start in range(0, len(rows), len(learned))]
+
+
+def _spent(one: Learned, arms: Sequence[Arm], labels: Labels | None) -> Spending | None:
+    if one.by_label and labels is not None:
+        return spending_by_label(one.by_label, arms, [labels.names[place] for place in labels.of])
+    return None if one.schedule is None else spending(one.schedule, arms)
 
 
 def recommend(
@@ -144,7 +156,7 @@ def recommend(
     candidates = [policy for policy in Policy if policy in learned]
     worths, fixed = [], []
     for rows in zip(*(learned[policy] for policy in candidates), strict=True):
-        drawn = [one for one in rows if one.schedule is not None]
+        drawn = [one for one in rows if one.draws]
         fixed.append(next((_worth(one, false_pass_cost) for one in drawn if one.policy is Policy.FIXED_K), None))
         stopping = [one for one in drawn if one.policy is not Policy.FIXED_K and affords(one)]
         worths.append({one.policy: _worth(one, false_pass_cost) for one in stopping or drawn})
@@ -173,18 +185,20 @@ def most_useful_k(arm: Arm, false_pass_cost: float) -> int | None:
         false_pass_cost: what a false pass costs, in right answers.
 
     Returns:
-        The k, 0 where already the first sample costs more than it is worth; None where all recorded samples help.
+        The k, to 3 % with over 4,096 samples; 0 where already the first sample costs more than it is worth, None where
+        all recorded samples help.
     """
     if arm.hidden is None:
         return None
-    table = recorded_table(arm, np.arange(int(arm.n.min()) + 1))
+    most = int(arm.n.min())
+    table = recorded_table(arm, np.arange(most + 1) if most <= LONG else count_grid(most))
     rows = len(table.points) - 1
     walked = walk([table], Path(np.zeros(rows, dtype=np.int64), np.arange(1, rows + 1)), [arm.hidden])
     assert walked.hidden is not None
     right = walked.hidden.mean(axis=1)
     worth = right - false_pass_cost * (1.0 - walked.survival.mean(axis=1) - right)
     best = worth > worth.max() - 1e-12
-    return None if best[-1] else int(np.argmax(best))
+    return None if best[-1] else int(table.points[np.argmax(best)])
 
 
 def _worth(one: Learned, false_pass_cost: float) -> Floats:
@@ -215,7 +229,7 @@ def _best(worth: Mapping[Policy, Floats]) -> Policy:
 
 def _interval(ones: Sequence[Learned], weights: Weights, level: float) -> tuple[Floats, Floats]:
     low, high = np.full((2, len(ones)), np.nan)
-    known = [at for at, one in enumerate(ones) if one.schedule is not None]
+    known = [at for at, one in enumerate(ones) if one.draws]
     if known:
         low[known], high[known] = bootstrap_curve(_columns([ones[at].success for at in known]), weights, level)
     return low, high
@@ -224,7 +238,7 @@ def _interval(ones: Sequence[Learned], weights: Weights, level: float) -> tuple[
 def _gain(ones: Sequence[Learned], against: Sequence[Learned], weights: Weights, level: float) -> tuple[Floats, Floats]:
     low, high = np.full((2, len(ones)), np.nan)
     pairs = list(zip(ones, against, strict=True))
-    known = [at for at, (one, other) in enumerate(pairs) if one.schedule is not None and other.schedule is not None]
+    known = [at for at, (one, other) in enumerate(pairs) if one.draws and other.draws]
     if known:
         own, others = (_columns([pairs[at][side].success for at in known]) for side in (0, 1))
         low[known], high[known] = bootstrap_difference(own, others, weights, level)

@@ -15,7 +15,7 @@ that do. Beyond the recorded samples everything is NaN.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -166,11 +166,41 @@ def spending(schedule: Schedule, arms: Sequence[Arm]) -> Spending:
     one by one, and then every 3 %.
     Every sample costs the mean of its problem's passing or failing ones.
     """
-    if schedule.last_share < 1:
-        longer, shorter = _atoms(schedule.chosen(0.0), arms), _atoms(schedule.shorter(), arms)
-        parts = [(longer, schedule.last_share), (shorter, 1 - schedule.last_share)]
-    else:
-        parts = [(_atoms(schedule, arms), 1.0)]
+    return _spending(_parts(schedule, arms))
+
+
+def spending_by_label(schedules: Mapping[str, Schedule], arms: Sequence[Arm], names: Sequence[str]) -> Spending:
+    """The same where each problem has the schedule of its label; problems of other labels cost nothing.
+
+    Args:
+        schedules: by label.
+        arms: recorded samples.
+        names: each problem's label.
+    """
+    parts, places = [], np.array(names)
+    for label in dict.fromkeys(names):
+        own = places == label
+        if label in schedules:
+            here = _parts(schedules[label], [arm.only(own) for arm in arms])
+            parts += [(part, share * float(own.mean())) for part, share in here]
+        else:
+            parts.append(((np.zeros(1), np.ones(1), 0.0), float(own.mean())))
+    return _spending(parts)
+
+
+#: amounts that a problem may cost, their chances, what ends without a pass costs on average; and the share of problems
+_Part = tuple[tuple[Floats, Floats, float], float]
+
+
+def _parts(schedule: Schedule, arms: Sequence[Arm]) -> list[_Part]:
+    """One schedule, or the two of a mixture, with their shares of the problems."""
+    if schedule.last_share == 1:
+        return [(_atoms(schedule, arms), 1.0)]
+    longer, shorter = _atoms(schedule.chosen(0.0), arms), _atoms(schedule.shorter(), arms)
+    return [(longer, schedule.last_share), (shorter, 1 - schedule.last_share)]
+
+
+def _spending(parts: Sequence[_Part]) -> Spending:
     amounts = np.concatenate([part[0] for part, _ in parts])
     chances = np.concatenate([part[1] * share for part, share in parts])
     unsolved = sum(float(part[2]) * share for part, share in parts)

@@ -34,6 +34,7 @@ from isobudget.policies.arms import (
 )
 from isobudget.policies.cascades import cascade_paths
 from isobudget.policies.evaluate import Path, Walk, evaluate, mean_walk, met, path_schedule, walk
+from isobudget.policies.labels import Labels, label_schedules, recorded_by_label, shrunk_by_label
 from isobudget.policies.make import affords_first, fixed_k, greedy_path, optimal_paths
 from isobudget.policies.schedule import Schedule
 
@@ -52,6 +53,7 @@ class Policy(StrEnum):
     CASCADE = "cascade"
     GREEDY = "greedy"
     OPTIMAL = "optimal"
+    BY_LABEL = "by_label"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +66,7 @@ class Learned:
         success, spent: of each problem under schedules that were learned without it, shape (problems,); NaN without a
             schedule. `fixed_k` learns nothing: it is the best single model in hindsight.
         hidden: chance that what passed passes the hidden suite too; None without one.
+        by_label: for `by_label` the schedule of each label for which anything is drawn, in place of `schedule`.
     """
 
     policy: Policy
@@ -72,6 +75,12 @@ class Learned:
     success: Floats
     spent: Floats
     hidden: Floats | None = None
+    by_label: Mapping[str, Schedule] | None = None
+
+    @property
+    def draws(self) -> bool:
+        """Whether the budget pays for anything."""
+        return self.schedule is not None or bool(self.by_label)
 
 
 def learn(
@@ -80,6 +89,7 @@ def learn(
     policies: Sequence[Policy] = (Policy.FIXED_K, Policy.FIRST_PASS, Policy.CASCADE, Policy.GREEDY),
     *,
     seed: int = 0,
+    labels: Labels | None = None,
 ) -> dict[Policy, list[Learned]]:
     """Learn policies for budgets.
 
@@ -88,24 +98,27 @@ def learn(
         budgets: expected cost per problem, in the unit of the prices.
         policies: what to learn.
         seed: of the folds.
+        labels: of the problems, for `by_label`.
 
     Returns:
         For each policy one `Learned` a budget, in the order given.
 
     Raises:
-        InputError: fewer than two problems, or more than three arms for the optimal policy.
+        InputError: fewer than two problems, more than three arms for the optimal policy, or `by_label` without labels.
     """
     check_same_problems(arms)
     problems = len(arms[0].c)
     if problems < 2:
         raise InputError("a plan is learned on some problems and measured on others; one problem is not enough")
+    if Policy.BY_LABEL in policies and labels is None:
+        raise InputError("the policy by_label needs labels of the problems; none are recorded")
     splits = list(_folds(problems, seed))
     every = np.arange(problems)
     learners: dict[Policy, _Learner] = {
         policy: _LEARNERS[policy] for policy in policies if policy is not Policy.FIXED_K
     }
     hidden = [arm.hidden for arm in arms if arm.hidden is not None]
-    record = _Record(arms, hidden if len(hidden) == len(arms) else None, splits)
+    record = _Record(arms, hidden if len(hidden) == len(arms) else None, splits, labels)
     plans = [_paths(record, budgets, learners, train) for train in (every, *(train for train, _ in splits))]
     learned: dict[Policy, list[Learned]] = {}
     for policy in policies:
@@ -150,36 +163,48 @@ class _Learner(Protocol):
 class _Record:
     """What was recorded, as exact tables, made when first needed; and the walks on them that were asked for last."""
 
-    def __init__(self, arms: Sequence[Arm], hidden: Sequence[Floats] | None, splits: Sequence[_Split]) -> None:
-        self.arms, self.hidden, self.splits = arms, hidden, splits
-        self._tables: dict[bool, list[Table]] = {}
+    def __init__(
+        self, arms: Sequence[Arm], hidden: Sequence[Floats] | None, splits: Sequence[_Split], labels: Labels | None
+    ) -> None:
+        self.arms, self.hidden, self.splits, self.labels = arms, hidden, splits, labels
+        self._tables: dict[Policy, list[Table]] = {}
         self._walked: tuple[tuple[Path, ...], list[_LeftOut]] = ((), [])
         self._spent: tuple[Path, Floats] | None = None
 
-    def tables(self, batched: bool) -> list[Table]:
-        if batched not in self._tables:
-            grids = [_doubling_grid(arm) if batched else arm_grid(arm) for arm in self.arms]
-            pairs = zip(self.arms, grids, strict=True)
-            self._tables[batched] = [recorded_table(arm, grid, batched=batched) for arm, grid in pairs]
-        return self._tables[batched]
+    def tables(self, policy: Policy = Policy.GREEDY) -> list[Table]:
+        """As a policy walks on them: in batches, by label, or draw by draw."""
+        kind = policy if policy in (Policy.DOUBLING, Policy.BY_LABEL) else Policy.GREEDY
+        if kind not in self._tables:
+            self._tables[kind] = self._made(kind)
+        return self._tables[kind]
 
-    def mean_spent(self, path: Path, batched: bool) -> Floats:
+    def _made(self, kind: Policy) -> list[Table]:
+        if kind is Policy.BY_LABEL and self.labels is not None:
+            return recorded_by_label(self.tables(), self.labels)
+        batched = kind is Policy.DOUBLING
+        grids = [_doubling_grid(arm) if batched else arm_grid(arm) for arm in self.arms]
+        pairs = zip(self.arms, grids, strict=True)
+        return [recorded_table(arm, grid, batched=batched) for arm, grid in pairs]
+
+    def mean_spent(self, path: Path, policy: Policy) -> Floats:
         """Mean cost of each prefix of an order on all problems."""
         if self._spent is None or self._spent[0] is not path:
-            self._spent = path, mean_walk(walk(self.tables(batched), path))[0]
+            self._spent = path, mean_walk(walk(self.tables(policy), path))[0]
         return self._spent[1]
 
-    def left_out(self, paths: Sequence[Path], batched: bool) -> list[_LeftOut]:
+    def left_out(self, paths: Sequence[Path], policy: Policy) -> list[_LeftOut]:
         """What each fold's order does on the problems left out. Budgets that share their orders share the answer."""
         known, walked = self._walked
         if len(known) != len(paths) or any(one is not other for one, other in zip(known, paths, strict=True)):
             pairs = zip(paths, self.splits, strict=True)
-            walked = [self._one_left_out(path, *split, batched) for path, split in pairs]
+            walked = [self._one_left_out(path, *split, policy) for path, split in pairs]
             self._walked = (tuple(paths), walked)
         return walked
 
-    def _one_left_out(self, path: Path, train: Ints, out: Ints, batched: bool) -> _LeftOut:
-        walked = walk(self.tables(batched), path, self.hidden)
+    def _one_left_out(self, path: Path, train: Ints, out: Ints, policy: Policy) -> _LeftOut:
+        tables = self.tables(policy)
+        shares = None if self.hidden is None else [*self.hidden] * (len(tables) // len(self.arms))
+        walked = walk(tables, path, shares)
         hidden = None if walked.hidden is None else walked.hidden[:, out]
         here = Walk(walked.survival[:, out], walked.spent[:, out], hidden)
         return _LeftOut(walked.spent[:, train].mean(axis=1), here.spent.sum(axis=1), here)
@@ -211,34 +236,47 @@ def _paths(
     shrunk: list[Table] = []
     if learners.keys() - _OF_ONE_ARM:
         own = [arm.only(train) for arm in record.arms]
-        pairs = zip(own, record.tables(False), strict=True)
+        pairs = zip(own, record.tables(), strict=True)
         shrunk = [shrunk_table(arm, table.points, fit_prior(arm)) for arm, table in pairs]
     paths = {}
     for policy, learner in learners.items():
         tables = shrunk
         if policy in _OF_ONE_ARM:
-            tables = [table.only(train) for table in record.tables(policy is Policy.DOUBLING)]
+            tables = [table.only(train) for table in record.tables(policy)]
+        elif policy is Policy.BY_LABEL and record.labels is not None:
+            points = [table.points for table in record.tables()]
+            tables = shrunk_by_label([arm.only(train) for arm in record.arms], points, record.labels.only(train))
         paths[policy] = learner(tables, budgets)
     return paths
 
 
 def _learned(policy: Policy, budget: float, final: Path, others: Sequence[Path], record: _Record) -> Learned:
-    batched, problems = policy is Policy.DOUBLING, len(record.arms[0].c)
-    names = [arm.name for arm in record.arms]
-    schedule = None
-    if len(final):
-        last, share = met(record.mean_spent(final, batched), budget)
-        schedule = path_schedule(final, record.tables(batched), names, last, share, batched=batched)
-    if schedule is None or any(not len(path) for path in others):
+    problems = len(record.arms[0].c)
+    schedule, by_label = _schedules(policy, budget, final, record)
+    if not (schedule or by_label) or any(not len(path) for path in others):
         return _nothing(policy, budget, problems)
-    folds = record.left_out(others, batched)
+    folds = record.left_out(others, policy)
     sums, times = np.zeros((3, problems)), np.zeros(problems)
     for fold, place, (_, out) in zip(folds, _places(folds, budget), record.splits, strict=True):
         parts = (fold.walked.survival, fold.walked.spent, fold.walked.hidden)
         sums[:, out] += [0.0 * out if part is None else _between(part, place) for part in parts]
         times[out] += 1
     survival, spent, hidden = sums / times
-    return Learned(policy, budget, schedule, 1.0 - survival, spent, None if record.hidden is None else hidden)
+    truly = None if record.hidden is None else hidden
+    return Learned(policy, budget, schedule, 1.0 - survival, spent, truly, by_label)
+
+
+def _schedules(
+    policy: Policy, budget: float, path: Path, record: _Record
+) -> tuple[Schedule | None, dict[str, Schedule] | None]:
+    """The schedule that spends a budget on all problems, or that of each label."""
+    if not len(path):
+        return None, None
+    last, share = met(record.mean_spent(path, policy), budget)
+    names = [arm.name for arm in record.arms]
+    if policy is Policy.BY_LABEL and record.labels is not None:
+        return None, label_schedules(path, record.tables(), names, record.labels, last, share)
+    return path_schedule(path, record.tables(policy), names, last, share, batched=policy is Policy.DOUBLING), None
 
 
 def _places(folds: Sequence[_LeftOut], budget: float) -> list[float]:
@@ -306,4 +344,5 @@ _LEARNERS: Mapping[Policy, _Learner] = {
     Policy.CASCADE: cascade_paths,
     Policy.GREEDY: _greedy,
     Policy.OPTIMAL: optimal_paths,
+    Policy.BY_LABEL: _greedy,
 }

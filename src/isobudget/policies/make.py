@@ -11,6 +11,7 @@ budget pays for.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -82,7 +83,7 @@ def greedy_path(tables: Sequence[Table], budget: float | None = None) -> Path:
         indices = [_gain_and_cost(tables[arm], at[arm], _product(survival, arm)) for arm in open_arms]
         if not indices:
             break
-        best = max(range(len(indices)), key=lambda place: indices[place][0] / indices[place][1])
+        best = max(range(len(indices)), key=lambda place: _index(*indices[place]))
         gain, cost = indices[best]
         if gain <= 0:
             break
@@ -93,6 +94,11 @@ def greedy_path(tables: Sequence[Table], budget: float | None = None) -> Path:
         arms.append(arm)
         to.append(at[arm])
     return Path(np.array(arms, dtype=np.int64), np.array(to, dtype=np.int64))
+
+
+def _index(gain: float, cost: float) -> float:
+    """Success per cost; a draw that costs nothing comes first if it gains anything."""
+    return gain / cost if cost > 0 else math.copysign(math.inf, gain) if gain else 0.0
 
 
 def affords_first(table: Table, budget: float) -> bool:

@@ -1,9 +1,9 @@
 """LiveCodeBench (Jain et al. 2024, arXiv:2403.07974): problems of contests, with the tests of the sites.
 
 Read from the release files of ``code_generation_lite``: JSON lines with ``question_id``, ``platform``,
-``question_content``, ``starter_code``, ``public_test_cases``, ``private_test_cases`` and ``metadata``. Public and
-private tests both count. A problem with ``func_name`` in its metadata is judged by calls (LeetCode), the others as
-whole programs (AtCoder, Codeforces).
+``question_content``, ``starter_code``, ``public_test_cases``, ``private_test_cases``, ``difficulty`` and ``metadata``.
+Public and private tests both count; the public ones are the visible ones. A problem with ``func_name`` in its metadata
+is judged by calls (LeetCode), the others as whole programs (AtCoder, Codeforces).
 
 Private tests are packed: base64 of zlib of a pickle of JSON text. A pickle can run code when it is loaded, so none is:
 the stream's opcodes are listed, and only those that make one text are accepted.
@@ -93,7 +93,7 @@ def _problems(paths: list[Path]) -> Iterator[tuple[str, Problem]]:
 
 
 def _problem(record: Record, where: str) -> Problem:
-    cases = [*_cases(record, "public_test_cases", where), *_cases(record, "private_test_cases", where)]
+    public, private = (_cases(record, f"{kind}_test_cases", where) for kind in ("public", "private"))
     entry_point = _func_name(record, where)
     identity = f"{reading.text_field(record, 'platform', where)}/{reading.text_field(record, 'question_id', where)}"
     return Problem(
@@ -101,9 +101,11 @@ def _problem(record: Record, where: str) -> Problem:
         benchmark="livecodebench",
         prompt=reading.text_field(record, "question_content", where),
         entry_point=entry_point,
-        tests=_tests(cases, entry_point, where),
+        tests=_tests([*public, *private], entry_point, where),
         form=Form.TEXT,
         starter=reading.optional_text(record, "starter_code", where) or "",
+        visible_tests=len(public) if public and private else None,
+        difficulty=reading.optional_text(record, "difficulty", where) or "",
     )
 
 

@@ -164,6 +164,9 @@ class Problem:
         form: see `Form`.
         starter: code that the task hands out for the answer to begin with; empty if none.
         shown_tests: tests that the prompt may show, as MBPP shows its assert statements.
+        visible_tests: how many tests, the first ones, are visible and may choose between samples, as EvalPlus' base
+            tests; the others are hidden and tell which choice is right. None where they are not told apart.
+        difficulty: how hard its source says that it is, such as ``easy``; empty if it does not say.
     """
 
     task_id: str
@@ -175,6 +178,8 @@ class Problem:
     form: Form = Form.SOURCE
     starter: str = ""
     shown_tests: tuple[str, ...] = ()
+    visible_tests: int | None = field(default=None, compare=False)
+    difficulty: str = field(default="", compare=False)
 
     def program(self, completion: str) -> str:
         """The whole program to judge: prompt and completion as they are; without the prompt if that is mere text."""

@@ -47,7 +47,7 @@ KEY_COLUMNS = [field.name for field in fields(OfSample)]
 class ProblemRow:
     """A problem as it was when the run used it. `tests` is a JSON object that states its kind.
 
-    `form`, `starter` and `shown_tests` are null in runs that older versions began.
+    `form`, `starter`, `shown_tests`, `visible_tests` and `difficulty` are null in runs that older versions began.
     """
 
     benchmark: str
@@ -59,6 +59,8 @@ class ProblemRow:
     form: str | None = None
     starter: str | None = None
     shown_tests: list[str] | None = None
+    visible_tests: int | None = None
+    difficulty: str | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -183,6 +185,7 @@ def problem_of(row: ProblemRow) -> Problem:
             "form": Form(row.form or Form.SOURCE),
             "starter": row.starter or "",
             "shown_tests": tuple(row.shown_tests or ()),
+            "difficulty": row.difficulty or "",
         }
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,24 +11,20 @@ from typing import Any
 import numpy as np
 
 from isobudget.analysis.prices import PAPER
-from isobudget.costs.budget import parse_budget
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import read_costs
 from isobudget.curves import Bootstrap
 from isobudget.errors import InputError
 from isobudget.grid import json_value
-from isobudget.policies.arms import Arm
 from isobudget.policies.choose import PlanRow, affords, most_useful_k, plan_rows, recommend
-from isobudget.policies.evaluate import evaluate
+from isobudget.policies.labels import Labels
 from isobudget.policies.learn import Learned, Policy, best_fixed, learn
-from isobudget.policies.make import cascade
+from isobudget.results import data_frame
+from isobudget.solving.amounts import DEFAULT_POLICIES, cheapest_arm, planned_amounts
+from isobudget.solving.labels import labels_of
 from isobudget.solving.recorded_arms import Recorded, read_arms
 from isobudget.solving.sentence import plan_sentence
 
-#: what is planned unless other policies are named
-DEFAULT_POLICIES = (Policy.FIXED_K, Policy.FIRST_PASS, Policy.CASCADE, Policy.GREEDY)
-#: budgets that a plan without any has at most
-_MOST_BUDGETS = 10
 #: what a row has in JSON, in order
 ROW_FIELDS = (
     "budget",
@@ -49,6 +44,7 @@ ROW_FIELDS = (
     "hidden_success",
     "false_pass",
     "last_share",
+    "by_label",
 )
 
 
@@ -97,8 +93,20 @@ class Plan:
         return plan_sentence(self.recommended, str(self.unit))
 
     def to_records(self) -> list[dict[str, Any]]:
-        """The rows as flat records, `draws` as a JSON text."""
-        return [row_record(row) | {"draws": json.dumps(row.draws)} for row in self.rows]
+        """The rows as flat records, `draws` and `by_label` as JSON texts."""
+        records = [row_record(row) for row in self.rows]
+        return [
+            record | {name: value if value is None else json.dumps(value) for name, value in _nested(record)}
+            for record in records
+        ]
+
+    def to_pandas(self) -> Any:
+        """The rows as a `pandas.DataFrame`. Raises `InputError` without pandas."""
+        return data_frame("pandas", self.to_records())
+
+    def to_polars(self) -> Any:
+        """The rows as a `polars.DataFrame`. Raises `InputError` without polars."""
+        return data_frame("polars", self.to_records())
 
     def __repr__(self) -> str:
         return f"{self.benchmark or 'plan'}: {self.sentence}"
@@ -121,13 +129,24 @@ class Plan:
         return plain
 
 
+def _nested(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [(name, record[name]) for name in ("draws", "by_label")]
+
+
 def _cost(price: SampleCost) -> dict[str, Any]:
     return {"per_sample": price.per_sample, "per_problem": price.per_problem, "source": price.source}
 
 
 def row_record(row: PlanRow) -> dict[str, Any]:
-    """A row as a flat record, `draws` as a list of [arm, count]."""
-    return {name: [list(draw) for draw in row.draws] if name == "draws" else getattr(row, name) for name in ROW_FIELDS}
+    """A row as a record, `draws` as a list of [arm, count], `by_label` those of each label."""
+    plain = {name: getattr(row, name) for name in ROW_FIELDS}
+    by_label = None
+    if row.by_label is not None:
+        by_label = {
+            label: {"draws": [list(draw) for draw in schedule.steps], "last_share": schedule.last_share}
+            for label, schedule in row.by_label.items()
+        }
+    return plain | {"draws": [list(draw) for draw in row.draws], "by_label": by_label}
 
 
 def parse_target(text: str) -> float:
@@ -168,7 +187,7 @@ def plan(
         target: a success in (0, 1); the smallest budget at which a policy reaches it is planned too.
         costs: a costs file, or ``paper`` for Table 1 of the paper. Without it, as in `curves`.
         arms: only these.
-        policies: what to plan: fixed_k, first_pass, doubling, cascade, greedy, optimal.
+        policies: what to plan: fixed_k, first_pass, doubling, cascade, greedy, optimal, by_label.
         benchmark: only this one; needed where the sources have several.
         hidden: the same samples judged by hidden tests; the sources then have the visible tests' verdicts.
         false_pass_cost: what a sample costs that passes the visible tests and not the hidden ones, in right answers.
@@ -184,15 +203,17 @@ def plan(
     _check_numbers(target, false_pass_cost)
     table = costs if costs in (None, PAPER) else read_costs(costs)
     recorded = read_arms(listed, unit, table, benchmark=benchmark, names=arms, hidden=hidden)
-    _check_passes(recorded.arms)
+    _check_recorded(recorded, false_pass_cost)
     bootstrap = bootstrap or Bootstrap()
-    amounts = _amounts(budgets, target, unit, recorded, chosen, bootstrap.seed)
-    learned = learn(recorded.arms, amounts, chosen, seed=bootstrap.seed)
+    amounts = planned_amounts(budgets, target, unit, recorded, chosen, bootstrap.seed)
+    labels = _labels(listed, recorded) if Policy.BY_LABEL in chosen else None
+    learned = learn(recorded.arms, amounts, chosen, seed=bootstrap.seed, labels=labels)
     base = learned.get(Policy.FIXED_K) or [best_fixed(recorded.arms, amount) for amount in amounts]
     weights = bootstrap.weights(len(recorded.task_ids))
     two_suites = all(arm.hidden is not None for arm in recorded.arms)
     suite = "visible" if two_suites else "tests"
-    rows = plan_rows(learned, base, recorded.arms, weights, level=bootstrap.level, unit=str(unit), suite=suite)
+    how = {"unit": str(unit), "suite": suite}
+    rows = plan_rows(learned, base, recorded.arms, weights, level=bootstrap.level, labels=labels, **how)
     picked = recommend(learned, weights, level=bootstrap.level, false_pass_cost=false_pass_cost)
     best = [
         next(row for row in own if row.policy == policy) for own, policy in zip(rows, picked, strict=True) if policy
@@ -222,6 +243,11 @@ def _policies(names: Sequence[str] | None) -> tuple[Policy, ...]:
     return tuple(policy for policy in Policy if policy in {name.replace("-", "_") for name in names})
 
 
+def _labels(sources: Sequence[str | Path], recorded: Recorded) -> Labels:
+    named = labels_of(sources, recorded.benchmark)
+    return Labels.of_problems([named.get(task, "") for task in recorded.task_ids])
+
+
 def _check_numbers(target: float | None, false_pass_cost: float) -> None:
     if target is not None and not 0 < target < 1:
         raise InputError(f"a target is a success above 0 and below 1, such as 0.9 or 90%, not {target!r}")
@@ -229,7 +255,16 @@ def _check_numbers(target: float | None, false_pass_cost: float) -> None:
         raise InputError(f"the cost of a false pass is a number of right answers, 0 or more, not {false_pass_cost!r}")
 
 
-def _check_passes(arms: Sequence[Arm]) -> None:
+def _check_recorded(recorded: Recorded, false_pass_cost: float) -> None:
+    arms = recorded.arms
+    if false_pass_cost and not all(arm.hidden is not None for arm in arms):
+        raise InputError(
+            "a false pass is told by hidden tests, and there are none; give their verdicts with --hidden, or leave out "
+            "--false-pass-cost"
+        )
+    if len(recorded.task_ids) == 1:
+        few = f"{recorded.task_ids[0]!r} is the only problem" + (" that all arms have" if len(arms) > 1 else "")
+        raise InputError(f"{few}: a plan is learned on some problems and measured on others; one problem is not enough")
     if not any(arm.c.any() for arm in arms):
         samples = sum(int(arm.n.sum()) for arm in arms)
         raise InputError(
@@ -238,84 +273,22 @@ def _check_passes(arms: Sequence[Arm]) -> None:
         )
 
 
-def _amounts(
-    budgets: Sequence[str | float],
-    target: float | None,
-    unit: Unit,
-    recorded: Recorded,
-    policies: Sequence[Policy],
-    seed: int,
-) -> list[float]:
-    """The budgets in the unit, rising."""
-    amounts = [parse_budget(str(text)).of(unit, recorded.prices) for text in budgets]
-    cheapest = min(arm.first_draw for arm in recorded.arms)
-    if amounts and max(amounts) * (1 + 1e-9) < cheapest:
-        raise InputError(
-            f"no budget pays for one sample: the cheapest, of {_cheapest(recorded.arms)}, costs {cheapest:.4g} {unit} "
-            f"a problem, and the largest budget is {max(amounts):.4g}"
-        )
-    if target is not None:
-        amounts.append(budget_for(recorded.arms, target, policies, seed))
-    return sorted(set(amounts or default_amounts(recorded.arms)))
-
-
-def default_amounts(arms: Sequence[Arm]) -> list[float]:
-    """Doublings of the cheapest sample, up to what all recorded samples cost, each arm after the cheaper ones.
-
-    At least up to two samples of the dearest arm, and ten at most.
-    """
-    by_price = sorted(arms, key=lambda arm: arm.first_draw)
-    everything = evaluate(cascade([(arm.name, int(arm.n.min())) for arm in by_price]), arms)
-    end = max(float(everything.spent.mean()), 2 * by_price[-1].first_draw)
-    doublings = math.ceil(math.log2(end / by_price[0].first_draw) - 1e-9)
-    return [by_price[0].first_draw * 2.0**power for power in range(min(doublings, _MOST_BUDGETS - 1) + 1)]
-
-
-def budget_for(arms: Sequence[Arm], target: float, policies: Sequence[Policy] = (), seed: int = 0) -> float:
-    """The smallest budget at which some policy reaches a success on problems that it was not learned on, within 1 %.
-
-    Raises:
-        InputError: none does within the recorded samples.
-    """
-    used = tuple(policy for policy in policies if policy is not Policy.OPTIMAL) or DEFAULT_POLICIES
-    low = min(arm.first_draw for arm in arms)
-    high = sum(float(arm.price.mean()) * int(arm.n.min()) + arm.shared for arm in arms)
-    best = 0.0
-    while high > 1.01 * low:
-        tried = np.geomspace(low, high, 25)
-        success = np.nanmax([_success(rows) for rows in learn(arms, list(tried), used, seed=seed).values()], axis=0)
-        best = max(best, float(success.max()))
-        reached = np.flatnonzero(success >= target)
-        if not len(reached):
-            raise InputError(
-                f"no policy reaches {target:.1%} with the recorded samples; the most is {best:.1%}. Ask for less, or "
-                "record more samples"
-            )
-        first = int(reached[0])
-        if not first:
-            return float(tried[0])
-        low, high = float(tried[first - 1]), float(tried[first])
-    return high
-
-
-def _success(rows: Sequence[Learned]) -> list[float]:
-    return [-1.0 if row.schedule is None else float(row.success.mean()) for row in rows]
-
-
-def _cheapest(arms: Sequence[Arm]) -> str:
-    return min(arms, key=lambda arm: arm.first_draw).name
-
-
 def _notes(recorded: Recorded, learned: Mapping[Policy, Sequence[Learned]]) -> list[str]:
     notes = []
     if len(recorded.arms) == 1:
         notes.append(f"Only {recorded.arms[0].name} was given: there are no sizes to mix, only when to stop.")
     if all(np.all(arm.c == arm.n) for arm in recorded.arms):
-        notes.append(f"Every sample passed: one sample of {_cheapest(recorded.arms)} solves everything.")
+        notes.append(f"Every sample passed: one sample of {cheapest_arm(recorded.arms)} solves everything.")
+    if not all(row.draws for own in learned.values() for row in own):
+        notes.append(
+            f"Where a policy shows -, the budget does not pay for its first draw; one sample of "
+            f"{cheapest_arm(recorded.arms)}, the cheapest, costs {min(arm.first_draw for arm in recorded.arms):.4g}."
+        )
     if len(recorded.task_ids) < 20:
         notes.append(f"Learned from {len(recorded.task_ids)} problems only: expect other problems to differ a lot.")
-    rows = [row for own in learned.values() for row in own if row.schedule is not None]
-    if any(row.schedule.last_share < 1 for row in rows if row.schedule is not None):
+    rows = [row for own in learned.values() for row in own if row.draws]
+    schedules = [one for row in rows for one in (row.schedule, *(row.by_label or {}).values()) if one is not None]
+    if any(schedule.last_share < 1 for schedule in schedules):
         notes.append(
             "Where a last step says for how many of the problems it is made, two neighbouring schedules are mixed, so "
             "that the budget is met on average."

@@ -14,7 +14,7 @@ last_share = 0.97            # the last step is made for 97 % of the problems
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,9 @@ import tomli_w
 
 from isobudget.costs.cost import SampleCost, Unit, parse_unit
 from isobudget.errors import InputError, IsobudgetError
+from isobudget.files.hints import did_you_mean
 from isobudget.files.toml import read_toml
+from isobudget.files.values import AMOUNT, ANYTHING, COUNT, FLAG, TEXT, Check, is_number, mistakes_of
 from isobudget.files.whole import write_whole
 from isobudget.grid import json_value
 from isobudget.policies.choose import PlanRow
@@ -46,6 +48,28 @@ _EXPECTED = (
     "hidden_success",
     "false_pass",
 )
+_NUMBER: Check = (is_number, "a number")
+_LIST: Check = (
+    lambda value: isinstance(value, list) and all(isinstance(one, dict) for one in value),
+    "a list of tables, such as [[draws]]",
+)
+_TABLE: Check = (lambda value: isinstance(value, dict), "a table")
+_TOP: dict[str, Check] = {
+    **{"format": ANYTHING, "policy": TEXT, "unit": TEXT},
+    "budget": (lambda value: is_number(value) and value > 0, "an amount above 0"),  # type: ignore[operator]
+    **{"stop": TEXT, "batched": FLAG, "last_share": _NUMBER},
+    **{"arms": _LIST, "draws": _LIST, "expected": _TABLE, "learned": _TABLE},
+}
+_NEEDED = ("policy", "unit", "budget", "stop", "arms", "draws")
+#: lists of tables -> the fields of each, and those that it needs
+_LISTS: dict[str, tuple[dict[str, Check], tuple[str, ...]]] = {
+    "arms": ({"name": TEXT, "per_sample": _NUMBER, "per_problem": AMOUNT, "source": TEXT}, ("name", "per_sample")),
+    "draws": ({"arm": TEXT, "count": ANYTHING}, ("arm", "count")),
+}
+_TABLES: dict[str, dict[str, Check]] = {
+    "expected": dict.fromkeys((*_EXPECTED, "level"), _NUMBER),
+    "learned": {"benchmark": TEXT, "problems": COUNT, "suite": TEXT, "sources": ANYTHING, "date": ANYTHING},
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +105,11 @@ def write_policy(path: str | Path, plan: Plan, row: PlanRow | None = None) -> No
         if len({one.budget for one in plan.rows}) != 1:
             raise InputError("a policy is written for one budget: state one with --budget, or a --target")
         row = plan.recommended[0] if plan.recommended else plan.rows[0]
+    if row.by_label:
+        raise InputError(
+            "a policy by label is one schedule a label, and policy.toml holds one; name another with --policy, or plan "
+            "the problems of each label by themselves"
+        )
     if row.schedule is None:
         raise InputError("the budget does not pay for one sample; there is no policy to write")
     path = Path(path)
@@ -134,18 +163,34 @@ def read_policy(path: str | Path) -> PolicyFile:
     tables = read_toml(Path(path))
     if tables.get("format") != FORMAT:
         raise InputError(f"{path}: format = {tables.get('format')!r} is not known here; this version reads {FORMAT}")
+    _check(tables, _TOP, f"{path}: ", _NEEDED)
+    for name, (known, needed) in _LISTS.items():
+        for place, table in enumerate(tables[name], start=1):
+            _check(table, known, f"{path}, [[{name}]] number {place}: ", needed)
+    for name, known in _TABLES.items():
+        _check(tables.get(name, {}), known, f"{path}, [{name}]: ")
     try:
         return _policy(tables)
-    except KeyError as error:
-        raise InputError(f"{path}: {error.args[0]} is missing; write the policy anew with isobudget plan") from None
-    except (TypeError, ValueError, AttributeError, InputError) as error:
+    except (ValueError, InputError) as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _check(table: Mapping[str, Any], known: Mapping[str, Check], where: str, needed: Iterable[str] = ()) -> None:
+    """Raise `InputError` for a key that is not known, is missing, or has a value that does not fit."""
+    for key in table:
+        if key not in known:
+            raise InputError(f"{where}{key} is no field of it.{did_you_mean(key, known)} Known are: {', '.join(known)}")
+    missing = [key for key in needed if key not in table]
+    if missing:
+        raise InputError(f"{where}{missing[0]} is missing; write the policy anew with isobudget plan")
+    if mistakes := mistakes_of(table, known, where):
+        raise InputError(mistakes[0])
 
 
 def _policy(tables: Mapping[str, Any]) -> PolicyFile:
     unit = parse_unit(tables["unit"])
     steps = tuple((draw["arm"], draw["count"]) for draw in tables["draws"])
-    schedule = Schedule(steps, Stop(tables["stop"]), bool(tables.get("batched", False)), tables.get("last_share", 1.0))
+    schedule = Schedule(steps, Stop(tables["stop"]), tables.get("batched", False), tables.get("last_share", 1.0))
     prices = {
         arm["name"]: SampleCost(unit, arm["per_sample"], arm.get("per_problem", 0.0), arm.get("source", "not stated"))
         for arm in tables["arms"]
@@ -153,8 +198,8 @@ def _policy(tables: Mapping[str, Any]) -> PolicyFile:
     missing = [arm for arm in schedule.arms if arm not in prices]
     if missing:
         raise InputError(f"[[draws]] has the arm {missing[0]!r}, which is not in [[arms]]")
-    if not 0 < tables["budget"] < float("inf"):
-        raise InputError(f"budget must be an amount above 0, not {tables['budget']!r}")
+    if len(prices) < len(tables["arms"]):
+        raise InputError("[[arms]] has two arms of one name")
     return PolicyFile(
         policy=tables["policy"],
         schedule=schedule,

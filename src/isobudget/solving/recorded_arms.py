@@ -3,7 +3,8 @@
 Each model (with its condition, where a file has several) is an arm, priced as `isobudget curves` prices it. In a run
 each sample costs what was recorded for it, unless a costs file sets the price; in a COUNTS file with completion tokens
 each sample costs its share of them, where the unit is tokens or flops. Several sources are put together on the problems
-that all arms have. Hidden verdicts are read the same way and matched sample by sample.
+that all arms have. Hidden verdicts are read the same way and matched sample by sample; a run and EvalPlus' results may
+have both suites themselves (`suites`).
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.curves.compare import common_tasks
 from isobudget.errors import InputError
+from isobudget.grid import counted
 from isobudget.importers.counts import ModelCounts, group_counts, read_counts
 from isobudget.importers.evalplus import EvalPlusResults, read_evalplus
 from isobudget.policies.arms import Arm
 from isobudget.records.run import Run, load_run
+from isobudget.solving.suites import Verdicts, visible_verdicts
 
 Floats = NDArray[np.float64]
-Verdicts = tuple[tuple[bool, ...] | None, ...]
 #: a run, the counts of a file, or EvalPlus' results
 Source = Run | list[ModelCounts] | EvalPlusResults
 
@@ -38,7 +40,8 @@ Source = Run | list[ModelCounts] | EvalPlusResults
 class RecordedArm:
     """One arm on its own problems; `verdicts` are those of each sample in order, None where only counts are known.
 
-    `hidden` are the verdicts of hidden tests where the source itself has them.
+    `hidden` are the verdicts of hidden tests where the source itself has them, `one_suite` how many problems were left
+    out as they do not tell visible from hidden tests while others do.
 
     `if_passed` and `if_failed` are mean prices by problem (NaN where nothing passed or failed), None where all samples
     cost the same.
@@ -53,6 +56,7 @@ class RecordedArm:
     if_passed: Floats | None = None
     if_failed: Floats | None = None
     hidden: Verdicts | None = None
+    one_suite: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +104,7 @@ def read_arms(
     """
     loaded = {Path(source): _load(Path(source)) for source in sources}
     benchmark = _benchmark(loaded, benchmark)
-    by_source = {path: _arms(source, benchmark, unit, costs) for path, source in loaded.items()}
+    by_source = {path: _arms(source, benchmark, unit, costs, not hidden) for path, source in loaded.items()}
     arms = _chosen(_told_apart(by_source), names)
     common = common_tasks([arm.task_ids for arm in arms])
     if not common:
@@ -109,6 +113,7 @@ def read_arms(
     most = max(len(arm.task_ids) for arm in arms)
     if len(common) < most:
         notes.append(f"Planned on the {len(common):,} problems that all arms have, of {most:,}.")
+    notes += [f"{arm.name}: {_one_suite(arm.one_suite)}" for arm in arms if arm.one_suite]
     notes += _short_notes(arms, common)
     truths = _hidden(arms, hidden, benchmark)
     made = tuple(_arm(arm, common, truths.get(arm.name)) for arm in arms)
@@ -141,22 +146,38 @@ def _benchmarks(source: Source) -> list[str]:
     return [""] if isinstance(source, EvalPlusResults) else [counts.benchmark for counts in source]
 
 
-def _arms(source: Source, benchmark: str, unit: Unit, costs: CostsFile | str | None) -> list[RecordedArm]:
-    """The arms of a source on a benchmark; none where it does not have it."""
+def _arms(
+    source: Source, benchmark: str, unit: Unit, costs: CostsFile | str | None, own_suites: bool
+) -> list[RecordedArm]:
+    """The arms of a source on a benchmark; none where it does not have it. `own_suites` lets a run tell two apart."""
     if isinstance(source, EvalPlusResults):
         return [] if benchmark else [_of_evalplus(source, unit, costs)]
     if not isinstance(source, Run):
         return [_of_counts(counts, unit, costs) for counts in source if counts.benchmark == benchmark]
     if benchmark not in benchmarks_of(source):
         return []
-    models = load_samples(source, [benchmark]).samples(benchmark)
-    return [_of_run(one, *price_samples(source, one, unit, costs, NOTHING)) for one in models]
+    loaded = load_samples(source, [benchmark])
+    models, told_apart = loaded.samples(benchmark), {}
+    if own_suites:
+        stated = {task: problem.visible_tests for (_, task), problem in loaded.problems.items()}
+        told_apart = {task: first for task, first in stated.items() if first is not None}
+    return [_of_run(source, one, unit, costs, told_apart) for one in models]
 
 
-def _of_run(samples: ModelSamples, price: SampleCost, amounts: list[Floats] | None) -> RecordedArm:
-    verdicts = tuple(tuple(problem.passed.tolist()) for problem in samples.problems)
+def _of_run(
+    run: Run, samples: ModelSamples, unit: Unit, costs: CostsFile | str | None, visible: Mapping[str, int]
+) -> RecordedArm:
+    """The arm of a model; by two suites on the problems that say how many of their tests are visible, if any does."""
+    tasks = tuple(task for task in samples.task_ids if task in visible)
+    left_out = len(samples.task_ids) - len(tasks) if tasks else 0
+    samples = samples.only(tasks) if tasks else samples
+    price, amounts = price_samples(run, samples, unit, costs, NOTHING)
+    every = tuple(tuple(problem.passed.tolist()) for problem in samples.problems)
+    verdicts = visible_verdicts(samples, [visible[task] for task in tasks]) if tasks else every
     passed, failed = (None, None) if amounts is None else _by_verdict(verdicts, amounts)
-    return RecordedArm(samples.model, samples.task_ids, samples.n, samples.c, verdicts, price, passed, failed)
+    c = np.array([sum(own or ()) for own in verdicts], dtype=np.int64)
+    hidden = every if tasks else None
+    return RecordedArm(samples.model, samples.task_ids, samples.n, c, verdicts, price, passed, failed, hidden, left_out)
 
 
 def _of_evalplus(results: EvalPlusResults, unit: Unit, costs: CostsFile | str | None) -> RecordedArm:
@@ -210,6 +231,13 @@ def _chosen(arms: Sequence[RecordedArm], names: Sequence[str] | None) -> list[Re
     return [known[name] for name in dict.fromkeys(names)]
 
 
+def _one_suite(left_out: int) -> str:
+    return (
+        f"{counted(left_out, 'problem')} left out, as visible tests are not told apart from hidden ones there, and are "
+        "on the others."
+    )
+
+
 def _short_notes(arms: Sequence[RecordedArm], common: Sequence[str]) -> list[str]:
     """A note for every arm that one problem with fewer samples holds back."""
     notes = []
@@ -219,7 +247,8 @@ def _short_notes(arms: Sequence[RecordedArm], common: Sequence[str]) -> list[str
         if n.min() < n.max():
             few = common[int(np.argmin(n))]
             notes.append(
-                f"{arm.name}: at most {n.min():,} draws, as {few} has no more samples (others up to {n.max():,})."
+                f"{arm.name}: at most {counted(int(n.min()), 'draw')}, as {few} has no more samples (others up to "
+                f"{n.max():,})."
             )
         elif n.max() == 1:
             notes.append(f"{arm.name}: one sample of each problem was recorded, so that it is drawn from once at most.")

@@ -18,8 +18,6 @@ def plan_sentence(recommended: Sequence[PlanRow], unit: str) -> str:
     if not recommended:
         return "No budget here pays for one sample."
     row = max(recommended, key=_sure_gain)
-    schedule = row.schedule
-    assert schedule is not None
     known = f"known from {counted(row.problems, 'problem')}, each by schedules learned without it"
     tested = "the visible tests of" if row.suite == "visible" else ""
     what = f"it passes {tested} {row.success:.1%} of the problems".replace("  ", " ")
@@ -28,7 +26,7 @@ def plan_sentence(recommended: Sequence[PlanRow], unit: str) -> str:
     if row.hidden_success is not None:
         what += f" and the hidden tests of {row.hidden_success:.1%}"
     spent = f"{with_unit(row.expected_cost, unit)} a problem on average"
-    return f"For {spent} run {_in_words(schedule)}: {what}, {_gain_in_words(row)}; {known}."
+    return f"For {spent} run {_in_words(row)}: {what}, {_gain_in_words(row)}; {known}."
 
 
 def _sure_gain(row: PlanRow) -> float:
@@ -44,9 +42,12 @@ def _gain_in_words(row: PlanRow) -> str:
     return f"{100 * row.gain:+.1f} points against the best single model with fixed k at that budget, which is not clear"
 
 
-def _in_words(schedule: Schedule) -> str:
-    until = "" if schedule.stop == "never" else ", until a sample passes"
-    return f"{shown_steps(schedule)}{until}"
+def _in_words(row: PlanRow) -> str:
+    if row.schedule is None:
+        parts = [f"{label}: {shown_steps(schedule)}" for label, schedule in (row.by_label or {}).items()]
+        return f"by label ({'; '.join(parts)}), until a sample passes"
+    until = "" if row.schedule.stop == "never" else ", until a sample passes"
+    return f"{shown_steps(row.schedule)}{until}"
 
 
 def shown_steps(schedule: Schedule, short: dict[str, str] | None = None) -> str:

@@ -66,13 +66,15 @@ def _problem(record: Record, where: str, benchmark: str) -> Problem:
     prompt = reading.text_field(record, "prompt", where)
     completion = reading.text_field(record, "canonical_solution", where)
     reading.parse_python(prompt + completion, f"{where}, fields prompt and canonical_solution together")
-    tests = _tests(record, where, benchmark, prompt + completion)
-    return Problem(reading.id_field(record, where), benchmark, prompt, entry_point, tests, completion)
+    base, plus = (_inputs(record, field, where, benchmark) for field in ("base_input", "plus_input"))
+    tests = _tests(record, where, benchmark, prompt + completion, (*base, *plus))
+    visible = len(base) if base and plus and isinstance(tests, ReferenceInputs) else None
+    task_id = reading.id_field(record, where)
+    return Problem(task_id, benchmark, prompt, entry_point, tests, completion, visible_tests=visible)
 
 
-def _tests(record: Record, where: str, benchmark: str, reference: str) -> Tests:
+def _tests(record: Record, where: str, benchmark: str, reference: str, inputs: tuple[str, ...]) -> Tests:
     tolerance = reading.tolerance_field(record, "atol", where)
-    inputs = (*_inputs(record, "base_input", where, benchmark), *_inputs(record, "plus_input", where, benchmark))
     if not inputs:
         raise InputError(f"{where}, field base_input: holds no inputs, and neither does plus_input")
     special = special_check(benchmark, str(record["entry_point"]), reference, inputs, tolerance)

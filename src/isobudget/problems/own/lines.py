@@ -19,13 +19,13 @@ from isobudget.files.jsonl import Record, read_objects
 from isobudget.files.whole import sha256_of
 from isobudget.grid import counted
 from isobudget.problems import reading
-from isobudget.problems.own.tests import TEST_FIELDS, needs_entry_point, read_tests
+from isobudget.problems.own.tests import TEST_FIELDS, needs_entry_point, read_tests, visible_tests
 from isobudget.problems.problem import Benchmark, Form, Problem
 from isobudget.problems.sources import file_name
 from isobudget.problems.stops import BODY_STOPS
 
 _OTHER_FIELDS = ("task_id", "prompt", "entry_point", "form", "starter", "shown_tests", "canonical_solution")
-_FIELDS = (*_OTHER_FIELDS, *TEST_FIELDS)
+_FIELDS = (*_OTHER_FIELDS, "visible_tests", "difficulty", *TEST_FIELDS)
 #: form of the prompts -> the format that suits it
 FORMATS = {Form.SOURCE: "completion", Form.TEXT: "chat"}
 
@@ -88,7 +88,11 @@ def _problem(record: Record, where: str, benchmark: str) -> Problem:
     tests = read_tests(record, where, hint, entry_point)
     reference = reading.optional_text(record, "canonical_solution", where)
     starter = reading.optional_text(record, "starter", where) or ""
-    return Problem(task_id, benchmark, prompt, entry_point, tests, reference, form, starter, shown)
+    return Problem(
+        *(task_id, benchmark, prompt, entry_point, tests, reference, form, starter, shown),
+        visible_tests=visible_tests(record, tests, shown, where),
+        difficulty=reading.optional_text(record, "difficulty", where) or "",
+    )
 
 
 def _hint(record: Record) -> str:

@@ -21,6 +21,7 @@ from importlib.util import find_spec
 
 from isobudget.errors import InputError, MissingExtraError
 from isobudget.files.jsonl import Record
+from isobudget.files.values import is_whole
 from isobudget.problems import reading
 from isobudget.problems.literals import as_literal
 from isobudget.problems.own.carried import carried_source, carried_value
@@ -155,6 +156,34 @@ def _literal_arguments(item: object, where: str) -> str:
         raise InputError(f"{where}: is not the text of a Python list: {error}") from error
     carried_value(reading.argument_list(value, where), where)
     return source
+
+
+def visible_tests(record: Record, tests: Tests, shown: tuple[str, ...], where: str) -> int | None:
+    """How many of the first tests are visible: as the line states, else the asserts shown, if they come first.
+
+    Raises:
+        InputError: what is stated is no whole number from 1, or leaves no hidden test.
+    """
+    listed = _listed(tests)
+    stated = record.get("visible_tests")
+    if stated is None:
+        first = next((at for at, one in enumerate(listed) if one not in shown), 0)
+        return first if first and set(listed[:first]) == set(shown) else None
+    if not isinstance(stated, int) or not is_whole(stated, 1, len(listed) - 1):
+        raise InputError(
+            f"{where}, field visible_tests: must say how many of the first tests are visible, 1 or more and fewer than "
+            f"the {len(listed)} that can be counted, not {stated!r}"
+        )
+    return stated
+
+
+def _listed(tests: Tests) -> tuple[str, ...]:
+    """The tests one by one; none where they cannot be counted."""
+    if isinstance(tests, AssertList):
+        return tests.asserts
+    if isinstance(tests, CallTests):
+        return tests.arguments
+    return tests.inputs if isinstance(tests, ProgramTests | ReferenceInputs) else ()
 
 
 def _top_level_names(tree: ast.Module) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from isobudget.errors import InputError
@@ -59,17 +60,16 @@ def draw_frontier(plan: Plan, kind: str = "svg") -> bytes:
 def _lines(panel: Axes, plan: Plan, scale: float) -> None:
     policies = list(dict.fromkeys(row.policy for row in plan.rows))
     for policy in policies:
-        rows = [row for row in plan.rows if row.policy == policy and row.schedule is not None]
+        rows = [row for row in plan.rows if row.policy == policy and not math.isnan(row.success)]
         colour, marker = model_style(policy, list(NAMES))
         x = [row.budget / scale for row in rows]
         low, high = [100 * row.low for row in rows], [100 * row.high for row in rows]
         panel.fill_between(x, low, high, color=colour, alpha=0.4 / max(3, len(policies)), linewidth=0)
         success = [100 * row.success for row in rows]
         panel.plot(x, success, color=colour, marker=marker, markersize=4.8, linewidth=1.7, label=NAMES[policy])
-    chosen = [row for row in plan.recommended if row.schedule is not None]
     panel.plot(
-        [row.budget / scale for row in chosen],
-        [100 * row.success for row in chosen],
+        [row.budget / scale for row in plan.recommended],
+        [100 * row.success for row in plan.recommended],
         label="recommended",
         linestyle="none",
         marker="o",

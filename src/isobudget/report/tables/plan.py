@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from isobudget.grid import Grid, amount, counted, interval, percent, si_prefix, with_unit
 from isobudget.policies.choose import PlanRow
+from isobudget.policies.schedule import Schedule
 from isobudget.report.tables.comparison import short_labels
 from isobudget.solving.plan import Plan
 from isobudget.solving.sentence import shown_steps
@@ -19,6 +20,7 @@ NAMES = {
     "cascade": "cascade",
     "greedy": "greedy",
     "optimal": "optimal",
+    "by_label": "by label",
 }
 _RECOMMENDED = "→ "
 _RECOMMENDS = "→  recommended: the simplest policy within noise of the best"
@@ -82,7 +84,7 @@ def plan_scale(plan: Plan) -> tuple[float, str]:
 
 
 def _cells(row: PlanRow, scale: float) -> tuple[str, ...]:
-    if row.schedule is None:
+    if row.schedule is None and not row.by_label:
         return ("-", "", "", "", "", "")
     gain = "" if math.isnan(row.gain) or row.policy == "fixed_k" else f"{100 * row.gain:+.1f}"
     gained = _range(row.gain_low, row.gain_high) if gain else ""
@@ -104,11 +106,19 @@ def _hurting(plan: Plan) -> str:
     return f"Samples that hurt, where a false pass costs {plan.false_pass_cost:g} right answers: {'; '.join(parts)}."
 
 
+def _schedules(row: PlanRow) -> Iterator[tuple[bool, str, Schedule]]:
+    """What a row runs: whether it is the first line of the row, what to call it, and the schedule; one a label."""
+    if row.schedule is not None:
+        yield True, NAMES[row.policy], row.schedule
+    for place, (label, schedule) in enumerate((row.by_label or {}).items()):
+        yield place == 0, label, schedule
+
+
 def _draws_grid(plan: Plan, short: dict[str, str]) -> Grid:
     rows = [
-        (with_unit(row.budget, plan.unit), NAMES[row.policy], shown_steps(row.schedule, short))
+        (with_unit(row.budget, plan.unit) if first else "", name, shown_steps(schedule, short))
         for row in plan.recommended
-        if row.schedule is not None
+        for first, name, schedule in _schedules(row)
     ]
     sources: dict[str, list[str]] = {}
     for name, price in plan.prices.items():

@@ -1,0 +1,116 @@
+"""One order of draws for each label of the problems, such as a difficulty, and one budget for all of them together.
+
+Before the first draw a policy may see a label, and then it chooses among schedules. An arm on the problems of one label
+is taken as an arm by itself, which does nothing and costs nothing on all others: the greedy order of these arms
+
+    index = E[S p, label] / E[S cost, label]
+
+spends each part of the budget where it gains most, within a label and between labels. Rates are shrunk to how they
+spread over the problems of their label. Not covered: what a policy sees of failed samples, such as how many tests pass.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.errors import InputError
+from isobudget.policies.arms import Arm, Floats, Ints, Table, fit_prior, shrunk_table
+from isobudget.policies.evaluate import Path, path_schedule
+from isobudget.policies.schedule import Schedule
+
+#: problems that a label needs to be planned by itself, and what the others are called together
+LEAST, OTHERS = 10, "others"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """Labels of problems.
+
+    Attributes:
+        names: each label once.
+        of: the place of each problem's label in `names`, shape (problems,).
+    """
+
+    names: tuple[str, ...]
+    of: Ints
+
+    @classmethod
+    def of_problems(cls, labels: Sequence[str]) -> Labels:
+        """From one label a problem; labels of fewer than 10 problems, and no label, are put together as `others`.
+
+        Raises:
+            InputError: fewer than two labels are left.
+        """
+        many = Counter(labels)
+        kept = [label if label and many[label] >= LEAST else OTHERS for label in labels]
+        names = tuple(dict.fromkeys(kept))
+        if len(names) < 2:
+            raise InputError(
+                f"the policy by_label needs two labels with {LEAST} problems or more; give problems a `difficulty`"
+            )
+        return cls(names, np.array([names.index(label) for label in kept], dtype=np.int64))
+
+    def only(self, problems: Ints) -> Labels:
+        """The same for some of the problems."""
+        return Labels(self.names, self.of[problems])
+
+
+def recorded_by_label(tables: Sequence[Table], labels: Labels) -> list[Table]:
+    """The tables of every arm on the problems of each label, arms of the first label first."""
+    made = []
+    for label in range(len(labels.names)):
+        own = labels.of == label
+        made += [_only_there(table.points, table.survival[:, own], table.spent[:, own], own) for table in tables]
+    return made
+
+
+def shrunk_by_label(arms: Sequence[Arm], points: Sequence[Ints], labels: Labels) -> list[Table]:
+    """The same under posterior rates, each label with a prior of its own."""
+    made = []
+    for label in range(len(labels.names)):
+        own = labels.of == label
+        for arm, reached in zip(arms, points, strict=True):
+            if own.any():
+                there = arm.only(own)
+                table = shrunk_table(there, reached, fit_prior(there))
+                made.append(_only_there(reached, table.survival, table.spent, own))
+            else:
+                nothing = np.zeros((len(reached), 0))
+                made.append(_only_there(reached, nothing, nothing, own))
+    return made
+
+
+def label_schedules(
+    path: Path, tables: Sequence[Table], names: Sequence[str], labels: Labels, last: int, share: float
+) -> dict[str, Schedule]:
+    """The prefix of a path on `recorded_by_label`, one schedule a label; none for a label that nothing is drawn for.
+
+    Args:
+        path: what is drawn.
+        tables: of the arms, without labels.
+        names: of the arms.
+        labels: of the problems.
+        last: whole steps.
+        share: of the problems for which the step after them is made.
+    """
+    schedules = {}
+    for place, label in enumerate(labels.names):
+        own = path.arm // len(tables) == place
+        mine = Path(path.arm[own] % len(tables), path.to[own])
+        here = share if share > 0 and last < len(path) and own[last] else 0.0
+        schedule = path_schedule(mine, tables, names, int(own[:last].sum()), here)
+        if schedule is not None:
+            schedules[label] = schedule
+    return schedules
+
+
+def _only_there(points: Ints, survival: Floats, spent: Floats, own: NDArray[np.bool_]) -> Table:
+    """A table that does nothing and costs nothing on other problems."""
+    every, nothing = np.ones((len(points), len(own))), np.zeros((len(points), len(own)))
+    every[:, own], nothing[:, own] = survival, spent
+    return Table(points, every, nothing)

@@ -1,0 +1,91 @@
+"""Budgets of a plan as amounts of its unit: as stated, by doublings, or the smallest that reaches a target."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from isobudget.costs.budget import parse_budget
+from isobudget.costs.cost import Unit
+from isobudget.errors import InputError
+from isobudget.policies.arms import Arm
+from isobudget.policies.evaluate import evaluate
+from isobudget.policies.learn import Learned, Policy, learn
+from isobudget.policies.make import cascade
+from isobudget.solving.recorded_arms import Recorded
+
+#: what is planned unless other policies are named
+DEFAULT_POLICIES = (Policy.FIXED_K, Policy.FIRST_PASS, Policy.CASCADE, Policy.GREEDY)
+#: budgets that a plan without any has at most
+_MOST_BUDGETS = 10
+
+
+def planned_amounts(
+    budgets: Sequence[str | float],
+    target: float | None,
+    unit: Unit,
+    recorded: Recorded,
+    policies: Sequence[Policy],
+    seed: int,
+) -> list[float]:
+    """The budgets in the unit, rising."""
+    amounts = [parse_budget(str(text)).of(unit, recorded.prices) for text in budgets]
+    cheapest = min(arm.first_draw for arm in recorded.arms)
+    if amounts and max(amounts) * (1 + 1e-9) < cheapest:
+        raise InputError(
+            f"no budget pays for one sample: the cheapest, of {cheapest_arm(recorded.arms)}, costs {cheapest:.4g} "
+            f"{unit} a problem, and the largest budget is {max(amounts):.4g}"
+        )
+    if target is not None:
+        amounts.append(budget_for(recorded.arms, target, policies, seed))
+    return sorted(set(amounts or default_amounts(recorded.arms)))
+
+
+def default_amounts(arms: Sequence[Arm]) -> list[float]:
+    """Doublings of the cheapest sample, up to what all recorded samples cost, each arm after the cheaper ones.
+
+    At least up to two samples of the dearest arm, and ten at most.
+    """
+    by_price = sorted(arms, key=lambda arm: arm.first_draw)
+    everything = evaluate(cascade([(arm.name, int(arm.n.min())) for arm in by_price]), arms)
+    end = max(float(everything.spent.mean()), 2 * by_price[-1].first_draw)
+    doublings = math.ceil(math.log2(end / by_price[0].first_draw) - 1e-9)
+    return [by_price[0].first_draw * 2.0**power for power in range(min(doublings, _MOST_BUDGETS - 1) + 1)]
+
+
+def budget_for(arms: Sequence[Arm], target: float, policies: Sequence[Policy] = (), seed: int = 0) -> float:
+    """The smallest budget at which some policy reaches a success on problems that it was not learned on, within 1 %.
+
+    Raises:
+        InputError: none does within the recorded samples.
+    """
+    used = tuple(one for one in policies if one not in (Policy.OPTIMAL, Policy.BY_LABEL)) or DEFAULT_POLICIES
+    low = min(arm.first_draw for arm in arms)
+    high = sum(float(arm.price.mean()) * int(arm.n.min()) + arm.shared for arm in arms)
+    best = 0.0
+    while high > 1.01 * low:
+        tried = np.geomspace(low, high, 25)
+        success = np.nanmax([_success(rows) for rows in learn(arms, list(tried), used, seed=seed).values()], axis=0)
+        best = max(best, float(success.max()))
+        reached = np.flatnonzero(success >= target)
+        if not len(reached):
+            raise InputError(
+                f"no policy reaches {target:.1%} with the recorded samples; the most is {best:.1%}. Ask for less, or "
+                "record more samples"
+            )
+        first = int(reached[0])
+        if not first:
+            return float(tried[0])
+        low, high = float(tried[first - 1]), float(tried[first])
+    return high
+
+
+def _success(rows: Sequence[Learned]) -> list[float]:
+    return [float(row.success.mean()) if row.draws else -1.0 for row in rows]
+
+
+def cheapest_arm(arms: Sequence[Arm]) -> str:
+    """The name of the arm whose sample costs least."""
+    return min(arms, key=lambda arm: arm.first_draw).name

@@ -1,0 +1,54 @@
+"""Labels of problems, such as their difficulty, from the sources of a plan: run folders and COUNTS files.
+
+A run has the `difficulty` of its problems; a line of a COUNTS file or of a file of samples may state `difficulty`, or
+`stratum` for any other label that is known before the first draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from isobudget.errors import InputError
+from isobudget.files.jsonl import read_numbered
+from isobudget.importers.fields import name
+from isobudget.records.run import Run, load_run
+
+FIELDS = ("difficulty", "stratum")
+
+
+def labels_of(sources: Sequence[str | Path], benchmark: str) -> dict[str, str]:
+    """The label of each problem that has one, by its task id.
+
+    Args:
+        sources: run folders and files.
+        benchmark: only its problems.
+
+    Raises:
+        InputError: a label is no text, or two lines give one problem different labels.
+    """
+    labels: dict[str, str] = {}
+    for source in map(Path, sources):
+        read = _of_run(load_run(source), benchmark) if source.is_dir() else _of_file(source, benchmark)
+        for task, label, where in read:
+            if labels.setdefault(task, label) != label:
+                raise InputError(f"{where}: {task!r} is labelled {label!r} here and {labels[task]!r} elsewhere")
+    return labels
+
+
+def _of_run(run: Run, benchmark: str) -> Iterator[tuple[str, str, str]]:
+    for (where, task), problem in run.problems().items():
+        if where == benchmark and problem.difficulty:
+            yield task, problem.difficulty, str(run.path)
+
+
+def _of_file(path: Path, benchmark: str) -> Iterator[tuple[str, str, str]]:
+    if path.suffix == ".json":  # results of EvalPlus, which have no labels
+        return
+    for number, record in read_numbered(path, example=""):
+        where = f"{path}, line {number}"
+        if name(record, "benchmark", where, required=False) != benchmark:
+            continue
+        label = next((text for field in FIELDS if (text := name(record, field, where, required=False))), "")
+        if label:
+            yield name(record, "task_id", where), label, where
