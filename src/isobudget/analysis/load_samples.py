@@ -28,7 +28,8 @@ from isobudget.records.run import Run, load_run
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_MEASURED = ["mean_logprob", "sum_logprob", "seconds", "joules"]
+_APART = ["prompt_seconds", "prompt_joules", "idle_tokens", "idle_seconds"]
+_MEASURED = ["mean_logprob", "sum_logprob", "seconds", "joules", *_APART]
 _NUMBERS = ["prompt_tokens", "completion_tokens", *_MEASURED]
 _TEXTS = ["text", "token_ids"]
 #: columns whose few texts are kept as numbers, and the number of each text; other texts have -1
@@ -47,7 +48,9 @@ class ProblemSamples:
     """The judged samples of one problem by one model, in the order of their index; all arrays have shape (n,).
 
     `seconds` and `joules` (NaN if not measured) are those of generating a sample, `judge_seconds` the CPU seconds of
-    its tests. `text` and `token_ids` (None where the backend gave none) are empty unless they were asked for.
+    its tests. `prompt_seconds`, `prompt_joules`, `idle_tokens` and `idle_seconds` are as in `Generation`, NaN where
+    they are not known; `analysis.measured` makes prices of them. `text` and `token_ids` (None where the backend gave
+    none) are empty unless they were asked for.
     """
 
     passed: NDArray[np.bool_]
@@ -59,6 +62,10 @@ class ProblemSamples:
     seconds: NDArray[np.float64]
     joules: NDArray[np.float64]
     judge_seconds: NDArray[np.float64]
+    prompt_seconds: NDArray[np.float64]
+    prompt_joules: NDArray[np.float64]
+    idle_tokens: NDArray[np.float64]
+    idle_seconds: NDArray[np.float64]
     index: NDArray[np.int64]
     text: NDArray[Any]
     token_ids: NDArray[Any]

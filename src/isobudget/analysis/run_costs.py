@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.analysis.load_samples import ModelSamples
+from isobudget.analysis.measured import measured
 from isobudget.costs.charges import Extra
 from isobudget.costs.cost import SampleCost, Unit
-from isobudget.costs.energy import measured_joules
 from isobudget.costs.flops import completion_flops
-from isobudget.costs.seconds import measured_seconds
 from isobudget.costs.usage import TokenUse, flops_cost, tokens_cost
 from isobudget.errors import InputError
 from isobudget.models.architecture import Architecture
@@ -29,11 +28,10 @@ def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bo
     Raises:
         InputError: the run does not record that unit, or the machine had no energy meter.
     """
-    facts = run.facts["models"][samples.model]
-    measured = {Unit.JOULES: measured_joules, Unit.SECONDS: measured_seconds}
-    if unit in measured:
-        source = f"{facts.get('engine', 'engine not stated')}, {run.facts['machine']['processor']}"
-        return measured[unit]([amounts.tolist() for amounts in sample_amounts(run, samples, unit)], source)
+    if unit in (Unit.SECONDS, Unit.JOULES):
+        engine = run.facts["models"][samples.model].get("engine", "engine not stated")
+        found = measured(samples, unit)
+        return found.cost(f"{engine}, {run.facts['machine']['processor']}", share_prompt=share_prompt)
     use = token_use(samples, share_prompt=share_prompt)
     if unit is Unit.TOKENS:
         return tokens_cost(use)
@@ -47,10 +45,8 @@ def sample_amounts(run: Run, samples: ModelSamples, unit: Unit) -> tuple[NDArray
 
     Their mean over problems is `per_sample` of `sample_cost`. Raises `InputError` for a unit that is not recorded.
     """
-    if unit is Unit.SECONDS:
-        return tuple(problem.seconds for problem in samples.problems)
-    if unit is Unit.JOULES:
-        return tuple(problem.joules for problem in samples.problems)
+    if unit in (Unit.SECONDS, Unit.JOULES):
+        return measured(samples, unit).amounts
     if unit is Unit.TOKENS:
         return tuple(problem.completion_tokens.astype(np.float64) for problem in samples.problems)
     if unit is Unit.FLOPS:

@@ -18,7 +18,8 @@ from isobudget.errors import RunError
 from isobudget.files.toml import read_toml
 from isobudget.files.whole import write_whole
 
-FORMAT = 1
+#: 2: samples may record what their prompt took apart from `seconds` (1: it was part of them)
+FORMAT = 2
 FILE_NAME = "run.toml"
 
 _LONG_MESSAGE = 200
