@@ -73,6 +73,8 @@ def one(rows: list[Any], prompt: float) -> ProblemSamples:
         prompt_joules=many,
         idle_tokens=idle,
         idle_seconds=idle_seconds,
+        billed_prompt_tokens=many,
+        cached_tokens=many,
         index=np.arange(len(rows)),
         text=nothing.astype(object),
         token_ids=nothing.astype(object),

@@ -28,7 +28,7 @@ from isobudget.records.run import Run, load_run
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_APART = ["prompt_seconds", "prompt_joules", "idle_tokens", "idle_seconds"]
+_APART = ["prompt_seconds", "prompt_joules", "idle_tokens", "idle_seconds", "billed_prompt_tokens", "cached_tokens"]
 _MEASURED = ["mean_logprob", "sum_logprob", "seconds", "joules", *_APART]
 _NUMBERS = ["prompt_tokens", "completion_tokens", *_MEASURED]
 _TEXTS = ["text", "token_ids"]
@@ -48,8 +48,9 @@ class ProblemSamples:
     """The judged samples of one problem by one model, in the order of their index; all arrays have shape (n,).
 
     `seconds` and `joules` (NaN if not measured) are those of generating a sample, `judge_seconds` the CPU seconds of
-    its tests. `prompt_seconds`, `prompt_joules`, `idle_tokens` and `idle_seconds` are as in `Generation`, NaN where
-    they are not known; `analysis.measured` makes prices of them. `text` and `token_ids` (None where the backend gave
+    its tests. `prompt_seconds`, `prompt_joules`, `idle_tokens`, `idle_seconds`, `billed_prompt_tokens` and
+    `cached_tokens` are as in `Generation`, NaN where they are not known; `analysis.measured` and `costs.bills` make
+    prices of them. `text` and `token_ids` (None where the backend gave
     none) are empty unless they were asked for.
     """
 
@@ -66,6 +67,8 @@ class ProblemSamples:
     prompt_joules: NDArray[np.float64]
     idle_tokens: NDArray[np.float64]
     idle_seconds: NDArray[np.float64]
+    billed_prompt_tokens: NDArray[np.float64]
+    cached_tokens: NDArray[np.float64]
     index: NDArray[np.int64]
     text: NDArray[Any]
     token_ids: NDArray[Any]

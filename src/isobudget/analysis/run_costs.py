@@ -5,14 +5,18 @@ Flops follow from the model's architecture and each sample's own token counts; s
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.analysis.load_samples import ModelSamples
 from isobudget.analysis.measured import measured
+from isobudget.costs.bills import Bill
 from isobudget.costs.charges import Extra
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.flops import completion_flops
+from isobudget.costs.prices import TokenPrice, parse_prices, usd_cost
 from isobudget.costs.usage import TokenUse, flops_cost, tokens_cost
 from isobudget.errors import InputError
 from isobudget.models.architecture import Architecture
@@ -37,6 +41,8 @@ def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bo
         return tokens_cost(use)
     if unit is Unit.FLOPS:
         return flops_cost(architecture_of(run, samples.model), use)
+    if unit is Unit.USD and (price := _stated_price(run, samples.model)) is not None:
+        return usd_cost(price, use)
     raise _not_recorded(unit)
 
 
@@ -52,7 +58,10 @@ def sample_amounts(run: Run, samples: ModelSamples, unit: Unit) -> tuple[NDArray
     if unit is Unit.FLOPS:
         shape = architecture_of(run, samples.model)
         return tuple(completion_flops(shape, one.prompt_tokens, one.completion_tokens) for one in samples.problems)
-    raise _not_recorded(unit)
+    amounts = sample_cost(run, samples, unit).of_lengths([one.completion_tokens for one in samples.problems])
+    if amounts is None:
+        raise _not_recorded(unit)
+    return tuple(amounts)
 
 
 def token_use(samples: ModelSamples, *, share_prompt: bool = True) -> TokenUse:
@@ -62,7 +71,32 @@ def token_use(samples: ModelSamples, *, share_prompt: bool = True) -> TokenUse:
         [problem.completion_tokens.tolist() for problem in samples.problems],
         share_prompt=share_prompt,
         label="this run's token counts",
+        bills=_bills(samples),
     )
+
+
+def _bills(samples: ModelSamples) -> tuple[Bill, ...] | None:
+    """What a server billed for prompts; None where that is not known of every sample."""
+    if not all(np.all(np.isfinite(one.billed_prompt_tokens)) for one in samples.problems):
+        return None
+    return tuple(Bill(one.billed_prompt_tokens, one.cached_tokens) for one in samples.problems)
+
+
+def date_of(run: Run) -> date | None:
+    """The day on which the run began, None if it does not state one."""
+    try:
+        return date.fromisoformat(str(run.facts.get("created"))[:10])
+    except ValueError:
+        return None
+
+
+def _stated_price(run: Run, model: str) -> TokenPrice | None:
+    """The price by the token that the model was declared with."""
+    stated = run.facts["models"][model].get("price")
+    if stated is None:
+        return None
+    ((price,), _) = parse_prices({"price": [{"model": model, **stated}]}, f"{run.path}: the price of {model}")
+    return price
 
 
 def judging(run: Run, samples: ModelSamples) -> Extra:
@@ -90,4 +124,5 @@ def architecture_of(run: Run, model: str) -> Architecture:
 
 
 def _not_recorded(unit: Unit) -> InputError:
-    return InputError(f"a run does not record {unit}; units that it does: {', '.join(RUN_UNITS)}")
+    price = "; usd takes a costs file, or a price of the model in your models file" if unit is Unit.USD else ""
+    return InputError(f"a run does not record {unit}; units that it does: {', '.join(RUN_UNITS)}{price}")

@@ -28,7 +28,7 @@ _LONG_MESSAGE = 200
 #: only when the model has been loaded, and is compared by itself.)
 _FREE = {
     "benchmarks": {"problems", "source"},
-    "models": {"engine", "file", "url", "served", "repeatable", "notes", "architecture_source", "commit"},
+    "models": {"engine", "file", "url", "served", "repeatable", "notes", "architecture_source", "commit", "price"},
 }
 #: What a run that does not state a field was made with: it is older than the field.
 _UNSTATED: dict[str, dict[str, Any]] = {"benchmarks": {}, "models": {"backend": "llama.cpp"}}
