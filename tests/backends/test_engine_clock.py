@@ -15,7 +15,7 @@ from isobudget.backends.engine.energy import (
     package_counters,
     visible_cards,
 )
-from isobudget.backends.engine.engine_clock import EngineClock, share_by_tokens
+from isobudget.backends.engine.engine_clock import Charge, EngineClock, StepClock, share_by_tokens
 
 
 class Clock:
@@ -169,6 +169,18 @@ def test_the_cards_that_are_left_visible_are_counted(
 
 def test_work_on_a_card_that_is_not_there_has_no_meter() -> None:
     assert find_meter([10_000]) is None
+
+
+def test_what_passed_with_room_for_more_is_told_apart() -> None:
+    time = Clock()
+    clock = StepClock(time)
+    one, other = Charge(), Charge()
+    time.now = 4.0
+    clock.charge([one, other], [1, 3])
+    time.now = 10.0
+    clock.charge([one, other], [1, 2], idle=True)
+    assert (one.seconds, one.idle_seconds, one.idle_tokens) == (3.0, 2.0, 1)
+    assert (other.seconds, other.idle_seconds, other.idle_tokens) == (7.0, 4.0, 2)
 
 
 def test_energy_is_shared_like_time() -> None:

@@ -128,17 +128,28 @@ def test_what_is_recorded_follows_from_the_tokens(path: Path) -> None:
     model.close()
 
 
-def test_a_prompt_s_time_is_shared_by_those_that_wait_for_it(path: Path) -> None:
+def test_a_prompt_s_time_is_recorded_apart_whatever_uses_it(path: Path) -> None:
     long = tuple(2 + place % 300 for place in range(1500))
     with LlamaCpp(LlamaCppSettings(model=str(path), slots=4, context_tokens=1600, threads=1)) as engine:
         engine.generate_all([asked((5,), range(1))])
         one_token = Sampling(temperature=0.8, top_p=0.95, max_tokens=1)
         (found,) = engine.generate_all([Request(long, one_token, frozenset(), tuple(range(8)))])
         (later,) = engine.generate_all([Request(long, one_token, frozenset(), (9,))])
-    shares = [one.seconds for one in found]
-    assert max(shares) < 3 * min(shares)
-    assert later[0].seconds < min(shares)
-    assert all(one.latency_seconds >= sum(shares) / 2 for one in found)
+    assert len({one.prompt_seconds for one in [*found, *later]}) == 1  # computed once, and told in whole by each
+    assert max(one.seconds for one in [*found, *later]) < found[0].prompt_seconds / 4
+    assert all(one.latency_seconds >= one.prompt_seconds for one in found)
+
+
+def test_tokens_that_came_while_slots_were_idle_are_told_from_others(path: Path) -> None:
+    sampling = Sampling(temperature=0.8, top_p=0.95, max_tokens=9)
+    with LlamaCpp(LlamaCppSettings(model=str(path), slots=4, context_tokens=128, threads=1)) as engine:
+        requests = [Request(prompt, sampling, frozenset(), (1, 2)) for prompt in PROMPTS[:3]]
+        found = [one for those in engine.generate_all(requests) for one in those]
+    # four samples in full slots, then two alone; a sample's first token is the prompt's
+    assert sorted(one.idle_tokens or 0 for one in found) == [0, 0, 0, 0, 8, 8]
+    for one in found:
+        assert 0 <= one.idle_seconds <= one.seconds
+        assert (one.idle_seconds > 0) is bool(one.idle_tokens)
 
 
 def test_a_sample_ends_where_the_context_does(path: Path) -> None:
@@ -185,11 +196,11 @@ def test_samples_of_a_prompt_that_is_there_begin_first(slots: Slots) -> None:
     waiting = [first, second, again]
     chosen = []
     while unit := slots.choose(waiting):
-        chosen.append((unit[0][0], unit[0][1], unit[1]))
-        slots.begin(*unit)
+        chosen.append(unit)
+        slots.begin(unit)
         while not slots.has_room:
             slots.step()
-    assert chosen == [(first, 0, 3), (first, 1, 2), (again, 0, 1), (second, 0, 3), (second, 1, 2), (second, 2, 1)]
+    assert chosen == [(first, 0), (first, 1), (again, 0), (second, 0), (second, 1), (second, 2)]
     assert waiting == []
     while slots.is_busy:
         slots.step()
@@ -201,7 +212,7 @@ def test_a_prompt_gives_way_to_a_newer_one(slots: Slots) -> None:
         request = asked(prompt, range(1))
         unit = slots.choose([request])
         assert unit
-        slots.begin(*unit)
+        slots.begin(unit)
         while slots.is_busy:
             slots.step()
     assert slots.prompt_tokens == sum(map(len, PROMPTS)) + len(PROMPTS[0])

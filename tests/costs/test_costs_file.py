@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from isobudget.analysis.compare import curves
 from isobudget.costs.cost import SampleCost, Unit, parse_unit
 from isobudget.costs.costs_file import cost_from_entry, read_costs
 from isobudget.costs.energy import joules_cost
@@ -129,7 +131,7 @@ def test_usd_in_a_file(tmp_path: Path) -> None:
 
 def test_a_shipped_price_by_its_models_name(tmp_path: Path) -> None:
     cost = costs(tmp_path, "[models.gpt-4o-mini]\ncompletion_tokens = 1000", "gpt-4o-mini", "usd")
-    assert cost.per_sample > 0.0006
+    assert cost.cost(1) == pytest.approx(0.0006)  # completions only: no prompt length is known
     prices, hours = example_prices()
     assert all(price.date[:2] == "20" and price.source for price in (*prices, *hours))
 
@@ -263,3 +265,18 @@ def test_the_example_in_the_docs_is_read_and_gives_what_it_says(tmp_path: Path) 
         for unit in units:
             assert costs(tmp_path, text, model, unit).unit == unit
     assert costs(tmp_path, text, "hosted", "usd").cost(1) == pytest.approx((150 * 0.5 + 300 * 1.5) / 1e6)
+
+
+def test_the_example_in_the_docs_runs_in_usd_and_tokens(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "costs.md").read_text("utf-8")
+    (tmp_path / "costs.toml").write_text(page.split("```toml\n")[1].split("```")[0])
+    models = ("codellama-7b", "my-model", "hosted", "planned")
+    rows = [
+        {"model": model, "task_id": f"t{at}", "passed": [1, 0, at % 2], "completion_tokens": [100, 200, 150]}
+        for model in models
+        for at in range(4)
+    ]
+    (tmp_path / "counts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for unit in (Unit.USD, Unit.TOKENS):
+        (found,) = curves(tmp_path / "counts.jsonl", unit, costs=str(tmp_path / "costs.toml"))
+        assert {one.model for one in found.curves} == set(models)

@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isobudget.analysis.compare_run import run_comparison
+from isobudget.analysis.compare_run import price_samples, run_comparison
 from isobudget.analysis.load_samples import load_samples
+from isobudget.analysis.prices import price_model, token_use
 from isobudget.analysis.run_costs import sample_amounts
+from isobudget.costs.charges import NOTHING
 from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.costs_file import read_costs
 from isobudget.curves import FIRST_PASS, Bootstrap, Charged, compare, compare_counts, curve, curve_from_matrix
 from isobudget.curves.stopping import parse_stop
 from isobudget.errors import InputError
@@ -154,6 +157,48 @@ def test_a_run_is_charged_by_its_own_samples(tmp_path: Path, unit: Unit) -> None
         for k in (1, 2, made.k_max):
             spent = [_expected(own, problem.passed, k) for own, problem in zip(amounts, samples.problems, strict=True)]
             assert made.cost[k - 1] == pytest.approx(made.price.per_problem + np.mean(spent))
+
+
+def listed(model: str, passed: list[list[int]], tokens: list[list[int]]) -> ModelCounts:
+    tasks = tuple(f"t{i}" for i in range(len(passed)))
+    n, c = (np.array([kind(one) for one in passed]) for kind in (len, sum))
+    verdicts = tuple(tuple(map(bool, one)) for one in passed)
+    return ModelCounts("bench", model, "", tasks, n, c, verdicts, tuple(map(tuple, tokens)))
+
+
+def test_counts_charge_passing_and_failing_samples_their_own_tokens() -> None:
+    passed, tokens = [[1, 1, 1, 1], [0, 0, 0, 0], [1, 0, 0, 1]], [[10] * 4, [1000] * 4, [20, 400, 300, 40]]
+    counted = listed("m", passed, tokens)
+    use = token_use(counted)
+    assert use is not None
+    price = price_model(("m",), Unit.TOKENS, None, use)
+    made = curve(counted, price, QUICK, stop=FIRST_PASS)
+    for k in range(1, 5):
+        spent = [
+            walked(list(map(float, own)), list(map(bool, was)), k) for own, was in zip(tokens, passed, strict=True)
+        ]
+        assert made.cost[k - 1] == pytest.approx(np.mean(spent))
+    flat = curve(counted, SampleCost(Unit.TOKENS, price.per_sample), QUICK, stop=FIRST_PASS)
+    assert flat.cost[3] < 0.75 * made.cost[3]  # one price for all hides that failing samples are the long ones
+
+
+@pytest.mark.parametrize("unit", list(Unit))
+def test_a_costs_file_charges_a_run_s_samples_by_their_lengths(tmp_path: Path, unit: Unit) -> None:
+    run = synthetic_run(tmp_path / "run", benchmarks={"b": 6})
+    (tmp_path / "costs.toml").write_text(
+        "[defaults]\nusd_per_million_input = 1\nusd_per_million_output = 4\njoules_per_token = 2\n"
+        'profile = "p.toml"\nsource = "test"\n[models.small-135m]\n[models."large-1.5b"]\n'
+    )
+    (tmp_path / "p.toml").write_text(
+        "[[slots]]\nslots = 4\nprompt_tokens_per_second = 100\ncompletion_tokens_per_second = 20\n"
+    )
+    costs = read_costs(tmp_path / "costs.toml")
+    for samples in load_samples(run, ["b"]).samples("b"):
+        price, amounts = price_samples(run, samples, unit, costs, NOTHING)
+        assert amounts is not None
+        assert np.mean([own.mean() for own in amounts]) == pytest.approx(price.per_sample)
+        lengths = np.concatenate([one.completion_tokens for one in samples.problems])
+        assert np.corrcoef(np.concatenate(amounts), lengths)[0, 1] == pytest.approx(1)
 
 
 def _expected(own: np.ndarray, passed: np.ndarray, k: int) -> float:

@@ -72,7 +72,7 @@ def test_what_is_no_run_is_named(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "letters").iterdir()] == ["love.txt"]
 
 
-@pytest.mark.parametrize("text", ["", "format = 2", "format = 'x'", "format = ["])
+@pytest.mark.parametrize("text", ["", "format = 3", "format = 'x'", "format = ["])
 def test_facts_that_cannot_be_used_are_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.toml").write_text(text)
     with pytest.raises(RunError, match=r"run\.toml"):

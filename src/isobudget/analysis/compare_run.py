@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples, benchmarks_of, load_samples
 from isobudget.analysis.prices import price_model
-from isobudget.analysis.run_costs import architecture_of, judging, sample_amounts, sample_cost, token_use
+from isobudget.analysis.run_costs import architecture_of, date_of, judging, sample_amounts, sample_cost, token_use
 from isobudget.costs.charges import NOTHING, Charges, charge_notes, extras_of, with_extras
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
@@ -52,8 +52,8 @@ def run_comparison(
         benchmark: its name; may be left out if the run has one.
         selection: by `likelihood`, it is rank-score@k by the model's own mean log-probability; samples cut off at the
             length limit rank last and still cost.
-        stop: by `first-pass`, passing and failing samples are charged as they were recorded, or all alike if a costs
-            file sets the price.
+        stop: by `first-pass`, passing and failing samples are charged as they were recorded, or all alike where
+            a costs file states what a sample costs.
         budgets: from the cost of the cheapest sample to budgets per problem; by default powers of two of it.
 
     Raises:
@@ -95,8 +95,18 @@ def price_samples(
         with contextlib.suppress(InputError):
             recorded = sample_cost(run, samples, Unit.SECONDS) if unit in (Unit.SECONDS, Unit.USD) else None
         names = (samples.model,)
-        price = price_model(names, unit, costs, use, charges, architecture=shape, seconds=recorded, judging=tests)
-        return price, None
+        price = price_model(
+            names,
+            unit,
+            costs,
+            use,
+            charges,
+            architecture=shape,
+            seconds=recorded,
+            judging=tests,
+            when=date_of(run),
+        )
+        return price, price.of_lengths([one.completion_tokens for one in samples.problems])
     extras = extras_of(samples.model, unit, charges, use=use, judging=tests)
     amounts = list(sample_amounts(run, samples, unit))
     for extra in extras:
@@ -114,15 +124,8 @@ def _charged(
     success = _by_tests(samples)
     if amounts is None:
         return Charged.first_pass(success)
-    passed, failed = (
-        [_mean(own[problem.passed == kind]) for own, problem in zip(amounts, samples.problems, strict=True)]
-        for kind in (True, False)
-    )
-    return Charged.first_pass(success, np.divide(passed, price.per_sample), np.divide(failed, price.per_sample))
-
-
-def _mean(amounts: NDArray[np.float64]) -> float:
-    return float(amounts.mean()) if len(amounts) else 0.0
+    passed = [problem.passed for problem in samples.problems]
+    return Charged.by_amounts(success, passed, [own / price.per_sample for own in amounts])
 
 
 def _by_tests(samples: ModelSamples) -> NDArray[np.float64]:

@@ -28,7 +28,8 @@ from isobudget.records.run import Run, load_run
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_MEASURED = ["mean_logprob", "sum_logprob", "seconds", "joules"]
+_APART = ["prompt_seconds", "prompt_joules", "idle_tokens", "idle_seconds", "billed_prompt_tokens", "cached_tokens"]
+_MEASURED = ["mean_logprob", "sum_logprob", "seconds", "joules", *_APART]
 _NUMBERS = ["prompt_tokens", "completion_tokens", *_MEASURED]
 _TEXTS = ["text", "token_ids"]
 _VERDICT = ["passed", "cpu_seconds", "outcome", "trust", "tests_passed"]
@@ -49,7 +50,9 @@ class ProblemSamples:
 
     `seconds` and `joules` (NaN if not measured) are those of generating a sample, `judge_seconds` the CPU seconds of
     its tests, `tests_passed` how many tests passed before the first that did not (NaN where that is not known).
-    `text` and `token_ids` (None where the backend gave none) are empty unless they were asked for.
+    `prompt_seconds`, `prompt_joules`, `idle_tokens`, `idle_seconds`, `billed_prompt_tokens` and `cached_tokens` are as
+    in `Generation`, NaN where they are not known; `analysis.measured` and `costs.bills` make prices of them. `text` and
+    `token_ids` (None where the backend gave none) are empty unless they were asked for.
     """
 
     passed: NDArray[np.bool_]
@@ -62,6 +65,12 @@ class ProblemSamples:
     joules: NDArray[np.float64]
     judge_seconds: NDArray[np.float64]
     tests_passed: NDArray[np.float64]
+    prompt_seconds: NDArray[np.float64]
+    prompt_joules: NDArray[np.float64]
+    idle_tokens: NDArray[np.float64]
+    idle_seconds: NDArray[np.float64]
+    billed_prompt_tokens: NDArray[np.float64]
+    cached_tokens: NDArray[np.float64]
     index: NDArray[np.int64]
     text: NDArray[Any]
     token_ids: NDArray[Any]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING
 
 from isobudget.costs.charges import NOTHING, Charges, Extra, extras_of, with_extras
@@ -55,6 +56,7 @@ def price_model(
     architecture: Architecture | None = None,
     seconds: SampleCost | None = None,
     judging: Extra | None = None,
+    when: date | None = None,
 ) -> SampleCost:
     """What one sample of a model costs by a costs file, by the paper, or by its name.
 
@@ -65,6 +67,7 @@ def price_model(
         use: recorded token counts, or None.
         charges: what is charged on top.
         architecture, seconds, judging: as a run recorded them, for what the costs leave open.
+        when: the run's date, for prices of several dates.
 
     Raises:
         InputError: there is no cost in that unit; the message says what would give one.
@@ -72,7 +75,7 @@ def price_model(
     model = names[-1]
     entry = Entry(where="", values={})
     if isinstance(costs, CostsFile):
-        entry = replace(_entry(costs, names), architecture=architecture, seconds=seconds)
+        entry = replace(_entry(costs, names), architecture=architecture, seconds=seconds, when=when)
     price = _paper(model, unit) if costs == PAPER else cost_from_entry(entry, model, unit, use)
     return with_extras(price, extras_of(model, unit, charges, entry=entry, use=use, judging=judging))
 

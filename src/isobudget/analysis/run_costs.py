@@ -5,15 +5,18 @@ Flops follow from the model's architecture and each sample's own token counts; s
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.analysis.load_samples import ModelSamples
+from isobudget.analysis.measured import measured
+from isobudget.costs.bills import Bill
 from isobudget.costs.charges import Extra
 from isobudget.costs.cost import SampleCost, Unit
-from isobudget.costs.energy import measured_joules
 from isobudget.costs.flops import completion_flops
-from isobudget.costs.seconds import measured_seconds
+from isobudget.costs.prices import TokenPrice, parse_prices, usd_cost
 from isobudget.costs.usage import TokenUse, flops_cost, tokens_cost
 from isobudget.errors import InputError
 from isobudget.models.architecture import Architecture
@@ -29,16 +32,17 @@ def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bo
     Raises:
         InputError: the run does not record that unit, or the machine had no energy meter.
     """
-    facts = run.facts["models"][samples.model]
-    measured = {Unit.JOULES: measured_joules, Unit.SECONDS: measured_seconds}
-    if unit in measured:
-        source = f"{facts.get('engine', 'engine not stated')}, {run.facts['machine']['processor']}"
-        return measured[unit]([amounts.tolist() for amounts in sample_amounts(run, samples, unit)], source)
+    if unit in (Unit.SECONDS, Unit.JOULES):
+        engine = run.facts["models"][samples.model].get("engine", "engine not stated")
+        found = measured(samples, unit)
+        return found.cost(f"{engine}, {run.facts['machine']['processor']}", share_prompt=share_prompt)
     use = token_use(samples, share_prompt=share_prompt)
     if unit is Unit.TOKENS:
         return tokens_cost(use)
     if unit is Unit.FLOPS:
         return flops_cost(architecture_of(run, samples.model), use)
+    if unit is Unit.USD and (price := _stated_price(run, samples.model)) is not None:
+        return usd_cost(price, use)
     raise _not_recorded(unit)
 
 
@@ -47,16 +51,17 @@ def sample_amounts(run: Run, samples: ModelSamples, unit: Unit) -> tuple[NDArray
 
     Their mean over problems is `per_sample` of `sample_cost`. Raises `InputError` for a unit that is not recorded.
     """
-    if unit is Unit.SECONDS:
-        return tuple(problem.seconds for problem in samples.problems)
-    if unit is Unit.JOULES:
-        return tuple(problem.joules for problem in samples.problems)
+    if unit in (Unit.SECONDS, Unit.JOULES):
+        return measured(samples, unit).amounts
     if unit is Unit.TOKENS:
         return tuple(problem.completion_tokens.astype(np.float64) for problem in samples.problems)
     if unit is Unit.FLOPS:
         shape = architecture_of(run, samples.model)
         return tuple(completion_flops(shape, one.prompt_tokens, one.completion_tokens) for one in samples.problems)
-    raise _not_recorded(unit)
+    amounts = sample_cost(run, samples, unit).of_lengths([one.completion_tokens for one in samples.problems])
+    if amounts is None:
+        raise _not_recorded(unit)
+    return tuple(amounts)
 
 
 def token_use(samples: ModelSamples, *, share_prompt: bool = True) -> TokenUse:
@@ -66,7 +71,32 @@ def token_use(samples: ModelSamples, *, share_prompt: bool = True) -> TokenUse:
         [problem.completion_tokens.tolist() for problem in samples.problems],
         share_prompt=share_prompt,
         label="this run's token counts",
+        bills=_bills(samples),
     )
+
+
+def _bills(samples: ModelSamples) -> tuple[Bill, ...] | None:
+    """What a server billed for prompts; None where that is not known of every sample."""
+    if not all(np.all(np.isfinite(one.billed_prompt_tokens)) for one in samples.problems):
+        return None
+    return tuple(Bill(one.billed_prompt_tokens, one.cached_tokens) for one in samples.problems)
+
+
+def date_of(run: Run) -> date | None:
+    """The day on which the run began, None if it does not state one."""
+    try:
+        return date.fromisoformat(str(run.facts.get("created"))[:10])
+    except ValueError:
+        return None
+
+
+def _stated_price(run: Run, model: str) -> TokenPrice | None:
+    """The price by the token that the model was declared with."""
+    stated = run.facts["models"][model].get("price")
+    if stated is None:
+        return None
+    ((price,), _) = parse_prices({"price": [{"model": model, **stated}]}, f"{run.path}: the price of {model}")
+    return price
 
 
 def judging(run: Run, samples: ModelSamples) -> Extra:
@@ -94,4 +124,5 @@ def architecture_of(run: Run, model: str) -> Architecture:
 
 
 def _not_recorded(unit: Unit) -> InputError:
-    return InputError(f"a run does not record {unit}; units that it does: {', '.join(RUN_UNITS)}")
+    price = "; usd takes a costs file, or a price of the model in your models file" if unit is Unit.USD else ""
+    return InputError(f"a run does not record {unit}; units that it does: {', '.join(RUN_UNITS)}{price}")

@@ -81,8 +81,9 @@ class Generation:
         sum_logprob: natural-log probability of the kept tokens under the unmodified model, NaN if unknown.
         mean_logprob: mean natural-log probability per kept token under the unmodified model (temperature 1),
             NaN if unknown.
-        seconds: this sample's share of the engine time that its group of samples took.
-        joules: its share of the energy that the processor used meanwhile, NaN if nothing tells.
+        seconds: this sample's share of the engine time that its group of samples took; that of the prompt's computation
+            is part of it only if `prompt_seconds` is NaN.
+        joules: its share of the energy that the processor used meanwhile, NaN if nothing tells; as for `seconds`.
         seed: the seed that it was generated with.
         latency_seconds: from the request to the last token, other samples' work meanwhile included; NaN if unknown.
         token_ids: the model's own ids of `text`'s tokens, stop text and end token left out; empty if unknown.
@@ -90,6 +91,10 @@ class Generation:
         billed_prompt_tokens: prompt tokens that a server counted for this sample: all of them for the first sample of a
             request, 0 for the others of the same one; None where nothing is billed by request.
         cached_tokens: those of them that came from the server's cache; None if it does not say.
+        prompt_seconds, prompt_joules: what computing the prompt took, in whole, however many samples use it; NaN where
+            the engine does not tell it apart.
+        idle_tokens, idle_seconds: how many of the tokens came, and the part of `seconds` that passed, while the engine
+            had room for more samples; None and NaN where it does not tell.
     """
 
     text: str
@@ -106,6 +111,10 @@ class Generation:
     served: str = ""
     billed_prompt_tokens: int | None = None
     cached_tokens: int | None = None
+    prompt_seconds: float = math.nan
+    prompt_joules: float = math.nan
+    idle_tokens: int | None = None
+    idle_seconds: float = math.nan
 
 
 class PartlyAnsweredError(BackendError):

@@ -11,8 +11,12 @@ This does not cover stopping early: see `curves.stopping` for what at most k sam
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from isobudget.errors import InputError
 
@@ -47,12 +51,15 @@ class SampleCost:
         per_sample: amount that every sample costs, > 0.
         per_problem: amount that all samples of a problem share, >= 0.
         source: where the figure comes from; every table and figure shows it.
+        per_token: the part of `per_sample` that follows a sample's own length: an amount for each of its completion
+            tokens; 0 where every sample costs the same.
     """
 
     unit: Unit
     per_sample: float
     per_problem: float = 0.0
     source: str = "not stated"
+    per_token: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.per_sample < math.inf:
@@ -84,6 +91,21 @@ class SampleCost:
 
         The paper counts tests and ranking as free (section 2.2); nothing is added unless it is asked for.
         """
-        return SampleCost(
-            self.unit, self.per_sample + per_sample, self.per_problem + per_problem, f"{self.source}; with {source}"
+        return replace(
+            self,
+            per_sample=self.per_sample + per_sample,
+            per_problem=self.per_problem + per_problem,
+            source=f"{self.source}; with {source}",
         )
+
+    def of_lengths(self, completions: Sequence[ArrayLike]) -> list[NDArray[np.float64]] | None:
+        """What each sample costs by its own length, the shared part left out; None where all cost the same.
+
+        `completions` are the tokens of each problem's samples, at least one a problem: those that the price is of, so
+        that the mean over problems of their means is `per_sample`.
+        """
+        if not self.per_token:
+            return None
+        tokens = [np.asarray(one, dtype=np.float64) for one in completions]
+        mean = float(np.mean([one.mean() for one in tokens]))
+        return [self.per_sample + self.per_token * (one - mean) for one in tokens]

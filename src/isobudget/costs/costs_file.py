@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -28,7 +29,7 @@ from typing import Any
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.energy import joules_cost
 from isobudget.costs.flops import PAPER_LENGTH, paper_flops
-from isobudget.costs.prices import GpuHour, TokenPrice, example_prices, parse_prices, rent_cost, usd_cost
+from isobudget.costs.prices import GpuHour, TokenPrice, example_prices, parse_prices, rent_cost, usd_cost, valid_at
 from isobudget.costs.roofline import Serving, gpu_named, roofline_seconds
 from isobudget.costs.seconds import profile_seconds, read_profile
 from isobudget.costs.usage import START_TOKEN_ONLY, TokenUse, flops_cost, tokens_cost
@@ -40,13 +41,12 @@ from isobudget.models.named import find_named
 from isobudget.models.read_architecture import load_architecture
 
 _AT_LEAST_1: Check = (lambda value: is_number(value, 1), "a number of at least 1")
+_BY_TOKEN = ("usd_per_million_input", "usd_per_million_output", "usd_per_million_cached")
 _AMOUNTS = (
     *Unit,
     *(f"{unit}_per_problem" for unit in Unit),
     *(f"{charge}_{unit}" for charge in ("judge", "scoring") for unit in Unit),
-    "usd_per_million_input",
-    "usd_per_million_output",
-    "usd_per_million_cached",
+    *_BY_TOKEN,
     "usd_per_gpu_hour",
     "joules_per_token",
     "bytes_per_weight",
@@ -71,6 +71,7 @@ class Entry:
         prices, gpu_hours: of the file, then the examples that ship.
         folder: that relative paths start from.
         architecture, seconds: of the model as a run recorded them, for what the file leaves open.
+        when: the run's date, for prices of several dates; None for today.
     """
 
     where: str
@@ -80,6 +81,7 @@ class Entry:
     folder: Path = field(default_factory=Path)
     architecture: Architecture | None = None
     seconds: SampleCost | None = None
+    when: date | None = None
 
     @property
     def source(self) -> str:
@@ -118,7 +120,9 @@ def read_costs(path: str | Path) -> CostsFile:
             raise InputError(f'{path}: {name} must be a table, such as [models."codellama-7b"] or [[price]]')
     defaults = _checked(tables.get("defaults", {}), f"{path}, [defaults]")
     own, examples = parse_prices(tables, str(path)), example_prices()
-    prices, hours = own[0] + examples[0], own[1] + examples[1]
+    models, gpus = {price.model for price in own[0]}, {hour.gpu for hour in own[1]}
+    prices = own[0] + tuple(price for price in examples[0] if price.model not in models)
+    hours = own[1] + tuple(hour for hour in examples[1] if hour.gpu not in gpus)
     entries = {}
     for name, values in tables.get("models", {}).items():
         where = f'{path}, [models."{name}"]'
@@ -156,17 +160,19 @@ def _use(entry: Entry, recorded: TokenUse | None) -> TokenUse | None:
     completions = recorded.completions if recorded else ([round(values["completion_tokens"])],)
     label = recorded.label if recorded else f"{values['completion_tokens']:g} completion tokens as stated"
     prompt: Sequence[int] | int = START_TOKEN_ONLY
+    bills = None
     known = "prompt_tokens" in values
     if known:
         prompt = round(values["prompt_tokens"])
         label += f" and {values['prompt_tokens']:g} prompt tokens"
     elif recorded is not None and recorded.prompt_known:
         prompt, known = recorded.prompt.tolist(), True
+        bills = None if "share_prompt" in values else recorded.bills
     else:
-        label += ", prompt unknown: counted as one token"
+        label += ", completions only: prompt lengths are not known"
     plain = [[int(tokens) for tokens in counts] for counts in completions]
     shared = known and values.get("share_prompt", True)
-    return TokenUse.of(prompt, plain, share_prompt=shared, label=label, prompt_known=known)
+    return TokenUse.of(prompt, plain, share_prompt=shared, label=label, prompt_known=known, bills=bills)
 
 
 def _architecture(entry: Entry, model: str) -> Architecture | None:
@@ -218,34 +224,40 @@ def _tokens(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None
         return None
     if use.prompt_known:
         return tokens_cost(use)
-    source = f"{use.label.partition(', prompt')[0]}, prompts left out"
-    return SampleCost(Unit.TOKENS, use.mean_completion, 0.0, source)
+    return SampleCost(Unit.TOKENS, use.mean_completion, 0.0, use.label, 1.0)
 
 
 def _usd(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:
     values = entry.values
     if use is not None and (price := _token_price(entry, model)) is not None:
-        return usd_cost(price, use)
+        by_request = price.usd_per_million_cached is not None and "share_prompt" not in values and use.prompt_known
+        return usd_cost(price, replace(use, share_prompt=False) if by_request else use)
     stated = Unit.SECONDS in values
     seconds = cost_from_entry(entry, model, Unit.SECONDS, use) if stated else _seconds(entry, model, use)
     if seconds is None:
         return None
     if "usd_per_gpu_hour" in values:
-        date = str(values.get("date", "undated"))
-        hour: GpuHour | None = GpuHour(values.get("gpu", "own"), values["usd_per_gpu_hour"], date, entry.source)
+        day = str(values.get("date", "undated"))
+        hour: GpuHour | None = GpuHour(values.get("gpu", "own"), values["usd_per_gpu_hour"], day, entry.source)
     else:
-        hour = next((hour for hour in entry.gpu_hours if hour.gpu == values.get("gpu")), None)
+        hours = [hour for hour in entry.gpu_hours if hour.gpu == values.get("gpu")]
+        hour = valid_at(hours, entry.when, f"{entry.where}: {values.get('gpu')}")
     return None if hour is None else rent_cost(seconds, values.get("gpus", 1), hour)
 
 
 def _token_price(entry: Entry, model: str) -> TokenPrice | None:
     values = entry.values
-    if "usd_per_million_output" in values:
-        read, written = values.get("usd_per_million_input", 0.0), values["usd_per_million_output"]
-        date = str(values.get("date", "undated"))
-        return TokenPrice(model, read, written, values.get("usd_per_million_cached"), date, entry.source)
+    if stated := [key for key in _BY_TOKEN if key in values]:
+        if missing := [key for key in _BY_TOKEN[:2] if key not in values]:
+            raise InputError(
+                f"{entry.where}: {missing[0]} is missing beside {stated[0]}; a price by the token needs both, and 0 "
+                "where nothing is charged"
+            )
+        day = str(values.get("date", "undated"))
+        read, written, cached = (values.get(key) for key in _BY_TOKEN)
+        return TokenPrice(model, float(read or 0), float(written or 0), cached, day, entry.source)
     wanted = values.get("price", model)
-    price = next((price for price in entry.prices if price.model == wanted), None)
+    price = valid_at([one for one in entry.prices if one.model == wanted], entry.when, f"{entry.where}: {wanted}")
     if price is None and "price" in values:
         known = ", ".join(price.model for price in entry.prices)
         raise InputError(f"{entry.where}: no [[price]] for model {wanted!r}; there are: {known}")
@@ -268,7 +280,8 @@ _COMPUTED: Mapping[Unit, tuple[Callable[[Entry, str, TokenUse | None], SampleCos
     Unit.TOKENS: (_tokens, "neither the samples' lines nor the costs file have completion_tokens"),
     Unit.USD: (
         _usd,
-        "state usd = ..., or usd_per_million_output and completion_tokens, or seconds and usd_per_gpu_hour",
+        "state usd = ..., or usd_per_million_input, usd_per_million_output and completion_tokens, or seconds and "
+        "usd_per_gpu_hour",
     ),
     Unit.JOULES: (_joules, "state joules = ..., or joules_per_token and completion_tokens"),
 }

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.usage import TokenUse, mean_over_problems
@@ -21,14 +22,17 @@ from isobudget.errors import InputError
 def joules_cost(use: TokenUse, joules_per_token: float, source: str) -> SampleCost:
     """Joules of a sample at `joules_per_token` for each completion token."""
     label = f"{joules_per_token:g} J per completion token ({source}), {use.label}"
-    return SampleCost(Unit.JOULES, use.mean_completion * joules_per_token, 0.0, label)
+    return SampleCost(Unit.JOULES, use.mean_completion * joules_per_token, 0.0, label, joules_per_token)
 
 
-def measured_joules(joules: Sequence[Sequence[float]], source: str) -> SampleCost:
+def measured_joules(
+    joules: Sequence[Sequence[float] | NDArray[np.float64]], source: str, per_problem: float = 0.0
+) -> SampleCost:
     """The mean over problems of the mean joules of a sample.
 
     `joules` are those of each problem's samples, a sample's share of the energy that its batch took; `source` is
-    machine, backend and batch. Energy that is not known is an `InputError`.
+    machine, backend and batch; `per_problem` is that of computing a prompt, where it is no part of `joules`.
+    Energy that is not known is an `InputError`.
     """
     mean = mean_over_problems(joules, f"measured joules ({source})")
     if not all(np.all(np.isfinite(one)) for one in joules):
@@ -36,4 +40,4 @@ def measured_joules(joules: Sequence[Sequence[float]], source: str) -> SampleCos
             f"the energy of these samples was not measured ({source} has no meter that can be read); "
             "give joules_per_token in a costs file instead"
         )
-    return SampleCost(Unit.JOULES, mean, 0.0, f"measured joules of the processor packages: {source}")
+    return SampleCost(Unit.JOULES, mean, per_problem, f"measured joules of the processor packages: {source}")

@@ -3,19 +3,24 @@
     usd = (prompt tokens x input + completion tokens x output) / 1e6        by the token
     usd = seconds x GPUs x usd per GPU-hour / 3600                          by the hour
 
-If a provider gives a lower price for prompt tokens it has seen (`cached`) and every sample pays for its prompt, the
-first sample of a problem pays `input` and the others `cached`. Prices are data with a date and a source, and always an
-input of the user: `data/prices.toml` holds a few examples only. Taxes, minimum fees and batch discounts are not
-covered.
+Completion tokens are all that the model produced, reasoning included. What a server billed for prompts is charged as it
+was billed (`bills`). Where nothing was recorded of that, and a provider gives a lower price for prompt tokens it has
+seen (`cached`) and every sample pays for its prompt, the first sample of a problem pays `input` and the others
+`cached`. Of several prices of one model the one counts that was valid at the run's date. Prices are data with a date
+and a source, and always an input of the user: `data/prices.toml` holds a few examples only. Taxes, minimum fees and
+batch discounts are not covered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeVar
 
+from isobudget.costs.bills import billed_usd
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.usage import TokenUse
 from isobudget.errors import InputError
@@ -44,6 +49,15 @@ class TokenPrice:
     date: str = "undated"
     source: str = "not stated"
 
+    def as_table(self) -> dict[str, Any]:
+        """As a costs file, a models file and a run write it, without the model; `parse_prices` reads it."""
+        values = (self.usd_per_million_input, self.usd_per_million_output, self.usd_per_million_cached)
+        stated = dict(zip(("input", "output", "cached"), values, strict=True)) | {
+            "date": self.date,
+            "source": self.source,
+        }
+        return {key: value for key, value in stated.items() if value is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class GpuHour:
@@ -57,13 +71,55 @@ class GpuHour:
 
 def usd_cost(price: TokenPrice, use: TokenUse) -> SampleCost:
     """Usd of a sample at a provider's token prices."""
-    completion = use.mean_completion * price.usd_per_million_output / _MILLION
-    prompt = use.mean_prompt * price.usd_per_million_input / _MILLION
-    source = f"price of {price.model}, {price.date} ({price.source}), {use.label}"
-    if use.share_prompt or price.usd_per_million_cached is None:
-        return use.split(Unit.USD, prompt, completion, source)
-    cached = use.mean_prompt * price.usd_per_million_cached / _MILLION
-    return SampleCost(Unit.USD, cached + completion, prompt - cached, f"{source}, prompt cached after the first sample")
+    per_token = price.usd_per_million_output / _MILLION
+    shared, each, said = _prompt_usd(price, use)
+    source = f"price of {price.model}, {price.date} ({price.source}), {use.label}{said}"
+    return SampleCost(Unit.USD, each + use.mean_completion * per_token, shared, source, per_token)
+
+
+def _prompt_usd(price: TokenPrice, use: TokenUse) -> tuple[float, float, str]:
+    """What samples share and what each pays for prompts in usd, and in words how that is."""
+    full, cached = price.usd_per_million_input / _MILLION, price.usd_per_million_cached
+    if use.bills is not None:
+        shared, each, said = billed_usd(use.bills, full, None if cached is None else cached / _MILLION)
+        return shared, each, f", {said}"
+    if not use.prompt_known:
+        return 0.0, 0.0, ""
+    prompt = use.mean_prompt * full
+    if use.share_prompt:
+        unused = ", its cached price not used: it is charged once" if cached is not None else ""
+        return prompt, 0.0, f", prompt shared{unused}"
+    if cached is None:
+        return 0.0, prompt, ", prompt paid by every sample"
+    later = use.mean_prompt * cached / _MILLION
+    if later > prompt:
+        return 0.0, prompt, ", prompt paid by every sample, its cached price not used: it is above the full one"
+    return prompt - later, later, ", prompt paid by every sample, cached after the first"
+
+
+def valid_at(prices: Sequence[Priced], when: date | None, what: str) -> Priced | None:
+    """Of the prices of one thing, that which was valid at a date, today's by default: the newest that is not later.
+
+    One price stands, whatever its date; where all are later, the earliest does. None if there is no price.
+
+    Raises:
+        InputError: there are several, and their dates cannot be told apart.
+    """
+    if len(prices) < 2:
+        return prices[0] if prices else None
+    dated = [(_date(price.date), price) for price in prices]
+    days = [day for day, _ in dated if day is not None]
+    if len(set(days)) < len(prices):
+        raise InputError(f"{what} has {len(prices)} prices; each needs a date of its own, such as 2025-01-31")
+    by_day = sorted(((day, price) for day, price in dated if day is not None), key=itemgetter(0))
+    return next((price for day, price in reversed(by_day) if day <= (when or date.today())), by_day[0][1])
+
+
+def _date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        return None
 
 
 def rent_cost(seconds: SampleCost, gpus: int, price: GpuHour) -> SampleCost:
@@ -72,7 +128,12 @@ def rent_cost(seconds: SampleCost, gpus: int, price: GpuHour) -> SampleCost:
         raise InputError(f"GPU-hours are paid by seconds, not by {seconds.unit} ({seconds.source})")
     rate = gpus * price.usd / _SECONDS_PER_HOUR
     source = f"{price.usd:g} usd per GPU-hour x {gpus}, {price.date} ({price.source}); {seconds.source}"
-    return SampleCost(Unit.USD, seconds.per_sample * rate, seconds.per_problem * rate, source)
+    per_token = seconds.per_token * rate
+    return SampleCost(Unit.USD, seconds.per_sample * rate, seconds.per_problem * rate, source, per_token)
+
+
+#: what is priced: by the token, or by the GPU-hour
+Priced = TypeVar("Priced", TokenPrice, GpuHour)
 
 
 @cache

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.usage import TokenUse, mean_over_problems
@@ -33,16 +34,20 @@ from isobudget.files.values import is_number, is_whole
 _FORMAT = 1
 
 
-def measured_seconds(seconds: Sequence[Sequence[float]], source: str) -> SampleCost:
+def measured_seconds(
+    seconds: Sequence[Sequence[float] | NDArray[np.float64]], source: str, per_problem: float = 0.0
+) -> SampleCost:
     """The mean over problems of the mean seconds of a sample.
 
-    `seconds` are those of each problem's samples, a sample's share of the time that its batch took. What the samples
-    share of their prompt is part of it, so nothing is charged per problem. `source` is machine, backend and batch.
+    Args:
+        seconds: those of each problem's samples, a sample's share of the time that its batch took.
+        source: machine, backend and batch.
+        per_problem: mean seconds of computing a prompt, where they are no part of `seconds`.
     """
     mean = mean_over_problems(seconds, f"measured seconds ({source})")
     if not all(np.all(np.isfinite(times)) and np.min(times) >= 0 for times in seconds):
         raise InputError(f"measured seconds ({source}): a time is negative or not finite")
-    return SampleCost(Unit.SECONDS, mean, 0.0, f"measured seconds: {source}")
+    return SampleCost(Unit.SECONDS, mean, per_problem, f"measured seconds: {source}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isobudget.costs.bills import Bill
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.flops import completion_flops, prompt_flops
 from isobudget.errors import InputError
@@ -35,6 +36,7 @@ class TokenUse:
         share_prompt: whether the samples of a problem share its prompt.
         label: where the counts come from, for the cost's source.
         prompt_known: whether `prompt` was recorded or stated; if not, it is a placeholder.
+        bills: what a server billed for each problem's prompts, where it was recorded.
     """
 
     prompt: NDArray[np.int64]
@@ -42,6 +44,7 @@ class TokenUse:
     share_prompt: bool = True
     label: str = "measured token counts"
     prompt_known: bool = True
+    bills: tuple[Bill, ...] | None = None
 
     def __post_init__(self) -> None:
         if len(self.prompt) != len(self.completions) or not self.completions:
@@ -61,11 +64,12 @@ class TokenUse:
         share_prompt: bool = True,
         label: str = "measured token counts",
         prompt_known: bool = True,
+        bills: tuple[Bill, ...] | None = None,
     ) -> TokenUse:
         """From plain lists; one number for `prompt` holds for all problems."""
         prompts = np.broadcast_to(np.asarray(prompt, dtype=np.int64), (len(completions),))
         counts = tuple(np.asarray(tokens, dtype=np.int64) for tokens in completions)
-        return cls(prompts, counts, share_prompt, label, prompt_known)
+        return cls(prompts, counts, share_prompt, label, prompt_known, bills)
 
     @property
     def mean_prompt(self) -> float:
@@ -79,9 +83,11 @@ class TokenUse:
 
     def split(self, unit: Unit, prompt: float, completion: float, source: str) -> SampleCost:
         """The cost whose prompt part is shared or not, as these samples do."""
+        per_token = completion / self.mean_completion if self.mean_completion else 0.0
         if self.share_prompt:
-            return SampleCost(unit, completion, prompt, f"{source}, prompt shared")
-        return SampleCost(unit, prompt + completion, 0.0, f"{source}, prompt paid by every sample")
+            return SampleCost(unit, completion, prompt, f"{source}, prompt shared", per_token)
+        said = ", prompt paid by every sample" if self.prompt_known else ""
+        return SampleCost(unit, prompt + completion, 0.0, f"{source}{said}", per_token)
 
 
 def mean_over_problems(values: Sequence[Sequence[float] | NDArray[Any]], what: str = "samples") -> float:

@@ -169,12 +169,13 @@ def curve(counts: ModelCounts, price: SampleCost, bootstrap: Bootstrap | None = 
     Args:
         counts: n and c of every problem, of which there must be one; n may differ, the curve ends at the smallest.
         price, bootstrap: what a sample costs, and how intervals are computed.
-        stop: `fixed`, or `first-pass`: every sample generated is then charged at the mean price.
+        stop: `fixed`, or `first-pass`: samples are then charged by their own length, where the counts list every
+            sample with its tokens and the price follows them, else every one at the mean price.
     """
     if not counts.task_ids:
         raise InputError(f"{counts.name} has no problems; there is no curve")
     matrix = 1.0 - failure_curve(counts.n, counts.c, int(counts.n.min()))
-    charged = Charged.first_pass(matrix) if parse_stop(stop) == FIRST_PASS else None
+    charged = _until_the_first_pass(counts, price, matrix) if parse_stop(stop) == FIRST_PASS else None
     return curve_from_matrix(
         counts.name,
         counts.task_ids,
@@ -185,6 +186,14 @@ def curve(counts: ModelCounts, price: SampleCost, bootstrap: Bootstrap | None = 
         charged=charged,
         bootstrap=bootstrap,
     )
+
+
+def _until_the_first_pass(counts: ModelCounts, price: SampleCost, matrix: FloatArray) -> Charged:
+    passed = [was for was in counts.passed if was is not None]
+    tokens = [own for own in counts.completion_tokens if own is not None]
+    if len(passed) == len(tokens) == len(counts.task_ids) and (amounts := price.of_lengths(tokens)):
+        return Charged.by_amounts(matrix, passed, [own / price.per_sample for own in amounts])
+    return Charged.first_pass(matrix)
 
 
 def curve_from_matrix(

@@ -13,6 +13,7 @@ Budgets are then expected spending, on average over problems: a single problem m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -78,6 +79,16 @@ class Charged:
         if success[:, -1].mean() >= _SOLVED:
             samples[-1] = np.inf
         return cls(FIRST_PASS, samples, spent[:, :-1])
+
+    @classmethod
+    def by_amounts(cls, success: FloatArray, passed: Sequence[ArrayLike], amounts: Sequence[FloatArray]) -> Self:
+        """`first_pass` from every sample: whether each problem's passed, and its price over the model's mean price."""
+        means = [
+            [float(own[was == kind].mean()) if np.any(was == kind) else 0.0 for own, was in pairs]
+            for pairs in ([(own, np.asarray(was, dtype=bool)) for own, was in zip(amounts, passed, strict=True)],)
+            for kind in (True, False)
+        ]
+        return cls.first_pass(success, *means)
 
     def replicates(self, weights: FloatArray) -> FloatArray:
         """The same for weighted problems, in samples of each replicate's own mean price.

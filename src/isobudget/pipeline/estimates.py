@@ -72,10 +72,11 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Means over a run's samples of one model and benchmark."""
+    """Means over a run's samples of one model and benchmark; `prompt_seconds` is 0 where it is part of `seconds`."""
 
     completion_tokens: float
     seconds: float
+    prompt_seconds: float
     bytes: float
 
 
@@ -139,7 +140,7 @@ class Estimate:
             completion_tokens_at_most=total * sizes.completion_at_most,
             bytes=round(total * recorded.bytes) if recorded else _bytes(total, total * sizes.completion),
         )
-        return self._priced(self._timed(filled, recorded, sizes))
+        return self._priced(self._timed(filled, recorded, sizes, sum(any(one) for one in left)))
 
     def _left(self, task_id: str) -> tuple[int, int]:
         """Samples of a problem that the run folder lacks, and greedy ones."""
@@ -153,12 +154,13 @@ class Estimate:
         pace = self.model.settings.pacing()
         return -(-samples // pace.group) + greedy if pace.by_calls else min(samples + greedy, 1)
 
-    def _timed(self, expected: Expected, recorded: Recorded | None, sizes: Lengths) -> Expected:
+    def _timed(self, expected: Expected, recorded: Recorded | None, sizes: Lengths, problems: int) -> Expected:
         if not expected.left:
             return replace(expected, seconds=0.0, seconds_source="nothing is left to generate")
         if recorded:
             source = "mean seconds of the samples that this run has"
-            return replace(expected, seconds=expected.left * recorded.seconds, seconds_source=source)
+            seconds = expected.left * recorded.seconds + problems * recorded.prompt_seconds
+            return replace(expected, seconds=seconds, seconds_source=source)
         hardware, shape = self.model.settings.hardware(), self.model.architecture
         if hardware is None or shape is None:
             return expected
@@ -202,15 +204,17 @@ def known_of(path: Path) -> Known:
         return SampleKeys(), {}
     run = load_run(path)
     sums: dict[tuple[str, str], NDArray[np.float64]] = {}
-    for part in read_each(path / "samples", SampleRow, ["benchmark", "model", "completion_tokens", "seconds"]):
-        grouped = part.group_by(["benchmark", "model"]).aggregate(
-            [("seconds", "count"), ("completion_tokens", "sum"), ("seconds", "sum")]
-        )
-        for row in grouped.to_pylist():
+    summed = ["completion_tokens", "seconds", "prompt_seconds"]
+    for part in read_each(path / "samples", SampleRow, ["benchmark", "model", *summed]):
+        wanted = [("seconds", "count"), *((name, "sum") for name in summed)]
+        for row in part.group_by(["benchmark", "model"]).aggregate(wanted).to_pylist():
             key = (row["benchmark"], row["model"])
-            new = np.array([row["seconds_count"], row["completion_tokens_sum"], row["seconds_sum"]])
-            sums[key] = sums.get(key, np.zeros(3)) + new
+            new = np.array([row[f"{name}_{kind}"] or 0.0 for name, kind in wanted])
+            sums[key] = sums.get(key, np.zeros(len(wanted))) + new
     rows = sum(float(one[0]) for one in sums.values())
     size = sum(file.stat().st_size for file in part_paths(path / "samples")) / max(rows, 1)
-    means = {key: Recorded(tokens / count, seconds / count, size) for key, (count, tokens, seconds) in sums.items()}
+    means = {}
+    for key, (count, *totals) in sums.items():
+        tokens, seconds, prompt_seconds = (float(total / count) for total in totals)
+        means[key] = Recorded(tokens, seconds, prompt_seconds, size)
     return run.sample_keys(), means

@@ -98,6 +98,8 @@ def model_facts(model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark]) -
         facts |= {"title": model.entry.title, "file": Path(model.settings.model).name, "licence": model.entry.licence}
     if model.sha256 is not None:
         facts["sha256"] = model.sha256
+    if (price := model.stated.price) is not None:
+        facts["price"] = price.as_table()
     if model.architecture is not None:
         shape = asdict(model.architecture)
         facts["architecture_source"] = shape.pop("source")

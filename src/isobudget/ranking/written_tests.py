@@ -8,6 +8,7 @@ lines that parse as `assert f(literals) == literal` count. They are read, never 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -103,8 +104,10 @@ def _written(backend: Backend, pool: Pool, one: Candidates, writer: str, chat: b
     begun = "" if chat else f"assert {problem.entry_point}("
     made = backend.generate(prompt_for_tests(one, chat), SAMPLING, [base + at for at in range(TEXTS)])
     key = pool.benchmark, problem.task_id, writer
+    seconds = [g.seconds + (0.0 if math.isnan(g.prompt_seconds) else g.prompt_seconds / len(made)) for g in made]
     return [
-        TestRow(*key, at, begun + g.text, g.prompt_tokens, g.completion_tokens, g.seconds) for at, g in enumerate(made)
+        TestRow(*key, at, begun + g.text, g.prompt_tokens, g.completion_tokens, seconds[at])
+        for at, g in enumerate(made)
     ]
 
 

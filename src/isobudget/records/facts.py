@@ -19,7 +19,8 @@ from isobudget.files.toml import read_toml
 from isobudget.files.whole import write_whole
 from isobudget.judge.verdict import RULES
 
-FORMAT = 1
+#: 2: samples may record what their prompt took apart from `seconds` (1: it was part of them)
+FORMAT = 2
 FILE_NAME = "run.toml"
 
 _LONG_MESSAGE = 200
@@ -28,7 +29,7 @@ _LONG_MESSAGE = 200
 #: only when the model has been loaded, and is compared by itself.)
 _FREE = {
     "benchmarks": {"problems", "source"},
-    "models": {"engine", "file", "url", "served", "repeatable", "notes", "architecture_source", "commit"},
+    "models": {"engine", "file", "url", "served", "repeatable", "notes", "architecture_source", "commit", "price"},
 }
 #: What a run that does not state a field was made with: it is older than the field.
 _UNSTATED: dict[str, dict[str, Any]] = {"benchmarks": {}, "models": {"backend": "llama.cpp"}}

@@ -96,7 +96,10 @@ class PromptRow:
 
 @dataclass(frozen=True, slots=True)
 class SampleRow(OfSample):
-    """One sample; the fields are those of `Generation`, null where a run was made before them."""
+    """One sample; the fields are those of `Generation`, null where a run was made before them or nothing tells.
+
+    Where `prompt_seconds` is null, the prompt's computation is part of `seconds`.
+    """
 
     text: str
     finish_reason: str
@@ -112,6 +115,10 @@ class SampleRow(OfSample):
     served: str | None = None
     billed_prompt_tokens: int | None = None
     cached_tokens: int | None = None
+    prompt_seconds: float | None = None
+    prompt_joules: float | None = None
+    idle_tokens: int | None = None
+    idle_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

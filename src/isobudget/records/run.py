@@ -88,6 +88,7 @@ class Run:
 
     def state(self, kind: str, name: str, facts: dict[str, Any]) -> None:
         """State facts of a benchmark or model; they must agree with those stated before (see facts.merge)."""
+        self.facts["format"] = run_facts.FORMAT  # what follows may be samples that older versions would misread
         run_facts.merge(self.facts, kind, name, facts, self.path)
 
     def save_facts(self) -> None:

@@ -190,11 +190,11 @@ def _of_counts(counts: ModelCounts, unit: Unit, costs: CostsFile | str | None) -
     use = token_use(counts)
     price = price_model((counts.name, counts.model), unit, costs, use)
     arm = RecordedArm(counts.name, counts.task_ids, counts.n, counts.c, counts.passed, price)
-    by_tokens = unit is Unit.TOKENS or (unit is Unit.FLOPS and costs is None)
-    if use is None or not by_tokens or None in counts.completion_tokens or None in counts.passed:
+    if None in counts.completion_tokens or None in counts.passed:
         return arm
-    scale = price.per_sample / use.mean_completion
-    amounts = [scale * np.array(tokens, dtype=np.float64) for tokens in counts.completion_tokens]
+    amounts = price.of_lengths([tokens for tokens in counts.completion_tokens if tokens is not None])
+    if amounts is None:
+        return arm
     passed, failed = _by_verdict(counts.passed, amounts)
     return replace(arm, if_passed=passed, if_failed=failed)
 

@@ -5,7 +5,8 @@ the engine was busy. Where every step of it is seen (`StepClock`), the time sinc
 samples that got tokens by this one, in proportion to these tokens; a step that gave no tokens (part of a long prompt)
 is paid with the next. Elsewhere (`EngineClock`) each moment is shared among the groups of samples then in flight, in
 proportion to their sizes; within a group, in proportion to the tokens of each sample. The shares add up to the engine's
-busy time exactly, so ``k x mean seconds`` is what k samples take at this batch size on this machine.
+busy time exactly. A prompt's computation is charged apart where the engine's steps are seen, and steps with room for
+more samples are told from full ones, so that a sample's share does not depend on how many others there were.
 
 Energy is shared in the same way where the machine has a meter.
 
@@ -23,10 +24,17 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Charge:
-    """The engine seconds and joules that a sample or group was charged so far. Joules are NaN where nothing tells."""
+    """What a sample or group was charged so far.
+
+    Attributes:
+        seconds, joules: of the engine; joules are NaN where nothing tells.
+        idle_seconds, idle_tokens: the part of them, and its tokens, while the engine had room for more samples.
+    """
 
     seconds: float = 0.0
     joules: float = 0.0
+    idle_seconds: float = 0.0
+    idle_tokens: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -53,15 +61,22 @@ class StepClock:
         """What has passed until now is nobody's: the engine had nothing to do."""
         self._last, self._last_joules = self._now(), self._meter()
 
-    def charge(self, charges: Sequence[Charge], weights: Sequence[int]) -> None:
-        """Share what has passed since the last time in proportion to `weights`, such as the tokens that a step gave."""
+    def charge(self, charges: Sequence[Charge], weights: Sequence[int], idle: bool = False) -> None:
+        """Share what has passed since the last time in proportion to `weights`, such as the tokens that a step gave.
+
+        `idle` says that the engine had room for more samples meanwhile.
+        """
         total = sum(weights)
         if not total:
             return
         seconds, joules = self._last, self._last_joules
         self.idle()
         for charge, weight in zip(charges, weights, strict=True):
-            charge.seconds += (self._last - seconds) * weight / total
+            share = (self._last - seconds) * weight / total
+            charge.seconds += share
+            if idle:
+                charge.idle_seconds += share
+                charge.idle_tokens += weight
             charge.joules += (self._last_joules - joules) * weight / total
 
 

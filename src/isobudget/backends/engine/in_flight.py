@@ -79,11 +79,13 @@ class Sample:
 
     Attributes:
         charge, ids: what it has cost so far, and its tokens so far.
+        prompt: what computing its prompt cost, in whole; None where that is part of `charge`.
     """
 
     def __init__(self, unit: Unit, decode: Decode, context_tokens: int | None) -> None:
         self.request, self.place = unit
         self.charge = Charge()
+        self.prompt: Charge | None = None
         self.prompt_ids = self.request.prompt_ids
         self.sampling = self.request.sampling
         self.limit = min(self.sampling.max_tokens, (context_tokens or math.inf) - len(self.prompt_ids))
@@ -141,6 +143,10 @@ class Sample:
             seed=self.request.seeds[self.place],
             latency_seconds=time.perf_counter() - self.request.asked,
             token_ids=tuple(self.ids[:count]),
+            prompt_seconds=self.prompt.seconds if self.prompt else math.nan,
+            prompt_joules=self.prompt.joules if self.prompt else math.nan,
+            idle_tokens=self.charge.idle_tokens,
+            idle_seconds=self.charge.idle_seconds,
         )
         return True
 

@@ -150,7 +150,7 @@ class HuggingFace:
     def _generate(self, model: LoadedModel, units: list[Unit], clock: StepClock) -> None:
         while units:
             now = units[: self._batch]
-            work = partial(generate_batch, model, now, clock, lambda: self._inbox.closed)
+            work = partial(generate_batch, model, now, clock, lambda: self._inbox.closed, self._batch)
             self._try(work, len(now), [request for request, _ in now])
             units = [unit for unit in units if unit[1] not in unit[0].done and not unit[0].future.done()]
 
@@ -170,7 +170,6 @@ class HuggingFace:
                 request.fail(_as_backend_error(self.settings.model, error))
         if not short:
             return
-        # here, where nothing of the failed batch is held any more
         # here, where nothing of the failed batch is held any more
         if not self._notes:
             self._notes.append(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from isobudget.backends.engine.engine_clock import StepClock
+from isobudget.backends.engine.engine_clock import Charge, StepClock
 from isobudget.backends.engine.in_flight import Request, Sample, Unit, take_tokens
 from isobudget.backends.huggingface.load import LoadedModel
 from isobudget.backends.huggingface.sample_token import sample_tokens
@@ -42,8 +42,13 @@ def choose_units(waiting: list[Request], room: int) -> list[Unit]:
     return units
 
 
-def generate_batch(model: LoadedModel, units: Sequence[Unit], clock: StepClock, stopped: Callable[[], bool]) -> None:
-    """Generate these samples together and give each to its request as soon as it ends.
+def generate_batch(
+    model: LoadedModel, units: Sequence[Unit], clock: StepClock, stopped: Callable[[], bool], room: int
+) -> None:
+    """Generate these samples together, of `room` that a batch has, and give each to its request as soon as it ends.
+
+    What the prompts take is charged to each distinct one in equal parts, for they are padded to one length. The steps
+    of a batch that began with room for more samples are idle ones.
 
     Raises:
         BackendError: `stopped` said so.
@@ -55,11 +60,13 @@ def generate_batch(model: LoadedModel, units: Sequence[Unit], clock: StepClock, 
     rows = [Sample(unit, model.tokens.decode, model.context_tokens) for unit in units]
     with torch.inference_mode():
         cache, logits = _Cache.of_prompts(model, rows)
+        _charge_prompts(model, rows, clock)
         while rows:
             if stopped():
                 raise BackendError("the model was closed before this sample was generated")
             ids, logprobs = sample_tokens(logits, [row.sampling for row in rows], [row.number() for row in rows])
-            clock.charge([row.charge for row in rows], [1] * len(rows))
+            is_idle = len(units) < room and bool(rows[0].ids)  # the first token comes with the prompt
+            clock.charge([row.charge for row in rows], [1] * len(rows), is_idle)
             leaving = take_tokens(rows, ids, logprobs)
             going = [place for place, leaves in enumerate(leaving) if not leaves]
             if len(going) < len(rows) and going:
@@ -67,6 +74,17 @@ def generate_batch(model: LoadedModel, units: Sequence[Unit], clock: StepClock, 
             rows = [rows[place] for place in going]
             if rows:
                 logits = cache.step([row.ids[-1] for row in rows])
+
+
+def _charge_prompts(model: LoadedModel, rows: Sequence[Sample], clock: StepClock) -> None:
+    import torch
+
+    if model.device.startswith("cuda"):
+        torch.cuda.synchronize(model.device)
+    prompts = {row.prompt_ids: Charge() for row in rows}
+    clock.charge(list(prompts.values()), [1] * len(prompts))
+    for row in rows:
+        row.prompt = prompts[row.prompt_ids]
 
 
 class _Cache:

@@ -10,8 +10,8 @@ a sample is the same, bit by bit, whatever is generated beside it, where the eng
 for few rows and for many. Samples stand in a row without holes, as the engine wants them: the last one moves into a
 hole that no new one fills.
 
-A prompt's time is paid in equal parts by the samples that wait for it when it is computed; a step's by the samples that
-it advances.
+A prompt's time is recorded apart, in whole, by every sample that uses it; a step's is shared by the samples that it
+advances, which also record whether slots were idle meanwhile.
 
 Source: Yu et al. 2022 (Orca) for batching by iterations. Not covered: prompts that begin alike.
 """
@@ -42,18 +42,11 @@ _CACHE_BYTES = 2 * 2
 
 @dataclass(slots=True)
 class _Prompt:
-    """A computed prompt: where it is, what follows it, and what a sample pays for it, as long as samples do."""
+    """A computed prompt: where it is, what follows it, and what computing it cost."""
 
     sequence: int
     logits: Logits
-    share: Charge
-    payers: int
-
-    def pay(self, charge: Charge) -> None:
-        if self.payers:
-            charge.seconds += self.share.seconds
-            charge.joules += self.share.joules
-            self.payers -= 1
+    cost: Charge
 
 
 class Slots:
@@ -93,8 +86,8 @@ class Slots:
         """Whether a sample may begin."""
         return None in self._samples or len(self._samples) < self._slots
 
-    def choose(self, waiting: list[Request]) -> tuple[Unit, int] | None:
-        """Take the sample that is to begin next out of what waits; with it, how many wait for the same prompt.
+    def choose(self, waiting: list[Request]) -> Unit | None:
+        """Take the sample that is to begin next out of what waits.
 
         A request of which nothing is left to generate is removed from the list.
         """
@@ -102,22 +95,21 @@ class Slots:
         if not waiting:
             return None
         request = next((one for one in waiting if one.prompt_ids in self._prompts), waiting[0])
-        same = sum(len(one.waiting) for one in waiting if one.prompt_ids == request.prompt_ids)
-        return (request, request.waiting.pop(0)), same
+        return request, request.waiting.pop(0)
 
-    def begin(self, unit: Unit, same: int) -> None:
-        """Begin a sample, with the first token behind its prompt, for which `same` samples wait, itself included."""
+    def begin(self, unit: Unit) -> None:
+        """Begin a sample, with the first token behind its prompt."""
         request = unit[0]
         if not self.is_busy:
             self._clock.idle()
         try:
-            prompt = self._computed(request.prompt_ids, same)
+            prompt = self._computed(request.prompt_ids)
         except BackendError as error:
             request.fail(error)
             self._forget_all(error)
             return
         sample = Sample(unit, self._model.decode, self._context_tokens)
-        prompt.pay(sample.charge)
+        sample.prompt = prompt.cost
         place = self._samples.index(None) if None in self._samples else len(self._samples)
         self._samples[place : place + 1] = [sample]
         self._context.copy(prompt.sequence, place)
@@ -136,7 +128,7 @@ class Slots:
         except BackendError as error:
             self._forget_all(error)
             return
-        self._advance(places, samples, logits)
+        self._advance(places, samples, logits, idle=len(samples) < self._slots)
 
     def fail(self, error: Exception) -> None:
         """End every sample that is being generated."""
@@ -149,10 +141,10 @@ class Slots:
         """Free the context."""
         self._context.close()
 
-    def _advance(self, places: Sequence[int], samples: Sequence[Sample], logits: Logits) -> None:
+    def _advance(self, places: Sequence[int], samples: Sequence[Sample], logits: Logits, *, idle: bool = False) -> None:
         """Sample the next token at these places."""
         sampled = [sample_token(row, one.sampling, one.number()) for row, one in zip(logits, samples, strict=True)]
-        self._clock.charge([sample.charge for sample in samples], [1] * len(samples))
+        self._clock.charge([sample.charge for sample in samples], [1] * len(samples), idle)
         leaving = take_tokens(samples, [token for token, _ in sampled], [logprob for _, logprob in sampled])
         for place, leaves in zip(places, leaving, strict=True):
             if leaves:
@@ -169,7 +161,7 @@ class Slots:
                 samples[place] = samples.pop()
         return [sample for sample in samples if sample]
 
-    def _computed(self, ids: tuple[int, ...], same: int) -> _Prompt:
+    def _computed(self, ids: tuple[int, ...]) -> _Prompt:
         """The prompt, computed if it is not there."""
         found = self._prompts.pop(ids, None)
         if found is None:
@@ -182,7 +174,7 @@ class Slots:
             self._clock.charge([paid], [1])
             self._free_for_prompts.pop()
             self.prompt_tokens += len(ids)
-            found = _Prompt(sequence, logits, Charge(paid.seconds / same, paid.joules / same), same)
+            found = _Prompt(sequence, logits, paid)
         self._prompts[ids] = found
         return found
 
@@ -221,7 +213,7 @@ def generate_from(inbox: Inbox[Request], slots: Slots) -> None:
             if inbox.closed:
                 break
             while slots.has_room and (chosen := inbox.take(slots.choose)):
-                slots.begin(*chosen)
+                slots.begin(chosen)
             slots.step()
     except Exception as fault:  # nobody may wait for a thread that has ended
         error = fault

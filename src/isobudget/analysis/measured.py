@@ -1,0 +1,96 @@
+"""What samples of a run took in seconds and joules, as prices that do not depend on how many were generated together.
+
+    cost(k) = prompt + k * sample
+
+Where the engine timed prompts apart, a problem's prompt is charged once, as it was computed once, and a sample costs
+its share of the steps that advanced it. Steps with idle slots (a run's last samples, a model with few of them) took
+longer for each sample than full ones; their tokens are priced by the model's full steps,
+
+    sample = seconds of its full steps + its tokens of idle steps x seconds of a full step's token
+
+as long as a tenth of all tokens came by full steps. What is not known is said in the source: whether the prompt's time
+is part of the samples', and whether idle slots are.
+
+Not covered: joules of idle slots, and that a token takes longer the more tokens are before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.analysis.load_samples import ModelSamples, ProblemSamples
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.energy import measured_joules
+from isobudget.costs.seconds import measured_seconds
+from isobudget.costs.usage import mean_over_problems
+
+FloatArray = NDArray[np.float64]
+
+#: fewer tokens by full steps than this part of all say too little of what a full step takes
+_ENOUGH = 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """What was measured of one model's samples.
+
+    Attributes:
+        unit: seconds or joules.
+        amounts: of each sample, the shared prompt left out, one array a problem.
+        prompt: mean of computing a prompt, 0 where that is part of `amounts`.
+        notes: what a reader of the price has to know.
+    """
+
+    unit: Unit
+    amounts: tuple[FloatArray, ...]
+    prompt: float
+    notes: tuple[str, ...]
+
+    def cost(self, source: str, *, share_prompt: bool = True) -> SampleCost:
+        """The price, its prompt charged once a problem, or to every sample; `source` is engine and machine."""
+        price = measured_seconds if self.unit is Unit.SECONDS else measured_joules
+        source = "; ".join([source, *self.notes])
+        if share_prompt:
+            return price(self.amounts, source, self.prompt)
+        return price([amounts + self.prompt for amounts in self.amounts], source)
+
+
+def measured(samples: ModelSamples, unit: Unit) -> Measured:
+    """The seconds or joules of a model's samples."""
+    problems = samples.problems
+    in_seconds = unit is Unit.SECONDS
+    apart = [one.prompt_seconds if in_seconds else one.prompt_joules for one in problems]
+    amounts, notes = _at_full_slots(problems) if in_seconds else ([one.joules for one in problems], [])
+    if all(np.all(np.isfinite(one)) for one in apart):
+        return Measured(unit, tuple(amounts), mean_over_problems(apart), ("prompt charged once a problem", *notes))
+    shared = [own + _share(prompt) for own, prompt in zip(amounts, apart, strict=True)]
+    notes = ["the prompt's part is not known apart: it is shared by the samples that were generated", *notes]
+    return Measured(unit, tuple(shared), 0.0, tuple(notes))
+
+
+def _share(prompt: FloatArray) -> FloatArray:
+    """Of samples whose prompt is known, each one's part of it; 0 of the others, which hold theirs."""
+    known = np.isfinite(prompt)
+    return np.where(known, prompt, 0.0) / max(int(known.sum()), 1)
+
+
+def _at_full_slots(problems: tuple[ProblemSamples, ...]) -> tuple[list[FloatArray], list[str]]:
+    """Seconds of each sample as if no slot had ever been idle, as far as the model's full steps tell."""
+    own = [one.seconds for one in problems]
+    idle = np.concatenate([one.idle_tokens for one in problems])
+    if not np.all(np.isfinite(idle)):
+        return own, ["idle slots are part of it"] if np.any(idle > 0) else []
+    steps = sum(float(np.maximum(one.completion_tokens - 1, 0).sum()) for one in problems)
+    full = steps - float(idle.sum())
+    if not np.any(idle):
+        return own, []
+    if full < _ENOUGH * steps:
+        return own, [
+            "nearly all of it with idle slots, as too few samples were generated together: full slots cost less"
+        ]
+    rate = sum(float((one.seconds - one.idle_seconds).sum()) for one in problems) / full
+    priced = [one.seconds - one.idle_seconds + rate * one.idle_tokens for one in problems]
+    return priced, [f"{1 - full / steps:.0%} of the tokens came while slots were idle, priced as with full ones"]

@@ -1,0 +1,73 @@
+"""Prompts as a server billed them, request by request.
+
+The requests of a problem's n samples each pay for the prompt, whole or in part from the server's cache, and a request
+may give several samples. With x usd for the first request and y for all later ones together,
+
+    cost(k) = (x - y / (n - 1)) + k y / (n - 1)                what k = n samples cost is their bill, to the cent
+
+Where later requests paid more than the first (a cache that had gone), every sample pays the mean, and nothing is
+shared. Cached tokens are a part of the prompt's; they cost the cached price where one is stated, else the full one.
+
+Not covered: what a provider takes for writing to its cache, and batch discounts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bill:
+    """What a server counted for the prompt of one problem's samples, in their order; both of shape (n,).
+
+    Attributes:
+        prompt: billed tokens: all of the prompt for the first sample of a request, 0 for others of the same one.
+        cached: those of them that came from its cache; NaN where it does not say.
+    """
+
+    prompt: NDArray[np.float64]
+    cached: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.prompt.shape != self.cached.shape or not len(self.prompt):
+            raise InputError("a bill needs prompt tokens and cached tokens of every sample")
+
+    def usd(self, full: float, cached: float) -> tuple[float, float]:
+        """What the samples share and what each pays, at usd per token of the prompt."""
+        from_cache = np.nan_to_num(self.cached)
+        paid = (self.prompt - from_cache) * full + from_cache * cached
+        requests = paid[self.prompt > 0]
+        n = len(paid)
+        if n == 1 or len(requests) < 2:
+            return float(paid.sum()), 0.0
+        later = float(requests[1:].sum()) / (n - 1)
+        shared = float(requests[0]) - later
+        return (shared, later) if shared >= 0 else (0.0, float(paid.sum()) / n)
+
+
+def billed_usd(bills: Sequence[Bill], full: float, cached: float | None) -> tuple[float, float, str]:
+    """Of all problems on average, what samples share and what each pays in usd, and in words how it was billed.
+
+    Args:
+        bills: one a problem, at least one.
+        full, cached: usd per token; None where there is no cached price.
+    """
+    both = np.array([bill.usd(full, full if cached is None else cached) for bill in bills])
+    shared, each = both.mean(axis=0).tolist()
+    prompts = sum(float(bill.prompt.sum()) for bill in bills)
+    from_cache = sum(float(np.nansum(bill.cached)) for bill in bills)
+    said = "prompts as the server billed them"
+    silent = any(np.any(np.isnan(bill.cached[bill.prompt > 0])) for bill in bills)
+    if from_cache:
+        price = "at the cached price" if cached is not None else "at the full price, as no cached one is stated"
+        said += f", {from_cache / prompts:.0%} of them from its cache {price}"
+    elif cached is not None:
+        why = "the server does not say what came from its cache" if silent else "nothing came from the cache"
+        said += f", the cached price not used: {why}"
+    return shared, each, said
