@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from isobudget.cli.options import BenchmarkOption, CsvOption, JsonOption, LevelOption, one_form, stated
+from isobudget.cli.options import (
+    BenchmarkOption,
+    CsvOption,
+    JsonOption,
+    LevelOption,
+    SimultaneousOption,
+    one_form,
+    stated,
+)
 
 
 def curves(
@@ -59,6 +67,7 @@ def curves(
         int, typer.Option(min=100, max=1_000_000, help="Bootstrap replicates over problems.")
     ] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    simultaneous: SimultaneousOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:

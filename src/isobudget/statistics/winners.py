@@ -40,6 +40,9 @@ from isobudget.statistics.intervals import (
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+#: success that differs by no more than this is the same
+_LEVEL = 1e-12
+
 
 @dataclass(frozen=True, slots=True)
 class Winner:
@@ -65,16 +68,23 @@ class Winner:
     out_of_reach: tuple[str, ...]
 
 
-def best_per_budget(success: Mapping[str, ArrayLike], weights: Weights, level: float = 0.95) -> tuple[Winner, ...]:
+def best_per_budget(
+    success: Mapping[str, ArrayLike],
+    weights: Weights,
+    level: float = 0.95,
+    spent: Mapping[str, ArrayLike] | None = None,
+) -> tuple[Winner, ...]:
     """The best model at each budget, and against which others the difference is clear.
 
-    Of models that are exactly level the first one named wins, and is not clear against the other.
+    Of models that are level (within 1e-12) the one that spends least wins, else the first one named; it is not clear
+    against the others.
 
     Args:
         success: model name to shape (problems, budgets), the same problems in the same rows; a column of NaN where the
             model cannot afford one sample or k > n.
         weights: from `bootstrap_weights`, one matrix for all models.
         level: of every interval, and of what is clear in a row and in the table.
+        spent: what each model needs for that success at each budget, shape (budgets,) in one unit; nothing by default.
 
     Returns:
         One `Winner` per budget, in order.
@@ -82,7 +92,9 @@ def best_per_budget(success: Mapping[str, ArrayLike], weights: Weights, level: f
     names = list(success)
     stack = np.stack([np.asarray(success[name], dtype=np.float64) for name in names])
     means = stack.mean(axis=1)
-    best = np.argmax(np.where(np.isnan(means), -np.inf, means), axis=0)
+    known = np.where(np.isnan(means), -np.inf, means)
+    total = np.zeros_like(means) if spent is None else np.stack([np.asarray(spent[name], float) for name in names])
+    best = np.argmin(np.where(known >= known.max(axis=0) - _LEVEL, total, np.inf), axis=0)
     ends = bootstrap_curve(np.take_along_axis(stack, best[np.newaxis, np.newaxis, :], axis=0)[0], weights, level)
     clear = np.stack(clear_leads(stack, weights, level))
     return tuple(
@@ -156,4 +168,4 @@ def _clear(difference: Floats, error: Floats, limit: Floats) -> tuple[Flags, Fla
             ends = newcombe_difference(difference[:, at : at + 1], 1 - 2 * max(tails[at], 1e-12))
             low[at], high[at] = min(low[at], ends[0][0]), max(high[at], ends[1][0])
     with np.errstate(invalid="ignore"):
-        return low > 1e-12, high < -1e-12
+        return low > _LEVEL, high < -_LEVEL
