@@ -28,7 +28,7 @@ from isobudget.statistics.pass_at_k import failure_curve
 from isobudget.statistics.winners import clear_leads
 
 Floats = NDArray[np.float64]
-BUDGETS, REPLICATES = 5, 3000
+BUDGETS, REPLICATES = 5, 10_000
 #: problems, samples, and by how much the better model's chances are higher
 SETTINGS = ((30, 10, 0.12), (164, 20, 0.04), (164, 5, 0.06))
 

@@ -20,6 +20,7 @@ from isobudget.grid import with_unit
 from isobudget.importers.counts import ModelCounts
 from isobudget.report.json.comparison import comparison_json
 from isobudget.report.tables.comparison import comparison_grids
+from isobudget.report.tables.power import power_line
 from isobudget.report.tables.sentence import winner_sentence
 
 QUICK = Bootstrap(replicates=500)
@@ -241,9 +242,18 @@ def test_the_json_form(two: Comparison) -> None:
     plain = json.loads(json.dumps(two.to_dict(), allow_nan=False))
     assert set(plain) == {
         *("benchmark", "unit", "stop", "selection", "models", "costs", "best", "clear_against", "reasons", "flips"),
-        *("reach", "crossings", "level", "notes", "simultaneous", "clear_at_all_budgets", "recommendation"),
+        *(
+            "reach",
+            "crossings",
+            "level",
+            "notes",
+            "simultaneous",
+            "clear_at_all_budgets",
+            "recommendation",
+            "differences",
+        ),
     }
-    assert comparison_json(two) == plain | {"sentence": winner_sentence(two)}
+    assert comparison_json(two) == plain | {"sentence": winner_sentence(two), "power": power_line(two)}
     assert plain["unit"] == "flops"
     assert {name: set(model) for name, model in plain["models"].items()} == {
         name: {"k", "cost", "success", "low", "high"} for name in ("small", "large")

@@ -85,6 +85,7 @@ def curves(
     from isobudget import api
     from isobudget.cli.show import print_csv, print_json
     from isobudget.report.tables.comparison import comparison_grids
+    from isobudget.report.tables.power import power_line
     from isobudget.report.tables.sentence import winner_sentence
     from isobudget.report.tables.terminal import print_grids, print_text
 
@@ -97,4 +98,4 @@ def curves(
     else:
         for comparison in comparisons:
             print_grids(comparison_grids(comparison))
-            print_text(winner_sentence(comparison) + "\n")
+            print_text("\n".join(filter(None, (winner_sentence(comparison), power_line(comparison)))) + "\n")

@@ -17,6 +17,7 @@ from isobudget.curves.beyond import Beyond
 from isobudget.curves.crossings import Crossing, find_crossings
 from isobudget.curves.curve import Bootstrap, Curve, Point
 from isobudget.curves.defaults import default_budgets, default_targets
+from isobudget.curves.difference import Difference, differences
 from isobudget.curves.flips import Flip, find_flips
 from isobudget.curves.recommendation import Segment, clearly_worse, recommend
 from isobudget.curves.stopping import FIXED
@@ -98,6 +99,12 @@ class Comparison:
         """
         return recommend(self.curves, self.best, self.bootstrap.simultaneous is not False)
 
+    def differences(self) -> tuple[Difference, ...]:
+        """Of two models, and no more: the dearer less the cheaper at every budget, with what could be told apart."""
+        if len(self.curves) != 2:
+            return ()
+        return differences(*self.curves, self.budgets, self.bootstrap)
+
     def curve(self, label: str) -> Curve:
         """The curve with that label; an `InputError` names those there are."""
         by_label = {curve.label: curve for curve in self.curves}
@@ -135,9 +142,9 @@ class Comparison:
 
         `models` (k, cost, success, low, high), `selection` and `costs` with sources, and the k up to which curves are
         trustworthy, by label; `best` with `clear_against` (as `simultaneous` says), `clear_at_all_budgets` and
-        `reasons`, one per budget; `recommendation`; `flips`; `reach`: what each model needs for a success, and what the
-        cheapest saves; `crossings` of every pair; `unit`, `stop`, `level`, `notes`. Guesses beyond the samples are
-        apart, see `beyond_json`.
+        `reasons`, one per budget; `recommendation`; `differences` of two models; `flips`; `reach`: what each model
+        needs for a success, and what the cheapest saves; `crossings` of every pair; `unit`, `stop`, `level`, `notes`.
+        Guesses beyond the samples are apart, see `beyond_json`.
         """
         curves = self.curves
         whole = {
@@ -152,6 +159,7 @@ class Comparison:
             "clear_at_all_budgets": [best.clear_at_all_budgets for best in self.best],
             "simultaneous": self.simultaneous,
             "recommendation": [_recommended(segment) for segment in self.recommendation()],
+            "differences": [_difference(one) for one in self.differences()],
             "reasons": [best.reason for best in self.best],
             "flips": [picked(flip, *flip.__slots__) for flip in self.flips],
             "reach": [_reach(reach) for reach in self.reach()],
@@ -244,6 +252,11 @@ def _recommended(segment: Segment) -> dict[str, Any]:
         if models
     ]
     return {"model": segment.model, **budgets, **points, "not_clear": unclear}
+
+
+def _difference(one: Difference) -> dict[str, Any]:
+    names = ("budget", "model", "other", "k", "k_other", "difference", "low", "high")
+    return picked(one, *names) | {"power": picked(one.power, *one.power.__slots__)}
 
 
 def _reach(reach: Reach) -> dict[str, Any]:

@@ -13,7 +13,7 @@ little: the limit lies above Bonferroni's by its Monte Carlo error at most. Take
 holds for everything that is said of the table.
 
 The share of replicates is widened for few problems, and where few problems decide a difference Newcombe's interval at
-the same limit stands in, both as in `intervals`.
+the limit without that widening stands in, both as in `intervals`.
 """
 
 from __future__ import annotations
@@ -147,23 +147,29 @@ def clear_leads(success: Floats, weights: Weights, level: float = 0.95) -> tuple
         errors[at] = moved.std(axis=1)
         scale = np.where(errors[at] > 0, errors[at], np.inf).astype(np.float32)
         np.fmax(largest, np.abs(moved) / scale[:, np.newaxis], out=largest)
-    share = 1 - 2 * widened_tail(problems, level)
-    limits = np.quantile(largest, share, axis=1).astype(np.float64)
-    limit = float(np.quantile(largest.max(axis=0), share))
+    shares = [1 - 2 * widened_tail(problems, level), level]
+    limits = np.quantile(largest, shares, axis=1).astype(np.float64)
+    limit = np.quantile(largest.max(axis=0), shares).astype(np.float64)
     for at, (one, other) in enumerate(pairs):
-        for clear, bound in ((rows, limits), (table, np.full(budgets, limit))):
-            ahead, behind = _clear(success[one] - success[other], errors[at], bound)
+        for clear, bounds in ((rows, limits), (table, np.repeat(limit[:, np.newaxis], budgets, axis=1))):
+            ahead, behind = _clear(success[one] - success[other], errors[at], bounds)
             clear[one, other], clear[other, one] = ahead, behind
     return rows, table
 
 
-def _clear(difference: Floats, error: Floats, limit: Floats) -> tuple[Flags, Flags]:
-    """Where the mean of a difference, shape (problems, budgets), is clearly above 0, and where clearly below."""
+def _clear(difference: Floats, error: Floats, limits: Floats) -> tuple[Flags, Flags]:
+    """Where the mean of a difference, shape (problems, budgets), is clearly above 0, and where clearly below.
+
+    Args:
+        difference: of two models' success.
+        error: standard error of its mean, shape (budgets,).
+        limits: in standard errors, shape (2, budgets): widened for few problems, and not.
+    """
     mean = difference.mean(axis=0)
-    low, high = mean - limit * error, mean + limit * error
+    low, high = mean - limits[0] * error, mean + limits[0] * error
     few = effective_problems(np.nan_to_num(difference)) < FEW
     if few.any():
-        tails = np.array([NormalDist().cdf(-bound) for bound in limit])
+        tails = np.array([NormalDist().cdf(-bound) for bound in limits[1]])
         for at in np.flatnonzero(few & ~np.isnan(mean)):
             ends = newcombe_difference(difference[:, at : at + 1], 1 - 2 * max(tails[at], 1e-12))
             low[at], high[at] = min(low[at], ends[0][0]), max(high[at], ends[1][0])
