@@ -20,6 +20,7 @@ from isobudget.grid import with_unit
 from isobudget.importers.counts import ModelCounts
 from isobudget.report.json.comparison import comparison_json
 from isobudget.report.tables.comparison import comparison_grids
+from isobudget.report.tables.power import power_line
 from isobudget.report.tables.sentence import winner_sentence
 
 QUICK = Bootstrap(replicates=500)
@@ -241,9 +242,18 @@ def test_the_json_form(two: Comparison) -> None:
     plain = json.loads(json.dumps(two.to_dict(), allow_nan=False))
     assert set(plain) == {
         *("benchmark", "unit", "stop", "selection", "models", "costs", "best", "clear_against", "reasons", "flips"),
-        *("reach", "crossings", "level", "notes"),
+        *(
+            "reach",
+            "crossings",
+            "level",
+            "notes",
+            "simultaneous",
+            "clear_at_all_budgets",
+            "recommendation",
+            "differences",
+        ),
     }
-    assert comparison_json(two) == plain | {"sentence": winner_sentence(two)}
+    assert comparison_json(two) == plain | {"sentence": winner_sentence(two), "power": power_line(two)}
     assert plain["unit"] == "flops"
     assert {name: set(model) for name, model in plain["models"].items()} == {
         name: {"k", "cost", "success", "low", "high"} for name in ("small", "large")
@@ -283,50 +293,6 @@ def test_curves_that_do_not_fit_together() -> None:
         curve_from_matrix("m", ("a",), np.array([[math.nan]]), flops(1), selection="tests")
     with pytest.raises(InputError, match="does not fit 2 problems"):
         curve_from_matrix("m", ("a", "b"), np.array([[0.5]]), flops(1), selection="tests")
-
-
-def test_the_sentence_names_model_budget_and_ratio(two: Comparison) -> None:
-    sentence = winner_sentence(two)
-    flip = two.flips[0]
-    assert sentence.startswith("Use small")
-    assert f"more than {flip.ratio:.3g} times one of its own" in sentence
-    assert "it costs 8 times as much" in sentence
-
-
-def test_the_sentence_is_honest_where_it_is_not_clear() -> None:
-    one, other = counts("one", 10, [5, 4, 3, 6]), counts("other", 10, [4, 5, 6, 4])
-    found = compare_counts([one, other], {"one": flops(1), "other": flops(1)}, budgets=[1], bootstrap=QUICK)
-    assert ", not clear against one" in winner_sentence(found)
-
-
-def test_the_sentence_of_a_model_alone_and_of_no_budget() -> None:
-    alone = compare_counts([counts("m", 4, [1, 2])], {"m": flops(1e12)}, bootstrap=QUICK)
-    assert winner_sentence(alone).startswith("Only m was given, so there is nothing to choose")
-    poor = compare_counts([counts("m", 4, [1, 2])], {"m": flops(1e12)}, budgets=[1], bootstrap=QUICK)
-    assert winner_sentence(poor).endswith("the cheapest, of m, costs 1 Tflops.")
-
-
-def test_the_sentence_where_the_cheap_model_never_gets_there() -> None:
-    cheap, dear = counts("cheap", 3, [0] * 9), counts("dear", 3, [3] * 9)
-    found = compare_counts([cheap, dear], {"cheap": flops(1), "dear": flops(2)}, bootstrap=QUICK)
-    sentence = winner_sentence(found)
-    assert "All 3 samples of cheap solve 0.0%, one of dear 100.0%" in sentence
-    assert "dear wins while one of its samples costs less than 4 times one of cheap" in sentence
-    assert sentence.endswith("Now it costs 2 times as much.")
-    dearer = compare_counts([cheap, dear], {"cheap": flops(1), "dear": flops(9)}, bootstrap=QUICK)
-    assert winner_sentence(dearer).endswith("so more samples of cheap are needed to tell.")
-
-
-def test_the_sentence_gives_the_exact_budget_of_a_switch() -> None:
-    """The last switch is where the rival affords its fourth sample, at 20, which is no doubling of 4."""
-    strong, weak = counts("strong", 8, [4] * 6 + [0] * 3), counts("weak", 8, [2] * 9)
-    prices = {"strong": flops(4), "weak": flops(5)}
-    found = compare_counts([strong, weak], prices, budgets=[4, 8, 16, 32], bootstrap=QUICK)
-    at = next(b for b in range(17, 33) if found.curve("weak").at(b).success > found.curve("strong").at(b).success)
-    assert at not in (4, 8, 16, 32)
-    sentence = winner_sentence(found)
-    assert sentence.startswith(f"Use strong below {at} flops a problem (")
-    assert f"; weak from {at} flops (" in sentence
 
 
 def test_one_problem_has_no_interval_and_no_crash() -> None:

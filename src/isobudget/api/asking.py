@@ -41,6 +41,7 @@ def curves(
     level: float = 0.95,
     replicates: int = 10_000,
     seed: int = 0,
+    simultaneous: bool | None = None,
 ) -> Results[Comparison]:
     """Compare models at equal budget: each gets as many samples as the budget buys. One comparison a benchmark.
 
@@ -58,6 +59,8 @@ def curves(
         ranker_architecture: the architecture that scores, if not the model's own.
         extrapolate: guess pass@k beyond the samples up to this k; see `Comparison.beyond`.
         level, replicates, seed: of the bootstrap over problems.
+        simultaneous: call a lead clear only where it is with all budgets judged together; by default the recommendation
+            does, and tables judge each budget by itself.
 
     Raises:
         InputError: a file, a model without a cost, or a budget is wrong, or what is asked for does not go together.
@@ -80,7 +83,7 @@ def curves(
         charge=as_names(charge),
         ranker=ranker_architecture,
         extrapolate=extrapolate,
-        bootstrap=Bootstrap(level, replicates, seed),
+        bootstrap=Bootstrap(level, replicates, seed, simultaneous),
     )
     return Results.of(
         comparisons,
@@ -128,19 +131,26 @@ def report(
     out: str | Path | None = None,
     unit: Names | Sequence[Unit] = ("flops", "seconds"),
     *,
+    simultaneous: bool | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Make the report of a run: tables, figures, JSON and one HTML page, in the folder `out` (``RUN/report``).
+
+    Args:
+        run, out, unit: a run or its folder, where the report goes, and the units to compare in.
+        simultaneous: as in `curves`.
+        progress: shows how far it is.
 
     Raises:
         IsobudgetError: see `isobudget.report.build.build_report`.
     """
     from isobudget.costs.cost import parse_unit
+    from isobudget.curves import Bootstrap
     from isobudget.progress import SILENT
     from isobudget.report import build_report
 
-    units = tuple(dict.fromkeys(map(parse_unit, as_names(unit))))
-    return build_report(run, out, units=units, progress=progress or SILENT)
+    units, bootstrap = tuple(dict.fromkeys(map(parse_unit, as_names(unit)))), Bootstrap(simultaneous=simultaneous)
+    return build_report(run, out, units=units, bootstrap=bootstrap, progress=progress or SILENT)
 
 
 def prompt(target: str, format: str | None = None, newline: str | None = None) -> Shown:  # noqa: A002

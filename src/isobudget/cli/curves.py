@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from isobudget.cli.options import BenchmarkOption, CsvOption, JsonOption, LevelOption, one_form, stated
+from isobudget.cli.options import (
+    BenchmarkOption,
+    CsvOption,
+    JsonOption,
+    LevelOption,
+    SimultaneousOption,
+    one_form,
+    stated,
+)
 
 
 def curves(
@@ -59,6 +67,7 @@ def curves(
         int, typer.Option(min=100, max=1_000_000, help="Bootstrap replicates over problems.")
     ] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    simultaneous: SimultaneousOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -76,6 +85,7 @@ def curves(
     from isobudget import api
     from isobudget.cli.show import print_csv, print_json
     from isobudget.report.tables.comparison import comparison_grids
+    from isobudget.report.tables.power import power_line
     from isobudget.report.tables.sentence import winner_sentence
     from isobudget.report.tables.terminal import print_grids, print_text
 
@@ -88,4 +98,4 @@ def curves(
     else:
         for comparison in comparisons:
             print_grids(comparison_grids(comparison))
-            print_text(winner_sentence(comparison) + "\n")
+            print_text("\n".join(filter(None, (winner_sentence(comparison), power_line(comparison)))) + "\n")

@@ -36,6 +36,14 @@ CheckOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
 BenchmarkOption = Annotated[str | None, typer.Option(help="Only this benchmark.", show_default="all")]
 LevelOption = Annotated[float, typer.Option(help="Confidence level of all intervals.")]
+SimultaneousOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--simultaneous/--no-simultaneous",
+        help="Call a lead clear only where it is with all budgets of the table judged together.",
+        show_default="in the recommendation; tables judge each budget by itself",
+    ),
+]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV on stdout and nothing else: one flat table.")]
 
 

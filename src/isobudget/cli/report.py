@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from isobudget.cli.options import JsonOption
+from isobudget.cli.options import JsonOption, SimultaneousOption
 
 
 def report(
@@ -22,6 +22,7 @@ def report(
             show_default="flops, seconds",
         ),
     ] = None,
+    simultaneous: SimultaneousOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Report on a run: which model to use at which budget, as tables, figures, JSON and one HTML page.
@@ -35,7 +36,7 @@ def report(
     from isobudget.report import print_report
 
     with TerminalProgress(quiet=as_json) as progress:
-        made = api.report(run, out, unit or ("flops", "seconds"), progress=progress)
+        made = api.report(run, out, unit or ("flops", "seconds"), simultaneous=simultaneous, progress=progress)
     if as_json:
         typer.echo(made.json.read_text(encoding="utf-8"))
     else:

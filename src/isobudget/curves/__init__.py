@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from isobudget.costs.cost import SampleCost
 from isobudget.curves.best import Best
 from isobudget.curves.beyond import Beyond, check_any, look_beyond
-from isobudget.curves.compare import Comparison, Crossing, Reach, common_tasks, compare
+from isobudget.curves.compare import Comparison, Reach, common_tasks, compare
+from isobudget.curves.crossings import Crossing
 from isobudget.curves.curve import LIKELIHOOD, TESTS, Bootstrap, Curve, Point, curve, curve_from_matrix
 from isobudget.curves.flips import Flip
+from isobudget.curves.recommendation import Segment
 from isobudget.curves.stopping import FIRST_PASS, FIXED, Charged
 from isobudget.errors import InputError
 
@@ -36,6 +38,7 @@ __all__ = [
     "Flip",
     "Point",
     "Reach",
+    "Segment",
     "check_any",
     "common_counts",
     "common_tasks",

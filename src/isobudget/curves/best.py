@@ -1,7 +1,8 @@
 """The best model at each budget, and against which others that is clear.
 
-Ties go to the model with the cheaper sample. A model counts as clearly worse only if the paired interval of the
-difference excludes 0 and its recorded samples suffice for the budget.
+At equal success the model that reaches it with the smaller total is the best. A model counts as clearly worse only if
+the difference is clear with all models judged together (see `statistics.winners`) and its recorded samples suffice for
+the budget. Where no model solves anything there is no best one.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ class Best:
 
     Attributes:
         budget: per problem.
-        model: its label, None if the budget cannot afford one sample of any.
+        model: its label; None if the budget cannot afford one sample of any, or no model solves anything with it.
         k, success, low, high: as in `Point`.
-        clear_against: models that are clearly worse.
+        clear_against: models that are clearly worse, all models of this budget judged together.
         unclear_against: models that afford a sample and are not clearly worse.
         capped: models that could afford more samples than were recorded.
         reason: why `model` is None, else empty.
+        clear_at_all_budgets: those of `clear_against` that stay so where all budgets are judged together as well.
     """
 
     budget: float
@@ -41,6 +43,12 @@ class Best:
     unclear_against: tuple[str, ...] = ()
     capped: tuple[str, ...] = ()
     reason: str = ""
+    clear_at_all_budgets: tuple[str, ...] = ()
+
+    @property
+    def affordable(self) -> tuple[str, ...]:
+        """The models that afford a sample, the best first; none where there is no best one."""
+        return () if self.model is None else (self.model, *self.clear_against, *self.unclear_against)
 
 
 def best_at(curves: Sequence[Curve], budgets: Sequence[float], bootstrap: Bootstrap) -> tuple[Best, ...]:
@@ -49,7 +57,8 @@ def best_at(curves: Sequence[Curve], budgets: Sequence[float], bootstrap: Bootst
         return ()
     points = {curve.label: [curve.at(budget) for budget in budgets] for curve in curves}
     success = {curve.label: _columns(curve, points[curve.label]) for curve in curves}
-    winners = best_per_budget(success, bootstrap.weights(len(curves[0].task_ids)), bootstrap.level)
+    spent = {curve.label: [curve.budget_to_reach(point.success) for point in points[curve.label]] for curve in curves}
+    winners = best_per_budget(success, bootstrap.weights(len(curves[0].task_ids)), bootstrap.level, spent)
     rows = ({label: row[at] for label, row in points.items()} for at in range(len(budgets)))
     return tuple(_verdict(budget, winner, row) for budget, winner, row in zip(budgets, winners, rows, strict=True))
 
@@ -64,8 +73,11 @@ def _verdict(budget: float, winner: Winner, points: dict[str, Point]) -> Best:
     capped = tuple(label for label, point in points.items() if point.capped)
     if winner.model is None:
         return Best(budget, None, 0, math.nan, math.nan, math.nan, reason="cannot afford one sample")
+    if winner.success == 0:
+        return Best(budget, None, 0, 0.0, winner.low, winner.high, capped=capped, reason="no model solves anything")
     # What a capped model would do with the rest of the budget is not known: it is never clearly worse.
     clear = tuple(label for label in winner.clear_against if label not in capped)
     unclear = (*winner.unclear_against, *(label for label in winner.clear_against if label in capped))
-    k = points[winner.model].k
-    return Best(budget, winner.model, k, winner.success, winner.low, winner.high, clear, unclear, capped)
+    k, everywhere = points[winner.model].k, tuple(label for label in winner.clear_in_table if label not in capped)
+    ends = winner.success, winner.low, winner.high
+    return Best(budget, winner.model, k, *ends, clear, unclear, capped, clear_at_all_budgets=everywhere)

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-import numpy as np
-
 from isobudget.costs.cost import Unit
 from isobudget.curves.best import Best, best_at
 from isobudget.curves.beyond import Beyond
+from isobudget.curves.crossings import Crossing, find_crossings
 from isobudget.curves.curve import Bootstrap, Curve, Point
 from isobudget.curves.defaults import default_budgets, default_targets
+from isobudget.curves.difference import Difference, differences
 from isobudget.curves.flips import Flip, find_flips
+from isobudget.curves.recommendation import Segment, clearly_worse, recommend
 from isobudget.curves.stopping import FIXED
 from isobudget.errors import InputError
 from isobudget.grid import json_value, picked
@@ -51,15 +52,6 @@ class Reach:
         return math.nan if self.cheapest is None else 1 - self.budget[self.cheapest] / self.budget[label]
 
 
-@dataclass(frozen=True, slots=True)
-class Crossing:
-    """A budget at which one of two models takes the lead from the other."""
-
-    budget: float
-    leader: str
-    other: str
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
     """Models at equal budget on one benchmark.
@@ -90,6 +82,28 @@ class Comparison:
     def stop(self) -> str:
         """When sampling stops, the same for all models: `fixed` or `first-pass`."""
         return self.curves[0].stop
+
+    @property
+    def simultaneous(self) -> bool:
+        """Whether tables call a lead clear only where it is with all budgets judged together; not by default."""
+        return bool(self.bootstrap.simultaneous)
+
+    def clear_against(self, best: Best) -> tuple[str, ...]:
+        """The models that tables call clearly worse at one of the budgets, see `simultaneous`."""
+        return clearly_worse(best, self.simultaneous)
+
+    def recommendation(self) -> tuple[Segment, ...]:
+        """Which model to use from which budget on; see `curves.recommendation`.
+
+        What is clear is so with all budgets judged together, unless the bootstrap says that it is not simultaneous.
+        """
+        return recommend(self.curves, self.best, self.bootstrap.simultaneous is not False)
+
+    def differences(self) -> tuple[Difference, ...]:
+        """Of two models, and no more: the dearer less the cheaper at every budget, with what could be told apart."""
+        if len(self.curves) != 2:
+            return ()
+        return differences(*self.curves, self.budgets, self.bootstrap)
 
     def curve(self, label: str) -> Curve:
         """The curve with that label; an `InputError` names those there are."""
@@ -127,9 +141,10 @@ class Comparison:
         """Everything that was estimated as plain values for JSON: NaN is None, success is in [0, 1].
 
         `models` (k, cost, success, low, high), `selection` and `costs` with sources, and the k up to which curves are
-        trustworthy, by label; `best` with `clear_against` and `reasons`, one per budget; `flips`; `reach`: what each
-        model needs for a success, and what the cheapest saves; `crossings` of every pair; `unit`, `stop`, `level`,
-        `notes`. Guesses beyond the samples are apart, see `beyond_json`.
+        trustworthy, by label; `best` with `clear_against` (as `simultaneous` says), `clear_at_all_budgets` and
+        `reasons`, one per budget; `recommendation`; `differences` of two models; `flips`; `reach`: what each model
+        needs for a success, and what the cheapest saves; `crossings` of every pair; `unit`, `stop`, `level`, `notes`.
+        Guesses beyond the samples are apart, see `beyond_json`.
         """
         curves = self.curves
         whole = {
@@ -140,7 +155,11 @@ class Comparison:
             "models": {curve.label: picked(curve, "k", "cost", *_BANDS) for curve in curves},
             "costs": {curve.label: _cost(curve) for curve in curves},
             "best": [picked(best, "budget", "model", "k", *_BANDS) for best in self.best],
-            "clear_against": [best.clear_against for best in self.best],
+            "clear_against": [self.clear_against(best) for best in self.best],
+            "clear_at_all_budgets": [best.clear_at_all_budgets for best in self.best],
+            "simultaneous": self.simultaneous,
+            "recommendation": [_recommended(segment) for segment in self.recommendation()],
+            "differences": [_difference(one) for one in self.differences()],
             "reasons": [best.reason for best in self.best],
             "flips": [picked(flip, *flip.__slots__) for flip in self.flips],
             "reach": [_reach(reach) for reach in self.reach()],
@@ -198,22 +217,6 @@ def common_tasks(task_ids: Sequence[Sequence[str]]) -> tuple[str, ...]:
     return tuple(task for task in task_ids[0] if task in shared)
 
 
-def find_crossings(one: Curve, other: Curve) -> tuple[Crossing, ...]:
-    """Where the lead changes, on the exact budgets at which either affords one more sample."""
-    start = max(one.cost[0], other.cost[0])
-    end = min(one.cost_of_more, other.cost_of_more)
-    budgets = np.unique(np.concatenate([one.cost, other.cost]))
-    crossings: list[Crossing] = []
-    leader = None
-    for budget in budgets[(budgets >= start) & (budgets < end)]:
-        lead = one.at(budget).success - other.at(budget).success
-        ahead = leader if abs(lead) <= 1e-12 else (one.label if lead > 0 else other.label)
-        if leader is not None and ahead is not None and ahead != leader:
-            crossings.append(Crossing(float(budget), ahead, leader))
-        leader = ahead
-    return tuple(crossings)
-
-
 def _check(curves: Sequence[Curve]) -> None:
     if not curves:
         raise InputError("nothing to compare: no model has a curve")
@@ -237,6 +240,23 @@ def _check(curves: Sequence[Curve]) -> None:
 def _cost(curve: Curve) -> dict[str, Any]:
     cost = picked(curve.price, "per_sample", "per_problem", "source") | {"trusted_k": curve.trusted_k}
     return cost if curve.stop == FIXED else cost | {"samples_charged": curve.charged.samples[:-1]}
+
+
+def _recommended(segment: Segment) -> dict[str, Any]:
+    budgets = {"from": segment.start, "to": segment.rows[-1].budget}
+    ends = {"first": segment.first, "last": segment.last}
+    points = {name: picked(point, "budget", "k", "success") for name, point in ends.items()}
+    unclear = [
+        {"budget": budget, "models": models, "ahead": segment.ahead.get(budget)}
+        for budget, models in segment.unclear_against.items()
+        if models
+    ]
+    return {"model": segment.model, **budgets, **points, "not_clear": unclear}
+
+
+def _difference(one: Difference) -> dict[str, Any]:
+    names = ("budget", "model", "other", "k", "k_other", "difference", "low", "high")
+    return picked(one, *names) | {"power": picked(one.power, *one.power.__slots__)}
 
 
 def _reach(reach: Reach) -> dict[str, Any]:

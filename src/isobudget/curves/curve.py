@@ -44,11 +44,14 @@ class Bootstrap:
         level: of the intervals.
         replicates: of the bootstrap over problems.
         seed: of its random numbers.
+        simultaneous: whether a lead is called clear only where it is with all budgets judged together (True), or with
+            the models of each budget judged together (False); by default the latter in tables, the former in words.
     """
 
     level: float = 0.95
     replicates: int = 10_000
     seed: int = 0
+    simultaneous: bool | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:

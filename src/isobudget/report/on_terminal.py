@@ -12,6 +12,7 @@ from isobudget.curves import Comparison
 from isobudget.grid import Grid, printable
 from isobudget.report.build import Report
 from isobudget.report.tables.comparison import equal_budget_table, flip_table
+from isobudget.report.tables.power import power_line
 from isobudget.report.tables.sentence import winner_sentence
 from isobudget.report.tables.terminal import print_grids, print_text
 
@@ -21,7 +22,7 @@ def print_report(report: Report) -> None:
     comparisons = [one for summary in report.summaries for one in summary.by_tests.values()]
     for comparison, grids in zip(comparisons, _with_each_note_once(comparisons), strict=True):
         print_grids(grids)
-        print_text(winner_sentence(comparison) + "\n")
+        print_text("\n".join(filter(None, (winner_sentence(comparison), power_line(comparison)))) + "\n")
     for line in (
         *report.notes,
         f"Page:    {report.page}",

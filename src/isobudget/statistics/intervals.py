@@ -190,14 +190,18 @@ def widened_tail(problems: int, level: float) -> float:
 
     The plain percentile interval of a mean is too short twice: replicates spread by sqrt((P-1)/P) too little, and the
     normal distribution stands in for Student's t. The level Phi(-t sqrt(P/(P-1))) mends both (Hesterberg 2015, "What
-    Teachers Should Know About the Bootstrap", on expanded percentile intervals). t comes from its expansion in 1/(P-1).
+    Teachers Should Know About the Bootstrap", on expanded percentile intervals). t is `student_limit`.
     """
+    return NormalDist().cdf(-student_limit(problems, level) * math.sqrt(problems / (problems - 1)))
+
+
+def student_limit(problems: int, level: float) -> float:
+    """Two-sided limit of Student's t with problems - 1 degrees of freedom, by its expansion in 1 / (problems - 1)."""
     if not 0 < level < 1:
         raise InputError(f"a level lies between 0 and 1, such as 0.95; got {level}")
     z, freedom = -NormalDist().inv_cdf((1 - level) / 2), problems - 1
     expansion = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    t = z + sum(term / freedom**power for power, term in enumerate(expansion, start=1))
-    return NormalDist().cdf(-t * math.sqrt(problems / freedom))
+    return float(z + sum(term / freedom**power for power, term in enumerate(expansion, start=1)))
 
 
 def fixed_benchmark_variance(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:

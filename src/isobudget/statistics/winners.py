@@ -13,7 +13,7 @@ little: the limit lies above Bonferroni's by its Monte Carlo error at most. Take
 holds for everything that is said of the table.
 
 The share of replicates is widened for few problems, and where few problems decide a difference Newcombe's interval at
-the same limit stands in, both as in `intervals`.
+the limit without that widening stands in, both as in `intervals`.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ from isobudget.statistics.intervals import (
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+#: success that differs by no more than this is the same
+_LEVEL = 1e-12
+
 
 @dataclass(frozen=True, slots=True)
 class Winner:
@@ -65,16 +68,23 @@ class Winner:
     out_of_reach: tuple[str, ...]
 
 
-def best_per_budget(success: Mapping[str, ArrayLike], weights: Weights, level: float = 0.95) -> tuple[Winner, ...]:
+def best_per_budget(
+    success: Mapping[str, ArrayLike],
+    weights: Weights,
+    level: float = 0.95,
+    spent: Mapping[str, ArrayLike] | None = None,
+) -> tuple[Winner, ...]:
     """The best model at each budget, and against which others the difference is clear.
 
-    Of models that are exactly level the first one named wins, and is not clear against the other.
+    Of models that are level (within 1e-12) the one that spends least wins, else the first one named; it is not clear
+    against the others.
 
     Args:
         success: model name to shape (problems, budgets), the same problems in the same rows; a column of NaN where the
             model cannot afford one sample or k > n.
         weights: from `bootstrap_weights`, one matrix for all models.
         level: of every interval, and of what is clear in a row and in the table.
+        spent: what each model needs for that success at each budget, shape (budgets,) in one unit; nothing by default.
 
     Returns:
         One `Winner` per budget, in order.
@@ -82,7 +92,9 @@ def best_per_budget(success: Mapping[str, ArrayLike], weights: Weights, level: f
     names = list(success)
     stack = np.stack([np.asarray(success[name], dtype=np.float64) for name in names])
     means = stack.mean(axis=1)
-    best = np.argmax(np.where(np.isnan(means), -np.inf, means), axis=0)
+    known = np.where(np.isnan(means), -np.inf, means)
+    total = np.zeros_like(means) if spent is None else np.stack([np.asarray(spent[name], float) for name in names])
+    best = np.argmin(np.where(known >= known.max(axis=0) - _LEVEL, total, np.inf), axis=0)
     ends = bootstrap_curve(np.take_along_axis(stack, best[np.newaxis, np.newaxis, :], axis=0)[0], weights, level)
     clear = np.stack(clear_leads(stack, weights, level))
     return tuple(
@@ -135,25 +147,31 @@ def clear_leads(success: Floats, weights: Weights, level: float = 0.95) -> tuple
         errors[at] = moved.std(axis=1)
         scale = np.where(errors[at] > 0, errors[at], np.inf).astype(np.float32)
         np.fmax(largest, np.abs(moved) / scale[:, np.newaxis], out=largest)
-    share = 1 - 2 * widened_tail(problems, level)
-    limits = np.quantile(largest, share, axis=1).astype(np.float64)
-    limit = float(np.quantile(largest.max(axis=0), share))
+    shares = [1 - 2 * widened_tail(problems, level), level]
+    limits = np.quantile(largest, shares, axis=1).astype(np.float64)
+    limit = np.quantile(largest.max(axis=0), shares).astype(np.float64)
     for at, (one, other) in enumerate(pairs):
-        for clear, bound in ((rows, limits), (table, np.full(budgets, limit))):
-            ahead, behind = _clear(success[one] - success[other], errors[at], bound)
+        for clear, bounds in ((rows, limits), (table, np.repeat(limit[:, np.newaxis], budgets, axis=1))):
+            ahead, behind = _clear(success[one] - success[other], errors[at], bounds)
             clear[one, other], clear[other, one] = ahead, behind
     return rows, table
 
 
-def _clear(difference: Floats, error: Floats, limit: Floats) -> tuple[Flags, Flags]:
-    """Where the mean of a difference, shape (problems, budgets), is clearly above 0, and where clearly below."""
+def _clear(difference: Floats, error: Floats, limits: Floats) -> tuple[Flags, Flags]:
+    """Where the mean of a difference, shape (problems, budgets), is clearly above 0, and where clearly below.
+
+    Args:
+        difference: of two models' success.
+        error: standard error of its mean, shape (budgets,).
+        limits: in standard errors, shape (2, budgets): widened for few problems, and not.
+    """
     mean = difference.mean(axis=0)
-    low, high = mean - limit * error, mean + limit * error
+    low, high = mean - limits[0] * error, mean + limits[0] * error
     few = effective_problems(np.nan_to_num(difference)) < FEW
     if few.any():
-        tails = np.array([NormalDist().cdf(-bound) for bound in limit])
+        tails = np.array([NormalDist().cdf(-bound) for bound in limits[1]])
         for at in np.flatnonzero(few & ~np.isnan(mean)):
             ends = newcombe_difference(difference[:, at : at + 1], 1 - 2 * max(tails[at], 1e-12))
             low[at], high[at] = min(low[at], ends[0][0]), max(high[at], ends[1][0])
     with np.errstate(invalid="ignore"):
-        return low > 1e-12, high < -1e-12
+        return low > _LEVEL, high < -_LEVEL

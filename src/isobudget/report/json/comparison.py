@@ -8,13 +8,14 @@ from typing import Any
 from isobudget.curves import Comparison
 from isobudget.curves.beyond import beyond_json, beyond_records
 from isobudget.grid import json_value
+from isobudget.report.tables.power import power_line
 from isobudget.report.tables.sentence import winner_sentence
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
-    """`Comparison.to_dict`, its `sentence`, and, only where it was asked for, `extrapolation`, under its label."""
+    """`Comparison.to_dict`, its `sentence`, `power` in words, and, only if asked for, `extrapolation`, under its label."""
     guesses = {"extrapolation": json_value(beyond_json(comparison.beyond))} if comparison.beyond else {}
-    return comparison.to_dict() | {"sentence": winner_sentence(comparison)} | guesses
+    return comparison.to_dict() | {"sentence": winner_sentence(comparison), "power": power_line(comparison)} | guesses
 
 
 def comparisons_json(comparisons: Sequence[Comparison]) -> dict[str, Any]:

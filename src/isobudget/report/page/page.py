@@ -16,6 +16,7 @@ from isobudget.grid import counted, printable
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.page import provenance, tables
 from isobudget.report.page.svg import inline
+from isobudget.report.tables.power import power_line
 from isobudget.report.tables.sentence import winner_sentence
 
 if TYPE_CHECKING:
@@ -82,7 +83,13 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"anchor": _anchor, "counted": counted, "inline": inline, "winner_sentence": winner_sentence}
+    made.globals |= {
+        "anchor": _anchor,
+        "counted": counted,
+        "inline": inline,
+        "winner_sentence": winner_sentence,
+        "power_line": power_line,
+    }
     made.globals |= {"tables": tables, "provenance": provenance}
     return made
 

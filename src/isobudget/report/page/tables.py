@@ -16,6 +16,7 @@ from isobudget.judge.verdict import Outcome
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.page.provenance import text_of
 from isobudget.report.ranked import RankedAgainstGreedy, against_greedy
+from isobudget.report.tables.comparison import clear_means
 from isobudget.report.tables.terminal import CAPPED, UNCERTAIN
 from isobudget.statistics.pass_at_k import expected_draws_curve
 
@@ -69,8 +70,13 @@ def equal_budget(comparison: Comparison) -> Table:
         f"Problems solved at equal budget in {comparison.unit} per problem",
         ("Budget", *(curve.label for curve in comparison.curves), "Lead"),
         rows,
-        "\n".join([f"With {comparison.bootstrap.level:.0%} intervals over problems. The best is bold.", *marks]),
+        "\n".join([_explained(comparison), *marks]),
     )
+
+
+def _explained(comparison: Comparison) -> str:
+    clear = f" Clear: {clear_means(comparison)}." if len(comparison.curves) > 1 else ""
+    return f"With {comparison.bootstrap.level:.0%} intervals over problems. The best is bold.{clear}"
 
 
 def _budget_row(comparison: Comparison, place: int) -> list[str | Cell]:
@@ -89,11 +95,13 @@ def _point(point: Point, best: bool) -> Cell:
 
 def _lead(comparison: Comparison, place: int) -> Cell:
     best = comparison.best[place]
-    if best.model is None or not (best.clear_against or best.unclear_against):
+    rivals, clear = best.affordable[1:], comparison.clear_against(best)
+    unclear = [label for label in rivals if label not in clear]
+    if not rivals:
         return Cell("–", kind="text")
-    if not best.unclear_against:
+    if not unclear:
         return Cell("clear", kind="text")
-    against = ", ".join(best.unclear_against) if best.clear_against or len(best.unclear_against) == 1 else "all"
+    against = ", ".join(unclear) if clear or len(unclear) == 1 else "all"
     return Cell("not clear", f"against {against}", "text")
 
 
@@ -111,9 +119,9 @@ def flips(comparisons: Mapping[Unit, Comparison]) -> Table | None:
         return None
     level = f"{next(iter(comparisons.values())).bootstrap.level:.0%}"
     note = (
-        "The cheaper model does as well for less while one sample of the dearer costs more than this many of its own. "
-        f"With {level} intervals over problems; ? is an end that the recorded samples do not reach. Ratios now follow "
-        "from the costs below, a shared prompt counted once."
+        "The cheaper model does as well for less while the price of one sample of the dearer pays for more further "
+        f"samples of it than this, a shared prompt aside. With {level} intervals over problems; ? is an end that the "
+        "recorded samples do not reach. Ratio now: how many it pays for by the costs below."
     )
     now = (f"Ratio now, by {unit}" for unit in comparisons)
     models = ("Cheaper model", "Dearer model")

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from isobudget.curves import FIRST_PASS, TESTS, Best, Beyond, Comparison, Crossing
-from isobudget.grid import Grid, interval, percent, ratio, with_unit
+from isobudget.curves.crossings import Lead, leads
+from isobudget.grid import Grid, counted, interval, percent, ratio, with_unit
 from isobudget.report.tables.sentence import EXPECTED
 from isobudget.report.tables.terminal import POINT_SYMBOLS, legend, point_cell
 
@@ -74,7 +75,7 @@ def equal_budget_table(comparison: Comparison) -> Grid:
     points = [list(comparison.points(best.budget).values()) for best in comparison.best]
     cells = [tuple(map(point_cell, row)) for row in points]
     rows = tuple(
-        (with_unit(best.budget, comparison.unit), *row, interval(best.low, best.high), _clear(best, short))
+        (with_unit(best.budget, comparison.unit), *row, interval(best.low, best.high), _clear(best, comparison))
         for best, row in zip(comparison.best, cells, strict=True)
     )
     expected = comparison.stop == FIRST_PASS
@@ -82,7 +83,7 @@ def equal_budget_table(comparison: Comparison) -> Grid:
     chosen = (
         [f"The sample is chosen by {' or '.join(kinds)} where a label says so, else by all tests."] if kinds else []
     )
-    clear = ["clear against: the paired interval of the difference excludes 0"] if len(labels) > 1 else []
+    clear = [f"clear against: {clear_means(comparison)}"] if len(labels) > 1 else []
     return Grid(
         f"{comparison.benchmark or 'Success'} at equal {'expected ' * expected}budget, by {comparison.unit}",
         ("Budget", *short.values(), f"{comparison.bootstrap.level:.0%} of best", "clear against"),
@@ -100,12 +101,23 @@ def equal_budget_table(comparison: Comparison) -> Grid:
     )
 
 
-def _clear(best: Best, short: dict[str, str]) -> str:
-    if best.model is None or not (best.clear_against or best.unclear_against):
+def clear_means(comparison: Comparison) -> str:
+    """What a clear lead is in a table of this comparison, and of how many budgets that speaks."""
+    level, budgets = f"{comparison.bootstrap.level:.0%}", counted(len(comparison.best), "budget")
+    if comparison.simultaneous or len(comparison.best) == 1:
+        return f"{level} sure, all models and the table's {budgets} together"
+    each = f"{level} sure, all models of a row together, each of the {budgets} by itself"
+    whole = "" if comparison.bootstrap.simultaneous is False else "; the recommendation: all budgets together"
+    return each + whole
+
+
+def _clear(best: Best, comparison: Comparison) -> str:
+    rivals, clear, short = best.affordable[1:], comparison.clear_against(best), _short(comparison)
+    if not rivals:
         return ""
-    if not best.unclear_against:
+    if set(clear) == set(rivals):
         return "all"
-    return ", ".join(short[label] for label in best.clear_against) or "none"
+    return ", ".join(short[label] for label in clear) or "none"
 
 
 def _reach(comparison: Comparison) -> Grid:
@@ -129,7 +141,7 @@ def _reach(comparison: Comparison) -> Grid:
 def _crossings(comparison: Comparison) -> Grid:
     short = _short(comparison)
     rows = tuple(
-        (f"{short[one]} / {short[other]}", _changes(crossings, comparison, short))
+        (f"{short[one]} / {short[other]}", _changes(one, other, crossings, comparison))
         for (one, other), crossings in comparison.all_crossings().items()
     )
     note = (
@@ -140,10 +152,23 @@ def _crossings(comparison: Comparison) -> Grid:
     return Grid(title, ("Models", "Lead changes at"), rows, notes=(note,))
 
 
-def _changes(crossings: Sequence[Crossing], comparison: Comparison, short: dict[str, str]) -> str:
-    shown = [f"{with_unit(one.budget, comparison.unit)} to {short[one.leader]}" for one in crossings[:_MOST_CROSSINGS]]
+def _changes(one: str, other: str, crossings: Sequence[Crossing], comparison: Comparison) -> str:
+    short, unit = _short(comparison), comparison.unit
+    if not crossings:
+        return _unchanged(list(leads(comparison.curve(one), comparison.curve(other))), comparison)
+    shown = [f"{with_unit(change.budget, unit)} to {short[change.leader]}" for change in crossings[:_MOST_CROSSINGS]]
     more = [f"{len(crossings) - len(shown)} more"] if len(crossings) > len(shown) else []
-    return "; ".join(shown + more) or "never"
+    return "; ".join(shown + more)
+
+
+def _unchanged(shared: Sequence[Lead], comparison: Comparison) -> str:
+    """Who leads throughout, and from where to where both have samples."""
+    if not shared:
+        return "no budget at which both have samples"
+    leader = next((lead.leader for lead in shared if lead.leader is not None), None)
+    ends = dict.fromkeys(with_unit(lead.budget, comparison.unit) for lead in (shared[0], shared[-1]))
+    where = "at " + next(iter(ends)) if len(ends) == 1 else "from " + " to ".join(ends)
+    return f"never: {'level' if leader is None else f'{_short(comparison)[leader]} leads'} {where}"
 
 
 def flip_table(comparison: Comparison) -> Grid | None:
@@ -160,8 +185,8 @@ def flip_table(comparison: Comparison) -> Grid | None:
         ends = f"{ratio(first.low, '.2g')}-{ratio(first.high, '.2g')}"
         rows.append((f"{short[cheap]} / {short[dear]}", *cells, ends, ratio(first.now, ".2f")))
     note = (
-        "The cheaper model reaches k samples of the dearer one, and wins, while one sample of the dearer costs more "
-        "than this many of the cheaper."
+        "The cheaper model reaches k samples of the dearer one, and wins, while the price of one of these pays for "
+        "more than this many further samples of the cheaper, a shared prompt aside. now: how many it pays for."
     )
     if comparison.stop == FIRST_PASS:
         note += " k is the most samples; the ratio counts those generated on average."

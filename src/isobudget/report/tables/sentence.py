@@ -1,90 +1,110 @@
-"""The verdict of a comparison in plain words: which model up to which budget, how sure, and where it flips."""
+"""The verdict of a comparison in plain words: which model up to which budget, how sure, and what a sample's price buys.
+
+Every number is one of the tables: prices are those of one sample, shares those of the cells at the same budget.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from itertools import groupby, pairwise
+from collections.abc import Iterable, Sequence
 
-import numpy as np
-
-from isobudget.curves import FIRST_PASS, Best, Comparison, Flip
+from isobudget.curves import FIRST_PASS, Comparison, Curve, Flip, Point, Segment
 from isobudget.grid import counted, ratio, with_unit
 
 #: said wherever budgets are spending on average
 EXPECTED = "Sampling stops at the first pass, after k samples at the latest: budgets are expected spending."
+#: budgets that are listed one by one
+_FEW_BUDGETS = 3
 
 
 def winner_sentence(comparison: Comparison) -> str:
-    """One to three sentences: the best model by budget, whether that is clear, and the cost ratio that turns it.
+    """A few sentences: which model at which budget, whether that is clear, and what a sample of each costs and buys.
 
-    Budgets are per problem. Where the interval of a difference includes 0, the sentence says that it is not clear.
+    Budgets are per problem. The recommendation changes only where a difference is clear with all budgets judged
+    together; what is not is said.
     """
     verdict = _verdict(comparison)
     return f"{verdict} {EXPECTED}" if comparison.stop == FIRST_PASS else verdict
 
 
 def _verdict(comparison: Comparison) -> str:
-    judged = [best for best in comparison.best if best.model is not None]
-    if not judged:
-        cheapest = comparison.curves[0]
-        price = with_unit(cheapest.price.cost(1), comparison.unit)
-        return f"No budget here affords one sample of any model; the cheapest, of {cheapest.label}, costs {price}."
+    segments = comparison.recommendation()
+    if not segments:
+        return _nothing(comparison)
     if len(comparison.curves) == 1:
-        last = judged[-1]
+        last = segments[-1].last
         return (
-            f"Only {last.model} was given, so there is nothing to choose: it solves {last.success:.1%} "
-            f"of the problems for {with_unit(last.budget, comparison.unit)} a problem ({counted(last.k, 'sample')})."
+            f"Only {segments[0].model} was given, so there is nothing to choose: it solves {last.success:.1%} of the "
+            f"problems for {with_unit(last.budget, comparison.unit)} a problem ({counted(last.k, 'sample')})."
         )
-    segments = [list(group) for _, group in groupby(judged, key=lambda best: best.model)]
-    starts = [segments[0][0].budget]
-    starts += [_switch(comparison, before[-1], after[0]) for before, after in pairwise(segments)]
-    parts = [
-        _segment(segment, comparison, start, at == 0, starts[1] if len(starts) > 1 else None)
-        for at, (segment, start) in enumerate(zip(segments, starts, strict=True))
-    ]
+    parts = [_segment(segments, at, comparison) for at in range(len(segments))]
     sentences = ["; ".join(parts) + "."]
-    sentences += [_flip_sentence(flip, comparison) for flip in _headline_flips(comparison)]
+    for flip in _headline_flips(comparison):
+        sentences += [_prices(flip, segments, comparison), _match(flip, comparison)]
     return " ".join(sentences)
 
 
-def _switch(comparison: Comparison, before: Best, after: Best) -> float:
-    """The exact budget in (before, after] from which the second model is best: there, one affords a sample more."""
-    steps = np.unique(np.concatenate([curve.cost for curve in comparison.curves]))
-    for budget in steps[(steps > before.budget) & (steps <= after.budget)]:
-        points = comparison.points(float(budget))
-        best = max(point.success for point in points.values() if not math.isnan(point.success))
-        if points[str(after.model)].success >= best - 1e-12 and points[str(before.model)].success < best - 1e-12:
-            return float(budget)
-    return after.budget
+def _nothing(comparison: Comparison) -> str:
+    """Why there is no recommendation."""
+    problems = counted(len(comparison.curves[0].task_ids), "problem")
+    if all(curve.success.max() == 0 for curve in comparison.curves):
+        return f"No model solves any of the {problems} with its recorded samples, so none is recommended."
+    if any(point.k for best in comparison.best for point in comparison.points(best.budget).values()):
+        return f"No model solves any of the {problems} at the budgets here, so none is recommended."
+    cheapest = comparison.curves[0]
+    price = with_unit(cheapest.price.cost(1), comparison.unit)
+    return f"No budget here affords one sample of any model; the cheapest, of {cheapest.label}, costs {price}."
 
 
-def _segment(segment: Sequence[Best], comparison: Comparison, start: float, first: bool, end: float | None) -> str:
-    unit, last, model = comparison.unit, segment[-1], str(segment[0].model)
-    begin = comparison.points(start)[model]
-    if first and end is None:
-        where = f"at every budget from {with_unit(start, unit)} to {with_unit(last.budget, unit)} a problem"
-        text = (
-            f"Use {model} {where} ({counted(begin.k, 'sample')} to {last.k}: {begin.success:.1%} to {last.success:.1%})"
-        )
-    elif first and end is not None:
+def _segment(segments: Sequence[Segment], at: int, comparison: Comparison) -> str:
+    unit, segment = comparison.unit, segments[at]
+    first, last = segment.first, segment.last
+    if len(segments) == 1:
+        where = f"at every budget from {with_unit(segment.start, unit)} to {with_unit(last.budget, unit)} a problem"
+        solved = f"{counted(first.k, 'sample')} to {last.k}: {first.success:.1%} to {last.success:.1%}"
+        text = f"Use {segment.model} {where} ({solved})"
+    elif at == 0:
         solved = f"{counted(last.k, 'sample')} for {with_unit(last.budget, unit)}: {last.success:.1%}"
-        text = f"Use {model} below {with_unit(end, unit)} a problem ({solved})"
+        text = f"Use {segment.model} below {with_unit(segments[1].start, unit)} a problem ({solved})"
     else:
-        text = f"{model} from {with_unit(start, unit)} ({counted(begin.k, 'sample')}: {begin.success:.1%})"
-    return text + _doubt(segment, unit)
+        solved = f"{counted(first.k, 'sample')}: {first.success:.1%}"
+        text = f"{segment.model} from {with_unit(segment.start, unit)} ({solved})"
+    return text + _doubt(segment, comparison)
 
 
-def _doubt(segment: Sequence[Best], unit: str) -> str:
-    """Where the lead is not clear: the interval of a difference includes 0, or a rival's samples run out."""
-    unclear = [best for best in segment if best.unclear_against]
+def _doubt(segment: Segment, comparison: Comparison) -> str:
+    """Where it is not clear that the model is the best, and where another was ahead."""
+    unclear = [budget for budget, models in segment.unclear_against.items() if models]
     if not unclear:
         return ""
-    rivals = ", ".join(dict.fromkeys(label for best in unclear for label in best.unclear_against))
-    if len(unclear) == len(segment):
-        return f", not clear against {rivals}"
-    budgets = ", ".join(with_unit(best.budget, unit) for best in unclear)
-    return f", not clear against {rivals} at {budgets}"
+    rivals = dict.fromkeys(label for models in segment.unclear_against.values() for label in models)
+    chosen = [row for row in segment.rows if len(row.affordable) > 1]
+    where = f" {_budgets(unclear, len(chosen), comparison)}" if len(unclear) < len(chosen) else ""
+    ahead: dict[str, list[float]] = {}
+    for budget, label in segment.ahead.items():
+        ahead.setdefault(label, []).append(budget)
+    others = [f"{label} was ahead {_budgets(at, len(chosen), comparison)}" for label, at in ahead.items()]
+    told = f", not clear against {_names(list(rivals))}{where}"
+    return f"{told} ({', '.join([*others, *_ran_out(segment)])})" if others else told
+
+
+def _ran_out(segment: Segment) -> list[str]:
+    """That the recommended model's samples did not suffice, where another was ahead."""
+    ended = any(segment.model in row.capped for row in segment.rows if row.budget in segment.ahead)
+    return [f"with all {counted(segment.last.k, 'recorded sample')} of {segment.model}"] if ended else []
+
+
+def _names(labels: Sequence[str]) -> str:
+    return ", ".join(labels) if len(labels) <= _FEW_BUDGETS else f"{len(labels)} others"
+
+
+def _budgets(budgets: Sequence[float], whole: int, comparison: Comparison) -> str:
+    if len(budgets) <= _FEW_BUDGETS:
+        return "at " + ", ".join(with_unit(budget, comparison.unit) for budget in budgets)
+    return f"at {len(budgets)} of {whole} budgets"
+
+
+# what the price of a sample buys --------------------------------------------------------------------------------------
 
 
 def _headline_flips(comparison: Comparison) -> list[Flip]:
@@ -93,26 +113,55 @@ def _headline_flips(comparison: Comparison) -> list[Flip]:
     return [flip for flip in comparison.flips if (flip.cheap, flip.dear, flip.k_dear) == (cheap, dear, 1)]
 
 
-def _flip_sentence(flip: Flip, comparison: Comparison) -> str:
-    if flip.k_cheap is None:
-        return _unreached(flip, comparison)
-    holds = "holds" if flip.now >= flip.ratio else "does not hold"
+def _prices(flip: Flip, segments: Iterable[Segment], comparison: Comparison) -> str:
+    """What one sample costs, and how many of the cheapest model the price of the dearest one's pays for."""
+    cheap, dear = comparison.curve(flip.cheap), comparison.curve(flip.dear)
+    named = {cheap.label, dear.label, *(segment.model for segment in segments)}
+    prices = ", ".join(
+        f"{with_unit(curve.price.cost(1), comparison.unit)} ({curve.label})"
+        for curve in comparison.curves
+        if curve.label in named
+    )
+    budget = dear.price.cost(1)
+    one, other = cheap.at(budget), dear.at(budget)
+    further = "" if not cheap.price.per_problem else f", each further one {_further(cheap)}"
     return (
-        f"Against one sample of {flip.dear}, {flip.cheap} wins while that costs more than {ratio(flip.ratio)} times "
-        f"one of its own ({comparison.bootstrap.level:.0%} interval {ratio(flip.low)} to {ratio(flip.high)}), which "
-        f"{holds} now: it costs {ratio(flip.now)} times as much."
+        f"One sample costs {prices}{further}. For the price of one of {dear.label} the budget pays for "
+        f"{_paid(one, cheap)}: {one.success:.1%} against {other.success:.1%}."
     )
 
 
-def _unreached(flip: Flip, comparison: Comparison) -> str:
-    """What is known of a flip that lies beyond the recorded samples: the ratio up to which the dear model wins."""
+def _further(curve: Curve) -> str:
+    return f"of {curve.label} {with_unit(curve.price.per_sample, curve.unit)} since the prompt is shared"
+
+
+def _paid(point: Point, curve: Curve) -> str:
+    if not point.capped:
+        return f"{counted(point.k, 'sample')} of {curve.label}"
+    return f"more than the {counted(point.k, 'recorded sample')} of {curve.label}"
+
+
+def _match(flip: Flip, comparison: Comparison) -> str:
+    """How many samples of the cheap model do as well as one of the dear one."""
     cheap, dear = comparison.curve(flip.cheap), comparison.curve(flip.dear)
+    aside = ", the prompt aside" if cheap.price.per_problem or dear.price.per_problem else ""
+    average = f", {ratio(flip.ratio)} times as many on average" if cheap.stop == FIRST_PASS else ""
+    if flip.k_cheap is not None:
+        ends = _ends(flip, comparison.bootstrap.level)
+        return f"{cheap.label} does as well with {counted(flip.k_cheap, 'sample')}{average} ({ends}){aside}."
     # one sample more than recorded is the first that could turn it: below its price the cheap model has these alone
     limit = float(cheap.charged.samples[-1] / dear.charged.samples[0])
-    tell = "" if flip.now < limit else f", so more samples of {flip.cheap} are needed to tell"
+    tell = "" if flip.now < limit else f"; more samples of {flip.cheap} are needed to tell"
     return (
-        f"All {counted(cheap.k_max, 'sample')} of {flip.cheap} solve {cheap.success[-1]:.1%}, one of {flip.dear} "
-        f"{dear.success[0]:.1%}: {flip.dear} wins while one of its samples costs less than {ratio(limit)} times one of "
-        f"{flip.cheap}; beyond that, no ratio is known at which this flips. "
-        f"Now it costs {ratio(flip.now)} times as much{tell}."
+        f"All {counted(cheap.k_max, 'sample')} of {flip.cheap} solve {cheap.success[-1]:.1%}, so {flip.dear} wins "
+        f"while the price of one of its samples pays for fewer than {ratio(limit)}{aside}{tell}."
     )
+
+
+def _ends(flip: Flip, level: float) -> str:
+    """The interval of the ratio in words."""
+    if math.isnan(flip.low):
+        return f"no {level:.0%} interval"
+    if math.isnan(flip.high):
+        return f"{level:.0%} interval from {ratio(flip.low)}, no upper end within the recorded samples"
+    return f"{level:.0%} interval {ratio(flip.low)} to {ratio(flip.high)}"

@@ -1,0 +1,50 @@
+"""Where the lead changes between two models, on the exact budgets at which either affords one more sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from isobudget.curves.curve import Curve
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A budget at which one of two models takes the lead from the other."""
+
+    budget: float
+    leader: str
+    other: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Who leads at a budget: one of two models, or None where they are level."""
+
+    budget: float
+    leader: str | None
+
+
+def find_crossings(one: Curve, other: Curve) -> tuple[Crossing, ...]:
+    """Where the lead changes, as far as both have samples."""
+    crossings: list[Crossing] = []
+    leader = None
+    for lead in leads(one, other):
+        if lead.leader is None or lead.leader == leader:
+            continue
+        if leader is not None:
+            crossings.append(Crossing(lead.budget, lead.leader, leader))
+        leader = lead.leader
+    return tuple(crossings)
+
+
+def leads(one: Curve, other: Curve) -> Iterator[Lead]:
+    """Who leads at each budget at which either affords one more sample, where both have samples for it, rising."""
+    start = max(one.cost[0], other.cost[0])
+    end = min(one.cost_of_more, other.cost_of_more)
+    budgets = np.unique(np.concatenate([one.cost, other.cost]))
+    for budget in budgets[(budgets >= start) & (budgets < end)].tolist():
+        lead = one.at(budget).success - other.at(budget).success
+        yield Lead(budget, None if abs(lead) <= 1e-12 else one.label if lead > 0 else other.label)

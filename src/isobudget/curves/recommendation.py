@@ -1,0 +1,125 @@
+"""Which model to use from which budget on: a recommendation that changes only where a difference is clear.
+
+The best model of a row is often best by chance, and its name may change from row to row. So budgets are divided into as
+few segments as possible such that each has a model that none is clearly better than at any of its budgets: a new
+segment begins where the last such model is clearly worse than another. Of several such models of a segment the one with
+the highest success over its budgets is recommended, at equal success the one with the smaller total. As long as only
+one model affords a sample there is nothing to choose, and nothing is held against the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise, takewhile
+
+import numpy as np
+
+from isobudget.curves.best import Best
+from isobudget.curves.curve import Curve, Point
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A model, and the budgets at which it is recommended.
+
+    Attributes:
+        model: its label.
+        start: the smallest budget of the segment: the first that was looked at, or the exact one at which the model
+            takes the lead that is clear at the next one that was looked at.
+        rows: the budgets of the segment that were looked at.
+        first, last: the model at `start` and at the last of the rows.
+        unclear_against: by budget, the models that afford a sample and that it is not clearly better than.
+    """
+
+    model: str
+    start: float
+    rows: tuple[Best, ...]
+    first: Point
+    last: Point
+    unclear_against: dict[float, tuple[str, ...]]
+
+    @property
+    def ahead(self) -> dict[float, str]:
+        """By budget, another model whose success was higher there, though not clearly."""
+        return {row.budget: str(row.model) for row in self.rows if row.model != self.model}
+
+
+def recommend(curves: Sequence[Curve], best: Sequence[Best], simultaneous: bool = True) -> tuple[Segment, ...]:
+    """The recommended model by budget; empty where no model affords a sample, or none solves anything.
+
+    Args:
+        curves: cheapest sample first.
+        best: one per budget, rising.
+        simultaneous: whether what is clear has to be so with all budgets judged together.
+    """
+    rows = [row for row in best if row.model is not None]
+    forced = list(takewhile(lambda row: len(row.affordable) == 1, rows))
+    groups = [(str(group[0].model), group) for group in ([forced] if forced else [])]
+    for group, able in _divided(rows[len(forced) :], simultaneous):
+        model = _chosen(curves, group, able)
+        if groups and groups[-1][0] == model:
+            groups[-1][1].extend(group)
+        else:
+            groups.append((model, group))
+    starts = [groups[0][1][0].budget, *(_switch(curves, *pair) for pair in pairwise(groups))] if groups else []
+    by_label = {curve.label: curve for curve in curves}
+    return tuple(
+        _segment(by_label[model], start, group, simultaneous)
+        for (model, group), start in zip(groups, starts, strict=True)
+    )
+
+
+def clearly_worse(row: Best, simultaneous: bool) -> tuple[str, ...]:
+    """The models that the best of a row is clear of: in the row, or with all rows judged together."""
+    return row.clear_at_all_budgets if simultaneous else row.clear_against
+
+
+def _divided(rows: Sequence[Best], simultaneous: bool) -> list[tuple[list[Best], set[str]]]:
+    """Runs of rows, each with the models that are clearly worse at none of its rows."""
+    groups: list[tuple[list[Best], set[str]]] = []
+    for row in rows:
+        worse = set(clearly_worse(row, simultaneous))
+        if groups and groups[-1][1] - worse:
+            groups[-1][0].append(row)
+            groups[-1][1].difference_update(worse)
+        else:
+            groups.append(([row], set(row.affordable) - worse))
+    return groups
+
+
+def _chosen(curves: Sequence[Curve], rows: Sequence[Best], able: set[str]) -> str:
+    """The model with the highest success over the rows, of those that can stand for all of them."""
+    budgets = [row.budget for row in rows]
+    wins = {label: sum(row.model == label for row in rows) for label in able}
+    mean = {
+        curve.label: round(sum(curve.at(budget).success for budget in budgets) / len(budgets), 12)
+        for curve in curves
+        if curve.label in able
+    }
+    return max(mean, key=lambda label: (mean[label], wins[label]))
+
+
+def _switch(curves: Sequence[Curve], before: tuple[str, list[Best]], after: tuple[str, list[Best]]) -> float:
+    """The exact budget from which the second model is ahead, between the first one's last row and its own first."""
+    low, high = before[1][-1].budget, after[1][0].budget
+    one, other = (next(curve for curve in curves if curve.label == label) for label in (before[0], after[0]))
+
+    def leads(budget: float) -> bool:
+        return other.at(budget).success > one.at(budget).success + 1e-12
+
+    if leads(low):
+        return high
+    steps = np.unique(np.concatenate([one.cost, other.cost]))
+    inside = steps[(steps > low) & (steps <= high)]
+    return next((float(budget) for budget in inside if leads(float(budget))), high)
+
+
+def _segment(curve: Curve, start: float, rows: Sequence[Best], simultaneous: bool) -> Segment:
+    unclear = {
+        row.budget: tuple(
+            label for label in row.affordable if label not in (curve.label, *clearly_worse(row, simultaneous))
+        )
+        for row in rows
+    }
+    return Segment(curve.label, start, tuple(rows), curve.at(start), curve.at(rows[-1].budget), unclear)

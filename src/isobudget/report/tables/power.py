@@ -1,0 +1,63 @@
+"""What a comparison of two models could tell, in words: the difference, its interval, and what would settle it."""
+
+from __future__ import annotations
+
+import math
+
+from isobudget.curves import Comparison
+from isobudget.curves.difference import Difference
+from isobudget.grid import counted, with_unit
+from isobudget.statistics.power import POWER
+
+#: more than this many problems, or times as many samples, is no advice
+_MOST_PROBLEMS, _MOST_TIMES = 1_000_000, 1000
+
+
+def power_line(comparison: Comparison) -> str:
+    """Two models at the price of one sample of the dearer: difference and power. Empty where there are not two."""
+    found = comparison.differences()
+    if not found:
+        return ""
+    price = comparison.curves[-1].price.cost(1)
+    one = next((one for one in found if one.budget >= price * (1 - 1e-9)), found[-1])
+    level, unit = f"{comparison.bootstrap.level:.0%}", comparison.unit
+    problems = len(comparison.curves[0].task_ids)
+    seen = (
+        f"At {with_unit(one.budget, unit)} {one.model} solves {_points(abs(one.difference))} "
+        f"{'more' if one.difference >= 0 else 'less'} than {one.other} ({level} interval {100 * one.low:+.1f} to "
+        f"{100 * one.high:+.1f}, this pair and budget alone: {'clear' if one.clear else 'not clear'})."
+    )
+    if one.power.detectable >= 1:
+        return f"{seen} {counted(problems, 'problem')} cannot tell any difference from chance in {POWER:.0%} of cases."
+    able = (
+        f"A true difference of {_points(one.power.detectable)} is found with {counted(problems, 'problem')} and these "
+        f"samples in {POWER:.0%} of cases"
+    )
+    return f"{seen} {able}{'' if one.clear else _needed(one, problems)}."
+
+
+def _needed(one: Difference, problems: int) -> str:
+    """What would find a difference as large as the one that was seen."""
+    if abs(one.difference) < 5e-4:
+        return ""
+    many = _rough(one.power.problems)
+    wanted = f"about {counted(int(many), 'problem')}" if many <= _MOST_PROBLEMS else "over a million problems"
+    told = f"; one of {_points(abs(one.difference))} would take {wanted}"
+    times = one.power.samples
+    if math.isnan(times):
+        return f"{told}; what more samples would do cannot be told at k above half of them"
+    if times > _MOST_TIMES:
+        return f"{told}, and no number of samples of these {problems:,}"
+    return f"{told}, or {_rough(times):g} times the samples of these {problems:,}" if times > 1 else told
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.1f} points"
+
+
+def _rough(number: float) -> float:
+    """In two digits, rounded up."""
+    if not math.isfinite(number) or number <= 0:
+        return math.inf
+    step = 10.0 ** (math.floor(math.log10(number)) - 1)
+    return round(math.ceil(number / step - 1e-9) * step, 9)
