@@ -13,7 +13,7 @@ from isobudget.report.tables.sentence import winner_sentence
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
-    """`Comparison.to_dict`, its `sentence`, `power` in words, and, only if asked for, `extrapolation`, under its label."""
+    """`Comparison.to_dict`, its `sentence`, `power` in words, and, if asked for, `extrapolation`, under its label."""
     guesses = {"extrapolation": json_value(beyond_json(comparison.beyond))} if comparison.beyond else {}
     return comparison.to_dict() | {"sentence": winner_sentence(comparison), "power": power_line(comparison)} | guesses
 
