@@ -61,6 +61,20 @@ def load_evalplus(published: Published, given: Path | None = None) -> Benchmark:
     return Benchmark(published.name, problems, stop, max_tokens, source=identity.source(len(problems)))
 
 
+def load_suites(published: Published, given: Path | None = None) -> dict[str, tuple[Problem, Problem | None]]:
+    """By task, the problem with the base inputs alone, and the one with the plus inputs alone (None if it has none)."""
+    data = find_data(published, given)
+    identify(data)
+    with reading.long_numbers():
+        return {
+            str(record["task_id"]): (
+                _problem(record | {"plus_input": []}, where, published.name),
+                _problem(record | {"base_input": []}, where, published.name) if record.get("plus_input") else None,
+            )
+            for where, record in read_objects(data.path)
+        }
+
+
 def _problem(record: Record, where: str, benchmark: str) -> Problem:
     entry_point = reading.name_field(record, "entry_point", where)
     prompt = reading.text_field(record, "prompt", where)

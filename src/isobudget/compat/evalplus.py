@@ -1,0 +1,139 @@
+"""EvalPlus' `evaluate`: samples of HumanEval+ or MBPP+ under base and plus tests, and the same result file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from isobudget.compat.verdicts import judge_all, pass_at_each_k
+from isobudget.errors import InputError
+from isobudget.files.jsonl import read_objects
+from isobudget.files.whole import read_text, sha256_of, write_whole
+from isobudget.judge.verdict import Outcome, Verdict
+from isobudget.problems.evalplus.benchmark import HUMANEVAL_PLUS, MBPP_PLUS, load_suites
+from isobudget.problems.problem import Problem, ReferenceInputs
+from isobudget.problems.sources import find_data
+
+_DATA = {"humaneval": HUMANEVAL_PLUS, "mbpp": MBPP_PLUS}
+_K = (1, 10, 100)
+#: CPU seconds for all inputs of a suite
+_SECONDS = 10.0
+
+
+def evaluate(
+    dataset: Literal["humaneval", "mbpp"],
+    samples: str,
+    base_only: bool = False,
+    parallel: int | None = None,
+    i_just_wanna_run: bool = False,
+    *,
+    data_file: str | None = None,
+    timeout: float = _SECONDS,
+) -> dict[str, Any]:
+    """Judge samples under both suites and write EvalPlus' result file beside them, whose content is returned.
+
+    Args:
+        dataset: which data; its file is looked for as for the benchmarks `humaneval+` and `mbpp+`.
+        samples: JSON lines with `task_id` and `completion` or `solution`, or a folder of folders with `.py` files.
+        base_only: leave the plus tests out.
+        parallel: samples judged at the same time; 4 by default.
+        i_just_wanna_run: judge anew although there is a result file.
+        data_file: the file with the problems, if it lies elsewhere.
+        timeout: CPU seconds of a sample for a suite (EvalPlus: by the wall clock, from each input's own time).
+
+    Raises:
+        InputError: a sample cannot be used, or problems have none.
+        JudgeError: samples cannot be confined here.
+    """
+    if dataset not in _DATA:
+        raise InputError(f"dataset is humaneval or mbpp, not {dataset!r}")
+    source = Path(samples)
+    result = source / "eval_results.json" if source.is_dir() else Path(samples.replace(".jsonl", "_eval_results.json"))
+    if result == source:
+        raise InputError(f"{samples}: must be a folder or end in .jsonl")
+    if result.is_file() and not i_just_wanna_run:
+        return dict(json.loads(read_text(result)))
+    given = Path(data_file) if data_file else None
+    suites = load_suites(_DATA[dataset], given)
+    solutions = list(_solutions(source, suites))
+    if missing := suites.keys() - {task for task, _ in solutions}:
+        raise InputError(f"{samples}: {len(missing)} problems have no sample, such as {min(missing)}")
+    rows = _judged(solutions, suites, base_only, parallel or 4, timeout)
+    content = {
+        "date": datetime.now().strftime("%Y-%m-%d %H:%M"),
+        "hash": sha256_of(find_data(_DATA[dataset], given).path)[:32],
+        "eval": rows,
+        "pass_at_k": _pass_at_k(rows, base_only),
+    }
+    write_whole(result, json.dumps(content).encode())
+    return content
+
+
+def _solutions(source: Path, suites: dict[str, tuple[Problem, Problem | None]]) -> Iterator[tuple[str, str]]:
+    """Task and whole program of each sample."""
+    if source.is_dir():
+        for path in sorted(source.glob("*/*.py")):
+            if (task := path.parent.name.replace("_", "/")) in suites:
+                yield task, read_text(path)
+        return
+    for where, record in read_objects(source):
+        task = str(record.get("task_id"))
+        if task not in suites:
+            raise InputError(f"{where}: no problem has the task_id {task[:80]!r}")
+        whole, continued = record.get("solution"), record.get("completion")
+        if isinstance(whole, str):
+            yield task, whole
+        elif isinstance(continued, str):
+            yield task, suites[task][0].prompt + continued
+        else:
+            raise InputError(f"{where}: needs a field completion or solution, a text")
+
+
+def _judged(
+    solutions: list[tuple[str, str]],
+    suites: dict[str, tuple[Problem, Problem | None]],
+    base_only: bool,
+    workers: int,
+    timeout_seconds: float,
+) -> dict[str, list[dict[str, Any]]]:
+    """EvalPlus' rows by task, tasks in the data's order."""
+    taken = 1 if base_only else 2
+    pairs = [(problem, text) for task, text in solutions for problem in suites[task][:taken] if problem is not None]
+    verdicts = iter(judge_all(pairs, workers, timeout_seconds))
+    rows: dict[str, list[dict[str, Any]]] = {task: [] for task in suites}
+    for task, text in solutions:
+        base, plus = suites[task]
+        verdict = next(verdicts)
+        row: dict[str, Any] = {"task_id": task, "solution": text, "base_status": _status(verdict), "plus_status": None}
+        row |= {"base_fail_tests": _failing(base, verdict), "plus_fail_tests": []}
+        if not base_only:
+            more = next(verdicts) if plus else Verdict(Outcome.PASSED)
+            row |= {"plus_status": _status(more), "plus_fail_tests": _failing(plus, more)}
+        rows[task].append(row)
+    return rows
+
+
+def _status(verdict: Verdict) -> str:
+    if verdict.passed:
+        return "pass"
+    return "timeout" if verdict.outcome is Outcome.TIMEOUT else "fail"
+
+
+def _failing(problem: Problem | None, verdict: Verdict) -> list[str]:
+    """The input that failed first, as source; empty where that is not known."""
+    tests = None if problem is None else problem.tests
+    if verdict.passed or not isinstance(tests, ReferenceInputs) or verdict.tests_passed is None:
+        return []
+    return list(tests.inputs[verdict.tests_passed : verdict.tests_passed + 1])
+
+
+def _pass_at_k(rows: dict[str, list[dict[str, Any]]], base_only: bool) -> dict[str, dict[str, float]]:
+    base = [(len(each), sum(row["base_status"] == "pass" for row in each)) for each in rows.values()]
+    scores = {"base": pass_at_each_k(base, _K)}
+    if not base_only:
+        both = [sum(row["base_status"] == row["plus_status"] == "pass" for row in each) for each in rows.values()]
+        scores["plus"] = pass_at_each_k([(n, c) for (n, _), c in zip(base, both, strict=True)], _K)
+    return scores
