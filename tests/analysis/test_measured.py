@@ -69,6 +69,7 @@ def one(rows: list[Any], prompt: float) -> ProblemSamples:
         seconds=seconds,
         joules=2 * seconds,
         judge_seconds=nothing,
+        tests_passed=many,
         prompt_seconds=nothing + prompt,
         prompt_joules=many,
         idle_tokens=idle,
