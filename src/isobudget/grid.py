@@ -13,6 +13,8 @@ from typing import Any
 #: decimal prefixes, largest first
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _UNITS = {"seconds": "s", "joules": "J"}
+#: what spreadsheets take for the begin of a formula
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,11 @@ def json_value(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [json_value(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def plain_cell(value: Any) -> Any:
+    """A value that no spreadsheet runs: a text that begins like a formula has an apostrophe before it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def picked(value: object, *names: str) -> dict[str, Any]:

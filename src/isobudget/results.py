@@ -15,6 +15,8 @@ Rows = list[dict[str, Any]]
 class Results(tuple[T, ...]):
     """A tuple of what was found; printed, it is what the command prints, or its gist."""
 
+    #: what was left out of the sources, and how their models were named
+    notes: tuple[str, ...]
     _plain: Callable[[], Any]
     _rows: Callable[[], Rows]
     _text: Callable[[], str]
@@ -29,9 +31,11 @@ class Results(tuple[T, ...]):
         rows: Callable[[], Rows],
         text: Callable[[], str],
         grids: Callable[[], list[Grid]] = list,
+        notes: Iterable[str] = (),
     ) -> Self:
         """The items, and how they are written: what `--json` prints, flat rows, text, tables for a terminal."""
         made = cls(items)
+        made.notes = tuple(notes)
         made._plain, made._rows, made._text, made._grids = plain, rows, text, grids
         return made
 

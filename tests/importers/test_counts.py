@@ -11,7 +11,7 @@ import pytest
 from isobudget.curves import common_tasks
 from isobudget.errors import InputError
 from isobudget.importers.counts import CountRow, group_counts, read_counts
-from isobudget.importers.sample_lines import model_of_file
+from isobudget.importers.names import model_of_file
 from isobudget.statistics.pass_at_k import pass_curve
 
 

@@ -1,28 +1,31 @@
-"""From a run folder or a COUNTS file to comparisons at equal budget: the call behind `isobudget curves`."""
+"""From run folders and files of results to comparisons at equal budget: the call behind `isobudget curves`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from isobudget.analysis.compare_run import run_comparison
 from isobudget.analysis.load_samples import benchmarks_of, load_samples
-from isobudget.analysis.prices import PAPER, price_models
+from isobudget.analysis.prices import PAPER
+from isobudget.analysis.recorded_counts import recorded_counts
 from isobudget.costs.charges import charge_notes, parse_charges
 from isobudget.costs.cost import Unit
 from isobudget.costs.costs_file import read_costs
 from isobudget.curves import FIXED, LIKELIHOOD, TESTS, Bootstrap, Comparison, common_counts, compare_counts
 from isobudget.curves.stopping import parse_stop
 from isobudget.errors import InputError
-from isobudget.importers.counts import group_counts, read_counts
+from isobudget.importers.read import sources_shown, split_sources
 from isobudget.records.run import load_run
 
 
 def curves(
-    source: str | Path,
+    source: Any,
     unit: Unit = Unit.FLOPS,
     *,
+    from_: str | None = None,
     costs: str | None = None,
     budgets: str | float | Sequence[str | float] | None = None,
     benchmark: str | None = None,
@@ -38,14 +41,16 @@ def curves(
     Arguments and errors are those of `isobudget.curves`, with `select` as `selection` and `ranker_architecture` as
     `ranker`; `bootstrap` says how intervals are computed.
     """
-    source, bootstrap = Path(source), bootstrap or Bootstrap()
+    bootstrap = bootstrap or Bootstrap()
+    runs, others = split_sources(source)
+    shown = sources_shown(source)
     table = costs if costs in (None, PAPER) else read_costs(costs)
     charges = parse_charges(charge, ranker)
     _check_choices(selection, parse_stop(stop), extrapolate)
     chosen_budgets = partial(parse_budgets, budgets)
-    if source.is_dir():
-        run = load_run(source)
-        names = chosen_benchmarks(benchmark, benchmarks_of(run), source)
+    if len(runs) == 1 and not others:
+        run = load_run(runs[0])
+        names = chosen_benchmarks(benchmark, benchmarks_of(run), shown)
         loaded = load_samples(run, names)
         return [
             run_comparison(
@@ -63,18 +68,18 @@ def curves(
             for name in names
         ]
     if selection == LIKELIHOOD:
-        raise InputError(f"{source} has counts, and no likelihoods to choose by; that takes a run folder")
-    groups = list(group_counts(read_counts(source)).values())
+        raise InputError(f"{shown} has no likelihoods to choose by; that takes one run folder")
+    models, prices, notes = recorded_counts(runs, others, unit, table, charges, from_)
     comparisons = []
-    for name in chosen_benchmarks(benchmark, list(dict.fromkeys(counts.benchmark for counts in groups)), source):
-        models, notes = common_counts([counts for counts in groups if counts.benchmark == name])
-        prices = price_models(models, unit, table, charges)
+    for name in chosen_benchmarks(benchmark, list(dict.fromkeys(one.benchmark for one in models)), shown):
+        own, more = common_counts([one for one in models if one.benchmark == name])
+        own_prices = {one.name: prices[name, one.name] for one in own}
         found = compare_counts(
-            models,
-            prices,
-            budgets=chosen_budgets(min(price.cost(1) for price in prices.values())),
+            own,
+            own_prices,
+            budgets=chosen_budgets(min(price.cost(1) for price in own_prices.values())),
             bootstrap=bootstrap,
-            notes=(*notes, *charge_notes(charges, by_tests=True)),
+            notes=(*notes, *more, *charge_notes(charges, by_tests=True)),
             stop=stop,
             extrapolate=extrapolate,
         )
@@ -120,7 +125,7 @@ def parse_budgets(budgets: str | float | Sequence[str | float] | None, cheapest:
     return values
 
 
-def chosen_benchmarks(benchmark: str | None, names: list[str], source: Path) -> list[str]:
+def chosen_benchmarks(benchmark: str | None, names: list[str], source: Path | str) -> list[str]:
     """The benchmark that is asked for, or all.
 
     Raises:

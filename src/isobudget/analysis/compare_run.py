@@ -19,12 +19,14 @@ from isobudget.analysis.run_costs import architecture_of, date_of, judging, samp
 from isobudget.costs.charges import NOTHING, Charges, charge_notes, extras_of, with_extras
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
+from isobudget.costs.usage import TokenUse
 from isobudget.curves import FIRST_PASS, FIXED, Charged, check_any, common_tasks, look_beyond
 from isobudget.curves.compare import Comparison, compare
 from isobudget.curves.curve import TESTS, Bootstrap, curve_from_matrix
 from isobudget.errors import InputError, RunError
 from isobudget.rankers.base import PerSample
 from isobudget.rankers.measure import rank_scores
+from isobudget.records.facts import IMPORTED
 from isobudget.records.run import Run, load_run
 from isobudget.statistics.intervals import bootstrap_curve
 from isobudget.statistics.pass_at_k import failure_curve
@@ -88,7 +90,7 @@ def price_samples(
 ) -> tuple[SampleCost, list[NDArray[np.float64]] | None]:
     """What a sample costs with what is charged on top, and each sample's own amount where the run has it."""
     use, tests = token_use(samples), judging(run, samples)
-    if costs is not None:
+    if costs is not None or _by_name(run, samples, unit, use):
         shape = recorded = None
         with contextlib.suppress(InputError):
             shape = architecture_of(run, samples.model)
@@ -113,6 +115,13 @@ def price_samples(
         on_top: Sequence[NDArray[np.float64] | float] = extra.by_sample or [extra.per_sample] * len(amounts)
         amounts = [own + more for own, more in zip(amounts, on_top, strict=True)]
     return with_extras(sample_cost(run, samples, unit), extras), amounts
+
+
+def _by_name(run: Run, samples: ModelSamples, unit: Unit, use: TokenUse | None) -> bool:
+    """Whether imported samples have no price of their own in a unit: they are priced as counts are."""
+    if run.facts["models"][samples.model].get("backend") != IMPORTED:
+        return False
+    return unit is Unit.FLOPS or (unit is Unit.TOKENS and (use is None or not use.prompt_known))
 
 
 def _charged(

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _APART = ["prompt_seconds", "prompt_joules", "idle_tokens", "idle_seconds", "billed_prompt_tokens", "cached_tokens"]
-_MEASURED = ["mean_logprob", "sum_logprob", "seconds", "joules", *_APART]
-_NUMBERS = ["prompt_tokens", "completion_tokens", *_MEASURED]
+_MEASURED = ["mean_logprob", "sum_logprob", "seconds", "joules", "usd", *_APART]
+#: token counts that are not known are -1 in arrays, null in tables
+_TOKENS = ["prompt_tokens", "completion_tokens"]
+_NUMBERS = [*_TOKENS, *_MEASURED]
 _TEXTS = ["text", "token_ids"]
 _VERDICT = ["passed", "cpu_seconds", "outcome", "trust", "tests_passed"]
 #: columns whose few texts are kept as numbers, and the number of each text; other texts have -1
@@ -48,6 +50,7 @@ Columns = Mapping[str, NDArray[Any]]
 class ProblemSamples:
     """The judged samples of one problem by one model, in the order of their index; all arrays have shape (n,).
 
+    Token counts are -1 where they are not known, `usd` (what others billed) is NaN there.
     `seconds` and `joules` (NaN if not measured) are those of generating a sample, `judge_seconds` the CPU seconds of
     its tests, `tests_passed` how many tests passed before the first that did not (NaN where that is not known).
     `prompt_seconds`, `prompt_joules`, `idle_tokens`, `idle_seconds`, `billed_prompt_tokens` and `cached_tokens` are as
@@ -63,6 +66,7 @@ class ProblemSamples:
     cut_off: NDArray[np.bool_]
     seconds: NDArray[np.float64]
     joules: NDArray[np.float64]
+    usd: NDArray[np.float64]
     judge_seconds: NDArray[np.float64]
     tests_passed: NDArray[np.float64]
     prompt_seconds: NDArray[np.float64]
@@ -248,7 +252,8 @@ class _Places:
         arrays["task"][known] = self.tasks[benchmark[known], task[known]]
         known &= (arrays["model"] >= 0) & (arrays["task"] >= 0)
         for name in names[2:]:
-            arrays[name] = _codes(part[name], _CODES[name]) if name in _CODES else part[name].to_numpy()
+            column = part[name].fill_null(-1) if name in _TOKENS else part[name]
+            arrays[name] = _codes(column, _CODES[name]) if name in _CODES else column.to_numpy()
         return arrays if known.all() else dict(_rows(arrays, known))
 
 

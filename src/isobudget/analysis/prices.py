@@ -40,10 +40,7 @@ def price_models(
     models: Sequence[ModelCounts], unit: Unit, costs: CostsFile | str | None = None, charges: Charges = NOTHING
 ) -> Mapping[str, SampleCost]:
     """What one sample of each model of a benchmark costs, by the name of its counts; see `price_model`."""
-    return {
-        counts.name: price_model((counts.name, counts.model), unit, costs, token_use(counts), charges)
-        for counts in models
-    }
+    return {counts.name: price_model(counts.priced_as, unit, costs, token_use(counts), charges) for counts in models}
 
 
 def price_model(

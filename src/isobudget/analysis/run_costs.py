@@ -5,6 +5,7 @@ Flops follow from the model's architecture and each sample's own token counts; s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
@@ -17,13 +18,14 @@ from isobudget.costs.charges import Extra
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.flops import completion_flops
 from isobudget.costs.prices import TokenPrice, parse_prices, usd_cost
-from isobudget.costs.usage import TokenUse, flops_cost, tokens_cost
+from isobudget.costs.usage import START_TOKEN_ONLY, TokenUse, flops_cost, mean_over_problems, tokens_cost
 from isobudget.errors import InputError
 from isobudget.models.architecture import Architecture
+from isobudget.records.facts import IMPORTED
 from isobudget.records.run import Run
 
 #: units that a run can be priced in from what it records
-RUN_UNITS = (Unit.FLOPS, Unit.SECONDS, Unit.TOKENS, Unit.JOULES)
+RUN_UNITS = (Unit.FLOPS, Unit.SECONDS, Unit.TOKENS, Unit.JOULES, Unit.USD)
 
 
 def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bool = True) -> SampleCost:
@@ -36,7 +38,11 @@ def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bo
         engine = run.facts["models"][samples.model].get("engine", "engine not stated")
         found = measured(samples, unit)
         return found.cost(f"{engine}, {run.facts['machine']['processor']}", share_prompt=share_prompt)
+    if unit is Unit.USD and run.facts["models"][samples.model].get("backend") == IMPORTED:
+        return measured_usd([one.usd for one in samples.problems], samples.model)
     use = token_use(samples, share_prompt=share_prompt)
+    if use is None or not use.prompt_known:
+        raise InputError(f"{run.path}: {samples.model} was imported without token counts; give a costs file (--costs)")
     if unit is Unit.TOKENS:
         return tokens_cost(use)
     if unit is Unit.FLOPS:
@@ -53,6 +59,8 @@ def sample_amounts(run: Run, samples: ModelSamples, unit: Unit) -> tuple[NDArray
     """
     if unit in (Unit.SECONDS, Unit.JOULES):
         return measured(samples, unit).amounts
+    if unit is Unit.USD and run.facts["models"][samples.model].get("backend") == IMPORTED:
+        return tuple(problem.usd for problem in samples.problems)
     if unit is Unit.TOKENS:
         return tuple(problem.completion_tokens.astype(np.float64) for problem in samples.problems)
     if unit is Unit.FLOPS:
@@ -64,10 +72,25 @@ def sample_amounts(run: Run, samples: ModelSamples, unit: Unit) -> tuple[NDArray
     return tuple(amounts)
 
 
-def token_use(samples: ModelSamples, *, share_prompt: bool = True) -> TokenUse:
-    """The token counts of the samples, prompts included."""
+def measured_usd(usd: Sequence[NDArray[np.float64]], model: str) -> SampleCost:
+    """The mean over problems of what a sample was billed; an `InputError` if that is not known of every sample."""
+    if not all(np.isfinite(amounts).all() for amounts in usd):
+        raise InputError(f"what samples of {model} cost in usd was not recorded; give a costs file (--costs)")
+    mean = mean_over_problems([amounts.tolist() for amounts in usd], "recorded usd")
+    return SampleCost(Unit.USD, mean, 0.0, "as recorded by the samples' source")
+
+
+def token_use(samples: ModelSamples, *, share_prompt: bool = True) -> TokenUse | None:
+    """The token counts of the samples, prompts included where they are known; None where completions are not."""
+    if any((problem.completion_tokens < 0).any() for problem in samples.problems):
+        return None
+    prompts = [problem.prompt_tokens for problem in samples.problems]
+    if min(prompts) < 0:
+        tokens = [problem.completion_tokens.tolist() for problem in samples.problems]
+        label = "recorded completion tokens"
+        return TokenUse.of(START_TOKEN_ONLY, tokens, share_prompt=False, label=label, prompt_known=False)
     return TokenUse.of(
-        [problem.prompt_tokens for problem in samples.problems],
+        prompts,
         [problem.completion_tokens.tolist() for problem in samples.problems],
         share_prompt=share_prompt,
         label="this run's token counts",

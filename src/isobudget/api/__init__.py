@@ -16,6 +16,7 @@ Everything is imported when it is first used.
 from __future__ import annotations
 
 from isobudget.api.asking import curves, doctor, fetch, formats, models, paper, passk, profile, prompt, report
+from isobudget.api.exchanging import export, import_results, sql
 from isobudget.api.making import dry_run, generate, judge, rank, run
 from isobudget.api.planning import plan
 
@@ -23,9 +24,11 @@ __all__ = [
     "curves",
     "doctor",
     "dry_run",
+    "export",
     "fetch",
     "formats",
     "generate",
+    "import_results",
     "judge",
     "models",
     "paper",
@@ -36,4 +39,5 @@ __all__ = [
     "rank",
     "report",
     "run",
+    "sql",
 ]

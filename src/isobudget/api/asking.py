@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isobudget.api.names import Names, as_names
+from isobudget.api.names import Names, Sources, as_names
 from isobudget.results import Results
 
 if TYPE_CHECKING:
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 
 def curves(
-    source: str | Path,
+    source: Sources,
     unit: Unit | str = "flops",
     *,
+    from_: str | None = None,
     costs: str | Path | None = None,
     budgets: str | float | Sequence[str | float] | None = None,
     benchmark: str | None = None,
@@ -46,7 +47,9 @@ def curves(
     """Compare models at equal budget: each gets as many samples as the budget buys. One comparison a benchmark.
 
     Args:
-        source: a run folder, or a COUNTS file.
+        source: run folders, files of results of any known format, folders of them, patterns, data frames of counts;
+            one or several. See docs/importing.md for what tells models apart.
+        from_: the format of the files, where it is not to be recognised.
         unit: what budgets are counted in: flops, seconds, tokens, usd or joules.
         costs: a costs file, or ``paper`` for Table 1 of the paper. Without it, a run is priced by what it recorded,
             and a COUNTS file by the architectures of models whose names are known.
@@ -70,11 +73,13 @@ def curves(
     from isobudget.costs.cost import parse_unit
     from isobudget.curves import Bootstrap
     from isobudget.report.json.comparison import comparisons_json, point_records
+    from isobudget.report.tables.comparison import comparison_grids
     from isobudget.report.tables.sentence import winner_sentence
 
     comparisons = compare(
         source,
         parse_unit(unit),
+        from_=from_,
         costs=None if costs is None else str(costs),
         budgets=budgets,
         benchmark=benchmark,
@@ -90,13 +95,15 @@ def curves(
         plain=lambda: comparisons_json(comparisons),
         rows=lambda: [record for one in comparisons for record in point_records(one)],
         text=lambda: "\n".join(f"{one.benchmark or 'counts'}: {winner_sentence(one)}" for one in comparisons),
+        grids=lambda: [grid for one in comparisons for grid in comparison_grids(one)],
     )
 
 
 def passk(
-    counts: str | Path | Sequence[ModelCounts],
+    counts: Sources | Sequence[ModelCounts],
     k: str | int | Sequence[int] = (1, 10, 100),
     *,
+    from_: str | None = None,
     level: float = 0.95,
     replicates: int = 10_000,
     seed: int = 0,
@@ -104,25 +111,30 @@ def passk(
     """pass@k, with intervals over problems, for each benchmark and model.
 
     Args:
-        counts: a COUNTS file, or what `isobudget.importers.counts` made of one.
+        counts: run folders, files of results of any known format, folders of them, patterns, data frames of counts;
+            one or several; or what `isobudget.importers.counts` made of one.
         k: values of k, also as ``"1,10,100"``.
+        from_: the format of the files, where it is not to be recognised.
         level, replicates, seed: of the bootstrap over problems.
 
     Raises:
-        InputError: the file or a k is wrong.
+        InputError: a file or a k is wrong.
+        RunError: a folder is no run, or a part of it is damaged.
     """
     from isobudget.analysis.passk import parse_k, passk_records
     from isobudget.analysis.passk import passk as compute
-    from isobudget.importers.counts import group_counts, read_counts
-    from isobudget.report.tables.passk import passk_lines
+    from isobudget.analysis.recorded_counts import as_counts
+    from isobudget.report.tables.passk import passk_grid, passk_lines
 
-    groups = list(group_counts(read_counts(counts)).values()) if isinstance(counts, str | Path) else counts
+    groups, notes = as_counts(counts, from_)
     results = compute(groups, parse_k(k), level, replicates, seed)
     return Results.of(
         results,
         plain=lambda: [one.to_dict() for one in results],
         rows=lambda: passk_records(results),
-        text=lambda: "\n".join(passk_lines(results)),
+        text=lambda: "\n".join([*passk_lines(results), *notes]),
+        grids=lambda: [passk_grid(results, notes)],
+        notes=notes,
     )
 
 

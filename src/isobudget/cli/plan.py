@@ -7,13 +7,23 @@ from typing import Annotated
 
 import typer
 
-from isobudget.cli.options import BenchmarkOption, CsvOption, JsonOption, LevelOption, one_form, stated
+from isobudget.cli.options import (
+    SOURCES_HELP,
+    BenchmarkOption,
+    CsvOption,
+    FormatOption,
+    FromOption,
+    JsonOption,
+    LevelOption,
+    one_form,
+    stated,
+)
 
 
 def plan(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE...", help="Run folders, COUNTS files, graded samples, EvalPlus results."),
+        typer.Argument(metavar="SOURCE...", help=SOURCES_HELP),
     ],
     unit: Annotated[
         str, typer.Option(help="What budgets are counted in: flops, seconds, tokens, usd or joules.")
@@ -73,6 +83,8 @@ def plan(
         Path | None,
         typer.Option(metavar="frontier.svg|pdf|png", help="Draw success against budget.", show_default=False),
     ] = None,
+    from_: FromOption = None,
+    form: FormatOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -87,16 +99,12 @@ def plan(
     """
     given = stated(locals())
     from isobudget import api
-    from isobudget.cli.show import print_csv, print_json
+    from isobudget.cli.show import print_results
     from isobudget.report.tables.plan import plan_grids
     from isobudget.report.tables.terminal import print_grids, print_text
 
-    one_form(as_json, as_csv)
+    chosen = one_form(as_json, as_csv, form)
     made = api.plan(**given)
-    if as_json:
-        print_json(made.to_dict())
-    elif as_csv:
-        print_csv(made.to_records())
-    else:
+    if not print_results(made, chosen):
         print_grids(plan_grids(made))
         print_text(made.sentence + "\n")

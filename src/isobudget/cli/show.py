@@ -6,7 +6,6 @@ Progress and notes go to stderr, results to stdout, so that ``--json`` can be pi
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import os
 import sys
@@ -141,11 +140,31 @@ def print_json(value: Any) -> None:
 
 
 def print_csv(records: Sequence[Mapping[str, Any]]) -> None:
-    """Print records with equal keys as CSV with a heading on stdout; NaN and None are empty."""
-    if records:
-        writer = csv.DictWriter(sys.stdout, fieldnames=list(records[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(map(json_value, records))
+    """Print records with equal keys as CSV with a heading on stdout, see `isobudget.report.markup.csv_text`."""
+    from isobudget.report.markup import csv_text
+
+    sys.stdout.write(csv_text(records))
+
+
+def print_results(results: Any, form: str) -> bool:
+    """Print what a command found as JSON, CSV, Markdown or LaTeX; False for a table, which is the command's own.
+
+    What was left out of the sources goes to stderr, where it is no part of the form.
+    """
+    from isobudget.report.markup import latex, markdown
+
+    if form == "table":
+        return False
+    if form == "json":
+        print_json(results.to_dict())
+    elif form == "csv":
+        print_csv(results.to_records())
+    else:
+        print("\n\n".join(map(markdown if form == "markdown" else latex, results.grids())))
+        return True
+    for note in getattr(results, "notes", ()):
+        print(f"note: {note}", file=sys.stderr)
+    return True
 
 
 def print_dry_run(plan: DryRun) -> None:

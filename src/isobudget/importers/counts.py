@@ -1,15 +1,4 @@
-"""Reading COUNTS files: how many samples each problem got from each model, and how many of them passed.
-
-A COUNTS file holds one JSON object a line, plain or gzipped, for one problem and one model:
-
-    {"model": "7b", "task_id": "HumanEval/0", "n": 200, "c": 17}
-    {"model": "7b", "task_id": "HumanEval/1", "passed": [0, 1, 1, 0], "completion_tokens": [80, 75, 91, 77]}
-
-`model` and `task_id` are required, and either `n` and `c` or `passed`. `benchmark` and `condition` (a variant of the
-same model: a prompt length, a temperature) keep lines apart where they are given. Other fields are ignored. This is the
-way in for results that isobudget did not make. Files with one line per graded sample are counted first, see
-`sample_lines`; one file has lines of one kind.
-"""
+"""Counts by model: what the commands compute with, whatever tool's files they came from."""
 
 from __future__ import annotations
 
@@ -21,41 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.errors import InputError
-from isobudget.files.jsonl import Record, read_numbered
-from isobudget.importers.fields import name, shown, whole, wrong
-from isobudget.importers.sample_lines import GROUP, gather_samples, is_sample
+from isobudget.importers.read import read_results
+from isobudget.importers.records import CountRow, GroupKey
 
-#: what keeps two lines with the same task apart: benchmark, model, condition
-GroupKey = tuple[str, str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class CountRow:
-    """One line of a COUNTS file.
-
-    Attributes:
-        benchmark, condition: an empty string where the line does not say.
-        model, task_id: as the file has them; a number is kept as its text.
-        n, c: samples generated, and how many of them passed. 0 <= c <= n, 1 <= n.
-        passed: the outcome of each sample in the file's order, or None where the file only counts.
-        completion_tokens: tokens of each sample in the same order, or None.
-        line: line of the file, from 1; of the first sample where each has its own line.
-    """
-
-    benchmark: str
-    model: str
-    condition: str
-    task_id: str
-    n: int
-    c: int
-    passed: tuple[bool, ...] | None
-    completion_tokens: tuple[int, ...] | None
-    line: int
-
-    @property
-    def group(self) -> GroupKey:
-        """Benchmark, model and condition."""
-        return self.benchmark, self.model, self.condition
+__all__ = ["CountRow", "GroupKey", "ModelCounts", "group_counts", "read_counts"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +26,7 @@ class ModelCounts:
             with the same problems have equal `task_ids`, whatever the order of their own lines.
         n, c: int64 arrays, one entry per problem.
         passed, completion_tokens: per problem, None for a problem whose line has none.
+        stated: the model as its source has it, where `model` also names the source.
     """
 
     benchmark: str
@@ -78,6 +37,12 @@ class ModelCounts:
     c: NDArray[np.int64]
     passed: tuple[tuple[bool, ...] | None, ...]
     completion_tokens: tuple[tuple[int, ...] | None, ...]
+    stated: str = ""
+
+    @property
+    def priced_as(self) -> tuple[str, ...]:
+        """The names under which its price may be found, the most particular one first."""
+        return tuple(dict.fromkeys((self.name, self.model, self.stated or self.model)))
 
     @property
     def name(self) -> str:
@@ -99,29 +64,12 @@ class ModelCounts:
 
 
 def read_counts(path: Path | str) -> list[CountRow]:
-    """Read a COUNTS file, or one line per graded sample; plain or gzipped. The rows, at least one, in the file's order.
+    """The counts of a file of any known format by its first suite of tests; at least one row, in the file's order.
 
     Raises:
         InputError: the file cannot be read, holds no rows, or a line is wrong or repeats a problem; it is named.
     """
-    path = Path(path)
-    rows: list[CountRow] = []
-    first_line: dict[tuple[GroupKey, str], int] = {}
-    for number, record in _records(path):
-        row = _row(record, number, f"{path}, line {number}")
-        earlier = first_line.setdefault((row.group, row.task_id), number)
-        if earlier != number:
-            raise InputError(
-                f"{path}, line {number}: task {row.task_id!r} of model {row.model!r} was already counted in line "
-                f"{earlier}. Merge the two lines, or tell them apart with `benchmark` or `condition`."
-            )
-        rows.append(row)
-    if not rows:
-        raise InputError(
-            f"{path}: no rows. A COUNTS file has one JSON object a line, with model, task_id, and n and c or passed; "
-            "a file of graded samples has task_id and passed."
-        )
-    return rows
+    return list(read_results(path).rows)
 
 
 def group_counts(rows: Iterable[CountRow]) -> dict[GroupKey, ModelCounts]:
@@ -149,62 +97,5 @@ def _gather(key: GroupKey, members: list[CountRow], place: dict[str, int]) -> Mo
         np.array([row.c for row in members], dtype=np.int64),
         tuple(row.passed for row in members),
         tuple(row.completion_tokens for row in members),
+        members[0].stated,
     )
-
-
-def _records(path: Path) -> Iterable[tuple[int, Record]]:
-    """Number and record of each line; of each problem's first line where the lines are samples."""
-    records = list(read_numbered(path, example='{"model": "7b", "task_id": "t1", "n": 10, "c": 3}'))
-    return gather_samples(records, path) if records and is_sample(records[0][1]) else records
-
-
-def _row(record: Record, line: int, where: str) -> CountRow:
-    passed = _passed(record, where)
-    n, c = _n_and_c(record, passed, where)
-    benchmark, model, condition, task_id = (name(record, key, where, key in ("model", "task_id")) for key in GROUP)
-    tokens = _completion_tokens(record, n, where)
-    return CountRow(benchmark, model, condition, task_id, n, c, passed, tokens, line)
-
-
-def _passed(record: Record, where: str) -> tuple[bool, ...] | None:
-    values = record.get("passed")
-    if values is None:
-        return None
-    if isinstance(values, bool):
-        raise wrong(
-            where, "passed", "must list all samples of the problem; this file seems to have one line per sample"
-        )
-    if not isinstance(values, list) or not values:
-        raise wrong(where, "passed", f"must be a list of 0 and 1, one per sample, got {shown(values)}")
-    for value in values:
-        if not isinstance(value, int) or value not in (0, 1):
-            raise wrong(where, "passed", f"must be a list of 0 and 1, one of them is {shown(value)}")
-    return tuple(bool(value) for value in values)
-
-
-def _n_and_c(record: Record, passed: tuple[bool, ...] | None, where: str) -> tuple[int, int]:
-    listed = {} if passed is None else {"n": len(passed), "c": sum(passed)}
-    numbers = {}
-    for field in ("n", "c"):
-        stated = None if record.get(field) is None else whole(record[field], field, where)
-        if stated is None and field not in listed:
-            raise wrong(where, field, "is missing: give `n` and `c`, or `passed`")
-        numbers[field] = listed.get(field, 0) if stated is None else stated
-        if numbers[field] != listed.get(field, numbers[field]):
-            raise wrong(where, field, f"is {stated} but `passed` has {listed[field]}")
-    n, c = numbers["n"], numbers["c"]
-    if n < 1:
-        raise wrong(where, "n", "must be at least 1; leave out a problem that has no samples")
-    if c > n:
-        raise wrong(where, "c", f"is {c}, more than the {n} samples that `n` counts")
-    return n, c
-
-
-def _completion_tokens(record: Record, n: int, where: str) -> tuple[int, ...] | None:
-    values = record.get("completion_tokens")
-    if values is None:
-        return None
-    if not isinstance(values, list) or len(values) != n:
-        held = f"{len(values)}" if isinstance(values, list) else shown(values)
-        raise wrong(where, "completion_tokens", f"must be a list with one number for each of {n} samples, got {held}")
-    return tuple(whole(value, "completion_tokens", where) for value in values)

@@ -1,78 +1,104 @@
-"""EvalPlus' result files (`*eval_results.json`): each sample judged by the base tests and by the many more of Plus.
+"""EvalPlus' result files (`*eval_results.json`) and folders of samples (`HumanEval_0/0.py`).
 
     {"eval": {"HumanEval/0": [{"base_status": "pass", "plus_status": "fail", ...}, ...]}, ...}
 
-A sample passes Plus where base and plus both pass, as EvalPlus itself counts it (`evalplus/evaluate.py`). Files name no
-model: it is what the file is called.
+Each sample is judged by the base tests and by the many more of Plus: two suites. A sample passes Plus where base and
+plus both pass, as EvalPlus itself counts it (`evalplus/evaluate.py`). Files name no model: it is what the file or the
+folder is called. Its JSON lines of samples are read by `sample_lines`.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from isobudget.errors import InputError
-from isobudget.files.jsonl import parse_json
 from isobudget.files.whole import read_text
+from isobudget.importers.base import Tally
+from isobudget.importers.fields import shown
+from isobudget.importers.records import SOLUTION, Record, Sample
+from isobudget.importers.source import Shape, Source
 
-_ENDING = re.compile(r"[._-]?eval_results$")
+BASE, PLUS = "base", "plus"
 _STATUSES = ("pass", "fail", "timeout")
+_TASK_FOLDER = re.compile(r"(HumanEval|Mbpp)_(\d{1,6})")
+_SAMPLE_FILE = re.compile(r"(\d{1,6})\.py")
+_MOST_BYTES = 2**20
 
-#: of each problem, the verdict of each sample in the file's order
-Verdicts = tuple[tuple[bool, ...], ...]
 
-
-@dataclass(frozen=True, slots=True)
 class EvalPlusResults:
-    """One model's samples under two suites.
+    """Results with the verdicts of both suites."""
 
-    Attributes:
-        model: what the file is called.
-        task_ids: the problems, in the file's order.
-        base: verdicts of the base tests.
-        plus: whether base and plus both passed; None where the file was made without Plus.
-    """
+    name = "evalplus"
+    help = "EvalPlus' eval_results.json: two suites of tests, base and plus"
+    suite = BASE
 
-    model: str
-    task_ids: tuple[str, ...]
-    base: Verdicts
-    plus: Verdicts | None
+    def recognises(self, source: Source) -> bool:
+        """By `eval`, an object with lists of samples that have a `base_status`."""
+        tasks = source.first.get("eval")
+        if not isinstance(tasks, dict) or not tasks:
+            return False
+        return "pass_at_k" in source.first or all(map(_has_status, tasks.values()))
+
+    def read(self, source: Source, tally: Tally) -> Iterator[Record]:
+        """The samples, by problem."""
+        for task, samples in source.first["eval"].items():
+            where = f"{source.path}, eval, {task}"
+            if not isinstance(samples, list) or not samples:
+                raise InputError(f"{where}: must list the problem's samples")
+            if not task.isprintable() or not task:
+                raise InputError(f"{source.path}, eval: a problem's name cannot be printed: {shown(task)}")
+            for at, sample in enumerate(samples):
+                yield _sample(task, sample, at, f"{where}, sample {at}", tally)
 
 
-def read_evalplus(path: Path) -> EvalPlusResults | None:
-    """The results in a file; None if it is no file of EvalPlus.
+class EvalPlusFolder:
+    """A folder of samples: one folder a problem, one file a sample; nobody has judged them there."""
 
-    Raises:
-        InputError: it looks like one and is damaged; the message names task and sample.
-    """
-    if path.suffix != ".json":
-        return None
-    try:
-        content = parse_json(read_text(path), str(path))
-    except InputError:  # JSON lines, or no JSON at all: the reader of those says what is wrong
-        return None
-    tasks = content.get("eval") if isinstance(content, dict) else None
-    if not isinstance(tasks, dict) or not tasks:
-        return None
-    base: list[tuple[bool, ...]] = []
-    plus: list[tuple[bool, ...] | None] = []
-    for task, samples in tasks.items():
-        where = f"{path}, eval, {task}"
-        if not isinstance(samples, list) or not samples:
-            raise InputError(f"{where}: must list the problem's samples")
-        first = [_status(sample, "base_status", f"{where}, sample {at}") for at, sample in enumerate(samples)]
-        both = [_status(sample, "plus_status", f"{where}, sample {at}") for at, sample in enumerate(samples)]
-        if None in first:
-            raise InputError(f"{where}: sample {first.index(None)} has no base_status")
-        base.append(tuple(bool(one) for one in first))
-        plus.append(
-            None if None in both else tuple(bool(one and other) for one, other in zip(first, both, strict=True))
-        )
-    whole = tuple(one for one in plus if one is not None)
-    return EvalPlusResults(
-        _ENDING.sub("", path.stem) or path.stem, tuple(tasks), tuple(base), whole if len(whole) == len(plus) else None
+    name = "evalplus-folder"
+    help = "EvalPlus' folder of samples: HumanEval_0/0.py"
+    suite = ""
+
+    def recognises(self, source: Source) -> bool:
+        """By its folders' names."""
+        if source.shape is not Shape.FOLDER:
+            return False
+        return any(_TASK_FOLDER.fullmatch(entry.name) and entry.is_dir() for entry in source.path.iterdir())
+
+    def read(self, source: Source, tally: Tally) -> Iterator[Record]:
+        """The samples, by problem and number."""
+        folders = [(match, entry) for entry in source.path.iterdir() if (match := _TASK_FOLDER.fullmatch(entry.name))]
+        for match, folder in sorted(folders, key=lambda one: (one[0][1], int(one[0][2]))):
+            files = [(int(found[1]), path) for path in folder.iterdir() if (found := _SAMPLE_FILE.fullmatch(path.name))]
+            for number, path in sorted(files):
+                if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+                    tally.leave(f"files of more than {_MOST_BYTES // 2**20} MiB")
+                    continue
+                yield Sample(f"{match[1]}/{match[2]}", None, 0, read_text(path), SOLUTION, number=number)
+
+
+def _has_status(samples: Any) -> bool:
+    return isinstance(samples, list) and bool(samples) and isinstance(samples[0], dict) and "base_status" in samples[0]
+
+
+def _sample(task: str, sample: Any, at: int, where: str, tally: Tally) -> Sample:
+    base, plus = (_status(sample, field, where) for field in ("base_status", "plus_status"))
+    if base is None:
+        raise InputError(f"{where} has no base_status")
+    solution = sample.get("solution")
+    others = () if plus is None else ((PLUS, base and plus),)
+    if plus is None:
+        tally.note("some samples were not judged by Plus")
+    return Sample(
+        task,
+        base,
+        0,
+        solution if isinstance(solution, str) else None,
+        SOLUTION,
+        outcome=sample["base_status"],
+        others=others,
+        number=at,
     )
 
 
@@ -81,4 +107,4 @@ def _status(sample: Any, field: str, where: str) -> bool | None:
     status = sample.get(field) if isinstance(sample, dict) else "?"
     if status is not None and status not in _STATUSES:
         raise InputError(f"{where}: {field} must be one of {', '.join(_STATUSES)} or null, not {status!r}")
-    return None if status is None else status == "pass"
+    return None if status is None else bool(status == "pass")

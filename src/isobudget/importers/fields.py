@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from isobudget.errors import InputError
 from isobudget.files.jsonl import Record
-from isobudget.files.values import is_whole
+from isobudget.files.values import is_number, is_whole
 
+#: fields that keep the counts of one problem apart, in the order of `CountRow`
+GROUP = ("benchmark", "model", "condition", "task_id")
 MOST_SAMPLES = 2**31 - 1
 
 
@@ -39,3 +43,28 @@ def shown(value: object) -> str:
     """The value for a message, cut if it is long."""
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
+
+
+def amount(value: object, field: str, where: str) -> float:
+    """A number of 0 or more."""
+    if not is_number(value, 0):
+        raise wrong(where, field, f"must be a number, 0 or more, got {shown(value)}")
+    return float(cast(float, value))
+
+
+def texts(value: object, field: str, where: str) -> list[str]:
+    """A list of texts."""
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise wrong(where, field, f"must be a list of texts, got {shown(value)}")
+    return value
+
+
+def verdict(value: object, field: str, where: str) -> bool | None:
+    """One verdict: true or false, or 1 or 0, also as floats; None where there is none."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and value in (0, 1):
+        return bool(value)
+    raise wrong(where, field, f"must be true or false, got {shown(value)}")

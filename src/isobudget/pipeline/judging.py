@@ -18,7 +18,7 @@ from isobudget.judge import Judge
 from isobudget.judge.verdict import RULES, Limits, Outcome, Verdict
 from isobudget.pipeline.checking import check_problems
 from isobudget.pipeline.prompts import RunPrograms
-from isobudget.problems.problem import Problem
+from isobudget.problems.problem import NoTests, Problem
 from isobudget.progress import SILENT, Progress
 from isobudget.records.facts import rules_note
 from isobudget.records.keys import SampleKeys
@@ -115,6 +115,11 @@ class Judging:
                 return
             if sample.key not in self.have:
                 problem = self.problems[sample.benchmark, sample.task_id]
+                if isinstance(problem.tests, NoTests):
+                    raise RunError(
+                        f"{self.run.path}: the tests of {sample.benchmark} are not known here, only verdicts that came "
+                        "with its samples. Import them again with --problems BENCHMARK to judge them"
+                    )
                 yield sample.key, problem, self._programs.program(problem, sample.model, sample.text)
 
 

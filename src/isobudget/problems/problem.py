@@ -124,6 +124,13 @@ class ObservedPrograms:
     inputs: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class NoTests:
+    """Tests that are not known here: the verdicts of the problem's samples came with the samples."""
+
+    kind: ClassVar[str] = "unknown"
+
+
 Tests = (
     CheckFunction
     | AssertList
@@ -133,6 +140,7 @@ Tests = (
     | PytestFile
     | ObservedCalls
     | ObservedPrograms
+    | NoTests
 )
 #: what the kinds of tests are called in run folders; each class states its name
 TEST_KINDS: dict[str, Callable[..., Tests]] = {one.kind: one for one in get_args(Tests)}

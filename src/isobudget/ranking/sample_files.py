@@ -15,7 +15,7 @@ from pathlib import Path
 from isobudget.errors import InputError
 from isobudget.files.jsonl import Record, read_objects
 from isobudget.importers.counts import CountRow, read_counts
-from isobudget.importers.sample_lines import model_of_file
+from isobudget.importers.names import model_of_file
 from isobudget.problems.problem import Benchmark, CheckFunction, Problem
 from isobudget.rankers.base import Candidate, Candidates, Pool
 from isobudget.ranking.run_samples import RankingInput

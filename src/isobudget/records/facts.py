@@ -33,6 +33,8 @@ _FREE = {
 }
 #: What a run that does not state a field was made with: it is older than the field.
 _UNSTATED: dict[str, dict[str, Any]] = {"benchmarks": {}, "models": {"backend": "llama.cpp"}}
+#: the backend of models whose samples came with others' results
+IMPORTED = "imported"
 #: The rule that takes outputs as they are: what runs used before they stated one.
 AS_IT_IS = "none"
 

@@ -15,7 +15,7 @@ import dataclasses
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -104,23 +104,26 @@ class PartWriter:
     def flush(self) -> None:
         """Write the rows taken so far as one part."""
         if self._rows:
-            path = self.folder / f"part-{self._next:06d}.parquet"
-            write_whole(path, self._encode())
-            self._next += 1
+            names = [field.name for field in dataclasses.fields(self._row_type)]
+            self.add_columns({name: [getattr(row, name) for row in self._rows] for name in names})
             self._rows, self._bytes = [], 0
-            if self._on_part is not None:
-                self._on_part(path)
         self._flushed = self._now()
 
-    def _encode(self) -> bytes:
+    def add_columns(self, columns: Mapping[str, Any]) -> None:
+        """Write columns, each a list or an array of equal length, as one part; columns that are not given are null."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         schema = schema_of(self._row_type)
-        columns = {name: [getattr(row, name) for row in self._rows] for name in schema.names}
+        rows = len(next(iter(columns.values())))
+        whole = {name: columns[name] if name in columns else [None] * rows for name in schema.names}
         sink = pa.BufferOutputStream()
-        pq.write_table(pa.table(columns, schema=schema), sink, compression="zstd")
-        return bytes(sink.getvalue())
+        pq.write_table(pa.table(whole, schema=schema), sink, compression="zstd")
+        path = self.folder / f"part-{self._next:06d}.parquet"
+        write_whole(path, bytes(sink.getvalue()))
+        self._next += 1
+        if self._on_part is not None:
+            self._on_part(path)
 
 
 def read_each(folder: Path, row_type: type[Any], columns: list[str] | None = None) -> Iterator[pa.Table]:

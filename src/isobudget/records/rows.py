@@ -103,8 +103,8 @@ class SampleRow(OfSample):
 
     text: str
     finish_reason: str
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
     sum_logprob: float
     mean_logprob: float
     seconds: float
@@ -119,6 +119,7 @@ class SampleRow(OfSample):
     prompt_joules: float | None = None
     idle_tokens: int | None = None
     idle_seconds: float | None = None
+    usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,12 @@ def _plain(value: object, nullable: bool) -> object:
 def sample_row(key: SampleKey, generation: Generation) -> SampleRow:
     """The row of one output of a model."""
     return row_from(
-        SampleRow, key, generation, token_ids=list(generation.token_ids) or None, served=generation.served or None
+        SampleRow,
+        key,
+        generation,
+        usd=None,
+        token_ids=list(generation.token_ids) or None,
+        served=generation.served or None,
     )
 
 

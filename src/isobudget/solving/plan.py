@@ -173,14 +173,15 @@ def plan(
     policies: Sequence[str] | None = None,
     benchmark: str | None = None,
     hidden: Sequence[str | Path] = (),
+    from_: str | None = None,
     false_pass_cost: float = 0.0,
     bootstrap: Bootstrap | None = None,
 ) -> Plan:
     """The best way to spend a budget, learned from recorded results.
 
     Args:
-        sources: run folders, COUNTS files, files of graded samples, EvalPlus' ``eval_results.json`` (base tests are the
-            visible ones, Plus the hidden ones); arms of several are put together.
+        sources: run folders, and files of results of any known format; of two suites of tests in a file (EvalPlus' base
+            and Plus) the second one is hidden; arms of several are put together.
         unit: what budgets are counted in.
         budgets: expected spending per problem: ``8x``, ``8x:NAME``, ``60s``, ``0.02usd``, or a number of the unit. By
             default doublings of the cheapest sample.
@@ -190,6 +191,7 @@ def plan(
         policies: what to plan: fixed_k, first_pass, doubling, cascade, greedy, optimal, by_label.
         benchmark: only this one; needed where the sources have several.
         hidden: the same samples judged by hidden tests; the sources then have the visible tests' verdicts.
+        from_: the format of the files, where it is not to be recognised.
         false_pass_cost: what a sample costs that passes the visible tests and not the hidden ones, in right answers.
         bootstrap: how intervals are computed.
 
@@ -202,7 +204,7 @@ def plan(
     chosen = _policies(policies)
     _check_numbers(target, false_pass_cost)
     table = costs if costs in (None, PAPER) else read_costs(costs)
-    recorded = read_arms(listed, unit, table, benchmark=benchmark, names=arms, hidden=hidden)
+    recorded = read_arms(listed, unit, table, benchmark=benchmark, names=arms, hidden=hidden, from_=from_)
     _check_recorded(recorded, false_pass_cost)
     bootstrap = bootstrap or Bootstrap()
     amounts = planned_amounts(budgets, target, unit, recorded, chosen, bootstrap.seed)

@@ -1,4 +1,4 @@
-"""The arms of a plan from what was recorded: run folders, COUNTS files, files of graded samples, EvalPlus' results.
+"""The arms of a plan from what was recorded: run folders, and files of results of any known format.
 
 Each model (with its condition, where a file has several) is an arm, priced as `isobudget curves` prices it. In a run
 each sample costs what was recorded for it, unless a costs file sets the price; in a COUNTS file with completion tokens
@@ -25,15 +25,18 @@ from isobudget.costs.costs_file import CostsFile
 from isobudget.curves.compare import common_tasks
 from isobudget.errors import InputError
 from isobudget.grid import counted
-from isobudget.importers.counts import ModelCounts, group_counts, read_counts
-from isobudget.importers.evalplus import EvalPlusResults, read_evalplus
+from isobudget.importers.counts import ModelCounts, group_counts
+from isobudget.importers.read import Imported, read_results, split_sources
+from isobudget.importers.records import GroupKey
 from isobudget.policies.arms import Arm
 from isobudget.records.run import Run, load_run
 from isobudget.solving.suites import Verdicts, visible_verdicts
 
 Floats = NDArray[np.float64]
-#: a run, the counts of a file, or EvalPlus' results
-Source = Run | list[ModelCounts] | EvalPlusResults
+#: what messages call all files together
+_FILES = Path("files")
+#: a run, or the counts of files
+Source = Run | Imported
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +89,7 @@ def read_arms(
     benchmark: str | None = None,
     names: Sequence[str] | None = None,
     hidden: Sequence[str | Path] = (),
+    from_: str | None = None,
 ) -> Recorded:
     """Read what was recorded.
 
@@ -96,20 +100,23 @@ def read_arms(
         benchmark: only this one; may be left out where there is one.
         names: only these arms.
         hidden: the same samples judged by hidden tests; the sources' own verdicts are then those of visible ones.
+        from_: the format of the files, where it is not to be recognised.
 
     Raises:
         InputError: a source cannot be read, several benchmarks and none is named, an arm that is not there, arms
             without a common problem, a model without a price, or hidden verdicts that do not match.
         RunError: a folder is no run, or nothing in it is judged.
     """
-    loaded = {Path(source): _load(Path(source)) for source in sources}
+    if not sources:
+        raise InputError("give at least one source: a run folder or a file of results")
+    loaded = _load(sources, from_)
     benchmark = _benchmark(loaded, benchmark)
     by_source = {path: _arms(source, benchmark, unit, costs, not hidden) for path, source in loaded.items()}
     arms = _chosen(_told_apart(by_source), names)
     common = common_tasks([arm.task_ids for arm in arms])
     if not common:
         raise InputError(f"{', '.join(arm.name for arm in arms)} have no problem in common; nothing can be planned")
-    notes = []
+    notes = [note for source in loaded.values() if isinstance(source, Imported) for note in source.messages()]
     most = max(len(arm.task_ids) for arm in arms)
     if len(common) < most:
         notes.append(f"Planned on the {len(common):,} problems that all arms have, of {most:,}.")
@@ -120,15 +127,14 @@ def read_arms(
     return Recorded(benchmark, common, made, {arm.name: arm.price for arm in arms}, tuple(notes))
 
 
-def _load(path: Path) -> Source:
-    if path.is_dir():
-        return load_run(path)
-    return read_evalplus(path) or list(group_counts(read_counts(path)).values())
+def _load(sources: Sequence[str | Path], from_: str | None) -> dict[Path, Source]:
+    """Runs by their folder, and all files together."""
+    runs, others = split_sources(sources)
+    loaded: dict[Path, Source] = {path: load_run(path) for path in runs}
+    return loaded if not others else loaded | {_FILES: read_results(others, from_)}
 
 
 def _benchmark(loaded: Mapping[Path, Source], benchmark: str | None) -> str:
-    if not loaded:
-        raise InputError("give at least one source: a run folder or a COUNTS file")
     known = list(dict.fromkeys(name for source in loaded.values() for name in _benchmarks(source)))
     if benchmark is None and len(known) == 1:
         return known[0]
@@ -143,17 +149,17 @@ def _benchmark(loaded: Mapping[Path, Source], benchmark: str | None) -> str:
 def _benchmarks(source: Source) -> list[str]:
     if isinstance(source, Run):
         return benchmarks_of(source)
-    return [""] if isinstance(source, EvalPlusResults) else [counts.benchmark for counts in source]
+    return [row.benchmark for row in source.rows]
 
 
 def _arms(
     source: Source, benchmark: str, unit: Unit, costs: CostsFile | str | None, own_suites: bool
 ) -> list[RecordedArm]:
     """The arms of a source on a benchmark; none where it does not have it. `own_suites` lets a run tell two apart."""
-    if isinstance(source, EvalPlusResults):
-        return [] if benchmark else [_of_evalplus(source, unit, costs)]
-    if not isinstance(source, Run):
-        return [_of_counts(counts, unit, costs) for counts in source if counts.benchmark == benchmark]
+    if isinstance(source, Imported):
+        truth = _second_suite(source)
+        groups = group_counts(source.rows).values()
+        return [_of_counts(counts, unit, costs, truth) for counts in groups if counts.benchmark == benchmark]
     if benchmark not in benchmarks_of(source):
         return []
     loaded = load_samples(source, [benchmark])
@@ -180,16 +186,20 @@ def _of_run(
     return RecordedArm(samples.model, samples.task_ids, samples.n, c, verdicts, price, passed, failed, hidden, left_out)
 
 
-def _of_evalplus(results: EvalPlusResults, unit: Unit, costs: CostsFile | str | None) -> RecordedArm:
-    n, c = (np.array([kind(one) for one in results.base], dtype=np.int64) for kind in (len, sum))
-    price = price_model((results.model,), unit, costs, None)
-    return RecordedArm(results.model, results.task_ids, n, c, results.base, price, hidden=results.plus)
+def _second_suite(source: Imported) -> dict[GroupKey, ModelCounts]:
+    """The verdicts of the second suite of tests by benchmark, model and condition: the hidden ones."""
+    return group_counts(next(iter(source.others.values()))) if source.others else {}
 
 
-def _of_counts(counts: ModelCounts, unit: Unit, costs: CostsFile | str | None) -> RecordedArm:
+def _of_counts(
+    counts: ModelCounts, unit: Unit, costs: CostsFile | str | None, truth: Mapping[GroupKey, ModelCounts]
+) -> RecordedArm:
     use = token_use(counts)
-    price = price_model((counts.name, counts.model), unit, costs, use)
-    arm = RecordedArm(counts.name, counts.task_ids, counts.n, counts.c, counts.passed, price)
+    price = price_model(counts.priced_as, unit, costs, use)
+    hidden = truth.get((counts.benchmark, counts.model, counts.condition))
+    arm = RecordedArm(
+        counts.name, counts.task_ids, counts.n, counts.c, counts.passed, price, hidden=_matching(counts, hidden)
+    )
     if None in counts.completion_tokens or None in counts.passed:
         return arm
     amounts = price.of_lengths([tokens for tokens in counts.completion_tokens if tokens is not None])
@@ -197,6 +207,14 @@ def _of_counts(counts: ModelCounts, unit: Unit, costs: CostsFile | str | None) -
         return arm
     passed, failed = _by_verdict(counts.passed, amounts)
     return replace(arm, if_passed=passed, if_failed=failed)
+
+
+def _matching(counts: ModelCounts, hidden: ModelCounts | None) -> Verdicts | None:
+    """The hidden verdicts of every sample; None unless every sample has one."""
+    if hidden is None or not set(counts.task_ids) <= set(hidden.task_ids):
+        return None
+    chosen = hidden.select(counts.task_ids)
+    return chosen.passed if np.array_equal(chosen.n, counts.n) else None
 
 
 def _by_verdict(verdicts: Verdicts, amounts: Sequence[Floats]) -> tuple[Floats, Floats]:
@@ -277,18 +295,24 @@ def _hidden(
 
 def _verdicts(path: Path, benchmark: str) -> list[tuple[str, str, tuple[bool, ...]]]:
     """Model, task and verdicts of each problem that a source judges."""
-    source = _load(path)
-    if isinstance(source, EvalPlusResults):
-        return [(source.model, *one) for one in zip(source.task_ids, source.plus or source.base, strict=True)]
-    if isinstance(source, Run):
-        return [
-            (one.model, task, tuple(problem.passed.tolist()))
-            for one in load_samples(source, [benchmark]).samples(benchmark)
-            for task, problem in zip(one.task_ids, one.problems, strict=True)
-        ]
+    (source,) = _load([path], None).values()
+    if isinstance(source, Imported):
+        return _listed(source, benchmark)
+    return [
+        (one.model, task, tuple(problem.passed.tolist()))
+        for one in load_samples(source, [benchmark]).samples(benchmark)
+        for task, problem in zip(one.task_ids, one.problems, strict=True)
+    ]
+
+
+def _listed(source: Imported, benchmark: str) -> list[tuple[str, str, tuple[bool, ...]]]:
+    """The verdicts of files, by the second suite of tests where they have one."""
+    second = _second_suite(source)
+    groups = group_counts(source.rows)
+    chosen = (second.get(key, counts) for key, counts in groups.items())
     return [
         (counts.name, task, passed)
-        for counts in source
+        for counts in chosen
         if counts.benchmark in (benchmark, "")
         for task, passed in zip(counts.task_ids, counts.passed, strict=True)
         if passed is not None

@@ -5,22 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from isobudget.analysis.passk import PassAtK
-from isobudget.grid import interval, percent
+from isobudget.grid import Grid, interval, percent
 from isobudget.report.tables.terminal import UNCERTAIN, legend
 
 
 def passk_lines(results: Sequence[PassAtK]) -> list[str]:
     """A row per benchmark and model, then what the symbols mean."""
+    grid = passk_grid(results)
+    rows = [grid.columns, *grid.rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [*lines, "", *grid.notes]
+
+
+def passk_grid(results: Sequence[PassAtK], notes: Sequence[str] = ()) -> Grid:
+    """The same as a table, with what was left out of the sources as `notes`."""
     conditions = any(result.condition for result in results)
     head = ["benchmark", "model", *["condition"] * conditions, "problems", "n"]
-    rows = [[*head, *(f"pass@{k}" for k in results[0].k)]]
+    columns = [*head, *(f"pass@{k}" for k in results[0].k)]
+    rows = []
     for result in results:
         n = "-".join(map(str, dict.fromkeys((result.n_min, result.n_max))))
         names = [result.benchmark or "-", result.model, *[result.condition or "-"] * conditions]
-        rows.append([*names, str(result.problems), n, *(_cell(result, at) for at in range(len(result.k)))])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return [*lines, "", *_notes(results, [row[len(head) :] for row in rows[1:]])]
+        rows.append((*names, str(result.problems), n, *(_cell(result, at) for at in range(len(result.k)))))
+    below = (*_notes(results, [row[len(head) :] for row in rows]), *notes)
+    return Grid("pass@k", tuple(columns), tuple(rows), notes=below)
 
 
 def _cell(result: PassAtK, at: int) -> str:

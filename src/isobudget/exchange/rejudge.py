@@ -1,0 +1,64 @@
+"""Imported samples judged here too, and where our verdicts are others than those of their source.
+
+The source's verdicts move to `source_verdicts/`; ours take their place, but for benchmarks whose tests are not known
+here, which keep theirs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from isobudget.errors import InputError
+from isobudget.exchange.write_run import ImportedRun
+from isobudget.pipeline.judging import judge_run
+from isobudget.problems.problem import NoTests
+from isobudget.records.parts import PartWriter, part_paths, read_each
+from isobudget.records.rows import KEY_COLUMNS, VerdictRow
+from isobudget.records.run import Run, load_run
+
+SOURCE_VERDICTS = "source_verdicts"
+NOT_JUDGED = "not judged"
+
+
+def rejudge(imported: ImportedRun, **choices: Any) -> ImportedRun:
+    """Judge an imported run; `choices` are those of `judge_run`.
+
+    Raises:
+        InputError: the tests of no sample are known, or there are no texts.
+        JudgeError: samples cannot be confined here.
+    """
+    run = load_run(imported.path)
+    with_tests = {key[0] for key, problem in run.problems().items() if not isinstance(problem.tests, NoTests)}
+    if not with_tests:
+        raise InputError(
+            f"{imported.path}: the tests of its samples are not known; name their benchmark or a file of problems "
+            "(--problems). The samples are imported, with the verdicts of their source"
+        )
+    theirs = run.path / "verdicts"
+    if part_paths(theirs):
+        theirs.rename(run.path / SOURCE_VERDICTS)
+    with run.writing(), PartWriter(theirs, VerdictRow) as writer:
+        for part in read_each(run.path / SOURCE_VERDICTS, VerdictRow):
+            kept = part.to_pylist()
+            writer.add([VerdictRow(**row) for row in kept if row["benchmark"] not in with_tests])
+    judge_run(run, **choices)
+    return replace(imported, disagreements=_compared(run, with_tests))
+
+
+def _compared(run: Run, benchmarks: set[str]) -> dict[tuple[str, str], int]:
+    """The source's outcome and ours -> samples; the source's is `NOT_JUDGED` where it had none."""
+    theirs = {key: outcome for key, outcome in _outcomes(run, SOURCE_VERDICTS) if key[0] in benchmarks}
+    pairs = Counter(
+        (theirs.get(key, NOT_JUDGED), outcome) for key, outcome in _outcomes(run, "verdicts") if key[0] in benchmarks
+    )
+    return dict(pairs.most_common())
+
+
+def _outcomes(run: Run, table: str) -> list[tuple[tuple[Any, ...], str]]:
+    found = []
+    for part in read_each(run.path / table, VerdictRow, [*KEY_COLUMNS, "outcome"]):
+        columns = [part[name].to_pylist() for name in (*KEY_COLUMNS, "outcome")]
+        found += [(row[:-1], row[-1]) for row in zip(*columns, strict=True)]
+    return found

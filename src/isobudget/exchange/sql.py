@@ -1,0 +1,98 @@
+"""A run asked by SQL: DuckDB over its tables, in memory, with nothing outside in reach.
+
+    samples    sampled outputs, with `passed` and `outcome` of their verdict where they have one
+    greedy     greedy outputs, likewise
+    verdicts   verdicts of sampled outputs
+    problems   the problems
+    scores     what models make of samples
+
+`passed` is 0 or 1, so that avg(passed) is the share that passed.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from isobudget.errors import InputError, MissingExtraError
+from isobudget.grid import Grid, json_value
+from isobudget.records.parts import part_paths, schema_of
+from isobudget.records.ranking_rows import ScoreRow
+from isobudget.records.rows import ProblemRow, SampleRow, VerdictRow
+from isobudget.records.run import Run, load_run
+from isobudget.results import Results
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Answer = Results[dict[str, Any]]
+
+_TABLES = {"problems": ProblemRow, "samples": SampleRow, "verdicts": VerdictRow, "scores": ScoreRow}
+_KEY = "benchmark, model, task_id, greedy, index"
+_OUTPUTS = f"""
+create view {{name}} as select s.* exclude (greedy), v.passed::int as passed, v.outcome
+from raw_samples s left join raw_verdicts v using ({_KEY}) where {{which}} greedy
+"""
+_VIEWS = (
+    "create view problems as from raw_problems",
+    "create view scores as from raw_scores",
+    "create view verdicts as select * exclude (greedy) replace (passed::int as passed)"
+    " from raw_verdicts where not greedy",
+    _OUTPUTS.format(name="samples", which="not"),
+    _OUTPUTS.format(name="greedy", which=""),
+)
+_CLOSED = ("set enable_external_access = false", "set lock_configuration = true")
+
+
+def ask(run: Run | str | Path, query: str) -> Answer:
+    """The rows that a query gives, as records.
+
+    Raises:
+        InputError: the query is wrong, or reaches outside of the run.
+        MissingExtraError: DuckDB is not installed.
+        RunError: no such run.
+    """
+    try:
+        import duckdb
+    except ImportError:
+        raise MissingExtraError("isobudget sql", "sql") from None
+    run = run if isinstance(run, Run) else load_run(run)
+    connection = duckdb.connect(":memory:")
+    try:
+        for name, row_type in _TABLES.items():
+            connection.register(f"raw_{name}", dataset_of(run.path / name, row_type))
+        for statement in (*_VIEWS, *_CLOSED):
+            connection.execute(statement)
+        found = connection.execute(query)
+        names = [one[0] for one in found.description or ()]
+        rows = found.fetchall()
+    except duckdb.Error as error:
+        raise InputError(f"the query failed: {str(error).splitlines()[0]}") from error
+    finally:
+        connection.close()
+    records = [dict(zip(names, row, strict=True)) for row in rows]
+    return Results.of(
+        records,
+        plain=lambda: json_value(records),
+        rows=lambda: records,
+        text=lambda: "\n".join("  ".join(map(str, row)) for row in [names, *rows]),
+        grids=lambda: [Grid(f"{run.path}", tuple(names), tuple(tuple(map(_shown, row)) for row in rows))],
+    )
+
+
+def dataset_of(folder: Path, row_type: type[Any]) -> pa.dataset.Dataset:
+    """A table of a run as an Arrow dataset, which reads its parts when it is asked."""
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    schema, paths = schema_of(row_type), part_paths(folder)
+    if not paths:
+        return ds.dataset(pa.table({one.name: pa.array([], one.type) for one in schema}))
+    return ds.dataset([str(path) for path in paths], schema=schema, format="parquet")
+
+
+def _shown(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

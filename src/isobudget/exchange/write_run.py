@@ -1,0 +1,330 @@
+"""Others' results as a run folder, which every command takes.
+
+Samples keep the verdicts of their source; run.toml states each source with its format and sha256. A sample that nobody
+judged has none, and `isobudget judge RUN` judges it where its problem's tests are known. A further suite of tests is a
+benchmark of its own (`humaneval+`), with the same samples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from isobudget.errors import InputError
+from isobudget.exchange.known_problems import KnownProblems, check_name
+from isobudget.files.whole import file_stems, sha256_of
+from isobudget.importers.base import Tally
+from isobudget.importers.gather import ERRORS, UNGRADED, gather
+from isobudget.importers.names import model_of_file, told_apart
+from isobudget.importers.read import Found, Taken, find_sources, split_sources
+from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, CountRow, Record, Sample
+from isobudget.problems.problem import Problem
+from isobudget.records.facts import AS_IT_IS, IMPORTED
+from isobudget.records.parts import PartWriter
+from isobudget.records.rows import PromptRow
+from isobudget.records.run import Run
+
+#: what a sample's text is -> the rule that cuts the program out of it
+_EXTRACTION = {COMPLETION: AS_IT_IS, SOLUTION: AS_IT_IS, OUTPUT: "block"}
+_ROWS_PER_PART = 20_000
+_OUTCOMES = {"timeout": "timeout", "timed out": "timeout"}
+#: where verdicts of samples came from, in place of how far the judge can be trusted
+TRUST = "imported"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedRun:
+    """What `import_results` made.
+
+    Attributes:
+        path: the run folder.
+        taken: what was taken from each source, and what was left.
+        notes: how models were told apart or put together.
+        models: samples by model.
+        judged: samples with a verdict of their source.
+        benchmarks: problems by benchmark.
+        disagreements: with `rejudge`, the source's outcome and ours -> how many samples; None without.
+    """
+
+    path: Path
+    taken: tuple[Taken, ...]
+    notes: tuple[str, ...]
+    models: dict[str, int]
+    judged: int
+    benchmarks: dict[str, int]
+    disagreements: dict[tuple[str, str], int] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `isobudget import --json` prints."""
+        compared = {} if self.disagreements is None else {"disagreements": _listed(self.disagreements)}
+        return {
+            "run": str(self.path),
+            "sources": [
+                {
+                    "path": str(one.path),
+                    "format": one.format,
+                    "samples": one.samples,
+                    "left": one.left,
+                    "notes": one.notes,
+                }
+                for one in self.taken
+            ],
+            "models": self.models,
+            "judged": self.judged,
+            "benchmarks": self.benchmarks,
+            "notes": list(self.notes),
+            **compared,
+        }
+
+
+def _listed(disagreements: dict[tuple[str, str], int]) -> list[dict[str, Any]]:
+    return [{"source": theirs, "ours": ours, "samples": n} for (theirs, ours), n in disagreements.items()]
+
+
+@dataclass(slots=True)
+class _Columns:
+    """Rows that wait to be written, column by column."""
+
+    samples: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    verdicts: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
+
+
+def write_run(
+    sources: Any,
+    out: str | Path,
+    *,
+    from_: str | None = None,
+    problems: str | None = None,
+    benchmark: str | None = None,
+) -> ImportedRun:
+    """Import results into a run folder that is not there yet.
+
+    Args:
+        sources: files, folders and patterns, see `isobudget.importers.read`.
+        out: the run folder.
+        from_: the name of the format, where it is not to be recognised.
+        problems: the benchmark or file of problems that the samples are of; others are left out.
+        benchmark: the name of the benchmark where the files do not say.
+
+    Raises:
+        InputError: a source is wrong; file and line are named.
+        RunError: the folder holds something already.
+        StorageError: it cannot be written.
+    """
+    check_name(benchmark)
+    found, notes = find_sources(sources, from_)
+    known = KnownProblems(benchmark, problems)
+    folder = Path(out)
+    if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
+        raise InputError(f"{folder}: is there already; import into a new folder (--out)")
+    streams, names, more = _named(found)
+    run = Run.create(folder, folder.name)
+    with run.writing(), run.sample_writer() as samples, run.verdict_writer() as verdicts:
+        writer = _Writer(run, known, samples, verdicts)
+        taken = [writer.take(*one) for one in zip(found, streams, names, strict=True)]
+        writer.finish()
+    return ImportedRun(
+        folder, tuple(taken), (*notes, *more), dict(writer.models), writer.judged, dict(writer.benchmarks)
+    )
+
+
+def _named(found: list[Found]) -> tuple[list[tuple[Tally, Iterable[Record]]], list[dict[str, str]], list[str]]:
+    """Each source's records, new names of its models, and notes; a single source is not held in memory."""
+    tallies = [Tally() for _ in found]
+    if len(found) == 1:
+        return [(tallies[0], found[0].records(tallies[0]))], [{}], []
+    lists = [list(one.records(tally)) for one, tally in zip(found, tallies, strict=True)]
+    rows = [gather(_as_judged(records), Tally()).rows for records in lists]
+    names, notes = told_apart(rows, [one.source.path for one in found])
+    return list(zip(tallies, lists, strict=True)), names, notes
+
+
+def _as_judged(records: Iterable[Record]) -> Iterator[Record]:
+    """The records as if all were judged: those without a verdict are told apart too."""
+    for one in records:
+        if isinstance(one, Sample):
+            yield Sample(one.task_id, True, one.line, model=one.model, benchmark=one.benchmark, condition=one.condition)
+        else:
+            yield one
+
+
+class _Writer:
+    """Takes source after source into the tables of a run."""
+
+    def __init__(self, run: Run, known: KnownProblems, samples: PartWriter, verdicts: PartWriter) -> None:
+        self.run = run
+        self.models: Counter[str] = Counter()
+        self.benchmarks: Counter[str] = Counter()
+        self.judged = 0
+        self._known = known
+        self._writers = samples, verdicts
+        self._columns = _Columns()
+        self._next: Counter[tuple[str, str, str, bool]] = Counter()
+        self._forms: dict[tuple[str, str], str] = {}
+        self._prompts: dict[tuple[str, str, str], str | None] = {}
+        self._sources: list[dict[str, Any]] = []
+        self._of_model: dict[str, set[int]] = defaultdict(set)
+
+    def take(self, found: Found, stream: tuple[Tally, Iterable[Record]], names: dict[str, str]) -> Taken:
+        """Take one source."""
+        (tally, records), number = stream, 0
+        before = self.judged
+        for record in records:
+            model = names.get(record.model, record.model)
+            if record.condition:
+                model = f"{model} [{record.condition}]"
+            for sample in _samples(record, tally):
+                number += self._add(sample, model, found, tally)
+        self._sources.append(_facts(found, number, self.judged - before, tally))
+        return Taken(found.source.path, found.importer.name, number, dict(tally.left), tuple(tally.notes))
+
+    def _add(self, sample: Sample, model: str, found: Found, tally: Tally) -> bool:
+        benchmark = self._known.benchmark(sample.benchmark, sample.task_id)
+        problem = self._known.find(benchmark, sample.task_id, sample.prompt)
+        if problem is None:
+            tally.leave("of unknown problems")
+            return False
+        form = self._forms.setdefault((benchmark, model), sample.form)
+        if form != sample.form and sample.text is not None:
+            raise InputError(
+                f"{found.source.where(sample.line)}: a {sample.form}, where samples of {model} were {form}s before; "
+                "import them apart"
+            )
+        self._of_model[model].add(len(self._sources))
+        if sample.passed is None:
+            tally.leave(f"{ERRORS if sample.outcome in ('error', 'invalid') else UNGRADED} (kept without a verdict)")
+        self._row(sample, model, problem, form, sample.passed)
+        for suite, passed in sample.others:
+            other = self._known.by_suite(problem, suite)
+            self._forms.setdefault((other.benchmark, model), form)
+            self._row(sample, model, other, form, passed)
+        self.models[model] += 1
+        self.judged += sample.passed is not None
+        return True
+
+    def _row(self, sample: Sample, model: str, problem: Problem, form: str, passed: bool | None) -> None:
+        benchmark, task_id = problem.benchmark, problem.task_id
+        key = (benchmark, model, task_id, sample.greedy)
+        index = self._next[key]
+        self._next[key] = index + 1
+        if index == 0 and (benchmark, task_id, form) not in self._prompts:
+            self._prompts[benchmark, task_id, form] = sample.prompt
+        rows = self._columns.samples
+        rows["benchmark"].append(benchmark)
+        rows["model"].append(model)
+        rows["task_id"].append(task_id)
+        rows["greedy"].append(sample.greedy)
+        rows["index"].append(index)
+        rows["text"].append(sample.text or "")
+        rows["finish_reason"].append("length" if sample.cut_off else "stop")
+        rows["prompt_tokens"].append(sample.prompt_tokens)
+        rows["completion_tokens"].append(sample.completion_tokens)
+        rows["seconds"].append(math.nan if sample.seconds is None else sample.seconds)
+        rows["usd"].append(sample.usd)
+        if passed is not None:
+            said = self._columns.verdicts
+            said["benchmark"].append(benchmark)
+            said["model"].append(model)
+            said["task_id"].append(task_id)
+            said["greedy"].append(sample.greedy)
+            said["index"].append(index)
+            said["outcome"].append("passed" if passed else _OUTCOMES.get(sample.outcome, "failed"))
+            said["passed"].append(passed)
+            said["detail"].append("" if passed else sample.outcome.split("\n", 1)[0][:300])
+        if len(rows["index"]) >= _ROWS_PER_PART:
+            self._flush()
+
+    def _flush(self) -> None:
+        rows, said = self._columns.samples, self._columns.verdicts
+        n, judged = len(rows["index"]), len(said["index"])
+        if n:
+            nothing = [math.nan] * n
+            same = {"sum_logprob": nothing, "mean_logprob": nothing, "seed": [0] * n}
+            self._writers[0].add_columns({**rows, **same})
+        if judged:
+            plain = {"cpu_seconds": [math.nan] * judged, "trust": [TRUST] * judged}
+            self._writers[1].add_columns({**said, **plain, "first_failing": [""] * judged})
+        self._columns = _Columns()
+
+    def finish(self) -> None:
+        """Write what is left, the problems and their prompts, and what run.toml states."""
+        self._flush()
+        if not self._next:
+            raise InputError(f"{self.run.path}: no sample was taken; see what was left of the sources")
+        problems = {(one.benchmark, one.task_id): one for one in self._known.used()}
+        self.run.add_problems(problems.values())
+        self.run.add_prompts(_prompt(problems[at[:2]], at[2], prompt) for at, prompt in self._prompts.items())
+        self.benchmarks.update(key[0] for key in problems)
+        for name, number in self.benchmarks.items():
+            self.run.state("benchmarks", name, {"problems": number})
+        for model in self.models:
+            forms = {benchmark: form for (benchmark, own), form in self._forms.items() if own == model}
+            self.run.state("models", model, self._model_facts(model, forms))
+        self.run.facts["imported"] = self._sources
+        self.run.save_facts()
+
+    def _model_facts(self, model: str, forms: dict[str, str]) -> dict[str, Any]:
+        sources = ", ".join(str(self._sources[at]["path"]) for at in sorted(self._of_model[model]))
+        prompts = {
+            benchmark: {"format": f"{IMPORTED}-{form}", "newline": "keep", "extraction": _EXTRACTION[form]}
+            for benchmark, form in forms.items()
+        }
+        return {
+            "backend": IMPORTED,
+            "title": model,
+            "engine": f"not stated (imported from {sources})",
+            "prompts": prompts,
+        }
+
+
+def _samples(record: Record, tally: Tally) -> Iterator[Sample]:
+    """A record as samples: counts are as many samples without a text."""
+    if isinstance(record, Sample):
+        yield record
+        return
+    if record.passed is None:
+        tally.note("counts only: which samples passed is not known, the first ones stand for them")
+    else:
+        tally.note("samples without texts")
+    for at, passed in enumerate(_verdicts(record)):
+        tokens = None if record.completion_tokens is None else record.completion_tokens[at]
+        yield Sample(
+            record.task_id,
+            passed,
+            record.line,
+            None,
+            COMPLETION,
+            record.model,
+            record.benchmark,
+            completion_tokens=tokens,
+        )
+
+
+def _verdicts(row: CountRow) -> Iterable[bool]:
+    return row.passed if row.passed is not None else (at < row.c for at in range(row.n))
+
+
+def _prompt(problem: Problem, form: str, prompt: str | None) -> PromptRow:
+    """What models were given, as far as it is known, and the head of the programs of this form."""
+    given = problem.prompt if prompt is None else prompt
+    head = "" if form == SOLUTION else problem.program("")
+    chat = given.startswith('[{"role":')
+    return PromptRow(problem.benchmark, problem.task_id, f"{IMPORTED}-{form}", "keep", chat, given, head)
+
+
+def _facts(found: Found, number: int, judged: int, tally: Tally) -> dict[str, Any]:
+    path = found.source.path
+    whole = {"sha256": sha256_of(path)} if path.is_file() else {}
+    left = dict(tally.left)
+    return {"path": path.name, "format": found.importer.name, "samples": number, "judged": judged, "left": left} | whole
+
+
+def default_run(sources: Any) -> Path:
+    """The folder of a run that is imported without one being named: `runs/` and the first source's name."""
+    _, others = split_sources(sources)
+    first = others[0] if others and isinstance(others[0], Path) else Path("imported")
+    return Path("runs") / file_stems([model_of_file(first)])[0]

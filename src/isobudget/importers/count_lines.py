@@ -1,0 +1,107 @@
+"""COUNTS: how many samples each problem got from each model, and how many of them passed.
+
+One record for one problem and one model, in JSON lines, plain or gzipped, a JSON list, CSV, Parquet or a data frame:
+
+    {"model": "7b", "task_id": "HumanEval/0", "n": 200, "c": 17}
+    {"model": "7b", "task_id": "HumanEval/1", "passed": [0, 1, 1, 0], "completion_tokens": [80, 75, 91, 77]}
+
+`model` and `task_id` are required, and either `n` and `c` or `passed`. `benchmark` and `condition` (a variant of the
+same model: a prompt length, a temperature) keep lines apart where they are given. Other fields are ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from isobudget.errors import InputError
+from isobudget.importers.base import Tally
+from isobudget.importers.fields import GROUP, name, shown, whole, wrong
+from isobudget.importers.records import CountRow, GroupKey, Record
+from isobudget.importers.source import Source
+
+_EMPTY = (
+    "no rows. A COUNTS file has one JSON object a line, with model, task_id, and n and c or passed; "
+    "a file of graded samples has task_id and passed."
+)
+
+
+class CountLines:
+    """COUNTS files; also what no other format recognises, so that the message says what a line lacks."""
+
+    name = "counts"
+    help = "counts by problem: JSON lines, CSV, Parquet or a data frame with model, task_id, n, c (or passed lists)"
+    suite = ""
+
+    def recognises(self, source: Source) -> bool:
+        """By `n`, `c`, or a list of verdicts."""
+        first = source.first
+        return "task_id" in first and (isinstance(first.get("passed"), list) or "n" in first or "c" in first)
+
+    def read(self, source: Source, tally: Tally) -> Iterator[Record]:  # noqa: ARG002
+        """One row a record; an `InputError` for a wrong field, and for a problem counted twice."""
+        first_line: dict[tuple[GroupKey, str], int] = {}
+        for number, record in source.records():
+            where = source.where(number)
+            row = _row(record, number, where)
+            earlier = first_line.setdefault((row.group, row.task_id), number)
+            if earlier != number:
+                raise InputError(
+                    f"{where}: task {row.task_id!r} of model {row.model!r} was already counted in line "
+                    f"{earlier}. Merge the two lines, or tell them apart with `benchmark` or `condition`."
+                )
+            yield row
+        if not first_line:
+            raise InputError(f"{source.path}: {_EMPTY}")
+
+
+def _row(record: dict[str, Any], line: int, where: str) -> CountRow:
+    passed = _passed(record, where)
+    n, c = _n_and_c(record, passed, where)
+    benchmark, model, condition, task_id = (name(record, key, where, key in ("model", "task_id")) for key in GROUP)
+    tokens = _completion_tokens(record, n, where)
+    return CountRow(benchmark, model, condition, task_id, n, c, passed, tokens, line)
+
+
+def _passed(record: dict[str, Any], where: str) -> tuple[bool, ...] | None:
+    values = record.get("passed")
+    if values is None:
+        return None
+    if isinstance(values, bool):
+        raise wrong(
+            where, "passed", "must list all samples of the problem; this file seems to have one line per sample"
+        )
+    if not isinstance(values, list) or not values:
+        raise wrong(where, "passed", f"must be a list of 0 and 1, one per sample, got {shown(values)}")
+    for value in values:
+        if not isinstance(value, int) or value not in (0, 1):
+            raise wrong(where, "passed", f"must be a list of 0 and 1, one of them is {shown(value)}")
+    return tuple(bool(value) for value in values)
+
+
+def _n_and_c(record: dict[str, Any], passed: tuple[bool, ...] | None, where: str) -> tuple[int, int]:
+    listed = {} if passed is None else {"n": len(passed), "c": sum(passed)}
+    numbers = {}
+    for field in ("n", "c"):
+        stated = None if record.get(field) is None else whole(record[field], field, where)
+        if stated is None and field not in listed:
+            raise wrong(where, field, "is missing: give `n` and `c`, or `passed`")
+        numbers[field] = listed.get(field, 0) if stated is None else stated
+        if numbers[field] != listed.get(field, numbers[field]):
+            raise wrong(where, field, f"is {stated} but `passed` has {listed[field]}")
+    n, c = numbers["n"], numbers["c"]
+    if n < 1:
+        raise wrong(where, "n", "must be at least 1; leave out a problem that has no samples")
+    if c > n:
+        raise wrong(where, "c", f"is {c}, more than the {n} samples that `n` counts")
+    return n, c
+
+
+def _completion_tokens(record: dict[str, Any], n: int, where: str) -> tuple[int, ...] | None:
+    values = record.get("completion_tokens")
+    if values is None:
+        return None
+    if not isinstance(values, list) or len(values) != n:
+        held = f"{len(values)}" if isinstance(values, list) else shown(values)
+        raise wrong(where, "completion_tokens", f"must be a list with one number for each of {n} samples, got {held}")
+    return tuple(whole(value, "completion_tokens", where) for value in values)

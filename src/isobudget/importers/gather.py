@@ -1,0 +1,94 @@
+"""Samples counted by problem: what every command computes with that needs no texts.
+
+Samples that nobody judged are left out and counted in the tally. Verdicts of further suites become rows of their own,
+under the name of the benchmark with that suite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from isobudget.importers.base import Tally
+from isobudget.importers.evalplus import PLUS
+from isobudget.importers.records import CountRow, Record, Sample
+
+#: reasons for which samples are left out
+UNGRADED, ERRORS, GREEDY = "not judged", "errors", "greedy outputs"
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The rows of a source.
+
+    Attributes:
+        rows: by the first suite of tests, in the order of the source.
+        others: by further suites, by name.
+        samples: how many samples are counted.
+    """
+
+    rows: list[CountRow]
+    others: dict[str, list[CountRow]]
+    samples: int
+
+
+@dataclass(slots=True)
+class _Problem:
+    """The judged samples of one problem: line of the first, verdicts, token counts."""
+
+    line: int
+    passed: list[bool] = field(default_factory=list)
+    tokens: list[int | None] = field(default_factory=list)
+
+    def row(self, benchmark: str, model: str, condition: str, task_id: str) -> CountRow:
+        """As a row of counts; token counts only if every sample has one."""
+        known = tuple(one for one in self.tokens if one is not None)
+        tokens = known if len(known) == len(self.tokens) else None
+        passed = tuple(self.passed)
+        return CountRow(benchmark, model, condition, task_id, len(passed), sum(passed), passed, tokens, self.line)
+
+
+_Groups = dict[tuple[str, str, str, str], _Problem]
+
+
+def gather(records: Iterable[Record], tally: Tally) -> Gathered:
+    """Count records; those that are counts already stay as they are."""
+    rows: list[CountRow] = []
+    groups: _Groups = {}
+    suites: dict[str, _Groups] = {}
+    samples = 0
+    for record in records:
+        if isinstance(record, CountRow):
+            rows.append(record)
+            samples += record.n
+            continue
+        if record.greedy:
+            tally.leave(GREEDY)
+            continue
+        key = record.benchmark, record.model, record.condition, record.task_id
+        for suite, passed in record.others:
+            if passed is not None:
+                _add(suites.setdefault(suite, {}), key, record, passed)
+        if record.passed is None:
+            tally.leave(ERRORS if record.outcome in ("error", "invalid") else UNGRADED)
+            continue
+        samples += 1
+        _add(groups, key, record, record.passed)
+    counted = [problem.row(*key) for key, problem in groups.items()]
+    others = {suite: [problem.row(*key) for key, problem in own.items()] for suite, own in suites.items()}
+    return Gathered([*rows, *counted], others, samples)
+
+
+def _add(groups: _Groups, key: tuple[str, str, str, str], sample: Sample, passed: bool) -> None:
+    problem = groups.get(key)
+    if problem is None:
+        problem = groups[key] = _Problem(sample.line)
+    problem.passed.append(passed)
+    problem.tokens.append(sample.completion_tokens)
+
+
+def suite_benchmark(benchmark: str, suite: str) -> str:
+    """What a benchmark is called by the verdicts of a further suite: ``humaneval+``, ``humaneval [scorer]``."""
+    if not benchmark:
+        return suite
+    return f"{benchmark}+" if suite == PLUS else f"{benchmark} [{suite}]"

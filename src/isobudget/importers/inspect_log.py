@@ -1,0 +1,197 @@
+"""Inspect's logs (inspect_ai, log version 2): `.eval`, a zip of JSON files, and `.json`, one document.
+
+A sample is one epoch of one problem. Its scorers are suites, the first one the main one: "C" and 1 passed, "I", "N" and
+0 failed, "P" and other numbers are part of a success and did not pass; a scorer with a dictionary gives a suite a key.
+A sample that ended in an error was not judged. Tokens are those of all calls of the sample; seconds are the model's
+where there was one call, else the sample's working time. An interrupted log has the samples that were finished.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from isobudget.errors import InputError
+from isobudget.files.jsonl import parse_json
+from isobudget.files.values import is_number, is_whole
+from isobudget.files.whole import decode
+from isobudget.importers.base import Tally
+from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, Record, Sample
+from isobudget.importers.source import Shape, Source
+from isobudget.importers.zip_members import ZipMembers, open_zip
+
+_HEADER, _START, _SAMPLES = "header.json", "_journal/start.json", "samples/"
+_ATTACHMENT = "attachment://"
+_LETTERS = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
+
+
+class InspectLog:
+    """Logs of both forms."""
+
+    name = "inspect"
+    help = "Inspect's logs: .eval (also zstd) and .json; every scorer is a suite"
+    suite = ""
+
+    def recognises(self, source: Source) -> bool:
+        """By the members of the zip, or by `eval.task` of the document."""
+        if source.shape is Shape.ZIP:
+            with open_zip(source.path) as members:
+                return _HEADER in members or _START in members
+        stated = source.first.get("eval")
+        return isinstance(stated, dict) and "task" in stated and "model" in stated
+
+    def read(self, source: Source, tally: Tally) -> Iterator[Record]:
+        """The samples, in the order of the log."""
+        if source.shape is not Shape.ZIP:
+            log = source.first
+            yield from _samples(
+                log, [(f"sample {at}", one) for at, one in enumerate(log.get("samples") or [])], source, tally
+            )
+            return
+        with open_zip(source.path) as members:
+            header = _json(members, _HEADER if _HEADER in members else _START, source)
+            if not isinstance(header, dict):
+                raise InputError(f"{source.path}, header.json: must be a JSON object")
+            samples = (
+                (name, _json(members, name, source)) for name in members.names(_SAMPLES) if name.endswith(".json")
+            )
+            yield from _samples(header, samples, source, tally)
+
+
+def _json(members: ZipMembers, name: str, source: Source) -> Any:
+    where = f"{source.path}, {name!r}"
+    return parse_json(decode(members.read(name), where), where)
+
+
+def _samples(log: Mapping[str, Any], samples: Any, source: Source, tally: Tally) -> Iterator[Sample]:
+    stated = log.get("eval") if isinstance(log.get("eval"), dict) else {}
+    assert isinstance(stated, dict)
+    benchmark = str(stated.get("task", "")).rsplit("/", 1)[-1]
+    model = str(stated.get("model", ""))
+    if not benchmark.isprintable() or not model.isprintable():
+        raise InputError(f"{source.path}: its task or model has characters that cannot be printed")
+    if log.get("status") not in ("success", None):
+        tally.note(f"the log's status is {log.get('status')!r}: it has the samples that were finished")
+    seen = set()
+    for place, sample in samples:
+        where = f"{source.path}, {place}"
+        if not isinstance(sample, dict) or "id" not in sample:
+            raise InputError(f"{where}: must be a JSON object with id and epoch")
+        key = str(sample["id"]), sample.get("epoch", 1)
+        if key in seen:
+            tally.leave("duplicates")
+            continue
+        seen.add(key)
+        yield _sample(sample, benchmark, model, where, tally)
+
+
+def _sample(sample: dict[str, Any], benchmark: str, model: str, where: str, tally: Tally) -> Sample:
+    epoch = sample.get("epoch", 1)
+    if not is_whole(epoch, 1) or not str(sample["id"]).isprintable() or sample["id"] == "":
+        raise InputError(f"{where}: its id or epoch cannot be used")
+    output = sample.get("output") if isinstance(sample.get("output"), dict) else {}
+    assert isinstance(output, dict)
+    verdicts = [] if sample.get("error") else _verdicts(sample.get("scores"), tally)
+    choices = output.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    usage, seconds = _spent(sample, output)
+    return Sample(
+        str(sample["id"]),
+        verdicts[0][1] if verdicts else None,
+        0,
+        _text(choice, sample),
+        _form(sample),
+        model,
+        benchmark,
+        outcome="error" if sample.get("error") else "",
+        others=tuple(verdicts[1:]),
+        number=int(epoch) - 1,
+        prompt=_prompt(sample),
+        prompt_tokens=_tokens(usage, "input_tokens", "input_tokens_cache_read", "input_tokens_cache_write"),
+        completion_tokens=_tokens(usage, "output_tokens"),
+        seconds=float(seconds) if is_number(seconds, 0) else None,
+        usd=usage["total_cost"] if is_number(usage.get("total_cost"), 0) else None,
+        cut_off=choice.get("stop_reason") in ("max_tokens", "model_length"),
+    )
+
+
+def _form(sample: dict[str, Any]) -> str:
+    """An answer, unless the log says that it has a program: those that isobudget writes do."""
+    metadata = sample.get("metadata")
+    form = metadata.get("form") if isinstance(metadata, dict) else None
+    return str(form) if form in (COMPLETION, SOLUTION) else OUTPUT
+
+
+def _verdicts(scores: Any, tally: Tally) -> list[tuple[str, bool | None]]:
+    """Each scorer's verdict by name; one with several keys gives several."""
+    found: list[tuple[str, bool | None]] = []
+    for name, score in scores.items() if isinstance(scores, dict) else ():
+        value = score.get("value") if isinstance(score, dict) else score
+        if isinstance(value, dict):
+            found += [(f"{name}/{key}", _passed(item, tally)) for key, item in value.items()]
+        else:
+            found.append((name, _passed(value, tally)))
+    return found
+
+
+def _passed(value: Any, tally: Tally) -> bool | None:
+    if isinstance(value, str):
+        value = _LETTERS.get(value, {"true": 1.0, "false": 0.0}.get(value.lower()))
+    if not isinstance(value, int | float) or value != value:
+        return None
+    if value not in (0, 1):
+        tally.note("scores between failed and passed (such as P) count as not passed")
+    return bool(value == 1)
+
+
+def _spent(sample: dict[str, Any], output: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+    """Token counts of all calls, and seconds."""
+    own = output.get("usage") if isinstance(output.get("usage"), dict) else {}
+    by_model = sample.get("model_usage")
+    usages = [one for one in by_model.values() if isinstance(one, dict)] if isinstance(by_model, dict) else []
+    assert isinstance(own, dict)
+    if not usages or usages == [own]:
+        return own, output.get("time")
+    numbers = {name for usage in usages for name, value in usage.items() if is_number(value, 0)}
+    total = {name: sum(usage.get(name) or 0 for usage in usages) for name in numbers}
+    if all(total.get(name) == own.get(name) for name in ("input_tokens", "output_tokens")):
+        return total, output.get("time")
+    return total, sample.get("working_time")
+
+
+def _tokens(usage: Mapping[str, Any], *names: str) -> int | None:
+    if not is_whole(usage.get(names[0])):
+        return None
+    return sum(int(usage[name]) for name in names if is_whole(usage.get(name)))
+
+
+def _text(choice: Mapping[str, Any], sample: Mapping[str, Any]) -> str | None:
+    message = choice.get("message")
+    return _content(message.get("content"), sample) if isinstance(message, dict) else None
+
+
+def _content(content: Any, sample: Mapping[str, Any]) -> str | None:
+    """A message's text; of one in parts, what is text, so no thoughts."""
+    if isinstance(content, list):
+        parts = [one.get("text") for one in content if isinstance(one, dict) and one.get("type") == "text"]
+        content = "".join(one for one in parts if isinstance(one, str))
+    if not isinstance(content, str):
+        return None
+    attachments = sample.get("attachments")
+    if content.startswith(_ATTACHMENT) and isinstance(attachments, dict):
+        kept = attachments.get(content.removeprefix(_ATTACHMENT))
+        return kept if isinstance(kept, str) else content
+    return content
+
+
+def _prompt(sample: Mapping[str, Any]) -> str | None:
+    given = sample.get("input")
+    if isinstance(given, list):
+        messages = [
+            {"role": str(one.get("role")), "content": _content(one.get("content"), sample) or ""}
+            for one in given
+            if isinstance(one, dict)
+        ]
+        return json.dumps(messages, ensure_ascii=False)
+    return _content(given, sample)

@@ -1,0 +1,57 @@
+"""LiveCodeBench's `*_eval_all.json`, and the outputs that its custom evaluator takes.
+
+    [{"question_id": "3000", "output_list": [...], "code_list": [...], "graded_list": [true, false, ...], ...}, ...]
+
+Both are lists with one entry a problem. `code_list` has the extracted programs, `graded_list` their verdicts; without
+it nothing is judged. The model is the folder's name where the file is called `Scenario...`, else the file's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from isobudget.importers.base import Tally
+from isobudget.importers.fields import name, texts, verdict, wrong
+from isobudget.importers.records import SOLUTION, Record, Sample
+from isobudget.importers.source import Source
+
+
+class LiveCodeBench:
+    """Lists with one entry a problem."""
+
+    name = "livecodebench"
+    help = "LiveCodeBench's eval_all.json, or outputs for its custom evaluator: question_id, code_list, graded_list"
+    suite = ""
+
+    def recognises(self, source: Source) -> bool:
+        """By `question_id` with a list of programs or of verdicts."""
+        first = source.first
+        return "question_id" in first and any(isinstance(first.get(key), list) for key in ("code_list", "graded_list"))
+
+    def read(self, source: Source, tally: Tally) -> Iterator[Record]:
+        """The samples, by problem."""
+        model = source.path.parent.name if source.path.name.startswith("Scenario") else ""
+        seen: set[str] = set()
+        for number, entry in source.records():
+            where = source.where(number)
+            task_id = name(entry, "question_id", where)
+            if task_id in seen:
+                raise wrong(where, "question_id", f"{task_id!r} is there twice; give one file a model")
+            seen.add(task_id)
+            yield from _samples(entry, Sample(task_id, None, number, model=model), where, tally)
+
+
+def _samples(entry: dict[str, Any], about: Sample, where: str, tally: Tally) -> Iterator[Sample]:
+    graded = entry.get("graded_list")
+    if graded is not None and not isinstance(graded, list):
+        raise wrong(where, "graded_list", "must be a list of verdicts")
+    codes = texts(entry["code_list"], "code_list", where) if entry.get("code_list") is not None else None
+    if codes is not None and graded is not None and len(codes) != len(graded):
+        raise wrong(where, "graded_list", f"has {len(graded)} verdicts, but code_list has {len(codes)} programs")
+    if not codes and not graded:
+        tally.leave("problems without samples")
+    for at in range(len(graded or codes or [])):
+        passed = None if graded is None else verdict(graded[at], "graded_list", where)
+        text = None if codes is None else codes[at]
+        yield Sample(about.task_id, passed, about.line, text, SOLUTION, about.model, number=at)

@@ -1,0 +1,91 @@
+"""lm-eval's `samples_TASK_DATE.jsonl`: one line a problem (and filter), with all its responses.
+
+    {"doc_id": 0, "doc": {...}, "resps": [["...", "..."]], "filter": "none", "metrics": ["pass@1"], "pass@1": 0.5, ...}
+
+There is no verdict per response: of n responses with the row's `pass@1` p, c = n p passed, and which ones is known only
+where it is all or none. One filter is kept, the first of the file. The file is opened for appending: of a row that is
+there twice, the first counts. Model and task are those of the path, `MODEL/samples_TASK_DATE.jsonl`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from isobudget.errors import InputError
+from isobudget.files.values import is_number
+from isobudget.importers.base import Tally
+from isobudget.importers.fields import wrong
+from isobudget.importers.records import OUTPUT, CountRow, Record, Sample
+from isobudget.importers.source import Source
+
+_FILE = re.compile(r"samples_(.+?)_\d{4}-\d\d-\d\dT[\d.\-]+\.jsonl(\.gz)?")
+_METRICS = ("pass@1", "pass_at_1", "exact_match", "acc")
+
+
+class LmEval:
+    """Logged samples of lm-eval."""
+
+    name = "lm-eval"
+    help = "lm-eval's samples_TASK_DATE.jsonl (written with --log_samples)"
+    suite = ""
+
+    def recognises(self, source: Source) -> bool:
+        """By `doc_id` and `resps`."""
+        return "doc_id" in source.first and "resps" in source.first
+
+    def read(self, source: Source, tally: Tally) -> Iterator[Record]:
+        """The problems' samples, or counts where a row does not tell which passed."""
+        match = _FILE.fullmatch(source.path.name)
+        model, benchmark = (source.path.absolute().parent.name, match[1]) if match else ("", "")
+        kept, seen = None, set()
+        for number, record in source.records():
+            where = source.where(number)
+            kept = record.get("filter") if kept is None else kept
+            if record.get("filter") != kept:
+                tally.leave(f"rows of other filters than {kept!r}")
+                continue
+            if record.get("doc_id") in seen:
+                tally.leave("duplicates")
+                continue
+            seen.add(record.get("doc_id"))
+            yield from _row(
+                record, Sample(_task(record, where), None, number, model=model, benchmark=benchmark), where, tally
+            )
+
+
+def _task(record: dict[str, Any], where: str) -> str:
+    doc = record.get("doc")
+    stated = doc.get("task_id") if isinstance(doc, dict) else None
+    task = record.get("doc_id") if stated is None else stated
+    if not isinstance(task, str | int) or isinstance(task, bool) or not str(task).isprintable():
+        raise wrong(where, "doc_id", "must be a number or a text")
+    return str(task)
+
+
+def _row(record: dict[str, Any], about: Sample, where: str, tally: Tally) -> Iterator[Record]:
+    answers = _answers(record.get("resps"), where)
+    share = next((record[name] for name in _METRICS if name in record), None)
+    if not is_number(share, 0) or not isinstance(share, int | float) or share > 1:
+        raise InputError(f"{where}: has none of the metrics {', '.join(_METRICS)} as a number from 0 to 1")
+    n = len(answers)
+    c = round(n * share)
+    if abs(c - n * share) > 1e-6 * n:
+        raise InputError(f"{where}: {share} is no share of {n} responses; the metric is not a mean of verdicts")
+    if 0 < c < n:
+        tally.note("rows tell how many responses passed, not which: these are counts, and their texts are left out")
+        yield CountRow(about.benchmark, about.model, "", about.task_id, n, c, None, None, about.line)
+        return
+    for at, answer in enumerate(answers):
+        sample = Sample(about.task_id, c == n, about.line, answer, OUTPUT, about.model, about.benchmark, number=at)
+        yield sample
+
+
+def _answers(resps: Any, where: str) -> list[str]:
+    """The responses to the row's requests; one request of several."""
+    if isinstance(resps, list) and len(resps) == 1 and isinstance(resps[0], list):
+        resps = resps[0]
+    if not isinstance(resps, list) or not resps or not all(isinstance(one, str) for one in resps):
+        raise wrong(where, "resps", "must hold the list of the responses' texts")
+    return resps

@@ -1,0 +1,65 @@
+"""What models are called: after their files where these do not say, and told apart where two sources name the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from isobudget.importers.records import CountRow
+
+_ENDINGS = (".gz", ".jsonl", ".json", ".csv", ".tsv", ".parquet", ".eval", "_results", ".txt")
+_EVALPLUS = re.compile(r"[._-]?eval_results$|[._-]eval_all$")
+
+
+def model_of_file(path: Path) -> str:
+    """The name of the file without the endings that tools add."""
+    stem = path.name
+    while ending := next((end for end in _ENDINGS if stem.endswith(end) and stem != end), ""):
+        shorter = _EVALPLUS.sub("", stem.removesuffix(ending) if ending != "_results" else stem)
+        stem = shorter if shorter and shorter != stem else stem.removesuffix(ending)
+    return "".join(one if one.isprintable() else "?" for one in stem)
+
+
+def file_models(paths: Sequence[Path]) -> list[str]:
+    """A model for each file, none twice: of files of one name, with as many of their folders as tell them apart."""
+    names = [model_of_file(path) for path in paths]
+    parents = [path.absolute().parent.parts for path in paths]
+    told = list(names)
+    for depth in range(1, max(map(len, parents), default=0) + 1):
+        if len(set(told)) == len(told):
+            break
+        told = [
+            "/".join((*folders[-depth:], name)) if names.count(name) > 1 else name
+            for folders, name in zip(parents, names, strict=True)
+        ]
+    return told
+
+
+def told_apart(
+    by_source: Sequence[Sequence[CountRow]], paths: Sequence[Path]
+) -> tuple[list[dict[str, str]], list[str]]:
+    """New names of models, for each source, where several sources judge a model on the same problems; and notes."""
+    names: list[dict[str, str]] = [{} for _ in by_source]
+    notes: list[str] = []
+    tasks: dict[str, list[tuple[int, set[tuple[str, str, str]]]]] = {}
+    for at, rows in enumerate(by_source):
+        own: dict[str, set[tuple[str, str, str]]] = {}
+        for row in rows:
+            own.setdefault(row.model, set()).add((row.benchmark, row.condition, row.task_id))
+        for model, keys in own.items():
+            tasks.setdefault(model, []).append((at, keys))
+    stems = file_models(paths)
+    for model, places in tasks.items():
+        if len(places) == 1:
+            continue
+        files = ", ".join(str(paths[at]) for at, _ in places[:3]) + ", ..." * (len(places) > 3)
+        if sum(len(keys) for _, keys in places) == len(set().union(*(keys for _, keys in places))):
+            benchmarks = [{key[0] for key in keys} for _, keys in places]
+            if sum(map(len, benchmarks)) > len(set().union(*benchmarks)):
+                notes.append(f"{model}: problems of {files} put together")
+            continue
+        for at, _ in places:
+            names[at][model] = f"{model} ({stems[at]})"
+        notes.append(f"{model}: {files} have samples of the same problems, and are told apart")
+    return names, notes

@@ -1,0 +1,44 @@
+"""One record per problem with a list of texts, as CodeT writes them: `{"prompt": "...", "samples": ["...", ...]}`.
+
+Without `task_id` a problem is called by its place in the file, from 0. `passed`, a list of as many verdicts, counts
+where it is given; otherwise nothing is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from isobudget.importers.base import Tally
+from isobudget.importers.fields import name, texts, verdict, wrong
+from isobudget.importers.records import COMPLETION, Record, Sample
+from isobudget.importers.source import Source
+
+
+class ProblemLines:
+    """One record per problem."""
+
+    name = "codet"
+    help = "one record per problem with prompt and a list of samples, as CodeT writes them"
+    suite = ""
+
+    def recognises(self, source: Source) -> bool:
+        """By a list of texts called `samples`."""
+        samples = source.first.get("samples")
+        return isinstance(samples, list) and bool(samples) and isinstance(samples[0], str)
+
+    def read(self, source: Source, tally: Tally) -> Iterator[Record]:
+        """The samples, by problem."""
+        for number, record in source.records():
+            where = source.where(number)
+            if "task_id" not in record:
+                tally.note("problems are called by their place in the file, from 0")
+            task_id = name(record, "task_id", where) if "task_id" in record else str(number - 1)
+            kept, passed = texts(record.get("samples"), "samples", where), record.get("passed")
+            if passed is not None and (not isinstance(passed, list) or len(passed) != len(kept)):
+                raise wrong(where, "passed", f"must be a list with one verdict for each of {len(kept)} samples")
+            prompt = record.get("prompt")
+            model = name(record, "model", where, required=False)
+            for at, text in enumerate(kept):
+                own = None if passed is None else verdict(passed[at], "passed", where)
+                given = prompt if isinstance(prompt, str) else None
+                yield Sample(task_id, own, number, text, COMPLETION, model, number=at, prompt=given)

@@ -1,0 +1,272 @@
+"""From what a user names (files, folders, patterns, data frames) to counts: the way in of every command.
+
+A source that states no model is a model by itself, called after its file or folder. Samples of two sources are put
+together only where both state the same model and have no problem in common; a model that two sources judge on the same
+problems is two, told apart by the sources' names. Either is said in a note.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from isobudget.errors import InputError
+from isobudget.grid import counted
+from isobudget.importers.base import Importer, Tally
+from isobudget.importers.gather import Gathered, gather, suite_benchmark
+from isobudget.importers.names import file_models, told_apart
+from isobudget.importers.records import CountRow, Record
+from isobudget.importers.registry import BY_RECORD, IMPORTERS, importer_named, importer_of
+from isobudget.importers.source import Shape, Source
+
+RUN_FILE = "run.toml"
+_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".eval", ".gz")
+_MOST_FILES, _DEEPEST = 10_000, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was taken from one source, and what was left.
+
+    Attributes:
+        path: the file or folder.
+        format: the importer's name.
+        samples: samples that are counted.
+        left: reason -> samples that are not.
+        notes: what else a reader has to know.
+    """
+
+    path: Path
+    format: str
+    samples: int
+    left: dict[str, int]
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        left = ", ".join(f"{number:,} {reason}" for reason, number in self.left.items())
+        said = "".join(f"; {note}" for note in self.notes)
+        return (
+            f"{self.path}: {counted(self.samples, 'sample')} ({self.format}){f'; left out: {left}' * bool(left)}{said}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The counts of all sources.
+
+    Attributes:
+        rows: by each source's first suite of tests, models told apart.
+        others: by further suites, by name.
+        suites: what the first suite is called of models that have others, by model.
+        taken: what was taken, by source.
+        notes: how models were told apart or put together.
+    """
+
+    rows: tuple[CountRow, ...]
+    others: dict[str, tuple[CountRow, ...]]
+    suites: dict[str, str]
+    taken: tuple[Taken, ...]
+    notes: tuple[str, ...] = ()
+
+    def all_rows(self) -> list[CountRow]:
+        """The rows of all suites, each under its own benchmark."""
+        first = [replace(row, benchmark=row.benchmark or self.suites.get(row.model, "")) for row in self.rows]
+        return [
+            *first,
+            *(
+                replace(row, benchmark=suite_benchmark(row.benchmark, suite))
+                for suite, rows in self.others.items()
+                for row in rows
+            ),
+        ]
+
+    def messages(self) -> list[str]:
+        """What was left out and how models were named: nothing where everything was taken as it is."""
+        return [*(str(one) for one in self.taken if one.left or one.notes), *self.notes]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A source with its importer, and the model of samples that state none."""
+
+    source: Source
+    importer: Importer
+    model: str
+
+    def records(self, tally: Tally) -> Iterator[Record]:
+        """The source's records, each with a model."""
+        if not (self.importer.name in BY_RECORD or self.importer.recognises(self.source)):
+            raise InputError(f"{self.source.path}: not recognised as {self.importer.name} ({self.importer.help})")
+        for record in self.importer.read(self.source, tally):
+            if not record.model:
+                record.model = self.model  # type: ignore[misc]  # counts always state theirs
+            yield record
+
+
+def is_run(path: str | Path) -> bool:
+    """Whether a path is a run folder."""
+    return (Path(path) / RUN_FILE).is_file()
+
+
+def split_sources(sources: Any) -> tuple[list[Path], list[Any]]:
+    """Run folders, and what importers read, of what a user names: one or several paths, patterns or data frames.
+
+    Raises:
+        InputError: a pattern that no file matches, or nothing is named.
+    """
+    named = [sources] if isinstance(sources, str | Path) or hasattr(sources, "__arrow_c_stream__") else list(sources)
+    if not named:
+        raise InputError("name at least one source: a run folder, or files of results")
+    runs: list[Path] = []
+    others: list[Any] = []
+    for one in named:
+        for path in _matches(one):
+            if isinstance(path, Path) and is_run(path):
+                runs.append(path)
+            else:
+                others.append(path)
+    return runs, others
+
+
+def sources_shown(sources: Any) -> str:
+    """What a user named, for messages."""
+    if isinstance(sources, str | Path):
+        return str(sources)
+    if hasattr(sources, "__arrow_c_stream__"):
+        return "data frame"
+    return ", ".join(sources_shown(one) for one in sources)
+
+
+def find_sources(sources: Any, from_: str | None = None) -> tuple[list[Found], list[str]]:
+    """Every source with its importer, models named; and notes on what is no source.
+
+    Raises:
+        InputError: a source cannot be read, or is of no known format.
+    """
+    runs, others = split_sources(sources)
+    if runs:
+        raise InputError(f"{runs[0]} is a run folder already; name files of results")
+    forced = None if from_ is None else importer_named(from_)
+    notes: list[str] = []
+    found: list[tuple[Source, Importer]] = []
+    for one in others:
+        found += _expanded(one, forced, notes)
+    if not found:
+        what = f" ({notes[0]})" if notes else ""
+        raise InputError(f"{others[0]}: cannot be read: a folder without results of a known format{what}")
+    unique = {_identity(source): (source, importer) for source, importer in found}
+    if len(unique) < len(found):
+        notes.append(f"{counted(len(found) - len(unique), 'source')} named twice, read once")
+    chosen = list(unique.values())
+    models = file_models([source.path for source, _ in chosen])
+    return [Found(source, importer, model) for (source, importer), model in zip(chosen, models, strict=True)], notes
+
+
+def read_results(sources: Any, from_: str | None = None) -> Imported:
+    """The counts of files, folders, patterns and data frames.
+
+    Args:
+        sources: one or several; see the module for what tells models apart.
+        from_: the name of the format, where it is not to be recognised.
+
+    Raises:
+        InputError: a source cannot be read, is of no known format, is damaged, or has no judged sample.
+    """
+    found, notes = find_sources(sources, from_)
+    gathered: list[Gathered] = []
+    taken: list[Taken] = []
+    for one in found:
+        tally = Tally()
+        own = gather(one.records(tally), tally)
+        gathered.append(own)
+        left = dict(tally.left)
+        taken.append(Taken(one.source.path, one.importer.name, own.samples, left, tuple(tally.notes)))
+    if not any(own.rows or own.others for own in gathered):
+        raise InputError(
+            "\n".join(map(str, taken))
+            + "\nNone of the samples is judged. Run the tests on them with: isobudget import FILE... --rejudge, "
+            "or isobudget judge FILE"
+        )
+    names, more = told_apart([own.rows for own in gathered], [one.source.path for one in found])
+    rows: list[CountRow] = []
+    others: dict[str, list[CountRow]] = {}
+    suites: dict[str, str] = {}
+    for own, renamed, one in zip(gathered, names, found, strict=True):
+        mine = [_renamed(row, renamed) for row in own.rows]
+        rows += mine
+        suites |= dict.fromkeys((row.model for row in mine), one.importer.suite) if own.others else {}
+        for name, theirs in own.others.items():
+            others.setdefault(name, []).extend(_renamed(row, renamed) for row in theirs)
+    frozen = {name: tuple(theirs) for name, theirs in others.items()}
+    return Imported(tuple(rows), frozen, suites, tuple(taken), (*notes, *more))
+
+
+def _renamed(row: CountRow, names: dict[str, str]) -> CountRow:
+    return replace(row, model=names[row.model], stated=row.model) if row.model in names else row
+
+
+def _matches(one: Any) -> list[Any]:
+    if not isinstance(one, str | Path):
+        return [one]
+    path = Path(one)
+    if re.search(r"[*?\[]", str(one)) and not path.exists():
+        matches = sorted(glob.glob(str(one), recursive=True))  # noqa: PTH207  (a pattern may be absolute)
+        if not matches:
+            raise InputError(f"{one}: no file matches this pattern")
+        return [Path(match) for match in matches]
+    return [path]
+
+
+def _expanded(one: Any, forced: Importer | None, notes: list[str]) -> list[tuple[Source, Importer]]:
+    if not isinstance(one, Path):
+        import pyarrow as pa
+
+        source = Source("data frame", pa.table(one))
+        return [(source, forced or importer_of(source))]
+    source = Source(one)
+    if source.shape is not Shape.FOLDER or (forced is not None and forced.recognises(source)):
+        return [(source, forced or importer_of(source))]
+    return list(_in_folder(one, forced, notes, 0))
+
+
+def _in_folder(
+    folder: Path, forced: Importer | None, notes: list[str], depth: int
+) -> Iterator[tuple[Source, Importer]]:
+    """The sources in a folder: itself if it is one, else its files and folders; files of other kinds are left."""
+    source = Source(folder)
+    try:
+        whole = next((one for one in ((forced,) if forced else IMPORTERS) if one.recognises(source)), None)
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read: {error.strerror or error}") from error
+    if whole is not None:
+        yield source, whole
+        return
+    if len(entries) > _MOST_FILES or depth > _DEEPEST:
+        raise InputError(f"{folder}: too many files or folders in it; name the files")
+    for entry in entries:
+        if entry.name.startswith(".") or is_run(entry):
+            continue
+        if entry.is_dir():
+            yield from _in_folder(entry, forced, notes, depth + 1)
+        elif entry.name.endswith(_SUFFIXES):
+            inside = Source(entry)
+            try:
+                yield inside, forced or _recognised(inside)
+            except InputError as error:
+                notes.append(f"left: {str(error).splitlines()[0][:200]}")
+
+
+def _recognised(source: Source) -> Importer:
+    importer = next((one for one in IMPORTERS if one.recognises(source)), None)
+    if importer is None:
+        raise InputError(f"{source.path}: no results of a known format")
+    return importer
+
+
+def _identity(source: Source) -> object:
+    return source if source.shape is Shape.TABLE and not source.path.exists() else source.path.resolve()

@@ -1,0 +1,67 @@
+"""The formats, in the order in which they are asked whether a source is theirs: the most particular first."""
+
+from __future__ import annotations
+
+from isobudget.errors import InputError
+from isobudget.files.hints import did_you_mean
+from isobudget.importers.base import Importer
+from isobudget.importers.count_lines import CountLines
+from isobudget.importers.documents import BigCodeGenerations, BigCodeMetrics, CruxEval, PaperSamples
+from isobudget.importers.evalplus import EvalPlusFolder, EvalPlusResults
+from isobudget.importers.harbor import Harbor
+from isobudget.importers.inspect_log import InspectLog
+from isobudget.importers.lighteval import LightEval
+from isobudget.importers.livecodebench import LiveCodeBench
+from isobudget.importers.lm_eval import LmEval
+from isobudget.importers.nemo_skills import NemoSkills
+from isobudget.importers.problem_lines import ProblemLines
+from isobudget.importers.sample_lines import SampleLines
+from isobudget.importers.source import Shape, Source
+
+IMPORTERS: tuple[Importer, ...] = (
+    InspectLog(),
+    EvalPlusResults(),
+    EvalPlusFolder(),
+    NemoSkills(),
+    LiveCodeBench(),
+    LmEval(),
+    LightEval(),
+    Harbor(),
+    CruxEval(),
+    PaperSamples(),
+    BigCodeMetrics(),
+    BigCodeGenerations(),
+    CountLines(),
+    ProblemLines(),
+    SampleLines(),
+)
+NAMES = tuple(one.name for one in IMPORTERS)
+#: formats that say of each record what it lacks, and may be forced on files that they do not recognise
+BY_RECORD = frozenset(("counts", "samples"))
+_DEFAULT = CountLines()
+
+
+def importer_named(name: str) -> Importer:
+    """The importer of a format; an `InputError` lists the formats."""
+    for one in IMPORTERS:
+        if one.name == name:
+            return one
+    raise InputError(f"unknown format {name!r}.{did_you_mean(name, NAMES)} Known are: {', '.join(NAMES)}")
+
+
+def importer_of(source: Source) -> Importer:
+    """The first importer that recognises a source.
+
+    Raises:
+        InputError: none does, or the source is damaged.
+    """
+    for one in IMPORTERS:
+        if one.recognises(source):
+            return one
+    if source.shape in (Shape.LINES, Shape.CSV) or source.first.keys() & {"model", "task_id"}:
+        return _DEFAULT  # says what the first line lacks
+    what = f"; its first record has {', '.join(map(str, list(source.first)[:8]))}" if source.first else ""
+    raise InputError(
+        f"{source.path}: results of no tool that is known{what}. Known formats (force one with --from): "
+        f"{', '.join(NAMES)}"
+    )

@@ -1,0 +1,252 @@
+"""A file or folder that somebody hands in, looked at as its importer needs it: records, a document, a zip, a table.
+
+What comes from outside is hostile until it is read: a line has at most `MAX_LINE_BYTES`, a JSON document at most
+`MAX_DOCUMENT_BYTES` once it is unpacked; nothing is written, and no name inside a file is used as a path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import gzip
+import io
+import itertools
+import json
+import zlib
+from collections.abc import Iterator
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from isobudget.errors import InputError
+from isobudget.files.jsonl import MAX_LINE_BYTES, parse_json, read_numbered
+from isobudget.files.whole import decode, unreadable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: a JSON document has to be in memory as a whole
+MAX_DOCUMENT_BYTES = 2**30
+_HEAD_BYTES = 64 * 2**10
+#: columns of a CSV file whose cells are numbers, truth values, or lists written as JSON
+_TYPED = frozenset(
+    ("n", "c", "passed", "index", "greedy", "completion_tokens", "prompt_tokens", "seconds", "usd", "cut_off")
+)
+
+
+#: columns of texts: an empty cell is an empty text there, and not one that is missing
+TEXT_COLUMNS = frozenset(("completion", "solution", "output"))
+
+
+class Shape(StrEnum):
+    """What a source is made of."""
+
+    LINES = "lines"
+    DOCUMENT = "document"
+    CSV = "csv"
+    TABLE = "table"
+    ZIP = "zip"
+    FOLDER = "folder"
+
+
+class Source:
+    """A file or folder, or a data frame; it is read when it is looked at.
+
+    Attributes:
+        path: where it is; for a data frame, what messages call it.
+    """
+
+    def __init__(self, path: Path | str, table: pa.Table | None = None) -> None:
+        self.path = Path(path)
+        self._table = table
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What it is made of, by its first bytes.
+
+        Raises:
+            InputError: it cannot be read, or is none of the shapes.
+        """
+        if self._table is not None:
+            return Shape.TABLE
+        if self.path.is_dir():
+            return Shape.FOLDER
+        head = self._head
+        if head.startswith(b"PAR1"):
+            return Shape.TABLE
+        if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+            return Shape.ZIP
+        text = head.decode("utf-8-sig", "ignore").lstrip()
+        if text.startswith("["):
+            return Shape.DOCUMENT
+        first = text.split("\n", 1)[0].rstrip()
+        if text.startswith("{"):
+            return Shape.DOCUMENT if first.endswith(("{", "[")) and _goes_on(text) else Shape.LINES
+        return Shape.CSV if _is_csv_heading(first) else Shape.LINES
+
+    @cached_property
+    def first(self) -> dict[str, Any]:
+        """The first record; of a document that is no list, the document; empty where there is none.
+
+        Raises:
+            InputError: it is damaged, or no JSON.
+        """
+        if self.shape is Shape.FOLDER or self.shape is Shape.ZIP:
+            return {}
+        if self.shape is Shape.DOCUMENT:
+            document = self.document
+            first = document[0] if isinstance(document, list) and document else document
+            return first if isinstance(first, dict) else {}
+        return next((record for _, record in self.records()), {})
+
+    @cached_property
+    def document(self) -> Any:
+        """The value of a JSON document; None if it is of another shape.
+
+        Raises:
+            InputError: it is not JSON, not UTF-8, too large, or damaged compressed data.
+        """
+        if self.shape is Shape.LINES:
+            return self.first
+        if self.shape is not Shape.DOCUMENT:
+            return None
+        try:
+            with self._open() as stream:
+                data = stream.read(MAX_DOCUMENT_BYTES + 1)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise InputError(f"{self.path}: the gzip data is damaged or cut off ({error})") from error
+        except OSError as error:
+            raise unreadable(error, self.path) from error
+        if len(data) > MAX_DOCUMENT_BYTES:
+            raise InputError(f"{self.path}: more than {MAX_DOCUMENT_BYTES // 2**30} GiB of JSON in one document")
+        return parse_json(decode(data, str(self.path)), str(self.path))
+
+    def records(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Number, from 1, and fields of every line, row or entry of a list.
+
+        Raises:
+            InputError: the file is damaged, or an entry is no object.
+        """
+        if self.shape is Shape.LINES:
+            yield from read_numbered(self.path, example='{"model": "7b", "task_id": "t1", "n": 10, "c": 3}')
+        elif self.shape is Shape.CSV:
+            yield from self._csv()
+        elif self.shape is Shape.TABLE:
+            yield from self._rows()
+        elif isinstance(self.document, list):
+            for number, entry in enumerate(self.document, start=1):
+                if not isinstance(entry, dict):
+                    raise InputError(f"{self.where(number)}: must be a JSON object")
+                yield number, entry
+
+    def where(self, number: int) -> str:
+        """File and place, for messages."""
+        what = {Shape.DOCUMENT: "entry", Shape.TABLE: "row"}.get(self.shape, "line")
+        return f"{self.path}, {what} {number}"
+
+    def columns(self) -> list[str]:
+        """The names of a table's columns."""
+        if self._table is not None:
+            return list(self._table.column_names)
+        with self._parquet() as file:
+            return list(file.schema_arrow.names)
+
+    @cached_property
+    def _head(self) -> bytes:
+        try:
+            with self._open() as stream:
+                return stream.read(_HEAD_BYTES)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise InputError(f"{self.path}, after line 0: the gzip data is damaged or cut off ({error})") from error
+        except (OSError, ValueError) as error:
+            raise unreadable(error, self.path) from error
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[BinaryIO]:
+        with self.path.open("rb") as raw:
+            packed = raw.peek(2).startswith(b"\x1f\x8b")
+            yield cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
+
+    def _csv(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        lines = 0
+        try:
+            with self._open() as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
+                heading = text.readline(MAX_LINE_BYTES)
+                names = next(csv.reader([heading], delimiter=_delimiter(heading)))
+                reader = csv.reader(text, delimiter=_delimiter(heading))
+                for cells in reader:
+                    lines = reader.line_num + 1
+                    if not any(cells):
+                        continue
+                    if len(cells) != len(names):
+                        raise InputError(f"{self.path}, line {lines}: {len(cells)} cells, but {len(names)} columns")
+                    yield (
+                        lines,
+                        {name.strip(): _cell(name.strip(), cell) for name, cell in zip(names, cells, strict=True)},
+                    )
+        except UnicodeDecodeError as error:
+            raise InputError(f"{self.path}, after line {lines}: is not UTF-8 ({error}); save it as UTF-8") from error
+        except (csv.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise InputError(f"{self.path}, after line {lines}: is damaged ({error})") from error
+        except OSError as error:
+            raise unreadable(error, self.path) from error
+
+    def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        import pyarrow as pa
+
+        numbers = itertools.count(1)
+        try:
+            if self._table is not None:
+                batches = iter(self._table.to_batches(max_chunksize=1000))
+                for batch in batches:
+                    yield from zip(numbers, _without_nulls(batch.to_pylist()), strict=False)
+                return
+            with self._parquet() as file:
+                for batch in file.iter_batches(batch_size=1000):
+                    yield from zip(numbers, _without_nulls(batch.to_pylist()), strict=False)
+        except (pa.ArrowException, OSError) as error:
+            what = (str(error).splitlines() or [type(error).__name__])[0]
+            raise InputError(f"{self.path}: is no whole Parquet file ({what})") from error
+
+    def _parquet(self) -> Any:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            return pq.ParquetFile(self.path)
+        except (pa.ArrowException, OSError) as error:
+            what = (str(error).splitlines() or [type(error).__name__])[0]
+            raise InputError(f"{self.path}: is no whole Parquet file ({what})") from error
+
+
+def _goes_on(text: str) -> bool:
+    """Whether what follows the first line belongs to the same JSON value, and is not the next line's object."""
+    rest = text.split("\n", 1)[1:]
+    return bool(rest) and not rest[0].lstrip().startswith("{")
+
+
+def _is_csv_heading(line: str) -> bool:
+    return "task_id" in [cell.strip().strip('"') for cell in line.split(_delimiter(line))]
+
+
+def _delimiter(heading: str) -> str:
+    return max(",;\t", key=heading.count)
+
+
+def _cell(name: str, text: str) -> Any:
+    """A cell as JSON would have it: empty is absent; numbers, truth values and lists only where they are meant."""
+    if text == "":
+        return text if name in TEXT_COLUMNS else None
+    if name not in _TYPED:
+        return text
+    try:
+        return json.loads(text.lower() if text.lower() in ("true", "false") else text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _without_nulls(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows without what is null or NaN: a table has every column in every row, and pandas' gaps are NaN."""
+    for row in rows:
+        yield {name: value for name, value in row.items() if value is not None and value == value}

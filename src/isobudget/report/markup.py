@@ -1,0 +1,94 @@
+"""Tables for papers and spreadsheets: Markdown, LaTeX (booktabs), CSV.
+
+Texts come from files of others. In LaTeX and Markdown every character that would mean something is escaped; in CSV a
+text that a spreadsheet would take for a formula begins with an apostrophe.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from isobudget.grid import Grid, json_value, plain_cell, printable
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "[": r"{[}",
+    "]": r"{]}",
+}
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
+
+
+def markdown(grid: Grid) -> str:
+    """A pipe table with its title above and its notes below; the marked cells are bold."""
+    lines = [f"**{_escaped(grid.title)}**", "", _piped(map(_escaped, grid.columns))]
+    lines.append(_piped(["---", *["---:"] * (len(grid.columns) - 1)]))
+    for y, row in enumerate(grid.rows):
+        lines.append(
+            _piped(f"**{_escaped(text)}**" if (y, x) in grid.marked else _escaped(text) for x, text in enumerate(row))
+        )
+    return "\n".join([*lines, *(f"\n{_escaped(note)}" for note in grid.notes)])
+
+
+def latex(grid: Grid) -> str:
+    r"""A floating table: caption, tabular, notes in small print. It needs ``\usepackage{booktabs}``."""
+    rows = [
+        " & ".join(rf"\textbf{{{_tex(text)}}}" if (y, x) in grid.marked else _tex(text) for x, text in enumerate(row))
+        for y, row in enumerate(grid.rows)
+    ]
+    notes = [r"\par\smallskip\raggedright\footnotesize " + r" \\ ".join(map(_tex, grid.notes))] if grid.notes else []
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_tex(grid.title)}}}",
+            rf"\begin{{tabular}}{{l{'r' * (len(grid.columns) - 1)}}}",
+            r"\toprule",
+            " & ".join(map(_tex, grid.columns)) + r" \\",
+            r"\midrule",
+            *(row + r" \\" for row in rows),
+            r"\bottomrule",
+            r"\end{tabular}",
+            *notes,
+            r"\end{table}",
+        ]
+    )
+
+
+def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
+    """Records with equal keys as CSV with a heading; NaN and None are empty; nothing if there are none."""
+    if not records:
+        return ""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, fieldnames=list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: plain_cell(value) for key, value in json_value(record).items()} for record in records)
+    return file.getvalue()
+
+
+def _piped(cells: Any) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\1", printable(text).replace("\n", " "))
+
+
+def _tex(text: str) -> str:
+    return "".join(_LATEX.get(one, one) for one in printable(text).replace("\n", " "))

@@ -1,0 +1,175 @@
+"""Imported runs: what they keep of their sources, and that every command takes them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isobudget import api
+from isobudget.errors import InputError
+from isobudget.exchange.write_run import write_run
+from isobudget.files.whole import sha256_of
+from isobudget.records.run import load_run
+
+FIXTURES = Path(__file__).parents[1] / "importers" / "fixtures"
+EVALPLUS = FIXTURES / "evalplus_model-7b_eval_results.json"
+INSPECT = FIXTURES / "inspect_toy.eval"
+
+
+def lines(path: Path, *rows: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_two_suites_and_the_sources_hash(tmp_path: Path) -> None:
+    made = write_run(EVALPLUS, tmp_path / "run")
+    assert made.benchmarks == {"humaneval": 2, "humaneval+": 2}
+    run = load_run(tmp_path / "run")
+    (source,) = run.facts["imported"]
+    assert (source["format"], source["samples"], source["sha256"]) == ("evalplus", 4, sha256_of(EVALPLUS))
+    direct = {one.benchmark: one.success for one in api.passk(EVALPLUS, 1)}
+    assert {one.benchmark: one.success for one in api.passk(tmp_path / "run", 1)} == {
+        "humaneval": direct["base"],
+        "humaneval+": direct["plus"],
+    }
+
+
+def test_what_a_sample_cost_is_kept_and_what_is_not_judged_is_not_failed(tmp_path: Path) -> None:
+    made = write_run(INSPECT, tmp_path / "run")
+    assert (made.judged, made.models) == (5, {"mockllm/model": 6})
+    run = load_run(tmp_path / "run")
+    rows = [one for one in run.samples() if one.benchmark == "toy"]
+    assert [one.completion_tokens for one in rows if one.task_id == "toy/0"] == [3, 5, 6]
+    failed = [one for one in rows if one.completion_tokens is None]
+    assert [(one.task_id, one.text) for one in failed] == [("toy/1", "")]
+    assert failed[0].key not in {one.key for one in run.verdicts()}
+    (by_usd,) = api.curves(tmp_path / "run", "usd", benchmark="toy")
+    assert by_usd.curves[0].price.per_sample == pytest.approx(0.25)
+    (by_tokens,) = api.curves(tmp_path / "run", "tokens", benchmark="toy")
+    assert by_tokens.curves[0].price.cost(1) == pytest.approx(10 + ((3 + 5 + 6) / 3 + (4 + 7) / 2) / 2)
+
+
+def test_units_that_were_not_recorded_are_refused(tmp_path: Path) -> None:
+    write_run(EVALPLUS, tmp_path / "run")
+    for unit, said in (("seconds", "not finite"), ("usd", "was not recorded"), ("tokens", "completion_tokens")):
+        with pytest.raises(InputError, match=said):
+            api.curves(tmp_path / "run", unit, benchmark="humaneval")
+
+
+def test_counts_become_samples_and_named_models_have_flops(tmp_path: Path) -> None:
+    counts = lines(
+        tmp_path / "c.jsonl",
+        {"model": "codellama-7b", "task_id": "a", "n": 5, "c": 2},
+        {"model": "codellama-7b", "task_id": "b", "passed": [0, 1]},
+    )
+    made = write_run(counts, tmp_path / "run", benchmark="mine")
+    assert made.benchmarks == {"mine": 2}
+    assert "which samples passed is not known" in str(made.taken[0])
+    (one,) = api.curves(tmp_path / "run", "flops")
+    (same,) = api.curves(counts, "flops")
+    assert one.curves[0].price.per_sample == same.curves[0].price.per_sample
+    assert one.curves[0].success.tolist() == same.curves[0].success.tolist()
+
+
+def test_models_are_never_pooled_silently(tmp_path: Path) -> None:
+    def row(**more: Any) -> dict[str, Any]:
+        return {"task_id": "t", "completion": "x", "passed": True} | more
+
+    first = lines(tmp_path / "a" / "samples.jsonl", row(), row())
+    second = lines(tmp_path / "b" / "samples.jsonl", row(passed=False))
+    stated = [
+        lines(tmp_path / name, row(model="7b"), row(model="34b", passed=False)) for name in ("x.jsonl", "y.jsonl")
+    ]
+    apart = api.passk([first, second], 1)
+    assert [(one.model, one.n_max) for one in apart] == [("a/samples", 2), ("b/samples", 1)]
+    twice = api.passk(stated, 1)
+    assert [one.model for one in twice] == ["7b (x)", "34b (x)", "7b (y)", "34b (y)"]
+    assert "have samples of the same problems, and are told apart" in twice.notes[0]
+    made = write_run([first, second, *stated], tmp_path / "run")
+    assert list(made.models) == ["a/samples", "b/samples", "7b (x)", "34b (x)", "7b (y)", "34b (y)"]
+    shard = lines(tmp_path / "z.jsonl", row(model="7b", task_id="u"))
+    pooled = api.passk([stated[0], shard], 1)
+    assert [(one.model, one.problems) for one in pooled] == [("7b", 2), ("34b", 1)]
+    assert "put together" in pooled.notes[0]
+
+
+def test_patterns_folders_and_files_named_twice(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        lines(tmp_path / "in" / f"{name}.jsonl", {"task_id": "t", "passed": True})
+    (tmp_path / "in" / "notes.json").write_text('{"hello": 1}')
+    assert [one.model for one in api.passk(str(tmp_path / "in" / "*.jsonl"), 1)] == ["a", "b"]
+    both = api.passk([tmp_path / "in", tmp_path / "in" / "a.jsonl"], 1)
+    assert [one.model for one in both] == ["a", "b"]
+    assert any("notes.json" in note for note in both.notes)
+    assert any("named twice" in note for note in both.notes)
+    with pytest.raises(InputError, match="no file matches"):
+        api.passk(str(tmp_path / "*.csv"), 1)
+
+
+def test_runs_and_files_side_by_side(tmp_path: Path) -> None:
+    samples = [{"task_id": task, "completion": "x", "passed": task == "t", "completion_tokens": 4} for task in "tu"]
+    path = lines(tmp_path / "7b.jsonl", *samples)
+    write_run(path, tmp_path / "run", benchmark="mine")
+    named = lines(tmp_path / "34b.jsonl", *(row | {"benchmark": "mine", "passed": True} for row in samples))
+    (compared,) = api.curves([tmp_path / "run", named], "tokens")
+    assert {one.model: float(one.success[0]) for one in compared.curves} == {"7b": 0.5, "34b": 1.0}
+
+
+def test_spellings_of_task_ids_and_unknown_problems(tmp_path: Path) -> None:
+    problems = lines(
+        tmp_path / "mine.jsonl",
+        *(
+            {"task_id": f"Mine/{at}", "prompt": "def f():\n", "entry_point": "f", "test_list": ["assert f() == 1"]}
+            for at in (11, 12)
+        ),
+    )
+    rows = [{"task_id": task, "completion": "    return 1\n", "passed": True} for task in ("11", 12, "Mine/11", "13")]
+    made = write_run(lines(tmp_path / "s.jsonl", *rows), tmp_path / "run", problems=str(problems))
+    assert made.taken[0].left == {"of unknown problems": 1}
+    assert sorted(one.task_id for one in load_run(tmp_path / "run").samples()) == ["Mine/11", "Mine/11", "Mine/12"]
+
+
+def test_rejudging_keeps_both_verdicts(tmp_path: Path) -> None:
+    problems = lines(
+        tmp_path / "mine.jsonl",
+        {"task_id": "a", "prompt": "def f():\n", "entry_point": "f", "test_list": ["assert f() == 1"]},
+    )
+    bodies = [("    return 1\n", True), ("    return 2\n", True), ("    return 2\n", False), ("    return 1\n", None)]
+    samples = lines(
+        tmp_path / "s.jsonl",
+        *(
+            {"task_id": "a", "completion": body} | ({} if passed is None else {"passed": passed})
+            for body, passed in bodies
+        ),
+    )
+    made = api.import_results(samples, tmp_path / "run", problems=str(problems), rejudge=True, workers=1, unsafe=True)
+    assert made.disagreements == {
+        ("passed", "passed"): 1,
+        ("passed", "failed"): 1,
+        ("failed", "failed"): 1,
+        ("not judged", "passed"): 1,
+    }
+    run = load_run(tmp_path / "run")
+    assert [one.passed for one in sorted(run.verdicts(), key=lambda one: one.index)] == [True, False, False, True]
+    assert len(list((tmp_path / "run" / "source_verdicts").glob("*.parquet"))) == 1
+    with pytest.raises(InputError, match="tests of its samples are not known"):
+        api.import_results(samples, tmp_path / "other", rejudge=True)
+
+
+def test_what_goes_wrong_leaves_no_run_or_says_so(tmp_path: Path) -> None:
+    mixed = lines(tmp_path / "m.jsonl", {"task_id": "a", "completion": "x"}, {"task_id": "a", "solution": "y"})
+    with pytest.raises(InputError, match=r"m.jsonl, line 2: a solution, where samples of m were completions before"):
+        write_run(mixed, tmp_path / "one")
+    write_run(EVALPLUS, tmp_path / "run")
+    with pytest.raises(InputError, match="is there already"):
+        write_run(EVALPLUS, tmp_path / "run")
+    with pytest.raises(InputError, match="is a run folder already"):
+        write_run(tmp_path / "run", tmp_path / "two")
+    row = next(iter(load_run(tmp_path / "run").samples()))
+    assert math.isnan(row.seconds)
+    assert row.prompt_tokens is None
