@@ -103,7 +103,7 @@ def cli_reference() -> str:
     from isobudget.cli import COMMANDS
 
     lines = ["# Command reference", "", "Made from the help texts by `make docs`.", ""]
-    for arguments in ([], *([name] for name in COMMANDS), ["models", "fetch"]):
+    for arguments in ([], *([name.rstrip("_")] for name in COMMANDS), ["models", "fetch"]):
         title = " ".join(["isobudget", *arguments])
         lines += [f"## {title}", "", "```text", run_help([*arguments, "--help"]), "```", ""]
     return "\n".join(lines).rstrip() + "\n"

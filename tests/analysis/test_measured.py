@@ -76,7 +76,6 @@ def one(rows: list[Any], prompt: float) -> ProblemSamples:
         idle_seconds=idle_seconds,
         billed_prompt_tokens=many,
         cached_tokens=many,
-        tests_passed=nothing,
         usd=many,
         index=np.arange(len(rows)),
         text=nothing.astype(object),
