@@ -11,6 +11,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from isobudget.api.tasks import solve
     from isobudget.costs.cost import SampleCost, Unit
     from isobudget.curves import Bootstrap, Comparison, Curve
     from isobudget.errors import IsobudgetError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from isobudget.statistics.pass_at_k import expected_draws, pass_at_k, pass_curve
     from isobudget.statistics.rank_score import SampleScores, rank_score_at_k, rank_score_curve
     from isobudget.study import Study, load_study
+    from isobudget.tasks.solution import Solution
 
 _HOME = {
     "Architecture": "models",
@@ -42,6 +44,7 @@ _HOME = {
     "SampleCost": "costs.cost",
     "SampleScores": "statistics.rank_score",
     "Schedule": "policies",
+    "Solution": "tasks.solution",
     "Stepper": "policies",
     "Study": "study",
     "Unit": "costs.cost",
@@ -54,6 +57,7 @@ _HOME = {
     "pass_curve": "statistics.pass_at_k",
     "rank_score_at_k": "statistics.rank_score",
     "rank_score_curve": "statistics.rank_score",
+    "solve": "api.tasks",
     "winner_sentence": "report.tables.sentence",
 }
 
@@ -75,6 +79,7 @@ __all__ = [
     "SampleCost",
     "SampleScores",
     "Schedule",
+    "Solution",
     "Stepper",
     "Study",
     "Unit",
@@ -87,6 +92,7 @@ __all__ = [
     "pass_curve",
     "rank_score_at_k",
     "rank_score_curve",
+    "solve",
     "winner_sentence",
 ]
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from isobudget.api.asking import curves, doctor, fetch, formats, models, paper, passk, profile, prompt, report
 from isobudget.api.making import dry_run, generate, judge, rank, run
 from isobudget.api.planning import plan
+from isobudget.api.tasks import show, solve, solve_failing
 
 __all__ = [
     "curves",
@@ -36,4 +37,7 @@ __all__ = [
     "rank",
     "report",
     "run",
+    "show",
+    "solve",
+    "solve_failing",
 ]
