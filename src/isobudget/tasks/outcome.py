@@ -14,7 +14,7 @@ _GOOD = ("passed", "xfailed", "xpassed")
 
 
 @dataclass(frozen=True, slots=True)
-class TestRun:
+class Report:
     """What the runner reported of one process.
 
     Attributes:
@@ -50,7 +50,7 @@ class TestRun:
     fault: str = ""
 
     @classmethod
-    def of(cls, answer: Mapping[str, Any]) -> TestRun:
+    def of(cls, answer: Mapping[str, Any]) -> Report:
         """From the runner's answer. What a candidate may have forged is read as text and compared, never executed."""
         outcomes: dict[str, str] = {}
         messages: dict[str, str] = {}
@@ -114,7 +114,7 @@ def _add_test(fields: Sequence[Any], outcomes: dict[str, str], messages: dict[st
         reached.add(name)
 
 
-def verdict_of(run: TestRun, expected: Sequence[str], may_skip: Collection[str], memory_mb: int) -> Verdict:
+def verdict_of(run: Report, expected: Sequence[str], may_skip: Collection[str], memory_mb: int) -> Verdict:
     """The verdict on a candidate: passed only if every expected test reported that it passed, and the run ended well.
 
     Args:

@@ -18,7 +18,7 @@ from isobudget.judge.verdict import Outcome, Trust, Verdict
 from isobudget.tasks.baseline import Baseline, check_baseline, refuse_passing
 from isobudget.tasks.body import is_hole
 from isobudget.tasks.imports import warm_modules
-from isobudget.tasks.outcome import TestRun, verdict_of
+from isobudget.tasks.outcome import Report, verdict_of
 from isobudget.tasks.project import VIEW_MB, Interpreter, files_of
 from isobudget.tasks.selection import Selection, watched_files
 from isobudget.tasks.stub import stub_of
@@ -33,7 +33,7 @@ _GRACE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class TestLimits:
+class CandidateLimits:
     """Bounds on one candidate.
 
     Attributes:
@@ -64,7 +64,7 @@ class ProjectTests:
     tests: Selection
     also: Selection
     interpreter: Interpreter
-    limits: TestLimits = field(default_factory=TestLimits)
+    limits: CandidateLimits = field(default_factory=CandidateLimits)
     _guest: Guest | None = None
     _watched: list[str] = field(default_factory=list)
     _warm: list[str] = field(default_factory=list)
@@ -145,7 +145,7 @@ class ProjectTests:
     def _limit(self) -> float:
         return max(self.limits.cpu_seconds, 4 * self.baseline.cpu_seconds)
 
-    def _attempt(self, text: str, arguments: Sequence[str], cpu_seconds: float, deadline: float) -> TestRun | Verdict:
+    def _attempt(self, text: str, arguments: Sequence[str], cpu_seconds: float, deadline: float) -> Report | Verdict:
         try:
             return self.run(text, arguments, cpu_seconds, deadline)
         except GuestGoneError as error:
@@ -156,7 +156,7 @@ class ProjectTests:
         except (KeyError, TypeError, ValueError, IndexError, AttributeError):
             return Verdict(Outcome.ERROR, detail="what it reported cannot be read", trust=Trust.SHARED)
 
-    def run(self, text: str, arguments: Sequence[str], cpu_seconds: float, deadline: float = float("inf")) -> TestRun:
+    def run(self, text: str, arguments: Sequence[str], cpu_seconds: float, deadline: float = float("inf")) -> Report:
         """Run tests with a text of the target's file laid over.
 
         Raises:
@@ -176,7 +176,7 @@ class ProjectTests:
             "watched": self._watched,
         }
         answer = guest.ask(request, min(deadline, time.monotonic() + wall + _GRACE_SECONDS))
-        run = TestRun.of(answer)
+        run = Report.of(answer)
         if not run.clean:
             self.stop()
         return run

@@ -32,7 +32,7 @@ from isobudget.tasks.ledger import SAMPLES, Ledger
 from isobudget.tasks.models import BackendFactory, Choices, TaskModel, choose_models, default_schedule, task_model
 from isobudget.tasks.options import DEFAULT_BUDGET, SolveOptions
 from isobudget.tasks.project import VIEW_MB, files_of, find_interpreter, read_settings
-from isobudget.tasks.project_tests import ProjectTests, TestLimits, no_tests
+from isobudget.tasks.project_tests import CandidateLimits, ProjectTests, no_tests
 from isobudget.tasks.record import BENCHMARK, now, recording, short_digest
 from isobudget.tasks.selection import Selection, select, tests_importing
 from isobudget.tasks.solution import Solution
@@ -92,9 +92,9 @@ def solve(
 def _project_tests(target: Target, options: SolveOptions) -> ProjectTests:
     names = options.tests or tuple(_found_tests(target))
     interpreter = find_interpreter(target.root, options.python)
-    limits = TestLimits(
-        options.test_seconds or TestLimits().cpu_seconds,
-        options.memory_mb or TestLimits().memory_mb,
+    limits = CandidateLimits(
+        options.test_seconds or CandidateLimits().cpu_seconds,
+        options.memory_mb or CandidateLimits().memory_mb,
         options.view_mb or VIEW_MB,
         bool(options.allow_subprocess),
     )
