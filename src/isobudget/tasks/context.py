@@ -62,7 +62,7 @@ class Pieces:
             ("project", (self.project,)),
             ("around", (self.full, self.around)),
         ):
-            text = next((one for one in options if len(one) + 2 <= left), "")
+            text = next((one for one in options if one and len(one) + 2 <= left), "")
             chosen[part] = text
             left -= len(text) + 2 * bool(text)
         order = ("imports", "project", "around", "tests")

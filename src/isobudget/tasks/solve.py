@@ -28,7 +28,7 @@ from isobudget.tasks import apply as applying
 from isobudget.tasks.candidate import UnusableError, lay_over
 from isobudget.tasks.clock import Clock
 from isobudget.tasks.context import PROMPT_TOKENS, file_task, hole_alone, source_prompt
-from isobudget.tasks.ledger import SAMPLES, Ledger
+from isobudget.tasks.ledger import SAMPLES, Ledger, bounded_unit
 from isobudget.tasks.models import BackendFactory, Choices, TaskModel, choose_models, default_schedule, task_model
 from isobudget.tasks.options import DEFAULT_BUDGET, SolveOptions
 from isobudget.tasks.project import VIEW_MB, files_of, find_interpreter, read_settings
@@ -78,10 +78,11 @@ def solve(
     found = find_target(target)
     options = (options or SolveOptions()).with_settings(read_settings(found.root))
     budget = parse_budget(options.budget or DEFAULT_BUDGET)
+    bounded_unit(budget)
     if clean:
         applying.check_clean(found)
     with _project_tests(found, options) as tests:
-        baseline = tests.prepare(only_reaching=options.only_reaching)
+        baseline = tests.prepare(only_reaching=options.only_reaching or not options.tests)
         progress.note(
             f"{found.task_id}: {len(baseline.expected)} tests have to pass, {len(baseline.reached)} of them call it"
         )

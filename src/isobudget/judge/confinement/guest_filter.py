@@ -30,11 +30,12 @@ _SERVER = (
     "getresgid",
 )
 #: allowed beside them where tests may start programs
-_PROGRAMS = ("fork", "execve", "execveat", "setsid", "setpgid")
+_PROGRAMS = ("fork", "execve", "execveat", "setsid", "setpgid", "arch_prctl")
 #: numbers on x86-64 and aarch64 of calls that samples of the judge do without
 _MORE = {
     "setsid": (112, 157),
     "setpgid": (109, 154),
+    "arch_prctl": (158, -1),
     "getresuid": (118, 148),
     "getresgid": (120, 150),
     "sched_setaffinity": (203, 122),
