@@ -12,6 +12,7 @@ from isobudget.lazy import lazy_names
 
 if TYPE_CHECKING:
     __version__: str
+    from isobudget.api.tasks import solve
     from isobudget.costs.cost import SampleCost, Unit
     from isobudget.curves import Bootstrap, Comparison, Curve
     from isobudget.errors import IsobudgetError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from isobudget.statistics.pass_at_k import expected_draws, pass_at_k, pass_curve
     from isobudget.statistics.rank_score import SampleScores, rank_score_at_k, rank_score_curve
     from isobudget.study import Study, load_study
+    from isobudget.tasks.solution import Solution
 
 _HOME = {
     "Architecture": "models",
@@ -44,6 +46,7 @@ _HOME = {
     "SampleCost": "costs.cost",
     "SampleScores": "statistics.rank_score",
     "Schedule": "policies",
+    "Solution": "tasks.solution",
     "Stepper": "policies",
     "Study": "study",
     "Unit": "costs.cost",
@@ -57,6 +60,7 @@ _HOME = {
     "rank_score_at_k": "statistics.rank_score",
     "rank_score_curve": "statistics.rank_score",
     "reward": "rewards",
+    "solve": "api.tasks",
     "winner_sentence": "report.tables.sentence",
 }
 
@@ -76,6 +80,7 @@ __all__ = [
     "SampleCost",
     "SampleScores",
     "Schedule",
+    "Solution",
     "Stepper",
     "Study",
     "Unit",
@@ -89,6 +94,7 @@ __all__ = [
     "rank_score_at_k",
     "rank_score_curve",
     "reward",
+    "solve",
     "winner_sentence",
 ]
 

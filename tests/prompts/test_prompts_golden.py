@@ -94,9 +94,12 @@ PROBLEMS = {"source": SOURCE, "mbpp": WORDS, "stdin": PUZZLE, "call": METHOD}
 
 #: (format, kind of problem): every format on the problems that it is made for
 CASES = [
-    *((name, "source") for name in ("completion", "completion-stripped", "completion-body", "chat")),
+    *(
+        (name, "source")
+        for name in ("completion", "completion-stripped", "completion-body", "chat", "solve", "solve-chat")
+    ),
     *((name, "source") for name in ("fill-in-codellama", "fill-in-starcoder", "fill-in-qwen")),
-    *((name, "mbpp") for name in ("mbpp-3-shot", "mbpp-0-shot", "chat", "chat-few-shot")),
+    *((name, "mbpp") for name in ("mbpp-3-shot", "mbpp-0-shot", "chat", "chat-few-shot", "solve-chat")),
     *((name, kind) for kind in ("stdin", "call") for name in ("apps-2-shot", "apps-0-shot", "apps-2-shot-code-llama")),
     *((name, kind) for kind in ("stdin", "call") for name in ("livecodebench", "chat", "chat-few-shot")),
 ]

@@ -21,6 +21,7 @@ from isobudget.backends.base import FinishReason
 from isobudget.errors import RunError
 from isobudget.judge.verdict import Outcome, Trust
 from isobudget.problems.problem import Problem
+from isobudget.records.attempts import AttemptRow
 from isobudget.records.parts import read_each
 from isobudget.records.rows import KEY_COLUMNS, SampleRow, VerdictRow
 from isobudget.records.run import Run, load_run
@@ -193,6 +194,7 @@ def load_samples(
     names = list(run.facts.get("models", {}))
     places = _Places.of(names, list(problems))
     samples = places.read(run.path / "samples", SampleRow, [*_NUMBERS, "finish_reason", *(_TEXTS if texts else [])])
+    samples = _poolable(run, chosen, places, samples)
     verdicts = places.read(run.path / "verdicts", VerdictRow, _VERDICT)
     joined = _joined(samples, verdicts)
     del samples, verdicts
@@ -208,6 +210,31 @@ def load_samples(
                 models[name].append(_of_model(model, tasks, rows))
     judged = {name: [one for one in found if one.task_ids] for name, found in models.items()}
     return LoadedRun(run, problems, judged, {name: tuple(found) for name, found in counts.items()})
+
+
+def _poolable(
+    run: Run, benchmarks: Sequence[str], places: _Places, samples: dict[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    """The samples that may be pooled: of tasks that were drawn until one passed, those that were drawn regardless.
+
+    Raises:
+        RunError: there are none of a benchmark whose samples were drawn until one passed.
+    """
+    stopped = [name for name in benchmarks if run.facts["benchmarks"][name].get("stopping")]
+    if not stopped:
+        return samples
+    attempts = places.read(run.path / "attempts", AttemptRow, ["explored"])
+    keep = np.isin(samples["key"], attempts["key"][attempts["explored"].astype(bool)])
+    others = [at for at, name in enumerate(places.benchmarks) if name not in stopped]
+    of_others = np.unique(places.tasks[others]) if others else np.zeros(0, dtype=np.int64)
+    keep |= np.isin(samples["task"], of_others)
+    if not keep.any():
+        raise RunError(
+            f"{run.path}: its samples were drawn until one passed, so that pass@k of them would be too high (a true "
+            "pass@1 of 0.25 reads 0.45 where at most eight are drawn). Draw some regardless: isobudget solve TARGET "
+            "--explore N"
+        )
+    return {name: values[keep] for name, values in samples.items()}
 
 
 @dataclass(frozen=True, slots=True)

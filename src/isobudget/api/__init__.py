@@ -19,6 +19,7 @@ from isobudget.api.asking import curves, doctor, fetch, formats, models, paper, 
 from isobudget.api.exchanging import export, import_results, sql
 from isobudget.api.making import dry_run, generate, judge, rank, run
 from isobudget.api.planning import plan
+from isobudget.api.tasks import show, solve, solve_failing
 
 __all__ = [
     "curves",
@@ -39,5 +40,8 @@ __all__ = [
     "rank",
     "report",
     "run",
+    "show",
+    "solve",
+    "solve_failing",
     "sql",
 ]

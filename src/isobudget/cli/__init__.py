@@ -20,6 +20,8 @@ COMMANDS = (
     "curves",
     "passk",
     "plan",
+    "solve",
+    "show",
     "report",
     "import_",
     "export",

@@ -1,4 +1,4 @@
-"""What commands show on a terminal: progress with time left, notes, JSON.
+"""What commands show on a terminal: progress with time left, notes, JSON; and `isobudget show`, which does no more.
 
 Progress and notes go to stderr, results to stdout, so that ``--json`` can be piped.
 """
@@ -11,9 +11,13 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
+import typer
+
+from isobudget.cli.options import JsonOption
 from isobudget.grid import json_value, short
 
 if TYPE_CHECKING:
@@ -22,6 +26,28 @@ if TYPE_CHECKING:
     from isobudget.pipeline.dry_run import DryRun
 
 _SECONDS_BETWEEN_LINES = 15.0
+
+
+def show(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="A task id, or the beginning of one.")],
+    passed: Annotated[bool, typer.Option("--passed", help="Only those that passed.")] = False,
+    model: Annotated[str | None, typer.Option(metavar="M", help="Only those of this model.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the programs that a run recorded for a task, with their verdicts.
+
+    Example:
+
+        isobudget show runs/quickstart quickstart/3 --passed
+    """
+    from isobudget import api
+
+    shown = api.show(run, task, passed=passed, model=model)
+    if as_json:
+        print_json(shown.to_dict())
+    else:
+        print(shown, end="")
 
 
 class TerminalProgress:

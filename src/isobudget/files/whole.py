@@ -50,14 +50,16 @@ def sha256_of(path: Path) -> str:
         raise unreadable(error, path) from error
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write `data` to `path`, whole or not at all: a `StorageError` leaves nothing behind."""
+def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
+    """Write `data` to `path`, whole or not at all: a `StorageError` leaves nothing behind. `mode` is the file's."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with aside.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if mode is not None:
+            aside.chmod(mode)
         aside.replace(path)
         _sync_folder(path.parent)
     except OSError as error:

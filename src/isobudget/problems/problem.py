@@ -4,7 +4,8 @@ The kind of the tests is stated by the problem and never guessed from their text
 (`CheckFunction`), MBPP (`AssertList`) and EvalPlus (`ReferenceInputs`) write them, programs that read standard input
 and print (`ProgramTests`), calls with JSON arguments and results (`CallTests`), both as APPS writes them, and pytest
 files (`PytestFile`). Beside them are inputs without a right answer (`ObservedCalls`, `ObservedPrograms`): what a
-program makes of them is recorded, for choosing without tests.
+program makes of them is recorded, for choosing without tests. A project's own tests (`ProjectTests`) are judged where
+they are, by `isobudget solve`.
 """
 
 from __future__ import annotations
@@ -105,6 +106,24 @@ class PytestFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectTests:
+    """Tests of a user's project, which run in its own tree: `isobudget solve` judges by them, and nothing else can.
+
+    Attributes:
+        file: of the project that is written, relative to its root.
+        tests: as they were named: files, folders, node ids.
+        ids: of the tests that have to pass.
+        sha256: of the tests' files as they were.
+    """
+
+    kind: ClassVar[str] = "project"
+    file: str
+    tests: tuple[str, ...]
+    ids: tuple[str, ...]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class ObservedCalls:
     """No tests: calls of the entry point whose results are recorded, whatever they are (`Verdict.observed`).
 
@@ -138,6 +157,7 @@ Tests = (
     | ProgramTests
     | CallTests
     | PytestFile
+    | ProjectTests
     | ObservedCalls
     | ObservedPrograms
     | NoTests

@@ -100,6 +100,10 @@ class LlamaCpp:
                 model.close()
         self._weights = self._slots = None
 
+    def load(self) -> None:
+        """Load the weights now, so that the first sample does not wait for it."""
+        self._start()
+
     def describe(self) -> Description:
         """What this backend is; see `Backend.describe`."""
         matrices = (one for one in read_gguf_header(self.path).tensors.values() if len(one.shape) > 1)

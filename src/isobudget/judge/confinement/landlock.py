@@ -36,11 +36,13 @@ EXECUTE = 1
 
 
 class Reach(NamedTuple):
-    """What stays reachable: folders whose names may be listed, things that may be read, what may be written, too."""
+    """What stays reachable: folders whose names may be listed, things that may be read, what may be written, too, and
+    what may be read and executed."""
 
     listed: tuple[str, ...]
     readable: tuple[str, ...]
     writable: tuple[str, ...]
+    executable: tuple[str, ...] = ()
 
 
 @functools.cache
@@ -73,6 +75,7 @@ def restrict(reach: Reach) -> list[str]:
     try:
         _allow(ruleset, reach.listed, READ_DIR, rights)
         _allow(ruleset, reach.readable, READ_DIR | READ_FILE, rights)
+        _allow(ruleset, reach.executable, READ_DIR | READ_FILE | EXECUTE, rights)
         _allow(ruleset, reach.writable, rights & ~(MAKE_SPECIAL | EXECUTE), rights)
         if _syscall(SYS_RESTRICT_SELF, ruleset, 0) != 0:
             return []

@@ -41,6 +41,11 @@ def used_bytes(folder: str) -> int:
     return total
 
 
+def _listed(children: int) -> set[bytes]:
+    """The processes in a list of children."""
+    return set(os.pread(children, 4096, 0).split())
+
+
 class Watch:
     """A view of `/proc` that was opened before the private root closed it off."""
 
@@ -62,7 +67,7 @@ class Watch:
         os.close(self.proc)
 
     def run(self, zygote: int, most_mb: int, scratch: str) -> None:
-        """Watch the one child that a zygote has at a time; returns when the zygote has ended.
+        """Watch the child that a zygote has at a time, or its children; returns when the zygote has ended.
 
         A scratch folder on disk is bounded, too. One in memory, inside a private root, has a size of its own; what is
         seen of it from here is empty.
@@ -70,14 +75,14 @@ class Watch:
         children = self._open(f"{zygote}/task/{zygote}/children")
         poller = select.poll()
         poller.register(os.pidfd_open(zygote), select.POLLIN)
-        before = b""
+        before: set[bytes] = set()
         while not poller.poll(1000 * PAUSE_SECONDS):
-            child = os.pread(children, 64, 0)
-            if child and child == before:
+            now = _listed(children)
+            for child in now & before:
                 full = used_bytes(scratch) > SCRATCH_BYTES
                 if full or self._resident_mb(child) > most_mb:
                     self._kill(children, child, 0 if full else most_mb)
-            before = child
+            before = now
 
     def _kill(self, children: int, child: bytes, most_mb: int) -> None:
         try:
@@ -85,7 +90,7 @@ class Watch:
         except OSError:
             return
         # Only now is it sure that the number is not another process's by the time of the signal.
-        if os.pread(children, 64, 0) == child and self._resident_mb(child) > most_mb:
+        if child in _listed(children) and self._resident_mb(child) > most_mb:
             signal.pidfd_send_signal(handle, signal.SIGKILL)
         os.close(handle)
 

@@ -11,7 +11,7 @@ import contextlib
 import ctypes
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 NAMESPACES = {
     "mount": 0x00020000,
@@ -85,13 +85,22 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
-def make_root(base: str, paths: Iterable[str], scratch: str) -> bool:
+def make_root(
+    base: str,
+    paths: Iterable[str],
+    scratch: str,
+    scratch_options: bytes = SCRATCH_OPTIONS,
+    prepare: Callable[[str], None] | None = None,
+) -> bool:
     """Make `base` the root: read-only views of the paths, and an own small scratch folder. Needs a mount namespace.
 
     Args:
         base: an empty folder.
         paths: what is to be seen, under the same names.
         scratch: the name that the scratch folder gets; writable, in memory, nothing in it can be executed.
+        scratch_options: its size and mode, as mount takes them.
+        prepare: is called with `base` before the paths are shown, while all of the machine's files can be read: it
+            puts more below `base`, which is read-only afterwards.
     """
     libc = _libc()
     pivot_root = SYS_PIVOT_ROOT.get(os.uname().machine)
@@ -99,6 +108,8 @@ def make_root(base: str, paths: Iterable[str], scratch: str) -> bool:
         return False
     if libc.mount(b"tmpfs", os.fsencode(base), b"tmpfs", MS_NOSUID | MS_NODEV, b"size=1m,mode=755") != 0:
         return False
+    if prepare is not None:
+        prepare(base)
     for path in paths:
         _show(libc, base, path)
     os.makedirs(base + scratch)
@@ -117,8 +128,19 @@ def make_root(base: str, paths: Iterable[str], scratch: str) -> bool:
     if libc.syscall(SYS_MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, attributes, ctypes.sizeof(attributes)) != 0:
         return False
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
-    wanted = ((streams, STREAM_OPTIONS), (scratch, SCRATCH_OPTIONS))
+    wanted = ((streams, STREAM_OPTIONS), (scratch, scratch_options))
     return all(libc.mount(b"tmpfs", os.fsencode(path), b"tmpfs", flags, how) == 0 for path, how in wanted)
+
+
+def mount_memory(path: str, options: bytes, *, executable: bool = False) -> bool:
+    """A file system in memory at a folder; `executable`, where libraries in it are to be loaded."""
+    flags = MS_NOSUID | MS_NODEV | (0 if executable else MS_NOEXEC)
+    return bool(_libc().mount(b"tmpfs", os.fsencode(path), b"tmpfs", flags, options) == 0)
+
+
+def bind(path: str, place: str) -> bool:
+    """Show `path`, a file or a folder, at `place`, which is there and of the same kind."""
+    return bool(_libc().mount(os.fsencode(path), os.fsencode(place), None, MS_BIND, None) == 0)
 
 
 def open_streams(private_root: bool) -> list[int]:

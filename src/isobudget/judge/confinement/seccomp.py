@@ -72,7 +72,13 @@ class Program:
         return b"".join(struct.pack("HBBI", *instruction) for instruction in self.code)
 
 
-def _start() -> Program:
+def column() -> int:
+    """Which of a call's two numbers is this machine's: 0 on x86-64, 1 on aarch64."""
+    return list(ARCHITECTURES).index(os.uname().machine)
+
+
+def start() -> Program:
+    """A program that kills calls of another architecture, with the number of the call loaded."""
     program = Program()
     program.add(LOAD, OFFSET_ARCHITECTURE)
     program.add(JUMP_EQUAL, ARCHITECTURES[os.uname().machine], 1, 0)
@@ -86,7 +92,7 @@ def _start() -> Program:
 
 def zygote_program() -> bytes:
     """The allow-list that the zygote and all its children live under."""
-    program, refused = _start(), RET_ERRNO | errno.EPERM
+    program, refused = start(), RET_ERRNO | errno.EPERM
     for number in ALLOWED.values():
         program.on_number(number, RET_ALLOW)
     for number in DEADLY.values():
@@ -121,7 +127,7 @@ def sample_program(private_root: bool = True) -> bytes:
 
     Without a private root, modes and times of files are not changed either: Landlock does not govern them.
     """
-    program, refused = _start(), RET_ERRNO | errno.EPERM
+    program, refused = start(), RET_ERRNO | errno.EPERM
     for name in () if private_root else ("chmod", "fchmod", "fchmodat", "utimensat"):
         if name in ALLOWED:
             program.on_number(ALLOWED[name], refused)

@@ -1,0 +1,5 @@
+"""Reading feeds of events."""
+
+from feeds.events import Event
+
+__all__ = ["Event"]

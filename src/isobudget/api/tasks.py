@@ -1,0 +1,156 @@
+"""`api.solve` and `api.show`: a function of a project written inside a budget, and the programs that a run recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from isobudget.api.names import Names, as_names
+from isobudget.errors import InputError
+
+if TYPE_CHECKING:
+    from isobudget.pipeline.progress import Progress
+    from isobudget.tasks.models import BackendFactory
+    from isobudget.tasks.show import Shown
+    from isobudget.tasks.solution import Solution
+
+
+def solve(
+    target: str,
+    tests: str | Path | Sequence[str | Path] = (),
+    *,
+    also: str | Path | Sequence[str | Path] = (),
+    budget: str | None = None,
+    models: Names = (),
+    policy: str | Path | None = None,
+    apply: bool = False,
+    force: bool = False,
+    out: str | Path | None = None,
+    python: str | None = None,
+    run: str | Path | None = None,
+    show_tests: bool | None = None,
+    allow_subprocess: bool | None = None,
+    format: str | None = None,  # noqa: A002
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    prompt_tokens: int | None = None,
+    test_seconds: float | None = None,
+    memory_mb: int | None = None,
+    explore: int | None = None,
+    seed: int = 0,
+    only_reaching: bool = False,
+    progress: Progress | None = None,
+    make_backend: BackendFactory | None = None,
+) -> Solution:
+    """Write a function of your project inside a budget: small model first, the tests decide, stop at the first pass.
+
+    Args:
+        target: ``src/pkg/text.py::slugify``, ``FILE.py::Class.method``, a file with functions that have no body, or a
+            file that is not there yet.
+        tests: pytest files, folders or node ids that decide; by default the test files that import the target.
+        also: tests that passed before and must not be broken; run on what passes `tests`.
+        budget: ``60s`` (the default), ``0.02usd``, ``5e13flops``, ``20000tokens`` or ``20samples``.
+        models: names, cheapest first, or ``"a,b"``; by default those of the models file, else the embedded ones.
+        policy: a policy.toml to play instead.
+        apply: write what passed into the project, if the file is as it was read and the git tree is clean.
+        force: apply also where the git tree has changes that are not committed.
+        out: a file to write the whole text of what passed to.
+        python: the project's interpreter; by default that of the active environment or of ``.venv``.
+        run: the run folder, ``runs/solve`` in the project by default.
+        show_tests: put the tests' texts into the prompt, not only their names.
+        allow_subprocess: let tests start programs, inside the confinement.
+        format: a prompt format's name, or PATH.toml#NAME.
+        max_tokens, temperature: of a sample; 256 and 0.7 by default.
+        prompt_tokens: the most that the prompt should have; 500 by default.
+        test_seconds, memory_mb: CPU seconds and MiB that one candidate's tests may take; 5 and 1024 by default.
+        explore: draw so many samples of every model, whatever their verdicts: these may be pooled.
+        seed: of the first sample.
+        only_reaching: let only those tests decide that call the target.
+        progress: shows how far it is.
+        make_backend: opens a model.
+
+    Raises:
+        IsobudgetError: see `isobudget.tasks.solve.solve`, and `Solution.apply` for `apply`.
+    """
+    from isobudget.files.whole import write_whole
+    from isobudget.pipeline.progress import SILENT
+    from isobudget.tasks.options import SolveOptions, tests_argument
+    from isobudget.tasks.solve import solve as solve_task
+
+    names = as_names(models)
+    options = SolveOptions(
+        tests=tests_argument(tests),
+        also=tests_argument(also),
+        budget=budget,
+        models=tuple(one.strip() for name in names for one in name.split(",")),
+        policy=None if policy is None else str(policy),
+        python=python,
+        run=None if run is None else str(run),
+        show_tests=show_tests,
+        allow_subprocess=allow_subprocess,
+        format=format,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        prompt_tokens=prompt_tokens,
+        test_seconds=test_seconds,
+        memory_mb=memory_mb,
+        explore=explore,
+        seed=seed,
+        only_reaching=only_reaching,
+    )
+    solution = solve_task(
+        target, options, clean=apply and not force, progress=progress or SILENT, make_backend=make_backend
+    )
+    if solution.solved and out is not None:
+        write_whole(Path(out), solution.code.encode())
+    if solution.solved and apply:
+        solution.apply(force=force)
+    return solution
+
+
+def solve_failing(
+    folder: str | Path,
+    tests: str | Path | Sequence[str | Path] = (),
+    **options: Any,
+) -> list[Solution]:
+    """Write every function without a body that a test calls, one after the other.
+
+    Args:
+        folder: a folder of the project, or a file.
+        tests: as in `solve`; of each function those count that call it.
+        options: as in `solve`. The budget is that of each function.
+
+    Raises:
+        IsobudgetError: see `solve`.
+    """
+    from isobudget.tasks.failing import empty_functions, is_untested
+
+    solutions = []
+    for target in empty_functions(Path(folder)):
+        try:
+            solutions.append(solve(target, tests, only_reaching=True, **options))
+        except InputError as error:
+            if not is_untested(error):
+                raise
+        if options.get("apply"):
+            options["force"] = True  # the tree was clean; what changed since is what was applied
+    return solutions
+
+
+def show(run: str | Path, task: str, *, passed: bool = False, model: str | None = None) -> Shown:
+    """The programs that a run recorded for a task, with their verdicts.
+
+    Args:
+        run: its folder.
+        task: a task id, or the beginning of one, such as ``src/pkg/text.py::slugify``.
+        passed: only those that passed.
+        model: only those of this model.
+
+    Raises:
+        RunError: there is no such run.
+        InputError: it has no such task or model, or several that begin so.
+    """
+    from isobudget.tasks.show import show_programs
+
+    return show_programs(Path(run), task, passed=passed, model=model)

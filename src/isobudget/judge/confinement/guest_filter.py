@@ -1,0 +1,98 @@
+"""System call filters for a guest, in which a project's own tests run: refused calls fail, they do not kill.
+
+Test suites try many things and go on without them (a socket to see whether there is IPv6, say). What a sample may not
+do is refused here with EPERM; nothing more is allowed. The server of a guest, which forks, keeps `fork`, `kill` and
+their like; the processes that run candidates give them up, unless tests may start programs: then they stay inside the
+guest's pid namespace, whose first process, the server, they cannot end.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from isobudget.judge.confinement import seccomp
+from isobudget.judge.confinement.syscalls import ALLOWED, DEADLY, SPECIAL
+
+_REFUSED = seccomp.RET_ERRNO | errno.EPERM
+#: what the server needs, and with it all below
+_SERVER = (
+    "tgkill",
+    "kill",
+    "recvmsg",
+    "pidfd_open",
+    "waitid",
+    "prlimit64",
+    "setrlimit",
+    "socketpair",
+    "prctl",
+    "seccomp",
+    "getresuid",
+    "getresgid",
+)
+#: allowed beside them where tests may start programs
+_PROGRAMS = ("fork", "execve", "execveat", "setsid", "setpgid", "arch_prctl")
+#: numbers on x86-64 and aarch64 of calls that samples of the judge do without
+_MORE = {
+    "setsid": (112, 157),
+    "setpgid": (109, 154),
+    "arch_prctl": (158, -1),
+    "getresuid": (118, 148),
+    "getresgid": (120, 150),
+    "sched_setaffinity": (203, 122),
+}
+#: extended attributes, which copying a file asks for: there are none
+_ATTRIBUTES = ((188, 5), (189, 6), (190, 7), (191, 8), (192, 9), (193, 10), (194, 11), (195, 12), (196, 13))
+
+
+def server_program(allow_subprocess: bool) -> bytes:
+    """The filter of the server of a guest and of all that it forks."""
+    program = seccomp.start()
+    for number in ALLOWED.values():
+        program.on_number(number, seccomp.RET_ALLOW)
+    names = (*_SERVER, *(_PROGRAMS if allow_subprocess else ()), *(("vfork",) if allow_subprocess else ()))
+    for name in names:
+        number = SPECIAL.get(name, DEADLY.get(name, _MORE.get(name, (-1, -1))[seccomp.column()]))
+        if number >= 0:
+            program.on_number(number, seccomp.RET_ALLOW)
+    for numbers in _ATTRIBUTES:
+        program.on_number(numbers[seccomp.column()], seccomp.RET_ERRNO | errno.ENOTSUP)
+    program.on_number(SPECIAL["clone3"], seccomp.RET_ERRNO | errno.ENOSYS)
+    program.on_argument(SPECIAL["socket"], 0, (seccomp.AF_UNIX,), seccomp.RET_ALLOW, _REFUSED)
+    program.on_argument(SPECIAL["fcntl"], 1, seccomp.FCNTL_SIGNALS, _REFUSED, seccomp.RET_ALLOW)
+    program.on_argument(SPECIAL["ioctl"], 1, seccomp.IOCTL_ALLOWED, seccomp.RET_ALLOW, seccomp.RET_ERRNO | errno.ENOTTY)
+    _clone(program, seccomp.CLONE_NAMESPACES)
+    program.add(seccomp.RETURN, _REFUSED)
+    return program.packed()
+
+
+def candidate_program(allow_subprocess: bool) -> bytes:
+    """What a process that runs a candidate gives up beyond the server's filter."""
+    program = seccomp.start()
+    if not allow_subprocess:
+        for name in ("recvmsg", "pidfd_open"):
+            program.on_number(SPECIAL[name], _REFUSED)
+        # Signals to itself alone; `tgkill` is how a process aborts.
+        program.on_argument(SPECIAL["kill"], 0, (seccomp.OWN_PID,), seccomp.RET_ALLOW, _REFUSED)
+        program.on_argument(SPECIAL["tgkill"], 0, (seccomp.OWN_PID,), seccomp.RET_ALLOW, _REFUSED)
+        program.on_argument(SPECIAL["prlimit64"], 0, (0, seccomp.OWN_PID), seccomp.RET_ALLOW, _REFUSED)
+        _threads_only(program)
+    program.on_number(SPECIAL["prctl"], _REFUSED)
+    program.add(seccomp.RETURN, seccomp.RET_ALLOW)
+    return program.packed()
+
+
+def _clone(program: seccomp.Program, forbidden: int) -> None:
+    """A process or thread may be made, in no new namespace."""
+    program.add(seccomp.JUMP_EQUAL, SPECIAL["clone"], 0, 4)
+    program.add(seccomp.LOAD, seccomp.OFFSET_ARGUMENTS)
+    program.add(seccomp.JUMP_SET, forbidden, 1, 0)
+    program.add(seccomp.RETURN, seccomp.RET_ALLOW)
+    program.add(seccomp.RETURN, _REFUSED)
+
+
+def _threads_only(program: seccomp.Program) -> None:
+    program.add(seccomp.JUMP_EQUAL, SPECIAL["clone"], 0, 4)
+    program.add(seccomp.LOAD, seccomp.OFFSET_ARGUMENTS)
+    program.add(seccomp.JUMP_SET, seccomp.CLONE_THREAD, 1, 0)
+    program.add(seccomp.RETURN, _REFUSED)
+    program.add(seccomp.RETURN, seccomp.RET_ALLOW)

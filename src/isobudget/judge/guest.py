@@ -1,0 +1,206 @@
+"""The host's half of a guest: starts one (`judge.confinement.guest`), sends it requests, and ends it.
+
+A guest is one process at a time; it is ended by closing its socket or by a kill, and nothing of it is left: its folder
+is removed here, and the kernel ends all processes of its pid namespace with the first one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from isobudget.errors import JudgeError
+from isobudget.judge.confinement import guest_filter
+from isobudget.judge.confinement.confine import CLEAN_ENVIRONMENT, ISOLATED, bootstrap, remove_contents
+from isobudget.judge.confinement.guest import LENGTH
+
+#: how long a guest may take to copy its view and to come up
+START_SECONDS = 60.0
+#: users of guests apart from those of the judge's workers
+_FIRST_NUMBER = 1_000_000
+_NUMBERS = itertools.count(1)
+
+
+class GuestGoneError(Exception):
+    """The guest ended, or did not answer in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuestSetting:
+    """What a guest is.
+
+    Attributes:
+        view: the folder that is copied, by its real path; also where the guest works.
+        files: relative paths of the files to copy.
+        writable: relative paths of the files that the guest may write; they begin empty.
+        shown: folders that are seen read-only at their own paths, such as the interpreter's.
+        interpreter: to run the program with.
+        program: Python source; it is given the control socket's number and the layers of confinement as JSON.
+        first: the first message that the program receives.
+        view_mb: most MiB of the copy.
+        memory_mb: most resident MiB of a process that the program forks.
+        allow_subprocess: whether processes that it forks may start programs.
+    """
+
+    view: str
+    files: Sequence[str]
+    writable: Sequence[str]
+    shown: Sequence[str]
+    interpreter: str
+    program: str
+    first: dict[str, Any]
+    view_mb: int
+    memory_mb: int
+    allow_subprocess: bool = False
+
+
+class Guest:
+    """A running guest; use it in a with statement."""
+
+    def __init__(self, setting: GuestSetting) -> None:
+        self.setting = setting
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._base = ""
+        #: what the program said when it was ready, `ready` the layers of confinement
+        self.ready: dict[str, Any] = {}
+
+    def __enter__(self) -> Guest:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it and wait until it is ready.
+
+        Raises:
+            JudgeError: it cannot be confined or does not come up; the message says why.
+        """
+        self._base = tempfile.mkdtemp(prefix="isobudget-")
+        os.chmod(self._base, 0o711)
+        ours, theirs = socket.socketpair()
+        code = bootstrap("confinement.guest", self._base, theirs.fileno())
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, *ISOLATED, "-c", code],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env=dict(CLEAN_ENVIRONMENT),
+                cwd="/",
+                start_new_session=True,
+                pass_fds=(theirs.fileno(),),
+            )
+        finally:
+            theirs.close()
+        self._control = ours
+        try:
+            self._send(self._plain())
+            self._send(self._first())
+            said = self._receive(time.monotonic() + START_SECONDS)
+        except GuestGoneError:
+            said = {"fault": "its process ended before it was ready"}
+        if "fault" in said:
+            self.stop()
+            raise JudgeError(f"the tests cannot be confined: {said['fault']}")
+        self.ready = said
+
+    def _plain(self) -> dict[str, Any]:
+        setting = self.setting
+        names = ("view", "interpreter", "program", "view_mb", "memory_mb")
+        lists = {name: list(getattr(setting, name)) for name in ("files", "writable", "shown")}
+        number = _FIRST_NUMBER + (os.getpid() * 64 + next(_NUMBERS)) % _FIRST_NUMBER
+        return {name: getattr(setting, name) for name in names} | lists | {"number": number}
+
+    def _first(self) -> dict[str, Any]:
+        filters = {"server_filter": guest_filter.server_program, "candidate_filter": guest_filter.candidate_program}
+        allowed = self.setting.allow_subprocess
+        return self.setting.first | {name: made(allowed).hex() for name, made in filters.items()}
+
+    def ask(self, request: dict[str, Any], deadline: float) -> dict[str, Any]:
+        """Send a request and wait for its answer.
+
+        Args:
+            request: as the program takes it.
+            deadline: on the monotonic clock; after it the guest is ended.
+
+        Raises:
+            GuestGoneError: it ended, or did not answer in time; it is ended then, and can be started again.
+        """
+        try:
+            self._send(request)
+            answer = self._receive(deadline)
+        except GuestGoneError:
+            self.stop()
+            raise
+        if "fault" in answer:
+            self.stop()
+            raise GuestGoneError(str(answer["fault"]))
+        return answer
+
+    @property
+    def running(self) -> bool:
+        """Whether it has been started, and not ended by this side."""
+        return self._control is not None
+
+    def stop(self) -> None:
+        """End it at once, with all that it started."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            # The outer process watches over the first of the pid namespace, which dies with it.
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            self._process.wait()
+            self._process = None
+        if self._base:
+            remove_contents(self._base)
+            with contextlib.suppress(OSError):
+                os.rmdir(self._base)
+            self._base = ""
+
+    def _send(self, value: dict[str, Any]) -> None:
+        if self._control is None:
+            raise GuestGoneError("it is not running")
+        data = json.dumps(value).encode()
+        try:
+            self._control.sendall(LENGTH.pack(len(data)) + data)
+        except OSError as error:
+            raise GuestGoneError("its process ended") from error
+
+    def _receive(self, deadline: float) -> dict[str, Any]:
+        (length,) = LENGTH.unpack(self._exactly(LENGTH.size, deadline))
+        answer: dict[str, Any] = json.loads(self._exactly(length, deadline))
+        return answer
+
+    def _exactly(self, size: int, deadline: float) -> bytes:
+        data = bytearray()
+        poller = select.poll()
+        if self._control is None:
+            raise GuestGoneError("it is not running")
+        poller.register(self._control, select.POLLIN)
+        while len(data) < size:
+            left = deadline - time.monotonic()
+            if left <= 0 or not poller.poll(1000 * left + 1):
+                raise GuestGoneError("it did not answer in time")
+            try:
+                more = self._control.recv(min(size - len(data), 1 << 20))
+            except OSError as error:
+                raise GuestGoneError("its process ended") from error
+            if not more:
+                raise GuestGoneError("its process ended")
+            data += more
+        return bytes(data)

@@ -1,0 +1,1 @@
+"""A task in a user's own project: a function to write, the tests that decide, and a budget."""

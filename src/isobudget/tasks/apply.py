@@ -1,0 +1,72 @@
+"""Writing what was found into the project: whole or not at all, and only where the file is as it was read."""
+
+from __future__ import annotations
+
+import difflib
+import stat
+import subprocess
+
+from isobudget.errors import InputError
+from isobudget.files.whole import write_whole
+from isobudget.tasks.target import Target
+
+
+def diff_of(target: Target, text: str) -> str:
+    """The change as a unified diff that `git apply` and `patch -p1` take; empty if there is none."""
+    old = target.text.splitlines(keepends=True)
+    new = text.splitlines(keepends=True)
+    before = f"a/{target.file}" if target.data is not None else "/dev/null"
+    lines = difflib.unified_diff(old, new, before, f"b/{target.file}")
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def check_clean(target: Target) -> None:
+    """Refuse a project whose git tree has changes that are not committed.
+
+    Raises:
+        InputError: it has; the message says what to do.
+    """
+    try:
+        done = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"],
+            cwd=target.root,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return  # no git, or no repository: nothing is known
+    if changed := done.stdout.splitlines():
+        raise InputError(
+            f"{target.root}: {changed[0][3:]} has changes that are not committed; commit them, so that what is applied "
+            "can be taken back, or pass --force"
+        )
+
+
+def check_unchanged(target: Target) -> None:
+    """Refuse a file that is not as it was read.
+
+    Raises:
+        InputError: it has changed meanwhile, or is there where none was.
+    """
+    try:
+        now: bytes | None = target.path.read_bytes()
+    except FileNotFoundError:
+        now = None
+    if now != target.data:
+        raise InputError(
+            f"{target.file}: has changed since it was read; nothing is written. Look at the diff, or try again"
+        )
+
+
+def apply(target: Target, text: str) -> None:
+    """Write the file.
+
+    Raises:
+        InputError: it is not as it was read.
+        StorageError: it cannot be written; it is then as it was.
+    """
+    check_unchanged(target)
+    mode = stat.S_IMODE(target.path.stat().st_mode) if target.data is not None else None
+    write_whole(target.path, text.encode("utf-8"), mode)

@@ -1,0 +1,121 @@
+"""What the tests do before anything is written, and one clear message for each way in which they cannot decide."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from isobudget.errors import InputError
+from isobudget.grid import counted, printable
+from isobudget.tasks.outcome import Report, last_line
+from isobudget.tasks.selection import Selection
+from isobudget.tasks.stub import MARK
+from isobudget.tasks.target import Target
+
+_MISSING = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
+_CANNOT_IMPORT = re.compile(r"ImportError: cannot import name '(\w+)' from '([\w.]+)'")
+_SYNTAX = re.compile(r"(?:SyntaxError|IndentationError|TabError): .*")
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What is known of the tests before anything is written.
+
+    Attributes:
+        expected: ids of the tests that have to pass, in order.
+        skipped: those of them that are skipped anyway.
+        reached: those that call the target.
+        also: ids of other tests that passed before, and have to pass again.
+        cpu_seconds: what collecting and running them took with stubs.
+    """
+
+    expected: tuple[str, ...]
+    skipped: frozenset[str]
+    reached: frozenset[str]
+    also: tuple[str, ...]
+    cpu_seconds: float
+
+
+def refuse_passing(target: Target, run: Report) -> None:
+    """Refuse a target that passes as it is.
+
+    Raises:
+        InputError: every test passes already.
+    """
+    ids = run.collected or ()
+    if ids and len(run.passed(ids, run.skipped)) == len(ids) > len(run.skipped):
+        raise InputError(
+            f"{target.task_id}: passes all {counted(len(ids), 'test')} already; there is nothing to solve. Add a test "
+            "that fails, or remove the body to have it written anew"
+        )
+
+
+class UntestedError(InputError):
+    """No test calls the target."""
+
+
+def check_baseline(target: Target, tests: Selection, run: Report, *, only_reaching: bool = False) -> tuple[str, ...]:
+    """The ids of the tests that have to pass; `only_reaching`, of those alone that call the target.
+
+    Raises:
+        InputError: the tests cannot decide; the message says why and what to do.
+    """
+    if run.errors:
+        name, text = next(iter(run.errors.items()))
+        raise InputError(_collecting(target, name, text))
+    if not run.finished:
+        why = "took too long" if run.stopped else run.fault or "ended before they were done"
+        raise InputError(f"{', '.join(tests.arguments)}: the tests {why}, before anything was written")
+    if not run.collected:
+        raise InputError(f"{', '.join(tests.arguments)}: pytest finds no tests there")
+    _check_module(target, tests, run)
+    if only_reaching and run.reached:
+        return tuple(one for one in run.collected if one in run.reached)
+    _check_failures(target, run)
+    return run.collected
+
+
+def _collecting(target: Target, name: str, text: str) -> str:
+    where, last = name or "the tests", printable(last_line(text))
+    if MARK in text:
+        return (
+            f"{where}: calls {target.task_id} while it is imported, so its tests cannot be listed before that is "
+            "written; move the call into a test or a fixture"
+        )
+    if match := _MISSING.search(text):
+        return (
+            f"{where}: needs {match[1]!r}, which the project's interpreter does not have; install it there, or name "
+            "another interpreter with --python"
+        )
+    if match := _CANNOT_IMPORT.search(text):
+        return f"{where}: imports {match[1]!r}, which {match[2]} does not define; solve writes bodies, not new names"
+    if match := _SYNTAX.search(text):
+        return f"{where}: does not parse ({printable(match[0])[:200]})"
+    return f"{where}: cannot be collected: {last}"
+
+
+def _check_module(target: Target, tests: Selection, run: Report) -> None:
+    """The tests must import the file that is to be written, and no installed copy of it."""
+    files = {name: file for name, file, _ in run.modules}
+    if str(target.path) in files.values():
+        return
+    elsewhere = files.get(target.module)
+    if elsewhere:
+        raise InputError(
+            f"{tests.arguments[0]}: imports {target.module} from {elsewhere}, not from {target.file}; install the "
+            "project with pip install -e, or uninstall the other copy"
+        )
+    raise UntestedError(f"{', '.join(tests.arguments)}: no test imports {target.file}; name tests that do")
+
+
+def _check_failures(target: Target, run: Report) -> None:
+    ids = run.collected or ()
+    strangers = [one for one in ids if run.outcomes.get(one) == "failed" and one not in run.reached]
+    if strangers:
+        message = printable(last_line(run.messages.get(strangers[0], "")))
+        raise InputError(
+            f"{counted(len(strangers), 'test')} of {len(ids)} would fail whatever {target.task_id} does: "
+            f"{strangers[0]}: {message}. Mend them, or name the tests to run by their ids"
+        )
+    if not run.reached:
+        raise UntestedError(f"{target.task_id}: no test calls it; name tests that do")

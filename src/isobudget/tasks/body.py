@@ -1,0 +1,195 @@
+"""Functions in a source file: which have no body yet, and replacing a body while the rest stays byte for byte.
+
+Positions are those of the syntax tree. What is replaced of a function runs from its first statement behind the
+docstring to the end of its last one; signature, decorators, docstring and the comments around stay as they are.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import textwrap
+import tokenize
+from dataclasses import dataclass
+
+from isobudget.errors import InputError
+
+_LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of a file.
+
+    Attributes:
+        name: dotted, of a method with its class.
+        node: its syntax.
+        top: the top-level statement that it stands in.
+    """
+
+    name: str
+    node: FunctionNode
+    top: ast.stmt
+
+
+def parse_source(text: str, where: str) -> ast.Module:
+    """The syntax tree of a file.
+
+    Raises:
+        InputError: it is no Python that this interpreter reads.
+    """
+    try:
+        return ast.parse(text.removeprefix("\ufeff"))
+    except (SyntaxError, ValueError, RecursionError) as error:
+        line = getattr(error, "lineno", None)
+        place = f", line {line}" if line else ""
+        raise InputError(f"{where}{place}: is no valid Python: {getattr(error, 'msg', error)}") from None
+
+
+def functions_of(tree: ast.Module) -> dict[str, Function]:
+    """All functions and methods by their dotted names; of several of one name the last, as Python takes it."""
+    found: dict[str, Function] = {}
+
+    def visit(body: list[ast.stmt], prefix: str, top: ast.stmt | None) -> None:
+        for node in body:
+            outer = top or node
+            if isinstance(node, FunctionNode):
+                found[prefix + node.name] = Function(prefix + node.name, node, outer)
+            elif isinstance(node, ast.ClassDef):
+                visit(node.body, f"{prefix}{node.name}.", outer)
+            elif isinstance(node, ast.If | ast.Try):
+                visit([*node.body, *node.orelse], prefix, outer)
+
+    visit(tree.body, "", None)
+    return found
+
+
+def behind_docstring(node: FunctionNode) -> list[ast.stmt]:
+    """The statements of a function without its docstring."""
+    return node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
+
+
+def is_hole(node: FunctionNode) -> bool:
+    """Whether a function has no body yet: ``...``, ``pass``, NotImplementedError, or a docstring alone."""
+    return all(map(_is_nothing, behind_docstring(node))) and not _is_overload(node)
+
+
+def _is_overload(node: FunctionNode) -> bool:
+    names = {ast.unparse(one).rpartition(".")[2] for one in node.decorator_list}
+    return bool(names & {"overload", "abstractmethod"})
+
+
+def _is_nothing(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Pass):
+        return True
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant) and node.value.value is Ellipsis
+    if isinstance(node, ast.Raise) and node.exc is not None:
+        raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+        return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
+    return False
+
+
+def split_lines(text: str) -> list[str]:
+    """Lines as the syntax tree counts them, with their ends."""
+    return [match[0] for match in _LINES.finditer(text)]
+
+
+def newline_of(text: str) -> str:
+    """The line end that a file uses first."""
+    match = re.search(r"\r\n|\r|\n", text)
+    return str(match[0]) if match else "\n"
+
+
+def body_text(source: str, node: FunctionNode) -> str:
+    """The statements of a function behind its docstring as text, dedented, with ``\\n`` and one at its end."""
+    body = behind_docstring(node)
+    if not body:
+        return "pass\n"
+    lines = split_lines(source)
+    first = first_line(body[0])
+    last = body[-1].end_lineno or body[-1].lineno
+    kept = [line.rstrip("\r\n") for line in lines[first - 1 : last]]
+    start = len(lines[first - 1].encode()[: body[0].col_offset].decode(errors="ignore"))
+    if kept[0][:start].strip():  # on the line of the def
+        kept[0] = kept[0][start:]
+        return textwrap.dedent("\n".join(kept)) + "\n"
+    return _indented("\n".join(kept) + "\n", -_width(kept[0]))
+
+
+def first_line(node: ast.stmt) -> int:
+    """The first line of a statement, its decorators included."""
+    decorators = getattr(node, "decorator_list", [])
+    return min(node.lineno, *(int(one.lineno) for one in decorators)) if decorators else node.lineno
+
+
+def _width(line: str) -> int:
+    return len(line) - len(line.lstrip(" \t"))
+
+
+def _indented(text: str, by: int) -> str:
+    """Text with every line moved, but for those that begin inside a string."""
+    inside = _lines_inside_strings(text)
+    moved = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if number in inside or not line.strip():
+            moved.append(line if number in inside else "")
+        elif by >= 0:
+            moved.append(" " * by + line)
+        else:
+            moved.append(line[min(-by, _width(line)) :])
+    return "\n".join(moved)
+
+
+def _lines_inside_strings(text: str) -> set[int]:
+    inside: set[int] = set()
+    started: list[int] = []
+    try:
+        for token in tokenize.generate_tokens(io.StringIO("if 1:\n" + text).readline):
+            name = tokenize.tok_name[token.type]
+            if name == "STRING":
+                inside.update(range(token.start[0], token.end[0]))
+            elif name == "FSTRING_START":
+                started.append(token.start[0])
+            elif name == "FSTRING_END":
+                inside.update(range(started.pop(), token.end[0]))
+    except (tokenize.TokenError, IndentationError, SyntaxError):
+        return inside
+    return inside
+
+
+def with_body(text: str, function: Function, body: str) -> str:
+    """The file with another body of one function.
+
+    Args:
+        text: of the file, which the function was found in.
+        function: in it.
+        body: dedented statements with ``\\n``.
+    """
+    lines, newline = split_lines(text), newline_of(text)
+    node, old = function.node, behind_docstring(function.node)
+    docstring = node.body[0] if len(old) < len(node.body) else None
+    anchor = docstring or old[0]
+    header = lines[anchor.lineno - 1].encode()
+    bom = 3 if anchor.lineno == 1 and text.startswith("\ufeff") else 0
+    before = header[: anchor.col_offset + bom].decode()
+    on_own_line = not before.strip()
+    indent = before if on_own_line else " " * (node.col_offset + 4)
+    inside = _lines_inside_strings(body)
+    made = newline.join(
+        line if number in inside or not line.strip() else indent + line
+        for number, line in enumerate(body.rstrip("\n").split("\n"), 1)
+    )
+    if not old:
+        assert docstring is not None
+        at = docstring.end_lineno or docstring.lineno
+        end = lines[at - 1]
+        closed = end if end.endswith(("\n", "\r")) else end + newline
+        return "".join([*lines[: at - 1], closed, made + newline, *lines[at:]])
+    first, last = first_line(old[0]), old[-1].end_lineno or old[-1].lineno
+    opening = lines[first - 1].encode()[: old[0].col_offset + (bom if first == 1 else 0)].decode()
+    lead = "" if not opening.strip() else opening.rstrip() + newline
+    tail = newline if lines[last - 1].endswith(("\n", "\r")) else ""
+    return "".join([*lines[: first - 1], lead + made + tail, *lines[last:]])

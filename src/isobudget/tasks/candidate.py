@@ -1,0 +1,173 @@
+"""From a program that a model wrote to the project's file with it: bodies replaced, imports and helpers added.
+
+Nothing else of the answer is taken: what it does at its top level, functions that the file has already, and statements
+that would bind a name of the file anew stay out. What cannot be laid over is an `UnusableError`, which a verdict says.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+from isobudget.tasks.body import (
+    Function,
+    FunctionNode,
+    body_text,
+    first_line,
+    functions_of,
+    is_hole,
+    newline_of,
+    parse_source,
+    split_lines,
+    with_body,
+)
+from isobudget.tasks.target import Target
+
+
+class UnusableError(Exception):
+    """A program from which the file cannot be made; `syntax` says whether it does not even parse."""
+
+    def __init__(self, message: str, syntax: bool = False) -> None:
+        super().__init__(message)
+        self.syntax = syntax
+
+
+def lay_over(target: Target, program: str) -> str:
+    """The file's text with a program's functions in place of the target's.
+
+    Raises:
+        UnusableError: the program does not parse, lacks a function, or leaves it without a body.
+    """
+    program = program.replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        tree = ast.parse(program)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise UnusableError(f"SyntaxError: {getattr(error, 'msg', error)}", syntax=True) from None
+    if not target.names:
+        if not tree.body:
+            raise UnusableError("the answer holds no code")
+        return program if program.endswith("\n") else program + "\n"
+    written = functions_of(tree)
+    text = target.text
+    for name in target.names:
+        node = _written(name, written)
+        # Positions move with every body, so the file is read again.
+        function = functions_of(parse_source(text, target.file))[name]
+        text = with_body(text, function, body_text(program, node))
+    text = _with_additions(target, text, program, tree, {_plain(name) for name in target.names})
+    try:
+        ast.parse(text.removeprefix("\ufeff"))
+    except (SyntaxError, ValueError, RecursionError) as error:
+        raise UnusableError(f"SyntaxError: {getattr(error, 'msg', error)}", syntax=True) from None
+    return text
+
+
+def _plain(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _written(name: str, written: dict[str, Function]) -> FunctionNode:
+    """The function in the answer; a method may stand there without its class."""
+    found = written.get(name) or written.get(_plain(name))
+    if found is None:
+        others = [function for one, function in written.items() if _plain(one) == _plain(name)]
+        if not others:
+            raise UnusableError(f"the answer defines no {name}")
+        found = others[-1]
+    if is_hole(found.node):
+        raise UnusableError(f"the answer leaves {name} without a body")
+    return found.node
+
+
+def _with_additions(target: Target, text: str, program: str, tree: ast.Module, taken: set[str]) -> str:
+    """The file with the imports and helpers of the program that it lacks."""
+    own = parse_source(text, target.file)
+    bound = set(_bound(own.body))
+    imports: list[str] = []
+    helpers: list[str] = []
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            if (line := _missing_import(node, bound, used, target.module)) is not None:
+                imports.append(line)
+        elif _is_helper(node) and not set(_bound([node])) & (bound | taken) and set(_bound([node])) & used:
+            helpers.append(_source_of(program, node))
+            bound.update(_bound([node]))
+    if not imports and not helpers:
+        return text
+    return _inserted(target, text, own, imports, helpers)
+
+
+def _is_helper(node: ast.stmt) -> bool:
+    return isinstance(node, FunctionNode | ast.ClassDef | ast.Assign | ast.AnnAssign)
+
+
+def _missing_import(node: ast.Import | ast.ImportFrom, bound: set[str], used: set[str], module: str) -> str | None:
+    """The import of the names that the file lacks and the program uses."""
+    if isinstance(node, ast.ImportFrom) and node.module in ("__future__", module):
+        return None
+    missing = [
+        alias
+        for alias in node.names
+        if (name := alias.asname or alias.name.split(".")[0]) not in bound and name in used
+    ]
+    if not missing:
+        return None
+    bound.update(alias.asname or alias.name.split(".")[0] for alias in missing)
+    if isinstance(node, ast.Import):
+        return ast.unparse(ast.Import(missing))
+    return ast.unparse(ast.ImportFrom(node.module, missing, node.level))
+
+
+def _bound(body: Iterable[ast.stmt]) -> Iterable[str]:
+    """Names that statements bind at their own level."""
+    for node in body:
+        if isinstance(node, FunctionNode | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.If | ast.Try | ast.With):
+            yield from _bound([*node.body, *getattr(node, "orelse", [])])
+        else:
+            yield from (
+                one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
+            )
+
+
+def _source_of(program: str, node: ast.stmt) -> str:
+    lines = split_lines(program)
+    return "".join(lines[first_line(node) - 1 : node.end_lineno]).rstrip("\n")
+
+
+def _inserted(target: Target, text: str, own: ast.Module, imports: list[str], helpers: list[str]) -> str:
+    lines, newline = split_lines(text), newline_of(text)
+    known = functions_of(own)
+    top = min((known[name].top for name in target.names), key=lambda node: node.lineno)
+    before = first_line(top) - 1
+    block = "".join(one.replace("\n", newline) + newline * 3 for one in helpers)
+    at = _import_line(own, before)
+    added = "".join(line + newline for line in imports)
+    if imports and not any(isinstance(node, ast.Import | ast.ImportFrom) for node in own.body[: _place(own, before)]):
+        added += newline
+    if at > before:
+        return "".join([*lines[:before], added, block, *lines[before:]])
+    return "".join([*lines[:at], added, *lines[at:before], block, *lines[before:]])
+
+
+def _place(own: ast.Module, before: int) -> int:
+    return sum(first_line(node) <= before for node in own.body)
+
+
+def _import_line(own: ast.Module, before: int) -> int:
+    """How many lines stand above new imports: those up to the last import, else up to the docstring."""
+    at = 0
+    for number, node in enumerate(own.body):
+        end = node.end_lineno or node.lineno
+        if end > before:
+            break
+        is_docstring = number == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if isinstance(node, ast.Import | ast.ImportFrom) or is_docstring:
+            at = end
+    if at == 0 and own.body:
+        at = min(before, first_line(own.body[0]) - 1)
+    return at

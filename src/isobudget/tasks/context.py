@@ -1,0 +1,256 @@
+"""What a model is shown of the project: the file around the hole, what it imports from the project, and the tests.
+
+The text is source that ends with the signature and docstring of the function to write, so that a model can go on, or be
+asked to. What does not fit into the prompt's size is left out, the least telling first: the rest of the file is then
+shown as signatures, then the tests' texts as their names.
+"""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from isobudget.backends.base import CHARACTERS_PER_TOKEN
+from isobudget.tasks.body import (
+    Function,
+    FunctionNode,
+    behind_docstring,
+    first_line,
+    functions_of,
+    parse_source,
+    split_lines,
+)
+from isobudget.tasks.selection import Selection, test_names
+from isobudget.tasks.target import Target
+
+PROMPT_TOKENS = 500
+_DOCSTRING_CHARACTERS = 120
+_MOST_NAMES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Parts of a prompt, each a text that ends with a newline or is empty.
+
+    Attributes:
+        imports: of the file.
+        project: signatures of what it imports from the project, as comments.
+        tests: texts or names of the tests, as comments.
+        around: the rest of the file, its other functions as signatures.
+        full: the rest of the file in full, as far as it stands before the hole.
+        hole: signature and docstring of the function to write, in its class.
+    """
+
+    imports: str
+    project: str
+    tests: str
+    names: str
+    around: str
+    full: str
+    hole: str
+
+    def fitted(self, most: int) -> str:
+        """The parts that fit into so many characters, in the order of a file."""
+        left = most - len(self.hole)
+        chosen: dict[str, str] = {}
+        for part, options in (
+            ("imports", (self.imports,)),
+            ("tests", (self.tests, self.names)),
+            ("project", (self.project,)),
+            ("around", (self.full, self.around)),
+        ):
+            text = next((one for one in options if one and len(one) + 2 <= left), "")
+            chosen[part] = text
+            left -= len(text) + 2 * bool(text)
+        order = ("imports", "project", "around", "tests")
+        parts = [chosen[part].strip("\n") for part in order if chosen[part].strip()]
+        return "\n\n".join([*parts, self.hole])
+
+
+def source_prompt(target: Target, tests: Selection, *, show_tests: bool, tokens: int = PROMPT_TOKENS) -> str:
+    """Source that ends where the body of the one function is to be written."""
+    (function,) = target.functions()
+    tree = parse_source(target.text, target.file)
+    text = target.text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    names = ", ".join(test_names(tests)[:_MOST_NAMES])
+    pieces = Pieces(
+        imports=_imports(text, tree),
+        project=_comments(_project_signatures(target, tree)),
+        tests=_comments(_shown_tests(tests, function)) if show_tests else "",
+        names=f"# Tests: {names}\n" if names else "",
+        around=_around(text, tree, function, in_full=False),
+        full=_around(text, tree, function, in_full=True),
+        hole=_hole(text, function),
+    )
+    return pieces.fitted(int(tokens * CHARACTERS_PER_TOKEN))
+
+
+def hole_alone(target: Target) -> str:
+    """Signature and docstring of the one function, without its class: what a completion of it stands behind."""
+    (function,) = target.functions()
+    text = target.text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return _signature_text(text, function)
+
+
+def file_task(target: Target, tests: Selection, *, tokens: int = PROMPT_TOKENS) -> str:
+    """A task in words, for several functions or a whole file."""
+    what = (
+        f"Write the Python module {target.file}."
+        if target.data is None
+        else f"Complete the Python module {target.file}: give every function without a body its body."
+    )
+    most = int(tokens * CHARACTERS_PER_TOKEN) - len(what)
+    parts = [what]
+    if target.data is not None:
+        parts.append(f"```python\n{target.text[: most // 2].strip()}\n```")
+    shown = "\n\n".join(text.strip() for text in tests.files.values())
+    parts.append(f"Its tests:\n\n```python\n{shown[: most // 2]}\n```")
+    return "\n\n".join(parts)
+
+
+def _imports(text: str, tree: ast.Module) -> str:
+    return "".join(_source(text, node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom))
+
+
+def _source(text: str, node: ast.stmt) -> str:
+    return "".join(split_lines(text)[first_line(node) - 1 : node.end_lineno]).rstrip("\n") + "\n"
+
+
+def _signature(node: FunctionNode) -> str:
+    kind = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
+    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    return f"{kind} {node.name}({ast.unparse(node.args)}){returns}:"
+
+
+def _short(node: FunctionNode, indent: str = "") -> str:
+    doc = (ast.get_docstring(node) or "").split("\n\n")[0].replace("\n", " ")[:_DOCSTRING_CHARACTERS]
+    return f"{indent}{_signature(node)} ...{f'  # {doc}' if doc else ''}\n"
+
+
+def _around(text: str, tree: ast.Module, function: Function, *, in_full: bool) -> str:
+    """The file's other definitions, in full or as signatures; constants as they are."""
+    parts = []
+    for number, node in enumerate(tree.body):
+        is_text = isinstance(node, ast.Expr)
+        if (
+            node.lineno == function.top.lineno
+            or isinstance(node, ast.Import | ast.ImportFrom)
+            or (is_text and number == 0)
+        ):
+            continue
+        if in_full or isinstance(node, ast.Assign | ast.AnnAssign):
+            parts.append(_source(text, node))
+        elif isinstance(node, FunctionNode):
+            parts.append(_short(node))
+        elif isinstance(node, ast.ClassDef):
+            methods = "".join(_short(one, "    ") for one in node.body if isinstance(one, FunctionNode))
+            parts.append(f"class {node.name}:\n{methods or '    ...' + chr(10)}")
+    return "\n".join(parts)
+
+
+def _hole(text: str, function: Function) -> str:
+    """Signature and docstring; of a method with its class, whose other methods are shown before it."""
+    own = _signature_text(text, function, dedented=False)
+    if not isinstance(function.top, ast.ClassDef):
+        return textwrap.dedent(own)
+    return _class_head(text, function.top, function.node) + own
+
+
+def _signature_text(text: str, function: Function, *, dedented: bool = True) -> str:
+    node = function.node
+    lines = split_lines(text)
+    body = behind_docstring(node)
+    has_docstring = len(body) < len(node.body)
+    last = (node.body[0].end_lineno if has_docstring else _header_end(node, lines)) or node.lineno
+    own = "".join(lines[first_line(node) - 1 : last])
+    if not has_docstring and node.body[0].lineno == last:
+        own = own[: len(own) - len(lines[last - 1])] + _cut_at(lines[last - 1], node.body[0].col_offset)
+    own = own.rstrip() + "\n"
+    return textwrap.dedent(own) if dedented else own
+
+
+def _header_end(node: FunctionNode, lines: Sequence[str]) -> int:
+    """The last line of the signature."""
+    first = node.body[0].lineno
+    start = max(
+        [node.lineno, *(one.end_lineno or 0 for one in ast.walk(node.args) if isinstance(one, ast.expr | ast.arg))]
+    )
+    for number in range(start, first + 1):
+        if lines[number - 1].split("#")[0].rstrip().endswith(":") or number == first:
+            return number
+    return first
+
+
+def _cut_at(line: str, offset: int) -> str:
+    before = line.encode()[:offset].decode(errors="ignore")
+    return before if before.strip() else ""
+
+
+def _class_head(text: str, top: ast.ClassDef, hole: FunctionNode) -> str:
+    """The class up to the hole: its line, docstring, attributes and ``__init__``; other methods as signatures."""
+    lines = split_lines(text)
+    head = "".join(lines[first_line(top) - 1 : top.body[0].lineno - 1])
+    if isinstance(top.body[0], FunctionNode):
+        head = "".join(lines[first_line(top) - 1 : first_line(top.body[0]) - 1])
+    parts = [head]
+    for node in top.body:
+        if node.lineno == hole.lineno:
+            continue
+        if not isinstance(node, FunctionNode) or node.name == "__init__":
+            parts.append(_source(text, node))
+        else:
+            parts.append(_short(node, "    "))
+    return "".join(parts) + "\n"
+
+
+def _comments(text: str) -> str:
+    return "".join(f"# {line}".rstrip() + "\n" for line in text.strip("\n").split("\n")) if text.strip() else ""
+
+
+def _project_signatures(target: Target, tree: ast.Module) -> str:
+    """Signatures and first docstring lines of what the file imports from the project."""
+    shown = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            for path in _module_files(target, node):
+                try:
+                    known = functions_of(ast.parse(path.read_bytes()))
+                except (OSError, SyntaxError, ValueError):
+                    continue
+                names = {alias.name for alias in node.names}
+                shown += [_short(one.node).strip() for name, one in known.items() if name.split(".")[0] in names]
+    return "\n".join(dict.fromkeys(shown))
+
+
+def _module_files(target: Target, node: ast.ImportFrom) -> Iterator[Path]:
+    base = (node.module or "").replace(".", "/")
+    if node.level:
+        folder = target.path.parent
+        for _ in range(node.level - 1):
+            folder = folder.parent
+        roots = [folder]
+    else:
+        roots = [Path(one) for one in target.import_roots]
+    for root in roots:
+        for path in ((root / base).with_suffix(".py") if base else root / "__init__.py", root / base / "__init__.py"):
+            if path.is_file() and path.is_relative_to(target.root):
+                yield path
+        for alias in node.names:
+            path = root / base / f"{alias.name}.py"
+            if path.is_file() and path.is_relative_to(target.root):
+                yield path
+
+
+def _shown_tests(tests: Selection, function: Function) -> str:
+    """The test functions that name the function, with their decorators."""
+    name = function.node.name
+    shown = []
+    for text in tests.files.values():
+        for node in ast.parse(text).body:
+            source = _source(text, node)
+            if name in source and not isinstance(node, ast.Import | ast.ImportFrom):
+                shown.append(source)
+    return "\n".join(shown)

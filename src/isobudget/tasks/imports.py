@@ -1,0 +1,79 @@
+"""Which modules can be imported before any candidate is there: those that do not import the target, near or far."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+#: what the inner runner says of a module: its name, its file, and the name of its loader's class
+LoadedModule = Sequence[str]
+#: loaders whose modules are made anew in every process: tests, whose assertions pytest rewrites
+_REWRITING = "AssertionRewritingHook"
+
+
+def warm_modules(modules: Iterable[LoadedModule], view: Path, target: str) -> list[str]:
+    """Names of modules to import once, in the order in which they were loaded.
+
+    Args:
+        modules: those that were loaded when the tests had run.
+        view: the project's root.
+        target: the dotted name of the module that candidates replace.
+    """
+    loaded = {name: file for name, file, loader in modules if file and loader != _REWRITING}
+    rewritten = {name for name, _, loader in modules if loader == _REWRITING}
+    own = {name: Path(file) for name, file in loaded.items() if _is_below(file, view)}
+    cold = _reaching(_graph(own), target) | rewritten
+    plugins = {name for name in loaded if name.split(".")[0] in ("conftest", "__main__")}
+    return [
+        name
+        for name in loaded
+        if not name.startswith("_") and name not in cold | plugins and not (set(_parents(name)) & (cold | plugins))
+    ]
+
+
+def _is_below(file: str, folder: Path) -> bool:
+    return Path(file).is_relative_to(folder) and "site-packages" not in Path(file).parts
+
+
+def _parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts))]
+
+
+def _graph(modules: Mapping[str, Path]) -> dict[str, set[str]]:
+    """Module -> modules of the project that its file may import, its own packages included."""
+    graph = {}
+    for name, path in modules.items():
+        try:
+            tree = ast.parse(path.read_bytes())
+        except (OSError, SyntaxError, ValueError):
+            graph[name] = set(modules)  # unknown: taken to import everything
+            continue
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        named = {one for node in ast.walk(tree) for one in _imported(node, package)}
+        graph[name] = named | {parent for one in (name, *named) for parent in _parents(one)}
+    return graph
+
+
+def _imported(node: ast.AST, package: str) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    base = node.module or ""
+    if node.level:
+        parts = package.split(".")
+        base = ".".join([*parts[: len(parts) - node.level + 1], *filter(None, [base])])
+    return [base, *(f"{base}.{alias.name}" for alias in node.names)]
+
+
+def _reaching(graph: Mapping[str, set[str]], target: str) -> set[str]:
+    """The modules from which the target is reached, itself included."""
+    found = {target}
+    grown = True
+    while grown:
+        more = {name for name, to in graph.items() if name not in found and to & found}
+        found |= more
+        grown = bool(more)
+    return found

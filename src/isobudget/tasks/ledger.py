@@ -1,0 +1,192 @@
+"""What a task has spent, and what it may still spend: kept in every unit that is known, bounded in the budget's.
+
+    spent + in flight + next sample at its most <= budget
+
+A sample in flight counts at its most, prompt and `max_tokens`, until it is settled by its own token counts; one that is
+given up stays counted at its most, since nobody can say what it came to. So tokens, usd, flops and samples are never
+exceeded, as long as a model keeps to its token limit. Wall time is the clock's affair (`clock`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from isobudget.backends.base import Generation
+from isobudget.costs.budget import Budget
+from isobudget.costs.cost import Unit
+from isobudget.costs.flops import completion_flops, prompt_flops
+from isobudget.costs.prices import TokenPrice
+from isobudget.errors import InputError
+from isobudget.models.architecture import Architecture
+
+#: what samples are counted as beside the units
+SAMPLES = "samples"
+_MILLION = 1e6
+#: a budget that is meant to be exactly so many samples may miss them by rounding
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class ArmPrice:
+    """What samples of one model cost.
+
+    Attributes:
+        name: the arm's.
+        prompt_tokens: the most that the prompt may have.
+        max_tokens: the most that a completion may have.
+        architecture: for flops; None if not known.
+        price: by the token; None if not known.
+        shares_prompt: whether the engine computes the prompt once for all samples.
+    """
+
+    name: str
+    prompt_tokens: int
+    max_tokens: int
+    architecture: Architecture | None = None
+    price: TokenPrice | None = None
+    shares_prompt: bool = False
+
+    def amounts(self, prompt: int, context: int, completion: int) -> dict[str, float]:
+        """What a sample costs, by unit; NaN where it is not known.
+
+        Args:
+            prompt: prompt tokens that are paid for.
+            context: prompt tokens that the completion follows.
+            completion: tokens of the completion.
+        """
+        flops = usd = math.nan
+        if self.architecture is not None:
+            flops = float(prompt_flops(self.architecture, prompt)) if prompt else 0.0
+            flops += float(completion_flops(self.architecture, max(context, 1), completion))
+        if self.price is not None:
+            rates = self.price.usd_per_million_input, self.price.usd_per_million_output
+            usd = (prompt * rates[0] + completion * rates[1]) / _MILLION
+        return {SAMPLES: 1.0, Unit.TOKENS: float(prompt + completion), Unit.FLOPS: flops, Unit.USD: usd}
+
+    def most(self, prompt_paid: bool) -> dict[str, float]:
+        """What a sample costs at its most."""
+        return self.amounts(0 if prompt_paid else self.prompt_tokens, self.prompt_tokens, self.max_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Amounts that are set aside for one sample in flight."""
+
+    arm: str
+    amounts: Mapping[str, float]
+    pays_prompt: bool
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The account of one task.
+
+    Attributes:
+        unit: of the budget; None where only time or nothing bounds it.
+        limit: the most of it.
+        arms: prices by name.
+        spent: settled amounts by unit; NaN as soon as one is not known.
+        notes: what a reader has to know, such as a server that counts more than was asked for.
+    """
+
+    unit: str | None
+    limit: float
+    arms: Mapping[str, ArmPrice]
+    spent: dict[str, float] = field(
+        default_factory=lambda: {SAMPLES: 0.0, Unit.TOKENS: 0.0, Unit.FLOPS: 0.0, Unit.USD: 0.0}
+    )
+    notes: list[str] = field(default_factory=list)
+    _flying: list[Reservation] = field(default_factory=list)
+    _paid: set[str] = field(default_factory=set)
+    _prompts: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, budget: Budget, arms: Mapping[str, ArmPrice]) -> Ledger:
+        """The account for a budget.
+
+        Raises:
+            InputError: the budget has no unit, or is in one that cannot be bounded or is not known of a model.
+        """
+        unit = bounded_unit(budget)
+        for arm in arms.values():
+            if unit is not None and math.isnan(arm.most(prompt_paid=False)[unit]):
+                raise InputError(_unknown(arm.name, unit))
+        return cls(unit, budget.amount if unit is not None else math.inf, arms)
+
+    @property
+    def in_flight(self) -> float:
+        """What is set aside, in the budget's unit."""
+        return 0.0 if self.unit is None else math.fsum(one.amounts[self.unit] for one in self._flying)
+
+    @property
+    def left(self) -> float:
+        """What is neither spent nor set aside, in the budget's unit."""
+        return math.inf if self.unit is None else self.limit - self.spent[self.unit] - self.in_flight
+
+    def reserve(self, arm: str) -> Reservation | None:
+        """Set aside what a sample costs at its most; None if that does not fit."""
+        price = self.arms[arm]
+        pays = not (price.shares_prompt and arm in self._paid)
+        known = self._prompts.get(arm)
+        amounts = price.most(not pays) if known is None else price.amounts(known * pays, known, price.max_tokens)
+        if self.unit is not None and amounts[self.unit] > self.left + self.limit * _ROUNDING:
+            return None
+        reservation = Reservation(arm, amounts, pays)
+        self._flying.append(reservation)
+        self._paid.add(arm)
+        return reservation
+
+    def settle(self, reservation: Reservation, generation: Generation) -> dict[str, float]:
+        """Count what a sample came to; returns its amounts."""
+        price = self.arms[reservation.arm]
+        prompt = generation.prompt_tokens if reservation.pays_prompt else 0
+        if generation.billed_prompt_tokens is not None and not price.shares_prompt:
+            prompt = generation.billed_prompt_tokens
+        self._prompts[reservation.arm] = max(generation.prompt_tokens, self._prompts.get(reservation.arm, 0))
+        amounts = price.amounts(prompt, generation.prompt_tokens, generation.completion_tokens)
+        if self.unit is not None and amounts[self.unit] > reservation.amounts[self.unit] * (1 + _ROUNDING):
+            note = f"{reservation.arm} counted more tokens than its limits allow; the budget may be exceeded by that"
+            if note not in self.notes:
+                self.notes.append(note)
+        self._close(reservation, amounts)
+        return amounts
+
+    def give_up(self, reservation: Reservation) -> None:
+        """A sample that never came back: it stays counted at its most."""
+        self._close(reservation, reservation.amounts)
+
+    def release(self, reservation: Reservation) -> None:
+        """A sample that was never begun: nothing is counted."""
+        self._flying.remove(reservation)
+
+    def _close(self, reservation: Reservation, amounts: Mapping[str, float]) -> None:
+        self._flying.remove(reservation)
+        for unit, amount in amounts.items():
+            self.spent[unit] += amount
+
+
+def bounded_unit(budget: Budget) -> str | None:
+    """The unit that the ledger bounds; None for seconds, which the clock does.
+
+    Raises:
+        InputError: the budget has no unit, counts samples of one model, or is in joules.
+    """
+    if budget.samples:
+        if budget.model is not None:
+            raise InputError("a budget of solve counts samples of any model; write it as 20samples")
+        return SAMPLES
+    if budget.unit is None:
+        raise InputError("a budget of solve needs a unit: 60s, 0.02usd, 5e13flops, 20000tokens or 20samples")
+    if budget.unit is Unit.JOULES:
+        raise InputError("joules are known only after a sample; bound solve by 60s, usd, flops, tokens or samples")
+    return None if budget.unit is Unit.SECONDS else str(budget.unit)
+
+
+def _unknown(arm: str, unit: str) -> str:
+    remedy = {
+        Unit.USD: "state its price in the models file (price = { input = ..., output = ... })",
+        Unit.FLOPS: "state its architecture in the models file",
+    }
+    return f"{arm}: what a sample costs in {unit} is not known; {remedy.get(Unit(unit), 'choose another unit')}"

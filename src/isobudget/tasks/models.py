@@ -1,0 +1,187 @@
+"""The models that a task is solved with: which, in which order, what each is given, and opening them."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from isobudget.backends.base import Backend, Chat, Generation, Sampling, texts_of
+from isobudget.backends.llamacpp.settings import LlamaCppSettings, context_for
+from isobudget.backends.server.settings import ServerSettings
+from isobudget.errors import InputError
+from isobudget.pipeline.prepare import fetch_model
+from isobudget.pipeline.progress import Progress
+from isobudget.policies.make import doubling
+from isobudget.policies.schedule import Schedule
+from isobudget.problems.problem import Form, Problem
+from isobudget.prompts import PromptFormat, Rendered, extract, find_format, render
+from isobudget.study.resolve import ResolvedModel, resolve_model
+from isobudget.study.study import load_declared, stated_model
+from isobudget.tasks.ledger import ArmPrice
+
+BackendFactory = Callable[[ResolvedModel], Backend]
+
+#: what works out of the box, cheapest first
+EMBEDDED = ("smollm2-135m", "qwen2.5-coder-1.5b")
+COMPLETION, CHAT = "solve", "solve-chat"
+#: samples of each model but the last, without a policy: batches of 1, 1, 2 and 4
+_BEFORE_NEXT = 8
+#: the last one goes on until the budget ends
+_OF_LAST = 64
+_LARGEST_BATCH = 16
+#: slots of an embedded engine: memory for more is taken for nothing
+_SLOTS = 16
+#: tokens that begin a text, and that a chat template puts around a message and before the first one, at most about
+_AROUND_MESSAGE, _AROUND_CONVERSATION = 8, 48
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """How samples are drawn.
+
+    Attributes:
+        temperature, top_p, max_tokens: of every sample.
+        format: the name of a prompt format; None lets the model decide.
+    """
+
+    temperature: float = 0.7
+    top_p: float = 0.95
+    max_tokens: int = 256
+    format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskModel:
+    """A model with what it is given for a task.
+
+    Attributes:
+        resolved: the model.
+        format: of its prompt.
+        rendered: the prompt, and the head of the program that it stands for.
+        sampling: how it is sampled.
+        hole: signature and docstring that a completion stands behind, and by how much it is indented.
+    """
+
+    resolved: ResolvedModel
+    format: PromptFormat
+    rendered: Rendered
+    sampling: Sampling
+    hole: tuple[str, int]
+
+    @property
+    def name(self) -> str:
+        """Of the model."""
+        return self.resolved.name
+
+    @property
+    def shares_prompt(self) -> bool:
+        """Whether its engine computes a prompt once for all samples, however they are asked for."""
+        return isinstance(self.resolved.settings, LlamaCppSettings)
+
+    def price(self) -> ArmPrice:
+        """What its samples cost."""
+        around = _AROUND_CONVERSATION if isinstance(self.rendered.prompt, Chat) else 0
+        tokens = sum(len(text.encode()) + _AROUND_MESSAGE for text in texts_of(self.rendered.prompt))
+        return ArmPrice(
+            self.name,
+            tokens + around,
+            self.sampling.max_tokens,
+            self.resolved.architecture,
+            self.resolved.stated.price,
+            self.shares_prompt,
+        )
+
+    def program(self, problem: Problem, generation: Generation) -> str:
+        """The program in what it answered."""
+        head, text = self.rendered.head, generation.text
+        if self.format.extraction == "function" and problem.form is Form.SOURCE:
+            hole, indent = self.hole
+            head, text = hole, _dedented(text, indent)
+        return extract(self.format.extraction, problem, head, text).program
+
+    def names(self) -> Mapping[str, str]:
+        """Of format, newline rule and extraction, as a run states them."""
+        newline = self.format.newline or self.resolved.prompt_newline
+        return {"format": self.format.name, "newline": newline, "extraction": self.format.extraction}
+
+    def facts(self) -> dict[str, Any]:
+        """What a run states of the model."""
+        from isobudget.pipeline.prepare import model_facts
+
+        facts = model_facts(self.resolved, ())
+        facts.pop("prompts", None)
+        return facts
+
+    def prepared(self, progress: Progress) -> TaskModel:
+        """The same, ready to be opened: weights of an embedded model are fetched and verified."""
+        length = sum(map(len, texts_of(self.rendered.prompt)))
+        room = context_for(length + 256, self.sampling.max_tokens)
+        return replace(self, resolved=fetch_model(self.resolved, _SLOTS, room, progress))
+
+
+def _dedented(text: str, by: int) -> str:
+    """A completion of an indented function as one of a function at the top level."""
+    if not by:
+        return text
+    lines = text.split("\n")
+    return "\n".join(line[min(by, len(line) - len(line.lstrip(" "))) :] for line in lines)
+
+
+def choose_models(names: Sequence[str]) -> list[ResolvedModel]:
+    """The models: as named, else those that the user's models file declares, else the embedded ones.
+
+    Raises:
+        InputError, ModelError, MissingExtraError: one is not known, or something that it needs is not here.
+    """
+    if names:
+        chosen = [resolve_model(stated_model({"name": name}, f"--models {name}")) for name in names]
+    elif declared := load_declared():
+        chosen = [resolve_model(one) for one in declared]
+    else:
+        chosen = [resolve_model(stated_model({"name": name}, name)) for name in EMBEDDED]
+    twice = [one.name for one in chosen if [other.name for other in chosen].count(one.name) > 1]
+    if twice:
+        raise InputError(f"the model {twice[0]!r} is named twice")
+    return chosen
+
+
+def task_model(
+    model: ResolvedModel, problem: Problem, choices: Choices, hole: tuple[str, int], more_stops: Sequence[str]
+) -> TaskModel:
+    """A model with its prompt for a task.
+
+    Args:
+        model: the model.
+        problem: the task.
+        choices: how samples are drawn.
+        hole: signature and docstring of the one function, and its indentation; empty for a whole file.
+        more_stops: texts that end a completion beside those of the format.
+
+    Raises:
+        InputError: the format is not known, or the model does not take what it makes.
+    """
+    is_chat = problem.form is Form.TEXT or (isinstance(model.settings, ServerSettings) and model.settings.api == "chat")
+    chosen = find_format(choices.format or (CHAT if is_chat else COMPLETION))
+    rendered = render(chosen, problem, newline=model.prompt_newline)
+    if wrong := model.settings.refuses(rendered.prompt):
+        raise InputError(f"{model.name}: the prompt is {wrong}")
+    stops = (*(chosen.stop or ()), *(more_stops if chosen.extraction == "function" else ()))
+    sampling = Sampling(choices.temperature, choices.top_p, choices.max_tokens, stops)
+    return TaskModel(model, chosen, rendered, sampling, hole)
+
+
+def default_schedule(names: Sequence[str]) -> Schedule:
+    """Cheapest model first, in batches that double; the last one goes on until the budget ends."""
+    steps: list[tuple[str, int]] = []
+    for name in names[:-1]:
+        steps += doubling(name, _BEFORE_NEXT).steps
+    for arm, count in doubling(names[-1], _OF_LAST).steps:
+        steps += [(arm, min(_LARGEST_BATCH, count - done)) for done in range(0, count, _LARGEST_BATCH)]
+    return Schedule(tuple(steps), batched=True)
+
+
+def hole_indent(text: str) -> int:
+    """By how many columns a signature is indented."""
+    return len(text) - len(textwrap.dedent(text).lstrip()) if text else 0

@@ -1,0 +1,66 @@
+"""What may be stated of solving a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+DEFAULT_BUDGET = "60s"
+
+
+@dataclass(frozen=True, slots=True)
+class SolveOptions:
+    """What may be stated of solving a task; None takes the project's ``[tool.isobudget]``, then the default.
+
+    Attributes:
+        tests: pytest files, folders or node ids that decide; by default the test files that import the target.
+        also: tests that passed before and must not be broken.
+        budget: ``60s``, ``0.02usd``, ``5e13flops``, ``20000tokens`` or ``20samples``.
+        models: names, cheapest first.
+        policy: a policy.toml to play instead.
+        python: the project's interpreter.
+        run: the run folder.
+        show_tests: whether the prompt holds the tests' texts and not only their names.
+        allow_subprocess: whether tests may start programs.
+        format, max_tokens, temperature, prompt_tokens: of prompts and samples.
+        test_seconds, memory_mb, view_mb: bounds on one candidate, and on the copy of the project.
+        explore: so many samples of every model, whatever their verdicts.
+        seed: of the first sample.
+        only_reaching: whether only those tests decide that call the target.
+    """
+
+    tests: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    budget: str | None = None
+    models: tuple[str, ...] = ()
+    policy: str | None = None
+    python: str | None = None
+    run: str | None = None
+    show_tests: bool | None = None
+    allow_subprocess: bool | None = None
+    format: str | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    prompt_tokens: int | None = None
+    test_seconds: float | None = None
+    memory_mb: int | None = None
+    view_mb: int | None = None
+    explore: int | None = None
+    seed: int = 0
+    only_reaching: bool = False
+
+    def with_settings(self, settings: Mapping[str, Any]) -> SolveOptions:
+        """With the project's settings where nothing is stated."""
+        given: dict[str, Any] = {}
+        for name, value in settings.items():
+            if getattr(self, name) in (None, ()) and not (name == "policy" and self.models):
+                is_list = name in ("tests", "also", "models")
+                given[name] = tuple(value.split(",") if isinstance(value, str) else value) if is_list else value
+        return replace(self, **given)
+
+
+def tests_argument(tests: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
+    """Names of tests, of one or several."""
+    return (str(tests),) if isinstance(tests, str | Path) else tuple(map(str, tests))

@@ -1,0 +1,164 @@
+"""What one run of the tests says: events of the inner runner, made into outcomes by test, and into a verdict."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from isobudget.judge.verdict import Outcome, Trust, Verdict
+
+#: outcomes of a test that count as passed
+_GOOD = ("passed", "xfailed", "xpassed")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the runner reported of one process.
+
+    Attributes:
+        collected: ids in the order in which they ran; None where collecting did not come to its end.
+        outcomes: by id: ``passed``, ``failed`` or ``skipped``.
+        messages: by id, of tests that did not pass, with the phase and the text that pytest shows.
+        reached: ids of tests that called a stub.
+        errors: what could not be collected, with its message.
+        modules: what was loaded at the end, see `imports`.
+        finished: whether the session came to its end.
+        stopped: why the process was ended early: ``time``, ``output``, ``asked``, or empty.
+        status: as `os.wait` gives it.
+        cpu_seconds, wall_seconds, peak_mb: of the process.
+        changed: files that must not change and have.
+        clean: whether nothing was left behind.
+        fault: of the runner itself; empty.
+    """
+
+    collected: tuple[str, ...] | None
+    outcomes: Mapping[str, str]
+    messages: Mapping[str, str]
+    reached: frozenset[str]
+    errors: Mapping[str, str]
+    modules: Sequence[Sequence[str]]
+    finished: bool
+    stopped: str
+    status: int
+    cpu_seconds: float
+    wall_seconds: float
+    peak_mb: float
+    changed: tuple[str, ...]
+    clean: bool
+    fault: str = ""
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> Report:
+        """From the runner's answer. What a candidate may have forged is read as text and compared, never executed."""
+        outcomes: dict[str, str] = {}
+        messages: dict[str, str] = {}
+        errors: dict[str, str] = {}
+        reached: set[str] = set()
+        collected: tuple[str, ...] | None = None
+        modules: list[Sequence[str]] = []
+        finished, fault = False, ""
+        for kind, *fields in answer["lines"]:
+            if kind == "collected":
+                collected = tuple(fields[0])
+            elif kind == "error":
+                errors[fields[0]] = fields[1]
+            elif kind == "test":
+                _add_test(fields, outcomes, messages, reached)
+            elif kind == "finished":
+                finished, modules = True, fields[1]
+            elif kind == "fault":
+                fault = fields[0]
+        return cls(
+            collected,
+            outcomes,
+            messages,
+            frozenset(reached),
+            errors,
+            modules,
+            finished,
+            answer["stopped"],
+            answer["status"],
+            answer["cpu"],
+            answer["wall"],
+            answer["peak_kb"] / 1024,
+            tuple(answer["changed"]),
+            answer["clean"],
+            fault,
+        )
+
+    def passed(self, ids: Iterable[str], may_skip: Collection[str] = ()) -> list[str]:
+        """Those of the tests that passed, or were skipped where that is allowed."""
+        return [
+            one
+            for one in ids
+            if self.outcomes.get(one) == "passed" or (one in may_skip and self.outcomes.get(one) == "skipped")
+        ]
+
+    @property
+    def skipped(self) -> frozenset[str]:
+        """Ids of tests that were skipped."""
+        return frozenset(one for one, outcome in self.outcomes.items() if outcome == "skipped")
+
+
+def _add_test(fields: Sequence[Any], outcomes: dict[str, str], messages: dict[str, str], reached: set[str]) -> None:
+    name, when, outcome, text, called = fields
+    plain = "passed" if outcome in _GOOD else outcome
+    # One phase that failed is enough, whatever the others say.
+    if outcomes.get(name) != "failed":
+        outcomes[name] = plain
+    if plain != "passed" and name not in messages:
+        messages[name] = f"{when}: {text}" if when != "call" else text
+    if called:
+        reached.add(name)
+
+
+def verdict_of(run: Report, expected: Sequence[str], may_skip: Collection[str], memory_mb: int) -> Verdict:
+    """The verdict on a candidate: passed only if every expected test reported that it passed, and the run ended well.
+
+    Args:
+        run: what was reported.
+        expected: ids of the tests that have to pass.
+        may_skip: those of them that are skipped anyway.
+        memory_mb: the limit that was set.
+    """
+    passed = run.passed(expected, may_skip)
+    missing = [one for one in expected if one not in set(passed)]
+    outcome, detail, first = Outcome.PASSED, "", missing[0] if missing else ""
+    if run.changed:
+        outcome, detail = Outcome.ERROR, f"{run.changed[0]} was changed, which a candidate may not"
+    elif run.stopped == "time":
+        outcome, detail = Outcome.TIMEOUT, "the tests took longer than they may"
+    elif run.stopped == "output":
+        outcome, detail = Outcome.OUTPUT_LIMIT, "more was reported than may be"
+    elif run.peak_mb > memory_mb:
+        outcome, detail = Outcome.OUT_OF_MEMORY, f"more than {memory_mb} MiB were held"
+    elif run.errors:
+        name, text = next(iter(run.errors.items()))
+        outcome, detail, first = Outcome.ERROR, last_line(text), name
+    elif missing and missing[0] in run.messages:
+        outcome, detail = Outcome.FAILED, last_line(run.messages[missing[0]])
+    elif run.status & 0x7F:
+        outcome, detail = Outcome.CRASHED, f"ended by {signal.Signals(run.status & 0x7F).name}"
+    elif not run.finished:
+        outcome, detail = Outcome.ERROR, run.fault or "the process ended before its tests did"
+    elif missing:
+        outcome, detail = Outcome.ERROR, f"{missing[0]} was not run"
+    return Verdict(
+        outcome,
+        run.cpu_seconds,
+        run.peak_mb,
+        detail,
+        trust=Trust.SHARED,
+        tests_passed=len(passed),
+        tests_total=len(expected),
+        first_failing=first,
+    )
+
+
+def last_line(text: str) -> str:
+    """The line of pytest's report that says what was wrong: the last one marked with E, else the last."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    marked = [line[1:].strip() for line in lines if line.startswith("E  ")]
+    return (marked[0] if marked else lines[-1].strip() if lines else "")[:300]

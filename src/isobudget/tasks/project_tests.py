@@ -1,0 +1,225 @@
+"""A project's tests, made ready once and run on many candidates: confined, on a read-only view, in a warm process.
+
+What has to pass is known before any candidate is there: the ids that pytest collects with stubs in place of what is to
+be written. A candidate passes if every one of them reports that it passed; then those of `also` that passed before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from isobudget.errors import JudgeError
+from isobudget.judge.guest import Guest, GuestGoneError, GuestSetting
+from isobudget.judge.verdict import Outcome, Trust, Verdict
+from isobudget.tasks.baseline import Baseline, check_baseline, refuse_passing
+from isobudget.tasks.body import is_hole
+from isobudget.tasks.imports import warm_modules
+from isobudget.tasks.outcome import Report, verdict_of
+from isobudget.tasks.project import VIEW_MB, Interpreter, files_of
+from isobudget.tasks.selection import Selection, watched_files
+from isobudget.tasks.stub import stub_of
+from isobudget.tasks.target import Target
+
+_RUNNER = Path(__file__).with_name("runner.py")
+#: CPU seconds that the tests may take before anything is written
+_BASELINE_SECONDS = 120.0
+#: wall seconds beyond twice the CPU seconds that a candidate may take
+_WALL_BEYOND = 2.0
+_GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateLimits:
+    """Bounds on one candidate.
+
+    Attributes:
+        cpu_seconds: for collecting and running its tests.
+        memory_mb: resident memory, in MiB.
+        view_mb: most MiB of the project's copy.
+        allow_subprocess: whether tests may start programs.
+    """
+
+    cpu_seconds: float = 5.0
+    memory_mb: int = 1024
+    view_mb: int = VIEW_MB
+    allow_subprocess: bool = False
+
+
+@dataclass(slots=True)
+class ProjectTests:
+    """The tests that decide on a target. Use it in a with statement, and call `prepare` first.
+
+    Attributes:
+        target: what is to be written.
+        tests, also: those that have to pass, and those that must not be broken.
+        interpreter: the project's.
+        limits: of a candidate.
+    """
+
+    target: Target
+    tests: Selection
+    also: Selection
+    interpreter: Interpreter
+    limits: CandidateLimits = field(default_factory=CandidateLimits)
+    _guest: Guest | None = None
+    _watched: list[str] = field(default_factory=list)
+    _warm: list[str] = field(default_factory=list)
+    _baseline: Baseline | None = None
+
+    def __enter__(self) -> ProjectTests:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the process that runs tests."""
+        if self._guest is not None:
+            self._guest.stop()
+
+    @property
+    def baseline(self) -> Baseline:
+        """What is known of the tests before anything is written; after `prepare`."""
+        assert self._baseline is not None
+        return self._baseline
+
+    def prepare(self, *, refuse_solved: bool = True, only_reaching: bool = False) -> Baseline:
+        """Run the tests with stubs: which there are, which need the target, and what can be imported once.
+
+        Args:
+            refuse_solved: whether a target that passes already is refused.
+            only_reaching: whether only those tests decide that call the target.
+
+        Raises:
+            InputError: the tests cannot be run, there are none, they do not reach the target, or pass already.
+            JudgeError: they cannot be confined on this machine.
+        """
+        files = files_of(self.target.root, self.limits.view_mb)
+        for selection in (self.tests, self.also):
+            self._watched += watched_files(files, selection, self.target.file)
+        self._start(files)
+        if refuse_solved and self.target.data is not None and not self._is_hole():
+            run = self.run(self.target.text, self.tests.arguments, _BASELINE_SECONDS)
+            refuse_passing(self.target, run)
+        texts = self.tests.files | self.also.files
+        run = self.run(stub_of(self.target, texts), self.tests.arguments, _BASELINE_SECONDS)
+        expected = check_baseline(self.target, self.tests, run, only_reaching=only_reaching)
+        self._warm = warm_modules(run.modules, self.target.root, self.target.module)
+        also: tuple[str, ...] = ()
+        if self.also.arguments:
+            before = stub_of(self.target, texts) if self._is_hole() else self.target.text
+            run_also = self.run(before, self.also.arguments, _BASELINE_SECONDS)
+            also = tuple(run_also.passed(run_also.collected or ()))
+        self._baseline = Baseline(expected, run.skipped, run.reached, also, run.cpu_seconds)
+        self._warm_up()
+        return self._baseline
+
+    def _is_hole(self) -> bool:
+        return self.target.data is None or all(is_hole(one.node) for one in self.target.functions())
+
+    def judge(self, text: str, deadline: float = float("inf")) -> Verdict:
+        """The verdict on a candidate, the whole text of the target's file.
+
+        Args:
+            text: to be laid over.
+            deadline: on the monotonic clock, at which the tests are stopped.
+        """
+        baseline, limit = self.baseline, self._limit()
+        run = self._attempt(text, self.tests.arguments, limit, deadline)
+        if isinstance(run, Verdict):
+            return run
+        verdict = verdict_of(run, baseline.expected, baseline.skipped, self.limits.memory_mb)
+        if verdict.passed and baseline.also:
+            more = self._attempt(text, self.also.arguments, _BASELINE_SECONDS, deadline)
+            if isinstance(more, Verdict):
+                return more
+            second = verdict_of(more, baseline.also, (), self.limits.memory_mb)
+            if not second.passed:
+                return second._replace(detail=f"broke what passed before: {second.detail}"[:300])
+        return verdict
+
+    def _limit(self) -> float:
+        return max(self.limits.cpu_seconds, 4 * self.baseline.cpu_seconds)
+
+    def _attempt(self, text: str, arguments: Sequence[str], cpu_seconds: float, deadline: float) -> Report | Verdict:
+        try:
+            return self.run(text, arguments, cpu_seconds, deadline)
+        except GuestGoneError as error:
+            late = time.monotonic() >= deadline
+            outcome = Outcome.TIMEOUT if late else Outcome.ERROR
+            detail = "the budget's time ran out while it was tested" if late else f"its tests ended the runner: {error}"
+            return Verdict(outcome, detail=detail, trust=Trust.SHARED, tests_total=len(self.baseline.expected))
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+            return Verdict(Outcome.ERROR, detail="what it reported cannot be read", trust=Trust.SHARED)
+
+    def run(self, text: str, arguments: Sequence[str], cpu_seconds: float, deadline: float = float("inf")) -> Report:
+        """Run tests with a text of the target's file laid over.
+
+        Raises:
+            GuestGoneError: the deadline passed, or the process that serves the tests ended.
+            JudgeError: it cannot be started again.
+        """
+        guest = self._running()
+        wall = 2 * cpu_seconds + _WALL_BEYOND
+        request: dict[str, Any] = {
+            "op": "run",
+            "files": {self.target.file: text},
+            "arguments": [*self._options(), *arguments],
+            "cpu": cpu_seconds,
+            "wall": wall,
+            "memory_mb": self.limits.memory_mb,
+            "subprocess": self.limits.allow_subprocess,
+            "watched": self._watched,
+        }
+        answer = guest.ask(request, min(deadline, time.monotonic() + wall + _GRACE_SECONDS))
+        run = Report.of(answer)
+        if not run.clean:
+            self.stop()
+        return run
+
+    def _options(self) -> list[str]:
+        """Options of pytest: nothing is cached, measured or spread over processes, whatever the configuration says."""
+        options = ["-p", "no:cacheprovider", "-q", "--tb=short"]
+        options += ["-n", "0"] * ("xdist" in self.interpreter.modules)
+        return options + ["--no-cov"] * ("pytest_cov" in self.interpreter.modules)
+
+    def _running(self) -> Guest:
+        assert self._guest is not None
+        if not self._guest.running:
+            self._guest.start()
+            self._warm_up()
+        return self._guest
+
+    def _start(self, files: Sequence[str]) -> None:
+        target = self.target
+        self._guest = Guest(
+            GuestSetting(
+                view=str(target.root),
+                files=files,
+                writable=(target.file,),
+                shown=self.interpreter.shown,
+                interpreter=self.interpreter.path,
+                program=_RUNNER.read_text(encoding="utf-8"),
+                first={"import_roots": target.import_roots},
+                view_mb=self.limits.view_mb + 16,
+                memory_mb=self.limits.memory_mb,
+                allow_subprocess=self.limits.allow_subprocess,
+            )
+        )
+        self._guest.start()
+
+    def _warm_up(self) -> None:
+        if self._warm and self._guest is not None:
+            try:
+                self._guest.ask({"op": "warm", "modules": self._warm}, time.monotonic() + _BASELINE_SECONDS)
+            except GuestGoneError as error:
+                raise JudgeError(f"the modules of the tests cannot be imported: {error}") from None
+
+
+def no_tests() -> Selection:
+    """An empty selection."""
+    return Selection((), {})

@@ -1,0 +1,352 @@
+"""The inner runner: runs a project's pytest tests on candidates, inside a guest, with the project's own interpreter.
+
+This one file is sent into the guest and run there by any Python from 3.9 on that has pytest; it uses nothing but the
+standard library and imports nothing of isobudget. The server half imports, once, pytest and the modules that it is told
+to, and forks a process for every request. The child lays the candidate's files over the project's, gives up what it
+does not need, and runs pytest in itself with a reporter that writes one line for every event to a descriptor.
+
+The server never believes an exit code. It passes on what came over the descriptor, with the process's end, its CPU
+seconds and peak memory, and whether one of the files that must not change has changed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib
+import json
+import os
+import resource
+import select
+import shutil
+import signal
+import socket
+import struct
+import sys
+import time
+from typing import Any
+
+LENGTH = struct.Struct("!I")
+SCRATCH = "/scratch"
+PR_SET_SECCOMP = 22
+OWN_PID = struct.pack("I", 0x7A7A7A7A)
+#: most bytes of reports that one candidate may write
+MOST_REPORT = 16 << 20
+MOST_MESSAGE = 4000
+
+
+# the server ----------------------------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    """Serve the host until it closes the socket."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    control.set_inheritable(False)
+    layers = json.loads(sys.argv[2])
+    try:
+        setting = receive(control)
+        sys.path[0:1] = setting["import_roots"]
+        sys.argv = ["pytest"]
+        import pytest
+
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        filtered = install(bytes.fromhex(setting["server_filter"]))
+        send(control, {"ready": layers + ["system call filter"] * filtered, "pytest": pytest.__version__})
+        while True:
+            request = receive(control)
+            answer = warm(request) if request["op"] == "warm" else run(control, setting, request)
+            send(control, answer)
+    except EOFError:
+        os._exit(0)
+    except BaseException as error:
+        send(control, {"fault": f"{type(error).__name__}: {error}"})
+        os._exit(1)
+
+
+def send(control: socket.socket, value: Any) -> None:
+    """One frame: its length, then JSON."""
+    data = json.dumps(value).encode()
+    control.sendall(LENGTH.pack(len(data)) + data)
+
+
+def receive(control: socket.socket) -> Any:
+    """One frame of the host; EOFError if it is gone."""
+    return json.loads(exactly(control, LENGTH.unpack(exactly(control, LENGTH.size))[0]))
+
+
+def exactly(control: socket.socket, size: int) -> bytes:
+    """So many bytes of the host; EOFError if it is gone."""
+    data = bytearray()
+    while len(data) < size:
+        more = control.recv(min(size - len(data), 1 << 20))
+        if not more:
+            raise EOFError
+        data += more
+    return bytes(data)
+
+
+def install(program: bytes) -> bool:
+    """Put this process and all that it starts under a system call filter, for good."""
+
+    class Filter(ctypes.Structure):
+        _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_void_p))
+
+    own = struct.pack("I", os.getpid())
+    code = bytearray(program)
+    for place in range(4, len(code), 8):
+        if code[place : place + 4] == OWN_PID:
+            code[place : place + 4] = own
+    buffer = ctypes.create_string_buffer(bytes(code), len(code))
+    wanted = Filter(len(code) // 8, ctypes.addressof(buffer))
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_SECCOMP, 2, ctypes.byref(wanted), 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "the system call filter cannot be installed")
+    return True
+
+
+def warm(request: dict[str, Any]) -> dict[str, Any]:
+    """Import modules that no candidate is part of; what cannot be imported is left to the candidates' processes."""
+    failed = []
+    for name in request["modules"]:
+        try:
+            importlib.import_module(name)
+        except BaseException:
+            failed.append(name)
+    return {"failed": failed}
+
+
+def run(control: socket.socket, setting: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    """Fork a process for one candidate, watch it to its end, and say what it reported."""
+    before = hashes(request["watched"])
+    reading, writing = os.pipe()
+    nonce = os.urandom(12).hex()
+    began = time.monotonic()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        control.close()
+        candidate(setting, request, writing, nonce)
+    os.close(writing)
+    lines, stopped = watch(control, pid, reading, request)
+    os.close(reading)
+    kill_all(pid, bool(request["subprocess"]))
+    _, status, usage = os.wait4(pid, 0)
+    wall = time.monotonic() - began
+    reap()
+    return {
+        "lines": [event for event in (opened(line, nonce) for line in lines) if event is not None],
+        "status": status,
+        "stopped": stopped,
+        "cpu": usage.ru_utime + usage.ru_stime,
+        "peak_kb": usage.ru_maxrss,
+        "wall": wall,
+        "changed": [path for path, one in hashes(request["watched"]).items() if one != before[path]],
+        "clean": clean(),
+    }
+
+
+def opened(line: bytes, nonce: str) -> Any:
+    """The event in a line of the reporter; None for a line that is not its own."""
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value[1:] if isinstance(value, list) and value and value[0] == nonce else None
+
+
+def watch(control: socket.socket, pid: int, reading: int, request: dict[str, Any]) -> tuple[list[bytes], str]:
+    """Read what the child reports until it ends, has used up its time, or the host wants no more."""
+    poller = select.poll()
+    handle = os.pidfd_open(pid)
+    for one in (reading, handle, control.fileno()):
+        poller.register(one, select.POLLIN)
+    deadline, clock = time.monotonic() + request["wall"], (~pid << 3) | 2
+    data, stopped, ended = bytearray(), "", False
+    while not ended and not stopped:
+        left = min(deadline - time.monotonic(), request["cpu"] - time.clock_gettime(clock))
+        if left <= 0:
+            stopped = "time"
+        for number, _ in poller.poll(1000 * min(max(left, 0), 0.5) + 1):
+            if number == control.fileno():
+                # The host says nothing while it waits: it is gone, and so is what it waits for.
+                os.kill(pid, signal.SIGKILL)
+                os._exit(0)
+            elif number == reading:
+                more = os.read(reading, 1 << 16)
+                data += more
+                if not more:
+                    poller.unregister(reading)
+                if len(data) > MOST_REPORT:
+                    stopped = "output"
+            else:
+                ended = True
+    os.close(handle)
+    if ended:
+        data += rest(reading)
+    return bytes(data).split(b"\n"), stopped
+
+
+def rest(descriptor: int) -> bytes:
+    """What a process that has ended left to be read."""
+    data = bytearray()
+    while len(data) <= MOST_REPORT and has_more(descriptor):
+        more = os.read(descriptor, 1 << 16)
+        if not more:
+            break
+        data += more
+    return bytes(data)
+
+
+def has_more(descriptor: int) -> bool:
+    """Whether something can be read at once."""
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    return bool(poller.poll(0))
+
+
+def kill_all(pid: int, everything: bool) -> None:
+    """End the child, and where it may have started programs all else in this pid namespace."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+        if everything and os.getpid() == 1:
+            os.kill(-1, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def reap() -> None:
+    """Take note of all processes that have ended."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def hashes(paths: list[str]) -> dict[str, str]:
+    """The sha256 of each file; empty for one that cannot be read."""
+    found = {}
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                found[path] = hashlib.sha256(file.read()).hexdigest()
+        except OSError:
+            found[path] = ""
+    return found
+
+
+def clean() -> bool:
+    """Empty the scratch folder; False if something resists."""
+    for name in os.listdir(SCRATCH):
+        path = os.path.join(SCRATCH, name)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, onerror=allow)
+        else:
+            os.unlink(path)
+    return not os.listdir(SCRATCH)
+
+
+def allow(function: Any, path: str, _: Any) -> None:
+    """Remove what could not be removed, with more rights."""
+    try:
+        os.chmod(os.path.dirname(path), 0o700)
+        os.chmod(path, 0o700)
+        if os.path.isdir(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            function(path)
+    except OSError:
+        pass
+
+
+# the child -----------------------------------------------------------------------------------------------------------
+
+
+def candidate(setting: dict[str, Any], request: dict[str, Any], writing: int, nonce: str) -> None:
+    """Run the tests on a candidate; never returns."""
+    code = 3
+    try:
+        for name, text in request["files"].items():
+            with open(name, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+        importlib.invalidate_caches()
+        reporter = Reporter(writing, nonce)
+        limit(request)
+        install(bytes.fromhex(setting["candidate_filter"]))
+        import pytest
+
+        code = pytest.main(list(request["arguments"]), plugins=[reporter])
+        reporter.finish(int(code))
+    except BaseException as error:
+        try:
+            text = json.dumps([nonce, "fault", f"{type(error).__name__}: {error}"])
+            os.write(writing, text.encode() + b"\n")
+        except BaseException:
+            pass
+    os._exit(0)
+
+
+def limit(request: dict[str, Any]) -> None:
+    """Bounds that the kernel keeps, beside those that the server looks after."""
+    for what, value in (
+        (resource.RLIMIT_CPU, int(request["cpu"]) + 2),
+        (resource.RLIMIT_AS, (request["memory_mb"] + 512) << 20),
+    ):
+        hard = resource.getrlimit(what)[1]
+        most = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(what, (most, most))
+
+
+class Reporter:
+    """A pytest plugin that writes every event as one line of JSON to a descriptor."""
+
+    def __init__(self, descriptor: int, nonce: str) -> None:
+        write, dumps = os.write, json.dumps
+
+        def tell(*event: Any) -> None:
+            data = dumps([nonce, *event]).encode() + b"\n"
+            while data:
+                data = data[write(descriptor, data) :]
+
+        self._tell = tell
+        self._reached = [False]
+        import builtins
+
+        def reached(flag: list[bool] = self._reached) -> None:
+            flag[0] = True
+
+        setattr(builtins, "__isobudget_reached__", reached)  # noqa: B010
+
+    def pytest_collectreport(self, report: Any) -> None:
+        """What could not be collected."""
+        if report.failed:
+            self._tell("error", report.nodeid, str(report.longrepr)[-MOST_MESSAGE:])
+
+    def pytest_collection_finish(self, session: Any) -> None:
+        """The ids of the tests, in the order in which they will run."""
+        self._tell("collected", [item.nodeid for item in session.items])
+
+    def pytest_runtest_logstart(self) -> None:
+        """A test begins."""
+        self._reached[0] = False
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """One phase of a test has ended."""
+        outcome = report.outcome
+        if hasattr(report, "wasxfail"):
+            outcome = "xfailed" if outcome == "skipped" else "xpassed"
+        if report.when != "call" and outcome == "passed":
+            return
+        text = "" if outcome in ("passed", "xfailed") else str(report.longrepr)
+        self._tell("test", report.nodeid, report.when, outcome, text[-MOST_MESSAGE:], self._reached[0])
+
+    def finish(self, code: int) -> None:
+        """The session is over."""
+        modules = [
+            [name, getattr(module, "__file__", None) or "", type(getattr(module, "__loader__", None)).__name__]
+            for name, module in list(sys.modules.items())
+        ]
+        self._tell("finished", code, modules)
+
+
+if __name__ == "__main__":
+    main()

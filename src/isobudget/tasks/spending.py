@@ -1,0 +1,244 @@
+"""Spending a budget on one task: the policy's stepper says what to draw, samples are generated and judged meanwhile.
+
+The thread that calls `play` judges; each sample in flight has a thread of its own that waits for its backend. What the
+ledger cannot pay for waits until something in flight is settled. A pass, the limit of time or Ctrl-C ends it: nobody
+waits for what is in flight then, which stays counted at its most.
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from isobudget.backends.base import Backend, Generation, Prompt, Sampling
+from isobudget.errors import BackendError, IsobudgetError
+from isobudget.judge.verdict import Verdict
+from isobudget.policies.schedule import Schedule, Stop
+from isobudget.policies.stepper import Draw, Halt, Stepper
+from isobudget.tasks.clock import Clock
+from isobudget.tasks.ledger import Ledger, Reservation
+
+#: samples of one model that fail one after the other mean that it is gone
+_GONE_AFTER = 3
+
+
+class Ending(StrEnum):
+    """Why drawing stopped."""
+
+    PASSED = Halt.PASSED.value
+    FINISHED = Halt.FINISHED.value
+    BUDGET = Halt.BUDGET.value
+    TIME = "the budget's time is over"
+    INTERRUPTED = "it was interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenArm:
+    """A model that can be drawn from.
+
+    Attributes:
+        name: of the arm.
+        backend: open.
+        prompt, sampling: what it is given.
+        concurrency: most samples at the same time.
+    """
+
+    name: str
+    backend: Backend
+    prompt: Prompt
+    sampling: Sampling
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One sample with its verdict.
+
+    Attributes:
+        arm: which model drew it.
+        index: its number among the samples of its arm, from 0.
+        place: its number among all samples of the task, in the order in which they were begun.
+        step: which of the stepper's moves asked for it.
+        generation, verdict: what came back, and what the tests said.
+        text: the target's file with it; empty where none can be made of it.
+        amounts: what it cost by unit.
+    """
+
+    arm: str
+    index: int
+    place: int
+    step: int
+    generation: Generation
+    verdict: Verdict
+    text: str
+    amounts: dict[str, float]
+
+
+class Judging(Protocol):
+    """Makes a verdict of a sample: the outer Protocol of a task's tests."""
+
+    def judge(self, arm: OpenArm, generation: Generation, deadline: float) -> tuple[Verdict, str]:
+        """The verdict, and the text of the file that it stands for."""
+
+
+@dataclass(slots=True)
+class _Flight:
+    index: int
+    place: int
+    step: int
+    reservation: Reservation
+
+
+#: what a thread gives back: its flight, and a sample or an error
+_Landed = tuple[_Flight, Generation | Exception]
+
+
+@dataclass(slots=True)
+class Spending:
+    """One task being solved.
+
+    Attributes:
+        schedule: what to play.
+        open_arm: opens a model by its arm's name; called once for each, with nothing in flight.
+        judging: makes verdicts.
+        ledger, clock: what may be spent.
+        on_attempt: told of every judged sample.
+        seed: of the first sample of every arm; the others follow.
+    """
+
+    schedule: Schedule
+    open_arm: Callable[[str], OpenArm]
+    judging: Judging
+    ledger: Ledger
+    clock: Clock
+    on_attempt: Callable[[Attempt], None] = lambda _attempt: None
+    seed: int = 0
+    attempts: list[Attempt] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    _arms: dict[str, OpenArm] = field(default_factory=dict)
+    _landed: queue.SimpleQueue[_Landed] = field(default_factory=queue.SimpleQueue)
+    _flying: list[_Flight] = field(default_factory=list)
+    _begun: int = 0
+    _indices: dict[str, int] = field(default_factory=dict)
+    _failed_in_a_row: int = 0
+
+    def play(self) -> Ending:
+        """Draw until a sample passes, the schedule is done, or the budget is.
+
+        Raises:
+            BackendError: a model fails again and again.
+        """
+        stepper = Stepper(self.schedule)
+        step = 0
+        try:
+            while isinstance(move := stepper.next(), Draw):
+                arm = self._opened(move.arm)
+                self.clock.start()
+                verdicts, whole = self._batch(arm, move.count, step)
+                stepper.record(verdicts)
+                step += 1
+                if not whole and not (stepper.passed and self.schedule.stop is Stop.FIRST_PASS):
+                    return Ending.TIME if self.clock.left <= 0 else Ending.BUDGET
+            return Ending(move.value)
+        except KeyboardInterrupt:
+            return Ending.INTERRUPTED
+        finally:
+            self._abandon()
+            self.clock.stop()
+
+    def _opened(self, name: str) -> OpenArm:
+        if name not in self._arms:
+            with self.clock.loading():
+                self._arms[name] = self.open_arm(name)
+        return self._arms[name]
+
+    def _batch(self, arm: OpenArm, count: int, step: int) -> tuple[list[bool], bool]:
+        """Draw and judge so many samples: their verdicts, and whether all of them were had."""
+        verdicts: list[bool] = []
+        waiting = count
+        while waiting or self._flying:
+            if self.clock.left <= 0:
+                return verdicts, False
+            waiting -= self._launch(arm, waiting, step)
+            if not self._flying:
+                return verdicts, False
+            try:
+                flight, came = self._landed.get(timeout=None if math.isinf(self.clock.left) else self.clock.left)
+            except (queue.Empty, ValueError):
+                return verdicts, False
+            self._flying.remove(flight)
+            if isinstance(came, Exception):
+                self._failed(flight, came)
+                continue
+            self._failed_in_a_row = 0
+            # What waits is begun before this sample is judged.
+            amounts = self.ledger.settle(flight.reservation, came)
+            waiting -= self._launch(arm, waiting, step)
+            verdicts.append(self._judge(arm, flight, came, amounts))
+            if verdicts[-1] and self.schedule.stop is Stop.FIRST_PASS:
+                return verdicts, False
+        return verdicts, True
+
+    def _launch(self, arm: OpenArm, most: int, step: int) -> int:
+        """Begin as many samples as are wanted, fit the backend and are paid for."""
+        begun = 0
+        while begun < most and len(self._flying) < arm.concurrency:
+            reservation = self.ledger.reserve(arm.name)
+            if reservation is None:
+                break
+            index = self._indices.get(arm.name, 0)
+            self._indices[arm.name] = index + 1
+            flight = _Flight(index, self._begun, step, reservation)
+            self._begun += 1
+            self._flying.append(flight)
+            threading.Thread(
+                target=_generate, args=(arm, flight, self.seed + index, self._landed), name="draw", daemon=True
+            ).start()
+            begun += 1
+        return begun
+
+    def _judge(self, arm: OpenArm, flight: _Flight, came: Generation, amounts: dict[str, float]) -> bool:
+        verdict, text = self.judging.judge(arm, came, self.clock.deadline)
+        attempt = Attempt(arm.name, flight.index, flight.place, flight.step, came, verdict, text, amounts)
+        self.attempts.append(attempt)
+        self.on_attempt(attempt)
+        return verdict.passed
+
+    def _failed(self, flight: _Flight, error: Exception) -> None:
+        if not isinstance(error, IsobudgetError):
+            raise error
+        self.ledger.give_up(flight.reservation)
+        self.failures.append(str(error))
+        self._failed_in_a_row += 1
+        if self._failed_in_a_row >= _GONE_AFTER:
+            raise BackendError(f"{flight.reservation.arm}: {self._failed_in_a_row} samples failed in a row: {error}")
+
+    def _abandon(self) -> None:
+        for flight in self._flying:
+            self.ledger.give_up(flight.reservation)
+        self._flying.clear()
+
+
+def _generate(arm: OpenArm, flight: _Flight, seed: int, landed: queue.SimpleQueue[_Landed]) -> None:
+    try:
+        (generation,) = arm.backend.generate(arm.prompt, arm.sampling, [seed])
+    except Exception as error:
+        landed.put((flight, error))
+    else:
+        landed.put((flight, generation))
+
+
+def close_all(backends: list[Backend], patience_seconds: float = 0.3) -> None:
+    """Close backends without waiting long: an engine may be in the middle of a long step that nobody needs."""
+    threads = [threading.Thread(target=one.__exit__, args=(None, None, None), daemon=True) for one in backends]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + patience_seconds
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))

@@ -1,0 +1,126 @@
+"""What is to be written: TARGET as users name it, found in the project."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from isobudget.errors import InputError
+from isobudget.files.hints import did_you_mean
+from isobudget.tasks.body import Function, functions_of, is_hole, parse_source
+from isobudget.tasks.project import find_root, import_root, module_name
+
+_NAME = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Functions of one file that are to be written.
+
+    Attributes:
+        root: of the project.
+        file: relative to it, with ``/``.
+        names: dotted names of the functions; empty where the whole file is to be written.
+        data: the file's bytes as they were read; None where there is none.
+        text: the same as text, line ends as they are; empty where there is none.
+    """
+
+    root: Path
+    file: str
+    names: tuple[str, ...]
+    data: bytes | None
+    text: str
+
+    @property
+    def path(self) -> Path:
+        """Of the file."""
+        return self.root / self.file
+
+    @property
+    def task_id(self) -> str:
+        """What runs and messages call it."""
+        return f"{self.file}::{self.names[0]}" if len(self.names) == 1 else self.file
+
+    @property
+    def module(self) -> str:
+        """The dotted name of the module."""
+        return module_name(self.root, self.file)
+
+    @property
+    def import_roots(self) -> list[str]:
+        """Folders that the project's modules are imported from, the target's own first."""
+        return list(dict.fromkeys((import_root(self.root, self.file), str(self.root))))
+
+    def functions(self) -> list[Function]:
+        """The functions to write, in the order of their names."""
+        known = functions_of(parse_source(self.text, self.file))
+        return [known[name] for name in self.names]
+
+
+def find_target(text: str) -> Target:
+    """Find what is to be written.
+
+    Args:
+        text: ``FILE.py::function``, ``FILE.py::Class.method``, a file with functions that have no body, or a file that
+            is not there yet.
+
+    Raises:
+        InputError: there is no such function, nothing in the file is left to write, or it is no Python file.
+    """
+    place, mark, name = text.partition("::")
+    name = name.replace("::", ".")
+    if "\\" in place and not Path(place).exists():
+        raise InputError(f"{text}: write paths with /, as in {text.replace(chr(92), '/')}")
+    path = Path(place)
+    if path.suffix != ".py":
+        raise InputError(f"{text}: is no Python file; TARGET is written src/pkg/text.py::slugify, or a file's name")
+    if path.is_dir():
+        raise InputError(f"{text}: is a folder; name a file, or a function as FILE.py::name")
+    if mark and not _NAME.fullmatch(name):
+        raise InputError(f"{text}: behind :: stands the name of a function, or Class.method")
+    resolved = path.resolve()
+    root = find_root(resolved)
+    if not path.exists():
+        return _new_file(text, root, resolved, mark)
+    data = resolved.read_bytes()
+    source = _decoded(data, place)
+    names = _names(source, place, name)
+    return Target(root, resolved.relative_to(root).as_posix(), names, data, source)
+
+
+def _new_file(text: str, root: Path, path: Path, mark: str) -> Target:
+    if mark:
+        raise InputError(f"{text}: there is no such file; name the file alone to have all of it written")
+    if not path.parent.is_dir():
+        raise InputError(f"{text}: there is no folder {path.parent}; make it first")
+    return Target(root, path.relative_to(root).as_posix(), (), None, "")
+
+
+def _decoded(data: bytes, where: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}: is not UTF-8 (byte {error.start}); save it as UTF-8") from None
+
+
+def _names(source: str, where: str, name: str) -> tuple[str, ...]:
+    tree = parse_source(source, where)
+    known = functions_of(tree)
+    if not name:
+        holes = tuple(one for one, function in known.items() if is_hole(function.node))
+        if not holes:
+            raise InputError(
+                f"{where}: every function has a body; name the one to write anew, as {where}::"
+                f"{next(iter(known), 'name')}"
+            )
+        return holes
+    if name in known:
+        return (name,)
+    classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    if name in classes:
+        methods = ", ".join(one for one in known if one.startswith(f"{name}.")) or "none"
+        raise InputError(f"{where}::{name}: is a class; name one of its methods ({methods}), or the file")
+    listed = ", ".join(list(known)[:8]) or "none"
+    raise InputError(f"{where}: has no function {name!r}.{did_you_mean(name, known)} It has: {listed}")

@@ -1,0 +1,242 @@
+"""A project's own tests, confined: what passes, what hostile candidates come to, and what users get to read."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from isobudget.errors import InputError
+from isobudget.judge.verdict import Outcome, Trust, Verdict
+from isobudget.tasks.candidate import lay_over
+from isobudget.tasks.project import find_interpreter
+from isobudget.tasks.project_tests import CandidateLimits, ProjectTests, no_tests
+from isobudget.tasks.selection import select
+from isobudget.tasks.target import find_target
+from support.solve_project import RIGHT, make_project
+
+SECRET = "the secret of the home"
+
+
+def opened(root: Path, target: str, *tests: str, also: str = "", limits: CandidateLimits | None = None) -> ProjectTests:
+    found = find_target(str(root / target))
+    chosen = select(found.root, [str(root / one) for one in tests])
+    more = select(found.root, [str(root / also)]) if also else no_tests()
+    return ProjectTests(found, chosen, more, find_interpreter(found.root, sys.executable), limits or CandidateLimits())
+
+
+def judged(tests: ProjectTests, body: str) -> Verdict:
+    return tests.judge(lay_over(tests.target, f"def slugify(text, sep='-'):\n{body}"))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_project(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="module")
+def prepared(project: Path) -> Iterator[ProjectTests]:
+    limits = CandidateLimits(cpu_seconds=2.0)
+    with opened(project, "src/pkg/text.py::slugify", "tests/test_text.py", limits=limits) as tests:
+        tests.prepare()
+        yield tests
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_what_has_to_pass_is_known_beforehand(prepared: ProjectTests) -> None:
+    baseline = prepared.baseline
+    assert len(baseline.expected) == 4
+    assert len(baseline.reached) == 3
+    assert "tests/test_text.py::test_shout" not in baseline.reached
+    assert "pkg.text" not in prepared._warm
+    assert "pkg" not in prepared._warm
+
+
+def test_right_and_wrong_candidates(prepared: ProjectTests) -> None:
+    right = judged(prepared, RIGHT)
+    assert (right.outcome, right.tests_passed, right.tests_total) == (Outcome.PASSED, 4, 4)
+    assert right.trust is Trust.SHARED
+    wrong = judged(prepared, "    return text\n")
+    assert (wrong.outcome, wrong.tests_passed) == (Outcome.FAILED, 1)
+    assert wrong.first_failing == "tests/test_text.py::test_slug[Hello World-hello-world]"
+    assert "assert 'Hello World' == 'hello-world'" in wrong.detail
+    # A process is never used twice: what the last one left behind is not there.
+    assert judged(prepared, RIGHT).passed
+
+
+HOSTILE = {
+    "deletes the tree": "    import shutil\n    shutil.rmtree({root!r})\n",
+    "edits the tests": "    open({root!r} + '/tests/test_text.py', 'w').write('')\n",
+    "removes its own file": "    import os\n    os.unlink(__file__)\n",
+    "reads the home": "    return open({secret!r}).read()\n",
+    "lists the root": "    import os\n    return str(os.listdir('/root') + os.listdir('/home'))\n",
+    "opens the network": "    import socket\n    socket.create_connection(('127.0.0.1', {port}))\n",
+    "sends a datagram": (
+        "    import socket\n    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))\n"
+    ),
+    "forks for ever": "    import os\n    while True:\n        os.fork()\n",
+    "starts a program": "    import subprocess\n    subprocess.run(['/bin/sh', '-c', 'true'], check=True)\n",
+    "never ends": "    while True:\n        pass\n",
+    "prints a gigabyte": (
+        "    import os\n    for _ in range(1024):\n        os.write(1, b'x' * (1 << 20))\n    return text\n"
+    ),
+    "fills the disk": "    import os\n    open(os.environ['TMPDIR'] + '/x', 'wb').write(b'x' * (1 << 30))\n",
+    "takes all memory": "    return [bytearray(1 << 20) for _ in range(1 << 14)]\n",
+    "ends the process": "    import os\n    os._exit(0)\n",
+    "raises SystemExit": "    raise SystemExit(0)\n",
+    "kills the server": "    import os, signal\n    os.kill(os.getppid(), signal.SIGKILL)\n    return text\n",
+    "kills itself": "    import os, signal\n    os.kill(os.getpid(), signal.SIGKILL)\n",
+    "becomes root": "    import os\n    os.setuid(0)\n",
+    "mounts": "    import ctypes\n    assert ctypes.CDLL(None).mount(b'a', b'/', b'tmpfs', 0, None) == 0\n",
+    "recurses": "    return slugify(text)\n",
+    "forges a report": (
+        "    import os, json\n    for number in range(3, 64):\n        try:\n"
+        "            os.write(number, json.dumps(['x', 'finished', 0, []]).encode() + b'\\n')\n"
+        "        except OSError:\n            pass\n    os._exit(0)\n"
+    ),
+    "writes broken reports": (
+        "    import os\n    for number in range(3, 64):\n        try:\n            os.write(number, b'[\\xff{\\n')\n"
+        "        except OSError:\n            pass\n    return text\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_candidates_fail_and_touch_nothing(prepared: ProjectTests, project: Path, name: str) -> None:
+    secret = Path.home() / ".isobudget-test-secret"
+    secret.write_text(SECRET)
+    before = snapshot(project)
+    body = HOSTILE[name].replace("{root!r}", repr(str(project))).replace("{secret!r}", repr(str(secret)))
+    try:
+        began = time.monotonic()
+        verdict = judged(prepared, body.replace("{port}", "80"))
+        took = time.monotonic() - began
+    finally:
+        secret.unlink()
+    assert not verdict.passed
+    assert SECRET not in verdict.detail
+    assert snapshot(project) == before
+    assert took < 30
+    assert judged(prepared, RIGHT).passed
+
+
+def test_a_candidate_that_does_harm_when_it_is_imported(prepared: ProjectTests) -> None:
+    text = prepared.target.text.replace("import re", "import os\nos._exit(0)")
+    verdict = prepared.judge(text)
+    assert (verdict.outcome, verdict.detail) == (Outcome.ERROR, "the process ended before its tests did")
+    assert judged(prepared, RIGHT).passed
+
+
+def test_the_limit_of_time_ends_a_test_at_once(prepared: ProjectTests) -> None:
+    began = time.monotonic()
+    verdict = prepared.judge(
+        lay_over(prepared.target, "def slugify(t, s):\n    while True: pass\n"), time.monotonic() + 0.5
+    )
+    assert time.monotonic() - began < 1.5
+    assert verdict.outcome is Outcome.TIMEOUT
+    assert judged(prepared, RIGHT).passed
+
+
+def test_also_is_run_on_what_passes(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    (tmp_path / "tests" / "test_more.py").write_text(
+        "from pkg.text import slugify\n\n\ndef test_types():\n    assert slugify.__name__ == 'slugify'\n\n\n"
+        "def test_known():\n    assert slugify('a') != 'b'\n"
+    )
+    text = (tmp_path / "src/pkg/text.py").read_text().replace("    ...\n", "    return 'c'\n", 1)
+    (tmp_path / "src/pkg/text.py").write_text(text)
+    with opened(tmp_path, "src/pkg/text.py::slugify", "tests/test_text.py", also="tests/test_more.py") as tests:
+        assert len(tests.prepare().also) == 2
+        assert judged(tests, RIGHT).passed
+        verdict = judged(tests, "    if text == 'a':\n        return 'b'\n" + RIGHT)
+    assert verdict.outcome is Outcome.FAILED
+    assert verdict.detail.startswith("broke what passed before: ")
+
+
+def test_programs_may_be_started_where_that_is_allowed(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    limits = CandidateLimits(allow_subprocess=True)
+    body = (
+        "    import subprocess, sys\n"
+        "    done = subprocess.run([sys.executable, '-c', 'print(1)'], capture_output=True, text=True, check=True)\n"
+        "    assert done.stdout == '1\\n'\n    subprocess.Popen([sys.executable, '-c', 'while True: pass'])\n"
+    )
+    with opened(tmp_path, "src/pkg/text.py::slugify", "tests/test_text.py", limits=limits) as tests:
+        tests.prepare()
+        assert judged(tests, body + RIGHT).passed
+        assert judged(tests, RIGHT).passed
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    (tmp_path / "tests" / "test_fresh.py").write_text(
+        "from pkg.fresh import double\n\n\ndef test_double():\n    assert double(2) == 4\n"
+    )
+    with opened(tmp_path, "src/pkg/fresh.py", "tests/test_fresh.py") as tests:
+        assert tests.prepare().expected == ("tests/test_fresh.py::test_double",)
+        assert tests.judge(lay_over(tests.target, "def double(x):\n    return 2 * x\n")).passed
+    assert not (tmp_path / "src/pkg/fresh.py").exists()
+
+
+MISTAKES = {
+    "no tests": ("def helper():\n    pass\n", "pytest finds no tests there"),
+    "a missing dependency": (
+        "import nonexistent_package\nfrom pkg.text import slugify\ndef test_a():\n    slugify('a')\n",
+        "needs 'nonexistent_package', which the project's interpreter does not have; install it there",
+    ),
+    "a name that is not there": (
+        "from pkg.text import slugify, missing\ndef test_a():\n    slugify('a')\n",
+        "imports 'missing', which pkg.text does not define",
+    ),
+    "another module": ("def test_a():\n    assert True\n", "no test imports src/pkg/text.py"),
+    "not called": ("import pkg.text\ndef test_a():\n    assert True\n", "no test calls it"),
+    "called on import": (
+        "from pkg.text import slugify\nA = slugify('a')\ndef test_a():\n    assert A\n",
+        "while it is imported",
+    ),
+    "fails anyway": (
+        "from pkg.text import slugify\ndef test_a():\n    slugify('a')\ndef test_b():\n    assert 1 == 2\n",
+        r"1 test of 2 would fail whatever src/pkg/text.py::slugify does: tests/test_x.py::test_b: assert 1 == 2",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_tests_that_cannot_decide(tmp_path: Path, name: str) -> None:
+    text, message = MISTAKES[name]
+    make_project(tmp_path)
+    (tmp_path / "tests" / "test_x.py").write_text(text)
+    with (
+        opened(tmp_path, "src/pkg/text.py::slugify", "tests/test_x.py") as tests,
+        pytest.raises(InputError, match=message),
+    ):
+        tests.prepare()
+
+
+def test_tests_that_do_not_parse_are_named_with_their_line(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    (tmp_path / "tests" / "test_x.py").write_text("def test_a():\n    assert (\n")
+    with pytest.raises(InputError, match=r"tests/test_x.py, line 2: is no valid Python"):
+        opened(tmp_path, "src/pkg/text.py::slugify", "tests/test_x.py")
+    with pytest.raises(InputError, match="there is no such test file or folder; write paths with /"):
+        opened(tmp_path, "src/pkg/text.py::slugify", "tests\\test_x.py")
+
+
+def test_a_target_that_passes_already(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    with (
+        opened(tmp_path, "src/pkg/text.py::shout", "tests/test_text.py::test_shout") as tests,
+        pytest.raises(InputError, match="passes all 1 test already; there is nothing to solve"),
+    ):
+        tests.prepare()
+
+
+def test_an_interpreter_without_pytest_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no Python interpreter that runs"):
+        find_interpreter(tmp_path, str(tmp_path / "python"))

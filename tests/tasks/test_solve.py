@@ -1,0 +1,260 @@
+"""`isobudget solve` from the command line to the run folder, with a server that answers as it is told."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import isobudget
+from isobudget import api
+from isobudget.analysis.load_samples import load_samples
+from isobudget.errors import InputError, RunError, StorageError
+from isobudget.records.attempts import AttemptRow, TaskRow
+from isobudget.records.parts import read_rows
+from support.solve_project import COUNTER_TESTS, RIGHT, TEXT, WRONG, answering, declare, make_project
+
+SLUG = "src/pkg/text.py::slugify"
+SLUG_TESTS = "tests/test_text.py"
+SOURCE = Path(isobudget.__file__).parents[1]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = make_project(tmp_path / "project")
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("ISOBUDGET_MODELS_TOML", str(tmp_path / "models.toml"))
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(SOURCE))
+    return root
+
+
+def right_from(number: int) -> Callable[[str, int], str]:
+    """Wrong samples up to one of the small model's, counted from 0."""
+    return lambda model, seed: RIGHT if model == "small" and seed >= number else WRONG + f"    # {model} {seed}\n"
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "isobudget", "solve", *words, "--python", sys.executable]
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*words), capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_a_diff_is_printed_and_nothing_is_changed(project: Path) -> None:
+    with answering(right_from(2)) as (url, asked):
+        declare(project.parent / "models.toml", url)
+        done = run(SLUG, "--tests", SLUG_TESTS, "--budget", "20samples", "--models", "small")
+    assert done.returncode == 0, done.stderr
+    assert (project / "src/pkg/text.py").read_text() == TEXT
+    assert done.stdout == (
+        '--- a/src/pkg/text.py\n+++ b/src/pkg/text.py\n@@ -4,7 +4,7 @@\n \n def slugify(text: str, sep: str = "-") -> '
+        'str:\n     """Lower-case words of letters and digits, joined by sep."""\n-    ...\n+'
+        f"{RIGHT} \n \n def shout(text: str) -> str:\n"
+    )
+    assert "src/pkg/text.py::slugify: solved by small (a sample passed) after 4 samples" in done.stderr
+    assert "4 of 4 tests pass; trust: shared." in done.stderr
+    # The prompt holds the file up to the hole, names of tests, and no hidden things.
+    assert asked[0]["prompt"].endswith('joined by sep."""\n')
+    assert "test_slug" in asked[0]["prompt"]
+    patched = subprocess.run(["git", "apply", "--check", "-"], input=done.stdout, text=True, cwd=project, check=False)
+    assert patched.returncode == 0
+
+
+def test_what_is_not_solved_exits_with_1_and_shows_the_best_attempt(project: Path) -> None:
+    with answering(lambda model, seed: WRONG) as (url, _):
+        declare(project.parent / "models.toml", url)
+        done = run(SLUG, "--tests", SLUG_TESTS, "--budget", "3samples", "--models", "small,large", "--json")
+    assert done.returncode == 1, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["solved"], said["ending"], said["samples"]) == (False, "the budget does not pay for the next draw", 3)
+    assert (said["tests_passed"], said["tests_total"]) == (1, 4)
+    assert said["first_failing"] == "tests/test_text.py::test_slug[Hello World-hello-world]"
+    assert said["spent"]["usd"] > 0
+    assert said["spent"]["flops"] > 0
+
+
+def test_misuse_exits_with_2_and_one_line(project: Path) -> None:
+    for words, message in (
+        ((SLUG, "--tests", "tests/none.py"), "there is no such test file or folder"),
+        ((SLUG, "--budget", "60"), "needs a unit"),
+        ((SLUG, "--apply", "--diff"), "choose one"),
+        (("src/pkg/text.py::nothing",), "has no function 'nothing'"),
+    ):
+        done = run(*words)
+        assert done.returncode == 2
+        assert message in done.stderr
+        assert done.stderr.startswith("error: ")
+
+
+@pytest.fixture
+def served(project: Path) -> Iterator[Path]:
+    """The project, with a server whose small model is right from its third sample on."""
+    with answering(right_from(2)) as (url, _):
+        declare(project.parent / "models.toml", url)
+        yield project
+
+
+def solve(target: str = SLUG, **options: object) -> isobudget.Solution:
+    tests = options.pop("tests", SLUG_TESTS)
+    stated = {"budget": "20samples", "models": "small", "python": sys.executable} | options
+    return isobudget.solve(target, tests, **stated)  # type: ignore[arg-type]
+
+
+def test_python_gets_code_diff_and_what_was_spent(served: Path) -> None:
+    solution = solve()
+    assert solution.code == TEXT.replace("    ...\n", RIGHT)
+    assert solution.diff.startswith("--- a/src/pkg/text.py")
+    assert solution.spent["samples"] == 4
+    solution.apply()
+    assert (served / "src/pkg/text.py").read_text() == solution.code
+    with pytest.raises(InputError, match="has changed since it was read"):
+        solution.apply()
+
+
+def test_apply_and_out(served: Path) -> None:
+    mode = 0o640
+    (served / "src/pkg/text.py").chmod(mode)
+    solution = solve(apply=True, out=served / "found.py")
+    assert (served / "src/pkg/text.py").read_text() == solution.code == (served / "found.py").read_text()
+    assert (served / "src/pkg/text.py").stat().st_mode & 0o777 == mode
+    with pytest.raises(InputError, match="already; there is nothing to solve"):
+        solve()
+
+
+def test_a_tree_with_changes_is_refused_before_anything_is_spent(served: Path) -> None:
+    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a"]):
+        subprocess.run(["git", *words], cwd=served, check=True, capture_output=True)
+    (served / "tests/data.txt").write_text("From   Data")
+    with pytest.raises(InputError, match=r"data.txt has changes that are not committed"):
+        solve(apply=True)
+    assert not (served / "runs").exists()
+    assert solve(apply=True, force=True).solved
+
+
+def test_a_file_that_changed_meanwhile_is_left_as_it_is(served: Path) -> None:
+    solution = solve()
+    (served / "src/pkg/text.py").write_text(TEXT + "# mine\n")
+    with pytest.raises(InputError, match="has changed since it was read; nothing is written"):
+        solution.apply()
+    assert (served / "src/pkg/text.py").read_text() == TEXT + "# mine\n"
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    solution = solve()
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match="the disk is full"):
+        solution.apply()
+    assert (served / "src/pkg/text.py").read_text() == TEXT
+    assert sorted(path.name for path in (served / "src/pkg").iterdir()) == ["__init__.py", "text.py"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
+def test_the_file_is_unchanged_when_it_is_ended(project: Path, number: signal.Signals) -> None:
+    with answering(lambda model, seed: (WRONG, 5, 0.0 if seed < 2 else 30.0)) as (url, asked):
+        declare(project.parent / "models.toml", url)
+        words = command(SLUG, "--tests", SLUG_TESTS, "--budget", "60s", "--models", "small", "--apply")
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 60
+        while len(asked) < 2 and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.05)  # until it draws
+        process.send_signal(number)
+        began = time.monotonic()
+        _, errors = process.communicate(timeout=30)
+    assert time.monotonic() - began < 10
+    assert process.returncode != 0
+    assert (project / "src/pkg/text.py").read_text() == TEXT
+    assert sorted(path.name for path in (project / "src/pkg").iterdir()) == ["__init__.py", "text.py"]
+    if number == signal.SIGINT:
+        assert "it was interrupted" in errors or "Interrupted" in errors
+
+
+def test_every_attempt_is_recorded_with_its_place(served: Path) -> None:
+    solution = solve()
+    rows = sorted(read_rows(solution.run / "attempts", AttemptRow), key=lambda row: row.place)
+    assert [(row.model, row.index, row.step, row.explored, row.parent) for row in rows][:2] == [
+        ("small", 0, 0, False, None),
+        ("small", 1, 1, False, None),
+    ]
+    (task,) = read_rows(solution.run / "tasks", TaskRow)
+    assert (task.solved, task.ending, task.samples) == (True, "a sample passed", 4)
+    assert task.schedule.startswith("small x 1, small x 1, small x 2")
+    shown = api.show(solution.run, SLUG, passed=True)
+    assert {one.program for one in shown.programs} == {solution.code}
+    assert len(api.show(solution.run, solution.task_id, model="small").programs) == len(rows)
+    with pytest.raises(InputError, match="no task 'other'"):
+        api.show(solution.run, "other")
+
+
+def test_what_was_drawn_until_one_passed_is_not_pooled(served: Path) -> None:
+    solution = solve()
+    for pooled in (api.curves, api.plan, api.report):
+        with pytest.raises(RunError, match="drawn until one passed"):
+            pooled(solution.run)
+    explored = solve(explore=5)
+    assert explored.drawn == {"small": 5}
+    (samples,) = load_samples(explored.run).samples("solve")
+    assert samples.n.tolist() == [5]
+    assert samples.problems[0].index.tolist() == list(range(4, 9))
+
+
+def test_several_functions_and_new_files_are_written_by_conversations(project: Path) -> None:
+    whole = "```python\n" + TEXT.replace("    ...\n", RIGHT).replace("raise NotImplementedError", "ADD") + "```\n"
+    whole = whole.replace("ADD", "self.words[word] = self.words.get(word, 0) + 1")
+    (project / "tests/test_new.py").write_text("from pkg.new import one\n\n\ndef test_one():\n    assert one() == 1\n")
+    with answering(lambda model, seed: whole if model == "small" else "```python\ndef one():\n    return 1\n```") as (
+        url,
+        asked,
+    ):
+        declare(project.parent / "models.toml", url, api="chat")
+        both = solve("src/pkg/text.py", tests=["tests/test_text.py", "tests/test_counter.py"])
+        new = solve("src/pkg/new.py", tests="tests/test_new.py", models="large", apply=True)
+    assert both.solved
+    assert "self.words.get(word, 0) + 1" in both.diff
+    assert (project / "src/pkg/new.py").read_text() == "def one():\n    return 1\n"
+    assert new.diff.startswith("--- /dev/null\n+++ b/src/pkg/new.py")
+    assert COUNTER_TESTS.splitlines()[0] in asked[0]["messages"][-1]["content"]
+
+
+def test_failing_takes_every_function_without_a_body(project: Path) -> None:
+    def answers(model: str, seed: int) -> str:
+        return RIGHT if model == "small" else "        self.words[word] = self.words.get(word, 0) + 1\n"
+
+    with answering(answers) as (url, _):
+        declare(project.parent / "models.toml", url)
+        solutions = api.solve_failing(
+            "src", "tests", budget="4samples", models="small,large", python=sys.executable, apply=True
+        )
+    assert [(one.target.task_id, one.model) for one in solutions if one.solved] == [(SLUG, "small")]
+    assert len(solutions) == 2
+
+
+def test_settings_of_the_project_are_its_defaults(served: Path) -> None:
+    with (served / "pyproject.toml").open("a") as file:
+        file.write(f'[tool.isobudget]\nbudget = "1samples"\nmodels = ["small"]\npython = "{sys.executable}"\n')
+    assert isobudget.solve(SLUG).samples == 1
+    assert isobudget.solve(SLUG, budget="2samples").samples == 2
+
+
+def test_a_policy_is_played_as_it_is(served: Path) -> None:
+    (served / "policy.toml").write_text(
+        'format = 1\npolicy = "cascade"\nunit = "flops"\nbudget = 1.0\nstop = "first pass"\nbatched = false\n'
+        'arms = [{name = "small", per_sample = 1.0}, {name = "large", per_sample = 2.0}]\n'
+        'draws = [{arm = "large", count = 1}, {arm = "small", count = 2}]\n'
+    )
+    solution = solve(models=(), policy="policy.toml")
+    assert (solution.solved, solution.drawn) == (False, {"large": 1, "small": 2})
+    assert solution.ending == "all draws of the schedule are made"

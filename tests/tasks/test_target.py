@@ -1,0 +1,86 @@
+"""What users type: each mistake has one clear message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from isobudget.errors import InputError
+from isobudget.tasks.project import files_of, module_name, read_settings
+from isobudget.tasks.target import find_target
+from support.solve_project import make_project
+
+
+def test_targets_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(make_project(tmp_path))
+    found = find_target("src/pkg/text.py::slugify")
+    assert (found.root, found.file, found.names) == (tmp_path, "src/pkg/text.py", ("slugify",))
+    assert (found.module, found.task_id) == ("pkg.text", "src/pkg/text.py::slugify")
+    assert find_target("src/pkg/text.py").names == ("slugify", "Counter.add")
+    assert find_target("src/pkg/text.py::Counter::add").names == ("Counter.add",)
+    new = find_target("src/pkg/fresh.py")
+    assert (new.data, new.names, new.module) == (None, (), "pkg.fresh")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("src\\pkg\\text.py::slugify", "write paths with /, as in src/pkg/text.py::slugify"),
+        ("src/pkg/text.py::slugfy", "no function 'slugfy'. Did you mean 'slugify'?"),
+        ("src/pkg/text.py::Counter", r"is a class; name one of its methods \(Counter.__init__, Counter.add\)"),
+        ("src/pkg/text.py::", "behind :: stands the name"),
+        ("src/pkg/none.py::f", "no such file"),
+        ("src/none/x.py", "there is no folder"),
+        ("src/pkg", "is no Python file"),
+        ("README.md", "is no Python file"),
+        ("src/pkg/__init__.py", "every function has a body"),
+        ("src/pkg/broken.py::f", "broken.py, line 1: is no valid Python"),
+        ("src/pkg/latin.py::f", "is not UTF-8"),
+    ],
+)
+def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str) -> None:
+    monkeypatch.chdir(make_project(tmp_path))
+    (tmp_path / "src/pkg/broken.py").write_text("def f(:\n")
+    (tmp_path / "src/pkg/latin.py").write_bytes(b"# \xe9\ndef f(): ...\n")
+    with pytest.raises(InputError, match=message):
+        find_target(text)
+
+
+def test_settings_of_the_project_are_checked(tmp_path: Path) -> None:
+    path = make_project(tmp_path) / "pyproject.toml"
+    path.write_text('[tool.isobudget]\nbudget = "30s"\nshow-tests = true\n')
+    assert read_settings(tmp_path) == {"budget": "30s", "show_tests": True}
+    path.write_text("[tool.isobudget]\nbudgt = 3\nmax_tokens = 0\n")
+    with pytest.raises(InputError, match=r"budgt: unknown key(.|\n)*max_tokens: must be a whole number"):
+        read_settings(tmp_path)
+
+
+def test_a_view_leaves_out_what_no_test_needs(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    for name in (".git/config", ".env", ".env.local", "env/pyvenv.cfg", "env/lib/x.py", "runs/a/run.toml", "a.pyc"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    (tmp_path / "tests" / "__pycache__").mkdir()
+    (tmp_path / "tests" / "__pycache__" / "x.pyc").write_text("x")
+    assert files_of(tmp_path) == [
+        "pyproject.toml",
+        "src/pkg/__init__.py",
+        "src/pkg/text.py",
+        "tests/conftest.py",
+        "tests/data.txt",
+        "tests/test_counter.py",
+        "tests/test_text.py",
+    ]
+    (tmp_path / "data.bin").write_bytes(b"\0" * (2 << 20))
+    with pytest.raises(InputError, match=r"takes 2 MiB, more than 1; the largest: data.bin \(2 MiB\)"):
+        files_of(tmp_path, 1)
+
+
+def test_names_of_modules(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    (tmp_path / "flat").mkdir()
+    (tmp_path / "flat" / "__init__.py").write_text("")
+    assert module_name(tmp_path, "flat/x.py") == "flat.x"
+    assert module_name(tmp_path, "src/pkg/__init__.py") == "pkg"
+    assert module_name(tmp_path, "script.py") == "script"
