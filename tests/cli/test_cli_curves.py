@@ -284,3 +284,13 @@ def test_p3(shared_data: Path, tmp_path: Path) -> None:
     success = data["models"]["code-cushman-001 [med]"]["success"]
     published = (7.140, 26.664, 51.472, 69.018)
     assert [100 * success[k - 1] for k in (1, 10, 100, 1000)] == pytest.approx(published, abs=1e-3)
+
+
+def test_the_frontier_of_policies_at_the_same_budgets(file: Path) -> None:
+    text = output(file, "--costs", "paper", "--budgets", "1x,8x", "--frontier")
+    table = text.partition("the policy to use at each budget")[2]
+    assert table
+    assert "first pass" in table
+    for wrong in (["--json"], ["--charge", "judge"], ["--select", "likelihood"]):
+        with pytest.raises(InputError, match="--frontier adds a table"):
+            output(file, "--frontier", *wrong)

@@ -214,5 +214,8 @@ def test_a_cascade_can_be_cut_within_any_stage() -> None:
     mixed = 0
     for path in cascade_paths(tables, budgets):
         mixed += len(set(path.arm.tolist())) > 1
-        assert np.diff(path.rows(2), axis=0).sum(axis=1).tolist() == [1] * len(path)
+        rows = path.rows(2)
+        steps, before = np.diff(rows, axis=0).sum(axis=1), rows[np.arange(len(path)), path.arm]
+        assert np.all(steps >= 1)
+        assert np.all(steps <= np.maximum(before, 1))
     assert mixed

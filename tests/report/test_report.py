@@ -16,6 +16,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from isobudget.analysis.compare_run import run_comparison
+from isobudget.analysis.load_samples import load_samples
 from isobudget.cli import main
 from isobudget.costs.cost import Unit
 from isobudget.curves import LIKELIHOOD, Bootstrap
@@ -32,6 +33,7 @@ from isobudget.report.page.page import environment
 from isobudget.report.page.provenance import study_text
 from isobudget.report.page.tables import Cell, Table
 from isobudget.report.ranked import against_greedy
+from isobudget.solving.frontier import run_frontier
 from isobudget.study.read import parse_study
 from support.synthetic_run import PAIR, SMALL, FakeModel, synthetic_run
 
@@ -145,6 +147,14 @@ def test_page_has_the_comparison_s_figures(page: Page, report: Report) -> None:
                 assert f"{point.success:.1%}k = {point.k}" in page.text
     assert "720 judged samples" in page.text
     assert "All 720 verdicts have trust = shared" in page.text
+
+
+def test_page_says_which_policy_to_use_at_each_budget(report: Report) -> None:
+    text = " ".join(re.sub(r"<[^>]+>", " ", report.page.read_text("utf-8")).split())
+    assert "The policy to use at each budget in flops per problem" in text
+    for point in run_frontier(load_samples(report.run), report.summaries[0].first):
+        assert f"{100 * point.success:.1f}%" in text
+        assert point.policy.replace("_", " ") in text
 
 
 def test_json_agrees_with_the_comparisons(report: Report) -> None:

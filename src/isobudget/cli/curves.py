@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +19,11 @@ from isobudget.cli.options import (
     one_form,
     stated,
 )
+from isobudget.errors import InputError
+
+if TYPE_CHECKING:
+    from isobudget.curves import Comparison
+    from isobudget.grid import Grid
 
 
 def curves(
@@ -70,6 +76,10 @@ def curves(
     simultaneous: SimultaneousOption = None,
     from_: FromOption = None,
     form: FormatOption = None,
+    as_frontier: Annotated[
+        bool,
+        typer.Option("--frontier", help="Show which policy to use at each budget as well, as `isobudget plan` does."),
+    ] = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -92,8 +102,26 @@ def curves(
     from isobudget.report.tables.terminal import print_grids, print_text
 
     chosen = one_form(as_json, as_csv, form)
+    if as_frontier and (chosen != "table" or charge or select != "tests"):
+        raise InputError(
+            "--frontier adds a table of policies that stop by tests and pay for generating alone; it does not go with "
+            "--json, --csv (isobudget plan has them), --charge or --select likelihood"
+        )
     comparisons = api.curves(**given)
     if not print_results(comparisons, chosen):
         for comparison in comparisons:
             print_grids(comparison_grids(comparison))
+            if as_frontier:
+                print_grids([_frontier(comparison, given)])
             print_text("\n".join(filter(None, (winner_sentence(comparison), power_line(comparison)))) + "\n")
+
+
+def _frontier(comparison: Comparison, given: Mapping[str, Any]) -> Grid:
+    """The policies at the comparison's budgets, from the same source."""
+    from isobudget import api
+    from isobudget.report.tables.comparison import short_labels
+    from isobudget.report.tables.frontier import frontier_grid
+
+    same = {name: given[name] for name in ("unit", "costs", "level", "replicates", "seed") if name in given}
+    made = api.plan(given["source"], budget=comparison.budgets, benchmark=comparison.benchmark, **same)
+    return frontier_grid(comparison.benchmark, made.recommended, made.level, short_labels(list(made.prices)))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isobudget.policies.arms import Floats, Ints, Table
 from isobudget.policies.evaluate import Path
@@ -19,6 +20,9 @@ from isobudget.policies.make import affords_first
 
 #: numbers of draws that are tried for the first stage of two, and for each of the first two stages of three
 _OF_TWO, _OF_THREE = 24, 9
+
+
+_Single = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,24 +56,28 @@ class _Stages:
 def cascade_paths(tables: Sequence[Table], budgets: Sequence[float]) -> list[Path]:
     """The order of the best cascade for each budget; its last stage goes on past the budget."""
     by_price = sorted(range(len(tables)), key=lambda arm: float(tables[arm].spent[1].mean()))
+    # single precision is enough to choose by, and twice as fast
+    single = [(table.survival.T.astype(np.float32), table.spent.T.astype(np.float32)) for table in tables]
     ways = [
-        _stages(tables, arms) for size in range(1, min(len(tables), 3) + 1) for arms in combinations(by_price, size)
+        _stages(tables, single[arms[-1]], arms)
+        for size in range(1, min(len(tables), 3) + 1)
+        for arms in combinations(by_price, size)
     ]
     return [_path(tables, ways, budget) for budget in budgets]
 
 
-def _stages(tables: Sequence[Table], arms: tuple[int, ...]) -> _Stages:
-    last, problems = tables[arms[-1]], tables[0].survival.shape[1]
+def _stages(tables: Sequence[Table], last: tuple[_Single, _Single], arms: tuple[int, ...]) -> _Stages:
+    """All choices for arms in this order; `last` has survival and spending of the last one, problems first."""
+    problems = tables[0].survival.shape[1]
     rows = [_coarse(tables[arm], _OF_TWO if len(arms) == 2 else _OF_THREE) for arm in arms[:-1]]
     chosen, left, spent = np.zeros((1, 0), dtype=np.int64), np.ones((1, problems)), np.zeros(1)
     for arm, own in zip(arms[:-1], rows, strict=True):
         spent = (spent[:, np.newaxis] + left @ tables[arm].spent[own].T / problems).ravel()
         left = (left[:, np.newaxis] * tables[arm].survival[own]).reshape(-1, problems)
         chosen = np.concatenate([np.repeat(chosen, len(own), axis=0), np.tile(own, len(chosen))[:, np.newaxis]], axis=1)
-    # single precision is enough to choose by, and twice as fast
     shares = (left / problems).astype(np.float32)
-    cost = spent[:, np.newaxis] + shares @ last.spent.T.astype(np.float32)
-    return _Stages(arms, chosen, cost, 1.0 - shares @ last.survival.T.astype(np.float32))
+    survival, further = last
+    return _Stages(arms, chosen, spent[:, np.newaxis] + shares @ further, 1.0 - shares @ survival)
 
 
 def _coarse(table: Table, most: int) -> Ints:
@@ -80,11 +88,19 @@ def _coarse(table: Table, most: int) -> Ints:
 
 
 def _path(tables: Sequence[Table], ways: Sequence[_Stages], budget: float) -> Path:
-    """The best of all ways at a budget, draw by draw; empty where nothing is drawn."""
+    """The best of all ways at a budget, so that it can be cut anywhere; empty where nothing is drawn.
+
+    Stages before the last go by doublings, as on other problems the first alone may cost more than the budget.
+    """
     usable = [way for way in ways if affords_first(tables[way.arms[0]], budget)]
     best = max(((*way.at(budget), way.arms) for way in usable), key=lambda one: one[0], default=None)
     if best is None:
         return Path(*np.zeros((2, 0), dtype=np.int64))
     _, rows, arms = best
     ends = [min(int(row), len(tables[arm].points) - 1) for arm, row in zip(arms, rows, strict=True)]
-    return Path(np.repeat(arms, ends), np.concatenate([np.arange(1, end + 1) for end in ends]))
+    to = [*(_doublings(end) for end in ends[:-1]), np.arange(1, ends[-1] + 1)]
+    return Path(np.repeat(arms, [len(own) for own in to]), np.concatenate(to))
+
+
+def _doublings(end: int) -> Ints:
+    return np.array([*(2**power for power in range((end - 1).bit_length())), end], dtype=np.int64)

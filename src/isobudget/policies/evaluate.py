@@ -110,6 +110,9 @@ def walk(tables: Sequence[Table], path: Path, hidden: Sequence[Floats] | None = 
     """
     rows = path.rows(len(tables))
     used = np.unique(path.arm)
+    if len(used) == 1 and hidden is None:
+        alone = rows[:, used[0]]
+        return Walk(tables[used[0]].survival[alone], tables[used[0]].spent[alone])
     by_arm = {int(at): tables[at].survival[rows[:, at]] for at in used}
     survival = np.ones((len(rows), tables[0].survival.shape[1]))
     spent = np.zeros_like(survival)

@@ -207,7 +207,8 @@ class _Record:
         walked = walk(tables, path, shares)
         hidden = None if walked.hidden is None else walked.hidden[:, out]
         here = Walk(walked.survival[:, out], walked.spent[:, out], hidden)
-        return _LeftOut(walked.spent[:, train].mean(axis=1), here.spent.sum(axis=1), here)
+        total = here.spent.sum(axis=1)
+        return _LeftOut((walked.spent.sum(axis=1) - total) / len(train), total, here)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

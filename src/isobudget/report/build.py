@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ from isobudget.report.figures.comparison import Drawing, draw
 from isobudget.report.figures.style import require_matplotlib
 from isobudget.report.gather import BenchmarkSummary, summarize
 from isobudget.report.json.run import report_dict
+from isobudget.report.page.frontier import frontier_table
 from isobudget.report.page.page import BenchmarkFigures, FigurePair, page, require_jinja
 from isobudget.report.tables.sentence import winner_sentence
+from isobudget.solving.frontier import run_frontier
 
 _STEPS_PER_BENCHMARK = 3
 
@@ -99,7 +101,10 @@ def build_report(
             continue
         summary = summarize(loaded, name, units, bootstrap)
         progress.advance("report", 1)
-        shown.append((summary, _figures(summary, stem, list(run.facts["models"]), progress)))
+        figures = _figures(summary, stem, list(run.facts["models"]), progress)
+        points = run_frontier(loaded, summary.first)
+        known = frontier_table(points, summary.first.unit, summary.first.bootstrap.level)
+        shown.append((summary, replace(figures, frontier=known)))
     return _write(folder, run, shown, left_out)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.analysis.compare_run import price_samples
-from isobudget.analysis.load_samples import ModelSamples, benchmarks_of, load_samples
+from isobudget.analysis.load_samples import LoadedRun, ModelSamples, benchmarks_of, load_samples
 from isobudget.analysis.prices import price_model, token_use
 from isobudget.costs.charges import NOTHING
 from isobudget.costs.cost import SampleCost, Unit
@@ -125,6 +125,19 @@ def read_arms(
     truths = _hidden(arms, hidden, benchmark)
     made = tuple(_arm(arm, common, truths.get(arm.name)) for arm in arms)
     return Recorded(benchmark, common, made, {arm.name: arm.price for arm in arms}, tuple(notes))
+
+
+def recorded_run(run: LoadedRun, benchmark: str, unit: Unit) -> Recorded:
+    """What a run recorded of a benchmark, on the problems that all its models have; all tests of a problem count.
+
+    Raises:
+        InputError: the run does not record the unit, or a sample costs nothing.
+        RunError: nothing of the benchmark is judged.
+    """
+    arms = [_of_run(run.run, samples, unit, None, {}) for samples in run.samples(benchmark)]
+    common = common_tasks([arm.task_ids for arm in arms])
+    made = tuple(_arm(arm, common, None) for arm in arms)
+    return Recorded(benchmark, common, made, {arm.name: arm.price for arm in arms}, ())
 
 
 def _load(sources: Sequence[str | Path], from_: str | None) -> dict[Path, Source]:

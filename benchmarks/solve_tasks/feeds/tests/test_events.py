@@ -1,6 +1,7 @@
 from datetime import datetime, timedelta
 
 import pytest
+
 from feeds.events import Event, busiest_hour, by_kind, parse_event, sessions
 
 

@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+
 from feeds.fetch import Cache, fetch_all, fetch_with_retries
 
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from inventory import Item, Stock
 
 DATA = Path(__file__).parent / "data"

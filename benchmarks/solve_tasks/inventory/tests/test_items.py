@@ -1,4 +1,5 @@
 import pytest
+
 from inventory.items import format_price, parse_price, with_discount
 
 

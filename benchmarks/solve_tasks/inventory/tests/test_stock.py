@@ -1,4 +1,5 @@
 import pytest
+
 from inventory.stock import OutOfStock, Stock, load_stock, low_stock
 
 

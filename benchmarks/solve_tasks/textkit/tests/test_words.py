@@ -1,4 +1,5 @@
 import pytest
+
 from textkit.words import is_palindrome, most_common, title_case, truncate, words
 
 

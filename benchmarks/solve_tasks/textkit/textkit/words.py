@@ -25,7 +25,9 @@ def title_case(text):
     Words are separated by single spaces.
     """
     parts = text.lower().split(" ")
-    return " ".join(part if number and part in STOP_WORDS else part.capitalize() for number, part in enumerate(parts))
+    return " ".join(
+        part if number and part in STOP_WORDS else part.capitalize() for number, part in enumerate(parts)
+    )
 
 
 def truncate(text, width, ellipsis="..."):

@@ -43,10 +43,11 @@ class FigurePair:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkFigures:
-    """The figures of a benchmark; `likelihood` is None where no likelihood is known."""
+    """The figures of a benchmark, `likelihood` None where none is known; `frontier`, where known, has the policies."""
 
     tests: FigurePair
     likelihood: FigurePair | None
+    frontier: tables.Table | None = None
 
 
 def require_jinja() -> None:

@@ -86,10 +86,15 @@ def plan_scale(plan: Plan) -> tuple[float, str]:
 def _cells(row: PlanRow, scale: float) -> tuple[str, ...]:
     if row.schedule is None and not row.by_label:
         return ("-", "", "", "", "", "")
-    gain = "" if math.isnan(row.gain) or row.policy == "fixed_k" else f"{100 * row.gain:+.1f}"
-    gained = _range(row.gain_low, row.gain_high) if gain else ""
     spent = (amount(row.expected_cost / scale), amount(row.p95_cost / scale))
-    return (percent(row.success), _range(row.low, row.high), gain, gained, *spent)
+    return (percent(row.success), _range(row.low, row.high), *gain_cells(row), *spent)
+
+
+def gain_cells(row: PlanRow) -> tuple[str, str]:
+    """Points over the best single model with fixed k, and their interval; empty for that rule itself."""
+    if math.isnan(row.gain) or row.policy == "fixed_k":
+        return "", ""
+    return f"{100 * row.gain:+.1f}", _range(row.gain_low, row.gain_high)
 
 
 def _range(low: float, high: float) -> str:

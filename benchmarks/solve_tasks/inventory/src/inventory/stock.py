@@ -64,5 +64,7 @@ def low_stock(stock: Stock, least: int, skip: Iterable[str] = ()) -> dict[str, i
     """SKU -> how many are missing to `least`, for items of which there are fewer; SKUs in `skip` are left out."""
     left_out = set(skip)
     return {
-        sku: least - quantity for sku, quantity in stock.quantities.items() if quantity < least and sku not in left_out
+        sku: least - quantity
+        for sku, quantity in stock.quantities.items()
+        if quantity < least and sku not in left_out
     }

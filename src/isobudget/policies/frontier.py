@@ -1,0 +1,47 @@
+"""The frontier: the policy to use at each budget, and what it solves on problems that it was not learned on.
+
+Each point is the simplest policy within noise of the best (`choose.recommend`), so that the frontier may lie a little
+below what the best policy in hindsight would reach. Nothing is guessed between budgets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from isobudget.policies.arms import Arm
+from isobudget.policies.choose import PlanRow, plan_rows, recommend
+from isobudget.policies.learn import Policy, learn
+from isobudget.statistics.intervals import Weights
+
+
+def frontier(
+    arms: Sequence[Arm],
+    budgets: Sequence[float],
+    weights: Weights,
+    *,
+    level: float,
+    unit: str,
+    suite: str = "tests",
+    seed: int = 0,
+) -> tuple[PlanRow, ...]:
+    """The recommended policy at each budget, budgets in the order given.
+
+    Args:
+        arms: recorded samples on the same problems.
+        budgets: expected cost per problem, in the unit of the prices.
+        weights: of the bootstrap over problems.
+        level: of the intervals.
+        unit, suite: for the rows.
+        seed: of the folds.
+
+    Returns:
+        One row a budget; none for a budget that pays for no sample, and none at all where nothing can be learned: fewer
+        than two problems, or no sample that passed.
+    """
+    if len(arms[0].c) < 2 or not any(arm.c.any() for arm in arms):
+        return ()
+    learned = learn(arms, budgets, seed=seed)
+    rows = plan_rows(learned, learned[Policy.FIXED_K], arms, weights, level=level, unit=unit, suite=suite)
+    chosen = recommend(learned, weights, level=level)
+    pairs = zip(rows, chosen, strict=True)
+    return tuple(next(row for row in own if row.policy == policy) for own, policy in pairs if policy is not None)

@@ -1,0 +1,38 @@
+"""The frontier of policies, for the page: the policy to use at each budget of a comparison, and what it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from isobudget.grid import interval, percent, with_unit
+from isobudget.policies.choose import PlanRow
+from isobudget.report.page.tables import Cell, Table
+from isobudget.report.tables.frontier import NOTE
+from isobudget.report.tables.plan import NAMES, gain_cells
+from isobudget.solving.sentence import shown_steps
+
+
+def frontier_table(rows: Sequence[PlanRow], unit: str, level: float) -> Table | None:
+    """One line a budget; None without a point.
+
+    Args:
+        rows: of `policies.frontier`.
+        unit: of the budgets.
+        level: of the intervals.
+    """
+    if not rows:
+        return None
+    lines = []
+    for row in rows:
+        gain, around = gain_cells(row)
+        success = Cell(f"{percent(row.success)}%", interval(row.low, row.high, "–"))
+        draws = "" if row.schedule is None else shown_steps(row.schedule)
+        lines.append(
+            (
+                *(Cell(with_unit(row.budget, unit)), success, Cell(gain, around)),
+                *(Cell(NAMES[row.policy], kind="text"), Cell(draws, kind="text")),
+            )
+        )
+    caption = f"The policy to use at each budget in {unit} per problem"
+    note = f"{NOTE} Intervals: {level:.0%}, over problems."
+    return Table(caption, ("Budget", "Solves", "Gain", "Policy", "Draws"), tuple(lines), note)

@@ -1,0 +1,40 @@
+"""The frontier of policies, for the terminal: the policy to use at each budget of a comparison, and what it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from isobudget.grid import Grid, interval, percent, with_unit
+from isobudget.policies.choose import PlanRow
+from isobudget.report.tables.plan import NAMES, gain_cells
+from isobudget.solving.sentence import shown_steps
+
+NOTE = (
+    "The simplest policy within noise of the best, at the same expected spending per problem, on problems that it was "
+    "not learned on. gain: points over the best single model with fixed k. All but fixed k stop at the first pass."
+)
+
+
+def frontier_grid(benchmark: str, rows: Sequence[PlanRow], level: float, short: Mapping[str, str]) -> Grid:
+    """One line a budget.
+
+    Args:
+        benchmark: its name, empty if not stated.
+        rows: of `policies.frontier`.
+        level: of the intervals.
+        short: a short label for each model.
+    """
+    shown = f"{level:.0%}"
+    cells = [
+        (
+            with_unit(row.budget, row.unit),
+            NAMES[row.policy],
+            percent(row.success),
+            interval(row.low, row.high),
+            *gain_cells(row),
+            "" if row.schedule is None else shown_steps(row.schedule, dict(short)),
+        )
+        for row in rows
+    ]
+    title = f"{benchmark or 'counts'}: the policy to use at each budget"
+    return Grid(title, ("Budget", "policy", "solves", shown, "gain", shown, "draws"), tuple(cells), notes=(NOTE,))

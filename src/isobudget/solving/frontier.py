@@ -1,0 +1,26 @@
+"""The frontier of policies beside a comparison of models: the same problems, budgets, prices and intervals."""
+
+from __future__ import annotations
+
+from isobudget.analysis.load_samples import LoadedRun
+from isobudget.curves import Comparison
+from isobudget.errors import InputError
+from isobudget.policies.choose import PlanRow
+from isobudget.policies.frontier import frontier
+from isobudget.solving.recorded_arms import recorded_run
+
+
+def run_frontier(run: LoadedRun, comparison: Comparison) -> tuple[PlanRow, ...]:
+    """The policy to use at each budget of a comparison that was made of a run; empty where none can be learned.
+
+    All tests of a problem choose and stop, as in the comparison.
+    """
+    bootstrap = comparison.bootstrap
+    try:
+        arms = recorded_run(run, comparison.benchmark, comparison.unit).arms
+    except InputError:  # a price of 0, such as seconds that were not measured: models can be compared, budgets not met
+        return ()
+    weights = bootstrap.weights(len(arms[0].c))
+    return frontier(
+        arms, comparison.budgets, weights, level=bootstrap.level, unit=str(comparison.unit), seed=bootstrap.seed
+    )
