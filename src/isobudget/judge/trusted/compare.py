@@ -86,7 +86,7 @@ def _same_line(ours: str, theirs: str) -> bool:
         return False
 
 
-_IN_ORDER = (tuple, list, deque, range, type({}.keys()), type({}.values()), type({}.items()))
+_IN_ORDER: tuple[type, ...] = (tuple, list, deque, range, type({}.keys()), type({}.values()), type({}.items()))
 
 
 def plain(value: Any) -> Any:
