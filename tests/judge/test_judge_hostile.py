@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -25,11 +26,16 @@ SOURCE = Path(__file__).resolve().parents[2] / "src"
 CANARY = f"isobudget-hostile-canary-{os.getpid()}"
 CANARIES = (Path("/tmp") / CANARY, Path("/dev/shm") / CANARY)
 NOBODY = 65534
+#: in one process with their tests a part is judged, the same every time; all of them where this is set
+ALL, PART, SEED = "ISOBUDGET_ALL_HOSTILE", 32, 20261128
+#: what passes there, and what finds its tests there; test_judge_hostile_shared has the kinds
+PASSES_SHARED = {"fake_arithmetic", "fake_equal_float"}
+SEES_ITS_TESTS = {"reach_frames", "reach_worker_memory"}
 
 #: judges every file with a right program after each, in a process of its own; loads the judge without the whole package
 DRIVER = """
 import json, pathlib, sys, types
-source, folder, without, packages, canary = json.loads(sys.argv[1])
+source, paths, without, packages, canary, trust = json.loads(sys.argv[1])
 for name in ("", "/judge", "/problems"):
     full = "isobudget" + name.replace("/", ".")
     module = sys.modules[full] = types.ModuleType(full)
@@ -47,9 +53,9 @@ def check(candidate):
 problem = Problem("Own/0", "own", "def square(x):\\n", "square", CheckFunction(check), "    return x * x\\n")
 right = "def square(x):\\n    return x * x\\n"
 programs = []
-for path in sorted(pathlib.Path(folder).glob("*.txt")):
+for path in map(pathlib.Path, paths):
     programs += [path.read_bytes().decode().replace("isobudget-hostile-canary", canary), right]
-with Judge(workers=4, limits=Limits(0.4, 4.0, 256, 64), without=without) as judge:
+with Judge(workers=4, limits=Limits(0.4, 4.0, 256, 64), without=without, trust=trust) as judge:
     for verdict in judge.run((problem, program) for program in programs):
         print(json.dumps([verdict.outcome.value, verdict.detail, verdict.trust.value]))
 """
@@ -70,19 +76,32 @@ def python_for_others() -> str | None:
 
 
 @pytest.fixture(scope="module", params=WAYS)
-def verdicts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
-    """Verdicts of all samples, each followed by one of a right program."""
+def verdicts(request: pytest.FixtureRequest) -> list[list[str]]:
+    """Verdicts of all samples apart from their tests, each followed by one of a right program."""
+    return judged(request.param, HOSTILE, "auto")
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def shared(request: pytest.FixtureRequest) -> tuple[list[Path], list[list[str]]]:
+    """A part of the samples, and their verdicts in one process with their tests, each followed by a right one's."""
+    chosen = HOSTILE if os.environ.get(ALL) else random.Random(SEED).sample(HOSTILE, PART)
+    chosen = sorted({*chosen, *(path for path in HOSTILE if path.stem in PASSES_SHARED)})
+    return chosen, judged(request.param, chosen, "shared")
+
+
+def judged(way: str, paths: list[Path], trust: str) -> list[list[str]]:
+    """Outcome, detail and trust of samples, each followed by those of a right program."""
     for canary in CANARIES:
         canary.unlink(missing_ok=True)
-    without = {"without namespaces": ["namespaces"], "without Landlock": ["landlock"]}.get(request.param, [])
-    arguments = json.dumps([str(SOURCE / "isobudget"), str(HOSTILE[0].parent), without, [], CANARY])
+    without = {"without namespaces": ["namespaces"], "without Landlock": ["landlock"]}.get(way, [])
+    arguments = json.dumps([str(SOURCE / "isobudget"), list(map(str, paths)), without, [], CANARY, trust])
     python, as_user = sys.executable, {}
-    if request.param != "as this user" and os.geteuid() == 0:
+    if way != "as this user" and os.geteuid() == 0:
         found = python_for_others()
         if found is None or not os.access(SOURCE, os.R_OK):
             pytest.skip("no Python 3.11 that an ordinary user can run")
         python, as_user = found, {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-    elif request.param == "as an ordinary user":
+    elif way == "as an ordinary user":
         pytest.skip("this is an ordinary user already")
     done = subprocess.run(
         [python, "-c", DRIVER, arguments],
@@ -122,6 +141,19 @@ def test_each_has_one_of_its_outcomes(verdicts: list[list[str]]) -> None:
         if outcome not in first.removeprefix("# outcome: ").split():
             wrong[path.stem] = (outcome, detail, first)
     assert wrong == {}
+
+
+def test_in_one_process_none_gets_out_and_the_judge_goes_on(shared: tuple[list[Path], list[list[str]]]) -> None:
+    paths, verdicts = shared
+    found = {path.stem: verdict for path, verdict in zip(paths, verdicts[::2], strict=True)}
+    assert {trust for _, _, trust in verdicts} == {"shared"}
+    assert {name for name, (outcome, _, _) in found.items() if outcome == "passed"} == PASSES_SHARED
+    assert {name for name, (outcome, _, _) in found.items() if outcome == "invalid"} == set()
+    # These look for their tests, which are there, and not for a way out.
+    assert {name for name, (_, detail, _) in found.items() if "ESCAPED" in detail} <= SEES_ITS_TESTS
+    assert [path for path in CANARIES if path.exists()] == []
+    after = {path.stem: verdict for path, verdict in zip(paths, verdicts[1::2], strict=True)}
+    assert {name: verdict for name, verdict in after.items() if verdict[0] != "passed"} == {}
 
 
 def test_answers_that_are_installed_are_out_of_reach() -> None:

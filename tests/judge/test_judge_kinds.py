@@ -304,9 +304,10 @@ def test_apps_problems(judge: Judge, shared_data: Path) -> None:
         data = json.loads((folder / "input_output.json").read_text())
         name = data.get("fn_name", "")
         if name:
-            tests: Tests = CallTests(tuple(map(json.dumps, data["inputs"])), tuple(map(json.dumps, data["outputs"])))
+            inputs, outputs = (tuple(map(json.dumps, data[one])) for one in ("inputs", "outputs"))
+            tests: Tests = CallTests(inputs, outputs, "apps")
         else:
-            tests = ProgramTests(tuple(data["inputs"]), tuple(data["outputs"]))
+            tests = ProgramTests(tuple(data["inputs"]), tuple(data["outputs"]), "apps")
         problem = Problem(folder.name, "apps", "", name or "main", tests)
         graded = json.loads((folder / "gen_solutions.json").read_text())
         for sample, verdict in zip(graded, judge.run((problem, one["code"]) for one in graded), strict=True):

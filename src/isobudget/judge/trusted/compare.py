@@ -86,11 +86,14 @@ def _same_line(ours: str, theirs: str) -> bool:
         return False
 
 
+_IN_ORDER: tuple[type, ...] = (tuple, list, deque, range, type({}.keys()), type({}.values()), type({}.items()))
+
+
 def plain(value: Any) -> Any:
     """A result as JSON could hold it: what has items in order is a list, keys are texts."""
     if type(value) is Array:
         return plain(value.nested())
-    if isinstance(value, tuple | list | deque) or hasattr(type(value), "__next__"):
+    if isinstance(value, _IN_ORDER) or hasattr(type(value), "__next__"):
         return [plain(item) for item in value]
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}

@@ -41,7 +41,7 @@ def run(descriptor: int) -> None:
         say("not compiled", "", "", *describe(error), 0)
         return
     if given["kind"] == "PytestFile":
-        ending = _pytest(say, program, tests, stop=given["stop"])
+        ending = run_pytest(say, program, tests, stop=given["stop"])
     else:
         ending = _source(say, program, tests, given["entry_point"])
     with contextlib.suppress(BaseException):
@@ -118,7 +118,7 @@ def _line_of(error: BaseException) -> int:
     return lines[-1] if lines else 0
 
 
-def _pytest(say: Say, program: str, tests: dict[str, Any], *, stop: bool) -> str:
+def run_pytest(say: Say, program: str, tests: dict[str, Any], *, stop: bool) -> str:
     """Run a pytest file, with the sample as the module that it imports; returns why it could not be, if so."""
     import pytest
 

@@ -5,6 +5,7 @@ Runs in the sample's process, on descriptors 0, 1 and 2, which are files in memo
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import gc
 import io
@@ -12,6 +13,7 @@ import marshal
 import os
 import sys
 import types
+from _weakref import ref
 from typing import Any, NoReturn
 
 from isobudget.judge import wire
@@ -73,27 +75,40 @@ def _run_main(form: tuple[types.CodeType, ...]) -> int:
     """Run a program with streams of its own; returns the exit status that it comes to."""
     _open_streams()
     space = new_module("__main__").__dict__
-    space["__file__"] = PROGRAM_FILE
+    space |= {"__file__": PROGRAM_FILE, "__builtins__": builtins}
     try:
         for code in form:
             exec(code, space)
     except SystemExit as stop:
-        if stop.code not in (None, 0) and not isinstance(stop.code, int):
-            _complain(str(stop.code))
-        return 0 if stop.code in (None, 0) else EXITED
+        return _exited(stop)
     except MemoryError:
         return NO_MEMORY
     except BaseException as error:
-        with contextlib.suppress(BaseException):
-            _excepted(error)
-        return RAISED
+        return _excepted(error)
     return 0
 
 
-def _excepted(error: BaseException) -> None:
-    if sys.excepthook is not sys.__excepthook__:
-        sys.excepthook(type(error), error, error.__traceback__)
+def _exited(stop: SystemExit) -> int:
+    if stop.code is None:
+        return 0
+    if isinstance(stop.code, int):
+        # The system keeps eight bits of it.
+        return EXITED if stop.code & 0xFF else 0
+    _complain(str(stop.code))
+    return EXITED
+
+
+def _excepted(error: BaseException) -> int:
+    """Have the program's own hook see an error, if it has set one; the exit status."""
+    try:
+        if sys.excepthook is not sys.__excepthook__:
+            sys.excepthook(type(error), error, error.__traceback__)
+    except SystemExit as stop:
+        return _exited(stop)
+    except BaseException:
+        pass
     _complain(describe(error)[2])
+    return RAISED
 
 
 def _complain(text: str) -> None:
@@ -104,8 +119,8 @@ def _complain(text: str) -> None:
 def _open_streams() -> None:
     """Standard streams as CPython makes them, with the originals kept under their second names."""
     # The descriptors stay open whatever the program does to its streams: what is printed belongs to them.
-    sys.stdin = sys.__stdin__ = _stream(0, "r", "<stdin>", "replace")  # type: ignore[misc]
-    sys.stdout = sys.__stdout__ = _stream(1, "w", "<stdout>", "replace")  # type: ignore[misc]
+    sys.stdin = sys.__stdin__ = _stream(0, "r", "<stdin>", "strict")  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = _stream(1, "w", "<stdout>", "strict")  # type: ignore[misc]
     sys.stderr = sys.__stderr__ = _stream(2, "w", "<stderr>", "backslashreplace")  # type: ignore[misc]
 
 
@@ -151,9 +166,18 @@ def _finish() -> None:
     if (atexit := sys.modules.get("atexit")) is not None:
         atexit._run_exitfuncs()
     _flush()
-    # Files that the program has left open are written when they go.
-    sys.modules["__main__"].__dict__.clear()
+    # Files that the program has left open are written when they go, and finalizers run while its names are there.
+    mark: set[str] = set()
+    left = ref(mark)
+    sys.modules.pop("__main__").__dict__["__end__"] = mark
+    del mark
     gc.collect()
+    if left() is not None:
+        for holder in gc.get_referrers(left()):
+            if type(holder) is dict:
+                holder.clear()
+        gc.collect()
+    _flush()
 
 
 def _flush() -> None:

@@ -71,6 +71,7 @@ def begin(fields: tuple[Any, ...], descriptor: int, shared: bool = False) -> NoR
     if shared:
         sys.path += setting.packages
         _import(SHARED_WARM)
+        _rehearse_pytest(setting.base)
     main(setting, descriptor)
 
 
@@ -165,6 +166,29 @@ def _rehearse() -> None:
         sample.Served(theirs.fileno()).serve()
     ours.close()
     theirs.close()
+
+
+def _rehearse_pytest(folder: str) -> None:
+    """Run a small file of tests, so that no sample has to load the plugins that are installed."""
+    if "pytest" not in sys.modules:
+        return
+    from isobudget.judge.untrusted import shared_tests
+
+    os.chdir(folder)
+    program, tests = "def f(x):\n    return x\n", "from solution import f\n\ndef test_f():\n    assert f(1) == 1\n"
+    before = set(sys.modules)
+    register, os.register_at_fork = os.register_at_fork, lambda **_: None
+    with contextlib.suppress(Exception):
+        shared_tests.run_pytest(lambda *_: None, program, {"module": "solution", "source": tests}, stop=True)
+    os.register_at_fork = register
+    for name in {"solution", "test_sample"} & set(sys.modules) - before:
+        del sys.modules[name]
+    sys.path.remove(os.getcwd())
+    os.chdir("/")
+    confine.remove_contents(folder)
+    # Patterns, source lines and the like of this run are no sample's.
+    importlib.import_module("linecache").clearcache()
+    importlib.invalidate_caches()
 
 
 def _start_no_program(*_: object) -> NoReturn:
