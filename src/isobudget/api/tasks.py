@@ -10,7 +10,7 @@ from isobudget.api.names import Names, as_names
 from isobudget.errors import InputError
 
 if TYPE_CHECKING:
-    from isobudget.pipeline.progress import Progress
+    from isobudget.progress import Progress
     from isobudget.tasks.models import BackendFactory
     from isobudget.tasks.show import Shown
     from isobudget.tasks.solution import Solution
@@ -74,7 +74,7 @@ def solve(
         IsobudgetError: see `isobudget.tasks.solve.solve`, and `Solution.apply` for `apply`.
     """
     from isobudget.files.whole import write_whole
-    from isobudget.pipeline.progress import SILENT
+    from isobudget.progress import SILENT
     from isobudget.tasks.options import SolveOptions, tests_argument
     from isobudget.tasks.solve import solve as solve_task
 

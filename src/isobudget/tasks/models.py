@@ -12,10 +12,10 @@ from isobudget.backends.llamacpp.settings import LlamaCppSettings, context_for
 from isobudget.backends.server.settings import ServerSettings
 from isobudget.errors import InputError
 from isobudget.pipeline.prepare import fetch_model
-from isobudget.pipeline.progress import Progress
 from isobudget.policies.make import doubling
 from isobudget.policies.schedule import Schedule
 from isobudget.problems.problem import Form, Problem
+from isobudget.progress import Progress
 from isobudget.prompts import PromptFormat, Rendered, extract, find_format, render
 from isobudget.study.resolve import ResolvedModel, resolve_model
 from isobudget.study.study import load_declared, stated_model

@@ -15,10 +15,10 @@ from isobudget.costs.budget import Budget, parse_budget
 from isobudget.costs.cost import Unit
 from isobudget.errors import InputError
 from isobudget.judge.verdict import Outcome, Trust, Verdict
-from isobudget.pipeline.progress import SILENT, Progress
 from isobudget.policies.schedule import Schedule, Stop
 from isobudget.problems.problem import Form, Problem
 from isobudget.problems.problem import ProjectTests as RecordedTests
+from isobudget.progress import SILENT, Progress
 from isobudget.records.attempts import TaskRow
 from isobudget.records.rows import known
 from isobudget.records.run import Run
