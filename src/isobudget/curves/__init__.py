@@ -19,6 +19,7 @@ from isobudget.curves.flips import Flip
 from isobudget.curves.recommendation import Segment
 from isobudget.curves.stopping import FIRST_PASS, FIXED, Charged
 from isobudget.errors import InputError
+from isobudget.grid import counted
 
 if TYPE_CHECKING:
     from isobudget.importers.counts import ModelCounts
@@ -96,5 +97,6 @@ def common_counts(models: Sequence[ModelCounts]) -> tuple[list[ModelCounts], tup
         raise InputError(f"{names} have no problem in common; they cannot be compared")
     every = {task for counts in models for task in counts.task_ids}
     left_out = len(every) - len(common)
-    note = (f"Compared on the {len(common):,} problems that all models have; {left_out:,} others are left out.",)
+    others = f"{left_out:,} other{'s are' if left_out > 1 else ' is'} left out"
+    note = (f"Compared on the {counted(len(common), 'problem')} that all models have; {others}.",)
     return [counts.select(common) for counts in models], note if left_out else ()

@@ -155,6 +155,12 @@ class Curve:
         success, low, high = (float(values[k - 1]) for values in (self.success, self.low, self.high))
         return Point(budget, k, success, low, high, affordable > self.k_max, k <= self.trusted_k)
 
+    def success_at(self, budgets: FloatArray) -> FloatArray:
+        """`at(budget).success` for many budgets, of their shape; NaN where none is affordable."""
+        paid = np.array([self.price.samples(budget) for budget in budgets.tolist()])
+        k = np.minimum(np.searchsorted(self.charged.samples, paid, side="right"), self.k_max)
+        return np.where(k > 0, self.success[np.maximum(k, 1) - 1], math.nan)
+
     def k_to_reach(self, success: float) -> int | None:
         """The fewest samples with at least that success; None if the recorded ones do not reach it."""
         enough = np.flatnonzero(self.success >= success - 1e-12)
