@@ -13,8 +13,10 @@ way in for results that isobudget did not make. Files with one line per graded s
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -106,10 +108,10 @@ def read_counts(path: Path | str) -> list[CountRow]:
     """
     path = Path(path)
     rows: list[CountRow] = []
-    first_line: dict[tuple[GroupKey, str], int] = {}
+    first_line: dict[GroupKey, dict[str, int]] = {}
     for number, record in _records(path):
         row = _row(record, number, f"{path}, line {number}")
-        earlier = first_line.setdefault((row.group, row.task_id), number)
+        earlier = first_line.setdefault(row.group, {}).setdefault(row.task_id, number)
         if earlier != number:
             raise InputError(
                 f"{path}, line {number}: task {row.task_id!r} of model {row.model!r} was already counted in line "
@@ -154,14 +156,18 @@ def _gather(key: GroupKey, members: list[CountRow], place: dict[str, int]) -> Mo
 
 def _records(path: Path) -> Iterable[tuple[int, Record]]:
     """Number and record of each line; of each problem's first line where the lines are samples."""
-    records = list(read_numbered(path, example='{"model": "7b", "task_id": "t1", "n": 10, "c": 3}'))
-    return gather_samples(records, path) if records and is_sample(records[0][1]) else records
+    records = read_numbered(path, example='{"model": "7b", "task_id": "t1", "n": 10, "c": 3}')
+    first = list(islice(records, 1))
+    if first and is_sample(first[0][1]):
+        return gather_samples([*first, *records], path)
+    return chain(first, records)
 
 
 def _row(record: Record, line: int, where: str) -> CountRow:
     passed = _passed(record, where)
     n, c = _n_and_c(record, passed, where)
-    benchmark, model, condition, task_id = (name(record, key, where, key in ("model", "task_id")) for key in GROUP)
+    *group, task_id = (name(record, key, where, key in ("model", "task_id")) for key in GROUP)
+    benchmark, model, condition = map(sys.intern, group)  # once, however many lines have it
     tokens = _completion_tokens(record, n, where)
     return CountRow(benchmark, model, condition, task_id, n, c, passed, tokens, line)
 
