@@ -28,47 +28,44 @@ from isobudget.statistics.pass_at_k import failure_curve
 from isobudget.statistics.winners import clear_leads
 
 Floats = NDArray[np.float64]
-BUDGETS, REPLICATES = 5, 10_000
+BUDGETS, REPLICATES = 5, 3000
+#: matrices of weights in turn, so that the chance of one of them does not count in all trials
+SEEDS = 8
 #: problems, samples, and by how much the better model's chances are higher
 SETTINGS = ((30, 10, 0.12), (164, 20, 0.04), (164, 5, 0.06))
 
 
 class Shared(Bootstrap):
-    """A bootstrap whose weights are drawn once for each number of problems."""
+    """A bootstrap whose weights are drawn once for each number of problems and seed."""
 
-    drawn: ClassVar[dict[int, Weights]] = {}
+    drawn: ClassVar[dict[tuple[int, int], Weights]] = {}
 
     def weights(self, problems: int) -> Weights:
         """The weight matrix, as `Bootstrap` draws it."""
-        if problems not in self.drawn:
-            self.drawn[problems] = bootstrap_weights(problems, self.replicates, self.seed)
-        return self.drawn[problems]
-
-
-BOOTSTRAP = Shared(replicates=REPLICATES)
+        key = problems, self.seed
+        if key not in self.drawn:
+            self.drawn[key] = bootstrap_weights(problems, self.replicates, self.seed)
+        return self.drawn[key]
 
 
 def success(rng: np.random.Generator, models: int, problems: int, n: int, lift: float) -> Floats:
-    """Success at k = 1..n, shape (models, problems, n); the first model's chances are lifted."""
+    """Success at five numbers of samples, shape (models, problems, 5); the first model's chances are lifted."""
+    sizes = np.linspace(1, n, BUDGETS).astype(np.int64)
     chance = rng.beta(0.6, 0.8, problems)
     lifts = [lift, *[0.0] * (models - 1)]
-    return np.stack([1 - failure_curve(n, rng.binomial(n, np.clip(chance + one, 0, 1)), n) for one in lifts])
+    passed = [rng.binomial(n, np.clip(chance + one, 0, 1)) for one in lifts]
+    return np.stack([1 - failure_curve(n, c, n)[:, sizes - 1] for c in passed])
 
 
-def sizes(n: int) -> NDArray[np.int64]:
-    """The numbers of samples that the budgets pay for."""
-    return np.unique(np.linspace(1, n, BUDGETS).astype(np.int64))
-
-
-def claims(drawn: Floats) -> tuple[float, bool, bool]:
+def claims(drawn: Floats, bootstrap: Bootstrap) -> tuple[float, bool, bool]:
     """Of equal models: share of rows with a clear lead, and whether the sentence and the table have one."""
     price = SampleCost(Unit.TOKENS, 1.0, source="all alike")
     tasks = tuple(map(str, range(drawn.shape[1])))
     curves: list[Curve] = [
-        curve_from_matrix(f"m{at}", tasks, matrix, price, selection="tests", bootstrap=BOOTSTRAP)
+        curve_from_matrix(f"m{at}", tasks, matrix, price, selection="tests", bootstrap=bootstrap)
         for at, matrix in enumerate(drawn)
     ]
-    best = best_at(curves, [float(k) for k in sizes(drawn.shape[2])], BOOTSTRAP)
+    best = best_at(curves, [float(step) for step in range(1, BUDGETS + 1)], bootstrap)
     segments = recommend(curves, best)
     said = len(segments) > 1 or any(
         len(models) < len(drawn) - 1 for segment in segments for models in segment.unclear_against.values()
@@ -77,14 +74,14 @@ def claims(drawn: Floats) -> tuple[float, bool, bool]:
     return rows, said, any(row.clear_at_all_budgets for row in best)
 
 
-def power(drawn: Floats) -> Floats:
+def power(drawn: Floats, bootstrap: Bootstrap) -> Floats:
     """Share of the better model's leads called clear: by rows, by the table, and both by Bonferroni's correction."""
-    columns, weights = drawn[:, :, sizes(drawn.shape[2]) - 1], BOOTSTRAP.weights(drawn.shape[1])
-    ours = [clear[0, 1:].mean() for clear in clear_leads(columns, weights)]
+    weights = bootstrap.weights(drawn.shape[1])
+    ours = [clear[0, 1:].mean() for clear in clear_leads(drawn, weights)]
     pairs = len(list(combinations(range(len(drawn)), 2)))
     theirs = [
-        np.mean([bootstrap_difference(columns[0], other, weights, 1 - 0.05 / many)[0] > 0 for other in columns[1:]])
-        for many in (pairs, pairs * columns.shape[2])
+        np.mean([bootstrap_difference(drawn[0], other, weights, 1 - 0.05 / many)[0] > 0 for other in drawn[1:]])
+        for many in (pairs, pairs * BUDGETS)
     ]
     return np.array([*ours, *theirs])
 
@@ -97,8 +94,11 @@ def main() -> None:
     for models in (2, 3, 4, 5):
         for problems, n, lift in SETTINGS:
             rng = np.random.default_rng(1000 * models + problems + n)
-            false = np.mean([claims(success(rng, models, problems, n, 0.0)) for _ in range(trials)], axis=0)
-            seen = [power(success(rng, models, problems, n, lift)) for _ in range(max(trials // 4, 1))]
+            seeds = [Shared(replicates=REPLICATES, seed=seed) for seed in range(SEEDS)]
+            drawn = ((success(rng, models, problems, n, 0.0), seeds[trial % SEEDS]) for trial in range(trials))
+            false = np.mean([claims(*one) for one in drawn], axis=0)
+            drawn = ((success(rng, models, problems, n, lift), seeds[trial % SEEDS]) for trial in range(trials // 4))
+            seen = [power(*one) for one in drawn]
             rows, table, other_rows, other_table = np.mean(seen, axis=0)
             shares = " ".join(f"{share:.1%}" for share in false)
             print(

@@ -27,6 +27,9 @@ class Grid:
         rows: one text per column.
         marked: (row, column) of the cells to stand out, such as the best of a row.
         notes: lines below the table.
+        legend: what its marks mean, a line each; below the notes.
+        words: columns that hold words, such as names, which may be broken; all others are as wide as their cells.
+        narrow: shown in its place where this one does not fit.
     """
 
     title: str
@@ -34,6 +37,9 @@ class Grid:
     rows: tuple[tuple[str, ...], ...]
     marked: frozenset[tuple[int, int]] = frozenset()
     notes: tuple[str, ...] = field(default=())
+    legend: tuple[str, ...] = ()
+    words: tuple[int, ...] = (0,)
+    narrow: Grid | None = None
 
 
 def with_notes(grids: Sequence[Grid], *notes: str) -> list[Grid]:
@@ -60,6 +66,32 @@ def plain_cell(value: Any) -> Any:
 def picked(value: object, *names: str) -> dict[str, Any]:
     """Some of an object's attributes by their names, for `json_value`; each None where the object is."""
     return {name: None if value is None else getattr(value, name) for name in names}
+
+
+#: letters that a column of words, and a heading, keep at least, and the blanks between columns and at both edges
+_LEAST_LETTERS, _BETWEEN, _EDGES = 10, 2, 2
+
+
+def column_widths(grid: Grid, width: int) -> list[int] | None:
+    """How wide each column is so that the table is no wider than `width` and no number is broken; None if none fits.
+
+    A column has the width of its heading and cells where there is room for all, and at least that of its cells; words
+    and headings may be broken to `_LEAST_LETTERS`.
+    """
+    columns = list(zip(*((len(text) for text in row) for row in (grid.columns, *grid.rows)), strict=True))
+    wanted = [max(column) for column in columns]
+    least = [
+        min(max(column), _LEAST_LETTERS) if x in grid.words else max(min(column[0], _LEAST_LETTERS), *column[1:], 1)
+        for x, column in enumerate(columns)
+    ]
+    room = width - _EDGES - _BETWEEN * (len(columns) - 1) - sum(least)
+    if room < 0:
+        return None
+    while room and (short := [x for x, most in enumerate(wanted) if least[x] < most]):
+        narrowest = min(short, key=lambda x: least[x])
+        least[narrowest] += 1
+        room -= 1
+    return least
 
 
 # numbers as text ------------------------------------------------------------------------------------------------------

@@ -6,13 +6,31 @@ import csv
 import io
 import json
 import math
+import re
 
+import numpy as np
 import pytest
+from rich.console import Console
 
 from isobudget.cli.show import print_csv, print_json
-from isobudget.curves import Point
-from isobudget.grid import Grid, amount, counted, interval, percent, printable, ratio, short, si_prefix, with_unit
-from isobudget.report.tables.comparison import short_labels
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.curves import Bootstrap, Comparison, Point, compare_counts
+from isobudget.grid import (
+    Grid,
+    amount,
+    column_widths,
+    counted,
+    interval,
+    percent,
+    printable,
+    ratio,
+    short,
+    si_prefix,
+    with_unit,
+)
+from isobudget.importers.counts import ModelCounts
+from isobudget.report.tables.comparison import comparison_grids, short_labels
+from isobudget.report.tables.sentence import winner_sentence
 from isobudget.report.tables.terminal import POINT_SYMBOLS, legend, point_cell, print_grids, print_text
 
 NAN = math.nan
@@ -88,13 +106,95 @@ def test_nothing_in_a_table_is_markup_or_moves_the_cursor(capsys: pytest.Capture
     assert "\u202e" not in out
 
 
-def test_the_best_is_explained_once_below_the_last_that_has_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_best_is_explained_below_each_table_that_has_one(capsys: pytest.CaptureFixture[str]) -> None:
     grids = [Grid(f"t{at}", ("a", "b"), (("r", "1"),), frozenset({(0, 1)} if at < 2 else ())) for at in range(3)]
     print_grids(grids)
-    out = capsys.readouterr().out
-    assert out.count("best of its row") == 1
-    assert out.index("t1") < out.index("best of its row") < out.index("t2")
-    assert out.count("*1") == 2
+    parts = re.split("t[012]", capsys.readouterr().out)[1:]
+    assert [part.count("best of its row") for part in parts] == [1, 1, 0]
+    assert [part.count("*1") for part in parts] == [1, 1, 0]
+
+
+def test_the_marks_of_a_table_are_explained_below_it(capsys: pytest.CaptureFixture[str]) -> None:
+    having = Grid("t0", ("a", "b"), (("r", "-"),), notes=("note",), legend=("-  nothing",))
+    print_grids([having, Grid("t1", ("a", "b"), (("r", "1"),))])
+    first, second = re.split("t[01]", capsys.readouterr().out)[1:]
+    assert first.index("note") < first.index("-  nothing")
+    assert "nothing" not in second
+
+
+# what fits ------------------------------------------------------------------------------------------------------------
+
+
+def wide(models: int, name: str) -> Comparison:
+    rng = np.random.default_rng(models)
+    nothing = (None,) * 25
+    tasks = tuple(map(str, range(25)))
+    made = []
+    for at in range(models):
+        c = rng.binomial(24, np.clip(rng.beta(0.5, 1, 25) + 0.01 * at, 0, 1))
+        made.append(ModelCounts("bench", name.format(at), "", tasks, np.full(25, 24), c, nothing, nothing))
+    prices = {one.model: SampleCost(Unit.SECONDS, 0.137 * (at + 1), source="s") for at, one in enumerate(made)}
+    return compare_counts(made, prices, bootstrap=Bootstrap(replicates=200))
+
+
+@pytest.mark.parametrize("name", ["m{}", "some-organization/Very-Long-Model-Name-{}B-Instruct-v0.{}", "x" * 70 + "{}"])
+@pytest.mark.parametrize("models", [1, 2, 8, 20])
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_number_is_broken_whatever_the_models(models: int, name: str, width: int) -> None:
+    comparison = wide(models, name.replace("v0.{}", "v0"))
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    for grid in comparison_grids(comparison):
+        shown = grid
+        while shown.narrow is not None and column_widths(shown, width) is None:
+            shown = shown.narrow
+        assert column_widths(shown, width) is not None
+        print_grids([grid], console)
+        out = console.file.getvalue()  # type: ignore[attr-defined]
+        assert max(map(len, out.splitlines())) <= width
+        for row in shown.rows:
+            for x, text in enumerate(row):
+                assert x in shown.words or text in out
+        if shown is not grid and "equal budget" in grid.title:
+            assert "--csv" in " ".join(out.split())
+            for best, row in zip(comparison.best, shown.rows, strict=True):
+                points = sorted((p.success for p in comparison.points(best.budget).values() if p.k), reverse=True)
+                assert [float(cell.split(" ")[0].lstrip(">")) for cell in (row[2], row[4]) if cell != "-"] == [
+                    pytest.approx(100 * success, abs=0.051) for success in points[:2]
+                ]
+
+
+def test_every_model_stands_in_the_wide_table_where_it_fits() -> None:
+    comparison = wide(3, "m{}")
+    grid = next(grid for grid in comparison_grids(comparison) if "equal budget" in grid.title)
+    assert column_widths(grid, 80) is not None
+    assert grid.columns[1:4] == ("m0", "m1", "m2")
+
+
+@pytest.mark.parametrize("width", [20, 33, 60, 200])
+def test_column_widths_by_hand(width: int) -> None:
+    grid = Grid("t", ("Name of model", "n"), (("a-long-name-of-a-model", "1,234,567"),))
+    found = column_widths(grid, width)
+    if width == 20:
+        assert found is None
+        return
+    assert found is not None
+    assert found[1] == 9
+    assert found[0] == min(22, width - 2 - 2 - 9)
+    assert sum(found) + 4 <= width
+
+
+def test_one_problem_is_in_the_singular_and_has_no_interval(capsys: pytest.CaptureFixture[str]) -> None:
+    nothing = (None,)
+    one, other = (ModelCounts("", name, "", ("t",), np.array([4]), np.array([2]), nothing, nothing) for name in "ab")
+    prices = {name: SampleCost(Unit.TOKENS, 1.0, source="s") for name in "ab"}
+    for models in ([one], [one, other]):
+        comparison = compare_counts(models, prices, bootstrap=Bootstrap(replicates=200))
+        print_grids(comparison_grids(comparison))
+        out = capsys.readouterr().out
+        assert "models: 1 problem\n" in out
+        assert "nan" not in out
+        assert "nan" not in winner_sentence(comparison)
+        assert ("clear against" in out) == (len(models) > 1)
 
 
 def test_what_is_undefined_is_null_and_empty(capsys: pytest.CaptureFixture[str]) -> None:

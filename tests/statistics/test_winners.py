@@ -112,3 +112,11 @@ def test_a_lead_on_two_problems_of_many_is_not_clear() -> None:
     one[:2] = 1.0
     rows, _ = clear_leads(np.stack([one, other]), bootstrap_weights(50, 2000))
     assert not rows.any()
+
+
+def test_the_same_small_difference_on_two_problems_is_not_clear() -> None:
+    """It has no spread at all, which is no reason to be sure of it."""
+    one, other = np.full((2, 3), 0.5), np.full((2, 3), 0.51)
+    rows, table = clear_leads(np.stack([one, other]), bootstrap_weights(2, 500))
+    assert not rows.any()
+    assert not table.any()

@@ -9,11 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from isobudget.errors import InputError
 from isobudget.grid import json_value
 from isobudget.importers.counts import ModelCounts
 from isobudget.statistics.intervals import bootstrap_curve, bootstrap_weights
+from isobudget.statistics.many_problems import bootstrap_distinct
 from isobudget.statistics.pass_at_k import pass_at_k, trusted_k, why_undefined
+
+Floats = NDArray[np.float64]
+
+#: with more problems the bootstrap draws how many there are of each different count, which needs no weight of each
+MANY = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,16 @@ def passk_records(results: Iterable[PassAtK]) -> list[dict[str, object]]:
     ]
 
 
+def _of_many(
+    group: ModelCounts, k: Sequence[int], level: float, replicates: int, seed: int
+) -> tuple[Floats, Floats, Floats]:
+    """Mean, low and high, each of shape (K,), from the different counts and how many problems have them."""
+    pairs, problems = np.unique(np.stack([group.n, group.c]), axis=1, return_counts=True)
+    values = pass_at_k(pairs[0, :, None], pairs[1, :, None], list(k))
+    low, high = bootstrap_distinct(values, problems, replicates, seed, level)
+    return np.asarray(problems @ values / problems.sum()), low, high
+
+
 def passk(
     groups: Iterable[ModelCounts], k: Sequence[int], level: float = 0.95, replicates: int = 10_000, seed: int = 0
 ) -> list[PassAtK]:
@@ -102,18 +121,22 @@ def passk(
 
 
 def _one(group: ModelCounts, k: Sequence[int], level: float, replicates: int, seed: int) -> PassAtK:
-    values = pass_at_k(group.n[:, None], group.c[:, None], list(k))
-    low, high = bootstrap_curve(values, bootstrap_weights(len(values), replicates, seed), level)
+    if len(group.n) > MANY:
+        success, low, high = _of_many(group, k, level, replicates, seed)
+    else:
+        values = pass_at_k(group.n[:, None], group.c[:, None], list(k))
+        success = values.mean(axis=0)
+        low, high = bootstrap_curve(values, bootstrap_weights(len(values), replicates, seed), level)
     reasons = {size: why_undefined(group.n, size) for size in k}
     return PassAtK(
         benchmark=group.benchmark,
         model=group.model,
         condition=group.condition,
-        problems=len(values),
+        problems=len(group.n),
         n_min=int(group.n.min()),
         n_max=int(group.n.max()),
         k=tuple(k),
-        success=tuple(values.mean(axis=0).tolist()),
+        success=tuple(success.tolist()),
         low=tuple(low.tolist()),
         high=tuple(high.tolist()),
         undefined={size: reason for size, reason in reasons.items() if reason},

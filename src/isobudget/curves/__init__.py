@@ -14,11 +14,12 @@ from isobudget.curves.best import Best
 from isobudget.curves.beyond import Beyond, check_any, look_beyond
 from isobudget.curves.compare import Comparison, Reach, common_tasks, compare
 from isobudget.curves.crossings import Crossing
-from isobudget.curves.curve import LIKELIHOOD, TESTS, Bootstrap, Curve, Point, curve, curve_from_matrix
+from isobudget.curves.curve import DEEPEST, LIKELIHOOD, TESTS, Bootstrap, Curve, Point, curve, curve_from_matrix
 from isobudget.curves.flips import Flip
 from isobudget.curves.recommendation import Segment
 from isobudget.curves.stopping import FIRST_PASS, FIXED, Charged
 from isobudget.errors import InputError
+from isobudget.grid import counted
 
 if TYPE_CHECKING:
     from isobudget.importers.counts import ModelCounts
@@ -82,8 +83,14 @@ def compare_counts(
         pairs = zip(curves, common, strict=True)
         beyond = [look_beyond(made, counts.n, counts.c, extrapolate, bootstrap) for made, counts in pairs]
         check_any(beyond, extrapolate)
-    benchmark, notes = models[0].benchmark if models else "", (*notes, *left_out)
+    benchmark, notes = models[0].benchmark if models else "", (*notes, *left_out, *_cut(common))
     return compare(curves, budgets=budgets, benchmark=benchmark, bootstrap=bootstrap, notes=notes, beyond=beyond)
+
+
+def _cut(models: Sequence[ModelCounts]) -> tuple[str, ...]:
+    """A note on the models with more samples than a curve is computed for."""
+    more = [counts.name for counts in models if int(counts.n.min()) > DEEPEST]
+    return (f"Curves end at k = {DEEPEST:,}; {', '.join(more)}: more samples are recorded.",) if more else ()
 
 
 def common_counts(models: Sequence[ModelCounts]) -> tuple[list[ModelCounts], tuple[str, ...]]:
@@ -96,5 +103,6 @@ def common_counts(models: Sequence[ModelCounts]) -> tuple[list[ModelCounts], tup
         raise InputError(f"{names} have no problem in common; they cannot be compared")
     every = {task for counts in models for task in counts.task_ids}
     left_out = len(every) - len(common)
-    note = (f"Compared on the {len(common):,} problems that all models have; {left_out:,} others are left out.",)
+    others = f"{left_out:,} other{'s are' if left_out > 1 else ' is'} left out"
+    note = (f"Compared on the {counted(len(common), 'problem')} that all models have; {others}.",)
     return [counts.select(common) for counts in models], note if left_out else ()

@@ -45,6 +45,7 @@ def leads(one: Curve, other: Curve) -> Iterator[Lead]:
     start = max(one.cost[0], other.cost[0])
     end = min(one.cost_of_more, other.cost_of_more)
     budgets = np.unique(np.concatenate([one.cost, other.cost]))
-    for budget in budgets[(budgets >= start) & (budgets < end)].tolist():
-        lead = one.at(budget).success - other.at(budget).success
+    shared = budgets[(budgets >= start) & (budgets < end)]
+    ahead = one.success_at(shared) - other.success_at(shared)
+    for budget, lead in zip(shared.tolist(), ahead.tolist(), strict=True):
         yield Lead(budget, None if abs(lead) <= 1e-12 else one.label if lead > 0 else other.label)

@@ -5,7 +5,8 @@
 
 What k samples cost depends on when sampling stops, see `stopping`: by default all k are generated and charged.
 
-A curve ends at the smallest n of its problems: beyond it, success@k is not defined for all of them. A model that could
+A curve ends at the smallest n of its problems, beyond which success@k is not defined for all of them, and at k = 10,000
+at the latest, which needs no more however many samples there are. A model that could
 afford more samples than were recorded is `capped` there: its value is that of all recorded samples, so for selection
 by tests it can only be higher. Intervals are over problems (paired bootstrap, see `intervals`).
 """
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from isobudget.importers.counts import ModelCounts
 
 FloatArray = NDArray[np.float64]
+
+#: curves end here: what they need grows with k, however many samples were recorded
+DEEPEST = 10_000
 
 #: how one of k samples is chosen: all tests are run, and one that passes is kept
 TESTS = "tests"
@@ -155,6 +159,12 @@ class Curve:
         success, low, high = (float(values[k - 1]) for values in (self.success, self.low, self.high))
         return Point(budget, k, success, low, high, affordable > self.k_max, k <= self.trusted_k)
 
+    def success_at(self, budgets: FloatArray) -> FloatArray:
+        """`at(budget).success` for many budgets, of their shape; NaN where none is affordable."""
+        paid = np.array([self.price.samples(budget) for budget in budgets.tolist()])
+        k = np.minimum(np.searchsorted(self.charged.samples, paid, side="right"), self.k_max)
+        return np.where(k > 0, self.success[np.maximum(k, 1) - 1], math.nan)
+
     def k_to_reach(self, success: float) -> int | None:
         """The fewest samples with at least that success; None if the recorded ones do not reach it."""
         enough = np.flatnonzero(self.success >= success - 1e-12)
@@ -170,14 +180,15 @@ def curve(counts: ModelCounts, price: SampleCost, bootstrap: Bootstrap | None = 
     """The pass@k curve of one model: one of k samples passes all tests.
 
     Args:
-        counts: n and c of every problem, of which there must be one; n may differ, the curve ends at the smallest.
+        counts: n and c of every problem, of which there must be one; n may differ, the curve ends at the smallest, and
+            at `DEEPEST`.
         price, bootstrap: what a sample costs, and how intervals are computed.
         stop: `fixed`, or `first-pass`: samples are then charged by their own length, where the counts list every
             sample with its tokens and the price follows them, else every one at the mean price.
     """
     if not counts.task_ids:
         raise InputError(f"{counts.name} has no problems; there is no curve")
-    matrix = 1.0 - failure_curve(counts.n, counts.c, int(counts.n.min()))
+    matrix = 1.0 - failure_curve(counts.n, counts.c, min(int(counts.n.min()), DEEPEST))
     charged = _until_the_first_pass(counts, price, matrix) if parse_stop(stop) == FIRST_PASS else None
     return curve_from_matrix(
         counts.name,

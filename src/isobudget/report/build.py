@@ -17,6 +17,7 @@ from isobudget.costs.cost import Unit
 from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
 from isobudget.errors import RunError
 from isobudget.files.whole import file_stems, make_folder, write_whole
+from isobudget.grid import counted
 from isobudget.progress import SILENT, Progress
 from isobudget.records.facts import model_notes, rules_note
 from isobudget.records.run import Run, load_run
@@ -141,7 +142,7 @@ def _figures(summary: BenchmarkSummary, stem: str, models: list[str], progress: 
 def _figure(
     summary: BenchmarkSummary, comparisons: Mapping[Unit, Comparison], selection: str, stem: str, models: list[str]
 ) -> FigurePair:
-    what = f"{summary.name}, {len(summary.first.curves[0].task_ids):,} problems"
+    what = f"{summary.name}, {counted(len(summary.first.curves[0].task_ids), 'problem')}"
     file = f"{stem}-{selection}"
     title, meaning = _KINDS[selection]
     drawn = Drawing(comparisons, summary.greedy, tuple(models), f"{what}: {title}")

@@ -34,7 +34,7 @@ def print_report(report: Report) -> None:
 
 
 def _with_each_note_once(comparisons: Sequence[Comparison]) -> list[list[Grid]]:
-    """The tables of each comparison; a note that several have stays with the last of them."""
+    """The tables of each comparison; a note that several have stays with the last, marks are explained below each."""
     pages = [[grid for grid in (equal_budget_table(one), flip_table(one)) if grid is not None] for one in comparisons]
     later: set[str] = set()
     for grids in reversed(pages):

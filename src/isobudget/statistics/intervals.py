@@ -75,7 +75,14 @@ def bootstrap_curve(curves: ArrayLike, weights: Weights, level: float = 0.95) ->
         raise InputError("success lies in [0, 1]; for other quantities use bootstrap_mean")
     low, high = bootstrap_mean(success, weights, level)
     few = np.minimum(effective_problems(success), effective_problems(1.0 - success)) < FEW
-    wilson_low, wilson_high = _wilson(success.mean(axis=0), len(success), level)
+    return stretched(low, high, few, success.mean(axis=0), len(success), level)
+
+
+def stretched(
+    low: Floats, high: Floats, few: NDArray[np.bool_], mean: Floats, problems: int, level: float
+) -> tuple[Floats, Floats]:
+    """An interval of success with Wilson's ends at least where few problems decide; all of shape (points,)."""
+    wilson_low, wilson_high = _wilson(mean, problems, level)
     low, high = np.where(few, np.minimum(low, wilson_low), low), np.where(few, np.maximum(high, wilson_high), high)
     # rounding of the replicates may leave [0, 1] by a hair, which would be shown as -0.0
     return np.clip(low, 0.0, 1.0) + 0.0, np.clip(high, 0.0, 1.0)
@@ -131,9 +138,7 @@ def bootstrap_mean(values: ArrayLike, weights: Weights, level: float = 0.95) -> 
     low, high = np.full((2, matrix.shape[1]), np.nan)
     if problems < 2:
         return low, high
-    if (replicates + 1) * (1 - level) / 2 < 1:
-        raise InputError(f"{replicates} replicates are too few for level {level}; draw more")
-    tail = max(math.floor((replicates + 1) * widened_tail(problems, level)), 1)
+    tail = tail_places(replicates, problems, level)
     centre = matrix.mean(axis=0)
     shares = _shares(weights)
     buffer = np.empty((POINTS, replicates), dtype=np.float32)
@@ -144,6 +149,17 @@ def bootstrap_mean(values: ArrayLike, weights: Weights, level: float = 0.95) -> 
         means.sort(axis=1)
         low[points], high[points] = centre[points] + means[:, tail - 1], centre[points] + means[:, replicates - tail]
     return low, high
+
+
+def tail_places(replicates: int, problems: int, level: float) -> int:
+    """Which of the sorted replicates, from either end, are the ends of the interval: 1 is the outermost.
+
+    Raises:
+        InputError: too few replicates for the level.
+    """
+    if (replicates + 1) * (1 - level) / 2 < 1:
+        raise InputError(f"{replicates} replicates are too few for level {level}; draw more")
+    return max(math.floor((replicates + 1) * widened_tail(problems, level)), 1)
 
 
 def mean_replicates(values: Floats, weights: Weights) -> NDArray[np.float32]:

@@ -20,6 +20,7 @@ Rank-score@k is in `isobudget.statistics.rank_score` and can be imported from he
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,8 @@ Ints = NDArray[np.int64]
 BLOCK = 32
 #: products of more factors than this are compensated: plain ones of 2,000 factors are good to 5e-15
 LONG = 2000
+#: factors of a long product that are worked on at once, and the logarithm below which it is 0
+CHUNK, NOTHING = 1_000_000, -750.0
 
 
 def failure_curve(n: ArrayLike, c: ArrayLike, k_max: int) -> Floats:
@@ -128,20 +131,33 @@ def failure_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:
     if draws.size and draws.min() < 0:
         raise InputError(f"k must be 0 or more, got {draws.min()}")
     samples, passed, draws = np.broadcast_arrays(samples, passed, draws)
-    factors, rest = np.minimum(passed, draws), samples - np.maximum(passed, draws)
-    steps = int(factors.max(initial=0))
-    r, excess = np.ones(samples.shape), np.zeros(samples.shape)
-    for step in range(steps):
-        numerator = np.maximum(rest - step, 0).astype(np.float64)
-        denominator = np.maximum(samples - step, 1).astype(np.float64)
-        ratio = numerator / denominator
-        product = r * ratio
-        if steps > LONG:
-            error = quotient_excess(numerator, denominator, ratio) + product_excess(r, ratio, product)
-            excess = np.where(step < factors, excess + error, excess)
-        r = np.where(step < factors, product, r)
-    r = r - r * excess
+    factors, most = np.minimum(passed, draws), np.maximum(passed, draws)
+    long = factors > LONG
+    r = np.ones(samples.shape)
+    for step in range(int(np.where(long, 0, factors).max(initial=0))):
+        ratio = np.maximum(samples - most - step, 0) / np.maximum(samples - step, 1)
+        r = np.where(step < factors, r * ratio, r)
+    if np.any(long):
+        which = np.stack([samples[long], factors[long], most[long]])
+        different, back = np.unique(which, axis=1, return_inverse=True)
+        r[long] = np.array([_long_product(*one) for one in different.T.tolist()])[back.ravel()]
     return np.asarray(np.where(draws > samples, np.nan, r))[()]
+
+
+def _long_product(samples: int, factors: int, most: int) -> float:
+    """The product of 1 - most / (samples - step) over all steps below `factors`, by the sum of its logarithms.
+
+    The rounding of the sum, some 1e-16 of it, is what r is off by relative to itself: 1e-16 absolute at most.
+    """
+    if factors > samples - most:
+        return 0.0
+    total = 0.0
+    for start in range(0, factors, CHUNK):
+        left = samples - np.arange(start, min(start + CHUNK, factors), dtype=np.float64)
+        total += float(np.log1p(-most / left).sum())
+        if total < NOTHING:
+            return 0.0
+    return math.exp(total)
 
 
 def pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:

@@ -148,8 +148,10 @@ def clear_leads(success: Floats, weights: Weights, level: float = 0.95) -> tuple
         scale = np.where(errors[at] > 0, errors[at], np.inf).astype(np.float32)
         np.fmax(largest, np.abs(moved) / scale[:, np.newaxis], out=largest)
     shares = [1 - 2 * widened_tail(problems, level), level]
-    limits = np.quantile(largest, shares, axis=1).astype(np.float64)
-    limit = np.quantile(largest.max(axis=0), shares).astype(np.float64)
+    # differences that are the same for all problems have no spread, and no limit of their own
+    least = -NormalDist().inv_cdf((1 - level) / 2)
+    limits = np.maximum(np.quantile(largest, shares, axis=1).astype(np.float64), least)
+    limit = np.maximum(np.quantile(largest.max(axis=0), shares).astype(np.float64), least)
     for at, (one, other) in enumerate(pairs):
         for clear, bounds in ((rows, limits), (table, np.repeat(limit[:, np.newaxis], budgets, axis=1))):
             ahead, behind = _clear(success[one] - success[other], errors[at], bounds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby
 from typing import Any
@@ -114,13 +115,14 @@ def _pass_grid(table: PassTable) -> Grid:
 
 
 def _budget_grids(rows: Sequence[EqualBudget]) -> list[Grid]:
-    """The equal-budget tables, one per benchmark, unit and family; what their cells mean stands below the last."""
+    """The equal-budget tables, one per benchmark, unit and family; what all their cells mean stands below the last."""
     tables = groupby(rows, key=lambda row: (row.benchmark, row.unit, row.family))
     return _explained([_budget_grid(list(members)) for _, members in tables], BUDGET_NOTE, BUDGET_SYMBOLS)
 
 
 def _explained(grids: list[Grid], note: str, symbols: dict[str, str]) -> list[Grid]:
-    return with_notes(grids, note, *legend((row[1:] for grid in grids for row in grid.rows), symbols))
+    marks = (replace(grid, legend=legend((row[1:] for row in grid.rows), symbols)) for grid in grids)
+    return with_notes(list(marks), note)
 
 
 def _budget_grid(rows: Sequence[EqualBudget]) -> Grid:

@@ -27,6 +27,8 @@ def power_line(comparison: Comparison) -> str:
         f"{'more' if one.difference >= 0 else 'less'} than {one.other} ({level} interval {100 * one.low:+.1f} to "
         f"{100 * one.high:+.1f}, this pair and budget alone: {'clear' if one.clear else 'not clear'})."
     )
+    if one.power.error == 0:
+        return seen
     if one.power.detectable >= 1:
         return f"{seen} {counted(problems, 'problem')} cannot tell any difference from chance in {POWER:.0%} of cases."
     able = (
@@ -38,7 +40,7 @@ def power_line(comparison: Comparison) -> str:
 
 def _needed(one: Difference, problems: int) -> str:
     """What would find a difference as large as the one that was seen."""
-    if abs(one.difference) < 5e-4:
+    if abs(one.difference) < 5e-4 or one.power.problems <= problems:
         return ""
     many = _rough(one.power.problems)
     wanted = f"about {counted(int(many), 'problem')}" if many <= _MOST_PROBLEMS else "over a million problems"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from isobudget.curves import Point
-from isobudget.grid import Grid, percent, printable
+from isobudget.grid import Grid, column_widths, percent, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,7 +41,8 @@ def point_cell(point: Point) -> str:
 def print_grids(grids: Sequence[Grid], console: Console | None = None) -> None:
     """Print tables to standard output, bold where marked if it is a terminal, with a star where it is not.
 
-    What that means stands below the last table with a mark.
+    What that means, and what the other marks of a table mean, stands below each. A table that does not fit gives way to
+    its narrow form; no number is broken.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -49,18 +52,49 @@ def print_grids(grids: Sequence[Grid], console: Console | None = None) -> None:
 
     console = console or Console(highlight=False)
     best = "bold: best of its row" if console.is_terminal else "*  best of its row"
-    last = max((place for place, grid in enumerate(grids) if grid.marked), default=None)
-    for place, grid in enumerate(grids):
+    for wide in grids:
+        grid = _fitting(_starred(wide, console.is_terminal), console.width)
+        widths = column_widths(grid, console.width)
         table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         for x, column in enumerate(grid.columns):
-            table.add_column(Text(printable(column)), justify="right" if x else "left", overflow="fold")
+            width = None if widths is None else widths[x]
+            heading = Text(column if width is None else _wrapped(column, width))
+            table.add_column(heading, justify="right" if x else "left", overflow="fold", width=width)
         for y, row in enumerate(grid.rows):
-            table.add_row(*(_cell(text, (y, x) in grid.marked, console.is_terminal) for x, text in enumerate(row)))
+            texts = row if widths is None else map(_wrapped, row, widths)
+            table.add_row(*(_cell(text, (y, x) in grid.marked, console.is_terminal) for x, text in enumerate(texts)))
         console.print(Text(printable(grid.title), style="bold"))
         console.print(table)
-        for note in (*grid.notes, best) if place == last else grid.notes:
+        for note in (*grid.notes, *grid.legend, *([best] if grid.marked else [])):
             console.print(Padding(Text(printable(note), style="dim"), (0, 0, 0, 2)))
         console.print()
+
+
+def _fitting(grid: Grid, width: int) -> Grid:
+    """The grid, or its narrow form where that is all that fits."""
+    while grid.narrow is not None and column_widths(grid, width) is None:
+        grid = grid.narrow
+    return grid
+
+
+def _starred(grid: Grid, terminal: bool) -> Grid:
+    """The grid with printable text, and a star before marked cells where they cannot be bold; its narrow form too."""
+    rows = tuple(
+        tuple("*" * ((y, x) in grid.marked and not terminal) + printable(text) for x, text in enumerate(row))
+        for y, row in enumerate(grid.rows)
+    )
+    narrow = None if grid.narrow is None else _starred(grid.narrow, terminal)
+    return replace(grid, rows=rows, columns=tuple(map(printable, grid.columns)), narrow=narrow)
+
+
+def _wrapped(text: str, width: int) -> str:
+    """The text in lines of this width, ended behind a blank, a hyphen, a slash or an underscore where there is one."""
+    lines = [""]
+    for part in re.split(r"(?<=[-_/ ])", text):
+        if len(lines[-1]) + len(part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines if line)
 
 
 def grids_text(grids: Sequence[Grid]) -> str:
@@ -83,7 +117,4 @@ def print_text(text: str) -> None:
 def _cell(text: str, marked: bool, terminal: bool) -> Any:
     from rich.text import Text
 
-    text = printable(text)
-    if marked:
-        return Text(text, style="bold green") if terminal else Text("*" + text)
-    return Text(text)
+    return Text(text, style="bold green") if marked and terminal else Text(text)

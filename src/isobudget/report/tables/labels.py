@@ -1,0 +1,40 @@
+"""Names of models in tables, shortened where they are long, and what is said where not all of them fit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from isobudget.curves import Comparison
+
+#: letters of all labels together that leave room for the figures at 80 columns
+_WIDEST = 30
+#: where the rest of a table is that has been cut to what fits
+REST = "All of them are in --csv and --json of isobudget curves, and on the page of a report."
+
+
+def short_labels(labels: Sequence[str]) -> dict[str, str]:
+    """Labels without what they all begin and end with, cut at a boundary, if they are too long for a heading."""
+    if len(labels) < 2 or sum(len(label) for label in labels) <= _WIDEST:
+        return {label: label for label in labels}
+    parts = [re.split(r"(?<=[-_/ ])|(?=[-_/ ])", label) for label in labels]
+    start = _common(parts)
+    end = _common([part[start:][::-1] for part in parts])
+    short = ["".join(part[start : len(part) - end]).strip("-_/ ") for part in parts]
+    usable = all(short) and len(set(short)) == len(short)
+    return dict(zip(labels, short if usable else labels, strict=True))
+
+
+def _common(parts: Sequence[Sequence[str]]) -> int:
+    """How many parts all begin with."""
+    differ = (at for at, column in enumerate(zip(*parts, strict=False)) if len(set(column)) > 1)
+    return next(differ, min(len(part) for part in parts))
+
+
+def _short(comparison: Comparison) -> dict[str, str]:
+    return short_labels([curve.label for curve in comparison.curves])
+
+
+def short_names(comparison: Comparison) -> dict[str, str]:
+    """The labels of a comparison's curves as tables show them, by label."""
+    return short_labels([curve.label for curve in comparison.curves])

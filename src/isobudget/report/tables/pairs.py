@@ -1,0 +1,140 @@
+"""Tables of models against each other: budgets for a success, where the lead changes, where the verdict flips."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations, groupby
+
+from isobudget.curves import FIRST_PASS, Comparison, Crossing, Flip
+from isobudget.curves.compare import Reach
+from isobudget.curves.crossings import Lead, leads
+from isobudget.grid import Grid, ratio, with_unit
+from isobudget.report.tables.labels import REST, short_names
+from isobudget.report.tables.terminal import legend
+
+#: crossings of a pair, and pairs of models, that a table has room for
+_MOST_CROSSINGS, _MOST_PAIRS = 6, 15
+NOT_REACHED = {"-": "not reached with the recorded samples"}
+
+
+def reach_table(comparison: Comparison) -> Grid:
+    """The smallest budget of every model for each success; of the two cheapest where that does not fit."""
+    labels, short = [curve.label for curve in comparison.curves], short_names(comparison)
+    reaches = comparison.reach()
+    rows = tuple(
+        (f"{reach.success:.0%}", *(_needed(reach, label, comparison) for label in labels)) for reach in reaches
+    )
+    marked = {(y, labels.index(reach.cheapest) + 1) for y, reach in enumerate(reaches) if reach.cheapest is not None}
+    note = "Cells: smallest budget (k), and how much of it the cheapest model saves."
+    symbols = legend((row[1:] for row in rows), NOT_REACHED)
+    title = f"{comparison.benchmark or 'Models'}: budget for a given success"
+    narrow = _cheapest_two(title, note, reaches, comparison)
+    return Grid(title, ("Success", *short.values()), rows, frozenset(marked), (note,), symbols, narrow=narrow)
+
+
+def _needed(reach: Reach, label: str, comparison: Comparison) -> str:
+    k, saving = reach.k[label], reach.saving(label)
+    saved = "" if label == reach.cheapest or math.isnan(saving) else f" {saving:.0%}"
+    return "-" if k is None else f"{with_unit(reach.budget[label], comparison.unit)} ({k:,}){saved}"
+
+
+def _cheapest_two(title: str, note: str, reaches: Sequence[Reach], comparison: Comparison) -> Grid:
+    short, rows = short_names(comparison), []
+    for reach in reaches:
+        known = [label for label, budget in reach.budget.items() if not math.isnan(budget)]
+        two = sorted(known, key=lambda label, reach=reach: reach.budget[label])[:2]  # type: ignore[misc]
+        cells = [text for label in two for text in (short[label], _needed(reach, label, comparison))]
+        rows.append((f"{reach.success:.0%}", *[*cells, "-", "-", "-", "-"][:4]))
+    columns = ("Success", "cheapest", "budget", "next", "budget")
+    told = f"The two cheapest of {len(comparison.curves)} models for each success. {REST}"
+    symbols = legend(([row[2], row[4]] for row in rows), NOT_REACHED)
+    return Grid(title, columns, tuple(rows), notes=(told, note), legend=symbols, words=(1, 3))
+
+
+def shown_pairs(comparison: Comparison) -> tuple[tuple[str, str], ...]:
+    """The pairs of models that tables have room for: all, or those of models that are best somewhere."""
+    labels = [curve.label for curve in comparison.curves]
+    pairs = list(combinations(labels, 2))
+    if len(pairs) > _MOST_PAIRS:
+        matter = {labels[0], labels[-1], *(best.model for best in comparison.best)}
+        pairs = [pair for pair in pairs if matter.issuperset(pair)]
+    return tuple(pairs[:_MOST_PAIRS])
+
+
+def _pairs_note(comparison: Comparison) -> tuple[str, ...]:
+    count, shown = math.comb(len(comparison.curves), 2), len(shown_pairs(comparison))
+    return (f"{shown} of {count} pairs of models; all of them are in --json.",) if shown < count else ()
+
+
+def crossing_table(comparison: Comparison) -> Grid:
+    """The budgets at which the lead changes between two models."""
+    short = short_names(comparison)
+    rows = tuple(
+        (f"{short[one]} / {short[other]}", _changes(one, other, comparison.crossings(one, other), comparison))
+        for one, other in shown_pairs(comparison)
+    )
+    note = (
+        "Budgets at which the lead changes, and who leads from there, as far as both have samples; chance is not ruled "
+        "out."
+    )
+    title = f"{comparison.benchmark or 'Models'}: where the lead changes"
+    return Grid(title, ("Models", "Lead changes at"), rows, notes=(*_pairs_note(comparison), note), words=(0, 1))
+
+
+def _changes(one: str, other: str, crossings: Sequence[Crossing], comparison: Comparison) -> str:
+    short, unit = short_names(comparison), comparison.unit
+    if not crossings:
+        return _unchanged(list(leads(comparison.curve(one), comparison.curve(other))), comparison)
+    shown = [f"{with_unit(change.budget, unit)} to {short[change.leader]}" for change in crossings[:_MOST_CROSSINGS]]
+    more = [f"{len(crossings) - len(shown)} more"] if len(crossings) > len(shown) else []
+    return "; ".join(shown + more)
+
+
+def _unchanged(shared: Sequence[Lead], comparison: Comparison) -> str:
+    """Who leads throughout, and from where to where both have samples."""
+    if not shared:
+        return "no budget at which both have samples"
+    leader = next((lead.leader for lead in shared if lead.leader is not None), None)
+    ends = dict.fromkeys(with_unit(lead.budget, comparison.unit) for lead in (shared[0], shared[-1]))
+    where = "at " + next(iter(ends)) if len(ends) == 1 else "from " + " to ".join(ends)
+    return f"never: {'level' if leader is None else f'{short_names(comparison)[leader]} leads'} {where}"
+
+
+def flip_table(comparison: Comparison) -> Grid | None:
+    """The cost ratio at which the verdict on each pair of models flips; None for a single model."""
+    if len(comparison.curves) < 2:
+        return None
+    ks = [2**power for power in range(8) if any(flip.k_dear == 2**power for flip in comparison.flips)]
+    fewest = _flips_at(ks[:1], comparison)
+    fewer = replace(_flips_at(ks[::2], comparison), narrow=fewest)
+    return replace(_flips_at(ks, comparison), narrow=fewer)
+
+
+def _flips_at(ks: Sequence[int], comparison: Comparison) -> Grid:
+    """The table for these numbers of samples of the dearer model."""
+    by_pair = {pair: list(found) for pair, found in groupby(comparison.flips, key=lambda flip: (flip.cheap, flip.dear))}
+    rows = tuple(_flip_row(by_pair[pair], ks, short_names(comparison)) for pair in shown_pairs(comparison))
+    note = (
+        "The cheaper model reaches k samples of the dearer one, and wins, while the price of one of these pays for "
+        "more than this many further samples of the cheaper, a shared prompt aside. now: how many it pays for."
+    )
+    if comparison.stop == FIRST_PASS:
+        note += " k is the most samples; the ratio counts those generated on average."
+    meanings = {"never": "not within the recorded samples", "?": "an end that the recorded samples do not reach"}
+    return Grid(
+        f"{comparison.benchmark or 'Models'}: the cost ratio at which the verdict flips",
+        ("Cheap / dear", *(f"k={k}" for k in ks), f"{comparison.bootstrap.level:.0%} at k=1", "now"),
+        rows,
+        notes=(*_pairs_note(comparison), note),
+        legend=legend((row[1:] for row in rows), meanings),
+    )
+
+
+def _flip_row(flips: Sequence[Flip], ks: Sequence[int], short: dict[str, str]) -> tuple[str, ...]:
+    by_k = {flip.k_dear: flip for flip in flips}
+    cells = ("" if k not in by_k else "never" if by_k[k].k_cheap is None else ratio(by_k[k].ratio) for k in ks)
+    first = by_k[1]
+    ends = "" if math.isnan(first.low) else f"{ratio(first.low, '.2g')}-{ratio(first.high, '.2g')}"
+    return f"{short[first.cheap]} / {short[first.dear]}", *cells, ends, ratio(first.now, ".2f")
