@@ -172,6 +172,8 @@ def test_a_plan_by_label(tmp_path: Path) -> None:
     assert {arm for arm, _ in row["by_label"]["hard"]["draws"]} == {"large"}
     assert json.loads(made.to_records()[1]["by_label"]) == row["by_label"]
     assert "run by label (" in made.sentence
+    by_pattern = api.plan(str(tmp_path / "label*.jsonl"), policy=["by_label"], **options)
+    assert by_pattern.rows[0].by_label == told.by_label
     with pytest.raises(InputError, match="policy by label is one schedule a label"):
         write_policy(tmp_path / "policy.toml", made)
 

@@ -1,7 +1,7 @@
 """Labels of problems, such as their difficulty, from the sources of a plan: run folders and COUNTS files.
 
-A run has the `difficulty` of its problems; a line of a COUNTS file or of a file of samples may state `difficulty`, or
-`stratum` for any other label that is known before the first draw.
+A run has the `difficulty` of its problems; a line of a COUNTS file, or of a file of samples with `task_id`, may state
+`difficulty`, or `stratum` for any other label that is known before the first draw. Other formats have no labels here.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from isobudget.errors import InputError
 from isobudget.files.jsonl import read_numbered
 from isobudget.importers.fields import name
+from isobudget.importers.read import split_sources
 from isobudget.records.run import Run, load_run
 
 FIELDS = ("difficulty", "stratum")
@@ -21,15 +22,19 @@ def labels_of(sources: Sequence[str | Path], benchmark: str) -> dict[str, str]:
     """The label of each problem that has one, by its task id.
 
     Args:
-        sources: run folders and files.
+        sources: run folders, files and patterns, as a plan takes them.
         benchmark: only its problems.
 
     Raises:
         InputError: a label is no text, or two lines give one problem different labels.
     """
     labels: dict[str, str] = {}
-    for source in map(Path, sources):
-        read = _of_run(load_run(source), benchmark) if source.is_dir() else _of_file(source, benchmark)
+    runs, others = split_sources(sources)
+    lines = [path for path in others if isinstance(path, Path) and path.name.endswith((".jsonl", ".jsonl.gz"))]
+    for read in (
+        *(_of_run(load_run(path), benchmark) for path in runs),
+        *(_of_file(path, benchmark) for path in lines if path.is_file()),
+    ):
         for task, label, where in read:
             if labels.setdefault(task, label) != label:
                 raise InputError(f"{where}: {task!r} is labelled {label!r} here and {labels[task]!r} elsewhere")
@@ -43,12 +48,10 @@ def _of_run(run: Run, benchmark: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _of_file(path: Path, benchmark: str) -> Iterator[tuple[str, str, str]]:
-    if path.suffix == ".json":  # results of EvalPlus, which have no labels
-        return
-    for number, record in read_numbered(path, example=""):
+    for number, record in read_numbered(path):
         where = f"{path}, line {number}"
-        if name(record, "benchmark", where, required=False) != benchmark:
-            continue
+        stated = name(record, "benchmark", where, required=False)
+        task = name(record, "task_id", where, required=False)
         label = next((text for field in FIELDS if (text := name(record, field, where, required=False))), "")
-        if label:
-            yield name(record, "task_id", where), label, where
+        if task and label and stated in ("", benchmark):
+            yield task, label, where
