@@ -58,7 +58,8 @@ test-transformers test-vllm: requirements.lock
 	$(VENV)-$(@:test-%=%)/bin/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(VENV)-$(@:test-%=%)/bin/python -m pip install --quiet $(TORCH)
 	$(VENV)-$(@:test-%=%)/bin/python -m pip install --quiet --no-build-isolation -e '.[$(@:test-%=%)]'
-	$(VENV)-$(@:test-%=%)/bin/python -m pytest tests/backends/test_huggingface.py tests/backends/test_vllm.py
+	$(VENV)-$(@:test-%=%)/bin/python -m pytest tests/backends/test_huggingface.py tests/backends/test_vllm.py \
+		tests/profiling/test_by_transformers.py
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -80,7 +80,7 @@ CALLS: list[tuple[list[str], Callable[[], Any]]] = [
     (["rank", "run", "--ranker", "own", "--benchmark", "own"], lambda: api.rank("run", benchmark="own")),
     (["rank", "counts.jsonl", "-r", "order", "--k", "2"], lambda: api.rank("counts.jsonl", ["order"], k=2)),
     (["report", "run", "--unit", "flops", "-o", "shown"], lambda: api.report("run", "shown", unit="flops")),
-    (["report", "run", "-o", "shown"], lambda: api.report("run", "shown", unit=("flops", "seconds"))),
+    (["report", "run", "-o", "shown"], lambda: api.report("run", "shown", unit=("flops", "device_seconds"))),
     (["prompt", "own.jsonl/1", "-f", "chat"], lambda: api.prompt("own.jsonl/1", format="chat")),
     (["prompt", "--list"], api.formats),
     (["models"], api.models),

@@ -12,7 +12,7 @@ from typing import Any
 
 #: decimal prefixes, largest first
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-_UNITS = {"seconds": "s", "joules": "J"}
+_UNITS = {"seconds": "s", "device_seconds": "device s", "joules": "J"}
 #: what spreadsheets take for the begin of a formula
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from isobudget.analysis.compare_run import run_comparison
-from isobudget.analysis.load_samples import ModelSamples, ProblemSamples
+from isobudget.analysis.load_samples import ModelSamples, ProblemSamples, load_samples
 from isobudget.analysis.measured import measured
 from isobudget.analysis.run_costs import sample_amounts, sample_cost
 from isobudget.costs.cost import Unit
@@ -20,6 +20,7 @@ from isobudget.pipeline.estimates import known_of
 from isobudget.records.parts import PartWriter
 from isobudget.records.rows import SampleRow
 from isobudget.records.run import Run, load_run
+from isobudget.study import stated_model
 from support.synthetic_run import synthetic_run
 
 #: what computing a prompt takes, a step whatever it advances, and each row of it
@@ -147,8 +148,6 @@ def run(tmp_path: Path) -> Run:
 
 def test_a_run_s_prompts_are_charged_once_a_problem(run: Run) -> None:
     found = run_comparison(run, unit=Unit.SECONDS, stop=FIRST_PASS, bootstrap=Bootstrap(replicates=200))
-    from isobudget.analysis.load_samples import load_samples
-
     for samples in load_samples(run, ["b"]).samples("b"):
         price = found.curve(samples.model).price
         assert price.per_problem == 0.5
@@ -156,6 +155,33 @@ def test_a_run_s_prompts_are_charged_once_a_problem(run: Run) -> None:
         means = [own.mean() for own in sample_amounts(run, samples, Unit.SECONDS)]
         assert price.per_sample == pytest.approx(np.mean(means))
         assert price.per_sample == pytest.approx(np.mean([own.seconds.mean() for own in samples.problems]))
+
+
+def test_a_run_s_device_seconds_are_those_of_the_gpus_that_were_held(run: Run) -> None:
+    held = {"small-135m": 1, "large-1.5b": 4}
+    for model, devices in held.items():
+        run.facts["models"][model]["devices"] = devices
+    run.save_facts()
+    loaded = load_samples(run.path, ["b"])
+    for samples in loaded.samples("b"):
+        wall, device = (sample_cost(loaded.run, samples, unit) for unit in (Unit.SECONDS, Unit.DEVICE_SECONDS))
+        assert device.cost(3) == pytest.approx(held[samples.model] * wall.cost(3))
+        assert f"x {held[samples.model]} held" in device.source
+        amounts = sample_amounts(loaded.run, samples, Unit.DEVICE_SECONDS)
+        assert np.mean([own.mean() for own in amounts]) == pytest.approx(device.per_sample)
+
+
+@pytest.mark.parametrize(
+    ("fields", "devices"),
+    [
+        ({"name": "m", "backend": "llama.cpp", "model": "m.gguf"}, 1),
+        ({"name": "m", "backend": "vllm", "tensor_parallel": 8}, 8),
+        ({"name": "m", "backend": "transformers"}, 1),
+        ({"name": "m", "backend": "server", "url": "http://localhost/v1"}, None),
+    ],
+)
+def test_settings_say_how_many_devices_a_model_holds(fields: dict[str, Any], devices: int | None) -> None:
+    assert stated_model(fields, "here").settings.devices == devices
 
 
 def test_a_dry_run_counts_the_prompts_of_what_is_left(run: Run) -> None:

@@ -54,6 +54,13 @@ STATED: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+def test_settings_made_by_hand_are_refused_in_our_own_words() -> None:
+    with pytest.raises(InputError, match=r"^ServerSettings: url: must be like http://127\.0\.0\.1:8000/v1$"):
+        BACKENDS["server"](backend="server", model="m", url="foo")
+    with pytest.raises(InputError, match=r"ServerSettings: url: .*; slots: "):
+        BACKENDS["server"](backend="server", model="m", slots=3)
+
+
 def test_every_backend_is_in_the_table_above() -> None:
     assert [fields["backend"] for fields, _ in STATED] == list(BACKENDS)
 

@@ -196,7 +196,7 @@ def test_budgets_in_units_and_in_samples(file: Path) -> None:
     assert data["best"][0]["model"] is None
     assert data["best"][1]["budget"] == 1.69e12
     assert (data["best"][2]["model"], data["best"][2]["k"]) == ("codellama-7b", 10)
-    with pytest.raises(InputError, match="'lots' is no number"):
+    with pytest.raises(InputError, match="'lots' is no budget"):
         output(file, "--budgets", "1,lots")
 
 
@@ -206,7 +206,7 @@ def test_budgets_in_units_and_in_samples(file: Path) -> None:
         (("--unit", "euros"), "unknown unit 'euros'"),
         (("--unit", "seconds"), "no cost in seconds for model 'codellama-7b'.*--costs"),
         (("--costs", "none.toml"), r"none\.toml: cannot be read: No such file"),
-        (("--budgets", "0"), "a budget must be a positive number"),
+        (("--budgets", "0"), "'0' is no budget"),
         (("--level", "2"), "the level of intervals lies between 0 and 1"),
         (("--costs", "paper", "--unit", "joules"), "the paper gives no cost in joules for 'codellama-7b'"),
         (("--select", "likelihood"), "no likelihoods to choose by"),

@@ -56,3 +56,19 @@ def test_in_a_unit() -> None:
         parse_budget("4s").of(Unit.FLOPS, prices)
     with pytest.raises(InputError, match="samples of 'medium'; there are: small, large"):
         parse_budget("4x:medium").of(Unit.FLOPS, prices)
+
+
+def test_amounts_and_samples_of_the_cheapest_for_options() -> None:
+    assert [parse_budget(text).times(2.5) for text in ("1e12", "4x", "3 samples")] == [1e12, 10.0, 7.5]
+    assert parse_budget("60s").times(2.5, Unit.SECONDS) == 60
+    with pytest.raises(InputError, match="a budget in seconds does not go with --unit flops"):
+        parse_budget("60s").times(1.0, Unit.FLOPS)
+    with pytest.raises(InputError, match="samples of a model"):
+        parse_budget("8x:codellama-7b").times(1.0)
+
+
+def test_more_than_can_be_counted() -> None:
+    with pytest.raises(InputError, match=r"a budget of 1e\+300 samples is more than can be counted"):
+        parse_budget("1e300x").times(1e12)
+    with pytest.raises(InputError, match="more than can be counted"):
+        parse_budget("1e300x").of(Unit.FLOPS, {"m": SampleCost(Unit.FLOPS, 1e12)})

@@ -10,6 +10,7 @@ import pytest
 from isobudget.analysis.compare import curves
 from isobudget.costs.cost import SampleCost, Unit, parse_unit
 from isobudget.costs.costs_file import cost_from_entry, read_costs
+from isobudget.costs.devices import device_seconds
 from isobudget.costs.energy import joules_cost
 from isobudget.costs.flops import completion_flops, paper_flops, prompt_flops
 from isobudget.costs.prices import GpuHour, TokenPrice, example_prices, rent_cost, usd_cost
@@ -18,6 +19,7 @@ from isobudget.costs.seconds import measured_seconds
 from isobudget.costs.usage import TokenUse
 from isobudget.errors import InputError
 from isobudget.models import named
+from isobudget.paper.tables import paper_cost
 
 USE = TokenUse.of(1000, [[100, 300], [200]])
 
@@ -157,6 +159,8 @@ def test_joules() -> None:
         ("[models.m]\narchitecture = 7", "architecture: must be a text"),
         ("[models.m]\nshare_prompt = 1", "share_prompt: must be true or false"),
         ("[models.m]\nprompt_tokens = 0", "prompt_tokens: must be a number of at least 1"),
+        (f"[models.m]\nflops = 1{'0' * 400}", "flops: must be a number of 0 or more"),
+        ("[models.m]\ncompletion_tokens = 1e300", r"completion_tokens: must be a number of at least 1, below 10\^12"),
         ("[models.m]\nbatch = 1.5", "batch: must be a whole number"),
         ('[models.m]\narchitecture = "nope"', r'\[models."m"\]: unknown architecture .nope.'),
         ("[models.m]\nseconds = 1", "no cost in flops for model 'm'"),
@@ -201,6 +205,33 @@ def test_measured_seconds_are_the_mean_of_problem_means() -> None:
     for wrong in ([], [[]], [[1], [-1]], [[float("nan")]], [[0.0]]):
         with pytest.raises(InputError):
             measured_seconds(wrong, "test")
+
+
+def test_device_seconds_are_seconds_times_the_gpus_that_are_held(tmp_path: Path) -> None:
+    text = "[models.m]\nseconds = 3\nseconds_per_problem = 1\ngpus = 4\n"
+    text += "[models.cpu]\nseconds = 3\n[models.s]\ndevice_seconds = 7\n"
+    held = costs(tmp_path, text, "m", "device_seconds")
+    assert (held.per_sample, held.per_problem, held.unit) == (12, 4, Unit.DEVICE_SECONDS)
+    assert "4 held" in held.source
+    assert costs(tmp_path, text, "m", "seconds").per_sample == 3  # the clock on the wall
+    alone = costs(tmp_path, text, "cpu", "device_seconds")
+    assert alone.per_sample == 3
+    assert "not stated how many" in alone.source
+    assert costs(tmp_path, text, "s", "device_seconds").per_sample == 7
+    with pytest.raises(
+        InputError, match=r"no cost in device_seconds.*state device_seconds = ..., or what gives seconds"
+    ):
+        costs(tmp_path, "[models.m]\nflops = 1", "m", "device_seconds")
+    with pytest.raises(InputError, match="held for seconds"):
+        device_seconds(SampleCost(Unit.FLOPS, 1), 2)
+
+
+def test_the_paper_s_models_hold_eight_gpus() -> None:
+    for size in (7, 13, 34, 70):
+        wall, held = (paper_cost(f"codellama-{size}b", unit) for unit in (Unit.SECONDS, Unit.DEVICE_SECONDS))
+        assert wall is not None
+        assert held is not None
+        assert held.per_sample == 8 * wall.per_sample
 
 
 def test_rent_keeps_the_seconds_source() -> None:
@@ -249,7 +280,9 @@ def test_roofline_refuses_what_does_not_fit() -> None:
 
 def test_units() -> None:
     assert parse_unit(" FLOPs ") is Unit.FLOPS
-    with pytest.raises(InputError, match="unknown unit 'euros'; units are: flops, seconds, tokens, usd, joules"):
+    with pytest.raises(
+        InputError, match="unknown unit 'euros'; units are: flops, seconds, device_seconds, tokens, usd, joules"
+    ):
         parse_unit("euros")
 
 

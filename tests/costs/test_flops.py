@@ -224,7 +224,7 @@ def test_configs_of_other_families() -> None:
         ({"model_type": "mamba"}, "model_type 'mamba' is not covered"),
         ({"kv_lora_rank": 512}, "is not covered"),
         ({"hidden_size": None}, "hidden_size is missing"),
-        ({"hidden_size": "4096"}, "hidden must be a whole number"),
+        ({"hidden_size": "4096"}, "hidden_size must be a whole number"),
         ({"num_key_value_heads": 5}, "cannot share 5 key and value heads"),
         ({"hidden_size": 4100}, "state head_size"),
         ({"num_local_experts": 8}, "num_experts_per_tok is missing"),

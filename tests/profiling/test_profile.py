@@ -309,6 +309,9 @@ def test_between_slots_the_time_of_a_step_is_linear(slots: int) -> None:
 def test_by_default_all_slots_are_used() -> None:
     use = TokenUse.of(5, [[9]])
     assert profile_seconds(PROFILE, use) == profile_seconds(PROFILE, use, 10)
+    worse = replace(PROFILE, speeds=(*PROFILE.speeds, SlotSpeed(20, one(20 / 2.1), one(20 / 30.0))))
+    assert profile_seconds(worse, use) == profile_seconds(worse, use, 10)  # the best batch, not the largest
+    assert worse.best.slots == 10
 
 
 def test_the_first_token_comes_with_the_prompt() -> None:

@@ -72,6 +72,16 @@ def test_what_is_no_run_is_named(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "letters").iterdir()] == ["love.txt"]
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("models = 3", "models must be a table, not 3"), ("[benchmarks]\nb = 1", r"benchmarks\.b must be a table")],
+)
+def test_tables_that_are_none(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "run.toml").write_text(f"format = 1\n{text}\n")
+    with pytest.raises(RunError, match=message):
+        Run.open(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["", "format = 3", "format = 'x'", "format = ["])
 def test_facts_that_cannot_be_used_are_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.toml").write_text(text)

@@ -11,6 +11,7 @@ from isobudget.analysis.compare_run import run_comparison
 from isobudget.analysis.load_samples import benchmarks_of, load_samples
 from isobudget.analysis.prices import PAPER
 from isobudget.analysis.recorded_counts import recorded_counts
+from isobudget.costs.budget import parse_budget
 from isobudget.costs.charges import charge_notes, parse_charges
 from isobudget.costs.cost import Unit
 from isobudget.costs.costs_file import read_costs
@@ -47,7 +48,7 @@ def curves(
     table = costs if costs in (None, PAPER) else read_costs(costs)
     charges = parse_charges(charge, ranker)
     _check_choices(selection, parse_stop(stop), extrapolate)
-    chosen_budgets = partial(parse_budgets, budgets)
+    chosen_budgets = partial(parse_budgets, budgets, unit=unit)
     if len(runs) == 1 and not others:
         run = load_run(runs[0])
         names = chosen_benchmarks(benchmark, benchmarks_of(run), shown)
@@ -101,28 +102,20 @@ def _check_choices(selection: str, stop: str, extrapolate: int | None) -> None:
         raise InputError(f"--extrapolate takes the largest k, 1 or more, not {extrapolate}")
 
 
-def parse_budgets(budgets: str | float | Sequence[str | float] | None, cheapest: float) -> list[float] | None:
+def parse_budgets(
+    budgets: str | float | Sequence[str | float] | None, cheapest: float, unit: Unit | None = None
+) -> list[float] | None:
     """`1e12,4e12` as amounts of the unit, `1x,4x` as multiples of the cheapest model's sample; None for None.
 
     They may also come as numbers, or as a sequence.
 
     Raises:
-        InputError: a part is no number.
+        InputError: a part is no budget, or of a unit or a model of its own.
     """
     if budgets is None:
         return None
-    values = []
     text = ",".join(map(str, [budgets] if isinstance(budgets, str | int | float) else budgets))
-    for part in text.split(","):
-        number = part.strip().lower()
-        scale = cheapest if number.endswith("x") else 1.0
-        try:
-            values.append(float(number.removesuffix("x")) * scale)
-        except ValueError:
-            raise InputError(
-                f"--budgets: {part.strip()!r} is no number; write 1e12,4e12 or, in samples, 1x,4x"
-            ) from None
-    return values
+    return [parse_budget(part).times(cheapest, unit) for part in text.split(",")]
 
 
 def chosen_benchmarks(benchmark: str | None, names: list[str], source: Path | str) -> list[str]:

@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples, benchmarks_of, load_samples
 from isobudget.analysis.prices import price_model
-from isobudget.analysis.run_costs import architecture_of, date_of, judging, sample_amounts, sample_cost, token_use
+from isobudget.analysis.run_costs import (
+    architecture_of,
+    date_of,
+    devices_of,
+    judging,
+    sample_amounts,
+    sample_cost,
+    token_use,
+)
 from isobudget.costs.charges import NOTHING, Charges, charge_notes, extras_of, with_extras
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
@@ -30,6 +38,9 @@ from isobudget.records.facts import IMPORTED
 from isobudget.records.run import Run, load_run
 from isobudget.statistics.intervals import bootstrap_curve
 from isobudget.statistics.pass_at_k import failure_curve
+
+#: units that follow from seconds
+_BY_TIME = (Unit.SECONDS, Unit.DEVICE_SECONDS, Unit.USD)
 
 
 def run_comparison(
@@ -95,7 +106,7 @@ def price_samples(
         with contextlib.suppress(InputError):
             shape = architecture_of(run, samples.model)
         with contextlib.suppress(InputError):
-            recorded = sample_cost(run, samples, Unit.SECONDS) if unit in (Unit.SECONDS, Unit.USD) else None
+            recorded = sample_cost(run, samples, Unit.SECONDS) if unit in _BY_TIME else None
         names = (samples.model,)
         price = price_model(
             names,
@@ -106,6 +117,7 @@ def price_samples(
             architecture=shape,
             seconds=recorded,
             judging=tests,
+            devices=devices_of(run, samples.model),
             when=date_of(run),
         )
         return price, price.of_lengths([one.completion_tokens for one in samples.problems])
@@ -134,7 +146,7 @@ def _charged(
     if amounts is None:
         return Charged.first_pass(success)
     passed = [problem.passed for problem in samples.problems]
-    return Charged.by_amounts(success, passed, [own / price.per_sample for own in amounts])
+    return Charged.by_amounts(success, passed, amounts, price.per_sample)
 
 
 def _by_tests(samples: ModelSamples) -> NDArray[np.float64]:

@@ -26,14 +26,13 @@ from isobudget.costs.usage import START_TOKEN_ONLY, TokenUse
 from isobudget.errors import InputError
 from isobudget.models.architecture import Architecture
 from isobudget.models.named import find_named
-from isobudget.paper.tables import paper_cost
+from isobudget.paper.tables import PAPER_GPUS, paper_cost
 
 if TYPE_CHECKING:
     from isobudget.importers.counts import ModelCounts
 
 #: the value of `--costs` that stands for the paper's Table 1
 PAPER = "paper"
-_PAPER_GPUS = 8
 
 
 def price_models(
@@ -53,6 +52,7 @@ def price_model(
     architecture: Architecture | None = None,
     seconds: SampleCost | None = None,
     judging: Extra | None = None,
+    devices: int | None = None,
     when: date | None = None,
 ) -> SampleCost:
     """What one sample of a model costs by a costs file, by the paper, or by its name.
@@ -63,7 +63,7 @@ def price_model(
         costs: a parsed costs file, `paper`, or None.
         use: recorded token counts, or None.
         charges: what is charged on top.
-        architecture, seconds, judging: as a run recorded them, for what the costs leave open.
+        architecture, seconds, judging, devices: as a run recorded them, for what the costs leave open.
         when: the run's date, for prices of several dates.
 
     Raises:
@@ -72,7 +72,7 @@ def price_model(
     model = names[-1]
     entry = Entry(where="", values={})
     if isinstance(costs, CostsFile):
-        entry = replace(_entry(costs, names), architecture=architecture, seconds=seconds, when=when)
+        entry = replace(_entry(costs, names), architecture=architecture, seconds=seconds, devices=devices, when=when)
     price = _paper(model, unit) if costs == PAPER else cost_from_entry(entry, model, unit, use)
     return with_extras(price, extras_of(model, unit, charges, entry=entry, use=use, judging=judging))
 
@@ -98,7 +98,7 @@ def _paper(model: str, unit: Unit) -> SampleCost:
     if unit is Unit.USD:
         seconds = paper_cost(model, Unit.SECONDS)
         hour = example_prices()[1][0]
-        published = None if seconds is None else rent_cost(seconds, _PAPER_GPUS, hour)
+        published = None if seconds is None else rent_cost(seconds, PAPER_GPUS, hour)
     else:
         published = paper_cost(model, unit)
     if published is not None:

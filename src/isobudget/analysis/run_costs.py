@@ -16,6 +16,7 @@ from isobudget.analysis.measured import measured
 from isobudget.costs.bills import Bill
 from isobudget.costs.charges import Extra
 from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.devices import device_seconds
 from isobudget.costs.flops import completion_flops
 from isobudget.costs.prices import TokenPrice, parse_prices, usd_cost
 from isobudget.costs.usage import START_TOKEN_ONLY, TokenUse, flops_cost, mean_over_problems, tokens_cost
@@ -25,7 +26,7 @@ from isobudget.records.facts import IMPORTED
 from isobudget.records.run import Run
 
 #: units that a run can be priced in from what it records
-RUN_UNITS = (Unit.FLOPS, Unit.SECONDS, Unit.TOKENS, Unit.JOULES, Unit.USD)
+RUN_UNITS = (Unit.FLOPS, Unit.SECONDS, Unit.DEVICE_SECONDS, Unit.TOKENS, Unit.JOULES, Unit.USD)
 
 
 def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bool = True) -> SampleCost:
@@ -34,6 +35,9 @@ def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bo
     Raises:
         InputError: the run does not record that unit, or the machine had no energy meter.
     """
+    if unit is Unit.DEVICE_SECONDS:
+        seconds = sample_cost(run, samples, Unit.SECONDS, share_prompt=share_prompt)
+        return device_seconds(seconds, devices_of(run, samples.model))
     if unit in (Unit.SECONDS, Unit.JOULES):
         engine = run.facts["models"][samples.model].get("engine", "engine not stated")
         found = measured(samples, unit)
@@ -57,6 +61,9 @@ def sample_amounts(run: Run, samples: ModelSamples, unit: Unit) -> tuple[NDArray
 
     Their mean over problems is `per_sample` of `sample_cost`. Raises `InputError` for a unit that is not recorded.
     """
+    if unit is Unit.DEVICE_SECONDS:
+        devices = devices_of(run, samples.model) or 1
+        return tuple(devices * own for own in sample_amounts(run, samples, Unit.SECONDS))
     if unit in (Unit.SECONDS, Unit.JOULES):
         return measured(samples, unit).amounts
     if unit is Unit.USD and run.facts["models"][samples.model].get("backend") == IMPORTED:
@@ -103,6 +110,12 @@ def _bills(samples: ModelSamples) -> tuple[Bill, ...] | None:
     if not all(np.all(np.isfinite(one.billed_prompt_tokens)) for one in samples.problems):
         return None
     return tuple(Bill(one.billed_prompt_tokens, one.cached_tokens) for one in samples.problems)
+
+
+def devices_of(run: Run, model: str) -> int | None:
+    """The GPUs that the model held, 1 on a processor; None where the run does not state it."""
+    devices = run.facts["models"][model].get("devices")
+    return devices if isinstance(devices, int) else None
 
 
 def date_of(run: Run) -> date | None:

@@ -50,7 +50,8 @@ def curves(
         source: run folders, files of results of any known format, folders of them, patterns, data frames of counts;
             one or several. See docs/importing.md for what tells models apart.
         from_: the format of the files, where it is not to be recognised.
-        unit: what budgets are counted in: flops, seconds, tokens, usd or joules.
+        unit: what budgets are counted in: flops, seconds, device_seconds (x the GPUs held), tokens, usd or
+            joules.
         costs: a costs file, or ``paper`` for Table 1 of the paper. Without it, a run is priced by what it recorded,
             and a COUNTS file by the architectures of models whose names are known.
         budgets: per problem, as ``1e12,4e12`` in the unit or ``1x,4x`` in samples of the cheapest model; or a list.
@@ -141,7 +142,7 @@ def passk(
 def report(
     run: Run | str | Path,
     out: str | Path | None = None,
-    unit: Names | Sequence[Unit] = ("flops", "seconds"),
+    unit: Names | Sequence[Unit] = ("flops", "device_seconds"),
     *,
     simultaneous: bool | None = None,
     progress: Progress | None = None,
@@ -234,6 +235,7 @@ def profile(
     quantisation: str | None = None,
     out: str | Path | None = None,
     keep: bool = False,
+    backend: str = "llama.cpp",
     progress: Progress | None = None,
 ) -> Profiled:
     """Benchmark throughput on this machine, even without the model's weights: speed depends on their shape.
@@ -247,6 +249,7 @@ def profile(
         quantisation: of the generated random weights: q4_0 (default), q8_0, f16.
         out: the profile's file; by default in ``~/.cache/isobudget/profiles``.
         keep: do not remove the file of random weights.
+        backend: llama.cpp; or transformers, for an architecture with random weights, on a GPU where there is one.
         progress: shows how far it is.
 
     Raises:
@@ -258,7 +261,7 @@ def profile(
 
     timing = Timing(parse_slots(slots), prompt_tokens, completion_tokens, threads, repeat)
     form = None if quantisation is None else Quantisation.parsed(quantisation)
-    return measure(model, timing, quantisation=form, out=out, keep=keep, progress=progress or SILENT)
+    return measure(model, timing, quantisation=form, out=out, keep=keep, backend=backend, progress=progress or SILENT)
 
 
 def paper(table: Names = (), benchmark: str | None = None, unit: Unit | str | None = None) -> Results[PassTable]:

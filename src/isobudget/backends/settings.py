@@ -10,12 +10,12 @@ import importlib
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from isobudget.backends.base import Backend, Prompt
-from isobudget.errors import MissingExtraError, ModelError
+from isobudget.errors import InputError, MissingExtraError, ModelError
 from isobudget.files.hub import commit_of, may_be_repo
 
 #: inputs are kept out of messages: a URL may hold a secret
@@ -85,7 +85,27 @@ class Hardware:
     batch: int
 
 
-class BackendSettings(BaseModel):
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
+
+
+class _Checked(ModelMetaclass):
+    """Settings that are made by hand are checked as those of a study are, and wrong ones are told alike."""
+
+    def __call__(self, **fields: Any) -> Any:
+        try:
+            return super().__call__(**fields)
+        except ValidationError as error:
+            wrong = [
+                f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}"
+                for one in error.errors()
+            ]
+            raise InputError(f"{self.__name__}: {'; '.join(wrong)}") from None
+
+
+class BackendSettings(BaseModel, metaclass=_Checked):
     """How one model is reached.
 
     Class attributes:
@@ -127,6 +147,11 @@ class BackendSettings(BaseModel):
     def hardware(self) -> Hardware | None:
         """What the model runs on, where that is stated."""
         return None
+
+    @property
+    def devices(self) -> int | None:
+        """GPUs that the model holds, 1 on a processor; None where that is not known."""
+        return 1
 
     def refuses(self, prompt: Prompt) -> str:  # noqa: ARG002
         """What is wrong with such a prompt, and what to set instead; empty if the backend takes it."""

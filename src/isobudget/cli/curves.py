@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 def curves(
     source: Annotated[list[str], typer.Argument(metavar="SOURCE...", help=SOURCES_HELP)],
-    unit: Annotated[str, typer.Option(help="Unit of the budgets: flops, seconds, tokens, usd or joules.")] = "flops",
+    unit: Annotated[
+        str, typer.Option(help="Unit of the budgets: flops, seconds, device_seconds, tokens, usd or joules.")
+    ] = "flops",
     costs: Annotated[
         str | None,
         typer.Option(metavar="FILE.toml", help="Costs file, see docs/costs.md; or `paper` for the paper's Table 1."),

@@ -26,7 +26,7 @@ def plan(
         typer.Argument(metavar="SOURCE...", help=SOURCES_HELP),
     ],
     unit: Annotated[
-        str, typer.Option(help="What budgets are counted in: flops, seconds, tokens, usd or joules.")
+        str, typer.Option(help="What budgets are counted in: flops, seconds, device_seconds, tokens, usd or joules.")
     ] = "flops",
     budget: Annotated[
         list[str] | None,

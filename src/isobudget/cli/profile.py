@@ -11,7 +11,7 @@ import typer
 from isobudget.cli.options import JsonOption, stated
 
 if TYPE_CHECKING:
-    from isobudget.costs.seconds import Figure
+    from isobudget.costs.seconds import Figure, Profile
     from isobudget.grid import Grid
     from isobudget.profiling import Profiled
 
@@ -48,6 +48,12 @@ def profile(
         typer.Option("-o", "--out", help="The profile's file.", show_default="in ~/.cache/isobudget/profiles"),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Do not remove the file of random weights.")] = False,
+    backend: Annotated[
+        str,
+        typer.Option(
+            help="llama.cpp; or transformers, for an architecture with random weights, on a GPU where there is one."
+        ),
+    ] = "llama.cpp",
     as_json: JsonOption = False,
 ) -> None:
     """Benchmark throughput on this machine, even without the model's weights.
@@ -88,10 +94,18 @@ def _grid(done: Profiled) -> Grid:
         f"{found.engine}, {found.threads} threads, {found.machine}, {found.date}",
         f"median of {found.repeats}, least to most in brackets; tokens of all slots together",
         f"written to {done.path}",
+        _best(found),
         *([f"random weights kept: {done.kept}"] if done.kept else []),
     ]
     columns = ("slots", "prompt tokens/s", "completion tokens/s", f"seconds per sample of {lengths}")
     return Grid(f"{found.model} (weights: {found.weights})", columns, rows, notes=tuple(notes))
+
+
+def _best(found: Profile) -> str:
+    best = found.best.slots
+    if len(found.speeds) > 1 and best == found.speeds[-1].slots:
+        return f"best batch: {best}, the largest that was timed; a larger one may be better still: --slots {2 * best}"
+    return f"best batch: {best}; samples are priced with it unless a costs file says otherwise (batch)"
 
 
 def _cell(figure: Figure | None) -> str:

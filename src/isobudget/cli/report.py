@@ -18,8 +18,8 @@ def report(
     unit: Annotated[
         list[str] | None,
         typer.Option(
-            help="Unit of the budgets: flops, seconds, tokens or joules. Repeatable.",
-            show_default="flops, seconds",
+            help="Unit of the budgets: flops, seconds, device_seconds, tokens or joules. Repeatable.",
+            show_default="flops, device_seconds",
         ),
     ] = None,
     simultaneous: SimultaneousOption = None,
@@ -36,7 +36,7 @@ def report(
     from isobudget.report import print_report
 
     with TerminalProgress(quiet=as_json) as progress:
-        made = api.report(run, out, unit or ("flops", "seconds"), simultaneous=simultaneous, progress=progress)
+        made = api.report(run, out, unit or ("flops", "device_seconds"), simultaneous=simultaneous, progress=progress)
     if as_json:
         typer.echo(made.json.read_text(encoding="utf-8"))
     else:

@@ -40,6 +40,25 @@ class Budget:
     samples: bool = False
     model: str | None = None
 
+    def times(self, sample: float, unit: Unit | None = None) -> float:
+        """The budget in the unit that is asked for elsewhere, samples counted at the price of one.
+
+        Raises:
+            InputError: it is of another unit, names a model, or is too large a number.
+        """
+        if self.unit not in (None, unit):
+            raise InputError(f"a budget in {self.unit} does not go with {f'--unit {unit}' if unit else 'this unit'}")
+        if self.model is not None:
+            raise InputError(
+                f"samples of a model ({self.model}) are no budget here; write amounts, or samples such as 4x"
+            )
+        return self._finite(self.amount * sample if self.samples else self.amount)
+
+    def _finite(self, amount: float) -> float:
+        if not math.isfinite(amount):
+            raise InputError(f"a budget of {self.amount:g} samples is more than can be counted")
+        return amount
+
     def of(self, unit: Unit, prices: Mapping[str, SampleCost]) -> float:
         """The budget in a unit.
 
@@ -55,10 +74,10 @@ class Budget:
                 raise InputError(f"a budget in {self.unit} does not go with --unit {unit}")
             return self.amount
         if self.model is None:
-            return min(price.cost(self.amount) for price in prices.values())
+            return self._finite(min(price.cost(self.amount) for price in prices.values()))
         if self.model not in prices:
             raise InputError(f"a budget counts samples of {self.model!r}; there are: {', '.join(prices)}")
-        return prices[self.model].cost(self.amount)
+        return self._finite(prices[self.model].cost(self.amount))
 
 
 def parse_budget(text: str) -> Budget:

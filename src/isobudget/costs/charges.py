@@ -134,9 +134,10 @@ def _stated(entry: Entry | None, charge: str, unit: Unit) -> Extra | None:
 
 
 def _judging(model: str, unit: Unit, measured: Extra | None) -> Extra:
-    if unit is Unit.SECONDS and measured is not None:
+    by_time = unit in (Unit.SECONDS, Unit.DEVICE_SECONDS)  # a processor is one device
+    if by_time and measured is not None:
         return measured
-    why = "this file has no times of the judge" if unit is Unit.SECONDS else f"judging is not priced in {unit}"
+    why = "this file has no times of the judge" if by_time else f"judging is not priced in {unit}"
     raise _unpriced("the judge", model, why, JUDGE, unit)
 
 

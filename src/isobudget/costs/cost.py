@@ -25,10 +25,11 @@ _ROUNDING = 1e-9
 
 
 class Unit(StrEnum):
-    """What a cost is counted in."""
+    """What a cost is counted in. Seconds are wall time; device seconds, wall time x the GPUs that a model holds."""
 
     FLOPS = "flops"
     SECONDS = "seconds"
+    DEVICE_SECONDS = "device_seconds"
     TOKENS = "tokens"
     USD = "usd"
     JOULES = "joules"
@@ -85,6 +86,12 @@ class SampleCost:
         The paper's k = max{k' : cost(k') <= budget} (section 2.2). A negative or infinite budget is an `InputError`.
         """
         return math.floor(self.samples(budget))
+
+    def times(self, factor: float, unit: Unit, source: str) -> SampleCost:
+        """This cost at a rate: so many of another unit for one of this."""
+        amounts = (one * factor for one in (self.per_sample, self.per_problem, self.per_token))
+        per_sample, per_problem, per_token = amounts
+        return SampleCost(unit, per_sample, per_problem, source, per_token)
 
     def plus(self, per_sample: float, source: str, *, per_problem: float = 0.0) -> SampleCost:
         """This cost with something charged on top, such as judging or scoring; `source` says what was added.

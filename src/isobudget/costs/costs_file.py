@@ -27,6 +27,7 @@ from types import MappingProxyType
 from typing import Any
 
 from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.devices import device_seconds
 from isobudget.costs.energy import joules_cost
 from isobudget.costs.flops import PAPER_LENGTH, paper_flops
 from isobudget.costs.prices import GpuHour, TokenPrice, example_prices, parse_prices, rent_cost, usd_cost, valid_at
@@ -40,7 +41,8 @@ from isobudget.models.architecture import Architecture
 from isobudget.models.named import find_named
 from isobudget.models.read_architecture import load_architecture
 
-_AT_LEAST_1: Check = (lambda value: is_number(value, 1), "a number of at least 1")
+_TOKENS: Check = (lambda value: is_number(value, 1) and value <= _MOST_TOKENS, "a number of at least 1, below 10^12")  # type: ignore[operator]
+_MOST_TOKENS = 1e12
 _BY_TOKEN = ("usd_per_million_input", "usd_per_million_output", "usd_per_million_cached")
 _AMOUNTS = (
     *Unit,
@@ -54,7 +56,7 @@ _AMOUNTS = (
 _KEYS: dict[str, Check] = {
     **dict.fromkeys(("architecture", "profile", "price", "gpu", "source"), TEXT),
     "share_prompt": FLAG,
-    **dict.fromkeys(("prompt_tokens", "completion_tokens"), _AT_LEAST_1),
+    **dict.fromkeys(("prompt_tokens", "completion_tokens"), _TOKENS),
     **dict.fromkeys(("gpus", "batch"), COUNT),
     **dict.fromkeys(_AMOUNTS, AMOUNT),
     "date": ANYTHING,
@@ -71,6 +73,7 @@ class Entry:
         prices, gpu_hours: of the file, then the examples that ship.
         folder: that relative paths start from.
         architecture, seconds: of the model as a run recorded them, for what the file leaves open.
+        devices: GPUs that the model held in the run, 1 for a processor, where `seconds` are the run's.
         when: the run's date, for prices of several dates; None for today.
     """
 
@@ -81,6 +84,7 @@ class Entry:
     folder: Path = field(default_factory=Path)
     architecture: Architecture | None = None
     seconds: SampleCost | None = None
+    devices: int | None = None
     when: date | None = None
 
     @property
@@ -210,6 +214,12 @@ def _seconds(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | Non
     return roofline_seconds(architecture, serving, use.mean_prompt, use.mean_completion)
 
 
+def _device_seconds(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:
+    stated = Unit.SECONDS in entry.values
+    seconds = cost_from_entry(entry, model, Unit.SECONDS, use) if stated else _seconds(entry, model, use)
+    return None if seconds is None else device_seconds(seconds, entry.values.get("gpus", entry.devices))
+
+
 def _profiled(entry: Entry, use: TokenUse) -> SampleCost:
     """Seconds by the throughput profile that the entry names; `batch` is the number of slots."""
     profile = read_profile(entry.folder / Path(entry.values["profile"]).expanduser())
@@ -277,6 +287,7 @@ _COMPUTED: Mapping[Unit, tuple[Callable[[Entry, str, TokenUse | None], SampleCos
         _seconds,
         "state seconds = ..., or completion_tokens and a profile; gpu, gpus, batch for an estimate",
     ),
+    Unit.DEVICE_SECONDS: (_device_seconds, "state device_seconds = ..., or what gives seconds, and gpus"),
     Unit.TOKENS: (_tokens, "neither the samples' lines nor the costs file have completion_tokens"),
     Unit.USD: (
         _usd,

@@ -54,9 +54,9 @@ def calflops_count(architecture: Architecture, tokens: int = PAPER_LENGTH) -> in
     """
     _at_least("tokens", tokens, 1)
     squared = tokens * tokens
-    macs = tokens * architecture.active_params + 2 * architecture.layers * squared * architecture.query_width
-    active_width = architecture.mlp_width * max(architecture.active_experts, 1) + architecture.shared_mlp_width
-    return 2 * macs + architecture.layers * (tokens * active_width + architecture.heads * squared)
+    scores = architecture.layers * squared * architecture.attention_flops_per_key
+    softmax = architecture.layers * architecture.heads * squared
+    return 2 * tokens * architecture.active_params + scores + tokens * architecture.active_width + softmax
 
 
 @overload
@@ -71,7 +71,7 @@ def prompt_flops(architecture: Architecture, prompt_tokens: int | IntArray) -> f
     """
     prompt = np.asarray(prompt_tokens)
     _at_least("prompt_tokens", prompt, 1)
-    linear = 2.0 * (prompt * (architecture.layers * architecture.layer_weights) + architecture.head_weights)
+    linear = 2.0 * (prompt * architecture.layers_weights + architecture.head_weights)
     return _plain(linear + _attention_flops(architecture, np.zeros_like(prompt), prompt), prompt_tokens)
 
 
@@ -115,9 +115,9 @@ def _attention_flops(architecture: Architecture, start: IntArray, end: IntArray)
     windowed = architecture.windowed_layers
     keys = (architecture.layers - windowed) * (_triangle(end) - _triangle(start))
     if windowed:
-        window = architecture.sliding_window
-        keys = keys + windowed * (_attended(end, window) - _attended(start, window))
-    return np.asarray(4.0 * architecture.query_width * keys, dtype=np.float64)
+        window, chunked = architecture.sliding_window, architecture.chunked
+        keys = keys + windowed * (_attended(end, window, chunked) - _attended(start, window, chunked))
+    return np.asarray(float(architecture.attention_flops_per_key) * keys, dtype=np.float64)
 
 
 def _triangle(n: IntArray) -> IntArray:
@@ -125,8 +125,10 @@ def _triangle(n: IntArray) -> IntArray:
     return np.asarray(n * (n + 1) // 2)
 
 
-def _attended(n: IntArray, window: int) -> IntArray:
-    """The sum of min(t, window) over t = 1 ... n."""
+def _attended(n: IntArray, window: int, chunked: bool) -> IntArray:
+    """The sum of min(t, window) over t = 1 ... n; of t's place in its chunk of that length where they are chunked."""
+    if chunked:
+        return np.asarray(n // window * _triangle(np.asarray(window)) + _triangle(n % window))
     inside = np.minimum(n, window)
     return np.asarray(_triangle(inside) + (n - inside) * window)
 

@@ -74,7 +74,8 @@ def usd_cost(price: TokenPrice, use: TokenUse) -> SampleCost:
     per_token = price.usd_per_million_output / _MILLION
     shared, each, said = _prompt_usd(price, use)
     source = f"price of {price.model}, {price.date} ({price.source}), {use.label}{said}"
-    return SampleCost(Unit.USD, each + use.mean_completion * per_token, shared, source, per_token)
+    completion = use.mean_completion * price.usd_per_million_output / _MILLION
+    return SampleCost(Unit.USD, each + completion, shared, source, per_token)
 
 
 def _prompt_usd(price: TokenPrice, use: TokenUse) -> tuple[float, float, str]:
@@ -85,7 +86,7 @@ def _prompt_usd(price: TokenPrice, use: TokenUse) -> tuple[float, float, str]:
         return shared, each, f", {said}"
     if not use.prompt_known:
         return 0.0, 0.0, ""
-    prompt = use.mean_prompt * full
+    prompt = use.mean_prompt * price.usd_per_million_input / _MILLION
     if use.share_prompt:
         unused = ", its cached price not used: it is charged once" if cached is not None else ""
         return prompt, 0.0, f", prompt shared{unused}"
@@ -128,8 +129,7 @@ def rent_cost(seconds: SampleCost, gpus: int, price: GpuHour) -> SampleCost:
         raise InputError(f"GPU-hours are paid by seconds, not by {seconds.unit} ({seconds.source})")
     rate = gpus * price.usd / _SECONDS_PER_HOUR
     source = f"{price.usd:g} usd per GPU-hour x {gpus}, {price.date} ({price.source}); {seconds.source}"
-    per_token = seconds.per_token * rate
-    return SampleCost(Unit.USD, seconds.per_sample * rate, seconds.per_problem * rate, source, per_token)
+    return seconds.times(rate, Unit.USD, source)
 
 
 #: what is priced: by the token, or by the GPU-hour

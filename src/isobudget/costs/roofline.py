@@ -87,7 +87,7 @@ def roofline_seconds(
     """
     batch, gpus, gpu = serving.batch, serving.gpus, serving.gpu
     weights = architecture.params * serving.bytes_per_weight
-    cache = 2 * _BYTES_PER_CACHED_NUMBER * architecture.layers * architecture.kv_width
+    cache = _BYTES_PER_CACHED_NUMBER * architecture.layers * architecture.cached_width
     needed = weights + batch * cache * (prompt_tokens + completion_tokens)
     if needed > gpus * gpu.memory_bytes:
         raise InputError(
@@ -95,7 +95,7 @@ def roofline_seconds(
             f"have ({short(gpus * gpu.memory_bytes, 'B')}); use more GPUs or a smaller batch"
         )
     context = prompt_tokens + completion_tokens / 2
-    attention = 4 * architecture.query_width * architecture.layers * context
+    attention = architecture.attention_flops_per_key * architecture.layers * context
     computing = batch * (2 * architecture.active_params + attention) / (gpus * gpu.flops_per_second)
     reading = (weights + batch * cache * context) / (gpus * gpu.bytes_per_second)
     step = max(computing, reading)

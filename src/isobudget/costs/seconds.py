@@ -106,6 +106,11 @@ class Profile:
     threads: int = 0
     date: str = "undated"
 
+    @property
+    def best(self) -> SlotSpeed:
+        """The number of slots at which a sample of the profile's lengths takes least of the machine."""
+        return min(self.speeds, key=lambda speed: speed.sample.median if speed.sample else 1 / speed.completion.median)
+
     def as_dict(self) -> dict[str, Any]:
         """As it is written to TOML and JSON; `parse_profile` reads it."""
         stated = ("model", "weights", "machine", "engine", "threads", "date", "prompt_tokens", "completion_tokens")
@@ -118,16 +123,21 @@ def profile_seconds(profile: Profile, use: TokenUse, slots: int | None = None) -
 
     Args:
         profile, use: throughput of the model, and token counts.
-        slots: samples generated at the same time; by default the most that were profiled.
+        slots: samples generated at the same time; by default as many, of the profiled numbers, as cost a sample least.
 
     Raises:
         InputError: `slots` is outside of what was profiled, or no sample has a second token and the prompt is shared,
             so that samples cost nothing.
     """
-    slots = profile.speeds[-1].slots if slots is None else slots
-    prompt = use.mean_prompt * _seconds_per_token(profile, slots, lambda speed: speed.prompt.median)
     steps = mean_over_problems([np.maximum(tokens - 1, 0) for tokens in use.completions])
-    completion = steps * _seconds_per_token(profile, slots, lambda speed: speed.completion.median)
+
+    def parts(slots: int) -> tuple[float, float]:
+        prompt = use.mean_prompt * _seconds_per_token(profile, slots, lambda speed: speed.prompt.median)
+        return prompt, steps * _seconds_per_token(profile, slots, lambda speed: speed.completion.median)
+
+    best = min((speed.slots for speed in profile.speeds), key=lambda number: sum(parts(number)))
+    slots = best if slots is None else slots
+    prompt, completion = parts(slots)
     timed = f", timed at {profile.prompt_tokens} + {profile.completion_tokens} tokens"
     lengths = timed if profile.prompt_tokens else ""
     source = (

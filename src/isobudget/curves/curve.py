@@ -206,7 +206,7 @@ def _until_the_first_pass(counts: ModelCounts, price: SampleCost, matrix: FloatA
     passed = [was for was in counts.passed if was is not None]
     tokens = [own for own in counts.completion_tokens if own is not None]
     if len(passed) == len(tokens) == len(counts.task_ids) and (amounts := price.of_lengths(tokens)):
-        return Charged.by_amounts(matrix, passed, [own / price.per_sample for own in amounts])
+        return Charged.by_amounts(matrix, passed, amounts, price.per_sample)
     return Charged.first_pass(matrix)
 
 

@@ -81,14 +81,16 @@ class Charged:
         return cls(FIRST_PASS, samples, spent[:, :-1])
 
     @classmethod
-    def by_amounts(cls, success: FloatArray, passed: Sequence[ArrayLike], amounts: Sequence[FloatArray]) -> Self:
-        """`first_pass` from every sample: whether each problem's passed, and its price over the model's mean price."""
+    def by_amounts(
+        cls, success: FloatArray, passed: Sequence[ArrayLike], amounts: Sequence[FloatArray], mean: float
+    ) -> Self:
+        """`first_pass` from every sample: whether each problem's passed, and its price; `mean` is the model's price."""
         means = [
             [float(own[was == kind].mean()) if np.any(was == kind) else 0.0 for own, was in pairs]
             for pairs in ([(own, np.asarray(was, dtype=bool)) for own, was in zip(amounts, passed, strict=True)],)
             for kind in (True, False)
         ]
-        return cls.first_pass(success, *means)
+        return cls.first_pass(success, *(np.divide(one, mean) for one in means))
 
     def replicates(self, weights: FloatArray) -> FloatArray:
         """The same for weighted problems, in samples of each replicate's own mean price.

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib.util
 import inspect
 import logging
 import os
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +30,9 @@ from isobudget.progress import SILENT, Progress
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _REPO = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 _LOST = {"HfHubHTTPError", "TransportError", "RequestException"}
+_CLIENT = "huggingface_hub"
+#: why a file was not fetched, where fetching is switched off
+OFFLINE = "HF_HUB_OFFLINE is set, and the hub's cache on this machine does not have it"
 _WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -165,6 +170,13 @@ def lost_connection(error: BaseException, file: HubFile) -> str | None:
     return None
 
 
+def is_here() -> bool:
+    """Whether the hub's client is installed."""
+    if _CLIENT in sys.modules:
+        return sys.modules[_CLIENT] is not None
+    return importlib.util.find_spec(_CLIENT) is not None
+
+
 def _meanings(file: HubFile, said: str) -> dict[str, str]:
     """What the client's classes of errors mean, the narrower ones first."""
     where = f"dataset {file.repo}" if file.kind == "dataset" else file.repo
@@ -176,7 +188,7 @@ def _meanings(file: HubFile, said: str) -> dict[str, str]:
         "RepositoryNotFoundError": f"{endpoint()} has no {where}, or it is private: check the name, or give an access "
         "token in HF_TOKEN",
         "RevisionNotFoundError": f"{where} has no revision {file.revision}",
-        "OfflineModeIsEnabled": "HF_HUB_OFFLINE is set, and the hub's cache on this machine does not have it",
+        "OfflineModeIsEnabled": OFFLINE,
         "EntryNotFoundError": f"{where} has no file {file.file} at {file.revision or 'its main branch'}",
         **dict.fromkeys(("ConnectError", "ConnectTimeout"), unreached),
         **dict.fromkeys(("ConnectionError", "TransportError", "Timeout", "ChunkedEncodingError"), broken),

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
+
+#: a whole number may be larger, and cannot be calculated with
+_LARGEST = sys.float_info.max
 
 #: whether a value fits, and in words what it must be
 Check = tuple[Callable[[object], bool], str]
@@ -11,7 +15,7 @@ Check = tuple[Callable[[object], bool], str]
 
 def is_number(value: object, least: float = -math.inf) -> bool:
     """Whether a value is a finite number of at least so much."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value and abs(value) < math.inf
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value and abs(value) <= _LARGEST
 
 
 def is_whole(value: object, least: float = 0, most: float = math.inf) -> bool:

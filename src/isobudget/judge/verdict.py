@@ -35,6 +35,10 @@ class Trust(StrEnum):
     SHARED = "shared"
 
 
+#: a day: beyond it timers overflow
+_MOST_SECONDS = 86_400
+
+
 class Limits(NamedTuple):
     """Bounds on one sample's process.
 
@@ -55,6 +59,10 @@ class Limits(NamedTuple):
         """The limits asked for, with wall seconds to match; None if nothing was."""
         if cpu_seconds is None and memory_mb is None:
             return None
+        if cpu_seconds is not None and not 0 < cpu_seconds <= _MOST_SECONDS:
+            from isobudget.errors import InputError
+
+            raise InputError(f"a sample may have up to {_MOST_SECONDS:,} CPU seconds, not {cpu_seconds:g}")
         default = cls()
         seconds = default.cpu_seconds if cpu_seconds is None else cpu_seconds
         wall = max(10 * seconds, default.wall_seconds)

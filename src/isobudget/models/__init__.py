@@ -3,7 +3,8 @@
 from isobudget.models.architecture import Architecture
 from isobudget.models.gguf import GgufHeader, read_gguf_header
 from isobudget.models.named import find_named, known_names, named
-from isobudget.models.read_architecture import from_gguf, from_hf_config, load_architecture
+from isobudget.models.read_architecture import from_hf_config, load_architecture
+from isobudget.models.read_gguf import from_gguf
 
 __all__ = [
     "Architecture",

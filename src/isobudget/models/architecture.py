@@ -1,11 +1,16 @@
 """The shape of a model: the numbers that decide what a token costs.
 
-A decoder of the Llama kind: attention with grouped key and value heads, an MLP that is gated or not, optionally a
-mixture of experts, optionally layers with a sliding window. `params` counts every weight that a published parameter
+A decoder of the Llama kind: attention with grouped key and value heads, or latent attention (DeepSeek-V2 and later), an
+MLP that is gated or not, optionally a mixture of experts with shared ones and with some layers dense, optionally layers
+with a sliding window or that attend within chunks. `params` counts every weight that a published parameter
 count includes except the bias vectors of some families (below 0.1 %).
 
-Not covered: encoder-decoder models, state-space layers, latent attention (DeepSeek-V2 and later), layers of unequal
-width.
+With latent attention (Liu et al. 2024), keys and values of all heads are made of one narrow vector c a token, and the
+part of a key that is rotated is shared by all heads: per layer d q or d r_q + r_q q for queries, d (c + rope) +
+c H (nope + v) for keys and values, H v d for the output. Attention is counted on the keys and values that are made, as
+the model is defined; engines that fold these matrices into the query compute more per key and fewer per token.
+
+Not covered: encoder-decoder models, state-space layers and linear attention, layers of otherwise unequal width.
 """
 
 from __future__ import annotations
@@ -31,9 +36,16 @@ class Architecture:
         gated_mlp: three MLP matrices (gate, up, down) instead of two.
         experts: experts per layer, 0 for a dense model.
         active_experts: experts that one token passes through.
-        shared_mlp_width: width of an MLP that every token passes through beside the experts, 0 if none.
+        shared_mlp_width: width of an MLP that every token passes through beside the experts (of all shared experts
+            together), 0 if none.
+        dense_layers, dense_mlp_width: how many layers of a mixture have one MLP in place of experts, and its width.
         sliding_window: tokens that a windowed layer looks back on, itself included; 0 if there is no window.
         windowed_layers: how many of the layers have the window.
+        chunked: whether these layers attend within chunks of that length instead (Llama 4).
+        latent_kv, latent_query: widths of the vectors that keys and values, and queries, are made of in latent
+            attention; 0 if they are not. `head_size` is then that of a key.
+        rotated_size: the part of a key that all heads share in latent attention.
+        value_size: width of a value, where it is not `head_size`; 0 if it is.
         tied_embeddings: whether the output layer shares its weights with the input embedding.
         source: where the numbers come from.
     """
@@ -50,8 +62,15 @@ class Architecture:
     experts: int = 0
     active_experts: int = 0
     shared_mlp_width: int = 0
+    dense_layers: int = 0
+    dense_mlp_width: int = 0
     sliding_window: int = 0
     windowed_layers: int = 0
+    chunked: bool = False
+    latent_kv: int = 0
+    latent_query: int = 0
+    rotated_size: int = 0
+    value_size: int = 0
     tied_embeddings: bool = False
     source: str = "given"
 
@@ -68,6 +87,16 @@ class Architecture:
                 f"{self.windowed_layers} layers with a window of {self.sliding_window} tokens is not possible"
             )
 
+        if (
+            not 0 <= self.dense_layers <= self.layers * (self.experts > 0)
+            or self.dense_layers * self.dense_mlp_width < 0
+        ):
+            raise self._wrong(f"{self.dense_layers} dense layers beside {self.experts} experts are not possible")
+        if self.dense_layers and not self.dense_mlp_width:
+            raise self._wrong("dense_mlp_width is missing beside dense_layers")
+        if min(self.latent_kv, self.latent_query, self.value_size) < 0 or not 0 <= self.rotated_size <= self.head_size:
+            raise self._wrong("the widths of latent attention are not possible")
+
     def _wrong(self, what: str) -> InputError:
         return InputError(f"architecture {self.name!r} ({self.source}): {what}")
 
@@ -82,20 +111,39 @@ class Architecture:
         return self.kv_heads * self.head_size
 
     @property
+    def value_width(self) -> int:
+        """Width of the values of all query heads together: q where a value is as wide as a key."""
+        return self.heads * (self.value_size or self.head_size)
+
+    @property
+    def attention_flops_per_key(self) -> int:
+        """Flops of one layer for each key that a token attends to: its score and its weighted value, 4 q as a rule."""
+        return 2 * (self.query_width + self.value_width)
+
+    @property
+    def cached_width(self) -> int:
+        """Numbers that one layer remembers of each token: keys and values, or what they are made of."""
+        return self.latent_kv + self.rotated_size if self.latent_kv else 2 * self.kv_width
+
+    @property
     def attention_weights(self) -> int:
-        """Weights of the four attention matrices of one layer: 2 d q + 2 d d_kv."""
-        return 2 * self.hidden * (self.query_width + self.kv_width)
+        """Weights of the attention matrices of one layer: 2 d q + 2 d d_kv; of latent attention as above."""
+        if not self.latent_kv:
+            return 2 * self.hidden * (self.query_width + self.kv_width)
+        d, q, made = self.hidden, self.query_width, self.heads * (self.head_size - self.rotated_size)
+        queries = d * self.latent_query + self.latent_query * q if self.latent_query else d * q
+        keys = d * (self.latent_kv + self.rotated_size) + self.latent_kv * (made + self.value_width)
+        return queries + keys + self.value_width * d
 
     @property
     def active_mlp_weights(self) -> int:
-        """MLP weights of one layer that one token is multiplied with: its active experts and the router."""
-        width = self.mlp_width * max(self.active_experts, 1) + self.shared_mlp_width
-        return self._mlp_matrices * self.hidden * width + self.hidden * self.experts
+        """MLP weights of all layers that one token is multiplied with: active experts and routers, dense layers."""
+        return self._mlp_weights(max(self.active_experts, 1))
 
     @property
-    def layer_weights(self) -> int:
-        """Weights of one layer that one token is multiplied with."""
-        return self.attention_weights + self.active_mlp_weights
+    def layers_weights(self) -> int:
+        """Weights of all layers that one token is multiplied with."""
+        return self.layers * self.attention_weights + self.active_mlp_weights
 
     @property
     def head_weights(self) -> int:
@@ -105,16 +153,26 @@ class Architecture:
     @property
     def params(self) -> int:
         """All weights: embeddings, layers with all experts, norms and output layer; bias vectors are left out."""
-        width = self.mlp_width * max(self.experts, 1) + self.shared_mlp_width
-        mlp = self._mlp_matrices * self.hidden * width + self.hidden * self.experts
         embeddings = self.head_weights * (1 if self.tied_embeddings else 2)
-        return embeddings + self.layers * (self.attention_weights + mlp) + (2 * self.layers + 1) * self.hidden
+        layers = self.layers * self.attention_weights + self._mlp_weights(max(self.experts, 1))
+        return embeddings + layers + (2 * self.layers + 1) * self.hidden
 
     @property
     def active_params(self) -> int:
         """Weights that one token is multiplied with, output layer included: what one decoding step has to read."""
-        return self.layers * self.layer_weights + self.head_weights
+        return self.layers_weights + self.head_weights
 
     @property
-    def _mlp_matrices(self) -> int:
-        return 3 if self.gated_mlp else 2
+    def active_width(self) -> int:
+        """MLP neurons of all layers that one token passes through."""
+        return self._neurons(max(self.active_experts, 1))
+
+    def _neurons(self, experts: int) -> int:
+        mixed = self.layers - self.dense_layers
+        return mixed * (self.mlp_width * experts + self.shared_mlp_width) + self.dense_layers * self.dense_mlp_width
+
+    def _mlp_weights(self, experts: int) -> int:
+        """Of all layers, with so many experts each, and their routers."""
+        matrices = 3 if self.gated_mlp else 2
+        routers = (self.layers - self.dense_layers) * self.experts
+        return self.hidden * (matrices * self._neurons(experts) + routers)

@@ -13,7 +13,45 @@ from isobudget.models.architecture import Architecture
 
 #: endings of model names that change the weights but not the shape (for Code Llama's Python variant, not by more than
 #: 0.004 %)
-_SAME_SHAPE = ("instruct", "python", "chat", "base", "hf", "gguf", "it", "fp16", "bf16", "awq", "gptq", "4bit", "8bit")
+_SAME_SHAPE = frozenset(
+    (
+        "instruct",
+        "python",
+        "chat",
+        "base",
+        "hf",
+        "gguf",
+        "it",
+        "latest",
+        "preview",
+        "mlx",
+        "unsloth",
+        "bnb",
+        "ud",
+        "fp32",
+        "fp16",
+        "bf16",
+        "f32",
+        "f16",
+        "fp8",
+        "nvfp4",
+        "mxfp4",
+        "awq",
+        "gptq",
+        "exl2",
+        "int4",
+        "int8",
+        "4bit",
+        "8bit",
+        "w4a16",
+        "w8a8",
+        "w8a16",
+        "dynamic",
+        "quantized",
+    )
+)
+#: llama.cpp's names of quantizations, such as q4_k_m, iq2_xxs and q8_0, at the end of a name
+_QUANTISED = re.compile(r"-i?t?q\d(-(k|0|1|2|xs|xxs|s|m|l|xl|nl))*$")
 
 
 def named(name: str) -> Architecture:
@@ -88,6 +126,13 @@ def _simplified(name: str) -> str:
     """Lower case, without organisation and endings that do not change the shape; `code-llama` is `codellama`."""
     text = re.split(r"/|--", re.sub(r"[\s_:]+", "-", name.strip().lower()))[-1].removeprefix("meta-")
     text = text.replace("code-llama", "codellama").replace("llama3", "llama-3").replace("llama2", "llama-2")
-    while (shorter := text.rpartition("-"))[0] and shorter[2] in _SAME_SHAPE:
-        text = shorter[0]
+    text = text.removesuffix(".gguf")
+    while (shorter := _shorter(text)) != text:
+        text = shorter
     return text
+
+
+def _shorter(text: str) -> str:
+    """Without the last ending that does not change the shape."""
+    front, _, last = text.rpartition("-")
+    return front if front and last in _SAME_SHAPE else _QUANTISED.sub("", text)

@@ -127,12 +127,15 @@ def write_random_gguf(path: Path, architecture: Architecture, quantisation: Quan
         raise
 
 
-def _check(architecture: Architecture) -> None:
+def check_shape(architecture: Architecture) -> None:
+    """An `InputError` says why random weights of this shape cannot be made."""
     reason = ""
     if not architecture.gated_mlp:
         reason = "its MLP has no gate"
-    elif architecture.shared_mlp_width:
-        reason = "it has an MLP beside its experts"
+    elif architecture.shared_mlp_width or architecture.dense_layers:
+        reason = "it has MLPs beside its experts"
+    elif architecture.latent_kv or architecture.value_size:
+        reason = "its attention is latent"
     elif architecture.head_size % 2:
         reason = f"heads of odd size {architecture.head_size} cannot be rotated"
     elif architecture.vocabulary < _LEAST_VOCABULARY:
@@ -146,7 +149,7 @@ def _check(architecture: Architecture) -> None:
 
 def _tensors(shape: Architecture, quantisation: Quantisation) -> Iterator[_Tensor]:
     """All tensors in file order, shapes innermost first."""
-    _check(shape)
+    check_shape(shape)
     form = FORMS[_TENSOR_TYPES[quantisation.name]]
     d, q, kv, f, vocabulary = shape.hidden, shape.query_width, shape.kv_width, shape.mlp_width, shape.vocabulary
     logits = _LOGIT_SPREAD / d**0.5

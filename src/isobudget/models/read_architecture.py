@@ -1,7 +1,6 @@
-"""Architectures from a Hugging Face `config.json` and from the header of a GGUF file.
+"""Architectures from a Hugging Face `config.json`, and from whatever names one; GGUF headers are in `read_gguf`.
 
-A family that is not known here is refused, not guessed at: whether its MLP is gated changes the count by a third of
-the MLP.
+Which families are covered, and what their files leave unsaid, is in `families`; others are refused.
 """
 
 from __future__ import annotations
@@ -10,21 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from isobudget.errors import InputError, ModelError
+from isobudget.errors import InputError
 from isobudget.files.jsonl import parse_json
+from isobudget.files.values import is_whole
 from isobudget.files.whole import read_text
 from isobudget.models.architecture import Architecture
-from isobudget.models.gguf import GgufHeader, read_gguf_header
+from isobudget.models.families import Family, by_config
 from isobudget.models.named import build, named
+from isobudget.models.read_gguf import from_gguf
 
-#: model_type of config.json -> whether its MLP has a gate matrix
-_GATED = {
-    **dict.fromkeys(
-        ("llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "phi3", "smollm3"), True
-    ),
-    **dict.fromkeys(("gemma", "gemma2", "gemma3_text", "granite", "olmo2"), True),
-    **dict.fromkeys(("starcoder2", "gpt_neox", "phi", "gpt_bigcode", "gpt2"), False),
-}
 #: other spellings of the fields, as GPT-2 and its kin write them
 _FIELDS = {
     "layers": ("num_hidden_layers", "n_layer"),
@@ -33,10 +26,31 @@ _FIELDS = {
     "mlp_width": ("intermediate_size", "n_inner"),
     "vocabulary": ("vocab_size",),
 }
-#: families whose output layer shares the embedding's weights unless their config says otherwise
-_TIED = ("gemma", "gemma2", "gemma3_text", "starcoder2", "gpt2", "gpt_bigcode")
-#: of the layers of these families, one in so many looks at everything, the others at a window
-_WHOLE_EVERY = {"gemma2": 2, "gemma3": 6, "gemma3_text": 6}
+_NUMBERS = (
+    "attention_chunk_size",
+    "decoder_sparse_step",
+    "first_k_dense_replace",
+    "head_dim",
+    "interleave_moe_layer_step",
+    "intermediate_size_mlp",
+    "kv_lora_rank",
+    "max_window_layers",
+    "moe_intermediate_size",
+    "moe_layer_freq",
+    "n_routed_experts",
+    "n_shared_experts",
+    "num_experts",
+    "num_experts_per_tok",
+    "num_key_value_heads",
+    "num_local_experts",
+    "q_lora_rank",
+    "qk_nope_head_dim",
+    "qk_rope_head_dim",
+    "shared_expert_intermediate_size",
+    "sliding_window",
+    "sliding_window_pattern",
+    "v_head_dim",
+)
 
 
 def load_architecture(name_or_path: str) -> Architecture:
@@ -72,12 +86,27 @@ def from_hf_config(config: Mapping[str, Any] | str | Path, name: str | None = No
     name = name or given
     fields = fields.get("text_config", fields)
     kind = fields.get("model_type")
-    if kind not in _GATED or "kv_lora_rank" in fields:
-        raise InputError(f"{source}: model_type {kind!r} is not covered; covered are {', '.join(sorted(_GATED))}")
-    values: dict[str, Any] = {"gated_mlp": _GATED[kind]} | _widths(fields, kind, source)
-    values["tied_embeddings"] = bool(fields.get("tie_word_embeddings", kind in _TIED))
-    values |= _experts(fields, source) | _window(fields, kind, values["layers"])
+    family = by_config().get(str(kind))
+    if family is None:
+        covered = ", ".join(sorted(by_config()))
+        raise InputError(f"{source}: model_type {kind!r} is not covered; covered are {covered}")
+    if (is_latent := "kv_lora_rank" in fields) and "qk_rope_head_dim" not in fields:
+        raise InputError(f"{source}: latent attention without qk_rope_head_dim is not covered")
+    fields = {name: value for name, value in {**family.defaults, **fields}.items() if value is not None}
+    _check_numbers(fields, source)
+    values: dict[str, Any] = {"gated_mlp": family.gated} | _widths(fields, str(kind), source)
+    values["tied_embeddings"] = bool(fields.get("tie_word_embeddings", family.tied))
+    values |= _experts(fields, family, values, source) | _window(fields, family, values["layers"])
+    values |= _latent(fields, values["heads"]) if is_latent else {}
     return build(name, values, source=source)
+
+
+def _check_numbers(fields: Mapping[str, Any], source: str) -> None:
+    for name in (*_NUMBERS, *(name for spellings in _FIELDS.values() for name in spellings)):
+        if name in fields and not is_whole(fields[name]):
+            raise InputError(f"{source}: {name} must be a whole number, not {fields[name]!r}")
+    if not isinstance(fields.get("mlp_only_layers", []), list):
+        raise InputError(f"{source}: mlp_only_layers must be a list of layers")
 
 
 def _widths(fields: Mapping[str, Any], kind: str, source: str) -> dict[str, Any]:
@@ -92,41 +121,62 @@ def _widths(fields: Mapping[str, Any], kind: str, source: str) -> dict[str, Any]
     return values | {field: value for field, value in optional.items() if value is not None}
 
 
+def _latent(fields: Mapping[str, Any], heads: int) -> dict[str, Any]:
+    """Latent attention, as DeepSeek writes it."""
+    made, rotated = fields.get("qk_nope_head_dim", 0), fields["qk_rope_head_dim"]
+    return {
+        "latent_kv": fields["kv_lora_rank"],
+        "latent_query": fields.get("q_lora_rank", 0),
+        "kv_heads": heads,
+        "head_size": made + rotated,
+        "rotated_size": rotated,
+        "value_size": fields.get("v_head_dim", made),
+    }
+
+
 def _first(fields: Mapping[str, Any], spellings: Sequence[str]) -> Any:
     return next((fields[key] for key in spellings if fields.get(key) is not None), None)
 
 
-def _experts(fields: Mapping[str, Any], source: str) -> dict[str, Any]:
-    experts = _first(fields, ("num_local_experts", "num_experts"))
+def _experts(fields: Mapping[str, Any], family: Family, values: Mapping[str, Any], source: str) -> dict[str, Any]:
+    experts = _first(fields, ("num_local_experts", "num_experts", "n_routed_experts"))
     if not experts:
         return {}
-    if fields.get("mlp_only_layers") or fields.get("decoder_sparse_step", 1) != 1:
-        raise InputError(
-            f"{source}: experts in only some of the layers (decoder_sparse_step, mlp_only_layers) are not covered"
-        )
     if fields.get("num_experts_per_tok") is None:
         raise InputError(f"{source}: num_experts_per_tok is missing")
-    values = {"experts": experts, "active_experts": fields["num_experts_per_tok"]}
-    if fields.get("moe_intermediate_size") is not None:
-        values["mlp_width"] = fields["moe_intermediate_size"]
-    if fields.get("shared_expert_intermediate_size"):
-        values["shared_mlp_width"] = fields["shared_expert_intermediate_size"]
-    return values
+    width = fields.get("moe_intermediate_size", values["mlp_width"])
+    shared = fields.get("shared_expert_intermediate_size", width * fields.get("n_shared_experts", family.shared_expert))
+    found = {"experts": experts, "active_experts": fields["num_experts_per_tok"], "mlp_width": width}
+    found["shared_mlp_width"] = shared
+    if dense := _dense_layers(fields, values["layers"]):
+        found |= {"dense_layers": dense, "dense_mlp_width": fields.get("intermediate_size_mlp", values["mlp_width"])}
+    return found
 
 
-def _window(fields: Mapping[str, Any], kind: str, layers: int) -> dict[str, Any]:
+def _dense_layers(fields: Mapping[str, Any], layers: int) -> int:
+    """How many layers of a mixture have no experts: the first ones, those that are named, or all but every n-th."""
+    named_ones = fields.get("mlp_only_layers", [])
+    every = _first(fields, ("decoder_sparse_step", "interleave_moe_layer_step", "moe_layer_freq")) or 1
+    first = fields.get("first_k_dense_replace", 0)
+    mixed = (at for at in range(first, layers) if at not in named_ones and (at + 1) % every == 0)
+    return layers - sum(1 for _ in mixed)
+
+
+def _window(fields: Mapping[str, Any], family: Family, layers: int) -> dict[str, Any]:
     """The window and how many layers have it: by `layer_types`, a pattern (Gemma), Qwen's switch, or all layers."""
-    window = fields.get("sliding_window")
+    window = fields.get("attention_chunk_size", family.chunk) if family.chunk else fields.get("sliding_window")
     if not window or fields.get("use_sliding_window") is False:
         return {}
     types, pattern = fields.get("layer_types"), fields.get("sliding_window_pattern")
     if types:
-        windowed = sum(layer == "sliding_attention" for layer in types)
-    elif every := pattern or _WHOLE_EVERY.get(kind):
+        windowed = sum(layer in ("sliding_attention", "chunked_attention") for layer in types)
+    elif every := pattern or family.whole_every:
         windowed = layers - layers // every
     else:
         windowed = layers - (fields.get("max_window_layers", 0) if "use_sliding_window" in fields else 0)
-    return {"sliding_window": window, "windowed_layers": max(windowed, 0)} if windowed > 0 else {}
+    if windowed <= 0:
+        return {}
+    return {"sliding_window": window, "windowed_layers": windowed, "chunked": bool(family.chunk)}
 
 
 def _read_json(path: Path) -> tuple[Mapping[str, Any], Path]:
@@ -135,69 +185,3 @@ def _read_json(path: Path) -> tuple[Mapping[str, Any], Path]:
     if not isinstance(fields, dict):
         raise InputError(f"{path} holds no JSON object; is it a model's config.json?")
     return fields, path
-
-
-def from_gguf(path: str | Path, name: str | None = None) -> Architecture:
-    """The architecture that a GGUF file's header describes; the weights are not read.
-
-    Raises:
-        ModelError: the file cannot be read, is damaged or truncated, or its header lacks what a count needs.
-    """
-    return architecture_of(read_gguf_header(path), name)
-
-
-def architecture_of(header: GgufHeader, name: str | None = None) -> Architecture:
-    """The architecture that a GGUF header describes: widths from its fields, the gate and tied embeddings from its
-    tensors.
-
-    Raises:
-        ModelError: a field that the count needs is missing or differs between layers.
-    """
-    values: dict[str, Any] = {
-        "layers": header.number("block_count"),
-        "hidden": header.number("embedding_length"),
-        "heads": header.number("attention.head_count"),
-    }
-    values["kv_heads"] = header.number("attention.head_count_kv", values["heads"])
-    if head_size := header.number("attention.key_length", 0):
-        values["head_size"] = head_size
-    experts = header.number("expert_count", 0)
-    if experts:
-        values |= {"experts": experts, "active_experts": header.number("expert_used_count")}
-        values["shared_mlp_width"] = header.number("expert_shared_feed_forward_length", 0)
-    width = header.number("feed_forward_length", 0 if experts else None)
-    values["mlp_width"] = header.number("expert_feed_forward_length", width) if experts else width
-    values["gated_mlp"] = _has_gate(header, values["mlp_width"])
-    values["vocabulary"] = _vocabulary(header)
-    values["tied_embeddings"] = "output.weight" not in header.tensors
-    values |= _gguf_window(header, values["layers"])
-    title = name or str(header.metadata.get("general.name") or header.path.stem)
-    try:
-        return build(title, values, source=f"GGUF header of {header.path.name}")
-    except InputError as error:
-        raise ModelError(str(error)) from None
-
-
-def _has_gate(header: GgufHeader, mlp_width: int) -> bool:
-    """A gate matrix of its own, or fused with the up matrix, which then has twice the width."""
-    if any(f"blk.0.{name}.weight" in header.tensors for name in ("ffn_gate", "ffn_gate_exps", "ffn_gate_up_exps")):
-        return True
-    up = header.tensors.get("blk.0.ffn_up.weight")
-    return up is not None and up.shape[-1] == 2 * mlp_width
-
-
-def _vocabulary(header: GgufHeader) -> int:
-    """Rows of the output layer, which may be padded beyond the tokenizer's tokens."""
-    for tensor in ("output.weight", "token_embd.weight"):
-        if tensor in header.tensors:
-            return header.tensors[tensor].shape[-1]
-    return header.number("vocab_size")
-
-
-def _gguf_window(header: GgufHeader, layers: int) -> dict[str, int]:
-    window = header.number("attention.sliding_window", 0)
-    if not window:
-        return {}
-    every = _WHOLE_EVERY.get(header.architecture)
-    windowed = layers - layers // every if every else layers
-    return {"sliding_window": window, "windowed_layers": windowed} if windowed else {}

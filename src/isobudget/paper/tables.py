@@ -7,12 +7,16 @@ from functools import cache
 from typing import Any
 
 from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.devices import device_seconds
 from isobudget.costs.flops import paper_flops
 from isobudget.errors import InputError
 from isobudget.files.toml import shipped_toml
 from isobudget.models.named import find_named, named
 
 CITATION = "Hassid et al., COLM 2024, arXiv:2404.00725v2"
+
+#: A100s that every model was given (section 2.2)
+PAPER_GPUS = 8
 
 _TERA = 1e12
 
@@ -97,7 +101,8 @@ def paper_cost(model: str, unit: Unit) -> SampleCost | None:
 
     Args:
         model: the paper's name (`Code Llama 7B`, `Llama-3 8B`) or any spelling of a Code Llama that the catalogue has.
-        unit: flops or seconds; the paper has no other. Seconds are a sample's share of the wall time on 8 A100s.
+        unit: flops, seconds or device seconds; the paper has no other. Seconds are a sample's share of
+            the wall time on 8 A100s.
 
     Returns:
         Flops and seconds of Table 1; for Llama-3, which Table 1 leaves out, under the paper's own name only and
@@ -106,6 +111,9 @@ def paper_cost(model: str, unit: Unit) -> SampleCost | None:
     cost, architecture = _data()["cost"], find_named(model)
     stated = {row["architecture"]: row for row in cost["model"].values()}.get(architecture.name if architecture else "")
     row = stated or cost["assumed"].get(model)
+    if unit is Unit.DEVICE_SECONDS:
+        seconds = paper_cost(model, Unit.SECONDS)
+        return None if seconds is None else device_seconds(seconds, PAPER_GPUS)
     if row is None or unit not in (Unit.FLOPS, Unit.SECONDS):
         return None
     if unit == Unit.SECONDS:

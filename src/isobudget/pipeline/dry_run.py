@@ -20,7 +20,7 @@ from typing import Any
 
 from isobudget.backends.settings import HubSettings
 from isobudget.errors import IsobudgetError
-from isobudget.files.hub import is_commit, may_be_repo
+from isobudget.files.hub import OFFLINE, is_commit, may_be_repo
 from isobudget.pipeline.estimates import Estimate, Expected, absent, known_of
 from isobudget.pipeline.samples_from_budget import samples_of
 from isobudget.progress import Silent
@@ -75,7 +75,7 @@ def dry_run(study: Study, out: str | Path | None = None) -> DryRun:
     path = Path(out or Path("runs") / study.name)
     with _no_downloads():
         resolved = resolve(study)
-    missing = [mistake.message for mistake in resolved.mistakes]
+    missing = [_without_downloads(mistake.message) for mistake in resolved.mistakes]
     unpinned = [text for model in study.models if (text := _unpinned(model))]
     known, notes = known_of(path), _Notes()
     try:
@@ -98,6 +98,13 @@ def dry_run(study: Study, out: str | Path | None = None) -> DryRun:
         tuple(expected),
         tuple(dict.fromkeys(missing)),
         tuple(dict.fromkeys([*notes.texts, *unpinned])),
+    )
+
+
+def _without_downloads(message: str) -> str:
+    """The message, which blames the user for being offline where it was the dry run that was."""
+    return (
+        message if os.environ.get(_OFFLINE) else message.replace(OFFLINE, "not in its cache; a dry run fetches nothing")
     )
 
 

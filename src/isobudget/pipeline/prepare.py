@@ -98,6 +98,8 @@ def model_facts(model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark]) -
         facts |= {"title": model.entry.title, "file": Path(model.settings.model).name, "licence": model.entry.licence}
     if model.sha256 is not None:
         facts["sha256"] = model.sha256
+    if model.settings.devices is not None:
+        facts["devices"] = model.settings.devices
     if (price := model.stated.price) is not None:
         facts["price"] = price.as_table()
     if model.architecture is not None:

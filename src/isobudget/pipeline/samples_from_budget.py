@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 
 from isobudget.analysis.prices import PAPER, price_model
 from isobudget.backends.base import CHARACTERS_PER_TOKEN, characters, texts_of
+from isobudget.costs.budget import parse_budget
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile, read_costs
 from isobudget.costs.prices import usd_cost
@@ -34,7 +35,7 @@ from isobudget.progress import SILENT, Progress
 from isobudget.study.check import Mistake, raise_mistakes
 from isobudget.study.prompts import ModelPrompts
 from isobudget.study.resolve import Resolved, ResolvedBenchmark, ResolvedModel
-from isobudget.study.study import StudyBudget, StudyModel
+from isobudget.study.study import MOST_SAMPLES, StudyBudget, StudyModel
 
 #: samples of each problem, by the model's name in the study and by benchmark
 SampleCounts = Mapping[str, Mapping[str, int]]
@@ -104,7 +105,7 @@ def _bought(resolved: Resolved, at: int, stated: StudyModel, benchmark: Resolved
     costs = budget.costs if budget.costs in (None, PAPER) else read_costs(budget.costs)
     price, amount = sample_price(model, benchmark, budget, costs), budget.per_problem
     if isinstance(amount, str):  # so many samples by the cheapest of the models that a budget buys samples of
-        count = float(amount.strip().removesuffix("x"))
+        count = parse_budget(amount).amount
         same = [
             _known(resolved, at)
             for at, one in enumerate(resolved.study.models)
@@ -114,6 +115,8 @@ def _bought(resolved: Resolved, at: int, stated: StudyModel, benchmark: Resolved
         amount = min(sample_price(one, benchmark, budget, costs).cost(count) for one in same)
     k = price.affordable(amount)
     n = max(2, 2 * k)
+    if n > MOST_SAMPLES:
+        raise InputError(f"{model.name} on {benchmark.name}: the budget buys {k:.3g} samples, which nobody can draw")
     what = f"buys {k} samples" if k else "does not buy one sample"
     return n, (
         f"{model.name} on {benchmark.name}: n = {n} (a budget of {amount:.3g} {budget.unit} a problem {what} of "

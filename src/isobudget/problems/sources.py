@@ -20,6 +20,7 @@ from pathlib import Path
 
 from isobudget.errors import InputError, MissingExtraError, ModelError
 from isobudget.files import hub
+from isobudget.files.hub import is_here
 from isobudget.files.whole import sha256_of, unreadable
 from isobudget.grid import counted
 
@@ -156,10 +157,8 @@ def _nowhere(published: Published, trouble: str) -> str:
     if hub is None:
         third = f"it is not on the Hugging Face hub in this form; get it from {published.elsewhere}"
     else:
-        third = (
-            f"the Hugging Face hub, dataset {hub.repo} at {hub.revision[:12]}, with: pip install 'isobudget[hub]'"
-            f" ({trouble})"
-        )
+        install = "" if is_here() else ", with: pip install 'isobudget[hub]'"
+        third = f"the Hugging Face hub, dataset {hub.repo} at {hub.revision[:12]}{install} ({trouble})"
     return (
         f"the data of the benchmark {published.name} ({published.title}) was not found. There are three ways: "
         f"(1) name its path: {published.name}=PATH; "

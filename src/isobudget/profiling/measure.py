@@ -4,7 +4,9 @@ Time does not depend on what the weights are. So besides models whose weights ar
 timed, with random weights that are written to a scratch folder and removed afterwards. `timing` says what is timed,
 `costs.seconds` what a sample costs by the result. Room on disk and in memory is looked at before anything is written.
 
-Not covered: other backends; their throughput can be written into a profile by hand, see docs/costs.md. Nor a limit on
+An architecture can be timed by the transformers backend too, on a GPU where there is one; see `by_transformers`.
+
+Not covered: vLLM and servers; their throughput can be written into a profile by hand, see docs/costs.md. Nor a limit on
 memory that is set for this process alone.
 """
 
@@ -33,9 +35,12 @@ from isobudget.models.catalog import load_catalog
 from isobudget.models.random_gguf import Quantisation, random_gguf_bytes, write_random_gguf
 from isobudget.models.read_architecture import load_architecture
 from isobudget.models.weights import fetch_weights
-from isobudget.profiling.timing import Timing, time_model
+from isobudget.profiling.timing import Timing, time_engine, time_model
 from isobudget.progress import SILENT, Progress
 from isobudget.records.facts import processor_name
+
+#: backends that profiles are taken by
+LLAMA_CPP, TRANSFORMERS = "llama.cpp", "transformers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,7 @@ def profile(
     quantisation: Quantisation | None = None,
     out: str | Path | None = None,
     keep: bool = False,
+    backend: str = LLAMA_CPP,
     progress: Progress = SILENT,
 ) -> Profiled:
     """Time a model on this machine, and write its throughput profile.
@@ -84,16 +90,54 @@ def profile(
         MissingExtraError: the embedded engine is not installed.
     """
     timing = timing or Timing()
-    import_engine()  # what is missing is said before anything is fetched or written
+    if out is not None and Path(out).is_dir():  # what is missing or wrong is said before anything is fetched or written
+        raise InputError(f"{out} is a folder; name a file for the profile")
+    if backend == TRANSFORMERS:
+        if keep or quantisation is not None:
+            raise InputError("the transformers backend times weights in 16 or 32 bits and writes none to disk")
+        return _written(_by_transformers(_architecture(model, timing), timing, progress), f"{model}-transformers", out)
+    if backend != LLAMA_CPP:
+        raise InputError(f"a profile is taken by {LLAMA_CPP} or {TRANSFORMERS}, not by {backend!r}")
+    import_engine()
     with _weights(model, timing, quantisation, keep, progress) as weights:
         file = Path(out) if out else profiles_folder() / f"{file_name(weights.label)}.toml"
         make_folder(file.parent)
-        if file.is_dir():
-            raise InputError(f"{file} is a folder; name a file for the profile")
         speeds = time_model(weights.path, timing, weights.name, progress)
     found = Profile(weights.name, speeds, weights=weights.kind, **_circumstances(timing))
     write_whole(file, tomli_w.dumps(found.as_dict()).encode())
     return Profiled(found, file, weights.path if weights.made and keep else None)
+
+
+def _written(found: Profile, label: str, out: str | Path | None) -> Profiled:
+    file = Path(out) if out else profiles_folder() / f"{file_name(label)}.toml"
+    make_folder(file.parent)
+    write_whole(file, tomli_w.dumps(found.as_dict()).encode())
+    return Profiled(found, file)
+
+
+def _by_transformers(shape: Architecture, timing: Timing, progress: Progress) -> Profile:
+    from isobudget.profiling.by_transformers import random_model
+
+    task, sizes = f"timing {shape.name}", sorted(set(timing.slots))
+    progress.start(task, len(sizes) * timing.repeats)
+    context = timing.prompt_tokens + timing.completion_tokens + 1
+    with random_model(shape, context, timing.threads) as model:
+        speeds = tuple(
+            time_engine(model, shape.name, timing, size, shape.vocabulary, lambda: progress.advance(task, 1))
+            for size in sizes
+        )
+        return Profile(
+            shape.name,
+            speeds,
+            timing.prompt_tokens,
+            timing.completion_tokens,
+            timing.repeats,
+            weights=f"random, {model.loaded.dtype}",
+            machine=f"{processor_name()}; {model.machine}",
+            engine=model.engine,
+            threads=model.threads,
+            date=datetime.now(UTC).date().isoformat(),
+        )
 
 
 def profiles_folder() -> Path:

@@ -21,11 +21,12 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from statistics import median
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isobudget.backends.base import Sampling
+from isobudget.backends.base import Generation, Sampling
 from isobudget.backends.engine.in_flight import Request
 from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
 from isobudget.backends.llamacpp.settings import MOST_SLOTS
@@ -35,6 +36,14 @@ from isobudget.models.gguf import LongArray, read_gguf_header
 from isobudget.progress import Progress
 
 _TEMPERATURE, _TOP_P = 0.8, 0.95
+
+
+class Engine(Protocol):
+    """What is timed: it generates the samples of several requests together."""
+
+    def generate_all(self, requests: Sequence[Request]) -> list[list[Generation]]:
+        """The samples of each request."""
+        ...
 
 
 def parse_slots(slots: str | int | Sequence[int]) -> tuple[int, ...]:
@@ -92,18 +101,29 @@ def time_model(path: Path, timing: Timing, name: str, progress: Progress) -> tup
 
 
 def _time_slots(path: Path, timing: Timing, slots: int, vocabulary: int, advance: Callable[[], None]) -> SlotSpeed:
+    room = max(64, timing.prompt_tokens + timing.completion_tokens + 1)
+    settings = LlamaCppSettings(model=str(path), slots=slots, context_tokens=room, threads=timing.threads)
+    with LlamaCpp(settings) as engine:
+        return time_engine(engine, path.name, timing, slots, vocabulary, advance)
+
+
+def time_engine(
+    engine: Engine, name: str, timing: Timing, slots: int, vocabulary: int, advance: Callable[[], None]
+) -> SlotSpeed:
+    """Time an engine that generates so many samples at once; `advance` is called after each repeat.
+
+    Raises:
+        BackendError: it did not generate what it was asked for, or too few tokens to be timed.
+    """
     random = np.random.default_rng(slots)
     # the engine knows no prompt yet that it is given: every call takes new ones
     prompts = (random.integers(0, vocabulary, (slots, timing.prompt_tokens)) for _ in count())
     first, whole = [], []
-    room = max(64, timing.prompt_tokens + timing.completion_tokens + 1)
-    settings = LlamaCppSettings(model=str(path), slots=slots, context_tokens=room, threads=timing.threads)
-    with LlamaCpp(settings) as engine:
-        _time(engine, next(prompts), 2)  # an engine's first call is slower
-        for _ in range(timing.repeats):
-            first.append(_time(engine, next(prompts), 1))
-            whole.append(_time(engine, next(prompts), timing.completion_tokens))
-            advance()
+    _time(engine, next(prompts), 2, name)  # an engine's first call is slower
+    for _ in range(timing.repeats):
+        first.append(_time(engine, next(prompts), 1, name))
+        whole.append(_time(engine, next(prompts), timing.completion_tokens, name))
+        advance()
     return _speed(slots, timing, first, whole)
 
 
@@ -119,7 +139,7 @@ def _vocabulary(path: Path) -> int:
     raise InputError(f"{path} has no tokenizer (tokenizer.ggml.tokens); is it a language model?")
 
 
-def _time(engine: LlamaCpp, prompts: NDArray[np.int64], tokens: int) -> float:
+def _time(engine: Engine, prompts: NDArray[np.int64], tokens: int, name: str = "the model") -> float:
     """Seconds until every prompt, token ids of shape (slots, prompt tokens), has its completion of so many tokens."""
     sampling = Sampling(_TEMPERATURE, _TOP_P, tokens)
     requests = [
@@ -132,7 +152,7 @@ def _time(engine: LlamaCpp, prompts: NDArray[np.int64], tokens: int) -> float:
     found = [(one.prompt_tokens, one.completion_tokens) for one in samples]
     wanted = [(prompts.shape[1], tokens)] * len(prompts)
     if found != wanted:
-        raise BackendError(f"{engine.path.name}: asked for {wanted[0]} tokens from {len(wanted)} slots, got {found}")
+        raise BackendError(f"{name}: asked for {wanted[0]} tokens from {len(wanted)} slots, got {found}")
     return seconds
 
 

@@ -29,7 +29,18 @@ _LONG_MESSAGE = 200
 #: only when the model has been loaded, and is compared by itself.)
 _FREE = {
     "benchmarks": {"problems", "source"},
-    "models": {"engine", "file", "url", "served", "repeatable", "notes", "architecture_source", "commit", "price"},
+    "models": {
+        "engine",
+        "file",
+        "url",
+        "served",
+        "repeatable",
+        "notes",
+        "architecture_source",
+        "commit",
+        "price",
+        "devices",
+    },
 }
 #: What a run that does not state a field was made with: it is older than the field.
 _UNSTATED: dict[str, dict[str, Any]] = {"benchmarks": {}, "models": {"backend": "llama.cpp"}}
@@ -84,6 +95,12 @@ def read_facts(folder: Path) -> dict[str, Any]:
         raise RunError(
             f"{path}: format {facts.get('format')!r} is not known to isobudget {version('isobudget')}; use a newer one"
         )
+    for name in ("machine", "benchmarks", "models"):
+        if not isinstance(facts.get(name, {}), dict):
+            raise RunError(f"{path}: {name} must be a table, not {str(facts[name])[:40]}; was the file edited?")
+    for name in ("benchmarks", "models"):
+        if strange := [key for key, table in facts.get(name, {}).items() if not isinstance(table, dict)]:
+            raise RunError(f"{path}: {name}.{strange[0]} must be a table; was the file edited?")
     return facts
 
 

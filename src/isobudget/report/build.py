@@ -67,7 +67,7 @@ def build_report(
     run: Run | str | Path,
     out: str | Path | None = None,
     *,
-    units: Sequence[Unit] = (Unit.FLOPS, Unit.SECONDS),
+    units: Sequence[Unit] = (Unit.FLOPS, Unit.DEVICE_SECONDS),
     bootstrap: Bootstrap | None = None,
     progress: Progress = SILENT,
 ) -> Report:

@@ -23,7 +23,8 @@ from isobudget.models.architecture import Architecture
 from isobudget.models.catalog import ModelEntry, NewlineRule, PathSource, find_model
 from isobudget.models.gguf import read_gguf_header
 from isobudget.models.named import find_named
-from isobudget.models.read_architecture import from_gguf, load_architecture
+from isobudget.models.read_architecture import load_architecture
+from isobudget.models.read_gguf import from_gguf, is_covered
 from isobudget.models.weights import local_weights
 from isobudget.problems import load_benchmark
 from isobudget.problems.problem import Benchmark, Problem
@@ -265,6 +266,8 @@ def find_architecture(
     if stated.architecture:
         return load_architecture(stated.architecture)
     if weights is not None and entry is not None:
+        if not is_covered(weights):  # it can be run all the same, only its flops are not known
+            return None
         return from_gguf(weights, entry.name if stated.model is None else stated.name)
     here = local_weights(entry) if entry else None
     for name in (entry.name,) if entry else (stated.settings.model, stated.name):

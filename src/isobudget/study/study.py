@@ -8,6 +8,7 @@ named exists is looked up in `resolve`.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -15,11 +16,16 @@ from pydantic import BaseModel, Field, PlainValidator, PrivateAttr, ValidationEr
 
 from isobudget.backends.registry import DEFAULT, AnySettings
 from isobudget.backends.settings import STRICT, BackendSettings, Positive, Text
+from isobudget.costs.budget import parse_budget
 from isobudget.costs.prices import TokenPrice, parse_prices
 from isobudget.errors import InputError
+from isobudget.files.values import is_number
 from isobudget.judge.verdict import Limits
 from isobudget.models.catalog import NewlineRule, declared_models
 from isobudget.study.check import SETTINGS, field_mistakes
+
+#: samples of one problem, at most: their numbers are kept in 32 bits
+MOST_SAMPLES = 2**31 - 1
 
 
 def _samples(value: Any) -> int | dict[str, int] | None:
@@ -34,6 +40,8 @@ def _one_number(value: Any) -> int:
         raise ValueError("must be a whole number, or a table with one for each benchmark")
     if value < 1:
         raise ValueError("must be greater than or equal to 1")
+    if value > MOST_SAMPLES:
+        raise ValueError(f"must be at most {MOST_SAMPLES:,}")
     return value
 
 
@@ -47,18 +55,12 @@ def _texts(value: Any) -> str | dict[str, str] | None:
 
 def _amount(value: Any) -> float | str:
     """An amount above 0, or a multiple of the cheapest model's sample such as ``64x``."""
-    number = value.strip().removesuffix("x") if isinstance(value, str) and value.strip().endswith("x") else value
-    try:
-        amount = float(number) if not isinstance(number, bool) and (number is not value or _is_number(value)) else 0.0
-    except ValueError:
-        amount = 0.0
-    if not 0 < amount < float("inf"):
-        raise ValueError('must be an amount above 0 such as 1e15, or a multiple of the cheapest sample such as "64x"')
-    return value if isinstance(value, str) else float(value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)
+    if is_number(value) and value > 0:
+        return float(value)
+    with contextlib.suppress(InputError):
+        if isinstance(value, str) and (budget := parse_budget(value)).samples and budget.model is None:
+            return value
+    raise ValueError('must be an amount above 0 such as 1e15, or a multiple of the cheapest sample such as "64x"')
 
 
 Samples = Annotated[int | dict[str, int] | None, PlainValidator(_samples)]
@@ -106,7 +108,7 @@ class StudyBudget(BaseModel):
 
     model_config = STRICT
 
-    unit: Literal["flops", "seconds", "tokens", "usd", "joules"] = "flops"
+    unit: Literal["flops", "seconds", "device_seconds", "tokens", "usd", "joules"] = "flops"
     per_problem: Annotated[float | str, PlainValidator(_amount)]
     costs: Text | None = None
 

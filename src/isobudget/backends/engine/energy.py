@@ -141,6 +141,12 @@ def find_meter(cards: bool | Sequence[int] = False) -> EnergyMeter | None:
     return None
 
 
+def used_cards(*places: int) -> list[int]:
+    """NVML's numbers of the cards at these places among the visible ones, as a program sees them."""
+    visible = visible_cards()
+    return [visible[place] if visible is not None and place < len(visible) else place for place in places]
+
+
 def visible_cards() -> list[int] | None:
     """The cards that `CUDA_VISIBLE_DEVICES` names by number; None (all) if it is not set or names them otherwise."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")

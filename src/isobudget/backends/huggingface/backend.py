@@ -25,7 +25,7 @@ from functools import partial
 from typing import Any, Self
 
 from isobudget.backends.base import Description, Generation, Prompt, Sampling, Score
-from isobudget.backends.engine.energy import find_meter
+from isobudget.backends.engine.energy import find_meter, used_cards
 from isobudget.backends.engine.engine_clock import StepClock
 from isobudget.backends.engine.in_flight import Request, Unit
 from isobudget.backends.engine.inbox import Inbox
@@ -136,7 +136,9 @@ class HuggingFace:
     def _work(self, model: LoadedModel) -> None:
         """What the model's thread does until the inbox is closed."""
         try:
-            clock = StepClock(meter=find_meter())
+            clock = StepClock(
+                meter=find_meter(used_cards(_card(model.device)) if model.device[:4] == "cuda" else False)
+            )
             while self._inbox.wait(_LINGER_SECONDS):
                 taken = self._inbox.take(lambda waiting: _next(waiting, self._batch))
                 if isinstance(taken, ScoreRequest):
@@ -178,6 +180,11 @@ class HuggingFace:
             _LOG.warning("%s: %s", self.settings.model, self._notes[0])
         self._batch = max(1, rows // 2)
         _free_memory()
+
+
+def _card(device: str) -> int:
+    """The number of a card among those that are visible, from PyTorch's name of it."""
+    return int(device.partition(":")[2] or 0)
 
 
 def _next(waiting: list[Request | ScoreRequest], room: int) -> ScoreRequest | list[Unit]:

@@ -122,8 +122,9 @@ class _Cache:
 
     def _forward(self, ids: torch.Tensor) -> torch.Tensor:
         options = forward_options(self._model, self._mask, ids.shape[1], 1)
-        answer = self._model.model(ids, past_key_values=self._past, **options)
-        self._past = answer.past_key_values
+        name = self._model.cache_name
+        answer = self._model.model(ids, **{name: self._past}, **options)
+        self._past = getattr(answer, name)
         return answer.logits[:, -1].float()
 
 

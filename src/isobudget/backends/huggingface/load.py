@@ -19,6 +19,9 @@ from isobudget.backends.huggingface.tokens import Tokens
 from isobudget.errors import ModelError
 from isobudget.files.hub import HubFile, first_line, lost_connection, may_be_repo, quiet
 
+#: names of the attention cache: since transformers 5.24, and before
+_CACHES = ("cache", "past_key_values")
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
@@ -41,6 +44,11 @@ class LoadedModel:
     context_tokens: int | None
     options: frozenset[str]
     commit: str
+
+    @property
+    def cache_name(self) -> str:
+        """What its forward pass calls the attention cache, as argument and in the answer; empty if it keeps none."""
+        return next((name for name in _CACHES if name in self.options), "")
 
 
 def load_model(settings: TransformersSettings) -> LoadedModel:
@@ -69,7 +77,9 @@ def load_model(settings: TransformersSettings) -> LoadedModel:
     config = model.config.get_text_config()
     tokens = Tokens(tokenizer, settings.model)
     options = frozenset(inspect.signature(model.forward).parameters)
-    if "past_key_values" not in options:
+    if options.isdisjoint(_CACHES) or not getattr(
+        config, "num_attention_heads", None
+    ):  # other caches have one name too
         raise ModelError(
             f"{settings.model}: a {type(model).__name__} keeps no attention cache, which batches need here; "
             "run it by vLLM or a server"

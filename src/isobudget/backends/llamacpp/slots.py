@@ -32,12 +32,12 @@ from isobudget.backends.llamacpp.sample_token import sample_token
 from isobudget.backends.llamacpp.settings import KEPT_PROMPTS
 from isobudget.errors import BackendError, ModelError
 from isobudget.grid import short
-from isobudget.models.read_architecture import from_gguf
+from isobudget.models.read_gguf import from_gguf
 
 #: tokens of a prompt that are computed at once, at most
 _BATCH_TOKENS = 512
-#: a key and a value for each layer, in 16 bits
-_CACHE_BYTES = 2 * 2
+#: numbers of keys and values, in 16 bits
+_CACHE_BYTES = 2
 
 
 @dataclass(slots=True)
@@ -197,7 +197,7 @@ def _check_memory(path: Path, sequences: int, tokens: int) -> None:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ModelError, ValueError, OSError):
         return
-    needed = sequences * tokens * shape.layers * shape.kv_width * _CACHE_BYTES
+    needed = sequences * tokens * shape.layers * shape.cached_width * _CACHE_BYTES
     if needed > memory:
         raise ModelError(
             f"{path.name}: {sequences} sequences of {tokens:,} tokens need {short(needed, 'B')} of memory, this "

@@ -37,6 +37,8 @@ FILTERED = frozenset({"content_filter", "safety", "refusal", "tool_calls", "func
 _BROKEN_OFF = frozenset({"abort", "aborted", "error", "cancelled", "insufficient_system_resource"})
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 _PIECE_OF_CHARACTER = "\ufffd"
+#: more than any model writes into one sample; a server that repeats itself would fill memory and run folder
+_MOST_CHARACTERS = 2**22
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Choice:
         thought: what the model thought, which is no part of the text.
         fault: why this is no sample; empty if it is one.
         broken_off: whether the server ended it for reasons of its own, so that it is to be asked for again.
+        is_cut: whether text or thought were longer than any sample is, and were cut.
     """
 
     text: str
@@ -58,6 +61,7 @@ class Choice:
     thought: str = ""
     fault: str = ""
     broken_off: bool = False
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ def read_answer(data: Any) -> Answer:
         oddities.append("texts held halves of surrogate pairs, which are no characters: they are recorded as U+FFFD")
     if any(_read_tokens(one.get("logprobs")) is None and one.get("logprobs") for one in _objects(data["choices"])):
         oddities.append("log-probabilities came in a form that cannot be read: they are unknown (NaN)")
+    if any(one.is_cut for one in choices):
+        oddities.append(f"texts were longer than {_MOST_CHARACTERS:,} characters: they are cut there")
     model = data.get("model")
     named = mended(model) if isinstance(model, str) else ""
     return Answer(
@@ -126,6 +132,9 @@ def _read_choice(choice: Any) -> Choice:
     finish = None if said is None else mended(str(said)).strip().lower().removeprefix("finish_reason_")
     if finish in _BROKEN_OFF:
         return Choice("", finish, None, fault=f"the server broke off: finish_reason {said!r}", broken_off=True)
+    if max(len(text), len(thought)) > _MOST_CHARACTERS:
+        text, thought = text[:_MOST_CHARACTERS], thought[:_MOST_CHARACTERS]
+        return Choice(mended(text), "length", None, mended(thought), is_cut=True)
     return Choice(mended(text), finish, _read_tokens(choice.get("logprobs")), mended(thought))
 
 

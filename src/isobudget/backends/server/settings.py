@@ -70,6 +70,11 @@ class ServerSettings(BackendSettings):
         url = self.url.rstrip("/")
         return url if urllib.parse.urlsplit(url).path else f"{url}/v1"
 
+    @property
+    def devices(self) -> None:
+        """A server does not tell what it runs on."""
+        return
+
     def refuses(self, prompt: Prompt) -> str:
         """A conversation goes to `chat`, text to `completions`."""
         if isinstance(prompt, Chat) and self.api != "chat":

@@ -30,7 +30,7 @@ from multiprocessing import resource_tracker
 from typing import Any, Self
 
 from isobudget.backends.base import Description, Generation, Prompt, Sampling, Score
-from isobudget.backends.engine.energy import find_meter
+from isobudget.backends.engine.energy import find_meter, used_cards
 from isobudget.backends.engine.engine_clock import Charge, StepClock
 from isobudget.backends.engine.inbox import Inbox
 from isobudget.backends.huggingface.tokens import Tokens
@@ -199,7 +199,7 @@ class Vllm:
         flying: dict[str, _Request] = {}
         cause: Exception | None = None
         try:
-            clock = StepClock(meter=find_meter())
+            clock = StepClock(meter=find_meter(used_cards(*range(self.settings.tensor_parallel))))
             while flying or self._inbox.wait():
                 if self._inbox.closed:
                     break

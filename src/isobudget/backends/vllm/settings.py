@@ -35,6 +35,11 @@ class VllmSettings(HubSettings):
     context_tokens: Annotated[int, Field(ge=64)] | None = None
     concurrency: Positive = 256
 
+    @property
+    def devices(self) -> int:
+        """As many as share the model."""
+        return self.tensor_parallel
+
     def hardware(self) -> Hardware | None:
         """The GPU that is named, as many as share the model."""
         return Hardware(self.gpu, self.tensor_parallel, self.concurrency) if self.gpu else None

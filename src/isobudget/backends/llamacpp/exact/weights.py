@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from isobudget.errors import ModelError
 from isobudget.models.architecture import Architecture
 from isobudget.models.gguf import GgufHeader, Tensor, Value
-from isobudget.models.read_architecture import architecture_of
+from isobudget.models.read_gguf import architecture_of
 
 Floats = NDArray[np.float32]
 
