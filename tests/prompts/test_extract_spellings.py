@@ -1,7 +1,7 @@
 """Spellings of answers: fences, thoughts, end tokens, lost indentation, docstrings said again, helpers in other blocks.
 
 Each line of `spellings.jsonl` is the same right program, written down in another way; what comes out must compute what
-was asked for, but where only an unfinished thought holds it.
+was asked for, but where only an unfinished thought holds it, or a tab stands behind spaces.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import os
 import struct
 import sys
 
-from isobudget.judge.confinement.syscalls import ALLOWED, DEADLY, SPECIAL
+from isobudget.judge.confinement.syscalls import ALLOWED, DEADLY, SPECIAL, UNSUPPORTED
 
 PR_GET_DUMPABLE = 3
 PR_SET_SECCOMP = 22
@@ -97,6 +97,8 @@ def zygote_program() -> bytes:
         program.on_number(number, RET_ALLOW)
     for number in DEADLY.values():
         program.on_number(number, RET_KILL)
+    for number in UNSUPPORTED.values():
+        program.on_number(number, RET_ERRNO | errno.EOPNOTSUPP)
     program.on_number(SPECIAL["clone3"], RET_ERRNO | errno.ENOSYS)
     if "vfork" in SPECIAL:
         program.on_number(SPECIAL["vfork"], refused)

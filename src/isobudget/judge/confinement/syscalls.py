@@ -1,8 +1,9 @@
 """Numbers of the system calls that the filter knows, on x86-64 and on aarch64.
 
-Three groups: what a computing Python program needs, what nothing but an attack needs, and what is looked at more
-closely or is left to the zygote alone. Every other call fails with EPERM. Each entry is a name and its two numbers,
-`-` where an architecture does not have the call. Source: the Linux kernel's asm/unistd_64.h and asm-generic/unistd.h.
+Four groups: what a computing Python program needs, what nothing but an attack needs, what is refused as not supported,
+and what is looked at more closely or is left to the zygote alone. Every other call fails with EPERM. Each entry is a
+name and its two numbers, `-` where an architecture does not have the call. Source: the Linux kernel's asm/unistd_64.h
+and asm-generic/unistd.h.
 """
 
 from __future__ import annotations
@@ -55,6 +56,12 @@ landlock_create_ruleset 444 444, landlock_add_rule 445 445, landlock_restrict_se
 move_pages 279 239
 """
 
+#: extended attributes: refused as by a file system that has none, so that copying a file goes on without them
+_UNSUPPORTED = """
+setxattr 188 5, lsetxattr 189 6, fsetxattr 190 7, getxattr 191 8, lgetxattr 192 9, fgetxattr 193 10, listxattr 194 11,
+llistxattr 195 12, flistxattr 196 13, removexattr 197 14, lremovexattr 198 15, fremovexattr 199 16
+"""
+
 #: depend on the arguments, or on who makes them
 _SPECIAL = """
 clone 56 220, vfork 58 -, socket 41 198, clone3 435 435, tgkill 234 131, kill 62 129, recvmsg 47 212,
@@ -75,4 +82,5 @@ def _numbers(table: str) -> dict[str, int]:
 
 ALLOWED = _numbers(_ALLOWED)
 DEADLY = _numbers(_DEADLY)
+UNSUPPORTED = _numbers(_UNSUPPORTED)
 SPECIAL = _numbers(_SPECIAL)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+import re
 from typing import Any, NamedTuple
 
 from isobudget.judge import wire
@@ -26,6 +27,8 @@ DETAIL_CHARS = 300
 RUNNER_SECONDS = 1.0
 #: errors by which a test says that the result is not the expected one
 ASSERTIONS = ("AssertionError", "Failed")
+#: marks of tests that need not pass, and of what is no test
+_OPTIONAL = re.compile(r"skip|xfail|expectedFailure|\bfixture\b")
 
 
 class ForgedError(Exception):
@@ -128,14 +131,29 @@ def _names(case: Case) -> list[str]:
     if case.kind == "CheckFunction":
         return ["check"]
     tree = ast.parse(case.tests["source"])
-    bodies = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and _is_collected(node)]
+    bodies = [body for body in (tree.body, *(node.body for node in classes)) if not _may_skip(_marks(body))]
     functions = (node for body in bodies for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-    return [node.name for node in functions if node.name.startswith("test") and not _may_skip(node)]
+    return [node.name for node in functions if node.name.startswith("test") and not _may_skip(node.decorator_list)]
 
 
-def _may_skip(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Whether a test is marked so that it need not pass."""
-    return any("skip" in ast.unparse(one) or "xfail" in ast.unparse(one) for one in node.decorator_list)
+def _is_collected(node: ast.ClassDef) -> bool:
+    """Whether pytest takes the tests of a class, and none of them may be skipped."""
+    named = node.name.startswith("Test") or any("TestCase" in ast.unparse(base) for base in node.bases)
+    own = {one.name for one in node.body if isinstance(one, ast.FunctionDef)}
+    refused = any(ast.unparse(one) == "__test__ = False" for one in node.body)
+    return named and not own & {"__init__", "__new__"} and not refused and not _may_skip(node.decorator_list)
+
+
+def _marks(body: list[ast.stmt]) -> list[ast.expr]:
+    """What `pytestmark` marks all tests of a module or class with."""
+    marks = (node for node in body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark")
+    return [node.value for node in marks]
+
+
+def _may_skip(marks: list[ast.expr]) -> bool:
+    """Whether a test is marked so that it need not pass, or is a fixture."""
+    return any(_OPTIONAL.search(ast.unparse(one)) for one in marks)
 
 
 def _listen(wires: int, given: dict[str, Any]) -> Reports:

@@ -140,7 +140,7 @@ def _continued_at_column(head: str, text: str, entry_point: str) -> Candidate | 
     column = _body_column(head)
     if column is None:
         return None
-    spaces = text.lstrip("\r\n").startswith((" ", "\t"))
+    spaces = text.lstrip("\r\n").startswith(" ")
     tries = [(first_line_at(text, column), 2), (all_lines_at(text, column) if spaces else None, 1)]
     if head.rstrip().endswith(":"):  # the body may be indented as it likes
         tries += [(first_line_at(text, width), 2) for width in range(1, column)]
