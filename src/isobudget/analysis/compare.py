@@ -30,6 +30,7 @@ def curves(
     stop: str = FIXED,
     charge: Sequence[str] = (),
     ranker: str | None = None,
+    share_prompt: bool | None = None,
     extrapolate: int | None = None,
     bootstrap: Bootstrap | None = None,
 ) -> list[Comparison]:
@@ -40,7 +41,7 @@ def curves(
     """
     source, bootstrap = Path(source), bootstrap or Bootstrap()
     table = costs if costs in (None, PAPER) else read_costs(costs)
-    charges = parse_charges(charge, ranker)
+    charges = parse_charges(charge, ranker, share_prompt)
     _check_choices(selection, parse_stop(stop), extrapolate)
     chosen_budgets = partial(parse_budgets, budgets)
     if source.is_dir():

@@ -12,6 +12,7 @@ from isobudget.cli.options import (
     CsvOption,
     JsonOption,
     LevelOption,
+    SharePromptOption,
     SimultaneousOption,
     one_form,
     stated,
@@ -68,6 +69,7 @@ def curves(
     ] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     simultaneous: SimultaneousOption = None,
+    share_prompt: SharePromptOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:

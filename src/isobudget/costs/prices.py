@@ -21,7 +21,7 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from isobudget.costs.bills import billed_usd
-from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.cost import AS_BILLED, EACH_PAYS, SHARED, UNCOUNTED, SampleCost, Unit
 from isobudget.costs.usage import TokenUse
 from isobudget.errors import InputError
 from isobudget.files.toml import shipped_toml
@@ -74,7 +74,9 @@ def usd_cost(price: TokenPrice, use: TokenUse) -> SampleCost:
     per_token = price.usd_per_million_output / _MILLION
     shared, each, said = _prompt_usd(price, use)
     source = f"price of {price.model}, {price.date} ({price.source}), {use.label}{said}"
-    return SampleCost(Unit.USD, each + use.mean_completion * per_token, shared, source, per_token)
+    counted = SHARED if use.share_prompt else EACH_PAYS
+    prompt = AS_BILLED if use.bills is not None else counted if use.prompt_known else UNCOUNTED
+    return SampleCost(Unit.USD, each + use.mean_completion * per_token, shared, source, per_token, prompt)
 
 
 def _prompt_usd(price: TokenPrice, use: TokenUse) -> tuple[float, float, str]:
@@ -129,7 +131,8 @@ def rent_cost(seconds: SampleCost, gpus: int, price: GpuHour) -> SampleCost:
     rate = gpus * price.usd / _SECONDS_PER_HOUR
     source = f"{price.usd:g} usd per GPU-hour x {gpus}, {price.date} ({price.source}); {seconds.source}"
     per_token = seconds.per_token * rate
-    return SampleCost(Unit.USD, seconds.per_sample * rate, seconds.per_problem * rate, source, per_token)
+    per_problem = seconds.per_problem * rate
+    return SampleCost(Unit.USD, seconds.per_sample * rate, per_problem, source, per_token, seconds.prompt)
 
 
 #: what is priced: by the token, or by the GPU-hour

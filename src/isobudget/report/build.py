@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.analysis.load_samples import LoadedRun, benchmarks_of, load_samples
+from isobudget.costs.charges import Charges
 from isobudget.costs.cost import Unit
 from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
 from isobudget.errors import RunError
@@ -67,6 +68,7 @@ def build_report(
     *,
     units: Sequence[Unit] = (Unit.FLOPS, Unit.SECONDS),
     bootstrap: Bootstrap | None = None,
+    share_prompt: bool | None = None,
     progress: Progress = SILENT,
 ) -> Report:
     """Make the report of a run.
@@ -76,6 +78,7 @@ def build_report(
         out: folder for the report; by default `report` in the run's folder.
         units: to compare in; one that the run does not record for all models is left out with a note.
         bootstrap: how intervals are computed.
+        share_prompt: whether the samples of a problem share its prompt, see `costs.charges.Charges`.
         progress: shows how far it is.
 
     Raises:
@@ -98,7 +101,7 @@ def build_report(
     for name, stem in zip(names, file_stems(names), strict=True):
         if name in left_out:
             continue
-        summary = summarize(loaded, name, units, bootstrap)
+        summary = summarize(loaded, name, units, bootstrap, Charges(share_prompt=share_prompt))
         progress.advance("report", 1)
         shown.append((summary, _figures(summary, stem, list(run.facts["models"]), progress)))
     return _write(folder, run, shown, left_out)

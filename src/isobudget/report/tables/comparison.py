@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from isobudget.curves import FIRST_PASS, TESTS, Best, Beyond, Comparison, Point
 from isobudget.grid import Grid, counted, interval, percent, with_unit
-from isobudget.report.tables.labels import REST, short_labels, short_names
+from isobudget.report.tables.labels import REST, prompt_note, short_labels, short_names
 from isobudget.report.tables.pairs import crossing_table, flip_table, reach_table
 from isobudget.report.tables.sentence import EXPECTED
 from isobudget.report.tables.terminal import POINT_SYMBOLS, legend, point_cell
@@ -85,6 +85,7 @@ def _notes(comparison: Comparison) -> tuple[str, ...]:
     return (
         *([chosen] if kinds else []),
         "Cells: success in percent (k). Budgets and costs are per problem.",
+        prompt_note(comparison),
         *([f"clear against: {clear_means(comparison)}"] if len(comparison.curves) > 1 else []),
         *([EXPECTED] if comparison.stop == FIRST_PASS else []),
     )
