@@ -130,13 +130,13 @@ def _clear(best: Best, comparison: Comparison) -> str:
 
 
 def _guesses(comparison: Comparison) -> Grid:
-    from isobudget.statistics.extrapolation import LABEL
+    from isobudget.statistics.extrapolation import LABEL, WARNING
 
     short = short_names(comparison)
     rows = tuple(row for beyond in comparison.beyond for row in _guess_rows(beyond, comparison, short))
     note = (
-        "Success in percent with a band that takes the model to be true; where the two differ, trust neither. "
-        "No verdict above rests on these numbers."
+        "Success in percent with the band that spans both models', each taken to be true; where they differ, trust "
+        f"neither. {WARNING} No verdict above rests on these numbers."
     )
     reasons = (f"{short[one.label]}: no guess, {one.reason}." for one in comparison.beyond if one.reason)
     title = f"{comparison.benchmark or 'Success'}: {LABEL}"
