@@ -12,7 +12,7 @@ from isobudget.report.tables.pairs import crossing_table, flip_table, reach_tabl
 from isobudget.report.tables.sentence import EXPECTED
 from isobudget.report.tables.terminal import POINT_SYMBOLS, legend, point_cell
 
-__all__ = ["comparison_grids", "equal_budget_table", "flip_table", "short_labels"]
+__all__ = ["clear_note", "comparison_grids", "equal_budget_table", "flip_table", "short_labels"]
 
 
 def comparison_grids(comparison: Comparison) -> list[Grid]:
@@ -86,7 +86,7 @@ def _notes(comparison: Comparison) -> tuple[str, ...]:
         *([chosen] if kinds else []),
         "Cells: success in percent (k). Budgets and costs are per problem.",
         prompt_note(comparison),
-        *([f"clear against: {clear_means(comparison)}"] if len(comparison.curves) > 1 else []),
+        *([clear_note(comparison)] if len(comparison.curves) > 1 else []),
         *([EXPECTED] if comparison.stop == FIRST_PASS else []),
     )
 
@@ -108,6 +108,11 @@ def _best_two(comparison: Comparison, points: Sequence[dict[str, Point]]) -> Gri
         legend=legend(([*row[2:3], *row[4:5]] for row in rows), POINT_SYMBOLS),
         words=(1, 3),
     )
+
+
+def clear_note(comparison: Comparison) -> str:
+    """What the last column of the table at equal budget says."""
+    return f"clear against: {clear_means(comparison)}"
 
 
 def clear_means(comparison: Comparison) -> str:
