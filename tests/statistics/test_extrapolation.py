@@ -96,6 +96,8 @@ def test_it_carries_its_label_and_its_seed() -> None:
 def test_a_power_law_through_certainty_is_nan() -> None:
     guess = extrapolate(16, [16, 16, 15, 15], [32], replicates=10)
     assert np.isnan(guess.power_law.success).all()
+    assert np.isnan(guess.power_law.low).all()
+    assert np.isfinite(guess.beta_binomial.high).all()
     assert np.isfinite(guess.beta_binomial.success).all()
 
 
@@ -113,3 +115,28 @@ def test_a_power_law_through_certainty_is_nan() -> None:
 def test_what_it_refuses(n: int, c: list[int], k: list[int], said: str) -> None:
     with pytest.raises(InputError, match=said):
         extrapolate(n, c, k, replicates=5)
+
+
+def test_the_band_spans_both_models() -> None:
+    c = np.random.default_rng(1).binomial(20, np.random.default_rng(2).beta(0.4, 1, 80))
+    found = extrapolate(20, c, [40, 160], replicates=60)
+    one, other = found.beta_binomial, found.power_law
+    assert (one.low == other.low).all()
+    assert (one.high == other.high).all()
+    for guess in (one, other):
+        assert (guess.low <= guess.success).all()
+        assert (guess.success <= guess.high).all()
+
+
+def test_the_band_holds_what_was_held_out(shared_data: Path) -> None:
+    """Fitted to some of 1,000 samples, held against the rest: nine in ten, here of 24 cases."""
+    rng, held = np.random.default_rng(0), []
+    for group in group_counts(read_counts(shared_data / "p3" / "counts_n1000.jsonl.gz")).values():
+        for n in (20, 100):
+            for _ in range(2):
+                c = rng.hypergeometric(group.c, group.n - group.c, n)
+                truth = pass_curve(group.n - n, group.c - c, 8 * n)[[2 * n - 1, 8 * n - 1]]
+                guess = extrapolate(n, c, [2 * n, 8 * n], replicates=100).beta_binomial
+                held += list((guess.low <= truth) & (truth <= guess.high))
+    assert len(held) == 24
+    assert np.mean(held) >= 0.9

@@ -34,6 +34,7 @@ def curves(
     stop: str = FIXED,
     charge: Sequence[str] = (),
     ranker: str | None = None,
+    share_prompt: bool | None = None,
     extrapolate: int | None = None,
     bootstrap: Bootstrap | None = None,
 ) -> list[Comparison]:
@@ -46,7 +47,7 @@ def curves(
     runs, others = split_sources(source)
     shown = sources_shown(source)
     table = costs if costs in (None, PAPER) else read_costs(costs)
-    charges = parse_charges(charge, ranker)
+    charges = parse_charges(charge, ranker, share_prompt)
     _check_choices(selection, parse_stop(stop), extrapolate)
     chosen_budgets = partial(parse_budgets, budgets, unit=unit)
     if len(runs) == 1 and not others:

@@ -101,12 +101,13 @@ def price_samples(
 ) -> tuple[SampleCost, list[NDArray[np.float64]] | None]:
     """What a sample costs with what is charged on top, and each sample's own amount where the run has it."""
     use, tests = token_use(samples), judging(run, samples)
+    shared = {"share_prompt": charges.share_prompt is not False}
     if costs is not None or _by_name(run, samples, unit, use):
         shape = recorded = None
         with contextlib.suppress(InputError):
             shape = architecture_of(run, samples.model)
         with contextlib.suppress(InputError):
-            recorded = sample_cost(run, samples, Unit.SECONDS) if unit in _BY_TIME else None
+            recorded = sample_cost(run, samples, Unit.SECONDS, **shared) if unit in _BY_TIME else None
         names = (samples.model,)
         price = price_model(
             names,
@@ -122,11 +123,14 @@ def price_samples(
         )
         return price, price.of_lengths([one.completion_tokens for one in samples.problems])
     extras = extras_of(samples.model, unit, charges, use=use, judging=tests)
-    amounts = list(sample_amounts(run, samples, unit))
+    price, amounts = sample_cost(run, samples, unit, **shared), list(sample_amounts(run, samples, unit))
+    if charges.share_prompt is False:
+        paid = sample_cost(run, samples, unit).per_problem
+        amounts = [own + paid for own in amounts]
     for extra in extras:
         on_top: Sequence[NDArray[np.float64] | float] = extra.by_sample or [extra.per_sample] * len(amounts)
         amounts = [own + more for own, more in zip(amounts, on_top, strict=True)]
-    return with_extras(sample_cost(run, samples, unit), extras), amounts
+    return with_extras(price, extras), amounts
 
 
 def _by_name(run: Run, samples: ModelSamples, unit: Unit, use: TokenUse | None) -> bool:

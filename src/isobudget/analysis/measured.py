@@ -16,13 +16,13 @@ Not covered: joules of idle slots, and that a token takes longer the more tokens
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.analysis.load_samples import ModelSamples, ProblemSamples
-from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.cost import EACH_PAYS, SHARED, SampleCost, Unit
 from isobudget.costs.energy import measured_joules
 from isobudget.costs.seconds import measured_seconds
 from isobudget.costs.usage import mean_over_problems
@@ -54,8 +54,8 @@ class Measured:
         price = measured_seconds if self.unit is Unit.SECONDS else measured_joules
         source = "; ".join([source, *self.notes])
         if share_prompt:
-            return price(self.amounts, source, self.prompt)
-        return price([amounts + self.prompt for amounts in self.amounts], source)
+            return replace(price(self.amounts, source, self.prompt), prompt=SHARED)
+        return replace(price([amounts + self.prompt for amounts in self.amounts], source), prompt=EACH_PAYS)
 
 
 def measured(samples: ModelSamples, unit: Unit) -> Measured:

@@ -18,7 +18,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from isobudget.costs.charges import NOTHING, Charges, Extra, extras_of, with_extras
-from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.cost import ONE_PASS, SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile, Entry, cost_from_entry
 from isobudget.costs.flops import PAPER_LENGTH, paper_flops
 from isobudget.costs.prices import example_prices, rent_cost
@@ -73,7 +73,13 @@ def price_model(
     entry = Entry(where="", values={})
     if isinstance(costs, CostsFile):
         entry = replace(_entry(costs, names), architecture=architecture, seconds=seconds, devices=devices, when=when)
+    if charges.share_prompt is not None and costs == PAPER:
+        raise InputError("the paper's costs have no prompt apart; whether it is shared cannot be chosen with them")
+    if charges.share_prompt is not None:
+        entry = replace(entry, values={**entry.values, "share_prompt": charges.share_prompt})
     price = _paper(model, unit) if costs == PAPER else cost_from_entry(entry, model, unit, use)
+    if charges.share_prompt is False and unit in entry.values:
+        price = price.unshared()
     return with_extras(price, extras_of(model, unit, charges, entry=entry, use=use, judging=judging))
 
 
@@ -106,7 +112,7 @@ def _paper(model: str, unit: Unit) -> SampleCost:
     architecture = find_named(model)
     if unit is Unit.FLOPS and architecture is not None:
         source = f"the paper's count for {architecture.name}: one pass at {PAPER_LENGTH} tokens; not in its Table 1"
-        return SampleCost(unit, float(paper_flops(architecture)), source=source)
+        return SampleCost(unit, float(paper_flops(architecture)), source=source, prompt=ONE_PASS)
     raise InputError(
         f"the paper gives no cost in {unit} for {model!r}: Table 1 has flops and seconds of Code Llama 7B, 13B, "
         f'34B and 70B. Write it into a file, [models."{model}"] with {unit} = ..., and give that file '

@@ -43,6 +43,7 @@ def curves(
     replicates: int = 10_000,
     seed: int = 0,
     simultaneous: bool | None = None,
+    share_prompt: bool | None = None,
 ) -> Results[Comparison]:
     """Compare models at equal budget: each gets as many samples as the budget buys. One comparison a benchmark.
 
@@ -65,6 +66,8 @@ def curves(
         level, replicates, seed: of the bootstrap over problems.
         simultaneous: call a lead clear only where it is with all budgets judged together; by default the recommendation
             does, and tables judge each budget by itself.
+        share_prompt: whether the samples of a problem share its prompt (charged once) or each pays for it; by default
+            as the costs file or the server's bill says, else shared.
 
     Raises:
         InputError: a file, a model without a cost, or a budget is wrong, or what is asked for does not go together.
@@ -88,6 +91,7 @@ def curves(
         stop=stop,
         charge=as_names(charge),
         ranker=ranker_architecture,
+        share_prompt=share_prompt,
         extrapolate=extrapolate,
         bootstrap=Bootstrap(level, replicates, seed, simultaneous),
     )
@@ -145,13 +149,14 @@ def report(
     unit: Names | Sequence[Unit] = ("flops", "device_seconds"),
     *,
     simultaneous: bool | None = None,
+    share_prompt: bool | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Make the report of a run: tables, figures, JSON and one HTML page, in the folder `out` (``RUN/report``).
 
     Args:
         run, out, unit: a run or its folder, where the report goes, and the units to compare in.
-        simultaneous: as in `curves`.
+        simultaneous, share_prompt: as in `curves`.
         progress: shows how far it is.
 
     Raises:
@@ -163,7 +168,9 @@ def report(
     from isobudget.report import build_report
 
     units, bootstrap = tuple(dict.fromkeys(map(parse_unit, as_names(unit)))), Bootstrap(simultaneous=simultaneous)
-    return build_report(run, out, units=units, bootstrap=bootstrap, progress=progress or SILENT)
+    return build_report(
+        run, out, units=units, bootstrap=bootstrap, share_prompt=share_prompt, progress=progress or SILENT
+    )
 
 
 def prompt(target: str, format: str | None = None, newline: str | None = None) -> Shown:  # noqa: A002

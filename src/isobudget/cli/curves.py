@@ -15,6 +15,7 @@ from isobudget.cli.options import (
     FromOption,
     JsonOption,
     LevelOption,
+    SharePromptOption,
     SimultaneousOption,
     one_form,
     stated,
@@ -76,6 +77,7 @@ def curves(
     ] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     simultaneous: SimultaneousOption = None,
+    share_prompt: SharePromptOption = None,
     from_: FromOption = None,
     form: FormatOption = None,
     as_frontier: Annotated[

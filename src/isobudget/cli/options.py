@@ -44,6 +44,14 @@ SimultaneousOption = Annotated[
         show_default="in the recommendation; tables judge each budget by itself",
     ),
 ]
+SharePromptOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--share-prompt/--no-share-prompt",
+        help="Charge a problem's prompt once, or to every sample.",
+        show_default="as stated or billed, else once",
+    ),
+]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV on stdout and nothing else: one flat table.")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from isobudget.cli.options import JsonOption, SimultaneousOption
+from isobudget.cli.options import JsonOption, SharePromptOption, SimultaneousOption
 
 
 def report(
@@ -23,6 +23,7 @@ def report(
         ),
     ] = None,
     simultaneous: SimultaneousOption = None,
+    share_prompt: SharePromptOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Report on a run: which model to use at which budget, as tables, figures, JSON and one HTML page.
@@ -36,7 +37,14 @@ def report(
     from isobudget.report import print_report
 
     with TerminalProgress(quiet=as_json) as progress:
-        made = api.report(run, out, unit or ("flops", "device_seconds"), simultaneous=simultaneous, progress=progress)
+        made = api.report(
+            run,
+            out,
+            unit or ("flops", "device_seconds"),
+            simultaneous=simultaneous,
+            share_prompt=share_prompt,
+            progress=progress,
+        )
     if as_json:
         typer.echo(made.json.read_text(encoding="utf-8"))
     else:

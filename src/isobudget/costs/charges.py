@@ -39,11 +39,14 @@ class Charges:
         judge: whether the tests of each sample are.
         scoring: whether scoring each sample is.
         ranker: the model that scores; None for the model that generated the sample.
+        share_prompt: whether the samples of a problem share its prompt, or each pays for it; None as it is stated,
+            billed or, where neither says, shared.
     """
 
     judge: bool = False
     scoring: bool = False
     ranker: Architecture | None = None
+    share_prompt: bool | None = None
 
 
 NOTHING = Charges()
@@ -79,7 +82,7 @@ class Extra:
         return cls(mean_over_problems(by_sample), source, tuple(by_sample))
 
 
-def parse_charges(names: Sequence[str], ranker: str | None = None) -> Charges:
+def parse_charges(names: Sequence[str], ranker: str | None = None, share_prompt: bool | None = None) -> Charges:
     """What to charge, from `judge` and `scoring`, and a ranker's architecture: a name, a config.json, a GGUF file."""
     from isobudget.models.read_architecture import load_architecture
 
@@ -88,7 +91,8 @@ def parse_charges(names: Sequence[str], ranker: str | None = None) -> Charges:
             raise InputError(f"cannot charge {name!r}; what can be charged is {JUDGE} and {SCORING}")
     if ranker is not None and SCORING not in names:
         raise InputError(f"a ranker's architecture is for charging its passes; ask for that too: --charge {SCORING}")
-    return Charges(JUDGE in names, SCORING in names, None if ranker is None else load_architecture(ranker))
+    scorer = None if ranker is None else load_architecture(ranker)
+    return Charges(JUDGE in names, SCORING in names, scorer, share_prompt)
 
 
 def with_extras(price: SampleCost, extras: Sequence[Extra]) -> SampleCost:

@@ -24,6 +24,12 @@ from isobudget.errors import InputError
 _ROUNDING = 1e-9
 
 
+#: how the tokens of a prompt are counted, for the tables
+SHARED, EACH_PAYS, AS_BILLED = "shared, charged once a problem", "paid by every sample", "as the server billed it"
+UNCOUNTED, ONE_PASS = "completions only, prompts not counted", "part of one pass a sample, the paper's way"
+_AS_STATED = "as the stated price has it"
+
+
 class Unit(StrEnum):
     """What a cost is counted in. Seconds are wall time; device seconds, wall time x the GPUs that a model holds."""
 
@@ -54,6 +60,7 @@ class SampleCost:
         source: where the figure comes from; every table and figure shows it.
         per_token: the part of `per_sample` that follows a sample's own length: an amount for each of its completion
             tokens; 0 where every sample costs the same.
+        prompt: how the prompt is counted, in words such as `SHARED`; empty where the price is stated as it is.
     """
 
     unit: Unit
@@ -61,6 +68,7 @@ class SampleCost:
     per_problem: float = 0.0
     source: str = "not stated"
     per_token: float = 0.0
+    prompt: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < self.per_sample < math.inf:
@@ -69,6 +77,18 @@ class SampleCost:
         if not 0 <= self.per_problem < math.inf:
             wrong = f"what the samples of a problem share must be 0 or more {self.unit}, not {self.per_problem!r}"
             raise InputError(f"{wrong} ({self.source})")
+
+    @property
+    def prompt_said(self) -> str:
+        """How the prompt is counted, in words."""
+        return self.prompt or (SHARED if self.per_problem else _AS_STATED)
+
+    def unshared(self) -> SampleCost:
+        """The cost with what the samples of a problem share paid by each of them."""
+        if not self.per_problem:
+            return self
+        whole, source = self.per_sample + self.per_problem, f"{self.source}, prompt paid by every sample"
+        return replace(self, per_sample=whole, per_problem=0.0, source=source, prompt=EACH_PAYS)
 
     def cost(self, k: float) -> float:
         """What k samples of one problem cost, in `unit`. Zero samples cost nothing."""

@@ -26,7 +26,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.cost import ONE_PASS, UNCOUNTED, SampleCost, Unit
 from isobudget.costs.devices import device_seconds
 from isobudget.costs.energy import joules_cost
 from isobudget.costs.flops import PAPER_LENGTH, paper_flops
@@ -197,7 +197,7 @@ def _flops(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:
     if use is not None:
         return flops_cost(architecture, use)
     source = f"the paper's count for {architecture.name}: one pass at {PAPER_LENGTH} tokens"
-    return SampleCost(Unit.FLOPS, float(paper_flops(architecture)), source=source)
+    return SampleCost(Unit.FLOPS, float(paper_flops(architecture)), source=source, prompt=ONE_PASS)
 
 
 def _seconds(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:
@@ -234,7 +234,7 @@ def _tokens(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None
         return None
     if use.prompt_known:
         return tokens_cost(use)
-    return SampleCost(Unit.TOKENS, use.mean_completion, 0.0, use.label, 1.0)
+    return SampleCost(Unit.TOKENS, use.mean_completion, 0.0, use.label, 1.0, UNCOUNTED)
 
 
 def _usd(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.cost import UNCOUNTED, SampleCost, Unit
 from isobudget.costs.usage import TokenUse, mean_over_problems
 from isobudget.errors import InputError
 
@@ -22,7 +22,7 @@ from isobudget.errors import InputError
 def joules_cost(use: TokenUse, joules_per_token: float, source: str) -> SampleCost:
     """Joules of a sample at `joules_per_token` for each completion token."""
     label = f"{joules_per_token:g} J per completion token ({source}), {use.label}"
-    return SampleCost(Unit.JOULES, use.mean_completion * joules_per_token, 0.0, label, joules_per_token)
+    return SampleCost(Unit.JOULES, use.mean_completion * joules_per_token, 0.0, label, joules_per_token, UNCOUNTED)
 
 
 def measured_joules(

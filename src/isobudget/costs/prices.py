@@ -21,7 +21,7 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from isobudget.costs.bills import billed_usd
-from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.cost import AS_BILLED, EACH_PAYS, SHARED, UNCOUNTED, SampleCost, Unit
 from isobudget.costs.usage import TokenUse
 from isobudget.errors import InputError
 from isobudget.files.toml import shipped_toml
@@ -74,8 +74,9 @@ def usd_cost(price: TokenPrice, use: TokenUse) -> SampleCost:
     per_token = price.usd_per_million_output / _MILLION
     shared, each, said = _prompt_usd(price, use)
     source = f"price of {price.model}, {price.date} ({price.source}), {use.label}{said}"
-    completion = use.mean_completion * price.usd_per_million_output / _MILLION
-    return SampleCost(Unit.USD, each + completion, shared, source, per_token)
+    counted = SHARED if use.share_prompt else EACH_PAYS
+    prompt = AS_BILLED if use.bills is not None else counted if use.prompt_known else UNCOUNTED
+    return SampleCost(Unit.USD, each + use.mean_completion * per_token, shared, source, per_token, prompt)
 
 
 def _prompt_usd(price: TokenPrice, use: TokenUse) -> tuple[float, float, str]:

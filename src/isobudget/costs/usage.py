@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.costs.bills import Bill
-from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.cost import EACH_PAYS, SHARED, UNCOUNTED, SampleCost, Unit
 from isobudget.costs.flops import completion_flops, prompt_flops
 from isobudget.errors import InputError
 from isobudget.models.architecture import Architecture
@@ -85,9 +85,10 @@ class TokenUse:
         """The cost whose prompt part is shared or not, as these samples do."""
         per_token = completion / self.mean_completion if self.mean_completion else 0.0
         if self.share_prompt:
-            return SampleCost(unit, completion, prompt, f"{source}, prompt shared", per_token)
+            return SampleCost(unit, completion, prompt, f"{source}, prompt shared", per_token, SHARED)
         said = ", prompt paid by every sample" if self.prompt_known else ""
-        return SampleCost(unit, prompt + completion, 0.0, f"{source}{said}", per_token)
+        paid = EACH_PAYS if self.prompt_known else UNCOUNTED
+        return SampleCost(unit, prompt + completion, 0.0, f"{source}{said}", per_token, paid)
 
 
 def mean_over_problems(values: Sequence[Sequence[float] | NDArray[Any]], what: str = "samples") -> float:

@@ -88,9 +88,9 @@ def check_any(beyond: Sequence[Beyond], last: int) -> None:
 
 def beyond_json(beyond: Sequence[Beyond]) -> dict[str, Any]:
     """The guesses as plain values, under their label and apart from all that was estimated."""
-    from isobudget.statistics.extrapolation import LABEL
+    from isobudget.statistics.extrapolation import LABEL, WARNING
 
-    return {"label": LABEL, "models": {one.label: _plain(one) for one in beyond}}
+    return {"label": LABEL, "warning": WARNING, "models": {one.label: _plain(one) for one in beyond}}
 
 
 def beyond_records(beyond: Sequence[Beyond]) -> Iterator[dict[str, Any]]:

@@ -238,7 +238,11 @@ def _check(curves: Sequence[Curve]) -> None:
 
 
 def _cost(curve: Curve) -> dict[str, Any]:
-    cost = picked(curve.price, "per_sample", "per_problem", "source") | {"trusted_k": curve.trusted_k}
+    cost = (
+        picked(curve.price, "per_sample", "per_problem", "source")
+        | {"prompt": curve.price.prompt_said}
+        | {"trusted_k": curve.trusted_k}
+    )
     return cost if curve.stop == FIXED else cost | {"samples_charged": curve.charged.samples[:-1]}
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,9 @@ FloatArray = NDArray[np.float64]
 
 #: curves end here: what they need grows with k, however many samples were recorded
 DEEPEST = 10_000
+
+#: weights of at most so many problems times replicates are kept for the next curve, some 60 MB
+_KEPT = 30_000_000
 
 #: how one of k samples is chosen: all tests are run, and one that passes is kept
 TESTS = "tests"
@@ -62,8 +66,17 @@ class Bootstrap:
             raise InputError(f"the level of intervals lies between 0 and 1, such as 0.95, not {self.level!r}")
 
     def weights(self, problems: int) -> NDArray[np.unsignedinteger]:
-        """The weight matrix (replicates, problems), the same for every model."""
-        return bootstrap_weights(problems, self.replicates, self.seed)
+        """The weight matrix (replicates, problems), the same for every model; not to be written to."""
+        if problems * self.replicates > _KEPT:
+            return bootstrap_weights(problems, self.replicates, self.seed)
+        return _kept_weights(problems, self.replicates, self.seed)
+
+
+@lru_cache(maxsize=1)
+def _kept_weights(problems: int, replicates: int, seed: int) -> NDArray[np.unsignedinteger]:
+    weights = bootstrap_weights(problems, replicates, seed)
+    weights.flags.writeable = False
+    return weights
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.cost import ONE_PASS, SampleCost, Unit
 from isobudget.costs.devices import device_seconds
 from isobudget.costs.flops import paper_flops
 from isobudget.errors import InputError
@@ -119,11 +119,14 @@ def paper_cost(model: str, unit: Unit) -> SampleCost | None:
     if unit == Unit.SECONDS:
         source = "paper, Table 1: wall time on 8 A100, best batch"
         assumed = "ASSUMED from Code Llama's wall time; not in Table 1"
-        return SampleCost(unit, row["seconds"] / cost["examples"], source=source if stated else assumed)
+        return SampleCost(
+            unit, row["seconds"] / cost["examples"], source=source if stated else assumed, prompt=ONE_PASS
+        )
     if stated:
-        return SampleCost(unit, row["tflops"] * _TERA, source="paper, Table 1: one pass at 128 tokens")
+        source = "paper, Table 1: one pass at 128 tokens"
+        return SampleCost(unit, row["tflops"] * _TERA, source=source, prompt=ONE_PASS)
     flops = float(paper_flops(named(row["architecture"])))
-    return SampleCost(unit, flops, source="our count of one pass at 128 tokens; not in Table 1")
+    return SampleCost(unit, flops, source="our count of one pass at 128 tokens; not in Table 1", prompt=ONE_PASS)
 
 
 def _pass_table(entry: dict[str, Any]) -> PassTable:

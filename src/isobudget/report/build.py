@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.analysis.load_samples import LoadedRun, benchmarks_of, load_samples
+from isobudget.costs.charges import Charges
 from isobudget.costs.cost import Unit
 from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
 from isobudget.errors import RunError
@@ -69,6 +70,7 @@ def build_report(
     *,
     units: Sequence[Unit] = (Unit.FLOPS, Unit.DEVICE_SECONDS),
     bootstrap: Bootstrap | None = None,
+    share_prompt: bool | None = None,
     progress: Progress = SILENT,
 ) -> Report:
     """Make the report of a run.
@@ -78,6 +80,7 @@ def build_report(
         out: folder for the report; by default `report` in the run's folder.
         units: to compare in; one that the run does not record for all models is left out with a note.
         bootstrap: how intervals are computed.
+        share_prompt: whether the samples of a problem share its prompt, see `costs.charges.Charges`.
         progress: shows how far it is.
 
     Raises:
@@ -100,7 +103,7 @@ def build_report(
     for name, stem in zip(names, file_stems(names), strict=True):
         if name in left_out:
             continue
-        summary = summarize(loaded, name, units, bootstrap)
+        summary = summarize(loaded, name, units, bootstrap, Charges(share_prompt=share_prompt))
         progress.advance("report", 1)
         figures = _figures(summary, stem, list(run.facts["models"]), progress)
         points = run_frontier(loaded, summary.first)

@@ -11,7 +11,8 @@ from dataclasses import replace
 from isobudget.curves import Comparison
 from isobudget.grid import Grid, printable
 from isobudget.report.build import Report
-from isobudget.report.tables.comparison import equal_budget_table, flip_table
+from isobudget.report.tables.comparison import clear_note, equal_budget_table, flip_table
+from isobudget.report.tables.labels import prompt_note
 from isobudget.report.tables.power import power_line
 from isobudget.report.tables.sentence import winner_sentence
 from isobudget.report.tables.terminal import print_grids, print_text
@@ -34,12 +35,16 @@ def print_report(report: Report) -> None:
 
 
 def _with_each_note_once(comparisons: Sequence[Comparison]) -> list[list[Grid]]:
-    """The tables of each comparison; a note that several have stays with the last, marks are explained below each."""
+    """The tables of each comparison; a note that several have stays with the last.
+
+    Below each stand what its marks mean, how prompts are counted, and of how many budgets a clear lead speaks.
+    """
     pages = [[grid for grid in (equal_budget_table(one), flip_table(one)) if grid is not None] for one in comparisons]
+    kept = {note for one in comparisons for note in (prompt_note(one), clear_note(one))}
     later: set[str] = set()
     for grids in reversed(pages):
         for place in reversed(range(len(grids))):
-            notes = tuple(note for note in grids[place].notes if note not in later)
+            notes = tuple(note for note in grids[place].notes if note not in later or note in kept)
             later.update(notes)
             grids[place] = replace(grids[place], notes=notes)
     return pages

@@ -17,6 +17,7 @@ from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.page.provenance import text_of
 from isobudget.report.ranked import RankedAgainstGreedy, against_greedy
 from isobudget.report.tables.comparison import clear_means
+from isobudget.report.tables.labels import prompt_note
 from isobudget.report.tables.terminal import CAPPED, UNCERTAIN
 from isobudget.statistics.pass_at_k import expected_draws_curve
 
@@ -76,7 +77,8 @@ def equal_budget(comparison: Comparison) -> Table:
 
 def _explained(comparison: Comparison) -> str:
     clear = f" Clear: {clear_means(comparison)}." if len(comparison.curves) > 1 else ""
-    return f"With {comparison.bootstrap.level:.0%} intervals over problems. The best is bold.{clear}"
+    best = f"With {comparison.bootstrap.level:.0%} intervals over problems. The best is bold."
+    return f"{best}{clear} {prompt_note(comparison)}"
 
 
 def _budget_row(comparison: Comparison, place: int) -> list[str | Cell]:
@@ -121,7 +123,8 @@ def flips(comparisons: Mapping[Unit, Comparison]) -> Table | None:
     note = (
         "The cheaper model does as well for less while the price of one sample of the dearer pays for more further "
         f"samples of it than this, a shared prompt aside. With {level} intervals over problems; ? is an end that the "
-        "recorded samples do not reach. Ratio now: how many it pays for by the costs below."
+        "recorded samples do not reach. Ratio now: how many it pays for by the costs below. "
+        + " ".join(f"By {unit}: {prompt_note(one).lower()}" for unit, one in comparisons.items())
     )
     now = (f"Ratio now, by {unit}" for unit in comparisons)
     models = ("Cheaper model", "Dearer model")

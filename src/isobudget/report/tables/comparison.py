@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from isobudget.curves import FIRST_PASS, TESTS, Best, Beyond, Comparison, Point
 from isobudget.grid import Grid, counted, interval, percent, with_unit
-from isobudget.report.tables.labels import REST, short_labels, short_names
+from isobudget.report.tables.labels import REST, prompt_note, short_labels, short_names
 from isobudget.report.tables.pairs import crossing_table, flip_table, reach_table
 from isobudget.report.tables.sentence import EXPECTED
 from isobudget.report.tables.terminal import POINT_SYMBOLS, legend, point_cell
 
-__all__ = ["comparison_grids", "equal_budget_table", "flip_table", "short_labels"]
+__all__ = ["clear_note", "comparison_grids", "equal_budget_table", "flip_table", "short_labels"]
 
 
 def comparison_grids(comparison: Comparison) -> list[Grid]:
@@ -85,7 +85,8 @@ def _notes(comparison: Comparison) -> tuple[str, ...]:
     return (
         *([chosen] if kinds else []),
         "Cells: success in percent (k). Budgets and costs are per problem.",
-        *([f"clear against: {clear_means(comparison)}"] if len(comparison.curves) > 1 else []),
+        prompt_note(comparison),
+        *([clear_note(comparison)] if len(comparison.curves) > 1 else []),
         *([EXPECTED] if comparison.stop == FIRST_PASS else []),
     )
 
@@ -109,6 +110,11 @@ def _best_two(comparison: Comparison, points: Sequence[dict[str, Point]]) -> Gri
     )
 
 
+def clear_note(comparison: Comparison) -> str:
+    """What the last column of the table at equal budget says."""
+    return f"clear against: {clear_means(comparison)}"
+
+
 def clear_means(comparison: Comparison) -> str:
     """What a clear lead is in a table of this comparison, and of how many budgets that speaks."""
     level, budgets = f"{comparison.bootstrap.level:.0%}", counted(len(comparison.best), "budget")
@@ -129,13 +135,13 @@ def _clear(best: Best, comparison: Comparison) -> str:
 
 
 def _guesses(comparison: Comparison) -> Grid:
-    from isobudget.statistics.extrapolation import LABEL
+    from isobudget.statistics.extrapolation import LABEL, WARNING
 
     short = short_names(comparison)
     rows = tuple(row for beyond in comparison.beyond for row in _guess_rows(beyond, comparison, short))
     note = (
-        "Success in percent with a band that takes the model to be true; where the two differ, trust neither. "
-        "No verdict above rests on these numbers."
+        "Success in percent with the band that spans both models', each taken to be true; where they differ, trust "
+        f"neither. {WARNING} No verdict above rests on these numbers."
     )
     reasons = (f"{short[one.label]}: no guess, {one.reason}." for one in comparison.beyond if one.reason)
     title = f"{comparison.benchmark or 'Success'}: {LABEL}"

@@ -35,6 +35,16 @@ def _short(comparison: Comparison) -> dict[str, str]:
     return short_labels([curve.label for curve in comparison.curves])
 
 
+def prompt_note(comparison: Comparison) -> str:
+    """Whether the samples of a problem share its prompt: what verdicts at equal budget depend on."""
+    said: dict[str, list[str]] = {}
+    for curve in comparison.curves:
+        said.setdefault(curve.price.prompt_said, []).append(short_names(comparison)[curve.label])
+    if len(said) == 1:
+        return f"Prompts: {next(iter(said))}."
+    return "Prompts: " + "; ".join(f"{how} ({', '.join(models)})" for how, models in said.items()) + "."
+
+
 def short_names(comparison: Comparison) -> dict[str, str]:
     """The labels of a comparison's curves as tables show them, by label."""
     return short_labels([curve.label for curve in comparison.curves])

@@ -11,7 +11,7 @@ from isobudget.curves import FIRST_PASS, Comparison, Crossing, Flip
 from isobudget.curves.compare import Reach
 from isobudget.curves.crossings import Lead, leads
 from isobudget.grid import Grid, ratio, with_unit
-from isobudget.report.tables.labels import REST, short_names
+from isobudget.report.tables.labels import REST, prompt_note, short_names
 from isobudget.report.tables.terminal import legend
 
 #: crossings of a pair, and pairs of models, that a table has room for
@@ -31,7 +31,15 @@ def reach_table(comparison: Comparison) -> Grid:
     symbols = legend((row[1:] for row in rows), NOT_REACHED)
     title = f"{comparison.benchmark or 'Models'}: budget for a given success"
     narrow = _cheapest_two(title, note, reaches, comparison)
-    return Grid(title, ("Success", *short.values()), rows, frozenset(marked), (note,), symbols, narrow=narrow)
+    return Grid(
+        title,
+        ("Success", *short.values()),
+        rows,
+        frozenset(marked),
+        (note, prompt_note(comparison)),
+        symbols,
+        narrow=narrow,
+    )
 
 
 def _needed(reach: Reach, label: str, comparison: Comparison) -> str:
@@ -50,7 +58,7 @@ def _cheapest_two(title: str, note: str, reaches: Sequence[Reach], comparison: C
     columns = ("Success", "cheapest", "budget", "next", "budget")
     told = f"The two cheapest of {len(comparison.curves)} models for each success. {REST}"
     symbols = legend(([row[2], row[4]] for row in rows), NOT_REACHED)
-    return Grid(title, columns, tuple(rows), notes=(told, note), legend=symbols, words=(1, 3))
+    return Grid(title, columns, tuple(rows), notes=(told, note, prompt_note(comparison)), legend=symbols, words=(1, 3))
 
 
 def shown_pairs(comparison: Comparison) -> tuple[tuple[str, str], ...]:
@@ -80,7 +88,13 @@ def crossing_table(comparison: Comparison) -> Grid:
         "out."
     )
     title = f"{comparison.benchmark or 'Models'}: where the lead changes"
-    return Grid(title, ("Models", "Lead changes at"), rows, notes=(*_pairs_note(comparison), note), words=(0, 1))
+    return Grid(
+        title,
+        ("Models", "Lead changes at"),
+        rows,
+        notes=(*_pairs_note(comparison), note, prompt_note(comparison)),
+        words=(0, 1),
+    )
 
 
 def _changes(one: str, other: str, crossings: Sequence[Crossing], comparison: Comparison) -> str:
@@ -127,7 +141,7 @@ def _flips_at(ks: Sequence[int], comparison: Comparison) -> Grid:
         f"{comparison.benchmark or 'Models'}: the cost ratio at which the verdict flips",
         ("Cheap / dear", *(f"k={k}" for k in ks), f"{comparison.bootstrap.level:.0%} at k=1", "now"),
         rows,
-        notes=(*_pairs_note(comparison), note),
+        notes=(*_pairs_note(comparison), note, prompt_note(comparison)),
         legend=legend((row[1:] for row in rows), meanings),
     )
 
