@@ -109,9 +109,14 @@ class SampleCost:
 
     def times(self, factor: float, unit: Unit, source: str) -> SampleCost:
         """This cost at a rate: so many of another unit for one of this."""
-        amounts = (one * factor for one in (self.per_sample, self.per_problem, self.per_token))
-        per_sample, per_problem, per_token = amounts
-        return SampleCost(unit, per_sample, per_problem, source, per_token)
+        return replace(
+            self,
+            unit=unit,
+            per_sample=self.per_sample * factor,
+            per_problem=self.per_problem * factor,
+            source=source,
+            per_token=self.per_token * factor,
+        )
 
     def plus(self, per_sample: float, source: str, *, per_problem: float = 0.0) -> SampleCost:
         """This cost with something charged on top, such as judging or scoring; `source` says what was added.
