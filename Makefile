@@ -9,7 +9,7 @@ TEST_PROCESSES ?= auto
 MODELS := smollm2-135m qwen2.5-coder-1.5b
 
 .PHONY: help install demo test test-transformers test-vllm check format docs lock clean system-packages golden-outputs \
-	bench-estimators bench-judge bench-embedded bench-scoring bench-memory bench-kill
+	bench-estimators bench-judge bench-embedded bench-scoring bench-memory bench-kill soak-solve
 
 help:
 	@echo "make demo              fetch two small models and run the quickstart study (minutes)"
@@ -86,6 +86,9 @@ bench-embedded bench-scoring: $(STAMP) system-packages
 
 bench-memory bench-kill: $(STAMP)
 	$(BIN)/python benchmarks/$(@:bench-%=%).py
+
+soak-solve: $(STAMP)
+	SOLVE_RUNS=5000 $(BIN)/python -m pytest tests/tasks/test_spending.py -k random
 
 golden-outputs: $(STAMP)
 	$(BIN)/python tests/golden_outputs.py

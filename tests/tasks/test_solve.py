@@ -209,6 +209,10 @@ def test_what_was_drawn_until_one_passed_is_not_pooled(served: Path) -> None:
     (samples,) = load_samples(explored.run).samples("solve")
     assert samples.n.tolist() == [5]
     assert samples.problems[0].index.tolist() == list(range(4, 9))
+    solve("src/pkg/text.py::Counter.add", tests="tests/test_counter.py", explore=3)
+    assert api.plan(explored.run, "tokens", budget="4x", replicates=100).rows
+    with pytest.raises(RunError, match="has tests of a project, which isobudget solve runs"):
+        api.judge(explored.run, again=True)
 
 
 def test_several_functions_and_new_files_are_written_by_conversations(project: Path) -> None:

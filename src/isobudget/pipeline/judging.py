@@ -18,7 +18,7 @@ from isobudget.judge import Judge
 from isobudget.judge.verdict import RULES, Limits, Outcome, Verdict
 from isobudget.pipeline.checking import check_problems
 from isobudget.pipeline.prompts import RunPrograms
-from isobudget.problems.problem import NoTests, Problem
+from isobudget.problems.problem import NoTests, Problem, ProjectTests
 from isobudget.progress import SILENT, Progress
 from isobudget.records.facts import rules_note
 from isobudget.records.keys import SampleKeys
@@ -59,6 +59,11 @@ def judge_run(
         JudgeError: samples cannot be confined here, or the judge does not tell right from wrong.
     """
     run = run if isinstance(run, Run) else load_run(run)
+    if own := next((one for one in run.problems().values() if isinstance(one.tests, ProjectTests)), None):
+        raise RunError(
+            f"{run.path}: {own.task_id} has tests of a project, which isobudget solve runs in the project's own tree; "
+            "its verdicts cannot be made here"
+        )
     with run.writing():
         extraction = state_extraction(run, extraction, again)
         if again:

@@ -113,6 +113,8 @@ def _check_failures(target: Target, run: Report) -> None:
     strangers = [one for one in ids if run.outcomes.get(one) == "failed" and one not in run.reached]
     if strangers:
         message = printable(last_line(run.messages.get(strangers[0], "")))
+        if "Operation not permitted" in message:
+            message += " (tests that start programs need --allow-subprocess)"
         raise InputError(
             f"{counted(len(strangers), 'test')} of {len(ids)} would fail whatever {target.task_id} does: "
             f"{strangers[0]}: {message}. Mend them, or name the tests to run by their ids"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ class Report:
         errors: what could not be collected, with its message.
         modules: what was loaded at the end, see `imports`.
         finished: whether the session came to its end.
+        session_seconds: wall seconds of collecting and running, as the process itself says; NaN if it did not finish.
         stopped: why the process was ended early: ``time``, ``output``, ``asked``, or empty.
         status: as `os.wait` gives it.
         cpu_seconds, wall_seconds, peak_mb: of the process.
@@ -40,6 +42,7 @@ class Report:
     errors: Mapping[str, str]
     modules: Sequence[Sequence[str]]
     finished: bool
+    session_seconds: float
     stopped: str
     status: int
     cpu_seconds: float
@@ -58,7 +61,7 @@ class Report:
         reached: set[str] = set()
         collected: tuple[str, ...] | None = None
         modules: list[Sequence[str]] = []
-        finished, fault = False, ""
+        finished, session, fault = False, math.nan, ""
         for kind, *fields in answer["lines"]:
             if kind == "collected":
                 collected = tuple(fields[0])
@@ -67,7 +70,7 @@ class Report:
             elif kind == "test":
                 _add_test(fields, outcomes, messages, reached)
             elif kind == "finished":
-                finished, modules = True, fields[1]
+                finished, modules, session = True, fields[1], float(fields[2])
             elif kind == "fault":
                 fault = fields[0]
         return cls(
@@ -78,6 +81,7 @@ class Report:
             errors,
             modules,
             finished,
+            session,
             answer["stopped"],
             answer["status"],
             answer["cpu"],

@@ -27,8 +27,8 @@ from isobudget.tasks.target import Target
 _RUNNER = Path(__file__).with_name("runner.py")
 #: CPU seconds that the tests may take before anything is written
 _BASELINE_SECONDS = 120.0
-#: wall seconds beyond twice the CPU seconds that a candidate may take
-_WALL_BEYOND = 2.0
+#: wall seconds that a candidate may take, as a multiple of its CPU seconds: a busy machine causes no timeouts
+_WALL_FACTOR = 6.0
 _GRACE_SECONDS = 5.0
 
 
@@ -76,6 +76,18 @@ class ProjectTests:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def start(self) -> None:
+        """Copy the project and start the process that runs tests; `prepare` does so, too.
+
+        Raises:
+            InputError: the copy would be too large.
+            JudgeError: it cannot be confined on this machine.
+        """
+        files = files_of(self.target.root, self.limits.view_mb)
+        watched = {one for chosen in (self.tests, self.also) for one in watched_files(files, chosen, self.target.file)}
+        self._watched = sorted(watched)
+        self._start(files)
+
     def stop(self) -> None:
         """End the process that runs tests."""
         if self._guest is not None:
@@ -98,10 +110,7 @@ class ProjectTests:
             InputError: the tests cannot be run, there are none, they do not reach the target, or pass already.
             JudgeError: they cannot be confined on this machine.
         """
-        files = files_of(self.target.root, self.limits.view_mb)
-        for selection in (self.tests, self.also):
-            self._watched += watched_files(files, selection, self.target.file)
-        self._start(files)
+        self.start()
         if refuse_solved and self.target.data is not None and not self._is_hole():
             run = self.run(self.target.text, self.tests.arguments, _BASELINE_SECONDS)
             refuse_passing(self.target, run)
@@ -164,7 +173,7 @@ class ProjectTests:
             JudgeError: it cannot be started again.
         """
         guest = self._running()
-        wall = 2 * cpu_seconds + _WALL_BEYOND
+        wall = _WALL_FACTOR * cpu_seconds
         request: dict[str, Any] = {
             "op": "run",
             "files": {self.target.file: text},

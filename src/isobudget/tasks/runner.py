@@ -274,8 +274,9 @@ def candidate(setting: dict[str, Any], request: dict[str, Any], writing: int, no
         install(bytes.fromhex(setting["candidate_filter"]))
         import pytest
 
+        began = time.monotonic()
         code = pytest.main(list(request["arguments"]), plugins=[reporter])
-        reporter.finish(int(code))
+        reporter.finish(int(code), time.monotonic() - began)
     except BaseException as error:
         try:
             text = json.dumps([nonce, "fault", f"{type(error).__name__}: {error}"])
@@ -339,13 +340,13 @@ class Reporter:
         text = "" if outcome in ("passed", "xfailed") else str(report.longrepr)
         self._tell("test", report.nodeid, report.when, outcome, text[-MOST_MESSAGE:], self._reached[0])
 
-    def finish(self, code: int) -> None:
-        """The session is over."""
+    def finish(self, code: int, seconds: float) -> None:
+        """The session is over; `seconds` is what collecting and running took."""
         modules = [
             [name, getattr(module, "__file__", None) or "", type(getattr(module, "__loader__", None)).__name__]
             for name, module in list(sys.modules.items())
         ]
-        self._tell("finished", code, modules)
+        self._tell("finished", code, modules, seconds)
 
 
 if __name__ == "__main__":

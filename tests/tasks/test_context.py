@@ -1,0 +1,102 @@
+"""What a model is shown, what can be imported once, and stubs."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from isobudget.backends.base import CHARACTERS_PER_TOKEN
+from isobudget.tasks import runner
+from isobudget.tasks.context import file_task, hole_alone, source_prompt
+from isobudget.tasks.imports import warm_modules
+from isobudget.tasks.selection import Selection, select
+from isobudget.tasks.stub import imported_names, stub_of
+from isobudget.tasks.target import Target, find_target
+from support.solve_project import make_project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    root = make_project(tmp_path)
+    (root / "src/pkg/deep").mkdir()
+    (root / "src/pkg/deep/__init__.py").write_text("")
+    (root / "src/pkg/deep/use.py").write_text(
+        "from ..text import shout\nfrom pkg.help import join\n\nLIMIT = 3\n\n\n"
+        "class Box:\n    size = 2\n\n    def __init__(self):\n        self.all = []\n\n"
+        "    def last(self) -> int:\n        return self.all[-1]\n\n"
+        "    def put(self, item: int,\n            *, times: int = 1) -> None:\n        # a hint\n        ...\n"
+    )
+    (root / "src/pkg/help.py").write_text(
+        'def join(words: list[str]) -> str:\n    """Join them.\n\n    More."""\n    return ""\n'
+    )
+    return root
+
+
+def target_of(root: Path, name: str) -> tuple[Target, Selection]:
+    target = find_target(f"{root}/{name}")
+    return target, select(root, [f"{root}/tests/test_text.py"])
+
+
+def test_a_method_is_shown_in_its_class_behind_what_it_imports(project: Path) -> None:
+    target, tests = target_of(project, "src/pkg/deep/use.py::Box.put")
+    text = source_prompt(target, tests, show_tests=False)
+    assert text.startswith("from ..text import shout\nfrom pkg.help import join\n")
+    assert "# def shout(text: str) -> str: ..." in text
+    assert "# def join(words: list[str]) -> str: ...  # Join them." in text
+    assert "LIMIT = 3" in text
+    assert "# Tests: test_slug, test_sep, test_shout" in text
+    assert "def last(self) -> int: ..." in text
+    assert text.endswith("    def put(self, item: int,\n            *, times: int = 1) -> None:\n")
+    assert hole_alone(target).startswith("def put(self, item: int,\n")
+    ast.parse(text + "        pass\n")
+
+
+@pytest.mark.parametrize("tokens", [60, 100, 150, 500])
+def test_a_prompt_keeps_to_its_size(project: Path, tokens: int) -> None:
+    target, tests = target_of(project, "src/pkg/text.py::slugify")
+    text = source_prompt(target, tests, show_tests=True, tokens=tokens)
+    assert len(text) <= tokens * CHARACTERS_PER_TOKEN
+    assert text.endswith('"""Lower-case words of letters and digits, joined by sep."""\n')
+    assert ("assert slugify(text) == slug" in text) == (tokens >= 150)
+
+
+def test_a_file_is_asked_for_in_words(project: Path) -> None:
+    target, tests = target_of(project, "src/pkg/text.py")
+    text = file_task(target, tests)
+    assert text.startswith("Complete the Python module src/pkg/text.py")
+    assert "def test_slug" in text
+
+
+def test_modules_that_reach_the_target_are_not_imported_once(project: Path) -> None:
+    source = project / "src" / "pkg"
+    modules = [
+        ("json", "/usr/lib/python3/json/__init__.py", "SourceFileLoader"),
+        ("pkg", str(source / "__init__.py"), "SourceFileLoader"),
+        ("pkg.text", str(source / "text.py"), "SourceFileLoader"),
+        ("pkg.help", str(source / "help.py"), "SourceFileLoader"),
+        ("pkg.deep.use", str(source / "deep/use.py"), "SourceFileLoader"),
+        ("test_text", str(project / "tests/test_text.py"), "AssertionRewritingHook"),
+        ("conftest", str(project / "tests/conftest.py"), "SourceFileLoader"),
+    ]
+    # `pkg` imports the target, and so does whatever lies in it.
+    assert warm_modules(modules, project, "pkg.text") == ["json"]
+    assert warm_modules(modules, project, "pkg.deep.use") == ["json", "pkg", "pkg.text", "pkg.help"]
+
+
+def test_stubs_of_a_file_that_is_not_there(project: Path) -> None:
+    target = find_target(f"{project}/src/pkg/new.py")
+    tests = {"t.py": "from pkg.new import one, two as b\nimport pkg.new\npkg.new.three()\n"}
+    functions = [node.name for node in ast.parse(stub_of(target, tests)).body if isinstance(node, ast.FunctionDef)]
+    assert functions == ["one", "three", "two"]
+    assert list(imported_names("pkg.new", ["from .new import x\nfrom pkg import new\nnew.y\n", "def ("])) == ["x", "y"]
+
+
+def test_the_inner_runner_needs_python_3_9_and_its_library_alone() -> None:
+    source = Path(runner.__file__).read_text()
+    tree = ast.parse(source, feature_version=(3, 9))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.split(".")[0] for name in imported} <= {*sys.stdlib_module_names, "pytest"}
