@@ -14,6 +14,7 @@ from typing import Any
 
 from isobudget.analysis.load_samples import LoadedRun, benchmarks_of, load_samples
 from isobudget.costs.cost import Unit
+from isobudget.costs.costs_file import CostsFile
 from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
 from isobudget.errors import RunError
 from isobudget.files.whole import file_stems, make_folder, write_whole
@@ -68,6 +69,7 @@ def build_report(
     out: str | Path | None = None,
     *,
     units: Sequence[Unit] = (Unit.FLOPS, Unit.DEVICE_SECONDS),
+    costs: CostsFile | str | None = None,
     bootstrap: Bootstrap | None = None,
     progress: Progress = SILENT,
 ) -> Report:
@@ -77,6 +79,7 @@ def build_report(
         run: the run or its folder.
         out: folder for the report; by default `report` in the run's folder.
         units: to compare in; one that the run does not record for all models is left out with a note.
+        costs: a costs file that has been read, or `paper`, in place of what the run recorded.
         bootstrap: how intervals are computed.
         progress: shows how far it is.
 
@@ -100,7 +103,7 @@ def build_report(
     for name, stem in zip(names, file_stems(names), strict=True):
         if name in left_out:
             continue
-        summary = summarize(loaded, name, units, bootstrap)
+        summary = summarize(loaded, name, units, bootstrap, costs)
         progress.advance("report", 1)
         figures = _figures(summary, stem, list(run.facts["models"]), progress)
         points = run_frontier(loaded, summary.first)

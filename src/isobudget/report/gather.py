@@ -15,6 +15,7 @@ import numpy as np
 from isobudget.analysis.compare_run import Greedy, greedy_outputs, run_comparison
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples, VerdictCounts, load_samples
 from isobudget.costs.cost import Unit
+from isobudget.costs.costs_file import CostsFile
 from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
 from isobudget.errors import InputError
 from isobudget.records.run import Run
@@ -53,16 +54,20 @@ class BenchmarkSummary:
 
 
 def summarize(
-    run: LoadedRun | Run, benchmark: str, units: Sequence[Unit], bootstrap: Bootstrap | None = None
+    run: LoadedRun | Run,
+    benchmark: str,
+    units: Sequence[Unit],
+    bootstrap: Bootstrap | None = None,
+    costs: CostsFile | str | None = None,
 ) -> BenchmarkSummary:
     """Gather what there is to show of one benchmark, of which some samples are judged."""
     bootstrap = bootstrap or Bootstrap()
     run = load_samples(run, [benchmark])
     samples = tuple(run.samples(benchmark))
-    by_tests, notes = _in_units(run, benchmark, units, TESTS, bootstrap)
+    by_tests, notes = _in_units(run, benchmark, units, TESTS, bootstrap, costs)
     by_likelihood: dict[Unit, Comparison] = {}
     if all(_knows_likelihood(one) for one in samples):
-        by_likelihood, _ = _in_units(run, benchmark, tuple(by_tests), LIKELIHOOD, bootstrap)
+        by_likelihood, _ = _in_units(run, benchmark, tuple(by_tests), LIKELIHOOD, bootstrap, costs)
     else:
         notes.append("Samples without log-probabilities: choosing by likelihood is left out.")
     first, by_model = next(iter(by_tests.values())), {one.model: one for one in samples}
@@ -79,12 +84,17 @@ def summarize(
 
 
 def _in_units(
-    run: LoadedRun, benchmark: str, units: Sequence[Unit], selection: str, bootstrap: Bootstrap
+    run: LoadedRun,
+    benchmark: str,
+    units: Sequence[Unit],
+    selection: str,
+    bootstrap: Bootstrap,
+    costs: CostsFile | str | None,
 ) -> tuple[dict[Unit, Comparison], list[str]]:
     found, notes, last = {}, [], None
     for unit in units:
         try:
-            found[unit] = run_comparison(run, benchmark, unit, selection=selection, bootstrap=bootstrap)
+            found[unit] = run_comparison(run, benchmark, unit, selection=selection, costs=costs, bootstrap=bootstrap)
         except InputError as error:
             last = error
             notes.append(f"No comparison in {unit}: {error}.")
