@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import keyword
 import shutil
 import subprocess
 import sys
@@ -15,14 +16,14 @@ from typing import Any
 import pytest
 
 from isobudget import api
-from isobudget.cli import COMMANDS
+from isobudget.cli import API_NAMES, COMMANDS
 from isobudget.errors import InputError
 from isobudget.grid import json_value
 from isobudget.results import Results
 
 GOLDEN_RUN = Path(__file__).parent / "golden" / "run"
 #: options that say what is printed, or that are functions of their own
-SHOWN = {"as_json", "as_csv", "diff", "dry_run", "failing", "list_formats", "context"}
+SHOWN = {"form", "as_json", "as_csv", "diff", "dry_run", "failing", "list_formats", "context"}
 COUNTS = "".join(
     json.dumps({"model": model, "task_id": f"t{at}", "passed": [int((at * k) % 5 < c) for k in range(10)]}) + "\n"
     for model, c in (("codellama-7b", 2), ("codellama-34b", 3))
@@ -54,9 +55,10 @@ def printed(*words: str) -> Any:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_function_takes_its_commands_options(command: str) -> None:
-    function = getattr(importlib.import_module(f"isobudget.cli.{command}"), command)
+    python_name = f"{command}_" if keyword.iskeyword(command) else command
+    function = getattr(importlib.import_module(f"isobudget.cli.{python_name}"), python_name)
     option_names = set(inspect.signature(function).parameters)
-    taken = inspect.signature(getattr(api, command)).parameters
+    taken = inspect.signature(getattr(api, API_NAMES.get(command, command))).parameters
     assert option_names - SHOWN <= set(taken)
 
 

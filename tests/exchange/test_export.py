@@ -127,3 +127,12 @@ def test_what_cannot_be_exported(tmp_path: Path) -> None:
         api.export(tmp_path / "run", "jsonl", model="x")
     with pytest.raises(InputError, match="no samples that evalplus files hold"):
         api.export(tmp_path / "run", "evalplus")
+
+
+def test_tables_are_arrow(tmp_path: Path) -> None:
+    run = synthetic_run(tmp_path / "run", benchmarks={"mine": 3})
+    assert run.table("samples").num_rows == run.table("verdicts").num_rows == 72
+    assert run.table("samples").column("task_id").to_pylist() == [one.task_id for one in run.samples()]
+    assert synthetic_run(tmp_path / "other", judged=False).table("verdicts").num_rows == 0
+    with pytest.raises(InputError, match="no table 'x'"):
+        run.table("x")

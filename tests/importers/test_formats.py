@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from isobudget import api
 from isobudget.errors import InputError
 from isobudget.importers.base import Tally
 from isobudget.importers.read import Imported, find_sources, read_results
@@ -333,3 +334,10 @@ def test_texts_called_output(tmp_path: Path) -> None:
 def test_importers_are_named_and_helped_once() -> None:
     assert len({one.name for one in IMPORTERS}) == len(IMPORTERS)
     assert all(one.help and one.help == one.help.strip() for one in IMPORTERS)
+
+
+def test_files_are_priced_by_what_they_record() -> None:
+    (by_usd,) = (one for one in api.curves(FIXTURES / "inspect_toy.eval", "usd") if one.benchmark == "toy")
+    assert by_usd.curves[0].price.cost(1) == pytest.approx(0.25)
+    (by_tokens,) = (one for one in api.curves(FIXTURES / "inspect_toy.eval", "tokens") if one.benchmark == "toy")
+    assert by_tokens.curves[0].price.cost(1) == pytest.approx(10 + ((3 + 5 + 6) / 3 + (4 + 7) / 2) / 2)

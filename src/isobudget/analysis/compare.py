@@ -14,7 +14,7 @@ from isobudget.analysis.recorded_counts import recorded_counts
 from isobudget.costs.budget import parse_budget
 from isobudget.costs.charges import charge_notes, parse_charges
 from isobudget.costs.cost import Unit
-from isobudget.costs.costs_file import read_costs
+from isobudget.costs.costs_file import CostsFile, read_costs
 from isobudget.curves import FIXED, LIKELIHOOD, TESTS, Bootstrap, Comparison, common_counts, compare_counts
 from isobudget.curves.stopping import parse_stop
 from isobudget.errors import InputError
@@ -27,7 +27,7 @@ def curves(
     unit: Unit = Unit.FLOPS,
     *,
     from_: str | None = None,
-    costs: str | None = None,
+    costs: CostsFile | str | None = None,
     budgets: str | float | Sequence[str | float] | None = None,
     benchmark: str | None = None,
     selection: str = TESTS,
@@ -46,7 +46,7 @@ def curves(
     bootstrap = bootstrap or Bootstrap()
     runs, others = split_sources(source)
     shown = sources_shown(source)
-    table = costs if costs in (None, PAPER) else read_costs(costs)
+    table = read_costs(costs) if isinstance(costs, str) and costs != PAPER else costs
     charges = parse_charges(charge, ranker, share_prompt)
     _check_choices(selection, parse_stop(stop), extrapolate)
     chosen_budgets = partial(parse_budgets, budgets, unit=unit)

@@ -22,6 +22,7 @@ from isobudget.errors import RunError
 from isobudget.judge.verdict import Outcome, Trust
 from isobudget.problems.problem import Problem
 from isobudget.records.attempts import AttemptRow
+from isobudget.records.facts import IMPORTED
 from isobudget.records.parts import read_each
 from isobudget.records.rows import KEY_COLUMNS, SampleRow, VerdictRow
 from isobudget.records.run import Run, load_run
@@ -40,7 +41,7 @@ _VERDICT = ["passed", "cpu_seconds", "outcome", "trust", "tests_passed"]
 _CODES = {
     "finish_reason": {FinishReason.LENGTH.value: 1},
     "outcome": {outcome.value: at for at, outcome in enumerate(Outcome)},
-    "trust": {Trust.SHARED.value: 1},
+    "trust": {Trust.SHARED.value: 1, IMPORTED: 2},
 }
 
 #: columns of a table, by name, and under `key` the numbers that stand for the rows' keys
@@ -126,6 +127,7 @@ class VerdictCounts:
         outcomes: verdicts by outcome.
         cut_off: samples that ended at the token limit.
         shared: verdicts whose sample could have reached its tests.
+        imported: verdicts that came with the samples, from another tool.
     """
 
     model: str
@@ -134,6 +136,7 @@ class VerdictCounts:
     outcomes: dict[Outcome, int]
     cut_off: int
     shared: int
+    imported: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -355,4 +358,5 @@ def _counted(model: str, columns: Columns) -> VerdictCounts:
         outcomes={outcome: int((outcomes == at).sum()) for at, outcome in enumerate(Outcome)},
         cut_off=int((columns["finish_reason"] == 1).sum()),
         shared=int((columns["trust"][judged] == 1).sum()),
+        imported=int((columns["trust"][judged] == 2).sum()),
     )

@@ -22,7 +22,7 @@ from isobudget.costs.cost import ONE_PASS, SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile, Entry, cost_from_entry
 from isobudget.costs.flops import PAPER_LENGTH, paper_flops
 from isobudget.costs.prices import example_prices, rent_cost
-from isobudget.costs.usage import START_TOKEN_ONLY, TokenUse
+from isobudget.costs.usage import START_TOKEN_ONLY, TokenUse, mean_over_problems
 from isobudget.errors import InputError
 from isobudget.models.architecture import Architecture
 from isobudget.models.named import find_named
@@ -39,7 +39,31 @@ def price_models(
     models: Sequence[ModelCounts], unit: Unit, costs: CostsFile | str | None = None, charges: Charges = NOTHING
 ) -> Mapping[str, SampleCost]:
     """What one sample of each model of a benchmark costs, by the name of its counts; see `price_model`."""
-    return {counts.name: price_model(counts.priced_as, unit, costs, token_use(counts), charges) for counts in models}
+    return {counts.name: price_counts(counts, unit, costs, charges) for counts in models}
+
+
+def price_counts(
+    counts: ModelCounts, unit: Unit, costs: CostsFile | str | None = None, charges: Charges = NOTHING
+) -> SampleCost:
+    """What one sample of a model of counts costs: as its source recorded it, where no costs are given and it did.
+
+    Errors as those of `price_model`.
+    """
+    own = _recorded(counts, unit) if costs is None else None
+    if own is not None:
+        return with_extras(own, extras_of(counts.model, unit, charges, use=token_use(counts)))
+    seconds = _recorded(counts, Unit.SECONDS)
+    return price_model(counts.priced_as, unit, costs, token_use(counts), charges, seconds=seconds)
+
+
+def _recorded(counts: ModelCounts, unit: Unit) -> SampleCost | None:
+    """The mean over problems of what samples cost by their source; None unless it says so of every sample."""
+    amounts = {Unit.SECONDS: counts.seconds, Unit.USD: counts.usd}.get(unit, ())
+    known = [one for one in amounts if one is not None]
+    if not known or len(known) < len(counts.task_ids):
+        return None
+    mean = mean_over_problems(known, f"recorded {unit}")
+    return SampleCost(unit, mean, 0.0, "as recorded by the samples' source")
 
 
 def price_model(
@@ -84,12 +108,15 @@ def price_model(
 
 
 def token_use(counts: ModelCounts) -> TokenUse | None:
-    """The completion tokens of the lines that have them, None if no line has; prompts are not in a COUNTS file."""
+    """The completion tokens of the lines that have them, None if no line has; prompts too where they are recorded."""
     known = [tokens for tokens in counts.completion_tokens if tokens]
     if not known:
         return None
     of_all = "" if len(known) == len(counts.task_ids) else f" of {len(known)} of {len(counts.task_ids)} problems"
     label = f"recorded completion tokens{of_all}"
+    prompts = [one for one in counts.prompt_tokens if one]
+    if not of_all and len(prompts) == len(known):
+        return TokenUse.of(prompts, known, label="recorded token counts")
     return TokenUse.of(START_TOKEN_ONLY, known, share_prompt=False, label=label, prompt_known=False)
 
 

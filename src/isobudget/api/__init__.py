@@ -15,13 +15,14 @@ Everything is imported when it is first used.
 
 from __future__ import annotations
 
-from isobudget.api.asking import curves, doctor, fetch, formats, models, paper, passk, profile, prompt, report
+from isobudget.api.asking import compare, curves, doctor, fetch, formats, models, paper, passk, profile, prompt, report
 from isobudget.api.exchanging import export, import_results, sql
 from isobudget.api.making import dry_run, generate, judge, rank, run
 from isobudget.api.planning import plan
 from isobudget.api.tasks import show, solve, solve_failing
 
 __all__ = [
+    "compare",
     "curves",
     "doctor",
     "dry_run",

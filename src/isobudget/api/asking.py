@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isobudget.api.names import Names, Sources, as_names
+from isobudget.api.names import Names, Sources, as_names, costs_of
 from isobudget.results import Results
 
 if TYPE_CHECKING:
+    from isobudget.analysis.compare_two import Compared
     from isobudget.analysis.passk import PassAtK
     from isobudget.costs.cost import Unit
     from isobudget.curves import Comparison
@@ -32,6 +33,9 @@ def curves(
     *,
     from_: str | None = None,
     costs: str | Path | None = None,
+    tokens_per_second: str | float | None = None,
+    usd_per_gpu_hour: str | float | None = None,
+    gpus: str | int | None = None,
     budgets: str | float | Sequence[str | float] | None = None,
     benchmark: str | None = None,
     select: str = "tests",
@@ -55,6 +59,8 @@ def curves(
             joules.
         costs: a costs file, or ``paper`` for Table 1 of the paper. Without it, a run is priced by what it recorded,
             and a COUNTS file by the architectures of models whose names are known.
+        tokens_per_second, usd_per_gpu_hour, gpus: costs in one line, a number for every model or ``"7b=2600,34b=480"``;
+            beside a costs file they come first.
         budgets: per problem, as ``1e12,4e12`` in the unit or ``1x,4x`` in samples of the cheapest model; or a list.
         benchmark: only this one.
         select: how one of k samples is chosen: by ``tests``, or, in a run, by the model's own ``likelihood``.
@@ -84,7 +90,7 @@ def curves(
         source,
         parse_unit(unit),
         from_=from_,
-        costs=None if costs is None else str(costs),
+        costs=costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus),
         budgets=budgets,
         benchmark=benchmark,
         selection=select,
@@ -101,6 +107,57 @@ def curves(
         rows=lambda: [record for one in comparisons for record in point_records(one)],
         text=lambda: "\n".join(f"{one.benchmark or 'counts'}: {winner_sentence(one)}" for one in comparisons),
         grids=lambda: [grid for one in comparisons for grid in comparison_grids(one)],
+    )
+
+
+def compare(
+    sources: Sequence[str | Path],
+    k: int = 1,
+    *,
+    benchmark: str | None = None,
+    costs: str | Path | None = None,
+    tokens_per_second: str | float | None = None,
+    usd_per_gpu_hour: str | float | None = None,
+    gpus: str | int | None = None,
+    level: float = 0.95,
+    replicates: int = 10_000,
+    seed: int = 0,
+    from_: str | None = None,
+) -> Results[Compared]:
+    """Compare two models on the same problems: success, paired difference with p-value, power, and prices.
+
+    Args:
+        sources: run folders or files of results, then two models with their samples, ``"7b@5", "34b@1"``; or two
+            sources alone, whose models of one name are compared at `k` samples.
+        k: samples of each problem, where two sources are compared.
+        benchmark: only this one.
+        costs: a costs file, or ``paper``; without it prices as in `curves`.
+        tokens_per_second, usd_per_gpu_hour, gpus: costs in one line, as in `curves`.
+        level, replicates, seed: of the bootstrap over problems; the seed is that of the test too.
+        from_: the format of the files, where it is not to be recognised.
+
+    Raises:
+        InputError: a source, model, k or price is wrong, or the two have fewer than two problems in common.
+        RunError: a folder is no run, or nothing in it is judged.
+    """
+    from isobudget.analysis.compare_two import compare_two
+    from isobudget.curves import Bootstrap
+    from isobudget.report.tables.compared import compared_grid, compared_json, compared_record, verdict
+
+    found = compare_two(
+        sources,
+        k=k,
+        benchmark=benchmark,
+        costs=costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus),
+        from_=from_,
+        bootstrap=Bootstrap(level, replicates, seed),
+    )
+    return Results.of(
+        found,
+        plain=lambda: [compared_json(one) for one in found],
+        rows=lambda: [compared_record(one) for one in found],
+        text=lambda: "\n".join(map(verdict, found)),
+        grids=lambda: [compared_grid(one) for one in found],
     )
 
 
@@ -144,33 +201,46 @@ def passk(
 
 
 def report(
-    run: Run | str | Path,
+    run: Run | Sources,
     out: str | Path | None = None,
     unit: Names | Sequence[Unit] = ("flops", "device_seconds"),
     *,
+    costs: str | Path | None = None,
+    tokens_per_second: str | float | None = None,
+    usd_per_gpu_hour: str | float | None = None,
+    gpus: str | int | None = None,
+    from_: str | None = None,
     simultaneous: bool | None = None,
     share_prompt: bool | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Make the report of a run: tables, figures, JSON and one HTML page, in the folder `out` (``RUN/report``).
+    """Make the report of a run, or of files of results: tables, figures, JSON and one HTML page.
 
     Args:
-        run, out, unit: a run or its folder, where the report goes, and the units to compare in.
+        run: a run or its folder; or files of results of any known format, one or several.
+        out: where the report goes: by default ``RUN/report``, or for files ``reports/`` and the first one's name.
+        unit: the units to compare in.
+        costs: a costs file, or ``paper``, in place of what was recorded.
+        tokens_per_second, usd_per_gpu_hour, gpus: costs in one line, a number for every model or ``"7b=2600,34b=480"``;
+            beside a costs file they come first.
+        from_: the format of the files, where it is not to be recognised.
         simultaneous, share_prompt: as in `curves`.
         progress: shows how far it is.
 
     Raises:
-        IsobudgetError: see `isobudget.report.build.build_report`.
+        IsobudgetError: see `isobudget.report.build.build_report` and `import_results`.
     """
     from isobudget.costs.cost import parse_unit
     from isobudget.curves import Bootstrap
+    from isobudget.exchange.write_run import as_run
     from isobudget.progress import SILENT
     from isobudget.report import build_report
 
     units, bootstrap = tuple(dict.fromkeys(map(parse_unit, as_names(unit)))), Bootstrap(simultaneous=simultaneous)
-    return build_report(
-        run, out, units=units, bootstrap=bootstrap, share_prompt=share_prompt, progress=progress or SILENT
-    )
+    table = costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus)
+    choices = {"costs": table, "bootstrap": bootstrap, "share_prompt": share_prompt, "progress": progress or SILENT}
+    with as_run(run, from_) as (made, place):
+        return build_report(made, place if out is None else out, units=units, **choices)
 
 
 def prompt(target: str, format: str | None = None, newline: str | None = None) -> Shown:  # noqa: A002

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from isobudget.api.names import Names, as_names
+from isobudget.api.names import Names, Sources, as_names
 from isobudget.results import Results
 
 if TYPE_CHECKING:
@@ -201,10 +201,11 @@ def judge(
 
 
 def rank(
-    source: str | Path,
+    source: Sources,
     ranker: Names = "own",
     model: str | None = None,
     *,
+    from_: str | None = None,
     backend: str | None = None,
     url: str | None = None,
     api: str | None = None,
@@ -274,6 +275,7 @@ def rank(
     ranked = rank_samples(
         source,
         options,
+        from_=from_,
         benchmark=benchmark,
         problems=problems,
         verdicts=verdicts,

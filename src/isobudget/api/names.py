@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from isobudget.costs.costs_file import CostsFile
 
 Names = str | Sequence[str]
 #: run folders, files, folders of files and patterns, and (where counts are read) data frames; one or several
@@ -13,3 +17,26 @@ Sources = Any
 def as_names(value: Names) -> tuple[str, ...]:
     """The texts, of one or of several."""
     return (value,) if isinstance(value, str) else tuple(value)
+
+
+def costs_of(
+    costs: str | Path | None,
+    tokens_per_second: str | float | None,
+    usd_per_gpu_hour: str | float | None,
+    gpus: str | int | None,
+) -> CostsFile | str | None:
+    """The costs that a command's options state: a costs file that has been read, ``paper``, or None.
+
+    Raises:
+        InputError: the file or an option is wrong, or ``paper`` stands beside prices.
+    """
+    from isobudget.costs.costs_file import read_costs
+    from isobudget.costs.one_line import one_line_costs
+    from isobudget.errors import InputError
+
+    stated = (tokens_per_second, usd_per_gpu_hour, gpus)
+    if costs is not None and str(costs) == "paper":
+        if any(one is not None for one in stated):
+            raise InputError("--costs paper has its own costs; leave out --tokens-per-second and prices, or the paper")
+        return "paper"
+    return one_line_costs(None if costs is None else read_costs(costs), *stated)

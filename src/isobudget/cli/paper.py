@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from isobudget.cli.options import CsvOption, JsonOption, one_form
+from isobudget.cli.options import CsvOption, FormatOption, JsonOption, one_form
 
 
 class Part(StrEnum):
@@ -40,6 +40,7 @@ def paper(
     unit: Annotated[
         BudgetUnit | None, typer.Option(help="Equal-budget tables in this unit only.", show_default="both")
     ] = None,
+    form: FormatOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -53,14 +54,10 @@ def paper(
         isobudget paper --table budget --benchmark humaneval --unit flops
     """
     from isobudget import api
-    from isobudget.cli.show import print_csv, print_json
+    from isobudget.cli.show import print_results
     from isobudget.report.tables.terminal import print_grids
 
-    one_form(as_json, as_csv)
+    chosen = one_form(as_json, as_csv, form)
     tables = api.paper(table or (), benchmark, unit)
-    if as_json:
-        print_json(tables.to_dict())
-    elif as_csv:
-        print_csv(tables.to_records())
-    else:
+    if not print_results(tables, chosen):
         print_grids(tables.grids())

@@ -13,8 +13,11 @@ from isobudget.cli.options import (
     CsvOption,
     FormatOption,
     FromOption,
+    GpusOption,
+    HourOption,
     JsonOption,
     LevelOption,
+    RateOption,
     one_form,
     stated,
 )
@@ -83,6 +86,9 @@ def plan(
         Path | None,
         typer.Option(metavar="frontier.svg|pdf|png", help="Draw success against budget.", show_default=False),
     ] = None,
+    tokens_per_second: RateOption = None,
+    usd_per_gpu_hour: HourOption = None,
+    gpus: GpusOption = None,
     from_: FromOption = None,
     form: FormatOption = None,
     as_json: JsonOption = False,
@@ -105,6 +111,6 @@ def plan(
 
     chosen = one_form(as_json, as_csv, form)
     made = api.plan(**given)
-    if not print_results(made, chosen):
+    if not print_results(made, chosen, lambda: plan_grids(made)):
         print_grids(plan_grids(made))
         print_text(made.sentence + "\n")

@@ -5,7 +5,16 @@ from __future__ import annotations
 import typer
 
 from isobudget.cli import rank_options as asked
-from isobudget.cli.options import BenchmarkOption, JsonOption, LevelOption, stated
+from isobudget.cli.options import (
+    BenchmarkOption,
+    CsvOption,
+    FormatOption,
+    FromOption,
+    JsonOption,
+    LevelOption,
+    one_form,
+    stated,
+)
 
 
 def rank(
@@ -37,7 +46,10 @@ def rank(
     unsafe: asked.Unsafe = False,
     level: LevelOption = 0.95,
     seed: asked.Seed = 0,
+    from_: FromOption = None,
+    form: FormatOption = None,
     as_json: JsonOption = False,
+    as_csv: CsvOption = False,
 ) -> None:
     """Evaluate rankers: how well they pick one of k samples without running tests (equal budget, AUC, calibration).
 
@@ -53,13 +65,13 @@ def rank(
     """
     given = stated(locals())
     from isobudget import api as commands
-    from isobudget.cli.show import TerminalProgress, interruptible, print_json
+    from isobudget.cli.show import TerminalProgress, interruptible, print_results
     from isobudget.report.tables.terminal import print_grids
 
+    chosen = one_form(as_json, as_csv, form)
     with interruptible(), TerminalProgress() as progress:
         ranked = commands.rank(**given, progress=progress)
-    if as_json:
-        print_json(ranked.to_dict())
+    if print_results(ranked, chosen):
         return
     print_grids(ranked.grids())
     for path in ranked.to_dict()["figures"]:

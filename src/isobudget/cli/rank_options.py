@@ -19,7 +19,10 @@ class Api(StrEnum):
 
 
 Source = Annotated[
-    Path, typer.Argument(metavar="RUN-or-SAMPLES", help="A run folder, a file of samples, or a COUNTS file.")
+    list[str],
+    typer.Argument(
+        metavar="SOURCE...", help="A run folder, or files of results of any known format, see docs/importing.md."
+    ),
 ]
 Rankers = Annotated[
     list[str] | None,

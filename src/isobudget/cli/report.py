@@ -7,13 +7,23 @@ from typing import Annotated
 
 import typer
 
-from isobudget.cli.options import JsonOption, SharePromptOption, SimultaneousOption
+from isobudget.cli.options import (
+    SOURCES_HELP,
+    FromOption,
+    GpusOption,
+    HourOption,
+    JsonOption,
+    RateOption,
+    SharePromptOption,
+    SimultaneousOption,
+)
 
 
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder with judged samples.", show_default=False)],
+    run: Annotated[list[str], typer.Argument(metavar="RUN|FILE...", help=SOURCES_HELP, show_default=False)],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Folder for the report.", show_default="RUN/report")
+        Path | None,
+        typer.Option("-o", "--out", help="Folder for the report.", show_default="RUN/report, reports/NAME of files"),
     ] = None,
     unit: Annotated[
         list[str] | None,
@@ -22,11 +32,19 @@ def report(
             show_default="flops, device_seconds",
         ),
     ] = None,
+    costs: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.toml", help="Costs file, see docs/costs.md; or `paper` for the paper's Table 1."),
+    ] = None,
+    tokens_per_second: RateOption = None,
+    usd_per_gpu_hour: HourOption = None,
+    gpus: GpusOption = None,
+    from_: FromOption = None,
     simultaneous: SimultaneousOption = None,
     share_prompt: SharePromptOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Report on a run: which model to use at which budget, as tables, figures, JSON and one HTML page.
+    """Report on a run, or files of results: which model to use at which budget, as tables, figures, JSON and a page.
 
     Nothing is generated or judged. The page is self-contained: no other file, no network.
 
@@ -41,6 +59,11 @@ def report(
             run,
             out,
             unit or ("flops", "device_seconds"),
+            costs=costs,
+            tokens_per_second=tokens_per_second,
+            usd_per_gpu_hour=usd_per_gpu_hour,
+            gpus=gpus,
+            from_=from_,
             simultaneous=simultaneous,
             share_prompt=share_prompt,
             progress=progress,

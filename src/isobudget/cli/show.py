@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -23,6 +23,7 @@ from isobudget.grid import json_value, short
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from isobudget.grid import Grid
     from isobudget.pipeline.dry_run import DryRun
 
 _SECONDS_BETWEEN_LINES = 15.0
@@ -172,10 +173,11 @@ def print_csv(records: Sequence[Mapping[str, Any]]) -> None:
     sys.stdout.write(csv_text(records))
 
 
-def print_results(results: Any, form: str) -> bool:
+def print_results(results: Any, form: str, grids: Callable[[], Sequence[Grid]] | None = None) -> bool:
     """Print what a command found as JSON, CSV, Markdown or LaTeX; False for a table, which is the command's own.
 
-    What was left out of the sources goes to stderr, where it is no part of the form.
+    What was left out of the sources goes to stderr, where it is no part of the form. `grids` are its tables, where the
+    results do not have them.
     """
     from isobudget.report.markup import latex, markdown
 
@@ -186,7 +188,7 @@ def print_results(results: Any, form: str) -> bool:
     elif form == "csv":
         print_csv(results.to_records())
     else:
-        print("\n\n".join(map(markdown if form == "markdown" else latex, results.grids())))
+        print("\n\n".join(map(markdown if form == "markdown" else latex, (grids or results.grids)())))
         return True
     for note in getattr(results, "notes", ()):
         print(f"note: {note}", file=sys.stderr)

@@ -50,6 +50,7 @@ _AMOUNTS = (
     *(f"{charge}_{unit}" for charge in ("judge", "scoring") for unit in Unit),
     *_BY_TOKEN,
     "usd_per_gpu_hour",
+    "tokens_per_second",
     "joules_per_token",
     "bytes_per_weight",
 )
@@ -100,16 +101,20 @@ class CostsFile:
 
     path: Path
     models: Mapping[str, Entry]
+    defaults: Entry | None = None
 
     def find(self, model: str) -> Entry | None:
-        """The entry of a model: by its exact name, else by another spelling of the same known architecture."""
+        """The entry of a model: by its exact name, by another spelling of the same known architecture, else defaults.
+
+        Defaults stand for a model by themselves only where the file names no model at all.
+        """
         if model in self.models:
             return self.models[model]
         architecture = find_named(model)
-        if architecture is None:
-            return None
+        if architecture is None or not self.models:
+            return self.defaults
         same = (name for name in self.models if (known := find_named(name)) and known.name == architecture.name)
-        return next((self.models[name] for name in same), None)
+        return next((self.models[name] for name in same), self.defaults)
 
 
 def read_costs(path: str | Path) -> CostsFile:
@@ -133,7 +138,8 @@ def read_costs(path: str | Path) -> CostsFile:
         if not isinstance(values, dict):
             raise InputError(f"{where} must be a table of keys such as flops = 1.69e12, not {values!r}")
         entries[name] = Entry(where, MappingProxyType(defaults | _checked(values, where)), prices, hours, path.parent)
-    return CostsFile(path, MappingProxyType(entries))
+    every = Entry(f"{path}, [defaults]", MappingProxyType(defaults), prices, hours, path.parent)
+    return CostsFile(path, MappingProxyType(entries), every if defaults and not entries else None)
 
 
 def cost_from_entry(entry: Entry, model: str, unit: Unit, use: TokenUse | None) -> SampleCost:
@@ -204,6 +210,8 @@ def _seconds(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | Non
     values = entry.values
     if "profile" in values:
         return None if use is None else _profiled(entry, use)
+    if "tokens_per_second" in values:
+        return None if use is None else _at_rate(values["tokens_per_second"], use, entry.source)
     if "gpu" not in values:
         return entry.seconds
     architecture = _architecture(entry, model)
@@ -218,6 +226,14 @@ def _device_seconds(entry: Entry, model: str, use: TokenUse | None) -> SampleCos
     stated = Unit.SECONDS in entry.values
     seconds = cost_from_entry(entry, model, Unit.SECONDS, use) if stated else _seconds(entry, model, use)
     return None if seconds is None else device_seconds(seconds, entry.values.get("gpus", entry.devices))
+
+
+def _at_rate(rate: float, use: TokenUse, source: str) -> SampleCost:
+    """Seconds by the completion tokens that are generated a second, all samples together: tokens / rate."""
+    if rate <= 0:
+        raise InputError(f"tokens_per_second must be more than 0, not {rate:g} ({source})")
+    label = f"{use.label} at {rate:g} tokens/s ({source})"
+    return SampleCost(Unit.SECONDS, use.mean_completion / rate, 0.0, label, 1.0 / rate)
 
 
 def _profiled(entry: Entry, use: TokenUse) -> SampleCost:
@@ -285,7 +301,7 @@ _COMPUTED: Mapping[Unit, tuple[Callable[[Entry, str, TokenUse | None], SampleCos
     Unit.FLOPS: (_flops, "its name is no known architecture; state flops = ... or architecture = ..."),
     Unit.SECONDS: (
         _seconds,
-        "state seconds = ..., or completion_tokens and a profile; gpu, gpus, batch for an estimate",
+        "state seconds = ..., or completion_tokens and tokens_per_second (or a profile; or gpu, gpus, batch)",
     ),
     Unit.DEVICE_SECONDS: (_device_seconds, "state device_seconds = ..., or what gives seconds, and gpus"),
     Unit.TOKENS: (_tokens, "neither the samples' lines nor the costs file have completion_tokens"),

@@ -7,7 +7,9 @@ benchmark of its own (`humaneval+`), with the same samples.
 
 from __future__ import annotations
 
+import contextlib
 import math
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -32,8 +34,6 @@ from isobudget.records.run import Run
 _EXTRACTION = {COMPLETION: AS_IT_IS, SOLUTION: AS_IT_IS, OUTPUT: "block"}
 _ROWS_PER_PART = 20_000
 _OUTCOMES = {"timeout": "timeout", "timed out": "timeout"}
-#: where verdicts of samples came from, in place of how far the judge can be trusted
-TRUST = "imported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +246,7 @@ class _Writer:
             same = {"sum_logprob": nothing, "mean_logprob": nothing, "seed": [0] * n}
             self._writers[0].add_columns({**rows, **same})
         if judged:
-            plain = {"cpu_seconds": [math.nan] * judged, "trust": [TRUST] * judged}
+            plain = {"cpu_seconds": [math.nan] * judged, "trust": [IMPORTED] * judged}
             self._writers[1].add_columns({**said, **plain, "first_failing": [""] * judged})
         self._columns = _Columns()
 
@@ -328,3 +328,29 @@ def default_run(sources: Any) -> Path:
     _, others = split_sources(sources)
     first = others[0] if others and isinstance(others[0], Path) else Path("imported")
     return Path("runs") / file_stems([model_of_file(first)])[0]
+
+
+@contextlib.contextmanager
+def as_run(source: Any, from_: str | None = None) -> Iterator[tuple[Run, Path | None]]:
+    """A run of what a user names: the run itself, or one of files for as long as it is needed.
+
+    Beside it, a folder for what is made of files; None for a run, which has its own.
+
+    Raises:
+        InputError: several runs, or runs and files; or as `write_run`.
+    """
+    if isinstance(source, Run):
+        yield source, None
+        return
+    runs, files = split_sources(source)
+    if len(runs) == 1 and not files:
+        yield Run.open(runs[0]), None
+        return
+    if runs:
+        raise InputError(f"{runs[0]}: one run folder at a time, or files of results")
+    if len(files) == 1 and not (isinstance(files[0], Path) and files[0].exists()):
+        yield Run.open(files[0]), None  # says what is wrong with it
+        return
+    name = default_run(files).name
+    with tempfile.TemporaryDirectory(prefix="isobudget-") as place:
+        yield Run.open(write_run(files, Path(place) / name, from_=from_).path), Path("reports") / name

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+_PARTS = re.compile(r"[-_/ :()\[\]]+")
 
 
 def nearest(name: str, known: Iterable[str], most: int = 1, cutoff: float = 0.6) -> list[str]:
@@ -15,3 +18,8 @@ def nearest(name: str, known: Iterable[str], most: int = 1, cutoff: float = 0.6)
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A sentence with a space before it, `` Did you mean 'mbpp'?``, or nothing if no known name is near."""
     return "".join(f" Did you mean {one!r}?" for one in nearest(name, known))
+
+
+def is_part(name: str, model: str) -> bool:
+    """Whether a short name is a part of a model's name: `7b` of `codellama-7b`, whatever the case."""
+    return name.lower() in _PARTS.split(model.lower())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ class ModelCounts:
         n, c: int64 arrays, one entry per problem.
         passed, completion_tokens: per problem, None for a problem whose line has none.
         stated: the model as its source has it, where `model` also names the source.
+        prompt_tokens, seconds, usd: per problem, of its prompt and of each sample, None where they are not known; empty
+            where they are known of no problem.
     """
 
     benchmark: str
@@ -38,6 +41,9 @@ class ModelCounts:
     passed: tuple[tuple[bool, ...] | None, ...]
     completion_tokens: tuple[tuple[int, ...] | None, ...]
     stated: str = ""
+    prompt_tokens: tuple[int | None, ...] = ()
+    seconds: tuple[tuple[float, ...] | None, ...] = ()
+    usd: tuple[tuple[float, ...] | None, ...] = ()
 
     @property
     def priced_as(self) -> tuple[str, ...]:
@@ -59,8 +65,11 @@ class ModelCounts:
                 f"{self.name} has no counts for {missing[0]!r}; compare models on problems that all of them have"
             )
         at = [place[task] for task in chosen]
-        passed, tokens = tuple(self.passed[i] for i in at), tuple(self.completion_tokens[i] for i in at)
-        return replace(self, task_ids=chosen, n=self.n[at], c=self.c[at], passed=passed, completion_tokens=tokens)
+        names = ("passed", "completion_tokens", "prompt_tokens", "seconds", "usd")
+        lists: dict[str, Any] = {
+            name: tuple(getattr(self, name)[i] for i in at) for name in names if getattr(self, name)
+        }
+        return replace(self, task_ids=chosen, n=self.n[at], c=self.c[at], **lists)
 
 
 def read_counts(path: Path | str) -> list[CountRow]:
@@ -98,4 +107,8 @@ def _gather(key: GroupKey, members: list[CountRow], place: dict[str, int]) -> Mo
         tuple(row.passed for row in members),
         tuple(row.completion_tokens for row in members),
         members[0].stated,
+        *(
+            known if any(one is not None for one in known) else ()
+            for known in (tuple(getattr(row, name) for row in members) for name in ("prompt_tokens", "seconds", "usd"))
+        ),
     )

@@ -7,11 +7,14 @@ under the name of the benchmark with that suite.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from isobudget.importers.base import Tally
 from isobudget.importers.evalplus import PLUS
 from isobudget.importers.records import CountRow, Record, Sample
+
+T = TypeVar("T")
 
 #: reasons for which samples are left out
 UNGRADED, ERRORS, GREEDY = "not judged", "errors", "greedy outputs"
@@ -39,13 +42,26 @@ class _Problem:
     line: int
     passed: list[bool] = field(default_factory=list)
     tokens: list[int | None] = field(default_factory=list)
+    seconds: list[float | None] = field(default_factory=list)
+    usd: list[float | None] = field(default_factory=list)
+    prompt_tokens: int | None = None
 
     def row(self, benchmark: str, model: str, condition: str, task_id: str) -> CountRow:
         """As a row of counts; token counts only if every sample has one."""
-        known = tuple(one for one in self.tokens if one is not None)
-        tokens = known if len(known) == len(self.tokens) else None
         passed = tuple(self.passed)
-        return CountRow(benchmark, model, condition, task_id, len(passed), sum(passed), passed, tokens, self.line)
+        row = CountRow(
+            benchmark, model, condition, task_id, len(passed), sum(passed), passed, _all(self.tokens), self.line
+        )
+        seconds, usd = _all(self.seconds), _all(self.usd)
+        if self.prompt_tokens is None and seconds is None and usd is None:
+            return row
+        return replace(row, prompt_tokens=self.prompt_tokens, seconds=seconds, usd=usd)
+
+
+def _all(values: list[T | None]) -> tuple[T, ...] | None:
+    """The values, if every sample has one."""
+    known = tuple(one for one in values if one is not None)
+    return known if len(known) == len(values) else None
 
 
 _Groups = dict[tuple[str, str, str, str], _Problem]
@@ -82,9 +98,11 @@ def gather(records: Iterable[Record], tally: Tally) -> Gathered:
 def _add(groups: _Groups, key: tuple[str, str, str, str], sample: Sample, passed: bool) -> None:
     problem = groups.get(key)
     if problem is None:
-        problem = groups[key] = _Problem(sample.line)
+        problem = groups[key] = _Problem(sample.line, prompt_tokens=sample.prompt_tokens)
     problem.passed.append(passed)
     problem.tokens.append(sample.completion_tokens)
+    problem.seconds.append(sample.seconds)
+    problem.usd.append(sample.usd)
 
 
 def suite_benchmark(benchmark: str, suite: str) -> str:

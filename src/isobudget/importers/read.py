@@ -157,7 +157,9 @@ def find_sources(sources: Any, from_: str | None = None) -> tuple[list[Found], l
         found += _expanded(one, forced, notes)
     if not found:
         what = f" ({notes[0]})" if notes else ""
-        raise InputError(f"{others[0]}: cannot be read: a folder without results of a known format{what}")
+        raise InputError(
+            f"{others[0]}: cannot be read: not a run folder (no run.toml), and without results of a known format{what}"
+        )
     unique = {_identity(source): (source, importer) for source, importer in found}
     if len(unique) < len(found):
         notes.append(f"{counted(len(found) - len(unique), 'source')} named twice, read once")

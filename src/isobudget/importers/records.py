@@ -69,6 +69,8 @@ class CountRow:
         completion_tokens: tokens of each sample in the same order, or None.
         line: line of the file, from 1; of the first sample where each has its own line.
         stated: the model as its source has it, where `model` also names the source.
+        prompt_tokens: of the problem's prompt, where the source says.
+        seconds, usd: what each sample cost, where the source says it of all.
     """
 
     benchmark: str
@@ -81,6 +83,9 @@ class CountRow:
     completion_tokens: tuple[int, ...] | None
     line: int
     stated: str = ""
+    prompt_tokens: int | None = None
+    seconds: tuple[float, ...] | None = None
+    usd: tuple[float, ...] | None = None
 
     @property
     def group(self) -> GroupKey:

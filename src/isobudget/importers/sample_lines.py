@@ -22,6 +22,7 @@ from isobudget.importers.source import Source
 _TEXTS = {"completion": COMPLETION, "solution": SOLUTION, "output": OUTPUT, "generation": OUTPUT, "code": SOLUTION}
 _COUNTED = ("prompt_tokens", "completion_tokens")
 _NAMED = ("model", "benchmark", "condition")
+_ONE_EACH = "must be true or false, as before: this file has one line per sample"
 #: the fields of most lines
 _PLAIN = {*_TEXTS, "task_id", "passed", "result", "verdict"}
 #: fields that have a place in `Sample`
@@ -85,7 +86,7 @@ def _sample(record: dict[str, Any], line: int, source: Source) -> Sample:
     if passed is not None and not (passed is True or passed is False):
         passed = _verdict(passed, source.where(line))
     if record.get("n") is not None:
-        raise wrong(source.where(line), "n", "counts samples, but this file has one line per sample")
+        raise wrong(source.where(line), "passed", _ONE_EACH)
     task_id = record.get("task_id")
     if not (isinstance(task_id, str) and task_id.isprintable() and task_id):
         task_id = name(record, "task_id", source.where(line))
@@ -137,7 +138,7 @@ def _text(record: dict[str, Any], line: int, source: Source) -> tuple[str | None
 
 def _verdict(passed: object, where: str) -> bool:
     if isinstance(passed, list):
-        raise wrong(where, "passed", "must be true or false, as before: this file has one line per sample")
+        raise wrong(where, "passed", _ONE_EACH)
     if not isinstance(passed, int) or passed not in (0, 1):
         raise wrong(where, "passed", f"must be true or false, or a list of 0 and 1, got {shown(passed)}")
     return bool(passed)

@@ -8,15 +8,19 @@ without the ranker's own cost, AUC within problems, calibration.
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from isobudget.analysis.compare import chosen_benchmarks
 from isobudget.analysis.load_samples import benchmarks_of, load_samples
 from isobudget.curves import Bootstrap
 from isobudget.errors import InputError
+from isobudget.exchange.write_run import write_run
 from isobudget.files.whole import make_folder
+from isobudget.importers.read import sources_shown, split_sources
 from isobudget.pipeline.checking import check_references
 from isobudget.problems import load_benchmark
 from isobudget.progress import SILENT, Progress
@@ -25,7 +29,7 @@ from isobudget.ranking.inputs import FoundOut
 from isobudget.ranking.measure import RankedModel, measured, random_sample
 from isobudget.ranking.options import RankOptions, check_options
 from isobudget.ranking.run_samples import RankingInput, run_inputs
-from isobudget.ranking.sample_files import counts_inputs, file_input, is_counts
+from isobudget.ranking.sample_files import counts_inputs, file_input, has_texts, is_judged
 from isobudget.ranking.scores import Scorer
 from isobudget.ranking.scoring_model import as_recorded, open_scorer
 from isobudget.records.run import Run, load_run
@@ -45,9 +49,10 @@ class BenchmarkRanking:
 
 
 def rank(
-    source: str | Path,
+    source: Any,
     options: RankOptions | None = None,
     *,
+    from_: str | None = None,
     benchmark: str | None = None,
     problems: str | None = None,
     verdicts: str | Path | None = None,
@@ -59,8 +64,10 @@ def rank(
     """Rank the judged samples of a run folder, or of a file, and measure it.
 
     Args:
-        source: a run folder; a file of samples; or, for the ranker `order`, a COUNTS file with `passed` lists.
+        source: a run folder; files of results of any known format, ranked as a run that is made of them; a file of
+            samples with `problems` and `verdicts`; or, for the ranker `order`, counts with `passed` lists.
         options: what to do.
+        from_: the format of the files, where it is not to be recognised.
         benchmark: only this one of a run.
         problems, verdicts, first, out: of a file of samples: its benchmark, the file with the verdicts, only so many
             problems, and a folder for scores and observations; a run folder keeps its own.
@@ -75,17 +82,28 @@ def rank(
         BackendError: the scoring model did not answer; what was scored before is kept.
         JudgeError: samples cannot be confined here.
     """
-    options, path = options or RankOptions(), Path(source)
+    options = options or RankOptions()
     check_options(options)
+    runs, files = split_sources(source)
+    path = runs[0] if runs else files[0]
     stated = {"--benchmark": benchmark, "--problems": problems, "--verdicts": verdicts, "--first": first, "--out": out}
-    if path.is_dir():
+    if len(runs) == 1 and not files:
         _check_place(stated, ("--benchmark",), f"{path} is a run folder, which has its own")
         return _rank_run(load_run(path), benchmark, _Ranking(options, path, make_scorer, progress))
-    if verdicts is None and is_counts(path):
+    if runs:
+        raise InputError(f"{path}: rank one run folder at a time, or files of results")
+    if verdicts is None and not has_texts(files, from_):
         _check_place(stated, ("--benchmark",), f"{path} holds verdicts without samples")
         ranking = _Ranking(options, None, make_scorer, progress)
-        return [ranking.of_benchmark(found) for found in _listed(path, benchmark)]
-    if verdicts is None or problems is None:
+        return [ranking.of_benchmark(found) for found in _listed(files, benchmark, from_)]
+    if verdicts is None and is_judged(files, from_):
+        _check_place(
+            stated, ("--benchmark", "--problems"), "the files are ranked as one run; import them to keep what is found"
+        )
+        with tempfile.TemporaryDirectory(prefix="isobudget-") as place:
+            made = write_run(files, Path(place) / "run", from_=from_, problems=problems)
+            return _rank_run(load_run(made.path), benchmark, _Ranking(options, made.path, make_scorer, progress))
+    if verdicts is None or problems is None or len(files) != 1:
         raise InputError(
             f"{path}: to rank a file of samples, name its benchmark (--problems) and verdicts (--verdicts)"
         )
@@ -119,12 +137,12 @@ def _check_place(stated: Mapping[str, object], fitting: Sequence[str], why: str)
         raise InputError(f"{' and '.join(wrong)} cannot be used here: {why}")
 
 
-def _listed(path: Path, benchmark: str | None) -> list[list[RankingInput]]:
-    """The models of a COUNTS file by benchmark."""
+def _listed(files: Sequence[Any], benchmark: str | None, from_: str | None) -> list[list[RankingInput]]:
+    """The models of files of verdicts by benchmark."""
     groups: dict[str, list[RankingInput]] = {}
-    for one in counts_inputs(path):
+    for one in counts_inputs(files, from_):
         groups.setdefault(one.pool.benchmark, []).append(one)
-    return [groups[name] for name in chosen_benchmarks(benchmark, list(groups), path)]
+    return [groups[name] for name in chosen_benchmarks(benchmark, list(groups), sources_shown(files))]
 
 
 @dataclass(frozen=True, slots=True)

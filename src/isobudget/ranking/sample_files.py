@@ -11,11 +11,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from isobudget.errors import InputError
 from isobudget.files.jsonl import Record, read_objects
+from isobudget.importers.base import Tally
 from isobudget.importers.counts import CountRow, read_counts
 from isobudget.importers.names import model_of_file
+from isobudget.importers.read import find_sources, read_results, sources_shown
+from isobudget.importers.records import Sample
 from isobudget.problems.problem import Benchmark, CheckFunction, Problem
 from isobudget.rankers.base import Candidate, Candidates, Pool
 from isobudget.ranking.run_samples import RankingInput
@@ -24,16 +28,18 @@ from isobudget.ranking.run_samples import RankingInput
 Written = tuple[str, list[tuple[str, str]]]
 
 
-def counts_inputs(path: Path) -> list[RankingInput]:
-    """The problems of a COUNTS file with `passed` lists, whose order is taken as given; there are no texts.
+def counts_inputs(sources: Any, from_: str | None = None) -> list[RankingInput]:
+    """The problems of files with `passed` lists or graded samples, whose order is taken as given; without texts.
 
     Raises:
         InputError: the file is wrong, or a line has no `passed` list.
     """
     groups: dict[tuple[str, str], list[CountRow]] = defaultdict(list)
-    for row in read_counts(path):
+    for row in read_results(sources, from_).rows:
         if row.passed is None:
-            raise InputError(f"{path}, line {row.line}: only counts; an order to rank by needs a `passed` list")
+            raise InputError(
+                f"{sources_shown(sources)}, line {row.line}: only counts; an order to rank by needs a `passed` list"
+            )
         name = f"{row.model} [{row.condition}]" if row.condition else row.model
         groups[row.benchmark, name].append(row)
     return [
@@ -138,12 +144,15 @@ def _texts(record: Record, problem: Problem, head: str, where: str) -> Iterator[
     yield text, text if name == "solution" else problem.program(text) if own else head + text
 
 
-def is_counts(path: Path) -> bool:
-    """Whether a file counts passes and holds no text of samples.
+def has_texts(sources: Any, from_: str | None = None) -> bool:
+    """Whether a source has the text of a sample; errors as `find_sources`."""
+    found, _ = find_sources(sources, from_)
+    return any(isinstance(one, Sample) and one.text is not None for source in found for one in source.records(Tally()))
 
-    Raises:
-        InputError: it cannot be read, or is empty.
-    """
-    for _, record in read_objects(path):
-        return not any(name in record for name in ("samples", "completion", "solution"))
-    raise InputError(f"{path}: the file is empty")
+
+def is_judged(sources: Any, from_: str | None = None) -> bool:
+    """Whether a source has the verdict of a sample; errors as `find_sources`."""
+    found, _ = find_sources(sources, from_)
+    return any(
+        isinstance(one, Sample) and one.passed is not None for source in found for one in source.records(Tally())
+    )

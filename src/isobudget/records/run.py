@@ -19,14 +19,14 @@ import operator
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from isobudget.errors import RunError
+from isobudget.errors import InputError, RunError
 from isobudget.files.whole import locked, make_folder
 from isobudget.problems.problem import Problem
 from isobudget.records import facts as run_facts
 from isobudget.records.keys import SampleKeys
-from isobudget.records.parts import PartWriter, read_rows
+from isobudget.records.parts import PartWriter, read_each, read_rows, schema_of
 from isobudget.records.rows import (
     ProblemRow,
     PromptKey,
@@ -37,6 +37,9 @@ from isobudget.records.rows import (
     row_of,
     same_problem,
 )
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Run:
@@ -156,6 +159,21 @@ class Run:
     def verdicts(self) -> Iterator[VerdictRow]:
         """All verdicts, a thousand in memory at a time."""
         return read_rows(self.path / "verdicts", VerdictRow)
+
+    def table(self, name: str) -> pa.Table:
+        """A table of the run as Arrow: ``samples``, ``verdicts`` or ``problems``; pandas and polars take it.
+
+        Raises:
+            InputError: there is no such table.
+            RunError: a part is damaged.
+        """
+        import pyarrow as pa
+
+        known = {"samples": SampleRow, "verdicts": VerdictRow, "problems": ProblemRow}
+        if name not in known:
+            raise InputError(f"no table {name!r} in a run; there are: {', '.join(known)}")
+        parts = list(read_each(self.path / name, known[name]))
+        return pa.concat_tables(parts) if parts else schema_of(known[name]).empty_table()
 
     def sample_keys(self) -> SampleKeys:
         """The keys of the samples recorded."""

@@ -15,6 +15,7 @@ from typing import Any
 from isobudget.analysis.load_samples import LoadedRun, benchmarks_of, load_samples
 from isobudget.costs.charges import Charges
 from isobudget.costs.cost import Unit
+from isobudget.costs.costs_file import CostsFile
 from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
 from isobudget.errors import RunError
 from isobudget.files.whole import file_stems, make_folder, write_whole
@@ -69,6 +70,7 @@ def build_report(
     out: str | Path | None = None,
     *,
     units: Sequence[Unit] = (Unit.FLOPS, Unit.DEVICE_SECONDS),
+    costs: CostsFile | str | None = None,
     bootstrap: Bootstrap | None = None,
     share_prompt: bool | None = None,
     progress: Progress = SILENT,
@@ -79,6 +81,7 @@ def build_report(
         run: the run or its folder.
         out: folder for the report; by default `report` in the run's folder.
         units: to compare in; one that the run does not record for all models is left out with a note.
+        costs: a costs file that has been read, or `paper`, in place of what the run recorded.
         bootstrap: how intervals are computed.
         share_prompt: whether the samples of a problem share its prompt, see `costs.charges.Charges`.
         progress: shows how far it is.
@@ -103,7 +106,7 @@ def build_report(
     for name, stem in zip(names, file_stems(names), strict=True):
         if name in left_out:
             continue
-        summary = summarize(loaded, name, units, bootstrap, Charges(share_prompt=share_prompt))
+        summary = summarize(loaded, name, units, bootstrap, costs, Charges(share_prompt=share_prompt))
         progress.advance("report", 1)
         figures = _figures(summary, stem, list(run.facts["models"]), progress)
         points = run_frontier(loaded, summary.first)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from isobudget.analysis.compare_run import Greedy, greedy_outputs, run_compariso
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples, VerdictCounts, load_samples
 from isobudget.costs.charges import NOTHING, Charges
 from isobudget.costs.cost import Unit
+from isobudget.costs.costs_file import CostsFile
 from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
 from isobudget.errors import InputError
 from isobudget.records.run import Run
@@ -59,16 +59,17 @@ def summarize(
     benchmark: str,
     units: Sequence[Unit],
     bootstrap: Bootstrap | None = None,
+    costs: CostsFile | str | None = None,
     charges: Charges = NOTHING,
 ) -> BenchmarkSummary:
     """Gather what there is to show of one benchmark, of which some samples are judged."""
     bootstrap = bootstrap or Bootstrap()
     run = load_samples(run, [benchmark])
     samples = tuple(run.samples(benchmark))
-    by_tests, notes = _in_units(run, benchmark, units, TESTS, bootstrap, charges)
+    by_tests, notes = _in_units(run, benchmark, units, TESTS, bootstrap, costs, charges)
     by_likelihood: dict[Unit, Comparison] = {}
     if all(_knows_likelihood(one) for one in samples):
-        by_likelihood, _ = _in_units(run, benchmark, tuple(by_tests), LIKELIHOOD, bootstrap, charges)
+        by_likelihood, _ = _in_units(run, benchmark, tuple(by_tests), LIKELIHOOD, bootstrap, costs, charges)
     else:
         notes.append("Samples without log-probabilities: choosing by likelihood is left out.")
     first, by_model = next(iter(by_tests.values())), {one.model: one for one in samples}
@@ -85,13 +86,19 @@ def summarize(
 
 
 def _in_units(
-    run: LoadedRun, benchmark: str, units: Sequence[Unit], selection: str, bootstrap: Bootstrap, charges: Charges
+    run: LoadedRun,
+    benchmark: str,
+    units: Sequence[Unit],
+    selection: str,
+    bootstrap: Bootstrap,
+    costs: CostsFile | str | None,
+    charges: Charges,
 ) -> tuple[dict[Unit, Comparison], list[str]]:
     found, notes, last = {}, [], None
-    price = partial(run_comparison, run, benchmark, selection=selection, charges=charges, bootstrap=bootstrap)
+    stated = {"selection": selection, "costs": costs, "charges": charges, "bootstrap": bootstrap}
     for unit in units:
         try:
-            found[unit] = price(unit)
+            found[unit] = run_comparison(run, benchmark, unit, **stated)
         except InputError as error:
             last = error
             notes.append(f"No comparison in {unit}: {error}.")

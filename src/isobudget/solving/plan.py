@@ -12,7 +12,7 @@ import numpy as np
 
 from isobudget.analysis.prices import PAPER
 from isobudget.costs.cost import SampleCost, Unit
-from isobudget.costs.costs_file import read_costs
+from isobudget.costs.costs_file import CostsFile, read_costs
 from isobudget.curves import Bootstrap
 from isobudget.errors import InputError
 from isobudget.grid import json_value
@@ -168,7 +168,7 @@ def plan(
     *,
     budgets: Sequence[str | float] = (),
     target: float | None = None,
-    costs: str | None = None,
+    costs: CostsFile | str | None = None,
     arms: Sequence[str] | None = None,
     policies: Sequence[str] | None = None,
     benchmark: str | None = None,
@@ -203,7 +203,7 @@ def plan(
     listed = [sources] if isinstance(sources, str | Path) else list(sources)
     chosen = _policies(policies)
     _check_numbers(target, false_pass_cost)
-    table = costs if costs in (None, PAPER) else read_costs(costs)
+    table = read_costs(costs) if isinstance(costs, str) and costs != PAPER else costs
     recorded = read_arms(listed, unit, table, benchmark=benchmark, names=arms, hidden=hidden, from_=from_)
     _check_recorded(recorded, false_pass_cost)
     bootstrap = bootstrap or Bootstrap()

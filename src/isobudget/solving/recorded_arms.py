@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from isobudget.analysis.compare_run import price_samples
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples, benchmarks_of, load_samples
-from isobudget.analysis.prices import price_model, token_use
+from isobudget.analysis.prices import price_counts
 from isobudget.costs.charges import NOTHING
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
@@ -207,8 +207,7 @@ def _second_suite(source: Imported) -> dict[GroupKey, ModelCounts]:
 def _of_counts(
     counts: ModelCounts, unit: Unit, costs: CostsFile | str | None, truth: Mapping[GroupKey, ModelCounts]
 ) -> RecordedArm:
-    use = token_use(counts)
-    price = price_model(counts.priced_as, unit, costs, use)
+    price = price_counts(counts, unit, costs)
     hidden = truth.get((counts.benchmark, counts.model, counts.condition))
     arm = RecordedArm(
         counts.name, counts.task_ids, counts.n, counts.c, counts.passed, price, hidden=_matching(counts, hidden)

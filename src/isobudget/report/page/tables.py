@@ -258,6 +258,9 @@ def _share(count: int, whole: int) -> Cell:
 
 def _trust(verdicts: Sequence[VerdictCounts]) -> str:
     shared, judged = sum(row.shared for row in verdicts), sum(row.judged for row in verdicts)
+    if imported := sum(row.imported for row in verdicts):
+        which = f"All {judged:,}" if imported == judged else f"{imported:,} of {judged:,}"
+        return f"{which} verdicts came with the samples, from another tool; run.toml names the files."
     if not shared:
         return f"All {judged:,} verdicts have trust = split: the tests ran apart from the samples."
     which = f"All {judged:,}" if shared == judged else f"{shared:,} of {judged:,}"
@@ -273,12 +276,17 @@ def costs(summary: BenchmarkSummary) -> Table:
     rows: list[list[str | Cell]] = []
     for curve in summary.first.curves:
         judged = samples[curve.model].only(curve.task_ids).problems
-        tokens = sum(float(one.completion_tokens.mean()) for one in judged) / len(judged)
-        prompt = sum(one.prompt_tokens for one in judged) / len(judged)
+        tokens = _mean_tokens([float(one.completion_tokens.mean()) for one in judged])
+        prompt = _mean_tokens([one.prompt_tokens for one in judged])
         prices = (_price(comparison, curve.label) for comparison in summary.by_tests.values())
-        rows.append([curve.model, f"{prompt:.0f}", f"{tokens:.0f}", *prices])
+        rows.append([curve.model, prompt, tokens, *prices])
     columns = ("Model", "Prompt tokens", "Completion tokens", *(f"One sample, {unit}" for unit in summary.units))
     return _table("Cost of a sample, on average over problems", columns, rows)
+
+
+def _mean_tokens(counts: Sequence[float]) -> str:
+    """The mean over problems; `-` where counts are not known, as of imported samples."""
+    return "-" if min(counts) < 0 else f"{sum(counts) / len(counts):.0f}"
 
 
 def _price(comparison: Comparison, label: str) -> Cell:

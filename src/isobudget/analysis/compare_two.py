@@ -1,0 +1,274 @@
+"""Two models at two numbers of samples on the same problems: the call behind `isobudget compare`.
+
+Each side is a model with k samples (`7b@5`), or the same model in two runs. The difference of success is paired by
+problem: its interval is the paired bootstrap's, its p-value that of a sign-flip test (under no difference each one's
+difference is as likely with the other sign): exact up to 14 problems that differ, else 20,000 random flips, counted
+with the observed one.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.analysis.compare import chosen_benchmarks
+from isobudget.analysis.compare_run import price_samples
+from isobudget.analysis.load_samples import ModelSamples, load_samples
+from isobudget.analysis.prices import price_counts
+from isobudget.analysis.recorded_counts import counts_of
+from isobudget.costs.charges import NOTHING
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.costs_file import CostsFile
+from isobudget.curves import Bootstrap, common_tasks
+from isobudget.errors import InputError
+from isobudget.files.hints import did_you_mean, is_part
+from isobudget.importers.counts import ModelCounts, group_counts
+from isobudget.importers.names import file_models
+from isobudget.importers.read import read_results, split_sources
+from isobudget.records.run import Run
+from isobudget.statistics.intervals import bootstrap_curve, bootstrap_difference
+from isobudget.statistics.pass_at_k import pass_at_k, why_undefined
+from isobudget.statistics.power import Power, paired_power, sampling_variance
+
+Floats = NDArray[np.float64]
+
+_LABEL = re.compile(r"(.+)@(\d{1,9})")
+_EXACT_PROBLEMS, _FLIPS = 14, 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of two that are compared: a model with k samples.
+
+    Attributes:
+        label: such as ``codellama-7b@5``.
+        k: samples of each problem.
+        success, low, high: mean over problems of pass@k with its interval, in [0, 1].
+        costs: of k samples of a problem, by unit; a unit that has no price is not there.
+    """
+
+    label: str
+    k: int
+    success: float
+    low: float
+    high: float
+    costs: dict[Unit, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Two sides on one benchmark.
+
+    Attributes:
+        benchmark: its name, empty if not stated.
+        problems: those that both have samples for.
+        one, other: the sides.
+        difference, low, high: success of the first less the other's, with its paired interval.
+        p_value: of no difference, two-sided.
+        power: what such a comparison can find.
+        notes: what was left out.
+    """
+
+    benchmark: str
+    problems: int
+    one: Side
+    other: Side
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    power: Power
+    notes: tuple[str, ...]
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval of the difference leaves out 0."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Recorded:
+    """A model's counts, where they are from, and its price in a unit."""
+
+    counts: ModelCounts
+    source: str
+    price: Callable[[Unit], SampleCost] = field(repr=False)
+
+
+def compare_two(
+    arguments: Sequence[str | Path],
+    *,
+    k: int = 1,
+    benchmark: str | None = None,
+    costs: CostsFile | str | None = None,
+    from_: str | None = None,
+    bootstrap: Bootstrap | None = None,
+) -> list[Compared]:
+    """Compare two models, ``SOURCE... NAME@K NAME@K``, or the models of two sources, ``SOURCE SOURCE``, at `k` samples.
+
+    Raises:
+        InputError: neither form, a source, model or k is wrong, or the two have fewer than two problems in common.
+        RunError: a folder is no run, or nothing in it is judged.
+    """
+    bootstrap = bootstrap or Bootstrap()
+    labels = [str(one) for one in arguments if _LABEL.fullmatch(str(one)) and not Path(one).exists()]
+    sources = [one for one in arguments if str(one) not in labels]
+    if len(labels) == 2 and sources:
+        found, notes = _recorded(sources, costs, from_)
+        pairs = [
+            (_side(one, labels[0]), _side(one, labels[1])) for one in _by_benchmark(found, benchmark, sources).values()
+        ]
+    elif not labels and len(sources) == 2:
+        before, notes = _recorded(sources[:1], costs, from_)
+        after, more = _recorded(sources[1:], costs, from_)
+        pairs, notes = _same_models(before, after, k, benchmark, sources), [*notes, *more]
+    else:
+        raise InputError(
+            "name sources and two models with their samples (SOURCE 7b@5 34b@1), or two sources of the same models"
+        )
+    return [_compared(*pair, notes, bootstrap) for pair in pairs]
+
+
+def _recorded(
+    sources: Sequence[Any], costs: CostsFile | str | None, from_: str | None
+) -> tuple[list[_Recorded], list[str]]:
+    runs, files = split_sources(sources)
+    found: list[_Recorded] = []
+    for path, name in zip(runs, file_models(runs), strict=True):
+        loaded = load_samples(path)
+        for own, models in loaded.models.items():
+            found += [
+                _Recorded(counts_of(own, samples), name, partial(_of_run, loaded.run, samples, costs))
+                for samples in models
+            ]
+    if not files:
+        return found, []
+    imported = read_results(files, from_)
+    name = file_models([taken.path for taken in imported.taken])[0]
+    groups = group_counts(imported.all_rows()).values()
+    found += [_Recorded(counts, name, partial(_of_counts, counts, costs)) for counts in groups]
+    return found, imported.messages()
+
+
+def _of_run(run: Run, samples: ModelSamples, costs: CostsFile | str | None, unit: Unit) -> SampleCost:
+    return price_samples(run, samples, unit, costs, NOTHING)[0]
+
+
+def _of_counts(counts: ModelCounts, costs: CostsFile | str | None, unit: Unit) -> SampleCost:
+    return price_counts(counts, unit, costs)
+
+
+def _by_benchmark(
+    found: Sequence[_Recorded], benchmark: str | None, sources: Sequence[Any]
+) -> dict[str, list[_Recorded]]:
+    names = list(dict.fromkeys(one.counts.benchmark for one in found))
+    chosen = chosen_benchmarks(benchmark, names, ", ".join(map(str, sources)))
+    return {name: [one for one in found if one.counts.benchmark == name] for name in chosen}
+
+
+def _side(found: Sequence[_Recorded], label: str) -> tuple[_Recorded, int, str]:
+    """The model that a label means: called so, or the only one with the name as a part."""
+    match = _LABEL.fullmatch(label)
+    assert match is not None
+    name, k = match[1], int(match[2])
+    known = [one.counts.name for one in found]
+    fits = [one for one in found if one.counts.name == name] or [one for one in found if is_part(name, one.counts.name)]
+    if len(fits) != 1 or k < 1:
+        what = "several models have it as a part" if len(fits) > 1 else "no such model"
+        what = "k must be at least 1" if k < 1 else what
+        raise InputError(f"{label}: {what}.{did_you_mean(name, known)} There are: {', '.join(known)}")
+    return fits[0], k, f"{fits[0].counts.name}@{k}"
+
+
+def _same_models(
+    before: Sequence[_Recorded], after: Sequence[_Recorded], k: int, benchmark: str | None, sources: Sequence[Any]
+) -> list[tuple[tuple[_Recorded, int, str], tuple[_Recorded, int, str]]]:
+    firsts = {(one.counts.benchmark, one.counts.name): one for one in before}
+    found = ((firsts.get((one.counts.benchmark, one.counts.name)), one) for one in after)
+    common = [(first, one) for first, one in found if first is not None]
+    if not common and len(before) == len(after) == 1 and before[0].counts.benchmark == after[0].counts.benchmark:
+        common = [(before[0], after[0])]  # files that are called otherwise hold one model each
+    chosen = [pair for pair in common if benchmark in (None, pair[0].counts.benchmark)]
+    if not chosen:
+        raise InputError(
+            f"{' and '.join(map(str, sources))} have no model and benchmark in common; name two, as 7b@5 34b@1"
+        )
+    return [
+        ((one, k, f"{one.counts.name}@{k} ({sources[0]})"), (other, k, f"{other.counts.name}@{k} ({sources[1]})"))
+        for one, other in chosen
+    ]
+
+
+def _compared(
+    one: tuple[_Recorded, int, str], other: tuple[_Recorded, int, str], notes: Sequence[str], bootstrap: Bootstrap
+) -> Compared:
+    tasks = common_tasks([one[0].counts.task_ids, other[0].counts.task_ids])
+    if len(tasks) < 2:
+        raise InputError(f"{one[2]} and {other[2]} have {len(tasks)} problems in common; it takes two or more")
+    most = max(len(one[0].counts.task_ids), len(other[0].counts.task_ids))
+    said = [f"compared on the {len(tasks):,} problems that both have samples for, of {most:,}"] * (len(tasks) < most)
+    (first, noise), (second, more) = (_success(side, tasks) for side in (one, other))
+    weights = bootstrap.weights(len(tasks))
+    low, high = bootstrap_difference(first[:, None], second[:, None], weights, bootstrap.level)
+    difference = first - second
+    return Compared(
+        one[0].counts.benchmark,
+        len(tasks),
+        _shown(one, first, weights, bootstrap.level),
+        _shown(other, second, weights, bootstrap.level),
+        float(difference.mean()),
+        float(low[0]),
+        float(high[0]),
+        sign_flip_p_value(difference, bootstrap.seed),
+        paired_power(difference, noise + more, bootstrap.level),
+        (*notes, *said),
+    )
+
+
+def _success(side: tuple[_Recorded, int, str], tasks: Sequence[str]) -> tuple[Floats, Floats]:
+    """pass@k of each problem, and the variance of each over its samples (NaN where 2k samples are not there)."""
+    recorded, k, label = side
+    counts = recorded.counts.select(tasks)
+    if why := why_undefined(counts.n, k):
+        raise InputError(f"{label}: {why}")
+    success = np.asarray(pass_at_k(counts.n, counts.c, k), dtype=np.float64)
+    if int(counts.n.min()) < 2 * k:
+        return success, np.full(len(tasks), math.nan)
+    return success, sampling_variance(1.0 - success, 1.0 - np.asarray(pass_at_k(counts.n, counts.c, 2 * k)))
+
+
+def _shown(side: tuple[_Recorded, int, str], success: Floats, weights: Any, level: float) -> Side:
+    recorded, k, label = side
+    low, high = bootstrap_curve(success[:, None], weights, level)
+    costs = {}
+    for unit in Unit:
+        try:
+            costs[unit] = recorded.price(unit).cost(k)
+        except InputError:
+            continue  # a unit without a price is not shown
+    return Side(label, k, float(success.mean()), float(low[0]), float(high[0]), costs)
+
+
+def sign_flip_p_value(difference: Floats, seed: int = 0) -> float:
+    """Two-sided p-value of a mean of 0 by flipping signs of paired differences, shape (problems,); 1 if all are 0."""
+    values = difference[difference != 0]
+    if not len(values):
+        return 1.0
+    seen = abs(values.sum()) - 1e-12
+    if len(values) <= _EXACT_PROBLEMS:
+        signs = 1 - 2 * ((np.arange(2 ** len(values))[:, None] >> np.arange(len(values))) & 1)
+        return float((np.abs(signs @ values) >= seen).mean())
+    rng = np.random.default_rng(seed)
+    more = 0
+    for _ in range(20):
+        signs = rng.integers(0, 2, size=(_FLIPS // 20, len(values))) * 2 - 1
+        more += int((np.abs(signs @ values) >= seen).sum())
+    return (more + 1) / (_FLIPS + 1)

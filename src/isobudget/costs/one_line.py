@@ -1,0 +1,95 @@
+"""Costs in one line: rates and prices by model, as options of a command state them, in place of a costs file.
+
+    --tokens-per-second 7b=2600,34b=480 --usd-per-gpu-hour 2.0 --gpus 34b=2
+
+A number alone holds for every model. A name means the model that is called so, or those that have it as a part:
+`7b` stands for `codellama-7b`. Beside a costs file they come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from isobudget.costs.costs_file import CostsFile, Entry
+from isobudget.costs.prices import example_prices
+from isobudget.errors import InputError
+from isobudget.files.hints import is_part
+
+#: option -> key of a costs file, and whether it is a whole number
+_OPTIONS = {
+    "--tokens-per-second": ("tokens_per_second", False),
+    "--usd-per-gpu-hour": ("usd_per_gpu_hour", False),
+    "--gpus": ("gpus", True),
+}
+#: what stands for every model
+_ALL = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OneLine(CostsFile):
+    """Stated values by name, above a costs file or nothing."""
+
+    stated: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    base: CostsFile | None = None
+
+    def find(self, model: str) -> Entry | None:
+        """What is stated of a model, with what the costs file says of it."""
+        values = dict(self.stated.get(_ALL, {}))
+        for name, own in self.stated.items():
+            if name and (name == model or is_part(name, model)):
+                values |= own
+        below = None if self.base is None else self.base.find(model)
+        if below is not None:
+            return replace(below, values=MappingProxyType({**_without(below.values, values), **values}))
+        if not values:
+            return None
+        prices, hours = example_prices()
+        source = {"source": "as stated on the command line"}
+        return Entry("command line", MappingProxyType(source | values), prices, hours, Path())
+
+
+def _without(below: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """A file's values without those that what is stated replaces: a rate comes before seconds and profiles."""
+    replaced = {"seconds", "profile", "usd"} if "tokens_per_second" in values else set[str]()
+    return {key: value for key, value in below.items() if key not in replaced}
+
+
+def one_line_costs(
+    base: CostsFile | None,
+    tokens_per_second: str | float | None = None,
+    usd_per_gpu_hour: str | float | None = None,
+    gpus: str | int | None = None,
+) -> CostsFile | None:
+    """The costs that options state, above a costs file; the file alone, or None, where they state nothing.
+
+    Raises:
+        InputError: a value is no number, or a part is no ``NAME=NUMBER``.
+    """
+    given = zip(_OPTIONS.items(), (tokens_per_second, usd_per_gpu_hour, gpus), strict=True)
+    stated: dict[str, dict[str, Any]] = {}
+    for (option, (key, whole)), text in given:
+        for name, value in _parsed(option, text, whole).items():
+            stated.setdefault(name, {})[key] = value
+    if not stated:
+        return base
+    return OneLine(Path("command line"), {}, None, MappingProxyType(stated), base)
+
+
+def _parsed(option: str, text: str | float | None, whole: bool) -> dict[str, float | int]:
+    found: dict[str, float | int] = {}
+    for part in [] if text is None else str(text).split(","):
+        name, given, number = part.rpartition("=")
+        try:
+            value = int(number) if whole else float(number)
+        except ValueError:
+            value = -1
+        if not 0 < value < float("inf") or (given and not name.strip()):
+            kind = "a whole number of at least 1" if whole else "a number of more than 0"
+            example = "7b=2" if whole else "7b=2600"
+            raise InputError(f"{option}: {part.strip()!r} is neither {kind} nor NAME=NUMBER, such as {example}")
+        found[name.strip()] = value
+    return found

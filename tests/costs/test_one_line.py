@@ -1,0 +1,100 @@
+"""Costs in one line, files of defaults alone, and rates of tokens."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from isobudget import api
+from isobudget.costs.one_line import one_line_costs
+from isobudget.errors import InputError
+
+
+@pytest.fixture
+def counts(tmp_path: Path) -> Path:
+    """Two models with 100 and 40 completion tokens a sample."""
+    path = tmp_path / "counts.jsonl"
+    lines = [
+        {"model": model, "task_id": task, "passed": [0, 1], "completion_tokens": [tokens - 10, tokens + 10]}
+        for model, tokens in (("codellama-7b", 100), ("codellama-34b", 40))
+        for task in "ab"
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def prices(source: Path, unit: str, **stated: object) -> dict[str, float]:
+    (compared,) = api.curves(source, unit, **stated)
+    return {curve.model: curve.price.cost(1) for curve in compared.curves}
+
+
+def test_seconds_by_tokens_a_second(counts: Path) -> None:
+    found = prices(counts, "seconds", tokens_per_second="7b=2600,34b=480")
+    assert found == pytest.approx({"codellama-7b": 100 / 2600, "codellama-34b": 40 / 480})
+    assert prices(counts, "seconds", tokens_per_second=50) == pytest.approx({"codellama-7b": 2, "codellama-34b": 0.8})
+
+
+def test_usd_by_gpu_hours(counts: Path) -> None:
+    stated = {"tokens_per_second": 50, "usd_per_gpu_hour": 2.0, "gpus": "34b=2"}
+    assert prices(counts, "usd", **stated) == pytest.approx(
+        {"codellama-7b": 2 * 2 / 3600, "codellama-34b": 2 * 2 * 0.8 / 3600}
+    )
+
+
+def test_options_come_before_a_costs_file(counts: Path, tmp_path: Path) -> None:
+    file = tmp_path / "costs.toml"
+    file.write_text('[models."codellama-7b"]\nseconds = 9\n[models."codellama-34b"]\nseconds = 4\n')
+    found = prices(counts, "seconds", costs=file, tokens_per_second="7b=10")
+    assert found == pytest.approx({"codellama-7b": 10, "codellama-34b": 4})
+
+
+def test_a_file_of_defaults_alone(counts: Path, tmp_path: Path) -> None:
+    file = tmp_path / "costs.toml"
+    file.write_text("[defaults]\nusd_per_million_input = 0.2\nusd_per_million_output = 0.6\nprompt_tokens = 150\n")
+    found = prices(counts, "usd", costs=file)
+    assert found == pytest.approx(
+        {"codellama-7b": (150 * 0.2 + 100 * 0.6) / 1e6, "codellama-34b": (150 * 0.2 + 40 * 0.6) / 1e6}
+    )
+
+
+def test_the_files_of_the_shared_cases(counts: Path, shared_data: Path, tmp_path: Path) -> None:
+    cases = shared_data.parent / "cases" / "formats"
+    assert set(prices(counts, "usd", costs=cases / "defaults_only.toml")) == {"codellama-7b", "codellama-34b"}
+    only = tmp_path / "7b.jsonl"
+    only.write_text("".join(line for line in counts.read_text().splitlines(keepends=True) if "7b" in line))
+    assert prices(only, "seconds", costs=cases / "tokens_per_second.toml") == pytest.approx(
+        {"codellama-7b": 100 / 2600}
+    )
+    with pytest.raises(InputError, match=r"has no .*codellama-34b"):
+        prices(counts, "seconds", costs=cases / "tokens_per_second.toml")
+
+
+@pytest.mark.parametrize("text", ["", "x", "7b=", "=3", "7b=0", "7b=-1", "7b=nan", "7b=inf", "7b=1,,", "7b"])
+def test_what_is_no_number_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="--tokens-per-second"):
+        one_line_costs(None, text)
+
+
+def test_gpus_are_whole(counts: Path) -> None:
+    with pytest.raises(InputError, match=r"--gpus.*whole number"):
+        one_line_costs(None, gpus="7b=1.5")
+    with pytest.raises(InputError, match="--costs paper has its own costs"):
+        api.curves(counts, "seconds", costs="paper", tokens_per_second=3)
+
+
+def test_plan_takes_them_too(counts: Path) -> None:
+    made = api.plan(counts, "seconds", tokens_per_second="7b=100,34b=40", budget="2x", replicates=200)
+    assert {name: price.cost(1) for name, price in made.prices.items()} == pytest.approx(
+        {"codellama-7b": 1.0, "codellama-34b": 1.0}
+    )
+
+
+def test_the_example_that_ships(counts: Path) -> None:
+    shipped = Path(str(files("isobudget.costs") / "data" / "example.toml"))
+    assert prices(counts, "seconds", costs=shipped) == pytest.approx(
+        {"codellama-7b": 100 / 2600, "codellama-34b": 40 / 480}
+    )
+    assert prices(counts, "usd", costs=shipped)["codellama-34b"] == pytest.approx(2 * 2.0 * 40 / 480 / 3600)
