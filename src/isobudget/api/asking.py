@@ -238,9 +238,16 @@ def report(
 
     units, bootstrap = tuple(dict.fromkeys(map(parse_unit, as_names(unit)))), Bootstrap(simultaneous=simultaneous)
     table = costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus)
-    choices = {"costs": table, "bootstrap": bootstrap, "share_prompt": share_prompt, "progress": progress or SILENT}
     with as_run(run, from_) as (made, place):
-        return build_report(made, place if out is None else out, units=units, **choices)
+        return build_report(
+            made,
+            place if out is None else out,
+            units=units,
+            costs=table,
+            bootstrap=bootstrap,
+            share_prompt=share_prompt,
+            progress=progress or SILENT,
+        )
 
 
 def prompt(target: str, format: str | None = None, newline: str | None = None) -> Shown:  # noqa: A002

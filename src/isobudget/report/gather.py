@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -95,10 +96,10 @@ def _in_units(
     charges: Charges,
 ) -> tuple[dict[Unit, Comparison], list[str]]:
     found, notes, last = {}, [], None
-    stated = {"selection": selection, "costs": costs, "charges": charges, "bootstrap": bootstrap}
+    choose = partial(run_comparison, selection=selection, costs=costs, charges=charges, bootstrap=bootstrap)
     for unit in units:
         try:
-            found[unit] = run_comparison(run, benchmark, unit, **stated)
+            found[unit] = choose(run, benchmark, unit)
         except InputError as error:
             last = error
             notes.append(f"No comparison in {unit}: {error}.")
