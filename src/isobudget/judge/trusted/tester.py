@@ -59,7 +59,7 @@ class Tester:
         self.last_beat = time.monotonic()
         self.problems: dict[int, Problem | str] = {}
         self._host: Host | None = Host(settings, started)
-        self._shared_host: Host | None = None
+        self._shared_hosts: dict[str, Host] = {}
         self.layers = self._host.layers
 
     @property
@@ -70,13 +70,16 @@ class Tester:
         self._host.beat = self.beat
         return self._host
 
-    @property
-    def shared_host(self) -> Host:
-        """The zygote of processes that run tests and sample, started when it is first needed."""
-        if self._shared_host is None:
-            self._shared_host = Host(self.settings, zygotes.launch(self.settings, shared=True))
-        self._shared_host.beat = self.beat
-        return self._shared_host
+    def shared_host(self, problem: Problem) -> Host:
+        """The zygote of processes that run a problem's tests and a sample, started when it is first needed.
+
+        There is one with pytest and one without, so that pytest makes no other fork dearer.
+        """
+        use = "pytest" if problem.case.kind == "PytestFile" else "source"
+        if use not in self._shared_hosts:
+            self._shared_hosts[use] = Host(self.settings, zygotes.launch(self.settings, use))
+        self._shared_hosts[use].beat = self.beat
+        return self._shared_hosts[use]
 
     def beat(self) -> None:
         """Tell the judge now and then that a sample with many processes is still worked on."""
@@ -120,19 +123,19 @@ class Tester:
 
     def close(self) -> None:
         """End the zygotes; they start again when they are needed."""
-        for host in (self._host, self._shared_host):
+        for host in (self._host, *self._shared_hosts.values()):
             if host is not None:
                 host.close()
-        self._host = self._shared_host = None
+        self._host, self._shared_hosts = None, {}
 
     def judge_once(self, problem: Problem, program: str) -> Verdict:
         """Judge where the problem's tests are to run. That is decided before any sample of it is loaded."""
         if not problem.decided:
             if not self.may_split(problem):
-                problem.together = SharedTests(problem.case, self.shared_host)
+                problem.together = SharedTests(problem.case, self.shared_host(problem))
             problem.decided = True
         if problem.together is not None:
-            return problem.together.judge(self.shared_host, program)
+            return problem.together.judge(self.shared_host(problem), program)
         return problem.tests.judge(self.host, program)
 
     def may_split(self, problem: Problem) -> bool:
@@ -149,8 +152,8 @@ class Tester:
             # That is none.
             return False
         # A reference that passes nowhere says nothing: the stronger judge, then.
-        together = SharedTests(problem.case, self.shared_host)
-        return not together.judge(self.shared_host, problem.case.reference).passed
+        together = SharedTests(problem.case, self.shared_host(problem))
+        return not together.judge(self.shared_host(problem), problem.case.reference).passed
 
 
 def _end_with(life: int) -> None:

@@ -72,11 +72,11 @@ def fork(settings: Settings) -> Started:
     return Started(Process(pid), ours.detach(), setting.base)
 
 
-def launch(settings: Settings, *, shared: bool = False) -> Started:
-    """Start a zygote as an interpreter of its own; `shared`, for tests that run in one process with the sample."""
+def launch(settings: Settings, use: str = "") -> Started:
+    """Start a zygote as an interpreter of its own; `use` as of `zygote.begin`."""
     setting = _setting(settings)
     ours, theirs = socketpair()
-    code = confine.bootstrap("untrusted.zygote", tuple(setting), theirs.fileno(), shared, entry="begin")
+    code = confine.bootstrap("untrusted.zygote", tuple(setting), theirs.fileno(), use, entry="begin")
     os.set_inheritable(theirs.fileno(), True)
     pid = os.posix_spawn(
         sys.executable,

@@ -57,20 +57,24 @@ WARM = """
     isobudget.judge.untrusted.whole_program
 """
 
-#: the same where tests run in the sample's process; what is not installed is left out
-SHARED_WARM = """
+#: where source tests run in the sample's process
+SOURCE_WARM = "isobudget.judge.untrusted.shared_tests"
+#: where pytest runs there; what is not installed is left out
+PYTEST_WARM = """
     asyncio contextlib dataclasses inspect io isobudget.judge.untrusted.shared_tests linecache pathlib pytest tempfile
     threading types unittest.mock _pytest.assertion.rewrite _pytest.python _pytest.tmpdir _pytest.monkeypatch
 """
 
 
-def begin(fields: tuple[Any, ...], descriptor: int, shared: bool = False) -> NoReturn:
-    """Be a zygote in an interpreter of its own, perhaps one for tests that run in one process with the sample."""
+def begin(fields: tuple[Any, ...], descriptor: int, use: str = "") -> NoReturn:
+    """Be a zygote in an interpreter of its own; `use` says whether `source` tests or `pytest` run with the sample."""
     setting = confine.Setting(*fields)
     warm()
-    if shared:
+    if use:
         sys.path += setting.packages
-        _import(SHARED_WARM)
+        _import(SOURCE_WARM)
+    if use == "pytest":
+        _import(PYTEST_WARM)
         _rehearse_pytest(setting.base)
     main(setting, descriptor)
 
