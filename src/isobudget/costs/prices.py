@@ -76,7 +76,8 @@ def usd_cost(price: TokenPrice, use: TokenUse) -> SampleCost:
     source = f"price of {price.model}, {price.date} ({price.source}), {use.label}{said}"
     counted = SHARED if use.share_prompt else EACH_PAYS
     prompt = AS_BILLED if use.bills is not None else counted if use.prompt_known else UNCOUNTED
-    return SampleCost(Unit.USD, each + use.mean_completion * per_token, shared, source, per_token, prompt)
+    completion = use.mean_completion * price.usd_per_million_output / _MILLION
+    return SampleCost(Unit.USD, each + completion, shared, source, per_token, prompt)
 
 
 def _prompt_usd(price: TokenPrice, use: TokenUse) -> tuple[float, float, str]:
