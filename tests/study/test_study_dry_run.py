@@ -11,6 +11,7 @@ import pytest
 
 from isobudget import api
 from isobudget.costs.roofline import Serving, gpu_named, roofline_seconds
+from isobudget.files.hub import is_here
 from isobudget.models.named import named
 from isobudget.pipeline.generate import generate
 from isobudget.study import shipped_studies
@@ -90,3 +91,15 @@ def test_every_study_that_ships_can_be_tried_without_a_run(tmp_path: Path, name:
     assert told["study"] == name
     assert told["ready"] == (not told["missing"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_blames_no_one_for_being_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HF_HUB_OFFLINE", "ISOBUDGET_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    text = 'name = "x"\nbenchmarks = ["mbpp"]\n[[models]]\nname = "codellama-7b"\nbackend = "vllm"\nn = 1\n'
+    told = "\n".join(api.dry_run(parse_study(text, "mine"), tmp_path / "run").missing)
+    assert "the data of the benchmark mbpp" in told
+    assert "HF_HUB_OFFLINE" not in told
+    # what is installed is not to be installed, what is not is
+    assert ("pip install 'isobudget[hub]'" in told) is not is_here()

@@ -121,7 +121,8 @@ def price_samples(
             devices=devices_of(run, samples.model),
             when=date_of(run),
         )
-        return price, price.of_lengths([one.completion_tokens for one in samples.problems])
+        lengths = [one.completion_tokens for one in samples.problems]
+        return price, None if use is None else price.of_lengths(lengths)
     extras = extras_of(samples.model, unit, charges, use=use, judging=tests)
     price, amounts = sample_cost(run, samples, unit, **shared), list(sample_amounts(run, samples, unit))
     if charges.share_prompt is False:

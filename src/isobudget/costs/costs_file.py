@@ -177,7 +177,7 @@ def _use(entry: Entry, recorded: TokenUse | None) -> TokenUse | None:
         label += f" and {values['prompt_tokens']:g} prompt tokens"
     elif recorded is not None and recorded.prompt_known:
         prompt, known = recorded.prompt.tolist(), True
-        bills = None if "share_prompt" in values else recorded.bills
+        bills = None if values.get("share_prompt") else recorded.bills
     else:
         label += ", completions only: prompt lengths are not known"
     plain = [[int(tokens) for tokens in counts] for counts in completions]

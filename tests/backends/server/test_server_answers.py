@@ -269,3 +269,11 @@ def test_what_is_known_of_servers_beforehand() -> None:
     assert len({repeatable(kind, Traits()) for kind in Kind}) == 4
     assert root_of("http://h:1/v1") == "http://h:1"
     assert root_of("http://h:1/api/v3") == "http://h:1/api/v3"
+
+
+@pytest.mark.parametrize("form", [{"text": "x" * 30_000_000}, {"message": {"content": "x" * 30_000_000}}])
+def test_a_text_longer_than_any_sample_is_cut_and_said(form: dict[str, Any]) -> None:
+    answer = read_answer({"choices": [{"index": 0, "finish_reason": "stop", **form}], "usage": {}})
+    (choice,) = answer.choices
+    assert (len(choice.text), choice.finish, choice.is_cut) == (2**22, "length", True)
+    assert any("longer than 4,194,304 characters: they are cut there" in one for one in answer.oddities)
