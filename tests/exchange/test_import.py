@@ -165,6 +165,7 @@ def test_what_goes_wrong_leaves_no_run_or_says_so(tmp_path: Path) -> None:
     mixed = lines(tmp_path / "m.jsonl", {"task_id": "a", "completion": "x"}, {"task_id": "a", "solution": "y"})
     with pytest.raises(InputError, match=r"m.jsonl, line 2: a solution, where samples of m were completions before"):
         write_run(mixed, tmp_path / "one")
+    assert not (tmp_path / "one").exists()
     write_run(EVALPLUS, tmp_path / "run")
     with pytest.raises(InputError, match="is there already"):
         write_run(EVALPLUS, tmp_path / "run")
