@@ -165,6 +165,7 @@ def test_what_goes_wrong_leaves_no_run_or_says_so(tmp_path: Path) -> None:
     mixed = lines(tmp_path / "m.jsonl", {"task_id": "a", "completion": "x"}, {"task_id": "a", "solution": "y"})
     with pytest.raises(InputError, match=r"m.jsonl, line 2: a solution, where samples of m were completions before"):
         write_run(mixed, tmp_path / "one")
+    assert not (tmp_path / "one").exists()
     write_run(EVALPLUS, tmp_path / "run")
     with pytest.raises(InputError, match="is there already"):
         write_run(EVALPLUS, tmp_path / "run")
@@ -173,3 +174,19 @@ def test_what_goes_wrong_leaves_no_run_or_says_so(tmp_path: Path) -> None:
     row = next(iter(load_run(tmp_path / "run").samples()))
     assert math.isnan(row.seconds)
     assert row.prompt_tokens is None
+
+
+def test_rank_and_report_take_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    results = FIXTURES / "human_eval_model-7b.jsonl_results.jsonl"
+    (ranked,) = api.rank(results, "order", orders=5)
+    (model,) = ranked.models
+    assert (ranked.benchmark, model.samples.pool.model) == ("humaneval", "human_eval_model-7b")
+    assert [len(one.samples) for one in model.samples.pool.problems] == [3, 3]
+    pytest.importorskip("matplotlib", reason="needs isobudget[report]")
+    made = api.report(INSPECT, unit="usd")
+    assert made.page == Path("reports/inspect-toy/index.html")
+    text = made.page.read_text()
+    assert "came with the samples, from another tool" in text
+    assert "trust = split" not in text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["reports"]

@@ -132,6 +132,7 @@ def _frontier(comparison: Comparison, given: Mapping[str, Any]) -> Grid:
     from isobudget.report.tables.comparison import short_labels
     from isobudget.report.tables.frontier import frontier_grid
 
-    same = {name: given[name] for name in ("unit", "costs", "level", "replicates", "seed") if name in given}
+    names = ("unit", "costs", "tokens_per_second", "usd_per_gpu_hour", "gpus", "from_", "level", "replicates", "seed")
+    same = {name: given[name] for name in names if name in given}
     made = api.plan(given["source"], budget=comparison.budgets, benchmark=comparison.benchmark, **same)
     return frontier_grid(comparison.benchmark, made.recommended, made.level, short_labels(list(made.prices)))

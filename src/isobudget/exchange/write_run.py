@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import shutil
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -123,10 +124,14 @@ def write_run(
         raise InputError(f"{folder}: is there already; import into a new folder (--out)")
     streams, names, more = _named(found)
     run = Run.create(folder, folder.name)
-    with run.writing(), run.sample_writer() as samples, run.verdict_writer() as verdicts:
-        writer = _Writer(run, known, samples, verdicts)
-        taken = [writer.take(*one) for one in zip(found, streams, names, strict=True)]
-        writer.finish()
+    try:
+        with run.writing(), run.sample_writer() as samples, run.verdict_writer() as verdicts:
+            writer = _Writer(run, known, samples, verdicts)
+            taken = [writer.take(*one) for one in zip(found, streams, names, strict=True)]
+            writer.finish()
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)  # made by this call: half a run would be taken for a whole one
+        raise
     return ImportedRun(
         folder, tuple(taken), (*notes, *more), dict(writer.models), writer.judged, dict(writer.benchmarks)
     )
