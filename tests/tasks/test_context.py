@@ -24,10 +24,13 @@ def project(tmp_path: Path) -> Path:
     (root / "src/pkg/deep").mkdir()
     (root / "src/pkg/deep/__init__.py").write_text("")
     (root / "src/pkg/deep/use.py").write_text(
-        "from ..text import shout\nfrom pkg.help import join\n\nLIMIT = 3\n\n\n"
+        "from ..text import shout\nfrom pkg.help import join\nfrom ..kinds import Kind\n\nLIMIT = 3\n\n\n"
         "class Box:\n    size = 2\n\n    def __init__(self):\n        self.all = []\n\n"
         "    def last(self) -> int:\n        return self.all[-1]\n\n"
         "    def put(self, item: int,\n            *, times: int = 1) -> None:\n        # a hint\n        ...\n"
+    )
+    (root / "src/pkg/kinds.py").write_text(
+        "class Kind(dict):\n    name: str\n    most = 3\n\n    def grow(self, by: int) -> int:\n        return by\n"
     )
     (root / "src/pkg/help.py").write_text(
         'def join(words: list[str]) -> str:\n    """Join them.\n\n    More."""\n    return ""\n'
@@ -46,6 +49,8 @@ def test_a_method_is_shown_in_its_class_behind_what_it_imports(project: Path) ->
     assert text.startswith("from ..text import shout\nfrom pkg.help import join\n")
     assert "# def shout(text: str) -> str: ..." in text
     assert "# def join(words: list[str]) -> str: ...  # Join them." in text
+    fields = "#     name: str\n#     most = 3\n"
+    assert f"# class Kind(dict):\n{fields}#     def grow(self, by: int) -> int: ...\n" in text
     assert "LIMIT = 3" in text
     assert "# Tests: test_slug, test_sep, test_shout" in text
     assert "def last(self) -> int: ..." in text

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from isobudget.errors import InputError
+from isobudget.tasks.options import SolveOptions
 from isobudget.tasks.project import files_of, module_name, read_settings
 from isobudget.tasks.target import find_target
 from support.solve_project import make_project
@@ -54,6 +55,14 @@ def test_settings_of_the_project_are_checked(tmp_path: Path) -> None:
     path.write_text("[tool.isobudget]\nbudgt = 3\nmax_tokens = 0\n")
     with pytest.raises(InputError, match=r"budgt: unknown key(.|\n)*max_tokens: must be a whole number"):
         read_settings(tmp_path)
+
+
+def test_what_is_stated_comes_before_the_settings_of_the_project() -> None:
+    settings = {"models": ["a"], "budget": "5s", "tests": "x,y", "policy": "p.toml", "show_tests": False}
+    stated = SolveOptions(budget="9s", models=("b",), show_tests=True).with_settings(settings)
+    assert (stated.budget, stated.models, stated.tests, stated.policy) == ("9s", ("b",), ("x", "y"), None)
+    assert stated.show_tests is True
+    assert SolveOptions(policy="q.toml").with_settings(settings).models == ()
 
 
 def test_a_view_leaves_out_what_no_test_needs(tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from isobudget.tasks.body import (
     FunctionNode,
     behind_docstring,
     first_line,
-    functions_of,
     parse_source,
     split_lines,
 )
@@ -146,8 +145,7 @@ def _around(text: str, tree: ast.Module, function: Function, *, in_full: bool) -
         elif isinstance(node, FunctionNode):
             parts.append(_short(node))
         elif isinstance(node, ast.ClassDef):
-            methods = "".join(_short(one, "    ") for one in node.body if isinstance(one, FunctionNode))
-            parts.append(f"class {node.name}:\n{methods or '    ...' + chr(10)}")
+            parts.append(_outline(node) + "\n")
     return "\n".join(parts)
 
 
@@ -217,12 +215,28 @@ def _project_signatures(target: Target, tree: ast.Module) -> str:
         if isinstance(node, ast.ImportFrom):
             for path in _module_files(target, node):
                 try:
-                    known = functions_of(ast.parse(path.read_bytes()))
+                    body = ast.parse(path.read_bytes()).body
                 except (OSError, SyntaxError, ValueError):
                     continue
                 names = {alias.name for alias in node.names}
-                shown += [_short(one.node).strip() for name, one in known.items() if name.split(".")[0] in names]
+                shown += [_outline(one) for one in body if getattr(one, "name", None) in names]
     return "\n".join(dict.fromkeys(shown))
+
+
+def _outline(node: ast.stmt) -> str:
+    """A function as its signature; a class with its fields and the signatures of its methods."""
+    if isinstance(node, FunctionNode):
+        return _short(node).strip()
+    if not isinstance(node, ast.ClassDef):
+        return ""
+    bases = ", ".join(map(ast.unparse, node.bases))
+    lines = [f"class {node.name}({bases}):" if bases else f"class {node.name}:"]
+    for one in node.body:
+        if isinstance(one, ast.AnnAssign | ast.Assign):
+            lines.append(f"    {ast.unparse(one)}")
+        elif isinstance(one, FunctionNode):
+            lines.append(_short(one, "    ").rstrip())
+    return "\n".join(lines if len(lines) > 1 else [f"{lines[0]} ..."])
 
 
 def _module_files(target: Target, node: ast.ImportFrom) -> Iterator[Path]:

@@ -55,7 +55,9 @@ class SolveOptions:
         """With the project's settings where nothing is stated."""
         given: dict[str, Any] = {}
         for name, value in settings.items():
-            if getattr(self, name) in (None, ()) and not (name == "policy" and self.models):
+            # Models that are stated come before the project's policy, and a policy before its models.
+            beside = (name == "policy" and self.models) or (name == "models" and self.policy)
+            if getattr(self, name) in (None, ()) and not beside:
                 is_list = name in ("tests", "also", "models")
                 given[name] = tuple(value.split(",") if isinstance(value, str) else value) if is_list else value
         return replace(self, **given)

@@ -90,7 +90,9 @@ def watched_files(files: Sequence[str], selection: Selection, target: str) -> li
 
 
 def test_names(selection: Selection) -> list[str]:
-    """Names of the test functions, for a prompt."""
+    """Names of the test functions, for a prompt; where node ids name some, of these."""
     nodes = [node for text in selection.files.values() for node in ast.walk(ast.parse(text))]
     functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    return list(dict.fromkeys(node.name for node in functions if node.name.startswith("test")))
+    names = list(dict.fromkeys(node.name for node in functions if node.name.startswith("test")))
+    chosen = {part.partition("[")[0] for one in selection.arguments for part in one.split("::")[1:]}
+    return [name for name in names if name in chosen] or names
