@@ -124,9 +124,9 @@ def _rank_run(run: Run, benchmark: str | None, ranking: _Ranking) -> list[Benchm
         ranking = replace(ranking, options=replace(options, model=as_recorded(options.model, run.facts["models"])))
     with run.writing() if options.writes else contextlib.nullcontext():
         names = chosen_benchmarks(benchmark, benchmarks_of(run), run.path)
-        ours = [one for (name, _), one in run.problems().items() if name in names]
-        check_references(ours, options.check, options.unsafe, ranking.progress)
         loaded = load_samples(run, names, texts=True)
+        ours = [one for (name, _), one in loaded.problems.items() if name in names]
+        check_references(ours, options.check, options.unsafe, ranking.progress)
         return [ranking.of_benchmark(run_inputs(loaded, name, options.bootstrap)) for name in names]
 
 
