@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import importlib
 import keyword
+import os
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -38,8 +40,13 @@ COMMANDS = (
 API_NAMES = {"import": "import_results"}
 
 
-def build_app() -> typer.Typer:
-    """The Typer application with every command. Command modules import heavy libraries inside their functions."""
+def build_app(only: str | None = None) -> typer.Typer:
+    """The Typer application with every command. Command modules import heavy libraries inside their functions.
+
+    Args:
+        only: the command that is about to run, or another word if none is: all others are listed and take no options,
+            which saves most of the time of the start.
+    """
     app = typer.Typer(
         name="isobudget",
         no_args_is_help=True,
@@ -56,8 +63,26 @@ def build_app() -> typer.Typer:
         if register is not None:
             register(app)
         else:
-            app.command(name)(getattr(module, python_name))
+            command = getattr(module, python_name)
+            app.command(name)(command if only in (None, name) else _listed(command))
     return app
+
+
+def _listed(command: Callable[..., None]) -> Callable[[], None]:
+    """What stands for a command in the list of commands: its help."""
+
+    def nothing() -> None:
+        pass
+
+    nothing.__doc__ = command.__doc__
+    return nothing
+
+
+def _asked() -> str | None:
+    """The command that the arguments name, an empty word for none; None where a shell asks for completions."""
+    if any(name.startswith("_ISOBUDGET_") for name in os.environ) or "--install-completion" in sys.argv:
+        return None
+    return next((word for word in sys.argv[1:] if not word.startswith("-")), "")
 
 
 def _root(
@@ -79,7 +104,7 @@ def main() -> None:
     from isobudget.errors import IsobudgetError
 
     try:
-        build_app()()
+        build_app(_asked())()
     except IsobudgetError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
