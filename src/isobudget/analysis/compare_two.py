@@ -23,7 +23,7 @@ from isobudget.analysis.compare import chosen_benchmarks
 from isobudget.analysis.compare_run import price_samples
 from isobudget.analysis.load_samples import ModelSamples, load_samples
 from isobudget.analysis.prices import price_counts
-from isobudget.analysis.recorded_counts import counts_of
+from isobudget.analysis.source_counts import counts_of
 from isobudget.costs.charges import NOTHING
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile

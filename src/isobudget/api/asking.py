@@ -185,7 +185,7 @@ def passk(
     """
     from isobudget.analysis.passk import parse_k, passk_records
     from isobudget.analysis.passk import passk as compute
-    from isobudget.analysis.recorded_counts import as_counts
+    from isobudget.analysis.source_counts import as_counts
     from isobudget.report.tables.passk import passk_grid, passk_lines
 
     groups, notes = as_counts(counts, from_)

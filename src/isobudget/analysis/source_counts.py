@@ -1,0 +1,62 @@
+"""Counts of everything that a user names, run folders and files of results side by side, without prices."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from isobudget.importers.counts import ModelCounts, group_counts
+from isobudget.importers.names import file_models
+from isobudget.importers.read import read_results, split_sources
+
+if TYPE_CHECKING:
+    from isobudget.analysis.load_samples import ModelSamples
+
+
+def load_counts(sources: Any, from_: str | None = None) -> tuple[list[ModelCounts], list[str]]:
+    """The counts of every model of run folders and files; and notes.
+
+    Raises:
+        InputError: a source is wrong.
+        RunError: a folder is no run, or a part of it is damaged.
+    """
+    runs, others = split_sources(sources)
+    notes: list[str] = []
+    found: list[tuple[str, ModelCounts]] = []
+    for path, name in zip(runs, file_models(runs), strict=True):
+        from isobudget.analysis.load_samples import load_samples  # files alone do not need what reads runs
+
+        loaded = load_samples(path)
+        found += [(name, counts_of(of, one)) for of, models in loaded.models.items() for one in models]
+    if others:
+        imported = read_results(others, from_)
+        notes += imported.messages()
+        found += [("files", one) for one in group_counts(imported.all_rows()).values()]
+    return told_apart(found), notes
+
+
+def as_counts(counts: Any, from_: str | None = None) -> tuple[list[ModelCounts], list[str]]:
+    """Counts that are there already, or those of sources; see `load_counts`."""
+    if isinstance(counts, list | tuple) and counts and all(isinstance(one, ModelCounts) for one in counts):
+        return list(counts), []
+    return load_counts(counts, from_)
+
+
+def told_apart(found: Sequence[tuple[str, ModelCounts]]) -> list[ModelCounts]:
+    """Counts with the names of their sources: a model that several sources have is called by its source as well."""
+    times = Counter((counts.benchmark, counts.name) for _, counts in found)
+    return [
+        counts
+        if times[counts.benchmark, counts.name] == 1
+        else replace(counts, model=f"{counts.model} ({source})", stated=counts.stated or counts.model)
+        for source, counts in found
+    ]
+
+
+def counts_of(benchmark: str, samples: ModelSamples) -> ModelCounts:
+    """The judged samples of a run's model as counts."""
+    passed = tuple(tuple(problem.passed.tolist()) for problem in samples.problems)
+    tokens = tuple(tuple(problem.completion_tokens.tolist()) for problem in samples.problems)
+    return ModelCounts(benchmark, samples.model, "", samples.task_ids, samples.n, samples.c, passed, tokens)
