@@ -126,6 +126,26 @@ def test_several_sources_become_arms_of_one_plan(tmp_path: Path) -> None:
     assert any("30 problems that all arms have, of 40" in note for note in made.notes)
 
 
+def test_a_prompt_is_paid_once_or_by_every_sample(tmp_path: Path) -> None:
+    costs = tmp_path / "prompts.toml"
+    costs.write_text(
+        '[defaults]\nprompt_tokens = 400\ncompletion_tokens = 100\n[models."codellama-7b"]\n[models."codellama-34b"]\n'
+    )
+    rows = [
+        {"model": model, "task_id": f"t{at}", "n": 8, "c": at % 9}
+        for model in ("codellama-7b", "codellama-34b")
+        for at in range(12)
+    ]
+    source = lines(tmp_path / "two.jsonl", *rows)
+    once, each = (
+        api.plan(source, costs=costs, budget="4x", replicates=200, share_prompt=shared).prices["codellama-7b"]
+        for shared in (True, False)
+    )
+    assert (once.cost(1), each.per_problem) == (pytest.approx(each.cost(1)), 0.0)
+    assert once.cost(4) == pytest.approx(each.cost(4) - 3 * once.per_problem)
+    assert once.per_problem > once.per_sample
+
+
 def test_a_run_is_priced_sample_by_sample(tmp_path: Path) -> None:
     run = synthetic_run(tmp_path / "run", PAIR)
     made = api.plan(run.path, Unit.SECONDS, budget=["4x"], replicates=200)

@@ -28,6 +28,7 @@ def plan(
     benchmark: str | None = None,
     hidden: str | Path | Sequence[str | Path] = (),
     from_: str | None = None,
+    share_prompt: bool | None = None,
     false_pass_cost: float = 0.0,
     level: float = 0.95,
     replicates: int = 10_000,
@@ -53,6 +54,7 @@ def plan(
         benchmark: only this one; needed where the sources have several.
         hidden: the same samples judged by hidden tests; the sources then have the visible tests' verdicts.
         from_: the format of the files, where it is not to be recognised.
+        share_prompt: charge a problem's prompt once or to every sample; by default as stated or billed, else once.
         false_pass_cost: what a sample costs that passes the visible tests and not the hidden ones, in right answers.
         level, replicates, seed: of the bootstrap over problems; the seed is that of the folds too.
         write: a policy.toml to write what is recommended to, where one budget is planned.
@@ -82,6 +84,7 @@ def plan(
         benchmark=benchmark,
         hidden=[hidden] if isinstance(hidden, str | Path) else list(hidden),
         from_=from_,
+        share_prompt=share_prompt,
         false_pass_cost=false_pass_cost,
         bootstrap=Bootstrap(level, replicates, seed),
     )

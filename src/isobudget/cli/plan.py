@@ -18,6 +18,7 @@ from isobudget.cli.options import (
     JsonOption,
     LevelOption,
     RateOption,
+    SharePromptOption,
     one_form,
     stated,
 )
@@ -89,6 +90,7 @@ def plan(
     tokens_per_second: RateOption = None,
     usd_per_gpu_hour: HourOption = None,
     gpus: GpusOption = None,
+    share_prompt: SharePromptOption = None,
     from_: FromOption = None,
     form: FormatOption = None,
     as_json: JsonOption = False,

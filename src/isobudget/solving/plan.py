@@ -174,6 +174,7 @@ def plan(
     benchmark: str | None = None,
     hidden: Sequence[str | Path] = (),
     from_: str | None = None,
+    share_prompt: bool | None = None,
     false_pass_cost: float = 0.0,
     bootstrap: Bootstrap | None = None,
 ) -> Plan:
@@ -192,6 +193,7 @@ def plan(
         benchmark: only this one; needed where the sources have several.
         hidden: the same samples judged by hidden tests; the sources then have the visible tests' verdicts.
         from_: the format of the files, where it is not to be recognised.
+        share_prompt: whether the samples of a problem share its prompt; None as stated or billed, else shared.
         false_pass_cost: what a sample costs that passes the visible tests and not the hidden ones, in right answers.
         bootstrap: how intervals are computed.
 
@@ -204,7 +206,16 @@ def plan(
     chosen = _policies(policies)
     _check_numbers(target, false_pass_cost)
     table = read_costs(costs) if isinstance(costs, str) and costs != PAPER else costs
-    recorded = read_arms(listed, unit, table, benchmark=benchmark, names=arms, hidden=hidden, from_=from_)
+    recorded = read_arms(
+        listed,
+        unit,
+        table,
+        benchmark=benchmark,
+        names=arms,
+        hidden=hidden,
+        share_prompt=share_prompt,
+        from_=from_,
+    )
     _check_recorded(recorded, false_pass_cost)
     bootstrap = bootstrap or Bootstrap()
     amounts = planned_amounts(budgets, target, unit, recorded, chosen, bootstrap.seed)

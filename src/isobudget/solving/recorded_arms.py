@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from isobudget.analysis.compare_run import price_samples
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples, benchmarks_of, load_samples
 from isobudget.analysis.prices import price_counts
-from isobudget.costs.charges import NOTHING
+from isobudget.costs.charges import NOTHING, Charges
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.curves.compare import common_tasks
@@ -89,6 +89,7 @@ def read_arms(
     benchmark: str | None = None,
     names: Sequence[str] | None = None,
     hidden: Sequence[str | Path] = (),
+    share_prompt: bool | None = None,
     from_: str | None = None,
 ) -> Recorded:
     """Read what was recorded.
@@ -100,6 +101,7 @@ def read_arms(
         benchmark: only this one; may be left out where there is one.
         names: only these arms.
         hidden: the same samples judged by hidden tests; the sources' own verdicts are then those of visible ones.
+        share_prompt: whether the samples of a problem share its prompt, see `costs.charges.Charges`.
         from_: the format of the files, where it is not to be recognised.
 
     Raises:
@@ -111,7 +113,8 @@ def read_arms(
         raise InputError("give at least one source: a run folder or a file of results")
     loaded = _load(sources, from_)
     benchmark = _benchmark(loaded, benchmark)
-    by_source = {path: _arms(source, benchmark, unit, costs, not hidden) for path, source in loaded.items()}
+    charges = Charges(share_prompt=share_prompt)
+    by_source = {path: _arms(source, benchmark, unit, costs, not hidden, charges) for path, source in loaded.items()}
     arms = _chosen(_told_apart(by_source), names)
     common = common_tasks([arm.task_ids for arm in arms])
     if not common:
@@ -134,7 +137,7 @@ def recorded_run(run: LoadedRun, benchmark: str, unit: Unit) -> Recorded:
         InputError: the run does not record the unit, or a sample costs nothing.
         RunError: nothing of the benchmark is judged.
     """
-    arms = [_of_run(run.run, samples, unit, None, {}) for samples in run.samples(benchmark)]
+    arms = [_of_run(run.run, samples, unit, None, {}, NOTHING) for samples in run.samples(benchmark)]
     common = common_tasks([arm.task_ids for arm in arms])
     made = tuple(_arm(arm, common, None) for arm in arms)
     return Recorded(benchmark, common, made, {arm.name: arm.price for arm in arms}, ())
@@ -166,13 +169,13 @@ def _benchmarks(source: Source) -> list[str]:
 
 
 def _arms(
-    source: Source, benchmark: str, unit: Unit, costs: CostsFile | str | None, own_suites: bool
+    source: Source, benchmark: str, unit: Unit, costs: CostsFile | str | None, own_suites: bool, charges: Charges
 ) -> list[RecordedArm]:
     """The arms of a source on a benchmark; none where it does not have it. `own_suites` lets a run tell two apart."""
     if isinstance(source, Imported):
         truth = _second_suite(source)
         groups = group_counts(source.rows).values()
-        return [_of_counts(counts, unit, costs, truth) for counts in groups if counts.benchmark == benchmark]
+        return [_of_counts(counts, unit, costs, truth, charges) for counts in groups if counts.benchmark == benchmark]
     if benchmark not in benchmarks_of(source):
         return []
     loaded = load_samples(source, [benchmark])
@@ -180,17 +183,22 @@ def _arms(
     if own_suites:
         stated = {task: problem.visible_tests for (_, task), problem in loaded.problems.items()}
         told_apart = {task: first for task, first in stated.items() if first is not None}
-    return [_of_run(source, one, unit, costs, told_apart) for one in models]
+    return [_of_run(source, one, unit, costs, told_apart, charges) for one in models]
 
 
 def _of_run(
-    run: Run, samples: ModelSamples, unit: Unit, costs: CostsFile | str | None, visible: Mapping[str, int]
+    run: Run,
+    samples: ModelSamples,
+    unit: Unit,
+    costs: CostsFile | str | None,
+    visible: Mapping[str, int],
+    charges: Charges,
 ) -> RecordedArm:
     """The arm of a model; by two suites on the problems that say how many of their tests are visible, if any does."""
     tasks = tuple(task for task in samples.task_ids if task in visible)
     left_out = len(samples.task_ids) - len(tasks) if tasks else 0
     samples = samples.only(tasks) if tasks else samples
-    price, amounts = price_samples(run, samples, unit, costs, NOTHING)
+    price, amounts = price_samples(run, samples, unit, costs, charges)
     every = tuple(tuple(problem.passed.tolist()) for problem in samples.problems)
     verdicts = visible_verdicts(samples, [visible[task] for task in tasks]) if tasks else every
     passed, failed = (None, None) if amounts is None else _by_verdict(verdicts, amounts)
@@ -205,9 +213,13 @@ def _second_suite(source: Imported) -> dict[GroupKey, ModelCounts]:
 
 
 def _of_counts(
-    counts: ModelCounts, unit: Unit, costs: CostsFile | str | None, truth: Mapping[GroupKey, ModelCounts]
+    counts: ModelCounts,
+    unit: Unit,
+    costs: CostsFile | str | None,
+    truth: Mapping[GroupKey, ModelCounts],
+    charges: Charges,
 ) -> RecordedArm:
-    price = price_counts(counts, unit, costs)
+    price = price_counts(counts, unit, costs, charges)
     hidden = truth.get((counts.benchmark, counts.model, counts.condition))
     arm = RecordedArm(
         counts.name, counts.task_ids, counts.n, counts.c, counts.passed, price, hidden=_matching(counts, hidden)
