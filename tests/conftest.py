@@ -34,4 +34,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Which tests go together when several processes run them."""
     from support.side_by_side import SharedStart
 
+    config.option.loadscopereorder = False
     return SharedStart(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In a process of several, the longest tests begin first."""
+    from support.side_by_side import rank
+
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: rank(item.nodeid))

@@ -13,7 +13,7 @@ import pytest
 
 from isobudget.compat.evalplus import evaluate
 from isobudget.errors import InputError
-from isobudget.importers.evalplus import read_evalplus
+from isobudget.importers.read import read_results
 
 DATA = [
     {
@@ -54,9 +54,11 @@ def test_both_suites(tmp_path: Path, data: str) -> None:
     assert result["pass_at_k"] == {"base": {"pass@1": (2 / 5 + 1) / 2}, "plus": {"pass@1": (1 / 5 + 1) / 2}}
     written = tmp_path / "samples_eval_results.json"
     assert json.loads(written.read_text()) == result
-    read = read_evalplus(written)
-    assert read is not None
-    assert read.plus == ((True, False, False, False, False), (True,))
+    read = {(row.benchmark, row.task_id): (row.n, row.c) for row in read_results(written).all_rows()}
+    assert read == {
+        ("base", "HumanEval/0"): (5, 2), ("base", "HumanEval/1"): (1, 1),
+        ("plus", "HumanEval/0"): (5, 1), ("plus", "HumanEval/1"): (1, 1),
+    }  # fmt: skip
     samples.unlink()
     assert evaluate("humaneval", str(samples)) == result
 

@@ -365,7 +365,11 @@ def test_a_costs_file_takes_a_profile(tmp_path: Path) -> None:
     [
         (COSTS.replace("speed", "absent"), BY_HAND, "absent.toml: cannot be read: No such file"),
         (COSTS.replace('"speed.toml"', "3"), BY_HAND, "profile: must be a text"),
-        (COSTS.replace("completion_tokens = 21", ""), BY_HAND, "completion_tokens and a profile"),
+        (
+            COSTS.replace("completion_tokens = 21", ""),
+            BY_HAND,
+            "completion_tokens and tokens_per_second \\(or a profile",
+        ),
         (COSTS + "batch = 4", BY_HAND, r'models\."m".*says nothing of 4'),
         (COSTS, "model =", "not valid TOML"),
         (COSTS, 'model = "m"', r"no \[\[slots\]\] table"),

@@ -16,12 +16,32 @@ SHARED_START = {
     "tests/backends/test_llama_slots.py": True,
     "tests/backends/test_llamacpp.py": False,
     "tests/judge/test_judge_hostile.py": True,
+    "tests/judge/test_judge_tasks.py": False,
     "tests/report/test_report.py": False,
 }
 
 
+#: single tests that take longest begin first, so that no process is left alone with one of them at the end
+LONGEST = (
+    "tests/cli/test_cli.py::test_a_stopped_run_goes_on_and_doubles_nothing",
+    "tests/judge/test_judge_plain_pytest.py::test_as_plain_pytest_says",
+    "tests/tasks/test_spending.py::test_random_tasks_never_spend_more_than_their_budget",
+    "tests/judge/test_judge_tasks.py",
+    "tests/judge/test_judge_data.py",
+    "tests/judge/test_judge_hostile.py",
+    "tests/pipeline/test_kill.py",
+    "tests/backends/",
+    "tests/test_golden_outputs.py",
+)
+
+
+def rank(nodeid: str) -> int:
+    """The place of a test in the order in which tests begin."""
+    return next((place for place, start in enumerate(LONGEST) if nodeid.startswith(start)), len(LONGEST))
+
+
 class SharedStart(LoadScopeScheduling):  # type: ignore[misc]
-    """Gives a process one piece of work after the other, the largest first."""
+    """Gives a process one piece of work after the other, in the order of the collected tests."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -109,7 +110,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_candidates_fail_and_touch_nothing(prepared: ProjectTests, project: Path, name: str) -> None:
-    secret = Path.home() / ".isobudget-test-secret"
+    secret = Path.home() / f".isobudget-test-secret-{os.getpid()}"  # of this process, beside which others may test
     secret.write_text(SECRET)
     before = snapshot(project)
     body = HOSTILE[name].replace("{root!r}", repr(str(project))).replace("{secret!r}", repr(str(secret)))
