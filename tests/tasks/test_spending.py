@@ -29,7 +29,7 @@ from support.solve_project import Answers, answering, declare
 
 MAX_TOKENS = 60
 #: `make soak-solve` asks for more
-RUNS = int(os.environ.get("SOLVE_RUNS", "200"))
+RUNS = int(os.environ.get("SOLVE_RUNS", "40"))
 PROMPT = "x" * 80
 UNITS = [SAMPLES, Unit.TOKENS, Unit.FLOPS, Unit.USD]
 
