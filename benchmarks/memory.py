@@ -72,7 +72,7 @@ def work(stage: str, folder: Path, samples: int) -> None:
         )
     elif stage.startswith("judge"):
         judging.Judge = InstantJudge  # type: ignore[assignment,attr-defined]
-        judging.judge_run(folder / "run")
+        judging.judge_run(folder / "run", check=False)
     elif stage == "compare":
         run_comparison(folder / "run")
 
