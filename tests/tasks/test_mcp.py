@@ -1,0 +1,91 @@
+"""`isobudget mcp`, driven by the protocol's official client over standard streams."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import isobudget
+from support.solve_project import RIGHT, TEXT, WRONG, answering, declare, make_project
+
+pytest.importorskip("mcp")
+
+SOURCE = Path(isobudget.__file__).parents[1]
+
+
+def calls(project: Path, *asked: tuple[str, dict[str, Any]], options: tuple[str, ...] = ()) -> list[tuple[bool, str]]:
+    """Whether each call failed, and its text, from a server of its own; the names of its tools first."""
+    from mcp import Client, StdioServerParameters
+
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(SOURCE),
+        "VIRTUAL_ENV": sys.prefix,
+        "ISOBUDGET_MODELS_TOML": str(project.parent / "models.toml"),
+    }
+    server = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "isobudget", "mcp", "--project", str(project), *options],
+        env=environment,
+    )
+
+    async def talk() -> list[tuple[bool, str]]:
+        async with Client(server) as client:
+            names = sorted(tool.name for tool in (await client.list_tools()).tools)
+            answers = [(False, ",".join(names))]
+            for name, arguments in asked:
+                result = await client.call_tool(name, arguments)
+                answers.append((bool(result.is_error), "".join(getattr(one, "text", "") for one in result.content)))
+            return answers
+
+    return asyncio.run(talk())
+
+
+def test_an_agent_judges_plans_and_solves(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    rows = [
+        {"model": model, "task_id": f"t{at}", "n": 8, "c": at % 9}
+        for model in ("codellama-7b", "codellama-34b")
+        for at in range(12)
+    ]
+    (project / "counts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    program, tests = "def add(a, b):\n    return a + b\n", "assert add(2, 3) == 5"
+    with answering(lambda _model, seed: RIGHT if seed else WRONG) as (url, _):
+        declare(tmp_path / "models.toml", url)
+        solving = {"target": "src/pkg/text.py::slugify", "tests": ["tests/test_text.py"], "models": "small"}
+        names, right, wrong, planned, solved, applied, outside = calls(
+            project,
+            ("judge", {"program": program, "tests": tests}),
+            ("judge", {"program": program.replace("+", "-"), "tests": tests}),
+            ("plan", {"sources": ["counts.jsonl"], "budget": "4x", "costs": "paper"}),
+            ("solve", {**solving, "budget": "20samples"}),
+            ("solve", {**solving, "apply": True}),
+            ("solve", {**solving, "target": "../other.py::f"}),
+        )
+    assert names[1] == "judge,plan,solve"
+    assert [json.loads(text)["outcome"] for _, text in (right, wrong)] == ["passed", "failed"]
+    assert json.loads(planned[1])["recommended"][0]["draws"]
+    answer = json.loads(solved[1])
+    assert (answer["solved"], answer["model"]) == (True, "small")
+    assert "+    return sep.join(" in answer["diff"]
+    assert applied[0]
+    assert "--allow-apply" in applied[1]
+    assert outside[0]
+    assert "lies outside of the project" in outside[1]
+    assert (project / "src/pkg/text.py").read_text() == TEXT
+
+
+def test_what_passed_is_applied_where_that_is_allowed(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    with answering(lambda _model, _seed: RIGHT) as (url, _):
+        declare(tmp_path / "models.toml", url)
+        asked = {"target": "src/pkg/text.py::slugify", "tests": ["tests/test_text.py"], "apply": True}
+        _, (failed, text) = calls(project, ("solve", {**asked, "models": "small"}), options=("--allow-apply",))
+    assert not failed, text
+    assert RIGHT in (project / "src/pkg/text.py").read_text()
