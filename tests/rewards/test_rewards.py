@@ -65,6 +65,8 @@ def test_right_and_wrong_programs_as_text_and_as_messages(own_pool: Path) -> Non
     assert compute_score("own", RIGHT, TESTS) == 1.0
     check = "def check(candidate):\n    assert candidate(1, 1) == 2\n"
     assert compute_score("own", RIGHT, json.dumps({"test": check}), {"entry_point": "add"}) == 1.0
+    fields = {"arguments": [[1, 2]], "results": [3], "entry_point": "add"}
+    assert reward([RIGHT, WRONG], tests=fields) == [1.0, 0.0]
     assert len(daemons(own_pool)) == 1
 
 

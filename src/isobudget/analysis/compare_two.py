@@ -219,6 +219,7 @@ def _compared(
     weights = bootstrap.weights(len(tasks))
     low, high = bootstrap_difference(first[:, None], second[:, None], weights, bootstrap.level)
     difference = first - second
+    said += _unpriced(one[0], other[0])
     return Compared(
         one[0].counts.benchmark,
         len(tasks),
@@ -231,6 +232,20 @@ def _compared(
         paired_power(difference, noise + more, bootstrap.level),
         (*notes, *said),
     )
+
+
+def _unpriced(*sides: _Recorded) -> list[str]:
+    """Why no price is shown, where no unit has one for both."""
+    reasons: dict[Unit, str] = {}
+    for unit in Unit:
+        for side in sides:
+            try:
+                side.price(unit)
+            except InputError as error:
+                reasons.setdefault(unit, str(error))
+    if len(reasons) < len(Unit):
+        return []
+    return [f"no prices: {reasons[Unit.FLOPS]}"]
 
 
 def _success(side: tuple[_Recorded, int, str], tasks: Sequence[str]) -> tuple[Floats, Floats]:

@@ -112,7 +112,8 @@ def _print(summary: JudgeSummary) -> None:
         console.print(scores)
         of = f" of {summary.problems_in_all}" if summary.problems_in_all > summary.problems else ""
         problems = f"{summary.problems}{of} problems" if of else counted(summary.problems, "problem")
-        console.print(f"{problems}, {summary.n_min} to {summary.n_max} samples each")
+        each = f"{summary.n_min} to {summary.n_max} samples" if summary.n_min < summary.n_max else ""
+        console.print(f"{problems}, {each or counted(summary.n_max, 'sample')} each")
     for line in _notes(summary):
         console.print(line)
 
@@ -130,4 +131,7 @@ def _notes(summary: JudgeSummary) -> Iterator[str]:
     if errors := [f"{text} ({count})" for text, count in summary.errors.items() if count > 1]:
         yield f"most frequent errors: {'; '.join(errors)}"
     if 2 * summary.outcomes.get("syntax_error", 0) > total:
-        yield "over half of the samples do not compile: are they whole outputs, with prose around the code?"
+        yield (
+            "over half of the samples do not compile: are they whole outputs, with prose around the code? "
+            "Then --extraction block takes it out"
+        )

@@ -18,6 +18,8 @@ def mcp(
 ) -> None:
     """Serve `solve`, `judge` and `plan` to coding agents, by the Model Context Protocol over standard streams.
 
+    What is said over the streams is the protocol's JSON; there is no `--json`.
+
     Example: `isobudget mcp --project .`, as the command of a server in an agent's settings.
     """
     from isobudget import api

@@ -61,7 +61,7 @@ def rank(
 
         isobudget rank samples.jsonl --problems humaneval --verdicts verdicts.jsonl --ranker agreement --ranker tests
 
-        isobudget rank counts.jsonl --ranker order
+        isobudget rank verdicts.jsonl --ranker order
     """
     given = stated(locals())
     from isobudget import api as commands

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 
     from isobudget.grid import Grid
     from isobudget.pipeline.dry_run import DryRun
+    from isobudget.pipeline.estimates import Expected
 
 _SECONDS_BETWEEN_LINES = 15.0
+#: on a narrower terminal a dry run has two tables
+_WIDE_COLUMNS = 130
 
 
 def show(
@@ -201,23 +204,17 @@ def print_dry_run(plan: DryRun) -> None:
     from rich.table import Table
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    table = Table("model", "benchmark", "n", "samples", "remaining", "prompts", "completions", "time", "usd", "disk")
-    for column in table.columns:
-        column.no_wrap, column.overflow = True, "fold"
-    for one in plan.expected:
-        table.add_row(
-            one.model,
-            one.benchmark,
-            _count(one.n),
-            _count(one.samples),
-            _count(one.left),
-            _up_to(one.prompt_tokens, one.prompt_tokens_at_most),
-            _up_to(one.completion_tokens, one.completion_tokens_at_most),
-            duration(one.seconds),
-            "?" if one.usd is None else f"{one.usd:,.2f}",
-            size(one.bytes),
-        )
-    console.print(table)
+    of, counts = ("model", "benchmark"), ("n", "samples", "remaining")
+    amounts = ("prompts", "completions", "time", "usd", "disk")
+    wide = console.width >= _WIDE_COLUMNS
+    for names in ((*of, *counts, *amounts),) if wide else ((*of, *counts), (*of, *amounts)):
+        table = Table(*names)
+        for column in table.columns:
+            column.no_wrap, column.overflow = column.header not in of, "fold"
+        for one in plan.expected:
+            cells = _dry_run_cells(one)
+            table.add_row(*(cells[name] for name in names))
+        console.print(table)
     sources = {f"time: {one.seconds_source}" for one in plan.expected}
     sources |= {f"usd: {one.usd_source}" for one in plan.expected}
     legend = "Token counts are estimates (upper bound in parentheses); ? = unknown."
@@ -225,6 +222,22 @@ def print_dry_run(plan: DryRun) -> None:
         print(text)
     if plan.missing:
         print("This study cannot run here yet:", *(f"  {text}" for text in plan.missing), sep="\n")
+
+
+def _dry_run_cells(one: Expected) -> dict[str, str]:
+    """What the table says of a model on a benchmark, by column."""
+    return {
+        "model": one.model,
+        "benchmark": one.benchmark,
+        "n": _count(one.n),
+        "samples": _count(one.samples),
+        "remaining": _count(one.left),
+        "prompts": _up_to(one.prompt_tokens, one.prompt_tokens_at_most),
+        "completions": _up_to(one.completion_tokens, one.completion_tokens_at_most),
+        "time": duration(one.seconds),
+        "usd": "?" if one.usd is None else f"{one.usd:,.2f}",
+        "disk": size(one.bytes),
+    }
 
 
 def _count(value: int | None) -> str:

@@ -120,19 +120,29 @@ def solve(
     if as_json:
         print_json([one.to_dict() for one in solutions] if failing else solutions[0].to_dict())
     else:
-        _show(solutions, applied=apply)
+        _show(solutions, applied=apply, out=out)
     _end(0 if all(one.solved for one in solutions) else 1)
 
 
-def _show(solutions: list[Solution], *, applied: bool) -> None:
+def _show(solutions: list[Solution], *, applied: bool, out: Path | None) -> None:
+    """Diffs that pass on stdout, all else on stderr: what is piped into `git apply` has passed."""
     import sys
 
     from isobudget.grid import printable
 
     for one in solutions:
-        if one.diff and not (applied and one.solved):
-            print(printable(one.diff) if sys.stdout.isatty() else one.diff, end="")
+        if not one.solved and one.diff:
+            print("The best attempt, which does NOT pass:", printable(one.diff), sep="\n", file=sys.stderr)
+        elif one.diff and not applied:
+            print(printable(one.diff) if sys.stdout.isatty() else one.diff, end="", flush=True)
         print(one.summary, file=sys.stderr)
+        if one.solved and applied:
+            print(f"Written to {one.target.path}.", file=sys.stderr)
+        elif one.solved:
+            print("Nothing is changed; --apply writes it.", file=sys.stderr)
+        if out is not None:
+            text = f"Written to {out}." if one.solved else f"{out} is not written: nothing passed."
+            print(text, file=sys.stderr)
 
 
 def _end(code: int) -> None:

@@ -118,7 +118,7 @@ def plan_rows(
                 gain=success - float(other.success.mean()),
                 gain_low=float(gain_low[at]),
                 gain_high=float(gain_high[at]),
-                expected_cost=float(one.spent.mean()),
+                expected_cost=float(one.spent.mean()) if spent is None else min(float(one.spent.mean()), spent.most),
                 p95_cost=math.nan if spent is None else spent.p95,
                 draws=() if one.schedule is None else one.schedule.steps,
                 suite=suite,
@@ -145,8 +145,8 @@ def recommend(
 ) -> list[Policy | None]:
     """For each budget the simplest policy within noise of the best; None where nothing can be drawn.
 
-    One that spends more than the budget on problems that it was not learned on is left out, and k samples always are
-    recommended where they did better than what would be.
+    One that spends more than the budget on problems that it was not learned on is left out, and so is one beside which
+    another spends less and passes no fewer; k samples always are recommended where they did better than what would be.
 
     Args:
         learned: by policy, one entry a budget.
@@ -159,7 +159,7 @@ def recommend(
         drawn = [one for one in rows if one.draws]
         fixed.append(next((_worth(one, false_pass_cost) for one in drawn if one.policy is Policy.FIXED_K), None))
         stopping = [one for one in drawn if one.policy is not Policy.FIXED_K and affords(one)]
-        worths.append({one.policy: _worth(one, false_pass_cost) for one in stopping or drawn})
+        worths.append({one.policy: _worth(one, false_pass_cost) for one in _kept(stopping or drawn, false_pass_cost)})
     ahead = iter(_ahead(worths, weights, level))
     chosen = [_simplest(worth, ahead) for worth in worths]
     return [_not_below(*one) for one in zip(chosen, worths, fixed, strict=True)]
@@ -168,6 +168,16 @@ def recommend(
 def affords(one: Learned) -> bool:
     """Whether it keeps to the budget on the problems that it was not learned on, too."""
     return float(one.spent.mean()) <= one.budget * (1 + SLACK)
+
+
+def _kept(ones: Sequence[Learned], false_pass_cost: float) -> list[Learned]:
+    """Those beside which no other one spends less, by more than the slack, and is worth as much or more."""
+    facts = [(float(_worth(one, false_pass_cost).mean()), float(one.spent.mean())) for one in ones]
+    return [
+        one
+        for one, (worth, spent) in zip(ones, facts, strict=True)
+        if not any(other >= worth and less < spent * (1 - SLACK) for other, less in facts)
+    ]
 
 
 def _not_below(policy: Policy | None, worth: Mapping[Policy, Floats], fixed: Floats | None) -> Policy | None:

@@ -91,12 +91,14 @@ class Spending:
 
     Attributes:
         median, p95: half, and 95 %, of the problems spend at most that.
+        most: what none spends more than.
         unsolved_share: the part of all spending that goes to attempts that end without a pass, NaN where nothing is
             spent.
     """
 
     median: float
     p95: float
+    most: float
     unsolved_share: float
 
 
@@ -214,7 +216,8 @@ def _spending(parts: Sequence[_Part]) -> Spending:
         for q in (0.5, 0.95)
     )
     total = float(amounts @ chances)
-    return Spending(median, p95, unsolved / total if total else float("nan"))
+    most = float(amounts[chances > 0].max(initial=0.0))
+    return Spending(median, p95, most, unsolved / total if total else float("nan"))
 
 
 def _points(schedule: Schedule, arms: Sequence[Arm]) -> tuple[list[Arm], list[Ints], Path]:

@@ -41,6 +41,8 @@ def given_problem(
             raise InputError(f"{where}: have {len(tests):,} characters; at most {MOST_CHARACTERS:,} are taken")
         if tests.lstrip().startswith("{"):
             tests = parse_json(tests, where)
+    if isinstance(tests, Mapping) and isinstance(tests.get("entry_point"), str):
+        entry_point = entry_point or str(tests["entry_point"])
     made = _of_source(tests, where) if isinstance(tests, str) else _of_fields(tests, entry_point, where)
     if isinstance(made, CheckFunction) and not entry_point:
         raise InputError(f"{where}: define check(candidate); state the entry point that it is called with")

@@ -14,6 +14,7 @@ from isobudget.backends.base import Backend, Generation
 from isobudget.costs.budget import Budget, parse_budget
 from isobudget.costs.cost import Unit
 from isobudget.errors import InputError
+from isobudget.grid import counted
 from isobudget.judge.verdict import Outcome, Trust, Verdict
 from isobudget.policies.schedule import Schedule, Stop
 from isobudget.problems.problem import Form, Problem
@@ -84,7 +85,8 @@ def solve(
     with _project_tests(found, options) as tests:
         baseline = tests.prepare(only_reaching=options.only_reaching or not options.tests)
         progress.note(
-            f"{found.task_id}: {len(baseline.expected)} tests have to pass, {len(baseline.reached)} of them call it"
+            f"{found.task_id}: {counted(len(baseline.expected), 'test')} to pass, {len(baseline.reached)} of them "
+            "calling it"
         )
         task = _task(found, options, tests, budget)
         return _play(task, target, progress, make_backend)
