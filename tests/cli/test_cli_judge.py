@@ -189,3 +189,12 @@ def test_a_reference_that_fails_stops_before_samples_are_judged() -> None:
         require_references([right, *PROBLEMS.values()], judge)
         with pytest.raises(InputError, match=r"the reference of Own/2: failed.*--no-check"):
             require_references([right, wrong], judge)
+
+
+def test_again_replaces_verdicts_only(tmp_path: Path) -> None:
+    samples, script = write(tmp_path / "samples.jsonl", LINES[:1]), tmp_path / "tools.py"
+    script.write_text("print('mine')\n")
+    with Judge(workers=1) as judge, pytest.raises(RunError, match="holds no verdicts, so --again does not replace it"):
+        judge_file(samples, PROBLEMS, script, judge, again=True)
+    assert script.read_text() == "print('mine')\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["samples.jsonl", "tools.py"]

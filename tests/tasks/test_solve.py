@@ -131,6 +131,14 @@ def test_apply_and_out(served: Path) -> None:
         solve()
 
 
+@pytest.mark.parametrize("out", ["tests/test_text.py", "src/pkg/text.py", "new/"])
+def test_out_replaces_nothing(served: Path, out: str) -> None:
+    with pytest.raises(InputError, match=r"is there already|is a folder"):
+        solve(out=str(served / out) + "/" * out.endswith("/"))
+    assert (served / "src/pkg/text.py").read_text() == TEXT
+    assert not (served / "runs").exists()
+
+
 def test_a_tree_with_changes_is_refused_before_anything_is_spent(served: Path) -> None:
     for words in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a"]):
         subprocess.run(["git", *words], cwd=served, check=True, capture_output=True)

@@ -55,7 +55,7 @@ def solve(
         policy: a policy.toml to play instead.
         apply: write what passed into the project, if the file is as it was read and the git tree is clean.
         force: apply also where the git tree has changes that are not committed.
-        out: a file to write the whole text of what passed to.
+        out: a file, not there yet, to write the whole text of what passed to.
         python: the project's interpreter; by default that of the active environment or of ``.venv``.
         run: the run folder, ``runs/solve`` in the project by default.
         show_tests: put the tests' texts into the prompt, not only their names.
@@ -99,6 +99,8 @@ def solve(
         seed=seed,
         only_reaching=only_reaching,
     )
+    if out is not None:
+        _check_out(str(out))
     solution = solve_task(
         target, options, clean=apply and not force, progress=progress or SILENT, make_backend=make_backend
     )
@@ -107,6 +109,14 @@ def solve(
     if solution.solved and apply:
         solution.apply(force=force)
     return solution
+
+
+def _check_out(out: str) -> None:
+    """Nothing that is there is replaced: the target is written by `apply`, and tests and other files are the user's."""
+    if out.endswith("/") or Path(out).is_dir():
+        raise InputError(f"--out {out} is a folder; name a file")
+    if Path(out).exists() or Path(out).is_symlink():
+        raise InputError(f"--out {out} is there already; name a file that is not (--apply writes into the target)")
 
 
 def solve_failing(

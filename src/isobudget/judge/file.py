@@ -76,6 +76,8 @@ def judge_file(
             if resume and _take_up(output, samples, problems, tally, extraction, judge)[0] == total:
                 return tally
             raise RunError(f"{output} is there already; keep it and name another one, or replace it with --again")
+        if output.exists() and again:
+            _require_verdicts(output)
         with _held(partial) as out:
             if begun and not resume:
                 raise RunError(
@@ -165,6 +167,17 @@ def _take_up(
         if next(lines, b"").endswith(b"\n"):
             raise RunError(f"{written} holds more verdicts than {samples} has samples; remove it to judge anew")
     return done, kept
+
+
+def _require_verdicts(output: Path) -> None:
+    """Only verdicts are replaced: another file was named by mistake."""
+    with gzip.open(output) if output.suffix == ".gz" else output.open("rb") as lines:
+        first = lines.readline(1 << 20)
+    try:
+        if first:
+            _verdict_line(first, f"{output}, line 1")
+    except RunError as error:
+        raise RunError(f"{output} holds no verdicts, so --again does not replace it; name another file") from error
 
 
 def _verdict_line(line: bytes, where: str) -> dict[str, Any]:
