@@ -8,6 +8,7 @@ import typer
 
 from isobudget.cli.options import (
     BenchmarkOption,
+    CostsOption,
     CsvOption,
     FormatOption,
     FromOption,
@@ -30,10 +31,7 @@ def compare(
     ],
     k: Annotated[int, typer.Option(min=1, help="Samples of each problem, where two sources are compared.")] = 1,
     benchmark: BenchmarkOption = None,
-    costs: Annotated[
-        str | None,
-        typer.Option(metavar="FILE.toml", help="Costs file, see docs/costs.md; or `paper` for the paper's Table 1."),
-    ] = None,
+    costs: CostsOption = None,
     tokens_per_second: RateOption = None,
     usd_per_gpu_hour: HourOption = None,
     gpus: GpusOption = None,

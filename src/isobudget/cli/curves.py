@@ -10,6 +10,7 @@ import typer
 from isobudget.cli.options import (
     SOURCES_HELP,
     BenchmarkOption,
+    CostsOption,
     CsvOption,
     FormatOption,
     FromOption,
@@ -35,10 +36,7 @@ def curves(
     unit: Annotated[
         str, typer.Option(help="Unit of the budgets: flops, seconds, device_seconds, tokens, usd or joules.")
     ] = "flops",
-    costs: Annotated[
-        str | None,
-        typer.Option(metavar="FILE.toml", help="Costs file, see docs/costs.md; or `paper` for the paper's Table 1."),
-    ] = None,
+    costs: CostsOption = None,
     budgets: Annotated[
         str | None,
         typer.Option(help="Budgets per problem: `1e12,5e12` in the unit, or `1x,4x` in samples of the cheapest model."),

@@ -52,6 +52,10 @@ SharePromptOption = Annotated[
         show_default="as stated or billed, else once",
     ),
 ]
+CostsOption = Annotated[
+    str | None,
+    typer.Option(metavar="FILE.toml", help="Costs file, see docs/costs.md; or `paper` for the paper's Table 1."),
+]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV on stdout and nothing else: one flat table.")]
 
 

@@ -10,6 +10,7 @@ import typer
 from isobudget.cli.options import (
     SOURCES_HELP,
     BenchmarkOption,
+    CostsOption,
     CsvOption,
     FormatOption,
     FromOption,
@@ -45,10 +46,7 @@ def plan(
         str | None,
         typer.Option(metavar="90%", help="Plan the smallest budget that reaches this success.", show_default=False),
     ] = None,
-    costs: Annotated[
-        str | None,
-        typer.Option(metavar="FILE.toml", help="What a sample costs, see docs/costs.md; or `paper` for its Table 1."),
-    ] = None,
+    costs: CostsOption = None,
     arms: Annotated[
         str | None, typer.Option(metavar="A,B", help="Plan with these models only.", show_default="all")
     ] = None,

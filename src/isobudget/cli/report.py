@@ -9,6 +9,7 @@ import typer
 
 from isobudget.cli.options import (
     SOURCES_HELP,
+    CostsOption,
     FromOption,
     GpusOption,
     HourOption,
@@ -32,10 +33,7 @@ def report(
             show_default="flops, device_seconds",
         ),
     ] = None,
-    costs: Annotated[
-        str | None,
-        typer.Option(metavar="FILE.toml", help="Costs file, see docs/costs.md; or `paper` for the paper's Table 1."),
-    ] = None,
+    costs: CostsOption = None,
     tokens_per_second: RateOption = None,
     usd_per_gpu_hour: HourOption = None,
     gpus: GpusOption = None,
