@@ -72,3 +72,15 @@ def test_more_than_can_be_counted() -> None:
         parse_budget("1e300x").times(1e12)
     with pytest.raises(InputError, match="more than can be counted"):
         parse_budget("1e300x").of(Unit.FLOPS, {"m": SampleCost(Unit.FLOPS, 1e12)})
+    for text in ("1e308s", "1e31", "$1e31", "1e28kflops", "1e300Eflops", "1e31x:m"):
+        with pytest.raises(InputError, match=r"more than can be counted; the most is 1e\+30"):
+            parse_budget(text)
+    assert parse_budget("1e30x").amount == 1e30
+
+
+@pytest.mark.parametrize("numbers", [(1e308, 0.0), (1e-308, 0.0), (1.1e30, 0.0), (9e-31, 0.0), (1.0, 1e308)])
+def test_prices_beyond_what_can_be_calculated_with(numbers: tuple[float, float]) -> None:
+    with pytest.raises(InputError, match=r"prices must lie within 1e-30 and 1e\+30 flops, and this one is .*\(ours\)"):
+        SampleCost(Unit.FLOPS, *numbers, "ours")
+    assert SampleCost(Unit.FLOPS, 1e30, 1e30).cost(1) == 2e30
+    assert SampleCost(Unit.FLOPS, 1e-30).per_sample == 1e-30

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,32 @@ def command(*words: str) -> list[str]:
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*words), capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"budget": "1e29s"}, r"at most a year \(31,536,000s\), not 1e\+29s"),
+        ({"budget": "9223372037s"}, "at most a year"),
+        ({"test_seconds": float("inf")}, "--test-seconds must lie within 0.001 and 86,400, and is inf"),
+        ({"test_seconds": 1e308}, "--test-seconds must lie within"),
+        ({"test_seconds": float("nan")}, "--test-seconds must lie within"),
+        ({"seed": 99999999999999999999}, "--seed must lie within 0 and 4,611,686,018,427,387,904"),
+        ({"seed": -1}, "--seed must lie within"),
+        ({"memory_mb": 10**20}, "--memory-mb must lie within 1 and 1,000,000"),
+        ({"max_tokens": 10**20}, "--max-tokens must lie within"),
+    ],
+)
+def test_numbers_that_nothing_can_hold(project: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        api.solve(str(project / SLUG), SLUG_TESTS, **options)
+
+
+def test_a_year_and_the_largest_seed_are_taken(project: Path) -> None:
+    with answering(right_from(2**62)) as (url, _):
+        declare(project.parent / "models.toml", url)
+        options = {"budget": "31536000s", "test_seconds": 86_400.0, "seed": 2**62, "memory_mb": 1024}
+        assert api.solve(str(project / SLUG), SLUG_TESTS, models="small", python=sys.executable, **options).solved
 
 
 def test_a_diff_is_printed_and_nothing_is_changed(project: Path) -> None:

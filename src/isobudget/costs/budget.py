@@ -21,6 +21,8 @@ _TEXT = re.compile(
 )
 _SAMPLES = re.compile(r"(?:x|samples?)(?::(?P<model>.+))?", re.IGNORECASE)
 _SHORT = {"s": "seconds", "sec": "seconds", "second": "seconds", "token": "tokens", "flop": "flops", "j": "joules"}
+#: larger amounts, and numbers of samples, are mistakes
+MOST_AMOUNT = 1e30
 _PREFIXES = {"k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15, "e": 1e18}
 
 
@@ -84,7 +86,7 @@ def parse_budget(text: str) -> Budget:
     """Read a budget.
 
     Raises:
-        InputError: it is none; the message shows how one is written.
+        InputError: it is none, and the message shows how one is written; or it is above `MOST_AMOUNT`.
     """
     match = _TEXT.fullmatch(text.strip())
     amount = float(match["number"]) if match else 0.0
@@ -95,15 +97,22 @@ def parse_budget(text: str) -> Budget:
     if match["dollar"]:
         if rest:
             raise _mistake(text)
-        return Budget(amount, Unit.USD)
+        return _bounded(Budget(amount, Unit.USD))
     if counted:
-        return Budget(amount, samples=True, model=counted["model"])
+        return _bounded(Budget(amount, samples=True, model=counted["model"]))
     if not rest:
-        return Budget(amount)
+        return _bounded(Budget(amount))
     scale, unit = _unit(rest.lower())
     if unit is None:
         raise _mistake(text)
-    return Budget(amount * scale, unit)
+    return _bounded(Budget(amount * scale, unit))
+
+
+def _bounded(budget: Budget) -> Budget:
+    if budget.amount > MOST_AMOUNT:
+        what = f"{budget.amount:g} {'samples' if budget.samples else budget.unit or ''}".strip()
+        raise InputError(f"a budget of {what} is more than can be counted; the most is {MOST_AMOUNT:g}")
+    return budget
 
 
 def _unit(name: str) -> tuple[float, Unit | None]:

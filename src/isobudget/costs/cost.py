@@ -22,6 +22,8 @@ from isobudget.errors import InputError
 
 #: A budget that is meant to be exactly k samples may miss k * per_sample by rounding; that must not lose a sample.
 _ROUNDING = 1e-9
+#: prices outside of these are mistakes, and ratios of them could not be calculated with
+LEAST_PRICE, MOST_PRICE = 1e-30, 1e30
 
 
 #: how the tokens of a prompt are counted, for the tables
@@ -55,8 +57,8 @@ class SampleCost:
 
     Attributes:
         unit: what the amounts are counted in.
-        per_sample: amount that every sample costs, > 0.
-        per_problem: amount that all samples of a problem share, >= 0.
+        per_sample: amount that every sample costs, from `LEAST_PRICE` to `MOST_PRICE`.
+        per_problem: amount that all samples of a problem share, from 0 to `MOST_PRICE`.
         source: where the figure comes from; every table and figure shows it.
         per_token: the part of `per_sample` that follows a sample's own length: an amount for each of its completion
             tokens; 0 where every sample costs the same.
@@ -74,6 +76,10 @@ class SampleCost:
         if not 0 < self.per_sample < math.inf:
             wrong = f"a sample must cost a positive amount of {self.unit}, not {self.per_sample!r}"
             raise InputError(f"{wrong} ({self.source})")
+        if not LEAST_PRICE <= self.per_sample <= MOST_PRICE or MOST_PRICE < self.per_problem < math.inf:
+            wrong = f"prices must lie within {LEAST_PRICE:g} and {MOST_PRICE:g} {self.unit}"
+            dear = self.per_problem if self.per_problem > MOST_PRICE else self.per_sample
+            raise InputError(f"{wrong}, and this one is {dear:g} ({self.source})")
         if not 0 <= self.per_problem < math.inf:
             wrong = f"what the samples of a problem share must be 0 or more {self.unit}, not {self.per_problem!r}"
             raise InputError(f"{wrong} ({self.source})")

@@ -36,7 +36,9 @@ class Trust(StrEnum):
 
 
 #: a day: beyond it timers overflow
-_MOST_SECONDS = 86_400
+MOST_SECONDS = 86_400
+#: more than any machine's, and what the system can set as a limit
+MOST_MEMORY_MB = 1_000_000
 
 
 class Limits(NamedTuple):
@@ -59,10 +61,10 @@ class Limits(NamedTuple):
         """The limits asked for, with wall seconds to match; None if nothing was."""
         if cpu_seconds is None and memory_mb is None:
             return None
-        if cpu_seconds is not None and not 0 < cpu_seconds <= _MOST_SECONDS:
+        if cpu_seconds is not None and not 0 < cpu_seconds <= MOST_SECONDS:
             from isobudget.errors import InputError
 
-            raise InputError(f"a sample may have up to {_MOST_SECONDS:,} CPU seconds, not {cpu_seconds:g}")
+            raise InputError(f"a sample may have up to {MOST_SECONDS:,} CPU seconds, not {cpu_seconds:g}")
         default = cls()
         seconds = default.cpu_seconds if cpu_seconds is None else cpu_seconds
         wall = max(10 * seconds, default.wall_seconds)

@@ -23,6 +23,8 @@ from isobudget.models.architecture import Architecture
 
 #: what samples are counted as beside the units
 SAMPLES = "samples"
+#: a year, the longest that a task may take
+MOST_SECONDS = 365 * 86_400
 _MILLION = 1e6
 #: a budget that is meant to be exactly so many samples may miss them by rounding
 _ROUNDING = 1e-9
@@ -171,7 +173,7 @@ def bounded_unit(budget: Budget) -> str | None:
     """The unit that the ledger bounds; None for seconds, which the clock does.
 
     Raises:
-        InputError: the budget has no unit, counts samples of one model, or is in joules.
+        InputError: the budget has no unit, counts samples of one model, is in joules, or more than a year.
     """
     if budget.samples:
         if budget.model is not None:
@@ -181,7 +183,11 @@ def bounded_unit(budget: Budget) -> str | None:
         raise InputError("a budget of solve needs a unit: 60s, 0.02usd, 5e13flops, 20000tokens or 20samples")
     if budget.unit is Unit.JOULES:
         raise InputError("joules are known only after a sample; bound solve by 60s, usd, flops, tokens or samples")
-    return None if budget.unit is Unit.SECONDS else str(budget.unit)
+    if budget.unit is not Unit.SECONDS:
+        return str(budget.unit)
+    if budget.amount > MOST_SECONDS:
+        raise InputError(f"a budget of solve is at most a year ({MOST_SECONDS:,}s), not {budget.amount:g}s")
+    return None
 
 
 def _unknown(arm: str, unit: str) -> str:

@@ -7,7 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from isobudget.errors import InputError
+from isobudget.judge.verdict import MOST_MEMORY_MB, MOST_SECONDS
+
 DEFAULT_BUDGET = "60s"
+#: what numbers may be; seeds leave room for those that follow the first, below 2^63
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "max_tokens": (1, 10**9),
+    "prompt_tokens": (1, 10**9),
+    "test_seconds": (0.001, MOST_SECONDS),
+    "memory_mb": (1, MOST_MEMORY_MB),
+    "explore": (1, 10**9),
+    "seed": (0, 2**62),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +73,18 @@ class SolveOptions:
                 is_list = name in ("tests", "also", "models")
                 given[name] = tuple(value.split(",") if isinstance(value, str) else value) if is_list else value
         return replace(self, **given)
+
+    def check(self) -> None:
+        """Refuse numbers that timers, the system or the run's tables cannot hold.
+
+        Raises:
+            InputError: one is outside of its bounds, which the message states.
+        """
+        for name, (least, most) in _BOUNDS.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                option = f"--{name.replace('_', '-')}"
+                raise InputError(f"{option} must lie within {least:,} and {most:,}, and is {value:,}")
 
 
 def tests_argument(tests: str | Path | Sequence[str | Path]) -> tuple[str, ...]:

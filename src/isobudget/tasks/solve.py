@@ -78,6 +78,7 @@ def solve(
     """
     found = find_target(target)
     options = (options or SolveOptions()).with_settings(read_settings(found.root))
+    options.check()
     budget = parse_budget(options.budget or DEFAULT_BUDGET)
     bounded_unit(budget)
     if clean:
