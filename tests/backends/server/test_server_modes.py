@@ -106,6 +106,18 @@ COUNTS = [
     Case("beyond 2^63", always(used=usage(50, 10**25)), tokens=(50, 14), note="completion_tokens that cannot be"),
     Case("negative", always(used=usage(50, -3)), tokens=(50, 14), note="completion_tokens that cannot be"),
     Case("true", always(used=usage(50, True)), tokens=(50, 14), note="completion_tokens that cannot be"),
+    Case(
+        "a prompt of too many",
+        always(used=usage(10**18, 20)),
+        tokens=(4, 20),
+        note="more prompt tokens than the prompt",
+    ),
+    Case(
+        "one prompt of too many",
+        lambda n, b: chat(used=usage(50 if n != 2 else 10**18, 20)),
+        note="taken as not stated",
+    ),
+    Case("a long system prompt", always(used=usage(9_000, 20)), tokens=(9_000, 20)),
     Case("no usage", always(used={}), tokens=(4, 14), note="they are estimated"),
     Case("usage of no form", always(used=["x"]), tokens=(4, 14), note="they are estimated"),
     Case("cached prompt is 0", lambda n, b: chat(used=usage(50 if n == 1 else 0, 20)), note="another sample's count"),

@@ -19,10 +19,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from isobudget.backends.base import FinishReason
+from isobudget.backends.base import FinishReason, Prompt, texts_of
 from isobudget.backends.server.faults import TransientError, mended
 from isobudget.backends.server.usage import read_usage
 
@@ -39,6 +39,8 @@ _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 _PIECE_OF_CHARACTER = "\ufffd"
 #: more than any model writes into one sample; a server that repeats itself would fill memory and run folder
 _MOST_CHARACTERS = 2**22
+#: most tokens that a server puts beside the prompt that it was given
+_TOKENS_BESIDE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,18 @@ def read_answer(data: Any) -> Answer:
     return Answer(
         tuple(choices), usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, named, tuple(oddities)
     )
+
+
+def believable(answer: Answer, prompt: Prompt) -> Answer:
+    """The answer without a count of the prompt's tokens that cannot be: a token has a byte at least.
+
+    Servers put a system prompt and the chat template's tokens before it, for which there are `_TOKENS_BESIDE`.
+    """
+    most = sum(len(text.encode(errors="replace")) for text in texts_of(prompt)) + _TOKENS_BESIDE
+    if answer.prompt_tokens is None or answer.prompt_tokens <= most:
+        return answer
+    said = "the server states more prompt tokens than the prompt has bytes and a template adds: taken as not stated"
+    return replace(answer, prompt_tokens=None, cached_tokens=None, oddities=(*answer.oddities, said))
 
 
 def _objects(choices: list[Any]) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from isobudget.backends.server.answers import (
     FILTERED,
     Answer,
     Choice,
+    believable,
     count_tokens,
     cut,
     finish_reason,
@@ -157,7 +158,9 @@ class Session:
         self, reply: Reply[Answer], prompt: Prompt, sampling: Sampling, seeds: Sequence[int]
     ) -> list[Outcome]:
         """What can be kept of the answer to a request for these seeds: for each a sample, an error, or nothing."""
-        answer, traits = reply.value, self._traits
+        traits = self._traits
+        answer = believable(reply.value, prompt)
+        reply = replace(reply, value=answer)
         for oddity in answer.oddities:
             traits.note(oddity)
         self._note_served(answer.model)
