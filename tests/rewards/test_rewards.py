@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,6 +91,35 @@ def test_tests_that_cannot_be_read_are_said() -> None:
         compute_score("own", RIGHT, "add(1, 2)")
     with pytest.raises(InputError, match="list of messages"):
         reward([[]], TESTS)
+
+
+@pytest.mark.parametrize(
+    ("completions", "tests", "message"),
+    [
+        ("one text", TESTS, "pass a list of answers, such as \\[text\\], not a str"),
+        (b"bytes", TESTS, "not a bytes"),
+        ({"content": RIGHT}, TESTS, "not a dict"),
+        (None, TESTS, "not a NoneType"),
+        ([5], TESTS, "a completion is a text or a list of messages, not 5"),
+        ([None], TESTS, "a completion is a text or a list of messages, not None"),
+        ([[]], TESTS, "a completion is a text or a list of messages"),
+        ([b"bytes"], TESTS, "a completion is a text or a list of messages"),
+        ([RIGHT], None, "tests: pass one for each completion, or one for all, not NoneType"),
+        ([RIGHT], [None], "must be source or an object with fields, not NoneType"),
+        ([RIGHT], 5, "tests: pass one for each"),
+    ],
+)
+def test_what_is_no_list_of_answers(completions: Any, tests: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        reward(completions, tests)
+
+
+@pytest.mark.parametrize("name", ["failed", "timeout", "malformed"])
+def test_a_reward_is_a_finite_number(name: str) -> None:
+    for value in (math.nan, math.inf, "0"):
+        with pytest.raises(InputError, match=f"{name} must be a finite number"):
+            Reward(**{name: value})
+    assert Reward(failed=-1).failed == -1
 
 
 def test_a_verdict_that_is_none_is_no_reward() -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from isobudget.errors import InputError
+from isobudget.files.values import is_number
 from isobudget.judge.apart import apart_where_exact
 from isobudget.judge.verdict import Limits, Outcome, Verdict
 from isobudget.problems.given import given_problem
@@ -38,7 +39,8 @@ class Reward:
     Attributes:
         extraction: the rule that takes the program out of an answer; see docs/prompts.md.
         partial: give a program that fails the share of the tests that it passed before the first that it did not.
-        failed: what a program that fails gets, or the least of a partial reward.
+        failed: what a program that fails gets, or the least of a partial reward. Like the next two a finite number, as
+            NaN says that the judge failed.
         timeout: what a program gets that ran into a limit; `failed` if None.
         malformed: what an answer without a program that compiles gets; `failed` if None.
         limits: bounds on every program.
@@ -50,6 +52,12 @@ class Reward:
     timeout: float | None = None
     malformed: float | None = None
     limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        for name in ("failed", "timeout", "malformed"):
+            value = getattr(self, name)
+            if value is not None and not is_number(value):
+                raise InputError(f"{name} must be a finite number, not {value!r}: NaN means that the judge failed")
 
     @property
     def __name__(self) -> str:
@@ -75,9 +83,13 @@ class Reward:
             One number each, NaN where the judge itself failed over a program, which trainers leave out.
 
         Raises:
-            InputError: tests that cannot be read, or not as many as completions.
+            InputError: tests that cannot be read, or not as many as completions; completions that are no list, or
+                neither texts nor messages.
             JudgeError: samples cannot be confined here.
         """
+        if isinstance(completions, str | bytes | Mapping) or not hasattr(completions, "__len__"):
+            kind = type(completions).__name__
+            raise InputError(f"completions: pass a list of answers, such as [text], not a {kind}")
         count = len(completions)
         texts = [_text(one) for one in completions]
         problems = _problems(_each(tests, count, "tests"), _each(entry_point, count, "entry_point"))
@@ -140,6 +152,8 @@ def _problems(tests: Sequence[Tests], entry_points: Sequence[str]) -> list[Probl
 def _each(value: Any, count: int, name: str) -> Sequence[Any]:
     if isinstance(value, str | Mapping):
         return [value] * count
+    if not hasattr(value, "__len__") or isinstance(value, bytes):
+        raise InputError(f"{name}: pass one for each completion, or one for all, not {type(value).__name__}")
     if len(value) != count:
         raise InputError(f"{name}: {len(value)} for {count} completions")
     return list(value)
@@ -149,9 +163,10 @@ def _text(completion: Completion) -> str:
     """The text of an answer: of messages, what the last of them says."""
     if isinstance(completion, str):
         return completion
-    if not completion or not isinstance(completion[-1], Mapping):
-        raise InputError("a completion is a text or a list of messages")
-    content = completion[-1].get("content")
+    messages = completion if isinstance(completion, Sequence) else ()
+    if not messages or not isinstance(messages[-1], Mapping):
+        raise InputError(f"a completion is a text or a list of messages, not {completion!r:.60}")
+    content = messages[-1].get("content")
     if isinstance(content, list):
         return "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
     return "" if content is None else str(content)
