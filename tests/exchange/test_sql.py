@@ -54,3 +54,22 @@ def test_wrong_queries_and_queries_that_reach_outside(run: Path, tmp_path: Path,
     with pytest.raises(InputError, match="the query failed"):
         api.sql(run, query.format(file=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("query", ["", " ", ";", "-- nothing"])
+def test_no_statement(run: Path, query: str) -> None:
+    with pytest.raises(InputError, match="a query is one statement of SQL, and this is none"):
+        api.sql(run, query)
+
+
+def test_one_statement_at_a_time(run: Path) -> None:
+    with pytest.raises(InputError, match="a query is one statement of SQL, and this is 2"):
+        api.sql(run, "select 1; select 2")
+    assert api.sql(run, "select ';' as a; -- fine").to_records() == [{"a": ";"}]
+
+
+def test_an_unknown_table_is_told_those_there_are(run: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"nothing does not exist.* There are: samples, greedy, verdicts, problems, sc"
+    ):
+        api.sql(run, "select * from nothing")

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 Answer = Results[dict[str, Any]]
 
 _TABLES = {"problems": ProblemRow, "samples": SampleRow, "verdicts": VerdictRow, "scores": ScoreRow}
+#: the tables that a query sees
+VIEWS = ("samples", "greedy", "verdicts", "problems", "scores")
 _KEY = "benchmark, model, task_id, greedy, index"
 _OUTPUTS = f"""
 create view {{name}} as select s.* exclude (greedy), v.passed::int as passed, v.outcome
@@ -49,7 +51,7 @@ def ask(run: Run | str | Path, query: str) -> Answer:
     """The rows that a query gives, as records.
 
     Raises:
-        InputError: the query is wrong, or reaches outside of the run.
+        InputError: the query is wrong, is not one statement, or reaches outside of the run.
         MissingExtraError: DuckDB is not installed.
         RunError: no such run.
     """
@@ -64,11 +66,14 @@ def ask(run: Run | str | Path, query: str) -> Answer:
             connection.register(f"raw_{name}", dataset_of(run.path / name, row_type))
         for statement in (*_VIEWS, *_CLOSED):
             connection.execute(statement)
+        if (count := len(connection.extract_statements(query))) != 1:
+            raise InputError(f"a query is one statement of SQL, and this is {count or 'none'}")
         found = connection.execute(query)
         names = [one[0] for one in found.description or ()]
         rows = found.fetchall()
     except duckdb.Error as error:
-        raise InputError(f"the query failed: {str(error).splitlines()[0]}") from error
+        listed = f" There are: {', '.join(VIEWS)}." if "Table with name" in str(error) else ""
+        raise InputError(f"the query failed: {str(error).splitlines()[0]}{listed}") from error
     finally:
         connection.close()
     records = [dict(zip(names, row, strict=True)) for row in rows]
