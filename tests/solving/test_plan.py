@@ -115,6 +115,11 @@ def test_arms_and_policies_can_be_chosen(tmp_path: Path) -> None:
     assert any("no sizes to mix" in note for note in made.notes)
 
 
+def test_an_arm_that_is_named_twice(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the arm 'large' is named twice"):
+        planned(tmp_path, arms=["large", "small", "large"])
+
+
 def test_several_sources_become_arms_of_one_plan(tmp_path: Path) -> None:
     one = counts(tmp_path, "cool.jsonl")
     other = lines(

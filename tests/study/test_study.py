@@ -125,3 +125,11 @@ def test_a_benchmark_without_its_data_is_not_called_an_unknown_study(tmp_path: P
     with pytest.raises(InputError, match="mbpp") as error:
         load_study(f"mbpp={tmp_path / 'absent.jsonl'}", models=["smollm2-135m=1"])
     assert "no study" not in str(error.value)
+
+
+@pytest.mark.parametrize("flag", ["fq=-1", "fq=0", "fq=+2", "fq=1.5", "fq= -3"])
+def test_a_number_of_samples_in_a_flag_is_one_or_more(flag: str) -> None:
+    with pytest.raises(
+        StudyError, match=r"--model fq=.*: n, the number of samples, must be a whole number of 1 or more"
+    ):
+        load_study("quickstart", models=[flag])

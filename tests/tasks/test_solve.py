@@ -234,6 +234,20 @@ def test_every_attempt_is_recorded_with_its_place(served: Path) -> None:
         api.show(solution.run, "other")
 
 
+def test_a_run_made_otherwise_is_told_with_the_option_of_solve(served: Path) -> None:
+    solve()
+    with pytest.raises(RunError, match=r"now it is .*use another folder \(--run\)") as caught:
+        solve(temperature=0.2)
+    assert "--out" not in str(caught.value)
+
+
+def test_what_is_no_interpreter_is_told_in_short(project: Path) -> None:
+    with pytest.raises(InputError, match=r"^/bin/ls: is no Python .* \(it ended with exit code 2\); name one with"):
+        api.solve(str(project / SLUG), SLUG_TESTS, python="/bin/ls")
+    with pytest.raises(InputError, match=r"its answer cannot be read"):
+        api.solve(str(project / SLUG), SLUG_TESTS, python="/bin/echo")
+
+
 def test_what_was_drawn_until_one_passed_is_not_pooled(served: Path) -> None:
     solution = solve()
     for pooled in (api.curves, api.plan, api.report):

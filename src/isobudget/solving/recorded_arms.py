@@ -270,7 +270,9 @@ def _chosen(arms: Sequence[RecordedArm], names: Sequence[str] | None) -> list[Re
     missing = [name for name in names if name not in known]
     if missing:
         raise InputError(f"there is no arm {missing[0]!r}; there are: {', '.join(known)}")
-    return [known[name] for name in dict.fromkeys(names)]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"the arm {twice[0]!r} is named twice")
+    return [known[name] for name in names]
 
 
 def _one_suite(left_out: int) -> str:

@@ -28,6 +28,8 @@ from isobudget.study.study import Study, StudyModel, StudyPrompt, StudySampling
 T = TypeVar("T", bound=BaseModel)
 
 _MODEL_FLAG = re.compile(r"(?P<name>.+?)(?:=(?P<n>\d+))?")
+#: behind a name an n that is a number, and cannot be one of samples
+_NO_COUNT = re.compile(r"=\s*(?:[-+]\s*[\d.]+|\d*\.\d*|0+)\s*$")
 
 
 def shipped_studies() -> dict[str, str]:
@@ -141,6 +143,8 @@ def read_setting(text: str) -> tuple[str, Any]:
 def _flagged_model(flag: str, known: dict[Any, dict[str, Any]], has_budget: bool) -> dict[str, Any]:
     match = _MODEL_FLAG.fullmatch(flag)
     assert match is not None  # any text matches
+    if _NO_COUNT.search(flag):
+        raise StudyError(f"--model {flag}: n, the number of samples, must be a whole number of 1 or more")
     model = {**known.get(match["name"], {}), "name": match["name"]}
     if match["n"] is not None:
         model["n"] = int(match["n"])

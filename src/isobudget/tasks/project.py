@@ -158,7 +158,9 @@ def find_interpreter(root: Path, stated: str | None) -> Interpreter:
         )
         said = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise InputError(f"{path}: is no Python interpreter that runs ({error}); name one with --python") from None
+        raise InputError(
+            f"{path}: is no Python interpreter that runs ({_why(error)}); name one with --python"
+        ) from None
     version = tuple(said["version"])
     if version < (3, 9):
         raise InputError(f"{path}: is Python {version[0]}.{version[1]}; the tests need 3.9 or later")
@@ -168,6 +170,15 @@ def find_interpreter(root: Path, stated: str | None) -> Interpreter:
             "with --python"
         )
     return Interpreter(os.path.abspath(path), version, _shown(path, said), frozenset(said["plugins"]))  # noqa: PTH100
+
+
+def _why(error: Exception) -> str:
+    """Why asking failed, without the program that asks."""
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"it ended with exit code {error.returncode}"
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"it did not answer within {error.timeout:.0f} s"
+    return "its answer cannot be read" if isinstance(error, ValueError) else str(error)
 
 
 def _default_interpreter(root: Path) -> str:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from isobudget.backends.base import Sampling
+from isobudget.errors import RunError
 from isobudget.pipeline.prompts import prompt_text
 from isobudget.problems.problem import Problem
 from isobudget.prompts import Rendered
@@ -86,15 +87,10 @@ def recording(
         RunError: the run is in use, or was made otherwise.
     """
     with run.writing():
-        for name, (facts, rendered, names, sampling) in models.items():
-            run.state("models", name, facts | {"prompts": {BENCHMARK: dict(names)}})
-            text, chat = prompt_text(rendered.prompt)
-            row = PromptRow(BENCHMARK, problem.task_id, names["format"], names["newline"], chat, text, rendered.head)
-            run.add_prompts([row])
-            facts = {"temperature": sampling.temperature, "top_p": sampling.top_p, "max_tokens": sampling.max_tokens}
-            run.state("benchmarks", BENCHMARK, facts | {"stop": [], "stopping": STOPPING})
-        run.add_problems([problem])
-        run.save_facts()
+        try:
+            _state(run, problem, models)
+        except RunError as error:  # what is used again is written with --out elsewhere
+            raise RunError(str(error).replace("the study says", "now it is").replace("(--out)", "(--run)")) from None
         first: dict[str, int] = {}
         for sample in run.samples():
             if sample.task_id == problem.task_id:
@@ -107,3 +103,19 @@ def recording(
 def now() -> str:
     """The time, as rows keep it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _state(
+    run: Run,
+    problem: Problem,
+    models: Mapping[str, tuple[dict[str, Any], Rendered, Mapping[str, str], Sampling]],
+) -> None:
+    for name, (facts, rendered, names, sampling) in models.items():
+        run.state("models", name, facts | {"prompts": {BENCHMARK: dict(names)}})
+        text, chat = prompt_text(rendered.prompt)
+        row = PromptRow(BENCHMARK, problem.task_id, names["format"], names["newline"], chat, text, rendered.head)
+        run.add_prompts([row])
+        facts = {"temperature": sampling.temperature, "top_p": sampling.top_p, "max_tokens": sampling.max_tokens}
+        run.state("benchmarks", BENCHMARK, facts | {"stop": [], "stopping": STOPPING})
+    run.add_problems([problem])
+    run.save_facts()
