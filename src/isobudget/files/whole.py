@@ -36,6 +36,11 @@ def decode(data: bytes, where: str, error: type[IsobudgetError] = InputError) ->
         raise error(f"{where}: is not UTF-8 (byte {data[why.start]:#04x} at {place}); save it as UTF-8") from why
 
 
+def mended(text: str) -> str:
+    """A text that can be written: halves of surrogate pairs joined, and replaced by U+FFFD where one is alone."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def unreadable(error: Exception, path: Path | str, kind: type[IsobudgetError] = InputError) -> IsobudgetError:
     """The error for a file that cannot be read: which one, and what the system says."""
     return kind(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}")
