@@ -190,3 +190,23 @@ def test_rank_and_report_take_files(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "came with the samples, from another tool" in text
     assert "trust = split" not in text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["reports"]
+
+
+def test_halves_of_surrogate_pairs_are_replaced_and_said_once(tmp_path: Path) -> None:
+    rows = [
+        {"task_id": task, "solution": "x=\ud800é", "passed": False, "result": "failed: \udfff", "prompt": "\udc00"}
+        for task in ("a", "b")
+    ]
+    made = write_run(lines(tmp_path / "s.jsonl", *rows), tmp_path / "run")
+    (note,) = made.taken[0].notes
+    assert "U+FFFD" in note
+    run = load_run(tmp_path / "run")
+    assert {one.text for one in run.samples()} == {"x=\ufffdé"}
+    assert {one.detail for one in run.verdicts()} == {"failed: \ufffd"}
+
+
+def test_counts_of_too_many_samples_are_refused_with_their_line(tmp_path: Path) -> None:
+    rows = [{"model": "a", "task_id": task, "n": n, "c": 1} for task, n in (("x", 5), ("y", 10_000_000))]
+    with pytest.raises(InputError, match=r"c.jsonl, line 2: more than 10,000,000 samples"):
+        write_run(lines(tmp_path / "c.jsonl", *rows), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

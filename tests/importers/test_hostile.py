@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import struct
 import zipfile
 import zlib
@@ -158,3 +159,22 @@ def test_names_that_cannot_be_printed_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="cannot be printed"):
         read_results(path)
+
+
+def test_pipes_are_refused_and_passed_over_in_folders(tmp_path: Path) -> None:
+    pipe, good = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    os.mkfifo(pipe)
+    good.write_text('{"model": "m", "task_id": "t", "n": 2, "c": 1}\n')
+    with pytest.raises(InputError, match=r"a\.jsonl: is no regular file"):
+        read_results(pipe)
+    with pytest.raises(InputError, match=r"a\.jsonl: is no regular file"):
+        read_results(pipe, "counts")
+    for format_ in (None, "counts"):
+        read = read_results(tmp_path, format_)
+        assert [row.n for row in read.rows] == [2]
+        assert "a.jsonl: is no regular file" in "".join(read.messages())
+
+
+def test_an_empty_name_is_not_the_current_folder() -> None:
+    with pytest.raises(InputError, match="empty name"):
+        read_results("")

@@ -19,7 +19,7 @@ from typing import Any
 
 from isobudget.errors import InputError
 from isobudget.exchange.known_problems import KnownProblems, check_name
-from isobudget.files.whole import file_stems, sha256_of
+from isobudget.files.whole import file_stems, mended, sha256_of
 from isobudget.importers.base import Tally
 from isobudget.importers.gather import ERRORS, UNGRADED, gather
 from isobudget.importers.names import model_of_file, told_apart
@@ -34,6 +34,8 @@ from isobudget.records.run import Run
 #: what a sample's text is -> the rule that cuts the program out of it
 _EXTRACTION = {COMPLETION: AS_IT_IS, SOLUTION: AS_IT_IS, OUTPUT: "block"}
 _ROWS_PER_PART = 20_000
+#: a line of counts becomes as many rows as it has samples: so many of a source at most
+MOST_COUNTED = 10_000_000
 _OUTCOMES = {"timeout": "timeout", "timed out": "timeout"}
 
 
@@ -182,12 +184,18 @@ class _Writer:
             model = names.get(record.model, record.model)
             if record.condition:
                 model = f"{model} [{record.condition}]"
+            if isinstance(record, CountRow) and number + record.n > MOST_COUNTED:
+                raise InputError(
+                    f"{found.source.where(record.line)}: more than {MOST_COUNTED:,} samples are counted up to here, "
+                    "and an import makes a row of each. Counts need no import: passk, curves and plan read the file"
+                )
             for sample in _samples(record, tally):
                 number += self._add(sample, model, found, tally)
         self._sources.append(_facts(found, number, self.judged - before, tally))
         return Taken(found.source.path, found.importer.name, number, dict(tally.left), tuple(tally.notes))
 
     def _add(self, sample: Sample, model: str, found: Found, tally: Tally) -> bool:
+        _mend(sample, tally)
         benchmark = self._known.benchmark(sample.benchmark, sample.task_id)
         problem = self._known.find(benchmark, sample.task_id, sample.prompt)
         if problem is None:
@@ -307,6 +315,15 @@ def _samples(record: Record, tally: Tally) -> Iterator[Sample]:
             record.benchmark,
             completion_tokens=tokens,
         )
+
+
+def _mend(sample: Sample, tally: Tally) -> None:
+    """Texts that can be written, and a note where one was not."""
+    for name in ("text", "prompt", "outcome"):
+        text = getattr(sample, name)
+        if text and not text.isascii() and (whole := mended(text)) != text:
+            setattr(sample, name, whole)
+            tally.note("texts held halves of surrogate pairs, which are no characters: they are kept as U+FFFD")
 
 
 def _verdicts(row: CountRow) -> Iterable[bool]:

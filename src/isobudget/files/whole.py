@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -34,6 +35,19 @@ def decode(data: bytes, where: str, error: type[IsobudgetError] = InputError) ->
         lines = data[: why.start].split(b"\n")
         place = f"line {len(lines)}, " * (len(lines) > 1) + f"column {len(lines[-1]) + 1}"
         raise error(f"{where}: is not UTF-8 (byte {data[why.start]:#04x} at {place}); save it as UTF-8") from why
+
+
+def mended(text: str) -> str:
+    """A text that can be written: halves of surrogate pairs joined, and replaced by U+FFFD where one is alone."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def check_regular(path: Path) -> None:
+    """Raise `InputError` for a pipe, a socket or a device, which may never end."""
+    with contextlib.suppress(OSError, ValueError):
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise InputError(f"{path}: is no regular file (a pipe, a socket or a device); write it into a file first")
 
 
 def unreadable(error: Exception, path: Path | str, kind: type[IsobudgetError] = InputError) -> IsobudgetError:

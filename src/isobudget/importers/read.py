@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.errors import InputError
+from isobudget.files.whole import check_regular
 from isobudget.grid import counted
 from isobudget.importers.base import Importer, Tally
 from isobudget.importers.gather import Gathered, gather, suite_benchmark
@@ -214,6 +215,8 @@ def _renamed(row: CountRow, names: dict[str, str]) -> CountRow:
 def _matches(one: Any) -> list[Any]:
     if not isinstance(one, str | Path):
         return [one]
+    if one == "":
+        raise InputError("a source has an empty name; name a run folder, or files of results")
     path = Path(one)
     if re.search(r"[*?\[]", str(one)) and not path.exists():
         matches = sorted(glob.glob(str(one), recursive=True))  # noqa: PTH207  (a pattern may be absolute)
@@ -258,6 +261,7 @@ def _in_folder(
         elif entry.name.endswith(_SUFFIXES):
             inside = Source(entry)
             try:
+                check_regular(entry)
                 yield inside, forced or _recognised(inside)
             except InputError as error:
                 notes.append(f"left: {str(error).splitlines()[0][:200]}")

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from isobudget.errors import InputError
 from isobudget.files.jsonl import MAX_LINE_BYTES, parse_json, read_numbered
-from isobudget.files.whole import decode, unreadable
+from isobudget.files.whole import check_regular, decode, unreadable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,6 +72,7 @@ class Source:
             return Shape.TABLE
         if self.path.is_dir():
             return Shape.FOLDER
+        check_regular(self.path)
         head = self._head
         if head.startswith(b"PAR1"):
             return Shape.TABLE

@@ -25,6 +25,7 @@ from typing import Any
 from isobudget.backends.base import FinishReason, Prompt, texts_of
 from isobudget.backends.server.faults import TransientError, mended
 from isobudget.backends.server.usage import read_usage
+from isobudget.files.whole import mended
 
 _LENGTH = frozenset(
     {"length", "max_tokens", "model_length", "max_length", "max_output_tokens", "max_new_tokens", "token_limit"}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from isobudget.backends.server.keys import Key
 from isobudget.errors import BackendError
+from isobudget.files.whole import mended
 
 if TYPE_CHECKING:
     import openai
@@ -166,11 +167,6 @@ def _server_words(error: openai.APIStatusError) -> str:
     if isinstance(said, list) and all(isinstance(one, dict) and "msg" in one for one in said):
         return "; ".join(f"{'.'.join(map(str, one.get('loc', ())))}: {one['msg']}" for one in said)
     return json.dumps(body) if said is None else str(said)
-
-
-def mended(text: str) -> str:
-    """A text that can be written: halves of surrogate pairs joined, and replaced by U+FFFD where one is alone."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def short(text: str, most: int = 200) -> str:

@@ -16,10 +16,11 @@ from enum import StrEnum
 from typing import Any
 
 from isobudget.backends.server.calls import Calls
-from isobudget.backends.server.faults import RefusedError, TransientError, UnreadableError, mended
+from isobudget.backends.server.faults import RefusedError, TransientError, UnreadableError
 from isobudget.backends.server.features import Fallback, Feature, without
 from isobudget.backends.server.settings import ServerSettings
 from isobudget.errors import BackendError
+from isobudget.files.whole import mended
 
 #: most samples in one request: below the limit of 128 that the OpenAI API has
 MOST_SAMPLES = 64
