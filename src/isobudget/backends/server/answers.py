@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from isobudget.backends.base import FinishReason, Prompt, texts_of
-from isobudget.backends.server.faults import TransientError, mended
+from isobudget.backends.server.faults import TransientError
 from isobudget.backends.server.usage import read_usage
 from isobudget.files.whole import mended
 
