@@ -98,3 +98,9 @@ def test_the_example_that_ships(counts: Path) -> None:
         {"codellama-7b": 100 / 2600, "codellama-34b": 40 / 480}
     )
     assert prices(counts, "usd", costs=shipped)["codellama-34b"] == pytest.approx(2 * 2.0 * 40 / 480 / 3600)
+
+
+def test_a_name_that_no_model_has_is_refused(counts: Path) -> None:
+    assert set(prices(counts, "seconds", tokens_per_second="7b=100,34b=40")) == {"codellama-7b", "codellama-34b"}
+    with pytest.raises(InputError, match=r"zz=\.\.\. on the command line: no such model\. There are: codellama-7b"):
+        prices(counts, "seconds", tokens_per_second="7b=100,34b=40,zz=2")

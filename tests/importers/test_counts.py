@@ -212,3 +212,13 @@ def test_public_graded_samples(shared_data: Path) -> None:
         assert (group.model, len(group.task_ids), set(group.n.tolist())) == (model, 164, {10})
         ours = 100 * pass_curve(group.n, group.c)[[0, 4, 9]]
         assert ours == pytest.approx(percents, abs=0.0051)
+
+
+@pytest.mark.parametrize(
+    "line", ['{"model":"a","task_id":"x","n":5,"c":1,"c":4}', '{"model":"a","task_id":"x","n":5,"c"\t:1,"c":4}']
+)
+def test_a_key_that_stands_twice_is_an_error(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "counts.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(InputError, match=r"line 1: .*the key 'c' stands twice"):
+        read_counts(path)

@@ -13,7 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from isobudget.analysis.load_samples import LoadedRun, ModelSamples, benchmarks_of, load_samples
+from isobudget.analysis.load_samples import (
+    LoadedRun,
+    ModelSamples,
+    benchmarks_of,
+    load_samples,
+    unjudged_notes,
+)
 from isobudget.analysis.prices import price_model
 from isobudget.analysis.run_costs import (
     architecture_of,
@@ -174,7 +180,7 @@ def _on_common_problems(models: list[ModelSamples]) -> tuple[list[ModelSamples],
     common = common_tasks([one.task_ids for one in models])
     if not common:
         raise RunError("the models have no judged problem in common; there is nothing to compare")
-    notes = [f"{one.model}: {one.unjudged} samples have no verdict and are left out" for one in models if one.unjudged]
+    notes = unjudged_notes(models)
     most = max(len(one.task_ids) for one in models)
     if len(common) < most:
         notes.append(f"compared on the {len(common)} problems that every model has samples for, of {most}")

@@ -9,7 +9,7 @@ that stand for their keys. What follows (prices, comparisons, reports, rankings)
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -360,3 +360,8 @@ def _counted(model: str, columns: Columns) -> VerdictCounts:
         shared=int((columns["trust"][judged] == 1).sum()),
         imported=int((columns["trust"][judged] == 2).sum()),
     )
+
+
+def unjudged_notes(models: Iterable[ModelSamples]) -> list[str]:
+    """What is said of models some of whose samples have no verdict."""
+    return [f"{one.model}: {one.unjudged} samples have no verdict and are left out" for one in models if one.unjudged]

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.analysis.compare_run import price_samples
-from isobudget.analysis.load_samples import load_samples
+from isobudget.analysis.load_samples import load_samples, unjudged_notes
 from isobudget.analysis.prices import price_models
 from isobudget.analysis.source_counts import counts_of, told_apart
 from isobudget.costs.charges import NOTHING, Charges
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
+from isobudget.costs.one_line import OneLine
 from isobudget.importers.counts import ModelCounts, group_counts
 from isobudget.importers.names import file_models
 from isobudget.importers.read import read_results
@@ -41,6 +42,7 @@ def recorded_counts(
     for path, name in zip(runs, file_models(runs), strict=True):
         loaded = load_samples(path)
         for benchmark, models in loaded.models.items():
+            notes += [f"{path}: {note}" for note in unjudged_notes(models)]
             for samples in models:
                 price, _ = price_samples(loaded.run, samples, unit, costs, charges)
                 found.append((name, counts_of(benchmark, samples), price))
@@ -48,6 +50,8 @@ def recorded_counts(
         imported = read_results(others, from_)
         notes += imported.messages()
         groups = list(group_counts(imported.all_rows()).values())
+        if isinstance(costs, OneLine):
+            costs.require([name for one in [*(one for _, one, _ in found), *groups] for name in one.priced_as])
         for benchmark in dict.fromkeys(one.benchmark for one in groups):
             own = [one for one in groups if one.benchmark == benchmark]
             prices = price_models(own, unit, costs, charges)

@@ -26,10 +26,14 @@ def load_counts(sources: Any, from_: str | None = None) -> tuple[list[ModelCount
     notes: list[str] = []
     found: list[tuple[str, ModelCounts]] = []
     for path, name in zip(runs, file_models(runs), strict=True):
-        from isobudget.analysis.load_samples import load_samples  # files alone do not need what reads runs
+        from isobudget.analysis.load_samples import (  # files alone do not need what reads runs
+            load_samples,
+            unjudged_notes,
+        )
 
         loaded = load_samples(path)
         found += [(name, counts_of(of, one)) for of, models in loaded.models.items() for one in models]
+        notes += [f"{path}: {note}" for models in loaded.models.values() for note in unjudged_notes(models)]
     if others:
         imported = read_results(others, from_)
         notes += imported.messages()

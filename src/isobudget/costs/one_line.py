@@ -8,7 +8,7 @@ A number alone holds for every model. A name means the model that is called so, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from typing import Any
 from isobudget.costs.costs_file import CostsFile, Entry
 from isobudget.costs.prices import example_prices
 from isobudget.errors import InputError
-from isobudget.files.hints import is_part
+from isobudget.files.hints import did_you_mean, is_part
 
 #: option -> key of a costs file, and whether it is a whole number
 _OPTIONS = {
@@ -50,6 +50,17 @@ class OneLine(CostsFile):
         prices, hours = example_prices()
         source = {"source": "as stated on the command line"}
         return Entry("command line", MappingProxyType(source | values), prices, hours, Path())
+
+    def require(self, names: Sequence[str]) -> None:
+        """Refuse a stated name that means none of the models.
+
+        Raises:
+            InputError: it is named, with the models that there are.
+        """
+        for name in self.stated:
+            if name and not any(name == one or is_part(name, one) for one in names):
+                known = f"There are: {', '.join(dict.fromkeys(names))}"
+                raise InputError(f"{name}=... on the command line: no such model.{did_you_mean(name, names)} {known}")
 
 
 def _without(below: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

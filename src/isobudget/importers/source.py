@@ -34,6 +34,9 @@ _TYPED = frozenset(
     ("n", "c", "passed", "index", "greedy", "completion_tokens", "prompt_tokens", "seconds", "usd", "cut_off")
 )
 
+#: of a line, for messages
+_EXAMPLE = '{"model": "7b", "task_id": "t1", "n": 10, "c": 3}'
+
 
 #: columns of texts: an empty cell is an empty text there, and not one that is missing
 TEXT_COLUMNS = frozenset(("completion", "solution", "output"))
@@ -130,7 +133,7 @@ class Source:
             InputError: the file is damaged, or an entry is no object.
         """
         if self.shape is Shape.LINES:
-            yield from read_numbered(self.path, example='{"model": "7b", "task_id": "t1", "n": 10, "c": 3}')
+            yield from read_numbered(self.path, example=_EXAMPLE, once=True)
         elif self.shape is Shape.CSV:
             yield from self._csv()
         elif self.shape is Shape.TABLE:
