@@ -80,10 +80,18 @@ def alone(path: Path) -> list[list[tuple[object, ...]]]:
 def test_a_sample_is_the_same_whatever_is_drawn_beside_it(
     path: Path, alone: list[list[tuple[object, ...]]], slots: int, each: int
 ) -> None:
-    found, computed = draw(path, slots, each)
+    found, _ = draw(path, slots, each)
     assert [contents(those) for those in found] == alone
-    assert computed == sum(map(len, PROMPTS))  # each prompt once for all of its calls
     assert len({one.completion_tokens for those in found for one in those}) > 5
+
+
+@pytest.mark.parametrize(("slots", "each"), [(1, 12), (3, 1), (4, 4), (7, 6), (16, 12), (64, 1)])
+def test_a_prompt_is_computed_once_for_all_its_calls(path: Path, slots: int, each: int) -> None:
+    """Calls that wait at the same time, prompt by prompt: from threads of their own they would come in any order."""
+    calls = [asked(prompt, range(start, start + each)) for prompt in PROMPTS for start in range(0, 12, each)]
+    with LlamaCpp(LlamaCppSettings(model=str(path), slots=slots, context_tokens=128, threads=1)) as engine:
+        engine.generate_all(calls)
+        assert engine.computed_prompt_tokens == sum(map(len, PROMPTS))
 
 
 def test_calls_in_any_order_give_the_same_samples(path: Path, alone: list[list[tuple[object, ...]]]) -> None:
