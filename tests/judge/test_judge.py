@@ -189,3 +189,9 @@ def test_confinement_names_its_layers() -> None:
     layers = layers_of_confinement()
     assert layers["separate process"]
     assert {"pid namespace", "network namespace", "private root file system", "no capabilities"} <= layers.keys()
+
+
+def test_sharing_has_no_effect_and_says_so() -> None:
+    with pytest.warns(DeprecationWarning, match="has no effect"):
+        judge = Judge(workers=1, share=True)
+    assert judge.workers == 1

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from types import TracebackType
@@ -49,6 +50,7 @@ class Judge:
         trust: where tests run that may need the sample in their process (function and pytest tests of your own
             problems): `split` or `shared`; `auto` decides it for every problem, see docs/judge.md.
         without: layers of confinement to leave out (`namespaces`, `landlock`, `seccomp`), to try what the others hold.
+        share: has no effect; samples that shared a process could change each other's verdicts. Kept for old callers.
 
     Raises:
         JudgeError: this machine cannot confine a sample at all, or not so many workers.
@@ -64,7 +66,10 @@ class Judge:
         one_process: bool = True,
         trust: str = "auto",
         without: Collection[str] = (),
+        share: bool | None = None,
     ) -> None:
+        if share is not None:
+            warnings.warn("Judge(share=...) has no effect: samples share no process", DeprecationWarning, stacklevel=2)
         if not sys.platform.startswith("linux"):
             raise JudgeError("judging needs Linux; on other systems run it in a Linux container or virtual machine")
         cores = len(os.sched_getaffinity(0))
