@@ -15,20 +15,7 @@ from isobudget.judge.confinement.syscalls import ALLOWED, DEADLY, SPECIAL
 
 _REFUSED = seccomp.RET_ERRNO | errno.EPERM
 #: what the server needs, and with it all below
-_SERVER = (
-    "tgkill",
-    "kill",
-    "recvmsg",
-    "pidfd_open",
-    "waitid",
-    "prlimit64",
-    "setrlimit",
-    "socketpair",
-    "prctl",
-    "seccomp",
-    "getresuid",
-    "getresgid",
-)
+_SERVER = (*seccomp.SERVER_CALLS, "seccomp", "getresuid", "getresgid")
 #: allowed beside them where tests may start programs
 _PROGRAMS = ("fork", "execve", "execveat", "setsid", "setpgid", "arch_prctl")
 #: numbers on x86-64 and aarch64 of calls that samples of the judge do without

@@ -72,6 +72,20 @@ class Program:
         return b"".join(struct.pack("HBBI", *instruction) for instruction in self.code)
 
 
+#: what a server of samples does and they may not
+SERVER_CALLS = (
+    "tgkill",
+    "kill",
+    "recvmsg",
+    "pidfd_open",
+    "waitid",
+    "prlimit64",
+    "setrlimit",
+    "socketpair",
+    "prctl",
+)
+
+
 def column() -> int:
     """Which of a call's two numbers is this machine's: 0 on x86-64, 1 on aarch64."""
     return list(ARCHITECTURES).index(os.uname().machine)
@@ -105,18 +119,7 @@ def zygote_program() -> bytes:
     program.on_argument(SPECIAL["socket"], 0, (AF_UNIX,), refused, RET_KILL)
     program.on_argument(SPECIAL["fcntl"], 1, FCNTL_SIGNALS, RET_KILL, RET_ALLOW)
     program.on_argument(SPECIAL["ioctl"], 1, IOCTL_ALLOWED, RET_ALLOW, RET_ERRNO | errno.ENOTTY)
-    for name in (
-        "clone",
-        "tgkill",
-        "kill",
-        "recvmsg",
-        "pidfd_open",
-        "waitid",
-        "prlimit64",
-        "setrlimit",
-        "socketpair",
-        "prctl",
-    ):
+    for name in ("clone", *SERVER_CALLS):
         if name in SPECIAL:
             program.on_number(SPECIAL[name], RET_ALLOW)
     program.on_number(SPECIAL["pidfd_send_signal"], RET_KILL)
