@@ -11,6 +11,7 @@ import argparse
 import gzip
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,41 @@ def chat(folder: Path, problems: dict[str, Problem]) -> Iterator[Output]:
             yield Output(name, ("function", "block"), problem, problem.prompt, one["completion"], one["passed"])
 
 
-def measure(outputs: list[Output]) -> None:
+#: what ends a completion in the usual harnesses for CodeGen: a new statement at column 0
+STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
+
+
+def cut(text: str) -> str:
+    """The text up to the first of the usual stop texts."""
+    return text[: min((place for place in map(text.find, STOPS) if place >= 0), default=len(text))]
+
+
+def explain(outputs: list[Output], programs: list[str], passes: list[bool]) -> None:
+    """Print a line for every sample whose verdict is another than recorded, and the reasons counted."""
+    others = [number for number, output in enumerate(outputs) if output.passed != passes[number]]
+    forms = {
+        "whole": [outputs[number].head + outputs[number].text for number in others],
+        "cut": [outputs[number].head + cut(outputs[number].text) for number in others],
+    }
+    said = {}
+    for form, texts in forms.items():
+        with Judge() as judge:
+            said[form] = list(judge.run((outputs[n].problem, text) for n, text in zip(others, texts, strict=True)))
+    reasons: Counter[tuple[str, ...]] = Counter()
+    for place, number in enumerate(others):
+        output, whole, short = outputs[number], said["whole"][place], said["cut"][place]
+        change = "lost" if output.passed else "gained"
+        same = "same program as cut" if programs[number].rstrip() == forms["cut"][place].rstrip() else "another program"
+        reasons[change, f"whole {whole.outcome.value}", f"cut {short.outcome.value}", same] += 1
+        print(
+            f"  {output.of} {output.problem.task_id} {change}: whole text {whole.outcome.value} ({whole.detail[:80]}), "
+            f"cut {short.outcome.value} ({short.detail[:80]}), {same}"
+        )
+    for reason, count in reasons.most_common():
+        print(f"  {count:5} {', '.join(reason)}")
+
+
+def measure(outputs: list[Output], *, explained: bool) -> None:
     """Judge every extracted program, and print what is lost and gained."""
     for of in dict.fromkeys(output.of for output in outputs):
         some = [output for output in outputs if output.of == of]
@@ -67,6 +102,8 @@ def measure(outputs: list[Output]) -> None:
                 f"{of} {rule}: {len(some)} samples, {sum(a for a, _ in pairs)} passes recorded, "
                 f"{pairs.count((True, False))} lost, {pairs.count((False, True))} gained, nothing kept of {nothing}"
             )
+            if explained:
+                explain(some, [one.program for one in taken], [passed for _, passed in pairs])
 
 
 def read(outputs: list[Output], count: int, seed: int) -> None:
@@ -89,6 +126,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--read", type=int, default=0)
     parser.add_argument("--seed", type=int, default=13)
+    parser.add_argument("--explain", action="store_true")
     arguments = parser.parse_args()
     problems = {one.task_id: one for one in load_benchmark(f"humaneval={arguments.data / 'humaneval'}").problems}
     outputs = [
@@ -98,7 +136,7 @@ def main() -> None:
     if arguments.read:
         read(outputs, arguments.read, arguments.seed)
     else:
-        measure(outputs)
+        measure(outputs, explained=arguments.explain)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import threading
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 
 from isobudget.errors import ModelError
 from isobudget.models.catalog import HubSource, ModelEntry, PackageSource, PathSource
-from isobudget.models.weights import fetch_weights, file_sha256, local_weights
+from isobudget.models.weights import _largest_below, fetch_weights, file_sha256, local_weights
 from support.steps import Steps
 
 PARTS = [b"first half " * 1000, b"second half " * 1000]
@@ -162,3 +164,20 @@ def test_fetching_twice_at_once_gives_one_file_or_a_clear_refusal(entry: ModelEn
     assert paths
     assert all(path.read_bytes() == WHOLE for path in paths)
     assert all("in use by another" in result for result in results if isinstance(result, str))
+
+
+def test_a_folder_that_goes_while_bytes_are_counted_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "unpacked").mkdir()
+    (tmp_path / "wheel").write_bytes(b"12345")
+    scan = os.scandir
+
+    def gone(path: str) -> Iterator[os.DirEntry[str]]:
+        if str(path).endswith("unpacked"):
+            (tmp_path / "unpacked").rmdir()
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", gone)
+    assert _largest_below(tmp_path) == 5
+    assert not (tmp_path / "unpacked").exists()

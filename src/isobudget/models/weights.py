@@ -248,12 +248,16 @@ def _pip_download(requirement: str, folder: str, on_bytes: Callable[[int], None]
 
 
 def _largest_below(folder: Path) -> int:
-    """The size of the largest file below a folder: the wheel, before and after it has got its name."""
-    sizes = [0]
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):  # moved meanwhile
-            sizes.append(path.lstat().st_size if path.is_file() else 0)
-    return max(sizes)
+    """The size of the largest file below a folder: the wheel, before and after it has got its name.
+
+    The client moves files and folders meanwhile, so what is gone is passed over (`os.walk` does so with folders).
+    """
+    largest = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                largest = max(largest, (Path(parent) / name).lstat().st_size)
+    return largest
 
 
 def _pip_reason(code: int, said: str) -> str:
