@@ -13,11 +13,12 @@ import typer
 from typer.testing import CliRunner
 
 from isobudget.cli.curves import curves
+from isobudget.cli.declared import with_options
 from isobudget.errors import InputError
 from support.synthetic_run import synthetic_run
 
 APP = typer.Typer()
-APP.command()(curves)
+APP.command()(with_options(curves))
 
 
 def output(*arguments: str | Path) -> str:

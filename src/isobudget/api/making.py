@@ -57,11 +57,12 @@ def generate(
     """Generate the samples that are still missing.
 
     Args:
-        study: an object, a file, the name of one that ships, or a benchmark (with `model`).
-        out: the run folder; by default in ``runs/``, under the study's name.
-        model: ``NAME`` or ``NAME=N``; these replace the study's models.
+        study: a TOML file, a study that ships (such as quickstart), or a benchmark (with --model). In Python also a
+            `Study`.
+        out: the run folder; by default runs/ and the study's name.
+        model: model to run, NAME or NAME=N; replaces the study's. Repeatable.
         n: samples of each problem, for every model.
-        problems: only the first so many.
+        problems: only the first so many problems.
         progress: shows how far it is.
         make_backend: how a resolved model becomes a `Backend`; by default as its settings say.
 
@@ -87,7 +88,10 @@ def dry_run(
 ) -> DryRun:
     """What a study would generate and spend: samples, tokens, time, cost, disk, and what is missing here.
 
-    Nothing is fetched or written. Arguments as in `generate`.
+    Nothing is fetched or written.
+
+    Args:
+        study, out, model, n, problems: as in `generate`.
     """
     from isobudget.pipeline.dry_run import dry_run as estimate
 
@@ -108,8 +112,14 @@ def run(
 ) -> RunResult:
     """Make a study from samples to report: generate, judge meanwhile, compare. Only what is missing is done.
 
-    Arguments and errors as in `generate`; `check` first judges the references of own problems, and a right and a wrong
-    program of every benchmark; `unsafe` judges even where samples cannot be confined.
+    Args:
+        study, out, model, n, problems: as in `generate`.
+        check: as in `judge`.
+        unsafe: as in `judge`.
+        progress, make_backend: as in `generate`.
+
+    Raises:
+        IsobudgetError: as `generate`; or samples cannot be confined, or judged.
     """
     from isobudget.errors import BackendError
     from isobudget.judge import Judge
@@ -153,15 +163,17 @@ def judge(
     """Run the tests on samples: of a run folder, those without a verdict; of a file, all, into `output`.
 
     Args:
-        samples: a run or its folder, or JSON lines with ``task_id`` and ``completion`` or ``solution``.
-        problems, output: of a file: the benchmark or JSON lines of problems, and where the verdicts go.
-        workers: samples judged at once; one per core by default.
-        seconds, memory_mb: CPU seconds and MiB per sample; 3 and 1,024 by default.
+        samples: JSON lines with task_id and completion or solution, or a run folder.
+        problems: a benchmark's name or a JSONL file of problems.
+        output: where the verdicts go (.gz is gzipped).
+        workers: samples judged at once; by default one per core.
+        seconds: CPU seconds per sample; by default 3.
+        memory_mb: memory per sample, MiB; by default 1024.
         resume: continue a killed run on a file.
         again: re-judge every sample, including those that already have a verdict; replaces a file of verdicts.
-        extraction: extract code from the outputs by this rule; of a run, again, with `again`.
+        extraction: extract code from the outputs with this rule: function, block, program, none. A run: with --again.
         one_process: whether whole programs that leave nothing behind run their tests in one process.
-        trust: where a file's own tests run: apart from the sample, in its process, or as decided for each problem.
+        trust: where a file's own tests run: split, shared, or auto for each problem's own way.
         check: first judge the references of own problems, and a right and a wrong program of every benchmark.
         unsafe: judge even where samples cannot be confined.
         progress: shows how far it is.
@@ -205,7 +217,6 @@ def rank(
     ranker: Names = "own",
     model: str | None = None,
     *,
-    from_: str | None = None,
     backend: str | None = None,
     url: str | None = None,
     api: str | None = None,
@@ -231,13 +242,47 @@ def rank(
     unsafe: bool = False,
     level: float = 0.95,
     seed: int = 0,
+    from_: str | None = None,
     progress: Progress | None = None,
     make_scorer: ScorerFactory | None = None,
 ) -> Results[BenchmarkRanking]:
     """Evaluate rankers: how well they pick one of k samples without running tests (equal budget, AUC, calibration).
 
-    The arguments are the options of `isobudget rank`; see docs/cli.md. `setting` takes ``NAME=VALUE``, `make_scorer`
-    finds the model that scores.
+    Args:
+        source: a run folder, or files of results of any known format, see docs/importing.md. In Python one or several.
+        ranker: names of rankers, see docs/rankers.md. Repeatable.
+        model: model that scores the samples or writes tests: a name, a GGUF file.
+        backend: how to reach that model: llama.cpp, server, vllm, transformers; by default llama.cpp, or as declared.
+        url: base URL (with --backend server).
+        api: API of the server: completions, or chat, which can only write tests (--ranker tests); by default
+            completions, or as declared.
+        key_env: the environment variable with the server's key. api.openai.com gets OPENAI_API_KEY.
+        setting: any other setting of its backend, as in a study (docs/studies.md). Repeatable.
+        architecture: architecture of that model, to count flops: a name, a config.json.
+        filter: first drop samples that fail on the prompt's examples, or that return other values than they state. In
+            Python ``executable`` or ``examples``.
+        benchmark: as in `curves`.
+        problems: benchmark of a file of samples.
+        verdicts: verdicts on a file of samples.
+        first: only its first so many problems.
+        out: folder for the scores of a file of samples; a run keeps its own.
+        inputs: inputs per problem on which samples are compared.
+        examples: which examples to use: the benchmark prompt's, those of the prompt as given to the model, or none. In
+            Python ``benchmark``, ``given`` or ``none``.
+        tests: file of tests for --ranker tests, JSON lines.
+        train: run for the verifier to learn from. Repeatable.
+        power: exponent of the sample count in the CodeT dual-agreement score.
+        orders: random orders, for rankers that look at all samples together.
+        k: samples to choose from when calibration is measured; by default half of them.
+        figure: plot the curves into this file, .svg or .png.
+        workers: samples run at the same time; by default one per core.
+        check: first judge the references of own problems, which verdicts and tests rest on.
+        unsafe: run samples even where they cannot be confined (use a disposable VM).
+        level: as in `curves`.
+        seed: seed of inputs, random orders and bootstrap.
+        from_: as in `curves`.
+        progress: shows how far it is.
+        make_scorer: finds the model that scores.
 
     Raises:
         IsobudgetError: see `isobudget.ranking.rank.rank`.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from isobudget.cli.declared import of_api
 from isobudget.cli.options import CsvOption, FormatOption, JsonOption, one_form
 
 
@@ -28,18 +29,13 @@ class BudgetUnit(StrEnum):
     SECONDS = "seconds"
 
 
+@of_api(
+    "paper",
+    table=Annotated[list[Part] | None, typer.Option()],
+    unit=Annotated[BudgetUnit | None, typer.Option()],
+)
 def paper(
-    table: Annotated[
-        list[Part] | None,
-        typer.Option(help="Only this: a table by number, `budget` or `flips`. Repeatable.", show_default="all"),
-    ] = None,
-    benchmark: Annotated[
-        str | None,
-        typer.Option(help="Only this benchmark: humaneval, mbpp, apps, or one split such as apps-interview."),
-    ] = None,
-    unit: Annotated[
-        BudgetUnit | None, typer.Option(help="Equal-budget tables in this unit only.", show_default="both")
-    ] = None,
+    given: dict[str, Any],
     form: FormatOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
@@ -58,6 +54,6 @@ def paper(
     from isobudget.report.tables.terminal import print_grids
 
     chosen = one_form(as_json, as_csv, form)
-    tables = api.paper(table or (), benchmark, unit)
+    tables = api.paper(**given)
     if not print_results(tables, chosen):
         print_grids(tables.grids())

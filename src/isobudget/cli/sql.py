@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import Any
 
 import typer
 
+from isobudget.cli.declared import of_api
 from isobudget.cli.options import CsvOption, FormatOption, JsonOption, one_form
 
 
+@of_api("sql", run=typer.Argument(metavar="RUN"), query=typer.Argument(metavar="QUERY"))
 def sql(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
-    query: Annotated[str, typer.Argument(metavar="QUERY", help="One statement of DuckDB's SQL.")],
+    given: dict[str, Any],
     form: FormatOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
@@ -26,6 +26,6 @@ def sql(
     from isobudget.report.tables.terminal import print_grids
 
     chosen = one_form(as_json, as_csv, form)
-    results = api.sql(run, query)
+    results = api.sql(**given)
     if not print_results(results, chosen):
         print_grids(results.grids())
