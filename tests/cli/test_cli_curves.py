@@ -189,7 +189,7 @@ def test_several_benchmarks(tmp_path: Path) -> None:
 
 
 def test_budgets_in_units_and_in_samples(file: Path) -> None:
-    from isobudget.analysis.compare import parse_budgets
+    from isobudget.costs.budget import parse_budgets
 
     assert parse_budgets("1e12, 2x,0.5X", 4.0) == [1e12, 8.0, 2.0]
     assert parse_budgets(None, 4.0) is None

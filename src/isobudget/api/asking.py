@@ -1,4 +1,4 @@
-"""Commands that look at what is there: curves, passk, report, paper, prompt, models, profile, doctor."""
+"""Commands that look at results, and at what they rest on: curves, compare, passk, report, paper, prompt."""
 
 from __future__ import annotations
 
@@ -14,12 +14,9 @@ if TYPE_CHECKING:
     from isobudget.analysis.passk import PassAtK
     from isobudget.costs.cost import Unit
     from isobudget.curves import Comparison
-    from isobudget.doctor import Check
     from isobudget.grid import Grid
     from isobudget.importers.counts import ModelCounts
-    from isobudget.models.catalog import ModelEntry
     from isobudget.paper.tables import PassTable
-    from isobudget.profiling import Profiled
     from isobudget.progress import Progress
     from isobudget.prompts import Shown
     from isobudget.prompts.formats import PromptFormat
@@ -279,81 +276,6 @@ def formats() -> Results[PromptFormat]:
     return Results.of(known, plain=rows, rows=rows, text=lambda: "\n".join(one.name for one in known))
 
 
-def models() -> Results[ModelEntry]:
-    """The models known by name: those that ship, and those of your models file."""
-    from isobudget.models.catalog import load_catalog
-    from isobudget.models.weights import describe_entry
-    from isobudget.study.study import load_declared
-
-    entries, declared = list(load_catalog().values()), load_declared()
-
-    def rows() -> list[dict[str, object]]:
-        return [*map(describe_entry, entries), *({"name": one.name} | one.settings.facts() for one in declared)]
-
-    return Results.of(entries, plain=rows, rows=rows, text=lambda: "\n".join(str(row["name"]) for row in rows()))
-
-
-def fetch(names: Names, *, progress: Progress | None = None) -> dict[str, Path]:
-    """Fetch weights and check them; what is here already is only checked. Name -> the file.
-
-    Args:
-        names: models to fetch.
-        progress: shows how far it is.
-
-    Raises:
-        InputError: no such model.
-        ModelError: the weights cannot be had, or are not those that are expected.
-    """
-    from isobudget.models.catalog import find_model
-    from isobudget.models.weights import fetch_weights
-    from isobudget.progress import SILENT
-
-    entries = [find_model(name) for name in as_names(names)]
-    return {one.name: fetch_weights(one, progress or SILENT) for one in entries}
-
-
-def profile(
-    model: str,
-    slots: str | int | Sequence[int] = (1, 4, 16),
-    *,
-    prompt_tokens: int = 128,
-    completion_tokens: int = 128,
-    threads: int | None = None,
-    repeat: int = 3,
-    quantisation: str | None = None,
-    out: str | Path | None = None,
-    keep: bool = False,
-    backend: str = "llama.cpp",
-    progress: Progress | None = None,
-) -> Profiled:
-    """Benchmark throughput on this machine, even without the model's weights: speed depends on their shape.
-
-    Args:
-        model: a model by name, a .gguf file; or, with random weights, a known architecture or a config.json.
-        slots: samples generated at the same time; several, separated by commas. In Python also a list.
-        prompt_tokens: tokens of each sample's prompt.
-        completion_tokens: tokens of each sample.
-        threads: CPU threads; by default every core.
-        repeat: how often each is timed; the median counts.
-        quantisation: quantization of the generated random weights; by default q4_0 for an architecture. In Python
-            ``q4_0``, ``q8_0`` or ``f16``.
-        out: the profile's file; by default in ~/.cache/isobudget/profiles.
-        keep: do not remove the file of random weights.
-        backend: ``llama.cpp``; or transformers, for an architecture with random weights, on a GPU where there is one.
-        progress: shows how far it is.
-
-    Raises:
-        IsobudgetError: see `isobudget.profiling.profile`.
-    """
-    from isobudget.profiling import Quantisation, Timing, parse_slots
-    from isobudget.profiling import profile as measure
-    from isobudget.progress import SILENT
-
-    timing = Timing(parse_slots(slots), prompt_tokens, completion_tokens, threads, repeat)
-    form = None if quantisation is None else Quantisation.parsed(quantisation)
-    return measure(model, timing, quantisation=form, out=out, keep=keep, backend=backend, progress=progress or SILENT)
-
-
 def paper(table: Names = (), benchmark: str | None = None, unit: Unit | str | None = None) -> Results[PassTable]:
     """The paper's Tables 1-4, the equal-budget tables that follow from them, and where the verdict flips.
 
@@ -383,20 +305,4 @@ def paper(table: Names = (), benchmark: str | None = None, unit: Unit | str | No
         rows=lambda: paper_rows(parts, tables, units),
         text=lambda: grids_text(grids()),
         grids=grids,
-    )
-
-
-def doctor() -> Results[Check]:
-    """What this machine can do: optional parts, the judge's confinement, models. Nothing is changed."""
-    from dataclasses import asdict
-
-    from isobudget.doctor import doctor as look
-
-    checks = look()
-
-    def rows() -> list[dict[str, object]]:
-        return [asdict(check) for check in checks]
-
-    return Results.of(
-        checks, plain=rows, rows=rows, text=lambda: "\n".join(f"{one.name}: {one.found}" for one in checks)
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isobudget.api.names import Names, as_names
+from isobudget.api.names import Names
 from isobudget.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,30 +78,10 @@ def solve(
     """
     from isobudget.files.whole import write_whole
     from isobudget.progress import SILENT
-    from isobudget.tasks.options import SolveOptions, tests_argument
+    from isobudget.tasks.options import SolveOptions
     from isobudget.tasks.solve import solve as solve_task
 
-    names = as_names(models)
-    options = SolveOptions(
-        tests=tests_argument(tests),
-        also=tests_argument(also),
-        budget=budget,
-        models=tuple(one.strip() for name in names for one in name.split(",")),
-        policy=None if policy is None else str(policy),
-        python=python,
-        run=None if run is None else str(run),
-        show_tests=show_tests,
-        allow_subprocess=allow_subprocess,
-        format=format,
-        max_tokens=max_tokens,
-        temperature=temperature,
-        prompt_tokens=prompt_tokens,
-        test_seconds=test_seconds,
-        memory_mb=memory_mb,
-        explore=explore,
-        seed=seed,
-        only_reaching=only_reaching,
-    )
+    options = SolveOptions.stated(locals())
     if out is not None:
         _check_out(str(out))
     solution = solve_task(
