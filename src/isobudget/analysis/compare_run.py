@@ -26,9 +26,9 @@ from isobudget.analysis.run_costs import (
     date_of,
     devices_of,
     judging,
+    run_token_use,
     sample_amounts,
     sample_cost,
-    token_use,
 )
 from isobudget.costs.charges import NOTHING, Charges, charge_notes, extras_of, with_extras
 from isobudget.costs.cost import SampleCost, Unit
@@ -102,7 +102,7 @@ def price_samples(
     run: Run, samples: ModelSamples, unit: Unit, costs: CostsFile | str | None, charges: Charges
 ) -> tuple[SampleCost, list[NDArray[np.float64]] | None]:
     """What a sample costs with what is charged on top, and each sample's own amount where the run has it."""
-    use, tests = token_use(samples), judging(run, samples)
+    use, tests = run_token_use(samples), judging(run, samples)
     shared = {"share_prompt": charges.share_prompt is not False}
     if costs is not None or _by_name(run, samples, unit, use):
         shape = recorded = None

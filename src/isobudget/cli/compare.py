@@ -7,16 +7,10 @@ from typing import Any
 import typer
 
 from isobudget.cli.declared import of_api
-from isobudget.cli.options import CsvOption, FormatOption, JsonOption, one_form
 
 
 @of_api("compare", sources=typer.Argument(metavar="SOURCE... NAME@K NAME@K"), k=typer.Option(min=1))
-def compare(
-    given: dict[str, Any],
-    form: FormatOption = None,
-    as_json: JsonOption = False,
-    as_csv: CsvOption = False,
-) -> None:
+def compare(given: dict[str, Any], form: str) -> None:
     """Compare two models on the same problems: success, paired difference with p-value, power, and prices.
 
     Examples:
@@ -29,8 +23,7 @@ def compare(
     from isobudget.cli.show import print_results
     from isobudget.report.tables.terminal import print_grids, print_text
 
-    chosen = one_form(as_json, as_csv, form)
     compared = api.compare(**given)
-    if not print_results(compared, chosen):
+    if not print_results(compared, form):
         print_grids(compared.grids())
         print_text(f"{compared!r}\n")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from isobudget.cli.declared import of_api
-from isobudget.cli.options import CsvOption, FormatOption, JsonOption, one_form
 from isobudget.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,13 +23,11 @@ if TYPE_CHECKING:
 )
 def curves(
     given: dict[str, Any],
-    form: FormatOption = None,
+    form: str,
     as_frontier: Annotated[
         bool,
         typer.Option("--frontier", help="Show which policy to use at each budget as well, as `isobudget plan` does."),
     ] = False,
-    as_json: JsonOption = False,
-    as_csv: CsvOption = False,
 ) -> None:
     """Compare models at equal budget: each gets as many samples as the budget buys.
 
@@ -49,14 +46,13 @@ def curves(
     from isobudget.report.tables.sentence import winner_sentence
     from isobudget.report.tables.terminal import print_grids, print_text
 
-    chosen = one_form(as_json, as_csv, form)
-    if as_frontier and (chosen != "table" or given.get("charge") or given["select"] != "tests"):
+    if as_frontier and (form != "table" or given.get("charge") or given["select"] != "tests"):
         raise InputError(
             "--frontier adds a table of policies that stop by tests and pay for generating alone; it does not go with "
             "--json, --csv (isobudget plan has them), --charge or --select likelihood"
         )
     comparisons = api.curves(**given)
-    if not print_results(comparisons, chosen):
+    if not print_results(comparisons, form):
         for comparison in comparisons:
             print_grids(comparison_grids(comparison))
             if as_frontier:

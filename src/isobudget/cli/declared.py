@@ -22,7 +22,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
-from isobudget.cli.options import SHARED
+from isobudget.cli.options import SHARED, one_form
 
 Command = Callable[..., None]
 
@@ -33,7 +33,8 @@ _FROM_TEXT = (bool, Path, str, int, float)
 def of_api(function: str, **shown: Any) -> Callable[[Command], Command]:
     """Mark a command that shows what a function of `isobudget.api` gives.
 
-    It is called with the options that were stated, by name, and with its own, which its signature declares.
+    It is called with the options that were stated, by name, and with its own, which its signature declares. One that
+    takes `form` prints tables: it has the options of `one_form`, and gets what they ask for.
 
     Args:
         function: the name in `isobudget.api`.
@@ -52,17 +53,25 @@ def with_options(command: Command) -> Command:
     """A command as Typer takes it, with all its options; without a mark it is as Typer takes it."""
     if not hasattr(command, "of_api"):
         return command
-    _, *own = signature(command, eval_str=True).parameters.values()
+    own, forms = _own(command), _own(one_form) if "form" in signature(command).parameters else []
 
     def called(**values: Any) -> None:
         mine = {one.name: values.pop(one.name) for one in own}
+        if forms:
+            mine["form"] = one_form(**{one.name: values.pop(one.name) for one in forms})
         command({name: value for name, value in values.items() if value is not None}, **mine)
 
-    parameters = [*declared_options(*command.of_api), *(one.replace(kind=one.KEYWORD_ONLY) for one in own)]
+    parameters = [*declared_options(*command.of_api), *own, *forms]
     called.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     called.__annotations__ = {one.name: one.annotation for one in parameters}
     called.__name__, called.__doc__ = command.__name__, command.__doc__
     return called
+
+
+def _own(command: Callable[..., Any]) -> list[Parameter]:
+    """The options that a command declares itself."""
+    parameters = signature(command, eval_str=True).parameters.values()
+    return [one.replace(kind=one.KEYWORD_ONLY) for one in parameters if one.default is not one.empty]
 
 
 def declared_options(function: str, shown: Mapping[str, Any]) -> list[Parameter]:

@@ -22,20 +22,20 @@ DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Only show samples, tokens, time, cost and disk; generate and write nothing.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
-CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV on stdout and nothing else: one flat table.")]
-
-
-FormatOption = Annotated[
-    str | None,
-    typer.Option(
-        "--format", metavar="table|markdown|latex|csv|json", help="How to print the result.", show_default="table"
-    ),
-]
 _FORMS = ("table", "markdown", "latex", "csv", "json")
 
 
-def one_form(as_json: bool, as_csv: bool, form: str | None = None) -> str:
-    """The form of output that is asked for; two at once are refused."""
+def one_form(
+    form: Annotated[
+        str | None,
+        typer.Option("--format", metavar="|".join(_FORMS), help="How to print the result.", show_default="table"),
+    ] = None,
+    as_json: JsonOption = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print CSV on stdout and nothing else: one flat table.")
+    ] = False,
+) -> str:
+    """The form of output that is asked for, by the options of commands that print tables; two at once are refused."""
     asked = [name for name, given in (("json", as_json), ("csv", as_csv)) if given] + ([form] if form else [])
     if len(set(asked)) > 1:
         raise typer.BadParameter(f"choose one of {' and '.join(f'--{one}' for one in asked)}", param_hint="--format")

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from isobudget.cli.declared import of_api
-from isobudget.cli.options import CsvOption, FormatOption, JsonOption, one_form
 
 
 class Part(StrEnum):
@@ -34,12 +33,7 @@ class BudgetUnit(StrEnum):
     table=Annotated[list[Part] | None, typer.Option()],
     unit=Annotated[BudgetUnit | None, typer.Option()],
 )
-def paper(
-    given: dict[str, Any],
-    form: FormatOption = None,
-    as_json: JsonOption = False,
-    as_csv: CsvOption = False,
-) -> None:
+def paper(given: dict[str, Any], form: str) -> None:
     """Print the paper's Tables 1-4, the equal-budget tables that follow from them, and where the verdict flips.
 
     Table 1 stands beside our own count of the same flops. Between published k, pass@k is interpolated and
@@ -53,7 +47,6 @@ def paper(
     from isobudget.cli.show import print_results
     from isobudget.report.tables.terminal import print_grids
 
-    chosen = one_form(as_json, as_csv, form)
     tables = api.paper(**given)
-    if not print_results(tables, chosen):
+    if not print_results(tables, form):
         print_grids(tables.grids())

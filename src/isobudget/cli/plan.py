@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from isobudget.cli.declared import of_api
-from isobudget.cli.options import CsvOption, FormatOption, JsonOption, one_form
 
 
 @of_api(
@@ -21,12 +20,7 @@ from isobudget.cli.options import CsvOption, FormatOption, JsonOption, one_form
     write=typer.Option(metavar="policy.toml"),
     figure=typer.Option(metavar="frontier.svg|pdf|png"),
 )
-def plan(
-    given: dict[str, Any],
-    form: FormatOption = None,
-    as_json: JsonOption = False,
-    as_csv: CsvOption = False,
-) -> None:
+def plan(given: dict[str, Any], form: str) -> None:
     """Plan how to spend a budget: which models in which order, and when to stop.
 
     Compares always drawing k samples of one model (the paper), stopping at the first pass, cascades, and a greedy order
@@ -41,8 +35,7 @@ def plan(
     from isobudget.report.tables.plan import plan_grids
     from isobudget.report.tables.terminal import print_grids, print_text
 
-    chosen = one_form(as_json, as_csv, form)
     made = api.plan(**given)
-    if not print_results(made, chosen, lambda: plan_grids(made)):
+    if not print_results(made, form, lambda: plan_grids(made)):
         print_grids(plan_grids(made))
         print_text(made.sentence + "\n")

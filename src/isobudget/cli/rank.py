@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from isobudget.cli.declared import of_api
-from isobudget.cli.options import CsvOption, FormatOption, JsonOption, one_form
 from isobudget.rankers.registry import NAMES
 
 
@@ -37,12 +36,7 @@ class Api(StrEnum):
     orders=typer.Option(min=2, max=100_000),
     k=typer.Option(min=1),
 )
-def rank(
-    given: dict[str, Any],
-    form: FormatOption = None,
-    as_json: JsonOption = False,
-    as_csv: CsvOption = False,
-) -> None:
+def rank(given: dict[str, Any], form: str) -> None:
     """Evaluate rankers: how well they pick one of k samples without running tests (equal budget, AUC, calibration).
 
     Missing scores are computed and kept in the run folder; run the same command to resume.
@@ -59,10 +53,9 @@ def rank(
     from isobudget.cli.show import TerminalProgress, interruptible, print_results
     from isobudget.report.tables.terminal import print_grids
 
-    chosen = one_form(as_json, as_csv, form)
     with interruptible(), TerminalProgress() as progress:
         ranked = api.rank(**given, progress=progress)
-    if print_results(ranked, chosen):
+    if print_results(ranked, form):
         return
     print_grids(ranked.grids())
     for path in ranked.to_dict()["figures"]:
