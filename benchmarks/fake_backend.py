@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable
+from pathlib import Path
 
-from isobudget.backends.base import Description, Generation, Prompt, Sampling, Score
+from isobudget.backends.base import Generation, Prompt, Sampling
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from support.fakes import Fake  # type: ignore[import-not-found]
 
 
-class FakeModel:
+class FakeModel(Fake):  # type: ignore[misc]
     def __init__(self, answer: Callable[[int], Generation], *, concurrency: int, pause_seconds: float = 0.0) -> None:
         self.answer, self.concurrency, self.pause_seconds = answer, concurrency, pause_seconds
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
-
-    def describe(self) -> Description:
-        return Description("nothing", "fake", can_score=False, repeatable="Always.")
-
-    def score(self, prompt: Prompt, texts: Sequence[str], token_ids: Sequence[Sequence[int]] = ()) -> list[Score]:
-        raise NotImplementedError
 
     def generate(self, _prompt: Prompt, _sampling: Sampling, seeds: list[int]) -> list[Generation]:
         time.sleep(self.pause_seconds)

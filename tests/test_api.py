@@ -17,6 +17,7 @@ import pytest
 
 from isobudget import api
 from isobudget.cli import API_NAMES, COMMANDS
+from isobudget.cli.declared import with_options
 from isobudget.errors import InputError
 from isobudget.grid import json_value
 from isobudget.results import Results
@@ -56,7 +57,7 @@ def printed(*words: str) -> Any:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_function_takes_its_commands_options(command: str) -> None:
     python_name = f"{command}_" if keyword.iskeyword(command) else command
-    function = getattr(importlib.import_module(f"isobudget.cli.{python_name}"), python_name)
+    function = with_options(getattr(importlib.import_module(f"isobudget.cli.{python_name}"), python_name))
     option_names = set(inspect.signature(function).parameters)
     taken = inspect.signature(getattr(api, API_NAMES.get(command, command))).parameters
     assert option_names - SHOWN <= set(taken)

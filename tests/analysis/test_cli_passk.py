@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from isobudget.cli.declared import with_options
 from isobudget.cli.passk import passk
 from isobudget.errors import InputError
 
@@ -23,7 +24,7 @@ LINES = [
 
 def invoke(*arguments: str) -> Result:
     app = typer.Typer()
-    app.command()(passk)
+    app.command()(with_options(passk))
     return CliRunner().invoke(app, list(arguments))
 
 

@@ -13,11 +13,12 @@ import typer
 from typer.testing import CliRunner
 
 from isobudget.cli.curves import curves
+from isobudget.cli.declared import with_options
 from isobudget.errors import InputError
 from support.synthetic_run import synthetic_run
 
 APP = typer.Typer()
-APP.command()(curves)
+APP.command()(with_options(curves))
 
 
 def output(*arguments: str | Path) -> str:
@@ -188,7 +189,7 @@ def test_several_benchmarks(tmp_path: Path) -> None:
 
 
 def test_budgets_in_units_and_in_samples(file: Path) -> None:
-    from isobudget.analysis.compare import parse_budgets
+    from isobudget.costs.budget import parse_budgets
 
     assert parse_budgets("1e12, 2x,0.5X", 4.0) == [1e12, 8.0, 2.0]
     assert parse_budgets(None, 4.0) is None

@@ -10,11 +10,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from isobudget.cli.declared import with_options
 from isobudget.cli.paper import paper
 from isobudget.errors import InputError
 
 APP = typer.Typer()
-APP.command()(paper)
+APP.command()(with_options(paper))
 
 
 def output(*arguments: str) -> str:

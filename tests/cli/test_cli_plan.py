@@ -14,12 +14,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from isobudget.cli.declared import with_options
 from isobudget.cli.plan import plan
 from isobudget.errors import InputError
 from isobudget.solving.policy_file import read_policy
 
 APP = typer.Typer()
-APP.command()(plan)
+APP.command()(with_options(plan))
 
 
 def output(*arguments: str | Path) -> str:

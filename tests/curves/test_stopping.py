@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from isobudget.analysis.compare_run import price_samples, run_comparison
 from isobudget.analysis.load_samples import load_samples
-from isobudget.analysis.prices import price_model, token_use
+from isobudget.analysis.prices import counts_token_use, price_model
 from isobudget.analysis.run_costs import sample_amounts
 from isobudget.costs.charges import NOTHING
 from isobudget.costs.cost import SampleCost, Unit
@@ -169,7 +169,7 @@ def listed(model: str, passed: list[list[int]], tokens: list[list[int]]) -> Mode
 def test_counts_charge_passing_and_failing_samples_their_own_tokens() -> None:
     passed, tokens = [[1, 1, 1, 1], [0, 0, 0, 0], [1, 0, 0, 1]], [[10] * 4, [1000] * 4, [20, 400, 300, 40]]
     counted = listed("m", passed, tokens)
-    use = token_use(counted)
+    use = counts_token_use(counted)
     assert use is not None
     price = price_model(("m",), Unit.TOKENS, None, use)
     made = curve(counted, price, QUICK, stop=FIRST_PASS)

@@ -14,6 +14,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from isobudget.cli.declared import with_options
 from isobudget.cli.rank import rank as command
 from isobudget.costs.cost import Unit
 from isobudget.curves import Bootstrap
@@ -318,7 +319,7 @@ def test_cruxeval_in_list_order_gives_the_published_rank_scores(shared_data: Pat
 def test_the_command_prints_tables_json_and_figures(tmp_path: Path) -> None:
     run: Run = synthetic_run(tmp_path / "run", benchmarks={"quickstart": 6})
     app = typer.Typer()
-    app.command()(command)
+    app.command()(with_options(command))
     shown = CliRunner().invoke(app, [str(run.path), "--ranker", "own", "--figure", str(tmp_path / "f.svg")])
     assert shown.exit_code == 0, shown.output
     assert "at equal budget, by flops" in shown.output

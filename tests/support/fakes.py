@@ -1,4 +1,4 @@
-"""A small fake at the outer protocol of backends: answers without a model, the same for the same seed."""
+"""Small fakes at the outer protocol of backends: they answer without a model, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -13,15 +13,8 @@ from isobudget.errors import BackendError
 Answer = Callable[[str, int], str]
 
 
-class FakeBackend:
-    """Answers with `answer(prompt, seed)`; counts the samples drawn; fails on prompts that hold `fails_on`."""
-
-    def __init__(self, answer: Answer, concurrency: int = 4, fails_on: str | None = None) -> None:
-        self.concurrency = concurrency
-        self.drawn: list[tuple[str, int, float]] = []
-        self._answer = answer
-        self._fails_on = fails_on
-        self._lock = threading.Lock()
+class Fake:
+    """What every fake has in common: it needs no opening, does not score, and repeats itself."""
 
     def __enter__(self) -> Self:
         return self
@@ -36,6 +29,17 @@ class FakeBackend:
 
     def score(self, prompt: Prompt, texts: Sequence[str], token_ids: Sequence[Sequence[int]] = ()) -> list[Score]:
         raise BackendError("the fake does not score")
+
+
+class FakeBackend(Fake):
+    """Answers with `answer(prompt, seed)`; counts the samples drawn; fails on prompts that hold `fails_on`."""
+
+    def __init__(self, answer: Answer, concurrency: int = 4, fails_on: str | None = None) -> None:
+        self.concurrency = concurrency
+        self.drawn: list[tuple[str, int, float]] = []
+        self._answer = answer
+        self._fails_on = fails_on
+        self._lock = threading.Lock()
 
     def generate(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
         if isinstance(prompt, Chat):

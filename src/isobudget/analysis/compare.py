@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from isobudget.analysis.compare_run import run_comparison
 from isobudget.analysis.load_samples import benchmarks_of, load_samples
 from isobudget.analysis.prices import PAPER
 from isobudget.analysis.recorded_counts import recorded_counts
-from isobudget.costs.budget import parse_budget
+from isobudget.costs.budget import parse_budgets
 from isobudget.costs.charges import charge_notes, parse_charges
-from isobudget.costs.cost import Unit
+from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile, read_costs
 from isobudget.curves import FIXED, LIKELIHOOD, TESTS, Bootstrap, Comparison, common_counts, compare_counts
 from isobudget.curves.stopping import parse_stop
 from isobudget.errors import InputError
+from isobudget.importers.counts import ModelCounts
 from isobudget.importers.read import sources_shown, split_sources
 from isobudget.records.run import load_run
 
@@ -43,50 +44,56 @@ def curves(
     Arguments and errors are those of `isobudget.curves`, with `select` as `selection` and `ranker_architecture` as
     `ranker`; `bootstrap` says how intervals are computed.
     """
-    bootstrap = bootstrap or Bootstrap()
     runs, others = split_sources(source)
     shown = sources_shown(source)
     table = read_costs(costs) if isinstance(costs, str) and costs != PAPER else costs
     charges = parse_charges(charge, ranker, share_prompt)
     _check_choices(selection, parse_stop(stop), extrapolate)
-    chosen_budgets = partial(parse_budgets, budgets, unit=unit)
+    how = _How(stop, extrapolate, partial(parse_budgets, budgets, unit=unit), bootstrap or Bootstrap())
     if len(runs) == 1 and not others:
         run = load_run(runs[0])
         names = chosen_benchmarks(benchmark, benchmarks_of(run), shown)
-        loaded = load_samples(run, names)
-        return [
-            run_comparison(
-                loaded,
-                name,
-                unit,
-                selection=selection,
-                stop=stop,
-                costs=table,
-                charges=charges,
-                extrapolate=extrapolate,
-                budgets=chosen_budgets,
-                bootstrap=bootstrap,
-            )
-            for name in names
-        ]
+        one_run = partial(run_comparison, load_samples(run, names), unit=unit, selection=selection, costs=table)
+        return [one_run(name, charges=charges, **how._asdict()) for name in names]
     if selection == LIKELIHOOD:
         raise InputError(f"{shown} has no likelihoods to choose by; that takes one run folder")
     models, prices, notes = recorded_counts(runs, others, unit, table, charges, from_)
-    comparisons = []
-    for name in chosen_benchmarks(benchmark, list(dict.fromkeys(one.benchmark for one in models)), shown):
-        own, more = common_counts([one for one in models if one.benchmark == name])
-        own_prices = {one.name: prices[name, one.name] for one in own}
-        found = compare_counts(
-            own,
-            own_prices,
-            budgets=chosen_budgets(min(price.cost(1) for price in own_prices.values())),
-            bootstrap=bootstrap,
-            notes=(*notes, *more, *charge_notes(charges, by_tests=True)),
-            stop=stop,
-            extrapolate=extrapolate,
-        )
-        comparisons.append(found)
-    return comparisons
+    names = chosen_benchmarks(benchmark, list(dict.fromkeys(one.benchmark for one in models)), shown)
+    charged = charge_notes(charges, by_tests=True)
+    return [
+        _compare_counted([one for one in models if one.benchmark == name], prices, how, notes, charged)
+        for name in names
+    ]
+
+
+class _How(NamedTuple):
+    """How models are compared, of whatever source."""
+
+    stop: str
+    extrapolate: int | None
+    budgets: Callable[[float], list[float] | None]
+    bootstrap: Bootstrap
+
+
+def _compare_counted(
+    models: list[ModelCounts],
+    prices: Mapping[tuple[str, str], SampleCost],
+    how: _How,
+    notes: Sequence[str],
+    charged: Sequence[str],
+) -> Comparison:
+    """The comparison of the models of one benchmark that have counts, with notes on them and on what is charged."""
+    own, more = common_counts(models)
+    priced = {one.name: prices[one.benchmark, one.name] for one in own}
+    return compare_counts(
+        own,
+        priced,
+        budgets=how.budgets(min(price.cost(1) for price in priced.values())),
+        bootstrap=how.bootstrap,
+        notes=(*notes, *more, *charged),
+        stop=how.stop,
+        extrapolate=how.extrapolate,
+    )
 
 
 def _check_choices(selection: str, stop: str, extrapolate: int | None) -> None:
@@ -101,22 +108,6 @@ def _check_choices(selection: str, stop: str, extrapolate: int | None) -> None:
         )
     if extrapolate is not None and not 1 <= extrapolate < 2**31:
         raise InputError(f"--extrapolate takes the largest k, 1 or more, not {extrapolate}")
-
-
-def parse_budgets(
-    budgets: str | float | Sequence[str | float] | None, cheapest: float, unit: Unit | None = None
-) -> list[float] | None:
-    """`1e12,4e12` as amounts of the unit, `1x,4x` as multiples of the cheapest model's sample; None for None.
-
-    They may also come as numbers, or as a sequence.
-
-    Raises:
-        InputError: a part is no budget, or of a unit or a model of its own.
-    """
-    if budgets is None:
-        return None
-    text = ",".join(map(str, [budgets] if isinstance(budgets, str | int | float) else budgets))
-    return [parse_budget(part).times(cheapest, unit) for part in text.split(",")]
 
 
 def chosen_benchmarks(benchmark: str | None, names: list[str], source: Path | str) -> list[str]:

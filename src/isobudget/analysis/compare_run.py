@@ -26,15 +26,15 @@ from isobudget.analysis.run_costs import (
     date_of,
     devices_of,
     judging,
+    run_token_use,
     sample_amounts,
     sample_cost,
-    token_use,
 )
 from isobudget.costs.charges import NOTHING, Charges, charge_notes, extras_of, with_extras
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.costs.usage import TokenUse
-from isobudget.curves import FIRST_PASS, FIXED, Charged, check_any, common_tasks, look_beyond
+from isobudget.curves import FIRST_PASS, FIXED, Charged, common_tasks, look_all_beyond
 from isobudget.curves.compare import Comparison, compare
 from isobudget.curves.curve import TESTS, Bootstrap, curve_from_matrix
 from isobudget.errors import InputError, RunError
@@ -93,11 +93,7 @@ def run_comparison(
         charged, whose = _charged(samples, price, stop, amounts), (samples.model, samples.task_ids)
         curve = curve_from_matrix(*whose, success, price, selection=selection, charged=charged, bootstrap=bootstrap)
         curves.append(curve)
-    beyond = []
-    if extrapolate is not None:
-        pairs = zip(curves, models, strict=True)
-        beyond = [look_beyond(curve, samples.n, samples.c, extrapolate, bootstrap) for curve, samples in pairs]
-        check_any(beyond, extrapolate)
+    beyond = look_all_beyond(curves, [(one.n, one.c) for one in models], extrapolate, bootstrap)
     chosen = budgets(min(curve.price.cost(1) for curve in curves)) if budgets else None
     return compare(curves, budgets=chosen, benchmark=benchmark, bootstrap=bootstrap, notes=notes, beyond=beyond)
 
@@ -106,7 +102,7 @@ def price_samples(
     run: Run, samples: ModelSamples, unit: Unit, costs: CostsFile | str | None, charges: Charges
 ) -> tuple[SampleCost, list[NDArray[np.float64]] | None]:
     """What a sample costs with what is charged on top, and each sample's own amount where the run has it."""
-    use, tests = token_use(samples), judging(run, samples)
+    use, tests = run_token_use(samples), judging(run, samples)
     shared = {"share_prompt": charges.share_prompt is not False}
     if costs is not None or _by_name(run, samples, unit, use):
         shape = recorded = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -219,12 +219,14 @@ def _compared(
     weights = bootstrap.weights(len(tasks))
     low, high = bootstrap_difference(first[:, None], second[:, None], weights, bootstrap.level)
     difference = first - second
-    said += _unpriced(one[0], other[0])
+    (prices, reasons), (other_prices, more_reasons) = _prices(one[0]), _prices(other[0])
+    if not prices.keys() & other_prices.keys():
+        said.append(f"no prices: {(more_reasons | reasons)[Unit.FLOPS]}")
     return Compared(
         one[0].counts.benchmark,
         len(tasks),
-        _shown(one, first, weights, bootstrap.level),
-        _shown(other, second, weights, bootstrap.level),
+        _shown(one, first, prices, weights, bootstrap.level),
+        _shown(other, second, other_prices, weights, bootstrap.level),
         float(difference.mean()),
         float(low[0]),
         float(high[0]),
@@ -234,18 +236,15 @@ def _compared(
     )
 
 
-def _unpriced(*sides: _Recorded) -> list[str]:
-    """Why no price is shown, where no unit has one for both."""
-    reasons: dict[Unit, str] = {}
+def _prices(recorded: _Recorded) -> tuple[dict[Unit, SampleCost], dict[Unit, str]]:
+    """What a sample costs in each unit, and why it has no price in the others."""
+    prices, reasons = {}, {}
     for unit in Unit:
-        for side in sides:
-            try:
-                side.price(unit)
-            except InputError as error:
-                reasons.setdefault(unit, str(error))
-    if len(reasons) < len(Unit):
-        return []
-    return [f"no prices: {reasons[Unit.FLOPS]}"]
+        try:
+            prices[unit] = recorded.price(unit)
+        except InputError as error:
+            reasons[unit] = str(error)
+    return prices, reasons
 
 
 def _success(side: tuple[_Recorded, int, str], tasks: Sequence[str]) -> tuple[Floats, Floats]:
@@ -260,15 +259,12 @@ def _success(side: tuple[_Recorded, int, str], tasks: Sequence[str]) -> tuple[Fl
     return success, sampling_variance(1.0 - success, 1.0 - np.asarray(pass_at_k(counts.n, counts.c, 2 * k)))
 
 
-def _shown(side: tuple[_Recorded, int, str], success: Floats, weights: Any, level: float) -> Side:
-    recorded, k, label = side
+def _shown(
+    side: tuple[_Recorded, int, str], success: Floats, prices: Mapping[Unit, SampleCost], weights: Any, level: float
+) -> Side:
+    _, k, label = side
     low, high = bootstrap_curve(success[:, None], weights, level)
-    costs = {}
-    for unit in Unit:
-        try:
-            costs[unit] = recorded.price(unit).cost(k)
-        except InputError:
-            continue  # a unit without a price is not shown
+    costs = {unit: price.cost(k) for unit, price in prices.items()}
     return Side(label, k, float(success.mean()), float(low[0]), float(high[0]), costs)
 
 

@@ -22,7 +22,7 @@ from isobudget.costs.cost import ONE_PASS, SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile, Entry, cost_from_entry
 from isobudget.costs.flops import PAPER_LENGTH, paper_flops
 from isobudget.costs.prices import example_prices, rent_cost
-from isobudget.costs.usage import START_TOKEN_ONLY, TokenUse, mean_over_problems
+from isobudget.costs.usage import TokenUse, mean_over_problems
 from isobudget.errors import InputError
 from isobudget.models.architecture import Architecture
 from isobudget.models.named import find_named
@@ -51,9 +51,9 @@ def price_counts(
     """
     own = _recorded(counts, unit) if costs is None else None
     if own is not None:
-        return with_extras(own, extras_of(counts.model, unit, charges, use=token_use(counts)))
+        return with_extras(own, extras_of(counts.model, unit, charges, use=counts_token_use(counts)))
     seconds = _recorded(counts, Unit.SECONDS)
-    return price_model(counts.priced_as, unit, costs, token_use(counts), charges, seconds=seconds)
+    return price_model(counts.priced_as, unit, costs, counts_token_use(counts), charges, seconds=seconds)
 
 
 def _recorded(counts: ModelCounts, unit: Unit) -> SampleCost | None:
@@ -107,7 +107,7 @@ def price_model(
     return with_extras(price, extras_of(model, unit, charges, entry=entry, use=use, judging=judging))
 
 
-def token_use(counts: ModelCounts) -> TokenUse | None:
+def counts_token_use(counts: ModelCounts) -> TokenUse | None:
     """The completion tokens of the lines that have them, None if no line has; prompts too where they are recorded."""
     known = [tokens for tokens in counts.completion_tokens if tokens]
     if not known:
@@ -117,7 +117,7 @@ def token_use(counts: ModelCounts) -> TokenUse | None:
     prompts = [one for one in counts.prompt_tokens if one]
     if not of_all and len(prompts) == len(known):
         return TokenUse.of(prompts, known, label="recorded token counts")
-    return TokenUse.of(START_TOKEN_ONLY, known, share_prompt=False, label=label, prompt_known=False)
+    return TokenUse.of_completions(known, label)
 
 
 def _entry(costs: CostsFile, names: Sequence[str]) -> Entry:

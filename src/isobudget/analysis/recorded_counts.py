@@ -13,7 +13,7 @@ from typing import Any
 from isobudget.analysis.compare_run import price_samples
 from isobudget.analysis.load_samples import load_samples, unjudged_notes
 from isobudget.analysis.prices import price_models
-from isobudget.analysis.source_counts import counts_of, told_apart
+from isobudget.analysis.source_counts import counts_of, with_sources
 from isobudget.costs.charges import NOTHING, Charges
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
@@ -56,5 +56,5 @@ def recorded_counts(
             own = [one for one in groups if one.benchmark == benchmark]
             prices = price_models(own, unit, costs, charges)
             found += [("files", one, prices[one.name]) for one in own]
-    counts = told_apart([(name, one) for name, one, _ in found])
+    counts = with_sources([(name, one) for name, one, _ in found])
     return counts, {(one.benchmark, one.name): price for one, (*_, price) in zip(counts, found, strict=True)}, notes

@@ -19,7 +19,7 @@ from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.devices import device_seconds
 from isobudget.costs.flops import completion_flops
 from isobudget.costs.prices import TokenPrice, parse_prices, usd_cost
-from isobudget.costs.usage import START_TOKEN_ONLY, TokenUse, flops_cost, mean_over_problems, tokens_cost
+from isobudget.costs.usage import TokenUse, flops_cost, mean_over_problems, tokens_cost
 from isobudget.errors import InputError
 from isobudget.models.architecture import Architecture
 from isobudget.records.facts import IMPORTED
@@ -44,7 +44,7 @@ def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bo
         return found.cost(f"{engine}, {run.facts['machine']['processor']}", share_prompt=share_prompt)
     if unit is Unit.USD and run.facts["models"][samples.model].get("backend") == IMPORTED:
         return measured_usd([one.usd for one in samples.problems], samples.model)
-    use = token_use(samples, share_prompt=share_prompt)
+    use = run_token_use(samples, share_prompt=share_prompt)
     if use is None or not use.prompt_known:
         raise InputError(f"{run.path}: {samples.model} was imported without token counts; give a costs file (--costs)")
     if unit is Unit.TOKENS:
@@ -87,22 +87,16 @@ def measured_usd(usd: Sequence[NDArray[np.float64]], model: str) -> SampleCost:
     return SampleCost(Unit.USD, mean, 0.0, "as recorded by the samples' source")
 
 
-def token_use(samples: ModelSamples, *, share_prompt: bool = True) -> TokenUse | None:
+def run_token_use(samples: ModelSamples, *, share_prompt: bool = True) -> TokenUse | None:
     """The token counts of the samples, prompts included where they are known; None where completions are not."""
     if any((problem.completion_tokens < 0).any() for problem in samples.problems):
         return None
     prompts = [problem.prompt_tokens for problem in samples.problems]
+    completions = [problem.completion_tokens.tolist() for problem in samples.problems]
     if min(prompts) < 0:
-        tokens = [problem.completion_tokens.tolist() for problem in samples.problems]
-        label = "recorded completion tokens"
-        return TokenUse.of(START_TOKEN_ONLY, tokens, share_prompt=False, label=label, prompt_known=False)
-    return TokenUse.of(
-        prompts,
-        [problem.completion_tokens.tolist() for problem in samples.problems],
-        share_prompt=share_prompt,
-        label="this run's token counts",
-        bills=_bills(samples),
-    )
+        return TokenUse.of_completions(completions, "recorded completion tokens")
+    label, bills = "this run's token counts", _bills(samples)
+    return TokenUse.of(prompts, completions, share_prompt=share_prompt, label=label, bills=bills)
 
 
 def _bills(samples: ModelSamples) -> tuple[Bill, ...] | None:

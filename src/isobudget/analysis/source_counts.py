@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from isobudget.importers.counts import ModelCounts, group_counts
-from isobudget.importers.names import file_models
+from isobudget.importers.names import file_models, named_by_source
 from isobudget.importers.read import read_results, split_sources
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def load_counts(sources: Any, from_: str | None = None) -> tuple[list[ModelCount
         imported = read_results(others, from_)
         notes += imported.messages()
         found += [("files", one) for one in group_counts(imported.all_rows()).values()]
-    return told_apart(found), notes
+    return with_sources(found), notes
 
 
 def as_counts(counts: Any, from_: str | None = None) -> tuple[list[ModelCounts], list[str]]:
@@ -48,13 +48,13 @@ def as_counts(counts: Any, from_: str | None = None) -> tuple[list[ModelCounts],
     return load_counts(counts, from_)
 
 
-def told_apart(found: Sequence[tuple[str, ModelCounts]]) -> list[ModelCounts]:
+def with_sources(found: Sequence[tuple[str, ModelCounts]]) -> list[ModelCounts]:
     """Counts with the names of their sources: a model that several sources have is called by its source as well."""
     times = Counter((counts.benchmark, counts.name) for _, counts in found)
     return [
         counts
         if times[counts.benchmark, counts.name] == 1
-        else replace(counts, model=f"{counts.model} ({source})", stated=counts.stated or counts.model)
+        else replace(counts, model=named_by_source(counts.model, source), stated=counts.stated or counts.model)
         for source, counts in found
     ]
 

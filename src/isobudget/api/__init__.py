@@ -16,10 +16,12 @@ Everything is imported when it is first used.
 from __future__ import annotations
 
 from isobudget.api.agents import mcp
-from isobudget.api.asking import compare, curves, doctor, fetch, formats, models, paper, passk, profile, prompt, report
+from isobudget.api.asking import compare, curves, formats, paper, passk, prompt, report
 from isobudget.api.exchanging import export, import_results, sql
-from isobudget.api.making import dry_run, generate, judge, rank, run
+from isobudget.api.machine import doctor, fetch, models, profile
+from isobudget.api.making import dry_run, generate, judge, run
 from isobudget.api.planning import plan
+from isobudget.api.ranking import rank
 from isobudget.api.tasks import show, solve, solve_failing
 
 __all__ = [

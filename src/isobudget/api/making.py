@@ -1,21 +1,17 @@
-"""Commands that make or add to a run: generate, run, judge, rank."""
+"""Commands that make or add to a run: generate, run, judge."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from isobudget.api.names import Names, Sources, as_names
-from isobudget.results import Results
+from isobudget.api.names import Names, as_names
 
 if TYPE_CHECKING:
-    from isobudget.grid import Grid
     from isobudget.pipeline.dry_run import DryRun
     from isobudget.pipeline.generate import BackendFactory, Generated
     from isobudget.pipeline.judge_samples import JudgeSummary
     from isobudget.progress import Progress
-    from isobudget.ranking.rank import BenchmarkRanking, ScorerFactory
     from isobudget.records.run import Run
     from isobudget.report import Report
     from isobudget.study import Study
@@ -57,11 +53,12 @@ def generate(
     """Generate the samples that are still missing.
 
     Args:
-        study: an object, a file, the name of one that ships, or a benchmark (with `model`).
-        out: the run folder; by default in ``runs/``, under the study's name.
-        model: ``NAME`` or ``NAME=N``; these replace the study's models.
+        study: a TOML file, a study that ships (such as quickstart), or a benchmark (with --model). In Python also a
+            `Study`.
+        out: the run folder; by default runs/ and the study's name.
+        model: model to run, NAME or NAME=N; replaces the study's. Repeatable.
         n: samples of each problem, for every model.
-        problems: only the first so many.
+        problems: only the first so many problems.
         progress: shows how far it is.
         make_backend: how a resolved model becomes a `Backend`; by default as its settings say.
 
@@ -87,7 +84,10 @@ def dry_run(
 ) -> DryRun:
     """What a study would generate and spend: samples, tokens, time, cost, disk, and what is missing here.
 
-    Nothing is fetched or written. Arguments as in `generate`.
+    Nothing is fetched or written.
+
+    Args:
+        study, out, model, n, problems: as in `generate`.
     """
     from isobudget.pipeline.dry_run import dry_run as estimate
 
@@ -108,8 +108,14 @@ def run(
 ) -> RunResult:
     """Make a study from samples to report: generate, judge meanwhile, compare. Only what is missing is done.
 
-    Arguments and errors as in `generate`; `check` first judges the references of own problems, and a right and a wrong
-    program of every benchmark; `unsafe` judges even where samples cannot be confined.
+    Args:
+        study, out, model, n, problems: as in `generate`.
+        check: as in `judge`.
+        unsafe: as in `judge`.
+        progress, make_backend: as in `generate`.
+
+    Raises:
+        IsobudgetError: as `generate`; or samples cannot be confined, or judged.
     """
     from isobudget.errors import BackendError
     from isobudget.judge import Judge
@@ -153,15 +159,17 @@ def judge(
     """Run the tests on samples: of a run folder, those without a verdict; of a file, all, into `output`.
 
     Args:
-        samples: a run or its folder, or JSON lines with ``task_id`` and ``completion`` or ``solution``.
-        problems, output: of a file: the benchmark or JSON lines of problems, and where the verdicts go.
-        workers: samples judged at once; one per core by default.
-        seconds, memory_mb: CPU seconds and MiB per sample; 3 and 1,024 by default.
+        samples: JSON lines with task_id and completion or solution, or a run folder.
+        problems: a benchmark's name or a JSONL file of problems.
+        output: where the verdicts go (.gz is gzipped).
+        workers: samples judged at once; by default one per core.
+        seconds: CPU seconds per sample; by default 3.
+        memory_mb: memory per sample, MiB; by default 1024.
         resume: continue a killed run on a file.
         again: re-judge every sample, including those that already have a verdict; replaces a file of verdicts.
-        extraction: extract code from the outputs by this rule; of a run, again, with `again`.
+        extraction: extract code from the outputs with this rule: function, block, program, none. A run: with --again.
         one_process: whether whole programs that leave nothing behind run their tests in one process.
-        trust: where a file's own tests run: apart from the sample, in its process, or as decided for each problem.
+        trust: where a file's own tests run: split, shared, or auto for each problem's own way.
         check: first judge the references of own problems, and a right and a wrong program of every benchmark.
         unsafe: judge even where samples cannot be confined.
         progress: shows how far it is.
@@ -176,126 +184,17 @@ def judge(
     from isobudget.progress import SILENT
     from isobudget.records.run import Run
 
-    limits, progress = Limits.stated(seconds, memory_mb), progress or SILENT
+    limits = Limits.stated(seconds, memory_mb)
+    how: dict[str, Any] = {"again": again, "extraction": extraction, "check": check, "progress": progress or SILENT}
     if isinstance(samples, Run) or Path(samples).is_dir():
         of_files = {"--problems": problems, "--output": output, "--resume": resume or None}
         if wrong := [option for option, value in of_files.items() if value is not None]:
             raise InputError(
                 f"{' and '.join(wrong)}: for a file of samples; a run folder has its own, and goes on by itself"
             )
-        choices = {"workers": workers, "unsafe": unsafe, "again": again, "extraction": extraction, "check": check}
-        return judge_folder(samples, limits=limits, progress=progress, **choices)
+        return judge_folder(samples, limits=limits, workers=workers, unsafe=unsafe, **how)
     modes = {"workers": workers, "one_process": one_process, "trust": trust, "unsafe": unsafe}
-    return judge_lines(
-        Path(samples),
-        problems,
-        output,
-        limits,
-        modes,
-        resume=resume,
-        again=again,
-        check=check,
-        extraction=extraction,
-        progress=progress,
-    )
-
-
-def rank(
-    source: Sources,
-    ranker: Names = "own",
-    model: str | None = None,
-    *,
-    from_: str | None = None,
-    backend: str | None = None,
-    url: str | None = None,
-    api: str | None = None,
-    key_env: str | None = None,
-    setting: Names = (),
-    architecture: str | None = None,
-    filter: str | None = None,  # noqa: A002
-    benchmark: str | None = None,
-    problems: str | None = None,
-    verdicts: str | Path | None = None,
-    first: int | None = None,
-    out: str | Path | None = None,
-    inputs: int = 16,
-    examples: str = "benchmark",
-    tests: str | Path | None = None,
-    train: Sequence[str | Path] = (),
-    power: float = 1.0,
-    orders: int = 200,
-    k: int | None = None,
-    figure: str | Path | None = None,
-    workers: int | None = None,
-    check: bool = True,
-    unsafe: bool = False,
-    level: float = 0.95,
-    seed: int = 0,
-    progress: Progress | None = None,
-    make_scorer: ScorerFactory | None = None,
-) -> Results[BenchmarkRanking]:
-    """Evaluate rankers: how well they pick one of k samples without running tests (equal budget, AUC, calibration).
-
-    The arguments are the options of `isobudget rank`; see docs/cli.md. `setting` takes ``NAME=VALUE``, `make_scorer`
-    finds the model that scores.
-
-    Raises:
-        IsobudgetError: see `isobudget.ranking.rank.rank`.
-    """
-    from isobudget.curves import Bootstrap
-    from isobudget.progress import SILENT
-    from isobudget.ranking.options import RankOptions
-    from isobudget.ranking.rank import rank as rank_samples
-    from isobudget.ranking.scoring_model import open_scorer, state_scorer
-    from isobudget.report.figures.ranking import check_figure, save_rankings
-    from isobudget.report.json.ranking import ranking_json, ranking_records
-    from isobudget.report.tables.ranking import ranking_grids
-    from isobudget.report.tables.terminal import grids_text
-
-    if figure is not None:
-        check_figure(Path(figure))
-    stated = {"backend": backend, "url": url, "api": api, "key_env": key_env, "architecture": architecture}
-    options = RankOptions(
-        rankers=as_names(ranker),
-        model=state_scorer(model, as_names(setting), stated),
-        filter=filter,
-        inputs=inputs,
-        examples=examples,
-        tests=None if tests is None else Path(tests),
-        train=tuple(map(Path, train)),
-        power=power,
-        orders=orders,
-        k=k,
-        seed=seed,
-        workers=workers,
-        check=check,
-        unsafe=unsafe,
-        bootstrap=Bootstrap(level, seed=seed),
-    )
-    ranked = rank_samples(
-        source,
-        options,
-        from_=from_,
-        benchmark=benchmark,
-        problems=problems,
-        verdicts=verdicts,
-        first=first,
-        out=out,
-        make_scorer=make_scorer or open_scorer,
-        progress=progress or SILENT,
-    )
-    figures = [] if figure is None else [str(path) for path in save_rankings(ranked, Path(figure))]
-
-    def grids() -> list[Grid]:
-        return [grid for one in ranked for grid in ranking_grids(one)]
-
-    return Results.of(
-        ranked,
-        plain=lambda: {"benchmarks": [ranking_json(one) for one in ranked], "figures": figures},
-        rows=lambda: [record for one in ranked for record in ranking_records(one)],
-        text=lambda: grids_text(grids()),
-        grids=grids,
-    )
+    return judge_lines(Path(samples), problems, output, limits, modes, resume=resume, **how)
 
 
 def _study(study: Study | str, model: Names, n: int | None, problems: int | None) -> Study:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isobudget.api.names import Names, as_names, costs_of
+from isobudget.api.names import Names, Sources, as_names, costs_of
 
 if TYPE_CHECKING:
     from isobudget.costs.cost import Unit
@@ -14,51 +14,52 @@ if TYPE_CHECKING:
 
 
 def plan(
-    sources: str | Path | Sequence[str | Path],
+    sources: Sources,
     unit: Unit | str = "flops",
     *,
     budget: str | float | Sequence[str | float] = (),
     target: str | float | None = None,
     costs: str | Path | None = None,
-    tokens_per_second: str | float | None = None,
-    usd_per_gpu_hour: str | float | None = None,
-    gpus: str | int | None = None,
     arms: Names = (),
     policy: Names = (),
     benchmark: str | None = None,
     hidden: str | Path | Sequence[str | Path] = (),
-    from_: str | None = None,
-    share_prompt: bool | None = None,
     false_pass_cost: float = 0.0,
     level: float = 0.95,
     replicates: int = 10_000,
     seed: int = 0,
     write: str | Path | None = None,
     figure: str | Path | None = None,
+    tokens_per_second: str | float | None = None,
+    usd_per_gpu_hour: str | float | None = None,
+    gpus: str | int | None = None,
+    share_prompt: bool | None = None,
+    from_: str | None = None,
 ) -> Plan:
     """Plan how to spend a budget: which models in which order, and when to stop; learned from recorded results.
 
+    Of two suites of tests in a file (EvalPlus' base and Plus) the second one is hidden; arms of several sources are put
+    together.
+
     Args:
-        sources: run folders, and files of results of any known format; of two suites of tests in a file (EvalPlus' base
-            and Plus) the second one is hidden; arms of several are put together.
-        unit: what budgets are counted in.
-        budget: expected spending per problem: ``8x``, ``8x:NAME``, ``60s``, ``0.02usd``, or a number of the unit; one
-            or several. By default doublings of the cheapest sample.
-        target: a success, ``"90%"`` or 0.9; the smallest budget at which a policy reaches it is planned too.
-        costs: a costs file, or ``paper`` for Table 1 of the paper. Without it, as in `curves`.
-        tokens_per_second, usd_per_gpu_hour, gpus: costs in one line, a number for every model or ``"7b=2600,34b=480"``;
-            beside a costs file they come first.
-        arms: only these models, by name, or as ``"a,b"``.
-        policy: what to plan: fixed_k, first_pass, doubling, cascade, greedy, optimal, by_label (problems with a
-            ``difficulty``).
-        benchmark: only this one; needed where the sources have several.
-        hidden: the same samples judged by hidden tests; the sources then have the visible tests' verdicts.
-        from_: the format of the files, where it is not to be recognised.
-        share_prompt: charge a problem's prompt once or to every sample; by default as stated or billed, else once.
-        false_pass_cost: what a sample costs that passes the visible tests and not the hidden ones, in right answers.
-        level, replicates, seed: of the bootstrap over problems; the seed is that of the folds too.
-        write: a policy.toml to write what is recommended to, where one budget is planned.
-        figure: a file to draw success against budget into, .svg, .pdf or .png.
+        sources: as `source` in `curves`.
+        unit: what budgets are counted in: flops, seconds, device_seconds, tokens, usd or joules.
+        budget: spending per problem, on average: samples of the cheapest arm or of NAME, or an amount such as 60s,
+            0.02usd, 5e13flops; by default doublings of the cheapest sample. Repeatable. In Python ``8x``, ``8x:NAME``,
+            ``60s`` or a number of the unit; one or several.
+        target: plan the smallest budget that reaches this success. In Python ``"90%"`` or 0.9.
+        costs: as in `curves`.
+        arms: plan with these models only; by default all. In Python names, or ``"a,b"``.
+        policy: ``fixed_k``, first_pass, doubling, cascade, greedy, optimal, or by_label (problems with a
+            ``difficulty``); by default fixed_k, first_pass, cascade, greedy. Repeatable.
+        benchmark: as in `curves`. In Python too it is needed where the sources have several.
+        hidden: the same samples judged by hidden tests; SOURCE... then has the visible tests' verdicts. Repeatable.
+        false_pass_cost: what a sample that passes the visible tests alone costs, in right answers (with --hidden).
+        level, replicates: as in `curves`.
+        seed: seed of the folds and of the bootstrap.
+        write: write what is recommended for the one budget. In Python the policy.toml to write.
+        figure: plot success against budget. In Python a file, .svg, .pdf or .png.
+        tokens_per_second, usd_per_gpu_hour, gpus, share_prompt, from_: as in `curves`.
 
     Raises:
         InputError: a source, a budget, a price or an option is wrong, or nothing can be planned.

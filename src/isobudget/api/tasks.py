@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isobudget.api.names import Names, as_names
+from isobudget.api.names import Names
 from isobudget.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,26 +46,29 @@ def solve(
     """Write a function of your project inside a budget: small model first, the tests decide, stop at the first pass.
 
     Args:
-        target: ``src/pkg/text.py::slugify``, ``FILE.py::Class.method``, a file with functions that have no body, or a
-            file that is not there yet.
-        tests: pytest files, folders or node ids that decide; by default the test files that import the target.
-        also: tests that passed before and must not be broken; run on what passes `tests`.
-        budget: ``60s`` (the default), ``0.02usd``, ``5e13flops``, ``20000tokens`` or ``20samples``.
-        models: names, cheapest first, or ``"a,b"``; by default those of the models file, else the embedded ones.
-        policy: a policy.toml to play instead.
-        apply: write what passed into the project, if the file is as it was read and the git tree is clean.
-        force: apply also where the git tree has changes that are not committed.
-        out: a file, not there yet, to write the whole text of what passed to.
-        python: the project's interpreter; by default that of the active environment or of ``.venv``.
-        run: the run folder, ``runs/solve`` in the project by default.
-        show_tests: put the tests' texts into the prompt, not only their names.
+        target: FILE.py::function, FILE.py::Class.method, or a file to complete. In Python also one that is not there
+            yet.
+        tests: Pytest files, folders or node ids that decide; by default the test files that import TARGET. Repeatable.
+        also: tests that must not be broken; run on what passes --tests. Repeatable.
+        budget: hard limit; by default 60s. In Python as ``60s``, ``0.02usd``, ``5e13flops``, ``20000tokens`` or
+            ``20samples``.
+        models: models, cheapest first; by default of the models file, or embedded ones. In Python names, or ``"a,b"``.
+        policy: play this policy instead, see `plan --write`.
+        apply: write what passed into the file, if it is as it was read and the git tree is clean.
+        force: apply also on a git tree with uncommitted changes.
+        out: write the whole text of what passed to FILE. In Python a file that is not there yet.
+        python: the project's interpreter; by default active environment, or .venv.
+        run: run folder; by default runs/solve in the project.
+        show_tests: put the tests' texts into the prompt; by default only their names.
         allow_subprocess: let tests start programs, inside the confinement.
-        format: a prompt format's name, or PATH.toml#NAME.
-        max_tokens, temperature: of a sample; 256 and 0.7 by default.
-        prompt_tokens: the most that the prompt should have; 500 by default.
-        test_seconds, memory_mb: CPU seconds and MiB that one candidate's tests may take; 5 and 1024 by default.
-        explore: draw so many samples of every model, whatever their verdicts: these may be pooled.
-        seed: of the first sample.
+        format: prompt format; by default solve or solve-chat. In Python a name, or PATH.toml#NAME.
+        max_tokens: tokens per sample; by default 256.
+        temperature: of sampling; by default 0.7.
+        test_seconds: CPU seconds for one candidate's tests; by default 5.
+        explore: generate N samples of every model, whatever their verdicts. In Python too these may be pooled.
+        seed: seed of the first sample.
+        prompt_tokens: the most that the prompt should have; by default 500.
+        memory_mb: MiB that one candidate's tests may take; by default 1024.
         only_reaching: let only those tests decide that call the target.
         progress: shows how far it is.
         make_backend: opens a model.
@@ -75,30 +78,10 @@ def solve(
     """
     from isobudget.files.whole import write_whole
     from isobudget.progress import SILENT
-    from isobudget.tasks.options import SolveOptions, tests_argument
+    from isobudget.tasks.options import SolveOptions
     from isobudget.tasks.solve import solve as solve_task
 
-    names = as_names(models)
-    options = SolveOptions(
-        tests=tests_argument(tests),
-        also=tests_argument(also),
-        budget=budget,
-        models=tuple(one.strip() for name in names for one in name.split(",")),
-        policy=None if policy is None else str(policy),
-        python=python,
-        run=None if run is None else str(run),
-        show_tests=show_tests,
-        allow_subprocess=allow_subprocess,
-        format=format,
-        max_tokens=max_tokens,
-        temperature=temperature,
-        prompt_tokens=prompt_tokens,
-        test_seconds=test_seconds,
-        memory_mb=memory_mb,
-        explore=explore,
-        seed=seed,
-        only_reaching=only_reaching,
-    )
+    options = SolveOptions.stated(locals())
     if out is not None:
         _check_out(str(out))
     solution = solve_task(
@@ -152,8 +135,8 @@ def show(run: str | Path, task: str, *, passed: bool = False, model: str | None 
     """The programs that a run recorded for a task, with their verdicts.
 
     Args:
-        run: its folder.
-        task: a task id, or the beginning of one, such as ``src/pkg/text.py::slugify``.
+        run: run folder.
+        task: a task id, or the beginning of one. In Python such as ``src/pkg/text.py::slugify``.
         passed: only those that passed.
         model: only those of this model.
 

@@ -1,5 +1,7 @@
 """The command line: one file per command, each a thin wrapper around one call of the Python API.
 
+A command's options are those of the function that it calls, see `isobudget.cli.declared`.
+
 `main` is the entry point. It turns an `IsobudgetError` into one message and exit code 2.
 """
 
@@ -13,6 +15,8 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
+
+from isobudget.cli.declared import with_options
 
 #: command name -> module below this package that defines a function of the same name
 COMMANDS = (
@@ -65,7 +69,7 @@ def build_app(only: str | None = None) -> typer.Typer:
             register(app)
         else:
             command = getattr(module, python_name)
-            app.command(name)(command if only in (None, name) else _listed(command))
+            app.command(name)(with_options(command) if only in (None, name) else _listed(command))
     return app
 
 

@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isobudget.cli.options import (
-    SOURCES_HELP,
-    BenchmarkOption,
-    CostsOption,
-    CsvOption,
-    FormatOption,
-    FromOption,
-    GpusOption,
-    HourOption,
-    JsonOption,
-    LevelOption,
-    RateOption,
-    SharePromptOption,
-    SimultaneousOption,
-    one_form,
-    stated,
-)
+from isobudget.cli.declared import of_api
 from isobudget.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,65 +14,20 @@ if TYPE_CHECKING:
     from isobudget.grid import Grid
 
 
+@of_api(
+    "curves",
+    source=typer.Argument(metavar="SOURCE..."),
+    charge=typer.Option(metavar="judge|scoring"),
+    ranker_architecture=typer.Option(metavar="NAME"),
+    extrapolate=typer.Option(metavar="K"),
+)
 def curves(
-    source: Annotated[list[str], typer.Argument(metavar="SOURCE...", help=SOURCES_HELP)],
-    unit: Annotated[
-        str, typer.Option(help="Unit of the budgets: flops, seconds, device_seconds, tokens, usd or joules.")
-    ] = "flops",
-    costs: CostsOption = None,
-    budgets: Annotated[
-        str | None,
-        typer.Option(help="Budgets per problem: `1e12,5e12` in the unit, or `1x,4x` in samples of the cheapest model."),
-    ] = None,
-    benchmark: BenchmarkOption = None,
-    select: Annotated[
-        str,
-        typer.Option(help="How one of k samples is chosen: by tests, or (runs only) by the model's own likelihood."),
-    ] = "tests",
-    stop: Annotated[
-        str,
-        typer.Option(
-            help="fixed: always generate and charge k samples, as in the paper. first-pass: stop at the first sample "
-            "that passes; budgets are expected spending."
-        ),
-    ] = "fixed",
-    charge: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="judge|scoring",
-            help="Charge for judging or scoring as well; free by default, as in the paper. Repeatable.",
-            show_default=False,
-        ),
-    ] = None,
-    ranker_architecture: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Architecture of the scoring model (with --charge scoring, in flops). Own likelihood is free.",
-        ),
-    ] = None,
-    extrapolate: Annotated[
-        int | None,
-        typer.Option(metavar="K", help="Extrapolate pass@k up to this k (beyond n). Not used for recommendations."),
-    ] = None,
-    level: LevelOption = 0.95,
-    replicates: Annotated[
-        int, typer.Option(min=100, max=1_000_000, help="Bootstrap replicates over problems.")
-    ] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
-    simultaneous: SimultaneousOption = None,
-    share_prompt: SharePromptOption = None,
-    tokens_per_second: RateOption = None,
-    usd_per_gpu_hour: HourOption = None,
-    gpus: GpusOption = None,
-    from_: FromOption = None,
-    form: FormatOption = None,
+    given: dict[str, Any],
+    form: str,
     as_frontier: Annotated[
         bool,
         typer.Option("--frontier", help="Show which policy to use at each budget as well, as `isobudget plan` does."),
     ] = False,
-    as_json: JsonOption = False,
-    as_csv: CsvOption = False,
 ) -> None:
     """Compare models at equal budget: each gets as many samples as the budget buys.
 
@@ -101,7 +39,6 @@ def curves(
 
         isobudget curves counts.jsonl --costs paper --unit seconds
     """
-    given = stated(locals())
     from isobudget import api
     from isobudget.cli.show import print_results
     from isobudget.report.tables.comparison import comparison_grids
@@ -109,14 +46,13 @@ def curves(
     from isobudget.report.tables.sentence import winner_sentence
     from isobudget.report.tables.terminal import print_grids, print_text
 
-    chosen = one_form(as_json, as_csv, form)
-    if as_frontier and (chosen != "table" or charge or select != "tests"):
+    if as_frontier and (form != "table" or given.get("charge") or given["select"] != "tests"):
         raise InputError(
             "--frontier adds a table of policies that stop by tests and pay for generating alone; it does not go with "
             "--json, --csv (isobudget plan has them), --charge or --select likelihood"
         )
     comparisons = api.curves(**given)
-    if not print_results(comparisons, chosen):
+    if not print_results(comparisons, form):
         for comparison in comparisons:
             print_grids(comparison_grids(comparison))
             if as_frontier:
@@ -124,7 +60,7 @@ def curves(
             print_text("\n".join(filter(None, (winner_sentence(comparison), power_line(comparison)))) + "\n")
 
 
-def _frontier(comparison: Comparison, given: Mapping[str, Any]) -> Grid:
+def _frontier(comparison: Comparison, given: dict[str, Any]) -> Grid:
     """The policies at the comparison's budgets, from the same source."""
     from isobudget import api
     from isobudget.report.tables.comparison import short_labels

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from isobudget.cli.options import (
-    DryRunOption,
-    JsonOption,
-    ModelOption,
-    NOption,
-    OutOption,
-    ProblemsOption,
-    StudyArgument,
-)
+from isobudget.cli.declared import of_api
+from isobudget.cli.options import DryRunOption, JsonOption
 
 if TYPE_CHECKING:
     from isobudget.pipeline.generate import Generated
@@ -24,15 +16,8 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
-def generate(
-    study: StudyArgument,
-    out: OutOption = None,
-    model: ModelOption = None,
-    n: NOption = None,
-    problems: ProblemsOption = None,
-    dry_run: DryRunOption = False,
-    as_json: JsonOption = False,
-) -> None:
+@of_api("generate", model=typer.Option("-m", "--model"), n=typer.Option("-n", "--n"))
+def generate(given: dict[str, Any], dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
     """Generate the samples that are still missing.
 
     Example: `isobudget generate humaneval --model smollm2-135m -n 10 --problems 20 --out runs/he`
@@ -42,10 +27,10 @@ def generate(
     from isobudget.grid import printable
 
     if dry_run:
-        show_dry_run(study, out, model, n, problems, as_json)
+        show_dry_run(given, as_json)
         return
     with interruptible(), TerminalProgress() as progress:
-        made = api.generate(study, out, model=model or (), n=n, problems=problems, progress=progress)
+        made = api.generate(**given, progress=progress)
     if as_json:
         print_json(made.to_dict())
     else:
@@ -69,14 +54,12 @@ def print_failures(done: Generated) -> bool:
     return True
 
 
-def show_dry_run(
-    study: str, out: Path | None, models: list[str] | None, n: int | None, problems: int | None, as_json: bool
-) -> None:
+def show_dry_run(given: dict[str, Any], as_json: bool) -> None:
     """Show what a study would generate and spend."""
     from isobudget import api
     from isobudget.cli.show import print_dry_run, print_json
 
-    plan = api.dry_run(study, out, model=models or (), n=n, problems=problems)
+    plan = api.dry_run(**given)
     if as_json:
         print_json(plan.to_dict())
     else:

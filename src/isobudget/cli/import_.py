@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from isobudget.cli.options import SOURCES_HELP, FromOption, JsonOption, stated
+from isobudget.cli.declared import of_api
+from isobudget.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from isobudget.exchange.write_run import ImportedRun
@@ -15,26 +15,13 @@ if TYPE_CHECKING:
 _MOST_KINDS = 12
 
 
-def import_(
-    sources: Annotated[list[str], typer.Argument(metavar="FILE...", help=SOURCES_HELP)],
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="The run folder.", show_default="runs/ and the first file's name")
-    ] = None,
-    from_: FromOption = None,
-    problems: Annotated[
-        str | None,
-        typer.Option(metavar="BENCHMARK|FILE", help="The problems that the samples are of, to run their tests."),
-    ] = None,
-    benchmark: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Name of the benchmark where the files do not say.")
-    ] = None,
-    rejudge: Annotated[
-        bool, typer.Option("--rejudge", help="Run the tests here too, and show where the verdicts differ.")
-    ] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Samples judged at once.")] = None,
-    unsafe: Annotated[bool, typer.Option("--unsafe", help="Judge even where samples cannot be confined.")] = False,
-    as_json: JsonOption = False,
-) -> None:
+@of_api(
+    "import_results",
+    sources=typer.Argument(metavar="FILE..."),
+    problems=typer.Option(metavar="BENCHMARK|FILE"),
+    benchmark=typer.Option(metavar="NAME"),
+)
+def import_(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Import results of other tools into a run folder, which every command takes.
 
     Formats are recognised by content. What is taken and what is left is said; the verdicts are those of the source.
@@ -45,7 +32,6 @@ def import_(
 
         isobudget import 'logs/*.eval' --rejudge --problems humaneval
     """
-    given = stated(locals())
     from isobudget import api
     from isobudget.cli.show import TerminalProgress, interruptible, print_json
 

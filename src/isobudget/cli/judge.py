@@ -4,73 +4,31 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from isobudget.cli.options import CheckOption, JsonOption, stated
+from isobudget.cli.declared import of_api
+from isobudget.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from isobudget.pipeline.judge_samples import JudgeSummary
 
 
-def judge(
-    samples: Annotated[
-        Path, typer.Argument(help="JSON lines with task_id and completion or solution, or a run folder.")
-    ],
-    problems: Annotated[
-        str | None,
-        typer.Option("--problems", help="A benchmark's name or a JSONL file of problems.", show_default=False),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Where the verdicts go (.gz is gzipped).", show_default=False)
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Samples judged at once.", show_default="one per core")
-    ] = None,
-    seconds: Annotated[
-        float | None, typer.Option("--seconds", min=0.01, help="CPU seconds per sample.", show_default="3")
-    ] = None,
-    memory_mb: Annotated[
-        int | None, typer.Option("--memory-mb", min=64, help="Memory per sample, MiB.", show_default="1024")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue a killed run on a file.")] = False,
-    again: Annotated[
-        bool, typer.Option("--again", help="Judge anew, also what is judged; replaces a file of verdicts.")
-    ] = False,
-    extraction: Annotated[
-        str | None,
-        typer.Option(
-            "--extraction",
-            help="Extract code from the outputs with this rule: function, block, program, none. A run: with --again.",
-            show_default=False,
-        ),
-    ] = None,
-    one_process: Annotated[
-        bool,
-        typer.Option(
-            "--one-process/--process-per-test",
-            help="Whether whole programs that leave nothing behind run their tests in one process.",
-        ),
-    ] = True,
-    trust: Annotated[
-        str,
-        typer.Option(
-            "--trust", help="Where a file's own tests run: split, shared, or auto for each problem's own way."
-        ),
-    ] = "auto",
-    check: CheckOption = True,
-    unsafe: Annotated[bool, typer.Option("--unsafe", help="Judge even where samples cannot be confined.")] = False,
-    as_json: JsonOption = False,
-) -> None:
+@of_api(
+    "judge",
+    output=typer.Option("-o", "--output"),
+    seconds=typer.Option(min=0.01),
+    memory_mb=typer.Option(min=64),
+    one_process=typer.Option("--one-process/--process-per-test"),
+)
+def judge(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Judge samples: one verdict each, in order.
 
     Examples: `isobudget judge samples.jsonl --problems humaneval -o verdicts.jsonl`, or
     `isobudget judge runs/quickstart`, which judges what has no verdict yet; `--again --extraction function` extracts
     the code anew. Completions of a chat model in a file need `--extraction block`.
     """
-    given = stated(locals())
     from isobudget import api
     from isobudget.cli.show import TerminalProgress, interruptible, print_json
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
+from isobudget.cli.declared import of_api
 
 
-def mcp(
-    project: Annotated[
-        Path, typer.Option(help="The project's folder; paths that agents name lie below it.", show_default="here")
-    ] = Path(),
-    allow_apply: Annotated[
-        bool, typer.Option("--allow-apply", help="Let `solve` write what passed into the project.")
-    ] = False,
-) -> None:
+@of_api("mcp")
+def mcp(given: dict[str, Any]) -> None:
     """Serve `solve`, `judge` and `plan` to coding agents, by the Model Context Protocol over standard streams.
 
     What is said over the streams is the protocol's JSON; there is no `--json`.
@@ -24,4 +17,4 @@ def mcp(
     """
     from isobudget import api
 
-    api.mcp(project, allow_apply=allow_apply)
+    api.mcp(**given)

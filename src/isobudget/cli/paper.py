@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from isobudget.cli.options import CsvOption, FormatOption, JsonOption, one_form
+from isobudget.cli.declared import of_api
 
 
 class Part(StrEnum):
@@ -28,22 +28,12 @@ class BudgetUnit(StrEnum):
     SECONDS = "seconds"
 
 
-def paper(
-    table: Annotated[
-        list[Part] | None,
-        typer.Option(help="Only this: a table by number, `budget` or `flips`. Repeatable.", show_default="all"),
-    ] = None,
-    benchmark: Annotated[
-        str | None,
-        typer.Option(help="Only this benchmark: humaneval, mbpp, apps, or one split such as apps-interview."),
-    ] = None,
-    unit: Annotated[
-        BudgetUnit | None, typer.Option(help="Equal-budget tables in this unit only.", show_default="both")
-    ] = None,
-    form: FormatOption = None,
-    as_json: JsonOption = False,
-    as_csv: CsvOption = False,
-) -> None:
+@of_api(
+    "paper",
+    table=Annotated[list[Part] | None, typer.Option()],
+    unit=Annotated[BudgetUnit | None, typer.Option()],
+)
+def paper(given: dict[str, Any], form: str) -> None:
     """Print the paper's Tables 1-4, the equal-budget tables that follow from them, and where the verdict flips.
 
     Table 1 stands beside our own count of the same flops. Between published k, pass@k is interpolated and
@@ -57,7 +47,6 @@ def paper(
     from isobudget.cli.show import print_results
     from isobudget.report.tables.terminal import print_grids
 
-    chosen = one_form(as_json, as_csv, form)
-    tables = api.paper(table or (), benchmark, unit)
-    if not print_results(tables, chosen):
+    tables = api.paper(**given)
+    if not print_results(tables, form):
         print_grids(tables.grids())

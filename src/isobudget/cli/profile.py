@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isobudget.cli.options import JsonOption, stated
+from isobudget.cli.declared import of_api
+from isobudget.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from isobudget.costs.seconds import Figure, Profile
@@ -24,38 +24,8 @@ class Form(StrEnum):
     F16 = "f16"
 
 
-def profile(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="A model by name, a .gguf file; or, with random weights, a known architecture or a config.json.",
-            show_default=False,
-        ),
-    ],
-    slots: Annotated[
-        str, typer.Option(help="Samples generated at the same time; several, separated by commas.")
-    ] = "1,4,16",
-    prompt_tokens: Annotated[int, typer.Option(help="Tokens of each sample's prompt.")] = 128,
-    completion_tokens: Annotated[int, typer.Option(help="Tokens of each sample.")] = 128,
-    threads: Annotated[int | None, typer.Option(help="CPU threads. Default: every core.", show_default=False)] = None,
-    repeat: Annotated[int, typer.Option(help="How often each is timed; the median counts.")] = 3,
-    quantisation: Annotated[
-        Form | None,
-        typer.Option(help="Quantization of the generated random weights.", show_default="q4_0 for an architecture"),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("-o", "--out", help="The profile's file.", show_default="in ~/.cache/isobudget/profiles"),
-    ] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Do not remove the file of random weights.")] = False,
-    backend: Annotated[
-        str,
-        typer.Option(
-            help="llama.cpp; or transformers, for an architecture with random weights, on a GPU where there is one."
-        ),
-    ] = "llama.cpp",
-    as_json: JsonOption = False,
-) -> None:
+@of_api("profile", quantisation=Annotated[Form | None, typer.Option()])
+def profile(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Benchmark throughput on this machine, even without the model's weights.
 
     Speed depends on the shape and quantization of weights, not on their values, so an architecture alone is timed with
@@ -65,7 +35,6 @@ def profile(
     Examples: `isobudget profile smollm2-135m`, or
     `isobudget profile codellama-7b --slots 1,8 --completion-tokens 64`
     """
-    given = stated(locals())
     from isobudget import api
     from isobudget.cli.show import TerminalProgress, print_json
     from isobudget.report.tables.terminal import print_grids

@@ -7,21 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from isobudget.cli.declared import of_api
 from isobudget.cli.options import JsonOption
 
 
+@of_api("prompt", target=Annotated[str | None, typer.Argument()], format=typer.Option("-f", "--format"))
 def prompt(
-    target: Annotated[
-        str | None, typer.Argument(help="BENCHMARK/TASK or PATH/TASK, such as mbpp/11.", show_default=False)
-    ] = None,
-    format: Annotated[  # noqa: A002
-        str | None,
-        typer.Option("-f", "--format", help="A prompt format, or PATH.toml#NAME.", show_default="the benchmark's own"),
-    ] = None,
-    newline: Annotated[
-        str | None,
-        typer.Option("--newline", help="keep or strip newlines that end the prompt.", show_default="keep"),
-    ] = None,
+    given: dict[str, Any],
     list_formats: Annotated[bool, typer.Option("--list", help="List the prompt formats that ship.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -40,9 +32,9 @@ def prompt(
         else:
             _print_formats(known.to_records())
         return
-    if target is None:
+    if "target" not in given:
         raise typer.BadParameter("is needed: BENCHMARK/TASK, such as mbpp/11", param_hint="TARGET")
-    shown = api.prompt(target, format, newline)
+    shown = api.prompt(**given)
     if as_json:
         print_json(shown.to_dict())
     else:

@@ -2,55 +2,41 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from typing import Annotated, Any
+
 import typer
 
-from isobudget.cli import rank_options as asked
-from isobudget.cli.options import (
-    BenchmarkOption,
-    CsvOption,
-    FormatOption,
-    FromOption,
-    JsonOption,
-    LevelOption,
-    one_form,
-    stated,
+from isobudget.cli.declared import of_api
+from isobudget.rankers.registry import NAMES
+
+
+class Api(StrEnum):
+    """Calls of a server."""
+
+    COMPLETIONS = "completions"
+    CHAT = "chat"
+
+
+@of_api(
+    "rank",
+    source=typer.Argument(metavar="SOURCE..."),
+    ranker=Annotated[
+        list[str] | None, typer.Option("-r", "--ranker", metavar="NAME", help=f"{', '.join(NAMES)}. Repeatable.")
+    ],
+    model=typer.Option("-m", "--model"),
+    api=Annotated[Api | None, typer.Option()],
+    key_env=typer.Option(metavar="NAME"),
+    setting=typer.Option(metavar="NAME=VALUE"),
+    filter=typer.Option(metavar="executable|examples"),
+    first=typer.Option(min=1),
+    inputs=typer.Option(min=1, max=1000),
+    examples=typer.Option(metavar="benchmark|given|none"),
+    train=typer.Option(metavar="RUN"),
+    orders=typer.Option(min=2, max=100_000),
+    k=typer.Option(min=1),
 )
-
-
-def rank(
-    source: asked.Source,
-    ranker: asked.Rankers = None,
-    model: asked.Model = None,
-    backend: asked.Backend = None,
-    url: asked.Url = None,
-    api: asked.ServerApi = None,
-    key_env: asked.KeyEnv = None,
-    setting: asked.Settings = None,
-    architecture: asked.Architecture = None,
-    filter: asked.Filter = None,  # noqa: A002
-    benchmark: BenchmarkOption = None,
-    problems: asked.Problems = None,
-    verdicts: asked.Verdicts = None,
-    first: asked.First = None,
-    out: asked.Out = None,
-    inputs: asked.Inputs = 16,
-    examples: asked.Examples = "benchmark",
-    tests: asked.Tests = None,
-    train: asked.Train = None,
-    power: asked.Power = 1.0,
-    orders: asked.Orders = 200,
-    k: asked.K = None,
-    figure: asked.Figure = None,
-    workers: asked.Workers = None,
-    check: asked.Check = True,
-    unsafe: asked.Unsafe = False,
-    level: LevelOption = 0.95,
-    seed: asked.Seed = 0,
-    from_: FromOption = None,
-    form: FormatOption = None,
-    as_json: JsonOption = False,
-    as_csv: CsvOption = False,
-) -> None:
+def rank(given: dict[str, Any], form: str) -> None:
     """Evaluate rankers: how well they pick one of k samples without running tests (equal budget, AUC, calibration).
 
     Missing scores are computed and kept in the run folder; run the same command to resume.
@@ -63,15 +49,13 @@ def rank(
 
         isobudget rank verdicts.jsonl --ranker order
     """
-    given = stated(locals())
-    from isobudget import api as commands
+    from isobudget import api
     from isobudget.cli.show import TerminalProgress, interruptible, print_results
     from isobudget.report.tables.terminal import print_grids
 
-    chosen = one_form(as_json, as_csv, form)
     with interruptible(), TerminalProgress() as progress:
-        ranked = commands.rank(**given, progress=progress)
-    if print_results(ranked, chosen):
+        ranked = api.rank(**given, progress=progress)
+    if print_results(ranked, form):
         return
     print_grids(ranked.grids())
     for path in ranked.to_dict()["figures"]:

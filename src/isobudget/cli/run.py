@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 
 import typer
 
+from isobudget.cli.declared import of_api
 from isobudget.cli.generate import print_failures, show_dry_run
-from isobudget.cli.options import (
-    CheckOption,
-    DryRunOption,
-    JsonOption,
-    ModelOption,
-    NOption,
-    OutOption,
-    ProblemsOption,
-    StudyArgument,
-)
+from isobudget.cli.options import DryRunOption, JsonOption
 
 
-def run(
-    study: StudyArgument,
-    out: OutOption = None,
-    model: ModelOption = None,
-    n: NOption = None,
-    problems: ProblemsOption = None,
-    check: CheckOption = True,
-    unsafe: Annotated[bool, typer.Option("--unsafe", help="Judge even where samples cannot be confined.")] = False,
-    dry_run: DryRunOption = False,
-    as_json: JsonOption = False,
-) -> None:
+@of_api("run", model=typer.Option("-m", "--model"), n=typer.Option("-n", "--n"))
+def run(given: dict[str, Any], dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
     """Make a study: generate samples, judge them, compare the models at equal budget, write the report.
 
     Only what is missing is done: a stopped run goes on, a finished one is only shown, a larger n adds samples.
@@ -42,12 +25,11 @@ def run(
     from isobudget.report import print_report
 
     if dry_run:
-        show_dry_run(study, out, model, n, problems, as_json)
+        asked = ("study", "out", "model", "n", "problems")
+        show_dry_run({name: given[name] for name in asked if name in given}, as_json)
         return
     with interruptible(), TerminalProgress() as progress:
-        made = api.run(
-            study, out, model=model or (), n=n, problems=problems, check=check, unsafe=unsafe, progress=progress
-        )
+        made = api.run(**given, progress=progress)
     if as_json:
         print_json(made.to_dict())
     else:

@@ -11,12 +11,12 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import typer
 
+from isobudget.cli.declared import of_api
 from isobudget.cli.options import JsonOption
 from isobudget.grid import json_value, short
 
@@ -32,13 +32,8 @@ _SECONDS_BETWEEN_LINES = 15.0
 _WIDE_COLUMNS = 130
 
 
-def show(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
-    task: Annotated[str, typer.Argument(metavar="TASK", help="A task id, or the beginning of one.")],
-    passed: Annotated[bool, typer.Option("--passed", help="Only those that passed.")] = False,
-    model: Annotated[str | None, typer.Option(metavar="M", help="Only those of this model.")] = None,
-    as_json: JsonOption = False,
-) -> None:
+@of_api("show", run=typer.Argument(metavar="RUN"), task=typer.Argument(metavar="TASK"), model=typer.Option(metavar="M"))
+def show(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Print the programs that a run recorded for a task, with their verdicts.
 
     Example:
@@ -47,7 +42,7 @@ def show(
     """
     from isobudget import api
 
-    shown = api.show(run, task, passed=passed, model=model)
+    shown = api.show(**given)
     if as_json:
         print_json(shown.to_dict())
     else:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import Any
 
 import typer
 
-from isobudget.cli.options import CsvOption, FormatOption, JsonOption, one_form
+from isobudget.cli.declared import of_api
 
 
-def sql(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
-    query: Annotated[str, typer.Argument(metavar="QUERY", help="One statement of DuckDB's SQL.")],
-    form: FormatOption = None,
-    as_json: JsonOption = False,
-    as_csv: CsvOption = False,
-) -> None:
+@of_api("sql", run=typer.Argument(metavar="RUN"), query=typer.Argument(metavar="QUERY"))
+def sql(given: dict[str, Any], form: str) -> None:
     """Ask a run by SQL (DuckDB): tables samples, greedy, verdicts, problems and scores; passed is 0 or 1.
 
     Example: `isobudget sql runs/mine "select model, avg(passed) from samples group by model"`
@@ -25,7 +19,6 @@ def sql(
     from isobudget.cli.show import print_results
     from isobudget.report.tables.terminal import print_grids
 
-    chosen = one_form(as_json, as_csv, form)
-    results = api.sql(run, query)
-    if not print_results(results, chosen):
+    results = api.sql(**given)
+    if not print_results(results, form):
         print_grids(results.grids())

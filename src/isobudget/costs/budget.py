@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from isobudget.costs.cost import SampleCost, Unit
@@ -106,6 +106,22 @@ def parse_budget(text: str) -> Budget:
     if unit is None:
         raise _mistake(text)
     return _bounded(Budget(amount * scale, unit))
+
+
+def parse_budgets(
+    budgets: str | float | Sequence[str | float] | None, cheapest: float, unit: Unit | None = None
+) -> list[float] | None:
+    """`1e12,4e12` as amounts of the unit, `1x,4x` as multiples of the cheapest model's sample; None for None.
+
+    They may also come as numbers, or as a sequence.
+
+    Raises:
+        InputError: a part is no budget, or of a unit or a model of its own.
+    """
+    if budgets is None:
+        return None
+    text = ",".join(map(str, [budgets] if isinstance(budgets, str | int | float) else budgets))
+    return [parse_budget(part).times(cheapest, unit) for part in text.split(",")]
 
 
 def _bounded(budget: Budget) -> Budget:

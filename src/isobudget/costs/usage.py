@@ -71,6 +71,11 @@ class TokenUse:
         counts = tuple(np.asarray(tokens, dtype=np.int64) for tokens in completions)
         return cls(prompts, counts, share_prompt, label, prompt_known, bills)
 
+    @classmethod
+    def of_completions(cls, completions: Sequence[Sequence[int]], label: str) -> TokenUse:
+        """Of samples whose prompts are not known: each counts its start token alone."""
+        return cls.of(START_TOKEN_ONLY, completions, share_prompt=False, label=label, prompt_known=False)
+
     @property
     def mean_prompt(self) -> float:
         """Mean prompt tokens over problems."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from isobudget.costs.cost import SampleCost
 from isobudget.curves.best import Best
-from isobudget.curves.beyond import Beyond, check_any, look_beyond
+from isobudget.curves.beyond import Beyond, look_all_beyond, look_beyond
 from isobudget.curves.compare import Comparison, Reach, common_tasks, compare
 from isobudget.curves.crossings import Crossing
 from isobudget.curves.curve import DEEPEST, LIKELIHOOD, TESTS, Bootstrap, Curve, Point, curve, curve_from_matrix
@@ -40,13 +40,13 @@ __all__ = [
     "Point",
     "Reach",
     "Segment",
-    "check_any",
     "common_counts",
     "common_tasks",
     "compare",
     "compare_counts",
     "curve",
     "curve_from_matrix",
+    "look_all_beyond",
     "look_beyond",
 ]
 
@@ -78,11 +78,7 @@ def compare_counts(
     common, left_out = common_counts(models)
     bootstrap = bootstrap or Bootstrap()
     curves = [curve(counts, prices[counts.name], bootstrap, stop=stop) for counts in common]
-    beyond = []
-    if extrapolate is not None:
-        pairs = zip(curves, common, strict=True)
-        beyond = [look_beyond(made, counts.n, counts.c, extrapolate, bootstrap) for made, counts in pairs]
-        check_any(beyond, extrapolate)
+    beyond = look_all_beyond(curves, [(counts.n, counts.c) for counts in common], extrapolate, bootstrap)
     benchmark, notes = models[0].benchmark if models else "", (*notes, *left_out, *_cut(common))
     return compare(curves, budgets=budgets, benchmark=benchmark, bootstrap=bootstrap, notes=notes, beyond=beyond)
 

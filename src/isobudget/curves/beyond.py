@@ -7,7 +7,7 @@ See `isobudget.statistics.extrapolation` for the two models, the beta-binomial a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -78,12 +78,25 @@ def look_beyond(curve: Curve, n: ArrayLike, c: ArrayLike, last: int, bootstrap: 
     return Beyond(curve.label, curve.k_max, k, cost, guesses)
 
 
-def check_any(beyond: Sequence[Beyond], last: int) -> None:
-    """Refuse (`InputError`) an extrapolation to a k that every model has samples for."""
+def look_all_beyond(
+    curves: Sequence[Curve],
+    counts: Iterable[tuple[ArrayLike, ArrayLike]],
+    last: int | None,
+    bootstrap: Bootstrap | None = None,
+) -> list[Beyond]:
+    """`look_beyond` of each curve with its n and c; nothing for no `last`.
+
+    Raises:
+        InputError: as `look_beyond`, or every model has samples up to `last`.
+    """
+    if last is None:
+        return []
+    beyond = [look_beyond(curve, n, c, last, bootstrap) for curve, (n, c) in zip(curves, counts, strict=True)]
     if beyond and not any(len(one.k) for one in beyond):
         raise InputError(
             f"every model has {last:,} samples or more of each problem; there is nothing to extrapolate, see the curves"
         )
+    return beyond
 
 
 def beyond_json(beyond: Sequence[Beyond]) -> dict[str, Any]:

@@ -36,6 +36,11 @@ def file_models(paths: Sequence[Path]) -> list[str]:
     return told
 
 
+def named_by_source(name: str, source: str) -> str:
+    """What a model is called that several sources have."""
+    return f"{name} ({source})"
+
+
 def told_apart(
     by_source: Sequence[Sequence[CountRow]], paths: Sequence[Path]
 ) -> tuple[list[dict[str, str]], list[str]]:
@@ -60,6 +65,6 @@ def told_apart(
                 notes.append(f"{model}: problems of {files} put together")
             continue
         for at, _ in places:
-            names[at][model] = f"{model} ({stems[at]})"
+            names[at][model] = named_by_source(model, stems[at])
         notes.append(f"{model}: {files} have samples of the same problems, and are told apart")
     return names, notes

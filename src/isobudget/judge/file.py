@@ -62,18 +62,14 @@ def judge_file(
             another command is writing them.
         StorageError: the output cannot be written.
     """
-    if output.is_dir() or output.resolve() == samples.resolve():
-        what = "a folder" if output.is_dir() else "the file of samples"
-        raise InputError(f"{output} is {what}; name another file for the verdicts")
-    total = sum(1 for _ in read_samples(samples, problems))
-    if total == 0:
-        raise InputError(f"{samples} holds no samples; each line must be a JSON object with task_id and completion")
+    total = _check_files(samples, problems, output)
     partial = output.with_name(output.name + ".partial")
     tally = Tally(problems=len(problems))
+    source = (samples, problems, tally, extraction, judge)
     try:
         begun = partial.exists()
         if output.exists() and not begun and not again:
-            if resume and _take_up(output, samples, problems, tally, extraction, judge)[0] == total:
+            if resume and _take_up(output, *source)[0] == total:
                 return tally
             raise RunError(f"{output} is there already; keep it and name another one, or replace it with --again")
         if output.exists() and again:
@@ -83,7 +79,7 @@ def judge_file(
                 raise RunError(
                     f"{partial} holds the verdicts of an unfinished run: continue it with --resume, or remove it"
                 )
-            done, kept = _take_up(partial, samples, problems, tally, extraction, judge)
+            done, kept = _take_up(partial, *source)
             os.truncate(partial, kept)
             progress.start("judging", total, done)
             for record in _verdicts(samples, problems, judge, done, extraction):
@@ -97,6 +93,17 @@ def judge_file(
     except OSError as error:
         raise StorageError(f"cannot write {error.filename or output}: {error.strerror}") from error
     return tally
+
+
+def _check_files(samples: Path, problems: dict[str, Problem], output: Path) -> int:
+    """The number of samples; refused if there is none, one is wrong, or their verdicts cannot go where they should."""
+    if output.is_dir() or output.resolve() == samples.resolve():
+        what = "a folder" if output.is_dir() else "the file of samples"
+        raise InputError(f"{output} is {what}; name another file for the verdicts")
+    total = sum(1 for _ in read_samples(samples, problems))
+    if total == 0:
+        raise InputError(f"{samples} holds no samples; each line must be a JSON object with task_id and completion")
+    return total
 
 
 def _verdicts(

@@ -99,39 +99,44 @@ def plan_rows(
     """
     ones = [one for row in zip(*learned.values(), strict=True) for one in row]
     against = [own for own in base for _ in learned]
-    low, high = _interval(ones, weights, level)
-    gain_low, gain_high = _gain(ones, against, weights, level)
-    rows = []
-    for at, (one, other) in enumerate(zip(ones, against, strict=True)):
-        spent = _spent(one, arms, labels)
-        hidden = None if one.hidden is None else float(one.hidden.mean())
-        success = float(one.success.mean())
-        rows.append(
-            PlanRow(
-                budget=one.budget,
-                unit=unit,
-                policy=str(one.policy),
-                problems=len(one.success),
-                success=success,
-                low=float(low[at]),
-                high=float(high[at]),
-                gain=success - float(other.success.mean()),
-                gain_low=float(gain_low[at]),
-                gain_high=float(gain_high[at]),
-                expected_cost=float(one.spent.mean()) if spent is None else min(float(one.spent.mean()), spent.most),
-                p95_cost=math.nan if spent is None else spent.p95,
-                draws=() if one.schedule is None else one.schedule.steps,
-                suite=suite,
-                hidden_success=hidden,
-                false_pass=None if hidden is None else max(success - hidden, 0.0),
-                last_share=1.0 if one.schedule is None else one.schedule.last_share,
-                median_cost=math.nan if spent is None else spent.median,
-                unsolved_share=math.nan if spent is None else spent.unsolved_share,
-                schedule=one.schedule,
-                by_label=one.by_label,
-            )
-        )
+    intervals = zip(*_interval(ones, weights, level), *_gain(ones, against, weights, level), strict=True)
+    rows = [
+        _row(one, other, tuple(map(float, within)), _spent(one, arms, labels), unit, suite)
+        for one, other, within in zip(ones, against, intervals, strict=True)
+    ]
     return [rows[start : start + len(learned)] for start in range(0, len(rows), len(learned))]
+
+
+def _row(
+    one: Learned, other: Learned, intervals: Sequence[float], spent: Spending | None, unit: str, suite: str
+) -> PlanRow:
+    """A policy at a budget beside the best fixed k there; `intervals` of its success, and of its gain."""
+    hidden = None if one.hidden is None else float(one.hidden.mean())
+    success, cost = float(one.success.mean()), float(one.spent.mean())
+    low, high, gain_low, gain_high = intervals
+    return PlanRow(
+        budget=one.budget,
+        unit=unit,
+        policy=str(one.policy),
+        problems=len(one.success),
+        success=success,
+        low=low,
+        high=high,
+        gain=success - float(other.success.mean()),
+        gain_low=gain_low,
+        gain_high=gain_high,
+        expected_cost=cost if spent is None else min(cost, spent.most),
+        p95_cost=math.nan if spent is None else spent.p95,
+        draws=() if one.schedule is None else one.schedule.steps,
+        suite=suite,
+        hidden_success=hidden,
+        false_pass=None if hidden is None else max(success - hidden, 0.0),
+        last_share=1.0 if one.schedule is None else one.schedule.last_share,
+        median_cost=math.nan if spent is None else spent.median,
+        unsolved_share=math.nan if spent is None else spent.unsolved_share,
+        schedule=one.schedule,
+        by_label=one.by_label,
+    )
 
 
 def _spent(one: Learned, arms: Sequence[Arm], labels: Labels | None) -> Spending | None:

@@ -180,22 +180,8 @@ def plan(
 ) -> Plan:
     """The best way to spend a budget, learned from recorded results.
 
-    Args:
-        sources: run folders, and files of results of any known format; of two suites of tests in a file (EvalPlus' base
-            and Plus) the second one is hidden; arms of several are put together.
-        unit: what budgets are counted in.
-        budgets: expected spending per problem: ``8x``, ``8x:NAME``, ``60s``, ``0.02usd``, or a number of the unit. By
-            default doublings of the cheapest sample.
-        target: a success in (0, 1); the smallest budget at which a policy reaches it is planned too.
-        costs: a costs file, or ``paper`` for Table 1 of the paper. Without it, as in `curves`.
-        arms: only these.
-        policies: what to plan: fixed_k, first_pass, doubling, cascade, greedy, optimal, by_label.
-        benchmark: only this one; needed where the sources have several.
-        hidden: the same samples judged by hidden tests; the sources then have the visible tests' verdicts.
-        from_: the format of the files, where it is not to be recognised.
-        share_prompt: whether the samples of a problem share its prompt; None as stated or billed, else shared.
-        false_pass_cost: what a sample costs that passes the visible tests and not the hidden ones, in right answers.
-        bootstrap: how intervals are computed.
+    Arguments are those of `isobudget.api.plan`: `budget` as `budgets`, each one as text or a number; `target` in
+    (0, 1); `costs` a costs file or ``paper``; `policy` as `policies`; `bootstrap` says how intervals are computed.
 
     Raises:
         InputError: a source, a budget, a price or an option is wrong, or nothing can be planned: fewer than two
@@ -221,29 +207,42 @@ def plan(
     amounts = planned_amounts(budgets, target, unit, recorded, chosen, bootstrap.seed)
     labels = _labels(listed, recorded) if Policy.BY_LABEL in chosen else None
     learned = learn(recorded.arms, amounts, chosen, seed=bootstrap.seed, labels=labels)
-    base = learned.get(Policy.FIXED_K) or [best_fixed(recorded.arms, amount) for amount in amounts]
-    weights = bootstrap.weights(len(recorded.task_ids))
     two_suites = all(arm.hidden is not None for arm in recorded.arms)
     suite = "visible" if two_suites else "tests"
-    how = {"unit": str(unit), "suite": suite}
-    rows = plan_rows(learned, base, recorded.arms, weights, level=bootstrap.level, labels=labels, **how)
-    picked = recommend(learned, weights, level=bootstrap.level, false_pass_cost=false_pass_cost)
-    best = [
-        next(row for row in own if row.policy == policy) for own, policy in zip(rows, picked, strict=True) if policy
-    ]
+    rows, best = _rows(learned, recorded, amounts, bootstrap, str(unit), suite, labels, false_pass_cost)
     return Plan(
         benchmark=recorded.benchmark,
         unit=unit,
         sources=tuple(map(str, listed)),
         recorded=recorded,
-        rows=tuple(row for own in rows for row in own),
-        recommended=tuple(best),
+        rows=rows,
+        recommended=best,
         target=target,
         false_pass_cost=false_pass_cost,
         hurting_k={arm.name: most_useful_k(arm, false_pass_cost) for arm in recorded.arms} if two_suites else {},
         level=bootstrap.level,
         notes=(*recorded.notes, *_notes(recorded, learned)),
     )
+
+
+def _rows(
+    learned: Mapping[Policy, Sequence[Learned]],
+    recorded: Recorded,
+    amounts: Sequence[float],
+    bootstrap: Bootstrap,
+    unit: str,
+    suite: str,
+    labels: Labels | None,
+    false_pass_cost: float,
+) -> tuple[tuple[PlanRow, ...], tuple[PlanRow, ...]]:
+    """Every policy at every budget, and the recommended one at each."""
+    base = learned.get(Policy.FIXED_K) or [best_fixed(recorded.arms, amount) for amount in amounts]
+    weights, level = bootstrap.weights(len(recorded.task_ids)), bootstrap.level
+    how = {"unit": unit, "suite": suite}
+    rows = plan_rows(learned, base, recorded.arms, weights, level=level, labels=labels, **how)
+    picked = recommend(learned, weights, level=level, false_pass_cost=false_pass_cost)
+    best = [next(row for row in own if row.policy == one) for own, one in zip(rows, picked, strict=True) if one]
+    return tuple(row for own in rows for row in own), tuple(best)
 
 
 def _policies(names: Sequence[str] | None) -> tuple[Policy, ...]:

@@ -26,6 +26,7 @@ from isobudget.curves.compare import common_tasks
 from isobudget.errors import InputError
 from isobudget.grid import counted
 from isobudget.importers.counts import ModelCounts, group_counts
+from isobudget.importers.names import file_models, named_by_source
 from isobudget.importers.read import Imported, read_results, split_sources
 from isobudget.importers.records import GroupKey
 from isobudget.policies.arms import Arm
@@ -115,7 +116,7 @@ def read_arms(
     benchmark = _benchmark(loaded, benchmark)
     charges = Charges(share_prompt=share_prompt)
     by_source = {path: _arms(source, benchmark, unit, costs, not hidden, charges) for path, source in loaded.items()}
-    arms = _chosen(_told_apart(by_source), names)
+    arms = _chosen(_with_sources(by_source), names)
     common = common_tasks([arm.task_ids for arm in arms])
     if not common:
         raise InputError(f"{', '.join(arm.name for arm in arms)} have no problem in common; nothing can be planned")
@@ -250,12 +251,12 @@ def _by_verdict(verdicts: Verdicts, amounts: Sequence[Floats]) -> tuple[Floats, 
     return means[0], means[1]
 
 
-def _told_apart(by_source: Mapping[Path, Sequence[RecordedArm]]) -> list[RecordedArm]:
+def _with_sources(by_source: Mapping[Path, Sequence[RecordedArm]]) -> list[RecordedArm]:
     """All arms; a model of several sources, which may differ in prompt or temperature, is named after them too."""
     names = [arm.name for arms in by_source.values() for arm in arms]
     told = [
-        arm if names.count(arm.name) == 1 else replace(arm, name=f"{arm.name} ({path.stem})")
-        for path, arms in by_source.items()
+        arm if names.count(arm.name) == 1 else replace(arm, name=named_by_source(arm.name, source))
+        for source, arms in zip(file_models(list(by_source)), by_source.values(), strict=True)
         for arm in arms
     ]
     if len({arm.name for arm in told}) < len(told):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from isobudget.errors import InputError
 from isobudget.judge.verdict import MOST_MEMORY_MB, MOST_SECONDS
@@ -26,21 +26,8 @@ _BOUNDS: dict[str, tuple[float, float]] = {
 class SolveOptions:
     """What may be stated of solving a task; None takes the project's ``[tool.isobudget]``, then the default.
 
-    Attributes:
-        tests: pytest files, folders or node ids that decide; by default the test files that import the target.
-        also: tests that passed before and must not be broken.
-        budget: ``60s``, ``0.02usd``, ``5e13flops``, ``20000tokens`` or ``20samples``.
-        models: names, cheapest first.
-        policy: a policy.toml to play instead.
-        python: the project's interpreter.
-        run: the run folder.
-        show_tests: whether the prompt holds the tests' texts and not only their names.
-        allow_subprocess: whether tests may start programs.
-        format, max_tokens, temperature, prompt_tokens: of prompts and samples.
-        test_seconds, memory_mb, view_mb: bounds on one candidate, and on the copy of the project.
-        explore: so many samples of every model, whatever their verdicts.
-        seed: of the first sample.
-        only_reaching: whether only those tests decide that call the target.
+    The fields are arguments of `isobudget.api.solve`, which says what they mean; and `view_mb`, a bound on the copy of
+    the project.
     """
 
     tests: tuple[str, ...] = ()
@@ -62,6 +49,15 @@ class SolveOptions:
     explore: int | None = None
     seed: int = 0
     only_reaching: bool = False
+
+    @classmethod
+    def stated(cls, given: Mapping[str, Any]) -> Self:
+        """Of the arguments of `isobudget.api.solve`, by name."""
+        options = {one.name: given[one.name] for one in fields(cls) if one.name in given}
+        options |= {name: tests_argument(given[name]) for name in ("tests", "also")}
+        options |= {name: None if given[name] is None else str(given[name]) for name in ("policy", "run")}
+        names = [given["models"]] if isinstance(given["models"], str) else given["models"]
+        return cls(**options | {"models": tuple(one.strip() for name in names for one in name.split(","))})
 
     def with_settings(self, settings: Mapping[str, Any]) -> SolveOptions:
         """With the project's settings where nothing is stated."""

@@ -12,7 +12,6 @@ It refuses to start where namespaces are not granted: without a private root the
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import resource
@@ -45,7 +44,8 @@ def main(base: str, descriptor: int) -> NoReturn:
     setting = receive(control)
     try:
         granted = namespaces.enter()
-        _watched_fork(control, base, int(setting["memory_mb"]))
+        memory.watched_fork(control, base, int(setting["memory_mb"]))
+        namespaces.die_with_parent()
         _become(setting, base, granted, control)
     except BaseException as error:
         send(control, {"fault": f"{type(error).__name__}: {error}"})
@@ -76,25 +76,6 @@ def _exactly(control: socket, size: int) -> bytes:
             raise EOFError("the host is gone")
         data += more
     return bytes(data)
-
-
-def _watched_fork(control: socket, base: str, memory_mb: int) -> None:
-    """Go on in a child, inside the pid namespace; the outer process watches over memory, if it can, and then ends."""
-    watch: memory.Watch | None = None
-    with contextlib.suppress(OSError):
-        watch = memory.Watch()
-    inner = os.fork()
-    if inner == 0:
-        if watch is not None:
-            watch.close()
-        namespaces.die_with_parent()
-        return
-    control.close()
-    if watch is not None:
-        with contextlib.suppress(OSError):
-            watch.run(inner, memory_mb, base)
-    os.waitpid(inner, 0)
-    os._exit(0)
 
 
 def _become(setting: Mapping[str, Any], base: str, granted: list[str], control: socket) -> NoReturn:

@@ -14,6 +14,7 @@ import contextlib
 import os
 import select
 import signal
+from _socket import socket
 from resource import getpagesize
 
 #: pause between two looks; what ends sooner is not looked at
@@ -108,3 +109,25 @@ class Watch:
 
     def _open(self, path: str) -> int:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.proc)
+
+
+def watched_fork(control: socket, scratch: str, most_mb: int) -> bool:
+    """Go on in a child, inside the pid namespace; the outer process watches over memory, if it can, and then ends.
+
+    Returns:
+        In the child alone: whether it is watched.
+    """
+    watch: Watch | None = None
+    with contextlib.suppress(OSError):
+        watch = Watch()
+    inner = os.fork()
+    if inner == 0:
+        if watch is not None:
+            watch.close()
+        return watch is not None
+    control.close()
+    if watch is not None:
+        with contextlib.suppress(OSError):
+            watch.run(inner, most_mb, scratch)
+    os.waitpid(inner, 0)
+    os._exit(0)

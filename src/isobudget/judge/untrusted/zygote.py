@@ -88,7 +88,7 @@ def main(setting: confine.Setting, descriptor: int) -> NoReturn:
     sys.path += [folder for folder in setting.packages if folder not in sys.path]
     _disarm()
     granted = confine.enter_namespaces(setting)
-    watched = _watched_fork(control, setting)
+    watched = memory.watched_fork(control, setting.base, setting.memory_mb)
     places: list[int] = []
 
     def send_on(streams: list[int]) -> None:
@@ -104,24 +104,6 @@ def main(setting: confine.Setting, descriptor: int) -> NoReturn:
     gc.freeze()
     with contextlib.suppress(OSError):
         serve(control, scratch, layers, (places[0], places[1]))
-    os._exit(0)
-
-
-def _watched_fork(control: socket, setting: confine.Setting) -> bool:
-    """Go on in a child, inside the pid namespace; the outer process watches over memory, if it can, and then ends."""
-    watch: memory.Watch | None = None
-    with contextlib.suppress(OSError):
-        watch = memory.Watch()
-    inner = os.fork()
-    if inner == 0:
-        if watch is not None:
-            watch.close()
-        return watch is not None
-    control.close()
-    if watch is not None:
-        with contextlib.suppress(OSError):
-            watch.run(inner, setting.memory_mb, setting.base)
-    os.waitpid(inner, 0)
     os._exit(0)
 
 

@@ -1,0 +1,161 @@
+"""A command's options, as the function of `isobudget.api` that it calls declares them.
+
+Names, types and defaults are its signature's, help is the ``Args:`` of its docstring. Of a line such as
+
+    workers: samples judged at once; by default one per core. In Python also 0.
+
+the help is "Samples judged at once.", with "one per core" as the default that is shown; what begins with "In Python" is
+not for the command line; "as in `judge`." stands for that function's line. A default ``()`` makes an option that can
+be repeated. Parameters that no text can give (progress, backends) are no options. A command adds how an option looks
+where that says more: flags, placeholders and bounds, as Typer states them.
+"""
+
+from __future__ import annotations
+
+import builtins
+import copy
+import re
+from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter, Signature, cleandoc, signature
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+import typer
+
+from isobudget.cli.options import SHARED, one_form
+
+Command = Callable[..., None]
+
+#: what text can become; of a union, the first one of these
+_FROM_TEXT = (bool, Path, str, int, float)
+
+
+def of_api(function: str, **shown: Any) -> Callable[[Command], Command]:
+    """Mark a command that shows what a function of `isobudget.api` gives.
+
+    It is called with the options that were stated, by name, and with its own, which its signature declares. One that
+    takes `form` prints tables: it has the options of `one_form`, and gets what they ask for.
+
+    Args:
+        function: the name in `isobudget.api`.
+        shown: how options look: `typer.Option`, `typer.Argument`, or these with another type, as ``Annotated[T, ...]``;
+            None for what is no option.
+    """
+
+    def marked(command: Command) -> Command:
+        command.of_api = (function, shown)  # type: ignore[attr-defined]
+        return command
+
+    return marked
+
+
+def with_options(command: Command) -> Command:
+    """A command as Typer takes it, with all its options; without a mark it is as Typer takes it."""
+    if not hasattr(command, "of_api"):
+        return command
+    own, forms = _own(command), _own(one_form) if "form" in signature(command).parameters else []
+
+    def called(**values: Any) -> None:
+        mine = {one.name: values.pop(one.name) for one in own}
+        if forms:
+            mine["form"] = one_form(**{one.name: values.pop(one.name) for one in forms})
+        command({name: value for name, value in values.items() if value is not None}, **mine)
+
+    parameters = [*declared_options(*command.of_api), *own, *forms]
+    called.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    called.__annotations__ = {one.name: one.annotation for one in parameters}
+    called.__name__, called.__doc__ = command.__name__, command.__doc__
+    return called
+
+
+def _own(command: Callable[..., Any]) -> list[Parameter]:
+    """The options that a command declares itself."""
+    parameters = signature(command, eval_str=True).parameters.values()
+    return [one.replace(kind=one.KEYWORD_ONLY) for one in parameters if one.default is not one.empty]
+
+
+def declared_options(function: str, shown: Mapping[str, Any]) -> list[Parameter]:
+    """The options that a function of `isobudget.api` declares, as parameters that Typer reads."""
+    from isobudget import api
+
+    called, texts = getattr(api, function), described(function)
+    typed = [(one, _option_type(one, _Names(called.__globals__))) for one in signature(called).parameters.values()]
+    return [
+        _option(one, type_, shown.get(one.name, SHARED.get(one.name)), texts.get(one.name, ""))
+        for one, type_ in typed
+        if type_ is not None and shown.get(one.name, ...) is not None
+    ]
+
+
+def _option(one: Parameter, type_: Any, shown: Any, text: str) -> Parameter:
+    """A parameter of a function as an option: its type, default and help."""
+    if get_origin(shown) is Annotated:
+        type_, shown = get_args(shown)
+    info = copy.copy(shown) if shown else _plain_option(one)
+    default, default_text = _default(one, type_)
+    help_text, said = _help(text)
+    info.help = info.help or help_text
+    if info.show_default is True:
+        info.show_default = said or default_text or True
+    return Parameter(one.name, one.KEYWORD_ONLY, default=default, annotation=Annotated[type_, info])
+
+
+def _default(one: Parameter, type_: Any) -> tuple[Any, str]:
+    """An option's default, and for a list, which has none at Typer, how it is shown."""
+    kinds = get_args(type_)
+    if one.default is one.empty:
+        return None if type(None) in kinds else one.empty, ""
+    if any(get_origin(kind) is list for kind in kinds):
+        return None, one.default if isinstance(one.default, str) else ", ".join(one.default)
+    return (",".join(map(str, one.default)) or None) if isinstance(one.default, tuple) else one.default, ""
+
+
+def _plain_option(one: Parameter) -> Any:
+    """An option of which nothing more is said: an argument if it is needed, a flag without ``--no-`` if it is off."""
+    if one.default is one.empty:
+        return typer.Argument()
+    return typer.Option(*[f"--{one.name.replace('_', '-')}"] * (one.default is False))
+
+
+class _Names(dict[str, Any]):
+    """Names in annotations: a module's and Python's. What is imported for type checkers alone, no text can give."""
+
+    def __missing__(self, name: str) -> Any:
+        return getattr(builtins, name, object)
+
+
+def _option_type(one: Parameter, names: _Names) -> Any:
+    """The type of an option; None for what no text can give."""
+    annotation = eval(one.annotation, {}, names)
+    parts = _parts(annotation)
+    if Any in parts or one.default == () or get_origin(annotation) is Sequence:
+        return list[str] if one.default is one.empty else list[str] | None
+    kind = next((kind for kind in _FROM_TEXT if kind in parts), None)
+    return kind | None if kind and one.default is None else kind
+
+
+def _parts(annotation: Any) -> set[Any]:
+    """The types that a union holds, also in its sequences."""
+    return set().union(*map(_parts, get_args(annotation))) if get_args(annotation) else {annotation}
+
+
+def described(function: str) -> dict[str, str]:
+    """What a function's docstring says of each parameter, on one line."""
+    from isobudget import api
+
+    lines = cleandoc(getattr(api, function).__doc__ or "").partition("\nArgs:\n")[2].partition("\n\n")[0]
+    texts: dict[str, str] = {}
+    for names, text in re.findall(r"^    (\w[\w, ]*): (.*(?:\n {8}.*)*)", lines, re.MULTILINE):
+        whole = re.sub(r"\n +", " ", text).partition(" In Python")[0]
+        other = re.fullmatch(r"as (?:`(\w+)` )?in `(\w+)`\.", whole)
+        for name in names.split(", "):
+            texts[name] = described(other[2])[other[1] or name] if other else whole
+    return texts
+
+
+def _help(text: str) -> tuple[str, str]:
+    """The help of an option, and the default that it shows; by what its docstring says."""
+    text = text.replace("``", "`")
+    default = re.search(r"; by default (.*?)\.(?= [A-Z]|$)", text)
+    text = text.replace(default[0], ".") if default else text
+    return text[:1].upper() + text[1:], default[1] if default else ""
