@@ -63,8 +63,8 @@ def curves(
 def _frontier(comparison: Comparison, given: dict[str, Any]) -> Grid:
     """The policies at the comparison's budgets, from the same source."""
     from isobudget import api
-    from isobudget.report.tables.comparison import short_labels
     from isobudget.report.tables.frontier import frontier_grid
+    from isobudget.report.tables.labels import short_labels
 
     names = ("unit", "costs", "tokens_per_second", "usd_per_gpu_hour", "gpus", "from_", "level", "replicates", "seed")
     same = {name: given[name] for name in names if name in given}

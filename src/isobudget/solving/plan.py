@@ -119,7 +119,7 @@ class Plan:
                 "unit": str(self.unit),
                 "rows": [row_record(row) for row in self.rows],
                 "recommended": [row_record(row) for row in self.recommended],
-                "costs": {name: _cost(price) for name, price in self.prices.items()},
+                "costs": {name: cost_record(price) for name, price in self.prices.items()},
                 "false_pass_cost": self.false_pass_cost,
                 "hurting_k": dict(self.hurting_k),
                 "notes": list(self.notes),
@@ -133,7 +133,8 @@ def _nested(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return [(name, record[name]) for name in ("draws", "by_label")]
 
 
-def _cost(price: SampleCost) -> dict[str, Any]:
+def cost_record(price: SampleCost) -> dict[str, Any]:
+    """What a sample of an arm costs, as a record."""
     return {"per_sample": price.per_sample, "per_problem": price.per_problem, "source": price.source}
 
 

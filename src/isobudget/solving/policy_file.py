@@ -32,7 +32,7 @@ from isobudget.files.whole import write_whole
 from isobudget.grid import json_value
 from isobudget.policies.choose import PlanRow
 from isobudget.policies.schedule import Schedule, Stop
-from isobudget.solving.plan import Plan
+from isobudget.solving.plan import Plan, cost_record
 
 FORMAT = 1
 _EXPECTED = (
@@ -128,11 +128,7 @@ def _is_policy(path: Path) -> bool:
 
 def _tables(plan: Plan, row: PlanRow, schedule: Schedule) -> dict[str, Any]:
     expected = {name: json_value(getattr(row, name)) for name in _EXPECTED}
-    arms = [
-        {"name": name, "per_sample": price.per_sample, "per_problem": price.per_problem, "source": price.source}
-        for name, price in plan.prices.items()
-        if name in schedule.arms
-    ]
+    arms = [{"name": name, **cost_record(price)} for name, price in plan.prices.items() if name in schedule.arms]
     return {
         "format": FORMAT,
         "policy": row.policy,

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from isobudget.curves import FIRST_PASS, TESTS, Best, Beyond, Comparison, Point
 from isobudget.grid import Grid, counted, interval, percent, with_unit
-from isobudget.report.tables.labels import REST, prompt_note, short_labels, short_names
+from isobudget.report.tables.labels import REST, prompt_note, shared_part, short_names, sources_note
 from isobudget.report.tables.pairs import crossing_table, flip_table, reach_table
 from isobudget.report.tables.sentence import EXPECTED
 from isobudget.report.tables.terminal import POINT_SYMBOLS, legend, point_cell
 
-__all__ = ["clear_note", "comparison_grids", "equal_budget_table", "flip_table", "short_labels"]
+__all__ = ["clear_note", "comparison_grids", "equal_budget_table", "flip_table"]
 
 
 def comparison_grids(comparison: Comparison) -> list[Grid]:
@@ -26,21 +26,20 @@ def comparison_grids(comparison: Comparison) -> list[Grid]:
 
 def _models(comparison: Comparison) -> Grid:
     short, rows = short_names(comparison), []
-    sources: dict[str, list[str]] = {}
+    priced: list[tuple[str, str]] = []
     for curve in comparison.curves:
         name, price = short[curve.label], curve.price
         text = curve.label if name == curve.label else f"{name} = {curve.label}"
         ends = interval(curve.low[0], curve.high[0])
         rows.append((text, f"{curve.k_max:,}", with_unit(price.cost(1), curve.unit), percent(curve.success[0]), ends))
-        shared = f", of which {with_unit(price.per_problem, curve.unit)} once per problem" if price.per_problem else ""
-        sources.setdefault(price.source + shared, []).append(name)
-    every = len(sources) == 1 and len(rows) > 2
-    priced = " ".join(f"{'all' if every else ', '.join(models)}: {source}." for source, models in sources.items())
+        priced.append((name, price.source + shared_part(price, curve.unit)))
+    every = len({source for _, source in priced}) == 1 and len(rows) > 2
+    note = f"all: {priced[0][1]}." if every else sources_note(priced)
     return Grid(
         f"{comparison.benchmark or 'models'}: {counted(len(comparison.curves[0].task_ids), 'problem')}",
         ("Model", "n", "one sample", "solves, %", f"{comparison.bootstrap.level:.0%} interval"),
         tuple(rows),
-        notes=(f"Cost of a sample. {priced}", *comparison.notes),
+        notes=(f"Cost of a sample. {note}", *comparison.notes),
     )
 
 

@@ -1,11 +1,13 @@
-"""Names of models in tables, shortened where they are long, and what is said where not all of them fit."""
+"""Names of models in tables, shortened where they are long; what is said of their costs, and where not all fit."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from isobudget.costs.cost import SampleCost, Unit
 from isobudget.curves import Comparison
+from isobudget.grid import with_unit
 
 #: letters of all labels together that leave room for the figures at 80 columns
 _WIDEST = 30
@@ -48,3 +50,16 @@ def prompt_note(comparison: Comparison) -> str:
 def short_names(comparison: Comparison) -> dict[str, str]:
     """The labels of a comparison's curves as tables show them, by label."""
     return short_labels([curve.label for curve in comparison.curves])
+
+
+def shared_part(price: SampleCost, unit: Unit) -> str:
+    """What of a sample's cost its problem's samples share, to follow the cost; empty if nothing."""
+    return f", of which {with_unit(price.per_problem, unit)} once per problem" if price.per_problem else ""
+
+
+def sources_note(priced: Iterable[tuple[str, str]]) -> str:
+    """Where costs come from, names of one source together: "a, b: SOURCE. c: OTHER."."""
+    sources: dict[str, list[str]] = {}
+    for name, source in priced:
+        sources.setdefault(source, []).append(name)
+    return " ".join(f"{', '.join(names)}: {source}." for source, names in sources.items())

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from isobudget.grid import Grid, amount, counted, interval, percent, si_prefix, with_unit
 from isobudget.policies.choose import PlanRow
 from isobudget.policies.schedule import Schedule
-from isobudget.report.tables.comparison import short_labels
+from isobudget.report.tables.labels import shared_part, short_labels, sources_note
 from isobudget.solving.plan import Plan
 from isobudget.solving.sentence import shown_steps
 
@@ -125,11 +125,10 @@ def _draws_grid(plan: Plan, short: dict[str, str]) -> Grid:
         for row in plan.recommended
         for first, name, schedule in _schedules(row)
     ]
-    sources: dict[str, list[str]] = {}
+    priced = []
     for name, price in plan.prices.items():
         shown = short[name] if short[name] == name else f"{short[name]} = {name}"
-        shared = f", of which {with_unit(price.per_problem, plan.unit)} once a problem" if price.per_problem else ""
-        sources.setdefault(price.source, []).append(f"{shown} {with_unit(price.cost(1), plan.unit)}{shared}")
-    note = " ".join(f"{', '.join(arms)}: {source}." for source, arms in sources.items())
+        cost = f"{with_unit(price.cost(1), plan.unit)}{shared_part(price, plan.unit)}"
+        priced.append((f"{shown} {cost}", price.source))
     title = f"{plan.benchmark or 'Plan'}: what to run, in this order, until a sample passes"
-    return Grid(title, ("Budget", "policy", "draws"), tuple(rows), notes=(f"One sample. {note}",))
+    return Grid(title, ("Budget", "policy", "draws"), tuple(rows), notes=(f"One sample. {sources_note(priced)}",))
