@@ -23,7 +23,7 @@ from isobudget.tasks.body import behind_docstring, body_text, functions_of, pars
 from isobudget.tasks.candidate import lay_over
 from isobudget.tasks.outcome import last_line
 from isobudget.tasks.project import find_interpreter
-from isobudget.tasks.project_tests import CandidateLimits, ProjectTests, no_tests
+from isobudget.tasks.project_tests import CandidateLimits, TargetTests, no_tests
 from isobudget.tasks.selection import select
 from isobudget.tasks.target import find_target
 
@@ -78,7 +78,7 @@ def judged(project: Path, file: str, name: str, tests: list[str], python: str, s
     target = find_target(str(project / file) + f"::{name}")
     chosen = select(target.root, [str(project / one) for one in tests])
     limits = CandidateLimits(cpu_seconds=seconds)
-    with ProjectTests(target, chosen, no_tests(), find_interpreter(target.root, python), limits) as ran:
+    with TargetTests(target, chosen, no_tests(), find_interpreter(target.root, python), limits) as ran:
         ran.prepare(refuse_solved=False, only_reaching=True)
         assert behind_docstring(target.functions()[0].node)
         began = time.monotonic()
@@ -91,7 +91,7 @@ def whole_suite(project: Path, file: str, name: str, suite: str, python: str) ->
     target = find_target(str(project / file) + f"::{name}")
     chosen = select(target.root, [str(project / suite)])
     limits = CandidateLimits(allow_subprocess=True)
-    with ProjectTests(target, chosen, no_tests(), find_interpreter(target.root, python), limits) as ran:
+    with TargetTests(target, chosen, no_tests(), find_interpreter(target.root, python), limits) as ran:
         ran.start()
         run = ran.run(target.text, chosen.arguments, 600)
     ids = run.collected or ()

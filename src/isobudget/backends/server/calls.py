@@ -32,7 +32,7 @@ from isobudget.backends.server.faults import (
     short,
     status_error,
 )
-from isobudget.backends.server.keys import Key, foreign_headers
+from isobudget.backends.server.keys import ApiKey, foreign_headers
 from isobudget.backends.server.proxies import find_proxy, open_client
 from isobudget.backends.server.settings import ServerSettings
 from isobudget.errors import BackendError
@@ -62,7 +62,7 @@ class Calls:
         wait: waits so many seconds.
     """
 
-    def __init__(self, settings: ServerSettings, key: Key, wait: Wait = asyncio.sleep) -> None:
+    def __init__(self, settings: ServerSettings, key: ApiKey, wait: Wait = asyncio.sleep) -> None:
         self.repeats: Counter[str] = Counter()
         self._openai = _import_client()
         self._key = key

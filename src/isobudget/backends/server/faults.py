@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from isobudget.backends.server.keys import Key
+from isobudget.backends.server.keys import ApiKey
 from isobudget.errors import BackendError
 from isobudget.files.whole import mended
 
@@ -72,7 +72,7 @@ class UnreadableError(BackendError):
 
 
 def status_error(
-    error: openai.APIStatusError, key: Key, clean: Callable[[str], str], now: float, way: str = ""
+    error: openai.APIStatusError, key: ApiKey, clean: Callable[[str], str], now: float, way: str = ""
 ) -> BackendError:
     """What an HTTP status that is an error means.
 

@@ -69,7 +69,7 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
+class DecoderWeights:
     """A decoder's weights and what else its computation needs.
 
     Attributes:
@@ -98,7 +98,7 @@ def expanded_bytes(header: GgufHeader) -> int | None:
     return None if _not_covered(header) else 4 * header.parameters
 
 
-def read_weights(header: GgufHeader, api: ctypes.CDLL) -> Weights:
+def read_weights(header: GgufHeader, api: ctypes.CDLL) -> DecoderWeights:
     """Read and expand a file's weights, by llama.cpp's own functions.
 
     Raises:
@@ -112,7 +112,7 @@ def read_weights(header: GgufHeader, api: ctypes.CDLL) -> Weights:
         for name in ("token_embd.weight", "output.weight")
         if name in header.tensors
     ]
-    return Weights(
+    return DecoderWeights(
         ends[0],
         ends[-1] * file.tensor("output_norm.weight", shape.hidden),
         tuple(_layer(file, number, shape) for number in range(shape.layers)),
