@@ -33,7 +33,7 @@ from isobudget.backends.llamacpp.api import load_api
 from isobudget.backends.llamacpp.engine import usable_cores
 from isobudget.backends.llamacpp.exact import ExactScorer, Network, read_weights
 from isobudget.backends.llamacpp.model import LlamaModel
-from isobudget.backends.llamacpp.scoring import Scorer
+from isobudget.backends.llamacpp.scoring import LlamaScorer
 from isobudget.models.catalog import find_model
 from isobudget.models.gguf import read_gguf_header
 from isobudget.models.weights import fetch_weights
@@ -59,7 +59,7 @@ def draw(path: Path, samples: int) -> Drawn:
 
 def by_engine(path: Path, drawn: Drawn) -> Scores:
     model = LlamaModel(path)
-    scorer = Scorer(model, usable_cores())
+    scorer = LlamaScorer(model, usable_cores())
     scores = [scorer.score(scorer.model.tokenize_prompt(prompt), [ids])[0] for prompt, _, ids in drawn]
     scorer.close()
     model.close()

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import isobudget
-from isobudget.tasks.body import body_text, functions_of, parse_source, with_body
+from isobudget.tasks.body import body_text, functions_by_name, parse_source, with_body
 from isobudget.tasks.candidate import lay_over
 from isobudget.tasks.project import find_interpreter
-from isobudget.tasks.project_tests import ProjectTests, no_tests
+from isobudget.tasks.project_tests import TargetTests, no_tests
 from isobudget.tasks.selection import select
 from isobudget.tasks.target import find_target
 
@@ -44,7 +44,7 @@ def emptied(project: str, file: str, name: str, folder: Path) -> tuple[Path, str
     root = folder / project
     shutil.copytree(HERE / project, root, ignore=shutil.ignore_patterns("__pycache__", "runs"))
     text = (root / file).read_text()
-    function = functions_of(parse_source(text, file))[name]
+    function = functions_by_name(parse_source(text, file))[name]
     (root / file).write_text(with_body(text, function, "...\n"))
     return root, body_text(text, function.node)
 
@@ -56,7 +56,7 @@ def check() -> None:
             root, body = emptied(project, file, name, Path(folder))
             target = find_target(f"{root / file}::{name}")
             chosen = select(target.root, [str(root / one) for one in tests])
-            with ProjectTests(target, chosen, no_tests(), find_interpreter(target.root, sys.executable)) as ran:
+            with TargetTests(target, chosen, no_tests(), find_interpreter(target.root, sys.executable)) as ran:
                 baseline = ran.prepare()
                 plain = name.rpartition(".")[2]
                 kind = "async def" if "await" in body else "def"

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import isobudget
 from isobudget.judge.verdict import Verdict
-from isobudget.tasks.body import behind_docstring, body_text, functions_of, parse_source, with_body
+from isobudget.tasks.body import behind_docstring, body_text, functions_by_name, parse_source, with_body
 from isobudget.tasks.candidate import lay_over
 from isobudget.tasks.outcome import last_line
 from isobudget.tasks.project import find_interpreter
-from isobudget.tasks.project_tests import CandidateLimits, ProjectTests, no_tests
+from isobudget.tasks.project_tests import CandidateLimits, TargetTests, no_tests
 from isobudget.tasks.selection import select
 from isobudget.tasks.target import find_target
 
@@ -45,7 +45,7 @@ def found_again(project: Path, file: str, name: str, tests: list[str], python: s
     """Take the body away, and have it offered among wrong ones."""
     path = project / file
     original = path.read_text(encoding="utf-8")
-    function = functions_of(parse_source(original, file))[name]
+    function = functions_by_name(parse_source(original, file))[name]
     body = body_text(original, function.node)
     emptied = with_body(original, function, "...\n")
     path.write_text(emptied, encoding="utf-8")
@@ -69,7 +69,7 @@ def found_again(project: Path, file: str, name: str, tests: list[str], python: s
             )
     finally:
         path.write_text(original, encoding="utf-8")
-    assert body_text(solution.code, functions_of(parse_source(solution.code, file))[name].node) == body or not body
+    assert body_text(solution.code, functions_by_name(parse_source(solution.code, file))[name].node) == body or not body
     return solution
 
 
@@ -78,7 +78,7 @@ def judged(project: Path, file: str, name: str, tests: list[str], python: str, s
     target = find_target(str(project / file) + f"::{name}")
     chosen = select(target.root, [str(project / one) for one in tests])
     limits = CandidateLimits(cpu_seconds=seconds)
-    with ProjectTests(target, chosen, no_tests(), find_interpreter(target.root, python), limits) as ran:
+    with TargetTests(target, chosen, no_tests(), find_interpreter(target.root, python), limits) as ran:
         ran.prepare(refuse_solved=False, only_reaching=True)
         assert behind_docstring(target.functions()[0].node)
         began = time.monotonic()
@@ -91,7 +91,7 @@ def whole_suite(project: Path, file: str, name: str, suite: str, python: str) ->
     target = find_target(str(project / file) + f"::{name}")
     chosen = select(target.root, [str(project / suite)])
     limits = CandidateLimits(allow_subprocess=True)
-    with ProjectTests(target, chosen, no_tests(), find_interpreter(target.root, python), limits) as ran:
+    with TargetTests(target, chosen, no_tests(), find_interpreter(target.root, python), limits) as ran:
         ran.start()
         run = ran.run(target.text, chosen.arguments, 600)
     ids = run.collected or ()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from isobudget.tasks.candidate import lay_over
 from isobudget.tasks.project import find_interpreter
-from isobudget.tasks.project_tests import ProjectTests, no_tests
+from isobudget.tasks.project_tests import TargetTests, no_tests
 from isobudget.tasks.selection import select
 from isobudget.tasks.target import find_target
 
@@ -30,7 +30,7 @@ def main() -> None:
         target = find_target(f"{root}/src/pkg/text.py::slugify")
         chosen = select(target.root, [f"{root}/tests/test_text.py"])
         began = time.perf_counter()
-        with ProjectTests(target, chosen, no_tests(), find_interpreter(target.root, sys.executable)) as tests:
+        with TargetTests(target, chosen, no_tests(), find_interpreter(target.root, sys.executable)) as tests:
             tests.prepare()
             ready = time.perf_counter() - began
             text = lay_over(target, f"def slugify(text, sep='-'):\n{RIGHT}")

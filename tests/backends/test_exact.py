@@ -16,7 +16,7 @@ from isobudget.backends.llamacpp.api import load_api
 from isobudget.backends.llamacpp.exact import ExactScorer, KeysValues, Network, expanded_bytes, read_weights
 from isobudget.backends.llamacpp.exact.scoring import lineage
 from isobudget.backends.llamacpp.model import LlamaModel
-from isobudget.backends.llamacpp.scoring import Scorer
+from isobudget.backends.llamacpp.scoring import LlamaScorer
 from isobudget.errors import BackendError, ModelError
 from isobudget.models.architecture import Architecture
 from isobudget.models.catalog import find_model
@@ -59,7 +59,7 @@ def test_scores_are_the_engines_up_to_its_rounding(tmp_path: Path, quantisation:
     pytest.importorskip("xllamacpp", exc_type=ImportError)
     path = tmp_path / "tiny.gguf"
     write_random_gguf(path, replace(TINY, kv_heads=kv_heads), quantisation)
-    engine, exact = Scorer(LlamaModel(path), 1), ExactScorer("tiny", network_of(path), 2)
+    engine, exact = LlamaScorer(LlamaModel(path), 1), ExactScorer("tiny", network_of(path), 2)
     texts = [*random_texts(5, 30), *random_texts(1, 30), [], [9]]
     found, expected = exact.score(PROMPT, texts), engine.score(PROMPT, texts)
     engine.close()
@@ -100,7 +100,7 @@ def like_qwen(path: Path, target: Path) -> None:
 def test_a_model_with_biases_and_pairs_in_halves_is_scored_as_by_the_engine(path: Path, tmp_path: Path) -> None:
     like_qwen(path, tmp_path / "qwen.gguf")
     engine, exact = (
-        Scorer(LlamaModel(tmp_path / "qwen.gguf"), 1),
+        LlamaScorer(LlamaModel(tmp_path / "qwen.gguf"), 1),
         ExactScorer("q", network_of(tmp_path / "qwen.gguf"), 1),
     )
     texts = random_texts(4, 30)

@@ -18,7 +18,7 @@ from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
 from isobudget.backends.llamacpp.api import ContextParams, check_defaults, load_api
 from isobudget.backends.llamacpp.exact import ExactScorer, Network, read_weights
 from isobudget.backends.llamacpp.model import LlamaModel
-from isobudget.backends.llamacpp.scoring import Scorer
+from isobudget.backends.llamacpp.scoring import LlamaScorer
 from isobudget.errors import BackendError, ModelError
 from isobudget.models.architecture import Architecture
 from isobudget.models.catalog import find_model
@@ -44,14 +44,14 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def open_scorer(path: Path, exact: bool) -> Scorer | ExactScorer:
+def open_scorer(path: Path, exact: bool) -> LlamaScorer | ExactScorer:
     if not exact:
-        return Scorer(LlamaModel(path), 1)
+        return LlamaScorer(LlamaModel(path), 1)
     return ExactScorer(path.name, Network(read_weights(read_gguf_header(path), load_api())), 1)
 
 
 @pytest.fixture(params=[False, True], ids=["engine", "exact"])
-def scorer(path: Path, request: pytest.FixtureRequest) -> Iterator[Scorer | ExactScorer]:
+def scorer(path: Path, request: pytest.FixtureRequest) -> Iterator[LlamaScorer | ExactScorer]:
     scorer = open_scorer(path, request.param)
     yield scorer
     scorer.close()
@@ -86,7 +86,7 @@ def test_log_normalizers_are_log_sums_of_exponentials() -> None:
     assert log_normalizers(far).tolist() == [1e4, 0.0]
 
 
-def test_probabilities_of_all_continuations_add_up_to_one(scorer: Scorer | ExactScorer) -> None:
+def test_probabilities_of_all_continuations_add_up_to_one(scorer: LlamaScorer | ExactScorer) -> None:
     found = scorer.score(PROMPT, [[token] for token in range(TINY.vocabulary)])
     assert sum(math.exp(one[0]) for one in found) == pytest.approx(1, abs=1e-6)
     second = scorer.score(PROMPT, [[7, token] for token in range(TINY.vocabulary)])
@@ -94,7 +94,7 @@ def test_probabilities_of_all_continuations_add_up_to_one(scorer: Scorer | Exact
     assert {one[0] for one in second} == {found[7][0]}
 
 
-def test_a_text_is_worth_the_same_alone_and_in_company(scorer: Scorer | ExactScorer) -> None:
+def test_a_text_is_worth_the_same_alone_and_in_company(scorer: LlamaScorer | ExactScorer) -> None:
     texts = [*random_texts(9, 40), *random_texts(2, 3), [], [5], *random_texts(9, 40)[:2]]
     texts += [texts[0][:20] + texts[1][:30], texts[0][:20], [*texts[0][:21], 9]]
     together = scorer.score(PROMPT, texts)
@@ -103,7 +103,7 @@ def test_a_text_is_worth_the_same_alone_and_in_company(scorer: Scorer | ExactSco
     assert together[0] == pytest.approx(together[13], abs=AGAIN)
 
 
-def test_what_texts_share_is_computed_once(scorer: Scorer | ExactScorer) -> None:
+def test_what_texts_share_is_computed_once(scorer: LlamaScorer | ExactScorer) -> None:
     start, ends = random_texts(1, 30)[0], random_texts(6, 10, seed=2)
     scorer.score(PROMPT, [start])
     before = scorer.computed_tokens
@@ -123,7 +123,7 @@ def test_texts_longer_than_a_batch_are_computed_in_parts(path: Path, exact: bool
     parts.close()
 
 
-def test_a_text_after_the_prompt_is_the_prompts_own_continuation(scorer: Scorer | ExactScorer) -> None:
+def test_a_text_after_the_prompt_is_the_prompts_own_continuation(scorer: LlamaScorer | ExactScorer) -> None:
     """Moving the border between prompt and text changes no token's probability."""
     text = random_texts(1, 30)[0]
     whole = scorer.score(PROMPT, [text])[0]
@@ -152,7 +152,7 @@ def test_a_tree_knows_what_each_text_is_made_of() -> None:
     ],
 )
 def test_what_cannot_be_scored_is_named(
-    scorer: Scorer | ExactScorer, prompt: list[int], text: list[int], message: str
+    scorer: LlamaScorer | ExactScorer, prompt: list[int], text: list[int], message: str
 ) -> None:
     with pytest.raises(BackendError, match=message):
         scorer.score(prompt, [[4], text])

@@ -15,7 +15,7 @@ from isobudget.backends.engine.engine_clock import StepClock
 from isobudget.backends.engine.in_flight import Request
 from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
 from isobudget.backends.llamacpp.model import LlamaModel
-from isobudget.backends.llamacpp.scoring import Scorer
+from isobudget.backends.llamacpp.scoring import LlamaScorer
 from isobudget.backends.llamacpp.settings import KEPT_PROMPTS, MOST_SLOTS
 from isobudget.backends.llamacpp.slots import Slots
 from isobudget.errors import BackendError, ModelError
@@ -118,7 +118,7 @@ def test_what_is_recorded_follows_from_the_tokens(path: Path) -> None:
         assert "whatever is generated beside it" in engine.describe().repeatable
         found = [one for prompt in PROMPTS for one in engine.generate_all([asked(prompt, range(8))])[0]]
     model = LlamaModel(path)
-    scorer = Scorer(model, 1)
+    scorer = LlamaScorer(model, 1)
     for one, prompt in zip(found, (prompt for prompt in PROMPTS for _ in range(8)), strict=True):
         assert one.prompt_tokens == len(prompt)
         ended = one.finish_reason is FinishReason.STOP

@@ -13,7 +13,7 @@ import pytest
 from isobudget.errors import InputError, RunError
 from isobudget.judge import Judge, Limits
 from isobudget.judge.file import judge_file
-from isobudget.judge.lines import Digests, Sample
+from isobudget.judge.lines import Digests, SampleLine
 from isobudget.judge.references import require_references
 from isobudget.problems.problem import CheckFunction, Problem
 from support.steps import Steps
@@ -94,7 +94,7 @@ def test_killed_run_continues_where_it_stopped(tmp_path: Path) -> None:
     first = LINE | {
         "index": 0,
         "seconds": 99.0,
-        "sha256": Digests(PROBLEMS, Judge(workers=1)).of(Sample("Own/0", 0, RIGHT)),
+        "sha256": Digests(PROBLEMS, Judge(workers=1)).of(SampleLine("Own/0", 0, RIGHT)),
     }
     partial = tmp_path / "verdicts.jsonl.partial"
     partial.write_text(json.dumps(first) + '\n{"task_id": "Own/1", "ind')

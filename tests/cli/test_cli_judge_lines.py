@@ -16,7 +16,7 @@ from isobudget.errors import InputError, JudgeError, MissingExtraError, RunError
 from isobudget.importers.counts import read_counts
 from isobudget.judge import Judge
 from isobudget.judge.file import judge_file
-from isobudget.judge.lines import Digests, Sample, damage
+from isobudget.judge.lines import Digests, SampleLine, damage
 from isobudget.judge.verdict import RULES
 from isobudget.pipeline.judging import judge_run
 from isobudget.problems import load_benchmark
@@ -142,7 +142,7 @@ def test_a_whole_line_is_not_damaged() -> None:
 
 def test_a_damaged_gzipped_output_is_named(tmp_path: Path) -> None:
     samples, output = write(tmp_path / "samples.jsonl", {"task_id": "a", "completion": RIGHT}), tmp_path / "v.jsonl.gz"
-    digest = Digests(PROBLEMS, Judge(workers=1)).of(Sample("a", 0, "def square(x):\n" + RIGHT))
+    digest = Digests(PROBLEMS, Judge(workers=1)).of(SampleLine("a", 0, "def square(x):\n" + RIGHT))
     whole = gzip.compress((json.dumps(GOOD | {"sha256": digest}) + "\n").encode())
     for torn in (whole[:-9], whole[:12], b"no gzip"):
         output.write_bytes(torn)

@@ -10,7 +10,7 @@ from types import CodeType
 import pytest
 
 from isobudget.judge import Judge, Limits, Outcome, Verdict
-from isobudget.judge.messages import Case, Settings
+from isobudget.judge.messages import Case, WorkerSettings
 from isobudget.judge.trusted import zygotes
 from isobudget.judge.trusted.host import Host
 from isobudget.judge.trusted.kinds import programs
@@ -174,7 +174,7 @@ def forks(program: str, folder: Path, repeat: int = 1) -> tuple[Verdict, int]:
     """What becomes of a program's tests when one process may run them, and how many processes that takes."""
     folder.chmod(0o711)
     started: list[int] = []
-    settings = Settings(0, 0, (), (), True, LIMITS, "auto", str(folder))
+    settings = WorkerSettings(0, 0, (), (), True, LIMITS, "auto", str(folder))
     host = Host(settings, zygotes.launch(settings))
     host.beat = lambda: started.append(1)
     try:

@@ -265,7 +265,7 @@ def test_whatever_a_sample_says_costs_it_its_verdict_and_nothing_else(said: list
     ours, theirs = socket.socketpair()
     speaker = threading.Thread(target=speak, args=(theirs, said))
     speaker.start()
-    session = remote.Session(ours.detach())
+    session = remote.SampleSession(ours.detach())
     verdict = run_tests(tests, session, "", set())
     session.close()
     speaker.join()

@@ -19,7 +19,7 @@ from isobudget.errors import InputError
 from isobudget.files.toml import parse_toml
 from isobudget.problems import load_benchmark
 from isobudget.problems.problem import AssertList, Form, Problem, ProgramTests
-from isobudget.prompts import Kind, find_format, formats, render, show_prompt
+from isobudget.prompts import PromptKind, find_format, formats, render, show_prompt
 from isobudget.prompts.formats import EXTRACTIONS, parse_formats
 from isobudget.prompts.template import PLACES, parse_template
 
@@ -103,7 +103,7 @@ def test_formats_of_your_own(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('[formats.short]\nkind = "text"\ntemplate = "{task}\\n"\nextraction = "program"\nstop = ["END"]\n')
     mine = find_format(f"{path}#short")
-    assert (mine.name, mine.kind, mine.stop) == (f"{path}#short", Kind.TEXT, ("END",))
+    assert (mine.name, mine.kind, mine.stop) == (f"{path}#short", PromptKind.TEXT, ("END",))
     assert render(mine, TEXT).prompt == "Return x {as} is.\n"
     with pytest.raises(InputError, match=r"no format 'shrt'. Did you mean 'short'\? It has short"):
         find_format(f"{path}#shrt")

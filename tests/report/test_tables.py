@@ -29,7 +29,8 @@ from isobudget.grid import (
     with_unit,
 )
 from isobudget.importers.counts import ModelCounts
-from isobudget.report.tables.comparison import comparison_grids, short_labels
+from isobudget.report.tables.comparison import comparison_grids
+from isobudget.report.tables.labels import short_labels
 from isobudget.report.tables.sentence import winner_sentence
 from isobudget.report.tables.terminal import POINT_SYMBOLS, legend, point_cell, print_grids, print_text
 

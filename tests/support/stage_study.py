@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from isobudget.pipeline.generate import FAILURES_FILE, Failure
+from isobudget.pipeline.generate import FAILURES_FILE, FailedProblem
 from isobudget.records.run import Run
 from isobudget.study.resolve import ResolvedModel
 from support.fakes import FakeBackend
@@ -65,7 +65,7 @@ class Backends:
         return sum(len(backend.drawn) for backend in self.made)
 
 
-def read_failures(run: Run) -> list[Failure]:
+def read_failures(run: Run) -> list[FailedProblem]:
     """What `failures.json` holds; nothing if it is not there."""
     path = run.path / FAILURES_FILE
-    return [Failure(**one) for one in json.loads(path.read_text())] if path.exists() else []
+    return [FailedProblem(**one) for one in json.loads(path.read_text())] if path.exists() else []

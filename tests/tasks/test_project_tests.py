@@ -14,7 +14,7 @@ from isobudget.errors import InputError
 from isobudget.judge.verdict import Outcome, Trust, Verdict
 from isobudget.tasks.candidate import lay_over
 from isobudget.tasks.project import find_interpreter
-from isobudget.tasks.project_tests import CandidateLimits, ProjectTests, no_tests
+from isobudget.tasks.project_tests import CandidateLimits, TargetTests, no_tests
 from isobudget.tasks.selection import select
 from isobudget.tasks.target import find_target
 from support.solve_project import RIGHT, make_project
@@ -22,14 +22,14 @@ from support.solve_project import RIGHT, make_project
 SECRET = "the secret of the home"
 
 
-def opened(root: Path, target: str, *tests: str, also: str = "", limits: CandidateLimits | None = None) -> ProjectTests:
+def opened(root: Path, target: str, *tests: str, also: str = "", limits: CandidateLimits | None = None) -> TargetTests:
     found = find_target(str(root / target))
     chosen = select(found.root, [str(root / one) for one in tests])
     more = select(found.root, [str(root / also)]) if also else no_tests()
-    return ProjectTests(found, chosen, more, find_interpreter(found.root, sys.executable), limits or CandidateLimits())
+    return TargetTests(found, chosen, more, find_interpreter(found.root, sys.executable), limits or CandidateLimits())
 
 
-def judged(tests: ProjectTests, body: str) -> Verdict:
+def judged(tests: TargetTests, body: str) -> Verdict:
     return tests.judge(lay_over(tests.target, f"def slugify(text, sep='-'):\n{body}"))
 
 
@@ -39,7 +39,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def prepared(project: Path) -> Iterator[ProjectTests]:
+def prepared(project: Path) -> Iterator[TargetTests]:
     limits = CandidateLimits(cpu_seconds=2.0)
     with opened(project, "src/pkg/text.py::slugify", "tests/test_text.py", limits=limits) as tests:
         tests.prepare()
@@ -50,7 +50,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def test_what_has_to_pass_is_known_beforehand(prepared: ProjectTests) -> None:
+def test_what_has_to_pass_is_known_beforehand(prepared: TargetTests) -> None:
     baseline = prepared.baseline
     assert len(baseline.expected) == 4
     assert len(baseline.reached) == 3
@@ -59,7 +59,7 @@ def test_what_has_to_pass_is_known_beforehand(prepared: ProjectTests) -> None:
     assert "pkg" not in prepared._warm
 
 
-def test_right_and_wrong_candidates(prepared: ProjectTests) -> None:
+def test_right_and_wrong_candidates(prepared: TargetTests) -> None:
     right = judged(prepared, RIGHT)
     assert (right.outcome, right.tests_passed, right.tests_total) == (Outcome.PASSED, 4, 4)
     assert right.trust is Trust.SHARED
@@ -109,7 +109,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_candidates_fail_and_touch_nothing(prepared: ProjectTests, project: Path, name: str) -> None:
+def test_hostile_candidates_fail_and_touch_nothing(prepared: TargetTests, project: Path, name: str) -> None:
     secret = Path.home() / f".isobudget-test-secret-{os.getpid()}"  # of this process, beside which others may test
     secret.write_text(SECRET)
     before = snapshot(project)
@@ -127,14 +127,14 @@ def test_hostile_candidates_fail_and_touch_nothing(prepared: ProjectTests, proje
     assert judged(prepared, RIGHT).passed
 
 
-def test_a_candidate_that_does_harm_when_it_is_imported(prepared: ProjectTests) -> None:
+def test_a_candidate_that_does_harm_when_it_is_imported(prepared: TargetTests) -> None:
     text = prepared.target.text.replace("import re", "import os\nos._exit(0)")
     verdict = prepared.judge(text)
     assert (verdict.outcome, verdict.detail) == (Outcome.ERROR, "the process ended before its tests did")
     assert judged(prepared, RIGHT).passed
 
 
-def test_the_limit_of_time_ends_a_test_at_once(prepared: ProjectTests) -> None:
+def test_the_limit_of_time_ends_a_test_at_once(prepared: TargetTests) -> None:
     began = time.monotonic()
     verdict = prepared.judge(
         lay_over(prepared.target, "def slugify(t, s):\n    while True: pass\n"), time.monotonic() + 0.5

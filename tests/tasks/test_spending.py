@@ -24,7 +24,7 @@ from isobudget.study.study import stated_model
 from isobudget.tasks.clock import Clock
 from isobudget.tasks.ledger import SAMPLES, ArmPrice, Ledger
 from isobudget.tasks.models import default_schedule
-from isobudget.tasks.spending import Ending, OpenArm, Spending
+from isobudget.tasks.spending import Ending, LiveSpending, OpenArm
 from support.solve_project import Answers, answering, declare
 
 MAX_TOKENS = 60
@@ -84,10 +84,10 @@ def random_answers(rng: random.Random) -> Answers:
     return answers
 
 
-def spend(server: Server, schedule: Schedule, budget: str, seed: int = 0) -> tuple[Spending, Ending]:
+def spend(server: Server, schedule: Schedule, budget: str, seed: int = 0) -> tuple[LiveSpending, Ending]:
     stated = parse_budget(budget)
     clock = Clock(stated.amount) if stated.unit is Unit.SECONDS else Clock()
-    spending = Spending(schedule, server.open_arm, ByText(), Ledger.of(stated, prices()), clock, seed=seed)
+    spending = LiveSpending(schedule, server.open_arm, ByText(), Ledger.of(stated, prices()), clock, seed=seed)
     return spending, spending.play()
 
 

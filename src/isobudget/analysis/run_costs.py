@@ -50,7 +50,7 @@ def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bo
     if unit is Unit.TOKENS:
         return tokens_cost(use)
     if unit is Unit.FLOPS:
-        return flops_cost(architecture_of(run, samples.model), use)
+        return flops_cost(recorded_architecture(run, samples.model), use)
     if unit is Unit.USD and (price := _stated_price(run, samples.model)) is not None:
         return usd_cost(price, use)
     raise _not_recorded(unit)
@@ -71,7 +71,7 @@ def sample_amounts(run: Run, samples: ModelSamples, unit: Unit) -> tuple[NDArray
     if unit is Unit.TOKENS:
         return tuple(problem.completion_tokens.astype(np.float64) for problem in samples.problems)
     if unit is Unit.FLOPS:
-        shape = architecture_of(run, samples.model)
+        shape = recorded_architecture(run, samples.model)
         return tuple(completion_flops(shape, one.prompt_tokens, one.completion_tokens) for one in samples.problems)
     amounts = sample_cost(run, samples, unit).of_lengths([one.completion_tokens for one in samples.problems])
     if amounts is None:
@@ -137,7 +137,7 @@ def judging(run: Run, samples: ModelSamples) -> Extra:
     )
 
 
-def architecture_of(run: Run, model: str) -> Architecture:
+def recorded_architecture(run: Run, model: str) -> Architecture:
     """The model's architecture as the run states it.
 
     Raises:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from isobudget.importers.counts import ModelCounts
     from isobudget.paper.tables import PassTable
     from isobudget.progress import Progress
-    from isobudget.prompts import Shown
+    from isobudget.prompts import ShownPrompt
     from isobudget.prompts.formats import PromptFormat
     from isobudget.records.run import Run
     from isobudget.report import Report
@@ -247,7 +247,7 @@ def report(
         )
 
 
-def prompt(target: str, format: str | None = None, newline: str | None = None) -> Shown:  # noqa: A002
+def prompt(target: str, format: str | None = None, newline: str | None = None) -> ShownPrompt:  # noqa: A002
     """A prompt exactly as a model gets it.
 
     Args:

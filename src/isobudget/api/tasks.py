@@ -12,7 +12,7 @@ from isobudget.errors import InputError
 if TYPE_CHECKING:
     from isobudget.progress import Progress
     from isobudget.tasks.models import BackendFactory
-    from isobudget.tasks.show import Shown
+    from isobudget.tasks.show import ShownPrograms
     from isobudget.tasks.solution import Solution
 
 
@@ -131,7 +131,7 @@ def solve_failing(
     return solutions
 
 
-def show(run: str | Path, task: str, *, passed: bool = False, model: str | None = None) -> Shown:
+def show(run: str | Path, task: str, *, passed: bool = False, model: str | None = None) -> ShownPrograms:
     """The programs that a run recorded for a task, with their verdicts.
 
     Args:

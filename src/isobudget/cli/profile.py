@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from isobudget.profiling import Profiled
 
 
-class Form(StrEnum):
+class WeightsForm(StrEnum):
     """How random weights are stored."""
 
     Q4_0 = "q4_0"
@@ -24,7 +24,7 @@ class Form(StrEnum):
     F16 = "f16"
 
 
-@of_api("profile", quantisation=Annotated[Form | None, typer.Option()])
+@of_api("profile", quantisation=Annotated[WeightsForm | None, typer.Option()])
 def profile(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Benchmark throughput on this machine, even without the model's weights.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.errors import InputError
-from isobudget.exchange.rows import Judged, judged_rows
+from isobudget.exchange.rows import JudgedSample, judged_rows
 from isobudget.files.hints import did_you_mean
 from isobudget.files.whole import file_stems, make_folder, write_whole
 from isobudget.grid import counted, plain_cell
@@ -63,11 +63,11 @@ class _Export:
     left: Counter[str] = field(default_factory=Counter)
     samples: int = 0
 
-    def program(self, one: Judged) -> str:
+    def program(self, one: JudgedSample) -> str:
         """The whole program that a sample stands for."""
         return self.programs.program(one.problem, one.sample.model, one.sample.text)
 
-    def sampled(self, rows: Iterable[Judged], judged: bool = False) -> Iterable[Judged]:
+    def sampled(self, rows: Iterable[JudgedSample], judged: bool = False) -> Iterable[JudgedSample]:
         """Rows without greedy outputs, which most formats do not know; with `judged`, without those not judged."""
         for one in rows:
             if one.sample.greedy:
@@ -108,8 +108,8 @@ def export_run(
     return Exported(tuple(folder / name for name in contents), export.samples, dict(export.left))
 
 
-def _by_model(rows: Iterable[Judged]) -> dict[tuple[str, str], list[Judged]]:
-    groups: dict[tuple[str, str], list[Judged]] = {}
+def _by_model(rows: Iterable[JudgedSample]) -> dict[tuple[str, str], list[JudgedSample]]:
+    groups: dict[tuple[str, str], list[JudgedSample]] = {}
     for one in rows:
         groups.setdefault((one.sample.benchmark, one.sample.model), []).append(one)
     return groups
@@ -122,7 +122,7 @@ def _named(groups: Mapping[tuple[str, str], Any], ending: str) -> list[str]:
     return [f"{stem}{ending}" for stem in stems]
 
 
-def _human_eval(export: _Export, rows: Iterable[Judged]) -> dict[str, bytes]:
+def _human_eval(export: _Export, rows: Iterable[JudgedSample]) -> dict[str, bytes]:
     groups = _by_model(export.sampled(rows))
     return {
         name: b"".join(_line(_human_eval_row(export, one)) for one in own)
@@ -130,7 +130,7 @@ def _human_eval(export: _Export, rows: Iterable[Judged]) -> dict[str, bytes]:
     }
 
 
-def _human_eval_row(export: _Export, one: Judged) -> dict[str, Any]:
+def _human_eval_row(export: _Export, one: JudgedSample) -> dict[str, Any]:
     text = one.sample.text if one.form == COMPLETION else f"\n{export.program(one)}"
     names = {"model": one.sample.model, "benchmark": one.sample.benchmark}
     row: dict[str, Any] = {"task_id": one.sample.task_id, "completion": text, **names}
@@ -140,7 +140,7 @@ def _human_eval_row(export: _Export, one: Judged) -> dict[str, Any]:
     return row
 
 
-def _evalplus(export: _Export, rows: Iterable[Judged]) -> dict[str, bytes]:
+def _evalplus(export: _Export, rows: Iterable[JudgedSample]) -> dict[str, bytes]:
     kept = list(rows)
     plus = {
         (one.sample.benchmark[:-1], one.sample.model, one.sample.task_id, one.sample.index): one.verdict.passed
@@ -162,7 +162,7 @@ def _evalplus(export: _Export, rows: Iterable[Judged]) -> dict[str, bytes]:
     return contents
 
 
-def _evalplus_row(export: _Export, one: Judged, plus: bool | None) -> dict[str, Any]:
+def _evalplus_row(export: _Export, one: JudgedSample, plus: bool | None) -> dict[str, Any]:
     passed = one.verdict is not None and one.verdict.passed
     failed = "timeout" if one.verdict is not None and one.verdict.outcome == "timeout" else "fail"
     return {
@@ -175,7 +175,7 @@ def _evalplus_row(export: _Export, one: Judged, plus: bool | None) -> dict[str, 
     }
 
 
-def _inspect(export: _Export, rows: Iterable[Judged]) -> dict[str, bytes]:
+def _inspect(export: _Export, rows: Iterable[JudgedSample]) -> dict[str, bytes]:
     groups = _by_model(export.sampled(rows))
     created = datetime.now(UTC).isoformat(timespec="seconds")
     contents = {}
@@ -204,7 +204,7 @@ def _inspect(export: _Export, rows: Iterable[Judged]) -> dict[str, bytes]:
     return contents
 
 
-def _inspect_sample(one: Judged) -> dict[str, Any]:
+def _inspect_sample(one: JudgedSample) -> dict[str, Any]:
     row = one.sample
     prompt, completion = row.prompt_tokens, row.completion_tokens
     known = {} if prompt is None or completion is None else {"usage": _usage(prompt, completion, row.usd)}
@@ -229,17 +229,17 @@ def _usage(prompt: int, completion: int, usd: float | None) -> dict[str, Any]:
     return {"input_tokens": prompt, "output_tokens": completion, "total_tokens": prompt + completion, **cost}
 
 
-def _records(export: _Export, rows: Iterable[Judged]) -> list[dict[str, Any]]:
+def _records(export: _Export, rows: Iterable[JudgedSample]) -> list[dict[str, Any]]:
     records = [one.record() for one in rows]
     export.samples = len(records)
     return records
 
 
-def _jsonl(export: _Export, rows: Iterable[Judged]) -> dict[str, bytes]:
+def _jsonl(export: _Export, rows: Iterable[JudgedSample]) -> dict[str, bytes]:
     return {"samples.jsonl": b"".join(map(_line, _records(export, rows)))}
 
 
-def _csv(export: _Export, rows: Iterable[Judged]) -> dict[str, bytes]:
+def _csv(export: _Export, rows: Iterable[JudgedSample]) -> dict[str, bytes]:
     import csv
 
     records = _records(export, rows)
@@ -251,7 +251,7 @@ def _csv(export: _Export, rows: Iterable[Judged]) -> dict[str, bytes]:
     return {"samples.csv": file.getvalue().encode()}
 
 
-def _parquet(export: _Export, rows: Iterable[Judged]) -> dict[str, bytes]:
+def _parquet(export: _Export, rows: Iterable[JudgedSample]) -> dict[str, bytes]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -267,7 +267,7 @@ def _line(record: Mapping[str, Any]) -> bytes:
     return json.dumps(record, allow_nan=False).encode() + b"\n"
 
 
-FORMATS: Mapping[str, Callable[[_Export, Iterable[Judged]], dict[str, bytes]]] = {
+FORMATS: Mapping[str, Callable[[_Export, Iterable[JudgedSample]], dict[str, bytes]]] = {
     "human-eval": _human_eval,
     "evalplus": _evalplus,
     "inspect": _inspect,

@@ -17,7 +17,7 @@ from isobudget.records.run import Run
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedSample:
     """A sample with what is known of it; `verdict` is None where it was not judged."""
 
     sample: SampleRow
@@ -47,7 +47,7 @@ class Judged:
         return {name: value for name, value in known.items() if value is not None}
 
 
-def judged_rows(run: Run, benchmark: str | None, models: Sequence[str]) -> Iterator[Judged]:
+def judged_rows(run: Run, benchmark: str | None, models: Sequence[str]) -> Iterator[JudgedSample]:
     """The run's samples in its order, of one benchmark or all, of these models or all.
 
     Raises:
@@ -69,7 +69,7 @@ def judged_rows(run: Run, benchmark: str | None, models: Sequence[str]) -> Itera
         key = sample.model, sample.benchmark
         if key not in forms:
             forms[key] = form_of(prompts, sample.model, problem)
-        yield Judged(sample, verdicts.get(sample.key), problem, forms[key])
+        yield JudgedSample(sample, verdicts.get(sample.key), problem, forms[key])
 
 
 def form_of(prompts: RunPrompts, model: str, problem: Problem) -> str:

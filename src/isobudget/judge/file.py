@@ -24,7 +24,7 @@ from isobudget.judge.lines import (
     GROUP,
     Digests,
     Extraction,
-    Tally,
+    VerdictTally,
     damage,
     read_samples,
     verdict_record,
@@ -43,7 +43,7 @@ def judge_file(
     again: bool = False,
     extraction: Extraction | None = None,
     progress: Progress = SILENT,
-) -> Tally:
+) -> VerdictTally:
     """Judge every sample of a file, in order, in memory that does not grow with the file.
 
     Args:
@@ -64,7 +64,7 @@ def judge_file(
     """
     total = _check_files(samples, problems, output)
     partial = output.with_name(output.name + ".partial")
-    tally = Tally(problems=len(problems))
+    tally = VerdictTally(problems=len(problems))
     source = (samples, problems, tally, extraction, judge)
     try:
         begun = partial.exists()
@@ -140,7 +140,7 @@ def _take_up(
     written: Path,
     samples: Path,
     problems: dict[str, Problem],
-    tally: Tally,
+    tally: VerdictTally,
     extraction: Extraction | None,
     judge: Judge,
 ) -> tuple[int, int]:

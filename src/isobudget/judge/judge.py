@@ -21,7 +21,7 @@ from typing import Self
 
 from isobudget.errors import InputError, JudgeError
 from isobudget.judge.confinement.confine import LAYERS, require
-from isobudget.judge.messages import Settings
+from isobudget.judge.messages import WorkerSettings
 from isobudget.judge.verdict import Limits, Trust, Verdict
 from isobudget.judge.worker import Worker, WorkerGoneError, lost, wait_for_any
 from isobudget.problems.problem import Problem
@@ -109,8 +109,8 @@ class Judge:
             raise
         return self
 
-    def _settings(self, number: int, core: int) -> Settings:
-        return Settings(number, core, third_party_path(), self.without, self.one_process, self.limits, self.trust)
+    def _settings(self, number: int, core: int) -> WorkerSettings:
+        return WorkerSettings(number, core, third_party_path(), self.without, self.one_process, self.limits, self.trust)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

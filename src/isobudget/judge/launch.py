@@ -11,14 +11,14 @@ import os
 import signal
 from typing import Any, NoReturn
 
-from isobudget.judge.messages import Settings
+from isobudget.judge.messages import WorkerSettings
 from isobudget.judge.trusted import zygotes
 from isobudget.judge.untrusted import zygote
 
 
 def main(plain_settings: tuple[Any, ...]) -> NoReturn:
     """Begin a worker: fork its zygote, and be its tester."""
-    settings = Settings.from_plain(plain_settings)
+    settings = WorkerSettings.from_plain(plain_settings)
     with contextlib.suppress(OSError):
         # Tests and sample take turns: on one core they do so fastest.
         os.sched_setaffinity(0, {settings.core})

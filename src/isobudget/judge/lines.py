@@ -26,7 +26,7 @@ _MISSING = re.compile(r"ModuleNotFoundError: No module named '([\w]+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class SampleLine:
     """One line of a file of samples.
 
     Attributes:
@@ -47,7 +47,7 @@ class Sample:
 
 
 @dataclass(slots=True)
-class Tally:
+class VerdictTally:
     """What a file of verdicts comes to.
 
     Attributes:
@@ -101,7 +101,7 @@ class Digests(dict[str, str]):
         self[task_id] = _digest(self.how, repr(self.problems[task_id].tests))
         return self[task_id]
 
-    def of(self, sample: Sample) -> str:
+    def of(self, sample: SampleLine) -> str:
         """The checksum of a program and of what it is judged by."""
         return _digest(self[sample.task_id], sample.program)
 
@@ -110,7 +110,7 @@ def _digest(*texts: str) -> str:
     return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def verdict_record(sample: Sample, verdict: Verdict, digest: str) -> dict[str, Any]:
+def verdict_record(sample: SampleLine, verdict: Verdict, digest: str) -> dict[str, Any]:
     """One verdict line: all that the sample's line says, and the verdict. What is unknown is null."""
     peak = verdict.peak_memory_mb
     return {
@@ -151,7 +151,9 @@ def damage(record: Any) -> str:
     return ""
 
 
-def read_samples(path: Path, problems: dict[str, Problem], extraction: Extraction | None = None) -> Iterator[Sample]:
+def read_samples(
+    path: Path, problems: dict[str, Problem], extraction: Extraction | None = None
+) -> Iterator[SampleLine]:
     """Read and check a file of samples, one at a time; see `judge_file`.
 
     Raises:
@@ -162,7 +164,7 @@ def read_samples(path: Path, problems: dict[str, Problem], extraction: Extractio
     for where, record in read_objects(path, once=True):
         task_id, program = _program(record, where, problems, extraction or _as_it_is)
         group = (task_id, *(str(record.get(name)) for name in GROUP))
-        yield Sample(task_id, seen[group], program, record)
+        yield SampleLine(task_id, seen[group], program, record)
         seen[group] += 1
 
 

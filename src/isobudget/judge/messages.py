@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from isobudget.judge.verdict import Limits
 
 
-class Settings(NamedTuple):
+class WorkerSettings(NamedTuple):
     """How a worker is set up.
 
     Attributes:
@@ -42,7 +42,7 @@ class Settings(NamedTuple):
         return tuple(self._replace(limits=tuple(self.limits)))  # type: ignore[arg-type]
 
     @classmethod
-    def from_plain(cls, fields: tuple[Any, ...]) -> Settings:
+    def from_plain(cls, fields: tuple[Any, ...]) -> WorkerSettings:
         """The settings of `plain`."""
         made = cls(*fields)
         return made._replace(limits=Limits(*made.limits))

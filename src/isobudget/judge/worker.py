@@ -17,7 +17,7 @@ from typing import Any
 
 from isobudget.errors import JudgeError
 from isobudget.judge.confinement.confine import CLEAN_ENVIRONMENT, ISOLATED, bootstrap, remove_contents
-from isobudget.judge.messages import Case, Settings, frame
+from isobudget.judge.messages import Case, WorkerSettings, frame
 from isobudget.judge.trusted.kinds import KINDS
 from isobudget.judge.verdict import Outcome, Verdict
 from isobudget.problems.problem import Problem
@@ -37,7 +37,7 @@ class WorkerGoneError(Exception):
 class Worker:
     """One tester process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: WorkerSettings) -> None:
         self.settings = settings
         self.given: deque[tuple[int, Problem, str, int]] = deque()
         self.known: OrderedDict[Problem, int] = OrderedDict()

@@ -29,7 +29,7 @@ SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "
 STRING, ARRAY = 8, 9
 
 
-class Form(NamedTuple):
+class StorageForm(NamedTuple):
     """How weights are stored: the kind's name, and weights and bytes per block."""
 
     kind: str
@@ -51,7 +51,7 @@ _TENSOR_TYPES = {
     24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4), 27: ("I64", 1, 8), 28: ("F64", 1, 8),
     29: ("IQ1_M", 256, 56), 30: ("BF16", 1, 2), 34: ("TQ1_0", 256, 54), 35: ("TQ2_0", 256, 66), 39: ("MXFP4", 32, 17),
 }  # fmt: skip
-FORMS = {number: Form(*form) for number, form in _TENSOR_TYPES.items()}
+FORMS = {number: StorageForm(*form) for number, form in _TENSOR_TYPES.items()}
 
 
 @dataclass(frozen=True, slots=True)

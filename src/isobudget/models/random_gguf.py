@@ -26,7 +26,7 @@ import numpy as np
 from isobudget.errors import InputError
 from isobudget.files.whole import storage_error
 from isobudget.models.architecture import Architecture
-from isobudget.models.gguf import ARRAY, FORMS, STRING, Form
+from isobudget.models.gguf import ARRAY, FORMS, STRING, StorageForm
 
 _ALIGNMENT = 32
 #: longest prompt and completion that the file allows; costs nothing
@@ -67,7 +67,7 @@ class _Tensor:
 
     name: str
     shape: tuple[int, ...]
-    form: Form
+    form: StorageForm
     spread: float
 
     @property
@@ -176,7 +176,7 @@ def _norm(name: str, width: int) -> _Tensor:
     return _Tensor(f"{name}.weight", (width,), _F32, 0.0)
 
 
-def _matrix(name: str, shape: tuple[int, ...], form: Form, spread: float | None = None) -> _Tensor:
+def _matrix(name: str, shape: tuple[int, ...], form: StorageForm, spread: float | None = None) -> _Tensor:
     fitting = form if shape[0] % form.block == 0 else _F16
     return _Tensor(f"{name}.weight", shape, fitting, spread or shape[0] ** -0.5)
 
@@ -264,7 +264,7 @@ def _write(file: BinaryIO, tensor: _Tensor) -> None:
 
 
 @cache
-def _numbers(form: Form, spread: float) -> bytes:
+def _numbers(form: StorageForm, spread: float) -> bytes:
     """Blocks of random numbers in a form, with that standard deviation and a mean near 0; ones if it is 0."""
     if spread == 0:
         return np.ones(_REPEATED_BLOCKS, "<f4").tobytes()

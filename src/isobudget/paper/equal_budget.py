@@ -28,7 +28,7 @@ DEAREST = {"Code Llama": "Code Llama 70B", "Llama-3": "Llama-3 70B"}
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class BudgetCell:
     """What one model reaches with a budget.
 
     Attributes:
@@ -55,7 +55,7 @@ class EqualBudget:
         unit: flops or seconds.
         multiple: the budget in samples of the family's 70B model.
         budget: the same in `unit`.
-        cells: model -> `Cell`.
+        cells: model -> `BudgetCell`.
     """
 
     benchmark: str
@@ -63,7 +63,7 @@ class EqualBudget:
     unit: Unit
     multiple: float
     budget: float
-    cells: dict[str, Cell]
+    cells: dict[str, BudgetCell]
 
     @property
     def best(self) -> str | None:
@@ -102,18 +102,18 @@ class PaperFlip:
     reason: str = ""
 
 
-def interpolate(ks: Sequence[int], percent: Sequence[float], k: int) -> Cell:
+def interpolate(ks: Sequence[int], percent: Sequence[float], k: int) -> BudgetCell:
     """Pass@k at any k from published ones, see `statistics.interpolation`."""
     known = list(zip(ks, percent, strict=False))
     for at, value in known:
         if at == k:
-            return Cell(k, value, value)
+            return BudgetCell(k, value, value)
     if k < known[0][0]:
-        return Cell(k, math.nan, math.nan, reason="cannot afford one sample")
+        return BudgetCell(k, math.nan, math.nan, reason="cannot afford one sample")
     if k > known[-1][0]:
-        return Cell(k, math.nan, known[-1][1], reason=f"beyond the largest published k, {known[-1][0]}")
+        return BudgetCell(k, math.nan, known[-1][1], reason=f"beyond the largest published k, {known[-1][0]}")
     between = 100 * float(success_between(ks[: len(known)], [value / 100 for _, value in known], k))
-    return Cell(k, between, between, interpolated=True)
+    return BudgetCell(k, between, between, interpolated=True)
 
 
 def equal_budget(table: PassTable, unit: Unit, multiples: Sequence[float] = BUDGETS) -> tuple[EqualBudget, ...]:

@@ -71,7 +71,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedMeans:
     """Means over a run's samples of one model and benchmark; `prompt_seconds` is 0 where it is part of `seconds`."""
 
     completion_tokens: float
@@ -81,7 +81,7 @@ class Recorded:
 
 
 #: what the run folder has: which samples, and what those of each benchmark and model were like
-Known = tuple[SampleKeys, Mapping[tuple[str, str], Recorded]]
+Known = tuple[SampleKeys, Mapping[tuple[str, str], RecordedMeans]]
 
 
 def absent(study: Study, model: StudyModel, benchmark: str) -> Expected:
@@ -154,7 +154,7 @@ class Estimate:
         pace = self.model.settings.pacing()
         return -(-samples // pace.group) + greedy if pace.by_calls else min(samples + greedy, 1)
 
-    def _timed(self, expected: Expected, recorded: Recorded | None, sizes: Lengths, problems: int) -> Expected:
+    def _timed(self, expected: Expected, recorded: RecordedMeans | None, sizes: Lengths, problems: int) -> Expected:
         if not expected.left:
             return replace(expected, seconds=0.0, seconds_source="nothing is left to generate")
         if recorded:
@@ -216,5 +216,5 @@ def known_of(path: Path) -> Known:
     means = {}
     for key, (count, *totals) in sums.items():
         tokens, seconds, prompt_seconds = (float(total / count) for total in totals)
-        means[key] = Recorded(tokens, seconds, prompt_seconds, size)
+        means[key] = RecordedMeans(tokens, seconds, prompt_seconds, size)
     return run.sample_keys(), means

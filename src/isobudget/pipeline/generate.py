@@ -18,7 +18,7 @@ from isobudget.errors import BackendError
 from isobudget.files.whole import write_whole
 from isobudget.pipeline.prepare import prepare_model, state_facts
 from isobudget.pipeline.samples_from_budget import samples_of
-from isobudget.pipeline.served import Served
+from isobudget.pipeline.served import ServedNames
 from isobudget.pipeline.work import Feed, Work, count_missing, in_parallel, missing_work
 from isobudget.problems.problem import Problem
 from isobudget.progress import SILENT, Progress
@@ -39,7 +39,7 @@ BackendFactory = Callable[[ResolvedModel], Backend]
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedProblem:
     """A problem of which some samples could not be generated.
 
     Attributes:
@@ -55,7 +55,7 @@ class Failure:
     reason: str
 
 
-def write_failures(run: Run, failures: list[Failure]) -> None:
+def write_failures(run: Run, failures: list[FailedProblem]) -> None:
     """Keep what failed; without failures the file goes.
 
     Raises:
@@ -73,7 +73,7 @@ class Generated:
     """What was done: samples generated, problems whose generation failed with the reason, and what backends noticed."""
 
     samples: int = 0
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[FailedProblem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, object]:
@@ -83,7 +83,7 @@ class Generated:
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class BegunRun:
     """A run whose samples are about to be generated.
 
     Attributes:
@@ -98,7 +98,7 @@ class Begun:
 
 
 #: entered while samples are generated; what it gives is called with every part of samples that is written
-Beside = Callable[[Begun], contextlib.AbstractContextManager[Callable[[Path], None] | None]]
+Beside = Callable[[BegunRun], contextlib.AbstractContextManager[Callable[[Path], None] | None]]
 #: called with all problems before anything is fetched; what it raises stops the stage
 First = Callable[[Iterable[Problem]], None]
 
@@ -108,7 +108,7 @@ def open_model(model: ResolvedModel) -> Backend:
     return model.settings.open()
 
 
-def alone(_begun: Begun) -> contextlib.AbstractContextManager[None]:
+def alone(_begun: BegunRun) -> contextlib.AbstractContextManager[None]:
     """Nothing runs beside it."""
     return contextlib.nullcontext()
 
@@ -144,7 +144,7 @@ def generate(
         for model in models:
             if not left[model.name]:
                 progress.start(_task(model), 0)
-        begun = Begun(run, tuple(one for one in models if left[one.name]), len(have) + sum(left.values()))
+        begun = BegunRun(run, tuple(one for one in models if left[one.name]), len(have) + sum(left.values()))
         done = Generated()
         try:
             with beside(begun) as on_part:
@@ -152,7 +152,7 @@ def generate(
                     progress.start(_task(model), left[model.name])
                     work = missing_work(study, model, benchmarks, have, model.settings.pacing().group)
                     with make_backend(model) as backend, run.sample_writer(on_part) as writer:
-                        served = Served(run.facts["models"], model, progress)
+                        served = ServedNames(run.facts["models"], model, progress)
                         _Generator(run, model, backend, writer, done, progress, served).generate(work)
         finally:
             write_failures(run, done.failures)
@@ -164,13 +164,13 @@ def _task(model: ResolvedModel) -> str:
     return f"generating with {model.name}"
 
 
-def _failures(failing: list[tuple[Work, str]]) -> list[Failure]:
+def _failures(failing: list[tuple[Work, str]]) -> list[FailedProblem]:
     """One failure for each problem, with the samples of all its calls."""
-    found: dict[tuple[str, str, str], Failure] = {}
+    found: dict[tuple[str, str, str], FailedProblem] = {}
     for piece, reason in failing:
         key = piece.keys[0][:3]
         before = found[key].samples if key in found else 0
-        found[key] = Failure(*key, before + len(piece.keys), reason)
+        found[key] = FailedProblem(*key, before + len(piece.keys), reason)
     return list(found.values())
 
 
@@ -190,7 +190,7 @@ class _Generator:
     writer: PartWriter
     done: Generated
     progress: Progress
-    served: Served
+    served: ServedNames
     failing: list[tuple[Work, str]] = field(default_factory=list)
     lost: list[tuple[Work, str]] = field(default_factory=list)
     failing_in_a_row: set[tuple[str, str]] = field(default_factory=set)

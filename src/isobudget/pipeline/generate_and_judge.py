@@ -20,7 +20,7 @@ from pathlib import Path
 from isobudget.errors import IsobudgetError
 from isobudget.judge import Judge
 from isobudget.pipeline.checking import FirstCheck
-from isobudget.pipeline.generate import BackendFactory, Begun, Generated, generate, open_model
+from isobudget.pipeline.generate import BackendFactory, BegunRun, Generated, generate, open_model
 from isobudget.pipeline.judging import Judged, Judging, judge_run, state_extraction, state_limits, state_rules
 from isobudget.progress import SILENT, Progress
 from isobudget.records.parts import part_paths
@@ -50,7 +50,7 @@ def generate_and_judge(
     limits, workers = study.judge.limits(), study.judge.workers
     first = FirstCheck(limits, workers, unsafe, check, progress)
 
-    def beside(drawing: Begun) -> contextlib.AbstractContextManager[Callable[[Path], None]]:
+    def beside(drawing: BegunRun) -> contextlib.AbstractContextManager[Callable[[Path], None]]:
         return _judge_beside(study, drawing, early, unsafe, progress)
 
     run, done = generate(study, out, progress, make_backend, beside, first)
@@ -60,7 +60,7 @@ def generate_and_judge(
 
 @contextlib.contextmanager
 def _judge_beside(
-    study: Study, drawing: Begun, early: Judged, unsafe: bool, progress: Progress
+    study: Study, drawing: BegunRun, early: Judged, unsafe: bool, progress: Progress
 ) -> Iterator[Callable[[Path], None]]:
     """Judge in a thread the parts that the function that this gives is called with; finish what is under way."""
     if not drawing.models:

@@ -10,7 +10,7 @@ from typing import Any
 from isobudget.errors import InputError, RunError
 from isobudget.judge import Judge, Limits
 from isobudget.judge.file import judge_file
-from isobudget.judge.lines import Tally
+from isobudget.judge.lines import VerdictTally
 from isobudget.pipeline.checking import check_problems
 from isobudget.pipeline.judging import judge_run
 from isobudget.problems import load_benchmark
@@ -153,7 +153,7 @@ def _scores(samples: Mapping[str, int], passes: Mapping[str, int]) -> dict[int, 
     return {k: sum(float(pass_at_k(n, c, k)) for n, c in counts) / len(counts) for k in TABLE_K if k <= fewest}
 
 
-def _summary(tally: Tally) -> JudgeSummary:
+def _summary(tally: VerdictTally) -> JudgeSummary:
     models = {name: _scores(*counts) for name, counts in tally.by_model.items()}
     several = len(models) > 1
     sizes = [n for samples, _ in tally.by_model.values() for n in samples.values()]

@@ -18,7 +18,7 @@ from isobudget.progress import Progress
 from isobudget.study.resolve import ResolvedModel
 
 
-class Served:
+class ServedNames:
     """The names that answered for one model.
 
     Args:

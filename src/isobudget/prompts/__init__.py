@@ -4,16 +4,16 @@ Formats are data (`find_format`, `formats`), those that ship and the user's own.
 """
 
 from isobudget.prompts.extraction.extract import Extracted, extract, extraction_by
-from isobudget.prompts.formats import Kind, PromptFormat, find_format, formats
+from isobudget.prompts.formats import PromptFormat, PromptKind, find_format, formats
 from isobudget.prompts.render import Rendered, render
-from isobudget.prompts.show import Shown, show_prompt
+from isobudget.prompts.show import ShownPrompt, show_prompt
 
 __all__ = [
     "Extracted",
-    "Kind",
     "PromptFormat",
+    "PromptKind",
     "Rendered",
-    "Shown",
+    "ShownPrompt",
     "extract",
     "extraction_by",
     "find_format",

@@ -29,7 +29,7 @@ EXTRACTIONS = ("none", "function", "block", "program")
 MAX_EXAMPLES = 100
 
 
-class Kind(StrEnum):
+class PromptKind(StrEnum):
     """What the model is given: source to continue, text to continue, a conversation, or source with a hole."""
 
     COMPLETION = "completion"
@@ -45,7 +45,7 @@ class PromptFormat:
     Attributes:
         name: of a format that ships, or ``PATH.toml#NAME``.
         title: for people.
-        kind: see `Kind`.
+        kind: see `PromptKind`.
         template: what the model gets for the problem; empty for completion, which is the prompt itself.
         needs_examples: solved problems that are shown before it.
         example: of text, what is shown for each of them.
@@ -60,7 +60,7 @@ class PromptFormat:
 
     name: str
     title: str
-    kind: Kind
+    kind: PromptKind
     template: Template = field(default_factory=Template)
     needs_examples: int = 0
     example: Template = field(default_factory=Template)
@@ -125,7 +125,7 @@ def _is_text(value: Any) -> bool:
 
 _TEXT: Check = (_is_text, "a text")
 _KEYS: dict[str, Check] = {
-    "kind": (lambda value: value in tuple(Kind), f"one of {', '.join(Kind)}"),
+    "kind": (lambda value: value in tuple(PromptKind), f"one of {', '.join(PromptKind)}"),
     **dict.fromkeys(("title", "template", "example", "answer", "separator", "system", "instead"), _TEXT),
     "examples": (lambda value: is_whole(value, 0, MAX_EXAMPLES), f"a whole number from 0 to {MAX_EXAMPLES}"),
     "extraction": (lambda value: value in EXTRACTIONS, f"one of {', '.join(EXTRACTIONS)}"),
@@ -139,10 +139,10 @@ _KEYS: dict[str, Check] = {
 _COMMON = ("kind", "title", "extraction", "stop")
 #: keys that a kind takes beside the common ones; of these, `_needed` says which it must have
 _TAKES = {
-    Kind.COMPLETION: ("newline",),
-    Kind.TEXT: ("template", "examples", "example", "separator", "newline", "instead"),
-    Kind.CHAT: ("template", "examples", "answer", "system", "instead"),
-    Kind.FILL_IN: ("template", "newline"),
+    PromptKind.COMPLETION: ("newline",),
+    PromptKind.TEXT: ("template", "examples", "example", "separator", "newline", "instead"),
+    PromptKind.CHAT: ("template", "examples", "answer", "system", "instead"),
+    PromptKind.FILL_IN: ("template", "newline"),
 }
 
 
@@ -157,7 +157,11 @@ def _read(name: str, table: Any, origin: str, mistakes: list[str]) -> PromptForm
     if len(mistakes) == before:
         mistakes += [f"{where}.{mistake}" for mistake in _wrong_together(table)]
     templates = {key: _template(table, key, where, mistakes) for key in ("template", "example", "answer")}
-    if table.get("kind") == Kind.FILL_IN and table.get("template") and "prompt" not in templates["template"].names:
+    if (
+        table.get("kind") == PromptKind.FILL_IN
+        and table.get("template")
+        and "prompt" not in templates["template"].names
+    ):
         mistakes.append(f"{where}.template: must hold {{prompt}}, the text before the hole")
     for place in sorted(templates["template"].names & {"solution", "completion"}):
         mistakes.append(f"{where}.template: {{{place}}} is known for solved examples only")
@@ -167,7 +171,7 @@ def _read(name: str, table: Any, origin: str, mistakes: list[str]) -> PromptForm
 
 
 def _build(name: str, table: dict[str, Any], templates: dict[str, Template]) -> PromptFormat:
-    values = {"title": name, **table, **templates, "kind": Kind(table["kind"])}
+    values = {"title": name, **table, **templates, "kind": PromptKind(table["kind"])}
     values["needs_examples"] = values.pop("examples", 0)
     values["stop"] = tuple(table["stop"]) if "stop" in table else None
     return PromptFormat(name, **values)
@@ -185,15 +189,15 @@ def _template(table: dict[str, Any], key: str, where: str, mistakes: list[str]) 
 def _wrong_together(table: dict[str, Any]) -> list[str]:
     """Keys that are missing, or that do not belong to this kind, as ``key: what is wrong``."""
     if "kind" not in table:
-        return [f"kind: is missing; it is one of {', '.join(Kind)}"]
-    kind = Kind(table["kind"])
+        return [f"kind: is missing; it is one of {', '.join(PromptKind)}"]
+    kind = PromptKind(table["kind"])
     takes = (*_COMMON, *_TAKES[kind])
     wrong = [f"{key}: does not belong to a format of kind {kind}" for key in table if key not in takes]
     wrong += [f"{key}: is missing; kind {kind} needs it" for key in _needed(kind, table) if not table.get(key)]
     return wrong
 
 
-def _needed(kind: Kind, table: dict[str, Any]) -> tuple[str, ...]:
-    shown = {Kind.TEXT: "example", Kind.CHAT: "answer"}.get(kind)
-    template = () if kind is Kind.COMPLETION else ("template",)
+def _needed(kind: PromptKind, table: dict[str, Any]) -> tuple[str, ...]:
+    shown = {PromptKind.TEXT: "example", PromptKind.CHAT: "answer"}.get(kind)
+    template = () if kind is PromptKind.COMPLETION else ("template",)
     return (*template, shown) if shown and table.get("examples") else template

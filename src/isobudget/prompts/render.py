@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from isobudget.backends.base import Chat, Message, Prompt
 from isobudget.errors import InputError
 from isobudget.problems.problem import Form, ObservedPrograms, Problem, ProgramTests
-from isobudget.prompts.formats import Kind, NewlineRule, PromptFormat
+from isobudget.prompts.formats import NewlineRule, PromptFormat, PromptKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,11 @@ def render(
     rule = format.newline or newline or "keep"
     solved = _solved(format, problem, examples)
     head = _end(problem.prompt, rule) if problem.form is Form.SOURCE else ""
-    if format.kind is Kind.CHAT:
+    if format.kind is PromptKind.CHAT:
         return Rendered(_chat(format, problem, solved), problem.prompt if problem.form is Form.SOURCE else "")
-    if format.kind is Kind.COMPLETION:
+    if format.kind is PromptKind.COMPLETION:
         return Rendered(head or _end(problem.prompt, rule), head)
-    if format.kind is Kind.FILL_IN:
+    if format.kind is PromptKind.FILL_IN:
         if problem.form is not Form.SOURCE:
             raise InputError(
                 f"{problem.task_id}: its prompt is words, not source with a hole, which format {format.name!r} "

@@ -16,7 +16,7 @@ from isobudget.prompts.render import Rendered, render
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownPrompt:
     """A rendered prompt, what it was made of, and the texts that end generation."""
 
     problem: Problem
@@ -45,7 +45,7 @@ class Shown:
         return "\n".join(f"[{message.role}]\n{message.content}\n" for message in given.messages)
 
 
-def show_prompt(target: str, format: str | None = None, newline: str | None = None) -> Shown:  # noqa: A002
+def show_prompt(target: str, format: str | None = None, newline: str | None = None) -> ShownPrompt:  # noqa: A002
     """The prompt of one problem.
 
     Args:
@@ -64,7 +64,7 @@ def show_prompt(target: str, format: str | None = None, newline: str | None = No
     benchmark, problem = _find(target)
     chosen = find_format(format or benchmark.prompt_format)
     rendered = render(chosen, problem, benchmark.examples, newline=cast("NewlineRule | None", newline))
-    return Shown(problem, chosen, rendered, benchmark.stop if chosen.stop is None else chosen.stop)
+    return ShownPrompt(problem, chosen, rendered, benchmark.stop if chosen.stop is None else chosen.stop)
 
 
 def _find(target: str) -> tuple[Benchmark, Problem]:

@@ -18,7 +18,7 @@ _MARK = re.compile(r"\{\{|\}\}|\{(?P<kind>[#^/]?)(?P<name>\w+)\}|[{}]")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Placeholder:
     """A text that is put in."""
 
     name: str
@@ -33,7 +33,7 @@ class Section:
     parts: tuple[Part, ...]
 
 
-Part = str | Place | Section
+Part = str | Placeholder | Section
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def parse_template(text: str) -> Template:
         elif mark["name"] not in PLACES:
             raise ValueError(f"unknown place {mark[0]} {_where(text, mark.start())}; known are {', '.join(PLACES)}")
         elif mark["kind"] == "":
-            parts.append(Place(mark["name"]))
+            parts.append(Placeholder(mark["name"]))
         elif mark["kind"] == "/":
             parts = _close(open_sections, parts, mark["name"], _where(text, mark.start()))
         else:
@@ -106,7 +106,7 @@ def _fill(parts: Sequence[Part], texts: Mapping[str, str]) -> str:
     for part in parts:
         if isinstance(part, str):
             filled.append(part)
-        elif isinstance(part, Place):
+        elif isinstance(part, Placeholder):
             filled.append(texts[part.name])
         elif bool(texts[part.name]) is part.shown_if:
             filled.append(_fill(part.parts, texts))
@@ -116,7 +116,7 @@ def _fill(parts: Sequence[Part], texts: Mapping[str, str]) -> str:
 def _names(parts: Sequence[Part]) -> set[str]:
     names: set[str] = set()
     for part in parts:
-        if isinstance(part, Place):
+        if isinstance(part, Placeholder):
             names.add(part.name)
         elif isinstance(part, Section):
             names |= _names(part.parts)

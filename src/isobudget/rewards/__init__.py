@@ -6,13 +6,13 @@ from isobudget.lazy import lazy_names
 
 if TYPE_CHECKING:
     from isobudget.rewards.from_verdicts import Reward, compute_score, reward
-    from isobudget.rewards.pool import Pool
+    from isobudget.rewards.pool import JudgePool
     from isobudget.rewards.shared import SharedPool
 
 __getattr__ = lazy_names(
     __name__,
     {
-        "Pool": "pool",
+        "JudgePool": "pool",
         "Reward": "from_verdicts",
         "SharedPool": "shared",
         "compute_score": "from_verdicts",
@@ -20,4 +20,4 @@ __getattr__ = lazy_names(
     },
 )
 
-__all__ = ["Pool", "Reward", "SharedPool", "compute_score", "reward"]
+__all__ = ["JudgePool", "Reward", "SharedPool", "compute_score", "reward"]

@@ -23,7 +23,7 @@ from isobudget.errors import IsobudgetError, JudgeError
 from isobudget.judge.verdict import Limits, Verdict
 from isobudget.rewards import frames
 from isobudget.rewards.place import locked_place, other_end_is_ours
-from isobudget.rewards.pool import Pool
+from isobudget.rewards.pool import JudgePool
 
 #: ends after so many seconds without a client
 IDLE_SECONDS = 60.0
@@ -38,7 +38,7 @@ class Daemon:
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        self._pools: dict[Limits, Pool] = {}
+        self._pools: dict[Limits, JudgePool] = {}
         self._lock = threading.Lock()
         self._clients = 0
         self._last = time.monotonic()
@@ -77,7 +77,7 @@ class Daemon:
     def _talk(self, connection: socket.socket) -> None:
         room, sending = threading.Semaphore(MOST_JOBS), threading.Lock()
 
-        def send(message: frames.Message) -> None:
+        def send(message: frames.Frame) -> None:
             with contextlib.suppress(OSError), sending:
                 connection.sendall(frames.pack(message))
 
@@ -93,7 +93,7 @@ class Daemon:
                 self._clients -= 1
                 self._last = time.monotonic()
 
-    def _judge(self, message: frames.Message, answer: _Answer) -> None:
+    def _judge(self, message: frames.Frame, answer: _Answer) -> None:
         try:
             number, problem, program, limits = frames.read_job(message)
             answer.number = number
@@ -101,19 +101,19 @@ class Daemon:
         except IsobudgetError as error:
             answer.fail(str(error))
 
-    def _pool(self, limits: Limits) -> Pool:
+    def _pool(self, limits: Limits) -> JudgePool:
         with self._lock:
             if limits not in self._pools:
                 if len(self._pools) >= MOST_POOLS:
                     raise JudgeError(f"a shared pool serves {MOST_POOLS} kinds of limits at most")
-                self._pools[limits] = Pool(limits=limits)
+                self._pools[limits] = JudgePool(limits=limits)
             return self._pools[limits]
 
 
 class _Answer:
     """Sends a verdict back when it is there."""
 
-    def __init__(self, send: Callable[[frames.Message], None], room: threading.Semaphore) -> None:
+    def __init__(self, send: Callable[[frames.Frame], None], room: threading.Semaphore) -> None:
         self.send, self.room, self.number = send, room, -1
 
     def __call__(self, verdict: Future[Verdict]) -> None:

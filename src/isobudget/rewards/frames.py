@@ -21,10 +21,10 @@ from isobudget.records.rows import ProblemRow, problem_of, row_of
 MOST_BYTES = 64 << 20
 _LENGTH = struct.Struct(">I")
 
-Message = dict[str, Any]
+Frame = dict[str, Any]
 
 
-def pack(message: Message) -> bytes:
+def pack(message: Frame) -> bytes:
     """A message as bytes.
 
     Raises:
@@ -36,7 +36,7 @@ def pack(message: Message) -> bytes:
     return _LENGTH.pack(len(data)) + data
 
 
-def receive(connection: socket.socket) -> Message | None:
+def receive(connection: socket.socket) -> Frame | None:
     """The next message, None where the other end has closed.
 
     Raises:
@@ -71,12 +71,12 @@ def _exactly(connection: socket.socket, count: int) -> bytes | None:
     return bytes(data)
 
 
-def job(number: int, problem: Problem, program: str, limits: Limits) -> Message:
+def job(number: int, problem: Problem, program: str, limits: Limits) -> Frame:
     """The message that asks for a verdict."""
     return {"id": number, "limits": list(limits), "problem": asdict(row_of(problem)), "program": program}
 
 
-def read_job(message: Message) -> tuple[int, Problem, str, Limits]:
+def read_job(message: Frame) -> tuple[int, Problem, str, Limits]:
     """What a message asks for.
 
     Raises:
@@ -89,12 +89,12 @@ def read_job(message: Message) -> tuple[int, Problem, str, Limits]:
         raise JudgeError(f"a message that asks for nothing ({type(error).__name__})") from error
 
 
-def answer(number: int, verdict: Verdict) -> Message:
+def answer(number: int, verdict: Verdict) -> Frame:
     """The message with a verdict. NaN, which JSON lacks by the letter, is read and written by both ends."""
     return {"id": number, "verdict": list(verdict.plain())}
 
 
-def read_answer(message: Message) -> tuple[int, Verdict]:
+def read_answer(message: Frame) -> tuple[int, Verdict]:
     """The verdict of a message.
 
     Raises:

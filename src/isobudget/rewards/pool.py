@@ -28,7 +28,7 @@ class _Job(NamedTuple):
     verdict: Future[Verdict]
 
 
-class Pool:
+class JudgePool:
     """Judges that wait for jobs. A context manager; leaving it ends what still runs.
 
     Args:

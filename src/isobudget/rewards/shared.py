@@ -130,7 +130,7 @@ class _Link:
             pass
         self._end()
 
-    def _deliver(self, message: frames.Message) -> None:
+    def _deliver(self, message: frames.Frame) -> None:
         with self._lock:
             future = self._waiting.pop(message.get("id", -1), None)
         if future is None:

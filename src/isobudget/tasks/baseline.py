@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from isobudget.errors import InputError
 from isobudget.grid import counted, printable
-from isobudget.tasks.outcome import Report, last_line
+from isobudget.tasks.outcome import RunnerReport, last_line
 from isobudget.tasks.selection import Selection
 from isobudget.tasks.stub import MARK
 from isobudget.tasks.target import Target
@@ -36,7 +36,7 @@ class Baseline:
     cpu_seconds: float
 
 
-def refuse_passing(target: Target, run: Report) -> None:
+def refuse_passing(target: Target, run: RunnerReport) -> None:
     """Refuse a target that passes as it is.
 
     Raises:
@@ -54,7 +54,9 @@ class UntestedError(InputError):
     """No test calls the target."""
 
 
-def check_baseline(target: Target, tests: Selection, run: Report, *, only_reaching: bool = False) -> tuple[str, ...]:
+def check_baseline(
+    target: Target, tests: Selection, run: RunnerReport, *, only_reaching: bool = False
+) -> tuple[str, ...]:
     """The ids of the tests that have to pass; `only_reaching`, of those alone that call the target.
 
     Raises:
@@ -94,7 +96,7 @@ def _collecting(target: Target, name: str, text: str) -> str:
     return f"{where}: cannot be collected: {last}"
 
 
-def _check_module(target: Target, tests: Selection, run: Report) -> None:
+def _check_module(target: Target, tests: Selection, run: RunnerReport) -> None:
     """The tests must import the file that is to be written, and no installed copy of it."""
     files = {name: file for name, file, _ in run.modules}
     if str(target.path) in files.values():
@@ -108,7 +110,7 @@ def _check_module(target: Target, tests: Selection, run: Report) -> None:
     raise UntestedError(f"{', '.join(tests.arguments)}: no test imports {target.file}; name tests that do")
 
 
-def _check_failures(target: Target, run: Report) -> None:
+def _check_failures(target: Target, run: RunnerReport) -> None:
     ids = run.collected or ()
     strangers = [one for one in ids if run.outcomes.get(one) == "failed" and one not in run.reached]
     if strangers:

@@ -15,7 +15,7 @@ _GOOD = ("passed", "xfailed", "xpassed")
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class RunnerReport:
     """What the runner reported of one process.
 
     Attributes:
@@ -53,7 +53,7 @@ class Report:
     fault: str = ""
 
     @classmethod
-    def of(cls, answer: Mapping[str, Any]) -> Report:
+    def of(cls, answer: Mapping[str, Any]) -> RunnerReport:
         """From the runner's answer. What a candidate may have forged is read as text and compared, never executed."""
         outcomes: dict[str, str] = {}
         messages: dict[str, str] = {}
@@ -118,7 +118,7 @@ def _add_test(fields: Sequence[Any], outcomes: dict[str, str], messages: dict[st
         reached.add(name)
 
 
-def verdict_of(run: Report, expected: Sequence[str], may_skip: Collection[str], memory_mb: int) -> Verdict:
+def verdict_of(run: RunnerReport, expected: Sequence[str], may_skip: Collection[str], memory_mb: int) -> Verdict:
     """The verdict on a candidate: passed only if every expected test reported that it passed, and the run ended well.
 
     Args:

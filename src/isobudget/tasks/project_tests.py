@@ -18,7 +18,7 @@ from isobudget.judge.verdict import Outcome, Trust, Verdict
 from isobudget.tasks.baseline import Baseline, check_baseline, refuse_passing
 from isobudget.tasks.body import is_hole
 from isobudget.tasks.imports import warm_modules
-from isobudget.tasks.outcome import Report, verdict_of
+from isobudget.tasks.outcome import RunnerReport, verdict_of
 from isobudget.tasks.project import VIEW_MB, Interpreter, files_of
 from isobudget.tasks.selection import Selection, watched_files
 from isobudget.tasks.stub import stub_of
@@ -50,7 +50,7 @@ class CandidateLimits:
 
 
 @dataclass(slots=True)
-class ProjectTests:
+class TargetTests:
     """The tests that decide on a target. Use it in a with statement, and call `prepare` first.
 
     Attributes:
@@ -70,7 +70,7 @@ class ProjectTests:
     _warm: list[str] = field(default_factory=list)
     _baseline: Baseline | None = None
 
-    def __enter__(self) -> ProjectTests:
+    def __enter__(self) -> TargetTests:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -154,7 +154,9 @@ class ProjectTests:
     def _limit(self) -> float:
         return max(self.limits.cpu_seconds, 4 * self.baseline.cpu_seconds)
 
-    def _attempt(self, text: str, arguments: Sequence[str], cpu_seconds: float, deadline: float) -> Report | Verdict:
+    def _attempt(
+        self, text: str, arguments: Sequence[str], cpu_seconds: float, deadline: float
+    ) -> RunnerReport | Verdict:
         try:
             return self.run(text, arguments, cpu_seconds, deadline)
         except GuestGoneError as error:
@@ -165,7 +167,9 @@ class ProjectTests:
         except (KeyError, TypeError, ValueError, IndexError, AttributeError):
             return Verdict(Outcome.ERROR, detail="what it reported cannot be read", trust=Trust.SHARED)
 
-    def run(self, text: str, arguments: Sequence[str], cpu_seconds: float, deadline: float = float("inf")) -> Report:
+    def run(
+        self, text: str, arguments: Sequence[str], cpu_seconds: float, deadline: float = float("inf")
+    ) -> RunnerReport:
         """Run tests with a text of the target's file laid over.
 
         Raises:
@@ -185,7 +189,7 @@ class ProjectTests:
             "watched": self._watched,
         }
         answer = guest.ask(request, min(deadline, time.monotonic() + wall + _GRACE_SECONDS))
-        run = Report.of(answer)
+        run = RunnerReport.of(answer)
         if not run.clean:
             self.stop()
         return run

@@ -35,7 +35,7 @@ class ShownProgram:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownPrograms:
     """The programs of one task, by model and index."""
 
     run: Path
@@ -55,7 +55,7 @@ class Shown:
         return printable("\n".join(parts)) or "no program\n"
 
 
-def show_programs(path: Path, task: str, *, passed: bool, model: str | None) -> Shown:
+def show_programs(path: Path, task: str, *, passed: bool, model: str | None) -> ShownPrograms:
     """The programs of a task; see `isobudget.api.show`."""
     run = load_run(path)
     problems = {task_id: problem for (_, task_id), problem in run.problems().items()}
@@ -75,7 +75,7 @@ def show_programs(path: Path, task: str, *, passed: bool, model: str | None) -> 
         said = ("", "", "") if verdict is None else (verdict.outcome, verdict.detail, verdict.first_failing)
         found.append(ShownProgram(sample.model, sample.index, *said, program))
     found.sort(key=lambda one: (one.model, one.index))
-    return Shown(path, task_id, tuple(found))
+    return ShownPrograms(path, task_id, tuple(found))
 
 
 def _passed(verdict: Any) -> bool:

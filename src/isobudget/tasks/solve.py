@@ -17,8 +17,7 @@ from isobudget.errors import InputError
 from isobudget.grid import counted
 from isobudget.judge.verdict import Outcome, Trust, Verdict
 from isobudget.policies.schedule import Schedule, Stop
-from isobudget.problems.problem import Form, Problem
-from isobudget.problems.problem import ProjectTests as RecordedTests
+from isobudget.problems.problem import Form, Problem, ProjectTests
 from isobudget.progress import SILENT, Progress
 from isobudget.records.attempts import TaskRow
 from isobudget.records.rows import known
@@ -33,11 +32,11 @@ from isobudget.tasks.ledger import SAMPLES, Ledger, bounded_unit
 from isobudget.tasks.models import BackendFactory, Choices, TaskModel, choose_models, default_schedule, task_model
 from isobudget.tasks.options import DEFAULT_BUDGET, SolveOptions
 from isobudget.tasks.project import VIEW_MB, files_of, find_interpreter, read_settings
-from isobudget.tasks.project_tests import CandidateLimits, ProjectTests, no_tests
+from isobudget.tasks.project_tests import CandidateLimits, TargetTests, no_tests
 from isobudget.tasks.record import BENCHMARK, now, recording, short_digest
 from isobudget.tasks.selection import Selection, select, tests_importing
 from isobudget.tasks.solution import Solution
-from isobudget.tasks.spending import Attempt, Ending, OpenArm, Spending, close_all
+from isobudget.tasks.spending import Attempt, Ending, LiveSpending, OpenArm, close_all
 from isobudget.tasks.target import Target, find_target
 
 
@@ -47,7 +46,7 @@ class _Task:
 
     target: Target
     options: SolveOptions
-    tests: ProjectTests
+    tests: TargetTests
     problem: Problem
     models: dict[str, TaskModel]
     schedule: Schedule
@@ -93,7 +92,7 @@ def solve(
         return _play(task, target, progress, make_backend)
 
 
-def _project_tests(target: Target, options: SolveOptions) -> ProjectTests:
+def _project_tests(target: Target, options: SolveOptions) -> TargetTests:
     names = options.tests or tuple(_found_tests(target))
     interpreter = find_interpreter(target.root, options.python)
     limits = CandidateLimits(
@@ -103,7 +102,7 @@ def _project_tests(target: Target, options: SolveOptions) -> ProjectTests:
         bool(options.allow_subprocess),
     )
     also = select(target.root, options.also) if options.also else no_tests()
-    return ProjectTests(target, select(target.root, names), also, interpreter, limits)
+    return TargetTests(target, select(target.root, names), also, interpreter, limits)
 
 
 def _found_tests(target: Target) -> list[str]:
@@ -113,7 +112,7 @@ def _found_tests(target: Target) -> list[str]:
     return [str(target.root / name) for name in found]
 
 
-def _task(target: Target, options: SolveOptions, tests: ProjectTests, budget: Budget) -> _Task:
+def _task(target: Target, options: SolveOptions, tests: TargetTests, budget: Budget) -> _Task:
     problem = _problem(target, tests, options)
     choices = Choices(
         temperature=Choices().temperature if options.temperature is None else options.temperature,
@@ -148,7 +147,7 @@ def _schedule(options: SolveOptions) -> tuple[Schedule | None, tuple[str, ...]]:
     return schedule, schedule.arms
 
 
-def _problem(target: Target, tests: ProjectTests, options: SolveOptions) -> Problem:
+def _problem(target: Target, tests: TargetTests, options: SolveOptions) -> Problem:
     tokens = options.prompt_tokens or PROMPT_TOKENS
     one = len(target.names) == 1
     prompt = (
@@ -157,7 +156,7 @@ def _problem(target: Target, tests: ProjectTests, options: SolveOptions) -> Prob
         else file_task(target, tests.tests, tokens=tokens)
     )
     digest = _digest(tests.tests)
-    recorded = RecordedTests(target.file, tests.tests.arguments, tests.baseline.expected, digest)
+    recorded = ProjectTests(target.file, tests.tests.arguments, tests.baseline.expected, digest)
     return Problem(
         task_id=f"{target.task_id}@{short_digest(prompt, target.text, digest, *tests.tests.arguments)}",
         benchmark=BENCHMARK,
@@ -221,7 +220,9 @@ def _play(task: _Task, stated: str, progress: Progress, make_backend: BackendFac
             progress.note(_line(attempt, spending, task))
 
         first = max((recorder.first_index(name) for name in task.models), default=0)
-        spending = Spending(task.schedule, open_arm, _Judge(task), ledger, clock, on_attempt, task.options.seed + first)
+        spending = LiveSpending(
+            task.schedule, open_arm, _Judge(task), ledger, clock, on_attempt, task.options.seed + first
+        )
         try:
             ending = spending.play()
         finally:
@@ -235,7 +236,7 @@ def _open(model: ResolvedModel) -> Backend:
     return model.settings.open()
 
 
-def _line(attempt: Attempt, spending: Spending, task: _Task) -> str:
+def _line(attempt: Attempt, spending: LiveSpending, task: _Task) -> str:
     best = max((one.verdict.tests_passed or 0 for one in spending.attempts), default=0)
     total = attempt.verdict.tests_total or len(task.tests.baseline.expected)
     ledger, clock = spending.ledger, spending.clock
@@ -246,7 +247,7 @@ def _line(attempt: Attempt, spending: Spending, task: _Task) -> str:
     )
 
 
-def _solution(task: _Task, run: Run, spending: Spending, ending: Ending) -> Solution:
+def _solution(task: _Task, run: Run, spending: LiveSpending, ending: Ending) -> Solution:
     passed = next((one for one in spending.attempts if one.verdict.passed), None)
     best = passed or max(spending.attempts, key=lambda one: one.verdict.tests_passed or 0, default=None)
     drawn: dict[str, int] = dict.fromkeys(spending.schedule.arms, 0)

@@ -80,7 +80,7 @@ class Attempt:
     amounts: dict[str, float]
 
 
-class Judging(Protocol):
+class CandidateJudge(Protocol):
     """Makes a verdict of a sample: the outer Protocol of a task's tests."""
 
     def judge(self, arm: OpenArm, generation: Generation, deadline: float) -> tuple[Verdict, str]:
@@ -100,7 +100,7 @@ _Landed = tuple[_Flight, Generation | Exception]
 
 
 @dataclass(slots=True)
-class Spending:
+class LiveSpending:
     """One task being solved.
 
     Attributes:
@@ -114,7 +114,7 @@ class Spending:
 
     schedule: Schedule
     open_arm: Callable[[str], OpenArm]
-    judging: Judging
+    judging: CandidateJudge
     ledger: Ledger
     clock: Clock
     on_attempt: Callable[[Attempt], None] = lambda _attempt: None

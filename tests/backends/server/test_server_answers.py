@@ -10,8 +10,8 @@ import pytest
 
 from isobudget.backends.base import Chat, FinishReason, Message, Sampling
 from isobudget.backends.server.answers import (
-    Answer,
     Choice,
+    ServerAnswer,
     count_tokens,
     cut,
     finish_reason,
@@ -23,7 +23,7 @@ from isobudget.backends.server.faults import RefusedError, TransientError, backo
 from isobudget.backends.server.features import Fallback, Feature, fallback, features_of
 from isobudget.backends.server.requests import group_seeds, request_body
 from isobudget.backends.server.settings import Api, ServerSettings
-from isobudget.backends.server.traits import Kind, Server, Traits, first_traits, repeatable, root_of
+from isobudget.backends.server.traits import Server, ServerKind, Traits, first_traits, repeatable, root_of
 
 SAMPLING = Sampling(temperature=0.8, top_p=0.95, max_tokens=64, stop=("1", "2", "3", "4", "5"))
 
@@ -104,7 +104,7 @@ def test_a_request_without_what_a_server_refuses() -> None:
     ],
 )
 def test_counting_tokens(choices: list[Choice], used: int | None, counts: list[int] | None) -> None:
-    assert count_tokens(Answer(tuple(choices), 5, used)) == counts
+    assert count_tokens(ServerAnswer(tuple(choices), 5, used)) == counts
 
 
 def test_both_forms_of_logprobs_are_read() -> None:
@@ -175,12 +175,12 @@ def test_cutting_at_the_first_stop_text() -> None:
 def test_the_same_text_twice_is_only_told_where_chance_is_out() -> None:
     likely = Choice("return a + b", "stop", ((3, -0.1),) * 4)
     unlikely = Choice("x" * 120, "stop", ((1, -1.0),) * 120)
-    assert not look_alike(Answer((likely, likely), 1, 8), 0.8)
-    assert look_alike(Answer((unlikely, unlikely), 1, 240), 0.8)
-    assert not look_alike(Answer((unlikely,), 1, 120), 0.8)
-    assert not look_alike(Answer((unlikely, unlikely), 1, 240), 0.2)
-    assert not look_alike(Answer((unlikely, Choice("y", "stop", ((1, -9.0),))), 1, 121), 0.8)
-    assert not look_alike(Answer((choice("a", None),) * 3, 1, 9), 0.8)
+    assert not look_alike(ServerAnswer((likely, likely), 1, 8), 0.8)
+    assert look_alike(ServerAnswer((unlikely, unlikely), 1, 240), 0.8)
+    assert not look_alike(ServerAnswer((unlikely,), 1, 120), 0.8)
+    assert not look_alike(ServerAnswer((unlikely, unlikely), 1, 240), 0.2)
+    assert not look_alike(ServerAnswer((unlikely, Choice("y", "stop", ((1, -9.0),))), 1, 121), 0.8)
+    assert not look_alike(ServerAnswer((choice("a", None),) * 3, 1, 9), 0.8)
 
 
 @pytest.mark.parametrize(
@@ -252,21 +252,21 @@ def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
 
 
 def test_what_is_known_of_servers_beforehand() -> None:
-    def first(kind: Kind, api: Api = "completions", models: tuple[str, ...] = ()) -> Traits:
+    def first(kind: ServerKind, api: Api = "completions", models: tuple[str, ...] = ()) -> Traits:
         return first_traits(Server(kind, "", "h", models), ServerSettings(url="http://h/v1", model="m", api=api))
 
-    assert Feature.MORE_STOPS in first(Kind.OPENAI, "chat").refused
-    assert any("template" in note for note in first(Kind.OLLAMA).notes)
-    assert not any("template" in note for note in first(Kind.OLLAMA, "chat").notes)
-    assert any("after the temperature" in note for note in first(Kind.SGLANG).notes)
-    assert not first(Kind.LLAMA_CPP).notes
-    assert not first(Kind.LLAMA_CPP, models=("other", "m")).notes
-    assert list(first(Kind.LLAMA_CPP, models=tuple("abcdefg")).notes) == [
+    assert Feature.MORE_STOPS in first(ServerKind.OPENAI, "chat").refused
+    assert any("template" in note for note in first(ServerKind.OLLAMA).notes)
+    assert not any("template" in note for note in first(ServerKind.OLLAMA, "chat").notes)
+    assert any("after the temperature" in note for note in first(ServerKind.SGLANG).notes)
+    assert not first(ServerKind.LLAMA_CPP).notes
+    assert not first(ServerKind.LLAMA_CPP, models=("other", "m")).notes
+    assert list(first(ServerKind.LLAMA_CPP, models=tuple("abcdefg")).notes) == [
         "the server does not list the model 'm'; it lists a, b, c, d, e and 2 more"
     ]
     without_seeds = Traits(refused={Feature.SEED})
-    assert repeatable(Kind.VLLM, without_seeds).startswith("no")
-    assert len({repeatable(kind, Traits()) for kind in Kind}) == 4
+    assert repeatable(ServerKind.VLLM, without_seeds).startswith("no")
+    assert len({repeatable(kind, Traits()) for kind in ServerKind}) == 4
     assert root_of("http://h:1/v1") == "http://h:1"
     assert root_of("http://h:1/api/v3") == "http://h:1/api/v3"
 

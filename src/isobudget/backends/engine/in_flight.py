@@ -1,9 +1,9 @@
 """Samples that an engine advances token by token: what was asked for, and what each sample has become so far.
 
-`Request` is one call of `generate`; its samples may be generated in any order, beside those of other calls. `Sample` is
-one of them meanwhile: it takes a token at a time, knows when it ends, and gives what is recorded of it. Its random
-numbers follow from its seed alone, so a sample is the same whatever else is generated, as far as the engine's
-arithmetic allows.
+`Request` is one call of `generate`; its samples may be generated in any order, beside those of other calls.
+`SampleInFlight` is one of them meanwhile: it takes a token at a time, knows when it ends, and gives what is recorded of
+it. Its random numbers follow from its seed alone, so a sample is the same whatever else is generated, as far as the
+engine's arithmetic allows.
 
 Not covered: which sample is advanced when, and by what.
 """
@@ -66,10 +66,10 @@ class Request:
 
 
 #: a sample to generate: its request and its place in the request's seeds
-Unit = tuple[Request, int]
+SampleOfRequest = tuple[Request, int]
 
 
-class Sample:
+class SampleInFlight:
     """One sample while it is generated.
 
     Args:
@@ -82,7 +82,7 @@ class Sample:
         prompt: what computing its prompt cost, in whole; None where that is part of `charge`.
     """
 
-    def __init__(self, unit: Unit, decode: Decode, context_tokens: int | None) -> None:
+    def __init__(self, unit: SampleOfRequest, decode: Decode, context_tokens: int | None) -> None:
         self.request, self.place = unit
         self.charge = Charge()
         self.prompt: Charge | None = None
@@ -151,7 +151,7 @@ class Sample:
         return True
 
 
-def take_tokens(samples: Sequence[Sample], ids: Sequence[int], logprobs: Sequence[float]) -> list[bool]:
+def take_tokens(samples: Sequence[SampleInFlight], ids: Sequence[int], logprobs: Sequence[float]) -> list[bool]:
     """Each sample takes its next token; for each, whether it leaves the engine. Those that ended are given away."""
     ended = [sample.take(token, known) for sample, token, known in zip(samples, ids, logprobs, strict=True)]
     for sample, end in zip(samples, ended, strict=True):

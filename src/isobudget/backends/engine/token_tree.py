@@ -57,10 +57,10 @@ class Tree:
 
 
 #: a tree, and the place of its first token in its texts: 0, or more for a later part of a text longer than a batch
-Part = tuple[int, Tree]
+Branch = tuple[int, Tree]
 
 
-def batches_of(texts: Sequence[Ids], most_tokens: int, most_texts: int, sharing: bool = True) -> Iterator[list[Part]]:
+def batches_of(texts: Sequence[Ids], most_tokens: int, most_texts: int, sharing: bool = True) -> Iterator[list[Branch]]:
     """What to compute: batches of one tree each, of so many tokens and texts at most, which may share tokens or not; of
     a text longer than a batch, its parts by themselves, in order.
     """
@@ -93,7 +93,7 @@ def distinct_tokens(texts: Sequence[Ids]) -> int:
     return total
 
 
-def _parts(index: int, ids: Ids, most: int) -> list[Part]:
+def _parts(index: int, ids: Ids, most: int) -> list[Branch]:
     found = []
     for start in range(0, len(ids), most):
         part = Tree()
@@ -121,7 +121,7 @@ def begin_scores(after_prompt: NDArray[np.floating], texts: Sequence[Ids]) -> li
     return scores
 
 
-def put_scores(part: Part, logits: NDArray[np.float32], texts: Sequence[Ids], scores: Sequence[Floats]) -> None:
+def put_scores(part: Branch, logits: NDArray[np.float32], texts: Sequence[Ids], scores: Sequence[Floats]) -> None:
     """Put down what a part's logits, of shape (tokens, vocabulary), say of the tokens that follow."""
     start, tree = part
     normalizers = log_normalizers(logits)

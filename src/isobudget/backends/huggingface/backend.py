@@ -27,7 +27,7 @@ from typing import Any, Self
 from isobudget.backends.base import Description, Generation, Prompt, Sampling, Score
 from isobudget.backends.engine.energy import find_meter, used_cards
 from isobudget.backends.engine.engine_clock import StepClock
-from isobudget.backends.engine.in_flight import Request, Unit
+from isobudget.backends.engine.in_flight import Request, SampleOfRequest
 from isobudget.backends.engine.inbox import Inbox
 from isobudget.backends.huggingface.batch import choose_units, generate_batch
 from isobudget.backends.huggingface.load import LoadedModel, load_model
@@ -149,7 +149,7 @@ class HuggingFace:
             for request in self._inbox.close():
                 request.fail(error)
 
-    def _generate(self, model: LoadedModel, units: list[Unit], clock: StepClock) -> None:
+    def _generate(self, model: LoadedModel, units: list[SampleOfRequest], clock: StepClock) -> None:
         while units:
             now = units[: self._batch]
             work = partial(generate_batch, model, now, clock, lambda: self._inbox.closed, self._batch)
@@ -187,7 +187,7 @@ def _card(device: str) -> int:
     return int(device.partition(":")[2] or 0)
 
 
-def _next(waiting: list[Request | ScoreRequest], room: int) -> ScoreRequest | list[Unit]:
+def _next(waiting: list[Request | ScoreRequest], room: int) -> ScoreRequest | list[SampleOfRequest]:
     """The oldest request decides: texts to score are taken alone, samples with others like them."""
     if waiting and isinstance(waiting[0], ScoreRequest):
         return waiting.pop(0)  # type: ignore[return-value]

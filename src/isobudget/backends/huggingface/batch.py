@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from isobudget.backends.engine.engine_clock import Charge, StepClock
-from isobudget.backends.engine.in_flight import Request, Sample, Unit, take_tokens
+from isobudget.backends.engine.in_flight import Request, SampleInFlight, SampleOfRequest, take_tokens
 from isobudget.backends.huggingface.load import LoadedModel
 from isobudget.backends.huggingface.sample_token import sample_tokens
 from isobudget.errors import BackendError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 
-def choose_units(waiting: list[Request], room: int) -> list[Unit]:
+def choose_units(waiting: list[Request], room: int) -> list[SampleOfRequest]:
     """Take samples for a batch out of the waiting requests: the oldest, then those of nearest prompt length.
 
     Prompts of more than twice the length, and more than 64 tokens apart, are left for another batch: the shorter ones
@@ -31,7 +31,7 @@ def choose_units(waiting: list[Request], room: int) -> list[Unit]:
     if not waiting:
         return []
     length = len(waiting[0].prompt_ids)
-    units: list[Unit] = []
+    units: list[SampleOfRequest] = []
     for request in sorted(waiting, key=lambda one: abs(len(one.prompt_ids) - length)):
         short, long = sorted((len(request.prompt_ids), length))
         if long <= max(2 * short, short + 64):
@@ -43,7 +43,7 @@ def choose_units(waiting: list[Request], room: int) -> list[Unit]:
 
 
 def generate_batch(
-    model: LoadedModel, units: Sequence[Unit], clock: StepClock, stopped: Callable[[], bool], room: int
+    model: LoadedModel, units: Sequence[SampleOfRequest], clock: StepClock, stopped: Callable[[], bool], room: int
 ) -> None:
     """Generate these samples together, of `room` that a batch has, and give each to its request as soon as it ends.
 
@@ -57,7 +57,7 @@ def generate_batch(
     import torch
 
     clock.idle()
-    rows = [Sample(unit, model.tokens.decode, model.context_tokens) for unit in units]
+    rows = [SampleInFlight(unit, model.tokens.decode, model.context_tokens) for unit in units]
     with torch.inference_mode():
         cache, logits = _Cache.of_prompts(model, rows)
         _charge_prompts(model, rows, clock)
@@ -76,7 +76,7 @@ def generate_batch(
                 logits = cache.step([row.ids[-1] for row in rows])
 
 
-def _charge_prompts(model: LoadedModel, rows: Sequence[Sample], clock: StepClock) -> None:
+def _charge_prompts(model: LoadedModel, rows: Sequence[SampleInFlight], clock: StepClock) -> None:
     import torch
 
     if model.device.startswith("cuda"):
@@ -96,7 +96,7 @@ class _Cache:
         self._past: Any = None
 
     @classmethod
-    def of_prompts(cls, model: LoadedModel, rows: Sequence[Sample]) -> tuple[_Cache, torch.Tensor]:
+    def of_prompts(cls, model: LoadedModel, rows: Sequence[SampleInFlight]) -> tuple[_Cache, torch.Tensor]:
         """The rows' prompts, each distinct one computed once, and the logits behind them."""
         prompts = list(dict.fromkeys(row.prompt_ids for row in rows))
         ids, mask = pad_left(prompts, model.device)

@@ -28,7 +28,7 @@ from isobudget.backends.llamacpp.api import load_api
 from isobudget.backends.llamacpp.engine import usable_cores
 from isobudget.backends.llamacpp.exact import ExactScorer, Network, expanded_bytes, read_weights
 from isobudget.backends.llamacpp.model import LlamaModel
-from isobudget.backends.llamacpp.scoring import Scorer
+from isobudget.backends.llamacpp.scoring import LlamaScorer
 from isobudget.backends.llamacpp.settings import LlamaCppSettings
 from isobudget.backends.llamacpp.slots import Slots, generate_from
 from isobudget.backends.llamacpp.template import render_conversation
@@ -219,7 +219,7 @@ class LlamaCpp:
                 self._scorer = ExactScorer(self.path.name, network, self._threads())
             elif self._scorer is None:
                 with self._loading:
-                    self._scorer = Scorer(self._loaded(), self._threads())
+                    self._scorer = LlamaScorer(self._loaded(), self._threads())
             return self._scorer
 
     def _is_exact(self) -> bool:

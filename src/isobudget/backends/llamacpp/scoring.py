@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.backends.engine.token_tree import (
+    Branch,
     Floats,
     Ids,
-    Part,
     TextScorer,
     batches_of,
     begin_scores,
@@ -42,7 +42,7 @@ _CONTEXT_STEP = 512
 _PROMPT = 0
 
 
-class Scorer(TextScorer):
+class LlamaScorer(TextScorer):
     """Scores texts under one model, whose weights must stay open longer; for several threads, one at a time."""
 
     def __init__(self, model: LlamaModel, threads: int) -> None:
@@ -89,7 +89,7 @@ class Scorer(TextScorer):
         self.computed_tokens += len(prompt)
         self._prompt = prompt
 
-    def _compute(self, part: Part, is_last: bool) -> NDArray[np.float32]:
+    def _compute(self, part: Branch, is_last: bool) -> NDArray[np.float32]:
         """The logits of a part's tokens; after the last part of a text what was computed of it is forgotten."""
         start, tree = part
         context = self._context

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isobudget.backends.engine.engine_clock import Charge, StepClock
-from isobudget.backends.engine.in_flight import Request, Sample, Unit, take_tokens
+from isobudget.backends.engine.in_flight import Request, SampleInFlight, SampleOfRequest, take_tokens
 from isobudget.backends.engine.inbox import Inbox
 from isobudget.backends.llamacpp.context import Context, Logits
 from isobudget.backends.llamacpp.model import LlamaModel
@@ -71,7 +71,7 @@ class Slots:
         _check_memory(model.path, sequences, context_tokens)
         batch_tokens = max(_BATCH_TOKENS, sequences)
         self._context = Context(model, context_tokens, sequences, batch_tokens, threads, is_shared=False)
-        self._samples: list[Sample | None] = []  # each in the sequence of its place; None is a hole
+        self._samples: list[SampleInFlight | None] = []  # each in the sequence of its place; None is a hole
         self._prompts: dict[tuple[int, ...], _Prompt] = {}  # the one used last comes last
         self._free_for_prompts = list(range(slots, sequences))
         self.prompt_tokens = 0
@@ -86,7 +86,7 @@ class Slots:
         """Whether a sample may begin."""
         return None in self._samples or len(self._samples) < self._slots
 
-    def choose(self, waiting: list[Request]) -> Unit | None:
+    def choose(self, waiting: list[Request]) -> SampleOfRequest | None:
         """Take the sample that is to begin next out of what waits.
 
         A request of which nothing is left to generate is removed from the list.
@@ -97,7 +97,7 @@ class Slots:
         request = next((one for one in waiting if one.prompt_ids in self._prompts), waiting[0])
         return request, request.waiting.pop(0)
 
-    def begin(self, unit: Unit) -> None:
+    def begin(self, unit: SampleOfRequest) -> None:
         """Begin a sample, with the first token behind its prompt."""
         request = unit[0]
         if not self.is_busy:
@@ -108,7 +108,7 @@ class Slots:
             request.fail(error)
             self._forget_all(error)
             return
-        sample = Sample(unit, self._model.decode, self._context_tokens)
+        sample = SampleInFlight(unit, self._model.decode, self._context_tokens)
         sample.prompt = prompt.cost
         place = self._samples.index(None) if None in self._samples else len(self._samples)
         self._samples[place : place + 1] = [sample]
@@ -141,7 +141,9 @@ class Slots:
         """Free the context."""
         self._context.close()
 
-    def _advance(self, places: Sequence[int], samples: Sequence[Sample], logits: Logits, *, idle: bool = False) -> None:
+    def _advance(
+        self, places: Sequence[int], samples: Sequence[SampleInFlight], logits: Logits, *, idle: bool = False
+    ) -> None:
         """Sample the next token at these places."""
         sampled = [sample_token(row, one.sampling, one.number()) for row, one in zip(logits, samples, strict=True)]
         self._clock.charge([sample.charge for sample in samples], [1] * len(samples), idle)
@@ -150,7 +152,7 @@ class Slots:
             if leaves:
                 self._samples[place] = None
 
-    def _close_holes(self) -> list[Sample]:
+    def _close_holes(self) -> list[SampleInFlight]:
         """The samples, now without holes between them."""
         samples = self._samples
         for place in range(len(samples)):

@@ -68,7 +68,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServerAnswer:
     """A server's answer: its choices, and what it counted (None: it did not say), see `usage.Usage`.
 
     Attributes:
@@ -84,7 +84,7 @@ class Answer:
     oddities: tuple[str, ...] = ()
 
 
-def read_answer(data: Any) -> Answer:
+def read_answer(data: Any) -> ServerAnswer:
     """Read a decoded answer of either call.
 
     Raises:
@@ -106,12 +106,12 @@ def read_answer(data: Any) -> Answer:
         oddities.append(f"texts were longer than {_MOST_CHARACTERS:,} characters: they are cut there")
     model = data.get("model")
     named = mended(model) if isinstance(model, str) else ""
-    return Answer(
+    return ServerAnswer(
         tuple(choices), usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, named, tuple(oddities)
     )
 
 
-def believable(answer: Answer, prompt: Prompt) -> Answer:
+def believable(answer: ServerAnswer, prompt: Prompt) -> ServerAnswer:
     """The answer without a count of the prompt's tokens that cannot be: a token has a byte at least.
 
     Servers put a system prompt and the chat template's tokens before it, for which there are `_TOKENS_BESIDE`.
@@ -213,7 +213,7 @@ def cut(text: str, stop: Sequence[str]) -> str:
     return text[: min(ends)] if ends else text
 
 
-def count_tokens(answer: Answer) -> list[int] | None:
+def count_tokens(answer: ServerAnswer) -> list[int] | None:
     """Tokens that the model produced for each choice; None if they cannot be known (see above)."""
     listed = [len(one.tokens) for one in answer.choices if one.tokens is not None]
     whole = len(listed) == len(answer.choices)
@@ -270,7 +270,7 @@ def finish_reason(choice: Choice, text: str, tokens: int, max_tokens: int) -> Fi
     return FinishReason.LENGTH if _is_length(choice.finish) else FinishReason.STOP
 
 
-def look_alike(answer: Answer, temperature: float) -> bool:
+def look_alike(answer: ServerAnswer, temperature: float) -> bool:
     """Whether the choices are the same text although chance would hardly give it twice: one seed used for all.
 
     The bound is far out (60 nats), because a temperature below 1 makes a text likelier than its log-probability says.

@@ -21,10 +21,10 @@ from typing import Any, Self, TypeVar
 
 from isobudget.backends.base import Description, Generation, Prompt, Sampling, Score
 from isobudget.backends.server.calls import Calls, Wait
-from isobudget.backends.server.keys import Key, find_key
+from isobudget.backends.server.keys import ApiKey, find_key
 from isobudget.backends.server.loop import LoopThread
-from isobudget.backends.server.scoring import Scorer
-from isobudget.backends.server.session import Session
+from isobudget.backends.server.scoring import ServerScorer
+from isobudget.backends.server.session import ServerSession
 from isobudget.backends.server.settings import ServerSettings
 from isobudget.backends.server.traits import identify
 from isobudget.errors import BackendError
@@ -49,7 +49,7 @@ class ServerBackend:
         self.concurrency = settings.concurrency
         self._wait = wait
         self._loop: LoopThread | None = None
-        self._session: Session | None = None
+        self._session: ServerSession | None = None
 
     def __enter__(self) -> Self:
         key = find_key(self.settings.base_url, self.settings.key_env)
@@ -82,7 +82,7 @@ class ServerBackend:
         if wrong := self.settings.refuses(prompt):
             raise BackendError(f"{self.settings.model}: the prompt is {wrong}.")
 
-    def _opened(self) -> Session:
+    def _opened(self) -> ServerSession:
         if self._session is None:
             raise BackendError(f"{self.settings.model}: the server is not opened; use the backend in a with statement")
         return self._session
@@ -105,7 +105,7 @@ class ServerBackend:
             loop.close(_nothing() if session is None else session.calls.close())
 
 
-async def open_session(settings: ServerSettings, key: Key, wait: Wait) -> Session:
+async def open_session(settings: ServerSettings, key: ApiKey, wait: Wait) -> ServerSession:
     """Ask the server who it is and what it can.
 
     Raises:
@@ -114,12 +114,12 @@ async def open_session(settings: ServerSettings, key: Key, wait: Wait) -> Sessio
     calls = Calls(settings, key, wait)
     try:
         server = await identify(calls, settings.base_url, settings.model)
-        scorer = Scorer(calls, settings.base_url, settings.model)
+        scorer = ServerScorer(calls, settings.base_url, settings.model)
         can_score = settings.api == "completions" and await scorer.works()
     except BaseException:
         await calls.close()
         raise
-    return Session(settings, calls, server, can_score, [key.note] if key.note else [])
+    return ServerSession(settings, calls, server, can_score, [key.note] if key.note else [])
 
 
 async def _nothing() -> None:

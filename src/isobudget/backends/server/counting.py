@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from isobudget.backends.base import CHARACTERS_PER_TOKEN, Prompt, characters
-from isobudget.backends.server.scoring import Scorer
+from isobudget.backends.server.scoring import ServerScorer
 from isobudget.errors import BackendError
 
 _PER_TOKEN = f"one for every {CHARACTERS_PER_TOKEN:g} characters"
@@ -23,7 +23,7 @@ class Counting:
         note: takes what the user has to know.
     """
 
-    def __init__(self, scorer: Scorer, note: Callable[[str], None]) -> None:
+    def __init__(self, scorer: ServerScorer, note: Callable[[str], None]) -> None:
         self._scorer = scorer
         self._note = note
         self._prompts: dict[Prompt, int] = {}

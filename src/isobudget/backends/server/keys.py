@@ -31,7 +31,7 @@ _LOCAL_NAME = re.compile(r"[a-z][a-z0-9_-]*|.+\.(?:local|internal)")
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class ApiKey:
     """What opens a server.
 
     Attributes:
@@ -60,7 +60,7 @@ class Key:
         return f"{said}it wants a key; name the environment variable that holds it: key_env{alone}"
 
 
-def find_key(url: str, key_env: str | None) -> Key:
+def find_key(url: str, key_env: str | None) -> ApiKey:
     """The key for a server.
 
     Args:
@@ -80,13 +80,13 @@ def find_key(url: str, key_env: str | None) -> Key:
     parts = urllib.parse.urlsplit(url)
     host = parts.hostname or ""
     if not secret or parts.scheme == "https" or is_loopback(host):
-        return Key(secret, variable, named)
+        return ApiKey(secret, variable, named)
     if not is_local(host):
         raise BackendError(
             f"the key in {variable} would be sent to {host} in the clear (http). Use https:// or a tunnel to this "
             "machine (http://127.0.0.1:PORT/v1), or leave key_env out if the server wants no key."
         )
-    return Key(secret, variable, named, f"the key in {variable} is sent to {host} in the clear (http)")
+    return ApiKey(secret, variable, named, f"the key in {variable} is sent to {host} in the clear (http)")
 
 
 def is_openai(url: str) -> bool:

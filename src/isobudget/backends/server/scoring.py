@@ -25,7 +25,7 @@ CANNOT_SCORE = (
 )
 
 
-class Scorer:
+class ServerScorer:
     """Scores texts with one model of one server."""
 
     def __init__(self, calls: Calls, url: str, model: str) -> None:

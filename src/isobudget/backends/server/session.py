@@ -18,8 +18,8 @@ from isobudget.backends.base import Description, Generation, PartlyAnsweredError
 from isobudget.backends.engine.engine_clock import share_by_tokens
 from isobudget.backends.server.answers import (
     FILTERED,
-    Answer,
     Choice,
+    ServerAnswer,
     believable,
     count_tokens,
     cut,
@@ -35,17 +35,17 @@ from isobudget.backends.server.faults import RefusedError, UnreadableError
 from isobudget.backends.server.features import Fallback, Feature, fallback, features_of, remedy
 from isobudget.backends.server.loop import together
 from isobudget.backends.server.requests import PATHS, group_seeds, request_body
-from isobudget.backends.server.scoring import CANNOT_SCORE, Scorer
+from isobudget.backends.server.scoring import CANNOT_SCORE, ServerScorer
 from isobudget.backends.server.settings import ServerSettings
-from isobudget.backends.server.tally import Tally
+from isobudget.backends.server.tally import AnswerTally
 from isobudget.backends.server.traits import Server, Traits, first_traits, repeatable
 from isobudget.errors import BackendError
 
 #: what became of one seed: a sample, an error, or nothing yet
-Outcome = Generation | BackendError | None
+Answered = Generation | BackendError | None
 
 
-class Session:
+class ServerSession:
     """An opened server. Everything but `describe` runs on its event loop.
 
     Args:
@@ -65,9 +65,9 @@ class Session:
         self._traits: Traits = first_traits(server, settings)
         for note in notes:
             self._traits.note(note)
-        self._scorer = Scorer(calls, settings.base_url, settings.model)
+        self._scorer = ServerScorer(calls, settings.base_url, settings.model)
         self._counting = Counting(self._scorer, self._traits.note)
-        self._tally = Tally()
+        self._tally = AnswerTally()
         self._served: dict[str, None] = {}
         self._can_score = can_score
 
@@ -110,7 +110,7 @@ class Session:
             raise BackendError(CANNOT_SCORE)
         return await self._scorer.score(prompt, texts, ids)
 
-    async def _outcomes(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Outcome]:
+    async def _outcomes(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Answered]:
         """What became of each seed."""
         # some servers refuse to give the one greedy sample several times
         most = self._traits.most_samples if sampling.temperature > 0 else 1
@@ -118,7 +118,7 @@ class Session:
         given = await together([self._group(prompt, sampling, group) for group in groups])
         return [one for group in given for one in group]
 
-    async def _group(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Outcome]:
+    async def _group(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Answered]:
         """One request; what it did not give of several samples is asked for again."""
         try:
             outcomes = await self._ask(prompt, sampling, seeds)
@@ -132,7 +132,7 @@ class Session:
                 outcomes[place] = one
         return outcomes
 
-    async def _ask(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Outcome]:
+    async def _ask(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Answered]:
         left_out: list[Fallback] = []
         while True:
             without = frozenset(self._traits.refused | {one.feature for one in left_out})
@@ -155,8 +155,8 @@ class Session:
         return await self._kept(reply, prompt, sampling, seeds[:asked])
 
     async def _kept(
-        self, reply: Reply[Answer], prompt: Prompt, sampling: Sampling, seeds: Sequence[int]
-    ) -> list[Outcome]:
+        self, reply: Reply[ServerAnswer], prompt: Prompt, sampling: Sampling, seeds: Sequence[int]
+    ) -> list[Answered]:
         """What can be kept of the answer to a request for these seeds: for each a sample, an error, or nothing."""
         traits = self._traits
         answer = believable(reply.value, prompt)
@@ -191,7 +191,7 @@ class Session:
 
     def _outcome(
         self,
-        reply: Reply[Answer],
+        reply: Reply[ServerAnswer],
         place: int,
         choice: Choice,
         prompt: Prompt,
@@ -199,7 +199,7 @@ class Session:
         tokens: int,
         seconds: float,
         seed: int,
-    ) -> Outcome:
+    ) -> Answered:
         if choice.fault:
             return None if choice.broken_off else UnreadableError(choice.fault)
         answer, text = reply.value, cut(choice.text, sampling.stop)

@@ -25,7 +25,7 @@ class _Prompt:
 
 
 @dataclass(slots=True)
-class Tally:
+class AnswerTally:
     """Counts samples; `notes` says what is to be said of them."""
 
     samples: int = 0

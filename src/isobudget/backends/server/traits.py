@@ -30,7 +30,7 @@ _LISTED = 5
 _PENALTIES = {"presence_penalty": 0.0, "frequency_penalty": 0.0}
 
 
-class Kind(StrEnum):
+class ServerKind(StrEnum):
     """Servers that can be told apart."""
 
     LLAMA_CPP = "llama.cpp server"
@@ -41,26 +41,31 @@ class Kind(StrEnum):
     UNKNOWN = "OpenAI-compatible server"
 
 
-_OWNERS = {"llamacpp": Kind.LLAMA_CPP, "vllm": Kind.VLLM, "sglang": Kind.SGLANG, "library": Kind.OLLAMA}
-_VERSIONS = {
-    Kind.LLAMA_CPP: ("/props", "build_info"),
-    Kind.VLLM: ("/version", "version"),
-    Kind.OLLAMA: ("/api/version", "version"),
+_OWNERS = {
+    "llamacpp": ServerKind.LLAMA_CPP,
+    "vllm": ServerKind.VLLM,
+    "sglang": ServerKind.SGLANG,
+    "library": ServerKind.OLLAMA,
 }
-_NEUTRAL: dict[Kind, dict[str, Any]] = {
+_VERSIONS = {
+    ServerKind.LLAMA_CPP: ("/props", "build_info"),
+    ServerKind.VLLM: ("/version", "version"),
+    ServerKind.OLLAMA: ("/api/version", "version"),
+}
+_NEUTRAL: dict[ServerKind, dict[str, Any]] = {
     # the order of the paper: the temperature first, then top-p; the server's own is the other way round
-    Kind.LLAMA_CPP: {"samplers": ["temperature", "top_p"], "top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0},
-    Kind.VLLM: {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, **_PENALTIES},
-    Kind.SGLANG: {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, **_PENALTIES},
-    Kind.OLLAMA: _PENALTIES,
-    Kind.OPENAI: {},
-    Kind.UNKNOWN: {},
+    ServerKind.LLAMA_CPP: {"samplers": ["temperature", "top_p"], "top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0},
+    ServerKind.VLLM: {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, **_PENALTIES},
+    ServerKind.SGLANG: {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, **_PENALTIES},
+    ServerKind.OLLAMA: _PENALTIES,
+    ServerKind.OPENAI: {},
+    ServerKind.UNKNOWN: {},
 }
 _REPEATABLE = {
-    Kind.LLAMA_CPP: "the same seed gives the same sample on the same build and machine, except where another batch "
-    "rounds differently",
-    Kind.VLLM: "seeds are honoured per sample; another batch, version or machine may round differently",
-    Kind.OPENAI: "seeds are sent; OpenAI promises no more than an attempt to repeat",
+    ServerKind.LLAMA_CPP: "the same seed gives the same sample on the same build and machine, except where another "
+    "batch rounds differently",
+    ServerKind.VLLM: "seeds are honoured per sample; another batch, version or machine may round differently",
+    ServerKind.OPENAI: "seeds are sent; OpenAI promises no more than an attempt to repeat",
 }
 _OTHERWISE_REPEATABLE = "seeds are sent; whether the server honours them is not known"
 
@@ -69,7 +74,7 @@ _OTHERWISE_REPEATABLE = "seeds are sent; whether the server honours them is not 
 class Server:
     """Who answers: its kind, its version ("" if it does not say), where, and the models that it lists, if it does."""
 
-    kind: Kind
+    kind: ServerKind
     version: str
     host: str
     models: tuple[str, ...] = ()
@@ -151,7 +156,7 @@ async def identify(calls: Calls, url: str, model: str) -> Server:
     except UnreadableError:
         pass
     owner = listed.get(model, next(iter(listed.values()), ""))
-    kind = Kind.OPENAI if parts.hostname == "api.openai.com" else _OWNERS.get(owner, Kind.UNKNOWN)
+    kind = ServerKind.OPENAI if parts.hostname == "api.openai.com" else _OWNERS.get(owner, ServerKind.UNKNOWN)
     return Server(kind, await _version(calls, url, kind), parts.netloc, tuple(listed))
 
 
@@ -162,7 +167,7 @@ def _read_owners(data: Any) -> dict[str, str]:
     return {mended(str(one.get("id", ""))): str(one.get("owned_by", "")).lower() for one in known}
 
 
-async def _version(calls: Calls, url: str, kind: Kind) -> str:
+async def _version(calls: Calls, url: str, kind: ServerKind) -> str:
     if kind not in _VERSIONS:
         return ""
     path, name = _VERSIONS[kind]
@@ -181,17 +186,17 @@ def first_traits(server: Server, settings: ServerSettings) -> Traits:
             f"the server does not list the model {settings.model!r}; it lists "
             f"{', '.join(server.models[:_LISTED])}{more}"
         )
-    if kind is Kind.OPENAI:
+    if kind is ServerKind.OPENAI:
         traits.refuse(Feature.MORE_STOPS)
-    if kind in (Kind.UNKNOWN, Kind.OLLAMA):
+    if kind in (ServerKind.UNKNOWN, ServerKind.OLLAMA):
         traits.note(
             "whether the server adds top-k, min-p or penalties of its own to temperature and top-p is not known here"
         )
-    if kind is Kind.OLLAMA and api == "completions":
+    if kind is ServerKind.OLLAMA and api == "completions":
         traits.note(
             "Ollama puts a completion's prompt into the model's template, unless the model has none (NAME:text)"
         )
-    if kind is Kind.SGLANG:
+    if kind is ServerKind.SGLANG:
         traits.note(
             "log-probabilities of SGLang are those after the temperature, "
             "unless it runs with SGLANG_RETURN_ORIGINAL_LOGPROB=1"
@@ -199,7 +204,7 @@ def first_traits(server: Server, settings: ServerSettings) -> Traits:
     return traits
 
 
-def repeatable(kind: Kind, traits: Traits) -> str:
+def repeatable(kind: ServerKind, traits: Traits) -> str:
     """The sentence for `Description.repeatable`."""
     if Feature.SEED in traits.refused:
         return "no: the server refuses seeds"

@@ -104,7 +104,7 @@ def _become(setting: Mapping[str, Any], base: str, granted: list[str], control: 
         raise PermissionError(f"no {', no '.join(lacking)}")
     namespaces.die_with_parent()
     writable = [os.path.join(view, name) for name in setting["writable"]]
-    within = landlock.Reach((), (), (confine.SCRATCH, *writable, *WRITABLE), ("/",))
+    within = landlock.Reachable((), (), (confine.SCRATCH, *writable, *WRITABLE), ("/",))
     layers += [f"Landlock {what}" for what in landlock.restrict(within)]
     _limit()
     _execute(setting, control, layers)

@@ -68,7 +68,7 @@ def candidate_program(allow_subprocess: bool) -> bytes:
     return program.packed()
 
 
-def _clone(program: seccomp.Program, forbidden: int) -> None:
+def _clone(program: seccomp.FilterProgram, forbidden: int) -> None:
     """A process or thread may be made, in no new namespace."""
     program.add(seccomp.JUMP_EQUAL, SPECIAL["clone"], 0, 4)
     program.add(seccomp.LOAD, seccomp.OFFSET_ARGUMENTS)
@@ -77,7 +77,7 @@ def _clone(program: seccomp.Program, forbidden: int) -> None:
     program.add(seccomp.RETURN, _REFUSED)
 
 
-def _threads_only(program: seccomp.Program) -> None:
+def _threads_only(program: seccomp.FilterProgram) -> None:
     program.add(seccomp.JUMP_EQUAL, SPECIAL["clone"], 0, 4)
     program.add(seccomp.LOAD, seccomp.OFFSET_ARGUMENTS)
     program.add(seccomp.JUMP_SET, seccomp.CLONE_THREAD, 1, 0)

@@ -35,7 +35,7 @@ MAKE_SPECIAL = 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11
 EXECUTE = 1
 
 
-class Reach(NamedTuple):
+class Reachable(NamedTuple):
     """What stays reachable: folders whose names may be listed, things that may be read, what may be written, too, and
     what may be read and executed."""
 
@@ -59,7 +59,7 @@ def version() -> int:
     return max(_syscall(SYS_CREATE_RULESET, None, 0, CREATE_RULESET_VERSION), 0)
 
 
-def restrict(reach: Reach) -> list[str]:
+def restrict(reach: Reachable) -> list[str]:
     """Restrict this process; needs no-new-privileges. Returns what is governed, if anything."""
     found = version()
     if found == 0:

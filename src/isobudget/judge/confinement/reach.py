@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 
-from isobudget.judge.confinement.landlock import Reach
+from isobudget.judge.confinement.landlock import Reachable
 
 #: names of packages and their metadata that begin so are not readable for a sample
 ANSWER_PACKAGES = (
@@ -48,7 +48,7 @@ def library_folders() -> list[str]:
     return [folder for folder in folders if os.path.isdir(folder)]
 
 
-def reach(packages: Iterable[str], scratch: str, streams: tuple[str, ...] = ()) -> Reach:
+def reach(packages: Iterable[str], scratch: str, streams: tuple[str, ...] = ()) -> Reachable:
     """What a sample may list, read and write, given the folders of packages, its scratch folder, and its streams."""
     packages = list(packages)
     library = standard_library()
@@ -62,7 +62,7 @@ def reach(packages: Iterable[str], scratch: str, streams: tuple[str, ...] = ()) 
             readable += [os.path.join(folder, name) for name in names if ".so" in name]
         else:
             readable.append(folder)
-    return Reach((library, *packages), (*readable, *FILES, *DEVICES), (scratch, *streams, *WRITABLE))
+    return Reachable((library, *packages), (*readable, *FILES, *DEVICES), (scratch, *streams, *WRITABLE))
 
 
 def roots(packages: Iterable[str]) -> list[str]:

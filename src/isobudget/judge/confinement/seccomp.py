@@ -43,7 +43,7 @@ OWN_PID = 0x7A7A7A7A
 AF_UNIX, SOCK_STREAM, SOCK_CLOEXEC = 1, 1, 0x80000
 
 
-class Program:
+class FilterProgram:
     """A BPF program under construction. Every rule is a few instructions that fall through where they do not apply."""
 
     def __init__(self) -> None:
@@ -91,9 +91,9 @@ def column() -> int:
     return list(ARCHITECTURES).index(os.uname().machine)
 
 
-def start() -> Program:
+def start() -> FilterProgram:
     """A program that kills calls of another architecture, with the number of the call loaded."""
-    program = Program()
+    program = FilterProgram()
     program.add(LOAD, OFFSET_ARCHITECTURE)
     program.add(JUMP_EQUAL, ARCHITECTURES[os.uname().machine], 1, 0)
     program.add(RETURN, RET_KILL)
@@ -147,7 +147,7 @@ def sample_program(private_root: bool = True) -> bytes:
     return program.packed()
 
 
-def _threads_only(program: Program) -> None:
+def _threads_only(program: FilterProgram) -> None:
     # A thread of the same process may be started, in no new namespace; a process may not. To start another program is
     # refused as where there is none: libraries try it for what they can do without, and go on.
     program.add(JUMP_EQUAL, SPECIAL["clone"], 0, 7)
@@ -160,7 +160,7 @@ def _threads_only(program: Program) -> None:
     program.add(RETURN, RET_ALLOW)
 
 
-def _pairs_only(program: Program, refused: int) -> None:
+def _pairs_only(program: FilterProgram, refused: int) -> None:
     # An event loop makes itself a pair of connected stream sockets; these reach nobody else.
     program.add(JUMP_EQUAL, SPECIAL["socketpair"], 0, 7)
     program.add(LOAD, OFFSET_ARGUMENTS)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from isobudget.judge.confinement.confine import FILE_KB, MEMORY_WATCH, remove_contents
 from isobudget.judge.confinement.memory import HEADROOM_MB
-from isobudget.judge.messages import Settings
+from isobudget.judge.messages import WorkerSettings
 from isobudget.judge.trusted import zygotes
 from isobudget.judge.untrusted import zygote
 from isobudget.judge.verdict import Limits, Outcome, Verdict
@@ -55,7 +55,7 @@ class Scratch:
         return data
 
 
-class Report(NamedTuple):
+class ProcessEnd(NamedTuple):
     """How a sample's process ended, as the zygote saw it, and whether it has held more memory than it may."""
 
     status: int
@@ -72,7 +72,7 @@ class Report(NamedTuple):
 class Host:
     """The tester's handle on its zygote process."""
 
-    def __init__(self, settings: Settings, started: zygotes.Started) -> None:
+    def __init__(self, settings: WorkerSettings, started: zygotes.Started) -> None:
         self.process, control, self.base = started
         self.control = socket.socket(fileno=control)
         self.limits = settings.limits
@@ -118,7 +118,7 @@ class Host:
         except OSError as error:
             raise ZygoteGoneError(str(error)) from error
 
-    def end(self, op: bytes = zygote.KILL) -> Report:
+    def end(self, op: bytes = zygote.KILL) -> ProcessEnd:
         """Kill the sample if it still runs, or wait for its end, and report on it."""
         try:
             self.control.sendall(zygote.REQUEST.pack(op, b" ", 0.0, 0.0, 0, 0))
@@ -128,7 +128,7 @@ class Host:
         if len(data) < zygote.REPORT.size:
             raise ZygoteGoneError("the zygote ended")
         status, seconds, peak_kb, stopped = zygote.REPORT.unpack(data)
-        return Report(status, seconds, peak_kb, stopped, peak_kb > self.limits.memory_mb << 10)
+        return ProcessEnd(status, seconds, peak_kb, stopped, peak_kb > self.limits.memory_mb << 10)
 
     def unless_printed_too_much(self, verdict: Verdict) -> Verdict:
         """The verdict, or that the sample printed too much; empties the output for the next one."""
@@ -153,7 +153,7 @@ class Host:
             os.rmdir(self.base)
 
 
-def ended(report: Report) -> Verdict:
+def ended(report: ProcessEnd) -> Verdict:
     """The outcome for a sample whose process ended before its tests did."""
     code = os.waitstatus_to_exitcode(report.status)
     if report.crowded:

@@ -13,7 +13,7 @@ import os
 from typing import NamedTuple, Protocol
 
 from isobudget.judge import wire
-from isobudget.judge.trusted.host import Host, Report
+from isobudget.judge.trusted.host import Host, ProcessEnd
 from isobudget.judge.trusted.runs import Program, Ran, complaint_of
 from isobudget.judge.untrusted import loading, sample
 from isobudget.judge.verdict import Limits, Outcome, Verdict
@@ -26,7 +26,7 @@ PLAIN = (Outcome.PASSED, Outcome.FAILED, Outcome.ERROR, Outcome.SYNTAX_ERROR)
 UNSURE = ("MemoryError", "RecursionError", "SystemError")
 
 
-class Tests(Protocol):
+class WholeProgramTests(Protocol):
     """Tests of whole programs."""
 
     inputs: list[bytes]
@@ -47,7 +47,7 @@ class Refused(NamedTuple):
     compiled: str = ""
 
 
-def judge(tests: Tests, host: Host, program: Program) -> Verdict | Refused:
+def judge(tests: WholeProgramTests, host: Host, program: Program) -> Verdict | Refused:
     """Judge a program in one process, or say that it must have one for each test."""
     host.input.fill(b"")
     limits = host.limits
@@ -70,7 +70,7 @@ def judge(tests: Tests, host: Host, program: Program) -> Verdict | Refused:
     return report.onto(verdict)._replace(tests_total=len(tests.inputs))
 
 
-def _judge(tests: Tests, host: Host, wires: int, program: Program) -> Verdict | Refused:
+def _judge(tests: WholeProgramTests, host: Host, wires: int, program: Program) -> Verdict | Refused:
     """Run the tests up to the first that does not pass; the process's word counts for how a run ended, as always."""
     wire.send(wires, list(program))
     answer = wire.receive(wires)
@@ -87,7 +87,7 @@ def _judge(tests: Tests, host: Host, wires: int, program: Program) -> Verdict | 
         answer = wire.receive(wires)
         if answer not in (["ended", 0], ["ended", loading.RAISED], ["ended", loading.EXITED]):
             return Refused()
-        report = Report(answer[1] << 8, 0.0, 0, 0, False)
+        report = ProcessEnd(answer[1] << 8, 0.0, 0, 0, False)
         verdict = tests.outcome_of(Ran("", report, host.output.take(), complaint_of(host)), number, host.limits)
         if not verdict.passed:
             return verdict._replace(tests_passed=number, first_failing=tests.name_of(number))

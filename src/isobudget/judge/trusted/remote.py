@@ -39,7 +39,7 @@ class SampleRaisedError(Exception):
     """The sample raised an error that is not one of Python's own, or could not be made here."""
 
 
-class Session:
+class SampleSession:
     """A conversation with one sample over one descriptor."""
 
     def __init__(self, descriptor: int, on_work: Callable[[float], None] = lambda _seconds: None) -> None:
@@ -211,14 +211,14 @@ class StandIn:
 
     __slots__ = ("_number", "_session", "_type")
 
-    def __init__(self, session: Session, number: int, kind: str) -> None:
+    def __init__(self, session: SampleSession, number: int, kind: str) -> None:
         object.__setattr__(self, "_session", session)
         object.__setattr__(self, "_number", number)
         object.__setattr__(self, "_type", kind)
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         """Call the sample's function."""
-        session: Session = object.__getattribute__(self, "_session")
+        session: SampleSession = object.__getattribute__(self, "_session")
         if object.__getattribute__(self, "_number") in session.uncallable:
             _refuse(self)
         return _use(self, "call", args, named)
@@ -230,12 +230,12 @@ class StandIn:
         if name.startswith(("_", "pytest")):
             # pytest and other libraries look for these on whatever they see; that it has none is no answer.
             raise AttributeError(name)
-        session: Session = object.__getattribute__(self, "_session")
+        session: SampleSession = object.__getattribute__(self, "_session")
         return session.attribute(self, name)
 
 
 def _refuse(stand_in: StandIn, *_: object, **__: object) -> NoReturn:
-    session: Session = object.__getattribute__(stand_in, "_session")
+    session: SampleSession = object.__getattribute__(stand_in, "_session")
     session.refuse(f"cannot cross (returned {type_name(stand_in)})")
 
 
@@ -266,7 +266,7 @@ def type_name(stand_in: StandIn) -> str:
 
 
 def _use(stand_in: StandIn, kind: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-    session: Session = object.__getattribute__(stand_in, "_session")
+    session: SampleSession = object.__getattribute__(stand_in, "_session")
     return session.use(kind, object.__getattribute__(stand_in, "_number"), args, named)
 
 

@@ -6,7 +6,7 @@ import os
 from typing import NamedTuple
 
 from isobudget.judge import wire
-from isobudget.judge.trusted.host import Host, Report, ended
+from isobudget.judge.trusted.host import Host, ProcessEnd, ended
 from isobudget.judge.untrusted import loading, sample, zygote
 from isobudget.judge.verdict import Outcome, Verdict
 
@@ -15,7 +15,7 @@ class Ran(NamedTuple):
     """One run of a program: its compiled form for the next runs, how it ended, and what it printed."""
 
     compiled: str
-    report: Report
+    report: ProcessEnd
     printed: bytes
     complaint: str
 

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple, Protocol
 from isobudget.judge.trusted import remote
 from isobudget.judge.trusted.host import Host, ended
 from isobudget.judge.untrusted import sample
+from isobudget.judge.untrusted.loading import DETAIL_CHARS
 from isobudget.judge.verdict import Outcome, Verdict
 
 #: CPU seconds that the tests themselves may take, beyond the sample's limit
 TESTS_SECONDS = 10.0
-DETAIL_CHARS = 300
 
 
 class TestsOverrun(BaseException):
@@ -43,16 +43,16 @@ class SessionTests(Protocol):
         """Which test an error came out of."""
 
 
-class Judged(NamedTuple):
+class WireVerdict(NamedTuple):
     """A verdict over the wire, and whether the sample returned something that it could change later."""
 
     verdict: Verdict
     returned_mutable: bool
 
 
-def judge_over_wire(tests: SessionTests, host: Host, program: str) -> Judged:
+def judge_over_wire(tests: SessionTests, host: Host, program: str) -> WireVerdict:
     """Run tests against a sample in a process of its own, over the wire."""
-    session = remote.Session(host.fork(sample.CALLS), partial(_uncharged, host))
+    session = remote.SampleSession(host.fork(sample.CALLS), partial(_uncharged, host))
     held: set[int] = set()
     verdict = run_tests(tests, session, program, held)
     # Ended before its wire is closed: it has no say in its end, and does not pay for one.
@@ -65,19 +65,19 @@ def judge_over_wire(tests: SessionTests, host: Host, program: str) -> Judged:
         verdict = Verdict(Outcome.ERROR, detail=session.said)
     verdict = report.onto(host.unless_printed_too_much(verdict._replace(first_failing=first_failing)))
     passed = tests.total if verdict.passed else len(held)
-    return Judged(verdict._replace(tests_total=tests.total, tests_passed=passed), session.returned_mutable)
+    return WireVerdict(verdict._replace(tests_total=tests.total, tests_passed=passed), session.returned_mutable)
 
 
 def _uncharged(host: Host, cpu_seconds: float) -> None:
     """Give sample and tests more time for what the wire itself takes of both."""
     host.extend(cpu_seconds)
-    Watch.extend(cpu_seconds)
+    CpuWatch.extend(cpu_seconds)
 
 
-def run_tests(tests: SessionTests, session: remote.Session, program: str, held: set[int]) -> Verdict:
+def run_tests(tests: SessionTests, session: remote.SampleSession, program: str, held: set[int]) -> Verdict:
     """Load the program and run the tests; what the outcome is, as far as the sample lived to its end."""
     try:
-        with Watch(TESTS_SECONDS):
+        with CpuWatch(TESTS_SECONDS):
             return _run(tests, session, program, held)
     except TestsOverrun:
         return Verdict(Outcome.TIMEOUT, detail="the tests took too long over what the program returned")
@@ -85,7 +85,7 @@ def run_tests(tests: SessionTests, session: remote.Session, program: str, held: 
         return Verdict(Outcome.ERROR, detail=session.said)
 
 
-def _run(tests: SessionTests, session: remote.Session, program: str, held: set[int]) -> Verdict:
+def _run(tests: SessionTests, session: remote.SampleSession, program: str, held: set[int]) -> Verdict:
     state, defined = session.load(tests.prelude, program, tests.asked)
     if state == "not compiled":
         return Verdict(Outcome.SYNTAX_ERROR, detail=session.said)
@@ -105,7 +105,7 @@ def _run(tests: SessionTests, session: remote.Session, program: str, held: set[i
     return Verdict(Outcome.PASSED)
 
 
-def of_exception(error: BaseException, session: remote.Session) -> Verdict:
+def of_exception(error: BaseException, session: remote.SampleSession) -> Verdict:
     """The outcome of an error that ended the tests: the sample's own, a failed assertion, or something else."""
     if error is session.raised:
         return Verdict(of_error(session.said), detail=session.said)
@@ -131,7 +131,7 @@ def of_error(said: str) -> Outcome:
     return Outcome.OUT_OF_MEMORY if said.startswith("MemoryError") else Outcome.ERROR
 
 
-class Watch:
+class CpuWatch:
     """Ends what runs within it by `TestsOverrun`, once this process has spent so much CPU time on it.
 
     Not covered: a single call in C that takes longer. The judge ends the worker then.
@@ -148,22 +148,22 @@ class Watch:
         if cls.watching:
             signal.setitimer(signal.ITIMER_PROF, signal.getitimer(signal.ITIMER_PROF)[0] + cpu_seconds)
 
-    def __enter__(self) -> Watch:
-        Watch.watching = True
+    def __enter__(self) -> CpuWatch:
+        CpuWatch.watching = True
         signal.setitimer(signal.ITIMER_PROF, self.left)
         return self
 
     def __exit__(self, *_: object) -> None:
         # First, so that a signal on the last moment raises nothing outside.
-        Watch.watching = False
+        CpuWatch.watching = False
         self.left, _interval = signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def watch_tests() -> None:
-    """Make `Watch` work; once per process."""
+    """Make `CpuWatch` work; once per process."""
     signal.signal(signal.SIGPROF, _overrun)
 
 
 def _overrun(_number: int, _frame: object) -> None:
-    if Watch.watching:
+    if CpuWatch.watching:
         raise TestsOverrun

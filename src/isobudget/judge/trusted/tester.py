@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, NoReturn
 
 from isobudget.judge import wire
 from isobudget.judge.confinement import namespaces
-from isobudget.judge.messages import Case, Settings, frame
+from isobudget.judge.messages import Case, WorkerSettings, frame
 from isobudget.judge.trusted import zygotes
 from isobudget.judge.trusted.host import Host
 from isobudget.judge.trusted.kinds import MAY_SHARE, prepare
@@ -34,7 +34,7 @@ BEAT_SECONDS = 1.0
 MEMORY_BYTES = 4 << 30
 
 
-class Problem:
+class KnownProblem:
     """A problem that the tester knows, and what has been found out about its tests."""
 
     def __init__(self, case: Case) -> None:
@@ -53,11 +53,11 @@ class Problem:
 class Tester:
     """Runs the tests of one job after another."""
 
-    def __init__(self, settings: Settings, answers: BinaryIO, started: Started) -> None:
+    def __init__(self, settings: WorkerSettings, answers: BinaryIO, started: Started) -> None:
         self.settings = settings
         self.answers = answers
         self.last_beat = time.monotonic()
-        self.problems: dict[int, Problem | str] = {}
+        self.problems: dict[int, KnownProblem | str] = {}
         self._host: Host | None = Host(settings, started)
         self._shared_hosts: dict[str, Host] = {}
         self.layers = self._host.layers
@@ -70,7 +70,7 @@ class Tester:
         self._host.beat = self.beat
         return self._host
 
-    def shared_host(self, problem: Problem) -> Host:
+    def shared_host(self, problem: KnownProblem) -> Host:
         """The zygote of processes that run a problem's tests and a sample, started when it is first needed.
 
         There is one with pytest and one without, so that pytest makes no other fork dearer.
@@ -95,7 +95,7 @@ class Tester:
     def add_problem(self, key: int, case: Case) -> None:
         """Prepare a problem's tests; what is wrong with them is said of every sample of it."""
         try:
-            self.problems[key] = Problem(case)
+            self.problems[key] = KnownProblem(case)
         except Exception as error:
             self.problems[key] = f"the problem's tests cannot be used: {type(error).__name__}: {error}"
 
@@ -128,7 +128,7 @@ class Tester:
                 host.close()
         self._host, self._shared_hosts = None, {}
 
-    def judge_once(self, problem: Problem, program: str) -> Verdict:
+    def judge_once(self, problem: KnownProblem, program: str) -> Verdict:
         """Judge where the problem's tests are to run. That is decided before any sample of it is loaded."""
         if not problem.decided:
             if not self.may_split(problem):
@@ -138,7 +138,7 @@ class Tester:
             return problem.together.judge(self.shared_host(problem), program)
         return problem.tests.judge(self.host, program)
 
-    def may_split(self, problem: Problem) -> bool:
+    def may_split(self, problem: KnownProblem) -> bool:
         """Whether tests run apart from a sample with nothing lost: by the rule, and the reference passes that way."""
         if self.settings.trust != "auto":
             return self.settings.trust == Trust.SPLIT
@@ -167,7 +167,7 @@ def _end_with(life: int) -> None:
     fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
 
 
-def main(settings: Settings, started: Started) -> NoReturn:
+def main(settings: WorkerSettings, started: Started) -> NoReturn:
     """Serve jobs until the judge closes standard input."""
     # Tests may print or read: that must not get into the conversation with the judge.
     jobs, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")

@@ -16,7 +16,7 @@ from _socket import socketpair
 from typing import NamedTuple
 
 from isobudget.judge.confinement import confine
-from isobudget.judge.messages import Settings
+from isobudget.judge.messages import WorkerSettings
 from isobudget.judge.untrusted import zygote
 
 #: a number for every zygote of this process, which its folder is named by
@@ -55,7 +55,7 @@ class Started(NamedTuple):
     base: str
 
 
-def fork(settings: Settings) -> Started:
+def fork(settings: WorkerSettings) -> Started:
     """Fork the first zygote. Only for a process that has no tests in its memory."""
     setting = _setting(settings)
     ours, theirs = socketpair()
@@ -72,7 +72,7 @@ def fork(settings: Settings) -> Started:
     return Started(Process(pid), ours.detach(), setting.base)
 
 
-def launch(settings: Settings, use: str = "") -> Started:
+def launch(settings: WorkerSettings, use: str = "") -> Started:
     """Start a zygote as an interpreter of its own; `use` as of `zygote.begin`."""
     setting = _setting(settings)
     ours, theirs = socketpair()
@@ -88,7 +88,7 @@ def launch(settings: Settings, use: str = "") -> Started:
     return Started(Process(pid), ours.detach(), setting.base)
 
 
-def _setting(settings: Settings) -> confine.Setting:
+def _setting(settings: WorkerSettings) -> confine.Setting:
     """Make a zygote's folder; how it is to be confined."""
     base = os.path.join(settings.base, str(next(NUMBERS)))
     os.mkdir(base, 0o700)

@@ -23,7 +23,7 @@ CALLS, PROGRAM, SHARED, ONE_PROCESS = b"c", b"p", b"s", b"o"
 WIRE = 3
 
 
-class Begun(NamedTuple):
+class SampleStart(NamedTuple):
     """What a sample's process begins with.
 
     Attributes:
@@ -43,7 +43,7 @@ class Begun(NamedTuple):
     served: Served
 
 
-def main(begun: Begun) -> NoReturn:
+def main(begun: SampleStart) -> NoReturn:
     """Take up the descriptors, give up what the zygote may do, and serve."""
     try:
         mode = begun.mode

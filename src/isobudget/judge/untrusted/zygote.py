@@ -205,7 +205,7 @@ def serve(control: socket, scratch: str, layers: Collection[str], places: tuple[
         # What calls may take can be extended, while it runs: the limit of the kernel is the backstop.
         most = wall_seconds if mode == sample.CALLS else cpu_seconds
         limits = confine.sample_limits(most, memory_mb, file_kb)
-        begun = sample.Begun(mode, descriptors[0], places, limits, sieve, served)
+        begun = sample.SampleStart(mode, descriptors[0], places, limits, sieve, served)
         pid = start(begun)
         # A process that could not be made is not the sample's fault: the tester starts another zygote.
         if pid < 0 or not watch(control, pid, cpu_seconds, wall_seconds):
@@ -234,7 +234,7 @@ def _numbers(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
     return [number for *_, fds in ancillary for (number,) in struct.iter_unpack("i", fds)]
 
 
-def start(begun: sample.Begun) -> int:
+def start(begun: sample.SampleStart) -> int:
     """Fork a sample; returns its pid."""
     if gc.get_count()[0] > YOUNG_OBJECTS:
         # So that the sample does not begin with a collection.

@@ -38,7 +38,7 @@ from isobudget.problems.problem import (
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class TestsKind:
     """How a line states one kind of tests.
 
     Attributes:
@@ -98,7 +98,7 @@ def _assert_list(record: Record, where: str, _entry_point: str) -> AssertList:
 
 def _assertion(item: object, where: str) -> str:
     source = reading.checked_text(item, where)
-    reading.parse_assert(source, where)
+    reading.parse_test(source, where)
     return source
 
 
@@ -224,12 +224,12 @@ def _same_number(first: tuple[str, ...], second: tuple[str, ...], where: str, ot
 
 
 #: the field that states the kind -> the kind; a new one is one line here
-KINDS: dict[str, Kind] = {
-    "test": Kind(_check_function),
-    "test_list": Kind(_assert_list, ("test_setup_code",)),
-    "inputs": Kind(_programs, ("outputs", "tolerance", "checker"), whole_programs=True),
-    "arguments": Kind(_calls, ("results", "tolerance")),
-    "call_inputs": Kind(_reference_inputs, ("reference", "tolerance")),
-    "pytest": Kind(_pytest_file, ("module",), imports=True),
+KINDS: dict[str, TestsKind] = {
+    "test": TestsKind(_check_function),
+    "test_list": TestsKind(_assert_list, ("test_setup_code",)),
+    "inputs": TestsKind(_programs, ("outputs", "tolerance", "checker"), whole_programs=True),
+    "arguments": TestsKind(_calls, ("results", "tolerance")),
+    "call_inputs": TestsKind(_reference_inputs, ("reference", "tolerance")),
+    "pytest": TestsKind(_pytest_file, ("module",), imports=True),
 }
 TEST_FIELDS = (*KINDS, *(other for kind in KINDS.values() for other in kind.others))

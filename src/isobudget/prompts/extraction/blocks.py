@@ -17,13 +17,13 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from isobudget.prompts.extraction.definitions import Candidate, join, longest_run, put_before, runs
+from isobudget.prompts.extraction.definitions import CandidateProgram, join, longest_run, put_before, runs
 from isobudget.prompts.extraction.edited import Edited, all_lines_at
 from isobudget.prompts.extraction.effects import functions_of, prepares
 from isobudget.prompts.extraction.fences import Block, content, find_blocks, indented_blocks
 from isobudget.prompts.extraction.functions import continue_function, find_function
 from isobudget.prompts.extraction.lines import scan
-from isobudget.prompts.extraction.names import Supply, bound, missing
+from isobudget.prompts.extraction.names import Supply, bound, missing_names
 from isobudget.prompts.extraction.programs import choose_program
 from isobudget.prompts.extraction.statements import Failure, defined, find_definition, is_helper, parse, split
 
@@ -58,7 +58,7 @@ def names_imported(source: str, module: str) -> frozenset[str]:
     )
 
 
-def find_in_answer(head: str, text: str, wanted: Wanted, *, last: bool) -> Candidate:
+def find_in_answer(head: str, text: str, wanted: Wanted, *, last: bool) -> CandidateProgram:
     """The program in an answer.
 
     Args:
@@ -73,7 +73,7 @@ def find_in_answer(head: str, text: str, wanted: Wanted, *, last: bool) -> Candi
     return _find_program(head, text, blocks, wanted)
 
 
-def _find_function(head: str, text: str, blocks: Sequence[Block], wanted: Wanted, *, last: bool) -> Candidate:
+def _find_function(head: str, text: str, blocks: Sequence[Block], wanted: Wanted, *, last: bool) -> CandidateProgram:
     """The best candidate for a function, with what it needs."""
     name = wanted.entry_point
     own = [block for block in blocks if not block.is_foreign]
@@ -90,7 +90,7 @@ def _find_function(head: str, text: str, blocks: Sequence[Block], wanted: Wanted
     return _Rest(text, [Block(0, len(text), True, False, "")], name).complete(bare, wanted.imported) if last else bare
 
 
-def _function_in_block(head: str, text: str, block: Block, entry_point: str) -> Candidate | None:
+def _function_in_block(head: str, text: str, block: Block, entry_point: str) -> CandidateProgram | None:
     """The program in a block that defines the entry point or goes on its head; None if it does not."""
     inside = content(text, block)
     candidate = find_function(head, inside.text, entry_point, last=True)
@@ -101,7 +101,7 @@ def _function_in_block(head: str, text: str, block: Block, entry_point: str) -> 
     return candidate.before_edit(inside).moved(block.start) if candidate else None
 
 
-def _without_function(head: str, text: str, blocks: Sequence[Block], entry_point: str) -> Candidate:
+def _without_function(head: str, text: str, blocks: Sequence[Block], entry_point: str) -> CandidateProgram:
     """An answer that does not define what is asked for: what it defines instead, so the judge names what is missing.
 
     Of several blocks, the longest that parses. Nothing, behind a head that asks for a body.
@@ -113,13 +113,13 @@ def _without_function(head: str, text: str, blocks: Sequence[Block], entry_point
         run = longest_run(text, entry_point)
         nodes = parse(run.program)
         if head and (isinstance(nodes, Failure) or not defined(nodes)):
-            return Candidate(head, 0, 0, False)
+            return CandidateProgram(head, 0, 0, False)
         return replace(run, program=join(head, run.program, entry_point))
     code = content(text, block).text
     run = longest_run(code, entry_point)
     nodes = parse(run.program)
     if isinstance(nodes, Failure) or not defined(nodes):
-        return Candidate(head + code, block.start, block.end, False)
+        return CandidateProgram(head + code, block.start, block.end, False)
     inside = run.before_edit(content(text, block)).moved(block.start)
     return replace(inside, program=join(head, run.program, entry_point))
 
@@ -131,7 +131,7 @@ def _longest(text: str, blocks: Sequence[Block]) -> Block | None:
     return max(parsing or named, key=lambda one: one.end - one.start, default=None)
 
 
-def _find_program(head: str, text: str, blocks: Sequence[Block], wanted: Wanted) -> Candidate:
+def _find_program(head: str, text: str, blocks: Sequence[Block], wanted: Wanted) -> CandidateProgram:
     """The best candidate for a whole program."""
     own = [block for block in blocks if not block.is_foreign] or list(blocks)
     pieces = [_program_of(text, block) for block in own or indented_blocks(text)]
@@ -139,19 +139,19 @@ def _find_program(head: str, text: str, blocks: Sequence[Block], wanted: Wanted)
         rest = _Rest(text, own, "")
         pieces = [rest.complete(piece, wanted.imported) for piece in pieces]
     else:
-        bare = [Candidate(text[start:end], start, end, False) for start, end in runs(text, "")]
+        bare = [CandidateProgram(text[start:end], start, end, False) for start, end in runs(text, "")]
         pieces = sorted([*pieces, *bare], key=lambda one: one.start)
-    chosen = choose_program(pieces, wanted.imported) or Candidate(text, 0, len(text), False)
+    chosen = choose_program(pieces, wanted.imported) or CandidateProgram(text, 0, len(text), False)
     return replace(chosen, program=head + chosen.program)
 
 
-def _program_of(text: str, block: Block) -> Candidate:
+def _program_of(text: str, block: Block) -> CandidateProgram:
     """What a block holds, at column 0."""
     inside = content(text, block)
     code = inside.text
     if isinstance(parse(code), Failure) and (moved := _at_column_0(code)) is not None:
         code = moved.text
-    return Candidate(code, block.start, block.end, False)
+    return CandidateProgram(code, block.start, block.end, False)
 
 
 def _at_column_0(code: str) -> Edited | None:
@@ -180,7 +180,7 @@ class _Rest:
         ]
         self._supply = Supply([part.nodes for part in self._parts])
 
-    def complete(self, candidate: Candidate, imported: frozenset[str]) -> Candidate:
+    def complete(self, candidate: CandidateProgram, imported: frozenset[str]) -> CandidateProgram:
         """A candidate with what it uses, or tests import, and only the rest of the answer binds, in front of it."""
         nodes = parse(candidate.program)
         if isinstance(nodes, Failure):
@@ -188,7 +188,7 @@ class _Rest:
         inside = [
             place for place, part in enumerate(self._parts) if part.start < candidate.end and part.end > candidate.start
         ]
-        lacking = missing(nodes) | (imported - bound(nodes))
+        lacking = missing_names(nodes) | (imported - bound(nodes))
         parts = [self._parts[place] for place in sorted(self._supply.needed(lacking, bound(nodes), inside))]
         if not parts:
             return candidate

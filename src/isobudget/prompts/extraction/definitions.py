@@ -35,7 +35,7 @@ _FUTURE = re.compile(r"from[ \t]+__future__\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class CandidateProgram:
     """A program, and the part of the text that it was made of: offsets.
 
     Attributes:
@@ -51,22 +51,22 @@ class Candidate:
     answers: bool
     whole: bool = True
 
-    def moved(self, by: int) -> Candidate:
+    def moved(self, by: int) -> CandidateProgram:
         """The same in a text that has so much more in front."""
         return replace(self, start=self.start + by, end=self.end + by)
 
-    def before_edit(self, edited: Edited) -> Candidate:
+    def before_edit(self, edited: Edited) -> CandidateProgram:
         """The same in the text as it was before a change."""
         return replace(self, start=edited.origin(self.start), end=edited.origin(self.end))
 
 
-def find_definitions(head: str, text: str, entry_point: str, *, last: bool) -> Candidate | None:
+def find_definitions(head: str, text: str, entry_point: str, *, last: bool) -> CandidateProgram | None:
     """The first or last definition of the entry point in the text that does something, with what belongs to it.
 
     The last is the last that is whole, if one is.
     """
     statements = split(scan(text, resume=True), text)
-    unfinished: Candidate | None = None
+    unfinished: CandidateProgram | None = None
     for place, count in _definitions(text, statements, entry_point, last=last):
         statement = statements[place]
         end = statement.lines[count - 1].end
@@ -76,7 +76,7 @@ def find_definitions(head: str, text: str, entry_point: str, *, last: bool) -> C
         if whole:
             end = end_of_needed(text, statements[place : place + 1], statements[place + 1 :], entry_point, end)
         start = _preceding(text, statements[:place], entry_point, statement.start)
-        candidate = Candidate(join(head, text[start:end], entry_point), start, end, True, whole)
+        candidate = CandidateProgram(join(head, text[start:end], entry_point), start, end, True, whole)
         if whole or not last:
             return candidate
         unfinished = candidate
@@ -174,10 +174,10 @@ def put_before(parts: Sequence[str], code: str) -> str:
     return code[:begin] + before + code[begin:]
 
 
-def longest_run(text: str, entry_point: str) -> Candidate:
+def longest_run(text: str, entry_point: str) -> CandidateProgram:
     """The longest run of statements that parse and do not call the entry point; everything if there is none."""
     start, end = max(runs(text, entry_point), key=lambda one: one[1] - one[0], default=(0, len(text)))
-    return Candidate(text[start:end], start, end, False)
+    return CandidateProgram(text[start:end], start, end, False)
 
 
 def runs(text: str, entry_point: str) -> Iterator[tuple[int, int]]:

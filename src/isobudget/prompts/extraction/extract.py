@@ -26,10 +26,10 @@ from dataclasses import dataclass
 from isobudget.errors import InputError
 from isobudget.problems.problem import Form, Problem, PytestFile
 from isobudget.prompts.extraction.blocks import Wanted, find_in_answer, names_imported
-from isobudget.prompts.extraction.definitions import Candidate
+from isobudget.prompts.extraction.definitions import CandidateProgram
 from isobudget.prompts.extraction.edited import with_plain_indents
 from isobudget.prompts.extraction.functions import continue_function
-from isobudget.prompts.extraction.marks import Answer, end_of_answer, find_answer
+from isobudget.prompts.extraction.marks import MarkedAnswer, end_of_answer, find_answer
 from isobudget.prompts.extraction.statements import MAX_PARSED_CHARS
 
 #: where a whole program ends in few-shot text
@@ -93,7 +93,7 @@ def extraction_by(rule: str) -> Callable[[Problem, str, bool], str]:
     return program
 
 
-def _rule(rule: str) -> Callable[[str, str, Wanted], Candidate]:
+def _rule(rule: str) -> Callable[[str, str, Wanted], CandidateProgram]:
     if rule not in _RULES:
         raise InputError(f"unknown extraction rule {rule[:80]!r}; known are {', '.join(_RULES)}")
     return _RULES[rule]
@@ -105,19 +105,19 @@ def _wanted(problem: Problem) -> Wanted:
     return Wanted(problem.entry_point, imported)
 
 
-def _none(head: str, text: str, _: Wanted) -> Candidate:
-    return Candidate(head + text, 0, len(text), False)
+def _none(head: str, text: str, _: Wanted) -> CandidateProgram:
+    return CandidateProgram(head + text, 0, len(text), False)
 
 
-def _program(head: str, text: str, _: Wanted) -> Candidate:
+def _program(head: str, text: str, _: Wanted) -> CandidateProgram:
     opening = _OPENING_FENCE.match(text)
     start = opening.end() if opening else 0
     ending = _PROGRAM_END.search(text, start)
     end = max(start, min(ending.start() if ending else len(text), end_of_answer(text)))
-    return Candidate(head + text[start:end], start, end, False)
+    return CandidateProgram(head + text[start:end], start, end, False)
 
 
-def _function(head: str, text: str, wanted: Wanted) -> Candidate:
+def _function(head: str, text: str, wanted: Wanted) -> CandidateProgram:
     edited = with_plain_indents(text[: _most(head)])
     answer = find_answer(edited.text)
     start = continue_function(head, answer.text, wanted.entry_point)
@@ -126,12 +126,12 @@ def _function(head: str, text: str, wanted: Wanted) -> Candidate:
     return start.moved(answer.start).before_edit(edited)
 
 
-def _block(head: str, text: str, wanted: Wanted) -> Candidate:
+def _block(head: str, text: str, wanted: Wanted) -> CandidateProgram:
     edited = with_plain_indents(text[: _most(head)])
     return _in_answer(head, find_answer(edited.text), wanted, last=True).before_edit(edited)
 
 
-def _in_answer(head: str, answer: Answer, wanted: Wanted, *, last: bool) -> Candidate:
+def _in_answer(head: str, answer: MarkedAnswer, wanted: Wanted, *, last: bool) -> CandidateProgram:
     """An answer that holds code among other things; it begins a line of its own, whatever the head ends with."""
     if head and not head.endswith(("\n", "\r")):
         head += "\n"
@@ -142,7 +142,7 @@ def _most(head: str) -> int:
     return max(0, MAX_PARSED_CHARS - len(head) - 1)
 
 
-_RULES: dict[str, Callable[[str, str, Wanted], Candidate]] = {
+_RULES: dict[str, Callable[[str, str, Wanted], CandidateProgram]] = {
     "none": _none,
     "function": _function,
     "block": _block,

@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterator
 
 from isobudget.prompts.extraction.cutting import whole_lines
-from isobudget.prompts.extraction.definitions import Candidate, end_of_needed, find_definitions
+from isobudget.prompts.extraction.definitions import CandidateProgram, end_of_needed, find_definitions
 from isobudget.prompts.extraction.edited import all_lines_at, first_line_at, short_lines_at
 from isobudget.prompts.extraction.effects import running
 from isobudget.prompts.extraction.lines import scan
@@ -34,7 +34,7 @@ MAX_REPEATED_CHARS = 2**13
 _QUOTES_LINE = re.compile(r"(?:\"{3}|\'{3})(?P<rest>[^\r\n]*)(?:\r\n|\r|\n)")
 
 
-def find_function(head: str, text: str, entry_point: str, *, last: bool) -> Candidate | None:
+def find_function(head: str, text: str, entry_point: str, *, last: bool) -> CandidateProgram | None:
     """The program of a text that goes on the function of its head, or holds all of it; None if it does neither.
 
     Args:
@@ -45,7 +45,7 @@ def find_function(head: str, text: str, entry_point: str, *, last: bool) -> Cand
     """
     if (continued := continue_function(head, text, entry_point)) is not None and continued.answers:
         return continued
-    unfinished: Candidate | None = None
+    unfinished: CandidateProgram | None = None
     for candidate in _others(head, text, entry_point, last=last):
         if candidate is not None and candidate.answers and candidate.whole:
             return candidate
@@ -53,7 +53,7 @@ def find_function(head: str, text: str, entry_point: str, *, last: bool) -> Cand
     return unfinished
 
 
-def _others(head: str, text: str, entry_point: str, *, last: bool) -> Iterator[Candidate | None]:
+def _others(head: str, text: str, entry_point: str, *, last: bool) -> Iterator[CandidateProgram | None]:
     """Other ways to read a text that does not simply go on its head."""
     if head:
         yield _continued_again(head, text, entry_point)
@@ -64,7 +64,7 @@ def _others(head: str, text: str, entry_point: str, *, last: bool) -> Iterator[C
         yield _body_at_column_0(head, text, entry_point)
 
 
-def continue_function(head: str, text: str, entry_point: str) -> Candidate | None:
+def continue_function(head: str, text: str, entry_point: str) -> CandidateProgram | None:
     """What goes on the definition that the head begins, also if it does nothing; None if the head begins none.
 
     Lines that are indented a little less than the definition's body belong to it, if it does not return before them
@@ -87,7 +87,7 @@ def _returns(program: str, entry_point: str) -> bool:
     return isinstance(body, list) and isinstance(body[-1], ast.Return | ast.Raise)
 
 
-def _continued(head: str, text: str, entry_point: str) -> Candidate | None:
+def _continued(head: str, text: str, entry_point: str) -> CandidateProgram | None:
     """What continues the definition that the head begins; None if the head begins none, or no part of it is whole."""
     source = head + text
     statements = split(scan(source), source)
@@ -109,10 +109,10 @@ def _continued(head: str, text: str, entry_point: str) -> Candidate | None:
         end = end_of_needed(source, statements[: place + 1], following, entry_point, end)
     end = max(end, len(head))
     answers = has_substance(definition) and bool(source[len(head) : end].strip())
-    return Candidate(source[:end], 0, end - len(head), answers, whole)
+    return CandidateProgram(source[:end], 0, end - len(head), answers, whole)
 
 
-def _continued_again(head: str, text: str, entry_point: str) -> Candidate | None:
+def _continued_again(head: str, text: str, entry_point: str) -> CandidateProgram | None:
     """What continues the head behind a text that says the end of it once more; None if it does not, or nothing does."""
     count = _overlap(head[-MAX_REPEATED_CHARS:], text[:MAX_REPEATED_CHARS])
     if not text[:count].strip() or re.search(rf"\bdef[ \t]+{re.escape(entry_point)}\b", text[:count]):
@@ -126,7 +126,7 @@ def _overlap(head: str, text: str) -> int:
     return next((count for count in range(min(len(head), len(text)), 0, -1) if head.endswith(text[:count])), 0)
 
 
-def _continued_behind_docstring(head: str, text: str, entry_point: str) -> Candidate | None:
+def _continued_behind_docstring(head: str, text: str, entry_point: str) -> CandidateProgram | None:
     """What continues the head behind a text that first ends a docstring which it did not begin."""
     ending = _QUOTES_LINE.search(text, 0, MAX_REPEATED_CHARS)
     if ending is None or ending["rest"].strip():
@@ -135,7 +135,7 @@ def _continued_behind_docstring(head: str, text: str, entry_point: str) -> Candi
     return candidate.moved(ending.end()) if candidate else None
 
 
-def _continued_at_column(head: str, text: str, entry_point: str) -> Candidate | None:
+def _continued_at_column(head: str, text: str, entry_point: str) -> CandidateProgram | None:
     """What continues the head if the first line, or all of the body, is indented as the head's function is."""
     column = _body_column(head)
     if column is None:
@@ -153,7 +153,7 @@ def _continued_at_column(head: str, text: str, entry_point: str) -> Candidate | 
     return None
 
 
-def _body_at_column_0(head: str, text: str, entry_point: str) -> Candidate | None:
+def _body_at_column_0(head: str, text: str, entry_point: str) -> CandidateProgram | None:
     """A body at column 0, put into the definition that the head begins: statements that parse, a ``return`` in them."""
     column = _body_column(head)
     end, returns = 0, False

@@ -50,7 +50,7 @@ _QUOTED = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class MarkedAnswer:
     """The answer in an output.
 
     Attributes:
@@ -62,7 +62,7 @@ class Answer:
     text: str
 
 
-def find_answer(output: str) -> Answer:
+def find_answer(output: str) -> MarkedAnswer:
     """The answer, empty if the output is an unfinished thought."""
     bare = _BARE_CHANNELS.match(output)
     start = bare.end() if bare else 0
@@ -113,7 +113,7 @@ class _Reader:
             self._start = mark.end()
         return True
 
-    def answer(self) -> Answer:
+    def answer(self) -> MarkedAnswer:
         """The answer by all marks that were read."""
         if self._thought is not None and self._is_opening(self._thought):
             self._end = self._thought.start()
@@ -124,7 +124,7 @@ class _Reader:
         for (start, end), (following, _) in zip(parts, [*parts[1:], (parts[-1][1], 0)], strict=True):
             texts += [self._text[start:end], "\n" * (following - end)]
         text = "".join(texts)
-        return Answer(parts[0][0], text if text.strip() or text == self._text else "")
+        return MarkedAnswer(parts[0][0], text if text.strip() or text == self._text else "")
 
     def _close(self, mark: re.Match[str]) -> None:
         """The open thought ends, or else all up to here was one; a stray mark behind the answer ends nothing."""

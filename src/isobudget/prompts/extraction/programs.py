@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from isobudget.prompts.extraction.definitions import Candidate
+from isobudget.prompts.extraction.definitions import CandidateProgram
 from isobudget.prompts.extraction.effects import answers_input
 from isobudget.prompts.extraction.names import bound
 from isobudget.prompts.extraction.statements import Failure, parse
 
 
-def choose_program(pieces: Sequence[Candidate], names: frozenset[str] = frozenset()) -> Candidate | None:
+def choose_program(pieces: Sequence[CandidateProgram], names: frozenset[str] = frozenset()) -> CandidateProgram | None:
     """The piece that is the program; None if there are none.
 
     Args:

@@ -12,7 +12,15 @@ from typing import Any
 from isobudget.costs.cost import Unit
 from isobudget.errors import InputError
 from isobudget.grid import Grid, picked, ratio, with_notes
-from isobudget.paper.equal_budget import DEAREST, Cell, EqualBudget, PaperFlip, cost_ratio, equal_budget, paper_flips
+from isobudget.paper.equal_budget import (
+    DEAREST,
+    BudgetCell,
+    EqualBudget,
+    PaperFlip,
+    cost_ratio,
+    equal_budget,
+    paper_flips,
+)
 from isobudget.paper.tables import CITATION, CostRow, PassTable, cost_table
 from isobudget.report.tables.terminal import NOT_AFFORDED, legend
 
@@ -145,7 +153,7 @@ def _llama3_note(unit: Unit) -> str:
     return "Table 1 has no Llama-3: 8B taken as 1.07 x Code Llama 7B (the paper's upper figure), 70B as Code Llama 70B."
 
 
-def _cell_text(cell: Cell) -> str:
+def _cell_text(cell: BudgetCell) -> str:
     if cell.k == 0:
         return "-"
     if math.isnan(cell.percent):

@@ -9,6 +9,6 @@ Not covered: generating samples; models other than Llama- and Qwen2-style decode
 
 from isobudget.backends.llamacpp.exact.network import KeysValues, Network
 from isobudget.backends.llamacpp.exact.scoring import ExactScorer
-from isobudget.backends.llamacpp.exact.weights import Weights, expanded_bytes, read_weights
+from isobudget.backends.llamacpp.exact.weights import DecoderWeights, expanded_bytes, read_weights
 
-__all__ = ["ExactScorer", "KeysValues", "Network", "Weights", "expanded_bytes", "read_weights"]
+__all__ = ["DecoderWeights", "ExactScorer", "KeysValues", "Network", "expanded_bytes", "read_weights"]

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from isobudget.backends.llamacpp.exact.weights import Floats, Layer, Weights
+from isobudget.backends.llamacpp.exact.weights import DecoderWeights, Floats, Layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class KeysValues:
 class Network:
     """A decoder. Not for several threads at once."""
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: DecoderWeights) -> None:
         self.weights = weights
 
     def compute(

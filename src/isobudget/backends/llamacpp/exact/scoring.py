@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.backends.engine.token_tree import (
+    Branch,
     Floats,
     Ids,
-    Part,
     TextScorer,
     Tree,
     batches_of,
@@ -100,7 +100,7 @@ class ExactScorer(TextScorer):
         return logits, before
 
     def _score_batch(
-        self, parts: Sequence[Part], before: KeysValues, texts: Sequence[Ids], scores: Sequence[Floats]
+        self, parts: Sequence[Branch], before: KeysValues, texts: Sequence[Ids], scores: Sequence[Floats]
     ) -> None:
         offset = before.tokens
         for start, tree in parts:

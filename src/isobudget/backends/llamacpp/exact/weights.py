@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from isobudget.errors import ModelError
 from isobudget.models.architecture import Architecture
 from isobudget.models.gguf import GgufHeader, Tensor, Value
-from isobudget.models.read_gguf import architecture_of
+from isobudget.models.read_gguf import gguf_architecture
 
 Floats = NDArray[np.float32]
 
@@ -69,7 +69,7 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
+class DecoderWeights:
     """A decoder's weights and what else its computation needs.
 
     Attributes:
@@ -98,7 +98,7 @@ def expanded_bytes(header: GgufHeader) -> int | None:
     return None if _not_covered(header) else 4 * header.parameters
 
 
-def read_weights(header: GgufHeader, api: ctypes.CDLL) -> Weights:
+def read_weights(header: GgufHeader, api: ctypes.CDLL) -> DecoderWeights:
     """Read and expand a file's weights, by llama.cpp's own functions.
 
     Raises:
@@ -106,13 +106,13 @@ def read_weights(header: GgufHeader, api: ctypes.CDLL) -> Weights:
     """
     if reason := _not_covered(header):
         raise ModelError(f"{header.path} cannot be computed in 32 bits here: {reason}")
-    file, shape = _File(header, api), architecture_of(header)
+    file, shape = _File(header, api), gguf_architecture(header)
     ends = [
         file.tensor(name, shape.hidden, header.tensors[name].shape[-1])  # of any number of tokens
         for name in ("token_embd.weight", "output.weight")
         if name in header.tensors
     ]
-    return Weights(
+    return DecoderWeights(
         ends[0],
         ends[-1] * file.tensor("output_norm.weight", shape.hidden),
         tuple(_layer(file, number, shape) for number in range(shape.layers)),

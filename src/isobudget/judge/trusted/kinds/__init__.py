@@ -28,15 +28,15 @@ KINDS = {
 MAY_SHARE = frozenset({"CheckFunction", "AssertList", "PytestFile"})
 
 
-class Tests(Protocol):
+class PreparedTests(Protocol):
     """A problem's tests, made ready once and used for every sample."""
 
     def judge(self, host: Host, program: str) -> Verdict:
         """Judge a program apart from the tests, in processes of the host's zygote."""
 
 
-def prepare(case: Case) -> Tests:
+def prepare(case: Case) -> PreparedTests:
     """Make a problem's tests ready. The kind's file is imported here: a worker should be there at once."""
     file, name = KINDS[case.kind]
-    tests: Tests = getattr(importlib.import_module(f"{__name__}.{file}"), name)(case)
+    tests: PreparedTests = getattr(importlib.import_module(f"{__name__}.{file}"), name)(case)
     return tests

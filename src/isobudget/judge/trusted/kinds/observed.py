@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 from isobudget.judge.messages import Case
 from isobudget.judge.trusted import given, remote, runs
 from isobudget.judge.trusted.canonical import TEXT_CHARS, canonical
-from isobudget.judge.trusted.host import Host, Report, ended
+from isobudget.judge.trusted.host import Host, ProcessEnd, ended
 from isobudget.judge.trusted.kinds.calls import function_of
-from isobudget.judge.trusted.session import TESTS_SECONDS, TestsOverrun, Watch, of_error
+from isobudget.judge.trusted.session import TESTS_SECONDS, CpuWatch, TestsOverrun, of_error
 from isobudget.judge.untrusted import loading, sample
 from isobudget.judge.verdict import Outcome, Verdict
 
@@ -33,7 +33,6 @@ MOST_INPUTS = 2_000
 #: calls or runs that may reach the limit before those that are left are given up, too
 MOST_TIMEOUTS = 3
 TIMEOUT = "!timeout"
-NAME_CHARS = 100
 
 
 class ObservedCalls:
@@ -51,7 +50,7 @@ class ObservedCalls:
         return _Calls(self, host, program).verdict()
 
 
-class Failure(NamedTuple):
+class NotLoaded(NamedTuple):
     """A program that could not be loaded: the verdict, and the text for its calls."""
 
     verdict: Verdict
@@ -64,7 +63,7 @@ class _Calls:
     def __init__(self, tests: ObservedCalls, host: Host, program: str) -> None:
         self.tests, self.host, self.program = tests, host, program
         self.prelude = given.before(program, "own", calls=True) if tests.starter else ""
-        self.session: remote.Session | None = None
+        self.session: remote.SampleSession | None = None
         self.defined: dict[str, Any] = {}
         self.texts: list[str] = []
         #: calls that the present process has answered
@@ -93,18 +92,18 @@ class _Calls:
         observed = tuple(self.texts) if failure is None else (failure.text,) * total
         return verdict._replace(seconds=self.seconds, peak_memory_mb=self.peak_mb, observed=observed)
 
-    def _load(self) -> Failure | None:
+    def _load(self) -> NotLoaded | None:
         """Start a process and load the program in it; what went wrong, if anything did."""
-        self.session = remote.Session(self.host.fork(sample.CALLS))
+        self.session = remote.SampleSession(self.host.fork(sample.CALLS))
         self.served = 0
         names = [self.tests.entry_point, "Solution"]
         state = ""
         try:
-            with Watch(TESTS_SECONDS):
+            with CpuWatch(TESTS_SECONDS):
                 state, self.defined = self.session.load(self.prelude, self.program, names)
         except TestsOverrun:
             self._end()
-            return Failure(Verdict(Outcome.TIMEOUT), TIMEOUT)
+            return NotLoaded(Verdict(Outcome.TIMEOUT), TIMEOUT)
         except remote.SampleEnded:
             return self._ended()
         said = self.session.said
@@ -113,14 +112,14 @@ class _Calls:
         self._end()
         if state == "loaded":
             detail = f"the program does not define {self.tests.entry_point}"
-            return Failure(Verdict(Outcome.ERROR, detail=detail), "!NameError")
+            return NotLoaded(Verdict(Outcome.ERROR, detail=detail), "!NameError")
         outcome = Outcome.SYNTAX_ERROR if state == "not compiled" else of_error(said)
-        return Failure(Verdict(outcome, detail=said), error_text(said))
+        return NotLoaded(Verdict(outcome, detail=said), error_text(said))
 
     def _observe(self, arguments: list[Any]) -> None:
         """Make one call. What the answer is made into on this side has a time limit of its own."""
         assert self.session is not None
-        watch = Watch(self.left)
+        watch = CpuWatch(self.left)
         try:
             with watch:
                 function = function_of(self.defined, self.tests.entry_point)
@@ -146,18 +145,18 @@ class _Calls:
         self.texts.append(text)
         self.timeouts += text == TIMEOUT
 
-    def _ended(self) -> Failure:
+    def _ended(self) -> NotLoaded:
         """What is recorded of a process that ended, or that answers what cannot be read."""
         session = self.session
         assert session is not None
         report = self._end()
         assert report is not None
         if session.fault != "ended" and not report.crowded:
-            return Failure(Verdict(Outcome.ERROR, detail=session.said), "!broken")
+            return NotLoaded(Verdict(Outcome.ERROR, detail=session.said), "!broken")
         verdict = ended(report)
-        return Failure(verdict, "!ended" if verdict.outcome is Outcome.ERROR else f"!{verdict.outcome.value}")
+        return NotLoaded(verdict, "!ended" if verdict.outcome is Outcome.ERROR else f"!{verdict.outcome.value}")
 
-    def _end(self) -> Report | None:
+    def _end(self) -> ProcessEnd | None:
         """End the process, if there is one, and take its account."""
         session, self.session = self.session, None
         if session is None:
@@ -201,7 +200,7 @@ class ObservedPrograms:
 def error_text(said: str) -> str:
     """`!` and the name of an error that is told as its name and message, as far as it is a name."""
     name = said.partition(":")[0]
-    return f"!{name}" if name.isidentifier() and len(name) <= NAME_CHARS else "!Exception"
+    return f"!{name}" if name.isidentifier() and len(name) <= remote.NAME_CHARS else "!Exception"
 
 
 def _printed(ran: runs.Ran, ending: Verdict | None) -> str:
