@@ -40,8 +40,8 @@ def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bo
         return device_seconds(seconds, devices_of(run, samples.model))
     if unit in (Unit.SECONDS, Unit.JOULES):
         engine = run.facts["models"][samples.model].get("engine", "engine not stated")
-        found = measured(samples, unit)
-        return found.cost(f"{engine}, {run.facts['machine']['processor']}", share_prompt=share_prompt)
+        amounts = measured(samples, unit)
+        return amounts.cost(f"{engine}, {run.facts['machine']['processor']}", share_prompt=share_prompt)
     if unit is Unit.USD and run.facts["models"][samples.model].get("backend") == IMPORTED:
         return measured_usd([one.usd for one in samples.problems], samples.model)
     use = run_token_use(samples, share_prompt=share_prompt)
