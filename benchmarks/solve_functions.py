@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import isobudget
-from isobudget.tasks.body import body_text, functions_of, parse_source, with_body
+from isobudget.tasks.body import body_text, functions_by_name, parse_source, with_body
 from isobudget.tasks.candidate import lay_over
 from isobudget.tasks.project import find_interpreter
 from isobudget.tasks.project_tests import TargetTests, no_tests
@@ -44,7 +44,7 @@ def emptied(project: str, file: str, name: str, folder: Path) -> tuple[Path, str
     root = folder / project
     shutil.copytree(HERE / project, root, ignore=shutil.ignore_patterns("__pycache__", "runs"))
     text = (root / file).read_text()
-    function = functions_of(parse_source(text, file))[name]
+    function = functions_by_name(parse_source(text, file))[name]
     (root / file).write_text(with_body(text, function, "...\n"))
     return root, body_text(text, function.node)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import isobudget
 from isobudget.judge.verdict import Verdict
-from isobudget.tasks.body import behind_docstring, body_text, functions_of, parse_source, with_body
+from isobudget.tasks.body import behind_docstring, body_text, functions_by_name, parse_source, with_body
 from isobudget.tasks.candidate import lay_over
 from isobudget.tasks.outcome import last_line
 from isobudget.tasks.project import find_interpreter
@@ -45,7 +45,7 @@ def found_again(project: Path, file: str, name: str, tests: list[str], python: s
     """Take the body away, and have it offered among wrong ones."""
     path = project / file
     original = path.read_text(encoding="utf-8")
-    function = functions_of(parse_source(original, file))[name]
+    function = functions_by_name(parse_source(original, file))[name]
     body = body_text(original, function.node)
     emptied = with_body(original, function, "...\n")
     path.write_text(emptied, encoding="utf-8")
@@ -69,7 +69,7 @@ def found_again(project: Path, file: str, name: str, tests: list[str], python: s
             )
     finally:
         path.write_text(original, encoding="utf-8")
-    assert body_text(solution.code, functions_of(parse_source(solution.code, file))[name].node) == body or not body
+    assert body_text(solution.code, functions_by_name(parse_source(solution.code, file))[name].node) == body or not body
     return solution
 
 

@@ -76,7 +76,7 @@ def main(arguments: list[str]) -> int:
             defaults.restype = structure
             filled = defaults()
             print(*filled_in(structure, filled, known), sep="\n")
-            differ |= any(True for _ in api.differences(filled, known))
+            differ |= any(True for _ in api.layout_differences(filled, known))
         if header:
             ours, theirs = bound_fields(structure), declared_fields(header, name)
             lines = list(difflib.unified_diff(ours, theirs, "bound", "declared", n=1, lineterm=""))

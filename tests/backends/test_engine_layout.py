@@ -71,7 +71,7 @@ def test_a_shifted_field_is_shown_with_both_values() -> None:
     shifted = api.ContextParams(n_ctx=0, n_batch=512)
     lines = list(TOOL["filled_in"](api.ContextParams, shifted, known))
     assert lines[0].split() == ["0", "n_ctx", "0", "DIFFERS:", "512", "is", "known"]
-    assert list(api.differences(shifted, known)) == [
+    assert list(api.layout_differences(shifted, known)) == [
         "ContextParams.n_ctx is 0, not 512",
         "ContextParams.n_batch is 512, not 2048",
     ]

@@ -11,7 +11,7 @@ from isobudget.errors import InputError
 from isobudget.judge import Judge, Limits
 from isobudget.problems import load_benchmark
 from isobudget.problems.apps.benchmark import DIFFICULTIES
-from isobudget.problems.apps.tests import NoTestsError, read_tests
+from isobudget.problems.apps.tests import NoTestsError, parse_tests
 from isobudget.problems.problem import CallTests, Form, Problem, ProgramTests
 from isobudget.problems.sources import DATA_VARIABLE
 
@@ -203,10 +203,10 @@ def test_in_a_set_of_the_published_size_problems_without_tests_are_left_out(
 
 def test_numbers_of_many_digits_are_kept() -> None:
     digits = "7" * 20_000
-    name, tests = read_tests(f'{{"fn_name": "f", "inputs": [[{digits}, 1]], "outputs": [-{digits}]}}', "here")
+    name, tests = parse_tests(f'{{"fn_name": "f", "inputs": [[{digits}, 1]], "outputs": [-{digits}]}}', "here")
     assert (name, tests) == ("f", CallTests(arguments=(f"[{digits}, 1]",), results=(f"-{digits}",)))
     with pytest.raises(InputError, match=r"here: is not JSON .*200000 digits"):
-        read_tests(f'{{"inputs": [{"7" * 200_001}]}}', "here")
+        parse_tests(f'{{"inputs": [{"7" * 200_001}]}}', "here")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from isobudget.problems.problem import CheckFunction, Form, Problem
-from isobudget.rankers.examples import NOT_GIVEN, Example, named_arguments, parse_assert, prompt_examples
+from isobudget.rankers.examples import NOT_GIVEN, Example, example_of_assert, named_arguments, prompt_examples
 from isobudget.rankers.inputs import choose_inputs
 from isobudget.rankers.mutate import made_up, more_inputs, mutate, parameter_names, seeded
 
@@ -87,7 +87,7 @@ def test_arguments_by_name() -> None:
     ],
 )
 def test_only_literal_asserts_are_tests(text: str, expected: Example | None) -> None:
-    assert parse_assert(text, "f") == expected
+    assert example_of_assert(text, "f") == expected
 
 
 @pytest.mark.parametrize(

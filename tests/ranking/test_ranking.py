@@ -22,7 +22,7 @@ from isobudget.errors import BackendError, InputError, MissingExtraError
 from isobudget.problems.problem import CheckFunction, Problem
 from isobudget.progress import SILENT
 from isobudget.rankers.base import BACKWARD, FORWARD, Candidate, Candidates, Pool
-from isobudget.rankers.source import compiles
+from isobudget.rankers.source import is_python
 from isobudget.ranking.measure import Ranked
 from isobudget.ranking.observations import form
 from isobudget.ranking.options import RankOptions
@@ -295,8 +295,8 @@ def test_options_that_make_no_sense(tmp_path: Path, options: RankOptions, messag
 def test_programs_of_one_form_are_run_once() -> None:
     assert form("x = 1 # one\n") == form("x  =  1\n") != form("x = 2")
     assert form("x = (") == "x = ("
-    assert compiles("x = 1")
-    assert not any(map(compiles, ["x = (", "\0", "return 1", "(" * 5000]))
+    assert is_python("x = 1")
+    assert not any(map(is_python, ["x = (", "\0", "return 1", "(" * 5000]))
 
 
 # published figures, and the command ------------------------------------------------------------------

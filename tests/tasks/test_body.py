@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isobudget.errors import InputError
-from isobudget.tasks.body import body_text, functions_of, is_hole, parse_source, split_lines, with_body
+from isobudget.tasks.body import body_text, functions_by_name, is_hole, parse_source, split_lines, with_body
 
 
 def replaced(text: str, name: str, body: str) -> str:
-    return with_body(text, functions_of(parse_source(text, "f.py"))[name], body)
+    return with_body(text, functions_by_name(parse_source(text, "f.py"))[name], body)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_body_is_replaced_and_nothing_else(text: str, expected: str) -> None:
 
 def test_strings_over_several_lines_keep_their_text() -> None:
     program = 'def f():\n    a = """x\n  y\n"""\n    return a\n'
-    body = body_text(program, functions_of(ast.parse(program))["f"].node)
+    body = body_text(program, functions_by_name(ast.parse(program))["f"].node)
     text = replaced("class A:\n    def f(self):\n        ...\n", "A.f", body)
     space: dict[str, type] = {}
     exec(text, space)  # our own text
@@ -57,7 +57,7 @@ LINES = st.lists(st.sampled_from(["x = 1", "# é", "", "y = '''a", "b'''", "\tz"
 def test_what_stands_around_is_kept_byte_for_byte(before: list[str], after: list[str], end: str) -> None:
     text = "".join(line + end for line in [*before, "def f():", "    ...", *after])
     try:
-        function = functions_of(parse_source(text, "f.py")).get("f")
+        function = functions_by_name(parse_source(text, "f.py")).get("f")
     except InputError:
         return
     if function is None:
@@ -87,9 +87,9 @@ def test_lines_are_those_of_the_parser(text: str) -> None:
     ],
 )
 def test_what_counts_as_no_body(body: str, expected: bool) -> None:
-    assert is_hole(functions_of(ast.parse(f"def f():\n    {body}\n"))["f"].node) is expected
+    assert is_hole(functions_by_name(ast.parse(f"def f():\n    {body}\n"))["f"].node) is expected
 
 
 def test_abstract_methods_are_no_holes() -> None:
     text = "class A:\n    @abc.abstractmethod\n    def f(self): ...\n    @overload\n    def g(self): ...\n"
-    assert not any(is_hole(one.node) for one in functions_of(ast.parse(text)).values())
+    assert not any(is_hole(one.node) for one in functions_by_name(ast.parse(text)).values())

@@ -22,10 +22,10 @@ from isobudget.analysis.load_samples import (
 )
 from isobudget.analysis.prices import price_model
 from isobudget.analysis.run_costs import (
-    architecture_of,
     date_of,
     devices_of,
     judging,
+    recorded_architecture,
     run_token_use,
     sample_amounts,
     sample_cost,
@@ -107,7 +107,7 @@ def price_samples(
     if costs is not None or _by_name(run, samples, unit, use):
         shape = recorded = None
         with contextlib.suppress(InputError):
-            shape = architecture_of(run, samples.model)
+            shape = recorded_architecture(run, samples.model)
         with contextlib.suppress(InputError):
             recorded = sample_cost(run, samples, Unit.SECONDS, **shared) if unit in _BY_TIME else None
         names = (samples.model,)

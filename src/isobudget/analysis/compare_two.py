@@ -122,9 +122,10 @@ def compare_two(
     labels = [str(one) for one in arguments if _LABEL.fullmatch(str(one)) and not Path(one).exists()]
     sources = [one for one in arguments if str(one) not in labels]
     if len(labels) == 2 and sources:
-        found, notes = _recorded(sources, costs, from_)
+        entries, notes = _recorded(sources, costs, from_)
         pairs = [
-            (_side(one, labels[0]), _side(one, labels[1])) for one in _by_benchmark(found, benchmark, sources).values()
+            (_side(one, labels[0]), _side(one, labels[1]))
+            for one in _by_benchmark(entries, benchmark, sources).values()
         ]
     elif not labels and len(sources) == 2:
         before, notes = _recorded(sources[:1], costs, from_)
@@ -141,21 +142,21 @@ def _recorded(
     sources: Sequence[Any], costs: CostsFile | str | None, from_: str | None
 ) -> tuple[list[_Recorded], list[str]]:
     runs, files = split_sources(sources)
-    found: list[_Recorded] = []
+    entries: list[_Recorded] = []
     for path, name in zip(runs, file_models(runs), strict=True):
         loaded = load_samples(path)
         for own, models in loaded.models.items():
-            found += [
+            entries += [
                 _Recorded(counts_of(own, samples), name, partial(_of_run, loaded.run, samples, costs))
                 for samples in models
             ]
     if not files:
-        return found, []
+        return entries, []
     imported = read_results(files, from_)
     name = file_models([taken.path for taken in imported.taken])[0]
     groups = group_counts(imported.all_rows()).values()
-    found += [_Recorded(counts, name, partial(_of_counts, counts, costs)) for counts in groups]
-    return found, imported.messages()
+    entries += [_Recorded(counts, name, partial(_of_counts, counts, costs)) for counts in groups]
+    return entries, imported.messages()
 
 
 def _of_run(run: Run, samples: ModelSamples, costs: CostsFile | str | None, unit: Unit) -> SampleCost:
@@ -167,20 +168,22 @@ def _of_counts(counts: ModelCounts, costs: CostsFile | str | None, unit: Unit) -
 
 
 def _by_benchmark(
-    found: Sequence[_Recorded], benchmark: str | None, sources: Sequence[Any]
+    entries: Sequence[_Recorded], benchmark: str | None, sources: Sequence[Any]
 ) -> dict[str, list[_Recorded]]:
-    names = list(dict.fromkeys(one.counts.benchmark for one in found))
+    names = list(dict.fromkeys(one.counts.benchmark for one in entries))
     chosen = chosen_benchmarks(benchmark, names, ", ".join(map(str, sources)))
-    return {name: [one for one in found if one.counts.benchmark == name] for name in chosen}
+    return {name: [one for one in entries if one.counts.benchmark == name] for name in chosen}
 
 
-def _side(found: Sequence[_Recorded], label: str) -> tuple[_Recorded, int, str]:
+def _side(entries: Sequence[_Recorded], label: str) -> tuple[_Recorded, int, str]:
     """The model that a label means: called so, or the only one with the name as a part."""
     match = _LABEL.fullmatch(label)
     assert match is not None
     name, k = match[1], int(match[2])
-    known = [one.counts.name for one in found]
-    fits = [one for one in found if one.counts.name == name] or [one for one in found if is_part(name, one.counts.name)]
+    known = [one.counts.name for one in entries]
+    fits = [one for one in entries if one.counts.name == name] or [
+        one for one in entries if is_part(name, one.counts.name)
+    ]
     if len(fits) != 1 or k < 1:
         what = "several models have it as a part" if len(fits) > 1 else "no such model"
         what = "k must be at least 1" if k < 1 else what
@@ -192,8 +195,8 @@ def _same_models(
     before: Sequence[_Recorded], after: Sequence[_Recorded], k: int, benchmark: str | None, sources: Sequence[Any]
 ) -> list[tuple[tuple[_Recorded, int, str], tuple[_Recorded, int, str]]]:
     firsts = {(one.counts.benchmark, one.counts.name): one for one in before}
-    found = ((firsts.get((one.counts.benchmark, one.counts.name)), one) for one in after)
-    common = [(first, one) for first, one in found if first is not None]
+    entries = ((firsts.get((one.counts.benchmark, one.counts.name)), one) for one in after)
+    common = [(first, one) for first, one in entries if first is not None]
     if not common and len(before) == len(after) == 1 and before[0].counts.benchmark == after[0].counts.benchmark:
         common = [(before[0], after[0])]  # files that are called otherwise hold one model each
     chosen = [pair for pair in common if benchmark in (None, pair[0].counts.benchmark)]

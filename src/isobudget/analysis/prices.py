@@ -121,10 +121,10 @@ def counts_token_use(counts: ModelCounts) -> TokenUse | None:
 
 
 def _entry(costs: CostsFile, names: Sequence[str]) -> Entry:
-    found = next((entry for name in names if (entry := costs.find(name)) is not None), None)
-    if found is None:
+    stated = next((entry for name in names if (entry := costs.find(name)) is not None), None)
+    if stated is None:
         raise InputError(f'{costs.path} has no [models."{names[-1]}"]; it has: {", ".join(costs.models) or "none"}')
-    return found
+    return stated
 
 
 def _paper(model: str, unit: Unit) -> SampleCost:

@@ -37,7 +37,7 @@ def recorded_counts(
         InputError: a source is wrong, or a model has no price.
         RunError: a folder is no run, or a part of it is damaged.
     """
-    found: list[tuple[str, ModelCounts, SampleCost]] = []
+    priced: list[tuple[str, ModelCounts, SampleCost]] = []
     notes: list[str] = []
     for path, name in zip(runs, file_models(runs), strict=True):
         loaded = load_samples(path)
@@ -45,16 +45,16 @@ def recorded_counts(
             notes += [f"{path}: {note}" for note in unjudged_notes(models)]
             for samples in models:
                 price, _ = price_samples(loaded.run, samples, unit, costs, charges)
-                found.append((name, counts_of(benchmark, samples), price))
+                priced.append((name, counts_of(benchmark, samples), price))
     if others:
         imported = read_results(others, from_)
         notes += imported.messages()
         groups = list(group_counts(imported.all_rows()).values())
         if isinstance(costs, OneLine):
-            costs.require([name for one in [*(one for _, one, _ in found), *groups] for name in one.priced_as])
+            costs.require([name for one in [*(one for _, one, _ in priced), *groups] for name in one.priced_as])
         for benchmark in dict.fromkeys(one.benchmark for one in groups):
             own = [one for one in groups if one.benchmark == benchmark]
             prices = price_models(own, unit, costs, charges)
-            found += [("files", one, prices[one.name]) for one in own]
-    counts = with_sources([(name, one) for name, one, _ in found])
-    return counts, {(one.benchmark, one.name): price for one, (*_, price) in zip(counts, found, strict=True)}, notes
+            priced += [("files", one, prices[one.name]) for one in own]
+    counts = with_sources([(name, one) for name, one, _ in priced])
+    return counts, {(one.benchmark, one.name): price for one, (*_, price) in zip(counts, priced, strict=True)}, notes

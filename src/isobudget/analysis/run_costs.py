@@ -40,8 +40,8 @@ def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bo
         return device_seconds(seconds, devices_of(run, samples.model))
     if unit in (Unit.SECONDS, Unit.JOULES):
         engine = run.facts["models"][samples.model].get("engine", "engine not stated")
-        found = measured(samples, unit)
-        return found.cost(f"{engine}, {run.facts['machine']['processor']}", share_prompt=share_prompt)
+        amounts = measured(samples, unit)
+        return amounts.cost(f"{engine}, {run.facts['machine']['processor']}", share_prompt=share_prompt)
     if unit is Unit.USD and run.facts["models"][samples.model].get("backend") == IMPORTED:
         return measured_usd([one.usd for one in samples.problems], samples.model)
     use = run_token_use(samples, share_prompt=share_prompt)
@@ -50,7 +50,7 @@ def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bo
     if unit is Unit.TOKENS:
         return tokens_cost(use)
     if unit is Unit.FLOPS:
-        return flops_cost(architecture_of(run, samples.model), use)
+        return flops_cost(recorded_architecture(run, samples.model), use)
     if unit is Unit.USD and (price := _stated_price(run, samples.model)) is not None:
         return usd_cost(price, use)
     raise _not_recorded(unit)
@@ -71,7 +71,7 @@ def sample_amounts(run: Run, samples: ModelSamples, unit: Unit) -> tuple[NDArray
     if unit is Unit.TOKENS:
         return tuple(problem.completion_tokens.astype(np.float64) for problem in samples.problems)
     if unit is Unit.FLOPS:
-        shape = architecture_of(run, samples.model)
+        shape = recorded_architecture(run, samples.model)
         return tuple(completion_flops(shape, one.prompt_tokens, one.completion_tokens) for one in samples.problems)
     amounts = sample_cost(run, samples, unit).of_lengths([one.completion_tokens for one in samples.problems])
     if amounts is None:
@@ -137,7 +137,7 @@ def judging(run: Run, samples: ModelSamples) -> Extra:
     )
 
 
-def architecture_of(run: Run, model: str) -> Architecture:
+def recorded_architecture(run: Run, model: str) -> Architecture:
     """The model's architecture as the run states it.
 
     Raises:

@@ -24,7 +24,7 @@ def load_counts(sources: Any, from_: str | None = None) -> tuple[list[ModelCount
     """
     runs, others = split_sources(sources)
     notes: list[str] = []
-    found: list[tuple[str, ModelCounts]] = []
+    named: list[tuple[str, ModelCounts]] = []
     for path, name in zip(runs, file_models(runs), strict=True):
         from isobudget.analysis.load_samples import (  # files alone do not need what reads runs
             load_samples,
@@ -32,13 +32,13 @@ def load_counts(sources: Any, from_: str | None = None) -> tuple[list[ModelCount
         )
 
         loaded = load_samples(path)
-        found += [(name, counts_of(of, one)) for of, models in loaded.models.items() for one in models]
+        named += [(name, counts_of(of, one)) for of, models in loaded.models.items() for one in models]
         notes += [f"{path}: {note}" for models in loaded.models.values() for note in unjudged_notes(models)]
     if others:
         imported = read_results(others, from_)
         notes += imported.messages()
-        found += [("files", one) for one in group_counts(imported.all_rows()).values()]
-    return with_sources(found), notes
+        named += [("files", one) for one in group_counts(imported.all_rows()).values()]
+    return with_sources(named), notes
 
 
 def as_counts(counts: Any, from_: str | None = None) -> tuple[list[ModelCounts], list[str]]:
@@ -48,14 +48,14 @@ def as_counts(counts: Any, from_: str | None = None) -> tuple[list[ModelCounts],
     return load_counts(counts, from_)
 
 
-def with_sources(found: Sequence[tuple[str, ModelCounts]]) -> list[ModelCounts]:
+def with_sources(named: Sequence[tuple[str, ModelCounts]]) -> list[ModelCounts]:
     """Counts with the names of their sources: a model that several sources have is called by its source as well."""
-    times = Counter((counts.benchmark, counts.name) for _, counts in found)
+    times = Counter((counts.benchmark, counts.name) for _, counts in named)
     return [
         counts
         if times[counts.benchmark, counts.name] == 1
         else replace(counts, model=named_by_source(counts.model, source), stated=counts.stated or counts.model)
-        for source, counts in found
+        for source, counts in named
     ]
 
 

@@ -17,7 +17,8 @@ P = ParamSpec("P")
 Answer = dict[str, Any]
 
 INSTRUCTIONS = (
-    "solve writes the body of a Python function: small models draw until the project's tests pass, inside a budget. "
+    "solve writes the body of a Python function: small models write candidates until the project's tests pass, inside "
+    "a budget. "
     "judge runs tests on a program, confined. plan says from recorded results which model to run how often."
 )
 

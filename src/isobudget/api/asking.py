@@ -147,7 +147,7 @@ def compare(
     from isobudget.curves import Bootstrap
     from isobudget.report.tables.compared import compared_grid, compared_json, compared_record, verdict
 
-    found = compare_two(
+    both = compare_two(
         sources,
         k=k,
         benchmark=benchmark,
@@ -156,11 +156,11 @@ def compare(
         bootstrap=Bootstrap(level, replicates, seed),
     )
     return Results.of(
-        found,
-        plain=lambda: [compared_json(one) for one in found],
-        rows=lambda: [compared_record(one) for one in found],
-        text=lambda: "\n".join(map(verdict, found)),
-        grids=lambda: [compared_grid(one) for one in found],
+        both,
+        plain=lambda: [compared_json(one) for one in both],
+        rows=lambda: [compared_record(one) for one in both],
+        text=lambda: "\n".join(map(verdict, both)),
+        grids=lambda: [compared_grid(one) for one in both],
     )
 
 

@@ -23,8 +23,8 @@ from isobudget.cli.declared import of_api
 def plan(given: dict[str, Any], form: str) -> None:
     """Plan how to spend a budget: which models in which order, and when to stop.
 
-    Compares always drawing k samples of one model (the paper), stopping at the first pass, cascades, and a greedy order
-    of several models, on problems that they were not learned on; recommends the simplest within noise of the best.
+    Compares k samples of one model always (the paper), stopping at the first pass, cascades, and a greedy order of
+    several models, on problems that they were not learned on; recommends the simplest within noise of the best.
 
     Example:
 

@@ -54,25 +54,25 @@ def profile(given: dict[str, Any], as_json: JsonOption = False) -> None:
 def _grid(done: Profiled) -> Grid:
     from isobudget.grid import Grid
 
-    found = done.profile
-    lengths = f"{found.prompt_tokens} + {found.completion_tokens} tokens"
+    timed = done.profile
+    lengths = f"{timed.prompt_tokens} + {timed.completion_tokens} tokens"
     rows = tuple(
-        (str(speed.slots), _cell(speed.prompt), _cell(speed.completion), _cell(speed.sample)) for speed in found.speeds
+        (str(speed.slots), _cell(speed.prompt), _cell(speed.completion), _cell(speed.sample)) for speed in timed.speeds
     )
     notes = [
-        f"{found.engine}, {found.threads} threads, {found.machine}, {found.date}",
-        f"median of {found.repeats}, least to most in brackets; tokens of all slots together",
+        f"{timed.engine}, {timed.threads} threads, {timed.machine}, {timed.date}",
+        f"median of {timed.repeats}, least to most in brackets; tokens of all slots together",
         f"written to {done.path}",
-        _best(found),
+        _best(timed),
         *([f"random weights kept: {done.kept}"] if done.kept else []),
     ]
     columns = ("slots", "prompt tokens/s", "completion tokens/s", f"seconds per sample of {lengths}")
-    return Grid(f"{found.model} (weights: {found.weights})", columns, rows, notes=tuple(notes))
+    return Grid(f"{timed.model} (weights: {timed.weights})", columns, rows, notes=tuple(notes))
 
 
-def _best(found: Profile) -> str:
-    best = found.best.slots
-    if len(found.speeds) > 1 and best == found.speeds[-1].slots:
+def _best(timed: Profile) -> str:
+    best = timed.best.slots
+    if len(timed.speeds) > 1 and best == timed.speeds[-1].slots:
         return f"best batch: {best}, the largest that was timed; a larger one may be better still: --slots {2 * best}"
     return f"best batch: {best}; samples are priced with it unless a costs file says otherwise (batch)"
 

@@ -57,8 +57,8 @@ def _compared(run: Run, benchmarks: set[str]) -> dict[tuple[str, str], int]:
 
 
 def _outcomes(run: Run, table: str) -> list[tuple[tuple[Any, ...], str]]:
-    found = []
+    outcomes = []
     for part in read_each(run.path / table, VerdictRow, [*KEY_COLUMNS, "outcome"]):
         columns = [part[name].to_pylist() for name in (*KEY_COLUMNS, "outcome")]
-        found += [(row[:-1], row[-1]) for row in zip(*columns, strict=True)]
-    return found
+        outcomes += [(row[:-1], row[-1]) for row in zip(*columns, strict=True)]
+    return outcomes

@@ -68,9 +68,9 @@ def ask(run: Run | str | Path, query: str) -> Answer:
             connection.execute(statement)
         if (count := len(connection.extract_statements(query))) != 1:
             raise InputError(f"a query is one statement of SQL, and this is {count or 'none'}")
-        found = connection.execute(query)
-        names = [one[0] for one in found.description or ()]
-        rows = found.fetchall()
+        answer = connection.execute(query)
+        names = [one[0] for one in answer.description or ()]
+        rows = answer.fetchall()
     except duckdb.Error as error:
         listed = f" There are: {', '.join(VIEWS)}." if "Table with name" in str(error) else ""
         raise InputError(f"the query failed: {str(error).splitlines()[0]}{listed}") from error

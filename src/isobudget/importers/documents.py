@@ -14,7 +14,7 @@ from typing import Any
 
 from isobudget.errors import InputError
 from isobudget.importers.base import Tally
-from isobudget.importers.fields import shown, texts, verdict
+from isobudget.importers.fields import shown, texts, verdict_of
 from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, Record, Sample
 from isobudget.importers.source import Shape, Source
 
@@ -98,7 +98,7 @@ class CruxEval:
                 raise InputError(f"{where}: {len(kept)} generations, but {len(verdicts)} verdicts")
             for at, value in enumerate(verdicts):
                 text = None if kept is None else kept[at]
-                yield Sample(task, verdict(value, task, where), number, text, OUTPUT, number=at)
+                yield Sample(task, verdict_of(value, task, where), number, text, OUTPUT, number=at)
 
 
 class PaperSamples:
@@ -124,7 +124,7 @@ class PaperSamples:
             for at, sample in enumerate(_list(entry.get("samples"), where)):
                 if not isinstance(sample, dict) or not isinstance(sample.get("generation", ""), str):
                     raise InputError(f"{where}, sample {at}: must be an object with pass_at_1 and generation")
-                passed = verdict(sample.get("pass_at_1"), "pass_at_1", f"{where}, sample {at}")
+                passed = verdict_of(sample.get("pass_at_1"), "pass_at_1", f"{where}, sample {at}")
                 text = sample.get("generation")
                 given = prompt if isinstance(prompt, str) else None
                 yield Sample(task, passed, number, text, COMPLETION, number=at, prompt=given)

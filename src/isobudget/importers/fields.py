@@ -45,7 +45,7 @@ def shown(value: object) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def amount(value: object, field: str, where: str) -> float:
+def amount_of(value: object, field: str, where: str) -> float:
     """A number of 0 or more."""
     if not is_number(value, 0):
         raise wrong(where, field, f"must be a number, 0 or more, got {shown(value)}")
@@ -59,7 +59,7 @@ def texts(value: object, field: str, where: str) -> list[str]:
     return value
 
 
-def verdict(value: object, field: str, where: str) -> bool | None:
+def verdict_of(value: object, field: str, where: str) -> bool | None:
     """One verdict: true or false, or 1 or 0, also as floats; None where there is none."""
     if value is None:
         return None

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from isobudget.importers.base import Tally
-from isobudget.importers.fields import name, texts, verdict, wrong
+from isobudget.importers.fields import name, texts, verdict_of, wrong
 from isobudget.importers.records import SOLUTION, Record, Sample
 from isobudget.importers.source import Source
 
@@ -52,6 +52,6 @@ def _samples(entry: dict[str, Any], about: Sample, where: str, tally: Tally) -> 
     if not codes and not graded:
         tally.leave("problems without samples")
     for at in range(len(graded or codes or [])):
-        passed = None if graded is None else verdict(graded[at], "graded_list", where)
+        passed = None if graded is None else verdict_of(graded[at], "graded_list", where)
         text = None if codes is None else codes[at]
         yield Sample(about.task_id, passed, about.line, text, SOLUTION, about.model, number=at)

@@ -19,7 +19,7 @@ from isobudget.errors import InputError
 from isobudget.files.values import is_number
 from isobudget.importers.base import Tally
 from isobudget.importers.evalplus import BASE, PLUS
-from isobudget.importers.fields import shown, verdict, whole
+from isobudget.importers.fields import shown, verdict_of, whole
 from isobudget.importers.records import OUTPUT, Record, Sample
 from isobudget.importers.source import Shape, Source
 
@@ -104,13 +104,13 @@ def _sample(record: dict[str, Any], sample: Sample, where: str) -> Sample:
 def _verdicts(record: dict[str, Any], where: str) -> tuple[bool | None, tuple[tuple[str, bool | None], ...]]:
     if "is_correct" in record:
         plus = record.get("is_correct-plus")
-        others = () if plus is None else ((PLUS, verdict(plus, "is_correct-plus", where)),)
-        return verdict(record["is_correct"], "is_correct", where), others
+        others = () if plus is None else ((PLUS, verdict_of(plus, "is_correct-plus", where)),)
+        return verdict_of(record["is_correct"], "is_correct", where), others
     graded = record.get("graded_list")
     if graded is not None:
         if not isinstance(graded, list) or len(graded) != 1:
             raise InputError(f"{where}: graded_list must have one verdict, got {shown(graded)}")
-        return verdict(graded[0], "graded_list", where), ()
+        return verdict_of(graded[0], "graded_list", where), ()
     if record.get("status") in ("pass", "fail", "timeout"):
         return record["status"] == "pass", ()
     return None, ()

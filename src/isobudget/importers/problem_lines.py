@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from isobudget.importers.base import Tally
-from isobudget.importers.fields import name, texts, verdict, wrong
+from isobudget.importers.fields import name, texts, verdict_of, wrong
 from isobudget.importers.records import COMPLETION, Record, Sample
 from isobudget.importers.source import Source
 
@@ -39,6 +39,6 @@ class ProblemLines:
             prompt = record.get("prompt")
             model = name(record, "model", where, required=False)
             for at, text in enumerate(kept):
-                own = None if passed is None else verdict(passed[at], "passed", where)
+                own = None if passed is None else verdict_of(passed[at], "passed", where)
                 given = prompt if isinstance(prompt, str) else None
                 yield Sample(task_id, own, number, text, COMPLETION, model, number=at, prompt=given)

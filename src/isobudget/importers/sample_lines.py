@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from isobudget.importers.base import Tally
-from isobudget.importers.fields import amount, name, shown, whole, wrong
+from isobudget.importers.fields import amount_of, name, shown, whole, wrong
 from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, Record, Sample
 from isobudget.importers.source import Source
 
@@ -113,7 +113,7 @@ def _fill(sample: Sample, record: dict[str, Any], source: Source) -> None:
             setattr(sample, field, whole(record[field], field, where))
     for field in ("seconds", "usd"):
         if record.get(field) is not None:
-            setattr(sample, field, amount(record[field], field, where))
+            setattr(sample, field, amount_of(record[field], field, where))
     if record.get("index") is not None:
         sample.number = whole(record["index"], "index", where)
     sample.cut_off = record.get("cut_off") is True

@@ -28,7 +28,7 @@ def from_gguf(path: str | Path, name: str | None = None) -> Architecture:
         ModelError: the file cannot be read, is damaged or truncated, its header lacks what a count needs, or its family
             is not covered.
     """
-    return architecture_of(whole_header(Path(path)), name)
+    return gguf_architecture(whole_header(Path(path)), name)
 
 
 def is_covered(path: Path) -> bool:
@@ -57,7 +57,7 @@ def whole_header(path: Path) -> GgufHeader:
     return replace(headers[0], tensors=MappingProxyType(tensors))
 
 
-def architecture_of(header: GgufHeader, name: str | None = None) -> Architecture:
+def gguf_architecture(header: GgufHeader, name: str | None = None) -> Architecture:
     """The architecture that a GGUF header describes.
 
     Raises:

@@ -39,7 +39,7 @@ def generate_and_judge(
     progress: Progress = SILENT,
     make_backend: BackendFactory = open_model,
 ) -> tuple[Run, Generated, Judged]:
-    """Draw a study's missing samples and judge them meanwhile; then judge what is left.
+    """Generate a study's missing samples and judge them meanwhile; then judge what is left.
 
     With `check` the problems are tried first, see `pipeline.checking`.
 
@@ -50,8 +50,8 @@ def generate_and_judge(
     limits, workers = study.judge.limits(), study.judge.workers
     first = FirstCheck(limits, workers, unsafe, check, progress)
 
-    def beside(drawing: BegunRun) -> contextlib.AbstractContextManager[Callable[[Path], None]]:
-        return _judge_beside(study, drawing, early, unsafe, progress)
+    def beside(begun: BegunRun) -> contextlib.AbstractContextManager[Callable[[Path], None]]:
+        return _judge_beside(study, begun, early, unsafe, progress)
 
     run, done = generate(study, out, progress, make_backend, beside, first)
     run, judged = judge_run(run, limits=limits, workers=workers, unsafe=unsafe, check=None, progress=progress)
@@ -60,21 +60,21 @@ def generate_and_judge(
 
 @contextlib.contextmanager
 def _judge_beside(
-    study: Study, drawing: BegunRun, early: Judged, unsafe: bool, progress: Progress
+    study: Study, begun: BegunRun, early: Judged, unsafe: bool, progress: Progress
 ) -> Iterator[Callable[[Path], None]]:
     """Judge in a thread the parts that the function that this gives is called with; finish what is under way."""
-    if not drawing.models:
+    if not begun.models:
         yield lambda _part: None
         return
-    limits = state_limits(drawing.run, study.judge.limits())
-    state_rules(drawing.run)
-    judging = Judging(drawing.run, state_extraction(drawing.run, None))
-    on_cores = any(model.settings.pacing().on_cores for model in drawing.models)
+    limits = state_limits(begun.run, study.judge.limits())
+    state_rules(begun.run)
+    judging = Judging(begun.run, state_extraction(begun.run, None))
+    on_cores = any(model.settings.pacing().on_cores for model in begun.models)
     judge = Judge(workers=study.judge.workers or (1 if on_cores else None), limits=limits, unsafe=unsafe)
     arrived: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
-    for part in part_paths(drawing.run.path / "samples"):
+    for part in part_paths(begun.run.path / "samples"):
         arrived.put(part)
-    progress.start(_TASK, drawing.total, len(judging.have))
+    progress.start(_TASK, begun.total, len(judging.have))
     thread = threading.Thread(target=_work, args=(judge, judging, arrived, progress), name="judge")
     thread.start()
     try:

@@ -116,7 +116,7 @@ def _bought(resolved: Resolved, at: int, stated: StudyModel, benchmark: Resolved
     k = price.affordable(amount)
     n = max(2, 2 * k)
     if n > MOST_SAMPLES:
-        raise InputError(f"{model.name} on {benchmark.name}: the budget buys {k:.3g} samples, which nobody can draw")
+        raise InputError(f"{model.name} on {benchmark.name}: the budget buys {k:.3g} samples, too many to generate")
     what = f"buys {k} samples" if k else "does not buy one sample"
     return n, (
         f"{model.name} on {benchmark.name}: n = {n} (a budget of {amount:.3g} {budget.unit} a problem {what} of "

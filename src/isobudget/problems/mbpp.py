@@ -111,6 +111,6 @@ def entry_point(code: str, asserts: tuple[str, ...], where: str) -> str:
 
 def _called(source: str, where: str) -> list[str]:
     """Names that are called, outermost calls first."""
-    tree = reading.parse_assert(source, where)
+    tree = reading.parse_test(source, where)
     calls = (node.func for node in ast.walk(tree or ast.Module([], [])) if isinstance(node, ast.Call))
     return [function.id for function in calls if isinstance(function, ast.Name)]

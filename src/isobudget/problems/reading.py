@@ -147,7 +147,7 @@ def parse_python(source: str, where: str) -> ast.Module | None:
         raise InputError(f"{where}: cannot be parsed as Python ({error or type(error).__name__})") from error
 
 
-def parse_assert(source: str, where: str) -> ast.Module | None:
+def parse_test(source: str, where: str) -> ast.Module | None:
     """As `parse_python`, for a test that must hold an assert statement: a bare comparison would pass every program."""
     tree = parse_python(source, where)
     if tree is not None and not any(isinstance(node, ast.Assert) for node in ast.walk(tree)):

@@ -100,7 +100,7 @@ def profile(
         raise InputError(f"a profile is taken by {LLAMA_CPP} or {TRANSFORMERS}, not by {backend!r}")
     import_engine()
     with _weights(model, timing, quantisation, keep, progress) as weights:
-        file = Path(out) if out else profiles_folder() / f"{file_name(weights.label)}.toml"
+        file = Path(out) if out else profiles_folder() / f"{safe_file_name(weights.label)}.toml"
         make_folder(file.parent)
         speeds = time_model(weights.path, timing, weights.name, progress)
     found = Profile(weights.name, speeds, weights=weights.kind, **_circumstances(timing))
@@ -109,7 +109,7 @@ def profile(
 
 
 def _written(found: Profile, label: str, out: str | Path | None) -> Profiled:
-    file = Path(out) if out else profiles_folder() / f"{file_name(label)}.toml"
+    file = Path(out) if out else profiles_folder() / f"{safe_file_name(label)}.toml"
     make_folder(file.parent)
     write_whole(file, tomli_w.dumps(found.as_dict()).encode())
     return Profiled(found, file)
@@ -215,7 +215,7 @@ def random_weights(shape: Architecture, form: Quantisation, keep: bool, progress
     except OSError as error:
         raise storage_error(error, folder) from error
     try:
-        path = scratch / f"{file_name(f'{shape.name}-{form}')}.gguf"
+        path = scratch / f"{safe_file_name(f'{shape.name}-{form}')}.gguf"
         progress.note(f"writing {short(size, 'B')} of random weights to {path}")
         write_random_gguf(path, shape, form)
         yield path
@@ -227,7 +227,7 @@ def random_weights(shape: Architecture, form: Quantisation, keep: bool, progress
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def file_name(text: str) -> str:
+def safe_file_name(text: str) -> str:
     """The text with only what every file system takes in a name."""
     return re.sub(r"[^a-z0-9._]+", "-", text.lower()).strip("-.") or "model"
 

@@ -86,7 +86,7 @@ def named_arguments(problem: Problem, names: tuple[str, ...], text: str | None =
     return list(zip(*columns, strict=False)) if columns else []
 
 
-def parse_assert(text: str, entry_point: str) -> Example | None:
+def example_of_assert(text: str, entry_point: str) -> Example | None:
     """A test such as ``assert f(1, [2]) == 3`` as a call and a value, both literal; None for anything else.
 
     ``assert f(x)`` expects True, ``assert not f(x)`` False; ``is`` counts as ``==``.

@@ -14,7 +14,7 @@ import numpy as np
 
 from isobudget.rankers.base import FREE, Bools, BySet, Floats, Ints, PerSample, RankerCost, Ranking
 from isobudget.rankers.ranker import Ranker, RankerInputs
-from isobudget.rankers.source import compiles
+from isobudget.rankers.source import is_python
 from isobudget.statistics.prefixes import PrefixSelector, SetSelector
 
 
@@ -97,7 +97,7 @@ def rank_filtered(ranker: Ranker, inputs: RankerInputs, kind: str) -> Ranking:
     for one in inputs.pool.problems:
         task = one.problem.task_id
         stated = inputs.stated(task)[: len(inputs.chosen[task].examples)]
-        whole = np.array([compiles(sample.program) for sample in one.samples], dtype=bool)
+        whole = np.array([is_python(sample.program) for sample in one.samples], dtype=bool)
         texts = [] if observed is None else [row[: len(stated)] for row in observed[task]]
         kept.append(whole & kept_by(texts, stated, kind == "examples") if stated else whole)
     dropped, total = sum(int((~row).sum()) for row in kept), int(inputs.pool.sizes.sum())

@@ -32,6 +32,6 @@ def expression(source: str) -> ast.expr | None:
     return tree and tree.body
 
 
-def compiles(program: str) -> bool:
+def is_python(program: str) -> bool:
     """Whether a program is Python at all."""
     return tolerantly(compile, program, "sample", "exec", dont_inherit=True) is not None

@@ -20,7 +20,7 @@ from isobudget.ranking.classifier import KIND, classify_pool
 from isobudget.ranking.observations import observe
 from isobudget.ranking.options import RankOptions
 from isobudget.ranking.scores import Scorer, score_pool, scored_by
-from isobudget.ranking.written_tests import read_tests, write_tests
+from isobudget.ranking.written_tests import read_written_tests, write_tests
 
 
 @dataclass
@@ -87,7 +87,7 @@ class FoundOut(RankerInputs):
     def written_tests(self) -> WrittenTests | None:
         """From the file, or by the model."""
         if self.options.tests is not None:
-            return read_tests(self.options.tests, self.pool)
+            return read_written_tests(self.options.tests, self.pool)
         if self.scorer is None:
             return None
         chat = self.options.model is not None and bool(self.options.model.settings.refuses("text"))

@@ -83,7 +83,7 @@ class RankedModel:
         return self.samples.pool.model
 
 
-def measured(samples: RankingInput, ranking: Ranking, options: RankOptions) -> Ranked:
+def measured_ranking(samples: RankingInput, ranking: Ranking, options: RankOptions) -> Ranked:
     """What a ranking of these samples is worth."""
     pool, bootstrap, least = samples.pool, options.bootstrap, int(samples.pool.sizes.min())
     found = success(pool, ranking, orders=options.orders, seed=options.seed)

@@ -26,7 +26,7 @@ from isobudget.problems import load_benchmark
 from isobudget.progress import SILENT, Progress
 from isobudget.rankers.base import Pool
 from isobudget.ranking.inputs import FoundOut
-from isobudget.ranking.measure import RankedModel, measured, random_sample
+from isobudget.ranking.measure import RankedModel, measured_ranking, random_sample
 from isobudget.ranking.options import RankOptions, check_options
 from isobudget.ranking.run_samples import RankingInput, run_inputs
 from isobudget.ranking.sample_files import counts_inputs, file_input, has_texts, is_judged
@@ -169,7 +169,7 @@ class _Ranking:
     def _model(self, samples: RankingInput, scorer: Scorer | None, train: tuple[Pool, ...]) -> RankedModel:
         options = self.options
         found_out = FoundOut(samples.pool, options, train, scorer, self.folder, self.progress)
-        ranked = (measured(samples, found_out.ranking(name), options) for name in options.rankers)
+        ranked = (measured_ranking(samples, found_out.ranking(name), options) for name in options.rankers)
         return RankedModel(samples, (random_sample(samples, options.bootstrap), *ranked))
 
 

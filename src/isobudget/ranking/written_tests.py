@@ -24,7 +24,7 @@ from isobudget.models.architecture import Architecture
 from isobudget.problems.problem import Form, Problem
 from isobudget.progress import Progress
 from isobudget.rankers.base import Amount, Candidates, Pool, RankerCost
-from isobudget.rankers.examples import Example, parse_assert
+from isobudget.rankers.examples import Example, example_of_assert
 from isobudget.rankers.ranker import WrittenTests
 from isobudget.ranking.scores import Scorer, plain
 from isobudget.records.ranking_rows import KeptRows, TestRow
@@ -53,7 +53,7 @@ def parse_tests(texts: Sequence[str], problem: Problem) -> tuple[Example, ...]:
     found: dict[tuple[str, str], Example] = {}
     for text in texts:
         for line in text.splitlines():
-            example = parse_assert(line.strip().removeprefix(">>> "), problem.entry_point)
+            example = example_of_assert(line.strip().removeprefix(">>> "), problem.entry_point)
             if example is not None:
                 key = example.source, repr(example.value)
                 found.setdefault(key, example)
@@ -131,7 +131,7 @@ def _flops(shape: Architecture, rows: Sequence[TestRow]) -> float:
     return prompt_flops(shape, prompt) + completions if rows else 0.0
 
 
-def read_tests(path: Path, pool: Pool) -> WrittenTests:
+def read_written_tests(path: Path, pool: Pool) -> WrittenTests:
     """Tests from a file, see the module; problems without a line have none.
 
     Raises:

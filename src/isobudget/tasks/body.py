@@ -48,7 +48,7 @@ def parse_source(text: str, where: str) -> ast.Module:
         raise InputError(f"{where}{place}: is no valid Python: {getattr(error, 'msg', error)}") from None
 
 
-def functions_of(tree: ast.Module) -> dict[str, Function]:
+def functions_by_name(tree: ast.Module) -> dict[str, Function]:
     """All functions and methods by their dotted names; of several of one name the last, as Python takes it."""
     found: dict[str, Function] = {}
 
@@ -109,7 +109,7 @@ def body_text(source: str, node: FunctionNode) -> str:
     if not body:
         return "pass\n"
     lines = split_lines(source)
-    first = first_line(body[0])
+    first = first_line_of(body[0])
     last = body[-1].end_lineno or body[-1].lineno
     kept = [line.rstrip("\r\n") for line in lines[first - 1 : last]]
     start = len(lines[first - 1].encode()[: body[0].col_offset].decode(errors="ignore"))
@@ -119,7 +119,7 @@ def body_text(source: str, node: FunctionNode) -> str:
     return _indented("\n".join(kept) + "\n", -_width(kept[0]))
 
 
-def first_line(node: ast.stmt) -> int:
+def first_line_of(node: ast.stmt) -> int:
     """The first line of a statement, its decorators included."""
     decorators = getattr(node, "decorator_list", [])
     return min(node.lineno, *(int(one.lineno) for one in decorators)) if decorators else node.lineno
@@ -188,7 +188,7 @@ def with_body(text: str, function: Function, body: str) -> str:
         end = lines[at - 1]
         closed = end if end.endswith(("\n", "\r")) else end + newline
         return "".join([*lines[: at - 1], closed, made + newline, *lines[at:]])
-    first, last = first_line(old[0]), old[-1].end_lineno or old[-1].lineno
+    first, last = first_line_of(old[0]), old[-1].end_lineno or old[-1].lineno
     opening = lines[first - 1].encode()[: old[0].col_offset + (bom if first == 1 else 0)].decode()
     lead = "" if not opening.strip() else opening.rstrip() + newline
     tail = newline if lines[last - 1].endswith(("\n", "\r")) else ""

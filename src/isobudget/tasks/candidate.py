@@ -13,8 +13,8 @@ from isobudget.tasks.body import (
     Function,
     FunctionNode,
     body_text,
-    first_line,
-    functions_of,
+    first_line_of,
+    functions_by_name,
     is_hole,
     newline_of,
     parse_source,
@@ -47,12 +47,12 @@ def lay_over(target: Target, program: str) -> str:
         if not tree.body:
             raise UnusableError("the answer holds no code")
         return program if program.endswith("\n") else program + "\n"
-    written = functions_of(tree)
+    written = functions_by_name(tree)
     text = target.text
     for name in target.names:
         node = _written(name, written)
         # Positions move with every body, so the file is read again.
-        function = functions_of(parse_source(text, target.file))[name]
+        function = functions_by_name(parse_source(text, target.file))[name]
         text = with_body(text, function, body_text(program, node))
     text = _with_additions(target, text, program, tree, {_plain(name) for name in target.names})
     try:
@@ -136,14 +136,14 @@ def _bound(body: Iterable[ast.stmt]) -> Iterable[str]:
 
 def _source_of(program: str, node: ast.stmt) -> str:
     lines = split_lines(program)
-    return "".join(lines[first_line(node) - 1 : node.end_lineno]).rstrip("\n")
+    return "".join(lines[first_line_of(node) - 1 : node.end_lineno]).rstrip("\n")
 
 
 def _inserted(target: Target, text: str, own: ast.Module, imports: list[str], helpers: list[str]) -> str:
     lines, newline = split_lines(text), newline_of(text)
-    known = functions_of(own)
+    known = functions_by_name(own)
     top = min((known[name].top for name in target.names), key=lambda node: node.lineno)
-    before = first_line(top) - 1
+    before = first_line_of(top) - 1
     block = "".join(one.replace("\n", newline) + newline * 3 for one in helpers)
     at = _import_line(own, before)
     added = "".join(line + newline for line in imports)
@@ -155,7 +155,7 @@ def _inserted(target: Target, text: str, own: ast.Module, imports: list[str], he
 
 
 def _place(own: ast.Module, before: int) -> int:
-    return sum(first_line(node) <= before for node in own.body)
+    return sum(first_line_of(node) <= before for node in own.body)
 
 
 def _import_line(own: ast.Module, before: int) -> int:
@@ -169,5 +169,5 @@ def _import_line(own: ast.Module, before: int) -> int:
         if isinstance(node, ast.Import | ast.ImportFrom) or is_docstring:
             at = end
     if at == 0 and own.body:
-        at = min(before, first_line(own.body[0]) - 1)
+        at = min(before, first_line_of(own.body[0]) - 1)
     return at

@@ -18,7 +18,7 @@ from isobudget.tasks.body import (
     Function,
     FunctionNode,
     behind_docstring,
-    first_line,
+    first_line_of,
     parse_source,
     split_lines,
 )
@@ -115,7 +115,7 @@ def _imports(text: str, tree: ast.Module) -> str:
 
 
 def _source(text: str, node: ast.stmt) -> str:
-    return "".join(split_lines(text)[first_line(node) - 1 : node.end_lineno]).rstrip("\n") + "\n"
+    return "".join(split_lines(text)[first_line_of(node) - 1 : node.end_lineno]).rstrip("\n") + "\n"
 
 
 def _signature(node: FunctionNode) -> str:
@@ -163,7 +163,7 @@ def _signature_text(text: str, function: Function, *, dedented: bool = True) -> 
     body = behind_docstring(node)
     has_docstring = len(body) < len(node.body)
     last = (node.body[0].end_lineno if has_docstring else _header_end(node, lines)) or node.lineno
-    own = "".join(lines[first_line(node) - 1 : last])
+    own = "".join(lines[first_line_of(node) - 1 : last])
     if not has_docstring and node.body[0].lineno == last:
         own = own[: len(own) - len(lines[last - 1])] + _cut_at(lines[last - 1], node.body[0].col_offset)
     own = own.rstrip() + "\n"
@@ -190,9 +190,9 @@ def _cut_at(line: str, offset: int) -> str:
 def _class_head(text: str, top: ast.ClassDef, hole: FunctionNode) -> str:
     """The class up to the hole: its line, docstring, attributes and ``__init__``; other methods as signatures."""
     lines = split_lines(text)
-    head = "".join(lines[first_line(top) - 1 : top.body[0].lineno - 1])
+    head = "".join(lines[first_line_of(top) - 1 : top.body[0].lineno - 1])
     if isinstance(top.body[0], FunctionNode):
-        head = "".join(lines[first_line(top) - 1 : first_line(top.body[0]) - 1])
+        head = "".join(lines[first_line_of(top) - 1 : first_line_of(top.body[0]) - 1])
     parts = [head]
     for node in top.body:
         if node.lineno == hole.lineno:

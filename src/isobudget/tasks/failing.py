@@ -7,7 +7,7 @@ from pathlib import Path
 
 from isobudget.errors import InputError
 from isobudget.tasks.baseline import UntestedError
-from isobudget.tasks.body import functions_of, is_hole, parse_source
+from isobudget.tasks.body import functions_by_name, is_hole, parse_source
 from isobudget.tasks.project import files_of, find_root
 
 
@@ -30,7 +30,7 @@ def empty_functions(folder: Path) -> Iterator[str]:
         text = path.read_text(encoding="utf-8", errors="replace")
         if "def " not in text:
             continue
-        for function in functions_of(parse_source(text, name)).values():
+        for function in functions_by_name(parse_source(text, name)).values():
             if is_hole(function.node):
                 found = True
                 yield f"{path}::{function.name}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping
 
-from isobudget.tasks.body import functions_of, parse_source, with_body
+from isobudget.tasks.body import functions_by_name, parse_source, with_body
 from isobudget.tasks.target import Target
 
 MARK = "isobudget: nothing is written yet"
@@ -24,7 +24,7 @@ def stub_of(target: Target, tests: Mapping[str, str]) -> str:
         return "\n\n".join(_definition(name) for name in names) + "\n"
     text = target.text
     for name in target.names:
-        text = with_body(text, functions_of(parse_source(text, target.file))[name], _BODY)
+        text = with_body(text, functions_by_name(parse_source(text, target.file))[name], _BODY)
     return text
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from isobudget.errors import InputError
 from isobudget.files.hints import did_you_mean
-from isobudget.tasks.body import Function, functions_of, is_hole, parse_source
+from isobudget.tasks.body import Function, functions_by_name, is_hole, parse_source
 from isobudget.tasks.project import find_root, import_root, module_name
 
 _NAME = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
@@ -55,7 +55,7 @@ class Target:
 
     def functions(self) -> list[Function]:
         """The functions to write, in the order of their names."""
-        known = functions_of(parse_source(self.text, self.file))
+        known = functions_by_name(parse_source(self.text, self.file))
         return [known[name] for name in self.names]
 
 
@@ -107,7 +107,7 @@ def _decoded(data: bytes, where: str) -> str:
 
 def _names(source: str, where: str, name: str) -> tuple[str, ...]:
     tree = parse_source(source, where)
-    known = functions_of(tree)
+    known = functions_by_name(tree)
     if not name:
         holes = tuple(one for one, function in known.items() if is_hole(function.node))
         if not holes:

@@ -212,11 +212,11 @@ def check_defaults(filled: ctypes.Structure, known: dict[str, Any], version: str
     Raises:
         ModelError: a field differs; the message names it.
     """
-    for difference in differences(filled, known):
+    for difference in layout_differences(filled, known):
         raise _unsupported(version, difference)
 
 
-def differences(filled: ctypes.Structure, known: dict[str, Any]) -> Iterator[str]:
+def layout_differences(filled: ctypes.Structure, known: dict[str, Any]) -> Iterator[str]:
     """The fields that hold other values than what is known, each with both."""
     for field, value in known.items():
         if getattr(filled, field) != value:

@@ -29,7 +29,7 @@ from isobudget.backends.server.faults import (
     backoff_seconds,
     cleaner,
     decoded,
-    short,
+    shortened,
     status_error,
 )
 from isobudget.backends.server.keys import ApiKey, foreign_headers
@@ -153,7 +153,7 @@ class Calls:
             return Reply(read(decoded(answer, self._clean)), ticket.seconds, latency)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            shown = self._clean(short(answer if isinstance(answer, str) else json.dumps(answer)))
+            shown = self._clean(shortened(answer if isinstance(answer, str) else json.dumps(answer)))
             raise TransientError(f"the answer cannot be read ({what}): {shown!r}", "unreadable answer") from None
 
     async def _pace(self) -> None:
@@ -179,9 +179,11 @@ class Calls:
             raise status_error(error, self._key, self._clean, time.time(), self._way) from None
         except self._openai.APIConnectionError as error:
             reason = self._clean(str(error.__cause__ or error)) or type(error.__cause__ or error).__name__
-            raise TransientError(f"no connection, or a lost one{self._way}: {short(reason)}", LOST) from None
+            raise TransientError(f"no connection, or a lost one{self._way}: {shortened(reason)}", LOST) from None
         except (self._openai.APIError, ValueError, RecursionError) as error:
-            raise TransientError(f"the answer is not JSON: {short(self._clean(str(error)))}", "broken JSON") from None
+            raise TransientError(
+                f"the answer is not JSON: {shortened(self._clean(str(error)))}", "broken JSON"
+            ) from None
 
 
 def _import_client() -> Any:

@@ -90,7 +90,7 @@ def status_error(
     if status in (401, 403):
         return RefusedError(key.refused(status), status, words if status == 403 else "", field)
     shown = f"{field!r}: {words}" if field else words
-    said = f"the server answered {status}" + (f": {short(shown, 400)}" if words else "")
+    said = f"the server answered {status}" + (f": {shortened(shown, 400)}" if words else "")
     if status == 407 or status >= 500:
         said += way
     if error.code == "insufficient_quota":
@@ -151,9 +151,9 @@ def decoded(answer: Any, clean: Callable[[str], str]) -> Any:
         try:
             answer = json.loads(answer)
         except ValueError:
-            raise TransientError(f"the answer is not JSON: {clean(short(answer))!r}", "no JSON") from None
+            raise TransientError(f"the answer is not JSON: {clean(shortened(answer))!r}", "no JSON") from None
     if isinstance(answer, dict) and answer.get("error") and not answer.get("choices"):
-        said = short(clean(json.dumps(answer["error"])))
+        said = shortened(clean(json.dumps(answer["error"])))
         raise TransientError(f"the server answered with an error: {said}", "error answer")
     return answer
 
@@ -169,7 +169,7 @@ def _server_words(error: openai.APIStatusError) -> str:
     return json.dumps(body) if said is None else str(said)
 
 
-def short(text: str, most: int = 200) -> str:
+def shortened(text: str, most: int = 200) -> str:
     """A text on one line, cut."""
     text = " ".join(mended(text).split())
     return text if len(text) <= most else text[: most - 1] + "…"

@@ -19,13 +19,12 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from isobudget.judge.packing import LARGE_INT
 from isobudget.judge.trusted.remote import StandIn, type_name
 from isobudget.judge.unpacking import Array
 
 #: longest text; of a longer one, so much is kept, followed by its checksum
 TEXT_CHARS = 2_000
-#: integers from here on are written in hexadecimal, whose conversion takes linear time
-LARGE_INT = 10**1000
 #: a decimal number with more digits than this would be a bomb as a fraction
 DECIMAL_DIGITS = 2_000
 

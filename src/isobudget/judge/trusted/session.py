@@ -9,11 +9,11 @@ from typing import Any, NamedTuple, Protocol
 from isobudget.judge.trusted import remote
 from isobudget.judge.trusted.host import Host, ended
 from isobudget.judge.untrusted import sample
+from isobudget.judge.untrusted.loading import DETAIL_CHARS
 from isobudget.judge.verdict import Outcome, Verdict
 
 #: CPU seconds that the tests themselves may take, beyond the sample's limit
 TESTS_SECONDS = 10.0
-DETAIL_CHARS = 300
 
 
 class TestsOverrun(BaseException):

@@ -19,10 +19,10 @@ from isobudget.judge import wire
 from isobudget.judge.messages import Case
 from isobudget.judge.trusted.host import Host, ended
 from isobudget.judge.untrusted import sample
+from isobudget.judge.untrusted.loading import DETAIL_CHARS
 from isobudget.judge.untrusted.shared_tests import FAILED, PASSED
 from isobudget.judge.verdict import Outcome, Trust, Verdict
 
-DETAIL_CHARS = 300
 #: CPU seconds that pytest may take itself beside the sample's: a quarter of one on an idle machine
 RUNNER_SECONDS = 1.0
 #: errors by which a test says that the result is not the expected one

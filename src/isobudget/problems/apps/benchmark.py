@@ -22,7 +22,7 @@ from isobudget.errors import InputError
 from isobudget.files.jsonl import parse_json
 from isobudget.grid import counted
 from isobudget.problems.apps.layouts import FILES, Row, read_rows, split_path
-from isobudget.problems.apps.tests import NoTestsError, read_tests
+from isobudget.problems.apps.tests import NoTestsError, parse_tests
 from isobudget.problems.problem import Benchmark, Form, Problem
 from isobudget.problems.reading import checked_id, checked_text, compiles, unique
 from isobudget.problems.sources import Data, Hub, Published, Way, file_name, find_data, identify
@@ -143,7 +143,7 @@ def _problem(row: Row, benchmark: str, prefix: str) -> Problem:
     question = row.text("question")
     if question is None or not question.strip():
         raise InputError(f"{row.where('question')}: is missing or empty")
-    entry_point, tests = read_tests(row.text("input_output") or "", row.where("input_output"))
+    entry_point, tests = parse_tests(row.text("input_output") or "", row.where("input_output"))
     return Problem(
         task_id=checked_id(f"{prefix}/{row.number}", row.where("question")),
         benchmark=benchmark,

@@ -25,7 +25,7 @@ class NoTestsError(InputError):
     """A problem without tests that can be used."""
 
 
-def read_tests(text: str, where: str) -> tuple[str, CallTests | ProgramTests]:
+def parse_tests(text: str, where: str) -> tuple[str, CallTests | ProgramTests]:
     """Entry point (empty for whole programs) and tests of a JSON text.
 
     Raises:

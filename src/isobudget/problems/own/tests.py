@@ -98,7 +98,7 @@ def _assert_list(record: Record, where: str, _entry_point: str) -> AssertList:
 
 def _assertion(item: object, where: str) -> str:
     source = reading.checked_text(item, where)
-    reading.parse_assert(source, where)
+    reading.parse_test(source, where)
     return source
 
 

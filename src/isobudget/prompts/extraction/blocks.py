@@ -23,7 +23,7 @@ from isobudget.prompts.extraction.effects import functions_of, prepares
 from isobudget.prompts.extraction.fences import Block, content, find_blocks, indented_blocks
 from isobudget.prompts.extraction.functions import continue_function, find_function
 from isobudget.prompts.extraction.lines import scan
-from isobudget.prompts.extraction.names import Supply, bound, missing
+from isobudget.prompts.extraction.names import Supply, bound, missing_names
 from isobudget.prompts.extraction.programs import choose_program
 from isobudget.prompts.extraction.statements import Failure, defined, find_definition, is_helper, parse, split
 
@@ -188,7 +188,7 @@ class _Rest:
         inside = [
             place for place, part in enumerate(self._parts) if part.start < candidate.end and part.end > candidate.start
         ]
-        lacking = missing(nodes) | (imported - bound(nodes))
+        lacking = missing_names(nodes) | (imported - bound(nodes))
         parts = [self._parts[place] for place in sorted(self._supply.needed(lacking, bound(nodes), inside))]
         if not parts:
             return candidate

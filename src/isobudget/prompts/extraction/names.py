@@ -58,7 +58,7 @@ class Supply:
         return chosen - set(without)
 
 
-def missing(nodes: Sequence[ast.stmt]) -> set[str]:
+def missing_names(nodes: Sequence[ast.stmt]) -> set[str]:
     """Names that a program uses and nothing in it binds."""
     return used(nodes) - _BUILTINS
 

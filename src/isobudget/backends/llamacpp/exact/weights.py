@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from isobudget.errors import ModelError
 from isobudget.models.architecture import Architecture
 from isobudget.models.gguf import GgufHeader, Tensor, Value
-from isobudget.models.read_gguf import architecture_of
+from isobudget.models.read_gguf import gguf_architecture
 
 Floats = NDArray[np.float32]
 
@@ -106,7 +106,7 @@ def read_weights(header: GgufHeader, api: ctypes.CDLL) -> DecoderWeights:
     """
     if reason := _not_covered(header):
         raise ModelError(f"{header.path} cannot be computed in 32 bits here: {reason}")
-    file, shape = _File(header, api), architecture_of(header)
+    file, shape = _File(header, api), gguf_architecture(header)
     ends = [
         file.tensor(name, shape.hidden, header.tensors[name].shape[-1])  # of any number of tokens
         for name in ("token_embd.weight", "output.weight")

@@ -33,7 +33,6 @@ MOST_INPUTS = 2_000
 #: calls or runs that may reach the limit before those that are left are given up, too
 MOST_TIMEOUTS = 3
 TIMEOUT = "!timeout"
-NAME_CHARS = 100
 
 
 class ObservedCalls:
@@ -201,7 +200,7 @@ class ObservedPrograms:
 def error_text(said: str) -> str:
     """`!` and the name of an error that is told as its name and message, as far as it is a name."""
     name = said.partition(":")[0]
-    return f"!{name}" if name.isidentifier() and len(name) <= NAME_CHARS else "!Exception"
+    return f"!{name}" if name.isidentifier() and len(name) <= remote.NAME_CHARS else "!Exception"
 
 
 def _printed(ran: runs.Ran, ending: Verdict | None) -> str:
