@@ -27,7 +27,7 @@ from isobudget.importers.read import Found, Taken, find_sources, split_sources
 from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, CountRow, Record, Sample
 from isobudget.problems.problem import Problem
 from isobudget.records.facts import AS_IT_IS, IMPORTED
-from isobudget.records.parts import PartWriter
+from isobudget.records.part_writer import PartWriter
 from isobudget.records.rows import PromptRow
 from isobudget.records.run import Run
 

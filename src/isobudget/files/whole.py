@@ -1,7 +1,7 @@
 """Whole files: read as text, and written so that they appear whole or not at all; and locks.
 
 A file is written aside, synced, and renamed to its place; the folder is synced after it. Whatever goes wrong on the way
-(full disk, read-only folder, kill -9), the place holds the old file or none.
+(full disk, read-only folder, kill -9), the place holds the old file or none. In an object store a put is atomic.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from isobudget.errors import InputError, IsobudgetError, RunError, StorageError
+from isobudget.files.store_path import StorePath
 
 
 def read_text(path: Path, error: type[IsobudgetError] = InputError) -> str:
@@ -66,6 +67,9 @@ def sha256_of(path: Path) -> str:
 
 def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
     """Write `data` to `path`, whole or not at all: a `StorageError` leaves nothing behind. `mode` is the file's."""
+    if isinstance(path, StorePath):
+        path.put(data)
+        return
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with aside.open("wb") as file:
