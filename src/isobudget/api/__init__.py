@@ -21,8 +21,11 @@ from isobudget.api.exchanging import export, import_results, sql
 from isobudget.api.making import dry_run, generate, judge, rank, run
 from isobudget.api.planning import plan
 from isobudget.api.tasks import show, solve, solve_failing
+from isobudget.api.upkeep import check, compact
 
 __all__ = [
+    "check",
+    "compact",
     "compare",
     "curves",
     "doctor",

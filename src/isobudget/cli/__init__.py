@@ -31,6 +31,8 @@ COMMANDS = (
     "import",
     "export",
     "sql",
+    "check",
+    "compact",
     "prompt",
     "models",
     "profile",

@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -89,6 +90,15 @@ def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
 def user_cache() -> Path:
     """The folder of what can be found out again, in the user's cache; it need not be there."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "isobudget"
+
+
+def remove_folder(path: Path) -> None:
+    """Delete a folder with all that is in it, as far as that goes."""
+    if isinstance(path, StorePath):
+        for one in path.walk_objects():
+            one.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def make_folder(path: Path) -> None:

@@ -85,6 +85,14 @@ def rows_in_table(folder: Path) -> int:
     return rows
 
 
+def bytes_of_table(folder: Path) -> int:
+    """How many bytes the parts of a table have."""
+    manifest = read_manifest(folder.parent)
+    if manifest is not None:
+        return sum(part.bytes for part in manifest.table(folder.name).parts)
+    return sum(path.stat().st_size for path in part_paths(folder))
+
+
 def part_paths(folder: Path) -> list[Path]:
     """The table's parts in their order; none if the folder is not there, or was emptied by hand."""
     manifest = read_manifest(folder.parent)

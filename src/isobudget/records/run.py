@@ -77,8 +77,10 @@ class Run:
         return cls(place(path), facts)
 
     @classmethod
-    def create(cls, path: str | Path, name: str) -> Run:
+    def create(cls, path: str | Path, name: str, unfinished: str = "") -> Run:
         """The run in `path`, begun now if there is none. A folder that holds other things is refused.
+
+        `unfinished` names what has to end before the run can be used; its end takes the field out of the facts.
 
         Raises:
             RunError: the folder holds something else.
@@ -91,7 +93,7 @@ class Run:
         strangers = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
         if strangers:
             raise RunError(f"{folder}: the folder holds other things ({strangers[0]}); choose a new one for the run")
-        run = cls(folder, run_facts.new_facts(name))
+        run = cls(folder, run_facts.new_facts(name) | ({run_facts.UNFINISHED: unfinished} if unfinished else {}))
         run.save_facts()
         write_manifest(folder, Manifest())
         return run
@@ -207,8 +209,12 @@ class Run:
 
     def drop_verdicts(self) -> None:
         """Forget all verdicts, so that the samples are judged again."""
-        gone = part_paths(self.path / "verdicts")
-        change_manifest(self.path, lambda manifest: manifest.having("verdicts", TableParts()))
+        self.drop("verdicts")
+
+    def drop(self, table: str) -> None:
+        """Forget a table: its parts do not count any more, and are deleted."""
+        gone = part_paths(self.path / table)
+        change_manifest(self.path, lambda manifest: manifest.having(table, TableParts()))
         for path in gone:
             path.unlink(missing_ok=True)
 
