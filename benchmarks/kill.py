@@ -35,10 +35,10 @@ def answer(seed: int) -> Generation:
 
 def work(study: Path, out: Path) -> None:
     from isobudget.pipeline.generate_and_judge import generate_and_judge
-    from isobudget.records import parts
+    from isobudget.records import part_writer
     from isobudget.study import load_study
 
-    parts._SHORTEST_INTERVAL_SECONDS = 0.1
+    part_writer._SHORTEST_INTERVAL_SECONDS = 0.1
     generate_and_judge(
         load_study(str(study)),
         out,

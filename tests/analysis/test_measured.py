@@ -17,7 +17,7 @@ from isobudget.analysis.run_costs import sample_amounts, sample_cost
 from isobudget.costs.cost import Unit
 from isobudget.curves import FIRST_PASS, Bootstrap
 from isobudget.pipeline.estimates import known_of
-from isobudget.records.parts import PartWriter
+from isobudget.records.part_writer import PartWriter
 from isobudget.records.rows import SampleRow
 from isobudget.records.run import Run, load_run
 from isobudget.study import stated_model

@@ -22,7 +22,7 @@ from isobudget.costs.costs_file import cost_from_entry, read_costs
 from isobudget.costs.prices import TokenPrice, usd_cost, valid_at
 from isobudget.costs.usage import TokenUse
 from isobudget.errors import InputError
-from isobudget.records.parts import PartWriter
+from isobudget.records.part_writer import PartWriter
 from isobudget.records.rows import SampleRow
 from isobudget.records.run import Run, load_run
 from support.synthetic_run import FakeModel, synthetic_run

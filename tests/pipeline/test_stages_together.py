@@ -12,7 +12,7 @@ from isobudget.errors import BackendError
 from isobudget.pipeline.generate import FAILURES_FILE, generate
 from isobudget.pipeline.generate_and_judge import generate_and_judge
 from isobudget.pipeline.judging import judge_run
-from isobudget.records.parts import PartWriter
+from isobudget.records.part_writer import PartWriter
 from isobudget.records.run import load_run
 from isobudget.study.read import parse_study
 from support.fakes import FakeBackend

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from isobudget.errors import RunError
-from isobudget.records.parts import PartWriter, read_each, read_rows
+from isobudget.records.part_writer import PartWriter
+from isobudget.records.parts import read_each, read_rows
 
 
 @dataclass(frozen=True, slots=True)

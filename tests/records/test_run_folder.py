@@ -82,7 +82,7 @@ def test_tables_that_are_none(tmp_path: Path, text: str, message: str) -> None:
         Run.open(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "format = 3", "format = 'x'", "format = ["])
+@pytest.mark.parametrize("text", ["", "format = 4", "format = 'x'", "format = ["])
 def test_facts_that_cannot_be_used_are_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.toml").write_text(text)
     with pytest.raises(RunError, match=r"run\.toml"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from isobudget.backends.base import FinishReason, Generation
 from isobudget.records.keys import SampleKeys
-from isobudget.records.parts import PartWriter
+from isobudget.records.part_writer import PartWriter
 from isobudget.records.rows import SampleKey, SampleRow, sample_row
 
 KEYS = st.tuples(

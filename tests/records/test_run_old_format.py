@@ -50,7 +50,8 @@ def make_old(folder: Path, tmp_path: Path) -> None:
     for model in facts["models"].values():
         for field in ("prompts", "backend", "served", "repeatable", "architecture_source"):
             model.pop(field, None)
-    (folder / "run.toml").write_text(tomli_w.dumps(facts))
+    (folder / "run.toml").write_text(tomli_w.dumps(facts | {"format": 1}))
+    (folder / "manifest.json").unlink()
     for path in (folder / "prompts").iterdir():
         path.unlink()
     (folder / "prompts").rmdir()

@@ -44,7 +44,7 @@ TRIO = (
 
 
 def synthetic_run(
-    path: Path,
+    path: Path | str,
     models: tuple[FakeModel, ...] = PAIR,
     benchmarks: dict[str, int] | None = None,
     *,
@@ -57,7 +57,7 @@ def synthetic_run(
     """Make a run in `path`.
 
     Args:
-        path: a folder that is empty or not there.
+        path: a folder that is empty or not there, also in an object store.
         models: what was run.
         benchmarks: names with their number of problems; by default `quickstart` with 30.
         seed: of everything made up.
@@ -69,26 +69,27 @@ def synthetic_run(
     dice = random.Random(seed)
     run = Run.create(path, "synthetic")
     benchmarks = benchmarks or {"quickstart": 30}
-    for name, size in benchmarks.items():
-        sampling = {"temperature": 0.8, "top_p": 0.95, "max_tokens": 200, "stop": ["\ndef ", "\nprint("], "seed": 0}
-        run.state("benchmarks", name, sampling | {"problems": size})
-        run.add_problems([_problem(name, f"{task_prefix or name}/{at}") for at in range(size)])
-    for model in models:
-        run.state("models", model.name, _facts(model))
-    if judged:
-        run.facts |= {"judge": Limits()._asdict(), "judge_rules": RULES}
-    run.save_facts()
-    rows = [
-        row
-        for (benchmark, task_id), difficulty in _difficulties(run, benchmarks).items()
-        for model in models
-        for row in _rows(model, (benchmark, task_id), difficulty, dice, greedy, likelihood)
-    ]
-    with run.writing(), run.sample_writer() as writer:
-        writer.add([sample for sample, _ in rows])
-    if judged:
-        with run.writing(), run.verdict_writer() as writer:
-            writer.add([verdict for _, verdict in rows])
+    with run.writing():
+        for name, size in benchmarks.items():
+            sampling = {"temperature": 0.8, "top_p": 0.95, "max_tokens": 200, "stop": ["\ndef ", "\nprint("], "seed": 0}
+            run.state("benchmarks", name, sampling | {"problems": size})
+            run.add_problems([_problem(name, f"{task_prefix or name}/{at}") for at in range(size)])
+        for model in models:
+            run.state("models", model.name, _facts(model))
+        if judged:
+            run.facts |= {"judge": Limits()._asdict(), "judge_rules": RULES}
+        run.save_facts()
+        rows = [
+            row
+            for (benchmark, task_id), difficulty in _difficulties(run, benchmarks).items()
+            for model in models
+            for row in _rows(model, (benchmark, task_id), difficulty, dice, greedy, likelihood)
+        ]
+        with run.sample_writer() as writer:
+            writer.add([sample for sample, _ in rows])
+        if judged:
+            with run.verdict_writer() as writer:
+                writer.add([verdict for _, verdict in rows])
     return run
 
 

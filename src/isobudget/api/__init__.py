@@ -23,8 +23,11 @@ from isobudget.api.making import dry_run, generate, judge, run
 from isobudget.api.planning import plan
 from isobudget.api.ranking import rank
 from isobudget.api.tasks import show, solve, solve_failing
+from isobudget.api.upkeep import check, compact
 
 __all__ = [
+    "check",
+    "compact",
     "compare",
     "curves",
     "doctor",

@@ -49,9 +49,10 @@ def import_results(
     """
     from isobudget.exchange.rejudge import rejudge as judge_again
     from isobudget.exchange.write_run import default_run, write_run
+    from isobudget.files.store_path import place
     from isobudget.progress import SILENT
 
-    folder = default_run(sources) if out is None else Path(out)
+    folder = default_run(sources) if out is None else place(out)
     made = write_run(sources, folder, from_=from_, problems=problems, benchmark=benchmark)
     return judge_again(made, workers=workers, unsafe=unsafe, progress=progress or SILENT) if rejudge else made
 

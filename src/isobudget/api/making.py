@@ -179,6 +179,7 @@ def judge(
         JudgeError: samples cannot be confined here.
     """
     from isobudget.errors import InputError
+    from isobudget.files.store_path import place
     from isobudget.judge.verdict import Limits
     from isobudget.pipeline.judge_samples import judge_folder, judge_lines
     from isobudget.progress import SILENT
@@ -186,7 +187,7 @@ def judge(
 
     limits = Limits.stated(seconds, memory_mb)
     how: dict[str, Any] = {"again": again, "extraction": extraction, "check": check, "progress": progress or SILENT}
-    if isinstance(samples, Run) or Path(samples).is_dir():
+    if isinstance(samples, Run) or place(samples).is_dir():
         of_files = {"--problems": problems, "--output": output, "--resume": resume or None}
         if wrong := [option for option, value in of_files.items() if value is not None]:
             raise InputError(

@@ -35,6 +35,8 @@ COMMANDS = (
     "import",
     "export",
     "sql",
+    "check",
+    "compact",
     "prompt",
     "models",
     "profile",

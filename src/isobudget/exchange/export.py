@@ -18,6 +18,7 @@ from typing import Any
 from isobudget.errors import InputError
 from isobudget.exchange.rows import JudgedSample, judged_rows
 from isobudget.files.hints import did_you_mean
+from isobudget.files.store_path import place
 from isobudget.files.whole import file_stems, make_folder, write_whole
 from isobudget.grid import counted, plain_cell
 from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION
@@ -97,7 +98,7 @@ def export_run(
     if to not in FORMATS:
         raise InputError(f"cannot export to {to!r}.{did_you_mean(to, FORMATS)} Known are: {', '.join(FORMATS)}")
     run = run if isinstance(run, Run) else load_run(run)
-    folder = Path(out) if out is not None else run.path / "export" / to
+    folder = place(out) if out is not None else run.path / "export" / to
     export = _Export(run, RunPrograms(run, run.facts.get("extraction")))
     contents = FORMATS[to](export, judged_rows(run, benchmark, models))
     if not export.samples:

@@ -14,7 +14,8 @@ from isobudget.errors import InputError
 from isobudget.exchange.write_run import ImportedRun
 from isobudget.pipeline.judging import judge_run
 from isobudget.problems.problem import NoTests
-from isobudget.records.parts import PartWriter, part_paths, read_each
+from isobudget.records.part_writer import PartWriter
+from isobudget.records.parts import read_each
 from isobudget.records.rows import KEY_COLUMNS, VerdictRow
 from isobudget.records.run import Run, load_run
 
@@ -36,15 +37,26 @@ def rejudge(imported: ImportedRun, **choices: Any) -> ImportedRun:
             f"{imported.path}: the tests of its samples are not known; name their benchmark or a file of problems "
             "(--problems). The samples are imported, with the verdicts of their source"
         )
-    theirs = run.path / "verdicts"
-    if part_paths(theirs):
-        theirs.rename(run.path / SOURCE_VERDICTS)
-    with run.writing(), PartWriter(theirs, VerdictRow) as writer:
-        for part in read_each(run.path / SOURCE_VERDICTS, VerdictRow):
-            kept = part.to_pylist()
-            writer.add([VerdictRow(**row) for row in kept if row["benchmark"] not in with_tests])
+    with run.writing():
+        _keep_theirs(run, with_tests)
     judge_run(run, **choices)
     return replace(imported, disagreements=_compared(run, with_tests))
+
+
+def _keep_theirs(run: Run, with_tests: set[str]) -> None:
+    """Move the source's verdicts to a table of their own, but for those of benchmarks without tests."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    with PartWriter(run.path / SOURCE_VERDICTS, VerdictRow) as writer:
+        for block in read_each(run.path / "verdicts", VerdictRow):
+            writer.add_table(block)
+    run.drop_verdicts()
+    with run.verdict_writer() as writer:
+        for block in read_each(run.path / SOURCE_VERDICTS, VerdictRow):
+            kept = pc.is_in(block["benchmark"], pa.array(sorted(with_tests), pa.string()))
+            if (others := block.filter(pc.invert(kept))).num_rows:
+                writer.add_table(others)
 
 
 def _compared(run: Run, benchmarks: set[str]) -> dict[tuple[str, str], int]:

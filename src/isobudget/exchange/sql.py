@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from isobudget.errors import InputError, MissingExtraError
 from isobudget.grid import Grid, json_value
-from isobudget.records.parts import part_paths, schema_of
+from isobudget.records.parts import dataset_of
 from isobudget.records.ranking_rows import ScoreRow
 from isobudget.records.rows import ProblemRow, SampleRow, VerdictRow
 from isobudget.records.run import Run, load_run
 from isobudget.results import Results
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 Answer = Results[dict[str, Any]]
 
@@ -84,17 +84,6 @@ def ask(run: Run | str | Path, query: str) -> Answer:
         text=lambda: "\n".join("  ".join(map(str, row)) for row in [names, *rows]),
         grids=lambda: [Grid(f"{run.path}", tuple(names), tuple(tuple(map(_shown, row)) for row in rows))],
     )
-
-
-def dataset_of(folder: Path, row_type: type[Any]) -> pa.dataset.Dataset:
-    """A table of a run as an Arrow dataset, which reads its parts when it is asked."""
-    import pyarrow as pa
-    import pyarrow.dataset as ds
-
-    schema, paths = schema_of(row_type), part_paths(folder)
-    if not paths:
-        return ds.dataset(pa.table({one.name: pa.array([], one.type) for one in schema}))
-    return ds.dataset([str(path) for path in paths], schema=schema, format="parquet")
 
 
 def _shown(value: Any) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import shutil
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -17,20 +16,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from isobudget.errors import InputError
+from isobudget.errors import InputError, RunError
 from isobudget.exchange.known_problems import KnownProblems, check_name
-from isobudget.files.whole import file_stems, mended, sha256_of
+from isobudget.files.store_path import place
+from isobudget.files.whole import file_stems, mended, remove_folder, sha256_of
 from isobudget.importers.base import Tally
 from isobudget.importers.gather import ERRORS, UNGRADED, gather
 from isobudget.importers.names import model_of_file, told_apart
 from isobudget.importers.read import Found, Taken, find_sources, split_sources
 from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, CountRow, Record, Sample
 from isobudget.problems.problem import Problem
-from isobudget.records.facts import AS_IT_IS, IMPORTED
-from isobudget.records.parts import PartWriter
+from isobudget.records.facts import AS_IT_IS, FILE_NAME, IMPORTED, UNFINISHED, read_facts
+from isobudget.records.part_writer import PartWriter
 from isobudget.records.rows import PromptRow
 from isobudget.records.run import Run
 
+#: what run.toml calls an import that has not ended
+_UNFINISHED = "import"
 #: what a sample's text is -> the rule that cuts the program out of it
 _EXTRACTION = {COMPLETION: AS_IT_IS, SOLUTION: AS_IT_IS, OUTPUT: "block"}
 _ROWS_PER_PART = 20_000
@@ -121,22 +123,39 @@ def write_run(
     check_name(benchmark)
     found, notes = find_sources(sources, from_)
     known = KnownProblems(benchmark, problems)
-    folder = Path(out)
-    if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
-        raise InputError(f"{folder}: is there already; import into a new folder (--out)")
+    folder = place(out)
     streams, names, more = _named(found)
-    run = Run.create(folder, folder.name)
-    try:
-        with run.writing(), run.sample_writer() as samples, run.verdict_writer() as verdicts:
-            writer = _Writer(run, known, samples, verdicts)
-            taken = [writer.take(*one) for one in zip(found, streams, names, strict=True)]
-            writer.finish()
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)  # made by this call: half a run would be taken for a whole one
-        raise
+    run = _begun(folder)
+    with run.writing():
+        for table in run.manifest().tables:
+            run.drop(table)
+        try:
+            with run.sample_writer() as samples, run.verdict_writer() as verdicts:
+                writer = _Writer(run, known, samples, verdicts)
+                taken = [writer.take(*one) for one in zip(found, streams, names, strict=True)]
+                writer.finish()
+        except RunError:  # another has taken over: the folder is his
+            raise
+        except BaseException:
+            remove_folder(folder)  # made by this call
+            raise
     return ImportedRun(
         folder, tuple(taken), (*notes, *more), dict(writer.models), writer.judged, dict(writer.benchmarks)
     )
+
+
+def _begun(folder: Path) -> Run:
+    """A run that says that its import is not finished; one that was stopped begins anew.
+
+    Raises:
+        InputError: there is something else.
+    """
+    if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
+        facts = read_facts(folder) if (folder / FILE_NAME).is_file() else {}
+        if facts.get(UNFINISHED) != _UNFINISHED:
+            raise InputError(f"{folder}: is there already; import into a new folder (--out)")
+        return Run(folder, facts)
+    return Run.create(folder, folder.name, unfinished=_UNFINISHED)
 
 
 def _named(found: list[Found]) -> tuple[list[tuple[Tally, Iterable[Record]]], list[dict[str, str]], list[str]]:
@@ -278,6 +297,7 @@ class _Writer:
             forms = {benchmark: form for (benchmark, own), form in self._forms.items() if own == model}
             self.run.state("models", model, self._model_facts(model, forms))
         self.run.facts["imported"] = self._sources
+        self.run.facts.pop(UNFINISHED)
         self.run.save_facts()
 
     def _model_facts(self, model: str, forms: dict[str, str]) -> dict[str, Any]:

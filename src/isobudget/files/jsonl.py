@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from isobudget.errors import InputError
+from isobudget.files.store_path import place
 from isobudget.files.whole import decode, unreadable
 
 Record = dict[str, object]
@@ -94,7 +95,7 @@ def _lines(path: Path | str, content: bytes | None, max_line_bytes: int) -> Iter
     number = 0
     try:
         memory = None if content is None else cast(io.RawIOBase, io.BytesIO(content))
-        with Path(path).open("rb") if memory is None else io.BufferedReader(memory) as raw:
+        with place(path).open("rb") if memory is None else io.BufferedReader(memory) as raw:
             packed = raw.peek(2).startswith(b"\x1f\x8b")
             stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
             while line := stream.readline(max_line_bytes + 1):

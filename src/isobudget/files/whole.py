@@ -1,7 +1,7 @@
 """Whole files: read as text, and written so that they appear whole or not at all; and locks.
 
 A file is written aside, synced, and renamed to its place; the folder is synced after it. Whatever goes wrong on the way
-(full disk, read-only folder, kill -9), the place holds the old file or none.
+(full disk, read-only folder, kill -9), the place holds the old file or none. In an object store a put is atomic.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from isobudget.errors import InputError, IsobudgetError, RunError, StorageError
+from isobudget.files.store_path import StorePath
 
 
 def read_text(path: Path, error: type[IsobudgetError] = InputError) -> str:
@@ -66,6 +68,9 @@ def sha256_of(path: Path) -> str:
 
 def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
     """Write `data` to `path`, whole or not at all: a `StorageError` leaves nothing behind. `mode` is the file's."""
+    if isinstance(path, StorePath):
+        path.put(data)
+        return
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with aside.open("wb") as file:
@@ -85,6 +90,15 @@ def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
 def user_cache() -> Path:
     """The folder of what can be found out again, in the user's cache; it need not be there."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "isobudget"
+
+
+def remove_folder(path: Path) -> None:
+    """Delete a folder with all that is in it, as far as that goes."""
+    if isinstance(path, StorePath):
+        for one in path.walk_objects():
+            one.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def make_folder(path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.errors import InputError
+from isobudget.files.store_path import StorePath, place
 from isobudget.files.whole import check_regular
 from isobudget.grid import counted
 from isobudget.importers.base import Importer, Tally
@@ -110,7 +111,7 @@ class Found:
 
 def is_run(path: str | Path) -> bool:
     """Whether a path is a run folder."""
-    return (Path(path) / RUN_FILE).is_file()
+    return (place(path) / RUN_FILE).is_file()
 
 
 def split_sources(sources: Any) -> tuple[list[Path], list[Any]]:
@@ -217,13 +218,21 @@ def _matches(one: Any) -> list[Any]:
         return [one]
     if one == "":
         raise InputError("a source has an empty name; name a run folder, or files of results")
-    path = Path(one)
+    path = place(one)
     if re.search(r"[*?\[]", str(one)) and not path.exists():
-        matches = sorted(glob.glob(str(one), recursive=True))  # noqa: PTH207  (a pattern may be absolute)
+        matches = found_by(one)
         if not matches:
             raise InputError(f"{one}: no file matches this pattern")
-        return [Path(match) for match in matches]
+        return matches
     return [path]
+
+
+def found_by(pattern: str | Path) -> list[Path]:
+    """The files that fit a pattern, in order; in an object store its last part may be one."""
+    where = place(pattern)
+    if isinstance(where, StorePath):
+        return sorted(where.parent.glob(where.name))
+    return [Path(match) for match in sorted(glob.glob(str(pattern), recursive=True))]  # noqa: PTH207  (may be absolute)
 
 
 def _expanded(one: Any, forced: Importer | None, notes: list[str]) -> list[tuple[Source, Importer]]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from isobudget.errors import InputError
 from isobudget.files.jsonl import MAX_LINE_BYTES, parse_json, read_numbered
+from isobudget.files.store_path import StorePath, place
 from isobudget.files.whole import check_regular, decode, unreadable
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Source:
     """
 
     def __init__(self, path: Path | str, table: pa.Table | None = None) -> None:
-        self.path = Path(path)
+        self.path = place(path)
         self._table = table
 
     @cached_property
@@ -218,7 +219,7 @@ class Source:
         import pyarrow.parquet as pq
 
         try:
-            return pq.ParquetFile(self.path)
+            return pq.ParquetFile(self.path.open("rb") if isinstance(self.path, StorePath) else self.path)
         except (pa.ArrowException, OSError) as error:
             what = (str(error).splitlines() or [type(error).__name__])[0]
             raise InputError(f"{self.path}: is no whole Parquet file ({what})") from error

@@ -21,6 +21,7 @@ from typing import Any
 from isobudget.backends.settings import HubSettings
 from isobudget.errors import IsobudgetError
 from isobudget.files.hub import OFFLINE, is_commit, may_be_repo
+from isobudget.files.store_path import place
 from isobudget.pipeline.estimates import Estimate, Expected, absent, known_of
 from isobudget.pipeline.samples_from_budget import samples_of
 from isobudget.progress import Silent
@@ -72,7 +73,7 @@ def dry_run(study: Study, out: str | Path | None = None) -> DryRun:
     Raises:
         RunError: the run folder is damaged.
     """
-    path = Path(out or Path("runs") / study.name)
+    path = place(out or Path("runs") / study.name)
     with _no_downloads():
         resolved = resolve(study)
     missing = [_without_downloads(mistake.message) for mistake in resolved.mistakes]

@@ -16,7 +16,7 @@ from isobudget.errors import InputError
 from isobudget.pipeline.samples_from_budget import Lengths, lengths
 from isobudget.records.facts import FILE_NAME
 from isobudget.records.keys import SampleKeys
-from isobudget.records.parts import part_paths, read_each
+from isobudget.records.parts import bytes_of_table, read_each
 from isobudget.records.rows import SampleRow
 from isobudget.records.run import load_run
 from isobudget.study import Study, StudyModel
@@ -212,7 +212,7 @@ def known_of(path: Path) -> Known:
             new = np.array([row[f"{name}_{kind}"] or 0.0 for name, kind in wanted])
             sums[key] = sums.get(key, np.zeros(len(wanted))) + new
     rows = sum(float(one[0]) for one in sums.values())
-    size = sum(file.stat().st_size for file in part_paths(path / "samples")) / max(rows, 1)
+    size = bytes_of_table(path / "samples") / max(rows, 1)
     means = {}
     for key, (count, *totals) in sums.items():
         tokens, seconds, prompt_seconds = (float(total / count) for total in totals)

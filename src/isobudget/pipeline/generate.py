@@ -23,7 +23,7 @@ from isobudget.pipeline.work import Feed, Work, count_missing, in_parallel, miss
 from isobudget.problems.problem import Problem
 from isobudget.progress import SILENT, Progress
 from isobudget.records.facts import model_notes
-from isobudget.records.parts import PartWriter
+from isobudget.records.part_writer import PartWriter
 from isobudget.records.rows import sample_row
 from isobudget.records.run import Run
 from isobudget.study import Study

@@ -22,7 +22,8 @@ from isobudget.problems.problem import NoTests, Problem, ProjectTests
 from isobudget.progress import SILENT, Progress
 from isobudget.records.facts import rules_note
 from isobudget.records.keys import SampleKeys
-from isobudget.records.parts import PartWriter, part_paths, read_part_rows, rows_in_part
+from isobudget.records.part_writer import PartWriter
+from isobudget.records.parts import part_paths, read_part_rows, rows_in_table
 from isobudget.records.rows import SampleKey, SampleRow, verdict_row
 from isobudget.records.run import Run, load_run
 
@@ -70,7 +71,7 @@ def judge_run(
             run.drop_verdicts()
         limits = state_limits(run, limits, again)
         judging = Judging(run, extraction)
-        total = sum(rows_in_part(path) for path in part_paths(run.path / "samples"))
+        total = rows_in_table(run.path / "samples")
         progress.start("judging", total, len(judging.have))
         if len(judging.have) < total:
             state_rules(run)

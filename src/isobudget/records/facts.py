@@ -15,13 +15,17 @@ from typing import Any
 import tomli_w
 
 from isobudget.errors import RunError
+from isobudget.files.lease import fresh_nonce, put_held
+from isobudget.files.store_path import StorePath
 from isobudget.files.toml import read_toml
-from isobudget.files.whole import write_whole
 from isobudget.judge.verdict import RULES
 
+#: 3: a manifest says which parts count
 #: 2: samples may record what their prompt took apart from `seconds` (1: it was part of them)
-FORMAT = 2
+FORMAT = 3
 FILE_NAME = "run.toml"
+#: the field that says what was begun and cannot be gone on with
+UNFINISHED = "unfinished"
 
 _LONG_MESSAGE = 200
 
@@ -120,7 +124,25 @@ def rules_note(facts: dict[str, Any]) -> str:
 
 def write_facts(folder: Path, facts: dict[str, Any]) -> None:
     """Write the facts, whole or not at all."""
-    write_whole(folder / FILE_NAME, tomli_w.dumps(facts, multiline_strings=False).encode())
+    text = tomli_w.dumps(facts, multiline_strings=False)
+    nonce = f"# {fresh_nonce()}\n" if isinstance(folder, StorePath) else ""
+    put_held(folder / FILE_NAME, (nonce + text).encode())
+
+
+def begin_writing(folder: Path) -> dict[str, Any]:
+    """The facts of a run that is held for writing, of today's format: older versions do not know the manifest.
+
+    In an object store they are written anew: that fences a writer whose lease is over.
+
+    Raises:
+        RunError: as `read_facts`, or another writer has taken over.
+        StorageError: they cannot be written.
+    """
+    facts = read_facts(folder)
+    if facts["format"] < FORMAT or isinstance(folder, StorePath):
+        facts["format"] = FORMAT
+        write_facts(folder, facts)
+    return facts
 
 
 def merge(facts: dict[str, Any], kind: str, name: str, new: dict[str, Any], folder: Path) -> None:

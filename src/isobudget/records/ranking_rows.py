@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from isobudget.backends.base import Score
-from isobudget.records.parts import PartWriter, read_rows
+from isobudget.records.part_writer import PartWriter
+from isobudget.records.parts import read_rows
 from isobudget.records.rows import OfSample, SampleKey, known
 
 

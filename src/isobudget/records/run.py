@@ -2,6 +2,7 @@
 
     RUN/
       run.toml             what was run: sampling, models, checksums, machine (see facts.py)
+      manifest.json        which parts count, with their hashes (see manifest.py)
       problems/            the problems as they were
       prompts/             what the models were given for them
       samples/             one row a sample
@@ -9,24 +10,29 @@
       failures.json        problems whose generation failed last time, if any did
       report/              tables and figures, made anew from the rest
 
-Each of the tables is a folder of part files (see parts.py). One process writes to a run at a time.
+Each of the tables is a folder of part files (see part_writer.py). One process writes to a run at a time. The folder may
+lie in an object store (``s3://BUCKET/RUN``).
 """
 
 from __future__ import annotations
 
 import contextlib
 import operator
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isobudget.errors import InputError, RunError
-from isobudget.files.whole import locked, make_folder
+from isobudget.files.lease import held
+from isobudget.files.store_path import place
+from isobudget.files.whole import make_folder
 from isobudget.problems.problem import Problem
 from isobudget.records import facts as run_facts
 from isobudget.records.keys import SampleKeys
-from isobudget.records.parts import PartWriter, read_each, read_rows, schema_of
+from isobudget.records.manifest import Manifest, TableParts, change_manifest, read_manifest, write_manifest
+from isobudget.records.part_writer import PartWriter
+from isobudget.records.parts import part_paths, read_each, read_rows
+from isobudget.records.recover import recover
 from isobudget.records.rows import (
     ProblemRow,
     PromptKey,
@@ -37,6 +43,7 @@ from isobudget.records.rows import (
     row_of,
     same_problem,
 )
+from isobudget.records.schema import schema_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,33 +68,50 @@ class Run:
         Raises:
             RunError: the folder holds no run, or one that cannot be read.
         """
-        return cls(Path(path), run_facts.read_facts(Path(path)))
+        facts = run_facts.read_facts(place(path))
+        if facts.get(run_facts.UNFINISHED):
+            raise RunError(
+                f"{path}: its {facts[run_facts.UNFINISHED]} was stopped before its end. Do it again with the same "
+                "command: it begins anew"
+            )
+        return cls(place(path), facts)
 
     @classmethod
-    def create(cls, path: str | Path, name: str) -> Run:
+    def create(cls, path: str | Path, name: str, unfinished: str = "") -> Run:
         """The run in `path`, begun now if there is none. A folder that holds other things is refused.
+
+        `unfinished` names what has to end before the run can be used; its end takes the field out of the facts.
 
         Raises:
             RunError: the folder holds something else.
             StorageError: the folder cannot be made.
         """
-        folder = Path(path)
+        folder = place(path)
         if (folder / run_facts.FILE_NAME).exists():
             return cls.open(folder)
         make_folder(folder)
         strangers = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
         if strangers:
             raise RunError(f"{folder}: the folder holds other things ({strangers[0]}); choose a new one for the run")
-        run = cls(folder, run_facts.new_facts(name))
+        run = cls(folder, run_facts.new_facts(name) | ({run_facts.UNFINISHED: unfinished} if unfinished else {}))
         run.save_facts()
+        write_manifest(folder, Manifest())
         return run
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Run]:
-        """Hold the run for writing. A second writer gets a `RunError`; facts are read again under the lock."""
-        with locked(self.path / ".lock", str(self.path)):
-            self.facts = run_facts.read_facts(self.path)
+        """Hold the run for writing. A second writer gets a `RunError`; facts are read again under the lock.
+
+        What a writer that was killed left is put in order first, see `records.recover`.
+        """
+        with held(self.path):
+            self.facts = run_facts.begin_writing(self.path)
+            recover(self.path)
             yield self
+
+    def manifest(self) -> Manifest:
+        """Which parts count; an empty one where an older version made the run."""
+        return read_manifest(self.path) or Manifest()
 
     def state(self, kind: str, name: str, facts: dict[str, Any]) -> None:
         """State facts of a benchmark or model; they must agree with those stated before (see facts.merge)."""
@@ -185,7 +209,14 @@ class Run:
 
     def drop_verdicts(self) -> None:
         """Forget all verdicts, so that the samples are judged again."""
-        shutil.rmtree(self.path / "verdicts", ignore_errors=True)
+        self.drop("verdicts")
+
+    def drop(self, table: str) -> None:
+        """Forget a table: its parts do not count any more, and are deleted."""
+        gone = part_paths(self.path / table)
+        change_manifest(self.path, lambda manifest: manifest.having(table, TableParts()))
+        for path in gone:
+            path.unlink(missing_ok=True)
 
 
 def load_run(path: str | Path) -> Run:

@@ -18,6 +18,7 @@ from isobudget.costs.cost import Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
 from isobudget.errors import RunError
+from isobudget.files.store_path import place
 from isobudget.files.whole import file_stems, make_folder, write_whole
 from isobudget.grid import counted
 from isobudget.progress import SILENT, Progress
@@ -94,7 +95,7 @@ def build_report(
     """
     require_parts()
     run = run if isinstance(run, Run) else load_run(run)
-    folder = Path(out) if out is not None else run.path / "report"
+    folder = place(out) if out is not None else run.path / "report"
     names = benchmarks_of(run)
     if not names:
         raise RunError(f"{run.path}: this run states no benchmark; there is nothing to report")

@@ -21,7 +21,7 @@ from isobudget.pipeline.prompts import prompt_text
 from isobudget.problems.problem import Problem
 from isobudget.prompts import Rendered
 from isobudget.records.attempts import AttemptRow, TaskRow
-from isobudget.records.parts import PartWriter
+from isobudget.records.part_writer import PartWriter
 from isobudget.records.rows import PromptRow, sample_row, verdict_row
 from isobudget.records.run import Run
 from isobudget.tasks.spending import Attempt

@@ -1,0 +1,57 @@
+"""Commands that look after run folders: check, compact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from isobudget.progress import Progress
+    from isobudget.records.check import Checked
+    from isobudget.records.compact import Compacted
+    from isobudget.records.run import Run
+
+
+def check(
+    run: Run | str | Path, *, repair: bool = False, take_over: bool = False, progress: Progress | None = None
+) -> Checked:
+    """Say whether a run folder is whole: every part is read and hashed, and rows are counted.
+
+    Args:
+        run: the run or its folder.
+        repair: first do what is safe: take in what a stopped writer left, and set aside what is damaged or stands
+            twice. Nothing is deleted, files move to ``.superseded``; what is missing then is made anew by the next
+            run.
+        take_over: first end the lease that another writer holds on a run in an object store.
+        progress: shows how far it is.
+
+    Raises:
+        RunError: it is no run, a newer isobudget made it, or (with `repair`) it is in use.
+        StorageError: it cannot be reached, or repairing cannot write.
+    """
+    from isobudget.progress import SILENT
+    from isobudget.records.check import check_run
+    from isobudget.records.run import Run
+
+    folder = run.path if isinstance(run, Run) else run
+    return check_run(folder, repair=repair, take_over=take_over, progress=progress or SILENT)
+
+
+def compact(run: Run | str | Path, *, progress: Progress | None = None) -> Compacted:
+    """Put the many small parts of a run together into few large ones; the old ones move to ``.superseded``.
+
+    It may be stopped at any time, and the next command that writes goes on. Nothing else can write meanwhile; who reads
+    is not disturbed.
+
+    Args:
+        run: the run or its folder.
+        progress: shows how far it is.
+
+    Raises:
+        RunError: no such run, it is in use, or a part is damaged.
+        StorageError: a part cannot be written; what is there is whole.
+    """
+    from isobudget.progress import SILENT
+    from isobudget.records.compact import compact as put_together
+
+    return put_together(run, progress=progress or SILENT)

@@ -1,0 +1,30 @@
+"""`isobudget compact`: few large parts of many small ones."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from isobudget.cli.options import JsonOption
+
+
+def compact(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, also s3://BUCKET/RUN.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Put the many small parts of a run together into few large ones, which read faster.
+
+    The old ones move to `.superseded`. It may be stopped at any time: the next command that writes goes on.
+
+    Example: `isobudget compact runs/mine`
+    """
+    from isobudget import api
+    from isobudget.cli.show import TerminalProgress, print_json
+
+    with TerminalProgress(quiet=as_json) as progress:
+        made = api.compact(run, progress=progress)
+    if as_json:
+        print_json(made.to_dict())
+    else:
+        print(made)

@@ -1,0 +1,254 @@
+"""One writer of a folder at a time: a lock on a disk, a lease in an object store.
+
+On a disk the system ends a lock with its process. A store knows nothing of processes: there a writer holds a lease, the
+object ``.lease`` {nonce, holder, expires}, renewed every sixth of its time, void when the time is over. The renewing
+and the taking over are conditional puts, so that of two that try one succeeds.
+
+A writer that comes back after its lease (a suspended laptop, a lost network) must not write over what its successor
+wrote: what says which objects count (`put_held`) is put only over what this writer last wrote or read there, and the
+successor writes all of it anew when it begins. Every such object carries a fresh nonce, since equal contents have equal
+tags.
+
+``ISOBUDGET_LEASE_SECONDS`` sets the time, 60 by default. Clocks of writers may differ by less than that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from isobudget.errors import InputError, RunError, StorageError
+from isobudget.files.store_path import StorePath, Version
+from isobudget.files.whole import locked, write_whole
+
+LOCK_NAME, LEASE_NAME = ".lock", ".lease"
+_SECONDS = 60.0
+#: a lease is renewed so many times within its time
+_RENEWALS = 6
+
+#: what this process holds, by folder
+_HELD: dict[str, Lease] = {}
+
+
+def fresh_nonce() -> str:
+    """A text that no other has."""
+    return uuid.uuid4().hex
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold `folder` for writing.
+
+    Raises:
+        RunError: another process holds it.
+        StorageError: it cannot be written.
+    """
+    if not isinstance(folder, StorePath):
+        with locked(folder / LOCK_NAME, str(folder)):
+            yield
+        return
+    if str(folder) in _HELD:
+        raise RunError(f"{folder} is in use by this process. One writer at a time.")
+    lease = Lease(folder)
+    lease.take()
+    _HELD[str(folder)] = lease
+    try:
+        with lease.renewing():
+            yield
+    finally:
+        del _HELD[str(folder)]
+        lease.release()
+
+
+def put_held(path: Path, data: bytes) -> None:
+    """Write a file of a folder that this process holds, whole; in a store only over what this process wrote or read.
+
+    `data` has to hold a `fresh_nonce`. Outside of `held`, a store's object is made if there is none.
+
+    Raises:
+        RunError: another writer has taken over.
+        StorageError: it cannot be written.
+    """
+    if not isinstance(path, StorePath):
+        write_whole(path, data)
+    elif (lease := _HELD.get(str(path.parent))) is not None:
+        lease.put(path, data)
+    elif path.put_new(data) is None:
+        raise RunError(f"{path}: is there already, and is written only while the run is held for writing")
+
+
+def release_other(folder: Path) -> str:
+    """End the lease that another writer holds on `folder`; who held it, empty if nobody did."""
+    if not isinstance(folder, StorePath):
+        return ""
+    lease = Lease(folder)
+    stated, version = lease.look()
+    if version is None or stated.expires <= time.time():
+        return ""
+    lease.write(replace(stated, expires=0.0), version)
+    return stated.holder
+
+
+def lease_seconds() -> float:
+    """The time of a lease.
+
+    Raises:
+        InputError: the environment states no number of seconds.
+    """
+    stated = os.environ.get("ISOBUDGET_LEASE_SECONDS", "")
+    try:
+        seconds = float(stated or _SECONDS)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= 86_400:
+        raise InputError(f"ISOBUDGET_LEASE_SECONDS must be seconds, from 0.1 to 86400, not {stated!r}")
+    return seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a lease says: whose it is, and until when, in seconds of the clock."""
+
+    nonce: str
+    holder: str
+    expires: float
+
+
+class Lease:
+    """A writer's lease on a folder of a store."""
+
+    def __init__(self, folder: StorePath) -> None:
+        self.folder = folder
+        self.nonce = fresh_nonce()
+        self._path = StorePath(str(folder / LEASE_NAME))
+        self._seconds = lease_seconds()
+        self._version: Version | None = None
+        self._until = 0.0
+        self._versions: dict[str, Version] = {}
+        self._guard = threading.RLock()
+
+    def look(self) -> tuple[Stated, Version | None]:
+        """What the lease says now, and its version; None if there is none."""
+        try:
+            data, version = self._path.read_versioned()
+        except FileNotFoundError:
+            return Stated("", "", 0.0), None
+        try:
+            stated = json.loads(data)
+            return Stated(str(stated["nonce"]), str(stated["holder"]), float(stated["expires"])), version
+        except (ValueError, KeyError, TypeError):
+            raise RunError(f"{self._path}: is no lease; if nobody writes there, delete this object") from None
+
+    def take(self) -> None:
+        """Become the writer.
+
+        Raises:
+            RunError: there is another one, whose time is not over.
+        """
+        stated, version = self.look()
+        left = stated.expires - time.time()
+        if left > 0:
+            raise RunError(
+                f"{self.folder} is in use by another isobudget ({stated.holder}), whose lease ends in {left:.0f} s "
+                f"unless it is renewed. Wait for it to end; if it is gone, wait so long or end its lease with: "
+                f"isobudget check {self.folder} --take-over"
+            )
+        self.write(self._mine(), version)
+
+    def _mine(self) -> Stated:
+        return Stated(self.nonce, f"process {os.getpid()} on {platform.node()}", time.time() + self._seconds)
+
+    def write(self, stated: Stated, over: Version | None) -> None:
+        """Write the lease over one version of it, or none; a `RunError` if another writer was faster."""
+        until = time.monotonic() + self._seconds
+        data = json.dumps({**asdict(stated), "written": fresh_nonce()}).encode()
+        version = put_over_version(self._path, data, over)
+        if version is None:
+            raise RunError(f"{self.folder} has just been taken by another isobudget. Wait for it to end, or stop it.")
+        self._version, self._until = version, until
+
+    @contextlib.contextmanager
+    def renewing(self) -> Iterator[None]:
+        """Renew the lease in a thread."""
+        over = threading.Event()
+
+        def renew() -> None:
+            while not over.wait(self._seconds / _RENEWALS):
+                with contextlib.suppress(StorageError):  # a store that does not answer may do so at the next try
+                    try:
+                        self.renew()
+                    except RunError:
+                        return  # the next `put` says it
+
+        thread = threading.Thread(target=renew, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def renew(self) -> None:
+        """Have its whole time again.
+
+        Raises:
+            RunError: another writer has taken over.
+        """
+        with self._guard:
+            if self._version is not None:
+                try:
+                    self.write(self._mine(), self._version)
+                    return
+                except RunError:
+                    self._version = None
+            raise _fenced(self.folder)
+
+    def put(self, path: StorePath, data: bytes) -> None:
+        """Write an object over what this writer wrote or read last; see `put_held`."""
+        with self._guard:
+            if self._version is None or time.monotonic() > self._until:
+                self.renew()  # nobody may have taken over
+            if str(path) not in self._versions:
+                self._read(path)
+            version = put_over_version(path, data, self._versions.get(str(path)))
+            if version is None:
+                raise _fenced(self.folder)
+            self._versions[str(path)] = version
+
+    def _read(self, path: StorePath) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._versions[str(path)] = path.read_versioned()[1]
+
+    def release(self) -> None:
+        """End the lease, if it is still this writer's; one that cannot be ended now ends by its time."""
+        with contextlib.suppress(RunError, StorageError), self._guard:
+            if self._version is not None:
+                self.write(replace(self._mine(), expires=0.0), self._version)
+
+
+def put_over_version(path: StorePath, data: bytes, over: Version | None) -> Version | None:
+    """Write over one version, or over nothing; None if the object is another by now.
+
+    A put whose answer was lost is tried again by the client and then finds its own object there: that is no loss.
+    """
+    version = path.put_new(data) if over is None else path.put_over(data, over)
+    if version is None:
+        with contextlib.suppress(FileNotFoundError):
+            there, version = path.read_versioned()
+            return version if there == data else None
+    return version
+
+
+def _fenced(folder: StorePath) -> RunError:
+    return RunError(
+        f"{folder}: another isobudget has taken over this run, as the lease of this one was over. What was recorded "
+        "before is whole; run again when the other one has ended: only what is missing is made."
+    )

@@ -1,0 +1,317 @@
+"""Places in object stores (``s3://``, ``gs://``, ``az://``) as paths, so that the house need not know where a run lies.
+
+A `StorePath` is a `pathlib.Path` whose operations go to the store, through obstore (extra ``s3``): whole objects are
+read and put, folders are prefixes. What is not listed here raises, since it would touch the local disk. Credentials
+are found as the store's own tools find them: environment variables, instance roles, and for AWS the profiles of
+``~/.aws`` where boto3 is installed.
+
+Not covered: renaming a folder, links, permissions, appending.
+"""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import io
+import os
+import re
+import stat
+from collections.abc import Generator
+from functools import lru_cache
+from pathlib import Path, PosixPath
+from typing import IO, Any, NoReturn
+
+from isobudget.errors import IsobudgetError, MissingExtraError, StorageError
+
+#: a place in a store, also as `pathlib` folds it (one slash instead of two)
+_URL = re.compile(r"(s3|gs|az)://?([^/]+)(/.*)?")
+_READ_AHEAD_BYTES = 4 * 2**20
+#: what a store is given up after, so that a wrong address is said in seconds
+_RETRY = {"max_retries": 4}
+
+#: what names one version of an object
+Version = dict[str, str]
+
+
+def place(where: str | os.PathLike[str]) -> Path:
+    """The path of what a user names: a local one, or a place in an object store."""
+    if isinstance(where, Path) and not isinstance(where, StorePath) and not _URL.fullmatch(str(where)):
+        return where
+    text = str(where)
+    return StorePath(text) if _URL.fullmatch(text) else Path(text)
+
+
+class StorePath(PosixPath):
+    """An object, or a prefix of objects, in a store."""
+
+    def __str__(self) -> str:
+        return re.sub(r"^(\w+):/+", r"\1://", super().__str__())
+
+    def __fspath__(self) -> NoReturn:
+        raise StorageError(f"{self}: lies in an object store, and this needs a local file. Use a folder on a disk.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return StorePath, (str(self),)
+
+    @property
+    def key(self) -> str:
+        """Its name in the bucket."""
+        return "/".join(self.parts[2:])
+
+    # what is there ------------------------------------------------------------------------------------------------
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        """Size and kind of the object or prefix; `FileNotFoundError` if there is neither."""
+        import obstore
+
+        try:
+            kind, size = stat.S_IFREG, obstore.head(self._store, self.key)["size"]
+        except FileNotFoundError:
+            if not any(self.iterdir()):
+                raise FileNotFoundError(errno.ENOENT, "no such object", str(self)) from None
+            kind, size = stat.S_IFDIR, 0
+        except Exception as error:
+            raise _told(error, self) from None
+        return os.stat_result((kind, 0, 0, 1, 0, 0, size, 0, 0, 0))
+
+    def exists(self, *, follow_symlinks: bool = True) -> bool:
+        """Whether there is an object of this name, or any under it."""
+        return self._kind() != 0
+
+    def is_file(self, *, follow_symlinks: bool = True) -> bool:
+        """Whether there is an object of this name."""
+        return self._kind() == stat.S_IFREG
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        """Whether there are objects under this name."""
+        return self._kind() == stat.S_IFDIR
+
+    def is_symlink(self) -> bool:
+        """Stores have no links."""
+        return False
+
+    def _kind(self) -> int:
+        try:
+            return stat.S_IFMT(self.stat().st_mode)
+        except FileNotFoundError:
+            return 0
+
+    def iterdir(self) -> Generator[StorePath, None, None]:
+        """What lies right under this name, in no order."""
+        import obstore
+
+        try:
+            found = obstore.list_with_delimiter(self._store, f"{self.key}/" if self.key else None)
+        except FileNotFoundError:
+            return
+        except Exception as error:
+            raise _told(error, self) from None
+        for prefix in found["common_prefixes"]:
+            yield self / prefix.rstrip("/").rsplit("/", 1)[-1]
+        for one in found["objects"]:
+            yield self / one["path"].rsplit("/", 1)[-1]
+
+    def glob(self, pattern: str) -> Generator[StorePath, None, None]:
+        """Objects right under this name that fit a pattern of one level."""
+        return (one for one in self.iterdir() if fnmatch.fnmatchcase(one.name, pattern))
+
+    def walk_objects(self) -> list[StorePath]:
+        """All objects under this name, at any depth."""
+        import obstore
+
+        try:
+            listed = [one for batch in obstore.list(self._store, f"{self.key}/") for one in batch]
+        except Exception as error:
+            raise _told(error, self) from None
+        root = StorePath("/".join(self.parts[:2]))
+        return [root / one["path"] for one in listed]
+
+    # reading and writing ------------------------------------------------------------------------------------------
+
+    def read_versioned(self) -> tuple[bytes, Version]:
+        """Content and version; `FileNotFoundError` if there is no such object."""
+        import obstore
+
+        try:
+            found = obstore.get(self._store, self.key)
+            return bytes(found.bytes()), _version(found.meta)
+        except FileNotFoundError as error:
+            if "NoSuchBucket" in str(error):
+                raise _told(error, self) from None
+            raise FileNotFoundError(errno.ENOENT, "no such object", str(self)) from None
+        except Exception as error:
+            raise _told(error, self) from None
+
+    def read_bytes(self) -> bytes:
+        """The whole object."""
+        return self.read_versioned()[0]
+
+    def open(self, mode: str = "r", *args: Any, **kwargs: Any) -> IO[Any]:  # type: ignore[override]
+        """The object for reading, as bytes or text; what is read is fetched in blocks."""
+        import obstore
+
+        if "r" not in mode or "+" in mode:
+            raise StorageError(f"{self}: objects are written whole, and cannot be opened for writing")
+        self.stat()
+        reader = obstore.open_reader(self._store, self.key, buffer_size=_READ_AHEAD_BYTES)
+        raw = io.BufferedReader(_Raw(reader), _READ_AHEAD_BYTES)
+        return raw if "b" in mode else io.TextIOWrapper(raw, *args[1:], **kwargs)
+
+    def put(self, data: bytes) -> Version:
+        """Write the object whole, over what is there."""
+        return self._put(data, "overwrite")
+
+    def put_new(self, data: bytes) -> Version | None:
+        """Write the object if there is none of its name; None if there is."""
+        import obstore
+
+        try:
+            return self._put(data, "create")
+        except obstore.exceptions.AlreadyExistsError:
+            return None
+
+    def put_over(self, data: bytes, version: Version) -> Version | None:
+        """Write the object if it is still at this version; None if it has changed or gone."""
+        import obstore
+
+        try:
+            return self._put(data, version)
+        except (obstore.exceptions.PreconditionError, obstore.exceptions.AlreadyExistsError):
+            return None
+
+    def write_bytes(self, data: Any) -> int:
+        """As `put`."""
+        self.put(bytes(data))
+        return len(data)
+
+    def _put(self, data: bytes, mode: Any) -> Version:
+        import obstore
+
+        try:
+            return _version(obstore.put(self._store, self.key, data, mode=mode))
+        except (obstore.exceptions.PreconditionError, obstore.exceptions.AlreadyExistsError):
+            raise
+        except Exception as error:
+            raise _told(error, self, writing=True) from None
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        """Delete the object."""
+        import obstore
+
+        try:
+            obstore.delete(self._store, self.key)
+        except FileNotFoundError:
+            if not missing_ok:
+                raise
+        except Exception as error:
+            raise _told(error, self, writing=True) from None
+
+    def replace(self, target: Any) -> StorePath:
+        """Copy the object to another name of its bucket and delete it here: two steps."""
+        import obstore
+
+        other = StorePath(str(target))
+        try:
+            obstore.copy(self._store, self.key, other.key)
+        except Exception as error:
+            raise _told(error, self, writing=True) from None
+        self.unlink()
+        return other
+
+    rename = replace
+
+    def mkdir(self, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+        """Prefixes need not be made."""
+
+    def resolve(self, strict: bool = False) -> StorePath:
+        """Itself: names in stores are absolute."""
+        return self
+
+    def absolute(self) -> StorePath:
+        """Itself."""
+        return self
+
+    expanduser = absolute
+
+    @property
+    def _store(self) -> Any:
+        return _bucket(self.parts[0].rstrip(":"), self.parts[1], os.environ.get("AWS_ENDPOINT_URL", ""))
+
+
+class _Raw(io.RawIOBase):
+    """What obstore opens, as Python's streams want it."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = bytes(self._reader.read(len(buffer)))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return int(self._reader.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._reader.tell())
+
+
+@lru_cache(maxsize=32)
+def _bucket(scheme: str, bucket: str, endpoint: str) -> Any:
+    """The store of a bucket; `endpoint` is what the environment says of AWS', so that another one is another store."""
+    try:
+        from obstore.store import from_url
+    except ImportError:
+        raise MissingExtraError(f"{scheme}://{bucket}", "s3") from None
+    options: dict[str, Any] = {"retry_config": _RETRY}
+    if endpoint.startswith("http://"):
+        options["client_options"] = {"allow_http": True}
+    if scheme == "s3" and (credentials := _profile()) is not None:
+        options["credential_provider"] = credentials
+    try:
+        return from_url(f"{scheme}://{bucket}", **options)
+    except Exception as error:
+        raise StorageError(f"{scheme}://{bucket}: cannot be reached: {_first_line(error)}") from None
+
+
+def _profile() -> Any:
+    """Credentials of a profile in ``~/.aws``, where no key is in the environment and boto3 reads profiles."""
+    if "AWS_ACCESS_KEY_ID" in os.environ or not (
+        "AWS_PROFILE" in os.environ or (Path.home() / ".aws" / "credentials").exists()
+    ):
+        return None
+    try:
+        from obstore.auth.boto3 import Boto3CredentialProvider
+    except ImportError:
+        return None
+    return Boto3CredentialProvider()
+
+
+def _version(said: Any) -> Version:
+    return {name: said[name] for name in ("e_tag", "version") if said.get(name)}
+
+
+def _told(error: Exception, path: StorePath, writing: bool = False) -> Exception:
+    """What went wrong in a store, as one sentence of ours."""
+    import obstore
+
+    if isinstance(error, IsobudgetError):
+        return error
+    text = str(error)
+    bucket = "/".join(str(path).split("/")[:3])
+    if "NoSuchBucket" in text or (writing and isinstance(error, FileNotFoundError)):
+        return StorageError(f"{path}: there is no bucket {bucket}. Make it, or correct the name.")
+    refused = (obstore.exceptions.PermissionDeniedError, obstore.exceptions.UnauthenticatedError)
+    if isinstance(error, refused) or "AccessDenied" in text or "credential" in text.lower():
+        return StorageError(f"{path}: the store refuses access. Check the credentials and what they may do.")
+    return StorageError(f"{path}: the store cannot be reached or does not answer: {_first_line(error)}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

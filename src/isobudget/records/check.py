@@ -1,0 +1,271 @@
+"""Whether a run folder is whole: what `isobudget check` says, and what to do about it.
+
+Every part that counts is read and hashed. What is found is a `Finding`: lost, damaged, left over, or not in order; each
+with what to do. `records.repair` does what is safe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from isobudget.errors import RunError
+from isobudget.files.lease import release_other
+from isobudget.files.store_path import place
+from isobudget.grid import counted
+from isobudget.progress import SILENT, Progress
+from isobudget.records import facts as run_facts
+from isobudget.records.keys import SampleKeys
+from isobudget.records.manifest import FILE_NAME, SUPERSEDED, Manifest, Part, TableParts, described, read_manifest
+from isobudget.records.part_names import hidden, numbered_parts, places
+from isobudget.records.parts import is_gone, part_paths
+from isobudget.records.recover import is_new, unlisted
+from isobudget.records.schema import schema_of
+from isobudget.records.tables import TABLES, table_folders
+
+_WRITER = "nothing: the next command that writes puts it in order, or --repair now"
+_REPAIR = "--repair"
+#: tables whose rows are about a sample of the run
+OF_SAMPLES = ("verdicts", "scores", "observations", "attempts")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it should be.
+
+    Attributes:
+        where: the file or table.
+        kind: ``missing``, ``damaged``, ``newer``, ``unlisted``, ``twice``, ``left over``, ``unfinished``, ``unknown``.
+        what: what is wrong, and what is lost by it.
+        remedy: what to do.
+    """
+
+    where: Path
+    kind: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}. What to do: {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found.
+
+    Attributes:
+        run: the folder.
+        format: of ``run.toml``.
+        tables: rows and parts by table.
+        bytes: of all parts that count.
+        samples, judged: samples, and how many of them have a verdict.
+        findings: what is not as it should be; none if the run is whole.
+        notes: what is good to know.
+        repaired: what `--repair` did.
+    """
+
+    run: Path
+    format: int
+    tables: Mapping[str, tuple[int, int]]
+    bytes: int
+    samples: int
+    judged: int
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
+    repaired: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `isobudget check --json` prints."""
+        return {
+            "run": str(self.run),
+            "format": self.format,
+            "whole": self.whole,
+            "tables": {name: {"rows": rows, "parts": parts} for name, (rows, parts) in self.tables.items()},
+            "bytes": self.bytes,
+            "samples": self.samples,
+            "judged": self.judged,
+            "findings": [asdict(one) | {"where": str(one.where)} for one in self.findings],
+            "notes": list(self.notes),
+            "repaired": list(self.repaired),
+        }
+
+    def __str__(self) -> str:
+        tables = ", ".join(
+            f"{name} {rows:,} in {counted(parts, 'part')}" for name, (rows, parts) in self.tables.items()
+        )
+        said = [f"{self.run}: format {self.format}; {tables or 'no rows'}; {self.bytes / 2**20:,.1f} MiB"]
+        said += [f"repaired: {one}" for one in self.repaired]
+        said += [f"note: {one}" for one in self.notes]
+        said += [f"{one.kind}: {one}" for one in self.findings]
+        return "\n".join([*said, "whole" if self.whole else f"{len(self.findings)} to look at"])
+
+
+def check_run(
+    run: str | Path, *, repair: bool = False, take_over: bool = False, progress: Progress = SILENT
+) -> Checked:
+    """Look a run folder through.
+
+    Args:
+        run: the folder.
+        repair: do first what is safe, see `records.repair`.
+        take_over: first end the lease that another writer holds on a run in an object store.
+        progress: shows how far it is.
+
+    Raises:
+        RunError: it is no run, a newer isobudget made it, or (with `repair`) it is in use.
+        StorageError: it cannot be reached, or repairing cannot write.
+    """
+    folder = place(run)
+    run_facts.read_facts(folder)  # says what is no run, or newer
+    done = []
+    if take_over and (holder := release_other(folder)):
+        done.append(f"ended the lease of {holder}: what it still writes does not count")
+    if repair:
+        from isobudget.records.repair import repair_run
+
+        done += repair_run(folder)
+    return _look(folder, tuple(done), progress)
+
+
+def _look(folder: Path, done: tuple[str, ...], progress: Progress) -> Checked:
+    facts = run_facts.read_facts(folder)
+    notes: list[str] = []
+    findings: list[Finding] = []
+    try:
+        manifest = read_manifest(folder)
+    except RunError as error:
+        findings.append(Finding(folder / FILE_NAME, "damaged", str(error).split(": ", 1)[1], _REPAIR))
+        return Checked(folder, facts["format"], {}, 0, 0, 0, tuple(findings), (), done)
+    if manifest is None:
+        notes.append("an older version made it: there is no manifest, so that hashes are not known; writing makes one")
+        manifest = _all_parts(folder)
+    if unfinished := facts.get(run_facts.UNFINISHED):
+        what = f"its {unfinished} was stopped before its end"
+        findings.append(Finding(folder, "unfinished", what, "the same command again; it begins anew"))
+    progress.start("parts", sum(len(table.parts) for table in manifest.tables.values()))
+    for name, table in manifest.tables.items():
+        findings += _of_table(folder / name, table, manifest, progress)
+    for path in table_folders(folder):
+        findings += _beside(path, manifest.table(path.name))
+    findings += _strange(folder)
+    samples = judged = 0
+    if not any(one.kind in ("damaged", "missing") for one in findings):
+        keys = {name: SampleKeys.of_table(folder / name, TABLES[name].row_type) for name in ("samples", "verdicts")}
+        samples, judged = len(keys["samples"]), len(keys["verdicts"])
+        findings += _of_keys(folder, manifest, keys)
+        if samples > judged:
+            notes.append(f"{samples - judged:,} samples have no verdict; judge them with: isobudget judge {folder}")
+    if old := sum(len(numbered_parts(folder / SUPERSEDED / name)) for name in TABLES):
+        notes.append(f"{counted(old, 'part')} in {folder / SUPERSEDED}, which nothing needs; delete it when you like")
+    tables = {name: (sum(part.rows for part in one.parts), len(one.parts)) for name, one in manifest.tables.items()}
+    size = sum(part.bytes for one in manifest.tables.values() for part in one.parts)
+    return Checked(
+        folder,
+        facts["format"],
+        {name: said for name, said in tables.items() if said[1]},
+        size,
+        samples,
+        judged,
+        tuple(findings),
+        tuple(notes),
+        done,
+    )
+
+
+def _all_parts(folder: Path) -> Manifest:
+    """What a manifest would say of a run that has none."""
+    manifest = Manifest()
+    for table in table_folders(folder):
+        for path in part_paths(table):
+            found = described(path) or (Part(path.name, 0, 0, "", ""), {})
+            manifest = manifest.adding(table.name, *found)
+    return manifest
+
+
+def _of_table(folder: Path, table: TableParts, manifest: Manifest, progress: Progress) -> Iterator[Finding]:
+    """What is wrong with the parts that are listed."""
+    if table.parts and is_gone([folder / part.name for part in table.parts]):
+        yield Finding(folder, "missing", f"all {counted(len(table.parts), 'part')} of the table are gone", _WRITER)
+        return
+    if table.superseded:
+        yield Finding(folder, "unfinished", "putting its parts together was stopped; nothing is lost", _WRITER)
+    for part in table.parts:
+        found = check_part(folder, part, manifest)
+        if found is not None:
+            yield found
+        progress.advance("parts", 1)
+
+
+def check_part(folder: Path, part: Part, manifest: Manifest) -> Finding | None:
+    """What is wrong with one listed part, if anything is."""
+    path = folder / part.name
+    lost = f"{counted(part.rows, 'row')} of {folder.name} are lost unless you put it back"
+    there = next((one for one in places(path) if one.is_file()), None)
+    if there is None:
+        return Finding(path, "missing", f"the file is gone: {lost}", f"put it back, or {_REPAIR} to go on without it")
+    remedy = f"put back a whole one, or {_REPAIR} to set it aside"
+    if part.sha256 and hashlib.sha256(there.read_bytes()).hexdigest() != part.sha256:
+        return Finding(path, "damaged", f"its content is not that which was written: {lost}", remedy)
+    if described(there) is None:
+        return Finding(path, "damaged", "it is not a whole Parquet file", remedy)
+    return _of_columns(path, manifest.schemas.get(part.schema, {}))
+
+
+def _of_columns(path: Path, columns: Mapping[str, str]) -> Finding | None:
+    schema = schema_of(TABLES[path.parent.name].row_type) if path.parent.name in TABLES else None
+    if schema is None:
+        return None
+    if more := [name for name in columns if name not in schema.names]:
+        what = f"a newer isobudget wrote it: {more[0]} is not known here"
+        return Finding(path, "newer", what, "use a newer isobudget; this one reads the rest of it")
+    if less := [one.name for one in schema if not one.nullable and one.name not in columns]:
+        return Finding(path, "damaged", f"it has no column {less[0]}", f"put back a whole one, or {_REPAIR}")
+    return None
+
+
+def _beside(folder: Path, table: TableParts) -> Iterator[Finding]:
+    """What lies in a table's folder and does not count."""
+    for path in unlisted(folder, table):
+        if described(path) is None:
+            yield Finding(path, "damaged", "it is not a whole Parquet file, and does not count", f"{_REPAIR} moves it")
+        elif is_new(folder, table.parts, path):
+            yield Finding(path, "unlisted", "it is whole and does not count yet: its writer was stopped", _WRITER)
+        else:
+            what = "it holds rows that the run has, and does not count"
+            yield Finding(path, "twice", what, f"nothing, or {_REPAIR} moves it out of the way of globs")
+    for path in left_over(folder, table):
+        yield Finding(path, "left over", "a writer that was stopped left it; nothing needs it", f"{_REPAIR} moves it")
+
+
+def left_over(folder: Path, table: TableParts) -> list[Path]:
+    """Files of writers that were stopped: half-written ones, and parts under hidden names that do not count."""
+    listed = {hidden(folder / part.name).name for part in table.parts}
+    dotted = (path for path in folder.iterdir() if path.name.startswith(".part-"))
+    return sorted(path for path in dotted if path.name not in listed)
+
+
+def _strange(folder: Path) -> Iterator[Finding]:
+    for path in sorted(folder.iterdir()):
+        if path.name not in TABLES and not path.name.startswith(".") and path.is_dir() and numbered_parts(path):
+            what = "a table that this isobudget does not know"
+            yield Finding(path, "unknown", what, "use the isobudget that wrote it; this one leaves it alone")
+
+
+def _of_keys(folder: Path, manifest: Manifest, keys: Mapping[str, SampleKeys]) -> Iterator[Finding]:
+    """Rows that stand twice, and verdicts on samples that are not there."""
+    for name, own in keys.items():
+        rows = sum(part.rows for part in manifest.table(name).parts)
+        if rows > len(own):
+            what = f"{rows - len(own):,} rows stand twice"
+            yield Finding(folder / name, "twice", what, "make the run anew, or leave out what was copied into it")
+    if lacking := keys["samples"].lacks(keys["verdicts"]):
+        what = f"{lacking:,} verdicts are on samples that are not there"
+        yield Finding(folder / "verdicts", "missing", what, f"put the samples back, or {_REPAIR} sets them aside")

@@ -1,0 +1,120 @@
+"""Few large parts in place of many small ones: what `isobudget compact` does, while it holds the run for writing.
+
+Of each table, in this order:
+
+    1. the rows of the old parts are written into new ones, whose names have a dot before them
+    2. the manifest is switched: readers take the new parts from here on
+    3. the old parts are moved to `.superseded/TABLE/`
+    4. the new parts get their names
+
+Whatever ends it, what the manifest lists is whole, and the next writer goes on with 3 and 4 (`records.recover`). A glob
+sees every row once before 3 and after 4, and fewer between, never one twice. In an object store there is no renaming:
+the new parts have their names from 1 on, so that a glob sees rows twice until 3 is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from isobudget.grid import counted
+from isobudget.progress import SILENT, Progress
+from isobudget.records.manifest import Manifest, Part
+from isobudget.records.new_parts import NewParts
+from isobudget.records.parts import read_part
+from isobudget.records.run import Run, load_run
+from isobudget.records.schema import schema_of
+from isobudget.records.tables import TABLES
+
+#: about the size of the parts that are made; larger old ones are left as they are
+PART_BYTES = 128 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """What was put together.
+
+    Attributes:
+        run: the folder.
+        tables: by name: how many parts there were, and how many there are.
+        bytes_before, bytes_after: of all parts that count.
+    """
+
+    run: Path
+    tables: dict[str, tuple[int, int]]
+    bytes_before: int
+    bytes_after: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `isobudget compact --json` prints."""
+        tables = {name: {"parts_before": was, "parts_after": now} for name, (was, now) in self.tables.items()}
+        return {
+            "run": str(self.run),
+            "tables": tables,
+            "bytes_before": self.bytes_before,
+            "bytes_after": self.bytes_after,
+        }
+
+    def __str__(self) -> str:
+        if all(was == now for was, now in self.tables.values()):
+            return f"{self.run}: nothing to put together"
+        lines = [f"{name}: {counted(was, 'part')} -> {now}" for name, (was, now) in self.tables.items() if was != now]
+        size = f"{self.bytes_before / 2**20:,.1f} MiB -> {self.bytes_after / 2**20:,.1f} MiB"
+        kept = f"The old parts lie in {self.run}/.superseded; delete it when nobody reads them any more."
+        return "\n".join([*lines, size, kept])
+
+
+def compact(run: Run | str | Path, *, part_bytes: int = PART_BYTES, progress: Progress = SILENT) -> Compacted:
+    """Put the parts of every table of a run together into few large ones.
+
+    Args:
+        run: the run or its folder.
+        part_bytes: about the size of the new parts.
+        progress: shows how far it is.
+
+    Raises:
+        RunError: no such run, it is in use, or a part is damaged.
+        StorageError: a part cannot be written; what is there is whole.
+    """
+    run = run if isinstance(run, Run) else load_run(run)
+    with run.writing():
+        before = run.manifest()
+        progress.start("parts", sum(len(table.parts) for table in before.tables.values()))
+        for name, table in before.tables.items():
+            _compact_table(run.path / name, before, part_bytes)
+            progress.advance("parts", len(table.parts))
+        after = run.manifest()
+    tables = {name: (len(table.parts), len(after.table(name).parts)) for name, table in before.tables.items()}
+    return Compacted(run.path, tables, _size(before), _size(after))
+
+
+def _size(manifest: Manifest) -> int:
+    return sum(part.bytes for table in manifest.tables.values() for part in table.parts)
+
+
+def groups(parts: Iterable[Part], part_bytes: int, known: Callable[[Part], bool]) -> list[list[Part]]:
+    """The parts of a table in their order, those together that make one new part; what is not `known` stays alone."""
+    found: list[list[Part]] = []
+    for part in parts:
+        together = found and known(part) and known(found[-1][0])
+        if together and sum(one.bytes for one in found[-1]) + part.bytes <= part_bytes:
+            found[-1].append(part)
+        else:
+            found.append([part])
+    return found
+
+
+def _compact_table(folder: Path, manifest: Manifest, part_bytes: int) -> None:
+    """The order of the rows is kept; parts that would be alone stay as they are."""
+    row_type = TABLES[folder.name].row_type
+    columns = set(schema_of(row_type).names)
+    new = NewParts(folder)
+    parts = manifest.table(folder.name).parts
+    for group in groups(parts, part_bytes, lambda part: columns >= set(manifest.schemas.get(part.schema, "?"))):
+        if len(group) == 1:
+            new.keep(group[0])
+        else:
+            new.put(group, (block for part in group for block in read_part(folder / part.name, row_type)))
+    new.switch()

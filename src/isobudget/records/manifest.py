@@ -1,0 +1,194 @@
+"""Which parts a run consists of: ``manifest.json`` beside ``run.toml``.
+
+    {"format": 1, "nonce": "...",
+     "schemas": {"5b0c...": {"benchmark": "string", ...}},
+     "tables": {"samples": {"parts": [{"name": "part-000001.parquet", "rows": 20000, "bytes": 81920, "sha256": "...",
+                                       "schema": "5b0c..."}],
+                            "superseded": []}}}
+
+Readers take the parts that it lists, in that order. It is switched whole: by a rename on a disk, by a conditional put
+in an object store. A part counts once it is listed; whoever holds the run for writing next takes in whole parts that a
+killed writer left unlisted (`records.recover`). `superseded` are parts whose rows others hold by now, and which have
+not been moved to ``.superseded/`` yet.
+
+A run that an older version made has no manifest: all of its parts count. Neither has a folder that is no run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from isobudget.errors import RunError
+from isobudget.files.lease import fresh_nonce, put_held
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = 1
+FILE_NAME = "manifest.json"
+SUPERSEDED = ".superseded"
+
+#: threads of one process change a run's manifest one after the other
+_GUARDS: dict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part that counts.
+
+    Attributes:
+        name: its file in the table's folder.
+        rows, bytes: their number.
+        sha256: of the file.
+        schema: the name of its schema in the manifest.
+    """
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+    schema: str
+
+
+_OF_PART = tuple(one.name for one in fields(Part))
+
+
+@dataclass(frozen=True, slots=True)
+class TableParts:
+    """The parts of one table in their order, and the names of those that others have superseded."""
+
+    parts: tuple[Part, ...] = ()
+    superseded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All tables of a run.
+
+    Attributes:
+        tables: by name.
+        schemas: by name: the Arrow type of each column.
+    """
+
+    tables: Mapping[str, TableParts] = field(default_factory=dict)
+    schemas: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def table(self, name: str) -> TableParts:
+        """A table; an empty one if it has no parts."""
+        return self.tables.get(name, TableParts())
+
+    def having(self, name: str, table: TableParts) -> Manifest:
+        """The same with another state of one table."""
+        return replace(self, tables={**self.tables, name: table})
+
+    def adding(self, name: str, part: Part, columns: Mapping[str, str]) -> Manifest:
+        """The same with one more part, which has these columns."""
+        table = self.table(name)
+        grown = self.having(name, replace(table, parts=(*table.parts, part)))
+        return replace(grown, schemas={**self.schemas, part.schema: columns})
+
+    def to_json(self) -> bytes:
+        """The file's content, with a fresh nonce."""
+        tables = {
+            name: {"parts": [_plain(part) for part in table.parts], "superseded": list(table.superseded)}
+            for name, table in self.tables.items()
+            if table.parts or table.superseded
+        }
+        used = {part.schema for table in self.tables.values() for part in table.parts}
+        schemas = {name: dict(columns) for name, columns in self.schemas.items() if name in used}
+        whole = {"format": FORMAT, "nonce": fresh_nonce(), "schemas": schemas, "tables": tables}
+        return (json.dumps(whole) + "\n").encode()
+
+
+def read_manifest(run: Path) -> Manifest | None:
+    """The manifest of the run in `run`; None if it has none.
+
+    Raises:
+        RunError: it is damaged, or made by a newer isobudget.
+    """
+    path = run / FILE_NAME
+    try:
+        content = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise damaged(path, f"is not JSON ({error})") from None
+    stated = content.get("format") if isinstance(content, dict) else None
+    if isinstance(stated, int) and stated > FORMAT:
+        raise RunError(f"{path}: format {stated} is newer than this isobudget knows ({FORMAT}); use a newer isobudget")
+    try:
+        tables = {name: _table(table) for name, table in content["tables"].items()}
+        return Manifest(tables, content["schemas"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise damaged(path, f"lacks {error}" if isinstance(error, KeyError) else "is of another form") from None
+
+
+def _plain(part: Part) -> dict[str, Any]:
+    return {name: getattr(part, name) for name in _OF_PART}
+
+
+def _table(stated: Mapping[str, Any]) -> TableParts:
+    return TableParts(tuple(Part(**part) for part in stated["parts"]), tuple(stated["superseded"]))
+
+
+def damaged(path: Path, what: str) -> RunError:
+    """The error for a manifest that cannot be used."""
+    return RunError(
+        f"{path}: {what}; was the file edited or cut? Make it anew from the parts that are there with: "
+        f"isobudget check {path.parent} --repair"
+    )
+
+
+def change_manifest(run: Path, change: Callable[[Manifest], Manifest]) -> Manifest | None:
+    """Switch a run's manifest to what `change` makes of it; nothing happens where there is none.
+
+    Raises:
+        RunError: it cannot be read, or another writer has taken over.
+        StorageError: it cannot be written; the old one stands.
+    """
+    with _GUARDS[str(run)]:
+        manifest = read_manifest(run)
+        return None if manifest is None else write_manifest(run, change(manifest))
+
+
+def write_manifest(run: Path, manifest: Manifest) -> Manifest:
+    """Write a manifest over the one that this process wrote or read last."""
+    put_held(run / FILE_NAME, manifest.to_json())
+    return manifest
+
+
+def part_of(name: str, data: bytes, schema: pa.Schema, rows: int) -> tuple[Part, dict[str, str]]:
+    """What the manifest says of a part with this content, and the columns of its schema."""
+    columns = {one.name: str(one.type) for one in schema}
+    known = hashlib.sha256(json.dumps(columns).encode()).hexdigest()[:12]
+    return Part(name, rows, len(data), hashlib.sha256(data).hexdigest(), known), columns
+
+
+def described(path: Path) -> tuple[Part, dict[str, str]] | None:
+    """What the manifest says of a part that is there; None if it is no whole part.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RunError(f"{path}: may not be read: {error.strerror or error}") from None
+    try:
+        with pq.ParquetFile(io.BytesIO(data)) as file:
+            return part_of(path.name, data, file.schema_arrow, file.metadata.num_rows)
+    except (pa.ArrowException, OSError):
+        return None

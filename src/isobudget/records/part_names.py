@@ -1,0 +1,75 @@
+"""Names of parts: ``part-000001.parquet``, and where the file of one may lie meanwhile.
+
+While parts are put together (`records.compact`), a new one has a dot before its name until the old ones have left, and
+the old ones are in ``.superseded/TABLE/``; who began to read before finds them there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from isobudget.errors import RunError
+from isobudget.records.manifest import SUPERSEDED, read_manifest
+
+_PART = re.compile(r"\.?part-(\d+)\.parquet")
+
+
+def part_name(number: int) -> str:
+    """The name of a part."""
+    return f"part-{number:06d}.parquet"
+
+
+def number_of(path: Path) -> int:
+    """The number in a part's name."""
+    match = _PART.fullmatch(path.name)
+    return int(match[1]) if match else 0
+
+
+def hidden(path: Path) -> Path:
+    """A part's name that globs do not see."""
+    return path.with_name(f".{path.name}")
+
+
+def superseded(path: Path) -> Path:
+    """Where a part goes whose rows others hold."""
+    return path.parent.parent / SUPERSEDED / path.parent.name / path.name
+
+
+def places(path: Path) -> Iterator[Path]:
+    """Where a listed part may lie."""
+    yield path
+    yield hidden(path)
+    yield superseded(path)
+
+
+def numbered_parts(folder: Path) -> list[tuple[int, Path]]:
+    """The parts that lie in a folder, hidden ones too, with their numbers; none if the folder is not there.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    try:
+        found = [(_PART.fullmatch(path.name), path) for path in folder.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be read: {error.strerror or error}") from None
+    return sorted((int(match[1]), path) for match, path in found if match)
+
+
+def visible_parts(folder: Path) -> list[Path]:
+    """The parts that a glob sees, in their order."""
+    return [path for _, path in numbered_parts(folder) if not path.name.startswith(".")]
+
+
+def next_number(folder: Path) -> int:
+    """A number above those of all parts that the table has or had."""
+    manifest = read_manifest(folder.parent)
+    table = manifest.table(folder.name) if manifest is not None else None
+    listed = [] if table is None else [*(part.name for part in table.parts), *table.superseded]
+    numbers = [number_of(folder / name) for name in listed]
+    numbers += [number for number, _ in numbered_parts(folder)]
+    numbers += [number for number, _ in numbered_parts(superseded(folder / "part").parent)]
+    return 1 + max(numbers, default=0)

@@ -1,0 +1,146 @@
+"""Tables that grow by whole Parquet part files.
+
+A table is a folder of parts, ``part-000001.parquet`` and so on, read together. A writer gathers rows and writes them as
+one part every few seconds, so a killed process loses seconds of work and never leaves half a part. The interval grows
+with the age of the run, so that a run of days does not end up with a hundred thousand files.
+
+Of a run, a part counts once the manifest lists it, which happens right after it is written.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from isobudget.files.store_path import StorePath
+from isobudget.files.whole import make_folder, write_whole
+from isobudget.records.manifest import change_manifest, part_of
+from isobudget.records.part_names import hidden, next_number, number_of, part_name
+from isobudget.records.schema import schema_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_SHORTEST_INTERVAL_SECONDS = 5.0
+_LONGEST_INTERVAL_SECONDS = 60.0
+#: rows that are read at once, see `parts.read_each`
+ROWS_PER_GROUP = 65_536
+_ROWS_PER_PART = ROWS_PER_GROUP
+#: about the bytes of rows that wait to be written, at most
+_BYTES_PER_PART = 32 * 2**20
+_BYTES_PER_NUMBER = 36
+
+
+class PartWriter:
+    """Appends rows to the table in `folder`. Used as a context manager, which writes what is left even after an error.
+
+    `on_part` is called with every part once it is whole and listed.
+
+    Raises:
+        RunError: another writer has taken the run over.
+        StorageError: a part could not be written; the parts before it are whole.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        row_type: type[Any],
+        now: Callable[[], float] = time.monotonic,
+        on_part: Callable[[Path], None] | None = None,
+    ) -> None:
+        self.folder = folder
+        self._row_type = row_type
+        self._schema = schema_of(row_type)
+        self._now = now
+        self._on_part = on_part
+        self._rows: list[Any] = []
+        self._bytes = 0
+        make_folder(folder)
+        self._next = next_number(folder)
+        self._started = self._flushed = now()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.flush()
+
+    def add(self, rows: list[Any]) -> None:
+        """Take rows; they are on disk after the next flush, which comes by itself within seconds."""
+        self._rows += rows
+        self._bytes += sum(map(_weight, rows))
+        age = self._now() - self._started
+        interval = min(_LONGEST_INTERVAL_SECONDS, max(_SHORTEST_INTERVAL_SECONDS, age / 50))
+        full = len(self._rows) >= _ROWS_PER_PART or self._bytes >= _BYTES_PER_PART
+        if full or self._now() - self._flushed >= interval:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the rows taken so far as one part."""
+        if self._rows:
+            names = [field.name for field in dataclasses.fields(self._row_type)]
+            self.add_columns({name: [getattr(row, name) for row in self._rows] for name in names})
+            self._rows, self._bytes = [], 0
+        self._flushed = self._now()
+
+    def add_columns(self, columns: Mapping[str, Any]) -> None:
+        """Write columns, each a list or an array of equal length, as one part; columns that are not given are null."""
+        import pyarrow as pa
+
+        rows = len(next(iter(columns.values())))
+        whole = {name: columns[name] if name in columns else pa.nulls(rows) for name in self._schema.names}
+        self.add_table(pa.table(whole, schema=self._schema))
+
+    def add_table(self, table: pa.Table) -> None:
+        """Write a table of the row's schema as one part."""
+        path, data = placed(self.folder, self._next, encoded(table))
+        self._next = number_of(path) + 1
+        part, columns = part_of(path.name, data, table.schema, table.num_rows)
+        change_manifest(self.folder.parent, lambda manifest: manifest.adding(self.folder.name, part, columns))
+        if self._on_part is not None:
+            self._on_part(path)
+
+
+def placed(folder: Path, number: int, content: pa.Buffer, hide: bool = False) -> tuple[Path, bytes]:
+    """Write a part under this number or the next that none has: its visible path, and its content.
+
+    In a store, a writer that was fenced may have taken a number. `hide` writes it under its hidden name on a disk.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    data = content.to_pybytes()
+    path = folder / part_name(number)
+    if not isinstance(path, StorePath):
+        write_whole(hidden(path) if hide else path, data)
+    elif path.put_new(data) is None:
+        return placed(folder, number + 1, content)
+    return path, data
+
+
+def encoded(table: pa.Table) -> pa.Buffer:
+    """A table as the bytes of a part."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", row_group_size=ROWS_PER_GROUP)
+    return sink.getvalue()
+
+
+def _weight(row: Any) -> int:
+    """About the bytes that a row's texts and lists take in memory."""
+    weight = 0
+    for name in row.__match_args__:
+        value = getattr(row, name)
+        if isinstance(value, str):
+            weight += len(value)
+        elif isinstance(value, list):
+            weight += _BYTES_PER_NUMBER * len(value)
+    return weight

@@ -1,0 +1,121 @@
+"""What a writer does first: bring the manifest in line with what is there, after whatever ended the writer before it.
+
+    no manifest                              -> one is made of all parts: an older version began the run
+    whole parts that no manifest lists       -> taken in, if they hold no row that the run has already
+    parts that were superseded               -> moved to `.superseded/`
+    a part under its hidden name             -> gets its name, once those that it replaces have left
+    a table whose parts were all removed     -> forgotten: somebody took it away on purpose
+
+Nothing is deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isobudget.errors import RunError
+from isobudget.files.store_path import StorePath
+from isobudget.files.whole import make_folder, storage_error
+from isobudget.records.manifest import Manifest, Part, TableParts, described, read_manifest, write_manifest
+from isobudget.records.part_names import numbered_parts, superseded, visible_parts
+from isobudget.records.parts import is_gone, read_part
+from isobudget.records.tables import TABLES, table_folders
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def recover(run: Path) -> Manifest:
+    """Bring the manifest of a run in line with its folder; the run is held for writing.
+
+    In an object store it is written anew even if it says the same: that fences a writer whose lease is over.
+
+    Raises:
+        RunError: the manifest is damaged, or another writer has taken over.
+        StorageError: it cannot be written.
+    """
+    before = read_manifest(run)
+    manifest = Manifest() if before is None else before
+    manifest = _without_removed(run, manifest)
+    for name in list(manifest.tables):
+        settle(run / name, manifest.table(name))
+        manifest = manifest.having(name, replace(manifest.table(name), superseded=()))
+    for folder in table_folders(run):
+        manifest = _with_unlisted(folder, manifest, begins=before is None)
+    if manifest != before or isinstance(run, StorePath):
+        write_manifest(run, manifest)
+    return manifest
+
+
+def settle(folder: Path, table: TableParts) -> None:
+    """Move superseded parts away, and give the parts that replace them their names.
+
+    Raises:
+        StorageError: a file cannot be moved.
+    """
+    for name in table.superseded:
+        set_aside(folder / name)
+    listed = {part.name for part in table.parts}
+    for _, path in numbered_parts(folder):
+        if path.name.removeprefix(".") in listed and path.name.startswith("."):
+            _move(path, path.with_name(path.name.removeprefix(".")))
+
+
+def set_aside(path: Path) -> None:
+    """Move a part to `.superseded/`, if it is still there."""
+    make_folder(superseded(path).parent)
+    with contextlib.suppress(FileNotFoundError):
+        _move(path, superseded(path))
+
+
+def _move(path: Path, to: Path) -> None:
+    try:
+        path.rename(to)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise storage_error(error, to) from error
+
+
+def _without_removed(run: Path, manifest: Manifest) -> Manifest:
+    for name, table in manifest.tables.items():
+        if table.parts and is_gone([run / name / part.name for part in table.parts]):
+            manifest = manifest.having(name, replace(table, parts=()))
+    return manifest
+
+
+def unlisted(folder: Path, table: TableParts) -> list[Path]:
+    """The parts of a table that a glob sees and its manifest does not know."""
+    known = {*(part.name for part in table.parts), *table.superseded}
+    return [path for path in visible_parts(folder) if path.name not in known]
+
+
+def _with_unlisted(folder: Path, manifest: Manifest, begins: bool) -> Manifest:
+    """With the table's unlisted parts: where the manifest begins all of them, damaged ones too, whose reading fails."""
+    for path in unlisted(folder, manifest.table(folder.name)):
+        part = described(path)
+        if part is None and begins:
+            part = Part(path.name, 0, 0, "", ""), {}
+        if part is not None and (begins or is_new(folder, manifest.table(folder.name).parts, path)):
+            manifest = manifest.adding(folder.name, *part)
+    return manifest
+
+
+def is_new(folder: Path, parts: Iterable[Part], path: Path) -> bool:
+    """Whether a part holds no row that the listed parts of its table hold: a fenced writer's may do so."""
+    key = list(TABLES[folder.name].key)
+    try:
+        own = list(_keys(folder, path.name))
+    except RunError:  # of other columns, or damaged
+        return False
+    listed = (block for part in parts for block in _keys(folder, part.name))
+    return not any(mine.join(theirs, keys=key, join_type="left semi").num_rows for theirs in listed for mine in own)
+
+
+def _keys(folder: Path, name: str) -> Iterator[pa.Table]:
+    table = TABLES[folder.name]
+    return read_part(folder / name, table.row_type, list(table.key))

@@ -1,0 +1,133 @@
+"""What is safe to do about a run folder that is not whole. Nothing is deleted: files move to `.superseded/`.
+
+what a stopped writer left         as every writer does, see `records.recover`
+a manifest that cannot be read     set aside, and made anew of the parts that are there
+a part that is damaged or gone     does not count any more: the next run makes anew what is missing
+rows on samples that are gone      do not count any more: new samples get new verdicts
+parts that hold rows twice, files of stopped writers    set aside
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isobudget.errors import RunError
+from isobudget.files.lease import held
+from isobudget.grid import counted
+from isobudget.records.check import OF_SAMPLES, check_part, left_over
+from isobudget.records.facts import begin_writing
+from isobudget.records.keys import SampleKeys
+from isobudget.records.manifest import FILE_NAME, SUPERSEDED, Manifest, described, read_manifest, write_manifest
+from isobudget.records.new_parts import NewParts
+from isobudget.records.part_names import numbered_parts
+from isobudget.records.parts import read_part
+from isobudget.records.recover import is_new, recover, set_aside, settle, unlisted
+from isobudget.records.rows import KEY_COLUMNS, SampleRow
+from isobudget.records.tables import TABLES, table_folders
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def repair_run(folder: Path) -> list[str]:
+    """Repair a run; what was done, a sentence each.
+
+    Raises:
+        RunError: it is in use.
+        StorageError: a file cannot be moved or written.
+    """
+    done: list[str] = []
+    with held(folder):
+        begin_writing(folder)
+        try:
+            before = read_manifest(folder)
+        except RunError:
+            done += _set_manifest_aside(folder)
+            before = None
+        manifest = _made_anew(folder) if done else recover(folder)
+        done += _differences(before, manifest) if not done else []
+        done += _drop_damaged(folder)
+        for name in OF_SAMPLES:
+            done += _drop_without_samples(folder / name)
+        for table in table_folders(folder):
+            listed = (read_manifest(folder) or Manifest()).table(table.name)
+            for path in [*unlisted(table, listed), *left_over(table, listed)]:
+                set_aside(path)
+                done.append(f"{path} moved to {SUPERSEDED}")
+    return done
+
+
+def _differences(before: Manifest | None, after: Manifest) -> Iterator[str]:
+    for name, table in after.tables.items():
+        old = None if before is None else before.table(name)
+        listed = set() if old is None else {part.name for part in old.parts}
+        if come := [part for part in table.parts if part.name not in listed]:
+            yield f"{name}: {counted(len(come), 'part')} with {sum(part.rows for part in come):,} rows taken in"
+        if old is not None and old.superseded:
+            yield f"{name}: putting parts together was brought to its end"
+        if old is not None and old.parts and not table.parts:
+            yield f"{name}: forgotten, as all of its parts are gone"
+
+
+def _set_manifest_aside(folder: Path) -> list[str]:
+    path, place = folder / FILE_NAME, folder / SUPERSEDED
+    place.mkdir(exist_ok=True)
+    number = sum(one.name.startswith(FILE_NAME) for one in place.iterdir()) + 1
+    (place / f"{FILE_NAME}.{number}").write_bytes(path.read_bytes())
+    return [f"{path} made anew of the parts that are there; the damaged one is in {SUPERSEDED}"]
+
+
+def _made_anew(folder: Path) -> Manifest:
+    """A manifest of all whole parts, each row once: large parts that had not got their name yet come first."""
+    manifest = Manifest()
+    for table in table_folders(folder):
+        found = sorted(numbered_parts(table), key=lambda one: (not one[1].name.startswith("."), one[0]))
+        for _, path in found:
+            said = described(path)
+            if said is not None and is_new(table, manifest.table(table.name).parts, path):
+                part = replace(said[0], name=path.name.removeprefix("."))
+                manifest = manifest.adding(table.name, part, said[1])
+        settle(table, manifest.table(table.name))
+    return write_manifest(folder, manifest)
+
+
+def _drop_damaged(folder: Path) -> Iterator[str]:
+    """Parts that are damaged or gone do not count any more."""
+    manifest = read_manifest(folder) or Manifest()
+    for name, table in manifest.tables.items():
+        found = {part: check_part(folder / name, part, manifest) for part in table.parts}
+        bad = {part: one for part, one in found.items() if one is not None and one.kind in ("damaged", "missing")}
+        if not bad:
+            continue
+        manifest = manifest.having(name, replace(table, parts=tuple(part for part in table.parts if part not in bad)))
+        write_manifest(folder, manifest)
+        for part in bad:
+            set_aside(folder / name / part.name)
+            yield f"{folder / name / part.name} does not count any more: {counted(part.rows, 'row')} to be made anew"
+
+
+def _drop_without_samples(folder: Path) -> Iterator[str]:
+    """Rows on samples that the run does not have do not count any more; the parts that held them are set aside."""
+    manifest = read_manifest(folder.parent) or Manifest()
+    samples = SampleKeys.of_table(folder.parent / "samples", SampleRow)
+    new, found = NewParts(folder), False
+    for part in manifest.table(folder.name).parts:
+        blocks = [
+            (block, _known(block, samples)) for block in read_part(folder / part.name, TABLES[folder.name].row_type)
+        ]
+        if all(all(known) for _, known in blocks):
+            new.keep(part)
+        else:
+            found = True
+            new.put([part], (block.filter(known) for block, known in blocks))
+    new.switch()
+    if found:
+        yield f"{folder}: rows on samples that are gone do not count any more"
+
+
+def _known(block: pa.Table, samples: SampleKeys) -> list[bool]:
+    columns = [block[name].to_pylist() for name in KEY_COLUMNS]
+    return [key in samples for key in zip(*columns, strict=True)]

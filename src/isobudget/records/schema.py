@@ -1,0 +1,29 @@
+"""From row dataclasses to Arrow: their fields are the columns."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ARROW_TYPES = {"str": "string", "int": "int64", "float": "float64", "bool": "bool_"}
+#: items of lists: token ids have 32 bits
+_ARROW_ITEMS = {"list[str]": "string", "list[int]": "int32"}
+
+
+def schema_of(row_type: type[Any]) -> pa.Schema:
+    """The Arrow schema of a row dataclass: fields are str, int, float, bool, list[str] or list[int], or that or None.
+
+    Lists of whole numbers have 32 bits each.
+    """
+    import pyarrow as pa
+
+    fields = []
+    for field in dataclasses.fields(row_type):
+        plain = str(field.type).removesuffix(" | None")
+        item = _ARROW_ITEMS.get(plain)
+        kind = pa.list_(getattr(pa, item)()) if item else getattr(pa, _ARROW_TYPES[plain])()
+        fields.append(pa.field(field.name, kind, nullable="None" in str(field.type)))
+    return pa.schema(fields)
