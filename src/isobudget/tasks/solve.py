@@ -26,7 +26,7 @@ from isobudget.progress import SILENT, Progress
 from isobudget.records.attempts import TaskRow
 from isobudget.records.rows import known
 from isobudget.records.run import Run
-from isobudget.solving.policy_file import read_policy
+from isobudget.solving.policy_file import read_policy, split_label
 from isobudget.tasks import apply as applying
 from isobudget.tasks.candidate import UnusableError, lay_over
 from isobudget.tasks.clock import Clock
@@ -156,7 +156,8 @@ def _schedule(options: SolveOptions) -> tuple[Schedule | None, tuple[str, ...]]:
         return None, options.models
     if options.models:
         raise InputError("--models and --policy do not go together: a policy names its models")
-    schedule = read_policy(options.policy).schedule.chosen(random.Random(options.seed).random())
+    path, label = split_label(options.policy)
+    schedule = read_policy(path).of(label).chosen(random.Random(options.seed).random())
     return schedule, tuple(dict.fromkeys(split_arm(arm)[0] for arm in schedule.arms))
 
 
