@@ -199,8 +199,15 @@ def test_a_plan_by_label(tmp_path: Path) -> None:
     assert "run by label (" in made.sentence
     by_pattern = api.plan(str(tmp_path / "label*.jsonl"), policy=["by_label"], **options)
     assert by_pattern.rows[0].by_label == told.by_label
-    with pytest.raises(InputError, match="policy by label is one schedule a label"):
-        write_policy(tmp_path / "policy.toml", made)
+    write_policy(tmp_path / "policy.toml", made)
+    policy = read_policy(tmp_path / "policy.toml")
+    assert policy.by_label == told.by_label
+    assert policy.of("easy") == told.by_label["easy"]
+    assert set(policy.prices) == {"small", "large"}
+    with pytest.raises(InputError, match=r"one order of draws for each label \(.*\), and none is stated"):
+        policy.schedule  # noqa: B018
+    with pytest.raises(InputError, match="draws nothing for the label 'odd'; it does for: "):
+        policy.of("odd")
 
 
 def test_labels_that_do_not_help(tmp_path: Path) -> None:
@@ -435,6 +442,25 @@ def test_a_policy_by_hand(tmp_path: Path) -> None:
         ("count = 3", "count = 3\n[expected]\nsucces = 0.5", r"\[expected\]: succes is no field.*'success'"),
         ("count = 3", 'count = 3\n[learned]\nproblems = "many"', r"\[learned\]: problems: must be a whole number"),
         ("[[arms]]", "[[", "not valid TOML"),
+        ("count = 3", 'count = 3\n[[labels]]\nlabel = "easy"\ndraws = []', "labels have draws of their own"),
+        ("[[draws]]", "[[drawn]]", "drawn is no field of it"),
+        ('[[draws]]\narm = "a"\ncount = 3', "", "draws is missing"),
+        ('[[draws]]\narm = "a"\ncount = 3', '[[labels]]\nlabel = "easy"', r"\[\[labels\]\] number 1: draws is missing"),
+        (
+            '[[draws]]\narm = "a"\ncount = 3',
+            '[[labels]]\nlabel = "easy"\ndraws = [{arm = "a"}]',
+            r"\[\[labels\]\] number 1, \[\[draws\]\] number 1: count is missing",
+        ),
+        (
+            '[[draws]]\narm = "a"\ncount = 3',
+            '[[labels]]\nlabel = "easy"\ndraws = [{arm = "b", count = 1}]',
+            "has the arm 'b', which is not in",
+        ),
+        (
+            '[[draws]]\narm = "a"\ncount = 3',
+            '[[labels]]\nlabel = ""\ndraws = [{arm = "a", count = 1}]',
+            "or one without a name",
+        ),
     ],
 )
 def test_a_policy_that_is_wrong_says_where(tmp_path: Path, old: str, new: str, message: str) -> None:

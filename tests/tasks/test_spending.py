@@ -6,6 +6,7 @@ import math
 import os
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,38 @@ def test_a_pass_stops_what_is_in_flight(tmp_path: Path, monkeypatch: pytest.Monk
     assert took < 4
     assert [one.index for one in spending.attempts if one.verdict.passed] == [5]
     assert spending.ledger.spent[SAMPLES] == 8
+
+
+def test_what_cannot_be_paid_for_is_not_repaired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(lambda model, seed: "right" if seed == 5 else "wrong") as (url, asked):
+        server = Server(url, tmp_path, monkeypatch)
+        again = ("Repair this.", 10_000)
+        arm = replace(server.open_arm("small"), repairs=1, again=lambda attempt: again, concurrency=1)
+        ledger = Ledger.of(parse_budget("5000tokens"), prices())
+        spending = LiveSpending(Schedule((("small+repair", 8),)), lambda name: arm, ByText(), ledger, Clock())
+        assert spending.play() is Ending.PASSED
+        again = ("Repair this.", 100)
+        ledger = Ledger.of(parse_budget("5000tokens"), prices())
+        other = LiveSpending(Schedule((("small+repair", 8),)), lambda name: arm, ByText(), ledger, Clock())
+        assert other.play() is Ending.PASSED
+        server.close()
+    assert [one.parent for one in spending.attempts] == [None] * 6
+    assert spending.ledger.notes == ["the budget did not pay for every repair; drawing went on without them"]
+    assert [one.parent for one in other.attempts] == [None, 0, None, 2, None, 4]
+    assert [one["prompt"] == "Repair this." for one in asked[-6:]] == [False, True] * 3
+
+
+@pytest.mark.parametrize("stop", [Stop.FIRST_PASS, Stop.NEVER])
+def test_more_than_one_pass_may_be_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: Stop) -> None:
+    with answering(lambda model, seed: "right" if seed % 2 else "wrong") as (url, _):
+        server = Server(url, tmp_path, monkeypatch)
+        schedule = Schedule((("small", 1), ("small", 12)), stop)
+        ledger = Ledger.of(parse_budget("100samples"), prices())
+        spending = LiveSpending(schedule, server.open_arm, ByText(), ledger, Clock(), passes=3)
+        ending = spending.play()
+        server.close()
+    passed = sum(one.verdict.passed for one in spending.attempts)
+    assert (ending, passed) == ((Ending.PASSED, 3) if stop is Stop.FIRST_PASS else (Ending.FINISHED, 6))
 
 
 def test_every_sample_has_its_place_and_its_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -176,7 +176,11 @@ def benchmarks_of(run: Run) -> list[str]:
 
 
 def load_samples(
-    run: LoadedRun | Run | str | Path, benchmarks: Sequence[str] | None = None, *, texts: bool = False
+    run: LoadedRun | Run | str | Path,
+    benchmarks: Sequence[str] | None = None,
+    *,
+    texts: bool = False,
+    repairs: bool = False,
 ) -> LoadedRun:
     """Read a run: each of its tables once. One that is loaded is given back as it is.
 
@@ -184,6 +188,7 @@ def load_samples(
         run: the run or its folder.
         benchmarks: only these; by default all that the run states.
         texts: whether the samples' texts and token ids are wanted too.
+        repairs: read the samples that repair others, which are left out else: they were not drawn from the prompt.
 
     Raises:
         RunError: no such run, or a part is damaged.
@@ -197,7 +202,7 @@ def load_samples(
     names = list(run.facts.get("models", {}))
     places = _Places.of(names, list(problems))
     samples = places.read(run.path / "samples", SampleRow, [*_NUMBERS, "finish_reason", *(_TEXTS if texts else [])])
-    samples = _poolable(run, chosen, places, samples)
+    samples = _poolable(run, chosen, places, samples, repairs)
     verdicts = places.read(run.path / "verdicts", VerdictRow, _VERDICT)
     joined = _joined(samples, verdicts)
     del samples, verdicts
@@ -216,21 +221,26 @@ def load_samples(
 
 
 def _poolable(
-    run: Run, benchmarks: Sequence[str], places: _Places, samples: dict[str, NDArray[Any]]
+    run: Run, benchmarks: Sequence[str], places: _Places, samples: dict[str, NDArray[Any]], repairs: bool
 ) -> dict[str, NDArray[Any]]:
     """The samples that may be pooled: of tasks that were drawn until one passed, those that were drawn regardless.
+
+    Samples that repair others stand apart: only they are given with `repairs`, and all others without.
 
     Raises:
         RunError: there are none of a benchmark whose samples were drawn until one passed.
     """
     stopped = [name for name in benchmarks if run.facts["benchmarks"][name].get("stopping")]
-    if not stopped:
+    if not stopped and not repairs:
         return samples
-    attempts = places.read(run.path / "attempts", AttemptRow, ["explored"])
-    keep = np.isin(samples["key"], attempts["key"][attempts["explored"].astype(bool)])
+    attempts = places.read(run.path / "attempts", AttemptRow, ["explored", "parent"])
+    of_others = ~np.isnan(attempts["parent"].astype(np.float64))
+    keep = np.isin(samples["key"], attempts["key"][attempts["explored"].astype(bool) & (of_others == repairs)])
+    if repairs:
+        return {name: values[keep] for name, values in samples.items()}
     others = [at for at, name in enumerate(places.benchmarks) if name not in stopped]
-    of_others = np.unique(places.tasks[others]) if others else np.zeros(0, dtype=np.int64)
-    keep |= np.isin(samples["task"], of_others)
+    unstopped = np.unique(places.tasks[others]) if others else np.zeros(0, dtype=np.int64)
+    keep |= np.isin(samples["task"], unstopped)
     if not keep.any():
         raise RunError(
             f"{run.path}: its samples were drawn until one passed, so that pass@k of them would be too high (a true "

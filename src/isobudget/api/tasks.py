@@ -38,6 +38,8 @@ def solve(
     test_seconds: float | None = None,
     memory_mb: int | None = None,
     explore: int | None = None,
+    repair: int | None = None,
+    confirm: int | None = None,
     seed: int = 0,
     only_reaching: bool = False,
     progress: Progress | None = None,
@@ -66,6 +68,8 @@ def solve(
         temperature: of sampling; by default 0.7.
         test_seconds: CPU seconds for one candidate's tests; by default 5.
         explore: generate N samples of every model, whatever their verdicts. In Python too these may be pooled.
+        repair: give a failing sample back to its model up to N times, with its first failing test.
+        confirm: go on until N more pass, and show inputs on which they differ, each with a test.
         seed: seed of the first sample.
         prompt_tokens: the most that the prompt should have; by default 500.
         memory_mb: MiB that one candidate's tests may take; by default 1024.

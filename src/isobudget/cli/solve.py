@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     temperature=typer.Option(min=0.0),
     test_seconds=typer.Option(min=0.1),
     explore=typer.Option(min=1, metavar="N"),
+    repair=typer.Option(min=1, metavar="N"),
+    confirm=typer.Option(min=1, metavar="N"),
     prompt_tokens=typer.Option(min=1),
     memory_mb=typer.Option(min=64),
     only_reaching=None,
@@ -82,6 +84,9 @@ def _show(solutions: list[Solution], *, applied: bool, out: Path | None) -> None
         elif one.diff and not applied:
             print(printable(one.diff) if sys.stdout.isatty() else one.diff, end="", flush=True)
         print(one.summary, file=sys.stderr)
+        if one.confirmation is not None and one.confirmation.tests:
+            print("\nTests that say what most of them do; keep those that are right:\n", file=sys.stderr)
+            print(printable(one.confirmation.tests), file=sys.stderr)
         if one.solved and applied:
             print(f"Written to {one.target.path}.", file=sys.stderr)
         elif one.solved:

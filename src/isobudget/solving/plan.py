@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from isobudget.grid import json_value
 from isobudget.policies.choose import PlanRow, affords, most_useful_k, plan_rows, recommend
 from isobudget.policies.labels import Labels
 from isobudget.policies.learn import Learned, Policy, best_fixed, learn
+from isobudget.policies.repair import RepairRow, compare_repairs
 from isobudget.results import data_frame
-from isobudget.solving.amounts import DEFAULT_POLICIES, cheapest_arm, planned_amounts
+from isobudget.solving.amounts import DEFAULT_POLICIES, cheapest_arm, default_amounts, planned_amounts
 from isobudget.solving.labels import labels_of
 from isobudget.solving.recorded_arms import Recorded, read_arms
 from isobudget.solving.sentence import plan_sentence
@@ -63,6 +64,7 @@ class Plan:
         hurting_k: of each arm, the k beyond which more samples hurt, None if all help; empty without a hidden suite.
         level: of the intervals.
         notes: what a reader has to know.
+        repairs: repairing beside drawing anew at equal budget, where the sources have samples that repair others.
     """
 
     benchmark: str
@@ -76,6 +78,7 @@ class Plan:
     hurting_k: Mapping[str, int | None]
     level: float
     notes: tuple[str, ...]
+    repairs: tuple[RepairRow, ...] = ()
 
     @property
     def prices(self) -> Mapping[str, SampleCost]:
@@ -122,6 +125,7 @@ class Plan:
                 "costs": {name: cost_record(price) for name, price in self.prices.items()},
                 "false_pass_cost": self.false_pass_cost,
                 "hurting_k": dict(self.hurting_k),
+                "repairs": [asdict(row) for row in self.repairs],
                 "notes": list(self.notes),
                 "sentence": self.sentence,
             }
@@ -223,6 +227,7 @@ def plan(
         hurting_k={arm.name: most_useful_k(arm, false_pass_cost) for arm in recorded.arms} if two_suites else {},
         level=bootstrap.level,
         notes=(*recorded.notes, *_notes(recorded, learned)),
+        repairs=_repairs(recorded, amounts if budgets or target else (), unit, bootstrap),
     )
 
 
@@ -244,6 +249,16 @@ def _rows(
     picked = recommend(learned, weights, level=level, false_pass_cost=false_pass_cost)
     best = [next(row for row in own if row.policy == one) for own, one in zip(rows, picked, strict=True) if one]
     return tuple(row for own in rows for row in own), tuple(best)
+
+
+def _repairs(recorded: Recorded, amounts: Sequence[float], unit: Unit, bootstrap: Bootstrap) -> tuple[RepairRow, ...]:
+    """Each arm that repairs beside drawing anew, at the amounts that were asked for, else at doublings of a sample."""
+    rows: list[RepairRow] = []
+    for anew, repaired in recorded.repairs:
+        if len(anew.c) > 1:
+            at, weights = amounts or default_amounts([anew, repaired]), bootstrap.weights(len(anew.c))
+            rows += compare_repairs(anew, repaired, at, weights, level=bootstrap.level, unit=str(unit))
+    return tuple(rows)
 
 
 def _policies(names: Sequence[str] | None) -> tuple[Policy, ...]:

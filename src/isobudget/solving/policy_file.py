@@ -8,6 +8,7 @@ stop = "first pass"
 last_share = 0.97            # the last step is made for 97 % of the problems
 [[arms]]                     # what to draw from, and what a sample was taken to cost
 [[draws]]                    # in which order
+[[labels]]                   # in place of draws: `label`, its own `draws`, and `last_share`
 [expected]                   # success and spending on problems that it was not learned on, with intervals
 [learned]                    # from what
 """
@@ -31,6 +32,7 @@ from isobudget.files.values import AMOUNT, ANYTHING, COUNT, FLAG, TEXT, Check, i
 from isobudget.files.whole import write_whole
 from isobudget.grid import json_value
 from isobudget.policies.choose import PlanRow
+from isobudget.policies.labels import OTHERS
 from isobudget.policies.schedule import Schedule, Stop
 from isobudget.solving.plan import Plan, cost_record
 
@@ -58,13 +60,14 @@ _TOP: dict[str, Check] = {
     **{"format": ANYTHING, "policy": TEXT, "unit": TEXT},
     "budget": (lambda value: is_number(value) and value > 0, "an amount above 0"),  # type: ignore[operator]
     **{"stop": TEXT, "batched": FLAG, "last_share": _NUMBER},
-    **{"arms": _LIST, "draws": _LIST, "expected": _TABLE, "learned": _TABLE},
+    **{"arms": _LIST, "draws": _LIST, "labels": _LIST, "expected": _TABLE, "learned": _TABLE},
 }
-_NEEDED = ("policy", "unit", "budget", "stop", "arms", "draws")
+_NEEDED = ("policy", "unit", "budget", "stop", "arms")
 #: lists of tables -> the fields of each, and those that it needs
 _LISTS: dict[str, tuple[dict[str, Check], tuple[str, ...]]] = {
     "arms": ({"name": TEXT, "per_sample": _NUMBER, "per_problem": AMOUNT, "source": TEXT}, ("name", "per_sample")),
     "draws": ({"arm": TEXT, "count": ANYTHING}, ("arm", "count")),
+    "labels": ({"label": TEXT, "last_share": _NUMBER, "draws": _LIST}, ("label", "draws")),
 }
 _TABLES: dict[str, dict[str, Check]] = {
     "expected": dict.fromkeys((*_EXPECTED, "level"), _NUMBER),
@@ -78,7 +81,7 @@ class PolicyFile:
 
     Attributes:
         policy: how it was made, such as `greedy`.
-        schedule: what to run.
+        by_label: what to run for problems of each label; under the empty label, for every problem.
         unit, budget: what it spends on average per problem.
         prices: what a sample of each arm was taken to cost.
         expected: success and spending with intervals, as in `PlanRow`; what is not known is not there.
@@ -86,12 +89,33 @@ class PolicyFile:
     """
 
     policy: str
-    schedule: Schedule
+    by_label: Mapping[str, Schedule]
     unit: Unit
     budget: float
     prices: Mapping[str, SampleCost]
     expected: Mapping[str, float]
     learned: Mapping[str, Any]
+
+    @property
+    def schedule(self) -> Schedule:
+        """What to run for every problem. Raises `InputError` where that depends on a label."""
+        return self.of("")
+
+    def of(self, label: str) -> Schedule:
+        """What to run for a problem of a label; of a label that was not learned, what is run for the others.
+
+        Raises:
+            InputError: the policy has one order a label and none is stated, or nothing is drawn for this one.
+        """
+        if "" in self.by_label:
+            return self.by_label[""]
+        known = ", ".join(self.by_label)
+        if not label:
+            raise InputError(f"the policy has one order of draws for each label ({known}), and none is stated")
+        found = self.by_label.get(label) or self.by_label.get(OTHERS)
+        if found is None:
+            raise InputError(f"the policy draws nothing for the label {label!r}; it does for: {known}")
+        return found
 
 
 def write_policy(path: str | Path, plan: Plan, row: PlanRow | None = None) -> None:
@@ -105,17 +129,13 @@ def write_policy(path: str | Path, plan: Plan, row: PlanRow | None = None) -> No
         if len({one.budget for one in plan.rows}) != 1:
             raise InputError("a policy is written for one budget: state one with --budget, or a --target")
         row = plan.recommended[0] if plan.recommended else plan.rows[0]
-    if row.by_label:
-        raise InputError(
-            "a policy by label is one schedule a label, and policy.toml holds one; name another with --policy, or plan "
-            "the problems of each label by themselves"
-        )
-    if row.schedule is None:
+    by_label = {"": row.schedule} if row.schedule is not None else row.by_label
+    if not by_label:
         raise InputError("the budget does not pay for one sample; there is no policy to write")
     path = Path(path)
     if path.is_dir() or (path.exists() and not _is_policy(path)):
         raise InputError(f"{path} is there and is no policy; name another file")
-    write_whole(path, tomli_w.dumps(_tables(plan, row, row.schedule)).encode())
+    write_whole(path, tomli_w.dumps(_tables(plan, row, by_label)).encode())
 
 
 def _is_policy(path: Path) -> bool:
@@ -126,19 +146,20 @@ def _is_policy(path: Path) -> bool:
     return True
 
 
-def _tables(plan: Plan, row: PlanRow, schedule: Schedule) -> dict[str, Any]:
+def _tables(plan: Plan, row: PlanRow, by_label: Mapping[str, Schedule]) -> dict[str, Any]:
+    drawn = {arm for schedule in by_label.values() for arm in schedule.arms}
+    first = next(iter(by_label.values()))
     expected = {name: json_value(getattr(row, name)) for name in _EXPECTED}
-    arms = [{"name": name, **cost_record(price)} for name, price in plan.prices.items() if name in schedule.arms]
+    arms = [{"name": name, **cost_record(price)} for name, price in plan.prices.items() if name in drawn]
     return {
         "format": FORMAT,
         "policy": row.policy,
         "unit": str(plan.unit),
         "budget": row.budget,
-        "stop": str(schedule.stop),
-        "batched": schedule.batched,
-        "last_share": schedule.last_share,
+        "stop": str(first.stop),
+        "batched": first.batched,
         "arms": arms,
-        "draws": [{"arm": arm, "count": count} for arm, count in schedule.steps],
+        **_drawn(by_label),
         "expected": {name: value for name, value in expected.items() if value is not None} | {"level": plan.level},
         "learned": {
             "benchmark": plan.benchmark,
@@ -148,6 +169,20 @@ def _tables(plan: Plan, row: PlanRow, schedule: Schedule) -> dict[str, Any]:
             "date": datetime.now(UTC).date(),
         },
     }
+
+
+def _drawn(by_label: Mapping[str, Schedule]) -> dict[str, Any]:
+    """The draws of one schedule, or those of each label."""
+    tables = [
+        {
+            "last_share": schedule.last_share,
+            "draws": [{"arm": arm, "count": count} for arm, count in schedule.steps],
+        }
+        for schedule in by_label.values()
+    ]
+    if "" in by_label:
+        return tables[0]
+    return {"labels": [{"label": label, **table} for label, table in zip(by_label, tables, strict=True)]}
 
 
 def read_policy(path: str | Path) -> PolicyFile:
@@ -160,15 +195,32 @@ def read_policy(path: str | Path) -> PolicyFile:
     if tables.get("format") != FORMAT:
         raise InputError(f"{path}: format = {tables.get('format')!r} is not known here; this version reads {FORMAT}")
     _check(tables, _TOP, f"{path}: ", _NEEDED)
-    for name, (known, needed) in _LISTS.items():
-        for place, table in enumerate(tables[name], start=1):
-            _check(table, known, f"{path}, [[{name}]] number {place}: ", needed)
+    if "draws" not in tables and "labels" not in tables:
+        raise InputError(f"{path}: draws is missing; write the policy anew with isobudget plan")
+    if "draws" in tables and "labels" in tables:
+        raise InputError(f"{path}: has draws and labels; labels have draws of their own")
+    _check_lists(tables, f"{path}, ")
     for name, known in _TABLES.items():
         _check(tables.get(name, {}), known, f"{path}, [{name}]: ")
     try:
         return _policy(tables)
     except (ValueError, InputError) as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def split_label(policy: str) -> tuple[str, str]:
+    """A policy as users name it, ``policy.toml`` or ``policy.toml#easy`` for problems of one label."""
+    path, mark, label = policy.rpartition("#")
+    return (path, label) if mark and not Path(policy).exists() else (policy, "")
+
+
+def _check_lists(tables: Mapping[str, Any], where: str) -> None:
+    for name, (known, needed) in _LISTS.items():
+        for place, table in enumerate(tables.get(name, ()), start=1):
+            here = f"{where}[[{name}]] number {place}"
+            _check(table, known, f"{here}: ", needed)
+            if name == "labels":
+                _check_lists({"draws": table["draws"]}, f"{here}, ")
 
 
 def _check(table: Mapping[str, Any], known: Mapping[str, Check], where: str, needed: Iterable[str] = ()) -> None:
@@ -185,20 +237,28 @@ def _check(table: Mapping[str, Any], known: Mapping[str, Check], where: str, nee
 
 def _policy(tables: Mapping[str, Any]) -> PolicyFile:
     unit = parse_unit(tables["unit"])
-    steps = tuple((draw["arm"], draw["count"]) for draw in tables["draws"])
-    schedule = Schedule(steps, Stop(tables["stop"]), tables.get("batched", False), tables.get("last_share", 1.0))
+    stop, batched = Stop(tables["stop"]), tables.get("batched", False)
+    listed = tables.get("labels", [{"label": "", **tables}])
+    by_label = {
+        one["label"]: Schedule(
+            tuple((draw["arm"], draw["count"]) for draw in one["draws"]), stop, batched, one.get("last_share", 1.0)
+        )
+        for one in listed
+    }
+    if len(by_label) < len(listed) or ("labels" in tables and "" in by_label):
+        raise InputError("[[labels]] has two of one name, or one without a name")
     prices = {
         arm["name"]: SampleCost(unit, arm["per_sample"], arm.get("per_problem", 0.0), arm.get("source", "not stated"))
         for arm in tables["arms"]
     }
-    missing = [arm for arm in schedule.arms if arm not in prices]
+    missing = [arm for schedule in by_label.values() for arm in schedule.arms if arm not in prices]
     if missing:
         raise InputError(f"[[draws]] has the arm {missing[0]!r}, which is not in [[arms]]")
     if len(prices) < len(tables["arms"]):
         raise InputError("[[arms]] has two arms of one name")
     return PolicyFile(
         policy=tables["policy"],
-        schedule=schedule,
+        by_label=MappingProxyType(by_label),
         unit=unit,
         budget=float(tables["budget"]),
         prices=MappingProxyType(prices),

@@ -9,12 +9,11 @@ have both suites themselves (`suites`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isobudget.analysis.compare_run import price_samples
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples, benchmarks_of, load_samples
@@ -31,36 +30,14 @@ from isobudget.importers.read import Imported, read_results, split_sources
 from isobudget.importers.records import GroupKey
 from isobudget.policies.arms import Arm
 from isobudget.records.run import Run, load_run
+from isobudget.solving.recorded_arm import RecordedArm, amounts_by_verdict
+from isobudget.solving.repairs import pool_of, repair_arms
 from isobudget.solving.suites import Verdicts, visible_verdicts
 
-Floats = NDArray[np.float64]
 #: what messages call all files together
 _FILES = Path("files")
 #: a run, or the counts of files
 Source = Run | Imported
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RecordedArm:
-    """One arm on its own problems; `verdicts` are those of each sample in order, None where only counts are known.
-
-    `hidden` are the verdicts of hidden tests where the source itself has them, `one_suite` how many problems were left
-    out as they do not tell visible from hidden tests while others do.
-
-    `if_passed` and `if_failed` are mean prices by problem (NaN where nothing passed or failed), None where all samples
-    cost the same.
-    """
-
-    name: str
-    task_ids: tuple[str, ...]
-    n: NDArray[np.int64]
-    c: NDArray[np.int64]
-    verdicts: Verdicts
-    price: SampleCost
-    if_passed: Floats | None = None
-    if_failed: Floats | None = None
-    hidden: Verdicts | None = None
-    one_suite: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +50,7 @@ class Recorded:
         arms: their samples on these problems.
         prices: what a sample of each arm costs, with its source.
         notes: what a reader has to know, such as problems that were left out.
+        repairs: where failing samples were repaired, drawing anew and repairing, each pair on the same problems.
     """
 
     benchmark: str
@@ -80,6 +58,7 @@ class Recorded:
     arms: tuple[Arm, ...]
     prices: Mapping[str, SampleCost]
     notes: tuple[str, ...]
+    repairs: tuple[tuple[Arm, Arm], ...] = ()
 
 
 def read_arms(
@@ -116,7 +95,8 @@ def read_arms(
     benchmark = _benchmark(loaded, benchmark)
     charges = Charges(share_prompt=share_prompt)
     by_source = {path: _arms(source, benchmark, unit, costs, not hidden, charges) for path, source in loaded.items()}
-    arms = _chosen(_with_sources(by_source), names)
+    every = _with_sources(by_source)
+    arms = _chosen(every, names)
     common = common_tasks([arm.task_ids for arm in arms])
     if not common:
         raise InputError(f"{', '.join(arm.name for arm in arms)} have no problem in common; nothing can be planned")
@@ -128,7 +108,8 @@ def read_arms(
     notes += _short_notes(arms, common)
     truths = _hidden(arms, hidden, benchmark)
     made = tuple(_arm(arm, common, truths.get(arm.name)) for arm in arms)
-    return Recorded(benchmark, common, made, {arm.name: arm.price for arm in arms}, tuple(notes))
+    prices = {arm.name: arm.price for arm in arms}
+    return Recorded(benchmark, common, made, prices, tuple(notes), tuple(_repairs(every)))
 
 
 def recorded_run(run: LoadedRun, benchmark: str, unit: Unit) -> Recorded:
@@ -142,6 +123,14 @@ def recorded_run(run: LoadedRun, benchmark: str, unit: Unit) -> Recorded:
     common = common_tasks([arm.task_ids for arm in arms])
     made = tuple(_arm(arm, common, None) for arm in arms)
     return Recorded(benchmark, common, made, {arm.name: arm.price for arm in arms}, ())
+
+
+def _repairs(arms: Sequence[RecordedArm]) -> Iterator[tuple[Arm, Arm]]:
+    """Each arm that repairs beside its model's draws without repairs, on the same problems."""
+    anew = {arm.pool: arm for arm in arms if not arm.repairs}
+    for arm in arms:
+        if arm.repairs:
+            yield anew[arm.pool].on(arm.task_ids), arm.on(arm.task_ids)
 
 
 def _load(sources: Sequence[str | Path], from_: str | None) -> dict[Path, Source]:
@@ -184,7 +173,8 @@ def _arms(
     if own_suites:
         stated = {task: problem.visible_tests for (_, task), problem in loaded.problems.items()}
         told_apart = {task: first for task, first in stated.items() if first is not None}
-    return [_of_run(source, one, unit, costs, told_apart, charges) for one in models]
+    arms = [_of_run(source, one, unit, costs, told_apart, charges) for one in models]
+    return arms + [arm for one in models for arm in repair_arms(loaded, one, benchmark, unit, costs, charges)]
 
 
 def _of_run(
@@ -202,10 +192,11 @@ def _of_run(
     price, amounts = price_samples(run, samples, unit, costs, charges)
     every = tuple(tuple(problem.passed.tolist()) for problem in samples.problems)
     verdicts = visible_verdicts(samples, [visible[task] for task in tasks]) if tasks else every
-    passed, failed = (None, None) if amounts is None else _by_verdict(verdicts, amounts)
+    passed, failed = (None, None) if amounts is None else amounts_by_verdict(verdicts, amounts)
     c = np.array([sum(own or ()) for own in verdicts], dtype=np.int64)
     hidden = every if tasks else None
-    return RecordedArm(samples.model, samples.task_ids, samples.n, c, verdicts, price, passed, failed, hidden, left_out)
+    made = RecordedArm(samples.model, samples.task_ids, samples.n, c, verdicts, price, passed, failed, hidden, left_out)
+    return replace(made, pool=pool_of(run, samples.model))
 
 
 def _second_suite(source: Imported) -> dict[GroupKey, ModelCounts]:
@@ -230,7 +221,7 @@ def _of_counts(
     amounts = price.of_lengths([tokens for tokens in counts.completion_tokens if tokens is not None])
     if amounts is None:
         return arm
-    passed, failed = _by_verdict(counts.passed, amounts)
+    passed, failed = amounts_by_verdict(counts.passed, amounts)
     return replace(arm, if_passed=passed, if_failed=failed)
 
 
@@ -240,15 +231,6 @@ def _matching(counts: ModelCounts, hidden: ModelCounts | None) -> Verdicts | Non
         return None
     chosen = hidden.select(counts.task_ids)
     return chosen.passed if np.array_equal(chosen.n, counts.n) else None
-
-
-def _by_verdict(verdicts: Verdicts, amounts: Sequence[Floats]) -> tuple[Floats, Floats]:
-    """Mean amounts of the passing and of the failing samples of each problem, NaN where there are none."""
-    means = []
-    for kind in (True, False):
-        own = [all_of_it[np.array(passed) == kind] for passed, all_of_it in zip(verdicts, amounts, strict=True)]
-        means.append(np.array([one.mean() if len(one) else np.nan for one in own]))
-    return means[0], means[1]
 
 
 def _with_sources(by_source: Mapping[Path, Sequence[RecordedArm]]) -> list[RecordedArm]:
@@ -266,14 +248,22 @@ def _with_sources(by_source: Mapping[Path, Sequence[RecordedArm]]) -> list[Recor
 
 def _chosen(arms: Sequence[RecordedArm], names: Sequence[str] | None) -> list[RecordedArm]:
     if not names:
-        return list(arms)
+        return [arm for arm in arms if not arm.repairs]
     known = {arm.name: arm for arm in arms}
     missing = [name for name in names if name not in known]
     if missing:
         raise InputError(f"there is no arm {missing[0]!r}; there are: {', '.join(known)}")
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"the arm {twice[0]!r} is named twice")
-    return [known[name] for name in names]
+    chosen = [known[name] for name in names]
+    pools = [arm.pool for arm in chosen if arm.pool]
+    if len(set(pools)) < len(pools):
+        both = [arm.name for arm in chosen if pools.count(arm.pool) > 1]
+        raise InputError(
+            f"{' and '.join(both[:2])} begin with the same recorded samples, so that no policy can be learned that "
+            "draws from both; name one of them with --arms. They are compared without --arms"
+        )
+    return chosen
 
 
 def _one_suite(left_out: int) -> str:
@@ -348,13 +338,7 @@ def _listed(source: Imported, benchmark: str) -> list[tuple[str, str, tuple[bool
 
 def _arm(arm: RecordedArm, common: Sequence[str], truth: Mapping[str, tuple[bool, ...]] | None) -> Arm:
     place = {task: at for at, task in enumerate(arm.task_ids)}
-    rows = np.array([place[task] for task in common])
-    prices: list[float | Floats] = [
-        arm.price.per_sample if own is None else own[rows] for own in (arm.if_passed, arm.if_failed)
-    ]
-    hidden = None if truth is None else [_share(arm, place[task], task, truth) for task in common]
-    shared = arm.price.per_problem
-    return Arm.of(arm.name, arm.n[rows], arm.c[rows], *prices, shared=shared, hidden=hidden)
+    return arm.on(common, None if truth is None else [_share(arm, place[task], task, truth) for task in common])
 
 
 def _share(arm: RecordedArm, at: int, task: str, truth: Mapping[str, tuple[bool, ...]]) -> float:

@@ -41,6 +41,7 @@ class Pieces:
         around: the rest of the file, its other functions as signatures.
         full: the rest of the file in full, as far as it stands before the hole.
         hole: signature and docstring of the function to write, in its class.
+        tried: what was tried before and what the tests said, as comments; it has room of its own.
     """
 
     imports: str
@@ -50,6 +51,7 @@ class Pieces:
     around: str
     full: str
     hole: str
+    tried: str = ""
 
     def fitted(self, most: int) -> str:
         """The parts that fit into so many characters, in the order of a file."""
@@ -66,11 +68,13 @@ class Pieces:
             left -= len(text) + 2 * bool(text)
         order = ("imports", "project", "around", "tests")
         parts = [chosen[part].strip("\n") for part in order if chosen[part].strip()]
-        return "\n\n".join([*parts, self.hole])
+        return "\n\n".join([*parts, *filter(None, [self.tried.strip("\n")]), self.hole])
 
 
-def source_prompt(target: Target, tests: Selection, *, show_tests: bool, tokens: int = PROMPT_TOKENS) -> str:
-    """Source that ends where the body of the one function is to be written."""
+def source_prompt(
+    target: Target, tests: Selection, *, show_tests: bool, tokens: int = PROMPT_TOKENS, tried: str = ""
+) -> str:
+    """Source that ends where the body of the one function is to be written; `tried` stands before that function."""
     (function,) = target.functions()
     tree = parse_source(target.text, target.file)
     text = target.text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
@@ -83,6 +87,7 @@ def source_prompt(target: Target, tests: Selection, *, show_tests: bool, tokens:
         around=_around(text, tree, function, in_full=False),
         full=_around(text, tree, function, in_full=True),
         hole=_hole(text, function),
+        tried=tried,
     )
     return pieces.fitted(int(tokens * CHARACTERS_PER_TOKEN))
 
@@ -118,7 +123,8 @@ def _source(text: str, node: ast.stmt) -> str:
     return "".join(split_lines(text)[first_line_of(node) - 1 : node.end_lineno]).rstrip("\n") + "\n"
 
 
-def _signature(node: FunctionNode) -> str:
+def signature(node: FunctionNode) -> str:
+    """A function's first line, without its decorators."""
     kind = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
     returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
     return f"{kind} {node.name}({ast.unparse(node.args)}){returns}:"
@@ -126,7 +132,7 @@ def _signature(node: FunctionNode) -> str:
 
 def _short(node: FunctionNode, indent: str = "") -> str:
     doc = (ast.get_docstring(node) or "").split("\n\n")[0].replace("\n", " ")[:_DOCSTRING_CHARACTERS]
-    return f"{indent}{_signature(node)} ...{f'  # {doc}' if doc else ''}\n"
+    return f"{indent}{signature(node)} ...{f'  # {doc}' if doc else ''}\n"
 
 
 def _around(text: str, tree: ast.Module, function: Function, *, in_full: bool) -> str:

@@ -79,6 +79,7 @@ class Reservation:
     arm: str
     amounts: Mapping[str, float]
     pays_prompt: bool
+    own_prompt: bool = False
 
 
 @dataclass(slots=True)
@@ -127,17 +128,24 @@ class Ledger:
         """What is neither spent nor set aside, in the budget's unit."""
         return math.inf if self.unit is None else self.limit - self.spent[self.unit] - self.in_flight
 
-    def reserve(self, arm: str) -> Reservation | None:
-        """Set aside what a sample costs at its most; None if that does not fit."""
+    def reserve(self, arm: str, own_prompt: int | None = None) -> Reservation | None:
+        """Set aside what a sample costs at its most; None if that does not fit.
+
+        Args:
+            arm: which.
+            own_prompt: the most tokens of a prompt that is this sample's alone, as that of a repair.
+        """
         price = self.arms[arm]
-        pays = not (price.shares_prompt and arm in self._paid)
-        known = self._prompts.get(arm)
+        own = own_prompt is not None
+        pays = own or not (price.shares_prompt and arm in self._paid)
+        known = own_prompt if own else self._prompts.get(arm)
         amounts = price.most(not pays) if known is None else price.amounts(known * pays, known, price.max_tokens)
         if self.unit is not None and amounts[self.unit] > self.left + self.limit * _ROUNDING:
             return None
-        reservation = Reservation(arm, amounts, pays)
+        reservation = Reservation(arm, amounts, pays, own)
         self._flying.append(reservation)
-        self._paid.add(arm)
+        if not own:
+            self._paid.add(arm)
         return reservation
 
     def settle(self, reservation: Reservation, generation: Generation) -> dict[str, float]:
@@ -146,7 +154,8 @@ class Ledger:
         prompt = generation.prompt_tokens if reservation.pays_prompt else 0
         if generation.billed_prompt_tokens is not None and not price.shares_prompt:
             prompt = generation.billed_prompt_tokens
-        self._prompts[reservation.arm] = max(generation.prompt_tokens, self._prompts.get(reservation.arm, 0))
+        if not reservation.own_prompt:
+            self._prompts[reservation.arm] = max(generation.prompt_tokens, self._prompts.get(reservation.arm, 0))
         amounts = price.amounts(prompt, generation.prompt_tokens, generation.completion_tokens)
         if self.unit is not None and amounts[self.unit] > reservation.amounts[self.unit] * (1 + _ROUNDING):
             note = f"{reservation.arm} counted more tokens than its limits allow; the budget may be exceeded by that"

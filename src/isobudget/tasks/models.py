@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from isobudget.backends.base import Backend, Chat, Generation, Sampling, texts_of
+from isobudget.backends.base import Backend, Chat, Generation, Prompt, Sampling, characters, texts_of
 from isobudget.backends.llamacpp.settings import LlamaCppSettings, context_for
 from isobudget.backends.server.settings import ServerSettings
 from isobudget.errors import InputError
@@ -82,11 +82,9 @@ class TaskModel:
 
     def price(self) -> ArmPrice:
         """What its samples cost."""
-        around = _AROUND_CONVERSATION if isinstance(self.rendered.prompt, Chat) else 0
-        tokens = sum(len(text.encode()) + _AROUND_MESSAGE for text in texts_of(self.rendered.prompt))
         return ArmPrice(
             self.name,
-            tokens + around,
+            most_tokens(self.rendered.prompt),
             self.sampling.max_tokens,
             self.resolved.architecture,
             self.resolved.stated.price,
@@ -114,11 +112,27 @@ class TaskModel:
         facts.pop("prompts", None)
         return facts
 
-    def prepared(self, progress: Progress) -> TaskModel:
-        """The same, ready to be opened: weights of an embedded model are fetched and verified."""
-        length = sum(map(len, texts_of(self.rendered.prompt)))
+    def again(self, problem: Problem) -> tuple[Prompt, int]:
+        """What it is given for a task that says what was tried, and the most tokens of that."""
+        prompt = render(self.format, problem, newline=self.resolved.prompt_newline).prompt
+        return prompt, most_tokens(prompt)
+
+    def prepared(self, progress: Progress, more_characters: int = 0) -> TaskModel:
+        """The same, ready to be opened: weights of an embedded model are fetched and verified.
+
+        Args:
+            progress: told of what is fetched.
+            more_characters: by how much some of its prompts are longer.
+        """
+        length = characters(self.rendered.prompt) + more_characters
         room = context_for(length + 256, self.sampling.max_tokens)
         return replace(self, resolved=fetch_model(self.resolved, _SLOTS, room, progress))
+
+
+def most_tokens(prompt: Prompt) -> int:
+    """The most tokens that a prompt may have: as many as bytes, and what stands around messages."""
+    around = _AROUND_CONVERSATION if isinstance(prompt, Chat) else 0
+    return around + sum(len(text.encode()) + _AROUND_MESSAGE for text in texts_of(prompt))
 
 
 def _dedented(text: str, by: int) -> str:
@@ -173,7 +187,7 @@ def task_model(
 
 
 def default_schedule(names: Sequence[str]) -> Schedule:
-    """Cheapest model first, in batches that double; the last one goes on until the budget ends."""
+    """Cheapest arm first, in batches that double; the last one goes on until the budget ends."""
     steps: list[tuple[str, int]] = []
     for name in names[:-1]:
         steps += doubling(name, _BEFORE_NEXT).steps

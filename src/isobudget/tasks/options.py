@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from isobudget.errors import InputError
 from isobudget.judge.verdict import MOST_MEMORY_MB, MOST_SECONDS
+from isobudget.policies.repair import MOST_REPAIRS
 
 DEFAULT_BUDGET = "60s"
 #: what numbers may be; seeds leave room for those that follow the first, below 2^63
@@ -18,8 +19,14 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "test_seconds": (0.001, MOST_SECONDS),
     "memory_mb": (1, MOST_MEMORY_MB),
     "explore": (1, 10**9),
+    "repair": (1, MOST_REPAIRS),
+    "confirm": (1, 1000),
     "seed": (0, 2**62),
 }
+
+
+#: settings of the project that stand back where one of these is stated
+_NOT_WITH = {"policy": ("models", "repair"), "models": ("policy",), "repair": ("policy",), "confirm": ("explore",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,8 @@ class SolveOptions:
     memory_mb: int | None = None
     view_mb: int | None = None
     explore: int | None = None
+    repair: int | None = None
+    confirm: int | None = None
     seed: int = 0
     only_reaching: bool = False
 
@@ -63,8 +72,8 @@ class SolveOptions:
         """With the project's settings where nothing is stated."""
         given: dict[str, Any] = {}
         for name, value in settings.items():
-            # Models that are stated come before the project's policy, and a policy before its models.
-            beside = (name == "policy" and self.models) or (name == "models" and self.policy)
+            # What is stated comes before the project's settings that do not go together with it.
+            beside = any(getattr(self, other) for other in _NOT_WITH.get(name, ()))
             if getattr(self, name) in (None, ()) and not beside:
                 is_list = name in ("tests", "also", "models")
                 given[name] = tuple(value.split(",") if isinstance(value, str) else value) if is_list else value
@@ -81,6 +90,14 @@ class SolveOptions:
             if value is not None and not least <= value <= most:
                 option = f"--{name.replace('_', '-')}"
                 raise InputError(f"{option} must lie within {least:,} and {most:,}, and is {value:,}")
+        if self.repair and self.policy:
+            raise InputError(
+                "--repair and --policy do not go together: the draws of a policy say which arms repair (NAME+repair)"
+            )
+        if self.confirm and self.explore:
+            raise InputError(
+                "--confirm and --explore do not go together: --explore draws a fixed number, whatever passes"
+            )
 
 
 def tests_argument(tests: str | Path | Sequence[str | Path]) -> tuple[str, ...]:

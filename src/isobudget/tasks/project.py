@@ -40,7 +40,7 @@ _SETTINGS: dict[str, Check] = {
     **dict.fromkeys(("tests", "also", "models"), _TEXTS),
     **dict.fromkeys(("budget", "policy", "python", "format", "run"), TEXT),
     **dict.fromkeys(("show_tests", "allow_subprocess"), FLAG),
-    **dict.fromkeys(("max_tokens", "prompt_tokens", "memory_mb", "view_mb"), COUNT),
+    **dict.fromkeys(("max_tokens", "prompt_tokens", "memory_mb", "view_mb", "repair", "confirm"), COUNT),
     **dict.fromkeys(("temperature", "test_seconds"), AMOUNT),
 }
 

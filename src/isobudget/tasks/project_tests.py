@@ -176,23 +176,47 @@ class TargetTests:
             GuestGoneError: the deadline passed, or the process that serves the tests ended.
             JudgeError: it cannot be started again.
         """
+        run = RunnerReport.of(self._ask(text, arguments, cpu_seconds, deadline))
+        if not run.clean:
+            self.stop()
+        return run
+
+    def told(self, text: str, arguments: Sequence[str] | None, program: str) -> list[Any]:
+        """What a program tells that is run in a candidate's process, before its tests or in their place.
+
+        Args:
+            text: of the target's file, to be laid over.
+            arguments: tests to run behind it; None for none.
+            program: Python source, which calls ``tell(kind, ...)``; the candidate may tell the same.
+
+        Returns:
+            A list of [kind, ...] each.
+
+        Raises:
+            GuestGoneError: the process that serves the tests ended.
+        """
+        answer = self._ask(text, arguments, self._limit(), float("inf"), program)
+        if not answer["clean"]:
+            self.stop()
+        return [one for one in answer["lines"] if isinstance(one, list) and one]
+
+    def _ask(
+        self, text: str, arguments: Sequence[str] | None, cpu_seconds: float, deadline: float, program: str = ""
+    ) -> dict[str, Any]:
         guest = self._running()
         wall = _WALL_FACTOR * cpu_seconds
         request: dict[str, Any] = {
             "op": "run",
             "files": {self.target.file: text},
-            "arguments": [*self._options(), *arguments],
+            "program": program,
+            "arguments": None if arguments is None else [*self._options(), *arguments],
             "cpu": cpu_seconds,
             "wall": wall,
             "memory_mb": self.limits.memory_mb,
             "subprocess": self.limits.allow_subprocess,
             "watched": self._watched,
         }
-        answer = guest.ask(request, min(deadline, time.monotonic() + wall + _GRACE_SECONDS))
-        run = RunnerReport.of(answer)
-        if not run.clean:
-            self.stop()
-        return run
+        return guest.ask(request, min(deadline, time.monotonic() + wall + _GRACE_SECONDS))
 
     def _options(self) -> list[str]:
         """Options of pytest: nothing is cached, measured or spread over processes, whatever the configuration says."""

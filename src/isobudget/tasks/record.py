@@ -4,25 +4,30 @@ The samples of a task were drawn until one passed. Pooled as if they were drawn 
 flatter the model: a true pass@1 of 0.25 reads 0.45 where drawing stops at the first pass, of eight at most. So the run
 states `stopping` for its benchmark, and what pools samples takes those that were drawn regardless (`explored`), see
 `isobudget.analysis.load_samples`.
+
+Several tasks may be solved in one run at the same time. The run is held only while rows are written, every few seconds,
+and each process has a range of its own for the numbers of its samples, and so for their seeds.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from isobudget.backends.base import Sampling
 from isobudget.errors import RunError
+from isobudget.files.whole import locked
 from isobudget.pipeline.prompts import prompt_text
 from isobudget.problems.problem import Problem
 from isobudget.prompts import Rendered
 from isobudget.records.attempts import AttemptRow, TaskRow
 from isobudget.records.part_writer import PartWriter
-from isobudget.records.rows import PromptRow, sample_row, verdict_row
+from isobudget.records.rows import PromptRow, SampleRow, VerdictRow, sample_row, verdict_row
 from isobudget.records.run import Run
 from isobudget.tasks.spending import Attempt
 
@@ -36,6 +41,12 @@ def short_digest(*texts: str) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:8]
 
 
+#: how long to wait for another process that writes to the run, and how often rows are written
+_PATIENCE_SECONDS, _INTERVAL_SECONDS = 30.0, 5.0
+#: processes that may solve tasks of one run at the same time, and how many samples of a task each may number
+_MOST_AT_ONCE, _RANGE = 64, 1_000_000
+
+
 @dataclass(slots=True)
 class Recorder:
     """Writes a task's attempts into a run; made by `recording`."""
@@ -43,27 +54,50 @@ class Recorder:
     run: Run
     problem: Problem
     explored: bool
-    _samples: PartWriter
-    _verdicts: PartWriter
-    _attempts: PartWriter
     _first: Mapping[str, int]
+    _start: int
+    _rows: dict[type[Any], list[Any]] = field(default_factory=dict)
+    _written: float = field(default_factory=time.monotonic)
 
     def first_index(self, model: str) -> int:
-        """How many samples of this task a model has in the run already."""
-        return self._first.get(model, 0)
+        """The number of this model's next sample of this task."""
+        return self._first.get(model, self._start)
 
     def add(self, attempt: Attempt) -> None:
-        """Record one attempt."""
-        index = attempt.index + self.first_index(attempt.arm)
-        key = (BENCHMARK, attempt.arm, self.problem.task_id, False, index)
-        self._samples.add([sample_row(key, attempt.generation)])
-        self._verdicts.add([verdict_row(key, attempt.verdict)])
-        self._attempts.add([AttemptRow(*key, attempt.place, attempt.step, self.explored, attempt.text, None)])
+        """Record one attempt; it is on disk within seconds."""
+        before = self.first_index(attempt.arm)
+        parent = None if attempt.parent is None else attempt.parent + before
+        key = (BENCHMARK, attempt.arm, self.problem.task_id, False, attempt.index + before)
+        place = (attempt.place, attempt.step, self.explored, attempt.text, parent)
+        self._take(sample_row(key, attempt.generation), verdict_row(key, attempt.verdict), AttemptRow(*key, *place))
+        if time.monotonic() - self._written >= _INTERVAL_SECONDS:
+            self.flush()
 
     def end(self, row: TaskRow) -> None:
         """Record how the task ended."""
-        with PartWriter(self.run.path / "tasks", TaskRow) as writer:
-            writer.add([row])
+        self._take(row)
+
+    def flush(self) -> None:
+        """Write what was taken."""
+        if self._rows:
+            with _writing(self.run):
+                for kind, rows in self._rows.items():
+                    with PartWriter(self.run.path / _TABLES[kind], kind) as writer:
+                        writer.add(rows)
+            self._rows = {}
+        self._written = time.monotonic()
+
+    def _take(self, *rows: Any) -> None:
+        for row in rows:
+            self._rows.setdefault(type(row), []).append(row)
+
+
+_TABLES: dict[type[Any], str] = {
+    SampleRow: "samples",
+    VerdictRow: "verdicts",
+    AttemptRow: "attempts",
+    TaskRow: "tasks",
+}
 
 
 @contextlib.contextmanager
@@ -74,7 +108,7 @@ def recording(
     *,
     explored: bool,
 ) -> Iterator[Recorder]:
-    """State what a task is made with, and record its attempts; the run is held for writing meanwhile.
+    """State what a task is made with, and record its attempts.
 
     Args:
         run: the folder.
@@ -84,20 +118,55 @@ def recording(
         explored: whether a fixed number of samples is drawn regardless of verdicts.
 
     Raises:
-        RunError: the run is in use, or was made otherwise.
+        RunError: another command writes to the run, or it was made otherwise.
     """
-    with run.writing():
+    with _own_range(run) as start:
+        with _writing(run):
+            try:
+                _state(run, problem, models)
+            except RunError as error:  # what is used again is written with --out elsewhere
+                raise RunError(
+                    str(error).replace("the study says", "now it is").replace("(--out)", "(--run)")
+                ) from None
+            first: dict[str, int] = {}
+            for sample in run.samples():
+                if sample.task_id == problem.task_id and start <= sample.index < start + _RANGE:
+                    first[sample.model] = max(first.get(sample.model, start), sample.index + 1)
+        recorder = Recorder(run, problem, explored, first, start)
         try:
-            _state(run, problem, models)
-        except RunError as error:  # what is used again is written with --out elsewhere
-            raise RunError(str(error).replace("the study says", "now it is").replace("(--out)", "(--run)")) from None
-        first: dict[str, int] = {}
-        for sample in run.samples():
-            if sample.task_id == problem.task_id:
-                first[sample.model] = max(first.get(sample.model, 0), sample.index + 1)
-        attempts = PartWriter(run.path / "attempts", AttemptRow)
-        with run.sample_writer() as samples, run.verdict_writer() as verdicts, attempts:
-            yield Recorder(run, problem, explored, samples, verdicts, attempts, first)
+            yield recorder
+        finally:
+            recorder.flush()
+
+
+@contextlib.contextmanager
+def _writing(run: Run) -> Iterator[None]:
+    """Hold the run for writing; another process that does so for a moment is waited for."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(run.writing())
+                break
+            except RunError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.02)
+        yield
+
+
+@contextlib.contextmanager
+def _own_range(run: Run) -> Iterator[int]:
+    """The first number of a range that no other process uses now."""
+    with contextlib.ExitStack() as stack:
+        for place in range(_MOST_AT_ONCE):
+            try:
+                stack.enter_context(locked(run.path / f".solving-{place}", str(run.path)))
+            except RunError:
+                continue
+            yield place * _RANGE
+            return
+        raise RunError(f"{run.path}: {_MOST_AT_ONCE} tasks are being solved in this run; use another folder (--run)")
 
 
 def now() -> str:

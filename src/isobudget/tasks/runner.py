@@ -272,11 +272,14 @@ def candidate(setting: dict[str, Any], request: dict[str, Any], writing: int, no
         reporter = Reporter(writing, nonce)
         limit(request)
         install(bytes.fromhex(setting["candidate_filter"]))
-        import pytest
+        if request.get("program"):
+            exec(compile(request["program"], "<isobudget>", "exec"), {"__name__": "isobudget", "tell": reporter.tell})
+        if request["arguments"] is not None:
+            import pytest
 
-        began = time.monotonic()
-        code = pytest.main(list(request["arguments"]), plugins=[reporter])
-        reporter.finish(int(code), time.monotonic() - began)
+            began = time.monotonic()
+            code = pytest.main(list(request["arguments"]), plugins=[reporter])
+            reporter.finish(int(code), time.monotonic() - began)
     except BaseException as error:
         try:
             text = json.dumps([nonce, "fault", f"{type(error).__name__}: {error}"])
@@ -308,7 +311,7 @@ class Reporter:
             while data:
                 data = data[write(descriptor, data) :]
 
-        self._tell = tell
+        self.tell = tell
         self._reached = [False]
         import builtins
 
@@ -320,11 +323,11 @@ class Reporter:
     def pytest_collectreport(self, report: Any) -> None:
         """What could not be collected."""
         if report.failed:
-            self._tell("error", report.nodeid, str(report.longrepr)[-MOST_MESSAGE:])
+            self.tell("error", report.nodeid, str(report.longrepr)[-MOST_MESSAGE:])
 
     def pytest_collection_finish(self, session: Any) -> None:
         """The ids of the tests, in the order in which they will run."""
-        self._tell("collected", [item.nodeid for item in session.items])
+        self.tell("collected", [item.nodeid for item in session.items])
 
     def pytest_runtest_logstart(self) -> None:
         """A test begins."""
@@ -338,7 +341,7 @@ class Reporter:
         if report.when != "call" and outcome == "passed":
             return
         text = "" if outcome in ("passed", "xfailed") else str(report.longrepr)
-        self._tell("test", report.nodeid, report.when, outcome, text[-MOST_MESSAGE:], self._reached[0])
+        self.tell("test", report.nodeid, report.when, outcome, text[-MOST_MESSAGE:], self._reached[0])
 
     def finish(self, code: int, seconds: float) -> None:
         """The session is over; `seconds` is what collecting and running took."""
@@ -346,7 +349,7 @@ class Reporter:
             [name, getattr(module, "__file__", None) or "", type(getattr(module, "__loader__", None)).__name__]
             for name, module in list(sys.modules.items())
         ]
-        self._tell("finished", code, modules, seconds)
+        self.tell("finished", code, modules, seconds)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from isobudget.grid import counted, json_value, printable, with_unit
 from isobudget.judge.verdict import Verdict
 from isobudget.tasks.apply import apply, check_clean, check_unchanged
+from isobudget.tasks.confirm import Confirmation
 from isobudget.tasks.ledger import SAMPLES
 from isobudget.tasks.spending import Ending
 from isobudget.tasks.target import Target
@@ -35,6 +36,8 @@ class Solution:
         budget: as it was written.
         run: the run folder.
         notes: what a reader has to know.
+        repairs: judged samples that repaired another one.
+        confirmation: how the samples that passed compare; None unless it was asked for.
     """
 
     target: Target
@@ -52,6 +55,8 @@ class Solution:
     budget: str
     run: Path
     notes: tuple[str, ...]
+    repairs: int = 0
+    confirmation: Confirmation | None = None
 
     def apply(self, *, force: bool = False) -> None:
         """Write the code into the project.
@@ -90,6 +95,8 @@ class Solution:
                     f"Best attempt, by {self.model}: first failing test "
                     f"{printable(self.verdict.first_failing) or '?'}: {printable(self.verdict.detail)}"
                 )
+        if self.confirmation is not None and self.solved:
+            lines.append(self.confirmation.summary)
         lines.append(f"Recorded in {self.run} as {self.task_id}.")
         return "\n".join([*lines, *self.notes])
 
@@ -117,4 +124,6 @@ class Solution:
             "code": self.code,
             "run": str(self.run),
             "notes": list(self.notes),
+            "repairs": self.repairs,
+            "confirmation": None if self.confirmation is None else asdict(self.confirmation),
         }

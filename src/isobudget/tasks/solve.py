@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import hashlib
 import random
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
-from isobudget.backends.base import Backend, Generation
+from isobudget.backends.base import CHARACTERS_PER_TOKEN, Backend, Generation, Prompt
 from isobudget.costs.budget import Budget, parse_budget
 from isobudget.costs.cost import Unit
 from isobudget.errors import InputError
 from isobudget.grid import counted
 from isobudget.judge.verdict import Outcome, Trust, Verdict
+from isobudget.policies.repair import repairing, split_arm
 from isobudget.policies.schedule import Schedule, Stop
 from isobudget.problems.problem import Form, Problem, ProjectTests
 from isobudget.progress import SILENT, Progress
 from isobudget.records.attempts import TaskRow
 from isobudget.records.rows import known
 from isobudget.records.run import Run
-from isobudget.solving.policy_file import read_policy
-from isobudget.study.resolve import ResolvedModel
+from isobudget.solving.policy_file import read_policy, split_label
 from isobudget.tasks import apply as applying
 from isobudget.tasks.candidate import UnusableError, lay_over
 from isobudget.tasks.clock import Clock
+from isobudget.tasks.confirm import Confirmation, confirm
 from isobudget.tasks.context import PROMPT_TOKENS, file_task, hole_alone, source_prompt
 from isobudget.tasks.ledger import SAMPLES, Ledger, bounded_unit
 from isobudget.tasks.models import BackendFactory, Choices, TaskModel, choose_models, default_schedule, task_model
@@ -34,6 +37,7 @@ from isobudget.tasks.options import DEFAULT_BUDGET, SolveOptions
 from isobudget.tasks.project import VIEW_MB, files_of, find_interpreter, read_settings
 from isobudget.tasks.project_tests import CandidateLimits, TargetTests, no_tests
 from isobudget.tasks.record import BENCHMARK, now, recording, short_digest
+from isobudget.tasks.repair import repair_task
 from isobudget.tasks.selection import Selection, select, tests_importing
 from isobudget.tasks.solution import Solution
 from isobudget.tasks.spending import Attempt, Ending, LiveSpending, OpenArm, close_all
@@ -79,7 +83,7 @@ def solve(
     options = (options or SolveOptions()).with_settings(read_settings(found.root))
     options.check()
     budget = parse_budget(options.budget or DEFAULT_BUDGET)
-    bounded_unit(budget)
+    _check_budget(budget, options)
     if clean:
         applying.check_clean(found)
     with _project_tests(found, options) as tests:
@@ -90,6 +94,13 @@ def solve(
         )
         task = _task(found, options, tests, budget)
         return _play(task, target, progress, make_backend)
+
+
+def _check_budget(budget: Budget, options: SolveOptions) -> None:
+    """Refuse a budget that cannot be kept, or that what was asked for cannot be had for."""
+    if bounded_unit(budget) == SAMPLES and budget.amount < 2 and (options.repair or options.confirm):
+        what = "--repair needs a sample that failed" if options.repair else "--confirm needs a sample that passed"
+        raise InputError(f"{what} before it, and a budget of {options.budget or DEFAULT_BUDGET} is one sample alone")
 
 
 def _project_tests(target: Target, options: SolveOptions) -> TargetTests:
@@ -126,11 +137,12 @@ def _task(target: Target, options: SolveOptions, tests: TargetTests, budget: Bud
     hole = (hole_alone(target), indent) if one else ("", 0)
     chosen = [task_model(model, problem, choices, hole, stops) for model in choose_models(names)]
     models = {model.name: model for model in chosen}
+    arms = [repairing(name, options.repair or 0) for name in models]
     if schedule is None:
-        schedule = default_schedule(list(models))
+        schedule = default_schedule(arms)
     if options.explore:
-        schedule = Schedule(tuple((name, options.explore) for name in models), Stop.NEVER)
-    if missing := [arm for arm in schedule.arms if arm not in models]:
+        schedule = Schedule(tuple((arm, options.explore) for arm in arms), Stop.NEVER)
+    if missing := [arm for arm in schedule.arms if split_arm(arm)[0] not in models]:
         raise InputError(
             f"the policy draws from {missing[0]!r}, which no model is called; there are: {', '.join(models)}"
         )
@@ -143,8 +155,9 @@ def _schedule(options: SolveOptions) -> tuple[Schedule | None, tuple[str, ...]]:
         return None, options.models
     if options.models:
         raise InputError("--models and --policy do not go together: a policy names its models")
-    schedule = read_policy(options.policy).schedule.chosen(random.Random(options.seed).random())
-    return schedule, schedule.arms
+    path, label = split_label(options.policy)
+    schedule = read_policy(path).of(label).chosen(random.Random(options.seed).random())
+    return schedule, tuple(dict.fromkeys(split_arm(arm)[0] for arm in schedule.arms))
 
 
 def _problem(target: Target, tests: TargetTests, options: SolveOptions) -> Problem:
@@ -197,21 +210,22 @@ class _Judge:
 
 
 def _play(task: _Task, stated: str, progress: Progress, make_backend: BackendFactory | None) -> Solution:
-    task.models = {name: model.prepared(progress) for name, model in task.models.items()}
+    repairs = any(split_arm(arm)[1] for arm in task.schedule.arms)
+    longer = int((task.options.prompt_tokens or PROMPT_TOKENS) * CHARACTERS_PER_TOKEN) + 1000 if repairs else 0
+    task.models = {name: model.prepared(progress, longer) for name, model in task.models.items()}
     ledger = Ledger.of(task.budget, {name: model.price() for name, model in task.models.items()})
     clock = Clock(task.budget.amount) if task.budget.unit is Unit.SECONDS else Clock()
     run = Run.create(task.options.run or task.target.root / "runs" / "solve", "solve")
     facts = {name: (one.facts(), one.rendered, one.names(), one.sampling) for name, one in task.models.items()}
-    backends: list[Backend] = []
+    backends: dict[str, Backend] = {}
 
-    def open_arm(name: str) -> OpenArm:
+    def open_arm(arm: str) -> OpenArm:
+        name, times = split_arm(arm)
         model = task.models[name]
-        backend = (make_backend or _open)(model.resolved)
-        backend.__enter__()
-        backends.append(backend)
-        if (load := getattr(backend, "load", None)) is not None:
-            load()
-        return OpenArm(name, backend, model.rendered.prompt, model.sampling, max(1, backend.concurrency))
+        if name not in backends:
+            backends[name] = _opened(model, make_backend)
+        room = max(1, backends[name].concurrency)
+        return OpenArm(name, backends[name], model.rendered.prompt, model.sampling, room, times, _again(task, model))
 
     with recording(run, task.problem, facts, explored=bool(task.options.explore)) as recorder:
 
@@ -220,20 +234,38 @@ def _play(task: _Task, stated: str, progress: Progress, make_backend: BackendFac
             progress.note(_line(attempt, spending, task))
 
         first = max((recorder.first_index(name) for name in task.models), default=0)
-        spending = LiveSpending(
-            task.schedule, open_arm, _Judge(task), ledger, clock, on_attempt, task.options.seed + first
-        )
+        passes = 1 + (task.options.confirm or 0)
+        seed = task.options.seed + first
+        spending = LiveSpending(task.schedule, open_arm, _Judge(task), ledger, clock, on_attempt, seed, passes)
         try:
             ending = spending.play()
         finally:
-            close_all(backends)
+            close_all(list(backends.values()))
         solution = _solution(task, run, spending, ending)
         recorder.end(_row(task, stated, solution))
     return solution
 
 
-def _open(model: ResolvedModel) -> Backend:
-    return model.settings.open()
+def _opened(model: TaskModel, make_backend: BackendFactory | None) -> Backend:
+    backend = model.resolved.settings.open() if make_backend is None else make_backend(model.resolved)
+    backend.__enter__()
+    if (load := getattr(backend, "load", None)) is not None:
+        load()
+    return backend
+
+
+def _again(task: _Task, model: TaskModel) -> Callable[[Attempt], tuple[Prompt, int]]:
+    """What a model is given to repair one of its samples."""
+    options = task.options
+    shown, tokens = bool(options.show_tests), options.prompt_tokens or PROMPT_TOKENS
+
+    def again(attempt: Attempt) -> tuple[Prompt, int]:
+        program = model.program(task.problem, attempt.generation)
+        tests = task.tests.tests
+        prompt = repair_task(task.target, tests, program, attempt.verdict, show_tests=shown, tokens=tokens)
+        return model.again(replace(task.problem, prompt=prompt))
+
+    return again
 
 
 def _line(attempt: Attempt, spending: LiveSpending, task: _Task) -> str:
@@ -241,16 +273,15 @@ def _line(attempt: Attempt, spending: LiveSpending, task: _Task) -> str:
     total = attempt.verdict.tests_total or len(task.tests.baseline.expected)
     ledger, clock = spending.ledger, spending.clock
     left = f"{max(clock.left, 0):.0f} s" if ledger.unit is None else f"{max(ledger.left, 0):.3g} {ledger.unit}"
-    return (
-        f"{attempt.arm}: sample {attempt.index + 1} {attempt.verdict.outcome}; best so far {best} of {total} tests; "
-        f"{left} left"
-    )
+    of = "" if attempt.parent is None else f", which repairs {attempt.parent + 1},"
+    said = f"{attempt.arm}: sample {attempt.index + 1}{of} {attempt.verdict.outcome}"
+    return f"{said}; best so far {best} of {total} tests; {left} left"
 
 
 def _solution(task: _Task, run: Run, spending: LiveSpending, ending: Ending) -> Solution:
     passed = next((one for one in spending.attempts if one.verdict.passed), None)
     best = passed or max(spending.attempts, key=lambda one: one.verdict.tests_passed or 0, default=None)
-    drawn: dict[str, int] = dict.fromkeys(spending.schedule.arms, 0)
+    drawn: dict[str, int] = {split_arm(arm)[0]: 0 for arm in spending.schedule.arms}
     for one in spending.attempts:
         drawn[one.arm] += 1
     code = best.text if best is not None else ""
@@ -271,7 +302,15 @@ def _solution(task: _Task, run: Run, spending: LiveSpending, ending: Ending) -> 
         budget=task.options.budget or DEFAULT_BUDGET,
         run=run.path,
         notes=(*spending.ledger.notes, *dict.fromkeys(spending.failures)),
+        repairs=sum(one.parent is not None for one in spending.attempts),
+        confirmation=_confirmation(task, spending),
     )
+
+
+def _confirmation(task: _Task, spending: LiveSpending) -> Confirmation | None:
+    """The samples that passed beside each other, where that was asked for."""
+    passed = Counter(one.text for one in spending.attempts if one.verdict.passed)
+    return confirm(task.tests, passed) if task.options.confirm and passed else None
 
 
 def _row(task: _Task, stated: str, solution: Solution) -> TaskRow:

@@ -3,6 +3,9 @@
 The thread that calls `play` judges; each sample in flight has a thread of its own that waits for its backend. What the
 ledger cannot pay for waits until something in flight is settled. A pass, the limit of time or Ctrl-C ends it: nobody
 waits for what is in flight then, which stays counted at its most.
+
+A draw of an arm that repairs is a chain (`policies.repair`): where a sample fails, the next link is begun as soon as
+its verdict is there. What cannot be paid for any more is not repaired, and drawing goes on.
 """
 
 from __future__ import annotations
@@ -11,8 +14,9 @@ import math
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -43,10 +47,12 @@ class OpenArm:
     """A model that can be drawn from.
 
     Attributes:
-        name: of the arm.
+        name: of the model.
         backend: open.
         prompt, sampling: what it is given.
         concurrency: most samples at the same time.
+        repairs: how often a failing sample is given back.
+        again: the prompt for that, and the most tokens that it has.
     """
 
     name: str
@@ -54,6 +60,8 @@ class OpenArm:
     prompt: Prompt
     sampling: Sampling
     concurrency: int
+    repairs: int = 0
+    again: Callable[[Attempt], tuple[Prompt, int]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,8 @@ class Attempt:
         generation, verdict: what came back, and what the tests said.
         text: the target's file with it; empty where none can be made of it.
         amounts: what it cost by unit.
+        parent: the index of the sample that it repairs; None if it was drawn anew.
+        repairs: how many repairs led to it.
     """
 
     arm: str
@@ -78,6 +88,8 @@ class Attempt:
     verdict: Verdict
     text: str
     amounts: dict[str, float]
+    parent: int | None = None
+    repairs: int = 0
 
 
 class CandidateJudge(Protocol):
@@ -93,6 +105,8 @@ class _Flight:
     place: int
     step: int
     reservation: Reservation
+    prompt: Prompt
+    parent: Attempt | None
 
 
 #: what a thread gives back: its flight, and a sample or an error
@@ -109,7 +123,8 @@ class LiveSpending:
         judging: makes verdicts.
         ledger, clock: what may be spent.
         on_attempt: told of every judged sample.
-        seed: of the first sample of every arm; the others follow.
+        seed: of the first sample of every model; the others follow.
+        passes: so many samples have to pass, where a pass ends the schedule.
     """
 
     schedule: Schedule
@@ -119,22 +134,25 @@ class LiveSpending:
     clock: Clock
     on_attempt: Callable[[Attempt], None] = lambda _attempt: None
     seed: int = 0
+    passes: int = 1
     attempts: list[Attempt] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     _arms: dict[str, OpenArm] = field(default_factory=dict)
     _landed: queue.SimpleQueue[_Landed] = field(default_factory=queue.SimpleQueue)
     _flying: list[_Flight] = field(default_factory=list)
+    _to_repair: deque[Attempt] = field(default_factory=deque)
     _begun: int = 0
     _indices: dict[str, int] = field(default_factory=dict)
     _failed_in_a_row: int = 0
 
     def play(self) -> Ending:
-        """Draw until a sample passes, the schedule is done, or the budget is.
+        """Draw until enough samples pass, the schedule is done, or the budget is.
 
         Raises:
             BackendError: a model fails again and again.
         """
-        stepper = Stepper(self.schedule)
+        # More than one pass is more than a stepper that stops at the first one asks for.
+        stepper = Stepper(self.schedule if self.passes == 1 else replace(self.schedule, stop=Stop.NEVER))
         step = 0
         try:
             while isinstance(move := stepper.next(), Draw):
@@ -143,14 +161,23 @@ class LiveSpending:
                 verdicts, whole = self._batch(arm, move.count, step)
                 stepper.record(verdicts)
                 step += 1
-                if not whole and not (stepper.passed and self.schedule.stop is Stop.FIRST_PASS):
+                if self._enough:
+                    return Ending.PASSED
+                if not whole:
                     return Ending.TIME if self.clock.left <= 0 else Ending.BUDGET
-            return Ending(move.value)
+            return Ending.FINISHED if self.passes > 1 else Ending(move.value)
         except KeyboardInterrupt:
             return Ending.INTERRUPTED
         finally:
             self._abandon()
             self.clock.stop()
+
+    @property
+    def _enough(self) -> bool:
+        """Whether as many samples have passed as are wanted."""
+        if self.schedule.stop is not Stop.FIRST_PASS:
+            return False
+        return sum(one.verdict.passed for one in self.attempts) >= self.passes
 
     def _opened(self, name: str) -> OpenArm:
         if name not in self._arms:
@@ -159,13 +186,16 @@ class LiveSpending:
         return self._arms[name]
 
     def _batch(self, arm: OpenArm, count: int, step: int) -> tuple[list[bool], bool]:
-        """Draw and judge so many samples: their verdicts, and whether all of them were had."""
+        """Draw and judge so many samples, repairs included: their verdicts, and whether all of them were had."""
         verdicts: list[bool] = []
         waiting = count
-        while waiting or self._flying:
+        while waiting or self._to_repair or self._flying:
             if self.clock.left <= 0:
                 return verdicts, False
             waiting -= self._launch(arm, waiting, step)
+            if not self._flying and self._to_repair:
+                verdicts += [False] * self._give_up_repairs()
+                continue
             if not self._flying:
                 return verdicts, False
             try:
@@ -180,35 +210,61 @@ class LiveSpending:
             # What waits is begun before this sample is judged.
             amounts = self.ledger.settle(flight.reservation, came)
             waiting -= self._launch(arm, waiting, step)
-            verdicts.append(self._judge(arm, flight, came, amounts))
-            if verdicts[-1] and self.schedule.stop is Stop.FIRST_PASS:
+            attempt = self._judge(arm, flight, came, amounts)
+            if attempt.verdict.passed or attempt.repairs >= arm.repairs:
+                verdicts.append(attempt.verdict.passed)
+            else:
+                self._to_repair.append(attempt)
+            if self._enough:
                 return verdicts, False
         return verdicts, True
 
     def _launch(self, arm: OpenArm, most: int, step: int) -> int:
-        """Begin as many samples as are wanted, fit the backend and are paid for."""
+        """Begin what fits the backend and is paid for, repairs first; says how many samples were drawn anew."""
+        while self._to_repair and len(self._flying) < arm.concurrency:
+            parent = self._to_repair[0]
+            assert arm.again is not None
+            prompt, tokens = arm.again(parent)
+            reservation = self.ledger.reserve(arm.name, tokens)
+            if reservation is None:
+                break
+            self._begin(arm, step, reservation, prompt, self._to_repair.popleft())
         begun = 0
         while begun < most and len(self._flying) < arm.concurrency:
             reservation = self.ledger.reserve(arm.name)
             if reservation is None:
                 break
-            index = self._indices.get(arm.name, 0)
-            self._indices[arm.name] = index + 1
-            flight = _Flight(index, self._begun, step, reservation)
-            self._begun += 1
-            self._flying.append(flight)
-            threading.Thread(
-                target=_generate, args=(arm, flight, self.seed + index, self._landed), name="draw", daemon=True
-            ).start()
+            self._begin(arm, step, reservation, arm.prompt, None)
             begun += 1
         return begun
 
-    def _judge(self, arm: OpenArm, flight: _Flight, came: Generation, amounts: dict[str, float]) -> bool:
+    def _begin(self, arm: OpenArm, step: int, reservation: Reservation, prompt: Prompt, parent: Attempt | None) -> None:
+        index = self._indices.get(arm.name, 0)
+        self._indices[arm.name] = index + 1
+        flight = _Flight(index, self._begun, step, reservation, prompt, parent)
+        self._begun += 1
+        self._flying.append(flight)
+        threading.Thread(
+            target=_generate, args=(arm, flight, self.seed + index, self._landed), name="draw", daemon=True
+        ).start()
+
+    def _give_up_repairs(self) -> int:
+        """Nothing is in flight, and still there is too little left for a repair: how many are left out."""
+        note = "the budget did not pay for every repair; drawing went on without them"
+        if note not in self.ledger.notes:
+            self.ledger.notes.append(note)
+        left_out = len(self._to_repair)
+        self._to_repair.clear()
+        return left_out
+
+    def _judge(self, arm: OpenArm, flight: _Flight, came: Generation, amounts: dict[str, float]) -> Attempt:
         verdict, text = self.judging.judge(arm, came, self.clock.deadline)
-        attempt = Attempt(arm.name, flight.index, flight.place, flight.step, came, verdict, text, amounts)
+        parent, repairs = (None, 0) if flight.parent is None else (flight.parent.index, flight.parent.repairs + 1)
+        place = (arm.name, flight.index, flight.place, flight.step)
+        attempt = Attempt(*place, came, verdict, text, amounts, parent, repairs)
         self.attempts.append(attempt)
         self.on_attempt(attempt)
-        return verdict.passed
+        return attempt
 
     def _failed(self, flight: _Flight, error: Exception) -> None:
         if not isinstance(error, IsobudgetError):
@@ -227,7 +283,7 @@ class LiveSpending:
 
 def _generate(arm: OpenArm, flight: _Flight, seed: int, landed: queue.SimpleQueue[_Landed]) -> None:
     try:
-        (generation,) = arm.backend.generate(arm.prompt, arm.sampling, [seed])
+        (generation,) = arm.backend.generate(flight.prompt, arm.sampling, [seed])
     except Exception as error:
         landed.put((flight, error))
     else:

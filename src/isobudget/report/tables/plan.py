@@ -33,13 +33,19 @@ _TWO_SUITES = (
     "Success in percent of all problems. The visible tests choose and stop; false passes pass them and not the hidden "
     "ones."
 )
+_REPAIRS = (
+    "Both stop at the first pass and spend the same on average; the gain is paired over problems. A repair sees the "
+    "first failing test, which a new draw does not. -: the budget does not pay for the first draw, or what was "
+    "recorded does not reach it."
+)
 
 
 def plan_grids(plan: Plan) -> list[Grid]:
     """Success, gain and spending of each policy at each budget, then what is recommended, draw by draw."""
     short = short_labels(list(plan.prices))
     suites = [_suites_grid(plan)] if any(row.hidden_success is not None for row in plan.rows) else []
-    return [_success_grid(plan), *suites, _draws_grid(plan, short)]
+    repairs = [_repairs_grid(plan)] if plan.repairs else []
+    return [_success_grid(plan), *suites, *repairs, _draws_grid(plan, short)]
 
 
 def _success_grid(plan: Plan) -> Grid:
@@ -61,6 +67,19 @@ def _suites_grid(plan: Plan) -> Grid:
     title = f"{plan.benchmark or 'Plan'}: visible and hidden tests"
     columns = ("Budget", "policy", "visible", "hidden too", "false passes")
     return Grid(title, columns, tuple(rows), notes=(_RECOMMENDS, _TWO_SUITES, _hurting(plan)))
+
+
+def _repairs_grid(plan: Plan) -> Grid:
+    """Repairing beside drawing anew at equal budget."""
+    scale, unit = plan_scale(plan)
+    rows = []
+    for row in plan.repairs:
+        gain = "" if math.isnan(row.gain) else f"{100 * row.gain:+.1f}"
+        cells = (percent(row.anew), percent(row.repaired), gain, _range(row.gain_low, row.gain_high) if gain else "")
+        rows.append((row.arm, amount(row.budget / scale), str(row.problems), *cells))
+    columns = ("Arm", "budget", "problems", "anew", "repaired", "gain", f"{plan.level:.0%}")
+    title = f"{plan.benchmark or 'Plan'}: repairing beside drawing anew, in {unit} a problem"
+    return Grid(title, columns, tuple(rows), notes=(_REPAIRS,))
 
 
 def _first_cells(plan: Plan) -> Iterator[tuple[PlanRow, tuple[str, str]]]:

@@ -1,0 +1,102 @@
+"""Repairing as an arm: a draw is a sample, and where its tests fail up to r repairs of it, one after the other.
+
+A repair needs a failed sample, so that it is no arm by itself. The chain of a sample and its repairs is one: it passes
+or fails as a whole, chains of one problem are exchangeable, and where c of n recorded ones pass within r repairs, k of
+them solve the problem with the chance 1 - C(n-c, k) / C(n, k), as samples do. A chain that passes ends there, so that
+passing and failing ones are priced apart. All that holds of schedules (`schedule`, `evaluate`, `learn`) then holds of
+repairing, and a policy sees in replay what it sees live: within a chain the first failing test of the last sample,
+between chains that all have failed.
+
+Chains begin with the very samples that the model draws without repairs: the two arms are compared, never mixed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from isobudget.policies.arms import Arm
+from isobudget.policies.learn import Learned, Policy, learn
+from isobudget.statistics.intervals import Weights, bootstrap_difference
+
+#: most repairs of one sample
+MOST_REPAIRS = 16
+_ARM = re.compile(r"(?P<model>.+)\+repair(?P<count>[1-9]\d?)?")
+
+
+def repairing(model: str, repairs: int) -> str:
+    """The name of the arm that repairs a model's failing samples so often: ``7b+repair``, ``7b+repair2``."""
+    return model if not repairs else f"{model}+repair{repairs if repairs > 1 else ''}"
+
+
+def split_arm(arm: str, models: Collection[str] = ()) -> tuple[str, int]:
+    """The model of an arm and how often it repairs; the name of a model that is known is taken as it is."""
+    match = None if arm in models else _ARM.fullmatch(arm)
+    return (arm, 0) if match is None else (match["model"], int(match["count"] or 1))
+
+
+@dataclass(frozen=True, slots=True)
+class RepairRow:
+    """Repairing beside drawing anew at one budget, both until a sample passes; success in [0, 1].
+
+    Attributes:
+        arm: that repairs.
+        budget, unit: expected spending per problem, the same for both.
+        problems: that both were recorded on.
+        anew, repaired: success of each; NaN where its recorded samples do not reach the budget, or it does not pay for
+            the first draw.
+        gain, gain_low, gain_high: what repairing gains, with its paired interval over problems.
+    """
+
+    arm: str
+    budget: float
+    unit: str
+    problems: int
+    anew: float
+    repaired: float
+    gain: float
+    gain_low: float
+    gain_high: float
+
+
+#: the part of a budget that has to be spent for two ways of spending it to be compared
+_SPENT = 0.98
+
+
+def compare_repairs(
+    anew: Arm, repaired: Arm, budgets: Sequence[float], weights: Weights, *, level: float, unit: str
+) -> list[RepairRow]:
+    """Repairing and drawing anew at equal budget, one row a budget.
+
+    Args:
+        anew, repaired: of one model, on the same problems.
+        budgets: expected cost per problem.
+        weights, level: of the paired intervals over these problems.
+        unit: of the budgets.
+    """
+    ways = [learn([arm], budgets, (Policy.FIRST_PASS,))[Policy.FIRST_PASS] for arm in (anew, repaired)]
+    rows = []
+    for one, other in zip(*ways, strict=True):
+        gain = low = high = math.nan
+        if _reaches(one) and _reaches(other):
+            gain = float(other.success.mean() - one.success.mean())
+            sides = [np.clip(way.success, 0.0, 1.0)[:, np.newaxis] for way in (other, one)]
+            low, high = (float(end[0]) for end in bootstrap_difference(sides[0], sides[1], weights, level))
+        problems = len(one.success)
+        rows.append(
+            RepairRow(repaired.name, one.budget, unit, problems, _success(one), _success(other), gain, low, high)
+        )
+    return rows
+
+
+def _success(way: Learned) -> float:
+    return float(way.success.mean()) if _reaches(way) else math.nan
+
+
+def _reaches(way: Learned) -> bool:
+    """Whether it spends the budget, and not less as its recorded samples have come to their end."""
+    return way.draws and float(way.spent.mean()) >= _SPENT * way.budget

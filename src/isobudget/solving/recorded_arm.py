@@ -1,0 +1,59 @@
+"""One arm as it was recorded, on its own problems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.costs.cost import SampleCost
+from isobudget.policies.arms import Arm, Floats
+from isobudget.solving.suites import Verdicts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordedArm:
+    """One arm on its own problems; `verdicts` are those of each sample in order, None where only counts are known.
+
+    `hidden` are the verdicts of hidden tests where the source itself has them, `one_suite` how many problems were left
+    out as they do not tell visible from hidden tests while others do.
+
+    `repairs` says how often a failing sample is repaired, and `pool` which recorded samples the arm draws: arms of one
+    pool cannot be mixed. It is empty where nothing else draws them.
+
+    `if_passed` and `if_failed` are mean prices by problem (NaN where nothing passed or failed), None where all samples
+    cost the same.
+    """
+
+    name: str
+    task_ids: tuple[str, ...]
+    n: NDArray[np.int64]
+    c: NDArray[np.int64]
+    verdicts: Verdicts
+    price: SampleCost
+    if_passed: Floats | None = None
+    if_failed: Floats | None = None
+    hidden: Verdicts | None = None
+    one_suite: int = 0
+    repairs: int = 0
+    pool: str = ""
+
+    def on(self, tasks: Sequence[str], hidden: Sequence[float] | None = None) -> Arm:
+        """The arm of a plan, on some of its problems; `hidden` is the share of passing samples that pass truly."""
+        place = {task: at for at, task in enumerate(self.task_ids)}
+        rows = np.array([place[task] for task in tasks])
+        prices: list[float | Floats] = [
+            self.price.per_sample if own is None else own[rows] for own in (self.if_passed, self.if_failed)
+        ]
+        return Arm.of(self.name, self.n[rows], self.c[rows], *prices, shared=self.price.per_problem, hidden=hidden)
+
+
+def amounts_by_verdict(verdicts: Verdicts, amounts: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """Mean amounts of the passing and of the failing samples of each problem, NaN where there are none."""
+    means = []
+    for kind in (True, False):
+        own = [all_of_it[np.array(passed) == kind] for passed, all_of_it in zip(verdicts, amounts, strict=True)]
+        means.append(np.array([one.mean() if len(one) else np.nan for one in own]))
+    return means[0], means[1]

@@ -1,0 +1,172 @@
+"""Samples that repair others, as `isobudget solve --explore N --repair R` records them: chains, as arms of a plan.
+
+A chain of r repairs is a sample drawn anew and, while its tests fail, up to r repairs, each of the sample before. It
+costs what its samples cost; each repair has a prompt of its own, which is charged as that of repairs on average. Chains
+that the budget cut short say nothing of what would have come: problems with one of them are left out, since leaving
+out the chain alone would leave more of those that pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.analysis.compare_run import price_samples
+from isobudget.analysis.load_samples import LoadedRun, ModelSamples, ProblemSamples, load_samples
+from isobudget.costs.charges import Charges
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.costs_file import CostsFile
+from isobudget.grid import counted
+from isobudget.policies.repair import repairing
+from isobudget.records.attempts import AttemptRow
+from isobudget.records.parts import read_rows
+from isobudget.records.run import Run
+from isobudget.solving.recorded_arm import RecordedArm, amounts_by_verdict
+
+#: of a sample: whether it passed, and what it cost, its own prompt included
+_Link = tuple[bool, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Chains:
+    """Of one problem, for each sample drawn anew its links in order."""
+
+    links: tuple[tuple[_Link, ...], ...]
+
+    def whole(self, repairs: int) -> bool:
+        """Whether every chain came to its end within so many repairs."""
+        return all(any(passed for passed, _ in one) or len(one) > repairs for one in self.links)
+
+    def outcomes(self, repairs: int) -> tuple[tuple[bool, ...], NDArray[np.float64]]:
+        """Of each chain whether it passes within so many repairs, and what it costs."""
+        kept = [one[: repairs + 1] for one in self.links]
+        passed = tuple(any(passed for passed, _ in one) for one in kept)
+        return passed, np.array([sum(amount for _, amount in one) for one in kept])
+
+
+def repair_arms(
+    pool: LoadedRun, model: ModelSamples, benchmark: str, unit: Unit, costs: CostsFile | str | None, charges: Charges
+) -> Iterator[RecordedArm]:
+    """For each recorded number of repairs the arm that repairs so often, on the problems with whole chains.
+
+    Args:
+        pool: the run as it was read, its samples drawn anew.
+        model: one of its models.
+        benchmark, unit, costs, charges: as those of a plan.
+    """
+    run = pool.run
+    parents = _parents(run, benchmark, model.model)
+    if not parents:
+        return
+    price, own = price_samples(run, model, unit, costs, charges)
+    chains = _chains(model, _amounts(model, price, own), parents, _repairs(run, benchmark, model.model, unit, costs))
+    for repairs in range(1, _longest(chains) + 1):
+        tasks = tuple(task for task in model.task_ids if chains[task].whole(repairs))
+        if tasks:
+            yield _arm(run, model.model, tasks, chains, repairs, price)
+
+
+def _parents(run: Run, benchmark: str, model: str) -> dict[tuple[str, int], int]:
+    """(task id, index) -> the index of the sample that it repairs, of what was drawn regardless of verdicts."""
+    rows = read_rows(run.path / "attempts", AttemptRow)
+    own = (row for row in rows if row.benchmark == benchmark and row.model == model and row.explored)
+    return {(row.task_id, row.index): row.parent for row in own if row.parent is not None}
+
+
+def _repairs(
+    run: Run, benchmark: str, model: str, unit: Unit, costs: CostsFile | str | None
+) -> dict[tuple[str, int], _Link]:
+    """(task id, index) -> verdict and cost of each repair, which pays for a prompt of its own."""
+    loaded = load_samples(run, [benchmark], repairs=True)
+    found = next((one for one in loaded.models[benchmark] if one.model == model), None)
+    if found is None:
+        return {}
+    prompts = {
+        (row.task_id, row.index): -1 if row.prompt_tokens is None else row.prompt_tokens
+        for row in run.samples()
+        if row.benchmark == benchmark and row.model == model
+    }
+    keys, singles = [], []
+    for task, problem in zip(found.task_ids, found.problems, strict=True):
+        for place, index in enumerate(problem.index.tolist()):
+            keys.append((task, index))
+            singles.append(replace(_only(problem, place), prompt_tokens=prompts[task, index]))
+    each = ModelSamples(model, tuple(f"{task}#{index}" for task, index in keys), tuple(singles), None, 0)
+    price, own = price_samples(run, each, unit, costs, Charges(share_prompt=False))
+    return {
+        key: (bool(one.passed[0]), float(amount[0]))
+        for key, one, amount in zip(keys, singles, _amounts(each, price, own), strict=True)
+    }
+
+
+def _only(problem: ProblemSamples, place: int) -> ProblemSamples:
+    """One sample of a problem."""
+    values = {name: getattr(problem, name) for name in ProblemSamples.__match_args__}
+    cut = {name: value[place : place + 1] for name, value in values.items() if isinstance(value, np.ndarray)}
+    return ProblemSamples(**(values | cut))
+
+
+def _amounts(
+    samples: ModelSamples, price: SampleCost, own: Sequence[NDArray[np.float64]] | None
+) -> list[NDArray[np.float64]]:
+    """What each sample costs by itself; the mean where nothing more is known."""
+    return [np.full(n, price.per_sample) for n in samples.n] if own is None else list(own)
+
+
+def _chains(
+    model: ModelSamples,
+    amounts: Sequence[NDArray[np.float64]],
+    parents: Mapping[tuple[str, int], int],
+    repairs: Mapping[tuple[str, int], _Link],
+) -> dict[str, _Chains]:
+    children = {(task, parent): index for (task, index), parent in parents.items()}
+    chains = {}
+    for task, problem, paid in zip(model.task_ids, model.problems, amounts, strict=True):
+        links = []
+        for index, passed, amount in zip(problem.index.tolist(), problem.passed.tolist(), paid.tolist(), strict=True):
+            own, at = [(passed, amount)], index
+            while (task, at) in children and (task, children[task, at]) in repairs:
+                at = children[task, at]
+                own.append(repairs[task, at])
+            links.append(tuple(own))
+        chains[task] = _Chains(tuple(links))
+    return chains
+
+
+def _longest(chains: Mapping[str, _Chains]) -> int:
+    return max(len(one) for own in chains.values() for one in own.links) - 1
+
+
+def _arm(
+    run: Run, model: str, tasks: tuple[str, ...], chains: Mapping[str, _Chains], repairs: int, price: SampleCost
+) -> RecordedArm:
+    pairs = [chains[task].outcomes(repairs) for task in tasks]
+    verdicts = tuple(passed for passed, _ in pairs)
+    amounts = [paid for _, paid in pairs]
+    cost = replace(
+        price,
+        per_sample=float(np.mean([one.mean() for one in amounts])),
+        per_token=0.0,
+        source=f"{price.source}; with up to {counted(repairs, 'repair')}, each with a prompt of its own",
+    )
+    passed, failed = amounts_by_verdict(verdicts, amounts)
+    return RecordedArm(
+        name=repairing(model, repairs),
+        task_ids=tasks,
+        n=np.array([len(own) for own in verdicts], dtype=np.int64),
+        c=np.array([sum(own) for own in verdicts], dtype=np.int64),
+        verdicts=verdicts,
+        price=cost,
+        if_passed=passed,
+        if_failed=failed,
+        repairs=repairs,
+        pool=pool_of(run, model),
+    )
+
+
+def pool_of(run: Run, model: str) -> str:
+    """The name of the samples that a model has in a run."""
+    return f"{run.path}::{model}"

@@ -1,0 +1,181 @@
+"""Runs beside the inner runner, in a candidate's process: records what tests call a function with, and calls it anew.
+
+Sent into the guest as text like `runner`, whose rules hold: standard library alone, Python 3.9 and later, nothing of
+isobudget is imported. A call is a dict of texts: the function's dotted name and the literals of its arguments, for a
+method also that of the object's attributes. Calls with values that have no literal are left out.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import functools
+import importlib
+import inspect
+import itertools
+import re
+import signal
+import types
+from collections.abc import Callable
+from typing import Any
+
+MOST_CALLS, MOST_LITERAL, MOST_SHOWN, MOST_ITEMS = 200, 2000, 300, 1000
+#: CPU and wall seconds of one call, and calls that may take longer before no more are made
+CPU_SECONDS, WALL_SECONDS, MOST_LONG = 0.5, 5.0, 3
+LONG = "takes too long"
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+def literal(value: Any) -> str:
+    """The text that stands for a value; ValueError if there is none."""
+    text = repr(value)
+    if len(text) > MOST_LITERAL or ast.literal_eval(text) != value:
+        raise ValueError(text[:50])
+    return text
+
+
+class Calls:
+    """Tells calls of functions; a file calls `wrap` at its end, with its names and those of its functions."""
+
+    def __init__(self, tell: Callable[..., None]) -> None:
+        self._tell = tell
+        self._seen: set[tuple[str, ...]] = set()
+
+    def wrap(self, names: dict[str, Any], targets: list[str]) -> None:
+        """Put functions that tell their calls in place of those; what is no plain function stays."""
+        for target in targets:
+            owner, _, last = target.rpartition(".")
+            holder = functools.reduce(getattr, owner.split("."), types.SimpleNamespace(**names)) if owner else None
+            found = names.get(last) if holder is None else vars(holder).get(last)
+            made = self._telling(target, found, holder is not None)
+            if made is not None and holder is None:
+                names[last] = made
+            elif made is not None:
+                setattr(holder, last, made)
+
+    def _telling(self, name: str, found: Any, is_method: bool) -> Any:
+        if isinstance(found, staticmethod):
+            return staticmethod(self._wrapped(name, found.__func__, False))
+        return self._wrapped(name, found, is_method) if isinstance(found, types.FunctionType) else None
+
+    def _wrapped(self, name: str, function: Any, is_method: bool) -> Any:
+        @functools.wraps(function)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            self._note(name, is_method, args, kwargs)
+            return function(*args, **kwargs)
+
+        return called
+
+    def _note(self, name: str, is_method: bool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if len(self._seen) >= MOST_CALLS:
+            return
+        try:
+            state = literal(vars(args[0])) if is_method else ""
+            call = {"name": name, "state": state, "args": literal(args[is_method:]), "kwargs": literal(kwargs)}
+        except Exception:
+            return
+        if tuple(call.values()) not in self._seen:
+            self._seen.add(tuple(call.values()))
+            self._tell("call", call)
+
+
+class TooLongError(BaseException):
+    """A call took longer than it may; no `except Exception` of the candidate holds it back."""
+
+
+def call_all(tell: Callable[..., None], module: str, calls: list[dict[str, str]]) -> None:
+    """Make each call twice and tell what came of it; None where the two differ."""
+    for kind in (signal.SIGPROF, signal.SIGALRM):
+        signal.signal(kind, _too_long)
+    loaded, long = importlib.import_module(module), 0
+    for number, call in enumerate(calls):
+        first = outcome(loaded, call)
+        is_long = first["kind"] == LONG
+        long += is_long
+        tell("result", number, first if is_long or first == outcome(loaded, call) else None)
+        if long >= MOST_LONG:
+            break
+
+
+def _limited(cpu_seconds: float, wall_seconds: float) -> None:
+    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+    signal.setitimer(signal.ITIMER_REAL, wall_seconds)
+
+
+def _too_long(*_: Any) -> None:
+    raise TooLongError
+
+
+def outcome(module: Any, call: dict[str, str]) -> dict[str, str]:
+    """What a call comes to: `kind`, `value` as a literal or as it is shown, `after` what it made of its arguments."""
+    owner, _, last = call["name"].rpartition(".")
+    holder = functools.reduce(getattr, owner.split("."), module) if owner else module
+    args, kwargs = ast.literal_eval(call["args"]), ast.literal_eval(call["kwargs"])
+    before = plain((args, kwargs))
+    if call["state"]:
+        holder = object.__new__(holder)
+        vars(holder).update(ast.literal_eval(call["state"]))
+    _limited(CPU_SECONDS, WALL_SECONDS)
+    try:
+        said = {"kind": "returns", **_shown(_settled(getattr(holder, last), args, kwargs))}
+    except TooLongError:
+        return {"kind": LONG, "value": "", "key": "", "how": "", "after": "", "state": ""}
+    except BaseException as error:
+        name = type(error).__name__
+        said = {"kind": "raises", "value": name, "key": name, "how": type(error).__module__}
+    finally:
+        _limited(0, 0)
+    after = plain((args, kwargs))
+    said["after"] = "" if after == before else _cut(repr(args))
+    said["state"] = plain(vars(holder)) if call["state"] else ""
+    return said
+
+
+def _settled(function: Any, args: Any, kwargs: Any) -> Any:
+    """The value, of a coroutine what it comes to, of a generator what it yields."""
+    value = function(*args, **kwargs)
+    if inspect.isawaitable(value):
+        return asyncio.run(_awaited(value))
+    if inspect.isasyncgen(value):
+        return asyncio.run(_listed(value))
+    return list(itertools.islice(value, MOST_ITEMS)) if isinstance(value, types.GeneratorType) else value
+
+
+async def _awaited(value: Any) -> Any:
+    return await value
+
+
+async def _listed(values: Any) -> list[Any]:
+    return [value async for value in values]
+
+
+def _shown(value: Any) -> dict[str, str]:
+    try:
+        return {"value": literal(value), "key": plain(value), "how": "literal"}
+    except Exception:
+        return {"value": _cut(ADDRESS.sub("", repr(value))), "key": plain(value), "how": "shown"}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + "..."
+
+
+def plain(value: Any, depth: int = 8) -> str:
+    """A text that is the same for values that are equal: numbers by their value, sets and dicts in order."""
+    if isinstance(value, (bool, int)) and not isinstance(value, complex):
+        return str(int(value))
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.9g}"
+    if isinstance(value, (str, bytes)) or value is None or depth == 0:
+        return ADDRESS.sub("", repr(value))
+    if isinstance(value, dict):
+        pairs = sorted(f"{plain(key, depth - 1)}: {plain(one, depth - 1)}" for key, one in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, (set, frozenset)):
+        return "{" + ", ".join(sorted(plain(one, depth - 1) for one in value)) + "}"
+    if isinstance(value, (list, tuple)):
+        inner = ", ".join(plain(one, depth - 1) for one in value)
+        return f"[{inner}]" if isinstance(value, list) else f"({inner})"
+    if hasattr(value, "__dict__") and not isinstance(value, (type, types.FunctionType, types.ModuleType)):
+        return f"{type(value).__name__}({plain(vars(value), depth - 1)})"
+    return ADDRESS.sub("", repr(value))

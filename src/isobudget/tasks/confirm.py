@@ -1,0 +1,270 @@
+"""Weak tests: programs that all pass are called with inputs near those of the tests, and where they differ is shown.
+
+One of the programs runs the tests once more while the calls of the function are recorded (`caller`); inputs near these
+(`inputs`) are then given to every program, each in a process of its own in the confinement. What they return or raise,
+what they make of their arguments and of a method's object is compared. A call whose result differs from one time to the
+next is left out. Where programs differ at least one of them is wrong, or the task does not say: a test is proposed that
+says what most of the passing samples do. Whether that is right, nobody here knows.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from isobudget.grid import counted
+from isobudget.judge.guest import GuestGoneError
+from isobudget.tasks.inputs import Call, inputs_near
+from isobudget.tasks.project_tests import TargetTests
+from isobudget.tasks.stub import imported_names
+from isobudget.tasks.target import Target
+
+_CALLER = Path(__file__).with_name("caller.py")
+#: inputs that are tried, differences that are shown, and of these ones where programs part as in another one
+_INPUTS, _SHOWN, _MORE = 300, 5, 2
+_KINDS = ("returns", "raises", "takes too long")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What some of the programs make of an input.
+
+    Attributes:
+        samples: passing samples whose program does so.
+        chosen: whether the program that is given back is one of them.
+        said: in words, such as ``returns 'a-b'``.
+    """
+
+    samples: int
+    chosen: bool
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An input on which programs that pass differ.
+
+    Attributes:
+        call: as it is written, such as ``slugify('a  b')``.
+        answers: what programs make of it, most samples first.
+        test: a test that says what most of them do.
+    """
+
+    call: str
+    answers: tuple[Answer, ...]
+    test: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What comparing the samples that passed came to.
+
+    Attributes:
+        passed: samples that passed all tests.
+        programs: different programs among them.
+        inputs: on which they were compared.
+        differing: inputs on which they differ.
+        differences: the simplest of these.
+        note: why nothing, or not everything, was compared; else empty.
+    """
+
+    passed: int
+    programs: int
+    inputs: int
+    differing: int
+    differences: tuple[Difference, ...]
+    note: str = ""
+
+    @property
+    def summary(self) -> str:
+        """Lines for people; without the proposed tests."""
+        head = f"{counted(self.passed, 'sample')} passed, {counted(self.programs, 'different program')}"
+        if self.note:
+            head += f": {self.note}"
+        if not self.inputs:
+            return f"{head}."
+        found = f"they differ on {self.differing} of {self.inputs} inputs near those of the tests"
+        lines = [
+            f"{head}; {found if self.differing else f'they agree on {self.inputs} inputs near those of the tests'}."
+        ]
+        for one in self.differences:
+            lines.append(f"  {one.call}")
+            for answer in one.answers:
+                mark = ", the chosen one" if answer.chosen else ""
+                lines.append(f"    {answer.said} ({counted(answer.samples, 'sample')}{mark})")
+        return "\n".join(lines)
+
+    @property
+    def tests(self) -> str:
+        """The proposed tests as one text; empty without differences."""
+        return "\n\n".join(one.test for one in self.differences)
+
+
+def confirm(tests: TargetTests, programs: Mapping[str, int]) -> Confirmation:
+    """Compare programs that pass.
+
+    Args:
+        tests: of the project, prepared.
+        programs: texts of the target's file, the chosen one first, each with how many passing samples have it.
+    """
+    passed, different = sum(programs.values()), len(programs)
+
+    def nothing(note: str) -> Confirmation:
+        return Confirmation(passed, different, 0, 0, (), note)
+
+    if passed < 2:
+        return nothing("no other one passed inside the budget, so that there is nothing to compare it with")
+    if different < 2:
+        return nothing("they are one program, so that there is nothing to compare")
+    try:
+        calls = _calls(tests, next(iter(programs)))
+    except GuestGoneError as error:
+        return nothing(f"the tests could not be run once more ({error})")
+    if not calls:
+        return nothing("the tests call it with no values that can be written down, so that no inputs can be made")
+    inputs = inputs_near(calls, _INPUTS)
+    results = [_results(tests, text, inputs) for text in programs]
+    return _compared(tests.target, inputs, results, list(programs.values()))
+
+
+def _calls(tests: TargetTests, text: str) -> list[Call]:
+    """What the tests call the functions with."""
+    names = list(tests.target.names or _public_names(tests))
+    newline = "" if text.endswith("\n") else "\n"
+    noted = f'{text}{newline}__import__("builtins").__isobudget_calls__(globals(), {names!r})\n'
+    program = f"{_caller()}\nimport builtins\nbuiltins.__isobudget_calls__ = Calls(tell).wrap\n"
+    told = tests.told(noted, tests.tests.arguments, program)
+    calls = (Call.of(one) for kind, *rest in told if kind == "call" for one in rest)
+    return [one for one in dict.fromkeys(calls) if one is not None and one.name in names]
+
+
+def _public_names(tests: TargetTests) -> list[str]:
+    return sorted(set(imported_names(tests.target.module, tests.tests.files.values())))
+
+
+def _results(tests: TargetTests, text: str, inputs: Sequence[Call]) -> dict[int, dict[str, str]]:
+    """What a program makes of each input; nothing for one that is not known, or differs from time to time."""
+    program = f"{_caller()}\ncall_all(tell, {tests.target.module!r}, {[one.to_dict() for one in inputs]!r})\n"
+    try:
+        told = tests.told(text, None, program)
+    except GuestGoneError:
+        return {}
+    found = {}
+    for kind, *rest in told:
+        if kind == "result" and len(rest) == 2 and isinstance(rest[0], int) and _is_result(rest[1]):
+            found[rest[0]] = {name: str(value) for name, value in rest[1].items()}
+    return found
+
+
+def _is_result(value: Any) -> bool:
+    fields = ("kind", "value", "key", "how", "after", "state")
+    return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in fields)
+
+
+def _caller() -> str:
+    return _CALLER.read_text(encoding="utf-8")
+
+
+def _compared(
+    target: Target, inputs: Sequence[Call], results: Sequence[Mapping[int, Mapping[str, str]]], weights: Sequence[int]
+) -> Confirmation:
+    known = [number for number in range(len(inputs)) if all(number in own for own in results)]
+    groups: dict[int, dict[tuple[str, ...], list[int]]] = {}
+    for number in known:
+        groups[number] = {}
+        for place, own in enumerate(results):
+            key = tuple(own[number][name] for name in ("kind", "key", "after", "state"))
+            groups[number].setdefault(key, []).append(place)
+    differing = [number for number in known if len(groups[number]) > 1]
+    chosen = _telling(differing, groups, inputs)
+    differences = [
+        _difference(target, inputs[number], groups[number], [own[number] for own in results], weights, at)
+        for at, number in enumerate(chosen, start=1)
+    ]
+    note = "" if known else "no input came to a result that stays the same in all of them"
+    return Confirmation(sum(weights), len(weights), len(known), len(differing), tuple(differences), note)
+
+
+def _telling(
+    differing: Sequence[int], groups: Mapping[int, Mapping[tuple[str, ...], Sequence[int]]], inputs: Sequence[Call]
+) -> list[int]:
+    """The inputs to show: one for each way in which programs part, values before errors, short ones first."""
+
+    def rank(number: int) -> tuple[int, int]:
+        kinds = [_KINDS.index(key[0]) if key[0] in _KINDS else len(_KINDS) for key in groups[number]]
+        return -sum(kind == 0 for kind in kinds), len(inputs[number].args) + len(inputs[number].kwargs)
+
+    seen: set[frozenset[tuple[int, ...]]] = set()
+    firsts: list[int] = []
+    others: list[int] = []
+    for number in sorted(differing, key=rank):
+        parts = frozenset(tuple(places) for places in groups[number].values())
+        (others if parts in seen else firsts).append(number)
+        seen.add(parts)
+    return (firsts + others[:_MORE])[:_SHOWN]
+
+
+def _difference(
+    target: Target,
+    call: Call,
+    groups: Mapping[tuple[str, ...], Sequence[int]],
+    results: Sequence[Mapping[str, str]],
+    weights: Sequence[int],
+    number: int,
+) -> Difference:
+    ordered = sorted(groups.values(), key=lambda own: (-sum(weights[one] for one in own), 0 not in own))
+    answers = tuple(Answer(sum(weights[one] for one in own), 0 in own, _in_words(results[own[0]])) for own in ordered)
+    plain = call.name.rpartition(".")[2]
+    shown = (
+        f"{plain}({call.arguments})" if not call.state else f"{call.name} on {call.state}: {plain}({call.arguments})"
+    )
+    test = _test(target, call, results[ordered[0][0]], answers, number)
+    return Difference(shown, answers, test)
+
+
+def _in_words(result: Mapping[str, str]) -> str:
+    said = f"{result['kind']} {result['value']}".strip()
+    if result["after"]:
+        said += f" and makes {result['after']} of its arguments"
+    return said + (f" and leaves {result['state']}" if result["state"] else "")
+
+
+def _test(target: Target, call: Call, result: Mapping[str, str], answers: Sequence[Answer], number: int) -> str:
+    """A test that says what most of the passing samples do."""
+    owner, _, plain = call.name.rpartition(".")
+    others = "; ".join(f"{answer.said} ({answer.samples})" for answer in answers[1:])
+    lines = [f"# {counted(answers[0].samples, 'passing sample')} did this; others: {others}"]
+    lines += [f"def test_{plain}_{number}():", f"    from {target.module} import {owner.split('.')[0] or plain}", ""]
+    made = f"{plain}({call.arguments})"
+    if call.state:
+        lines += [f"    one = object.__new__({owner})", f"    vars(one).update({call.state})"]
+        made = f"one.{made}"
+    elif owner:
+        made = f"{owner}.{made}"
+    if result["kind"] == "raises":
+        lines += ["    import pytest", "", f"    with pytest.raises({_raised(result)}):", f"        {made}"]
+    elif result["kind"] != "returns":
+        lines += [f"    {made}  # took too long"]
+    elif result["how"] != "literal":
+        lines += [f"    assert repr({made}) == {result['value']!r}"]
+    elif call.state and len({answer.said.partition(" and leaves ")[0] for answer in answers}) == 1:
+        lines += [f"    {made}", f"    assert vars(one) == {result['state']}"]
+    elif result["after"]:
+        lines += [*_with_names(call, made, plain), f"    assert args == {result['after']}"]
+    else:
+        lines += [f"    assert {made} == {result['value']}"]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _with_names(call: Call, made: str, plain: str) -> list[str]:
+    head = made.partition(f"{plain}(")[0]
+    return [f"    args = {call.args}", f"    {head}{plain}(*args, **{call.kwargs})"]
+
+
+def _raised(result: Mapping[str, str]) -> str:
+    kind = getattr(builtins, result["value"], None)
+    is_known = isinstance(kind, type) and issubclass(kind, BaseException) and result["how"] == "builtins"
+    return result["value"] if is_known else "Exception"

@@ -1,0 +1,100 @@
+"""What a model is given to repair a failing sample: the task as before, what was tried, and what the tests said of it.
+
+Of the tests it sees the first that failed, with its message and its text. That is more than a new draw sees, and it is
+what the comparison of repairing with drawing anew is about.
+"""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+
+from isobudget.backends.base import CHARACTERS_PER_TOKEN
+from isobudget.grid import printable
+from isobudget.judge.verdict import Verdict
+from isobudget.tasks.body import (
+    FunctionNode,
+    body_text,
+    first_line_of,
+    functions_by_name,
+    is_hole,
+    parse_source,
+    split_lines,
+)
+from isobudget.tasks.context import file_task, signature, source_prompt
+from isobudget.tasks.selection import Selection
+from isobudget.tasks.target import Target
+
+#: the part of what was tried that the program may take, the rest is for the test
+_FOR_PROGRAM = 0.6
+
+
+def repair_task(
+    target: Target, tests: Selection, program: str, verdict: Verdict, *, show_tests: bool, tokens: int
+) -> str:
+    """The prompt of a task with a failing program: at most twice as long as that of the task alone.
+
+    Args:
+        target, tests: the task.
+        program: that was tried, as it was taken out of the answer.
+        verdict: on it.
+        show_tests, tokens: as for the task.
+    """
+    most = int(tokens * CHARACTERS_PER_TOKEN)
+    said = _said(verdict)
+    test = failing_test(tests, verdict.first_failing)
+    if len(target.names) == 1:
+        code = _cut(_bare(program, target), int(most * _FOR_PROGRAM))
+        parts = [f"A first try of {target.names[0]}, which is wrong:", code, said, _cut(test, most - len(code))]
+        tried = "".join(f"# {line}".rstrip() + "\n" for part in parts if part for line in part.split("\n"))
+        return source_prompt(target, tests, show_tests=show_tests, tokens=tokens, tried=tried)
+    code = _cut(program.strip(), most - len(said))
+    return (
+        f"{file_task(target, tests, tokens=tokens)}\n\nThis was tried and is wrong:\n\n```python\n{code}\n```\n\n{said}"
+    )
+
+
+def _said(verdict: Verdict) -> str:
+    what = printable(verdict.detail) or str(verdict.outcome)
+    return f"{printable(verdict.first_failing)} fails: {what}" if verdict.first_failing else f"It fails: {what}"
+
+
+def failing_test(tests: Selection, node_id: str) -> str:
+    """The source of a test by its pytest id; empty where it is not found."""
+    file, _, inner = node_id.partition("[")[0].partition("::")
+    if file not in tests.files:
+        return ""
+    function = functions_by_name(ast.parse(tests.files[file])).get(inner.replace("::", "."))
+    return "" if function is None else textwrap.dedent(_source(tests.files[file], function.node)).rstrip()
+
+
+def _source(text: str, node: ast.stmt) -> str:
+    return "".join(split_lines(text)[first_line_of(node) - 1 : node.end_lineno])
+
+
+def _bare(program: str, target: Target) -> str:
+    """The program without the function's docstring and what the file has, which are shown with the task anyway."""
+    program = program.replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        tree = ast.parse(program)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return program.strip()
+    plain = target.names[0].rpartition(".")[2]
+    known = {ast.unparse(node) for node in parse_source(target.text, target.file).body}
+    parts = []
+    for node in tree.body:
+        if isinstance(node, FunctionNode) and node.name == plain:
+            parts += (
+                [] if is_hole(node) else [f"{signature(node)}\n{textwrap.indent(body_text(program, node), '    ')}"]
+            )
+        elif ast.unparse(node) not in known:
+            parts.append(_source(program, node))
+    return "\n".join(part.rstrip() for part in parts)
+
+
+def _cut(text: str, most: int) -> str:
+    """The text, or the whole lines of it that fit."""
+    if len(text) <= most:
+        return text
+    kept = text[: max(most, 0)].rpartition("\n")[0]
+    return f"{kept}\n..." if kept else ""
