@@ -67,13 +67,14 @@ def plan(
     """
     from isobudget.costs.cost import parse_unit
     from isobudget.curves import Bootstrap
-    from isobudget.files.whole import write_whole
-    from isobudget.report.figures.frontier import draw_frontier, frontier_format
+    from isobudget.report.figures.frontier import frontier_plot
+    from isobudget.report.figures.picture import check_figure, save_plots
     from isobudget.solving.plan import parse_target
     from isobudget.solving.plan import plan as make_plan
     from isobudget.solving.policy_file import write_policy
 
-    kind = None if figure is None else frontier_format(Path(figure).name)
+    if figure is not None:
+        check_figure(Path(figure))
     made = make_plan(
         [sources] if isinstance(sources, str | Path) else list(sources),
         parse_unit(unit),
@@ -91,6 +92,6 @@ def plan(
     )
     if write is not None:
         write_policy(write, made)
-    if figure is not None and kind is not None:
-        write_whole(Path(figure), draw_frontier(made, kind))
+    if figure is not None:
+        save_plots({"frontier": frontier_plot(made)}, Path(figure))
     return made
