@@ -313,7 +313,7 @@ def test_fonts_by_a_short_name_and_by_their_own() -> None:
 
 @pytest.mark.parametrize("room", [40.0, 80.0, 200.0])
 def test_ticks_have_room(room: float) -> None:
-    ticks = power_ticks(0.01, 70_000, room, "DejaVu Sans", 7)
+    ticks = power_ticks(0.01, 70_000, room, lambda text: width_of(text, "DejaVu Sans", 7), 5)
     scale = room / np.log2(70_000 / 0.01)
     ends = [(np.log2(value) * scale, width_of(text, "DejaVu Sans", 7) / 2) for value, text in ticks]
     assert all(a + wide < b - other for (a, wide), (b, other) in pairwise(ends))

@@ -5,6 +5,7 @@ Everything that is drawn comes from here, so that a test can hold each point aga
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,3 +102,20 @@ def thinned(count: int, *kept: int) -> NDArray[np.int64]:
 def powers_of_two(count: int) -> NDArray[np.int64]:
     """The places of k = 1, 2, 4, ... among k = 1, 2, ..., count."""
     return np.asarray(2 ** np.arange(count.bit_length()) - 1, dtype=np.int64)
+
+
+def x_limits(panel: Panel) -> tuple[float, float]:
+    """The ends of the x axis, two powers of two or more apart."""
+    values = np.concatenate([*(line.x for line in panel.lines), [point.x for point in panel.points]])
+    low, high = float(values.min()) / 1.25, float(values.max()) * 1.25
+    return (low, high) if high >= 4 * low else (low / 2, high * 2)
+
+
+def y_limits(plot: Plot) -> tuple[float, float]:
+    """In percent, on tens, with everything that is drawn inside."""
+    lines = [line for panel in plot.panels for line in panel.lines]
+    drawn = [values for line in lines for values in (line.y, line.low, line.high) if values is not None]
+    values = np.concatenate([*drawn, [point.y for panel in plot.panels for point in panel.points]])
+    known = values[np.isfinite(values)]
+    low, high = 10 * math.floor(known.min() / 10), 10 * math.ceil(known.max() / 10)
+    return max(0, low - (10 if low == high else 0)), min(102, high + 2)

@@ -13,15 +13,14 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
-
-import numpy as np
 
 from isobudget.errors import InputError
 from isobudget.grid import printable
 from isobudget.report.figures.look import Look
-from isobudget.report.figures.parts import RING, SQUARE, STAR, Line, Panel, Plot, Point
+from isobudget.report.figures.parts import RING, SQUARE, STAR, Line, Panel, Plot, Point, x_limits, y_limits
 from isobudget.report.figures.style import INK, PAPER, RULE, require_matplotlib
 from isobudget.report.figures.words import all_fitted, fitted, in_lines, power_ticks, width_of
 from isobudget.report.tables.labels import short_labels
@@ -38,6 +37,8 @@ _NARROWEST_PANEL = 1.6
 _LEAST_HEIGHT, _MOST_HEIGHT = 1.5, 2.9
 #: of the legend, in times the size of its letters: a sign with the blank behind it, and the room between columns
 _SIGN, _BETWEEN = 3.1, 1.6
+#: between two numbers of an axis, in times their size
+_APART = 0.8
 _DASHES, _DOTS = (0, (3.2, 2.0)), (0, (1, 1.5))
 #: more lines of a legend make way for shorter names
 _MOST_LINES = 8
@@ -120,7 +121,7 @@ def lay_out(plot: Plot, look: Look) -> Figure:
         if place % columns == 0:
             label = in_lines(plot.y_label, 60 * (panel - 0.5), look.family, look.points)
             one.set_ylabel(label, multialignment="center")
-    axes[0].set_ylim(*_y_limits(plot))
+    axes[0].set_ylim(*y_limits(plot))
     title = fitted(printable(plot.title), 66 * look.width, look.family, look.points * 1.1)
     figure.suptitle(title, parse_math=False, fontsize=look.points, fontweight="bold")
     _place(figure, axes, plot, look)
@@ -130,10 +131,11 @@ def lay_out(plot: Plot, look: Look) -> Figure:
 def _place(figure: Figure, axes: Any, plot: Plot, look: Look) -> None:
     """Ticks and labels for the room that there is, then the legend below; the layout serves every format."""
     figure.draw_without_rendering()
+    wide = partial(width_of, family=look.family, points=look.small)
     for one, content in zip(axes, plot.panels, strict=True):
         room = 72 * one.get_position().width * look.width
-        low, high = _x_limits(content)
-        ticks = power_ticks(low, high, room, look.family, look.small)
+        low, high = x_limits(content)
+        ticks = power_ticks(low, high, room, wide, _APART * look.small)
         one.set_xlim(low, high)
         one.set_xticks([value for value, _ in ticks], [text for _, text in ticks])
         one.minorticks_off()
@@ -206,22 +208,6 @@ def _single(point: Point, look: Look) -> dict[str, Any]:
     colour = {"markerfacecolor": "none"} if point.kind == RING else {"color": point.style.colour}
     form = {"marker": marker, "markersize": times * 0.45 * look.points, "linestyle": "none", "markeredgecolor": INK}
     return form | colour | {"markeredgewidth": 0.07 * look.points, "zorder": 5, "clip_on": False}
-
-
-def _x_limits(panel: Panel) -> tuple[float, float]:
-    values = np.concatenate([*(line.x for line in panel.lines), [point.x for point in panel.points]])
-    low, high = float(values.min()) / 1.25, float(values.max()) * 1.25
-    return (low, high) if high >= 4 * low else (low / 2, high * 2)
-
-
-def _y_limits(plot: Plot) -> tuple[float, float]:
-    """In percent, on tens, with everything that is drawn inside."""
-    lines = [line for panel in plot.panels for line in panel.lines]
-    drawn = [values for line in lines for values in (line.y, line.low, line.high) if values is not None]
-    values = np.concatenate([*drawn, [point.y for panel in plot.panels for point in panel.points]])
-    known = values[np.isfinite(values)]
-    low, high = 10 * math.floor(known.min() / 10), 10 * math.ceil(known.max() / 10)
-    return max(0, low - (10 if low == high else 0)), min(102, high + 2)
 
 
 # legend ---------------------------------------------------------------------------------------------------------------

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from itertools import pairwise
 
 from isobudget.grid import printable
-
-#: room between two numbers of an axis, in times their size
-_APART = 0.8
-
 
 @lru_cache(maxsize=4096)
 def width_of(text: str, family: str, points: float) -> float:
@@ -29,11 +26,16 @@ def width_of(text: str, family: str, points: float) -> float:
 
 def fitted(text: str, room: float, family: str, points: float) -> str:
     """The text, its middle left out where it is wider than the room: names often differ at their end."""
-    if width_of(text, family, points) <= room:
+    return fitted_to(text, room, partial(width_of, family=family, points=points))
+
+
+def fitted_to(text: str, room: float, width: Callable[[str], float] = len) -> str:
+    """The same by another measure: letters, unless stated."""
+    if width(text) <= room:
         return text
     for kept in range(len(text) - 1, 1, -1):
         short = f"{text[: math.ceil(kept / 2)]}…{text[len(text) - kept // 2 :]}"
-        if width_of(short, family, points) <= room:
+        if width(short) <= room:
             return short
     return text[:1]
 
@@ -63,22 +65,26 @@ def in_lines(text: str, room: float, family: str, points: float) -> str:
     return "\n".join(lines)
 
 
-def power_ticks(low: float, high: float, room: float, family: str, points: float) -> list[tuple[float, str]]:
-    """Powers of two between two positive numbers, on a log axis as long as `room`, each with its text; none touch."""
+def power_ticks(
+    low: float, high: float, room: float, width: Callable[[str], float], apart: float
+) -> list[tuple[float, str]]:
+    """Powers of two between two positive numbers, on a log axis as long as `room`, each with its text.
+
+    Args:
+        low, high: the ends of the axis.
+        room: its length.
+        width: of a text, in the measure of `room`.
+        apart: the least room between two texts.
+    """
     first, last = math.ceil(math.log2(low) - 1e-9), math.floor(math.log2(high) + 1e-9)
     scale = room / math.log2(high / low)
     ticks: list[tuple[float, str]] = []
     for step in range(1, last - first + 2):
         ticks = [(2.0**power, _tick(2.0**power)) for power in range(first, last + 1) if power % step == 0]
-        if all(gap >= _APART * points for gap in _gaps(ticks, step * scale, family, points)):
+        widths = [width(text) for _, text in ticks]
+        if all(step * scale - (one + other) / 2 >= apart for one, other in pairwise(widths)):
             break
     return ticks
-
-
-def _gaps(ticks: Sequence[tuple[float, str]], apart: float, family: str, points: float) -> Iterator[float]:
-    """The room between the texts of neighbours, which stand so far apart."""
-    widths = [width_of(text, family, points) for _, text in ticks]
-    return (apart - (one + other) / 2 for one, other in itertools.pairwise(widths))
 
 
 def _tick(value: float) -> str:
