@@ -7,16 +7,20 @@ result names a room above its own, that is found by its name when it is asked fo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from isobudget.errors import InputError
 from isobudget.grid import Grid
 from isobudget.lazy import lazy_names
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 T = TypeVar("T")
 Rows = list[dict[str, Any]]
 
-_views = lazy_names("isobudget.report", dict.fromkeys(("html_of", "picture_of", "pictures_of", "records_of"), "notebook"))
+_VIEWS = ("html_of", "picture_of", "pictures_of", "records_of")
+_views = lazy_names("isobudget.report", dict.fromkeys(_VIEWS, "notebook"))
 
 
 class Shown:
@@ -56,6 +60,8 @@ class Results(tuple[T, ...], Shown):
 
     #: what was left out of the sources, and how their models were named
     notes: tuple[str, ...]
+    #: files of figures that were written
+    saved: tuple[Path, ...]
     _plain: Callable[[], Any]
     _rows: Callable[[], Rows]
     _text: Callable[[], str]
@@ -73,10 +79,11 @@ class Results(tuple[T, ...], Shown):
         grids: Callable[[], list[Grid]] = list,
         notes: Iterable[str] = (),
         plots: Callable[[], Mapping[str, Any]] = dict,
+        saved: Iterable[Path] = (),
     ) -> Self:
         """The items, and how they are written: what `--json` prints, flat rows, text, tables, figures by name."""
         made = cls(items)
-        made.notes = tuple(notes)
+        made.notes, made.saved = tuple(notes), tuple(saved)
         made._plain, made._rows, made._text, made._grids = plain, rows, text, grids
         made._plots = plots
         return made

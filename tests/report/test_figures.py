@@ -22,7 +22,7 @@ from isobudget.report.figures.comparison import Drawing, comparison_plot
 from isobudget.report.figures.look import SMALLEST, WIDTHS, Look, parse_look, parse_width
 from isobudget.report.figures.paper import FIGURES, paper_plots
 from isobudget.report.figures.parts import Line, Plot, thinned
-from isobudget.report.figures.picture import Picture, save_plots
+from isobudget.report.figures.picture import Picture, Target, target_of
 from isobudget.report.figures.render import drawing, lay_out, render
 from isobudget.report.figures.style import COLOURS, in_order, model_style, style_at
 from isobudget.report.figures.words import all_fitted, power_ticks, width_of
@@ -36,7 +36,7 @@ NAMES = {
     8: [FAMILY.format(size) for size in (1, 3, 7, 15, 20, 33, 40, 70)],
     20: [f"{FAMILY.format(size)} and a note that is longer than any column" for size in range(1, 21)],
 }
-COLUMN, TEXT = Look(width=WIDTHS["column"]), Look()
+COLUMN, TEXT = Look(WIDTHS["column"]), Look(WIDTHS["text"])
 
 
 @cache
@@ -235,12 +235,18 @@ def test_an_svg_has_its_caption_as_its_description(plot: Plot) -> None:
     svg = render(plot)["svg"].decode()
     assert f"<title>{plot.title}</title>" in svg
     assert f"<desc>{plot.caption}</desc>" in svg
-    assert float(re.search(r'width="([\d.]+)pt"', svg)[1]) == pytest.approx(72 * TEXT.width)  # type: ignore[index]
+    assert float(re.search(r'width="([\d.]+)pt"', svg)[1]) == pytest.approx(72 * WIDTHS["column"])  # type: ignore[index]
+
+
+def test_three_panels_are_as_wide_as_the_text_and_one_as_a_column() -> None:
+    assert Look().for_panels(3) == TEXT
+    assert Look().for_panels(1) == COLUMN
+    assert Look(5.5).for_panels(1).inches == 5.5
 
 
 def test_a_png_is_as_wide_as_asked_and_described(plot: Plot) -> None:
     png = render(plot, COLUMN, ("png",))["png"]
-    assert int.from_bytes(png[16:20]) == round(COLUMN.width * COLUMN.dots)
+    assert int.from_bytes(png[16:20]) == round(COLUMN.inches * COLUMN.dots)
     assert b"Figure 11 of the paper" in png
 
 
@@ -254,13 +260,17 @@ def test_hostile_names_are_drawn_as_text() -> None:
 
 
 def test_several_figures_have_their_names_in_the_file_s(tmp_path: Path, plot: Plot) -> None:
-    assert save_plots({"one": plot}, tmp_path / "x.svg") == [tmp_path / "x.svg"]
-    assert save_plots({"one": plot, "two": plot}, tmp_path / "y.svg") == [
-        tmp_path / "y-one.svg",
-        tmp_path / "y-two.svg",
-    ]
+    one, two = (Target(tmp_path / name, COLUMN) for name in ("x.svg", "y.svg"))
+    assert one.save({"one": plot}) == (tmp_path / "x.svg",)
+    assert two.save({"one": plot, "two": plot}) == (tmp_path / "y-one.svg", tmp_path / "y-two.svg")
     with pytest.raises(InputError, match="nothing to draw"):
-        save_plots({}, tmp_path / "z.svg")
+        one.save({})
+    for figure, message in (("x.gif", "must end in"), (tmp_path / "no" / "x.svg", "there is no folder")):
+        with pytest.raises(InputError, match=message):
+            target_of(figure)
+    with pytest.raises(InputError, match="where it goes"):
+        target_of(None, "column")
+    assert target_of(None) is None
     picture = Picture(plot)
     assert picture.save(tmp_path / "p.png", width="icml-column", font="times,7").read_bytes().startswith(b"\x89PNG")
     assert picture._repr_svg_().startswith("<?xml")

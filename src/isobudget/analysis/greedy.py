@@ -6,12 +6,14 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from isobudget.analysis.compare_run import Greedy, greedy_outputs
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples, load_samples
 from isobudget.costs.cost import Unit
 from isobudget.curves import Comparison
 from isobudget.errors import InputError
+from isobudget.importers.read import split_sources
 from isobudget.records.run import load_run
 
 
@@ -37,6 +39,14 @@ def greedy_of_run(
             measured = _measured(loaded, by_model[model], comparisons) if recorded else {}
             found[model] = replace(one, cost=costs | measured)
     return found
+
+
+def greedy_of_source(
+    source: Any, comparisons: Mapping[Unit, Comparison], *, recorded: bool = True
+) -> dict[str, Greedy]:
+    """The same of what `analysis.compare.curves` takes; only a single run has greedy outputs."""
+    runs, others = split_sources(source)
+    return {} if len(runs) != 1 or others else greedy_of_run(runs[0], comparisons, recorded=recorded)
 
 
 def _label(comparison: Comparison, model: str) -> str:

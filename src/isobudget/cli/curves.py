@@ -28,6 +28,7 @@ def curves(
         bool,
         typer.Option("--frontier", help="Show which policy to use at each budget as well, as `isobudget plan` does."),
     ] = False,
+    as_plot: Annotated[bool, typer.Option("--plot", help="Draw success against budget on the terminal.")] = False,
 ) -> None:
     """Compare models at equal budget: each gets as many samples as the budget buys.
 
@@ -40,10 +41,10 @@ def curves(
         isobudget curves counts.jsonl --costs paper --unit seconds
     """
     from isobudget import api
-    from isobudget.cli.show import print_results
+    from isobudget.cli.show import print_results, print_saved
+    from isobudget.report.on_terminal import print_basis, print_plot
     from isobudget.report.tables.comparison import comparison_grids
-    from isobudget.report.tables.power import power_line
-    from isobudget.report.tables.sentence import winner_sentence
+    from isobudget.report.tables.sentence import headline
     from isobudget.report.tables.terminal import print_grids, print_text
 
     if as_frontier and (form != "table" or given.get("charge") or given["select"] != "tests"):
@@ -51,13 +52,19 @@ def curves(
             "--frontier adds a table of policies that stop by tests and pay for generating alone; it does not go with "
             "--json, --csv (isobudget plan has them), --charge or --select likelihood"
         )
+    if as_plot and form != "table":
+        raise InputError("--plot draws on the terminal; it does not go with --json, --csv or another --format")
     comparisons = api.curves(**given)
     if not print_results(comparisons, form):
         for comparison in comparisons:
+            print_text(f"{headline(comparison)}\n")
+            if as_plot:
+                print_plot(comparison)
             print_grids(comparison_grids(comparison))
             if as_frontier:
                 print_grids([_frontier(comparison, given)])
-            print_text("\n".join(filter(None, (winner_sentence(comparison), power_line(comparison)))) + "\n")
+            print_basis(comparison)
+    print_saved(comparisons.saved, form)
 
 
 def _frontier(comparison: Comparison, given: dict[str, Any]) -> Grid:

@@ -50,13 +50,12 @@ def rank(given: dict[str, Any], form: str) -> None:
         isobudget rank verdicts.jsonl --ranker order
     """
     from isobudget import api
-    from isobudget.cli.show import TerminalProgress, interruptible, print_results
+    from isobudget.cli.progress import TerminalProgress
+    from isobudget.cli.show import interruptible, print_results, print_saved
     from isobudget.report.tables.terminal import print_grids
 
     with interruptible(), TerminalProgress() as progress:
         ranked = api.rank(**given, progress=progress)
-    if print_results(ranked, form):
-        return
-    print_grids(ranked.grids())
-    for path in ranked.to_dict()["figures"]:
-        typer.echo(f"figure: {path}")
+    if not print_results(ranked, form):
+        print_grids(ranked.grids())
+    print_saved(ranked.saved, form)

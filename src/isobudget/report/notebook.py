@@ -150,8 +150,8 @@ def records_of(thing: Any) -> list[dict[str, Any]]:
         BenchmarkRanking: ranking_records,
         Curve: _curve_records,
     }
-    made: list[dict[str, Any]] = rows[type(thing)](thing)
-    return json_value(made)
+    made: list[dict[str, Any]] = json_value(rows[type(thing)](thing))
+    return made
 
 
 def _curve_records(one: Curve) -> list[dict[str, Any]]:

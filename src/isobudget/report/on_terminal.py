@@ -40,6 +40,22 @@ def print_basis(comparison: Comparison) -> None:
     print_text("\n".join(filter(None, (basis(comparison), power_line(comparison)))) + "\n")
 
 
+def print_plot(comparison: Comparison) -> None:
+    """Success against budget, drawn in letters; in colour where the terminal has some.
+
+    Raises:
+        MissingExtraError: plotext is not installed.
+    """
+    from rich.console import Console
+
+    from isobudget.report.figures.comparison import Drawing, comparison_plot
+    from isobudget.report.figures.terminal import terminal_plot
+
+    console = Console()
+    plot = comparison_plot(Drawing({comparison.unit: comparison}))
+    print(terminal_plot(plot, console.width, colours=console.is_terminal and not console.no_color), end="\n\n")
+
+
 def _with_each_note_once(comparisons: Sequence[Comparison]) -> list[list[Grid]]:
     """The tables of each comparison; a note that several have stays with the last.
 

@@ -7,7 +7,7 @@ the size that is stated here, never below 6 points.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from isobudget.errors import InputError
@@ -40,7 +40,7 @@ FONTS = {
 #: no letter is smaller, in points
 SMALLEST = 6.0
 _LARGEST = 24.0
-_WIDTH, _FAMILY, _POINTS = WIDTHS["text"], FONTS["sans"], 8.0
+_FAMILY, _POINTS = FONTS["sans"], 8.0
 _INCHES = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27, "": 1.0}
 _LEAST_WIDTH, _MOST_WIDTH = 1.5, 40.0
 
@@ -50,16 +50,25 @@ class Look:
     """How a figure is drawn.
 
     Attributes:
-        width: of the whole figure, in inches.
+        width: of the whole figure, in inches; None for that of a column where it has one panel, else of the text.
         family: of its letters.
         points: size of labels; numbers and legend are one point smaller, at least 6.
         dots: per inch of a PNG.
     """
 
-    width: float = _WIDTH
+    width: float | None = None
     family: str = _FAMILY
     points: float = _POINTS
     dots: int = 300
+
+    def for_panels(self, panels: int) -> Look:
+        """The same with a width."""
+        return self if self.width is not None else replace(self, width=WIDTHS["column" if panels == 1 else "text"])
+
+    @property
+    def inches(self) -> float:
+        """The width that it has."""
+        return WIDTHS["text"] if self.width is None else self.width
 
     @property
     def small(self) -> float:
@@ -108,7 +117,7 @@ def parse_font(text: str) -> tuple[str, float]:
 def parse_look(width: str | float | None = None, font: str | None = None) -> Look:
     """The look that options state; what is None is as by default."""
     family, points = (_FAMILY, _POINTS) if font is None else parse_font(font)
-    return Look(_WIDTH if width is None else parse_width(width), family, points)
+    return Look(None if width is None else parse_width(width), family, points)
 
 
 def _installed(name: str) -> str:

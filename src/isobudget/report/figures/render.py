@@ -66,7 +66,7 @@ def render(plot: Plot, look: Look | None = None, formats: Sequence[str] = ("svg"
     Raises:
         MissingExtraError: Matplotlib is not installed.
     """
-    look = look or Look()
+    look = (look or Look()).for_panels(len(plot.panels))
     with drawing(plot.name, look):
         figure = lay_out(plot, look)
         return {kind: _saved(figure, plot, kind, look) for kind in formats}
@@ -108,11 +108,11 @@ def lay_out(plot: Plot, look: Look) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    columns = len(plot.panels) if look.width / len(plot.panels) >= _NARROWEST_PANEL else 1
+    columns = len(plot.panels) if look.inches / len(plot.panels) >= _NARROWEST_PANEL else 1
     rows = len(plot.panels) // columns
-    panel = min(max(_LEAST_HEIGHT, (0.6 if columns == 1 else 0.78) * look.width / columns), _MOST_HEIGHT)
+    panel = min(max(_LEAST_HEIGHT, (0.6 if columns == 1 else 0.78) * look.inches / columns), _MOST_HEIGHT)
     padding = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03)
-    size = (look.width, rows * panel + 1.5 * look.points / 72)
+    size = (look.inches, rows * panel + 1.5 * look.points / 72)
     figure = Figure(figsize=size, dpi=look.dots, layout=padding, facecolor=PAPER)
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
@@ -122,7 +122,7 @@ def lay_out(plot: Plot, look: Look) -> Figure:
             label = in_lines(plot.y_label, 60 * (panel - 0.5), look.family, look.points)
             one.set_ylabel(label, multialignment="center")
     axes[0].set_ylim(*y_limits(plot))
-    title = fitted(printable(plot.title), 66 * look.width, look.family, look.points * 1.1)
+    title = fitted(printable(plot.title), 66 * look.inches, look.family, look.points * 1.1)
     figure.suptitle(title, parse_math=False, fontsize=look.points, fontweight="bold")
     _place(figure, axes, plot, look)
     return figure
@@ -133,7 +133,7 @@ def _place(figure: Figure, axes: Any, plot: Plot, look: Look) -> None:
     figure.draw_without_rendering()
     wide = partial(width_of, family=look.family, points=look.small)
     for one, content in zip(axes, plot.panels, strict=True):
-        room = 72 * one.get_position().width * look.width
+        room = 72 * one.get_position().width * look.inches
         low, high = x_limits(content)
         ticks = power_ticks(low, high, room, wide, _APART * look.small)
         one.set_xlim(low, high)
@@ -273,7 +273,7 @@ def _set_legend(figure: Figure, entries: Sequence[_Entry], look: Look) -> Any:
 
 def _fitted_legend(entries: Sequence[_Entry], look: Look) -> tuple[list[str], int]:
     """The texts, and in how many columns they fit; without what all names share where they fill too many lines."""
-    room = 72 * look.width - look.points
+    room = 72 * look.inches - look.points
     texts = [entry.text for entry in entries]
     columns = _columns(texts, room, look)
     if len(texts) <= _MOST_LINES * columns:

@@ -5,13 +5,13 @@ Lengths are in points. A text is measured by its outlines, as Matplotlib draws i
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from itertools import pairwise
 
 from isobudget.grid import printable
+
 
 @lru_cache(maxsize=4096)
 def width_of(text: str, family: str, points: float) -> float:

@@ -70,6 +70,8 @@ def _use(segments: Sequence[Segment], comparison: Comparison) -> str:
     if not later:
         return f"Use {short[first.model]} at every budget: {sure}."
     told = [f"{short[one.model]} from {with_unit(one.start, unit)}" for one in later]
+    if len(later) == 1:
+        told = [f"then {short[later[0].model]}"]
     if len(told) > _FEW_BUDGETS:
         told = [f"{len(told) - 1} others between", told[-1]]
     return f"Use {short[first.model]} below {with_unit(later[0].start, unit)} a problem, {', '.join(told)}: {sure}."
