@@ -1,26 +1,72 @@
-"""What a call of `isobudget.api` gives back when it finds several things: a tuple with its JSON form and its rows."""
+"""What a call of `isobudget.api` gives back when it finds several things: a tuple with its JSON form and its rows.
+
+Every result can be looked at in a notebook: its table, its figure, its rows. The room `report` makes them; since no
+result names a room above its own, that is found by its name when it is asked for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Self, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from isobudget.errors import InputError
 from isobudget.grid import Grid
+from isobudget.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 T = TypeVar("T")
 Rows = list[dict[str, Any]]
 
+_VIEWS = ("html_of", "picture_of", "pictures_of", "records_of")
+_views = lazy_names("isobudget.report", dict.fromkeys(_VIEWS, "notebook"))
 
-class Results(tuple[T, ...]):
+
+class Shown:
+    """A result that can be looked at: its table in a notebook, `figure()`, `to_pandas()`."""
+
+    __slots__ = ()
+
+    def figure(self) -> Any:
+        """The figure that its command draws with ``--figure``, to look at or to `save`: a `Picture`.
+
+        Raises:
+            InputError: there is nothing of it to draw, or there are several; see `Results.figures`.
+            MissingExtraError: Matplotlib is not installed.
+        """
+        return _views("picture_of")(self)
+
+    def to_records(self) -> Rows:
+        """Flat rows with equal keys."""
+        rows: Rows = _views("records_of")(self)
+        return rows
+
+    def to_pandas(self) -> Any:
+        """The rows as a `pandas.DataFrame`. Raises `InputError` without pandas."""
+        return data_frame("pandas", self.to_records())
+
+    def to_polars(self) -> Any:
+        """The rows as a `polars.DataFrame`. Raises `InputError` without polars."""
+        return data_frame("polars", self.to_records())
+
+    def _repr_html_(self) -> str:
+        html: str = _views("html_of")(self)
+        return html
+
+
+class Results(tuple[T, ...], Shown):
     """A tuple of what was found; printed, it is what the command prints, or its gist."""
 
     #: what was left out of the sources, and how their models were named
     notes: tuple[str, ...]
+    #: files of figures that were written
+    saved: tuple[Path, ...]
     _plain: Callable[[], Any]
     _rows: Callable[[], Rows]
     _text: Callable[[], str]
     _grids: Callable[[], list[Grid]]
+    _plots: Callable[[], Mapping[str, Any]]
 
     @classmethod
     def of(
@@ -32,11 +78,14 @@ class Results(tuple[T, ...]):
         text: Callable[[], str],
         grids: Callable[[], list[Grid]] = list,
         notes: Iterable[str] = (),
+        plots: Callable[[], Mapping[str, Any]] = dict,
+        saved: Iterable[Path] = (),
     ) -> Self:
-        """The items, and how they are written: what `--json` prints, flat rows, text, tables for a terminal."""
+        """The items, and how they are written: what `--json` prints, flat rows, text, tables, figures by name."""
         made = cls(items)
-        made.notes = tuple(notes)
+        made.notes, made.saved = tuple(notes), tuple(saved)
         made._plain, made._rows, made._text, made._grids = plain, rows, text, grids
+        made._plots = plots
         return made
 
     def to_dict(self) -> Any:
@@ -51,13 +100,14 @@ class Results(tuple[T, ...]):
         """The tables that the command prints."""
         return self._grids()
 
-    def to_pandas(self) -> Any:
-        """The rows as a `pandas.DataFrame`. Raises `InputError` without pandas."""
-        return data_frame("pandas", self.to_records())
+    def plots(self) -> Mapping[str, Any]:
+        """What its figures show, by their names."""
+        return self._plots()
 
-    def to_polars(self) -> Any:
-        """The rows as a `polars.DataFrame`. Raises `InputError` without polars."""
-        return data_frame("polars", self.to_records())
+    def figures(self) -> dict[str, Any]:
+        """Its figures by name: one a benchmark, of `rank` one a benchmark and model."""
+        pictures: dict[str, Any] = _views("pictures_of")(self)
+        return pictures
 
     def __repr__(self) -> str:
         return self._text()

@@ -94,7 +94,7 @@ def test_files_are_written(file: Path, tmp_path: Path) -> None:
 
 
 def test_one_form_and_one_figure_ending(file: Path) -> None:
-    with pytest.raises(InputError, match=r"ends in .svg, .pdf or .png"):
+    with pytest.raises(InputError, match=r"must end in .svg, .pdf or .png"):
         output(file, "--figure", "frontier.gif")
     result = CliRunner().invoke(APP, [str(file), "--json", "--csv"])
     assert result.exit_code == 2

@@ -244,7 +244,7 @@ def test_tests_may_be_written_in_a_conversation(isobudget: Command) -> None:
         (["--level", "nan"], "between 0 and 1"),
         (["--ranker", "tests", "--power", "nan"], "--power must be from 0 to 20, not nan"),
         (["--ranker", "tests", "--power", "1e308"], "--power must be from 0 to 20"),
-        (["--figure", "x.pdf"], "must end in .svg or .png"),
+        (["--figure", "x.gif"], "must end in .svg, .pdf or .png"),
         (["--figure", "no/such/x.svg"], "there is no folder no/such"),
         (["--benchmark", "none"], "has no benchmark 'none'; it has: quickstart"),
         (["--first", "3"], "--first cannot be used here: run is a run folder"),

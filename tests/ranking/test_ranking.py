@@ -33,7 +33,8 @@ from isobudget.ranking.written_tests import parse_tests
 from isobudget.records.parts import read_rows
 from isobudget.records.ranking_rows import ObservationRow, ScoreRow
 from isobudget.records.run import Run
-from isobudget.report.figures.ranking import draw_ranking
+from isobudget.report.figures.ranking import ranking_plot
+from isobudget.report.figures.render import render
 from isobudget.report.json.ranking import ranking_json
 from isobudget.report.tables.ranking import ranking_grids
 from isobudget.study import StatedModel
@@ -158,8 +159,7 @@ def test_a_run_is_ranked_by_its_own_and_by_another_model(tmp_path: Path) -> None
     asked = len(backend.calls)
     rank(run.path, options, make_scorer=fake(backend))
     assert len(backend.calls) == asked
-    written = draw_ranking(found[0], found[0].models[0])
-    assert written.startswith(b"<?xml")
+    assert render(ranking_plot(found[0], found[0].models[0]))["svg"].startswith(b"<?xml")
     json.dumps([ranking_json(one) for one in found], allow_nan=False)
     assert ranking_grids(found[0])
 

@@ -34,6 +34,7 @@ from isobudget.importers.counts import ModelCounts, group_counts
 from isobudget.importers.names import file_models
 from isobudget.importers.read import read_results, split_sources
 from isobudget.records.run import Run
+from isobudget.results import Shown
 from isobudget.statistics.intervals import bootstrap_curve, bootstrap_difference
 from isobudget.statistics.pass_at_k import pass_at_k, why_undefined
 from isobudget.statistics.power import Power, paired_power, sampling_variance
@@ -64,7 +65,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(Shown):
     """Two sides on one benchmark.
 
     Attributes:

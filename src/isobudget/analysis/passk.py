@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from isobudget.errors import InputError
 from isobudget.grid import json_value
 from isobudget.importers.counts import ModelCounts
+from isobudget.results import Shown
 from isobudget.statistics.intervals import bootstrap_curve, bootstrap_weights
 from isobudget.statistics.many_problems import bootstrap_distinct
 from isobudget.statistics.pass_at_k import pass_at_k, trusted_k, why_undefined
@@ -26,7 +27,7 @@ MANY = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class PassAtK:
+class PassAtK(Shown):
     """pass@k of one model on one benchmark.
 
     Attributes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,10 @@ def curves(
     usd_per_gpu_hour: str | float | None = None,
     gpus: str | int | None = None,
     from_: str | None = None,
+    figure: str | Path | None = None,
+    panel: Names = (),
+    width: str | float | None = None,
+    font: str | None = None,
 ) -> Results[Comparison]:
     """Compare models at equal budget: each gets as many samples as the budget buys. One comparison a benchmark.
 
@@ -79,39 +84,52 @@ def curves(
         usd_per_gpu_hour: price of a GPU: usd from seconds. In Python as `tokens_per_second`.
         gpus: GPUs that a model holds; by default 1 each. In Python as `tokens_per_second`.
         from_: format of the files, see docs/importing.md; by default by content.
+        figure: draw success against samples, flops and time: a file .svg, .pdf or .png.
+        panel: panels of the figure: k, or a unit; by default k, flops and seconds. Repeatable.
+        width: width of the figure: text, column, a template such as neurips, or 89mm; by default text.
+        font: font of the figure and its size, such as times,9; by default sans,8.
 
     Raises:
         InputError: a file, a model without a cost, or a budget is wrong, or what is asked for does not go together.
         RunError: the folder is no run, or nothing in it is judged.
     """
     from isobudget.analysis.compare import curves as compare
+    from isobudget.analysis.greedy import greedy_of_source
     from isobudget.costs.cost import parse_unit
     from isobudget.curves import Bootstrap
+    from isobudget.report.figures.picture import target_of
+    from isobudget.report.figures.units import curve_plots, parse_panels
     from isobudget.report.json.comparison import comparisons_json, point_records
     from isobudget.report.tables.comparison import comparison_grids
     from isobudget.report.tables.sentence import winner_sentence
 
-    comparisons = compare(
+    target, panels = target_of(figure, width, font), parse_panels(as_names(panel))
+    table = costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus)
+    same = partial(
+        compare,
         source,
-        parse_unit(unit),
         from_=from_,
-        costs=costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus),
-        budgets=budgets,
+        costs=table,
         benchmark=benchmark,
         selection=select,
         stop=stop,
         charge=as_names(charge),
         ranker=ranker_architecture,
         share_prompt=share_prompt,
-        extrapolate=extrapolate,
         bootstrap=Bootstrap(level, replicates, seed, simultaneous),
     )
+    comparisons = same(parse_unit(unit), budgets=budgets, extrapolate=extrapolate)
+    greedy = partial(greedy_of_source, source, recorded=table is None)
+    plots = partial(curve_plots, comparisons, same, greedy, panels)
+    saved = target.save(plots()) if target else ()
     return Results.of(
         comparisons,
         plain=lambda: comparisons_json(comparisons),
         rows=lambda: [record for one in comparisons for record in point_records(one)],
         text=lambda: "\n".join(f"{one.benchmark or 'counts'}: {winner_sentence(one)}" for one in comparisons),
         grids=lambda: [grid for one in comparisons for grid in comparison_grids(one)],
+        plots=plots,
+        saved=saved,
     )
 
 
@@ -172,6 +190,9 @@ def passk(
     level: float = 0.95,
     replicates: int = 10_000,
     seed: int = 0,
+    figure: str | Path | None = None,
+    width: str | float | None = None,
+    font: str | None = None,
 ) -> Results[PassAtK]:
     """pass@k, with intervals over problems, for each benchmark and model.
 
@@ -179,6 +200,8 @@ def passk(
         counts: as `source` in `curves`.
         k: values of k, separated by commas. In Python also a list.
         from_, level, replicates, seed: as in `curves`.
+        figure: draw pass@k against k: a file .svg, .pdf or .png.
+        width, font: as in `curves`.
 
     Raises:
         InputError: a file or a k is wrong.
@@ -187,8 +210,11 @@ def passk(
     from isobudget.analysis.passk import parse_k, passk_records
     from isobudget.analysis.passk import passk as compute
     from isobudget.analysis.source_counts import as_counts
+    from isobudget.report.figures.passk import passk_plots
+    from isobudget.report.figures.picture import target_of
     from isobudget.report.tables.passk import passk_grid, passk_lines
 
+    target = target_of(figure, width, font)
     groups, notes = as_counts(counts, from_)
     results = compute(groups, parse_k(k), level, replicates, seed)
     return Results.of(
@@ -198,6 +224,8 @@ def passk(
         text=lambda: "\n".join([*passk_lines(results), *notes]),
         grids=lambda: [passk_grid(results, notes)],
         notes=notes,
+        plots=lambda: passk_plots(results),
+        saved=target.save(passk_plots(results)) if target else (),
     )
 
 
@@ -276,13 +304,23 @@ def formats() -> Results[PromptFormat]:
     return Results.of(known, plain=rows, rows=rows, text=lambda: "\n".join(one.name for one in known))
 
 
-def paper(table: Names = (), benchmark: str | None = None, unit: Unit | str | None = None) -> Results[PassTable]:
+def paper(
+    table: Names = (),
+    benchmark: str | None = None,
+    unit: Unit | str | None = None,
+    *,
+    figures: str | Path | None = None,
+    width: str | float | None = None,
+    font: str | None = None,
+) -> Results[PassTable]:
     """The paper's Tables 1-4, the equal-budget tables that follow from them, and where the verdict flips.
 
     Args:
         table: only this: a table by number, ``budget`` or ``flips``; by default all. Repeatable.
         benchmark: only this benchmark: humaneval, mbpp, apps, or one split such as apps-interview.
         unit: equal-budget tables in this unit only; by default both. In Python ``flops`` or ``seconds``.
+        figures: folder to draw the paper's Figures 2-6, 10 and 11 into, from the tables.
+        width, font: as in `curves`.
 
     Returns:
         The tables of pass@k. `to_dict()` has all parts by name; `to_records()` the rows of a single part.
@@ -291,9 +329,12 @@ def paper(table: Names = (), benchmark: str | None = None, unit: Unit | str | No
         InputError: no such table, benchmark or unit; or rows of several parts are asked for.
     """
     from isobudget.paper.tables import pass_tables
+    from isobudget.report.figures.paper import paper_plots
+    from isobudget.report.figures.picture import target_of
     from isobudget.report.tables.paper import paper_grids, paper_json, paper_rows, parse_parts, parse_units
     from isobudget.report.tables.terminal import grids_text
 
+    target = target_of(figures, width, font, folder=True)
     tables, parts, units = pass_tables(benchmark), parse_parts(as_names(table)), parse_units(unit)
 
     def grids() -> list[Grid]:
@@ -305,4 +346,6 @@ def paper(table: Names = (), benchmark: str | None = None, unit: Unit | str | No
         rows=lambda: paper_rows(parts, tables, units),
         text=lambda: grids_text(grids()),
         grids=grids,
+        plots=lambda: paper_plots(tables),
+        saved=target.save_all(paper_plots(tables)) if target else (),
     )

@@ -35,6 +35,8 @@ def plan(
     gpus: str | int | None = None,
     share_prompt: bool | None = None,
     from_: str | None = None,
+    width: str | float | None = None,
+    font: str | None = None,
 ) -> Plan:
     """Plan how to spend a budget: which models in which order, and when to stop; learned from recorded results.
 
@@ -58,8 +60,8 @@ def plan(
         level, replicates: as in `curves`.
         seed: seed of the folds and of the bootstrap.
         write: write what is recommended for the one budget. In Python the policy.toml to write.
-        figure: plot success against budget. In Python a file, .svg, .pdf or .png.
-        tokens_per_second, usd_per_gpu_hour, gpus, share_prompt, from_: as in `curves`.
+        figure: draw success against budget, a line for each policy: a file .svg, .pdf or .png.
+        tokens_per_second, usd_per_gpu_hour, gpus, share_prompt, from_, width, font: as in `curves`.
 
     Raises:
         InputError: a source, a budget, a price or an option is wrong, or nothing can be planned.
@@ -67,13 +69,13 @@ def plan(
     """
     from isobudget.costs.cost import parse_unit
     from isobudget.curves import Bootstrap
-    from isobudget.files.whole import write_whole
-    from isobudget.report.figures.frontier import draw_frontier, frontier_format
+    from isobudget.report.figures.frontier import frontier_plot
+    from isobudget.report.figures.picture import target_of
     from isobudget.solving.plan import parse_target
     from isobudget.solving.plan import plan as make_plan
     from isobudget.solving.policy_file import write_policy
 
-    kind = None if figure is None else frontier_format(Path(figure).name)
+    drawn = target_of(figure, width, font)
     made = make_plan(
         [sources] if isinstance(sources, str | Path) else list(sources),
         parse_unit(unit),
@@ -91,6 +93,6 @@ def plan(
     )
     if write is not None:
         write_policy(write, made)
-    if figure is not None and kind is not None:
-        write_whole(Path(figure), draw_frontier(made, kind))
+    if drawn is not None:
+        drawn.save({"frontier": frontier_plot(made)})
     return made

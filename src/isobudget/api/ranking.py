@@ -41,6 +41,8 @@ def rank(
     orders: int = 200,
     k: int | None = None,
     figure: str | Path | None = None,
+    width: str | float | None = None,
+    font: str | None = None,
     workers: int | None = None,
     check: bool = True,
     unsafe: bool = False,
@@ -78,7 +80,8 @@ def rank(
         power: exponent of the sample count in the CodeT dual-agreement score.
         orders: random orders, for rankers that look at all samples together.
         k: samples to choose from when calibration is measured; by default half of them.
-        figure: plot the curves into this file, .svg or .png.
+        figure: draw each model's rankers against samples and budgets: a file .svg, .pdf or .png.
+        width, font: as in `curves`.
         workers: samples run at the same time; by default one per core.
         check: first judge the references of own problems, which verdicts and tests rest on.
         unsafe: run samples even where they cannot be confined (use a disposable VM).
@@ -94,14 +97,13 @@ def rank(
     from isobudget.progress import SILENT
     from isobudget.ranking.rank import rank as rank_samples
     from isobudget.ranking.scoring_model import open_scorer
-    from isobudget.report.figures.ranking import check_figure, save_rankings
+    from isobudget.report.figures.picture import target_of
+    from isobudget.report.figures.ranking import ranking_plots
     from isobudget.report.json.ranking import ranking_json, ranking_records
     from isobudget.report.tables.ranking import ranking_grids
     from isobudget.report.tables.terminal import grids_text
 
-    options = _rank_options(locals())
-    if figure is not None:
-        check_figure(Path(figure))
+    options, target = _rank_options(locals()), target_of(figure, width, font)
     ranked = rank_samples(
         source,
         options,
@@ -114,17 +116,19 @@ def rank(
         make_scorer=make_scorer or open_scorer,
         progress=progress or SILENT,
     )
-    figures = [] if figure is None else [str(path) for path in save_rankings(ranked, Path(figure))]
+    saved = target.save(ranking_plots(ranked)) if target else ()
 
     def grids() -> list[Grid]:
         return [grid for one in ranked for grid in ranking_grids(one)]
 
     return Results.of(
         ranked,
-        plain=lambda: {"benchmarks": [ranking_json(one) for one in ranked], "figures": figures},
+        plain=lambda: {"benchmarks": [ranking_json(one) for one in ranked], "figures": list(map(str, saved))},
         rows=lambda: [record for one in ranked for record in ranking_records(one)],
         text=lambda: grids_text(grids()),
         grids=grids,
+        plots=lambda: ranking_plots(ranked),
+        saved=saved,
     )
 
 

@@ -25,5 +25,5 @@ def compare(given: dict[str, Any], form: str) -> None:
 
     compared = api.compare(**given)
     if not print_results(compared, form):
-        print_grids(compared.grids())
         print_text(f"{compared!r}\n")
+        print_grids(compared.grids())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from isobudget.cli.declared import of_api
+from isobudget.cli.grouped import in_groups
 from isobudget.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,6 +15,26 @@ if TYPE_CHECKING:
     from isobudget.grid import Grid
 
 
+@in_groups(
+    {
+        "Options": "unit budgets benchmark select stop charge ranker_architecture extrapolate from_",
+        "Prices": "costs tokens_per_second usd_per_gpu_hour gpus",
+        "How it is counted": "level replicates seed simultaneous share_prompt",
+        "Output": "figure panel width font as_plot as_frontier form as_json as_csv",
+    },
+    stop="fixed, or first-pass: until a sample passes",
+    select="by tests, or by the model's own likelihood",
+    budgets="1e12,5e12 in the unit, or 1x,4x cheapest samples",
+    unit="flops, seconds, tokens, usd, joules, ...",
+    panel="k, or a unit; repeatable (k, flops, seconds)",
+    as_frontier="Show which policy to use at each budget as well",
+    form="table, markdown, latex, csv or json",
+    width="text, column, neurips, ..., or 89mm",
+    font="Its font and size, such as times,9",
+    from_="Format of the files, see docs/importing.md",
+    simultaneous="Judge all budgets together",
+    share_prompt="Charge a problem's prompt once",
+)
 @of_api(
     "curves",
     source=typer.Argument(metavar="SOURCE..."),
@@ -28,22 +49,19 @@ def curves(
         bool,
         typer.Option("--frontier", help="Show which policy to use at each budget as well, as `isobudget plan` does."),
     ] = False,
+    as_plot: Annotated[bool, typer.Option("--plot", help="Draw success against budget on the terminal.")] = False,
 ) -> None:
     """Compare models at equal budget: each gets as many samples as the budget buys.
 
-    Counts are JSON lines (or CSV) `{"model", "task_id", "n", "c"}` or `{"model", "task_id", "passed": [0, 1, ...]}`;
-    results of other tools are taken as they are, see docs/importing.md. Without `--costs`, models whose names are known
-    architectures are priced in flops.
+    Without prices, models whose names are known architectures are priced in flops. In full: docs/api.md, `curves`.
 
-    Example:
-
-        isobudget curves counts.jsonl --costs paper --unit seconds
+    Example: `isobudget curves counts.jsonl --costs paper --unit seconds`
     """
     from isobudget import api
-    from isobudget.cli.show import print_results
+    from isobudget.cli.show import print_results, print_saved
+    from isobudget.report.on_terminal import print_basis, print_plot
     from isobudget.report.tables.comparison import comparison_grids
-    from isobudget.report.tables.power import power_line
-    from isobudget.report.tables.sentence import winner_sentence
+    from isobudget.report.tables.sentence import headline
     from isobudget.report.tables.terminal import print_grids, print_text
 
     if as_frontier and (form != "table" or given.get("charge") or given["select"] != "tests"):
@@ -51,13 +69,19 @@ def curves(
             "--frontier adds a table of policies that stop by tests and pay for generating alone; it does not go with "
             "--json, --csv (isobudget plan has them), --charge or --select likelihood"
         )
+    if as_plot and form != "table":
+        raise InputError("--plot draws on the terminal; it does not go with --json, --csv or another --format")
     comparisons = api.curves(**given)
     if not print_results(comparisons, form):
         for comparison in comparisons:
+            print_text(f"{headline(comparison)}\n")
+            if as_plot:
+                print_plot(comparison)
             print_grids(comparison_grids(comparison))
             if as_frontier:
                 print_grids([_frontier(comparison, given)])
-            print_text("\n".join(filter(None, (winner_sentence(comparison), power_line(comparison)))) + "\n")
+            print_basis(comparison)
+    print_saved(comparisons.saved, form)
 
 
 def _frontier(comparison: Comparison, given: dict[str, Any]) -> Grid:

@@ -30,7 +30,8 @@ def judge(given: dict[str, Any], as_json: JsonOption = False) -> None:
     the code anew. Completions of a chat model in a file need `--extraction block`.
     """
     from isobudget import api
-    from isobudget.cli.show import TerminalProgress, interruptible, print_json
+    from isobudget.cli.progress import TerminalProgress
+    from isobudget.cli.show import interruptible, print_json
 
     with interruptible(), TerminalProgress() as progress:
         summary = api.judge(**given, progress=progress)

@@ -43,7 +43,8 @@ def fetch(
     Example: `isobudget models fetch smollm2-135m`
     """
     from isobudget import api
-    from isobudget.cli.show import TerminalProgress, print_json
+    from isobudget.cli.progress import TerminalProgress
+    from isobudget.cli.show import print_json
 
     with TerminalProgress() as progress:
         paths = {name: str(path) for name, path in api.fetch(names, progress=progress).items()}

@@ -44,9 +44,10 @@ def paper(given: dict[str, Any], form: str) -> None:
         isobudget paper --table budget --benchmark humaneval --unit flops
     """
     from isobudget import api
-    from isobudget.cli.show import print_results
+    from isobudget.cli.show import print_results, print_saved
     from isobudget.report.tables.terminal import print_grids
 
     tables = api.paper(**given)
     if not print_results(tables, form):
         print_grids(tables.grids())
+    print_saved(tables.saved, form)

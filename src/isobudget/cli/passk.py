@@ -16,8 +16,9 @@ def passk(given: dict[str, Any], form: str) -> None:
     Example: `isobudget passk counts.jsonl --k 1,5,10`
     """
     from isobudget import api
-    from isobudget.cli.show import print_results
+    from isobudget.cli.show import print_results, print_saved
 
     results = api.passk(**given)
     if not print_results(results, form):
         print(results)
+    print_saved(results.saved, form)

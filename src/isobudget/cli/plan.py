@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,7 +19,7 @@ from isobudget.cli.declared import of_api
     policy=typer.Option(metavar="NAME"),
     hidden=typer.Option(metavar="SOURCE"),
     write=typer.Option(metavar="policy.toml"),
-    figure=typer.Option(metavar="frontier.svg|pdf|png"),
+    figure=typer.Option(metavar="FILE"),
 )
 def plan(given: dict[str, Any], form: str) -> None:
     """Plan how to spend a budget: which models in which order, and when to stop.
@@ -31,11 +32,12 @@ def plan(given: dict[str, Any], form: str) -> None:
         isobudget plan counts.jsonl --costs paper --budget 8x --write policy.toml
     """
     from isobudget import api
-    from isobudget.cli.show import print_results
+    from isobudget.cli.show import print_results, print_saved
     from isobudget.report.tables.plan import plan_grids
     from isobudget.report.tables.terminal import print_grids, print_text
 
     made = api.plan(**given)
     if not print_results(made, form, lambda: plan_grids(made)):
-        print_grids(plan_grids(made))
         print_text(made.sentence + "\n")
+        print_grids(plan_grids(made))
+    print_saved([Path(given["figure"])] if "figure" in given else [], form)

@@ -36,7 +36,8 @@ def profile(given: dict[str, Any], as_json: JsonOption = False) -> None:
     `isobudget profile codellama-7b --slots 1,8 --completion-tokens 64`
     """
     from isobudget import api
-    from isobudget.cli.show import TerminalProgress, print_json
+    from isobudget.cli.progress import TerminalProgress
+    from isobudget.cli.show import print_json
     from isobudget.report.tables.terminal import print_grids
 
     try:

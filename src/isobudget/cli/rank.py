@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from isobudget.cli.declared import of_api
+from isobudget.cli.grouped import in_groups
 from isobudget.rankers.registry import NAMES
 
 
@@ -18,6 +19,30 @@ class Api(StrEnum):
     CHAT = "chat"
 
 
+@in_groups(
+    {
+        "Options": "ranker inputs examples tests train power filter workers check unsafe orders k level seed",
+        "The model that scores": "model backend url api key_env setting architecture",
+        "Samples and output": "benchmark problems verdicts first out from_ figure width font form as_json as_csv",
+    },
+    ranker="own, agreement, ..., see docs/rankers.md",
+    filter="Drop samples first: executable or examples",
+    examples="benchmark, given or none",
+    inputs="Inputs per problem to compare samples on",
+    power="Exponent of the sample count (CodeT)",
+    orders="Random orders of rankers by set",
+    check="Judge the references of own problems first",
+    unsafe="Run samples even where nothing confines them",
+    k="Samples to choose from for calibration",
+    seed="Seed of inputs, orders and bootstrap",
+    api="completions, or chat, which only writes tests",
+    backend="llama.cpp, server, vllm or transformers",
+    figure="Draw each model's rankers: .svg, .pdf or .png",
+    form="table, markdown, latex, csv or json",
+    width="text, column, neurips, ..., or 89mm",
+    font="Its font and size, such as times,9",
+    from_="Format of the files, see docs/importing.md",
+)
 @of_api(
     "rank",
     source=typer.Argument(metavar="SOURCE..."),
@@ -39,24 +64,17 @@ class Api(StrEnum):
 def rank(given: dict[str, Any], form: str) -> None:
     """Evaluate rankers: how well they pick one of k samples without running tests (equal budget, AUC, calibration).
 
-    Missing scores are computed and kept in the run folder; run the same command to resume.
+    Missing scores are computed and kept; the same command resumes. In full: docs/api.md, `rank`, and docs/rankers.md.
 
-    Examples:
-
-        isobudget rank runs/quickstart --ranker own --ranker agreement
-
-        isobudget rank samples.jsonl --problems humaneval --verdicts verdicts.jsonl --ranker agreement --ranker tests
-
-        isobudget rank verdicts.jsonl --ranker order
+    Examples: `isobudget rank runs/quickstart -r own -r agreement`, `isobudget rank verdicts.jsonl -r order`
     """
     from isobudget import api
-    from isobudget.cli.show import TerminalProgress, interruptible, print_results
+    from isobudget.cli.progress import TerminalProgress
+    from isobudget.cli.show import interruptible, print_results, print_saved
     from isobudget.report.tables.terminal import print_grids
 
     with interruptible(), TerminalProgress() as progress:
         ranked = api.rank(**given, progress=progress)
-    if print_results(ranked, form):
-        return
-    print_grids(ranked.grids())
-    for path in ranked.to_dict()["figures"]:
-        typer.echo(f"figure: {path}")
+    if not print_results(ranked, form):
+        print_grids(ranked.grids())
+    print_saved(ranked.saved, form)

@@ -23,7 +23,7 @@ def report(given: dict[str, Any], as_json: JsonOption = False) -> None:
     Example: `isobudget report runs/quickstart`
     """
     from isobudget import api
-    from isobudget.cli.show import TerminalProgress
+    from isobudget.cli.progress import TerminalProgress
     from isobudget.report import print_report
 
     with TerminalProgress(quiet=as_json) as progress:

@@ -9,25 +9,23 @@ import contextlib
 import json
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from isobudget.cli.declared import of_api
 from isobudget.cli.options import JsonOption
+from isobudget.cli.progress import duration, size
 from isobudget.grid import json_value, short
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from pathlib import Path
 
     from isobudget.grid import Grid
     from isobudget.pipeline.dry_run import DryRun
     from isobudget.pipeline.estimates import Expected
 
-_SECONDS_BETWEEN_LINES = 15.0
 #: on a narrower terminal a dry run has two tables
 _WIDE_COLUMNS = 130
 
@@ -47,105 +45,6 @@ def show(given: dict[str, Any], as_json: JsonOption = False) -> None:
         print_json(shown.to_dict())
     else:
         print(shown, end="")
-
-
-class TerminalProgress:
-    """Progress bars with time left on a terminal; elsewhere a line every few seconds."""
-
-    def __init__(self, quiet: bool = False) -> None:
-        self._quiet = quiet
-        self._bars: Progress | None = None
-        self._ids: dict[str, TaskID] = {}
-        self._lines: dict[str, _Line] = {}
-
-    def __enter__(self) -> Self:
-        if not self._quiet and sys.stderr.isatty():
-            self._bars = _make_bars()
-            self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bars is not None:
-            self._bars.stop()
-
-    def start(self, task: str, total: int, done: int = 0, *, unit: str = "") -> None:
-        """A task begins."""
-        if self._bars is not None:
-            self._ids[task] = self._bars.add_task(task, total=total, completed=done, unit=unit)
-        elif not self._quiet:
-            self._lines[task] = _Line(task, total, done, unit)
-
-    def advance(self, task: str, steps: int) -> None:
-        """So many further steps are done."""
-        if self._bars is not None:
-            self._bars.advance(self._ids[task], steps)
-        elif not self._quiet:
-            self._lines[task].advance(steps)
-
-    def note(self, text: str) -> None:
-        """Something that the user should know now."""
-        if self._bars is not None:
-            self._bars.console.print(text, markup=False, highlight=False)
-        elif not self._quiet:
-            print(text, file=sys.stderr, flush=True)
-
-
-class _Line:
-    """Progress of one task as lines of text."""
-
-    def __init__(self, task: str, total: int, done: int, unit: str) -> None:
-        self.task, self.total, self.done, self.unit = task, total, done, unit
-        self.first, self.began, self.shown = done, time.monotonic(), time.monotonic()
-        there = f", {_steps(done, unit)} of them already done" if done else ""
-        left = f"{_steps(total, unit)} to do{there}" if total > done else "nothing left to do"
-        print(f"{task}: {left}", file=sys.stderr)
-
-    def advance(self, steps: int) -> None:
-        self.done += steps
-        now = time.monotonic()
-        if steps and (now - self.shown >= _SECONDS_BETWEEN_LINES or self.done == self.total):
-            self.shown = now
-            left = (now - self.began) / (self.done - self.first) * (self.total - self.done)
-            text = f"{self.task}: {_steps(self.done, self.unit)} of {_steps(self.total, self.unit)}"
-            end = f"done in {now - self.began:.0f} s" if self.done == self.total else f"about {left:.0f} s left"
-            print(f"{text}, {end}", file=sys.stderr, flush=True)
-
-
-def _steps(count: int, unit: str) -> str:
-    return size(count) if unit == "B" else str(count)
-
-
-def _make_bars() -> Progress:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
-
-    class Steps(ProgressColumn):
-        """How much is done, of how much."""
-
-        def render(self, task: Task) -> Text:
-            unit = task.fields["unit"]
-            return Text(f"{_steps(int(task.completed), unit)}/{_steps(int(task.total or 0), unit)}")
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        Steps(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
 
 
 @contextlib.contextmanager
@@ -191,6 +90,12 @@ def print_results(results: Any, form: str, grids: Callable[[], Sequence[Grid]] |
     for note in getattr(results, "notes", ()):
         print(f"note: {note}", file=sys.stderr)
     return True
+
+
+def print_saved(paths: Iterable[Path], form: str) -> None:
+    """Say which figures were written: below a table, else on stderr, where it is no part of the form."""
+    for path in paths:
+        print(f"figure: {path}", file=sys.stdout if form == "table" else sys.stderr)
 
 
 def print_dry_run(plan: DryRun) -> None:
@@ -245,18 +150,3 @@ def _up_to(value: int | None, most: int | None) -> str:
 
 def _approximate(value: int | None) -> str:
     return "?" if value is None else short(value)
-
-
-def duration(seconds: float | None) -> str:
-    """A time for people: 3.4 h; ? if it is not known."""
-    if seconds is None:
-        return "?"
-    for scale, name in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= scale:
-            return f"{seconds / scale:.1f} {name}"
-    return f"{seconds:.0f} s"
-
-
-def size(bytes_: int | None) -> str:
-    """An amount of data for people."""
-    return "?" if bytes_ is None else short(bytes_, "B")

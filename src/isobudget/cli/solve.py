@@ -55,7 +55,8 @@ def solve(
         isobudget solve src/pkg/text.py::slugify --tests tests/test_text.py --budget 60s
     """
     from isobudget import api
-    from isobudget.cli.show import TerminalProgress, interruptible, print_json
+    from isobudget.cli.progress import TerminalProgress
+    from isobudget.cli.show import interruptible, print_json
     from isobudget.errors import InputError
 
     if diff and given["apply"]:

@@ -22,8 +22,11 @@ from isobudget.curves.flips import Flip, find_flips
 from isobudget.curves.recommendation import Segment, clearly_worse, recommend
 from isobudget.curves.stopping import FIXED
 from isobudget.errors import InputError
-from isobudget.grid import json_value, picked
+from isobudget.grid import counted, json_value, picked
+from isobudget.results import Shown
 
+#: models that are named where a comparison is printed
+_FEW = 4
 _BANDS = ("success", "low", "high")
 
 
@@ -52,8 +55,8 @@ class Reach:
         return math.nan if self.cheapest is None else 1 - self.budget[self.cheapest] / self.budget[label]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Comparison(Shown):
     """Models at equal budget on one benchmark.
 
     Attributes:
@@ -136,6 +139,13 @@ class Comparison:
         """The crossings of every pair of models, cheaper sample first."""
         labels = [curve.label for curve in self.curves]
         return {pair: self.crossings(*pair) for pair in combinations(labels, 2)}
+
+    def __repr__(self) -> str:
+        models, problems = len(self.curves), len(self.curves[0].task_ids)
+        about = f"{self.benchmark}: " if self.benchmark else ""
+        told = f"{counted(models, 'model')} at {counted(len(self.budgets), 'budget')} in {self.unit}"
+        labels = [curve.label for curve in self.curves[:_FEW]] + [f"{models - _FEW} more"] * (models > _FEW)
+        return f"{about}{told}, {counted(problems, 'problem')}: {', '.join(labels)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that was estimated as plain values for JSON: NaN is None, success is in [0, 1].

@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.curves.stopping import FIRST_PASS, FIXED, Charged, parse_stop
 from isobudget.errors import InputError
+from isobudget.grid import with_unit
+from isobudget.results import Shown
 from isobudget.statistics.intervals import bootstrap_curve, bootstrap_weights
 from isobudget.statistics.pass_at_k import failure_curve, trusted_k
 
@@ -102,8 +104,8 @@ class Point:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Curve:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Curve(Shown):
     """Success against budget for one model.
 
     Attributes:
@@ -162,6 +164,12 @@ class Curve:
     def cost_of_more(self) -> float:
         """What one sample more than was recorded would cost in all; infinite if none would be generated."""
         return float(self.price.per_problem + self.charged.samples[-1] * self.price.per_sample)
+
+    def __repr__(self) -> str:
+        ends = f"{self.success[0]:.1%} with 1 sample" + (
+            f", {self.success[-1]:.1%} with {self.k_max:,}" if self.k_max > 1 else ""
+        )
+        return f"{self.label}: {ends}; {with_unit(self.price.cost(1), self.unit)} a sample"
 
     def at(self, budget: float) -> Point:
         """The model at one budget (0 or more, finite), with the most samples that it affords."""

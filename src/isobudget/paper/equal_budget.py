@@ -126,10 +126,10 @@ def equal_budget(table: PassTable, unit: Unit, multiples: Sequence[float] = BUDG
     """
     rows = []
     for family, dearest in DEAREST.items():
-        models = [model for model in table.percent if model.startswith(family)]
+        models = family_models(table, family)
         if not models:
             continue
-        costs = {model: _cost(model, unit) for model in models}
+        costs = {model: sample_price(model, unit) for model in models}
         for multiple in multiples:
             budget = multiple * costs[dearest].per_sample
             cells = {m: interpolate(table.k, table.percent[m], costs[m].affordable(budget)) for m in models}
@@ -142,7 +142,7 @@ def paper_flips(table: PassTable) -> tuple[PaperFlip, ...]:
     """For each pair of models of a family and each published k of the larger: the ratio at which the verdict flips."""
     flips = []
     for family in DEAREST:
-        models = [model for model in table.percent if model.startswith(family)]
+        models = family_models(table, family)
         for at, cheap in enumerate(models):
             for dear in models[at + 1 :]:
                 flips += [_flip(table, cheap, dear, k) for k in table.k[: len(table.percent[dear])]]
@@ -151,7 +151,7 @@ def paper_flips(table: PassTable) -> tuple[PaperFlip, ...]:
 
 def cost_ratio(cheap: str, dear: str, unit: Unit) -> float:
     """How many cheap samples one dear sample costs by the paper."""
-    return _cost(dear, unit).per_sample / _cost(cheap, unit).per_sample
+    return sample_price(dear, unit).per_sample / sample_price(cheap, unit).per_sample
 
 
 def _flip(table: PassTable, cheap: str, dear: str, k_dear: int) -> PaperFlip:
@@ -165,7 +165,13 @@ def _flip(table: PassTable, cheap: str, dear: str, k_dear: int) -> PaperFlip:
     return PaperFlip(table.benchmark, cheap, dear, k_dear, None, math.nan, reason)
 
 
-def _cost(model: str, unit: Unit) -> SampleCost:
+def family_models(table: PassTable, family: str) -> list[str]:
+    """The table's models of a family, the smallest first."""
+    return [model for model in table.percent if model.startswith(family)]
+
+
+def sample_price(model: str, unit: Unit) -> SampleCost:
+    """What a sample of one of the paper's models costs; an `InputError` in a unit that the paper does not count in."""
     cost = paper_cost(model, unit)
     if cost is None:
         raise InputError(f"the paper has no cost in {unit} for {model}; it has flops and seconds")

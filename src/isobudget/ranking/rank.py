@@ -33,19 +33,24 @@ from isobudget.ranking.sample_files import counts_inputs, file_input, has_texts,
 from isobudget.ranking.scores import Scorer
 from isobudget.ranking.scoring_model import as_recorded, open_scorer
 from isobudget.records.run import Run, load_run
+from isobudget.results import Shown
 from isobudget.study import StatedModel
 
 ScorerFactory = Callable[[StatedModel, Sequence[Pool], Progress], Scorer]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class BenchmarkRanking:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class BenchmarkRanking(Shown):
     """What ranking achieves on one benchmark."""
 
     benchmark: str
     models: tuple[RankedModel, ...]
     bootstrap: Bootstrap
     filter: str | None = None
+
+    def __repr__(self) -> str:
+        about = [f"{model.model}: {', '.join(one.ranker for one in model.ranked)}" for model in self.models]
+        return f"{self.benchmark or 'samples'}, {'; '.join(about)}"
 
 
 def rank(

@@ -1,4 +1,4 @@
-"""A report on the terminal: success at equal budget, where the verdict flips, the verdict in words, the files' paths.
+"""A report on the terminal: the verdict in two lines, success at equal budget, where it flips, what it rests on, files.
 
 The tables are those of `isobudget curves`, so that both commands say the same in the same form; 80 columns suffice.
 """
@@ -14,7 +14,7 @@ from isobudget.report.build import Report
 from isobudget.report.tables.comparison import clear_note, equal_budget_table, flip_table
 from isobudget.report.tables.labels import prompt_note
 from isobudget.report.tables.power import power_line
-from isobudget.report.tables.sentence import winner_sentence
+from isobudget.report.tables.sentence import basis, headline
 from isobudget.report.tables.terminal import print_grids, print_text
 
 
@@ -22,8 +22,9 @@ def print_report(report: Report) -> None:
     """Print the report's tables, its sentences and where its files are."""
     comparisons = [one for summary in report.summaries for one in summary.by_tests.values()]
     for comparison, grids in zip(comparisons, _with_each_note_once(comparisons), strict=True):
+        print_text(f"{headline(comparison)}\n")
         print_grids(grids)
-        print_text("\n".join(filter(None, (winner_sentence(comparison), power_line(comparison)))) + "\n")
+        print_basis(comparison)
     for line in (
         *report.notes,
         f"Page:    {report.page}",
@@ -32,6 +33,27 @@ def print_report(report: Report) -> None:
         f"All figures, as PNG and SVG, are in {report.page.parent}",
     ):
         print(printable(line))
+
+
+def print_basis(comparison: Comparison) -> None:
+    """Below its tables, what the verdict above them rests on, in words."""
+    print_text("\n".join(filter(None, (basis(comparison), power_line(comparison)))) + "\n")
+
+
+def print_plot(comparison: Comparison) -> None:
+    """Success against budget, drawn in letters; in colour where the terminal has some.
+
+    Raises:
+        MissingExtraError: plotext is not installed.
+    """
+    from rich.console import Console
+
+    from isobudget.report.figures.comparison import Drawing, comparison_plot
+    from isobudget.report.figures.terminal import terminal_plot
+
+    console = Console()
+    plot = comparison_plot(Drawing({comparison.unit: comparison}))
+    print(terminal_plot(plot, console.width, colours=console.is_terminal and not console.no_color), end="\n\n")
 
 
 def _with_each_note_once(comparisons: Sequence[Comparison]) -> list[list[Grid]]:

@@ -20,7 +20,7 @@ from isobudget.policies.choose import PlanRow, affords, most_useful_k, plan_rows
 from isobudget.policies.labels import Labels
 from isobudget.policies.learn import Learned, Policy, best_fixed, learn
 from isobudget.policies.repair import RepairRow, compare_repairs
-from isobudget.results import data_frame
+from isobudget.results import Shown
 from isobudget.solving.amounts import DEFAULT_POLICIES, cheapest_arm, default_amounts, planned_amounts
 from isobudget.solving.labels import labels_of
 from isobudget.solving.recorded_arms import Recorded, read_arms
@@ -50,7 +50,7 @@ ROW_FIELDS = (
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Plan:
+class Plan(Shown):
     """Policies at budgets, measured on problems that they were not learned on.
 
     Attributes:
@@ -102,14 +102,6 @@ class Plan:
             record | {name: value if value is None else json.dumps(value) for name, value in _nested(record)}
             for record in records
         ]
-
-    def to_pandas(self) -> Any:
-        """The rows as a `pandas.DataFrame`. Raises `InputError` without pandas."""
-        return data_frame("pandas", self.to_records())
-
-    def to_polars(self) -> Any:
-        """The rows as a `polars.DataFrame`. Raises `InputError` without polars."""
-        return data_frame("polars", self.to_records())
 
     def __repr__(self) -> str:
         return f"{self.benchmark or 'plan'}: {self.sentence}"

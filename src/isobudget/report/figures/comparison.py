@@ -7,30 +7,27 @@ shows the interval over problems, and the part of a line that rests on more than
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isobudget.costs.cost import Unit
-from isobudget.curves import TESTS, Comparison, Curve
-from isobudget.grid import si_prefix
-from isobudget.report.figures import style
+from isobudget.curves import FIRST_PASS, TESTS, Comparison, Curve
+from isobudget.grid import counted, si_prefix
+from isobudget.report.figures.look import Look
+from isobudget.report.figures.parts import STAR, Floats, Line, Panel, Plot, Point, powers_of_two, thinned
+from isobudget.report.figures.render import render
+from isobudget.report.figures.style import Style, model_style
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
     from isobudget.analysis.compare_run import Greedy
 
-#: points of a line that are drawn, so that a curve of thousands of samples stays small
-_MOST_POINTS = 160
-#: letters that fit below one panel, two of them between labels
-_TICK_CHARACTERS = 42
-#: letters of one name, and of a row of the legend below one panel and below three
-_MOST_CHARACTERS, _STACKED_CHARACTERS, _LEGEND_CHARACTERS = 40, 46, 105
+SAMPLES = "samples of each problem (k)"
+#: what a dashed line says
+LESS_CERTAIN = "k above n/2: less certain"
+GREEDY = "greedy output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +37,27 @@ class Drawing:
     Attributes:
         comparisons: of the same models and problems, one a unit, at least one.
         greedy: greedy outputs by model, drawn as stars.
-        models: all models of the run, in the order that decides colours and markers.
+        models: all models of the run; by their names each has its colour and marker.
         title: above the panels.
+        panels: their units, None for success against samples; by default that, then each unit.
+        left_out: what is not shown and why, a sentence or more.
     """
 
     comparisons: Mapping[Unit, Comparison]
-    greedy: Mapping[str, Greedy]
-    models: tuple[str, ...]
-    title: str
+    greedy: Mapping[str, Greedy] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
+    title: str = ""
+    panels: tuple[Unit | None, ...] = ()
+    left_out: str = ""
 
     @property
-    def curves(self) -> tuple[Curve, ...]:
-        """The curves in the first unit; they stand for what does not depend on the unit."""
-        return next(iter(self.comparisons.values())).curves
+    def first(self) -> Comparison:
+        """The comparison in the first unit; it stands for what does not depend on the unit."""
+        return next(iter(self.comparisons.values()))
 
-    def style(self, model: str) -> tuple[str, str]:
+    def style(self, model: str) -> Style:
         """Colour and marker of a model."""
-        return style.model_style(model, self.models)
+        return model_style(model, [*self.models, *(curve.model for curve in self.first.curves)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,148 +69,121 @@ class _Axis:
     scale: float
     label: str
 
-    def cost(self, curve: Curve) -> NDArray[np.float64]:
+    def cost(self, curve: Curve) -> Floats:
         values = curve.k if self.unit is None else curve.cost / self.scale
         return np.asarray(values, dtype=np.float64)
 
     def greedy(self, greedy: Greedy) -> float:
-        return 1.0 if self.unit is None else greedy.cost[self.unit] / self.scale
+        return 1.0 if self.unit is None else greedy.cost.get(self.unit, math.nan) / self.scale
 
 
 def draw(
     shown: Drawing, *, stacked: bool = False, formats: Sequence[str] = ("svg", "png"), name: str = "figure"
 ) -> dict[str, bytes]:
-    """Draw one figure: a panel for samples and one for each unit.
+    """Draw one figure for the page: a panel for samples and one for each unit.
 
     Panels stand side by side or, for narrow pages, `stacked` below each other; the `name` makes the ids inside the SVG
-    differ from those of other figures. Gives the files' contents by format, `svg` or `png`.
+    differ from those of other figures. Gives the files' contents by format.
     """
-    with style.drawing(name):
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-        figure = _figure(shown, stacked)
-        FigureCanvasAgg(figure)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # one layout serves every format
-        return {kind: style.saved(figure, kind) for kind in formats}
+    plot = comparison_plot(shown, name)
+    look = Look(width=4.4 if stacked else 3.75 * len(plot.panels), points=9.0, dots=160)
+    return render(plot, look, formats)
 
 
-def _figure(shown: Drawing, stacked: bool) -> Figure:
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    axes = list(_axes(shown.comparisons))
-    rows, columns = (len(axes), 1) if stacked else (1, len(axes))
-    legend = _entries(shown)
-    legend_columns = _columns(legend, _STACKED_CHARACTERS if stacked else _LEGEND_CHARACTERS)
-    height = 0.4 + 3.1 * rows + 0.2 * math.ceil(len(legend) / legend_columns)
-    figure = Figure(
-        figsize=(4.4 if stacked else 3.75 * columns, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
+def comparison_plot(shown: Drawing, name: str = "figure") -> Plot:
+    """A panel for samples and one for each unit."""
+    axes = [_axis(unit, shown) for unit in shown.panels or (None, *shown.comparisons)]
+    dashed = any(curve.k_max > curve.trusted_k for curve in shown.first.curves)
+    return Plot(
+        name=name,
+        title=shown.title or figure_title(shown.first),
+        y_label="problems solved: pass@k, %" if _by_tests(shown) else "problems solved: rank-score@k, %",
+        panels=tuple(_panel(axis, shown) for axis in axes),
+        caption=caption(shown),
+        key=(("dashed", LESS_CERTAIN),) if dashed else (),
     )
-    panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
-    for panel, axis in zip(panels, axes, strict=True):
-        _panel(panel, axis, shown)
-    for panel in panels if stacked else panels[:1]:
-        panel.set_ylabel(_y_label(shown.curves[0].selection))
-    panels[0].set_ylim(*_y_limits(shown))
-    style.set_title(figure, style.cut(shown.title, 56 if stacked else 90), 9 if stacked else 11)
-    style.set_legend(figure, legend, legend_columns)
-    return figure
 
 
-def _axes(comparisons: Mapping[Unit, Comparison]) -> Iterator[_Axis]:
-    first = next(iter(comparisons.values()))
-    yield _Axis(first, None, 1.0, "samples of each problem (k)")
-    for unit, comparison in comparisons.items():
-        costs = [cost for curve in comparison.curves for cost in (curve.cost[0], curve.cost[-1])]
-        middle = math.sqrt(min(costs) * max(costs))
-        scale, prefix = si_prefix(middle, least=1e6) if unit == Unit.FLOPS else (1.0, "")
-        yield _Axis(comparison, unit, scale, f"{prefix}{unit} per problem")
+def figure_title(comparison: Comparison) -> str:
+    """The benchmark and how many of its problems are compared."""
+    return f"{comparison.benchmark or 'Models'}, {counted(len(comparison.curves[0].task_ids), 'problem')}"
 
 
-def _y_label(selection: str) -> str:
-    return "problems solved: pass@k, %" if selection == TESTS else "problems solved: rank-score@k, %"
+def caption(shown: Drawing) -> str:
+    """What the figure shows and where each line begins and ends, for readers who do not see it."""
+    first, tests = shown.first, _by_tests(shown)
+    meaning = "pass@k" if tests else "rank-score@k by the model's own likelihood"
+    panels = shown.panels or (None, *shown.comparisons)
+    axes = ["samples" if unit is None else f"{_plain(unit)} per problem" for unit in panels]
+    expected = " Costs are expected ones: sampling stops at the first pass." * (first.stop == FIRST_PASS)
+    ends = "; ".join(_ends(curve) for curve in first.curves)
+    stars = " Stars: one greedy output." if shown.greedy else ""
+    return (
+        f"{figure_title(first)}: share solved ({meaning}) against {_and(axes)}; x in powers of two. "
+        f"{ends}. Bands: {first.bootstrap.level:.0%} intervals over problems.{stars} Dashed: k above half the "
+        f"samples.{expected}{shown.left_out}"
+    )
 
 
-def _panel(panel: Axes, axis: _Axis, shown: Drawing) -> None:
-    reach: list[float] = []
-    for curve in axis.comparison.curves:
-        x = axis.cost(curve)
-        reach += [x[0], x[-1]]
-        _line(panel, curve, x, *shown.style(curve.model), band=0.4 / max(3, len(shown.curves)))
-    for curve in axis.comparison.curves:
-        greedy = shown.greedy.get(curve.model)
-        if greedy is not None:
-            colour, _ = shown.style(curve.model)
-            reach.append(axis.greedy(greedy))
-            panel.plot(reach[-1], 100 * greedy.success, **style.star(colour))
-    style.dress(panel, axis.label)
-    _x_ticks(panel, min(reach), max(reach))
-    panel.tick_params(length=3, labelleft=True)
+def _and(parts: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
 
-def _line(panel: Axes, curve: Curve, x: NDArray[np.float64], colour: str, marker: str, band: float) -> None:
-    """Band, line (dashed beyond the trusted k) and a marker at each power of two, hollow beyond the trusted k."""
-    at = _thinned(curve.k_max, curve.trusted_k)
-    solid, dashed = at[at < curve.trusted_k], at[at >= curve.trusted_k - 1]
-    success = 100 * curve.success
-    panel.fill_between(x[at], 100 * curve.low[at], 100 * curve.high[at], color=colour, alpha=band, linewidth=0)
-    panel.plot(x[solid], success[solid], color=colour, linewidth=1.7)
-    panel.plot(x[dashed], success[dashed], color=colour, linewidth=1.3, linestyle=(0, (3, 2)))
-    powers = 2 ** np.arange(int(math.log2(curve.k_max)) + 1) - 1
-    for chosen, face in ((powers[powers < curve.trusted_k], colour), (powers[powers >= curve.trusted_k], style.PAPER)):
-        style.mark(panel, x[chosen], success[chosen], marker, colour, face, edge=1.2)
+def _ends(curve: Curve) -> str:
+    start, end = (f"{100 * float(value):.1f}%" for value in (curve.success[0], curve.success[-1]))
+    return f"{curve.model}: {start} with 1 sample" + (f", {end} with {curve.k_max:,}" if curve.k_max > 1 else "")
 
 
-def _thinned(k_max: int, trusted: int) -> NDArray[np.int64]:
-    """Places of at most about `_MOST_POINTS` points, evenly on a log axis, with both ends and the trusted k."""
-    if k_max <= _MOST_POINTS:
-        return np.arange(k_max)
-    spaced = np.geomspace(1, k_max, _MOST_POINTS).round().astype(np.int64)
-    return np.unique(np.concatenate([spaced, [1, trusted, k_max]])) - 1
+def _by_tests(shown: Drawing) -> bool:
+    return shown.first.curves[0].selection == TESTS
 
 
-def _x_ticks(panel: Axes, low: float, high: float) -> None:
-    """Ticks at powers of two, few enough to be read."""
-    low, high = low / 1.25, high * 1.25
-    if high < 4 * low:
-        low, high = low / 2, high * 2
-    powers = range(math.ceil(math.log2(low)), math.floor(math.log2(high)) + 1)
-    for step in range(1, len(powers) + 1):
-        ticks = [2.0**power for power in powers if power % step == 0]
-        labels = [f"{tick:,.0f}" if tick >= 1 else f"{tick:.3g}" for tick in ticks]
-        if sum(len(label) + 2 for label in labels) <= _TICK_CHARACTERS:
-            break
-    panel.set_xlim(low, high)
-    panel.set_xticks(ticks, labels)
-    panel.minorticks_off()
+def _plain(unit: Unit) -> str:
+    return str(unit).replace("_", " ")
 
 
-def _y_limits(shown: Drawing) -> tuple[float, float]:
-    """In percent, on tens, with everything that is drawn inside."""
-    values = [value for curve in shown.curves for part in (curve.low, curve.high, curve.success) for value in part]
-    values += [greedy.success for greedy in shown.greedy.values()]
-    known = [100 * value for value in values if not math.isnan(value)]
-    low, high = 10 * math.floor(min(known) / 10), 10 * math.ceil(max(known) / 10)
-    return max(0, low - (10 if low == high else 0)), min(102, high + 2)
+def _axis(unit: Unit | None, shown: Drawing) -> _Axis:
+    if unit is None:
+        return _Axis(shown.first, None, 1.0, SAMPLES)
+    comparison = shown.comparisons[unit]
+    costs = [float(cost) for curve in comparison.curves for cost in (curve.cost[0], curve.cost[-1])]
+    return _Axis(comparison, unit, *cost_scale(unit, costs))
 
 
-def _entries(shown: Drawing) -> list[tuple[Any, str]]:
-    """What the legend explains: a sign and its text each."""
-    from matplotlib.lines import Line2D
-
-    entries: list[tuple[Any, str]] = []
-    for curve in shown.curves:
-        name = f"{style.cut(curve.model, _MOST_CHARACTERS)} (n = {curve.k_max:,})"
-        entries.append((style.line_sign(*shown.style(curve.model)), name))
-    if any(curve.model in shown.greedy for curve in shown.curves):
-        entries.append((Line2D([], [], **style.star(style.PAPER)), "greedy output"))
-    if any(curve.k_max > curve.trusted_k for curve in shown.curves):
-        dashes = Line2D([], [], color=style.INK, linewidth=1.3, linestyle=(0, (3, 2)))
-        entries.append((dashes, "k above n/2: less certain"))
-    return entries
+def cost_scale(unit: Unit, costs: Sequence[float]) -> tuple[float, str]:
+    """What to divide costs of an axis by, and how the axis is called then: `Tflops per problem`."""
+    middle = math.sqrt(min(costs) * max(costs))
+    if unit == Unit.FLOPS:
+        scale, prefix = si_prefix(middle, least=1e6)
+        return scale, f"{prefix}flops per problem"
+    if 0 < middle < 0.01:
+        return 1e-3, f"{_plain(unit)} per 1,000 problems"
+    return 1.0, f"{_plain(unit)} per problem"
 
 
-def _columns(entries: Sequence[tuple[Any, str]], characters: int) -> int:
-    widest = max(len(label) for _, label in entries) + 6
-    return max(1, min(len(entries), characters // widest))
+def _panel(axis: _Axis, shown: Drawing) -> Panel:
+    lines = tuple(_line(curve, axis.cost(curve), shown.style(curve.model)) for curve in axis.comparison.curves)
+    stars = [
+        Point(GREEDY, STAR, shown.style(curve.model), axis.greedy(greedy), 100 * greedy.success)
+        for curve in axis.comparison.curves
+        if (greedy := shown.greedy.get(curve.model)) is not None
+    ]
+    return Panel(axis.label, lines, tuple(star for star in stars if not math.isnan(star.x)))
+
+
+def _line(curve: Curve, x: Floats, style: Style) -> Line:
+    """Dashed beyond the trusted k; a marker at each power of two, hollow beyond the trusted k."""
+    at = np.union1d(thinned(curve.k_max, curve.trusted_k), powers_of_two(curve.k_max))
+    before = int(np.searchsorted(at, curve.trusted_k))
+    return Line(
+        name=curve.model,
+        style=style,
+        x=x[at],
+        y=100 * curve.success[at],
+        low=100 * curve.low[at],
+        high=100 * curve.high[at],
+        marks=np.searchsorted(at, powers_of_two(curve.k_max)),
+        solid=before,
+        filled=before,
+        note=f"(n = {curve.k_max:,})",
+    )

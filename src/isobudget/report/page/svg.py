@@ -11,8 +11,11 @@ from isobudget.report.figures.style import COLOURS, INK, PAPER, RULE
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-#: a style rule that Matplotlib states for the whole document; the page's own style sheet has it for its figures
-_LEFT_OUT = re.compile(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", re.DOTALL)
+#: what the page says itself, and a style rule that Matplotlib states for the whole document: the page's own style sheet
+#: has it for its figures
+_LEFT_OUT = re.compile(
+    r"<title>.*?</title>|<desc>.*?</desc>|<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", re.DOTALL
+)
 _ID = re.compile(r'(\bid="|href="#|url\(#)')
 _DRAWN = re.compile(r'(?<= d=")[^"]*(?=")')
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")

@@ -10,9 +10,12 @@ from collections.abc import Iterable, Sequence
 
 from isobudget.curves import FIRST_PASS, Comparison, Curve, Flip, Point, Segment
 from isobudget.grid import counted, ratio, with_unit
+from isobudget.report.tables.labels import short_names
 
 #: said wherever budgets are spending on average
 EXPECTED = "Sampling stops at the first pass, after k samples at the latest: budgets are expected spending."
+#: letters of a name that words have room for
+_LONG = 24
 #: budgets that are listed one by one
 _FEW_BUDGETS = 3
 
@@ -25,6 +28,68 @@ def winner_sentence(comparison: Comparison) -> str:
     """
     verdict = _verdict(comparison)
     return f"{verdict} {EXPECTED}" if comparison.stop == FIRST_PASS else verdict
+
+
+def headline(comparison: Comparison) -> str:
+    """The verdict in two short lines: which model at which budget, and what the price of the dearest one's sample buys.
+
+    One line where there is nothing to choose, or nothing is solved.
+    """
+    segments = comparison.recommendation()
+    if len(comparison.curves) < 2 or not segments:
+        return _verdict(comparison).split(" One sample costs ")[0]
+    return "\n".join([_use(segments, comparison), *(_at_one(flip, comparison) for flip in _headline_flips(comparison))])
+
+
+def basis(comparison: Comparison) -> str:
+    """What the headline rests on: where it is not clear, prices of a sample, and where the verdict would turn.
+
+    Long names are short as in the tables.
+    """
+    if len(comparison.curves) < 2 or not comparison.recommendation():
+        return ""
+    short = _said(comparison)
+    text = winner_sentence(comparison)
+    for label in sorted(short, key=len, reverse=True):
+        text = text.replace(label, short[label])
+    return text
+
+
+def _said(comparison: Comparison) -> dict[str, str]:
+    """What models are called in words: their labels, or where one is long the short names of the tables."""
+    labels = [curve.label for curve in comparison.curves]
+    return dict(zip(labels, labels, strict=True)) if max(map(len, labels)) <= _LONG else short_names(comparison)
+
+
+def _use(segments: Sequence[Segment], comparison: Comparison) -> str:
+    """Which model from which budget on, in one line; of many changes the first and the last."""
+    short, unit = _said(comparison), comparison.unit
+    first, later = segments[0], segments[1:]
+    unclear, rows = _unclear(segments)
+    sure = "clear" if not unclear else f"clear at {rows - unclear} of {rows} budgets" if unclear < rows else "not clear"
+    if not later:
+        return f"Use {short[first.model]} at every budget: {sure}."
+    told = [f"{short[one.model]} from {with_unit(one.start, unit)}" for one in later]
+    if len(later) == 1:
+        told = [f"then {short[later[0].model]}"]
+    if len(told) > _FEW_BUDGETS:
+        told = [f"{len(told) - 1} others between", told[-1]]
+    return f"Use {short[first.model]} below {with_unit(later[0].start, unit)} a problem, {', '.join(told)}: {sure}."
+
+
+def _unclear(segments: Sequence[Segment]) -> tuple[int, int]:
+    """At how many budgets the lead over another model is not clear, and of how many."""
+    rows = sum(len(row.affordable) > 1 for segment in segments for row in segment.rows)
+    return sum(bool(models) for segment in segments for models in segment.unclear_against.values()), rows
+
+
+def _at_one(flip: Flip, comparison: Comparison) -> str:
+    """What the cheapest model reaches for one sample of the dearest."""
+    short = _said(comparison)
+    cheap, dear = comparison.curve(flip.cheap), comparison.curve(flip.dear)
+    one, other = (curve.at(dear.price.cost(1)) for curve in (cheap, dear))
+    paid = f"{'all ' if one.capped else ''}{counted(one.k, 'sample')} of {short[cheap.label]}"
+    return f"For one sample of {short[dear.label]} ({other.success:.1%}): {paid}, {one.success:.1%}."
 
 
 def _verdict(comparison: Comparison) -> str:

@@ -1,0 +1,73 @@
+"""Help that fits a screen: the options of a command with many of them in groups, a line each.
+
+What an option means in full is in the ``Args:`` of the function of `isobudget.api` (docs/api.md); the help has its first
+clause, and in brackets its default where that is short.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter
+from typing import Annotated, Any, get_args
+
+#: letters of a help text and of a default that a line has room for
+_TEXT, _DEFAULT = 48, 9
+#: a longer placeholder, such as a list of choices, makes way for that of its type
+_PLACEHOLDER = 13
+_PLACEHOLDERS = {"int": "N", "float": "X", "Path": "FILE", "str": "TEXT"}
+
+
+def in_groups(groups: Mapping[str, str], **texts: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Mark a command whose options are shown in groups.
+
+    Args:
+        groups: title -> names of parameters, separated by blanks.
+        texts: help of options whose first clause says too little, by name.
+    """
+
+    def marked(command: Callable[..., None]) -> Callable[..., None]:
+        command.groups = (groups, texts)  # type: ignore[attr-defined]
+        return command
+
+    return marked
+
+
+def grouped(parameters: Sequence[Parameter], groups: Mapping[str, str], texts: Mapping[str, str]) -> list[Parameter]:
+    """Parameters that Typer reads, each in its group with a help of one line; those in no group as they are."""
+    titles = {name: title for title, names in groups.items() for name in names.split()}
+    return [
+        _in_group(one, titles[one.name], texts.get(one.name, "")) if one.name in titles else one for one in parameters
+    ]
+
+
+def _in_group(one: Parameter, title: str, text: str) -> Parameter:
+    kind, info = get_args(one.annotation)
+    info = copy.copy(info)
+    info.rich_help_panel = title
+    info.help = (text or short_help(info.help or "")) + _default(one.default, info.show_default)
+    info.show_default = False
+    if info.metavar is None or len(info.metavar) > _PLACEHOLDER:
+        info.metavar = "" if kind is bool else _placeholder(kind)
+    return one.replace(annotation=Annotated[kind, info])
+
+
+def short_help(text: str) -> str:
+    """The first clause of a help text, cut at a word where even that is too long for a line."""
+    clause = re.split(r"(?<=\w|\)|`)(?:[:;.] | \()", text)[0].rstrip(".")
+    if len(clause) <= _TEXT:
+        return clause
+    return f"{clause[: _TEXT - 1].rsplit(' ', 1)[0].rstrip(',')}…"
+
+
+def _default(value: Any, shown: Any) -> str:
+    """The default as a line has room for it: that of an option, or what is said in its place."""
+    text = shown if isinstance(shown, str) else "" if value is None or isinstance(value, bool) else str(value)
+    return f" ({text})" if 0 < len(text) <= _DEFAULT else ""
+
+
+def _placeholder(kind: Any) -> str | None:
+    """What stands for a value of a type, such as N; None where Typer's own says more."""
+    names = {getattr(part, "__name__", "") for part in (kind, *get_args(kind))}
+    return next((_PLACEHOLDERS[name] for name in _PLACEHOLDERS if name in names), None)

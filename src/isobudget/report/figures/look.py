@@ -1,0 +1,139 @@
+"""How large a figure is and what its letters are: widths of the usual templates, fonts, sizes in points.
+
+The defaults are meant for print: the figure is drawn at the width at which it is placed, so that its letters have there
+the size that is stated here, never below 6 points.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+from isobudget.errors import InputError
+
+#: widths in inches, of a column and of the whole text, as the templates' style files set them
+WIDTHS = {
+    "column": 3.25,
+    "text": 6.75,
+    "acl-column": 3.03,
+    "acl": 6.3,
+    "colm": 5.5,
+    "iclr": 5.5,
+    "icml-column": 3.25,
+    "icml": 6.75,
+    "ieee-column": 3.5,
+    "ieee": 7.16,
+    "nature-column": 3.5,
+    "nature": 7.2,
+    "neurips": 5.5,
+    "slide": 10.0,
+}
+#: families that come with Matplotlib, by what they are called here
+FONTS = {
+    "sans": "DejaVu Sans",
+    "serif": "DejaVu Serif",
+    "times": "STIXGeneral",
+    "computer-modern": "cmr10",
+    "mono": "DejaVu Sans Mono",
+}
+#: no letter is smaller, in points
+SMALLEST = 6.0
+_LARGEST = 24.0
+_FAMILY, _POINTS = FONTS["sans"], 8.0
+_INCHES = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27, "": 1.0}
+_LEAST_WIDTH, _MOST_WIDTH = 1.5, 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a figure is drawn.
+
+    Attributes:
+        width: of the whole figure, in inches; None for that of a column where it has one panel, else of the text.
+        family: of its letters.
+        points: size of labels; numbers and legend are one point smaller, at least 6.
+        dots: per inch of a PNG.
+    """
+
+    width: float | None = None
+    family: str = _FAMILY
+    points: float = _POINTS
+    dots: int = 300
+
+    def for_panels(self, panels: int) -> Look:
+        """The same with a width."""
+        return self if self.width is not None else replace(self, width=WIDTHS["column" if panels == 1 else "text"])
+
+    @property
+    def inches(self) -> float:
+        """The width that it has."""
+        return WIDTHS["text"] if self.width is None else self.width
+
+    @property
+    def small(self) -> float:
+        """Size of numbers and of the legend."""
+        return max(SMALLEST, self.points - 1)
+
+
+def parse_width(text: str | float) -> float:
+    """A width in inches: a template's name such as `neurips` or `icml-column`, or `3.25in`, `8.5cm`, `89mm`, `240pt`.
+
+    Raises:
+        InputError: it is neither, or nothing can be drawn that wide.
+    """
+    known = WIDTHS.get(str(text).strip().lower())
+    if known is not None:
+        return known
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(in|cm|mm|pt|)\s*", str(text))
+    if found is None:
+        near = get_close_matches(str(text), WIDTHS, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"--width {text!r}: neither a length such as 3.25in or 89mm nor one of {_listed()}{hint}")
+    inches = float(found[1]) * _INCHES[found[2]]
+    if not _LEAST_WIDTH <= inches <= _MOST_WIDTH:
+        raise InputError(f"--width {text}: a figure is {_LEAST_WIDTH:g} to {_MOST_WIDTH:g} inches wide")
+    return inches
+
+
+def parse_font(text: str) -> tuple[str, float]:
+    """Family and size: `serif`, `times,9`, or any installed font such as `Helvetica,8`; 8 points if no size is stated.
+
+    Raises:
+        InputError: no such font, or a size below 6 points.
+        MissingExtraError: Matplotlib is not installed.
+    """
+    name, comma, size = text.partition(",")
+    try:
+        points = float(size) if comma else _POINTS
+    except ValueError:
+        raise InputError(f"--font {text!r}: a size in points follows the comma, such as times,9") from None
+    if not SMALLEST <= points <= _LARGEST:
+        raise InputError(f"--font {text!r}: letters are {SMALLEST:g} to {_LARGEST:g} points large")
+    family = FONTS.get(name.strip().lower())
+    return family or _installed(name.strip()), points
+
+
+def parse_look(width: str | float | None = None, font: str | None = None) -> Look:
+    """The look that options state; what is None is as by default."""
+    family, points = (_FAMILY, _POINTS) if font is None else parse_font(font)
+    return Look(None if width is None else parse_width(width), family, points)
+
+
+def _installed(name: str) -> str:
+    from isobudget.report.figures.style import require_matplotlib
+
+    require_matplotlib()
+    from matplotlib.font_manager import fontManager
+
+    names = sorted({font.name for font in fontManager.ttflist})
+    found = next((one for one in names if one.casefold() == name.casefold()), None)
+    if found is None:
+        near = get_close_matches(name, [*FONTS, *names], 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"--font {name!r}: no such font is installed; always there: {', '.join(FONTS)}{hint}")
+    return found
+
+
+def _listed() -> str:
+    return ", ".join(WIDTHS)

@@ -1,0 +1,121 @@
+"""What a figure shows, as data: panels with lines, bands, markers and single outputs. `render` draws it.
+
+Everything that is drawn comes from here, so that a test can hold each point against the table that it was taken from.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.report.figures.style import Style
+
+Floats = NDArray[np.float64]
+
+#: points of a line that are drawn, so that a curve of thousands of samples stays small
+MOST_POINTS = 160
+#: kinds of single outputs
+STAR, SQUARE, RING = "star", "square", "ring"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """One line of a panel.
+
+    Attributes:
+        name: in the legend; lines of one name share an entry.
+        style: its colour and marker.
+        x, y: shape (points,), y in percent.
+        low, high: a band of the same shape; None where there is none.
+        marks: places that have a marker.
+        solid: points before this place are joined by a solid line, those from it on by a dashed one.
+        filled: markers before this place are filled, those from it on hollow.
+        dotted: the whole line is dotted.
+        note: stands behind the name in the legend.
+    """
+
+    name: str
+    style: Style
+    x: Floats
+    y: Floats
+    marks: NDArray[np.int64]
+    solid: int
+    filled: int
+    low: Floats | None = None
+    high: Floats | None = None
+    dotted: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A single output, or what is pointed out: a `STAR`, a `SQUARE` or a `RING`, y in percent."""
+
+    name: str
+    kind: str
+    style: Style
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One panel: x in powers of two, y in percent."""
+
+    x_label: str
+    lines: tuple[Line, ...]
+    points: tuple[Point, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A whole figure.
+
+    Attributes:
+        name: makes the ids inside its SVG differ from those of other figures.
+        title: above the panels.
+        y_label: of all panels.
+        panels: at least one.
+        caption: for readers who do not see it, and for the text below it.
+        key: what kinds of lines mean, below the names: `dashed`, `dotted` or `hollow`, and a text each.
+    """
+
+    name: str
+    title: str
+    y_label: str
+    panels: tuple[Panel, ...]
+    caption: str
+    key: tuple[tuple[str, str], ...] = ()
+
+
+def thinned(count: int, *kept: int) -> NDArray[np.int64]:
+    """Places of at most about `MOST_POINTS` of so many points, evenly on a log axis, with both ends and some others."""
+    if count <= MOST_POINTS:
+        return np.arange(count)
+    spaced = np.geomspace(1, count, MOST_POINTS).round().astype(np.int64)
+    return np.unique(np.concatenate([spaced, [1, *kept, count]])) - 1
+
+
+def powers_of_two(count: int) -> NDArray[np.int64]:
+    """The places of k = 1, 2, 4, ... among k = 1, 2, ..., count."""
+    return np.asarray(2 ** np.arange(count.bit_length()) - 1, dtype=np.int64)
+
+
+def x_limits(panel: Panel) -> tuple[float, float]:
+    """The ends of the x axis, two powers of two or more apart."""
+    values = np.concatenate([*(line.x for line in panel.lines), [point.x for point in panel.points]])
+    low, high = float(values.min()) / 1.25, float(values.max()) * 1.25
+    return (low, high) if high >= 4 * low else (low / 2, high * 2)
+
+
+def y_limits(plot: Plot) -> tuple[float, float]:
+    """In percent, on tens, with everything that is drawn inside."""
+    lines = [line for panel in plot.panels for line in panel.lines]
+    drawn = [values for line in lines for values in (line.y, line.low, line.high) if values is not None]
+    values = np.concatenate([*drawn, [point.y for panel in plot.panels for point in panel.points]])
+    known = values[np.isfinite(values)]
+    low, high = 10 * math.floor(known.min() / 10), 10 * math.ceil(known.max() / 10)
+    return max(0, low - (10 if low == high else 0)), min(102, high + 2)

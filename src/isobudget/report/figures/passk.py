@@ -1,0 +1,58 @@
+"""pass@k against k, one line a model, at the k that were asked for: what `isobudget passk` prints, drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from isobudget.analysis.passk import PassAtK
+from isobudget.files.whole import file_stems
+from isobudget.grid import counted
+from isobudget.report.figures.comparison import LESS_CERTAIN, SAMPLES
+from isobudget.report.figures.parts import Line, Panel, Plot
+from isobudget.report.figures.style import model_style
+
+
+def passk_plots(results: Sequence[PassAtK]) -> dict[str, Plot]:
+    """One figure for each benchmark, by a name for its file; a benchmark of which no k is defined has none."""
+    benchmarks = list(dict.fromkeys(one.benchmark for one in results))
+    stems = file_stems([name or "passk" for name in benchmarks])
+    made = {
+        stem: _plot(name, [one for one in results if one.benchmark == name])
+        for stem, name in zip(stems, benchmarks, strict=True)
+    }
+    return {stem: plot for stem, plot in made.items() if plot.panels[0].lines}
+
+
+def _plot(benchmark: str, results: Sequence[PassAtK]) -> Plot:
+    names = [_name(one) for one in results]
+    lines = [_line(one, names) for one in results if any(not math.isnan(value) for value in one.success)]
+    title = (
+        f"{benchmark or 'Models'}, {' or '.join(dict.fromkeys(counted(one.problems, 'problem') for one in results))}"
+    )
+    dashed = any(line.filled < len(line.x) for line in lines)
+    told = "; ".join(
+        f"{line.name}: " + ", ".join(f"{y:.1f}% at {x:,.0f}" for x, y in zip(line.x, line.y, strict=True))
+        for line in lines
+    )
+    caption = f"{title}: pass@k against k, in powers of two. {told}. Bands: intervals over problems."
+    panel = Panel(SAMPLES, tuple(lines))
+    key = (("dashed", LESS_CERTAIN),) if dashed else ()
+    return Plot("passk", title, "problems solved: pass@k, %", (panel,), caption, key)
+
+
+def _name(one: PassAtK) -> str:
+    return f"{one.model} ({one.condition})" if one.condition else one.model
+
+
+def _line(one: PassAtK, names: Sequence[str]) -> Line:
+    known = sorted((k, at) for at, k in enumerate(one.k) if not math.isnan(one.success[at]))
+    at = [place for _, place in known]
+    certain = sum(k <= one.trusted_k for k, _ in known)
+    low, y, high = (100 * np.array(values)[at] for values in (one.low, one.success, one.high))
+    x = np.array([float(k) for k, _ in known])
+    name, n = _name(one), "-".join(f"{n:,}" for n in dict.fromkeys((one.n_min, one.n_max)))
+    style = model_style(name, names)
+    return Line(name, style, x, y, np.arange(len(at)), certain, certain, low, high, note=f"(n = {n})")

@@ -1,0 +1,115 @@
+"""A figure to look at in a notebook, and to save: what `figure()` of a result gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from isobudget.errors import InputError
+from isobudget.files.whole import make_folder, write_whole
+from isobudget.report.figures.look import Look, parse_look
+from isobudget.report.figures.parts import Plot
+from isobudget.report.figures.render import figure_format, render
+from isobudget.report.figures.style import require_matplotlib
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Picture:
+    """A figure.
+
+    Attributes:
+        plot: what it shows, every point of it.
+    """
+
+    plot: Plot
+
+    @property
+    def caption(self) -> str:
+        """What it shows, in words; it is in each file as well."""
+        return self.plot.caption
+
+    def save(self, path: str | Path, *, width: str | float | None = None, font: str | None = None) -> Path:
+        """Write it as .svg, .pdf or .png.
+
+        Args:
+            path: the file.
+            width: as of `isobudget curves --width`: `icml-column`, `89mm`.
+            font: as of `--font`: `times,8`.
+
+        Raises:
+            InputError: an ending, a width or a font that there is not.
+            MissingExtraError: Matplotlib is not installed.
+        """
+        kind = figure_format(str(path))
+        write_whole(Path(path), render(self.plot, parse_look(width, font), (kind,))[kind])
+        return Path(path)
+
+    def _repr_svg_(self) -> str:
+        return render(self.plot)["svg"].decode()
+
+    def __repr__(self) -> str:
+        return f"{self.plot.title}\n{self.plot.caption}"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where figures go, and how they look.
+
+    Attributes:
+        path: a file, or a folder for several figures.
+        look: width and letters.
+    """
+
+    path: Path
+    look: Look
+
+    def save(self, plots: Mapping[str, Plot]) -> tuple[Path, ...]:
+        """Write one figure into the file; several into files with their names before the ending.
+
+        Raises:
+            InputError: there is nothing to draw.
+        """
+        kind = figure_format(str(self.path))
+        if not plots:
+            raise InputError(f"--figure {self.path}: there is nothing to draw")
+        places = [self.path] if len(plots) == 1 else [self._named(stem) for stem in plots]
+        for plot, place in zip(plots.values(), places, strict=True):
+            write_whole(place, render(plot, self.look, (kind,))[kind])
+        return tuple(places)
+
+    def save_all(self, plots: Mapping[str, Plot]) -> tuple[Path, ...]:
+        """Write each figure as .svg and .pdf into the folder, which is made if it is not there."""
+        make_folder(self.path)
+        written = []
+        for stem, plot in plots.items():
+            for kind, content in render(plot, self.look, ("svg", "pdf")).items():
+                written.append(self.path / f"{stem}.{kind}")
+                write_whole(written[-1], content)
+        return tuple(written)
+
+    def _named(self, stem: str) -> Path:
+        return self.path.with_name(f"{self.path.stem}-{stem}{self.path.suffix}")
+
+
+def target_of(
+    figure: str | Path | None, width: str | float | None = None, font: str | None = None, *, folder: bool = False
+) -> Target | None:
+    """Where a command draws to, by its options; None if it draws nothing. Asked before the work, not after it.
+
+    Raises:
+        InputError: the ending, the width or the font is none that there is, or there is no folder for the file.
+        MissingExtraError: Matplotlib is not installed.
+    """
+    look = parse_look(width, font)
+    if figure is None:
+        if width is not None or font is not None:
+            raise InputError("--width and --font say how a figure looks; say where it goes, too, with --figure")
+        return None
+    path = Path(figure)
+    if not folder:
+        figure_format(str(path))
+        if not path.parent.is_dir():
+            raise InputError(f"--figure {path}: there is no folder {path.parent}")
+    require_matplotlib()
+    return Target(path, look)

@@ -1,0 +1,91 @@
+"""Texts of a figure measured and fitted: names cut in their middle, labels broken into lines, ticks that have room.
+
+Lengths are in points. A text is measured by its outlines, as Matplotlib draws it, so that nothing is drawn first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from itertools import pairwise
+
+from isobudget.grid import printable
+
+
+@lru_cache(maxsize=4096)
+def width_of(text: str, family: str, points: float) -> float:
+    """How wide a line of text is."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    letters = FontProperties(family=[family, "DejaVu Sans"], size=points)
+    width, _, _ = text_to_path.get_text_width_height_descent(printable(text), letters, ismath=False)
+    return float(width)
+
+
+def fitted(text: str, room: float, family: str, points: float) -> str:
+    """The text, its middle left out where it is wider than the room: names often differ at their end."""
+    return fitted_to(text, room, partial(width_of, family=family, points=points))
+
+
+def fitted_to(text: str, room: float, width: Callable[[str], float] = len) -> str:
+    """The same by another measure: letters, unless stated."""
+    if width(text) <= room:
+        return text
+    for kept in range(len(text) - 1, 1, -1):
+        short = f"{text[: math.ceil(kept / 2)]}…{text[len(text) - kept // 2 :]}"
+        if width(short) <= room:
+            return short
+    return text[:1]
+
+
+def all_fitted(texts: Sequence[str], room: float, family: str, points: float) -> list[str]:
+    """Different texts, fitted so that they stay different: of those that would not, each has its number."""
+    found: list[str] = []
+    for text in texts:
+        short, number = fitted(text, room, family, points), 1
+        while short in found:
+            number += 1
+            mark = f" #{number}"
+            short = fitted(text, room - width_of(mark, family, points), family, points) + mark
+        found.append(short)
+    return found
+
+
+def in_lines(text: str, room: float, family: str, points: float) -> str:
+    """The text, broken at blanks into lines no wider than the room; a word that is wider stands alone."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and width_of(longer, family, points) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return "\n".join(lines)
+
+
+def power_ticks(
+    low: float, high: float, room: float, width: Callable[[str], float], apart: float
+) -> list[tuple[float, str]]:
+    """Powers of two between two positive numbers, on a log axis as long as `room`, each with its text.
+
+    Args:
+        low, high: the ends of the axis.
+        room: its length.
+        width: of a text, in the measure of `room`.
+        apart: the least room between two texts.
+    """
+    first, last = math.ceil(math.log2(low) - 1e-9), math.floor(math.log2(high) + 1e-9)
+    scale = room / math.log2(high / low)
+    ticks: list[tuple[float, str]] = []
+    for step in range(1, last - first + 2):
+        ticks = [(2.0**power, _tick(2.0**power)) for power in range(first, last + 1) if power % step == 0]
+        widths = [width(text) for _, text in ticks]
+        if all(step * scale - (one + other) / 2 >= apart for one, other in pairwise(widths)):
+            break
+    return ticks
+
+
+def _tick(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1 else f"{value:.3g}"
