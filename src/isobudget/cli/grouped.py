@@ -1,7 +1,7 @@
 """Help that fits a screen: the options of a command with many of them in groups, a line each.
 
-What an option means in full is in the ``Args:`` of the function of `isobudget.api` (docs/api.md); the help has its first
-clause, and in brackets its default where that is short.
+What an option means in full is in the ``Args:`` of the function of `isobudget.api` (docs/api.md); the help has its
+first clause, and in brackets its default where that is short.
 """
 
 from __future__ import annotations
