@@ -26,7 +26,8 @@ def check(
     Example: `isobudget check runs/mine`
     """
     from isobudget import api
-    from isobudget.cli.progress import TerminalProgress, print_json
+    from isobudget.cli.progress import TerminalProgress
+    from isobudget.cli.show import print_json
 
     with TerminalProgress(quiet=as_json) as progress:
         checked = api.check(run, repair=repair, take_over=take_over, progress=progress)

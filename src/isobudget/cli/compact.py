@@ -20,7 +20,8 @@ def compact(
     Example: `isobudget compact runs/mine`
     """
     from isobudget import api
-    from isobudget.cli.progress import TerminalProgress, print_json
+    from isobudget.cli.progress import TerminalProgress
+    from isobudget.cli.show import print_json
 
     with TerminalProgress(quiet=as_json) as progress:
         made = api.compact(run, progress=progress)
