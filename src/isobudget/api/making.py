@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -47,6 +48,11 @@ def generate(
     model: Names = (),
     n: int | None = None,
     problems: int | None = None,
+    backend: str | None = None,
+    url: str | None = None,
+    api: str | None = None,
+    key_env: str | None = None,
+    setting: Names = (),
     progress: Progress | None = None,
     make_backend: BackendFactory | None = None,
 ) -> GenerateResult:
@@ -59,19 +65,25 @@ def generate(
         model: model to run, NAME or NAME=N; replaces the study's. Repeatable.
         n: samples of each problem, for every model.
         problems: only the first so many problems.
+        backend: how to reach --model: llama.cpp, server (or openai), vllm, transformers; by default server with --url,
+            else llama.cpp, or as declared.
+        url: base URL of a server, such as http://localhost:8000/v1.
+        api: API of the server: completions, or chat (prompts are then conversations); by default completions, or as
+            declared.
+        key_env: as in `rank`.
+        setting: any other setting of its backend, as in a study (docs/studies.md). Repeatable.
         progress: shows how far it is.
         make_backend: how a resolved model becomes a `Backend`; by default as its settings say.
 
     Raises:
         IsobudgetError: the study is wrong, a model cannot be had or does not answer; what came back is recorded.
     """
+    plan = _study(study, locals())
     from isobudget.pipeline.generate import generate as generate_missing
     from isobudget.pipeline.generate import open_model
     from isobudget.progress import SILENT
 
-    return GenerateResult(
-        *generate_missing(_study(study, model, n, problems), out, progress or SILENT, make_backend or open_model)
-    )
+    return GenerateResult(*generate_missing(plan, out, progress or SILENT, make_backend or open_model))
 
 
 def dry_run(
@@ -81,17 +93,22 @@ def dry_run(
     model: Names = (),
     n: int | None = None,
     problems: int | None = None,
+    backend: str | None = None,
+    url: str | None = None,
+    api: str | None = None,
+    key_env: str | None = None,
+    setting: Names = (),
 ) -> DryRun:
     """What a study would generate and spend: samples, tokens, time, cost, disk, and what is missing here.
 
     Nothing is fetched or written.
 
     Args:
-        study, out, model, n, problems: as in `generate`.
+        study, out, model, n, problems, backend, url, api, key_env, setting: as in `generate`.
     """
     from isobudget.pipeline.dry_run import dry_run as estimate
 
-    return estimate(_study(study, model, n, problems), out)
+    return estimate(_study(study, locals()), out)
 
 
 def run(
@@ -101,6 +118,11 @@ def run(
     model: Names = (),
     n: int | None = None,
     problems: int | None = None,
+    backend: str | None = None,
+    url: str | None = None,
+    api: str | None = None,
+    key_env: str | None = None,
+    setting: Names = (),
     check: bool = True,
     unsafe: bool = False,
     progress: Progress | None = None,
@@ -109,7 +131,7 @@ def run(
     """Make a study from samples to report: generate, judge meanwhile, compare. Only what is missing is done.
 
     Args:
-        study, out, model, n, problems: as in `generate`.
+        study, out, model, n, problems, backend, url, api, key_env, setting: as in `generate`.
         check: as in `judge`.
         unsafe: as in `judge`.
         progress, make_backend: as in `generate`.
@@ -125,7 +147,7 @@ def run(
     from isobudget.records.parts import part_paths
     from isobudget.report import build_report, require_parts
 
-    plan, progress = _study(study, model, n, problems), progress or SILENT
+    plan, progress = _study(study, locals()), progress or SILENT
     # Better known now than after hours of generating: whether samples can be judged, and the report be made.
     require_parts()
     with Judge(workers=1, unsafe=unsafe):
@@ -198,9 +220,17 @@ def judge(
     return judge_lines(Path(samples), problems, output, limits, modes, resume=resume, **how)
 
 
-def _study(study: Study | str, model: Names, n: int | None, problems: int | None) -> Study:
+def _study(study: Study | str, given: Mapping[str, Any]) -> Study:
+    """The study, with what the arguments of a command, by name, say of it; one that is there already is as it is."""
     from isobudget.study import Study, load_study
 
     if isinstance(study, Study):
         return study
-    return load_study(study, models=list(as_names(model)) or None, n=n, problems=problems)
+    return load_study(
+        study,
+        models=list(as_names(given["model"])) or None,
+        n=given["n"],
+        problems=given["problems"],
+        settings=as_names(given["setting"]),
+        options={name: given[name] for name in ("backend", "url", "api", "key_env")},
+    )

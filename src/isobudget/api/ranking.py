@@ -58,8 +58,9 @@ def rank(
         source: a run folder, or files of results of any known format, see docs/importing.md. In Python one or several.
         ranker: names of rankers, see docs/rankers.md. Repeatable.
         model: model that scores the samples or writes tests: a name, a GGUF file.
-        backend: how to reach that model: llama.cpp, server, vllm, transformers; by default llama.cpp, or as declared.
-        url: base URL (with --backend server).
+        backend: how to reach that model: llama.cpp, server (or openai), vllm, transformers; by default server with
+            --url, else llama.cpp, or as declared.
+        url: base URL of a server, such as http://localhost:8000/v1.
         api: API of the server: completions, or chat, which can only write tests (--ranker tests); by default
             completions, or as declared.
         key_env: the environment variable with the server's key. api.openai.com gets OPENAI_API_KEY.

@@ -19,6 +19,8 @@ AnySettings = Annotated[Settings, Field(discriminator="backend")]
 
 BACKENDS: Mapping[str, type[BackendSettings]] = {one.model_fields["backend"].default: one for one in get_args(Settings)}
 DEFAULT = next(iter(BACKENDS))
+#: what else a backend may be called where one is stated
+ALIASES = {"openai": "server"}
 
 
 def backends_with(field: str) -> list[str]:

@@ -82,7 +82,7 @@ def declared_options(function: str, shown: Mapping[str, Any]) -> list[Parameter]
     called, texts = getattr(api, function), described(function)
     typed = [(one, _option_type(one, _Names(called.__globals__))) for one in signature(called).parameters.values()]
     return [
-        _option(one, type_, shown.get(one.name, SHARED.get(one.name)), texts.get(one.name, ""))
+        _option(one, type_, shown.get(one.name) or _shared(one), texts.get(one.name, ""))
         for one, type_ in typed
         if type_ is not None and shown.get(one.name, ...) is not None
     ]
@@ -109,6 +109,11 @@ def _default(one: Parameter, type_: Any) -> tuple[Any, str]:
     if any(get_origin(kind) is list for kind in kinds):
         return None, one.default if isinstance(one.default, str) else ", ".join(one.default)
     return (",".join(map(str, one.default)) or None) if isinstance(one.default, tuple) else one.default, ""
+
+
+def _shared(one: Parameter) -> Any:
+    """How an option looks in every command; an argument looks like none."""
+    return None if one.default is one.empty else SHARED.get(one.name)
 
 
 def _plain_option(one: Parameter) -> Any:

@@ -14,7 +14,6 @@ from isobudget.cli.options import JsonOption
     "export",
     run=typer.Argument(metavar="RUN"),
     to=typer.Option(metavar="human-eval|evalplus|inspect|csv|parquet|jsonl"),
-    model=typer.Option("-m", "--model"),
 )
 def export(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Write a run's samples and verdicts as files of another tool.

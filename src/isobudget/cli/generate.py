@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
-@of_api("generate", model=typer.Option("-m", "--model"), n=typer.Option("-n", "--n"))
+@of_api("generate", n=typer.Option("-n", "--n"))
 def generate(given: dict[str, Any], dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
     """Generate the samples that are still missing.
 
@@ -60,7 +61,8 @@ def show_dry_run(given: dict[str, Any], as_json: bool) -> None:
     from isobudget import api
     from isobudget.cli.show import print_dry_run, print_json
 
-    plan = api.dry_run(**given)
+    taken = signature(api.dry_run).parameters
+    plan = api.dry_run(**{name: value for name, value in given.items() if name in taken})
     if as_json:
         print_json(plan.to_dict())
     else:

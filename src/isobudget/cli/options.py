@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Any
 
 import typer
 
+
+class Api(StrEnum):
+    """Calls of a server."""
+
+    COMPLETIONS = "completions"
+    CHAT = "chat"
+
+
 #: how options look that several commands have
-SHARED = {
+SHARED: dict[str, Any] = {
     "costs": typer.Option(metavar="FILE.toml"),
     "from_": typer.Option("--from", metavar="FORMAT"),
+    "api": Annotated[Api | None, typer.Option()],
     "gpus": typer.Option(metavar="N|MODEL=N,..."),
+    "key_env": typer.Option(metavar="NAME"),
+    "model": typer.Option("-m", "--model"),
     "out": typer.Option("-o", "--out"),
     "replicates": typer.Option(min=100, max=1_000_000),
     "seed": typer.Option(min=0),
+    "setting": typer.Option(metavar="NAME=VALUE"),
     "tokens_per_second": typer.Option(metavar="N|MODEL=N,..."),
     "usd_per_gpu_hour": typer.Option(metavar="N|MODEL=N,..."),
     "workers": typer.Option(min=1),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -10,13 +9,6 @@ import typer
 from isobudget.cli.declared import of_api
 from isobudget.cli.grouped import in_groups
 from isobudget.rankers.registry import NAMES
-
-
-class Api(StrEnum):
-    """Calls of a server."""
-
-    COMPLETIONS = "completions"
-    CHAT = "chat"
 
 
 @in_groups(
@@ -49,10 +41,6 @@ class Api(StrEnum):
     ranker=Annotated[
         list[str] | None, typer.Option("-r", "--ranker", metavar="NAME", help=f"{', '.join(NAMES)}. Repeatable.")
     ],
-    model=typer.Option("-m", "--model"),
-    api=Annotated[Api | None, typer.Option()],
-    key_env=typer.Option(metavar="NAME"),
-    setting=typer.Option(metavar="NAME=VALUE"),
     filter=typer.Option(metavar="executable|examples"),
     first=typer.Option(min=1),
     inputs=typer.Option(min=1, max=1000),

@@ -11,7 +11,7 @@ from isobudget.cli.generate import print_failures, show_dry_run
 from isobudget.cli.options import DryRunOption, JsonOption
 
 
-@of_api("run", model=typer.Option("-m", "--model"), n=typer.Option("-n", "--n"))
+@of_api("run", n=typer.Option("-n", "--n"))
 def run(given: dict[str, Any], dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
     """Make a study: generate samples, judge them, compare the models at equal budget, write the report.
 
@@ -26,8 +26,7 @@ def run(given: dict[str, Any], dry_run: DryRunOption = False, as_json: JsonOptio
     from isobudget.report import print_report
 
     if dry_run:
-        asked = ("study", "out", "model", "n", "problems")
-        show_dry_run({name: given[name] for name in asked if name in given}, as_json)
+        show_dry_run(given, as_json)
         return
     with interruptible(), TerminalProgress() as progress:
         made = api.run(**given, progress=progress)

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from isobudget.backends.llamacpp.settings import MOST_SLOTS, context_for
-from isobudget.backends.registry import backends_with, recorded_fields
-from isobudget.errors import InputError
+from isobudget.backends.registry import recorded_fields
 from isobudget.pipeline.prepare import fetch_model
 from isobudget.progress import Progress
 from isobudget.rankers.base import Pool
 from isobudget.ranking.scores import Scorer, plain
-from isobudget.study import StatedModel, read_setting, stated_model
+from isobudget.study import StatedModel, flagged_fields, stated_model
 from isobudget.study.resolve import find_architecture, resolve_model
 
 #: tokens that a test-writing model may add
@@ -34,21 +33,8 @@ def state_scorer(
     Raises:
         InputError: options without a name, or of another backend.
     """
-    given = {field: str(value) for field, value in (options or {}).items() if value is not None}
-    flags = [f"--{field.replace('_', '-')}" for field in given] + ["--setting"] * bool(settings)
-    if name is None:
-        if flags:
-            raise InputError(f"{' and '.join(flags)} cannot be used without --model: which model is meant?")
-        return None
-    fields = {"name": name, **dict(map(read_setting, settings)), **given}
-    backend = StatedModel.divided(fields)["settings"]["backend"]
-    for field in given:
-        owners = backends_with(field)
-        if field != "backend" and owners and backend not in owners:
-            flag = f"--{field.replace('_', '-')}"
-            only = " or ".join(owners)
-            raise InputError(f"{flag} cannot be used with --backend {backend}, only with --backend {only}")
-    return stated_model(fields, f"--model {name}")
+    fields = flagged_fields(None if name is None else {"name": name}, settings, options or {})
+    return stated_model(fields, f"--model {name}") if fields else None
 
 
 def as_recorded(model: StatedModel, models: Mapping[str, Mapping[str, Any]]) -> StatedModel:

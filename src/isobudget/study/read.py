@@ -7,7 +7,7 @@ of a JSONL file of problems) together with the models to run on it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from isobudget.files.hints import did_you_mean
 from isobudget.files.toml import parse_toml
 from isobudget.files.whole import read_text
 from isobudget.study.check import SETTINGS, Mistake, field_mistakes, plain_name, raise_mistakes
+from isobudget.study.flags import flagged_fields
 from isobudget.study.lines import Place
 from isobudget.study.resolve import resolve
 from isobudget.study.study import Study, StudyModel, StudyPrompt, StudySampling
@@ -40,7 +41,13 @@ def shipped_studies() -> dict[str, str]:
 
 
 def load_study(
-    name: str, *, models: list[str] | None = None, n: int | None = None, problems: int | None = None
+    name: str,
+    *,
+    models: list[str] | None = None,
+    n: int | None = None,
+    problems: int | None = None,
+    settings: Sequence[str] = (),
+    options: Mapping[str, str | None] | None = None,
 ) -> Study:
     """The study of that name or path, with what the arguments override.
 
@@ -49,8 +56,11 @@ def load_study(
         models: the models to run, each ``NAME`` or ``NAME=N``; they replace the study's.
         n: samples of each problem, for every model.
         problems: only the first so many problems of each benchmark.
+        settings, options: how `models` are reached, see `study.flags.flagged_fields`. Models that are reached by chat
+            get the prompt format ``chat`` where the study states none.
 
     Raises:
+        InputError: `settings` or `options` without `models`, or of another backend.
         StudyError: the file cannot be read or is wrong; every mistake is in the message.
     """
     path = Path(name)
@@ -58,7 +68,10 @@ def load_study(
         text, origin = _read(path), name
     else:
         text, origin = _named(name, models), f"study {name!r}"
-    return parse_study(text, origin, {"models": models, "n": n, "problems": problems})
+    if not models:
+        flagged_fields(None, settings, options or {})
+    overrides = {"models": models, "n": n, "problems": problems, "settings": settings, "options": options or {}}
+    return parse_study(text, origin, overrides)
 
 
 def parse_study(text: str, origin: str, overrides: dict[str, Any] | None = None) -> Study:
@@ -114,7 +127,8 @@ def _apply(fields: dict[str, Any], overrides: dict[str, Any]) -> None:
     """Put what the caller overrides into the study's fields. Wrong values are left for the check to name."""
     if overrides.get("models"):
         known = {model.get("name"): model for model in fields.get("models", []) if isinstance(model, dict)}
-        fields["models"] = [_flagged_model(flag, known, "budget" in fields) for flag in overrides["models"]]
+        flagged = [_flagged_model(flag, known, "budget" in fields) for flag in overrides["models"]]
+        fields["models"] = [_reached(model, fields, overrides) for model in flagged]
     if overrides.get("n") is not None:
         for model in fields.get("models", []):
             if isinstance(model, dict):
@@ -122,22 +136,6 @@ def _apply(fields: dict[str, Any], overrides: dict[str, Any]) -> None:
                 model.pop("budget", None)
     if overrides.get("problems") is not None:
         fields["problems"] = overrides["problems"]
-
-
-def read_setting(text: str) -> tuple[str, Any]:
-    """A setting as a command states it, ``NAME=VALUE``: the value as in TOML, or plain text.
-
-    Raises:
-        InputError: it has another form.
-    """
-    name, sign, value = text.partition("=")
-    if not sign or not name.strip():
-        raise InputError(f"a setting is written NAME=VALUE, such as dtype=bfloat16, not {text!r}")
-    try:
-        document = parse_toml(f"value = {value}", text)
-    except InputError:
-        document = {}
-    return name.strip(), document["value"] if len(document) == 1 else value.strip()
 
 
 def _flagged_model(flag: str, known: dict[Any, dict[str, Any]], has_budget: bool) -> dict[str, Any]:
@@ -151,6 +149,18 @@ def _flagged_model(flag: str, known: dict[Any, dict[str, Any]], has_budget: bool
         model.pop("budget", None)
     elif not has_budget and "budget" not in model:
         model.setdefault("n", 1)
+    return model
+
+
+def _reached(model: dict[str, Any], study: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """The model's fields with the options that say how it is reached."""
+    settings, options = overrides.get("settings", ()), overrides.get("options", {})
+    if not settings and not any(options.values()):
+        return model
+    model = flagged_fields(model, settings, options)
+    prompt = study.get("prompt")
+    if model.get("api") == "chat" and not (isinstance(prompt, dict) and prompt.get("format")):
+        model.setdefault("prompt", "chat")
     return model
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, PlainValidator, PrivateAttr, ValidationError, model_validator
 
-from isobudget.backends.registry import DEFAULT, AnySettings
+from isobudget.backends.registry import ALIASES, DEFAULT, AnySettings
 from isobudget.backends.settings import STRICT, BackendSettings, Positive, Text
 from isobudget.costs.budget import parse_budget
 from isobudget.costs.prices import TokenPrice, parse_prices
@@ -169,6 +169,8 @@ class StatedModel(BaseModel):
         own = {name: value for name, value in fields.items() if name in cls.model_fields and name != SETTINGS}
         called = own.get("model", own.get("name"))
         rest = {name: value for name, value in fields.items() if name not in own}
+        if isinstance(rest.get("backend"), str):
+            rest["backend"] = ALIASES.get(rest["backend"], rest["backend"])
         model = called if isinstance(called, str) and called else "?"  # what is wrong with it is said of its own field
         return own | {SETTINGS: {"backend": DEFAULT, "model": model, **rest}}
 

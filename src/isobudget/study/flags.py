@@ -1,0 +1,66 @@
+"""How a command's options say that a model is reached: `--backend`, `--url`, `--api`, `--key-env`, `--setting`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from isobudget.backends.registry import backends_with
+from isobudget.errors import InputError
+from isobudget.files.toml import parse_toml
+from isobudget.models.catalog import declared_models
+from isobudget.study.study import StatedModel
+
+
+def flagged_fields(
+    model: Mapping[str, Any] | None, settings: Sequence[str], options: Mapping[str, str | None]
+) -> dict[str, Any]:
+    """A model's fields, as a study has them, with what the options of a command say.
+
+    An option that a single backend has names it: ``--url`` is one of a server.
+
+    Args:
+        model: its fields, `name` among them; None if no model is named.
+        settings: any setting of its backend, as ``NAME=VALUE``.
+        options: those with an option of their own, by field; None where not stated.
+
+    Raises:
+        InputError: options without a model, or of another backend.
+    """
+    given = {field: str(value) for field, value in options.items() if value is not None}
+    flags = [_flag(field) for field in given] + ["--setting"] * bool(settings)
+    if model is None:
+        if flags:
+            raise InputError(f"{' and '.join(flags)} cannot be used without --model: which model is meant?")
+        return {}
+    fields = {**model, **dict(map(read_setting, settings)), **given}
+    owners = {field: backends_with(field) for field in given if field != "backend" and backends_with(field)}
+    single = [own[0] for own in owners.values() if len(own) == 1]
+    if single and "backend" not in fields and fields.get("model", fields["name"]) not in declared_models():
+        fields["backend"] = single[0]
+    backend = StatedModel.divided(fields)["settings"]["backend"]
+    for field, own in owners.items():
+        if backend not in own:
+            only = " or ".join(own)
+            raise InputError(f"{_flag(field)} cannot be used with --backend {backend}, only with --backend {only}")
+    return fields
+
+
+def _flag(field: str) -> str:
+    return f"--{field.replace('_', '-')}"
+
+
+def read_setting(text: str) -> tuple[str, Any]:
+    """A setting as a command states it, ``NAME=VALUE``: the value as in TOML, or plain text.
+
+    Raises:
+        InputError: it has another form.
+    """
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip():
+        raise InputError(f"a setting is written NAME=VALUE, such as dtype=bfloat16, not {text!r}")
+    try:
+        document = parse_toml(f"value = {value}", text)
+    except InputError:
+        document = {}
+    return name.strip(), document["value"] if len(document) == 1 else value.strip()

@@ -1,0 +1,69 @@
+"""Options of a command that say how a model is reached, and what a study becomes by them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from isobudget import api
+from isobudget.errors import InputError, StudyError
+from isobudget.study import flagged_fields, load_study, stated_model
+
+URL = "http://127.0.0.1:9/v1"
+
+
+def test_a_server_is_reached_by_flags() -> None:
+    study = load_study("humaneval", models=["one", "two=3"], n=20, options={"url": URL, "api": "chat"})
+    for model in study.models:
+        assert model.settings.stated() == {"url": URL, "api": "chat"}
+        assert (model.n, model.prompt) == (20, "chat")
+
+
+def test_completions_keep_the_benchmarks_prompt() -> None:
+    (model,) = load_study("humaneval", models=["m"], settings=["concurrency=3"], options={"url": URL}).models
+    assert model.settings.model_dump()["concurrency"] == 3
+    assert model.prompt is None
+
+
+def test_a_prompt_format_that_a_study_states_stays(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    text = 'name = "own"\nbenchmarks = ["humaneval"]\nmodels = []\n[prompt]\nformat = "chat-plain"\n'
+    path.write_text(text.replace("chat-plain", "chat"))
+    (model,) = load_study(str(path), models=["m"], options={"url": URL, "api": "chat"}).models
+    assert model.prompt is None
+
+
+def test_openai_is_another_name_of_server() -> None:
+    fields = {"name": "m", "backend": "openai", "url": URL}
+    assert stated_model(fields, "here").settings.backend == "server"
+    assert flagged_fields({"name": "m"}, (), {"backend": "openai", "url": URL}) == fields
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"models": None, "options": {"url": URL}}, "--url cannot be used without --model: which model is meant"),
+        (
+            {"models": ["m"], "options": {"url": URL, "backend": "vllm"}},
+            "--url cannot be used with --backend vllm, only",
+        ),
+        ({"models": ["m"], "options": {"backend": "openai"}}, 'a model of the backend "server" needs a url'),
+        ({"models": ["m"], "options": {"url": "nowhere"}}, "must be like http"),
+        ({"models": ["m"], "settings": ["concurrency"], "options": {"url": URL}}, "a setting is written NAME=VALUE"),
+        ({"models": ["m"], "settings": ["slots=3"], "options": {"url": URL}}, 'belongs to the backend "llama.cpp"'),
+        ({"models": ["m"], "options": {"backend": "openia"}}, "'vllm' or 'transformers', not 'openia'"),
+    ],
+)
+def test_what_does_not_go_together_is_said(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises((InputError, StudyError), match=message):
+        load_study("quickstart", n=1, **arguments)  # type: ignore[arg-type]
+
+
+def test_a_dry_run_names_the_server() -> None:
+    planned = api.dry_run("quickstart", model="m=2", url=URL, api="chat", problems=1)
+    assert [(one.model, one.n) for one in planned.expected] == [("m", 2)]
+    assert (
+        planned.to_dict()
+        == api.dry_run("quickstart", model="m=2", backend="openai", url=URL, api="chat", problems=1).to_dict()
+    )
