@@ -17,6 +17,7 @@ from isobudget.costs.charges import Charges
 from isobudget.costs.cost import Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
+from isobudget.curves.sliders import sliders
 from isobudget.errors import RunError
 from isobudget.files.store_path import place
 from isobudget.files.whole import file_stems, make_folder, write_whole
@@ -27,9 +28,11 @@ from isobudget.records.run import Run, load_run
 from isobudget.report.figures.comparison import Drawing, draw
 from isobudget.report.figures.style import require_matplotlib
 from isobudget.report.gather import BenchmarkSummary, summarize
+from isobudget.report.json.page import page_data
 from isobudget.report.json.run import report_dict
 from isobudget.report.page.frontier import frontier_table
 from isobudget.report.page.page import BenchmarkFigures, FigurePair, page, require_jinja
+from isobudget.report.page.texts import FAILURES, output_files
 from isobudget.report.tables.sentence import winner_sentence
 from isobudget.solving.frontier import run_frontier
 
@@ -47,6 +50,7 @@ class Report:
         summaries: what the page was made from, one entry a benchmark.
         notes: what the models' backends noticed, such as a server that samples once where several are asked for, and
             verdicts by another version of the judge's rules.
+        texts: the files beside the page with outputs of the models.
     """
 
     run: Path
@@ -56,6 +60,7 @@ class Report:
     sentences: tuple[str, ...]
     summaries: tuple[BenchmarkSummary, ...]
     notes: tuple[str, ...] = ()
+    texts: tuple[Path, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """What `isobudget report --json` prints: the content of `json`."""
@@ -74,6 +79,7 @@ def build_report(
     costs: CostsFile | str | None = None,
     bootstrap: Bootstrap | None = None,
     share_prompt: bool | None = None,
+    texts: int | None = FAILURES,
     progress: Progress = SILENT,
 ) -> Report:
     """Make the report of a run.
@@ -85,6 +91,8 @@ def build_report(
         costs: a costs file that has been read, or `paper`, in place of what the run recorded.
         bootstrap: how intervals are computed.
         share_prompt: whether the samples of a problem share its prompt, see `costs.charges.Charges`.
+        texts: failed outputs of each problem and model that can be opened on the page, beside the greedy one and the
+            first that passed; 0 for no outputs at all, None for every sample.
         progress: shows how far it is.
 
     Raises:
@@ -104,6 +112,7 @@ def build_report(
     make_folder(folder)  # a folder that cannot be made is better known before the work than after it
     progress.start("report", _STEPS_PER_BENCHMARK * len(names))
     shown: list[tuple[BenchmarkSummary, BenchmarkFigures]] = []
+    outputs: dict[str, list[tuple[str, int, bytes]]] = {}
     for name, stem in zip(names, file_stems(names), strict=True):
         if name in left_out:
             continue
@@ -113,7 +122,10 @@ def build_report(
         points = run_frontier(loaded, summary.first)
         known = frontier_table(points, summary.first.unit, summary.first.bootstrap.level)
         shown.append((summary, replace(figures, frontier=known)))
-    return _write(folder, run, shown, left_out)
+        if texts != 0:
+            tasks = summary.first.curves[0].task_ids
+            outputs[name] = list(output_files([(run, {})], name, stem, tasks, texts))
+    return _write(folder, run, shown, outputs, left_out)
 
 
 def require_parts() -> None:
@@ -165,21 +177,44 @@ def _figure(
 
 
 def _write(
-    folder: Path, run: Run, shown: Sequence[tuple[BenchmarkSummary, BenchmarkFigures]], left_out: Sequence[str]
+    folder: Path,
+    run: Run,
+    shown: Sequence[tuple[BenchmarkSummary, BenchmarkFigures]],
+    outputs: Mapping[str, Sequence[tuple[str, int, bytes]]],
+    left_out: Sequence[str],
 ) -> Report:
     pairs = [pair for _, drawn in shown for pair in (drawn.tests, drawn.likelihood) if pair is not None]
     contents = {f"{pair.name}.svg": pair.svg for pair in pairs} | {f"{pair.name}.png": pair.png for pair in pairs}
     summaries = tuple(summary for summary, _ in shown)
     record = json.dumps(report_dict(run.facts, summaries), allow_nan=False)
-    html = page(run.facts, shown, left_out)
-    for name, data in contents.items():
+    files = {name: [(file, first) for file, first, _ in found] for name, found in outputs.items()}
+    stops = {summary.name: sliders(summary.by_tests) for summary in summaries}
+    html = page(run.facts, shown, page_data(run.facts, summaries, stops, files), left_out)
+    texts = {file: content for found in outputs.values() for file, _, content in found}
+    _drop_old_texts(folder, texts)
+    for name, data in (texts | contents).items():
+        make_folder((folder / name).parent)
         write_whole(folder / name, data)
     write_whole(folder / "report.json", record.encode())
     write_whole(folder / "index.html", html.encode())
-    figures = tuple(folder / name for name in contents)
     notes = [*model_notes(run.facts), *filter(None, [rules_note(run.facts)])]
-    files = folder / "index.html", figures, folder / "report.json"
-    return Report(run.path, *files, sentences(summaries), summaries, tuple(notes))
+    return Report(
+        run.path,
+        folder / "index.html",
+        tuple(folder / name for name in contents),
+        folder / "report.json",
+        sentences(summaries),
+        summaries,
+        tuple(notes),
+        tuple(folder / name for name in texts),
+    )
+
+
+def _drop_old_texts(folder: Path, texts: Mapping[str, bytes]) -> None:
+    """Remove the files of outputs that an earlier report left and this one does not write anew."""
+    for path in (folder / "texts").glob("*-[0-9][0-9][0-9].js"):
+        if f"texts/{path.name}" not in texts:
+            path.unlink(missing_ok=True)
 
 
 def sentences(summaries: Sequence[BenchmarkSummary]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from isobudget.analysis.load_samples import ModelSamples, VerdictCounts
@@ -228,6 +228,15 @@ def _problem_row(
     everyone = "all models" if len(models) > 1 else "it"
     by = everyone if len(solved) == len(models) else f"only {', '.join(solved)}" if solved else "none"
     return [task_id, *cells, Cell(by, kind="text")]
+
+
+def cut(table: Table, most: int = 500) -> Table:
+    """The table with its first rows; the note says where the others are."""
+    left = len(table.rows) - most
+    if left <= 0:
+        return table
+    note = f"{table.note} The first {most:,}; the other {left:,} are on the map above, and all are in report.json."
+    return replace(table, rows=table.rows[:most], note=note)
 
 
 def division(table: Table) -> str:
