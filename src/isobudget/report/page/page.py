@@ -46,10 +46,10 @@ class FigurePair:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkFigures:
-    """The figures of a benchmark, `likelihood` None where none is known; `frontier`, where known, has the policies."""
+    """The figures of a benchmark, each None where there is none; `frontier`, where known, has the policies."""
 
-    tests: FigurePair
-    likelihood: FigurePair | None
+    tests: FigurePair | None = None
+    likelihood: FigurePair | None = None
     frontier: tables.Table | None = None
 
 
@@ -127,8 +127,9 @@ def _printable(value: object) -> object:
 
 def _about(facts: Mapping[str, Any], summaries: Sequence[BenchmarkSummary]) -> str:
     judged = sum(row.judged for summary in summaries for row in summary.verdicts)
-    names = {one.model for summary in summaries for one in summary.samples}
+    names = {one.model for summary in summaries for one in summary.tallies}
     machine = facts.get("machine", {}).get("processor", "a machine not stated")
+    judged = judged or sum(int(one.n.sum()) for summary in summaries for one in summary.tallies)
     return (
         f"{counted(len(names), 'model')}, {counted(len(summaries), 'benchmark')}, {counted(judged, 'judged sample')}. "
         f"Begun {str(facts.get('created', ''))[:10]} on {machine}."

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from isobudget.errors import InputError
 from isobudget.grid import printable
 from isobudget.records.parts import read_each
 from isobudget.records.rows import KEY_COLUMNS, SampleKey, SampleRow, VerdictRow
@@ -26,6 +27,16 @@ FAILURES = 3
 MOST_LETTERS = 20_000
 #: letters of texts after which another file begins
 _FILE_LETTERS = 300_000
+
+
+def as_texts(value: str | int) -> int | None:
+    """`--texts`: a number, or None for ``all``; an `InputError` if it is neither."""
+    if str(value) == "all":
+        return None
+    if not str(value).isdecimal():
+        raise InputError(f"--texts takes a number of failed outputs, or all, not {value!r}")
+    return int(value)
+
 
 #: benchmark, model, problem
 _Place = tuple[str, str, str]
@@ -59,44 +70,54 @@ class _Chosen:
         return [row for row in (self.greedy, self.passed) if row is not None] + failed[:most]
 
 
-def output_files(
-    runs: Sequence[tuple[Run, Mapping[str, str]]],
-    benchmark: str,
-    stem: str,
-    task_ids: Sequence[str],
-    failures: int | None = FAILURES,
-) -> Iterator[tuple[str, int, bytes]]:
-    """The files of a benchmark: name, place of the first problem, content. None where the runs hold no texts.
+def read_outputs(
+    runs: Sequence[tuple[Run, Mapping[str, str]]], failures: int | None = FAILURES
+) -> dict[_Place, list[dict[str, Any]]]:
+    """The outputs that are shown, by benchmark, model and problem; empty where the runs hold no texts.
 
     Args:
-        runs: run folders, each with the names that its models have on the page.
-        benchmark, stem: its name, and what its files' names begin with.
-        task_ids: the problems of the page, in order.
+        runs: run folders, each with the names on the page of those models that have others there.
         failures: failed outputs per problem and model; None for every sample.
 
     Raises:
         RunError: a part is damaged.
     """
-    prompts: dict[str, str] = {}
-    outputs: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    outputs: dict[_Place, list[dict[str, Any]]] = {}
     for run, names in runs:
-        prompts |= {task: one.prompt for (own, task), one in run.problems().items() if own == benchmark}
-        chosen = _chosen(run, benchmark, failures)
-        texts = _texts(run, benchmark, {_key(row) for rows in chosen.values() for row in rows})
+        chosen = _chosen(run, failures)
+        texts = _texts(run, {_key(row) for rows in chosen.values() for row in rows})
         if any(texts.values()):
-            for (_, model, task), rows in chosen.items():
-                outputs[task, names.get(model, model)] = [_output(row, texts.get(_key(row), "")) for row in rows]
-    if outputs:
-        yield from _files(benchmark, stem, [_problem(task, prompts.get(task, ""), outputs, runs) for task in task_ids])
+            for (benchmark, model, task), rows in chosen.items():
+                own = [_output(row, texts.get(_key(row), "")) for row in rows]
+                outputs[benchmark, names.get(model, model), task] = own
+    return outputs
 
 
-def _chosen(run: Run, benchmark: str, failures: int | None) -> dict[_Place, list[dict[str, Any]]]:
+def output_files(
+    benchmark: str, stem: str, problems: Mapping[str, str], models: Sequence[str], outputs: Mapping[_Place, Any]
+) -> Iterator[tuple[str, int, bytes]]:
+    """The files of a benchmark: name, place of the first problem, content; none without outputs.
+
+    Args:
+        benchmark, stem: its name, and what its files' names begin with.
+        problems: prompts by problem, in the order of the page.
+        models: their names on the page, in its order.
+        outputs: of `read_outputs`.
+    """
+    shown = []
+    for task, prompt in problems.items():
+        own = {model: outputs[benchmark, model, task] for model in models if (benchmark, model, task) in outputs}
+        shown.append({"task_id": task, "prompt": printable(prompt[:MOST_LETTERS]), "models": own})
+    if any(one["models"] for one in shown):
+        yield from _files(benchmark, stem, shown)
+
+
+def _chosen(run: Run, failures: int | None) -> dict[_Place, list[dict[str, Any]]]:
     columns = [*KEY_COLUMNS, "outcome", "passed", "detail", "first_failing", "tests_passed", "tests_total"]
     found: dict[_Place, _Chosen] = defaultdict(_Chosen)
     for part in read_each(run.path / "verdicts", VerdictRow, columns):
         for row in part.to_pylist():
-            if row["benchmark"] == benchmark:
-                found[row["benchmark"], row["model"], row["task_id"]].take(row, failures)
+            found[row["benchmark"], row["model"], row["task_id"]].take(row, failures)
     return {place: one.rows(failures) for place, one in found.items()}
 
 
@@ -104,12 +125,12 @@ def _key(row: Mapping[str, Any]) -> SampleKey:
     return row["benchmark"], row["model"], row["task_id"], row["greedy"], row["index"]
 
 
-def _texts(run: Run, benchmark: str, wanted: set[SampleKey]) -> dict[SampleKey, str]:
+def _texts(run: Run, wanted: set[SampleKey]) -> dict[SampleKey, str]:
     """The texts of these samples."""
     found: dict[SampleKey, str] = {}
     for part in read_each(run.path / "samples", SampleRow, [*KEY_COLUMNS, "text"]):
         keys = list(zip(*(part[name].to_pylist() for name in KEY_COLUMNS), strict=True))
-        at = [place for place, key in enumerate(keys) if key[0] == benchmark and key in wanted]
+        at = [place for place, key in enumerate(keys) if key in wanted]
         found.update(zip((keys[place] for place in at), part["text"].take(at).to_pylist(), strict=True))
     return found
 
@@ -120,14 +141,6 @@ def _output(row: Mapping[str, Any], text: str) -> dict[str, Any]:
     lines = {name: printable(row[name]) for name in ("detail", "first_failing")}
     shown = printable(text[:MOST_LETTERS])
     return {"kind": kind, **said, **lines, "text": shown, "left_out": max(0, len(text) - MOST_LETTERS)}
-
-
-def _problem(
-    task: str, prompt: str, outputs: Mapping[tuple[str, str], Any], runs: Iterable[tuple[Run, Mapping[str, str]]]
-) -> dict[str, Any]:
-    models = [names.get(model, model) for run, names in runs for model in run.facts.get("models", {})]
-    own = {model: outputs[task, model] for model in dict.fromkeys(models) if (task, model) in outputs}
-    return {"task_id": task, "prompt": printable(prompt[:MOST_LETTERS]), "models": own}
 
 
 def _files(benchmark: str, stem: str, problems: Sequence[dict[str, Any]]) -> Iterator[tuple[str, int, bytes]]:
