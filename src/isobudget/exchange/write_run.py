@@ -90,10 +90,6 @@ def _listed(disagreements: dict[tuple[str, str], int]) -> list[dict[str, Any]]:
     return [{"source": theirs, "ours": ours, "samples": n} for (theirs, ours), n in disagreements.items()]
 
 
-class TooManyCountedError(InputError):
-    """Counts of more samples than an import makes rows of."""
-
-
 @dataclass(slots=True)
 class _Columns:
     """Rows that wait to be written, column by column."""
@@ -208,7 +204,7 @@ class _Writer:
             if record.condition:
                 model = f"{model} [{record.condition}]"
             if isinstance(record, CountRow) and number + record.n > MOST_COUNTED:
-                raise TooManyCountedError(
+                raise InputError(
                     f"{found.source.where(record.line)}: more than {MOST_COUNTED:,} samples are counted up to here, "
                     "and an import makes a row of each. Counts need no import: passk, curves and plan read the file"
                 )

@@ -64,8 +64,8 @@ class Collected:
     outputs: Mapping[str, Sequence[tuple[str, int, bytes]]] = field(default_factory=dict)
 
 
-def collect(sources: Opened, asked: Asked, progress: Progress = SILENT) -> Collected:
-    """Gather everything from sources that `sources.check_sources` accepts."""
+def collect(sources: Opened, asked: Asked, progress: Progress = SILENT, *, policies: bool = True) -> Collected:
+    """Gather everything from sources that `sources.check_sources` accepts; `policies` are learned, which takes time."""
     if sources.loaded is None:
         return _counts(sources, asked, progress)
     loaded, names = sources.loaded, benchmarks_of(sources.loaded.run)
@@ -77,7 +77,7 @@ def collect(sources: Opened, asked: Asked, progress: Progress = SILENT) -> Colle
             charges = Charges(share_prompt=asked.share_prompt)
             summaries.append(summarize(loaded, name, asked.units, asked.bootstrap, asked.costs, charges))
         progress.advance("report", _STEPS_PER_BENCHMARK if name in left_out else 1)
-    frontiers = {one.name: _frontier(loaded, one) for one in summaries}
+    frontiers = {one.name: _frontier(loaded, one) for one in summaries if policies}
     path = sources.runs[0][0].path if len(sources.runs) == 1 else sources.place
     outputs = _outputs(sources, loaded, summaries, asked)
     return Collected(sources.facts, path, tuple(summaries), tuple(left_out), frontiers, outputs)
@@ -127,12 +127,13 @@ def _outputs(
     return made
 
 
-def page_text(found: Collected, figures: Mapping[str, BenchmarkFigures]) -> str:
-    """The page; figures by benchmark, none where scripts alone draw."""
+def page_text(found: Collected, figures: Mapping[str, BenchmarkFigures], live: str | None = None) -> str:
+    """The page; figures by benchmark, none where scripts alone draw; `live` names the state of a run that goes on."""
     shown = [
         (one, replace(figures.get(one.name, BenchmarkFigures()), frontier=found.frontiers.get(one.name)))
         for one in found.summaries
     ]
     stops = {one.name: sliders(one.by_tests) for one in found.summaries}
     files = {name: [(file, first) for file, first, _ in own] for name, own in found.outputs.items()}
-    return page(found.facts, shown, page_data(found.facts, found.summaries, stops, files), found.left_out)
+    data = page_data(found.facts, found.summaries, stops, files) | {"live": live}
+    return page(found.facts, shown, data, found.left_out)

@@ -1,8 +1,8 @@
 """What a report is made of: a run, several runs side by side, files of results, or counts alone.
 
 Several runs become one in memory: a model that more than one of them has is called by its run as well. Files of results
-are imported into a run for as long as the report takes; where they count more samples than an import takes, and where
-runs stand beside files, only counts are compared: there are then no outputs, greedy ones or verdicts to show.
+are imported into a run for as long as the report takes; counts of many samples are compared as they are, and so is what
+stands beside a run: there are then no outputs, greedy ones or verdicts to show.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from typing import Any
 
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples, load_samples
 from isobudget.errors import InputError
-from isobudget.exchange.write_run import TooManyCountedError, as_run, default_run
+from isobudget.exchange.write_run import as_run, default_run
+from isobudget.importers.count_lines import CountLines
 from isobudget.importers.names import file_models
-from isobudget.importers.read import split_sources
+from isobudget.importers.read import find_sources, read_results, split_sources
 from isobudget.records.run import Run
 
+#: counts of more samples are compared as they are, and not imported
+_MOST_ROWS = 200_000
 #: a run folder, with the names on the page of those models that have others there
 Named = tuple[Run, Mapping[str, str]]
 
@@ -61,16 +64,21 @@ def opened(source: Any, from_: str | None = None) -> Iterator[Opened]:
     if len(runs) > 1 and not files:
         yield together([Run.open(path) for path in runs], file_models(runs))
         return
-    if runs and files:
+    if runs and files or _many_counts(files, from_):
         yield _counts(runs, files)
         return
-    with contextlib.ExitStack() as stack:
-        try:
-            run, place = stack.enter_context(as_run(source, from_))
-        except TooManyCountedError:
-            yield _counts([], files)
-            return
+    with as_run(source, from_) as (run, place):
         yield _one(run, place)
+
+
+def _many_counts(files: Sequence[Any], from_: str | None) -> bool:
+    """Whether files hold nothing but counts, of more samples than are worth a row each."""
+    if not files or any(isinstance(one, Path) and not one.exists() for one in files):
+        return False
+    found, _ = find_sources(files, from_)
+    if any(one.importer.name != CountLines.name for one in found):
+        return False
+    return sum(row.n for row in read_results(files, from_).rows) > _MOST_ROWS
 
 
 def _one(run: Run, place: Path | None = None) -> Opened:

@@ -86,7 +86,7 @@ def page(
         summaries=summaries,
         benchmarks=benchmarks,
         left_out=left_out,
-        policy=content_policy(own),
+        policy=content_policy(own, fetches=data.get("live") is not None),
         plot_style=Markup(plot_style()),
         scripts=[Markup(text) for text in own],
         data=Markup(script_text(data)),

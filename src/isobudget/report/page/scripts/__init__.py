@@ -26,6 +26,7 @@ _OWN = (
     "diff",
     "problem",
     "downloads",
+    "live",
     "start",
 )
 
@@ -42,13 +43,17 @@ def plot_style() -> str:
     return _text("vendor", "uPlot.min.css")
 
 
-def content_policy(texts: Sequence[str]) -> str:
-    """A Content-Security-Policy: these scripts run, and files beside the page; nothing else, and nothing is fetched."""
+def content_policy(texts: Sequence[str], *, fetches: bool) -> str:
+    """A Content-Security-Policy: these scripts run, and files beside the page; nothing else.
+
+    Nothing is fetched, but from where the page itself comes where it `fetches`, as it does while a run goes on.
+    """
     hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts)
     sources = " ".join(f"'sha256-{one}'" for one in hashes)
+    own = "'self'" if fetches else "'none'"
     return (
         f"default-src 'none'; script-src {sources} 'self' file:; style-src 'unsafe-inline'; img-src data: blob:; "
-        "connect-src 'self'; form-action 'none'; base-uri 'none'"
+        f"connect-src {own}; form-action 'none'; base-uri 'none'"
     )
 
 

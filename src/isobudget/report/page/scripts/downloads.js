@@ -2,7 +2,7 @@
 // here, of what stands on the page; nothing is fetched.
 "use strict";
 (function (page) {
-  const FORMULA = /^[=+\-@\t\r](?!\d)/; // what spreadsheets take for the begin of a formula
+  const FORMULA = /^[=+\-@\t\r](?![\d.,]+$)/; // what spreadsheets take for the begin of a formula; a number is none
   const LATEX = { "\\": "\\textbackslash{}", "{": "\\{", "}": "\\}", "&": "\\&", "%": "\\%", "$": "\\$", "#": "\\#", "_": "\\_",
     "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "<": "\\textless{}", ">": "\\textgreater{}", "|": "\\textbar{}",
     '"': "\\textquotedbl{}", "[": "{[}", "]": "{]}", "–": "--", "−": "-", "†": "\\dag{}", "★": "*", "✓": "yes", "✗": "no" };
@@ -21,7 +21,7 @@
   page.csv = (rows) => rows.map((row) => row.map(csvCell).join(",")).join("\n") + "\n";
 
   function csvCell(text) {
-    const safe = FORMULA.test(text) ? `'${text}` : text;
+    const safe = text.startsWith("=") || FORMULA.test(text) ? `'${text}` : text;
     return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   }
 

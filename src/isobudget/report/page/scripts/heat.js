@@ -7,7 +7,7 @@
 (function (page) {
   const { html, render } = window.htmPreact;
   const SORTS = { name: "as in the benchmark", rate: "hardest first", disagreement: "by disagreement" };
-  const SIZES = [22, 18, 14, 11, 9, 7, 5], TALLEST = 560, GAP = 8;
+  const SIZES = [36, 28, 22, 18, 14, 11, 9, 7, 5], TALLEST = 560, GAP = 8;
   let canvas, scroller, spacer, line;
   let map = null;
   let cursor = 0;
@@ -123,10 +123,10 @@
 
   function Controls({ state }) {
     const labels = page.rates(state).labels.map(page.printable);
-    return html`<div class="controls"><fieldset><legend>Problems</legend>${Object.entries(SORTS).map(([sort, text]) => html`
+    return html`<div class="controls"><fieldset><legend>Order</legend>${Object.entries(SORTS).map(([sort, text]) => html`
       <label key=${sort}><input type="radio" name="sort" value=${sort} checked=${state.sort === sort} onChange=${() => page.set({ sort })} /> ${text}</label>`)}</fieldset>
       <${Finder} state=${state} /></div>
-      <p class="note">One column a problem, from top to bottom: ${labels.join(", ")}. A cell is filled by the share of its samples that passed; striking grey where none did. Arrow keys walk, Enter opens.</p>`;
+      <p class="note">One column a problem, from top to bottom: ${labels.join(", ")}. A cell is filled by the share of its samples that passed; grey where none did. Arrow keys walk, Enter opens.</p>`;
   }
 
   // Problems by name, for those who know what they look for.

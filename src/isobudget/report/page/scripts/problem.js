@@ -76,6 +76,12 @@
       ${differs && html`<details><summary>What differs from the one that passed</summary><pre tabindex="0"><${page.Diff} from=${passing.text} to=${one.text} /></pre></details>`}</details>`;
   }
 
+  // Forget the outputs: the run has more.
+  page.forgetTexts = function () {
+    texts.clear();
+    asked.clear();
+  };
+
   page.showProblem = function (host) {
     drawn = () => render(html`<${Problem} state=${page.state} />`, host);
     drawn();

@@ -4,6 +4,7 @@
   const place = (name) => document.querySelector(`[data-part="${name}"]`);
 
   function start() {
+    if (page.data.live !== null) page.showLive(place("live"));
     if (!Object.keys(page.data.benchmarks).length) return;
     document.documentElement.classList.add("scripted");
     document.querySelectorAll("details.paper").forEach((one) => { one.open = false; });
