@@ -64,7 +64,7 @@ def opened(source: Any, from_: str | None = None) -> Iterator[Opened]:
     if len(runs) > 1 and not files:
         yield together([Run.open(path) for path in runs], file_models(runs))
         return
-    if runs and files or _many_counts(files, from_):
+    if (runs and files) or _many_counts(files, from_):
         yield _counts(runs, files)
         return
     with as_run(source, from_) as (run, place):
