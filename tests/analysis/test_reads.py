@@ -53,9 +53,12 @@ def parts(run: Run) -> dict[str, int]:
 
 @pytest.mark.parametrize("benchmarks", [{"quickstart": 5}, {"quickstart": 5, "other": 3}])
 def test_a_report_reads_each_table_once(tmp_path: Path, benchmarks: dict[str, int]) -> None:
+    """And the outputs that its page can open, which are chosen by their verdicts, once more: texts are not all kept."""
     run = synthetic_run(tmp_path / "run", PAIR, benchmarks)
-    reads = Reads().of(lambda: build_report(run, units=UNITS, bootstrap=FEW))
+    reads = Reads().of(lambda: build_report(run, units=UNITS, bootstrap=FEW, texts=0))
     assert reads == parts(run) == {"problems": len(benchmarks), "samples": 1, "verdicts": 1}
+    reads = Reads().of(lambda: build_report(run, units=UNITS, bootstrap=FEW))
+    assert reads == {"problems": len(benchmarks), "samples": 2, "verdicts": 2}
 
 
 def test_curves_of_a_run_read_each_table_once(tmp_path: Path) -> None:

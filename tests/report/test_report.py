@@ -31,6 +31,7 @@ from isobudget.report.gather import summarize
 from isobudget.report.json.comparison import comparison_json
 from isobudget.report.page.page import environment
 from isobudget.report.page.provenance import study_text
+from isobudget.report.page.scripts import scripts
 from isobudget.report.page.tables import Cell, Table
 from isobudget.report.ranked import against_greedy
 from isobudget.solving.frontier import run_frontier
@@ -76,6 +77,16 @@ class Page(HTMLParser):
         self.text += data
 
 
+def without_scripts(text: str) -> str:
+    """The page without its own scripts and its one JSON, each of which must be there once."""
+    for script in scripts():
+        assert text.count(f"<script>{script}</script>") == 1
+        text = text.replace(f"<script>{script}</script>", "")
+    text, found = re.subn(r'<script type="application/json" id="data">[^<>&]*</script>', "", text)
+    assert found == 1
+    return text
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     run = synthetic_run(tmp_path_factory.mktemp("runs") / "pair")
@@ -84,15 +95,16 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 @pytest.fixture(scope="module")
 def page(report: Report) -> Page:
-    return Page(report.page.read_text())
+    return Page(without_scripts(report.page.read_text()))
 
 
 def test_report_lies_in_the_run(report: Report) -> None:
     folder = report.page.parent
     assert folder.name == "report"
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        [report.page.name, report.json.name, *(path.name for path in report.figures)]
+        [report.page.name, report.json.name, "texts", *(path.name for path in report.figures)]
     )
+    assert sorted((folder / "texts").iterdir()) == sorted(report.texts) != []
     assert {path.suffix for path in report.figures} == {".svg", ".png"}
     for path in report.figures:
         start = path.read_bytes()[:200]
@@ -100,7 +112,7 @@ def test_report_lies_in_the_run(report: Report) -> None:
 
 
 def test_page_is_self_contained(page: Page, report: Report) -> None:
-    text = report.page.read_text()
+    text = without_scripts(report.page.read_text())
     assert all(reference.startswith("#") for reference in page.references)
     assert {reference[1:] for reference in page.references} <= set(page.ids)
     assert "url(#" in text
@@ -109,7 +121,7 @@ def test_page_is_self_contained(page: Page, report: Report) -> None:
 
 
 def test_page_can_be_read_by_everyone(page: Page, report: Report) -> None:
-    text = report.page.read_text()
+    text = without_scripts(report.page.read_text())
     assert len(page.ids) == len(set(page.ids))
     assert page.tags.count("table") == page.tags.count("caption")
     assert page.tags.count("svg") == text.count('role="img" aria-label="') == 4
@@ -123,7 +135,8 @@ def test_page_can_be_read_by_everyone(page: Page, report: Report) -> None:
 
 
 def test_figures_on_the_page_take_its_colours(report: Report) -> None:
-    figures = re.findall(r"<svg.*?</svg>", report.page.read_text(), re.DOTALL)
+    figures = re.findall(r"<svg.*?</svg>", without_scripts(report.page.read_text()), re.DOTALL)
+    assert len(figures) == 4
     for figure in figures:
         assert "currentColor" in figure
         assert "var(--model-0)" in figure
@@ -248,7 +261,7 @@ def test_nothing_from_outside_becomes_markup(tmp_path: Path) -> None:
     )
     run = synthetic_run(tmp_path / "run", models, {f"../{HOSTILE}": 5}, task_prefix=HOSTILE)
     made = build_report(run, units=(Unit.SECONDS,), bootstrap=FEW)
-    text = made.page.read_text()
+    text = without_scripts(made.page.read_text())
     parsed = Page(text)
     assert "script" not in parsed.tags
     assert "<script" not in text
@@ -266,7 +279,7 @@ def test_nothing_from_outside_becomes_markup(tmp_path: Path) -> None:
 def test_one_model_one_problem_no_greedy_no_likelihood(tmp_path: Path) -> None:
     run = synthetic_run(tmp_path / "run", (SMALL,), {"one": 1}, greedy=False, likelihood=False)
     made = build_report(run, bootstrap=FEW)
-    parsed = Page(made.page.read_text())
+    parsed = Page(without_scripts(made.page.read_text()))
     assert "Where the verdict flips" not in parsed.text
     assert "choosing by likelihood is left out" in parsed.text
     assert "no interval" in parsed.text

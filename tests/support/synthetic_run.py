@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import random
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from isobudget.judge.verdict import RULES, Limits
@@ -53,6 +53,8 @@ def synthetic_run(
     judged: bool = True,
     likelihood: bool = True,
     task_prefix: str | None = None,
+    text: str = "    return x\n",
+    detail: str = "AssertionError",
 ) -> Run:
     """Make a run in `path`.
 
@@ -65,6 +67,7 @@ def synthetic_run(
         judged: whether there are verdicts.
         likelihood: whether log-probabilities are known.
         task_prefix: of the task ids; by default the benchmark's name.
+        text, detail: of every sample, and of the verdicts on those that failed.
     """
     dice = random.Random(seed)
     run = Run.create(path, "synthetic")
@@ -85,6 +88,7 @@ def synthetic_run(
             for model in models
             for row in _rows(model, (benchmark, task_id), difficulty, dice, greedy, likelihood)
         ]
+        rows = [(replace(sample, text=text), replace(said, detail=said.detail and detail)) for sample, said in rows]
         with run.sample_writer() as writer:
             writer.add([sample for sample, _ in rows])
         if judged:

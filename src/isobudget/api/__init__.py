@@ -24,6 +24,7 @@ from isobudget.api.planning import plan
 from isobudget.api.ranking import rank
 from isobudget.api.tasks import show, solve, solve_failing
 from isobudget.api.upkeep import check, compact
+from isobudget.api.viewing import view
 
 __all__ = [
     "check",
@@ -52,4 +53,5 @@ __all__ = [
     "solve",
     "solve_failing",
     "sql",
+    "view",
 ]

@@ -241,15 +241,18 @@ def report(
     from_: str | None = None,
     simultaneous: bool | None = None,
     share_prompt: bool | None = None,
+    texts: str | int = 3,
     progress: Progress | None = None,
 ) -> Report:
-    """Make the report of a run, or of files of results: tables, figures, JSON and one HTML page.
+    """Make the report of runs or of files of results: tables, figures, JSON and one HTML page.
 
     Args:
-        run: as `source` in `curves`. In Python also a run.
-        out: folder for the report; by default RUN/report, reports/NAME of files.
+        run: as `source` in `curves`; several runs are shown side by side. In Python also a run.
+        out: folder for the report; by default RUN/report, reports/NAME of others.
         unit: unit of the budgets: flops, seconds, device_seconds, tokens or joules. Repeatable.
         costs, tokens_per_second, usd_per_gpu_hour, gpus, from_, simultaneous, share_prompt: as in `curves`.
+        texts: failed outputs of each problem and model that the page can open, beside the greedy one and the first that
+            passed; 0: no outputs, all: every sample.
         progress: shows how far it is.
 
     Raises:
@@ -257,22 +260,23 @@ def report(
     """
     from isobudget.costs.cost import parse_unit
     from isobudget.curves import Bootstrap
-    from isobudget.exchange.write_run import as_run
     from isobudget.progress import SILENT
     from isobudget.report import build_report
+    from isobudget.report.page.texts import as_texts
 
     units, bootstrap = tuple(dict.fromkeys(map(parse_unit, as_names(unit)))), Bootstrap(simultaneous=simultaneous)
     table = costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus)
-    with as_run(run, from_) as (made, place):
-        return build_report(
-            made,
-            place if out is None else out,
-            units=units,
-            costs=table,
-            bootstrap=bootstrap,
-            share_prompt=share_prompt,
-            progress=progress or SILENT,
-        )
+    return build_report(
+        run,
+        out,
+        units=units,
+        costs=table,
+        bootstrap=bootstrap,
+        share_prompt=share_prompt,
+        from_=from_,
+        texts=as_texts(texts),
+        progress=progress or SILENT,
+    )
 
 
 def prompt(target: str, format: str | None = None, newline: str | None = None) -> ShownPrompt:  # noqa: A002

@@ -32,6 +32,7 @@ COMMANDS = (
     "show",
     "mcp",
     "report",
+    "view",
     "import",
     "export",
     "sql",

@@ -14,11 +14,12 @@ from isobudget.cli.options import JsonOption
     "report",
     run=Annotated[list[str], typer.Argument(metavar="RUN|FILE...")],
     unit=Annotated[list[str] | None, typer.Option()],
+    texts=Annotated[str, typer.Option(metavar="N|all")],
 )
 def report(given: dict[str, Any], as_json: JsonOption = False) -> None:
-    """Report on a run, or files of results: which model to use at which budget, as tables, figures, JSON and a page.
+    """Report on runs, or files of results: which model to use at which budget, as tables, figures, JSON and a page.
 
-    Nothing is generated or judged. The page is self-contained: no other file, no network.
+    Nothing is generated or judged. The page needs no network; outputs of models lie in texts/ beside it.
 
     Example: `isobudget report runs/quickstart`
     """

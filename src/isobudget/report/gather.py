@@ -10,11 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from isobudget.analysis.compare import curves
 from isobudget.analysis.compare_run import Greedy, greedy_outputs, run_comparison
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples, VerdictCounts, load_samples
+from isobudget.analysis.source_counts import load_counts
 from isobudget.costs.charges import NOTHING, Charges
 from isobudget.costs.cost import Unit
 from isobudget.costs.costs_file import CostsFile
@@ -24,13 +28,30 @@ from isobudget.records.run import Run
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Tally:
+    """Judged and passed samples of one model by problem: `n` and `c` have shape (problems,)."""
+
+    model: str
+    task_ids: tuple[str, ...]
+    n: NDArray[np.int64]
+    c: NDArray[np.int64]
+
+    def only(self, task_ids: Sequence[str]) -> Tally:
+        """The same for fewer problems."""
+        place = {task: at for at, task in enumerate(self.task_ids)}
+        at = [place[task] for task in task_ids]
+        return Tally(self.model, tuple(task_ids), self.n[at], self.c[at])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class BenchmarkSummary:
     """One benchmark of a run.
 
     Attributes:
         name: the benchmark.
         by_tests, by_likelihood: comparisons by unit; the second is empty where no likelihood is known.
-        samples: the judged samples, one entry a model.
+        samples: the judged samples, one entry a model; none where only counts are known.
+        tallies: how many of them passed, one entry a model.
         greedy: by model; a model without all greedy outputs is not there.
         verdicts: one entry a model.
         notes: what was left out, and why.
@@ -40,6 +61,7 @@ class BenchmarkSummary:
     by_tests: dict[Unit, Comparison]
     by_likelihood: dict[Unit, Comparison]
     samples: tuple[ModelSamples, ...]
+    tallies: tuple[Tally, ...]
     greedy: dict[str, Greedy]
     verdicts: tuple[VerdictCounts, ...]
     notes: tuple[str, ...]
@@ -83,7 +105,41 @@ def summarize(
         missing = [model for model in outputs if model not in greedy]
         notes += [f"{model} has no greedy output for some problems: it has no star." for model in missing]
     notes += _comparison_notes(by_tests)
-    return BenchmarkSummary(benchmark, by_tests, by_likelihood, samples, greedy, run.counts[benchmark], tuple(notes))
+    tallies = tuple(Tally(one.model, one.task_ids, one.n, one.c) for one in samples)
+    verdicts = run.counts[benchmark]
+    return BenchmarkSummary(benchmark, by_tests, by_likelihood, samples, tallies, greedy, verdicts, tuple(notes))
+
+
+def summarize_counts(
+    sources: Sequence[Any],
+    units: Sequence[Unit],
+    bootstrap: Bootstrap | None = None,
+    costs: CostsFile | str | None = None,
+    charges: Charges = NOTHING,
+    from_: str | None = None,
+) -> list[BenchmarkSummary]:
+    """Gather what there is to show of counts alone, one entry a benchmark."""
+    counts, _ = load_counts(list(sources), from_)
+    found: dict[str, dict[Unit, Comparison]] = {}
+    notes, last = [], None
+    for unit in units:
+        share = charges.share_prompt
+        try:
+            made = curves(list(sources), unit, from_=from_, costs=costs, share_prompt=share, bootstrap=bootstrap)
+        except InputError as error:
+            last = error
+            notes.append(f"No comparison in {unit}: {error}.")
+            continue
+        for comparison in made:
+            found.setdefault(comparison.benchmark, {})[unit] = comparison
+    if not found:
+        raise last or InputError("name at least one unit to compare in")
+    summaries = []
+    for name, by_tests in found.items():
+        tallies = tuple(Tally(one.name, one.task_ids, one.n, one.c) for one in counts if one.benchmark == name)
+        said = (*notes, *_comparison_notes(by_tests))
+        summaries.append(BenchmarkSummary(name or "counts", by_tests, {}, (), tallies, {}, (), said))
+    return summaries
 
 
 def _in_units(

@@ -133,11 +133,30 @@ def clear_leads(success: Floats, weights: Weights, level: float = 0.95) -> tuple
         Two arrays of shape (models, models, budgets): [i, j, b] says that i is clear of j at budget b, in its row, and
         in the whole table. All false for fewer than two problems.
     """
+    models, _, budgets = success.shape
+    flags = np.zeros((2, models, models, budgets), dtype=bool)
+    low, high = lead_intervals(success, weights, level)
+    for at, (one, other) in enumerate(combinations(range(models), 2)):
+        with np.errstate(invalid="ignore"):
+            flags[:, one, other], flags[:, other, one] = low[:, at] > _LEVEL, high[:, at] < -_LEVEL
+    return flags[0], flags[1]
+
+
+def lead_intervals(success: Floats, weights: Weights, level: float = 0.95) -> tuple[Floats, Floats]:
+    """By how much each model of every pair leads the other, with all pairs judged together.
+
+    Arguments are those of `clear_leads`.
+
+    Returns:
+        Low and high ends of the first one's success less the second's, each of shape (2, pairs, budgets): with the
+        models of each budget judged together, and with all budgets judged together as well; pairs as `combinations`
+        gives them. NaN for fewer than two problems, and where a model has no value.
+    """
     models, problems, budgets = success.shape
-    rows, table = np.zeros((2, models, models, budgets), dtype=bool)
     pairs = list(combinations(range(models), 2))
     if problems < 2 or not pairs:
-        return rows, table
+        nothing = np.full((2, len(pairs), budgets), np.nan)
+        return nothing, nothing
     columns = success.transpose(0, 2, 1).reshape(models * budgets, problems).T
     replicates = mean_replicates(columns, weights).reshape(models, budgets, -1)
     errors = np.full((len(pairs), budgets), np.nan)
@@ -147,20 +166,34 @@ def clear_leads(success: Floats, weights: Weights, level: float = 0.95) -> tuple
         errors[at] = moved.std(axis=1)
         scale = np.where(errors[at] > 0, errors[at], np.inf).astype(np.float32)
         np.fmax(largest, np.abs(moved) / scale[:, np.newaxis], out=largest)
-    shares = [1 - 2 * widened_tail(problems, level), level]
-    # differences that are the same for all problems have no spread, and no limit of their own
-    least = -NormalDist().inv_cdf((1 - level) / 2)
-    limits = np.maximum(np.quantile(largest, shares, axis=1).astype(np.float64), least)
-    limit = np.maximum(np.quantile(largest.max(axis=0), shares).astype(np.float64), least)
+    limits = limits_of(largest, problems, level)
+    limit = np.repeat(limits_of(largest.max(axis=0)[np.newaxis], problems, level), budgets, axis=1)
+    ends = np.empty((2, 2, len(pairs), budgets))
     for at, (one, other) in enumerate(pairs):
-        for clear, bounds in ((rows, limits), (table, np.repeat(limit[:, np.newaxis], budgets, axis=1))):
-            ahead, behind = _clear(success[one] - success[other], errors[at], bounds)
-            clear[one, other], clear[other, one] = ahead, behind
-    return rows, table
+        for kind, bounds in enumerate((limits, limit)):
+            ends[:, kind, at] = difference_ends(success[one] - success[other], errors[at], bounds)
+    return ends[0], ends[1]
 
 
-def _clear(difference: Floats, error: Floats, limits: Floats) -> tuple[Flags, Flags]:
-    """Where the mean of a difference, shape (problems, budgets), is clearly above 0, and where clearly below.
+def limits_of(largest: NDArray[np.float32], problems: int, level: float) -> Floats:
+    """The limits, in standard errors, that the largest of several differences stays below.
+
+    Args:
+        largest: in each replicate, shape (points, replicates).
+        problems: how many there are.
+        level: the share of replicates.
+
+    Returns:
+        Shape (2, points): widened for few problems, and not; at least the limit of a single difference, which those
+        that are the same for all problems lack.
+    """
+    shares = [1 - 2 * widened_tail(problems, level), level]
+    least = -NormalDist().inv_cdf((1 - level) / 2)
+    return np.maximum(np.quantile(largest, shares, axis=1).astype(np.float64), least)
+
+
+def difference_ends(difference: Floats, error: Floats, limits: Floats) -> tuple[Floats, Floats]:
+    """The interval of the mean of a difference, shape (problems, budgets), at these limits.
 
     Args:
         difference: of two models' success.
@@ -175,5 +208,4 @@ def _clear(difference: Floats, error: Floats, limits: Floats) -> tuple[Flags, Fl
         for at in np.flatnonzero(few & ~np.isnan(mean)):
             ends = newcombe_difference(difference[:, at : at + 1], 1 - 2 * max(tails[at], 1e-12))
             low[at], high[at] = min(low[at], ends[0][0]), max(high[at], ends[1][0])
-    with np.errstate(invalid="ignore"):
-        return low > _LEVEL, high < -_LEVEL
+    return low, high

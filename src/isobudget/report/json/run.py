@@ -33,7 +33,7 @@ def report_dict(facts: Mapping[str, Any], summaries: Sequence[BenchmarkSummary])
 def _benchmark(facts: Mapping[str, Any], summary: BenchmarkSummary) -> dict[str, Any]:
     return {
         "problems": len(summary.first.curves[0].task_ids),
-        "sampling": facts["benchmarks"][summary.name],
+        "sampling": facts["benchmarks"].get(summary.name, {}),
         "comparisons": [
             comparison_json(comparison)
             for by_unit in (summary.by_tests, summary.by_likelihood)
@@ -44,10 +44,10 @@ def _benchmark(facts: Mapping[str, Any], summary: BenchmarkSummary) -> dict[str,
         "verdicts": {row.model: asdict(row) for row in summary.verdicts},
         "passed": {
             one.model: {
-                task_id: [int(problem.passed.sum()), len(problem.passed)]
-                for task_id, problem in zip(one.task_ids, one.problems, strict=True)
+                task_id: [passed, judged]
+                for task_id, passed, judged in zip(one.task_ids, one.c.tolist(), one.n.tolist(), strict=True)
             }
-            for one in summary.samples
+            for one in summary.tallies
         },
         "notes": list(summary.notes),
     }

@@ -1,7 +1,8 @@
 """The page of a run: one HTML file that needs nothing else, for wide and narrow screens, by day and by night.
 
-Its structure and words are in `templates/`. Nothing from outside can become markup: every value is escaped where a
-template puts it in, control characters made visible; only figures, drawn by Matplotlib, are markup already.
+Its structure and words are in `templates/`, what moves on it in `scripts/`. Nothing from outside can become markup:
+every value is escaped where a template puts it in, control characters made visible; only figures, drawn by Matplotlib,
+are markup already. The page states that no other scripts than its own may run (`scripts.content_policy`).
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 from isobudget.errors import MissingExtraError
 from isobudget.grid import counted, printable
 from isobudget.report.gather import BenchmarkSummary
+from isobudget.report.json.page import script_text
 from isobudget.report.page import provenance, tables
+from isobudget.report.page.scripts import content_policy, plot_style, scripts
 from isobudget.report.page.svg import inline
 from isobudget.report.tables.power import power_line
-from isobudget.report.tables.sentence import winner_sentence
+from isobudget.report.tables.sentence import headline, winner_sentence
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -43,10 +46,10 @@ class FigurePair:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkFigures:
-    """The figures of a benchmark, `likelihood` None where none is known; `frontier`, where known, has the policies."""
+    """The figures of a benchmark, each None where there is none; `frontier`, where known, has the policies."""
 
-    tests: FigurePair
-    likelihood: FigurePair | None
+    tests: FigurePair | None = None
+    likelihood: FigurePair | None = None
     frontier: tables.Table | None = None
 
 
@@ -61,13 +64,33 @@ def require_jinja() -> None:
 def page(
     facts: Mapping[str, Any],
     benchmarks: Sequence[tuple[BenchmarkSummary, BenchmarkFigures]],
+    data: Mapping[str, Any],
     left_out: Sequence[str] = (),
 ) -> str:
-    """The whole page as text: what the run states about itself, its benchmarks, and those not judged yet."""
+    """The whole page as text.
+
+    Args:
+        facts: what the run states about itself.
+        benchmarks: what is shown of each.
+        data: what the page's scripts read, see `report.json.page`.
+        left_out: the benchmarks that are not judged yet.
+    """
+    from markupsafe import Markup
+
     summaries = [summary for summary, _ in benchmarks]
     template = environment().get_template("page.html")
-    about = _about(facts, summaries)
-    return template.render(facts=facts, about=about, summaries=summaries, benchmarks=benchmarks, left_out=left_out)
+    own = scripts()
+    return template.render(
+        facts=facts,
+        about=_about(facts, summaries),
+        summaries=summaries,
+        benchmarks=benchmarks,
+        left_out=left_out,
+        policy=content_policy(own, fetches=data.get("live") is not None),
+        plot_style=Markup(plot_style()),
+        scripts=[Markup(text) for text in own],
+        data=Markup(script_text(data)),
+    )
 
 
 @cache
@@ -88,6 +111,7 @@ def environment() -> Environment:
         "anchor": _anchor,
         "counted": counted,
         "inline": inline,
+        "headline": headline,
         "winner_sentence": winner_sentence,
         "power_line": power_line,
     }
@@ -103,8 +127,9 @@ def _printable(value: object) -> object:
 
 def _about(facts: Mapping[str, Any], summaries: Sequence[BenchmarkSummary]) -> str:
     judged = sum(row.judged for summary in summaries for row in summary.verdicts)
-    names = {one.model for summary in summaries for one in summary.samples}
+    names = {one.model for summary in summaries for one in summary.tallies}
     machine = facts.get("machine", {}).get("processor", "a machine not stated")
+    judged = judged or sum(int(one.n.sum()) for summary in summaries for one in summary.tallies)
     return (
         f"{counted(len(names), 'model')}, {counted(len(summaries), 'benchmark')}, {counted(judged, 'judged sample')}. "
         f"Begun {str(facts.get('created', ''))[:10]} on {machine}."

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from isobudget.analysis.load_samples import ModelSamples, VerdictCounts
+from isobudget.analysis.load_samples import VerdictCounts
 from isobudget.costs.cost import Unit
 from isobudget.curves import Comparison, Flip, Point
 from isobudget.grid import interval, percent, ratio, with_unit
 from isobudget.judge.verdict import Outcome
-from isobudget.report.gather import BenchmarkSummary
+from isobudget.report.gather import BenchmarkSummary, Tally
 from isobudget.report.page.provenance import text_of
 from isobudget.report.ranked import RankedAgainstGreedy, against_greedy
 from isobudget.report.tables.comparison import clear_means
@@ -163,9 +163,9 @@ def stopping(summary: BenchmarkSummary) -> Table:
 
 
 def _stopping_rows(summary: BenchmarkSummary) -> Iterator[list[str | Cell]]:
-    samples = {one.model: one for one in summary.samples}
+    tallies = {one.model: one for one in summary.tallies}
     for curve in summary.first.curves:
-        chosen = samples[curve.model].only(curve.task_ids)
+        chosen = tallies[curve.model].only(curve.task_ids)
         expected = expected_draws_curve(chosen.n, chosen.c, curve.k_max).mean(axis=0)
         for k in dict.fromkeys((curve.trusted_k, curve.k_max)):
             mean = float(expected[k - 1])
@@ -208,26 +208,32 @@ def _greedy_row(pair: RankedAgainstGreedy) -> list[str | Cell]:
 def problems(summary: BenchmarkSummary) -> Table:
     """Passed and judged samples of every problem by every model: which problems divide the models."""
     task_ids = summary.first.curves[0].task_ids
-    models = {one.model: one.only(task_ids) for one in summary.samples}
+    models = {one.model: one.only(task_ids) for one in summary.tallies}
     rows = (_problem_row(summary, models, place, task_id) for place, task_id in enumerate(task_ids))
     star = " A star: the greedy output passed." if summary.greedy else ""
     note = f"Shaded by the share that passed.{star}"
     return _table("Samples that passed, of those judged", ("Problem", *models, "Solved by"), rows, note)
 
 
-def _problem_row(
-    summary: BenchmarkSummary, models: Mapping[str, ModelSamples], place: int, task_id: str
-) -> list[str | Cell]:
+def _problem_row(summary: BenchmarkSummary, models: Mapping[str, Tally], place: int, task_id: str) -> list[str | Cell]:
     cells, solved = [], []
-    for model, samples in models.items():
-        passed = samples.problems[place].passed
-        c, n = int(passed.sum()), len(passed)
+    for model, tally in models.items():
+        c, n = int(tally.c[place]), int(tally.n[place])
         star = "\u00a0★" if model in summary.greedy and summary.greedy[model].passed[place] else ""
         cells.append(Cell(f"{c:,}/{n:,}{star}", kind=f"pass-{math.ceil(4 * c / n)}"))
         solved += [model] if c else []
     everyone = "all models" if len(models) > 1 else "it"
     by = everyone if len(solved) == len(models) else f"only {', '.join(solved)}" if solved else "none"
     return [task_id, *cells, Cell(by, kind="text")]
+
+
+def cut(table: Table, most: int = 500) -> Table:
+    """The table with its first rows; the note says where the others are."""
+    left = len(table.rows) - most
+    if left <= 0:
+        return table
+    note = f"{table.note} The first {most:,}; the other {left:,} are on the map above, and all are in report.json."
+    return replace(table, rows=table.rows[:most], note=note)
 
 
 def division(table: Table) -> str:
@@ -275,7 +281,7 @@ def costs(summary: BenchmarkSummary) -> Table:
     samples = {one.model: one for one in summary.samples}
     rows: list[list[str | Cell]] = []
     for curve in summary.first.curves:
-        judged = samples[curve.model].only(curve.task_ids).problems
+        judged = samples[curve.model].only(curve.task_ids).problems if curve.model in samples else ()
         tokens = _mean_tokens([float(one.completion_tokens.mean()) for one in judged])
         prompt = _mean_tokens([one.prompt_tokens for one in judged])
         prices = (_price(comparison, curve.label) for comparison in summary.by_tests.values())
@@ -286,7 +292,7 @@ def costs(summary: BenchmarkSummary) -> Table:
 
 def _mean_tokens(counts: Sequence[float]) -> str:
     """The mean over problems; `-` where counts are not known, as of imported samples."""
-    return "-" if min(counts) < 0 else f"{sum(counts) / len(counts):.0f}"
+    return "-" if min(counts, default=-1) < 0 else f"{sum(counts) / len(counts):.0f}"
 
 
 def _price(comparison: Comparison, label: str) -> Cell:
@@ -300,7 +306,7 @@ def sampling(facts: Mapping[str, Any], summaries: Sequence[BenchmarkSummary]) ->
     return _table(
         "How samples were generated",
         ("Benchmark", "Problems", "Compared", "Temperature", "Top-p", "Most tokens", "Seed", "Stops at"),
-        (_sampling_row(facts["benchmarks"][summary.name], summary) for summary in summaries),
+        (_sampling_row(facts["benchmarks"].get(summary.name, {}), summary) for summary in summaries),
         "Compared: problems with judged samples of every model. Greedy outputs: temperature 0.",
     )
 

@@ -1,0 +1,139 @@
+"""Everything that a page shows, collected from opened sources, and the page's text: for a report and for `view`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from isobudget.analysis.load_samples import LoadedRun, benchmarks_of
+from isobudget.costs.charges import Charges
+from isobudget.costs.cost import Unit
+from isobudget.costs.costs_file import CostsFile
+from isobudget.curves import Bootstrap
+from isobudget.curves.sliders import sliders
+from isobudget.errors import RunError
+from isobudget.files.whole import file_stems
+from isobudget.progress import SILENT, Progress
+from isobudget.records.facts import IMPORTED
+from isobudget.report.gather import BenchmarkSummary, summarize, summarize_counts
+from isobudget.report.json.page import page_data
+from isobudget.report.page.frontier import frontier_table
+from isobudget.report.page.page import BenchmarkFigures, page
+from isobudget.report.page.tables import Table
+from isobudget.report.page.texts import FAILURES, output_files, read_outputs
+from isobudget.report.sources import Opened
+from isobudget.solving.frontier import run_frontier
+
+#: what a report compares in unless other units are named
+DEFAULT_UNITS = (Unit.FLOPS, Unit.DEVICE_SECONDS)
+_STEPS_PER_BENCHMARK = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a report is asked for; fields as the arguments of `report.build.build_report`."""
+
+    units: tuple[Unit, ...] = DEFAULT_UNITS
+    costs: CostsFile | str | None = None
+    bootstrap: Bootstrap = field(default_factory=Bootstrap)
+    share_prompt: bool | None = None
+    from_: str | None = None
+    texts: int | None = FAILURES
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Collected:
+    """What a page is made of, but for its figures.
+
+    Attributes:
+        facts: what the sources state about themselves.
+        path: the run folder, or where the report lies by default.
+        summaries: one entry a benchmark.
+        left_out: benchmarks of which nothing is judged yet.
+        frontiers: the policies' table of each benchmark that has one.
+        outputs: by benchmark, the files with outputs: name, place of the first problem, content.
+    """
+
+    facts: Mapping[str, Any]
+    path: Path
+    summaries: tuple[BenchmarkSummary, ...]
+    left_out: tuple[str, ...] = ()
+    frontiers: Mapping[str, Table | None] = field(default_factory=dict)
+    outputs: Mapping[str, Sequence[tuple[str, int, bytes]]] = field(default_factory=dict)
+
+
+def collect(sources: Opened, asked: Asked, progress: Progress = SILENT, *, policies: bool = True) -> Collected:
+    """Gather everything from sources that `sources.check_sources` accepts; `policies` are learned, which takes time."""
+    if sources.loaded is None:
+        return _counts(sources, asked, progress)
+    loaded, names = sources.loaded, benchmarks_of(sources.loaded.run)
+    left_out = not_judged(loaded)
+    progress.start("report", _STEPS_PER_BENCHMARK * len(names))
+    summaries = []
+    for name in names:
+        if name not in left_out:
+            charges = Charges(share_prompt=asked.share_prompt)
+            summaries.append(summarize(loaded, name, asked.units, asked.bootstrap, asked.costs, charges))
+        progress.advance("report", _STEPS_PER_BENCHMARK if name in left_out else 1)
+    frontiers = {one.name: _frontier(loaded, one) for one in summaries if policies}
+    path = sources.runs[0][0].path if len(sources.runs) == 1 else sources.place
+    outputs = _outputs(sources, loaded, summaries, asked)
+    return Collected(sources.facts, path, tuple(summaries), tuple(left_out), frontiers, outputs)
+
+
+def not_judged(loaded: LoadedRun) -> list[str]:
+    """The benchmarks of which nothing is judged yet; a `RunError` if that is all of them."""
+    path, names = loaded.run.path, benchmarks_of(loaded.run)
+    if not names:
+        raise RunError(f"{path}: this run states no benchmark; there is nothing to report")
+    found = [name for name in names if not any(row.judged for row in loaded.counts[name])]
+    if len(found) == len(names):
+        raise RunError(f"{path}: nothing is judged yet; judge its samples with: isobudget judge {path}")
+    return found
+
+
+def _counts(sources: Opened, asked: Asked, progress: Progress) -> Collected:
+    runs, files = sources.counted
+    progress.start("report", _STEPS_PER_BENCHMARK)
+    charges = Charges(share_prompt=asked.share_prompt)
+    named = [*runs, *files]
+    summaries = summarize_counts(named, asked.units, asked.bootstrap, asked.costs, charges, asked.from_)
+    progress.advance("report", 1)
+    models = {one.model: {"backend": IMPORTED, "title": one.model} for summary in summaries for one in summary.tallies}
+    benchmarks = {one.name: {"problems": len(one.first.curves[0].task_ids)} for one in summaries}
+    facts = {**sources.facts, "models": models, "benchmarks": benchmarks}
+    return Collected(facts, sources.place, tuple(summaries))
+
+
+def _frontier(loaded: LoadedRun, summary: BenchmarkSummary) -> Table | None:
+    points = run_frontier(loaded, summary.first)
+    return frontier_table(points, summary.first.unit, summary.first.bootstrap.level)
+
+
+def _outputs(
+    sources: Opened, loaded: LoadedRun, summaries: Sequence[BenchmarkSummary], asked: Asked
+) -> dict[str, list[tuple[str, int, bytes]]]:
+    if asked.texts == 0:
+        return {}
+    names = [one.name for one in summaries]
+    found, made = read_outputs(sources.runs, asked.texts), {}
+    for summary, stem in zip(summaries, file_stems(names), strict=True):
+        tasks = summary.first.curves[0].task_ids
+        prompts = {task: loaded.problems[summary.name, task].prompt for task in tasks}
+        models = [one.model for one in summary.tallies]
+        made[summary.name] = list(output_files(summary.name, stem, prompts, models, found))
+    return made
+
+
+def page_text(found: Collected, figures: Mapping[str, BenchmarkFigures], live: str | None = None) -> str:
+    """The page; figures by benchmark, none where scripts alone draw; `live` names the state of a run that goes on."""
+    shown = [
+        (one, replace(figures.get(one.name, BenchmarkFigures()), frontier=found.frontiers.get(one.name)))
+        for one in found.summaries
+    ]
+    stops = {one.name: sliders(one.by_tests) for one in found.summaries}
+    files = {name: [(file, first) for file, first, _ in own] for name, own in found.outputs.items()}
+    data = page_data(found.facts, found.summaries, stops, files) | {"live": live}
+    return page(found.facts, shown, data, found.left_out)

@@ -1,0 +1,95 @@
+"""The one JSON inside the page: what `report.json` holds, and what the sliders need beside it.
+
+Its numbers are those of `isobudget report --json`. Curves and flips stand at the sample numbers at which the sliders
+stop (at most 64 a model, see `curves.sliders`); all else is whole. Interval ends of differences are in hundredths of a
+percentage point, rounded so that their sign, which says whether a lead is clear, stays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.curves.sliders import Sliders
+from isobudget.grid import json_value
+from isobudget.report.gather import BenchmarkSummary
+from isobudget.report.json.run import report_dict
+
+#: interval ends of differences are whole numbers of this
+STEP = 1e-4
+
+
+def page_data(
+    facts: Mapping[str, Any],
+    summaries: Sequence[BenchmarkSummary],
+    stops: Mapping[str, Sliders],
+    texts: Mapping[str, Sequence[tuple[str, int]]],
+) -> dict[str, Any]:
+    """Everything that the page's scripts read.
+
+    Args:
+        facts, summaries: of the report.
+        stops: the sliders of each benchmark.
+        texts: files with the outputs of each benchmark, and the first problem of each file.
+    """
+    report = report_dict(facts, summaries)
+    colours = {name: place for place, name in enumerate(report["models"])}
+    for summary in summaries:
+        record = report["benchmarks"][summary.name]
+        record["comparisons"] = [_thinned(one, stops[summary.name]) for one in record["comparisons"]]
+        record["sliders"] = _sliders(stops[summary.name])
+        record["task_ids"] = list(summary.first.curves[0].task_ids)
+        record["texts"] = [list(one) for one in texts.get(summary.name, ())]
+    return report | {"places": colours}
+
+
+def script_text(value: Any) -> str:
+    """A value as JSON that can stand inside a script element, whatever it holds: ASCII, and no `<`, `>` or `&`."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _thinned(comparison: dict[str, Any], stops: Sliders) -> dict[str, Any]:
+    """The comparison with its curves and flips at the stops of each model."""
+    kept = {label: set(stops.k[_model(label, stops)].tolist()) for label in comparison["models"]}
+    models = {label: _columns(columns, kept[label]) for label, columns in comparison["models"].items()}
+    flips = [flip for flip in comparison["flips"] if flip["k_dear"] in kept[flip["dear"]]]
+    return comparison | {"models": models, "flips": flips}
+
+
+def _model(label: str, stops: Sliders) -> str:
+    """The label by tests of a curve that may be by likelihood."""
+    return label if label in stops.k else label.rsplit(" (", 1)[0]
+
+
+def _columns(columns: dict[str, list[Any]], kept: set[int]) -> dict[str, list[Any]]:
+    at = [place for place, k in enumerate(columns["k"]) if k in kept]
+    return {name: [values[place] for place in at] for name, values in columns.items()}
+
+
+def _sliders(stops: Sliders) -> dict[str, Any]:
+    plain: dict[str, Any] = json_value(
+        {
+            "labels": stops.labels,
+            "budgets": {str(unit): budgets for unit, budgets in stops.budgets.items()},
+            "rows": {str(unit): _ends(*ends) for unit, ends in stops.rows.items()},
+            "anywhere": [_ends(*ends) for ends in stops.anywhere],
+            "step": STEP,
+        }
+    )
+    return plain
+
+
+def _ends(low: NDArray[np.float64], high: NDArray[np.float64]) -> dict[str, list[Any]]:
+    return {"low": _whole(low), "high": _whole(high)}
+
+
+def _whole(ends: NDArray[np.float64]) -> list[list[int | None]]:
+    """Ends in whole steps, away from 0 where rounding would make them 0; None for NaN."""
+    steps = np.rint(ends / STEP)
+    steps = np.where((steps == 0) & (np.abs(ends) > 1e-12), np.sign(ends), steps)
+    return [[None if np.isnan(value) else int(value) for value in row] for row in steps]

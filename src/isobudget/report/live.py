@@ -1,0 +1,160 @@
+"""`isobudget view`: the page of a run while it goes on, served to this machine's browsers only.
+
+The page is the report's, made anew from what is judged so far whenever there is more; what Matplotlib draws and the
+policies' table are left to the report. Only this machine is listened to, and only requests that a browser here makes
+for this very address are answered: the `Host` is compared, so that no name that points here is served, and requests
+that another site's page makes are refused. Nothing of the run is changed.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from isobudget.analysis.load_samples import load_samples
+from isobudget.errors import InputError, IsobudgetError, RunError
+from isobudget.grid import printable
+from isobudget.records.run import Run
+from isobudget.report.contents import Asked, Collected, collect, page_text
+from isobudget.report.page.page import require_jinja
+from isobudget.report.progress import RunProgress
+from isobudget.report.sources import opened
+
+#: where the page is served unless another port is named
+PORT = 8765
+_HOST = "127.0.0.1"
+_TYPES = {"html": "text/html; charset=utf-8", "json": "application/json", "js": "text/javascript"}
+
+
+@dataclass(slots=True)
+class Live:
+    """A run that is watched.
+
+    Attributes:
+        path: its folder.
+        asked: what its page is asked for.
+        progress: how far it is.
+    """
+
+    path: Path
+    asked: Asked
+    progress: RunProgress
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _version: str = ""
+    _page: bytes = b""
+    _files: Mapping[str, bytes] = field(default_factory=dict)
+
+    def state(self) -> bytes:
+        """How far the run is, as JSON."""
+        with self._lock:
+            return json.dumps(self.progress.state(), allow_nan=False).encode()
+
+    def page(self) -> bytes:
+        """The page of what is judged now, made only if there is more than last time."""
+        with self._lock:
+            version = self.progress.version()
+            if version != self._version or not self._page:
+                found = _collected(self.path, self.asked)
+                self._files = {name: data for files in found.outputs.values() for name, _, data in files}
+                self._page, self._version = page_text(found, {}, live=version).encode(), version
+            return self._page
+
+    def file(self, name: str) -> bytes | None:
+        """A file of outputs that the page names, None for any other name."""
+        with self._lock:
+            return self._files.get(name)
+
+
+def _collected(path: Path, asked: Asked) -> Collected:
+    """What is there so far; a page without a benchmark while nothing is judged."""
+    run = Run.open(path)
+    try:
+        with opened(run) as sources:
+            return collect(sources, asked, policies=False)
+    except (RunError, InputError) as error:
+        load_samples(run)  # a damaged part is an error of its own, and not the lack of verdicts
+        return Collected({**run.facts, "waiting": str(error)}, path, ())
+
+
+def make_server(path: str | Path, port: int = PORT, asked: Asked | None = None) -> ThreadingHTTPServer:
+    """The server of a run's page; `serve_forever` serves it, `server_address` says where.
+
+    Args:
+        path: the run folder.
+        port: 0 for any that is free.
+        asked: what the page is asked for.
+
+    Raises:
+        RunError: no such run.
+        InputError: the port is in use or no port.
+        MissingExtraError: Jinja2 is not installed.
+    """
+    require_jinja()
+    folder = Run.open(path).path
+    live = Live(folder, asked or Asked(), RunProgress(folder))
+    handler = type("Handler", (_Handler,), {"live": live})
+    try:
+        return ThreadingHTTPServer((_HOST, port), handler)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"port {port}: {why}; name another with --port, or 0 for any that is free") from error
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers GET and HEAD for the page, its progress and its files of outputs."""
+
+    live: Live
+    server_version, sys_version = "isobudget", ""
+    timeout = 30
+
+    def do_GET(self) -> None:
+        """Answer with the content."""
+        status, kind, content = self._answer()
+        self.send_response(status)
+        headers = {
+            "Content-Type": _TYPES[kind],
+            "Content-Length": str(len(content)),
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "X-Frame-Options": "DENY",
+        }
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
+    do_HEAD = do_GET  # noqa: N815 - as above
+
+    def _answer(self) -> tuple[HTTPStatus, str, bytes]:
+        if not self._from_here():
+            return HTTPStatus.FORBIDDEN, "html", b"This address serves this machine's own browser only."
+        name = self.path.split("?", 1)[0].removeprefix("/")
+        try:
+            if name in ("", "index.html"):
+                return HTTPStatus.OK, "html", self.live.page()
+            if name == "live.json":
+                return HTTPStatus.OK, "json", self.live.state()
+        except IsobudgetError as error:
+            return HTTPStatus.INTERNAL_SERVER_ERROR, "json", json.dumps({"error": printable(str(error))}).encode()
+        content = self.live.file(name)
+        if content is None:
+            return HTTPStatus.NOT_FOUND, "html", b"Nothing is here."
+        return HTTPStatus.OK, "js", content
+
+    def _from_here(self) -> bool:
+        """Whether the request names this address, and no other site's page makes it."""
+        port = self.server.server_address[1]
+        hosts = {f"{name}:{port}" for name in (_HOST, "localhost")}
+        site = self.headers.get("Sec-Fetch-Site", "none")
+        return self.headers.get_all("Host", []) in [[host] for host in hosts] and site in ("none", "same-origin")
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that http.server uses
+        """Say nothing of each request."""

@@ -1,0 +1,153 @@
+"""Outputs of models beside the page: per problem and model the greedy one, the first that passed, some that failed.
+
+They lie in files `texts/NAME-001.js`, loaded when a problem is opened. Each is a classic script that calls one function
+with one JSON string, which works from a disk too; the string is ASCII, so that no text can end it or be run. Failures
+are of different kinds, as outcome and error tell them apart, before a kind repeats. Texts are as the models wrote them,
+cut after `MOST_LETTERS`, with control characters made visible.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from isobudget.errors import InputError
+from isobudget.grid import printable
+from isobudget.records.parts import read_each
+from isobudget.records.rows import KEY_COLUMNS, SampleKey, SampleRow, VerdictRow
+from isobudget.records.run import Run
+from isobudget.report.json.page import script_text
+
+#: failed outputs per problem and model, unless said otherwise
+FAILURES = 3
+#: of one text
+MOST_LETTERS = 20_000
+#: letters of texts after which another file begins
+_FILE_LETTERS = 300_000
+
+
+def as_texts(value: str | int) -> int | None:
+    """`--texts`: a number, or None for ``all``; an `InputError` if it is neither."""
+    if str(value) == "all":
+        return None
+    if not str(value).isdecimal():
+        raise InputError(f"--texts takes a number of failed outputs, or all, not {value!r}")
+    return int(value)
+
+
+#: benchmark, model, problem
+_Place = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class _Chosen:
+    """The verdicts of one problem and model that are shown."""
+
+    greedy: dict[str, Any] | None = None
+    passed: dict[str, Any] | None = None
+    failed: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+
+    def take(self, row: dict[str, Any], most: int | None) -> None:
+        if row["greedy"]:
+            self.greedy = self.greedy or row
+        elif row["passed"] and most is not None:
+            self.passed = row if self.passed is None or row["index"] < self.passed["index"] else self.passed
+        else:
+            kind = self.failed[row["outcome"], row["detail"].split(":", 1)[0]]
+            if most is None or len(kind) < most:
+                kind.append(row)
+
+    def rows(self, most: int | None) -> list[dict[str, Any]]:
+        """Greedy, passed, failures: one of each kind in turn."""
+        kinds = [sorted(rows, key=lambda row: row["index"]) for rows in self.failed.values()]
+        deepest = max(map(len, kinds), default=0)
+        failed = [rows[at] for at in range(deepest) for rows in kinds if at < len(rows)]
+        if most is None:
+            failed.sort(key=lambda row: row["index"])
+        return [row for row in (self.greedy, self.passed) if row is not None] + failed[:most]
+
+
+def read_outputs(
+    runs: Sequence[tuple[Run, Mapping[str, str]]], failures: int | None = FAILURES
+) -> dict[_Place, list[dict[str, Any]]]:
+    """The outputs that are shown, by benchmark, model and problem; empty where the runs hold no texts.
+
+    Args:
+        runs: run folders, each with the names on the page of those models that have others there.
+        failures: failed outputs per problem and model; None for every sample.
+
+    Raises:
+        RunError: a part is damaged.
+    """
+    outputs: dict[_Place, list[dict[str, Any]]] = {}
+    for run, names in runs:
+        chosen = _chosen(run, failures)
+        texts = _texts(run, {_key(row) for rows in chosen.values() for row in rows})
+        if any(texts.values()):
+            for (benchmark, model, task), rows in chosen.items():
+                own = [_output(row, texts.get(_key(row), "")) for row in rows]
+                outputs[benchmark, names.get(model, model), task] = own
+    return outputs
+
+
+def output_files(
+    benchmark: str, stem: str, problems: Mapping[str, str], models: Sequence[str], outputs: Mapping[_Place, Any]
+) -> Iterator[tuple[str, int, bytes]]:
+    """The files of a benchmark: name, place of the first problem, content; none without outputs.
+
+    Args:
+        benchmark, stem: its name, and what its files' names begin with.
+        problems: prompts by problem, in the order of the page.
+        models: their names on the page, in its order.
+        outputs: of `read_outputs`.
+    """
+    shown = []
+    for task, prompt in problems.items():
+        own = {model: outputs[benchmark, model, task] for model in models if (benchmark, model, task) in outputs}
+        shown.append({"task_id": task, "prompt": printable(prompt[:MOST_LETTERS]), "models": own})
+    if any(one["models"] for one in shown):
+        yield from _files(benchmark, stem, shown)
+
+
+def _chosen(run: Run, failures: int | None) -> dict[_Place, list[dict[str, Any]]]:
+    columns = [*KEY_COLUMNS, "outcome", "passed", "detail", "first_failing", "tests_passed", "tests_total"]
+    found: dict[_Place, _Chosen] = defaultdict(_Chosen)
+    for part in read_each(run.path / "verdicts", VerdictRow, columns):
+        for row in part.to_pylist():
+            found[row["benchmark"], row["model"], row["task_id"]].take(row, failures)
+    return {place: one.rows(failures) for place, one in found.items()}
+
+
+def _key(row: Mapping[str, Any]) -> SampleKey:
+    return row["benchmark"], row["model"], row["task_id"], row["greedy"], row["index"]
+
+
+def _texts(run: Run, wanted: set[SampleKey]) -> dict[SampleKey, str]:
+    """The texts of these samples."""
+    found: dict[SampleKey, str] = {}
+    for part in read_each(run.path / "samples", SampleRow, [*KEY_COLUMNS, "text"]):
+        keys = list(zip(*(part[name].to_pylist() for name in KEY_COLUMNS), strict=True))
+        at = [place for place, key in enumerate(keys) if key in wanted]
+        found.update(zip((keys[place] for place in at), part["text"].take(at).to_pylist(), strict=True))
+    return found
+
+
+def _output(row: Mapping[str, Any], text: str) -> dict[str, Any]:
+    kind = "greedy" if row["greedy"] else "passed" if row["passed"] else "failed"
+    said = {name: row[name] for name in ("index", "passed", "outcome", "tests_passed", "tests_total")}
+    lines = {name: printable(row[name]) for name in ("detail", "first_failing")}
+    shown = printable(text[:MOST_LETTERS])
+    return {"kind": kind, **said, **lines, "text": shown, "left_out": max(0, len(text) - MOST_LETTERS)}
+
+
+def _files(benchmark: str, stem: str, problems: Sequence[dict[str, Any]]) -> Iterator[tuple[str, int, bytes]]:
+    start, letters, number = 0, 0, 1
+    for at, problem in enumerate(problems):
+        letters += len(problem["prompt"]) + sum(len(one["text"]) for own in problem["models"].values() for one in own)
+        if letters >= _FILE_LETTERS or at == len(problems) - 1:
+            content = script_text({"benchmark": benchmark, "problems": problems[start : at + 1]})
+            yield f"texts/{stem}-{number:03d}.js", start, f"isobudgetTexts({json.dumps(content)});\n".encode("ascii")
+            start, letters, number = at + 1, 0, number + 1

@@ -1,0 +1,153 @@
+"""What a report is made of: a run, several runs side by side, files of results, or counts alone.
+
+Several runs become one in memory: a model that more than one of them has is called by its run as well. Files of results
+are imported into a run for as long as the report takes; counts of many samples are compared as they are, and so is what
+stands beside a run: there are then no outputs, greedy ones or verdicts to show.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from isobudget.analysis.load_samples import LoadedRun, ModelSamples, load_samples
+from isobudget.errors import InputError
+from isobudget.exchange.write_run import as_run, default_run
+from isobudget.importers.count_lines import CountLines
+from isobudget.importers.names import file_models
+from isobudget.importers.read import find_sources, read_results, split_sources
+from isobudget.records.run import Run
+
+#: counts of more samples are compared as they are, and not imported
+_MOST_ROWS = 200_000
+#: a run folder, with the names on the page of those models that have others there
+Named = tuple[Run, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """Sources, ready to be gathered.
+
+    Attributes:
+        facts: what the runs state about themselves.
+        loaded: samples and verdicts; None where only counts are compared.
+        runs: the folders that hold the samples.
+        counted: the run folders and the files whose counts are compared where `loaded` is None.
+        place: the folder for the report, unless another is named.
+    """
+
+    facts: Mapping[str, Any]
+    loaded: LoadedRun | None
+    runs: tuple[Named, ...]
+    counted: tuple[Sequence[Path], Sequence[Any]]
+    place: Path
+
+
+@contextlib.contextmanager
+def opened(source: Any, from_: str | None = None) -> Iterator[Opened]:
+    """Open what a user names, for as long as it is needed.
+
+    Raises:
+        InputError: a source is wrong.
+        RunError: a folder is no run, or a part of it is damaged.
+    """
+    if isinstance(source, Run):
+        yield _one(source)
+        return
+    runs, files = split_sources(source)
+    if len(runs) > 1 and not files:
+        yield together([Run.open(path) for path in runs], file_models(runs))
+        return
+    if (runs and files) or _many_counts(files, from_):
+        yield _counts(runs, files)
+        return
+    with as_run(source, from_) as (run, place):
+        yield _one(run, place)
+
+
+def _many_counts(files: Sequence[Any], from_: str | None) -> bool:
+    """Whether files hold nothing but counts, of more samples than are worth a row each."""
+    if not files or any(isinstance(one, Path) and not one.exists() for one in files):
+        return False
+    found, _ = find_sources(files, from_)
+    if any(one.importer.name != CountLines.name for one in found):
+        return False
+    return sum(row.n for row in read_results(files, from_).rows) > _MOST_ROWS
+
+
+def _one(run: Run, place: Path | None = None) -> Opened:
+    return Opened(run.facts, load_samples(run), ((run, {}),), ((), ()), place or run.path / "report")
+
+
+def _counts(runs: Sequence[Path], files: Sequence[Any]) -> Opened:
+    name = default_run(files).name
+    facts = {"name": name, "isobudget": version("isobudget"), "created": _today(), "models": {}, "benchmarks": {}}
+    return Opened(facts, None, (), (runs, files), Path("reports") / name)
+
+
+def _today() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def together(runs: Sequence[Run], names: Sequence[str]) -> Opened:
+    """Several runs as one; `names` tell them apart."""
+    loaded = [load_samples(run) for run in runs]
+    times = Counter(model for run in runs for model in run.facts.get("models", {}))
+    renamed = [
+        {model: f"{model} ({name})" for model in run.facts.get("models", {}) if times[model] > 1}
+        for run, name in zip(runs, names, strict=True)
+    ]
+    facts = _facts(runs, names, renamed)
+    models, counts = (
+        _joined([_renamed(getattr(one, part), own) for one, own in zip(loaded, renamed, strict=True)])
+        for part in ("models", "counts")
+    )
+    problems = {key: problem for one in loaded for key, problem in one.problems.items()}
+    whole = LoadedRun(Run(runs[0].path, facts), problems, models, {name: tuple(rows) for name, rows in counts.items()})
+    place = Path("reports") / "-".join(Path(name).name for name in names)
+    return Opened(facts, whole, tuple(zip(runs, renamed, strict=True)), ((), ()), place)
+
+
+def _renamed(found: Mapping[str, Sequence[Any]], names: Mapping[str, str]) -> dict[str, list[Any]]:
+    """Entries by benchmark, their models renamed, greedy outputs' too."""
+    return {benchmark: [_named(one, names) for one in own] for benchmark, own in found.items()}
+
+
+def _named(one: Any, names: Mapping[str, str]) -> Any:
+    name = names.get(one.model, one.model)
+    if isinstance(one, ModelSamples) and one.greedy is not None:
+        return replace(one, model=name, greedy=replace(one.greedy, model=name))
+    return replace(one, model=name)
+
+
+def _joined(by_run: Sequence[Mapping[str, Sequence[Any]]]) -> dict[str, list[Any]]:
+    benchmarks = dict.fromkeys(name for one in by_run for name in one)
+    return {name: [row for one in by_run for row in one.get(name, ())] for name in benchmarks}
+
+
+def _facts(runs: Sequence[Run], names: Sequence[str], renamed: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """The facts of the first run, with the models and benchmarks of all; `runs` has what each states of itself."""
+    first = runs[0].facts
+    models = {
+        own.get(model, model): stated
+        for run, own in zip(runs, renamed, strict=True)
+        for model, stated in run.facts.get("models", {}).items()
+    }
+    benchmarks = {name: stated for run in reversed(runs) for name, stated in run.facts.get("benchmarks", {}).items()}
+    stated = {name: run.facts for name, run in zip(names, runs, strict=True)}
+    return {**first, "name": " and ".join(names), "models": models, "benchmarks": benchmarks, "runs": stated}
+
+
+def check_sources(sources: Opened) -> None:
+    """Refuse several runs that have no benchmark in common (`InputError`): there would be nothing side by side."""
+    if len(sources.runs) > 1:
+        shared = set.intersection(*(set(run.facts.get("benchmarks", {})) for run, _ in sources.runs))
+        if not shared:
+            paths = ", ".join(str(run.path) for run, _ in sources.runs)
+            raise InputError(f"{paths}: these runs have no benchmark in common; report on each by itself")

@@ -1,0 +1,67 @@
+"""Every two models at every pair of sample numbers, all judged together: what holds whatever the price.
+
+`winners` judges the models at budgets that are known. Where a reader moves prices and budgets until something shows,
+any k of one model may meet any k of another. So the limit is taken over all of these differences at once,
+
+    T* = max over pairs and over k_i, k_j of |D*_ij(k_i, k_j) - D_ij(k_i, k_j)| / s_ij(k_i, k_j),
+
+in words: a lead that is clear here is clear with everything that could have been looked at judged together. It is
+stricter than a row of a table. As there, the limit is widened for few problems, and Newcombe's interval stands in where
+few problems decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.statistics.intervals import Weights, mean_replicates
+from isobudget.statistics.winners import difference_ends, limits_of
+
+Floats = NDArray[np.float64]
+
+
+def pair_intervals(success: Sequence[Floats], weights: Weights, level: float = 0.95) -> list[tuple[Floats, Floats]]:
+    """By how much the first of every two models leads the second, at each of their sample numbers.
+
+    Args:
+        success: of each model, shape (problems, its sample numbers), the same problems in the same rows.
+        weights: from `bootstrap_weights`, shape (replicates, problems).
+        level: that no lead that looks clear is a false one.
+
+    Returns:
+        Low and high ends for each pair as `combinations` gives them, of shape (numbers of the first, of the second);
+        NaN for fewer than two problems.
+    """
+    problems, pairs = len(success[0]), list(combinations(range(len(success)), 2))
+    if problems < 2:
+        shapes = [(success[one].shape[1], success[other].shape[1]) for one, other in pairs]
+        return [(np.full(shape, np.nan), np.full(shape, np.nan)) for shape in shapes]
+    replicates = [mean_replicates(matrix, weights) for matrix in success]
+    largest = np.zeros(len(weights), dtype=np.float32)
+    errors = [_spread(replicates[one], replicates[other], largest) for one, other in pairs]
+    limits = limits_of(largest[np.newaxis], problems, level)
+    return [
+        _ends(success[one], success[other], error, limits) for (one, other), error in zip(pairs, errors, strict=True)
+    ]
+
+
+def _spread(one: NDArray[np.float32], other: NDArray[np.float32], largest: NDArray[np.float32]) -> Floats:
+    """Standard errors of all differences of two models; `largest` rises to the largest of them in each replicate."""
+    errors = np.empty((len(one), len(other)))
+    for at, own in enumerate(one):
+        moved = own - other
+        errors[at] = moved.std(axis=1)
+        scale = np.where(errors[at] > 0, errors[at], np.inf).astype(np.float32)
+        np.fmax(largest, (np.abs(moved) / scale[:, np.newaxis]).max(axis=0), out=largest)
+    return errors
+
+
+def _ends(one: Floats, other: Floats, errors: Floats, limits: Floats) -> tuple[Floats, Floats]:
+    """The ends of every difference of two models; row by row, since problems x numbers x numbers may be large."""
+    bounds = np.repeat(limits, errors.shape[1], axis=1)
+    ends = [difference_ends(one[:, at, np.newaxis] - other, error, bounds) for at, error in enumerate(errors)]
+    return np.stack([low for low, _ in ends]), np.stack([high for _, high in ends])

@@ -1,0 +1,354 @@
+"""The page in a real browser: what sliders, units, prices and boxes show is what Python computes."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+
+from isobudget.costs.cost import Unit
+from isobudget.curves import Bootstrap, Comparison, Curve, compare
+from isobudget.curves.sliders import Sliders, sliders
+from isobudget.grid import interval, percent, with_unit
+from isobudget.records.run import Run
+from isobudget.report.contents import Asked, collect, page_text
+from isobudget.report.gather import BenchmarkSummary
+from isobudget.report.json.run import report_dict
+from isobudget.report.sources import opened
+from support.browser import Opened, launched
+from support.synthetic_run import FakeModel, synthetic_run
+
+FEW = Bootstrap(replicates=200)
+MODELS = (
+    FakeModel("small-135m", 40, -1.0, 0.004, 576, 30),
+    FakeModel("medium-0.5b", 20, 0.4, 0.009, 896, 24),
+    FakeModel("large-1.5b", 6, 1.4, 0.022, 1536, 28),
+)
+HOSTILE = '</script><img src=x onerror="window.hacked=1"><!-- \'"&\u202e\x00'
+
+
+@dataclass(frozen=True)
+class Made:
+    """A page on disk and what it was made from."""
+
+    path: Path
+    summary: BenchmarkSummary
+    stops: Sliders
+    facts: Mapping[str, Any]
+
+    def comparison(self, unit: Unit) -> Comparison:
+        return self.summary.by_tests[unit]
+
+
+def made_page(run: Run, place: Path) -> Made:
+    """The page and its outputs, without the figures that Matplotlib draws."""
+    with opened(run) as sources:
+        found = collect(sources, Asked(bootstrap=FEW))
+    (place / "texts").mkdir(parents=True)
+    (place / "index.html").write_text(page_text(found, {}))
+    for files in found.outputs.values():
+        for name, _, content in files:
+            (place / name).write_bytes(content)
+    summary = found.summaries[0]
+    return Made(place / "index.html", summary, sliders(summary.by_tests), found.facts)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with launched() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    place = tmp_path_factory.mktemp("page")
+    return made_page(synthetic_run(place / "run", MODELS, {"own": 24}), place / "report")
+
+
+@pytest.fixture(scope="module")
+def page(browser: Any, made: Made) -> Iterator[Any]:
+    shown = Opened(browser, viewport={"width": 1200, "height": 900})
+    yield shown.go(made.path)
+    shown.close()
+
+
+# what it shows is what Python computes --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class State:
+    """What a reader may choose."""
+
+    unit: str
+    hidden: tuple[str, ...]
+    factors: Mapping[str, float]
+    budget: float
+
+    @property
+    def fragment(self) -> str:
+        kind = "rate" if self.unit == "own" else "price"
+        words = [("unit", self.unit), ("budget", repr(self.budget)), *(("hide", label) for label in self.hidden)]
+        return "#" + urlencode([*words, *((kind, f"{value!r}*{label}") for label, value in self.factors.items())])
+
+    def priced(self, made: Made) -> list[Curve]:
+        """The shown models at the state's prices."""
+        own = self.unit == "own"
+        recorded = made.comparison(Unit.DEVICE_SECONDS if own else Unit(self.unit))
+        unit, base = (Unit.USD, 1 / 3600) if own else (recorded.unit, 1.0)
+        return [
+            replace(curve, price=curve.price.times(base * self.factors.get(curve.label, 1.0), unit, "a test's"))
+            for curve in recorded.curves
+            if curve.label not in self.hidden
+        ]
+
+
+def random_states(made: Made, count: int) -> Iterator[State]:
+    dice = random.Random(20)
+    labels = list(made.stops.labels)
+    for at in range(count):
+        unit = ("flops", "device_seconds", "own")[at % 3]
+        hidden = tuple(dice.sample(labels, dice.choice((0, 0, 1, 2))))
+        changed = dice.sample(labels, dice.choice((1, 2)) if unit == "own" or at % 2 else 0)
+        factors = {label: 2 ** (dice.randint(-24, 24) / 8) for label in changed}
+        state = State(unit, hidden, factors, 1.0)
+        costs = np.concatenate([curve.cost for curve in state.priced(made)])
+        yield replace(state, budget=float(np.exp(dice.uniform(np.log(costs.min() / 1.3), np.log(costs.max() * 1.3)))))
+
+
+#: follow a link to a state, and wait until everything is drawn
+FOLLOW = """(hash) => new Promise((done) => {
+    window.addEventListener("hashchange", () => setTimeout(done), { once: true });
+    location.hash = hash;
+})"""
+
+
+def rows_shown(page: Any) -> dict[str, list[str]]:
+    """The table below the slider: label -> texts of its cells, small print after a bar."""
+    return page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll("#reached tbody tr")].map((row) => [row.dataset.label,
+            [...row.cells].slice(1).map((cell) => {
+                const small = cell.querySelector("small");
+                const all = cell.textContent.replace(/\\s+/g, " ").trim();
+                return small ? all.slice(0, all.length - small.textContent.length) + "|" + small.textContent : all;
+            })]))"""
+    )
+
+
+def test_thirty_random_states(page: Any, made: Made) -> None:
+    seen = set()
+    for state in random_states(made, 30):
+        page.evaluate(FOLLOW, state.fragment)
+        page.wait_for_function(
+            "(hash) => isobudgetPage.hash(isobudgetPage.state) !== null && location.hash === hash", arg=state.fragment
+        )
+        page.evaluate("() => new Promise((done) => setTimeout(done))")
+        budget = page.evaluate("() => isobudgetPage.stop(isobudgetPage.state).budget")
+        curves = state.priced(made)
+        compared = compare(curves, budgets=[budget], bootstrap=FEW)
+        (best,) = compared.best
+        shown = rows_shown(page)
+        assert list(shown) == [curve.label for curve in compared.curves]
+        for curve in compared.curves:
+            check_row(shown[curve.label], curve, budget, curve.label == best.model)
+        said = page.inner_text("#winner")
+        assert said.startswith(f"{best.model} is best: {best.k} sample" if best.model else "No model is best here")
+        clear = {label for label, cells in shown.items() if cells[-1].startswith("clear")}
+        check_clear(made, state, budget, compared, clear)
+        seen.add((best.model, bool(clear), bool(state.factors)))
+    assert len(seen) >= 7
+
+
+def check_row(cells: list[str], curve: Curve, budget: float, best: bool) -> None:
+    point = curve.at(budget)
+    if point.k == 0:
+        assert cells == ["cannot afford one sample"]
+        return
+    marks = "*" * (not point.trusted) + "†" * point.capped
+    cost = with_unit(curve.price.cost(point.k), curve.price.unit)
+    assert cells[:2] == [
+        f"{percent(point.success)}%|{interval(point.low, point.high, '–')}",
+        f"{point.k}{marks}|{cost}",
+    ]
+    assert (cells[2] == "best") == best
+
+
+def check_clear(made: Made, state: State, budget: float, compared: Comparison, clear: set[str]) -> None:
+    """With recorded prices, exactly as in Python; with others never where a row by itself is not clear."""
+    (best,) = compared.best
+    if state.unit == "own" or state.factors:
+        assert clear <= set(best.clear_against)
+        return
+    recorded = made.comparison(Unit(state.unit))
+    assert budget in made.stops.budgets[recorded.unit]
+    whole = compare(recorded.curves, budgets=[budget], bootstrap=FEW).best[0]
+    if whole.model == best.model:
+        assert clear == set(whole.clear_against) - set(state.hidden)
+
+
+def test_unit_price_and_boxes_by_hand(page: Any, made: Made) -> None:
+    page.evaluate("() => { location.hash = ''; }")
+    page.check('input[value="device_seconds"]')
+    assert page.evaluate("() => isobudgetPage.state.unit") == "device_seconds"
+    page.uncheck('input[name="model"][value="large-1.5b"]')
+    assert "large-1.5b" not in rows_shown(page)
+    page.check('input[name="model"][value="large-1.5b"]')
+    page.focus("#budget")
+    page.keyboard.press("End")
+    most = made.stops.budgets[Unit.DEVICE_SECONDS][-1]
+    assert page.inner_text('output[for="budget"]') == with_unit(most, "device_seconds")
+    page.keyboard.press("ArrowLeft")
+    before = made.stops.budgets[Unit.DEVICE_SECONDS][-2]
+    assert page.evaluate("() => isobudgetPage.state.budget") == before
+    assert f"budget={before!r}" in page.url
+    page.focus("#ratio")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("() => isobudgetPage.state.price") == {"large-1.5b": pytest.approx(2 ** (1 / 8))}
+    page.click("text=Back to the recorded prices")
+    assert page.evaluate("() => isobudgetPage.state.price") == {}
+
+
+def test_flips_are_those_of_python(page: Any, made: Made) -> None:
+    comparison = made.comparison(Unit.FLOPS)
+    for cheap, dear in combinations([curve.label for curve in comparison.curves], 2):
+        page.evaluate("(pair) => isobudgetPage.set({ unit: 'flops', price: {}, pair, k_dear: 1 })", [cheap, dear])
+        flip = next(one for one in comparison.flips if (one.cheap, one.dear, one.k_dear) == (cheap, dear, 1))
+        text = page.inner_text(".flip")
+        if flip.k_cheap is None:
+            assert "does not reach" in text
+        else:
+            assert (
+                f"{flip.k_cheap} sample{'s' * (flip.k_cheap > 1)} of {cheap} do as well as 1 sample of {dear}" in text
+            )
+        now = page.evaluate("(pair) => isobudgetPage.ratio(isobudgetPage.state, ...pair, 1)", [cheap, dear])
+        assert now == pytest.approx(flip.now)
+
+
+def test_the_json_inside_is_that_of_the_command(page: Any, made: Made) -> None:
+    inside = page.evaluate("() => isobudgetPage.data")
+    printed = json.loads(json.dumps(report_dict(made.facts, [made.summary])))
+    own, record = inside["benchmarks"].pop("own"), printed["benchmarks"].pop("own")
+    assert {name: value for name, value in inside.items() if name not in ("places", "live")} == printed
+    assert set(own) - set(record) == {"sliders", "task_ids", "texts"}
+    assert all(own[name] == record[name] for name in record)
+
+
+def test_larger_curves_inside_are_points_of_the_command(tmp_path: Path) -> None:
+    models = (FakeModel("many", 300, 0.0, 0.01, 64, 2), FakeModel("few", 70, 1.0, 0.03, 128, 4))
+    made = made_page(synthetic_run(tmp_path / "run", models, {"b": 8}, likelihood=False), tmp_path / "report")
+    text = made.path.read_text().split('id="data">')[1].split("</script>")[0]
+    found = json.loads(text)["benchmarks"]["b"]
+    whole = report_dict(made.facts, [made.summary])["benchmarks"]["b"]
+    for thin, full in zip(found["comparisons"], whole["comparisons"], strict=True):
+        assert thin["best"] == full["best"]
+        for label, columns in thin["models"].items():
+            assert 20 < len(columns["k"]) <= 64
+            assert columns["k"][-1] == full["models"][label]["k"][-1]
+            for name, values in columns.items():
+                assert values == [full["models"][label][name][k - 1] for k in columns["k"]]
+        assert all(flip in full["flips"] for flip in thin["flips"])
+        budgets = found["sliders"]["budgets"][thin["unit"]]
+        assert {one["budget"] for one in full["best"]} <= set(budgets)
+        for label, columns in thin["models"].items():
+            curve = made.comparison(Unit(thin["unit"])).curve(label)
+            assert {curve.at(budget).k for budget in budgets} - {0} <= set(columns["k"])
+
+
+# readable by everyone -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_fault_by_axe(browser: Any, made: Made, width: int, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    # axe comes into the page by a script element of its own, which the page's policy would refuse
+    view = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme, "bypass_csp": True}
+    shown = Opened(browser, **view)
+    tab = shown.go(made.path, "#unit=own&problem=own%2F3")
+    tab.wait_for_selector(".problem pre")
+    tab.evaluate("() => document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    found = axe.Axe().run(tab).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
+    assert tab.evaluate("() => document.documentElement.scrollWidth") == width
+    shown.close()
+
+
+def test_the_map_by_keyboard(page: Any, made: Made) -> None:
+    page.evaluate(FOLLOW, "#sort=name&unit=device_seconds")
+    tasks = made.summary.first.curves[0].task_ids
+    counts = {one.model: one for one in made.summary.tallies}
+    page.focus("canvas[role=application]")
+    page.keyboard.press("Home")
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+    said = ", ".join(f"{label} {counts[label].c[2]} of {counts[label].n[2]}" for label in made.stops.labels)
+    assert page.inner_text("#heat-line") == f"{tasks[2]}: {said}"
+    page.keyboard.press("Enter")
+    assert page.inner_text(".problem h3").startswith(tasks[2])
+    page.wait_for_selector(".problem pre")
+    page.check('input[name="sort"][value="disagreement"]')
+    shares = np.array([one.c / one.n for one in made.summary.tallies])
+    order = np.argsort(-(shares.max(axis=0) - shares.min(axis=0)), kind="stable")
+    shown = page.evaluate("() => isobudgetPage.rates(isobudgetPage.state).rows.map((row) => row.task)")
+    assert shown == [tasks[at] for at in order]
+
+
+def test_a_problem_shows_its_outputs(page: Any, made: Made) -> None:
+    page.evaluate(FOLLOW, "#problem=" + made.summary.first.curves[0].task_ids[20])
+    page.wait_for_selector(".problem pre")
+    text = page.inner_text(".problem")
+    for one in made.summary.tallies:
+        assert f"{one.model}: {one.c[20]} of {one.n[20]} sample" in text
+    assert "Greedy output" in text
+    assert "Failed: sample" in text
+    assert page.locator(".problem .code-keyword").first.text_content() == "def"
+
+
+def test_tables_and_figure_are_offered(page: Any, made: Made) -> None:
+    page.evaluate(FOLLOW, "#unit=flops&hide=")
+    csv = page.evaluate("() => isobudgetPage.csv(isobudgetPage.tableTexts(document.querySelector('#reached')))")
+    lines = csv.splitlines()
+    assert lines[0] == 'Model,Solves,"k, cost",Behind the best'
+    assert [line.split(",")[0] for line in lines[1:]] == list(made.stops.labels)
+    tables = page.locator("table:not(.hover table)").count()
+    assert page.locator("button:text-is('CSV')").count() == page.locator("button:text-is('LaTeX')").count() == tables
+    with page.expect_download() as saved:
+        page.click("text=Figure as SVG")
+    drawn = Path(saved.value.path()).read_text()
+    assert drawn.startswith("<svg xmlns")
+    assert all(label in drawn for label in made.stops.labels)
+    latex = page.evaluate("() => isobudgetPage.latex([['a_b', '50%'], ['=1', '<x>']], 'c & d')")
+    assert r"a\_b & 50\% \\" in latex
+    assert page.evaluate("() => isobudgetPage.csv([['=1+1', '+2.5', '-x']])") == "'=1+1,+2.5,'-x\n"
+
+
+# texts of others ------------------------------------------------------------------------------------------------------
+
+
+def test_hostile_texts_are_shown_and_never_run(browser: Any, tmp_path: Path) -> None:
+    """Names, problems, prompts, outputs, details: as text, with the page's own policy and without it."""
+    models = (FakeModel(HOSTILE, 4, 0.0, 0.01, 64, 2), FakeModel("__proto__", 2, 1.0, 0.02, 128, 2))
+    run = synthetic_run(
+        tmp_path / "run", models, {HOSTILE: 4}, task_prefix=HOSTILE, text=HOSTILE + "x" * 30_000, detail=HOSTILE
+    )
+    made = made_page(run, tmp_path / "report")
+    assert HOSTILE not in made.path.read_text()
+    for policy in (False, True):
+        shown = Opened(browser, bypass_csp=policy)
+        tab = shown.go(made.path)
+        for task in made.summary.first.curves[0].task_ids:
+            tab.evaluate("(problem) => isobudgetPage.set({ problem })", task)
+            tab.wait_for_selector(".problem pre")
+            seen = HOSTILE.replace("\u202e", "\ufffd").replace("\x00", "\ufffd")
+            assert tab.text_content(".problem").count(seen) >= 6
+        assert "more letters are in the run" in tab.inner_text(".problem")
+        assert tab.evaluate("() => window.hacked") is None
+        assert tab.locator("img").count() == 0
+        shown.close()

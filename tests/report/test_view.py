@@ -1,0 +1,148 @@
+"""`isobudget view`: the page of a run that goes on, over real connections and in a real browser."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from isobudget.costs.cost import Unit
+from isobudget.curves import Bootstrap
+from isobudget.errors import InputError, RunError
+from isobudget.records.run import Run
+from isobudget.report.contents import Asked
+from isobudget.report.live import make_server
+from isobudget.report.progress import RunProgress
+from support.browser import Opened, launched
+from support.synthetic_run import PAIR, synthetic_run
+
+ASKED = Asked((Unit.FLOPS,), bootstrap=Bootstrap(replicates=200))
+
+
+@contextmanager
+def served(run: Path) -> Iterator[int]:
+    """A run's page on a free port, for as long as it is needed."""
+    with make_server(run, 0, ASKED) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def asked(port: int, path: str, method: str = "GET", **headers: str) -> tuple[int, str, dict[str, str]]:
+    """Status, content and headers of an answer; `Host` is the server's unless it is given."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.putrequest(method, path, skip_host="Host" in headers)
+    for name, value in headers.items():
+        connection.putheader(name.replace("_", "-"), value)
+    connection.endheaders()
+    answer = connection.getresponse()
+    content = answer.read().decode()
+    connection.close()
+    return answer.status, content, {name.lower(): value for name, value in answer.getheaders()}
+
+
+def halves(run: Run, made: Run) -> None:
+    """Add half of the verdicts of a finished run to one that goes on; what is there already is left out."""
+    have = {row.key for row in run.verdicts()}
+    rest = [row for row in made.verdicts() if row.key not in have]
+    with run.writing(), run.verdict_writer() as writer:
+        writer.add([row for row in rest if row.index < 10 or have])
+
+
+@pytest.fixture
+def going(tmp_path: Path) -> tuple[Run, Run]:
+    """A run of which nothing is judged, and the same finished."""
+    run = synthetic_run(tmp_path / "going", PAIR, {"b": 6}, judged=False)
+    return run, synthetic_run(tmp_path / "made", PAIR, {"b": 6})
+
+
+def test_the_page_follows_the_run(going: tuple[Run, Run]) -> None:
+    run, made = going
+    with served(run.path) as port:
+        status, text, headers = asked(port, "/")
+        assert (status, headers["cache-control"]) == (200, "no-store")
+        assert "nothing is judged yet" in text
+        before = json.loads(asked(port, "/live.json")[1])
+        assert {name: one["judged"] for name, one in before["models"].items()} == {"small-135m": 0, "large-1.5b": 0}
+        halves(run, made)
+        middle = json.loads(asked(port, "/live.json")[1])
+        assert middle["version"] != before["version"]
+        assert '"k":[1,2,3,4,5,6,7,8,9,10]' in asked(port, "/")[1]
+        halves(run, made)
+        after = json.loads(asked(port, "/live.json")[1])
+        assert '"k":[1,2,3,4,5,6,7,8,9,10,11,12,' in asked(port, "/")[1]
+        for name, one in after["models"].items():
+            own = [row for row in made.verdicts() if row.model == name]
+            assert (one["judged"], one["passed"]) == (len(own), sum(row.passed for row in own))
+            seconds = sum(row.seconds for row in made.samples() if row.model == name)
+            assert one["spent"]["seconds"] == pytest.approx(seconds)
+
+
+def test_only_this_machine_s_own_browser_is_served(going: tuple[Run, Run]) -> None:
+    run, made = going
+    halves(run, made)
+    with served(run.path) as port:
+        for path in ("/", "/live.json", "/texts/b-001.js"):
+            assert asked(port, "/")[0] == 200
+            assert asked(port, path, Host=f"localhost:{port}")[0] == 200
+            for host in ("evil.example", f"evil.example:{port}", "127.0.0.1", f"127.0.0.1:{port}.evil.example", ""):
+                assert asked(port, path, Host=host)[0] == 403
+            for site in ("cross-site", "same-site"):
+                assert asked(port, path, Sec_Fetch_Site=site)[0] == 403
+            assert asked(port, path, Sec_Fetch_Site="same-origin")[0] == 200
+        for path in ("/run.toml", "/../run.toml", "/texts/../../run.toml", "//etc/passwd", "/texts/b-002.js"):
+            assert asked(port, path)[0] == 404
+        assert asked(port, "/", "POST")[0] == 501
+        assert asked(port, "/", "HEAD")[1] == ""
+
+
+def test_what_cannot_be_viewed(tmp_path: Path, going: tuple[Run, Run]) -> None:
+    with pytest.raises(RunError, match="not a run folder"):
+        make_server(tmp_path, 0)
+    with served(going[0].path) as port, pytest.raises(InputError, match=f"port {port}.*--port"):
+        make_server(going[0].path, port)
+    with pytest.raises(InputError, match="--port"):
+        make_server(going[0].path, 70_000)
+
+
+def test_a_part_is_read_once_and_a_damaged_one_is_said(going: tuple[Run, Run]) -> None:
+    run, made = going
+    progress = RunProgress(run.path)
+    first = progress.state()
+    assert progress.state() == first
+    halves(run, made)
+    (run.path / "failures.json").write_text('[{"task_id": "b/1", "reason": "\\u202eno"}]')
+    assert progress.state()["failures"] == ["b/1: \ufffdno"]
+    (run.path / "failures.json").write_text('[{"task_')
+    assert progress.state()["failures"] == []
+    (run.path / "verdicts" / "part-000009.parquet").write_bytes(b"PAR1")
+    with served(run.path) as port:
+        status, text, _ = asked(port, "/live.json")
+        assert status == 500
+        assert "part-000009.parquet" in json.loads(text)["error"]
+
+
+def test_in_a_browser(going: tuple[Run, Run]) -> None:
+    run, made = going
+    with served(run.path) as port, launched() as browser:
+        shown = Opened(browser)
+        tab = shown.go(f"http://127.0.0.1:{port}/")
+        tab.wait_for_selector("text=0 judged")
+        halves(run, made)
+        tab.wait_for_selector("#reached")
+        tab.evaluate("() => isobudgetPage.set({ hidden: new Set(['large-1.5b']) })")
+        halves(run, made)
+        tab.wait_for_function("() => isobudgetPage.version === 1")
+        assert tab.evaluate("() => isobudgetPage.comparison(isobudgetPage.state).models['small-135m'].k.length") == 20
+        assert tab.locator("#reached tbody tr").count() == 1
+        assert "small-135m\t20\t" in tab.inner_text("#benchmark-b")
+        shown.close()
