@@ -6,8 +6,9 @@ The estimator is in `isobudget.statistics.pass_at_k`, the interval, over problem
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from isobudget.errors import InputError
 from isobudget.grid import json_value
 from isobudget.importers.counts import ModelCounts
 from isobudget.results import Shown
-from isobudget.statistics.intervals import bootstrap_curve, bootstrap_weights
+from isobudget.statistics.intervals import Weights, bootstrap_curve, bootstrap_weights
 from isobudget.statistics.many_problems import bootstrap_distinct
 from isobudget.statistics.pass_at_k import pass_at_k, trusted_k, why_undefined
 
@@ -118,16 +119,19 @@ def passk(
     Raises:
         InputError: a k below 1, or too few replicates for the level.
     """
-    return [_one(group, k, level, replicates, seed) for group in groups]
+    weights = lru_cache(maxsize=1)(lambda problems: bootstrap_weights(problems, replicates, seed))
+    return [_one(group, k, level, replicates, seed, weights) for group in groups]
 
 
-def _one(group: ModelCounts, k: Sequence[int], level: float, replicates: int, seed: int) -> PassAtK:
+def _one(
+    group: ModelCounts, k: Sequence[int], level: float, replicates: int, seed: int, weights: Callable[[int], Weights]
+) -> PassAtK:
     if len(group.n) > MANY:
         success, low, high = _of_many(group, k, level, replicates, seed)
     else:
         values = pass_at_k(group.n[:, None], group.c[:, None], list(k))
         success = values.mean(axis=0)
-        low, high = bootstrap_curve(values, bootstrap_weights(len(values), replicates, seed), level)
+        low, high = bootstrap_curve(values, weights(len(values)), level)
     reasons = {size: why_undefined(group.n, size) for size in k}
     return PassAtK(
         benchmark=group.benchmark,

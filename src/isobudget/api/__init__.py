@@ -15,16 +15,21 @@ Everything is imported when it is first used.
 
 from __future__ import annotations
 
-from isobudget.api.agents import mcp
-from isobudget.api.asking import compare, curves, formats, paper, passk, prompt, report
-from isobudget.api.exchanging import export, import_results, sql
-from isobudget.api.machine import doctor, fetch, models, profile
-from isobudget.api.making import dry_run, generate, judge, run
-from isobudget.api.planning import plan
-from isobudget.api.ranking import rank
-from isobudget.api.tasks import show, solve, solve_failing
-from isobudget.api.upkeep import check, compact
-from isobudget.api.viewing import view
+from typing import TYPE_CHECKING
+
+from isobudget.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from isobudget.api.agents import mcp
+    from isobudget.api.asking import compare, curves, formats, paper, passk, prompt, report
+    from isobudget.api.exchanging import export, import_results, sql
+    from isobudget.api.machine import doctor, fetch, models, profile
+    from isobudget.api.making import dry_run, generate, judge, run
+    from isobudget.api.planning import plan
+    from isobudget.api.ranking import rank
+    from isobudget.api.tasks import show, solve, solve_failing
+    from isobudget.api.upkeep import check, compact
+    from isobudget.api.viewing import view
 
 __all__ = [
     "check",
@@ -55,3 +60,35 @@ __all__ = [
     "sql",
     "view",
 ]
+
+_HOME = {
+    "check": "upkeep",
+    "compact": "upkeep",
+    "compare": "asking",
+    "curves": "asking",
+    "doctor": "machine",
+    "dry_run": "making",
+    "export": "exchanging",
+    "fetch": "machine",
+    "formats": "asking",
+    "generate": "making",
+    "import_results": "exchanging",
+    "judge": "making",
+    "mcp": "agents",
+    "models": "machine",
+    "paper": "asking",
+    "passk": "asking",
+    "plan": "planning",
+    "profile": "machine",
+    "prompt": "asking",
+    "rank": "ranking",
+    "report": "asking",
+    "run": "making",
+    "show": "tasks",
+    "solve": "tasks",
+    "solve_failing": "tasks",
+    "sql": "exchanging",
+    "view": "viewing",
+}
+
+__getattr__ = lazy_names(__name__, _HOME)

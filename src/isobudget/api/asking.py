@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isobudget.api.names import Names, Sources, as_names, costs_of
+from isobudget.api.names import Names, Sources, as_names, costs_of, figure_target
 from isobudget.results import Results
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from isobudget.prompts.formats import PromptFormat
     from isobudget.records.run import Run
     from isobudget.report import Report
+    from isobudget.report.figures.parts import Plot
 
 
 def curves(
@@ -97,13 +98,12 @@ def curves(
     from isobudget.analysis.greedy import greedy_of_source
     from isobudget.costs.cost import parse_unit
     from isobudget.curves import Bootstrap
-    from isobudget.report.figures.picture import target_of
     from isobudget.report.figures.units import curve_plots, parse_panels
     from isobudget.report.json.comparison import comparisons_json, point_records
     from isobudget.report.tables.comparison import comparison_grids
     from isobudget.report.tables.sentence import winner_sentence
 
-    target, panels = target_of(figure, width, font), parse_panels(as_names(panel))
+    target, panels = figure_target(figure, width, font), parse_panels(as_names(panel))
     table = costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus)
     same = partial(
         compare,
@@ -210,13 +210,17 @@ def passk(
     from isobudget.analysis.passk import parse_k, passk_records
     from isobudget.analysis.passk import passk as compute
     from isobudget.analysis.source_counts import as_counts
-    from isobudget.report.figures.passk import passk_plots
-    from isobudget.report.figures.picture import target_of
     from isobudget.report.tables.passk import passk_grid, passk_lines
 
-    target = target_of(figure, width, font)
+    target = figure_target(figure, width, font)
     groups, notes = as_counts(counts, from_)
     results = compute(groups, parse_k(k), level, replicates, seed)
+
+    def plots() -> dict[str, Plot]:
+        from isobudget.report.figures.passk import passk_plots
+
+        return passk_plots(results)
+
     return Results.of(
         results,
         plain=lambda: [one.to_dict() for one in results],
@@ -224,8 +228,8 @@ def passk(
         text=lambda: "\n".join([*passk_lines(results), *notes]),
         grids=lambda: [passk_grid(results, notes)],
         notes=notes,
-        plots=lambda: passk_plots(results),
-        saved=target.save(passk_plots(results)) if target else (),
+        plots=plots,
+        saved=target.save(plots()) if target else (),
     )
 
 
@@ -334,11 +338,10 @@ def paper(
     """
     from isobudget.paper.tables import pass_tables
     from isobudget.report.figures.paper import paper_plots
-    from isobudget.report.figures.picture import target_of
     from isobudget.report.tables.paper import paper_grids, paper_json, paper_rows, parse_parts, parse_units
     from isobudget.report.tables.terminal import grids_text
 
-    target = target_of(figures, width, font, folder=True)
+    target = figure_target(figures, width, font, folder=True)
     tables, parts, units = pass_tables(benchmark), parse_parts(as_names(table)), parse_units(unit)
 
     def grids() -> list[Grid]:

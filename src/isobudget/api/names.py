@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from isobudget.costs.costs_file import CostsFile
+    from isobudget.report.figures.picture import Target
 
 Names = str | Sequence[str]
 #: run folders, files, folders of files and patterns, and (where counts are read) data frames; one or several
@@ -17,6 +18,21 @@ Sources = Any
 def as_names(value: Names) -> tuple[str, ...]:
     """The texts, of one or of several."""
     return (value,) if isinstance(value, str) else tuple(value)
+
+
+def figure_target(
+    figure: str | Path | None, width: str | float | None, font: str | None, *, folder: bool = False
+) -> Target | None:
+    """Where a figure goes, and how it looks; None if none is asked for, which loads nothing that draws.
+
+    Raises:
+        InputError, MissingExtraError: see `isobudget.report.figures.picture.target_of`.
+    """
+    if figure is None and width is None and font is None:
+        return None
+    from isobudget.report.figures.picture import target_of
+
+    return target_of(figure, width, font, folder=folder)
 
 
 def costs_of(

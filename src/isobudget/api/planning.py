@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isobudget.api.names import Names, Sources, as_names, costs_of
+from isobudget.api.names import Names, Sources, as_names, costs_of, figure_target
 
 if TYPE_CHECKING:
     from isobudget.costs.cost import Unit
@@ -70,12 +70,11 @@ def plan(
     from isobudget.costs.cost import parse_unit
     from isobudget.curves import Bootstrap
     from isobudget.report.figures.frontier import frontier_plot
-    from isobudget.report.figures.picture import target_of
     from isobudget.solving.plan import parse_target
     from isobudget.solving.plan import plan as make_plan
     from isobudget.solving.policy_file import write_policy
 
-    drawn = target_of(figure, width, font)
+    drawn = figure_target(figure, width, font)
     made = make_plan(
         [sources] if isinstance(sources, str | Path) else list(sources),
         parse_unit(unit),

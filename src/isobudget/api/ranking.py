@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isobudget.api.names import Names, Sources, as_names
+from isobudget.api.names import Names, Sources, as_names, figure_target
 from isobudget.results import Results
 
 if TYPE_CHECKING:
@@ -98,13 +98,12 @@ def rank(
     from isobudget.progress import SILENT
     from isobudget.ranking.rank import rank as rank_samples
     from isobudget.ranking.scoring_model import open_scorer
-    from isobudget.report.figures.picture import target_of
     from isobudget.report.figures.ranking import ranking_plots
     from isobudget.report.json.ranking import ranking_json, ranking_records
     from isobudget.report.tables.ranking import ranking_grids
     from isobudget.report.tables.terminal import grids_text
 
-    options, target = _rank_options(locals()), target_of(figure, width, font)
+    options, target = _rank_options(locals()), figure_target(figure, width, font)
     ranked = rank_samples(
         source,
         options,

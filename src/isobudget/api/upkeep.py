@@ -18,11 +18,11 @@ def check(
     """Say whether a run folder is whole: every part is read and hashed, and rows are counted.
 
     Args:
-        run: the run or its folder.
-        repair: first do what is safe: take in what a stopped writer left, and set aside what is damaged or stands
-            twice. Nothing is deleted, files move to ``.superseded``; what is missing then is made anew by the next
-            run.
-        take_over: first end the lease that another writer holds on a run in an object store.
+        run: a run folder, also s3://BUCKET/RUN. In Python also a run.
+        repair: repair what is safe. Files move to .superseded; nothing is deleted. In Python too: what a stopped writer
+            left is taken in, what is damaged or stands twice is set aside, and what is missing then is made anew by the
+            next run.
+        take_over: end another writer's lease on a run in an object store.
         progress: shows how far it is.
 
     Raises:
@@ -44,7 +44,7 @@ def compact(run: Run | str | Path, *, progress: Progress | None = None) -> Compa
     is not disturbed.
 
     Args:
-        run: the run or its folder.
+        run: as in `check`.
         progress: shows how far it is.
 
     Raises:

@@ -18,10 +18,11 @@ def view(
     """Serve a run's page to this machine's browsers until it is interrupted; the page follows the run as it goes on.
 
     Args:
-        run: the run folder.
-        port: 0 for any that is free.
-        unit: the units to compare in.
-        texts: failed outputs of each problem and model on the page; 0 for no outputs, ``"all"`` for every sample.
+        run: a run folder; another process may be writing it.
+        port: port on this machine; 0: any that is free.
+        unit: as in `report`.
+        texts: failed outputs of each problem and model that can be opened, as `report`. In Python 0 for no outputs,
+            ``"all"`` for every sample.
         ready: called with the page's address once it is served.
 
     Raises:

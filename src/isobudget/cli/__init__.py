@@ -52,8 +52,8 @@ def build_app(only: str | None = None) -> typer.Typer:
     """The Typer application with every command. Command modules import heavy libraries inside their functions.
 
     Args:
-        only: the command that is about to run, or another word if none is: all others are listed and take no options,
-            which saves most of the time of the start.
+        only: the command that is about to run, which is then the only one; or another word if none is: commands are
+            listed and take no options. Either saves most of the time of the start.
     """
     app = typer.Typer(
         name="isobudget",
@@ -64,7 +64,7 @@ def build_app(only: str | None = None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    for name in COMMANDS:
+    for name in [only] if only in COMMANDS else COMMANDS:
         python_name = f"{name}_" if keyword.iskeyword(name) else name
         module = importlib.import_module(f"isobudget.cli.{python_name}")
         register = getattr(module, "register", None)
@@ -87,10 +87,10 @@ def _listed(command: Callable[..., None]) -> Callable[[], None]:
 
 
 def _asked() -> str | None:
-    """The command that the arguments name, an empty word for none; None where a shell asks for completions."""
+    """The command that the arguments begin with, an empty word for none; None where a shell asks for completions."""
     if any(name.startswith("_ISOBUDGET_") for name in os.environ) or "--install-completion" in sys.argv:
         return None
-    return next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    return next((word for word in sys.argv[1:2] if not word.startswith("-")), "")
 
 
 def _root(

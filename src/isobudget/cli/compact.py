@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 
 import typer
 
+from isobudget.cli.declared import of_api
 from isobudget.cli.options import JsonOption
 
 
-def compact(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, also s3://BUCKET/RUN.")],
-    as_json: JsonOption = False,
-) -> None:
+@of_api("compact", run=typer.Argument(metavar="RUN"))
+def compact(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Put the many small parts of a run together into few large ones, which read faster.
 
     The old ones move to `.superseded`. It may be stopped at any time: the next command that writes goes on.
@@ -24,7 +23,7 @@ def compact(
     from isobudget.cli.show import print_json
 
     with TerminalProgress(quiet=as_json) as progress:
-        made = api.compact(run, progress=progress)
+        made = api.compact(**given, progress=progress)
     if as_json:
         print_json(made.to_dict())
     else:

@@ -13,6 +13,7 @@ where that says more: flags, placeholders and bounds, as Typer states them.
 from __future__ import annotations
 
 import builtins
+import collections.abc
 import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -142,6 +143,8 @@ def _option_type(one: Parameter, names: _Names) -> Any:
 
 def _parts(annotation: Any) -> set[Any]:
     """The types that a union holds, also in its sequences."""
+    if get_origin(annotation) is collections.abc.Callable:
+        return set()
     return set().union(*map(_parts, get_args(annotation))) if get_args(annotation) else {annotation}
 
 

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from isobudget.curves import Point
 from isobudget.grid import Grid, column_widths, percent, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from isobudget.curves import Point
 
 NOT_AFFORDED = "cannot afford one sample"
 CAPPED = "all recorded samples used: the budget would buy more"
