@@ -16,7 +16,7 @@ from isobudget.errors import InputError
 from isobudget.grid import json_value
 from isobudget.importers.counts import ModelCounts
 from isobudget.results import Shown
-from isobudget.statistics.intervals import bootstrap_curve, bootstrap_weights
+from isobudget.statistics.intervals import Weights, bootstrap_curve, bootstrap_weights
 from isobudget.statistics.many_problems import bootstrap_distinct
 from isobudget.statistics.pass_at_k import pass_at_k, trusted_k, why_undefined
 
@@ -118,16 +118,24 @@ def passk(
     Raises:
         InputError: a k below 1, or too few replicates for the level.
     """
-    return [_one(group, k, level, replicates, seed) for group in groups]
+    found: list[PassAtK] = []
+    weights: Weights | None = None
+    for group in groups:
+        if len(group.n) <= MANY and (weights is None or weights.shape[1] != len(group.n)):
+            weights = bootstrap_weights(len(group.n), replicates, seed)  # models of a benchmark share them
+        found.append(_one(group, k, level, replicates, seed, weights))
+    return found
 
 
-def _one(group: ModelCounts, k: Sequence[int], level: float, replicates: int, seed: int) -> PassAtK:
-    if len(group.n) > MANY:
+def _one(
+    group: ModelCounts, k: Sequence[int], level: float, replicates: int, seed: int, weights: Weights | None
+) -> PassAtK:
+    if len(group.n) > MANY or weights is None:
         success, low, high = _of_many(group, k, level, replicates, seed)
     else:
         values = pass_at_k(group.n[:, None], group.c[:, None], list(k))
         success = values.mean(axis=0)
-        low, high = bootstrap_curve(values, bootstrap_weights(len(values), replicates, seed), level)
+        low, high = bootstrap_curve(values, weights, level)
     reasons = {size: why_undefined(group.n, size) for size in k}
     return PassAtK(
         benchmark=group.benchmark,

@@ -17,7 +17,7 @@ from isobudget.errors import RunError
 from isobudget.files.store_path import StorePath
 from isobudget.records.manifest import read_manifest
 from isobudget.records.part_names import places, visible_parts
-from isobudget.records.schema import schema_of
+from isobudget.records.schema import coded_schema, schema_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +27,12 @@ _ROWS_READ_AT_ONCE = 1_000
 
 
 def read_each(
-    folder: Path, row_type: type[Any], columns: list[str] | None = None, where: ds.Expression | None = None
+    folder: Path,
+    row_type: type[Any],
+    columns: list[str] | None = None,
+    where: ds.Expression | None = None,
+    *,
+    coded: bool = False,
 ) -> Iterator[pa.Table]:
     """The table's rows, one row group after the other; nothing if there is no folder.
 
@@ -36,23 +41,31 @@ def read_each(
         row_type: its rows.
         columns: only these.
         where: only rows for which this holds; row groups that have none are not read.
+        coded: texts as numbers in a dictionary, which is much faster where few differ; of row groups that have rows
+            for which `where` holds, all rows come then.
 
     Raises:
         RunError: a part is damaged or lacks a column.
     """
     for path in part_paths(folder):
-        yield from read_part(path, row_type, columns, where)
+        yield from read_part(path, row_type, columns, where, coded=coded)
 
 
 def read_part(
-    path: Path, row_type: type[Any], columns: list[str] | None = None, where: ds.Expression | None = None
+    path: Path,
+    row_type: type[Any],
+    columns: list[str] | None = None,
+    where: ds.Expression | None = None,
+    *,
+    coded: bool = False,
 ) -> Iterator[pa.Table]:
     """The rows of one part, as `read_each`."""
     schema = schema_of(row_type)
     names = columns or schema.names
-    with _opened(path, schema, names) as fragment:
-        for block in fragment.split_by_row_group(where, schema=schema):
-            yield block.to_table(schema=schema, columns=names, filter=where)
+    shown = coded_schema(schema, names) if coded else schema
+    with _opened(path, schema, names, [one.name for one in shown if one.type != schema.field(one.name).type]) as part:
+        for block in part.split_by_row_group(where, schema=schema):
+            yield block.to_table(schema=shown, columns=names, filter=None if coded else where)
 
 
 def read_rows(folder: Path, row_type: type[Any]) -> Iterator[Any]:
@@ -138,7 +151,7 @@ def opened_file(path: Path) -> Any:
 
 
 @contextlib.contextmanager
-def _opened(path: Path, schema: pa.Schema, names: list[str]) -> Iterator[ds.ParquetFileFragment]:
+def _opened(path: Path, schema: pa.Schema, names: list[str], coded: list[str]) -> Iterator[ds.ParquetFileFragment]:
     """A part that has the columns; an error on reading it says which file is damaged.
 
     Every part that is read raises the auditing event `isobudget.read_part`: a test counts them.
@@ -149,7 +162,7 @@ def _opened(path: Path, schema: pa.Schema, names: list[str]) -> Iterator[ds.Parq
     sys.audit("isobudget.read_part", str(path))
     try:
         with opened_file(path) as file:
-            fragment = ds.ParquetFileFormat().make_fragment(file)
+            fragment = ds.ParquetFileFormat(dictionary_columns=set(coded)).make_fragment(file)
             there = fragment.physical_schema.names
             for name in names:
                 if name not in there and not schema.field(name).nullable:
