@@ -8,6 +8,8 @@ that stand for their keys. What follows (prices, comparisons, reports, rankings)
 
 from __future__ import annotations
 
+import functools
+import operator
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -247,17 +249,22 @@ def read_judged(
     Raises:
         RunError: a part is damaged, or samples may not be pooled.
     """
-    import pyarrow.compute as pc
-
     names = list(run.facts.get("models", {}))
     places = Places.of(names, tasks)
-    where = None if len(benchmarks) == len(benchmarks_of(run)) else pc.field("benchmark").isin(list(benchmarks))
+    where = None if len(benchmarks) == len(benchmarks_of(run)) else _of_any("benchmark", benchmarks)
     own = {} if counts_only else _sample_columns(texts)
     said = {"passed": Column(np.bool_)} if counts_only else _verdict_columns()
     columns = read_columns(run.path / "samples", SampleRow, places, own, where)
     columns = _poolable(run, benchmarks, places, columns, repairs)
     columns |= join_columns(columns["key"], run.path / "verdicts", VerdictRow, places, said, where)
     return Judged(tuple(names), tuple(tasks), places, columns)
+
+
+def _of_any(column: str, texts: Sequence[str]) -> Any:
+    """That a column holds one of a few texts, so written that Arrow leaves out row groups by their statistics."""
+    import pyarrow.compute as pc
+
+    return functools.reduce(operator.or_, (pc.field(column) == text for text in texts))
 
 
 def _sample_columns(texts: bool) -> dict[str, Column]:

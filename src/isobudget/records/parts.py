@@ -60,12 +60,21 @@ def read_part(
     coded: bool = False,
 ) -> Iterator[pa.Table]:
     """The rows of one part, as `read_each`."""
+    import pyarrow.dataset as ds
+
     schema = schema_of(row_type)
     names = columns or schema.names
-    shown = coded_schema(schema, names) if coded else schema
-    with _opened(path, schema, names, [one.name for one in shown if one.type != schema.field(one.name).type]) as part:
-        for block in part.split_by_row_group(where, schema=schema):
-            yield block.to_table(schema=shown, columns=names, filter=None if coded else where)
+    with _opened(path, schema, names) as (part, file):
+        blocks = part.split_by_row_group(where, schema=schema)
+        if not coded:
+            for block in blocks:
+                yield block.to_table(schema=schema, columns=names, filter=where)
+            return
+        shown = coded_schema(schema, names)
+        texts = {one.name for one in shown if one.type != schema.field(one.name).type}
+        as_numbers = ds.ParquetFileFormat(dictionary_columns=texts).make_fragment(file)  # of it, statistics do not tell
+        for block in blocks:
+            yield as_numbers.subset(row_group_ids=[block.row_groups[0].id]).to_table(schema=shown, columns=names)
 
 
 def read_rows(folder: Path, row_type: type[Any]) -> Iterator[Any]:
@@ -151,8 +160,8 @@ def opened_file(path: Path) -> Any:
 
 
 @contextlib.contextmanager
-def _opened(path: Path, schema: pa.Schema, names: list[str], coded: list[str]) -> Iterator[ds.ParquetFileFragment]:
-    """A part that has the columns; an error on reading it says which file is damaged.
+def _opened(path: Path, schema: pa.Schema, names: list[str]) -> Iterator[tuple[ds.ParquetFileFragment, Any]]:
+    """A part that has the columns, and its file; an error on reading it says which file is damaged.
 
     Every part that is read raises the auditing event `isobudget.read_part`: a test counts them.
     """
@@ -162,12 +171,12 @@ def _opened(path: Path, schema: pa.Schema, names: list[str], coded: list[str]) -
     sys.audit("isobudget.read_part", str(path))
     try:
         with opened_file(path) as file:
-            fragment = ds.ParquetFileFormat(dictionary_columns=set(coded)).make_fragment(file)
+            fragment = ds.ParquetFileFormat().make_fragment(file)
             there = fragment.physical_schema.names
             for name in names:
                 if name not in there and not schema.field(name).nullable:
                     raise KeyError(f"no column {name}")
-            yield fragment
+            yield fragment, file
     except FileNotFoundError:
         raise RunError(
             f"{path}: is not there, and the run's manifest lists it. Put it back; or go on without it, so that what is "
