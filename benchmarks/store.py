@@ -31,7 +31,7 @@ SAMPLES = 500
 TEXTS = {"humaneval": 164, "mbpp": 500}
 VERDICTS = {"humaneval": 164, "mbpp": 500, "introductory": 1000, "interview": 3836, "competition": 1000}
 #: step -> seconds and MB that it may take at full size
-TARGETS = {
+TARGETS: dict[str, dict[str, tuple[float, float]]] = {
     "texts": {"curves": (3, 1000), "report": (15, 1000)},
     "verdicts": {"passk": (30, 2000), "curves": (30, 2000), "plan": (30, 2000)},
     "million": {"passk": (float("inf"), 1000)},
@@ -72,25 +72,7 @@ def begin(run: Path, benchmarks: dict[str, int]) -> Any:
 class Coder:
     """Texts of about 220 characters: most lines of a problem's samples are the problem's, some are their own."""
 
-    NAMES = [
-        "total",
-        "count",
-        "value",
-        "result",
-        "item",
-        "index",
-        "left",
-        "right",
-        "best",
-        "seen",
-        "start",
-        "end",
-        "width",
-        "height",
-        "key",
-        "node",
-        "queue",
-    ]
+    NAMES = ("total", "count", "value", "result", "item", "index", "left", "right", "best", "seen", "start", "node")
     LINES = (
         "    {0} = {1} + {2}",
         "    for {0} in range({2}):",
@@ -133,10 +115,20 @@ def rows(benchmarks: dict[str, int]) -> Iterator[list[tuple[Any, Any]]]:
                     text, dice = coder.text(), coder.dice
                     tokens = max(1, len(text) // 3)
                     mean = -dice.expovariate(3)
-                    known = (text, "stop", 120, tokens, mean * tokens, mean, tokens * 0.02, None, dice.getrandbits(30))
+                    known: tuple[Any, ...] = (
+                        text,
+                        "stop",
+                        120,
+                        tokens,
+                        mean * tokens,
+                        mean,
+                        tokens * 0.02,
+                        None,
+                        dice.getrandbits(30),
+                    )
                     passed = bool(dice.random() < chance)
                     said = ("passed" if passed else "failed", passed, dice.random() / 10, 12.0)
-                    rest = ("" if passed else "AssertionError", "split", None, None, "")
+                    rest: tuple[Any, ...] = ("" if passed else "AssertionError", "split", None, None, "")
                     found.append((SampleRow(*key, *known), VerdictRow(*key, *said, *rest)))
                 yield found
 
@@ -195,7 +187,7 @@ def make_verdicts(run: Path, scale: float) -> None:
                 for first in range(0, size, 128):
                     some = np.arange(first, min(first + 128, size))
                     n = len(some) * SAMPLES
-                    key = {
+                    key: dict[str, Any] = {
                         "benchmark": [benchmark] * n,
                         "model": [model] * n,
                         "task_id": np.repeat([f"{benchmark}/{at}" for at in some], SAMPLES),
@@ -203,11 +195,15 @@ def make_verdicts(run: Path, scale: float) -> None:
                         "index": np.tile(np.arange(SAMPLES), len(some)),
                     }
                     tokens = dice.integers(10, 300, n)
-                    own = {"text": [""] * n, "finish_reason": ["stop"] * n, "prompt_tokens": np.full(n, 120)}
+                    own: dict[str, Any] = {
+                        "text": [""] * n,
+                        "finish_reason": ["stop"] * n,
+                        "prompt_tokens": np.full(n, 120),
+                    }
                     own |= {"completion_tokens": tokens, "sum_logprob": -tokens * 0.3, "mean_logprob": np.full(n, -0.3)}
                     samples.add_columns(key | own | {"seconds": tokens * 0.02, "seed": np.arange(n)})
                     passed = dice.random(n) < np.repeat(passing[some], SAMPLES)
-                    said = {"outcome": np.where(passed, "passed", "failed"), "passed": passed}
+                    said: dict[str, Any] = {"outcome": np.where(passed, "passed", "failed"), "passed": passed}
                     said |= {"cpu_seconds": dice.random(n), "detail": [""] * n, "trust": ["split"] * n}
                     verdicts.add_columns(key | said | {"first_failing": [""] * n})
                     number += n
@@ -247,7 +243,7 @@ def measured(kind: str, what: str, place: Path) -> bool:
         return False
     inside, peak = (float(word) for word in done.stdout.split()[-2:])
     most_seconds, most_mb = TARGETS[kind][what]
-    good = inside <= most_seconds and peak <= most_mb
+    good = bool(inside <= most_seconds and peak <= most_mb)
     report(what, f"{inside:6.1f} s ({seconds:.1f} s with the start), {peak:,.0f} MB", good)
     return good
 

@@ -192,9 +192,9 @@ def load_samples(
         return run
     run = run if isinstance(run, Run) else load_run(run)
     chosen = [name for name in benchmarks_of(run) if benchmarks is None or name in benchmarks]
-    recorded = run.problems()
-    problems = {key: problem for key, problem in recorded.items() if key[0] in chosen}
-    found = read_judged(run, chosen, sorted(problems, key=lambda key: chosen.index(key[0])), texts=texts, repairs=repairs)
+    problems = {key: problem for key, problem in run.problems().items() if key[0] in chosen}
+    tasks = sorted(problems, key=lambda key: chosen.index(key[0]))
+    found = read_judged(run, chosen, tasks, texts=texts, repairs=repairs)
     models: dict[str, list[ModelSamples]] = {name: [] for name in chosen}
     counts: dict[str, list[VerdictCounts]] = {name: [] for name in chosen}
     for model in found.models:
