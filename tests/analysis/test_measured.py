@@ -17,8 +17,6 @@ from isobudget.analysis.run_costs import sample_amounts, sample_cost
 from isobudget.costs.cost import Unit
 from isobudget.curves import FIRST_PASS, Bootstrap
 from isobudget.pipeline.estimates import known_of
-from isobudget.records.part_writer import PartWriter
-from isobudget.records.rows import SampleRow
 from isobudget.records.run import Run, load_run
 from isobudget.study import stated_model
 from support.synthetic_run import synthetic_run
@@ -139,10 +137,10 @@ def run(tmp_path: Path) -> Run:
     """A run whose samples have their prompt's time apart: 0.5 s of every problem."""
     made = synthetic_run(tmp_path / "run", benchmarks={"b": 6})
     rows = [replace(row, prompt_seconds=0.5, idle_tokens=0, idle_seconds=0.0) for row in made.samples()]
-    for part in (made.path / "samples").iterdir():
-        part.unlink()
-    with PartWriter(made.path / "samples", SampleRow) as writer:
-        writer.add(rows)
+    with made.writing():
+        made.drop("samples")
+        with made.sample_writer() as writer:
+            writer.add(rows)
     return load_run(made.path)
 
 

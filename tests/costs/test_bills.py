@@ -22,7 +22,6 @@ from isobudget.costs.costs_file import cost_from_entry, read_costs
 from isobudget.costs.prices import TokenPrice, usd_cost, valid_at
 from isobudget.costs.usage import TokenUse
 from isobudget.errors import InputError
-from isobudget.records.part_writer import PartWriter
 from isobudget.records.rows import SampleRow
 from isobudget.records.run import Run, load_run
 from support.synthetic_run import FakeModel, synthetic_run
@@ -133,10 +132,10 @@ def run_of(folder: Path, found: dict[str, dict[str, float]]) -> Run:
     models = tuple(FakeModel(name, 10, 0.0, 0.1, 64, 2) for name in found)
     run = synthetic_run(folder, models, {"b": 3}, greedy=False)
     rows = [like(row, found[row.model]) for row in run.samples()]
-    for part in (run.path / "samples").iterdir():
-        part.unlink()
-    with PartWriter(run.path / "samples", SampleRow) as writer:
-        writer.add(rows)
+    with run.writing():
+        run.drop("samples")
+        with run.sample_writer() as writer:
+            writer.add(rows)
     run.facts["created"] = "2025-07-01T12:00:00+00:00"
     run.save_facts()
     return load_run(folder)

@@ -8,44 +8,39 @@ that stand for their keys. What follows (prices, comparisons, reports, rankings)
 
 from __future__ import annotations
 
+import functools
+import operator
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isobudget.analysis.run_columns import (
+    Column,
+    Columns,
+    Places,
+    groups_of,
+    indexes_of,
+    join_columns,
+    read_columns,
+)
 from isobudget.backends.base import FinishReason
 from isobudget.errors import RunError
 from isobudget.judge.verdict import Outcome, Trust
 from isobudget.problems.problem import Problem
 from isobudget.records.attempts import AttemptRow
 from isobudget.records.facts import IMPORTED
-from isobudget.records.parts import read_each
-from isobudget.records.rows import KEY_COLUMNS, SampleRow, VerdictRow
+from isobudget.records.rows import SampleRow, VerdictRow
 from isobudget.records.run import Run, load_run
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _APART = ["prompt_seconds", "prompt_joules", "idle_tokens", "idle_seconds", "billed_prompt_tokens", "cached_tokens"]
 _MEASURED = ["mean_logprob", "sum_logprob", "seconds", "joules", "usd", *_APART]
-#: token counts that are not known are -1 in arrays, null in tables
-_TOKENS = ["prompt_tokens", "completion_tokens"]
-_NUMBERS = [*_TOKENS, *_MEASURED]
 _TEXTS = ["text", "token_ids"]
-_VERDICT = ["passed", "cpu_seconds", "outcome", "trust", "tests_passed"]
-#: columns whose few texts are kept as numbers, and the number of each text; other texts have -1
-_CODES = {
-    "finish_reason": {FinishReason.LENGTH.value: 1},
-    "outcome": {outcome.value: at for at, outcome in enumerate(Outcome)},
-    "trust": {Trust.SHARED.value: 1, IMPORTED: 2},
-}
-
-#: columns of a table, by name, and under `key` the numbers that stand for the rows' keys
-Columns = Mapping[str, NDArray[Any]]
+_AS_THEY_ARE = ["passed", "completion_tokens", "tests_passed", *_MEASURED]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +72,7 @@ class ProblemSamples:
     idle_seconds: NDArray[np.float64]
     billed_prompt_tokens: NDArray[np.float64]
     cached_tokens: NDArray[np.float64]
-    index: NDArray[np.int64]
+    index: NDArray[np.int32]
     text: NDArray[Any]
     token_ids: NDArray[Any]
 
@@ -196,32 +191,104 @@ def load_samples(
     if isinstance(run, LoadedRun):
         return run
     run = run if isinstance(run, Run) else load_run(run)
-    stated = benchmarks_of(run)
-    chosen = [name for name in stated if benchmarks is None or name in benchmarks]
+    chosen = [name for name in benchmarks_of(run) if benchmarks is None or name in benchmarks]
     problems = {key: problem for key, problem in run.problems().items() if key[0] in chosen}
-    names = list(run.facts.get("models", {}))
-    places = _Places.of(names, list(problems))
-    samples = places.read(run.path / "samples", SampleRow, [*_NUMBERS, "finish_reason", *(_TEXTS if texts else [])])
-    samples = _poolable(run, chosen, places, samples, repairs)
-    verdicts = places.read(run.path / "verdicts", VerdictRow, _VERDICT)
-    joined = _joined(samples, verdicts)
-    del samples, verdicts
-    tasks, whose = list(problems), np.array([chosen.index(name) for name, _ in problems], dtype=np.int64)
+    tasks = sorted(problems, key=lambda key: chosen.index(key[0]))
+    found = read_judged(run, chosen, tasks, texts=texts, repairs=repairs)
     models: dict[str, list[ModelSamples]] = {name: [] for name in chosen}
     counts: dict[str, list[VerdictCounts]] = {name: [] for name in chosen}
-    for at, model in enumerate(names):
-        own = _rows(joined, slice(*np.searchsorted(joined["model"], [at, at + 1])))  # sorted by model first
-        for number, name in enumerate(chosen):
-            rows = own if len(chosen) == 1 else _rows(own, whose[own["task"]] == number)
+    for model in found.models:
+        for name in chosen:
+            rows = found.rows(model, name)
             if len(rows["key"]):
                 counts[name].append(_counted(model, rows))
-                models[name].append(_of_model(model, tasks, rows))
-    judged = {name: [one for one in found if one.task_ids] for name, found in models.items()}
-    return LoadedRun(run, problems, judged, {name: tuple(found) for name, found in counts.items()})
+                models[name].append(_of_model(model, found, rows))
+    judged = {name: [one for one in own if one.task_ids] for name, own in models.items()}
+    return LoadedRun(run, problems, judged, {name: tuple(own) for name, own in counts.items()})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """The samples of a run with their verdicts, in the order of their keys.
+
+    Attributes:
+        models: in the run's order.
+        tasks: benchmark and task_id of each problem, by benchmark.
+        places: their numbers.
+        columns: of all samples.
+    """
+
+    models: tuple[str, ...]
+    tasks: tuple[tuple[str, str], ...]
+    places: Places
+    columns: Columns
+
+    def rows(self, model: str, benchmark: str) -> Columns:
+        """The samples of one model and benchmark."""
+        own = [at for at, (name, _) in enumerate(self.tasks) if name == benchmark]
+        if not own:
+            return _rows(self.columns, slice(0, 0))
+        number = self.places.models[model]
+        bounds = [self.places.first_key(number, at) for at in (own[0], own[-1] + 1)]
+        return _rows(self.columns, slice(*np.searchsorted(self.columns["key"], bounds)))
+
+
+def read_judged(
+    run: Run,
+    benchmarks: Sequence[str],
+    tasks: Sequence[tuple[str, str]],
+    *,
+    texts: bool = False,
+    repairs: bool = False,
+    counts_only: bool = False,
+) -> Judged:
+    """Read the samples of these problems, and their verdicts; `counts_only` leaves out all but whether they passed.
+
+    The others are as in `load_samples`.
+
+    Raises:
+        RunError: a part is damaged, or samples may not be pooled.
+    """
+    names = list(run.facts.get("models", {}))
+    places = Places.of(names, tasks)
+    where = None if len(benchmarks) == len(benchmarks_of(run)) else _of_any("benchmark", benchmarks)
+    own = {} if counts_only else _sample_columns(texts)
+    said = {"passed": Column(np.bool_)} if counts_only else _verdict_columns()
+    columns = read_columns(run.path / "samples", SampleRow, places, own, where)
+    columns = _poolable(run, benchmarks, places, columns, repairs)
+    columns |= join_columns(columns["key"], run.path / "verdicts", VerdictRow, places, said, where)
+    return Judged(tuple(names), tuple(tasks), places, columns)
+
+
+def _of_any(column: str, texts: Sequence[str]) -> Any:
+    """That a column holds one of a few texts, so written that Arrow leaves out row groups by their statistics."""
+    import pyarrow.compute as pc
+
+    return functools.reduce(operator.or_, (pc.field(column) == text for text in texts))
+
+
+def _sample_columns(texts: bool) -> dict[str, Column]:
+    return {
+        "prompt_tokens": Column(np.int32),
+        "completion_tokens": Column(np.int64),
+        **{name: Column() for name in _MEASURED},
+        "finish_reason": Column(np.int8, {FinishReason.LENGTH.value: 1}),
+        **({name: Column(np.object_) for name in _TEXTS} if texts else {}),
+    }
+
+
+def _verdict_columns() -> dict[str, Column]:
+    return {
+        "passed": Column(np.bool_),
+        "cpu_seconds": Column(),
+        "tests_passed": Column(),
+        "outcome": Column(np.int8, {outcome.value: at for at, outcome in enumerate(Outcome)}),
+        "trust": Column(np.int8, {Trust.SHARED.value: 1, IMPORTED: 2}),
+    }
 
 
 def _poolable(
-    run: Run, benchmarks: Sequence[str], places: _Places, samples: dict[str, NDArray[Any]], repairs: bool
+    run: Run, benchmarks: Sequence[str], places: Places, samples: dict[str, NDArray[Any]], repairs: bool
 ) -> dict[str, NDArray[Any]]:
     """The samples that may be pooled: of tasks that were drawn until one passed, those that were drawn regardless.
 
@@ -233,14 +300,15 @@ def _poolable(
     stopped = [name for name in benchmarks if run.facts["benchmarks"][name].get("stopping")]
     if not stopped and not repairs:
         return samples
-    attempts = places.read(run.path / "attempts", AttemptRow, ["explored", "parent"])
-    of_others = ~np.isnan(attempts["parent"].astype(np.float64))
-    keep = np.isin(samples["key"], attempts["key"][attempts["explored"].astype(bool) & (of_others == repairs)])
+    attempts = read_columns(
+        run.path / "attempts", AttemptRow, places, {"explored": Column(np.bool_), "parent": Column(np.int64)}
+    )
+    keep = np.isin(samples["key"], attempts["key"][attempts["explored"] & ((attempts["parent"] >= 0) == repairs)])
     if repairs:
         return {name: values[keep] for name, values in samples.items()}
-    others = [at for at, name in enumerate(places.benchmarks) if name not in stopped]
+    others = [at for name, at in places.benchmarks.items() if name not in stopped]
     unstopped = np.unique(places.tasks[others]) if others else np.zeros(0, dtype=np.int64)
-    keep |= np.isin(samples["task"], unstopped)
+    keep |= np.isin(places.task_of(groups_of(samples["key"])), unstopped)
     if not keep.any():
         raise RunError(
             f"{run.path}: its samples were drawn until one passed, so that pass@k of them would be too high (a true "
@@ -250,110 +318,34 @@ def _poolable(
     return {name: values[keep] for name, values in samples.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class _Places:
-    """Numbers for the models and problems of a run.
-
-    `tasks` has shape (benchmarks, task ids): the place of each problem in the run, -1 where there is none.
-    """
-
-    models: dict[str, int]
-    benchmarks: dict[str, int]
-    task_ids: dict[str, int]
-    tasks: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, models: Sequence[str], problems: Sequence[tuple[str, str]]) -> _Places:
-        benchmarks, task_ids = (_numbered(key[part] for key in problems) for part in (0, 1))
-        tasks = np.full((len(benchmarks), len(task_ids)), -1, dtype=np.int64)
-        for place, (benchmark, task_id) in enumerate(problems):
-            tasks[benchmarks[benchmark], task_ids[task_id]] = place
-        return cls(_numbered(models), benchmarks, task_ids, tasks)
-
-    def read(self, folder: Path, row_type: type[Any], columns: list[str]) -> dict[str, NDArray[Any]]:
-        """The rows of these problems as arrays; those of models or problems that the run does not state are left out.
-
-        `model`, `task`, `greedy` and `index` are numbers, and so is what is in `_CODES`.
-        """
-        names = ["model", "task", "greedy", "index", *columns]
-        parts = [self._arrays(part, names) for part in read_each(folder, row_type, [*KEY_COLUMNS, *columns])]
-        if not parts:
-            return {name: np.zeros(0, dtype=np.int64) for name in [*names, "key"]}
-        whole = {}
-        for name in names:
-            whole[name] = np.concatenate([part.pop(name) for part in parts])
-        problem = whole["model"].astype(np.int64) * self.tasks.size + whole["task"]
-        return whole | {"key": np.asarray((problem * 2 + whole["greedy"]) * 2**32 + whole["index"], dtype=np.int64)}
-
-    def _arrays(self, part: pa.Table, names: list[str]) -> dict[str, NDArray[Any]]:
-        benchmark, task = _codes(part["benchmark"], self.benchmarks), _codes(part["task_id"], self.task_ids)
-        known = (benchmark >= 0) & (task >= 0)
-        arrays = {"model": _codes(part["model"], self.models), "task": np.full(len(known), -1, dtype=np.int64)}
-        arrays["task"][known] = self.tasks[benchmark[known], task[known]]
-        known &= (arrays["model"] >= 0) & (arrays["task"] >= 0)
-        for name in names[2:]:
-            column = part[name].fill_null(-1) if name in _TOKENS else part[name]
-            arrays[name] = _codes(column, _CODES[name]) if name in _CODES else column.to_numpy()
-        return arrays if known.all() else dict(_rows(arrays, known))
-
-
-def _numbered(texts: Any) -> dict[str, int]:
-    return {text: at for at, text in enumerate(dict.fromkeys(texts))}
-
-
-def _codes(column: pa.ChunkedArray, places: dict[str, int]) -> NDArray[np.int64]:
-    """Each text's number; -1 for one that has none."""
-    coded = column.combine_chunks().dictionary_encode()
-    table = np.array([places.get(text, -1) for text in coded.dictionary.to_pylist()], dtype=np.int64)
-    return np.asarray(table[coded.indices.to_numpy()])
-
-
 def _rows(columns: Columns, rows: Any) -> Columns:
     return {name: values[rows] for name, values in columns.items()}
 
 
-def _joined(samples: dict[str, NDArray[Any]], verdicts: Columns) -> Columns:
-    """Samples with their verdicts, by key: by model, problem and index. `judged` says which have one."""
-    order = np.argsort(samples["key"], kind="stable")
-    joined = {name: samples.pop(name)[order] for name in list(samples)}
-    by_key = np.argsort(verdicts["key"], kind="stable")
-    keys = verdicts["key"][by_key]
-    at = np.minimum(np.searchsorted(keys, joined["key"]), max(len(keys) - 1, 0))
-    joined["judged"] = keys[at] == joined["key"] if len(keys) else np.zeros(len(order), dtype=bool)
-    for name in _VERDICT:
-        joined[name] = verdicts[name][by_key][at] if len(keys) else np.zeros(len(order))
-    return joined
+def _of_model(model: str, found: Judged, columns: Columns) -> ModelSamples:
+    judged = columns["judged"]
+    whole = columns if judged.all() else _rows(columns, judged)
+    groups, starts = np.unique(groups_of(whole["key"]), return_index=True)
+    ends = np.append(starts[1:], len(whole["key"]))
+    tasks, greedy = found.places.task_of(groups), (groups & 1).astype(bool)
 
+    def cut(chosen: NDArray[np.bool_], most: int) -> tuple[tuple[str, ...], tuple[ProblemSamples, ...]]:
+        pairs = zip(starts[chosen].tolist(), ends[chosen].tolist(), strict=True)
+        problems = tuple(_of_problem(whole, slice(start, min(end, start + most))) for start, end in pairs)
+        return tuple(found.tasks[task][1] for task in tasks[chosen].tolist()), problems
 
-def _of_model(model: str, order: Sequence[tuple[str, str]], columns: Columns) -> ModelSamples:
-    judged, greedy = columns["judged"], columns["greedy"].astype(bool)
-    outputs = ModelSamples(model, *_by_problem(order, _rows(columns, judged & greedy), 1), None, 0)
-    sampled = _by_problem(order, _rows(columns, judged & ~greedy))
-    return ModelSamples(model, *sampled, outputs, int((~judged).sum()))
-
-
-def _by_problem(
-    order: Sequence[tuple[str, str]], columns: Columns, most: int = sys.maxsize
-) -> tuple[tuple[str, ...], tuple[ProblemSamples, ...]]:
-    """Rows in the order of their problems, cut into problems, `most` samples of each."""
-    tasks, starts = np.unique(columns["task"], return_index=True)
-    ends = np.append(starts[1:], len(columns["task"]))
-    problems = (
-        _of_problem(columns, slice(start, min(end, start + most)))
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=False)
-    )
-    return tuple(order[task][1] for task in tasks), tuple(problems)
+    outputs = ModelSamples(model, *cut(greedy, 1), None, 0)
+    return ModelSamples(model, *cut(~greedy, sys.maxsize), outputs, int((~judged).sum()))
 
 
 def _of_problem(columns: Columns, rows: slice) -> ProblemSamples:
-    kinds = {"passed": bool, "completion_tokens": np.int64, "index": np.int64} | dict.fromkeys(_MEASURED, np.float64)
     none = np.zeros(0, dtype=object)
     return ProblemSamples(
         prompt_tokens=int(columns["prompt_tokens"][rows.start]),
         cut_off=columns["finish_reason"][rows] == 1,
-        judge_seconds=columns["cpu_seconds"][rows].astype(np.float64, copy=False),
-        tests_passed=columns["tests_passed"][rows].astype(np.float64, copy=False),
-        **{name: columns[name][rows].astype(kind, copy=False) for name, kind in kinds.items()},
+        judge_seconds=columns["cpu_seconds"][rows],
+        index=indexes_of(columns["key"][rows]),
+        **{name: columns[name][rows] for name in _AS_THEY_ARE},
         **{name: columns[name][rows] if name in columns else none for name in _TEXTS},
     )
 

@@ -26,14 +26,11 @@ def load_counts(sources: Any, from_: str | None = None) -> tuple[list[ModelCount
     notes: list[str] = []
     named: list[tuple[str, ModelCounts]] = []
     for path, name in zip(runs, file_models(runs), strict=True):
-        from isobudget.analysis.load_samples import (  # files alone do not need what reads runs
-            load_samples,
-            unjudged_notes,
-        )
+        from isobudget.analysis.run_counts import run_counts  # files alone do not need what reads runs
 
-        loaded = load_samples(path)
-        named += [(name, counts_of(of, one)) for of, models in loaded.models.items() for one in models]
-        notes += [f"{path}: {note}" for models in loaded.models.values() for note in unjudged_notes(models)]
+        counts, more = run_counts(path)
+        named += [(name, one) for one in counts]
+        notes += [f"{path}: {note}" for note in more]
     if others:
         imported = read_results(others, from_)
         notes += imported.messages()

@@ -5,6 +5,8 @@ read and put, folders are prefixes. What is not listed here raises, since it wou
 are found as the store's own tools find them: environment variables, instance roles, and for AWS the profiles of
 ``~/.aws`` where boto3 is installed.
 
+Every change of a store raises the auditing event `isobudget.store` before it is made: tests stop processes there.
+
 Not covered: renaming a folder, links, permissions, appending.
 """
 
@@ -16,6 +18,7 @@ import io
 import os
 import re
 import stat
+import sys
 from collections.abc import Generator
 from functools import lru_cache
 from pathlib import Path, PosixPath
@@ -187,6 +190,7 @@ class StorePath(PosixPath):
     def _put(self, data: bytes, mode: Any) -> Version:
         import obstore
 
+        sys.audit("isobudget.store", "put", str(self))
         try:
             return _version(obstore.put(self._store, self.key, data, mode=mode))
         except (obstore.exceptions.PreconditionError, obstore.exceptions.AlreadyExistsError):
@@ -198,6 +202,7 @@ class StorePath(PosixPath):
         """Delete the object."""
         import obstore
 
+        sys.audit("isobudget.store", "delete", str(self))
         try:
             obstore.delete(self._store, self.key)
         except FileNotFoundError:
@@ -211,6 +216,7 @@ class StorePath(PosixPath):
         import obstore
 
         other = StorePath(str(target))
+        sys.audit("isobudget.store", "copy", str(self))
         try:
             obstore.copy(self._store, self.key, other.key)
         except Exception as error:

@@ -6,7 +6,6 @@ with what to do. `records.repair` does what is safe.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,38 +17,16 @@ from isobudget.files.store_path import place
 from isobudget.grid import counted
 from isobudget.progress import SILENT, Progress
 from isobudget.records import facts as run_facts
+from isobudget.records.findings import REPAIR, Finding, check_part, left_over
 from isobudget.records.keys import SampleKeys
 from isobudget.records.manifest import FILE_NAME, SUPERSEDED, Manifest, Part, TableParts, described, read_manifest
-from isobudget.records.part_names import hidden, numbered_parts, places
+from isobudget.records.part_names import numbered_parts
 from isobudget.records.parts import is_gone, part_paths
 from isobudget.records.recover import is_new, unlisted
-from isobudget.records.schema import schema_of
+from isobudget.records.repair import repair_run
 from isobudget.records.tables import TABLES, table_folders
 
 _WRITER = "nothing: the next command that writes puts it in order, or --repair now"
-_REPAIR = "--repair"
-#: tables whose rows are about a sample of the run
-OF_SAMPLES = ("verdicts", "scores", "observations", "attempts")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is not as it should be.
-
-    Attributes:
-        where: the file or table.
-        kind: ``missing``, ``damaged``, ``newer``, ``unlisted``, ``twice``, ``left over``, ``unfinished``, ``unknown``.
-        what: what is wrong, and what is lost by it.
-        remedy: what to do.
-    """
-
-    where: Path
-    kind: str
-    what: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}. What to do: {self.remedy}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +106,6 @@ def check_run(
     if take_over and (holder := release_other(folder)):
         done.append(f"ended the lease of {holder}: what it still writes does not count")
     if repair:
-        from isobudget.records.repair import repair_run
-
         done += repair_run(folder)
     return _look(folder, tuple(done), progress)
 
@@ -142,7 +117,7 @@ def _look(folder: Path, done: tuple[str, ...], progress: Progress) -> Checked:
     try:
         manifest = read_manifest(folder)
     except RunError as error:
-        findings.append(Finding(folder / FILE_NAME, "damaged", str(error).split(": ", 1)[1], _REPAIR))
+        findings.append(Finding(folder / FILE_NAME, "damaged", str(error).split(": ", 1)[1], REPAIR))
         return Checked(folder, facts["format"], {}, 0, 0, 0, tuple(findings), (), done)
     if manifest is None:
         notes.append("an older version made it: there is no manifest, so that hashes are not known; writing makes one")
@@ -204,52 +179,18 @@ def _of_table(folder: Path, table: TableParts, manifest: Manifest, progress: Pro
         progress.advance("parts", 1)
 
 
-def check_part(folder: Path, part: Part, manifest: Manifest) -> Finding | None:
-    """What is wrong with one listed part, if anything is."""
-    path = folder / part.name
-    lost = f"{counted(part.rows, 'row')} of {folder.name} are lost unless you put it back"
-    there = next((one for one in places(path) if one.is_file()), None)
-    if there is None:
-        return Finding(path, "missing", f"the file is gone: {lost}", f"put it back, or {_REPAIR} to go on without it")
-    remedy = f"put back a whole one, or {_REPAIR} to set it aside"
-    if part.sha256 and hashlib.sha256(there.read_bytes()).hexdigest() != part.sha256:
-        return Finding(path, "damaged", f"its content is not that which was written: {lost}", remedy)
-    if described(there) is None:
-        return Finding(path, "damaged", "it is not a whole Parquet file", remedy)
-    return _of_columns(path, manifest.schemas.get(part.schema, {}))
-
-
-def _of_columns(path: Path, columns: Mapping[str, str]) -> Finding | None:
-    schema = schema_of(TABLES[path.parent.name].row_type) if path.parent.name in TABLES else None
-    if schema is None:
-        return None
-    if more := [name for name in columns if name not in schema.names]:
-        what = f"a newer isobudget wrote it: {more[0]} is not known here"
-        return Finding(path, "newer", what, "use a newer isobudget; this one reads the rest of it")
-    if less := [one.name for one in schema if not one.nullable and one.name not in columns]:
-        return Finding(path, "damaged", f"it has no column {less[0]}", f"put back a whole one, or {_REPAIR}")
-    return None
-
-
 def _beside(folder: Path, table: TableParts) -> Iterator[Finding]:
     """What lies in a table's folder and does not count."""
     for path in unlisted(folder, table):
         if described(path) is None:
-            yield Finding(path, "damaged", "it is not a whole Parquet file, and does not count", f"{_REPAIR} moves it")
+            yield Finding(path, "damaged", "it is not a whole Parquet file, and does not count", f"{REPAIR} moves it")
         elif is_new(folder, table.parts, path):
             yield Finding(path, "unlisted", "it is whole and does not count yet: its writer was stopped", _WRITER)
         else:
             what = "it holds rows that the run has, and does not count"
-            yield Finding(path, "twice", what, f"nothing, or {_REPAIR} moves it out of the way of globs")
+            yield Finding(path, "twice", what, f"nothing, or {REPAIR} moves it out of the way of globs")
     for path in left_over(folder, table):
-        yield Finding(path, "left over", "a writer that was stopped left it; nothing needs it", f"{_REPAIR} moves it")
-
-
-def left_over(folder: Path, table: TableParts) -> list[Path]:
-    """Files of writers that were stopped: half-written ones, and parts under hidden names that do not count."""
-    listed = {hidden(folder / part.name).name for part in table.parts}
-    dotted = (path for path in folder.iterdir() if path.name.startswith(".part-"))
-    return sorted(path for path in dotted if path.name not in listed)
+        yield Finding(path, "left over", "a writer that was stopped left it; nothing needs it", f"{REPAIR} moves it")
 
 
 def _strange(folder: Path) -> Iterator[Finding]:
@@ -268,4 +209,4 @@ def _of_keys(folder: Path, manifest: Manifest, keys: Mapping[str, SampleKeys]) -
             yield Finding(folder / name, "twice", what, "make the run anew, or leave out what was copied into it")
     if lacking := keys["samples"].lacks(keys["verdicts"]):
         what = f"{lacking:,} verdicts are on samples that are not there"
-        yield Finding(folder / "verdicts", "missing", what, f"put the samples back, or {_REPAIR} sets them aside")
+        yield Finding(folder / "verdicts", "missing", what, f"put the samples back, or {REPAIR} sets them aside")

@@ -17,7 +17,7 @@ from isobudget.errors import RunError
 from isobudget.files.store_path import StorePath
 from isobudget.records.manifest import read_manifest
 from isobudget.records.part_names import places, visible_parts
-from isobudget.records.schema import schema_of
+from isobudget.records.schema import coded_schema, schema_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +27,12 @@ _ROWS_READ_AT_ONCE = 1_000
 
 
 def read_each(
-    folder: Path, row_type: type[Any], columns: list[str] | None = None, where: ds.Expression | None = None
+    folder: Path,
+    row_type: type[Any],
+    columns: list[str] | None = None,
+    where: ds.Expression | None = None,
+    *,
+    coded: bool = False,
 ) -> Iterator[pa.Table]:
     """The table's rows, one row group after the other; nothing if there is no folder.
 
@@ -36,23 +41,40 @@ def read_each(
         row_type: its rows.
         columns: only these.
         where: only rows for which this holds; row groups that have none are not read.
+        coded: texts as numbers in a dictionary, which is much faster where few differ; of row groups that have rows
+            for which `where` holds, all rows come then.
 
     Raises:
         RunError: a part is damaged or lacks a column.
     """
     for path in part_paths(folder):
-        yield from read_part(path, row_type, columns, where)
+        yield from read_part(path, row_type, columns, where, coded=coded)
 
 
 def read_part(
-    path: Path, row_type: type[Any], columns: list[str] | None = None, where: ds.Expression | None = None
+    path: Path,
+    row_type: type[Any],
+    columns: list[str] | None = None,
+    where: ds.Expression | None = None,
+    *,
+    coded: bool = False,
 ) -> Iterator[pa.Table]:
     """The rows of one part, as `read_each`."""
+    import pyarrow.dataset as ds
+
     schema = schema_of(row_type)
     names = columns or schema.names
-    with _opened(path, schema, names) as fragment:
-        for block in fragment.split_by_row_group(where, schema=schema):
-            yield block.to_table(schema=schema, columns=names, filter=where)
+    with _opened(path, schema, names) as (part, file):
+        blocks = part.split_by_row_group(where, schema=schema)
+        if not coded:
+            for block in blocks:
+                yield block.to_table(schema=schema, columns=names, filter=where)
+            return
+        shown = coded_schema(schema, names)
+        texts = {one.name for one in shown if one.type != schema.field(one.name).type}
+        as_numbers = ds.ParquetFileFormat(dictionary_columns=texts).make_fragment(file)  # of it, statistics do not tell
+        for block in blocks:
+            yield as_numbers.subset(row_group_ids=[block.row_groups[0].id]).to_table(schema=shown, columns=names)
 
 
 def read_rows(folder: Path, row_type: type[Any]) -> Iterator[Any]:
@@ -138,8 +160,8 @@ def opened_file(path: Path) -> Any:
 
 
 @contextlib.contextmanager
-def _opened(path: Path, schema: pa.Schema, names: list[str]) -> Iterator[ds.ParquetFileFragment]:
-    """A part that has the columns; an error on reading it says which file is damaged.
+def _opened(path: Path, schema: pa.Schema, names: list[str]) -> Iterator[tuple[ds.ParquetFileFragment, Any]]:
+    """A part that has the columns, and its file; an error on reading it says which file is damaged.
 
     Every part that is read raises the auditing event `isobudget.read_part`: a test counts them.
     """
@@ -154,7 +176,7 @@ def _opened(path: Path, schema: pa.Schema, names: list[str]) -> Iterator[ds.Parq
             for name in names:
                 if name not in there and not schema.field(name).nullable:
                     raise KeyError(f"no column {name}")
-            yield fragment
+            yield fragment, file
     except FileNotFoundError:
         raise RunError(
             f"{path}: is not there, and the run's manifest lists it. Put it back; or go on without it, so that what is "

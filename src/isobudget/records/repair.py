@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from isobudget.errors import RunError
 from isobudget.files.lease import held
 from isobudget.grid import counted
-from isobudget.records.check import OF_SAMPLES, check_part, left_over
 from isobudget.records.facts import begin_writing
+from isobudget.records.findings import check_part, left_over
 from isobudget.records.keys import SampleKeys
 from isobudget.records.manifest import FILE_NAME, SUPERSEDED, Manifest, described, read_manifest, write_manifest
 from isobudget.records.new_parts import NewParts
@@ -30,6 +30,9 @@ from isobudget.records.tables import TABLES, table_folders
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+#: tables whose rows are about a sample of the run
+OF_SAMPLES = ("verdicts", "scores", "observations", "attempts")
 
 
 def repair_run(folder: Path) -> list[str]:

@@ -13,6 +13,23 @@ _ARROW_TYPES = {"str": "string", "int": "int64", "float": "float64", "bool": "bo
 _ARROW_ITEMS = {"list[str]": "string", "list[int]": "int32"}
 
 
+#: texts of which nearly every one differs
+_LONG = ("text", "code", "detail")
+
+
+def coded_schema(schema: pa.Schema, names: list[str]) -> pa.Schema:
+    """The schema with texts as numbers in a dictionary, but for those of which nearly every one differs."""
+    import pyarrow as pa
+
+    kind = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema(
+        [
+            one.with_type(kind) if one.type == pa.string() and one.name in names and one.name not in _LONG else one
+            for one in schema
+        ]
+    )
+
+
 def schema_of(row_type: type[Any]) -> pa.Schema:
     """The Arrow schema of a row dataclass: fields are str, int, float, bool, list[str] or list[int], or that or None.
 

@@ -1,0 +1,48 @@
+"""How many samples of a run there are of each problem and model, and how many passed: nothing else is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from isobudget.analysis.load_samples import Judged, benchmarks_of, read_judged
+from isobudget.analysis.run_columns import groups_of
+from isobudget.importers.counts import ModelCounts
+from isobudget.records.parts import read_each
+from isobudget.records.rows import ProblemRow
+from isobudget.records.run import load_run
+
+
+def run_counts(path: Path) -> tuple[list[ModelCounts], list[str]]:
+    """The counts of every benchmark and model of a run, greedy outputs left out, and notes.
+
+    Raises:
+        RunError: no such run, or a part is damaged.
+    """
+    run = load_run(path)
+    benchmarks = benchmarks_of(run)
+    tasks: dict[tuple[str, str], None] = {}
+    for block in read_each(run.path / "problems", ProblemRow, ["benchmark", "task_id"]):
+        tasks |= dict.fromkeys(zip(block["benchmark"].to_pylist(), block["task_id"].to_pylist(), strict=True))
+    chosen = sorted((one for one in tasks if one[0] in benchmarks), key=lambda one: benchmarks.index(one[0]))
+    found = read_judged(run, benchmarks, chosen, counts_only=True)
+    pairs = [(benchmark, model) for benchmark in benchmarks for model in found.models]
+    counted = [_counted(found, *pair) for pair in pairs]
+    return [one for one, _ in counted if one is not None], [note for _, note in counted if note]
+
+
+def _counted(found: Judged, benchmark: str, model: str) -> tuple[ModelCounts | None, str]:
+    rows = found.rows(model, benchmark)
+    judged = rows["judged"]
+    left = len(judged) - int(judged.sum())
+    note = f"{model}: {left} samples have no verdict and are left out" if left else ""
+    sampled = judged & (groups_of(rows["key"]) & 1 == 0)
+    groups, starts = np.unique(groups_of(rows["key"][sampled]), return_index=True)
+    if not len(groups):
+        return None, ""
+    n = np.diff(np.append(starts, int(sampled.sum())))
+    c = np.add.reduceat(rows["passed"][sampled], starts, dtype=np.int64)
+    task_ids = tuple(found.tasks[task][1] for task in found.places.task_of(groups).tolist())
+    unknown = (None,) * len(task_ids)
+    return ModelCounts(benchmark, model, "", task_ids, n, c, unknown, unknown), note

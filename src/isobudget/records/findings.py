@@ -1,0 +1,71 @@
+"""What may be wrong with a part, and what to do about it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from isobudget.grid import counted
+from isobudget.records.manifest import Manifest, Part, TableParts, described
+from isobudget.records.part_names import hidden, places
+from isobudget.records.schema import schema_of
+from isobudget.records.tables import TABLES
+
+#: what does what is safe
+REPAIR = "--repair"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it should be.
+
+    Attributes:
+        where: the file or table.
+        kind: ``missing``, ``damaged``, ``newer``, ``unlisted``, ``twice``, ``left over``, ``unfinished``, ``unknown``.
+        what: what is wrong, and what is lost by it.
+        remedy: what to do.
+    """
+
+    where: Path
+    kind: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}. What to do: {self.remedy}"
+
+
+def check_part(folder: Path, part: Part, manifest: Manifest) -> Finding | None:
+    """What is wrong with one listed part, if anything is."""
+    path = folder / part.name
+    lost = f"{counted(part.rows, 'row')} of {folder.name} are lost unless you put it back"
+    there = next((one for one in places(path) if one.is_file()), None)
+    if there is None:
+        return Finding(path, "missing", f"the file is gone: {lost}", f"put it back, or {REPAIR} to go on without it")
+    remedy = f"put back a whole one, or {REPAIR} to set it aside"
+    if part.sha256 and hashlib.sha256(there.read_bytes()).hexdigest() != part.sha256:
+        return Finding(path, "damaged", f"its content is not that which was written: {lost}", remedy)
+    if described(there) is None:
+        return Finding(path, "damaged", "it is not a whole Parquet file", remedy)
+    return _of_columns(path, manifest.schemas.get(part.schema, {}))
+
+
+def _of_columns(path: Path, columns: Mapping[str, str]) -> Finding | None:
+    schema = schema_of(TABLES[path.parent.name].row_type) if path.parent.name in TABLES else None
+    if schema is None:
+        return None
+    if more := [name for name in columns if name not in schema.names]:
+        what = f"a newer isobudget wrote it: {more[0]} is not known here"
+        return Finding(path, "newer", what, "use a newer isobudget; this one reads the rest of it")
+    if less := [one.name for one in schema if not one.nullable and one.name not in columns]:
+        return Finding(path, "damaged", f"it has no column {less[0]}", f"put back a whole one, or {REPAIR}")
+    return None
+
+
+def left_over(folder: Path, table: TableParts) -> list[Path]:
+    """Files of writers that were stopped: half-written ones, and parts under hidden names that do not count."""
+    listed = {hidden(folder / part.name).name for part in table.parts}
+    dotted = (path for path in folder.iterdir() if path.name.startswith(".part-"))
+    return sorted(path for path in dotted if path.name not in listed)

@@ -1,0 +1,104 @@
+"""Whatever is done to a run may be stopped at any change of what is stored: nothing finished is lost, and it goes on.
+
+`make soak-store` stops each kind of work at 50 moments, on the disk and in S3.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from isobudget.files.store_path import place
+from isobudget.files.whole import remove_folder
+from isobudget.records.check import check_run
+from isobudget.records.run import Run
+from support.s3 import BUCKET, s3_server
+from support.store_work import ACTIONS, PROBLEMS, SAMPLES, Workers
+
+MOMENTS = int(os.environ.get("STORE_KILLS", "3"))
+#: what a stopped writer may leave; nothing of it loses a row
+LEFT = {"unlisted", "left over", "unfinished", "twice"}
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[dict[str, str]]:
+    with s3_server() as env, pytest.MonkeyPatch.context() as patch:
+        env |= {"ISOBUDGET_LEASE_SECONDS": "0.2"}  # what was stopped is followed at once
+        for name, value in env.items():
+            patch.setenv(name, value)
+        yield env
+
+
+@pytest.fixture(scope="module")
+def workers(s3: dict[str, str]) -> Iterator[Workers]:
+    made = Workers(s3)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("source") / "results.jsonl"
+    with path.open("w") as file:
+        for task in range(PROBLEMS):
+            for index in range(SAMPLES):
+                one = {"task_id": f"p/{task}", "model": "m", "completion": f"    return {index}\n"}
+                file.write(json.dumps(one | {"passed": index % 2 == 0, "completion_tokens": 4}) + "\n")
+    return str(path)
+
+
+def content(where: str) -> dict[str, list[tuple[object, ...]]]:
+    """The rows of a run, in an order of their own."""
+    run = Run(place(where), {})
+    tables = {
+        "problems": [(one.benchmark, one.task_id, one.prompt) for one in run.problems().values()],
+        "samples": [(*row.key, row.text) for row in run.samples()],
+        "verdicts": [(*row.key, row.passed) for row in run.verdicts()],
+    }
+    return {name: sorted(rows) for name, rows in tables.items()}
+
+
+def began(workers: Workers, action: str, where: str) -> None:
+    """What has to be there before the work begins."""
+    if action in ("judge", "compact"):
+        assert workers.do("write", where)
+    if action == "compact":
+        assert workers.do("judge", where)
+
+
+@pytest.mark.parametrize("where", ["disk", "s3"])
+@pytest.mark.parametrize("action", ACTIONS)
+def test_work_that_is_stopped_goes_on_and_loses_nothing(
+    workers: Workers, source: str, tmp_path: Path, where: str, action: str
+) -> None:
+    root = str(tmp_path) if where == "disk" else f"{BUCKET}/{action}"
+    whole = f"{root}/whole"
+    began(workers, action, whole)
+    before = content(whole) if action in ("judge", "compact") else {}
+    assert workers.do(action, whole, source=source)
+    expected = content(whole)
+    assert len(expected["samples"]) == PROBLEMS * SAMPLES
+    dice = random.Random(f"{action} {where}")
+    stopped = 0
+    for moment in range(MOMENTS):
+        run = f"{root}/stopped-{moment}"
+        began(workers, action, run)
+        stop = dice.randrange(1, 25)
+        while not workers.do(action, run, stop, source=source):  # stopped again and again, until it is at its end
+            stopped += 1
+            stop += dice.randrange(1, 25) // 2
+            if (place(run) / "run.toml").exists():
+                checked = check_run(run)
+                assert {one.kind for one in checked.findings} <= LEFT, str(checked)
+                there = content(run)
+                assert all(set(rows) <= set(there[name]) for name, rows in before.items())
+        assert content(run) == expected
+        assert check_run(run, repair=True).whole
+        assert content(run) == expected
+        remove_folder(place(run))
+    assert stopped >= MOMENTS
