@@ -17,7 +17,7 @@ from isobudget.report.notebook import html_of
 from isobudget.results import Results, Shown
 from support.synthetic_run import PAIR, synthetic_run
 
-HOSTILE = "<script>alert(1)</script> & \x1b[31m\u202e"
+HOSTILE = "<script>alert(1)</script> & 'm'"
 
 
 class Tags(HTMLParser):
@@ -104,9 +104,7 @@ def test_passk_plans_and_comparisons_of_two(counts: Path, costs: Path) -> None:
     assert len(passk[0].to_records()) == 3
     check_html(passk[0])
     plan = api.plan(counts, costs=costs, budget="4x", policy=["fixed_k", "first_pass"], replicates=100)
-    assert plan.sentence.split(":")[0] in re.sub("&lt;.*?&gt;|<br>", "", check_html(plan)) or "<p>For " in check_html(
-        plan
-    )
+    assert check_html(plan).startswith("<p>For ")
     assert {line.name for line in plan.figure().plot.panels[0].lines} == {"fixed k", "first pass"}
     two = api.compare([str(counts), "codellama-7b@4", f"{HOSTILE}@1"], costs=costs, replicates=100)
     check_html(two)
@@ -145,10 +143,7 @@ def test_many_rows_and_results_are_cut_and_said(tmp_path: Path) -> None:
 
 
 def test_other_things_are_shown_as_they_print() -> None:
-    assert (
-        html_of(f"{HOSTILE}")
-        == f"<pre>{'&#x27;&lt;script&gt;alert(1)&lt;/script&gt; &amp; '}\\x1b[31m\\u202e&#x27;</pre>"
-    )
+    assert html_of("<b>\x1b\u202e") == "<pre>&#x27;&lt;b&gt;\\x1b\\u202e&#x27;</pre>"
     assert len(html_of("x" * 10_000_000)) < 5000
 
 
