@@ -14,6 +14,9 @@ class Progress(Protocol):
     def advance(self, task: str, steps: int) -> None:
         """So many further steps are done."""
 
+    def spend(self, task: str, unit: str, amount: float) -> None:
+        """So much more was spent on a task that began: `tokens`, `usd`."""
+
     def note(self, text: str) -> None:
         """Something that the user should know now."""
 
@@ -25,6 +28,9 @@ class Silent:
         """Nothing."""
 
     def advance(self, task: str, steps: int) -> None:
+        """Nothing."""
+
+    def spend(self, task: str, unit: str, amount: float) -> None:
         """Nothing."""
 
     def note(self, text: str) -> None:

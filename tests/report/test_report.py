@@ -17,12 +17,14 @@ from jinja2 import UndefinedError
 
 from isobudget.analysis.compare_run import run_comparison
 from isobudget.analysis.load_samples import load_samples
+from isobudget.api.making import RunResult
 from isobudget.cli import main
 from isobudget.costs.cost import Unit
 from isobudget.curves import LIKELIHOOD, Bootstrap
 from isobudget.errors import InputError, MissingExtraError, RunError, StorageError
 from isobudget.files.whole import file_stems
 from isobudget.judge.verdict import Outcome
+from isobudget.pipeline.generate import Generated
 from isobudget.records.run import load_run
 from isobudget.report import Report, build_report, equal_budget_table, flip_table, print_report
 from isobudget.report.figures.comparison import Drawing, draw
@@ -249,6 +251,12 @@ def test_terminal_tables_fit_80_columns(report: Report, capsys: pytest.CaptureFi
     flips = flip_table(comparison)
     assert flips is not None
     assert "flips" in flips.title
+
+
+def test_a_run_prints_in_a_few_lines(report: Report) -> None:
+    text = repr(RunResult(report, Generated(1234)))
+    assert len(text.splitlines()) == 4
+    assert text.endswith(": 1,234 new samples")
 
 
 # hostile and unusual input --------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ class Steps:
         self.done: Counter[str] = Counter()
         self.steps: list[int] = []
         self.notes: list[str] = []
+        self.spent: dict[tuple[str, str], float] = {}
 
     def start(self, task: str, total: int, done: int = 0, *, unit: str = "") -> None:
         """A task begins."""
@@ -23,6 +24,10 @@ class Steps:
         """So many further steps."""
         self.done[task] += steps
         self.steps.append(steps)
+
+    def spend(self, task: str, unit: str, amount: float) -> None:
+        """So much more was spent."""
+        self.spent[task, unit] = self.spent.get((task, unit), 0.0) + amount
 
     def note(self, text: str) -> None:
         """A note."""

@@ -24,6 +24,9 @@ class GenerateResult(NamedTuple):
     run: Run
     generated: Generated
 
+    def __repr__(self) -> str:
+        return f"{self.run.path}: {self.generated}"
+
     def to_dict(self) -> dict[str, object]:
         """What `isobudget generate --json` prints."""
         return {"run": str(self.run.path), **self.generated.to_dict()}
@@ -34,6 +37,9 @@ class RunResult(NamedTuple):
 
     report: Report
     generated: Generated
+
+    def __repr__(self) -> str:
+        return f"{self.report}\n{self.report.run}: {self.generated}"
 
     def to_dict(self) -> dict[str, object]:
         """What `isobudget run --json` prints."""

@@ -17,8 +17,9 @@ def passk(given: dict[str, Any], form: str) -> None:
     """
     from isobudget import api
     from isobudget.cli.show import print_results, print_saved
+    from isobudget.report.tables.terminal import print_grids
 
     results = api.passk(**given)
     if not print_results(results, form):
-        print(results)
+        print_grids(results.grids())
     print_saved(results.saved, form)

@@ -49,6 +49,11 @@ class TokenPrice:
     date: str = "undated"
     source: str = "not stated"
 
+    def usd_of(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """What a request with so many tokens costs, none of them cached."""
+        paid = prompt_tokens * self.usd_per_million_input + completion_tokens * self.usd_per_million_output
+        return paid / 1e6
+
     def as_table(self) -> dict[str, Any]:
         """As a costs file, a models file and a run write it, without the model; `parse_prices` reads it."""
         values = (self.usd_per_million_input, self.usd_per_million_output, self.usd_per_million_cached)

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 Answer = Results[dict[str, Any]]
 
 _TABLES = {"problems": ProblemRow, "samples": SampleRow, "verdicts": VerdictRow, "scores": ScoreRow}
+#: longer values are broken into lines
+_LONG = 20
 #: the tables that a query sees
 VIEWS = ("samples", "greedy", "verdicts", "problems", "scores")
 _KEY = "benchmark, model, task_id, greedy, index"
@@ -82,8 +85,20 @@ def ask(run: Run | str | Path, query: str) -> Answer:
         plain=lambda: json_value(records),
         rows=lambda: records,
         text=lambda: "\n".join("  ".join(map(str, row)) for row in [names, *rows]),
-        grids=lambda: [Grid(f"{run.path}", tuple(names), tuple(tuple(map(_shown, row)) for row in rows))],
+        grids=lambda: [_grid(str(run.path), names, [list(map(_shown, row)) for row in rows])],
     )
+
+
+def _grid(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> Grid:
+    """A table; where that does not fit, a line for each value, and a blank one between rows."""
+    lines = tuple(
+        line
+        for place, row in enumerate(rows)
+        for line in ([("", "")] if place else []) + list(zip(names, row, strict=True))
+    )
+    texts = tuple(x for x in range(len(names)) if any(len(row[x]) > _LONG for row in rows))
+    narrow = Grid(title, ("column", "value"), lines, words=(0, 1))
+    return Grid(title, tuple(names), tuple(map(tuple, rows)), words=(0, *texts), narrow=narrow)
 
 
 def _shown(value: Any) -> str:

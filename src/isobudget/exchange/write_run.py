@@ -20,6 +20,7 @@ from isobudget.errors import InputError, RunError
 from isobudget.exchange.known_problems import KnownProblems, check_name
 from isobudget.files.store_path import place
 from isobudget.files.whole import file_stems, mended, remove_folder, sha256_of
+from isobudget.grid import counted
 from isobudget.importers.base import Tally
 from isobudget.importers.gather import ERRORS, UNGRADED, gather
 from isobudget.importers.names import model_of_file, told_apart
@@ -41,7 +42,7 @@ MOST_COUNTED = 10_000_000
 _OUTCOMES = {"timeout": "timeout", "timed out": "timeout"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ImportedRun:
     """What `import_results` made.
 
@@ -62,6 +63,10 @@ class ImportedRun:
     judged: int
     benchmarks: dict[str, int]
     disagreements: dict[tuple[str, str], int] | None = None
+
+    def __repr__(self) -> str:
+        models = ", ".join(f"{name} ({count:,})" for name, count in self.models.items())
+        return f"{self.path}: {counted(sum(self.models.values()), 'sample')}, {self.judged:,} judged; {models}"
 
     def to_dict(self) -> dict[str, Any]:
         """What `isobudget import --json` prints."""

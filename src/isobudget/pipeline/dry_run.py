@@ -22,6 +22,7 @@ from isobudget.backends.settings import HubSettings
 from isobudget.errors import IsobudgetError
 from isobudget.files.hub import OFFLINE, is_commit, may_be_repo
 from isobudget.files.store_path import place
+from isobudget.grid import counted
 from isobudget.pipeline.estimates import Estimate, Expected, absent, known_of
 from isobudget.pipeline.samples_from_budget import samples_of
 from isobudget.progress import Silent
@@ -32,7 +33,7 @@ from isobudget.study.resolve import resolve
 _OFFLINE = "HF_HUB_OFFLINE"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class DryRun:
     """What a study would do.
 
@@ -49,6 +50,11 @@ class DryRun:
     expected: tuple[Expected, ...]
     missing: tuple[str, ...]
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        left = sum(one.left or 0 for one in self.expected)
+        ready = "" if not self.missing else f"; it cannot run here yet: {'; '.join(self.missing)}"
+        return f"{self.study} in {self.run}: {counted(left, 'sample')} to generate{ready}"
 
     def to_dict(self) -> dict[str, Any]:
         """What ``--dry-run --json`` prints."""

@@ -32,7 +32,6 @@ _PUBLISHED = {
     "apps-interview": (3000, 256),
     "apps-competition": (1000, 256),
 }
-_MILLION = 1e6
 _BYTES_PER_TOKEN = 3.0
 _BYTES_PER_SAMPLE = 100.0
 
@@ -181,10 +180,7 @@ class Estimate:
         if price is None and settings.paid_by_token:
             price = next((one for one in by_token if one.model.casefold() == settings.model.casefold()), None)
         if price is not None and expected.prompt_tokens is not None and expected.completion_tokens is not None:
-            usd = (
-                expected.prompt_tokens * price.usd_per_million_input
-                + expected.completion_tokens * price.usd_per_million_output
-            ) / _MILLION
+            usd = price.usd_of(expected.prompt_tokens, expected.completion_tokens)
             return replace(expected, usd=usd, usd_source=f"price of {price.model}, {price.date} ({price.source})")
         hardware = settings.hardware()
         hour = next((one for one in by_hour if hardware and one.gpu == hardware.gpu), None)

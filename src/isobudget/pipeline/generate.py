@@ -16,6 +16,7 @@ from pathlib import Path
 from isobudget.backends.base import Backend, Generation, PartlyAnsweredError
 from isobudget.errors import BackendError
 from isobudget.files.whole import write_whole
+from isobudget.grid import counted
 from isobudget.pipeline.prepare import prepare_model, state_facts
 from isobudget.pipeline.samples_from_budget import samples_of
 from isobudget.pipeline.served import ServedNames
@@ -75,6 +76,10 @@ class Generated:
     samples: int = 0
     failures: list[FailedProblem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        failed = f", {counted(len(self.failures), 'problem')} failed" if self.failures else ""
+        return f"{counted(self.samples, 'new sample')}{failed}"
 
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -261,4 +266,9 @@ class _Generator:
         self.served.check(one for _, one in came)
         self.writer.add([sample_row(key, one) for key, one in came])
         self.done.samples += len(came)
-        self.progress.advance(_task(self.model), len(came))
+        task = _task(self.model)
+        self.progress.advance(task, len(came))
+        self.progress.spend(task, "tokens", sum(one.completion_tokens for _, one in came))
+        if (price := self.model.stated.price) is not None:
+            paid = (price.usd_of(one.billed_prompt_tokens or 0, one.completion_tokens) for _, one in came)
+            self.progress.spend(task, "usd", sum(paid))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.errors import InputError, RunError
+from isobudget.grid import counted
 from isobudget.judge import Judge, Limits
 from isobudget.judge.file import judge_file
 from isobudget.judge.lines import VerdictTally
@@ -26,7 +27,7 @@ MOST_ERRORS = 3
 TABLE_K = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class JudgeSummary:
     """What judging came to.
 
@@ -55,6 +56,12 @@ class JudgeSummary:
     invalid: str = ""
     errors: dict[str, int] = field(default_factory=dict)
     not_installed: dict[str, int] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in self.outcomes.items())
+        scores = "".join(f"; pass@{k} {share:.1%}" for k, share in self.pass_at_k.items())
+        where = f"{self.run}: " if self.run is not None else ""
+        return f"{where}{counted(sum(self.outcomes.values()), 'sample')} judged: {outcomes or 'none'}{scores}"
 
     def to_dict(self) -> dict[str, Any]:
         """What `isobudget judge --json` prints."""

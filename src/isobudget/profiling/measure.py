@@ -43,13 +43,16 @@ from isobudget.records.facts import processor_name
 LLAMA_CPP, TRANSFORMERS = "llama.cpp", "transformers"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Profiled:
     """A profile, where it was written, and the file of random weights if it was kept."""
 
     profile: Profile
     path: Path
     kept: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"profile of {self.profile.model}: {self.path}"
 
     def to_dict(self) -> dict[str, Any]:
         """What `isobudget profile --json` prints."""

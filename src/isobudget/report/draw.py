@@ -8,15 +8,12 @@ from isobudget.costs.cost import Unit
 from isobudget.curves import LIKELIHOOD, TESTS, Comparison
 from isobudget.grid import counted
 from isobudget.progress import Progress
-from isobudget.report.figures.comparison import Drawing, draw
+from isobudget.report.figures.comparison import Drawing, caption, draw
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.page.page import BenchmarkFigures, FigurePair
 
-#: how one of the samples is chosen -> what a figure's title says of it, and what its y axis is called
-_KINDS = {
-    TESTS: ("chosen by tests", "pass@k"),
-    LIKELIHOOD: ("chosen by likelihood, no tests", "rank-score@k by the model's own likelihood"),
-}
+#: how one of the samples is chosen -> what a figure's title says of it
+_TITLES = {TESTS: "chosen by tests", LIKELIHOOD: "chosen by likelihood, no tests"}
 
 
 def figures_of(summary: BenchmarkSummary, stem: str, models: Sequence[str], progress: Progress) -> BenchmarkFigures:
@@ -33,14 +30,7 @@ def _figure(
 ) -> FigurePair:
     what = f"{summary.name}, {counted(len(summary.first.curves[0].task_ids), 'problem')}"
     file = f"{stem}-{selection}"
-    title, meaning = _KINDS[selection]
-    drawn = Drawing(comparisons, summary.greedy, tuple(models), f"{what}: {title}")
+    drawn = Drawing(comparisons, summary.greedy, tuple(models), f"{what}: {_TITLES[selection]}")
     wide = draw(drawn, name=file)
     narrow = draw(drawn, stacked=True, formats=("svg",), name=file)
-    stars = " Stars: one greedy output." if summary.greedy else ""
-    axes = ", ".join(["samples", *(f"{unit} per problem" for unit in comparisons)])
-    caption = (
-        f"{what}: share solved ({meaning}) against {axes}; x in powers of two. "
-        f"Bands: {summary.first.bootstrap.level:.0%} intervals over problems.{stars} Dashed: k above half the samples."
-    )
-    return FigurePair(file, caption, wide["svg"], wide["png"], narrow["svg"])
+    return FigurePair(file, caption(drawn), wide["svg"], wide["png"], narrow["svg"])

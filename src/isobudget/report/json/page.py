@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from isobudget.curves.sliders import Sliders
 from isobudget.grid import json_value
+from isobudget.report.figures.style import in_order
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.json.run import report_dict
 
@@ -37,7 +38,7 @@ def page_data(
         texts: files with the outputs of each benchmark, and the first problem of each file.
     """
     report = report_dict(facts, summaries)
-    colours = {name: place for place, name in enumerate(report["models"])}
+    colours = {name: place for place, name in enumerate(in_order(list(report["models"])))}
     for summary in summaries:
         record = report["benchmarks"][summary.name]
         record["comparisons"] = [_thinned(one, stops[summary.name]) for one in record["comparisons"]]

@@ -23,7 +23,9 @@ def compared_grid(one: Compared) -> Grid:
     )
     title = f"{one.benchmark or 'models'}: {one.problems:,} problems"
     columns = ("Model@samples", "solves, %", "interval", *(f"cost, {unit}" for unit in units))
-    return Grid(title, columns, rows, notes=(difference_text(one), *one.notes))
+    notes = (difference_text(one), *one.notes)
+    beside = Grid(title, ("", *(row[0] for row in rows)), tuple(zip(columns, *rows, strict=True))[1:], notes=notes)
+    return Grid(title, columns, rows, notes=notes, narrow=beside)
 
 
 def difference_text(one: Compared) -> str:

@@ -37,4 +37,5 @@ def frontier_grid(benchmark: str, rows: Sequence[PlanRow], level: float, short: 
         for row in rows
     ]
     title = f"{benchmark or 'counts'}: the policy to use at each budget"
-    return Grid(title, ("Budget", "policy", "solves", shown, "gain", shown, "draws"), tuple(cells), notes=(NOTE,))
+    columns = ("Budget", "policy", "solves", shown, "gain", shown, "draws")
+    return Grid(title, columns, tuple(cells), notes=(NOTE,), words=(6,))

@@ -1,4 +1,4 @@
-"""The table of `isobudget passk`: lines of plain text, as wide as they need be."""
+"""The table of `isobudget passk`: as lines of plain text, as wide as they need be, and as a table that fits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,18 @@ def passk_grid(results: Sequence[PassAtK], notes: Sequence[str] = ()) -> Grid:
         names = [result.benchmark or "-", result.model, *[result.condition or "-"] * conditions]
         rows.append((*names, str(result.problems), n, *(_cell(result, at) for at in range(len(result.k)))))
     below = (*_notes(results, [row[len(head) :] for row in rows]), *notes)
-    return Grid("pass@k", tuple(columns), tuple(rows), notes=below)
+    words = tuple(range(len(head) - 2))
+    return Grid("pass@k", tuple(columns), tuple(rows), notes=below, words=words, narrow=_one_a_line(results, below))
+
+
+def _one_a_line(results: Sequence[PassAtK], notes: Sequence[str]) -> Grid:
+    """A line for each model and k, for many k on a narrow terminal."""
+    rows = tuple(
+        (" ".join(filter(None, (one.benchmark, one.model, one.condition))) if not at else "", f"{k:,}", _cell(one, at))
+        for one in results
+        for at, k in enumerate(one.k)
+    )
+    return Grid("pass@k", ("Model", "k", "pass@k"), rows, notes=tuple(notes))
 
 
 def _cell(result: PassAtK, at: int) -> str:

@@ -150,4 +150,5 @@ def _draws_grid(plan: Plan, short: dict[str, str]) -> Grid:
         cost = f"{with_unit(price.cost(1), plan.unit)}{shared_part(price, plan.unit)}"
         priced.append((f"{shown} {cost}", price.source))
     title = f"{plan.benchmark or 'Plan'}: what to run, in this order, until a sample passes"
-    return Grid(title, ("Budget", "policy", "draws"), tuple(rows), notes=(f"One sample. {sources_note(priced)}",))
+    notes = (f"One sample. {sources_note(priced)}",)
+    return Grid(title, ("Budget", "policy", "draws"), tuple(rows), notes=notes, words=(1, 2))
