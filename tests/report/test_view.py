@@ -14,6 +14,8 @@ import pytest
 from isobudget.costs.cost import Unit
 from isobudget.curves import Bootstrap
 from isobudget.errors import InputError, RunError
+from isobudget.records.compact import compact
+from isobudget.records.parts import part_paths
 from isobudget.records.run import Run
 from isobudget.report.contents import Asked
 from isobudget.report.live import make_server
@@ -124,11 +126,14 @@ def test_a_part_is_read_once_and_a_damaged_one_is_said(going: tuple[Run, Run]) -
     assert progress.state()["failures"] == ["b/1: \ufffdno"]
     (run.path / "failures.json").write_text('[{"task_')
     assert progress.state()["failures"] == []
-    (run.path / "verdicts" / "part-000009.parquet").write_bytes(b"PAR1")
+    compact(run)
+    assert progress.state()["models"] == RunProgress(run.path).state()["models"]
+    (part,) = part_paths(run.path / "verdicts")
+    part.write_bytes(b"PAR1")
     with served(run.path) as port:
         status, text, _ = asked(port, "/live.json")
         assert status == 500
-        assert "part-000009.parquet" in json.loads(text)["error"]
+        assert part.name in json.loads(text)["error"]
 
 
 def test_in_a_browser(going: tuple[Run, Run]) -> None:

@@ -14,7 +14,7 @@ from isobudget.cli.options import JsonOption
     "report",
     run=Annotated[list[str], typer.Argument(metavar="RUN|FILE...")],
     unit=Annotated[list[str] | None, typer.Option()],
-    texts=Annotated[str, typer.Option(metavar="N|all")],
+    texts=typer.Option(metavar="N|all"),
 )
 def report(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Report on runs, or files of results: which model to use at which budget, as tables, figures, JSON and a page.

@@ -15,6 +15,7 @@ from isobudget.cli.declared import of_api
     port=typer.Option(min=0, max=65_535),
     unit=Annotated[list[str] | None, typer.Option()],
     texts=typer.Option(metavar="N|all"),
+    ready=None,
 )
 def view(given: dict[str, Any]) -> None:
     """Watch a run in the browser: its report's page, live, with progress, spending and errors.
@@ -26,5 +27,4 @@ def view(given: dict[str, Any]) -> None:
     """
     from isobudget import api
 
-    run = given["run"]
-    api.view(**given, ready=lambda address: typer.echo(f"{run}: {address} (Ctrl-C ends it)"))
+    api.view(**given, ready=lambda address: typer.echo(f"{address} shows the run as it goes on; Ctrl-C ends it"))

@@ -24,7 +24,7 @@ from isobudget.report.draw import figures_of
 from isobudget.report.figures.style import require_matplotlib
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.json.run import report_dict
-from isobudget.report.page.page import BenchmarkFigures, require_jinja
+from isobudget.report.page.page import BenchmarkFigures
 from isobudget.report.page.texts import FAILURES
 from isobudget.report.sources import check_sources, opened
 from isobudget.report.tables.sentence import winner_sentence
@@ -91,7 +91,7 @@ def build_report(
     Raises:
         RunError: no such run, or nothing in it is judged.
         InputError: a source is wrong, or none of the units is recorded.
-        MissingExtraError: Matplotlib or Jinja2 is not installed.
+        MissingExtraError: Matplotlib is not installed.
         StorageError: the report cannot be written.
     """
     require_parts()
@@ -110,9 +110,8 @@ def build_report(
 
 
 def require_parts() -> None:
-    """Make sure that a report can be made; a `MissingExtraError` if Matplotlib or Jinja2 is not installed."""
+    """Make sure that a report can be made; a `MissingExtraError` if Matplotlib is not installed."""
     require_matplotlib()
-    require_jinja()
 
 
 def _write(folder: Path, found: Collected, figures: Mapping[str, BenchmarkFigures]) -> Report:

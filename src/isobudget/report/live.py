@@ -22,7 +22,6 @@ from isobudget.errors import InputError, IsobudgetError, RunError
 from isobudget.grid import printable
 from isobudget.records.run import Run
 from isobudget.report.contents import Asked, Collected, collect, page_text
-from isobudget.report.page.page import require_jinja
 from isobudget.report.progress import RunProgress
 from isobudget.report.sources import opened
 
@@ -93,23 +92,28 @@ def make_server(path: str | Path, port: int = PORT, asked: Asked | None = None) 
     Raises:
         RunError: no such run.
         InputError: the port is in use or no port.
-        MissingExtraError: Jinja2 is not installed.
     """
-    require_jinja()
     folder = Run.open(path).path
     live = Live(folder, asked or Asked(), RunProgress(folder))
-    handler = type("Handler", (_Handler,), {"live": live})
+
+    class Handler(_Handler):
+        pass
+
+    Handler.live = live
     try:
-        return ThreadingHTTPServer((_HOST, port), handler)
+        server = ThreadingHTTPServer((_HOST, port), Handler)
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or error
         raise InputError(f"port {port}: {why}; name another with --port, or 0 for any that is free") from error
+    Handler.port = server.server_port
+    return server
 
 
 class _Handler(BaseHTTPRequestHandler):
     """Answers GET and HEAD for the page, its progress and its files of outputs."""
 
     live: Live
+    port: int
     server_version, sys_version = "isobudget", ""
     timeout = 30
 
@@ -151,8 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _from_here(self) -> bool:
         """Whether the request names this address, and no other site's page makes it."""
-        port = self.server.server_address[1]
-        hosts = {f"{name}:{port}" for name in (_HOST, "localhost")}
+        hosts = {f"{name}:{self.port}" for name in (_HOST, "localhost")}
         site = self.headers.get("Sec-Fetch-Site", "none")
         return self.headers.get_all("Host", []) in [[host] for host in hosts] and site in ("none", "same-origin")
 

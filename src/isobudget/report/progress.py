@@ -1,23 +1,30 @@
 """How far a run is, for `isobudget view`: samples, verdicts, spending and errors, while another process writes it.
 
-Parts of a run's tables appear whole and never change, so each is read once and its sums are kept.
+Parts of a run's tables appear whole and do not change, so each is read once and its sums are kept, until parts are put
+together.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from isobudget.errors import RunError
 from isobudget.grid import printable
-from isobudget.records.parts import part_paths
+from isobudget.records.parts import part_paths, read_part
+from isobudget.records.rows import SampleRow, VerdictRow
 from isobudget.records.run import Run
 
 #: what a model's samples spent, by column of their table
 _SPENT = ("seconds", "prompt_tokens", "completion_tokens", "joules", "usd")
+#: tables that are counted, with their rows and the columns that are read
+_TABLES: dict[str, tuple[type[Any], tuple[str, ...]]] = {
+    "samples": (SampleRow, ("model", "finish_reason", *_SPENT)),
+    "verdicts": (VerdictRow, ("model", "passed", "outcome")),
+}
 #: failures that are listed
 _MOST_FAILURES = 20
 
@@ -41,8 +48,9 @@ class RunProgress:
         self._sums: dict[str, _Sums] = defaultdict(_Sums)
 
     def version(self) -> str:
-        """Changes whenever the run has another part of samples or verdicts."""
-        return "-".join(str(len(part_paths(self.path / table))) for table in ("problems", "samples", "verdicts"))
+        """Changes whenever the run has other parts of problems, samples or verdicts."""
+        names = [f"{table}/{path.name}" for table in ("problems", *_TABLES) for path in part_paths(self.path / table)]
+        return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
     def state(self) -> dict[str, Any]:
         """Everything as plain values; counts by model.
@@ -50,20 +58,30 @@ class RunProgress:
         Raises:
             RunError: the folder is no run any more, or a part is damaged.
         """
-        facts = Run.open(self.path).facts
-        for table, add in (("samples", self._add_samples), ("verdicts", self._add_verdicts)):
-            for path in part_paths(self.path / table):
-                if path not in self._seen:
-                    add(_columns(path))
-                    self._seen.add(path)
+        facts, version = Run.open(self.path).facts, self.version()
+        there = {path: table for table in _TABLES for path in part_paths(self.path / table)}
+        if self._seen - there.keys():  # parts were put together: what was counted is in others now
+            self._seen, self._sums = set(), defaultdict(_Sums)
+        for path, table in there.items():
+            if path not in self._seen:
+                self._add(path, table)
+                self._seen.add(path)
         names = dict.fromkeys([*facts.get("models", {}), *self._sums])
         return {
-            "version": self.version(),
+            "version": version,
             "run": facts.get("name"),
             "problems": {name: stated.get("problems") for name, stated in facts.get("benchmarks", {}).items()},
-            "models": {name: _plain(self._sums[name]) for name in names},
+            "models": {
+                name: _plain(self._sums[name]) for name in dict.fromkeys([*facts.get("models", {}), *self._sums])
+            },
             "failures": _failures(self.path),
         }
+
+    def _add(self, path: Path, table: str) -> None:
+        row_type, columns = _TABLES[table]
+        for part in read_part(path, row_type, list(columns)):
+            add = self._add_samples if table == "samples" else self._add_verdicts
+            add(part.to_pydict())
 
     def _add_samples(self, columns: dict[str, list[Any]]) -> None:
         for at, model in enumerate(columns["model"]):
@@ -71,7 +89,7 @@ class RunProgress:
             own.samples += 1
             own.cut_off += columns["finish_reason"][at] == "length"
             for name in _SPENT:
-                value = columns.get(name, [None] * (at + 1))[at]
+                value = columns[name][at]
                 if value is not None and value == value:  # NaN where it was not measured
                     own.spent[name] += value
 
@@ -81,18 +99,6 @@ class RunProgress:
             own.judged += 1
             own.passed += bool(passed)
             own.outcomes[outcome] += 1
-
-
-def _columns(path: Path) -> dict[str, list[Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    wanted = {"model", "finish_reason", "passed", "outcome", *_SPENT}
-    try:
-        with pq.ParquetFile(path) as file:
-            return dict(file.read(columns=[name for name in file.schema_arrow.names if name in wanted]).to_pydict())
-    except (OSError, pa.ArrowInvalid) as error:
-        raise RunError(f"{path}: cannot be read: {error}") from error
 
 
 def _plain(sums: _Sums) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from isobudget.errors import MissingExtraError
 from isobudget.grid import counted, printable
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.json.page import script_text
@@ -53,14 +52,6 @@ class BenchmarkFigures:
     frontier: tables.Table | None = None
 
 
-def require_jinja() -> None:
-    """Make sure that the page can be made; a `MissingExtraError` if Jinja2 is not installed."""
-    try:
-        import jinja2  # noqa: F401
-    except ImportError:
-        raise MissingExtraError("The report's page", "report") from None
-
-
 def page(
     facts: Mapping[str, Any],
     benchmarks: Sequence[tuple[BenchmarkSummary, BenchmarkFigures]],
@@ -96,7 +87,6 @@ def page(
 @cache
 def environment() -> Environment:
     """The templates, and what they may call. A name that a template misspells is an error."""
-    require_jinja()
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(
