@@ -50,7 +50,7 @@ class Waiting(FakeBackend):
 
 def test_the_judge_works_on_what_has_arrived(tmp_path: Path, study_text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PartWriter.add, "__defaults__", None)  # the signature stays; parts are written at once
-    monkeypatch.setattr("isobudget.records.parts._ROWS_PER_PART", 1)
+    monkeypatch.setattr("isobudget.records.part_writer._ROWS_PER_PART", 1)
 
     def waiting(_model: object) -> Waiting:
         backend = Waiting(answer, concurrency=64)
