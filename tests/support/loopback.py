@@ -10,8 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+#: runs the interpreter on arguments in such a namespace
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+#: a whole command on a busy machine, Ray's start included
+SECONDS = 600
 _SOURCE = Path(__file__).resolve().parents[2] / "src"
 #: raises the loopback device by SIOCSIFFLAGS (0x8914): IFF_UP | IFF_RUNNING
 _RAISE = (
@@ -36,6 +41,20 @@ def environment() -> dict[str, str]:
     """This environment, in which the interpreter and Ray's workers find isobudget and the tests' support."""
     paths = [str(_SOURCE), str(_SOURCE.parent / "tests")]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+def network_of(process: int | str = "self") -> str:
+    """The network namespace of a process; empty for one that has ended."""
+    try:
+        return str(Path(f"/proc/{process}/ns/net").readlink())
+    except OSError:
+        return ""
+
+
+def processes_in(network: str) -> list[int]:
+    """The processes in a network namespace that still run."""
+    names = [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [int(name) for name in names if network_of(name) == network]
 
 
 def why_no_ray() -> str:

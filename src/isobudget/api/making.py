@@ -105,17 +105,22 @@ def dry_run(
     api: str | None = None,
     key_env: str | None = None,
     setting: Names = (),
+    cluster: str | None = None,
+    replicas: int | None = None,
 ) -> DryRun:
     """What a study would generate and spend: samples, tokens, time, cost, disk, and what is missing here.
 
-    Nothing is fetched or written.
+    With a cluster also what it takes there, by the number of replicas; no cluster is asked, nothing fetched or written.
 
     Args:
         study, out, model, n, problems, backend, url, api, key_env, setting: as in `generate`.
+        cluster, replicas: as in `generate`.
     """
+    given = locals()
+    from isobudget.cluster.connect import check_replicas
     from isobudget.pipeline.dry_run import dry_run as estimate
 
-    return estimate(_study(study, locals()), out)
+    return estimate(_study(study, given), out, check_replicas(cluster, replicas))
 
 
 def run(

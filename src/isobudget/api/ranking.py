@@ -51,7 +51,6 @@ def rank(
     seed: int = 0,
     from_: str | None = None,
     cluster: str | None = None,
-    replicas: int | None = None,
     progress: Progress | None = None,
     make_scorer: ScorerFactory | None = None,
 ) -> Results[BenchmarkRanking]:
@@ -92,7 +91,7 @@ def rank(
         level: as in `curves`.
         seed: seed of inputs, random orders and bootstrap.
         from_: as in `curves`.
-        cluster, replicas: as in `generate`.
+        cluster: run samples on a Ray cluster, as in `generate`; the model scores here.
         progress: shows how far it is.
         make_scorer: finds the model that scores.
 
@@ -110,7 +109,7 @@ def rank(
     from isobudget.report.tables.terminal import grids_text
 
     options, target = _rank_options(locals()), target_of(figure, width, font)
-    with executor_at(cluster, replicas, progress or SILENT) as executor:
+    with executor_at(cluster, None, progress or SILENT) as executor:
         ranked = rank_samples(
             source,
             replace(options, executor=executor),

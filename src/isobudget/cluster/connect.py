@@ -52,6 +52,21 @@ def check_address(text: str) -> str:
     return text
 
 
+def check_replicas(cluster: str | None, replicas: int | None) -> int | None:
+    """How many replicas a dry run counts: those that are asked for, 1 if none are, None without a cluster.
+
+    Raises:
+        InputError: replicas without a cluster, or none.
+    """
+    if cluster is not None:
+        check_address(cluster)
+    elif replicas is not None:
+        raise InputError("--replicas cannot be used without --cluster: a process has one of each model")
+    if replicas is not None and replicas < 1:
+        raise InputError(f"--replicas must be at least 1, not {replicas}")
+    return None if cluster is None else replicas or 1
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """One machine of a cluster, as Ray counts it: CPUs and GPUs, and memory in bytes."""
@@ -107,8 +122,9 @@ def _load() -> Any:
         MissingExtraError: it is not installed.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # Ray would set each worker's OMP_NUM_THREADS by the CPUs that it holds, and warn of it.
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what the user made visible stays so
+    # workers of a cluster that is started here would else yield to whatever else runs, and stand still beside it
+    os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         import ray
     except ModuleNotFoundError:

@@ -16,7 +16,7 @@ from isobudget.backends.llamacpp.settings import LlamaCppSettings
 from isobudget.backends.settings import HubSettings
 from isobudget.cluster import generating
 from isobudget.cluster.actors import GenerationActor, JudgeActor
-from isobudget.cluster.connect import Node, connected, nodes_of
+from isobudget.cluster.connect import Node, check_replicas, connected, nodes_of
 from isobudget.cluster.dispatch import Dispatch
 from isobudget.cluster.generating import STALL_SECONDS, Described, Replicas
 from isobudget.cluster.judging import ClusterJudge
@@ -43,8 +43,7 @@ def on_cluster(address: str, replicas: int | None = None, progress: Progress = S
         MissingExtraError: Ray is not installed.
         ClusterError: there is no such cluster.
     """
-    if replicas is not None and replicas < 1:
-        raise InputError(f"--replicas must be at least 1, not {replicas}")
+    check_replicas(address, replicas)
     begun = time.monotonic()
     with connected(address) as ray:
         cluster = Cluster(ray, replicas, progress)
@@ -64,8 +63,7 @@ def executor_at(
         MissingExtraError, ClusterError: see `on_cluster`.
     """
     if cluster is None:
-        if replicas is not None:
-            raise InputError("--replicas cannot be used without --cluster: a process has one of each model")
+        check_replicas(cluster, replicas)
         yield Local(make_backend or open_model)
         return
     if make_backend is not None:
