@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from isobudget.backends.base import Backend, Description, Generation, PartlyAnsweredError, Prompt, Sampling
 from isobudget.backends.settings import BackendSettings
@@ -133,26 +133,26 @@ class JudgeActor:
         return verdicts
 
 
-def claim_core() -> tuple[int, IO[bytes] | None]:
-    """A core that this process may use and no other actor of this user has, and the file that holds it; else any.
+def claim_core() -> tuple[int, int]:
+    """A core that this process may use and no other actor of this user has, and the descriptor that holds it.
 
-    The lock ends with the process, however it ends.
+    Where there is none left it is any core, and the descriptor -1. The lock ends with the process, however it ends.
     """
     cores = sorted(os.sched_getaffinity(0))
     folder = Path(tempfile.gettempdir()) / f"isobudget-cores-{os.getuid()}"
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
         if folder.stat().st_uid != os.getuid() or folder.is_symlink():
-            return cores[0], None
+            return cores[0], -1
         for core in cores:
-            file = (folder / str(core)).open("wb")
+            held = os.open(folder / str(core), os.O_WRONLY | os.O_CREAT, 0o600)
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                file.close()
+                os.close(held)
                 continue
-            return core, file
-    return cores[os.getpid() % len(cores)], None
+            return core, held
+    return cores[os.getpid() % len(cores)], -1
 
 
 class GenerationActor:
