@@ -67,3 +67,8 @@ def why_no_ray() -> str:
         return "unshare is not installed, and Ray is started in a network namespace of its own only"
     tried = subprocess.run(loopback_python("-c", ""), capture_output=True, text=True, env=environment())
     return "" if tried.returncode == 0 else f"no network namespace: {tried.stderr.strip().splitlines()[-1:]}"
+
+
+if __name__ == "__main__":  # python loopback.py SCRIPT ...: this interpreter on the script
+    os.environ.update(environment())
+    os.execvp("unshare", loopback_python(*sys.argv[1:]))
