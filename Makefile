@@ -8,8 +8,8 @@ OUT ?= runs/$(STUDY)
 TEST_PROCESSES ?= auto
 MODELS := smollm2-135m qwen2.5-coder-1.5b
 
-.PHONY: help install demo test test-transformers test-vllm check format docs lock clean system-packages browser golden-outputs \
-	bench-estimators bench-judge bench-embedded bench-scoring bench-memory bench-kill soak-solve
+.PHONY: help install demo test test-transformers test-vllm test-ray test-trl check format docs lock clean system-packages browser golden-outputs \
+	bench-estimators bench-judge bench-embedded bench-scoring bench-memory bench-kill bench-ray soak-solve soak-ray
 
 help:
 	@echo "make demo              fetch two small models and run the quickstart study (minutes)"
@@ -25,6 +25,8 @@ help:
 	@echo "make bench-kill        a run killed 20 times against one that was not"
 	@echo "make test-transformers the transformers backend, in an environment of its own (torch, gigabytes; TORCH=...)"
 	@echo "make test-vllm         the vLLM backend, in an environment of its own"
+	@echo "make test-ray          a local Ray cluster, in an environment of its own; soak-ray: more kills, more samples"
+	@echo "make test-trl          a step of TRL's trainer with these rewards, in an environment of its own (torch)"
 	@echo "make lock              renew requirements.lock"
 	@echo "make clean             remove the environment and caches (runs/ stays)"
 
@@ -64,6 +66,33 @@ test-transformers test-vllm: requirements.lock
 	$(VENV)-$(@:test-%=%)/bin/python -m pip install --quiet --no-build-isolation -e '.[$(@:test-%=%)]'
 	$(VENV)-$(@:test-%=%)/bin/python -m pytest tests/backends/test_huggingface.py tests/backends/test_vllm.py \
 		tests/profiling/test_by_transformers.py
+
+# Ray is started in a network namespace with the loopback device alone: tests/support/loopback.py. As root, or where users
+# may make namespaces.
+RAY_BIN := $(VENV)-ray/bin
+$(VENV)-ray/.installed: requirements.lock
+	$(PYTHON) -m venv $(VENV)-ray
+	$(RAY_BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(RAY_BIN)/python -m pip install --quiet --no-build-isolation -e '.[ray]'
+	@touch $@
+
+test-ray: $(VENV)-ray/.installed
+	$(RAY_BIN)/python -m pytest tests/cluster
+
+soak-ray: $(VENV)-ray/.installed
+	RAY_KILLS=20 RAY_DRIVER_KILLS=20 RAY_SAMPLES=10000 $(RAY_BIN)/python -m pytest tests/cluster/test_ray_judge.py tests/cluster/test_ray_driver.py
+
+bench-ray: $(VENV)-ray/.installed
+	$(RAY_BIN)/python tests/support/loopback.py benchmarks/ray_judge.py
+
+# A tiny random model that the test makes; no GPU, nothing is downloaded but packages.
+TRL_TORCH ?= torch==2.13.0
+test-trl: requirements.lock
+	$(PYTHON) -m venv $(VENV)-trl
+	$(VENV)-trl/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(VENV)-trl/bin/python -m pip install --quiet $(TRL_TORCH)
+	$(VENV)-trl/bin/python -m pip install --quiet --no-build-isolation -e . 'trl>=1.0' 'transformers>=5.0'
+	$(VENV)-trl/bin/python -m pytest tests/rewards/test_trl.py
 
 check: $(STAMP)
 	$(BIN)/ruff check .

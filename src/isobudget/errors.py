@@ -54,3 +54,7 @@ class StorageError(IsobudgetError):
 
 class JudgeError(IsobudgetError):
     """The judge itself cannot work here, for instance because no confinement layer is available."""
+
+
+class ClusterError(IsobudgetError):
+    """A cluster cannot be reached or started, lacks what is asked of it, or loses every worker."""

@@ -10,7 +10,8 @@ from isobudget.api.names import Names, as_names
 
 if TYPE_CHECKING:
     from isobudget.pipeline.dry_run import DryRun
-    from isobudget.pipeline.generate import BackendFactory, Generated
+    from isobudget.pipeline.executor import BackendFactory
+    from isobudget.pipeline.generate import Generated
     from isobudget.pipeline.judge_samples import JudgeSummary
     from isobudget.progress import Progress
     from isobudget.records.run import Run
@@ -59,6 +60,8 @@ def generate(
     api: str | None = None,
     key_env: str | None = None,
     setting: Names = (),
+    cluster: str | None = None,
+    replicas: int | None = None,
     progress: Progress | None = None,
     make_backend: BackendFactory | None = None,
 ) -> GenerateResult:
@@ -78,6 +81,8 @@ def generate(
             declared.
         key_env: as in `rank`.
         setting: any other setting of its backend, as in a study (docs/studies.md). Repeatable.
+        cluster: work on a Ray cluster: local to start one here, auto to find one, or its head's HOST:PORT.
+        replicas: of each model on the cluster; by default as many as fit.
         progress: shows how far it is.
         make_backend: how a resolved model becomes a `Backend`; by default as its settings say.
 
@@ -85,11 +90,13 @@ def generate(
         IsobudgetError: the study is wrong, a model cannot be had or does not answer; what came back is recorded.
     """
     plan = _study(study, locals())
+    from isobudget.cluster.executor import executor_at
     from isobudget.pipeline.generate import generate as generate_missing
-    from isobudget.pipeline.generate import open_model
     from isobudget.progress import SILENT
 
-    return GenerateResult(*generate_missing(plan, out, progress or SILENT, make_backend or open_model))
+    progress = progress or SILENT
+    with executor_at(cluster, replicas, progress, make_backend) as executor:
+        return GenerateResult(*generate_missing(plan, out, progress, executor=executor))
 
 
 def dry_run(
@@ -104,17 +111,22 @@ def dry_run(
     api: str | None = None,
     key_env: str | None = None,
     setting: Names = (),
+    cluster: str | None = None,
+    replicas: int | None = None,
 ) -> DryRun:
     """What a study would generate and spend: samples, tokens, time, cost, disk, and what is missing here.
 
-    Nothing is fetched or written.
+    With a cluster also what it takes there, by the number of replicas; no cluster is asked, nothing fetched or written.
 
     Args:
         study, out, model, n, problems, backend, url, api, key_env, setting: as in `generate`.
+        cluster, replicas: as in `generate`.
     """
+    given = locals()
+    from isobudget.cluster.connect import check_replicas
     from isobudget.pipeline.dry_run import dry_run as estimate
 
-    return estimate(_study(study, locals()), out)
+    return estimate(_study(study, given), out, check_replicas(cluster, replicas))
 
 
 def run(
@@ -131,6 +143,8 @@ def run(
     setting: Names = (),
     check: bool = True,
     unsafe: bool = False,
+    cluster: str | None = None,
+    replicas: int | None = None,
     progress: Progress | None = None,
     make_backend: BackendFactory | None = None,
 ) -> RunResult:
@@ -140,14 +154,14 @@ def run(
         study, out, model, n, problems, backend, url, api, key_env, setting: as in `generate`.
         check: as in `judge`.
         unsafe: as in `judge`.
-        progress, make_backend: as in `generate`.
+        cluster, replicas, progress, make_backend: as in `generate`.
 
     Raises:
         IsobudgetError: as `generate`; or samples cannot be confined, or judged.
     """
+    from isobudget.cluster.executor import executor_at
     from isobudget.errors import BackendError
     from isobudget.judge import Judge
-    from isobudget.pipeline.generate import open_model
     from isobudget.pipeline.generate_and_judge import generate_and_judge
     from isobudget.progress import SILENT
     from isobudget.records.parts import part_paths
@@ -158,9 +172,8 @@ def run(
     require_parts()
     with Judge(workers=1, unsafe=unsafe):
         pass
-    made, done, _ = generate_and_judge(
-        plan, out, unsafe=unsafe, check=check, progress=progress, make_backend=make_backend or open_model
-    )
+    with executor_at(cluster, replicas, progress, make_backend) as executor:
+        made, done, _ = generate_and_judge(plan, out, unsafe=unsafe, check=check, progress=progress, executor=executor)
     if done.failures and not part_paths(made.path / "samples"):
         first = done.failures[0].reason
         raise BackendError(f"no sample came; {len(done.failures)} problems failed, the first: {first}")
@@ -182,6 +195,7 @@ def judge(
     trust: str = "auto",
     check: bool = True,
     unsafe: bool = False,
+    cluster: str | None = None,
     progress: Progress | None = None,
 ) -> JudgeSummary:
     """Run the tests on samples: of a run folder, those without a verdict; of a file, all, into `output`.
@@ -200,12 +214,14 @@ def judge(
         trust: where a file's own tests run: split, shared, or auto for each problem's own way.
         check: first judge the references of own problems, and a right and a wrong program of every benchmark.
         unsafe: judge even where samples cannot be confined.
+        cluster: as in `generate`.
         progress: shows how far it is.
 
     Raises:
         InputError, RunError, StorageError: see `isobudget.judge.file.judge_file` and `pipeline.judging.judge_run`.
         JudgeError: samples cannot be confined here.
     """
+    from isobudget.cluster.executor import executor_at
     from isobudget.errors import InputError
     from isobudget.files.store_path import place
     from isobudget.judge.verdict import Limits
@@ -213,17 +229,19 @@ def judge(
     from isobudget.progress import SILENT
     from isobudget.records.run import Run
 
-    limits = Limits.stated(seconds, memory_mb)
-    how: dict[str, Any] = {"again": again, "extraction": extraction, "check": check, "progress": progress or SILENT}
+    limits, progress = Limits.stated(seconds, memory_mb), progress or SILENT
+    how: dict[str, Any] = {"again": again, "extraction": extraction, "check": check, "progress": progress}
     if isinstance(samples, Run) or place(samples).is_dir():
         of_files = {"--problems": problems, "--output": output, "--resume": resume or None}
         if wrong := [option for option, value in of_files.items() if value is not None]:
             raise InputError(
                 f"{' and '.join(wrong)}: for a file of samples; a run folder has its own, and goes on by itself"
             )
-        return judge_folder(samples, limits=limits, workers=workers, unsafe=unsafe, **how)
+        with executor_at(cluster, None, progress) as executor:
+            return judge_folder(samples, limits=limits, workers=workers, unsafe=unsafe, executor=executor, **how)
     modes = {"workers": workers, "one_process": one_process, "trust": trust, "unsafe": unsafe}
-    return judge_lines(Path(samples), problems, output, limits, modes, resume=resume, **how)
+    with executor_at(cluster, None, progress) as executor:
+        return judge_lines(Path(samples), problems, output, limits, modes, resume=resume, executor=executor, **how)
 
 
 def _study(study: Study | str, given: Mapping[str, Any]) -> Study:

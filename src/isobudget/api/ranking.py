@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,7 @@ def rank(
     level: float = 0.95,
     seed: int = 0,
     from_: str | None = None,
+    cluster: str | None = None,
     progress: Progress | None = None,
     make_scorer: ScorerFactory | None = None,
 ) -> Results[BenchmarkRanking]:
@@ -89,12 +91,14 @@ def rank(
         level: as in `curves`.
         seed: seed of inputs, random orders and bootstrap.
         from_: as in `curves`.
+        cluster: run samples on a Ray cluster, as in `generate`; the model scores here.
         progress: shows how far it is.
         make_scorer: finds the model that scores.
 
     Raises:
         IsobudgetError: see `isobudget.ranking.rank.rank`.
     """
+    from isobudget.cluster.executor import executor_at
     from isobudget.progress import SILENT
     from isobudget.ranking.rank import rank as rank_samples
     from isobudget.ranking.scoring_model import open_scorer
@@ -104,18 +108,19 @@ def rank(
     from isobudget.report.tables.terminal import grids_text
 
     options, target = _rank_options(locals()), figure_target(figure, width, font)
-    ranked = rank_samples(
-        source,
-        options,
-        from_=from_,
-        benchmark=benchmark,
-        problems=problems,
-        verdicts=verdicts,
-        first=first,
-        out=out,
-        make_scorer=make_scorer or open_scorer,
-        progress=progress or SILENT,
-    )
+    with executor_at(cluster, None, progress or SILENT) as executor:
+        ranked = rank_samples(
+            source,
+            replace(options, executor=executor),
+            from_=from_,
+            benchmark=benchmark,
+            problems=problems,
+            verdicts=verdicts,
+            first=first,
+            out=out,
+            make_scorer=make_scorer or open_scorer,
+            progress=progress or SILENT,
+        )
     saved = target.save(ranking_plots(ranked)) if target else ()
 
     def grids() -> list[Grid]:

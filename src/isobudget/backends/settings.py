@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -114,6 +114,7 @@ class BackendSettings(BaseModel, metaclass=_Checked):
         pace: how it is kept busy, see `pacing`.
         recorded: settings that decide what is sampled; a run states them where they are given, and keeps to them.
         paid_by_token: whether it is paid by the token; else by the hours of a GPU.
+        runs_elsewhere: whether the model runs behind an address, wherever its backend is opened.
 
     Attributes:
         backend: its name in studies.
@@ -127,6 +128,7 @@ class BackendSettings(BaseModel, metaclass=_Checked):
     pace: ClassVar[Pacing] = Pacing(16, by_calls=False, ahead=1.0, on_cores=False)
     recorded: ClassVar[tuple[str, ...]] = ()
     paid_by_token: ClassVar[bool] = False
+    runs_elsewhere: ClassVar[bool] = False
 
     backend: str
     model: Text
@@ -152,6 +154,14 @@ class BackendSettings(BaseModel, metaclass=_Checked):
     def devices(self) -> int | None:
         """GPUs that the model holds, 1 on a processor; None where that is not known."""
         return 1
+
+    def gpus_held(self, there_are: bool) -> int:  # noqa: ARG002
+        """GPUs that one backend holds on a machine of a cluster that has some, or has none (`there_are`)."""
+        return 0
+
+    def on_cores(self, cores: int) -> Self:  # noqa: ARG002
+        """These settings for a backend that has so many cores of its machine to itself."""
+        return self
 
     def refuses(self, prompt: Prompt) -> str:  # noqa: ARG002
         """What is wrong with such a prompt, and what to set instead; empty if the backend takes it."""

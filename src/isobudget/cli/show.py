@@ -22,6 +22,8 @@ from isobudget.grid import json_value, short
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rich.table import Table
+
     from isobudget.grid import Grid
     from isobudget.pipeline.dry_run import DryRun
     from isobudget.pipeline.estimates import Expected
@@ -115,6 +117,8 @@ def print_dry_run(plan: DryRun) -> None:
             cells = _dry_run_cells(one)
             table.add_row(*(cells[name] for name in names))
         console.print(table)
+    if plan.replicas:
+        console.print(_replicas_table(plan))
     sources = {f"time: {one.seconds_source}" for one in plan.expected}
     sources |= {f"usd: {one.usd_source}" for one in plan.expected}
     legend = "Token counts are estimates (upper bound in parentheses); ? = unknown."
@@ -122,6 +126,20 @@ def print_dry_run(plan: DryRun) -> None:
         print(text)
     if plan.missing:
         print("This study cannot run here yet:", *(f"  {text}" for text in plan.missing), sep="\n")
+
+
+def _replicas_table(plan: DryRun) -> Table:
+    """What the models take on a cluster, one after another: GPUs, their hours, time on the clock, dollars."""
+    from rich.table import Table
+
+    table = Table(
+        "model", "replicas", "GPUs", "GPU-hours", "time", "usd", title="On the cluster, one model after another"
+    )
+    for one in plan.replicas:
+        hours, usd = ["?" if value is None else f"{value:,.1f}" for value in (one.gpu_hours, one.usd)]
+        seconds = None if one.hours is None else one.hours * 3600
+        table.add_row(one.model, str(one.replicas), str(one.gpus), hours, duration(seconds), usd)
+    return table
 
 
 def _dry_run_cells(one: Expected) -> dict[str, str]:

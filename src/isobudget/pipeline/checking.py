@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from isobudget.judge import Judge, Limits
+from isobudget.judge import Judge
 from isobudget.judge.canary import require_canaries
 from isobudget.judge.references import is_checked, require_references, unchecked
 from isobudget.problems.problem import Problem
@@ -47,15 +47,16 @@ def check_references(problems: Iterable[Problem], check: bool, unsafe: bool, pro
 
 @dataclass(frozen=True, slots=True)
 class FirstCheck:
-    """Tries the problems of a study before anything is fetched or generated; see `check_problems`."""
+    """Tries the problems of a study before anything is fetched or generated; see `check_problems`.
 
-    limits: Limits
-    workers: int | None
-    unsafe: bool
+    `make_judge` gives a judge that is not entered yet.
+    """
+
+    make_judge: Callable[[], Judge]
     check: bool = True
     progress: Progress = SILENT
 
     def __call__(self, problems: Iterable[Problem]) -> None:
         """Try them."""
-        with Judge(workers=self.workers, limits=self.limits, unsafe=self.unsafe) as judge:
+        with self.make_judge() as judge:
             check_problems(problems, judge, self.check, self.progress)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ class DryRun:
         expected: one entry for each model and benchmark.
         missing: what keeps the study from running here: data, models, parts that are not installed.
         notes: how numbers of samples follow from a budget, and what else is worth knowing.
+        replicas: of each model on a cluster, where one is asked for.
     """
 
     study: str
@@ -50,6 +51,7 @@ class DryRun:
     expected: tuple[Expected, ...]
     missing: tuple[str, ...]
     notes: tuple[str, ...]
+    replicas: tuple[PlannedReplicas, ...] = ()
 
     def __repr__(self) -> str:
         left = sum(one.left or 0 for one in self.expected)
@@ -58,7 +60,29 @@ class DryRun:
 
     def to_dict(self) -> dict[str, Any]:
         """What ``--dry-run --json`` prints."""
-        return asdict(self) | {"run": str(self.run), "ready": not self.missing}
+        plain = asdict(self) | {"run": str(self.run), "ready": not self.missing}
+        return plain if self.replicas else {name: value for name, value in plain.items() if name != "replicas"}
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedReplicas:
+    """A model on a cluster, all its benchmarks together. None stands for what is not known.
+
+    Attributes:
+        model: its name.
+        replicas: side by side.
+        gpus: that they hold together; 0 where it needs none.
+        gpu_hours: that all its samples take; a replica's GPUs count for as long as it is held.
+        hours: on the clock, with all replicas busy.
+        usd: for the GPUs.
+    """
+
+    model: str
+    replicas: int
+    gpus: int
+    gpu_hours: float | None
+    hours: float | None
+    usd: float | None
 
 
 class _Notes(Silent):
@@ -71,10 +95,11 @@ class _Notes(Silent):
         self.texts.append(text)
 
 
-def dry_run(study: Study, out: str | Path | None = None) -> DryRun:
+def dry_run(study: Study, out: str | Path | None = None, replicas: int | None = None) -> DryRun:
     """What the study would generate and spend in the run folder `out` (default: ``runs/`` and its name).
 
-    Nothing is fetched or written. What is missing here is listed; it is no error.
+    With `replicas`, so many of each model work side by side on a cluster. Nothing is fetched or written. What is
+    missing here is listed; it is no error.
 
     Raises:
         RunError: the run folder is damaged.
@@ -95,7 +120,7 @@ def dry_run(study: Study, out: str | Path | None = None) -> DryRun:
     for stated, model in zip(study.models, resolved.models, strict=True):
         for name in map(plain_name, study.benchmarks):
             if name not in benchmarks or model is None:
-                expected.append(absent(study, stated, name))
+                expected.append(absent(study, stated, name, None if model is None else model.architecture))
                 continue
             n = counts.get(stated.name, {}).get(name)
             expected.append(Estimate(study, model, benchmarks[name], n, known, notes.note).expected())
@@ -105,7 +130,29 @@ def dry_run(study: Study, out: str | Path | None = None) -> DryRun:
         tuple(expected),
         tuple(dict.fromkeys(missing)),
         tuple(dict.fromkeys([*notes.texts, *unpinned])),
+        () if replicas is None else tuple(_replicas(one, expected, replicas) for one in study.models),
     )
+
+
+def _replicas(model: StudyModel, expected: Sequence[Expected], replicas: int) -> PlannedReplicas:
+    """A model's samples on so many replicas, none of which waits for another."""
+    mine = [one for one in expected if one.model == model.name]
+    each = model.settings.gpus_held(model.settings.hardware() is not None)
+    hours = _sum(None if one.seconds is None else one.seconds / 3600 for one in mine)
+    return PlannedReplicas(
+        model.name,
+        replicas,
+        replicas * each,
+        None if hours is None else hours * each,
+        None if hours is None else hours / replicas,
+        _sum(one.usd for one in mine) if each else None,
+    )
+
+
+def _sum(amounts: Iterable[float | None]) -> float | None:
+    """Their sum; None if one is not known, or there are none."""
+    known = list(amounts)
+    return sum(one for one in known if one is not None) if known and None not in known else None
 
 
 def _without_downloads(message: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import mul
 from pathlib import Path
@@ -10,9 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from isobudget.backends.settings import BackendSettings
 from isobudget.costs.prices import example_prices
 from isobudget.costs.roofline import Serving, gpu_named, roofline_seconds
 from isobudget.errors import InputError
+from isobudget.models.architecture import Architecture
 from isobudget.pipeline.samples_from_budget import Lengths, lengths
 from isobudget.records.facts import FILE_NAME
 from isobudget.records.keys import SampleKeys
@@ -83,8 +86,8 @@ class RecordedMeans:
 Known = tuple[SampleKeys, Mapping[tuple[str, str], RecordedMeans]]
 
 
-def absent(study: Study, model: StudyModel, benchmark: str) -> Expected:
-    """Where the problems or the model are not here: what the published size of the benchmark tells."""
+def absent(study: Study, model: StudyModel, benchmark: str, shape: Architecture | None = None) -> Expected:
+    """Where the problems or the model are not here: what the published size of the benchmark and the shape tell."""
     size, most = _PUBLISHED.get(benchmark, (None, None))
     n = model.samples(benchmark)
     if size is None or n is None:
@@ -92,7 +95,7 @@ def absent(study: Study, model: StudyModel, benchmark: str) -> Expected:
     problems = min(size, study.problems or size)
     samples = problems * (n + study.greedy)
     tokens = samples * (study.sampling.max_tokens or most or 0)
-    return Expected(
+    expected = Expected(
         model.name,
         benchmark,
         problems,
@@ -103,6 +106,38 @@ def absent(study: Study, model: StudyModel, benchmark: str) -> Expected:
         completion_tokens_at_most=tokens,
         bytes=_bytes(samples, tokens / 2),
     )
+    with contextlib.suppress(InputError):  # nothing is known of what does not fit a GPU; said where the problems are
+        expected = _by_roofline(expected, model.settings, shape, (0,) * problems, tokens / 2 / max(samples, 1))
+    return _by_the_hour(expected, model.settings)
+
+
+def _by_roofline(
+    expected: Expected, settings: BackendSettings, shape: Architecture | None, prompts: Sequence[int], completion: float
+) -> Expected:
+    """With the least seconds that the GPU allows, if one is named; `prompts` in tokens, one a problem, 0 if not known.
+
+    Raises:
+        InputError: the GPU is not known, or too small.
+    """
+    hardware = settings.hardware()
+    if hardware is None or shape is None or expected.left is None:
+        return expected
+    prompt = float(np.mean(prompts))
+    serving = Serving(gpu_named(hardware.gpu), hardware.gpus, hardware.batch)
+    price = roofline_seconds(shape, serving, max(1.0, prompt), completion)
+    seconds = expected.left * price.per_sample + len(prompts) * price.per_problem
+    left_out = "" if prompt else ", without prompts"
+    return replace(expected, seconds=seconds, seconds_source=f"at least, by a roofline on {hardware.gpu}{left_out}")
+
+
+def _by_the_hour(expected: Expected, settings: BackendSettings) -> Expected:
+    """With what its seconds cost on the GPU that is named, by the tables that ship."""
+    hardware = settings.hardware()
+    hour = next((one for one in example_prices()[1] if hardware and one.gpu == hardware.gpu), None)
+    if hardware is None or hour is None or expected.seconds is None:
+        return expected
+    usd = expected.seconds * hardware.gpus * hour.usd / 3600
+    return replace(expected, usd=usd, usd_source=f"{hour.usd:g} usd per GPU-hour, {hour.date} ({hour.source})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,21 +195,15 @@ class Estimate:
             source = "mean seconds of the samples that this run has"
             seconds = expected.left * recorded.seconds + problems * recorded.prompt_seconds
             return replace(expected, seconds=seconds, seconds_source=source)
-        hardware, shape = self.model.settings.hardware(), self.model.architecture
-        if hardware is None or shape is None:
-            return expected
-        prompt = float(np.mean(sizes.prompts))
         try:
-            serving = Serving(gpu_named(hardware.gpu), hardware.gpus, hardware.batch)
-            price = roofline_seconds(shape, serving, prompt, sizes.completion)
+            model = self.model
+            return _by_roofline(expected, model.settings, model.architecture, sizes.prompts, sizes.completion)
         except InputError as error:
             self.note(str(error))
             return expected
-        seconds = expected.left * price.per_sample + len(sizes.prompts) * price.per_problem
-        return replace(expected, seconds=seconds, seconds_source=f"at least, by a roofline on {hardware.gpu}")
 
     def _priced(self, expected: Expected) -> Expected:
-        by_token, by_hour = example_prices()
+        by_token, _ = example_prices()
         stated, settings = self.model.stated, self.model.settings
         price = stated.price and replace(stated.price, model=self.model.name)
         if price is None and settings.paid_by_token:
@@ -182,12 +211,7 @@ class Estimate:
         if price is not None and expected.prompt_tokens is not None and expected.completion_tokens is not None:
             usd = price.usd_of(expected.prompt_tokens, expected.completion_tokens)
             return replace(expected, usd=usd, usd_source=f"price of {price.model}, {price.date} ({price.source})")
-        hardware = settings.hardware()
-        hour = next((one for one in by_hour if hardware and one.gpu == hardware.gpu), None)
-        if hardware is None or hour is None or expected.seconds is None:
-            return expected
-        usd = expected.seconds * hardware.gpus * hour.usd / 3600
-        return replace(expected, usd=usd, usd_source=f"{hour.usd:g} usd per GPU-hour, {hour.date} ({hour.source})")
+        return _by_the_hour(expected, settings)
 
 
 def _bytes(samples: float, tokens: float) -> int:

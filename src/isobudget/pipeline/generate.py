@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from isobudget.backends.base import Backend, Generation, PartlyAnsweredError
+from isobudget.backends.base import Generation, PartlyAnsweredError
 from isobudget.errors import BackendError
 from isobudget.files.whole import write_whole
 from isobudget.grid import counted
+from isobudget.pipeline.executor import BackendFactory, Executor, Local, OpenModel, open_model
 from isobudget.pipeline.prepare import prepare_model, state_facts
 from isobudget.pipeline.samples_from_budget import samples_of
 from isobudget.pipeline.served import ServedNames
-from isobudget.pipeline.work import Feed, Work, count_missing, in_parallel, missing_work
+from isobudget.pipeline.work import Feed, Work, count_missing, missing_work
 from isobudget.problems.problem import Problem
 from isobudget.progress import SILENT, Progress
 from isobudget.records.facts import model_notes
@@ -35,8 +36,6 @@ GONE_AFTER = 10
 
 #: in the run folder, until the same command has generated what failed
 FAILURES_FILE = "failures.json"
-
-BackendFactory = Callable[[ResolvedModel], Backend]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +107,6 @@ Beside = Callable[[BegunRun], contextlib.AbstractContextManager[Callable[[Path],
 First = Callable[[Iterable[Problem]], None]
 
 
-def open_model(model: ResolvedModel) -> Backend:
-    """The backend of a prepared model."""
-    return model.settings.open()
-
-
 def alone(_begun: BegunRun) -> contextlib.AbstractContextManager[None]:
     """Nothing runs beside it."""
     return contextlib.nullcontext()
@@ -125,8 +119,11 @@ def generate(
     make_backend: BackendFactory = open_model,
     beside: Beside = alone,
     first: First | None = None,
+    executor: Executor | None = None,
 ) -> tuple[Run, Generated]:
     """Generate the study's missing samples into the run folder `out` (default: ``runs/`` and the study's name).
+
+    Models run where the `executor` has them run; without one in this process, by backends that `make_backend` makes.
 
     Raises:
         StudyError: what the study names does not exist, or a part that it needs is not installed.
@@ -134,15 +131,17 @@ def generate(
         RunError: the folder holds a run made otherwise, or is in use.
         StorageError: the disk is full or the folder read-only.
         BackendError: a model fails for problem after problem; what came back is recorded.
+        ClusterError: the cluster lacks what is asked of it, or loses every worker.
     """
-    resolved = resolve(study, extras=make_backend is open_model)
+    executor = executor or Local(make_backend)
+    resolved = resolve(study, extras=executor.needs_extras)
     named, benchmarks = resolved.complete(), resolved.benchmarks
     if first is not None:
         first(problem for one in benchmarks for problem in one.problems)
     samples = samples_of(resolved, progress)
     run = Run.create(out or Path("runs") / study.name, study.name)
     with run.writing():
-        models = [prepare_model(one, benchmarks, samples[one.stated.name], progress) for one in named]
+        models = executor.place([prepare_model(one, benchmarks, samples[one.stated.name], progress) for one in named])
         state_facts(run, study, benchmarks, models)
         have = run.sample_keys()
         left = {model.name: count_missing(study, model, benchmarks, have) for model in models}
@@ -156,7 +155,8 @@ def generate(
                 for model in begun.models:
                     progress.start(_task(model), left[model.name])
                     work = missing_work(study, model, benchmarks, have, model.settings.pacing().group)
-                    with make_backend(model) as backend, run.sample_writer(on_part) as writer:
+                    opened = executor.generating(model, left[model.name])
+                    with opened as backend, run.sample_writer(on_part) as writer:
                         served = ServedNames(run.facts["models"], model, progress)
                         _Generator(run, model, backend, writer, done, progress, served).generate(work)
         finally:
@@ -191,7 +191,7 @@ class _Generator:
 
     run: Run
     model: ResolvedModel
-    backend: Backend
+    backend: OpenModel
     writer: PartWriter
     done: Generated
     progress: Progress
@@ -240,7 +240,7 @@ class _Generator:
             return not last and len(self.failing_in_a_row) >= GONE_AFTER
 
         reason, feed = "", Feed(work)
-        with contextlib.closing(in_parallel(self.backend, feed, self.model.settings.pacing(), hold)) as results:
+        with contextlib.closing(self.backend.results(feed, hold)) as results:
             for piece, result in results:
                 generations: Sequence[Generation | None] = ()
                 try:

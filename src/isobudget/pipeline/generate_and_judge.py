@@ -20,7 +20,8 @@ from pathlib import Path
 from isobudget.errors import IsobudgetError
 from isobudget.judge import Judge
 from isobudget.pipeline.checking import FirstCheck
-from isobudget.pipeline.generate import BackendFactory, BegunRun, Generated, generate, open_model
+from isobudget.pipeline.executor import BackendFactory, Executor, Local, open_model
+from isobudget.pipeline.generate import BegunRun, Generated, generate
 from isobudget.pipeline.judging import Judged, Judging, judge_run, state_extraction, state_limits, state_rules
 from isobudget.progress import SILENT, Progress
 from isobudget.records.parts import part_paths
@@ -38,29 +39,33 @@ def generate_and_judge(
     check: bool = True,
     progress: Progress = SILENT,
     make_backend: BackendFactory = open_model,
+    executor: Executor | None = None,
 ) -> tuple[Run, Generated, Judged]:
     """Generate a study's missing samples and judge them meanwhile; then judge what is left.
 
-    With `check` the problems are tried first, see `pipeline.checking`.
+    With `check` the problems are tried first, see `pipeline.checking`. `make_backend` and `executor` are those of
+    `generate`.
 
     Raises:
         IsobudgetError: see `generate`, `judge_run` and `check_problems`.
     """
-    early = Judged()
+    early, executor = Judged(), executor or Local(make_backend)
     limits, workers = study.judge.limits(), study.judge.workers
-    first = FirstCheck(limits, workers, unsafe, check, progress)
+    first = FirstCheck(lambda: executor.judge(workers, limits, unsafe=unsafe), check, progress)
 
     def beside(begun: BegunRun) -> contextlib.AbstractContextManager[Callable[[Path], None]]:
-        return _judge_beside(study, begun, early, unsafe, progress)
+        return _judge_beside(study, begun, early, unsafe, progress, executor)
 
-    run, done = generate(study, out, progress, make_backend, beside, first)
-    run, judged = judge_run(run, limits=limits, workers=workers, unsafe=unsafe, check=None, progress=progress)
+    run, done = generate(study, out, progress, beside=beside, first=first, executor=executor)
+    run, judged = judge_run(
+        run, limits=limits, workers=workers, unsafe=unsafe, check=None, progress=progress, executor=executor
+    )
     return run, done, Judged(early.outcomes + judged.outcomes)
 
 
 @contextlib.contextmanager
 def _judge_beside(
-    study: Study, begun: BegunRun, early: Judged, unsafe: bool, progress: Progress
+    study: Study, begun: BegunRun, early: Judged, unsafe: bool, progress: Progress, executor: Executor
 ) -> Iterator[Callable[[Path], None]]:
     """Judge in a thread the parts that the function that this gives is called with; finish what is under way."""
     if not begun.models:
@@ -70,7 +75,7 @@ def _judge_beside(
     state_rules(begun.run)
     judging = Judging(begun.run, state_extraction(begun.run, None))
     on_cores = any(model.settings.pacing().on_cores for model in begun.models)
-    judge = Judge(workers=study.judge.workers or (1 if on_cores else None), limits=limits, unsafe=unsafe)
+    judge = executor.judge(study.judge.workers or (1 if on_cores else None), limits, unsafe=unsafe)
     arrived: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
     for part in part_paths(begun.run.path / "samples"):
         arrived.put(part)

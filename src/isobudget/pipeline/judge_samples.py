@@ -9,10 +9,11 @@ from typing import Any
 
 from isobudget.errors import InputError, RunError
 from isobudget.grid import counted
-from isobudget.judge import Judge, Limits
+from isobudget.judge import Limits
 from isobudget.judge.file import judge_file
 from isobudget.judge.lines import VerdictTally
 from isobudget.pipeline.checking import check_problems
+from isobudget.pipeline.executor import Executor, Local
 from isobudget.pipeline.judging import judge_run
 from isobudget.problems import load_benchmark
 from isobudget.progress import Progress
@@ -125,6 +126,7 @@ def judge_lines(
     check: bool,
     extraction: str | None,
     progress: Progress,
+    executor: Executor | None = None,
 ) -> JudgeSummary:
     """Judge a file of samples into a file of verdicts; `modes` are the judge's. Errors as of `judge_file`, and
 
@@ -138,7 +140,7 @@ def judge_lines(
         raise InputError(f"{output} is the file of problems; name another file for the verdicts")
     take = None if extraction is None else extraction_by(extraction)
     by_task = {problem.task_id: problem for problem in load_benchmark(problems).problems}
-    with Judge(limits=limits or Limits(), **modes) as judge:
+    with (executor or Local()).judge(limits=limits or Limits(), **modes) as judge:
         check_problems(by_task.values(), judge, check, progress)
         tally = judge_file(
             samples,

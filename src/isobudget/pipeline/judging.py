@@ -17,6 +17,7 @@ from isobudget.errors import InputError, RunError
 from isobudget.judge import Judge
 from isobudget.judge.verdict import RULES, Limits, Outcome, Verdict
 from isobudget.pipeline.checking import check_problems
+from isobudget.pipeline.executor import Executor, Local
 from isobudget.pipeline.prompts import RunPrograms
 from isobudget.problems.problem import NoTests, Problem, ProjectTests
 from isobudget.progress import SILENT, Progress
@@ -47,6 +48,7 @@ def judge_run(
     extraction: str | None = None,
     check: bool | None = True,
     progress: Progress = SILENT,
+    executor: Executor | None = None,
 ) -> tuple[Run, Judged]:
     """Judge the samples of a run that have no verdict yet.
 
@@ -58,6 +60,7 @@ def judge_run(
         RunError: no such run, or it was judged under other limits or by another rule.
         InputError: the rule is not known.
         JudgeError: samples cannot be confined here, or the judge does not tell right from wrong.
+        ClusterError: the cluster of the `executor` loses every worker.
     """
     run = run if isinstance(run, Run) else load_run(run)
     if own := next((one for one in run.problems().values() if isinstance(one.tests, ProjectTests)), None):
@@ -75,7 +78,7 @@ def judge_run(
         progress.start("judging", total, len(judging.have))
         if len(judging.have) < total:
             state_rules(run)
-            with Judge(workers=workers, limits=limits, unsafe=unsafe) as judge:
+            with (executor or Local()).judge(workers, limits, unsafe=unsafe) as judge:
                 if check is not None:
                     check_problems(judging.problems.values(), judge, check, progress)
                 judging.judge(judge, part_paths(run.path / "samples"), lambda: progress.advance("judging", 1))

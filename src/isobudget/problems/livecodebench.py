@@ -128,13 +128,13 @@ def _tests(cases: list[_Case], entry_point: str, where: str) -> CallTests | Prog
     outputs = tuple(case["output"] for case in cases)
     if not entry_point:
         return ProgramTests(inputs=tuple(case["input"] for case in cases), outputs=outputs, rules="livecodebench")
-    arguments = tuple(_arguments(case["input"], f"{where}, test {number}") for number, case in enumerate(cases, 1))
+    arguments = tuple(call_arguments(case["input"], f"{where}, test {number}") for number, case in enumerate(cases, 1))
     for number, text in enumerate(outputs, 1):
         parse_json(text, f"{where}, test {number}, output")
     return CallTests(arguments, outputs, rules="livecodebench")
 
 
-def _arguments(text: str, where: str) -> str:
+def call_arguments(text: str, where: str) -> str:
     """The arguments of a call as a JSON list: the benchmark writes one per line."""
     return json.dumps([parse_json(line, f"{where}, input") for line in text.split("\n")])
 

@@ -81,8 +81,16 @@ class FoundOut(RankerInputs):
                 f"{self.pool.benchmark or self.pool.model}: no problem has a function to call with inputs; use "
                 "another ranker (outputs of whole programs are not compared)"
             )
-        workers, unsafe = self.options.workers, self.options.unsafe
-        return observe(self.pool, arguments, self._table("observations"), self.progress, workers=workers, unsafe=unsafe)
+        options = self.options
+        return observe(
+            self.pool,
+            arguments,
+            self._table("observations"),
+            self.progress,
+            workers=options.workers,
+            unsafe=options.unsafe,
+            executor=options.executor,
+        )
 
     def written_tests(self) -> WrittenTests | None:
         """From the file, or by the model."""

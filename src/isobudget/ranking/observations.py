@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from isobudget.costs.cost import Unit
-from isobudget.judge import Judge
 from isobudget.judge.verdict import Limits, Outcome
+from isobudget.pipeline.executor import Executor, Local
 from isobudget.pipeline.judging import with_verdicts
 from isobudget.problems.problem import ObservedCalls, Problem
 from isobudget.progress import Progress
@@ -43,11 +43,13 @@ def observe(
     workers: int | None = None,
     unsafe: bool = False,
     limits: Limits = LIMITS,
+    executor: Executor | None = None,
 ) -> Observed:
     """Run every sample on its problem's inputs; what is recorded already is not run again.
 
     Arguments are by task_id, each the source of a list literal; problems without any are not run. `folder` is that of
-    the table of observations, None keeps none; `workers`, `unsafe` and `limits` are the judge's.
+    the table of observations, None keeps none; `workers`, `unsafe` and `limits` are the judge's, which the
+    `executor` makes.
 
     Raises:
         JudgeError: samples cannot be confined here.
@@ -65,7 +67,7 @@ def observe(
     total = int(sum(n for n, one in zip(pool.sizes, pool.task_ids, strict=True) if arguments[one]))
     progress.start(task, total, total - sum(len(keys) for keys, _, _ in work))
     if work:
-        with kept.writing(), Judge(workers=workers, limits=limits, unsafe=unsafe) as judge:
+        with kept.writing(), (executor or Local()).judge(workers, limits, unsafe=unsafe) as judge:
             for keys, verdict in with_verdicts(judge, work):
                 if verdict.outcome is not Outcome.INVALID:
                     seen = verdict.outcome.value, list(verdict.observed), float(np.nan_to_num(verdict.seconds))

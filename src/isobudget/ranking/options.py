@@ -7,6 +7,7 @@ from pathlib import Path
 
 from isobudget.curves import Bootstrap
 from isobudget.errors import InputError
+from isobudget.pipeline.executor import Executor, Local
 from isobudget.rankers.measure import ORDERS
 from isobudget.rankers.ranker import EXECUTION, RankerOptions
 from isobudget.rankers.registry import NAMES, find_ranker
@@ -31,6 +32,7 @@ class RankOptions(RankerOptions):
         orders: random prefixes of each problem's samples.
         k: at which calibration is measured; None for half the samples.
         workers, unsafe: of the judge.
+        executor: where samples are run.
         check: first judge the references of own problems.
         bootstrap: how intervals are computed.
     """
@@ -45,6 +47,7 @@ class RankOptions(RankerOptions):
     workers: int | None = None
     check: bool = True
     unsafe: bool = False
+    executor: Executor = field(default_factory=Local)
     bootstrap: Bootstrap = field(default_factory=Bootstrap)
 
     @property

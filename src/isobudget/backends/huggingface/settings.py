@@ -30,6 +30,10 @@ class TransformersSettings(HubSettings):
         """Groups of a batch; on a CUDA device that is named, the cores are free."""
         return replace(self.pace, group=self.batch, on_cores=not self.device.startswith("cuda"))
 
+    def gpus_held(self, there_are: bool) -> int:
+        """One, if it is named or there are some."""
+        return int(self.device.startswith("cuda") or (self.device == "auto" and there_are))
+
     def hardware(self) -> Hardware | None:
         """The GPU that is named."""
         return Hardware(self.gpu, 1, self.batch) if self.gpu else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -52,6 +52,10 @@ class LlamaCppSettings(BackendSettings):
     def label(self) -> str:
         """What the engine is and how it runs, for the label of measured seconds."""
         return f"llama.cpp on CPU, {self.threads or usable_cores()} threads, {self.slots} slots"
+
+    def on_cores(self, cores: int) -> Self:
+        """With a thread for each of them, unless threads are stated."""
+        return self if self.threads else self.model_copy(update={"threads": cores})
 
     def facts(self) -> dict[str, Any]:
         """Which engine; the file, its checksum and where it is from are recorded with the weights."""

@@ -54,6 +54,7 @@ class ServerSettings(BackendSettings):
     pace: ClassVar[Pacing] = Pacing(16, by_calls=True, ahead=1.0, on_cores=False)
     recorded: ClassVar[tuple[str, ...]] = ("url", "api")
     paid_by_token: ClassVar[bool] = True
+    runs_elsewhere: ClassVar[bool] = True
 
     backend: Literal["server"] = "server"
     url: Annotated[str, Field(examples=["http://localhost:8000/v1"]), AfterValidator(_plain)]

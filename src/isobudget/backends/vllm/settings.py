@@ -40,6 +40,10 @@ class VllmSettings(HubSettings):
         """As many as share the model."""
         return self.tensor_parallel
 
+    def gpus_held(self, there_are: bool) -> int:  # noqa: ARG002
+        """As many as share the model; it needs them."""
+        return self.tensor_parallel
+
     def hardware(self) -> Hardware | None:
         """The GPU that is named, as many as share the model."""
         return Hardware(self.gpu, self.tensor_parallel, self.concurrency) if self.gpu else None

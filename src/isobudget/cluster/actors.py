@@ -1,0 +1,238 @@
+"""What runs on the cluster: a class that judges and one that generates, of which `ray_fleet` makes actors.
+
+Each holds one worker of its kind, is given batches of plain data, and gives a result for every item. What it cannot do
+it says in its `Hello`, since an error of an actor's constructor reaches the driver only as the text of another one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from isobudget.backends.base import Backend, Description, Generation, PartlyAnsweredError, Prompt, Sampling
+from isobudget.backends.settings import BackendSettings
+from isobudget.cluster.dispatch import Pulse
+from isobudget.errors import BackendError, IsobudgetError
+from isobudget.judge.judge import Judge
+from isobudget.judge.verdict import Limits
+from isobudget.problems.problem import Problem
+
+#: why a call has no samples, where the actor was stopped before its turn
+NOT_BEGUN = "stopped before it began"
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What an actor says when it is ready.
+
+    Attributes:
+        process: its process on its node.
+        error: why it cannot work; empty if it can.
+        description: of the backend that it holds.
+    """
+
+    process: int
+    error: str = ""
+    description: Description | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Samples of one prompt that a generating actor is asked for."""
+
+    prompt: Prompt
+    sampling: Sampling
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a call: its samples, None for those that did not come, and why, and whether to ask again."""
+
+    generations: tuple[Generation | None, ...]
+    error: str = ""
+    again: bool = True
+
+
+class _Timed:
+    """Counts what an actor has done, and how long it had something to do."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._begun = self._since = time.monotonic()
+        self._running = self._done = 0
+        self._busy_seconds = 0.0
+
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[None]:
+        """A batch is under way."""
+        with self._lock:
+            if self._running == 0:
+                self._since = time.monotonic()
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+                if self._running == 0:
+                    self._busy_seconds += time.monotonic() - self._since
+
+    def add(self, items: int) -> None:
+        """So many more are done."""
+        with self._lock:
+            self._done += items
+
+    def pulse(self) -> Pulse:
+        """How far it is."""
+        with self._lock:
+            now = time.monotonic()
+            busy = self._busy_seconds + (now - self._since if self._running else 0.0)
+            return Pulse(self._done, busy, now - self._begun)
+
+
+class JudgeActor:
+    """One worker of the judge, on a core that no other such actor of this user on this node has."""
+
+    def __init__(self, limits: Limits, modes: dict[str, Any]) -> None:
+        self._timed, self._error = _Timed(), ""
+        self._core, self._held = claim_core()
+        before = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {self._core})
+        try:
+            self._judge = Judge(1, limits, **modes).__enter__()
+        except IsobudgetError as error:
+            self._error = str(error)
+        finally:
+            os.sched_setaffinity(0, before)
+
+    def hello(self) -> Hello:
+        """That it is ready, or why it is not."""
+        return Hello(os.getpid(), self._error)
+
+    def pulse(self) -> Pulse:
+        """How far it is."""
+        return self._timed.pulse()
+
+    def run(self, problems: Sequence[Problem], programs: Sequence[tuple[int, str]]) -> list[tuple[Any, ...]]:
+        """The verdicts, as plain fields, on programs, each with the place of its problem among `problems`."""
+        verdicts = []
+        with self._timed.batch():
+            for verdict in self._judge.run((problems[at], program) for at, program in programs):
+                verdicts.append(verdict.plain())
+                self._timed.add(1)
+        return verdicts
+
+
+def claim_core() -> tuple[int, int]:
+    """A core that this process may use and no other actor of this user has, and the descriptor that holds it.
+
+    Where there is none left it is any core, and the descriptor -1. The lock ends with the process, however it ends.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    folder = Path(tempfile.gettempdir()) / f"isobudget-cores-{os.getuid()}"
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.stat().st_uid != os.getuid() or folder.is_symlink():
+            return cores[0], -1
+        for core in cores:
+            held = os.open(folder / str(core), os.O_WRONLY | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(held)
+                continue
+            return core, held
+    return cores[os.getpid() % len(cores)], -1
+
+
+class GenerationActor:
+    """One open backend. Two batches may be under way: the calls of the second begin when those of the first have."""
+
+    def __init__(self, settings: BackendSettings) -> None:
+        self._timed, self._error = _Timed(), ""
+        self._turn = threading.Lock()
+        self._stopped = threading.Event()
+        pace = settings.pacing()
+        self._by_calls = pace.by_calls
+        try:
+            self.backend: Backend = settings.open().__enter__()
+        except (IsobudgetError, OSError) as error:
+            self._error = str(error)
+            return
+        self._most = max(1, int(self.backend.concurrency * pace.ahead))
+        self._room = _Room(self._most)
+        self._pool = ThreadPoolExecutor(self._most)
+
+    def hello(self) -> Hello:
+        """That it is ready, or why it is not."""
+        return Hello(os.getpid(), self._error, None if self._error else self.backend.describe())
+
+    def pulse(self) -> Pulse:
+        """How far it is."""
+        return self._timed.pulse()
+
+    def stop(self) -> None:
+        """Begin no further call: what is under way still comes."""
+        self._stopped.set()
+
+    def run(self, calls: Sequence[Call]) -> list[Answer]:
+        """Samples of every call, those of a problem one after the other."""
+        with self._timed.batch():
+            with self._turn:
+                futures = [self._pool.submit(self._begin(call)) for call in calls]
+            return [one.result() for one in futures]
+
+    def _begin(self, call: Call) -> Any:
+        """Wait until the engine has room for a call; then what makes it."""
+        weight = 1 if self._by_calls else min(len(call.seeds), self._most)
+        self._room.take(weight)
+
+        def make() -> Answer:
+            try:
+                return self._answer(call)
+            finally:
+                self._room.give(weight)
+                self._timed.add(len(call.seeds))
+
+        return make
+
+    def _answer(self, call: Call) -> Answer:
+        nothing = (None,) * len(call.seeds)
+        if self._stopped.is_set():
+            return Answer(nothing, NOT_BEGUN)
+        try:
+            return Answer(tuple(self.backend.generate(call.prompt, call.sampling, list(call.seeds))))
+        except PartlyAnsweredError as error:
+            return Answer(error.generations, str(error), error.again)
+        except BackendError as error:
+            return Answer(nothing, str(error), error.again)
+
+
+class _Room:
+    """How many samples an engine still takes."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+        self._changed = threading.Condition()
+
+    def take(self, weight: int) -> None:
+        """Wait for so much room and take it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._left >= weight)
+            self._left -= weight
+
+    def give(self, weight: int) -> None:
+        """Give it back."""
+        with self._changed:
+            self._left += weight
+            self._changed.notify_all()

@@ -1,0 +1,199 @@
+"""To a Ray cluster: one that is started here, that is found, or at an address. Nothing else starts Ray.
+
+Ray's usage statistics and dashboard are off, and a cluster that is started here listens on the loopback address, as far
+as Ray allows: it looks for this machine's address by a UDP socket to a public resolver, over which nothing is sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from isobudget.errors import ClusterError, InputError, MissingExtraError
+
+LOCAL, AUTO = "local", "auto"
+#: how long Ray may take to start here, or to be joined
+CONNECT_SECONDS = 300.0
+#: how long it may take to end
+CLOSE_SECONDS = 60.0
+#: whether something listens at an address is known after so long
+REACH_SECONDS = 10.0
+#: one question to the cluster
+ASK_SECONDS = 120.0
+#: memory for what is on its way between driver and workers; nothing in it is precious
+_OBJECT_STORE_BYTES = 256 * 2**20
+_LOOPBACK = "127.0.0.1"
+
+
+def check_address(text: str) -> str:
+    """The address of a cluster, if it is one: `local`, `auto`, or HOST:PORT.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if text in (LOCAL, AUTO):
+        return text
+    if text.startswith("ray://"):
+        raise InputError(
+            f"--cluster {text}: with a ray:// address this process would be a proxy of one on the cluster, which could "
+            "not write the run folder here nor go on when the connection breaks. Run isobudget on a machine of the "
+            f"cluster with --cluster auto, or give the head's own address: {text.removeprefix('ray://').split(':')[0]}:6379"
+        )
+    match = re.fullmatch(r"([\w.-]+|\[[0-9A-Fa-f:]+\]):(\d{1,5})", text)
+    if match is None or not 0 < int(match[2]) < 65536:
+        raise InputError(f"--cluster {text!r}: must be local, auto, or the head's HOST:PORT, such as 10.0.0.5:6379")
+    return text
+
+
+def check_replicas(cluster: str | None, replicas: int | None) -> int | None:
+    """How many replicas a dry run counts: those that are asked for, 1 if none are, None without a cluster.
+
+    Raises:
+        InputError: replicas without a cluster, or none.
+    """
+    if cluster is not None:
+        check_address(cluster)
+    elif replicas is not None:
+        raise InputError("--replicas cannot be used without --cluster: a process has one of each model")
+    if replicas is not None and replicas < 1:
+        raise InputError(f"--replicas must be at least 1, not {replicas}")
+    return None if cluster is None else replicas or 1
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One machine of a cluster, as Ray counts it: CPUs and GPUs, and memory in bytes."""
+
+    id: str
+    address: str
+    cpus: float
+    gpus: float
+    memory: float
+
+
+@contextlib.contextmanager
+def connected(address: str, cpus: int | None = None) -> Iterator[Any]:
+    """The module `ray`, connected to the cluster at `address`; a local one ends with the context.
+
+    `cpus` is for a local cluster; None takes the cores that this process may use.
+
+    Raises:
+        InputError: see `check_address`.
+        MissingExtraError: Ray is not installed.
+        ClusterError: there is no such cluster, or it does not start.
+    """
+    check_address(address)
+    ray = _load()
+    if address not in (LOCAL, AUTO):
+        _require_listener(address)
+    arguments: dict[str, Any] = {
+        "address": address,
+        "log_to_driver": False,
+        "logging_level": logging.CRITICAL,
+        "configure_logging": True,
+        "namespace": f"isobudget-{os.getpid()}",
+    }
+    if address == LOCAL:
+        arguments |= {
+            "num_cpus": cpus or len(os.sched_getaffinity(0)),
+            "include_dashboard": False,
+            "object_store_memory": _OBJECT_STORE_BYTES,
+            "_node_ip_address": _LOOPBACK,
+        }
+    connection = _Connection(ray, address, arguments)
+    connection.open()
+    try:
+        yield ray
+    finally:
+        connection.close()
+
+
+def _load() -> Any:
+    """Ray, with its usage statistics off.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what the user made visible stays so
+    # workers of a cluster that is started here would else yield to whatever else runs, and stand still beside it
+    os.environ.setdefault("RAY_worker_niceness", "0")
+    try:
+        import ray
+    except ModuleNotFoundError:
+        raise MissingExtraError("work on a cluster (--cluster)", "ray") from None
+    return ray
+
+
+def _require_listener(address: str) -> None:
+    host, port = address.rsplit(":", 1)
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
+    except OSError as error:
+        raise ClusterError(
+            f"--cluster {address}: nothing answers there ({error.strerror or error}). Start the head with: "
+            f"ray start --head --port {port}"
+        ) from None
+
+
+class _Connection:
+    """Ray in a thread of its own: it waits without an end for some of what can be missing.
+
+    The thread stays as long as the connection, since what Ray starts here ends with the thread that started it.
+    """
+
+    def __init__(self, ray: Any, address: str, arguments: dict[str, Any]) -> None:
+        self._ray, self._address, self._arguments = ray, address, arguments
+        self._open, self._close = threading.Event(), threading.Event()
+        self._failed: list[BaseException] = []
+        self._thread = threading.Thread(target=self._hold, name="ray", daemon=True)
+
+    def _hold(self) -> None:
+        try:
+            self._ray.init(**self._arguments)
+        except BaseException as error:  # told by `open`, whatever it is
+            self._failed.append(error)
+            return
+        finally:
+            self._open.set()
+        self._close.wait()
+        self._ray.shutdown()
+
+    def open(self) -> None:
+        """Connect."""
+        self._thread.start()
+        if not self._open.wait(CONNECT_SECONDS):
+            raise ClusterError(f"--cluster {self._address}: Ray did not come within {CONNECT_SECONDS:g} s")
+        if self._failed:
+            why = str(self._failed[0]).strip().splitlines()
+            said = why[0] if why else type(self._failed[0]).__name__
+            raise ClusterError(f"--cluster {self._address}: {said}") from self._failed[0]
+
+    def close(self) -> None:
+        """Disconnect; a cluster that was started here ends."""
+        self._close.set()
+        self._thread.join(CLOSE_SECONDS)
+
+
+def nodes_of(ray: Any) -> list[Node]:
+    """The machines that the cluster has now.
+
+    Raises:
+        ClusterError: it does not answer.
+    """
+    found = []
+    for one in ray.nodes():
+        if one.get("Alive"):
+            has = one.get("Resources", {})
+            counts = has.get("CPU", 0.0), has.get("GPU", 0.0), has.get("memory", 0.0)
+            found.append(Node(one["NodeID"], one["NodeManagerAddress"], *counts))
+    if not found:
+        raise ClusterError("the cluster has no machine that is alive")
+    return found

@@ -1,0 +1,377 @@
+"""Batches to workers that may be lost at any moment, and results back.
+
+Every worker has at most two batches, so that it never waits for the next one. A worker that ends, or from which no
+result has come for too long, is replaced by a new one, and what it had is given out again: alone, so that it is known
+whose fault it is if that one ends too. A batch that has ended two workers is halved, and its halves as well, until the
+one item is alone that ends workers: that is its result. Everything else comes as if it had not been there.
+
+Nothing here knows Ray: `Fleet` is what starts workers and hears of them. No wait is without an end.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from isobudget.errors import ClusterError
+
+Item = TypeVar("Item")
+#: what stands for an answer that will come
+Ref = Any
+
+#: batches that a worker has at the same time
+UNDER_WAY = 2
+#: a batch, or one item, is held for guilty when it has ended so many workers
+DEATHS = 2
+#: so many workers that end one after the other, with no batch coming back between, mean that it is not the samples
+GONE_AFTER = 12
+#: how long a first worker may take to be there, and the others after it until work begins without them
+START_SECONDS, OTHERS_SECONDS = 1800.0, 60.0
+#: between two looks at how far workers are, and at whether the cluster has grown
+LOOK_SECONDS = 10.0
+#: one wait for answers
+_WAIT_SECONDS = 1.0
+
+
+class WorkerLostError(Exception):
+    """The worker ended over what it had been given, or its answer is lost."""
+
+
+class Handle(Protocol):
+    """One worker. What it is asked comes back as a reference at once."""
+
+    def hello(self) -> Ref:
+        """Answered when it is ready."""
+        ...
+
+    def submit(self, items: Sequence[Any]) -> Ref:
+        """Give it a batch; answered with a result for each item."""
+        ...
+
+    def pulse(self) -> Ref:
+        """Answered with its `Pulse`, whatever it is at."""
+        ...
+
+    def stop(self) -> None:
+        """Have it begin nothing more of what it has been given; what it has begun is still answered."""
+        ...
+
+    def end(self) -> None:
+        """End it at once."""
+        ...
+
+
+class Fleet(Protocol):
+    """Starts workers and hears of them."""
+
+    def start(self) -> Handle:
+        """A new worker, wherever there is room; it comes when there is."""
+        ...
+
+    def size(self) -> int:
+        """How many workers there should be now."""
+        ...
+
+    def wait(self, refs: Sequence[Ref], seconds: float) -> list[Ref]:
+        """Those that are answered or lost, after so many seconds at most."""
+        ...
+
+    def value(self, ref: Ref) -> Any:
+        """What was answered.
+
+        Raises:
+            WorkerLostError: the worker ended before it answered.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How far a worker is.
+
+    Attributes:
+        done: items so far.
+        busy_seconds: the time in which it had something to do.
+        seconds: the time since it was ready.
+    """
+
+    done: int = 0
+    busy_seconds: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Batch(Generic[Item]):
+    """What is given out together, and how many workers have ended over it."""
+
+    items: list[Item]
+    deaths: int = 0
+    alone: bool = False
+
+    def halves(self) -> list[_Batch[Item]]:
+        """Each has the parent's guilt but for one death: one of them must show that it is the one."""
+        middle = len(self.items) // 2
+        pieces = self.items[:middle], self.items[middle:]
+        return [_Batch(piece, self.deaths - 1, alone=True) for piece in pieces]
+
+
+@dataclass(slots=True)
+class _Seat(Generic[Item]):
+    """A place for a worker, whoever has it now."""
+
+    handle: Handle
+    hello: Ref | None
+    news: float
+    under_way: dict[Ref, _Batch[Item] | None] = field(default_factory=dict)
+    looked: Ref | None = None
+    pulse: Pulse = field(default_factory=Pulse)
+
+    def asked(self) -> list[Ref]:
+        """What it has been asked and has not answered."""
+        return [*self.under_way, *(one for one in (self.hello, self.looked) if one is not None)]
+
+    @property
+    def room(self) -> int:
+        """How many more batches it takes."""
+        alone = any(one is not None and one.alone for one in self.under_way.values())
+        return 0 if self.hello is not None or alone else UNDER_WAY - len(self.under_way)
+
+
+@dataclass(frozen=True, slots=True)
+class Guilty(Generic[Item]):
+    """The result of an item that ends the workers that it is given to."""
+
+    item: Item
+    reason: str
+
+
+class Dispatch(Generic[Item]):
+    """Keeps a fleet's workers busy. Enter it before use; leaving it ends them all.
+
+    Args:
+        fleet: starts workers.
+        stall_seconds: a worker of which nothing has come for so long is held for lost.
+        on_ready: called with what each new worker answers when it is ready; what it raises ends everything.
+        note: told of what the user should know.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        stall_seconds: float,
+        on_ready: Callable[[Any], None] = lambda _: None,
+        note: Callable[[str], None] = lambda _: None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.fleet, self.stall_seconds = fleet, stall_seconds
+        self._on_ready, self._note, self._now = on_ready, note, now
+        self.seats: list[_Seat[Item]] = []
+        self.lost = 0
+        self._again: deque[_Batch[Item]] = deque()
+        self._deaths_in_a_row = 0
+        self._reason = ""
+        self._looked = self._ready_at = now()
+        self._past: list[Pulse] = []
+
+    # workers --------------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Dispatch[Item]:
+        """Start the workers and wait until one is ready, and for the others a little longer.
+
+        Raises:
+            ClusterError: none comes.
+        """
+        self._ready_at = begun = self._now()
+        try:
+            self._grow()
+            while any(seat.hello is not None for seat in self.seats):
+                self._hear([ref for seat in self.seats for ref in seat.asked()])
+                if any(seat.hello is None for seat in self.seats) and self._now() - begun > OTHERS_SECONDS:
+                    break
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers."""
+        for seat in self.seats:
+            self._past.append(seat.pulse)
+            seat.handle.end()
+        self.seats = []
+
+    def _grow(self) -> None:
+        """Have as many seats as the cluster has room for now."""
+        for _ in range(self.fleet.size() - len(self.seats)):
+            handle = self.fleet.start()
+            self.seats.append(_Seat(handle, handle.hello(), self._now()))
+
+    def _replace(self, seat: _Seat[Item], reason: str) -> None:
+        """Another worker in place of one that is lost; what it had is given out again, each batch alone."""
+        self.lost += 1
+        self._deaths_in_a_row += 1
+        self._reason = reason
+        had = [batch for batch in seat.under_way.values() if batch is not None]
+        for batch in had:
+            self._give_again(batch, sure=len(seat.under_way) == 1)
+        self._past.append(seat.pulse)
+        seat.handle.end()
+        seat.under_way, seat.looked, seat.pulse = {}, None, Pulse()
+        seat.handle = self.fleet.start()
+        seat.hello, seat.news = seat.handle.hello(), self._now()
+        if self._deaths_in_a_row >= GONE_AFTER:
+            raise ClusterError(
+                f"{self._deaths_in_a_row} workers of the cluster ended one after the other, and no result came "
+                f"between: {reason} What came before is recorded; the same command goes on from there."
+            )
+
+    def _give_again(self, batch: _Batch[Item], sure: bool) -> None:
+        batch.deaths += sure
+        batch.alone = True
+        self._again += batch.halves() if batch.deaths >= DEATHS and len(batch.items) > 1 else [batch]
+
+    # work -----------------------------------------------------------------------------------------------------------
+
+    def add_alone(self, items: Sequence[Item]) -> None:
+        """Items to be given to a worker that has nothing else, while `results` runs."""
+        self._again.append(_Batch(list(items), alone=True))
+
+    def results(
+        self,
+        next_batch: Callable[[], list[Item] | None],
+        hold: Callable[[], bool] = lambda: False,
+        finishes: bool = False,
+    ) -> Iterator[tuple[list[Item], list[Any]]]:
+        """Batches with their results, as they come; a result is `Guilty` where the item ends workers.
+
+        Args:
+            next_batch: gives the next one, or nothing where none is left.
+            hold: while it says so, no batch is begun; it ends where all that was under way has come by then.
+            finishes: whether after a first Ctrl-C what workers have begun still comes, before the interrupt goes on.
+
+        Raises:
+            ClusterError: workers end whatever they are given, or none comes any more.
+        """
+        interrupted: KeyboardInterrupt | None = None
+        try:
+            while interrupted is None or self._has_work():
+                came: list[tuple[list[Item], list[Any]]] = []
+                try:
+                    if interrupted is None:
+                        came += self._guilty()
+                        self._feed(next_batch, hold)
+                    if not came and not self._has_work() and not self._again:
+                        return
+                    came += self._hear([ref for seat in self.seats for ref in seat.asked()])
+                    self._look()
+                except KeyboardInterrupt as error:
+                    if not finishes or interrupted is not None:
+                        raise
+                    interrupted = error
+                    for seat in self.seats:
+                        seat.handle.stop()
+                yield from came
+            raise interrupted
+        finally:
+            for seat in self.seats:  # what is still under way belongs to nobody any more
+                seat.under_way = dict.fromkeys(seat.under_way)
+            self._again.clear()
+
+    def _has_work(self) -> bool:
+        return any(one is not None for seat in self.seats for one in seat.under_way.values())
+
+    def _guilty(self) -> list[tuple[list[Item], list[Any]]]:
+        """The single items that are held for guilty by now."""
+        found = [one for one in self._again if one.deaths >= DEATHS and len(one.items) == 1]
+        self._again = deque(one for one in self._again if one not in found)
+        return [(one.items, [Guilty(one.items[0], self._reason)]) for one in found]
+
+    def _feed(self, next_batch: Callable[[], list[Item] | None], hold: Callable[[], bool]) -> None:
+        """Give out what is to be given alone, to workers that have nothing; new batches to the others."""
+        idle = [seat for seat in self.seats if seat.room == UNDER_WAY]
+        while self._again and idle:
+            self._submit(idle.pop(), self._again.popleft())
+        wanted = len(self._again)  # so many workers come to an end of what they have first
+        by_load = sorted(self.seats, key=lambda seat: len(seat.under_way))
+        kept = list(itertools.islice((seat for seat in by_load if seat.room), wanted))
+        for turn in range(UNDER_WAY):
+            for seat in self.seats:
+                if seat in kept or seat.room < UNDER_WAY - turn:
+                    continue
+                if hold() or not (items := next_batch()):
+                    return
+                self._submit(seat, _Batch(list(items)))
+
+    def _submit(self, seat: _Seat[Item], batch: _Batch[Item]) -> None:
+        if not any(one is not None for one in seat.under_way.values()):
+            seat.news = self._now()
+        seat.under_way[seat.handle.submit(batch.items)] = batch
+
+    def _hear(self, refs: Sequence[Ref]) -> list[tuple[list[Item], list[Any]]]:
+        """What is answered by now."""
+        came = set(self.fleet.wait(refs, _WAIT_SECONDS))
+        results = []
+        for seat in self.seats:
+            for ref in [one for one in seat.asked() if one in came]:
+                try:
+                    answer = self.fleet.value(ref)
+                except WorkerLostError as error:
+                    self._replace(seat, str(error))
+                    break
+                results += self._take(seat, ref, answer)
+        if not any(seat.hello is None for seat in self.seats) and self._now() - self._ready_at > START_SECONDS:
+            raise ClusterError(
+                f"no worker of the cluster was ready within {START_SECONDS:g} s. {self._reason}".rstrip()
+            )
+        return results
+
+    def _take(self, seat: _Seat[Item], ref: Ref, answer: Any) -> list[tuple[list[Item], list[Any]]]:
+        if ref == seat.hello:
+            seat.hello, seat.news = None, self._now()
+            self._on_ready(answer)
+        elif ref == seat.looked:
+            seat.looked = None
+            if answer.done != seat.pulse.done:
+                seat.news = self._now()
+            seat.pulse = answer
+        else:
+            batch = seat.under_way.pop(ref)
+            seat.news = self._ready_at = self._now()
+            self._deaths_in_a_row = 0
+            if batch is not None:
+                return [(batch.items, answer)]
+        return []
+
+    def _look(self) -> None:
+        """Ask how far workers are, replace those that are stuck, and see whether there is room for more."""
+        now = self._now()
+        if any(seat.hello is None for seat in self.seats):
+            self._ready_at = now
+        for seat in self.seats:
+            if seat.under_way and now - seat.news > self.stall_seconds:
+                self._replace(seat, f"nothing came from a worker for {self.stall_seconds:g} s.")
+        if now - self._looked < LOOK_SECONDS:
+            return
+        self._looked = now
+        self._grow()
+        for seat in self.seats:
+            if seat.looked is None and seat.hello is None:
+                seat.looked = seat.handle.pulse()
+
+    def busy_share(self) -> float:
+        """The share of the workers' time in which they had something to do, in [0, 1]; NaN before any was looked at."""
+        pulses = [*self._past, *(seat.pulse for seat in self.seats)]
+        held = sum(one.seconds for one in pulses)
+        return sum(one.busy_seconds for one in pulses) / held if held else float("nan")
+
+    @property
+    def ready(self) -> int:
+        """Workers that are ready."""
+        return sum(seat.hello is None for seat in self.seats)

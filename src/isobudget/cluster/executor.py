@@ -1,0 +1,213 @@
+"""The executor of a cluster: the pipeline's judges and models as actors on its machines.
+
+Models that run behind an address are asked from here, as without a cluster: nothing of them would run there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from isobudget.backends.llamacpp.settings import LlamaCppSettings
+from isobudget.backends.settings import HubSettings
+from isobudget.cluster import generating
+from isobudget.cluster.actors import GenerationActor, JudgeActor
+from isobudget.cluster.connect import Node, check_replicas, connected, nodes_of
+from isobudget.cluster.dispatch import Dispatch
+from isobudget.cluster.generating import STALL_SECONDS, Described, Replicas
+from isobudget.cluster.judging import ClusterJudge
+from isobudget.cluster.nodes import Wanted, ask_nodes, described, require
+from isobudget.cluster.ray_fleet import ActorKind, RayFleet
+from isobudget.errors import ClusterError, InputError
+from isobudget.files.hub import may_be_repo
+from isobudget.judge import Judge, Limits
+from isobudget.pipeline.executor import BackendFactory, Executor, Local, OpenModel, open_model
+from isobudget.pipeline.work import Feed, Result, Work
+from isobudget.progress import SILENT, Progress
+from isobudget.study.resolve import ResolvedModel
+
+#: how often it is said how fast a model is
+REPORT_SECONDS = 600.0
+
+
+@contextlib.contextmanager
+def on_cluster(address: str, replicas: int | None = None, progress: Progress = SILENT) -> Iterator[Cluster]:
+    """The executor of the cluster at `address` (`local`, `auto` or HOST:PORT), with so many replicas of every model.
+
+    Raises:
+        InputError: the address or the number is none.
+        MissingExtraError: Ray is not installed.
+        ClusterError: there is no such cluster.
+    """
+    check_replicas(address, replicas)
+    begun = time.monotonic()
+    with connected(address) as ray:
+        cluster = Cluster(ray, replicas, progress)
+        seconds = time.monotonic() - begun
+        progress.note(f"cluster {address}: {described(cluster.nodes)}; connected in {seconds:.0f} s")
+        yield cluster
+
+
+@contextlib.contextmanager
+def executor_at(
+    cluster: str | None, replicas: int | None, progress: Progress, make_backend: BackendFactory | None = None
+) -> Iterator[Executor]:
+    """The executor that a command's options ask for: without an address this process, and nothing of Ray is loaded.
+
+    Raises:
+        InputError: replicas without a cluster, or backends that are made otherwise than by their settings on one.
+        MissingExtraError, ClusterError: see `on_cluster`.
+    """
+    if cluster is None:
+        check_replicas(cluster, replicas)
+        yield Local(make_backend or open_model)
+        return
+    if make_backend is not None:
+        raise InputError("make_backend cannot be used with a cluster, which opens models by their settings")
+    with on_cluster(cluster, replicas, progress) as executor:
+        yield executor
+
+
+class Cluster:
+    """An `Executor` whose workers are actors. See `on_cluster`."""
+
+    #: the machines' environments have to have the backends' optional parts, not this one
+    needs_extras = False
+
+    def __init__(
+        self, ray: Any, replicas: int | None, progress: Progress, judge_actor: type[JudgeActor] = JudgeActor
+    ) -> None:
+        self._ray, self._replicas, self._progress, self._judge_actor = ray, replicas, progress, judge_actor
+        self._held_cpus = 0.0
+        self.nodes: list[Node] = nodes_of(ray)
+        ask_nodes(ray, self.nodes, [])
+
+    # models ---------------------------------------------------------------------------------------------------------
+
+    def place(self, models: Sequence[ResolvedModel]) -> list[ResolvedModel]:
+        """The models with the cores that each replica has.
+
+        Raises:
+            ClusterError: no machine can hold one, not so many fit, or one lacks files or parts.
+        """
+        placed, wanted = [], []
+        for model in models:
+            if model.settings.runs_elsewhere:
+                placed.append(model)
+                continue
+            need = self._wanted(model)
+            count = require(self.nodes, need)
+            wanted.append(need)
+            placed.append(replace(model, settings=model.settings.on_cores(int(need.cpus))))
+            each = f"{need.gpus} GPUs and {need.cpus:g} CPUs" if need.gpus else f"{need.cpus:g} CPUs"
+            self._progress.note(f"{model.name}: {count} replicas with {each} each")
+        if wanted:
+            ask_nodes(self._ray, self.nodes, wanted)
+        return placed
+
+    def _wanted(self, model: ResolvedModel) -> Wanted:
+        settings = model.settings
+        gpus = settings.gpus_held(any(node.gpus for node in self.nodes))
+        cpus = 1.0
+        if not gpus:  # an engine on cores has its share of a machine to itself
+            each = -(-(self._replicas or 1) // len(self.nodes))
+            threads = getattr(settings, "threads", None)
+            cpus = float(threads or max(1, int(min(node.cpus for node in self.nodes)) // each))
+        files: dict[str, int | None] = {}
+        if isinstance(settings, LlamaCppSettings):
+            files = {str(Path(settings.model).absolute()): Path(settings.model).stat().st_size}
+        elif isinstance(settings, HubSettings) and not may_be_repo(settings.model):
+            files = {str(Path(settings.model).absolute()): None}
+        needs = settings.needs
+        return Wanted(model.name, cpus, gpus, needs.modules, needs.extra, files, self._replicas)
+
+    @contextlib.contextmanager
+    def generating(self, model: ResolvedModel, samples: int) -> Iterator[OpenModel]:
+        """Replicas of a placed model, as many as asked for or as fit.
+
+        Raises:
+            BackendError: a replica cannot open the model.
+            ClusterError: none comes, or all are lost.
+        """
+        if model.settings.runs_elsewhere:
+            with Local().generating(model, samples) as backend:
+                yield backend
+            return
+        need, said = self._wanted(model), Described()
+        settings = model.settings
+        if need.files:  # the driver's folder is not the actors'
+            settings = settings.model_copy(update={"model": next(iter(need.files))})
+        kind = ActorKind(GenerationActor, (settings,), need.cpus, need.gpus, 2, generating.pack)
+        fleet = RayFleet(self._ray, kind, lambda: require(nodes_of(self._ray), need))
+        dispatch: Dispatch[Work] = Dispatch(fleet, STALL_SECONDS, said.ready, self._progress.note)
+        count = require(self.nodes, need)
+        self._held_cpus += need.cpus * count
+        try:
+            with dispatch:
+                replicas = Replicas(dispatch, samples, said)
+                yield _Told(replicas, dispatch, model.name, need.gpus, self._progress)
+        finally:
+            self._held_cpus -= need.cpus * count
+
+    # the judge ------------------------------------------------------------------------------------------------------
+
+    def judge(self, workers: int | None = None, limits: Limits | None = None, **modes: Any) -> Judge:
+        """A judge of actors: as many as asked for, or one per CPU that no model holds.
+
+        Raises:
+            ClusterError: not so many fit.
+        """
+        total = int(sum(node.cpus for node in self.nodes))
+        if workers is not None and workers > total:
+            raise ClusterError(
+                f"{workers} workers of the judge need a CPU each; the cluster has {described(self.nodes)}"
+            )
+        free = int(total - self._held_cpus)
+        cpus = 1.0 if free > 0 else 0.0  # where models hold every core, one worker judges beside them
+
+        def size() -> int:
+            if free <= 0:
+                return 1
+            return workers or max(1, int(sum(node.cpus for node in nodes_of(self._ray)) - self._held_cpus))
+
+        def fleet(kind: ActorKind) -> RayFleet:
+            return RayFleet(self._ray, kind, size)
+
+        return ClusterJudge(
+            fleet, size(), limits, cpus=cpus, note=self._progress.note, actor=self._judge_actor, **modes
+        )
+
+
+class _Told:
+    """A model on a cluster, of which is said now and then how fast it is."""
+
+    def __init__(self, replicas: Replicas, dispatch: Dispatch[Work], name: str, gpus: int, progress: Progress) -> None:
+        self._replicas, self._dispatch, self._name, self._gpus = replicas, dispatch, name, gpus
+        self._progress = progress
+        self.describe: Callable[[], Any] = replicas.describe
+
+    def results(self, feed: Feed, hold: Callable[[], bool]) -> Generator[Result, None, None]:
+        """As of the replicas."""
+        begun = told = time.monotonic()
+        samples = failures = 0
+        for call, result in self._replicas.results(feed, hold):
+            samples += len(call.keys) if result.exception() is None else 0
+            failures += result.exception() is not None
+            if time.monotonic() - told > REPORT_SECONDS:
+                told = time.monotonic()
+                self._tell(samples, failures, told - begun)
+            yield call, result
+        self._tell(samples, failures, time.monotonic() - begun)
+
+    def _tell(self, samples: int, failures: int, seconds: float) -> None:
+        ready, busy = self._dispatch.ready, self._dispatch.busy_share()
+        held = f"{ready} replicas" + (f" on {ready * self._gpus} GPUs" if self._gpus else "")
+        known = "" if busy != busy else f", busy {busy:.0%} of the time"
+        self._progress.note(
+            f"{self._name}: {samples / max(seconds, 1e-9):.3g} samples/s by {held}{known}; "
+            f"{failures} calls failed, {self._dispatch.lost} workers lost"
+        )

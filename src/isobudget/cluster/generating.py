@@ -1,0 +1,113 @@
+"""A model on a cluster: replicas of it, each an actor with one backend that holds its own GPUs or cores.
+
+A batch is the samples of whole problems, so that a prompt is computed by one actor, and once; which actor a sample
+comes from changes nothing, since its seed says what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any
+
+from isobudget.backends.base import Description, Generation, PartlyAnsweredError
+from isobudget.cluster.actors import NOT_BEGUN, Answer, Call, Hello
+from isobudget.cluster.dispatch import Dispatch, Guilty
+from isobudget.errors import BackendError
+from isobudget.pipeline.work import Feed, Result, Work
+
+#: samples of a batch, where its problem does not have more; a problem that has more is divided
+FEWEST_SAMPLES, MOST_SAMPLES = 16, 1000
+#: batches that each replica should get, so that the last ones end together
+_SHARES = 8
+#: a replica of which no sample has come for so long is held for lost
+STALL_SECONDS = 3600.0
+
+
+class Replicas:
+    """A model that generates on entered actors."""
+
+    def __init__(self, dispatch: Dispatch[Work], samples: int, describe: Callable[[], Description]) -> None:
+        self._dispatch = dispatch
+        shares = max(1, len(dispatch.seats)) * _SHARES
+        self._size = min(MOST_SAMPLES // 2, max(FEWEST_SAMPLES, samples // shares))
+        self.describe = describe
+
+    def results(self, feed: Feed, hold: Callable[[], bool]) -> Generator[Result, None, None]:
+        """Calls with what came of them, as the actors answer.
+
+        A first Ctrl-C ends the feeding: what actors have begun still comes back, then the interrupt goes on.
+        """
+        batches = self._dispatch.results(lambda: next_batch(feed, self._size), hold, finishes=True)
+        for calls, answers in batches:
+            for call, answer in zip(calls, answers, strict=True):
+                if isinstance(answer, Guilty) or answer.error != NOT_BEGUN:
+                    yield call, result_of(call, answer)
+
+
+def next_batch(feed: Feed, size: int) -> list[Work]:
+    """The next calls with about `size` samples: problems that are taken whole, if they do not have too many."""
+    batch: list[Work] = []
+    samples = 0
+
+    def fits(call: Work) -> bool:
+        if not batch:
+            return True
+        same = call.keys[0][:3] == batch[-1].keys[0][:3]
+        return (same or samples < size) and samples + len(call.keys) <= MOST_SAMPLES
+
+    while call := feed.next(fits):
+        batch.append(call)
+        samples += len(call.keys)
+    return batch
+
+
+def result_of(call: Work, answer: Answer | Guilty[Work]) -> Future[list[Generation]]:
+    """An actor's answer as the local engine would give it."""
+    future: Future[list[Generation]] = Future()
+    if isinstance(answer, Guilty):
+        error = BackendError(
+            f"the engine ended each time that it was given this ({len(call.keys)} samples of one prompt, alone): "
+            f"{answer.reason}"
+        )
+        error.again = False
+        future.set_exception(error)
+    elif not answer.error:
+        future.set_result([one for one in answer.generations if one is not None])
+    elif any(answer.generations):
+        future.set_exception(PartlyAnsweredError(answer.error, answer.generations, answer.again))
+    else:
+        error = BackendError(answer.error)
+        error.again = answer.again
+        future.set_exception(error)
+    return future
+
+
+def pack(calls: Any) -> tuple[list[Call]]:
+    """What an actor needs to know of calls: not the problem's tests."""
+    return ([Call(one.prompt, one.sampling, one.seeds) for one in calls],)
+
+
+class Described:
+    """What the replicas say of themselves, as one."""
+
+    def __init__(self) -> None:
+        self._said: Description | None = None
+
+    def ready(self, hello: Hello) -> None:
+        """Take what a replica says.
+
+        Raises:
+            BackendError: it cannot open the model.
+        """
+        if hello.error or hello.description is None:
+            raise BackendError(f"a replica on the cluster cannot open the model: {hello.error}")
+        notes = dict.fromkeys((*(self._said.notes if self._said else ()), *hello.description.notes))
+        self._said = replace(hello.description, notes=tuple(notes))
+
+    def __call__(self) -> Description:
+        """What was said."""
+        if self._said is None:
+            raise BackendError("no replica of the model is ready")
+        return self._said

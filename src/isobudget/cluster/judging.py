@@ -1,0 +1,166 @@
+"""The judge on a cluster: a `Judge` whose workers are actors, each with one worker on one core of its machine.
+
+Verdicts come in the order of the programs and are those of the local judge. Batches follow from how fast the workers
+are, so that one takes a few seconds. A program that ends the workers it is given to is `crashed` where its problem's
+reference does not, else `invalid`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+from isobudget.cluster.actors import Hello, JudgeActor
+from isobudget.cluster.dispatch import Dispatch, Fleet, Guilty
+from isobudget.cluster.ray_fleet import ActorKind
+from isobudget.errors import JudgeError
+from isobudget.judge.judge import Judge
+from isobudget.judge.verdict import Limits, Verdict
+from isobudget.judge.worker import GRACE_SECONDS, lost
+from isobudget.problems.problem import Problem
+
+#: programs of a batch: of a worker's first ones, and bounds for the others
+FIRST_PROGRAMS, FEWEST_PROGRAMS, MOST_PROGRAMS = 25, 100, 1000
+#: what a batch should take, and the most text in one
+_BATCH_SECONDS, _BATCH_CHARACTERS = 2.0, 8 << 20
+#: batches per worker that are taken ahead while an early one still runs
+_AHEAD = 8
+#: a worker's own judge replaces what hangs within its limits; so many times that long, and it hangs itself
+_STALLS = 4
+
+#: a program to judge: its place in the order, below 0 for the reference of the program at -1 - place
+Job = tuple[int, Problem, str]
+
+
+class ClusterJudge(Judge):
+    """A judge of actors. The arguments are those of `Judge`, after the fleet's.
+
+    Args:
+        make_fleet: starts actors of the kind that it is given.
+        workers: of them at most.
+        cpus: that each holds.
+        actor: its class.
+    """
+
+    def __init__(
+        self,
+        make_fleet: Callable[[ActorKind], Fleet],
+        workers: int,
+        limits: Limits | None = None,
+        *,
+        cpus: float = 1.0,
+        note: Callable[[str], None] = lambda _: None,
+        actor: type[JudgeActor] = JudgeActor,
+        **modes: Any,
+    ) -> None:
+        super().__init__(None, limits, **modes)
+        self.workers = workers
+        kind = ActorKind(actor, (self.limits, modes), cpus, 0.0, 1, pack)
+        stall = _STALLS * (2 * self.limits.wall_seconds + GRACE_SECONDS)
+        self._dispatch: Dispatch[Job] = Dispatch(make_fleet(kind), stall, _require_ready, note)
+        self._note, self._streaming = note, False
+
+    def __enter__(self) -> Self:
+        """Start the actors.
+
+        Raises:
+            JudgeError: samples cannot be confined on a machine of the cluster.
+            ClusterError: no actor comes.
+        """
+        self._dispatch.__enter__()
+        self._entered = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._entered = False
+        self._dispatch.close()
+
+    def run(self, pairs: Iterable[tuple[Problem, str]]) -> Iterator[Verdict]:
+        """The same as `Judge.run`.
+
+        Raises:
+            ClusterError: workers end whatever they are given.
+        """
+        if not self._entered:
+            raise JudgeError("use the judge inside its with block: with ... as judge: judge.run(...)")
+        if self._streaming:
+            raise JudgeError("this judge is still at another run: take its verdicts first, or close it")
+        self._streaming = True
+        stream = _ClusterStream(self._dispatch, iter(pairs))
+        try:
+            yield from stream.verdicts()
+        finally:
+            self._streaming = False
+
+
+class _ClusterStream:
+    """One run: what has been given out, and verdicts that wait for earlier ones."""
+
+    def __init__(self, dispatch: Dispatch[Job], pairs: Iterator[tuple[Problem, str]]) -> None:
+        self.dispatch, self.pairs = dispatch, pairs
+        self.given = self.yielded = self.came = 0
+        self.waiting: dict[int, Verdict] = {}
+        self.guilty: dict[int, str] = {}
+        self.begun = time.monotonic()
+
+    def verdicts(self) -> Iterator[Verdict]:
+        """All, in order."""
+        for items, results in self.dispatch.results(self._next, self._hold):
+            for job, result in zip(items, results, strict=True):
+                self._take(job, result)
+            while self.yielded in self.waiting:
+                verdict = self.waiting.pop(self.yielded)
+                self.yielded += 1
+                yield verdict
+
+    def _size(self) -> int:
+        """Programs of the next batch."""
+        workers = max(1, self.dispatch.ready)
+        if self.came < FIRST_PROGRAMS * workers:
+            return FIRST_PROGRAMS
+        rate = self.came / (time.monotonic() - self.begun) / workers
+        return int(min(MOST_PROGRAMS, max(FEWEST_PROGRAMS, rate * _BATCH_SECONDS)))
+
+    def _hold(self) -> bool:
+        return self.given - self.yielded > _AHEAD * max(1, self.dispatch.ready) * self._size()
+
+    def _next(self) -> list[Job]:
+        jobs: list[Job] = []
+        size, characters = self._size(), 0
+        while len(jobs) < size and characters < _BATCH_CHARACTERS:
+            pair = next(self.pairs, None)
+            if pair is None:
+                break
+            jobs.append((self.given, *pair))
+            self.given += 1
+            characters += len(pair[1])
+        return jobs
+
+    def _take(self, job: Job, result: Any) -> None:
+        place, problem, _ = job
+        guilty = isinstance(result, Guilty)
+        if place < 0:  # a reference, after which it is known whose fault a lost worker was
+            place = -1 - place
+            passes = not guilty and Verdict.from_plain(result).passed
+            self.waiting[place] = lost(stuck=False, reference_passes=passes)
+        elif guilty and problem.reference is not None:
+            self.dispatch.add_alone([(-1 - place, problem, problem.program(problem.reference))])
+        else:
+            self.waiting[place] = lost(False, False) if guilty else Verdict.from_plain(result)
+        self.came += 1
+
+
+def pack(jobs: Any) -> tuple[list[Problem], list[tuple[int, str]]]:
+    """Each problem once, and the programs with the places of theirs."""
+    places: dict[Problem, int] = {}
+    programs = [(places.setdefault(problem, len(places)), program) for _, problem, program in jobs]
+    return list(places), programs
+
+
+def _require_ready(hello: Hello) -> None:
+    if hello.error:
+        raise JudgeError(hello.error)

@@ -1,0 +1,143 @@
+"""What a cluster has and what a study asks of it, before anything is begun: said, and refused where it cannot be."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from isobudget.cluster.connect import ASK_SECONDS, Node
+from isobudget.errors import ClusterError
+from isobudget.grid import short
+from isobudget.judge.verdict import RULES
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What actors of a kind need.
+
+    Attributes:
+        what: for messages.
+        cpus, gpus: that each holds.
+        modules: that must be installed, with the extra that brings them.
+        files: that must be there, with their sizes in bytes; None where any size will do.
+        replicas: how many of them are asked for; None takes as many as fit.
+    """
+
+    what: str
+    cpus: float
+    gpus: int
+    modules: tuple[str, ...] = ()
+    extra: str = ""
+    files: Mapping[str, int | None] = field(default_factory=dict)
+    replicas: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSays:
+    """What a machine says of itself: versions, modules that are missing, files that are missing or of another size."""
+
+    versions: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def own_versions() -> tuple[str, ...]:
+    """Of what has to be the same everywhere: isobudget, its judge's rules, Python."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    return f"isobudget {version('isobudget')}", f"rules of the judge {RULES}", f"Python {python}"
+
+
+def look(modules: Sequence[str], files: Mapping[str, int | None]) -> NodeSays:
+    """Look at the machine that this runs on."""
+    missing = [f"the module {name}" for name in modules if importlib.util.find_spec(name) is None]
+    for name, size in files.items():
+        path = Path(name)
+        if not path.exists():
+            missing.append(f"the file {name}")
+        elif size is not None and path.stat().st_size != size:
+            missing.append(f"the file {name} with {size:,} bytes (it has {path.stat().st_size:,})")
+    return NodeSays(own_versions(), tuple(missing))
+
+
+def ask_nodes(ray: Any, nodes: Sequence[Node], wanted: Sequence[Wanted]) -> None:
+    """Ask every machine whether it has what is wanted.
+
+    Raises:
+        ClusterError: one lacks something, is of another version, or does not answer.
+    """
+    modules = sorted({name for one in wanted for name in one.modules})
+    files = {name: size for one in wanted for name, size in one.files.items()}
+    strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
+    task = ray.remote(look)
+    asked = {
+        task.options(num_cpus=0, max_retries=1, scheduling_strategy=strategy(node.id, soft=False)).remote(
+            modules, files
+        ): node
+        for node in nodes
+    }
+    answered, silent = ray.wait(list(asked), num_returns=len(asked), timeout=ASK_SECONDS)
+    if silent:
+        names = ", ".join(asked[ref].address for ref in silent)
+        raise ClusterError(f"machines of the cluster do not answer within {ASK_SECONDS:g} s: {names}")
+    for ref in answered:
+        try:
+            says: NodeSays = ray.get(ref, timeout=ASK_SECONDS)
+        except ray.exceptions.RayError as error:
+            why = str(error).strip().splitlines()
+            raise ClusterError(
+                f"{asked[ref].address}: isobudget does not run there ({why[-1] if why else type(error).__name__}). "
+                "Install the same version on every machine of the cluster"
+            ) from None
+        _require_same(asked[ref], says, wanted)
+
+
+def _require_same(node: Node, says: NodeSays, wanted: Sequence[Wanted]) -> None:
+    other = [there for there, here in zip(says.versions, own_versions(), strict=True) if there != here]
+    if other:
+        raise ClusterError(
+            f"{node.address} has {', '.join(other)}; here it is {', '.join(own_versions())}. Install the same versions "
+            "on every machine of the cluster"
+        )
+    if says.missing:
+        extras = sorted({one.extra for one in wanted if one.extra})
+        hint = f" Install the extra there: pip install 'isobudget[{','.join(extras)}]'." if extras else ""
+        raise ClusterError(
+            f"{node.address} lacks {', '.join(says.missing)}. Models' files have to be at the same path on every "
+            f"machine of the cluster.{hint}"
+        )
+
+
+def fits(nodes: Sequence[Node], wanted: Wanted) -> int:
+    """How many actors fit on the machines when nothing else runs there: none is divided between two."""
+    each = ((wanted.cpus, "cpus"), (wanted.gpus, "gpus"))
+    return sum(
+        min(int(getattr(node, name) // need) for need, name in each if need) if any(need for need, _ in each) else 1
+        for node in nodes
+    )
+
+
+def require(nodes: Sequence[Node], wanted: Wanted) -> int:
+    """How many actors there will be.
+
+    Raises:
+        ClusterError: not so many fit, or none does.
+    """
+    most = fits(nodes, wanted)
+    asks = f"{wanted.what} asks for {wanted.gpus} GPUs and {wanted.cpus:g} CPUs on one machine"
+    if most == 0:
+        raise ClusterError(f"{asks}, and no machine of the cluster has them: {described(nodes)}")
+    if wanted.replicas is not None and wanted.replicas > most:
+        raise ClusterError(f"{asks} for each of {wanted.replicas}; the cluster has room for {most}: {described(nodes)}")
+    return wanted.replicas or most
+
+
+def described(nodes: Sequence[Node]) -> str:
+    """What the machines have, in words."""
+    cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
+    memory = sum(node.memory for node in nodes)
+    many = f"{len(nodes)} machines" if len(nodes) != 1 else "1 machine"
+    return f"{many} with {cpus:g} CPUs, {gpus:g} GPUs and {short(memory)}B of memory for actors"

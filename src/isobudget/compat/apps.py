@@ -1,0 +1,119 @@
+"""APPS' `run_test`: the list of results of a program, one for each test.
+
+True and False for a test that passed or failed, -1 for one that raised or took too long; [-2] alone for a program that
+does not load or lacks its function. A program that fails goes on with the tests after the first that failed, as there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from isobudget.compat.verdicts import judge_all
+from isobudget.errors import InputError
+from isobudget.files.whole import read_text
+from isobudget.judge.verdict import Outcome, Verdict
+from isobudget.problems.apps.tests import parse_tests
+from isobudget.problems.problem import CallTests, Form, Problem, ProgramTests
+
+#: CPU seconds of a test
+_SECONDS = 4.0
+
+#: of one program
+ResultList = list[bool | int]
+
+
+def run_test(
+    prob_path: str | None = None,
+    problem_list: Sequence[str] | None = None,
+    prob_index: int | None = None,
+    test: str | None = None,
+    debug: bool = False,  # noqa: ARG001
+) -> Any:
+    """The results of a program under the tests of a problem's folder; without a program the tests, as a dictionary.
+
+    Args:
+        prob_path: the problem's folder, which has ``input_output.json``.
+        problem_list, prob_index: or a list of folders, and the place of one in it.
+        test: the program.
+        debug: has no effect.
+
+    Raises:
+        InputError: no folder is named, or its tests cannot be read.
+        JudgeError: programs cannot be confined here.
+    """
+    if prob_path is None and (problem_list is None or prob_index is None):
+        raise InputError("state prob_path, or problem_list and prob_index")
+    folder = Path(prob_path if prob_path is not None else (problem_list or [])[prob_index or 0])
+    text = read_text(folder / "input_output.json")
+    return json.loads(text) if test is None else results([text], [[test]], workers=1)[0][0]
+
+
+def results(
+    input_outputs: Sequence[str | Mapping[str, Any]],
+    generations: Sequence[Sequence[str]],
+    workers: int = 4,
+    timeout: float = _SECONDS,
+) -> list[list[ResultList]]:
+    """The results of many programs.
+
+    Args:
+        input_outputs: of each problem the content of ``input_output.json``, as text or as it is read.
+        generations: of each problem a list of programs.
+        workers: programs judged at the same time.
+        timeout: CPU seconds of a test (APPS: by the wall clock).
+
+    Raises:
+        InputError: not as many lists of programs as problems, or tests that cannot be read.
+        JudgeError: programs cannot be confined here.
+    """
+    if len(input_outputs) != len(generations):
+        raise InputError(f"{len(input_outputs)} problems, and lists of programs for {len(generations)}")
+    problems = [_problem(one, f"problem {at}") for at, one in enumerate(input_outputs)]
+    work = [(problem, one) for problem, programs in zip(problems, generations, strict=True) for one in programs]
+    whole = judge_all(work, workers, timeout)
+    left = [
+        (number, at)
+        for number, ((problem, _), verdict) in enumerate(zip(work, whole, strict=True))
+        for at in _left(problem, verdict)
+    ]
+    again = judge_all([(_only(work[number][0], at), work[number][1]) for number, at in left], workers, timeout)
+    found: list[ResultList] = [[True] * (one.tests_passed or 0) for one in whole]
+    loads = [one.outcome is not Outcome.SYNTAX_ERROR for one in whole]
+    for (number, at), verdict in zip(left, again, strict=True):
+        if at is None:
+            loads[number] = verdict.passed
+        else:
+            found[number].append(_result(verdict))
+    rows = iter([row if ok else [-2] for row, ok in zip(found, loads, strict=True)])
+    return [[next(rows) for _ in programs] for programs in generations]
+
+
+def _problem(data: str | Mapping[str, Any], where: str) -> Problem:
+    entry_point, tests = parse_tests(data if isinstance(data, str) else json.dumps(data), where)
+    return Problem(where, "apps", "", entry_point, tests, form=Form.TEXT)
+
+
+def _left(problem: Problem, verdict: Verdict) -> list[int | None]:
+    """The tests that are still to be run by themselves; None stands for loading functions, which no test shows."""
+    if verdict.passed or verdict.outcome is Outcome.SYNTAX_ERROR:
+        return []
+    first = verdict.tests_passed or 0
+    loading: list[int | None] = [None] if first == 0 and isinstance(problem.tests, CallTests) else []
+    return [*loading, *range(first, verdict.tests_total or 0)]
+
+
+def _only(problem: Problem, at: int | None) -> Problem:
+    """The problem with one of its tests, or with none."""
+    tests, these = problem.tests, slice(0, 0) if at is None else slice(at, at + 1)
+    if isinstance(tests, CallTests):
+        return replace(problem, tests=replace(tests, arguments=tests.arguments[these], results=tests.results[these]))
+    assert isinstance(tests, ProgramTests)
+    return replace(problem, tests=replace(tests, inputs=tests.inputs[these], outputs=tests.outputs[these]))
+
+
+def _result(verdict: Verdict) -> bool | int:
+    return verdict.passed or (False if verdict.outcome is Outcome.FAILED else -1)

@@ -1,0 +1,116 @@
+"""LiveCodeBench's `codegen_metrics`: pass@k, the list of results of every program, and what was wrong with it.
+
+A program's list has True for each test that passed before the first that did not, and then one code: False (call) or -2
+(whole program) for a wrong answer, -3 for the time limit, -4 for an error; [-4] alone for a program that does not load.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from isobudget.compat.verdicts import judge_all, pass_at_each_k
+from isobudget.errors import InputError
+from isobudget.files.jsonl import parse_json
+from isobudget.judge.verdict import Outcome, Verdict
+from isobudget.problems.livecodebench import call_arguments
+from isobudget.problems.problem import CallTests, Form, Problem, ProgramTests
+from isobudget.problems.reading import long_numbers
+from isobudget.statistics.pass_at_k import pass_at_k
+
+_K = (1, 5, 10, 20, 40, 50, 75, 100, 125, 150, 200, 500, 1000)
+#: error code and message of outcomes; whatever is not here is an error at run time
+_CODES = {
+    Outcome.FAILED: (-2, "Wrong Answer"),
+    Outcome.TIMEOUT: (-3, "Time Limit Exceeded"),
+}
+_ERROR = (-4, "Runtime Error")
+
+#: of one program
+ResultList = list[bool | int]
+
+
+def codegen_metrics(
+    samples_list: Sequence[Mapping[str, str]],
+    generations_list: Sequence[Sequence[str]],
+    k_list: Sequence[int] = _K,
+    num_process_evaluate: int = 16,
+    timeout: float = 6.0,
+    debug: bool = False,  # noqa: ARG001
+) -> list[Any]:
+    """Metrics, results and metadata, as LiveCodeBench returns them.
+
+    Args:
+        samples_list: of each problem a dictionary with ``input_output``: JSON of ``inputs``, ``outputs``, ``fn_name``.
+        generations_list: of each problem a list of programs.
+        k_list: values of k; those for which some problem has too few programs are left out.
+        num_process_evaluate: programs judged at the same time.
+        timeout: CPU seconds of a test (LiveCodeBench: by the wall clock).
+        debug: has no effect.
+
+    Returns:
+        ``pass@k`` with its ``detail`` by problem; problem -> the list of each program; of each problem the metadata of
+        each program, as JSON text.
+
+    Raises:
+        InputError: not as many lists of programs as problems, or tests that cannot be read.
+        JudgeError: programs cannot be confined here.
+    """
+    if len(samples_list) != len(generations_list):
+        raise InputError(f"{len(samples_list)} problems, and lists of programs for {len(generations_list)}")
+    problems = [_problem(one, f"problem {at}") for at, one in enumerate(samples_list)]
+    pairs = [(problem, one) for problem, programs in zip(problems, generations_list, strict=True) for one in programs]
+    verdicts = iter(judge_all(pairs, num_process_evaluate, timeout))
+    results: dict[int, list[ResultList]] = {}
+    metadata = []
+    for at, programs in enumerate(generations_list):
+        told = [next(verdicts) for _ in programs]
+        results[at] = [_results(problems[at], one) for one in told]
+        metadata.append([json.dumps(_metadata(problems[at], one)) for one in told])
+    counts = [(len(each), sum(all(one is True for one in row) for row in each)) for each in results.values()]
+    metrics: dict[str, Any] = dict(pass_at_each_k(counts, k_list))
+    metrics["detail"] = {
+        name: {at: float(pass_at_k(n, c, int(name.removeprefix("pass@")))) for at, (n, c) in enumerate(counts)}
+        for name in metrics
+    }
+    return [metrics, results, metadata]
+
+
+def _problem(sample: Mapping[str, str], where: str) -> Problem:
+    with long_numbers():
+        data = parse_json(sample["input_output"], where)
+        if not isinstance(data, dict) or not all(isinstance(data.get(name), list) for name in ("inputs", "outputs")):
+            raise InputError(f"{where}: input_output must be an object with lists of inputs and outputs")
+        inputs, outputs, name = tuple(data["inputs"]), tuple(data["outputs"]), data.get("fn_name") or ""
+        if len(inputs) != len(outputs) or not all(isinstance(one, str) for one in (*inputs, *outputs)):
+            raise InputError(f"{where}: inputs and outputs must be texts, and as many of each")
+        tests: CallTests | ProgramTests = ProgramTests(inputs, outputs, rules="livecodebench")
+        if name:
+            arguments = tuple(call_arguments(one, where) for one in inputs)
+            tests = CallTests(arguments, outputs, rules="livecodebench")
+    return Problem(where, "livecodebench", "", str(name), tests, form=Form.TEXT)
+
+
+def _results(problem: Problem, verdict: Verdict) -> ResultList:
+    if verdict.passed:
+        return [True] * (verdict.tests_total or 0)
+    code, _ = _CODES.get(verdict.outcome, _ERROR)
+    wrong_call = code == -2 and isinstance(problem.tests, CallTests)
+    return [*[True] * (verdict.tests_passed or 0), False if wrong_call else code]
+
+
+def _metadata(problem: Problem, verdict: Verdict) -> dict[str, Any]:
+    if verdict.passed:
+        return {"execution time": verdict.seconds}
+    code, message = _CODES.get(verdict.outcome, _ERROR)
+    if verdict.outcome is Outcome.SYNTAX_ERROR:
+        return {"error_code": code, "error_message": f"Error during testing: {verdict.detail}"}
+    tests, at = problem.tests, verdict.tests_passed or 0
+    said: dict[str, Any] = {"error": verdict.detail} if code != -2 else {}
+    said |= {"error_code": code, "error_message": message}
+    if isinstance(tests, CallTests) and at < len(tests.arguments):
+        said |= {"inputs": tests.arguments[at], "expected": tests.results[at]}
+    elif isinstance(tests, ProgramTests) and at < len(tests.inputs):
+        said |= {"inputs": tests.inputs[at], "expected": tests.outputs[at]}
+    return said

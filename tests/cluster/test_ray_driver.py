@@ -1,0 +1,81 @@
+"""The command that drives a local Ray is killed: nothing stays, and the same command goes on from there."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.loopback import SECONDS, Command, environment, loopback_python, network_of, processes_in
+
+#: `make soak-ray` asks for more
+KILLS = int(os.environ.get("RAY_DRIVER_KILLS", "1"))
+SAMPLES = int(os.environ.get("RAY_SAMPLES", "600"))
+#: the agents that Ray starts beside its workers see after a while that their raylet has gone
+LEFT_SECONDS = 240.0
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A folder with a problem and samples, right ones and wrong ones."""
+    problem = {"task_id": "own/1", "prompt": "def one(x):\n", "entry_point": "one", "test_list": ["assert one(1) == 1"]}
+    (tmp_path / "own.jsonl").write_text(json.dumps(problem) + "\n")
+    bodies = [f"    return x * {at % 3}  # {at}\n" for at in range(SAMPLES)]
+    lines = [json.dumps({"task_id": "own/1", "completion": body}) + "\n" for body in bodies]
+    (tmp_path / "samples.jsonl").write_text("".join(lines))
+    return tmp_path
+
+
+def judge_command(files: Path, output: str, *more: str) -> list[str]:
+    place = [str(files / "samples.jsonl"), "--problems", str(files / "own.jsonl"), "-o", str(files / output)]
+    return ["-m", "isobudget", "judge", *place, "--resume", *more]
+
+
+def outcomes(path: Path) -> list[tuple[object, ...]]:
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    return [(one["task_id"], one["index"], one["outcome"], one["sha256"]) for one in records]
+
+
+def waited(what: Callable[[], bool], seconds: float = SECONDS) -> bool:
+    """Whether something became true in time."""
+    end, never = time.monotonic() + seconds, threading.Event()
+    while not what() and time.monotonic() < end:
+        never.wait(0.05)
+    return what()
+
+
+def test_a_killed_driver_leaves_nothing_and_the_same_command_goes_on(on_loopback: Command, files: Path) -> None:
+    local = on_loopback(*judge_command(files, "local.jsonl"))
+    assert local.returncode == 0, local.stderr
+    partial, chance = files / "ray.jsonl.partial", random.Random(7)
+    command = loopback_python(*judge_command(files, "ray.jsonl", "--cluster", "local", "--workers", "2"))
+    for kill in range(KILLS):
+        before = partial.stat().st_size if partial.exists() else 0
+        share = SAMPLES * (kill + chance.random()) / KILLS
+        with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as driver:
+
+            def is_at_work(least: int = before, most: float = share, driver: subprocess.Popen[bytes] = driver) -> bool:
+                size = partial.stat().st_size if partial.exists() else 0
+                return driver.poll() is not None or (size > least and size >= most * 100)
+
+            assert waited(is_at_work)
+            assert driver.poll() is None
+            network = network_of(driver.pid)
+            assert network != network_of()
+            assert len(processes_in(network)) > 3
+            held = os.open(f"/proc/{driver.pid}/ns/net", os.O_RDONLY)  # its number is nobody else's meanwhile
+            driver.send_signal(signal.SIGKILL)
+        assert waited(lambda network=network: not processes_in(network), LEFT_SECONDS), processes_in(network)  # type: ignore[misc]
+        os.close(held)
+        assert not (files / "ray.jsonl").exists()
+    done = on_loopback(*judge_command(files, "ray.jsonl", "--cluster", "local", "--workers", "2"))
+    assert done.returncode == 0, done.stderr
+    assert outcomes(files / "ray.jsonl") == outcomes(files / "local.jsonl")
