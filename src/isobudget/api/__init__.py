@@ -22,10 +22,12 @@ from isobudget.api.machine import doctor, fetch, models, profile
 from isobudget.api.making import dry_run, generate, judge, run
 from isobudget.api.planning import plan
 from isobudget.api.ranking import rank
+from isobudget.api.serving import change_key, keys, ledger, new_key, serve
 from isobudget.api.tasks import show, solve, solve_failing
 from isobudget.api.upkeep import check, compact
 
 __all__ = [
+    "change_key",
     "check",
     "compact",
     "compare",
@@ -38,8 +40,11 @@ __all__ = [
     "generate",
     "import_results",
     "judge",
+    "keys",
+    "ledger",
     "mcp",
     "models",
+    "new_key",
     "paper",
     "passk",
     "plan",
@@ -48,6 +53,7 @@ __all__ = [
     "rank",
     "report",
     "run",
+    "serve",
     "show",
     "solve",
     "solve_failing",

@@ -14,10 +14,12 @@ from enum import StrEnum
 from isobudget.costs.budget import parse_budget
 from isobudget.costs.cost import Unit
 from isobudget.errors import InputError
-from isobudget.gateway.amounts import STEPS, steps
+from isobudget.gateway.amounts import MOST, STEPS
 from isobudget.grid import with_unit
 
 _MICRO = 1_000_000
+#: what rounding may lack of a whole number
+_ROUNDING = 1e-6
 
 
 class Period(StrEnum):
@@ -110,7 +112,7 @@ def parse_period_budget(text: str, default: Period = Period.ALL) -> PeriodBudget
         raise InputError(f"{text!r}: a budget needs a unit here: usd, tokens, flops or seconds, such as 5usd/day")
     if budget.unit not in (Unit.USD, Unit.TOKENS, Unit.FLOPS, Unit.SECONDS):
         raise InputError(f"{text!r}: {budget.unit} are not known before a call; write usd, tokens, flops or seconds")
-    limit = steps(budget.unit, budget.amount)
+    limit = int(min(budget.amount * STEPS[budget.unit], MOST) + _ROUNDING)
     if not limit:
         raise InputError(f"{text!r}: is less than the smallest amount that is counted")
     return PeriodBudget(budget.unit, limit, found)

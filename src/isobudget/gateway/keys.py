@@ -13,6 +13,7 @@ import re
 import secrets
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from isobudget.errors import InputError
@@ -82,6 +83,18 @@ def account_of(row: KeyRow) -> Account:
     state = next((one for one in reversed(row.events) if one.event in (CLOSED, OPENED)), None)
     closed = state.detail if state is not None and state.event == CLOSED else ""
     return Account(row.id, row.name, parse_period_budgets(json.loads(budgets)), closed)
+
+
+def described_key(row: KeyRow) -> dict[str, str]:
+    """A key for people: name, since when, budgets, state."""
+    account = account_of(row)
+    revoked = any(one.event == REVOKED for one in row.events)
+    return {
+        "name": row.name,
+        "since": datetime.fromtimestamp(row.time / 1e6, UTC).isoformat(timespec="seconds"),
+        "budgets": ", ".join(map(str, account.budgets)) or "none of its own",
+        "state": "revoked" if revoked else f"closed: {account.closed}" if account.closed else "open",
+    }
 
 
 class Keys:

@@ -8,7 +8,6 @@ import resource
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isobudget.errors import InputError, MissingExtraError
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from isobudget.gateway.app import Gateway
     from isobudget.gateway.store import SqliteStore
 
+#: told the base URL once requests are taken
+OnReady = Callable[[str], None]
 #: how long what is in flight may take to end when the server is stopped
 GRACE_SECONDS = 30
 #: descriptors beside those of connections: ledger, judges, upstreams
@@ -107,7 +108,7 @@ def make_server(app: Starlette, settings: ServeSettings) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def serve(settings: ServeSettings, on_ready: Callable[[str], None], progress: Progress = SILENT) -> None:
+def serve(settings: ServeSettings, on_ready: OnReady, progress: Progress = SILENT) -> None:
     """Serve the gateway until SIGINT or SIGTERM.
 
     Args:
@@ -123,7 +124,7 @@ def serve(settings: ServeSettings, on_ready: Callable[[str], None], progress: Pr
         run(make_server(gateway.app(), settings), settings, on_ready)
 
 
-def run(server: uvicorn.Server, settings: ServeSettings, on_ready: Callable[[str], None]) -> None:
+def run(server: uvicorn.Server, settings: ServeSettings, on_ready: OnReady) -> None:
     """Run a server; `on_ready` is told where it listens."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("isobudget").setLevel(logging.INFO)
@@ -141,8 +142,3 @@ def raise_descriptors(connections: int) -> None:
     if soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-def ledger_of(path: str | Path | None) -> Path:
-    """The ledger's file that a command names, or the user's own."""
-    return ServeSettings(ledger=None if path is None else str(path)).ledger_path

@@ -18,10 +18,12 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from isobudget.errors import InputError, StorageError
+from isobudget.files.whole import make_folder
 from isobudget.gateway.amounts import Amounts
 
 RESERVE, SETTLE = "reserve", "settle"
@@ -260,15 +262,9 @@ class SqliteStore:
             raise self._error(error) from error
         return int(number or 0)
 
-    def summary(self) -> list[tuple[Any, ...]]:
-        """By day, key and model: calls, open ones, and amounts in steps."""
-        return self._reader.execute(
-            "SELECT date(r.time / 1000000, 'unixepoch'), coalesce(k.name, ''), r.model, count(*), sum(s.id IS NULL), "
-            + ", ".join(f"sum(iif(s.id IS NULL, r.{unit}, s.{unit}))" for unit in Amounts._fields)
-            + " FROM entries r LEFT JOIN entries s ON s.of = r.id LEFT JOIN keys k ON k.id = r.key "
-            "WHERE r.kind = ? GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-            (RESERVE,),
-        ).fetchall()
+    def asked(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        return self._reader.execute(query, values).fetchall()
 
     def _error(self, error: sqlite3.Error) -> StorageError:
         full = "full" in str(error) or getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
@@ -284,3 +280,56 @@ def _statements(script: str) -> Iterator[str]:
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[SqliteStore]:
+    """A ledger to add to; also while a gateway uses it."""
+    make_folder(path.parent)
+    with contextlib.closing(SqliteStore(path)) as store:
+        yield store
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[SqliteStore]:
+    """A ledger to look at. `InputError` if there is none."""
+    with contextlib.closing(SqliteStore(path, read_only=True)) as store:
+        yield store
+
+
+_JOINED = "FROM entries r LEFT JOIN entries s ON s.of = r.id LEFT JOIN keys k ON k.id = r.key WHERE r.kind = 'reserve'"
+
+
+def summary(store: SqliteStore) -> list[dict[str, Any]]:
+    """What was spent by day, key and model; what is in flight counts at its most."""
+    sums = ", ".join(f"sum(iif(s.id IS NULL, r.{unit}, s.{unit}))" for unit in Amounts._fields)
+    rows = store.asked(
+        f"SELECT date(r.time / 1000000, 'unixepoch'), coalesce(k.name, 'local'), r.model, count(*), "
+        f"sum(s.id IS NULL), {sums} {_JOINED} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    )
+    return [
+        {"day": day, "key": key, "model": model, "calls": calls, "in_flight": flying, **Amounts(*amounts).plain()}
+        for day, key, model, calls, flying, *amounts in rows
+    ]
+
+
+def calls_of(store: SqliteStore, request: str) -> list[dict[str, Any]]:
+    """The calls of one request, in their order."""
+    each = ", ".join(f"iif(s.id IS NULL, r.{unit}, s.{unit})" for unit in Amounts._fields)
+    rows = store.asked(
+        f"SELECT r.id, coalesce(k.name, 'local'), r.model, r.time, s.id IS NULL, coalesce(s.note, ''), {each} "
+        f"{_JOINED} AND r.request = ? ORDER BY r.id",
+        (request,),
+    )
+    return [
+        {
+            "call": number,
+            "key": key,
+            "model": model,
+            "time": datetime.fromtimestamp(time / 1e6, UTC).isoformat(timespec="milliseconds"),
+            "in_flight": bool(flying),
+            "note": note,
+            **Amounts(*amounts).plain(),
+        }
+        for number, key, model, time, flying, note, *amounts in rows
+    ]
