@@ -83,12 +83,13 @@ class _Connection(H11Protocol):
         self.transport.abort()
 
     def _watch(self) -> None:
-        """Have the timer run while a part of a request's headers is there, and at no other time."""
-        serves = self.cycle is not None and not self.cycle.response_complete
-        begun = bool(self.conn.trailing_data[0])
-        if serves or (self.cycle is not None and not begun):
+        """Have the timer run while a part of a request's headers is there: between requests uvicorn has one."""
+        if (self.cycle is not None and not self.cycle.response_complete) or self.transport.is_closing():
             self._stop()
-        elif self._timer is None and not self.transport.is_closing():
+        elif self.cycle is not None and not self.conn.trailing_data[0]:
+            self._stop()
+            self.shared.silent[self] = None
+        elif self._timer is None:
             self._wait()
 
     def _wait(self) -> None:
