@@ -41,7 +41,7 @@ def serve(given: dict[str, Any]) -> None:
     Example: `isobudget serve --policy policy.toml --budget 5usd/day`
     """
     from isobudget import api
-    from isobudget.cli.show import TerminalProgress
+    from isobudget.cli.progress import TerminalProgress
 
     with TerminalProgress() as progress:
         api.serve(**given, progress=progress, on_ready=_tell)

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from isobudget.backends.base import Backend, Generation, Prompt, Sampling, texts_of
 from isobudget.backends.server.answers import (
-    Answer,
+    ServerAnswer,
     believable,
     count_tokens,
     cut,
@@ -168,7 +168,7 @@ def _with_choices(data: Any) -> dict[str, Any]:
 
 
 def _generation(
-    answer: Answer, prompt: Prompt, sampling: Sampling, seed: int, seconds: float, overhead: int
+    answer: ServerAnswer, prompt: Prompt, sampling: Sampling, seed: int, seconds: float, overhead: int
 ) -> Generation:
     """The sample of an answer; what it does not count is counted at its most."""
     choice = answer.choices[0]
