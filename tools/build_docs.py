@@ -14,6 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 #: most characters of a line of code in the reference
 LINE = 110
+#: commands within `serve`
+SERVE = (["serve", "ledger"], *(["serve", "key", name] for name in ("new", "list", "change")))
 API, CLI, README = ROOT / "docs" / "api.md", ROOT / "docs" / "cli.md", ROOT / "README.md"
 
 
@@ -103,7 +105,7 @@ def cli_reference() -> str:
     from isobudget.cli import COMMANDS
 
     lines = ["# Command reference", "", "Made from the help texts by `make docs`.", ""]
-    for arguments in ([], *([name.rstrip("_")] for name in COMMANDS), ["models", "fetch"]):
+    for arguments in ([], *([name.rstrip("_")] for name in COMMANDS), ["models", "fetch"], *SERVE):
         title = " ".join(["isobudget", *arguments])
         lines += [f"## {title}", "", "```text", run_help([*arguments, "--help"]), "```", ""]
     return "\n".join(lines).rstrip() + "\n"

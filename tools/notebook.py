@@ -46,11 +46,13 @@ def needed(cell: Cell) -> list[str]:
 def outputs(cell: Cell, number: int, names: dict[str, Any]) -> list[dict[str, Any]]:
     """What a cell prints, and its last expression as a notebook shows it."""
     tree = ast.parse("".join(cell["source"]), filename=f"cell {number}")
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    last = tree.body[-1] if tree.body else None
+    if isinstance(last, ast.Expr):
+        tree.body.pop()
     printed, value = io.StringIO(), None
     with contextlib.redirect_stdout(printed):
         exec(compile(tree, f"cell {number}", "exec"), names)
-        if last is not None:
+        if isinstance(last, ast.Expr):
             value = eval(compile(ast.Expression(last.value), f"cell {number}", "eval"), names)
     shown = [{"output_type": "stream", "name": "stdout", "text": lines(printed.getvalue())}] * bool(printed.getvalue())
     if value is None:

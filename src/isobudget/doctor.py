@@ -31,6 +31,7 @@ _EXTRAS = (
     ("verifier", "sklearn", "the ranker verifier"),
     ("sql", "duckdb", "isobudget sql"),
     ("mcp", "mcp", "tools for coding agents"),
+    ("serve", "uvicorn", "the gateway"),
     ("transformers", "transformers", "any causal model"),
     ("vllm", "vllm", "models on GPUs by vLLM"),
     ("energy", "pynvml", "energy of NVIDIA cards"),

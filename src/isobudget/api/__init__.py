@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from isobudget.api.making import dry_run, generate, judge, run
     from isobudget.api.planning import plan
     from isobudget.api.ranking import rank
+    from isobudget.api.serving import change_key, keys, ledger, new_key, serve
     from isobudget.api.tasks import show, solve, solve_failing
     from isobudget.api.upkeep import check, compact
     from isobudget.api.viewing import view
 
 __all__ = [
+    "change_key",
     "check",
     "compact",
     "compare",
@@ -44,8 +46,11 @@ __all__ = [
     "generate",
     "import_results",
     "judge",
+    "keys",
+    "ledger",
     "mcp",
     "models",
+    "new_key",
     "paper",
     "passk",
     "plan",
@@ -54,6 +59,7 @@ __all__ = [
     "rank",
     "report",
     "run",
+    "serve",
     "show",
     "solve",
     "solve_failing",
@@ -62,6 +68,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "change_key": "serving",
     "check": "upkeep",
     "compact": "upkeep",
     "compare": "asking",
@@ -74,8 +81,11 @@ _HOME = {
     "generate": "making",
     "import_results": "exchanging",
     "judge": "making",
+    "keys": "serving",
+    "ledger": "serving",
     "mcp": "agents",
     "models": "machine",
+    "new_key": "serving",
     "paper": "asking",
     "passk": "asking",
     "plan": "planning",
@@ -84,6 +94,7 @@ _HOME = {
     "rank": "ranking",
     "report": "asking",
     "run": "making",
+    "serve": "serving",
     "show": "tasks",
     "solve": "tasks",
     "solve_failing": "tasks",

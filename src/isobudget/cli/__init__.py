@@ -31,6 +31,7 @@ COMMANDS = (
     "solve",
     "show",
     "mcp",
+    "serve",
     "report",
     "view",
     "import",

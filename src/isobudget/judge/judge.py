@@ -49,6 +49,9 @@ class Judge:
             serves no other sample; False gives every test a process of its own.
         trust: where tests run that may need the sample in their process (function and pytest tests of your own
             problems): `split` or `shared`; `auto` decides it for every problem, see docs/judge.md.
+        foreign: the tests, references and checkers are trusted no more than the samples: their tester is confined as a
+            sample is, and what it says is checked. A pass then says no more than that these tests said so. Use one
+            judge for each owner of tests.
         without: layers of confinement to leave out (`namespaces`, `landlock`, `seccomp`), to try what the others hold.
         share: has no effect; samples that shared a process could change each other's verdicts. Kept for old callers.
 
@@ -65,6 +68,7 @@ class Judge:
         unsafe: bool = False,
         one_process: bool = True,
         trust: str = "auto",
+        foreign: bool = False,
         without: Collection[str] = (),
         share: bool | None = None,
     ) -> None:
@@ -83,6 +87,7 @@ class Judge:
         self.unsafe = unsafe
         self.one_process = one_process
         self.trust = trust
+        self.foreign = foreign
         self.without = tuple(without)
         self._pool: list[Worker] = []
         self._entered = False
@@ -110,7 +115,10 @@ class Judge:
         return self
 
     def _settings(self, number: int, core: int) -> WorkerSettings:
-        return WorkerSettings(number, core, third_party_path(), self.without, self.one_process, self.limits, self.trust)
+        packages = third_party_path()
+        return WorkerSettings(
+            number, core, packages, self.without, self.one_process, self.limits, self.trust, self.foreign
+        )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -26,6 +26,10 @@ def main(plain_settings: tuple[Any, ...]) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     zygote.warm()
     started = zygotes.fork(settings)
+    if settings.foreign:
+        from isobudget.judge.trusted import foreign
+
+        foreign.main(settings, started)
     from isobudget.judge.trusted import tester
 
     tester.main(settings, started)

@@ -1,11 +1,12 @@
 """What the judge and its workers say to each other: how a worker is set up, and the problems that it is given.
 
-Judge and worker trust each other; what they say is framed `marshal` over the worker's standard streams. A sample has no
-part in it (see `wire` for that).
+A worker trusts its judge, which sends framed `marshal`. The judge does not trust a worker, whose tests may be foreign:
+it takes framed JSON, and nothing else is made of it than it says. A sample has no part in it (see `wire` for that).
 """
 
 from __future__ import annotations
 
+import json
 import marshal
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ class WorkerSettings(NamedTuple):
         one_process: whether a screened program runs all its tests in one process.
         limits: of every sample.
         trust: where tests run that may run apart from the sample or not: `split`, `shared`, or `auto` to decide it.
+        foreign: whether the tests are trusted no more than the samples.
         base: an empty folder that belongs to the worker.
         life: descriptor of a pipe whose other end closes when the judge ends.
     """
@@ -34,6 +36,7 @@ class WorkerSettings(NamedTuple):
     one_process: bool
     limits: Limits
     trust: str
+    foreign: bool = False
     base: str = ""
     life: int = -1
 
@@ -69,6 +72,12 @@ class Case(NamedTuple):
 
 
 def frame(*message: Any) -> bytes:
-    """A message of plain values as it is sent: four bytes of length, big end first, and `marshal`."""
+    """A message of plain values to a worker: four bytes of length, big end first, and `marshal`."""
     data = marshal.dumps(message)
+    return len(data).to_bytes(4, "big") + data
+
+
+def answer_frame(*message: Any) -> bytes:
+    """A message of plain values from a worker: four bytes of length, big end first, and JSON."""
+    data = json.dumps(message).encode()
     return len(data).to_bytes(4, "big") + data

@@ -37,6 +37,8 @@ class Trust(StrEnum):
 
 #: a day: beyond it timers overflow
 MOST_SECONDS = 86_400
+#: characters of a detail, or of a test's name; and more tests than any problem has
+MOST_DETAIL, MOST_TESTS = 300, 10**9
 #: more than any machine's, and what the system can set as a limit
 MOST_MEMORY_MB = 1_000_000
 
@@ -113,4 +115,25 @@ class Verdict(NamedTuple):
     def from_plain(cls, fields: tuple[Any, ...]) -> Verdict:
         """The verdict of `plain`."""
         made = cls(*fields)
-        return made._replace(outcome=Outcome(made.outcome), trust=Trust(made.trust))
+        observed = tuple(made.observed)
+        return made._replace(outcome=Outcome(made.outcome), trust=Trust(made.trust), observed=observed)
+
+    @classmethod
+    def of_foreign(cls, fields: Any) -> Verdict:
+        """The verdict that a process states which nobody trusts.
+
+        Raises:
+            ValueError: it is none.
+        """
+        wanted: tuple[Any, ...] = (str, float, float, str, str, (int, type(None)), (int, type(None)), str, list)
+        if type(fields) is not list or len(fields) != len(wanted):
+            raise ValueError("no verdict")
+        fields[1:3] = [float(one) if type(one) is int else one for one in fields[1:3]]
+        if not all(isinstance(field, kind) for field, kind in zip(fields, wanted, strict=True)):
+            raise ValueError("a verdict with fields of other types")
+        texts, counts = (fields[3], fields[7]), [one for one in fields[5:7] if one is not None]
+        if max(map(len, texts)) > MOST_DETAIL or not "".join(texts).isprintable() or min(counts, default=0) < 0:
+            raise ValueError("a verdict with fields that no verdict has")
+        if max(counts, default=0) > MOST_TESTS or not all(isinstance(one, str) for one in fields[8]):
+            raise ValueError("a verdict with fields that no verdict has")
+        return cls.from_plain(tuple(fields))

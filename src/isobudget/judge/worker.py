@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import marshal
+import json
 import os
 import select
 import subprocess
@@ -24,6 +24,8 @@ from isobudget.problems.problem import Problem
 
 #: problems that a worker keeps
 PROBLEMS_KEPT = 512
+#: the longest answer that is taken: 2,000 observed texts of 2,000 characters fit
+MOST_ANSWER_BYTES = 32 << 20
 #: how much longer than a sample's wall cap a worker may take before it is held for lost
 GRACE_SECONDS = 30.0
 #: how long an idle worker may take to end by itself
@@ -87,8 +89,11 @@ class Worker:
         except WorkerGoneError:
             self.stop()
             raise JudgeError("a worker of the judge does not start; its message is above") from None
-        _, layers = messages[0]
-        return list(layers)
+        kind, *said = messages[0]
+        if kind != "ready" or not said:
+            self.stop()
+            raise JudgeError("a worker of the judge does not start as it should")
+        return list(map(str, said[0]))
 
     def give(self, number: int, problem: Problem, program: str, attempt: int) -> None:
         """Hand a job over.
@@ -127,25 +132,43 @@ class Worker:
             raise WorkerGoneError("the worker does not answer")
         done = []
         for kind, *fields in self._messages():
-            self.busy_since = time.monotonic()
+            # Foreign tests could say for ever that they are at work.
+            if kind == "verdict" or not self.settings.foreign:
+                self.busy_since = time.monotonic()
             if kind == "verdict":
-                number, _, _, _ = self.given.popleft()
-                done.append((number, Verdict.from_plain(*fields)))
+                done.append(self._verdict(fields))
+        if self.settings.foreign:
+            self.stuck = self.is_overdue(self.settings.limits.wall_seconds)
         return done
 
-    def _messages(self) -> list[tuple[Any, ...]]:
+    def is_overdue(self, wall_seconds: float) -> bool:
+        """Whether it has been at a job for far too long."""
+        return bool(self.given) and time.monotonic() - self.busy_since > 2 * wall_seconds + GRACE_SECONDS
+
+    def _verdict(self, fields: list[Any]) -> tuple[int, Verdict]:
+        if not self.given or len(fields) != 1:
+            raise WorkerGoneError("the worker says what it was not asked")
+        try:
+            verdict = Verdict.of_foreign(fields[0])
+        except ValueError as error:
+            raise WorkerGoneError(str(error)) from error
+        return self.given.popleft()[0], verdict
+
+    def _messages(self) -> list[list[Any]]:
         assert self.process is not None
         assert self.process.stdout is not None
         data = os.read(self.process.stdout.fileno(), 1 << 18)
         if not data:
             raise WorkerGoneError("the worker's process ended")
         self.buffer += data
-        messages = []
+        messages: list[list[Any]] = []
         while len(self.buffer) >= 4:
             size = int.from_bytes(self.buffer[:4], "big")
+            if size > MOST_ANSWER_BYTES:
+                raise WorkerGoneError("the worker's answer is too long")
             if len(self.buffer) < 4 + size:
                 break
-            messages.append(marshal.loads(bytes(self.buffer[4 : 4 + size])))
+            messages.append(_answer(bytes(self.buffer[4 : 4 + size])))
             del self.buffer[: 4 + size]
         return messages
 
@@ -181,6 +204,16 @@ class Worker:
         self.buffer.clear()
 
 
+def _answer(data: bytes) -> list[Any]:
+    try:
+        message = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise WorkerGoneError("the worker's answer is no JSON") from error
+    if type(message) is not list or not message:
+        raise WorkerGoneError("the worker's answer is no message")
+    return message
+
+
 def lost(stuck: bool, reference_passes: bool) -> Verdict:
     """What is said of a sample over which a worker hung, or ended again and again.
 
@@ -204,7 +237,7 @@ def wait_for_any(workers: Iterable[Worker], wall_seconds: float) -> list[Worker]
         if ready:
             return ready
         for worker in busy.values():
-            worker.stuck = time.monotonic() - worker.busy_since > 2 * wall_seconds + GRACE_SECONDS
+            worker.stuck = worker.is_overdue(wall_seconds)
         overdue = [worker for worker in busy.values() if worker.stuck]
         if overdue:
             return overdue

@@ -12,18 +12,20 @@ The key is sent and nowhere else kept: it is taken out of every message.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from isobudget.backends.engine.engine_clock import EngineClock
 from isobudget.backends.server.faults import (
     LOST,
+    NOT_SENT,
     TIMEOUT,
     TransientError,
     backoff_seconds,
@@ -165,21 +167,52 @@ class Calls:
         if start > now:
             await self._wait(start - now)
 
+    async def stream(self, path: str, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """POST the body and yield the objects of the stream that comes back. Nothing is repeated.
+
+        Raises:
+            RefusedError: the server refuses.
+            TransientError: it could not be reached, or did not answer properly, or broke off.
+        """
+        options = {"headers": self._headers}
+        async with self._places:
+            await self._pace()
+            with self._told():
+                kind = self._openai.AsyncStream[object]
+                stream = await self._client.post(
+                    path, cast_to=object, body=body, options=options, stream=True, stream_cls=kind
+                )
+                try:
+                    async for one in stream:
+                        if isinstance(one, dict):
+                            yield one
+                finally:
+                    await stream.close()
+
     async def _send(self, path: str, body: dict[str, Any] | None) -> Any:
         client, options = self._client, {"headers": self._headers}
-        try:
+        with self._told():
             async with asyncio.timeout(self._settings.timeout_seconds):
                 if body is None:
                     return await client.get(path, cast_to=object, options=options)
                 return await client.post(path, cast_to=object, body=body, options=options)
-        except (TimeoutError, self._openai.APITimeoutError):
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """The client's errors as ours."""
+        try:
+            yield
+        except (TimeoutError, self._openai.APITimeoutError) as error:
+            sent = type(error.__cause__).__name__ != "ConnectTimeout"
             after = f"{self._settings.timeout_seconds:g} s (timeout_seconds)"
-            raise TransientError(f"no whole answer within {after}{self._way}", TIMEOUT) from None
+            raise TransientError(f"no whole answer within {after}{self._way}", TIMEOUT if sent else NOT_SENT) from None
         except self._openai.APIStatusError as error:
             raise status_error(error, self._key, self._clean, time.time(), self._way) from None
         except self._openai.APIConnectionError as error:
-            reason = self._clean(str(error.__cause__ or error)) or type(error.__cause__ or error).__name__
-            raise TransientError(f"no connection, or a lost one{self._way}: {shortened(reason)}", LOST) from None
+            cause = error.__cause__ or error
+            reason = self._clean(str(cause)) or type(cause).__name__
+            kind = NOT_SENT if type(cause).__name__ == "ConnectError" else LOST
+            raise TransientError(f"no connection, or a lost one{self._way}: {shortened(reason)}", kind) from None
         except (self._openai.APIError, ValueError, RecursionError) as error:
             raise TransientError(
                 f"the answer is not JSON: {shortened(self._clean(str(error)))}", "broken JSON"

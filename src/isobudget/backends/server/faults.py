@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 FIRST_WAIT_SECONDS = 2.0
 LONGEST_WAIT_SECONDS = 60.0
 
-#: kinds of failures in which no answer came
-LOST, TIMEOUT = "lost connection", "timeout"
+#: kinds of failures in which no answer came; of these `NOT_SENT` is one in which no request went out
+LOST, TIMEOUT, NOT_SENT = "lost connection", "timeout", "no connection"
 
 #: worth another try, like all of 5xx
 _REPEATED = frozenset({408, 409, 425, 429})
@@ -46,7 +46,7 @@ class TransientError(BackendError):
     @property
     def is_lost(self) -> bool:
         """Whether no answer came at all."""
-        return self.kind in (LOST, TIMEOUT)
+        return self.kind in (LOST, TIMEOUT, NOT_SENT)
 
 
 class RefusedError(BackendError):

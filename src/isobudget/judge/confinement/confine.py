@@ -81,7 +81,10 @@ def enter_namespaces(setting: Setting) -> list[str]:
 
 
 def confine(
-    setting: Setting, granted: Collection[str], on_streams: Callable[[list[int]], None]
+    setting: Setting,
+    granted: Collection[str],
+    on_streams: Callable[[list[int]], None],
+    calls: Callable[[], bytes] = seccomp.zygote_program,
 ) -> tuple[list[str], str]:
     """Put up the remaining layers around this process.
 
@@ -89,6 +92,7 @@ def confine(
         setting: how.
         granted: the namespaces that there are.
         on_streams: is given descriptors of the samples' input, output and errors, while they can still be sent on.
+        calls: makes the system call filter.
 
     Returns:
         The names of all layers that stand, and the scratch folder.
@@ -115,13 +119,14 @@ def confine(
         layers += [f"Landlock {what}" for what in landlock.restrict(within)]
     if limit_worker():
         layers.append("resource limits")
-    if (
-        "seccomp" not in setting.without
-        and seccomp.available()
-        and seccomp.Installer(seccomp.zygote_program()).install()
-    ):
+    if "seccomp" not in setting.without and seccomp.available() and seccomp.Installer(calls()).install():
         layers.append("system call filter")
     return [layer for layer in LAYERS if layer in layers], scratch
+
+
+def limit_tester(memory_mb: int) -> bool:
+    """Limits of a tester of foreign tests: of files as a sample, and of its address space."""
+    return _limit({resource.RLIMIT_AS: memory_mb << 20, resource.RLIMIT_FSIZE: FILE_KB << 10})
 
 
 def _readable_by_others() -> bool:

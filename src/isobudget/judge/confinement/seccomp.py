@@ -104,10 +104,10 @@ def start() -> FilterProgram:
     return program
 
 
-def zygote_program() -> bytes:
-    """The allow-list that the zygote and all its children live under."""
+def zygote_program(also: tuple[str, ...] = ()) -> bytes:
+    """The allow-list that the zygote and all its children live under; `also` are deadly calls that are allowed."""
     program, refused = start(), RET_ERRNO | errno.EPERM
-    for number in ALLOWED.values():
+    for number in (*ALLOWED.values(), *(DEADLY[name] for name in also)):
         program.on_number(number, RET_ALLOW)
     for number in DEADLY.values():
         program.on_number(number, RET_KILL)
@@ -127,16 +127,22 @@ def zygote_program() -> bytes:
     return program.packed()
 
 
-def sample_program(private_root: bool = True) -> bytes:
+def tester_program() -> bytes:
+    """What a tester of foreign tests lives under: as a zygote, and it hands descriptors to one."""
+    return zygote_program(also=("sendmsg",))
+
+
+def sample_program(private_root: bool = True, *, receives: bool = False) -> bytes:
     """What a sample gives up beyond the zygote's filter; `OWN_PID` stands where its own pid has to.
 
-    Without a private root, modes and times of files are not changed either: Landlock does not govern them.
+    Without a private root, modes and times of files are not changed either: Landlock does not govern them. A tester of
+    foreign tests gives up the same, and `receives` what its zygotes send.
     """
     program, refused = start(), RET_ERRNO | errno.EPERM
     for name in () if private_root else ("chmod", "fchmod", "fchmodat", "utimensat"):
         if name in ALLOWED:
             program.on_number(ALLOWED[name], refused)
-    for name in ("kill", "recvmsg", "pidfd_open"):
+    for name in ("kill", "pidfd_open") if receives else ("kill", "recvmsg", "pidfd_open"):
         program.on_number(SPECIAL[name], RET_KILL)
     program.on_number(SPECIAL["prctl"], refused)
     program.on_argument(SPECIAL["tgkill"], 0, (OWN_PID,), RET_ALLOW, RET_KILL)

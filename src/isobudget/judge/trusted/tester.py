@@ -14,11 +14,12 @@ import resource
 import signal
 import sys
 import time
-from typing import Any, BinaryIO, NoReturn
+from collections.abc import Callable
+from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 from isobudget.judge import wire
 from isobudget.judge.confinement import namespaces
-from isobudget.judge.messages import Case, WorkerSettings, frame
+from isobudget.judge.messages import Case, WorkerSettings, answer_frame
 from isobudget.judge.trusted import zygotes
 from isobudget.judge.trusted.host import Host
 from isobudget.judge.trusted.kinds import MAY_SHARE, prepare
@@ -32,6 +33,17 @@ ATTEMPTS = 3
 F_SETSIG = 10
 BEAT_SECONDS = 1.0
 MEMORY_BYTES = 4 << 30
+
+
+#: starts another zygote, for a use
+Launch = Callable[[WorkerSettings, str], Started]
+
+
+class Streams(NamedTuple):
+    """Where jobs come from, and where answers go."""
+
+    jobs: BinaryIO
+    answers: BinaryIO
 
 
 class KnownProblem:
@@ -53,9 +65,10 @@ class KnownProblem:
 class Tester:
     """Runs the tests of one job after another."""
 
-    def __init__(self, settings: WorkerSettings, answers: BinaryIO, started: Started) -> None:
+    def __init__(self, settings: WorkerSettings, answers: BinaryIO, started: Started, launch: Launch) -> None:
         self.settings = settings
         self.answers = answers
+        self.launch = launch
         self.last_beat = time.monotonic()
         self.problems: dict[int, KnownProblem | str] = {}
         self._host: Host | None = Host(settings, started)
@@ -66,7 +79,7 @@ class Tester:
     def host(self) -> Host:
         """The zygote."""
         if self._host is None:
-            self._host = Host(self.settings, zygotes.launch(self.settings))
+            self._host = Host(self.settings, self.launch(self.settings, ""))
         self._host.beat = self.beat
         return self._host
 
@@ -77,7 +90,7 @@ class Tester:
         """
         use = "pytest" if problem.case.kind == "PytestFile" else "source"
         if use not in self._shared_hosts:
-            self._shared_hosts[use] = Host(self.settings, zygotes.launch(self.settings, use))
+            self._shared_hosts[use] = Host(self.settings, self.launch(self.settings, use))
         self._shared_hosts[use].beat = self.beat
         return self._shared_hosts[use]
 
@@ -89,7 +102,7 @@ class Tester:
 
     def answer(self, *message: Any) -> None:
         """Say something to the judge."""
-        self.answers.write(frame(*message))
+        self.answers.write(answer_frame(*message))
         self.answers.flush()
 
     def add_problem(self, key: int, case: Case) -> None:
@@ -144,7 +157,8 @@ class Tester:
             return self.settings.trust == Trust.SPLIT
         reading = problem.tests.read()  # type: ignore[attr-defined]
         if reading.objection or problem.case.reference is None:
-            return False
+            # Foreign tests seldom come with one; as for rewards, the rule alone decides (see `judge.apart`).
+            return self.settings.foreign and not reading.objection
         verdict, returned_mutable = judge_over_wire(problem.tests, self.host, problem.case.reference)  # type: ignore[arg-type]
         if verdict.passed:
             return not (reading.holds_results and returned_mutable)
@@ -156,7 +170,7 @@ class Tester:
         return not together.judge(self.shared_host(problem), problem.case.reference).passed
 
 
-def _end_with(life: int) -> None:
+def end_with(life: int) -> None:
     """Have the kernel end this process when the judge is gone, also while it is within a call in C.
 
     The judge holds the other end of the pipe and never writes. The signal that says so is one that ends a process. A
@@ -169,19 +183,29 @@ def _end_with(life: int) -> None:
 
 def main(settings: WorkerSettings, started: Started) -> NoReturn:
     """Serve jobs until the judge closes standard input."""
-    # Tests may print or read: that must not get into the conversation with the judge.
-    jobs, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    for descriptor, flags in ((0, os.O_RDONLY), (1, os.O_WRONLY)):
-        os.dup2(os.open(os.devnull, flags), descriptor)
+    streams = take_streams()
     namespaces.hide_memory()
-    _end_with(settings.life)
+    end_with(settings.life)
     with contextlib.suppress(OSError, ValueError):
         # Lower already, then. A zygote that is launched later may still be granted more, as the first one is.
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    watch_tests()
     sys.path += settings.packages
-    tester = Tester(settings, answers, started)
-    tester.answer("ready", tester.layers)
+    tester = Tester(settings, streams.answers, started, zygotes.launch)
+    serve(tester, streams.jobs, tester.layers)
+
+
+def take_streams() -> Streams:
+    """The way to the judge, out of the way of tests that print or read."""
+    streams = Streams(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"))
+    for descriptor, flags in ((0, os.O_RDONLY), (1, os.O_WRONLY)):
+        os.dup2(os.open(os.devnull, flags), descriptor)
+    return streams
+
+
+def serve(tester: Tester, jobs: BinaryIO, layers: list[str]) -> NoReturn:
+    """Say which layers of confinement stand, and serve jobs until there are no more."""
+    watch_tests()
+    tester.answer("ready", layers)
     try:
         while size := jobs.read(4):
             kind, key, *rest = marshal.loads(jobs.read(int.from_bytes(size, "big")))
@@ -194,5 +218,5 @@ def main(settings: WorkerSettings, started: Started) -> NoReturn:
     finally:
         tester.close()
         with contextlib.suppress(OSError):
-            os.rmdir(settings.base)
+            os.rmdir(tester.settings.base)
         os._exit(0)

@@ -57,7 +57,7 @@ class Started(NamedTuple):
 
 def fork(settings: WorkerSettings) -> Started:
     """Fork the first zygote. Only for a process that has no tests in its memory."""
-    setting = _setting(settings)
+    setting = setting_of(settings)
     ours, theirs = socketpair()
     pid = os.fork()
     if pid == 0:
@@ -74,7 +74,7 @@ def fork(settings: WorkerSettings) -> Started:
 
 def launch(settings: WorkerSettings, use: str = "") -> Started:
     """Start a zygote as an interpreter of its own; `use` as of `zygote.begin`."""
-    setting = _setting(settings)
+    setting = setting_of(settings)
     ours, theirs = socketpair()
     code = confine.bootstrap("untrusted.zygote", tuple(setting), theirs.fileno(), use, entry="begin")
     os.set_inheritable(theirs.fileno(), True)
@@ -88,8 +88,8 @@ def launch(settings: WorkerSettings, use: str = "") -> Started:
     return Started(Process(pid), ours.detach(), setting.base)
 
 
-def _setting(settings: WorkerSettings) -> confine.Setting:
-    """Make a zygote's folder; how it is to be confined."""
+def setting_of(settings: WorkerSettings) -> confine.Setting:
+    """Make a folder for a zygote, or for a tester; how it is to be confined."""
     base = os.path.join(settings.base, str(next(NUMBERS)))
     os.mkdir(base, 0o700)
     return confine.Setting(base, settings.packages, settings.number, settings.without, settings.limits.memory_mb)

@@ -1,0 +1,179 @@
+"""`api.serve`, and what belongs to it: keys, the ledger, and the judge as a service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from isobudget.api.names import Names, as_names
+from isobudget.errors import InputError
+from isobudget.results import Results
+
+if TYPE_CHECKING:
+    from isobudget.gateway.serving import OnReady
+    from isobudget.progress import Progress
+
+#: what may be done to a key
+_CHANGES = ("open", "revoke", "budget")
+
+
+def serve(
+    policy: str | Path | Sequence[str | Path] = (),
+    *,
+    models: Names = (),
+    host: str | None = None,
+    port: int | None = None,
+    budget: str | Sequence[str] = (),
+    ledger: str | Path | None = None,
+    workers: int | None = None,
+    config: str | Path | None = None,
+    unsafe: bool = False,
+    progress: Progress | None = None,
+    on_ready: OnReady | None = None,
+) -> None:
+    """Serve an OpenAI-compatible gateway until it is stopped: it answers with what passed its tests, inside a budget.
+
+    Args:
+        policy: policy files; a request for isobudget/NAME plays NAME.toml, isobudget/auto the first.
+        models: names, cheapest first, or ``"a,b"``; by default the policies', else those of the models file, else the
+            embedded ones.
+        host: the address to listen at; by default 127.0.0.1, this machine alone.
+        port: the port to listen at; by default 8400.
+        budget: of all keys together, such as ``5usd/day``, ``1e6tokens/hour`` or ``20usd``.
+        ledger: the file of keys and of what was spent; by default ~/.local/state/isobudget/ledger.sqlite.
+        workers: samples judged at once; by default one per core.
+        config: a TOML file with these settings and more, see docs/gateway.md.
+        unsafe: judge even where samples cannot be confined.
+        progress: told of weights that are fetched.
+        on_ready: told the base URL once requests are taken.
+
+    Raises:
+        MissingExtraError: the server's parts are not installed.
+        InputError: a setting, a policy or a budget is wrong, or the server would be open to others without a key.
+        IsobudgetError: a model or the ledger cannot be used.
+    """
+    from isobudget.gateway.serving import need_extra
+
+    need_extra()
+    from isobudget.gateway import serving
+    from isobudget.gateway.settings import serve_settings
+    from isobudget.progress import SILENT
+
+    stated = _stated(
+        policies=[str(one) for one in as_names(policy)],  # type: ignore[arg-type]
+        models=[one.strip() for name in as_names(models) for one in name.split(",")],
+        host=host,
+        port=port,
+        budget=list(as_names(budget)),
+        ledger=None if ledger is None else str(ledger),
+        workers=workers,
+        unsafe=unsafe,
+    )
+    serving.serve(serve_settings(config, stated), on_ready or (lambda _: None), progress or SILENT)
+
+
+def _stated(**options: Any) -> dict[str, Any]:
+    """What was stated: all but None, nothing and False, which leave a setting as the file has it."""
+    return {name: value for name, value in options.items() if value not in (None, [], False)}
+
+
+def new_key(name: str, *, budget: str | Sequence[str] = (), ledger: str | Path | None = None) -> str:
+    """Make a key of the gateway; it is shown once, and only its hash is kept.
+
+    Args:
+        name: whose it is, for the ledger.
+        budget: what it may spend, such as ``5usd/day``, ``1e6tokens/hour``, ``0.01usd/request`` or ``20usd`` in all.
+        ledger: as in `serve`.
+
+    Raises:
+        InputError: the name or a budget is wrong, or the name is taken.
+        StorageError: the ledger cannot be written.
+    """
+    from isobudget.gateway.keys import make_key
+    from isobudget.gateway.store import writing
+
+    with writing(_ledger(ledger)) as store:
+        return make_key(store, name, as_names(budget))
+
+
+def change_key(name: str, change: str, *, budget: str | Sequence[str] = (), ledger: str | Path | None = None) -> None:
+    """Change a key of the gateway, at once.
+
+    Args:
+        name: whose it is.
+        change: open (after it was closed because a model spent more than it was asked for), revoke (for good), or
+            budget, which replaces its budgets.
+        budget: the new ones; as in `new_key`.
+        ledger: as in `serve`.
+
+    Raises:
+        InputError: there is no such key or change, or a budget is wrong.
+        StorageError: the ledger cannot be written.
+    """
+    import json
+
+    from isobudget.gateway import keys
+    from isobudget.gateway.budgets import parse_period_budgets
+    from isobudget.gateway.store import writing
+
+    if change not in _CHANGES:
+        raise InputError(f"a key can be changed by {', '.join(_CHANGES)}, not by {change!r}")
+    budgets = as_names(budget)
+    parse_period_budgets(budgets)
+    if budgets and change != "budget":
+        raise InputError(f"budgets go with the change budget, not with {change}")
+    events = {
+        "open": (keys.OPENED, ""),
+        "revoke": (keys.REVOKED, ""),
+        "budget": (keys.BUDGET, json.dumps(list(budgets))),
+    }
+    with writing(_ledger(ledger)) as store:
+        keys.change_key(store, name, *events[change])
+
+
+def keys(*, ledger: str | Path | None = None) -> Results[dict[str, Any]]:
+    """The keys of the gateway: name, budgets, state.
+
+    Args:
+        ledger: as in `serve`.
+
+    Raises:
+        InputError: there is no ledger.
+    """
+    from isobudget.gateway.keys import described_key
+    from isobudget.gateway.store import reading
+
+    with reading(_ledger(ledger)) as store:
+        rows = [described_key(one) for one in store.all_keys()]
+    return _results(rows)
+
+
+def ledger(path: str | Path | None = None, *, request: str | None = None) -> Results[dict[str, Any]]:
+    """What was spent through the gateway, by day, key and model; or the calls of one request.
+
+    Args:
+        path: the ledger; by default ~/.local/state/isobudget/ledger.sqlite.
+        request: the ledger_id of an answer.
+
+    Raises:
+        InputError: there is no ledger.
+    """
+    from isobudget.gateway.store import calls_of, reading, summary
+
+    with reading(_ledger(path)) as store:
+        return _results(summary(store) if request is None else calls_of(store, request))
+
+
+def _results(rows: list[dict[str, Any]]) -> Results[dict[str, Any]]:
+    from isobudget.grid import json_value
+
+    return Results.of(
+        rows, plain=lambda: json_value(rows), rows=lambda: rows, text=lambda: "\n".join(map(str, rows)) or "nothing"
+    )
+
+
+def _ledger(path: str | Path | None) -> Path:
+    from isobudget.gateway.settings import ServeSettings
+
+    return ServeSettings(ledger=None if path is None else str(path)).ledger_path

@@ -1,0 +1,142 @@
+"""`isobudget serve`: an OpenAI-compatible gateway; its keys, and what was spent."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any
+
+import typer
+
+from isobudget.cli.declared import of_api, with_options
+from isobudget.cli.options import JsonOption
+
+app = typer.Typer(invoke_without_command=True, rich_markup_mode="markdown")
+key_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+_KEY_BUDGET = typer.Option(metavar="5usd/day")
+
+
+def register(parent: typer.Typer) -> None:
+    """Add the command group to the application."""
+    parent.add_typer(app, name="serve")
+
+
+@of_api(
+    "serve",
+    policy=typer.Option(metavar="policy.toml"),
+    models=Annotated[str | None, typer.Option(metavar="A,B")],
+    port=typer.Option(min=0, max=65535),
+    budget=typer.Option(metavar="5usd/day"),
+    ledger=typer.Option(metavar="FILE"),
+    workers=typer.Option(min=1),
+    config=typer.Option(metavar="serve.toml"),
+)
+def serve(given: dict[str, Any]) -> None:
+    """Serve an OpenAI-compatible gateway: a budget over several models, and the answer that passed its tests.
+
+    `isobudget serve key new NAME` makes keys; without any, this machine alone is served. `isobudget serve ledger` shows
+    what was spent. Stop it with Ctrl-C: what is in flight is ended and settled.
+
+    Example: `isobudget serve --policy policy.toml --budget 5usd/day`
+    """
+    from isobudget import api
+    from isobudget.cli.progress import TerminalProgress
+
+    with TerminalProgress() as progress:
+        api.serve(**given, progress=progress, on_ready=_tell)
+
+
+def _tell(url: str) -> None:
+    print(f"serving at {url}; the model isobudget/auto plays the policy", file=sys.stderr, flush=True)
+
+
+def _unless_another(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, run where no other of its group is named."""
+
+    def called(context: typer.Context, **values: Any) -> None:
+        if context.invoked_subcommand is None:
+            command(**values)
+
+    own = Parameter("context", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    parameters = [own, *signature(command).parameters.values()]
+    called.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    called.__annotations__ = {one.name: one.annotation for one in parameters}
+    called.__doc__ = command.__doc__
+    return called
+
+
+app.callback()(_unless_another(with_options(serve)))
+app.add_typer(key_app, name="key", help="Make, list and change keys.")
+
+
+@of_api("new_key", budget=_KEY_BUDGET, ledger=typer.Option(metavar="FILE"))
+def new(given: dict[str, Any]) -> None:
+    """Make a key and print it, once: only its hash is kept.
+
+    Example: `isobudget serve key new alice --budget 5usd/day`
+    """
+    from isobudget import api
+
+    print(api.new_key(**given))
+
+
+@of_api("change_key", budget=_KEY_BUDGET, ledger=typer.Option(metavar="FILE"))
+def change(given: dict[str, Any]) -> None:
+    """Open a closed key, revoke one, or replace its budgets; a running gateway keeps to it at once.
+
+    Example: `isobudget serve key change alice budget --budget 10usd/day`
+    """
+    from isobudget import api
+
+    api.change_key(**given)
+
+
+@of_api("keys", ledger=typer.Option(metavar="FILE"))
+def keys(given: dict[str, Any], as_json: JsonOption = False) -> None:
+    """List the keys with their budgets.
+
+    Example: `isobudget serve key list`
+    """
+    from isobudget import api
+
+    _show(api.keys(**given), as_json)
+
+
+@of_api("ledger", path=Annotated[str | None, typer.Argument(metavar="[FILE]")])
+def ledger(given: dict[str, Any], as_json: JsonOption = False) -> None:
+    """Show what was spent, by day, key and model, or the calls of one answer. The file is SQLite: ask it by SQL, too.
+
+    Example: `isobudget serve ledger --request 8e057b0bd3bad8e29c6d3384`
+    """
+    from isobudget import api
+
+    _show(api.ledger(**given), as_json)
+
+
+def _show(found: Any, as_json: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from isobudget.cli.show import print_json
+
+    rows = found.to_records()
+    if as_json:
+        print_json(found.to_dict())
+    elif not rows:
+        print("nothing yet")
+    else:
+        table = Table(*rows[0])
+        for row in rows:
+            table.add_row(*map(_cell, row.values()))
+        Console(highlight=False).print(table)
+
+
+def _cell(value: Any) -> str:
+    return "-" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+key_app.command("new")(with_options(new))
+key_app.command("change")(with_options(change))
+key_app.command("list")(with_options(keys))
+app.command("ledger")(with_options(ledger))

@@ -1,0 +1,76 @@
+"""Amounts of a ledger: whole numbers, so that sums are exact.
+
+    usd 10^-9, flops 10^6, seconds 10^-6, joules 10^-3, tokens 1
+
+A fraction of a step counts as a whole one: what is spent is never told too low.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from isobudget.costs.cost import Unit
+
+#: steps in one of each unit
+STEPS: Mapping[Unit, float] = {
+    Unit.USD: 1e9,
+    Unit.FLOPS: 1e-6,
+    Unit.SECONDS: 1e6,
+    Unit.JOULES: 1e3,
+    Unit.TOKENS: 1.0,
+}
+#: SQLite's integers have 63 bits; sums of rows have to fit, too
+MOST = 2**53
+#: what rounding may add to a product that is meant to be whole
+_ROUNDING = 1e-6
+
+
+class Amounts(NamedTuple):
+    """What a call came to, or may come to, in steps of each unit; None where that is not known."""
+
+    usd: int | None = None
+    flops: int | None = None
+    seconds: int | None = None
+    joules: int | None = None
+    tokens: int | None = None
+
+    @classmethod
+    def of(cls, amounts: Mapping[str, float]) -> Amounts:
+        """From amounts by unit; NaN and what is missing is not known."""
+        return cls(*(steps(Unit(name), amounts.get(name, math.nan)) for name in cls._fields))
+
+    def plain(self) -> dict[str, float | None]:
+        """By unit, in whole units, for people."""
+        return {name: None if one is None else one / STEPS[Unit(name)] for name, one in self.by_unit().items()}
+
+    def by_unit(self) -> dict[str, int | None]:
+        """By unit, in steps."""
+        return self._asdict()
+
+    def plus(self, other: Amounts) -> Amounts:
+        """The sum; not known where either is not."""
+        pairs = zip(self, other, strict=True)
+        return Amounts(*(None if a is None or b is None else a + b for a, b in pairs))
+
+    def exceeds(self, other: Amounts) -> list[str]:
+        """The units in which this is more than the other."""
+        pairs = zip(self._fields, self, other, strict=True)
+        return [name for name, a, b in pairs if a is not None and b is not None and a > b]
+
+
+NOTHING = Amounts(0, 0, 0, 0, 0)
+
+
+def steps(unit: Unit, amount: float) -> int | None:
+    """An amount in steps of its unit, rounded up; None for NaN."""
+    if math.isnan(amount):
+        return None
+    exact = amount * STEPS[unit]
+    return MOST if exact >= MOST else max(0, math.ceil(exact - _ROUNDING))
+
+
+def whole_units(unit: Unit, count: int) -> float:
+    """Steps as an amount of the unit."""
+    return count / STEPS[unit]

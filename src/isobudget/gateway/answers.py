@@ -1,0 +1,133 @@
+"""What goes back to the client: OpenAI's objects, whole or in pieces, with what it cost and what the tests said."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from isobudget.gateway.asked import Asked
+from isobudget.gateway.calling import Spent
+from isobudget.gateway.choosing import Chosen
+from isobudget.gateway.faults import RefusedRequestError
+from isobudget.gateway.runner import Ending, Sample
+from isobudget.grid import json_value
+
+#: what keeps a stream open that nothing is said over yet
+HEARTBEAT = b": waiting\n\n"
+DONE = b"data: [DONE]\n\n"
+
+
+def event(value: Any) -> bytes:
+    """A piece of a stream."""
+    return b"data: " + json.dumps(value, separators=(",", ":")).encode() + b"\n\n"
+
+
+def error_event(error: RefusedRequestError) -> bytes:
+    """An error that comes when the stream has begun."""
+    return event(error.body())
+
+
+def usage(spent: Spent) -> dict[str, int]:
+    """Everything that was spent, whichever sample is the answer."""
+    prompt, completion = spent.prompt_tokens, spent.completion_tokens
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
+def report(asked: Asked, chosen: Chosen, samples: Sequence[Sample], ending: Ending, spent: Spent, request: str) -> Any:
+    """The field `isobudget` of an answer."""
+    shown = chosen.best
+    return {
+        "ledger_id": request,
+        "policy": asked.policy,
+        "verified": shown.passed,
+        "trust": shown.verdict.trust.value if shown.verdict is not None else None,
+        "chosen_by": chosen.by,
+        "ending": str(ending),
+        "model": shown.arm,
+        "samples": len(samples),
+        "calls": spent.calls,
+        "models": dict(Counter(one.arm for one in samples)),
+        "verdicts": dict(Counter(one.verdict.outcome.value for one in samples if one.verdict is not None)),
+        "verdict": _verdict(shown),
+        "cost": json_value(spent.amounts.plain()),
+    }
+
+
+def _verdict(sample: Sample) -> dict[str, Any] | None:
+    """What the tests said of a sample."""
+    verdict = sample.verdict
+    if verdict is None:
+        return None
+    return {
+        "outcome": verdict.outcome.value,
+        "tests_passed": verdict.tests_passed,
+        "tests_total": verdict.tests_total,
+        "first_failing": verdict.first_failing,
+        "detail": verdict.detail,
+    }
+
+
+class Answer:
+    """Makes the answer to one request.
+
+    Args:
+        asked: the request.
+        request: its name in the ledger.
+    """
+
+    def __init__(self, asked: Asked, request: str) -> None:
+        self._asked = asked
+        self._head = {
+            "id": ("chatcmpl-" if asked.chat else "cmpl-") + request,
+            "created": int(time.time()),
+            "model": asked.model,
+        }
+
+    def whole(self, samples: Sequence[Sample], spent: Spent, said: Any) -> dict[str, Any]:
+        """The whole answer, with a choice for each of these samples."""
+        kind = "chat.completion" if self._asked.chat else "text_completion"
+        choices = [self._choice(at, one) for at, one in enumerate(samples)]
+        return {**self._head, "object": kind, "choices": choices, "usage": usage(spent), "isobudget": said}
+
+    def _choice(self, index: int, sample: Sample) -> dict[str, Any]:
+        made: dict[str, Any] = {
+            "index": index,
+            "finish_reason": sample.generation.finish_reason.value,
+            "logprobs": None,
+        }
+        if self._asked.chat:
+            message = {"role": "assistant", "content": sample.generation.text, "refusal": None}
+            return made | {"message": message}
+        return made | {"text": sample.generation.text}
+
+    def _piece(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
+        kind = "chat.completion.chunk" if self._asked.chat else "text_completion"
+        made: dict[str, Any] = {**self._head, "object": kind, "choices": choices}
+        if self._asked.include_usage:
+            made["usage"] = None
+        return event(made | more)
+
+    def begin(self) -> bytes:
+        """The piece that says who speaks."""
+        if not self._asked.chat:
+            return HEARTBEAT
+        delta = {"role": "assistant", "content": ""}
+        return self._piece([{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}])
+
+    def end(self, samples: Sequence[Sample], spent: Spent, said: Any) -> list[bytes]:
+        """The pieces that hold the answer, why it ended, and what it cost."""
+        pieces = []
+        for at, one in enumerate(samples):
+            text = one.generation.text
+            body: dict[str, Any] = {"delta": {"content": text}} if self._asked.chat else {"text": text}
+            pieces.append(self._piece([{"index": at, **body, "logprobs": None, "finish_reason": None}]))
+        for at, one in enumerate(samples):
+            empty: dict[str, Any] = {"delta": {}} if self._asked.chat else {"text": ""}
+            ended = {"index": at, **empty, "logprobs": None, "finish_reason": one.generation.finish_reason.value}
+            pieces.append(self._piece([ended], **({"isobudget": said} if at == len(samples) - 1 else {})))
+        if self._asked.include_usage:
+            pieces.append(self._piece([], usage=usage(spent)))
+        return [*pieces, DONE]

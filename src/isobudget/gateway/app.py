@@ -1,0 +1,233 @@
+"""The gateway's application: chat, completions and models, over policies and single models."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+
+from isobudget.gateway.answers import Answer, report
+from isobudget.gateway.asked import Asked, read_request
+from isobudget.gateway.budgets import Period
+from isobudget.gateway.calling import Payer, Spent
+from isobudget.gateway.choosing import choose
+from isobudget.gateway.faults import RefusedRequestError, bad_request
+from isobudget.gateway.judging import Judges
+from isobudget.gateway.keys import Account, Keys
+from isobudget.gateway.ledger import Ledger, RequestLimits
+from isobudget.gateway.metrics import Metrics
+from isobudget.gateway.models import Offer
+from isobudget.gateway.passing import Passed
+from isobudget.gateway.runner import Ending, Play, Sample
+from isobudget.gateway.settings import ServeSettings
+from isobudget.gateway.store import SqliteStore
+from isobudget.gateway.web import Stream, Web, answered, streamed_errors, until_gone
+from isobudget.policies.schedule import Schedule, Stop
+
+#: samples of a request without tests that states no number
+UNTESTED_SAMPLES = 4
+#: bodies beyond so many characters are read apart from the event loop
+_SHORT = 4096
+log = logging.getLogger("isobudget.gateway")
+
+
+@dataclass(slots=True)
+class Gateway:
+    """A gateway's parts, and what it does with a request."""
+
+    settings: ServeSettings
+    offer: Offer
+    store: SqliteStore
+    ledger: Ledger
+    judges: Judges
+    metrics: Metrics
+
+    def app(self) -> Starlette:
+        """The application. It owns the parts: they begin and end with it."""
+        web = Web(self.settings, Keys(self.store, self.settings.is_local), self.metrics, self._not_ready)
+        gauges = {"judge_queue": lambda: len(self.judges.jobs), "open_reservations": lambda: len(self.ledger.open)}
+        self.metrics.gauges.update(gauges)
+
+        def served(chat: bool) -> Any:
+            async def handler(request: Request, account: Account) -> Response:
+                return await self._serve(web, request, account, chat)
+
+            return handler
+
+        handlers = [
+            ("POST", "/v1/chat/completions", served(chat=True)),
+            ("POST", "/v1/completions", served(chat=False)),
+            ("GET", "/v1/models", self._models),
+            ("GET", "/v1/models/{name:path}", self._models),
+        ]
+        return web.app(handlers, self._lifespan)
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        recovered = self.ledger.start()
+        if recovered:
+            log.warning("%d calls were in flight when the last gateway ended: counted at their most", recovered)
+        try:
+            await asyncio.to_thread(self.judges.__enter__)
+            yield
+        finally:
+            await self.offer.close()
+            await asyncio.to_thread(self.judges.close)
+            await asyncio.to_thread(self.ledger.close)
+
+    def _not_ready(self) -> str:
+        return "" if self.ledger.is_writing else "the ledger cannot be written"
+
+    async def _models(self, request: Request, _account: Account) -> Response:
+        entries = [
+            {"id": name, "object": "model", "created": 0, "owned_by": "isobudget"} for name in self.offer.names()
+        ]
+        wanted = request.path_params.get("name")
+        if wanted is None:
+            return answered({"object": "list", "data": entries})
+        found = next((one for one in entries if one["id"] == wanted), None)
+        if found is None:
+            raise RefusedRequestError(404, "model_not_found", f"no model {wanted[:80]!r}", param="model")
+        return answered(found)
+
+    async def _serve(self, web: Web, request: Request, account: Account, chat: bool) -> Response:
+        body = await web.body(request)
+        long = int(request.headers.get("content-length") or _SHORT) >= _SHORT
+        read = partial(read_request, body, chat=chat, settings=self.settings)
+        apart = long or (isinstance(body, dict) and body.get("isobudget"))
+        asked = await asyncio.to_thread(read) if apart else read()
+        payer = self._payer(account, asked)
+        if (passed := self._passed(asked, payer)) is not None:
+            return await self._pass(request, passed)
+        play = self._play(asked, payer)
+        if asked.stream:
+            return await self._streamed(request, play)
+        ending = await until_gone(request.receive, play.run())
+        return answered(await self._whole(play, ending))
+
+    def _payer(self, account: Account, asked: Asked) -> Payer:
+        own = tuple(one for one in (*account.budgets, *self.settings.budgets) if one.period is Period.REQUEST)
+        deadline = time.monotonic() + self.settings.wall_seconds
+        name = secrets.token_hex(12)
+        limits = RequestLimits.of((*asked.limits, *own))
+        return Payer(self.ledger, account, limits, name, deadline, self.settings.attempts, Spent())
+
+    # a policy -------------------------------------------------------------------------------------------------------
+
+    def _play(self, asked: Asked, payer: Payer) -> Play:
+        name = asked.policy
+        schedule = self._of_one(asked) if name is None else self.offer.schedule(name, random.random())
+        if asked.prompt is None:
+            raise bad_request(f"{asked.model} takes messages of text alone", "messages")
+        for arm in schedule.arms:
+            if wrong := self.offer.model(arm).refuses(asked.prompt):
+                raise bad_request(f"{arm}: the prompt is {wrong}", "messages" if asked.chat else "prompt")
+        stated = asked.options.samples
+        if stated is not None and stated > self.settings.samples:
+            raise bad_request(f"a request may draw {self.settings.samples} samples", "isobudget.samples")
+        usual = self.settings.samples if asked.problem is not None else UNTESTED_SAMPLES
+        most = stated or (asked.choices if name is None and asked.problem is None else usual)
+        return Play(asked, payer, self.offer.models, schedule, self.judges, most, on_sample=self._count)
+
+    def _of_one(self, asked: Asked) -> Schedule:
+        """A single model as a policy: again and again until a sample passes."""
+        return Schedule(((self.offer.model(asked.model).name, self.settings.samples),), Stop.FIRST_PASS)
+
+    def _count(self, sample: Sample) -> None:
+        verdict = "none" if sample.verdict is None else sample.verdict.outcome.value
+        self.metrics.count("samples_total", model=sample.arm, verdict=verdict)
+
+    async def _whole(self, play: Play, ending: Ending) -> dict[str, Any]:
+        samples, said = await self._said(play, ending)
+        return Answer(play.asked, play.payer.request).whole(samples, play.payer.spent, said)
+
+    async def _said(self, play: Play, ending: Ending) -> tuple[list[Sample], Any]:
+        """The samples to give back, and what there is to say of them."""
+        asked, spent = play.asked, play.payer.spent
+        self.metrics.spent(spent.amounts)
+        chosen = await asyncio.to_thread(choose, play.samples, asked.options.ranker)
+        said = report(asked, chosen, play.samples, ending, spent, play.payer.request)
+        if asked.options.require_verified and not chosen.best.passed:
+            raise RefusedRequestError(422, "not_verified", f"no sample passed: {ending}", details=said)
+        every = asked.options.return_ == "all" or asked.choices > 1
+        return list(chosen.ranked) if every else [chosen.best], said
+
+    async def _streamed(self, request: Request, play: Play) -> Response:
+        """The answer as a stream, once the first sample is paid for: errors before have their status."""
+        task = asyncio.create_task(play.run())
+        try:
+            await until_gone(request.receive, _either(play.begun, task))
+            if task.done() and (error := task.exception()) is not None:
+                raise error
+        except BaseException:
+            await _ended(task)
+            raise
+        return Stream(streamed_errors(self._pieces(play, task)), self.settings.heartbeat_seconds)
+
+    async def _pieces(self, play: Play, task: asyncio.Task[Ending]) -> AsyncIterator[bytes]:
+        answer = Answer(play.asked, play.payer.request)
+        try:
+            yield answer.begin()
+            ending = await task
+            samples, said = await self._said(play, ending)
+            for piece in answer.end(samples, play.payer.spent, said):
+                yield piece
+        finally:
+            await _ended(task)
+
+    # a single model -------------------------------------------------------------------------------------------------
+
+    def _passed(self, asked: Asked, payer: Payer) -> Passed | None:
+        """The request as one that is handed on; None if a policy is played, or the model runs here."""
+        options = asked.options
+        plain = options.samples is None and options.return_ == "first_pass" and options.ranker is None
+        if asked.policy is not None or asked.problem is not None or not plain:
+            return None
+        upstream = self.offer.model(asked.model)
+        return Passed(asked, payer, upstream, self.settings.overhead_tokens) if upstream.passes else None
+
+    async def _pass(self, request: Request, passed: Passed) -> Response:
+        if not passed.asked.stream:
+            try:
+                async with asyncio.timeout(max(0.0, passed.payer.left_seconds)):
+                    return answered(await until_gone(request.receive, passed.whole()))
+            finally:
+                self.metrics.spent(passed.payer.spent.amounts)
+        pieces = passed.stream()
+        # The first piece is waited for: errors before it have their status.
+        first = await until_gone(request.receive, anext(pieces))
+        return Stream(streamed_errors(self._rest(passed, first, pieces)), self.settings.heartbeat_seconds)
+
+    async def _rest(self, passed: Passed, first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        try:
+            async with contextlib.aclosing(pieces) as following:  # type: ignore[type-var]
+                yield first
+                async with asyncio.timeout(max(0.0, passed.payer.left_seconds)):
+                    async for piece in following:
+                        yield piece
+        finally:
+            self.metrics.spent(passed.payer.spent.amounts)
+
+
+async def _either(begun: asyncio.Event, task: asyncio.Task[Ending]) -> None:
+    waiting = asyncio.ensure_future(begun.wait())
+    try:
+        await asyncio.wait([waiting, task], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,287 @@
+"""What a request asks for, read once and checked: messages, sampling, tests, budget, policy.
+
+Fields that a server may bill beyond what can be bounded (images, audio, searches, predictions) are refused, and so is
+every field that is not known: what is passed through is on a list, which `fields` of the settings extends.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from isobudget.backends.base import Chat, Message, Prompt, Sampling
+from isobudget.backends.settings import STRICT
+from isobudget.errors import InputError
+from isobudget.files.values import is_number, is_whole
+from isobudget.gateway.budgets import Period, PeriodBudget, parse_period_budget
+from isobudget.gateway.faults import bad_request
+from isobudget.gateway.settings import ServeSettings
+from isobudget.problems.given import given_problem
+from isobudget.problems.problem import Problem
+
+#: what the names of policies begin with
+PREFIX = "isobudget/"
+_SHARED = {
+    *("model", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop"),
+    *("seed", "n", "user", "isobudget", "metadata", "store"),
+}
+_OF_MODELS = {"logit_bias", "presence_penalty", "frequency_penalty", "logprobs", "top_k", "min_p", "repetition_penalty"}
+_OF_CHAT = {"response_format", "tools", "tool_choice", "parallel_tool_calls", "top_logprobs", "reasoning_effort"}
+_OF_COMPLETIONS = {"suffix", "echo"}
+_TESTS_BLOCK = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*(?:python[ \t]+)?tests[ \t]*\n(.*?)^ {0,3}\1[ \t]*$", re.M | re.S)
+_MOST_STOPS, _MOST_SEED = 16, 2**31
+
+
+class Options(BaseModel):
+    """The field `isobudget` of a request.
+
+    Attributes:
+        tests: source (asserts, `check(candidate)`, pytest) or an object with fields such as inputs and outputs.
+        entry_point: the function under test.
+        budget: of this request, such as `0.01usd`.
+        policy: the name of one, instead of the model's.
+        ranker: what chooses without tests.
+        samples: the most to draw.
+        return_: `first_pass`, or `all` to draw all samples and give them back.
+        require_verified: an error, rather than an answer that did not pass.
+    """
+
+    model_config = STRICT | {"populate_by_name": False}
+
+    tests: str | dict[str, Any] | None = None
+    entry_point: Annotated[str, Field(max_length=200)] = ""
+    budget: str | None = None
+    policy: str | None = None
+    ranker: Literal["votes", "likelihood", "order"] | None = None
+    samples: Annotated[int, Field(ge=1)] | None = None
+    return_: Annotated[Literal["first_pass", "all"], Field(alias="return")] = "first_pass"
+    require_verified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, read.
+
+    Attributes:
+        chat: whether it is one to chat; else to completions.
+        model: as it was named.
+        prompt: text or conversation; None where only a server can read it (tools).
+        sampling, seed: how to sample.
+        stream, include_usage: whether the answer is streamed, and with usage at its end.
+        options: the field `isobudget`.
+        limits: budgets of this request.
+        problem: from the tests; None without.
+        body: what is handed on to a single server.
+        prompt_bytes: of all that a server may count as prompt.
+        choices: how many answers are asked for.
+    """
+
+    chat: bool
+    model: str
+    prompt: Prompt | None
+    sampling: Sampling
+    seed: int
+    stream: bool
+    include_usage: bool
+    options: Options
+    limits: tuple[PeriodBudget, ...]
+    problem: Problem | None
+    body: dict[str, Any] = field(repr=False)
+    prompt_bytes: int = 0
+    choices: int = 1
+
+    @property
+    def policy(self) -> str | None:
+        """The name of the policy that is asked for; None for a plain model."""
+        if self.options.policy is not None:
+            return self.options.policy
+        return self.model.removeprefix(PREFIX) if self.model.startswith(PREFIX) else None
+
+
+def read_request(body: Any, *, chat: bool, settings: ServeSettings) -> Asked:
+    """Read a request's body. It takes time where the tests are long: not on an event loop.
+
+    Raises:
+        RefusedRequestError: something is wrong with it; the message and `param` say what.
+    """
+    if not isinstance(body, dict):
+        raise bad_request("the body must be a JSON object")
+    options = _options(body.get("isobudget"))
+    model = _text(body, "model")
+    is_policy = model.startswith(PREFIX) or options.policy is not None
+    _check_fields(body, chat, is_policy, settings.fields)
+    stream_options = body.get("stream_options") or {}
+    if not isinstance(stream_options, dict):
+        raise bad_request("stream_options must be an object", "stream_options")
+    prompt = _messages(body) if chat else _text(body, "prompt")
+    if prompt is None and is_policy:
+        raise bad_request("a policy takes messages of text; tools and their results go to a single model", "messages")
+    tests = _tests(options, prompt, settings)
+    choices = _whole(body, "n", 1, 1, settings.samples)
+    if is_policy and choices != 1:
+        raise bad_request('a policy gives one answer; ask for all samples with isobudget.return = "all"', "n")
+    sampling = _sampling(body, settings)
+    return Asked(
+        chat=chat,
+        model=model,
+        prompt=prompt,
+        sampling=sampling,
+        seed=_whole(body, "seed", 0, -_MOST_SEED, _MOST_SEED) % _MOST_SEED,
+        stream=_flag(body, "stream"),
+        include_usage=bool(stream_options.get("include_usage")),
+        options=options,
+        limits=_limits(options),
+        problem=None if tests is None else _problem(tests, options, prompt),
+        body=_handed_on(body, sampling),
+        prompt_bytes=_prompt_bytes(body),
+        choices=choices,
+    )
+
+
+def _options(stated: Any) -> Options:
+    try:
+        return Options.model_validate({} if stated is None else stated)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, ("isobudget", *first["loc"])))
+        raise bad_request(f"{place}: {first['msg']}", place) from None
+
+
+def _check_fields(body: Mapping[str, Any], chat: bool, is_policy: bool, more: Sequence[str]) -> None:
+    shared = _SHARED | {"messages" if chat else "prompt"}
+    known = shared | _OF_MODELS | (_OF_CHAT if chat else _OF_COMPLETIONS) | set(more)
+    for name in body:
+        if name not in known:
+            raise bad_request(f"the field {str(name)[:80]!r} is not taken here", str(name)[:80], "unknown_parameter")
+        if is_policy and name not in shared and body[name] not in (None, False, [], {}):
+            raise bad_request(f"{name} goes to a single model, not to a policy", name, "unsupported_parameter")
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not value:
+        raise bad_request(f"{name} must be a text", name)
+    return value
+
+
+def _flag(body: Mapping[str, Any], name: str) -> bool:
+    value = body.get(name)
+    if value not in (None, True, False):
+        raise bad_request(f"{name} must be true or false", name)
+    return bool(value)
+
+
+def _whole(body: Mapping[str, Any], name: str, default: int, least: int, most: int) -> int:
+    value = body.get(name)
+    if value is None:
+        return default
+    if not is_whole(value, least, most):
+        raise bad_request(f"{name} must be a whole number from {least} to {most}", name)
+    return int(value)
+
+
+def _number(body: Mapping[str, Any], name: str, default: float, least: float, most: float) -> float:
+    value = body.get(name)
+    if value is None:
+        return default
+    if not is_number(value, least) or value > most:
+        raise bad_request(f"{name} must be a number from {least:g} to {most:g}", name)
+    return float(value)
+
+
+def _sampling(body: Mapping[str, Any], settings: ServeSettings) -> Sampling:
+    stated = [name for name in ("max_completion_tokens", "max_tokens") if body.get(name) is not None]
+    name = stated[0] if stated else "max_tokens"
+    tokens = _whole(body, name, settings.max_tokens, 1, settings.most_tokens)
+    stop = body.get("stop")
+    stops = [stop] if isinstance(stop, str) else stop or []
+    texts = isinstance(stops, list) and all(isinstance(one, str) and one for one in stops)
+    if not texts or len(stops) > _MOST_STOPS:
+        raise bad_request(f"stop must be a text or up to {_MOST_STOPS} texts", "stop")
+    return Sampling(
+        temperature=_number(body, "temperature", 0.7, 0, 10),
+        top_p=_number(body, "top_p", 0.95, 1e-6, 1),
+        max_tokens=tokens,
+        stop=tuple(stops),
+    )
+
+
+def _messages(body: Mapping[str, Any]) -> Chat | None:
+    """The conversation; None if it holds what only a server can read."""
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages or not all(isinstance(one, dict) for one in messages):
+        raise bad_request("messages must be a list of objects with role and content, at least one", "messages")
+    read = [_message(one, at) for at, one in enumerate(messages)]
+    plain = [one for one in read if one is not None]
+    return Chat(tuple(plain)) if len(plain) == len(read) and not body.get("tools") else None
+
+
+def _message(one: Mapping[str, Any], at: int) -> Message | None:
+    place, role, content = f"messages.{at}", one.get("role"), one.get("content")
+    if role not in ("system", "developer", "user", "assistant", "tool", "function"):
+        raise bad_request(f"{place}.role is not known", f"{place}.role")
+    if isinstance(content, list):
+        parts = [part.get("text") if isinstance(part, dict) else None for part in content]
+        if not all(isinstance(part, str) for part in parts):
+            raise bad_request(f"{place}: only text is taken; what images and audio cost cannot be bounded", place)
+        content = "\n".join(map(str, parts))
+    if content is not None and not isinstance(content, str):
+        raise bad_request(f"{place}.content must be a text", f"{place}.content")
+    if role in ("tool", "function") or one.get("tool_calls") or one.get("function_call") or content is None:
+        return None
+    return Message("system" if role == "developer" else role, content)
+
+
+def _tests(options: Options, prompt: Prompt | None, settings: ServeSettings) -> str | dict[str, Any] | None:
+    tests = options.tests
+    if tests is None and isinstance(prompt, Chat):
+        blocks = _TESTS_BLOCK.findall(prompt.messages[-1].content)
+        tests = blocks[-1][1] if blocks else None
+    if tests is not None and len(str(tests)) > settings.tests_kb << 10:
+        raise bad_request(f"tests may have {settings.tests_kb} kB", "isobudget.tests", "tests_too_long")
+    return tests
+
+
+def _problem(tests: str | dict[str, Any], options: Options, prompt: Prompt | None) -> Problem:
+    try:
+        return given_problem(
+            tests, options.entry_point, task_id="this request", prompt=prompt if isinstance(prompt, str) else ""
+        )
+    except (InputError, RecursionError, MemoryError, ValueError, TypeError) as error:
+        raise bad_request(f"{error or type(error).__name__}", "isobudget.tests") from None
+
+
+def _limits(options: Options) -> tuple[PeriodBudget, ...]:
+    if options.budget is None:
+        return ()
+    try:
+        found = parse_period_budget(options.budget, Period.REQUEST)
+    except InputError as error:
+        raise bad_request(str(error), "isobudget.budget") from None
+    if found.period is not Period.REQUEST:
+        raise bad_request("the budget of a request is for a request", "isobudget.budget")
+    return (found,)
+
+
+def _handed_on(body: Mapping[str, Any], sampling: Sampling) -> dict[str, Any]:
+    """The body for a single server: without what is ours, and always with a limit of tokens."""
+    ours = ("isobudget", "stream", "stream_options", "model", "store", "metadata", "user")
+    made = {name: value for name, value in body.items() if name not in ours and value is not None}
+    limit = "max_completion_tokens" if "max_completion_tokens" in made else "max_tokens"
+    made.pop("max_tokens", None)
+    return made | {limit: sampling.max_tokens}
+
+
+def _prompt_bytes(body: Mapping[str, Any]) -> int:
+    """Bytes of what a server may count as prompt; schemas of tools are written out by templates with more blanks."""
+    plain = {name: body[name] for name in ("messages", "prompt", "suffix") if name in body}
+    schemas = {name: body[name] for name in ("tools", "response_format") if body.get(name)}
+    count = len(body.get("messages") or ())
+    size = len(json.dumps(plain, ensure_ascii=False).encode(errors="replace"))
+    more = 3 * len(json.dumps(schemas, ensure_ascii=False).encode(errors="replace")) + 512 if schemas else 0
+    return size + more + 16 * count

@@ -1,0 +1,123 @@
+"""Budgets of a key: an amount of a unit for a period: `5usd/day`, `1e6tokens/hour`, `0.01usd/request`, `20usd` in all.
+
+Periods begin with the clock of UTC: a day at midnight, a week on Monday, a month on its first. What is reserved counts
+in the period in which it was reserved, whenever it is settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from isobudget.costs.budget import parse_budget
+from isobudget.costs.cost import Unit
+from isobudget.errors import InputError
+from isobudget.gateway.amounts import MOST, STEPS
+from isobudget.grid import with_unit
+
+_MICRO = 1_000_000
+#: what rounding may lack of a whole number
+_ROUNDING = 1e-6
+
+
+class Period(StrEnum):
+    """For how long a budget is."""
+
+    REQUEST = "request"
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodBudget:
+    """A budget for a period.
+
+    Attributes:
+        unit: what it is in.
+        limit: in steps of the unit (`amounts`), above 0.
+        period: for how long.
+    """
+
+    unit: Unit
+    limit: int
+    period: Period
+
+    def __str__(self) -> str:
+        """As it is shown: `$5 a day`."""
+        amount = with_unit(self.limit / STEPS[self.unit], self.unit)
+        return f"{amount} in all" if self.period is Period.ALL else f"{amount} a {self.period}"
+
+    def begin(self, now_us: int) -> int:
+        """When the period that holds a moment began, in microseconds since 1970; 0 for all of time."""
+        if self.period in (Period.ALL, Period.REQUEST):
+            return 0
+        return int(_begin(self.period, now_us).timestamp()) * _MICRO
+
+    def end(self, now_us: int) -> int | None:
+        """When the next one begins; None for all of time."""
+        if self.period in (Period.ALL, Period.REQUEST):
+            return None
+        begin = _begin(self.period, now_us)
+        if self.period is Period.MONTH:
+            after = (begin + timedelta(days=32)).replace(day=1)
+        else:
+            after = begin + _LENGTHS[self.period]
+        return int(after.timestamp()) * _MICRO
+
+
+_LENGTHS = {
+    Period.MINUTE: timedelta(minutes=1),
+    Period.HOUR: timedelta(hours=1),
+    Period.DAY: timedelta(days=1),
+    Period.WEEK: timedelta(weeks=1),
+}
+
+
+def _begin(period: Period, now_us: int) -> datetime:
+    moment = datetime.fromtimestamp(now_us // _MICRO, UTC).replace(second=0)
+    if period is Period.MINUTE:
+        return moment
+    moment = moment.replace(minute=0)
+    if period is Period.HOUR:
+        return moment
+    moment = moment.replace(hour=0)
+    if period is Period.WEEK:
+        return moment - timedelta(days=moment.weekday())
+    return moment.replace(day=1) if period is Period.MONTH else moment
+
+
+def parse_period_budget(text: str, default: Period = Period.ALL) -> PeriodBudget:
+    """Read a budget with its period.
+
+    Args:
+        text: such as `5usd/day`.
+        default: the period where none is stated.
+
+    Raises:
+        InputError: it is none; the message shows how one is written.
+    """
+    amount, slash, period = text.partition("/")
+    try:
+        found = Period(period.strip().lower()) if slash else default
+    except ValueError:
+        raise InputError(f"{text!r}: a budget is for a {', '.join(Period)}, such as 5usd/day") from None
+    budget = parse_budget(amount)
+    if budget.samples or budget.unit is None:
+        raise InputError(f"{text!r}: a budget needs a unit here: usd, tokens, flops or seconds, such as 5usd/day")
+    if budget.unit not in (Unit.USD, Unit.TOKENS, Unit.FLOPS, Unit.SECONDS):
+        raise InputError(f"{text!r}: {budget.unit} are not known before a call; write usd, tokens, flops or seconds")
+    limit = int(min(budget.amount * STEPS[budget.unit], MOST) + _ROUNDING)
+    if not limit:
+        raise InputError(f"{text!r}: is less than the smallest amount that is counted")
+    return PeriodBudget(budget.unit, limit, found)
+
+
+def parse_period_budgets(texts: Iterable[str]) -> tuple[PeriodBudget, ...]:
+    """Read several."""
+    return tuple(map(parse_period_budget, texts))

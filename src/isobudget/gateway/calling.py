@@ -1,0 +1,177 @@
+"""One call of a model: reserved, made, settled; and made again where it failed and that may help.
+
+Every attempt has a reservation of its own. One that was surely not served is settled at nothing; one that may have
+been, and gave nothing that can be counted, at its most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from isobudget.backends.server.faults import RefusedError, TransientError
+from isobudget.costs.cost import Unit
+from isobudget.errors import BackendError
+from isobudget.gateway.amounts import NOTHING, Amounts
+from isobudget.gateway.faults import RefusedRequestError
+from isobudget.gateway.keys import Account
+from isobudget.gateway.ledger import Ledger, RequestLimits, Reservation
+from isobudget.gateway.upstream import Upstream, may_help_again, was_not_served
+
+T = TypeVar("T")
+
+#: the wait before the second attempt, doubled before each further one
+FIRST_WAIT_SECONDS = 0.25
+LONGEST_WAIT_SECONDS = 8.0
+
+
+@dataclass(slots=True)
+class Spent:
+    """What a request has spent: settled calls, and those that were given up at their most."""
+
+    amounts: Amounts = NOTHING
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    calls: int = 0
+
+    def add(self, amounts: Amounts, prompt_tokens: int, completion_tokens: int) -> None:
+        """Count a call."""
+        self.amounts = self.amounts.plus(amounts)
+        self.prompt_tokens += prompt_tokens
+        self.completion_tokens += completion_tokens
+        self.calls += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Who pays for a request, and within which limits.
+
+    Attributes:
+        ledger, account, limits: see there.
+        request: its name in the ledger.
+        deadline: on the monotonic clock.
+        attempts: of a call.
+        spent: what it came to so far.
+    """
+
+    ledger: Ledger
+    account: Account
+    limits: RequestLimits
+    request: str
+    deadline: float
+    attempts: int
+    spent: Spent
+
+    @property
+    def left_seconds(self) -> float:
+        """Until the deadline."""
+        return self.deadline - time.monotonic()
+
+    def most(self, amounts: Mapping[str, float]) -> Amounts:
+        """What a call may come to: its amounts by unit, and no more seconds than are left."""
+        return Amounts.of({**amounts, Unit.SECONDS: max(0.0, self.left_seconds)})
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a call came to: amounts by unit, without seconds; and tokens of prompt and completion."""
+
+    amounts: Mapping[str, float]
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class OpenCall:
+    """One attempt: settled once, whatever happens."""
+
+    def __init__(self, payer: Payer, reservation: Reservation, most: Bill) -> None:
+        self._payer, self._reservation, self._most = payer, reservation, most
+        self._began = time.monotonic()
+
+    def settle(self, bill: Bill, note: str = "") -> Amounts:
+        """It came to so much."""
+        seconds = time.monotonic() - self._began
+        amounts = Amounts.of({**bill.amounts, Unit.SECONDS: seconds})
+        self._book(amounts, bill.prompt_tokens, bill.completion_tokens, note)
+        return amounts
+
+    def give_up(self, note: str) -> None:
+        """Nobody knows what it came to: it counts at its most."""
+        seconds = Amounts.of({Unit.SECONDS: time.monotonic() - self._began}).seconds
+        amounts = self._reservation.entry.amounts._replace(seconds=seconds)
+        self._book(amounts, self._most.prompt_tokens, self._most.completion_tokens, note)
+
+    def not_served(self, note: str) -> None:
+        """It came to nothing."""
+        if not self._reservation.settled:
+            self._payer.ledger.settle(self._reservation, NOTHING, note)
+
+    def _book(self, amounts: Amounts, prompt: int, completion: int, note: str) -> None:
+        if not self._reservation.settled:
+            self._payer.ledger.settle(self._reservation, amounts, note)
+            self._payer.spent.add(amounts, prompt, completion)
+
+
+@contextlib.asynccontextmanager
+async def open_call(payer: Payer, upstream: Upstream, most: Bill) -> AsyncIterator[OpenCall]:
+    """Reserve a call, and see to it that it is settled: by the caller, or at its most if that fails."""
+    async with upstream.gate.place(payer.account.id):
+        reservation = await payer.ledger.reserve(
+            payer.account, payer.request, upstream.name, payer.most(most.amounts), payer.limits
+        )
+        call = OpenCall(payer, reservation, most)
+        try:
+            yield call
+        except BaseException as error:
+            if was_not_served(error):
+                call.not_served(str(error))
+            else:
+                call.give_up("stopped" if isinstance(error, asyncio.CancelledError) else str(error))
+            raise
+        else:
+            call.give_up("not counted")
+
+
+async def with_attempts(payer: Payer, attempt: Callable[[], Awaitable[T]]) -> T:
+    """Make a call, and make it again where that may help, while there is time and budget.
+
+    Raises:
+        BackendError: it failed for good.
+        RefusedRequestError: it is not paid for.
+    """
+    last: BackendError | None = None
+    for number in range(payer.attempts):
+        try:
+            return await attempt()
+        except RefusedRequestError:
+            if last is None:
+                raise
+            break  # what failed before is the reason
+        except BackendError as error:
+            last = error
+            wait = _wait_seconds(number, error)
+            if not may_help_again(error) or number + 1 == payer.attempts or wait >= payer.left_seconds:
+                break
+            await asyncio.sleep(wait)
+    assert last is not None
+    raise last
+
+
+def _wait_seconds(number: int, error: BackendError) -> float:
+    asked = error.after_seconds if isinstance(error, TransientError) else None
+    window = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * math.ldexp(1.0, number))
+    return max(asked or 0.0, window * random.uniform(0.5, 1.0))
+
+
+def told(error: BackendError, name: str) -> RefusedRequestError:
+    """A failed call as an answer to the client."""
+    if isinstance(error, RefusedError) and error.status in (400, 413, 422):
+        return RefusedRequestError(400, "upstream_refused", f"{name}: {error}")
+    again = 5.0 if may_help_again(error) else None
+    return RefusedRequestError(502, "upstream_failed", f"{name}: {error}", retry_after_seconds=again)

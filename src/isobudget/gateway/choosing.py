@@ -1,0 +1,63 @@
+"""Which of the samples is the answer: one that passed its tests; else by tests passed, or without tests by a ranker.
+
+- `tests`: the first that passed; else the one that passed most tests, the earliest of equals.
+- `votes`: the program (or text) that most samples agree in, blanks and comments aside; likelihood among equals.
+- `likelihood`: the highest mean log-probability per token under its own model.
+- `order`: the first.
+
+Without tests `votes` is the default. Agreement by what programs return needs inputs, and is not done here.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from isobudget.gateway.runner import Sample
+
+
+class Chosen(NamedTuple):
+    """The answer, what chose it, and all samples, best first."""
+
+    best: Sample
+    by: str
+    ranked: tuple[Sample, ...]
+
+
+def choose(samples: Sequence[Sample], ranker: str | None) -> Chosen:
+    """Choose among samples, at least one."""
+    if samples[0].verdict is not None:
+        ranked = sorted(samples, key=_by_tests)
+        return Chosen(ranked[0], "tests", tuple(ranked))
+    name = ranker or "votes"
+    if name == "likelihood" and all(math.isnan(one.generation.mean_logprob) for one in samples):
+        name = "order"  # nothing is known
+    if name == "order":
+        return Chosen(samples[0], name, tuple(samples))
+    votes = Counter(_likeness(one) for one in samples) if name == "votes" else Counter()
+    ranked = sorted(samples, key=lambda one: (-votes[_likeness(one)] if votes else 0, -_likelihood(one)))
+    return Chosen(ranked[0], name if len(samples) > 1 else "order", tuple(ranked))
+
+
+def _by_tests(sample: Sample) -> tuple[bool, int]:
+    passed = sample.verdict.tests_passed if sample.verdict is not None else None
+    return (not sample.passed, -(passed or 0))
+
+
+def _likelihood(sample: Sample) -> float:
+    mean = sample.generation.mean_logprob
+    return -math.inf if math.isnan(mean) else mean
+
+
+def _likeness(sample: Sample) -> str:
+    """What equal answers have in common: the code in them as the parser sees it, else their words."""
+    text = sample.generation.text
+    blocks = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.M | re.S)
+    with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.dump(ast.parse(blocks[-1] if blocks else text))
+    return " ".join(text.split())

@@ -1,0 +1,103 @@
+"""Connections: a timer until a request's headers are there, and a cap on how many there are.
+
+uvicorn closes a connection that is idle after an answer, but waits for ever for the first byte of a new one and for the
+rest of a request's headers. Where there are as many connections as may be, the one that has been silent longest makes
+room for a new one; if all of them are at work, the new one is told 503.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+_FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+@dataclass(slots=True)
+class Limits:
+    """What connections of one server share: how long they may be silent, how many there may be, and who is silent."""
+
+    seconds: float
+    most: int
+    count: int = 0
+    silent: OrderedDict[Any, None] = field(default_factory=OrderedDict)
+
+
+def protocol(limits: Limits) -> type[asyncio.Protocol]:
+    """The class of a server's connections."""
+
+    class Connection(_Connection):
+        shared = limits
+
+    return Connection
+
+
+class _Connection(H11Protocol):
+    shared: Limits
+    _timer: asyncio.TimerHandle | None = None
+    _counted = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A new connection, which has a time to say something."""
+        super().connection_made(transport)
+        shared = self.shared
+        if shared.count >= shared.most and shared.silent:
+            longest, _ = shared.silent.popitem(last=False)
+            longest.end()
+        if shared.count >= shared.most:
+            transport.write(_FULL)
+            transport.close()
+            return
+        self._counted = True
+        shared.count += 1
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone."""
+        self._stop()
+        if self._counted:
+            self._counted = False
+            self.shared.count -= 1
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Some bytes: of headers, until a request is there."""
+        super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        """The answer is out; the next request is waited for, if a part of it is there."""
+        super().on_response_complete()
+        self._watch()
+
+    def end(self) -> None:
+        """Close it at once."""
+        self._stop()
+        if self._counted:
+            self._counted = False
+            self.shared.count -= 1
+        self.transport.abort()
+
+    def _watch(self) -> None:
+        """Have the timer run while a part of a request's headers is there: between requests uvicorn has one."""
+        if (self.cycle is not None and not self.cycle.response_complete) or self.transport.is_closing():
+            self._stop()
+        elif self.cycle is not None and not self.conn.trailing_data[0]:
+            self._stop()
+            self.shared.silent[self] = None
+        elif self._timer is None:
+            self._wait()
+
+    def _wait(self) -> None:
+        self._timer = self.loop.call_later(self.shared.seconds, self.end)
+        self.shared.silent[self] = None
+
+    def _stop(self) -> None:
+        self.shared.silent.pop(self, None)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,209 @@
+"""A pool of judges of foreign tests: each is at the service of one key at a time, and begins anew for the next one.
+
+Jobs wait in one queue by key, and keys take turns. A judge stays with its key while that has jobs, and, where others
+wait, for some of them: to begin anew takes a quarter of a second. A judge that had nothing to do for a while begins
+anew as well, so that nothing that tests left behind stays, and so that it is ready for the next key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import NamedTuple
+
+from isobudget.errors import JudgeError
+from isobudget.judge.judge import Judge
+from isobudget.judge.verdict import Limits, Verdict
+from isobudget.problems.problem import Problem
+
+#: how long a judge stays with a key while others wait
+TURN_SECONDS = 2.0
+#: how long a job of another key waits for a judge that serves nobody, before one that is idle begins anew for it
+PATIENCE_SECONDS = 0.05
+#: how long a judge that has served a key waits for another job of it
+IDLE_SECONDS = 3.0
+
+
+class Job(NamedTuple):
+    """A program to judge, for a key."""
+
+    key: int
+    problem: Problem
+    program: str
+    verdict: Future[Verdict]
+    since: float
+
+
+class FairJobs:
+    """Jobs by key, taken in turns; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[int, deque[Job]] = OrderedDict()
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def __len__(self) -> int:
+        with self._changed:
+            return sum(map(len, self._waiting.values()))
+
+    def put(self, job: Job) -> None:
+        """Add a job behind those of its key. `JudgeError` if nothing is taken any more."""
+        with self._changed:
+            if self._closed:
+                raise JudgeError("the judges were closed")
+            self._waiting.setdefault(job.key, deque()).append(job)
+            self._changed.notify_all()
+
+    def take_any(self) -> Job | None:
+        """Wait for a job, of the key whose turn it is; None once no more are taken."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            if not self._waiting:
+                return None
+            key, jobs = self._waiting.popitem(last=False)
+            job = jobs.popleft()
+            if jobs:
+                self._waiting[key] = jobs  # behind all others
+            return job
+
+    def take_of(self, key: int, until: float, seconds: float) -> Job | None:
+        """The next job of a key.
+
+        Args:
+            key: whose.
+            until: when its turn ends, on the monotonic clock; later only while nobody else waits.
+            seconds: how long to wait for one; shorter where somebody else waits for a judge.
+        """
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            while not self._closed:
+                now = time.monotonic()
+                others = [jobs[0].since for other, jobs in self._waiting.items() if other != key]
+                if key in self._waiting and (now < until or not others):
+                    return self._pop(key)
+                if now >= deadline or key in self._waiting or (others and now - min(others) > PATIENCE_SECONDS):
+                    return None
+                self._changed.wait(min(deadline - now, PATIENCE_SECONDS) if others else deadline - now)
+            return None
+
+    def _pop(self, key: int) -> Job:
+        job = self._waiting[key].popleft()
+        if not self._waiting[key]:
+            del self._waiting[key]
+        return job
+
+    @property
+    def closed(self) -> bool:
+        """Whether no more jobs are taken."""
+        return self._closed
+
+    def close(self) -> list[Job]:
+        """Take no more jobs; returns those that waited."""
+        with self._changed:
+            self._closed = True
+            left = [job for jobs in self._waiting.values() for job in jobs]
+            self._waiting.clear()
+            self._changed.notify_all()
+            return left
+
+
+class Judges:
+    """Judges for all keys. Use it in a with statement.
+
+    Args:
+        workers: samples judged at the same time; None means one per core.
+        limits: bounds on every sample.
+        unsafe: also judge where samples cannot be confined.
+
+    Raises:
+        JudgeError: samples cannot be confined here.
+    """
+
+    def __init__(self, workers: int | None = None, limits: Limits | None = None, *, unsafe: bool = False) -> None:
+        cores = sorted(os.sched_getaffinity(0))
+        self.workers = workers or len(cores)
+        self.limits = limits or Limits()
+        self.jobs = FairJobs()
+        judges = [Judge(1, limits, unsafe=unsafe, foreign=True) for _ in range(self.workers)]
+        self._started: list[Future[None]] = [Future() for _ in judges]
+        self._threads = [
+            threading.Thread(target=self._serve, args=(judge, cores[at % len(cores)], ready), name="judge", daemon=True)
+            for at, (judge, ready) in enumerate(zip(judges, self._started, strict=True))
+        ]
+
+    def __enter__(self) -> Judges:
+        for thread in self._threads:
+            thread.start()
+        try:
+            for one in self._started:
+                one.result()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the judges. Jobs that wait are refused, those at work are finished."""
+        for job in self.jobs.close():
+            if job.verdict.set_running_or_notify_cancel():
+                job.verdict.set_exception(JudgeError("the judges were closed"))
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+
+    async def judge(self, key: int, problem: Problem, program: str) -> Verdict:
+        """Judge a program for a key. Cancelled, it is not judged if that has not begun.
+
+        Raises:
+            JudgeError: the judge failed.
+        """
+        verdict: Future[Verdict] = Future()
+        self.jobs.put(Job(key, problem, program, verdict, time.monotonic()))
+        return await asyncio.wrap_future(verdict)
+
+    def _serve(self, judge: Judge, core: int, ready: Future[None]) -> None:
+        """What a thread does: its judge sees its one core only, and puts its worker there."""
+        os.sched_setaffinity(0, {core})
+        while not self.jobs.closed:
+            try:
+                with judge:
+                    if not ready.done():
+                        ready.set_result(None)
+                    self._of_one_key(judge)
+            except BaseException as error:
+                if not ready.done():
+                    ready.set_exception(error)
+                    return
+                time.sleep(0.1)  # memory may be short, for a moment
+
+    def _of_one_key(self, judge: Judge) -> None:
+        """Serve the next key that has a job, until its turn is over; then the judge has to begin anew."""
+        job = self.jobs.take_any()
+        until = time.monotonic() + TURN_SECONDS
+        while job is not None:
+            taken: deque[Job] = deque()
+            try:
+                for verdict in judge.run(self._pairs(job, until, taken)):
+                    taken.popleft().verdict.set_result(verdict)
+            except BaseException as error:
+                for one in taken:
+                    one.verdict.set_exception(JudgeError(f"the judge failed: {error}"))
+                raise
+            job = self.jobs.take_of(job.key, until, IDLE_SECONDS)
+
+    def _pairs(self, first: Job, until: float, taken: deque[Job]) -> Iterator[tuple[Problem, str]]:
+        """The first job, and what waits of its key meanwhile."""
+        job: Job | None = first
+        while job is not None:
+            if job.verdict.set_running_or_notify_cancel():
+                taken.append(job)
+                yield job.problem, job.program
+            job = self.jobs.take_of(first.key, until, 0)

@@ -1,0 +1,134 @@
+"""Who asks: keys are random, kept as their SHA-256 alone, and shown once, when they are made.
+
+A key has 256 random bits, so that a plain hash is enough. Where no key was ever made, and the server listens on this
+machine alone, everybody is the account `local`. Keys are looked up for every request, so that one that was revoked is
+refused at once; so is one that was closed because an upstream spent more than it was asked for, until it is opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from isobudget.errors import InputError
+from isobudget.gateway.budgets import PeriodBudget, parse_period_budgets
+from isobudget.gateway.faults import RefusedRequestError
+from isobudget.gateway.store import KeyEvent, KeyRow, Store
+
+#: what keys begin with, so that leaked ones can be found
+PREFIX = "isb-"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+#: the longest header that is looked at
+_MOST_HEADER = 256
+BUDGET, CLOSED, OPENED, REVOKED = "budget", "closed", "opened", "revoked"
+
+
+class Account(NamedTuple):
+    """Who pays: number and name of the key, its budgets, and why it is closed, if it is."""
+
+    id: int
+    name: str
+    budgets: tuple[PeriodBudget, ...] = ()
+    closed: str = ""
+
+
+LOCAL = Account(0, "local")
+
+
+def now_us() -> int:
+    """Microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+def make_key(store: Store, name: str, budgets: Sequence[str] = ()) -> str:
+    """Make a key and keep its hash; returns the key, which nobody can show again.
+
+    Raises:
+        InputError: the name or a budget is wrong, or the name is taken.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(f"{name[:80]!r} is no name of a key: up to 64 letters, digits and . _ @ -, no other first")
+    parse_period_budgets(budgets)
+    secret = PREFIX + secrets.token_urlsafe(32)
+    store.add_key(name, hashed(secret), now_us(), json.dumps(list(budgets)))
+    return secret
+
+
+def change_key(store: Store, name: str, event: str, detail: str) -> None:
+    """Note what becomes of a key: new budgets, `opened` or `revoked`.
+
+    Raises:
+        InputError: there is no such key.
+    """
+    found = next((one for one in store.all_keys() if one.name == name), None)
+    if found is None:
+        raise InputError(f"there is no key {name[:80]!r}; see isobudget serve key list")
+    store.write([KeyEvent(found.id, now_us(), event, detail)])
+
+
+def hashed(secret: str) -> bytes:
+    """What is kept of a key."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).digest()
+
+
+def account_of(row: KeyRow) -> Account:
+    """The account of a key, its newest budgets and state."""
+    budgets = next((one.detail for one in reversed(row.events) if one.event == BUDGET), "[]")
+    state = next((one for one in reversed(row.events) if one.event in (CLOSED, OPENED)), None)
+    closed = state.detail if state is not None and state.event == CLOSED else ""
+    return Account(row.id, row.name, parse_period_budgets(json.loads(budgets)), closed)
+
+
+def described_key(row: KeyRow) -> dict[str, str]:
+    """A key for people: name, since when, budgets, state."""
+    account = account_of(row)
+    revoked = any(one.event == REVOKED for one in row.events)
+    return {
+        "name": row.name,
+        "since": datetime.fromtimestamp(row.time / 1e6, UTC).isoformat(timespec="seconds"),
+        "budgets": ", ".join(map(str, account.budgets)) or "none of its own",
+        "state": "revoked" if revoked else f"closed: {account.closed}" if account.closed else "open",
+    }
+
+
+class Keys:
+    """Looks up who asks.
+
+    Args:
+        store: where keys are.
+        open_without: whether everybody may ask while there is no key at all.
+    """
+
+    def __init__(self, store: Store, open_without: bool) -> None:
+        self._store = store
+        self._open = open_without and not store.all_keys()
+
+    def account(self, authorization: str | None) -> Account:
+        """The account that a header `Authorization: Bearer KEY` names.
+
+        Raises:
+            RefusedRequestError: there is no such key, or it was revoked or closed.
+        """
+        kind, _, secret = (authorization or "")[:_MOST_HEADER].strip().partition(" ")
+        row = self._store.find_key(hashed(secret.strip())) if kind.lower() == "bearer" else None
+        if row is not None and not any(one.event == REVOKED for one in row.events):
+            account = account_of(row)
+            if account.closed:
+                raise RefusedRequestError(
+                    403, "key_closed", f"this key is closed: {account.closed}. isobudget serve key open {row.name}"
+                )
+            return account
+        if self._open and not self._store.all_keys():
+            return LOCAL
+        self._open = False
+        raise RefusedRequestError(
+            401,
+            "invalid_api_key",
+            "no valid key: send one as Authorization: Bearer isb-..., made by isobudget serve key new",
+        )

@@ -1,0 +1,310 @@
+"""What may be spent: every call is reserved at its most, durably, before it is made, and settled to its true cost.
+
+    counted = settled + reserved, and counted + the next call at its most <= budget
+
+for every budget of the key, of everybody together and of the request, so that calls at the same time cannot overspend.
+All decisions are made on one event loop, on whole numbers in memory; a thread writes the rows, all that wait with one
+commit. What cannot be written is not called. A settlement that cannot be written is kept and tried again: until then,
+and after a crash for good, its reservation counts in full.
+
+Not covered: an upstream that spends more than it was asked for. That is booked, told, and closes the key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import queue
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from isobudget.errors import StorageError
+from isobudget.gateway.amounts import NOTHING, STEPS, Amounts
+from isobudget.gateway.budgets import Period, PeriodBudget
+from isobudget.gateway.faults import RefusedRequestError
+from isobudget.gateway.keys import CLOSED, Account, now_us
+from isobudget.gateway.store import RESERVE, SETTLE, Entry, KeyEvent, Store
+from isobudget.grid import with_unit
+
+#: rows of one commit
+_MOST_ROWS = 2000
+#: how long a settlement that could not be written waits for the next try
+_AGAIN_SECONDS = 1.0
+RECOVERED = "never settled: counted at its most"
+
+log = logging.getLogger("isobudget.gateway")
+
+
+@dataclass(slots=True)
+class Window:
+    """What counts against one budget in one period, in steps; what is reserved of it."""
+
+    begin: int = 0
+    counted: int = 0
+    reserved: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """Budgets of one request, with what it has spent so far."""
+
+    limits: tuple[tuple[PeriodBudget, Window], ...] = ()
+
+    @classmethod
+    def of(cls, budgets: Sequence[PeriodBudget]) -> RequestLimits:
+        """For the budgets that are for a request."""
+        return cls(tuple((one, Window()) for one in budgets if one.period is Period.REQUEST))
+
+
+@dataclass(slots=True, eq=False)
+class Reservation:
+    """Amounts that are set aside for one call, and where they count."""
+
+    entry: Entry
+    account: Account
+    windows: list[tuple[str, Window]]
+    settled: bool = False
+
+
+_Job = tuple[Entry | KeyEvent, "Future[None] | None"]
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The account of a server. To be used on one event loop.
+
+    Args:
+        store: where rows are kept.
+        everybody: budgets of all keys together.
+    """
+
+    store: Store
+    everybody: tuple[PeriodBudget, ...] = ()
+    _windows: dict[tuple[int | None, PeriodBudget], Window] = field(default_factory=dict)
+    _jobs: queue.SimpleQueue[_Job | None] = field(default_factory=queue.SimpleQueue)
+    _thread: threading.Thread | None = None
+    _next: int = 1
+    _fails: bool = False
+    open: set[Reservation] = field(default_factory=set)
+
+    def start(self) -> int:
+        """Settle what was left open, at its most, and begin; returns how many reservations that were.
+
+        Raises:
+            StorageError: the store cannot be written.
+        """
+        left = self.store.open_reservations()
+        self._next = self.store.last_id() + 1
+        rows = [one._replace(id=self._number(), kind=SETTLE, of=one.id, time=now_us(), note=RECOVERED) for one in left]
+        if rows:
+            self.store.write(rows)
+        for budget in self.everybody:
+            self._window(None, budget, now_us())
+        self._thread = threading.Thread(target=self._write_rows, name="ledger", daemon=True)
+        self._thread.start()
+        return len(rows)
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether the last rows could be written."""
+        return self._thread is not None and self._thread.is_alive() and not self._fails
+
+    def close(self) -> None:
+        """Write what waits, and end. What is still open counts at its most."""
+        if self._thread is not None:
+            for reservation in list(self.open):
+                self.settle(reservation, None, note=RECOVERED)
+            self._jobs.put(None)
+            self._thread.join()
+            self._thread = None
+
+    async def reserve(
+        self, account: Account, request: str, model: str, most: Amounts, limits: RequestLimits = RequestLimits()
+    ) -> Reservation:
+        """Set aside what a call may come to; it is on disk when this returns.
+
+        Raises:
+            RefusedRequestError: a budget does not pay for it (429), or the amount is not known in its unit (400), or
+                the row cannot be written (503).
+        """
+        now = now_us()
+        places = [(budget, self._window(account.id, budget, now)) for budget in account.budgets if _is_periodic(budget)]
+        places += [(budget, self._window(None, budget, now)) for budget in self.everybody if _is_periodic(budget)]
+        places += limits.limits
+        for budget, window in places:
+            _check(budget, window, most, model, now)
+        entry = Entry(self._number(), RESERVE, None, account.id, request, model, now, most)
+        reservation = Reservation(entry, account, [(budget.unit, window) for budget, window in places])
+        for unit, window in reservation.windows:
+            window.counted += _in(most, unit)
+            window.reserved += _in(most, unit)
+        self.open.add(reservation)
+        written: Future[None] = Future()
+        self._jobs.put((entry, written))
+        try:
+            await asyncio.wrap_future(written)
+        except StorageError as error:
+            self._release(reservation, NOTHING)
+            raise RefusedRequestError(
+                503, "ledger_unavailable", f"nothing was called: {error}", retry_after_seconds=5.0
+            ) from error
+        except asyncio.CancelledError:
+            # The row may be there, or come: nothing was called.
+            self.settle(reservation, NOTHING, note="not called")
+            raise
+        return reservation
+
+    def settle(self, reservation: Reservation, amounts: Amounts | None, note: str = "") -> None:
+        """Count what a call came to; None counts it at its most. The row follows with the next commit."""
+        if reservation.settled:
+            return
+        entry = reservation.entry
+        came = entry.amounts if amounts is None else amounts
+        if exceeded := came.exceeds(entry.amounts._replace(seconds=None)):
+            note = f"{note}; more than asked for" if note else "more than asked for"
+            self._close_key(reservation, exceeded)
+        self._release(reservation, came)
+        row = entry._replace(id=self._number(), kind=SETTLE, of=entry.id, time=now_us(), amounts=came, note=note[:300])
+        self._jobs.put((row, None))
+
+    def left(self, account: Account) -> dict[str, float]:
+        """What is left of each budget of a key, and of everybody, by the budget's text."""
+        now = now_us()
+        owners = [(account.id, one) for one in account.budgets] + [(None, one) for one in self.everybody]
+        return {
+            str(budget): max(0, budget.limit - self._window(owner, budget, now).counted) / STEPS[budget.unit]
+            for owner, budget in owners
+            if _is_periodic(budget)
+        }
+
+    def _number(self) -> int:
+        self._next += 1
+        return self._next - 1
+
+    def _window(self, owner: int | None, budget: PeriodBudget, now: int) -> Window:
+        """The window of a budget that holds this moment; counted from the store when it is first looked at."""
+        begin, known = budget.begin(now), self._windows.get((owner, budget))
+        if known is None:
+            known = self._counted(owner, budget, begin)
+        elif known.begin != begin:
+            known = Window(begin)
+        self._windows[owner, budget] = known
+        return known
+
+    def _counted(self, owner: int | None, budget: PeriodBudget, begin: int) -> Window:
+        """A window from the store; what is in flight counts here, for a key's budgets may be changed meanwhile."""
+        flying = [one for one in self.open if owner in (None, one.entry.key) and one.entry.time >= begin]
+        counted = self.store.spent(owner, budget.unit, begin, [one.entry.id for one in flying])
+        reserved = sum(_in(one.entry.amounts, budget.unit) for one in flying)
+        window = Window(begin, counted + reserved, reserved)
+        for one in flying:
+            one.windows.append((budget.unit, window))
+        return window
+
+    def _release(self, reservation: Reservation, came: Amounts) -> None:
+        reservation.settled = True
+        self.open.discard(reservation)
+        for unit, window in reservation.windows:
+            reserved = _in(reservation.entry.amounts, unit)
+            window.counted += _in(came, unit) - reserved
+            window.reserved -= reserved
+
+    def _close_key(self, reservation: Reservation, units: Sequence[str]) -> None:
+        model, key = reservation.entry.model, reservation.account
+        log.error("%s spent more %s than it was asked for; the key %r is closed", model, ", ".join(units), key.name)
+        if key.id:
+            why = f"{model} spent more {', '.join(units)} than it was asked for"
+            self._jobs.put((KeyEvent(key.id, now_us(), CLOSED, why), None))
+
+    # the thread that writes -----------------------------------------------------------------------------------------
+
+    def _write_rows(self) -> None:
+        late: list[_Job] = []
+        ends = False
+        while not ends:
+            jobs, ends = self._waiting(late)
+            if not jobs:
+                continue
+            error = self._written([row for row, _ in jobs])
+            self._fails = error is not None
+            late = [job for job in jobs if job[1] is None] if error else []
+            if ends and late:
+                log.error("%d settlements could not be written; their calls count at their most", len(late))
+            for _, written in jobs:
+                if written is not None and written.set_running_or_notify_cancel():
+                    written.set_exception(error) if error else written.set_result(None)
+
+    def _written(self, rows: list[Entry | KeyEvent]) -> StorageError | None:
+        """Write rows; the error if that fails, whatever it is: this thread goes on."""
+        try:
+            self.store.write(rows)
+        except Exception as error:
+            log.error("%s", error)
+            return error if isinstance(error, StorageError) else StorageError(f"the ledger cannot be written: {error}")
+        return None
+
+    def _waiting(self, late: list[_Job]) -> tuple[list[_Job], bool]:
+        """What is to be written with the next commit, settlements that failed first; and whether it is the last."""
+        jobs = list(late)
+        with contextlib.suppress(queue.Empty):
+            job = self._jobs.get(timeout=_AGAIN_SECONDS if late else None)
+            while job is not None and len(jobs) < _MOST_ROWS:
+                jobs.append(job)
+                job = self._jobs.get_nowait()
+            if job is None:
+                return jobs, True
+            jobs.append(job)
+        return jobs, False
+
+
+def _is_periodic(budget: PeriodBudget) -> bool:
+    return budget.period is not Period.REQUEST
+
+
+def _in(amounts: Amounts, unit: str) -> int:
+    return amounts.by_unit()[unit] or 0
+
+
+def _check(budget: PeriodBudget, window: Window, most: Amounts, model: str, now: int) -> None:
+    needed = most.by_unit()[budget.unit]
+    if needed is None:
+        raise RefusedRequestError(
+            400, "cost_unknown", f"the budget is in {budget.unit}, and what {model} costs in {budget.unit} is not known"
+        )
+    left = budget.limit - window.counted
+    if needed <= left:
+        return
+    free = left + window.reserved
+    end = budget.end(now)
+    if needed > budget.limit:
+        when, seconds = "one call is more than the whole budget: ask for fewer tokens", None
+    elif needed <= free:
+        when, seconds = "the rest is set aside for calls in flight", 1.0
+    elif end is None:
+        when, seconds = "there is no more of it", None
+    else:
+        moment = datetime.fromtimestamp(end / 1e6, UTC)
+        when, seconds = f"more from {moment:%Y-%m-%d %H:%M:%S} UTC", math.ceil((end - now) / 1e6)
+    raise RefusedRequestError(
+        429,
+        "budget_exceeded",
+        f"the budget of {budget} has {_shown(budget, left)} left, and the next call of {model} may come to "
+        f"{_shown(budget, needed)}; {when}",
+        retry_after_seconds=seconds,
+        details={
+            "unit": str(budget.unit),
+            "left": max(0, left) / STEPS[budget.unit],
+            "needed": needed / STEPS[budget.unit],
+            "period": str(budget.period),
+            "resets_at": None if end is None else end // 1_000_000,
+        },
+    )
+
+
+def _shown(budget: PeriodBudget, count: int) -> str:
+    return with_unit(max(0, count) / STEPS[budget.unit], budget.unit)

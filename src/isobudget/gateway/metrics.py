@@ -1,0 +1,49 @@
+"""Numbers of a server for Prometheus: counts since its start, by names that clients cannot choose.
+
+Keys and texts of requests are no labels: whoever reads metrics learns nothing of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from isobudget.gateway.amounts import Amounts
+
+PREFIX = "isobudget_"
+
+
+@dataclass(slots=True)
+class Metrics:
+    """Counts; `gauges` are asked when somebody reads."""
+
+    counts: Counter[tuple[str, tuple[tuple[str, str], ...]]] = field(default_factory=Counter)
+    gauges: dict[str, Callable[[], float]] = field(default_factory=dict)
+
+    def count(self, name: str, by: float = 1, **labels: str) -> None:
+        """Count something."""
+        self.counts[name, tuple(sorted(labels.items()))] += by  # type: ignore[assignment]
+
+    def spent(self, amounts: Amounts) -> None:
+        """Count what a request came to."""
+        for unit, amount in amounts.plain().items():
+            if amount is not None:
+                self.count("spent_total", amount, unit=unit)
+
+    def text(self) -> str:
+        """In Prometheus' text format."""
+        lines, last = [], ""
+        for (name, labels), value in sorted(self.counts.items()):
+            if name != last:
+                lines.append(f"# TYPE {PREFIX}{name} counter")
+                last = name
+            said = ",".join(f'{key}="{_escaped(one)}"' for key, one in labels)
+            lines.append(f"{PREFIX}{name}{{{said}}} {value:g}" if said else f"{PREFIX}{name} {value:g}")
+        for name, ask in sorted(self.gauges.items()):
+            lines += [f"# TYPE {PREFIX}{name} gauge", f"{PREFIX}{name} {ask():g}"]
+        return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

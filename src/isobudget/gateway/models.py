@@ -1,0 +1,98 @@
+"""What a gateway offers: models by name, and policies by name."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from isobudget.backends.llamacpp.settings import LlamaCppSettings
+from isobudget.backends.server.settings import ServerSettings
+from isobudget.errors import InputError
+from isobudget.gateway.faults import RefusedRequestError
+from isobudget.gateway.settings import ServeSettings
+from isobudget.gateway.upstream import EngineUpstream, ServerUpstream, Upstream
+from isobudget.pipeline.prepare import fetch_model
+from isobudget.policies.schedule import Schedule
+from isobudget.progress import SILENT, Progress
+from isobudget.solving.policy_file import read_policy
+from isobudget.study.resolve import ResolvedModel
+from isobudget.tasks.models import choose_models, default_schedule
+
+#: the policy that a gateway takes if none is named
+AUTO = "auto"
+#: slots of an embedded engine
+_SLOTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Models and policies by name."""
+
+    models: Mapping[str, Upstream]
+    policies: Mapping[str, Schedule]
+
+    def schedule(self, name: str, chance: float) -> Schedule:
+        """A policy's schedule. `RefusedRequestError` (404) if there is none of that name."""
+        if name not in self.policies:
+            raise RefusedRequestError(
+                404, "model_not_found", f"no policy {name[:80]!r}; there are: {', '.join(self.policies)}", param="model"
+            )
+        return self.policies[name].chosen(chance)
+
+    def model(self, name: str) -> Upstream:
+        """A model. `RefusedRequestError` (404) if there is none of that name."""
+        if name not in self.models:
+            raise RefusedRequestError(
+                404, "model_not_found", f"no model {name[:80]!r}; there are: {', '.join(self.names())}", param="model"
+            )
+        return self.models[name]
+
+    def names(self) -> list[str]:
+        """What may be asked for as `model`."""
+        return [*(f"isobudget/{name}" for name in self.policies), *self.models]
+
+    async def close(self) -> None:
+        """End all models."""
+        for model in self.models.values():
+            with contextlib.suppress(Exception):
+                await model.close()
+
+
+def make_offer(settings: ServeSettings, progress: Progress = SILENT) -> Offer:
+    """The models and policies that the settings name; weights of embedded models are fetched.
+
+    Raises:
+        InputError: a policy draws from what is no model, or two have one name.
+        ModelError, MissingExtraError: a model, or what it needs, is not here.
+    """
+    policies: dict[str, Schedule] = {}
+    for place in settings.policies:
+        name = Path(place).stem
+        if name in policies or name == AUTO:
+            raise InputError(f"{place}: there is a policy {name!r} already; give the file another name")
+        policies[name] = read_policy(place).schedule
+    models = choose_models(_model_names(settings, list(policies.values())))
+    upstreams = {one.name: _upstream(one, settings, progress) for one in models}
+    for name, schedule in policies.items():
+        if missing := [arm for arm in schedule.arms if arm not in upstreams]:
+            raise InputError(f"the policy {name!r} draws from {missing[0]!r}; there are: {', '.join(upstreams)}")
+    auto = next(iter(policies.values()), None) or default_schedule(list(upstreams))
+    return Offer(upstreams, {AUTO: auto, **policies})
+
+
+def _model_names(settings: ServeSettings, schedules: Sequence[Schedule]) -> tuple[str, ...]:
+    """Those of the settings; else those of the policies; else none, which means the user's own."""
+    if settings.models:
+        return settings.models
+    arms = [arm for schedule in schedules for arm in schedule.arms]
+    return tuple(dict.fromkeys(arms))
+
+
+def _upstream(model: ResolvedModel, settings: ServeSettings, progress: Progress) -> Upstream:
+    if isinstance(model.settings, ServerSettings):
+        return ServerUpstream(model, settings.overhead_tokens)
+    ready = fetch_model(model, _SLOTS, settings.context_tokens, progress)
+    places = _SLOTS if isinstance(ready.settings, LlamaCppSettings) else 1
+    return EngineUpstream(ready, settings.overhead_tokens, ready.settings.open, places)

@@ -1,0 +1,142 @@
+"""A request handed on to one model behind a server: priced, counted, and otherwise as it is.
+
+What a server counts is believed where it can be; what it does not count is counted at its most, a token for every byte.
+The piece of a stream that holds the finish reason waits for the usage that comes after it, so that what it cost stands
+in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from isobudget.backends.server.usage import read_usage
+from isobudget.errors import BackendError
+from isobudget.gateway.answers import DONE, event
+from isobudget.gateway.asked import Asked
+from isobudget.gateway.calling import Bill, OpenCall, Payer, open_call, told, with_attempts
+from isobudget.gateway.upstream import Upstream
+from isobudget.grid import json_value
+from isobudget.tasks.ledger import ArmPrice
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """One request for one model.
+
+    Attributes:
+        asked: the request.
+        payer: who pays.
+        upstream: the model.
+        overhead: tokens that a template may add.
+    """
+
+    asked: Asked
+    payer: Payer
+    upstream: Upstream
+    overhead: int
+
+    @property
+    def _price(self) -> ArmPrice:
+        price = self.upstream.price("", self.asked.sampling.max_tokens)
+        return ArmPrice(
+            price.name,
+            self.asked.prompt_bytes + self.overhead,
+            self.asked.sampling.max_tokens * self.asked.choices,
+            price.architecture,
+            price.price,
+        )
+
+    def _most(self) -> Bill:
+        price = self._price
+        return Bill(price.most(prompt_paid=False), price.prompt_tokens, price.max_tokens)
+
+    def _bill(self, stated: Any, text_bytes: int) -> Bill:
+        """What it came to by its usage, or at its most."""
+        price, usage = self._price, read_usage(stated)
+        prompt = usage.prompt_tokens or price.prompt_tokens
+        completion = usage.completion_tokens
+        if completion is None or (completion == 0 and text_bytes):
+            completion = min(price.max_tokens, text_bytes)
+        return Bill(price.amounts(prompt, prompt, completion), prompt, completion)
+
+    async def whole(self) -> dict[str, Any]:
+        """The answer."""
+
+        async def attempt() -> dict[str, Any]:
+            async with open_call(self.payer, self.upstream, self._most()) as call:
+                answer = await self.upstream.forward(self.asked.chat, self.asked.body)
+                size = sum(len(str(one).encode(errors="replace")) for one in answer["choices"])
+                call.settle(self._bill(answer.get("usage"), size))
+                return answer
+
+        try:
+            answer = await with_attempts(self.payer, attempt)
+        except BackendError as error:
+            raise told(error, self.upstream.name) from error
+        return {**answer, "model": self.asked.model, "isobudget": self._report()}
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The pieces of the answer; the first is there once the model has begun to answer."""
+        stack = contextlib.AsyncExitStack()
+        async with stack:
+
+            async def attempt() -> tuple[OpenCall, AsyncIterator[dict[str, Any]], dict[str, Any] | None]:
+                async with contextlib.AsyncExitStack() as opened:
+                    call = await opened.enter_async_context(open_call(self.payer, self.upstream, self._most()))
+                    body = self.asked.body | {"stream": True, "stream_options": {"include_usage": True}}
+                    pieces = self.upstream.stream(self.asked.chat, body)
+                    await opened.enter_async_context(contextlib.aclosing(pieces))  # type: ignore[type-var]
+                    first = await anext(pieces, None)
+                    await stack.enter_async_context(opened.pop_all())
+                    return call, pieces, first
+
+            try:
+                call, pieces, first = await with_attempts(self.payer, attempt)
+                async for piece in self._relayed(call, pieces, first):
+                    yield piece
+            except BackendError as error:
+                raise told(error, self.upstream.name) from error
+
+    async def _relayed(
+        self, call: OpenCall, pieces: AsyncIterator[dict[str, Any]], piece: dict[str, Any] | None
+    ) -> AsyncIterator[bytes]:
+        held: list[dict[str, Any]] = []
+        last: dict[str, Any] = {}
+        usage, size = None, 0
+        while piece is not None:
+            last = piece
+            usage = piece.get("usage") or usage
+            choices = piece.get("choices") or []
+            size += sum(len(str(one.get("delta") or one.get("text") or "").encode(errors="replace")) for one in choices)
+            piece = {**piece, "model": self.asked.model} | ({"usage": None} if self.asked.include_usage else {})
+            if not self.asked.include_usage:
+                piece.pop("usage", None)
+            if any(one.get("finish_reason") for one in choices):
+                held.append(piece)
+            elif choices:
+                yield event(piece)
+            piece = await anext(pieces, None)
+        bill = self._bill(usage, size)
+        call.settle(bill)
+        for place, one in enumerate(held):
+            yield event(one | ({"isobudget": self._report()} if place == len(held) - 1 else {}))
+        if self.asked.include_usage:
+            total = {"total_tokens": bill.prompt_tokens + bill.completion_tokens}
+            counted = {"prompt_tokens": bill.prompt_tokens, "completion_tokens": bill.completion_tokens} | total
+            yield event({**last, "model": self.asked.model, "choices": [], "usage": usage or counted})
+        yield DONE
+
+    def _report(self) -> Any:
+        spent = self.payer.spent
+        return {
+            "ledger_id": self.payer.request,
+            "policy": None,
+            "verified": False,
+            "trust": None,
+            "model": self.upstream.name,
+            "calls": spent.calls,
+            "cost": json_value(spent.amounts.plain()),
+        }

@@ -1,0 +1,144 @@
+"""Running a server: its parts put together from settings, the ledger held against a second one, uvicorn around it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import resource
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from isobudget.errors import InputError, MissingExtraError
+from isobudget.files.whole import locked, make_folder
+from isobudget.gateway.settings import ServeSettings
+from isobudget.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.applications import Starlette
+
+    from isobudget.gateway.app import Gateway
+    from isobudget.gateway.store import SqliteStore
+
+#: told the base URL once requests are taken
+OnReady = Callable[[str], None]
+#: how long what is in flight may take to end when the server is stopped
+GRACE_SECONDS = 30
+#: descriptors beside those of connections: ledger, judges, upstreams
+_MORE_DESCRIPTORS = 2048
+
+
+def need_extra() -> None:
+    """Raise `MissingExtraError` if what servers need is not installed."""
+    try:
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ModuleNotFoundError:
+        raise MissingExtraError("a server", "serve") from None
+
+
+@contextlib.contextmanager
+def open_ledger(settings: ServeSettings) -> Iterator[SqliteStore]:
+    """The ledger's file, held against a second server.
+
+    Raises:
+        RunError: another server uses it.
+        StorageError: it cannot be used.
+        InputError: the server would be open to a network without any key.
+    """
+    from isobudget.gateway.store import SqliteStore
+
+    path = settings.ledger_path
+    make_folder(path.parent)
+    with (
+        locked(path.with_name(path.name + ".lock"), f"the ledger {path}"),
+        contextlib.closing(SqliteStore(path)) as store,
+    ):
+        if not settings.is_local and not store.all_keys():
+            raise InputError(
+                f"--host {settings.host} is open to others: make a key first, with isobudget serve key new NAME"
+            )
+        yield store
+
+
+@contextlib.contextmanager
+def open_gateway(settings: ServeSettings, progress: Progress = SILENT) -> Iterator[Gateway]:
+    """A gateway's parts.
+
+    Raises:
+        IsobudgetError: a model, a policy or the ledger cannot be used.
+    """
+    need_extra()
+    from isobudget.gateway.app import Gateway
+    from isobudget.gateway.judging import Judges
+    from isobudget.gateway.ledger import Ledger
+    from isobudget.gateway.metrics import Metrics
+    from isobudget.gateway.models import make_offer
+
+    with ExitStack() as stack:
+        store = stack.enter_context(open_ledger(settings))
+        offer = make_offer(settings, progress)
+        judges = Judges(settings.workers, settings.limits, unsafe=settings.unsafe)
+        yield Gateway(settings, offer, store, Ledger(store, settings.budgets), judges, Metrics())
+
+
+def make_server(app: Starlette, settings: ServeSettings) -> uvicorn.Server:
+    """A server of an application; `run` serves until it is told to stop."""
+    import uvicorn
+
+    from isobudget.gateway.connections import Limits, protocol
+
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=protocol(Limits(settings.first_byte_seconds, settings.connections)),
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=max(1, int(settings.first_byte_seconds)),
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        backlog=1024,
+    )
+    return uvicorn.Server(config)
+
+
+def serve(settings: ServeSettings, on_ready: OnReady, progress: Progress = SILENT) -> None:
+    """Serve the gateway until SIGINT or SIGTERM.
+
+    Args:
+        settings: see there.
+        on_ready: told the base URL once requests are taken.
+        progress: told of weights that are fetched.
+
+    Raises:
+        IsobudgetError: something that it needs is not there.
+    """
+    raise_descriptors(settings.connections)
+    with open_gateway(settings, progress) as gateway:
+        run(make_server(gateway.app(), settings), settings, on_ready)
+
+
+def run(server: uvicorn.Server, settings: ServeSettings, on_ready: OnReady) -> None:
+    """Run a server; `on_ready` is told where it listens."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("isobudget").setLevel(logging.INFO)
+    sockets = [server.config.bind_socket()]
+    port = sockets[0].getsockname()[1]
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    on_ready(f"http://{host}:{port}/v1")
+    server.run(sockets=sockets)
+
+
+def raise_descriptors(connections: int) -> None:
+    """Allow this process as many open files as its connections need, as far as the system does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _MORE_DESCRIPTORS
+    if soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -1,0 +1,335 @@
+"""The ledger's rows and the keys in SQLite: append-only, in WAL, one commit for many rows.
+
+    keys        id, name, hash of the key, when it was made
+    key_events  what became of a key: budgets, closed, opened, revoked; the newest of a kind counts
+    entries     `reserve` (the most that a call may come to) and, once for each, `settle` (what it came to)
+
+Triggers refuse changes and removals. A commit is synced before it is told (`synchronous = FULL`), so that what was
+reserved is known after a loss of power. Amounts are in steps (`amounts`); a reservation that was never settled counts
+in full. One process writes; any number may read.
+
+    SELECT k.name, date(r.time / 1000000, 'unixepoch') AS day, sum(s.usd) / 1e9 AS usd
+    FROM entries r JOIN entries s ON s.of = r.id JOIN keys k ON k.id = r.key GROUP BY 1, 2
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from isobudget.errors import InputError, StorageError
+from isobudget.files.whole import make_folder
+from isobudget.gateway.amounts import Amounts
+
+RESERVE, SETTLE = "reserve", "settle"
+#: the version of the tables
+FORMAT = 1
+_BUSY_SECONDS = 10.0
+_SCHEMA = f"""
+CREATE TABLE keys (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, hash BLOB NOT NULL UNIQUE, time INTEGER NOT NULL) STRICT;
+CREATE TABLE key_events (
+    id INTEGER PRIMARY KEY, key INTEGER NOT NULL REFERENCES keys, time INTEGER NOT NULL,
+    event TEXT NOT NULL, detail TEXT NOT NULL) STRICT;
+CREATE TABLE entries (
+    id INTEGER PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('{RESERVE}', '{SETTLE}')),
+    of INTEGER UNIQUE REFERENCES entries, key INTEGER NOT NULL, request TEXT NOT NULL, model TEXT NOT NULL,
+    time INTEGER NOT NULL, usd INTEGER, flops INTEGER, seconds INTEGER, joules INTEGER, tokens INTEGER,
+    note TEXT NOT NULL, CHECK ((kind = '{SETTLE}') = (of IS NOT NULL))) STRICT;
+CREATE INDEX entries_of_key ON entries (key, time);
+CREATE INDEX entries_of_request ON entries (request);
+CREATE INDEX events_of_key ON key_events (key);
+PRAGMA user_version = {FORMAT};
+"""
+_APPEND_ONLY = "".join(
+    f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} BEGIN "
+    f"SELECT RAISE(ABORT, 'the ledger is append-only'); END;"
+    for table in ("keys", "key_events", "entries")
+    for verb in ("UPDATE", "DELETE")
+)
+
+
+class Entry(NamedTuple):
+    """A row of the ledger.
+
+    Attributes:
+        id: its number.
+        kind: `reserve` or `settle`.
+        of: of a settlement, the number of its reservation.
+        key: the number of the key that pays; 0 where none is asked for.
+        request: the request that it belongs to.
+        model: which was called.
+        time: in microseconds since 1970.
+        amounts: see there.
+        note: what there is to know.
+    """
+
+    id: int
+    kind: str
+    of: int | None
+    key: int
+    request: str
+    model: str
+    time: int
+    amounts: Amounts
+    note: str = ""
+
+    def row(self) -> tuple[Any, ...]:
+        """As the table has it."""
+        return (*self[:7], *self.amounts, self.note)
+
+
+class KeyEvent(NamedTuple):
+    """What became of a key: `budget` (a list in JSON), `closed`, `opened` or `revoked`, with a reason."""
+
+    key: int
+    time: int
+    event: str
+    detail: str
+
+
+class KeyRow(NamedTuple):
+    """A key as it is kept."""
+
+    id: int
+    name: str
+    time: int
+    events: tuple[KeyEvent, ...]
+
+
+class Store(Protocol):
+    """Where a ledger's rows are kept. Every call may come from another thread, none at the same time as another."""
+
+    def write(self, rows: Sequence[Entry | KeyEvent]) -> None:
+        """Add rows, all or none, and return once they would survive a loss of power. `StorageError` if they are not."""
+
+    def last_id(self) -> int:
+        """The highest number of an entry; 0 if there is none."""
+
+    def open_reservations(self) -> list[Entry]:
+        """Reservations without a settlement."""
+
+    def spent(self, key: int | None, unit: str, since: int, without: Collection[int] = ()) -> int:
+        """What a key (None: all) has spent of a unit, of what was reserved since a moment; some entries left out."""
+
+    def find_key(self, hashed: bytes) -> KeyRow | None:
+        """The key with this hash."""
+
+    def all_keys(self) -> list[KeyRow]:
+        """All keys."""
+
+    def add_key(self, name: str, hashed: bytes, time: int, budgets: str) -> int:
+        """Keep a new key; returns its number. `InputError` if the name is taken."""
+
+
+class SqliteStore:
+    """A `Store` in one file.
+
+    Args:
+        path: of the file, made if it is not there.
+        read_only: for looking at it.
+
+    Raises:
+        StorageError: it cannot be opened, or is no ledger.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        if read_only and not path.exists():
+            raise InputError(f"{path}: there is no ledger; `isobudget serve` and `isobudget serve key new` make one")
+        try:
+            self._connection = self._opened(read_only)
+            self._prepare(read_only)
+            # So that whoever looks something up does not wait for a commit of another thread.
+            self._reader = self._opened(read_only=True)
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+
+    def _opened(self, read_only: bool) -> sqlite3.Connection:
+        where = f"{self.path.absolute().as_uri()}{'?mode=ro' if read_only else ''}"
+        return sqlite3.connect(where, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+
+    def _prepare(self, read_only: bool) -> None:
+        run = self._connection.execute
+        if not read_only:
+            with contextlib.suppress(OSError):
+                self.path.chmod(0o600)
+            run("PRAGMA journal_mode = WAL")
+            run("PRAGMA synchronous = FULL")
+        run("PRAGMA trusted_schema = OFF")
+        version = run("PRAGMA user_version").fetchone()[0]
+        if version == 0 and not read_only:
+            with self._transaction():
+                if run("PRAGMA user_version").fetchone()[0] == 0:
+                    for statement in _statements(_SCHEMA + _APPEND_ONLY):
+                        run(statement)
+        elif version != FORMAT:
+            raise StorageError(f"{self.path}: is a ledger of another version, or none; name another file")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()
+        self._connection.close()
+
+    def write(self, rows: Sequence[Entry | KeyEvent]) -> None:
+        """See `Store.write`."""
+        entries = [row.row() for row in rows if isinstance(row, Entry)]
+        events = [row for row in rows if isinstance(row, KeyEvent)]
+        try:
+            with self._transaction():
+                self._connection.executemany(f"INSERT INTO entries VALUES ({', '.join('?' * 13)})", entries)
+                self._connection.executemany(
+                    "INSERT INTO key_events (key, time, event, detail) VALUES (?, ?, ?, ?)", events
+                )
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            # A full disk may have ended the transaction by itself.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def last_id(self) -> int:
+        """See `Store.last_id`."""
+        return int(self._reader.execute("SELECT coalesce(max(id), 0) FROM entries").fetchone()[0])
+
+    def open_reservations(self) -> list[Entry]:
+        """See `Store.open_reservations`."""
+        rows = self._reader.execute(
+            "SELECT r.* FROM entries r LEFT JOIN entries s ON s.of = r.id WHERE r.kind = ? AND s.id IS NULL", (RESERVE,)
+        )
+        return [Entry._make((*row[:7], Amounts(*row[7:12]), row[12])) for row in rows]
+
+    def spent(self, key: int | None, unit: str, since: int, without: Collection[int] = ()) -> int:
+        """See `Store.spent`."""
+        if unit not in Amounts._fields:
+            raise InputError(f"a ledger does not count {unit}")
+        row = self._reader.execute(
+            f"SELECT coalesce(sum(iif(s.id IS NULL, r.{unit}, s.{unit})), 0) FROM entries r "
+            "LEFT JOIN entries s ON s.of = r.id WHERE r.kind = ? AND r.time >= ? AND (? IS NULL OR r.key = ?) "
+            "AND r.id NOT IN (SELECT value FROM json_each(?))",
+            (RESERVE, since, key, key, json.dumps(list(without))),
+        ).fetchone()
+        return int(row[0])
+
+    def find_key(self, hashed: bytes) -> KeyRow | None:
+        """See `Store.find_key`."""
+        found = self._keys("WHERE k.hash = ?", (hashed,))
+        return found[0] if found else None
+
+    def all_keys(self) -> list[KeyRow]:
+        """See `Store.all_keys`."""
+        return self._keys("", ())
+
+    def _keys(self, where: str, values: tuple[Any, ...]) -> list[KeyRow]:
+        rows = self._reader.execute(
+            "SELECT k.id, k.name, k.time, e.key, e.time, e.event, e.detail FROM keys k "
+            f"LEFT JOIN key_events e ON e.key = k.id {where} ORDER BY k.id, e.id",
+            values,
+        ).fetchall()
+        found: dict[int, KeyRow] = {}
+        for number, name, time, *event in rows:
+            known = found.get(number) or KeyRow(number, name, time, ())
+            events = known.events if event[0] is None else (*known.events, KeyEvent(*event))
+            found[number] = known._replace(events=events)
+        return list(found.values())
+
+    def add_key(self, name: str, hashed: bytes, time: int, budgets: str) -> int:
+        """See `Store.add_key`."""
+        run = self._connection.execute
+        try:
+            with self._transaction():
+                number = run("INSERT INTO keys (name, hash, time) VALUES (?, ?, ?)", (name, hashed, time)).lastrowid
+                run(
+                    "INSERT INTO key_events (key, time, event, detail) VALUES (?, ?, 'budget', ?)",
+                    (number, time, budgets),
+                )
+        except sqlite3.IntegrityError:
+            raise InputError(f"there is a key {name!r} already; names are not used again") from None
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+        return int(number or 0)
+
+    def asked(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        return self._reader.execute(query, values).fetchall()
+
+    def _error(self, error: sqlite3.Error) -> StorageError:
+        full = "full" in str(error) or getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+        what = "the disk is full; free some space" if full else f"the ledger cannot be used: {error}"
+        return StorageError(f"{self.path}: {what}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script, which `executescript` would commit one by one."""
+    statement = ""
+    for line in script.replace("END;", "END;\n").splitlines():
+        statement += line + "\n"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[SqliteStore]:
+    """A ledger to add to; also while a gateway uses it."""
+    make_folder(path.parent)
+    with contextlib.closing(SqliteStore(path)) as store:
+        yield store
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[SqliteStore]:
+    """A ledger to look at. `InputError` if there is none."""
+    with contextlib.closing(SqliteStore(path, read_only=True)) as store:
+        yield store
+
+
+_JOINED = "FROM entries r LEFT JOIN entries s ON s.of = r.id LEFT JOIN keys k ON k.id = r.key WHERE r.kind = 'reserve'"
+
+
+def summary(store: SqliteStore) -> list[dict[str, Any]]:
+    """What was spent by day, key and model; what is in flight counts at its most."""
+    sums = ", ".join(f"sum(iif(s.id IS NULL, r.{unit}, s.{unit}))" for unit in Amounts._fields)
+    rows = store.asked(
+        f"SELECT date(r.time / 1000000, 'unixepoch'), coalesce(k.name, 'local'), r.model, count(*), "
+        f"sum(s.id IS NULL), {sums} {_JOINED} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    )
+    return [
+        {"day": day, "key": key, "model": model, "calls": calls, "in_flight": flying, **Amounts(*amounts).plain()}
+        for day, key, model, calls, flying, *amounts in rows
+    ]
+
+
+def calls_of(store: SqliteStore, request: str) -> list[dict[str, Any]]:
+    """The calls of one request, in their order."""
+    each = ", ".join(f"iif(s.id IS NULL, r.{unit}, s.{unit})" for unit in Amounts._fields)
+    rows = store.asked(
+        f"SELECT r.id, coalesce(k.name, 'local'), r.model, r.time, s.id IS NULL, coalesce(s.note, ''), {each} "
+        f"{_JOINED} AND r.request = ? ORDER BY r.id",
+        (request,),
+    )
+    return [
+        {
+            "call": number,
+            "key": key,
+            "model": model,
+            "time": datetime.fromtimestamp(time / 1e6, UTC).isoformat(timespec="milliseconds"),
+            "in_flight": bool(flying),
+            "note": note,
+            **Amounts(*amounts).plain(),
+        }
+        for number, key, model, time, flying, note, *amounts in rows
+    ]

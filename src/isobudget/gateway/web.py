@@ -1,0 +1,312 @@
+"""What the servers of the project share: routes behind keys and limits, errors in OpenAI's form, health and metrics.
+
+A client that hangs up ends the work for it. Bodies are read within a limit of bytes and of time, and are never logged
+unless the settings ask for it; headers never are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from isobudget.errors import InputError, IsobudgetError, StorageError
+from isobudget.gateway.answers import HEARTBEAT, error_event
+from isobudget.gateway.faults import RefusedRequestError, bad_request, overloaded
+from isobudget.gateway.keys import Account, Keys
+from isobudget.gateway.metrics import Metrics
+from isobudget.gateway.settings import ServeSettings
+
+T = TypeVar("T")
+#: until a whole body is there, and until a client has taken a piece of a stream
+BODY_SECONDS, TAKE_SECONDS = 30.0, 60.0
+#: not of HTTP: the client has hung up, nobody reads the answer
+GONE = 499
+log = logging.getLogger("isobudget.gateway")
+
+Handler = Callable[[Request, Account], Awaitable[Response]]
+
+
+class Stream(Response):
+    """Pieces that are sent as they come, with heartbeats between them.
+
+    Args:
+        pieces: their making is cancelled when the client hangs up.
+        heartbeat_seconds: of silence.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, pieces: AsyncIterator[bytes], heartbeat_seconds: float) -> None:
+        super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+        del self.headers["content-length"]
+        self._pieces, self._heartbeat = pieces, heartbeat_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """Send them."""
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+
+        async def give(piece: bytes, more: bool = True) -> None:
+            async with asyncio.timeout(TAKE_SECONDS):
+                await send({"type": "http.response.body", "body": piece, "more_body": more})
+
+        made: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+        async def make() -> None:
+            # In one task: what makes the pieces may hold time limits of its own.
+            try:
+                async with contextlib.aclosing(self._pieces) as pieces:  # type: ignore[type-var]
+                    async for piece in pieces:
+                        made.put_nowait(piece)
+            finally:
+                made.put_nowait(None)
+
+        async def give_all() -> None:
+            making = asyncio.create_task(make())
+            following = asyncio.ensure_future(made.get())
+            try:
+                while True:
+                    done, _ = await asyncio.wait([following], timeout=self._heartbeat)
+                    if not done:
+                        await give(HEARTBEAT)
+                    elif (piece := following.result()) is None:
+                        break
+                    else:
+                        await give(piece)
+                        following = asyncio.ensure_future(made.get())
+                await making
+                await give(b"", more=False)
+            finally:
+                following.cancel()
+                making.cancel()
+                await asyncio.gather(following, making, return_exceptions=True)
+
+        with contextlib.suppress(TimeoutError, OSError, ClientDisconnect):
+            await until_gone(receive, give_all())
+
+
+async def until_gone(receive: Receive, work: Awaitable[T]) -> T:
+    """Do the work, and cancel it when the client hangs up.
+
+    Raises:
+        ClientDisconnect: it did.
+    """
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_gone(receive))
+    try:
+        await asyncio.wait([task, gone], return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise ClientDisconnect
+    finally:
+        for one in (task, gone):
+            one.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+@dataclass(slots=True)
+class Web:
+    """A server's ways in.
+
+    Attributes:
+        settings, keys, metrics: see there.
+        ready: why it is not ready; empty if it is.
+    """
+
+    settings: ServeSettings
+    keys: Keys
+    metrics: Metrics
+    ready: Callable[[], str]
+    _serving: int = 0
+    _by_key: dict[int, int] = field(default_factory=dict)
+
+    def app(
+        self,
+        handlers: Sequence[tuple[str, str, Handler]],
+        lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
+    ) -> Starlette:
+        """The application with these handlers (method, path, handler), and those that all servers have."""
+        routes = [Route(path, self._endpoint(path, handler), methods=[method]) for method, path, handler in handlers]
+        routes += [
+            Route("/healthz", self._healthz),
+            Route("/readyz", self._readyz),
+            Route("/metrics", self._endpoint("/metrics", self._metrics)),
+        ]
+        handled: dict[Any, Any] = {HTTPException: _http_error, Exception: _fault}
+        self.metrics.gauges["requests_in_flight"] = lambda: self._serving
+        return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handled)
+
+    def _endpoint(self, path: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            began = time.monotonic()
+            account = Account(0, "?")
+            try:
+                account = self.keys.account(request.headers.get("authorization"))
+                response = await self._admitted(request, account, handler)
+            except ClientDisconnect:
+                response = Response(status_code=GONE)
+            except (IsobudgetError, TimeoutError) as error:
+                response = refused(as_refusal(error))
+            self.metrics.count("requests_total", path=path, status=str(response.status_code))
+            took = time.monotonic() - began
+            log.info("%s %s %d %.3f s, key %s", request.method, path, response.status_code, took, account.name)
+            return response
+
+        return endpoint
+
+    async def _admitted(self, request: Request, account: Account, handler: Handler) -> Response:
+        """Serve one request more, if there is room: the whole, shared among the keys that ask."""
+        mine = self._by_key.get(account.id, 0)
+        # A key that others ask beside may have the half that is left, not all of it.
+        share = self.settings.requests if len(self._by_key.keys() - {account.id}) == 0 else self.settings.requests // 2
+        if self._serving >= self.settings.requests or mine >= max(1, share):
+            raise overloaded("as many requests are served as can be; ask again later")
+        self._serving += 1
+        self._by_key[account.id] = mine + 1
+        leave = _Once(lambda: self._left(account.id))
+        try:
+            response = await handler(request, account)
+        except BaseException:
+            leave()
+            raise
+        if isinstance(response, Stream):
+            return _Counted(response, leave)
+        leave()
+        return response
+
+    def _left(self, key: int) -> None:
+        self._serving -= 1
+        self._by_key[key] -= 1
+        if not self._by_key[key]:
+            del self._by_key[key]
+
+    async def _healthz(self, _: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def _readyz(self, _: Request) -> Response:
+        why = self.ready()
+        return PlainTextResponse(f"{why or 'ready'}\n", status_code=503 if why else 200)
+
+    async def _metrics(self, _request: Request, _account: Account) -> Response:
+        return PlainTextResponse(self.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    async def body(self, request: Request) -> Any:
+        """A request's body as JSON.
+
+        Raises:
+            RefusedRequestError: it is too long, too slow, or no JSON.
+        """
+        most = self.settings.body_kb << 10
+        too_long = RefusedRequestError(413, "body_too_long", f"a body may have {self.settings.body_kb} kB")
+        stated = request.headers.get("content-length", "0")
+        if not stated.isascii() or not stated.isdigit() or int(stated[:20]) > most:
+            raise too_long
+        data = bytearray()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                async for piece in request.stream():
+                    data += piece
+                    if len(data) > most:
+                        raise too_long
+        except TimeoutError:
+            raise RefusedRequestError(408, "body_too_slow", "the body did not come in time") from None
+        if self.settings.log_bodies:
+            log.info("body: %r", bytes(data))
+        return _json(bytes(data))
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return json.loads(data, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise bad_request(f"the body is no JSON: {str(error)[:200]}", code="invalid_json") from None
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+class _Once:
+    def __init__(self, do: Callable[[], None]) -> None:
+        self._do: Callable[[], None] | None = do
+
+    def __call__(self) -> None:
+        do, self._do = self._do, None
+        if do is not None:
+            do()
+
+
+class _Counted(Response):
+    """A stream that counts as being served until it ends."""
+
+    def __init__(self, stream: Stream, leave: Callable[[], None]) -> None:
+        self.status_code, self._stream, self._leave = stream.status_code, stream, leave
+        self.background = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await self._stream(scope, receive, send)
+        finally:
+            self._leave()
+
+
+def answered(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON answer."""
+    data = json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    return Response(data, status, headers, "application/json")
+
+
+def refused(error: RefusedRequestError) -> Response:
+    """An error as an answer."""
+    return answered(error.body(), error.status, error.headers())
+
+
+def as_refusal(error: BaseException) -> RefusedRequestError:
+    """Any error of ours as one that is told to the client."""
+    if isinstance(error, RefusedRequestError):
+        return error
+    if isinstance(error, TimeoutError):
+        return RefusedRequestError(504, "timeout", "the time of the request is over", retry_after_seconds=5.0)
+    if isinstance(error, StorageError):
+        return RefusedRequestError(503, "storage", str(error), retry_after_seconds=5.0)
+    if isinstance(error, InputError):
+        return bad_request(str(error))
+    return RefusedRequestError(500, "failed", str(error))
+
+
+async def streamed_errors(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces; an error that comes when the stream has begun is its last piece."""
+    try:
+        async with contextlib.aclosing(pieces) as open_pieces:  # type: ignore[type-var]
+            async for piece in open_pieces:
+                yield piece
+    except (IsobudgetError, TimeoutError) as error:
+        yield error_event(as_refusal(error))
+
+
+async def _http_error(_: Request, error: HTTPException) -> Response:
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    return refused(RefusedRequestError(error.status_code, code, str(error.detail)))
+
+
+async def _fault(_: Request, _error: Exception) -> Response:
+    return refused(RefusedRequestError(500, "fault", "a fault of the server; its log says more"))

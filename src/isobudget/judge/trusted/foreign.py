@@ -1,0 +1,144 @@
+"""A worker whose tests are foreign: its tester is confined as a sample is, before it knows any test.
+
+Tests, references and checkers that strangers send run in the tester. Here it is a process of its own inside namespaces,
+a private root, Landlock, limits and the system call filter, so that what they do reaches no file, network or process
+but the samples' of the same worker. The worker's first process stays outside: it never sees a test, and starts a zygote
+where the tester asks for one, which a confined process cannot.
+
+What a tester says of its tests nobody but their owner has reason to believe; the judge checks its form.
+
+Not covered: time on the processor beyond the limits of a job, which whoever owns the judge ends with the worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import socket
+import sys
+from typing import NoReturn
+
+from isobudget.judge.confinement import confine, namespaces, seccomp
+from isobudget.judge.confinement.memory import HEADROOM_MB
+from isobudget.judge.messages import WorkerSettings
+from isobudget.judge.trusted import tester, zygotes
+from isobudget.judge.trusted.kinds import KINDS
+from isobudget.judge.trusted.zygotes import Started
+
+#: what a tester may ask for, by the byte that it sends
+USES = {b"n": "", b"s": "source", b"p": "pytest"}
+#: zygotes that are started for one tester; it ends after so many faults
+MOST_ZYGOTES = 32
+#: users of testers apart from those of their zygotes
+NUMBERS_OF_TESTERS = 500_000
+#: the least address space of a tester; pytest and numerical libraries need so much
+LEAST_MB = 1024
+#: modules that tests use and that are found no more once the root is private
+BEFORE = (
+    "isobudget.judge.trusted.shared",
+    "isobudget.judge.packing",
+    "isobudget.judge.unpacking",
+    "tempfile",
+    "shutil",
+)
+
+
+def main(settings: WorkerSettings, started: Started) -> NoReturn:
+    """Be the worker's first process: fork its tester, then start zygotes for it until it ends."""
+    setting = zygotes.setting_of(settings._replace(number=NUMBERS_OF_TESTERS + settings.number))
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        os.close(settings.life)
+        _confined(settings, setting, started, theirs)
+    theirs.close()
+    os.close(started.control)
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1):
+        os.dup2(null, descriptor)
+    namespaces.hide_memory()
+    tester.end_with(settings.life)
+    with contextlib.suppress(OSError):
+        _start_zygotes(settings, ours)
+    # Zygotes and tester die with this process.
+    os._exit(0)
+
+
+def _start_zygotes(settings: WorkerSettings, ours: socket.socket) -> None:
+    for _ in range(MOST_ZYGOTES):
+        use = USES.get(ours.recv(1))
+        if use is None:
+            return
+        _reap()
+        made = zygotes.launch(settings, use)
+        socket.send_fds(ours, [b"."], [made.control])
+        os.close(made.control)
+
+
+def _reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+class _Elsewhere(zygotes.Process):
+    """A zygote that is another process's child: it ends when its socket is closed, and is waited for there."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def kill(self) -> None:
+        """Nothing: it sees that its socket is closed."""
+
+    def wait(self, timeout: float | None = None) -> int:  # noqa: ARG002
+        """Nothing."""
+        return 0
+
+
+def _confined(settings: WorkerSettings, setting: confine.Setting, started: Started, theirs: socket.socket) -> NoReturn:
+    """Be the tester: import what tests need, put up all layers, and serve jobs."""
+    namespaces.die_with_parent()
+    granted = confine.enter_namespaces(setting)
+    inner = os.fork()
+    if inner:
+        os.closerange(0, 256)
+        os.waitpid(inner, 0)
+        os._exit(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in (*BEFORE, *(f"isobudget.judge.trusted.kinds.{file}" for file, _ in KINDS.values())):
+        importlib.import_module(name)
+    streams = tester.take_streams()
+    sys.path += settings.packages
+    layers, scratch = confine.confine(setting, granted, _close_all, seccomp.tester_program)
+    namespaces.hide_memory()
+    layers = _more(layers, settings)
+    os.environ.update(HOME=scratch, TMPDIR=scratch)
+
+    def launch(_settings: WorkerSettings, use: str) -> Started:
+        theirs.sendall(next(byte for byte, known in USES.items() if known == use))
+        control = socket.recv_fds(theirs, 1, 1)[1][0]
+        return Started(_Elsewhere(), control, "")
+
+    made = tester.Tester(settings, streams.answers, Started(_Elsewhere(), started.control, ""), launch)
+    also = [confine.MEMORY_WATCH] * (confine.MEMORY_WATCH in made.layers)
+    tester.serve(made, streams.jobs, [layer for layer in layers if layer in made.layers] + also)
+
+
+def _more(layers: list[str], settings: WorkerSettings) -> list[str]:
+    """Take what only a zygote needs, and limit memory; returns the layers that stand."""
+    memory_mb = max(LEAST_MB, settings.limits.memory_mb) + HEADROOM_MB
+    if not confine.limit_tester(memory_mb):
+        layers = [layer for layer in layers if layer != "resource limits"]
+    if "system call filter" in layers:
+        program = seccomp.sample_program("private root file system" in layers, receives=True)
+        if not seccomp.Installer(program).install():
+            layers = [layer for layer in layers if layer != "system call filter"]
+    return layers
+
+
+def _close_all(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

@@ -1,0 +1,277 @@
+"""The ledger: never overspent whatever comes at once, durable before a call, whole after a crash, append-only."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from isobudget.errors import InputError, RunError, StorageError
+from isobudget.gateway.amounts import NOTHING, Amounts
+from isobudget.gateway.budgets import parse_period_budget, parse_period_budgets
+from isobudget.gateway.faults import RefusedRequestError
+from isobudget.gateway.keys import Account, Keys, change_key, hashed, make_key
+from isobudget.gateway.ledger import RECOVERED, Ledger, RequestLimits
+from isobudget.gateway.serving import open_ledger
+from isobudget.gateway.settings import ServeSettings
+from isobudget.gateway.store import Entry, SqliteStore, summary
+
+MOST, CAME = Amounts(1000, 10, 5, 0, 100), Amounts(400, 4, 5, 0, 40)
+
+
+def account(*budgets: str, number: int = 1) -> Account:
+    return Account(number, f"key-{number}", parse_period_budgets(budgets))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SqliteStore:
+    return SqliteStore(tmp_path / "ledger.sqlite")
+
+
+def sums(store: SqliteStore) -> tuple[int, int]:
+    """Usd of all reservations, and of all settlements."""
+    rows = dict(store.asked("SELECT kind, sum(usd) FROM entries GROUP BY kind"))
+    return rows.get("reserve", 0), rows.get("settle", 0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_calls_at_once_never_exceed_a_budget(store: SqliteStore, seed: int) -> None:
+    """Whatever is reserved, settled, given up and cancelled at once: at no instant is more counted than the budget."""
+    chance = random.Random(seed)
+    limit = 20_000
+    accounts = [account(f"{limit / 1e9}usd/day", number=number) for number in (1, 2, 3)]
+    ledger = Ledger(store, parse_period_budgets([f"{2 * limit / 1e9}usd/day"]))
+    spent = dict.fromkeys((1, 2, 3), 0)
+    in_flight = dict.fromkeys((1, 2, 3), 0)
+
+    async def call(number: int) -> None:
+        most = Amounts(chance.randint(1, 3000), 1, 1, 0, 1)
+        assert most.usd is not None
+        reservation = await ledger.reserve(accounts[number - 1], "r", "m", most)
+        in_flight[number] += most.usd
+        await asyncio.sleep(chance.random() / 100)
+        came = None if chance.random() < 0.2 else most._replace(usd=chance.randint(0, most.usd))
+        ledger.settle(reservation, came)
+        in_flight[number] -= most.usd
+        spent[number] += most.usd if came is None or came.usd is None else came.usd
+        assert all(spent[key] + in_flight[key] <= limit for key in spent)
+        assert sum(spent.values()) + sum(in_flight.values()) <= 2 * limit
+
+    async def all_of_them() -> list[object]:
+        ledger.start()
+        tasks = [asyncio.create_task(call(chance.randint(1, 3))) for _ in range(200)]
+        for task in chance.sample(tasks, 20):
+            asyncio.get_running_loop().call_later(chance.random() / 200, task.cancel)
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    came = asyncio.run(all_of_them())
+    refused = [one for one in came if isinstance(one, RefusedRequestError)]
+    assert refused
+    assert not [one for one in came if isinstance(one, Exception) and not isinstance(one, RefusedRequestError)]
+    ledger.close()
+    # One settlement for each reservation that is there, none twice.
+    assert store.open_reservations() == []
+    assert store.asked("SELECT count(*) FROM entries GROUP BY of HAVING of IS NOT NULL AND count(*) > 1") == []
+
+
+def test_what_is_reserved_is_on_disk_before_it_is_told(store: SqliteStore) -> None:
+    async def check() -> None:
+        ledger = Ledger(store)
+        ledger.start()
+        await ledger.reserve(account(), "r", "m", MOST)
+        with sqlite3.connect(store.path) as other:
+            assert other.execute("SELECT kind, usd FROM entries").fetchall() == [("reserve", 1000)]
+        ledger.close()
+
+    asyncio.run(check())
+
+
+def test_what_was_left_open_is_settled_at_its_most_by_the_next_start(store: SqliteStore) -> None:
+    store.write([Entry(7, "reserve", None, 1, "r", "m", 1_800_000_000_000_000, MOST)])
+    ledger = Ledger(store)
+    assert ledger.start() == 1
+    ledger.close()
+    assert store.asked("SELECT of, usd, note FROM entries WHERE kind = 'settle'") == [(7, 1000, RECOVERED)]
+    assert Ledger(store).start() == 0
+
+
+def test_a_new_process_goes_on_with_what_was_spent(store: SqliteStore) -> None:
+    async def spend(times: int) -> int:
+        ledger, done = Ledger(store), 0
+        ledger.start()
+        for _ in range(times):
+            try:
+                ledger.settle(await ledger.reserve(account("3e-6usd/day"), "r", "m", MOST), CAME)
+                done += 1
+            except RefusedRequestError:
+                break
+        ledger.close()
+        return done
+
+    # 400 of 3000 each, and room for 1000 at its most: six in all.
+    assert [asyncio.run(spend(2)), asyncio.run(spend(2)), asyncio.run(spend(10))] == [2, 2, 2]
+
+
+def test_refusals_say_what_is_left_and_when(store: SqliteStore) -> None:
+    async def refusal(*budgets: str, most: Amounts = MOST, held: int = 0) -> RefusedRequestError:
+        ledger = Ledger(store)
+        ledger.start()
+        for _ in range(held):
+            await ledger.reserve(account(*budgets), "r", "m", MOST)
+        with pytest.raises(RefusedRequestError) as raised:
+            await ledger.reserve(account(*budgets), "r", "m", most)
+        ledger.close()
+        return raised.value
+
+    flying = asyncio.run(refusal("1.5e-6usd/day", held=1))
+    assert (flying.status, flying.retry_after_seconds) == (429, 1.0)
+    assert flying.details["left"] == pytest.approx(0.5e-6)
+    gone = asyncio.run(refusal("1.7e-6usd/day"))  # the last test's 1000 are spent
+    assert gone.retry_after_seconds is not None
+    assert "more from" in str(gone)
+    whole = asyncio.run(refusal("1e-7usd/day"))
+    assert whole.retry_after_seconds is None
+    assert "more than the whole budget" in str(whole)
+    unknown = asyncio.run(refusal("1e9flops/day", most=MOST._replace(flops=None)))
+    assert (unknown.status, unknown.code) == (400, "cost_unknown")
+
+
+def test_the_budget_of_a_request_counts_for_it_alone(store: SqliteStore) -> None:
+    async def check() -> None:
+        ledger = Ledger(store)
+        ledger.start()
+        limits = RequestLimits.of(parse_period_budgets(["1.5e-6usd/request"]))
+        ledger.settle(await ledger.reserve(account(), "r", "m", MOST, limits), CAME)
+        ledger.settle(await ledger.reserve(account(), "r", "m", MOST, limits), CAME)
+        with pytest.raises(RefusedRequestError):
+            await ledger.reserve(account(), "r", "m", MOST, limits)
+        await ledger.reserve(account(), "s", "m", MOST, RequestLimits.of(parse_period_budgets(["1.5e-6usd/request"])))
+        ledger.close()
+
+    asyncio.run(check())
+
+
+def test_more_than_was_asked_for_is_booked_and_closes_the_key(store: SqliteStore) -> None:
+    secret = make_key(store, "a")
+    keys = Keys(store, open_without=False)
+
+    async def check() -> None:
+        ledger = Ledger(store)
+        ledger.start()
+        reservation = await ledger.reserve(keys.account(f"Bearer {secret}"), "r", "m", MOST)
+        ledger.settle(reservation, MOST._replace(usd=5000))
+        ledger.close()
+
+    asyncio.run(check())
+    assert sums(store) == (1000, 5000)
+    with pytest.raises(RefusedRequestError, match="spent more usd") as raised:
+        keys.account(f"Bearer {secret}")
+    assert raised.value.status == 403
+    change_key(store, "a", "opened", "")
+    assert keys.account(f"Bearer {secret}").name == "a"
+
+
+def test_keys_are_kept_as_hashes_and_revoked_at_once(store: SqliteStore) -> None:
+    everybody = Keys(store, open_without=True)
+    assert everybody.account(None).name == "local"
+    secret = make_key(store, "a", ["5usd/day"])
+    assert secret.encode() not in store.path.read_bytes()
+    assert store.asked("SELECT hash FROM keys") == [(hashed(secret),)]
+    # A key was made: from now on one is needed.
+    with pytest.raises(RefusedRequestError):
+        everybody.account(None)
+    assert str(everybody.account(f"bearer {secret}").budgets[0]) == "$5 a day"
+    for wrong in ("", "Bearer", f"Basic {secret}", secret, f"Bearer {secret}x", "Bearer ' OR 1=1 --", "Bearer \x00"):
+        with pytest.raises(RefusedRequestError):
+            everybody.account(wrong)
+    change_key(store, "a", "revoked", "")
+    with pytest.raises(RefusedRequestError):
+        everybody.account(f"Bearer {secret}")
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a b", "x'; DROP TABLE keys; --", "a\nb", "é", "x" * 65])
+def test_names_of_keys_are_plain(store: SqliteStore, name: str) -> None:
+    with pytest.raises(InputError, match="no name of a key"):
+        make_key(store, name)
+
+
+@pytest.mark.parametrize("table", ["keys", "key_events", "entries"])
+def test_rows_are_neither_changed_nor_removed(store: SqliteStore, table: str) -> None:
+    make_key(store, "a")
+    store.write([Entry(1, "reserve", None, 1, "r", "m", 1, MOST)])
+    with sqlite3.connect(store.path) as other:
+        for statement in (f"UPDATE {table} SET id = 9", f"DELETE FROM {table}"):
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                other.execute(statement)
+
+
+def test_a_batch_is_written_whole_or_not_at_all(store: SqliteStore) -> None:
+    good, twice = Entry(1, "reserve", None, 1, "r", "m", 1, MOST), Entry(2, "settle", 1, 1, "r", "m", 1, NOTHING)
+    store.write([good, twice])
+    with pytest.raises(StorageError):
+        store.write([good._replace(id=3), twice._replace(id=4)])
+    assert store.last_id() == 2
+
+
+def test_one_gateway_at_a_time(tmp_path: Path) -> None:
+    settings = ServeSettings(ledger=str(tmp_path / "ledger.sqlite"))
+    with open_ledger(settings), pytest.raises(RunError, match="in use by another"), open_ledger(settings):
+        pass
+
+
+def test_open_to_others_only_with_a_key(tmp_path: Path) -> None:
+    settings = ServeSettings(ledger=str(tmp_path / "ledger.sqlite"), host="0.0.0.0")
+    with pytest.raises(InputError, match="make a key first"), open_ledger(settings):
+        pass
+
+
+def test_another_file_is_no_ledger(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("no database, but some text that is long enough")
+    with pytest.raises(StorageError):
+        SqliteStore(tmp_path / "x")
+    with pytest.raises(InputError, match="there is no ledger"):
+        SqliteStore(tmp_path / "y", read_only=True)
+
+
+def test_what_was_spent_by_day_key_and_model(store: SqliteStore) -> None:
+    make_key(store, "a")
+    day = 1_800_000_000_000_000
+    store.write([Entry(1, "reserve", None, 1, "r", "m", day, MOST), Entry(2, "settle", 1, 1, "r", "m", day, CAME)])
+    store.write([Entry(3, "reserve", None, 0, "s", "n", day, MOST)])
+    assert [(row["key"], row["model"], row["calls"], row["in_flight"], row["usd"]) for row in summary(store)] == [
+        ("a", "m", 1, 0, 400e-9),
+        ("local", "n", 1, 1, 1000e-9),
+    ]
+
+
+PERIODS = {
+    # 2026-11-29 13:45:10 UTC, a Sunday
+    "1usd/minute": ("2026-11-29T13:45:00", "2026-11-29T13:46:00"),
+    "1usd/hour": ("2026-11-29T13:00:00", "2026-11-29T14:00:00"),
+    "1usd/day": ("2026-11-29T00:00:00", "2026-11-30T00:00:00"),
+    "1usd/week": ("2026-11-23T00:00:00", "2026-11-30T00:00:00"),
+    "1usd/month": ("2026-11-01T00:00:00", "2026-12-01T00:00:00"),
+}
+
+
+@pytest.mark.parametrize("text", PERIODS)
+def test_periods_begin_with_the_clock(text: str) -> None:
+    from datetime import UTC, datetime
+
+    def micros(moment: str) -> int:
+        return int(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp()) * 1_000_000
+
+    budget, now = parse_period_budget(text), micros("2026-11-29T13:45:10")
+    assert (budget.begin(now), budget.end(now)) == tuple(map(micros, PERIODS[text]))
+    assert budget.limit == 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "5usd/year", "8x/day", "5joules/day", "-1usd", "nan usd", "1e-12usd", "5usd/"]
+)
+def test_what_is_no_budget_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        parse_period_budget(text)

@@ -1,0 +1,203 @@
+"""A fake model server at the outer protocol: OpenAI's chat and completions over real sockets, on an event loop.
+
+Every call asks the script what to do. What was served, in tokens, is counted as the provider would bill it, so that a
+ledger can be held against it. Nothing sleeps for a fixed time but where a test asks for it (`seconds`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+PROMPT_TOKENS = 7
+
+
+@dataclass
+class Reply:
+    """What to answer: a text, after so many seconds; or a fault.
+
+    Attributes:
+        fault: `reset`, `reset in the middle`, `hang`, `half`, `no usage`, `too much`, or a status such as `429`.
+    """
+
+    text: str = "Hello."
+    seconds: float = 0.0
+    fault: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def tokens_of(text: str, most: int) -> int:
+    """Tokens of a text, as this server counts."""
+    return min(most, max(1, len(text.split())))
+
+
+@dataclass
+class FakeUpstream:
+    """Serves on a free port of the loopback while it is used in a with statement.
+
+    Attributes:
+        script: for call number i (from 0) and its body, what to do.
+        bodies: of all calls.
+        served: tokens billed, prompt and completion together, of every call that was billed.
+        cancelled: calls whose client hung up before the answer was out.
+    """
+
+    script: Callable[[int, dict[str, Any]], Reply] = lambda number, body: Reply()
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[str] = field(default_factory=list)
+    served: list[int] = field(default_factory=list)
+    cancelled: int = 0
+    in_flight: int = 0
+    port: int = 0
+
+    def __enter__(self) -> Self:
+        started = threading.Event()
+
+        def run() -> None:
+            self._loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(self._loop)
+            self._server = self._loop.run_until_complete(
+                asyncio.start_server(self._connection, "127.0.0.1", self.port, backlog=1024)
+            )
+            self.port = self._server.sockets[0].getsockname()[1]
+            started.set()
+            self._loop.run_forever()
+            for task in asyncio.all_tasks(self._loop):
+                task.cancel()
+            self._loop.run_until_complete(asyncio.sleep(0))
+            self._loop.close()
+
+        self._thread = threading.Thread(target=run, daemon=True)
+        self._thread.start()
+        started.wait()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        def stop() -> None:
+            self._server.close()
+            self._loop.stop()
+
+        self._loop.call_soon_threadsafe(stop)
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def settings(self, **more: Any) -> dict[str, Any]:
+        """The model's fields in a models file."""
+        return {"backend": "server", "url": self.url, "api": "chat", "concurrency": 256, **more}
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                fields = head.decode().split("\r\n")
+                self.headers.append(head.decode())
+                size = next((int(one.split(":")[1]) for one in fields if one.lower().startswith("content-length")), 0)
+                body = json.loads(await reader.readexactly(size)) if size else {}
+                if not await self._answer(reader, writer, body):
+                    break
+        writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: dict[str, Any]) -> bool:
+        """Answer one call; False if the connection is not to be used again."""
+        number = len(self.bodies)
+        self.bodies.append(body)
+        reply = self.script(number, body)
+        most = body.get("max_tokens") or body.get("max_completion_tokens") or 10**9
+        tokens = PROMPT_TOKENS + (tokens_of(reply.text, most) if reply.fault != "too much" else most + 100)
+        if reply.fault.isdigit():
+            data = json.dumps({"error": {"message": f"told to answer {reply.fault}"}}).encode()
+            await self._send(writer, int(reply.fault), data, "application/json", reply.headers)
+            return True
+        if reply.fault == "reset":
+            writer.transport.abort()
+            return False
+        if not await self._wait(reader, 3600.0 if reply.fault == "hang" else reply.seconds):
+            return False
+        self.served.append(tokens)
+        if body.get("stream"):
+            return await self._stream(writer, body, reply, tokens)
+        data = json.dumps(self._whole(body, reply, tokens)).encode()
+        if reply.fault in ("half", "reset in the middle"):
+            await self._send(writer, 200, data, "application/json", cut=len(data) // 2, whole=reply.fault == "half")
+            writer.transport.abort()
+            return False
+        await self._send(writer, 200, data, "application/json")
+        return True
+
+    async def _wait(self, reader: asyncio.StreamReader, seconds: float) -> bool:
+        """Be at work for so long; False if the client hung up meanwhile."""
+        if not seconds:
+            return True
+        self.in_flight += 1
+        try:
+            gone = await asyncio.wait_for(reader.read(1), seconds)
+        except TimeoutError:
+            return True
+        except OSError:
+            gone = b""
+        finally:
+            self.in_flight -= 1
+        self.cancelled += not gone
+        return False
+
+    def _whole(self, body: dict[str, Any], reply: Reply, tokens: int) -> dict[str, Any]:
+        chat = "messages" in body
+        said = {"message": {"role": "assistant", "content": reply.text}} if chat else {"text": reply.text}
+        usage = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": tokens - PROMPT_TOKENS, "total_tokens": tokens}
+        made = {
+            "id": "x",
+            "object": "chat.completion" if chat else "text_completion",
+            "created": 1,
+            "model": body.get("model"),
+            "choices": [{"index": at, "finish_reason": "stop", **said} for at in range(body.get("n", 1))],
+        }
+        return made if reply.fault == "no usage" else made | {"usage": usage}
+
+    async def _stream(self, writer: asyncio.StreamWriter, body: dict[str, Any], reply: Reply, tokens: int) -> bool:
+        whole = self._whole(body, reply, tokens)
+        head = {name: whole[name] for name in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
+        pieces: list[dict[str, Any]] = [
+            head | {"choices": [{"index": 0, "delta": {"content": word + " "}, "finish_reason": None}]}
+            for word in reply.text.split()
+        ]
+        pieces.append(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        if reply.fault != "no usage":
+            pieces.append(head | {"choices": [], "usage": whole.get("usage")})
+        lines = [b"data: " + json.dumps(one).encode() + b"\n\n" for one in pieces] + [b"data: [DONE]\n\n"]
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+        for at, line in enumerate(lines):
+            if reply.fault == "reset in the middle" and at == len(lines) // 2:
+                writer.transport.abort()
+                return False
+            writer.write(b"%x\r\n%s\r\n" % (len(line), line))
+            await writer.drain()
+        writer.write(b"0\r\n\r\n")
+        return True
+
+    async def _send(
+        self,
+        writer: asyncio.StreamWriter,
+        status: int,
+        data: bytes,
+        kind: str,
+        headers: dict[str, str] | None = None,
+        *,
+        cut: int | None = None,
+        whole: bool = False,
+    ) -> None:
+        sent = data[:cut]
+        size = len(sent) if whole else len(data)
+        more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+        head = f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {size}\r\n{more}\r\n"
+        writer.write(head.encode() + sent)
+        await writer.drain()
