@@ -9,7 +9,7 @@ TEST_PROCESSES ?= auto
 MODELS := smollm2-135m qwen2.5-coder-1.5b
 
 .PHONY: help install demo test test-transformers test-vllm test-ray test-trl check format docs lock clean system-packages browser golden-outputs \
-	bench-estimators bench-judge bench-embedded bench-scoring bench-memory bench-kill bench-ray soak-solve soak-ray
+	bench-estimators bench-judge bench-embedded bench-scoring bench-memory bench-kill bench-store bench-ray soak-solve soak-store soak-ray
 
 help:
 	@echo "make demo              fetch two small models and run the quickstart study (minutes)"
@@ -23,6 +23,8 @@ help:
 	@echo "make bench-scoring     tokens a second of scoring against generating"
 	@echo "make bench-memory      peak memory of 5,000 problems x 100 samples"
 	@echo "make bench-kill        a run killed 20 times against one that was not"
+	@echo "make bench-store       runs of 1.3 and 13 million samples: written, read, reported, in how much memory"
+	@echo "make soak-store        every kind of work on a run stopped at 50 moments, on the disk and in S3"
 	@echo "make test-transformers the transformers backend, in an environment of its own (torch, gigabytes; TORCH=...)"
 	@echo "make test-vllm         the vLLM backend, in an environment of its own"
 	@echo "make test-ray          a local Ray cluster, in an environment of its own; soak-ray: more kills, more samples"
@@ -117,11 +119,14 @@ bench-embedded bench-scoring: $(STAMP) system-packages
 	$(BIN)/isobudget models fetch $(MODELS)
 	$(BIN)/python benchmarks/$(@:bench-%=%).py
 
-bench-memory bench-kill: $(STAMP)
+bench-memory bench-kill bench-store: $(STAMP)
 	$(BIN)/python benchmarks/$(@:bench-%=%).py
 
 soak-solve: $(STAMP)
 	SOLVE_RUNS=5000 $(BIN)/python -m pytest tests/tasks/test_spending.py -k random
+
+soak-store: $(STAMP)
+	STORE_KILLS=50 $(BIN)/python -m pytest tests/records/test_store_killed.py
 
 golden-outputs: $(STAMP)
 	$(BIN)/python tests/golden_outputs.py

@@ -28,7 +28,6 @@ def s3_server() -> Iterator[dict[str, str]]:
             "AWS_ACCESS_KEY_ID": "key",
             "AWS_SECRET_ACCESS_KEY": "secret",
             "AWS_REGION": "us-east-1",
-            "ISOBUDGET_LEASE_SECONDS": "5",
         }
     finally:
         server.terminate()

@@ -57,7 +57,12 @@ def serve() -> None:
     import pyarrow.dataset
     import pyarrow.parquet
 
-    assert obstore.store, pyarrow.dataset
+    import isobudget.exchange.rejudge
+    import isobudget.exchange.write_run
+    import isobudget.pipeline.judging
+    import isobudget.records.compact
+
+    assert obstore.store, (pyarrow.dataset, isobudget)  # what is imported here is not imported again after each fork
     for line in sys.stdin:
         child = os.fork()
         if not child:

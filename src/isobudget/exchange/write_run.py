@@ -132,8 +132,7 @@ def write_run(
     streams, names, more = _named(found)
     run = _begun(folder)
     with run.writing():
-        for table in run.manifest().tables:
-            run.drop(table)
+        run.drop(*run.manifest().tables)
         try:
             with run.sample_writer() as samples, run.verdict_writer() as verdicts:
                 writer = _Writer(run, known, samples, verdicts)

@@ -1,1 +1,4 @@
-"""The ground: whole files and locks, JSON lines, TOML, checks of values, hints, the hub. Imports `errors` only."""
+"""The ground: whole files, locks and leases, object stores, JSON lines, TOML, checks of values, hints, the hub.
+
+Imports `errors` only.
+"""

@@ -71,7 +71,7 @@ class StorePath(PosixPath):
             kind, size = stat.S_IFREG, obstore.head(self._store, self.key)["size"]
         except FileNotFoundError:
             if not any(self.iterdir()):
-                raise FileNotFoundError(errno.ENOENT, "no such object", str(self)) from None
+                raise _no_object(self) from None
             kind, size = stat.S_IFDIR, 0
         except Exception as error:
             raise _told(error, self) from None
@@ -138,12 +138,8 @@ class StorePath(PosixPath):
         try:
             found = obstore.get(self._store, self.key)
             return bytes(found.bytes()), _version(found.meta)
-        except FileNotFoundError as error:
-            if "NoSuchBucket" in str(error):
-                raise _told(error, self) from None
-            raise FileNotFoundError(errno.ENOENT, "no such object", str(self)) from None
         except Exception as error:
-            raise _told(error, self) from None
+            raise _missing(error, self) or _told(error, self) from None
 
     def read_bytes(self) -> bytes:
         """The whole object."""
@@ -205,11 +201,10 @@ class StorePath(PosixPath):
         sys.audit("isobudget.store", "delete", str(self))
         try:
             obstore.delete(self._store, self.key)
-        except FileNotFoundError:
-            if not missing_ok:
-                raise
         except Exception as error:
-            raise _told(error, self, writing=True) from None
+            if missing_ok and _missing(error, self):
+                return
+            raise _missing(error, self) or _told(error, self) from None
 
     def replace(self, target: Any) -> StorePath:
         """Copy the object to another name of its bucket and delete it here: two steps."""
@@ -220,7 +215,7 @@ class StorePath(PosixPath):
         try:
             obstore.copy(self._store, self.key, other.key)
         except Exception as error:
-            raise _told(error, self, writing=True) from None
+            raise _missing(error, self) or _told(error, self) from None
         self.unlink()
         return other
 
@@ -301,6 +296,15 @@ def _profile() -> Any:
 
 def _version(said: Any) -> Version:
     return {name: said[name] for name in ("e_tag", "version") if said.get(name)}
+
+
+def _no_object(path: StorePath) -> FileNotFoundError:
+    return FileNotFoundError(errno.ENOENT, "no such object", str(path))
+
+
+def _missing(error: Exception, path: StorePath) -> FileNotFoundError | None:
+    """The error that an object is missing, if that is it, and not its bucket."""
+    return _no_object(path) if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in str(error) else None
 
 
 def _told(error: Exception, path: StorePath, writing: bool = False) -> Exception:

@@ -135,7 +135,7 @@ def _look(folder: Path, done: tuple[str, ...], progress: Progress) -> Checked:
     if not any(one.kind in ("damaged", "missing") for one in findings):
         keys = {name: SampleKeys.of_table(folder / name, TABLES[name].row_type) for name in ("samples", "verdicts")}
         samples, judged = len(keys["samples"]), len(keys["verdicts"])
-        findings += _of_keys(folder, manifest, keys)
+        findings += [] if unfinished else _of_keys(folder, manifest, keys)
         if samples > judged:
             notes.append(f"{samples - judged:,} samples have no verdict; judge them with: isobudget judge {folder}")
     if old := sum(len(numbered_parts(folder / SUPERSEDED / name)) for name in TABLES):

@@ -169,9 +169,16 @@ def write_manifest(run: Path, manifest: Manifest) -> Manifest:
 
 def part_of(name: str, data: bytes, schema: pa.Schema, rows: int) -> tuple[Part, dict[str, str]]:
     """What the manifest says of a part with this content, and the columns of its schema."""
-    columns = {one.name: str(one.type) for one in schema}
+    columns = columns_of(schema)
     known = hashlib.sha256(json.dumps(columns).encode()).hexdigest()[:12]
     return Part(name, rows, len(data), hashlib.sha256(data).hexdigest(), known), columns
+
+
+def columns_of(schema: pa.Schema) -> dict[str, str]:
+    """The type of each column; of lists, as Parquet names their items otherwise than Arrow, only that of the items."""
+    import pyarrow as pa
+
+    return {one.name: f"list<{one.type.value_type}>" if pa.types.is_list(one.type) else str(one.type) for one in schema}
 
 
 def described(path: Path) -> tuple[Part, dict[str, str]] | None:

@@ -211,12 +211,20 @@ class Run:
         """Forget all verdicts, so that the samples are judged again."""
         self.drop("verdicts")
 
-    def drop(self, table: str) -> None:
-        """Forget a table: its parts do not count any more, and are deleted."""
-        gone = part_paths(self.path / table)
-        change_manifest(self.path, lambda manifest: manifest.having(table, TableParts()))
+    def drop(self, *tables: str) -> None:
+        """Forget tables: their parts do not count any more, and are deleted; use it under `writing`."""
+        gone = [path for name in tables for path in part_paths(self.path / name)]
+
+        def without(manifest: Manifest, superseded: bool) -> Manifest:
+            for name in tables:
+                old = tuple(part.name for part in manifest.table(name).parts) if superseded else ()
+                manifest = manifest.having(name, TableParts((), old))
+            return manifest
+
+        change_manifest(self.path, lambda manifest: without(manifest, True))
         for path in gone:
             path.unlink(missing_ok=True)
+        change_manifest(self.path, lambda manifest: without(manifest, False))
 
 
 def load_run(path: str | Path) -> Run:

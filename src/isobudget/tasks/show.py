@@ -64,7 +64,7 @@ def show_programs(path: Path, task: str, *, passed: bool, model: str | None) -> 
     if model is not None and model not in models:
         raise InputError(f"{path}: no model {model!r}.{did_you_mean(model, models)} It has: {', '.join(models)}")
     verdicts = {row.key: row for row in run.verdicts() if row.task_id == task_id}
-    codes = {row.key: row.code for row in read_rows(path / "attempts", AttemptRow) if row.task_id == task_id}
+    codes = {row.key: row.code for row in read_rows(run.path / "attempts", AttemptRow) if row.task_id == task_id}
     programs = RunPrograms(run)
     found = []
     for sample in run.samples():

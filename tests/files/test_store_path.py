@@ -1,0 +1,171 @@
+"""Places in object stores as paths, against a real S3 server on this machine."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from isobudget.errors import RunError, StorageError
+from isobudget.files.lease import held, put_held, release_other
+from isobudget.files.store_path import StorePath, place
+from isobudget.files.whole import read_text, remove_folder, sha256_of, write_whole
+from support.s3 import BUCKET, s3_server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def s3() -> Iterator[None]:
+    with s3_server() as env, pytest.MonkeyPatch.context() as patch:
+        for name, value in env.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.mark.parametrize("text", ["s3://bucket/a/run", "gs://bucket/a/run", "az://bucket/a/run"])
+def test_a_place_in_a_store_reads_as_a_path(text: str) -> None:
+    path = place(text)
+    assert isinstance(path, StorePath)
+    assert str(path) == str(place(Path(text))) == text  # pathlib folds the two slashes into one
+    assert (path.name, str(path.parent), path.key) == ("run", text.removesuffix("/run"), "a/run")
+    assert str(path / "b" / "part.parquet") == f"{text}/b/part.parquet"
+    assert pickle.loads(pickle.dumps(path)) == path
+    assert {path: 1}[place(text)] == 1
+    assert str(path.with_name(".x")) == text.replace("run", ".x")
+
+
+@pytest.mark.parametrize("text", ["runs/mine", "/abs/run", "s3/bucket", "s3:", "http://x/y"])
+def test_other_places_are_plain_paths(text: str) -> None:
+    assert type(place(text)) is type(Path(text))
+
+
+def test_what_would_touch_the_disk_is_refused() -> None:
+    with pytest.raises(StorageError, match=r"s3://bucket/x: lies in an object store"):
+        os.fspath(place(f"{BUCKET}/x"))
+    with pytest.raises(StorageError, match="written whole"):
+        place(f"{BUCKET}/x").open("w")
+
+
+def test_objects_and_prefixes() -> None:
+    root = place(f"{BUCKET}/objects")
+    assert not root.exists()
+    assert list(root.iterdir()) == []
+    for name in ("a.txt", "b.txt", "deep/c.txt"):
+        write_whole(root / name, name.encode())
+    assert root.is_dir()
+    assert (root / "a.txt").is_file()
+    assert not (root / "a.txt").is_dir()
+    assert sorted(one.name for one in root.iterdir()) == ["a.txt", "b.txt", "deep"]
+    assert sorted(one.name for one in root.glob("*.txt")) == ["a.txt", "b.txt"]
+    assert read_text(root / "deep" / "c.txt") == "deep/c.txt"
+    assert (root / "a.txt").stat().st_size == 5
+    assert len(sha256_of(root / "a.txt")) == 64
+    (root / "a.txt").rename(root / "d.txt")
+    assert not (root / "a.txt").exists()
+    with pytest.raises(FileNotFoundError):
+        (root / "a.txt").rename(root / "e.txt")
+    with pytest.raises(FileNotFoundError):
+        (root / "a.txt").read_bytes()
+    remove_folder(root)
+    assert not root.exists()
+
+
+def test_large_objects_are_read_in_blocks() -> None:
+    path = place(f"{BUCKET}/large")
+    data = os.urandom(9_000_000)
+    path.write_bytes(data)
+    with path.open("rb") as file:
+        assert file.read(10) == data[:10]
+        assert file.seek(8_500_000) == 8_500_000
+        assert file.read() == data[8_500_000:]
+
+
+def test_of_two_conditional_puts_one_succeeds() -> None:
+    path = StorePath(f"{BUCKET}/once")
+    first = path.put_new(b"1")
+    assert first is not None
+    assert path.put_new(b"2") is None
+    assert path.put_over(b"3", first) is not None
+    assert path.put_over(b"4", first) is None
+    assert path.read_bytes() == b"3"
+
+
+def test_a_missing_bucket_and_a_silent_store_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    for work in (lambda one: one.read_bytes(), lambda one: one.write_bytes(b"x"), lambda one: list(one.iterdir())):
+        with pytest.raises(StorageError, match="there is no bucket s3://gone"):
+            work(place("s3://gone/run"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(StorageError, match="cannot be reached or does not answer"):
+        place(f"{BUCKET}/run").read_bytes()
+
+
+def test_a_second_writer_is_refused_and_may_take_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = place(f"{BUCKET}/held")
+    with held(folder):
+        put_held(folder / "facts", b"first")
+        with pytest.raises(RunError, match="in use by this process"), held(folder):
+            pass
+        assert "process" in release_other(folder)
+        assert release_other(folder) == ""
+        _as_another(folder, b"second")
+        with pytest.raises(RunError, match="another isobudget has taken over"):
+            put_held(folder / "facts", b"third")
+    assert (folder / "facts").read_bytes() == b"second"
+    with held(folder):
+        put_held(folder / "facts", b"fourth")
+    assert (folder / "facts").read_bytes() == b"fourth"
+
+
+def test_a_writer_in_another_process_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from isobudget.files.lease import Lease
+
+    folder = StorePath(f"{BUCKET}/other")
+    lease = Lease(folder)
+    lease.take()
+    with pytest.raises(RunError, match=rf"in use by another isobudget \(process {os.getpid()} .*--take-over"):
+        Lease(folder).take()
+    lease.release()
+    Lease(folder).take()
+
+
+def test_a_lease_that_ended_by_itself_is_void(monkeypatch: pytest.MonkeyPatch) -> None:
+    from isobudget.files.lease import Lease, Stated
+
+    folder = StorePath(f"{BUCKET}/void")
+    lease = Lease(folder)
+    lease.write(Stated(lease.nonce, "process 1 on nowhere", 0.0), None)
+    Lease(folder).take()
+    with pytest.raises(RunError, match="has taken over"):
+        lease.renew()
+
+
+def test_the_first_of_two_puts_whose_answer_was_lost_is_known() -> None:
+    """A client that tries again after a lost answer finds its own object there: it has been put."""
+    from isobudget.files.lease import put_over_version
+
+    path = StorePath(f"{BUCKET}/lost")
+    path.put(b"nonce 1")
+    assert put_over_version(path, b"nonce 1", None) is not None
+    assert put_over_version(path, b"nonce 2", None) is None
+
+
+@pytest.mark.parametrize("stated", ["x", "0", "-1", "1e9"])
+def test_a_time_of_leases_that_is_none(stated: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from isobudget.errors import InputError
+
+    monkeypatch.setenv("ISOBUDGET_LEASE_SECONDS", stated)
+    with pytest.raises(InputError, match="ISOBUDGET_LEASE_SECONDS must be seconds"), held(place(f"{BUCKET}/time")):
+        pass
+
+
+def _as_another(folder: Path, data: bytes) -> None:
+    """What the writer that takes over does, as it would in a process of its own."""
+    from isobudget.files.lease import Lease
+
+    assert isinstance(folder, StorePath)
+    lease = Lease(folder)
+    lease.take()
+    lease.put(StorePath(str(folder / "facts")), data)
+    lease.release()

@@ -1,0 +1,157 @@
+"""What `isobudget check` finds, and what `--repair` makes of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from isobudget import api
+from isobudget.errors import RunError
+from isobudget.files.whole import locked
+from isobudget.records.check import check_run
+from isobudget.records.compact import compact
+from isobudget.records.run import Run, load_run
+from support.synthetic_run import PAIR, synthetic_run
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return synthetic_run(tmp_path / "run", PAIR, {"own": 3}, seed=1)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def more_columns(path: Path) -> None:
+    """As a newer isobudget would write it."""
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("mood", [["good"] * table.num_rows]), path)
+
+
+def test_a_whole_run_is_whole(run: Run) -> None:
+    checked = api.check(run)
+    assert checked.whole
+    assert (checked.samples, checked.judged, checked.notes) == (72, 72, ())
+    assert checked.tables == {"problems": (3, 1), "samples": (72, 1), "verdicts": (72, 1)}
+    assert str(checked).endswith("whole")
+    assert checked.to_dict()["findings"] == []
+
+
+@pytest.mark.parametrize("damage", [cut, flip, Path.unlink], ids=["cut", "one bit", "gone"])
+@pytest.mark.parametrize("table", ["samples", "verdicts", "problems"])
+def test_a_part_that_is_not_as_it_was_written(run: Run, table: str, damage: Callable[[Path], None]) -> None:
+    with run.writing(), run.sample_writer() as writer:  # a second part, so that not all are gone
+        writer.add(list(synthetic_run(run.path.parent / "b", PAIR, {"b": 3}).samples())[:4])
+    part = run.path / table / "part-000001.parquet"
+    damage(part)
+    before = sorted(path.name for path in (run.path / table).iterdir())
+    checked = check_run(run.path)
+    found = next(one for one in checked.findings if one.where.parent.name == table or one.where.name == table)
+    assert found.kind == ("missing" if damage is Path.unlink else "damaged")
+    assert found.remedy
+    assert sorted(path.name for path in (run.path / table).iterdir()) == before  # nothing is changed unasked
+    repaired = check_run(run.path, repair=True)
+    assert repaired.repaired
+    assert "own" not in {row.benchmark for row in run.samples()} or table != "samples"
+    assert all(one.kind != "damaged" for one in repaired.findings)
+    if damage is not Path.unlink:
+        assert (run.path / ".superseded" / table / part.name).exists()
+
+
+def test_verdicts_on_lost_samples_do_not_count_for_new_ones(run: Run) -> None:
+    (run.path / "samples" / "part-000001.parquet").write_bytes(b"gone")
+    assert check_run(run.path, repair=True).whole
+    assert list(run.samples()) == list(run.verdicts()) == []
+
+
+def test_a_part_of_a_newer_isobudget_is_named_and_left(run: Run) -> None:
+    part = run.path / "samples" / "part-000001.parquet"
+    more_columns(part)
+    (run.path / "manifest.json").unlink()
+    (finding,) = check_run(run.path).findings
+    assert (finding.kind, "mood" in finding.what) == ("newer", True)
+    with run.writing(), run.sample_writer() as writer:
+        writer.add(list(synthetic_run(run.path.parent / "b", PAIR, {"b": 3}).samples()))
+    compact(run)
+    assert "mood" in pq.read_schema(part).names  # what is not known here is not thrown away
+
+
+def test_what_a_stopped_writer_left_is_no_loss(run: Run) -> None:
+    part = run.path / "samples" / "part-000001.parquet"
+    (run.path / "samples" / "part-000002.parquet").write_bytes(part.read_bytes())
+    (run.path / "samples" / ".part-000003.parquet.77.tmp").write_bytes(b"half")
+    (run.path / "samples" / "part-000004.parquet").write_bytes(b"half")
+    assert [one.kind for one in check_run(run.path).findings] == ["twice", "damaged", "left over"]
+    rows = list(run.samples())
+    assert check_run(run.path, repair=True).whole
+    assert list(run.samples()) == rows
+    assert len(list((run.path / ".superseded" / "samples").iterdir())) == 3
+
+
+def test_a_damaged_manifest_is_made_anew_of_the_parts(run: Run) -> None:
+    rows = list(run.samples())
+    (run.path / "manifest.json").write_text("{")
+    (finding,) = check_run(run.path).findings
+    assert finding.kind == "damaged"
+    assert check_run(run.path, repair=True).whole
+    assert list(run.samples()) == rows
+    assert (run.path / ".superseded" / "manifest.json.1").read_text() == "{"
+
+
+def test_a_table_that_this_isobudget_does_not_know(run: Run) -> None:
+    (run.path / "moods").mkdir()
+    (run.path / "moods" / "part-000001.parquet").write_bytes(b"x")
+    (finding,) = check_run(run.path, repair=True).findings
+    assert (finding.kind, finding.where.name) == ("unknown", "moods")
+    assert (run.path / "moods" / "part-000001.parquet").exists()
+
+
+def test_what_is_no_run_or_newer_is_one_message(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="not a run folder"):
+        check_run(tmp_path / "nothing")
+    text = (run.path / "run.toml").read_text()
+    (run.path / "run.toml").write_text(text.replace("format = 3", "format = 4"))
+    with pytest.raises(RunError, match=r"format 4 is not known .* use a newer one"):
+        check_run(run.path)
+
+
+def test_repairing_waits_for_nobody(run: Run) -> None:
+    with locked(run.path / ".lock", str(run.path)):
+        assert check_run(run.path).whole
+    code = (
+        "import sys; from pathlib import Path; from isobudget.files.whole import locked\n"
+        "with locked(Path(sys.argv[1]), 'x'): print('held', flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(run.path / ".lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout is not None
+    other.stdout.readline()
+    for work in (lambda: check_run(run.path, repair=True), lambda: compact(run.path)):
+        with pytest.raises(RunError, match="in use by another isobudget"):
+            work()
+    other.communicate()
+
+
+def test_the_command_says_it_in_its_exit_code(run: Run) -> None:
+    command = [sys.executable, "-m", "isobudget", "check", str(run.path), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, json.loads(done.stdout)["whole"]) == (0, True)
+    cut(run.path / "samples" / "part-000001.parquet")
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert [one["kind"] for one in json.loads(done.stdout)["findings"]] == ["damaged"]
+    assert load_run(run.path).facts["format"] == 3

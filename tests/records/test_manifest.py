@@ -1,0 +1,137 @@
+"""Which parts of a run count, and what becomes of those that a stopped writer left."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+
+from isobudget.errors import RunError
+from isobudget.records.manifest import columns_of, read_manifest
+from isobudget.records.part_writer import PartWriter
+from isobudget.records.parts import part_paths, read_rows, rows_in_table
+from isobudget.records.rows import SampleRow
+from isobudget.records.run import Run, load_run
+from support.store_work import sample
+from support.synthetic_run import PAIR, synthetic_run
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return synthetic_run(tmp_path / "run", PAIR, {"own": 3}, seed=1)
+
+
+def add(run: Run, *indexes: int) -> None:
+    with run.writing(), run.sample_writer() as writer:
+        writer.add([sample("p/0", index) for index in indexes])
+
+
+def test_a_manifest_says_of_every_part_what_it_is(run: Run) -> None:
+    add(run, 0, 1)
+    stated = json.loads((run.path / "manifest.json").read_text())
+    assert stated["format"] == 1
+    assert set(stated["tables"]) == {"problems", "samples", "verdicts"}
+    for table, said in stated["tables"].items():
+        for part in said["parts"]:
+            path = run.path / table / part["name"]
+            assert part["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+            assert (part["bytes"], part["rows"]) == (path.stat().st_size, pq.read_metadata(path).num_rows)
+            assert stated["schemas"][part["schema"]] == columns_of(pq.read_schema(path))
+    assert len(stated["tables"]["samples"]["parts"]) == 2
+
+
+def test_the_folder_stays_plain_parquet(run: Run) -> None:
+    add(run, 0, 1)
+    rows = ds.dataset(run.path / "samples").to_table().to_pylist()
+    assert [SampleRow(**row) for row in rows] == list(run.samples())
+    assert rows_in_table(run.path / "samples") == len(rows)
+
+
+def test_every_switch_is_another_file_even_with_the_same_parts(run: Run) -> None:
+    manifest = read_manifest(run.path)
+    assert manifest is not None
+    assert manifest.to_json() != manifest.to_json()
+
+
+def test_a_part_that_is_not_listed_does_not_count_until_the_next_writer(run: Run, tmp_path: Path) -> None:
+    before = list(run.samples())
+    with PartWriter(tmp_path / "aside" / "samples", SampleRow) as writer:  # as if its writer had been killed there
+        writer.add([sample("p/0", 5)])
+    left = run.path / "samples" / "part-000007.parquet"
+    (tmp_path / "aside" / "samples" / "part-000001.parquet").rename(left)
+    assert list(run.samples()) == before
+    with run.writing():
+        assert list(run.samples()) == [*before, sample("p/0", 5)]
+    add(run, 6)
+    assert [path.name for path in part_paths(run.path / "samples")] == [
+        "part-000001.parquet",
+        "part-000007.parquet",
+        "part-000008.parquet",
+    ]
+
+
+def test_a_part_with_rows_that_the_run_has_is_never_taken_in(run: Run) -> None:
+    before = list(run.samples())
+    old = run.path / "samples" / "part-000001.parquet"
+    (run.path / "samples" / "part-000002.parquet").write_bytes(old.read_bytes())
+    add(run, 0)
+    assert list(run.samples()) == [*before, sample("p/0", 0)]
+    assert (run.path / "samples" / "part-000003.parquet").exists()  # no number is used twice
+
+
+def test_a_run_without_a_manifest_is_read_whole_and_gets_one(run: Run) -> None:
+    add(run, 0)
+    rows = list(run.samples())
+    (run.path / "manifest.json").unlink()
+    text = (run.path / "run.toml").read_text()
+    (run.path / "run.toml").write_text(text.replace("format = 3", "format = 2"))
+    assert list(load_run(run.path).samples()) == rows
+    add(load_run(run.path), 1)
+    manifest = read_manifest(run.path)
+    assert manifest is not None
+    assert [part.rows for part in manifest.table("samples").parts] == [len(rows) - 1, 1, 1]
+    assert load_run(run.path).facts["format"] == 3
+    assert list(load_run(run.path).samples()) == [*rows, sample("p/0", 1)]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 1, "tables": {"samples": 3}, "schemas": {}}'])
+def test_a_damaged_manifest_is_named_with_what_to_do(run: Run, text: str) -> None:
+    (run.path / "manifest.json").write_text(text)
+    with pytest.raises(RunError, match=r"manifest\.json: .*isobudget check .* --repair"):
+        list(run.samples())
+
+
+def test_a_newer_manifest_is_not_guessed_at(run: Run) -> None:
+    stated = json.loads((run.path / "manifest.json").read_text())
+    (run.path / "manifest.json").write_text(json.dumps(stated | {"format": 2}))
+    with pytest.raises(RunError, match="newer than this isobudget knows"):
+        list(run.samples())
+
+
+def test_forgotten_verdicts_do_not_come_back(run: Run) -> None:
+    kept = {path: path.read_bytes() for path in part_paths(run.path / "verdicts")}
+    with run.writing():
+        run.drop_verdicts()
+        assert list(run.verdicts()) == []
+    manifest = read_manifest(run.path)
+    assert manifest is not None
+    # stopped after the switch and before the files were deleted
+    old = replace(manifest.table("verdicts"), superseded=tuple(path.name for path in kept))
+    (run.path / "manifest.json").write_bytes(manifest.having("verdicts", old).to_json())
+    for path, data in kept.items():
+        path.write_bytes(data)
+    with run.writing():
+        assert list(run.verdicts()) == []
+    assert list((run.path / "verdicts").glob("*.parquet")) == []
+
+
+def test_a_table_without_a_run_needs_no_manifest(tmp_path: Path) -> None:
+    with PartWriter(tmp_path / "t" / "samples", SampleRow) as writer:
+        writer.add([sample("p/0", 0)])
+    assert not (tmp_path / "t" / "manifest.json").exists()
+    assert list(read_rows(tmp_path / "t" / "samples", SampleRow)) == [sample("p/0", 0)]
