@@ -71,9 +71,7 @@ class RunProgress:
             "version": version,
             "run": facts.get("name"),
             "problems": {name: stated.get("problems") for name, stated in facts.get("benchmarks", {}).items()},
-            "models": {
-                name: _plain(self._sums[name]) for name in dict.fromkeys([*facts.get("models", {}), *self._sums])
-            },
+            "models": {name: _plain(self._sums[name]) for name in names},
             "failures": _failures(self.path),
         }
 
