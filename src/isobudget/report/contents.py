@@ -13,7 +13,6 @@ from isobudget.costs.cost import Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.curves import Bootstrap
 from isobudget.curves.sliders import sliders
-from isobudget.errors import RunError
 from isobudget.files.whole import file_stems
 from isobudget.progress import SILENT, Progress
 from isobudget.records.facts import IMPORTED
@@ -23,7 +22,7 @@ from isobudget.report.page.frontier import frontier_table
 from isobudget.report.page.page import BenchmarkFigures, page
 from isobudget.report.page.tables import Table
 from isobudget.report.page.texts import FAILURES, output_files, read_outputs
-from isobudget.report.sources import Opened
+from isobudget.report.sources import Opened, not_judged
 from isobudget.solving.frontier import run_frontier
 
 #: what a report compares in unless other units are named
@@ -81,17 +80,6 @@ def collect(sources: Opened, asked: Asked, progress: Progress = SILENT, *, polic
     path = sources.runs[0][0].path if len(sources.runs) == 1 else sources.place
     outputs = _outputs(sources, loaded, summaries, asked)
     return Collected(sources.facts, path, tuple(summaries), tuple(left_out), frontiers, outputs)
-
-
-def not_judged(loaded: LoadedRun) -> list[str]:
-    """The benchmarks of which nothing is judged yet; a `RunError` if that is all of them."""
-    path, names = loaded.run.path, benchmarks_of(loaded.run)
-    if not names:
-        raise RunError(f"{path}: this run states no benchmark; there is nothing to report")
-    found = [name for name in names if not any(row.judged for row in loaded.counts[name])]
-    if len(found) == len(names):
-        raise RunError(f"{path}: nothing is judged yet; judge its samples with: isobudget judge {path}")
-    return found
 
 
 def _counts(sources: Opened, asked: Asked, progress: Progress) -> Collected:

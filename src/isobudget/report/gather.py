@@ -25,6 +25,7 @@ from isobudget.costs.costs_file import CostsFile
 from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
 from isobudget.errors import InputError
 from isobudget.records.run import Run
+from isobudget.report.suites import TwoSuites, two_suites
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +56,7 @@ class BenchmarkSummary:
         greedy: by model; a model without all greedy outputs is not there.
         verdicts: one entry a model.
         notes: what was left out, and why.
+        suites: where there are two suites of tests, the samples by both, one entry a model.
     """
 
     name: str
@@ -65,6 +67,7 @@ class BenchmarkSummary:
     greedy: dict[str, Greedy]
     verdicts: tuple[VerdictCounts, ...]
     notes: tuple[str, ...]
+    suites: tuple[TwoSuites, ...] = ()
 
     @property
     def units(self) -> tuple[Unit, ...]:
@@ -106,8 +109,11 @@ def summarize(
         notes += [f"{model} has no greedy output for some problems: it has no star." for model in missing]
     notes += _comparison_notes(by_tests)
     tallies = tuple(Tally(one.model, one.task_ids, one.n, one.c) for one in samples)
+    suites = two_suites(run, benchmark, first.curves[0].task_ids)
     verdicts = run.counts[benchmark]
-    return BenchmarkSummary(benchmark, by_tests, by_likelihood, samples, tallies, greedy, verdicts, tuple(notes))
+    return BenchmarkSummary(
+        benchmark, by_tests, by_likelihood, samples, tallies, greedy, verdicts, tuple(notes), suites
+    )
 
 
 def summarize_counts(

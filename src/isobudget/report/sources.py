@@ -16,8 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from isobudget.analysis.load_samples import LoadedRun, ModelSamples, load_samples
-from isobudget.errors import InputError
+from isobudget.analysis.load_samples import LoadedRun, ModelSamples, benchmarks_of, load_samples
+from isobudget.errors import InputError, RunError
 from isobudget.exchange.write_run import as_run, default_run
 from isobudget.importers.count_lines import CountLines
 from isobudget.importers.names import file_models
@@ -145,9 +145,27 @@ def _facts(runs: Sequence[Run], names: Sequence[str], renamed: Sequence[Mapping[
 
 
 def check_sources(sources: Opened) -> None:
-    """Refuse several runs that have no benchmark in common (`InputError`): there would be nothing side by side."""
+    """Refuse what a report cannot be made of.
+
+    Raises:
+        RunError: nothing is judged yet.
+        InputError: several runs that have no benchmark in common: there would be nothing side by side.
+    """
+    if sources.loaded is not None:
+        not_judged(sources.loaded)
     if len(sources.runs) > 1:
         shared = set.intersection(*(set(run.facts.get("benchmarks", {})) for run, _ in sources.runs))
         if not shared:
             paths = ", ".join(str(run.path) for run, _ in sources.runs)
             raise InputError(f"{paths}: these runs have no benchmark in common; report on each by itself")
+
+
+def not_judged(loaded: LoadedRun) -> list[str]:
+    """The benchmarks of which nothing is judged yet; a `RunError` if that is all of them."""
+    path, names = loaded.run.path, benchmarks_of(loaded.run)
+    if not names:
+        raise RunError(f"{path}: this run states no benchmark; there is nothing to report")
+    found = [name for name in names if not any(row.judged for row in loaded.counts[name])]
+    if len(found) == len(names):
+        raise RunError(f"{path}: nothing is judged yet; judge its samples with: isobudget judge {path}")
+    return found

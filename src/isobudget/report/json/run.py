@@ -50,4 +50,4 @@ def _benchmark(facts: Mapping[str, Any], summary: BenchmarkSummary) -> dict[str,
             for one in summary.tallies
         },
         "notes": list(summary.notes),
-    }
+    } | ({"suites": {one.model: asdict(one) for one in summary.suites}} if summary.suites else {})

@@ -227,7 +227,7 @@ def _problem_row(summary: BenchmarkSummary, models: Mapping[str, Tally], place: 
     return [task_id, *cells, Cell(by, kind="text")]
 
 
-def cut(table: Table, most: int = 500) -> Table:
+def cut(table: Table, most: int = 200) -> Table:
     """The table with its first rows; the note says where the others are."""
     left = len(table.rows) - most
     if left <= 0:
@@ -274,6 +274,23 @@ def _trust(verdicts: Sequence[VerdictCounts]) -> str:
         f"{which} verdicts have trust = shared: the tests ran in the sample's own process, where a program that is "
         "made to deceive could reach them."
     )
+
+
+def suites(summary: BenchmarkSummary) -> Table:
+    """What passes the visible tests, and how much of it is wrong by all tests."""
+    rows = [
+        [
+            one.model,
+            f"{one.problems:,}",
+            Cell(f"{percent(one.share_visible)}%", f"{one.visible:,} of {one.samples:,}"),
+            Cell(f"{percent(one.share_right)}%", f"{one.right:,}"),
+            Cell("–" if math.isnan(one.wrong) else f"{percent(one.wrong)}%"),
+        ]
+        for one in summary.suites
+    ]
+    columns = ("Model", "Problems", "Pass the visible tests", "Pass all tests", "Wrong, of those that pass the visible")
+    note = "Shares: means over problems. A visible suite chooses and stops; the hidden one says what that is worth."
+    return _table("One sample by two suites of tests", columns, rows, note)
 
 
 def costs(summary: BenchmarkSummary) -> Table:

@@ -1,0 +1,88 @@
+"""Two suites of tests: how many of the samples that pass the visible ones are wrong by all tests.
+
+A run tells both where its problems say how many of their first tests are visible (`solving.suites`); imported results
+where another benchmark of the run is the same one by a further suite, such as `humaneval+` of `humaneval`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.analysis.load_samples import LoadedRun, ModelSamples
+from isobudget.solving.suites import visible_verdicts
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class TwoSuites:
+    """One model's samples by both suites.
+
+    Attributes:
+        model: its name.
+        problems: how many tell the suites apart.
+        samples, visible, right: judged samples; those that pass the visible tests; those of them that pass all.
+        share_visible, share_right: means over problems of the shares that pass the visible tests, and all.
+    """
+
+    model: str
+    problems: int
+    samples: int
+    visible: int
+    right: int
+    share_visible: float
+    share_right: float
+
+    @property
+    def wrong(self) -> float:
+        """The share of what passes the visible tests that is wrong by all; NaN where nothing passes them."""
+        return 1 - self.right / self.visible if self.visible else float("nan")
+
+
+def two_suites(loaded: LoadedRun, benchmark: str, task_ids: Sequence[str]) -> tuple[TwoSuites, ...]:
+    """Both suites of a benchmark, one entry a model; empty where there is one."""
+    models = loaded.samples(benchmark)
+    found = [_counted(one.model, list(_verdicts(loaded, benchmark, one, task_ids))) for one in models]
+    return tuple(one for one in found if one.problems and one.samples)
+
+
+def _verdicts(
+    loaded: LoadedRun, benchmark: str, samples: ModelSamples, task_ids: Sequence[str]
+) -> Iterator[tuple[Flags, Flags]]:
+    """For each problem that tells the suites apart, what passed the visible tests, and what passed all."""
+    own = samples.only(tuple(task for task in task_ids if task in set(samples.task_ids)))
+    further = _further_suite(loaded, benchmark, samples.model)
+    for task, problem in zip(own.task_ids, own.problems, strict=True):
+        visible = loaded.problems[benchmark, task].visible_tests
+        if further is not None and task in further.task_ids:
+            hidden = further.problems[further.task_ids.index(task)]
+            if np.array_equal(hidden.index, problem.index):
+                yield problem.passed, problem.passed & hidden.passed
+        elif visible is not None:
+            one = ModelSamples(samples.model, (task,), (problem,), None, 0)
+            (passed,) = visible_verdicts(one, [visible])
+            yield np.array(passed, dtype=bool), problem.passed
+
+
+def _further_suite(loaded: LoadedRun, benchmark: str, model: str) -> ModelSamples | None:
+    """The same samples by a further suite, where the run has one."""
+    names = [name for name in loaded.models if name.startswith((f"{benchmark}+", f"{benchmark} ["))]
+    found = [one for name in names[:1] for one in loaded.models[name] if one.model == model]
+    return found[0] if found else None
+
+
+def _counted(model: str, verdicts: Sequence[tuple[Flags, Flags]]) -> TwoSuites:
+    visible, right = ([float(pair[at].mean()) for pair in verdicts] or [float("nan")] for at in (0, 1))
+    return TwoSuites(
+        model,
+        len(verdicts),
+        sum(len(passed) for passed, _ in verdicts),
+        sum(int(passed.sum()) for passed, _ in verdicts),
+        sum(int(whole.sum()) for _, whole in verdicts),
+        float(np.mean(visible)),
+        float(np.mean(right)),
+    )

@@ -1,0 +1,170 @@
+"""What a report is made of: counts, files beside runs, several runs, and how many outputs it takes along."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from isobudget.analysis.compare import curves
+from isobudget.costs.cost import Unit
+from isobudget.curves import Bootstrap
+from isobudget.errors import InputError
+from isobudget.records.run import Run
+from isobudget.report.contents import Asked, Collected, collect, page_text
+from isobudget.report.json.run import report_dict
+from isobudget.report.page.texts import MOST_LETTERS, as_texts, read_outputs
+from isobudget.report.sources import check_sources, opened
+from support.synthetic_run import LARGE, PAIR, SMALL, FakeModel, synthetic_run
+
+FEW = Bootstrap(replicates=200)
+ASKED = Asked((Unit.FLOPS,), costs="paper", bootstrap=FEW)
+
+
+def collected(source: Any, asked: Asked) -> Collected:
+    with opened(source) as sources:
+        check_sources(sources)
+        return collect(sources, asked, policies=False)
+
+
+def counts_file(path: Path, n: int) -> Path:
+    rows = [
+        {"model": f"Code Llama {size}", "task_id": f"p/{at}", "n": n, "c": (at * step) % (n + 1)}
+        for size, step in (("7B", 131), ("34B", 173))
+        for at in range(30)
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+def test_counts_of_any_size_are_those_of_curves(tmp_path: Path) -> None:
+    path = counts_file(tmp_path / "counts.jsonl", 5_000)
+    found = collected(path, ASKED)
+    (comparison,) = curves(path, Unit.FLOPS, costs="paper", bootstrap=FEW)
+    (summary,) = found.summaries
+    assert summary.by_tests[Unit.FLOPS].to_dict() == comparison.to_dict()
+    assert report_dict(found.facts, found.summaries)["benchmarks"]["counts"]["passed"]["Code Llama 7B"]["p/1"] == [
+        131,
+        5_000,
+    ]
+    text = page_text(found, {})
+    assert "2 models, 1 benchmark, 300,000 judged samples" in text
+    assert "What the judge said" not in text
+
+
+def test_a_run_beside_a_file(tmp_path: Path) -> None:
+    synthetic_run(tmp_path / "run", (SMALL,), {"": 30}, task_prefix="p")
+    path = counts_file(tmp_path / "counts.jsonl", 10)
+    costs = Asked((Unit.FLOPS,), bootstrap=FEW)
+    (summary,) = collected([tmp_path / "run", path], costs).summaries
+    assert [one.model for one in summary.tallies] == ["small-135m", "Code Llama 7B", "Code Llama 34B"]
+
+
+def test_two_runs_side_by_side(tmp_path: Path) -> None:
+    """A model that both have is called by its run as well; a report of each has the same numbers."""
+    one = synthetic_run(tmp_path / "monday", PAIR, {"b": 8})
+    other = synthetic_run(tmp_path / "tuesday", (SMALL,), {"b": 8}, seed=1)
+    asked = Asked((Unit.FLOPS,), bootstrap=FEW)
+    (both,) = collected([one.path, other.path], asked).summaries
+    names = [curve.label for curve in both.first.curves]
+    assert set(names) == {"small-135m (monday)", "small-135m (tuesday)", "large-1.5b"}
+    for run, name in ((one, "monday"), (other, "tuesday")):
+        (alone,) = collected(run, asked).summaries
+        mine = both.first.curve(f"small-135m ({name})")
+        assert np.array_equal(mine.success, alone.first.curve("small-135m").success)
+        assert np.array_equal(mine.cost, alone.first.curve("small-135m").cost)
+        assert both.greedy[mine.model].success == alone.greedy["small-135m"].success
+
+
+def test_outputs_of_two_runs_are_told_apart(tmp_path: Path) -> None:
+    one = synthetic_run(tmp_path / "monday", (SMALL,), {"b": 2}, text="monday's")
+    other = synthetic_run(tmp_path / "tuesday", (SMALL,), {"b": 2}, text="tuesday's")
+    (content,) = [
+        data for _, _, data in collected([one.path, other.path], Asked((Unit.FLOPS,), bootstrap=FEW)).outputs["b"]
+    ]
+    assert content.startswith(b'isobudgetTexts("')
+    found = json.loads(json.loads(content.decode().removeprefix("isobudgetTexts(").removesuffix(");\n")))
+    for problem in found["problems"]:
+        for day in ("monday", "tuesday"):
+            assert {output["text"] for output in problem["models"][f"small-135m ({day})"]} == {f"{day}'s"}
+
+
+def test_runs_without_a_benchmark_in_common(tmp_path: Path) -> None:
+    one, other = (synthetic_run(tmp_path / name, (LARGE,), {name: 2}) for name in ("x", "y"))
+    with pytest.raises(InputError, match="no benchmark in common"):
+        collected([one.path, other.path], ASKED)
+
+
+# outputs --------------------------------------------------------------------------------------------------------------
+
+
+def by_place(run: Run) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
+    found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for row in map(asdict, run.verdicts()):
+        found.setdefault((row["benchmark"], row["model"], row["task_id"]), []).append(row)
+    return found
+
+
+@pytest.mark.parametrize("most", [0, 2, 3])
+def test_which_outputs_are_taken(tmp_path: Path, most: int) -> None:
+    run = synthetic_run(tmp_path / "run", PAIR, {"b": 12})
+    for place, outputs in read_outputs([(run, {})], most).items():
+        rows = by_place(run)[place]
+        kinds = [one["kind"] for one in outputs]
+        assert kinds == sorted(kinds, key=["greedy", "passed", "failed"].index)
+        assert kinds.count("greedy") == 1
+        passing = [row["index"] for row in rows if row["passed"] and not row["greedy"]]
+        assert [one["index"] for one in outputs if one["kind"] == "passed"] == sorted(passing)[:1]
+        failed = [row for row in rows if not row["passed"] and not row["greedy"]]
+        shown = [one for one in outputs if one["kind"] == "failed"]
+        assert len(shown) == min(most, len(failed))
+        different = {row["outcome"] for row in failed}
+        assert len({one["outcome"] for one in shown}) == min(len(shown), len(different))
+
+
+def test_every_output(tmp_path: Path) -> None:
+    run = synthetic_run(tmp_path / "run", PAIR, {"b": 3})
+    for place, outputs in read_outputs([(run, {})], None).items():
+        assert len(outputs) == len(by_place(run)[place])
+        assert {one["text"] for one in outputs} == {"    return x\n"}
+
+
+def test_long_and_strange_texts(tmp_path: Path) -> None:
+    text = "a\x00\u202e\r\u2028" + "é" * 10_000_000
+    run = synthetic_run(tmp_path / "run", (FakeModel("m", 1, 0.0, 0.01, 64, 2),), {"b": 1}, text=text, greedy=False)
+    ((one,),) = read_outputs([(run, {})], 3).values()
+    assert one["text"].startswith("a\ufffd\ufffd\ufffd\ufffdéé")
+    assert len(one["text"]) == MOST_LETTERS
+    assert one["left_out"] == len(text) - MOST_LETTERS
+
+
+def test_how_many_outputs_are_asked_for() -> None:
+    assert [as_texts(one) for one in ("all", "0", 5)] == [None, 0, 5]
+    for wrong in ("-1", "some", "", "1.5"):
+        with pytest.raises(InputError, match="--texts"):
+            as_texts(wrong)
+
+
+# two suites -----------------------------------------------------------------------------------------------------------
+
+
+def test_two_suites_are_counted(tmp_path: Path) -> None:
+    """As of an import: another benchmark has the same samples by a further suite, which fails every second one."""
+    run = synthetic_run(tmp_path / "run", (SMALL,), {"b": 6, "b+": 6}, task_prefix="p")
+    rows = [row for row in run.verdicts() if row.benchmark == "b"]
+    run.drop_verdicts()
+    with run.writing(), run.verdict_writer() as writer:
+        writer.add(rows)
+        writer.add([replace(row, benchmark="b+", passed=row.passed and row.index % 2 == 0) for row in rows])
+    summary = next(one for one in collected(run, Asked((Unit.FLOPS,), bootstrap=FEW)).summaries if one.name == "b")
+    (found,) = summary.suites
+    sampled = [row for row in rows if not row.greedy]
+    assert found.samples == len(sampled)
+    assert found.visible == sum(row.passed for row in sampled)
+    assert found.right == sum(row.passed and row.index % 2 == 0 for row in sampled)
+    assert found.wrong == 1 - found.right / found.visible
+    assert "Two suites of tests" in page_text(collected(run, Asked((Unit.FLOPS,), bootstrap=FEW)), {})
