@@ -20,6 +20,7 @@ from pathlib import Path
 
 import isobudget
 from isobudget.problems.problem import AssertList
+from isobudget.problems.problem import AssertList
 from isobudget.problems.quickstart import load_quickstart
 from isobudget.records.attempts import TaskRow
 from isobudget.records.parts import read_rows
@@ -34,6 +35,7 @@ def make_project(root: Path) -> list[tuple[str, str]]:
         name = f"q{number:02}"
         assert isinstance(problem.tests, AssertList)
         (root / f"{name}.py").write_text(f"{problem.prompt}    ...\n")
+        assert isinstance(problem.tests, AssertList)
         tests = [f"def test_{place}():\n    {line}\n" for place, line in enumerate(problem.tests.asserts)]
         text = f"from {name} import {problem.entry_point}\n\n\n" + "\n\n".join(tests)
         (root / "tests" / f"test_{name}.py").write_text(text)
