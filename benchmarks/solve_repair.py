@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import sys
 import tempfile
 import time
@@ -33,6 +34,7 @@ def make_project(root: Path) -> list[tuple[str, str]]:
         name = f"q{number:02}"
         assert isinstance(problem.tests, AssertList)
         (root / f"{name}.py").write_text(f"{problem.prompt}    ...\n")
+        assert isinstance(problem.tests, AssertList)
         tests = [f"def test_{place}():\n    {line}\n" for place, line in enumerate(problem.tests.asserts)]
         text = f"from {name} import {problem.entry_point}\n\n\n" + "\n\n".join(tests)
         (root / "tests" / f"test_{name}.py").write_text(text)
@@ -54,6 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         tasks = make_project(Path(folder) / "quickstart")
         os.chdir(Path(folder) / "quickstart")
+        random.Random(0).shuffle(tasks)  # what is there when it is stopped is a fair part of them
         for target, tests in tasks[: arguments.problems]:
             if target in done or (arguments.until and time.strftime("%H:%M") >= arguments.until):
                 continue

@@ -12,7 +12,7 @@ import pytest
 from isobudget.tasks.confirm import Confirmation, confirm
 from isobudget.tasks.options import SolveOptions
 from isobudget.tasks.project import find_interpreter
-from isobudget.tasks.project_tests import ProjectTests, no_tests
+from isobudget.tasks.project_tests import TargetTests, no_tests
 from isobudget.tasks.selection import select
 from isobudget.tasks.solve import solve
 from isobudget.tasks.target import find_target
@@ -27,29 +27,29 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_project(tmp_path_factory.mktemp("confirm") / "project")
 
 
-def prepared(root: Path, target: str, tests: str) -> ProjectTests:
+def prepared(root: Path, target: str, tests: str) -> TargetTests:
     found = find_target(str(root / target))
-    made = ProjectTests(found, select(root, [tests]), no_tests(), find_interpreter(root, sys.executable))
+    made = TargetTests(found, select(root, [tests]), no_tests(), find_interpreter(root, sys.executable))
     made.prepare()
     return made
 
 
 @pytest.fixture(scope="module")
-def slug(root: Path) -> Iterator[ProjectTests]:
+def slug(root: Path) -> Iterator[TargetTests]:
     with prepared(root, "src/pkg/text.py::slugify", "tests/test_text.py") as tests:
         yield tests
 
 
-def file_with(tests: ProjectTests, body: str) -> str:
+def file_with(tests: TargetTests, body: str) -> str:
     hole = {"slugify": "    ...\n", "Counter.add": "raise NotImplementedError\n"}[tests.target.names[0]]
     return tests.target.text.replace(hole, body)
 
 
-def compared(tests: ProjectTests, **samples: int) -> Confirmation:
+def compared(tests: TargetTests, **samples: int) -> Confirmation:
     return confirm(tests, {file_with(tests, globals()[name]): count for name, count in samples.items()})
 
 
-def test_inputs_on_which_they_differ_are_shown_with_a_test(slug: ProjectTests, tmp_path: Path) -> None:
+def test_inputs_on_which_they_differ_are_shown_with_a_test(slug: TargetTests, tmp_path: Path) -> None:
     found = compared(slug, WORDS=1, RIGHT=2, STRIPPED=1)
     assert (found.passed, found.programs, found.inputs) == (4, 3, 300)
     assert found.differing >= len(found.differences) >= 1
@@ -64,10 +64,10 @@ def test_inputs_on_which_they_differ_are_shown_with_a_test(slug: ProjectTests, t
         assert subprocess.run(words, cwd=tmp_path, capture_output=True, check=False).returncode == code
 
 
-def test_what_agrees_or_cannot_be_compared_is_said(slug: ProjectTests) -> None:
+def test_what_agrees_or_cannot_be_compared_is_said(slug: TargetTests) -> None:
     assert compared(slug, RIGHT=1, STRIPPED=1).summary.endswith("they agree on 300 inputs near those of the tests.")
     assert "no other one passed inside the budget" in compared(slug, RIGHT=1).summary
-    assert "they are one program" in compared(slug, RIGHT=3).summary
+    assert "are one program: there is nothing" in compared(slug, RIGHT=3).summary
 
 
 CHANCE = "    import random\n    return slug(text, sep) if text in KNOWN else str(random.random())\n"
@@ -87,7 +87,7 @@ FORGES = (
 
 
 @pytest.mark.parametrize("body", [CHANCE, LEAVES, EXITS, FORGES], ids=["chance", "leaves", "exits", "forges"])
-def test_programs_that_differ_for_odd_reasons(slug: ProjectTests, body: str) -> None:
+def test_programs_that_differ_for_odd_reasons(slug: TargetTests, body: str) -> None:
     odd = file_with(slug, body) + HELPER
     found = confirm(slug, {file_with(slug, RIGHT): 1, odd: 1})
     if body == EXITS:

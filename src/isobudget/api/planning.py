@@ -52,7 +52,7 @@ def plan(
         target: plan the smallest budget that reaches this success. In Python ``"90%"`` or 0.9.
         costs: as in `curves`.
         arms: plan with these models only; by default all. In Python names, or ``"a,b"``.
-        policy: ``fixed_k``, first_pass, doubling, cascade, greedy, optimal, or by_label (problems with a
+        policy: ``fixed_k``, first_pass, doubling, cascade, greedy, optimal, by_share, or by_label (problems with a
             ``difficulty``); by default fixed_k, first_pass, cascade, greedy. Repeatable.
         benchmark: as in `curves`. In Python too it is needed where the sources have several.
         hidden: the same samples judged by hidden tests; SOURCE... then has the visible tests' verdicts. Repeatable.

@@ -45,7 +45,8 @@ class PlanRow:
         median_cost: what half of the problems cost at most.
         unsolved_share: the part of the spending that goes to attempts without a pass.
         schedule: what to run, None where there is nothing.
-        by_label: for the policy `by_label`, what to run for the problems of each label, in place of `schedule`.
+        by_label: for the policy `by_label`, what to run for the problems of each label, in place of `schedule`; for
+            `by_share`, what to run first, and then in each case. Its `p95_cost` is not known.
     """
 
     budget: float
@@ -140,7 +141,7 @@ def _row(
 
 
 def _spent(one: Learned, arms: Sequence[Arm], labels: Labels | None) -> Spending | None:
-    if one.by_label and labels is not None:
+    if one.policy is Policy.BY_LABEL and one.by_label and labels is not None:
         return spending_by_label(one.by_label, arms, [labels.names[place] for place in labels.of])
     return None if one.schedule is None else spending(one.schedule, arms)
 

@@ -65,7 +65,7 @@ def recorded_by_label(tables: Sequence[Table], labels: Labels) -> list[Table]:
     made = []
     for label in range(len(labels.names)):
         own = labels.of == label
-        made += [_only_there(table.points, table.survival[:, own], table.spent[:, own], own) for table in tables]
+        made += [only_there(table.points, table.survival[:, own], table.spent[:, own], own) for table in tables]
     return made
 
 
@@ -78,10 +78,10 @@ def shrunk_by_label(arms: Sequence[Arm], points: Sequence[Ints], labels: Labels)
             if own.any():
                 there = arm.only(own)
                 table = shrunk_table(there, reached, fit_prior(there))
-                made.append(_only_there(reached, table.survival, table.spent, own))
+                made.append(only_there(reached, table.survival, table.spent, own))
             else:
                 nothing = np.zeros((len(reached), 0))
-                made.append(_only_there(reached, nothing, nothing, own))
+                made.append(only_there(reached, nothing, nothing, own))
     return made
 
 
@@ -109,7 +109,7 @@ def label_schedules(
     return schedules
 
 
-def _only_there(points: Ints, survival: Floats, spent: Floats, own: NDArray[np.bool_]) -> Table:
+def only_there(points: Ints, survival: Floats, spent: Floats, own: NDArray[np.bool_]) -> Table:
     """A table that does nothing and costs nothing on other problems."""
     every, nothing = np.ones((len(points), len(own))), np.zeros((len(points), len(own)))
     every[:, own], nothing[:, own] = survival, spent

@@ -54,6 +54,7 @@ class Policy(StrEnum):
     GREEDY = "greedy"
     OPTIMAL = "optimal"
     BY_LABEL = "by_label"
+    BY_SHARE = "by_share"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +67,8 @@ class Learned:
         success, spent: of each problem under schedules that were learned without it, shape (problems,); NaN without a
             schedule. `fixed_k` learns nothing: it is the best single model in hindsight.
         hidden: chance that what passed passes the hidden suite too; None without one.
-        by_label: for `by_label` the schedule of each label for which anything is drawn, in place of `schedule`.
+        by_label: for `by_label` the schedule of each label for which anything is drawn, in place of `schedule`; for
+            `by_share` (`policies.shares`) the first one, and that of each case.
     """
 
     policy: Policy
@@ -112,7 +114,9 @@ def learn(
         raise InputError("a plan is learned on some problems and measured on others; one problem is not enough")
     if Policy.BY_LABEL in policies and labels is None:
         raise InputError("the policy by_label needs labels of the problems; none are recorded")
-    splits = list(_folds(problems, seed))
+    if Policy.BY_SHARE in policies:
+        raise InputError("the policy by_share is learned by shares.learn_by_share")
+    splits = list(folds(problems, seed))
     every = np.arange(problems)
     learners: dict[Policy, _Learner] = {
         policy: _LEARNERS[policy] for policy in policies if policy is not Policy.FIXED_K
@@ -148,7 +152,7 @@ def best_fixed(arms: Sequence[Arm], budget: float) -> Learned:
         one = Learned(Policy.FIXED_K, budget, schedule, result.success, result.spent, result.hidden)
         if best is None or (one.success.mean(), -one.spent.mean()) > (best.success.mean(), -best.spent.mean()):
             best = one
-    return best or _nothing(Policy.FIXED_K, budget, len(arms[0].c))
+    return best or nothing(Policy.FIXED_K, budget, len(arms[0].c))
 
 
 #: training problems and those left out
@@ -168,7 +172,7 @@ class _Record:
     ) -> None:
         self.arms, self.hidden, self.splits, self.labels = arms, hidden, splits, labels
         self._tables: dict[Policy, list[Table]] = {}
-        self._walked: tuple[tuple[Path, ...], list[_LeftOut]] = ((), [])
+        self._walked: tuple[tuple[Path, ...], list[LeftOut]] = ((), [])
         self._spent: tuple[Path, Floats] | None = None
 
     def tables(self, policy: Policy = Policy.GREEDY) -> list[Table]:
@@ -192,7 +196,7 @@ class _Record:
             self._spent = path, mean_walk(walk(self.tables(policy), path))[0]
         return self._spent[1]
 
-    def left_out(self, paths: Sequence[Path], policy: Policy) -> list[_LeftOut]:
+    def left_out(self, paths: Sequence[Path], policy: Policy) -> list[LeftOut]:
         """What each fold's order does on the problems left out. Budgets that share their orders share the answer."""
         known, walked = self._walked
         if len(known) != len(paths) or any(one is not other for one, other in zip(known, paths, strict=True)):
@@ -201,18 +205,18 @@ class _Record:
             self._walked = (tuple(paths), walked)
         return walked
 
-    def _one_left_out(self, path: Path, train: Ints, out: Ints, policy: Policy) -> _LeftOut:
+    def _one_left_out(self, path: Path, train: Ints, out: Ints, policy: Policy) -> LeftOut:
         tables = self.tables(policy)
         shares = None if self.hidden is None else [*self.hidden] * (len(tables) // len(self.arms))
         walked = walk(tables, path, shares)
         hidden = None if walked.hidden is None else walked.hidden[:, out]
         here = Walk(walked.survival[:, out], walked.spent[:, out], hidden)
         total = here.spent.sum(axis=1)
-        return _LeftOut((walked.spent.sum(axis=1) - total) / len(train), total, here)
+        return LeftOut((walked.spent.sum(axis=1) - total) / len(train), total, here)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _LeftOut:
+class LeftOut:
     """Mean cost of each prefix on the training problems, its total cost on those left out, and the walk on them."""
 
     trained: Floats
@@ -220,13 +224,13 @@ class _LeftOut:
     walked: Walk
 
 
-def _folds(problems: int, seed: int) -> Iterator[_Split]:
+def folds(problems: int, seed: int) -> Iterator[_Split]:
     """Training problems and those left out, for each fold of each repeat."""
     rng = np.random.default_rng(seed)
-    folds = min(_FOLDS_OF_MANY if problems >= _MANY else _FOLDS, problems)
+    parts = min(_FOLDS_OF_MANY if problems >= _MANY else _FOLDS, problems)
     for _ in range(min(max(math.ceil(_LEFT_OUT / problems), 1), _MOST_REPEATS)):
         order = rng.permutation(problems)
-        for out in np.array_split(order, folds):
+        for out in np.array_split(order, parts):
             yield np.setdiff1d(order, out), np.sort(out)
 
 
@@ -255,12 +259,12 @@ def _learned(policy: Policy, budget: float, final: Path, others: Sequence[Path],
     problems = len(record.arms[0].c)
     schedule, by_label = _schedules(policy, budget, final, record)
     if not (schedule or by_label) or any(not len(path) for path in others):
-        return _nothing(policy, budget, problems)
-    folds = record.left_out(others, policy)
+        return nothing(policy, budget, problems)
+    left_out = record.left_out(others, policy)
     sums, times = np.zeros((3, problems)), np.zeros(problems)
-    for fold, place, (_, out) in zip(folds, _places(folds, budget), record.splits, strict=True):
+    for fold, place, (_, out) in zip(left_out, places(left_out, budget), record.splits, strict=True):
         parts = (fold.walked.survival, fold.walked.spent, fold.walked.hidden)
-        sums[:, out] += [0.0 * out if part is None else _between(part, place) for part in parts]
+        sums[:, out] += [0.0 * out if part is None else between(part, place) for part in parts]
         times[out] += 1
     survival, spent, hidden = sums / times
     truly = None if record.hidden is None else hidden
@@ -280,7 +284,7 @@ def _schedules(
     return path_schedule(path, record.tables(policy), names, last, share, batched=policy is Policy.DOUBLING), None
 
 
-def _places(folds: Sequence[_LeftOut], budget: float) -> list[float]:
+def places(folds: Sequence[LeftOut], budget: float) -> list[float]:
     """How many steps of each fold's order to follow, whole ones and a share, so that all together spend the budget."""
     tried = budget * np.linspace(0.5, 2.0, 301)
     problems = sum(fold.walked.spent.shape[1] for fold in folds)
@@ -289,14 +293,15 @@ def _places(folds: Sequence[_LeftOut], budget: float) -> list[float]:
     return [float(np.interp(chosen, fold.trained, np.arange(len(fold.trained)))) for fold in folds]
 
 
-def _between(values: Floats, place: float) -> Floats:
+def between(values: Floats, place: float) -> Floats:
     """Row `place` of values, between two rows where it is no whole number."""
     row = min(int(place), len(values) - 2)
     share = place - row
     return np.asarray((1 - share) * values[row] + share * values[row + 1])
 
 
-def _nothing(policy: Policy, budget: float, problems: int) -> Learned:
+def nothing(policy: Policy, budget: float, problems: int) -> Learned:
+    """A policy for which the budget pays for no draw."""
     empty = np.full(problems, np.nan)
     return Learned(policy, budget, None, empty, empty)
 

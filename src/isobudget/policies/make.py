@@ -65,10 +65,10 @@ def greedy(tables: Sequence[Table], names: Sequence[str], budget: float | None =
     return path_schedule(path, tables, names, last, share)
 
 
-def greedy_path(tables: Sequence[Table], budget: float | None = None) -> Path:
+def greedy_path(tables: Sequence[Table], budget: float | None = None, first: int | None = None) -> Path:
     """The order in which `greedy` draws, past the budget by as much again, so that it can be met on other problems too.
 
-    The first draw is one that the budget pays for.
+    The first draw is one that the budget pays for; with `first` it is the first step of that table.
     """
     most = [len(table.points) - 1 for table in tables]
     at = [0] * len(tables)
@@ -78,7 +78,9 @@ def greedy_path(tables: Sequence[Table], budget: float | None = None) -> Path:
     spent = 0.0
     while budget is None or spent <= 2 * budget:
         open_arms = [arm for arm, row in enumerate(at) if row < most[arm]]
-        if budget is not None and not arms:
+        if first is not None and not arms:
+            open_arms = [first]
+        elif budget is not None and not arms:
             open_arms = [arm for arm in open_arms if affords_first(tables[arm], budget)]
         indices = [_gain_and_cost(tables[arm], at[arm], _product(survival, arm)) for arm in open_arms]
         if not indices:

@@ -61,7 +61,10 @@ def budget_for(arms: Sequence[Arm], target: float, policies: Sequence[Policy] = 
     Raises:
         InputError: none does within the recorded samples.
     """
-    used = tuple(one for one in policies if one not in (Policy.OPTIMAL, Policy.BY_LABEL)) or DEFAULT_POLICIES
+    used = (
+        tuple(one for one in policies if one not in (Policy.OPTIMAL, Policy.BY_LABEL, Policy.BY_SHARE))
+        or DEFAULT_POLICIES
+    )
     low = min(arm.first_draw for arm in arms)
     high = sum(float(arm.price.mean()) * int(arm.n.min()) + arm.shared for arm in arms)
     best = 0.0

@@ -20,11 +20,13 @@ from isobudget.policies.choose import PlanRow, affords, most_useful_k, plan_rows
 from isobudget.policies.labels import Labels
 from isobudget.policies.learn import Learned, Policy, best_fixed, learn
 from isobudget.policies.repair import RepairRow, compare_repairs
+from isobudget.policies.shares import learn_by_share
 from isobudget.results import Shown
 from isobudget.solving.amounts import DEFAULT_POLICIES, cheapest_arm, default_amounts, planned_amounts
 from isobudget.solving.labels import labels_of
 from isobudget.solving.recorded_arms import Recorded, read_arms
 from isobudget.solving.sentence import plan_sentence
+from isobudget.solving.shares import recorded_shares
 
 #: what a row has in JSON, in order
 ROW_FIELDS = (
@@ -203,7 +205,11 @@ def plan(
     bootstrap = bootstrap or Bootstrap()
     amounts = planned_amounts(budgets, target, unit, recorded, chosen, bootstrap.seed)
     labels = _labels(listed, recorded) if Policy.BY_LABEL in chosen else None
-    learned = learn(recorded.arms, amounts, chosen, seed=bootstrap.seed, labels=labels)
+    plain = [policy for policy in chosen if policy is not Policy.BY_SHARE]
+    learned = learn(recorded.arms, amounts, plain, seed=bootstrap.seed, labels=labels)
+    if Policy.BY_SHARE in chosen:
+        shares = recorded_shares(listed, recorded)
+        learned[Policy.BY_SHARE] = learn_by_share(recorded.arms, amounts, shares, seed=bootstrap.seed)
     two_suites = all(arm.hidden is not None for arm in recorded.arms)
     suite = "visible" if two_suites else "tests"
     rows, best = _rows(learned, recorded, amounts, bootstrap, str(unit), suite, labels, false_pass_cost)

@@ -8,7 +8,8 @@ stop = "first pass"
 last_share = 0.97            # the last step is made for 97 % of the problems
 [[arms]]                     # what to draw from, and what a sample was taken to cost
 [[draws]]                    # in which order
-[[labels]]                   # in place of draws: `label`, its own `draws`, and `last_share`
+[[labels]]                   # in place of draws: `label`, its own `draws`, and `last_share`; of the policy by_share
+                             # `first`, and what follows where the best sample passes none, some or most of the tests
 [expected]                   # success and spending on problems that it was not learned on, with intervals
 [learned]                    # from what
 """
@@ -33,7 +34,9 @@ from isobudget.files.whole import write_whole
 from isobudget.grid import json_value
 from isobudget.policies.choose import PlanRow
 from isobudget.policies.labels import OTHERS
+from isobudget.policies.learn import Policy
 from isobudget.policies.schedule import Schedule, Stop
+from isobudget.policies.shares import CASES, FIRST
 from isobudget.solving.plan import Plan, cost_record
 
 FORMAT = 1
@@ -81,7 +84,8 @@ class PolicyFile:
 
     Attributes:
         policy: how it was made, such as `greedy`.
-        by_label: what to run for problems of each label; under the empty label, for every problem.
+        by_label: what to run for problems of each label; under the empty label, for every problem. Of the policy
+            ``by_share`` labels are ``first``, and cases (`policies.shares.CASES`).
         unit, budget: what it spends on average per problem.
         prices: what a sample of each arm was taken to cost.
         expected: success and spending with intervals, as in `PlanRow`; what is not known is not there.
@@ -97,6 +101,11 @@ class PolicyFile:
     learned: Mapping[str, Any]
 
     @property
+    def by_case(self) -> Mapping[str, Schedule]:
+        """Of a policy that looks at the share of tests that pass: what to run first, and in each case; else empty."""
+        return self.by_label if self.policy == Policy.BY_SHARE else {}
+
+    @property
     def schedule(self) -> Schedule:
         """What to run for every problem. Raises `InputError` where that depends on a label."""
         return self.of("")
@@ -109,6 +118,8 @@ class PolicyFile:
         """
         if "" in self.by_label:
             return self.by_label[""]
+        if self.by_case:
+            raise InputError("the policy looks at how many tests the best sample passes, which only solve tells it")
         known = ", ".join(self.by_label)
         if not label:
             raise InputError(f"the policy has one order of draws for each label ({known}), and none is stated")
@@ -247,6 +258,8 @@ def _policy(tables: Mapping[str, Any]) -> PolicyFile:
     }
     if len(by_label) < len(listed) or ("labels" in tables and "" in by_label):
         raise InputError("[[labels]] has two of one name, or one without a name")
+    if tables["policy"] == Policy.BY_SHARE and (FIRST not in by_label or set(by_label) - {FIRST, *CASES}):
+        raise InputError(f"[[labels]] of by_share are {FIRST}, and of {', '.join(CASES)} those that are drawn for")
     prices = {
         arm["name"]: SampleCost(unit, arm["per_sample"], arm.get("per_problem", 0.0), arm.get("source", "not stated"))
         for arm in tables["arms"]

@@ -45,7 +45,8 @@ def _gain_in_words(row: PlanRow) -> str:
 def _in_words(row: PlanRow) -> str:
     if row.schedule is None:
         parts = [f"{label}: {shown_steps(schedule)}" for label, schedule in (row.by_label or {}).items()]
-        return f"by label ({'; '.join(parts)}), until a sample passes"
+        kind = row.policy.replace("_", " ")
+        return f"{kind} ({'; '.join(parts)}), until a sample passes"
     until = "" if row.schedule.stop == "never" else ", until a sample passes"
     return f"{shown_steps(row.schedule)}{until}"
 

@@ -14,6 +14,8 @@ from isobudget.tasks.target import Target
 
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 _CANNOT_IMPORT = re.compile(r"ImportError: cannot import name '(\w+)' from '([\w.]+)'")
+_CONFTEST = re.compile(r"(?:ImportError while loading conftest|ConftestImportFailure:?.*?) '?([^'\n]+conftest\.py)")
+_ASYNC = "async def functions are not natively supported"
 _SYNTAX = re.compile(r"(?:SyntaxError|IndentationError|TabError): .*")
 
 
@@ -45,7 +47,7 @@ def refuse_passing(target: Target, run: RunnerReport) -> None:
     ids = run.collected or ()
     if ids and len(run.passed(ids, run.skipped)) == len(ids) > len(run.skipped):
         raise InputError(
-            f"{target.task_id}: passes all {counted(len(ids), 'test')} already; there is nothing to solve. Add a test "
+            f"{target.task_id}: passes {_all(len(ids), 'test')} already; there is nothing to solve. Add a test "
             "that fails, or remove the body to have it written anew"
         )
 
@@ -65,16 +67,49 @@ def check_baseline(
     if run.errors:
         name, text = next(iter(run.errors.items()))
         raise InputError(_collecting(target, name, text))
+    if run.fault and not run.collected:
+        raise InputError(_not_begun(target, tests, run.fault))
     if not run.finished:
         why = "took too long" if run.stopped else run.fault or "ended before they were done"
         raise InputError(f"{', '.join(tests.arguments)}: the tests {why}, before anything was written")
     if not run.collected:
         raise InputError(f"{', '.join(tests.arguments)}: pytest finds no tests there")
+    _check_skipped(tests, run)
     _check_module(target, tests, run)
     if only_reaching and run.reached:
         return tuple(one for one in run.collected if one in run.reached)
     _check_failures(target, run)
     return run.collected
+
+
+def _not_begun(target: Target, tests: Selection, text: str) -> str:
+    """Why pytest did not begin: its configuration, or a conftest.py."""
+    match = _CONFTEST.search(text)
+    if match:
+        file = match[1].removeprefix(f"{target.root}/")
+        return _collecting(target, file, text)
+    return f"{', '.join(tests.arguments)}: pytest does not begin: {printable(_telling_line(text))}"
+
+
+def _telling_line(text: str) -> str:
+    """The line of an error that says most: the first one marked ERROR or error, else the last."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    marked = [line.partition(":")[2].strip() for line in lines if line.lower().startswith("error:")]
+    told = [line.partition("error:")[2].strip() for line in lines if ": error:" in line]
+    return next(iter([*told, *marked, *lines[-1:]]), "it does not say why")[:300]
+
+
+def _check_skipped(tests: Selection, run: RunnerReport) -> None:
+    ids = run.collected or ()
+    if ids and all(run.outcomes.get(one) == "skipped" for one in ids):
+        why = printable(last_line(run.messages.get(ids[0], "")))
+        raise InputError(
+            f"{', '.join(tests.arguments)}: skips {_all(len(ids), 'test')}, so that nothing decides: {why}"
+        )
+
+
+def _all(count: int, noun: str) -> str:
+    return f"its only {noun}" if count == 1 else f"all its {count} {noun}s"
 
 
 def _collecting(target: Target, name: str, text: str) -> str:
@@ -117,9 +152,12 @@ def _check_failures(target: Target, run: RunnerReport) -> None:
         message = printable(last_line(run.messages.get(strangers[0], "")))
         if "Operation not permitted" in message:
             message += " (tests that start programs need --allow-subprocess)"
+        if _ASYNC in run.messages.get(strangers[0], ""):
+            message = "is async, which pytest needs a plugin for, such as pytest-asyncio or anyio"
         raise InputError(
             f"{counted(len(strangers), 'test')} of {len(ids)} would fail whatever {target.task_id} does: "
-            f"{strangers[0]}: {message}. Mend them, or name the tests to run by their ids"
+            f"{strangers[0]}: {message}. Mend them, name the tests to run by their ids, or leave out --tests: then "
+            "only those count that call it"
         )
     if not run.reached:
         raise UntestedError(f"{target.task_id}: no test calls it; name tests that do")

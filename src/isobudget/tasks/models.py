@@ -179,7 +179,13 @@ def task_model(
     is_chat = problem.form is Form.TEXT or (isinstance(model.settings, ServerSettings) and model.settings.api == "chat")
     chosen = find_format(choices.format or (CHAT if is_chat else COMPLETION))
     rendered = render(chosen, problem, newline=model.prompt_newline)
-    if wrong := model.settings.refuses(rendered.prompt):
+    wrong = model.settings.refuses(rendered.prompt)
+    if wrong and problem.form is Form.TEXT and isinstance(rendered.prompt, Chat):
+        raise InputError(
+            f"{model.name}: goes on with a text, and several functions or a whole file need a conversation. Name one "
+            "function as FILE.py::name, or a model behind a chat server (api = 'chat')"
+        )
+    if wrong:
         raise InputError(f"{model.name}: the prompt is {wrong}")
     stops = (*(chosen.stop or ()), *(more_stops if chosen.extraction == "function" else ()))
     sampling = Sampling(choices.temperature, choices.top_p, choices.max_tokens, stops)

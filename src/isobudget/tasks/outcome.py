@@ -32,7 +32,7 @@ class RunnerReport:
         cpu_seconds, wall_seconds, peak_mb: of the process.
         changed: files that must not change and have.
         clean: whether nothing was left behind.
-        fault: of the runner itself; empty.
+        fault: of the runner itself, or why pytest did not begin; else empty.
     """
 
     collected: tuple[str, ...] | None
@@ -71,8 +71,8 @@ class RunnerReport:
                 _add_test(fields, outcomes, messages, reached)
             elif kind == "finished":
                 finished, modules, session = True, fields[1], float(fields[2])
-            elif kind == "fault":
-                fault = fields[0]
+            elif kind in ("fault", "usage"):
+                fault = str(fields[0])
         return cls(
             collected,
             outcomes,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -71,21 +72,21 @@ class Recorder:
         place = (attempt.place, attempt.step, self.explored, attempt.text, parent)
         self._take(sample_row(key, attempt.generation), verdict_row(key, attempt.verdict), AttemptRow(*key, *place))
         if time.monotonic() - self._written >= _INTERVAL_SECONDS:
-            self.flush()
+            self.flush(patience_seconds=0.1)
 
     def end(self, row: TaskRow) -> None:
         """Record how the task ended."""
         self._take(row)
 
-    def flush(self) -> None:
-        """Write what was taken."""
-        if self._rows:
-            with _writing(self.run):
-                for kind, rows in self._rows.items():
-                    with PartWriter(self.run.path / _TABLES[kind], kind) as writer:
-                        writer.add(rows)
-            self._rows = {}
+    def flush(self, patience_seconds: float = math.inf) -> None:
+        """Write what was taken; what another process holds the run for longer than that waits for the next time."""
         self._written = time.monotonic()
+        if not self._rows:
+            return
+        with contextlib.suppress(_BusyError), _writing(self.run, patience_seconds):
+            for kind in list(self._rows):
+                with PartWriter(self.run.path / _TABLES[kind], kind) as writer:
+                    writer.add(self._rows.pop(kind))
 
     def _take(self, *rows: Any) -> None:
         for row in rows:
@@ -139,16 +140,27 @@ def recording(
             recorder.flush()
 
 
+class _BusyError(Exception):
+    """Another process holds the run for longer than was to be waited."""
+
+
 @contextlib.contextmanager
-def _writing(run: Run) -> Iterator[None]:
-    """Hold the run for writing; another process that does so for a moment is waited for."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+def _writing(run: Run, patience_seconds: float = math.inf) -> Iterator[None]:
+    """Hold the run for writing; another process that does so for a moment is waited for.
+
+    Raises:
+        RunError: one that does so for long was waited for.
+        _BusyError: less was to be waited.
+    """
+    deadline = time.monotonic() + min(patience_seconds, _PATIENCE_SECONDS)
     with contextlib.ExitStack() as stack:
         while True:
             try:
                 stack.enter_context(run.writing())
                 break
-            except RunError:
+            except RunError as error:
+                if time.monotonic() > deadline and patience_seconds < _PATIENCE_SECONDS:
+                    raise _BusyError from error
                 if time.monotonic() > deadline:
                     raise
             time.sleep(0.02)

@@ -278,7 +278,10 @@ def candidate(setting: dict[str, Any], request: dict[str, Any], writing: int, no
             import pytest
 
             began = time.monotonic()
+            said = sys.stderr = Beginning()
             code = pytest.main(list(request["arguments"]), plugins=[reporter])
+            if int(code) in (3, 4) and not reporter.collected:
+                reporter.tell("usage", said.text)
             reporter.finish(int(code), time.monotonic() - began)
     except BaseException as error:
         try:
@@ -300,6 +303,24 @@ def limit(request: dict[str, Any]) -> None:
         resource.setrlimit(what, (most, most))
 
 
+class Beginning:
+    """Takes what is written and keeps the first of it: why pytest does not even begin."""
+
+    encoding, errors, text = "utf-8", "replace", ""
+
+    def write(self, text: str) -> int:
+        """Take a text."""
+        self.text = (self.text + text[:MOST_MESSAGE])[:MOST_MESSAGE]
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def isatty(self) -> bool:
+        """It is no terminal."""
+        return False
+
+
 class Reporter:
     """A pytest plugin that writes every event as one line of JSON to a descriptor."""
 
@@ -312,6 +333,7 @@ class Reporter:
                 data = data[write(descriptor, data) :]
 
         self.tell = tell
+        self.collected = False
         self._reached = [False]
         import builtins
 
@@ -327,6 +349,7 @@ class Reporter:
 
     def pytest_collection_finish(self, session: Any) -> None:
         """The ids of the tests, in the order in which they will run."""
+        self.collected = True
         self.tell("collected", [item.nodeid for item in session.items])
 
     def pytest_runtest_logstart(self) -> None:

@@ -15,7 +15,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
@@ -125,6 +125,7 @@ class LiveSpending:
         on_attempt: told of every judged sample.
         seed: of the first sample of every model; the others follow.
         passes: so many samples have to pass, where a pass ends the schedule.
+        after: what to play when the schedule is done and nothing has passed, by what was drawn; asked once.
     """
 
     schedule: Schedule
@@ -135,6 +136,7 @@ class LiveSpending:
     on_attempt: Callable[[Attempt], None] = lambda _attempt: None
     seed: int = 0
     passes: int = 1
+    after: Callable[[Sequence[Attempt]], Schedule | None] | None = None
     attempts: list[Attempt] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     _arms: dict[str, OpenArm] = field(default_factory=dict)
@@ -142,6 +144,7 @@ class LiveSpending:
     _flying: list[_Flight] = field(default_factory=list)
     _to_repair: deque[Attempt] = field(default_factory=deque)
     _begun: int = 0
+    _steps: int = 0
     _indices: dict[str, int] = field(default_factory=dict)
     _failed_in_a_row: int = 0
 
@@ -151,26 +154,31 @@ class LiveSpending:
         Raises:
             BackendError: a model fails again and again.
         """
-        # More than one pass is more than a stepper that stops at the first one asks for.
-        stepper = Stepper(self.schedule if self.passes == 1 else replace(self.schedule, stop=Stop.NEVER))
-        step = 0
         try:
-            while isinstance(move := stepper.next(), Draw):
-                arm = self._opened(move.arm)
-                self.clock.start()
-                verdicts, whole = self._batch(arm, move.count, step)
-                stepper.record(verdicts)
-                step += 1
-                if self._enough:
-                    return Ending.PASSED
-                if not whole:
-                    return Ending.TIME if self.clock.left <= 0 else Ending.BUDGET
-            return Ending.FINISHED if self.passes > 1 else Ending(move.value)
+            ending = self._play(self.schedule)
+            if ending is Ending.FINISHED and self.after and (more := self.after(self.attempts)) is not None:
+                ending = self._play(more)
+            return ending
         except KeyboardInterrupt:
             return Ending.INTERRUPTED
         finally:
             self._abandon()
             self.clock.stop()
+
+    def _play(self, schedule: Schedule) -> Ending:
+        # More than one pass is more than a stepper that stops at the first one asks for.
+        stepper = Stepper(schedule if self.passes == 1 else replace(schedule, stop=Stop.NEVER))
+        while isinstance(move := stepper.next(), Draw):
+            arm = self._opened(move.arm)
+            self.clock.start()
+            verdicts, whole = self._batch(arm, move.count, self._steps)
+            stepper.record(verdicts)
+            self._steps += 1
+            if self._enough:
+                return Ending.PASSED
+            if not whole:
+                return Ending.TIME if self.clock.left <= 0 else Ending.BUDGET
+        return Ending.FINISHED if self.passes > 1 else Ending(move.value)
 
     @property
     def _enough(self) -> bool:

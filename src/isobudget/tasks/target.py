@@ -110,10 +110,14 @@ def _names(source: str, where: str, name: str) -> tuple[str, ...]:
     known = functions_by_name(tree)
     if not name:
         holes = tuple(one for one, function in known.items() if is_hole(function.node))
+        if not known:
+            raise InputError(
+                f"{where}: has no function; write its first line and ... for a body, or remove the file to have all of "
+                "it written"
+            )
         if not holes:
             raise InputError(
-                f"{where}: every function has a body; name the one to write anew, as {where}::"
-                f"{next(iter(known), 'name')}"
+                f"{where}: every function has a body; name the one to write anew, as {where}::{next(iter(known))}"
             )
         return holes
     if name in known:
@@ -122,5 +126,8 @@ def _names(source: str, where: str, name: str) -> tuple[str, ...]:
     if name in classes:
         methods = ", ".join(one for one in known if one.startswith(f"{name}.")) or "none"
         raise InputError(f"{where}::{name}: is a class; name one of its methods ({methods}), or the file")
+    outer = name.rpartition(".")[0]
+    if outer in known:
+        raise InputError(f"{where}::{name}: stands inside of the function {outer}, which can be written only whole")
     listed = ", ".join(list(known)[:8]) or "none"
     raise InputError(f"{where}: has no function {name!r}.{did_you_mean(name, known)} It has: {listed}")

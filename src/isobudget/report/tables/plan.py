@@ -21,6 +21,7 @@ NAMES = {
     "greedy": "greedy",
     "optimal": "optimal",
     "by_label": "by label",
+    "by_share": "by share",
 }
 _RECOMMENDED = "→ "
 _RECOMMENDS = "→  recommended: the simplest policy within noise of the best"
