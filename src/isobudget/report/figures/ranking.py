@@ -37,7 +37,7 @@ def ranking_plot(ranking: BenchmarkRanking, model: RankedModel) -> Plot:
     return Plot(
         name="ranking",
         title=title,
-        y_label="problems solved by the chosen sample, %",
+        y_label="chosen sample passes, %",
         panels=tuple(_panel(unit, ranking, model) for unit in units),
         caption=_caption(title, model, charged),
         key=(("dotted", "ranking charged too"),) if charged else (),

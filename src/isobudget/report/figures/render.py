@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 FORMATS = ("svg", "pdf", "png")
 #: a narrower panel is no more readable, in inches; others go below each other
 _NARROWEST_PANEL = 1.6
+_MOST_BESIDE = 3
 #: of a panel, in inches
 _LEAST_HEIGHT, _MOST_HEIGHT = 1.5, 2.9
 #: of the legend, in times the size of its letters: a sign with the blank behind it, and the room between columns
@@ -108,14 +109,16 @@ def lay_out(plot: Plot, look: Look) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    columns = len(plot.panels) if look.inches / len(plot.panels) >= _NARROWEST_PANEL else 1
-    rows = len(plot.panels) // columns
+    rows, columns = _rows_and_columns(len(plot.panels), look.inches)
     panel = min(max(_LEAST_HEIGHT, (0.6 if columns == 1 else 0.78) * look.inches / columns), _MOST_HEIGHT)
     padding = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03)
     size = (look.inches, rows * panel + 1.5 * look.points / 72)
     figure = Figure(figsize=size, dpi=look.dots, layout=padding, facecolor=PAPER)
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+    for empty in axes[len(plot.panels) :]:
+        empty.remove()
+    axes = axes[: len(plot.panels)]
     for place, (one, content) in enumerate(zip(axes, plot.panels, strict=True)):
         _draw_panel(one, content, look)
         if place % columns == 0:
@@ -126,6 +129,15 @@ def lay_out(plot: Plot, look: Look) -> Figure:
     figure.suptitle(title, parse_math=False, fontsize=look.points, fontweight="bold")
     _place(figure, axes, plot, look)
     return figure
+
+
+def _rows_and_columns(panels: int, inches: float) -> tuple[int, int]:
+    """At most three panels beside each other, in rows about as long; one a row where that is too narrow for as many."""
+    beside = min(panels, _MOST_BESIDE)
+    if inches / beside < _NARROWEST_PANEL:
+        return panels, 1
+    rows = math.ceil(panels / beside)
+    return rows, math.ceil(panels / rows)
 
 
 def _place(figure: Figure, axes: Any, plot: Plot, look: Look) -> None:

@@ -11,10 +11,10 @@ import math
 from collections.abc import Iterator, Sequence
 
 from isobudget.costs.cost import Unit
-from isobudget.grid import Grid, interval, percent, with_unit
+from isobudget.grid import Grid, counted, interval, percent, with_unit
 from isobudget.rankers.calibration import Calibration
 from isobudget.rankers.measure import Auc
-from isobudget.ranking.measure import Ranked, RankedModel
+from isobudget.ranking.measure import RANDOM, Ranked, RankedModel
 from isobudget.ranking.rank import BenchmarkRanking
 from isobudget.report.tables.terminal import POINT_SYMBOLS, legend, point_cell
 
@@ -27,6 +27,21 @@ def ranking_grids(ranking: BenchmarkRanking) -> list[Grid]:
     budgets = (_budget_grid(ranking, unit) for unit in units)
     models = (_model_grid(ranking, model) for model in ranking.models)
     return [*models, _quality_grid(ranking), *(grid for grid in budgets if grid is not None)]
+
+
+def ranking_headline(ranking: BenchmarkRanking) -> str:
+    """In two lines: what the best ranker achieves without tests, and what a random sample and greedy outputs do."""
+    ranked = [(model, one) for model in ranking.models for one in model.ranked if one.ranker != RANDOM]
+    if not ranked:
+        return ""
+    model, best = max(ranked, key=lambda pair: float(pair[1].success[-1]))
+    ends = interval(best.low[-1], best.high[-1])
+    samples = f"1 of {counted(best.k_max, 'sample')} of {model.model}"
+    passed = f"{percent(best.success[-1])}% pass{f' ({ends})' if ends else ''}"
+    outputs = [(one.model, one.samples.greedy) for one in ranking.models]
+    greedy = ", ".join(f"{name} {percent(one.success)}%" for name, one in outputs if one is not None)
+    others = f"A random one: {percent(model.ranked[0].success[0])}%.{f' Greedy: {greedy}.' if greedy else ''}"
+    return f"Without tests, {best.ranker} chooses {samples}: {passed}.\n{others}"
 
 
 def shown_k(k_max: int) -> list[int]:
@@ -155,7 +170,7 @@ def _ranked_rows(model: RankedModel, unit: Unit, budgets: Sequence[float]) -> It
             continue
         label, free, charged = f"{model.model}, {one.ranker}", one.free[unit], one.charged.get(unit)
         yield (label, *(point_cell(free.at(budget)) for budget in budgets))
-        if one.ranker != "random" and charged is not None and charged.price != free.price:
+        if one.ranker != RANDOM and charged is not None and charged.price != free.price:
             yield (f"{label}, charged", *(point_cell(charged.at(budget)) for budget in budgets))
 
 

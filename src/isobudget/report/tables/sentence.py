@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from isobudget.curves import FIRST_PASS, Comparison, Curve, Flip, Point, Segment
+from isobudget.curves import FIRST_PASS, TESTS, Comparison, Curve, Flip, Point, Segment
 from isobudget.grid import counted, ratio, with_unit
-from isobudget.report.tables.labels import short_names
+from isobudget.report.tables.labels import short_labels, short_names
 
 #: said wherever budgets are spending on average
 EXPECTED = "Sampling stops at the first pass, after k samples at the latest: budgets are expected spending."
@@ -47,7 +47,7 @@ def basis(comparison: Comparison) -> str:
     Long names are short as in the tables.
     """
     if len(comparison.curves) < 2 or not comparison.recommendation():
-        return ""
+        return EXPECTED if comparison.stop == FIRST_PASS else ""
     short = _said(comparison)
     text = winner_sentence(comparison)
     for label in sorted(short, key=len, reverse=True):
@@ -58,7 +58,16 @@ def basis(comparison: Comparison) -> str:
 def _said(comparison: Comparison) -> dict[str, str]:
     """What models are called in words: their labels, or where one is long the short names of the tables."""
     labels = [curve.label for curve in comparison.curves]
-    return dict(zip(labels, labels, strict=True)) if max(map(len, labels)) <= _LONG else short_names(comparison)
+    if len({curve.selection for curve in comparison.curves}) > 1:
+        return dict(zip(labels, labels, strict=True)) if max(map(len, labels)) <= _LONG else short_names(comparison)
+    models = [curve.model for curve in comparison.curves]
+    return dict(zip(labels, models if max(map(len, models)) <= _LONG else short_labels(models).values(), strict=True))
+
+
+def _chosen(comparison: Comparison) -> str:
+    """How the sample of every model is chosen, if that is not by tests and the same for all, to begin a sentence."""
+    selections = {curve.selection for curve in comparison.curves}
+    return f"Chosen by {next(iter(selections))}: use" if len(selections) == 1 and TESTS not in selections else "Use"
 
 
 def _use(segments: Sequence[Segment], comparison: Comparison) -> str:
@@ -68,13 +77,14 @@ def _use(segments: Sequence[Segment], comparison: Comparison) -> str:
     unclear, rows = _unclear(segments)
     sure = "clear" if not unclear else f"clear at {rows - unclear} of {rows} budgets" if unclear < rows else "not clear"
     if not later:
-        return f"Use {short[first.model]} at every budget: {sure}."
+        return f"{_chosen(comparison)} {short[first.model]} at every budget: {sure}."
     told = [f"{short[one.model]} from {with_unit(one.start, unit)}" for one in later]
     if len(later) == 1:
         told = [f"then {short[later[0].model]}"]
-    if len(told) > _FEW_BUDGETS:
+    elif len(told) > _FEW_BUDGETS:
         told = [f"{len(told) - 1} others between", told[-1]]
-    return f"Use {short[first.model]} below {with_unit(later[0].start, unit)} a problem, {', '.join(told)}: {sure}."
+    start = f"{_chosen(comparison)} {short[first.model]} below {with_unit(later[0].start, unit)} a problem"
+    return f"{', '.join([start, *told])}: {sure}."
 
 
 def _unclear(segments: Sequence[Segment]) -> tuple[int, int]:

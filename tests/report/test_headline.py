@@ -1,0 +1,68 @@
+"""The verdict in two lines, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+
+from isobudget.costs.cost import SampleCost, Unit
+from isobudget.curves import FIRST_PASS, FIXED, Bootstrap, Comparison, compare_counts
+from isobudget.importers.counts import ModelCounts
+from isobudget.report.tables.sentence import EXPECTED, basis, headline, winner_sentence
+
+LONG = "an-organisation/a-model-with-a-long-name-{}-instruct"
+
+
+def comparison(passed: Mapping[str, Sequence[int]], n: int, prices: Sequence[float], stop: str = FIXED) -> Comparison:
+    """Models by name with passing samples of each problem."""
+    models, costs = [], {}
+    for (name, c), price in zip(passed.items(), prices, strict=True):
+        none = (None,) * len(c)
+        tasks = tuple(map(str, range(len(c))))
+        models.append(ModelCounts("b", name, "", tasks, np.full(len(c), n), np.array(c), none, none))
+        costs[name] = SampleCost(Unit.SECONDS, price, source="made up")
+    return compare_counts(models, costs, bootstrap=Bootstrap(replicates=200), stop=stop)
+
+
+@pytest.fixture
+def two() -> Comparison:
+    """The cheap one solves half of 40 problems at once, the dear one all of them, ten times as dear."""
+    return comparison({"small": [16] * 20 + [0] * 20, "large": [16] * 40}, 16, (1.0, 10.0))
+
+
+def test_two_lines_of_80_columns_with_the_tables_numbers(two: Comparison) -> None:
+    first, second = headline(two).splitlines()
+    assert first == "Use small below 10 s a problem, then large: clear."
+    assert second == "For one sample of large (100.0%): 10 samples of small, 50.0%."
+    assert basis(two) == winner_sentence(two)
+
+
+def test_what_is_not_clear_is_said() -> None:
+    same = comparison({"small": [8, 3, 9, 4], "large": [8, 4, 9, 4]}, 16, (1.0, 2.0))
+    assert headline(same).splitlines()[0].endswith(": not clear.")
+
+
+def test_all_samples_used_up_is_said() -> None:
+    few = comparison({"small": [1, 0, 2, 1], "large": [2, 1, 1, 2]}, 2, (1.0, 50.0))
+    assert ": all 2 samples of small, " in headline(few)
+
+
+def test_long_names_are_those_of_the_tables() -> None:
+    names = [LONG.format(size) for size in ("1b", "30b")]
+    long = comparison({names[0]: [1] * 8, names[1]: [4] * 8}, 4, (1.0, 3.0))
+    text = headline(long)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "1b" in text
+    assert "organisation" not in text + basis(long)
+
+
+@pytest.mark.parametrize("stop", [FIXED, FIRST_PASS])
+def test_one_model_or_nothing_solved_is_one_line(stop: str) -> None:
+    one = comparison({"small": [1, 2]}, 4, (1.0,), stop)
+    assert headline(one).startswith("Only small was given")
+    assert "\n" not in headline(one)
+    assert basis(one) == (EXPECTED if stop == FIRST_PASS else "")
+    none = comparison({"small": [0, 0], "large": [0, 0]}, 4, (1.0, 2.0), stop)
+    assert headline(none).startswith("No model solves any")
