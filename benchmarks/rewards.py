@@ -4,8 +4,8 @@
 
 The programs are HumanEval's canonical solutions, every fifth broken. The judge has a worker for each core, as the pool
 has. In a round, which takes both in changing order, the judge judges all of them as one stream, and the processes ask
-the pool for batches, as trainers do. The pool is one that is started for the measurement, and its start is not timed. The
-figure is the median over the rounds of the pool's throughput over the judge's; the rewards have to be the same.
+the pool for batches, as trainers do. The pool is one that is started for the measurement, and its start is not timed.
+The figure is the median over the rounds of the pool's throughput over the judge's; the rewards have to be the same.
 """
 
 from __future__ import annotations
