@@ -179,6 +179,8 @@ def test_only_the_commands_show_results() -> None:
             assert not any(name.startswith("isobudget.report") for name in imports(path)), path
         if room not in ("gateway", "cli", "api"):
             assert not any(name.startswith("isobudget.gateway") for name in imports(path)), path
+        if room not in ("cluster", "cli", "api"):
+            assert not any(name.startswith("isobudget.cluster") for name in imports(path)), path
 
 
 def test_the_ground_floor_imports_errors_and_progress_only() -> None:

@@ -81,8 +81,8 @@ def generate(
             declared.
         key_env: as in `rank`.
         setting: any other setting of its backend, as in a study (docs/studies.md). Repeatable.
-        cluster: work on a Ray cluster: local to start one here, auto to find one, or its head's HOST:PORT.
-        replicas: of each model on the cluster; by default as many as fit.
+        cluster: work on a Ray cluster (docs/cluster.md): local starts one here, auto finds one, or its head's address.
+        replicas: replicas of each model on the cluster; by default as many as fit.
         progress: shows how far it is.
         make_backend: how a resolved model becomes a `Backend`; by default as its settings say.
 

@@ -17,6 +17,7 @@ class Api(StrEnum):
 
 #: how options look that several commands have
 SHARED: dict[str, Any] = {
+    "cluster": typer.Option(metavar="local|auto|HOST:PORT"),
     "costs": typer.Option(metavar="FILE.toml"),
     "from_": typer.Option("--from", metavar="FORMAT"),
     "api": Annotated[Api | None, typer.Option()],
@@ -24,6 +25,7 @@ SHARED: dict[str, Any] = {
     "key_env": typer.Option(metavar="NAME"),
     "model": typer.Option("-m", "--model"),
     "out": typer.Option("-o", "--out"),
+    "replicas": typer.Option(min=1),
     "replicates": typer.Option(min=100, max=1_000_000),
     "seed": typer.Option(min=0),
     "setting": typer.Option(metavar="NAME=VALUE"),
