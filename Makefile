@@ -14,7 +14,7 @@ MODELS := smollm2-135m qwen2.5-coder-1.5b
 help:
 	@echo "make demo              fetch two small models and run the quickstart study (minutes)"
 	@echo "make test              all tests"
-	@echo "make check             lint, formatting, strict types, generated docs"
+	@echo "make check             lint, formatting, strict types, generated docs, the docs' command lines"
 	@echo "make docs              regenerate docs/api.md and docs/cli.md"
 	@echo "make golden-outputs    record anew what every command shows (tests/golden/outputs)"
 	@echo "make bench-estimators  speed and exactness of the estimators against references"
@@ -101,6 +101,7 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python tools/build_docs.py --check
+	$(BIN)/python tools/docs_commands.py
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -157,8 +157,14 @@ def test_rejudging_keeps_both_verdicts(tmp_path: Path) -> None:
     run = load_run(tmp_path / "run")
     assert [one.passed for one in sorted(run.verdicts(), key=lambda one: one.index)] == [True, False, False, True]
     assert len(list((tmp_path / "run" / "source_verdicts").glob("*.parquet"))) == 1
-    with pytest.raises(InputError, match="tests of its samples are not known"):
+    with pytest.raises(InputError, match="tests of the samples are not known"):
         api.import_results(samples, tmp_path / "other", rejudge=True)
+    assert not (tmp_path / "other").exists()
+    others = lines(tmp_path / "o.jsonl", {"task_id": "z", "completion": "x", "passed": True, "benchmark": "elsewhere"})
+    named = lines(tmp_path / "n.jsonl", {"task_id": "HumanEval/0", "completion": "x", "passed": True})
+    made = api.import_results([others, named], tmp_path / "two", rejudge=True, workers=1, unsafe=True)
+    assert made.disagreements == {("passed", "error"): 1}  # of the other benchmark its source's verdict stays
+    assert sorted(one.passed for one in load_run(tmp_path / "two").verdicts()) == [False, True]
 
 
 def test_what_goes_wrong_leaves_no_run_or_says_so(tmp_path: Path) -> None:

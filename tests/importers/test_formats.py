@@ -81,6 +81,19 @@ def test_evalplus_has_two_suites() -> None:
     assert samples(results)[1].text == 'def add(a: int, b: int) -> int:\n    """Add."""\n    return abs(a) + abs(b)\n'
 
 
+def test_evalplus_problems_without_samples_are_left_out(tmp_path: Path) -> None:
+    judged = [{"base_status": "pass", "plus_status": "fail"}]
+    path = as_json(tmp_path / "m.json", {"eval": {"HumanEval/0": [], "HumanEval/1": judged, "HumanEval/2": []}})
+    assert name_of(path) == "evalplus"
+    read = read_results(path)
+    assert counts(read) == {"HumanEval/1": (1, 1)}
+    assert "problems without a sample are left out" in read.messages()[0]
+    none = as_json(tmp_path / "none.json", {"eval": {"HumanEval/0": []}})
+    assert name_of(none) == "evalplus"
+    with pytest.raises(InputError, match="problems without a sample are left out"):
+        read_results(none)
+
+
 def test_evalplus_samples_and_folder(tmp_path: Path) -> None:
     assert [one.form for one in samples(FIXTURES / "evalplus_model-7b.jsonl")] == ["solution"] * 4
     for task, number in (("HumanEval_10", 0), ("HumanEval_2", 0), ("HumanEval_2", 11), ("HumanEval_2", 2)):

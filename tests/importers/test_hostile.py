@@ -11,6 +11,7 @@ import zlib
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from isobudget.errors import InputError, IsobudgetError
@@ -173,6 +174,18 @@ def test_pipes_are_refused_and_passed_over_in_folders(tmp_path: Path) -> None:
         read = read_results(tmp_path, format_)
         assert [row.n for row in read.rows] == [2]
         assert "a.jsonl: is no regular file" in "".join(read.messages())
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_a_column_that_stands_twice_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name.endswith("csv"):
+        path.write_text("model,task_id,n,c, n\nm,a,3,1,2\n")
+    else:
+        columns = [pa.array([one]) for one in ("m", "a", 3, 1, 2)]
+        pq.write_table(pa.Table.from_arrays(columns, ["model", "task_id", "n", "c", "n"]), path)
+    with pytest.raises(InputError, match="the column 'n' stands twice; keep one of them, or rename it"):
+        read_results(path)
 
 
 def test_an_empty_name_is_not_the_current_folder() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,13 @@ def test_wrong_folders_name_the_file(tmp_path: Path, files: dict[str, str], mess
     with pytest.raises(InputError, match=message) as caught:
         load_benchmark(folder(tmp_path, **files))
     assert str(tmp_path / "tasks") in str(caught.value)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("def one(): pass\n")
+    os.mkfifo(tmp_path / "test_one.py")
+    with pytest.raises(InputError, match=r"test_one\.py: is no regular file"):
+        load_benchmark(str(tmp_path))
 
 
 def test_nothing_runs_while_loading(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def import_results(
     from isobudget.progress import SILENT
 
     folder = default_run(sources) if out is None else place(out)
-    made = write_run(sources, folder, from_=from_, problems=problems, benchmark=benchmark)
+    made = write_run(sources, folder, from_=from_, problems=problems, benchmark=benchmark, to_judge=rejudge)
     return judge_again(made, workers=workers, unsafe=unsafe, progress=progress or SILENT) if rejudge else made
 
 

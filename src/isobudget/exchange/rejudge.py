@@ -10,10 +10,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from isobudget.errors import InputError
-from isobudget.exchange.write_run import ImportedRun
-from isobudget.pipeline.judging import judge_run
-from isobudget.problems.problem import NoTests
+from isobudget.exchange.write_run import ImportedRun, benchmarks_with_tests
+from isobudget.pipeline.judging import judge_run, state_rules
 from isobudget.records.part_writer import PartWriter
 from isobudget.records.parts import read_each
 from isobudget.records.rows import KEY_COLUMNS, VerdictRow
@@ -24,19 +22,14 @@ NOT_JUDGED = "not judged"
 
 
 def rejudge(imported: ImportedRun, **choices: Any) -> ImportedRun:
-    """Judge an imported run; `choices` are those of `judge_run`.
+    """Judge a run that was imported `to_judge`; `choices` are those of `judge_run`.
 
     Raises:
-        InputError: the tests of no sample are known, or there are no texts.
+        InputError: there are no texts.
         JudgeError: samples cannot be confined here.
     """
     run = load_run(imported.path)
-    with_tests = {key[0] for key, problem in run.problems().items() if not isinstance(problem.tests, NoTests)}
-    if not with_tests:
-        raise InputError(
-            f"{imported.path}: the tests of its samples are not known; name their benchmark or a file of problems "
-            "(--problems). The samples are imported, with the verdicts of their source"
-        )
+    with_tests = benchmarks_with_tests(run)
     with run.writing():
         _keep_theirs(run, with_tests)
     judge_run(run, **choices)
@@ -52,6 +45,7 @@ def _keep_theirs(run: Run, with_tests: set[str]) -> None:
         for block in read_each(run.path / "verdicts", VerdictRow):
             writer.add_table(block)
     run.drop_verdicts()
+    state_rules(run)  # of our verdicts, before the others stand beside them
     with run.verdict_writer() as writer:
         for block in read_each(run.path / SOURCE_VERDICTS, VerdictRow):
             kept = pc.is_in(block["benchmark"], pa.array(sorted(with_tests), pa.string()))

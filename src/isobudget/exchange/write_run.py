@@ -26,7 +26,7 @@ from isobudget.importers.gather import ERRORS, UNGRADED, gather
 from isobudget.importers.names import model_of_file, told_apart
 from isobudget.importers.read import Found, Taken, find_sources, split_sources
 from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, CountRow, Record, Sample
-from isobudget.problems.problem import Problem
+from isobudget.problems.problem import NoTests, Problem
 from isobudget.records.facts import AS_IT_IS, FILE_NAME, IMPORTED, UNFINISHED, read_facts
 from isobudget.records.part_writer import PartWriter
 from isobudget.records.rows import PromptRow
@@ -110,6 +110,7 @@ def write_run(
     from_: str | None = None,
     problems: str | None = None,
     benchmark: str | None = None,
+    to_judge: bool = False,
 ) -> ImportedRun:
     """Import results into a run folder that is not there yet.
 
@@ -119,9 +120,10 @@ def write_run(
         from_: the name of the format, where it is not to be recognised.
         problems: the benchmark or file of problems that the samples are of; others are left out.
         benchmark: the name of the benchmark where the files do not say.
+        to_judge: refuse samples if the tests of none are known.
 
     Raises:
-        InputError: a source is wrong; file and line are named.
+        InputError: a source is wrong; file and line are named. Then, as after every error, there is no folder.
         RunError: the folder holds something already.
         StorageError: it cannot be written.
     """
@@ -138,6 +140,11 @@ def write_run(
                 writer = _Writer(run, known, samples, verdicts)
                 taken = [writer.take(*one) for one in zip(found, streams, names, strict=True)]
                 writer.finish()
+            if to_judge and not benchmarks_with_tests(run):
+                raise InputError(
+                    f"{', '.join(str(one.path) for one in taken)}: the tests of the samples are not known; name their "
+                    "benchmark or a file of problems (--problems), or import them as they are, without --rejudge"
+                )
         except RunError:  # another has taken over: the folder is his
             raise
         except BaseException:
@@ -146,6 +153,11 @@ def write_run(
     return ImportedRun(
         folder, tuple(taken), (*notes, *more), dict(writer.models), writer.judged, dict(writer.benchmarks)
     )
+
+
+def benchmarks_with_tests(run: Run) -> set[str]:
+    """The benchmarks of which the run knows the tests of a problem."""
+    return {key[0] for key, problem in run.problems().items() if not isinstance(problem.tests, NoTests)}
 
 
 def _begun(folder: Path) -> Run:

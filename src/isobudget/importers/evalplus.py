@@ -39,14 +39,16 @@ class EvalPlusResults:
         tasks = source.first.get("eval")
         if not isinstance(tasks, dict) or not tasks:
             return False
-        return "pass_at_k" in source.first or all(map(_has_status, tasks.values()))
+        return "pass_at_k" in source.first or all(one == [] or _has_status(one) for one in tasks.values())
 
     def read(self, source: Source, tally: Tally) -> Iterator[Record]:
         """The samples, by problem."""
         for task, samples in source.first["eval"].items():
             where = f"{source.path}, eval, {task}"
-            if not isinstance(samples, list) or not samples:
+            if not isinstance(samples, list):
                 raise InputError(f"{where}: must list the problem's samples")
+            if not samples:
+                tally.note("problems without a sample are left out")
             if not task.isprintable() or not task:
                 raise InputError(f"{source.path}, eval: a problem's name cannot be printed: {shown(task)}")
             for at, sample in enumerate(samples):

@@ -178,7 +178,8 @@ class Source:
         try:
             with self._open() as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
                 heading = text.readline(MAX_LINE_BYTES)
-                names = next(csv.reader([heading], delimiter=_delimiter(heading)))
+                names = [name.strip() for name in next(csv.reader([heading], delimiter=_delimiter(heading)))]
+                _check_columns(names, f"{self.path}, line 1")
                 reader = csv.reader(text, delimiter=_delimiter(heading))
                 for cells in reader:
                     lines = reader.line_num + 1
@@ -186,10 +187,7 @@ class Source:
                         continue
                     if len(cells) != len(names):
                         raise InputError(f"{self.path}, line {lines}: {len(cells)} cells, but {len(names)} columns")
-                    yield (
-                        lines,
-                        {name.strip(): _cell(name.strip(), cell) for name, cell in zip(names, cells, strict=True)},
-                    )
+                    yield lines, {name: _cell(name, cell) for name, cell in zip(names, cells, strict=True)}
         except UnicodeDecodeError as error:
             raise InputError(f"{self.path}, after line {lines}: is not UTF-8 ({error}); save it as UTF-8") from error
         except (csv.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -201,6 +199,7 @@ class Source:
         import pyarrow as pa
 
         numbers = itertools.count(1)
+        _check_columns(self.columns(), str(self.path))
         try:
             if self._table is not None:
                 batches = iter(self._table.to_batches(max_chunksize=1000))
@@ -233,6 +232,13 @@ def _goes_on(text: str) -> bool:
 
 def _is_csv_heading(line: str) -> bool:
     return "task_id" in [cell.strip().strip('"') for cell in line.split(_delimiter(line))]
+
+
+def _check_columns(names: list[str], where: str) -> None:
+    """Refuse a table in which one column would silently stand for another of its name."""
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{where}: the column {twice[:80]!r} stands twice; keep one of them, or rename it")
 
 
 def _delimiter(heading: str) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from isobudget.errors import InputError
-from isobudget.files.whole import read_text, unreadable
+from isobudget.files.whole import check_regular, read_text, unreadable
 from isobudget.grid import counted
 from isobudget.problems import reading
 from isobudget.problems.own.lines import own_benchmark, own_name
@@ -101,6 +101,7 @@ def _problem(root: Path, task: Path, tests: Path, benchmark: str) -> Problem:
 
 
 def _read(path: Path) -> str:
+    check_regular(path)
     return reading.checked_text(read_text(path), str(path)).replace("\r\n", "\n")
 
 
