@@ -37,7 +37,8 @@ def print_report(report: Report) -> None:
 
 def print_basis(comparison: Comparison) -> None:
     """Below its tables, what the verdict above them rests on, in words."""
-    print_text("\n".join(filter(None, (basis(comparison), power_line(comparison)))) + "\n")
+    if lines := [line for line in (basis(comparison), power_line(comparison)) if line]:
+        print_text("\n".join(lines) + "\n")
 
 
 def print_plot(comparison: Comparison) -> None:
