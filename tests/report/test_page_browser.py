@@ -315,7 +315,7 @@ def test_tables_and_figure_are_offered(page: Any, made: Made) -> None:
     page.evaluate(FOLLOW, "#unit=flops&hide=")
     csv = page.evaluate("() => isobudgetPage.csv(isobudgetPage.tableTexts(document.querySelector('#reached')))")
     lines = csv.splitlines()
-    assert lines[0] == 'Model,Solves,"k, cost",Behind the best'
+    assert lines[0] == 'Model,Solves,"k, cost",Lead'
     assert [line.split(",")[0] for line in lines[1:]] == list(made.stops.labels)
     tables = page.locator("table:not(.hover table)").count()
     assert page.locator("button:text-is('CSV')").count() == page.locator("button:text-is('LaTeX')").count() == tables
