@@ -278,7 +278,7 @@ def _trust(verdicts: Sequence[VerdictCounts]) -> str:
 
 def suites(summary: BenchmarkSummary) -> Table:
     """What passes the visible tests, and how much of it is wrong by all tests."""
-    rows = [
+    rows: list[list[str | Cell]] = [
         [
             one.model,
             f"{one.problems:,}",
