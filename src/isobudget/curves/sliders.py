@@ -84,9 +84,9 @@ def numbers_of_samples(models: int) -> int:
 
 
 def _budgets(comparison: Comparison, most: int) -> tuple[float, ...]:
-    """The budgets of the comparison, and between them those at which a model affords one more sample."""
-    own = comparison.budgets if len(comparison.budgets) <= most else _spaced(comparison.budgets, most)
+    """Budgets of the comparison, and those at which a model affords one more sample; with the first and the last."""
     steps = np.unique(np.concatenate([curve.cost for curve in comparison.curves])).tolist()
+    own = {*_spaced(comparison.budgets, most - 2), steps[0], steps[-1]}
     return tuple(sorted({*own, *_spaced(steps, most - len(own))}))
 
 

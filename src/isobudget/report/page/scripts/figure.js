@@ -124,6 +124,7 @@
   function ornaments(self, drawing) {
     const context = self.ctx, size = devicePixelRatio;
     context.save();
+    context.setLineDash([]); // the last line may have been dashed
     const to = (x, y) => [self.valToPos(x, "x", true), self.valToPos(y, "y", true)];
     for (const { label, curve, cost, trusted } of drawing.lines) {
       context.strokeStyle = page.colour(page.variable(label));

@@ -59,7 +59,7 @@
     const unit = page.unitShown(state);
     return html`<div class="scroll" role="region" aria-label="Every model at this budget" tabindex="0"><table id="reached">
       <caption>Every model at this budget</caption>
-      <thead><tr><th scope="col">Model</th><th scope="col">Solves</th><th scope="col">k, cost</th><th scope="col" class="text">Behind the best</th></tr></thead>
+      <thead><tr><th scope="col">Model</th><th scope="col">Solves</th><th scope="col">k, cost</th><th scope="col" class="text">Lead</th></tr></thead>
       <tbody>${choice.points.map((point) => html`<${Row} key=${point.label} point=${point} best=${choice.best} unit=${unit} />`)}</tbody></table></div>`;
   }
 
