@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from isobudget.gateway.app import Gateway
+    from isobudget.gateway.judge_service import JudgeService
     from isobudget.gateway.store import SqliteStore
 
 #: told the base URL once requests are taken
@@ -56,11 +57,16 @@ def open_ledger(settings: ServeSettings) -> Iterator[SqliteStore]:
         locked(path.with_name(path.name + ".lock"), f"the ledger {path}"),
         contextlib.closing(SqliteStore(path)) as store,
     ):
-        if not settings.is_local and not store.all_keys():
-            raise InputError(
-                f"--host {settings.host} is open to others: make a key first, with isobudget serve key new NAME"
-            )
+        check_open(settings, store)
         yield store
+
+
+def check_open(settings: ServeSettings, store: SqliteStore) -> None:
+    """Raise `InputError` if a server would be open to others without any key."""
+    if not settings.is_local and not store.all_keys():
+        raise InputError(
+            f"--host {settings.host} is open to others: make a key first, with isobudget serve key new NAME"
+        )
 
 
 @contextlib.contextmanager
@@ -82,6 +88,22 @@ def open_gateway(settings: ServeSettings, progress: Progress = SILENT) -> Iterat
         offer = make_offer(settings, progress)
         judges = Judges(settings.workers, settings.limits, unsafe=settings.unsafe)
         yield Gateway(settings, offer, store, Ledger(store, settings.budgets), judges, Metrics())
+
+
+@contextlib.contextmanager
+def open_judge_service(settings: ServeSettings) -> Iterator[JudgeService]:
+    """A judge's service. Errors as those of `open_gateway`."""
+    need_extra()
+    from isobudget.gateway.judge_service import JudgeService
+    from isobudget.gateway.judging import Judges
+    from isobudget.gateway.metrics import Metrics
+    from isobudget.gateway.store import writing
+
+    # Beside a gateway: it only looks keys up.
+    with writing(settings.ledger_path) as store:
+        check_open(settings, store)
+        judges = Judges(settings.workers, settings.limits, unsafe=settings.unsafe)
+        yield JudgeService(settings, store, judges, Metrics())
 
 
 def make_server(app: Starlette, settings: ServeSettings) -> uvicorn.Server:
@@ -122,6 +144,13 @@ def serve(settings: ServeSettings, on_ready: OnReady, progress: Progress = SILEN
     raise_descriptors(settings.connections)
     with open_gateway(settings, progress) as gateway:
         run(make_server(gateway.app(), settings), settings, on_ready)
+
+
+def serve_judge(settings: ServeSettings, on_ready: OnReady) -> None:
+    """Serve the judge until SIGINT or SIGTERM. Errors as those of `serve`."""
+    raise_descriptors(settings.connections)
+    with open_judge_service(settings) as service:
+        run(make_server(service.app(), settings), settings, on_ready)
 
 
 def run(server: uvicorn.Server, settings: ServeSettings, on_ready: OnReady) -> None:
