@@ -96,6 +96,7 @@ _HOME = {
     "report": "asking",
     "run": "making",
     "serve": "serving",
+    "serve_judge": "serving",
     "show": "tasks",
     "solve": "tasks",
     "solve_failing": "tasks",

@@ -8,6 +8,7 @@ import resource
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from socket import socket
 from typing import TYPE_CHECKING
 
 from isobudget.errors import InputError, MissingExtraError
@@ -160,7 +161,14 @@ def run(server: uvicorn.Server, settings: ServeSettings, on_ready: OnReady) -> N
     sockets = [server.config.bind_socket()]
     port = sockets[0].getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    on_ready(f"http://{host}:{port}/v1")
+    startup = server.startup
+
+    async def started(sockets: list[socket] | None = None) -> None:
+        await startup(sockets)
+        if server.started:
+            on_ready(f"http://{host}:{port}/v1")
+
+    server.startup = started  # type: ignore[method-assign]
     server.run(sockets=sockets)
 
 
