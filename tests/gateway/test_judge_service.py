@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +18,14 @@ import pytest
 from isobudget import api
 from isobudget.errors import JudgeError
 from isobudget.gateway.keys import make_key
-from isobudget.gateway.serving import make_server, open_judge_service
+from isobudget.gateway.serving import open_judge_service
 from isobudget.gateway.settings import ServeSettings
 from isobudget.gateway.store import SqliteStore
 from isobudget.judge import Judge, Limits
 from isobudget.problems.given import given_problem
 from isobudget.problems.problem import Problem
 from isobudget.remote import RemoteJudge
-from support.gateway import until
+from support.gateway import listening
 
 GOOD, BAD = "def double(x):\n    return 2 * x\n", "def double(x):\n    return 3 * x\n"
 DOUBLE = given_problem("assert double(2) == 4\n")
@@ -45,18 +44,8 @@ def judging(folder: Path, *, key: bool = True, **settings: Any) -> Iterator[Serv
     if key:
         with contextlib.closing(SqliteStore(folder / "ledger.sqlite")) as store:
             secret = make_key(store, "a")
-    with open_judge_service(made) as service:
-        server = make_server(service.app(), made)
-        socket = server.config.bind_socket()
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)
-        thread.start()
-        try:
-            until(lambda: server.started or not thread.is_alive())
-            yield Service(f"http://127.0.0.1:{socket.getsockname()[1]}", secret)
-        finally:
-            server.should_exit = True
-            thread.join(60)
-            socket.close()
+    with open_judge_service(made) as service, listening(service.app(), made) as url:
+        yield Service(url, secret)
 
 
 @pytest.fixture(scope="module")

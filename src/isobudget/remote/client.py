@@ -116,16 +116,11 @@ class RemoteJudge:
             for one in under_way:
                 one.cancel()
 
-    async def run_async(self, pairs: Iterable[Pair]) -> AsyncIterator[Verdict]:
+    def run_async(self, pairs: Iterable[Pair]) -> AsyncIterator[Verdict]:
         """The same as `run` for an event loop, which is not blocked while samples run."""
-        import asyncio
+        from isobudget.judge.off_the_loop import off_the_loop
 
-        verdicts = self.run(pairs)
-        try:
-            while (verdict := await asyncio.to_thread(next, verdicts, None)) is not None:
-                yield verdict
-        finally:
-            verdicts.close()  # type: ignore[attr-defined]
+        return off_the_loop(self.run(pairs))
 
     @property
     def _where(self) -> str:
