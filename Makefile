@@ -9,7 +9,7 @@ TEST_PROCESSES ?= auto
 MODELS := smollm2-135m qwen2.5-coder-1.5b
 
 .PHONY: help install demo test test-transformers test-vllm test-ray test-trl check format docs lock clean system-packages browser golden-outputs \
-	bench-estimators bench-judge bench-embedded bench-scoring bench-memory bench-kill bench-store bench-ray soak-solve soak-store soak-ray
+	bench-estimators bench-judge bench-embedded bench-scoring bench-memory bench-kill bench-gateway bench-store bench-ray soak-solve soak-gateway soak-store soak-ray
 
 help:
 	@echo "make demo              fetch two small models and run the quickstart study (minutes)"
@@ -120,7 +120,7 @@ bench-embedded bench-scoring: $(STAMP) system-packages
 	$(BIN)/isobudget models fetch $(MODELS)
 	$(BIN)/python benchmarks/$(@:bench-%=%).py
 
-bench-memory bench-kill bench-store: $(STAMP)
+bench-memory bench-kill bench-gateway bench-store: $(STAMP)
 	$(BIN)/python benchmarks/$(@:bench-%=%).py
 
 soak-solve: $(STAMP)
@@ -128,6 +128,9 @@ soak-solve: $(STAMP)
 
 soak-store: $(STAMP)
 	STORE_KILLS=50 $(BIN)/python -m pytest tests/records/test_store_killed.py
+
+soak-gateway: $(STAMP)
+	SOAK_KILLS=20 SOAK_CALLS=2000 $(BIN)/python -m pytest -p no:xdist tests/gateway/test_gateway_chaos.py
 
 golden-outputs: $(STAMP)
 	$(BIN)/python tests/golden_outputs.py

@@ -76,6 +76,23 @@ def server_model(name: str, upstream: FakeUpstream, **more: Any) -> ServerUpstre
 
 
 @contextlib.contextmanager
+def listening(app: Any, settings: ServeSettings) -> Iterator[str]:
+    """The root URL of an application, served on a real uvicorn in a thread."""
+    server = make_server(app, settings)
+    socket = server.config.bind_socket()
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)
+    thread.start()
+    try:
+        until(lambda: server.started or not thread.is_alive())
+        assert server.started, "the server did not start"
+        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(60)
+        socket.close()
+
+
+@contextlib.contextmanager
 def serving(
     folder: Path,
     models: Mapping[str, FakeUpstream],
@@ -95,15 +112,5 @@ def serving(
         gateway = Gateway(
             made, offer, store, Ledger(store, made.budgets), Judges(workers, made.limits, unsafe=made.unsafe), Metrics()
         )
-        server = make_server(gateway.app(), made)
-        socket = server.config.bind_socket()
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)
-        thread.start()
-        try:
-            until(lambda: server.started or not thread.is_alive())
-            assert server.started, "the gateway did not start"
-            yield Running(gateway, f"http://127.0.0.1:{socket.getsockname()[1]}/v1", key)
-        finally:
-            server.should_exit = True
-            thread.join(60)
-            socket.close()
+        with listening(gateway.app(), made) as url:
+            yield Running(gateway, f"{url}/v1", key)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from isobudget.api.making import dry_run, generate, judge, run
     from isobudget.api.planning import plan
     from isobudget.api.ranking import rank
-    from isobudget.api.serving import change_key, keys, ledger, new_key, serve
+    from isobudget.api.serving import change_key, keys, ledger, new_key, serve, serve_judge
     from isobudget.api.tasks import show, solve, solve_failing
     from isobudget.api.upkeep import check, compact
     from isobudget.api.viewing import view
@@ -60,6 +60,7 @@ __all__ = [
     "report",
     "run",
     "serve",
+    "serve_judge",
     "show",
     "solve",
     "solve_failing",
@@ -95,6 +96,7 @@ _HOME = {
     "report": "asking",
     "run": "making",
     "serve": "serving",
+    "serve_judge": "serving",
     "show": "tasks",
     "solve": "tasks",
     "solve_failing": "tasks",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +11,7 @@ from isobudget.api.names import Names, as_names
 
 if TYPE_CHECKING:
     from isobudget.pipeline.dry_run import DryRun
-    from isobudget.pipeline.executor import BackendFactory
+    from isobudget.pipeline.executor import BackendFactory, Executor
     from isobudget.pipeline.generate import Generated
     from isobudget.pipeline.judge_samples import JudgeSummary
     from isobudget.progress import Progress
@@ -196,6 +197,7 @@ def judge(
     check: bool = True,
     unsafe: bool = False,
     cluster: str | None = None,
+    judge: str | None = None,
     progress: Progress | None = None,
 ) -> JudgeSummary:
     """Run the tests on samples: of a run folder, those without a verdict; of a file, all, into `output`.
@@ -215,13 +217,14 @@ def judge(
         check: first judge the references of own problems, and a right and a wrong program of every benchmark.
         unsafe: judge even where samples cannot be confined.
         cluster: as in `generate`.
+        judge: the URL of a judge's service (`isobudget judge --serve`) that judges instead of this machine; its key is
+            what ISOBUDGET_JUDGE_KEY holds.
         progress: shows how far it is.
 
     Raises:
         InputError, RunError, StorageError: see `isobudget.judge.file.judge_file` and `pipeline.judging.judge_run`.
         JudgeError: samples cannot be confined here.
     """
-    from isobudget.cluster.executor import executor_at
     from isobudget.errors import InputError
     from isobudget.files.store_path import place
     from isobudget.judge.verdict import Limits
@@ -237,11 +240,25 @@ def judge(
             raise InputError(
                 f"{' and '.join(wrong)}: for a file of samples; a run folder has its own, and goes on by itself"
             )
-        with executor_at(cluster, None, progress) as executor:
+        with _executor(cluster, judge, progress) as executor:
             return judge_folder(samples, limits=limits, workers=workers, unsafe=unsafe, executor=executor, **how)
     modes = {"workers": workers, "one_process": one_process, "trust": trust, "unsafe": unsafe}
-    with executor_at(cluster, None, progress) as executor:
+    with _executor(cluster, judge, progress) as executor:
         return judge_lines(Path(samples), problems, output, limits, modes, resume=resume, executor=executor, **how)
+
+
+def _executor(cluster: str | None, service: str | None, progress: Progress | None) -> AbstractContextManager[Executor]:
+    """What judges: this machine, a cluster, or a judge's service."""
+    from isobudget.cluster.executor import executor_at
+    from isobudget.errors import InputError
+    from isobudget.pipeline.judges import JudgedByService
+    from isobudget.progress import SILENT
+
+    if service is None:
+        return executor_at(cluster, None, progress or SILENT)
+    if cluster is not None:
+        raise InputError("--cluster and --judge are two places to judge at; choose one")
+    return nullcontext(JudgedByService(url=service))
 
 
 def _study(study: Study | str, given: Mapping[str, Any]) -> Study:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from isobudget.gateway.serving import OnReady
     from isobudget.progress import Progress
 
+#: where a judge's service listens, and the most that a batch of problems and programs may have
+JUDGE_PORT, JUDGE_BODY_KB = 8401, 64 << 10
 #: what may be done to a key
 _CHANGES = ("open", "revoke", "budget")
 
@@ -73,9 +75,54 @@ def serve(
     serving.serve(serve_settings(config, stated), on_ready or (lambda _: None), progress or SILENT)
 
 
+def serve_judge(
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    workers: int | None = None,
+    seconds: float | None = None,
+    memory_mb: int | None = None,
+    ledger: str | Path | None = None,
+    unsafe: bool = False,
+    on_ready: OnReady | None = None,
+) -> None:
+    """Serve the judge to machines that cannot confine samples, until it is stopped: `isobudget judge --judge URL`.
+
+    Args:
+        host: as in `serve`.
+        port: the port to listen at; by default 8401.
+        workers: as in `judge`.
+        seconds: as in `judge`.
+        memory_mb: as in `judge`.
+        ledger: the file of keys; as in `serve`.
+        unsafe: as in `judge`.
+        on_ready: told the base URL once requests are taken.
+
+    Raises:
+        MissingExtraError, InputError, IsobudgetError: as of `serve`.
+    """
+    from isobudget.gateway.serving import need_extra
+
+    need_extra()
+    from isobudget.gateway import serving
+    from isobudget.gateway.settings import serve_settings
+
+    stated = _stated(
+        host=host,
+        port=JUDGE_PORT if port is None else port,
+        workers=workers,
+        cpu_seconds=seconds,
+        memory_mb=memory_mb,
+        ledger=None if ledger is None else str(ledger),
+        unsafe=unsafe,
+        body_kb=JUDGE_BODY_KB,
+    )
+    serving.serve_judge(serve_settings(None, stated), on_ready or (lambda _: None))
+
+
 def _stated(**options: Any) -> dict[str, Any]:
     """What was stated: all but None, nothing and False, which leave a setting as the file has it."""
-    return {name: value for name, value in options.items() if value not in (None, [], False)}
+    return {name: value for name, value in options.items() if value is not None and value is not False and value != []}
 
 
 def new_key(name: str, *, budget: str | Sequence[str] = (), ledger: str | Path | None = None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,8 +21,22 @@ if TYPE_CHECKING:
     seconds=typer.Option(min=0.01),
     memory_mb=typer.Option(min=64),
     one_process=typer.Option("--one-process/--process-per-test"),
+    samples=Annotated[str | None, typer.Argument(metavar="SAMPLES")],
+    judge=typer.Option(metavar="URL"),
 )
-def judge(given: dict[str, Any], as_json: JsonOption = False) -> None:
+def judge(
+    given: dict[str, Any],
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Be a judge's service: keys as of `isobudget serve`, in place of SAMPLES.")
+    ] = False,
+    host: Annotated[
+        str | None, typer.Option(help="With --serve, the address to listen at.", show_default="127.0.0.1")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="With --serve, the port.", show_default="8401")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Judge samples: one verdict each, in order.
 
     Examples: `isobudget judge samples.jsonl --problems humaneval -o verdicts.jsonl`, or
@@ -33,6 +47,12 @@ def judge(given: dict[str, Any], as_json: JsonOption = False) -> None:
     from isobudget.cli.progress import TerminalProgress
     from isobudget.cli.show import interruptible, print_json
 
+    if serve:
+        names = ("workers", "seconds", "memory_mb", "unsafe")
+        api.serve_judge(host=host, port=port, on_ready=_tell, **{name: given[name] for name in names if name in given})
+        return
+    if "samples" not in given:
+        raise typer.BadParameter("name a file of samples or a run folder", param_hint="SAMPLES")
     with interruptible(), TerminalProgress() as progress:
         summary = api.judge(**given, progress=progress)
     if as_json:
@@ -45,6 +65,10 @@ def judge(given: dict[str, Any], as_json: JsonOption = False) -> None:
         number = summary.outcomes["invalid"]
         print(f"{number} samples could not be judged; the first: {summary.invalid}", file=sys.stderr)
         raise typer.Exit(1)
+
+
+def _tell(url: str) -> None:
+    print(f"judging at {url.removesuffix('/v1')}", file=sys.stderr, flush=True)
 
 
 def _print(summary: JudgeSummary) -> None:

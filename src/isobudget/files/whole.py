@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import re
@@ -136,6 +135,8 @@ def storage_error(error: OSError, path: Path) -> StorageError:
 @contextlib.contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
     """Hold an exclusive lock on the file `path` (made if need be); the lock ends with the process, however it ends."""
+    import fcntl  # not everywhere, and files are read everywhere
+
     try:
         handle = path.open("a+")
     except OSError as error:

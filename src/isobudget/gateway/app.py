@@ -80,6 +80,8 @@ class Gateway:
             log.warning("%d calls were in flight when the last gateway ended: counted at their most", recovered)
         try:
             await asyncio.to_thread(self.judges.__enter__)
+            for model in self.offer.models.values():
+                await model.open()
             yield
         finally:
             await self.offer.close()
@@ -206,7 +208,8 @@ class Gateway:
                 self.metrics.spent(passed.payer.spent.amounts)
         pieces = passed.stream()
         # The first piece is waited for: errors before it have their status.
-        first = await until_gone(request.receive, anext(pieces))
+        async with asyncio.timeout(max(0.0, passed.payer.left_seconds)):
+            first = await until_gone(request.receive, anext(pieces))
         return Stream(streamed_errors(self._rest(passed, first, pieces)), self.settings.heartbeat_seconds)
 
     async def _rest(self, passed: Passed, first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -11,7 +11,7 @@ import contextlib
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -29,6 +29,8 @@ T = TypeVar("T")
 #: the wait before the second attempt, doubled before each further one
 FIRST_WAIT_SECONDS = 0.25
 LONGEST_WAIT_SECONDS = 8.0
+#: beyond `max_tokens` that a server may count: end tokens, and a stop text
+MORE_TOKENS = 8
 
 
 @dataclass(slots=True)
@@ -98,7 +100,8 @@ class OpenCall:
         """It came to so much."""
         seconds = time.monotonic() - self._began
         amounts = Amounts.of({**bill.amounts, Unit.SECONDS: seconds})
-        self._book(amounts, bill.prompt_tokens, bill.completion_tokens, note)
+        longer = bill.completion_tokens > self._most.completion_tokens + MORE_TOKENS
+        self._book(amounts, bill.prompt_tokens, bill.completion_tokens, note, ["completion tokens"] * longer)
         return amounts
 
     def give_up(self, note: str) -> None:
@@ -112,9 +115,9 @@ class OpenCall:
         if not self._reservation.settled:
             self._payer.ledger.settle(self._reservation, NOTHING, note)
 
-    def _book(self, amounts: Amounts, prompt: int, completion: int, note: str) -> None:
+    def _book(self, amounts: Amounts, prompt: int, completion: int, note: str, exceeded: Sequence[str] = ()) -> None:
         if not self._reservation.settled:
-            self._payer.ledger.settle(self._reservation, amounts, note)
+            self._payer.ledger.settle(self._reservation, amounts, note, exceeded)
             self._payer.spent.add(amounts, prompt, completion)
 
 

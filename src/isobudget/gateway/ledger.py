@@ -159,13 +159,18 @@ class Ledger:
             raise
         return reservation
 
-    def settle(self, reservation: Reservation, amounts: Amounts | None, note: str = "") -> None:
-        """Count what a call came to; None counts it at its most. The row follows with the next commit."""
+    def settle(
+        self, reservation: Reservation, amounts: Amounts | None, note: str = "", exceeded: Sequence[str] = ()
+    ) -> None:
+        """Count what a call came to; None counts it at its most. The row follows with the next commit.
+
+        What is said to be `exceeded`, or is above what was reserved, closes the key.
+        """
         if reservation.settled:
             return
         entry = reservation.entry
         came = entry.amounts if amounts is None else amounts
-        if exceeded := came.exceeds(entry.amounts._replace(seconds=None)):
+        if exceeded := [*exceeded, *came.exceeds(entry.amounts._replace(seconds=None))]:
             note = f"{note}; more than asked for" if note else "more than asked for"
             self._close_key(reservation, exceeded)
         self._release(reservation, came)

@@ -8,6 +8,7 @@ import resource
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from socket import socket
 from typing import TYPE_CHECKING
 
 from isobudget.errors import InputError, MissingExtraError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from isobudget.gateway.app import Gateway
+    from isobudget.gateway.judge_service import JudgeService
     from isobudget.gateway.store import SqliteStore
 
 #: told the base URL once requests are taken
@@ -56,11 +58,16 @@ def open_ledger(settings: ServeSettings) -> Iterator[SqliteStore]:
         locked(path.with_name(path.name + ".lock"), f"the ledger {path}"),
         contextlib.closing(SqliteStore(path)) as store,
     ):
-        if not settings.is_local and not store.all_keys():
-            raise InputError(
-                f"--host {settings.host} is open to others: make a key first, with isobudget serve key new NAME"
-            )
+        check_open(settings, store)
         yield store
+
+
+def check_open(settings: ServeSettings, store: SqliteStore) -> None:
+    """Raise `InputError` if a server would be open to others without any key."""
+    if not settings.is_local and not store.all_keys():
+        raise InputError(
+            f"--host {settings.host} is open to others: make a key first, with isobudget serve key new NAME"
+        )
 
 
 @contextlib.contextmanager
@@ -82,6 +89,22 @@ def open_gateway(settings: ServeSettings, progress: Progress = SILENT) -> Iterat
         offer = make_offer(settings, progress)
         judges = Judges(settings.workers, settings.limits, unsafe=settings.unsafe)
         yield Gateway(settings, offer, store, Ledger(store, settings.budgets), judges, Metrics())
+
+
+@contextlib.contextmanager
+def open_judge_service(settings: ServeSettings) -> Iterator[JudgeService]:
+    """A judge's service. Errors as those of `open_gateway`."""
+    need_extra()
+    from isobudget.gateway.judge_service import JudgeService
+    from isobudget.gateway.judging import Judges
+    from isobudget.gateway.metrics import Metrics
+    from isobudget.gateway.store import writing
+
+    # Beside a gateway: it only looks keys up.
+    with writing(settings.ledger_path) as store:
+        check_open(settings, store)
+        judges = Judges(settings.workers, settings.limits, unsafe=settings.unsafe)
+        yield JudgeService(settings, store, judges, Metrics())
 
 
 def make_server(app: Starlette, settings: ServeSettings) -> uvicorn.Server:
@@ -124,6 +147,13 @@ def serve(settings: ServeSettings, on_ready: OnReady, progress: Progress = SILEN
         run(make_server(gateway.app(), settings), settings, on_ready)
 
 
+def serve_judge(settings: ServeSettings, on_ready: OnReady) -> None:
+    """Serve the judge until SIGINT or SIGTERM. Errors as those of `serve`."""
+    raise_descriptors(settings.connections)
+    with open_judge_service(settings) as service:
+        run(make_server(service.app(), settings), settings, on_ready)
+
+
 def run(server: uvicorn.Server, settings: ServeSettings, on_ready: OnReady) -> None:
     """Run a server; `on_ready` is told where it listens."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
@@ -131,7 +161,14 @@ def run(server: uvicorn.Server, settings: ServeSettings, on_ready: OnReady) -> N
     sockets = [server.config.bind_socket()]
     port = sockets[0].getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    on_ready(f"http://{host}:{port}/v1")
+    startup = server.startup
+
+    async def started(sockets: list[socket] | None = None) -> None:
+        await startup(sockets)
+        if server.started:
+            on_ready(f"http://{host}:{port}/v1")
+
+    server.startup = started  # type: ignore[method-assign]
     server.run(sockets=sockets)
 
 

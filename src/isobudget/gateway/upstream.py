@@ -70,6 +70,9 @@ class Upstream(Protocol):
     def stream(self, chat: bool, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         """Hand a request on and yield the pieces of the answer."""
 
+    async def open(self) -> None:
+        """Make ready what takes a while. `IsobudgetError` if a key or a part is not there."""
+
     async def close(self) -> None:
         """End it."""
 
@@ -119,6 +122,10 @@ class ServerUpstream(_Priced):
         if self._calls is None:
             self._calls = Calls(self.settings, find_key(self.settings.base_url, self.settings.key_env))
         return self._calls
+
+    async def open(self) -> None:
+        """See `Upstream.open`: the official client takes a second to be loaded."""
+        self._opened()
 
     async def draw(self, prompt: Prompt, sampling: Sampling, seed: int, *, scored: bool = False) -> Generation:
         """See `Upstream.draw`."""
@@ -211,6 +218,9 @@ class EngineUpstream(_Priced):
         self._threads = ThreadPoolExecutor(places, thread_name_prefix="engine")
         self._opening = asyncio.Lock()
         self._backend: Backend | None = None
+
+    async def open(self) -> None:
+        """See `Upstream.open`: weights are loaded when they are first drawn from."""
 
     async def _opened(self) -> Backend:
         async with self._opening:

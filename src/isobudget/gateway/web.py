@@ -46,14 +46,19 @@ class Stream(Response):
     Args:
         pieces: their making is cancelled when the client hangs up.
         heartbeat_seconds: of silence.
+        heartbeat: what is sent then.
     """
 
-    media_type = "text/event-stream"
-
-    def __init__(self, pieces: AsyncIterator[bytes], heartbeat_seconds: float) -> None:
-        super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+    def __init__(
+        self,
+        pieces: AsyncIterator[bytes],
+        heartbeat_seconds: float,
+        heartbeat: bytes = HEARTBEAT,
+        media_type: str = "text/event-stream",
+    ) -> None:
+        super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"}, media_type=media_type)
         del self.headers["content-length"]
-        self._pieces, self._heartbeat = pieces, heartbeat_seconds
+        self._pieces, self._seconds, self._heartbeat = pieces, heartbeat_seconds, heartbeat
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Send them."""
@@ -79,9 +84,9 @@ class Stream(Response):
             following = asyncio.ensure_future(made.get())
             try:
                 while True:
-                    done, _ = await asyncio.wait([following], timeout=self._heartbeat)
+                    done, _ = await asyncio.wait([following], timeout=self._seconds)
                     if not done:
-                        await give(HEARTBEAT)
+                        await give(self._heartbeat)
                     elif (piece := following.result()) is None:
                         break
                     else:

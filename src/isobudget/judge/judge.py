@@ -147,16 +147,11 @@ class Judge:
         finally:
             stream.abandon()
 
-    async def run_async(self, pairs: Iterable[tuple[Problem, str]]) -> AsyncIterator[Verdict]:
+    def run_async(self, pairs: Iterable[tuple[Problem, str]]) -> AsyncIterator[Verdict]:
         """The same as `run` for an event loop, which is not blocked while samples run."""
-        import asyncio
+        from isobudget.judge.off_the_loop import off_the_loop
 
-        verdicts = self.run(pairs)
-        try:
-            while (verdict := await asyncio.to_thread(next, verdicts, None)) is not None:
-                yield verdict
-        finally:
-            verdicts.close()  # type: ignore[attr-defined]
+        return off_the_loop(self.run(pairs))
 
 
 class _Stream:

@@ -140,7 +140,7 @@ def judge_lines(
         raise InputError(f"{output} is the file of problems; name another file for the verdicts")
     take = None if extraction is None else extraction_by(extraction)
     by_task = {problem.task_id: problem for problem in load_benchmark(problems).problems}
-    with (executor or Local()).judge(limits=limits or Limits(), **modes) as judge:
+    with (executor or Local()).judge(limits=limits, **modes) as judge:
         check_problems(by_task.values(), judge, check, progress)
         tally = judge_file(
             samples,

@@ -1,0 +1,130 @@
+"""The judge as a service: batches of problems and programs in, verdicts streamed out as they come, a line of JSON each.
+
+    GET  /v1/judge      limits, rules, workers
+    POST /v1/judge      {"problems": [row, ...], "jobs": [[number of the problem, program], ...]}
+                        -> {"id": number of the job, "verdict": [...]}, in the order in which they come
+
+Problems are rows as run folders keep them. Their tests are foreign (`judge.trusted.foreign`), and a judge serves one
+key at a time (`judging`). Keys and limits are those of the gateway; nothing is spent, so that there is no ledger beside
+them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+
+from isobudget.errors import IsobudgetError
+from isobudget.gateway.faults import bad_request
+from isobudget.gateway.judging import Judges
+from isobudget.gateway.keys import Account, Keys
+from isobudget.gateway.metrics import Metrics
+from isobudget.gateway.settings import ServeSettings
+from isobudget.gateway.store import SqliteStore
+from isobudget.gateway.web import Stream, Web, answered
+from isobudget.judge.verdict import RULES
+from isobudget.judge.worker import describe
+from isobudget.problems.problem import Problem
+from isobudget.records.rows import ProblemRow, problem_of
+
+#: jobs of one batch
+MOST_JOBS = 1000
+Job = tuple[Problem, str]
+
+
+@dataclass(slots=True)
+class JudgeService:
+    """The service's parts, and what it does with a request."""
+
+    settings: ServeSettings
+    store: SqliteStore
+    judges: Judges
+    metrics: Metrics
+
+    def app(self) -> Starlette:
+        """The application. It owns the judges: they begin and end with it."""
+        web = Web(self.settings, Keys(self.store, self.settings.is_local), self.metrics, lambda: "")
+        self.metrics.gauges["judge_queue"] = lambda: len(self.judges.jobs)
+
+        async def judged(request: Request, account: Account) -> Response:
+            body = await web.body(request)
+            jobs = await asyncio.to_thread(read_jobs, body)
+            lines = self._verdicts(account, jobs)
+            return Stream(lines, self.settings.heartbeat_seconds, heartbeat=b"\n", media_type="application/x-ndjson")
+
+        return web.app([("GET", "/v1/judge", self._described), ("POST", "/v1/judge", judged)], self._lifespan)
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        try:
+            await asyncio.to_thread(self.judges.__enter__)
+            yield
+        finally:
+            await asyncio.to_thread(self.judges.close)
+
+    async def _described(self, _request: Request, _account: Account) -> Response:
+        return answered({"limits": list(self.judges.limits), "rules": RULES, "workers": self.judges.workers})
+
+    async def _verdicts(self, account: Account, jobs: list[Job]) -> AsyncIterator[bytes]:
+        tasks = {
+            asyncio.ensure_future(self.judges.judge(account.id, problem, program)): number
+            for number, (problem, program) in enumerate(jobs)
+        }
+        try:
+            while tasks:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for one in done:
+                    yield self._line(tasks.pop(one), one)
+        finally:
+            for one in tasks:
+                one.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _line(self, number: int, done: asyncio.Future[Any]) -> bytes:
+        error = done.exception()
+        if error is not None:
+            return json.dumps({"id": number, "error": str(error)}).encode() + b"\n"
+        self.metrics.count("verdicts_total", outcome=done.result().outcome.value)
+        return json.dumps({"id": number, "verdict": done.result().plain()}).encode() + b"\n"
+
+
+def read_jobs(body: Any) -> list[Job]:
+    """The problems and programs of a batch.
+
+    Raises:
+        RefusedRequestError: it is none.
+    """
+    if (
+        not isinstance(body, dict)
+        or not isinstance(body.get("problems"), list)
+        or not isinstance(body.get("jobs"), list)
+    ):
+        raise bad_request('a batch is {"problems": [...], "jobs": [[number, program], ...]}')
+    if len(body["jobs"]) > MOST_JOBS:
+        raise bad_request(f"a batch has up to {MOST_JOBS} jobs", "jobs")
+    problems = [_problem(row, at) for at, row in enumerate(body["problems"])]
+    jobs: list[Job] = []
+    for at, job in enumerate(body["jobs"]):
+        fits = isinstance(job, list) and len(job) == 2 and type(job[0]) is int and isinstance(job[1], str)
+        if not fits or not 0 <= job[0] < len(problems):
+            raise bad_request("a job is the number of a problem, and a program", f"jobs.{at}")
+        jobs.append((problems[job[0]], job[1]))
+    return jobs
+
+
+def _problem(row: Any, at: int) -> Problem:
+    try:
+        problem = problem_of(ProblemRow(**row))
+        hash(problem)
+        describe(problem)  # only kinds that the judge knows
+    except (IsobudgetError, KeyError, TypeError, ValueError, AttributeError, RecursionError, MemoryError) as error:
+        raise bad_request(f"problem {at} cannot be read: {type(error).__name__}", f"problems.{at}") from None
+    return problem

@@ -1,0 +1,217 @@
+"""A judge that is a service elsewhere (`isobudget judge --serve`), with the interface of `isobudget.judge.Judge`.
+
+    with RemoteJudge("http://judge.local:8401", key="isb-...") as judge:
+        for verdict in judge.run(pairs):
+            ...
+
+Pairs go out in batches, several at a time, and verdicts come back in the order of the pairs. A batch whose answer
+breaks off is sent again, what of it was answered left out, until the service has not been there for `patience_seconds`.
+Nothing here needs more than Python's standard library, or another system than it runs on.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import time
+import urllib.parse
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from types import TracebackType
+from typing import Any, Self
+
+from isobudget.errors import JudgeError
+from isobudget.judge.verdict import RULES, Limits, Verdict
+from isobudget.problems.problem import Problem
+from isobudget.records.rows import row_of
+
+#: what holds a key where none is given
+KEY_VARIABLE = "ISOBUDGET_JUDGE_KEY"
+#: pairs and bytes of one batch; a pair that is longer goes alone
+BATCH, BATCH_BYTES = 64, 4 << 20
+#: batches that are under way at the same time
+AT_ONCE = 8
+#: how long no byte may come: the service sends a line at least every ten seconds
+SILENCE_SECONDS = 60.0
+_FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0
+
+Pair = tuple[Problem, str]
+
+
+class RemoteJudge:
+    """A judge behind a URL. Used as a context manager.
+
+    Args:
+        url: of the service, such as ``http://127.0.0.1:8401``.
+        limits: bounds on every sample, which have to be the service's; None takes those.
+        key: what opens it; by default what `ISOBUDGET_JUDGE_KEY` holds.
+        patience_seconds: how long to try to reach a service that is not there.
+
+    Raises:
+        JudgeError: the URL is none.
+    """
+
+    one_process, trust, unsafe, without = True, "auto", False, ()
+
+    def __init__(
+        self, url: str, limits: Limits | None = None, *, key: str | None = None, patience_seconds: float = 30.0
+    ) -> None:
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise JudgeError(f"{url!r} is no URL of a judge, such as http://127.0.0.1:8401")
+        self._parts = parts
+        self._key = os.environ.get(KEY_VARIABLE, "") if key is None else key
+        self._patience = patience_seconds
+        self._stated = limits
+        self.limits = limits or Limits()
+        self.workers = 1
+        self._threads: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        """Ask the service how it judges.
+
+        Raises:
+            JudgeError: it cannot be reached, refuses the key, or judges by other rules or limits.
+        """
+        said = json.loads(b"".join(self._patiently("GET", None)))
+        limits = Limits(*said["limits"])
+        if said["rules"] != RULES:
+            raise JudgeError(f"{self._where}: judges by rules {said['rules']}, and this version by {RULES}; update one")
+        if self._stated is not None and self._stated != limits:
+            raise JudgeError(
+                f"{self._where}: judges under {limits}, not {self._stated}; start it with these limits, or state none"
+            )
+        self.limits, self.workers = limits, int(said["workers"])
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="judge")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads = None
+
+    def run(self, pairs: Iterable[Pair]) -> Iterator[Verdict]:
+        """Judge pairs of a problem and a whole program; yields one verdict per pair, in their order.
+
+        Raises:
+            JudgeError: called outside the `with` block, or the service is gone, or refuses the pairs.
+        """
+        if self._threads is None:
+            raise JudgeError("use the judge inside its with block: with RemoteJudge(url) as judge: judge.run(...)")
+        threads, under_way = self._threads, deque[Future[list[Verdict]]]()
+        batches = _batches(pairs)
+        try:
+            for batch in batches:
+                under_way.append(threads.submit(self._judged, batch))
+                while len(under_way) >= AT_ONCE:
+                    yield from under_way.popleft().result()
+            while under_way:
+                yield from under_way.popleft().result()
+        finally:
+            for one in under_way:
+                one.cancel()
+
+    def run_async(self, pairs: Iterable[Pair]) -> AsyncIterator[Verdict]:
+        """The same as `run` for an event loop, which is not blocked while samples run."""
+        from isobudget.judge.off_the_loop import off_the_loop
+
+        return off_the_loop(self.run(pairs))
+
+    @property
+    def _where(self) -> str:
+        return f"{self._parts.scheme}://{self._parts.netloc}"
+
+    def _judged(self, batch: list[Pair]) -> list[Verdict]:
+        """The verdicts on a batch; what an answer that breaks off lacks is asked for again."""
+        verdicts: dict[int, Verdict] = {}
+        while len(verdicts) < len(batch):
+            left = [at for at in range(len(batch)) if at not in verdicts]
+            body = _body([batch[at] for at in left])
+            try:
+                for line in self._patiently("POST", body):
+                    message = json.loads(line)
+                    if "error" in message:
+                        raise JudgeError(f"{self._where}: {message['error']}")
+                    verdicts[left[message["id"]]] = Verdict.of_foreign(message["verdict"])
+            except (ValueError, KeyError, IndexError, TypeError) as error:
+                raise JudgeError(f"{self._where}: an answer that is none ({type(error).__name__})") from error
+        return [verdicts[at] for at in range(len(batch))]
+
+    def _patiently(self, method: str, body: bytes | None) -> Iterator[bytes]:
+        """The lines of an answer. A service that is not there is waited for; one that breaks off ends the lines."""
+        deadline, wait = time.monotonic() + self._patience, _FIRST_WAIT
+        while True:
+            began = False
+            try:
+                for line in self._lines(method, body):
+                    began = True
+                    yield line
+                return
+            except (OSError, http.client.HTTPException) as error:
+                if began:
+                    return
+                if time.monotonic() + wait > deadline:
+                    raise JudgeError(
+                        f"{self._where}: the judge cannot be reached: {error or type(error).__name__}"
+                    ) from None
+                time.sleep(wait)
+                wait = min(2 * wait, _LONGEST_WAIT)
+
+    def _lines(self, method: str, body: bytes | None) -> Iterator[bytes]:
+        kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(self._parts.netloc, timeout=SILENCE_SECONDS)
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self._key}"} if self._key else {})
+        try:
+            connection.request(method, self._parts.path.rstrip("/") + "/v1/judge", body, headers)
+            answer = connection.getresponse()
+            if answer.status == 503:
+                raise ConnectionError(_said(answer.read()))
+            if answer.status != 200:
+                raise JudgeError(f"{self._where}: {_said(answer.read())}")
+            for line in answer:
+                if line.strip():
+                    yield line
+        finally:
+            connection.close()
+
+
+def _said(data: bytes) -> str:
+    """What an error's body says."""
+    try:
+        return str(json.loads(data)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return data.decode(errors="replace")[:200] or "no answer"
+
+
+def _batches(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
+    batch: list[Pair] = []
+    size = 0
+    known: set[int] = set()
+    for problem, program in pairs:
+        mine = len(program) + (0 if id(problem) in known else len(repr(problem.tests)))
+        if batch and (len(batch) >= BATCH or size + mine > BATCH_BYTES):
+            yield batch
+            batch, size, known = [], 0, set()
+        batch.append((problem, program))
+        known.add(id(problem))
+        size += mine
+    if batch:
+        yield batch
+
+
+def _body(batch: list[Pair]) -> bytes:
+    """A batch as JSON: every problem once."""
+    problems: dict[Problem, int] = {}
+    jobs = [[problems.setdefault(problem, len(problems)), _text(program)] for problem, program in batch]
+    rows: list[dict[str, Any]] = [asdict(row_of(problem)) for problem in problems]
+    return json.dumps({"problems": rows, "jobs": jobs}).encode()
+
+
+def _text(program: str) -> str:
+    # A lone surrogate is no text that a program can consist of; the compiler will say so.
+    return program.encode("utf-8", "surrogatepass").decode("utf-8", "replace")

@@ -1,0 +1,193 @@
+"""The judge's service by its client: the same verdicts, foreign tests confined, clear errors, and on after its end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isobudget import api
+from isobudget.errors import JudgeError
+from isobudget.gateway.keys import make_key
+from isobudget.gateway.serving import open_judge_service
+from isobudget.gateway.settings import ServeSettings
+from isobudget.gateway.store import SqliteStore
+from isobudget.judge import Judge, Limits
+from isobudget.problems.given import given_problem
+from isobudget.problems.problem import Problem
+from isobudget.remote import RemoteJudge
+from support.gateway import listening
+
+GOOD, BAD = "def double(x):\n    return 2 * x\n", "def double(x):\n    return 3 * x\n"
+DOUBLE = given_problem("assert double(2) == 4\n")
+
+
+@dataclass
+class Service:
+    url: str
+    key: str
+
+
+@contextlib.contextmanager
+def judging(folder: Path, *, key: bool = True, **settings: Any) -> Iterator[Service]:
+    made = ServeSettings(port=0, ledger=str(folder / "ledger.sqlite"), workers=1, **settings)
+    secret = ""
+    if key:
+        with contextlib.closing(SqliteStore(folder / "ledger.sqlite")) as store:
+            secret = make_key(store, "a")
+    with open_judge_service(made) as service, listening(service.app(), made) as url:
+        yield Service(url, secret)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with judging(tmp_path_factory.mktemp("judge"), heartbeat_seconds=0.05) as running:
+        yield running
+
+
+def pairs() -> list[tuple[Problem, str]]:
+    programs = given_problem({"inputs": ["2\n"], "outputs": ["4\n"]})
+    return [
+        (DOUBLE, GOOD),
+        (DOUBLE, BAD),
+        (DOUBLE, "def double(x:\n"),
+        (DOUBLE, "\ud800"),
+        (programs, "print(2 * int(input()))\n"),
+        (programs, "print(7)\n"),
+    ] * 40
+
+
+def test_verdicts_are_those_of_a_judge_here_in_order(service: Service) -> None:
+    asked = pairs()
+    with RemoteJudge(service.url, key=service.key) as remote:
+        there = list(remote.run(asked))
+        assert list(remote.run([])) == []
+    with Judge(1) as judge:
+        here = [next(judge.run([pair])) for pair in asked[:6]] * 40
+    assert [(one.outcome, one.tests_passed, one.first_failing) for one in there] == [
+        (one.outcome, one.tests_passed, one.first_failing) for one in here
+    ]
+
+
+def test_a_file_is_judged_by_the_service(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISOBUDGET_JUDGE_KEY", service.key)
+    problem = {
+        "task_id": "a",
+        "prompt": "def double(x):\n",
+        "entry_point": "double",
+        "test_list": ["assert double(2) == 4"],
+    }
+    (tmp_path / "problems.jsonl").write_text(json.dumps(problem) + "\n")
+    lines = [{"task_id": "a", "solution": GOOD}, {"task_id": "a", "solution": BAD}]
+    (tmp_path / "samples.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    summary = api.judge(
+        tmp_path / "samples.jsonl", str(tmp_path / "problems.jsonl"), tmp_path / "v.jsonl", judge=service.url
+    )
+    assert summary.outcomes == {"passed": 1, "failed": 1}
+
+
+def test_hostile_tests_reach_nothing_and_another_key_s_are_judged_after_them(service: Service, tmp_path: Path) -> None:
+    place = tmp_path / "written"
+    checker = f"open({str(place)!r}, 'w').write('x')\ndef check(a, b, c):\n    return True\n"
+    hostile = given_problem({"inputs": ["1"], "outputs": ["1"], "checker": checker})
+    with RemoteJudge(service.url, key=service.key) as remote:
+        assert [one.outcome.value for one in remote.run([(hostile, "print(1)\n"), (DOUBLE, GOOD)])] == [
+            "invalid",
+            "passed",
+        ]
+    assert not place.exists()
+
+
+def test_what_does_not_fit_is_said(service: Service, tmp_path: Path) -> None:
+    with pytest.raises(JudgeError, match="no valid key"), RemoteJudge(service.url, key="isb-x"):
+        pass
+    with pytest.raises(JudgeError, match="judges under"), RemoteJudge(service.url, Limits(9.0), key=service.key):
+        pass
+    with pytest.raises(JudgeError, match="is no URL"):
+        RemoteJudge("judge.local")
+    with pytest.raises(JudgeError, match="cannot be reached"), RemoteJudge("http://127.0.0.1:9", patience_seconds=0):
+        pass
+    with pytest.raises(JudgeError, match="inside its with block"):
+        next(RemoteJudge(service.url).run([]))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"problems": [], "jobs": [[0, "x"]]},
+        {"problems": [{"tests": "x"}], "jobs": []},
+        {"problems": [], "jobs": [["x"]]},
+        {"problems": [[]], "jobs": []},
+        {"problems": [], "jobs": [[-1, ""]] * 2},
+        {"problems": [], "jobs": [[0, ""]] * 2000},
+    ],
+)
+def test_batches_that_are_none_are_refused(service: Service, body: Any) -> None:
+    import http.client
+
+    connection = http.client.HTTPConnection(service.url.removeprefix("http://"), timeout=10)
+    headers = {"Authorization": f"Bearer {service.key}"}
+    connection.request("POST", "/v1/judge", json.dumps(body), headers)
+    assert connection.getresponse().status == 400
+    connection.close()
+
+
+SERVE = """
+import sys
+from isobudget import api
+api.serve_judge(port=int(sys.argv[1]), ledger=sys.argv[2], workers=1, on_ready=lambda url: print(url, flush=True))
+"""
+
+
+def test_clients_go_on_after_the_service_was_killed_and_started_again(tmp_path: Path) -> None:
+    def start(port: int) -> tuple[subprocess.Popen[str], int]:
+        command = [sys.executable, "-c", SERVE, str(port), str(tmp_path / "ledger.sqlite")]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL)
+        assert process.stdout is not None
+        return process, int(process.stdout.readline().split(":")[2].split("/")[0])
+
+    def end(process: subprocess.Popen[str]) -> None:
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+
+    process, port = start(0)
+    verdicts: list[str] = []
+    try:
+        with RemoteJudge(f"http://127.0.0.1:{port}") as judge:
+            for verdict in judge.run([(DOUBLE, GOOD)] * 300):
+                verdicts.append(verdict.outcome.value)
+                if len(verdicts) == 64:
+                    end(process)
+                    process, _ = start(port)
+        assert verdicts == ["passed"] * 300
+    finally:
+        end(process)
+
+
+def test_the_client_needs_nothing_of_posix() -> None:
+    code = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("fcntl", "resource", "pwd", "grp"):
+            raise ImportError(name)
+for name in ("fcntl", "resource", "pwd", "grp"):
+    sys.modules.pop(name, None)
+sys.meta_path.insert(0, Blocked())
+from isobudget.remote import RemoteJudge
+from isobudget.problems.given import given_problem
+from isobudget.remote.client import _body
+print(len(_body([(given_problem("assert f(1) == 1"), "def f(x): return x")])) > 100, RemoteJudge("http://x").workers)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "1"]
