@@ -20,7 +20,6 @@ from pathlib import Path
 
 import isobudget
 from isobudget.problems.problem import AssertList
-from isobudget.problems.problem import AssertList
 from isobudget.problems.quickstart import load_quickstart
 from isobudget.records.attempts import TaskRow
 from isobudget.records.parts import read_rows
