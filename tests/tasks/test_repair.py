@@ -118,9 +118,8 @@ def test_repairs_never_spend_more_than_the_budget(project: Path) -> None:
     rng = random.Random(7)
     with answering(lambda model, seed: (wrong(seed), rng.randint(1, 500), 0.0)) as (url, _):
         declare(project.parent / "models.toml", url)
-        for unit, least, most in (("tokens", 600, 9000), ("usd", 1e-4, 3e-3), ("samples", 2, 12)):
-            limit = rng.uniform(least, most)
-            budget = f"{int(limit)}{unit}" if unit != "usd" else f"{limit!r}usd"
+        for unit, limit in (("tokens", rng.randint(600, 9000)), ("usd", rng.uniform(1e-4, 3e-3))):
+            budget = f"{limit!r}{unit}"
             solution = solve(repair=3, budget=budget, max_tokens=100)
             assert solution.spent[unit] <= limit * (1 + 1e-9)
             assert not solution.solved
@@ -152,10 +151,10 @@ def by_prompt(share: float) -> Callable[[str, int], str]:
 
 
 def test_explored_chains_are_no_draws_and_become_an_arm(project: Path) -> None:
-    with answering(by_prompt(0.2)) as (url, _):
+    with answering(by_prompt(0.25)) as (url, _):
         declare(project.parent / "models.toml", url)
-        first = solve(repair=2, explore=12, budget="400samples")
-        solve(ADD, ADD_TESTS, repair=2, explore=12, budget="400samples", seed=2000)
+        first = solve(repair=2, explore=6, budget="400samples")
+        solve(ADD, ADD_TESTS, repair=2, explore=6, budget="400samples", seed=2000)
     rows = attempts(first.run)
     verdicts = {row.key: bool(row.passed) for row in load_run(first.run).verdicts()}
     children = {(row.task_id, row.parent): row for row in rows if row.parent is not None}
@@ -167,7 +166,7 @@ def test_explored_chains_are_no_draws_and_become_an_arm(project: Path) -> None:
                 link, number = children[row.task_id, link.index], number + 1
             assert verdicts[link.key] or number == 2
             chains.setdefault(row.task_id, []).append(number if verdicts[link.key] else 3)
-    assert all(len(own) == 12 for own in chains.values())
+    assert all(len(own) == 6 for own in chains.values())
     # Only what was drawn anew is pooled.
     (pooled,) = load_samples(first.run).samples("solve")
     assert {task: int(c) for task, c in zip(pooled.task_ids, pooled.c, strict=True)} == {
@@ -176,7 +175,7 @@ def test_explored_chains_are_no_draws_and_become_an_arm(project: Path) -> None:
     made = api.plan(first.run, "tokens", arms="small+repair2", replicates=200)
     (arm,) = made.recorded.arms
     assert dict(zip(made.recorded.task_ids, zip(arm.n, arm.c, strict=True), strict=True)) == {
-        task: (12, sum(one < 3 for one in own)) for task, own in chains.items()
+        task: (6, sum(one < 3 for one in own)) for task, own in chains.items()
     }
     # A chain costs what its samples cost: the first one's own tokens, and those of repairs with their prompts.
     tokens = {row.key: row for row in load_run(first.run).samples()}

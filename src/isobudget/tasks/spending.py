@@ -258,7 +258,7 @@ class LiveSpending:
 
     def _give_up_repairs(self) -> int:
         """Nothing is in flight, and still there is too little left for a repair: how many are left out."""
-        note = "the budget did not pay for every repair; drawing went on without them"
+        note = "the budget did not pay for every repair"
         if note not in self.ledger.notes:
             self.ledger.notes.append(note)
         left_out = len(self._to_repair)
