@@ -88,7 +88,7 @@ def test_what_a_policy_could_game_gets_nothing(own_pool: Path) -> None:
         "def add(a, b):\n    return 0",
         "import builtins\nbuiltins.isinstance = lambda *_: True\nbuiltins.eval = builtins.exec = print\n"
         "def add(a, b):\n    return 0",
-        "import gc\ndef add(a, b):\n    return [one for one in gc.get_objects() if isinstance(one, str) and 'add(' in one]",
+        "import gc\ndef add(a, b):\n    return [one for one in gc.get_objects() if 'add(' in str(one)]",
     ]
     assert reward([f"```python\n{one}\n```" for one in games], TESTS) == [0.0] * len(games)
 
