@@ -67,7 +67,7 @@ def test_a_killed_driver_leaves_nothing_and_the_same_command_goes_on(on_loopback
                 return driver.poll() is not None or (size > least and size >= most * 100)
 
             assert waited(is_at_work)
-            assert driver.poll() is None
+            assert driver.poll() is None, driver.communicate()
             network = network_of(driver.pid)
             assert network != network_of()
             assert len(processes_in(network)) > 3

@@ -1,4 +1,4 @@
-"""Generating by two replicas of the embedded engine on a real local Ray: sample for sample those of one engine."""
+"""A run with two replicas of the embedded engine on a real local Ray: samples and verdicts are those of one engine."""
 
 from __future__ import annotations
 
@@ -48,14 +48,21 @@ def samples_of(run: Path) -> dict[tuple[Any, ...], tuple[Any, ...]]:
     }
 
 
+def verdicts_of(run: Path) -> dict[tuple[Any, ...], str]:
+    """The outcome of every sample."""
+    return {(one.task_id, one.greedy, one.index): one.outcome for one in load_run(run).verdicts()}
+
+
 @pytest.mark.models
 def test_replicas_draw_the_samples_of_one_engine(on_loopback: Command, study: Path, tmp_path: Path) -> None:
-    one = on_loopback("-m", "isobudget", "generate", str(study), "--out", str(tmp_path / "one"))
+    one = on_loopback("-m", "isobudget", "run", str(study), "--out", str(tmp_path / "one"))
     assert one.returncode == 0, one.stderr
     more = ["--cluster", "local", "--replicas", "2"]
-    two = on_loopback("-m", "isobudget", "generate", str(study), "--out", str(tmp_path / "two"), *more)
+    two = on_loopback("-m", "isobudget", "run", str(study), "--out", str(tmp_path / "two"), *more)
     assert two.returncode == 0, two.stderr
     assert "2 replicas" in two.stderr
     drawn = samples_of(tmp_path / "two")
     assert len(drawn) == PROBLEMS * (SAMPLES + 1)
     assert drawn == samples_of(tmp_path / "one")
+    assert verdicts_of(tmp_path / "two") == verdicts_of(tmp_path / "one")
+    assert len(verdicts_of(tmp_path / "two")) == len(drawn)

@@ -80,6 +80,15 @@ def test_what_a_policy_could_game_gets_nothing(own_pool: Path) -> None:
         "import builtins\nbuiltins.AssertionError = Exception\ndef add(a, b):\n    return None",
         "def add(a, b):\n    import inspect\n    return [f.frame.f_globals for f in inspect.stack()]",
         "print('1 passed')\ndef add(a, b):\n    return 0",
+        "class Any(int):\n    __eq__ = lambda s, o: True\ndef add(a, b):\n    return Any(0)",
+        "def add(a, b):\n    yield 5",
+        "import os\nfor at in range(3, 64):\n    try: os.write(at, b'passed' * 99)\n    except OSError: pass\n"
+        "def add(a, b):\n    return 0",
+        "import os, signal\ntry: os.kill(os.getppid(), signal.SIGKILL)\nexcept OSError: pass\n"
+        "def add(a, b):\n    return 0",
+        "import builtins\nbuiltins.isinstance = lambda *_: True\nbuiltins.eval = builtins.exec = print\n"
+        "def add(a, b):\n    return 0",
+        "import gc\ndef add(a, b):\n    return [one for one in gc.get_objects() if 'add(' in str(one)]",
     ]
     assert reward([f"```python\n{one}\n```" for one in games], TESTS) == [0.0] * len(games)
 

@@ -82,7 +82,6 @@ class Cluster:
         self, ray: Any, replicas: int | None, progress: Progress, judge_actor: type[JudgeActor] = JudgeActor
     ) -> None:
         self._ray, self._replicas, self._progress, self._judge_actor = ray, replicas, progress, judge_actor
-        self._held_cpus = 0.0
         self.nodes: list[Node] = nodes_of(ray)
         ask_nodes(ray, self.nodes, [])
 
@@ -144,42 +143,56 @@ class Cluster:
         kind = ActorKind(GenerationActor, (settings,), need.cpus, need.gpus, 2, generating.pack)
         fleet = RayFleet(self._ray, kind, lambda: require(nodes_of(self._ray), need))
         dispatch: Dispatch[Work] = Dispatch(fleet, STALL_SECONDS, said.ready, self._progress.note)
-        count = require(self.nodes, need)
-        self._held_cpus += need.cpus * count
-        try:
-            with dispatch:
-                replicas = Replicas(dispatch, samples, said)
-                yield _Told(replicas, dispatch, model.name, need.gpus, self._progress)
-        finally:
-            self._held_cpus -= need.cpus * count
+        with dispatch:
+            replicas = Replicas(dispatch, samples, said)
+            yield _Told(replicas, dispatch, model.name, need.gpus, self._progress)
 
     # the judge ------------------------------------------------------------------------------------------------------
 
-    def judge(self, workers: int | None = None, limits: Limits | None = None, **modes: Any) -> Judge:
-        """A judge of actors: as many as asked for, or one per CPU that no model holds.
+    def judge(
+        self,
+        workers: int | None = None,
+        limits: Limits | None = None,
+        beside: Sequence[ResolvedModel] = (),
+        **modes: Any,
+    ) -> Judge:
+        """A judge of actors: as many as asked for, or one per CPU that no model `beside` it holds.
+
+        Where models hold every CPU, one worker judges beside them all the same.
 
         Raises:
             ClusterError: not so many fit.
         """
-        total = int(sum(node.cpus for node in self.nodes))
-        if workers is not None and workers > total:
+        if workers is not None and workers > self._cpus():
             raise ClusterError(
                 f"{workers} workers of the judge need a CPU each; the cluster has {described(self.nodes)}"
             )
-        free = int(total - self._held_cpus)
-        cpus = 1.0 if free > 0 else 0.0  # where models hold every core, one worker judges beside them
+        held = max((self._held(model) for model in beside), default=0.0)
+        free = int(self._cpus() - held)
 
         def size() -> int:
-            if free <= 0:
-                return 1
-            return workers or max(1, int(sum(node.cpus for node in nodes_of(self._ray)) - self._held_cpus))
-
-        def fleet(kind: ActorKind) -> RayFleet:
-            return RayFleet(self._ray, kind, size)
+            now = int(self._cpus(nodes_of(self._ray)) - held)
+            return max(1, now if workers is None else min(workers, now))
 
         return ClusterJudge(
-            fleet, size(), limits, cpus=cpus, note=self._progress.note, actor=self._judge_actor, **modes
+            lambda kind: RayFleet(self._ray, kind, size),
+            size(),
+            limits,
+            cpus=1.0 if free > 0 else 0.0,
+            note=self._progress.note,
+            actor=self._judge_actor,
+            **modes,
         )
+
+    def _cpus(self, nodes: Sequence[Node] | None = None) -> float:
+        return sum(node.cpus for node in (self.nodes if nodes is None else nodes))
+
+    def _held(self, model: ResolvedModel) -> float:
+        """CPUs that a model's replicas hold."""
+        if model.settings.runs_elsewhere:
+            return 0.0
+        need = self._wanted(model)
+        return need.cpus * require(self.nodes, need)
 
 
 class _Told:

@@ -57,8 +57,14 @@ class Executor(Protocol):
         """A placed model, opened to generate so many samples."""
         ...
 
-    def judge(self, workers: int | None = None, limits: Limits | None = None, **modes: Any) -> Judge:
-        """A judge, to be entered; the arguments are its own."""
+    def judge(
+        self,
+        workers: int | None = None,
+        limits: Limits | None = None,
+        beside: Sequence[ResolvedModel] = (),
+        **modes: Any,
+    ) -> Judge:
+        """A judge, to be entered, beside models that generate meanwhile; the other arguments are its own."""
         ...
 
 
@@ -99,6 +105,12 @@ class Local:
         with self.make_backend(model) as backend:
             yield LocalModel(backend, model.settings.pacing())
 
-    def judge(self, workers: int | None = None, limits: Limits | None = None, **modes: Any) -> Judge:
+    def judge(
+        self,
+        workers: int | None = None,
+        limits: Limits | None = None,
+        beside: Sequence[ResolvedModel] = (),  # noqa: ARG002
+        **modes: Any,
+    ) -> Judge:
         """A judge whose workers are children of this process."""
         return Judge(workers, limits, **modes)

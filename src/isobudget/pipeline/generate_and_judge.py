@@ -75,7 +75,8 @@ def _judge_beside(
     state_rules(begun.run)
     judging = Judging(begun.run, state_extraction(begun.run, None))
     on_cores = any(model.settings.pacing().on_cores for model in begun.models)
-    judge = executor.judge(study.judge.workers or (1 if on_cores else None), limits, unsafe=unsafe)
+    workers = study.judge.workers or (1 if on_cores else None)
+    judge = executor.judge(workers, limits, begun.models, unsafe=unsafe)
     arrived: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
     for part in part_paths(begun.run.path / "samples"):
         arrived.put(part)
