@@ -17,6 +17,14 @@ NASTY = r"a_b & 50% $x$ #1 {y} \z ~ ^ <t> | [q] *w* `v` \input{/etc/passwd}"
 GRID = Grid("T_1", ("model", "x"), ((NASTY, "1.5"), ("plain", "2")), frozenset({(1, 1)}), ("a note: 100%",))
 
 
+def test_columns_of_words_stand_on_the_left() -> None:
+    rows = (("a", "→ first pass", "*30.0 (1)", "never", "-"), ("b", "fixed k", "-", "8", ""), ("c", "", "5", "", "-"))
+    grid = Grid("t", ("model", "policy", "solves", "k", "gain"), rows)
+    assert "\\begin{tabular}{llrrr}" in latex(grid)
+    assert "| --- | --- | ---: | ---: | ---: |" in markdown(grid)
+    assert "\\begin{tabular}{lr}" in latex(Grid("t", ("a", "b"), ()))
+
+
 def test_latex_is_a_table_of_booktabs_with_every_special_character_escaped() -> None:
     text = latex(GRID)
     lines = text.splitlines()

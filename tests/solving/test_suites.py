@@ -119,3 +119,26 @@ def test_what_cannot_be_visible_is_refused(tmp_path: Path) -> None:
     for shown in (ASSERTS, ASSERTS[1:], [*ASSERTS[:1], "assert double(5) == 10"]):
         assert own(tmp_path, test_list=ASSERTS, shown_tests=shown)[0].visible_tests is None
     assert own(tmp_path, test_list=ASSERTS, difficulty="easy")[0].difficulty == "easy"
+
+
+def test_an_imported_run_has_the_suites_of_its_files(tmp_path: Path) -> None:
+    status = {True: "pass", False: "fail"}
+    judged = {
+        f"HumanEval/{task}": [
+            {"base_status": status[(task + at) % 3 > 0], "plus_status": status[(task + at) % 2 > 0], "solution": "x"}
+            for at in range(6)
+        ]
+        for task in range(6)
+    }
+    path = tmp_path / "m_eval_results.json"
+    path.write_text(json.dumps({"eval": judged}))
+    costs = tmp_path / "costs.toml"
+    costs.write_text("[defaults]\nseconds = 1.5\n")
+    run = api.import_results(path, tmp_path / "run").path
+    how = {"costs": costs, "budget": "2x", "replicates": 200}
+    of_file, of_run = (api.plan(source, "seconds", **how).to_dict() for source in (path, run))
+    assert of_run | {"benchmark": "", "notes": []} == of_file | {"notes": []}
+    assert of_run["rows"][0]["suite"] == "visible"
+    assert of_run["rows"][0]["hidden_success"] < of_run["rows"][0]["success"]
+    alone = api.plan(run, "seconds", benchmark="humaneval+", **how)
+    assert (alone.benchmark, alone.rows[0].suite) == ("humaneval+", "tests")

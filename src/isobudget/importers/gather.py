@@ -6,7 +6,7 @@ under the name of the benchmark with that suite.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -103,6 +103,12 @@ def _add(groups: _Groups, key: tuple[str, str, str, str], sample: Sample, passed
     problem.tokens.append(sample.completion_tokens)
     problem.seconds.append(sample.seconds)
     problem.usd.append(sample.usd)
+
+
+def suite_of(name: str, names: Collection[str]) -> str | None:
+    """The benchmark of which `name` has the verdicts of a further suite, see `suite_benchmark`; None if of none."""
+    base = name.removesuffix("+") if name.endswith("+") else name.partition(" [")[0]
+    return base if base != name and base in names else None
 
 
 def suite_benchmark(benchmark: str, suite: str) -> str:

@@ -17,6 +17,7 @@ from isobudget.files.jsonl import Record, read_objects
 from isobudget.judge.judge import Judge
 from isobudget.judge.verdict import RULES, Outcome, Trust, Verdict
 from isobudget.problems.problem import Problem
+from isobudget.problems.spelling import Spelling
 
 #: the program in a problem's answer; the answer follows its prompt, or is a whole program (True)
 Extraction = Callable[[Problem, str, bool], str]
@@ -161,8 +162,9 @@ def read_samples(
             holds no program or two.
     """
     seen: Counter[tuple[object, ...]] = Counter()
+    spelling = Spelling(problems)
     for where, record in read_objects(path, once=True):
-        task_id, program = _program(record, where, problems, extraction or _as_it_is)
+        task_id, program = _program(record, where, problems, spelling, extraction or _as_it_is)
         group = (task_id, *(str(record.get(name)) for name in GROUP))
         yield SampleLine(task_id, seen[group], program, record)
         seen[group] += 1
@@ -172,15 +174,17 @@ def _as_it_is(problem: Problem, text: str, is_whole: bool) -> str:
     return text if is_whole else problem.program(text)
 
 
-def _program(record: Record, where: str, problems: dict[str, Problem], extraction: Extraction) -> tuple[str, str]:
-    task_id = record.get("task_id")
-    if task_id is None:
+def _program(
+    record: Record, where: str, problems: dict[str, Problem], spelling: Spelling, extraction: Extraction
+) -> tuple[str, str]:
+    stated = record.get("task_id")
+    if stated is None:
         raise InputError(f"{where}: the field task_id is missing")
-    task_id = str(task_id)
-    if task_id not in problems:
+    task_id = spelling.of(str(stated))
+    if task_id is None:
         known = ", ".join(islice(problems, 3))
         raise InputError(
-            f"{where}: unknown task_id {task_id!r}; the problems are {known}, ... ({len(problems)} in all)"
+            f"{where}: unknown task_id {str(stated)!r}; the problems are {known}, ... ({len(problems)} in all)"
         )
     for name in ("completion", "solution"):
         if not isinstance(record.get(name, ""), str):

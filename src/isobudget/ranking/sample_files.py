@@ -21,6 +21,7 @@ from isobudget.importers.names import model_of_file
 from isobudget.importers.read import find_sources, read_results, sources_shown
 from isobudget.importers.records import Sample
 from isobudget.problems.problem import Benchmark, CheckFunction, Problem
+from isobudget.problems.spelling import Spelling
 from isobudget.rankers.base import Candidate, Candidates, Pool
 from isobudget.ranking.run_samples import RankingInput
 
@@ -75,8 +76,9 @@ def file_input(samples: Path, benchmark: Benchmark, verdicts: Path, problems: in
     if len(groups) > 1:
         names = ", ".join(dict.fromkeys(" ".join(filter(None, group)) for group in groups))
         raise InputError(f"{verdicts}: verdicts of several models, benchmarks or conditions ({names}); split the file")
-    graded = {row.task_id: row for row in rows}
-    written = _written(samples, benchmark, list(graded))
+    spelling = Spelling(one.task_id for one in benchmark.problems)
+    graded = {spelling.of(row.task_id) or row.task_id: row for row in rows}
+    written = _written(samples, benchmark, list(graded), spelling)
     by_task = {problem.task_id: problem for problem in benchmark.problems}
     chosen = [task_id for task_id in by_task if task_id in written][:problems]
     found = [_of_file(by_task[one], written[one], graded.get(one), verdicts) for one in chosen]
@@ -99,13 +101,14 @@ def _of_file(problem: Problem, written: Written, graded: CountRow | None, verdic
     return _candidates(problem, head, texts, graded)
 
 
-def _written(path: Path, benchmark: Benchmark, order: Sequence[str]) -> dict[str, Written]:
+def _written(path: Path, benchmark: Benchmark, order: Sequence[str], spelling: Spelling) -> dict[str, Written]:
     by_task = {problem.task_id: problem for problem in benchmark.problems}
     found: dict[str, Written] = {}
     for place, (where, record) in enumerate(read_objects(path)):
-        task_id = _task_of(record, order, place, where)
-        if task_id not in by_task:
-            raise InputError(f"{where}: unknown task_id {task_id!r} of {benchmark.name}")
+        stated = _task_of(record, order, place, where)
+        task_id = spelling.of(stated)
+        if task_id is None:
+            raise InputError(f"{where}: unknown task_id {stated!r} of {benchmark.name}")
         problem = by_task[task_id]
         head = record.get("prompt", problem.program(""))
         if not isinstance(head, str):

@@ -32,13 +32,15 @@ _LATEX = {
     "[": r"{[}",
     "]": r"{]}",
 }
+#: before what a cell says: arrows, stars, signs, a dash for nothing
+_MARKS = re.compile(r"^[^\w]+")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
 
 
 def markdown(grid: Grid) -> str:
     """A pipe table with its title above and its notes below; the marked cells are bold."""
     lines = [f"**{_escaped(grid.title)}**", "", _piped(map(_escaped, grid.columns))]
-    lines.append(_piped(["---", *["---:"] * (len(grid.columns) - 1)]))
+    lines.append(_piped("---" if is_text else "---:" for is_text in _texts(grid)))
     for y, row in enumerate(grid.rows):
         lines.append(
             _piped(f"**{_escaped(text)}**" if (y, x) in grid.marked else _escaped(text) for x, text in enumerate(row))
@@ -58,7 +60,7 @@ def latex(grid: Grid) -> str:
             r"\begin{table}",
             r"\centering",
             rf"\caption{{{_tex(grid.title)}}}",
-            rf"\begin{{tabular}}{{l{'r' * (len(grid.columns) - 1)}}}",
+            rf"\begin{{tabular}}{{{''.join('l' if is_text else 'r' for is_text in _texts(grid))}}}",
             r"\toprule",
             " & ".join(map(_tex, grid.columns)) + r" \\",
             r"\midrule",
@@ -69,6 +71,13 @@ def latex(grid: Grid) -> str:
             r"\end{table}",
         ]
     )
+
+
+def _texts(grid: Grid) -> list[bool]:
+    """Whether each column is one of words, which stand on the left: the first, and those that begin with letters."""
+    columns = list(zip(*grid.rows, strict=True)) or [()] * len(grid.columns)
+    begins = [[_MARKS.sub("", text)[:1] for text in column] for column in columns]
+    return [x == 0 or (any(own) and all(one.isalpha() for one in own if one)) for x, own in enumerate(begins)]
 
 
 def csv_text(records: Sequence[Mapping[str, Any]]) -> str:

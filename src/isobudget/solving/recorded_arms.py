@@ -32,7 +32,7 @@ from isobudget.policies.arms import Arm
 from isobudget.records.run import Run, load_run
 from isobudget.solving.recorded_arm import RecordedArm, amounts_by_verdict
 from isobudget.solving.repairs import pool_of, repair_arms
-from isobudget.solving.suites import Verdicts, visible_verdicts
+from isobudget.solving.suites import Verdicts, further_suites, hidden_verdicts, visible_verdicts
 
 #: what messages call all files together
 _FILES = Path("files")
@@ -142,8 +142,10 @@ def _load(sources: Sequence[str | Path], from_: str | None) -> dict[Path, Source
 
 def _benchmark(loaded: Mapping[Path, Source], benchmark: str | None) -> str:
     known = list(dict.fromkeys(name for source in loaded.values() for name in _benchmarks(source)))
-    if benchmark is None and len(known) == 1:
-        return known[0]
+    further = {name for source in loaded.values() if isinstance(source, Run) for name in _further(source).values()}
+    own = [name for name in known if name not in further]
+    if benchmark is None and len(own) == 1:
+        return own[0]
     shown = ", ".join(name or "unnamed" for name in known)
     if benchmark is None:
         raise InputError(f"there are {len(known)} benchmarks ({shown}); choose one with --benchmark")
@@ -168,13 +170,22 @@ def _arms(
         return [_of_counts(counts, unit, costs, truth, charges) for counts in groups if counts.benchmark == benchmark]
     if benchmark not in benchmarks_of(source):
         return []
-    loaded = load_samples(source, [benchmark])
+    second = _further(source).get(benchmark) if own_suites else None
+    loaded = load_samples(source, [benchmark, *([second] if second else [])])
     models, told_apart = loaded.samples(benchmark), {}
     if own_suites:
         stated = {task: problem.visible_tests for (_, task), problem in loaded.problems.items()}
         told_apart = {task: first for task, first in stated.items() if first is not None}
     arms = [_of_run(source, one, unit, costs, told_apart, charges) for one in models]
+    if second is not None:
+        pairs = zip(arms, models, strict=True)
+        arms = [replace(arm, hidden=arm.hidden or hidden_verdicts(one, loaded, second)) for arm, one in pairs]
     return arms + [arm for one in models for arm in repair_arms(loaded, one, benchmark, unit, costs, charges)]
+
+
+def _further(run: Run) -> Mapping[str, str]:
+    """The suites beside a run's benchmarks that were imported with the same samples."""
+    return further_suites(run, benchmarks_of(run))
 
 
 def _of_run(

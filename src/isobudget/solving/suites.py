@@ -2,7 +2,8 @@
 
 A run records how many tests a sample passed before the first that it did not pass. A sample has passed the visible ones
 if these are at least as many as the problem says are visible (`Problem.visible_tests`: EvalPlus' base tests,
-LiveCodeBench's public ones, asserts that the prompt shows). Not covered: tests that cannot be counted, such as pytest
+LiveCodeBench's public ones, asserts that the prompt shows). An imported run may have both suites as two benchmarks,
+such as humaneval and humaneval+ (`further_suites`). Not covered: tests that cannot be counted, such as pytest
 files and `check` functions; their problems have one suite.
 """
 
@@ -12,10 +13,32 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from isobudget.analysis.load_samples import ModelSamples
+from isobudget.analysis.load_samples import LoadedRun, ModelSamples
+from isobudget.importers.gather import suite_of
+from isobudget.records.facts import IMPORTED
+from isobudget.records.run import Run
 
 #: of each problem, the verdict of each sample in order; None where only counts are known
 Verdicts = tuple[tuple[bool, ...] | None, ...]
+
+
+def further_suites(run: Run, names: Sequence[str]) -> dict[str, str]:
+    """Of an imported run, benchmark -> the one with the verdicts of a further suite on the same samples (the first)."""
+    if not all(facts.get("backend") == IMPORTED for facts in run.facts["models"].values()):
+        return {}
+    pairs = [(suite_of(name, names), name) for name in names]
+    return {base: name for base, name in reversed(pairs) if base is not None}
+
+
+def hidden_verdicts(samples: ModelSamples, run: LoadedRun, benchmark: str) -> Verdicts | None:
+    """The verdicts of a further suite on the samples of a model; None unless every sample has one."""
+    other = next((one for one in run.models.get(benchmark, ()) if one.model == samples.model), None)
+    if other is None or not set(samples.task_ids) <= set(other.task_ids):
+        return None
+    chosen = other.only(samples.task_ids)
+    if not np.array_equal(chosen.n, samples.n):
+        return None
+    return tuple(tuple(problem.passed.tolist()) for problem in chosen.problems)
 
 
 def visible_verdicts(samples: ModelSamples, visible: Sequence[int]) -> Verdicts:
