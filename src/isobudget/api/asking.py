@@ -251,7 +251,8 @@ def report(
     """Make the report of runs or of files of results: tables, figures, JSON and one HTML page.
 
     Args:
-        run: as `source` in `curves`; several runs are shown side by side. In Python also a run.
+        run: as `source` in `curves`; several runs are shown side by side. ``example``: a recorded run that ships,
+            copied to runs/example; in flops, as its seconds are a busy machine's. In Python also a run.
         out: folder for the report; by default RUN/report, reports/NAME of others.
         unit: unit of the budgets: flops, seconds, device_seconds, tokens or joules. Repeatable.
         costs, tokens_per_second, usd_per_gpu_hour, gpus, from_, simultaneous, share_prompt: as in `curves`.
@@ -265,9 +266,12 @@ def report(
     from isobudget.costs.cost import parse_unit
     from isobudget.curves import Bootstrap
     from isobudget.progress import SILENT
+    from isobudget.records.example import copy_example, is_example
     from isobudget.report import build_report
     from isobudget.report.page.texts import as_texts
 
+    if is_example(run):
+        run, unit = copy_example(), "flops" if tuple(unit) == ("flops", "device_seconds") else unit
     units, bootstrap = tuple(dict.fromkeys(map(parse_unit, as_names(unit)))), Bootstrap(simultaneous=simultaneous)
     table = costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus)
     return build_report(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from isobudget.errors import InputError
 from isobudget.judge import Judge, Limits
 from isobudget.pipeline.executor import Local
+from isobudget.study.resolve import ResolvedModel
 
 #: what a judge does unless it is told otherwise; a service decides that for itself
 _USUAL = {"unsafe": False, "one_process": True, "trust": "auto"}
@@ -19,7 +21,13 @@ class JudgedByService(Local):
 
     url: str = ""
 
-    def judge(self, workers: int | None = None, limits: Limits | None = None, **modes: Any) -> Judge:
+    def judge(
+        self,
+        workers: int | None = None,
+        limits: Limits | None = None,
+        beside: Sequence[ResolvedModel] = (),  # noqa: ARG002
+        **modes: Any,
+    ) -> Judge:
         """The service's client, to be entered.
 
         Raises:

@@ -4,6 +4,10 @@ They are graded in four levels: 1 one built-in operation or expression, 2 a shor
 with special cases, 4 as the harder problems of HumanEval. They let two small models on a CPU show the whole range from
 "nearly always" to "never"; they measure nothing else, and no published figure belongs to them. How they were made:
 docs/problems.md.
+
+demo: 14 of them, chosen from a recorded run of the two embedded models so that the models differ and both still fail
+now and then. That choice flatters any comparison of the two; it is made to show in minutes how stopping and mixing
+work.
 """
 
 from __future__ import annotations
@@ -21,6 +25,9 @@ from isobudget.problems.stops import BODY_STOPS
 #: most tokens of one completion; the longest reference has 250 characters, well under 100 tokens
 MAX_TOKENS = 200
 
+#: the problems of `demo`: neither too easy for the small model nor out of the large one's reach, and short to solve
+_DEMO = (0, 1, 3, 6, 7, 9, 10, 12, 13, 15, 16, 17, 19, 25)
+
 _FILE = resources.files("isobudget.problems") / "data" / "quickstart.jsonl"
 
 
@@ -31,6 +38,15 @@ def load_quickstart(given: Path | None = None) -> Benchmark:
     read = read_problems("quickstart.jsonl", "quickstart", _FILE.read_bytes())
     problems = tuple(replace(problem, tests=apart(problem.tests)) for problem in read)
     return Benchmark("quickstart", problems, BODY_STOPS, MAX_TOKENS, source="ships with isobudget")
+
+
+def load_demo(given: Path | None = None) -> Benchmark:
+    """The 14 problems of `make demo`; they ship with isobudget, so that no path is taken."""
+    if given is not None:
+        raise InputError(f"demo={given}: demo ships with isobudget; name it without a path")
+    whole = load_quickstart()
+    chosen = tuple(replace(whole.problems[number], benchmark="demo") for number in _DEMO)
+    return replace(whole, name="demo", problems=chosen)
 
 
 def quickstart_levels() -> dict[str, int]:

@@ -17,11 +17,12 @@ from isobudget.problems.mbpp import load_mbpp
 from isobudget.problems.own.folder import load_folder
 from isobudget.problems.own.lines import load_own
 from isobudget.problems.problem import Benchmark
-from isobudget.problems.quickstart import load_quickstart
+from isobudget.problems.quickstart import load_demo, load_quickstart
 
 #: name -> its loader, which takes the path of the data, if one is given; errors as those of `load_benchmark`
 _LOADERS: dict[str, Callable[[Path | None], Benchmark]] = {
     **{f"apps-{difficulty}": partial(load_apps, difficulty) for difficulty in DIFFICULTIES},
+    "demo": load_demo,
     "humaneval": load_humaneval,
     "humaneval+": partial(load_evalplus, HUMANEVAL_PLUS),
     "livecodebench": load_livecodebench,

@@ -131,7 +131,8 @@ def _texts(run: Run, wanted: set[SampleKey]) -> dict[SampleKey, str]:
     for part in read_each(run.path / "samples", SampleRow, [*KEY_COLUMNS, "text"]):
         keys = list(zip(*(part[name].to_pylist() for name in KEY_COLUMNS), strict=True))
         at = [place for place, key in enumerate(keys) if key in wanted]
-        found.update(zip((keys[place] for place in at), part["text"].take(at).to_pylist(), strict=True))
+        if at:  # Arrow takes nothing by an empty list, whose type it cannot tell
+            found.update(zip((keys[place] for place in at), part["text"].take(at).to_pylist(), strict=True))
     return found
 
 
