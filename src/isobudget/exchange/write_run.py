@@ -132,6 +132,8 @@ def write_run(
     streams, names, more = _named(found)
     run = _begun(folder)
     with run.writing():
+        if run.facts.get(UNFINISHED) != _UNFINISHED:  # another call has ended it meanwhile
+            raise _there_already(folder)
         run.drop(*run.manifest().tables)
         try:
             with run.sample_writer() as samples, run.verdict_writer() as verdicts:
@@ -157,9 +159,13 @@ def _begun(folder: Path) -> Run:
     if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
         facts = read_facts(folder) if (folder / FILE_NAME).is_file() else {}
         if facts.get(UNFINISHED) != _UNFINISHED:
-            raise InputError(f"{folder}: is there already; import into a new folder (--out)")
+            raise _there_already(folder)
         return Run(folder, facts)
     return Run.create(folder, folder.name, unfinished=_UNFINISHED)
+
+
+def _there_already(folder: Path) -> InputError:
+    return InputError(f"{folder}: is there already; import into a new folder (--out)")
 
 
 def _named(found: list[Found]) -> tuple[list[tuple[Tally, Iterable[Record]]], list[dict[str, str]], list[str]]:
