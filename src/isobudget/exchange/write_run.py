@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.errors import InputError, RunError
+from isobudget.exchange.beginning import begin_anew, begun, end
 from isobudget.exchange.known_problems import KnownProblems, check_name
 from isobudget.files.store_path import place
 from isobudget.files.whole import file_stems, mended, remove_folder, sha256_of
@@ -27,13 +28,11 @@ from isobudget.importers.names import model_of_file, told_apart
 from isobudget.importers.read import Found, Taken, find_sources, split_sources
 from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, CountRow, Record, Sample
 from isobudget.problems.problem import Problem
-from isobudget.records.facts import AS_IT_IS, FILE_NAME, IMPORTED, UNFINISHED, read_facts
+from isobudget.records.facts import AS_IT_IS, IMPORTED
 from isobudget.records.part_writer import PartWriter
 from isobudget.records.rows import PromptRow
 from isobudget.records.run import Run
 
-#: what run.toml calls an import that has not ended
-_UNFINISHED = "import"
 #: what a sample's text is -> the rule that cuts the program out of it
 _EXTRACTION = {COMPLETION: AS_IT_IS, SOLUTION: AS_IT_IS, OUTPUT: "block"}
 _ROWS_PER_PART = 20_000
@@ -130,11 +129,9 @@ def write_run(
     known = KnownProblems(benchmark, problems)
     folder = place(out)
     streams, names, more = _named(found)
-    run = _begun(folder)
+    run = begun(folder)
     with run.writing():
-        if run.facts.get(UNFINISHED) != _UNFINISHED:  # another call has ended it meanwhile
-            raise _there_already(folder)
-        run.drop(*run.manifest().tables)
+        begin_anew(run)
         try:
             with run.sample_writer() as samples, run.verdict_writer() as verdicts:
                 writer = _Writer(run, known, samples, verdicts)
@@ -148,24 +145,6 @@ def write_run(
     return ImportedRun(
         folder, tuple(taken), (*notes, *more), dict(writer.models), writer.judged, dict(writer.benchmarks)
     )
-
-
-def _begun(folder: Path) -> Run:
-    """A run that says that its import is not finished; one that was stopped begins anew.
-
-    Raises:
-        InputError: there is something else.
-    """
-    if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
-        facts = read_facts(folder) if (folder / FILE_NAME).is_file() else {}
-        if facts.get(UNFINISHED) != _UNFINISHED:
-            raise _there_already(folder)
-        return Run(folder, facts)
-    return Run.create(folder, folder.name, unfinished=_UNFINISHED)
-
-
-def _there_already(folder: Path) -> InputError:
-    return InputError(f"{folder}: is there already; import into a new folder (--out)")
 
 
 def _named(found: list[Found]) -> tuple[list[tuple[Tally, Iterable[Record]]], list[dict[str, str]], list[str]]:
@@ -307,7 +286,7 @@ class _Writer:
             forms = {benchmark: form for (benchmark, own), form in self._forms.items() if own == model}
             self.run.state("models", model, self._model_facts(model, forms))
         self.run.facts["imported"] = self._sources
-        self.run.facts.pop(UNFINISHED)
+        end(self.run)
         self.run.save_facts()
 
     def _model_facts(self, model: str, forms: dict[str, str]) -> dict[str, Any]:
