@@ -22,10 +22,12 @@ def begun(folder: Path) -> Run:
     Raises:
         InputError: something else is there.
     """
-    if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
-        run = Run(folder, read_facts(folder) if (folder / FILE_NAME).is_file() else {})
+    if (folder / FILE_NAME).is_file():
+        run = Run(folder, read_facts(folder))
         _require_unfinished(run)
         return run
+    if folder.exists() and not (folder.is_dir() and all(one.name.startswith(".") for one in folder.iterdir())):
+        raise _there_already(folder)
     return Run.create(folder, folder.name, unfinished=_IMPORT)
 
 
@@ -46,4 +48,8 @@ def end(run: Run) -> None:
 
 def _require_unfinished(run: Run) -> None:
     if run.facts.get(UNFINISHED) != _IMPORT:
-        raise InputError(f"{run.path}: is there already; import into a new folder (--out)")
+        raise _there_already(run.path)
+
+
+def _there_already(folder: Path) -> InputError:
+    return InputError(f"{folder}: is there already; import into a new folder (--out)")
