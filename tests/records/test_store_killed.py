@@ -100,6 +100,8 @@ def test_work_that_is_stopped_goes_on_and_loses_nothing(
                 assert {one.kind for one in checked.findings} <= LEFT, str(checked)
                 there = content(run)
                 assert all(set(rows) <= set(there[name]) for name, rows in before.items())
+                if action == "import" and not any(one.kind == "unfinished" for one in checked.findings):
+                    break  # it was at its end, and does not begin again
         else:
             assert workers.do(action, run, source=source)
         assert content(run) == expected

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.errors import InputError, RunError
+from isobudget.exchange.beginning import begin_anew, begun, end
 from isobudget.exchange.known_problems import KnownProblems, check_name
 from isobudget.files.store_path import place
 from isobudget.files.whole import file_stems, mended, remove_folder, sha256_of
@@ -27,13 +28,11 @@ from isobudget.importers.names import model_of_file, told_apart
 from isobudget.importers.read import Found, Taken, find_sources, split_sources
 from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, CountRow, Record, Sample
 from isobudget.problems.problem import NoTests, Problem
-from isobudget.records.facts import AS_IT_IS, FILE_NAME, IMPORTED, UNFINISHED, read_facts
+from isobudget.records.facts import AS_IT_IS, IMPORTED
 from isobudget.records.part_writer import PartWriter
 from isobudget.records.rows import PromptRow
 from isobudget.records.run import Run
 
-#: what run.toml calls an import that has not ended
-_UNFINISHED = "import"
 #: what a sample's text is -> the rule that cuts the program out of it
 _EXTRACTION = {COMPLETION: AS_IT_IS, SOLUTION: AS_IT_IS, OUTPUT: "block"}
 _ROWS_PER_PART = 20_000
@@ -132,9 +131,9 @@ def write_run(
     known = KnownProblems(benchmark, problems)
     folder = place(out)
     streams, names, more = _named(found)
-    run = _begun(folder)
+    run = begun(folder)
     with run.writing():
-        run.drop(*run.manifest().tables)
+        begin_anew(run)
         try:
             with run.sample_writer() as samples, run.verdict_writer() as verdicts:
                 writer = _Writer(run, known, samples, verdicts)
@@ -158,20 +157,6 @@ def write_run(
 def benchmarks_with_tests(run: Run) -> set[str]:
     """The benchmarks of which the run knows the tests of a problem."""
     return {key[0] for key, problem in run.problems().items() if not isinstance(problem.tests, NoTests)}
-
-
-def _begun(folder: Path) -> Run:
-    """A run that says that its import is not finished; one that was stopped begins anew.
-
-    Raises:
-        InputError: there is something else.
-    """
-    if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
-        facts = read_facts(folder) if (folder / FILE_NAME).is_file() else {}
-        if facts.get(UNFINISHED) != _UNFINISHED:
-            raise InputError(f"{folder}: is there already; import into a new folder (--out)")
-        return Run(folder, facts)
-    return Run.create(folder, folder.name, unfinished=_UNFINISHED)
 
 
 def _named(found: list[Found]) -> tuple[list[tuple[Tally, Iterable[Record]]], list[dict[str, str]], list[str]]:
@@ -313,7 +298,7 @@ class _Writer:
             forms = {benchmark: form for (benchmark, own), form in self._forms.items() if own == model}
             self.run.state("models", model, self._model_facts(model, forms))
         self.run.facts["imported"] = self._sources
-        self.run.facts.pop(UNFINISHED)
+        end(self.run)
         self.run.save_facts()
 
     def _model_facts(self, model: str, forms: dict[str, str]) -> dict[str, Any]:

@@ -1,0 +1,55 @@
+"""Where an import begins: in a new run folder, or anew in one whose import was stopped before its end.
+
+Half an import would be taken for a whole one, so run.toml says until the end that it is unfinished, and nothing else
+reads such a run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from isobudget.errors import InputError
+from isobudget.records.facts import FILE_NAME, UNFINISHED, read_facts
+from isobudget.records.run import Run
+
+#: what run.toml calls it
+_IMPORT = "import"
+
+
+def begun(folder: Path) -> Run:
+    """The run of an import that begins.
+
+    Raises:
+        InputError: something else is there.
+    """
+    if (folder / FILE_NAME).is_file():
+        run = Run(folder, read_facts(folder))
+        _require_unfinished(run)
+        return run
+    if folder.exists() and not (folder.is_dir() and all(one.name.startswith(".") for one in folder.iterdir())):
+        raise _there_already(folder)
+    return Run.create(folder, folder.name, unfinished=_IMPORT)
+
+
+def begin_anew(run: Run) -> None:
+    """Forget what a stopped import left; the run is held for writing.
+
+    Raises:
+        InputError: another call has ended it meanwhile.
+    """
+    _require_unfinished(run)
+    run.drop(*run.manifest().tables)
+
+
+def end(run: Run) -> None:
+    """The run is whole once its facts are saved."""
+    run.facts.pop(UNFINISHED)
+
+
+def _require_unfinished(run: Run) -> None:
+    if run.facts.get(UNFINISHED) != _IMPORT:
+        raise _there_already(run.path)
+
+
+def _there_already(folder: Path) -> InputError:
+    return InputError(f"{folder}: is there already; import into a new folder (--out)")
