@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -33,60 +32,15 @@ from isobudget.report.gather import summarize
 from isobudget.report.json.comparison import comparison_json
 from isobudget.report.page.page import environment
 from isobudget.report.page.provenance import study_text
-from isobudget.report.page.scripts import scripts
 from isobudget.report.page.tables import Cell, Table
 from isobudget.report.ranked import against_greedy
 from isobudget.solving.frontier import run_frontier
 from isobudget.study.read import parse_study
+from support.html import Page, without_scripts
 from support.synthetic_run import PAIR, SMALL, FakeModel, synthetic_run
 
 FEW = Bootstrap(replicates=200)
 HOSTILE = "<script>alert('x')</script>\"&"
-VOID = {"meta", "br", "path", "use"}
-
-
-class Page(HTMLParser):
-    """Checks that elements nest, and keeps what there is to check."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[str] = []
-        self.ids: list[str] = []
-        self.references: list[str] = []
-        self.text = ""
-        self.feed(text)
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        if tag != "meta":
-            self.open.append(tag)
-        for name, value in attrs:
-            if name == "id":
-                self.ids.append(value or "")
-            if name in ("href", "xlink:href", "src", "srcset", "data", "action"):
-                self.references.append(value or "")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        self.handle_endtag(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-def without_scripts(text: str) -> str:
-    """The page without its own scripts and its one JSON, each of which must be there once."""
-    for script in scripts():
-        assert text.count(f"<script>{script}</script>") == 1
-        text = text.replace(f"<script>{script}</script>", "")
-    text, found = re.subn(r'<script type="application/json" id="data">[^<>&]*</script>', "", text)
-    assert found == 1
-    return text
 
 
 @pytest.fixture(scope="module")
