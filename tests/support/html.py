@@ -7,8 +7,6 @@ from html.parser import HTMLParser
 
 from isobudget.report.page.scripts import scripts
 
-VOID = {"meta", "br", "path", "use"}
-
 
 class Page(HTMLParser):
     """Checks that elements nest, and keeps what there is to check."""
