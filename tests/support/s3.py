@@ -10,12 +10,16 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 BUCKET = "s3://bucket"
 
 
 @contextmanager
 def s3_server() -> Iterator[dict[str, str]]:
     """The environment in which clients find the server; it has one empty bucket."""
+    pytest.importorskip("moto")
+    pytest.importorskip("obstore")
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     try:
