@@ -13,7 +13,7 @@ from isobudget.rankers.registry import NAMES
 
 @in_groups(
     {
-        "Options": "ranker inputs examples tests train power filter workers check unsafe orders k level seed",
+        "Options": "ranker inputs examples tests train power filter workers cluster check unsafe orders k level seed",
         "The model that scores": "model backend url api key_env setting architecture",
         "Samples and output": "benchmark problems verdicts first out from_ figure width font form as_json as_csv",
     },
@@ -29,6 +29,7 @@ from isobudget.rankers.registry import NAMES
     seed="Seed of inputs, orders and bootstrap",
     api="completions, or chat, which only writes tests",
     backend="llama.cpp, server, vllm or transformers",
+    url="Base URL of a server",
     figure="Draw each model's rankers: .svg, .pdf or .png",
     form="table, markdown, latex, csv or json",
     width="text, column, neurips, ..., or 89mm",
@@ -52,9 +53,9 @@ from isobudget.rankers.registry import NAMES
 def rank(given: dict[str, Any], form: str) -> None:
     """Evaluate rankers: how well they pick one of k samples without running tests (equal budget, AUC, calibration).
 
-    Missing scores are computed and kept; the same command resumes. In full: docs/api.md, `rank`, and docs/rankers.md.
+    Missing scores are computed and kept; the same command resumes. In full: docs/api.md, docs/rankers.md.
 
-    Examples: `isobudget rank runs/quickstart -r own -r agreement`, `isobudget rank verdicts.jsonl -r order`
+    Examples: `isobudget rank runs/mine -r own -r agreement`, `isobudget rank file.jsonl -r order`
     """
     from isobudget import api
     from isobudget.cli.progress import TerminalProgress
