@@ -154,14 +154,14 @@ class _RayThread:
     def __init__(self, ray: Any, address: str, arguments: dict[str, Any]) -> None:
         self._ray, self._address, self._arguments = ray, address, arguments
         self._open, self._close = threading.Event(), threading.Event()
-        self._failed: BaseException | None = None
+        self._failed: list[BaseException] = []
         self._thread: threading.Thread | None = None
 
     def _hold(self) -> None:
         try:
             self._ray.init(**self._arguments)
         except BaseException as error:  # told by `open`, whatever it is
-            self._failed = error
+            self._failed.append(error)
             return
         finally:
             self._open.set()
@@ -171,19 +171,18 @@ class _RayThread:
     def open(self) -> None:
         """Connect."""
         for _ in range(STARTS if self._address == LOCAL else 1):
-            self._failed = None
+            self._failed.clear()
             self._open.clear()
             self._thread = threading.Thread(target=self._hold, name="ray", daemon=True)
             self._thread.start()
             if not self._open.wait(CONNECT_SECONDS):
                 raise ClusterError(f"--cluster {self._address}: Ray did not come within {CONNECT_SECONDS:g} s")
-            if self._failed is None:
+            if not self._failed:
                 return
             self._thread.join(CLOSE_SECONDS)
-        why = str(self._failed).strip().splitlines()
-        raise ClusterError(
-            f"--cluster {self._address}: {why[0] if why else type(self._failed).__name__}"
-        ) from self._failed
+        error = self._failed[0]
+        why = str(error).strip().splitlines()
+        raise ClusterError(f"--cluster {self._address}: {why[0] if why else type(error).__name__}") from error
 
     def close(self) -> None:
         """Disconnect; a cluster that was started here ends."""
