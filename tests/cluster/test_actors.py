@@ -13,8 +13,8 @@ import pytest
 from isobudget.backends.base import Sampling
 from isobudget.backends.llamacpp.settings import LlamaCppSettings
 from isobudget.backends.server.settings import ServerSettings
-from isobudget.cluster.actors import Call, GenerationActor, JudgeActor, claim_core
-from isobudget.cluster.dispatch import WorkerLostError
+from isobudget.cluster.actors import GenerationActor, JudgeActor, PromptCall, claim_core
+from isobudget.cluster.fleet import WorkerLostError
 from isobudget.cluster.generating import MOST_SAMPLES, next_batch
 from isobudget.cluster.judging import ClusterJudge
 from isobudget.cluster.ray_fleet import ActorKind
@@ -171,7 +171,7 @@ def test_a_prompt_is_computed_once_by_an_actor_with_two_batches() -> None:
     assert actor.hello().error == ""
     how = Sampling(0.8, 0.95, 8)
     batches = [
-        [Call(f"def {name}(x):\n    return", how, (seed,)) for name in names for seed in range(3)]
+        [PromptCall(f"def {name}(x):\n    return", how, (seed,)) for name in names for seed in range(3)]
         for names in (("first", "second"), ("third", "fourth"))
     ]
     with ThreadPoolExecutor(2) as two, actor.backend:

@@ -12,7 +12,7 @@ import pytest
 from isobudget import api
 from isobudget.cluster.connect import Node, check_address, check_replicas
 from isobudget.cluster.executor import executor_at
-from isobudget.cluster.nodes import Wanted, described, fits, look, own_versions, require
+from isobudget.cluster.nodes import ActorNeeds, described, fits, look, own_versions, require
 from isobudget.errors import ClusterError, InputError, MissingExtraError
 from isobudget.pipeline.executor import Local
 from isobudget.progress import SILENT
@@ -78,24 +78,24 @@ def test_a_port_where_nothing_listens_is_said_at_once() -> None:
 
 
 def test_no_actor_is_divided_between_machines() -> None:
-    assert fits(NODES, Wanted("m", 1, 1)) == 12
-    assert fits(NODES, Wanted("m", 1, 2)) == 6
-    assert fits(NODES, Wanted("m", 1, 8)) == 1
-    assert fits(NODES, Wanted("m", 8, 0)) == 4
-    assert fits(NODES, Wanted("m", 16, 4)) == 2
-    assert require(NODES, Wanted("m", 1, 8)) == 1
-    assert require(NODES, Wanted("m", 1, 2, replicas=5)) == 5
+    assert fits(NODES, ActorNeeds("m", 1, 1)) == 12
+    assert fits(NODES, ActorNeeds("m", 1, 2)) == 6
+    assert fits(NODES, ActorNeeds("m", 1, 8)) == 1
+    assert fits(NODES, ActorNeeds("m", 8, 0)) == 4
+    assert fits(NODES, ActorNeeds("m", 16, 4)) == 2
+    assert require(NODES, ActorNeeds("m", 1, 8)) == 1
+    assert require(NODES, ActorNeeds("m", 1, 2, replicas=5)) == 5
 
 
 @pytest.mark.parametrize(
     ("wanted", "why"),
     [
-        (Wanted("big", 1, 16), "big asks for 16 GPUs and 1 CPUs on one machine, and no machine .* 12 GPUs"),
-        (Wanted("big", 1, 8, replicas=2), "for each of 2; the cluster has room for 1: 3 machines with 36 CPUs"),
-        (Wanted("wide", 64, 0), "no machine of the cluster has them"),
+        (ActorNeeds("big", 1, 16), "big asks for 16 GPUs and 1 CPUs on one machine, and no machine .* 12 GPUs"),
+        (ActorNeeds("big", 1, 8, replicas=2), "for each of 2; the cluster has room for 1: 3 machines with 36 CPUs"),
+        (ActorNeeds("wide", 64, 0), "no machine of the cluster has them"),
     ],
 )
-def test_what_cannot_be_is_refused(wanted: Wanted, why: str) -> None:
+def test_what_cannot_be_is_refused(wanted: ActorNeeds, why: str) -> None:
     with pytest.raises(ClusterError, match=why):
         require(NODES, wanted)
 

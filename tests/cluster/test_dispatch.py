@@ -15,9 +15,8 @@ from isobudget.cluster.dispatch import (
     UNDER_WAY,
     Dispatch,
     Guilty,
-    Pulse,
-    WorkerLostError,
 )
+from isobudget.cluster.fleet import Pulse, WorkerLostError
 from isobudget.errors import ClusterError
 
 

@@ -41,7 +41,7 @@ def judge_command(files: Path, output: str, *more: str) -> list[str]:
 
 def outcomes(path: Path) -> list[tuple[object, ...]]:
     records = [json.loads(line) for line in path.read_text().splitlines()]
-    return [(one["task_id"], one["index"], one["outcome"], one["sha256"]) for one in records]
+    return [(one["task_id"], one["index"], one["verdict"], one["sha256"]) for one in records]
 
 
 def waited(what: Callable[[], bool], seconds: float = SECONDS) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 
 from isobudget.backends.base import Backend, Description, Generation, PartlyAnsweredError, Prompt, Sampling
 from isobudget.backends.settings import BackendSettings
-from isobudget.cluster.dispatch import Pulse
+from isobudget.cluster.fleet import Pulse
 from isobudget.errors import BackendError, IsobudgetError
 from isobudget.judge.judge import Judge
 from isobudget.judge.verdict import Limits
@@ -46,7 +46,7 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class PromptCall:
     """Samples of one prompt that a generating actor is asked for."""
 
     prompt: Prompt
@@ -55,7 +55,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CallAnswer:
     """What became of a call: its samples, None for those that did not come, and why, and whether to ask again."""
 
     generations: tuple[Generation | None, ...]
@@ -185,19 +185,19 @@ class GenerationActor:
         """Begin no further call: what is under way still comes."""
         self._stopped.set()
 
-    def run(self, calls: Sequence[Call]) -> list[Answer]:
+    def run(self, calls: Sequence[PromptCall]) -> list[CallAnswer]:
         """Samples of every call, those of a problem one after the other."""
         with self._timed.batch():
             with self._turn:
                 futures = [self._pool.submit(self._begin(call)) for call in calls]
             return [one.result() for one in futures]
 
-    def _begin(self, call: Call) -> Any:
+    def _begin(self, call: PromptCall) -> Any:
         """Wait until the engine has room for a call; then what makes it."""
         weight = 1 if self._by_calls else min(len(call.seeds), self._most)
         self._room.take(weight)
 
-        def make() -> Answer:
+        def make() -> CallAnswer:
             try:
                 return self._answer(call)
             finally:
@@ -206,16 +206,16 @@ class GenerationActor:
 
         return make
 
-    def _answer(self, call: Call) -> Answer:
+    def _answer(self, call: PromptCall) -> CallAnswer:
         nothing = (None,) * len(call.seeds)
         if self._stopped.is_set():
-            return Answer(nothing, NOT_BEGUN)
+            return CallAnswer(nothing, NOT_BEGUN)
         try:
-            return Answer(tuple(self.backend.generate(call.prompt, call.sampling, list(call.seeds))))
+            return CallAnswer(tuple(self.backend.generate(call.prompt, call.sampling, list(call.seeds))))
         except PartlyAnsweredError as error:
-            return Answer(error.generations, str(error), error.again)
+            return CallAnswer(error.generations, str(error), error.again)
         except BackendError as error:
-            return Answer(nothing, str(error), error.again)
+            return CallAnswer(nothing, str(error), error.again)
 
 
 class _Room:

@@ -21,6 +21,8 @@ from isobudget.errors import ClusterError, InputError, MissingExtraError
 LOCAL, AUTO = "local", "auto"
 #: how long Ray may take to start here, or to be joined
 CONNECT_SECONDS = 300.0
+#: how often it is tried to start: Ray gives a machine 30 s, which a busy one does not always keep
+STARTS = 3
 #: how long it may take to end
 CLOSE_SECONDS = 60.0
 #: whether something listens at an address is known after so long
@@ -107,7 +109,7 @@ def connected(address: str, cpus: int | None = None) -> Iterator[Any]:
             "object_store_memory": _OBJECT_STORE_BYTES,
             "_node_ip_address": _LOOPBACK,
         }
-    connection = _Connection(ray, address, arguments)
+    connection = _RayThread(ray, address, arguments)
     connection.open()
     try:
         yield ray
@@ -143,7 +145,7 @@ def _require_listener(address: str) -> None:
         ) from None
 
 
-class _Connection:
+class _RayThread:
     """Ray in a thread of its own: it waits without an end for some of what can be missing.
 
     The thread stays as long as the connection, since what Ray starts here ends with the thread that started it.
@@ -153,7 +155,7 @@ class _Connection:
         self._ray, self._address, self._arguments = ray, address, arguments
         self._open, self._close = threading.Event(), threading.Event()
         self._failed: list[BaseException] = []
-        self._thread = threading.Thread(target=self._hold, name="ray", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def _hold(self) -> None:
         try:
@@ -168,18 +170,25 @@ class _Connection:
 
     def open(self) -> None:
         """Connect."""
-        self._thread.start()
-        if not self._open.wait(CONNECT_SECONDS):
-            raise ClusterError(f"--cluster {self._address}: Ray did not come within {CONNECT_SECONDS:g} s")
-        if self._failed:
-            why = str(self._failed[0]).strip().splitlines()
-            said = why[0] if why else type(self._failed[0]).__name__
-            raise ClusterError(f"--cluster {self._address}: {said}") from self._failed[0]
+        for _ in range(STARTS if self._address == LOCAL else 1):
+            self._failed.clear()
+            self._open.clear()
+            self._thread = threading.Thread(target=self._hold, name="ray", daemon=True)
+            self._thread.start()
+            if not self._open.wait(CONNECT_SECONDS):
+                raise ClusterError(f"--cluster {self._address}: Ray did not come within {CONNECT_SECONDS:g} s")
+            if not self._failed:
+                return
+            self._thread.join(CLOSE_SECONDS)
+        error = self._failed[0]
+        why = str(error).strip().splitlines()
+        raise ClusterError(f"--cluster {self._address}: {why[0] if why else type(error).__name__}") from error
 
     def close(self) -> None:
         """Disconnect; a cluster that was started here ends."""
         self._close.set()
-        self._thread.join(CLOSE_SECONDS)
+        if self._thread is not None:
+            self._thread.join(CLOSE_SECONDS)
 
 
 def nodes_of(ray: Any) -> list[Node]:

@@ -15,13 +15,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
+from isobudget.cluster.fleet import Fleet, Handle, Pulse, Ref, WorkerLostError
 from isobudget.errors import ClusterError
 
 Item = TypeVar("Item")
-#: what stands for an answer that will come
-Ref = Any
 
 #: batches that a worker has at the same time
 UNDER_WAY = 2
@@ -37,86 +36,19 @@ LOOK_SECONDS = 10.0
 _WAIT_SECONDS = 1.0
 
 
-class WorkerLostError(Exception):
-    """The worker ended over what it had been given, or its answer is lost."""
-
-
-class Handle(Protocol):
-    """One worker. What it is asked comes back as a reference at once."""
-
-    def hello(self) -> Ref:
-        """Answered when it is ready."""
-        ...
-
-    def submit(self, items: Sequence[Any]) -> Ref:
-        """Give it a batch; answered with a result for each item."""
-        ...
-
-    def pulse(self) -> Ref:
-        """Answered with its `Pulse`, whatever it is at."""
-        ...
-
-    def stop(self) -> None:
-        """Have it begin nothing more of what it has been given; what it has begun is still answered."""
-        ...
-
-    def end(self) -> None:
-        """End it at once."""
-        ...
-
-
-class Fleet(Protocol):
-    """Starts workers and hears of them."""
-
-    def start(self) -> Handle:
-        """A new worker, wherever there is room; it comes when there is."""
-        ...
-
-    def size(self) -> int:
-        """How many workers there should be now."""
-        ...
-
-    def wait(self, refs: Sequence[Ref], seconds: float) -> list[Ref]:
-        """Those that are answered or lost, after so many seconds at most."""
-        ...
-
-    def value(self, ref: Ref) -> Any:
-        """What was answered.
-
-        Raises:
-            WorkerLostError: the worker ended before it answered.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Pulse:
-    """How far a worker is.
-
-    Attributes:
-        done: items so far.
-        busy_seconds: the time in which it had something to do.
-        seconds: the time since it was ready.
-    """
-
-    done: int = 0
-    busy_seconds: float = 0.0
-    seconds: float = 0.0
-
-
 @dataclass(slots=True)
-class _Batch(Generic[Item]):
+class _Portion(Generic[Item]):
     """What is given out together, and how many workers have ended over it."""
 
     items: list[Item]
     deaths: int = 0
     alone: bool = False
 
-    def halves(self) -> list[_Batch[Item]]:
+    def halves(self) -> list[_Portion[Item]]:
         """Each has the parent's guilt but for one death: one of them must show that it is the one."""
         middle = len(self.items) // 2
         pieces = self.items[:middle], self.items[middle:]
-        return [_Batch(piece, self.deaths - 1, alone=True) for piece in pieces]
+        return [_Portion(piece, self.deaths - 1, alone=True) for piece in pieces]
 
 
 @dataclass(slots=True)
@@ -126,7 +58,7 @@ class _Seat(Generic[Item]):
     handle: Handle
     hello: Ref | None
     news: float
-    under_way: dict[Ref, _Batch[Item] | None] = field(default_factory=dict)
+    under_way: dict[Ref, _Portion[Item] | None] = field(default_factory=dict)
     looked: Ref | None = None
     pulse: Pulse = field(default_factory=Pulse)
 
@@ -171,7 +103,7 @@ class Dispatch(Generic[Item]):
         self._on_ready, self._note, self._now = on_ready, note, now
         self.seats: list[_Seat[Item]] = []
         self.lost = 0
-        self._again: deque[_Batch[Item]] = deque()
+        self._again: deque[_Portion[Item]] = deque()
         self._deaths_in_a_row = 0
         self._reason = ""
         self._looked = self._ready_at = now()
@@ -232,7 +164,7 @@ class Dispatch(Generic[Item]):
                 f"between: {reason} What came before is recorded; the same command goes on from there."
             )
 
-    def _give_again(self, batch: _Batch[Item], sure: bool) -> None:
+    def _give_again(self, batch: _Portion[Item], sure: bool) -> None:
         batch.deaths += sure
         batch.alone = True
         self._again += batch.halves() if batch.deaths >= DEATHS and len(batch.items) > 1 else [batch]
@@ -241,7 +173,7 @@ class Dispatch(Generic[Item]):
 
     def add_alone(self, items: Sequence[Item]) -> None:
         """Items to be given to a worker that has nothing else, while `results` runs."""
-        self._again.append(_Batch(list(items), alone=True))
+        self._again.append(_Portion(list(items), alone=True))
 
     def results(
         self,
@@ -307,9 +239,9 @@ class Dispatch(Generic[Item]):
                     continue
                 if hold() or not (items := next_batch()):
                     return
-                self._submit(seat, _Batch(list(items)))
+                self._submit(seat, _Portion(list(items)))
 
-    def _submit(self, seat: _Seat[Item], batch: _Batch[Item]) -> None:
+    def _submit(self, seat: _Seat[Item], batch: _Portion[Item]) -> None:
         if not any(one is not None for one in seat.under_way.values()):
             seat.news = self._now()
         seat.under_way[seat.handle.submit(batch.items)] = batch

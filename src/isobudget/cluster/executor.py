@@ -20,7 +20,7 @@ from isobudget.cluster.connect import Node, check_replicas, connected, nodes_of
 from isobudget.cluster.dispatch import Dispatch
 from isobudget.cluster.generating import STALL_SECONDS, Described, Replicas
 from isobudget.cluster.judging import ClusterJudge
-from isobudget.cluster.nodes import Wanted, ask_nodes, described, require
+from isobudget.cluster.nodes import ActorNeeds, ask_nodes, described, require
 from isobudget.cluster.ray_fleet import ActorKind, RayFleet
 from isobudget.errors import ClusterError, InputError
 from isobudget.files.hub import may_be_repo
@@ -108,7 +108,7 @@ class Cluster:
             ask_nodes(self._ray, self.nodes, wanted)
         return placed
 
-    def _wanted(self, model: ResolvedModel) -> Wanted:
+    def _wanted(self, model: ResolvedModel) -> ActorNeeds:
         settings = model.settings
         gpus = settings.gpus_held(any(node.gpus for node in self.nodes))
         cpus = 1.0
@@ -122,7 +122,7 @@ class Cluster:
         elif isinstance(settings, HubSettings) and not may_be_repo(settings.model):
             files = {str(Path(settings.model).absolute()): None}
         needs = settings.needs
-        return Wanted(model.name, cpus, gpus, needs.modules, needs.extra, files, self._replicas)
+        return ActorNeeds(model.name, cpus, gpus, needs.modules, needs.extra, files, self._replicas)
 
     @contextlib.contextmanager
     def generating(self, model: ResolvedModel, samples: int) -> Iterator[OpenModel]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from isobudget.backends.base import Description, Generation, PartlyAnsweredError
-from isobudget.cluster.actors import NOT_BEGUN, Answer, Call, Hello
+from isobudget.cluster.actors import NOT_BEGUN, CallAnswer, Hello, PromptCall
 from isobudget.cluster.dispatch import Dispatch, Guilty
 from isobudget.errors import BackendError
 from isobudget.pipeline.work import Feed, Result, Work
@@ -63,7 +63,7 @@ def next_batch(feed: Feed, size: int) -> list[Work]:
     return batch
 
 
-def result_of(call: Work, answer: Answer | Guilty[Work]) -> Future[list[Generation]]:
+def result_of(call: Work, answer: CallAnswer | Guilty[Work]) -> Future[list[Generation]]:
     """An actor's answer as the local engine would give it."""
     future: Future[list[Generation]] = Future()
     if isinstance(answer, Guilty):
@@ -84,9 +84,9 @@ def result_of(call: Work, answer: Answer | Guilty[Work]) -> Future[list[Generati
     return future
 
 
-def pack(calls: Any) -> tuple[list[Call]]:
+def pack(calls: Any) -> tuple[list[PromptCall]]:
     """What an actor needs to know of calls: not the problem's tests."""
-    return ([Call(one.prompt, one.sampling, one.seeds) for one in calls],)
+    return ([PromptCall(one.prompt, one.sampling, one.seeds) for one in calls],)
 
 
 class Described:

@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from isobudget.cluster.actors import Hello, JudgeActor
-from isobudget.cluster.dispatch import Dispatch, Fleet, Guilty
+from isobudget.cluster.dispatch import Dispatch, Guilty
+from isobudget.cluster.fleet import Fleet
 from isobudget.cluster.ray_fleet import ActorKind
 from isobudget.errors import JudgeError
 from isobudget.judge.judge import Judge

@@ -17,7 +17,7 @@ from isobudget.judge.verdict import RULES
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ActorNeeds:
     """What actors of a kind need.
 
     Attributes:
@@ -63,7 +63,7 @@ def look(modules: Sequence[str], files: Mapping[str, int | None]) -> NodeSays:
     return NodeSays(own_versions(), tuple(missing))
 
 
-def ask_nodes(ray: Any, nodes: Sequence[Node], wanted: Sequence[Wanted]) -> None:
+def ask_nodes(ray: Any, nodes: Sequence[Node], wanted: Sequence[ActorNeeds]) -> None:
     """Ask every machine whether it has what is wanted.
 
     Raises:
@@ -95,7 +95,7 @@ def ask_nodes(ray: Any, nodes: Sequence[Node], wanted: Sequence[Wanted]) -> None
         _require_same(asked[ref], says, wanted)
 
 
-def _require_same(node: Node, says: NodeSays, wanted: Sequence[Wanted]) -> None:
+def _require_same(node: Node, says: NodeSays, wanted: Sequence[ActorNeeds]) -> None:
     other = [there for there, here in zip(says.versions, own_versions(), strict=True) if there != here]
     if other:
         raise ClusterError(
@@ -111,7 +111,7 @@ def _require_same(node: Node, says: NodeSays, wanted: Sequence[Wanted]) -> None:
         )
 
 
-def fits(nodes: Sequence[Node], wanted: Wanted) -> int:
+def fits(nodes: Sequence[Node], wanted: ActorNeeds) -> int:
     """How many actors fit on the machines when nothing else runs there: none is divided between two."""
     each = ((wanted.cpus, "cpus"), (wanted.gpus, "gpus"))
     return sum(
@@ -120,7 +120,7 @@ def fits(nodes: Sequence[Node], wanted: Wanted) -> int:
     )
 
 
-def require(nodes: Sequence[Node], wanted: Wanted) -> int:
+def require(nodes: Sequence[Node], wanted: ActorNeeds) -> int:
     """How many actors there will be.
 
     Raises:

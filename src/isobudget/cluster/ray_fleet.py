@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from isobudget.cluster.dispatch import Ref, WorkerLostError
+from isobudget.cluster.fleet import Ref, WorkerLostError
 
 #: an answer that is there is fetched within so long, or counts as lost
 FETCH_SECONDS = 300.0
