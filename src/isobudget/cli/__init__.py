@@ -68,12 +68,13 @@ def build_app(only: str | None = None) -> typer.Typer:
     for name in [only] if only in COMMANDS else COMMANDS:
         python_name = f"{name}_" if keyword.iskeyword(name) else name
         module = importlib.import_module(f"isobudget.cli.{python_name}")
-        register = getattr(module, "register", None)
-        if register is not None:
+        command, register = getattr(module, python_name), getattr(module, "register", None)
+        if only not in (None, name):
+            app.command(name)(_listed(command))
+        elif register is not None:
             register(app)
         else:
-            command = getattr(module, python_name)
-            app.command(name)(with_options(command) if only in (None, name) else _listed(command))
+            app.command(name)(with_options(command))
     return app
 
 

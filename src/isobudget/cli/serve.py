@@ -12,13 +12,18 @@ import typer
 from isobudget.cli.declared import of_api, with_options
 from isobudget.cli.options import JsonOption
 
-app = typer.Typer(invoke_without_command=True, rich_markup_mode="markdown")
-key_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 _KEY_BUDGET = typer.Option(metavar="5usd/day")
 
 
 def register(parent: typer.Typer) -> None:
     """Add the command group to the application."""
+    app = typer.Typer(invoke_without_command=True, rich_markup_mode="markdown")
+    app.callback()(_unless_another(with_options(serve)))
+    key = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+    for name, command in (("new", new), ("change", change), ("list", keys)):
+        key.command(name)(with_options(command))
+    app.add_typer(key, name="key", help="Make, list and change keys.")
+    app.command("ledger")(with_options(ledger))
     parent.add_typer(app, name="serve")
 
 
@@ -64,10 +69,6 @@ def _unless_another(command: Callable[..., None]) -> Callable[..., None]:
     called.__annotations__ = {one.name: one.annotation for one in parameters}
     called.__doc__ = command.__doc__
     return called
-
-
-app.callback()(_unless_another(with_options(serve)))
-app.add_typer(key_app, name="key", help="Make, list and change keys.")
 
 
 @of_api("new_key", budget=_KEY_BUDGET, ledger=typer.Option(metavar="FILE"))
@@ -134,9 +135,3 @@ def _show(found: Any, as_json: bool) -> None:
 
 def _cell(value: Any) -> str:
     return "-" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-key_app.command("new")(with_options(new))
-key_app.command("change")(with_options(change))
-key_app.command("list")(with_options(keys))
-app.command("ledger")(with_options(ledger))

@@ -78,8 +78,6 @@ def print_results(results: Any, form: str, grids: Callable[[], Sequence[Grid]] |
     What was left out of the sources goes to stderr, where it is no part of the form. `grids` are its tables, where the
     results do not have them.
     """
-    from isobudget.report.markup import latex, markdown
-
     if form == "table":
         return False
     if form == "json":
@@ -87,6 +85,8 @@ def print_results(results: Any, form: str, grids: Callable[[], Sequence[Grid]] |
     elif form == "csv":
         print_csv(results.to_records())
     else:
+        from isobudget.report.markup import latex, markdown
+
         print("\n\n".join(map(markdown if form == "markdown" else latex, (grids or results.grids)())))
         return True
     for note in getattr(results, "notes", ()):
