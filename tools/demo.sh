@@ -14,8 +14,8 @@ fi
 began=$(date +%s)
 echo; echo "== 1 of 3: samples, verdicts, a page"
 isobudget run "$study" --out "$OUT"
-echo; echo "== 2 of 3: a plan for the price of eight samples of the smallest model"
-isobudget plan "$OUT" --unit flops --budget 8x --write "$OUT/policy.toml"
+echo; echo "== 2 of 3: a plan for a bit more than the price of one sample of the larger model"
+isobudget plan "$OUT" --unit flops --budget 400e9flops --write "$OUT/policy.toml"
 if [ -z "${FAMILY:-}" ]; then
     echo; echo "== 3 of 3: the functions of examples/textkit that have no body yet, by that plan"
     rm -rf "$OUT-textkit"
