@@ -205,6 +205,11 @@ MISTAKES = {
         "from pkg.text import slugify\ndef test_a():\n    slugify('a')\ndef test_b():\n    assert 1 == 2\n",
         r"1 test of 2 would fail whatever src/pkg/text.py::slugify does: tests/test_x.py::test_b: assert 1 == 2",
     ),
+    "all skipped": (
+        "import pytest\nfrom pkg.text import slugify\n\n\n@pytest.mark.skip(reason='slow')\n"
+        "def test_a():\n    slugify('a')\n",
+        "skips its only test, so that nothing decides: .*slow",
+    ),
 }
 
 
@@ -215,6 +220,28 @@ def test_tests_that_cannot_decide(tmp_path: Path, name: str) -> None:
     (tmp_path / "tests" / "test_x.py").write_text(text)
     with (
         opened(tmp_path, "src/pkg/text.py::slugify", "tests/test_x.py") as tests,
+        pytest.raises(InputError, match=message),
+    ):
+        tests.prepare()
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("tests/conftest.py", "import nonexistent_package\n", "^tests/conftest.py: needs 'nonexistent_package'"),
+        (
+            "tests/conftest.py",
+            "raise RuntimeError('no database')\n",
+            "^tests/conftest.py: .*RuntimeError: no database$",
+        ),
+        ("pytest.ini", "[pytest]\naddopts = --nonsense\n", "pytest does not begin: unrecognized arguments: --nonsense"),
+    ],
+)
+def test_why_pytest_does_not_begin(tmp_path: Path, file: str, text: str, message: str) -> None:
+    make_project(tmp_path)
+    (tmp_path / file).write_text(text)
+    with (
+        opened(tmp_path, "src/pkg/text.py::slugify", "tests/test_text.py") as tests,
         pytest.raises(InputError, match=message),
     ):
         tests.prepare()
@@ -233,7 +260,7 @@ def test_a_target_that_passes_already(tmp_path: Path) -> None:
     make_project(tmp_path)
     with (
         opened(tmp_path, "src/pkg/text.py::shout", "tests/test_text.py::test_shout") as tests,
-        pytest.raises(InputError, match="passes all 1 test already; there is nothing to solve"),
+        pytest.raises(InputError, match="passes its only test already; there is nothing to solve"),
     ):
         tests.prepare()
 

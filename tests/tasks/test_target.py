@@ -35,7 +35,9 @@ def test_targets_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ("src/none/x.py", "there is no folder"),
         ("src/pkg", "is no Python file"),
         ("README.md", "is no Python file"),
-        ("src/pkg/__init__.py", "every function has a body"),
+        ("src/pkg/__init__.py", "has no function; write its first line"),
+        ("src/pkg/whole.py", "every function has a body; name the one to write anew, as src/pkg/whole.py::whole"),
+        ("src/pkg/whole.py::whole.inner", "stands inside of the function whole, which can be written only whole"),
         ("src/pkg/broken.py::f", "broken.py, line 1: is no valid Python"),
         ("src/pkg/latin.py::f", "is not UTF-8"),
     ],
@@ -43,6 +45,7 @@ def test_targets_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str) -> None:
     monkeypatch.chdir(make_project(tmp_path))
     (tmp_path / "src/pkg/broken.py").write_text("def f(:\n")
+    (tmp_path / "src/pkg/whole.py").write_text("def whole():\n    def inner(): ...\n    return inner\n")
     (tmp_path / "src/pkg/latin.py").write_bytes(b"# \xe9\ndef f(): ...\n")
     with pytest.raises(InputError, match=message):
         find_target(text)
