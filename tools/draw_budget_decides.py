@@ -13,7 +13,9 @@ from pathlib import Path
 from isobudget.costs.cost import Unit
 from isobudget.paper.equal_budget import EqualBudget, equal_budget
 from isobudget.paper.tables import pass_tables
-from isobudget.report.figures.style import INK, drawing, dress, mark, model_style, saved
+from isobudget.report.figures.look import Look
+from isobudget.report.figures.render import drawing
+from isobudget.report.figures.style import INK, PAPER, RULE, model_style
 
 OUT = Path(__file__).resolve().parents[1] / "docs" / "budget-decides.png"
 
@@ -29,17 +31,20 @@ def main() -> None:
 
     known = rows()
     models = list(known[0].cells)
-    with drawing("budget-decides"):
+    with drawing("budget-decides", Look(points=9.0)):
         figure = Figure(figsize=(7.2, 4.0), layout="constrained")
         panel = figure.subplots()
-        dress(panel, "budget per problem, in samples of the 70B model (flops)")
+        panel.set_xscale("log", base=2)
+        panel.grid(True, color=RULE, linewidth=0.6)
+        panel.set_xlabel("budget per problem, in samples of the 70B model (flops)")
         for model in models:
             colour, marker = model_style(model, models)
             points = [(row.multiple, cell) for row in known if (cell := row.cells[model]).percent == cell.percent]
             x, y = [at for at, _ in points], [cell.percent for _, cell in points]
             panel.plot(x, y, color=colour, linewidth=1.7)
             for at, cell in points:
-                mark(panel, [at], [cell.percent], marker, colour, "white" if cell.interpolated else colour)
+                face = PAPER if cell.interpolated else colour
+                panel.plot(at, cell.percent, marker=marker, markersize=4.8, color=colour, markerfacecolor=face)
             panel.annotate(
                 model.removeprefix("Code Llama "), (x[-1], y[-1]), (6, -3), textcoords="offset points", color=colour
             )
@@ -54,7 +59,7 @@ def main() -> None:
         panel.set_ylabel("problems solved, in percent (pass@k)")
         panel.set_title("Code Llama on APPS introductory: the best model depends on the budget", fontsize=10)
         panel.annotate("best:", (0, -3.7), (-6, 0), ("axes fraction", "data"), "offset points", color=INK, ha="right")
-        OUT.write_bytes(saved(figure, "png"))
+        figure.savefig(OUT, format="png", facecolor=PAPER, dpi=160)
 
 
 def _fraction(multiple: float) -> str:
