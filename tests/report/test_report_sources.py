@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from isobudget.analysis.compare import curves
 from isobudget.costs.cost import Unit
 from isobudget.curves import Bootstrap
 from isobudget.errors import InputError
+from isobudget.records.part_writer import PartWriter
+from isobudget.records.parts import part_paths, read_each
+from isobudget.records.rows import SampleRow
 from isobudget.records.run import Run
 from isobudget.report.contents import Asked, Collected, collect, page_text
 from isobudget.report.json.run import report_dict
@@ -124,6 +128,18 @@ def test_which_outputs_are_taken(tmp_path: Path, most: int) -> None:
         assert len(shown) == min(most, len(failed))
         different = {row["outcome"] for row in failed}
         assert len({one["outcome"] for one in shown}) == min(len(shown), len(different))
+
+
+def test_outputs_do_not_depend_on_how_samples_lie_in_parts(tmp_path: Path) -> None:
+    run = synthetic_run(tmp_path / "run", (replace(SMALL, n=6),), {"b": 2})
+    whole = read_outputs([(run, {})], 1)
+    rows = [row for part in read_each(run.path / "samples", SampleRow) for row in part.to_pylist()]
+    other = tmp_path / "other"
+    shutil.copytree(run.path, other, ignore=shutil.ignore_patterns("samples", "manifest*", ".manifest*"))
+    for row in rows:  # most of these parts hold no output that is taken
+        PartWriter(other / "samples", SampleRow).add_columns({name: [value] for name, value in row.items()})
+    assert len(part_paths(other / "samples")) == len(rows) > sum(map(len, whole.values()))
+    assert read_outputs([(Run.open(other), {})], 1) == whole
 
 
 def test_every_output(tmp_path: Path) -> None:
