@@ -62,7 +62,7 @@ def lay_out(command: str) -> None:
         for at in range(12)
     }
     counts = [{"model": model, "task_id": f"t/{at}", "passed": own} for (model, at), own in passed.items()]
-    for name in ("counts.jsonl", "visible.jsonl", "hidden.jsonl"):
+    for name in ("counts.jsonl", "visible.jsonl", "hidden.jsonl", "file.jsonl"):
         _lines(name, counts)
     sample = {"completion": "    return 1\n", "completion_tokens": 9}
     samples = [
