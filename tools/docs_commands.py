@@ -1,7 +1,7 @@
 """Run every command line that the docs and the help texts show, on small files made here; `make check` does.
 
 What cannot run anywhere (weights, a server, data that is fetched) is only parsed, so that its options are there; why is
-in `docs_commands.toml`, by the beginning of the command line.
+in `docs_commands.toml`, by a part of the command line.
 
     python tools/docs_commands.py [WORD]     only those with WORD
 """
@@ -53,7 +53,7 @@ def command_lines() -> dict[str, str]:
 
 def lay_out(command: str) -> None:
     """The files that the docs name, in the working folder; what the command itself makes is left out."""
-    for name in ("quickstart", "mine", "before", "after"):
+    for name in ("quickstart", "mine", "before", "after", "he"):
         shutil.copytree(GOLDEN, Path("runs") / name)
     models = ("codellama-7b", "codellama-34b")
     passed = {
@@ -62,7 +62,7 @@ def lay_out(command: str) -> None:
         for at in range(12)
     }
     counts = [{"model": model, "task_id": f"t/{at}", "passed": own} for (model, at), own in passed.items()]
-    for name in ("counts.jsonl", "visible.jsonl", "hidden.jsonl"):
+    for name in ("counts.jsonl", "visible.jsonl", "hidden.jsonl", "file.jsonl"):
         _lines(name, counts)
     sample = {"completion": "    return 1\n", "completion_tokens": 9}
     samples = [
@@ -77,7 +77,11 @@ def lay_out(command: str) -> None:
     _lines("verdicts.jsonl", [one | {"passed": value == 0} for one, (_, value) in zip(programs, bodies, strict=True)])
     rows = [f"{model},t/{at},{len(own)},{sum(own)}" for (model, at), own in passed.items()]
     Path("counts.csv").write_text("\n".join(["model,task_id,n,c", *rows]) + "\n")
-    Path("my_costs.toml").write_text("[defaults]\nseconds = 1.5\n")
+    for name in ("costs.toml", "my_costs.toml"):
+        Path(name).write_text("[defaults]\nseconds = 1.5\n")
+    Path("study.toml").write_text(
+        'name = "mine"\nbenchmarks = ["quickstart"]\n[[models]]\nname = "smollm2-135m"\nn = 2\n'
+    )
     Path("logs").mkdir()
     shutil.copy(FIXTURES / "inspect_toy.eval", "logs")
     for model in ("7b", "34b", "qwen-7b"):
@@ -161,10 +165,12 @@ def main() -> int:
     commands = {command: where for command, where in command_lines().items() if word in command}
     used, wrong = set(), 0
     for command, where in commands.items():
-        reason = next((start for start in NOT_RUN if command.startswith(start)), None)
+        reason = next((part for part in NOT_RUN if part in command), None)
         used.add(reason)
         begin = time.monotonic()
         with _fresh_folder():
+            here = str(Path.cwd())
+            os.environ |= {"HOME": here, "XDG_STATE_HOME": here, "XDG_CONFIG_HOME": here}
             if reason is None:
                 lay_out(command)
             mistake = run(command, parse_only=reason is not None)
@@ -176,7 +182,7 @@ def main() -> int:
     for start in NOT_RUN if not word else ():
         if start not in used:
             wrong += 1
-            print(f"tools/docs_commands.toml: no command line begins with {start!r}")
+            print(f"tools/docs_commands.toml: no command line has {start!r}")
     return int(bool(wrong))
 
 
