@@ -24,7 +24,21 @@ from isobudget.results import Results
 
 GOLDEN_RUN = Path(__file__).parent / "golden" / "run"
 #: options that say what is printed, or that are functions of their own
-SHOWN = {"as_frontier", "as_plot", "form", "as_json", "as_csv", "diff", "dry_run", "failing", "list_formats", "context"}
+SHOWN = {
+    "as_frontier",
+    "as_plot",
+    "serve",
+    "host",
+    "port",
+    "form",
+    "as_json",
+    "as_csv",
+    "diff",
+    "dry_run",
+    "failing",
+    "list_formats",
+    "context",
+}
 COUNTS = "".join(
     json.dumps({"model": model, "task_id": f"t{at}", "passed": [int((at * k) % 5 < c) for k in range(10)]}) + "\n"
     for model, c in (("codellama-7b", 2), ("codellama-34b", 3))

@@ -265,7 +265,7 @@ def test_tests_may_be_written_in_a_conversation(isobudget: Command) -> None:
             'belongs to the backend "vllm" and "transformers"',
         ),
         (["-r", "likelihood", "--model", "m", "--setting", "dtype"], "a setting is written NAME=VALUE"),
-        (["-r", "likelihood", "--model", "m", "--key-env", "K"], "only with --backend server"),
+        (["-r", "likelihood", "--model", "m", "--key-env", "K"], "needs a url"),
         (["-r", "likelihood", "--model", "m", "--backend", "server"], "needs a url"),
         (["-r", "likelihood", "--model", "m", "--backend", "server", "--url", "x"], "must be like http://"),
         (["-r", "tests", "--tests", "absent.jsonl"], "absent.jsonl: cannot be read: No such file"),

@@ -41,7 +41,7 @@ def serve(given: dict[str, Any]) -> None:
     """Serve an OpenAI-compatible gateway: a budget over several models, and the answer that passed its tests.
 
     `isobudget serve key new NAME` makes keys; without any, this machine alone is served. `isobudget serve ledger` shows
-    what was spent. Stop it with Ctrl-C: what is in flight is ended and settled.
+    what was spent; it and `key list` take `--json`. Stop it with Ctrl-C: what is in flight is ended and settled.
 
     Example: `isobudget serve --policy policy.toml --budget 5usd/day`
     """

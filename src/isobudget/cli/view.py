@@ -21,7 +21,7 @@ def view(given: dict[str, Any]) -> None:
     """Watch a run in the browser: its report's page, live, with progress, spending and errors.
 
     Only this machine can see it. Nothing is changed, and nothing is served once it is interrupted; `isobudget report`
-    writes the page into files.
+    writes the page into files, and `isobudget report --json` its numbers.
 
     Example: `isobudget view runs/quickstart`
     """
