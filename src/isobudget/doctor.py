@@ -32,11 +32,11 @@ PURPOSES = {
     "verifier": "the ranker verifier",
     "sql": "isobudget sql",
     "mcp": "tools for coding agents",
+    "serve": "the gateway",
     "transformers": "any causal model, on a GPU or the processor",
     "vllm": "models on GPUs by vLLM",
     "energy": "energy of NVIDIA cards",
     "s3": "runs in object stores",
-    "serve": "the gateway",
     "ray": "studies on several machines",
 }
 
