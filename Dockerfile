@@ -1,4 +1,4 @@
-# isobudget on Linux. Untried: no container engine was at hand; its RUN lines were run one by one in a clean environment.
+# isobudget on Linux. Untried: no container engine was at hand.
 #
 #   docker build -t isobudget .
 #   docker run --rm isobudget paper --table budget
