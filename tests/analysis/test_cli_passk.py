@@ -22,10 +22,10 @@ LINES = [
 ]
 
 
-def invoke(*arguments: str) -> Result:
+def invoke(*arguments: str, columns: int = 120) -> Result:
     app = typer.Typer()
     app.command()(with_options(passk))
-    return CliRunner().invoke(app, list(arguments))
+    return CliRunner(env={"COLUMNS": str(columns)}).invoke(app, list(arguments))
 
 
 @pytest.fixture
@@ -51,13 +51,22 @@ def test_json_is_all_there_is_on_stdout(counts: str) -> None:
 def test_table(counts: str) -> None:
     result = invoke(counts, "--k", "1,4,10")
     assert result.exit_code == 0
-    head, small, large = result.stdout.splitlines()[:3]
+    title, _, head, _, small, large = result.stdout.splitlines()[:6]
+    assert title == "pass@k"
     assert head.split() == ["benchmark", "model", "problems", "n", "pass@1", "pass@4", "pass@10"]
     assert small.split()[:5] == ["b", "7b", "2", "10-20", "25.00"]
     assert large.split()[-1] == "-"
     assert "100.00 (34.2-100.0)?" in large
     assert "10 samples of every problem; 2 of 2 have fewer (down to 4): b 13b" in result.stdout
     assert invoke(counts, "--k", "1,4,10").stdout == result.stdout
+
+
+def test_a_narrow_table_has_a_line_for_each_k_and_what_it_rests_on(counts: str) -> None:
+    lines = invoke(counts, "--k", "1,4,10", columns=64).stdout.splitlines()
+    assert max(map(len, lines)) <= 64
+    cells = [" ".join(line.split()) for line in lines[4:10]]
+    assert [one for one in cells if one.startswith("b 7b 1 25.00")]
+    assert [one for one in cells if one.startswith("2 problems, n = 10-20 4 48.81")]
 
 
 @pytest.mark.parametrize("k", ["", "0", "1,,2", "-1", "1.5", "ten", "1,10,", "²", "99999999999"])

@@ -45,8 +45,9 @@ def made_up(problems: int, seed: int = 0, n: int = 20, correlation: float = 0.5)
 def test_every_policy_spends_its_budget_exactly_on_problems_left_out() -> None:
     arms = made_up(80)
     budgets = [1.0, 2.5, 6.0]
-    learned = learn(arms, budgets, list(Policy), labels=Labels.of_problems(["easy"] * 30 + ["hard"] * 50))
-    assert list(learned) == list(Policy)
+    plain = [policy for policy in Policy if policy is not Policy.BY_SHARE]  # it needs results by test
+    learned = learn(arms, budgets, plain, labels=Labels.of_problems(["easy"] * 30 + ["hard"] * 50))
+    assert list(learned) == plain
     for policy in (Policy.FIRST_PASS, Policy.DOUBLING, Policy.CASCADE, Policy.GREEDY):
         for budget, one in zip(budgets, learned[policy], strict=True):
             assert one.schedule is not None

@@ -104,7 +104,9 @@ def test_published_and_changed_files(data: Path, hub: FakeHub, tmp_path: Path) -
     assert identify(find_data(Published("sums", "Sums 1.0", (), {}, HUB))).known
 
 
-@pytest.mark.parametrize("name", [name for name in benchmark_names() if name not in ("humaneval", "quickstart")])
+@pytest.mark.parametrize(
+    "name", [name for name in benchmark_names() if name not in ("demo", "humaneval", "quickstart")]
+)
 def test_without_data_all_ways_are_named(monkeypatch: pytest.MonkeyPatch, data: Path, name: str) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(InputError) as caught:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from isobudget.backends.base import Chat
 from isobudget.cli import main
+from isobudget.cli.declared import with_options
 from isobudget.cli.prompt import prompt as prompt_command
 from isobudget.errors import InputError
 from isobudget.files.toml import parse_toml
@@ -306,7 +307,7 @@ def test_unknown_targets(target: str, message: str, own: Path) -> None:
 
 def run(*arguments: str) -> str:
     app = typer.Typer()
-    app.command("prompt")(prompt_command)
+    app.command("prompt")(with_options(prompt_command))
     answer = CliRunner().invoke(app, list(arguments))
     assert answer.exit_code == 0, answer.output
     return answer.stdout

@@ -280,7 +280,7 @@ def test_the_papers_studies_ask_for_its_samples() -> None:
     assert [model.samples("apps-interview") for model in study.models] == [1000, 500, 200, 100]
     assert study.greedy
     assert [model.samples("mbpp") for model in load_study("paper-llama-3").models] == [2000, 200]
-    assert set(shipped_studies()) == {"laptop", "paper-code-llama", "paper-llama-3", "quickstart"}
+    assert set(shipped_studies()) == {"demo", "laptop", "paper-code-llama", "paper-llama-3", "quickstart"}
 
 
 def test_the_studies_of_the_docs_are_right() -> None:

@@ -264,7 +264,7 @@ def _of_any(column: str, texts: Sequence[str]) -> Any:
     """That a column holds one of a few texts, so written that Arrow leaves out row groups by their statistics."""
     import pyarrow.compute as pc
 
-    return functools.reduce(operator.or_, (pc.field(column) == text for text in texts))
+    return functools.reduce(operator.or_, (pc.field(column) == text for text in texts)) if texts else pc.scalar(False)
 
 
 def _sample_columns(texts: bool) -> dict[str, Column]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from isobudget.analysis.passk import PassAtK
-from isobudget.grid import Grid, interval, percent
+from isobudget.grid import Grid, counted, interval, percent
 from isobudget.report.tables.terminal import UNCERTAIN, legend
 
 
@@ -25,22 +25,28 @@ def passk_grid(results: Sequence[PassAtK], notes: Sequence[str] = ()) -> Grid:
     columns = [*head, *(f"pass@{k}" for k in results[0].k)]
     rows = []
     for result in results:
-        n = "-".join(map(str, dict.fromkeys((result.n_min, result.n_max))))
         names = [result.benchmark or "-", result.model, *[result.condition or "-"] * conditions]
-        rows.append((*names, str(result.problems), n, *(_cell(result, at) for at in range(len(result.k)))))
+        rows.append((*names, str(result.problems), _n(result), *(_cell(result, at) for at in range(len(result.k)))))
     below = (*_notes(results, [row[len(head) :] for row in rows]), *notes)
     words = tuple(range(len(head) - 2))
     return Grid("pass@k", tuple(columns), tuple(rows), notes=below, words=words, narrow=_one_a_line(results, below))
 
 
 def _one_a_line(results: Sequence[PassAtK], notes: Sequence[str]) -> Grid:
-    """A line for each model and k, for many k on a narrow terminal."""
-    rows = tuple(
-        (" ".join(filter(None, (one.benchmark, one.model, one.condition))) if not at else "", f"{k:,}", _cell(one, at))
-        for one in results
-        for at, k in enumerate(one.k)
-    )
-    return Grid("pass@k", ("Model", "k", "pass@k"), rows, notes=tuple(notes))
+    """A line for each model and k, for many k on a narrow terminal; what it rests on stands below a model's name."""
+    rows = []
+    for one in results:
+        name = " ".join(filter(None, (one.benchmark, one.model, one.condition)))
+        said = [name, f"  {counted(one.problems, 'problem')}, n = {_n(one)}"]
+        cells = [(f"{k:,}", _cell(one, at)) for at, k in enumerate(one.k)]
+        said += [""] * (len(cells) - len(said))
+        cells += [("", "")] * (len(said) - len(cells))
+        rows += [(left, *right) for left, right in zip(said, cells, strict=True)]
+    return Grid("pass@k", ("Model", "k", "pass@k"), tuple(rows), notes=tuple(notes))
+
+
+def _n(result: PassAtK) -> str:
+    return "-".join(map(str, dict.fromkeys((result.n_min, result.n_max))))
 
 
 def _cell(result: PassAtK, at: int) -> str:
