@@ -152,7 +152,8 @@ def recommend(
     """For each budget the simplest policy within noise of the best; None where nothing can be drawn.
 
     One that spends more than the budget on problems that it was not learned on is left out, and so is one beside which
-    another spends less and passes no fewer; k samples always are recommended where they did better than what would be.
+    another spends less and passes no fewer. Where k samples always did better than what would be recommended, it is the
+    simplest policy that did as well; k samples always where none did.
 
     Args:
         learned: by policy, one entry a budget.
@@ -187,10 +188,15 @@ def _kept(ones: Sequence[Learned], false_pass_cost: float) -> list[Learned]:
 
 
 def _not_below(policy: Policy | None, worth: Mapping[Policy, Floats], fixed: Floats | None) -> Policy | None:
-    """The policy, or k samples always where these did better on the same problems."""
-    if policy is None or fixed is None or fixed.mean() <= worth[policy].mean() + 1e-12:
+    """The policy; where k samples always did better on the same problems, the simplest one that did not do worse.
+
+    That is k samples always only where nothing that stops does as well.
+    """
+    if policy is None or fixed is None:
         return policy
-    return Policy.FIXED_K
+    least = float(fixed.mean()) - 1e-12
+    as_good = (one for one in (policy, *worth) if float(worth[one].mean()) >= least)
+    return next(as_good, Policy.FIXED_K)
 
 
 def most_useful_k(arm: Arm, false_pass_cost: float) -> int | None:
