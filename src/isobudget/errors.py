@@ -48,6 +48,10 @@ class RunError(IsobudgetError):
     """A run folder cannot be used: damaged, in use by another process, or made by other settings."""
 
 
+class RunMismatchError(RunError):
+    """A run folder was made by other settings than those that are asked for now."""
+
+
 class StorageError(IsobudgetError):
     """Writing failed: the disk is full, the folder is read-only. Nothing half-written is left behind."""
 

@@ -235,10 +235,33 @@ def test_every_attempt_is_recorded_with_its_place(served: Path) -> None:
 
 
 def test_a_run_made_otherwise_is_told_with_the_option_of_solve(served: Path) -> None:
-    solve()
+    solve(run="kept")
     with pytest.raises(RunError, match=r"now it is .*use another folder \(--run\)") as caught:
-        solve(temperature=0.2)
+        solve(run="kept", temperature=0.2)
     assert "--out" not in str(caught.value)
+
+
+def test_other_settings_open_a_record_of_their_own_where_no_run_is_named(served: Path) -> None:
+    default = served / "runs/solve"
+    assert solve().run == default
+    cooler = solve(temperature=0.2)
+    assert cooler.solved
+    assert cooler.run == served / "runs/solve-2"
+    (note,) = cooler.notes
+    assert note.startswith(f"recorded apart, in {cooler.run}: {default}: this run was made with benchmarks.solve.")
+    assert note.endswith("temperature = 0.7, now it is 0.2")
+    assert note in cooler.summary
+    assert (solve(temperature=0.2).run, solve().run) == (cooler.run, default)
+    models = served.parent / "models.toml"
+    models.write_text(models.read_text().replace("codellama-7b", "codellama-34b"))
+    assert solve().run == served / "runs/solve-3"
+
+
+def test_tasks_are_told_apart_by_the_tests_that_count(served: Path) -> None:
+    (served / "tests/test_counter.py").unlink()
+    every = [solve(tests=tests) for tests in ((), "tests", SLUG_TESTS)]
+    assert len({one.task_id for one in every}) == 3
+    assert {one.run for one in every} == {served / "runs/solve"}
 
 
 def test_what_is_no_interpreter_is_told_in_short(project: Path) -> None:

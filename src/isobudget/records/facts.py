@@ -14,7 +14,7 @@ from typing import Any
 
 import tomli_w
 
-from isobudget.errors import RunError
+from isobudget.errors import RunError, RunMismatchError
 from isobudget.files.lease import fresh_nonce, put_held
 from isobudget.files.store_path import StorePath
 from isobudget.files.toml import read_toml
@@ -173,7 +173,7 @@ def _check_commit(before: dict[str, Any], fresh: dict[str, Any], name: str, fold
     """A model of the hub stays at the commit that the run began with, whatever its branch means by now."""
     made, now = before.get("commit"), fresh.get("commit")
     if made is not None and now is not None and made != now:
-        raise RunError(
+        raise RunMismatchError(
             f"{folder}: the samples of {name} are of commit {made} of {fresh.get('model', 'its repository')}, and what "
             f"was loaded now is commit {now}. Samples of one run must be comparable: go on with revision = {made!r} in "
             "the study, or use another folder (--out)."
@@ -199,9 +199,9 @@ def first_prompts(model: dict[str, Any]) -> dict[str, str]:
     return {"format": "completion", "extraction": AS_IT_IS, "newline": model.get("prompt_newline", "keep")}
 
 
-def _otherwise(folder: Path, field: str, before: Any, now: Any) -> RunError:
+def _otherwise(folder: Path, field: str, before: Any, now: Any) -> RunMismatchError:
     stated, asked = _difference(before, now)
-    return RunError(
+    return RunMismatchError(
         f"{folder}: this run was made with {field} = {stated}, the study says {asked}. "
         "Samples of one run must be comparable: use another folder (--out)."
     )

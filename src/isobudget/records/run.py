@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isobudget.errors import InputError, RunError
+from isobudget.errors import InputError, RunError, RunMismatchError
 from isobudget.files.lease import held
 from isobudget.files.store_path import place
 from isobudget.files.whole import make_folder
@@ -162,7 +162,9 @@ class Run:
             if row.key not in recorded:
                 fresh.append(row)
             elif not same(recorded[row.key], row):
-                raise RunError(f"{self.path}: {changed.format(row)} this run began. Use another folder (--out).")
+                raise RunMismatchError(
+                    f"{self.path}: {changed.format(row)} this run began. Use another folder (--out)."
+                )
         with PartWriter(self.path / table, row_type) as writer:
             writer.add(fresh)
 

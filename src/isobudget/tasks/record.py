@@ -18,10 +18,11 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from isobudget.backends.base import Sampling
-from isobudget.errors import RunError
+from isobudget.errors import RunError, RunMismatchError
 from isobudget.files.whole import locked
 from isobudget.pipeline.prompts import prompt_text
 from isobudget.problems.problem import Problem
@@ -46,6 +47,8 @@ def short_digest(*texts: str) -> str:
 _PATIENCE_SECONDS, _INTERVAL_SECONDS = 30.0, 5.0
 #: processes that may solve tasks of one run at the same time, and how many samples of a task each may number
 _MOST_AT_ONCE, _RANGE = 64, 1_000_000
+#: folders beside each other that hold tasks of different settings
+_MOST_BESIDE = 1000
 
 
 @dataclass(slots=True)
@@ -101,34 +104,59 @@ _TABLES: dict[type[Any], str] = {
 }
 
 
+#: what is stated of a model: facts, its prompt, the names of format, newline and extraction, and how it is sampled
+StatedFacts = tuple[dict[str, Any], Rendered, Mapping[str, str], Sampling]
+
+
+def run_in(folder: str | Path, problem: Problem, models: Mapping[str, StatedFacts]) -> Run:
+    """The run in a folder, which states what a task is made with.
+
+    Raises:
+        RunMismatchError: it was made otherwise.
+        RunError: another command writes to it, or the folder holds something else.
+    """
+    run = Run.create(folder, BENCHMARK)
+    with _writing(run):
+        try:
+            _state(run, problem, models)
+        except RunMismatchError as error:  # what is used again is written with --out elsewhere
+            said = str(error).replace("the study says", "now it is").replace("(--out)", "(--run)")
+            raise RunMismatchError(said) from None
+    return run
+
+
+def run_beside(folder: Path, problem: Problem, models: Mapping[str, StatedFacts]) -> tuple[Run, str]:
+    """The run in a folder, or where that was made otherwise in the first of its siblings that was not.
+
+    Siblings are called as the folder, with ``-2``, ``-3`` and so on. Returns the run, and which differ if some do.
+
+    Raises:
+        RunError: see `run_in`; `_MOST_BESIDE` folders were made otherwise.
+    """
+    first = ""
+    for number in range(1, _MOST_BESIDE + 1):
+        place = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
+        try:
+            return run_in(place, problem, models), first and f"recorded apart, in {place}: {first}"
+        except RunMismatchError as error:
+            first = first or str(error).partition(". ")[0]
+    raise RunError(f"{folder} and {_MOST_BESIDE - 1} folders beside it were made otherwise; name one with --run")
+
+
 @contextlib.contextmanager
-def recording(
-    run: Run,
-    problem: Problem,
-    models: Mapping[str, tuple[dict[str, Any], Rendered, Mapping[str, str], Sampling]],
-    *,
-    explored: bool,
-) -> Iterator[Recorder]:
-    """State what a task is made with, and record its attempts.
+def recording(run: Run, problem: Problem, *, explored: bool) -> Iterator[Recorder]:
+    """Record a task's attempts.
 
     Args:
-        run: the folder.
+        run: states what the task is made with, see `run_in`.
         problem: the task.
-        models: by name: what the run states of the model, its prompt, the names of format, newline and extraction, and
-            how it is sampled.
         explored: whether a fixed number of samples is drawn regardless of verdicts.
 
     Raises:
-        RunError: another command writes to the run, or it was made otherwise.
+        RunError: another command writes to the run.
     """
     with _own_range(run) as start:
         with _writing(run):
-            try:
-                _state(run, problem, models)
-            except RunError as error:  # what is used again is written with --out elsewhere
-                raise RunError(
-                    str(error).replace("the study says", "now it is").replace("(--out)", "(--run)")
-                ) from None
             first: dict[str, int] = {}
             for sample in run.samples():
                 if sample.task_id == problem.task_id and start <= sample.index < start + _RANGE:
@@ -186,17 +214,16 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _state(
-    run: Run,
-    problem: Problem,
-    models: Mapping[str, tuple[dict[str, Any], Rendered, Mapping[str, str], Sampling]],
-) -> None:
+def _state(run: Run, problem: Problem, models: Mapping[str, StatedFacts]) -> None:
+    prompts: list[PromptRow] = []
     for name, (facts, rendered, names, sampling) in models.items():
         run.state("models", name, facts | {"prompts": {BENCHMARK: dict(names)}})
-        text, chat = prompt_text(rendered.prompt)
-        row = PromptRow(BENCHMARK, problem.task_id, names["format"], names["newline"], chat, text, rendered.head)
-        run.add_prompts([row])
         facts = {"temperature": sampling.temperature, "top_p": sampling.top_p, "max_tokens": sampling.max_tokens}
         run.state("benchmarks", BENCHMARK, facts | {"stop": [], "stopping": STOPPING})
+        text, chat = prompt_text(rendered.prompt)
+        what = (names["format"], names["newline"], chat, text, rendered.head)
+        prompts.append(PromptRow(BENCHMARK, problem.task_id, *what))
+    for row in prompts:
+        run.add_prompts([row])
     run.add_problems([problem])
     run.save_facts()

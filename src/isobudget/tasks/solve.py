@@ -31,7 +31,7 @@ from isobudget.tasks.ledger import SAMPLES, Ledger
 from isobudget.tasks.models import BackendFactory, TaskModel
 from isobudget.tasks.options import DEFAULT_BUDGET, SolveOptions
 from isobudget.tasks.project import read_settings
-from isobudget.tasks.record import BENCHMARK, now, recording
+from isobudget.tasks.record import BENCHMARK, now, recording, run_beside, run_in
 from isobudget.tasks.repair import repair_task
 from isobudget.tasks.solution import Solution
 from isobudget.tasks.spending import Attempt, Ending, LiveSpending, OpenArm, close_all
@@ -108,8 +108,7 @@ def _play(task: Task, stated: str, progress: Progress, make_backend: BackendFact
     task.models = {name: model.prepared(progress, longer) for name, model in task.models.items()}
     ledger = Ledger.of(task.budget, {name: model.price() for name, model in task.models.items()})
     clock = Clock(task.budget.amount) if task.budget.unit is Unit.SECONDS else Clock()
-    run = Run.create(task.options.run or task.target.root / "runs" / "solve", "solve")
-    facts = {name: (one.facts(), one.rendered, one.names(), one.sampling) for name, one in task.models.items()}
+    run, apart = _run_of(task)
     backends: dict[str, Backend] = {}
 
     def open_arm(arm: str) -> OpenArm:
@@ -120,7 +119,7 @@ def _play(task: Task, stated: str, progress: Progress, make_backend: BackendFact
         room = max(1, backends[name].concurrency)
         return OpenArm(name, backends[name], model.rendered.prompt, model.sampling, room, times, _again(task, model))
 
-    with recording(run, task.problem, facts, explored=bool(task.options.explore)) as recorder:
+    with recording(run, task.problem, explored=bool(task.options.explore)) as recorder:
 
         def on_attempt(attempt: Attempt) -> None:
             recorder.add(attempt)
@@ -136,9 +135,17 @@ def _play(task: Task, stated: str, progress: Progress, make_backend: BackendFact
             ending = spending.play()
         finally:
             close_all(list(backends.values()))
-        solution = _solution(task, run, spending, ending)
+        solution = _solution(task, run, spending, ending, apart)
         recorder.end(_row(task, stated, solution))
     return solution
+
+
+def _run_of(task: Task) -> tuple[Run, str]:
+    """Where the task is recorded, and why that is not the usual folder; one that was named is never left."""
+    facts = {name: (one.facts(), one.rendered, one.names(), one.sampling) for name, one in task.models.items()}
+    if task.options.run:
+        return run_in(task.options.run, task.problem, facts), ""
+    return run_beside(task.target.root / "runs" / "solve", task.problem, facts)
 
 
 def _after(task: Task) -> Callable[[Sequence[Attempt]], Schedule | None] | None:
@@ -186,7 +193,7 @@ def _line(attempt: Attempt, spending: LiveSpending, task: Task) -> str:
     return f"{said}; best so far {best} of {total} tests; {left} left"
 
 
-def _solution(task: Task, run: Run, spending: LiveSpending, ending: Ending) -> Solution:
+def _solution(task: Task, run: Run, spending: LiveSpending, ending: Ending, apart: str) -> Solution:
     passed = next((one for one in spending.attempts if one.verdict.passed), None)
     best = passed or max(spending.attempts, key=lambda one: one.verdict.tests_passed or 0, default=None)
     drawn: dict[str, int] = dict.fromkeys(task.models, 0)
@@ -209,7 +216,7 @@ def _solution(task: Task, run: Run, spending: LiveSpending, ending: Ending) -> S
         ending=ending,
         budget=task.options.budget or DEFAULT_BUDGET,
         run=run.path,
-        notes=(*spending.ledger.notes, *dict.fromkeys(spending.failures)),
+        notes=(*([apart] if apart else []), *spending.ledger.notes, *dict.fromkeys(spending.failures)),
         repairs=sum(one.parent is not None for one in spending.attempts),
         confirmation=_confirmation(task, spending),
     )

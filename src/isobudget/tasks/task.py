@@ -140,8 +140,9 @@ def _problem(target: Target, tests: TargetTests, options: SolveOptions) -> Probl
     )
     digest = _digest(tests.tests)
     recorded = ProjectTests(target.file, tests.tests.arguments, tests.baseline.expected, digest)
+    told_apart = (prompt, target.text, digest, *recorded.tests, "", *recorded.ids)
     return Problem(
-        task_id=f"{target.task_id}@{short_digest(prompt, target.text, digest, *tests.tests.arguments)}",
+        task_id=f"{target.task_id}@{short_digest(*told_apart)}",
         benchmark=BENCHMARK,
         prompt=prompt,
         entry_point=target.names[0].rpartition(".")[2] if one else "",
