@@ -111,7 +111,12 @@ def test_a_gguf_file_is_opened_by_its_path(tmp_path: Path) -> None:
         ({"slots": 0, "threads": 0}, "slots: input should be greater than or equal to 1, not 0; threads: input"),
         (
             {"price": {"input": 1.0}},
-            "price: output: is missing; date: is missing; source: is missing, not {'input': 1.0}",
+            "price: must be a table with input, output, date and source, which say when and where the price was seen "
+            "(missing: output, date, source), not {'input': 1.0}",
+        ),
+        (
+            {"price": {"input": "1", "output": 1, "date": "d", "source": "s"}},
+            "price: input: must be a number of 0 or more, not '1'",
         ),
         ({"price": 3}, "price: must be a table with input, output, date and source, not 3"),
     ],

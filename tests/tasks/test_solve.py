@@ -21,6 +21,7 @@ from isobudget.analysis.load_samples import load_samples
 from isobudget.errors import InputError, RunError, StorageError
 from isobudget.records.attempts import AttemptRow, TaskRow
 from isobudget.records.parts import read_rows
+from isobudget.tasks.models import choose_models
 from support.solve_project import COUNTER_TESTS, RIGHT, TEXT, WRONG, answering, declare, make_project
 
 SLUG = "src/pkg/text.py::slugify"
@@ -384,6 +385,20 @@ def test_several_tasks_are_solved_in_one_run_at_the_same_time(project: Path) -> 
     assert len({row.key for row in rows}) == len(rows) == 12
     assert len({one["seed"] for one in asked}) == 12
     assert len(list(read_rows(project / "runs/solve/tasks", TaskRow))) == 2
+
+
+def test_a_model_that_nobody_knows_is_told_with_how_to_declare_it(project: Path) -> None:
+    models = project.parent / "models.toml"
+    declare(models, "http://127.0.0.1:9/v1", names=("large",))
+    with pytest.raises(InputError, match=r"unknown model 'tiny 1.5'\.") as caught:
+        choose_models(["tiny 1.5", "large"])
+    said, *example = str(caught.value).splitlines()
+    assert f"declared in your models file, {models} (`isobudget models` shows it too), such as" in said
+    models.write_text("\n".join([*example, models.read_text()]))
+    assert [one.name for one in choose_models(["tiny 1.5", "large"])] == ["tiny 1.5", "large"]
+    with pytest.raises(InputError) as caught:
+        choose_models(["hf:me/it"])
+    assert "models file" not in str(caught.value)
 
 
 def test_of_several_tasks_of_one_name_the_newest_is_shown(served: Path) -> None:

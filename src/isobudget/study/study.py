@@ -117,8 +117,11 @@ def _price(value: Any) -> TokenPrice | None:
     """A price by the token, as costs files write it."""
     if value is None or isinstance(value, TokenPrice):
         return value
+    form = "must be a table with input, output, date and source"
     if not isinstance(value, dict):
-        raise ValueError("must be a table with input, output, date and source")
+        raise ValueError(form)
+    if missing := [key for key in ("input", "output", "date", "source") if key not in value]:
+        raise ValueError(f"{form}, which say when and where the price was seen (missing: {', '.join(missing)})")
     try:
         ((price,), _) = parse_prices({"price": [{"model": "this model", **value}]}, "price")
     except InputError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from isobudget.backends.base import Backend, Chat, Generation, Prompt, Sampling,
 from isobudget.backends.llamacpp.settings import LlamaCppSettings, context_for
 from isobudget.backends.server.settings import ServerSettings
 from isobudget.errors import InputError
+from isobudget.models.catalog import declared_models, load_catalog, user_catalog_path
 from isobudget.pipeline.prepare import fetch_model
 from isobudget.policies.make import doubling
 from isobudget.policies.schedule import Schedule
@@ -143,6 +145,20 @@ def _dedented(text: str, by: int) -> str:
     return "\n".join(line[min(by, len(line) - len(line.lstrip(" "))) :] for line in lines)
 
 
+def _resolved(name: str) -> ResolvedModel:
+    """A model that is named; of one that nobody knows the message says how it is declared."""
+    stated = stated_model({"name": name}, f"--models {name}")
+    try:
+        return resolve_model(stated)
+    except InputError as error:
+        if name in load_catalog() or name in declared_models() or name.endswith(".gguf") or name.startswith("hf:"):
+            raise
+        raise InputError(
+            f"{error} A model behind a server is declared in your models file, {user_catalog_path()} (`isobudget "
+            f'models` shows it too), such as\n[models.{json.dumps(name)}]\nbackend = "server"\nurl = "http://localhost:8000/v1"'
+        ) from None
+
+
 def choose_models(names: Sequence[str]) -> list[ResolvedModel]:
     """The models: as named, else those that the user's models file declares, else the embedded ones.
 
@@ -150,7 +166,7 @@ def choose_models(names: Sequence[str]) -> list[ResolvedModel]:
         InputError, ModelError, MissingExtraError: one is not known, or something that it needs is not here.
     """
     if names:
-        chosen = [resolve_model(stated_model({"name": name}, f"--models {name}")) for name in names]
+        chosen = [_resolved(name) for name in names]
     elif declared := load_declared():
         chosen = [resolve_model(one) for one in declared]
     else:
