@@ -90,6 +90,8 @@ def test_a_diff_is_printed_and_nothing_is_changed(project: Path) -> None:
         f"{RIGHT} \n \n def shout(text: str) -> str:\n"
     )
     assert "src/pkg/text.py::slugify: solved by small (a sample passed) after 4 samples" in done.stderr
+    assert "after 4 samples (1 of them begun and paid for, but not judged): " in done.stderr
+    assert "sample 1 failed; best so far 1 of 4 tests; 19 samples left" in done.stderr
     assert "4 of 4 tests pass; trust: shared." in done.stderr
     # The prompt holds the file up to the hole, names of tests, and no hidden things.
     assert asked[0]["prompt"].endswith('joined by sep."""\n')
@@ -107,6 +109,7 @@ def test_what_is_not_solved_exits_with_1_and_shows_the_best_attempt(project: Pat
     assert (said["solved"], said["ending"], said["samples"]) == (False, "the budget does not pay for the next draw", 3)
     assert (said["tests_passed"], said["tests_total"]) == (1, 4)
     assert said["first_failing"] == "tests/test_text.py::test_slug[Hello World-hello-world]"
+    assert "; 1 sample left" in done.stderr
     assert said["spent"]["usd"] > 0
     assert said["spent"]["flops"] > 0
 
@@ -143,6 +146,9 @@ def test_python_gets_code_diff_and_what_was_spent(served: Path) -> None:
     assert solution.code == TEXT.replace("    ...\n", RIGHT)
     assert solution.diff.startswith("--- a/src/pkg/text.py")
     assert solution.spent["samples"] == 4
+    assert {type(unit) for unit in solution.spent} == {str}
+    assert solution.to_dict()["spent"] == solution.spent
+    assert repr(solution) == str(solution) == solution.summary
     solution.apply()
     assert (served / "src/pkg/text.py").read_text() == solution.code
     with pytest.raises(InputError, match="has changed since it was read"):

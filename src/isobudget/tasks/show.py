@@ -36,7 +36,7 @@ class ShownProgram:
     parent: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ShownPrograms:
     """The programs of one task, by model and index; `note` says which of several tasks of the name it is."""
 
@@ -58,6 +58,8 @@ class ShownPrograms:
             of = "" if one.parent is None else f", which repairs {one.parent}"
             parts.append(f"# {one.model} {one.index}{of}, {said}\n{one.program.rstrip()}\n")
         return printable("\n".join(parts if self.programs else [*parts, "no program\n"]))
+
+    __repr__ = __str__
 
 
 def show_programs(path: Path, task: str, *, passed: bool, model: str | None) -> ShownPrograms:

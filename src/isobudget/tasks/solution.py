@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from isobudget.grid import counted, json_value, printable, with_unit
+from isobudget.grid import counted, printable, with_unit
 from isobudget.judge.verdict import Verdict
 from isobudget.tasks.apply import apply, check_clean, check_unchanged
 from isobudget.tasks.confirm import Confirmation
@@ -16,7 +16,7 @@ from isobudget.tasks.spending import Ending
 from isobudget.tasks.target import Target
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Solution:
     """The end of a task.
 
@@ -30,7 +30,7 @@ class Solution:
         verdict: on it.
         samples: begun, those given up included.
         drawn: judged samples by model.
-        spent: by unit: tokens, flops, usd, seconds, samples; NaN where not known.
+        spent: by unit: tokens, flops, usd, seconds, samples; None where not known.
         loading_seconds: what loading models took, which is not in `spent`.
         ending: why drawing stopped.
         budget: as it was written.
@@ -49,7 +49,7 @@ class Solution:
     verdict: Verdict | None
     samples: int
     drawn: Mapping[str, int]
-    spent: Mapping[str, float]
+    spent: Mapping[str, float | None]
     loading_seconds: float
     ending: Ending
     budget: str
@@ -57,6 +57,10 @@ class Solution:
     notes: tuple[str, ...]
     repairs: int = 0
     confirmation: Confirmation | None = None
+
+    def __repr__(self) -> str:
+        """What is said of it to people."""
+        return self.summary
 
     def apply(self, *, force: bool = False) -> None:
         """Write the code into the project.
@@ -84,9 +88,10 @@ class Solution:
         if self.solved:
             head += f" by {self.model}"
         head += f" ({self.ending}) after {counted(self.samples, 'sample')}"
-        units = [with_unit(self.spent[unit], unit) for unit in self.spent if unit != SAMPLES]
-        known = ", ".join(one for one in units if one != "-")
-        lines = [f"{head}: {known}; loading models {self.loading_seconds:.1f} s apart."]
+        if left := self.samples - sum(self.drawn.values()):
+            head += f" ({left} of them begun and paid for, but not judged)"
+        units = [with_unit(spent, unit) for unit, spent in self.spent.items() if unit != SAMPLES and spent is not None]
+        lines = [f"{head}: {', '.join(units)}; loading models {self.loading_seconds:.1f} s apart."]
         if self.verdict is not None:
             passed, total = self.verdict.tests_passed or 0, self.verdict.tests_total or 0
             lines.append(f"{passed} of {total} tests pass; trust: {self.verdict.trust}.")
@@ -111,7 +116,7 @@ class Solution:
             "samples": self.samples,
             "drawn": dict(self.drawn),
             "budget": self.budget,
-            "spent": json_value(dict(self.spent)),
+            "spent": dict(self.spent),
             "loading_seconds": self.loading_seconds,
             "ending": str(self.ending),
             "tests_passed": None if verdict is None else verdict.tests_passed,

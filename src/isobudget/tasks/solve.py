@@ -13,14 +13,13 @@ from dataclasses import dataclass, field, replace
 from isobudget.backends.base import CHARACTERS_PER_TOKEN, Backend, Generation, Prompt
 from isobudget.costs.budget import parse_budget
 from isobudget.costs.cost import Unit
-from isobudget.grid import counted
+from isobudget.grid import counted, json_value, with_unit
 from isobudget.judge.verdict import Outcome, Trust, Verdict
 from isobudget.policies.repair import split_arm
 from isobudget.policies.schedule import Schedule
 from isobudget.policies.shares import CASES, case_of
 from isobudget.progress import SILENT, Progress
 from isobudget.records.attempts import TaskRow
-from isobudget.records.rows import known
 from isobudget.records.run import Run
 from isobudget.tasks import apply as applying
 from isobudget.tasks.candidate import UnusableError, lay_over
@@ -187,10 +186,15 @@ def _line(attempt: Attempt, spending: LiveSpending, task: Task) -> str:
     best = max((one.verdict.tests_passed or 0 for one in spending.attempts), default=0)
     total = attempt.verdict.tests_total or len(task.tests.baseline.expected)
     ledger, clock = spending.ledger, spending.clock
-    left = f"{max(clock.left, 0):.0f} s" if ledger.unit is None else f"{max(ledger.left, 0):.3g} {ledger.unit}"
+    left = f"{max(clock.left, 0):.0f} s" if ledger.unit is None else _amount(max(ledger.left, 0), ledger.unit)
     of = "" if attempt.parent is None else f", which repairs {attempt.parent + 1},"
     said = f"{attempt.arm}: sample {attempt.index + 1}{of} {attempt.verdict.outcome}"
     return f"{said}; best so far {best} of {total} tests; {left} left"
+
+
+def _amount(value: float, unit: str) -> str:
+    """An amount of a budget's unit; samples and tokens are whole."""
+    return counted(int(value), unit.removesuffix("s")) if unit in (SAMPLES, Unit.TOKENS) else with_unit(value, unit)
 
 
 def _solution(task: Task, run: Run, spending: LiveSpending, ending: Ending, apart: str) -> Solution:
@@ -200,7 +204,7 @@ def _solution(task: Task, run: Run, spending: LiveSpending, ending: Ending, apar
     for one in spending.attempts:
         drawn[one.arm] += 1
     code = best.text if best is not None else ""
-    spent = spending.ledger.spent | {str(Unit.SECONDS): spending.clock.seconds}
+    spent = json_value(spending.ledger.spent | {Unit.SECONDS: spending.clock.seconds})
     return Solution(
         target=task.target,
         task_id=task.problem.task_id,
@@ -240,10 +244,10 @@ def _row(task: Task, stated: str, solution: Solution) -> TaskRow:
         ending=str(solution.ending),
         solved=solution.solved,
         samples=solution.samples,
-        seconds=spent[Unit.SECONDS],
+        seconds=spent[Unit.SECONDS] or 0.0,
         loading_seconds=solution.loading_seconds,
-        tokens=known(spent[Unit.TOKENS]),
-        flops=known(spent[Unit.FLOPS]),
-        usd=known(spent[Unit.USD]),
+        tokens=spent[Unit.TOKENS],
+        flops=spent[Unit.FLOPS],
+        usd=spent[Unit.USD],
         date=now(),
     )
