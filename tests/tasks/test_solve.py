@@ -237,8 +237,26 @@ def test_every_attempt_is_recorded_with_its_place(served: Path) -> None:
     shown = api.show(solution.run, SLUG, passed=True)
     assert {one.program for one in shown.programs} == {solution.code}
     assert len(api.show(solution.run, solution.task_id, model="small").programs) == len(rows)
+    failed = api.show(solution.run, SLUG, failed=True)
+    assert {one.outcome for one in failed.programs} == {"failed"}
+    assert len(failed.programs) + len(shown.programs) == len(rows)
+    tasks = api.show(solution.run)
+    assert str(tasks) == f"{solution.task_id}: {len(rows)} samples, {len(shown.programs)} passed\n"
+    assert api.show(solution.run, passed=True) == tasks
+    assert str(api.show(solution.run, failed=True)) == "no task\n"
     with pytest.raises(InputError, match="no task 'other'"):
         api.show(solution.run, "other")
+    with pytest.raises(InputError, match="--passed and --failed do not go together"):
+        api.show(solution.run, passed=True, failed=True)
+
+
+def test_counts_that_were_imported_are_shown_without_headings(tmp_path: Path) -> None:
+    (tmp_path / "counts.csv").write_text("model,benchmark,task_id,n,c\na,b,t1,30,3\na,b,t2,4,0\n")
+    api.import_results(tmp_path / "counts.csv", tmp_path / "run")
+    assert str(api.show(tmp_path / "run")) == "t1: 30 samples, 3 passed\nt2: 4 samples, 0 passed\n"
+    said = "t1: 30 samples, 3 passed; there are no texts, the results were imported without them\n"
+    assert str(api.show(tmp_path / "run", "t1")) == said
+    assert len(api.show(tmp_path / "run", "t1", failed=True).programs) == 27
 
 
 def test_a_run_made_otherwise_is_told_with_the_option_of_solve(served: Path) -> None:

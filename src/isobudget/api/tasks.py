@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from isobudget.api.names import Names
 from isobudget.errors import InputError
@@ -12,7 +12,7 @@ from isobudget.errors import InputError
 if TYPE_CHECKING:
     from isobudget.progress import Progress
     from isobudget.tasks.models import BackendFactory
-    from isobudget.tasks.show import ShownPrograms
+    from isobudget.tasks.show import ShownPrograms, ShownTasks
     from isobudget.tasks.solution import Solution
 
 
@@ -135,19 +135,37 @@ def solve_failing(
     return solutions
 
 
-def show(run: str | Path, task: str, *, passed: bool = False, model: str | None = None) -> ShownPrograms:
-    """The programs that a run recorded for a task, with their verdicts.
+@overload
+def show(
+    run: str | Path, task: str, *, passed: bool = False, failed: bool = False, model: str | None = None
+) -> ShownPrograms: ...
+
+
+@overload
+def show(
+    run: str | Path, task: None = None, *, passed: bool = False, failed: bool = False, model: str | None = None
+) -> ShownTasks: ...
+
+
+def show(
+    run: str | Path, task: str | None = None, *, passed: bool = False, failed: bool = False, model: str | None = None
+) -> ShownPrograms | ShownTasks:
+    """The programs that a run recorded for a task, with their verdicts; without a task, the run's tasks.
 
     Args:
         run: run folder.
-        task: a task id, or the beginning of one. In Python such as ``src/pkg/text.py::slugify``.
-        passed: only those that passed.
+        task: a task id, or the beginning of one; by default all are listed. In Python such as
+            ``src/pkg/text.py::slugify``.
+        passed: only those that passed. In Python of tasks those of which a sample passed.
+        failed: only those that did not pass. In Python of tasks those of which no sample passed.
         model: only those of this model.
 
     Raises:
         RunError: there is no such run.
-        InputError: it has no such task or model, or several that begin so.
+        InputError: it has no such task or model, or several that begin so; or `passed` and `failed` are both asked for.
     """
-    from isobudget.tasks.show import show_programs
+    from isobudget.tasks.show import show_programs, show_tasks
 
-    return show_programs(Path(run), task, passed=passed, model=model)
+    if task is None:
+        return show_tasks(Path(run), passed=passed, failed=failed, model=model)
+    return show_programs(Path(run), task, passed=passed, failed=failed, model=model)

@@ -34,7 +34,7 @@ _WIDE_COLUMNS = 130
 
 @of_api("show", run=typer.Argument(metavar="RUN"), task=typer.Argument(metavar="TASK"), model=typer.Option(metavar="M"))
 def show(given: dict[str, Any], as_json: JsonOption = False) -> None:
-    """Print the programs that a run recorded for a task, with their verdicts.
+    """Print the programs that a run recorded for a task, with their verdicts; without TASK, the run's tasks.
 
     Example:
 

@@ -1,18 +1,20 @@
-"""The programs that a run recorded for one task: of any run, also one that no task was solved in."""
+"""The programs that a run recorded for one task, and its tasks: of any run, also one that no task was solved in."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from isobudget.errors import InputError
 from isobudget.files.hints import did_you_mean
-from isobudget.grid import printable
+from isobudget.grid import counted, printable
+from isobudget.judge.verdict import Outcome
 from isobudget.pipeline.prompts import RunPrograms
 from isobudget.records.attempts import AttemptRow, TaskRow
 from isobudget.records.parts import read_rows
-from isobudget.records.run import load_run
+from isobudget.records.run import Run, load_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,16 @@ class ShownProgram:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ShownPrograms:
-    """The programs of one task, by model and index; `note` says which of several tasks of the name it is."""
+    """The programs of one task, by model and index; `note` says which of several tasks of the name it is.
+
+    `has_texts` is false where results were imported without the texts of their samples.
+    """
 
     run: Path
     task_id: str
     programs: tuple[ShownProgram, ...]
     note: str = ""
+    has_texts: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -53,6 +59,10 @@ class ShownPrograms:
     def __str__(self) -> str:
         """Each program under a line that says whose it is and what the tests said."""
         parts = [f"# {self.note}\n"] if self.note else []
+        if not self.has_texts and self.programs:
+            passed = sum(one.outcome == Outcome.PASSED for one in self.programs)
+            what = f"{counted(len(self.programs), 'sample')}, {passed} passed"
+            return printable(f"{self.task_id}: {what}; there are no texts, the results were imported without them\n")
         for one in self.programs:
             said = f"{one.outcome or 'not judged'}{f': {one.detail}' if one.detail else ''}"
             of = "" if one.parent is None else f", which repairs {one.parent}"
@@ -62,32 +72,83 @@ class ShownPrograms:
     __repr__ = __str__
 
 
-def show_programs(path: Path, task: str, *, passed: bool, model: str | None) -> ShownPrograms:
-    """The programs of a task; see `isobudget.api.show`."""
+@dataclass(frozen=True, slots=True)
+class ShownTask:
+    """A task of a run: its samples, those that were judged, and those that passed."""
+
+    task_id: str
+    samples: int
+    judged: int
+    passed: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ShownTasks:
+    """The tasks of a run, in its order."""
+
+    run: Path
+    tasks: tuple[ShownTask, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"run": str(self.run), "tasks": [asdict(one) for one in self.tasks]}
+
+    def __str__(self) -> str:
+        """A line for each."""
+        lines = []
+        for one in self.tasks:
+            waiting = one.samples - one.judged
+            rest = f", {waiting} not judged" if waiting else ""
+            lines.append(f"{one.task_id}: {counted(one.samples, 'sample')}, {one.passed} passed{rest}\n")
+        return printable("".join(lines or ["no task\n"]))
+
+    __repr__ = __str__
+
+
+def show_tasks(path: Path, *, passed: bool, failed: bool, model: str | None) -> ShownTasks:
+    """The tasks of a run; see `isobudget.api.show`."""
     run = load_run(path)
-    problems = {task_id: problem for (_, task_id), problem in run.problems().items()}
-    task_id, note = _task_id(path, task, list(problems))
+    _check_choice(run, passed=passed, failed=failed, model=model)
+    samples = Counter(one.task_id for one in run.samples() if model in (None, one.model))
+    verdicts = Counter((one.task_id, one.passed) for one in run.verdicts() if model in (None, one.model))
+    known = dict.fromkeys([task_id for _, task_id in run.problems()] + list(samples))
+    counts = [(task, samples[task], verdicts[task, True], verdicts[task, False]) for task in known]
+    tasks = [ShownTask(task, drawn, good + bad, good) for task, drawn, good, bad in counts]
+    chosen = [one for one in tasks if not (passed and not one.passed) and not (failed and one.passed)]
+    return ShownTasks(path, tuple(chosen))
+
+
+def _check_choice(run: Run, *, passed: bool, failed: bool, model: str | None) -> None:
+    if passed and failed:
+        raise InputError("--passed and --failed do not go together; leave out both for all")
     models = list(run.facts.get("models", {}))
     if model is not None and model not in models:
-        raise InputError(f"{path}: no model {model!r}.{did_you_mean(model, models)} It has: {', '.join(models)}")
+        raise InputError(f"{run.path}: no model {model!r}.{did_you_mean(model, models)} It has: {', '.join(models)}")
+
+
+def show_programs(path: Path, task: str, *, passed: bool, failed: bool, model: str | None) -> ShownPrograms:
+    """The programs of a task; see `isobudget.api.show`."""
+    run = load_run(path)
+    _check_choice(run, passed=passed, failed=failed, model=model)
+    problems = {task_id: problem for (_, task_id), problem in run.problems().items()}
+    task_id, note = _task_id(path, task, list(problems))
     verdicts = {row.key: row for row in run.verdicts() if row.task_id == task_id}
     attempts = {row.key: row for row in read_rows(run.path / "attempts", AttemptRow) if row.task_id == task_id}
     programs = RunPrograms(run)
     found = []
     for sample in run.samples():
         verdict = verdicts.get(sample.key)
-        if sample.task_id != task_id or model not in (None, sample.model) or (passed and not _passed(verdict)):
+        if sample.task_id != task_id or model not in (None, sample.model):
+            continue
+        if (passed or failed) and (verdict is None or verdict.passed != passed):
             continue
         attempt = attempts.get(sample.key)
         program = (attempt and attempt.code) or _extracted(programs, problems[task_id], sample)
         said = ("", "", "") if verdict is None else (verdict.outcome, verdict.detail, verdict.first_failing)
         found.append(ShownProgram(sample.model, sample.index, *said, program, attempt and attempt.parent))
     found.sort(key=lambda one: (one.model, one.index))
-    return ShownPrograms(path, task_id, tuple(found), note)
-
-
-def _passed(verdict: Any) -> bool:
-    return verdict is not None and bool(verdict.passed)
+    has_texts = "imported" not in run.facts or any(one.program for one in found)
+    return ShownPrograms(path, task_id, tuple(found), note, has_texts)
 
 
 def _extracted(programs: RunPrograms, problem: Any, sample: Any) -> str:
