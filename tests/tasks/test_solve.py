@@ -21,7 +21,6 @@ from isobudget.analysis.load_samples import load_samples
 from isobudget.errors import InputError, RunError, StorageError
 from isobudget.records.attempts import AttemptRow, TaskRow
 from isobudget.records.parts import read_rows
-from isobudget.tasks.models import choose_models
 from support.solve_project import COUNTER_TESTS, RIGHT, TEXT, WRONG, answering, declare, make_project
 
 SLUG = "src/pkg/text.py::slugify"
@@ -250,43 +249,11 @@ def test_every_attempt_is_recorded_with_its_place(served: Path) -> None:
         api.show(solution.run, passed=True, failed=True)
 
 
-def test_counts_that_were_imported_are_shown_without_headings(tmp_path: Path) -> None:
-    (tmp_path / "counts.csv").write_text("model,benchmark,task_id,n,c\na,b,t1,30,3\na,b,t2,4,0\n")
-    api.import_results(tmp_path / "counts.csv", tmp_path / "run")
-    assert str(api.show(tmp_path / "run")) == "t1: 30 samples, 3 passed\nt2: 4 samples, 0 passed\n"
-    said = "t1: 30 samples, 3 passed; there are no texts, the results were imported without them\n"
-    assert str(api.show(tmp_path / "run", "t1")) == said
-    assert len(api.show(tmp_path / "run", "t1", failed=True).programs) == 27
-
-
 def test_a_run_made_otherwise_is_told_with_the_option_of_solve(served: Path) -> None:
     solve(run="kept")
     with pytest.raises(RunError, match=r"now it is .*use another folder \(--run\)") as caught:
         solve(run="kept", temperature=0.2)
     assert "--out" not in str(caught.value)
-
-
-def test_other_settings_open_a_record_of_their_own_where_no_run_is_named(served: Path) -> None:
-    default = served / "runs/solve"
-    assert solve().run == default
-    cooler = solve(temperature=0.2)
-    assert cooler.solved
-    assert cooler.run == served / "runs/solve-2"
-    (note,) = cooler.notes
-    assert note.startswith(f"recorded apart, in {cooler.run}: {default}: this run was made with benchmarks.solve.")
-    assert note.endswith("temperature = 0.7, now it is 0.2")
-    assert note in cooler.summary
-    assert (solve(temperature=0.2).run, solve().run) == (cooler.run, default)
-    models = served.parent / "models.toml"
-    models.write_text(models.read_text().replace("codellama-7b", "codellama-34b"))
-    assert solve().run == served / "runs/solve-3"
-
-
-def test_tasks_are_told_apart_by_the_tests_that_count(served: Path) -> None:
-    (served / "tests/test_counter.py").unlink()
-    every = [solve(tests=tests) for tests in ((), "tests", SLUG_TESTS)]
-    assert len({one.task_id for one in every}) == 3
-    assert {one.run for one in every} == {served / "runs/solve"}
 
 
 def test_what_is_no_interpreter_is_told_in_short(project: Path) -> None:
@@ -409,20 +376,6 @@ def test_several_tasks_are_solved_in_one_run_at_the_same_time(project: Path) -> 
     assert len({row.key for row in rows}) == len(rows) == 12
     assert len({one["seed"] for one in asked}) == 12
     assert len(list(read_rows(project / "runs/solve/tasks", TaskRow))) == 2
-
-
-def test_a_model_that_nobody_knows_is_told_with_how_to_declare_it(project: Path) -> None:
-    models = project.parent / "models.toml"
-    declare(models, "http://127.0.0.1:9/v1", names=("large",))
-    with pytest.raises(InputError, match=r"unknown model 'tiny 1.5'\.") as caught:
-        choose_models(["tiny 1.5", "large"])
-    said, *example = str(caught.value).splitlines()
-    assert f"declared in your models file, {models} (`isobudget models` shows it too), such as" in said
-    models.write_text("\n".join([*example, models.read_text()]))
-    assert [one.name for one in choose_models(["tiny 1.5", "large"])] == ["tiny 1.5", "large"]
-    with pytest.raises(InputError) as caught:
-        choose_models(["hf:me/it"])
-    assert "models file" not in str(caught.value)
 
 
 def test_of_several_tasks_of_one_name_the_newest_is_shown(served: Path) -> None:

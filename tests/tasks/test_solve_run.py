@@ -1,0 +1,79 @@
+"""Where `isobudget solve` records, which models it finds, and what `isobudget show` says of other runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import isobudget
+from isobudget import api
+from isobudget.errors import InputError
+from isobudget.tasks.models import choose_models
+from support.solve_project import RIGHT, answering, declare, make_project
+
+SLUG_TESTS = "tests/test_text.py"
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A project, with a server whose models are right."""
+    root = make_project(tmp_path / "project")
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("ISOBUDGET_MODELS_TOML", str(tmp_path / "models.toml"))
+    with answering(lambda model, seed: RIGHT) as (url, _):
+        declare(tmp_path / "models.toml", url)
+        yield root
+
+
+def solve(tests: str | tuple[str, ...] = SLUG_TESTS, **options: object) -> isobudget.Solution:
+    stated = {"budget": "20samples", "models": "small", "python": sys.executable} | options
+    return isobudget.solve("src/pkg/text.py::slugify", tests, **stated)  # type: ignore[arg-type]
+
+
+def test_other_settings_open_a_record_of_their_own_where_no_run_is_named(served: Path) -> None:
+    default = served / "runs/solve"
+    assert solve().run == default
+    cooler = solve(temperature=0.2)
+    assert cooler.solved
+    assert cooler.run == served / "runs/solve-2"
+    (note,) = cooler.notes
+    assert note.startswith(f"recorded apart, in {cooler.run}: {default}: this run was made with benchmarks.solve.")
+    assert note.endswith("temperature = 0.7, now it is 0.2")
+    assert note in cooler.summary
+    assert (solve(temperature=0.2).run, solve().run) == (cooler.run, default)
+    models = served.parent / "models.toml"
+    models.write_text(models.read_text().replace("codellama-7b", "codellama-34b"))
+    assert solve().run == served / "runs/solve-3"
+
+
+def test_tasks_are_told_apart_by_the_tests_that_count(served: Path) -> None:
+    (served / "tests/test_counter.py").unlink()
+    every = [solve(tests=tests) for tests in ((), "tests", SLUG_TESTS)]
+    assert len({one.task_id for one in every}) == 3
+    assert {one.run for one in every} == {served / "runs/solve"}
+
+
+def test_counts_that_were_imported_are_shown_without_headings(tmp_path: Path) -> None:
+    (tmp_path / "counts.csv").write_text("model,benchmark,task_id,n,c\na,b,t1,30,3\na,b,t2,4,0\n")
+    api.import_results(tmp_path / "counts.csv", tmp_path / "run")
+    assert str(api.show(tmp_path / "run")) == "t1: 30 samples, 3 passed\nt2: 4 samples, 0 passed\n"
+    said = "t1: 30 samples, 3 passed; there are no texts, the results were imported without them\n"
+    assert str(api.show(tmp_path / "run", "t1")) == said
+    assert len(api.show(tmp_path / "run", "t1", failed=True).programs) == 27
+
+
+def test_a_model_that_nobody_knows_is_told_with_how_to_declare_it(served: Path) -> None:
+    models = served.parent / "models.toml"
+    declare(models, "http://127.0.0.1:9/v1", names=("large",))
+    with pytest.raises(InputError, match=r"unknown model 'tiny 1.5'\.") as caught:
+        choose_models(["tiny 1.5", "large"])
+    said, *example = str(caught.value).splitlines()
+    assert f"declared in your models file, {models} (`isobudget models` shows it too), such as" in said
+    models.write_text("\n".join([*example, models.read_text()]))
+    assert [one.name for one in choose_models(["tiny 1.5", "large"])] == ["tiny 1.5", "large"]
+    with pytest.raises(InputError) as caught:
+        choose_models(["hf:me/it"])
+    assert "models file" not in str(caught.value)
