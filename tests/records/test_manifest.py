@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
 from isobudget.errors import RunError
+from isobudget.records.check import check_run
 from isobudget.records.manifest import columns_of, read_manifest
 from isobudget.records.part_writer import PartWriter
 from isobudget.records.parts import part_paths, read_rows, rows_in_table
@@ -135,3 +139,102 @@ def test_a_table_without_a_run_needs_no_manifest(tmp_path: Path) -> None:
         writer.add([sample("p/0", 0)])
     assert not (tmp_path / "t" / "manifest.json").exists()
     assert list(read_rows(tmp_path / "t" / "samples", SampleRow)) == [sample("p/0", 0)]
+
+
+def _stated(run: Run) -> Any:
+    return json.loads((run.path / "manifest.json").read_text())
+
+
+def _hostile() -> dict[str, Callable[[Any], Any]]:
+    def of_part(field: str, value: Any) -> Callable[[Any], Any]:
+        def change(stated: Any) -> Any:
+            stated["tables"]["samples"]["parts"][0][field] = value
+            return stated
+
+        return change
+
+    def twice(stated: Any) -> Any:
+        stated["tables"]["samples"]["parts"] *= 2
+        return stated
+
+    def renamed(stated: Any) -> Any:
+        stated["tables"]["../samples"] = stated["tables"].pop("samples")
+        return stated
+
+    numbers = (-1, 1.5, float("inf"), True, "3", None, 10**400)
+    names = ("../part-000001.parquet", "/part-000001.parquet", "..", "", "part-000001.parquet\n", 3, ["x"])
+    return {
+        **{f"format {one!r}": lambda stated, one=one: stated | {"format": one} for one in ("x", 0, True, 1.0, None)},
+        **{f"{field} {str(one)[:9]}": of_part(field, one) for field in ("rows", "bytes") for one in numbers},
+        **{f"name {one!r}": of_part("name", one) for one in names},
+        "one key more": of_part("mood", 1),
+        "hash": of_part("sha256", "\ud800"),
+        "schema": of_part("schema", {}),
+        "twice": twice,
+        "table": renamed,
+        "columns": lambda stated: stated | {"schemas": {"a": {"b\x1b[2J": "string"}}},
+        "schemas": lambda stated: stated | {"schemas": [1]},
+    }
+
+
+@pytest.mark.parametrize("change", _hostile().values(), ids=_hostile())
+def test_what_no_writer_states_is_of_another_form(run: Run, change: Callable[[Any], Any]) -> None:
+    (run.path / "manifest.json").write_text(json.dumps(change(_stated(run))))
+    with pytest.raises(RunError, match=r"is of another form; .*isobudget check .* --repair"):
+        list(run.samples())
+    assert check_run(run.path, repair=True).whole
+
+
+def test_deep_nesting_is_of_another_form(run: Run) -> None:
+    (run.path / "manifest.json").write_text("[" * 200_000)
+    with pytest.raises(RunError, match="is of another form"):
+        list(run.samples())
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_a_manifest_that_is_no_file_is_damaged_and_repaired(run: Run, make: Callable[[Path], None]) -> None:
+    rows = list(run.samples())
+    (run.path / "manifest.json").unlink()
+    make(run.path / "manifest.json")
+    with pytest.raises(RunError, match=r"is no file; .* --repair"):
+        list(run.samples())
+    assert check_run(run.path, repair=True).whole
+    assert list(run.samples()) == rows
+
+
+def test_a_newer_manifest_is_named_and_not_touched(run: Run) -> None:
+    text = json.dumps(_stated(run) | {"format": 2, "tables": [], "mood": "good"})
+    (run.path / "manifest.json").write_text(text)
+    (finding,) = check_run(run.path).findings
+    assert (finding.kind, "use a newer isobudget" in finding.remedy) == ("newer", True)
+    with pytest.raises(RunError, match="use a newer isobudget"):
+        check_run(run.path, repair=True)
+    assert (run.path / "manifest.json").read_text() == text
+    assert not (run.path / ".superseded").exists()
+
+
+def test_what_was_set_aside_stays(run: Run) -> None:
+    aside = run.path / ".superseded"
+    aside.mkdir()
+    (aside / "manifest.json.2").write_text("mine")
+    (aside / "samples").mkdir()
+    (aside / "samples" / "part-000002.parquet").write_text("mine too")
+    (run.path / "samples" / "part-000002.parquet").write_text("damaged")
+    for text in ("{1", "{2"):
+        (run.path / "manifest.json").write_text(text)
+        assert check_run(run.path, repair=True).whole
+    assert {path.name: path.read_text() for path in aside.glob("manifest.json.*")} == {
+        "manifest.json.1": "{1",
+        "manifest.json.2": "mine",
+        "manifest.json.3": "{2",
+    }
+    assert {path.read_text() for path in (aside / "samples").iterdir()} == {"mine too", "damaged"}
+
+
+@pytest.mark.parametrize("text", ["{", '{"format": 9}'])
+def test_a_check_says_what_lies_there_when_the_manifest_does_not(run: Run, text: str) -> None:
+    whole = check_run(run.path)
+    (run.path / "manifest.json").write_text(text)
+    checked = check_run(run.path)
+    assert (checked.tables, checked.bytes) == (whole.tables, whole.bytes)
+    assert len(checked.notes) == 1

@@ -21,7 +21,7 @@ from isobudget.errors import RunError
 from isobudget.files.store_path import StorePath
 from isobudget.files.whole import make_folder, storage_error
 from isobudget.records.manifest import Manifest, Part, TableParts, described, read_manifest, write_manifest
-from isobudget.records.part_names import numbered_parts, superseded, visible_parts
+from isobudget.records.part_names import free_name, numbered_parts, superseded, visible_parts
 from isobudget.records.parts import is_gone, read_part
 from isobudget.records.tables import TABLES, table_folders
 
@@ -66,10 +66,13 @@ def settle(folder: Path, table: TableParts) -> None:
 
 
 def set_aside(path: Path) -> None:
-    """Move a part to `.superseded/`, if it is still there."""
-    make_folder(superseded(path).parent)
+    """Move a part to `.superseded/`, if it is still there; one of its name that lies there gets another."""
+    aside = superseded(path)
+    make_folder(aside.parent)
     with contextlib.suppress(FileNotFoundError):
-        _move(path, superseded(path))
+        if path.exists() and aside.exists():
+            _move(aside, free_name(aside))
+        _move(path, aside)
 
 
 def _move(path: Path, to: Path) -> None:

@@ -14,15 +14,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isobudget.errors import RunError
 from isobudget.files.lease import held
+from isobudget.files.store_path import StorePath
+from isobudget.files.whole import make_folder
 from isobudget.grid import counted
 from isobudget.records.facts import begin_writing
 from isobudget.records.findings import check_part, left_over
 from isobudget.records.keys import SampleKeys
-from isobudget.records.manifest import FILE_NAME, SUPERSEDED, Manifest, described, read_manifest, write_manifest
+from isobudget.records.manifest import (
+    FILE_NAME,
+    SUPERSEDED,
+    Manifest,
+    ManifestError,
+    described,
+    read_manifest,
+    write_manifest,
+)
 from isobudget.records.new_parts import NewParts
-from isobudget.records.part_names import numbered_parts
+from isobudget.records.part_names import free_name, numbered_parts
 from isobudget.records.parts import read_part
 from isobudget.records.recover import is_new, recover, set_aside, settle, unlisted
 from isobudget.records.rows import KEY_COLUMNS, SampleRow
@@ -39,17 +48,19 @@ def repair_run(folder: Path) -> list[str]:
     """Repair a run; what was done, a sentence each.
 
     Raises:
-        RunError: it is in use.
+        RunError: it is in use, or a newer isobudget made its manifest.
         StorageError: a file cannot be moved or written.
     """
     done: list[str] = []
     with held(folder):
-        begin_writing(folder)
         try:
             before = read_manifest(folder)
-        except RunError:
+        except ManifestError as error:
+            if error.kind != "damaged":
+                raise
             done += _set_manifest_aside(folder)
             before = None
+        begin_writing(folder)
         manifest = _made_anew(folder) if done else recover(folder)
         done += _differences(before, manifest) if not done else []
         done += _drop_damaged(folder)
@@ -76,11 +87,14 @@ def _differences(before: Manifest | None, after: Manifest) -> Iterator[str]:
 
 
 def _set_manifest_aside(folder: Path) -> list[str]:
-    path, place = folder / FILE_NAME, folder / SUPERSEDED
-    place.mkdir(exist_ok=True)
-    number = sum(one.name.startswith(FILE_NAME) for one in place.iterdir()) + 1
-    (place / f"{FILE_NAME}.{number}").write_bytes(path.read_bytes())
-    return [f"{path} made anew of the parts that are there; the damaged one is in {SUPERSEDED}"]
+    path = folder / FILE_NAME
+    aside = free_name(folder / SUPERSEDED / FILE_NAME)
+    make_folder(aside.parent)
+    if isinstance(path, StorePath) or path.is_file():
+        aside.write_bytes(path.read_bytes())
+    else:
+        path.rename(aside)
+    return [f"{path} made anew of the parts that are there; the damaged one is {aside}"]
 
 
 def _made_anew(folder: Path) -> Manifest:
