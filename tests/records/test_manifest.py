@@ -30,9 +30,14 @@ def run(tmp_path: Path) -> Run:
     return synthetic_run(tmp_path / "run", PAIR, {"own": 3}, seed=1)
 
 
+def own(index: int) -> SampleRow:
+    """A further sample of the run."""
+    return replace(sample("own/1", 100 + index), model=PAIR[0].name)
+
+
 def add(run: Run, *indexes: int) -> None:
     with run.writing(), run.sample_writer() as writer:
-        writer.add([sample("p/0", index) for index in indexes])
+        writer.add([own(index) for index in indexes])
 
 
 def test_a_manifest_says_of_every_part_what_it_is(run: Run) -> None:
@@ -65,12 +70,12 @@ def test_every_switch_is_another_file_even_with_the_same_parts(run: Run) -> None
 def test_a_part_that_is_not_listed_does_not_count_until_the_next_writer(run: Run, tmp_path: Path) -> None:
     before = list(run.samples())
     with PartWriter(tmp_path / "aside" / "samples", SampleRow) as writer:  # as if its writer had been killed there
-        writer.add([sample("p/0", 5)])
+        writer.add([own(5)])
     left = run.path / "samples" / "part-000007.parquet"
     (tmp_path / "aside" / "samples" / "part-000001.parquet").rename(left)
     assert list(run.samples()) == before
     with run.writing():
-        assert list(run.samples()) == [*before, sample("p/0", 5)]
+        assert list(run.samples()) == [*before, own(5)]
     add(run, 6)
     assert [path.name for path in part_paths(run.path / "samples")] == [
         "part-000001.parquet",
@@ -84,7 +89,7 @@ def test_a_part_with_rows_that_the_run_has_is_never_taken_in(run: Run) -> None:
     old = run.path / "samples" / "part-000001.parquet"
     (run.path / "samples" / "part-000002.parquet").write_bytes(old.read_bytes())
     add(run, 0)
-    assert list(run.samples()) == [*before, sample("p/0", 0)]
+    assert list(run.samples()) == [*before, own(0)]
     assert (run.path / "samples" / "part-000003.parquet").exists()  # no number is used twice
 
 
@@ -100,7 +105,7 @@ def test_a_run_without_a_manifest_is_read_whole_and_gets_one(run: Run) -> None:
     assert manifest is not None
     assert [part.rows for part in manifest.table("samples").parts] == [len(rows) - 1, 1, 1]
     assert load_run(run.path).facts["format"] == 3
-    assert list(load_run(run.path).samples()) == [*rows, sample("p/0", 1)]
+    assert list(load_run(run.path).samples()) == [*rows, own(1)]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 1, "tables": {"samples": 3}, "schemas": {}}'])
@@ -136,9 +141,9 @@ def test_forgotten_verdicts_do_not_come_back(run: Run) -> None:
 
 def test_a_table_without_a_run_needs_no_manifest(tmp_path: Path) -> None:
     with PartWriter(tmp_path / "t" / "samples", SampleRow) as writer:
-        writer.add([sample("p/0", 0)])
+        writer.add([own(0)])
     assert not (tmp_path / "t" / "manifest.json").exists()
-    assert list(read_rows(tmp_path / "t" / "samples", SampleRow)) == [sample("p/0", 0)]
+    assert list(read_rows(tmp_path / "t" / "samples", SampleRow)) == [own(0)]
 
 
 def _stated(run: Run) -> Any:

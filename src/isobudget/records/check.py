@@ -28,9 +28,10 @@ from isobudget.records.manifest import (
     described,
     read_manifest,
 )
+from isobudget.records.newcomers import Newcomers, Stated
 from isobudget.records.part_names import numbered_parts, visible_parts
 from isobudget.records.parts import is_gone
-from isobudget.records.recover import is_new, unlisted
+from isobudget.records.recover import unlisted
 from isobudget.records.repair import repair_run
 from isobudget.records.tables import TABLES, table_folders
 
@@ -114,7 +115,7 @@ def check_run(
     if take_over and (holder := release_other(folder)):
         done.append(f"ended the lease of {holder}: what it still writes does not count")
     if repair:
-        done += repair_run(folder)
+        done += repair_run(folder, progress)
     return _look(folder, tuple(done), progress)
 
 
@@ -136,7 +137,7 @@ def _look(folder: Path, done: tuple[str, ...], progress: Progress) -> Checked:
     for name, table in manifest.tables.items():
         findings += _of_table(folder / name, table, manifest, progress)
     for path in table_folders(folder):
-        findings += _beside(path, manifest.table(path.name))
+        findings += _beside(path, manifest)
     findings += _strange(folder)
     samples = judged = 0
     if not any(one.kind in ("damaged", "missing") for one in findings):
@@ -178,9 +179,11 @@ def _all_parts(folder: Path) -> Manifest:
     """What a manifest would say of a run that has none that can be read."""
     manifest = Manifest()
     for table in table_folders(folder):
+        newcomers = Newcomers(table, (), Stated.of(folder, manifest))
         for path in visible_parts(table):
             found = described(path) or (Part(path.name, 0, 0, "", ""), {})
-            manifest = manifest.adding(table.name, *found)
+            if newcomers.foreign(path) is None:
+                manifest = manifest.adding(table.name, *found)
     return manifest
 
 
@@ -198,18 +201,25 @@ def _of_table(folder: Path, table: TableParts, manifest: Manifest, progress: Pro
         progress.advance("parts", 1)
 
 
-def _beside(folder: Path, table: TableParts) -> Iterator[Finding]:
+def _beside(folder: Path, manifest: Manifest) -> Iterator[Finding]:
     """What lies in a table's folder and does not count."""
-    for path in unlisted(folder, table):
-        if described(path) is None:
-            yield Finding(path, "damaged", "it is not a whole Parquet file, and does not count", f"{REPAIR} moves it")
-        elif is_new(folder, table.parts, path):
-            yield Finding(path, "unlisted", "it is whole and does not count yet: its writer was stopped", _WRITER)
-        else:
-            what = "it holds rows that the run has, and does not count"
-            yield Finding(path, "twice", what, f"nothing, or {REPAIR} moves it out of the way of globs")
+    table = manifest.table(folder.name)
+    if paths := unlisted(folder, table):
+        newcomers = Newcomers(folder, table.parts, Stated.of(folder.parent, manifest))
+        for path in paths:
+            yield _unlisted(path, newcomers)
     for path in left_over(folder, table):
         yield Finding(path, "left over", "a writer that was stopped left it; nothing needs it", f"{REPAIR} moves it")
+
+
+def _unlisted(path: Path, newcomers: Newcomers) -> Finding:
+    if described(path) is None:
+        return Finding(path, "damaged", "it is not a whole Parquet file, and does not count", f"{REPAIR} moves it")
+    why = newcomers.refused(path)
+    if why is None:
+        return Finding(path, "unlisted", "it is whole and does not count yet: its writer was stopped", _WRITER)
+    remedy = f"nothing, or {REPAIR} moves it out of the way of globs"
+    return Finding(path, why.kind, f"{why.what}, and does not count", remedy)
 
 
 def _strange(folder: Path) -> Iterator[Finding]:
