@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -155,3 +157,68 @@ def test_the_command_says_it_in_its_exit_code(run: Run) -> None:
     assert done.returncode == 1
     assert [one["kind"] for one in json.loads(done.stdout)["findings"]] == ["damaged"]
     assert load_run(run.path).facts["format"] == 3
+
+
+@pytest.mark.parametrize("lost", ["nothing", "manifest", "manifest cut"])
+@pytest.mark.parametrize("of", ["benchmark", "model", "problem"])
+def test_a_part_of_another_run_is_named_and_not_taken_in(run: Run, of: str, lost: str) -> None:
+    model = replace(PAIR[0], name="other") if of == "model" else PAIR[0]
+    benchmarks = {"b" if of == "benchmark" else "own": 5 if of == "problem" else 3}
+    other = synthetic_run(run.path.parent / "other", (replace(model, n=30),), benchmarks)
+    rows = list(run.samples())
+    copied = run.path / "samples" / "part-000009.parquet"
+    copied.write_bytes((other.path / "samples" / "part-000001.parquet").read_bytes())
+    if lost == "manifest":
+        (run.path / "manifest.json").unlink()
+    if lost != "manifest cut":
+        (finding,) = check_run(run.path).findings
+        assert (finding.kind, finding.where) == ("foreign", copied)
+        assert "does not state the " + of in finding.what
+        with run.writing():
+            assert list(run.samples()) == rows
+    else:
+        (run.path / "manifest.json").write_text("{")
+    repaired = check_run(run.path, repair=True)
+    assert repaired.whole
+    assert any("of another run" in one for one in repaired.repaired)
+    assert list(run.samples()) == rows
+    assert (run.path / ".superseded" / "samples" / copied.name).exists()
+
+
+class Steps:
+    """Counts what is told."""
+
+    def __init__(self) -> None:
+        self.told: Counter[str] = Counter()
+
+    def start(self, task: str, total: int, done: int = 0, *, unit: str = "") -> None:
+        self.told[f"of {task}"] = total
+
+    def advance(self, task: str, steps: int) -> None:
+        self.told[task] += steps
+
+    def spend(self, task: str, unit: str, amount: float) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+@pytest.mark.parametrize("text", ["{", None], ids=["damaged", "lost"])
+def test_repairing_reads_every_part_a_fixed_number_of_times(run: Run, text: str | None) -> None:
+    read: Counter[str] = Counter()
+    sys.addaudithook(lambda event, told: read.update(told) if event == "isobudget.read_part" else None)
+
+    def most_often(parts: int) -> int:
+        with run.writing(), run.sample_writer() as writer:
+            for _ in range(parts):
+                rows = list(run.samples())[-1:]
+                writer.add([replace(rows[0], index=rows[0].index + 1)])
+                writer.flush()
+        path = run.path / "manifest.json"
+        path.unlink() if text is None else path.write_text(text)
+        read.clear()
+        steps = Steps()
+        assert check_run(run.path, repair=True, progress=steps).tables["samples"][1] > parts
+        assert all(steps.told[task] == steps.told[f"of {task}"] > parts for task in steps.told if task[:3] != "of ")
+        return max(times for path, times in read.items() if str(run.path) in path)
+
+    assert most_often(4) == most_often(12)

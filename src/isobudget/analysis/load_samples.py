@@ -161,8 +161,13 @@ class LoadedRun:
             known = ", ".join(benchmarks_of(self.run)) or "none"
             raise RunError(f"{where}: no benchmark {benchmark!r} in this run; it has: {known}")
         if not self.models[benchmark]:
-            raise RunError(f"{where}: no judged samples of {benchmark}; judge them with: isobudget judge {where}")
+            raise none_judged(where, benchmark)
         return self.models[benchmark]
+
+
+def none_judged(run: Path, benchmarks: str) -> RunError:
+    """The error for a run that has nothing to read of these benchmarks."""
+    return RunError(f"{run}: no judged samples of {benchmarks}; judge them with: isobudget judge {run}")
 
 
 def benchmarks_of(run: Run) -> list[str]:

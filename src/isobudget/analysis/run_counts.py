@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from isobudget.analysis.load_samples import Judged, benchmarks_of, read_judged
+from isobudget.analysis.load_samples import Judged, benchmarks_of, none_judged, read_judged
 from isobudget.analysis.run_columns import groups_of
 from isobudget.importers.counts import ModelCounts
 from isobudget.records.parts import read_each
@@ -18,7 +18,7 @@ def run_counts(path: Path) -> tuple[list[ModelCounts], list[str]]:
     """The counts of every benchmark and model of a run, greedy outputs left out, and notes.
 
     Raises:
-        RunError: no such run, or a part is damaged.
+        RunError: no such run, a part is damaged, or the run has no judged samples.
     """
     run = load_run(path)
     benchmarks = benchmarks_of(run)
@@ -29,6 +29,8 @@ def run_counts(path: Path) -> tuple[list[ModelCounts], list[str]]:
     found = read_judged(run, benchmarks, chosen, counts_only=True)
     pairs = [(benchmark, model) for benchmark in benchmarks for model in found.models]
     counted = [_counted(found, *pair) for pair in pairs]
+    if all(one is None for one, _ in counted):
+        raise none_judged(run.path, ", ".join(benchmarks) or "any benchmark")
     return [one for one, _ in counted if one is not None], [note for _, note in counted if note]
 
 

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from isobudget.errors import RunError
 from isobudget.files.lease import release_other
 from isobudget.files.store_path import place
 from isobudget.grid import counted
@@ -19,10 +18,20 @@ from isobudget.progress import SILENT, Progress
 from isobudget.records import facts as run_facts
 from isobudget.records.findings import REPAIR, Finding, check_part, left_over
 from isobudget.records.keys import SampleKeys
-from isobudget.records.manifest import FILE_NAME, SUPERSEDED, Manifest, Part, TableParts, described, read_manifest
-from isobudget.records.part_names import numbered_parts
-from isobudget.records.parts import is_gone, part_paths
-from isobudget.records.recover import is_new, unlisted
+from isobudget.records.manifest import (
+    FILE_NAME,
+    SUPERSEDED,
+    Manifest,
+    ManifestError,
+    Part,
+    TableParts,
+    described,
+    read_manifest,
+)
+from isobudget.records.newcomers import Newcomers, Stated
+from isobudget.records.part_names import numbered_parts, visible_parts
+from isobudget.records.parts import is_gone
+from isobudget.records.recover import unlisted
 from isobudget.records.repair import repair_run
 from isobudget.records.tables import TABLES, table_folders
 
@@ -106,7 +115,7 @@ def check_run(
     if take_over and (holder := release_other(folder)):
         done.append(f"ended the lease of {holder}: what it still writes does not count")
     if repair:
-        done += repair_run(folder)
+        done += repair_run(folder, progress)
     return _look(folder, tuple(done), progress)
 
 
@@ -116,9 +125,8 @@ def _look(folder: Path, done: tuple[str, ...], progress: Progress) -> Checked:
     findings: list[Finding] = []
     try:
         manifest = read_manifest(folder)
-    except RunError as error:
-        findings.append(Finding(folder / FILE_NAME, "damaged", str(error).split(": ", 1)[1], REPAIR))
-        return Checked(folder, facts["format"], {}, 0, 0, 0, tuple(findings), (), done)
+    except ManifestError as error:
+        return _without_manifest(folder, facts["format"], error, done)
     if manifest is None:
         notes.append("an older version made it: there is no manifest, so that hashes are not known; writing makes one")
         manifest = _all_parts(folder)
@@ -129,7 +137,7 @@ def _look(folder: Path, done: tuple[str, ...], progress: Progress) -> Checked:
     for name, table in manifest.tables.items():
         findings += _of_table(folder / name, table, manifest, progress)
     for path in table_folders(folder):
-        findings += _beside(path, manifest.table(path.name))
+        findings += _beside(path, manifest)
     findings += _strange(folder)
     samples = judged = 0
     if not any(one.kind in ("damaged", "missing") for one in findings):
@@ -140,13 +148,10 @@ def _look(folder: Path, done: tuple[str, ...], progress: Progress) -> Checked:
             notes.append(f"{samples - judged:,} samples have no verdict; judge them with: isobudget judge {folder}")
     if old := sum(len(numbered_parts(folder / SUPERSEDED / name)) for name in TABLES):
         notes.append(f"{counted(old, 'part')} in {folder / SUPERSEDED}, which nothing needs; delete it when you like")
-    tables = {name: (sum(part.rows for part in one.parts), len(one.parts)) for name, one in manifest.tables.items()}
-    size = sum(part.bytes for one in manifest.tables.values() for part in one.parts)
     return Checked(
         folder,
         facts["format"],
-        {name: said for name, said in tables.items() if said[1]},
-        size,
+        *_size(manifest),
         samples,
         judged,
         tuple(findings),
@@ -155,13 +160,30 @@ def _look(folder: Path, done: tuple[str, ...], progress: Progress) -> Checked:
     )
 
 
+def _size(manifest: Manifest) -> tuple[dict[str, tuple[int, int]], int]:
+    """Rows and parts of each table that has any, and the bytes of all."""
+    parts = {name: table.parts for name, table in manifest.tables.items() if table.parts}
+    tables = {name: (sum(part.rows for part in own), len(own)) for name, own in parts.items()}
+    return tables, sum(part.bytes for own in parts.values() for part in own)
+
+
+def _without_manifest(folder: Path, form: int, error: ManifestError, done: tuple[str, ...]) -> Checked:
+    """What lies in a run whose manifest does not tell what counts."""
+    remedy = REPAIR if error.kind == "damaged" else "use a newer isobudget; this one leaves the run alone"
+    found = Finding(folder / FILE_NAME, error.kind, error.what, remedy)
+    note = "its manifest does not tell which parts count: rows and parts are those that lie in the folder"
+    return Checked(folder, form, *_size(_all_parts(folder)), 0, 0, (found,), (note,), done)
+
+
 def _all_parts(folder: Path) -> Manifest:
-    """What a manifest would say of a run that has none."""
+    """What a manifest would say of a run that has none that can be read."""
     manifest = Manifest()
     for table in table_folders(folder):
-        for path in part_paths(table):
+        newcomers = Newcomers(table, (), Stated.of(folder, manifest))
+        for path in visible_parts(table):
             found = described(path) or (Part(path.name, 0, 0, "", ""), {})
-            manifest = manifest.adding(table.name, *found)
+            if newcomers.foreign(path) is None:
+                manifest = manifest.adding(table.name, *found)
     return manifest
 
 
@@ -179,18 +201,25 @@ def _of_table(folder: Path, table: TableParts, manifest: Manifest, progress: Pro
         progress.advance("parts", 1)
 
 
-def _beside(folder: Path, table: TableParts) -> Iterator[Finding]:
+def _beside(folder: Path, manifest: Manifest) -> Iterator[Finding]:
     """What lies in a table's folder and does not count."""
-    for path in unlisted(folder, table):
-        if described(path) is None:
-            yield Finding(path, "damaged", "it is not a whole Parquet file, and does not count", f"{REPAIR} moves it")
-        elif is_new(folder, table.parts, path):
-            yield Finding(path, "unlisted", "it is whole and does not count yet: its writer was stopped", _WRITER)
-        else:
-            what = "it holds rows that the run has, and does not count"
-            yield Finding(path, "twice", what, f"nothing, or {REPAIR} moves it out of the way of globs")
+    table = manifest.table(folder.name)
+    if paths := unlisted(folder, table):
+        newcomers = Newcomers(folder, table.parts, Stated.of(folder.parent, manifest))
+        for path in paths:
+            yield _unlisted(path, newcomers)
     for path in left_over(folder, table):
         yield Finding(path, "left over", "a writer that was stopped left it; nothing needs it", f"{REPAIR} moves it")
+
+
+def _unlisted(path: Path, newcomers: Newcomers) -> Finding:
+    if described(path) is None:
+        return Finding(path, "damaged", "it is not a whole Parquet file, and does not count", f"{REPAIR} moves it")
+    why = newcomers.refused(path)
+    if why is None:
+        return Finding(path, "unlisted", "it is whole and does not count yet: its writer was stopped", _WRITER)
+    remedy = f"nothing, or {REPAIR} moves it out of the way of globs"
+    return Finding(path, why.kind, f"{why.what}, and does not count", remedy)
 
 
 def _strange(folder: Path) -> Iterator[Finding]:

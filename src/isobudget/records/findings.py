@@ -23,7 +23,8 @@ class Finding:
 
     Attributes:
         where: the file or table.
-        kind: ``missing``, ``damaged``, ``newer``, ``unlisted``, ``twice``, ``left over``, ``unfinished``, ``unknown``.
+        kind: ``missing``, ``damaged``, ``newer``, ``unlisted``, ``twice``, ``foreign``, ``left over``, ``unfinished``,
+            ``unknown``.
         what: what is wrong, and what is lost by it.
         remedy: what to do.
     """

@@ -43,9 +43,7 @@ class SampleKeys(Set[SampleKey]):
         return found
 
     def _add_all(self, group: Group, indexes: np.ndarray[Any, np.dtype[np.int64]]) -> None:
-        marks = np.zeros(int(indexes.max()) + 1, dtype=np.uint8)
-        marks[indexes] = 1
-        bits = int.from_bytes(np.packbits(marks, bitorder="little").tobytes(), "little")
+        bits = bits_of(indexes)
         self._bits[group] = self._bits.get(group, 0) | bits
 
     def add(self, key: SampleKey) -> None:
@@ -83,3 +81,16 @@ class SampleKeys(Set[SampleKey]):
 
     def __len__(self) -> int:
         return sum(bits.bit_count() for bits in self._bits.values())
+
+
+def bits_of(indexes: np.ndarray[Any, np.dtype[np.int64]]) -> int:
+    """A whole number whose bit i says whether i is among the indexes.
+
+    Raises:
+        ValueError: one is negative.
+    """
+    if int(indexes.min()) < 0:
+        raise ValueError(f"an index is negative: {indexes.min()}")
+    marks = np.zeros(int(indexes.max()) + 1, dtype=np.uint8)
+    marks[indexes] = 1
+    return int.from_bytes(np.packbits(marks, bitorder="little").tobytes(), "little")

@@ -19,6 +19,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
+import stat
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -28,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from isobudget.errors import RunError
 from isobudget.files.lease import fresh_nonce, put_held
+from isobudget.files.store_path import StorePath
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,6 +38,13 @@ if TYPE_CHECKING:
 FORMAT = 1
 FILE_NAME = "manifest.json"
 SUPERSEDED = ".superseded"
+PART_NAME = re.compile(r"part-([0-9]{1,18})\.parquet")
+
+_TABLE = re.compile(r"[A-Za-z0-9_]+")
+#: also the beginning of one, which names a schema, and nothing where it is not known
+_HASH = re.compile(r"[0-9a-f]{0,64}")
+#: rows or bytes of a part
+_MOST = 2**53
 
 #: threads of one process change a run's manifest one after the other
 _GUARDS: dict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -108,45 +118,90 @@ class Manifest:
         return (json.dumps(whole) + "\n").encode()
 
 
+class ManifestError(RunError):
+    """A manifest that cannot be used: `kind` is ``damaged``, or ``newer`` if a newer isobudget made it."""
+
+    def __init__(self, path: Path, what: str, kind: str) -> None:
+        super().__init__(f"{path}: {what}")
+        self.what = what
+        self.kind = kind
+
+
 def read_manifest(run: Path) -> Manifest | None:
     """The manifest of the run in `run`; None if it has none.
 
     Raises:
-        RunError: it is damaged, or made by a newer isobudget.
+        RunError: it cannot be read; a `ManifestError` if it is damaged, or made by a newer isobudget.
     """
     path = run / FILE_NAME
     try:
+        if not (isinstance(path, StorePath) or stat.S_ISREG(path.stat().st_mode)):
+            raise damaged(path, "is no file")
         content = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except RecursionError:
+        raise damaged(path, "is of another form") from None
     except ValueError as error:
         raise damaged(path, f"is not JSON ({error})") from None
+    return _checked(path, content)
+
+
+def _checked(path: Path, content: Any) -> Manifest:
     stated = content.get("format") if isinstance(content, dict) else None
-    if isinstance(stated, int) and stated > FORMAT:
-        raise RunError(f"{path}: format {stated} is newer than this isobudget knows ({FORMAT}); use a newer isobudget")
+    if type(stated) is int and stated > FORMAT:
+        known = f"is newer than this isobudget knows ({FORMAT}); use a newer isobudget"
+        raise ManifestError(path, f"its format {str(stated)[:20]} {known}", "newer")
     try:
-        tables = {name: _table(table) for name, table in content["tables"].items()}
-        return Manifest(tables, content["schemas"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise damaged(path, f"lacks {error}" if isinstance(error, KeyError) else "is of another form") from None
+        _require(type(stated) is int and stated == FORMAT)
+        tables = {name: _table(name, table) for name, table in content["tables"].items()}
+        schemas = {name: _columns(columns) for name, columns in content["schemas"].items()}
+        return Manifest(tables, schemas)
+    except KeyError as error:
+        raise damaged(path, f"lacks {error}") from None
+    except (TypeError, ValueError, AttributeError):
+        raise damaged(path, "is of another form") from None
+
+
+def _require(holds: bool) -> None:
+    if not holds:
+        raise ValueError
 
 
 def _plain(part: Part) -> dict[str, Any]:
     return {name: getattr(part, name) for name in _OF_PART}
 
 
-def _table(stated: Mapping[str, Any]) -> TableParts:
-    return TableParts(tuple(Part(**part) for part in stated["parts"]), tuple(stated["superseded"]))
+def _table(name: str, stated: Mapping[str, Any]) -> TableParts:
+    """A table as it is stated; no part is named twice."""
+    _require(_TABLE.fullmatch(name) is not None)
+    parts, old = stated["parts"], stated["superseded"]
+    _require(isinstance(parts, list) and isinstance(old, list))
+    table = TableParts(tuple(map(_part, parts)), tuple(old))
+    names = [*(part.name for part in table.parts), *old]
+    _require(all(PART_NAME.fullmatch(one) for one in names) and len(set(names)) == len(names))
+    return table
 
 
-def damaged(path: Path, what: str) -> RunError:
+def _part(stated: Mapping[str, Any]) -> Part:
+    part = Part(**{name: stated[name] for name in _OF_PART})
+    _require(len(stated) == len(_OF_PART))
+    _require(all(type(number) is int and 0 <= number <= _MOST for number in (part.rows, part.bytes)))
+    _require(_HASH.fullmatch(part.sha256) is not None and _HASH.fullmatch(part.schema) is not None)
+    return part
+
+
+def _columns(stated: Mapping[str, str]) -> Mapping[str, str]:
+    _require(all(name.isprintable() and kind.isprintable() for name, kind in stated.items()))
+    return stated
+
+
+def damaged(path: Path, what: str) -> ManifestError:
     """The error for a manifest that cannot be used."""
-    return RunError(
-        f"{path}: {what}; was the file edited or cut? Make it anew from the parts that are there with: "
-        f"isobudget check {path.parent} --repair"
-    )
+    remedy = f"Make it anew from the parts that are there with: isobudget check {path.parent} --repair"
+    return ManifestError(path, f"{what}; was the file edited or cut? {remedy}", "damaged")
 
 
 def change_manifest(run: Path, change: Callable[[Manifest], Manifest]) -> Manifest | None:
@@ -191,6 +246,8 @@ def described(path: Path) -> tuple[Part, dict[str, str]] | None:
     import pyarrow.parquet as pq
 
     try:
+        if not (isinstance(path, StorePath) or path.is_file()):
+            return None
         data = path.read_bytes()
     except OSError as error:
         raise RunError(f"{path}: may not be read: {error.strerror or error}") from None

@@ -6,14 +6,15 @@ the old ones are in ``.superseded/TABLE/``; who began to read before finds them 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from isobudget.errors import RunError
-from isobudget.records.manifest import SUPERSEDED, read_manifest
+from isobudget.records.manifest import PART_NAME, SUPERSEDED, read_manifest
 
-_PART = re.compile(r"\.?part-(\d+)\.parquet")
+_PART = re.compile(rf"\.?{PART_NAME.pattern}")
 
 
 def part_name(number: int) -> str:
@@ -35,6 +36,12 @@ def hidden(path: Path) -> Path:
 def superseded(path: Path) -> Path:
     """Where a part goes whose rows others hold."""
     return path.parent.parent / SUPERSEDED / path.parent.name / path.name
+
+
+def free_name(path: Path) -> Path:
+    """The name with the lowest number after it that nothing has: ``manifest.json.1``."""
+    numbered = (path.with_name(f"{path.name}.{number}") for number in itertools.count(1))
+    return next(one for one in numbered if not (one.exists() or one.is_symlink()))
 
 
 def places(path: Path) -> Iterator[Path]:

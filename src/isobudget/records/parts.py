@@ -183,9 +183,13 @@ def _opened(path: Path, schema: pa.Schema, names: list[str]) -> Iterator[tuple[d
             f"missing is made anew, with: isobudget check {path.parent.parent} --repair"
         ) from None
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        what = (str(error).splitlines() or [type(error).__name__])[0]
         if isinstance(error, PermissionError):  # nothing is known against the file
-            raise RunError(f"{path}: may not be read: {error.strerror or what}") from None
+            raise RunError(f"{path}: may not be read: {error.strerror or error}") from None
+        what = "it is cut off, changed, or no Parquet file"
+        if isinstance(error, KeyError):
+            what = f"it has {error.args[0]}"
+        elif isinstance(error, OSError) and error.strerror:
+            what = error.strerror
         raise RunError(
             f"{path}: not a whole part of this run: {what}. Put back a whole one; or set it aside, so that what is "
             f"missing is made anew, with: isobudget check {path.parent.parent} --repair"

@@ -1,7 +1,7 @@
 """What a writer does first: bring the manifest in line with what is there, after whatever ended the writer before it.
 
     no manifest                              -> one is made of all parts: an older version began the run
-    whole parts that no manifest lists       -> taken in, if they hold no row that the run has already
+    whole parts that no manifest lists       -> taken in, if they are of this run and hold no row that it has already
     parts that were superseded               -> moved to `.superseded/`
     a part under its hidden name             -> gets its name, once those that it replaces have left
     a table whose parts were all removed     -> forgotten: somebody took it away on purpose
@@ -12,21 +12,16 @@ Nothing is deleted.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from isobudget.errors import RunError
 from isobudget.files.store_path import StorePath
 from isobudget.files.whole import make_folder, storage_error
 from isobudget.records.manifest import Manifest, Part, TableParts, described, read_manifest, write_manifest
-from isobudget.records.part_names import numbered_parts, superseded, visible_parts
-from isobudget.records.parts import is_gone, read_part
-from isobudget.records.tables import TABLES, table_folders
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from isobudget.records.newcomers import Newcomers, Stated
+from isobudget.records.part_names import free_name, numbered_parts, superseded, visible_parts
+from isobudget.records.parts import is_gone
+from isobudget.records.tables import table_folders
 
 
 def recover(run: Path) -> Manifest:
@@ -66,10 +61,13 @@ def settle(folder: Path, table: TableParts) -> None:
 
 
 def set_aside(path: Path) -> None:
-    """Move a part to `.superseded/`, if it is still there."""
-    make_folder(superseded(path).parent)
+    """Move a part to `.superseded/`, if it is still there; one of its name that lies there gets another."""
+    aside = superseded(path)
+    make_folder(aside.parent)
     with contextlib.suppress(FileNotFoundError):
-        _move(path, superseded(path))
+        if path.exists() and aside.exists():
+            _move(aside, free_name(aside))
+        _move(path, aside)
 
 
 def _move(path: Path, to: Path) -> None:
@@ -96,26 +94,13 @@ def unlisted(folder: Path, table: TableParts) -> list[Path]:
 
 def _with_unlisted(folder: Path, manifest: Manifest, begins: bool) -> Manifest:
     """With the table's unlisted parts: where the manifest begins all of them, damaged ones too, whose reading fails."""
-    for path in unlisted(folder, manifest.table(folder.name)):
+    if not (paths := unlisted(folder, manifest.table(folder.name))):
+        return manifest
+    newcomers = Newcomers(folder, manifest.table(folder.name).parts, Stated.of(folder.parent, manifest))
+    for path in paths:
         part = described(path)
         if part is None and begins:
             part = Part(path.name, 0, 0, "", ""), {}
-        if part is not None and (begins or is_new(folder, manifest.table(folder.name).parts, path)):
+        if part is not None and not (newcomers.foreign(path) if begins else newcomers.refused(path)):
             manifest = manifest.adding(folder.name, *part)
     return manifest
-
-
-def is_new(folder: Path, parts: Iterable[Part], path: Path) -> bool:
-    """Whether a part holds no row that the listed parts of its table hold: a fenced writer's may do so."""
-    key = list(TABLES[folder.name].key)
-    try:
-        own = list(_keys(folder, path.name))
-    except RunError:  # of other columns, or damaged
-        return False
-    listed = (block for part in parts for block in _keys(folder, part.name))
-    return not any(mine.join(theirs, keys=key, join_type="left semi").num_rows for theirs in listed for mine in own)
-
-
-def _keys(folder: Path, name: str) -> Iterator[pa.Table]:
-    table = TABLES[folder.name]
-    return read_part(folder / name, table.row_type, list(table.key))

@@ -4,7 +4,7 @@ what a stopped writer left         as every writer does, see `records.recover`
 a manifest that cannot be read     set aside, and made anew of the parts that are there
 a part that is damaged or gone     does not count any more: the next run makes anew what is missing
 rows on samples that are gone      do not count any more: new samples get new verdicts
-parts that hold rows twice, files of stopped writers    set aside
+parts of other runs or with rows twice, files of stopped writers    set aside
 """
 
 from __future__ import annotations
@@ -14,17 +14,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isobudget.errors import RunError
 from isobudget.files.lease import held
+from isobudget.files.store_path import StorePath
+from isobudget.files.whole import make_folder
 from isobudget.grid import counted
+from isobudget.progress import SILENT, Progress
 from isobudget.records.facts import begin_writing
 from isobudget.records.findings import check_part, left_over
 from isobudget.records.keys import SampleKeys
-from isobudget.records.manifest import FILE_NAME, SUPERSEDED, Manifest, described, read_manifest, write_manifest
+from isobudget.records.manifest import (
+    FILE_NAME,
+    SUPERSEDED,
+    Manifest,
+    ManifestError,
+    described,
+    read_manifest,
+    write_manifest,
+)
 from isobudget.records.new_parts import NewParts
-from isobudget.records.part_names import numbered_parts
+from isobudget.records.newcomers import Newcomers, Stated
+from isobudget.records.part_names import free_name, numbered_parts
 from isobudget.records.parts import read_part
-from isobudget.records.recover import is_new, recover, set_aside, settle, unlisted
+from isobudget.records.recover import recover, set_aside, settle, unlisted
 from isobudget.records.rows import KEY_COLUMNS, SampleRow
 from isobudget.records.tables import TABLES, table_folders
 
@@ -35,31 +46,30 @@ if TYPE_CHECKING:
 OF_SAMPLES = ("verdicts", "scores", "observations", "attempts")
 
 
-def repair_run(folder: Path) -> list[str]:
+def repair_run(folder: Path, progress: Progress = SILENT) -> list[str]:
     """Repair a run; what was done, a sentence each.
 
     Raises:
-        RunError: it is in use.
+        RunError: it is in use, or a newer isobudget made its manifest.
         StorageError: a file cannot be moved or written.
     """
     done: list[str] = []
     with held(folder):
-        begin_writing(folder)
         try:
             before = read_manifest(folder)
-        except RunError:
+        except ManifestError as error:
+            if error.kind != "damaged":
+                raise
             done += _set_manifest_aside(folder)
             before = None
-        manifest = _made_anew(folder) if done else recover(folder)
+        begin_writing(folder)
+        manifest = _made_anew(folder, progress) if done else recover(folder)
         done += _differences(before, manifest) if not done else []
-        done += _drop_damaged(folder)
+        done += _drop_damaged(folder, progress)
+        samples = SampleKeys.of_table(folder / "samples", SampleRow)
         for name in OF_SAMPLES:
-            done += _drop_without_samples(folder / name)
-        for table in table_folders(folder):
-            listed = (read_manifest(folder) or Manifest()).table(table.name)
-            for path in [*unlisted(table, listed), *left_over(table, listed)]:
-                set_aside(path)
-                done.append(f"{path} moved to {SUPERSEDED}")
+            done += _drop_without_samples(folder / name, samples)
+        done += _set_rest_aside(folder)
     return done
 
 
@@ -76,31 +86,52 @@ def _differences(before: Manifest | None, after: Manifest) -> Iterator[str]:
 
 
 def _set_manifest_aside(folder: Path) -> list[str]:
-    path, place = folder / FILE_NAME, folder / SUPERSEDED
-    place.mkdir(exist_ok=True)
-    number = sum(one.name.startswith(FILE_NAME) for one in place.iterdir()) + 1
-    (place / f"{FILE_NAME}.{number}").write_bytes(path.read_bytes())
-    return [f"{path} made anew of the parts that are there; the damaged one is in {SUPERSEDED}"]
+    path = folder / FILE_NAME
+    aside = free_name(folder / SUPERSEDED / FILE_NAME)
+    make_folder(aside.parent)
+    if isinstance(path, StorePath) or path.is_file():
+        aside.write_bytes(path.read_bytes())
+    else:
+        path.rename(aside)
+    return [f"{path} made anew of the parts that are there; the damaged one is {aside}"]
 
 
-def _made_anew(folder: Path) -> Manifest:
+def _made_anew(folder: Path, progress: Progress) -> Manifest:
     """A manifest of all whole parts, each row once: large parts that had not got their name yet come first."""
     manifest = Manifest()
-    for table in table_folders(folder):
-        found = sorted(numbered_parts(table), key=lambda one: (not one[1].name.startswith("."), one[0]))
-        for _, path in found:
+    found = {table: numbered_parts(table) for table in table_folders(folder)}
+    progress.start("reading parts", sum(map(len, found.values())))
+    for table, parts in found.items():
+        newcomers = Newcomers(table, (), Stated.of(folder, manifest))
+        for _, path in sorted(parts, key=lambda one: (not one[1].name.startswith("."), one[0])):
             said = described(path)
-            if said is not None and is_new(table, manifest.table(table.name).parts, path):
+            if said is not None and newcomers.refused(path) is None:
                 part = replace(said[0], name=path.name.removeprefix("."))
                 manifest = manifest.adding(table.name, part, said[1])
+            progress.advance("reading parts", 1)
         settle(table, manifest.table(table.name))
     return write_manifest(folder, manifest)
 
 
-def _drop_damaged(folder: Path) -> Iterator[str]:
+def _set_rest_aside(folder: Path) -> Iterator[str]:
+    """What lies in the tables and does not count."""
+    manifest = read_manifest(folder) or Manifest()
+    for table in table_folders(folder):
+        listed = manifest.table(table.name)
+        paths = [*unlisted(table, listed), *left_over(table, listed)]
+        newcomers = Newcomers(table, (), Stated.of(folder, manifest)) if paths else None
+        for path in paths:
+            why = newcomers.foreign(path) if newcomers and described(path) else None
+            set_aside(path)
+            yield f"{path} moved to {SUPERSEDED}" + (f": {why.what}" if why else "")
+
+
+def _drop_damaged(folder: Path, progress: Progress) -> Iterator[str]:
     """Parts that are damaged or gone do not count any more."""
     manifest = read_manifest(folder) or Manifest()
+    progress.start("listed parts", sum(len(table.parts) for table in manifest.tables.values()))
     for name, table in manifest.tables.items():
+        progress.advance("listed parts", len(table.parts))
         found = {part: check_part(folder / name, part, manifest) for part in table.parts}
         bad = {part: one for part, one in found.items() if one is not None and one.kind in ("damaged", "missing")}
         if not bad:
@@ -112,10 +143,9 @@ def _drop_damaged(folder: Path) -> Iterator[str]:
             yield f"{folder / name / part.name} does not count any more: {counted(part.rows, 'row')} to be made anew"
 
 
-def _drop_without_samples(folder: Path) -> Iterator[str]:
+def _drop_without_samples(folder: Path, samples: SampleKeys) -> Iterator[str]:
     """Rows on samples that the run does not have do not count any more; the parts that held them are set aside."""
     manifest = read_manifest(folder.parent) or Manifest()
-    samples = SampleKeys.of_table(folder.parent / "samples", SampleRow)
     new, found = NewParts(folder), False
     for part in manifest.table(folder.name).parts:
         blocks = [
