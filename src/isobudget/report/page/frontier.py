@@ -33,6 +33,6 @@ def frontier_table(rows: Sequence[PlanRow], unit: str, level: float) -> Table | 
                 *(Cell(NAMES[row.policy], kind="text"), Cell(draws, kind="text")),
             )
         )
-    caption = f"The policy to use at each budget in {unit} per problem"
+    caption = f"Recommended policies by budget in {unit} per problem"
     note = f"{NOTE} Intervals: {level:.0%}, over problems."
     return Table(caption, ("Budget", "Solves", "Gain", "Policy", "Draws"), tuple(lines), note)
