@@ -29,7 +29,7 @@ def frontier_table(rows: Sequence[PlanRow], unit: str, level: float) -> Table | 
         draws = "" if row.schedule is None else shown_steps(row.schedule)
         lines.append(
             (
-                *(Cell(with_unit(row.budget, unit)), success, Cell(gain, around)),
+                *(Cell(with_unit(row.budget, unit)), success, Cell(gain or "–", around)),
                 *(Cell(NAMES[row.policy], "".join(ahead_in_words(row)), "text"), Cell(draws, kind="text")),
             )
         )
