@@ -171,11 +171,10 @@ def check_row(cells: list[str], curve: Curve, budget: float, best: bool) -> None
     if point.k == 0:
         assert cells == ["cannot afford one sample"]
         return
-    marks = "*" * (not point.trusted) + "†" * point.capped
     cost = with_unit(curve.price.cost(point.k), curve.price.unit)
     assert cells[:2] == [
-        f"{percent(point.success)}%|{interval(point.low, point.high, '–')}",
-        f"{point.k}{marks}|{cost}",
+        f"{'>' * point.capped}{percent(point.success)}%|{interval(point.low, point.high, '–')}",
+        f"{point.k}{'?' * (not point.trusted)}|{cost}",
     ]
     assert (cells[2] == "best") == best
 
@@ -279,6 +278,21 @@ def test_no_serious_fault_by_axe(browser: Any, made: Made, width: int, scheme: s
     found = axe.Axe().run(tab, options=rules).response["violations"]
     assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
     assert tab.evaluate("() => document.documentElement.scrollWidth") == width
+    shown.close()
+
+
+def test_on_a_narrow_screen_the_verdict_and_long_names_are_in_sight(browser: Any, tmp_path: Path) -> None:
+    long = "a-model-with-a-name-that-is-longer-than-a-narrow-screen-is-wide"
+    models = tuple(replace(model, name=f"{long}-{model.name}") for model in MODELS)
+    made = made_page(synthetic_run(tmp_path / "run", models, {"own": 6}), tmp_path / "report")
+    shown = Opened(browser, viewport={"width": 390, "height": 844})
+    tab = shown.go(made.path)
+    ends = "(all) => all.map((one) => one.getBoundingClientRect().right)"
+    cells = tab.locator("[data-static=benchmarks] td[data-column=Lead]").evaluate_all(ends)
+    selects = tab.locator(".flip select").evaluate_all(ends)
+    assert cells
+    assert len(selects) >= 2
+    assert max(cells + selects) <= 390
     shown.close()
 
 

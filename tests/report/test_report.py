@@ -120,7 +120,7 @@ def test_page_has_the_comparison_s_figures(page: Page, report: Report) -> None:
 
 def test_page_says_which_policy_to_use_at_each_budget(report: Report) -> None:
     text = " ".join(re.sub(r"<[^>]+>", " ", report.page.read_text("utf-8")).split())
-    assert "The policy to use at each budget in flops per problem" in text
+    assert "Recommended policies by budget in flops per problem" in text
     for point in run_frontier(load_samples(report.run), report.summaries[0].first):
         assert f"{100 * point.success:.1f}%" in text
         assert point.policy.replace("_", " ") in text
@@ -355,7 +355,7 @@ def test_every_part_of_a_table_is_escaped() -> None:
         *("tbody", "tr", "th", "td", "strong", "small", "td", "p"),
     ]
     assert "&lt;r&gt;\ufffd\ufffd</th>" in made
-    assert '<td class="best"><strong>&lt;x&gt;</strong><small>&lt;s&gt;</small></td>' in made
+    assert '<td class="best" data-column="&lt;h&gt;"><strong>&lt;x&gt;</strong><small>&lt;s&gt;</small></td>' in made
     assert 'aria-label="&#34;&lt;c&gt;"' in made
     assert '<th scope="col" class="text">t</th>' in made
 

@@ -47,6 +47,7 @@ class PlanRow:
         schedule: what to run, None where there is nothing.
         by_label: for the policy `by_label`, what to run for the problems of each label, in place of `schedule`; for
             `by_share`, what to run first, and then in each case. Its `p95_cost` is not known.
+        ahead: of a recommended row, the one at its budget that passes far more, see `policies.recommended`; else None.
     """
 
     budget: float
@@ -70,6 +71,7 @@ class PlanRow:
     unsolved_share: float
     schedule: Schedule | None
     by_label: Mapping[str, Schedule] | None = None
+    ahead: PlanRow | None = None
 
 
 #: by how much more than its budget a recommended policy may spend on problems that it was not learned on

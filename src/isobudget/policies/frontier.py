@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from isobudget.policies.arms import Arm
 from isobudget.policies.choose import PlanRow, plan_rows, recommend
 from isobudget.policies.learn import Policy, learn
+from isobudget.policies.recommended import recommended_rows
 from isobudget.statistics.intervals import Weights
 
 
@@ -42,6 +43,4 @@ def frontier(
         return ()
     learned = learn(arms, budgets, seed=seed)
     rows = plan_rows(learned, learned[Policy.FIXED_K], arms, weights, level=level, unit=unit, suite=suite)
-    chosen = recommend(learned, weights, level=level)
-    pairs = zip(rows, chosen, strict=True)
-    return tuple(next(row for row in own if row.policy == policy) for own, policy in pairs if policy is not None)
+    return recommended_rows(rows, recommend(learned, weights, level=level))

@@ -19,6 +19,7 @@ from isobudget.grid import json_value
 from isobudget.policies.choose import PlanRow, affords, most_useful_k, plan_rows, recommend
 from isobudget.policies.labels import Labels
 from isobudget.policies.learn import Learned, Policy, best_fixed, learn
+from isobudget.policies.recommended import recommended_rows
 from isobudget.policies.repair import RepairRow, compare_repairs
 from isobudget.policies.shares import learn_by_share
 from isobudget.results import Shown
@@ -245,8 +246,7 @@ def _rows(
     how = {"unit": unit, "suite": suite}
     rows = plan_rows(learned, base, recorded.arms, weights, level=level, labels=labels, **how)
     picked = recommend(learned, weights, level=level, false_pass_cost=false_pass_cost)
-    best = [next(row for row in own if row.policy == one) for own, one in zip(rows, picked, strict=True) if one]
-    return tuple(row for own in rows for row in own), tuple(best)
+    return tuple(row for own in rows for row in own), recommended_rows(rows, picked)
 
 
 def _repairs(recorded: Recorded, amounts: Sequence[float], unit: Unit, bootstrap: Bootstrap) -> tuple[RepairRow, ...]:

@@ -9,7 +9,7 @@ from isobudget.policies.choose import PlanRow
 from isobudget.report.page.tables import Cell, Table
 from isobudget.report.tables.frontier import NOTE
 from isobudget.report.tables.plan import NAMES, gain_cells
-from isobudget.solving.sentence import shown_steps
+from isobudget.solving.sentence import ahead_in_words, shown_steps
 
 
 def frontier_table(rows: Sequence[PlanRow], unit: str, level: float) -> Table | None:
@@ -29,10 +29,10 @@ def frontier_table(rows: Sequence[PlanRow], unit: str, level: float) -> Table | 
         draws = "" if row.schedule is None else shown_steps(row.schedule)
         lines.append(
             (
-                *(Cell(with_unit(row.budget, unit)), success, Cell(gain, around)),
-                *(Cell(NAMES[row.policy], kind="text"), Cell(draws, kind="text")),
+                *(Cell(with_unit(row.budget, unit)), success, Cell(gain or "–", around)),
+                *(Cell(NAMES[row.policy], "".join(ahead_in_words(row)), "text"), Cell(draws, kind="text")),
             )
         )
-    caption = f"The policy to use at each budget in {unit} per problem"
+    caption = f"Recommended policies by budget in {unit} per problem"
     note = f"{NOTE} Intervals: {level:.0%}, over problems."
     return Table(caption, ("Budget", "Solves", "Gain", "Policy", "Draws"), tuple(lines), note)

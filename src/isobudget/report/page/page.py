@@ -118,12 +118,18 @@ def _printable(value: object) -> object:
 def _about(facts: Mapping[str, Any], summaries: Sequence[BenchmarkSummary]) -> str:
     judged = sum(row.judged for summary in summaries for row in summary.verdicts)
     names = {one.model for summary in summaries for one in summary.tallies}
-    machine = facts.get("machine", {}).get("processor", "a machine not stated")
     judged = judged or sum(int(one.n.sum()) for summary in summaries for one in summary.tallies)
     return (
         f"{counted(len(names), 'model')}, {counted(len(summaries), 'benchmark')}, {counted(judged, 'judged sample')}. "
-        f"Begun {str(facts.get('created', ''))[:10]} on {machine}."
+        f"{_begun(facts)}."
     )
+
+
+def _begun(facts: Mapping[str, Any]) -> str:
+    day = str(facts.get("created", ""))[:10]
+    if provenance.imported(facts):
+        return f"Imported {day}"
+    return f"Begun {day} on {facts.get('machine', {}).get('processor', 'a machine not stated')}"
 
 
 def _anchor(summary: BenchmarkSummary) -> str:

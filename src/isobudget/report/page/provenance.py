@@ -9,7 +9,7 @@ import tomli_w
 
 from isobudget.backends.registry import recorded_fields
 from isobudget.models.architecture import Architecture
-from isobudget.records.facts import rules_note
+from isobudget.records.facts import IMPORTED, rules_note
 from isobudget.report.gather import BenchmarkSummary
 
 _NOT_STATED = "not stated"
@@ -42,12 +42,18 @@ def model_facts(stated: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Noticed", note
 
 
+def imported(facts: Mapping[str, Any]) -> bool:
+    """Whether all samples came with others' results, so that this machine only read them."""
+    models = facts.get("models", {}).values()
+    return bool(models) and all(stated.get("backend") == IMPORTED for stated in models)
+
+
 def machine_facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The machine that the run began on, the judge's limits, and the version that made it."""
-    stated = facts.get("machine", {})
-    yield "Machine", text_of(stated, "processor")
+    """The machine that the run began on, or was imported on, the judge's limits, and the version that made it."""
+    stated, foreign = facts.get("machine", {}), imported(facts)
+    yield "Imported on" if foreign else "Machine", text_of(stated, "processor")
     yield "System", f"{text_of(stated, 'platform')}, Python {text_of(stated, 'python')}"
-    yield "Begun", text_of(facts, "created")
+    yield "Imported" if foreign else "Begun", text_of(facts, "created")
     yield "isobudget", text_of(facts, "isobudget")
     limits = (f"{name} = {value}" for name, value in facts.get("judge", {}).items())
     yield "Limits of the judge", ", ".join(limits) or _NOT_STATED

@@ -21,7 +21,13 @@ from isobudget.report.tables.labels import prompt_note
 from isobudget.report.tables.terminal import CAPPED, UNCERTAIN
 from isobudget.statistics.pass_at_k import expected_draws_curve
 
-_MARKS = {"†": CAPPED, "*": UNCERTAIN}
+#: the signs of a terminal's tables
+_MARKS = {">": CAPPED, "?": UNCERTAIN}
+
+
+GREEDY_PASSED = "★"
+#: texts that end a sample that are shown
+_SHOWN_STOPS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +47,16 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table: a short caption, headings, as many cells a row (the first is its heading), and a note below."""
+    """A table: a short caption, headings, as many cells a row (the first is its heading), and a note below.
+
+    On a narrow page the cells of a row of a `stacked` one stand below each other.
+    """
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
+    stacked: bool = True
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -65,8 +75,8 @@ def _table(caption: str, columns: Iterable[str], rows: Iterable[Sequence[str | C
 def equal_budget(comparison: Comparison) -> Table:
     """Success of every model at each budget."""
     rows = [_budget_row(comparison, place) for place in range(len(comparison.best))]
-    small = "".join(one.small for row in rows for one in row if isinstance(one, Cell))
-    marks = (f"{mark} {meaning}" for mark, meaning in _MARKS.items() if mark in small)
+    shown = "".join(one.text + one.small for row in rows for one in row[1:-1] if isinstance(one, Cell))
+    marks = (f"{mark} {meaning}" for mark, meaning in _MARKS.items() if mark in shown)
     return _table(
         f"Problems solved at equal budget in {comparison.unit} per problem",
         ("Budget", *(curve.label for curve in comparison.curves), "Lead"),
@@ -90,9 +100,9 @@ def _budget_row(comparison: Comparison, place: int) -> list[str | Cell]:
 def _point(point: Point, best: bool) -> Cell:
     if point.k == 0:
         return Cell("–", "cannot afford one")
-    marks = ("" if point.trusted else "*") + ("†" if point.capped else "")
     ends = interval(point.low, point.high, "–") or "no interval"
-    return Cell(f"{percent(point.success)}%", f"k = {point.k:,}{marks}, {ends}", "best" * best)
+    success = f"{'>' * point.capped}{percent(point.success)}%"
+    return Cell(success, f"k = {point.k:,}{'' if point.trusted else '?'}, {ends}", "best" * best)
 
 
 def _lead(comparison: Comparison, place: int) -> Cell:
@@ -111,13 +121,13 @@ def _lead(comparison: Comparison, place: int) -> Cell:
 
 
 def flips(comparisons: Mapping[Unit, Comparison]) -> Table | None:
-    """For every pair the cost ratio at which the verdict flips, and the ratios there are now; None for one model."""
+    """For every pair the cost ratio at which the verdict flips, and those there are now; None if no pair has one."""
     pairs: dict[tuple[str, str, int], dict[Unit, Flip]] = {}
     for unit, comparison in comparisons.items():
         for flip in comparison.flips:
             if flip.k_dear & (flip.k_dear - 1) == 0:
                 pairs.setdefault((flip.cheap, flip.dear, flip.k_dear), {})[unit] = flip
-    if not pairs:
+    if all(flip.k_cheap is None for by_unit in pairs.values() for flip in by_unit.values()):
         return None
     level = f"{next(iter(comparisons.values())).bootstrap.level:.0%}"
     note = (
@@ -131,6 +141,17 @@ def flips(comparisons: Mapping[Unit, Comparison]) -> Table | None:
     columns = (*models, "Samples of the dearer", "As many of the cheaper", "Flips at ratio", *now)
     rows = (_flip_row(by_unit, list(comparisons)) for by_unit in pairs.values())
     return _table("The cost ratio at which the verdict flips", columns, rows, note)
+
+
+def no_flip(comparisons: Mapping[Unit, Comparison]) -> str:
+    """What stands in place of `flips` where several models are compared and no such ratio is known; else empty."""
+    found = [flip for comparison in comparisons.values() for flip in comparison.flips]
+    if not found or any(flip.k_cheap is not None for flip in found if flip.k_dear & (flip.k_dear - 1) == 0):
+        return ""
+    return (
+        "No price ratio is known at which the verdict flips: in no pair do the recorded samples of the cheaper model "
+        "reach what the dearer one solves with one sample or more."
+    )
 
 
 def _flip_row(by_unit: Mapping[Unit, Flip], units: Sequence[Unit]) -> list[str | Cell]:
@@ -209,17 +230,19 @@ def problems(summary: BenchmarkSummary) -> Table:
     """Passed and judged samples of every problem by every model: which problems divide the models."""
     task_ids = summary.first.curves[0].task_ids
     models = {one.model: one.only(task_ids) for one in summary.tallies}
-    rows = (_problem_row(summary, models, place, task_id) for place, task_id in enumerate(task_ids))
-    star = " A star: the greedy output passed." if summary.greedy else ""
+    rows = [_problem_row(summary, models, place, task_id) for place, task_id in enumerate(task_ids)]
+    starred = any(GREEDY_PASSED in cell.text for row in rows for cell in row[1:-1] if isinstance(cell, Cell))
+    star = " A star: the greedy output passed; only samples count." if starred else ""
     note = f"Shaded by the share that passed.{star}"
-    return _table("Samples that passed, of those judged", ("Problem", *models, "Solved by"), rows, note)
+    table = _table("Samples that passed, of those judged", ("Problem", *models, "Solved by samples of"), rows, note)
+    return replace(table, stacked=False)
 
 
 def _problem_row(summary: BenchmarkSummary, models: Mapping[str, Tally], place: int, task_id: str) -> list[str | Cell]:
     cells, solved = [], []
     for model, tally in models.items():
         c, n = int(tally.c[place]), int(tally.n[place])
-        star = "\u00a0★" if model in summary.greedy and summary.greedy[model].passed[place] else ""
+        star = f"\u00a0{GREEDY_PASSED}" if model in summary.greedy and summary.greedy[model].passed[place] else ""
         cells.append(Cell(f"{c:,}/{n:,}{star}", kind=f"pass-{math.ceil(4 * c / n)}"))
         solved += [model] if c else []
     everyone = "all models" if len(models) > 1 else "it"
@@ -239,7 +262,7 @@ def cut(table: Table, most: int = 200) -> Table:
 def division(table: Table) -> str:
     """How many problems are solved by which models, from the last cells of `problems`."""
     counted = Counter(row[-1].text for row in table.rows)
-    return "Solved by " + "; ".join(f"{by}: {count:,}" for by, count in counted.most_common()) + "."
+    return "Solved by samples of " + "; ".join(f"{by}: {count:,}" for by, count in counted.most_common()) + "."
 
 
 def outcomes(summary: BenchmarkSummary) -> Table:
@@ -329,7 +352,13 @@ def sampling(facts: Mapping[str, Any], summaries: Sequence[BenchmarkSummary]) ->
 
 
 def _sampling_row(stated: Mapping[str, Any], summary: BenchmarkSummary) -> list[str | Cell]:
-    stops = Cell(", ".join(repr(stop) for stop in stated.get("stop", [])) or "end of text", kind="text")
+    stops = Cell(_stops(stated.get("stop", [])), kind="text")
     compared = f"{len(summary.first.curves[0].task_ids):,}"
     settings = (text_of(stated, name) for name in ("temperature", "top_p", "max_tokens", "seed"))
     return [summary.name, text_of(stated, "problems"), compared, *settings, stops]
+
+
+def _stops(stops: Sequence[str]) -> str:
+    """The first of the texts that end a sample, and how many there are; run.toml has all."""
+    shown, left = ", ".join(repr(stop) for stop in stops[:_SHOWN_STOPS]), len(stops) - _SHOWN_STOPS
+    return (f"{shown} and {left:,} more" if left > 0 else shown) or "end of text"

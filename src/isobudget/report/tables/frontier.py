@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from isobudget.grid import Grid, interval, percent, with_unit
 from isobudget.policies.choose import PlanRow
 from isobudget.report.tables.plan import NAMES, gain_cells
-from isobudget.solving.sentence import shown_steps
+from isobudget.solving.sentence import ahead_notes, shown_steps
 
 NOTE = (
     "The simplest policy within noise of the best, at the same expected spending per problem, on problems that it was "
@@ -38,4 +38,4 @@ def frontier_grid(benchmark: str, rows: Sequence[PlanRow], level: float, short: 
     ]
     title = f"{benchmark or 'counts'}: the policy to use at each budget"
     columns = ("Budget", "policy", "solves", shown, "gain", shown, "draws")
-    return Grid(title, columns, tuple(cells), notes=(NOTE,), words=(6,))
+    return Grid(title, columns, tuple(cells), notes=(NOTE, *ahead_notes(rows)), words=(6,))

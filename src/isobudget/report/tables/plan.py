@@ -10,7 +10,7 @@ from isobudget.policies.choose import PlanRow
 from isobudget.policies.schedule import Schedule
 from isobudget.report.tables.labels import shared_part, short_labels, sources_note
 from isobudget.solving.plan import Plan
-from isobudget.solving.sentence import shown_steps
+from isobudget.solving.sentence import ahead_notes, shown_steps
 
 #: what a policy is called
 NAMES = {
@@ -55,7 +55,7 @@ def _success_grid(plan: Plan) -> Grid:
     columns = ("Budget", "policy", "solves", level, "gain", level, "spends", "p95")
     title = f"{plan.benchmark or 'Plan'}: {counted(plan.problems, 'problem')}, in {unit} a problem"
     rows = [(*first, *_cells(row, scale)) for row, first in _first_cells(plan)]
-    return Grid(title, columns, tuple(rows), notes=(_RECOMMENDS, _READING, *plan.notes))
+    return Grid(title, columns, tuple(rows), notes=(_RECOMMENDS, *ahead_notes(plan.recommended), _READING, *plan.notes))
 
 
 def _suites_grid(plan: Plan) -> Grid:
@@ -139,6 +139,14 @@ def _schedules(row: PlanRow) -> Iterator[tuple[bool, str, Schedule]]:
         yield place == 0, label, schedule
 
 
+def _until(plan: Plan) -> str:
+    """When the recommended schedules stop, as the end of a caption."""
+    stops = {schedule.stop != "never" for row in plan.recommended for _, _, schedule in _schedules(row)}
+    if stops == {True, False}:
+        return ", until a sample passes; all of them by fixed k"
+    return ", until a sample passes" if True in stops else ""
+
+
 def _draws_grid(plan: Plan, short: dict[str, str]) -> Grid:
     rows = [
         (with_unit(row.budget, plan.unit) if first else "", name, shown_steps(schedule, short))
@@ -150,6 +158,6 @@ def _draws_grid(plan: Plan, short: dict[str, str]) -> Grid:
         shown = short[name] if short[name] == name else f"{short[name]} = {name}"
         cost = f"{with_unit(price.cost(1), plan.unit)}{shared_part(price, plan.unit)}"
         priced.append((f"{shown} {cost}", price.source))
-    title = f"{plan.benchmark or 'Plan'}: what to run, in this order, until a sample passes"
+    title = f"{plan.benchmark or 'Plan'}: what to run, in this order{_until(plan)}"
     notes = (f"One sample. {sources_note(priced)}",)
     return Grid(title, ("Budget", "policy", "draws"), tuple(rows), notes=notes, words=(1, 2))

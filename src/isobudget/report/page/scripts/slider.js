@@ -3,7 +3,7 @@
 "use strict";
 (function (page) {
   const { html, render } = window.htmPreact;
-  const NAMES = { own: "usd, own price", device_seconds: "device seconds" };
+  const NAMES = { own: "usd, at prices that you set", device_seconds: "device seconds" };
 
   function Controls({ state }) {
     const names = Object.keys(page.data.benchmarks);
@@ -66,10 +66,10 @@
   function Row({ point, best, unit }) {
     const name = html`<th scope="row"><${page.Sign} label=${point.label} /> ${page.printable(point.label)}</th>`;
     if (point.k === 0) return html`<tr data-label=${point.label}>${name}<td colspan="3" class="text">cannot afford one sample</td></tr>`;
-    const marks = (point.trusted ? "" : "*") + (point.capped ? "†" : ""), is = point === best, solved = `${page.percent(point.success)}%`;
+    const is = point === best, solved = `${point.capped ? ">" : ""}${page.percent(point.success)}%`;
     return html`<tr data-label=${point.label}>${name}
       <td class=${is ? "best" : ""}>${is ? html`<strong>${solved}</strong>` : solved}<small>${page.interval(point.low, point.high) || "no interval"}</small></td>
-      <td>${page.grouped(point.k)}${marks}<small>${page.withUnit(point.cost, unit)}</small></td>
+      <td>${page.grouped(point.k)}${point.trusted ? "" : "?"}<small>${page.withUnit(point.cost, unit)}</small></td>
       <td class="text">${is ? "best" : point.lead && html`<${Lead} lead=${point.lead} />`}</td></tr>`;
   }
 
@@ -87,8 +87,8 @@
         ? "Clear: with every budget and price that can be chosen here judged together, which is stricter than at one budget."
         : "Clear: with all models at this budget judged together, also those that are not shown.");
     }
-    if (choice.points.some((point) => !point.trusted)) parts.push("* k above half of the recorded samples.");
-    if (choice.points.some((point) => point.capped)) parts.push("† The budget would pay for more samples than were recorded.");
+    if (choice.points.some((point) => !point.trusted)) parts.push("? k above half of the recorded samples.");
+    if (choice.points.some((point) => point.capped)) parts.push("> The budget would pay for more samples than were recorded.");
     return parts.join(" ");
   }
 

@@ -1,0 +1,36 @@
+"""The rows that are recommended, each with the policy that passed far more, if there is one.
+
+With few problems the simplest policy within noise of the best may lie far below it; a reader has to know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from isobudget.policies.choose import PlanRow
+from isobudget.policies.learn import Policy
+
+#: a difference in success above which the better policy is named beside the recommended one
+FAR = 0.05
+
+
+def recommended_rows(rows: Sequence[Sequence[PlanRow]], chosen: Sequence[Policy | None]) -> tuple[PlanRow, ...]:
+    """The row of the chosen policy at each budget, with `ahead` set; none where none was chosen.
+
+    Args:
+        rows: of `choose.plan_rows`, the policies of one budget each.
+        chosen: of `choose.recommend`.
+    """
+    return tuple(
+        _with_ahead(next(row for row in own if row.policy == policy), own)
+        for own, policy in zip(rows, chosen, strict=True)
+        if policy is not None
+    )
+
+
+def _with_ahead(row: PlanRow, rows: Sequence[PlanRow]) -> PlanRow:
+    """With a hidden suite passes are not what policies are judged by, so that none is named."""
+    best = max((one for one in rows if one.success == one.success), key=lambda one: one.success)
+    far = row.hidden_success is None and best.success > row.success + FAR
+    return replace(row, ahead=best) if far else row
