@@ -103,6 +103,10 @@ class CostsFile:
     models: Mapping[str, Entry]
     defaults: Entry | None = None
 
+    def tables(self) -> list[Mapping[str, Any]]:
+        """The values of every table that says what models cost."""
+        return [entry.values for entry in (*self.models.values(), *([self.defaults] if self.defaults else []))]
+
     def find(self, model: str) -> Entry | None:
         """The entry of a model: by its exact name, by another spelling of the same known architecture, else defaults.
 
