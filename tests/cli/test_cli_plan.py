@@ -124,7 +124,7 @@ def test_what_cannot_be_planned_is_exit_code_2(file: Path) -> None:
     for arguments, message in (
         (("--budget", "0.1x"), "no budget pays for one sample"),
         (("--budget", "eight"), "is no budget"),
-        (("--budget", "8s"), "does not go with --unit flops"),
+        (("--budget", "8s", "--unit", "flops"), "does not go with --unit flops"),
         (("--arms", "codellama-7b,x"), "no arm 'x'"),
     ):
         command = [sys.executable, "-m", "isobudget", "plan", str(file), "--costs", "paper", *arguments]

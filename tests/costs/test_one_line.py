@@ -104,3 +104,16 @@ def test_a_name_that_no_model_has_is_refused(counts: Path) -> None:
     assert set(prices(counts, "seconds", tokens_per_second="7b=100,34b=40")) == {"codellama-7b", "codellama-34b"}
     with pytest.raises(InputError, match=r"zz=\.\.\. on the command line: no such model\. There are: codellama-7b"):
         prices(counts, "seconds", tokens_per_second="7b=100,34b=40,zz=2")
+
+
+@pytest.mark.parametrize("unit", ["seconds", "device_seconds", "usd"])
+def test_a_rate_without_token_counts_names_them(tmp_path: Path, unit: str) -> None:
+    (tmp_path / "c.csv").write_text("model,task_id,n,c\na,t1,4,1\na,t2,4,2\n")
+    with pytest.raises(InputError, match=rf"no cost in {unit} .*have completion_tokens; state completion_tokens = "):
+        api.curves(tmp_path / "c.csv", unit, tokens_per_second=100, usd_per_gpu_hour=2)
+
+
+def test_a_source_is_said_once(counts: Path) -> None:
+    (compared,) = api.curves(counts, "seconds", tokens_per_second=50, replicates=50)
+    for curve in compared.curves:
+        assert curve.price.source.count("as stated on the command line") == 1

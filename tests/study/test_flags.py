@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from isobudget import api
 from isobudget.errors import InputError, StudyError
 from isobudget.study import flagged_fields, load_study, stated_model
+from isobudget.study.resolve import resolve
 
 URL = "http://127.0.0.1:9/v1"
 
@@ -67,3 +69,15 @@ def test_a_dry_run_names_the_server() -> None:
         planned.to_dict()
         == api.dry_run("quickstart", model="m=2", backend="openai", url=URL, api="chat", problems=1).to_dict()
     )
+
+
+def test_a_model_that_is_declared_as_chat_gets_conversations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISOBUDGET_MODELS_TOML", str(tmp_path / "models.toml"))
+    declared = [f'[models.{name}]\nbackend = "server"\nurl = "{URL}"\n' for name in ("chatty", "plain")]
+    (tmp_path / "models.toml").write_text('api = "chat"\n'.join(declared))
+    task = {"task_id": "p/0", "prompt": "def f(x):\n", "entry_point": "f", "test_list": ["assert f(1) == 2"]}
+    (tmp_path / "own.jsonl").write_text(json.dumps(task) + "\n")
+    study = load_study(str(tmp_path / "own.jsonl"), models=["chatty=6", "plain=6"])
+    models = [model for model in resolve(study).models if model is not None]
+    named = {model.name: model.prompts["own"].format.name for model in models}
+    assert named == {"chatty": "chat", "plain": "completion"}

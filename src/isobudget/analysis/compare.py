@@ -7,12 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from isobudget.analysis.compare_run import run_comparison
-from isobudget.analysis.load_samples import benchmarks_of, load_samples
+from isobudget.analysis.compare_run import price_samples, run_comparison
+from isobudget.analysis.load_samples import LoadedRun, benchmarks_of, load_samples
 from isobudget.analysis.prices import PAPER
-from isobudget.analysis.recorded_counts import recorded_counts
+from isobudget.analysis.recorded_counts import Budgets, recorded_counts
 from isobudget.costs.budget import parse_budgets
-from isobudget.costs.charges import charge_notes, parse_charges
+from isobudget.costs.charges import NOTHING, charge_notes, parse_charges
+from isobudget.costs.choose_unit import in_chosen_unit
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile, read_costs
 from isobudget.curves import FIXED, LIKELIHOOD, TESTS, Bootstrap, Comparison, common_counts, compare_counts
@@ -25,11 +26,11 @@ from isobudget.records.run import load_run
 
 def curves(
     source: Any,
-    unit: Unit = Unit.FLOPS,
+    unit: Unit | None = None,
     *,
     from_: str | None = None,
     costs: CostsFile | str | None = None,
-    budgets: str | float | Sequence[str | float] | None = None,
+    budgets: Budgets = None,
     benchmark: str | None = None,
     selection: str = TESTS,
     stop: str = FIXED,
@@ -42,28 +43,44 @@ def curves(
     """Success against budget of every model, one comparison a benchmark.
 
     Arguments and errors are those of `isobudget.curves`, with `select` as `selection` and `ranker_architecture` as
-    `ranker`; `bootstrap` says how intervals are computed.
+    `ranker`; `bootstrap` says how intervals are computed. Without a `unit` it is chosen, see `costs.choose_unit`.
     """
     runs, others = split_sources(source)
     shown = sources_shown(source)
     table = read_costs(costs) if isinstance(costs, str) and costs != PAPER else costs
     charges = parse_charges(charge, ranker, share_prompt)
     _check_choices(selection, parse_stop(stop), extrapolate)
-    how = _How(stop, extrapolate, partial(parse_budgets, budgets, unit=unit), bootstrap or Bootstrap())
+    bootstrap = bootstrap or Bootstrap()
     if len(runs) == 1 and not others:
         run = load_run(runs[0])
         names = chosen_benchmarks(benchmark, benchmarks_of(run), shown)
-        one_run = partial(run_comparison, load_samples(run, names), unit=unit, selection=selection, costs=table)
+        loaded = load_samples(run, names)
+        unit = _unit_of_run(loaded, unit, budgets, table)
+        how = _How(stop, extrapolate, partial(parse_budgets, budgets, unit=unit), bootstrap)
+        one_run = partial(run_comparison, loaded, unit=unit, selection=selection, costs=table)
         return [one_run(name, charges=charges, **how._asdict()) for name in names]
     if selection == LIKELIHOOD:
         raise InputError(f"{shown} has no likelihoods to choose by; that takes one run folder")
-    models, prices, notes = recorded_counts(runs, others, unit, table, charges, from_)
+    models, prices, notes = recorded_counts(runs, others, unit, table, charges, from_, budgets)
+    unit = next(iter(prices.values())).unit
+    how = _How(stop, extrapolate, partial(parse_budgets, budgets, unit=unit), bootstrap)
     names = chosen_benchmarks(benchmark, list(dict.fromkeys(one.benchmark for one in models)), shown)
     charged = charge_notes(charges, by_tests=True)
     return [
         _compare_counted([one for one in models if one.benchmark == name], prices, how, notes, charged)
         for name in names
     ]
+
+
+def _unit_of_run(loaded: LoadedRun, unit: Unit | None, budgets: Budgets, costs: CostsFile | str | None) -> Unit:
+    """The unit to compare in: as stated, or chosen by the budgets and what the run and the costs price."""
+
+    def priced(tried: Unit) -> None:
+        for models in loaded.models.values():
+            for samples in models if unit is None else ():
+                price_samples(loaded.run, samples, tried, costs, NOTHING)
+
+    return in_chosen_unit(unit, budgets, costs, priced)[0]
 
 
 class _How(NamedTuple):

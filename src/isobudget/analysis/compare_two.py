@@ -25,6 +25,7 @@ from isobudget.analysis.load_samples import ModelSamples, load_samples
 from isobudget.analysis.prices import price_counts
 from isobudget.analysis.source_counts import counts_of
 from isobudget.costs.charges import NOTHING
+from isobudget.costs.choose_unit import units_of_costs
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.curves import Bootstrap, common_tasks
@@ -105,7 +106,7 @@ class _Recorded:
 
 
 def compare_two(
-    arguments: Sequence[str | Path],
+    arguments: str | Path | Sequence[str | Path],
     *,
     k: int = 1,
     benchmark: str | None = None,
@@ -113,13 +114,16 @@ def compare_two(
     from_: str | None = None,
     bootstrap: Bootstrap | None = None,
 ) -> list[Compared]:
-    """Compare two models, ``SOURCE... NAME@K NAME@K``, or the models of two sources, ``SOURCE SOURCE``, at `k` samples.
+    """Compare two models, ``SOURCE... NAME@K NAME@K``, or at `k` samples the models of two sources, ``SOURCE SOURCE``.
+
+    One source alone has to have two models, which are compared at `k` samples.
 
     Raises:
         InputError: neither form, a source, model or k is wrong, or the two have fewer than two problems in common.
         RunError: a folder is no run, or nothing in it is judged.
     """
     bootstrap = bootstrap or Bootstrap()
+    arguments = [arguments] if isinstance(arguments, str | Path) else list(arguments)
     labels = [str(one) for one in arguments if _LABEL.fullmatch(str(one)) and not Path(one).exists()]
     sources = [one for one in arguments if str(one) not in labels]
     if len(labels) == 2 and sources:
@@ -132,11 +136,15 @@ def compare_two(
         before, notes = _recorded(sources[:1], costs, from_)
         after, more = _recorded(sources[1:], costs, from_)
         pairs, notes = _same_models(before, after, k, benchmark, sources), [*notes, *more]
+    elif not labels and len(sources) == 1:
+        entries, notes = _recorded(sources, costs, from_)
+        pairs = [_only_two(own, k, sources[0]) for own in _by_benchmark(entries, benchmark, sources).values()]
     else:
         raise InputError(
             "name sources and two models with their samples (SOURCE 7b@5 34b@1), or two sources of the same models"
         )
-    return [_compared(*pair, notes, bootstrap) for pair in pairs]
+    asked = next(iter(units_of_costs(costs)), Unit.FLOPS)  # of which it is said why there are no prices
+    return [_compared(*pair, notes, asked, bootstrap) for pair in pairs]
 
 
 def _recorded(
@@ -192,6 +200,17 @@ def _side(entries: Sequence[_Recorded], label: str) -> tuple[_Recorded, int, str
     return fits[0], k, f"{fits[0].counts.name}@{k}"
 
 
+def _only_two(
+    entries: Sequence[_Recorded], k: int, source: Any
+) -> tuple[tuple[_Recorded, int, str], tuple[_Recorded, int, str]]:
+    """The two models of one source."""
+    names = [one.counts.name for one in entries]
+    if len(entries) != 2:
+        raise InputError(f"{source} has {len(names)} models ({', '.join(names)}); name two with samples, as 7b@5 34b@1")
+    one, other = ((entry, k, f"{entry.counts.name}@{k}") for entry in entries)
+    return one, other
+
+
 def _same_models(
     before: Sequence[_Recorded], after: Sequence[_Recorded], k: int, benchmark: str | None, sources: Sequence[Any]
 ) -> list[tuple[tuple[_Recorded, int, str], tuple[_Recorded, int, str]]]:
@@ -212,7 +231,11 @@ def _same_models(
 
 
 def _compared(
-    one: tuple[_Recorded, int, str], other: tuple[_Recorded, int, str], notes: Sequence[str], bootstrap: Bootstrap
+    one: tuple[_Recorded, int, str],
+    other: tuple[_Recorded, int, str],
+    notes: Sequence[str],
+    asked: Unit,
+    bootstrap: Bootstrap,
 ) -> Compared:
     tasks = common_tasks([one[0].counts.task_ids, other[0].counts.task_ids])
     if len(tasks) < 2:
@@ -225,7 +248,7 @@ def _compared(
     difference = first - second
     (prices, reasons), (other_prices, more_reasons) = _prices(one[0]), _prices(other[0])
     if not prices.keys() & other_prices.keys():
-        said.append(f"no prices: {(more_reasons | reasons)[Unit.FLOPS]}")
+        said.append(f"no prices: {(more_reasons | reasons)[asked]}")
     return Compared(
         one[0].counts.benchmark,
         len(tasks),

@@ -155,4 +155,5 @@ def recorded_architecture(run: Run, model: str) -> Architecture:
 
 def _not_recorded(unit: Unit) -> InputError:
     price = "; usd takes a costs file, or a price of the model in your models file" if unit is Unit.USD else ""
-    return InputError(f"a run does not record {unit}; units that it does: {', '.join(RUN_UNITS)}{price}")
+    others = ", ".join(one for one in RUN_UNITS if one is not unit)
+    return InputError(f"this run does not record {unit}; others that runs do: {others}{price}")

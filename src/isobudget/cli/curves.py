@@ -90,7 +90,9 @@ def _frontier(comparison: Comparison, given: dict[str, Any]) -> Grid:
     from isobudget.report.tables.frontier import frontier_grid
     from isobudget.report.tables.labels import short_labels
 
-    names = ("unit", "costs", "tokens_per_second", "usd_per_gpu_hour", "gpus", "from_", "level", "replicates", "seed")
+    names = ("costs", "tokens_per_second", "usd_per_gpu_hour", "gpus", "from_", "level", "replicates", "seed")
     same = {name: given[name] for name in names if name in given}
-    made = api.plan(given["source"], budget=comparison.budgets, benchmark=comparison.benchmark, **same)
+    made = api.plan(
+        given["source"], budget=comparison.budgets, benchmark=comparison.benchmark, unit=comparison.unit, **same
+    )
     return frontier_grid(comparison.benchmark, made.recommended, made.level, short_labels(list(made.prices)))

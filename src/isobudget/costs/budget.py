@@ -118,10 +118,22 @@ def parse_budgets(
     Raises:
         InputError: a part is no budget, or of a unit or a model of its own.
     """
-    if budgets is None:
-        return None
-    text = ",".join(map(str, [budgets] if isinstance(budgets, str | int | float) else budgets))
-    return [parse_budget(part).times(cheapest, unit) for part in text.split(",")]
+    return None if budgets is None else [parse_budget(part).times(cheapest, unit) for part in _parts(budgets)]
+
+
+def stated_units(budgets: str | float | Sequence[str | float] | None) -> list[Unit]:
+    """The units that budgets such as `6s` name, each once; none of numbers, samples and None.
+
+    Raises:
+        InputError: a part is no budget.
+    """
+    read = [parse_budget(part) for part in ([] if budgets is None else _parts(budgets))]
+    return list(dict.fromkeys(one.unit for one in read if one.unit is not None))
+
+
+def _parts(budgets: str | float | Sequence[str | float]) -> list[str]:
+    listed = [budgets] if isinstance(budgets, str | int | float) else budgets
+    return [part for one in listed for part in str(one).split(",")]
 
 
 def _bounded(budget: Budget) -> Budget:

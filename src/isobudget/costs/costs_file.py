@@ -103,6 +103,10 @@ class CostsFile:
     models: Mapping[str, Entry]
     defaults: Entry | None = None
 
+    def tables(self) -> list[Mapping[str, Any]]:
+        """The values of every table that says what models cost."""
+        return [entry.values for entry in (*self.models.values(), *([self.defaults] if self.defaults else []))]
+
     def find(self, model: str) -> Entry | None:
         """The entry of a model: by its exact name, by another spelling of the same known architecture, else defaults.
 
@@ -155,11 +159,15 @@ def cost_from_entry(entry: Entry, model: str, unit: Unit, use: TokenUse | None) 
     if unit in values:
         return SampleCost(unit, values[unit], values.get(f"{unit}_per_problem", 0.0), entry.source)
     compute, missing = _COMPUTED[unit]
-    cost = compute(entry, model, _use(entry, use))
+    counted = _use(entry, use)
+    cost = compute(entry, model, counted)
     if cost is None:
+        if counted is None and "tokens_per_second" in values and unit in (Unit.SECONDS, Unit.DEVICE_SECONDS, Unit.USD):
+            missing = f"{_COMPUTED[Unit.TOKENS][1]}; state completion_tokens = ... under [defaults] in a costs file"
         where = entry.where or "give a costs file with --costs"
         raise InputError(f"no cost in {unit} for model {model!r} ({where}): {missing}")
-    return replace(cost, source=f"{cost.source} ({values['source']})") if "source" in values else cost
+    said = values.get("source", "")
+    return cost if not said or f"({said}" in cost.source else replace(cost, source=f"{cost.source} ({said})")
 
 
 def _use(entry: Entry, recorded: TokenUse | None) -> TokenUse | None:

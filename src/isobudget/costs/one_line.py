@@ -36,6 +36,10 @@ class OneLine(CostsFile):
     stated: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     base: CostsFile | None = None
 
+    def tables(self) -> list[Mapping[str, Any]]:
+        """What is stated, and the tables of the costs file."""
+        return [*self.stated.values(), *(self.base.tables() if self.base else [])]
+
     def find(self, model: str) -> Entry | None:
         """What is stated of a model, with what the costs file says of it."""
         values = dict(self.stated.get(_ALL, {}))

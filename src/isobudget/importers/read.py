@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,7 @@ def split_sources(sources: Any) -> tuple[list[Path], list[Any]]:
     Raises:
         InputError: a pattern that no file matches, or nothing is named.
     """
-    named = [sources] if isinstance(sources, str | Path) or hasattr(sources, "__arrow_c_stream__") else list(sources)
+    named = [_framed(sources)] if isinstance(sources, str | Path) or _is_frame(sources) else list(sources)
     if not named:
         raise InputError("name at least one source: a run folder, or files of results")
     runs: list[Path] = []
@@ -134,11 +134,30 @@ def split_sources(sources: Any) -> tuple[list[Path], list[Any]]:
     return runs, others
 
 
+def _is_frame(one: Any) -> bool:
+    """Whether it is a table: a data frame, a dict of columns, or a list of dicts."""
+    if hasattr(one, "__arrow_c_stream__") or isinstance(one, Mapping):
+        return True
+    return isinstance(one, list | tuple) and bool(one) and all(isinstance(row, Mapping) for row in one)
+
+
+def _framed(one: Any) -> Any:
+    """A table of plain Python values as Arrow has it; anything else as it is."""
+    if not isinstance(one, Mapping | list | tuple):
+        return one
+    import pyarrow as pa
+
+    try:
+        return pa.table(dict(one)) if isinstance(one, Mapping) else pa.Table.from_pylist(list(map(dict, one)))
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise InputError(f"a list of rows or a dict of columns is no table: {error}") from error
+
+
 def sources_shown(sources: Any) -> str:
     """What a user named, for messages."""
     if isinstance(sources, str | Path):
         return str(sources)
-    if hasattr(sources, "__arrow_c_stream__"):
+    if _is_frame(sources):
         return "data frame"
     return ", ".join(sources_shown(one) for one in sources)
 
@@ -239,7 +258,9 @@ def _expanded(one: Any, forced: Importer | None, notes: list[str]) -> list[tuple
     if not isinstance(one, Path):
         import pyarrow as pa
 
-        source = Source("data frame", pa.table(one))
+        if not _is_frame(one):
+            raise InputError(f"a source is a path, a data frame, or a list of dicts, not {type(one).__name__}")
+        source = Source("data frame", pa.table(_framed(one)))
         return [(source, forced or importer_of(source))]
     source = Source(one)
     if source.shape is not Shape.FOLDER or (forced is not None and forced.recognises(source)):

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from isobudget.lazy import lazy_names
+from isobudget.lazy import lazy_package
 
 if TYPE_CHECKING:
     from isobudget.judge.judge import Judge, layers_of_confinement
     from isobudget.judge.verdict import Limits, Outcome, Trust, Verdict
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_package(
     __name__,
     {
         "Judge": "judge",

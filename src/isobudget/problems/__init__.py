@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from isobudget.lazy import lazy_names
+from isobudget.lazy import lazy_package
 
 if TYPE_CHECKING:
     from isobudget.problems.registry import benchmark_names, load_benchmark
 
-__getattr__ = lazy_names(__name__, {"benchmark_names": "registry", "load_benchmark": "registry"})
+__getattr__, __dir__ = lazy_package(__name__, {"benchmark_names": "registry", "load_benchmark": "registry"})
 
 __all__ = ["benchmark_names", "load_benchmark"]

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from isobudget.lazy import lazy_names
+from isobudget.lazy import lazy_package
 
 if TYPE_CHECKING:
     from isobudget.remote.client import RemoteJudge
 
-__getattr__ = lazy_names(__name__, {"RemoteJudge": "client"})
+__getattr__, __dir__ = lazy_package(__name__, {"RemoteJudge": "client"})
 
 __all__ = ["RemoteJudge"]

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from isobudget.lazy import lazy_names
+from isobudget.lazy import lazy_package
 
 if TYPE_CHECKING:
     from isobudget.report.build import Report, build_report, require_parts
     from isobudget.report.on_terminal import print_report
     from isobudget.report.tables.comparison import equal_budget_table, flip_table
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_package(
     __name__,
     {
         "Report": "build",

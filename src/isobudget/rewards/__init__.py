@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from isobudget.lazy import lazy_names
+from isobudget.lazy import lazy_package
 
 if TYPE_CHECKING:
     from isobudget.rewards.from_verdicts import Reward, compute_score, reward
     from isobudget.rewards.pool import JudgePool
     from isobudget.rewards.shared import SharedPool
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_package(
     __name__,
     {
         "JudgePool": "pool",

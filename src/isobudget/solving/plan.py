@@ -164,7 +164,7 @@ def parse_target(text: str) -> float:
 
 def plan(
     sources: str | Path | Sequence[str | Path],
-    unit: Unit = Unit.FLOPS,
+    unit: Unit | None = None,
     *,
     budgets: Sequence[str | float] = (),
     target: float | None = None,
@@ -196,12 +196,14 @@ def plan(
         listed,
         unit,
         table,
+        budgets=budgets,
         benchmark=benchmark,
         names=arms,
         hidden=hidden,
         share_prompt=share_prompt,
         from_=from_,
     )
+    unit = next(iter(recorded.prices.values())).unit
     _check_recorded(recorded, false_pass_cost)
     bootstrap = bootstrap or Bootstrap()
     amounts = planned_amounts(budgets, target, unit, recorded, chosen, bootstrap.seed)

@@ -19,6 +19,7 @@ from isobudget.analysis.compare_run import price_samples
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples, benchmarks_of, load_samples
 from isobudget.analysis.prices import price_counts
 from isobudget.costs.charges import NOTHING, Charges
+from isobudget.costs.choose_unit import in_chosen_unit
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.curves.compare import common_tasks
@@ -63,9 +64,10 @@ class Recorded:
 
 def read_arms(
     sources: Sequence[str | Path],
-    unit: Unit,
+    unit: Unit | None,
     costs: CostsFile | str | None = None,
     *,
+    budgets: Sequence[str | float] = (),
     benchmark: str | None = None,
     names: Sequence[str] | None = None,
     hidden: Sequence[str | Path] = (),
@@ -76,8 +78,9 @@ def read_arms(
 
     Args:
         sources: run folders, COUNTS files, files of graded samples.
-        unit: of the prices.
+        unit: of the prices; None to choose it, see `costs.choose_unit`.
         costs: a costs file that has been read, `paper`, or None.
+        budgets: as they were written, for that choice.
         benchmark: only this one; may be left out where there is one.
         names: only these arms.
         hidden: the same samples judged by hidden tests; the sources' own verdicts are then those of visible ones.
@@ -94,7 +97,11 @@ def read_arms(
     loaded = _load(sources, from_)
     benchmark = _benchmark(loaded, benchmark)
     charges = Charges(share_prompt=share_prompt)
-    by_source = {path: _arms(source, benchmark, unit, costs, not hidden, charges) for path, source in loaded.items()}
+
+    def arms_in(unit: Unit) -> dict[Path, list[RecordedArm]]:
+        return {path: _arms(source, benchmark, unit, costs, not hidden, charges) for path, source in loaded.items()}
+
+    _, by_source = in_chosen_unit(unit, budgets, costs, arms_in)
     every = _with_sources(by_source)
     arms = _chosen(every, names)
     common = common_tasks([arm.task_ids for arm in arms])

@@ -9,6 +9,7 @@ from typing import Any
 from isobudget.models.catalog import NewlineRule
 from isobudget.problems.problem import Benchmark, Problem
 from isobudget.prompts import PromptFormat, Rendered, find_format, render
+from isobudget.prompts.formats import PromptKind
 from isobudget.study.lines import Place
 from isobudget.study.study import Study
 
@@ -37,11 +38,16 @@ class ModelPrompts:
 def chosen_format(study: Study, at: int, number: int, benchmark: Benchmark) -> tuple[Place, str]:
     """Where the prompt format of model `at` on benchmark `number` is stated, and its name: by model, study, benchmark
     in this order.
+
+    A model that is reached by chat gets `chat` where only the benchmark says, and its own format is no conversation.
     """
+    own = benchmark.prompt_format
+    if getattr(study.models[at].settings, "api", None) == "chat" and find_format(own).kind is not PromptKind.CHAT:
+        own = "chat"
     choices: list[tuple[Place, Any]] = [
         (("models", at, "prompt"), study.models[at].prompt),
         (("prompt", "format"), study.prompt.format),
-        (("benchmarks", number), benchmark.prompt_format),
+        (("benchmarks", number), own),
     ]
     return next((place, name) for place, choice in choices if (name := chosen_for(choice, benchmark.name)))
 

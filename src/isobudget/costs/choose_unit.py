@@ -1,0 +1,69 @@
+"""The unit of a comparison where none is stated. docs/costs.md has the rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from isobudget.costs.budget import stated_units
+from isobudget.costs.cost import Unit
+from isobudget.costs.costs_file import CostsFile
+from isobudget.errors import InputError
+
+_Priced = TypeVar("_Priced")
+
+#: of several units that costs state, the first; and what a key states that is no unit itself
+_OF_COSTS = (Unit.USD, Unit.SECONDS, Unit.DEVICE_SECONDS, Unit.JOULES, Unit.TOKENS)
+_STATED_BY = {
+    **{str(unit): unit for unit in Unit},
+    **dict.fromkeys(("tokens_per_second", "profile", "gpu"), Unit.SECONDS),
+    **dict.fromkeys(("usd_per_gpu_hour", "price", "usd_per_million_input", "usd_per_million_output"), Unit.USD),
+    "joules_per_token": Unit.JOULES,
+}
+#: what is tried where the costs state nothing: prices, then what most results have recorded
+_RECORDED = (Unit.USD, Unit.TOKENS, Unit.SECONDS, Unit.JOULES)
+
+
+def in_chosen_unit(
+    unit: Unit | None,
+    budgets: str | float | Sequence[str | float] | None,
+    costs: CostsFile | str | None,
+    priced: Callable[[Unit], _Priced],
+) -> tuple[Unit, _Priced]:
+    """The unit to count in, and what is priced in it.
+
+    Args:
+        unit: as stated; None to choose: that of the budgets, else the first in which every model has a price of flops,
+            those that the costs state, usd, tokens and what was measured.
+        budgets: as they were written.
+        costs: a costs file that has been read, ``paper``, or None.
+        priced: prices all models in a unit; an `InputError` where one has no price.
+
+    Raises:
+        InputError: a budget is none, or there is no price in any unit: then why there is none in the first one that the
+            costs state, else in flops.
+    """
+    chosen = unit or next(iter(stated_units(budgets)), None)
+    if chosen is not None:
+        return chosen, priced(chosen)
+    stated = units_of_costs(costs)
+    why: dict[Unit, InputError] = {}
+    for one in dict.fromkeys((Unit.FLOPS, *stated, *_RECORDED)):
+        try:
+            return one, priced(one)
+        except InputError as error:
+            if str(error) in map(str, why.values()):
+                break  # it is not about this unit
+            why[one] = error
+    raise why[next((one for one in stated if one in why), Unit.FLOPS)]
+
+
+def units_of_costs(costs: CostsFile | str | None) -> list[Unit]:
+    """The units that a costs file or options state, each once."""
+    found = set(_stated(costs)) if isinstance(costs, CostsFile) else set[Unit]()
+    return [unit for unit in _OF_COSTS if unit in found]
+
+
+def _stated(costs: CostsFile) -> Iterator[Unit]:
+    for values in costs.tables():
+        yield from (_STATED_BY[key] for key in values if key in _STATED_BY)

@@ -1,0 +1,31 @@
+"""Counts as plain Python values: a list of dicts, and a dict of columns, are read as data frames are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from isobudget import api
+from isobudget.errors import InputError
+
+ROWS = [{"model": "a", "task_id": f"t{at}", "n": 4, "c": at} for at in range(4)]
+COLUMNS = {name: [row[name] for row in ROWS] for name in ROWS[0]}
+
+
+@pytest.mark.parametrize("plain", [ROWS, tuple(ROWS), COLUMNS])
+def test_plain_values_are_read_as_a_data_frame(plain: Any) -> None:
+    expected = api.passk(pa.table(COLUMNS), "1,2", replicates=50).to_dict()
+    assert api.passk(plain, "1,2", replicates=50).to_dict() == expected
+
+
+def test_rows_without_a_problem_are_refused_in_words() -> None:
+    with pytest.raises(InputError, match="task_id"):
+        api.passk([{"model": "a", "n": 4, "c": 2}])
+
+
+@pytest.mark.parametrize("wrong", [{"n": [1, 2], "c": [1]}, [{"n": 1}, {"n": "x"}], {"n": 3}, [3], [None]])
+def test_what_is_no_table_is_an_input_error(wrong: Any) -> None:
+    with pytest.raises(InputError):
+        api.passk(wrong)
