@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from isobudget.cli.declared import of_api
+from isobudget.cli.grouped import in_groups
 from isobudget.cli.options import DryRunOption, JsonOption
 
 if TYPE_CHECKING:
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
+@in_groups(
+    {},
+    backend="llama.cpp, server, vllm or transformers",
+    url="Base URL of a server",
+    api="Calls of that server",
+)
 @of_api("generate", n=typer.Option("-n", "--n"))
 def generate(given: dict[str, Any], dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
     """Generate the samples that are still missing.

@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from isobudget.cli.declared import of_api
+from isobudget.cli.grouped import in_groups
 from isobudget.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from isobudget.pipeline.judge_samples import JudgeSummary
 
 
+@in_groups(
+    {},
+    extraction="function, block, program or none: how code is found",
+    trust="split or shared tests of a file, or each its own way",
+    serve="Be a judge's service, in place of SAMPLES",
+)
 @of_api(
     "judge",
     output=typer.Option("-o", "--output"),
