@@ -66,7 +66,8 @@ def print_failures(done: Generated) -> bool:
 def show_dry_run(given: dict[str, Any], as_json: bool) -> None:
     """Show what a study would generate and spend."""
     from isobudget import api
-    from isobudget.cli.show import print_dry_run, print_json
+    from isobudget.cli.dry_run import print_dry_run
+    from isobudget.cli.show import print_json
 
     taken = signature(api.dry_run).parameters
     plan = api.dry_run(**{name: value for name, value in given.items() if name in taken})
