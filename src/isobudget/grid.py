@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 #: decimal prefixes, largest first
@@ -114,8 +115,15 @@ def with_unit(value: float, unit: str) -> str:
         scale, prefix = si_prefix(value, least=1e6)
         return f"{amount(value / scale)} {prefix}flops"
     if unit == "usd":
-        return f"${value:.3g}" if value < 100 else f"${value:,.0f}"
+        return usd(value)
     return f"{amount(value)} {_UNITS.get(unit, unit)}"
+
+
+def usd(value: float) -> str:
+    """Dollars in three significant digits, in plain decimals: `$0.0000312`, `$0.42`, `$1,235`; `-` for NaN."""
+    if math.isnan(value):
+        return "-"
+    return f"${Decimal(f'{value:.3g}'):f}" if abs(value) < 100 else f"${value:,.0f}"
 
 
 def si_prefix(value: float, least: float = 1e3) -> tuple[float, str]:

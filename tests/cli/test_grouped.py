@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from isobudget.cli import build_app
+from isobudget.cli import COMMANDS, build_app
 from isobudget.cli.declared import with_options
 from isobudget.cli.grouped import grouped, short_help
 
@@ -49,9 +49,39 @@ def test_a_short_help_is_the_first_clause(text: str, short: str) -> None:
     assert short_help(text) == short
 
 
-def test_a_long_clause_is_cut_at_a_word() -> None:
-    found = short_help("one two three four five six seven eight nine ten eleven twelve")
-    assert found == "one two three four five six seven eight nine…"
+def test_a_long_clause_is_kept_whole_and_what_is_repeatable_says_so() -> None:
+    text = "one two three four five six seven eight nine ten eleven twelve"
+    assert short_help(text) == text
+    assert short_help("Only these: names. Repeatable.") == "Only these, repeatable"
+
+
+def every_command() -> list[tuple[str, ...]]:
+    """The words of all commands, those within groups too."""
+    found: list[tuple[str, ...]] = [()]
+    for name in COMMANDS:
+        group = typer.main.get_command(build_app(name)).commands[name]  # type: ignore[attr-defined]
+        found += [(name, *words) for words in below(group)]
+    return found
+
+
+def below(command: Any) -> list[tuple[str, ...]]:
+    """The words behind a command that name it or one within it."""
+    within = getattr(command, "commands", {}).items()
+    return [(), *((name, *words) for name, one in within for words in below(one))]
+
+
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_help_on_80_columns_cuts_nothing_and_names_every_option(words: tuple[str, ...]) -> None:
+    app = build_app(*words[:1])
+    command: Any = typer.main.get_command(app)
+    for word in words:
+        command = command.commands[word]
+    shown = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "80", "TERM": "dumb"})
+    assert shown.exit_code == 0
+    assert "…" not in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    names = [name for one in command.params if one.param_type_name == "option" for name in one.opts]
+    assert set(names) <= set(shown.stdout.split())
 
 
 def test_groups_leave_values_and_flags_as_they_are() -> None:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     unit="flops, seconds, tokens, usd, joules, ...",
     panel="k, or a unit; repeatable (k, flops, seconds)",
     as_frontier="Show which policy to use at each budget as well",
-    form="table, markdown, latex, csv or json",
     width="text, column, neurips, ..., or 89mm",
     font="Its font and size, such as times,9",
     from_="Format of the files, see docs/importing.md",

@@ -23,7 +23,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
-from isobudget.cli.grouped import grouped
+from isobudget.cli.grouped import grouped, two_groups
 from isobudget.cli.options import SHARED, one_form
 
 Command = Callable[..., None]
@@ -63,7 +63,9 @@ def with_options(command: Command) -> Command:
             mine["form"] = one_form(**{one.name: values.pop(one.name) for one in forms})
         command({name: value for name, value in values.items() if value is not None}, **mine)
 
-    parameters = grouped([*declared_options(*command.of_api), *own, *forms], *getattr(command, "groups", ({}, {})))
+    every = [*declared_options(*command.of_api), *own, *forms]
+    groups, texts = getattr(command, "groups", ({}, {}))
+    parameters = grouped(every, groups or two_groups(every), texts)
     called.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     called.__annotations__ = {one.name: one.annotation for one in parameters}
     called.__name__, called.__doc__ = command.__name__, command.__doc__

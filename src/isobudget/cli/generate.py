@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from isobudget.cli.declared import of_api
+from isobudget.cli.grouped import in_groups
 from isobudget.cli.options import DryRunOption, JsonOption
 
 if TYPE_CHECKING:
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
+@in_groups(
+    {},
+    backend="llama.cpp, server, vllm or transformers",
+    url="Base URL of a server",
+    api="Calls of that server",
+)
 @of_api("generate", n=typer.Option("-n", "--n"))
 def generate(given: dict[str, Any], dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
     """Generate the samples that are still missing.
@@ -59,7 +66,8 @@ def print_failures(done: Generated) -> bool:
 def show_dry_run(given: dict[str, Any], as_json: bool) -> None:
     """Show what a study would generate and spend."""
     from isobudget import api
-    from isobudget.cli.show import print_dry_run, print_json
+    from isobudget.cli.dry_run import print_dry_run
+    from isobudget.cli.show import print_json
 
     taken = signature(api.dry_run).parameters
     plan = api.dry_run(**{name: value for name, value in given.items() if name in taken})

@@ -1,4 +1,4 @@
-"""Help that fits a screen: the options of a command with many of them in groups, a line each.
+"""Help that fits a screen of 80 columns: a short line for each option, in groups where a command has many.
 
 What an option means in full is in the ``Args:`` of the function of `isobudget.api` (docs/api.md); the help has its
 first clause, and in brackets its default where that is short.
@@ -12,18 +12,20 @@ from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter
 from typing import Annotated, Any, get_args
 
-#: letters of a help text and of a default that a line has room for
-_TEXT, _DEFAULT = 48, 9
+from typer.models import OptionInfo
+
+#: letters of a default that a line has room for
+_DEFAULT = 9
 #: a longer placeholder, such as a list of choices, makes way for that of its type
 _PLACEHOLDER = 13
-_PLACEHOLDERS = {"int": "N", "float": "X", "Path": "FILE", "str": "TEXT"}
+_PLACEHOLDERS = {"int": "N", "float": "X", "Path": "FILE", "str": "TEXT", "list": "TEXT"}
 
 
 def in_groups(groups: Mapping[str, str], **texts: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Mark a command whose options are shown in groups.
 
     Args:
-        groups: title -> names of parameters, separated by blanks.
+        groups: title -> names of parameters, separated by blanks; empty for `two_groups`.
         texts: help of options whose first clause says too little, by name.
     """
 
@@ -32,6 +34,18 @@ def in_groups(groups: Mapping[str, str], **texts: str) -> Callable[[Callable[...
         return command
 
     return marked
+
+
+def two_groups(parameters: Sequence[Parameter]) -> dict[str, str]:
+    """The groups of a command that states none: its options, and its flags, whose ``--no-`` would take their room."""
+    parts = {one.name: get_args(one.annotation) for one in parameters}
+    options = {name: _is_flag(kind) for name, (kind, info) in parts.items() if isinstance(info, OptionInfo)}
+    titles = {"Options": False, "On or off": True}
+    return {title: " ".join(name for name in options if options[name] is flag) for title, flag in titles.items()}
+
+
+def _is_flag(kind: Any) -> bool:
+    return bool in (kind, *get_args(kind))
 
 
 def grouped(parameters: Sequence[Parameter], groups: Mapping[str, str], texts: Mapping[str, str]) -> list[Parameter]:
@@ -49,16 +63,14 @@ def _in_group(one: Parameter, title: str, text: str) -> Parameter:
     info.help = (text or short_help(info.help or "")) + _default(one.default, info.show_default)
     info.show_default = False
     if info.metavar is None or len(info.metavar) > _PLACEHOLDER:
-        info.metavar = "" if kind is bool else _placeholder(kind)
+        info.metavar = "" if _is_flag(kind) else _placeholder(kind)
     return one.replace(annotation=Annotated[kind, info])
 
 
 def short_help(text: str) -> str:
-    """The first clause of a help text, cut at a word where even that is too long for a line."""
+    """The first clause of a help text; that of what can be repeated says so."""
     clause = re.split(r"(?<=\w|\)|`)(?:[:;.] | \()", text)[0].rstrip(".")
-    if len(clause) <= _TEXT:
-        return clause
-    return f"{clause[: _TEXT - 1].rsplit(' ', 1)[0].rstrip(',')}…"
+    return clause + ", repeatable" * (text.endswith(" Repeatable.") and "epeatable" not in clause)
 
 
 def _default(value: Any, shown: Any) -> str:

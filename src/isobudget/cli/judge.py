@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from isobudget.cli.declared import of_api
+from isobudget.cli.grouped import in_groups
 from isobudget.cli.options import JsonOption
+from isobudget.grid import Grid, counted, percent, printable
 
 if TYPE_CHECKING:
     from isobudget.pipeline.judge_samples import JudgeSummary
 
 
+@in_groups(
+    {},
+    extraction="function, block, program or none: how code is found",
+    trust="split or shared tests of a file, or each its own way",
+    serve="Be a judge's service, in place of SAMPLES",
+)
 @of_api(
     "judge",
     output=typer.Option("-o", "--output"),
@@ -72,33 +80,39 @@ def _tell(url: str) -> None:
 
 
 def _print(summary: JudgeSummary) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from isobudget.report.tables.terminal import print_grids
 
-    from isobudget.grid import counted, percent
-
-    console = Console(highlight=False)
     if not summary.outcomes:
-        console.print("every sample has its verdict already")
+        print("every sample has its verdict already")
         return
-    table = Table("outcome", "samples", "share")
-    for outcome, count in summary.outcomes.items():
-        table.add_row(outcome, f"{count:,}", f"{percent(count / sum(summary.outcomes.values()))} %")
-    console.print(table)
-    if summary.pass_at_k or summary.by_model:
-        rows = summary.by_model or {"": summary.pass_at_k}
-        columns = sorted({k for scores in rows.values() for k in scores})
-        scores = Table(*["model"] * bool(summary.by_model), *(f"pass@{k}" for k in columns))
-        for model, shares in rows.items():
-            cells = [f"{percent(shares[k], 2)} %" if k in shares else "-" for k in columns]
-            scores.add_row(*[model or "(none stated)"] * bool(summary.by_model), *cells)
-        console.print(scores)
-        of = f" of {summary.problems_in_all}" if summary.problems_in_all > summary.problems else ""
-        problems = f"{summary.problems}{of} problems" if of else counted(summary.problems, "problem")
-        each = f"{summary.n_min} to {summary.n_max} samples" if summary.n_min < summary.n_max else ""
-        console.print(f"{problems}, {each or counted(summary.n_max, 'sample')} each")
+    print_grids([_outcomes_grid(summary), *([_scores_grid(summary)] if summary.pass_at_k or summary.by_model else [])])
     for line in _notes(summary):
-        console.print(line)
+        print(printable(line))
+
+
+def _outcomes_grid(summary: JudgeSummary) -> Grid:
+    total = sum(summary.outcomes.values())
+    rows = ((name, f"{count:,}", f"{percent(count / total)} %") for name, count in summary.outcomes.items())
+    return Grid("Verdicts", ("outcome", "samples", "share"), tuple(rows))
+
+
+def _scores_grid(summary: JudgeSummary) -> Grid:
+    """pass@k, of each model where there are several."""
+    scores = summary.by_model or {"": summary.pass_at_k}
+    ks = sorted({k for shares in scores.values() for k in shares})
+    named = bool(summary.by_model)
+    rows = tuple(
+        (
+            *[model or "(none stated)"] * named,
+            *(f"{percent(shares[k], 2)} %" if k in shares else "-" for k in ks),
+        )
+        for model, shares in scores.items()
+    )
+    of = f" of {summary.problems_in_all}" if summary.problems_in_all > summary.problems else ""
+    problems = f"{summary.problems}{of} problems" if of else counted(summary.problems, "problem")
+    each = f"{summary.n_min} to {summary.n_max} samples" if summary.n_min < summary.n_max else ""
+    note = f"{problems}, {each or counted(summary.n_max, 'sample')} each"
+    return Grid("pass@k", (*["model"] * named, *(f"pass@{k}" for k in ks)), rows, notes=(note,))
 
 
 def _notes(summary: JudgeSummary) -> Iterator[str]:

@@ -56,18 +56,17 @@ def fetch(
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+    from isobudget.grid import Grid
     from isobudget.models.catalog import user_catalog_path
+    from isobudget.report.tables.terminal import print_grids
 
-    table = Table("name", "parameters", "size", "licence", "here")
+    cells = []
     for row in rows:
         parameters = f"{row['parameters'] / 1e6:,.0f} M" if row.get("parameters") else "?"
         size = f"{row['bytes'] / 1e6:,.0f} MB" if row.get("bytes") else "?"
         here = f"by {row['backend']}" if "backend" in row else "yes" if row["path"] else "no"
-        table.add_row(row["name"], parameters, size, row.get("licence", ""), here)
-    console = Console()
-    console.print(table)
-    console.print("Fetch weights with: isobudget models fetch NAME", highlight=False)
-    console.print(f"Your own models go into {user_catalog_path()}", highlight=False)
+        cells.append((row["name"], parameters, size, row.get("licence", ""), here))
+    columns = ("name", "parameters", "size", "licence", "here")
+    print_grids([Grid("Models known by name", columns, tuple(cells), words=(0, 3, 4))])
+    print("Fetch weights with: isobudget models fetch NAME")
+    print(f"Your own models go into {user_catalog_path()}")

@@ -43,7 +43,9 @@ _FORMS = ("table", "markdown", "latex", "csv", "json")
 def one_form(
     form: Annotated[
         str | None,
-        typer.Option("--format", metavar="|".join(_FORMS), help="How to print the result.", show_default="table"),
+        typer.Option(
+            "--format", metavar="|".join(_FORMS), help=f"{', '.join(_FORMS[:-1])} or {_FORMS[-1]}", show_default="table"
+        ),
     ] = None,
     as_json: JsonOption = False,
     as_csv: Annotated[

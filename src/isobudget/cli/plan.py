@@ -8,8 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from isobudget.cli.declared import of_api
+from isobudget.cli.grouped import in_groups
 
 
+@in_groups(
+    {},
+    budget="8x cheapest samples, 8x:NAME, 60s, 0.02usd, 5e13flops; repeatable",
+    unit="flops, seconds, device_seconds, tokens, usd or joules",
+)
 @of_api(
     "plan",
     sources=typer.Argument(metavar="SOURCE..."),

@@ -42,10 +42,11 @@ def prompt(
 
 
 def _print_formats(rows: list[dict[str, Any]]) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("format", "kind", "extraction", "what the model gets")
+    table = Table("format", "kind", "extraction", "what the model gets", box=SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         table.add_row(row["name"], row["kind"], row["extraction"], row["title"])
     Console().print(table)

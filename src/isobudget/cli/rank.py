@@ -31,7 +31,6 @@ from isobudget.rankers.registry import NAMES
     backend="llama.cpp, server, vllm or transformers",
     url="Base URL of a server",
     figure="Draw each model's rankers: .svg, .pdf or .png",
-    form="table, markdown, latex, csv or json",
     width="text, column, neurips, ..., or 89mm",
     font="Its font and size, such as times,9",
     from_="Format of the files, see docs/importing.md",

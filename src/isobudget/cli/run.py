@@ -8,9 +8,16 @@ import typer
 
 from isobudget.cli.declared import of_api
 from isobudget.cli.generate import print_failures, show_dry_run
+from isobudget.cli.grouped import in_groups
 from isobudget.cli.options import DryRunOption, JsonOption
 
 
+@in_groups(
+    {},
+    backend="llama.cpp, server, vllm or transformers",
+    url="Base URL of a server",
+    api="Calls of that server",
+)
 @of_api("run", n=typer.Option("-n", "--n"))
 def run(given: dict[str, Any], dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
     """Make a study: generate samples, judge them, compare the models at equal budget, write the report.

@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from inspect import Parameter, Signature, signature
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from isobudget.cli.declared import of_api, with_options
 from isobudget.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from isobudget.grid import Grid
+    from isobudget.results import Results
 
 _KEY_BUDGET = typer.Option(metavar="5usd/day")
 
@@ -100,26 +104,32 @@ def keys(given: dict[str, Any], as_json: JsonOption = False) -> None:
     Example: `isobudget serve key list`
     """
     from isobudget import api
+    from isobudget.report.tables.ledger import keys_grid
 
-    _show(api.keys(**given), as_json)
+    _show(api.keys(**given), keys_grid, as_json)
 
 
 @of_api("ledger", path=Annotated[str | None, typer.Argument(metavar="[FILE]")])
-def ledger(given: dict[str, Any], as_json: JsonOption = False) -> None:
+def ledger(
+    given: dict[str, Any],
+    same: Annotated[str | None, typer.Option("--ledger", metavar="FILE", help="FILE, as in `serve`.")] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show what was spent, by day, key and model, or the calls of one answer. The file is SQLite: ask it by SQL, too.
 
     Example: `isobudget serve ledger --request 8e057b0bd3bad8e29c6d3384`
     """
     from isobudget import api
+    from isobudget.report.tables.ledger import ledger_grid
 
-    _show(api.ledger(**given), as_json)
+    if same is not None and given.setdefault("path", same) != same:
+        raise typer.BadParameter("name the file once", param_hint="--ledger")
+    _show(api.ledger(**given), lambda rows: ledger_grid(rows, given.get("request")), as_json)
 
 
-def _show(found: Any, as_json: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+def _show(found: Results[dict[str, Any]], grid: Callable[[list[dict[str, Any]]], Grid], as_json: bool) -> None:
     from isobudget.cli.show import print_json
+    from isobudget.report.tables.terminal import print_grids
 
     rows = found.to_records()
     if as_json:
@@ -127,11 +137,4 @@ def _show(found: Any, as_json: bool) -> None:
     elif not rows:
         print("nothing yet")
     else:
-        table = Table(*rows[0])
-        for row in rows:
-            table.add_row(*map(_cell, row.values()))
-        Console(highlight=False).print(table)
-
-
-def _cell(value: Any) -> str:
-    return "-" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+        print_grids([grid(rows)])

@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from isobudget.cli.declared import of_api
+from isobudget.cli.grouped import in_groups
 from isobudget.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from isobudget import Solution
 
 
+@in_groups(
+    {},
+    budget="60s, 0.02usd, 5e13flops, 20000tokens or 20samples, in all",
+    failing="TARGET is a folder: each empty function that tests call",
+)
 @of_api(
     "solve",
     target=typer.Argument(metavar="TARGET"),

@@ -267,8 +267,8 @@ class _Generator:
         self.writer.add([sample_row(key, one) for key, one in came])
         self.done.samples += len(came)
         task = _task(self.model)
-        self.progress.advance(task, len(came))
         self.progress.spend(task, "tokens", sum(one.completion_tokens for _, one in came))
         if (price := self.model.stated.price) is not None:
             paid = (price.usd_of(one.billed_prompt_tokens or 0, one.completion_tokens) for _, one in came)
             self.progress.spend(task, "usd", sum(paid))
+        self.progress.advance(task, len(came))

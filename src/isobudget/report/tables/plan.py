@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from isobudget.grid import Grid, amount, counted, interval, percent, si_prefix, with_unit
+from isobudget.grid import Grid, amount, counted, interval, percent, si_prefix, usd, with_unit
 from isobudget.policies.choose import PlanRow
 from isobudget.policies.schedule import Schedule
 from isobudget.report.tables.labels import shared_part, short_labels, sources_note
@@ -50,11 +50,11 @@ def plan_grids(plan: Plan) -> list[Grid]:
 
 
 def _success_grid(plan: Plan) -> Grid:
-    scale, unit = plan_scale(plan)
+    _, unit = plan_scale(plan)
     level = f"{plan.level:.0%}"
     columns = ("Budget", "policy", "solves", level, "gain", level, "spends", "p95")
     title = f"{plan.benchmark or 'Plan'}: {counted(plan.problems, 'problem')}, in {unit} a problem"
-    rows = [(*first, *_cells(row, scale)) for row, first in _first_cells(plan)]
+    rows = [(*first, *_cells(row, plan)) for row, first in _first_cells(plan)]
     return Grid(title, columns, tuple(rows), notes=(_RECOMMENDS, *ahead_notes(plan.recommended), _READING, *plan.notes))
 
 
@@ -72,12 +72,12 @@ def _suites_grid(plan: Plan) -> Grid:
 
 def _repairs_grid(plan: Plan) -> Grid:
     """Repairing beside drawing anew at equal budget."""
-    scale, unit = plan_scale(plan)
+    _, unit = plan_scale(plan)
     rows = []
     for row in plan.repairs:
         gain = "" if math.isnan(row.gain) else f"{100 * row.gain:+.1f}"
         cells = (percent(row.anew), percent(row.repaired), gain, _range(row.gain_low, row.gain_high) if gain else "")
-        rows.append((row.arm, amount(row.budget / scale), str(row.problems), *cells))
+        rows.append((row.arm, _amount(row.budget, plan), str(row.problems), *cells))
     columns = ("Arm", "budget", "problems", "anew", "repaired", "gain", f"{plan.level:.0%}")
     title = f"{plan.benchmark or 'Plan'}: repairing beside drawing anew, in {unit} a problem"
     return Grid(title, columns, tuple(rows), notes=(_REPAIRS,))
@@ -86,10 +86,9 @@ def _repairs_grid(plan: Plan) -> Grid:
 def _first_cells(plan: Plan) -> Iterator[tuple[PlanRow, tuple[str, str]]]:
     """Each row with its budget, where that is another one than before, and its policy, marked if recommended."""
     chosen = {(row.budget, row.policy) for row in plan.recommended}
-    scale, _ = plan_scale(plan)
     before = math.nan
     for row in plan.rows:
-        budget = "" if row.budget == before else amount(row.budget / scale)
+        budget = "" if row.budget == before else _amount(row.budget, plan)
         mark = _RECOMMENDED if (row.budget, row.policy) in chosen else ""
         yield row, (budget, mark + NAMES[row.policy])
         before = row.budget
@@ -103,10 +102,14 @@ def plan_scale(plan: Plan) -> tuple[float, str]:
     return scale, f"{prefix}flops"
 
 
-def _cells(row: PlanRow, scale: float) -> tuple[str, ...]:
+def _amount(value: float, plan: Plan) -> str:
+    return usd(value) if plan.unit == "usd" else amount(value / plan_scale(plan)[0])
+
+
+def _cells(row: PlanRow, plan: Plan) -> tuple[str, ...]:
     if row.schedule is None and not row.by_label:
         return ("-", "", "", "", "", "")
-    spent = (amount(row.expected_cost / scale), amount(row.p95_cost / scale))
+    spent = (_amount(row.expected_cost, plan), _amount(row.p95_cost, plan))
     return (percent(row.success), _range(row.low, row.high), *gain_cells(row), *spent)
 
 

@@ -1,0 +1,108 @@
+"""What ``--dry-run`` shows: a table that fits the terminal, what is needed in all, where estimates come from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from isobudget.cli.progress import duration, size
+from isobudget.grid import Grid, short, usd
+
+if TYPE_CHECKING:
+    from isobudget.pipeline.dry_run import DryRun
+    from isobudget.pipeline.estimates import Expected
+
+_WIDE = ("model", "benchmark", "n", "samples", "left", "prompts", "completions", "time", "usd", "disk")
+_NARROW = ("model", "benchmark", "left", "tokens", "time", "usd", "disk")
+
+
+def print_dry_run(plan: DryRun) -> None:
+    """Show what a study would generate and spend: a table, notes, what is missing."""
+    from isobudget.report.tables.terminal import print_grids, print_text
+
+    print_grids([dry_run_grid(plan), *([_replicas_grid(plan)] if plan.replicas else [])])
+    for text in (*_sources("time", plan.expected), *_sources("usd", plan.expected)):
+        print_text(text)
+    for text in (*plan.notes, f"run folder: {plan.run}"):
+        print(text)
+    if plan.missing:
+        print("This study cannot run here yet:", *(f"  {text}" for text in plan.missing), sep="\n")
+
+
+def dry_run_grid(plan: DryRun) -> Grid:
+    """A row for each model and benchmark, and their sum; without prompts and upper bounds where there is no room."""
+    rows = [_cells(one) for one in plan.expected]
+    rows += [{"model": "in all", "benchmark": "", "n": ""} | _amounts(plan.expected)] * (len(rows) > 1)
+    title = f"{plan.study}: what is left to generate"
+
+    def grid(names: tuple[str, ...], note: str) -> Grid:
+        return Grid(
+            title, names, tuple(tuple(row[name] for name in names) for row in rows), notes=(note,), words=(0, 1)
+        )
+
+    narrow = grid(_NARROW, "Tokens are those generated, estimated; ? = unknown.")
+    return replace(grid(_WIDE, "Token counts are estimates (upper bound in parentheses); ? = unknown."), narrow=narrow)
+
+
+def _cells(one: Expected) -> dict[str, str]:
+    """What the table says of a model on a benchmark, by column."""
+    return {"model": one.model, "benchmark": one.benchmark, "n": _count(one.n)} | _amounts([one])
+
+
+def _amounts(rows: Sequence[Expected]) -> dict[str, str]:
+    """What some rows take together."""
+    completions = _sum((one.completion_tokens for one in rows), short)
+    prompts_at_most = _sum((one.prompt_tokens_at_most for one in rows), short)
+    completions_at_most = _sum((one.completion_tokens_at_most for one in rows), short)
+    return {
+        "samples": _sum((one.samples for one in rows), _count),
+        "left": _sum((one.left for one in rows), _count),
+        "prompts": _up_to(_sum((one.prompt_tokens for one in rows), short), prompts_at_most),
+        "completions": _up_to(completions, completions_at_most),
+        "tokens": completions,
+        "time": _sum((one.seconds for one in rows), duration),
+        "usd": _sum((one.usd for one in rows), usd),
+        "disk": _sum((one.bytes for one in rows), size),
+    }
+
+
+def _sum(values: Iterable[float | None], written: Callable[[Any], str]) -> str:
+    """The sum of what is known, and a ? for what is not."""
+    every = list(values)
+    known = [one for one in every if one is not None]
+    parts = [written(sum(known))] if known else []
+    return " + ".join([*parts, *["?"] * (not known or len(known) < len(every))])
+
+
+def _sources(what: str, expected: Sequence[Expected]) -> Iterator[str]:
+    """Where estimates of time or dollars come from, each source with the rows that it is of where there are several."""
+    by_source: dict[str, dict[str, list[str]]] = {}
+    for one in expected:
+        source = one.seconds_source if what == "time" else one.usd_source
+        by_source.setdefault(source, {}).setdefault(one.model, []).append(one.benchmark)
+    of_model = Counter(model for models in by_source.values() for model in models)
+    for source, models in by_source.items():
+        names = (f"{model} on {', '.join(on)}" if of_model[model] > 1 else model for model, on in models.items())
+        yield f"{what} of {'; '.join(names)}: {source}" if len(by_source) > 1 else f"{what}: {source}"
+
+
+def _replicas_grid(plan: DryRun) -> Grid:
+    """What the models take on a cluster, one after another: GPUs, their hours, time on the clock, dollars."""
+    rows = []
+    for one in plan.replicas:
+        hours = "?" if one.gpu_hours is None else f"{one.gpu_hours:,.1f}"
+        seconds = None if one.hours is None else one.hours * 3600
+        dollars = "?" if one.usd is None else usd(one.usd)
+        rows.append((one.model, str(one.replicas), str(one.gpus), hours, duration(seconds), dollars))
+    columns = ("model", "replicas", "GPUs", "GPU-hours", "time", "usd")
+    return Grid("On the cluster, one model after another", columns, tuple(rows))
+
+
+def _count(value: int | None) -> str:
+    return "?" if value is None else f"{value:,}"
+
+
+def _up_to(estimate: str, most: str) -> str:
+    return "?" if (estimate, most) == ("?", "?") else f"{estimate} ({most})"
