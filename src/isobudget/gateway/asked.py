@@ -275,7 +275,9 @@ def _limits(options: Options) -> tuple[PeriodBudget, ...]:
     except InputError as error:
         raise bad_request(str(error), "isobudget.budget") from None
     if found.period is not Period.REQUEST:
-        raise bad_request("the budget of a request is for a request", "isobudget.budget")
+        raise bad_request(
+            "the budget of a request is for a request; write it without a period, such as 0.01usd", "isobudget.budget"
+        )
     return (found,)
 
 
