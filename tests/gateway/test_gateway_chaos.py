@@ -32,7 +32,9 @@ from isobudget.gateway.upstream import ServerUpstream
 from support.fake_upstream import FakeUpstream, Reply
 from support.gateway import ASK, BAD, GOOD, TESTS, server_model, serving, until
 
-KILLS, CALLS = int(os.environ.get("SOAK_KILLS", "2")), int(os.environ.get("SOAK_CALLS", "40"))
+KILLS, CALLS = int(os.environ.get("SOAK_KILLS", "1")), int(os.environ.get("SOAK_CALLS", "40"))
+#: the models' hanging calls last so long
+WALL_SECONDS = 6.0 if "SOAK_CALLS" in os.environ else 2.0
 FAULTS = ("reset", "reset in the middle", "half", "429", "500", "503", "hang", "no usage", "", "", "")
 
 
@@ -65,7 +67,10 @@ def test_models_that_fail_in_every_way(tmp_path: Path, stream: bool, monkeypatch
         async with openai.AsyncOpenAI(base_url=url, api_key=key, max_retries=0, timeout=60) as client:
             return await asyncio.gather(*(ask(client, number) for number in range(CALLS)))
 
-    with FakeUpstream(script) as upstream, serving(tmp_path, {"m": upstream}, budgets=(), wall_seconds=6.0) as gateway:
+    with (
+        FakeUpstream(script) as upstream,
+        serving(tmp_path, {"m": upstream}, budgets=(), wall_seconds=WALL_SECONDS) as gateway,
+    ):
         came = asyncio.run(all_of_them(gateway.url, gateway.key))
         assert set(came) <= {"answered", "broke off", "refused 502", "refused 503", "refused 504"}
         assert "answered" in came
@@ -193,14 +198,18 @@ def process(folder: Path, upstream: FakeUpstream, file_bytes: int = 0) -> Iterat
 
 
 def test_killed_under_load_again_and_again(tmp_path: Path) -> None:
-    """After every end: the file is whole, and what was served is in the ledger, or more, once it starts again."""
-    stop = threading.Event()
+    """After every end: the file is whole, and what was served is in the ledger, or more, once it starts again.
+
+    One end here, twenty in the soak.
+    """
+    stop, there = threading.Event(), threading.Event()
     tests = {"isobudget": {"tests": TESTS, "samples": 3}}
 
     def load(gateway: Process) -> None:
+        client = openai.OpenAI(base_url=gateway.url, api_key="x", max_retries=0, timeout=5)
         while not stop.is_set():
+            there.wait()
             with contextlib.suppress(openai.APIError):
-                client = openai.OpenAI(base_url=gateway.url, api_key="x", max_retries=0, timeout=5)
                 client.chat.completions.create(model="m", messages=ASK, extra_body=tests)
 
     with (
@@ -210,11 +219,14 @@ def test_killed_under_load_again_and_again(tmp_path: Path) -> None:
         threads = [threading.Thread(target=load, args=(gateway,), daemon=True) for _ in range(6)]
         for thread in threads:
             thread.start()
+        there.set()
         for _ in range(KILLS):
             served = len(upstream.served)
             until(lambda before=served: len(upstream.served) > before + 20, 60)  # type: ignore[misc]
             gateway.end()
+            there.clear()
             gateway.start()
+            there.set()
         stop.set()
         for thread in threads:
             thread.join()
