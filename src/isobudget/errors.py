@@ -38,7 +38,8 @@ class BackendError(IsobudgetError):
     """A model was reached but did not answer as it should.
 
     Attributes:
-        again: whether asking again may help; if not, the answer has been paid for and cannot be used.
+        again: whether asking again may help; if not, the answer has been paid for and cannot be used, or the request
+            cannot be sent.
     """
 
     again = True

@@ -28,7 +28,9 @@ def upstream() -> Iterator[FakeUpstream]:
 @pytest.fixture(scope="module")
 def gateway(upstream: FakeUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("attacked")
-    with serving(folder, {"m": upstream}, budgets=("100usd/day",), first_byte_seconds=1.0, connections=40) as running:
+    with serving(
+        folder, {"m": upstream}, budgets=("100usd/day",), first_byte_seconds=1.0, body_seconds=0.4, connections=40
+    ) as running:
         yield running
 
 
@@ -131,7 +133,7 @@ BODIES: dict[str, tuple[bytes, int]] = {
     "deep": (b"[" * 100_000, 400),
     "a number too long": (b'{"model": "m", "seed": ' + b"9" * 10_000 + b"}", 400),
     "a bomb of keys": (json.dumps({f"k{n}": n for n in range(10_000)}).encode(), 400),
-    "half a surrogate pair": (b'{"model": "\\ud800", "messages": [{"role": "user", "content": "\\ud800"}]}', 404),
+    "half a surrogate pair": (b'{"model": "\\ud800", "messages": [{"role": "user", "content": "\\ud800"}]}', 400),
 }
 
 
@@ -141,6 +143,38 @@ def test_bodies_that_are_no_requests(gateway: Running, name: str) -> None:
     answer = post(gateway, body)
     assert status(answer) == expected
     assert b'"error"' in answer
+
+
+HALF = "\ud800"
+#: fields that no model server could be sent, beside a request that is well formed
+UNSENDABLE: dict[str, dict[str, Any]] = {
+    "messages": {"messages": [{"role": "user", "content": HALF}]},
+    "messages, system": {"messages": [{"role": "system", "content": HALF}, *ASK]},
+    "messages, a name in one": {"messages": [{**ASK[0], f"x{HALF}": 1}]},
+    "stop": {"stop": [HALF]},
+    "user": {"user": f"a{HALF}"},
+    "metadata": {"metadata": {HALF: "x"}},
+    "tools": {"tools": [{"type": "function", "function": {"name": HALF}}]},
+    "isobudget, tests": {"isobudget": {"tests": f"assert double(2) == '{HALF}'"}},
+    "isobudget, entry_point": {"isobudget": {"tests": TESTS, "entry_point": HALF}},
+    "isobudget, policy": {"isobudget": {"policy": HALF}},
+    "logit_bias": {"logit_bias": {"1": float("inf")}},
+    "temperature": {"temperature": float("inf")},
+    f"x{HALF}": {f"x{HALF}": 1},
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("name", UNSENDABLE)
+def test_what_no_server_could_be_sent_is_refused_before_it_costs(
+    gateway: Running, upstream: FakeUpstream, name: str, stream: bool
+) -> None:
+    calls, rows = len(upstream.bodies), gateway.rows(kind="reserve")
+    body = json.dumps({"model": "m", "messages": ASK, "stream": stream, **UNSENDABLE[name]})
+    answer = post(gateway, body.replace("Infinity", "1e400").encode())
+    assert status(answer) == 400
+    assert json.loads(answer.split(b"\r\n\r\n")[1])["error"]["param"] == name.split(",")[0]
+    assert (len(upstream.bodies), gateway.rows(kind="reserve")) == (calls, rows)
 
 
 def test_a_prompt_of_a_megabyte_is_refused_by_length_before_it_is_read(gateway: Running) -> None:
@@ -232,6 +266,34 @@ def test_headers_that_never_end_are_cut_off(gateway: Running) -> None:
         with contextlib.suppress(ConnectionResetError):
             assert slow.recv(1) == b""
         assert time.monotonic() - began < 8
+
+
+@pytest.mark.parametrize("length", ["Content-Length: 100", "Transfer-Encoding: chunked"])
+def test_bodies_that_stop_are_told_so_and_cut_off(gateway: Running, length: str) -> None:
+    """Half of a body, and then silence: 408 once `body_seconds` are over, and the connection is closed."""
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.key}\r\n{length}\r\n\r\n"
+    began = time.monotonic()
+    answer = raw(gateway, head.encode() + (b'4\r\n{"mo\r\n' if "chunked" in length else b'{"mo'))
+    assert status(answer) == 408
+    assert b"0.4 s without a byte" in answer
+    assert 0.4 <= time.monotonic() - began < 8
+
+
+def test_a_slow_body_that_goes_on_is_read(gateway: Running) -> None:
+    """Its whole takes longer than it may be silent."""
+    body = json.dumps({"model": "m", "messages": ASK}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.key}\r\n"
+    with connect(gateway) as slow:
+        slow.sendall(f"{head}Connection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode())
+        began = time.monotonic()
+        for at in range(0, len(body), 10):
+            slow.sendall(body[at : at + 10])
+            with contextlib.suppress(TimeoutError):
+                slow.settimeout(0.1)
+                slow.recv(1, socket.MSG_PEEK)
+        assert time.monotonic() - began > 0.4
+        slow.settimeout(10)
+        assert status(slow.recv(1 << 16)) == 200
 
 
 def test_what_is_no_place_in_the_server_is_told_so(gateway: Running, upstream: FakeUpstream) -> None:

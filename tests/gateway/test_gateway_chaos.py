@@ -14,6 +14,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,19 @@ from typing import Any
 import openai
 import pytest
 
+from isobudget.backends.server.faults import UnsendableError
 from isobudget.gateway import calling
+from isobudget.gateway.amounts import NOTHING
+from isobudget.gateway.keys import LOCAL
+from isobudget.gateway.ledger import Ledger, RequestLimits
+from isobudget.gateway.store import SqliteStore
+from isobudget.gateway.upstream import ServerUpstream
 from support.fake_upstream import FakeUpstream, Reply
-from support.gateway import ASK, BAD, GOOD, TESTS, serving, until
+from support.gateway import ASK, BAD, GOOD, TESTS, server_model, serving, until
 
-KILLS, CALLS = int(os.environ.get("SOAK_KILLS", "2")), int(os.environ.get("SOAK_CALLS", "40"))
+KILLS, CALLS = int(os.environ.get("SOAK_KILLS", "1")), int(os.environ.get("SOAK_CALLS", "40"))
+#: the models' hanging calls last so long
+WALL_SECONDS = 6.0 if "SOAK_CALLS" in os.environ else 2.0
 FAULTS = ("reset", "reset in the middle", "half", "429", "500", "503", "hang", "no usage", "", "", "")
 
 
@@ -58,7 +67,10 @@ def test_models_that_fail_in_every_way(tmp_path: Path, stream: bool, monkeypatch
         async with openai.AsyncOpenAI(base_url=url, api_key=key, max_retries=0, timeout=60) as client:
             return await asyncio.gather(*(ask(client, number) for number in range(CALLS)))
 
-    with FakeUpstream(script) as upstream, serving(tmp_path, {"m": upstream}, budgets=(), wall_seconds=6.0) as gateway:
+    with (
+        FakeUpstream(script) as upstream,
+        serving(tmp_path, {"m": upstream}, budgets=(), wall_seconds=WALL_SECONDS) as gateway,
+    ):
         came = asyncio.run(all_of_them(gateway.url, gateway.key))
         assert set(came) <= {"answered", "broke off", "refused 502", "refused 503", "refused 504"}
         assert "answered" in came
@@ -93,6 +105,38 @@ def test_a_model_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPat
                 gateway.client().chat.completions.create(model=model, messages=ASK)
             assert raised.value.status_code == 502
         assert {usd for usd, *_ in gateway.settled()} == {0}
+
+
+def test_a_request_that_cannot_be_written_is_made_once_and_costs_nothing(tmp_path: Path) -> None:
+    """Nothing was sent: whatever the check of bodies lets through is settled at nothing."""
+    most = calling.Bill({"usd": 1.0, "tokens": 100.0}, 90, 10)
+
+    async def attempt(payer: calling.Payer, model: ServerUpstream, stream: bool) -> None:
+        body = {"messages": [{"role": "user", "content": "\ud800"}]}
+        async with calling.open_call(payer, model, most):
+            if not stream:
+                await model.forward(True, body)
+            async for _ in model.stream(True, body):
+                pass
+
+    async def ask(store: SqliteStore, model: ServerUpstream, stream: bool) -> None:
+        ledger = Ledger(store)
+        ledger.start()
+        spent = calling.Spent()
+        payer = calling.Payer(ledger, LOCAL, RequestLimits.of(()), "r", time.monotonic() + 60, 3, spent)
+        with pytest.raises(UnsendableError) as raised:
+            await calling.with_attempts(payer, lambda: attempt(payer, model, stream))
+        assert calling.told(raised.value, "m").status == 400
+        assert (spent.calls, spent.amounts) == (0, NOTHING)
+        ledger.close()
+        await model.close()
+
+    with FakeUpstream() as upstream, contextlib.closing(SqliteStore(tmp_path / "ledger.sqlite")) as store:
+        for stream in (False, True):
+            asyncio.run(ask(store, server_model("m", upstream), stream))
+        settled = store.asked("SELECT usd, tokens FROM entries WHERE kind = 'settle'")
+        assert settled == [(0, 0)] * 2
+        assert upstream.bodies == []
 
 
 # a gateway in a process of its own -----------------------------------------------------------------------------------
@@ -154,14 +198,18 @@ def process(folder: Path, upstream: FakeUpstream, file_bytes: int = 0) -> Iterat
 
 
 def test_killed_under_load_again_and_again(tmp_path: Path) -> None:
-    """After every end: the file is whole, and what was served is in the ledger, or more, once it starts again."""
-    stop = threading.Event()
+    """After every end: the file is whole, and what was served is in the ledger, or more, once it starts again.
+
+    One end here, twenty in the soak.
+    """
+    stop, there = threading.Event(), threading.Event()
     tests = {"isobudget": {"tests": TESTS, "samples": 3}}
 
     def load(gateway: Process) -> None:
+        client = openai.OpenAI(base_url=gateway.url, api_key="x", max_retries=0, timeout=5)
         while not stop.is_set():
+            there.wait()
             with contextlib.suppress(openai.APIError):
-                client = openai.OpenAI(base_url=gateway.url, api_key="x", max_retries=0, timeout=5)
                 client.chat.completions.create(model="m", messages=ASK, extra_body=tests)
 
     with (
@@ -171,11 +219,14 @@ def test_killed_under_load_again_and_again(tmp_path: Path) -> None:
         threads = [threading.Thread(target=load, args=(gateway,), daemon=True) for _ in range(6)]
         for thread in threads:
             thread.start()
+        there.set()
         for _ in range(KILLS):
             served = len(upstream.served)
             until(lambda before=served: len(upstream.served) > before + 20, 60)  # type: ignore[misc]
             gateway.end()
+            there.clear()
             gateway.start()
+            there.set()
         stop.set()
         for thread in threads:
             thread.join()

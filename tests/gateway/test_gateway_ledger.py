@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import sqlite3
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from isobudget.errors import InputError, RunError, StorageError
 from isobudget.gateway.amounts import NOTHING, Amounts
-from isobudget.gateway.budgets import parse_period_budget, parse_period_budgets
+from isobudget.gateway.budgets import Period, parse_period_budget, parse_period_budgets
 from isobudget.gateway.faults import RefusedRequestError
 from isobudget.gateway.keys import Account, Keys, change_key, hashed, make_key
 from isobudget.gateway.ledger import RECOVERED, Ledger, RequestLimits
@@ -269,9 +270,35 @@ def test_periods_begin_with_the_clock(text: str) -> None:
     assert budget.limit == 1_000_000_000
 
 
-@pytest.mark.parametrize(
-    "text", ["", "5", "5usd/year", "8x/day", "5joules/day", "-1usd", "nan usd", "1e-12usd", "5usd/"]
-)
-def test_what_is_no_budget_is_refused(text: str) -> None:
-    with pytest.raises(InputError):
-        parse_period_budget(text)
+NO_BUDGETS = [
+    "",
+    "/",
+    "0",
+    "5",
+    "nan",
+    "inf",
+    "1e400",
+    "5usd/year",
+    "8x",
+    "8x/day",
+    "5joules/day",
+    "-1usd",
+    "-1usd/day",
+]
+NO_BUDGETS += ["0usd/day", "nan usd", "1e400usd/day", "1e-12usd", "5usd/", "usd/day", "5 apples/day", "$5usd/day"]
+
+
+@pytest.mark.parametrize("text", NO_BUDGETS)
+def test_what_is_no_budget_is_refused_and_one_is_shown(text: str) -> None:
+    """The message shows budgets as they are written where it was asked for, and they are some."""
+    for default in (Period.ALL, Period.REQUEST):
+        with pytest.raises(InputError) as raised:
+            parse_period_budget(text, default)
+        said = str(raised.value).split("; write ")
+        shown = re.findall(r"[0-9][0-9.e]*[a-z]+(?:/[a-z]+)?", said[-1])
+        assert len(said) == 2
+        assert len(shown) == 4
+        assert ("5usd/day" in shown) == (default is Period.ALL)
+        assert all(parse_period_budget(one, default).limit > 0 for one in shown)
+        if default is Period.REQUEST:
+            assert {parse_period_budget(one, default).period for one in shown} == {Period.REQUEST}

@@ -23,6 +23,10 @@ _SAMPLES = re.compile(r"(?:x|samples?)(?::(?P<model>.+))?", re.IGNORECASE)
 _SHORT = {"s": "seconds", "sec": "seconds", "second": "seconds", "token": "tokens", "flop": "flops", "j": "joules"}
 #: larger amounts, and numbers of samples, are mistakes
 MOST_AMOUNT = 1e30
+_WRITTEN = (
+    "8x (samples of the cheapest model), 8x:NAME (of that model), or an amount above 0 such as 60s, 0.02usd, 5e13flops "
+    "or 20000tokens"
+)
 _PREFIXES = {"k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15, "e": 1e18}
 
 
@@ -82,8 +86,12 @@ class Budget:
         return self._finite(prices[self.model].cost(self.amount))
 
 
-def parse_budget(text: str) -> Budget:
+def parse_budget(text: str, written: str = _WRITTEN) -> Budget:
     """Read a budget.
+
+    Args:
+        text: it.
+        written: how one is written where it is asked for, for the message.
 
     Raises:
         InputError: it is none, and the message shows how one is written; or it is above `MOST_AMOUNT`.
@@ -91,12 +99,12 @@ def parse_budget(text: str) -> Budget:
     match = _TEXT.fullmatch(text.strip())
     amount = float(match["number"]) if match else 0.0
     if match is None or not (math.isfinite(amount) and amount > 0):
-        raise _mistake(text)
+        raise _mistake(text, written)
     rest = match["rest"].strip()
     counted = _SAMPLES.fullmatch(rest)
     if match["dollar"]:
         if rest:
-            raise _mistake(text)
+            raise _mistake(text, written)
         return _bounded(Budget(amount, Unit.USD))
     if counted:
         return _bounded(Budget(amount, samples=True, model=counted["model"]))
@@ -104,7 +112,7 @@ def parse_budget(text: str) -> Budget:
         return _bounded(Budget(amount))
     scale, unit = _unit(rest.lower())
     if unit is None:
-        raise _mistake(text)
+        raise _mistake(text, written)
     return _bounded(Budget(amount * scale, unit))
 
 
@@ -152,8 +160,5 @@ def _unit(name: str) -> tuple[float, Unit | None]:
     return 1.0, None
 
 
-def _mistake(text: str) -> InputError:
-    return InputError(
-        f"{text!r} is no budget; write 8x (samples of the cheapest model), 8x:NAME (of that model), or an amount "
-        "above 0 such as 60s, 0.02usd, 5e13flops or 20000tokens"
-    )
+def _mistake(text: str, written: str) -> InputError:
+    return InputError(f"{text!r} is no budget; write {written}")

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, ValidationError
 
 from isobudget.backends.base import Chat, Message, Prompt, Sampling
+from isobudget.backends.server.faults import UnsendableError, check_sendable
 from isobudget.backends.settings import STRICT
 from isobudget.errors import InputError
 from isobudget.files.values import is_number, is_whole
@@ -111,6 +112,7 @@ def read_request(body: Any, *, chat: bool, settings: ServeSettings) -> Asked:
     """
     if not isinstance(body, dict):
         raise bad_request("the body must be a JSON object")
+    _check_sendable(body)
     options = _options(body.get("isobudget"))
     model = _text(body, "model")
     is_policy = model.startswith(PREFIX) or options.policy is not None
@@ -141,6 +143,15 @@ def read_request(body: Any, *, chat: bool, settings: ServeSettings) -> Asked:
         prompt_bytes=_prompt_bytes(body),
         choices=choices,
     )
+
+
+def _check_sendable(body: Mapping[str, Any]) -> None:
+    """Refuse what JSON lets pass and no server could be sent: half a surrogate pair, 1e400; in names as in values."""
+    for name, value in body.items():
+        try:
+            check_sendable({name: value})
+        except UnsendableError as error:
+            raise bad_request(f"{name[:80]!r}: {error}", name[:80]) from None
 
 
 def _options(stated: Any) -> Options:
@@ -264,7 +275,9 @@ def _limits(options: Options) -> tuple[PeriodBudget, ...]:
     except InputError as error:
         raise bad_request(str(error), "isobudget.budget") from None
     if found.period is not Period.REQUEST:
-        raise bad_request("the budget of a request is for a request", "isobudget.budget")
+        raise bad_request(
+            "the budget of a request is for a request; write it without a period, such as 0.01usd", "isobudget.budget"
+        )
     return (found,)
 
 

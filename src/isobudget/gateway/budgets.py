@@ -34,6 +34,12 @@ class Period(StrEnum):
     ALL = "all"
 
 
+#: the units of what is known before a call
+_UNITS = (Unit.USD, Unit.TOKENS, Unit.FLOPS, Unit.SECONDS)
+_WRITTEN = "an amount above 0 and its period, such as 5usd/day, 1e6tokens/hour, 0.01usd/request or 20usd/all"
+_WRITTEN_OF_REQUEST = "an amount above 0 of one request, such as 0.01usd, 20000tokens, 1e15flops or 30s"
+
+
 @dataclass(frozen=True, slots=True)
 class PeriodBudget:
     """A budget for a period.
@@ -103,18 +109,19 @@ def parse_period_budget(text: str, default: Period = Period.ALL) -> PeriodBudget
         InputError: it is none; the message shows how one is written.
     """
     amount, slash, period = text.partition("/")
+    written = _WRITTEN_OF_REQUEST if default is Period.REQUEST else _WRITTEN
     try:
         found = Period(period.strip().lower()) if slash else default
     except ValueError:
-        raise InputError(f"{text!r}: a budget is for a {', '.join(Period)}, such as 5usd/day") from None
-    budget = parse_budget(amount)
+        raise InputError(f"{text!r}: a budget is for a {', '.join(Period)}; write {written}") from None
+    budget = parse_budget(amount, written)
     if budget.samples or budget.unit is None:
-        raise InputError(f"{text!r}: a budget needs a unit here: usd, tokens, flops or seconds, such as 5usd/day")
-    if budget.unit not in (Unit.USD, Unit.TOKENS, Unit.FLOPS, Unit.SECONDS):
-        raise InputError(f"{text!r}: {budget.unit} are not known before a call; write usd, tokens, flops or seconds")
+        raise InputError(f"{text!r}: a budget needs a unit here, one of {', '.join(_UNITS)}; write {written}")
+    if budget.unit not in _UNITS:
+        raise InputError(f"{text!r}: {budget.unit} are not known before a call; write {written}")
     limit = int(min(budget.amount * STEPS[budget.unit], MOST) + _ROUNDING)
     if not limit:
-        raise InputError(f"{text!r}: is less than the smallest amount that is counted")
+        raise InputError(f"{text!r}: is less than the smallest amount that is counted; write {written}")
     return PeriodBudget(budget.unit, limit, found)
 
 

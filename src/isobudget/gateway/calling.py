@@ -15,11 +15,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from typing import TypeVar
 
-from isobudget.backends.server.faults import RefusedError, TransientError
+from isobudget.backends.server.faults import RefusedError, TransientError, UnsendableError
 from isobudget.costs.cost import Unit
 from isobudget.errors import BackendError
 from isobudget.gateway.amounts import NOTHING, Amounts
-from isobudget.gateway.faults import RefusedRequestError
+from isobudget.gateway.faults import RefusedRequestError, bad_request
 from isobudget.gateway.keys import Account
 from isobudget.gateway.ledger import Ledger, RequestLimits, Reservation
 from isobudget.gateway.upstream import Upstream, may_help_again, was_not_served
@@ -176,5 +176,7 @@ def told(error: BackendError, name: str) -> RefusedRequestError:
     """A failed call as an answer to the client."""
     if isinstance(error, RefusedError) and error.status in (400, 413, 422):
         return RefusedRequestError(400, "upstream_refused", f"{name}: {error}")
+    if isinstance(error, UnsendableError):
+        return bad_request(f"{name}: {error}")
     again = 5.0 if may_help_again(error) else None
     return RefusedRequestError(502, "upstream_failed", f"{name}: {error}", retry_after_seconds=again)

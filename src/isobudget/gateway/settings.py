@@ -37,6 +37,7 @@ class ServeSettings(BaseModel):
         requests: served at the same time; more are sent away.
         connections: open at the same time; the longest silent ones make room.
         first_byte_seconds: until a request's headers are there, from the first moment or byte.
+        body_seconds: without a byte of a request's body that is not whole.
         heartbeat_seconds: between the comments in a stream that keep it open.
         attempts: of a call of a model that fails.
         workers: samples judged at the same time; None for one per core.
@@ -65,6 +66,7 @@ class ServeSettings(BaseModel):
     requests: Positive = 512
     connections: Positive = 1024
     first_byte_seconds: Seconds = 10.0
+    body_seconds: Seconds = 10.0
     heartbeat_seconds: Seconds = 10.0
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     workers: Positive | None = None

@@ -25,7 +25,7 @@ from isobudget.backends.server.answers import (
     read_answer,
 )
 from isobudget.backends.server.calls import Calls
-from isobudget.backends.server.faults import NOT_SENT, RefusedError, TransientError
+from isobudget.backends.server.faults import NOT_SENT, RefusedError, TransientError, UnsendableError
 from isobudget.backends.server.features import Fallback, Feature, fallback, features_of
 from isobudget.backends.server.keys import find_key
 from isobudget.backends.server.requests import PATHS, request_body
@@ -260,7 +260,7 @@ class EngineUpstream(_Priced):
 
 def was_not_served(error: BaseException) -> bool:
     """Whether it is sure that a failed call was not paid for: it never went out, or the server refused it."""
-    if isinstance(error, RefusedError):
+    if isinstance(error, RefusedError | UnsendableError):
         return True
     return isinstance(error, TransientError) and (error.kind == NOT_SENT or error.kind.startswith("status "))
 

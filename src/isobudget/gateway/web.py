@@ -226,13 +226,15 @@ class Web:
             raise too_long
         data = bytearray()
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(BODY_SECONDS), asyncio.timeout(self.settings.body_seconds) as silence:
                 async for piece in request.stream():
+                    silence.reschedule(asyncio.get_running_loop().time() + self.settings.body_seconds)
                     data += piece
                     if len(data) > most:
                         raise too_long
         except TimeoutError:
-            raise RefusedRequestError(408, "body_too_slow", "the body did not come in time") from None
+            limits = f"{self.settings.body_seconds:g} s without a byte, {BODY_SECONDS:g} s in all"
+            raise RefusedRequestError(408, "body_too_slow", f"the body did not come in time: {limits}") from None
         if self.settings.log_bodies:
             log.info("body: %r", bytes(data))
         return _json(bytes(data))
@@ -281,8 +283,9 @@ def answered(value: Any, status: int = 200, headers: dict[str, str] | None = Non
 
 
 def refused(error: RefusedRequestError) -> Response:
-    """An error as an answer."""
-    return answered(error.body(), error.status, error.headers())
+    """An error as an answer. Where the body was not read to its end, the connection ends with it."""
+    headers = error.headers() | ({"connection": "close"} if error.status in (408, 413) else {})
+    return answered(error.body(), error.status, headers)
 
 
 def as_refusal(error: BaseException) -> RefusedRequestError:

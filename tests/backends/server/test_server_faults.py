@@ -8,15 +8,17 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from isobudget.backends.base import Generation
+from isobudget.backends.base import Chat, Generation, Message
 from isobudget.backends.server import ServerBackend
+from isobudget.backends.server.faults import UnsendableError
 from isobudget.errors import BackendError
-from support.asking import WARM, Waits, assert_right, draw, settings
+from support.asking import CHAT, WARM, Waits, assert_right, draw, settings
 from support.bad_server import BadServer, Fault, Habits, text_of, wait_until
 
 pytest.importorskip("openai")
@@ -68,6 +70,23 @@ def test_a_hang_is_ended(fault: str) -> None:
     with server, ServerBackend(settings(server, timeout_seconds=0.5), Waits()) as backend:
         assert_right(backend.generate("hello", WARM, [40]), (40,))
         assert any("x timeout" in note for note in backend.describe().notes)
+
+
+@pytest.mark.parametrize("api", ["completions", "chat"])
+@pytest.mark.parametrize("where", ["prompt", "stop"])
+def test_what_cannot_be_written_is_not_sent_and_not_tried_again(api: str, where: str) -> None:
+    """Half a surrogate pair: no fault of the server's."""
+    half, waits, server = "a\ud800", Waits(), BadServer()
+    prompt = CHAT if api == "chat" else "hello"
+    if where == "prompt":
+        prompt = Chat((Message("system", half), Message("user", "hello"))) if api == "chat" else half
+    sampling = replace(WARM, stop=(half,)) if where == "stop" else WARM
+    with server, ServerBackend(settings(server, api=api), waits) as backend:
+        with pytest.raises(UnsendableError, match=r"'\\ud800', half a surrogate pair") as raised:
+            backend.generate(prompt, sampling, [40])
+        assert not raised.value.again
+        assert not any("repeated" in note for note in backend.describe().notes)
+    assert (server.requests, waits.seconds) == ([], [])
 
 
 def test_json_under_a_wrong_content_type_is_read() -> None:

@@ -28,7 +28,9 @@ from isobudget.backends.server.faults import (
     NOT_SENT,
     TIMEOUT,
     TransientError,
+    UnsendableError,
     backoff_seconds,
+    check_sendable,
     cleaner,
     decoded,
     shortened,
@@ -118,8 +120,10 @@ class Calls:
         Raises:
             RefusedError: the server refuses.
             UnreadableError: an answer came in a form that cannot be read.
+            UnsendableError: the body cannot be written; nothing was sent.
             TransientError: it could not be reached, or did not answer properly, in all attempts.
         """
+        check_sendable(body)
         most = attempts or self._settings.attempts
         for attempt in range(most):
             try:
@@ -172,8 +176,10 @@ class Calls:
 
         Raises:
             RefusedError: the server refuses.
+            UnsendableError: the body cannot be written; nothing was sent.
             TransientError: it could not be reached, or did not answer properly, or broke off.
         """
+        check_sendable(body)
         options = {"headers": self._headers}
         async with self._places:
             await self._pace()
@@ -213,6 +219,9 @@ class Calls:
             reason = self._clean(str(cause)) or type(cause).__name__
             kind = NOT_SENT if type(cause).__name__ == "ConnectError" else LOST
             raise TransientError(f"no connection, or a lost one{self._way}: {shortened(reason)}", kind) from None
+        except UnicodeEncodeError as error:  # of a header or the URL: answers are decoded
+            said = self._clean(f"{error.object[error.start : error.end]!r} is no {error.encoding}")
+            raise UnsendableError(f"the request cannot be written: {shortened(said)}") from None
         except (self._openai.APIError, ValueError, RecursionError) as error:
             raise TransientError(
                 f"the answer is not JSON: {shortened(self._clean(str(error)))}", "broken JSON"

@@ -71,6 +71,23 @@ class UnreadableError(BackendError):
     again = False
 
 
+class UnsendableError(BackendError):
+    """A request cannot be written, so that nothing was sent: half a surrogate pair in a text, a number that is none."""
+
+    again = False
+
+
+def check_sendable(body: Any) -> None:
+    """Raise `UnsendableError` if a body cannot be written as JSON in UTF-8."""
+    try:
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise UnsendableError(f"the request holds {half!r}, half a surrogate pair, which no text has") from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UnsendableError(f"the request cannot be written as JSON: {shortened(str(error))}") from None
+
+
 def status_error(
     error: openai.APIStatusError, key: ApiKey, clean: Callable[[str], str], now: float, way: str = ""
 ) -> BackendError:
