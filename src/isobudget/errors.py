@@ -16,6 +16,10 @@ class InputError(IsobudgetError):
     """Something that the user handed in cannot be read or does not fit: a file, a field, a name, a number."""
 
 
+class NoPriceError(InputError):
+    """A model has no price in a unit, as far as the costs that were given go; it may have one in another."""
+
+
 class StudyError(InputError):
     """A study file is wrong; the message lists every mistake with its line."""
 

@@ -34,7 +34,7 @@ from support.gateway import ASK, BAD, GOOD, TESTS, server_model, serving, until
 
 KILLS, CALLS = int(os.environ.get("SOAK_KILLS", "1")), int(os.environ.get("SOAK_CALLS", "40"))
 #: the models' hanging calls last so long
-WALL_SECONDS = 6.0 if "SOAK_CALLS" in os.environ else 2.0
+WALL_SECONDS = 6.0 if "SOAK_CALLS" in os.environ else 4.0
 FAULTS = ("reset", "reset in the middle", "half", "429", "500", "503", "hang", "no usage", "", "", "")
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from isobudget.costs.budget import stated_units
 from isobudget.costs.cost import Unit
 from isobudget.costs.costs_file import CostsFile
-from isobudget.errors import InputError
+from isobudget.errors import InputError, NoPriceError
 
 _Priced = TypeVar("_Priced")
 
@@ -41,7 +41,7 @@ def in_chosen_unit(
 
     Raises:
         InputError: a budget is none, or there is no price in any unit: then why there is none in the first one that the
-            costs state, else in flops.
+            costs state, else in flops; what is wrong beside prices comes first.
     """
     chosen = unit or next(iter(stated_units(budgets)), None)
     if chosen is not None:
@@ -55,7 +55,8 @@ def in_chosen_unit(
             if str(error) in map(str, why.values()):
                 break  # it is not about this unit
             why[one] = error
-    raise why[next((one for one in stated if one in why), Unit.FLOPS)]
+    priceless = isinstance(why[Unit.FLOPS], NoPriceError)
+    raise why[next((one for one in stated if one in why and priceless), Unit.FLOPS)]
 
 
 def units_of_costs(costs: CostsFile | str | None) -> list[Unit]:

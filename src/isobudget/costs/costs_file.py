@@ -34,7 +34,7 @@ from isobudget.costs.prices import GpuHour, TokenPrice, example_prices, parse_pr
 from isobudget.costs.roofline import Serving, gpu_named, roofline_seconds
 from isobudget.costs.seconds import profile_seconds, read_profile
 from isobudget.costs.usage import START_TOKEN_ONLY, TokenUse, flops_cost, tokens_cost
-from isobudget.errors import InputError
+from isobudget.errors import InputError, NoPriceError
 from isobudget.files.toml import read_toml
 from isobudget.files.values import AMOUNT, ANYTHING, COUNT, FLAG, TEXT, Check, is_number, mistakes_of
 from isobudget.models.architecture import Architecture
@@ -165,7 +165,7 @@ def cost_from_entry(entry: Entry, model: str, unit: Unit, use: TokenUse | None) 
         if counted is None and "tokens_per_second" in values and unit in (Unit.SECONDS, Unit.DEVICE_SECONDS, Unit.USD):
             missing = f"{_COMPUTED[Unit.TOKENS][1]}; state completion_tokens = ... under [defaults] in a costs file"
         where = entry.where or "give a costs file with --costs"
-        raise InputError(f"no cost in {unit} for model {model!r} ({where}): {missing}")
+        raise NoPriceError(f"no cost in {unit} for model {model!r} ({where}): {missing}")
     said = values.get("source", "")
     return cost if not said or f"({said}" in cost.source else replace(cost, source=f"{cost.source} ({said})")
 
