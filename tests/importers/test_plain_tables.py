@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pytest
 
 from isobudget import api
 from isobudget.errors import InputError
+from isobudget.importers.read import split_sources
 
 ROWS = [{"model": "a", "task_id": f"t{at}", "n": 4, "c": at} for at in range(4)]
 COLUMNS = {name: [row[name] for row in ROWS] for name in ROWS[0]}
@@ -29,3 +31,8 @@ def test_rows_without_a_problem_are_refused_in_words() -> None:
 def test_what_is_no_table_is_an_input_error(wrong: Any) -> None:
     with pytest.raises(InputError):
         api.passk(wrong)
+
+
+def test_a_run_that_is_named_twice_counts_once() -> None:
+    run = Path(__file__).parents[1] / "golden" / "run"
+    assert split_sources([run, str(run)]) == ([run], [])

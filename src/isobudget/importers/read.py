@@ -117,6 +117,8 @@ def is_run(path: str | Path) -> bool:
 def split_sources(sources: Any) -> tuple[list[Path], list[Any]]:
     """Run folders, and what importers read, of what a user names: one or several paths, patterns or data frames.
 
+    A run that is named twice counts once.
+
     Raises:
         InputError: a pattern that no file matches, or nothing is named.
     """
@@ -131,7 +133,7 @@ def split_sources(sources: Any) -> tuple[list[Path], list[Any]]:
                 runs.append(path)
             else:
                 others.append(path)
-    return runs, others
+    return list(dict.fromkeys(runs)), others
 
 
 def _is_frame(one: Any) -> bool:
