@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from isobudget.cli.declared import of_api
 
 
-@of_api("compare", sources=typer.Argument(metavar="SOURCE... NAME@K NAME@K"), k=typer.Option(min=1))
+@of_api(
+    "compare",
+    sources=Annotated[list[str], typer.Argument(metavar="SOURCE... NAME@K NAME@K")],
+    k=typer.Option(min=1),
+)
 def compare(given: dict[str, Any], form: str) -> None:
     """Compare two models on the same problems: success, paired difference with p-value, power, and prices.
 

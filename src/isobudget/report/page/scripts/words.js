@@ -53,12 +53,14 @@
     return `${amount(value)} ${UNITS[unit] || unit}`;
   }
 
-  // Python's ".3g" below 100, whole dollars above.
+  // Three significant digits in plain decimals below 100, whole dollars above.
   function dollars(value) {
     if (value >= 100) return grouped(value);
-    if (value === 0 || value >= 1e-4) return significant(value, 3);
-    const [digits, power] = value.toExponential(2).split("e-");
-    return `${String(Number(digits))}e-${power.padStart(2, "0")}`;
+    if (value === 0) return "0";
+    const rounded = Number(value.toPrecision(3));
+    const places = Math.max(0, 2 - Math.floor(Math.log10(rounded)));
+    const text = rounded.toFixed(places);
+    return places ? text.replace(/\.?0+$/, "") : text;
   }
 
   function percent(share, digits = 1) {
