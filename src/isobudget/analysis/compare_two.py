@@ -132,6 +132,8 @@ def compare_two(
             (_side(one, labels[0]), _side(one, labels[1]))
             for one in _by_benchmark(entries, benchmark, sources).values()
         ]
+        if any((one[0], one[1]) == (other[0], other[1]) for one, other in pairs):
+            raise InputError(f"{labels[0]} and {labels[1]} are the same model and number of samples; name two sides")
     elif not labels and len(sources) == 2:
         before, notes = _recorded(sources[:1], costs, from_)
         after, more = _recorded(sources[1:], costs, from_)

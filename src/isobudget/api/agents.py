@@ -135,20 +135,20 @@ class Tools:
             "trust": verdict.trust.value,
         }
 
-    def plan(self, sources: list[str], budget: str, unit: str = "flops", costs: str = "") -> Answer:
+    def plan(self, sources: list[str], budget: str, unit: str = "", costs: str = "") -> Answer:
         """The best way to spend a budget, from recorded results: which models in which order, when to stop.
 
         Args:
             sources: run folders or files of results.
             budget: per problem, such as 8x (samples of the cheapest model), 60s or 0.02usd.
-            unit: flops, seconds, device_seconds, tokens, usd or joules.
+            unit: flops, seconds, device_seconds, tokens, usd or joules; by default that of the budget or the costs.
             costs: a costs file, or paper.
         """
         from isobudget.api.planning import plan
 
         places = [self._inside(one) for one in sources]
         table = costs if costs in ("", "paper") else str(self._inside(costs))
-        made = plan(places, unit, budget=budget, costs=table or None)
+        made = plan(places, unit or None, budget=budget, costs=table or None)
         recommended = made.to_dict()["recommended"]
         return {"sentence": made.sentence, "recommended": recommended}
 

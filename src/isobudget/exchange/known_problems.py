@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from isobudget.errors import InputError, IsobudgetError
 from isobudget.importers.gather import suite_benchmark
 from isobudget.problems import load_benchmark
 from isobudget.problems.problem import Benchmark, NoTests, Problem
+from isobudget.problems.spelling import Spelling
 
 #: how task ids begin -> the benchmark that they are of
 _BENCHMARKS = (("HumanEval/", "humaneval"), ("Mbpp/", "mbpp"), ("sample_", "cruxeval"))
-_NUMBER = re.compile(r"(?:^|\D)(\d{1,9})$")
 UNNAMED = "imported"
 
 
@@ -29,7 +28,7 @@ class KnownProblems:
         self._stated = None if problems is None else load_benchmark(problems)
         self._name = name
         self._benchmarks: dict[str, Benchmark | None] = {}
-        self._numbers: dict[str, dict[str, str]] = {}
+        self._spellings: dict[str, Spelling] = {}
         self._used: dict[tuple[str, str], Problem] = {}
 
     def benchmark(self, stated: str, task_id: str) -> str:
@@ -49,7 +48,9 @@ class KnownProblems:
         if known is None:
             problem = Problem(task_id, benchmark, prompt or "", "", NoTests())
         else:
-            spelt = self._spelling(known, task_id)
+            if known.name not in self._spellings:
+                self._spellings[known.name] = Spelling(one.task_id for one in known.problems)
+            spelt = self._spellings[known.name].of(task_id)
             if spelt is None:
                 return None
             problem = next(one for one in known.problems if one.task_id == spelt)
@@ -74,18 +75,6 @@ class KnownProblems:
         if benchmark not in self._benchmarks:
             self._benchmarks[benchmark] = _installed(benchmark)
         return self._benchmarks[benchmark]
-
-    def _spelling(self, known: Benchmark, task_id: str) -> str | None:
-        """The task id as the benchmark has it: itself, or the only one with the same number."""
-        if known.name not in self._numbers:
-            ids = [one.task_id for one in known.problems]
-            numbers = [_NUMBER.search(one) for one in ids]
-            named = {match[1].lstrip("0") or "0": one for match, one in zip(numbers, ids, strict=True) if match}
-            unique = named if len(named) == len(ids) else {}
-            self._numbers[known.name] = unique | {one: one for one in ids}
-        spelt = self._numbers[known.name]
-        match = _NUMBER.search(task_id)
-        return spelt.get(task_id) or (spelt.get(match[1].lstrip("0") or "0") if match else None)
 
 
 def _installed(benchmark: str) -> Benchmark | None:

@@ -8,22 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from isobudget.backends.base import Backend, Generation, Prompt, Sampling, texts_of
-from isobudget.backends.server.answers import (
-    ServerAnswer,
-    believable,
-    count_tokens,
-    cut,
-    finish_reason,
-    kept_logprobs,
-    read_answer,
-)
+from isobudget.backends.server.answers import ServerAnswer, believable, count_tokens, generation_of, read_answer
 from isobudget.backends.server.calls import Calls
 from isobudget.backends.server.faults import NOT_SENT, RefusedError, TransientError, UnsendableError
 from isobudget.backends.server.features import Fallback, Feature, fallback, features_of
@@ -185,20 +176,9 @@ def _generation(
     tokens = counts[0] if counts else min(sampling.max_tokens, _bytes(choice.thought + choice.text))
     if answer.completion_tokens is not None and len(answer.choices) > 1:
         tokens = answer.completion_tokens  # more samples than were asked for are paid for all the same
-    text = cut(choice.text, sampling.stop)
-    logprobs = kept_logprobs(choice, text)
-    total = math.fsum(logprobs) if logprobs else math.nan
-    return Generation(
-        text=text,
-        finish_reason=finish_reason(choice, text, tokens, sampling.max_tokens),
-        prompt_tokens=answer.prompt_tokens or most_tokens(prompt, overhead),
-        completion_tokens=tokens,
-        sum_logprob=total,
-        mean_logprob=total / len(logprobs) if logprobs else math.nan,
-        seconds=seconds,
-        joules=math.nan,
-        seed=seed,
-        served=answer.model,
+    asked = answer.prompt_tokens or most_tokens(prompt, overhead)
+    return generation_of(
+        answer, choice, sampling, prompt_tokens=asked, completion_tokens=tokens, seconds=seconds, seed=seed
     )
 
 

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from isobudget.backends.base import FinishReason, Prompt, texts_of
+from isobudget.backends.base import FinishReason, Generation, Prompt, Sampling, texts_of
 from isobudget.backends.server.faults import TransientError
 from isobudget.backends.server.usage import read_usage
 from isobudget.files.whole import mended
@@ -268,6 +268,34 @@ def finish_reason(choice: Choice, text: str, tokens: int, max_tokens: int) -> Fi
     if choice.finish is None or not is_known(choice.finish):
         return FinishReason.LENGTH if tokens >= max_tokens else FinishReason.STOP
     return FinishReason.LENGTH if _is_length(choice.finish) else FinishReason.STOP
+
+
+def generation_of(
+    answer: ServerAnswer,
+    choice: Choice,
+    sampling: Sampling,
+    *,
+    prompt_tokens: int,
+    completion_tokens: int,
+    seconds: float,
+    seed: int,
+) -> Generation:
+    """A choice of an answer as a sample: its text cut at a stop text, with the log-probabilities of what is kept."""
+    text = cut(choice.text, sampling.stop)
+    logprobs = kept_logprobs(choice, text)
+    total = math.fsum(logprobs) if logprobs else math.nan
+    return Generation(
+        text=text,
+        finish_reason=finish_reason(choice, text, completion_tokens, sampling.max_tokens),
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        sum_logprob=total,
+        mean_logprob=total / len(logprobs) if logprobs else math.nan,
+        seconds=seconds,
+        joules=math.nan,
+        seed=seed,
+        served=answer.model,
+    )
 
 
 def look_alike(answer: ServerAnswer, temperature: float) -> bool:

@@ -10,7 +10,6 @@ request that fails costs the samples of no other: those that came are kept (`Par
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -22,10 +21,8 @@ from isobudget.backends.server.answers import (
     ServerAnswer,
     believable,
     count_tokens,
-    cut,
-    finish_reason,
+    generation_of,
     is_known,
-    kept_logprobs,
     look_alike,
     read_answer,
 )
@@ -202,25 +199,22 @@ class ServerSession:
     ) -> Answered:
         if choice.fault:
             return None if choice.broken_off else UnreadableError(choice.fault)
-        answer, text = reply.value, cut(choice.text, sampling.stop)
-        logprobs = kept_logprobs(choice, text)
-        total = math.fsum(logprobs) if logprobs else math.nan
-        finish = finish_reason(choice, text, tokens, sampling.max_tokens)
+        answer = reply.value
         self._note_oddities(choice, tokens, sampling.max_tokens)
-        self._tally.add(prompt, text, choice.thought, finish, sampling.temperature)
-        cached = answer.cached_tokens
-        return Generation(
-            text=text,
-            finish_reason=finish,
+        one = generation_of(
+            answer,
+            choice,
+            sampling,
             prompt_tokens=answer.prompt_tokens or 0,
             completion_tokens=tokens,
-            sum_logprob=total,
-            mean_logprob=total / len(logprobs) if logprobs else math.nan,
             seconds=seconds,
-            joules=math.nan,
             seed=seed,
+        )
+        self._tally.add(prompt, one.text, choice.thought, one.finish_reason, sampling.temperature)
+        cached = answer.cached_tokens
+        return replace(
+            one,
             latency_seconds=reply.latency_seconds,
-            served=answer.model,
             billed_prompt_tokens=0 if place else None,
             cached_tokens=cached and (0 if place else cached),
         )

@@ -88,7 +88,7 @@
         : "Clear: with all models at this budget judged together, also those that are not shown.");
     }
     if (choice.points.some((point) => !point.trusted)) parts.push("? k above half of the recorded samples.");
-    if (choice.points.some((point) => point.capped)) parts.push("> The budget would pay for more samples than were recorded.");
+    if (choice.points.some((point) => point.capped)) parts.push("> The budget would pay for more samples than were recorded, so no lead over it is clear.");
     return parts.join(" ");
   }
 
