@@ -43,17 +43,38 @@ def target_of(root: Path, name: str) -> tuple[Target, Selection]:
     return target, select(root, [f"{root}/tests/test_text.py"])
 
 
+def test_what_has_no_body_yet_is_no_example_for_the_hole(tmp_path: Path) -> None:
+    root = make_project(tmp_path)
+    (root / "src/pkg/two.py").write_text(
+        'def first(a: int) -> int:\n    """The first."""\n    ...\n\n\ndef whole(a: int) -> int:\n    return a\n\n\n'
+        "class Box:\n    def __init__(self) -> None:\n        raise NotImplementedError\n\n"
+        "    def one(self) -> int:\n        pass\n\n    def two(self) -> int:\n        ...\n\n\n"
+        'def last(a: int) -> int:\n    """The last."""\n    ...\n'
+    )
+    for name, others in {"last": ("first", "one", "two"), "Box.two": ("first", "last", "one")}.items():
+        target, tests = target_of(root, f"src/pkg/two.py::{name}")
+        text = source_prompt(target, tests, show_tests=False)
+        assert "..." not in text
+        assert "NotImplementedError" not in text
+        assert "    pass" not in text
+        for other in others:
+            (line,) = [line for line in text.splitlines() if f"def {other}(" in line]
+            assert line.lstrip().startswith("#")
+        assert "def whole(a: int) -> int:\n    return a\n" in text
+        ast.parse(f"{text}{'    ' * (2 if '.' in name else 1)}pass\n")
+
+
 def test_a_method_is_shown_in_its_class_behind_what_it_imports(project: Path) -> None:
     target, tests = target_of(project, "src/pkg/deep/use.py::Box.put")
     text = source_prompt(target, tests, show_tests=False)
     assert text.startswith("from ..text import shout\nfrom pkg.help import join\n")
-    assert "# def shout(text: str) -> str: ..." in text
-    assert "# def join(words: list[str]) -> str: ...  # Join them." in text
+    assert "# def shout(text: str) -> str" in text
+    assert "# def join(words: list[str]) -> str  # Join them." in text
     fields = "#     name: str\n#     most = 3\n"
-    assert f"# class Kind(dict):\n{fields}#     def grow(self, by: int) -> int: ...\n" in text
+    assert f"# class Kind(dict):\n{fields}#     def grow(self, by: int) -> int\n" in text
     assert "LIMIT = 3" in text
     assert "# Tests: test_slug, test_sep, test_shout" in text
-    assert "def last(self) -> int: ..." in text
+    assert "    # def last(self) -> int\n" in text
     assert text.endswith("    def put(self, item: int,\n            *, times: int = 1) -> None:\n")
     assert hole_alone(target).startswith("def put(self, item: int,\n")
     ast.parse(text + "        pass\n")

@@ -1,8 +1,9 @@
 """What a model is shown of the project: the file around the hole, what it imports from the project, and the tests.
 
 The text is source that ends with the signature and docstring of the function to write, so that a model can go on, or be
-asked to. What does not fit into the prompt's size is left out, the least telling first: the rest of the file is then
-shown as signatures, then the tests' texts as their names.
+asked to. Functions that are shown without their bodies stand in comments: a model that goes on with a text would leave
+the body out, too. What does not fit into the prompt's size is left out, the least telling first: the rest of the file
+is then shown as signatures, then the tests' texts as their names.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from isobudget.tasks.body import (
     FunctionNode,
     behind_docstring,
     first_line_of,
+    is_hole,
     parse_source,
     split_lines,
 )
@@ -38,8 +40,8 @@ class Pieces:
         imports: of the file.
         project: signatures of what it imports from the project, as comments.
         tests: texts or names of the tests, as comments.
-        around: the rest of the file, its other functions as signatures.
-        full: the rest of the file in full, as far as it stands before the hole.
+        around: the rest of the file, its other functions as signatures, in comments.
+        full: the rest of the file in full; what has no body yet as signatures, in comments.
         hole: signature and docstring of the function to write, in its class.
         tried: what was tried before and what the tests said, as comments; it has room of its own.
     """
@@ -132,7 +134,7 @@ def signature(node: FunctionNode) -> str:
 
 def _short(node: FunctionNode, indent: str = "") -> str:
     doc = (ast.get_docstring(node) or "").split("\n\n")[0].replace("\n", " ")[:_DOCSTRING_CHARACTERS]
-    return f"{indent}{signature(node)} ...{f'  # {doc}' if doc else ''}\n"
+    return f"{indent}{signature(node).removesuffix(':')}{f'  # {doc}' if doc else ''}\n"
 
 
 def _around(text: str, tree: ast.Module, function: Function, *, in_full: bool) -> str:
@@ -146,13 +148,16 @@ def _around(text: str, tree: ast.Module, function: Function, *, in_full: bool) -
             or (is_text and number == 0)
         ):
             continue
-        if in_full or isinstance(node, ast.Assign | ast.AnnAssign):
+        if (in_full and not _has_hole(node)) or isinstance(node, ast.Assign | ast.AnnAssign):
             parts.append(_source(text, node))
-        elif isinstance(node, FunctionNode):
-            parts.append(_short(node))
-        elif isinstance(node, ast.ClassDef):
-            parts.append(_outline(node) + "\n")
+        elif isinstance(node, FunctionNode | ast.ClassDef):
+            parts.append(_comments(_outline(node)))
     return "\n".join(parts)
+
+
+def _has_hole(node: ast.stmt) -> bool:
+    """Whether it is a function without a body, or a class with one."""
+    return any(isinstance(one, FunctionNode) and is_hole(one) for one in ast.walk(node))
 
 
 def _hole(text: str, function: Function) -> str:
@@ -194,7 +199,7 @@ def _cut_at(line: str, offset: int) -> str:
 
 
 def _class_head(text: str, top: ast.ClassDef, hole: FunctionNode) -> str:
-    """The class up to the hole: its line, docstring, attributes and ``__init__``; other methods as signatures."""
+    """The class up to the hole: its line, docstring, attributes and ``__init__``; other methods as comments."""
     lines = split_lines(text)
     head = "".join(lines[first_line_of(top) - 1 : top.body[0].lineno - 1])
     if isinstance(top.body[0], FunctionNode):
@@ -203,10 +208,10 @@ def _class_head(text: str, top: ast.ClassDef, hole: FunctionNode) -> str:
     for node in top.body:
         if node.lineno == hole.lineno:
             continue
-        if not isinstance(node, FunctionNode) or node.name == "__init__":
+        if not isinstance(node, FunctionNode) or (node.name == "__init__" and not is_hole(node)):
             parts.append(_source(text, node))
         else:
-            parts.append(_short(node, "    "))
+            parts.append(textwrap.indent(_comments(_short(node)), "    "))
     return "".join(parts) + "\n"
 
 
@@ -242,7 +247,7 @@ def _outline(node: ast.stmt) -> str:
             lines.append(f"    {ast.unparse(one)}")
         elif isinstance(one, FunctionNode):
             lines.append(_short(one, "    ").rstrip())
-    return "\n".join(lines if len(lines) > 1 else [f"{lines[0]} ..."])
+    return "\n".join(lines)
 
 
 def _module_files(target: Target, node: ast.ImportFrom) -> Iterator[Path]:
