@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import gzip
 import io
 import json
 import os
@@ -83,7 +84,9 @@ def lay_out(command: str) -> None:
         'name = "mine"\nbenchmarks = ["quickstart"]\n[[models]]\nname = "smollm2-135m"\nn = 2\n'
     )
     Path("logs").mkdir()
-    shutil.copy(FIXTURES / "inspect_toy.eval", "logs")
+    # The toy's problems by HumanEval's ids; logs are known by what they hold, not by their ending.
+    log = gzip.decompress((FIXTURES / "inspect_toy.json.gz").read_bytes()).replace(b"toy/", b"HumanEval/")
+    Path("logs/humaneval.eval").write_bytes(log)
     for model in ("7b", "34b", "qwen-7b"):
         shutil.copy(FIXTURES / "evalplus_model-7b_eval_results.json", f"{model}_eval_results.json")
         judged = {"code_list": ["x"] * 4, "graded_list": [True, False] * 2}

@@ -61,7 +61,8 @@ def judge(
         return
     if "samples" not in given:
         raise typer.BadParameter("name a file of samples or a run folder", param_hint="SAMPLES")
-    with interruptible(), TerminalProgress() as progress:
+    resume = "--resume" if "output" in given and not given["resume"] else ""
+    with interruptible(resume), TerminalProgress() as progress:
         summary = api.judge(**given, progress=progress)
     if as_json:
         print_json(summary.to_dict())

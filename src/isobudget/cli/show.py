@@ -42,12 +42,17 @@ def show(given: dict[str, Any], as_json: JsonOption = False) -> None:
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """Ctrl-C ends the command with one message; by then everything that came back is recorded."""
+def interruptible(resume: str = "") -> Iterator[None]:
+    """Ctrl-C ends the command with one message; by then everything that came back is recorded.
+
+    `resume` is the option with which the command goes on, where it does not do so by itself.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        print("\nInterrupted. Finished work is saved; run the same command to resume.", file=sys.stderr, flush=True)
+        how = f" with {resume}" if resume else ""
+        said = f"\nInterrupted. Finished work is saved; run the same command{how} to resume."
+        print(said, file=sys.stderr, flush=True)
         # the engine's threads may be in the middle of a long answer that nobody waits for any more
         os._exit(130)
 
