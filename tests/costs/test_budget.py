@@ -84,3 +84,15 @@ def test_prices_beyond_what_can_be_calculated_with(numbers: tuple[float, float])
         SampleCost(Unit.FLOPS, *numbers, "ours")
     assert SampleCost(Unit.FLOPS, 1e30, 1e30).cost(1) == 2e30
     assert SampleCost(Unit.FLOPS, 1e-30).per_sample == 1e-30
+
+
+def test_a_model_may_be_named_by_a_part_of_its_name() -> None:
+    prices = {
+        "org--Llama-8B-Instruct": SampleCost(Unit.FLOPS, 1.0),
+        "org--Llama-70B-Instruct": SampleCost(Unit.FLOPS, 9.0),
+    }
+    assert parse_budget("2x:70b").of(Unit.FLOPS, prices) == 18.0
+    with pytest.raises(InputError, match="counts samples of 'Instruct'; there are"):
+        parse_budget("2x:Instruct").of(Unit.FLOPS, prices)
+    with pytest.raises(InputError, match="counts samples of '7b'"):
+        parse_budget("2x:7b").of(Unit.FLOPS, prices)

@@ -30,7 +30,7 @@ from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.curves import Bootstrap, common_tasks
 from isobudget.errors import InputError
-from isobudget.files.hints import did_you_mean, is_part
+from isobudget.files.hints import did_you_mean, meant
 from isobudget.importers.counts import ModelCounts, group_counts
 from isobudget.importers.names import file_models
 from isobudget.importers.read import read_results, split_sources
@@ -192,9 +192,7 @@ def _side(entries: Sequence[_Recorded], label: str) -> tuple[_Recorded, int, str
     assert match is not None
     name, k = match[1], int(match[2])
     known = [one.counts.name for one in entries]
-    fits = [one for one in entries if one.counts.name == name] or [
-        one for one in entries if is_part(name, one.counts.name)
-    ]
+    fits = [one for one in entries if one.counts.name in meant(name, known)]
     if len(fits) != 1 or k < 1:
         what = "several models have it as a part" if len(fits) > 1 else "no such model"
         what = "k must be at least 1" if k < 1 else what

@@ -51,7 +51,7 @@ def plan(
             ``60s`` or a number of the unit; one or several.
         target: plan the smallest budget that reaches this success. In Python ``"90%"`` or 0.9.
         costs: as in `curves`.
-        arms: plan with these models only; by default all. In Python names, or ``"a,b"``.
+        arms: plan with these models only, or parts of their names; by default all. In Python names, or ``"a,b"``.
         policy: ``fixed_k``, first_pass, doubling, cascade, greedy, optimal, by_share, or by_label (problems with a
             ``difficulty``); by default fixed_k, first_pass, cascade, greedy. Repeatable.
         benchmark: as in `curves`. In Python too it is needed where the sources have several.

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.errors import InputError
+from isobudget.files.hints import meant
 
 _TEXT = re.compile(
     r"(?P<dollar>\$?)\s*(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*(?P<rest>.*)", re.IGNORECASE
@@ -81,9 +82,10 @@ class Budget:
             return self.amount
         if self.model is None:
             return self._finite(min(price.cost(self.amount) for price in prices.values()))
-        if self.model not in prices:
+        models = meant(self.model, prices)
+        if len(models) != 1:
             raise InputError(f"a budget counts samples of {self.model!r}; there are: {', '.join(prices)}")
-        return self._finite(prices[self.model].cost(self.amount))
+        return self._finite(prices[models[0]].cost(self.amount))
 
 
 def parse_budget(text: str, written: str = _WRITTEN) -> Budget:

@@ -23,3 +23,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def is_part(name: str, model: str) -> bool:
     """Whether a short name is a part of a model's name: `7b` of `codellama-7b`, whatever the case."""
     return name.lower() in _PARTS.split(model.lower())
+
+
+def meant(name: str, known: Iterable[str]) -> list[str]:
+    """The known names that a name means: itself, or else those that have it as a part."""
+    names = list(known)
+    return [name] if name in names else [one for one in names if is_part(name, one)]

@@ -24,6 +24,7 @@ from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.curves.compare import common_tasks
 from isobudget.errors import InputError
+from isobudget.files.hints import meant
 from isobudget.grid import counted
 from isobudget.importers.counts import ModelCounts, group_counts
 from isobudget.importers.names import file_models, named_by_source
@@ -268,9 +269,11 @@ def _chosen(arms: Sequence[RecordedArm], names: Sequence[str] | None) -> list[Re
     if not names:
         return [arm for arm in arms if not arm.repairs]
     known = {arm.name: arm for arm in arms}
-    missing = [name for name in names if name not in known]
-    if missing:
-        raise InputError(f"there is no arm {missing[0]!r}; there are: {', '.join(known)}")
+    found = {name: meant(name, known) for name in names}
+    if unclear := [name for name in names if len(found[name]) != 1]:
+        several = f" alone called {unclear[0]!r}" if found[unclear[0]] else f" {unclear[0]!r}"
+        raise InputError(f"there is no arm{several}; there are: {', '.join(known)}")
+    names = [found[name][0] for name in names]
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"the arm {twice[0]!r} is named twice")
     chosen = [known[name] for name in names]
