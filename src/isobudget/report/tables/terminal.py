@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from isobudget.curves import Point
 
 NOT_AFFORDED = "cannot afford one sample"
-CAPPED = "all recorded samples used: the budget would buy more, so no lead over it is clear"
+CAPPED = "all recorded samples used, more would fit: no lead over it is clear"
 UNCERTAIN = "k above half the recorded samples: unbiased, but rests on few samples"
 #: what the marks of `point_cell` mean
 POINT_SYMBOLS = {"-": NOT_AFFORDED, ">": CAPPED, "?": UNCERTAIN}
