@@ -11,9 +11,13 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+#: what `printable` lets stand though Python does not call it so
+_KEPT = str.maketrans("", "", "\n\t\u00a0")
 #: decimal prefixes, largest first
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _UNITS = {"seconds": "s", "device_seconds": "device s", "joules": "J"}
+#: types of values that JSON takes as they are, but for floats that are not finite
+_PLAIN = {str, int, float, bool, type(None)}
 #: what spreadsheets take for the begin of a formula
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -50,6 +54,8 @@ def with_notes(grids: Sequence[Grid], *notes: str) -> list[Grid]:
 
 def json_value(value: Any) -> Any:
     """The value with NaN and infinities, which JSON lacks, as None; in mappings, sequences and arrays throughout."""
+    if type(value) in _PLAIN:
+        return value if type(value) is not float or math.isfinite(value) else None
     if hasattr(value, "tolist"):
         return json_value(value.tolist())
     if isinstance(value, Mapping):
@@ -159,4 +165,6 @@ def counted(number: int, thing: str) -> str:
 
 def printable(text: str) -> str:
     """The text with control characters, and characters that turn the direction of writing, made visible."""
+    if text.translate(_KEPT).isprintable():
+        return text
     return "".join(one if one.isprintable() or one in "\n\t\u00a0" else "\ufffd" for one in text)

@@ -117,8 +117,9 @@ def require_parts() -> None:
 def _write(folder: Path, found: Collected, figures: Mapping[str, BenchmarkFigures]) -> Report:
     pairs = [pair for drawn in figures.values() for pair in (drawn.tests, drawn.likelihood) if pair is not None]
     drawn = {f"{pair.name}.svg": pair.svg for pair in pairs} | {f"{pair.name}.png": pair.png for pair in pairs}
-    record = json.dumps(report_dict(found.facts, found.summaries), allow_nan=False)
-    html = page_text(found, figures)
+    whole = report_dict(found.facts, found.summaries)
+    record = json.dumps(whole, allow_nan=False)
+    html = page_text(found, figures, whole=whole)
     texts = {file: content for files in found.outputs.values() for file, _, content in files}
     _drop_old_texts(folder, texts)
     for name, data in (texts | drawn).items():

@@ -115,13 +115,21 @@ def _outputs(
     return made
 
 
-def page_text(found: Collected, figures: Mapping[str, BenchmarkFigures], live: str | None = None) -> str:
-    """The page; figures by benchmark, none where scripts alone draw; `live` names the state of a run that goes on."""
+def page_text(
+    found: Collected,
+    figures: Mapping[str, BenchmarkFigures],
+    live: str | None = None,
+    whole: Mapping[str, Any] | None = None,
+) -> str:
+    """The page; figures by benchmark, none where scripts alone draw; `live` names the state of a run that goes on.
+
+    `whole` is the `report_dict`, where it is made already.
+    """
     shown = [
         (one, replace(figures.get(one.name, BenchmarkFigures()), frontier=found.frontiers.get(one.name)))
         for one in found.summaries
     ]
     stops = {one.name: sliders(one.by_tests) for one in found.summaries}
     files = {name: [(file, first) for file, first, _ in own] for name, own in found.outputs.items()}
-    data = page_data(found.facts, found.summaries, stops, files) | {"live": live}
+    data = page_data(found.facts, found.summaries, stops, files, whole) | {"live": live}
     return page(found.facts, shown, data, found.left_out)

@@ -29,6 +29,7 @@ def page_data(
     summaries: Sequence[BenchmarkSummary],
     stops: Mapping[str, Sliders],
     texts: Mapping[str, Sequence[tuple[str, int]]],
+    whole: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything that the page's scripts read.
 
@@ -36,8 +37,10 @@ def page_data(
         facts, summaries: of the report.
         stops: the sliders of each benchmark.
         texts: files with the outputs of each benchmark, and the first problem of each file.
+        whole: the `report_dict` of the same, where it is made already.
     """
-    report = report_dict(facts, summaries)
+    report = dict(whole or report_dict(facts, summaries))
+    report["benchmarks"] = {name: dict(record) for name, record in report["benchmarks"].items()}
     colours = {name: place for place, name in enumerate(in_order(list(report["models"])))}
     for summary in summaries:
         record = report["benchmarks"][summary.name]

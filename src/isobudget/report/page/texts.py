@@ -12,14 +12,21 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.analysis.run_columns import Places
 from isobudget.errors import InputError
 from isobudget.grid import printable
 from isobudget.records.parts import read_each
 from isobudget.records.rows import KEY_COLUMNS, SampleKey, SampleRow, VerdictRow
 from isobudget.records.run import Run
 from isobudget.report.json.page import script_text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: failed outputs per problem and model, unless said otherwise
 FAILURES = 3
@@ -115,10 +122,48 @@ def output_files(
 def _chosen(run: Run, failures: int | None) -> dict[_Place, list[dict[str, Any]]]:
     columns = [*KEY_COLUMNS, "outcome", "passed", "detail", "first_failing", "tests_passed", "tests_total"]
     found: dict[_Place, _Chosen] = defaultdict(_Chosen)
-    for part in read_each(run.path / "verdicts", VerdictRow, columns):
-        for row in part.to_pylist():
+    for block in read_each(run.path / "verdicts", VerdictRow, columns, coded=True):
+        some = block if failures is None else block.take(_candidates(block.unify_dictionaries(), max(failures, 1)))
+        for row in some.to_pylist():
             found[row["benchmark"], row["model"], row["task_id"]].take(row, failures)
     return {place: one.rows(failures) for place, one in found.items()}
+
+
+def _candidates(block: pa.Table, most: int) -> NDArray[np.int64]:
+    """Rows that hold all that `_Chosen` takes of a block: greedy ones, first passed ones, the first of each failure."""
+    greedy, passed = block["greedy"].to_numpy(), block["passed"].to_numpy()
+    index = block["index"].to_numpy()
+    place = _together([_numbers(block[name]) for name in KEY_COLUMNS[:3]])
+    won = np.flatnonzero(passed & ~greedy)
+    won = won[np.lexsort((index[won], place[won]))]
+    won = won[np.diff(place[won], prepend=-1) != 0]
+    lost = np.flatnonzero(~passed & ~greedy)
+    kind = _together([place[lost], _numbers(block["outcome"])[lost], _heads(block["detail"].take(lost))])
+    order = np.argsort(kind, kind="stable")
+    starts = np.flatnonzero(np.diff(kind[order], prepend=-1))
+    turn = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
+    return np.sort(np.concatenate([np.flatnonzero(greedy), won, lost[order[turn < most]]]))
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """A number for each text of a column in dictionaries that are alike."""
+    return np.concatenate([np.zeros(0, np.int64), *(one.indices.to_numpy().astype(np.int64) for one in column.chunks)])
+
+
+def _heads(details: pa.ChunkedArray) -> NDArray[np.int64]:
+    """A number for what stands before the first colon of each text."""
+    coded = details.combine_chunks().dictionary_encode()
+    numbers: dict[str, int] = {}
+    heads = [numbers.setdefault(text.split(":", 1)[0], len(numbers)) for text in coded.dictionary.to_pylist()]
+    return np.asarray(np.array(heads or [0], dtype=np.int64)[coded.indices.to_numpy()])
+
+
+def _together(columns: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """A number for each row of columns that differs where one of them differs."""
+    made = columns[0]
+    for column in columns[1:]:
+        made = made * (int(column.max(initial=0)) + 1) + column
+    return made
 
 
 def _key(row: Mapping[str, Any]) -> SampleKey:
@@ -127,12 +172,20 @@ def _key(row: Mapping[str, Any]) -> SampleKey:
 
 def _texts(run: Run, wanted: set[SampleKey]) -> dict[SampleKey, str]:
     """The texts of these samples."""
+    import pyarrow as pa
+
+    keys = sorted(wanted)
+    places = Places.of([key[1] for key in keys], list(dict.fromkeys((key[0], key[2]) for key in keys)))
+    columns = [pa.array(column) for column in zip(*keys, strict=True)]
+    coded = [one.dictionary_encode() if pa.types.is_string(one.type) else one for one in columns]
+    asked, _ = places.keys(pa.table(coded, names=KEY_COLUMNS)) if keys else (np.zeros(0, np.int64), None)
+    by_number = dict(zip(asked.tolist(), keys, strict=True))
     found: dict[SampleKey, str] = {}
-    for part in read_each(run.path / "samples", SampleRow, [*KEY_COLUMNS, "text"]):
-        keys = list(zip(*(part[name].to_pylist() for name in KEY_COLUMNS), strict=True))
-        at = [place for place, key in enumerate(keys) if key in wanted]
-        if at:  # Arrow takes nothing by an empty list, whose type it cannot tell
-            found.update(zip((keys[place] for place in at), part["text"].take(at).to_pylist(), strict=True))
+    for block in read_each(run.path / "samples", SampleRow, [*KEY_COLUMNS, "text"], coded=True):
+        numbers, known = places.keys(block)
+        at = np.flatnonzero(np.isin(numbers, asked))
+        texts = block["text"].take(at if known is None else np.flatnonzero(known)[at]).to_pylist()
+        found.update(zip((by_number[number] for number in numbers[at].tolist()), texts, strict=True))
     return found
 
 
