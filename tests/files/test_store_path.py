@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from collections.abc import Iterator
@@ -9,10 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from isobudget.errors import RunError, StorageError
+from isobudget.api import judge
+from isobudget.costs.costs_file import read_costs
+from isobudget.errors import InputError, IsobudgetError, RunError, StorageError
 from isobudget.files.lease import held, put_held, release_other
 from isobudget.files.store_path import StorePath, place
 from isobudget.files.whole import read_text, remove_folder, sha256_of, write_whole
+from isobudget.problems import load_benchmark
+from isobudget.study.read import load_study
 from support.s3 import BUCKET, s3_server
 
 
@@ -169,3 +174,36 @@ def _as_another(folder: Path, data: bytes) -> None:
     lease.take()
     lease.put(StorePath(str(folder / "facts")), data)
     lease.release()
+
+
+def test_studies_costs_and_problems_are_read_from_a_store(tmp_path: Path) -> None:
+    folder = place(f"{BUCKET}/asked")
+    problem = {
+        "task_id": "own/0",
+        "prompt": "def f(x):\n",
+        "entry_point": "f",
+        "test": "def check(f):\n    assert f(1)\n",
+    }
+    (folder / "own.jsonl").write_bytes(json.dumps(problem).encode())
+    (folder / "costs.toml").write_bytes(b"[models.small]\ntokens = 10\n")
+    study = f'name = "far"\nbenchmarks = ["{folder}/own.jsonl"]\n[[models]]\nname = "smollm2-135m"\nn = 2\n'
+    (folder / "study.toml").write_bytes(study.encode())
+    there = load_benchmark(f"{folder}/own.jsonl")
+    here = tmp_path / "own.jsonl"
+    here.write_bytes((folder / "own.jsonl").read_bytes())
+    assert there == load_benchmark(here) == load_benchmark(folder / "own.jsonl")
+    assert read_costs(f"{folder}/costs.toml").models["small"].values == {"tokens": 10}
+    assert load_study(f"{folder}/study.toml").benchmarks == [f"{folder}/own.jsonl"]
+
+
+def test_what_is_not_in_the_store_is_said_with_its_address() -> None:
+    for read, name in ((read_costs, "costs.toml"), (load_benchmark, "own.jsonl"), (load_study, "study.toml")):
+        with pytest.raises(IsobudgetError, match=rf"^{BUCKET}/none/{name}: (cannot be read: )?no such"):
+            read(f"{BUCKET}/none/{name}")
+        with pytest.raises(IsobudgetError, match=r"there is no bucket s3://gone\. Make it"):
+            read(f"s3://gone/{name}")
+
+
+def test_verdicts_of_a_file_cannot_be_appended_in_a_store(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"^{BUCKET}/out.jsonl: verdicts of a file are appended"):
+        judge(tmp_path / "samples.jsonl", problems="humaneval", output=f"{BUCKET}/out.jsonl")

@@ -16,7 +16,7 @@ DETAILS = ("", "AssertionError", "AssertionError: 1 != 2", "AssertionError: 3 !=
 
 
 def recorded(path: Path, dice: random.Random) -> Run:
-    """A run of random verdicts in several parts, in no order; some samples have none, and one is judged twice."""
+    """A run of random verdicts in several parts, in no order; some samples have none."""
     run = Run.create(path, "made")
     keys = [
         (benchmark, model, task, greedy, index)

@@ -35,6 +35,7 @@ from isobudget.costs.roofline import Serving, gpu_named, roofline_seconds
 from isobudget.costs.seconds import profile_seconds, read_profile
 from isobudget.costs.usage import START_TOKEN_ONLY, TokenUse, flops_cost, tokens_cost
 from isobudget.errors import InputError, NoPriceError
+from isobudget.files.store_path import place
 from isobudget.files.toml import read_toml
 from isobudget.files.values import AMOUNT, ANYTHING, COUNT, FLAG, TEXT, Check, is_number, mistakes_of
 from isobudget.models.architecture import Architecture
@@ -123,7 +124,7 @@ class CostsFile:
 
 def read_costs(path: str | Path) -> CostsFile:
     """Read and check a costs file; an `InputError` names every key or value that does not belong."""
-    path = Path(path)
+    path = place(path)
     tables, kinds = read_toml(path), {"models": dict, "defaults": dict, "price": list, "gpu_hour": list}
     if unknown := sorted(set(tables) - set(kinds)):
         known = "[models.NAME], [defaults], [[price]], [[gpu_hour]]"

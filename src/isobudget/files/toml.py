@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.errors import InputError, IsobudgetError
+from isobudget.files.store_path import place
 from isobudget.files.whole import read_text
 
 
 def read_toml(path: Path, error: type[IsobudgetError] = InputError) -> dict[str, Any]:
     """The content of a file; `error` is raised, with its path, if it cannot be read or is no TOML."""
+    path = place(path)
     return parse_toml(read_text(path, error), str(path), error)
 
 

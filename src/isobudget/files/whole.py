@@ -17,11 +17,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from isobudget.errors import InputError, IsobudgetError, RunError, StorageError
-from isobudget.files.store_path import StorePath
+from isobudget.files.store_path import StorePath, place
 
 
 def read_text(path: Path, error: type[IsobudgetError] = InputError) -> str:
-    """The text of a file in UTF-8, line ends as they are; `error` is raised if it cannot be read or is no such text."""
+    """The text of a file in UTF-8, line ends as they are; `error` is raised if it cannot be read or is no such text.
+
+    The file may lie in an object store, whatever kind of path its address became.
+    """
+    path = place(path)
     try:
         return decode(path.read_bytes(), str(path), error)
     except (OSError, ValueError) as why:
@@ -34,8 +38,8 @@ def decode(data: bytes, where: str, error: type[IsobudgetError] = InputError) ->
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as why:
         lines = data[: why.start].split(b"\n")
-        place = f"line {len(lines)}, " * (len(lines) > 1) + f"column {len(lines[-1]) + 1}"
-        raise error(f"{where}: is not UTF-8 (byte {data[why.start]:#04x} at {place}); save it as UTF-8") from why
+        spot = f"line {len(lines)}, " * (len(lines) > 1) + f"column {len(lines[-1]) + 1}"
+        raise error(f"{where}: is not UTF-8 (byte {data[why.start]:#04x} at {spot}); save it as UTF-8") from why
 
 
 def mended(text: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.errors import InputError, RunError
+from isobudget.files.store_path import StorePath, place
 from isobudget.grid import counted
 from isobudget.judge import Limits
 from isobudget.judge.file import judge_file
@@ -135,7 +136,12 @@ def judge_lines(
     """
     if problems is None or output is None:
         what = "--problems, a benchmark or a JSONL file" if problems is None else "--output, where the verdicts go"
-        raise InputError(f"{samples}: to judge a file, state {what}")
+        raise InputError(f"{place(samples)}: to judge a file, state {what}")
+    if isinstance(place(output), StorePath):
+        raise InputError(
+            f"{place(output)}: verdicts of a file are appended as they come, and objects in a store are written whole. "
+            f"State a file on a disk; or import the samples into a run there: isobudget import {place(samples)} -o RUN"
+        )
     if Path(problems).exists() and Path(problems).resolve() == Path(output).resolve():
         raise InputError(f"{output} is the file of problems; name another file for the verdicts")
     take = None if extraction is None else extraction_by(extraction)

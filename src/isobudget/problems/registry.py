@@ -9,6 +9,7 @@ from pathlib import Path
 
 from isobudget.errors import InputError
 from isobudget.files.hints import did_you_mean
+from isobudget.files.store_path import place
 from isobudget.problems.apps.benchmark import DIFFICULTIES, load_apps
 from isobudget.problems.evalplus.benchmark import HUMANEVAL_PLUS, MBPP_PLUS, load_evalplus
 from isobudget.problems.humaneval import load_humaneval
@@ -50,14 +51,14 @@ def load_benchmark(name_or_path: str | os.PathLike[str]) -> Benchmark:
             known benchmark is not found, or is not the published one where it should be.
         MissingExtraError: the benchmark's data comes with a package that is not installed.
     """
-    text = os.fspath(name_or_path)
+    text = name_or_path if isinstance(name_or_path, str) else str(place(name_or_path))
     if isinstance(name_or_path, str):
         name, given, path = text.partition("=")
         if name in _LOADERS:
             return _LOADERS[name](_data_path(name, path) if given else None)
         if not _is_path(text):
             raise InputError(_unknown(name if given else text))
-    path_of_own = Path(text)
+    path_of_own = place(text)
     load = load_folder if os.path.isdir(text) else load_own  # noqa: PTH112  (the other one raises for long names)
     return load(path_of_own, reserved=benchmark_names())
 
@@ -65,7 +66,7 @@ def load_benchmark(name_or_path: str | os.PathLike[str]) -> Benchmark:
 def _data_path(name: str, path: str) -> Path:
     if not path or "\0" in path:
         raise InputError(f"{name}={path[:80]!r}: write the path of the data behind the '='")
-    return Path(path)
+    return place(path)
 
 
 def _is_path(text: str) -> bool:

@@ -6,13 +6,13 @@ import re
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from isobudget.backends.registry import BACKENDS, backends_with
 from isobudget.errors import IsobudgetError, StudyError
+from isobudget.files.store_path import place
 from isobudget.grid import counted
 from isobudget.study.lines import Place, line_of
 
@@ -125,5 +125,5 @@ def plain_name(benchmark: str) -> str:
     name = benchmark.partition("=")[0]
     if name in benchmark_names():
         return name
-    path = Path(benchmark).absolute()
+    path = place(benchmark).absolute()
     return own_name(path, (), "") if path.is_dir() else own_name(path, benchmark_names(), ".jsonl")

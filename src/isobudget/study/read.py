@@ -18,6 +18,7 @@ from isobudget.backends.registry import BACKENDS
 from isobudget.backends.settings import BackendSettings
 from isobudget.errors import InputError, StudyError
 from isobudget.files.hints import did_you_mean
+from isobudget.files.store_path import place
 from isobudget.files.toml import parse_toml
 from isobudget.files.whole import read_text
 from isobudget.study.check import SETTINGS, Mistake, field_mistakes, plain_name, raise_mistakes
@@ -63,7 +64,7 @@ def load_study(
         InputError: `settings` or `options` without `models`, or of another backend.
         StudyError: the file cannot be read or is wrong; every mistake is in the message.
     """
-    path = Path(name)
+    path = place(name)
     if path.suffix == ".toml" or (path.is_file() and not name.endswith((".jsonl", ".jsonl.gz"))):
         text, origin = _read(path), name
     else:
@@ -113,7 +114,7 @@ def _named(name: str, models: list[str] | None) -> str:
     try:  # one that is known by name is loaded where the study is looked at: a dry run must not fetch its data
         called = name if name in benchmark_names() else load_benchmark(name).name
     except InputError as error:
-        if name.partition("=")[0] in benchmark_names() or Path(name).exists():
+        if name.partition("=")[0] in benchmark_names() or place(name).exists():
             raise
         hint = did_you_mean(name, shipped)
         raise StudyError(f"no study {name!r}.{hint} Studies that ship: {', '.join(shipped)}. {error}") from None
