@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from isobudget.files.lease import release_other
-from isobudget.files.store_path import place
+from isobudget.files.store_path import StorePath, place
 from isobudget.files.whole import remove_folder
 from isobudget.records.check import check_run
 from isobudget.records.run import Run
@@ -73,14 +73,25 @@ def began(workers: Workers, action: str, where: str) -> None:
         assert workers.do("judge", where)
 
 
+def copied(source: str, target: str) -> None:
+    """Copy all files of a run; nothing is made where the source is not there."""
+    root = place(source)
+    files = root.walk_objects() if isinstance(root, StorePath) else filter(Path.is_file, root.rglob("*"))
+    for one in files:
+        there = place(target) / one.relative_to(root)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        there.write_bytes(one.read_bytes())
+
+
 @pytest.mark.parametrize("where", ["disk", "s3"])
 @pytest.mark.parametrize("action", ACTIONS)
 def test_work_that_is_stopped_goes_on_and_loses_nothing(
     workers: Workers, source: str, tmp_path: Path, where: str, action: str
 ) -> None:
     root = str(tmp_path) if where == "disk" else f"{BUCKET}/{action}"
-    whole = f"{root}/whole"
+    whole, base = f"{root}/whole", f"{root}/base"
     began(workers, action, whole)
+    copied(whole, base)
     before = content(whole) if action in ("judge", "compact") else {}
     assert workers.do(action, whole, source=source)
     expected = content(whole)
@@ -89,7 +100,7 @@ def test_work_that_is_stopped_goes_on_and_loses_nothing(
     stopped = 0
     while stopped < MOMENTS:
         run = f"{root}/stopped-{stopped}"
-        began(workers, action, run)
+        copied(base, run)
         for _ in range(2):
             if workers.do(action, run, dice.randrange(1, CHANGES[action]), source=source):
                 break

@@ -169,7 +169,8 @@ def _size(manifest: Manifest) -> tuple[dict[str, tuple[int, int]], int]:
 
 def _without_manifest(folder: Path, form: int, error: ManifestError, done: tuple[str, ...]) -> Checked:
     """What lies in a run whose manifest does not tell what counts."""
-    remedy = REPAIR if error.kind == "damaged" else "use a newer isobudget; this one leaves the run alone"
+    anew = f"{REPAIR} makes it anew from the parts that are there"
+    remedy = anew if error.kind == "damaged" else "use a newer isobudget; this one leaves the run alone"
     found = Finding(folder / FILE_NAME, error.kind, error.what, remedy)
     note = "its manifest does not tell which parts count: rows and parts are those that lie in the folder"
     return Checked(folder, form, *_size(_all_parts(folder)), 0, 0, (found,), (note,), done)

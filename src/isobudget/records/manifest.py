@@ -119,10 +119,10 @@ class Manifest:
 
 
 class ManifestError(RunError):
-    """A manifest that cannot be used: `kind` is ``damaged``, or ``newer`` if a newer isobudget made it."""
+    """A manifest that cannot be used: `what` is wrong, `kind` is ``damaged``, or ``newer`` if a newer one made it."""
 
-    def __init__(self, path: Path, what: str, kind: str) -> None:
-        super().__init__(f"{path}: {what}")
+    def __init__(self, path: Path, what: str, remedy: str, kind: str) -> None:
+        super().__init__(f"{path}: {what}{remedy}")
         self.what = what
         self.kind = kind
 
@@ -152,8 +152,8 @@ def read_manifest(run: Path) -> Manifest | None:
 def _checked(path: Path, content: Any) -> Manifest:
     stated = content.get("format") if isinstance(content, dict) else None
     if type(stated) is int and stated > FORMAT:
-        known = f"is newer than this isobudget knows ({FORMAT}); use a newer isobudget"
-        raise ManifestError(path, f"its format {str(stated)[:20]} {known}", "newer")
+        what = f"its format {str(stated)[:20]} is newer than this isobudget knows ({FORMAT})"
+        raise ManifestError(path, what, "; use a newer isobudget", "newer")
     try:
         _require(type(stated) is int and stated == FORMAT)
         tables = {name: _table(name, table) for name, table in content["tables"].items()}
@@ -201,7 +201,7 @@ def _columns(stated: Mapping[str, str]) -> Mapping[str, str]:
 def damaged(path: Path, what: str) -> ManifestError:
     """The error for a manifest that cannot be used."""
     remedy = f"Make it anew from the parts that are there with: isobudget check {path.parent} --repair"
-    return ManifestError(path, f"{what}; was the file edited or cut? {remedy}", "damaged")
+    return ManifestError(path, what, f"; was the file edited or cut? {remedy}", "damaged")
 
 
 def change_manifest(run: Path, change: Callable[[Manifest], Manifest]) -> Manifest | None:
