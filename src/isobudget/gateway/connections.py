@@ -8,6 +8,7 @@ room for a new one; if all of them are at work, the new one is told 503.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,9 @@ class _Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A new connection, which has a time to say something."""
         super().connection_made(transport)
+        # asyncio does it for sockets of its own making alone; headers and body are two writes, and the second would
+        # wait for the client's delayed acknowledgement, 40 ms.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         shared = self.shared
         if shared.count >= shared.most and shared.silent:
             longest, _ = shared.silent.popitem(last=False)
