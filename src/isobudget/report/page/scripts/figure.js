@@ -49,11 +49,12 @@
     const xs = [...new Set(costs)].sort((one, other) => one - other);
     const lines = labels.map((label) => line(state, label, xs));
     const stars = labels.map((label) => greedyOf(state, label)).filter(Boolean);
-    const ends = [...lines.flatMap((one) => [...one.low, ...one.high, ...one.solid, ...one.dashed]), ...stars.map((one) => one.y)];
+    const policies = page.planned(state).map((row) => ({ x: row.budget, y: 100 * row.success, low: percentage(row.low), high: percentage(row.high) }));
+    const ends = [...policies.flatMap((one) => [one.y, one.low, one.high]), ...lines.flatMap((one) => [...one.low, ...one.high, ...one.solid, ...one.dashed]), ...stars.map((one) => one.y)];
     const ys = ends.filter((value) => value !== null);
-    const reach = [...xs, ...stars.map((one) => one.x)];
+    const reach = [...xs, ...[...stars, ...policies].map((one) => one.x)];
     return {
-      xs, lines, stars,
+      xs, lines, stars, policies,
       x: [Math.min(...reach) / 1.25, Math.max(...reach) * 1.25],
       y: [Math.max(0, 10 * Math.floor(Math.min(...ys) / 10)), Math.min(102, 10 * Math.ceil(Math.max(...ys) / 10) + 2)],
     };
@@ -145,6 +146,7 @@
       context.fill();
       context.stroke();
     }
+    policies(context, drawing.policies, to, size);
     const [x] = to(page.stop(page.state).budget, 0);
     context.strokeStyle = page.colour("--ink");
     context.lineWidth = 1.5 * size;
@@ -154,6 +156,23 @@
     context.lineTo(x, self.bbox.top + self.bbox.height);
     context.stroke();
     context.restore();
+  }
+
+  // The planned policies: a diamond with its interval at each budget, and a thin line along them.
+  function policies(context, points, to, size) {
+    context.strokeStyle = context.fillStyle = page.colour("--ink");
+    context.lineWidth = size;
+    context.beginPath();
+    points.forEach(({ x, y }, at) => context[at ? "lineTo" : "moveTo"](...to(x, y)));
+    for (const { x, low, high } of points.filter((one) => one.low !== null)) {
+      context.moveTo(...to(x, low));
+      context.lineTo(...to(x, high));
+    }
+    context.stroke();
+    for (const { x, y } of points) {
+      page.trace(context, "diamond", ...to(x, y), 4.5 * size);
+      context.fill();
+    }
   }
 
   // Beside the pointer: every model at that budget, with k, what that costs, and the interval.
@@ -167,6 +186,11 @@
       ${point.k === 0 ? html`<td colspan="3">cannot afford one sample</td>` : html`
         <td>k = ${page.grouped(point.k)}</td><td>${page.withUnit(point.cost, unit)}</td>
         <td>${page.percent(point.success)}% <small>${page.interval(point.low, point.high)}</small></td>`}</tr>`);
+    const planned = page.policyAt(state, budget);
+    if (planned) {
+      rows.push(html`<tr><th scope="row">◆ ${planned.policy.replaceAll("_", " ")}</th><td>planned for</td><td>${page.withUnit(planned.budget, unit)}</td>
+        <td>${page.percent(planned.success)}% <small>${page.interval(planned.low, planned.high)}</small></td></tr>`);
+    }
     render(html`<table><caption>${page.withUnit(budget, unit)} a problem</caption><tbody>${rows}</tbody></table>`, box);
     box.hidden = false;
     const room = self.over.clientWidth, wide = box.offsetWidth;
@@ -180,7 +204,8 @@
       const last = curve.k.length - 1;
       return `${label} from ${page.percent(curve.success[0])}% with 1 sample to ${page.percent(curve.success[last])}% with ${curve.k[last]}`;
     });
-    return page.printable(`Problems solved against ${page.unitShown(state)} per problem: ${parts.join("; ")}.`);
+    const planned = drawing.policies.length ? `; planned policies at ${page.counted(drawing.policies.length, "budget")}` : "";
+    return page.printable(`Problems solved against ${page.unitShown(state)} per problem: ${parts.join("; ")}${planned}.`);
   }
 
   function width(host) {
@@ -189,7 +214,7 @@
 
   // Draw anew where more than the budget has changed, else only the line of the budget.
   function update(state, host) {
-    const { budget: _, problem: __, sort: ___, pair: ____, ...rest } = state;
+    const { budget: _, problem: __, sort: ___, pair: ____, ranked: _____, ...rest } = state;
     const now = JSON.stringify([rest, [...state.hidden], page.night.matches, page.version || 0]);
     if (plot && now === drawn) return plot.redraw(false);
     drawn = now;
