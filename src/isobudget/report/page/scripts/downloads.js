@@ -100,7 +100,7 @@
       const y = H - B + 50 + 18 * drawing.lines.length, dots = drawing.policies.map((one) => page.path("diamond", Number(X(one.x)), Number(Y(one.y)), 4));
       parts.push(`<path d="${dots.join("")}${page.path("diamond", L + 6, y - 4, 4)}"/><text x="${L + 18}" y="${y}">planned policies</text>`);
     }
-    parts.push(`<text x="${(L + W - R) / 2}" y="${H - B + 32}" text-anchor="middle">${scale.text} per problem</text>`);
+    parts.push(`<text x="${(L + W - R) / 2}" y="${H - B + 32}" text-anchor="middle">${scale.text}</text>`);
     parts.push(`<text transform="translate(14 ${(H - B + T) / 2}) rotate(-90)" text-anchor="middle">problems solved: pass@k, %</text>`);
     return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" width="${W}" height="${H}" font-family="sans-serif" font-size="11" fill="#1b1f24"><rect width="${W}" height="${H}" fill="#ffffff"/>${parts.join("")}</svg>`;
   };

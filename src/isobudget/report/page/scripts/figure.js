@@ -70,14 +70,18 @@
     return recorded ? { label, x: recorded * factor, y: 100 * greedy.success } : null;
   }
 
-  // The decimal prefix that suits an axis, as its factor and text.
+  // Small amounts of money are those of many problems; the smallest first.
+  const MANY = [[1e-6, "million"], [1e-3, "1,000"]];
+
+  // What suits an axis: a factor, and its text.
   page.scale = function (state, [low, high]) {
     const unit = page.unitShown(state);
-    if (unit !== "flops") return { factor: 1, text: unit === "usd" ? "usd" : unit.replace("_", " ") };
-    const middle = Math.sqrt(low * high);
+    const middle = Math.sqrt(low * high), few = unit === "usd" && MANY.find(([factor]) => middle < 100 * factor);
+    if (few) return { factor: few[0], text: `usd per ${few[1]} problems` };
+    if (unit !== "flops") return { factor: 1, text: `${unit.replace("_", " ")} per problem` };
     const prefixes = [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"]];
     const [factor, prefix] = prefixes.find(([size]) => middle >= size) || [1, ""];
-    return { factor, text: `${prefix}flops` };
+    return { factor, text: `${prefix}flops per problem` };
   };
 
   // Ticks at powers of two, few enough for so many pixels.
@@ -107,7 +111,7 @@
       cursor: { points: { show: false }, drag: { x: false, y: false }, y: false },
       scales: { x: { time: false, distr: 3, log: 2, range: () => drawing.x }, y: { range: () => drawing.y } },
       axes: [
-        { ...axis, label: `${scale.text} per problem`, labelSize: 24, labelFont: "12px system-ui",
+        { ...axis, label: scale.text, labelSize: 24, labelFont: "12px system-ui",
           splits: (self) => page.ticks(drawing.x, scale.factor, self.bbox.width / devicePixelRatio), filter: (_, splits) => splits,
           values: (_, splits) => splits.map((tick) => page.amount(tick / scale.factor)) },
         { ...axis, label: "problems solved: pass@k, %", labelSize: 24, labelFont: "12px system-ui", size: 44 },

@@ -17,14 +17,19 @@
   page.rankerLines = function (state, model) {
     const price = page.price(state, model.model), shift = ranking(state).models.length;
     return model.rankers.map((one, place) => {
-      const known = page.repriced(state) ? null : one.cost[state.unit];
+      const cost = one.k.map((k) => page.cost(price, k)), known = !page.repriced(state) && one.cost[state.unit];
       return {
         name: one.ranker === "random" ? "a random sample" : one.ranker, place: shift + place, random: one.ranker === "random",
         k: one.k, success: one.success, low: one.low, high: one.high,
-        cost: one.k.map((k) => page.cost(price, k)), charged: known && known.charged,
+        cost, charged: isFree(one) ? cost : known ? known.charged : null,
       };
     });
   };
+
+  // Whether ranking costs nothing, whatever the unit.
+  function isFree(one) {
+    return Object.values(one.cost).some(({ free, charged }) => charged !== null && charged.every((cost, at) => cost === free[at]));
+  }
 
   // The most samples that a budget pays for, and what is chosen from them; null where it pays for none.
   page.rankedAt = function (line, costs, budget) {
@@ -71,7 +76,7 @@
     const tests = { name: "tests (pass@k)", variable: page.variable(model.model), cost: curve.k.map((k) => page.cost(price, k)), success: curve.success, dash: [] };
     const lines = page.rankerLines(state, model).flatMap((line) => {
       const own = { ...line, variable: page.variableAt(line.place), dash: [] };
-      return line.charged && !line.random ? [own, { ...own, cost: line.charged, dash: [2, 4] }] : [own];
+      return line.charged && line.charged !== line.cost ? [own, { ...own, cost: line.charged, dash: [2, 4] }] : [own];
     });
     const all = [tests, ...lines], xs = [...new Set(all.flatMap((one) => one.cost))].sort((one, other) => one - other);
     const columns = all.map((one) => { const at = new Map(one.cost.map((cost, place) => [cost, 100 * one.success[place]])); return xs.map((x) => at.get(x)); });
@@ -84,7 +89,7 @@
       scales: { x: { time: false, distr: 3, log: 2, range: () => range }, y: { range: () => [Math.max(0, 10 * Math.floor(Math.min(...ys) / 10)), Math.min(102, 10 * Math.ceil(Math.max(...ys) / 10) + 2)] } },
       series: [{}, ...all.map((one) => ({ scale: "y", stroke: page.colour(one.variable), width: 2, dash: one.dash, spanGaps: true, points: { show: one.cost.length === 1 } }))],
       axes: [
-        { ...axis, label: `${scale.text} per problem`, splits: (self) => page.ticks(range, scale.factor, self.bbox.width / devicePixelRatio), filter: (_, splits) => splits,
+        { ...axis, label: scale.text, splits: (self) => page.ticks(range, scale.factor, self.bbox.width / devicePixelRatio), filter: (_, splits) => splits,
           values: (_, splits) => splits.map((tick) => page.amount(tick / scale.factor)) },
         { ...axis, label: "chosen sample passes, %", size: 44 }],
       hooks: { draw: [line] },
