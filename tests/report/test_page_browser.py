@@ -30,7 +30,7 @@ from isobudget.report.sources import opened
 from isobudget.report.tables.plan import NAMES
 from isobudget.solving.sentence import shown_steps
 from isobudget.study import StatedModel
-from support.browser import Opened, launched
+from support.browser import Opened
 from support.fake_scorer import FakeScorer
 from support.synthetic_run import FakeModel, synthetic_run
 
@@ -67,12 +67,6 @@ def made_page(run: Run, place: Path) -> Made:
             (place / name).write_bytes(content)
     summary = found.summaries[0]
     return Made(place / "index.html", summary, sliders(summary.by_tests), found.facts)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -326,22 +320,30 @@ def test_larger_curves_inside_are_points_of_the_command(tmp_path: Path) -> None:
 # readable by everyone -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_fault_by_axe(browser: Any, made: Made, width: int, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    # axe comes into the page by a script element of its own, which the page's policy would refuse
-    view = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme, "bypass_csp": True}
-    shown = Opened(browser, **view)
+@pytest.fixture(scope="module")
+def unfolded(browser: Any, made: Made) -> Iterator[Any]:
+    """The page with everything open, for axe: its script element is one that the page's policy would refuse."""
+    shown = Opened(browser, bypass_csp=True)
     tab = shown.go(made.path, "#unit=own&problem=own%2F3")
     tab.wait_for_selector(".problem pre")
     tab.evaluate("() => document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    yield tab
+    shown.close()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_fault_by_axe(unfolded: Any, width: int, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    tab = unfolded
+    tab.set_viewport_size({"width": width, "height": 900})
+    tab.emulate_media(color_scheme=scheme)
+    tab.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     # by night only colours differ
     rules = {} if scheme == "light" else {"runOnly": ["color-contrast"]}
     found = axe.Axe().run(tab, options=rules).response["violations"]
     assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
     assert tab.evaluate("() => document.documentElement.scrollWidth") == width
-    shown.close()
 
 
 def test_on_a_narrow_screen_the_verdict_and_long_names_are_in_sight(browser: Any, tmp_path: Path) -> None:
