@@ -83,11 +83,17 @@ def _asked(path: Path, benchmark: str, options: RankOptions) -> Iterator[_Asked]
 def _ranked_model(loaded: LoadedRun, samples: RankingInput, asked: list[_Asked]) -> RankedModel | None:
     """What the recorded rankers achieve on one model's samples; None where nothing recorded suffices for all."""
     found: dict[str, Ranked] = {}
+    inputs: dict[tuple[str | None, str], _Kept] = {}  # what several rankers need is read once
+    done: set[tuple[str, str | None]] = set()
     for one in asked:
+        if (one.ranker, one.scorer) in done:  # with other examples
+            continue
+        place = one.scorer, one.options.examples
+        kept = inputs[place] = inputs.get(place) or _Kept.of(loaded, samples.pool, one)
         with contextlib.suppress(InputError):  # what is missing is not found out now
-            ranking = _Kept.of(loaded, samples.pool, one).ranking(one.ranker)
-            if ranking.ranker not in found:
-                found[ranking.ranker] = measured_ranking(samples, ranking, one.options)
+            ranking = kept.ranking(one.ranker)
+            done.add((one.ranker, one.scorer))
+            found[ranking.ranker] = measured_ranking(samples, ranking, one.options)
     if not found:
         return None
     own, usual = _Kept.of(loaded, samples.pool, replace(asked[0], scorer=None)), asked[0].options

@@ -101,6 +101,7 @@
   // The chosen budget.
   function line(self) {
     const context = self.ctx, x = self.valToPos(page.stop(page.state).budget, "x", true);
+    if (x < self.bbox.left || x > self.bbox.left + self.bbox.width) return;
     context.save();
     context.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
     context.strokeStyle = page.colour("--ink");
