@@ -43,7 +43,8 @@ def _cut(names: Sequence[str]) -> list[str]:
 
 
 def _without_owner(name: str) -> str:
-    return name.rsplit("/", 1)[-1] or name
+    owned = re.fullmatch(r"[\w.-]+/([^/]+)", name)
+    return name if owned is None else owned[1]
 
 
 def _first_parts(name: str) -> str:
