@@ -83,12 +83,18 @@ def beyond(axis: Any) -> list[Any]:
     return [label for place, label in pairs if not low <= place <= high]
 
 
+@cache
+def compared_texts(count: int, look: Look) -> tuple[Any, list[tuple[str, Any, float]]]:
+    """Those of a comparison of so many models."""
+    return texts_of(comparison_plot(shown_of(count)), look)
+
+
 @pytest.mark.parametrize(
     ("count", "look"),
     [*((count, COLUMN) for count in sorted(NAMES)), (8, Look(WIDTHS["colm"], "STIXGeneral", 9.0)), (20, TEXT)],
 )
 def test_labels_never_collide_and_letters_are_6_points_or_more(count: int, look: Look) -> None:
-    whole, texts = texts_of(comparison_plot(shown_of(count)), look)
+    whole, texts = compared_texts(count, look)
     assert len(texts) > 15 + count
     for text, box, points in texts:
         assert points >= SMALLEST, text
@@ -102,7 +108,7 @@ def test_labels_never_collide_and_letters_are_6_points_or_more(count: int, look:
 @pytest.mark.parametrize("count", [8, 20])
 def test_long_names_stay_different_in_the_legend(count: int) -> None:
     plot = comparison_plot(shown_of(count))
-    _, texts = texts_of(plot, COLUMN)
+    _, texts = compared_texts(count, COLUMN)
     named = [text for text, _, _ in texts if "(n = " in text]
     assert len(set(named)) == count
     assert all(name in plot.caption for name in NAMES[count])

@@ -18,12 +18,20 @@ from isobudget.costs.cost import Unit
 from isobudget.curves import Bootstrap, Comparison, Curve, compare
 from isobudget.curves.sliders import Sliders, sliders
 from isobudget.grid import interval, percent, with_unit
+from isobudget.ranking.measure import RANDOM
+from isobudget.ranking.options import RankOptions
+from isobudget.ranking.rank import rank
+from isobudget.ranking.scores import Scorer
 from isobudget.records.run import Run
 from isobudget.report.contents import Asked, collect, page_text
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.json.run import report_dict
 from isobudget.report.sources import opened
-from support.browser import Opened, launched
+from isobudget.report.tables.plan import NAMES
+from isobudget.solving.sentence import shown_steps
+from isobudget.study import StatedModel
+from support.browser import Opened
+from support.fake_scorer import FakeScorer
 from support.synthetic_run import FakeModel, synthetic_run
 
 FEW = Bootstrap(replicates=200)
@@ -62,15 +70,12 @@ def made_page(run: Run, place: Path) -> Made:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     place = tmp_path_factory.mktemp("page")
-    return made_page(synthetic_run(place / "run", MODELS, {"own": 24}), place / "report")
+    run = synthetic_run(place / "run", MODELS, {"own": 24})
+    scorer, options = FakeScorer(), RankOptions(("likelihood",), StatedModel(name="codellama-7b"), bootstrap=FEW)
+    rank(run.path, options, make_scorer=lambda *_: Scorer("codellama-7b", lambda: scorer))
+    return made_page(run, place / "report")
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +235,58 @@ def test_flips_are_those_of_python(page: Any, made: Made) -> None:
         assert now == pytest.approx(flip.now)
 
 
+def test_policies_are_those_of_the_plan(page: Any, made: Made) -> None:
+    for unit, rows in made.summary.frontier.items():
+        page.evaluate(FOLLOW, f"#unit={unit}&k_dear={len(unit)}")
+        for row in rows:
+            page.evaluate("(budget) => isobudgetPage.set({ budget })", row.budget)
+            said = page.inner_text("#policy")
+            assert (
+                f"{with_unit(row.budget, unit)} on average: {NAMES[row.policy]} solves {percent(row.success)}%" in said
+            )
+            assert interval(row.low, row.high, "–") in said
+            assert row.schedule is not None
+            assert said.endswith(f": {shown_steps(row.schedule).replace(' x ', ' × ')}.")
+    drawn = "() => isobudgetPage.drawing(isobudgetPage.state).policies.map((one) => [one.x, one.y])"
+    assert page.evaluate(drawn) == [[row.budget, pytest.approx(100 * row.success)] for row in rows]
+    assert "planned policies" in page.evaluate("() => isobudgetPage.figureSvg(isobudgetPage.state)")
+    page.uncheck('input[name="plan"]')
+    assert page.evaluate(drawn) == []
+    assert page.locator("#policy").count() == 0
+    page.check('input[name="plan"]')
+    page.evaluate("() => isobudgetPage.set({ price: { 'large-1.5b': 2 } })")
+    assert "recorded prices" in page.inner_text("#policy")
+    page.evaluate("() => isobudgetPage.set({ price: {} })")
+
+
+def test_rankers_are_those_of_python(page: Any, made: Made) -> None:
+    ranking = made.summary.ranking
+    assert ranking is not None
+    for model in ranking.models:
+        page.evaluate(FOLLOW, "#" + urlencode({"unit": "flops", "ranked": model.model}))
+        assert page.input_value("#ranked") == model.model
+        for budget in made.stops.budgets[Unit.FLOPS][::9]:
+            page.evaluate("(budget) => isobudgetPage.set({ budget })", budget)
+            rows = page.locator("#rankers tbody tr").all_inner_texts()
+            assert len(rows) == len(model.ranked) + 1
+            reached = {}
+            for text, one in zip(rows, model.ranked, strict=False):
+                free, charged = one.free[Unit.FLOPS].at(budget), one.charged[Unit.FLOPS].at(budget)
+                if one.ranker != RANDOM and charged.k:
+                    reached[one.ranker] = charged.success
+                if not free.k:
+                    assert text.endswith("cannot afford one sample")
+                    continue
+                shown = text.split("\t")
+                assert shown[1].split() == [f"{percent(free.success)}%", interval(free.low, free.high, "–")]
+                assert shown[2] == str(free.k)
+                paid = f"{percent(charged.success)}% k = {charged.k}" if charged.k else "cannot afford one"
+                assert " ".join(shown[3].split()) == ("–" if one.ranker == RANDOM else paid)
+            best = max(reached, key=lambda name: reached[name], default=None)
+            said = page.inner_text("#chosen")
+            assert said.startswith(f"Without tests, {best} chooses best" if best else with_unit(budget, "flops"))
+
+
 def test_the_json_inside_is_that_of_the_command(page: Any, made: Made) -> None:
     inside = page.evaluate("() => isobudgetPage.data")
     printed = json.loads(json.dumps(report_dict(made.facts, [made.summary])))
@@ -263,22 +320,30 @@ def test_larger_curves_inside_are_points_of_the_command(tmp_path: Path) -> None:
 # readable by everyone -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_fault_by_axe(browser: Any, made: Made, width: int, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    # axe comes into the page by a script element of its own, which the page's policy would refuse
-    view = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme, "bypass_csp": True}
-    shown = Opened(browser, **view)
+@pytest.fixture(scope="module")
+def unfolded(browser: Any, made: Made) -> Iterator[Any]:
+    """The page with everything open, for axe: its script element is one that the page's policy would refuse."""
+    shown = Opened(browser, bypass_csp=True)
     tab = shown.go(made.path, "#unit=own&problem=own%2F3")
     tab.wait_for_selector(".problem pre")
     tab.evaluate("() => document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    yield tab
+    shown.close()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_fault_by_axe(unfolded: Any, width: int, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    tab = unfolded
+    tab.set_viewport_size({"width": width, "height": 900})
+    tab.emulate_media(color_scheme=scheme)
+    tab.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     # by night only colours differ
     rules = {} if scheme == "light" else {"runOnly": ["color-contrast"]}
     found = axe.Axe().run(tab, options=rules).response["violations"]
     assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
     assert tab.evaluate("() => document.documentElement.scrollWidth") == width
-    shown.close()
 
 
 def test_on_a_narrow_screen_the_verdict_and_long_names_are_in_sight(browser: Any, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ ASKED = Asked((Unit.FLOPS,), costs="paper", bootstrap=FEW)
 def collected(source: Any, asked: Asked) -> Collected:
     with opened(source) as sources:
         check_sources(sources)
-        return collect(sources, asked, policies=False)
+        return collect(sources, asked, whole=False)
 
 
 def counts_file(path: Path, n: int) -> Path:

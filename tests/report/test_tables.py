@@ -217,3 +217,18 @@ def test_long_labels_lose_what_all_of_them_have() -> None:
     long = ["meta-llama--Llama-3.1-8B-Instruct", "meta-llama--Llama-3.1-70B-Instruct"]
     assert list(short_labels(long).values()) == ["8B", "70B"]
     assert short_labels(["a", "b"]) == {"a": "a", "b": "b"}
+
+
+def test_long_names_of_models_are_short_in_tables_and_keep_their_size() -> None:
+    names = [
+        "Qwen/Qwen2.5-Coder-32B-Instruct-GGUF:Q4_K_M",
+        "meta-llama/Llama-3.3-70B-Instruct-Turbo",
+        "deepseek-ai/deepseek-coder-instruct-33b",
+        "smollm2",
+    ]
+    short = ["Qwen2.5-Coder-32B", "Llama-3.3-70B", "deepseek-coder-instruct-33b", "smollm2"]
+    assert list(short_labels(names).values()) == short
+    alike = ["org/one-model-of-32B-Instruct", "org/one-model-of-32B-Base-long", "other/one-model-of-32B-Instruct"]
+    assert len(set(short_labels(alike).values())) == 3
+    same = ["a/some-long-model-7B-Instruct-v1", "b/some-long-model-7B-Instruct-v1"]
+    assert list(short_labels(same).values()) == ["a", "b"]

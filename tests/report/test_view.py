@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from isobudget.records.run import Run
 from isobudget.report.contents import Asked
 from isobudget.report.live import make_server
 from isobudget.report.progress import RunProgress
-from support.browser import Opened, launched
+from support.browser import Opened
 from support.synthetic_run import PAIR, synthetic_run
 
 ASKED = Asked((Unit.FLOPS,), bootstrap=Bootstrap(replicates=200))
@@ -136,9 +137,9 @@ def test_a_part_is_read_once_and_a_damaged_one_is_said(going: tuple[Run, Run]) -
         assert part.name in json.loads(text)["error"]
 
 
-def test_in_a_browser(going: tuple[Run, Run]) -> None:
+def test_in_a_browser(browser: Any, going: tuple[Run, Run]) -> None:
     run, made = going
-    with served(run.path) as port, launched() as browser:
+    with served(run.path) as port:
         shown = Opened(browser)
         tab = shown.go(f"http://127.0.0.1:{port}/")
         tab.wait_for_selector("text=0 judged")

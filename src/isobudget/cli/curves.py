@@ -78,15 +78,15 @@ def curves(
                 print_plot(comparison)
             print_grids(comparison_grids(comparison))
             if as_frontier:
-                print_grids([_frontier(comparison, given)])
+                print_grids(_frontier(comparison, given))
             print_basis(comparison)
     print_saved(comparisons.saved, form)
 
 
-def _frontier(comparison: Comparison, given: dict[str, Any]) -> Grid:
+def _frontier(comparison: Comparison, given: dict[str, Any]) -> list[Grid]:
     """The policies at the comparison's budgets, from the same source."""
     from isobudget import api
-    from isobudget.report.tables.frontier import frontier_grid
+    from isobudget.report.tables.frontier import frontier_grids
     from isobudget.report.tables.labels import short_labels
 
     names = ("costs", "tokens_per_second", "usd_per_gpu_hour", "gpus", "from_", "level", "replicates", "seed")
@@ -94,4 +94,4 @@ def _frontier(comparison: Comparison, given: dict[str, Any]) -> Grid:
     made = api.plan(
         given["source"], budget=comparison.budgets, benchmark=comparison.benchmark, unit=comparison.unit, **same
     )
-    return frontier_grid(comparison.benchmark, made.recommended, made.level, short_labels(list(made.prices)))
+    return frontier_grids(comparison.benchmark, made.recommended, made.level, short_labels(list(made.prices)))

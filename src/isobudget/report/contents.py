@@ -15,12 +15,11 @@ from isobudget.curves import Bootstrap
 from isobudget.curves.sliders import sliders
 from isobudget.files.whole import file_stems
 from isobudget.progress import SILENT, Progress
+from isobudget.ranking.recorded import recorded_ranking
 from isobudget.records.facts import IMPORTED
 from isobudget.report.gather import BenchmarkSummary, summarize, summarize_counts
 from isobudget.report.json.page import page_data
-from isobudget.report.page.frontier import frontier_table
 from isobudget.report.page.page import BenchmarkFigures, page
-from isobudget.report.page.tables import Table
 from isobudget.report.page.texts import FAILURES, output_files, read_outputs
 from isobudget.report.sources import Opened, not_judged
 from isobudget.solving.frontier import run_frontier
@@ -51,7 +50,6 @@ class Collected:
         path: the run folder, or where the report lies by default.
         summaries: one entry a benchmark.
         left_out: benchmarks of which nothing is judged yet.
-        frontiers: the policies' table of each benchmark that has one.
         outputs: by benchmark, the files with outputs: name, place of the first problem, content.
     """
 
@@ -59,12 +57,14 @@ class Collected:
     path: Path
     summaries: tuple[BenchmarkSummary, ...]
     left_out: tuple[str, ...] = ()
-    frontiers: Mapping[str, Table | None] = field(default_factory=dict)
     outputs: Mapping[str, Sequence[tuple[str, int, bytes]]] = field(default_factory=dict)
 
 
-def collect(sources: Opened, asked: Asked, progress: Progress = SILENT, *, policies: bool = True) -> Collected:
-    """Gather everything from sources that `sources.check_sources` accepts; `policies` are learned, which takes time."""
+def collect(sources: Opened, asked: Asked, progress: Progress = SILENT, *, whole: bool = True) -> Collected:
+    """Gather everything from sources that `sources.check_sources` accepts.
+
+    What takes time, policies that are learned and rankers that are measured, is gathered of the `whole` alone.
+    """
     if sources.loaded is None:
         return _counts(sources, asked, progress)
     loaded, names = sources.loaded, benchmarks_of(sources.loaded.run)
@@ -74,12 +74,12 @@ def collect(sources: Opened, asked: Asked, progress: Progress = SILENT, *, polic
     for name in names:
         if name not in left_out:
             charges = Charges(share_prompt=asked.share_prompt)
-            summaries.append(summarize(loaded, name, asked.units, asked.bootstrap, asked.costs, charges))
+            one = summarize(loaded, name, asked.units, asked.bootstrap, asked.costs, charges)
+            summaries.append(_whole(sources, loaded, one) if whole else one)
         progress.advance("report", _STEPS_PER_BENCHMARK if name in left_out else 1)
-    frontiers = {one.name: _frontier(loaded, one) for one in summaries if policies}
     path = sources.runs[0][0].path if len(sources.runs) == 1 else sources.place
     outputs = _outputs(sources, loaded, summaries, asked)
-    return Collected(sources.facts, path, tuple(summaries), tuple(left_out), frontiers, outputs)
+    return Collected(sources.facts, path, tuple(summaries), tuple(left_out), outputs)
 
 
 def _counts(sources: Opened, asked: Asked, progress: Progress) -> Collected:
@@ -95,9 +95,13 @@ def _counts(sources: Opened, asked: Asked, progress: Progress) -> Collected:
     return Collected(facts, sources.place, tuple(summaries))
 
 
-def _frontier(loaded: LoadedRun, summary: BenchmarkSummary) -> Table | None:
-    points = run_frontier(loaded, summary.first)
-    return frontier_table(points, summary.first.unit, summary.first.bootstrap.level)
+def _whole(sources: Opened, loaded: LoadedRun, summary: BenchmarkSummary) -> BenchmarkSummary:
+    """With the policies to use, and with the rankers that a single run has recorded."""
+    frontier = {unit: rows for unit, one in summary.by_tests.items() if (rows := run_frontier(loaded, one))}
+    ranking = None
+    if len(sources.runs) == 1:
+        ranking = recorded_ranking(sources.runs[0][0], summary.name, summary.first.bootstrap)
+    return replace(summary, frontier=frontier, ranking=ranking)
 
 
 def _outputs(
@@ -125,10 +129,7 @@ def page_text(
 
     `whole` is the `report_dict`, where it is made already.
     """
-    shown = [
-        (one, replace(figures.get(one.name, BenchmarkFigures()), frontier=found.frontiers.get(one.name)))
-        for one in found.summaries
-    ]
+    shown = [(one, figures.get(one.name, BenchmarkFigures())) for one in found.summaries]
     stops = {one.name: sliders(one.by_tests) for one in found.summaries}
     files = {name: [(file, first) for file, first, _ in own] for name, own in found.outputs.items()}
     data = page_data(found.facts, found.summaries, stops, files, whole) | {"live": live}

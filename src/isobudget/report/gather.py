@@ -7,8 +7,8 @@ compared problem has one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,8 @@ from isobudget.costs.cost import Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
 from isobudget.errors import InputError
+from isobudget.policies.choose import PlanRow
+from isobudget.ranking.rank import BenchmarkRanking
 from isobudget.records.run import Run
 from isobudget.report.suites import TwoSuites, two_suites
 
@@ -57,6 +59,8 @@ class BenchmarkSummary:
         verdicts: one entry a model.
         notes: what was left out, and why.
         suites: where there are two suites of tests, the samples by both, one entry a model.
+        frontier: by unit, the policy to use at each budget; empty where none was learned.
+        ranking: what choosing without tests achieves, as far as the run has recorded; None where it was not ranked.
     """
 
     name: str
@@ -68,6 +72,8 @@ class BenchmarkSummary:
     verdicts: tuple[VerdictCounts, ...]
     notes: tuple[str, ...]
     suites: tuple[TwoSuites, ...] = ()
+    frontier: Mapping[Unit, tuple[PlanRow, ...]] = field(default_factory=dict)
+    ranking: BenchmarkRanking | None = None
 
     @property
     def units(self) -> tuple[Unit, ...]:

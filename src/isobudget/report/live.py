@@ -1,9 +1,9 @@
 """`isobudget view`: the page of a run while it goes on, served to this machine's browsers only.
 
-The page is the report's, made anew from what is judged so far whenever there is more; what Matplotlib draws and the
-policies' table are left to the report. Only this machine is listened to, and only requests that a browser here makes
-for this very address are answered: the `Host` is compared, so that no name that points here is served, and requests
-that another site's page makes are refused. Nothing of the run is changed.
+The page is the report's, made anew from what is judged so far whenever there is more; what Matplotlib draws, the
+policies and the rankers are left to the report. Only this machine is listened to, and only requests that a browser
+here makes for this very address are answered: the `Host` is compared, so that no name that points here is served, and
+requests that another site's page makes are refused. Nothing of the run is changed.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _collected(path: Path, asked: Asked) -> Collected:
     run = Run.open(path)
     try:
         with opened(run) as sources:
-            return collect(sources, asked, policies=False)
+            return collect(sources, asked, whole=False)
     except (RunError, InputError) as error:
         load_samples(run)  # a damaged part is an error of its own, and not the lack of verdicts
         return Collected({**run.facts, "waiting": str(error)}, path, ())

@@ -1,4 +1,5 @@
-"""A report on the terminal: the verdict in two lines, success at equal budget, where it flips, what it rests on, files.
+"""A report on the terminal: the verdict in two lines, success at equal budget, where it flips, what it rests on,
+policies, rankers, files.
 
 The tables are those of `isobudget curves`, so that both commands say the same in the same form; 80 columns suffice.
 """
@@ -11,9 +12,12 @@ from dataclasses import replace
 from isobudget.curves import Comparison
 from isobudget.grid import Grid, printable
 from isobudget.report.build import Report
+from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.tables.comparison import clear_note, equal_budget_table, flip_table
-from isobudget.report.tables.labels import prompt_note
+from isobudget.report.tables.frontier import frontier_grids
+from isobudget.report.tables.labels import prompt_note, short_labels
 from isobudget.report.tables.power import power_line
+from isobudget.report.tables.ranking import ranking_headline
 from isobudget.report.tables.sentence import basis, headline
 from isobudget.report.tables.terminal import print_grids, print_text
 
@@ -25,6 +29,10 @@ def print_report(report: Report) -> None:
         print_text(f"{headline(comparison)}\n")
         print_grids(grids)
         print_basis(comparison)
+    for summary in report.summaries:
+        print_grids(_policies(summary))
+        if summary.ranking is not None:
+            print_text(f"{ranking_headline(summary.ranking)}\n")
     for line in (
         *report.notes,
         f"Page:    {report.page}",
@@ -33,6 +41,13 @@ def print_report(report: Report) -> None:
         f"All figures, as PNG and SVG, are in {report.page.parent}",
     ):
         print(printable(line))
+
+
+def _policies(summary: BenchmarkSummary) -> list[Grid]:
+    """The policy to use at each budget of the first unit, where some are known."""
+    rows = summary.frontier.get(summary.units[0], ())
+    labels = short_labels([curve.model for curve in summary.first.curves])
+    return frontier_grids(summary.name, rows, summary.first.bootstrap.level, labels) if rows else []
 
 
 def print_basis(comparison: Comparison) -> None:

@@ -81,8 +81,9 @@ def begin(fields: tuple[Any, ...], descriptor: int, use: str = "") -> NoReturn:
 
 def main(setting: confine.Setting, descriptor: int) -> NoReturn:
     """Confine this process, which is warm, then serve until the tester closes the control socket."""
-    os.dup2(descriptor, CONTROL, inheritable=False)
-    os.close(descriptor)
+    if descriptor != CONTROL:  # copied onto itself without inheritance, a descriptor is an invalid argument
+        os.dup2(descriptor, CONTROL, inheritable=False)
+        os.close(descriptor)
     control = socket(fileno=CONTROL)
     namespaces.die_with_parent()
     sys.path += [folder for folder in setting.packages if folder not in sys.path]

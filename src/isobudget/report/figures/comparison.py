@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SAMPLES = "samples of each problem (k)"
 #: what a dashed line says
-LESS_CERTAIN = "k above n/2: less certain"
+LESS_CERTAIN = "k above n/2"
 GREEDY = "greedy output"
 
 

@@ -45,6 +45,8 @@ def page_data(
     for summary in summaries:
         record = report["benchmarks"][summary.name]
         record["comparisons"] = [_thinned(one, stops[summary.name]) for one in record["comparisons"]]
+        if record["ranking"] is not None:
+            record["ranking"] = _thinned_ranking(record["ranking"], stops[summary.name])
         record["sliders"] = _sliders(stops[summary.name])
         record["task_ids"] = list(summary.first.curves[0].task_ids)
         record["texts"] = [list(one) for one in texts.get(summary.name, ())]
@@ -63,6 +65,30 @@ def _thinned(comparison: dict[str, Any], stops: Sliders) -> dict[str, Any]:
     models = {label: _columns(columns, kept[label]) for label, columns in comparison["models"].items()}
     flips = [flip for flip in comparison["flips"] if flip["k_dear"] in kept[flip["dear"]]]
     return comparison | {"models": models, "flips": flips}
+
+
+def _thinned_ranking(ranking: dict[str, Any], stops: Sliders) -> dict[str, Any]:
+    """The ranking with its rankers at the stops of each model, and at the most samples that are ranked."""
+    models = [
+        model | {"rankers": [_thinned_ranker(one, set(stops.k[model["model"]].tolist())) for one in model["rankers"]]}
+        for model in ranking["models"]
+    ]
+    return ranking | {"models": models}
+
+
+def _thinned_ranker(one: dict[str, Any], kept: set[int]) -> dict[str, Any]:
+    at = [place for place, k in enumerate(one["k"]) if k in kept or k == one["k"][-1]]
+    take = {
+        name: [one[name][place] for place in at]
+        for name in ("k", "success", "low", "high", "monte_carlo_error")
+        if one[name] is not None
+    }
+    costs = {
+        unit: cost
+        | {name: [cost[name][place] for place in at] for name in ("free", "charged") if cost[name] is not None}
+        for unit, cost in one["cost"].items()
+    }
+    return one | take | {"cost": costs}
 
 
 def _model(label: str, stops: Sliders) -> str:

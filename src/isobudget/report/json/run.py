@@ -10,7 +10,9 @@ from typing import Any
 from isobudget.grid import json_value, picked
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.json.comparison import comparison_json
+from isobudget.report.json.ranking import ranking_json
 from isobudget.report.ranked import against_greedy
+from isobudget.solving.plan import row_record
 
 FORMAT = 1
 
@@ -49,5 +51,7 @@ def _benchmark(facts: Mapping[str, Any], summary: BenchmarkSummary) -> dict[str,
             }
             for one in summary.tallies
         },
+        "frontier": {str(unit): [row_record(row) for row in rows] for unit, rows in summary.frontier.items()},
+        "ranking": None if summary.ranking is None else ranking_json(summary.ranking),
         "notes": list(summary.notes),
     } | ({"suites": {one.model: asdict(one) for one in summary.suites}} if summary.suites else {})

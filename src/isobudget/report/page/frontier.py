@@ -12,16 +12,14 @@ from isobudget.report.tables.plan import NAMES, gain_cells
 from isobudget.solving.sentence import ahead_in_words, shown_steps
 
 
-def frontier_table(rows: Sequence[PlanRow], unit: str, level: float) -> Table | None:
-    """One line a budget; None without a point.
+def frontier_table(rows: Sequence[PlanRow], unit: str, level: float) -> Table:
+    """One line a budget.
 
     Args:
-        rows: of `policies.frontier`.
+        rows: of `policies.frontier`, at least one.
         unit: of the budgets.
         level: of the intervals.
     """
-    if not rows:
-        return None
     lines = []
     for row in rows:
         gain, around = gain_cells(row)

@@ -16,9 +16,12 @@ from isobudget.grid import counted, printable
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.json.page import script_text
 from isobudget.report.page import provenance, tables
+from isobudget.report.page.frontier import frontier_table
+from isobudget.report.page.ranking import ranking_tables
 from isobudget.report.page.scripts import content_policy, plot_style, scripts
 from isobudget.report.page.svg import inline
 from isobudget.report.tables.power import power_line
+from isobudget.report.tables.ranking import ranking_headline
 from isobudget.report.tables.sentence import headline, winner_sentence
 
 if TYPE_CHECKING:
@@ -45,11 +48,10 @@ class FigurePair:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkFigures:
-    """The figures of a benchmark, each None where there is none; `frontier`, where known, has the policies."""
+    """The figures of a benchmark, each None where there is none."""
 
     tests: FigurePair | None = None
     likelihood: FigurePair | None = None
-    frontier: tables.Table | None = None
 
 
 def page(
@@ -105,7 +107,8 @@ def environment() -> Environment:
         "winner_sentence": winner_sentence,
         "power_line": power_line,
     }
-    made.globals |= {"tables": tables, "provenance": provenance}
+    made.globals |= {"tables": tables, "provenance": provenance, "frontier_table": frontier_table}
+    made.globals |= {"ranking_tables": ranking_tables, "ranking_headline": ranking_headline}
     return made
 
 

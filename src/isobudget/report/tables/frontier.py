@@ -15,8 +15,8 @@ NOTE = (
 )
 
 
-def frontier_grid(benchmark: str, rows: Sequence[PlanRow], level: float, short: Mapping[str, str]) -> Grid:
-    """One line a budget.
+def frontier_grids(benchmark: str, rows: Sequence[PlanRow], level: float, short: Mapping[str, str]) -> list[Grid]:
+    """What the policies solve, and what they run: one line a budget each.
 
     Args:
         benchmark: its name, empty if not stated.
@@ -32,10 +32,16 @@ def frontier_grid(benchmark: str, rows: Sequence[PlanRow], level: float, short: 
             percent(row.success),
             interval(row.low, row.high),
             *gain_cells(row),
-            "" if row.schedule is None else shown_steps(row.schedule, dict(short)),
         )
         for row in rows
     ]
+    drawn = [
+        (with_unit(row.budget, row.unit), "" if row.schedule is None else shown_steps(row.schedule, dict(short)))
+        for row in rows
+    ]
     title = f"{benchmark or 'counts'}: the policy to use at each budget"
-    columns = ("Budget", "policy", "solves", shown, "gain", shown, "draws")
-    return Grid(title, columns, tuple(cells), notes=(NOTE, *ahead_notes(rows)), words=(6,))
+    columns = ("Budget", "policy", "solves", shown, "gain", shown)
+    return [
+        Grid(title, columns, tuple(cells), notes=(NOTE, *ahead_notes(rows))),
+        Grid(f"{benchmark or 'counts'}: what it runs, in this order", ("Budget", "draws"), tuple(drawn), words=(1,)),
+    ]

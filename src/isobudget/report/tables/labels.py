@@ -11,12 +11,17 @@ from isobudget.grid import with_unit
 
 #: letters of all labels together that leave room for the figures at 80 columns
 _WIDEST = 30
+#: letters of one label that need not be cut
+_LONGEST = 18
 #: where the rest of a table is that has been cut to what fits
 REST = "All of them are in --csv and --json of isobudget curves, and on the page of a report."
 
 
 def short_labels(labels: Sequence[str]) -> dict[str, str]:
-    """Labels without what they all begin and end with, cut at a boundary, if they are too long for a heading."""
+    """Labels without what they all begin and end with, cut at a boundary, if they are too long for a heading.
+
+    One that still is too long loses whose it is and its last parts, as far as no two become the same.
+    """
     if len(labels) < 2 or sum(len(label) for label in labels) <= _WIDEST:
         return {label: label for label in labels}
     parts = [re.split(r"(?<=[-_/ ])|(?=[-_/ ])", label) for label in labels]
@@ -24,7 +29,29 @@ def short_labels(labels: Sequence[str]) -> dict[str, str]:
     end = _common([part[start:][::-1] for part in parts])
     short = ["".join(part[start : len(part) - end]).strip("-_/ ") for part in parts]
     usable = all(short) and len(set(short)) == len(short)
-    return dict(zip(labels, short if usable else labels, strict=True))
+    return dict(zip(labels, _cut(short if usable else list(labels)), strict=True))
+
+
+def _cut(names: Sequence[str]) -> list[str]:
+    """Long names without the organisation before a slash, and then without their last parts."""
+    for shorter in (_without_owner, _first_parts):
+        made = [shorter(name) if len(name) > _LONGEST else name for name in names]
+        names = [
+            one if made.count(one) == 1 and one not in names else name for one, name in zip(made, names, strict=True)
+        ]
+    return list(names)
+
+
+def _without_owner(name: str) -> str:
+    owned = re.fullmatch(r"[\w.-]+/([^/]+)", name)
+    return name if owned is None else owned[1]
+
+
+def _first_parts(name: str) -> str:
+    """As many whole parts as fit; the name where not even one does, or where its size would be lost."""
+    ends = [found.start() for found in re.finditer(r"[-_/: ]", name) if 0 < found.start() <= _LONGEST]
+    lost = name[ends[-1] :] if ends else ""
+    return name if not ends or re.search(r"\d[bm]\b", lost, re.IGNORECASE) else name[: ends[-1]]
 
 
 def _common(parts: Sequence[Sequence[str]]) -> int:

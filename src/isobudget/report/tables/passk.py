@@ -20,12 +20,12 @@ def passk_lines(results: Sequence[PassAtK]) -> list[str]:
 
 def passk_grid(results: Sequence[PassAtK], notes: Sequence[str] = ()) -> Grid:
     """The same as a table, with what was left out of the sources as `notes`."""
-    conditions = any(result.condition for result in results)
-    head = ["benchmark", "model", *["condition"] * conditions, "problems", "n"]
+    named, conditions = (any(getattr(one, name) for one in results) for name in ("benchmark", "condition"))
+    head = [*["benchmark"] * named, "model", *["condition"] * conditions, "problems", "n"]
     columns = [*head, *(f"pass@{k}" for k in results[0].k)]
     rows = []
     for result in results:
-        names = [result.benchmark or "-", result.model, *[result.condition or "-"] * conditions]
+        names = [*[result.benchmark or "-"] * named, result.model, *[result.condition or "-"] * conditions]
         rows.append((*names, str(result.problems), _n(result), *(_cell(result, at) for at in range(len(result.k)))))
     below = (*_notes(results, [row[len(head) :] for row in rows]), *notes)
     words = tuple(range(len(head) - 2))

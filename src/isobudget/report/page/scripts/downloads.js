@@ -67,7 +67,7 @@
   // The figure as it is shown now, as a drawing of its own.
   page.figureSvg = function (state) {
     const drawing = page.drawing(state), scale = page.scale(state, drawing.x);
-    const W = 640, H = 420, L = 52, R = 12, T = 12, B = 44 + 18 * drawing.lines.length;
+    const W = 640, H = 420, L = 52, R = 12, T = 12, B = 44 + 18 * (drawing.lines.length + Math.min(1, drawing.policies.length));
     const [x0, x1] = drawing.x.map(Math.log), [y0, y1] = drawing.y;
     const X = (x) => (L + ((Math.log(x) - x0) / (x1 - x0)) * (W - L - R)).toFixed(2);
     const Y = (y) => (H - B - ((y - y0) / (y1 - y0)) * (H - B - T)).toFixed(2);
@@ -93,7 +93,14 @@
       parts.push(`<path d="${dots.join("")}${page.path(page.marker(one.label), L + 6, y - 4, 4)}" fill="${colour}"/><text x="${L + 18}" y="${y}">${escape(one.label)}</text>`);
     });
     for (const { label, x, y } of drawing.stars) parts.push(`<path d="${page.path("star", Number(X(x)), Number(Y(y)), 4.5)}" fill="${PRINTED[page.place(label) % PRINTED.length]}" stroke="#1b1f24" stroke-width="0.7"/>`);
-    parts.push(`<text x="${(L + W - R) / 2}" y="${H - B + 32}" text-anchor="middle">${scale.text} per problem</text>`);
+    const plan = drawing.policies.map(({ x, y }) => `${X(x)} ${Y(y)}`);
+    if (plan.length) {
+      const bars = drawing.policies.filter((one) => one.low !== null).map(({ x, low, high }) => `M${X(x)} ${Y(low)}V${Y(high)}`).join("");
+      parts.push(`<path d="M${plan.join("L")}${bars}" fill="none" stroke="#1b1f24"/>`);
+      const y = H - B + 50 + 18 * drawing.lines.length, dots = drawing.policies.map((one) => page.path("diamond", Number(X(one.x)), Number(Y(one.y)), 4));
+      parts.push(`<path d="${dots.join("")}${page.path("diamond", L + 6, y - 4, 4)}"/><text x="${L + 18}" y="${y}">planned policies</text>`);
+    }
+    parts.push(`<text x="${(L + W - R) / 2}" y="${H - B + 32}" text-anchor="middle">${scale.text}</text>`);
     parts.push(`<text transform="translate(14 ${(H - B + T) / 2}) rotate(-90)" text-anchor="middle">problems solved: pass@k, %</text>`);
     return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" width="${W}" height="${H}" font-family="sans-serif" font-size="11" fill="#1b1f24"><rect width="${W}" height="${H}" fill="#ffffff"/>${parts.join("")}</svg>`;
   };

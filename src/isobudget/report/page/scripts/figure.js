@@ -49,11 +49,12 @@
     const xs = [...new Set(costs)].sort((one, other) => one - other);
     const lines = labels.map((label) => line(state, label, xs));
     const stars = labels.map((label) => greedyOf(state, label)).filter(Boolean);
-    const ends = [...lines.flatMap((one) => [...one.low, ...one.high, ...one.solid, ...one.dashed]), ...stars.map((one) => one.y)];
+    const policies = page.planned(state).map((row) => ({ x: row.budget, y: 100 * row.success, low: percentage(row.low), high: percentage(row.high) }));
+    const ends = [...policies.flatMap((one) => [one.y, one.low, one.high]), ...lines.flatMap((one) => [...one.low, ...one.high, ...one.solid, ...one.dashed]), ...stars.map((one) => one.y)];
     const ys = ends.filter((value) => value !== null);
-    const reach = [...xs, ...stars.map((one) => one.x)];
+    const reach = [...xs, ...[...stars, ...policies].map((one) => one.x)];
     return {
-      xs, lines, stars,
+      xs, lines, stars, policies,
       x: [Math.min(...reach) / 1.25, Math.max(...reach) * 1.25],
       y: [Math.max(0, 10 * Math.floor(Math.min(...ys) / 10)), Math.min(102, 10 * Math.ceil(Math.max(...ys) / 10) + 2)],
     };
@@ -69,14 +70,18 @@
     return recorded ? { label, x: recorded * factor, y: 100 * greedy.success } : null;
   }
 
-  // The decimal prefix that suits an axis, as its factor and text.
+  // Small amounts of money are those of many problems; the smallest first.
+  const MANY = [[1e-6, "million"], [1e-3, "1,000"]];
+
+  // What suits an axis: a factor, and its text.
   page.scale = function (state, [low, high]) {
     const unit = page.unitShown(state);
-    if (unit !== "flops") return { factor: 1, text: unit === "usd" ? "usd" : unit.replace("_", " ") };
-    const middle = Math.sqrt(low * high);
+    const middle = Math.sqrt(low * high), few = unit === "usd" && MANY.find(([factor]) => middle < 100 * factor);
+    if (few) return { factor: few[0], text: `usd per ${few[1]} problems` };
+    if (unit !== "flops") return { factor: 1, text: `${unit.replace("_", " ")} per problem` };
     const prefixes = [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"]];
     const [factor, prefix] = prefixes.find(([size]) => middle >= size) || [1, ""];
-    return { factor, text: `${prefix}flops` };
+    return { factor, text: `${prefix}flops per problem` };
   };
 
   // Ticks at powers of two, few enough for so many pixels.
@@ -106,7 +111,7 @@
       cursor: { points: { show: false }, drag: { x: false, y: false }, y: false },
       scales: { x: { time: false, distr: 3, log: 2, range: () => drawing.x }, y: { range: () => drawing.y } },
       axes: [
-        { ...axis, label: `${scale.text} per problem`, labelSize: 24, labelFont: "12px system-ui",
+        { ...axis, label: scale.text, labelSize: 24, labelFont: "12px system-ui",
           splits: (self) => page.ticks(drawing.x, scale.factor, self.bbox.width / devicePixelRatio), filter: (_, splits) => splits,
           values: (_, splits) => splits.map((tick) => page.amount(tick / scale.factor)) },
         { ...axis, label: "problems solved: pass@k, %", labelSize: 24, labelFont: "12px system-ui", size: 44 },
@@ -145,6 +150,7 @@
       context.fill();
       context.stroke();
     }
+    policies(context, drawing.policies, to, size);
     const [x] = to(page.stop(page.state).budget, 0);
     context.strokeStyle = page.colour("--ink");
     context.lineWidth = 1.5 * size;
@@ -154,6 +160,23 @@
     context.lineTo(x, self.bbox.top + self.bbox.height);
     context.stroke();
     context.restore();
+  }
+
+  // The planned policies: a diamond with its interval at each budget, and a thin line along them.
+  function policies(context, points, to, size) {
+    context.strokeStyle = context.fillStyle = page.colour("--ink");
+    context.lineWidth = size;
+    context.beginPath();
+    points.forEach(({ x, y }, at) => context[at ? "lineTo" : "moveTo"](...to(x, y)));
+    for (const { x, low, high } of points.filter((one) => one.low !== null)) {
+      context.moveTo(...to(x, low));
+      context.lineTo(...to(x, high));
+    }
+    context.stroke();
+    for (const { x, y } of points) {
+      page.trace(context, "diamond", ...to(x, y), 4.5 * size);
+      context.fill();
+    }
   }
 
   // Beside the pointer: every model at that budget, with k, what that costs, and the interval.
@@ -167,6 +190,11 @@
       ${point.k === 0 ? html`<td colspan="3">cannot afford one sample</td>` : html`
         <td>k = ${page.grouped(point.k)}</td><td>${page.withUnit(point.cost, unit)}</td>
         <td>${page.percent(point.success)}% <small>${page.interval(point.low, point.high)}</small></td>`}</tr>`);
+    const planned = page.policyAt(state, budget);
+    if (planned) {
+      rows.push(html`<tr><th scope="row">◆ ${planned.policy.replaceAll("_", " ")}</th><td>planned for</td><td>${page.withUnit(planned.budget, unit)}</td>
+        <td>${page.percent(planned.success)}% <small>${page.interval(planned.low, planned.high)}</small></td></tr>`);
+    }
     render(html`<table><caption>${page.withUnit(budget, unit)} a problem</caption><tbody>${rows}</tbody></table>`, box);
     box.hidden = false;
     const room = self.over.clientWidth, wide = box.offsetWidth;
@@ -180,7 +208,8 @@
       const last = curve.k.length - 1;
       return `${label} from ${page.percent(curve.success[0])}% with 1 sample to ${page.percent(curve.success[last])}% with ${curve.k[last]}`;
     });
-    return page.printable(`Problems solved against ${page.unitShown(state)} per problem: ${parts.join("; ")}.`);
+    const planned = drawing.policies.length ? `; planned policies at ${page.counted(drawing.policies.length, "budget")}` : "";
+    return page.printable(`Problems solved against ${page.unitShown(state)} per problem: ${parts.join("; ")}${planned}.`);
   }
 
   function width(host) {
@@ -189,7 +218,7 @@
 
   // Draw anew where more than the budget has changed, else only the line of the budget.
   function update(state, host) {
-    const { budget: _, problem: __, sort: ___, pair: ____, ...rest } = state;
+    const { budget: _, problem: __, sort: ___, pair: ____, ranked: _____, ...rest } = state;
     const now = JSON.stringify([rest, [...state.hidden], page.night.matches, page.version || 0]);
     if (plot && now === drawn) return plot.redraw(false);
     drawn = now;

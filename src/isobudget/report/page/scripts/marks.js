@@ -6,8 +6,10 @@
   const COLOURS = 7;
 
   page.place = (label) => Math.max(0, Object.values(page.data.places).length && (page.data.places[label] ?? 0));
-  page.marker = (label) => MARKERS[page.place(label) % MARKERS.length];
-  page.variable = (label) => `--model-${page.place(label) % COLOURS}`;
+  page.markerAt = (place) => MARKERS[place % MARKERS.length];
+  page.variableAt = (place) => `--model-${place % COLOURS}`;
+  page.marker = (label) => page.markerAt(page.place(label));
+  page.variable = (label) => page.variableAt(page.place(label));
 
   // A colour of the style sheet as it is now, by day or by night.
   page.colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -45,11 +47,11 @@
     return SHAPES[shape].map(([dx, dy], n) => `${n ? "L" : "M"}${at(x + radius * dx)} ${at(y + radius * dy)}`).join("") + "Z";
   };
 
-  // A model's sign beside its name.
-  page.Sign = function ({ label }) {
-    const { html } = window.htmPreact;
+  // The sign of a model beside its name, or that of a place.
+  page.Sign = function ({ label, at }) {
+    const { html } = window.htmPreact, place = at ?? page.place(label);
     return html`<svg class="sign" width="14" height="14" viewBox="0 0 14 14" aria-hidden="true">
-      <path d=${page.path(page.marker(label), 7, 7, 4.5)} style=${`fill:var(${page.variable(label)})`} /></svg>`;
+      <path d=${page.path(page.markerAt(place), 7, 7, 4.5)} style=${`fill:var(${page.variableAt(place)})`} /></svg>`;
   };
 
   page.night = window.matchMedia("(prefers-color-scheme: dark)");

@@ -22,6 +22,8 @@
         ${labels.map((label) => html`<label key=${label}><input type="checkbox" name="model" value=${label} checked=${!state.hidden.has(label)}
           disabled=${!state.hidden.has(label) && state.hidden.size === labels.length - 1}
           onChange=${() => page.set({ hidden: toggled(state.hidden, label) })} /> <${page.Sign} label=${label} /> ${page.printable(label)}</label>`)}
+        ${page.hasPlan(state) && html`<label><input type="checkbox" name="plan" checked=${state.plan === "show"}
+          onChange=${() => page.set({ plan: state.plan === "show" ? "hide" : "show" })} /> ◆ planned policies</label>`}
       </fieldset></div>`;
   }
 
@@ -39,6 +41,7 @@
       <label for="budget">Budget: <output for="budget">${shown}</output> a problem</label>
       <input id="budget" type="range" min="0" max=${stops.length - 1} step="1" value=${place} aria-valuetext=${`${shown} a problem`} onInput=${move} />
       <p class="winner" id="winner" aria-live="polite">${sentence(state, choice)}</p>
+      <${page.Policy} state=${state} budget=${budget} />
       <${Reached} state=${state} choice=${choice} />
       <p class="note">${explained(state, choice)}</p></div>`;
   }

@@ -11,6 +11,7 @@
     page.showSlider(place("controls"), place("slider"));
     page.showFigure(place("figure"));
     page.showFlip(place("flip"));
+    page.showRankers(place("rankers"));
     page.showHeat(place("heat-controls"), place("heat"));
     page.showProblem(place("problem"));
     page.showDownloads(place("downloads"));

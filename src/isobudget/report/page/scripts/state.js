@@ -7,6 +7,8 @@
 //   price      by label, how many times its recorded price a model costs; models at 1 are left out
 //   rate       by label, own usd per GPU-hour, or per million tokens (see `per`), with the unit "own"
 //   pair       the two models whose flip is shown, and at how many samples of the dearer (`k_dear`)
+//   plan       "hide" where policies are not shown
+//   ranked     the model whose rankers are shown
 //   sort       of the heat map, and the problem that is open
 "use strict";
 (function (page) {
@@ -20,7 +22,7 @@
     const unit = benchmark === undefined ? null : page.comparisons(benchmark)[0].unit;
     return {
       benchmark, unit, budget: null, hidden: new Set(), price: {}, rate: {}, per: "hour",
-      pair: null, k_dear: 1, sort: "name", problem: null,
+      pair: null, k_dear: 1, plan: "show", ranked: null, sort: "name", problem: null,
     };
   }
 
@@ -55,7 +57,7 @@
   // Change some of the state; everything that listens draws itself anew.
   page.set = function (changes) {
     Object.assign(page.state, changes);
-    if ("benchmark" in changes) Object.assign(page.state, { hidden: new Set(), price: {}, rate: {}, budget: null, pair: null });
+    if ("benchmark" in changes) Object.assign(page.state, { hidden: new Set(), price: {}, rate: {}, budget: null, pair: null, ranked: null });
     const hash = page.hash(page.state);
     history.replaceState(null, "", hash || location.pathname + location.search);
     page.changed();
@@ -68,10 +70,10 @@
   page.hash = function (state) {
     const first = defaults();
     const words = new URLSearchParams();
-    for (const name of ["benchmark", "unit", "per", "sort", "k_dear"]) {
+    for (const name of ["benchmark", "unit", "per", "plan", "sort", "k_dear"]) {
       if (state[name] !== first[name]) words.set(name, state[name]);
     }
-    for (const name of ["budget", "problem"]) if (state[name] !== null) words.set(name, state[name]);
+    for (const name of ["budget", "ranked", "problem"]) if (state[name] !== null) words.set(name, state[name]);
     for (const label of state.hidden) words.append("hide", label);
     for (const name of ["price", "rate"]) {
       for (const [label, value] of Object.entries(state[name])) words.append(name, `${value}*${label}`);
@@ -96,6 +98,8 @@
     if (Number(words.get("budget")) > 0) state.budget = Number(words.get("budget"));
     if (Number(words.get("k_dear")) > 1) state.k_dear = Number(words.get("k_dear"));
     if (["rate", "disagreement"].includes(words.get("sort"))) state.sort = words.get("sort");
+    if (words.get("plan") === "hide") state.plan = "hide";
+    if (labels.includes(words.get("ranked"))) state.ranked = words.get("ranked");
     if (record.task_ids.includes(words.get("problem"))) state.problem = words.get("problem");
     state.hidden = new Set(words.getAll("hide").filter((label) => labels.includes(label)));
     if (state.hidden.size === labels.length) state.hidden = new Set();

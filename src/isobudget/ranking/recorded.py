@@ -1,0 +1,149 @@
+"""What a run that was ranked has recorded, measured again without a model and without running a sample.
+
+A run keeps scores, observations and written tests (`records.ranking_rows`), not what was asked for. Measured is every
+ranker for which they suffice on all judged samples of a model, beside `own` where the model's own likelihood is known.
+Not covered: sums in place of means, filters, tests of files, the verifier (which is learned anew), and observations of
+inputs by another seed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from isobudget.analysis.load_samples import LoadedRun, load_samples
+from isobudget.curves import Bootstrap
+from isobudget.errors import InputError
+from isobudget.models.architecture import Architecture
+from isobudget.models.named import find_named
+from isobudget.pipeline.executor import Local
+from isobudget.progress import SILENT
+from isobudget.rankers.base import BACKWARD, FORWARD, Pool
+from isobudget.rankers.ranker import Scored
+from isobudget.ranking.classifier import KIND
+from isobudget.ranking.inputs import FoundOut
+from isobudget.ranking.measure import Ranked, RankedModel, measured_ranking, random_sample
+from isobudget.ranking.options import RankOptions
+from isobudget.ranking.rank import BenchmarkRanking
+from isobudget.ranking.run_samples import RankingInput, run_inputs
+from isobudget.ranking.scores import Scorer, kept_scores, scored_by
+from isobudget.records.parts import read_rows
+from isobudget.records.ranking_rows import ObservationRow, ScoreRow, TestRow
+from isobudget.records.run import Run
+
+#: what each kind of recorded rows may be enough for
+_BY_SCORES = {FORWARD: "likelihood", BACKWARD: "reviewer", KIND: "classifier"}
+_BY_OUTPUTS = ("agreement", "votes", "tests")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One way in which a ranker may have been used: its name, whose scores or tests it had, and its options."""
+
+    ranker: str
+    scorer: str | None
+    options: RankOptions
+
+
+def recorded_ranking(run: Run, benchmark: str, bootstrap: Bootstrap | None = None) -> BenchmarkRanking | None:
+    """The rankers of a benchmark that a run's records suffice for; None where it was never ranked.
+
+    Raises:
+        RunError: a part is damaged.
+    """
+    options = RankOptions(bootstrap=bootstrap or Bootstrap())
+    asked = list(_asked(run.path, benchmark, options))
+    if not asked:
+        return None
+    loaded = load_samples(run, [benchmark], texts=True)
+    models = [_ranked_model(loaded, samples, asked) for samples in run_inputs(loaded, benchmark, options.bootstrap)]
+    ranked = tuple(one for one in models if one is not None)
+    return BenchmarkRanking(benchmark, ranked, options.bootstrap) if ranked else None
+
+
+def _asked(path: Path, benchmark: str, options: RankOptions) -> Iterator[_Asked]:
+    """Every ranker that the tables may be enough for, those by scores first."""
+    scores = {(r.ranker, r.scorer) for r in read_rows(path / "scores", ScoreRow) if r.benchmark == benchmark}
+    for kind, name in _BY_SCORES.items():
+        yield from (_Asked(name, scorer, options) for known, scorer in sorted(scores) if known == kind)
+    rows = (row for row in read_rows(path / "observations", ObservationRow) if row.benchmark == benchmark)
+    most = max((len(row.observed) for row in rows), default=0)
+    if not most:
+        return
+    for examples in ("benchmark", "given", "none"):
+        same = replace(options, inputs=most, examples=examples)
+        yield from (_Asked(name, None, same) for name in _BY_OUTPUTS)
+    writers = {row.writer for row in read_rows(path / "tests", TestRow) if row.benchmark == benchmark}
+    yield from (_Asked("tests", writer, options) for writer in sorted(writers))
+
+
+def _ranked_model(loaded: LoadedRun, samples: RankingInput, asked: list[_Asked]) -> RankedModel | None:
+    """What the recorded rankers achieve on one model's samples; None where nothing recorded suffices for all."""
+    found: dict[str, Ranked] = {}
+    inputs: dict[tuple[str | None, str], _Kept] = {}  # what several rankers need is read once
+    done: set[tuple[str, str | None]] = set()
+    for one in asked:
+        if (one.ranker, one.scorer) in done:  # with other examples
+            continue
+        place = one.scorer, one.options.examples
+        kept = inputs[place] = inputs.get(place) or _Kept.of(loaded, samples.pool, one)
+        with contextlib.suppress(InputError):  # what is missing is not found out now
+            ranking = kept.ranking(one.ranker)
+            done.add((one.ranker, one.scorer))
+            found[ranking.ranker] = measured_ranking(samples, ranking, one.options)
+    if not found:
+        return None
+    own, usual = _Kept.of(loaded, samples.pool, replace(asked[0], scorer=None)), asked[0].options
+    if samples.pool.problems and own.own("mean") is not None:
+        found = {"own": measured_ranking(samples, own.ranking("own"), usual), **found}
+    return RankedModel(samples, (random_sample(samples, usual.bootstrap), *found.values()))
+
+
+class _Missing(Local):
+    """Runs no sample."""
+
+    def judge(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse."""
+        raise InputError("these samples were not run on these inputs")
+
+
+def _not_opened() -> NoReturn:
+    raise InputError("this model is not asked again")
+
+
+class _Kept(FoundOut):
+    """What is recorded, and no more: what is missing is an `InputError`, and nothing is written."""
+
+    @classmethod
+    def of(cls, loaded: LoadedRun, pool: Pool, asked: _Asked) -> _Kept:
+        """For one ranker on one model's samples."""
+        options, scorer = replace(asked.options, executor=_Missing()), None
+        if asked.scorer is not None:
+            scorer = Scorer(asked.scorer, _not_opened, _shape(loaded.run.facts, asked.scorer))
+        return cls(pool, options, (), scorer, loaded.run.path, SILENT)
+
+    def score(self, ranker: str, direction: str) -> Scored:
+        """As recorded."""
+        assert self.scorer is not None, ranker
+        return self._scored(direction, self.scorer)
+
+    def classify(self) -> Scored:
+        """As recorded."""
+        assert self.scorer is not None
+        return self._scored(KIND, replace(self.scorer, architecture=None))
+
+    def _scored(self, kind: str, scorer: Scorer) -> Scored:
+        pool = self.pool
+        kept = kept_scores(pool, scorer.name, kind, self._table("scores"))
+        if kept.missing(pool.key(one, sample.index) for one in pool.problems for sample in one.samples):
+            raise InputError(f"{pool.model}: not all samples are scored by {scorer.name} ({kind})")
+        return scored_by(pool, kept.rows, scorer.name, kind, scorer.architecture)
+
+
+def _shape(facts: Mapping[str, Any], scorer: str) -> Architecture | None:
+    """The scoring model's shape: as the run has it, or by its name."""
+    stated = facts.get("models", {}).get(scorer, {})
+    return Architecture(**stated["architecture"]) if "architecture" in stated else find_named(scorer)
