@@ -21,6 +21,8 @@ from isobudget.judge.verdict import Limits, Outcome, Verdict
 STOP_SECONDS = 2.0
 #: wall time that a second of CPU time may take on a busy machine
 WALL_FACTOR = 10.0
+#: how far the kernel's peak may lie below what was resident: it adds up counters that each core updates now and then
+PEAK_SLACK_KB = 2 << 10
 
 
 class ZygoteGoneError(Exception):
@@ -63,6 +65,7 @@ class ProcessEnd(NamedTuple):
     peak_kb: int
     stopped: int
     crowded: bool
+    nearly_crowded: bool = False
 
     def onto(self, verdict: Verdict) -> Verdict:
         """A verdict with what the process used."""
@@ -128,7 +131,8 @@ class Host:
         if len(data) < zygote.REPORT.size:
             raise ZygoteGoneError("the zygote ended")
         status, seconds, peak_kb, stopped = zygote.REPORT.unpack(data)
-        return ProcessEnd(status, seconds, peak_kb, stopped, peak_kb > self.limits.memory_mb << 10)
+        most_kb = self.limits.memory_mb << 10
+        return ProcessEnd(status, seconds, peak_kb, stopped, peak_kb > most_kb, peak_kb > most_kb - PEAK_SLACK_KB)
 
     def unless_printed_too_much(self, verdict: Verdict) -> Verdict:
         """The verdict, or that the sample printed too much; empties the output for the next one."""
@@ -162,6 +166,9 @@ def ended(report: ProcessEnd) -> Verdict:
         return Verdict(Outcome.TIMEOUT)
     if code == -signal.SIGSYS:
         return Verdict(Outcome.FORBIDDEN, detail="ended by a blocked system call")
+    if code == -signal.SIGKILL and report.nearly_crowded:
+        # Who looked from outside saw more than the kernel's own peak says, and was faster than our request.
+        return Verdict(Outcome.OUT_OF_MEMORY, detail="the limit on resident memory was reached")
     if code == -signal.SIGKILL and report.stopped == zygote.ON_REQUEST:
         return Verdict(Outcome.ERROR, detail="the program cut its connection to the tests")
     if code == -signal.SIGKILL:
