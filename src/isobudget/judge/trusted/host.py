@@ -67,6 +67,12 @@ class ProcessEnd(NamedTuple):
     crowded: bool
     nearly_crowded: bool = False
 
+    @classmethod
+    def of(cls, status: int, seconds: float, peak_kb: int, stopped: int, memory_mb: int) -> ProcessEnd:
+        """The end of a process that might hold `memory_mb`."""
+        most_kb = memory_mb << 10
+        return cls(status, seconds, peak_kb, stopped, peak_kb > most_kb, peak_kb > most_kb - PEAK_SLACK_KB)
+
     def onto(self, verdict: Verdict) -> Verdict:
         """A verdict with what the process used."""
         return verdict._replace(seconds=self.seconds, peak_memory_mb=self.peak_kb / 1024)
@@ -131,8 +137,7 @@ class Host:
         if len(data) < zygote.REPORT.size:
             raise ZygoteGoneError("the zygote ended")
         status, seconds, peak_kb, stopped = zygote.REPORT.unpack(data)
-        most_kb = self.limits.memory_mb << 10
-        return ProcessEnd(status, seconds, peak_kb, stopped, peak_kb > most_kb, peak_kb > most_kb - PEAK_SLACK_KB)
+        return ProcessEnd.of(status, seconds, peak_kb, stopped, self.limits.memory_mb)
 
     def unless_printed_too_much(self, verdict: Verdict) -> Verdict:
         """The verdict, or that the sample printed too much; empties the output for the next one."""
