@@ -12,6 +12,7 @@ import pytest
 from isobudget import api
 from isobudget.analysis.compare_two import sign_flip_p_value
 from isobudget.errors import InputError
+from isobudget.report.tables.compared import difference_text
 from support.synthetic_run import synthetic_run
 
 
@@ -35,6 +36,13 @@ def test_success_difference_and_prices(tmp_path: Path) -> None:
     assert (one.one.label, one.other.label, one.problems) == ("codellama-7b@2", "codellama-34b@1", 3)
     assert one.one.costs["seconds"] == pytest.approx(2 * 0.395)
     assert "usd" in one.one.costs
+
+
+def test_no_difference_of_over_100_points_is_named(tmp_path: Path) -> None:
+    path = counts(tmp_path / "c.jsonl", a=[(8, 1), (8, 7)], b=[(8, 8), (8, 2)])
+    (one,) = api.compare([path, "a@1", "b@1"], replicates=500)
+    assert one.power.detectable > 1
+    assert "2 problems cannot tell any difference from chance" in difference_text(one)
 
 
 @pytest.mark.parametrize("size", [1, 4, 9])

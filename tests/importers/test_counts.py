@@ -222,3 +222,10 @@ def test_a_key_that_stands_twice_is_an_error(tmp_path: Path, line: str) -> None:
     path.write_text(line + "\n")
     with pytest.raises(InputError, match=r"line 1: .*the key 'c' stands twice"):
         read_counts(path)
+
+
+def test_the_seconds_of_judging_are_no_cost_of_a_sample(tmp_path: Path) -> None:
+    sample = {"task_id": "a", "model": "m", "solution": "x = 1\n", "passed": True, "seconds": 2.5}
+    assert read_counts(write(tmp_path / "own.jsonl", sample))[0].seconds == (2.5,)
+    judged = sample | {"verdict": "passed", "peak_memory_mb": 9.8, "trust": "split"}
+    assert read_counts(write(tmp_path / "judged.jsonl", judged))[0].seconds is None

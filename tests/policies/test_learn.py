@@ -80,6 +80,35 @@ def test_what_is_stated_is_not_what_was_learned_on() -> None:
     assert first.success.mean() < in_sample - 0.15
 
 
+def test_no_order_is_stated_to_reach_more_than_it_does_where_it_was_learned() -> None:
+    # Prices differ by problem, so that folds disagree on whether a budget pays for one draw of the dear arm.
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        rates = rng.beta(0.5, 0.5, 14), rng.beta(3.0, 1.0, 14)
+        small = Arm.of("small", 24, rng.binomial(24, rates[0] / 2), 1.0)
+        large = Arm.of("large", 8, rng.binomial(8, rates[1]), rng.uniform(4, 12, 14))
+        budgets = list(np.linspace(4, 12, 9))
+        for rows in learn([small, large], budgets).values():
+            for one in rows:
+                assert one.schedule is not None
+                reached = evaluate(one.schedule, [small, large])
+                assert one.success.mean() <= reached.success.mean() + 1e-9
+
+
+def test_where_a_policy_reaches_the_target_one_that_does_not_is_not_recommended() -> None:
+    weights, others = bootstrap_weights(12, replicates=500, seed=0), 0
+    for seed in range(10):
+        learned = learn(made_up(12, seed), [3.0])
+        usual = recommend(learned, weights, level=0.95)
+        best = max(float(rows[0].success.mean()) for rows in learned.values())
+        picked = recommend(learned, weights, level=0.95, target=best)[0]
+        assert picked is not None
+        assert float(learned[picked][0].success.mean()) == best
+        assert recommend(learned, weights, level=0.95, target=1.1) == usual
+        others += [picked] != usual
+    assert others
+
+
 def test_the_best_fixed_k_is_the_papers_rule() -> None:
     arms = [Arm.of("a", 10, [1, 2, 9], 1.0, shared=0.5), Arm.of("b", 10, [5, 5, 5], 4.0)]
     one = best_fixed(arms, 4.2)

@@ -25,6 +25,8 @@ _NAMED = ("model", "benchmark", "condition")
 _ONE_EACH = "must be true or false, as before: this file has one line per sample"
 #: the fields of most lines
 _PLAIN = {*_TEXTS, "task_id", "passed", "result", "verdict"}
+#: what the judge writes beside the seconds that it took itself, which are no cost of the sample
+_JUDGED = {"verdict", "peak_memory_mb"}
 #: fields that have a place in `Sample`
 _PLACED = {
     *_TEXTS,
@@ -111,7 +113,7 @@ def _fill(sample: Sample, record: dict[str, Any], source: Source) -> None:
     for field in _COUNTED:
         if record.get(field) is not None:
             setattr(sample, field, whole(record[field], field, where))
-    for field in ("seconds", "usd"):
+    for field in ("usd",) if record.keys() >= _JUDGED else ("seconds", "usd"):
         if record.get(field) is not None:
             setattr(sample, field, amount_of(record[field], field, where))
     if record.get("index") is not None:

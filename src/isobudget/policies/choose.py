@@ -149,7 +149,12 @@ def _spent(one: Learned, arms: Sequence[Arm], labels: Labels | None) -> Spending
 
 
 def recommend(
-    learned: Mapping[Policy, Sequence[Learned]], weights: Weights, *, level: float, false_pass_cost: float = 0.0
+    learned: Mapping[Policy, Sequence[Learned]],
+    weights: Weights,
+    *,
+    level: float,
+    false_pass_cost: float = 0.0,
+    target: float = 0.0,
 ) -> list[Policy | None]:
     """For each budget the simplest policy within noise of the best; None where nothing can be drawn.
 
@@ -161,14 +166,18 @@ def recommend(
         learned: by policy, one entry a budget.
         weights, level: of the paired intervals.
         false_pass_cost: what a false pass costs, in right answers; it matters with a hidden suite.
+        target: the success that was asked for: where a policy reaches it, one that does not is no candidate.
     """
     candidates = [policy for policy in Policy if policy in learned]
     worths, fixed = [], []
     for rows in zip(*(learned[policy] for policy in candidates), strict=True):
         drawn = [one for one in rows if one.draws]
         fixed.append(next((_worth(one, false_pass_cost) for one in drawn if one.policy is Policy.FIXED_K), None))
-        stopping = [one for one in drawn if one.policy is not Policy.FIXED_K and affords(one)]
-        worths.append({one.policy: _worth(one, false_pass_cost) for one in _kept(stopping or drawn, false_pass_cost)})
+        reaching = [one for one in drawn if float(one.success.mean()) >= target] or drawn
+        stopping = [one for one in reaching if one.policy is not Policy.FIXED_K and affords(one)]
+        worths.append(
+            {one.policy: _worth(one, false_pass_cost) for one in _kept(stopping or reaching, false_pass_cost)}
+        )
     ahead = iter(_ahead(worths, weights, level))
     chosen = [_simplest(worth, ahead) for worth in worths]
     return [_not_below(*one) for one in zip(chosen, worths, fixed, strict=True)]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -268,7 +268,22 @@ def _learned(policy: Policy, budget: float, final: Path, others: Sequence[Path],
         times[out] += 1
     survival, spent, hidden = sums / times
     truly = None if record.hidden is None else hidden
-    return Learned(policy, budget, schedule, 1.0 - survival, spent, truly, by_label)
+    stated = Learned(policy, budget, schedule, 1.0 - survival, spent, truly, by_label)
+    return _not_above_its_own(stated, record.arms)
+
+
+def _not_above_its_own(stated: Learned, arms: Sequence[Arm]) -> Learned:
+    """What is stated of a schedule, never more than it reaches on the very problems that it was learned on.
+
+    Where the folds draw from another arm than the schedule of all problems does, theirs is a success that this schedule
+    cannot have.
+    """
+    if stated.schedule is None:
+        return stated
+    own = evaluate(stated.schedule, arms)
+    if not own.success.mean() < stated.success.mean() - 1e-12:
+        return stated
+    return replace(stated, success=own.success, spent=own.spent, hidden=own.hidden)
 
 
 def _schedules(

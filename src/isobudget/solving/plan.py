@@ -215,7 +215,8 @@ def plan(
         learned[Policy.BY_SHARE] = learn_by_share(recorded.arms, amounts, shares, seed=bootstrap.seed)
     two_suites = all(arm.hidden is not None for arm in recorded.arms)
     suite = "visible" if two_suites else "tests"
-    rows, best = _rows(learned, recorded, amounts, bootstrap, str(unit), suite, labels, false_pass_cost)
+    worth = {"false_pass_cost": false_pass_cost, "target": target or 0.0}
+    rows, best = _rows(learned, recorded, amounts, bootstrap, str(unit), suite, labels, worth)
     return Plan(
         benchmark=recorded.benchmark,
         unit=unit,
@@ -240,14 +241,14 @@ def _rows(
     unit: str,
     suite: str,
     labels: Labels | None,
-    false_pass_cost: float,
+    worth: Mapping[str, float],
 ) -> tuple[tuple[PlanRow, ...], tuple[PlanRow, ...]]:
-    """Every policy at every budget, and the recommended one at each."""
+    """Every policy at every budget, and the recommended one at each; `worth` as `choose.recommend` takes it."""
     base = learned.get(Policy.FIXED_K) or [best_fixed(recorded.arms, amount) for amount in amounts]
     weights, level = bootstrap.weights(len(recorded.task_ids)), bootstrap.level
     how = {"unit": unit, "suite": suite}
     rows = plan_rows(learned, base, recorded.arms, weights, level=level, labels=labels, **how)
-    picked = recommend(learned, weights, level=level, false_pass_cost=false_pass_cost)
+    picked = recommend(learned, weights, level=level, **worth)
     return tuple(row for own in rows for row in own), recommended_rows(rows, picked)
 
 

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from isobudget.analysis.compare_two import Compared, Side
-from isobudget.grid import Grid, interval, json_value, percent, picked, with_unit
+from isobudget.grid import Grid, counted, interval, json_value, percent, picked, with_unit
 
 
 def compared_grid(one: Compared) -> Grid:
@@ -31,7 +31,10 @@ def compared_grid(one: Compared) -> Grid:
 def difference_text(one: Compared) -> str:
     """The paired difference in points, with interval and p-value, and the smallest one that could be told."""
     ends = f"{100 * one.low:+.1f} to {100 * one.high:+.1f}"
-    found = f"a true difference of {100 * one.power.detectable:.1f} points would be found 4 times in 5"
+    least = one.power.detectable
+    found = f"a true difference of {100 * least:.1f} points would be found 4 times in 5"
+    if least >= 1:
+        found = f"{counted(one.problems, 'problem')} cannot tell any difference from chance 4 times in 5"
     return f"Difference {100 * one.difference:+.1f} points ({ends}), p = {one.p_value:.2g}; {found}."
 
 
