@@ -99,13 +99,15 @@ def _outcomes_grid(summary: JudgeSummary) -> Grid:
 
 def _scores_grid(summary: JudgeSummary) -> Grid:
     """pass@k, of each model where there are several."""
+    from isobudget.report.tables.terminal import UNCERTAIN, legend
+
     scores = summary.by_model or {"": summary.pass_at_k}
     ks = sorted({k for shares in scores.values() for k in shares})
     named = bool(summary.by_model)
     rows = tuple(
         (
             *[model or "(none stated)"] * named,
-            *(f"{percent(shares[k], 2)} %" if k in shares else "-" for k in ks),
+            *(f"{percent(shares[k], 2)} %{'?' * (k > summary.trusted_k)}" if k in shares else "-" for k in ks),
         )
         for model, shares in scores.items()
     )
@@ -113,7 +115,8 @@ def _scores_grid(summary: JudgeSummary) -> Grid:
     problems = f"{summary.problems}{of} problems" if of else counted(summary.problems, "problem")
     each = f"{summary.n_min} to {summary.n_max} samples" if summary.n_min < summary.n_max else ""
     note = f"{problems}, {each or counted(summary.n_max, 'sample')} each"
-    return Grid("pass@k", (*["model"] * named, *(f"pass@{k}" for k in ks)), rows, notes=(note,))
+    marks = legend(rows, {"?": UNCERTAIN})
+    return Grid("pass@k", (*["model"] * named, *(f"pass@{k}" for k in ks)), rows, notes=(note,), legend=marks)
 
 
 def _notes(summary: JudgeSummary) -> Iterator[str]:

@@ -21,7 +21,7 @@ from isobudget.progress import Progress
 from isobudget.prompts import extraction_by
 from isobudget.records.facts import rules_note
 from isobudget.records.run import Run, load_run
-from isobudget.statistics.pass_at_k import pass_at_k
+from isobudget.statistics.pass_at_k import pass_at_k, trusted_k
 
 #: errors that a summary has
 MOST_ERRORS = 3
@@ -58,6 +58,11 @@ class JudgeSummary:
     invalid: str = ""
     errors: dict[str, int] = field(default_factory=dict)
     not_installed: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def trusted_k(self) -> int:
+        """The largest k whose pass@k rests on enough samples, see `pass_at_k.trusted_k`."""
+        return trusted_k(self.n_min)
 
     def __repr__(self) -> str:
         outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in self.outcomes.items())

@@ -169,6 +169,10 @@ def visible_tests(record: Record, tests: Tests, shown: tuple[str, ...], where: s
     if stated is None:
         first = next((at for at, one in enumerate(listed) if one not in shown), 0)
         return first if first and set(listed[:first]) == set(shown) else None
+    if not listed:
+        raise InputError(
+            f"{where}, field visible_tests: tests of this kind are not counted before they run; leave it out"
+        )
     if not isinstance(stated, int) or not is_whole(stated, 1, len(listed) - 1):
         raise InputError(
             f"{where}, field visible_tests: must say how many of the first tests are visible, 1 or more and fewer than "
