@@ -166,6 +166,9 @@ def _finish() -> None:
     if (atexit := sys.modules.get("atexit")) is not None:
         atexit._run_exitfuncs()
     _flush()
+    # As the interpreter does: streams that the program has put in their place go while its names are there.
+    for name in ("stdin", "stdout", "stderr"):
+        setattr(sys, name, getattr(sys, f"__{name}__", None))
     # Files that the program has left open are written when they go, and finalizers run while its names are there.
     mark: set[str] = set()
     left = ref(mark)
@@ -177,11 +180,22 @@ def _finish() -> None:
             if type(holder) is dict:
                 holder.clear()
         gc.collect()
-    _flush()
+    with contextlib.suppress(BaseException):
+        _flush()
 
 
 def _flush() -> None:
-    # A program may have closed it, which the interpreter does not hold against it either.
-    for stream in {id(one): one for one in (sys.stdout, sys.__stdout__) if one is not None}.values():
-        if not stream.closed:
-            stream.flush()
+    """Have everything printed written; raises what the program's own stream does, as the interpreter would see it."""
+    stream = getattr(sys, "stdout", None)
+    if stream is not None and not _is_closed(stream):
+        stream.flush()
+    # The first one may be closed or detached, which the interpreter does not hold against a program.
+    with contextlib.suppress(BaseException):
+        sys.__stdout__.flush()  # type: ignore[union-attr]
+
+
+def _is_closed(stream: Any) -> bool:
+    try:
+        return bool(stream.closed)
+    except Exception:
+        return False
