@@ -6,17 +6,23 @@ import sys
 import types
 
 DETAIL_CHARS = 300
+#: how far into a program its coding is looked for: the interpreter looks at two lines
+_CODING_CHARS = 400
 #: exit statuses of whole programs that the tester tells apart
 RAISED, NOT_COMPILED, NO_MEMORY, EXITED, NOT_CONFINED = 1, 2, 3, 4, 99
 
 
 def compiled(program: str) -> types.CodeType:
-    """A program's code; a byte order mark before it is no part of it, as in a file.
+    """A program's code, as of a file in UTF-8: a byte order mark is no part of it, and a line on its coding counts.
 
     Raises:
         SyntaxError, ValueError, RecursionError, MemoryError, OverflowError: it does not compile.
     """
-    return compile(program.removeprefix("\ufeff"), "<sample>", "exec", dont_inherit=True)
+    source: str | bytes = program.removeprefix("\ufeff")
+    if "coding" in program[:_CODING_CHARS]:
+        # Of a text the interpreter ignores it, of bytes it does not.
+        source = program.encode("utf-8", "surrogatepass")
+    return compile(source, "<sample>", "exec", dont_inherit=True)
 
 
 def new_module(name: str) -> types.ModuleType:
