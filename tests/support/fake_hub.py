@@ -40,6 +40,10 @@ class Repo:
 Script = Callable[[str, str, int], int | str | None]
 
 
+#: what the client library asks for with its first request in a process, whichever that is
+ONCE = "/api/agent-harnesses"
+
+
 class FakeHub:
     """Serves on a free port of the loopback while it is used in a with statement.
 
@@ -47,7 +51,7 @@ class FakeHub:
         url: for HF_ENDPOINT.
         script: what goes wrong; see `Script`.
         token: the only access token that it accepts.
-        asked: method, path and range of every request so far.
+        asked: method, path and range of every request so far, but for `ONCE`.
         open: the connections that clients hold.
     """
 
@@ -161,6 +165,9 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:  # noqa: C901
 
         def _reply(self, body: bool) -> None:
             span = self.headers.get("Range")
+            if self.path == ONCE:
+                self._send(404, {}, b"", body)
+                return
             before = sum((method, path) == (self.command, self.path) for method, path, _ in hub.asked)
             hub.asked.append((self.command, self.path, span))
             wrong = hub.script(self.command, self.path, before)
