@@ -77,7 +77,8 @@ def solve_one(arguments: argparse.Namespace, project: str, file: str, name: str,
             f"{file}::{name}",
             tests,
             budget=arguments.budget,
-            models=arguments.models,
+            models=None if arguments.policy else arguments.models,
+            policy=arguments.policy,
             python=sys.executable,
             format=arguments.format,
             show_tests=arguments.show_tests,
@@ -92,6 +93,7 @@ def solve_one(arguments: argparse.Namespace, project: str, file: str, name: str,
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--models", default="smollm2-135m,qwen2.5-coder-1.5b")
+    parser.add_argument("--policy", type=Path, help="a file that `isobudget plan --write` made, instead of the models")
     parser.add_argument("--budget", default="60s")
     parser.add_argument("--format")
     parser.add_argument("--show-tests", action="store_true")
@@ -102,6 +104,8 @@ def main() -> None:
         check()
         return
     out = arguments.out.resolve()
+    if arguments.policy:
+        arguments.policy = arguments.policy.resolve()
     done = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
     for project, file, name, tests in tasks():
         if any((one["project"], one["function"]) == (project, name) for one in done):
@@ -111,7 +115,7 @@ def main() -> None:
             opened.write(json.dumps(done[-1]) + "\n")
         print(json.dumps(done[-1]), flush=True)
     solved = [one for one in done if one["solved"]]
-    print(f"{len(solved)} of {len(done)} solved by {arguments.models} within {arguments.budget} each")
+    print(f"{len(solved)} of {len(done)} solved by {arguments.policy or arguments.models} within {arguments.budget} each")
     for unit in ("seconds", "tokens", "flops"):
         print(f"mean {unit}: {sum(one['spent'][unit] for one in done) / len(done):.3g}")
     sys.stdout.flush()
