@@ -14,6 +14,7 @@ from isobudget.backends.base import FinishReason, Generation, Sampling
 from isobudget.backends.engine.engine_clock import StepClock
 from isobudget.backends.engine.in_flight import Request
 from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
+from isobudget.backends.llamacpp.context import TILE_TOKENS
 from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.backends.llamacpp.scoring import LlamaScorer
 from isobudget.backends.llamacpp.settings import KEPT_PROMPTS, MOST_SLOTS
@@ -92,6 +93,46 @@ def test_a_prompt_is_computed_once_for_all_its_calls(path: Path, slots: int, eac
     with LlamaCpp(LlamaCppSettings(model=str(path), slots=slots, context_tokens=128, threads=1)) as engine:
         engine.generate_all(calls)
         assert engine.computed_prompt_tokens == sum(map(len, PROMPTS))
+
+
+def _begins_alike(shared: int, own: list[int], seed: int) -> list[tuple[int, ...]]:
+    """Prompts of one beginning, each with so many tokens of its own behind it."""
+    numbers = Random(seed)
+    beginning = numbers.choices(range(60, 320), k=shared)
+    return [(*beginning, *numbers.choices(range(60, 320), k=length)) for length in own]
+
+
+def _samples_of(path: Path, prompts: list[tuple[int, ...]]) -> tuple[list[list[tuple[object, ...]]], int]:
+    """Four samples of each prompt, one prompt after the other, and the prompt tokens computed."""
+    with LlamaCpp(LlamaCppSettings(model=str(path), slots=4, context_tokens=768, threads=1)) as engine:
+        found = [engine.generate_all([asked(prompt, range(4))])[0] for prompt in prompts]
+        return [contents(one) for one in found], engine.computed_prompt_tokens
+
+
+@pytest.mark.parametrize(
+    ("shared", "own"),
+    [
+        (300, [90, 64, 120, 77]),  # the beginning and what is left are computed in tiles
+        (300, [5, 30, 63, 70]),  # of these so much is computed again as makes a tile
+        (40, [100, 100, 100]),  # too short a beginning
+        (500, [20, 80, 60]),  # longer than a batch, with a short rest
+        (70, [20, 58, 400]),
+    ],
+)
+def test_prompts_that_begin_alike_give_the_same_samples_as_alone(path: Path, shared: int, own: list[int]) -> None:
+    prompts = _begins_alike(shared, own, shared)
+    together, computed = _samples_of(path, prompts)
+    alone = [_samples_of(path, [prompt])[0][0] for prompt in prompts]
+    assert together == alone
+    known = [min(shared, shared + length - TILE_TOKENS) for length in own[1:]]
+    assert computed == sum(map(len, prompts)) - sum(each for each in known if each >= TILE_TOKENS)
+
+
+def test_the_beginning_of_few_shot_prompts_is_computed_once(path: Path) -> None:
+    prompts = _begins_alike(400, list(range(70, 130, 5)), 1)
+    _, computed = _samples_of(path, prompts)
+    distinct = 400 + sum(len(prompt) - 400 for prompt in prompts)
+    assert computed == distinct
 
 
 def test_calls_in_any_order_give_the_same_samples(path: Path, alone: list[list[tuple[object, ...]]]) -> None:

@@ -23,6 +23,9 @@ from isobudget.errors import BackendError
 
 #: contexts are made for sizes rounded up to this, as the engine does
 _STEP_TOKENS = 256
+#: fewer tokens of a prompt than these, computed at once, are computed by another routine of the engine's, which rounds
+#: otherwise (tried on x86-64: attention goes through tiles of 64 tokens)
+TILE_TOKENS = 64
 
 Logits = NDArray[np.float32]
 
@@ -100,6 +103,24 @@ class Context:
         """Empty a sequence."""
         self._api.llama_memory_seq_rm(self._memory, sequence, -1, -1)
 
+    def copy_beginning(self, source: int, target: int, tokens: int) -> int:
+        """Have the sequence `target` hold the first tokens of `source`, and nothing else.
+
+        Returns:
+            How many it holds now: none where the model cannot forget the end of what it read, as with recurrent
+            layers, or has forgotten the beginning, as behind a sliding window.
+        """
+        if tokens and source != target:
+            self.copy(source, target)
+        if (
+            tokens
+            and self._api.llama_memory_seq_rm(self._memory, target, tokens, -1)
+            and self._api.llama_memory_seq_pos_min(self._memory, target) == 0
+        ):
+            return tokens
+        self.forget(target)
+        return 0
+
     def decode(
         self, tokens: Sequence[int], positions: Sequence[int], owners: Sequence[Sequence[int]], wanted: Sequence[bool]
     ) -> Logits:
@@ -143,13 +164,24 @@ class Context:
             self._api.llama_get_logits(self._handle), shape=(rows, self._model.vocabulary_size)
         )
 
-    def decode_prompt(self, prompt: Sequence[int], sequence: int) -> Logits:
-        """Compute a prompt into an empty sequence; the logits behind it, of shape (1, vocabulary), as of `decode`."""
-        for start in range(0, len(prompt), self._batch_tokens):
-            part = prompt[start : start + self._batch_tokens]
-            end = start + len(part)
+    def decode_prompt(self, prompt: Sequence[int], sequence: int, known: int = 0) -> Logits:
+        """Compute a prompt into a sequence that holds its first `known` tokens and no others, none by default.
+
+        The bits are the same whatever was known, if the prompt has `TILE_TOKENS` at least, as many are left, and the
+        known ones came from such a prompt: no part is then shorter.
+
+        Returns:
+            The logits behind it, of shape (1, vocabulary), as of `decode`.
+        """
+        start = known
+        while start < len(prompt):
+            end = min(start + self._batch_tokens, len(prompt))
+            if 0 < len(prompt) - end < TILE_TOKENS:  # leave enough for the last part
+                end = len(prompt) - TILE_TOKENS
+            part = prompt[start:end]
             wanted = [False] * (len(part) - 1) + [end == len(prompt)]
             logits = self.decode(part, range(start, end), [[sequence]] * len(part), wanted)
+            start = end
         return logits
 
     def _check(self, wanted: list[int]) -> None:
