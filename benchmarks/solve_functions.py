@@ -77,7 +77,7 @@ def solve_one(arguments: argparse.Namespace, project: str, file: str, name: str,
             f"{file}::{name}",
             tests,
             budget=arguments.budget,
-            models=None if arguments.policy else arguments.models,
+            models=() if arguments.policy else arguments.models,
             policy=arguments.policy,
             python=sys.executable,
             format=arguments.format,
@@ -115,7 +115,8 @@ def main() -> None:
             opened.write(json.dumps(done[-1]) + "\n")
         print(json.dumps(done[-1]), flush=True)
     solved = [one for one in done if one["solved"]]
-    print(f"{len(solved)} of {len(done)} solved by {arguments.policy or arguments.models} within {arguments.budget} each")
+    who = arguments.policy or arguments.models
+    print(f"{len(solved)} of {len(done)} solved by {who} within {arguments.budget} each")
     for unit in ("seconds", "tokens", "flops"):
         print(f"mean {unit}: {sum(one['spent'][unit] for one in done) / len(done):.3g}")
     sys.stdout.flush()

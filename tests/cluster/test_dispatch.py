@@ -233,8 +233,13 @@ def test_after_a_first_interrupt_what_was_begun_still_comes() -> None:
     fleet.wait = interrupted  # type: ignore[method-assign]
     with Dispatch[int](fleet, 60.0, now=fleet.now) as dispatch:
         came: list[int] = []
+        told: list[list[int]] = []
+        results = dispatch.results(batches(1000, 5), finishes=told.append)
         with pytest.raises(KeyboardInterrupt):
-            came.extend(item for items, _ in dispatch.results(batches(1000, 5), finishes=True) for item in items)
+            came.extend(item for items, _ in results for item in items)
+    (waited_for,) = told
+    assert waited_for
+    assert set(waited_for) <= set(came)
     given = [item for worker in fleet.workers for batch in worker.had for item in batch]
     assert sorted(came) == sorted(given)
     assert len(given) < 1000

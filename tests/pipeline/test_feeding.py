@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from random import Random
+from threading import Event
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isobudget.backends.base import Sampling
-from isobudget.pipeline.work import Feed, Work, groups_of
+from isobudget.backends.base import Generation, Sampling
+from isobudget.backends.settings import Pacing
+from isobudget.pipeline.work import Feed, Work, groups_of, in_parallel
 from isobudget.problems.problem import AssertList, Problem
 
 PROBLEM = Problem("t", "mine", "def f():\n", "f", AssertList(("assert f() is None",)))
@@ -62,3 +66,45 @@ def test_work_is_made_as_it_is_asked_for() -> None:
     assert feed.next(lambda _: False) is None
     assert feed.next(lambda _: True) is made[1]
     assert len(made) == 2
+
+
+class Gate:
+    """A backend whose calls wait until the gate is open, all but the first."""
+
+    concurrency = 3
+
+    def __init__(self) -> None:
+        self.open = Event()
+
+    def generate(self, prompt: str, sampling: Sampling, seeds: list[int]) -> list[Generation]:
+        if seeds != [0]:
+            self.open.wait(60)
+        return []
+
+
+@pytest.mark.parametrize("first_ends", [True, False])
+def test_ctrl_c_says_at_once_what_it_waits_for(*, first_ends: bool) -> None:
+    """One call has come back or none; three or four samples are in flight, and all of them still come."""
+    gate, said = Gate(), list[str]()
+    calls = [Work(PROBLEM, "p", SAMPLING, (("mine", "m", "t", False, at),), (at,)) for at in range(not first_ends, 9)]
+    came: list[tuple[Work, Future[list[Generation]]]] = []
+
+    def tell(text: str) -> None:
+        said.append(text)
+        gate.open.set()
+
+    def hold() -> bool:
+        if came or not first_ends:
+            held.append(True)
+        if len(held) > (1 if first_ends else gate.concurrency):  # every place is taken
+            raise KeyboardInterrupt
+        return False
+
+    held, pace = list[bool](), Pacing(1, by_calls=True, ahead=1.0, on_cores=False)
+    results = in_parallel(gate, Feed(iter(calls), tell), pace, hold)  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        came.extend(results)
+    (text,) = said
+    assert text.startswith(f"Ctrl-C: nothing new is begun. Waiting for {gate.concurrency} samples in flight, ")
+    assert ("about 1 s" if first_ends else "how long is not known yet") in text
+    assert len(came) == gate.concurrency + first_ends

@@ -179,14 +179,15 @@ class Dispatch(Generic[Item]):
         self,
         next_batch: Callable[[], list[Item] | None],
         hold: Callable[[], bool] = lambda: False,
-        finishes: bool = False,
+        finishes: Callable[[list[Item]], None] | None = None,
     ) -> Iterator[tuple[list[Item], list[Any]]]:
         """Batches with their results, as they come; a result is `Guilty` where the item ends workers.
 
         Args:
             next_batch: gives the next one, or nothing where none is left.
             hold: while it says so, no batch is begun; it ends where all that was under way has come by then.
-            finishes: whether after a first Ctrl-C what workers have begun still comes, before the interrupt goes on.
+            finishes: if given, what workers have begun still comes after a first Ctrl-C, before the interrupt goes on;
+                it is called with those items.
 
         Raises:
             ClusterError: workers end whatever they are given, or none comes any more.
@@ -204,9 +205,11 @@ class Dispatch(Generic[Item]):
                     came += self._hear([ref for seat in self.seats for ref in seat.asked()])
                     self._look()
                 except KeyboardInterrupt as error:
-                    if not finishes or interrupted is not None:
+                    if finishes is None or interrupted is not None:
                         raise
                     interrupted = error
+                    under_way = [one for seat in self.seats for one in seat.under_way.values() if one is not None]
+                    finishes([item for one in under_way for item in one.items])
                     for seat in self.seats:
                         seat.handle.stop()
                 yield from came

@@ -39,7 +39,11 @@ class Replicas:
 
         A first Ctrl-C ends the feeding: what actors have begun still comes back, then the interrupt goes on.
         """
-        batches = self._dispatch.results(lambda: next_batch(feed, self._size), hold, finishes=True)
+        batches = self._dispatch.results(
+            lambda: next_batch(feed, self._size),
+            hold,
+            finishes=lambda calls: feed.interrupted(sum(len(call.keys) for call in calls)),
+        )
         for calls, answers in batches:
             for call, answer in zip(calls, answers, strict=True):
                 if isinstance(answer, Guilty) or answer.error != NOT_BEGUN:

@@ -239,7 +239,7 @@ class _Generator:
         def hold() -> bool:
             return not last and len(self.failing_in_a_row) >= GONE_AFTER
 
-        reason, feed = "", Feed(work)
+        reason, feed = "", Feed(work, self.progress.note)
         with contextlib.closing(self.backend.results(feed, hold)) as results:
             for piece, result in results:
                 generations: Sequence[Generation | None] = ()

@@ -8,12 +8,14 @@ for: a study of millions of samples is never listed whole.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 from isobudget.backends.base import Backend, Generation, Prompt, Sampling
 from isobudget.backends.settings import Pacing
+from isobudget.grid import counted
 from isobudget.problems.problem import Problem
 from isobudget.records.keys import SampleKeys
 from isobudget.records.rows import SampleKey
@@ -101,11 +103,25 @@ Result = tuple[Work, Future[list[Generation]]]
 
 
 class Feed:
-    """Hands out calls in their order, taken as needed, and shows the next one before it is taken."""
+    """Hands out calls in their order, taken as needed, and shows the next one before it is taken.
 
-    def __init__(self, work: Iterable[Work]) -> None:
+    Args:
+        work: the calls.
+        tell: called with a sentence where the user has to know something at once.
+    """
+
+    def __init__(self, work: Iterable[Work], tell: Callable[[str], None] = lambda _: None) -> None:
         self._work = iter(work)
         self._first: Work | None = None
+        self._tell = tell
+
+    def interrupted(self, samples: int, seconds: float | None = None) -> None:
+        """Say what is waited for after Ctrl-C: so many samples in flight, for so long if that is known."""
+        about = "how long is not known yet" if seconds is None else f"about {max(1, round(seconds))} s"
+        self._tell(
+            f"Ctrl-C: nothing new is begun. Waiting for {counted(samples, 'sample')} in flight, {about}; "
+            "a second Ctrl-C leaves at once, without them."
+        )
 
     def next(self, fits: Callable[[Work], bool]) -> Work | None:
         """The next call if there is one and it fits."""
@@ -127,11 +143,12 @@ def in_parallel(backend: Backend, feed: Feed, pace: Pacing, hold: Callable[[], b
 
     While `hold` says so, nothing new is begun; if it still does when all that was under way has come back, it ends.
 
-    A first Ctrl-C ends the feeding: what is in flight still comes back, then the interrupt goes on. A second one leaves
-    at once.
+    A first Ctrl-C ends the feeding, and the feed says so: what is in flight still comes back, then the interrupt goes
+    on. A second one leaves at once.
     """
     most = max(1, int(backend.concurrency * pace.ahead))
     running: dict[Future[list[Generation]], Work] = {}
+    clock = _Clock()
 
     def cost(call: Work) -> int:
         return 1 if pace.by_calls else len(call.keys)
@@ -143,16 +160,42 @@ def in_parallel(backend: Backend, feed: Feed, pace: Pacing, hold: Callable[[], b
     try:
         while True:
             while not hold() and (call := feed.next(fits)):
-                running[pool.submit(backend.generate, call.prompt, call.sampling, list(call.seeds))] = call
+                running[pool.submit(clock.timed, backend.generate, call.prompt, call.sampling, list(call.seeds))] = call
             if not running:
                 return
             yield from _finished(running)
     except KeyboardInterrupt:
+        feed.interrupted(sum(len(call.keys) for call in running.values()), clock.left())
         while running:
             yield from _finished(running)
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Clock:
+    """How long calls take."""
+
+    def __init__(self) -> None:
+        self._begun: list[float] = []
+        self._longest: float | None = None
+
+    def timed(self, call: Callable[..., list[Generation]], *arguments: object) -> list[Generation]:
+        """The call, timed."""
+        begun = time.monotonic()
+        self._begun.append(begun)
+        try:
+            return call(*arguments)
+        finally:
+            self._begun.remove(begun)
+            self._longest = max(self._longest or 0.0, time.monotonic() - begun)
+
+    def left(self) -> float | None:
+        """Seconds until all that is under way has ended, if none takes longer than the longest so far."""
+        if self._longest is None:
+            return None
+        latest = max(list(self._begun), default=0.0)
+        return max(0.0, latest + self._longest - time.monotonic())
 
 
 def _finished(running: dict[Future[list[Generation]], Work]) -> Iterator[Result]:

@@ -11,11 +11,11 @@ a sample is the same, bit by bit, whatever is generated beside it, where the eng
 for few rows and for many. Samples stand in a row without holes, as the engine wants them: the last one moves into a
 hole that no new one fills.
 
-A prompt's time, that of what was left to compute, is recorded apart, in whole, by every sample that uses it; a step's is shared by the samples that it
-advances, which also record whether slots were idle meanwhile.
+A prompt's time, that of what was left to compute, is recorded apart, in whole, by every sample that uses it; a step's
+is shared by the samples that it advances, which also record whether slots were idle meanwhile.
 
-Source: Yu et al. 2022 (Orca) for batching by iterations. Not covered: several prompts computed at once; where weights are
-quantised a row costs about the same beside many as beside few, so that there is little to gain.
+Source: Yu et al. 2022 (Orca) for batching by iterations. Not covered: several prompts computed at once; where weights
+are quantised a row costs about the same beside many as beside few, so that there is little to gain.
 """
 
 from __future__ import annotations
