@@ -19,6 +19,18 @@ def test_the_rate_is_that_of_the_last_half_minute() -> None:
     assert pace.seconds_left(100.0) == pytest.approx((1000 - 260) / 5, rel=0.05)
 
 
+def test_a_long_wait_before_the_first_step_is_not_taken_for_the_rate() -> None:
+    """Five seconds until processes have started, then ten steps a second, one by one: 90 s for 900 steps more."""
+    pace = Pace(1000, 0, "", 0.0)
+    for step in range(100):
+        pace.advance(1, 5.0 + step / 10)
+    assert pace.seconds_left(14.9) == pytest.approx(90.0)
+    pace = Pace(1000, 0, "", 0.0)
+    for step in range(20):  # until as much time has passed again, the wait counts
+        pace.advance(1, 5.0 + step / 10)
+    assert pace.rate(6.9) == pytest.approx(20 / 6.9)
+
+
 def test_what_cannot_be_told_is_left_out() -> None:
     pace = Pace(10, 4, "", 5.0)
     assert (pace.rate(5.0), pace.seconds_left(9.0), pace.told(9.0)) == (0.0, None, "")

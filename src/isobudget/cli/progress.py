@@ -34,6 +34,10 @@ class Pace:
         """So many further steps were done by now."""
         self.done += steps
         self._seen.append((now, self.done))
+        # what begins with a long wait (processes that start, weights that load) does not go on at that rate
+        (begun, _), (first, _) = self._seen[0], self._seen[1]
+        if begun == self.began and len(self._seen) > 2 and now - first >= first - begun:
+            self._seen.popleft()
         while len(self._seen) > 2 and now - self._seen[1][0] > _WINDOW_SECONDS:
             self._seen.popleft()
 
