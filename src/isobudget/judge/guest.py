@@ -14,7 +14,6 @@ import select
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +21,9 @@ from typing import Any
 
 from isobudget.errors import JudgeError
 from isobudget.judge.confinement import guest_filter
-from isobudget.judge.confinement.confine import CLEAN_ENVIRONMENT, ISOLATED, bootstrap, remove_contents
+from isobudget.judge.confinement.confine import CLEAN_ENVIRONMENT, ISOLATED, bootstrap
 from isobudget.judge.confinement.guest import LENGTH
+from isobudget.judge.scratch import ScratchFolder
 
 #: how long a guest may take to copy its view and to come up
 START_SECONDS = 60.0
@@ -72,7 +72,7 @@ class Guest:
         self.setting = setting
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
-        self._base = ""
+        self._scratch = ScratchFolder()
         #: what the program said when it was ready, `ready` the layers of confinement
         self.ready: dict[str, Any] = {}
 
@@ -89,10 +89,9 @@ class Guest:
         Raises:
             JudgeError: it cannot be confined or does not come up; the message says why.
         """
-        self._base = tempfile.mkdtemp(prefix="isobudget-")
-        os.chmod(self._base, 0o711)
+        self._scratch.make()
         ours, theirs = socket.socketpair()
-        code = bootstrap("confinement.guest", self._base, theirs.fileno())
+        code = bootstrap("confinement.guest", self._scratch.path, theirs.fileno())
         try:
             self._process = subprocess.Popen(
                 [sys.executable, *ISOLATED, "-c", code],
@@ -166,11 +165,7 @@ class Guest:
                 self._process.kill()
             self._process.wait()
             self._process = None
-        if self._base:
-            remove_contents(self._base)
-            with contextlib.suppress(OSError):
-                os.rmdir(self._base)
-            self._base = ""
+        self._scratch.remove()
 
     def _send(self, value: dict[str, Any]) -> None:
         if self._control is None:

@@ -8,7 +8,6 @@ import os
 import select
 import subprocess
 import sys
-import tempfile
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable
@@ -16,8 +15,9 @@ from dataclasses import asdict
 from typing import Any
 
 from isobudget.errors import JudgeError
-from isobudget.judge.confinement.confine import CLEAN_ENVIRONMENT, ISOLATED, bootstrap, remove_contents
+from isobudget.judge.confinement.confine import CLEAN_ENVIRONMENT, ISOLATED, bootstrap
 from isobudget.judge.messages import Case, WorkerSettings, frame
+from isobudget.judge.scratch import ScratchFolder
 from isobudget.judge.trusted.kinds import KINDS
 from isobudget.judge.verdict import Outcome, Verdict
 from isobudget.problems.problem import Problem
@@ -46,7 +46,7 @@ class Worker:
         self.keys = 0
         self.process: subprocess.Popen[bytes] | None = None
         self.buffer = bytearray()
-        self.base = ""
+        self.scratch = ScratchFolder()
         self.busy_since = 0.0
         self.stuck = False
         #: the end of a pipe that closes with this process, however it ends
@@ -59,13 +59,10 @@ class Worker:
 
     def launch(self) -> None:
         """Start the process, without waiting for it."""
-        # Here and not in the worker, so that it is removed even if the worker is killed; others may pass through it,
-        # since a sample is another user where the judge is root.
-        self.base = tempfile.mkdtemp(prefix="isobudget-")
-        os.chmod(self.base, 0o711)
+        self.scratch.make()  # here and not in the worker, so that it is removed even if the worker is killed
         self.stuck = False
         life, self.life = os.pipe()
-        settings = self.settings._replace(base=self.base, life=life)
+        settings = self.settings._replace(base=self.scratch.path, life=life)
         self.process = subprocess.Popen(
             [sys.executable, *ISOLATED, "-c", bootstrap("launch", settings.plain())],
             stdin=subprocess.PIPE,
@@ -196,9 +193,7 @@ class Worker:
                     with contextlib.suppress(OSError):
                         stream.close()
             os.close(self.life)
-            remove_contents(self.base)
-            with contextlib.suppress(OSError):
-                os.rmdir(self.base)
+            self.scratch.remove()
         self.given.clear()
         self.known.clear()
         self.buffer.clear()

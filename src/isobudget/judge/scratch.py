@@ -1,0 +1,83 @@
+"""Folders in which programs under test may write: held while the judge that made them lives, cleared away after it.
+
+A judge that is killed outright removes nothing. So each of its folders is locked, and the next judge of the same user
+removes those that nobody holds any more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from isobudget.judge.confinement.confine import remove_contents
+
+_PREFIX = "isobudget-judge-"
+#: younger folders are left alone: one that was just made is not locked yet
+_YOUNG_SECONDS = 60.0
+
+
+class ScratchFolder:
+    """One folder; `path` is empty while there is none."""
+
+    def __init__(self) -> None:
+        self.path = ""
+        self._held = -1
+
+    def make(self) -> None:
+        """Make it, and clear away what judges left that were killed."""
+        remove_abandoned(tempfile.gettempdir())
+        self.path = tempfile.mkdtemp(prefix=_PREFIX)
+        # others may pass through it, since a sample is another user where the judge is root
+        os.chmod(self.path, 0o711)
+        self._held = _lock(self.path)
+
+    def remove(self) -> None:
+        """Remove it with all that is in it, as far as it lets itself be removed."""
+        if self.path:
+            _remove(self.path)
+            if self._held >= 0:
+                os.close(self._held)
+            self.path, self._held = "", -1
+
+
+@functools.cache
+def remove_abandoned(place: str) -> int:
+    """Remove this user's folders that no judge holds, once a process; returns how many there were."""
+    removed = 0
+    for path in Path(place).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            found = path.lstat()
+            if found.st_uid != os.getuid() or time.time() - found.st_mtime < _YOUNG_SECONDS:
+                continue
+            held = _lock(str(path))
+            if held >= 0:
+                _remove(str(path))
+                os.close(held)
+                removed += 1
+    return removed
+
+
+def _lock(path: str) -> int:
+    """The descriptor of a folder that is locked by it; -1 where another process holds it, or it is no folder."""
+    import fcntl
+
+    try:
+        held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return -1
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(held)
+        return -1
+    return held
+
+
+def _remove(path: str) -> None:
+    remove_contents(path)
+    with contextlib.suppress(OSError):
+        os.rmdir(path)
