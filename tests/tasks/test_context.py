@@ -89,6 +89,22 @@ def test_a_prompt_keeps_to_its_size(project: Path, tokens: int) -> None:
     assert ("assert slugify(text) == slug" in text) == (tokens >= 150)
 
 
+def test_shown_tests_come_with_what_they_use_of_their_file(project: Path) -> None:
+    (project / "tests/test_more.py").write_text(
+        "import pytest\nfrom pkg.text import slugify\n\nWORDS = ['Ä', 'b']\nOTHER = 1\n\n"
+        "@pytest.fixture\ndef joined():\n    return ' '.join(WORDS)\n\n"
+        "@pytest.fixture\ndef apart():\n    return OTHER\n\n"
+        "def test_joined(joined):\n    assert slugify(joined) == 'ä-b'\n\n"
+        "def test_apart(apart):\n    assert apart\n"
+    )
+    target = find_target(str(project / "src/pkg/text.py::slugify"))
+    text = source_prompt(target, select(target.root, [str(project / "tests/test_more.py")]), show_tests=True)
+    assert "#     assert slugify(joined) == 'ä-b'\n" in text
+    assert "# WORDS = ['Ä', 'b']\n" in text
+    assert "#     return ' '.join(WORDS)\n" in text
+    assert "apart" not in text
+
+
 def test_a_file_is_asked_for_in_words(project: Path) -> None:
     target, tests = target_of(project, "src/pkg/text.py")
     text = file_task(target, tests)

@@ -388,3 +388,6 @@ def test_of_several_tasks_of_one_name_the_newest_is_shown(served: Path) -> None:
     assert shown.task_id == second.task_id
     assert str(shown).startswith(f"# the newest of 2 tasks of this name: {second.task_id}, not {first.task_id}\n")
     assert not api.show(second.run, first.task_id).note
+    assert api.show(second.run, "slugify").task_id == second.task_id  # the function alone
+    with pytest.raises(InputError, match="no task 'slug'"):
+        api.show(second.run, "slug")

@@ -270,12 +270,30 @@ def _module_files(target: Target, node: ast.ImportFrom) -> Iterator[Path]:
 
 
 def _shown_tests(tests: Selection, function: Function) -> str:
-    """The test functions that name the function, with their decorators."""
+    """The test functions that name the function, with their decorators, and what they use of their file."""
     name = function.node.name
     shown = []
     for text in tests.files.values():
-        for node in ast.parse(text).body:
-            source = _source(text, node)
-            if name in source and not isinstance(node, ast.Import | ast.ImportFrom):
-                shown.append(source)
+        nodes = [node for node in ast.parse(text).body if not isinstance(node, ast.Import | ast.ImportFrom)]
+        wanted = {at for at, node in enumerate(nodes) if name in _source(text, node)}
+        new = wanted
+        while new:
+            used = set[str]().union(*(_names_used(nodes[at]) for at in new))
+            new = {at for at, node in enumerate(nodes) if used & _names_made(node)} - wanted
+            wanted |= new
+        shown += [_source(text, nodes[at]) for at in sorted(wanted)]
     return "\n".join(shown)
+
+
+def _names_used(node: ast.stmt) -> set[str]:
+    """Names that a statement reads, arguments (a test's fixtures) with them."""
+    named = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+    return named | {one.arg for one in ast.walk(node) if isinstance(one, ast.arg)}
+
+
+def _names_made(node: ast.stmt) -> set[str]:
+    """Names that a statement of a module gives a value."""
+    if isinstance(node, FunctionNode | ast.ClassDef):
+        return {node.name}
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return {one.id for target in targets for one in ast.walk(target) if isinstance(one, ast.Name)}

@@ -163,9 +163,10 @@ def _task_id(path: Path, task: str, known: list[str]) -> tuple[str, str]:
     if task in known:
         return task, ""
     begins = [one for one in known if one.startswith(task)]
-    named = [one for one in begins if one.rpartition("@")[0] == task] or begins
+    ends = [one for one in known if one.rpartition("@")[0].endswith((f"::{task}", f".{task}", f"/{task}"))]
+    named = [one for one in begins if one.rpartition("@")[0] == task] or begins or ends
     if len({one.rpartition("@")[0] for one in named}) > 1:
-        raise InputError(f"{path}: {len(named)} tasks begin with {task!r}: {', '.join(named[:5])}; name one")
+        raise InputError(f"{path}: {len(named)} tasks begin or end with {task!r}: {', '.join(named[:5])}; name one")
     if not named:
         raise InputError(f"{path}: no task {task!r}.{did_you_mean(task, known)} It has: {', '.join(known[:8])}")
     newest = _newest(path, named)

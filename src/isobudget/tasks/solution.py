@@ -96,10 +96,9 @@ class Solution:
             passed, total = self.verdict.tests_passed or 0, self.verdict.tests_total or 0
             lines.append(f"{passed} of {total} tests pass; trust: {self.verdict.trust}.")
             if not self.solved:
-                lines.append(
-                    f"Best attempt, by {self.model}: first failing test "
-                    f"{printable(self.verdict.first_failing) or '?'}: {printable(self.verdict.detail)}"
-                )
+                failing = printable(self.verdict.first_failing)
+                where = f"first failing test {failing}: " if failing else ""
+                lines.append(f"Best attempt, by {self.model}: {where}{printable(self.verdict.detail)}")
         if self.confirmation is not None and self.solved:
             lines.append(self.confirmation.summary)
         lines.append(f"Recorded in {self.run} as {self.task_id}.")

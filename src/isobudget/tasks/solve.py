@@ -197,9 +197,14 @@ def _amount(value: float, unit: str) -> str:
     return counted(int(value), unit.removesuffix("s")) if unit in (SAMPLES, Unit.TOKENS) else with_unit(value, unit)
 
 
+def _closeness(attempt: Attempt) -> tuple[int, bool]:
+    """How close one came: by tests passed, and one that failed a test before one that could not be run."""
+    return attempt.verdict.tests_passed or 0, bool(attempt.verdict.first_failing)
+
+
 def _solution(task: Task, run: Run, spending: LiveSpending, ending: Ending, apart: str) -> Solution:
     passed = next((one for one in spending.attempts if one.verdict.passed), None)
-    best = passed or max(spending.attempts, key=lambda one: one.verdict.tests_passed or 0, default=None)
+    best = passed or max(spending.attempts, key=_closeness, default=None)
     drawn: dict[str, int] = dict.fromkeys(task.models, 0)
     for one in spending.attempts:
         drawn[one.arm] += 1
