@@ -33,6 +33,7 @@ from isobudget.analysis.run_costs import (
 from isobudget.costs.charges import NOTHING, Charges, charge_notes, extras_of, with_extras
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
+from isobudget.costs.one_line import require_models
 from isobudget.costs.usage import TokenUse
 from isobudget.curves import FIRST_PASS, FIXED, Charged, common_tasks, look_all_beyond
 from isobudget.curves.compare import Comparison, compare
@@ -84,6 +85,7 @@ def run_comparison(
     benchmark = benchmark or _only_benchmark(run.run if isinstance(run, LoadedRun) else run)
     bootstrap = bootstrap or Bootstrap()
     loaded = load_samples(run, [benchmark])
+    require_models(costs, list(loaded.run.facts["models"]))
     models, notes = _on_common_problems(loaded.samples(benchmark))
     notes += charge_notes(charges, selection == TESTS)
     curves = []

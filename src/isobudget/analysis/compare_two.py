@@ -28,6 +28,7 @@ from isobudget.costs.charges import NOTHING
 from isobudget.costs.choose_unit import units_of_costs
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
+from isobudget.costs.one_line import require_models
 from isobudget.curves import Bootstrap, common_tasks
 from isobudget.errors import InputError
 from isobudget.files.hints import did_you_mean, meant
@@ -127,10 +128,9 @@ def compare_two(
     labels = [str(one) for one in arguments if _LABEL.fullmatch(str(one)) and not Path(one).exists()]
     sources = [one for one in arguments if str(one) not in labels]
     if len(labels) == 2 and sources:
-        entries, notes = _recorded(sources, costs, from_)
+        known, notes = _recorded(sources, costs, from_)
         pairs = [
-            (_side(one, labels[0]), _side(one, labels[1]))
-            for one in _by_benchmark(entries, benchmark, sources).values()
+            (_side(one, labels[0]), _side(one, labels[1])) for one in _by_benchmark(known, benchmark, sources).values()
         ]
         if any((one[0], one[1]) == (other[0], other[1]) for one, other in pairs):
             raise InputError(f"{labels[0]} and {labels[1]} are the same model and number of samples; name two sides")
@@ -138,13 +138,15 @@ def compare_two(
         before, notes = _recorded(sources[:1], costs, from_)
         after, more = _recorded(sources[1:], costs, from_)
         pairs, notes = _same_models(before, after, k, benchmark, sources), [*notes, *more]
+        known = [*before, *after]
     elif not labels and len(sources) == 1:
-        entries, notes = _recorded(sources, costs, from_)
-        pairs = [_only_two(own, k, sources[0]) for own in _by_benchmark(entries, benchmark, sources).values()]
+        known, notes = _recorded(sources, costs, from_)
+        pairs = [_only_two(own, k, sources[0]) for own in _by_benchmark(known, benchmark, sources).values()]
     else:
         raise InputError(
             "name sources and two models with their samples (SOURCE 7b@5 34b@1), or two sources of the same models"
         )
+    require_models(costs, [name for one in known for name in one.counts.priced_as])
     asked = next(iter(units_of_costs(costs)), Unit.FLOPS)  # of which it is said why there are no prices
     return [_compared(*pair, notes, asked, bootstrap) for pair in pairs]
 

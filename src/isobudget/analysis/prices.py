@@ -18,8 +18,9 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from isobudget.costs.charges import NOTHING, Charges, Extra, extras_of, with_extras
-from isobudget.costs.cost import ONE_PASS, SampleCost, Unit
-from isobudget.costs.costs_file import CostsFile, Entry, cost_from_entry
+from isobudget.costs.cost import AS_RECORDED, ONE_PASS, SampleCost, Unit
+from isobudget.costs.costs_file import CostsFile, cost_from_entry
+from isobudget.costs.entry import Entry
 from isobudget.costs.flops import PAPER_LENGTH, paper_flops
 from isobudget.costs.prices import example_prices, rent_cost
 from isobudget.costs.usage import TokenUse, mean_over_problems
@@ -63,7 +64,7 @@ def _recorded(counts: ModelCounts, unit: Unit) -> SampleCost | None:
     if not known or len(known) < len(counts.task_ids):
         return None
     mean = mean_over_problems(known, f"recorded {unit}")
-    return SampleCost(unit, mean, 0.0, "as recorded by the samples' source")
+    return SampleCost(unit, mean, 0.0, "as recorded by the samples' source", prompt=AS_RECORDED)
 
 
 def price_model(
@@ -123,7 +124,7 @@ def counts_token_use(counts: ModelCounts) -> TokenUse | None:
 def _entry(costs: CostsFile, names: Sequence[str]) -> Entry:
     stated = next((entry for name in names if (entry := costs.find(name)) is not None), None)
     if stated is None:
-        raise InputError(f'{costs.path} has no [models."{names[-1]}"]; it has: {", ".join(costs.models) or "none"}')
+        raise costs.lacks(names[-1])
     return stated
 
 

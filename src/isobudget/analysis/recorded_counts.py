@@ -19,7 +19,7 @@ from isobudget.costs.charges import NOTHING, Charges
 from isobudget.costs.choose_unit import in_chosen_unit
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
-from isobudget.costs.one_line import OneLine
+from isobudget.costs.one_line import require_models
 from isobudget.importers.counts import ModelCounts, group_counts
 from isobudget.importers.names import file_models
 from isobudget.importers.read import read_results
@@ -53,9 +53,8 @@ def recorded_counts(
         imported = read_results(others, from_)
         notes += imported.messages()
         groups = list(group_counts(imported.all_rows()).values())
-        if isinstance(costs, OneLine):
-            known = [samples.model for _, one in loaded for own in one.models.values() for samples in own]
-            costs.require([*known, *(name for one in groups for name in one.priced_as)])
+    known = [samples.model for _, one in loaded for own in one.models.values() for samples in own]
+    require_models(costs, [*known, *(name for one in groups for name in one.priced_as)])
     priced_in = partial(_priced, loaded, groups, costs)
     unit, priced = in_chosen_unit(unit, budgets, costs, partial(priced_in, NOTHING))
     priced = priced if charges == NOTHING else priced_in(charges, unit)

@@ -15,7 +15,7 @@ from isobudget.analysis.load_samples import ModelSamples
 from isobudget.analysis.measured import measured
 from isobudget.costs.bills import Bill
 from isobudget.costs.charges import Extra
-from isobudget.costs.cost import SampleCost, Unit
+from isobudget.costs.cost import AS_RECORDED, SampleCost, Unit
 from isobudget.costs.devices import device_seconds
 from isobudget.costs.flops import completion_flops
 from isobudget.costs.prices import TokenPrice, parse_prices, usd_cost
@@ -84,7 +84,7 @@ def measured_usd(usd: Sequence[NDArray[np.float64]], model: str) -> SampleCost:
     if not all(np.isfinite(amounts).all() for amounts in usd):
         raise InputError(f"what samples of {model} cost in usd was not recorded; give a costs file (--costs)")
     mean = mean_over_problems([amounts.tolist() for amounts in usd], "recorded usd")
-    return SampleCost(Unit.USD, mean, 0.0, "as recorded by the samples' source")
+    return SampleCost(Unit.USD, mean, 0.0, "as recorded by the samples' source", prompt=AS_RECORDED)
 
 
 def run_token_use(samples: ModelSamples, *, share_prompt: bool = True) -> TokenUse | None:

@@ -46,6 +46,7 @@ def curves(
     tokens_per_second: str | float | None = None,
     usd_per_gpu_hour: str | float | None = None,
     gpus: str | int | None = None,
+    completion_tokens: str | int | None = None,
     from_: str | None = None,
     figure: str | Path | None = None,
     panel: Names = (),
@@ -85,6 +86,7 @@ def curves(
             number for every model, or ``"7b=2600,34b=480"``; beside a costs file it comes first.
         usd_per_gpu_hour: price of a GPU: usd from seconds. In Python as `tokens_per_second`.
         gpus: GPUs that a model holds; by default 1 each. In Python as `tokens_per_second`.
+        completion_tokens: tokens of a completion where the results do not have them. In Python as `tokens_per_second`.
         from_: format of the files, see docs/importing.md; by default by content.
         figure: draw success against samples, flops and time: a file .svg, .pdf or .png.
         panel: panels of the figure: k, or a unit; by default k, flops and seconds. Repeatable.
@@ -105,7 +107,7 @@ def curves(
     from isobudget.report.tables.sentence import winner_sentence
 
     target, panels = figure_target(figure, width, font), parse_panels(as_names(panel))
-    table = costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus)
+    table = costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens)
     same = partial(
         compare,
         source,
@@ -143,6 +145,7 @@ def compare(
     tokens_per_second: str | float | None = None,
     usd_per_gpu_hour: str | float | None = None,
     gpus: str | int | None = None,
+    completion_tokens: str | int | None = None,
     level: float = 0.95,
     replicates: int = 10_000,
     seed: int = 0,
@@ -154,7 +157,8 @@ def compare(
         sources: run folders or files of results, and two models; or two sources. In Python a list, ``"7b@5", "34b@1"``
             at its end; of two sources alone, models of one name are compared at `k` samples; of one, its two models.
         k: samples of each problem, where no samples are named.
-        benchmark, costs, tokens_per_second, usd_per_gpu_hour, gpus, level, replicates: as in `curves`.
+        benchmark, costs, tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens: as in `curves`.
+        level, replicates: as in `curves`.
         seed: seed of the bootstrap and of the test.
         from_: as in `curves`.
 
@@ -170,7 +174,7 @@ def compare(
         sources,
         k=k,
         benchmark=benchmark,
-        costs=costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus),
+        costs=costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens),
         from_=from_,
         bootstrap=Bootstrap(level, replicates, seed),
     )
@@ -243,6 +247,7 @@ def report(
     tokens_per_second: str | float | None = None,
     usd_per_gpu_hour: str | float | None = None,
     gpus: str | int | None = None,
+    completion_tokens: str | int | None = None,
     from_: str | None = None,
     simultaneous: bool | None = None,
     share_prompt: bool | None = None,
@@ -256,7 +261,8 @@ def report(
             copied to runs/example; in flops, as its seconds are a busy machine's. In Python also a run.
         out: folder for the report; by default RUN/report, reports/NAME of others.
         unit: unit of the budgets: flops, seconds, device_seconds, tokens or joules. Repeatable.
-        costs, tokens_per_second, usd_per_gpu_hour, gpus, from_, simultaneous, share_prompt: as in `curves`.
+        costs, tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens: as in `curves`.
+        from_, simultaneous, share_prompt: as in `curves`.
         texts: failed outputs of each problem and model that the page can open, beside the greedy one and the first that
             passed; 0: no outputs, all: every sample.
         progress: shows how far it is.
@@ -274,7 +280,7 @@ def report(
     if is_example(run):
         run, unit = copy_example(), "flops" if tuple(unit) == ("flops", "device_seconds") else unit
     units, bootstrap = tuple(dict.fromkeys(map(parse_unit, as_names(unit)))), Bootstrap(simultaneous=simultaneous)
-    table = costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus)
+    table = costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens)
     return build_report(
         run,
         out,

@@ -40,6 +40,7 @@ def costs_of(
     tokens_per_second: str | float | None,
     usd_per_gpu_hour: str | float | None,
     gpus: str | int | None,
+    completion_tokens: str | int | None = None,
 ) -> CostsFile | str | None:
     """The costs that a command's options state: a costs file that has been read, ``paper``, or None.
 
@@ -50,7 +51,7 @@ def costs_of(
     from isobudget.costs.one_line import one_line_costs
     from isobudget.errors import InputError
 
-    stated = (tokens_per_second, usd_per_gpu_hour, gpus)
+    stated = (tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens)
     if costs is not None and str(costs) == "paper":
         if any(one is not None for one in stated):
             raise InputError("--costs paper has its own costs; leave out --tokens-per-second and prices, or the paper")

@@ -33,6 +33,7 @@ def plan(
     tokens_per_second: str | float | None = None,
     usd_per_gpu_hour: str | float | None = None,
     gpus: str | int | None = None,
+    completion_tokens: str | int | None = None,
     share_prompt: bool | None = None,
     from_: str | None = None,
     width: str | float | None = None,
@@ -61,7 +62,7 @@ def plan(
         seed: seed of the folds and of the bootstrap.
         write: write what is recommended for the one budget. In Python the policy.toml to write.
         figure: draw success against budget, a line for each policy: a file .svg, .pdf or .png.
-        tokens_per_second, usd_per_gpu_hour, gpus, share_prompt, from_, width, font: as in `curves`.
+        tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens, share_prompt, from_, width, font: as in `curves`.
 
     Raises:
         InputError: a source, a budget, a price or an option is wrong, or nothing can be planned.
@@ -80,7 +81,7 @@ def plan(
         None if unit is None else parse_unit(unit),
         budgets=[budget] if isinstance(budget, str | float | int) else list(budget),
         target=parse_target(target) if isinstance(target, str) else target,
-        costs=costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus),
+        costs=costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens),
         arms=[name.strip() for name in arms.split(",")] if isinstance(arms, str) else list(arms),
         policies=as_names(policy),
         benchmark=benchmark,

@@ -8,6 +8,7 @@ import typer
 
 from isobudget.cli.declared import of_api
 from isobudget.cli.grouped import in_groups
+from isobudget.cli.options import BY_MODEL
 from isobudget.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @in_groups(
     {
         "Options": "unit budgets benchmark select stop charge ranker_architecture extrapolate from_",
-        "Prices": "costs tokens_per_second usd_per_gpu_hour gpus",
+        "Prices": "costs tokens_per_second usd_per_gpu_hour gpus completion_tokens",
         "How it is counted": "level replicates seed simultaneous share_prompt",
         "Output": "figure panel width font as_plot as_frontier form as_json as_csv",
     },
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     charge=typer.Option(metavar="judge|scoring"),
     ranker_architecture=typer.Option(metavar="NAME"),
     extrapolate=typer.Option(metavar="K"),
+    completion_tokens=BY_MODEL,
 )
 def curves(
     given: dict[str, Any],
@@ -89,8 +91,8 @@ def _frontier(comparison: Comparison, given: dict[str, Any]) -> list[Grid]:
     from isobudget.report.tables.frontier import frontier_grids
     from isobudget.report.tables.labels import short_labels
 
-    names = ("costs", "tokens_per_second", "usd_per_gpu_hour", "gpus", "from_", "level", "replicates", "seed")
-    same = {name: given[name] for name in names if name in given}
+    prices = ("costs", "tokens_per_second", "usd_per_gpu_hour", "gpus", "completion_tokens", "share_prompt")
+    same = {name: given[name] for name in (*prices, "from_", "level", "replicates", "seed") if name in given}
     made = api.plan(
         given["source"], budget=comparison.budgets, benchmark=comparison.benchmark, unit=comparison.unit, **same
     )

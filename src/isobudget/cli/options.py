@@ -15,13 +15,15 @@ class Api(StrEnum):
     CHAT = "chat"
 
 
+#: a number for every model, or numbers by model
+BY_MODEL = typer.Option(metavar="N|MODEL=N,...")
 #: how options look that several commands have
 SHARED: dict[str, Any] = {
     "cluster": typer.Option(metavar="local|auto|HOST:PORT"),
     "costs": typer.Option(metavar="FILE.toml"),
     "from_": typer.Option("--from", metavar="FORMAT"),
     "api": Annotated[Api | None, typer.Option()],
-    "gpus": typer.Option(metavar="N|MODEL=N,..."),
+    "gpus": BY_MODEL,
     "key_env": typer.Option(metavar="NAME"),
     "model": typer.Option("-m", "--model"),
     "out": typer.Option("-o", "--out"),
@@ -29,8 +31,8 @@ SHARED: dict[str, Any] = {
     "replicates": typer.Option(min=100, max=1_000_000),
     "seed": typer.Option(min=0),
     "setting": typer.Option(metavar="NAME=VALUE"),
-    "tokens_per_second": typer.Option(metavar="N|MODEL=N,..."),
-    "usd_per_gpu_hour": typer.Option(metavar="N|MODEL=N,..."),
+    "tokens_per_second": BY_MODEL,
+    "usd_per_gpu_hour": BY_MODEL,
     "workers": typer.Option(min=1),
 }
 DryRunOption = Annotated[

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.costs.cost import SampleCost, Unit
-from isobudget.costs.costs_file import Entry
+from isobudget.costs.entry import Entry
 from isobudget.costs.flops import PAPER_LENGTH, completion_flops, paper_flops, prompt_flops
 from isobudget.costs.usage import TokenUse, mean_over_problems
 from isobudget.errors import InputError
@@ -134,7 +134,9 @@ def _stated(entry: Entry | None, charge: str, unit: Unit) -> Extra | None:
     amount = None if entry is None else entry.values.get(f"{charge}_{unit}")
     if entry is None or amount is None:
         return None
-    return Extra(float(amount), f"{charge} at {amount:g} {unit} a sample as stated ({entry.source})")
+    return Extra(
+        float(amount), f"{charge} at {amount:g} {unit} a sample as stated ({entry.source_of(f'{charge}_{unit}')})"
+    )
 
 
 def _judging(model: str, unit: Unit, measured: Extra | None) -> Extra:
@@ -155,7 +157,7 @@ def _scoring(model: str, unit: Unit, ranker: Architecture | None, use: TokenUse 
         return Extra(float(paper_flops(ranker)), what)
     lengths = zip(use.prompt, use.completions, strict=True)
     passes = [_pass_flops(ranker, int(prompt), tokens) for prompt, tokens in lengths]
-    return Extra.measured(passes, f"scoring by {ranker.name}, one pass over prompt and completion, by {use.label}")
+    return Extra.measured(passes, f"scoring by {ranker.name}, one pass over prompt and completion, by {use.said}")
 
 
 def _unpriced(what: str, model: str, why: str, charge: str, unit: Unit) -> InputError:

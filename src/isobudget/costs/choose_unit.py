@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from isobudget.costs.budget import stated_units
 from isobudget.costs.cost import Unit
 from isobudget.costs.costs_file import CostsFile
+from isobudget.costs.one_line import OneLine
 from isobudget.errors import InputError, NoPriceError
 
 _Priced = TypeVar("_Priced")
@@ -33,8 +34,9 @@ def in_chosen_unit(
     """The unit to count in, and what is priced in it.
 
     Args:
-        unit: as stated; None to choose: that of the budgets, else the first in which every model has a price of flops,
-            those that the costs state, usd, tokens and what was measured.
+        unit: as stated; None to choose: that of the budgets, else what options of the command line state, else the
+            first in which every model has a price of flops, those that a costs file states, usd, tokens and what was
+            measured.
         budgets: as they were written.
         costs: a costs file that has been read, ``paper``, or None.
         priced: prices all models in a unit; an `InputError` where one has no price.
@@ -43,7 +45,7 @@ def in_chosen_unit(
         InputError: a budget is none, or there is no price in any unit: then why there is none in the first one that the
             costs state, else in flops; what is wrong beside prices comes first.
     """
-    chosen = unit or next(iter(stated_units(budgets)), None)
+    chosen = unit or next(iter([*stated_units(budgets), *_units_of_options(costs)]), None)
     if chosen is not None:
         return chosen, priced(chosen)
     stated = units_of_costs(costs)
@@ -61,10 +63,14 @@ def in_chosen_unit(
 
 def units_of_costs(costs: CostsFile | str | None) -> list[Unit]:
     """The units that a costs file or options state, each once."""
-    found = set(_stated(costs)) if isinstance(costs, CostsFile) else set[Unit]()
+    return _stated(costs.tables()) if isinstance(costs, CostsFile) else []
+
+
+def _units_of_options(costs: CostsFile | str | None) -> list[Unit]:
+    """The units that options of the command line state: who types a rate wants to see what it gives."""
+    return _stated(costs.stated.values()) if isinstance(costs, OneLine) else []
+
+
+def _stated(tables: Iterable[Mapping[str, Any]]) -> list[Unit]:
+    found = {_STATED_BY[key] for values in tables for key in values if key in _STATED_BY}
     return [unit for unit in _OF_COSTS if unit in found]
-
-
-def _stated(costs: CostsFile) -> Iterator[Unit]:
-    for values in costs.tables():
-        yield from (_STATED_BY[key] for key in values if key in _STATED_BY)

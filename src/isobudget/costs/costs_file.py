@@ -20,15 +20,16 @@ how.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from isobudget.costs.cost import ONE_PASS, UNCOUNTED, SampleCost, Unit
+from isobudget.costs.cost import BY_RATE, ONE_PASS, UNCOUNTED, SampleCost, Unit
 from isobudget.costs.devices import device_seconds
 from isobudget.costs.energy import joules_cost
+from isobudget.costs.entry import DEFAULTS, Entry, origin_of
 from isobudget.costs.flops import PAPER_LENGTH, paper_flops
 from isobudget.costs.prices import GpuHour, TokenPrice, example_prices, parse_prices, rent_cost, usd_cost, valid_at
 from isobudget.costs.roofline import Serving, gpu_named, roofline_seconds
@@ -44,12 +45,12 @@ from isobudget.models.read_architecture import load_architecture
 
 _TOKENS: Check = (lambda value: is_number(value, 1) and value <= _MOST_TOKENS, "a number of at least 1, below 10^12")  # type: ignore[operator]
 _MOST_TOKENS = 1e12
-_BY_TOKEN = ("usd_per_million_input", "usd_per_million_output", "usd_per_million_cached")
+BY_TOKEN = ("usd_per_million_input", "usd_per_million_output", "usd_per_million_cached")
 _AMOUNTS = (
     *Unit,
     *(f"{unit}_per_problem" for unit in Unit),
     *(f"{charge}_{unit}" for charge in ("judge", "scoring") for unit in Unit),
-    *_BY_TOKEN,
+    *BY_TOKEN,
     "usd_per_gpu_hour",
     "tokens_per_second",
     "joules_per_token",
@@ -66,37 +67,6 @@ _KEYS: dict[str, Check] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """What a costs file says of one model.
-
-    Attributes:
-        where: file and table, for messages; empty if there is no file.
-        values: key -> value, defaults filled in.
-        prices, gpu_hours: of the file, then the examples that ship.
-        folder: that relative paths start from.
-        architecture, seconds: of the model as a run recorded them, for what the file leaves open.
-        devices: GPUs that the model held in the run, 1 for a processor, where `seconds` are the run's.
-        when: the run's date, for prices of several dates; None for today.
-    """
-
-    where: str
-    values: Mapping[str, Any]
-    prices: tuple[TokenPrice, ...] = ()
-    gpu_hours: tuple[GpuHour, ...] = ()
-    folder: Path = field(default_factory=Path)
-    architecture: Architecture | None = None
-    seconds: SampleCost | None = None
-    devices: int | None = None
-    when: date | None = None
-
-    @property
-    def source(self) -> str:
-        """The user's own words on where the figures come from, with their date."""
-        said = str(self.values.get("source", Path(self.where.split(",")[0]).name or "not stated"))
-        return f"{said}, {self.values['date']}" if "date" in self.values else said
-
-
-@dataclass(frozen=True, slots=True)
 class CostsFile:
     """A parsed costs file: model -> `Entry`."""
 
@@ -107,6 +77,10 @@ class CostsFile:
     def tables(self) -> list[Mapping[str, Any]]:
         """The values of every table that says what models cost."""
         return [entry.values for entry in (*self.models.values(), *([self.defaults] if self.defaults else []))]
+
+    def lacks(self, model: str) -> InputError:
+        """That nothing here says what a model costs."""
+        return InputError(f'{self.path} has no [models."{model}"]; it has: {", ".join(self.models) or "none"}')
 
     def find(self, model: str) -> Entry | None:
         """The entry of a model: by its exact name, by another spelling of the same known architecture, else defaults.
@@ -132,19 +106,28 @@ def read_costs(path: str | Path) -> CostsFile:
     for name, kind in kinds.items():
         if not isinstance(tables.get(name, kind()), kind):
             raise InputError(f'{path}: {name} must be a table, such as [models."codellama-7b"] or [[price]]')
-    defaults = _checked(tables.get("defaults", {}), f"{path}, [defaults]")
-    own, examples = parse_prices(tables, str(path)), example_prices()
-    models, gpus = {price.model for price in own[0]}, {hour.gpu for hour in own[1]}
-    prices = own[0] + tuple(price for price in examples[0] if price.model not in models)
-    hours = own[1] + tuple(hour for hour in examples[1] if hour.gpu not in gpus)
+    defaults = _checked(tables.get("defaults", {}), f"{path}, {DEFAULTS}")
+    of_defaults = origin_of(defaults, f"{path}, {DEFAULTS}")
+    prices, hours = _prices_of(tables, path)
+    listed = partial(Entry, prices=prices, gpu_hours=hours, folder=path.parent)
     entries = {}
     for name, values in tables.get("models", {}).items():
         where = f'{path}, [models."{name}"]'
         if not isinstance(values, dict):
             raise InputError(f"{where} must be a table of keys such as flops = 1.69e12, not {values!r}")
-        entries[name] = Entry(where, MappingProxyType(defaults | _checked(values, where)), prices, hours, path.parent)
-    every = Entry(f"{path}, [defaults]", MappingProxyType(defaults), prices, hours, path.parent)
+        own = _checked(values, where)
+        inherited = {key: of_defaults for key in defaults if key not in own}
+        entries[name] = listed(where, MappingProxyType(defaults | own), origins=MappingProxyType(inherited))
+    every = listed(f"{path}, {DEFAULTS}", MappingProxyType(defaults))
     return CostsFile(path, MappingProxyType(entries), every if defaults and not entries else None)
+
+
+def _prices_of(tables: dict[str, Any], path: Path) -> tuple[tuple[TokenPrice, ...], tuple[GpuHour, ...]]:
+    """The prices that the file lists, then the examples that ship of what it does not."""
+    own, examples = parse_prices(tables, str(path)), example_prices()
+    models, gpus = {price.model for price in own[0]}, {hour.gpu for hour in own[1]}
+    prices = own[0] + tuple(price for price in examples[0] if price.model not in models)
+    return prices, own[1] + tuple(hour for hour in examples[1] if hour.gpu not in gpus)
 
 
 def cost_from_entry(entry: Entry, model: str, unit: Unit, use: TokenUse | None) -> SampleCost:
@@ -158,17 +141,17 @@ def cost_from_entry(entry: Entry, model: str, unit: Unit, use: TokenUse | None) 
     """
     values = entry.values
     if unit in values:
-        return SampleCost(unit, values[unit], values.get(f"{unit}_per_problem", 0.0), entry.source)
+        source = entry.source_of(*entry.stated(unit, f"{unit}_per_problem"))
+        return SampleCost(unit, values[unit], values.get(f"{unit}_per_problem", 0.0), source)
     compute, missing = _COMPUTED[unit]
     counted = _use(entry, use)
     cost = compute(entry, model, counted)
     if cost is None:
         if counted is None and "tokens_per_second" in values and unit in (Unit.SECONDS, Unit.DEVICE_SECONDS, Unit.USD):
-            missing = f"{_COMPUTED[Unit.TOKENS][1]}; state completion_tokens = ... under [defaults] in a costs file"
+            missing = _COMPUTED[Unit.TOKENS][1]
         where = entry.where or "give a costs file with --costs"
         raise NoPriceError(f"no cost in {unit} for model {model!r} ({where}): {missing}")
-    said = values.get("source", "")
-    return cost if not said or f"({said}" in cost.source else replace(cost, source=f"{cost.source} ({said})")
+    return cost
 
 
 def _use(entry: Entry, recorded: TokenUse | None) -> TokenUse | None:
@@ -177,21 +160,33 @@ def _use(entry: Entry, recorded: TokenUse | None) -> TokenUse | None:
     if recorded is None and "completion_tokens" not in values:
         return None
     completions = recorded.completions if recorded else ([round(values["completion_tokens"])],)
-    label = recorded.label if recorded else f"{values['completion_tokens']:g} completion tokens as stated"
+    label = recorded.label if recorded else _stated_tokens(entry, "completion")
     prompt: Sequence[int] | int = START_TOKEN_ONLY
-    bills = None
+    bills, prompt_label = None, ""
     known = "prompt_tokens" in values
     if known:
         prompt = round(values["prompt_tokens"])
-        label += f" and {values['prompt_tokens']:g} prompt tokens"
+        prompt_label = f" and {_stated_tokens(entry, 'prompt')}"
     elif recorded is not None and recorded.prompt_known:
         prompt, known = recorded.prompt.tolist(), True
         bills = None if values.get("share_prompt") else recorded.bills
     else:
-        label += ", completions only: prompt lengths are not known"
+        prompt_label = ", completions only: prompt lengths are not known"
     plain = [[int(tokens) for tokens in counts] for counts in completions]
     shared = known and values.get("share_prompt", True)
-    return TokenUse.of(prompt, plain, share_prompt=shared, label=label, prompt_known=known, bills=bills)
+    how = {"label": label, "prompt_label": prompt_label}
+    return TokenUse.of(prompt, plain, share_prompt=shared, prompt_known=known, bills=bills, **how)
+
+
+def _stated_tokens(entry: Entry, what: str) -> str:
+    key = f"{what}_tokens"
+    return f"{entry.values[key]:g} {what} tokens ({entry.source_of(key)})"
+
+
+def _by(cost: SampleCost, entry: Entry, *keys: str) -> SampleCost:
+    """The cost with the source of those of the keys that the entry states behind its own."""
+    stated = entry.stated(*keys)
+    return replace(cost, source=f"{cost.source} ({entry.source_of(*stated)})") if stated else cost
 
 
 def _architecture(entry: Entry, model: str) -> Architecture | None:
@@ -210,9 +205,10 @@ def _flops(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:
     if architecture is None:
         return None
     if use is not None:
-        return flops_cost(architecture, use)
+        return _by(flops_cost(architecture, use), entry, "architecture")
     source = f"the paper's count for {architecture.name}: one pass at {PAPER_LENGTH} tokens"
-    return SampleCost(Unit.FLOPS, float(paper_flops(architecture)), source=source, prompt=ONE_PASS)
+    flops = float(paper_flops(architecture))
+    return _by(SampleCost(Unit.FLOPS, flops, source=source, prompt=ONE_PASS), entry, "architecture")
 
 
 def _seconds(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:
@@ -220,36 +216,46 @@ def _seconds(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | Non
     if "profile" in values:
         return None if use is None else _profiled(entry, use)
     if "tokens_per_second" in values:
-        return None if use is None else _at_rate(values["tokens_per_second"], use, entry.source)
+        return None if use is None else _at_rate(entry, use)
     if "gpu" not in values:
         return entry.seconds
     architecture = _architecture(entry, model)
     if use is None or architecture is None:
         return None
-    served = {key: values[key] for key in ("gpus", "batch", "bytes_per_weight") if key in values}
+    served = {key: values[key] for key in entry.stated("gpus", "batch", "bytes_per_weight")}
     serving = Serving(gpu_named(values["gpu"]), **served)
-    return roofline_seconds(architecture, serving, use.mean_prompt, use.mean_completion)
+    least = roofline_seconds(architecture, serving, use.mean_prompt, use.mean_completion)
+    least = _by(least, entry, "architecture", "gpu", *served)
+    return use.split(Unit.SECONDS, least.per_problem, least.per_sample, f"{least.source}; {use.said}")
 
 
 def _device_seconds(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:
     stated = Unit.SECONDS in entry.values
     seconds = cost_from_entry(entry, model, Unit.SECONDS, use) if stated else _seconds(entry, model, use)
-    return None if seconds is None else device_seconds(seconds, entry.values.get("gpus", entry.devices))
+    return None if seconds is None else device_seconds(seconds, *_devices(entry))
 
 
-def _at_rate(rate: float, use: TokenUse, source: str) -> SampleCost:
+def _devices(entry: Entry) -> tuple[int | None, str]:
+    """The GPUs that the model holds, as stated or as the run has it, and who says so."""
+    if "gpus" in entry.values:
+        return entry.values["gpus"], entry.source_of("gpus")
+    return entry.devices, "" if entry.devices is None else "as the run states"
+
+
+def _at_rate(entry: Entry, use: TokenUse) -> SampleCost:
     """Seconds by the completion tokens that are generated a second, all samples together: tokens / rate."""
+    rate, source = entry.values["tokens_per_second"], entry.source_of("tokens_per_second")
     if rate <= 0:
         raise InputError(f"tokens_per_second must be more than 0, not {rate:g} ({source})")
     label = f"{use.label} at {rate:g} tokens/s ({source})"
-    return SampleCost(Unit.SECONDS, use.mean_completion / rate, 0.0, label, 1.0 / rate)
+    return SampleCost(Unit.SECONDS, use.mean_completion / rate, 0.0, label, 1.0 / rate, BY_RATE)
 
 
 def _profiled(entry: Entry, use: TokenUse) -> SampleCost:
     """Seconds by the throughput profile that the entry names; `batch` is the number of slots."""
     profile = read_profile(entry.folder / Path(entry.values["profile"]).expanduser())
     try:
-        return profile_seconds(profile, use, entry.values.get("batch"))
+        return _by(profile_seconds(profile, use, entry.values.get("batch")), entry, "profile", "batch")
     except InputError as error:
         raise InputError(f"{entry.where}: {error}") from None
 
@@ -259,12 +265,13 @@ def _tokens(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None
         return None
     if use.prompt_known:
         return tokens_cost(use)
-    return SampleCost(Unit.TOKENS, use.mean_completion, 0.0, use.label, 1.0, UNCOUNTED)
+    return SampleCost(Unit.TOKENS, use.mean_completion, 0.0, use.said, 1.0, UNCOUNTED)
 
 
 def _usd(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:
     values = entry.values
-    if use is not None and (price := _token_price(entry, model)) is not None:
+    by_hour = "usd_per_gpu_hour" in values and not entry.stated("price", *BY_TOKEN)  # before prices that ship
+    if use is not None and not by_hour and (price := _token_price(entry, model)) is not None:
         by_request = price.usd_per_million_cached is not None and "share_prompt" not in values and use.prompt_known
         return usd_cost(price, replace(use, share_prompt=False) if by_request else use)
     stated = Unit.SECONDS in values
@@ -272,25 +279,25 @@ def _usd(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:
     if seconds is None:
         return None
     if "usd_per_gpu_hour" in values:
-        day = str(values.get("date", "undated"))
-        hour: GpuHour | None = GpuHour(values.get("gpu", "own"), values["usd_per_gpu_hour"], day, entry.source)
+        source = entry.source_of("usd_per_gpu_hour")
+        hour: GpuHour | None = GpuHour(values.get("gpu", "own"), values["usd_per_gpu_hour"], "", source)
     else:
         hours = [hour for hour in entry.gpu_hours if hour.gpu == values.get("gpu")]
         hour = valid_at(hours, entry.when, f"{entry.where}: {values.get('gpu')}")
-    return None if hour is None else rent_cost(seconds, values.get("gpus", 1), hour)
+    devices, source = _devices(entry)
+    return None if hour is None else rent_cost(seconds, devices, hour, source)
 
 
 def _token_price(entry: Entry, model: str) -> TokenPrice | None:
     values = entry.values
-    if stated := [key for key in _BY_TOKEN if key in values]:
-        if missing := [key for key in _BY_TOKEN[:2] if key not in values]:
+    if stated := [key for key in BY_TOKEN if key in values]:
+        if missing := [key for key in BY_TOKEN[:2] if key not in values]:
             raise InputError(
                 f"{entry.where}: {missing[0]} is missing beside {stated[0]}; a price by the token needs both, and 0 "
                 "where nothing is charged"
             )
-        day = str(values.get("date", "undated"))
-        read, written, cached = (values.get(key) for key in _BY_TOKEN)
-        return TokenPrice(model, float(read or 0), float(written or 0), cached, day, entry.source)
+        read, written, cached = (values.get(key) for key in BY_TOKEN)
+        return TokenPrice(model, float(read or 0), float(written or 0), cached, "", entry.source_of(*stated))
     wanted = values.get("price", model)
     price = valid_at([one for one in entry.prices if one.model == wanted], entry.when, f"{entry.where}: {wanted}")
     if price is None and "price" in values:
@@ -302,7 +309,7 @@ def _token_price(entry: Entry, model: str) -> TokenPrice | None:
 def _joules(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None:  # noqa: ARG001
     if use is None or "joules_per_token" not in entry.values:
         return None
-    return joules_cost(use, entry.values["joules_per_token"], entry.source)
+    return joules_cost(use, entry.values["joules_per_token"], entry.source_of("joules_per_token"))
 
 
 #: unit -> how its cost is computed, and what to do where it is not known
@@ -313,7 +320,11 @@ _COMPUTED: Mapping[Unit, tuple[Callable[[Entry, str, TokenUse | None], SampleCos
         "state seconds = ..., or completion_tokens and tokens_per_second (or a profile; or gpu, gpus, batch)",
     ),
     Unit.DEVICE_SECONDS: (_device_seconds, "state device_seconds = ..., or what gives seconds, and gpus"),
-    Unit.TOKENS: (_tokens, "neither the samples' lines nor the costs file have completion_tokens"),
+    Unit.TOKENS: (
+        _tokens,
+        "neither the samples' lines nor the costs file have completion_tokens; state completion_tokens = 200 under "
+        "[defaults] in a costs file, or --completion-tokens 200",
+    ),
     Unit.USD: (
         _usd,
         "state usd = ..., or usd_per_million_input, usd_per_million_output and completion_tokens, or seconds and "

@@ -11,13 +11,21 @@ from isobudget.costs.cost import SampleCost, Unit
 from isobudget.errors import InputError
 
 
-def device_seconds(seconds: SampleCost, devices: int | None) -> SampleCost:
+def device_seconds(seconds: SampleCost, devices: int | None, devices_source: str = "") -> SampleCost:
     """Seconds x the GPUs that the model holds meanwhile; a processor counts as one device, and so does what is unknown.
 
     It is what models of different size on one machine should be compared by: one that holds eight GPUs keeps seven more
-    of them from others than one that holds one. A cost in another unit than seconds is an `InputError`.
+    of them from others than one that holds one. `devices_source` is who says how many. A cost in another unit than
+    seconds is an `InputError`.
     """
     if seconds.unit is not Unit.SECONDS:
         raise InputError(f"devices are held for seconds, not for {seconds.unit} ({seconds.source})")
-    said = "1 device, as it is not stated how many are held" if devices is None else f"{devices} held"
-    return seconds.times(devices or 1, Unit.DEVICE_SECONDS, f"{seconds.source}; x {said}")
+    source = f"{seconds.source}; x {held(devices, devices_source)}"
+    return seconds.times(devices or 1, Unit.DEVICE_SECONDS, source)
+
+
+def held(devices: int | None, source: str = "") -> str:
+    """How many devices are held, in words, and who says so; None if nothing does."""
+    if devices is None:
+        return "1 device, as it is not stated how many are held"
+    return f"{devices} held{f' ({source})' if source else ''}"

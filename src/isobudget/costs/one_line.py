@@ -1,9 +1,10 @@
 """Costs in one line: rates and prices by model, as options of a command state them, in place of a costs file.
 
-    --tokens-per-second 7b=2600,34b=480 --usd-per-gpu-hour 2.0 --gpus 34b=2
+    --tokens-per-second 7b=2600,34b=480 --completion-tokens 200 --usd-per-gpu-hour 2.0 --gpus 34b=2
 
 A number alone holds for every model. A name means the model that is called so, or those that have it as a part:
-`7b` stands for `codellama-7b`. Beside a costs file they come first.
+`7b` stands for `codellama-7b`. Beside a costs file they come first; token counts that were recorded come before stated
+ones. The source of a price says of each figure whether it was stated so.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from isobudget.costs.costs_file import CostsFile, Entry
+from isobudget.costs.costs_file import BY_TOKEN, CostsFile
+from isobudget.costs.entry import Entry
 from isobudget.costs.prices import example_prices
 from isobudget.errors import InputError
 from isobudget.files.hints import did_you_mean, is_part
@@ -24,7 +26,13 @@ _OPTIONS = {
     "--tokens-per-second": ("tokens_per_second", False),
     "--usd-per-gpu-hour": ("usd_per_gpu_hour", False),
     "--gpus": ("gpus", True),
+    "--completion-tokens": ("completion_tokens", True),
 }
+#: where these figures come from
+_ORIGIN = "as stated on the command line"
+_MOST = 1e12
+#: keys of a costs file that give seconds
+_TIMES = ("seconds", "profile", "tokens_per_second", "gpu")
 #: what stands for every model
 _ALL = ""
 
@@ -47,13 +55,20 @@ class OneLine(CostsFile):
             if name and (name == model or is_part(name, model)):
                 values |= own
         below = None if self.base is None else self.base.find(model)
+        origins = dict.fromkeys(values, _ORIGIN)
         if below is not None:
-            return replace(below, values=MappingProxyType({**_without(below.values, values), **values}))
+            merged = MappingProxyType({**_without(below.values, values), **values})
+            return replace(below, values=merged, origins=MappingProxyType({**below.origins, **origins}))
         if not values:
             return None
         prices, hours = example_prices()
-        source = {"source": "as stated on the command line"}
-        return Entry("command line", MappingProxyType(source | values), prices, hours, Path())
+        return Entry("command line", MappingProxyType(values), prices, hours, Path(), origins=MappingProxyType(origins))
+
+    def lacks(self, model: str) -> InputError:
+        """That nothing here says what a model costs."""
+        if self.base is not None:
+            return self.base.lacks(model)
+        return InputError(f"the command line states nothing for {model}; add {model}=..., or a number for every model")
 
     def require(self, names: Sequence[str]) -> None:
         """Refuse a stated name that means none of the models.
@@ -67,9 +82,23 @@ class OneLine(CostsFile):
                 raise InputError(f"{name}=... on the command line: no such model.{did_you_mean(name, names)} {known}")
 
 
+def require_models(costs: CostsFile | str | None, names: Sequence[str]) -> None:
+    """Refuse options that name none of the models there are; an `InputError` says which."""
+    if isinstance(costs, OneLine):
+        costs.require(names)
+
+
 def _without(below: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """A file's values without those that what is stated replaces: a rate comes before seconds and profiles."""
-    replaced = {"seconds", "profile", "usd"} if "tokens_per_second" in values else set[str]()
+    """A file's values without those that what is stated replaces: a rate comes before seconds and profiles, GPUs and
+    their hours before what follows from them.
+    """
+    rated, rented = "tokens_per_second" in values, "usd_per_gpu_hour" in values
+    replaced = {"seconds", "seconds_per_problem", "profile"} if rated else set[str]()
+    if rated or ("gpus" in values and not below.keys().isdisjoint(_TIMES)):
+        replaced |= {"device_seconds", "device_seconds_per_problem"}
+        replaced |= {"usd", "usd_per_problem"} if "usd_per_gpu_hour" in below else set()
+    if rented:
+        replaced |= {"usd", "usd_per_problem", "price", *BY_TOKEN}
     return {key: value for key, value in below.items() if key not in replaced}
 
 
@@ -78,13 +107,14 @@ def one_line_costs(
     tokens_per_second: str | float | None = None,
     usd_per_gpu_hour: str | float | None = None,
     gpus: str | int | None = None,
+    completion_tokens: str | int | None = None,
 ) -> CostsFile | None:
     """The costs that options state, above a costs file; the file alone, or None, where they state nothing.
 
     Raises:
         InputError: a value is no number, or a part is no ``NAME=NUMBER``.
     """
-    given = zip(_OPTIONS.items(), (tokens_per_second, usd_per_gpu_hour, gpus), strict=True)
+    given = zip(_OPTIONS.items(), (tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens), strict=True)
     stated: dict[str, dict[str, Any]] = {}
     for (option, (key, whole)), text in given:
         for name, value in _parsed(option, text, whole).items():
@@ -102,8 +132,9 @@ def _parsed(option: str, text: str | float | None, whole: bool) -> dict[str, flo
             value = int(number) if whole else float(number)
         except ValueError:
             value = -1
-        if not 0 < value < float("inf") or (given and not name.strip()):
+        if not 0 < value < _MOST or (given and not name.strip()):
             kind = "a whole number of at least 1" if whole else "a number of more than 0"
+            kind += ", below 10^12" if value >= _MOST else ""
             example = "7b=2" if whole else "7b=2600"
             raise InputError(f"{option}: {part.strip()!r} is neither {kind} nor NAME=NUMBER, such as {example}")
         found[name.strip()] = value

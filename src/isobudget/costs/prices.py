@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from isobudget.costs.bills import billed_usd
 from isobudget.costs.cost import AS_BILLED, EACH_PAYS, SHARED, UNCOUNTED, SampleCost, Unit
+from isobudget.costs.devices import held
 from isobudget.costs.usage import TokenUse
 from isobudget.errors import InputError
 from isobudget.files.toml import shipped_toml
@@ -74,11 +75,16 @@ class GpuHour:
     source: str = "not stated"
 
 
+def _origin(price: TokenPrice | GpuHour) -> str:
+    """When and where a price was seen, to follow what it is of."""
+    return f"{f', {price.date}' * bool(price.date)} ({price.source})"
+
+
 def usd_cost(price: TokenPrice, use: TokenUse) -> SampleCost:
     """Usd of a sample at a provider's token prices."""
     per_token = price.usd_per_million_output / _MILLION
     shared, each, said = _prompt_usd(price, use)
-    source = f"price of {price.model}, {price.date} ({price.source}), {use.label}{said}"
+    source = f"price of {price.model}{_origin(price)}, {use.said}{said}"
     counted = SHARED if use.share_prompt else EACH_PAYS
     prompt = AS_BILLED if use.bills is not None else counted if use.prompt_known else UNCOUNTED
     completion = use.mean_completion * price.usd_per_million_output / _MILLION
@@ -130,12 +136,17 @@ def _date(text: str) -> date | None:
         return None
 
 
-def rent_cost(seconds: SampleCost, gpus: int, price: GpuHour) -> SampleCost:
-    """Usd of a sample on rented GPUs, from its seconds; a cost in another unit is an `InputError`."""
+def rent_cost(seconds: SampleCost, gpus: int | None, price: GpuHour, gpus_source: str = "") -> SampleCost:
+    """Usd of a sample on rented GPUs, from its seconds; a cost in another unit is an `InputError`.
+
+    Args:
+        seconds, price: of a sample, and of an hour of one GPU.
+        gpus, gpus_source: that are rented meanwhile, and who says so; None, which counts as one, if nothing does.
+    """
     if seconds.unit is not Unit.SECONDS:
         raise InputError(f"GPU-hours are paid by seconds, not by {seconds.unit} ({seconds.source})")
-    rate = gpus * price.usd / _SECONDS_PER_HOUR
-    source = f"{price.usd:g} usd per GPU-hour x {gpus}, {price.date} ({price.source}); {seconds.source}"
+    rate = (gpus or 1) * price.usd / _SECONDS_PER_HOUR
+    source = f"{price.usd:g} usd per GPU-hour{_origin(price)} x {held(gpus, gpus_source)}; {seconds.source}"
     return seconds.times(rate, Unit.USD, source)
 
 

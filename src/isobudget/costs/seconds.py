@@ -142,7 +142,7 @@ def profile_seconds(profile: Profile, use: TokenUse, slots: int | None = None) -
     lengths = timed if profile.prompt_tokens else ""
     source = (
         f"profile: {profile.model} (weights: {profile.weights}), {slots} slots, {profile.engine} on {profile.machine}"
-        f"{lengths}, {profile.date}; {use.label}"
+        f"{lengths}, {profile.date}; {use.said}"
     )
     return use.split(Unit.SECONDS, prompt, completion, source)
 

@@ -34,7 +34,9 @@ class TokenUse:
         prompt: tokens of each problem's prompt, shape (problems,), each >= 1.
         completions: per problem, tokens of each of its samples, each >= 0; at least one sample a problem.
         share_prompt: whether the samples of a problem share its prompt.
-        label: where the counts come from, for the cost's source.
+        label: where the counts of completions come from, for the cost's source; of prompts too where both were
+            recorded.
+        prompt_label: what is to be said of prompts beside it, to follow it.
         prompt_known: whether `prompt` was recorded or stated; if not, it is a placeholder.
         bills: what a server billed for each problem's prompts, where it was recorded.
     """
@@ -45,6 +47,7 @@ class TokenUse:
     label: str = "measured token counts"
     prompt_known: bool = True
     bills: tuple[Bill, ...] | None = None
+    prompt_label: str = ""
 
     def __post_init__(self) -> None:
         if len(self.prompt) != len(self.completions) or not self.completions:
@@ -65,16 +68,22 @@ class TokenUse:
         label: str = "measured token counts",
         prompt_known: bool = True,
         bills: tuple[Bill, ...] | None = None,
+        prompt_label: str = "",
     ) -> TokenUse:
         """From plain lists; one number for `prompt` holds for all problems."""
         prompts = np.broadcast_to(np.asarray(prompt, dtype=np.int64), (len(completions),))
         counts = tuple(np.asarray(tokens, dtype=np.int64) for tokens in completions)
-        return cls(prompts, counts, share_prompt, label, prompt_known, bills)
+        return cls(prompts, counts, share_prompt, label, prompt_known, bills, prompt_label)
 
     @classmethod
     def of_completions(cls, completions: Sequence[Sequence[int]], label: str) -> TokenUse:
         """Of samples whose prompts are not known: each counts its start token alone."""
         return cls.of(START_TOKEN_ONLY, completions, share_prompt=False, label=label, prompt_known=False)
+
+    @property
+    def said(self) -> str:
+        """Where the counts of prompts and completions come from."""
+        return self.label + self.prompt_label
 
     @property
     def mean_prompt(self) -> float:
@@ -105,7 +114,7 @@ def mean_over_problems(values: Sequence[Sequence[float] | NDArray[Any]], what: s
 
 def tokens_cost(use: TokenUse) -> SampleCost:
     """Tokens read and written: completion tokens of every sample, and the prompt's."""
-    return use.split(Unit.TOKENS, use.mean_prompt, use.mean_completion, use.label)
+    return use.split(Unit.TOKENS, use.mean_prompt, use.mean_completion, use.said)
 
 
 def flops_cost(architecture: Architecture, use: TokenUse) -> SampleCost:
@@ -119,5 +128,5 @@ def flops_cost(architecture: Architecture, use: TokenUse) -> SampleCost:
         completion_flops(architecture, int(length), tokens)
         for length, tokens in zip(use.prompt, use.completions, strict=True)
     ]
-    source = f"flops of {architecture.name} ({architecture.source}) by {use.label}, with a key-value cache"
+    source = f"flops of {architecture.name} ({architecture.source}) by {use.said}, with a key-value cache"
     return use.split(Unit.FLOPS, prompt, mean_over_problems(completion), source)

@@ -22,6 +22,7 @@ from isobudget.costs.charges import NOTHING, Charges
 from isobudget.costs.choose_unit import in_chosen_unit
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
+from isobudget.costs.one_line import require_models
 from isobudget.curves.compare import common_tasks
 from isobudget.errors import InputError
 from isobudget.files.hints import meant
@@ -104,6 +105,7 @@ def read_arms(
 
     _, by_source = in_chosen_unit(unit, budgets, costs, arms_in)
     every = _with_sources(by_source)
+    require_models(costs, [arm.name for arm in every])
     arms = _chosen(every, names)
     common = common_tasks([arm.task_ids for arm in arms])
     if not common:

@@ -1,0 +1,73 @@
+"""What is said of one model's costs, and where each figure was said: a file's entry, its defaults, the command line.
+
+A price is often made of several figures, a rate from an option and a length from a file. Each keeps its origin, so that
+the price's source names where every number came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from isobudget.costs.cost import SampleCost
+from isobudget.costs.prices import GpuHour, TokenPrice
+from isobudget.models.architecture import Architecture
+
+#: the table of a costs file that holds for every model
+DEFAULTS = "[defaults]"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a costs file says of one model.
+
+    Attributes:
+        where: file and table, for messages; empty if there is no file.
+        values: key -> value, defaults filled in.
+        prices, gpu_hours: of the file, then the examples that ship.
+        folder: that relative paths start from.
+        architecture, seconds: of the model as a run recorded them, for what the file leaves open.
+        devices: GPUs that the model held in the run, 1 for a processor, where `seconds` are the run's.
+        when: the run's date, for prices of several dates; None for today.
+        origins: where a key was stated, in words, if that is not where most were: `source`.
+    """
+
+    where: str
+    values: Mapping[str, Any]
+    prices: tuple[TokenPrice, ...] = ()
+    gpu_hours: tuple[GpuHour, ...] = ()
+    folder: Path = field(default_factory=Path)
+    architecture: Architecture | None = None
+    seconds: SampleCost | None = None
+    devices: int | None = None
+    when: date | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """Where the entry's own figures come from, with their date: in the user's words, else its file."""
+        return origin_of(self.values, self.where)
+
+    def source_of(self, *keys: str) -> str:
+        """Where the values of these keys come from: one source for all, or each with the keys that it states."""
+        by_source: dict[str, list[str]] = {}
+        for key in keys:
+            by_source.setdefault(self.origins.get(key, self.source), []).append(key)
+        if len(by_source) == 1:
+            return next(iter(by_source))
+        return "; ".join(f"{', '.join(stated)}: {source}" for source, stated in by_source.items())
+
+    def stated(self, *keys: str) -> list[str]:
+        """Those of the keys that have values."""
+        return [key for key in keys if key in self.values]
+
+
+def origin_of(values: Mapping[str, Any], where: str) -> str:
+    """The source that a table states, with its date; else the file's name, and whether it is its `[defaults]`."""
+    path, _, table = where.partition(", [")
+    named = Path(path).name or "not stated"
+    said = str(values.get("source", f"{named}, {DEFAULTS}" if f"[{table}" == DEFAULTS else named))
+    return f"{said}, {values['date']}" if "date" in values else said
