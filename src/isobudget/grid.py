@@ -158,6 +158,24 @@ def ratio(value: float, digits: str = ".3g") -> str:
     return "?" if math.isnan(value) else f"{value:{digits}}"
 
 
+def times_as_much(value: float) -> str:
+    """A ratio of two amounts in words, to follow "costs": `the same`, `26.8 times as much`, `12% more`, `96% less`."""
+    if abs(value - 1) < 1e-9:
+        return "the same"
+    if not round(100 * abs(value - 1)):
+        return "about the same"
+    if value >= 1.995:
+        return f"{ratio(value)} times as much"
+    if value > 1:
+        return f"{value - 1:.0%} more"
+    return f"{1 - value:.0%} less" if value >= 0.01 else f"{100 * value:.2g}% as much"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a sentence lists them: `a`, `a and b`, `a, b and c`."""
+    return " and ".join([*([", ".join(words[:-1])] if len(words) > 1 else []), *words[-1:]])
+
+
 def counted(number: int, thing: str) -> str:
     """A number of things: `1 sample`, `1,000 samples`."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"

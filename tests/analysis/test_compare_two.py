@@ -12,7 +12,8 @@ import pytest
 from isobudget import api
 from isobudget.analysis.compare_two import sign_flip_p_value
 from isobudget.errors import InputError
-from isobudget.report.tables.compared import difference_text
+from isobudget.grid import listed, times_as_much
+from isobudget.report.tables.compared import compared_grid, difference_text, verdict
 from support.synthetic_run import synthetic_run
 
 
@@ -93,3 +94,77 @@ def test_what_is_refused(tmp_path: Path, arguments: list[str], said: str) -> Non
     with pytest.raises(InputError) as error:
         api.compare([one.format(c=path) for one in arguments])
     assert said in str(error.value)
+
+
+def test_the_source_of_every_price_is_shown(tmp_path: Path) -> None:
+    path = counts(tmp_path / "c.jsonl", a_7b=[(4, 1), (4, 2)], a_34b=[(2, 0), (2, 2)])
+    (tmp_path / "c.toml").write_text('[defaults]\nseconds = 2\nsource = "our server"\n')
+    found = api.compare(
+        [path, "7b@2", "34b@1"],
+        costs=tmp_path / "c.toml",
+        tokens_per_second="34b=50",
+        completion_tokens=100,
+        replicates=50,
+    )
+    (one,) = found
+    rate = "100 completion tokens (as stated on the command line) at 50 tokens/s (as stated on the command line)"
+    prompts = "not charged apart; only as far as the stated tokens a second include their time"
+    note = next(note for note in compared_grid(one).notes if "in seconds" in note)
+    assert note == (
+        f"Cost of a sample in seconds. a-7b@2: our server. a-34b@1: {rate}. "
+        f"Prompts: as the stated price has it (a-7b@2); {prompts} (a-34b@1)."
+    )
+    (plain,) = found.to_dict()
+    assert plain["one"]["sources"]["seconds"] == "our server"
+    assert plain["other"]["sources"]["seconds"] == rate
+    assert plain["other"]["prompts"]["seconds"] == prompts
+    assert plain["one"]["sources"].keys() == plain["one"]["costs"].keys()
+    (row,) = found.to_records()
+    assert (row["one_seconds_source"], row["other_seconds_source"]) == ("our server", rate)
+    assert verdict(one).endswith("beside a-34b@1, a-7b@2 costs 2 times as much in seconds, device_seconds and tokens.")
+
+
+def test_a_stated_unit_that_one_side_lacks_is_named(tmp_path: Path) -> None:
+    path = counts(tmp_path / "c.jsonl", codellama_7b=[(4, 1), (4, 2)], codellama_34b=[(2, 0), (2, 2)])
+    (one,) = api.compare([path, "7b@1", "34b@1"], tokens_per_second="7b=5", completion_tokens="7b=9", replicates=50)
+    assert "no prices in seconds: the command line states nothing for codellama-34b" in one.notes[-1]
+
+
+def test_few_problems_claim_no_power_that_their_interval_denies(tmp_path: Path) -> None:
+    alike = counts(tmp_path / "alike.jsonl", a=[(4, 1)] * 6, b=[(4, 1)] * 6)
+    (one,) = api.compare([alike, "a@2", "b@2"], replicates=500)
+    assert difference_text(one).endswith(
+        "too few of the 6 problems tell the two apart to say which difference would be found."
+    )
+    near = counts(tmp_path / "near.jsonl", a=[(4, 2)] * 5 + [(4, 1)], b=[(4, 1)] * 6)
+    (one,) = api.compare([near, "a@1", "b@1"], replicates=500)
+    assert one.clear or "too few of the 6 problems" in difference_text(one)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"),
+    [
+        (1, "the same"),
+        (1.004, "about the same"),
+        (0.996, "about the same"),
+        (1.12, "12% more"),
+        (1.994, "99% more"),
+        (2, "2 times as much"),
+        (26.84, "26.8 times as much"),
+        (0.96, "4% less"),
+        (0.5, "50% less"),
+        (0.0102, "99% less"),
+        (0.0037, "0.37% as much"),
+    ],
+)
+def test_a_ratio_in_words(ratio: float, said: str) -> None:
+    assert times_as_much(ratio) == said
+
+
+def test_no_ratio_is_said_to_be_none() -> None:
+    for ratio in np.geomspace(1e-6, 1e6, 5001):
+        words = times_as_much(float(ratio))
+        assert not words.startswith(("0%", "1 times", "100%", "0 "))
+        assert ("less" in words) <= (ratio < 1)
+        assert ("more" in words) <= (ratio > 1)
+    assert [listed(["a", "b", "c"][:n]) for n in (1, 2, 3)] == ["a", "a and b", "a, b and c"]

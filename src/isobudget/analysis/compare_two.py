@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -56,6 +56,7 @@ class Side:
         k: samples of each problem.
         success, low, high: mean over problems of pass@k with its interval, in [0, 1].
         costs: of k samples of a problem, by unit; a unit that has no price is not there.
+        prices: of one sample, with their sources, by unit.
     """
 
     label: str
@@ -64,6 +65,7 @@ class Side:
     low: float
     high: float
     costs: dict[Unit, float]
+    prices: Mapping[Unit, SampleCost] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +149,7 @@ def compare_two(
             "name sources and two models with their samples (SOURCE 7b@5 34b@1), or two sources of the same models"
         )
     require_models(costs, [name for one in known for name in one.counts.priced_as])
-    asked = next(iter(units_of_costs(costs)), Unit.FLOPS)  # of which it is said why there are no prices
-    return [_compared(*pair, notes, asked, bootstrap) for pair in pairs]
+    return [_compared(*pair, notes, units_of_costs(costs), bootstrap) for pair in pairs]
 
 
 def _recorded(
@@ -236,7 +237,7 @@ def _compared(
     one: tuple[_Recorded, int, str],
     other: tuple[_Recorded, int, str],
     notes: Sequence[str],
-    asked: Unit,
+    asked: Sequence[Unit],
     bootstrap: Bootstrap,
 ) -> Compared:
     tasks = common_tasks([one[0].counts.task_ids, other[0].counts.task_ids])
@@ -249,8 +250,7 @@ def _compared(
     low, high = bootstrap_difference(first[:, None], second[:, None], weights, bootstrap.level)
     difference = first - second
     (prices, reasons), (other_prices, more_reasons) = _prices(one[0]), _prices(other[0])
-    if not prices.keys() & other_prices.keys():
-        said.append(f"no prices: {(more_reasons | reasons)[asked]}")
+    said += _not_priced(prices.keys() & other_prices.keys(), more_reasons | reasons, asked)
     return Compared(
         one[0].counts.benchmark,
         len(tasks),
@@ -276,6 +276,12 @@ def _prices(recorded: _Recorded) -> tuple[dict[Unit, SampleCost], dict[Unit, str
     return prices, reasons
 
 
+def _not_priced(priced: Set[Unit], reasons: Mapping[Unit, str], asked: Sequence[Unit]) -> list[str]:
+    """Why there are no prices in the units that the costs state; without such, in flops where there are none at all."""
+    units = asked or ([] if priced else [Unit.FLOPS])
+    return [f"no prices in {unit}: {reasons[unit]}" for unit in units if unit not in priced]
+
+
 def _success(side: tuple[_Recorded, int, str], tasks: Sequence[str]) -> tuple[Floats, Floats]:
     """pass@k of each problem, and the variance of each over its samples (NaN where 2k samples are not there)."""
     recorded, k, label = side
@@ -294,7 +300,7 @@ def _shown(
     _, k, label = side
     low, high = bootstrap_curve(success[:, None], weights, level)
     costs = {unit: price.cost(k) for unit, price in prices.items()}
-    return Side(label, k, float(success.mean()), float(low[0]), float(high[0]), costs)
+    return Side(label, k, float(success.mean()), float(low[0]), float(high[0]), costs, prices)
 
 
 def sign_flip_p_value(difference: Floats, seed: int = 0) -> float:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import Any
 
 from isobudget.analysis.compare_two import Compared, Side
-from isobudget.grid import Grid, counted, interval, json_value, percent, picked, with_unit
+from isobudget.costs.cost import Unit
+from isobudget.grid import Grid, interval, json_value, listed, percent, picked, times_as_much, with_unit
+from isobudget.report.tables.labels import prompts_note, shared_part, sources_note
+from isobudget.report.tables.power import found_text
 
 
 def compared_grid(one: Compared) -> Grid:
     """Success and costs of both sides, then difference, p-value and what could be found."""
-    units = [unit for unit in one.one.costs if unit in one.other.costs]
+    units = _units(one)
     rows = tuple(
         (
             side.label,
@@ -23,48 +26,65 @@ def compared_grid(one: Compared) -> Grid:
     )
     title = f"{one.benchmark or 'models'}: {one.problems:,} problems"
     columns = ("Model@samples", "solves, %", "interval", *(f"cost, {unit}" for unit in units))
-    notes = (difference_text(one), *one.notes)
+    notes = (difference_text(one), *one.notes, *(_cost_note(one, unit) for unit in units))
     beside = Grid(title, ("", *(row[0] for row in rows)), tuple(zip(columns, *rows, strict=True))[1:], notes=notes)
     return Grid(title, columns, rows, notes=notes, narrow=beside)
+
+
+def _units(one: Compared) -> list[Unit]:
+    """The units that both sides have a price in."""
+    return [unit for unit in one.one.costs if unit in one.other.costs]
+
+
+def _cost_note(one: Compared, unit: Unit) -> str:
+    """Where the prices of a unit come from, and how they count prompts."""
+    priced = [(side.label, side.prices[unit]) for side in (one.one, one.other)]
+    sources = sources_note((name, price.source + shared_part(price, unit)) for name, price in priced)
+    return f"Cost of a sample in {unit}. {sources} {prompts_note(priced)}"
 
 
 def difference_text(one: Compared) -> str:
     """The paired difference in points, with interval and p-value, and the smallest one that could be told."""
     ends = f"{100 * one.low:+.1f} to {100 * one.high:+.1f}"
-    least = one.power.detectable
-    found = f"a true difference of {100 * least:.1f} points would be found 4 times in 5"
-    if least >= 1:
-        found = f"{counted(one.problems, 'problem')} cannot tell any difference from chance 4 times in 5"
+    found = found_text(one.power, one.problems, one.clear)
     return f"Difference {100 * one.difference:+.1f} points ({ends}), p = {one.p_value:.2g}; {found}."
 
 
 def verdict(one: Compared) -> str:
     """Which of the two does better, and what it costs."""
-    better, worse = (one.one, one.other) if one.difference > 0 else (one.other, one.one)
-    price = _price(better, worse)
     if not one.clear:
-        return f"No clear difference between {one.one.label} and {one.other.label} on these problems{price}."
-    return f"{better.label} solves {100 * abs(one.difference):.1f} points more than {worse.label}{price}."
+        none = f"No clear difference between {one.one.label} and {one.other.label} on these problems"
+        return f"{none}{_price(one.one, one.other, _units(one))}."
+    better, worse = (one.one, one.other) if one.difference > 0 else (one.other, one.one)
+    more = f"{better.label} solves {100 * abs(one.difference):.1f} points more than {worse.label}"
+    return f"{more}{_price(better, worse, _units(one))}."
 
 
-def _price(better: Side, worse: Side) -> str:
-    said = []
-    for unit, cost in better.costs.items():
-        other = worse.costs.get(unit, math.nan)
-        if other > 0 and cost > 0:
-            said.append(f"{cost / other:.2g} times its {unit}")
-    return f"; {better.label} costs {', '.join(said)}" if said else ""
+def _price(side: Side, other: Side, units: Sequence[Unit]) -> str:
+    """What a side costs beside the other, units of one ratio together."""
+    said: dict[str, list[str]] = {}
+    for unit in units:
+        said.setdefault(times_as_much(side.costs[unit] / other.costs[unit]), []).append(unit)
+    parts = [f"{much} in {listed(named)}" for much, named in said.items()]
+    return f"; beside {other.label}, {side.label} costs {listed(parts)}" if parts else ""
 
 
 def compared_json(one: Compared) -> dict[str, Any]:
     """For JSON: success in [0, 1], costs by unit, what is undefined null."""
     sides = {
-        name: picked(getattr(one, name), "label", "k", "success", "low", "high", "costs") for name in ("one", "other")
+        name: picked(side, "label", "k", "success", "low", "high", "costs") | _said_of(side)
+        for name, side in (("one", one.one), ("other", one.other))
     }
     numbers = picked(one, "benchmark", "problems", "difference", "low", "high", "p_value", "notes")
     power = picked(one.power, "error", "detectable", "problems", "samples")
     plain: dict[str, Any] = json_value(numbers | sides | {"power": power, "clear": one.clear, "sentence": verdict(one)})
     return plain
+
+
+def _said_of(side: Side) -> dict[str, dict[Unit, str]]:
+    """Where a side's prices come from, and how they count prompts, by unit."""
+    sources = {unit: price.source for unit, price in side.prices.items()}
+    return {"sources": sources, "prompts": {unit: price.prompt_said for unit, price in side.prices.items()}}
 
 
 def compared_record(one: Compared) -> dict[str, Any]:
@@ -73,4 +93,5 @@ def compared_record(one: Compared) -> dict[str, Any]:
     for name, side in (("one", one.one), ("other", one.other)):
         row |= {name: side.label, f"{name}_success": side.success}
         row |= {f"{name}_{unit}": cost for unit, cost in side.costs.items()}
+        row |= {f"{name}_{unit}_source": price.source for unit, price in side.prices.items()}
     return row | picked(one, "difference", "low", "high", "p_value")

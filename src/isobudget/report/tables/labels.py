@@ -66,12 +66,18 @@ def _short(comparison: Comparison) -> dict[str, str]:
 
 def prompt_note(comparison: Comparison) -> str:
     """Whether the samples of a problem share its prompt: what verdicts at equal budget depend on."""
+    short = short_names(comparison)
+    return prompts_note([(short[curve.label], curve.price) for curve in comparison.curves])
+
+
+def prompts_note(priced: Iterable[tuple[str, SampleCost]]) -> str:
+    """How the prices count prompts, names of one way together."""
     said: dict[str, list[str]] = {}
-    for curve in comparison.curves:
-        said.setdefault(curve.price.prompt_said, []).append(short_names(comparison)[curve.label])
+    for name, price in priced:
+        said.setdefault(price.prompt_said, []).append(name)
     if len(said) == 1:
         return f"Prompts: {next(iter(said))}."
-    return "Prompts: " + "; ".join(f"{how} ({', '.join(models)})" for how, models in said.items()) + "."
+    return "Prompts: " + "; ".join(f"{how} ({', '.join(names)})" for how, names in said.items()) + "."
 
 
 def short_names(comparison: Comparison) -> dict[str, str]:

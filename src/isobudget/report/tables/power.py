@@ -7,7 +7,7 @@ import math
 from isobudget.curves import Comparison
 from isobudget.curves.difference import Difference
 from isobudget.grid import counted, with_unit
-from isobudget.statistics.power import POWER
+from isobudget.statistics.power import POWER, Power
 
 #: more than this many problems, or times as many samples, is no advice
 _MOST_PROBLEMS, _MOST_TIMES = 1_000_000, 1000
@@ -29,13 +29,23 @@ def power_line(comparison: Comparison) -> str:
     )
     if one.power.error == 0:
         return seen
-    if one.power.detectable >= 1:
-        return f"{seen} {counted(problems, 'problem')} cannot tell any difference from chance in {POWER:.0%} of cases."
-    able = (
-        f"A true difference of {_points(one.power.detectable)} is found with {counted(problems, 'problem')} and these "
-        f"samples in {POWER:.0%} of cases"
-    )
-    return f"{seen} {able}{'' if one.clear else _needed(one, problems)}."
+    able = found_text(one.power, problems, one.clear)
+    return f"{seen} {able[0].upper()}{able[1:]}{'' if one.clear else _needed(one, problems)}."
+
+
+def found_text(power: Power, problems: int, clear: bool) -> str:
+    """The smallest true difference that so many problems find, as the begin of a sentence, if that can be said.
+
+    Where few problems tell two models apart, their spread says too little: a larger difference may not be clear.
+    """
+    if power.detectable >= 1:
+        return f"{counted(problems, 'problem')} cannot tell any difference from chance in {POWER:.0%} of cases"
+    if not clear and abs(power.difference) >= power.detectable:
+        return (
+            f"too few of the {counted(problems, 'problem')} tell the two apart to say which difference would be found"
+        )
+    told = f"a true difference of {_points(power.detectable)} is found with {counted(problems, 'problem')}"
+    return f"{told} and these samples in {POWER:.0%} of cases"
 
 
 def _needed(one: Difference, problems: int) -> str:
