@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-from isobudget.costs.budget import Budget, parse_budget
+from isobudget import api
+from isobudget.costs.budget import Budget, Written, as_shown, enough, parse_budget
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.errors import InputError
+from isobudget.grid import with_unit
 
 
 @pytest.mark.parametrize(
@@ -96,3 +102,80 @@ def test_a_model_may_be_named_by_a_part_of_its_name() -> None:
         parse_budget("2x:Instruct").of(Unit.FLOPS, prices)
     with pytest.raises(InputError, match="counts samples of '7b'"):
         parse_budget("2x:7b").of(Unit.FLOPS, prices)
+
+
+def random_prices(seed: int, number: int = 400) -> list[float]:
+    """Over many magnitudes, and near the edges of prefixes and of digits."""
+    rng = np.random.default_rng(seed)
+    plain = 10 ** rng.uniform(-9, 22, number)
+    edges = [10.0**power * (1 + miss) for power in range(-6, 20) for miss in (-6e-4, -4e-4, 0, 4e-3, 6e-3)]
+    return [*plain.tolist(), *edges]
+
+
+@pytest.mark.parametrize("unit", list(Unit))
+def test_what_a_sample_costs_typed_back_buys_it(unit: Unit) -> None:
+    for at, price in enumerate(random_prices(1)):
+        cost = SampleCost(unit, price, price * (at % 3))
+        for k in (1, 2, 7):
+            typed = parse_budget(with_unit(cost.cost(k), unit))
+            assert typed.unit is unit
+            assert cost.affordable(as_shown(typed.amount, unit, cost.costs(20))) >= k
+            sure = parse_budget(enough(cost.cost(k), unit)).amount
+            assert cost.affordable(sure) >= k
+            assert sure <= cost.cost(k) * 1.011
+
+
+@pytest.mark.parametrize("unit", list(Unit))
+def test_a_budget_stands_for_nothing_that_is_shown_otherwise(unit: Unit) -> None:
+    rng = np.random.default_rng(2)
+    for budget in random_prices(3):
+        typed = parse_budget(with_unit(budget, unit)).amount
+        costs = typed * rng.uniform(0.99, 1.01, 30)
+        taken = as_shown(typed, unit, costs)
+        assert with_unit(taken, unit) == with_unit(typed, unit)
+        assert typed <= taken <= typed * 1.006
+        dearer = costs[costs > taken]
+        assert all(with_unit(cost, unit) != with_unit(typed, unit) for cost in dearer.tolist())
+    for exact in (249.01e9, 0.12341, 1234.5):  # more digits than are shown
+        assert as_shown(exact, unit, exact * np.array([1.0001, 1.001])) == exact
+
+
+def test_amounts_are_read_as_they_are_shown() -> None:
+    assert parse_budget("1,235 s") == Budget(1235, Unit.SECONDS)
+    assert parse_budget("$1,234,567") == Budget(1234567, Unit.USD)
+    assert parse_budget("0.5 device s") == Budget(0.5, Unit.DEVICE_SECONDS)
+    for wrong in ("1,23 s", "1,2345s", ",123s", "12345,678s"):
+        with pytest.raises(InputError, match="is no budget"):
+            parse_budget(wrong)
+    assert Written("1,235", Unit.SECONDS).among(1.0, [])[0] == [1.0, 235.0]
+    assert Written("100,200x", Unit.SECONDS).among(1.0, [])[0] == [100.0, 200.0]
+    for both in ("1,235 s", "$1,235", "1,000 Gflops", ["100,200s"]):
+        with pytest.raises(InputError, match=r"may be one budget, .*, or several, .* and "):
+            Written(both, Unit.SECONDS).among(1.0, [])
+
+
+def test_the_tables_budgets_typed_back_buy_what_they_show(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    lines = [
+        {"model": model, "task_id": f"t{at}", "passed": rng.integers(0, 2, 6).tolist()}
+        | {"completion_tokens": rng.integers(30, 90, 6).tolist()}
+        for model in ("codellama-7b", "codellama-34b")
+        for at in range(5)
+    ]
+    (tmp_path / "c.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for stated in ({"unit": "flops"}, {"tokens_per_second": "7b=2600,34b=481.3"}):
+        for stop in ("fixed", "first-pass"):
+            same = {"stop": stop, "replicates": 50, **stated}
+            (first,) = api.curves(tmp_path / "c.jsonl", **same)
+            shown = [with_unit(cost, first.unit) for curve in first.curves for cost in curve.cost.tolist()]
+            (again,) = api.curves(tmp_path / "c.jsonl", budgets=shown, **same)
+            for curve in first.curves:
+                for k, cost in enumerate(curve.cost.tolist(), start=1):
+                    budget = min(again.budgets, key=lambda one, cost=cost: abs(one - cost))
+                    assert again.curve(curve.label).at(budget).k >= k
+            moved = sum("stands for the cost that is shown like it" in note for note in again.notes)
+            assert moved == (not set(again.budgets) <= {parse_budget(text).amount for text in shown})
+    (compared,) = api.curves(tmp_path / "c.jsonl", "flops", replicates=50)
+    least = with_unit(compared.curves[0].price.cost(1), Unit.FLOPS)
+    planned = api.plan(tmp_path / "c.jsonl", "flops", budget=least, replicates=50)
+    assert planned.recommended[0].budget >= compared.curves[0].price.cost(1) * (1 - 1e-9)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from isobudget.analysis.compare_run import price_samples, run_comparison
 from isobudget.analysis.load_samples import LoadedRun, benchmarks_of, load_samples
 from isobudget.analysis.prices import PAPER
 from isobudget.analysis.recorded_counts import Budgets, recorded_counts
-from isobudget.costs.budget import parse_budgets
+from isobudget.costs.budget import Written
 from isobudget.costs.charges import NOTHING, charge_notes, parse_charges
 from isobudget.costs.choose_unit import in_chosen_unit
 from isobudget.costs.cost import SampleCost, Unit
@@ -56,14 +56,14 @@ def curves(
         names = chosen_benchmarks(benchmark, benchmarks_of(run), shown)
         loaded = load_samples(run, names)
         unit = _unit_of_run(loaded, unit, budgets, table)
-        how = _How(stop, extrapolate, partial(parse_budgets, budgets, unit=unit), bootstrap)
+        how = _How(stop, extrapolate, Written(budgets, unit), bootstrap)
         one_run = partial(run_comparison, loaded, unit=unit, selection=selection, costs=table)
         return [one_run(name, charges=charges, **how._asdict()) for name in names]
     if selection == LIKELIHOOD:
         raise InputError(f"{shown} has no likelihoods to choose by; that takes one run folder")
     models, prices, notes = recorded_counts(runs, others, unit, table, charges, from_, budgets)
     unit = next(iter(prices.values())).unit
-    how = _How(stop, extrapolate, partial(parse_budgets, budgets, unit=unit), bootstrap)
+    how = _How(stop, extrapolate, Written(budgets, unit), bootstrap)
     names = chosen_benchmarks(benchmark, list(dict.fromkeys(one.benchmark for one in models)), shown)
     charged = charge_notes(charges, by_tests=True)
     return [
@@ -88,7 +88,7 @@ class _How(NamedTuple):
 
     stop: str
     extrapolate: int | None
-    budgets: Callable[[float], list[float] | None]
+    budgets: Written
     bootstrap: Bootstrap
 
 
@@ -105,7 +105,7 @@ def _compare_counted(
     return compare_counts(
         own,
         priced,
-        budgets=how.budgets(min(price.cost(1) for price in priced.values())),
+        budgets=how.budgets,
         bootstrap=how.bootstrap,
         notes=(*notes, *more, *charged),
         stop=how.stop,

@@ -6,7 +6,7 @@ Without a costs file a run is priced by what it recorded, sample by sample.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from isobudget.analysis.run_costs import (
     sample_amounts,
     sample_cost,
 )
+from isobudget.costs.budget import Written
 from isobudget.costs.charges import NOTHING, Charges, charge_notes, extras_of, with_extras
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
@@ -60,7 +61,7 @@ def run_comparison(
     costs: CostsFile | str | None = None,
     charges: Charges = NOTHING,
     extrapolate: int | None = None,
-    budgets: Callable[[float], list[float] | None] | None = None,
+    budgets: Written | None = None,
     bootstrap: Bootstrap | None = None,
 ) -> Comparison:
     """Compare the models of a run at equal budget, on the problems that all of them have samples for.
@@ -74,7 +75,7 @@ def run_comparison(
             length limit rank last and still cost.
         stop: by `first-pass`, passing and failing samples are charged as they were recorded, or all alike where
             a costs file states what a sample costs.
-        budgets: from the cost of the cheapest sample to budgets per problem; by default powers of two of it.
+        budgets: as they were written, per problem; by default powers of two of the cheapest sample.
 
     Raises:
         RunError: no such run or benchmark, or nothing is judged.
@@ -96,8 +97,7 @@ def run_comparison(
         curve = curve_from_matrix(*whose, success, price, selection=selection, charged=charged, bootstrap=bootstrap)
         curves.append(curve)
     beyond = look_all_beyond(curves, [(one.n, one.c) for one in models], extrapolate, bootstrap)
-    chosen = budgets(min(curve.price.cost(1) for curve in curves)) if budgets else None
-    return compare(curves, budgets=chosen, benchmark=benchmark, bootstrap=bootstrap, notes=notes, beyond=beyond)
+    return compare(curves, budgets=budgets, benchmark=benchmark, bootstrap=bootstrap, notes=notes, beyond=beyond)
 
 
 def price_samples(

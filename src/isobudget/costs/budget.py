@@ -4,24 +4,40 @@
 8x:codellama-70b      of that model
 60s, 0.02usd, $0.02   an amount of that unit; 5e13flops and 13.5Tflops, 20000tokens, 300J
 4e13                  an amount of the unit that is asked for elsewhere
+
+Amounts are shown in three digits (`grid.with_unit`), so that what a sample costs, typed back as it is shown, may miss
+the sample by half a unit of the last digit. Where recorded results are compared or planned with, a budget of no more
+digits than are shown therefore stands for the largest cost that is shown so (`as_shown`). A budget that limits live
+spending is what was typed, to the last digit.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.errors import InputError
 from isobudget.files.hints import meant
+from isobudget.grid import with_unit
 
 _TEXT = re.compile(
-    r"(?P<dollar>\$?)\s*(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*(?P<rest>.*)", re.IGNORECASE
+    r"(?P<dollar>\$?)\s*(?P<number>[-+]?(?:\d{1,3}(?:,\d{3})+|\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*(?P<rest>.*)",
+    re.IGNORECASE,
 )
+#: one amount with commas at its thousands, or several amounts, which only their writer can tell
+_THOUSANDS = re.compile(r"\s*(?:\$\s*\d{1,3}(?:,\d{3})+\s*|\d{1,3}(?:,\d{3})+\s*[a-wyz].*)", re.IGNORECASE)
 _SAMPLES = re.compile(r"(?:x|samples?)(?::(?P<model>.+))?", re.IGNORECASE)
-_SHORT = {"s": "seconds", "sec": "seconds", "second": "seconds", "token": "tokens", "flop": "flops", "j": "joules"}
+_SHORT = {"s": "seconds", "sec": "seconds", "second": "seconds", "token": "tokens", "flop": "flops", "j": "joules"} | (
+    dict.fromkeys(("device s", "device seconds"), "device_seconds")
+)
+#: half a unit of the last of three digits is at most this part of an amount
+_NEAR, _UP = 1.006, 1.005
 #: larger amounts, and numbers of samples, are mistakes
 MOST_AMOUNT = 1e30
 _WRITTEN = (
@@ -66,12 +82,13 @@ class Budget:
             raise InputError(f"a budget of {self.amount:g} samples is more than can be counted")
         return amount
 
-    def of(self, unit: Unit, prices: Mapping[str, SampleCost]) -> float:
+    def of(self, unit: Unit, prices: Mapping[str, SampleCost], costs: ArrayLike = ()) -> float:
         """The budget in a unit.
 
         Args:
             unit: to count in.
             prices: what a sample of each model costs in it, by the model's name.
+            costs: amounts that tables show, see `as_shown`.
 
         Raises:
             InputError: the budget is of another unit, or counts samples of a model that has no price here.
@@ -79,7 +96,7 @@ class Budget:
         if not self.samples:
             if self.unit not in (None, unit):
                 raise InputError(f"a budget in {self.unit} does not go with --unit {unit}")
-            return self.amount
+            return as_shown(self.amount, unit, costs)
         if self.model is None:
             return self._finite(min(price.cost(self.amount) for price in prices.values()))
         models = meant(self.model, prices)
@@ -99,7 +116,7 @@ def parse_budget(text: str, written: str = _WRITTEN) -> Budget:
         InputError: it is none, and the message shows how one is written; or it is above `MOST_AMOUNT`.
     """
     match = _TEXT.fullmatch(text.strip())
-    amount = float(match["number"]) if match else 0.0
+    amount = float(match["number"].replace(",", "")) if match else 0.0
     if match is None or not (math.isfinite(amount) and amount > 0):
         raise _mistake(text, written)
     rest = match["rest"].strip()
@@ -131,6 +148,52 @@ def parse_budgets(
     return None if budgets is None else [parse_budget(part).times(cheapest, unit) for part in _parts(budgets)]
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Budgets of a comparison as they were written, see `parse_budgets`; None for those that it chooses itself."""
+
+    budgets: str | float | Sequence[str | float] | None
+    unit: Unit
+
+    def among(self, cheapest: float, costs: ArrayLike) -> tuple[list[float] | None, list[str]]:
+        """As amounts, each as costs are shown (`as_shown`), and a note where one stands for a cost.
+
+        Args:
+            cheapest: what a sample of the cheapest model costs.
+            costs: of every number of samples of every model.
+        """
+        typed = parse_budgets(self.budgets, cheapest, self.unit)
+        taken = None if typed is None else [as_shown(amount, self.unit, costs) for amount in typed]
+        return taken, shown_note(typed or (), taken or (), self.unit)
+
+
+def as_shown(budget: float, unit: Unit, costs: ArrayLike) -> float:
+    """The budget, or the largest of the costs above it that tables show as they show it.
+
+    A budget with more digits than are shown is exact.
+    """
+    known = np.asarray(costs, dtype=np.float64)
+    near = known[(known > budget) & (known <= budget * _NEAR)]
+    text = with_unit(budget, unit)
+    if not len(near) or not math.isclose(parse_budget(text).amount, budget, rel_tol=1e-12):
+        return budget
+    return max((cost for cost in near.tolist() if with_unit(cost, unit) == text), default=budget)
+
+
+def shown_note(typed: Iterable[float], taken: Iterable[float], unit: Unit) -> list[str]:
+    """What a reader has to know where a budget stands for a cost that is shown so."""
+    written = {with_unit(amount, unit): amount for amount in typed}
+    moved = sorted({amount for amount in taken if written.get(with_unit(amount, unit), amount) < amount})
+    exact = ", ".join(f"{with_unit(amount, unit)} is {amount:.6g} {unit}" for amount in moved)
+    return [f"A budget stands for the cost that is shown like it: {exact}."] if moved else []
+
+
+def enough(amount: float, unit: Unit) -> str:
+    """An amount as it is shown, rounded up, so that a budget of so much pays for it."""
+    text = with_unit(amount, unit)
+    return text if parse_budget(text).amount >= amount * (1 - 1e-9) else with_unit(amount * _UP, unit)
+
+
 def stated_units(budgets: str | float | Sequence[str | float] | None) -> list[Unit]:
     """The units that budgets such as `6s` name, each once; none of numbers, samples and None.
 
@@ -142,8 +205,14 @@ def stated_units(budgets: str | float | Sequence[str | float] | None) -> list[Un
 
 
 def _parts(budgets: str | float | Sequence[str | float]) -> list[str]:
-    listed = [budgets] if isinstance(budgets, str | int | float) else budgets
-    return [part for one in listed for part in str(one).split(",")]
+    listed = [str(one) for one in ([budgets] if isinstance(budgets, str | int | float) else budgets)]
+    for text in listed:
+        if _THOUSANDS.fullmatch(text):
+            one, several = text.replace(",", ""), " and ".join(part.strip() for part in text.split(","))
+            raise InputError(
+                f"{text!r} may be one budget, {one}, or several, {several}; leave out the commas, or the unit"
+            )
+    return [part for one in listed for part in one.split(",")]
 
 
 def _bounded(budget: Budget) -> Budget:

@@ -102,6 +102,10 @@ class SampleCost:
         """What k samples of one problem cost, in `unit`. Zero samples cost nothing."""
         return self.per_problem + k * self.per_sample if k > 0 else 0.0
 
+    def costs(self, most: int) -> NDArray[np.float64]:
+        """What 1, 2, ... `most` samples of one problem cost, shape (most,)."""
+        return np.asarray(self.per_problem + np.arange(1, most + 1) * self.per_sample, dtype=np.float64)
+
     def samples(self, budget: float) -> float:
         """How many samples of one problem a budget pays for, with what is left over as a fraction; below 1, none."""
         if not (math.isfinite(budget) and budget >= 0):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from isobudget.costs.budget import Written
 from isobudget.costs.cost import SampleCost
 from isobudget.curves.best import Best
 from isobudget.curves.beyond import Beyond, look_all_beyond, look_beyond
@@ -55,7 +56,7 @@ def compare_counts(
     models: Sequence[ModelCounts],
     prices: Mapping[str, SampleCost],
     *,
-    budgets: Sequence[float] | None = None,
+    budgets: Sequence[float] | Written | None = None,
     bootstrap: Bootstrap | None = None,
     notes: Sequence[str] = (),
     stop: str = FIXED,

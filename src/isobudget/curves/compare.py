@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+import numpy as np
+
+from isobudget.costs.budget import Written
 from isobudget.costs.cost import Unit
 from isobudget.curves.best import Best, best_at
 from isobudget.curves.beyond import Beyond
@@ -188,7 +191,7 @@ class Comparison(Shown):
 def compare(
     curves: Sequence[Curve],
     *,
-    budgets: Sequence[float] | None = None,
+    budgets: Sequence[float] | Written | None = None,
     benchmark: str = "",
     bootstrap: Bootstrap | None = None,
     notes: Sequence[str] = (),
@@ -198,7 +201,8 @@ def compare(
 
     Args:
         curves: one or more, on the same problems in the same order, in one unit, with different labels.
-        budgets: per problem; by default powers of two of the cheapest sample, see `default_budgets`.
+        budgets: per problem, or as they were written; by default powers of two of the cheapest sample, see
+            `default_budgets`.
         benchmark: its name.
         bootstrap: how intervals are computed; use the same for the curves.
         notes, beyond: carried along.
@@ -209,6 +213,10 @@ def compare(
     ordered = tuple(sorted(curves, key=lambda curve: curve.price.cost(1)))
     _check(ordered)
     bootstrap = bootstrap or Bootstrap()
+    if isinstance(budgets, Written):
+        costs = np.concatenate([curve.cost for curve in ordered])
+        budgets, said = budgets.among(ordered[0].price.cost(1), costs)
+        notes = (*notes, *said)
     chosen = tuple(sorted(set(default_budgets(ordered) if budgets is None else budgets)))
     for budget in chosen:
         if not (math.isfinite(budget) and budget > 0):

@@ -23,6 +23,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from isobudget.costs.budget import enough
 from isobudget.errors import StorageError
 from isobudget.gateway.amounts import NOTHING, STEPS, Amounts
 from isobudget.gateway.budgets import Period, PeriodBudget
@@ -299,7 +300,7 @@ def _check(budget: PeriodBudget, window: Window, most: Amounts, model: str, now:
         429,
         "budget_exceeded",
         f"the budget of {budget} has {_shown(budget, left)} left, and the next call of {model} may come to "
-        f"{_shown(budget, needed)}; {when}",
+        f"{enough(needed / STEPS[budget.unit], budget.unit)}; {when}",
         retry_after_seconds=seconds,
         details={
             "unit": str(budget.unit),

@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 
 from isobudget.analysis.prices import PAPER, price_model
 from isobudget.backends.base import CHARACTERS_PER_TOKEN, characters, texts_of
-from isobudget.costs.budget import parse_budget
+from isobudget.costs.budget import as_shown, parse_budget
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile, read_costs
 from isobudget.costs.prices import usd_cost
@@ -41,6 +41,8 @@ from isobudget.study.study import MOST_SAMPLES, StudyBudget, StudyModel
 SampleCounts = Mapping[str, Mapping[str, int]]
 
 
+#: more samples than this cost what one more does, as amounts are shown
+_TOLD_APART = 1000
 #: tokens that begin a text, and that a chat template puts around each message, at most about
 _TOKENS_AROUND = 8
 
@@ -113,6 +115,8 @@ def _bought(resolved: Resolved, at: int, stated: StudyModel, benchmark: Resolved
             and (one.budget or resolved.study.budget or budget).unit == budget.unit
         ]
         amount = min(sample_price(one, benchmark, budget, costs).cost(count) for one in same)
+    else:
+        amount = as_shown(amount, price.unit, price.costs(min(price.affordable(2 * amount), _TOLD_APART)))
     k = price.affordable(amount)
     n = max(2, 2 * k)
     if n > MOST_SAMPLES:

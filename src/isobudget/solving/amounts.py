@@ -6,10 +6,12 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from isobudget.costs.budget import parse_budget
 from isobudget.costs.cost import Unit
 from isobudget.errors import InputError
+from isobudget.grid import with_unit
 from isobudget.policies.arms import Arm
 from isobudget.policies.evaluate import evaluate
 from isobudget.policies.learn import Learned, Policy, learn
@@ -31,16 +33,24 @@ def planned_amounts(
     seed: int,
 ) -> list[float]:
     """The budgets in the unit, rising."""
-    amounts = [parse_budget(str(text)).of(unit, recorded.prices) for text in budgets]
+    paid = np.concatenate([recorded.prices[arm.name].costs(int(arm.n.min())) for arm in recorded.arms])
+    amounts = stated_amounts(budgets, unit, recorded, paid)
     cheapest = min(arm.first_draw for arm in recorded.arms)
     if amounts and max(amounts) * (1 + 1e-9) < cheapest:
         raise InputError(
-            f"no budget pays for one sample: the cheapest, of {cheapest_arm(recorded.arms)}, costs {cheapest:.4g} "
-            f"{unit} a problem, and the largest budget is {max(amounts):.4g}"
+            f"no budget pays for one sample: the cheapest, of {cheapest_arm(recorded.arms)}, costs "
+            f"{with_unit(cheapest, unit)} a problem, and the largest budget is {with_unit(max(amounts), unit)}"
         )
     if target is not None:
         amounts.append(budget_for(recorded.arms, target, policies, seed))
     return sorted(set(amounts or default_amounts(recorded.arms)))
+
+
+def stated_amounts(
+    budgets: Sequence[str | float], unit: Unit, recorded: Recorded, costs: ArrayLike = ()
+) -> list[float]:
+    """The budgets in the unit as they were written, or as the costs that are shown like them."""
+    return [parse_budget(str(text)).of(unit, recorded.prices, costs) for text in budgets]
 
 
 def default_amounts(arms: Sequence[Arm]) -> list[float]:

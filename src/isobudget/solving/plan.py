@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from isobudget.analysis.prices import PAPER
+from isobudget.costs.budget import shown_note
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile, read_costs
 from isobudget.curves import Bootstrap
@@ -23,7 +24,7 @@ from isobudget.policies.recommended import recommended_rows
 from isobudget.policies.repair import RepairRow, compare_repairs
 from isobudget.policies.shares import learn_by_share
 from isobudget.results import Shown
-from isobudget.solving.amounts import DEFAULT_POLICIES, cheapest_arm, default_amounts, planned_amounts
+from isobudget.solving.amounts import DEFAULT_POLICIES, cheapest_arm, default_amounts, planned_amounts, stated_amounts
 from isobudget.solving.labels import labels_of
 from isobudget.solving.recorded_arms import Recorded, read_arms
 from isobudget.solving.sentence import plan_sentence
@@ -228,7 +229,11 @@ def plan(
         false_pass_cost=false_pass_cost,
         hurting_k={arm.name: most_useful_k(arm, false_pass_cost) for arm in recorded.arms} if two_suites else {},
         level=bootstrap.level,
-        notes=(*recorded.notes, *_notes(recorded, learned)),
+        notes=(
+            *recorded.notes,
+            *shown_note(stated_amounts(budgets, unit, recorded), amounts, unit),
+            *_notes(recorded, learned),
+        ),
         repairs=_repairs(recorded, amounts if budgets or target else (), unit, bootstrap),
     )
 
