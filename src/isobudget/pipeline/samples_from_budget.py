@@ -116,7 +116,8 @@ def _bought(resolved: Resolved, at: int, stated: StudyModel, benchmark: Resolved
         ]
         amount = min(sample_price(one, benchmark, budget, costs).cost(count) for one in same)
     else:
-        amount = as_shown(amount, price.unit, price.costs(min(price.affordable(2 * amount), _TOLD_APART)))
+        near = int(min(price.samples(amount) + 2, _TOLD_APART))
+        amount = as_shown(amount, price.unit, price.costs(near))
     k = price.affordable(amount)
     n = max(2, 2 * k)
     if n > MOST_SAMPLES:

@@ -192,11 +192,11 @@ def _prices(flip: Flip, segments: Iterable[Segment], comparison: Comparison) -> 
     """What one sample costs, and how many of the cheapest model the price of the dearest one's pays for."""
     cheap, dear = comparison.curve(flip.cheap), comparison.curve(flip.dear)
     named = {cheap.label, dear.label, *(segment.model for segment in segments)}
-    prices = ", ".join(
-        f"{with_unit(curve.price.cost(1), comparison.unit)} ({curve.label})"
-        for curve in comparison.curves
-        if curve.label in named
-    )
+    by_price: dict[str, list[str]] = {}
+    for curve in comparison.curves:
+        if curve.label in named:
+            by_price.setdefault(with_unit(curve.price.cost(1), comparison.unit), []).append(curve.label)
+    prices = ", ".join(f"{price} ({', '.join(labels)})" for price, labels in by_price.items())
     budget = dear.price.cost(1)
     one, other = cheap.at(budget), dear.at(budget)
     further = "" if not cheap.price.per_problem else f", each further one {_further(cheap)}"
@@ -220,7 +220,7 @@ def _match(flip: Flip, comparison: Comparison) -> str:
     """How many samples of the cheap model do as well as one of the dear one."""
     cheap, dear = comparison.curve(flip.cheap), comparison.curve(flip.dear)
     aside = ", the prompt aside" if cheap.price.per_problem or dear.price.per_problem else ""
-    average = f", {ratio(flip.ratio)} times as many on average" if cheap.stop == FIRST_PASS else ""
+    average = f", {_as_many(flip.ratio)} on average" if cheap.stop == FIRST_PASS else ""
     if flip.k_cheap is not None:
         ends = _ends(flip, comparison.bootstrap.level)
         return f"{cheap.label} does as well with {counted(flip.k_cheap, 'sample')}{average} ({ends}){aside}."
@@ -231,6 +231,11 @@ def _match(flip: Flip, comparison: Comparison) -> str:
         f"All {counted(cheap.k_max, 'sample')} of {flip.cheap} solve {cheap.success[-1]:.1%}, so {flip.dear} wins "
         f"while the price of one of its samples pays for fewer than {ratio(limit)}{aside}{tell}."
     )
+
+
+def _as_many(times: float) -> str:
+    """How many samples are drawn beside another model's, in words."""
+    return "as many" if ratio(times) == "1" else f"{ratio(times)} times as many"
 
 
 def _ends(flip: Flip, level: float) -> str:
