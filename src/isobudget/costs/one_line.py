@@ -135,7 +135,7 @@ def _parsed(option: str, text: str | float | None, whole: bool) -> dict[str, flo
         if not 0 < value < _MOST or (given and not name.strip()):
             kind = "a whole number of at least 1" if whole else "a number of more than 0"
             kind += ", below 10^12" if value >= _MOST else ""
-            example = "7b=2" if whole else "7b=2600"
+            example = {"--gpus": "7b=2", "--completion-tokens": "7b=200"}.get(option, "7b=2600")
             raise InputError(f"{option}: {part.strip()!r} is neither {kind} nor NAME=NUMBER, such as {example}")
         found[name.strip()] = value
     return found
