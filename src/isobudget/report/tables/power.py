@@ -30,7 +30,8 @@ def power_line(comparison: Comparison) -> str:
     if one.power.error == 0:
         return seen
     able = found_text(one.power, problems, one.clear)
-    return f"{seen} {able[0].upper()}{able[1:]}{'' if one.clear else _needed(one, problems)}."
+    needed = _needed(one, problems) if not one.clear and one.power.detectable < 1 else ""
+    return f"{seen} {able[0].upper()}{able[1:]}{needed}."
 
 
 def found_text(power: Power, problems: int, clear: bool) -> str:
