@@ -149,6 +149,8 @@ def test_amounts_are_read_as_they_are_shown() -> None:
             parse_budget(wrong)
     assert Written("1,235", Unit.SECONDS).among(1.0, [])[0] == [1.0, 235.0]
     assert Written("100,200x", Unit.SECONDS).among(1.0, [])[0] == [100.0, 200.0]
+    assert Written("100,200s,3s", Unit.SECONDS).among(1.0, [])[0] == [100.0, 200.0, 3.0]
+    assert Written("100,200e1", Unit.SECONDS).among(1.0, [])[0] == [100.0, 2000.0]
     for both in ("1,235 s", "$1,235", "1,000 Gflops", ["100,200s"]):
         with pytest.raises(InputError, match=r"may be one budget, .*, or several, .* and "):
             Written(both, Unit.SECONDS).among(1.0, [])

@@ -31,7 +31,7 @@ _TEXT = re.compile(
     re.IGNORECASE,
 )
 #: one amount with commas at its thousands, or several amounts, which only their writer can tell
-_THOUSANDS = re.compile(r"\s*(?:\$\s*\d{1,3}(?:,\d{3})+\s*|\d{1,3}(?:,\d{3})+\s*[a-wyz].*)", re.IGNORECASE)
+_THOUSANDS = re.compile(r"\s*(?:\$\s*\d{1,3}(?:,\d{3})+\s*|\d{1,3}(?:,\d{3})+\s*[a-wyz](?![-+\d])[^,]*)", re.IGNORECASE)
 _SAMPLES = re.compile(r"(?:x|samples?)(?::(?P<model>.+))?", re.IGNORECASE)
 _SHORT = {"s": "seconds", "sec": "seconds", "second": "seconds", "token": "tokens", "flop": "flops", "j": "joules"} | (
     dict.fromkeys(("device s", "device seconds"), "device_seconds")
