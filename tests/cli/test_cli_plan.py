@@ -82,7 +82,7 @@ def test_two_suites_have_a_table(tmp_path: Path) -> None:
     for path, passed in ((visible, [1, 1, 0, 0]), (hidden, [1, 0, 0, 0])):
         path.write_text("".join(json.dumps({"model": "m", "task_id": at, "passed": passed}) + "\n" for at in range(3)))
     text = output(visible, "--hidden", hidden, "--costs", costs, "--budget", "1x", "--false-pass-cost", "1.5")
-    table = text.partition("visible and hidden tests")[2]
+    table = text.partition("isible and hidden tests")[2]
     assert "first pass     50.0        25.0          25.0" in table
     assert "where a false pass costs 1.5 right answers: m: more than 0" in " ".join(table.split())
 

@@ -13,7 +13,7 @@ from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile, read_costs
 from isobudget.curves import Bootstrap
 from isobudget.errors import InputError
-from isobudget.grid import json_value
+from isobudget.grid import headed, json_value
 from isobudget.policies.choose import PlanRow, most_useful_k, plan_rows, recommend
 from isobudget.policies.labels import Labels
 from isobudget.policies.learn import Learned, Policy, best_fixed, learn
@@ -106,7 +106,7 @@ class Plan(Shown):
         ]
 
     def __repr__(self) -> str:
-        return f"{self.benchmark or 'plan'}: {self.sentence}"
+        return headed(self.benchmark, self.sentence)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values for JSON: NaN is None, success is in [0, 1]."""

@@ -173,7 +173,7 @@ def _tables(plan: Plan, row: PlanRow, by_label: Mapping[str, Schedule]) -> dict[
         **_drawn(by_label),
         "expected": {name: value for name, value in expected.items() if value is not None} | {"level": plan.level},
         "learned": {
-            "benchmark": plan.benchmark,
+            **({"benchmark": plan.benchmark} if plan.benchmark else {}),
             "problems": row.problems,
             "suite": row.suite,
             "sources": list(plan.sources),

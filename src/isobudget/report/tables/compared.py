@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from isobudget.analysis.compare_two import Compared, Side
-from isobudget.grid import Grid, counted, interval, json_value, percent, picked, with_unit
+from isobudget.grid import Grid, counted, headed, interval, json_value, percent, picked, with_unit
 
 
 def compared_grid(one: Compared) -> Grid:
@@ -21,7 +21,7 @@ def compared_grid(one: Compared) -> Grid:
         )
         for side in (one.one, one.other)
     )
-    title = f"{one.benchmark or 'models'}: {one.problems:,} problems"
+    title = headed(one.benchmark, counted(one.problems, "problem"))
     columns = ("Model@samples", "solves, %", "interval", *(f"cost, {unit}" for unit in units))
     notes = (difference_text(one), *one.notes)
     beside = Grid(title, ("", *(row[0] for row in rows)), tuple(zip(columns, *rows, strict=True))[1:], notes=notes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from isobudget.grid import Grid, interval, percent, with_unit
+from isobudget.grid import Grid, headed, interval, percent, with_unit
 from isobudget.policies.choose import PlanRow
 from isobudget.report.tables.plan import NAMES, gain_cells
 from isobudget.solving.sentence import ahead_notes, shown_steps
@@ -40,9 +40,9 @@ def frontier_grids(benchmark: str, rows: Sequence[PlanRow], level: float, short:
         (with_unit(row.budget, row.unit), "" if row.schedule is None else shown_steps(row.schedule, dict(short)))
         for row in rows
     ]
-    title = f"{benchmark or 'counts'}: the policy to use at each budget"
+    title = headed(benchmark, "the policy to use at each budget")
     columns = ("Budget", "policy", "solves", shown, "gain", shown)
     return [
         Grid(title, columns, tuple(cells), notes=(NOTE, *ahead_notes(rows))),
-        Grid(f"{benchmark or 'counts'}: what it runs, in this order", ("Budget", "draws"), tuple(drawn), words=(1,)),
+        Grid(headed(benchmark, "what it runs, in this order"), ("Budget", "draws"), tuple(drawn), words=(1,)),
     ]
