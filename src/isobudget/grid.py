@@ -181,6 +181,11 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
+def headed(benchmark: str, text: str) -> str:
+    """A caption under the benchmark's name; alone where the benchmark has none."""
+    return f"{benchmark}: {text}" if benchmark else text[:1].upper() + text[1:]
+
+
 def printable(text: str) -> str:
     """The text with control characters, and characters that turn the direction of writing, made visible."""
     if text.translate(_KEPT).isprintable():

@@ -58,13 +58,31 @@ def test_tables_and_a_sentence(file: Path) -> None:
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
+def test_the_example_of_the_help_runs_on_the_example_of_the_formats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Path(__file__).resolve().parents[2]
+    counts = next(
+        block
+        for block in (root / "docs" / "formats.md").read_text().split("```json\n")[1:]
+        if '"n": 200' in block.partition("```")[0]
+    ).partition("```")[0]
+    monkeypatch.chdir(tmp_path)
+    Path("counts.jsonl").write_text(counts)
+    (example,) = [line.split() for line in (plan.__doc__ or "").splitlines() if "isobudget plan " in line]
+    text = " ".join(output(*example[2:]).split())
+    assert "Learned from 2 problems only" in text
+    assert "Table 1 (Code Llama 7B)" in text
+    assert read_policy("policy.toml").schedule.arms == ("7b",)
+
+
 def test_two_suites_have_a_table(tmp_path: Path) -> None:
     visible, hidden, costs = (tmp_path / name for name in ("v.jsonl", "h.jsonl", "costs.toml"))
     costs.write_text("[models.m]\nflops = 1\n")
     for path, passed in ((visible, [1, 1, 0, 0]), (hidden, [1, 0, 0, 0])):
         path.write_text("".join(json.dumps({"model": "m", "task_id": at, "passed": passed}) + "\n" for at in range(3)))
     text = output(visible, "--hidden", hidden, "--costs", costs, "--budget", "1x", "--false-pass-cost", "1.5")
-    table = text.partition("visible and hidden tests")[2]
+    table = text.partition("isible and hidden tests")[2]
     assert "first pass     50.0        25.0          25.0" in table
     assert "where a false pass costs 1.5 right answers: m: more than 0" in " ".join(table.split())
 

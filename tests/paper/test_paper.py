@@ -139,6 +139,18 @@ def test_costs_by_spelling() -> None:
     assert "ASSUMED" in assumed.source
 
 
+def test_the_size_alone_is_a_model_of_table_1_and_the_source_says_which() -> None:
+    for size in ("7b", "13B", "34b", "70B"):
+        for unit in (Unit.FLOPS, Unit.SECONDS, Unit.DEVICE_SECONDS):
+            short, long = paper_cost(size, unit), paper_cost(f"codellama-{size}", unit)
+            assert short is not None
+            assert long is not None
+            assert short.per_sample == long.per_sample
+            assert f"Table 1 (Code Llama {size.upper()})" in short.source
+    assert paper_cost("8b", Unit.FLOPS) is None
+    assert paper_cost("b", Unit.FLOPS) is None
+
+
 def test_benchmarks_by_name() -> None:
     assert [table.benchmark for table in pass_tables("apps")] == [
         "APPS introductory",

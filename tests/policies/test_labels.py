@@ -9,8 +9,9 @@ from isobudget.errors import InputError
 from isobudget.policies import Arm, Policy, evaluate, learn, spending
 from isobudget.policies.arms import arm_grid, recorded_table
 from isobudget.policies.evaluate import mean_walk, spending_by_label, walk
-from isobudget.policies.labels import OTHERS, Labels, label_schedules, recorded_by_label
+from isobudget.policies.labels import OTHERS, Labels, evaluate_by_label, label_schedules, recorded_by_label
 from isobudget.policies.make import first_pass, greedy_path
+from isobudget.policies.schedule import ForSome, Schedule
 
 
 def two_kinds(problems: int, n: int = 20, seed: int = 0) -> tuple[list[Arm], Labels]:
@@ -57,6 +58,46 @@ def test_the_schedules_achieve_and_spend_what_the_order_does(budget: float) -> N
         parts.append(evaluate(schedules[name], own) if name in schedules else None)
     sums = np.sum([[part.success.sum(), part.spent.sum()] for part in parts if part is not None], axis=0) / 40
     assert sums == pytest.approx([success[last], cost[last]])
+
+
+def test_no_more_is_stated_than_the_schedules_of_the_labels_reach() -> None:
+    for_some = 0
+    for seed in range(6):
+        arms, labels = two_kinds(40, seed=seed)
+        for one in learn(arms, [1.5, 2.5, 3.5, 6.0], [Policy.BY_LABEL], labels=labels)[Policy.BY_LABEL]:
+            assert one.by_label is not None
+            reached = evaluate_by_label(one.by_label, arms, labels)
+            assert one.success.mean() <= reached.success.mean() + 1e-9
+            assert one.own_cost == pytest.approx(reached.spent.mean())
+            assert one.own_cost == pytest.approx(one.budget)
+            for_some += sum(isinstance(schedule, ForSome) for schedule in one.by_label.values())
+    assert for_some  # a label whose first draw is paid for some of its problems only
+
+
+def test_a_first_draw_for_some_of_the_problems_spends_and_solves_its_share() -> None:
+    arms, labels = two_kinds(40)
+    whole, some = Schedule((("large", 1),)), ForSome((("large", 1),), last_share=0.25)
+    assert evaluate(some, arms).success == pytest.approx(evaluate(whole, arms).success / 4)
+    assert evaluate(some, arms).spent == pytest.approx(evaluate(whole, arms).spent / 4)
+    assert [some.played(chance) is None for chance in (0.0, 0.24, 0.25, 0.9)] == [False, False, True, True]
+    assert some.played(0.0) is not None
+    assert some.played(0.0).steps == whole.steps  # type: ignore[union-attr]
+    assert some.merged() == some
+    assert (spending(some, arms).median, spending(some, arms).most) == (0.0, spending(whole, arms).most)
+    names = [labels.names[place] for place in labels.of]
+    assert spending_by_label({"hard": some}, arms, names).p95 == 6.0
+
+
+def test_schedules_of_labels_are_evaluated_label_by_label() -> None:
+    arms, labels = two_kinds(40)
+    hard = labels.of == labels.names.index("hard")
+    told = evaluate_by_label({"hard": first_pass("large", 3)}, arms, labels)
+    assert not told.success[~hard].any()
+    assert not told.spent[~hard].any()
+    alone = evaluate(first_pass("large", 3), arms)
+    assert told.success[hard] == pytest.approx(alone.success[hard])
+    assert told.spent[hard] == pytest.approx(alone.spent[hard])
+    assert told.hidden is None
 
 
 def test_no_share_of_a_step_is_lost_between_labels() -> None:

@@ -20,6 +20,7 @@ from isobudget.policies.shares import (
     Shares,
     case_chances,
     case_of,
+    evaluate_by_case,
     folded,
     learn_by_share,
     recorded_atoms,
@@ -130,6 +131,33 @@ def test_where_shares_say_nothing_it_is_no_better() -> None:
     seen = learn_by_share(own, [6.0], Shares({"cheap": counts}))[0]
     greedy = learn(own, [6.0], (Policy.GREEDY,))[Policy.GREEDY][0]
     assert abs(seen.success.mean() - greedy.success.mean()) < 0.04
+
+
+def test_its_schedules_are_evaluated_as_every_order_plays_them() -> None:
+    schedules = {case: Schedule(tuple(own)) for case, own in AFTER.items()}
+    told = evaluate_by_case(schedules, arms(), Shares({"a": failing("a")}), Opening(0, 2))
+    for at in range(2):
+        results = [
+            played({"a": a, "b": b}) for a, b in product(permutations(SAMPLES["a"][at]), permutations(SAMPLES["b"][at]))
+        ]
+        assert told.success[at] == pytest.approx(np.mean([passed for passed, _ in results]))
+        assert told.spent[at] == pytest.approx(np.mean([spent for _, spent in results]))
+
+
+def test_no_more_is_stated_than_its_schedules_reach() -> None:
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        c = rng.binomial(12, rng.beta(0.5, 0.8, 14) / 2)
+        shares = Shares({"small": np.stack([rng.multinomial(12 - one, [0.5, 0.3, 0.2]) for one in c])})
+        large = Arm.of("large", 8, rng.binomial(8, rng.beta(3, 1, 14)), rng.uniform(4, 12, 14))
+        own = [Arm.of("small", 12, c, 1.0), large]
+        for one in learn_by_share(own, [1.5, 3.0, 6.0, 12.0], shares):
+            assert one.by_label is not None
+            opening = Opening(0, one.by_label[FIRST].draws)
+            reached = evaluate_by_case(one.by_label, own, shares, opening)
+            assert one.success.mean() <= reached.success.mean() + 1e-9
+            assert one.own_cost == pytest.approx(reached.spent.mean())
+            assert one.own_cost <= one.budget * (1 + 1e-9)
 
 
 def test_what_cannot_be_learned_by_shares() -> None:

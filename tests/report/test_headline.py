@@ -10,6 +10,7 @@ import pytest
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.curves import FIRST_PASS, FIXED, Bootstrap, Comparison, compare_counts
 from isobudget.importers.counts import ModelCounts
+from isobudget.report.tables.comparison import comparison_grids
 from isobudget.report.tables.sentence import EXPECTED, basis, headline, winner_sentence
 
 LONG = "an-organisation/a-model-with-a-long-name-{}-instruct"
@@ -42,6 +43,17 @@ def test_two_lines_of_80_columns_with_the_tables_numbers(two: Comparison) -> Non
 def test_what_is_not_clear_is_said() -> None:
     same = comparison({"small": [8, 3, 9, 4], "large": [8, 4, 9, 4]}, 16, (1.0, 2.0))
     assert headline(same).splitlines()[0].endswith(": not clear.")
+
+
+def test_what_is_clear_is_counted_over_the_rows_of_the_table() -> None:
+    found = comparison({"small": [20, 40, 60] * 4, "large": [20, 40, 60] * 4}, 100, (1.69, 8.58))
+    alone = sum(len(row.affordable) == 1 for row in found.best)
+    clear = sum(bool(row.clear_at_all_budgets) for row in found.best)
+    assert 0 < clear < len(found.best) - alone
+    said = f"clear at {clear} of {len(found.best)} budgets; {alone} pay for one model."
+    assert headline(found).splitlines()[0] == f"Use small at every budget: {said}"
+    (table,) = [grid for grid in comparison_grids(found) if grid.columns[0] == "Budget" and "at equal" in grid.title]
+    assert len(table.rows) == len(found.best)
 
 
 def test_all_samples_used_up_is_said() -> None:

@@ -51,7 +51,7 @@ def test_counts_of_any_size_are_those_of_curves(tmp_path: Path) -> None:
     (comparison,) = curves(path, Unit.FLOPS, costs="paper", bootstrap=FEW)
     (summary,) = found.summaries
     assert summary.by_tests[Unit.FLOPS].to_dict() == comparison.to_dict()
-    assert report_dict(found.facts, found.summaries)["benchmarks"]["counts"]["passed"]["Code Llama 7B"]["p/1"] == [
+    assert report_dict(found.facts, found.summaries)["benchmarks"]["imported"]["passed"]["Code Llama 7B"]["p/1"] == [
         131,
         5_000,
     ]

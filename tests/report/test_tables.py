@@ -196,7 +196,7 @@ def test_one_problem_is_in_the_singular_and_has_no_interval(capsys: pytest.Captu
         comparison = compare_counts(models, prices, bootstrap=Bootstrap(replicates=200))
         print_grids(comparison_grids(comparison))
         out = capsys.readouterr().out
-        assert "models: 1 problem\n" in out
+        assert "1 problem\n" in out
         assert "nan" not in out
         assert "nan" not in winner_sentence(comparison)
         assert ("clear against" in out) == (len(models) > 1)

@@ -328,7 +328,7 @@ def test_a_budget_below_one_sample_among_others_is_shown_and_explained(tmp_path:
     assert [row.draws for row in made.rows[:4]] == [()] * 4
     assert all(math.isnan(row.success) for row in made.rows[:4])
     assert [row.budget for row in made.recommended] == [2.0]
-    assert any("one sample of small, the cheapest, costs 1." in note for note in made.notes)
+    assert any("one sample of small, the cheapest, costs 1 flops." in note for note in made.notes)
 
 
 def test_one_sample_each_ragged_and_all_passing_are_planned_with_a_note(tmp_path: Path) -> None:

@@ -101,6 +101,7 @@ def curves(
     from isobudget.analysis.greedy import greedy_of_source
     from isobudget.costs.cost import parse_unit
     from isobudget.curves import Bootstrap
+    from isobudget.grid import headed
     from isobudget.report.figures.units import curve_plots, parse_panels
     from isobudget.report.json.comparison import comparisons_json, point_records
     from isobudget.report.tables.comparison import comparison_grids
@@ -129,7 +130,7 @@ def curves(
         comparisons,
         plain=lambda: comparisons_json(comparisons),
         rows=lambda: [record for one in comparisons for record in point_records(one)],
-        text=lambda: "\n".join(f"{one.benchmark or 'counts'}: {winner_sentence(one)}" for one in comparisons),
+        text=lambda: "\n".join(headed(one.benchmark, winner_sentence(one)) for one in comparisons),
         grids=lambda: [grid for one in comparisons for grid in comparison_grids(one)],
         plots=plots,
         saved=saved,

@@ -100,7 +100,8 @@ def paper_cost(model: str, unit: Unit) -> SampleCost | None:
     """What the paper says one sample of a model costs, or None where it says nothing.
 
     Args:
-        model: the paper's name (`Code Llama 7B`, `Llama-3 8B`) or any spelling of a Code Llama that the catalogue has.
+        model: the paper's name (`Code Llama 7B`, `Llama-3 8B`), any spelling of a Code Llama that the catalogue has, or
+            the size alone (`7b`), by which Table 1 tells its models apart.
         unit: flops, seconds or device seconds; the paper has no other. Seconds are a sample's share of
             the wall time on 8 A100s.
 
@@ -109,7 +110,10 @@ def paper_cost(model: str, unit: Unit) -> SampleCost | None:
         labelled as assumed.
     """
     cost, architecture = _data()["cost"], find_named(model)
-    stated = {row["architecture"]: row for row in cost["model"].values()}.get(architecture.name if architecture else "")
+    by_size = {name.split()[-1].casefold(): (f" ({name})", row) for name, row in cost["model"].items()}
+    named_so, sized = by_size.get(model.casefold(), ("", None))
+    known = {row["architecture"]: row for row in cost["model"].values()}
+    stated = sized or known.get(architecture.name if architecture else "")
     row = stated or cost["assumed"].get(model)
     if unit is Unit.DEVICE_SECONDS:
         seconds = paper_cost(model, Unit.SECONDS)
@@ -117,13 +121,13 @@ def paper_cost(model: str, unit: Unit) -> SampleCost | None:
     if row is None or unit not in (Unit.FLOPS, Unit.SECONDS):
         return None
     if unit == Unit.SECONDS:
-        source = "paper, Table 1: wall time on 8 A100, best batch"
+        source = f"paper, Table 1{named_so}: wall time on 8 A100, best batch"
         assumed = "ASSUMED from Code Llama's wall time; not in Table 1"
         return SampleCost(
             unit, row["seconds"] / cost["examples"], source=source if stated else assumed, prompt=ONE_PASS
         )
     if stated:
-        source = "paper, Table 1: one pass at 128 tokens"
+        source = f"paper, Table 1{named_so}: one pass at 128 tokens"
         return SampleCost(unit, row["tflops"] * _TERA, source=source, prompt=ONE_PASS)
     flops = float(paper_flops(named(row["architecture"])))
     return SampleCost(unit, flops, source="our count of one pass at 128 tokens; not in Table 1", prompt=ONE_PASS)

@@ -31,7 +31,7 @@ from isobudget.policies.arms import (
     recorded_survival,
     recorded_table,
 )
-from isobudget.policies.schedule import Schedule, Stop
+from isobudget.policies.schedule import ForSome, Schedule, Stop
 
 #: places of the distribution of spending, problems x draws, that are looked at one by one
 _MOST_PLACES = 250_000
@@ -148,7 +148,8 @@ def evaluate(schedule: Schedule, arms: Sequence[Arm]) -> Evaluation:
         InputError: the schedule has an arm that is not there.
     """
     if schedule.last_share < 1:
-        longer, shorter = (evaluate(one, arms) for one in (schedule.chosen(0.0), schedule.shorter()))
+        longer = evaluate(schedule.chosen(0.0), arms)
+        shorter = _nothing(longer) if len(schedule.steps) == 1 else evaluate(schedule.shorter(), arms)
         return _mixture(longer, shorter, schedule.last_share)
     check_same_problems(arms)
     own, points, path = _points(schedule, arms)
@@ -189,19 +190,22 @@ def spending_by_label(schedules: Mapping[str, Schedule], arms: Sequence[Arm], na
             here = _parts(schedules[label], [arm.only(own) for arm in arms])
             parts += [(part, share * float(own.mean())) for part, share in here]
         else:
-            parts.append(((np.zeros(1), np.ones(1), 0.0), float(own.mean())))
+            parts.append((_FREE, float(own.mean())))
     return _spending(parts)
 
 
 #: amounts that a problem may cost, their chances, what ends without a pass costs on average; and the share of problems
 _Part = tuple[tuple[Floats, Floats, float], float]
+#: of problems that nothing is drawn for
+_FREE: tuple[Floats, Floats, float] = (np.zeros(1), np.ones(1), 0.0)
 
 
 def _parts(schedule: Schedule, arms: Sequence[Arm]) -> list[_Part]:
     """One schedule, or the two of a mixture, with their shares of the problems."""
     if schedule.last_share == 1:
         return [(_atoms(schedule, arms), 1.0)]
-    longer, shorter = _atoms(schedule.chosen(0.0), arms), _atoms(schedule.shorter(), arms)
+    longer = _atoms(schedule.chosen(0.0), arms)
+    shorter = _FREE if len(schedule.steps) == 1 else _atoms(schedule.shorter(), arms)
     return [(longer, schedule.last_share), (shorter, 1 - schedule.last_share)]
 
 
@@ -234,6 +238,12 @@ def _points(schedule: Schedule, arms: Sequence[Arm]) -> tuple[list[Arm], list[In
         steps.append((place[name], len(reached[name]) - 1))
     arm, to = np.array(steps).T
     return [by_name[name] for name in reached], [np.array(counts) for counts in reached.values()], Path(arm, to)
+
+
+def _nothing(other: Evaluation) -> Evaluation:
+    """What no draw achieves and spends, on as many problems."""
+    empty = np.zeros_like(other.success)
+    return Evaluation(empty, empty, None if other.hidden is None else empty)
 
 
 def _mixture(longer: Evaluation, shorter: Evaluation, share: float) -> Evaluation:
@@ -300,15 +310,27 @@ def met(mean_spent: Floats, budget: float) -> tuple[int, float]:
 
 
 def path_schedule(
-    path: Path, tables: Sequence[Table], names: Sequence[str], last: int, share: float, *, batched: bool = False
+    path: Path,
+    tables: Sequence[Table],
+    names: Sequence[str],
+    last: int,
+    share: float,
+    *,
+    batched: bool = False,
+    for_some: bool = False,
 ) -> Schedule | None:
-    """The prefix of a path as a schedule: `last` whole steps and the next for a share; None where nothing is drawn."""
+    """The prefix of a path as a schedule: `last` whole steps and the next for a share; None where nothing is drawn.
+
+    A first step for a share of the problems is left out, but with `for_some` it is a `ForSome`.
+    """
     rows = path.rows(len(tables))
     steps = []
     for step in range(min(last + (share > 0), len(path))):
         at = int(path.arm[step])
         before, after = tables[at].points[rows[[step, step + 1], at]]
         steps.append((names[at], int(after - before)))
+    if share > 0 and len(steps) == 1 and for_some:
+        return ForSome(tuple(steps), last_share=share)
     if share > 0 and len(steps) < 2:
         steps, share = steps[:last], 0.0
     return Schedule(tuple(steps), batched=batched, last_share=share or 1.0).merged() if steps else None

@@ -12,7 +12,7 @@ spread over the problems of their label. Not covered: what a policy sees of fail
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from isobudget.errors import InputError
 from isobudget.policies.arms import Arm, Floats, Ints, Table, fit_prior, shrunk_table
-from isobudget.policies.evaluate import Path, path_schedule
+from isobudget.policies.evaluate import Evaluation, Path, evaluate, path_schedule
 from isobudget.policies.schedule import Schedule
 
 #: problems that a label needs to be planned by itself, and what the others are called together
@@ -103,10 +103,29 @@ def label_schedules(
         own = path.arm // len(tables) == place
         mine = Path(path.arm[own] % len(tables), path.to[own])
         here = share if share > 0 and last < len(path) and own[last] else 0.0
-        schedule = path_schedule(mine, tables, names, int(own[:last].sum()), here)
+        schedule = path_schedule(mine, tables, names, int(own[:last].sum()), here, for_some=True)
         if schedule is not None:
             schedules[label] = schedule
     return schedules
+
+
+def evaluate_by_label(schedules: Mapping[str, Schedule], arms: Sequence[Arm], labels: Labels) -> Evaluation:
+    """What the schedules of the labels achieve and spend on each problem; nothing where a label has none.
+
+    Args:
+        schedules: by label.
+        arms: recorded samples.
+        labels: of the problems.
+    """
+    success, spent, hidden = np.zeros((3, len(labels.of)))
+    known = all(arm.hidden is not None for arm in arms)
+    for place, label in enumerate(labels.names):
+        if label in schedules:
+            own = labels.of == place
+            one = evaluate(schedules[label], [arm.only(own) for arm in arms])
+            success[own], spent[own] = one.success, one.spent
+            hidden[own] = 0.0 if one.hidden is None else one.hidden
+    return Evaluation(success, spent, hidden if known else None)
 
 
 def only_there(points: Ints, survival: Floats, spent: Floats, own: NDArray[np.bool_]) -> Table:

@@ -33,8 +33,14 @@ from isobudget.policies.arms import (
     shrunk_table,
 )
 from isobudget.policies.cascades import cascade_paths
-from isobudget.policies.evaluate import Path, Walk, evaluate, mean_walk, met, path_schedule, walk
-from isobudget.policies.labels import Labels, label_schedules, recorded_by_label, shrunk_by_label
+from isobudget.policies.evaluate import Evaluation, Path, Walk, evaluate, mean_walk, met, path_schedule, walk
+from isobudget.policies.labels import (
+    Labels,
+    evaluate_by_label,
+    label_schedules,
+    recorded_by_label,
+    shrunk_by_label,
+)
 from isobudget.policies.make import affords_first, fixed_k, greedy_path, optimal_paths
 from isobudget.policies.schedule import Schedule
 
@@ -69,6 +75,7 @@ class Learned:
         hidden: chance that what passed passes the hidden suite too; None without one.
         by_label: for `by_label` the schedule of each label for which anything is drawn, in place of `schedule`; for
             `by_share` (`policies.shares`) the first one, and that of each case.
+        own_cost: mean spending of the schedule on the very problems that it was learned on.
     """
 
     policy: Policy
@@ -78,6 +85,7 @@ class Learned:
     spent: Floats
     hidden: Floats | None = None
     by_label: Mapping[str, Schedule] | None = None
+    own_cost: float = math.nan
 
     @property
     def draws(self) -> bool:
@@ -149,7 +157,8 @@ def best_fixed(arms: Sequence[Arm], budget: float) -> Learned:
             continue
         schedule = fixed_k(arm.name, k)
         result = evaluate(schedule, [arm])
-        one = Learned(Policy.FIXED_K, budget, schedule, result.success, result.spent, result.hidden)
+        cost = float(result.spent.mean())
+        one = Learned(Policy.FIXED_K, budget, schedule, result.success, result.spent, result.hidden, own_cost=cost)
         if best is None or (one.success.mean(), -one.spent.mean()) > (best.success.mean(), -best.spent.mean()):
             best = one
     return best or nothing(Policy.FIXED_K, budget, len(arms[0].c))
@@ -269,18 +278,24 @@ def _learned(policy: Policy, budget: float, final: Path, others: Sequence[Path],
     survival, spent, hidden = sums / times
     truly = None if record.hidden is None else hidden
     stated = Learned(policy, budget, schedule, 1.0 - survival, spent, truly, by_label)
-    return _not_above_its_own(stated, record.arms)
+    if schedule is not None:
+        return not_above_its_own(stated, evaluate(schedule, record.arms))
+    assert by_label is not None
+    assert record.labels is not None
+    return not_above_its_own(stated, evaluate_by_label(by_label, record.arms, record.labels))
 
 
-def _not_above_its_own(stated: Learned, arms: Sequence[Arm]) -> Learned:
-    """What is stated of a schedule, never more than it reaches on the very problems that it was learned on.
+def not_above_its_own(stated: Learned, own: Evaluation) -> Learned:
+    """What is stated of a policy, never more than it reaches on the very problems that it was learned on.
 
     Where the folds draw from another arm than the schedule of all problems does, theirs is a success that this schedule
     cannot have.
+
+    Args:
+        stated: as the folds measured it.
+        own: what its schedule, or those of its labels or cases, do on all problems.
     """
-    if stated.schedule is None:
-        return stated
-    own = evaluate(stated.schedule, arms)
+    stated = replace(stated, own_cost=float(own.spent.mean()))
     if not own.success.mean() < stated.success.mean() - 1e-12:
         return stated
     return replace(stated, success=own.success, spent=own.spent, hidden=own.hidden)

@@ -53,7 +53,7 @@ class Schedule:
                 raise InputError(f"the count of a step is a whole number, 1 or more, not {count!r} (arm {arm})")
         if not 0 < self.last_share <= 1:
             raise InputError(f"the share of the last step lies above 0 and up to 1, not {self.last_share!r}")
-        if self.last_share < 1 and len(self.steps) < 2:
+        if self.last_share < 1 and len(self.steps) < 2 and not isinstance(self, ForSome):
             raise InputError("a mixture has a step before the last one, which is then made for a share of the problems")
 
     @property
@@ -87,6 +87,10 @@ class Schedule:
             return self
         return replace(self, last_share=1.0) if chance < self.last_share else self.shorter()
 
+    def played(self, chance: float) -> Schedule | None:
+        """As `chosen`; None where nothing is drawn for a problem (`ForSome`)."""
+        return None if len(self.steps) == 1 and chance >= self.last_share else self.chosen(chance)
+
     def merged(self) -> Schedule:
         """The same with neighbouring steps of one arm as one step, where that changes nothing."""
         if self.batched:
@@ -111,3 +115,12 @@ class Schedule:
         if self.last_share < 1:
             shown[-1] += f" (for {self.last_share:.0%} of the problems)"
         return ", ".join(shown)
+
+
+@dataclass(frozen=True, slots=True)
+class ForSome(Schedule):
+    """One step for `last_share` of the problems, and nothing for the others.
+
+    What a label or a case may have where one budget is spent over all of them: the part of it that is left may pay for
+    the first step of some of its problems only. `played` says which.
+    """

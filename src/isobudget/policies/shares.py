@@ -24,9 +24,9 @@ import numpy as np
 
 from isobudget.errors import InputError
 from isobudget.policies.arms import Arm, Floats, Ints, Table, arm_grid, fit_prior, recorded_table, shrunk_table
-from isobudget.policies.evaluate import Path, Walk, met, path_schedule, walk
+from isobudget.policies.evaluate import Evaluation, Path, Walk, evaluate, met, path_schedule, walk
 from isobudget.policies.labels import only_there
-from isobudget.policies.learn import Learned, LeftOut, Policy, between, folds, nothing, places
+from isobudget.policies.learn import Learned, LeftOut, Policy, between, folds, not_above_its_own, nothing, places
 from isobudget.policies.make import greedy_path
 from isobudget.policies.schedule import Schedule
 
@@ -118,7 +118,31 @@ def _learned(
     survival, spent = sums / times
     last, share = met(folded(exact, every).spent.mean(axis=1), budget)
     by_case = _schedules(arms, exact, every, opening, last, share)
-    return Learned(Policy.BY_SHARE, budget, None, 1.0 - survival, spent, None, by_case)
+    stated = Learned(Policy.BY_SHARE, budget, None, 1.0 - survival, spent, None, by_case)
+    return not_above_its_own(stated, evaluate_by_case(by_case, arms, shares, opening)) if by_case else stated
+
+
+def evaluate_by_case(
+    schedules: Mapping[str, Schedule], arms: Sequence[Arm], shares: Shares, opening: Opening
+) -> Evaluation:
+    """What the opening and the schedules of the cases achieve and spend on each problem, exactly from the counts.
+
+    Args:
+        schedules: by case; nothing follows in a case that has none.
+        arms: recorded samples.
+        shares: of them.
+        opening: what is drawn before.
+    """
+    own = arms[opening.arm]
+    chances = case_chances(own.n, shares.failing[own.name], opening.draws)
+    opened = recorded_table(own, np.array([0, opening.draws]))
+    survival, spent = chances.sum(axis=1), opened.spent[1].copy()
+    for place, case in enumerate(CASES):
+        if case in schedules:
+            after = evaluate(schedules[case], _left(arms, opening))
+            survival -= chances[:, place] * after.success
+            spent += chances[:, place] * after.spent
+    return Evaluation(1.0 - survival, spent)
 
 
 def recorded_atoms(arms: Sequence[Arm], shares: Shares, opening: Opening) -> list[Table]:
@@ -126,10 +150,16 @@ def recorded_atoms(arms: Sequence[Arm], shares: Shares, opening: Opening) -> lis
     own = arms[opening.arm]
     chances = case_chances(own.n, shares.failing[own.name], opening.draws)
     spent = recorded_table(own, np.array([0, opening.draws])).spent[1]
+    rest = [recorded_table(arm, arm_grid(arm)) for arm in _left(arms, opening)]
+    return _atoms(chances, spent, rest, opening.draws)
+
+
+def _left(arms: Sequence[Arm], opening: Opening) -> list[Arm]:
+    """The arms with the samples that the opening, all of which failed, leaves."""
+    own = arms[opening.arm]
     left = np.maximum(own.n - opening.draws, 1)
     after = replace(own, n=left, c=np.minimum(own.c, left), shared=0.0)
-    rest = [after if place == opening.arm else arm for place, arm in enumerate(arms)]
-    return _atoms(chances, spent, [recorded_table(arm, arm_grid(arm)) for arm in rest], opening.draws)
+    return [after if place == opening.arm else arm for place, arm in enumerate(arms)]
 
 
 def case_chances(n: Ints, failing: Ints, draws: int) -> Floats:
@@ -216,7 +246,9 @@ def _schedules(
         mine = Path((path.arm[own] - 1) % len(arms), path.to[own])
         here = share if share > 0 and last < len(path) and own[last] else 0.0
         start = 1 + case * len(arms)
-        schedule = path_schedule(mine, tables[start : start + len(arms)], names, int(own[:last].sum()), here)
+        schedule = path_schedule(
+            mine, tables[start : start + len(arms)], names, int(own[:last].sum()), here, for_some=True
+        )
         if schedule is not None:
             schedules[name] = schedule
     return schedules

@@ -24,6 +24,7 @@ from isobudget.costs.cost import Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
 from isobudget.errors import InputError
+from isobudget.exchange.known_problems import UNNAMED
 from isobudget.policies.choose import PlanRow
 from isobudget.ranking.rank import BenchmarkRanking
 from isobudget.records.run import Run
@@ -150,7 +151,7 @@ def summarize_counts(
     for name, by_tests in found.items():
         tallies = tuple(Tally(one.name, one.task_ids, one.n, one.c) for one in counts if one.benchmark == name)
         said = (*notes, *_comparison_notes(by_tests))
-        summaries.append(BenchmarkSummary(name or "counts", by_tests, {}, (), tallies, {}, (), said))
+        summaries.append(BenchmarkSummary(name or UNNAMED, by_tests, {}, (), tallies, {}, (), said))
     return summaries
 
 

@@ -8,24 +8,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from isobudget.analysis.prices import PAPER
 from isobudget.costs.budget import shown_note
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile, read_costs
 from isobudget.curves import Bootstrap
 from isobudget.errors import InputError
-from isobudget.grid import json_value
-from isobudget.policies.choose import PlanRow, affords, most_useful_k, plan_rows, recommend
+from isobudget.grid import headed, json_value
+from isobudget.policies.choose import PlanRow, most_useful_k, plan_rows, recommend
 from isobudget.policies.labels import Labels
 from isobudget.policies.learn import Learned, Policy, best_fixed, learn
 from isobudget.policies.recommended import recommended_rows
 from isobudget.policies.repair import RepairRow, compare_repairs
 from isobudget.policies.shares import learn_by_share
 from isobudget.results import Shown
-from isobudget.solving.amounts import DEFAULT_POLICIES, cheapest_arm, default_amounts, planned_amounts, stated_amounts
+from isobudget.solving.amounts import DEFAULT_POLICIES, default_amounts, planned_amounts, stated_amounts
 from isobudget.solving.labels import labels_of
+from isobudget.solving.notes import plan_notes
 from isobudget.solving.recorded_arms import Recorded, read_arms
 from isobudget.solving.sentence import plan_sentence
 from isobudget.solving.shares import recorded_shares
@@ -108,7 +107,7 @@ class Plan(Shown):
         ]
 
     def __repr__(self) -> str:
-        return f"{self.benchmark or 'plan'}: {self.sentence}"
+        return headed(self.benchmark, self.sentence)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values for JSON: NaN is None, success is in [0, 1]."""
@@ -232,7 +231,7 @@ def plan(
         notes=(
             *recorded.notes,
             *shown_note(stated_amounts(budgets, unit, recorded), amounts, unit),
-            *_notes(recorded, learned),
+            *plan_notes(recorded, learned, str(unit)),
         ),
         repairs=_repairs(recorded, amounts if budgets or target else (), unit, bootstrap),
     )
@@ -305,33 +304,3 @@ def _check_recorded(recorded: Recorded, false_pass_cost: float) -> None:
             f"none of the {samples:,} samples of {', '.join(arm.name for arm in arms)} passed: every policy solves "
             "nothing, and there is nothing to plan"
         )
-
-
-def _notes(recorded: Recorded, learned: Mapping[Policy, Sequence[Learned]]) -> list[str]:
-    notes = []
-    if len(recorded.arms) == 1:
-        notes.append(f"Only {recorded.arms[0].name} was given: there are no sizes to mix, only when to stop.")
-    if all(np.all(arm.c == arm.n) for arm in recorded.arms):
-        notes.append(f"Every sample passed: one sample of {cheapest_arm(recorded.arms)} solves everything.")
-    if not all(row.draws for own in learned.values() for row in own):
-        notes.append(
-            f"Where a policy shows -, the budget does not pay for its first draw; one sample of "
-            f"{cheapest_arm(recorded.arms)}, the cheapest, costs {min(arm.first_draw for arm in recorded.arms):.4g}."
-        )
-    if len(recorded.task_ids) < 20:
-        notes.append(f"Learned from {len(recorded.task_ids)} problems only: expect other problems to differ a lot.")
-    rows = [row for own in learned.values() for row in own if row.draws]
-    schedules = [one for row in rows for one in (row.schedule, *(row.by_label or {}).values()) if one is not None]
-    if any(schedule.last_share < 1 for schedule in schedules):
-        notes.append(
-            "Where a last step says for how many of the problems it is made, two neighbouring schedules are mixed, so "
-            "that the budget is met on average."
-        )
-    if any(row.spent.mean() < 0.99 * row.budget for row in rows if row.policy is not Policy.FIXED_K):
-        notes.append("Where a policy spends less than the budget it has used up the recorded samples.")
-    if not all(map(affords, rows)):
-        notes.append(
-            "Where a policy spends more than the budget, it was learned on problems that need less than those it was "
-            "tried on: its gain is no gain at this budget, and it is not recommended."
-        )
-    return notes

@@ -35,7 +35,7 @@ from isobudget.grid import json_value
 from isobudget.policies.choose import PlanRow
 from isobudget.policies.labels import OTHERS
 from isobudget.policies.learn import Policy
-from isobudget.policies.schedule import Schedule, Stop
+from isobudget.policies.schedule import ForSome, Schedule, Stop
 from isobudget.policies.shares import CASES, FIRST
 from isobudget.solving.plan import Plan, cost_record
 
@@ -173,7 +173,7 @@ def _tables(plan: Plan, row: PlanRow, by_label: Mapping[str, Schedule]) -> dict[
         **_drawn(by_label),
         "expected": {name: value for name, value in expected.items() if value is not None} | {"level": plan.level},
         "learned": {
-            "benchmark": plan.benchmark,
+            **({"benchmark": plan.benchmark} if plan.benchmark else {}),
             "problems": row.problems,
             "suite": row.suite,
             "sources": list(plan.sources),
@@ -251,7 +251,7 @@ def _policy(tables: Mapping[str, Any]) -> PolicyFile:
     stop, batched = Stop(tables["stop"]), tables.get("batched", False)
     listed = tables.get("labels", [{"label": "", **tables}])
     by_label = {
-        one["label"]: Schedule(
+        one["label"]: (ForSome if one["label"] and len(one["draws"]) == 1 else Schedule)(
             tuple((draw["arm"], draw["count"]) for draw in one["draws"]), stop, batched, one.get("last_share", 1.0)
         )
         for one in listed

@@ -15,7 +15,10 @@ _FIRST_STEPS, _LAST_STEPS = 5, 1
 
 
 def plan_sentence(recommended: Sequence[PlanRow], unit: str) -> str:
-    """What to run where most is gained, what it gains, and from how many problems that is known."""
+    """What to run where most is gained, what it gains, and from how many problems that is known.
+
+    The budget is the one that was asked for; what is spent on average stands beside it.
+    """
     if not recommended:
         return "No budget here pays for one sample."
     row = max(recommended, key=_sure_gain)
@@ -26,9 +29,9 @@ def plan_sentence(recommended: Sequence[PlanRow], unit: str) -> str:
         what += f" ({row.low:.1%} to {row.high:.1%})"
     if row.hidden_success is not None:
         what += f" and the hidden tests of {row.hidden_success:.1%}"
-    spent = f"{with_unit(row.expected_cost, unit)} a problem on average"
-    said = [f"For {spent} run {_in_words(row)}: {what}", *_gain_in_words(row)]
-    return "; ".join([", ".join(said), *ahead_in_words(row), known]) + "."
+    run = f"For a budget of {with_unit(row.budget, unit)} a problem run {_in_words(row)}: {what}"
+    spent = f"it spends {with_unit(row.expected_cost, unit)} on average"
+    return "; ".join([", ".join([run, *_gain_in_words(row)]), spent, *ahead_in_words(row), known]) + "."
 
 
 def _sure_gain(row: PlanRow) -> float:

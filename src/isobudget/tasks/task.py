@@ -123,7 +123,13 @@ def _policy(options: SolveOptions) -> Mapping[str, Schedule]:
     path, label = split_label(options.policy)
     policy, chance = read_policy(path), random.Random(options.seed).random()
     schedules = policy.by_case or {FIRST: policy.of(label)}
-    return {case: schedule.chosen(chance) for case, schedule in schedules.items()}
+    drawn = {case: schedule.played(chance) for case, schedule in schedules.items()}
+    if drawn[FIRST] is None:
+        raise InputError(
+            f"the policy draws for {schedules[FIRST].last_share:.0%} of the problems labelled {label!r}, and by chance "
+            "not for this one; another --seed decides anew"
+        )
+    return {case: schedule for case, schedule in drawn.items() if schedule is not None}
 
 
 def _models_of(schedules: Mapping[str, Schedule]) -> tuple[str, ...]:

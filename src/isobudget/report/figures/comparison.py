@@ -106,7 +106,8 @@ def comparison_plot(shown: Drawing, name: str = "figure") -> Plot:
 
 def figure_title(comparison: Comparison) -> str:
     """The benchmark and how many of its problems are compared."""
-    return f"{comparison.benchmark or 'Models'}, {counted(len(comparison.curves[0].task_ids), 'problem')}"
+    problems = counted(len(comparison.curves[0].task_ids), "problem")
+    return ", ".join(filter(None, [comparison.benchmark, problems]))
 
 
 def caption(shown: Drawing) -> str:

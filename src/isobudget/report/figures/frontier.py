@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from isobudget.grid import counted
+from isobudget.grid import counted, headed
 from isobudget.policies.choose import PlanRow
 from isobudget.report.figures.parts import RING, Line, Panel, Plot, Point
 from isobudget.report.figures.style import style_at
@@ -21,7 +21,7 @@ def frontier_plot(plan: Plan) -> Plot:
         Point("recommended", RING, style_at(0), row.budget / scale, 100 * row.success) for row in plan.recommended
     )
     panel = Panel(f"{unit.replace('_', ' ')} per problem, on average", _lines(plan, scale), rings)
-    title = f"{plan.benchmark or 'Plan'}: {counted(plan.problems, 'problem')}"
+    title = headed(plan.benchmark, counted(plan.problems, "problem"))
     caption = (
         f"{title}: share solved by each policy against spending per problem, on average, on problems that it was not "
         f"learned on. Bands: {plan.level:.0%} intervals over problems. Rings: recommended. {plan.sentence}"

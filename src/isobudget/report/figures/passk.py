@@ -29,9 +29,8 @@ def passk_plots(results: Sequence[PassAtK]) -> dict[str, Plot]:
 def _plot(benchmark: str, results: Sequence[PassAtK]) -> Plot:
     names = [_name(one) for one in results]
     lines = [_line(one, names) for one in results if any(not math.isnan(value) for value in one.success)]
-    title = (
-        f"{benchmark or 'Models'}, {' or '.join(dict.fromkeys(counted(one.problems, 'problem') for one in results))}"
-    )
+    problems = " or ".join(dict.fromkeys(counted(one.problems, "problem") for one in results))
+    title = ", ".join(filter(None, [benchmark, problems]))
     dashed = any(line.filled < len(line.x) for line in lines)
     told = "; ".join(
         f"{line.name}: " + ", ".join(f"{y:.1f}% at {x:,.0f}" for x, y in zip(line.x, line.y, strict=True))

@@ -7,7 +7,18 @@ from typing import Any
 
 from isobudget.analysis.compare_two import Compared, Side
 from isobudget.costs.cost import Unit
-from isobudget.grid import Grid, interval, json_value, listed, percent, picked, times_as_much, with_unit
+from isobudget.grid import (
+    Grid,
+    counted,
+    headed,
+    interval,
+    json_value,
+    listed,
+    percent,
+    picked,
+    times_as_much,
+    with_unit,
+)
 from isobudget.report.tables.labels import prompts_note, shared_part, sources_note
 from isobudget.report.tables.power import found_text
 
@@ -24,7 +35,7 @@ def compared_grid(one: Compared) -> Grid:
         )
         for side in (one.one, one.other)
     )
-    title = f"{one.benchmark or 'models'}: {one.problems:,} problems"
+    title = headed(one.benchmark, counted(one.problems, "problem"))
     columns = ("Model@samples", "solves, %", "interval", *(f"cost, {unit}" for unit in units))
     notes = (difference_text(one), *one.notes, *(_cost_note(one, unit) for unit in units))
     beside = Grid(title, ("", *(row[0] for row in rows)), tuple(zip(columns, *rows, strict=True))[1:], notes=notes)

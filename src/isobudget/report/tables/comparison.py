@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from isobudget.curves import FIRST_PASS, TESTS, Best, Beyond, Comparison, Point
-from isobudget.grid import Grid, counted, interval, percent, with_unit
+from isobudget.grid import Grid, counted, headed, interval, percent, with_unit
 from isobudget.report.tables.labels import REST, prompt_note, shared_part, short_names, sources_note
 from isobudget.report.tables.pairs import crossing_table, flip_table, reach_table
 from isobudget.report.tables.sentence import EXPECTED
@@ -36,7 +36,7 @@ def _models(comparison: Comparison) -> Grid:
     every = len({source for _, source in priced}) == 1 and len(rows) > 2
     note = f"all: {priced[0][1]}." if every else sources_note(priced)
     return Grid(
-        f"{comparison.benchmark or 'models'}: {counted(len(comparison.curves[0].task_ids), 'problem')}",
+        headed(comparison.benchmark, counted(len(comparison.curves[0].task_ids), "problem")),
         ("Model", "n", "one sample", "solves, %", f"{comparison.bootstrap.level:.0%} interval"),
         tuple(rows),
         notes=(f"Cost of a sample. {note}", *comparison.notes),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from isobudget.grid import Grid, interval, percent, with_unit
+from isobudget.grid import Grid, headed, interval, percent, with_unit
 from isobudget.policies.choose import PlanRow
 from isobudget.report.tables.plan import NAMES, gain_cells
 from isobudget.solving.sentence import ahead_notes, shown_steps
 
 NOTE = (
-    "The simplest policy within noise of the best, at the same expected spending per problem, on problems that it was "
-    "not learned on. gain: points over the best single model with fixed k. All but fixed k stop at the first pass."
+    "The simplest policy within noise of the best, on problems that it was not learned on. Budgets: spending per "
+    "problem, on average. gain: points over the best single model with fixed k at the same budget. All but fixed k "
+    "stop at the first pass."
 )
 
 
@@ -39,9 +40,9 @@ def frontier_grids(benchmark: str, rows: Sequence[PlanRow], level: float, short:
         (with_unit(row.budget, row.unit), "" if row.schedule is None else shown_steps(row.schedule, dict(short)))
         for row in rows
     ]
-    title = f"{benchmark or 'counts'}: the policy to use at each budget"
+    title = headed(benchmark, "the policy to use at each budget")
     columns = ("Budget", "policy", "solves", shown, "gain", shown)
     return [
         Grid(title, columns, tuple(cells), notes=(NOTE, *ahead_notes(rows))),
-        Grid(f"{benchmark or 'counts'}: what it runs, in this order", ("Budget", "draws"), tuple(drawn), words=(1,)),
+        Grid(headed(benchmark, "what it runs, in this order"), ("Budget", "draws"), tuple(drawn), words=(1,)),
     ]

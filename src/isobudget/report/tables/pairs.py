@@ -10,7 +10,7 @@ from itertools import combinations, groupby
 from isobudget.curves import FIRST_PASS, Comparison, Crossing, Flip
 from isobudget.curves.compare import Reach
 from isobudget.curves.crossings import Lead, leads
-from isobudget.grid import Grid, ratio, with_unit
+from isobudget.grid import Grid, headed, ratio, with_unit
 from isobudget.report.tables.labels import REST, prompt_note, short_names
 from isobudget.report.tables.terminal import legend
 
@@ -29,7 +29,7 @@ def reach_table(comparison: Comparison) -> Grid:
     marked = {(y, labels.index(reach.cheapest) + 1) for y, reach in enumerate(reaches) if reach.cheapest is not None}
     note = "Cells: smallest budget (k), and how much of it the cheapest model saves."
     symbols = legend((row[1:] for row in rows), NOT_REACHED)
-    title = f"{comparison.benchmark or 'Models'}: budget for a given success"
+    title = headed(comparison.benchmark, "budget for a given success")
     narrow = _cheapest_two(title, note, reaches, comparison)
     return Grid(
         title,
@@ -87,7 +87,7 @@ def crossing_table(comparison: Comparison) -> Grid:
         "Budgets at which the lead changes, and who leads from there, as far as both have samples; chance is not ruled "
         "out."
     )
-    title = f"{comparison.benchmark or 'Models'}: where the lead changes"
+    title = headed(comparison.benchmark, "where the lead changes")
     return Grid(
         title,
         ("Models", "Lead changes at"),
@@ -138,7 +138,7 @@ def _flips_at(ks: Sequence[int], comparison: Comparison) -> Grid:
         note += " k is the most samples; the ratio counts those generated on average."
     meanings = {"never": "not within the recorded samples", "?": "an end that the recorded samples do not reach"}
     return Grid(
-        f"{comparison.benchmark or 'Models'}: the cost ratio at which the verdict flips",
+        headed(comparison.benchmark, "the cost ratio at which the verdict flips"),
         ("Cheap / dear", *(f"k={k}" for k in ks), f"{comparison.bootstrap.level:.0%} at k=1", "now"),
         rows,
         notes=(*_pairs_note(comparison), note, prompt_note(comparison)),

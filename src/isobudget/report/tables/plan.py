@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from isobudget.grid import Grid, amount, counted, interval, percent, si_prefix, usd, with_unit
+from isobudget.grid import Grid, amount, counted, headed, interval, percent, si_prefix, usd, with_unit
 from isobudget.policies.choose import PlanRow
 from isobudget.policies.schedule import Schedule
 from isobudget.report.tables.labels import shared_part, short_labels, sources_note
@@ -53,7 +53,7 @@ def _success_grid(plan: Plan) -> Grid:
     _, unit = plan_scale(plan)
     level = f"{plan.level:.0%}"
     columns = ("Budget", "policy", "solves", level, "gain", level, "spends", "p95")
-    title = f"{plan.benchmark or 'Plan'}: {counted(plan.problems, 'problem')}, in {unit} a problem"
+    title = headed(plan.benchmark, f"{counted(plan.problems, 'problem')}, in {unit} a problem")
     rows = [(*first, *_cells(row, plan)) for row, first in _first_cells(plan)]
     return Grid(title, columns, tuple(rows), notes=(_RECOMMENDS, *ahead_notes(plan.recommended), _READING, *plan.notes))
 
@@ -65,7 +65,7 @@ def _suites_grid(plan: Plan) -> Grid:
         for row, first in _first_cells(plan)
         if row.hidden_success is not None and row.false_pass is not None
     ]
-    title = f"{plan.benchmark or 'Plan'}: visible and hidden tests"
+    title = headed(plan.benchmark, "visible and hidden tests")
     columns = ("Budget", "policy", "visible", "hidden too", "false passes")
     return Grid(title, columns, tuple(rows), notes=(_RECOMMENDS, _TWO_SUITES, _hurting(plan)))
 
@@ -79,7 +79,7 @@ def _repairs_grid(plan: Plan) -> Grid:
         cells = (percent(row.anew), percent(row.repaired), gain, _range(row.gain_low, row.gain_high) if gain else "")
         rows.append((row.arm, _amount(row.budget, plan), str(row.problems), *cells))
     columns = ("Arm", "budget", "problems", "anew", "repaired", "gain", f"{plan.level:.0%}")
-    title = f"{plan.benchmark or 'Plan'}: repairing beside drawing anew, in {unit} a problem"
+    title = headed(plan.benchmark, f"repairing beside drawing anew, in {unit} a problem")
     return Grid(title, columns, tuple(rows), notes=(_REPAIRS,))
 
 
@@ -161,6 +161,6 @@ def _draws_grid(plan: Plan, short: dict[str, str]) -> Grid:
         shown = short[name] if short[name] == name else f"{short[name]} = {name}"
         cost = f"{with_unit(price.cost(1), plan.unit)}{shared_part(price, plan.unit)}"
         priced.append((f"{shown} {cost}", price.source))
-    title = f"{plan.benchmark or 'Plan'}: what to run, in this order{_until(plan)}"
+    title = headed(plan.benchmark, f"what to run, in this order{_until(plan)}")
     notes = (f"One sample. {sources_note(priced)}",)
     return Grid(title, ("Budget", "policy", "draws"), tuple(rows), notes=notes, words=(1, 2))

@@ -74,8 +74,7 @@ def _use(segments: Sequence[Segment], comparison: Comparison) -> str:
     """Which model from which budget on, in one line; of many changes the first and the last."""
     short, unit = _said(comparison), comparison.unit
     first, later = segments[0], segments[1:]
-    unclear, rows = _unclear(segments)
-    sure = "clear" if not unclear else f"clear at {rows - unclear} of {rows} budgets" if unclear < rows else "not clear"
+    sure = _sure(segments, len(comparison.best))
     if not later:
         return f"{_chosen(comparison)} {short[first.model]} at every budget: {sure}."
     told = [f"{short[one.model]} from {with_unit(one.start, unit)}" for one in later]
@@ -87,10 +86,15 @@ def _use(segments: Sequence[Segment], comparison: Comparison) -> str:
     return f"{', '.join([start, *told])}: {sure}."
 
 
-def _unclear(segments: Sequence[Segment]) -> tuple[int, int]:
-    """At how many budgets the lead over another model is not clear, and of how many."""
-    rows = sum(len(row.affordable) > 1 for segment in segments for row in segment.rows)
-    return sum(bool(models) for segment in segments for models in segment.unclear_against.values()), rows
+def _sure(segments: Sequence[Segment], budgets: int) -> str:
+    """Whether what is recommended is clear; where only at some budgets, of how many in the table."""
+    with_choice = sum(len(row.affordable) > 1 for segment in segments for row in segment.rows)
+    unclear = sum(bool(models) for segment in segments for models in segment.unclear_against.values())
+    if unclear == 0 or unclear == with_choice:
+        return "not clear" if unclear else "clear"
+    alone = sum(len(row.affordable) == 1 for segment in segments for row in segment.rows)
+    forced = f"; {alone} {'pays' if alone == 1 else 'pay'} for one model" if alone else ""
+    return f"clear at {with_choice - unclear} of {budgets} budgets{forced}"
 
 
 def _at_one(flip: Flip, comparison: Comparison) -> str:
@@ -176,7 +180,7 @@ def _names(labels: Sequence[str]) -> str:
 def _budgets(budgets: Sequence[float], whole: int, comparison: Comparison) -> str:
     if len(budgets) <= _FEW_BUDGETS:
         return "at " + ", ".join(with_unit(budget, comparison.unit) for budget in budgets)
-    return f"at {len(budgets)} of {whole} budgets"
+    return f"at {len(budgets)} of {whole} budgets with a choice"
 
 
 # what the price of a sample buys --------------------------------------------------------------------------------------
