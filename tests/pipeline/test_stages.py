@@ -178,6 +178,35 @@ def test_verdicts_under_other_limits_do_not_mix(tmp_path: Path, study_text: str)
     assert load_run(run.path).facts["judge"]["cpu_seconds"] == 1.0
 
 
+def test_layers_of_confinement_are_recorded(tmp_path: Path, study_text: str) -> None:
+    from isobudget.judge import layers_of_confinement
+
+    run = finished(parse_study(study_text, "mine"), tmp_path / "run")
+    assert load_run(run.path).facts["judge_layers"] == layers_of_confinement()
+
+
+def test_layers_stand_only_where_they_stood_around_every_sample(tmp_path: Path, study_text: str) -> None:
+    from isobudget.judge.confinement.confine import LAYERS
+    from isobudget.pipeline.judging import state_layers
+
+    def standing() -> list[str]:
+        return [layer for layer, stood in load_run(run.path).facts["judge_layers"].items() if stood]
+
+    run = finished(parse_study(study_text, "mine"), tmp_path / "run")
+    with run.writing():
+        state_layers(run, LAYERS[:5])
+        assert standing() == [layer for layer in LAYERS[:5] if layer in standing()]
+        state_layers(run, LAYERS[2:])
+        assert set(standing()) <= set(LAYERS[2:5])
+        state_layers(run, None)  # a judge that does not say: nothing is known of all samples
+        assert "judge_layers" not in load_run(run.path).facts
+        state_layers(run, LAYERS)  # and nothing can be known later, while there are its verdicts
+        assert "judge_layers" not in load_run(run.path).facts
+        run.drop_verdicts()
+        state_layers(run, LAYERS[:4])
+        assert standing() == list(LAYERS[:4])
+
+
 def test_unjudged_samples_are_left_out_and_counted(tmp_path: Path, study_text: str) -> None:
     run = finished(parse_study(study_text, "mine"), tmp_path / "run")
     generate(parse_study(study_text.replace("n = 10", "n = 12"), "mine"), tmp_path / "run", make_backend=Backends())

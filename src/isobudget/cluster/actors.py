@@ -38,11 +38,13 @@ class Hello:
         process: its process on its node.
         error: why it cannot work; empty if it can.
         description: of the backend that it holds.
+        layers: of confinement that stand around the judge that it holds.
     """
 
     process: int
     error: str = ""
     description: Description | None = None
+    layers: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class JudgeActor:
 
     def hello(self) -> Hello:
         """That it is ready, or why it is not."""
-        return Hello(os.getpid(), self._error)
+        return Hello(os.getpid(), self._error, layers=None if self._error else self._judge.layers)
 
     def pulse(self) -> Pulse:
         """How far it is."""

@@ -60,8 +60,14 @@ class ClusterJudge(Judge):
         self.workers = workers
         kind = ActorKind(actor, (self.limits, modes), cpus, 0.0, 1, pack)
         stall = _STALLS * (2 * self.limits.wall_seconds + GRACE_SECONDS)
-        self._dispatch: Dispatch[Job] = Dispatch(make_fleet(kind), stall, _require_ready, note)
+        self._dispatch: Dispatch[Job] = Dispatch(make_fleet(kind), stall, self._on_ready, note)
         self._note, self._streaming = note, False
+
+    def _on_ready(self, hello: Hello) -> None:
+        if hello.error:
+            raise JudgeError(hello.error)
+        if hello.layers is not None:
+            self.layers = hello.layers if self.layers is None else self.layers & hello.layers
 
     def __enter__(self) -> Self:
         """Start the actors.
@@ -160,8 +166,3 @@ def pack(jobs: Any) -> tuple[list[Problem], list[tuple[int, str]]]:
     places: dict[Problem, int] = {}
     programs = [(places.setdefault(problem, len(places)), program) for _, problem, program in jobs]
     return list(places), programs
-
-
-def _require_ready(hello: Hello) -> None:
-    if hello.error:
-        raise JudgeError(hello.error)

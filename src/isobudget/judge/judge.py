@@ -55,6 +55,9 @@ class Judge:
         without: layers of confinement to leave out (`namespaces`, `landlock`, `seccomp`), to try what the others hold.
         share: has no effect; samples that shared a process could change each other's verdicts. Kept for old callers.
 
+    Attributes:
+        layers: the layers of confinement that stand around every worker, once entered; None where that is not known.
+
     Raises:
         JudgeError: this machine cannot confine a sample at all, or not so many workers.
         InputError: `trust` is another word.
@@ -89,6 +92,7 @@ class Judge:
         self.trust = trust
         self.foreign = foreign
         self.without = tuple(without)
+        self.layers: frozenset[str] | None = None
         self._pool: list[Worker] = []
         self._entered = False
 
@@ -105,10 +109,11 @@ class Judge:
         try:
             for worker in self._pool:
                 worker.launch()
-            for worker in self._pool:
-                layers = worker.ready()
+            standing = [frozenset(worker.ready()) for worker in self._pool]
+            for layers in standing:
                 if not self.unsafe:
                     require(layers)
+            self.layers = frozenset.intersection(*standing)
         except BaseException:
             self._stop()
             raise

@@ -45,18 +45,20 @@ def check_references(problems: Iterable[Problem], check: bool, unsafe: bool, pro
             require_references(left, judge)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FirstCheck:
     """Tries the problems of a study before anything is fetched or generated; see `check_problems`.
 
-    `make_judge` gives a judge that is not entered yet.
+    `make_judge` gives a judge that is not entered yet; `layers` are those of confinement that it had.
     """
 
     make_judge: Callable[[], Judge]
     check: bool = True
     progress: Progress = SILENT
+    layers: frozenset[str] | None = None
 
     def __call__(self, problems: Iterable[Problem]) -> None:
         """Try them."""
         with self.make_judge() as judge:
+            self.layers = judge.layers
             check_problems(problems, judge, self.check, self.progress)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from isobudget.errors import IsobudgetError
@@ -22,7 +22,15 @@ from isobudget.judge import Judge
 from isobudget.pipeline.checking import FirstCheck
 from isobudget.pipeline.executor import BackendFactory, Executor, Local, open_model
 from isobudget.pipeline.generate import BegunRun, Generated, generate
-from isobudget.pipeline.judging import Judged, Judging, judge_run, state_extraction, state_limits, state_rules
+from isobudget.pipeline.judging import (
+    Judged,
+    Judging,
+    judge_run,
+    state_extraction,
+    state_layers,
+    state_limits,
+    state_rules,
+)
 from isobudget.progress import SILENT, Progress
 from isobudget.records.parts import part_paths
 from isobudget.records.run import Run
@@ -54,7 +62,7 @@ def generate_and_judge(
     first = FirstCheck(lambda: executor.judge(workers, limits, unsafe=unsafe), check, progress)
 
     def beside(begun: BegunRun) -> contextlib.AbstractContextManager[Callable[[Path], None]]:
-        return _judge_beside(study, begun, early, unsafe, progress, executor)
+        return _judge_beside(study, begun, early, unsafe, progress, executor, first.layers)
 
     run, done = generate(study, out, progress, beside=beside, first=first, executor=executor)
     run, judged = judge_run(
@@ -65,7 +73,13 @@ def generate_and_judge(
 
 @contextlib.contextmanager
 def _judge_beside(
-    study: Study, begun: BegunRun, early: Judged, unsafe: bool, progress: Progress, executor: Executor
+    study: Study,
+    begun: BegunRun,
+    early: Judged,
+    unsafe: bool,
+    progress: Progress,
+    executor: Executor,
+    layers: Collection[str] | None,
 ) -> Iterator[Callable[[Path], None]]:
     """Judge in a thread the parts that the function that this gives is called with; finish what is under way."""
     if not begun.models:
@@ -73,6 +87,7 @@ def _judge_beside(
         return
     limits = state_limits(begun.run, study.judge.limits())
     state_rules(begun.run)
+    state_layers(begun.run, layers)
     judging = Judging(begun.run, state_extraction(begun.run, None))
     on_cores = any(model.settings.pacing().on_cores for model in begun.models)
     workers = study.judge.workers or (1 if on_cores else None)
@@ -89,6 +104,8 @@ def _judge_beside(
         judging.stopped.set()
         arrived.put(None)
         thread.join()
+        if judging.judged.outcomes:
+            state_layers(begun.run, judge.layers)
         early.outcomes.update(judging.judged.outcomes)
 
 

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from isobudget.errors import InputError, RunError
 from isobudget.judge import Judge
+from isobudget.judge.confinement.confine import LAYERS
 from isobudget.judge.verdict import RULES, Limits, Outcome, Verdict
 from isobudget.pipeline.checking import check_problems
 from isobudget.pipeline.executor import Executor, Local
 from isobudget.pipeline.prompts import RunPrograms
 from isobudget.problems.problem import NoTests, Problem, ProjectTests
 from isobudget.progress import SILENT, Progress
-from isobudget.records.facts import rules_note
+from isobudget.records.facts import JUDGE_LAYERS, rules_note
 from isobudget.records.keys import SampleKeys
 from isobudget.records.part_writer import PartWriter
 from isobudget.records.parts import part_paths, read_part_rows, rows_in_table
@@ -81,7 +82,9 @@ def judge_run(
             with (executor or Local()).judge(workers, limits, unsafe=unsafe) as judge:
                 if check is not None:
                     check_problems(judging.problems.values(), judge, check, progress)
+                state_layers(run, judge.layers)
                 judging.judge(judge, part_paths(run.path / "samples"), lambda: progress.advance("judging", 1))
+                state_layers(run, judge.layers)  # workers of other machines may have come meanwhile
     return run, judging.judged
 
 
@@ -179,6 +182,20 @@ def state_rules(run: Run) -> None:
         )
     run.facts["judge_rules"] = RULES
     run.save_facts()
+
+
+def state_layers(run: Run, layers: Collection[str] | None) -> None:
+    """State the layers of confinement that stood around all samples that the run has verdicts on, and those to come.
+
+    Where those of earlier verdicts or of these are not known (`layers` is None), none are stated.
+    """
+    before = run.facts.pop(JUDGE_LAYERS, None)
+    begun = bool(part_paths(run.path / "verdicts"))
+    if layers is not None and not (begun and before is None):
+        held = {layer for layer, stood in before.items() if stood} if begun else set(LAYERS)
+        run.facts[JUDGE_LAYERS] = {layer: layer in layers and layer in held for layer in LAYERS}
+    if run.facts.get(JUDGE_LAYERS) != before:
+        run.save_facts()
 
 
 def state_extraction(run: Run, extraction: str | None, again: bool = False) -> str | None:

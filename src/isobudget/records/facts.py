@@ -27,6 +27,9 @@ FILE_NAME = "run.toml"
 #: the field that says what was begun and cannot be gone on with
 UNFINISHED = "unfinished"
 
+#: the table of confinement: layer -> whether it stood around every sample that was judged
+JUDGE_LAYERS = "judge_layers"
+
 _LONG_MESSAGE = 200
 
 #: Fields of a table that describe how it was made, not what it is: the newest statement stands. (The commit is known

@@ -68,6 +68,7 @@ class RemoteJudge:
         self._stated = limits
         self.limits = limits or Limits()
         self.workers = 1
+        self.layers: frozenset[str] | None = None  # the service does not say
         self._threads: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> Self:

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from isobudget.grid import json_value, picked
+from isobudget.records.facts import JUDGE_LAYERS
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.json.comparison import comparison_json
 from isobudget.report.json.ranking import ranking_json
@@ -24,12 +25,18 @@ def report_dict(facts: Mapping[str, Any], summaries: Sequence[BenchmarkSummary])
             "format": FORMAT,
             "run": facts.get("name"),
             "isobudget": version("isobudget"),
-            "made_with": {name: facts.get(name) for name in ("isobudget", "created", "machine", "judge")},
+            "made_with": _made_with(facts),
+            **({"runs": {name: _made_with(one) for name, one in facts["runs"].items()}} if "runs" in facts else {}),
             "models": facts.get("models", {}),
             "benchmarks": {summary.name: _benchmark(facts, summary) for summary in summaries},
         }
     )
     return plain
+
+
+def _made_with(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run states of how it was made; None for what it does not."""
+    return {name: facts.get(name) for name in ("isobudget", "created", "machine", "judge", JUDGE_LAYERS)}
 
 
 def _benchmark(facts: Mapping[str, Any], summary: BenchmarkSummary) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tomli_w
 
 from isobudget.backends.registry import recorded_fields
 from isobudget.models.architecture import Architecture
-from isobudget.records.facts import IMPORTED, rules_note
+from isobudget.records.facts import IMPORTED, JUDGE_LAYERS, rules_note
 from isobudget.report.gather import BenchmarkSummary
 
 _NOT_STATED = "not stated"
@@ -57,8 +57,27 @@ def machine_facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "isobudget", text_of(facts, "isobudget")
     limits = (f"{name} = {value}" for name, value in facts.get("judge", {}).items())
     yield "Limits of the judge", ", ".join(limits) or _NOT_STATED
+    yield "Layers of confinement", _layers(facts.get(JUDGE_LAYERS))
     if note := rules_note(dict(facts)):
         yield "Rules of the judge", note
+
+
+def _layers(stated: Mapping[str, bool] | None) -> str:
+    """Which layers of confinement stood around every sample that was judged, and which did not."""
+    if not stated:
+        return "not recorded"
+    standing, missing = ([layer for layer, stood in stated.items() if stood == wanted] for wanted in (True, False))
+    lacking = f"; not there: {', '.join(missing)}" if missing else ""
+    return f"{len(standing)} of {len(stated)} stood around every sample: {', '.join(standing) or 'none'}{lacking}"
+
+
+def trust_facts(summaries: Sequence[BenchmarkSummary]) -> Iterator[tuple[str, str]]:
+    """Of each model's verdicts, how many were given where the sample could not reach its tests, and where it could."""
+    for summary in summaries:
+        for row in summary.verdicts:
+            counts = {"split": row.judged - row.shared - row.imported, "shared": row.shared, "imported": row.imported}
+            shown = (f"{count:,} {name}" for name, count in counts.items() if count or name == "split")
+            yield f"{row.model}, {summary.name}", ", ".join(shown)
 
 
 def study_text(facts: Mapping[str, Any], summary: BenchmarkSummary) -> str:
