@@ -15,77 +15,14 @@ import numpy as np
 import pytest
 
 from isobudget.costs.cost import Unit
-from isobudget.curves import Bootstrap, Comparison, Curve, compare
-from isobudget.curves.sliders import Sliders, sliders
+from isobudget.curves import Comparison, Curve, compare
 from isobudget.grid import interval, percent, with_unit
 from isobudget.ranking.measure import RANDOM
-from isobudget.ranking.options import RankOptions
-from isobudget.ranking.rank import rank
-from isobudget.ranking.scores import Scorer
-from isobudget.records.run import Run
-from isobudget.report.contents import Asked, collect, page_text
-from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.json.run import report_dict
-from isobudget.report.sources import opened
 from isobudget.report.tables.plan import NAMES
 from isobudget.solving.sentence import shown_steps
-from isobudget.study import StatedModel
-from support.browser import Opened
-from support.fake_scorer import FakeScorer
+from support.made_page import FEW, FOLLOW, Made, made_page
 from support.synthetic_run import FakeModel, synthetic_run
-
-FEW = Bootstrap(replicates=200)
-MODELS = (
-    FakeModel("small-135m", 40, -1.0, 0.004, 576, 30),
-    FakeModel("medium-0.5b", 20, 0.4, 0.009, 896, 24),
-    FakeModel("large-1.5b", 6, 1.4, 0.022, 1536, 28),
-)
-HOSTILE = '</script><img src=x onerror="window.hacked=1"><!-- \'"&\u202e\x00'
-
-
-@dataclass(frozen=True)
-class Made:
-    """A page on disk and what it was made from."""
-
-    path: Path
-    summary: BenchmarkSummary
-    stops: Sliders
-    facts: Mapping[str, Any]
-
-    def comparison(self, unit: Unit) -> Comparison:
-        return self.summary.by_tests[unit]
-
-
-def made_page(run: Run, place: Path) -> Made:
-    """The page and its outputs, without the figures that Matplotlib draws."""
-    with opened(run) as sources:
-        found = collect(sources, Asked(bootstrap=FEW))
-    (place / "texts").mkdir(parents=True)
-    (place / "index.html").write_text(page_text(found, {}))
-    for files in found.outputs.values():
-        for name, _, content in files:
-            (place / name).write_bytes(content)
-    summary = found.summaries[0]
-    return Made(place / "index.html", summary, sliders(summary.by_tests), found.facts)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    place = tmp_path_factory.mktemp("page")
-    run = synthetic_run(place / "run", MODELS, {"own": 24})
-    scorer, options = FakeScorer(), RankOptions(("likelihood",), StatedModel(name="codellama-7b"), bootstrap=FEW)
-    rank(run.path, options, make_scorer=lambda *_: Scorer("codellama-7b", lambda: scorer))
-    return made_page(run, place / "report")
-
-
-@pytest.fixture(scope="module")
-def page(browser: Any, made: Made) -> Iterator[Any]:
-    shown = Opened(browser, viewport={"width": 1200, "height": 900})
-    yield shown.go(made.path)
-    shown.close()
-
-
-# what it shows is what Python computes --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -126,13 +63,6 @@ def random_states(made: Made, count: int) -> Iterator[State]:
         state = State(unit, hidden, factors, 1.0)
         costs = np.concatenate([curve.cost for curve in state.priced(made)])
         yield replace(state, budget=float(np.exp(dice.uniform(np.log(costs.min() / 1.3), np.log(costs.max() * 1.3)))))
-
-
-#: follow a link to a state, and wait until everything is drawn
-FOLLOW = """(hash) => new Promise((done) => {
-    window.addEventListener("hashchange", () => setTimeout(done), { once: true });
-    location.hash = hash;
-})"""
 
 
 def rows_shown(page: Any) -> dict[str, list[str]]:
@@ -249,7 +179,9 @@ def test_policies_are_those_of_the_plan(page: Any, made: Made) -> None:
             assert said.endswith(f": {shown_steps(row.schedule).replace(' x ', ' × ')}.")
     drawn = "() => isobudgetPage.drawing(isobudgetPage.state).policies.map((one) => [one.x, one.y])"
     assert page.evaluate(drawn) == [[row.budget, pytest.approx(100 * row.success)] for row in rows]
-    assert "planned policies" in page.evaluate("() => isobudgetPage.figureSvg(isobudgetPage.state)")
+    assert "planned policies" in page.evaluate(
+        "() => isobudgetPage.chartSvg(isobudgetPage.figureChart(isobudgetPage.state))"
+    )
     page.uncheck('input[name="plan"]')
     assert page.evaluate(drawn) == []
     assert page.locator("#policy").count() == 0
@@ -317,70 +249,6 @@ def test_larger_curves_inside_are_points_of_the_command(tmp_path: Path) -> None:
             assert {curve.at(budget).k for budget in budgets} - {0} <= set(columns["k"])
 
 
-# readable by everyone -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def unfolded(browser: Any, made: Made) -> Iterator[Any]:
-    """The page with everything open, for axe: its script element is one that the page's policy would refuse."""
-    shown = Opened(browser, bypass_csp=True)
-    tab = shown.go(made.path, "#unit=own&problem=own%2F3")
-    tab.wait_for_selector(".problem pre")
-    tab.evaluate("() => document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-    yield tab
-    shown.close()
-
-
-@pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_fault_by_axe(unfolded: Any, width: int, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    tab = unfolded
-    tab.set_viewport_size({"width": width, "height": 900})
-    tab.emulate_media(color_scheme=scheme)
-    tab.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    # by night only colours differ
-    rules = {} if scheme == "light" else {"runOnly": ["color-contrast"]}
-    found = axe.Axe().run(tab, options=rules).response["violations"]
-    assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
-    assert tab.evaluate("() => document.documentElement.scrollWidth") == width
-
-
-def test_on_a_narrow_screen_the_verdict_and_long_names_are_in_sight(browser: Any, tmp_path: Path) -> None:
-    long = "a-model-with-a-name-that-is-longer-than-a-narrow-screen-is-wide"
-    models = tuple(replace(model, name=f"{long}-{model.name}") for model in MODELS)
-    made = made_page(synthetic_run(tmp_path / "run", models, {"own": 6}), tmp_path / "report")
-    shown = Opened(browser, viewport={"width": 390, "height": 844})
-    tab = shown.go(made.path)
-    ends = "(all) => all.map((one) => one.getBoundingClientRect().right)"
-    cells = tab.locator("[data-static=benchmarks] td[data-column=Lead]").evaluate_all(ends)
-    selects = tab.locator(".flip select").evaluate_all(ends)
-    assert cells
-    assert len(selects) >= 2
-    assert max(cells + selects) <= 390
-    shown.close()
-
-
-def test_the_map_by_keyboard(page: Any, made: Made) -> None:
-    page.evaluate(FOLLOW, "#sort=name&unit=device_seconds")
-    tasks = made.summary.first.curves[0].task_ids
-    counts = {one.model: one for one in made.summary.tallies}
-    page.focus("canvas[role=application]")
-    page.keyboard.press("Home")
-    for _ in range(2):
-        page.keyboard.press("ArrowRight")
-    said = ", ".join(f"{label} {counts[label].c[2]} of {counts[label].n[2]}" for label in made.stops.labels)
-    assert page.inner_text("#heat-line") == f"{tasks[2]}: {said}"
-    page.keyboard.press("Enter")
-    assert page.inner_text(".problem h3").startswith(tasks[2])
-    page.wait_for_selector(".problem pre")
-    page.check('input[name="sort"][value="disagreement"]')
-    shares = np.array([one.c / one.n for one in made.summary.tallies])
-    order = np.argsort(-(shares.max(axis=0) - shares.min(axis=0)), kind="stable")
-    shown = page.evaluate("() => isobudgetPage.rates(isobudgetPage.state).rows.map((row) => row.task)")
-    assert shown == [tasks[at] for at in order]
-
-
 def test_a_problem_shows_its_outputs(page: Any, made: Made) -> None:
     page.evaluate(FOLLOW, "#problem=" + made.summary.first.curves[0].task_ids[20])
     page.wait_for_selector(".problem pre")
@@ -390,46 +258,3 @@ def test_a_problem_shows_its_outputs(page: Any, made: Made) -> None:
     assert "Greedy output" in text
     assert "Failed: sample" in text
     assert page.locator(".problem .code-keyword").first.text_content() == "def"
-
-
-def test_tables_and_figure_are_offered(page: Any, made: Made) -> None:
-    page.evaluate(FOLLOW, "#unit=flops&hide=")
-    csv = page.evaluate("() => isobudgetPage.csv(isobudgetPage.tableTexts(document.querySelector('#reached')))")
-    lines = csv.splitlines()
-    assert lines[0] == 'Model,Solves,"k, cost",Lead'
-    assert [line.split(",")[0] for line in lines[1:]] == list(made.stops.labels)
-    tables = page.locator("table:not(.hover table)").count()
-    assert page.locator("button:text-is('CSV')").count() == page.locator("button:text-is('LaTeX')").count() == tables
-    with page.expect_download() as saved:
-        page.click("text=Figure as SVG")
-    drawn = Path(saved.value.path()).read_text()
-    assert drawn.startswith("<svg xmlns")
-    assert all(label in drawn for label in made.stops.labels)
-    latex = page.evaluate("() => isobudgetPage.latex([['a_b', '50%'], ['=1', '<x>']], 'c & d')")
-    assert r"a\_b & 50\% \\" in latex
-    assert page.evaluate("() => isobudgetPage.csv([['=1+1', '+2.5', '-x']])") == "'=1+1,+2.5,'-x\n"
-
-
-# texts of others ------------------------------------------------------------------------------------------------------
-
-
-def test_hostile_texts_are_shown_and_never_run(browser: Any, tmp_path: Path) -> None:
-    """Names, problems, prompts, outputs, details: as text, with the page's own policy and without it."""
-    models = (FakeModel(HOSTILE, 4, 0.0, 0.01, 64, 2), FakeModel("__proto__", 2, 1.0, 0.02, 128, 2))
-    run = synthetic_run(
-        tmp_path / "run", models, {HOSTILE: 4}, task_prefix=HOSTILE, text=HOSTILE + "x" * 30_000, detail=HOSTILE
-    )
-    made = made_page(run, tmp_path / "report")
-    assert HOSTILE not in made.path.read_text()
-    for policy in (False, True):
-        shown = Opened(browser, bypass_csp=policy)
-        tab = shown.go(made.path)
-        for task in made.summary.first.curves[0].task_ids:
-            tab.evaluate("(problem) => isobudgetPage.set({ problem })", task)
-            tab.wait_for_selector(".problem pre")
-            seen = HOSTILE.replace("\u202e", "\ufffd").replace("\x00", "\ufffd")
-            assert tab.text_content(".problem").count(seen) >= 6
-        assert "more letters are in the run" in tab.inner_text(".problem")
-        assert tab.evaluate("() => window.hacked") is None
-        assert tab.locator("img").count() == 0
-        shown.close()

@@ -23,6 +23,7 @@ _OWN = (
     "slider",
     "flip",
     "rankers",
+    "charts",
     "heat",
     "highlight",
     "diff",

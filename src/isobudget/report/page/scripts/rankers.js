@@ -67,35 +67,57 @@
     return `Without tests, ${page.printable(best.name)} chooses best from ${page.counted(best.k, "sample")} of ${page.printable(model.model)}: ${page.percent(best.success)}% pass${ends && ` (${ends})`}, ${best.charged ? "its own cost paid" : "its own cost not counted"}.`;
   }
 
+  // Everything to draw: lines, those that pay for their ranker as well beside those that do not, and the ends of both axes.
+  page.rankersDrawing = function (state) {
+    const model = page.rankedModel(state), curve = page.comparison(state).models[model.model], price = page.price(state, model.model);
+    const { k, success, low, high } = curve;
+    const tests = { name: "tests (pass@k)", place: page.place(model.model), k, success, low, high, cost: k.map((count) => page.cost(price, count)), charged: false };
+    const lines = [tests, ...page.rankerLines(state, model).flatMap((line) => {
+      const own = { ...line, charged: false };
+      return line.charged && line.charged !== line.cost ? [own, { ...own, cost: line.charged, charged: true }] : [own];
+    })];
+    const xs = lines.flatMap((one) => one.cost), ys = lines.flatMap((one) => one.success.map((value) => 100 * value));
+    return { lines, x: [Math.min(...xs) / 1.25, Math.max(...xs) * 1.25],
+      y: [Math.max(0, 10 * Math.floor(Math.min(...ys) / 10)), Math.min(102, 10 * Math.ceil(Math.max(...ys) / 10) + 2)] };
+  };
+
   function draw(state, host) {
     const model = page.rankedModel(state), width = Math.max(240, Math.floor(host.clientWidth));
     const now = JSON.stringify([state.benchmark, state.unit, state.price, state.rate, model.model, width, page.night.matches, page.version || 0]);
     if (plot && now === drawn) return plot.redraw(false);
     drawn = now;
-    const curve = page.comparison(state).models[model.model], price = page.price(state, model.model);
-    const tests = { name: "tests (pass@k)", variable: page.variable(model.model), cost: curve.k.map((k) => page.cost(price, k)), success: curve.success, dash: [] };
-    const lines = page.rankerLines(state, model).flatMap((line) => {
-      const own = { ...line, variable: page.variableAt(line.place), dash: [] };
-      return line.charged && line.charged !== line.cost ? [own, { ...own, cost: line.charged, dash: [2, 4] }] : [own];
-    });
-    const all = [tests, ...lines], xs = [...new Set(all.flatMap((one) => one.cost))].sort((one, other) => one - other);
-    const columns = all.map((one) => { const at = new Map(one.cost.map((cost, place) => [cost, 100 * one.success[place]])); return xs.map((x) => at.get(x)); });
-    const range = [xs[0] / 1.25, xs[xs.length - 1] * 1.25], ys = all.flatMap((one) => one.success.map((value) => 100 * value));
-    const scale = page.scale(state, range), rule = page.colour("--rule"), font = "12px system-ui";
+    const { lines, x, y } = page.rankersDrawing(state), xs = [...new Set(lines.flatMap((one) => one.cost))].sort((one, other) => one - other);
+    const columns = lines.map((one) => { const at = new Map(one.cost.map((cost, place) => [cost, 100 * one.success[place]])); return xs.map((cost) => at.get(cost)); });
+    const scale = page.scale(state, x), rule = page.colour("--rule"), font = "12px system-ui";
     const axis = { stroke: page.colour("--ink"), grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, width: 1 }, font, labelFont: font, labelSize: 24 };
     if (plot) plot.destroy();
     plot = new window.uPlot({
       width, height: HEIGHT, legend: { show: false }, cursor: { show: false },
-      scales: { x: { time: false, distr: 3, log: 2, range: () => range }, y: { range: () => [Math.max(0, 10 * Math.floor(Math.min(...ys) / 10)), Math.min(102, 10 * Math.ceil(Math.max(...ys) / 10) + 2)] } },
-      series: [{}, ...all.map((one) => ({ scale: "y", stroke: page.colour(one.variable), width: 2, dash: one.dash, spanGaps: true, points: { show: one.cost.length === 1 } }))],
+      scales: { x: { time: false, distr: 3, log: 2, range: () => x }, y: { range: () => y } },
+      series: [{}, ...lines.map((one) => ({ scale: "y", stroke: page.colour(page.variableAt(one.place)), width: 2, dash: one.charged ? [2, 4] : [], spanGaps: true, points: { show: false } }))],
       axes: [
-        { ...axis, label: scale.text, splits: (self) => page.ticks(range, scale.factor, self.bbox.width / devicePixelRatio), filter: (_, splits) => splits,
+        { ...axis, label: scale.text, splits: (self) => page.ticks(x, scale.factor, self.bbox.width / devicePixelRatio), filter: (_, splits) => splits,
           values: (_, splits) => splits.map((tick) => page.amount(tick / scale.factor)) },
         { ...axis, label: "chosen sample passes, %", size: 44 }],
-      hooks: { draw: [line] },
+      hooks: { draw: [(self) => markers(self, lines), line] },
     }, [xs, ...columns], host);
     host.setAttribute("aria-label", page.printable(`Samples of ${model.model} against budget, chosen by tests and by rankers; the table says what each reaches at the chosen budget.`));
     return undefined;
+  }
+
+  // The signs of the table, at powers of two.
+  function markers(self, lines) {
+    const context = self.ctx, size = devicePixelRatio;
+    context.save();
+    for (const one of lines) {
+      context.fillStyle = page.colour(page.variableAt(one.place));
+      one.k.forEach((k, at) => {
+        if (Math.log2(k) % 1) return;
+        page.trace(context, page.markerAt(one.place), self.valToPos(one.cost[at], "x", true), self.valToPos(100 * one.success[at], "y", true), 3.2 * size);
+        context.fill();
+      });
+    }
+    context.restore();
   }
 
   // The chosen budget.
@@ -117,6 +139,9 @@
     const words = host.appendChild(document.createElement("div"));
     const figure = host.appendChild(Object.assign(document.createElement("div"), { className: "ranked" }));
     figure.setAttribute("role", "img");
+    const offered = host.appendChild(Object.assign(document.createElement("div"), { className: "save" }));
+    const said = () => `${page.state.benchmark}, rankers of ${page.rankedModel(page.state).model}`;
+    page.offerFigure(offered, "The rankers' figure", said, page.rankersChart, page.rankersRows);
     const show = (state) => {
       host.hidden = !page.rankedModel(state);
       if (host.hidden) return;
