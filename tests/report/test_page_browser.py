@@ -17,7 +17,7 @@ import pytest
 from isobudget.costs.cost import Unit
 from isobudget.curves import Comparison, Curve, compare
 from isobudget.grid import interval, percent, with_unit
-from isobudget.ranking.measure import RANDOM
+from isobudget.rankers.base import RANDOM
 from isobudget.report.json.run import report_dict
 from isobudget.report.tables.plan import NAMES
 from isobudget.solving.sentence import shown_steps

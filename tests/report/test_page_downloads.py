@@ -12,7 +12,7 @@ import pytest
 
 from isobudget.costs.cost import Unit
 from isobudget.grid import percent
-from isobudget.ranking.measure import RANDOM
+from isobudget.rankers.base import RANDOM
 from support.made_page import FOLLOW, Made
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
+#: the label of no ranker at all: one random sample
+RANDOM = "random"
 #: kinds of scores: log p(sample | prompt), log p(prompt | sample)
 FORWARD, BACKWARD = "likelihood", "review"
 #: log-probabilities of a text as their mean per token, or their sum

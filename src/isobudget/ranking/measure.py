@@ -14,14 +14,12 @@ import numpy as np
 from isobudget.costs.cost import Unit
 from isobudget.curves import Bootstrap
 from isobudget.curves.curve import Curve, curve_from_matrix
-from isobudget.rankers.base import FREE, Floats, PerSample, RankerCost, Ranking
+from isobudget.rankers.base import FREE, RANDOM, Floats, PerSample, RankerCost, Ranking
 from isobudget.rankers.calibration import Calibration
 from isobudget.rankers.measure import Auc, Success, auc, calibration, success
 from isobudget.ranking.options import RankOptions
 from isobudget.ranking.run_samples import RankingInput
 from isobudget.statistics.intervals import bootstrap_curve
-
-RANDOM = "random"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

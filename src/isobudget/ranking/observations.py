@@ -54,14 +54,8 @@ def observe(
     Raises:
         JudgeError: samples cannot be confined here.
     """
-    digests = {task_id: _digest(inputs, limits) for task_id, inputs in arguments.items()}
-    mine = (pool.benchmark, pool.model)
-    kept = KeptRows(
-        folder,
-        ObservationRow,
-        lambda row: row.key,
-        lambda row: (row.benchmark, row.model) == mine and digests.get(row.task_id) == row.inputs,
-    )
+    digests = _digests(arguments, limits)
+    kept = kept_observations(pool, arguments, folder, limits)
     work = list(_work(pool, arguments, kept.rows))
     task = f"running samples of {pool.model}"
     total = int(sum(n for n, one in zip(pool.sizes, pool.task_ids, strict=True) if arguments[one]))
@@ -73,7 +67,18 @@ def observe(
                     seen = verdict.outcome.value, list(verdict.observed), float(np.nan_to_num(verdict.seconds))
                     kept.add([ObservationRow(*key, digests[key[2]], *seen) for key in keys])
                 progress.advance(task, len(keys))
-    return _observed(pool, arguments, kept.rows)
+    return observed(pool, arguments, kept.rows)
+
+
+def kept_observations(
+    pool: Pool, arguments: Mapping[str, Sequence[str]], folder: Path | None, limits: Limits = LIMITS
+) -> KeptRows[SampleKey, ObservationRow]:
+    """What is recorded in the table in `folder` of a pool's samples on these inputs."""
+    digests = _digests(arguments, limits)
+    mine = {"benchmark": pool.benchmark, "model": pool.model}
+    return KeptRows(
+        folder, ObservationRow, lambda row: row.key, mine, lambda row: digests.get(row.task_id) == row.inputs
+    )
 
 
 def _work(
@@ -99,12 +104,17 @@ def form(program: str) -> str:
     return program if tree is None else ast.dump(tree)
 
 
+def _digests(arguments: Mapping[str, Sequence[str]], limits: Limits) -> dict[str, str]:
+    return {task_id: _digest(inputs, limits) for task_id, inputs in arguments.items()}
+
+
 def _digest(inputs: Sequence[str], limits: Limits) -> str:
     text = json.dumps([list(inputs), limits._asdict()])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _observed(pool: Pool, arguments: Mapping[str, Sequence[str]], rows: Mapping[SampleKey, ObservationRow]) -> Observed:
+def observed(pool: Pool, arguments: Mapping[str, Sequence[str]], rows: Mapping[SampleKey, ObservationRow]) -> Observed:
+    """What the pool's samples returned, by rows that there are."""
     texts: dict[str, list[Sequence[str]]] = {}
     seconds, unknown = [], 0
     for one in pool.problems:

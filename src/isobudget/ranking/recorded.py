@@ -9,7 +9,7 @@ inputs by another seed.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,18 +19,18 @@ from isobudget.curves import Bootstrap
 from isobudget.errors import InputError
 from isobudget.models.architecture import Architecture
 from isobudget.models.named import find_named
-from isobudget.pipeline.executor import Local
 from isobudget.progress import SILENT
 from isobudget.rankers.base import BACKWARD, FORWARD, Pool
-from isobudget.rankers.ranker import Scored
+from isobudget.rankers.ranker import Observed, Scored
 from isobudget.ranking.classifier import KIND
 from isobudget.ranking.inputs import FoundOut
 from isobudget.ranking.measure import Ranked, RankedModel, measured_ranking, random_sample
+from isobudget.ranking.observations import kept_observations, observed
 from isobudget.ranking.options import RankOptions
 from isobudget.ranking.rank import BenchmarkRanking
 from isobudget.ranking.run_samples import RankingInput, run_inputs
 from isobudget.ranking.scores import Scorer, kept_scores, scored_by
-from isobudget.records.parts import read_rows
+from isobudget.records.parts import read_each
 from isobudget.records.ranking_rows import ObservationRow, ScoreRow, TestRow
 from isobudget.records.run import Run
 
@@ -66,18 +66,39 @@ def recorded_ranking(run: Run, benchmark: str, bootstrap: Bootstrap | None = Non
 
 def _asked(path: Path, benchmark: str, options: RankOptions) -> Iterator[_Asked]:
     """Every ranker that the tables may be enough for, those by scores first."""
-    scores = {(r.ranker, r.scorer) for r in read_rows(path / "scores", ScoreRow) if r.benchmark == benchmark}
+    scores = _different(path / "scores", ScoreRow, benchmark, "ranker", "scorer")
     for kind, name in _BY_SCORES.items():
         yield from (_Asked(name, scorer, options) for known, scorer in sorted(scores) if known == kind)
-    rows = (row for row in read_rows(path / "observations", ObservationRow) if row.benchmark == benchmark)
-    most = max((len(row.observed) for row in rows), default=0)
+    most = _most_inputs(path / "observations", benchmark)
     if not most:
         return
     for examples in ("benchmark", "given", "none"):
         same = replace(options, inputs=most, examples=examples)
         yield from (_Asked(name, None, same) for name in _BY_OUTPUTS)
-    writers = {row.writer for row in read_rows(path / "tests", TestRow) if row.benchmark == benchmark}
-    yield from (_Asked("tests", writer, options) for writer in sorted(writers))
+    writers = _different(path / "tests", TestRow, benchmark, "writer")
+    yield from (_Asked("tests", writer, options) for (writer,) in sorted(writers))
+
+
+def _different(folder: Path, row_type: type[Any], benchmark: str, *columns: str) -> set[tuple[str, ...]]:
+    """The different values of a benchmark's rows in these columns of a table."""
+    blocks = read_each(folder, row_type, list(columns), _of(benchmark))
+    rows = (row for block in blocks for row in block.group_by(columns).aggregate([]).to_pylist())
+    return {tuple(row[name] for name in columns) for row in rows}
+
+
+def _most_inputs(folder: Path, benchmark: str) -> int:
+    """On how many inputs a benchmark's samples were run at most; 0 if they were not."""
+    import pyarrow.compute as pc
+
+    blocks = read_each(folder, ObservationRow, ["observed"], _of(benchmark))
+    counts = (pc.max(pc.list_value_length(block["observed"])).as_py() for block in blocks)
+    return max((count or 0 for count in counts), default=0)
+
+
+def _of(benchmark: str) -> Any:
+    import pyarrow.dataset as ds
+
+    return ds.field("benchmark") == benchmark
 
 
 def _ranked_model(loaded: LoadedRun, samples: RankingInput, asked: list[_Asked]) -> RankedModel | None:
@@ -102,14 +123,6 @@ def _ranked_model(loaded: LoadedRun, samples: RankingInput, asked: list[_Asked])
     return RankedModel(samples, (random_sample(samples, usual.bootstrap), *found.values()))
 
 
-class _Missing(Local):
-    """Runs no sample."""
-
-    def judge(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse."""
-        raise InputError("these samples were not run on these inputs")
-
-
 def _not_opened() -> NoReturn:
     raise InputError("this model is not asked again")
 
@@ -120,10 +133,10 @@ class _Kept(FoundOut):
     @classmethod
     def of(cls, loaded: LoadedRun, pool: Pool, asked: _Asked) -> _Kept:
         """For one ranker on one model's samples."""
-        options, scorer = replace(asked.options, executor=_Missing()), None
+        scorer = None
         if asked.scorer is not None:
             scorer = Scorer(asked.scorer, _not_opened, _shape(loaded.run.facts, asked.scorer))
-        return cls(pool, options, (), scorer, loaded.run.path, SILENT)
+        return cls(pool, asked.options, (), scorer, loaded.run.path, SILENT)
 
     def score(self, ranker: str, direction: str) -> Scored:
         """As recorded."""
@@ -134,6 +147,15 @@ class _Kept(FoundOut):
         """As recorded."""
         assert self.scorer is not None
         return self._scored(KIND, replace(self.scorer, architecture=None))
+
+    def run(self, arguments: Mapping[str, Sequence[str]]) -> Observed:
+        """As recorded; programs are not even parsed where they were not run on these inputs."""
+        pool = self.pool
+        kept = kept_observations(pool, arguments, self._table("observations"))
+        keys = (pool.key(one, s.index) for one in pool.problems if arguments[one.problem.task_id] for s in one.samples)
+        if not any(arguments.values()) or kept.missing(keys):
+            raise InputError(f"{pool.model}: not all samples were run on these inputs")
+        return observed(pool, arguments, kept.rows)
 
     def _scored(self, kind: str, scorer: Scorer) -> Scored:
         pool = self.pool

@@ -61,10 +61,8 @@ class _Job:
 
 def kept_scores(pool: Pool, scorer: str, kind: str, folder: Path | None) -> KeptRows[SampleKey, ScoreRow]:
     """The scores of a pool's samples by a model that are recorded in the table in `folder`."""
-    mine = (kind, scorer, pool.benchmark, pool.model)
-    return KeptRows(
-        folder, ScoreRow, lambda row: row.key, lambda row: (row.ranker, row.scorer, row.benchmark, row.model) == mine
-    )
+    mine = {"ranker": kind, "scorer": scorer, "benchmark": pool.benchmark, "model": pool.model}
+    return KeptRows(folder, ScoreRow, lambda row: row.key, mine)
 
 
 def score_pool(pool: Pool, scorer: Scorer, kind: str, folder: Path | None, progress: Progress) -> Rows:
@@ -193,7 +191,7 @@ def scored_by(pool: Pool, rows: Rows, name: str, kind: str, architecture: Archit
     }
     if architecture is not None:
         first = [prompt_flops(architecture, tokens) if tokens else 0.0 for tokens in before]
-        passes = [[_pass(architecture, row, shared) for row in one] for one in table]
+        passes = [_passes(architecture, one, shared) for one in table]
         amounts[Unit.FLOPS] = Amount(float(np.mean(first)), _mean(passes))
     engines = ", ".join(sorted({row.engine for one in table for row in one} - {"none"}))
     known = "" if architecture is not None else "; its shape is not known, so flops are not"
@@ -201,11 +199,13 @@ def scored_by(pool: Pool, rows: Rows, name: str, kind: str, architecture: Archit
     return Scored(name, sums, tokens, RankerCost(amounts, f"one pass by {name} over each {what} ({engines}){known}"))
 
 
-def _pass(shape: Architecture, row: ScoreRow, shared: bool) -> float:
-    if not row.tokens:
-        return 0.0
-    prompt = max(row.prompt_tokens, 1)
-    return completion_flops(shape, prompt, row.tokens) + (0.0 if shared else prompt_flops(shape, prompt))
+def _passes(shape: Architecture, rows: Sequence[ScoreRow], shared: bool) -> list[float]:
+    """Flops of scoring each sample of a problem; 0 for one without tokens."""
+    tokens = np.array([row.tokens for row in rows], dtype=np.int64)
+    prompts = np.maximum(np.array([row.prompt_tokens for row in rows], dtype=np.int64), 1)
+    first = 0.0 if shared else np.array([prompt_flops(shape, prompt) for prompt in prompts.tolist()])
+    passes: list[float] = np.where(tokens > 0, completion_flops(shape, prompts, tokens) + first, 0.0).tolist()
+    return passes
 
 
 def _mean(rows: list[list[float]]) -> float:

@@ -73,7 +73,7 @@ def write_tests(
         folder,
         TestRow,
         lambda row: (row.task_id, row.index),
-        lambda row: (row.benchmark, row.writer) == (pool.benchmark, writer.name),
+        {"benchmark": pool.benchmark, "writer": writer.name},
     )
     there = {task_id for task_id, _ in kept.rows}
     left = [one for one in pool.problems if one.problem.entry_point and one.problem.task_id not in there]

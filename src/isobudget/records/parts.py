@@ -77,15 +77,15 @@ def read_part(
             yield as_numbers.subset(row_group_ids=[block.row_groups[0].id]).to_table(schema=shown, columns=names)
 
 
-def read_rows(folder: Path, row_type: type[Any]) -> Iterator[Any]:
-    """The table's rows, a row group of them in memory at a time."""
+def read_rows(folder: Path, row_type: type[Any], where: ds.Expression | None = None) -> Iterator[Any]:
+    """The table's rows, a row group of them in memory at a time; with `where` those for which it holds."""
     for path in part_paths(folder):
-        yield from read_part_rows(path, row_type)
+        yield from read_part_rows(path, row_type, where)
 
 
-def read_part_rows(path: Path, row_type: type[Any]) -> Iterator[Any]:
+def read_part_rows(path: Path, row_type: type[Any], where: ds.Expression | None = None) -> Iterator[Any]:
     """The rows of one part, a row group in memory at a time, and a thousand as Python's objects."""
-    for block in read_part(path, row_type):
+    for block in read_part(path, row_type, where=where):
         for batch in block.to_batches(max_chunksize=_ROWS_READ_AT_ONCE):
             for fields in batch.to_pylist():
                 yield row_type(**fields)

@@ -11,15 +11,23 @@ Samples and verdicts of a run are too many for `KeptRows`; `SampleKeys` does the
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Hashable, Iterable, Iterator
+import functools
+import operator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from isobudget.backends.base import Score
 from isobudget.records.part_writer import PartWriter
 from isobudget.records.parts import read_rows
 from isobudget.records.rows import OfSample, SampleKey, known
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
+
+#: the tables by whose rows a run was ranked
+RANKED_BY = ("scores", "observations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +110,24 @@ Key = TypeVar("Key", bound=Hashable)
 class KeptRows(Generic[Key, Row]):
     """Rows by key: those of the table in `folder` that are wanted, and those that are added.
 
-    Without a folder nothing is kept beyond memory.
+    Wanted are rows whose columns have the values in `mine`, which are chosen before rows become objects, and for which
+    `wanted` holds. Without a folder nothing is kept beyond memory.
 
     Raises:
         RunError: a part is damaged.
     """
 
     def __init__(
-        self, folder: Path | None, row_type: type[Row], key: Callable[[Row], Key], wanted: Callable[[Row], bool]
+        self,
+        folder: Path | None,
+        row_type: type[Row],
+        key: Callable[[Row], Key],
+        mine: Mapping[str, str],
+        wanted: Callable[[Row], bool] = lambda _: True,
     ) -> None:
         self._folder, self._row_type, self._key = folder, row_type, key
         self._writer: PartWriter | None = None
-        recorded: Iterable[Row] = read_rows(folder, row_type) if folder is not None else ()
+        recorded: Iterable[Row] = read_rows(folder, row_type, _having(mine)) if folder is not None else ()
         self.rows: dict[Key, Row] = {key(row): row for row in recorded if wanted(row)}
 
     def missing(self, keys: Iterable[Key]) -> list[Key]:
@@ -139,3 +153,10 @@ class KeptRows(Generic[Key, Row]):
         self.rows.update((self._key(row), row) for row in rows)
         if self._writer is not None:
             self._writer.add(rows)
+
+
+def _having(values: Mapping[str, str]) -> ds.Expression:
+    """Rows whose columns have these values."""
+    import pyarrow.dataset as ds
+
+    return functools.reduce(operator.and_, (ds.field(name) == value for name, value in values.items()))

@@ -39,8 +39,8 @@ class Report:
         page, figures, json: the HTML page, the figures as SVG and as PNG, the comparisons as JSON.
         sentences: which model to use at which budget, one for every benchmark and unit.
         summaries: what the page was made from, one entry a benchmark.
-        notes: what the models' backends noticed, such as a server that samples once where several are asked for, and
-            verdicts by another version of the judge's rules.
+        notes: what damaged files leave out; what the models' backends noticed, such as a server that samples once where
+            several are asked for; verdicts by another version of the judge's rules.
         texts: the files beside the page with outputs of the models.
     """
 
@@ -117,7 +117,7 @@ def require_parts() -> None:
 def _write(folder: Path, found: Collected, figures: Mapping[str, BenchmarkFigures]) -> Report:
     pairs = [pair for drawn in figures.values() for pair in (drawn.tests, drawn.likelihood) if pair is not None]
     drawn = {f"{pair.name}.svg": pair.svg for pair in pairs} | {f"{pair.name}.png": pair.png for pair in pairs}
-    whole = report_dict(found.facts, found.summaries)
+    whole = report_dict(found.facts, found.summaries, found.damaged)
     record = json.dumps(whole, allow_nan=False)
     html = page_text(found, figures, whole=whole)
     texts = {file: content for files in found.outputs.values() for file, _, content in files}
@@ -127,7 +127,7 @@ def _write(folder: Path, found: Collected, figures: Mapping[str, BenchmarkFigure
         write_whole(folder / name, data)
     write_whole(folder / "report.json", record.encode())
     write_whole(folder / "index.html", html.encode())
-    notes = [*model_notes(dict(found.facts)), *filter(None, [rules_note(dict(found.facts))])]
+    notes = [*found.damaged, *model_notes(dict(found.facts)), *filter(None, [rules_note(dict(found.facts))])]
     return Report(
         found.path,
         folder / "index.html",

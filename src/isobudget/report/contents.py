@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from isobudget.analysis.load_samples import LoadedRun, benchmarks_of
 from isobudget.costs.charges import Charges
@@ -13,20 +13,29 @@ from isobudget.costs.cost import Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.curves import Bootstrap
 from isobudget.curves.sliders import sliders
+from isobudget.errors import RunError
 from isobudget.files.whole import file_stems
+from isobudget.policies.choose import PlanRow
 from isobudget.progress import SILENT, Progress
-from isobudget.ranking.recorded import recorded_ranking
 from isobudget.records.facts import IMPORTED
+from isobudget.records.parts import part_paths
+from isobudget.records.ranking_rows import RANKED_BY
 from isobudget.report.gather import BenchmarkSummary, summarize, summarize_counts
 from isobudget.report.json.page import page_data
+from isobudget.report.json.run import report_dict
 from isobudget.report.page.page import BenchmarkFigures, page
 from isobudget.report.page.texts import FAILURES, output_files, read_outputs
 from isobudget.report.sources import Opened, not_judged
 from isobudget.solving.frontier import run_frontier
 
+if TYPE_CHECKING:
+    from isobudget.ranking.rank import BenchmarkRanking
+
 #: what a report compares in unless other units are named
 DEFAULT_UNITS = (Unit.FLOPS, Unit.DEVICE_SECONDS)
 _STEPS_PER_BENCHMARK = 3
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,7 @@ class Collected:
         summaries: one entry a benchmark.
         left_out: benchmarks of which nothing is judged yet.
         outputs: by benchmark, the files with outputs: name, place of the first problem, content.
+        damaged: what damaged files leave out of what can be shown, a sentence each: which file, and what to do.
     """
 
     facts: Mapping[str, Any]
@@ -58,28 +68,31 @@ class Collected:
     summaries: tuple[BenchmarkSummary, ...]
     left_out: tuple[str, ...] = ()
     outputs: Mapping[str, Sequence[tuple[str, int, bytes]]] = field(default_factory=dict)
+    damaged: tuple[str, ...] = ()
 
 
 def collect(sources: Opened, asked: Asked, progress: Progress = SILENT, *, whole: bool = True) -> Collected:
     """Gather everything from sources that `sources.check_sources` accepts.
 
-    What takes time, policies that are learned and rankers that are measured, is gathered of the `whole` alone.
+    What takes time, policies that are learned and rankers that are measured, is gathered of the `whole` alone. What a
+    comparison does not need is left out where a file of it is damaged: outputs, policies, rankers.
     """
     if sources.loaded is None:
         return _counts(sources, asked, progress)
     loaded, names = sources.loaded, benchmarks_of(sources.loaded.run)
     left_out = not_judged(loaded)
     progress.start("report", _STEPS_PER_BENCHMARK * len(names))
-    summaries = []
+    summaries: list[BenchmarkSummary] = []
+    damaged: dict[str, None] = {}
     for name in names:
         if name not in left_out:
             charges = Charges(share_prompt=asked.share_prompt)
             one = summarize(loaded, name, asked.units, asked.bootstrap, asked.costs, charges)
-            summaries.append(_whole(sources, loaded, one) if whole else one)
+            summaries.append(_whole(sources, loaded, one, damaged) if whole else one)
         progress.advance("report", _STEPS_PER_BENCHMARK if name in left_out else 1)
     path = sources.runs[0][0].path if len(sources.runs) == 1 else sources.place
-    outputs = _outputs(sources, loaded, summaries, asked)
-    return Collected(sources.facts, path, tuple(summaries), tuple(left_out), outputs)
+    outputs = _unless_damaged("outputs", damaged, lambda: _outputs(sources, loaded, summaries, asked)) or {}
+    return Collected(sources.facts, path, tuple(summaries), tuple(left_out), outputs, tuple(damaged))
 
 
 def _counts(sources: Opened, asked: Asked, progress: Progress) -> Collected:
@@ -95,13 +108,33 @@ def _counts(sources: Opened, asked: Asked, progress: Progress) -> Collected:
     return Collected(facts, sources.place, tuple(summaries))
 
 
-def _whole(sources: Opened, loaded: LoadedRun, summary: BenchmarkSummary) -> BenchmarkSummary:
+def _whole(sources: Opened, loaded: LoadedRun, summary: BenchmarkSummary, damaged: dict[str, None]) -> BenchmarkSummary:
     """With the policies to use, and with the rankers that a single run has recorded."""
-    frontier = {unit: rows for unit, one in summary.by_tests.items() if (rows := run_frontier(loaded, one))}
-    ranking = None
-    if len(sources.runs) == 1:
-        ranking = recorded_ranking(sources.runs[0][0], summary.name, summary.first.bootstrap)
+
+    def policies() -> dict[Unit, tuple[PlanRow, ...]]:
+        return {unit: rows for unit, one in summary.by_tests.items() if (rows := run_frontier(loaded, one))}
+
+    frontier = _unless_damaged("policies", damaged, policies) or {}
+    ranking = _unless_damaged("rankers", damaged, lambda: _ranking(sources, summary))
     return replace(summary, frontier=frontier, ranking=ranking)
+
+
+def _unless_damaged(what: str, damaged: dict[str, None], found: Callable[[], Found]) -> Found | None:
+    """What is found; None where a file of it is damaged, which is then said in `damaged`, the same only once."""
+    try:
+        return found()
+    except RunError as error:
+        damaged[f"Without {what}, as a file is damaged or gone. {error}."] = None
+        return None
+
+
+def _ranking(sources: Opened, summary: BenchmarkSummary) -> BenchmarkRanking | None:
+    """What a single run has recorded of rankers; what measures them is imported only where there is something."""
+    if len(sources.runs) != 1 or not any(part_paths(sources.runs[0][0].path / table) for table in RANKED_BY):
+        return None
+    from isobudget.ranking.recorded import recorded_ranking
+
+    return recorded_ranking(sources.runs[0][0], summary.name, summary.first.bootstrap)
 
 
 def _outputs(
@@ -132,5 +165,6 @@ def page_text(
     shown = [(one, figures.get(one.name, BenchmarkFigures())) for one in found.summaries]
     stops = {one.name: sliders(one.by_tests) for one in found.summaries}
     files = {name: [(file, first) for file, first, _ in own] for name, own in found.outputs.items()}
+    whole = whole or report_dict(found.facts, found.summaries, found.damaged)
     data = page_data(found.facts, found.summaries, stops, files, whole) | {"live": live}
-    return page(found.facts, shown, data, found.left_out)
+    return page(found.facts, shown, data, found.left_out, found.damaged)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,11 @@ from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
 from isobudget.errors import InputError
 from isobudget.exchange.known_problems import UNNAMED
 from isobudget.policies.choose import PlanRow
-from isobudget.ranking.rank import BenchmarkRanking
 from isobudget.records.run import Run
 from isobudget.report.suites import TwoSuites, two_suites
+
+if TYPE_CHECKING:
+    from isobudget.ranking.rank import BenchmarkRanking
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,7 +18,6 @@ from typing import Any
 
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples, benchmarks_of, load_samples
 from isobudget.errors import InputError, RunError
-from isobudget.exchange.write_run import as_run, default_run
 from isobudget.importers.count_lines import CountLines
 from isobudget.importers.names import file_models
 from isobudget.importers.read import find_sources, read_results, split_sources
@@ -64,9 +63,14 @@ def opened(source: Any, from_: str | None = None) -> Iterator[Opened]:
     if len(runs) > 1 and not files:
         yield together([Run.open(path) for path in runs], file_models(runs))
         return
+    if runs and not files:
+        yield _one(Run.open(runs[0]))
+        return
     if (runs and files) or _many_counts(files, from_):
         yield _counts(runs, files)
         return
+    from isobudget.exchange.write_run import as_run
+
     with as_run(source, from_) as (run, place):
         yield _one(run, place)
 
@@ -86,6 +90,8 @@ def _one(run: Run, place: Path | None = None) -> Opened:
 
 
 def _counts(runs: Sequence[Path], files: Sequence[Any]) -> Opened:
+    from isobudget.exchange.write_run import default_run
+
     name = default_run(files).name
     facts = {"name": name, "isobudget": version("isobudget"), "created": _today(), "models": {}, "benchmarks": {}}
     return Opened(facts, None, (), (runs, files), Path("reports") / name)

@@ -4,7 +4,14 @@
 chooses tokens, `batch` runs one batch, `score` scores given texts.
 """
 
-from isobudget.backends.huggingface.backend import HuggingFace
-from isobudget.backends.huggingface.settings import TransformersSettings
+from typing import TYPE_CHECKING
+
+from isobudget.lazy import lazy_package
+
+if TYPE_CHECKING:
+    from isobudget.backends.huggingface.backend import HuggingFace
+    from isobudget.backends.huggingface.settings import TransformersSettings
+
+__getattr__, __dir__ = lazy_package(__name__, {"HuggingFace": "backend", "TransformersSettings": "settings"})
 
 __all__ = ["HuggingFace", "TransformersSettings"]

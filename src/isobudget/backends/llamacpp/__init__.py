@@ -5,8 +5,18 @@
 `template`, for conversations), and `scoring`, which computes log-probabilities of given texts.
 """
 
-from isobudget.backends.llamacpp.backend import LlamaCpp
-from isobudget.backends.llamacpp.engine import import_engine, usable_cores
-from isobudget.backends.llamacpp.settings import LlamaCppSettings
+from typing import TYPE_CHECKING
+
+from isobudget.lazy import lazy_package
+
+if TYPE_CHECKING:
+    from isobudget.backends.llamacpp.backend import LlamaCpp
+    from isobudget.backends.llamacpp.engine import import_engine, usable_cores
+    from isobudget.backends.llamacpp.settings import LlamaCppSettings
+
+__getattr__, __dir__ = lazy_package(
+    __name__,
+    {"LlamaCpp": "backend", "import_engine": "engine", "usable_cores": "engine", "LlamaCppSettings": "settings"},
+)
 
 __all__ = ["LlamaCpp", "LlamaCppSettings", "import_engine", "usable_cores"]

@@ -6,7 +6,14 @@ are `requests` and `answers`, `features` (what may be refused), `usage` (what is
 `counting` keep what was noticed of the server, of its samples, and of its counts.
 """
 
-from isobudget.backends.server.backend import ServerBackend
-from isobudget.backends.server.settings import ServerSettings
+from typing import TYPE_CHECKING
+
+from isobudget.lazy import lazy_package
+
+if TYPE_CHECKING:
+    from isobudget.backends.server.backend import ServerBackend
+    from isobudget.backends.server.settings import ServerSettings
+
+__getattr__, __dir__ = lazy_package(__name__, {"ServerBackend": "backend", "ServerSettings": "settings"})
 
 __all__ = ["ServerBackend", "ServerSettings"]

@@ -28,6 +28,7 @@ from isobudget.report.tables.labels import short_labels
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import LayoutEngine
 
 #: formats, by the ending of the file
 FORMATS = ("svg", "pdf", "png")
@@ -41,6 +42,8 @@ _SIGN, _BETWEEN = 3.1, 1.6
 #: between two numbers of an axis, in times their size
 _APART = 0.8
 _DASHES, _DOTS = (0, (3.2, 2.0)), (0, (1, 1.5))
+#: ticks and label of an axis follow from its room, and its room, a little, from them
+_MOST_LAYOUTS = 3
 #: more lines of a legend make way for shorter names
 _MOST_LINES = 8
 #: room that a name of two columns needs, in times the size of its letters
@@ -127,7 +130,7 @@ def lay_out(plot: Plot, look: Look) -> Figure:
     axes[0].set_ylim(*y_limits(plot))
     title = fitted(printable(plot.title), 66 * look.inches, look.family, look.points * 1.1)
     figure.suptitle(title, parse_math=False, fontsize=look.points, fontweight="bold")
-    _place(figure, axes, plot, look)
+    _place(figure, axes, plot, look, padding)
     return figure
 
 
@@ -140,23 +143,38 @@ def _rows_and_columns(panels: int, inches: float) -> tuple[int, int]:
     return rows, math.ceil(panels / rows)
 
 
-def _place(figure: Figure, axes: Any, plot: Plot, look: Look) -> None:
-    """Ticks and labels for the room that there is, then the legend below; the layout serves every format."""
-    figure.draw_without_rendering()
-    wide = partial(width_of, family=look.family, points=look.small)
-    for one, content in zip(axes, plot.panels, strict=True):
-        room = 72 * one.get_position().width * look.inches
-        low, high = x_limits(content)
-        ticks = power_ticks(low, high, room, wide, _APART * look.small)
-        one.set_xlim(low, high)
-        one.set_xticks([value for value, _ in ticks], [text for _, text in ticks])
-        one.minorticks_off()
-        one.set_xlabel(in_lines(content.x_label, room, look.family, look.points))
-    figure.draw_without_rendering()
+def _place(figure: Figure, axes: Any, plot: Plot, look: Look, engine: LayoutEngine) -> None:
+    """Ticks and labels for the room that there is, then the legend below; the layout serves every format.
+
+    The layout engine is called by itself, so that nothing is drawn for it. Ticks are first set for about the room that
+    panels have, and everything is laid out again only where others suit the room that they turn out to have.
+    """
+    columns = axes[0].get_gridspec().ncols
+    rooms = [72 * 0.9 * look.inches / columns] * len(plot.panels)
+    before: list[Any] = []
+    for _ in range(_MOST_LAYOUTS):
+        chosen = [_x_axis(content, room, look) for content, room in zip(plot.panels, rooms, strict=True)]
+        if chosen == before:
+            break
+        for one, content, (ticks, label) in zip(axes, plot.panels, chosen, strict=True):
+            one.set_xlim(*x_limits(content))
+            one.set_xticks([value for value, _ in ticks], [text for _, text in ticks])
+            one.minorticks_off()
+            one.set_xlabel(label)
+        engine.execute(figure)
+        rooms = [72 * one.get_position().width * look.inches for one in axes]
+        before = chosen
     figure.set_layout_engine("none")
     legend = _set_legend(figure, _entries(plot, look), look)
     if legend is not None:
         _heighten(figure, legend.get_window_extent().height / figure.dpi + 0.05)
+
+
+def _x_axis(panel: Panel, room: float, look: Look) -> tuple[list[tuple[float, str]], str]:
+    """The ticks, with their texts, and the label of a panel that is so many points wide."""
+    wide = partial(width_of, family=look.family, points=look.small)
+    ticks = power_ticks(*x_limits(panel), room, wide, _APART * look.small)
+    return list(ticks), in_lines(panel.x_label, room, look.family, look.points)
 
 
 def _heighten(figure: Figure, inches: float) -> None:
@@ -314,18 +332,37 @@ def _columns(texts: Sequence[str], room: float, look: Look) -> int:
 
 
 def _saved(figure: Figure, plot: Plot, kind: str, look: Look) -> bytes:
+    """The file, by the canvas of its format: `savefig` would draw everything once more before."""
     title, caption = (printable(text).replace("\n", " ") for text in (plot.title, plot.caption))
     # no program that looks for markup in any file finds some in these
     plain = {"Title": title, "Subject": caption, "Description": caption}
     plain = {name: text.replace("<", "‹").replace(">", "›") for name, text in plain.items()}
-    metadata: dict[str, dict[str, str | None]] = {
-        "svg": {"Date": None},
-        "pdf": {"CreationDate": None, "Creator": "isobudget", "Title": plain["Title"], "Subject": plain["Subject"]},
-        "png": {"Title": plain["Title"], "Description": plain["Description"]},
-    }
-    out = io.BytesIO()
-    figure.savefig(out, format=kind, facecolor=PAPER, dpi=look.dots, metadata=metadata[kind])
-    return out.getvalue() if kind != "svg" else _described(out.getvalue().decode(), title, caption).encode()
+    out, canvas = io.BytesIO(), _canvas(figure, kind)
+    figure.dpi = look.dots
+    if kind == "svg":
+        canvas.print_svg(out, metadata={"Date": None})
+        return _described(out.getvalue().decode(), title, caption).encode()
+    if kind == "png":
+        canvas.print_png(out, metadata={name: plain[name] for name in ("Title", "Description")})
+    else:
+        about = {"CreationDate": None, "Creator": "isobudget", "Title": plain["Title"], "Subject": plain["Subject"]}
+        canvas.print_pdf(out, metadata=about)
+    return out.getvalue()
+
+
+def _canvas(figure: Figure, kind: str) -> Any:
+    """What draws a figure in a format."""
+    if kind == "svg":
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+        return FigureCanvasSVG(figure)
+    if kind == "pdf":
+        from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
+        return FigureCanvasPdf(figure)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    return FigureCanvasAgg(figure)
 
 
 def _described(svg: str, title: str, caption: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isobudget.grid import json_value, picked
 from isobudget.rankers.calibration import Calibration
-from isobudget.ranking.measure import Ranked, RankedModel
-from isobudget.ranking.rank import BenchmarkRanking
+
+if TYPE_CHECKING:
+    from isobudget.ranking.measure import Ranked, RankedModel
+    from isobudget.ranking.rank import BenchmarkRanking
 
 
 def ranking_json(ranking: BenchmarkRanking) -> dict[str, Any]:

@@ -18,8 +18,13 @@ from isobudget.solving.plan import row_record
 FORMAT = 1
 
 
-def report_dict(facts: Mapping[str, Any], summaries: Sequence[BenchmarkSummary]) -> dict[str, Any]:
-    """The report of a run; each entry of `comparisons` has the form of `comparison_json`."""
+def report_dict(
+    facts: Mapping[str, Any], summaries: Sequence[BenchmarkSummary], damaged: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The report of a run; each entry of `comparisons` has the form of `comparison_json`.
+
+    `damaged` says what damaged files leave out, see `report.contents.Collected`.
+    """
     plain: dict[str, Any] = json_value(
         {
             "format": FORMAT,
@@ -28,6 +33,7 @@ def report_dict(facts: Mapping[str, Any], summaries: Sequence[BenchmarkSummary])
             "made_with": _made_with(facts),
             **({"runs": {name: _made_with(one) for name, one in facts["runs"].items()}} if "runs" in facts else {}),
             "models": facts.get("models", {}),
+            **({"damaged": list(damaged)} if damaged else {}),
             "benchmarks": {summary.name: _benchmark(facts, summary) for summary in summaries},
         }
     )

@@ -59,6 +59,7 @@ def page(
     benchmarks: Sequence[tuple[BenchmarkSummary, BenchmarkFigures]],
     data: Mapping[str, Any],
     left_out: Sequence[str] = (),
+    damaged: Sequence[str] = (),
 ) -> str:
     """The whole page as text.
 
@@ -67,6 +68,7 @@ def page(
         benchmarks: what is shown of each.
         data: what the page's scripts read, see `report.json.page`.
         left_out: the benchmarks that are not judged yet.
+        damaged: what damaged files leave out, a sentence each.
     """
     from markupsafe import Markup
 
@@ -79,6 +81,7 @@ def page(
         summaries=summaries,
         benchmarks=benchmarks,
         left_out=left_out,
+        damaged=damaged,
         policy=content_policy(own, fetches=data.get("live") is not None),
         plot_style=Markup(plot_style()),
         scripts=[Markup(text) for text in own],

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from isobudget.curves import Comparison
 from isobudget.grid import interval, percent
-from isobudget.rankers.base import Floats
-from isobudget.ranking.measure import RANDOM, Ranked, RankedModel
-from isobudget.ranking.rank import BenchmarkRanking
+from isobudget.rankers.base import RANDOM, Floats
 from isobudget.report.page.tables import Cell, Table
 from isobudget.report.tables.ranking import shown_k
+
+if TYPE_CHECKING:
+    from isobudget.ranking.measure import Ranked, RankedModel
+    from isobudget.ranking.rank import BenchmarkRanking
 
 #: columns of k
 _MOST = 5

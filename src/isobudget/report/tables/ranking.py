@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from isobudget.costs.cost import Unit
 from isobudget.grid import Grid, counted, interval, percent, with_unit
+from isobudget.rankers.base import RANDOM
 from isobudget.rankers.calibration import Calibration
 from isobudget.rankers.measure import Auc
-from isobudget.ranking.measure import RANDOM, Ranked, RankedModel
-from isobudget.ranking.rank import BenchmarkRanking
 from isobudget.report.tables.terminal import POINT_SYMBOLS, legend, point_cell
+
+if TYPE_CHECKING:
+    from isobudget.ranking.measure import Ranked, RankedModel
+    from isobudget.ranking.rank import BenchmarkRanking
 
 _MOST_COLUMNS = 7
 
