@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,7 +86,9 @@ def draw(
     differ from those of other figures. Gives the files' contents by format.
     """
     plot = comparison_plot(shown, name)
-    look = Look(width=4.4 if stacked else 3.75 * len(plot.panels), points=9.0, dots=160)
+    look = Look(width=3.75 * len(plot.panels), points=9.0, dots=160)
+    if stacked:
+        look = replace(look, width=4.4, beside=1)
     return render(plot, look, formats)
 
 

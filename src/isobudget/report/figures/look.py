@@ -54,12 +54,14 @@ class Look:
         family: of its letters.
         points: size of labels; numbers and legend are one point smaller, at least 6.
         dots: per inch of a PNG.
+        beside: the most panels beside each other.
     """
 
     width: float | None = None
     family: str = _FAMILY
     points: float = _POINTS
     dots: int = 300
+    beside: int = 3
 
     def for_panels(self, panels: int) -> Look:
         """The same with a width."""

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 FORMATS = ("svg", "pdf", "png")
 #: a narrower panel is no more readable, in inches; others go below each other
 _NARROWEST_PANEL = 1.6
-_MOST_BESIDE = 3
 #: of a panel, in inches
 _LEAST_HEIGHT, _MOST_HEIGHT = 1.5, 2.9
 #: of the legend, in times the size of its letters: a sign with the blank behind it, and the room between columns
@@ -112,7 +111,7 @@ def lay_out(plot: Plot, look: Look) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    rows, columns = _rows_and_columns(len(plot.panels), look.inches)
+    rows, columns = _rows_and_columns(len(plot.panels), look)
     panel = min(max(_LEAST_HEIGHT, (0.6 if columns == 1 else 0.78) * look.inches / columns), _MOST_HEIGHT)
     padding = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03)
     size = (look.inches, rows * panel + 1.5 * look.points / 72)
@@ -134,10 +133,10 @@ def lay_out(plot: Plot, look: Look) -> Figure:
     return figure
 
 
-def _rows_and_columns(panels: int, inches: float) -> tuple[int, int]:
-    """At most three panels beside each other, in rows about as long; one a row where that is too narrow for as many."""
-    beside = min(panels, _MOST_BESIDE)
-    if inches / beside < _NARROWEST_PANEL:
+def _rows_and_columns(panels: int, look: Look) -> tuple[int, int]:
+    """As many panels beside each other as may be, in rows about as long; one a row where it is too narrow for them."""
+    beside = min(panels, look.beside)
+    if look.inches / beside < _NARROWEST_PANEL:
         return panels, 1
     rows = math.ceil(panels / beside)
     return rows, math.ceil(panels / rows)
@@ -224,7 +223,8 @@ def _draw_line(one: Axes, line: Line, look: Look) -> None:
         (line.marks[line.marks < line.filled], colour),
         (line.marks[line.marks >= line.filled], PAPER),
     ):
-        one.plot(line.x[places], line.y[places], linestyle="none", **_marker(line, look, face))
+        whole = {"clip_on": False, "in_layout": False}  # not half a marker where all problems are solved
+        one.plot(line.x[places], line.y[places], linestyle="none", **_marker(line, look, face), **whole)
 
 
 def _marker(line: Line, look: Look, face: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Lengths are in points. A text is measured by its outlines, as Matplotlib draws i
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from itertools import pairwise
@@ -54,9 +55,12 @@ def all_fitted(texts: Sequence[str], room: float, family: str, points: float) ->
 
 
 def in_lines(text: str, room: float, family: str, points: float) -> str:
-    """The text, broken at blanks into lines no wider than the room; a word that is wider stands alone."""
+    """The text, broken at blanks into lines no wider than the room; a word that is wider stands alone.
+
+    A per cent sign stays with the word before it.
+    """
     lines: list[str] = []
-    for word in text.split(" "):
+    for word in re.split(" (?!%)", text):
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and width_of(longer, family, points) <= room:
             lines[-1] = longer

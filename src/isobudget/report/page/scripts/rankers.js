@@ -139,6 +139,7 @@
     const words = host.appendChild(document.createElement("div"));
     const figure = host.appendChild(Object.assign(document.createElement("div"), { className: "ranked" }));
     figure.setAttribute("role", "img");
+    const meaning = host.appendChild(Object.assign(document.createElement("p"), { className: "note" }));
     const offered = host.appendChild(Object.assign(document.createElement("div"), { className: "save" }));
     const said = () => `${page.state.benchmark}, rankers of ${page.rankedModel(page.state).model}`;
     page.offerFigure(offered, "The rankers' figure", said, page.rankersChart, page.rankersRows);
@@ -147,6 +148,8 @@
       if (host.hidden) return;
       render(html`<${Rankers} state=${state} />`, words);
       draw(state, figure);
+      const charged = page.rankersDrawing(state).lines.some((one) => one.charged);
+      meaning.textContent = `Signs as in the table, at powers of two of k.${charged ? " Dotted: the ranker's own cost paid too." : ""}`;
     };
     show(page.state);
     page.listen(show);
