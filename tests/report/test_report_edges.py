@@ -59,6 +59,8 @@ def test_one_model_one_problem_no_greedy_no_likelihood(tmp_path: Path) -> None:
     assert "Where the verdict flips" not in parsed.text
     assert "choosing by likelihood is left out" in parsed.text
     assert "no interval" in parsed.text
+    assert "intervals over problems" not in parsed.text.partition("How it was made")[0]
+    assert parsed.text.count("One problem gives no interval.") >= 2
     assert "nan" not in parsed.text
     assert len(made.figures) == 2
     assert made.summaries[0].greedy == {}

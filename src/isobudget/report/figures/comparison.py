@@ -20,6 +20,7 @@ from isobudget.report.figures.look import Look
 from isobudget.report.figures.parts import STAR, Floats, Line, Panel, Plot, Point, powers_of_two, thinned
 from isobudget.report.figures.render import render
 from isobudget.report.figures.style import Style, model_style
+from isobudget.report.tables.labels import NO_INTERVAL, intervals_over
 
 if TYPE_CHECKING:
     from isobudget.analysis.compare_run import Greedy
@@ -121,9 +122,10 @@ def caption(shown: Drawing) -> str:
     expected = " Costs are expected ones: sampling stops at the first pass." * (first.stop == FIRST_PASS)
     ends = "; ".join(_ends(curve) for curve in first.curves)
     stars = " Stars: one greedy output." if shown.greedy else ""
+    bands = f"Bands: {over}." if (over := intervals_over(first)) else NO_INTERVAL
     return (
         f"{figure_title(first)}: share solved ({meaning}) against {_and(axes)}; x in powers of two. "
-        f"{ends}. Bands: {first.bootstrap.level:.0%} intervals over problems.{stars} Dashed: k above half the "
+        f"{ends}. {bands}{stars} Dashed: k above half the "
         f"samples.{expected}{shown.left_out}"
     )
 

@@ -223,7 +223,10 @@ def _draw_line(one: Axes, line: Line, look: Look) -> None:
         (line.marks[line.marks < line.filled], colour),
         (line.marks[line.marks >= line.filled], PAPER),
     ):
-        whole = {"clip_on": False, "in_layout": False}  # not half a marker where all problems are solved
+        whole: dict[str, Any] = {
+            "clip_on": False,
+            "in_layout": False,
+        }  # whole markers at 100%
         one.plot(line.x[places], line.y[places], linestyle="none", **_marker(line, look, face), **whole)
 
 

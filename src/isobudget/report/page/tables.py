@@ -17,7 +17,7 @@ from isobudget.report.gather import BenchmarkSummary, Tally
 from isobudget.report.page.provenance import text_of
 from isobudget.report.ranked import RankedAgainstGreedy, against_greedy
 from isobudget.report.tables.comparison import clear_means
-from isobudget.report.tables.labels import prompt_note
+from isobudget.report.tables.labels import NO_INTERVAL, intervals_over, prompt_note
 from isobudget.report.tables.terminal import CAPPED, UNCERTAIN
 from isobudget.statistics.pass_at_k import expected_draws_curve
 
@@ -87,7 +87,8 @@ def equal_budget(comparison: Comparison) -> Table:
 
 def _explained(comparison: Comparison) -> str:
     clear = f" Clear: {clear_means(comparison)}." if len(comparison.curves) > 1 else ""
-    best = f"With {comparison.bootstrap.level:.0%} intervals over problems. The best is bold."
+    ends = f"With {over}." if (over := intervals_over(comparison)) else NO_INTERVAL
+    best = f"{ends} The best is bold."
     return f"{best}{clear} {prompt_note(comparison)}"
 
 

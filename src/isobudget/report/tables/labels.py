@@ -15,6 +15,7 @@ _WIDEST = 30
 _LONGEST = 18
 #: where the rest of a table is that has been cut to what fits
 REST = "All of them are in --csv and --json of isobudget curves, and on the page of a report."
+NO_INTERVAL = "One problem gives no interval."
 
 
 def short_labels(labels: Sequence[str]) -> dict[str, str]:
@@ -96,3 +97,9 @@ def sources_note(priced: Iterable[tuple[str, str]]) -> str:
     for name, source in priced:
         sources.setdefault(source, []).append(name)
     return " ".join(f"{', '.join(names)}: {source}." for source, names in sources.items())
+
+
+def intervals_over(comparison: Comparison) -> str:
+    """What intervals of a comparison are: `95% intervals over problems`; empty where a single problem gives none."""
+    known = len(comparison.curves[0].task_ids) > 1
+    return f"{comparison.bootstrap.level:.0%} intervals over problems" if known else ""
