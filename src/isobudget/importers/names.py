@@ -36,6 +36,11 @@ def file_models(paths: Sequence[Path]) -> list[str]:
     return told
 
 
+def with_condition(model: str, condition: str) -> str:
+    """The model, with its condition where there is one: ``code-cushman-001 [short]``."""
+    return f"{model} [{condition}]" if condition else model
+
+
 def named_by_source(name: str, source: str) -> str:
     """What a model is called that several sources have."""
     return f"{name} ({source})"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,11 @@ class Taken:
         )
 
 
+def messages(taken: Iterable[Taken]) -> list[str]:
+    """What was left out of sources, or has to be known of them: nothing where everything was taken as it is."""
+    return [str(one) for one in taken if one.left or one.notes]
+
+
 @dataclass(frozen=True, slots=True)
 class Imported:
     """The counts of all sources.
@@ -88,7 +93,7 @@ class Imported:
 
     def messages(self) -> list[str]:
         """What was left out and how models were named: nothing where everything was taken as it is."""
-        return [*(str(one) for one in self.taken if one.left or one.notes), *self.notes]
+        return [*messages(self.taken), *self.notes]
 
 
 @dataclass(frozen=True, slots=True)
