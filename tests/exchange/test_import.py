@@ -232,7 +232,7 @@ def test_verdicts_of_another_file_are_kept_with_its_hash(tmp_path: Path) -> None
     ]  # fmt: skip
     (source,) = run.facts["imported"]
     assert (source["verdicts"], source["verdicts_sha256"]) == ("v.jsonl", sha256_of(judged))
-    short = lines(tmp_path / "short.jsonl", {"task_id": "a", "passed": [1]})
+    short = lines(tmp_path / "short.jsonl", {"model": "s", "task_id": "a", "passed": [1]})
     with pytest.raises(InputError, match=r"short.jsonl, line 1: 1 verdicts of a, but 2 samples"):
         write_run(samples, tmp_path / "other", verdicts=short)
     assert not (tmp_path / "other").exists()

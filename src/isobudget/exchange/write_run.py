@@ -26,6 +26,7 @@ from isobudget.files.whole import file_stems, mended, remove_folder, sha256_of
 from isobudget.importers.base import Tally
 from isobudget.importers.gather import ERRORS, UNGRADED, gather
 from isobudget.importers.names import model_of_file, told_apart, with_condition
+from isobudget.importers.ragged import Counted, ragged_notes
 from isobudget.importers.read import Found, Taken, find_sources, split_sources
 from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, CountRow, Record, Sample
 from isobudget.problems.problem import NoTests, Problem
@@ -102,7 +103,12 @@ def write_run(
             remove_folder(folder)  # made by this call
             raise
     return ImportedRun(
-        folder, tuple(taken), (*notes, *more), dict(writer.models), writer.judged, dict(writer.benchmarks)
+        folder,
+        tuple(taken),
+        (*notes, *more, *writer.notes),
+        dict(writer.models),
+        writer.judged,
+        dict(writer.benchmarks),
     )
 
 
@@ -152,6 +158,7 @@ class _Writer:
         self.models: Counter[str] = Counter()
         self.benchmarks: Counter[str] = Counter()
         self.judged = 0
+        self.notes: list[str] = []
         self._known, self._given = known, given
         self._writers = writers
         self._columns = _Columns()
@@ -159,6 +166,7 @@ class _Writer:
         self._forms: dict[tuple[str, str], str] = {}
         self._prompts: dict[tuple[str, str, str], str | None] = {}
         self._sources: list[dict[str, Any]] = []
+        self._lines: dict[tuple[str, str, str, bool], int] = {}
         self._of_model: dict[str, set[int]] = defaultdict(set)
 
     def take(self, found: Found, stream: tuple[Tally, Iterable[Record]], names: dict[str, str]) -> Taken:
@@ -176,6 +184,9 @@ class _Writer:
                 )
             for sample in _samples(record, tally):
                 number += self._add(sample, model, found, tally)
+        counts = (Counted(*key[:3], self._next[key], line) for key, line in self._lines.items() if not key[3])
+        self.notes += ragged_notes(found.source, counts)
+        self._lines = {}
         given = {} if self._given is None else self._given.facts
         self._sources.append(_facts(found, number, self.judged - before, tally) | given)
         return Taken(found.source.path, found.importer.name, number, dict(tally.left), tuple(tally.notes))
@@ -220,8 +231,9 @@ class _Writer:
         key = (benchmark, model, task_id, sample.greedy)
         index = self._next[key]
         self._next[key] = index + 1
-        if index == 0 and (benchmark, task_id, form) not in self._prompts:
-            self._prompts[benchmark, task_id, form] = sample.prompt
+        if index == 0:
+            self._prompts.setdefault((benchmark, task_id, form), sample.prompt)
+            self._lines[key] = sample.line
         rows = self._columns.samples
         rows["benchmark"].append(benchmark)
         rows["model"].append(model)

@@ -20,7 +20,8 @@ from isobudget.files.whole import check_regular
 from isobudget.grid import counted
 from isobudget.importers.base import Importer, Tally
 from isobudget.importers.gather import Gathered, gather, suite_benchmark
-from isobudget.importers.names import file_models, told_apart
+from isobudget.importers.names import file_models, told_apart, with_condition
+from isobudget.importers.ragged import Counted, ragged_notes
 from isobudget.importers.records import CountRow, Record
 from isobudget.importers.registry import BY_RECORD, IMPORTERS, importer_named, importer_of
 from isobudget.importers.source import Shape, Source
@@ -70,7 +71,7 @@ class Imported:
         others: by further suites, by name.
         suites: what the first suite is called of models that have others, by model.
         taken: what was taken, by source.
-        notes: how models were told apart or put together.
+        notes: how models were told apart or put together, and problems with fewer samples than others.
     """
 
     rows: tuple[CountRow, ...]
@@ -215,6 +216,11 @@ def read_results(sources: Any, from_: str | None = None) -> Imported:
         gathered.append(own)
         left = dict(tally.left)
         taken.append(Taken(one.source.path, one.importer.name, own.samples, left, tuple(tally.notes)))
+        counts = (
+            Counted(row.benchmark, with_condition(row.model, row.condition), row.task_id, row.n, row.line)
+            for row in own.rows
+        )
+        notes += ragged_notes(one.source, counts)
     if not any(own.rows or own.others for own in gathered):
         raise InputError(
             "\n".join(map(str, taken))

@@ -99,7 +99,7 @@ def rank(
     held = contents_of(files, from_)
     if verdicts is None and not held.texts and held.verdicts:
         _check_place(stated, ("--benchmark",), f"{sources_shown(files)} holds verdicts without samples")
-        return [ranking.of_benchmark(found) for found in _listed(files, benchmark, from_)]
+        return [ranking.of_benchmark(found) for found in _listed(files, benchmark, from_, progress)]
     if verdicts is None and not held.verdicts:
         raise InputError(
             f"{sources_shown(files)}: no sample has a verdict; to rank a file of samples, name its benchmark "
@@ -136,10 +136,12 @@ def _check_place(stated: Mapping[str, object], fitting: Sequence[str], why: str)
         raise InputError(f"{' and '.join(wrong)} cannot be used here: {why}")
 
 
-def _listed(files: Sequence[Any], benchmark: str | None, from_: str | None) -> list[list[RankingInput]]:
+def _listed(
+    files: Sequence[Any], benchmark: str | None, from_: str | None, progress: Progress
+) -> list[list[RankingInput]]:
     """The models of files of verdicts by benchmark."""
     groups: dict[str, list[RankingInput]] = {}
-    for one in counts_inputs(files, from_):
+    for one in counts_inputs(files, from_, progress):
         groups.setdefault(one.pool.benchmark, []).append(one)
     return [groups[name] for name in chosen_benchmarks(benchmark, list(groups), sources_shown(files))]
 

@@ -11,6 +11,7 @@ from isobudget.importers.names import with_condition
 from isobudget.importers.read import find_sources, read_results, sources_shown
 from isobudget.importers.records import CountRow, Sample
 from isobudget.problems.problem import CheckFunction, Problem
+from isobudget.progress import SILENT, Progress
 from isobudget.rankers.base import Candidate, Candidates, Pool
 from isobudget.ranking.run_samples import RankingInput
 
@@ -35,14 +36,17 @@ def contents_of(sources: Any, from_: str | None = None) -> Contents:
     return seen
 
 
-def counts_inputs(sources: Any, from_: str | None = None) -> list[RankingInput]:
+def counts_inputs(sources: Any, from_: str | None = None, progress: Progress = SILENT) -> list[RankingInput]:
     """The problems of files with `passed` lists or graded samples, whose order is taken as given; without texts.
 
     Raises:
         InputError: the file is wrong, or a line has no `passed` list.
     """
     groups: dict[tuple[str, str], list[CountRow]] = defaultdict(list)
-    for row in read_results(sources, from_).rows:
+    imported = read_results(sources, from_)
+    for note in imported.messages():
+        progress.note(note)
+    for row in imported.rows:
         if row.passed is None:
             raise InputError(
                 f"{sources_shown(sources)}, line {row.line}: only counts; an order to rank by needs a `passed` list"
