@@ -236,3 +236,8 @@ def test_verdicts_of_another_file_are_kept_with_its_hash(tmp_path: Path) -> None
     with pytest.raises(InputError, match=r"short.jsonl, line 1: 1 verdicts of a, but 2 samples"):
         write_run(samples, tmp_path / "other", verdicts=short)
     assert not (tmp_path / "other").exists()
+
+
+def test_the_suites_of_a_file_are_named_in_sentences() -> None:
+    compared = api.compare([EVALPLUS, "evalplus_model-7b@1", "evalplus_model-7b@2"])
+    assert [text.partition(":")[0] for text in repr(compared).splitlines()] == ["base", "plus"]

@@ -96,3 +96,10 @@ def sources_note(priced: Iterable[tuple[str, str]]) -> str:
     for name, source in priced:
         sources.setdefault(source, []).append(name)
     return " ".join(f"{', '.join(names)}: {source}." for source, names in sources.items())
+
+
+def said_of(named: Iterable[tuple[str, str]]) -> list[str]:
+    """Sentences by what they are about: a benchmark, or a suite of tests; it is named where there are several."""
+    pairs = list(named)
+    several = len({name for name, _ in pairs}) > 1
+    return [f"{name or 'unnamed'}: {text}" if several else text for name, text in pairs]
