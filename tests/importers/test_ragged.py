@@ -63,7 +63,7 @@ def test_nothing_is_said_of_equal_numbers(ragged: Path) -> None:
 
 
 def test_models_are_told_apart_and_counted(tmp_path: Path) -> None:
-    rows = [Counted("", f"m{at}", task, n, 2 * at) for at in range(5) for task, n in (("a", 4), ("b", 2), ("c", 1))]
+    rows = [Counted("", f"m{at}", "", task, n, 2 * at) for at in range(5) for task, n in (("a", 4), ("b", 2), ("c", 1))]
     path = tmp_path / "x.csv"
     path.write_text("model,task_id,n,c\n")
     notes = ragged_notes(Source(path), rows)

@@ -184,7 +184,11 @@ class _Writer:
                 )
             for sample in _samples(record, tally):
                 number += self._add(sample, model, found, tally)
-        counts = (Counted(*key[:3], self._next[key], line) for key, line in self._lines.items() if not key[3])
+        counts = [
+            Counted(key[0], key[1], "", key[2], self._next[key], line)
+            for key, line in self._lines.items()
+            if not key[3]
+        ]
         self.notes += ragged_notes(found.source, counts)
         self._lines = {}
         given = {} if self._given is None else self._given.facts

@@ -52,6 +52,8 @@ def told_apart(
     """New names of models, for each source, where several sources judge a model on the same problems; and notes."""
     names: list[dict[str, str]] = [{} for _ in by_source]
     notes: list[str] = []
+    if len(by_source) < 2:
+        return names, notes
     tasks: dict[str, list[tuple[int, set[tuple[str, str, str]]]]] = {}
     for at, rows in enumerate(by_source):
         own: dict[str, set[tuple[str, str, str]]] = {}

@@ -20,8 +20,8 @@ from isobudget.files.whole import check_regular
 from isobudget.grid import counted
 from isobudget.importers.base import Importer, Tally
 from isobudget.importers.gather import Gathered, gather, suite_benchmark
-from isobudget.importers.names import file_models, told_apart, with_condition
-from isobudget.importers.ragged import Counted, ragged_notes
+from isobudget.importers.names import file_models, told_apart
+from isobudget.importers.ragged import ragged_notes
 from isobudget.importers.records import CountRow, Record
 from isobudget.importers.registry import BY_RECORD, IMPORTERS, importer_named, importer_of
 from isobudget.importers.source import Shape, Source
@@ -82,7 +82,11 @@ class Imported:
 
     def all_rows(self) -> list[CountRow]:
         """The rows of all suites, each under its own benchmark."""
-        first = [replace(row, benchmark=row.benchmark or self.suites.get(row.model, "")) for row in self.rows]
+        suites = self.suites
+        first = [
+            row if row.benchmark or row.model not in suites else replace(row, benchmark=suites[row.model])
+            for row in self.rows
+        ]
         return [
             *first,
             *(
@@ -216,11 +220,7 @@ def read_results(sources: Any, from_: str | None = None) -> Imported:
         gathered.append(own)
         left = dict(tally.left)
         taken.append(Taken(one.source.path, one.importer.name, own.samples, left, tuple(tally.notes)))
-        counts = (
-            Counted(row.benchmark, with_condition(row.model, row.condition), row.task_id, row.n, row.line)
-            for row in own.rows
-        )
-        notes += ragged_notes(one.source, counts)
+        notes += ragged_notes(one.source, own.rows)
     if not any(own.rows or own.others for own in gathered):
         raise InputError(
             "\n".join(map(str, taken))
