@@ -73,7 +73,8 @@ def parse_json(text: str, where: str, *, hint: str = "", once: bool = False) -> 
         value = json.loads(text)
         return json.loads(text, object_pairs_hook=_once) if once and not _plainly_once(text, value) else value
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: is not JSON ({error}){hint}") from error
+        why = "nested too deeply" if isinstance(error, RecursionError) else str(error).split("; use sys.")[0]
+        raise InputError(f"{where}: is not JSON ({why}){hint}") from error
 
 
 def _plainly_once(text: str, value: Any) -> bool:
