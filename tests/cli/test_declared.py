@@ -14,7 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 from isobudget import api
-from isobudget.cli import COMMANDS
+from isobudget.cli import COMMANDS, build_app
 from isobudget.cli.declared import declared_options, described, of_api, with_options
 
 if TYPE_CHECKING:
@@ -134,3 +134,21 @@ def test_what_a_command_adds_is_of_an_option_that_is_declared(command: Any) -> N
     assert set(shown) <= set(inspect.signature(getattr(api, name)).parameters)
     for one in declared_options(name, shown):
         assert get_args(one.annotation)[1].help, one.name
+
+
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        (["passk"], "passk [OPTIONS] SOURCE..."),
+        (["compare"], "compare [OPTIONS] SOURCE... NAME@K NAME@K"),
+        (["report"], "report [OPTIONS] RUN|FILE..."),
+        (["judge"], "judge [OPTIONS] [SAMPLES]"),
+        (["run"], "run [OPTIONS] STUDY"),
+        (["models", "fetch"], "models fetch [OPTIONS] NAME..."),
+        (["serve", "ledger"], "serve ledger [OPTIONS] [FILE]"),
+    ],
+)
+def test_the_usage_line_has_placeholders_as_they_are_stated(command: list[str], usage: str) -> None:
+    shown = CliRunner().invoke(build_app(command[0]), [*command, "--help"], env={"COLUMNS": "200"}).output
+    (line,) = [one for one in shown.splitlines() if "Usage:" in one]
+    assert line.split("Usage: ")[1].split(maxsplit=1)[1].rstrip() == usage

@@ -136,3 +136,25 @@ def test_tables_are_arrow(tmp_path: Path) -> None:
     assert synthetic_run(tmp_path / "other", judged=False).table("verdicts").num_rows == 0
     with pytest.raises(InputError, match="no table 'x'"):
         run.table("x")
+
+
+@pytest.mark.parametrize("to", ["jsonl", "csv", "parquet", "human-eval", "evalplus"])
+def test_what_was_exported_is_exported_alike_when_it_comes_back(tmp_path: Path, to: str) -> None:
+    rows = [
+        {"model": model, "task_id": f"Own/{at}", "completion": text, "passed": not at % 2, "result": result}
+        for model in ("7b", "34b/inst")
+        for at, (text, result) in enumerate(
+            [("    return 1\n", "passed"), ("=cmd()", "failed: 1 != 2"), ("\n", "timed out")]
+        )
+    ]
+    source = tmp_path / "s.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    written = []
+    for turn in range(2):
+        run = tmp_path / f"run{turn}"
+        write_run(written[-1] if written else source, run)
+        folder = tmp_path / f"{to}{turn}"
+        api.export(run, to, folder)
+        written.append(sorted(one for one in folder.rglob("*") if one.is_file()))
+    first, again = ({one.name: one.read_bytes() for one in files} for files in written)
+    assert first == again

@@ -216,3 +216,28 @@ def test_counts_of_too_many_samples_are_refused_with_their_line(tmp_path: Path) 
     with pytest.raises(InputError, match=r"c.jsonl, line 2: more than 10,000,000 samples"):
         write_run(lines(tmp_path / "c.jsonl", *rows), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_verdicts_of_another_file_are_kept_with_its_hash(tmp_path: Path) -> None:
+    samples = lines(tmp_path / "s.jsonl", *({"task_id": task, "completion": task} for task in ("a", "b", "a", "c")))
+    judged = lines(
+        tmp_path / "v.jsonl", *({"task_id": task, "passed": ok} for task, ok in (("a", 0), ("b", 1), ("a", 1)))
+    )
+    made = write_run(samples, tmp_path / "run", verdicts=judged)
+    assert (made.judged, made.models) == (3, {"s": 4})
+    assert made.taken[0].left == {"not judged (kept without a verdict)": 1}
+    run = load_run(tmp_path / "run")
+    assert [(one.task_id, one.index, one.passed) for one in run.verdicts()] == [
+        ("a", 0, False), ("b", 0, True), ("a", 1, True),
+    ]  # fmt: skip
+    (source,) = run.facts["imported"]
+    assert (source["verdicts"], source["verdicts_sha256"]) == ("v.jsonl", sha256_of(judged))
+    short = lines(tmp_path / "short.jsonl", {"model": "s", "task_id": "a", "passed": [1]})
+    with pytest.raises(InputError, match=r"short.jsonl, line 1: 1 verdicts of a, but 2 samples"):
+        write_run(samples, tmp_path / "other", verdicts=short)
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_suites_of_a_file_are_named_in_sentences() -> None:
+    compared = api.compare([EVALPLUS, "evalplus_model-7b@1", "evalplus_model-7b@2"])
+    assert [text.partition(":")[0] for text in repr(compared).splitlines()] == ["base", "plus"]

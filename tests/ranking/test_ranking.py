@@ -266,14 +266,80 @@ def test_files_that_do_not_fit_say_where(tmp_path: Path) -> None:
     short.write_text("".join(lines))
     with pytest.raises(InputError, match=r"1 verdicts of add, but 5 samples"):
         rank(samples, options, problems=str(problems), verdicts=short)
-    swapped = tmp_path / "swapped.jsonl"
-    swapped.write_text("".join(reversed(verdicts.read_text().splitlines(keepends=True))))
-    with pytest.raises(InputError, match=r"line 1: its prompt has no big"):
-        rank(samples, options, problems=str(problems), verdicts=swapped)
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"prompt": "def odd(x):\\n", "samples": ["    return x"]}\n')
+    with pytest.raises(InputError, match=r"other.jsonl, line 1: problems has not the problem of its prompt"):
+        rank(other, options, problems=str(problems), verdicts=verdicts)
     packed = tmp_path / "samples.jsonl.gz"
-    packed.write_bytes(gzip.compress(b'{"task_id": "add", "completion": 3}\n'))
-    with pytest.raises(InputError, match=r"line 1: needs the field"):
+    packed.write_bytes(gzip.compress(b'{"task_id": "add", "completion": 3, "solution": "x"}\n'))
+    with pytest.raises(InputError, match=r"samples.jsonl.gz, line 1: field `completion` must be text, got 3"):
         rank(packed, options, problems=str(problems), verdicts=verdicts)
+
+
+def reversed_lines(path: Path, to: Path) -> Path:
+    to.write_text("".join(reversed(path.read_text().splitlines(keepends=True))))
+    return to
+
+
+def test_lines_may_stand_in_any_order(tmp_path: Path) -> None:
+    """Verdicts are found by their task, samples without one by the function that their prompt begins."""
+    problems, samples, verdicts = sample_files(tmp_path)
+    swapped = [reversed_lines(one, tmp_path / f"swapped-{one.name}") for one in (samples, verdicts)]
+    options = RankOptions(("order",), bootstrap=QUICK)
+    for one, judged in ((samples, verdicts), (samples, swapped[1]), (swapped[0], verdicts), (swapped[0], swapped[1])):
+        assert verdicts_of(rank(one, options, problems=str(problems), verdicts=judged)) == PASSED
+
+
+def verdicts_of(found: list[BenchmarkRanking], model: int = 0) -> dict[str, list[float]]:
+    """The verdicts of the samples that were ranked, whose texts are `SOURCES`, by problem."""
+    pool = found[0].models[model].samples.pool
+    for one in pool.problems:
+        assert [sample.program for sample in one.samples] == [
+            PROMPTS[one.problem.task_id] + text for text in SOURCES[one.problem.task_id]
+        ]
+    return {one.problem.task_id: one.passed.tolist() for one in pool.problems}
+
+
+def test_models_of_a_file_are_ranked_apart(tmp_path: Path) -> None:
+    """Samples of two models, their lines mixed, whole programs and bodies; each has the verdicts of its own name."""
+    problems, _, _ = sample_files(tmp_path)
+    samples, verdicts = tmp_path / "both.jsonl", tmp_path / "judged.jsonl"
+    named = [
+        {"model": model, "task_id": task, "index": at, **text(PROMPTS[task], body)}
+        for task, bodies in SOURCES.items()
+        for at, body in enumerate(bodies)
+        for model, text in (
+            ("7b", lambda _, body: {"completion": body}),
+            ("34b", lambda prompt, body: {"solution": prompt + body}),
+        )
+    ]
+    graded = [
+        {"model": model, "task_id": task, "passed": PASSED[task][::step]}
+        for model, step in (("34b", -1), ("7b", 1))
+        for task in SOURCES
+    ]
+    for path, records in ((samples, named), (verdicts, graded)):
+        path.write_text("".join(json.dumps(one) + "\n" for one in records))
+    options = RankOptions(("order",), bootstrap=QUICK)
+    found = rank(samples, options, problems=str(problems), verdicts=verdicts, from_="samples")
+    assert [one.model for one in found[0].models] == ["7b", "34b"]
+    assert verdicts_of(found, 0) == PASSED
+    assert verdicts_of(found, 1) == {task: passed[::-1] for task, passed in PASSED.items()}
+    with pytest.raises(InputError, match="not recognised as codet"):
+        rank(samples, options, problems=str(problems), verdicts=verdicts, from_="codet")
+    lone = tmp_path / "lone.jsonl"
+    lone.write_text(json.dumps(graded[0]) + "\n")
+    with pytest.raises(InputError, match=r"verdicts of one model \(34b\), and samples of 7b, 34b; state"):
+        rank(samples, options, problems=str(problems), verdicts=lone)
+
+
+def test_a_list_of_lists_is_ranked_in_the_order_of_its_problems(tmp_path: Path) -> None:
+    """BigCode's generations name no problems: they are those of the benchmark, whatever their ids."""
+    problems, _, verdicts = sample_files(tmp_path)
+    path = tmp_path / "generations.json"
+    path.write_text(json.dumps([[PROMPTS[name] + body for body in bodies] for name, bodies in SOURCES.items()]))
+    options = RankOptions(("order",), bootstrap=QUICK)
+    assert verdicts_of(rank(path, options, problems=str(problems), verdicts=verdicts)) == PASSED
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from isobudget.costs.cost import SampleCost, Unit
 from isobudget.curves import FIRST_PASS, FIXED, Bootstrap, Comparison, compare_counts
 from isobudget.importers.counts import ModelCounts
 from isobudget.report.tables.comparison import comparison_grids
+from isobudget.report.tables.labels import said_of
 from isobudget.report.tables.sentence import EXPECTED, basis, headline, winner_sentence
 
 LONG = "an-organisation/a-model-with-a-long-name-{}-instruct"
@@ -78,3 +79,9 @@ def test_one_model_or_nothing_solved_is_one_line(stop: str) -> None:
     assert basis(one) == (EXPECTED if stop == FIRST_PASS else "")
     none = comparison({"small": [0, 0], "large": [0, 0]}, 4, (1.0, 2.0), stop)
     assert headline(none).startswith("No model solves any")
+
+
+def test_sentences_name_their_suites_where_there_are_several() -> None:
+    assert said_of([("base", "a"), ("plus", "b")]) == ["base: a", "plus: b"]
+    assert said_of([("", "a"), ("plus", "b")]) == ["unnamed: a", "plus: b"]
+    assert said_of([("base", "by usd"), ("base", "by seconds")]) == ["by usd", "by seconds"]

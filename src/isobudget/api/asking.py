@@ -170,6 +170,7 @@ def compare(
     from isobudget.analysis.compare_two import compare_two
     from isobudget.curves import Bootstrap
     from isobudget.report.tables.compared import compared_grid, compared_json, compared_record, verdict
+    from isobudget.report.tables.labels import said_of
 
     both = compare_two(
         sources,
@@ -183,7 +184,7 @@ def compare(
         both,
         plain=lambda: [compared_json(one) for one in both],
         rows=lambda: [compared_record(one) for one in both],
-        text=lambda: "\n".join(map(verdict, both)),
+        text=lambda: "\n".join(said_of((one.benchmark, verdict(one)) for one in both)),
         grids=lambda: [compared_grid(one) for one in both],
     )
 

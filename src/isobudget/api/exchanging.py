@@ -10,8 +10,8 @@ from isobudget.api.names import Sources
 
 if TYPE_CHECKING:
     from isobudget.exchange.export import Exported
+    from isobudget.exchange.imported_run import ImportedRun
     from isobudget.exchange.sql import Answer
-    from isobudget.exchange.write_run import ImportedRun
     from isobudget.progress import Progress
     from isobudget.records.run import Run
 
@@ -23,6 +23,7 @@ def import_results(
     from_: str | None = None,
     problems: str | None = None,
     benchmark: str | None = None,
+    verdicts: str | Path | None = None,
     rejudge: bool = False,
     workers: int | None = None,
     unsafe: bool = False,
@@ -36,6 +37,7 @@ def import_results(
         from_: as in `curves`.
         problems: the problems that the samples are of, to run their tests.
         benchmark: name of the benchmark where the files do not say.
+        verdicts: verdicts on the samples, where they stand in another file.
         rejudge: run the tests here too, and show where the verdicts differ. In Python the source's verdicts are kept
             beside ours.
         workers: samples judged at once.
@@ -53,7 +55,9 @@ def import_results(
     from isobudget.progress import SILENT
 
     folder = default_run(sources) if out is None else place(out)
-    made = write_run(sources, folder, from_=from_, problems=problems, benchmark=benchmark, to_judge=rejudge)
+    made = write_run(
+        sources, folder, from_=from_, problems=problems, benchmark=benchmark, verdicts=verdicts, to_judge=rejudge
+    )
     return judge_again(made, workers=workers, unsafe=unsafe, progress=progress or SILENT) if rejudge else made
 
 

@@ -71,8 +71,8 @@ def rank(
         filter: first drop samples that fail on the prompt's examples, or that return other values than they state. In
             Python ``executable`` or ``examples``.
         benchmark: as in `curves`.
-        problems: benchmark of a file of samples.
-        verdicts: verdicts on a file of samples.
+        problems: the problems that samples of files are of.
+        verdicts: verdicts on the samples, where they stand in another file.
         first: only its first so many problems.
         out: folder for the scores of a file of samples; a run keeps its own.
         inputs: inputs per problem on which samples are compared.

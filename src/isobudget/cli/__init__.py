@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from isobudget.cli.declared import with_options
+from isobudget.cli.usage import Command
 
 #: command name -> module below this package that defines a function of the same name
 COMMANDS = (
@@ -74,7 +75,7 @@ def build_app(only: str | None = None) -> typer.Typer:
         elif register is not None:
             register(app)
         else:
-            app.command(name)(with_options(command))
+            app.command(name, cls=Command)(with_options(command))
     return app
 
 

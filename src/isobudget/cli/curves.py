@@ -62,6 +62,7 @@ def curves(
     from isobudget.cli.show import print_results, print_saved
     from isobudget.report.on_terminal import print_basis, print_plot
     from isobudget.report.tables.comparison import comparison_grids
+    from isobudget.report.tables.labels import said_of
     from isobudget.report.tables.sentence import headline
     from isobudget.report.tables.terminal import print_grids, print_text
 
@@ -74,8 +75,9 @@ def curves(
         raise InputError("--plot draws on the terminal; it does not go with --json, --csv or another --format")
     comparisons = api.curves(**given)
     if not print_results(comparisons, form):
-        for comparison in comparisons:
-            print_text(f"{headline(comparison)}\n")
+        sentences = said_of((one.benchmark, headline(one)) for one in comparisons)
+        for comparison, sentence in zip(comparisons, sentences, strict=True):
+            print_text(f"{sentence}\n")
             if as_plot:
                 print_plot(comparison)
             print_grids(comparison_grids(comparison))

@@ -122,7 +122,7 @@ def _shared(one: Parameter) -> Any:
 def _plain_option(one: Parameter) -> Any:
     """An option of which nothing more is said: an argument if it is needed, a flag without ``--no-`` if it is off."""
     if one.default is one.empty:
-        return typer.Argument()
+        return typer.Argument(metavar=one.name.upper())
     return typer.Option(*[f"--{one.name.replace('_', '-')}"] * (one.default is False))
 
 

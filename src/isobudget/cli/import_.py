@@ -10,7 +10,7 @@ from isobudget.cli.declared import of_api
 from isobudget.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from isobudget.exchange.write_run import ImportedRun
+    from isobudget.exchange.imported_run import ImportedRun
 
 _MOST_KINDS = 12
 

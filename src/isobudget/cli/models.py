@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from isobudget.cli.options import JsonOption
+from isobudget.cli.usage import Command
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode="markdown")
 
@@ -34,7 +35,7 @@ def models(context: typer.Context, as_json: JsonOption = False) -> None:
         _print_table(known.to_records())
 
 
-@app.command()
+@app.command(cls=Command)
 def fetch(
     names: Annotated[list[str], typer.Argument(help="Models to fetch.", metavar="NAME...")], as_json: JsonOption = False
 ) -> None:

@@ -11,7 +11,7 @@ from isobudget.cli.declared import of_api
 from isobudget.cli.options import JsonOption
 
 
-@of_api("prompt", target=Annotated[str | None, typer.Argument()], format=typer.Option("-f", "--format"))
+@of_api("prompt", target=Annotated[str | None, typer.Argument(metavar="TARGET")], format=typer.Option("-f", "--format"))
 def prompt(
     given: dict[str, Any],
     list_formats: Annotated[bool, typer.Option("--list", help="List the prompt formats that ship.")] = False,

@@ -59,12 +59,13 @@ def rank(given: dict[str, Any], form: str) -> None:
     from isobudget import api
     from isobudget.cli.progress import TerminalProgress
     from isobudget.cli.show import interruptible, print_results, print_saved
+    from isobudget.report.tables.labels import said_of
     from isobudget.report.tables.ranking import ranking_headline
     from isobudget.report.tables.terminal import print_grids, print_text
 
     with interruptible(), TerminalProgress() as progress:
         ranked = api.rank(**given, progress=progress)
     if not print_results(ranked, form):
-        print_text("\n".join(map(ranking_headline, ranked)) + "\n")
+        print_text("\n".join(said_of((one.benchmark, ranking_headline(one)) for one in ranked)) + "\n")
         print_grids(ranked.grids())
     print_saved(ranked.saved, form)

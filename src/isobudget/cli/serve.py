@@ -11,6 +11,7 @@ import typer
 
 from isobudget.cli.declared import of_api, with_options
 from isobudget.cli.options import JsonOption
+from isobudget.cli.usage import Command
 
 if TYPE_CHECKING:
     from isobudget.grid import Grid
@@ -25,9 +26,9 @@ def register(parent: typer.Typer) -> None:
     app.callback()(_unless_another(with_options(serve)))
     key = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
     for name, command in (("new", new), ("change", change), ("list", keys)):
-        key.command(name)(with_options(command))
+        key.command(name, cls=Command)(with_options(command))
     app.add_typer(key, name="key", help="Make, list and change keys.")
-    app.command("ledger")(with_options(ledger))
+    app.command("ledger", cls=Command)(with_options(ledger))
     parent.add_typer(app, name="serve")
 
 
@@ -109,7 +110,7 @@ def keys(given: dict[str, Any], as_json: JsonOption = False) -> None:
     _show(api.keys(**given), keys_grid, as_json)
 
 
-@of_api("ledger", path=Annotated[str | None, typer.Argument(metavar="[FILE]")])
+@of_api("ledger", path=Annotated[str | None, typer.Argument(metavar="FILE")])
 def ledger(
     given: dict[str, Any],
     same: Annotated[str | None, typer.Option("--ledger", metavar="FILE", help="FILE, as in `serve`.")] = None,

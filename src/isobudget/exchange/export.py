@@ -136,7 +136,9 @@ def _human_eval_row(export: _Export, one: JudgedSample) -> dict[str, Any]:
     names = {"model": one.sample.model, "benchmark": one.sample.benchmark}
     row: dict[str, Any] = {"task_id": one.sample.task_id, "completion": text, **names}
     if one.verdict is not None:
-        failed = f"failed: {one.verdict.detail}" if one.verdict.outcome != "timeout" else "timed out"
+        detail = one.verdict.detail
+        said = detail if detail.startswith("failed: ") else f"failed: {detail}"  # its own word, imported before
+        failed = said if one.verdict.outcome != "timeout" else "timed out"
         row |= {"result": "passed" if one.verdict.passed else failed, "passed": one.verdict.passed}
     return row
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 
 from isobudget.errors import InputError, IsobudgetError
 from isobudget.importers.gather import suite_benchmark
+from isobudget.importers.records import Sample
 from isobudget.problems import load_benchmark
 from isobudget.problems.problem import Benchmark, NoTests, Problem
 from isobudget.problems.spelling import Spelling
@@ -13,6 +15,7 @@ from isobudget.problems.spelling import Spelling
 #: how task ids begin -> the benchmark that they are of
 _BENCHMARKS = (("HumanEval/", "humaneval"), ("Mbpp/", "mbpp"), ("sample_", "cruxeval"))
 UNNAMED = "imported"
+_FUNCTION = re.compile(r"^[ \t]*(?:async )?def (\w+)\(", re.MULTILINE)
 
 
 class KnownProblems:
@@ -28,7 +31,8 @@ class KnownProblems:
         self._stated = None if problems is None else load_benchmark(problems)
         self._name = name
         self._benchmarks: dict[str, Benchmark | None] = {}
-        self._spellings: dict[str, Spelling] = {}
+        self._by_id: dict[str, tuple[Spelling, dict[str, Problem]]] = {}
+        self._found: dict[tuple[str, str, str | None, bool], Problem | None] = {}
         self._used: dict[tuple[str, str], Problem] = {}
 
     def benchmark(self, stated: str, task_id: str) -> str:
@@ -39,23 +43,36 @@ class KnownProblems:
             return stated or str(self._name)
         return next((name for start, name in _BENCHMARKS if task_id.startswith(start)), UNNAMED)
 
-    def find(self, benchmark: str, task_id: str, prompt: str | None) -> Problem | None:
-        """The problem of a sample; None if the benchmark is known and has no such problem."""
-        used = self._used.get((benchmark, task_id))
-        if used is not None:
-            return used
+    def find(self, benchmark: str, sample: Sample) -> Problem | None:
+        """The problem of a sample; None if the benchmark is known and has no such problem.
+
+        One that its source does not name is found by the function that its prompt begins, else by its place.
+        """
+        key = benchmark, sample.task_id, sample.prompt if sample.placed else None, sample.placed
+        if key not in self._found:
+            problem = self._found[key] = self._look_up(benchmark, sample)
+            if problem is not None:
+                self._used.setdefault((benchmark, problem.task_id), problem)
+        return self._found[key]
+
+    def _look_up(self, benchmark: str, sample: Sample) -> Problem | None:
         known = self._known(benchmark)
         if known is None:
-            problem = Problem(task_id, benchmark, prompt or "", "", NoTests())
-        else:
-            if known.name not in self._spellings:
-                self._spellings[known.name] = Spelling(one.task_id for one in known.problems)
-            spelt = self._spellings[known.name].of(task_id)
-            if spelt is None:
-                return None
-            problem = next(one for one in known.problems if one.task_id == spelt)
-        self._used[benchmark, task_id] = problem
-        return problem
+            return Problem(sample.task_id, benchmark, sample.prompt or "", "", NoTests())
+        if sample.placed:
+            return _placed(known.problems, int(sample.task_id), sample.prompt)
+        spelt = self.spelt(benchmark, sample.task_id)
+        return None if spelt is None else self._by_id[known.name][1][spelt]
+
+    def spelt(self, benchmark: str, task_id: str) -> str | None:
+        """The task id as its benchmark has it: None if that has no such problem, unchanged if it is not known."""
+        known = self._known(benchmark)
+        if known is None:
+            return task_id
+        if known.name not in self._by_id:
+            problems = {one.task_id: one for one in known.problems}
+            self._by_id[known.name] = Spelling(problems), problems
+        return self._by_id[known.name][0].of(task_id)
 
     def by_suite(self, problem: Problem, suite: str) -> Problem:
         """The same problem with the tests of a further suite, which are not known here."""
@@ -66,8 +83,12 @@ class KnownProblems:
         return self._used[key]
 
     def used(self) -> Iterable[Problem]:
-        """Every problem that a sample was found to be of, once."""
-        return {(one.benchmark, one.task_id): one for one in self._used.values()}.values()
+        """Every problem that a sample was found to be of, once; those of a benchmark in its order."""
+        used = {(one.benchmark, one.task_id): one for one in self._used.values()}
+        benchmarks = [self._stated, *self._benchmarks.values()]
+        ordered = [(known.name, one.task_id) for known in benchmarks if known is not None for one in known.problems]
+        order = {key: at for at, key in enumerate(ordered)}
+        return sorted(used.values(), key=lambda one: order.get((one.benchmark, one.task_id), len(order)))
 
     def _known(self, benchmark: str) -> Benchmark | None:
         if self._stated is not None:
@@ -75,6 +96,24 @@ class KnownProblems:
         if benchmark not in self._benchmarks:
             self._benchmarks[benchmark] = _installed(benchmark)
         return self._benchmarks[benchmark]
+
+
+def _placed(problems: Sequence[Problem], at: int, prompt: str | None) -> Problem | None:
+    """The problem whose function a prompt begins, of several the most alike; without a prompt that at the place."""
+    there = problems[at] if at < len(problems) else None
+    if prompt is None or (there is not None and not there.entry_point):
+        return there
+    begun = set(_FUNCTION.findall(prompt))
+    same = {
+        one.task_id: _same_start(one.prompt.strip(), prompt.strip()) for one in problems if one.entry_point in begun
+    }
+    closest = [one for one in problems if one.task_id in same and same[one.task_id] == max(same.values())]
+    return closest[0] if len(closest) == 1 else there if there in closest else None
+
+
+def _same_start(one: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    return next((at for at, pair in enumerate(zip(one, other, strict=False)) if len(set(pair)) > 1), len(one))
 
 
 def _installed(benchmark: str) -> Benchmark | None:

@@ -10,7 +10,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from isobudget.exchange.write_run import ImportedRun, benchmarks_with_tests
+from isobudget.exchange.imported_run import ImportedRun
+from isobudget.exchange.write_run import benchmarks_with_tests
 from isobudget.pipeline.judging import judge_run, state_rules
 from isobudget.records.part_writer import PartWriter
 from isobudget.records.parts import read_each

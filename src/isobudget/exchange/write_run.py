@@ -11,20 +11,22 @@ import contextlib
 import math
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from isobudget.errors import InputError, RunError
 from isobudget.exchange.beginning import begin_anew, begun, end
+from isobudget.exchange.given_verdicts import GivenVerdicts
+from isobudget.exchange.imported_run import ImportedRun
 from isobudget.exchange.known_problems import KnownProblems, check_name
 from isobudget.files.store_path import place
 from isobudget.files.whole import file_stems, mended, remove_folder, sha256_of
-from isobudget.grid import counted
 from isobudget.importers.base import Tally
 from isobudget.importers.gather import ERRORS, UNGRADED, gather
-from isobudget.importers.names import model_of_file, told_apart
+from isobudget.importers.names import model_of_file, told_apart, with_condition
+from isobudget.importers.ragged import Counted, ragged_notes
 from isobudget.importers.read import Found, Taken, find_sources, split_sources
 from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, CountRow, Record, Sample
 from isobudget.problems.problem import NoTests, Problem
@@ -38,60 +40,8 @@ _EXTRACTION = {COMPLETION: AS_IT_IS, SOLUTION: AS_IT_IS, OUTPUT: "block"}
 _ROWS_PER_PART = 20_000
 #: a line of counts becomes as many rows as it has samples: so many of a source at most
 MOST_COUNTED = 10_000_000
+_UNKNOWN = "of unknown problems"
 _OUTCOMES = {"timeout": "timeout", "timed out": "timeout"}
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class ImportedRun:
-    """What `import_results` made.
-
-    Attributes:
-        path: the run folder.
-        taken: what was taken from each source, and what was left.
-        notes: how models were told apart or put together.
-        models: samples by model.
-        judged: samples with a verdict of their source.
-        benchmarks: problems by benchmark.
-        disagreements: with `rejudge`, the source's outcome and ours -> how many samples; None without.
-    """
-
-    path: Path
-    taken: tuple[Taken, ...]
-    notes: tuple[str, ...]
-    models: dict[str, int]
-    judged: int
-    benchmarks: dict[str, int]
-    disagreements: dict[tuple[str, str], int] | None = None
-
-    def __repr__(self) -> str:
-        models = ", ".join(f"{name} ({count:,})" for name, count in self.models.items())
-        return f"{self.path}: {counted(sum(self.models.values()), 'sample')}, {self.judged:,} judged; {models}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """What `isobudget import --json` prints."""
-        compared = {} if self.disagreements is None else {"disagreements": _listed(self.disagreements)}
-        return {
-            "run": str(self.path),
-            "sources": [
-                {
-                    "path": str(one.path),
-                    "format": one.format,
-                    "samples": one.samples,
-                    "left": one.left,
-                    "notes": one.notes,
-                }
-                for one in self.taken
-            ],
-            "models": self.models,
-            "judged": self.judged,
-            "benchmarks": self.benchmarks,
-            "notes": list(self.notes),
-            **compared,
-        }
-
-
-def _listed(disagreements: dict[tuple[str, str], int]) -> list[dict[str, Any]]:
-    return [{"source": theirs, "ours": ours, "samples": n} for (theirs, ours), n in disagreements.items()]
 
 
 @dataclass(slots=True)
@@ -109,6 +59,7 @@ def write_run(
     from_: str | None = None,
     problems: str | None = None,
     benchmark: str | None = None,
+    verdicts: str | Path | None = None,
     to_judge: bool = False,
 ) -> ImportedRun:
     """Import results into a run folder that is not there yet.
@@ -119,6 +70,7 @@ def write_run(
         from_: the name of the format, where it is not to be recognised.
         problems: the benchmark or file of problems that the samples are of; others are left out.
         benchmark: the name of the benchmark where the files do not say.
+        verdicts: a file of verdicts on the samples, see `given_verdicts`.
         to_judge: refuse samples if the tests of none are known.
 
     Raises:
@@ -130,15 +82,16 @@ def write_run(
     found, notes = find_sources(sources, from_)
     known = KnownProblems(benchmark, problems)
     folder = place(out)
-    streams, names, more = _named(found)
+    given = None if verdicts is None else GivenVerdicts(verdicts, known)
+    streams, names, more = _named(found, given)
     run = begun(folder)
     with run.writing():
         begin_anew(run)
         try:
-            with run.sample_writer() as samples, run.verdict_writer() as verdicts:
-                writer = _Writer(run, known, samples, verdicts)
+            with run.sample_writer() as samples, run.verdict_writer() as judged:
+                writer = _Writer(run, known, given, (samples, judged))
                 taken = [writer.take(*one) for one in zip(found, streams, names, strict=True)]
-                writer.finish()
+                writer.finish(taken)
             if to_judge and not benchmarks_with_tests(run):
                 raise InputError(
                     f"{', '.join(str(one.path) for one in taken)}: the tests of the samples are not known; name their "
@@ -150,7 +103,12 @@ def write_run(
             remove_folder(folder)  # made by this call
             raise
     return ImportedRun(
-        folder, tuple(taken), (*notes, *more), dict(writer.models), writer.judged, dict(writer.benchmarks)
+        folder,
+        tuple(taken),
+        (*notes, *more, *writer.notes),
+        dict(writer.models),
+        writer.judged,
+        dict(writer.benchmarks),
     )
 
 
@@ -159,15 +117,26 @@ def benchmarks_with_tests(run: Run) -> set[str]:
     return {key[0] for key, problem in run.problems().items() if not isinstance(problem.tests, NoTests)}
 
 
-def _named(found: list[Found]) -> tuple[list[tuple[Tally, Iterable[Record]]], list[dict[str, str]], list[str]]:
+def _named(
+    found: list[Found], given: GivenVerdicts | None
+) -> tuple[list[tuple[Tally, Iterable[Record]]], list[dict[str, str]], list[str]]:
     """Each source's records, new names of its models, and notes; a single source is not held in memory."""
     tallies = [Tally() for _ in found]
-    if len(found) == 1:
+    if len(found) == 1 and given is None:
         return [(tallies[0], found[0].records(tallies[0]))], [{}], []
     lists = [list(one.records(tally)) for one, tally in zip(found, tallies, strict=True)]
     rows = [gather(_as_judged(records), Tally()).rows for records in lists]
     names, notes = told_apart(rows, [one.source.path for one in found])
+    if given is not None:
+        pairs = zip(lists, names, strict=True)
+        named = dict.fromkeys(_model(one, renamed) for records, renamed in pairs for one in records)
+        given.fit(list(named))
     return list(zip(tallies, lists, strict=True)), names, notes
+
+
+def _model(record: Record, names: dict[str, str]) -> str:
+    """What a record's model is called in the run."""
+    return with_condition(names.get(record.model, record.model), record.condition)
 
 
 def _as_judged(records: Iterable[Record]) -> Iterator[Record]:
@@ -182,18 +151,22 @@ def _as_judged(records: Iterable[Record]) -> Iterator[Record]:
 class _Writer:
     """Takes source after source into the tables of a run."""
 
-    def __init__(self, run: Run, known: KnownProblems, samples: PartWriter, verdicts: PartWriter) -> None:
+    def __init__(
+        self, run: Run, known: KnownProblems, given: GivenVerdicts | None, writers: tuple[PartWriter, PartWriter]
+    ) -> None:
         self.run = run
         self.models: Counter[str] = Counter()
         self.benchmarks: Counter[str] = Counter()
         self.judged = 0
-        self._known = known
-        self._writers = samples, verdicts
+        self.notes: list[str] = []
+        self._known, self._given = known, given
+        self._writers = writers
         self._columns = _Columns()
         self._next: Counter[tuple[str, str, str, bool]] = Counter()
         self._forms: dict[tuple[str, str], str] = {}
         self._prompts: dict[tuple[str, str, str], str | None] = {}
         self._sources: list[dict[str, Any]] = []
+        self._lines: dict[tuple[str, str, str, bool], int] = {}
         self._of_model: dict[str, set[int]] = defaultdict(set)
 
     def take(self, found: Found, stream: tuple[Tally, Iterable[Record]], names: dict[str, str]) -> Taken:
@@ -201,9 +174,9 @@ class _Writer:
         (tally, records), number = stream, 0
         before = self.judged
         for record in records:
-            model = names.get(record.model, record.model)
-            if record.condition:
-                model = f"{model} [{record.condition}]"
+            model = _model(record, names)
+            if self._given is not None:
+                model = self._given.names.get(model, model)
             if isinstance(record, CountRow) and number + record.n > MOST_COUNTED:
                 raise InputError(
                     f"{found.source.where(record.line)}: more than {MOST_COUNTED:,} samples are counted up to here, "
@@ -211,15 +184,30 @@ class _Writer:
                 )
             for sample in _samples(record, tally):
                 number += self._add(sample, model, found, tally)
-        self._sources.append(_facts(found, number, self.judged - before, tally))
+        counts = [
+            Counted(key[0], key[1], "", key[2], self._next[key], line)
+            for key, line in self._lines.items()
+            if not key[3]
+        ]
+        self.notes += ragged_notes(found.source, counts)
+        self._lines = {}
+        given = {} if self._given is None else self._given.facts
+        self._sources.append(_facts(found, number, self.judged - before, tally) | given)
         return Taken(found.source.path, found.importer.name, number, dict(tally.left), tuple(tally.notes))
 
     def _add(self, sample: Sample, model: str, found: Found, tally: Tally) -> bool:
         _mend(sample, tally)
         benchmark = self._known.benchmark(sample.benchmark, sample.task_id)
-        problem = self._known.find(benchmark, sample.task_id, sample.prompt)
+        problem = self._known.find(benchmark, sample)
         if problem is None:
-            tally.leave("of unknown problems")
+            if _UNKNOWN not in tally.left:
+                what = (
+                    "the problem of its prompt"
+                    if sample.placed and sample.prompt
+                    else f"the problem {sample.task_id!r}"
+                )
+                tally.note(f"{found.source.where(sample.line)}: {benchmark} has not {what}")
+            tally.leave(_UNKNOWN)
             return False
         form = self._forms.setdefault((benchmark, model), sample.form)
         if form != sample.form and sample.text is not None:
@@ -228,6 +216,9 @@ class _Writer:
                 "import them apart"
             )
         self._of_model[model].add(len(self._sources))
+        if self._given is not None and not sample.greedy:
+            index = self._next[problem.benchmark, model, problem.task_id, False]
+            sample.passed, sample.outcome = self._given.of(model, problem.task_id, index), ""
         if sample.passed is None:
             tally.leave(f"{ERRORS if sample.outcome in ('error', 'invalid') else UNGRADED} (kept without a verdict)")
         self._row(sample, model, problem, form, sample.passed)
@@ -244,8 +235,9 @@ class _Writer:
         key = (benchmark, model, task_id, sample.greedy)
         index = self._next[key]
         self._next[key] = index + 1
-        if index == 0 and (benchmark, task_id, form) not in self._prompts:
-            self._prompts[benchmark, task_id, form] = sample.prompt
+        if index == 0:
+            self._prompts.setdefault((benchmark, task_id, form), sample.prompt)
+            self._lines[key] = sample.line
         rows = self._columns.samples
         rows["benchmark"].append(benchmark)
         rows["model"].append(model)
@@ -283,11 +275,13 @@ class _Writer:
             self._writers[1].add_columns({**said, **plain, "first_failing": [""] * judged})
         self._columns = _Columns()
 
-    def finish(self) -> None:
+    def finish(self, taken: Sequence[Taken]) -> None:
         """Write what is left, the problems and their prompts, and what run.toml states."""
         self._flush()
         if not self._next:
-            raise InputError(f"{self.run.path}: no sample was taken; see what was left of the sources")
+            raise InputError("\n".join(map(str, taken)) + "\nNo sample could be taken.")
+        if self._given is not None:
+            self._given.check({(key[1], key[2]): number for key, number in self._next.items() if not key[3]})
         problems = {(one.benchmark, one.task_id): one for one in self._known.used()}
         self.run.add_problems(problems.values())
         self.run.add_prompts(_prompt(problems[at[:2]], at[2], prompt) for at, prompt in self._prompts.items())

@@ -73,7 +73,8 @@ def parse_json(text: str, where: str, *, hint: str = "", once: bool = False) -> 
         value = json.loads(text)
         return json.loads(text, object_pairs_hook=_once) if once and not _plainly_once(text, value) else value
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: is not JSON ({error}){hint}") from error
+        why = "nested too deeply" if isinstance(error, RecursionError) else str(error).split("; use sys.")[0]
+        raise InputError(f"{where}: is not JSON ({why}){hint}") from error
 
 
 def _plainly_once(text: str, value: Any) -> bool:
@@ -102,9 +103,14 @@ def _lines(path: Path | str, content: bytes | None, max_line_bytes: int) -> Iter
                 number += 1
                 if len(line) > max_line_bytes:
                     raise InputError(f"{path}, line {number}: is longer than {max_line_bytes // 2**20} MiB")
-                if text := decode(line, f"{path}, line {number}").strip():
+                if text := _text(line, path, number).strip():
                     yield number, text
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path}, after line {number}: the gzip data is damaged or cut off ({error})") from error
     except (OSError, ValueError) as error:
         raise unreadable(error, path) from error
+
+
+def _text(line: bytes, path: Path | str, number: int) -> str:
+    """A line as text; most are ASCII, and need no word of where they stand."""
+    return line.decode("ascii") if line.isascii() else decode(line, f"{path}, line {number}")

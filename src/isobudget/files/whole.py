@@ -35,7 +35,7 @@ def read_text(path: Path, error: type[IsobudgetError] = InputError) -> str:
 def decode(data: bytes, where: str, error: type[IsobudgetError] = InputError) -> str:
     """Bytes as UTF-8, with or without a byte order mark; `error` names the byte and its column if they are not."""
     try:
-        return data.decode("utf-8-sig")
+        return data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as why:
         lines = data[: why.start].split(b"\n")
         spot = f"line {len(lines)}, " * (len(lines) > 1) + f"column {len(lines[-1]) + 1}"

@@ -16,7 +16,7 @@ from typing import Any
 
 from isobudget.errors import InputError
 from isobudget.importers.base import Tally
-from isobudget.importers.fields import GROUP, name, shown, whole, wrong
+from isobudget.importers.fields import GROUP, MOST_SAMPLES, name, shown, whole, wrong
 from isobudget.importers.records import CountRow, GroupKey, Record
 from isobudget.importers.source import Source
 
@@ -24,6 +24,9 @@ _EMPTY = (
     "no rows. A COUNTS file has one JSON object a line, with model, task_id, and n and c or passed; "
     "a file of graded samples has task_id and passed."
 )
+
+
+_LISTS = ("passed", "completion_tokens")
 
 
 class CountLines:
@@ -42,17 +45,29 @@ class CountLines:
         """One row a record; an `InputError` for a wrong field, and for a problem counted twice."""
         first_line: dict[tuple[GroupKey, str], int] = {}
         for number, record in source.records():
-            where = source.where(number)
-            row = _row(record, number, where)
+            row = _plain_row(record, number) or _row(record, number, source.where(number))
             earlier = first_line.setdefault((row.group, row.task_id), number)
             if earlier != number:
                 raise InputError(
-                    f"{where}: task {row.task_id!r} of model {row.model!r} was already counted in line "
+                    f"{source.where(number)}: task {row.task_id!r} of model {row.model!r} was already counted in line "
                     f"{earlier}. Merge the two lines, or tell them apart with `benchmark` or `condition`."
                 )
             yield row
         if not first_line:
             raise InputError(f"{source.path}: {_EMPTY}")
+
+
+def _plain_row(record: dict[str, Any], line: int) -> CountRow | None:
+    """A record as nearly all are, named by texts and counted by numbers; None if it needs a closer look."""
+    n, c, names = record.get("n"), record.get("c"), [record.get(key) for key in GROUP]
+    if type(n) is not int or type(c) is not int or not 0 <= c <= n or not 1 <= n <= MOST_SAMPLES:
+        return None
+    if not record.keys().isdisjoint(_LISTS) or names[1] is None or names[3] is None:
+        return None
+    if not all(one is None or (type(one) is str and one and one.isprintable()) for one in names):
+        return None
+    benchmark, model, condition, task_id = (one or "" for one in names)
+    return CountRow(benchmark, model, condition, task_id, n, c, None, None, line)
 
 
 def _row(record: dict[str, Any], line: int, where: str) -> CountRow:

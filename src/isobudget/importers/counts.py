@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.errors import InputError
+from isobudget.importers.names import with_condition
 from isobudget.importers.read import read_results
 from isobudget.importers.records import CountRow, GroupKey
 
@@ -53,7 +54,7 @@ class ModelCounts:
     @property
     def name(self) -> str:
         """The model, with its condition where there is one: ``code-cushman-001 [short]``."""
-        return f"{self.model} [{self.condition}]" if self.condition else self.model
+        return with_condition(self.model, self.condition)
 
     def select(self, task_ids: Iterable[str]) -> ModelCounts:
         """The same model on some of its problems, in the order given. Raises `InputError` for a problem it lacks."""

@@ -15,7 +15,7 @@ from typing import Any
 from isobudget.errors import InputError
 from isobudget.importers.base import Tally
 from isobudget.importers.fields import shown, texts, verdict_of
-from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, Record, Sample
+from isobudget.importers.records import COMPLETION, OUTPUT, PLACED, SOLUTION, Record, Sample
 from isobudget.importers.source import Shape, Source
 
 #: what the file's name says -> how BigCode's position becomes a task
@@ -40,10 +40,10 @@ class BigCodeGenerations:
         low = source.path.name.lower()
         prefix, first = next(((prefix, first) for word, prefix, first in _POSITIONS if word in low), ("", 0))
         if not prefix:
-            tally.note("problems are called by their place in the file, from 0")
+            tally.note(PLACED)
         for place, programs in enumerate(source.document):
             for at, text in enumerate(texts(programs, "programs", source.where(place + 1))):
-                yield Sample(f"{prefix}{first + place}", None, place + 1, text, SOLUTION, number=at)
+                yield Sample(f"{prefix}{first + place}", None, place + 1, text, SOLUTION, number=at, placed=not prefix)
 
 
 class BigCodeMetrics:

@@ -36,6 +36,11 @@ def file_models(paths: Sequence[Path]) -> list[str]:
     return told
 
 
+def with_condition(model: str, condition: str) -> str:
+    """The model, with its condition where there is one: ``code-cushman-001 [short]``."""
+    return f"{model} [{condition}]" if condition else model
+
+
 def named_by_source(name: str, source: str) -> str:
     """What a model is called that several sources have."""
     return f"{name} ({source})"
@@ -47,6 +52,8 @@ def told_apart(
     """New names of models, for each source, where several sources judge a model on the same problems; and notes."""
     names: list[dict[str, str]] = [{} for _ in by_source]
     notes: list[str] = []
+    if len(by_source) < 2:
+        return names, notes
     tasks: dict[str, list[tuple[int, set[tuple[str, str, str]]]]] = {}
     for at, rows in enumerate(by_source):
         own: dict[str, set[tuple[str, str, str]]] = {}

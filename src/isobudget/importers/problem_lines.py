@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from isobudget.importers.base import Tally
-from isobudget.importers.fields import name, texts, verdict_of, wrong
-from isobudget.importers.records import COMPLETION, Record, Sample
+from isobudget.importers.fields import name, shown, texts, verdict_of, wrong
+from isobudget.importers.records import COMPLETION, PLACED, Record, Sample
 from isobudget.importers.source import Source
 
 
@@ -28,17 +28,19 @@ class ProblemLines:
 
     def read(self, source: Source, tally: Tally) -> Iterator[Record]:
         """The samples, by problem."""
-        for number, record in source.records():
+        for at_place, (number, record) in enumerate(source.records()):
             where = source.where(number)
-            if "task_id" not in record:
-                tally.note("problems are called by their place in the file, from 0")
-            task_id = name(record, "task_id", where) if "task_id" in record else str(number - 1)
+            placed = "task_id" not in record
+            if placed:
+                tally.note(PLACED)
+            task_id = str(at_place) if placed else name(record, "task_id", where)
             kept, passed = texts(record.get("samples"), "samples", where), record.get("passed")
             if passed is not None and (not isinstance(passed, list) or len(passed) != len(kept)):
                 raise wrong(where, "passed", f"must be a list with one verdict for each of {len(kept)} samples")
             prompt = record.get("prompt")
+            if prompt is not None and not isinstance(prompt, str):
+                raise wrong(where, "prompt", f"must be text, got {shown(prompt)}")
             model = name(record, "model", where, required=False)
             for at, text in enumerate(kept):
                 own = None if passed is None else verdict_of(passed[at], "passed", where)
-                given = prompt if isinstance(prompt, str) else None
-                yield Sample(task_id, own, number, text, COMPLETION, model, number=at, prompt=given)
+                yield Sample(task_id, own, number, text, COMPLETION, model, number=at, prompt=prompt, placed=placed)

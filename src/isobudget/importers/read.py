@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from isobudget.grid import counted
 from isobudget.importers.base import Importer, Tally
 from isobudget.importers.gather import Gathered, gather, suite_benchmark
 from isobudget.importers.names import file_models, told_apart
+from isobudget.importers.ragged import ragged_notes
 from isobudget.importers.records import CountRow, Record
 from isobudget.importers.registry import BY_RECORD, IMPORTERS, importer_named, importer_of
 from isobudget.importers.source import Shape, Source
@@ -56,6 +57,11 @@ class Taken:
         )
 
 
+def messages(taken: Iterable[Taken]) -> list[str]:
+    """What was left out of sources, or has to be known of them: nothing where everything was taken as it is."""
+    return [str(one) for one in taken if one.left or one.notes]
+
+
 @dataclass(frozen=True, slots=True)
 class Imported:
     """The counts of all sources.
@@ -65,7 +71,7 @@ class Imported:
         others: by further suites, by name.
         suites: what the first suite is called of models that have others, by model.
         taken: what was taken, by source.
-        notes: how models were told apart or put together.
+        notes: how models were told apart or put together, and problems with fewer samples than others.
     """
 
     rows: tuple[CountRow, ...]
@@ -76,7 +82,11 @@ class Imported:
 
     def all_rows(self) -> list[CountRow]:
         """The rows of all suites, each under its own benchmark."""
-        first = [replace(row, benchmark=row.benchmark or self.suites.get(row.model, "")) for row in self.rows]
+        suites = self.suites
+        first = [
+            row if row.benchmark or row.model not in suites else replace(row, benchmark=suites[row.model])
+            for row in self.rows
+        ]
         return [
             *first,
             *(
@@ -88,7 +98,7 @@ class Imported:
 
     def messages(self) -> list[str]:
         """What was left out and how models were named: nothing where everything was taken as it is."""
-        return [*(str(one) for one in self.taken if one.left or one.notes), *self.notes]
+        return [*messages(self.taken), *self.notes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +220,7 @@ def read_results(sources: Any, from_: str | None = None) -> Imported:
         gathered.append(own)
         left = dict(tally.left)
         taken.append(Taken(one.source.path, one.importer.name, own.samples, left, tuple(tally.notes)))
+        notes += ragged_notes(one.source, own.rows)
     if not any(own.rows or own.others for own in gathered):
         raise InputError(
             "\n".join(map(str, taken))

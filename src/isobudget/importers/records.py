@@ -14,6 +14,8 @@ GroupKey = tuple[str, str, str]
 #: how a sample's text becomes a program: it follows the problem's prompt; it is a whole program; it is an answer in
 #: which the program has to be found
 COMPLETION, SOLUTION, OUTPUT = "completion", "solution", "output"
+#: said once of a source whose samples are `placed`
+PLACED = "no task ids: problems are found by their prompts, else by their place, from 0"
 
 
 @dataclass(slots=True)
@@ -34,6 +36,7 @@ class Sample:
         cut_off: whether it ended at the token limit.
         greedy: whether it was drawn at temperature 0; such outputs stand apart, and are no part of counts.
         fields: fields of the source that isobudget has no place for, kept for what reads the samples on.
+        placed: whether the source names no problems: `task_id` is then the place, from 0, in their benchmark's order.
     """
 
     task_id: str
@@ -55,6 +58,7 @@ class Sample:
     cut_off: bool = False
     greedy: bool = False
     fields: dict[str, Any] | None = None
+    placed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ NAMES = tuple(one.name for one in IMPORTERS)
 #: formats that say of each record what it lacks, and may be forced on files that they do not recognise
 BY_RECORD = frozenset(("counts", "samples"))
 _DEFAULT = CountLines()
+#: fields by which a record of counts or samples is known, whatever it lacks
+_COUNTED = frozenset(("model", "task_id", "n", "c", "passed"))
 
 
 def importer_named(name: str) -> Importer:
@@ -58,8 +60,11 @@ def importer_of(source: Source) -> Importer:
     for one in IMPORTERS:
         if one.recognises(source):
             return one
-    if source.shape in (Shape.LINES, Shape.CSV) or source.first.keys() & {"model", "task_id"}:
+    lines = source.shape is Shape.CSV or (source.shape is Shape.LINES and not source.first)
+    if lines or source.first.keys() & _COUNTED:
         return _DEFAULT  # says what the first line lacks
+    if source.shape is Shape.DOCUMENT and not source.document:
+        raise InputError(f"{source.path}: no results: it is an empty list or object")
     what = f"; its first record has {', '.join(map(str, list(source.first)[:8]))}" if source.first else ""
     raise InputError(
         f"{source.path}: results of no tool that is known{what}. Known formats (force one with --from): "

@@ -22,14 +22,13 @@ from isobudget.exchange.write_run import write_run
 from isobudget.files.whole import make_folder
 from isobudget.importers.read import sources_shown, split_sources
 from isobudget.pipeline.checking import check_references
-from isobudget.problems import load_benchmark
 from isobudget.progress import SILENT, Progress
 from isobudget.rankers.base import Pool
 from isobudget.ranking.inputs import FoundOut
 from isobudget.ranking.measure import RankedModel, measured_ranking, random_sample
 from isobudget.ranking.options import RankOptions, check_options
 from isobudget.ranking.run_samples import RankingInput, run_inputs
-from isobudget.ranking.sample_files import counts_inputs, file_input, has_texts, is_judged
+from isobudget.ranking.sample_files import contents_of, counts_inputs
 from isobudget.ranking.scores import Scorer
 from isobudget.ranking.scoring_model import as_recorded, open_scorer
 from isobudget.records.run import Run, load_run
@@ -66,18 +65,18 @@ def rank(
     make_scorer: ScorerFactory = open_scorer,
     progress: Progress = SILENT,
 ) -> list[BenchmarkRanking]:
-    """Rank the judged samples of a run folder, or of a file, and measure it.
+    """Rank the judged samples of a run folder, or of files, and measure it.
 
     Args:
-        source: a run folder; files of results of any known format, ranked as a run that is made of them; a file of
-            samples with `problems` and `verdicts`; or, for the ranker `order`, counts with `passed` lists.
+        source: a run folder; files of results of any known format, ranked as a run that is made of them; or, for the
+            ranker `order`, verdicts without texts, whose order is taken as given.
         options: what to do.
         from_: the format of the files, where it is not to be recognised.
-        benchmark: only this one of a run.
-        problems, verdicts, first, out: of a file of samples: its benchmark, the file with the verdicts, only so many
-            problems, and a folder for scores and observations; a run folder keeps its own.
+        benchmark: only this one.
+        problems, verdicts, first, out: of files with texts: their benchmark, a file with their verdicts where they have
+            none themselves, only so many problems, and a folder for what is found out; a run folder keeps its own.
         make_scorer: finds the scoring model.
-        progress: shows how far it is.
+        progress: shows how far it is, and what was left out of files.
 
     Raises:
         InputError: a ranker, model or file is not known or wrong, what a ranker needs is not there, or an argument
@@ -90,40 +89,35 @@ def rank(
     options = options or RankOptions()
     check_options(options)
     runs, files = split_sources(source)
-    path = runs[0] if runs else files[0]
     stated = {"--benchmark": benchmark, "--problems": problems, "--verdicts": verdicts, "--first": first, "--out": out}
-    if len(runs) == 1 and not files:
-        _check_place(stated, ("--benchmark",), f"{path} is a run folder, which has its own")
-        return _rank_run(load_run(path), benchmark, _Ranking(options, path, make_scorer, progress))
+    ranking = _Ranking(options, None, make_scorer, progress)
     if runs:
-        raise InputError(f"{path}: rank one run folder at a time, or files of results")
-    if verdicts is None and not has_texts(files, from_):
-        _check_place(stated, ("--benchmark",), f"{path} holds verdicts without samples")
-        ranking = _Ranking(options, None, make_scorer, progress)
-        return [ranking.of_benchmark(found) for found in _listed(files, benchmark, from_)]
-    if verdicts is None and is_judged(files, from_):
-        _check_place(
-            stated, ("--benchmark", "--problems"), "the files are ranked as one run; import them to keep what is found"
-        )
-        with tempfile.TemporaryDirectory(prefix="isobudget-") as place:
-            made = write_run(files, Path(place) / "run", from_=from_, problems=problems)
-            return _rank_run(load_run(made.path), benchmark, _Ranking(options, made.path, make_scorer, progress))
-    if verdicts is None or problems is None or len(files) != 1:
+        if files or len(runs) > 1:
+            raise InputError(f"{runs[0]}: rank one run folder at a time, or files of results")
+        _check_place(stated, ("--benchmark",), f"{runs[0]} is a run folder, which has its own")
+        return _rank_run(load_run(runs[0]), benchmark, replace(ranking, folder=runs[0]))
+    held = contents_of(files, from_)
+    if verdicts is None and not held.texts and held.verdicts:
+        _check_place(stated, ("--benchmark",), f"{sources_shown(files)} holds verdicts without samples")
+        return [ranking.of_benchmark(found) for found in _listed(files, benchmark, from_, progress)]
+    if verdicts is None and not held.verdicts:
         raise InputError(
-            f"{path}: to rank a file of samples, name its benchmark (--problems) and verdicts (--verdicts)"
+            f"{sources_shown(files)}: no sample has a verdict; to rank a file of samples, name its benchmark "
+            "(--problems) and verdicts (--verdicts)"
         )
-    whose = "a file of samples has the benchmark that --problems names"
-    _check_place(stated, ("--problems", "--verdicts", "--first", "--out"), whose)
-    loaded = load_benchmark(problems)
-    check_references(loaded.problems, options.check, options.unsafe, progress)
-    samples = file_input(path, loaded, Path(verdicts), first)
-    folder = None if out is None else Path(out)
-    if folder is not None:
-        make_folder(folder)
-    return [_Ranking(options, folder, make_scorer, progress).of_benchmark([samples])]
+    if problems is not None:
+        _check_place({"--benchmark": benchmark}, (), "files have the benchmark that --problems names")
+    if out is not None:
+        ranking = replace(ranking, folder=Path(out))
+        make_folder(Path(out))
+    with tempfile.TemporaryDirectory(prefix="isobudget-") as place:
+        made = write_run(files, Path(place) / "run", from_=from_, problems=problems, verdicts=verdicts)
+        for note in made.messages():
+            progress.note(note)
+        return _rank_run(load_run(made.path), benchmark, ranking, first)
 
 
-def _rank_run(run: Run, benchmark: str | None, ranking: _Ranking) -> list[BenchmarkRanking]:
+def _rank_run(run: Run, benchmark: str | None, ranking: _Ranking, first: int | None = None) -> list[BenchmarkRanking]:
     options = ranking.options
     if options.model is not None:
         ranking = replace(ranking, options=replace(options, model=as_recorded(options.model, run.facts["models"])))
@@ -132,7 +126,7 @@ def _rank_run(run: Run, benchmark: str | None, ranking: _Ranking) -> list[Benchm
         loaded = load_samples(run, names, texts=True)
         ours = [one for (name, _), one in loaded.problems.items() if name in names]
         check_references(ours, options.check, options.unsafe, ranking.progress)
-        return [ranking.of_benchmark(run_inputs(loaded, name, options.bootstrap)) for name in names]
+        return [ranking.of_benchmark(run_inputs(loaded, name, options.bootstrap, first)) for name in names]
 
 
 def _check_place(stated: Mapping[str, object], fitting: Sequence[str], why: str) -> None:
@@ -142,10 +136,12 @@ def _check_place(stated: Mapping[str, object], fitting: Sequence[str], why: str)
         raise InputError(f"{' and '.join(wrong)} cannot be used here: {why}")
 
 
-def _listed(files: Sequence[Any], benchmark: str | None, from_: str | None) -> list[list[RankingInput]]:
+def _listed(
+    files: Sequence[Any], benchmark: str | None, from_: str | None, progress: Progress
+) -> list[list[RankingInput]]:
     """The models of files of verdicts by benchmark."""
     groups: dict[str, list[RankingInput]] = {}
-    for one in counts_inputs(files, from_):
+    for one in counts_inputs(files, from_, progress):
         groups.setdefault(one.pool.benchmark, []).append(one)
     return [groups[name] for name in chosen_benchmarks(benchmark, list(groups), sources_shown(files))]
 

@@ -41,8 +41,8 @@ class RankingInput:
     left_out: int = 0
 
 
-def run_inputs(loaded: LoadedRun, benchmark: str, bootstrap: Bootstrap) -> list[RankingInput]:
-    """The judged samples of one benchmark of a run, on the problems that all models have samples for.
+def run_inputs(loaded: LoadedRun, benchmark: str, bootstrap: Bootstrap, first: int | None = None) -> list[RankingInput]:
+    """The judged samples of one benchmark of a run, on the `first` problems (all) that all models have samples for.
 
     `loaded` has the texts of its samples.
 
@@ -51,6 +51,8 @@ def run_inputs(loaded: LoadedRun, benchmark: str, bootstrap: Bootstrap) -> list[
     """
     run, models = loaded.run, loaded.samples(benchmark)
     common = common_tasks([one.task_ids for one in models])
+    if first is not None:
+        common = tuple(task for name, task in loaded.problems if name == benchmark and task in set(common))[:first]
     if not common:
         raise RunError(f"{run.path}: the models have no judged problem of {benchmark} in common")
     programs = RunPrograms(run, run.facts.get("extraction"))

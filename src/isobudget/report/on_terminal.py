@@ -15,7 +15,7 @@ from isobudget.report.build import Report
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.tables.comparison import clear_note, equal_budget_table, flip_table
 from isobudget.report.tables.frontier import frontier_grids
-from isobudget.report.tables.labels import prompt_note, short_labels
+from isobudget.report.tables.labels import prompt_note, said_of, short_labels
 from isobudget.report.tables.power import power_line
 from isobudget.report.tables.ranking import ranking_headline
 from isobudget.report.tables.sentence import basis, headline
@@ -25,8 +25,9 @@ from isobudget.report.tables.terminal import print_grids, print_text
 def print_report(report: Report) -> None:
     """Print the report's tables, its sentences and where its files are."""
     comparisons = [one for summary in report.summaries for one in summary.by_tests.values()]
-    for comparison, grids in zip(comparisons, _with_each_note_once(comparisons), strict=True):
-        print_text(f"{headline(comparison)}\n")
+    sentences = said_of((one.benchmark, headline(one)) for one in comparisons)
+    for comparison, sentence, grids in zip(comparisons, sentences, _with_each_note_once(comparisons), strict=True):
+        print_text(f"{sentence}\n")
         print_grids(grids)
         print_basis(comparison)
     for summary in report.summaries:

@@ -103,3 +103,10 @@ def intervals_over(comparison: Comparison) -> str:
     """What intervals of a comparison are: `95% intervals over problems`; empty where a single problem gives none."""
     known = len(comparison.curves[0].task_ids) > 1
     return f"{comparison.bootstrap.level:.0%} intervals over problems" if known else ""
+
+
+def said_of(named: Iterable[tuple[str, str]]) -> list[str]:
+    """Sentences by what they are about: a benchmark, or a suite of tests; it is named where there are several."""
+    pairs = list(named)
+    several = len({name for name, _ in pairs}) > 1
+    return [f"{name or 'unnamed'}: {text}" if several else text for name, text in pairs]

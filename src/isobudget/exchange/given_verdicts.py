@@ -1,0 +1,94 @@
+"""Verdicts that stand in another file than their samples: of each problem one by one, in the order of its samples.
+
+Any format with verdicts is read: COUNTS with `passed` lists, or graded samples. Files of one model each belong together
+whatever they call it; with several models the names have to be the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from isobudget.errors import InputError
+from isobudget.exchange.known_problems import KnownProblems
+from isobudget.files.store_path import place
+from isobudget.files.whole import sha256_of
+from isobudget.importers.names import model_of_file, with_condition
+from isobudget.importers.read import read_results
+from isobudget.importers.records import CountRow
+
+
+class GivenVerdicts:
+    """The verdicts of a file.
+
+    Args:
+        path: the file.
+        known: the problems of the import.
+
+    Attributes:
+        names: what models of the samples are called here, where that is another name; empty before `fit`.
+
+    Raises:
+        InputError: the file is wrong, only counts, or has two rows for the samples of one problem.
+    """
+
+    def __init__(self, path: str | Path, known: KnownProblems) -> None:
+        self.path = place(path)
+        self.names: dict[str, str] = {}
+        self._rows: dict[str, dict[str, CountRow]] = {}
+        for row in read_results(path).rows:
+            if row.passed is None:
+                raise InputError(
+                    f"{path}, line {row.line}: only counts of {row.task_id}; verdicts on samples of another file need "
+                    "a `passed` list, one for each"
+                )
+            benchmark = known.benchmark(row.benchmark, row.task_id)
+            task_id = known.spelt(benchmark, row.task_id) or row.task_id
+            own = self._rows.setdefault(with_condition(row.model, row.condition), {})
+            if own.setdefault(task_id, row) is not row:
+                raise InputError(f"{path}, line {row.line}: verdicts of {task_id} a second time; split the file")
+
+    def fit(self, models: Collection[str]) -> None:
+        """Find out what each model of the samples is called here: `names`, where that is another name.
+
+        Raises:
+            InputError: it is not clear whose verdicts these are.
+        """
+        if len(models) == len(self._rows) == 1:
+            (theirs,), (ours,) = models, self._rows
+            if ours != model_of_file(self.path):
+                self.names = {theirs: ours}
+                return
+            self._rows = {theirs: self._rows[ours]}  # verdicts that say no model bear the name of their own file
+        if any(one not in self._rows for one in models):
+            several = "several models" if len(self._rows) > 1 else "one model"
+            raise InputError(
+                f"{self.path}: verdicts of {several} ({', '.join(self._rows)}), and samples of "
+                f"{', '.join(models)}; state the same `model` in both, or split the file"
+            )
+
+    def of(self, model: str, task_id: str, index: int) -> bool | None:
+        """The verdict of a sample by its number among those of its problem; None if there is none."""
+        row = self._rows[model].get(task_id)
+        return None if row is None or row.passed is None or index >= len(row.passed) else row.passed[index]
+
+    def check(self, samples: Mapping[tuple[str, str], int]) -> None:
+        """Raise `InputError` unless there are as many verdicts as samples, counted by model and problem."""
+        fitting = False
+        for (model, task_id), number in samples.items():
+            row = self._rows[model].get(task_id)
+            fitting |= row is not None
+            if row is not None and row.n != number:
+                raise InputError(
+                    f"{self.path}, line {row.line}: {row.n} verdicts of {task_id}, but {number} samples. "
+                    "Samples whose judge failed have no verdict: judge them again, or leave them out of both files"
+                )
+        if not fitting:
+            raise InputError(f"{self.path}: no verdicts of these samples' problems, such as {next(iter(samples))[1]}")
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What run.toml states."""
+        return {"verdicts": self.path.name, "verdicts_sha256": sha256_of(self.path)}

@@ -1,0 +1,67 @@
+"""What an import made: what was taken of each source, by model and benchmark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from isobudget.grid import counted
+from isobudget.importers.read import Taken, messages
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ImportedRun:
+    """What `import_results` made.
+
+    Attributes:
+        path: the run folder.
+        taken: what was taken from each source, and what was left.
+        notes: how models were told apart or put together.
+        models: samples by model.
+        judged: samples with a verdict of their source.
+        benchmarks: problems by benchmark.
+        disagreements: with `rejudge`, the source's outcome and ours -> how many samples; None without.
+    """
+
+    path: Path
+    taken: tuple[Taken, ...]
+    notes: tuple[str, ...]
+    models: dict[str, int]
+    judged: int
+    benchmarks: dict[str, int]
+    disagreements: dict[tuple[str, str], int] | None = None
+
+    def __repr__(self) -> str:
+        models = ", ".join(f"{name} ({count:,})" for name, count in self.models.items())
+        return f"{self.path}: {counted(sum(self.models.values()), 'sample')}, {self.judged:,} judged; {models}"
+
+    def messages(self) -> list[str]:
+        """What was left out and how models were named: nothing where everything was taken as it is."""
+        return [*messages(self.taken), *self.notes]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `isobudget import --json` prints."""
+        compared = {} if self.disagreements is None else {"disagreements": _listed(self.disagreements)}
+        return {
+            "run": str(self.path),
+            "sources": [
+                {
+                    "path": str(one.path),
+                    "format": one.format,
+                    "samples": one.samples,
+                    "left": one.left,
+                    "notes": one.notes,
+                }
+                for one in self.taken
+            ],
+            "models": self.models,
+            "judged": self.judged,
+            "benchmarks": self.benchmarks,
+            "notes": list(self.notes),
+            **compared,
+        }
+
+
+def _listed(disagreements: dict[tuple[str, str], int]) -> list[dict[str, Any]]:
+    return [{"source": theirs, "ours": ours, "samples": n} for (theirs, ours), n in disagreements.items()]
