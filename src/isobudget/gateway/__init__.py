@@ -7,7 +7,8 @@ One request goes this way:
     keys           who asks; keys are kept hashed, their budgets beside them
     asked          the request's body, read once: messages, tests, budget, policy
     runner         plays the policy's `Stepper`: draws, judges, stops what is in flight at the first pass
-    upstream       a model that samples are drawn from: a server, or an engine in this process
+    upstream       a model that samples are drawn from; an engine in this process
+    served         a model behind a server, asked for several samples in one call where it takes that
     ledger         what may be spent: reserved at its most before a call, durably, and settled after it
     store          the ledger's rows in SQLite, append-only; many calls share one commit
     judging        a pool of judges of foreign tests, each at the service of one key at a time
