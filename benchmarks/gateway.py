@@ -49,6 +49,12 @@ from isobudget import api
 ready = lambda url: print(url, os.getpid(), flush=True)
 api.serve(models="m", port=0, ledger=sys.argv[1], budget=sys.argv[2], on_ready=ready)
 """
+JUDGE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from gateway import judge_here
+print(*judge_here(int(sys.argv[2])), flush=True)
+"""
 BUDGET_USD = 50.0
 TICKS = os.sysconf("SC_CLK_TCK")
 BODY = {"model": "m", "messages": [{"role": "user", "content": "Write double(x)."}], "max_tokens": 256}
@@ -202,7 +208,13 @@ async def judged(running: Servers, clients: int, samples: int, rounds: int) -> J
 
 
 def judged_here(count: int) -> Judged:
-    """The judge itself."""
+    """The judge itself, in a process of its own."""
+    with process(JUDGE, str(Path(__file__).parent), str(count)) as said:
+        return Judged(*map(float, said.split()))
+
+
+def judge_here(count: int) -> Judged:
+    """What that process does."""
     from isobudget.judge import Judge
     from isobudget.problems.given import given_problem
 
