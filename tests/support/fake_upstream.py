@@ -27,6 +27,7 @@ class Reply:
         fault: `reset`, `reset in the middle`, `hang`, `half`, `no usage`, `too much`, a status such as `429`; of a call
             for several: `no n` (refused), `counts one` (usage is that of its first sample), `gives one`.
         logprob: of every token.
+        json: what to answer instead of all that, as it is; for a stream a list of its pieces.
     """
 
     text: str = "Hello."
@@ -34,6 +35,7 @@ class Reply:
     fault: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     logprob: float = -0.01
+    json: Any = None
 
 
 def tokens_of(text: str, most: int) -> int:
@@ -142,7 +144,7 @@ class FakeUpstream:
         self.served.append(tokens)
         if body.get("stream"):
             return await self._stream(writer, body, reply, tokens)
-        data = json.dumps(self._whole(body, replies, tokens)).encode()
+        data = json.dumps(self._whole(body, replies, tokens) if reply.json is None else reply.json).encode()
         if reply.fault in ("half", "reset in the middle"):
             await self._send(writer, 200, data, "application/json", cut=len(data) // 2, whole=reply.fault == "half")
             writer.transport.abort()
@@ -190,6 +192,7 @@ class FakeUpstream:
         pieces.append(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
         if reply.fault != "no usage":
             pieces.append(head | {"choices": [], "usage": whole.get("usage")})
+        pieces = pieces if reply.json is None else reply.json
         lines = [b"data: " + json.dumps(one).encode() + b"\n\n" for one in pieces] + [b"data: [DONE]\n\n"]
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
         for at, line in enumerate(lines):

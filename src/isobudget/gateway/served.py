@@ -148,6 +148,8 @@ class ServerUpstream(Priced):
         pieces = self._opened().stream(path, body | {"model": self.settings.model})
         async with contextlib.aclosing(pieces):  # type: ignore[type-var]
             async for piece in pieces:
+                if not _are_choices(piece.get("choices") or []):
+                    raise TransientError("a piece of the stream holds choices that are none", "unreadable answer")
                 yield piece
 
     async def close(self) -> None:
@@ -157,10 +159,14 @@ class ServerUpstream(Priced):
 
 
 def _with_choices(data: Any) -> dict[str, Any]:
-    if not isinstance(data["choices"], list) or not data["choices"]:
+    if not _are_choices(data["choices"]) or not data["choices"]:
         raise ValueError("the answer holds no choices")
     found: dict[str, Any] = data
     return found
+
+
+def _are_choices(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
 
 
 def _bytes(choice: Choice) -> int:
