@@ -24,6 +24,7 @@ from isobudget.gateway.asked import Asked, read_request
 from isobudget.gateway.faults import RefusedRequestError
 from isobudget.gateway.keys import Account, Keys
 from isobudget.gateway.metrics import Metrics
+from isobudget.gateway.responses import as_chat
 from isobudget.gateway.settings import ServeSettings
 from isobudget.gateway.store import SqliteStore
 from isobudget.gateway.web import Web, _json, streamed_errors
@@ -114,6 +115,14 @@ def test_every_form_of_a_request_is_read_or_refused() -> None:
     came = [read(body, "prompt" not in original) for original, body in mutated(BODIES, ODD)]
     assert len(came) > 3000
     assert 300 < sum(one is not None for one in came) < len(came) / 2
+
+
+def test_every_form_of_a_response_s_request_is_read_or_refused() -> None:
+    parts = [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "y"}]}]
+    body = {"model": "m", "input": parts, "instructions": "x", "max_output_tokens": 5, "tools": [], "isobudget": {}}
+    for _, asked in mutated([body], ODD):
+        with contextlib.suppress(RefusedRequestError):
+            read(as_chat(_json(json.dumps(asked).encode())), chat=True)
 
 
 def test_every_form_of_tests_is_read_or_refused() -> None:

@@ -13,10 +13,12 @@ One request goes this way:
     store          the ledger's rows in SQLite, append-only; many calls share one commit
     judging        a pool of judges of foreign tests, each at the service of one key at a time
     answers        what goes back: whole, or as a stream with heartbeats
+    responses      OpenAI's responses as chats, text alone
     judge_service  verdicts over HTTP, for machines that cannot confine
 
 Everything that waits is asynchronous; the judge and embedded engines block, and have threads of their own. The gateway
-stands on top: only `api` and `cli` import it. Pure are `amounts`, `budgets`, `asked` and `answers`.
+stands on top: only `api` and `cli` import it. Pure are `amounts`, `budgets`, `asked`, `responses`
+and `answers`.
 
 Not covered: TLS (a proxy in front does that), several processes on one ledger, images and audio.
 """
