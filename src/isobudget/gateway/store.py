@@ -18,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -126,6 +126,16 @@ class Store(Protocol):
 
     def add_key(self, name: str, hashed: bytes, time: int, budgets: str) -> int:
         """Keep a new key; returns its number. `InputError` if the name is taken."""
+
+
+def keys_of(rows: Iterable[Sequence[Any]]) -> list[KeyRow]:
+    """Keys from rows in the order of their events: number, name, time, and an event or None for each of its fields."""
+    found: dict[int, KeyRow] = {}
+    for number, name, time, *event in rows:
+        known = found.get(number) or KeyRow(number, name, time, ())
+        events = known.events if event[0] is None else (*known.events, KeyEvent(*event))
+        found[number] = known._replace(events=events)
+    return list(found.values())
 
 
 class SqliteStore:
@@ -240,12 +250,7 @@ class SqliteStore:
             f"LEFT JOIN key_events e ON e.key = k.id {where} ORDER BY k.id, e.id",
             values,
         )
-        found: dict[int, KeyRow] = {}
-        for number, name, time, *event in rows:
-            known = found.get(number) or KeyRow(number, name, time, ())
-            events = known.events if event[0] is None else (*known.events, KeyEvent(*event))
-            found[number] = known._replace(events=events)
-        return list(found.values())
+        return keys_of(rows)
 
     def add_key(self, name: str, hashed: bytes, time: int, budgets: str) -> int:
         """See `Store.add_key`."""
