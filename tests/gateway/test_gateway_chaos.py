@@ -27,8 +27,8 @@ from isobudget.gateway import calling
 from isobudget.gateway.amounts import NOTHING
 from isobudget.gateway.keys import LOCAL
 from isobudget.gateway.ledger import Ledger, RequestLimits
+from isobudget.gateway.served import ServerUpstream
 from isobudget.gateway.store import SqliteStore
-from isobudget.gateway.upstream import ServerUpstream
 from support.fake_upstream import FakeUpstream, Reply
 from support.gateway import ASK, BAD, GOOD, TESTS, server_model, serving, until
 

@@ -56,6 +56,7 @@ def gateway(upstream: FakeUpstream, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 def client(gateway: Running, script: Script, upstream: FakeUpstream) -> openai.OpenAI:
     upstream.bodies.clear()
+    upstream.asked = 0
     script.answer = lambda number, body: Reply(GOOD)
     return gateway.client()
 
@@ -164,18 +165,26 @@ def test_without_tests_the_most_frequent_answer_wins(client: openai.OpenAI, scri
     assert (said["chosen_by"], said["verified"], said["samples"]) == ("votes", False, 4)
 
 
-def test_a_pass_stops_what_is_in_flight(
-    client: openai.OpenAI, script: Script, upstream: FakeUpstream, gateway: Running
-) -> None:
-    script.answer = lambda number, body: Reply(GOOD, seconds=0.0 if number == 0 else 3600.0)
-    before = upstream.cancelled
-    answer = client.chat.completions.create(model="isobudget/both", messages=ASK, extra_body=with_tests())
-    assert ours(answer)["verified"] is True
-    until(lambda: upstream.cancelled - before == 1 and upstream.in_flight == 0)
-    assert not gateway.gateway.ledger.open
-    # What was stopped counts at its most.
-    assert ours(answer)["calls"] == 2
-    assert answer.usage.completion_tokens > 1024
+def test_a_pass_stops_what_is_in_flight(tmp_path: Path) -> None:
+    seconds = 0.0
+    script: Any = lambda number, body: Reply(GOOD, fault="no n", seconds=seconds * (number % 2))  # noqa: E731
+    policies = {"both": Schedule((("m", 2),), batched=True)}
+    with FakeUpstream(script) as upstream, serving(tmp_path, {"m": upstream}, policies=policies) as gateway:
+
+        def ask() -> Any:
+            return gateway.client().chat.completions.create(
+                model="isobudget/both", messages=ASK, extra_body=with_tests()
+            )
+
+        ask()  # now it is known to give one sample a call
+        seconds, upstream.asked = 3600.0, 0
+        answer = ask()
+        assert ours(answer)["verified"] is True
+        until(lambda: upstream.cancelled == 1 and upstream.in_flight == 0)
+        assert not gateway.gateway.ledger.open
+        # What was stopped counts at its most.
+        assert ours(answer)["calls"] == 2
+        assert answer.usage.completion_tokens > 1024
 
 
 def test_a_stream_begins_at_once_and_ends_with_answer_cost_and_usage(client: openai.OpenAI, script: Script) -> None:

@@ -302,3 +302,18 @@ def test_what_is_no_budget_is_refused_and_one_is_shown(text: str) -> None:
         assert all(parse_period_budget(one, default).limit > 0 for one in shown)
         if default is Period.REQUEST:
             assert {parse_period_budget(one, default).period for one in shown} == {Period.REQUEST}
+
+
+def test_a_note_that_no_store_can_write_keeps_nothing_from_being_written(store: SqliteStore) -> None:
+    """What a model server says in an error becomes a note."""
+
+    async def check() -> None:
+        ledger = Ledger(store)
+        ledger.start()
+        for note in ("half of a pair \ud800", "a \0 within", "x" * 5000):
+            ledger.settle(await ledger.reserve(account(), "r", "m", MOST), CAME, note=note)
+        ledger.close()
+
+    asyncio.run(check())
+    notes = [note for (note,) in store.asked("SELECT note FROM entries WHERE kind = 'settle' ORDER BY id")]
+    assert notes == ["half of a pair \ufffd", "a \ufffd within", "x" * 300]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from isobudget import api
-from isobudget.errors import JudgeError
+from isobudget.errors import InputError, JudgeError
 from isobudget.gateway.keys import make_key
 from isobudget.gateway.serving import open_judge_service
 from isobudget.gateway.settings import ServeSettings
@@ -24,8 +24,10 @@ from isobudget.gateway.store import SqliteStore
 from isobudget.judge import Judge, Limits
 from isobudget.problems.given import given_problem
 from isobudget.problems.problem import Problem
+from isobudget.records.run import load_run
 from isobudget.remote import RemoteJudge
 from support.gateway import listening
+from support.stage_study import Backends, answer, write_study
 
 GOOD, BAD = "def double(x):\n    return 2 * x\n", "def double(x):\n    return 3 * x\n"
 DOUBLE = given_problem("assert double(2) == 4\n")
@@ -191,3 +193,47 @@ print(len(_body([(given_problem("assert f(1) == 1"), "def f(x): return x")])) > 
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "1"]
+
+
+def outcomes_of(run: Path) -> dict[tuple[object, ...], tuple[str, int | None]]:
+    return {one.key[1:]: (one.outcome, one.tests_passed) for one in load_run(run).verdicts()}
+
+
+def test_a_study_is_made_with_the_service_and_goes_on_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The verdicts are those of a run judged here. Gone in the middle, what is left is judged the next time."""
+    monkeypatch.setattr("isobudget.remote.client.PATIENCE_SECONDS", 0.2)
+    study = tmp_path / "study.toml"
+    study.write_text(write_study(tmp_path))
+    api.run(str(study), tmp_path / "here", make_backend=Backends())
+    stack, drawn = contextlib.ExitStack(), 0
+
+    def answers(prompt: str, seed: int) -> str:
+        nonlocal drawn
+        drawn += 1
+        if drawn == 20:
+            stack.close()
+        return answer(prompt, seed)
+
+    with stack:
+        service = stack.enter_context(judging(tmp_path, key=False))
+        with pytest.raises(JudgeError, match=r"cannot be reached.*start it, and go on with the same command"):
+            api.run(str(study), tmp_path / "there", judge=service.url, make_backend=Backends(answers))
+    assert len(outcomes_of(tmp_path / "there")) < len(outcomes_of(tmp_path / "here"))
+    with judging(tmp_path, key=False) as service:
+        api.run(str(study), tmp_path / "there", judge=service.url, make_backend=Backends(answers))
+    assert drawn == len(outcomes_of(tmp_path / "here"))
+    assert outcomes_of(tmp_path / "there") == outcomes_of(tmp_path / "here")
+
+
+def test_what_the_service_decides_is_not_stated_beside_it(tmp_path: Path) -> None:
+    study = tmp_path / "study.toml"
+    study.write_text(write_study(tmp_path))
+    with pytest.raises(InputError, match="--unsafe: the judge's service decides"):
+        api.run(str(study), tmp_path / "run", judge="http://127.0.0.1:9", unsafe=True)
+    with pytest.raises(InputError, match="two places"):
+        api.run(str(study), tmp_path / "run", judge="http://127.0.0.1:9", cluster="local")
+    with pytest.raises(InputError, match="--workers: the judge's service decides"):
+        api.judge(tmp_path, judge="http://127.0.0.1:9", workers=2)
+    assert not (tmp_path / "run").exists()

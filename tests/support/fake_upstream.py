@@ -1,7 +1,8 @@
 """A fake model server at the outer protocol: OpenAI's chat and completions over real sockets, on an event loop.
 
-Every call asks the script what to do. What was served, in tokens, is counted as the provider would bill it, so that a
-ledger can be held against it. Nothing sleeps for a fixed time but where a test asks for it (`seconds`).
+Every sample asks the script what to do; a call for several (`n`) does what its first one says. What was served, in
+tokens, is counted as the provider would bill it, the prompt once a call, so that a ledger can be held against it.
+Nothing sleeps for a fixed time but where a test asks for it (`seconds`).
 """
 
 from __future__ import annotations
@@ -23,13 +24,18 @@ class Reply:
     """What to answer: a text, after so many seconds; or a fault.
 
     Attributes:
-        fault: `reset`, `reset in the middle`, `hang`, `half`, `no usage`, `too much`, or a status such as `429`.
+        fault: `reset`, `reset in the middle`, `hang`, `half`, `no usage`, `too much`, a status such as `429`; of a call
+            for several: `no n` (refused), `counts one` (usage is that of its first sample), `gives one`.
+        logprob: of every token.
+        json: what to answer instead of all that, as it is; for a stream a list of its pieces.
     """
 
     text: str = "Hello."
     seconds: float = 0.0
     fault: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    logprob: float = -0.01
+    json: Any = None
 
 
 def tokens_of(text: str, most: int) -> int:
@@ -42,7 +48,8 @@ class FakeUpstream:
     """Serves on a free port of the loopback while it is used in a with statement.
 
     Attributes:
-        script: for call number i (from 0) and its body, what to do.
+        script: for sample number i (from 0) and the body that asks for it, what to do.
+        asked: samples.
         bodies: of all calls.
         served: tokens billed, prompt and completion together, of every call that was billed.
         cancelled: calls whose client hung up before the answer was out.
@@ -51,6 +58,7 @@ class FakeUpstream:
     script: Callable[[int, dict[str, Any]], Reply] = lambda number, body: Reply()
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[str] = field(default_factory=list)
+    asked: int = 0
     served: list[int] = field(default_factory=list)
     cancelled: int = 0
     in_flight: int = 0
@@ -109,13 +117,23 @@ class FakeUpstream:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: dict[str, Any]) -> bool:
         """Answer one call; False if the connection is not to be used again."""
-        number = len(self.bodies)
         self.bodies.append(body)
-        reply = self.script(number, body)
+        several = body.get("n") or 1
+        replies = [self.script(self.asked + at, body) for at in range(several)]
+        reply = replies[0]
+        if reply.fault == "no n" and several > 1:
+            reply = Reply(fault="400")
+        else:
+            self.asked += several
+        if reply.fault == "gives one":
+            del replies[1:]
         most = body.get("max_tokens") or body.get("max_completion_tokens") or 10**9
-        tokens = PROMPT_TOKENS + (tokens_of(reply.text, most) if reply.fault != "too much" else most + 100)
+        tokens = PROMPT_TOKENS + sum(tokens_of(one.text, most) for one in replies)
+        if reply.fault == "too much":
+            tokens = PROMPT_TOKENS + most + 100
         if reply.fault.isdigit():
-            data = json.dumps({"error": {"message": f"told to answer {reply.fault}"}}).encode()
+            said = "n must be 1" if replies[0].fault == "no n" else f"told to answer {reply.fault}"
+            data = json.dumps({"error": {"message": said}}).encode()
             await self._send(writer, int(reply.fault), data, "application/json", reply.headers)
             return True
         if reply.fault == "reset":
@@ -126,7 +144,7 @@ class FakeUpstream:
         self.served.append(tokens)
         if body.get("stream"):
             return await self._stream(writer, body, reply, tokens)
-        data = json.dumps(self._whole(body, reply, tokens)).encode()
+        data = json.dumps(self._whole(body, replies, tokens) if reply.json is None else reply.json).encode()
         if reply.fault in ("half", "reset in the middle"):
             await self._send(writer, 200, data, "application/json", cut=len(data) // 2, whole=reply.fault == "half")
             writer.transport.abort()
@@ -150,21 +168,22 @@ class FakeUpstream:
         self.cancelled += not gone
         return False
 
-    def _whole(self, body: dict[str, Any], reply: Reply, tokens: int) -> dict[str, Any]:
+    def _whole(self, body: dict[str, Any], replies: list[Reply], tokens: int) -> dict[str, Any]:
         chat = "messages" in body
-        said = {"message": {"role": "assistant", "content": reply.text}} if chat else {"text": reply.text}
-        usage = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": tokens - PROMPT_TOKENS, "total_tokens": tokens}
+        most = body.get("max_tokens") or body.get("max_completion_tokens") or 10**9
+        used = tokens - PROMPT_TOKENS if replies[0].fault != "counts one" else tokens_of(replies[0].text, most)
+        usage = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": used, "total_tokens": PROMPT_TOKENS + used}
         made = {
             "id": "x",
             "object": "chat.completion" if chat else "text_completion",
             "created": 1,
             "model": body.get("model"),
-            "choices": [{"index": at, "finish_reason": "stop", **said} for at in range(body.get("n", 1))],
+            "choices": [{"index": at, **_choice(one, chat, body, most)} for at, one in enumerate(replies)],
         }
-        return made if reply.fault == "no usage" else made | {"usage": usage}
+        return made if replies[0].fault == "no usage" else made | {"usage": usage}
 
     async def _stream(self, writer: asyncio.StreamWriter, body: dict[str, Any], reply: Reply, tokens: int) -> bool:
-        whole = self._whole(body, reply, tokens)
+        whole = self._whole(body, [reply], tokens)
         head = {name: whole[name] for name in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
         pieces: list[dict[str, Any]] = [
             head | {"choices": [{"index": 0, "delta": {"content": word + " "}, "finish_reason": None}]}
@@ -173,6 +192,7 @@ class FakeUpstream:
         pieces.append(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
         if reply.fault != "no usage":
             pieces.append(head | {"choices": [], "usage": whole.get("usage")})
+        pieces = pieces if reply.json is None else reply.json
         lines = [b"data: " + json.dumps(one).encode() + b"\n\n" for one in pieces] + [b"data: [DONE]\n\n"]
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
         for at, line in enumerate(lines):
@@ -201,3 +221,13 @@ class FakeUpstream:
         head = f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {size}\r\n{more}\r\n"
         writer.write(head.encode() + sent)
         await writer.drain()
+
+
+def _choice(reply: Reply, chat: bool, body: dict[str, Any], most: int) -> dict[str, Any]:
+    text = reply.text
+    made: dict[str, Any] = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
+    made["finish_reason"] = "stop"
+    if body.get("logprobs"):
+        words = (text.split() or [""])[:most]
+        made["logprobs"] = {"content": [{"token": one, "logprob": reply.logprob} for one in words]}
+    return made

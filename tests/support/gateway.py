@@ -18,10 +18,10 @@ from isobudget.gateway.keys import make_key
 from isobudget.gateway.ledger import Ledger
 from isobudget.gateway.metrics import Metrics
 from isobudget.gateway.models import Offer
+from isobudget.gateway.served import ServerUpstream
 from isobudget.gateway.serving import make_server, open_ledger
 from isobudget.gateway.settings import ServeSettings
 from isobudget.gateway.store import SqliteStore
-from isobudget.gateway.upstream import ServerUpstream
 from isobudget.policies.schedule import Schedule
 from isobudget.study.resolve import resolve_model
 from isobudget.study.study import stated_model

@@ -144,6 +144,7 @@ def run(
     setting: Names = (),
     check: bool = True,
     unsafe: bool = False,
+    judge: str | None = None,
     cluster: str | None = None,
     replicas: int | None = None,
     progress: Progress | None = None,
@@ -155,12 +156,12 @@ def run(
         study, out, model, n, problems, backend, url, api, key_env, setting: as in `generate`.
         check: as in `judge`.
         unsafe: as in `judge`.
+        judge: as in `judge`.
         cluster, replicas, progress, make_backend: as in `generate`.
 
     Raises:
         IsobudgetError: as `generate`; or samples cannot be confined, or judged.
     """
-    from isobudget.cluster.executor import executor_at
     from isobudget.errors import BackendError
     from isobudget.judge import Judge
     from isobudget.pipeline.generate_and_judge import generate_and_judge
@@ -171,9 +172,9 @@ def run(
     plan, progress = _study(study, locals()), progress or SILENT
     # Better known now than after hours of generating: whether samples can be judged, and the report be made.
     require_parts()
-    with Judge(workers=1, unsafe=unsafe):
-        pass
-    with executor_at(cluster, replicas, progress, make_backend) as executor:
+    with _executor(cluster, judge, progress, replicas, make_backend) as executor:
+        with Judge(workers=1, unsafe=unsafe) if judge is None else executor.judge(unsafe=unsafe):
+            pass
         made, done, _ = generate_and_judge(plan, out, unsafe=unsafe, check=check, progress=progress, executor=executor)
     if done.failures and not part_paths(made.path / "samples"):
         first = done.failures[0].reason
@@ -229,10 +230,13 @@ def judge(
     from isobudget.files.store_path import place
     from isobudget.judge.verdict import Limits
     from isobudget.pipeline.judge_samples import judge_folder, judge_lines
+    from isobudget.pipeline.judges import decided_by_service
     from isobudget.progress import SILENT
     from isobudget.records.run import Run
 
     limits, progress = Limits.stated(seconds, memory_mb), progress or SILENT
+    if judge is not None and workers is not None:
+        raise decided_by_service(["workers"])
     how: dict[str, Any] = {"again": again, "extraction": extraction, "check": check, "progress": progress}
     if isinstance(samples, Run) or place(samples).is_dir():
         of_files = {"--problems": problems, "--output": output, "--resume": resume or None}
@@ -247,18 +251,24 @@ def judge(
         return judge_lines(Path(samples), problems, output, limits, modes, resume=resume, executor=executor, **how)
 
 
-def _executor(cluster: str | None, service: str | None, progress: Progress | None) -> AbstractContextManager[Executor]:
-    """What judges: this machine, a cluster, or a judge's service."""
+def _executor(
+    cluster: str | None,
+    service: str | None,
+    progress: Progress,
+    replicas: int | None = None,
+    make_backend: BackendFactory | None = None,
+) -> AbstractContextManager[Executor]:
+    """What does the work: this machine, a cluster, or this machine with a judge's service."""
     from isobudget.cluster.executor import executor_at
     from isobudget.errors import InputError
+    from isobudget.pipeline.executor import open_model
     from isobudget.pipeline.judges import JudgedByService
-    from isobudget.progress import SILENT
 
     if service is None:
-        return executor_at(cluster, None, progress or SILENT)
-    if cluster is not None:
+        return executor_at(cluster, replicas, progress, make_backend)
+    if cluster is not None or replicas is not None:
         raise InputError("--cluster and --judge are two places to judge at; choose one")
-    return nullcontext(JudgedByService(url=service))
+    return nullcontext(JudgedByService(make_backend or open_model, url=service))
 
 
 def _study(study: Study | str, given: Mapping[str, Any]) -> Study:

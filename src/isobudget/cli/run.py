@@ -18,7 +18,7 @@ from isobudget.cli.options import DryRunOption, JsonOption
     url="Base URL of a server",
     api="Calls of that server",
 )
-@of_api("run", n=typer.Option("-n", "--n"))
+@of_api("run", n=typer.Option("-n", "--n"), judge=typer.Option(metavar="URL"))
 def run(given: dict[str, Any], dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
     """Make a study: generate samples, judge them, compare the models at equal budget, write the report.
 

@@ -20,9 +20,24 @@ HEARTBEAT = b": waiting\n\n"
 DONE = b"data: [DONE]\n\n"
 
 
+def as_json(value: Any) -> bytes:
+    """A value as JSON; NaN and infinities, which a model server may send and JSON does not have, as null.
+
+    Raises:
+        RefusedRequestError: it is nested too deeply (502).
+    """
+    try:
+        try:
+            return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+        except ValueError:
+            return json.dumps(json_value(value), separators=(",", ":"), allow_nan=False).encode()
+    except RecursionError:
+        raise RefusedRequestError(502, "upstream_failed", "the model's answer is nested too deeply") from None
+
+
 def event(value: Any) -> bytes:
     """A piece of a stream."""
-    return b"data: " + json.dumps(value, separators=(",", ":")).encode() + b"\n\n"
+    return b"data: " + as_json(value) + b"\n\n"
 
 
 def error_event(error: RefusedRequestError) -> bytes:

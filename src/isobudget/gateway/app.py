@@ -1,4 +1,4 @@
-"""The gateway's application: chat, completions and models, over policies and single models."""
+"""The gateway's application: chat, completions, responses and models, over policies and single models."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from isobudget.gateway.ledger import Ledger, RequestLimits
 from isobudget.gateway.metrics import Metrics
 from isobudget.gateway.models import Offer
 from isobudget.gateway.passing import Passed
+from isobudget.gateway.responses import as_chat, as_response, renamed
 from isobudget.gateway.runner import Ending, Play, Sample
 from isobudget.gateway.settings import ServeSettings
 from isobudget.gateway.store import SqliteStore
@@ -61,13 +62,24 @@ class Gateway:
 
         def served(chat: bool) -> Any:
             async def handler(request: Request, account: Account) -> Response:
-                return await self._serve(web, request, account, chat)
+                made = await self._serve(await web.body(request), request, account, chat)
+                return made if isinstance(made, Response) else answered(made)
 
             return handler
+
+        async def responses(request: Request, account: Account) -> Response:
+            body = as_chat(await web.body(request))
+            try:
+                made = await self._serve(body, request, account, chat=True)
+            except RefusedRequestError as error:
+                raise renamed(error) from None
+            assert isinstance(made, dict)  # no stream was asked for
+            return answered(as_response(made))
 
         handlers = [
             ("POST", "/v1/chat/completions", served(chat=True)),
             ("POST", "/v1/completions", served(chat=False)),
+            ("POST", "/v1/responses", responses),
             ("GET", "/v1/models", self._models),
             ("GET", "/v1/models/{name:path}", self._models),
         ]
@@ -103,8 +115,8 @@ class Gateway:
             raise RefusedRequestError(404, "model_not_found", f"no model {wanted[:80]!r}", param="model")
         return answered(found)
 
-    async def _serve(self, web: Web, request: Request, account: Account, chat: bool) -> Response:
-        body = await web.body(request)
+    async def _serve(self, body: Any, request: Request, account: Account, chat: bool) -> dict[str, Any] | Response:
+        """The answer to a body: an object, or a stream where one is asked for."""
         long = int(request.headers.get("content-length") or _SHORT) >= _SHORT
         read = partial(read_request, body, chat=chat, settings=self.settings)
         apart = long or (isinstance(body, dict) and body.get("isobudget"))
@@ -116,7 +128,7 @@ class Gateway:
         if asked.stream:
             return await self._streamed(request, play)
         ending = await until_gone(request.receive, play.run())
-        return answered(await self._whole(play, ending))
+        return await self._whole(play, ending)
 
     def _payer(self, account: Account, asked: Asked) -> Payer:
         own = tuple(one for one in (*account.budgets, *self.settings.budgets) if one.period is Period.REQUEST)
@@ -199,11 +211,11 @@ class Gateway:
         upstream = self.offer.model(asked.model)
         return Passed(asked, payer, upstream, self.settings.overhead_tokens) if upstream.passes else None
 
-    async def _pass(self, request: Request, passed: Passed) -> Response:
+    async def _pass(self, request: Request, passed: Passed) -> dict[str, Any] | Response:
         if not passed.asked.stream:
             try:
                 async with asyncio.timeout(max(0.0, passed.payer.left_seconds)):
-                    return answered(await until_gone(request.receive, passed.whole()))
+                    return await until_gone(request.receive, passed.whole())
             finally:
                 self.metrics.spent(passed.payer.spent.amounts)
         pieces = passed.stream()

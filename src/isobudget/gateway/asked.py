@@ -35,7 +35,7 @@ _OF_MODELS = {"logit_bias", "presence_penalty", "frequency_penalty", "logprobs",
 _OF_CHAT = {"response_format", "tools", "tool_choice", "parallel_tool_calls", "top_logprobs", "reasoning_effort"}
 _OF_COMPLETIONS = {"suffix", "echo"}
 _TESTS_BLOCK = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*(?:python[ \t]+)?tests[ \t]*\n(.*?)^ {0,3}\1[ \t]*$", re.M | re.S)
-_MOST_STOPS, _MOST_SEED = 16, 2**31
+_MOST_STOPS, _MOST_SEED = 64, 2**31
 
 
 class Options(BaseModel):

@@ -22,7 +22,8 @@ from isobudget.gateway.amounts import NOTHING, Amounts
 from isobudget.gateway.faults import RefusedRequestError, bad_request
 from isobudget.gateway.keys import Account
 from isobudget.gateway.ledger import Ledger, RequestLimits, Reservation
-from isobudget.gateway.upstream import Upstream, may_help_again, was_not_served
+from isobudget.gateway.upstream import Drawn, Upstream, may_help_again, was_not_served
+from isobudget.tasks.ledger import ArmPrice
 
 T = TypeVar("T")
 
@@ -87,6 +88,23 @@ class Bill:
     amounts: Mapping[str, float]
     prompt_tokens: int
     completion_tokens: int
+
+    @classmethod
+    def of_samples(cls, price: ArmPrice, count: int, *, prompt_paid: bool) -> Bill:
+        """The most that a call for so many samples may come to: so many times one, the prompt as well."""
+        one = price.most(prompt_paid)
+        amounts = {unit: count * amount for unit, amount in one.items()}
+        return cls(amounts, count * price.prompt_tokens, count * price.max_tokens)
+
+    @classmethod
+    def of_drawn(cls, price: ArmPrice, came: Drawn, *, prompt_paid: bool) -> Bill:
+        """What a call came to: the prompt once, and every sample after it."""
+        prompt, known = came.prompt_tokens, [one.completion_tokens for one in came.generations]
+        tokens = [*known, came.completion_tokens - sum(known)]
+        parts = [price.amounts(0, prompt, count) for count in tokens if count]
+        whole = price.amounts(0 if prompt_paid else prompt, prompt, 0)
+        amounts = {unit: amount + sum(part[unit] for part in parts) for unit, amount in whole.items()}
+        return cls(amounts, prompt, came.completion_tokens)
 
 
 class OpenCall:

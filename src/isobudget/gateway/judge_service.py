@@ -75,7 +75,7 @@ class JudgeService:
 
     async def _verdicts(self, account: Account, jobs: list[Job]) -> AsyncIterator[bytes]:
         tasks = {
-            asyncio.ensure_future(self.judges.judge(account.id, problem, program)): number
+            self.judges.submit(account.id, problem, [program])[0]: number
             for number, (problem, program) in enumerate(jobs)
         }
         try:

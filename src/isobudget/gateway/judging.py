@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -51,12 +51,12 @@ class FairJobs:
         with self._changed:
             return sum(map(len, self._waiting.values()))
 
-    def put(self, job: Job) -> None:
-        """Add a job behind those of its key. `JudgeError` if nothing is taken any more."""
+    def put(self, jobs: Sequence[Job]) -> None:
+        """Add jobs of one key behind those that it has. `JudgeError` if nothing is taken any more."""
         with self._changed:
             if self._closed:
                 raise JudgeError("the judges were closed")
-            self._waiting.setdefault(job.key, deque()).append(job)
+            self._waiting.setdefault(jobs[0].key, deque()).extend(jobs)
             self._changed.notify_all()
 
     def take_any(self) -> Job | None:
@@ -159,15 +159,15 @@ class Judges:
             if thread.is_alive():
                 thread.join()
 
-    async def judge(self, key: int, problem: Problem, program: str) -> Verdict:
-        """Judge a program for a key. Cancelled, it is not judged if that has not begun.
+    def submit(self, key: int, problem: Problem, programs: Sequence[str]) -> list[asyncio.Future[Verdict]]:
+        """Have programs judged for a key, at least one: a future each on the running loop.
 
-        Raises:
-            JudgeError: the judge failed.
+        One that is cancelled is not judged if that has not begun; one fails with `JudgeError` if the judge does.
         """
-        verdict: Future[Verdict] = Future()
-        self.jobs.put(Job(key, problem, program, verdict, time.monotonic()))
-        return await asyncio.wrap_future(verdict)
+        now = time.monotonic()
+        jobs = [Job(key, problem, program, Future(), now) for program in programs]
+        self.jobs.put(jobs)
+        return [asyncio.wrap_future(job.verdict) for job in jobs]
 
     def _serve(self, judge: Judge, core: int, ready: Future[None]) -> None:
         """What a thread does: its judge sees its one core only, and puts its worker there."""

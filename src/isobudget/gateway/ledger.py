@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 
 from isobudget.costs.budget import enough
 from isobudget.errors import StorageError
+from isobudget.files.whole import mended
 from isobudget.gateway.amounts import NOTHING, STEPS, Amounts
 from isobudget.gateway.budgets import Period, PeriodBudget
 from isobudget.gateway.faults import RefusedRequestError
@@ -36,6 +37,8 @@ from isobudget.grid import with_unit
 _MOST_ROWS = 2000
 #: how long a settlement that could not be written waits for the next try
 _AGAIN_SECONDS = 1.0
+#: characters of a note
+_MOST_NOTE = 300
 RECOVERED = "never settled: counted at its most"
 
 log = logging.getLogger("isobudget.gateway")
@@ -175,7 +178,7 @@ class Ledger:
             note = f"{note}; more than asked for" if note else "more than asked for"
             self._close_key(reservation, exceeded)
         self._release(reservation, came)
-        row = entry._replace(id=self._number(), kind=SETTLE, of=entry.id, time=now_us(), amounts=came, note=note[:300])
+        row = entry._replace(id=self._number(), kind=SETTLE, of=entry.id, time=now_us(), amounts=came, note=_text(note))
         self._jobs.put((row, None))
 
     def left(self, account: Account) -> dict[str, float]:
@@ -266,6 +269,11 @@ class Ledger:
                 return jobs, True
             jobs.append(job)
         return jobs, False
+
+
+def _text(note: str) -> str:
+    """A note as every store takes it; one that a store cannot write would keep all others from being written."""
+    return mended(note[:_MOST_NOTE]).replace("\0", "\ufffd")
 
 
 def _is_periodic(budget: PeriodBudget) -> bool:

@@ -11,8 +11,9 @@ from isobudget.backends.llamacpp.settings import LlamaCppSettings
 from isobudget.backends.server.settings import ServerSettings
 from isobudget.errors import InputError
 from isobudget.gateway.faults import RefusedRequestError
+from isobudget.gateway.served import ServerUpstream
 from isobudget.gateway.settings import ServeSettings
-from isobudget.gateway.upstream import EngineUpstream, ServerUpstream, Upstream
+from isobudget.gateway.upstream import EngineUpstream, Upstream
 from isobudget.pipeline.prepare import fetch_model
 from isobudget.policies.schedule import Schedule
 from isobudget.progress import SILENT, Progress

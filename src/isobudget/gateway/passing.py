@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+from isobudget.backends.server.faults import TransientError
 from isobudget.backends.server.usage import read_usage
 from isobudget.errors import BackendError
 from isobudget.gateway.answers import DONE, event
@@ -83,13 +84,14 @@ class Passed:
         stack = contextlib.AsyncExitStack()
         async with stack:
 
-            async def attempt() -> tuple[OpenCall, AsyncIterator[dict[str, Any]], dict[str, Any] | None]:
+            async def attempt() -> tuple[OpenCall, AsyncIterator[dict[str, Any]], dict[str, Any]]:
                 async with contextlib.AsyncExitStack() as opened:
                     call = await opened.enter_async_context(open_call(self.payer, self.upstream, self._most()))
                     body = self.asked.body | {"stream": True, "stream_options": {"include_usage": True}}
                     pieces = self.upstream.stream(self.asked.chat, body)
                     await opened.enter_async_context(contextlib.aclosing(pieces))  # type: ignore[type-var]
-                    first = await anext(pieces, None)
+                    if (first := await anext(pieces, None)) is None:
+                        raise TransientError("the stream ended before it began", "no choices")
                     await stack.enter_async_context(opened.pop_all())
                     return call, pieces, first
 
@@ -101,11 +103,12 @@ class Passed:
                 raise told(error, self.upstream.name) from error
 
     async def _relayed(
-        self, call: OpenCall, pieces: AsyncIterator[dict[str, Any]], piece: dict[str, Any] | None
+        self, call: OpenCall, pieces: AsyncIterator[dict[str, Any]], first: dict[str, Any]
     ) -> AsyncIterator[bytes]:
         held: list[dict[str, Any]] = []
         last: dict[str, Any] = {}
         usage, size = None, 0
+        piece: dict[str, Any] | None = first
         while piece is not None:
             last = piece
             usage = piece.get("usage") or usage

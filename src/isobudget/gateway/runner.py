@@ -1,21 +1,22 @@
 """Playing a policy for one request: draw, judge while others are drawn, stop at the first pass.
 
 The stepper is the one that `solve` and replay use. The samples of a move are in flight together, as many as the model
-takes and the budgets pay for; each is judged as it comes. A pass stops what is in flight (the call is cancelled, and
-counts at its most, as nobody can say what it came to). What the budgets do not pay for waits until something in flight
-is settled. A model that fails again and again is left out of the rest.
+takes and the budgets pay for, several in one call where the model gives several; each is judged as it comes. A pass
+stops what is in flight (the call is cancelled, and counts at its most, as nobody can say what it came to). A call for
+several that fails, or is not paid for, is made again for half as many. What the budgets do not pay for waits until
+something in flight is settled. A model that fails again and again is left out of the rest.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from isobudget.backends.base import Generation, Prompt
 from isobudget.errors import BackendError
-from isobudget.gateway.amounts import Amounts
 from isobudget.gateway.asked import Asked
 from isobudget.gateway.calling import Bill, Payer, open_call, told, with_attempts
 from isobudget.gateway.faults import RefusedRequestError
@@ -28,8 +29,10 @@ from isobudget.problems.problem import Problem
 from isobudget.prompts import extract
 from isobudget.tasks.ledger import ArmPrice
 
-#: samples of one model that fail one after the other mean that it is gone
+#: calls of one model that fail one after the other mean that it is gone
 _GONE_AFTER = 3
+#: samples of one call: where it fails, they have to be drawn again
+MOST_AT_ONCE = 32
 
 
 class Ending(StrEnum):
@@ -53,7 +56,6 @@ class Sample:
         generation: as it came.
         program: what was judged; empty without tests.
         verdict: what the tests said; None without.
-        amounts: what it cost.
     """
 
     arm: str
@@ -61,7 +63,6 @@ class Sample:
     generation: Generation
     program: str
     verdict: Verdict | None
-    amounts: Amounts
 
     @property
     def passed(self) -> bool:
@@ -98,8 +99,12 @@ class Play:
     refusal: RefusedRequestError | None = None
     failure: RefusedRequestError | None = None
     _index: int = 0
-    _flying: set[asyncio.Task[Sample]] = field(default_factory=set)
+    _at_once: int = MOST_AT_ONCE
+    _drawing: dict[asyncio.Future[list[Sample]], int] = field(default_factory=dict)
+    _judging: dict[asyncio.Future[Verdict], Sample] = field(default_factory=dict)
+    _landed: asyncio.Queue[asyncio.Future[Any]] = field(default_factory=asyncio.Queue)
     _failed: dict[str, int] = field(default_factory=dict)
+    _lost: int = 0
     _paid: set[str] = field(default_factory=set)
 
     async def run(self) -> Ending:
@@ -138,98 +143,131 @@ class Play:
 
     async def _batch(self, move: Draw, stop: Stop) -> tuple[list[Sample], Ending | None]:
         """Draw and judge so many samples: those that came, and why it ends here, if it does."""
-        came: list[Sample] = []
-        waiting = move.count
-        while waiting or self._flying:
-            while waiting and self._may_launch(move.arm):
-                self._launch(self.arms[move.arm])
-                waiting -= 1
-            if not self._flying:
+        begun, waiting = len(self.samples), move.count
+        while waiting or self._drawing or self._judging:
+            while waiting and (count := self._may_launch(move.arm, waiting)):
+                self._launch(self.arms[move.arm], count)
+                waiting -= count
+            if not self._drawing and not self._judging:
                 break
-            done, _ = await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
-            self._flying -= done
-            for task in done:
-                waiting += self._landed(task, move.arm, came)
-            if stop is Stop.FIRST_PASS and any(one.passed for one in came):
-                return came, Ending.PASSED
+            landed = await self._landed.get()
+            if landed in self._judging:
+                self._judged(landed)
+            else:
+                waiting += self._drawn(landed, move.arm)
+            if stop is Stop.FIRST_PASS and any(one.passed for one in self.samples[begun:]):
+                return self.samples[begun:], Ending.PASSED
         if self.refusal is not None:
-            return came, Ending.BUDGET
-        return came, Ending.SAMPLES if waiting and self._drawn_or_flying >= self.most else None
+            return self.samples[begun:], Ending.BUDGET
+        return self.samples[begun:], Ending.SAMPLES if waiting and self._left <= 0 else None
 
     @property
-    def _drawn_or_flying(self) -> int:
-        return len(self.samples) + len(self._flying) + sum(self._failed.values())
+    def _left(self) -> int:
+        """How many samples may still be begun."""
+        return self.most - len(self.samples) - sum(self._drawing.values()) - len(self._judging) - self._lost
 
-    def _may_launch(self, arm: str) -> bool:
-        gone = self._failed.get(arm, 0) >= _GONE_AFTER
-        return self.refusal is None and not gone and self._drawn_or_flying < self.most
+    def _may_launch(self, arm: str, wanted: int) -> int:
+        """How many samples the next call may ask for; 0 if none is to be made."""
+        if self.refusal is not None or self._failed.get(arm, 0) >= _GONE_AFTER:
+            return 0
+        return max(0, min(wanted, self._left, self._at_once, self.arms[arm].most_samples))
 
-    def _launch(self, arm: Upstream) -> None:
-        self._flying.add(asyncio.create_task(self._sample(arm, self._index)))
-        self._index += 1
+    def _launch(self, arm: Upstream, count: int) -> None:
+        task = asyncio.create_task(self._draw(arm, range(self._index, self._index + count)))
+        task.add_done_callback(self._landed.put_nowait)
+        self._drawing[task] = count
+        self._index += count
 
-    def _landed(self, task: asyncio.Task[Sample], arm: str, came: list[Sample]) -> int:
-        """Take a sample that came, or why it did not; returns how many are to be begun anew."""
+    def _drawn(self, task: asyncio.Future[list[Sample]], arm: str) -> int:
+        """Take the samples of a call, or why there are none; returns how many are to be begun anew."""
+        count = self._drawing.pop(task)
         try:
-            sample = task.result()
+            found = task.result()
         except RefusedRequestError as error:
-            # Nothing is begun until something in flight is settled, perhaps to less than it is reserved for.
-            self.refusal = error
-            return int(error.status == 429)
+            again = count if error.status == 429 else 0
+            if count == 1 or not again:
+                # Nothing is begun until something in flight is settled, perhaps to less than it is reserved for.
+                self.refusal = error
+            self._at_once = max(1, count // 2)
+            return again
         except BackendError as error:
             self._failed[arm] = self._failed.get(arm, 0) + 1
             self.failure = told(error, arm)
+            again = count if count > 1 else 0
+            self._lost += count - again
+            self._at_once = max(1, count // 2)
         else:
             self._failed[arm] = 0
-            self.samples.append(sample)
-            self.on_sample(sample)
-            came.append(sample)
+            self._judge(found)
+            again = count - len(found)
+        self._try_again()
+        return again
+
+    def _try_again(self) -> None:
+        """Something was settled: perhaps there is budget again."""
         if self.refusal is not None and self.refusal.status == 429:
             self.refusal = None
-        return 0
 
-    async def _sample(self, arm: Upstream, index: int) -> Sample:
+    def _judge(self, samples: Sequence[Sample]) -> None:
+        """Have samples judged; without tests they are there as they came."""
+        if self.asked.problem is None:
+            for sample in samples:
+                self._keep(sample)
+            return
+        programs = [one.program for one in samples]
+        verdicts = self.judges.submit(self.payer.account.id, self.asked.problem, programs)
+        for verdict, sample in zip(verdicts, samples, strict=True):
+            verdict.add_done_callback(self._landed.put_nowait)
+            self._judging[verdict] = sample
+
+    def _judged(self, judged: asyncio.Future[Verdict]) -> None:
+        sample, verdict = self._judging.pop(judged), judged.result()
+        if verdict.outcome is Outcome.INVALID and "tests cannot be used" in verdict.detail:
+            self.refusal = RefusedRequestError(400, "tests_unusable", verdict.detail, param="isobudget.tests")
+        else:
+            self._keep(replace(sample, verdict=verdict))
+
+    def _keep(self, sample: Sample) -> None:
+        self.samples.append(sample)
+        self.on_sample(sample)
+
+    async def _draw(self, arm: Upstream, indexes: range) -> list[Sample]:
+        """The samples of one call, not yet judged."""
         asked = self.asked
         assert asked.prompt is not None
         price = arm.price(asked.prompt, asked.sampling.max_tokens)
-        generation, amounts = await with_attempts(self.payer, lambda: self._drawn(arm, price, index))
-        if asked.problem is None:
-            return Sample(arm.name, index, generation, "", None, amounts)
-        program = await asyncio.to_thread(program_of, asked.problem, asked.prompt, generation.text)
-        verdict = await self._judged(asked.problem, program)
-        return Sample(arm.name, index, generation, program, verdict, amounts)
+        came = await with_attempts(self.payer, lambda: self._called(arm, price, indexes))
+        programs = [""] * len(came)
+        if asked.problem is not None:
+            programs = await asyncio.to_thread(programs_of, asked.problem, asked.prompt, [one.text for one in came])
+        each = zip(indexes, came, programs, strict=False)
+        return [Sample(arm.name, index, generation, program, None) for index, generation, program in each]
 
-    async def _drawn(self, arm: Upstream, price: ArmPrice, index: int) -> tuple[Generation, Amounts]:
+    async def _called(self, arm: Upstream, price: ArmPrice, indexes: range) -> list[Generation]:
         asked = self.asked
         assert asked.prompt is not None
         # Its engine computes the prompt once for all samples of a request.
         pays = not (price.shares_prompt and arm.name in self._paid)
-        most = Bill(price.most(not pays), price.prompt_tokens, price.max_tokens)
+        most = Bill.of_samples(price, len(indexes), prompt_paid=not pays)
         async with open_call(self.payer, arm, most) as call:
             self._paid.add(arm.name)
             self.begun.set()
             scored = asked.problem is None and self.most > 1
-            seed = (asked.seed + index) % 2**31
-            generation = await arm.draw(asked.prompt, asked.sampling, seed, scored=scored)
-            prompt, completion = generation.prompt_tokens, generation.completion_tokens
-            amounts = price.amounts(prompt * pays, prompt, completion)
-            return generation, call.settle(Bill(amounts, prompt, completion))
-
-    async def _judged(self, problem: Problem, program: str) -> Verdict:
-        verdict = await self.judges.judge(self.payer.account.id, problem, program)
-        if verdict.outcome is Outcome.INVALID and "tests cannot be used" in verdict.detail:
-            raise RefusedRequestError(400, "tests_unusable", verdict.detail, param="isobudget.tests")
-        return verdict
+            seeds = [(asked.seed + index) % 2**31 for index in indexes]
+            came = await arm.draw(asked.prompt, asked.sampling, seeds, scored=scored)
+            call.settle(Bill.of_drawn(price, came, prompt_paid=not pays))
+            return came.generations
 
     async def _abandon(self) -> None:
-        flying, self._flying = self._flying, set()
-        for task in flying:
-            task.cancel()
+        flying: list[asyncio.Future[Any]] = [*self._drawing, *self._judging]
+        self._drawing, self._judging = {}, {}
+        for one in flying:
+            one.cancel()
         await asyncio.gather(*flying, return_exceptions=True)
 
 
-def program_of(problem: Problem, prompt: Prompt, text: str) -> str:
-    """The program in what a model answered."""
+def programs_of(problem: Problem, prompt: Prompt, texts: Sequence[str]) -> list[str]:
+    """The programs in what a model answered."""
     if isinstance(prompt, str):
-        return extract("function", problem, prompt, text).program
-    return extract("block", problem, "", text).program
+        return [extract("function", problem, prompt, text).program for text in texts]
+    return [extract("block", problem, "", text).program for text in texts]

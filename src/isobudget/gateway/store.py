@@ -6,7 +6,8 @@
 
 Triggers refuse changes and removals. A commit is synced before it is told (`synchronous = FULL`), so that what was
 reserved is known after a loss of power. Amounts are in steps (`amounts`); a reservation that was never settled counts
-in full. One process writes; any number may read.
+in full. Sums are SQLite's `total`, which does not fail where a server that lied about its usage made them too long. One
+process writes; any number may read.
 
     SELECT k.name, date(r.time / 1000000, 'unixepoch') AS day, sum(s.usd) / 1e9 AS usd
     FROM entries r JOIN entries s ON s.of = r.id JOIN keys k ON k.id = r.key GROUP BY 1, 2
@@ -17,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -127,6 +128,16 @@ class Store(Protocol):
         """Keep a new key; returns its number. `InputError` if the name is taken."""
 
 
+def keys_of(rows: Iterable[Sequence[Any]]) -> list[KeyRow]:
+    """Keys from rows in the order of their events: number, name, time, and an event or None for each of its fields."""
+    found: dict[int, KeyRow] = {}
+    for number, name, time, *event in rows:
+        known = found.get(number) or KeyRow(number, name, time, ())
+        events = known.events if event[0] is None else (*known.events, KeyEvent(*event))
+        found[number] = known._replace(events=events)
+    return list(found.values())
+
+
 class SqliteStore:
     """A `Store` in one file.
 
@@ -203,11 +214,11 @@ class SqliteStore:
 
     def last_id(self) -> int:
         """See `Store.last_id`."""
-        return int(self._reader.execute("SELECT coalesce(max(id), 0) FROM entries").fetchone()[0])
+        return int(self.asked("SELECT coalesce(max(id), 0) FROM entries")[0][0])
 
     def open_reservations(self) -> list[Entry]:
         """See `Store.open_reservations`."""
-        rows = self._reader.execute(
+        rows = self.asked(
             "SELECT r.* FROM entries r LEFT JOIN entries s ON s.of = r.id WHERE r.kind = ? AND s.id IS NULL", (RESERVE,)
         )
         return [Entry._make((*row[:7], Amounts(*row[7:12]), row[12])) for row in rows]
@@ -216,12 +227,12 @@ class SqliteStore:
         """See `Store.spent`."""
         if unit not in Amounts._fields:
             raise InputError(f"a ledger does not count {unit}")
-        row = self._reader.execute(
-            f"SELECT coalesce(sum(iif(s.id IS NULL, r.{unit}, s.{unit})), 0) FROM entries r "
+        (row,) = self.asked(
+            f"SELECT total(iif(s.id IS NULL, r.{unit}, s.{unit})) FROM entries r "
             "LEFT JOIN entries s ON s.of = r.id WHERE r.kind = ? AND r.time >= ? AND (? IS NULL OR r.key = ?) "
             "AND r.id NOT IN (SELECT value FROM json_each(?))",
             (RESERVE, since, key, key, json.dumps(list(without))),
-        ).fetchone()
+        )
         return int(row[0])
 
     def find_key(self, hashed: bytes) -> KeyRow | None:
@@ -234,17 +245,12 @@ class SqliteStore:
         return self._keys("", ())
 
     def _keys(self, where: str, values: tuple[Any, ...]) -> list[KeyRow]:
-        rows = self._reader.execute(
+        rows = self.asked(
             "SELECT k.id, k.name, k.time, e.key, e.time, e.event, e.detail FROM keys k "
             f"LEFT JOIN key_events e ON e.key = k.id {where} ORDER BY k.id, e.id",
             values,
-        ).fetchall()
-        found: dict[int, KeyRow] = {}
-        for number, name, time, *event in rows:
-            known = found.get(number) or KeyRow(number, name, time, ())
-            events = known.events if event[0] is None else (*known.events, KeyEvent(*event))
-            found[number] = known._replace(events=events)
-        return list(found.values())
+        )
+        return keys_of(rows)
 
     def add_key(self, name: str, hashed: bytes, time: int, budgets: str) -> int:
         """See `Store.add_key`."""
@@ -263,8 +269,11 @@ class SqliteStore:
         return int(number or 0)
 
     def asked(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        """The rows of a query."""
-        return self._reader.execute(query, values).fetchall()
+        """The rows of a query. `StorageError` if it cannot be answered."""
+        try:
+            return self._reader.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._error(error) from error
 
     def _error(self, error: sqlite3.Error) -> StorageError:
         full = "full" in str(error) or getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
@@ -302,7 +311,8 @@ _JOINED = "FROM entries r LEFT JOIN entries s ON s.of = r.id LEFT JOIN keys k ON
 
 def summary(store: SqliteStore) -> list[dict[str, Any]]:
     """What was spent by day, key and model; what is in flight counts at its most."""
-    sums = ", ".join(f"sum(iif(s.id IS NULL, r.{unit}, s.{unit}))" for unit in Amounts._fields)
+    each = [f"iif(s.id IS NULL, r.{unit}, s.{unit})" for unit in Amounts._fields]
+    sums = ", ".join(f"iif(count({one}), total({one}), NULL)" for one in each)
     rows = store.asked(
         f"SELECT date(r.time / 1000000, 'unixepoch'), coalesce(k.name, 'local'), r.model, count(*), "
         f"sum(s.id IS NULL), {sums} {_JOINED} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"

@@ -1,7 +1,8 @@
 """What the servers of the project share: routes behind keys and limits, errors in OpenAI's form, health and metrics.
 
 A client that hangs up ends the work for it. Bodies are read within a limit of bytes and of time, and are never logged
-unless the settings ask for it; headers never are.
+unless the settings ask for it; headers never are. A fault of ours is answered with 500 and logged by where it came
+from, without its message, which may hold a piece of a body.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import json
 import logging
 import time
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -24,7 +26,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from isobudget.errors import InputError, IsobudgetError, StorageError
-from isobudget.gateway.answers import HEARTBEAT, error_event
+from isobudget.gateway.answers import HEARTBEAT, as_json, error_event
 from isobudget.gateway.faults import RefusedRequestError, bad_request, overloaded
 from isobudget.gateway.keys import Account, Keys
 from isobudget.gateway.metrics import Metrics
@@ -35,6 +37,8 @@ T = TypeVar("T")
 BODY_SECONDS, TAKE_SECONDS = 30.0, 60.0
 #: not of HTTP: the client has hung up, nobody reads the answer
 GONE = 499
+#: of an error that are logged with it
+_MOST_CAUSES = 8
 log = logging.getLogger("isobudget.gateway")
 
 Handler = Callable[[Request, Account], Awaitable[Response]]
@@ -168,7 +172,7 @@ class Web:
                 response = await self._admitted(request, account, handler)
             except ClientDisconnect:
                 response = Response(status_code=GONE)
-            except (IsobudgetError, TimeoutError) as error:
+            except Exception as error:
                 response = refused(as_refusal(error))
             self.metrics.count("requests_total", path=path, status=str(response.status_code))
             took = time.monotonic() - began
@@ -278,8 +282,7 @@ class _Counted(Response):
 
 def answered(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON answer."""
-    data = json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
-    return Response(data, status, headers, "application/json")
+    return Response(as_json(value), status, headers, "application/json")
 
 
 def refused(error: RefusedRequestError) -> Response:
@@ -289,7 +292,7 @@ def refused(error: RefusedRequestError) -> Response:
 
 
 def as_refusal(error: BaseException) -> RefusedRequestError:
-    """Any error of ours as one that is told to the client."""
+    """Any error as one that is told to the client; one that is not meant to come is logged."""
     if isinstance(error, RefusedRequestError):
         return error
     if isinstance(error, TimeoutError):
@@ -298,7 +301,21 @@ def as_refusal(error: BaseException) -> RefusedRequestError:
         return RefusedRequestError(503, "storage", str(error), retry_after_seconds=5.0)
     if isinstance(error, InputError):
         return bad_request(str(error))
-    return RefusedRequestError(500, "failed", str(error))
+    if isinstance(error, IsobudgetError):
+        return RefusedRequestError(500, "failed", str(error))
+    log.error("a fault: %s", came_from(error))
+    return RefusedRequestError(500, "fault", "a fault of the server; its log says more")
+
+
+def came_from(error: BaseException) -> str:
+    """An error's traceback and those of its causes, without their messages."""
+    told: list[str] = []
+    following: BaseException | None = error
+    while following is not None and len(told) < _MOST_CAUSES:
+        where = "".join(traceback.format_tb(following.__traceback__))
+        told.append(f"{type(following).__name__}\n{where}")
+        following = following.__cause__ or following.__context__
+    return "".join(told)
 
 
 async def streamed_errors(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -307,7 +324,7 @@ async def streamed_errors(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async with contextlib.aclosing(pieces) as open_pieces:  # type: ignore[type-var]
             async for piece in open_pieces:
                 yield piece
-    except (IsobudgetError, TimeoutError) as error:
+    except Exception as error:
         yield error_event(as_refusal(error))
 
 
@@ -316,5 +333,5 @@ async def _http_error(_: Request, error: HTTPException) -> Response:
     return refused(RefusedRequestError(error.status_code, code, str(error.detail)))
 
 
-async def _fault(_: Request, _error: Exception) -> Response:
-    return refused(RefusedRequestError(500, "fault", "a fault of the server; its log says more"))
+async def _fault(_: Request, error: Exception) -> Response:
+    return refused(as_refusal(error))

@@ -23,21 +23,25 @@ class JudgedByService(Local):
 
     def judge(
         self,
-        workers: int | None = None,
+        workers: int | None = None,  # noqa: ARG002
         limits: Limits | None = None,
         beside: Sequence[ResolvedModel] = (),  # noqa: ARG002
         **modes: Any,
     ) -> Judge:
-        """The service's client, to be entered.
+        """The service's client, to be entered. How many workers it has, and what they wait for, it decides.
 
         Raises:
             InputError: the call states what the service decides.
             JudgeError: the URL is none.
         """
-        stated = ["--workers"] * (workers is not None)
-        stated += [f"--{name.replace('_', '-')}" for name, value in modes.items() if value != _USUAL[name]]
-        if stated:
-            raise InputError(f"{', '.join(stated)}: the judge's service decides that; leave it out beside --judge")
+        if stated := [name for name, value in modes.items() if value != _USUAL.get(name)]:
+            raise decided_by_service(stated)
         from isobudget.remote.client import RemoteJudge
 
         return cast(Judge, RemoteJudge(self.url, limits))
+
+
+def decided_by_service(options: Sequence[str]) -> InputError:
+    """An error that says so, for parameters by name."""
+    named = ", ".join(f"--{name.replace('_', '-')}" for name in options)
+    return InputError(f"{named}: the judge's service decides that; leave it out beside --judge")

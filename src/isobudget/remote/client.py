@@ -36,6 +36,8 @@ BATCH, BATCH_BYTES = 64, 4 << 20
 AT_ONCE = 8
 #: how long no byte may come: the service sends a line at least every ten seconds
 SILENCE_SECONDS = 60.0
+#: how long a service that is not there is tried, unless told otherwise
+PATIENCE_SECONDS = 30.0
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0
 
 Pair = tuple[Problem, str]
@@ -48,7 +50,7 @@ class RemoteJudge:
         url: of the service, such as ``http://127.0.0.1:8401``.
         limits: bounds on every sample, which have to be the service's; None takes those.
         key: what opens it; by default what `ISOBUDGET_JUDGE_KEY` holds.
-        patience_seconds: how long to try to reach a service that is not there.
+        patience_seconds: how long to try to reach a service that is not there; by default `PATIENCE_SECONDS`.
 
     Raises:
         JudgeError: the URL is none.
@@ -57,14 +59,14 @@ class RemoteJudge:
     one_process, trust, unsafe, without = True, "auto", False, ()
 
     def __init__(
-        self, url: str, limits: Limits | None = None, *, key: str | None = None, patience_seconds: float = 30.0
+        self, url: str, limits: Limits | None = None, *, key: str | None = None, patience_seconds: float | None = None
     ) -> None:
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
             raise JudgeError(f"{url!r} is no URL of a judge, such as http://127.0.0.1:8401")
         self._parts = parts
         self._key = os.environ.get(KEY_VARIABLE, "") if key is None else key
-        self._patience = patience_seconds
+        self._patience = PATIENCE_SECONDS if patience_seconds is None else patience_seconds
         self._stated = limits
         self.limits = limits or Limits()
         self.workers = 1
@@ -158,7 +160,8 @@ class RemoteJudge:
                     return
                 if time.monotonic() + wait > deadline:
                     raise JudgeError(
-                        f"{self._where}: the judge cannot be reached: {error or type(error).__name__}"
+                        f"{self._where}: the judge cannot be reached: {error or type(error).__name__}. What it judged "
+                        "is kept: start it, and go on with the same command"
                     ) from None
                 time.sleep(wait)
                 wait = min(2 * wait, _LONGEST_WAIT)

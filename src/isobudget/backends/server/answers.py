@@ -189,7 +189,7 @@ def _read_tokens(logprobs: Any) -> tuple[tuple[int, float], ...] | None:
             return tuple((_bytes(one["token"], one.get("bytes")), _logprob(one["logprob"])) for one in listed)
         pairs = zip(logprobs["tokens"], logprobs["token_logprobs"], strict=True)
         return tuple((_bytes(token, None), _logprob(value)) for token, value in pairs)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return None
 
 

@@ -157,7 +157,7 @@ class Calls:
             latency = time.perf_counter() - began
         try:
             return Reply(read(decoded(answer, self._clean)), ticket.seconds, latency)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
             what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             shown = self._clean(shortened(answer if isinstance(answer, str) else json.dumps(answer)))
             raise TransientError(f"the answer cannot be read ({what}): {shown!r}", "unreadable answer") from None

@@ -1,0 +1,183 @@
+"""Models behind an OpenAI-compatible server, drawn from a sample at a time or several in one call.
+
+Several samples are asked for in one call (`n`) where the server takes it: the prompt is paid for once, and a call costs
+as much here as twenty samples do. What such an answer says it used has to be that of all its samples. Some servers
+count one of them, so that the first call for several asks for log-probabilities: where their tokens add up to the usage
+(`answers.count_tokens`), it is believed from then on; else samples are asked for one at a time, and that call counts at
+its most, a token for every byte of the texts. So does whatever a server does not count. A server that refuses `n`, or
+leaves it out, or gives one text for all, is asked for one sample at a time as well.
+
+What one sample of several used is not known apart: it is a share by the size of its text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from isobudget.backends.base import Prompt, Sampling
+from isobudget.backends.server.answers import (
+    Choice,
+    ServerAnswer,
+    believable,
+    count_tokens,
+    generation_of,
+    look_alike,
+    read_answer,
+)
+from isobudget.backends.server.calls import Calls, Reply
+from isobudget.backends.server.faults import RefusedError, TransientError
+from isobudget.backends.server.features import Fallback, Feature, fallback, features_of
+from isobudget.backends.server.keys import find_key
+from isobudget.backends.server.requests import PATHS, request_body
+from isobudget.backends.server.settings import ServerSettings
+from isobudget.backends.server.traits import Traits
+from isobudget.gateway.limits import FairGate
+from isobudget.gateway.upstream import Drawn, Priced, most_tokens
+from isobudget.study.resolve import ResolvedModel
+
+
+class ServerUpstream(Priced):
+    """A model behind an OpenAI-compatible server."""
+
+    passes = True
+
+    def __init__(self, model: ResolvedModel, overhead: int) -> None:
+        assert isinstance(model.settings, ServerSettings)
+        super().__init__(model, overhead)
+        self.settings = model.settings.model_copy(update={"attempts": 1})
+        self.gate = FairGate(self.settings.concurrency, what=model.name)
+        self._traits = Traits()
+        self._counts_all = False
+        self._calls: Calls | None = None
+
+    @property
+    def most_samples(self) -> int:
+        """See `Upstream.most_samples`."""
+        return self._traits.most_samples
+
+    def _opened(self) -> Calls:
+        if self._calls is None:
+            self._calls = Calls(self.settings, find_key(self.settings.base_url, self.settings.key_env))
+        return self._calls
+
+    async def open(self) -> None:
+        """See `Upstream.open`: the official client takes a second to be loaded."""
+        self._opened()
+
+    async def draw(self, prompt: Prompt, sampling: Sampling, seeds: Sequence[int], *, scored: bool = False) -> Drawn:
+        """See `Upstream.draw`."""
+        wants_logprobs = scored or (len(seeds) > 1 and not self._counts_all)
+        reply = await self._asked(prompt, sampling, seeds, set() if wants_logprobs else {Feature.LOGPROBS})
+        answer = believable(reply.value, prompt)
+        completion = self._completion_tokens(answer, sampling, len(seeds))
+        choices = self._kept(answer, sampling, len(seeds))
+        if all(one.fault for one in choices):
+            raise TransientError(choices[0].fault, "unreadable answer")
+        prompt_tokens = answer.prompt_tokens or most_tokens(prompt, self.overhead)
+        shares = _shares(completion, [_bytes(one) for one in choices])
+        generations = [
+            generation_of(
+                answer,
+                one,
+                sampling,
+                prompt_tokens=prompt_tokens,
+                completion_tokens=shares[at],
+                seconds=reply.latency_seconds,
+                seed=seeds[at],
+            )
+            for at, one in enumerate(choices)
+            if not one.fault
+        ]
+        return Drawn(generations, prompt_tokens, completion)
+
+    async def _asked(
+        self, prompt: Prompt, sampling: Sampling, seeds: Sequence[int], unwanted: set[Feature]
+    ) -> Reply[ServerAnswer]:
+        """The answer; what the server refuses is left out, and left out from then on."""
+        left_out: list[Fallback] = []
+        while True:
+            without = frozenset(self._traits.refused | unwanted | {one.feature for one in left_out})
+            body = request_body(self.settings.api, self.settings.model, prompt, sampling, seeds, without)
+            held = features_of(body, {})
+            try:
+                reply = await self._opened().call(PATHS[self.settings.api], body, read_answer)
+            except RefusedError as error:
+                next_one = fallback(error, held, self._traits.accepted)
+                if next_one is None:
+                    raise
+                left_out.append(next_one)
+            else:
+                self._traits.learn(left_out, held)
+                return reply
+
+    def _completion_tokens(self, answer: ServerAnswer, sampling: Sampling, asked: int) -> int:
+        """What a call is to be paid for, all its samples together."""
+        counts, stated = count_tokens(answer), answer.completion_tokens
+        at_most = [min(sampling.max_tokens, _bytes(one)) for one in answer.choices[:asked]]
+        if asked == 1 and len(answer.choices) > 1:
+            return at_most[0] if stated is None else stated  # more than was asked for is paid for all the same
+        if asked == 1:
+            return (counts or at_most)[0]
+        self._counts_all |= counts is not None and stated is not None
+        if self._counts_all and stated is not None:
+            return stated
+        self._traits.refuse(Feature.SAMPLES, "does not count the tokens of several samples: asked for one at a time")
+        return max(stated or 0, sum(counts or at_most))
+
+    def _kept(self, answer: ServerAnswer, sampling: Sampling, asked: int) -> tuple[Choice, ...]:
+        """The choices that are samples; the rest is asked for again, one at a time."""
+        given = len(answer.choices)
+        if given < asked:
+            self._traits.refuse(Feature.SAMPLES, f"gave {given} of {asked} samples: asked for one at a time")
+        if look_alike(answer, sampling.temperature):
+            self._traits.refuse(Feature.SAMPLES, "gave one text for several samples: asked for one at a time")
+            return answer.choices[:1]
+        return answer.choices[:asked]
+
+    async def forward(self, chat: bool, body: dict[str, Any]) -> dict[str, Any]:
+        """See `Upstream.forward`."""
+        path = PATHS["chat" if chat else "completions"]
+        reply = await self._opened().call(path, body | {"model": self.settings.model}, _with_choices)
+        return reply.value
+
+    async def stream(self, chat: bool, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """See `Upstream.stream`."""
+        path = PATHS["chat" if chat else "completions"]
+        pieces = self._opened().stream(path, body | {"model": self.settings.model})
+        async with contextlib.aclosing(pieces):  # type: ignore[type-var]
+            async for piece in pieces:
+                if not _are_choices(piece.get("choices") or []):
+                    raise TransientError("a piece of the stream holds choices that are none", "unreadable answer")
+                yield piece
+
+    async def close(self) -> None:
+        """See `Upstream.close`."""
+        if self._calls is not None:
+            await self._calls.close()
+
+
+def _with_choices(data: Any) -> dict[str, Any]:
+    if not _are_choices(data["choices"]) or not data["choices"]:
+        raise ValueError("the answer holds no choices")
+    found: dict[str, Any] = data
+    return found
+
+
+def _are_choices(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
+def _bytes(choice: Choice) -> int:
+    return len((choice.thought + choice.text).encode(errors="replace"))
+
+
+def _shares(count: int, sizes: Sequence[int]) -> list[int]:
+    """A count shared in proportion to sizes, in whole numbers that add up to it."""
+    total, shares, done = sum(sizes) + len(sizes), [], 0
+    for at in range(1, len(sizes) + 1):
+        upto = count * (sum(sizes[:at]) + at) // total
+        shares.append(upto - done)
+        done = upto
+    return shares
