@@ -20,12 +20,6 @@ MB = 1 << 20
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[FakeUpstream]:
-    with FakeUpstream(lambda number, body: Reply(GOOD)) as upstream:
-        yield upstream
-
-
-@pytest.fixture(scope="module")
 def gateway(upstream: FakeUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("attacked")
     with serving(

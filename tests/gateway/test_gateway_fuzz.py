@@ -29,7 +29,7 @@ from isobudget.gateway.settings import ServeSettings
 from isobudget.gateway.store import SqliteStore
 from isobudget.gateway.web import Web, _json, streamed_errors
 from support.fake_upstream import FakeUpstream, Reply
-from support.gateway import ASK, GOOD, Running, listening, serving
+from support.gateway import ASK, Running, listening, serving
 
 
 def nested(depth: int, kind: type) -> Any:
@@ -131,12 +131,6 @@ def test_every_form_of_tests_is_read_or_refused() -> None:
             read({"model": "m", "messages": ASK, "isobudget": {"tests": source, "entry_point": name}}, chat=True)
         block = [{"role": "user", "content": f"```tests\n{source}\n```"}]
         read({"model": "isobudget/auto", "messages": block}, chat=True)
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[FakeUpstream]:
-    with FakeUpstream(lambda number, body: Reply(GOOD)) as upstream:
-        yield upstream
 
 
 @pytest.fixture(scope="module")

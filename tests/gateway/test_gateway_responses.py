@@ -16,12 +16,6 @@ TEXT_TOKENS = tokens_of(GOOD, 1000)
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[FakeUpstream]:
-    with FakeUpstream(lambda number, body: Reply(GOOD)) as upstream:
-        yield upstream
-
-
-@pytest.fixture(scope="module")
 def gateway(upstream: FakeUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with serving(tmp_path_factory.mktemp("responses"), {"m": upstream}, budgets=("100usd/day",)) as running:
         yield running
