@@ -37,6 +37,7 @@ _SCHEMES = {
     "file": "",
 }
 _ADDRESS = re.compile(rf"(?i:(?P<scheme>{'|'.join(_SCHEMES)})):/(?P<rest>.*)")
+_ENDPOINT = re.compile(r"https?://([A-Za-z0-9_.-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?(/[!-~]*)?")
 #: what a store is opened with, where the machine has no role of its own
 _CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or a profile of ~/.aws, with boto3 installed)",
@@ -315,7 +316,8 @@ def _bucket(scheme: str, bucket: str, endpoint: str) -> Any:
         from obstore.store import from_url
     except ImportError:
         raise MissingExtraError(f"{scheme}://{bucket}", "s3") from None
-    _check_environment(endpoint)
+    if scheme == "s3":
+        _check_environment(endpoint)
     options: dict[str, Any] = {"retry_config": _RETRY}
     if endpoint.startswith("http://"):
         options["client_options"] = {"allow_http": True}
@@ -331,13 +333,11 @@ def _bucket(scheme: str, bucket: str, endpoint: str) -> Any:
 
 
 def _check_environment(endpoint: str) -> None:
-    """Raise `StorageError` for what the store's client cannot take, which would end in its own code's panic."""
-    if endpoint and not re.fullmatch(
-        r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?(/[!-~]*)?", endpoint, re.ASCII
-    ):
+    """Raise `StorageError` for what the client of S3 cannot take, which would end in its own code's panic."""
+    if endpoint and not _ENDPOINT.fullmatch(endpoint):
         raise StorageError(f"AWS_ENDPOINT_URL = {endpoint!r}: is no address; write http://HOST:PORT or https://HOST")
     for name, value in os.environ.items():
-        if name.startswith(("AWS_", "GOOGLE_", "AZURE_")) and not value.isprintable():
+        if name.startswith("AWS_") and not value.isprintable():
             raise StorageError(f"{name}: has a line end, or another character that cannot be sent, in it. Set it anew.")
 
 
