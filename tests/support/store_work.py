@@ -154,11 +154,15 @@ class LengthJudge:
 
 def _judge(asked: dict[str, Any]) -> None:
     from isobudget.pipeline import judging
+    from isobudget.pipeline.executor import Local
     from isobudget.records import part_writer
 
+    class ByLength(Local):
+        def judge(self, *_settings: Any, **_modes: Any) -> Any:
+            return LengthJudge()
+
     part_writer._ROWS_PER_PART = 5
-    judging.Judge = LengthJudge  # type: ignore[assignment,attr-defined]
-    judging.judge_run(asked["place"], check=None)
+    judging.judge_run(asked["place"], check=None, executor=ByLength())
 
 
 def _compact(asked: dict[str, Any]) -> None:
