@@ -15,6 +15,7 @@ import pytest
 
 from isobudget.files.lease import release_other
 from isobudget.files.store_path import StorePath, place
+from isobudget.files.whole import remove_folder
 from isobudget.records.check import check_run
 from isobudget.records.run import Run
 from support.s3 import BUCKET, s3_server
@@ -117,3 +118,5 @@ def test_work_that_is_stopped_goes_on_and_loses_nothing(
         assert content(run) == expected
         assert check_run(run, repair=True).whole
         assert content(run) == expected
+        remove_folder(place(run))  # the server walks through the whole bucket to list a folder
+    remove_folder(place(root))
