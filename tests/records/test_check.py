@@ -262,3 +262,12 @@ def test_a_run_whose_facts_are_cut(run: Run) -> None:
         check_run(run.path)
     path.write_text(facts)
     assert check_run(run.path).whole
+
+
+def test_a_file_that_globs_read_and_no_command_does(run: Run) -> None:
+    strange, before = run.path / "samples" / "ünï cödé.parquet", api.passk(run.path, 1).to_dict()
+    strange.write_bytes((run.path / "samples" / "part-000001.parquet").read_bytes())
+    (finding,) = check_run(run.path, repair=True).findings
+    assert (finding.kind, finding.where) == ("unknown", strange)
+    assert strange.exists()
+    assert api.passk(run.path, 1).to_dict() == before

@@ -20,6 +20,7 @@ from isobudget.records.findings import REPAIR, Finding, check_part, left_over
 from isobudget.records.keys import SampleKeys
 from isobudget.records.manifest import (
     FILE_NAME,
+    PART_NAME,
     SUPERSEDED,
     Manifest,
     ManifestError,
@@ -214,6 +215,10 @@ def _beside(folder: Path, manifest: Manifest) -> Iterator[Finding]:
             yield _unlisted(path, newcomers)
     for path in left_over(folder, table):
         yield Finding(path, "left over", "a writer that was stopped left it; nothing needs it", f"{REPAIR} moves it")
+    for path in sorted(folder.glob("*.parquet")):
+        if not path.name.startswith(".") and not PART_NAME.fullmatch(path.name):
+            what = "no part of the table by its name, and does not count; globs and other tools read it"
+            yield Finding(path, "unknown", what, "move it out of the table's folder")
 
 
 def _unlisted(path: Path, newcomers: Newcomers) -> Finding:
