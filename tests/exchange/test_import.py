@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from isobudget import api
-from isobudget.errors import InputError
+from isobudget.errors import InputError, RunError
 from isobudget.exchange.write_run import write_run
 from isobudget.files.whole import sha256_of
 from isobudget.records.run import load_run
+from support.synthetic_run import synthetic_run
 
 FIXTURES = Path(__file__).parents[1] / "importers" / "fixtures"
 EVALPLUS = FIXTURES / "evalplus_model-7b_eval_results.json"
@@ -241,3 +242,25 @@ def test_verdicts_of_another_file_are_kept_with_its_hash(tmp_path: Path) -> None
 def test_the_suites_of_a_file_are_named_in_sentences() -> None:
     compared = api.compare([EVALPLUS, "evalplus_model-7b@1", "evalplus_model-7b@2"])
     assert [text.partition(":")[0] for text in repr(compared).splitlines()] == ["base", "plus"]
+
+
+def test_a_run_that_is_named_twice_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synthetic_run(tmp_path / "run", benchmarks={"mine": 3})
+    (tmp_path / "link").symlink_to("run")
+    monkeypatch.chdir(tmp_path)
+    once = api.passk("run", 1)
+    for again in (tmp_path / "run", "./run/", "link"):
+        assert api.passk(["run", again], 1).to_dict() == once.to_dict()
+
+
+def test_a_run_whose_name_other_tools_cannot_open_is_not_begun(tmp_path: Path) -> None:
+    source = tmp_path / "counts.jsonl"
+    source.write_text(json.dumps({"task_id": "t", "completion": "x", "passed": True}))
+    with pytest.raises(RunError, match="its name is not UTF-8"):
+        api.import_results(source, f"{tmp_path}/\udcff")
+
+
+def test_verdicts_without_samples_are_said(tmp_path: Path) -> None:
+    synthetic_run(tmp_path / "run", benchmarks={"mine": 1})
+    (tmp_path / "run" / "samples" / "part-000001.parquet").unlink()
+    assert "on samples that are not there" in str(api.show(tmp_path / "run"))

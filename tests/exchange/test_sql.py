@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from isobudget import api
-from isobudget.errors import InputError
+from isobudget.errors import InputError, RunError
 from support.synthetic_run import synthetic_run
 
 pytest.importorskip("duckdb", reason="needs isobudget[sql]")
@@ -73,3 +73,11 @@ def test_an_unknown_table_is_told_those_there_are(run: Path) -> None:
         InputError, match=r"nothing does not exist.* There are: samples, greedy, verdicts, problems, sc"
     ):
         api.sql(run, "select * from nothing")
+
+
+def test_a_part_that_is_cut_is_said_with_what_to_do(tmp_path: Path) -> None:
+    synthetic_run(tmp_path / "run", benchmarks={"mine": 3})
+    part = tmp_path / "run" / "samples" / "part-000001.parquet"
+    part.write_bytes(part.read_bytes()[:100])
+    with pytest.raises(RunError, match=r"a part cannot be read: .*part-000001.*isobudget check "):
+        api.sql(tmp_path / "run", "select count(*) from samples")

@@ -41,9 +41,73 @@ def test_a_place_in_a_store_reads_as_a_path(text: str) -> None:
     assert str(path.with_name(".x")) == text.replace("run", ".x")
 
 
-@pytest.mark.parametrize("text", ["runs/mine", "/abs/run", "s3/bucket", "s3:", "http://x/y"])
+@pytest.mark.parametrize("text", ["runs/mine", "/abs/run", "s3/bucket", "s3:", "mine:/y", "runs/gcs://x"])
 def test_other_places_are_plain_paths(text: str) -> None:
     assert type(place(text)) is type(Path(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("http://x/y", "^http://x/y: no place that isobudget reads or writes"),
+        ("gcs://bucket/run", "write gs://bucket/run$"),
+        ("abfss://bucket/run", "write az://bucket/run$"),
+        ("S3://bucket/run", "write s3://bucket/run$"),
+        ("s3://", "names no bucket; write s3://BUCKET/RUN"),
+        ("file:///tmp/run", "write the path itself, without file://"),
+        ("s3://bucket/a/../b", "^s3://bucket/a/../b: names in an object store cannot have .. in them"),
+    ],
+)
+def test_an_address_of_another_kind_never_becomes_a_folder(text: str, said: str) -> None:
+    for where in [text] + [Path(text)] * (text != "s3://"):
+        with pytest.raises(InputError, match=said):
+            place(where)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "said"),
+    [
+        ("s3", "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+        ("gs", "Set GOOGLE_APPLICATION_CREDENTIALS"),
+        ("az", "Set AZURE_STORAGE_ACCOUNT_NAME"),
+    ],
+)
+def test_a_store_without_credentials_is_one_sentence(scheme: str, said: str) -> None:
+    """The client asks the machine for its role; what it says then names an address that nobody knows."""
+    from isobudget.files.store_path import _told
+
+    error = OSError("Generic S3 error: Error performing PUT http://169.254.169.254/latest/api/token: refused\n...")
+    assert str(_told(error, StorePath(f"{scheme}://bucket/run"))).startswith(
+        f"{scheme}://bucket/run: no credentials for it were found. {said}"
+    )
+
+
+def test_azure_without_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AZURE_")]:
+        monkeypatch.delenv(name)
+    with pytest.raises(StorageError, match=r"^az://nobody: no credentials for it were found\. Set AZURE_STORAGE_ACC"):
+        place("az://nobody/run").read_bytes()
+
+
+@pytest.mark.parametrize("address", ["nonsense", "http://", "http://a b", "http://:x:"])
+def test_an_address_that_the_client_cannot_take(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+    with pytest.raises(StorageError, match=r"AWS_ENDPOINT_URL = .*: is no address"):
+        place(f"{BUCKET}/run").read_bytes()
+
+
+def test_a_key_with_a_line_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token\n")
+    with pytest.raises(StorageError, match="AWS_SESSION_TOKEN: has a line end"):
+        place("s3://otherwise/run").read_bytes()
+
+
+def test_a_bucket_is_a_folder() -> None:
+    write_whole(place(f"{BUCKET}/root/a.txt"), b"a")
+    root = place(BUCKET)
+    assert root.is_dir()
+    assert not root.is_file()
+    assert root / "root" / "a.txt" in root.walk_objects()
 
 
 def test_what_would_touch_the_disk_is_refused() -> None:
@@ -73,6 +137,8 @@ def test_objects_and_prefixes() -> None:
         (root / "a.txt").rename(root / "e.txt")
     with pytest.raises(FileNotFoundError):
         (root / "a.txt").read_bytes()
+    write_whole(Path(str(root / "plan.toml")), b"folded")  # as a command line makes a path of it
+    assert (root / "plan.toml").read_bytes() == b"folded"
     remove_folder(root)
     assert not root.exists()
 

@@ -222,3 +222,52 @@ def test_repairing_reads_every_part_a_fixed_number_of_times(run: Run, text: str 
         return max(times for path, times in read.items() if str(run.path) in path)
 
     assert most_often(4) == most_often(12)
+
+
+@pytest.mark.parametrize(("field", "stated"), [("rows", 10**12), ("rows", 3), ("bytes", 10**15)])
+def test_what_a_manifest_states_otherwise_than_it_is(run: Run, field: str, stated: int) -> None:
+    path = run.path / "manifest.json"
+    plain, expected = json.loads(path.read_text()), api.passk(run.path, 1)
+    plain["tables"]["samples"]["parts"][0][field] = stated
+    path.write_text(json.dumps(plain))
+    assert [one.kind for one in check_run(run.path).findings] == ["misstated"]
+    assert api.passk(run.path, 1).to_dict() == expected.to_dict()  # no room is made for rows that are not there
+    repaired = check_run(run.path, repair=True)
+    assert repaired.whole
+    assert repaired.tables["samples"] == (72, 1)
+    assert json.loads(path.read_text())["tables"]["samples"]["parts"][0]["bytes"] < 10**6
+
+
+def test_a_manifest_of_another_run_condemns_no_part(run: Run, tmp_path: Path) -> None:
+    other = synthetic_run(tmp_path / "other", PAIR, {"own": 2}, seed=2)
+    rows = list(run.samples())
+    (run.path / "manifest.json").write_bytes((other.path / "manifest.json").read_bytes())
+    found = check_run(run.path).findings
+    assert [(one.kind, one.where) for one in found] == [("damaged", run.path / "manifest.json")]
+    with pytest.raises(RunError, match=r"is of another run.*check .* --repair"):
+        compact(run.path)
+    assert check_run(run.path, repair=True).whole
+    assert list(run.samples()) == rows
+
+
+def test_a_run_whose_facts_are_cut(run: Run) -> None:
+    path = run.path / "run.toml"
+    facts = path.read_text()
+    path.write_text(facts[: facts.index("[machine]")])
+    checked = check_run(run.path, repair=True)
+    assert [(one.kind, one.where) for one in checked.findings] == [("unstated", path)] * 2
+    assert checked.samples == 72
+    path.write_text("")
+    with pytest.raises(RunError, match=r"run.toml: states no format; was the file edited or cut\?"):
+        check_run(run.path)
+    path.write_text(facts)
+    assert check_run(run.path).whole
+
+
+def test_a_file_that_globs_read_and_no_command_does(run: Run) -> None:
+    strange, before = run.path / "samples" / "ünï cödé.parquet", api.passk(run.path, 1).to_dict()
+    strange.write_bytes((run.path / "samples" / "part-000001.parquet").read_bytes())
+    (finding,) = check_run(run.path, repair=True).findings
+    assert (finding.kind, finding.where) == ("unknown", strange)
+    assert strange.exists()
+    assert api.passk(run.path, 1).to_dict() == before

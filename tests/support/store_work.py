@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from isobudget.judge import Judge
 from isobudget.judge.verdict import Outcome, Verdict
 from isobudget.problems.problem import CheckFunction, Problem
 from isobudget.records.rows import SampleRow
@@ -134,17 +135,12 @@ def _import(asked: dict[str, Any]) -> None:
     api.import_results(asked["source"], asked["place"])
 
 
-class LengthJudge:
-    """A judge whose verdicts follow from the program's length."""
-
-    def __init__(self, **_settings: Any) -> None:
-        pass
+class LengthJudge(Judge):
+    """A judge whose verdicts follow from the program's length; it starts no workers."""
 
     def __enter__(self) -> Self:
+        self.layers = frozenset()
         return self
-
-    def __exit__(self, *_error: object) -> None:
-        pass
 
     def run(self, pairs: Iterable[tuple[Problem, str]]) -> Iterator[Verdict]:
         """A verdict of each program."""
@@ -154,11 +150,15 @@ class LengthJudge:
 
 def _judge(asked: dict[str, Any]) -> None:
     from isobudget.pipeline import judging
+    from isobudget.pipeline.executor import Local
     from isobudget.records import part_writer
 
+    class ByLength(Local):
+        def judge(self, *_settings: Any, **_modes: Any) -> Judge:
+            return LengthJudge()
+
     part_writer._ROWS_PER_PART = 5
-    judging.Judge = LengthJudge  # type: ignore[assignment,attr-defined]
-    judging.judge_run(asked["place"], check=None)
+    judging.judge_run(asked["place"], check=None, executor=ByLength())
 
 
 def _compact(asked: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isobudget.errors import InputError, MissingExtraError
+from isobudget.errors import InputError, MissingExtraError, RunError
 from isobudget.grid import Grid, json_value
 from isobudget.records.parts import dataset_of
 from isobudget.records.ranking_rows import ScoreRow
@@ -75,6 +75,11 @@ def ask(run: Run | str | Path, query: str) -> Answer:
         names = [one[0] for one in answer.description or ()]
         rows = answer.fetchall()
     except duckdb.Error as error:
+        if "the stream registered as 'raw_" in str(error):  # of a part, and not of the query
+            raise RunError(
+                f"{run.path}: a part cannot be read: {str(error).splitlines()[0]} See what to do with: "
+                f"isobudget check {run.path}"
+            ) from None
         listed = f" There are: {', '.join(VIEWS)}." if "Table with name" in str(error) else ""
         raise InputError(f"the query failed: {str(error).splitlines()[0]}{listed}") from error
     finally:

@@ -24,10 +24,28 @@ from functools import lru_cache
 from pathlib import Path, PosixPath
 from typing import IO, Any, NoReturn
 
-from isobudget.errors import IsobudgetError, MissingExtraError, StorageError
+from isobudget.errors import InputError, IsobudgetError, MissingExtraError, StorageError
 
 #: a place in a store, also as `pathlib` folds it (one slash instead of two)
 _URL = re.compile(r"(s3|gs|az)://?([^/]+)(/.*)?")
+#: schemes of addresses that are none of ours, which would else become folders on the disk: what is meant, if known
+_SCHEMES = {
+    **dict.fromkeys(("s3", "s3a", "s3n"), "s3"),
+    **dict.fromkeys(("gs", "gcs"), "gs"),
+    **dict.fromkeys(("az", "azure", "abfs", "abfss", "wasb", "wasbs"), "az"),
+    **dict.fromkeys(("http", "https", "ftp", "sftp", "hdfs", "adl", "hf"), None),
+    "file": "",
+}
+_ADDRESS = re.compile(rf"(?i:(?P<scheme>{'|'.join(_SCHEMES)})):/(?P<rest>.*)")
+_ENDPOINT = re.compile(r"https?://([A-Za-z0-9_.-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?(/[!-~]*)?")
+#: what a store is opened with, where the machine has no role of its own
+_CREDENTIALS = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or a profile of ~/.aws, with boto3 installed)",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
+#: by what a store's client says that it found none: it asked the machine for its role, or knows no account
+_NO_CREDENTIALS = ("169.254.169.254", "metadata.google.internal", "Account must be specified")
 _READ_AHEAD_BYTES = 4 * 2**20
 #: what a store is given up after, so that a wrong address is said in seconds
 _RETRY = {"max_retries": 4}
@@ -37,11 +55,32 @@ Version = dict[str, str]
 
 
 def place(where: str | os.PathLike[str]) -> Path:
-    """The path of what a user names: a local one, or a place in an object store."""
-    if isinstance(where, Path) and not isinstance(where, StorePath) and not _URL.fullmatch(str(where)):
-        return where
+    """The path of what a user names: a local one, or a place in an object store.
+
+    Raises:
+        InputError: it is an address of another kind, or names no bucket, or has ``..`` in it.
+    """
     text = str(where)
-    return StorePath(text) if _URL.fullmatch(text) else Path(text)
+    if _URL.fullmatch(text):
+        if ".." in text.split("/"):
+            raise InputError(
+                f"{StorePath(text)}: names in an object store cannot have .. in them; write the place itself"
+            )
+        return StorePath(text)
+    if other := _ADDRESS.fullmatch(text):
+        raise InputError(_meant(other["scheme"], other["rest"].lstrip("/")))
+    return where if isinstance(where, Path) else Path(text)
+
+
+def _meant(scheme: str, rest: str) -> str:
+    """What is wrong with an address that is none of ours."""
+    known = _SCHEMES.get(scheme.lower())
+    if known == "":
+        return f"{scheme}://{rest}: write the path itself, without {scheme}://"
+    if known and not rest:
+        return f"{scheme}://: names no bucket; write {known}://BUCKET/RUN"
+    hint = f"; write {known}://{rest}" if known else ""
+    return f"{scheme}://{rest}: no place that isobudget reads or writes: only paths, s3://, gs:// and az:// are{hint}"
 
 
 class StorePath(PosixPath):
@@ -68,6 +107,8 @@ class StorePath(PosixPath):
         import obstore
 
         try:
+            if not self.key:  # a bucket is no object
+                raise FileNotFoundError
             kind, size = stat.S_IFREG, obstore.head(self._store, self.key)["size"]
         except FileNotFoundError:
             if not any(self.iterdir()):
@@ -104,7 +145,7 @@ class StorePath(PosixPath):
         import obstore
 
         try:
-            found = obstore.list_with_delimiter(self._store, f"{self.key}/" if self.key else None)
+            found = obstore.list_with_delimiter(self._store, self._prefix)
         except FileNotFoundError:
             return
         except Exception as error:
@@ -123,7 +164,7 @@ class StorePath(PosixPath):
         import obstore
 
         try:
-            listed = [one for batch in obstore.list(self._store, f"{self.key}/") for one in batch]
+            listed = [one for batch in obstore.list(self._store, self._prefix) for one in batch]
         except Exception as error:
             raise _told(error, self) from None
         root = StorePath("/".join(self.parts[:2]))
@@ -235,6 +276,11 @@ class StorePath(PosixPath):
     expanduser = absolute
 
     @property
+    def _prefix(self) -> str | None:
+        """What the names of all objects under it begin with."""
+        return f"{self.key}/" if self.key else None
+
+    @property
     def _store(self) -> Any:
         return _bucket(self.parts[0].rstrip(":"), self.parts[1], os.environ.get("AWS_ENDPOINT_URL", ""))
 
@@ -270,6 +316,8 @@ def _bucket(scheme: str, bucket: str, endpoint: str) -> Any:
         from obstore.store import from_url
     except ImportError:
         raise MissingExtraError(f"{scheme}://{bucket}", "s3") from None
+    if scheme == "s3":
+        _check_environment(endpoint)
     options: dict[str, Any] = {"retry_config": _RETRY}
     if endpoint.startswith("http://"):
         options["client_options"] = {"allow_http": True}
@@ -278,7 +326,19 @@ def _bucket(scheme: str, bucket: str, endpoint: str) -> Any:
     try:
         return from_url(f"{scheme}://{bucket}", **options)
     except Exception as error:
-        raise StorageError(f"{scheme}://{bucket}: cannot be reached: {_first_line(error)}") from None
+        where = f"{scheme}://{bucket}"
+        raise _without_credentials(error, where) or StorageError(
+            f"{where}: cannot be used: {_first_line(error)}"
+        ) from None
+
+
+def _check_environment(endpoint: str) -> None:
+    """Raise `StorageError` for what the client of S3 cannot take, which would end in its own code's panic."""
+    if endpoint and not _ENDPOINT.fullmatch(endpoint):
+        raise StorageError(f"AWS_ENDPOINT_URL = {endpoint!r}: is no address; write http://HOST:PORT or https://HOST")
+    for name, value in os.environ.items():
+        if name.startswith("AWS_") and not value.isprintable():
+            raise StorageError(f"{name}: has a line end, or another character that cannot be sent, in it. Set it anew.")
 
 
 def _profile() -> Any:
@@ -317,10 +377,20 @@ def _told(error: Exception, path: StorePath, writing: bool = False) -> Exception
     bucket = "/".join(str(path).split("/")[:3])
     if "NoSuchBucket" in text or (writing and isinstance(error, FileNotFoundError)):
         return StorageError(f"{path}: there is no bucket {bucket}. Make it, or correct the name.")
+    if found := _without_credentials(error, str(path)):
+        return found
     refused = (obstore.exceptions.PermissionDeniedError, obstore.exceptions.UnauthenticatedError)
     if isinstance(error, refused) or "AccessDenied" in text or "credential" in text.lower():
         return StorageError(f"{path}: the store refuses access. Check the credentials and what they may do.")
     return StorageError(f"{path}: the store cannot be reached or does not answer: {_first_line(error)}")
+
+
+def _without_credentials(error: Exception, where: str) -> StorageError | None:
+    """The error that no credentials were found, if that is it."""
+    if not any(sign in str(error) for sign in _NO_CREDENTIALS):
+        return None
+    names = _CREDENTIALS[where.partition(":")[0]]
+    return StorageError(f"{where}: no credentials for it were found. Set {names}.")
 
 
 def _first_line(error: Exception) -> str:

@@ -70,7 +70,11 @@ def sha256_of(path: Path) -> str:
 
 
 def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
-    """Write `data` to `path`, whole or not at all: a `StorageError` leaves nothing behind. `mode` is the file's."""
+    """Write `data` to `path`, whole or not at all: a `StorageError` leaves nothing behind. `mode` is the file's.
+
+    The file may lie in an object store, whatever kind of path its address became.
+    """
+    path = place(path)
     if isinstance(path, StorePath):
         path.put(data)
         return

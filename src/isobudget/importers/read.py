@@ -127,7 +127,7 @@ def is_run(path: str | Path) -> bool:
 def split_sources(sources: Any) -> tuple[list[Path], list[Any]]:
     """Run folders, and what importers read, of what a user names: one or several paths, patterns or data frames.
 
-    A run that is named twice counts once.
+    A run that is named twice, in whatever way, counts once.
 
     Raises:
         InputError: a pattern that no file matches, or nothing is named.
@@ -135,15 +135,15 @@ def split_sources(sources: Any) -> tuple[list[Path], list[Any]]:
     named = [_framed(sources)] if isinstance(sources, str | Path) or _is_frame(sources) else list(sources)
     if not named:
         raise InputError("name at least one source: a run folder, or files of results")
-    runs: list[Path] = []
+    runs: dict[Path, Path] = {}
     others: list[Any] = []
     for one in named:
         for path in _matches(one):
             if isinstance(path, Path) and is_run(path):
-                runs.append(path)
+                runs.setdefault(place(path).resolve(), path)
             else:
                 others.append(path)
-    return list(dict.fromkeys(runs)), others
+    return list(runs.values()), others
 
 
 def _is_frame(one: Any) -> bool:

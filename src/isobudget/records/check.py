@@ -6,7 +6,7 @@ with what to do. `records.repair` does what is safe.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from isobudget.records.findings import REPAIR, Finding, check_part, left_over
 from isobudget.records.keys import SampleKeys
 from isobudget.records.manifest import (
     FILE_NAME,
+    PART_NAME,
     SUPERSEDED,
     Manifest,
     ManifestError,
@@ -31,7 +32,7 @@ from isobudget.records.manifest import (
 from isobudget.records.newcomers import Newcomers, Stated
 from isobudget.records.part_names import numbered_parts, visible_parts
 from isobudget.records.parts import is_gone
-from isobudget.records.recover import unlisted
+from isobudget.records.recover import check_is_of, unlisted
 from isobudget.records.repair import repair_run
 from isobudget.records.tables import TABLES, table_folders
 
@@ -125,6 +126,8 @@ def _look(folder: Path, done: tuple[str, ...], progress: Progress) -> Checked:
     findings: list[Finding] = []
     try:
         manifest = read_manifest(folder)
+        if manifest is not None:
+            check_is_of(folder, manifest)
     except ManifestError as error:
         return _without_manifest(folder, facts["format"], error, done)
     if manifest is None:
@@ -140,10 +143,11 @@ def _look(folder: Path, done: tuple[str, ...], progress: Progress) -> Checked:
         findings += _beside(path, manifest)
     findings += _strange(folder)
     samples = judged = 0
-    if not any(one.kind in ("damaged", "missing") for one in findings):
+    if not any(one.kind in ("damaged", "misstated", "missing") for one in findings):
         keys = {name: SampleKeys.of_table(folder / name, TABLES[name].row_type) for name in ("samples", "verdicts")}
         samples, judged = len(keys["samples"]), len(keys["verdicts"])
         findings += [] if unfinished else _of_keys(folder, manifest, keys)
+        findings += [] if unfinished else _unstated(folder, facts, keys["samples"], findings)
         if samples > judged:
             notes.append(f"{samples - judged:,} samples have no verdict; judge them with: isobudget judge {folder}")
     if old := sum(len(numbered_parts(folder / SUPERSEDED / name)) for name in TABLES):
@@ -211,6 +215,10 @@ def _beside(folder: Path, manifest: Manifest) -> Iterator[Finding]:
             yield _unlisted(path, newcomers)
     for path in left_over(folder, table):
         yield Finding(path, "left over", "a writer that was stopped left it; nothing needs it", f"{REPAIR} moves it")
+    for path in sorted(folder.glob("*.parquet")):
+        if not path.name.startswith(".") and not PART_NAME.fullmatch(path.name):
+            what = "no part of the table by its name, and does not count; globs and other tools read it"
+            yield Finding(path, "unknown", what, "move it out of the table's folder")
 
 
 def _unlisted(path: Path, newcomers: Newcomers) -> Finding:
@@ -228,6 +236,22 @@ def _strange(folder: Path) -> Iterator[Finding]:
         if path.name not in TABLES and not path.name.startswith(".") and path.is_dir() and numbered_parts(path):
             what = "a table that this isobudget does not know"
             yield Finding(path, "unknown", what, "use the isobudget that wrote it; this one leaves it alone")
+
+
+def _unstated(
+    folder: Path, facts: Mapping[str, Any], samples: SampleKeys, findings: Sequence[Finding]
+) -> Iterator[Finding]:
+    """Samples of models or benchmarks that run.toml, which states some, does not: no command shows them."""
+    if any(one.kind == "foreign" for one in findings):
+        return  # a part of another run, which is said
+    groups = list(samples.groups())
+    for kind, there in (("benchmark", {one[0] for one in groups}), ("model", {one[1] for one in groups})):
+        stated = facts.get(f"{kind}s")
+        if stated != {} and (unstated := sorted(there - set(stated or ()))):
+            named = ", ".join(unstated[:5]) + ", ..." * (len(unstated) > 5)
+            what = f"there are samples of {kind} {named}, which it does not state; commands leave them out"
+            remedy = "put back the file that the run had, if it was edited or cut"
+            yield Finding(folder / run_facts.FILE_NAME, "unstated", what, remedy)
 
 
 def _of_keys(folder: Path, manifest: Manifest, keys: Mapping[str, SampleKeys]) -> Iterator[Finding]:

@@ -98,10 +98,12 @@ def read_facts(folder: Path) -> dict[str, Any]:
             raise
         what = ", but a file" if folder.is_file() else f" (it has no {FILE_NAME})"
         raise RunError(f"{folder}: not a run folder{what}") from None
-    if not isinstance(facts.get("format"), int) or facts["format"] > FORMAT:
-        raise RunError(
-            f"{path}: format {facts.get('format')!r} is not known to isobudget {version('isobudget')}; use a newer one"
-        )
+    stated = facts.get("format")
+    if type(stated) is not int or stated < 1:
+        said = "states no format" if stated is None else f"format = {str(stated)[:40]} is no format of a run"
+        raise RunError(f"{path}: {said}; was the file edited or cut? Put back a whole one.")
+    if stated > FORMAT:
+        raise RunError(f"{path}: format {stated} is not known to isobudget {version('isobudget')}; use a newer one")
     for name in ("machine", "benchmarks", "models"):
         if not isinstance(facts.get(name, {}), dict):
             raise RunError(f"{path}: {name} must be a table, not {str(facts[name])[:40]}; was the file edited?")

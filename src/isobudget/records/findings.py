@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from isobudget.grid import counted
@@ -23,8 +23,8 @@ class Finding:
 
     Attributes:
         where: the file or table.
-        kind: ``missing``, ``damaged``, ``newer``, ``unlisted``, ``twice``, ``foreign``, ``left over``, ``unfinished``,
-            ``unknown``.
+        kind: ``missing``, ``damaged``, ``misstated``, ``newer``, ``unlisted``, ``twice``, ``foreign``, ``left over``,
+            ``unfinished``, ``unstated``, ``unknown``.
         what: what is wrong, and what is lost by it.
         remedy: what to do.
     """
@@ -48,9 +48,20 @@ def check_part(folder: Path, part: Part, manifest: Manifest) -> Finding | None:
     remedy = f"put back a whole one, or {REPAIR} to set it aside"
     if part.sha256 and hashlib.sha256(there.read_bytes()).hexdigest() != part.sha256:
         return Finding(path, "damaged", f"its content is not that which was written: {lost}", remedy)
-    if described(there) is None:
+    if (said := described(there)) is None:
         return Finding(path, "damaged", "it is not a whole Parquet file", remedy)
+    for stated, found, unit in ((part.rows, said[0].rows, "rows"), (part.bytes, said[0].bytes, "bytes")):
+        if part.sha256 and stated != found:
+            what = f"it has {found:,} {unit}, and the manifest states {stated:,}"
+            return Finding(path, "misstated", what, f"{REPAIR} states it as it is; nothing is lost")
     return _of_columns(path, manifest.schemas.get(part.schema, {}))
+
+
+def as_it_is(folder: Path, part: Part) -> Part:
+    """A listed part with the rows and bytes that it has; as it is stated if it is no whole part."""
+    there = next((one for one in places(folder / part.name) if one.is_file()), None)
+    said = described(there) if there is not None else None
+    return part if said is None else replace(part, rows=said[0].rows, bytes=said[0].bytes)
 
 
 def _of_columns(path: Path, columns: Mapping[str, str]) -> Finding | None:

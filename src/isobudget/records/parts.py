@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
 _ROWS_READ_AT_ONCE = 1_000
+#: more than this of one part is not believed without a look
+_MANY_ROWS = 1_000_000
 
 
 def read_each(
@@ -92,19 +94,25 @@ def read_part_rows(path: Path, row_type: type[Any], where: ds.Expression | None 
 
 
 def rows_in_table(folder: Path) -> int:
-    """How many rows a table has; of a damaged part none are counted, since reading it says so."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    """How many rows a table has; of a damaged part none are counted, since reading it says so.
 
+    That is what room is made for: where a manifest states very many, the part itself is asked.
+    """
     manifest = read_manifest(folder.parent)
     if manifest is not None:
         listed = {part.name: part.rows for part in manifest.table(folder.name).parts}
-        return sum(listed[path.name] for path in part_paths(folder))
-    rows = 0
-    for path in part_paths(folder):
-        with contextlib.suppress(pa.ArrowException, OSError):
-            rows += int(pq.read_metadata(path).num_rows)
-    return rows
+        stated = ((path, listed[path.name]) for path in part_paths(folder))
+        return sum(rows if rows < _MANY_ROWS else min(rows, _rows_in(path)) for path, rows in stated)
+    return sum(map(_rows_in, part_paths(folder)))
+
+
+def _rows_in(path: Path) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with contextlib.suppress(pa.ArrowException, OSError), opened_file(path) as file:
+        return int(pq.read_metadata(file).num_rows)
+    return 0
 
 
 def bytes_of_table(folder: Path) -> int:

@@ -17,9 +17,18 @@ from pathlib import Path
 
 from isobudget.files.store_path import StorePath
 from isobudget.files.whole import make_folder, storage_error
-from isobudget.records.manifest import Manifest, Part, TableParts, described, read_manifest, write_manifest
+from isobudget.records.manifest import (
+    FILE_NAME,
+    Manifest,
+    Part,
+    TableParts,
+    damaged,
+    described,
+    read_manifest,
+    write_manifest,
+)
 from isobudget.records.newcomers import Newcomers, Stated
-from isobudget.records.part_names import free_name, numbered_parts, superseded, visible_parts
+from isobudget.records.part_names import free_name, numbered_parts, places, superseded, visible_parts
 from isobudget.records.parts import is_gone
 from isobudget.records.tables import table_folders
 
@@ -34,6 +43,8 @@ def recover(run: Path) -> Manifest:
         StorageError: it cannot be written.
     """
     before = read_manifest(run)
+    if before is not None:
+        check_is_of(run, before)
     manifest = Manifest() if before is None else before
     manifest = _without_removed(run, manifest)
     for name in list(manifest.tables):
@@ -44,6 +55,27 @@ def recover(run: Path) -> Manifest:
     if manifest != before or isinstance(run, StorePath):
         write_manifest(run, manifest)
     return manifest
+
+
+def check_is_of(run: Path, manifest: Manifest) -> None:
+    """Raise a `ManifestError` for a manifest of another run: whole parts have its names, and none is as it states.
+
+    Of a single part that is not as stated, it is the part that has changed.
+    """
+    others = 0
+    for name, table in manifest.tables.items():
+        for part in table.parts:
+            there = next((one for one in places(run / name / part.name) if one.is_file()), None)
+            if there is None:
+                continue
+            if not part.sha256 or there.stat().st_size == part.bytes:
+                return
+            found = described(there)
+            if found is not None and found[0].sha256 == part.sha256:
+                return
+            others += found is not None
+    if others > 1:
+        raise damaged(run / FILE_NAME, "is of another run: none of the parts that it names is as it states")
 
 
 def settle(folder: Path, table: TableParts) -> None:

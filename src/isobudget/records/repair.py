@@ -1,7 +1,8 @@
 """What is safe to do about a run folder that is not whole. Nothing is deleted: files move to `.superseded/`.
 
 what a stopped writer left         as every writer does, see `records.recover`
-a manifest that cannot be read     set aside, and made anew of the parts that are there
+a manifest that cannot be read, or is of another run     set aside, and made anew of the parts that are there
+rows or bytes that the manifest states otherwise    stated as they are
 a part that is damaged or gone     does not count any more: the next run makes anew what is missing
 rows on samples that are gone      do not count any more: new samples get new verdicts
 parts of other runs or with rows twice, files of stopped writers    set aside
@@ -20,7 +21,7 @@ from isobudget.files.whole import make_folder
 from isobudget.grid import counted
 from isobudget.progress import SILENT, Progress
 from isobudget.records.facts import begin_writing
-from isobudget.records.findings import check_part, left_over
+from isobudget.records.findings import as_it_is, check_part, left_over
 from isobudget.records.keys import SampleKeys
 from isobudget.records.manifest import (
     FILE_NAME,
@@ -35,7 +36,7 @@ from isobudget.records.new_parts import NewParts
 from isobudget.records.newcomers import Newcomers, Stated
 from isobudget.records.part_names import free_name, numbered_parts
 from isobudget.records.parts import read_part
-from isobudget.records.recover import recover, set_aside, settle, unlisted
+from isobudget.records.recover import check_is_of, recover, set_aside, settle, unlisted
 from isobudget.records.rows import KEY_COLUMNS, SampleRow
 from isobudget.records.tables import TABLES, table_folders
 
@@ -57,6 +58,8 @@ def repair_run(folder: Path, progress: Progress = SILENT) -> list[str]:
     with held(folder):
         try:
             before = read_manifest(folder)
+            if before is not None:
+                check_is_of(folder, before)
         except ManifestError as error:
             if error.kind != "damaged":
                 raise
@@ -65,7 +68,7 @@ def repair_run(folder: Path, progress: Progress = SILENT) -> list[str]:
         begin_writing(folder)
         manifest = _made_anew(folder, progress) if done else recover(folder)
         done += _differences(before, manifest) if not done else []
-        done += _drop_damaged(folder, progress)
+        done += _mend_listed(folder, progress)
         samples = SampleKeys.of_table(folder / "samples", SampleRow)
         for name in OF_SAMPLES:
             done += _drop_without_samples(folder / name, samples)
@@ -126,18 +129,23 @@ def _set_rest_aside(folder: Path) -> Iterator[str]:
             yield f"{path} moved to {SUPERSEDED}" + (f": {why.what}" if why else "")
 
 
-def _drop_damaged(folder: Path, progress: Progress) -> Iterator[str]:
-    """Parts that are damaged or gone do not count any more."""
+def _mend_listed(folder: Path, progress: Progress) -> Iterator[str]:
+    """Parts that are damaged or gone do not count any more; what is misstated of others is stated as it is."""
     manifest = read_manifest(folder) or Manifest()
     progress.start("listed parts", sum(len(table.parts) for table in manifest.tables.values()))
     for name, table in manifest.tables.items():
         progress.advance("listed parts", len(table.parts))
         found = {part: check_part(folder / name, part, manifest) for part in table.parts}
-        bad = {part: one for part, one in found.items() if one is not None and one.kind in ("damaged", "missing")}
-        if not bad:
+        kinds = {part: one.kind for part, one in found.items() if one is not None}
+        bad = [part for part, kind in kinds.items() if kind in ("damaged", "missing")]
+        true = {part: as_it_is(folder / name, part) for part, kind in kinds.items() if kind == "misstated"}
+        if not bad and not true:
             continue
-        manifest = manifest.having(name, replace(table, parts=tuple(part for part in table.parts if part not in bad)))
+        kept = tuple(true.get(part, part) for part in table.parts if part not in bad)
+        manifest = manifest.having(name, replace(table, parts=kept))
         write_manifest(folder, manifest)
+        for part, now in true.items():
+            yield f"{folder / name / part.name} stated as it is: {counted(now.rows, 'row')}"
         for part in bad:
             set_aside(folder / name / part.name)
             yield f"{folder / name / part.name} does not count any more: {counted(part.rows, 'row')} to be made anew"

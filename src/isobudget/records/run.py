@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from isobudget.errors import InputError, RunError, RunMismatchError
 from isobudget.files.lease import held
 from isobudget.files.store_path import place
-from isobudget.files.whole import make_folder
+from isobudget.files.whole import make_folder, mended
 from isobudget.problems.problem import Problem
 from isobudget.records import facts as run_facts
 from isobudget.records.keys import SampleKeys
@@ -89,6 +89,8 @@ class Run:
         folder = place(path)
         if (folder / run_facts.FILE_NAME).exists():
             return cls.open(folder)
+        if mended(str(folder)) != str(folder):
+            raise RunError(f"{folder}: its name is not UTF-8, and other tools cannot open it; choose another one")
         make_folder(folder)
         strangers = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
         if strangers:

@@ -98,7 +98,8 @@ class ShownTasks:
         lines = []
         for one in self.tasks:
             waiting = one.samples - one.judged
-            rest = f", {waiting} not judged" if waiting else ""
+            rest = f", {waiting} not judged" if waiting > 0 else ""
+            rest += f", {counted(-waiting, 'verdict')} on samples that are not there" if waiting < 0 else ""
             lines.append(f"{one.task_id}: {counted(one.samples, 'sample')}, {one.passed} passed{rest}\n")
         return printable("".join(lines or ["no task\n"]))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isobudget.errors import InputError
+from isobudget.files.store_path import StorePath, place
 from isobudget.files.whole import make_folder, write_whole
 from isobudget.report.figures.look import Look, parse_look
 from isobudget.report.figures.parts import Plot
@@ -74,8 +75,8 @@ class Target:
         if not plots:
             raise InputError(f"--figure {self.path}: there is nothing to draw")
         places = [self.path] if len(plots) == 1 else [self._named(stem) for stem in plots]
-        for plot, place in zip(plots.values(), places, strict=True):
-            write_whole(place, render(plot, self.look, (kind,))[kind])
+        for plot, path in zip(plots.values(), places, strict=True):
+            write_whole(path, render(plot, self.look, (kind,))[kind])
         return tuple(places)
 
     def save_all(self, plots: Mapping[str, Plot]) -> tuple[Path, ...]:
@@ -106,10 +107,10 @@ def target_of(
         if width is not None or font is not None:
             raise InputError("--width and --font say how a figure looks; say where it goes, too, with --figure")
         return None
-    path = Path(figure)
+    path = place(figure)
     if not folder:
         figure_format(str(path))
-        if not path.parent.is_dir():
+        if not (isinstance(path, StorePath) or path.parent.is_dir()):
             raise InputError(f"--figure {path}: there is no folder {path.parent}")
     require_matplotlib()
     return Target(path, look)
