@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -100,7 +101,10 @@ def servers(folder: Path, upstream_seconds: float, fault: str = "") -> Iterator[
 
 
 class Client:
-    """Connections that are kept: raw HTTP, so that the client costs little."""
+    """Connections that are kept: raw HTTP, so that the client costs little.
+
+    One that the server has closed meanwhile is not used again, as with other clients.
+    """
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -109,6 +113,7 @@ class Client:
     async def post(self, body: dict[str, Any]) -> tuple[int, bytes, float]:
         """Status, body and seconds of a call."""
         data = json.dumps(body).encode()
+        self.free = [one for one in self.free if not one[0].at_eof()]
         connection = self.free.pop() if self.free else await asyncio.open_connection("127.0.0.1", self.port)
         reader, writer = connection
         began = time.perf_counter()
@@ -232,8 +237,8 @@ def measure_load(rate: float, seconds: float, upstream_seconds: float) -> None:
         found = asyncio.run(open_loop(ports, rate, seconds))
         time.sleep(1.0)
         for way, calls in found.items():
-            failed = sum(status != 200 for status, _ in calls)
-            print(f"{way}: {len(calls)} calls, {failed} failed")
+            failed = Counter(status for status, _ in calls if status != 200)
+            print(f"{way}: {len(calls)} calls, {failed.total()} failed (by status: {dict(failed)})")
         took = {way: np.array([one for status, one in calls if status == 200]) for way, calls in found.items()}
         for quantile in (50, 90, 99):
             direct, through = (np.percentile(took[way], quantile) for way in ("direct", "gateway"))
