@@ -50,6 +50,33 @@ def test_the_unit_that_the_costs_state(tmp_path: Path, costs: str, unit: str) ->
     assert chosen(results(tmp_path / "r.jsonl", "a", "b"), costs=tmp_path / "costs.toml") == unit
 
 
+@pytest.mark.parametrize(
+    ("costs", "message"),
+    [
+        ("usd = 0", "must cost a positive amount of usd"),
+        ("usd_per_million_output = 2", "usd_per_million_input is missing"),
+        ("usd_per_million_cached = 2", "usd_per_million_input is missing"),
+        ("usd_per_million_input = 0\nusd_per_million_output = 0", "must cost a positive amount of usd"),
+        ("price = 'nobody'", r"no \[\[price\]\] for model 'nobody'"),
+        ("seconds = 1\nusd_per_gpu_hour = 0", "must cost a positive amount of usd"),
+    ],
+)
+def test_a_price_that_is_stated_wrongly_is_not_passed_over_for_another_unit(
+    tmp_path: Path, costs: str, message: str
+) -> None:
+    (tmp_path / "costs.toml").write_text(f"[defaults]\n{costs}\nprompt_tokens = 10\n")
+    source = results(tmp_path / "r.jsonl", "a", "b", tokens=True)
+    for call in (api.curves, api.plan):
+        with pytest.raises(InputError, match=message):
+            call(source, costs=tmp_path / "costs.toml")
+
+
+def test_a_shared_part_alone_is_said_to_lack_its_amount(tmp_path: Path) -> None:
+    (tmp_path / "costs.toml").write_text("[defaults]\nseconds_per_problem = 1\n")
+    with pytest.raises(InputError, match=r"no cost in seconds for model 'a' .* state seconds = "):
+        api.curves(results(tmp_path / "r.jsonl", "a", "b"), costs=tmp_path / "costs.toml")
+
+
 def test_known_flops_come_before_what_the_costs_state(tmp_path: Path) -> None:
     (tmp_path / "costs.toml").write_text("[defaults]\nseconds = 2\n")
     source = results(tmp_path / "r.jsonl", "codellama-7b", "codellama-34b")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -313,3 +314,27 @@ def test_the_example_in_the_docs_runs_in_usd_and_tokens(tmp_path: Path) -> None:
     for unit in (Unit.USD, Unit.TOKENS):
         (found,) = curves(tmp_path / "counts.jsonl", unit, costs=str(tmp_path / "costs.toml"))
         assert {one.model for one in found.curves} == set(models)
+
+
+@pytest.mark.parametrize("name", ["gpt-4.1", "qwen2.5-coder-1.5b"])
+def test_a_name_with_a_dot_is_told_to_stand_in_quotation_marks(tmp_path: Path, name: str) -> None:
+    (tmp_path / "costs.toml").write_text(f"[models.{name}]\nusd = 1\n")
+    with pytest.raises(InputError, match=re.escape(f'in quotation marks: [models."{name}"]')):
+        read_costs(tmp_path / "costs.toml")
+
+
+@pytest.mark.parametrize("day", ["'yesterday'", "3", "'2025-13-01'", "''"])
+def test_a_date_is_one(tmp_path: Path, day: str) -> None:
+    price = f"[[price]]\nmodel = 'x'\ninput = 1\noutput = 2\nsource = 's'\ndate = {day}\n"
+    for text in (f"[defaults]\nusd = 1\ndate = {day}\n", price):
+        (tmp_path / "costs.toml").write_text(text)
+        with pytest.raises(InputError, match="date: must be a date such as 2025-01-31"):
+            read_costs(tmp_path / "costs.toml")
+
+
+@pytest.mark.parametrize("day", ["2025-01-31", "'2025-01-31'", "2025-01-31T10:00:00"])
+def test_dates_as_toml_and_as_text(tmp_path: Path, day: str) -> None:
+    (tmp_path / "costs.toml").write_text(f"[defaults]\nusd = 1\ndate = {day}\n")
+    read = read_costs(tmp_path / "costs.toml").defaults
+    assert read is not None
+    assert "2025-01-31" in read.source

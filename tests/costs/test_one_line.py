@@ -117,3 +117,26 @@ def test_a_source_is_said_once(counts: Path) -> None:
     (compared,) = api.curves(counts, "seconds", tokens_per_second=50, replicates=50)
     for curve in compared.curves:
         assert curve.price.source.count("as stated on the command line") == 1
+
+
+@pytest.mark.parametrize("text", ["7b=1,7b=2", "7b=1,7b=1", "1,2", "1,7b=2,1"])
+def test_what_is_stated_twice_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"--tokens-per-second: .* is stated twice in .*; write it once"):
+        one_line_costs(None, text)
+
+
+def test_two_parts_of_one_name_have_one_figure_and_a_whole_name_comes_first(counts: Path) -> None:
+    rates = {"tokens_per_second": "codellama=100,34b=40"}
+    with pytest.raises(InputError, match=r"codellama=100 and 34b=40 both mean codellama-34b; write its whole name"):
+        prices(counts, "seconds", **rates)
+    assert prices(counts, "seconds", tokens_per_second="codellama-34b=40,codellama=100") == pytest.approx(
+        {"codellama-7b": 1.0, "codellama-34b": 1.0}
+    )
+    assert prices(counts, "usd", tokens_per_second="codellama=100", usd_per_gpu_hour="7b=36,34b=72") == pytest.approx(
+        {"codellama-7b": 0.01, "codellama-34b": 0.008}
+    )
+
+
+def test_a_number_that_is_too_large_is_said_to_be(counts: Path) -> None:
+    with pytest.raises(InputError, match=r"'1e31' is neither a number of more than 0 and below 10\^12 nor NAME"):
+        prices(counts, "seconds", tokens_per_second="1e31")

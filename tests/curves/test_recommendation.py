@@ -222,6 +222,18 @@ def test_at_equal_success_the_cheaper_total_is_recommended() -> None:
     assert winner_sentence(found).startswith("Use quick at every budget")
 
 
+def test_a_model_that_is_level_was_not_ahead() -> None:
+    """`beta` leads at first; with 19 of 20 samples both solve the same."""
+    solved = [0, 1, 2, 3, 4, 5]
+    alpha, beta = counts("alpha", 20, [*solved, *solved]), counts("beta", 20, [*solved, 6, 7, 8, 0, 1, 2])
+    prices = {"alpha": flops(1.0, 5.0), "beta": flops(1.0, 5.0)}
+    found = compare_counts([alpha, beta], prices, budgets=[6, 12, 24], bootstrap=QUICK)
+    assert found.curve("alpha").at(24).success == pytest.approx(found.curve("beta").at(24).success, abs=1e-15)
+    (segment,) = found.recommendation()
+    assert (segment.model, segment.ahead) == ("beta", {})
+    assert "was ahead" not in winner_sentence(found)
+
+
 @pytest.mark.skipif(not CASES.is_dir(), reason="no ../shared/cases beside this checkout")
 def test_two_models_of_equal_success_and_unlike_totals() -> None:
     folder = CASES / "formats"

@@ -13,6 +13,8 @@ import pytest
 
 from isobudget.analysis.compare import curves
 from isobudget.costs.cost import Unit
+from isobudget.costs.costs_file import read_costs
+from isobudget.costs.one_line import one_line_costs
 from isobudget.curves import Bootstrap
 from isobudget.errors import InputError
 from isobudget.records.part_writer import PartWriter
@@ -58,6 +60,37 @@ def test_counts_of_any_size_are_those_of_curves(tmp_path: Path) -> None:
     text = page_text(found, {})
     assert "2 models, 1 benchmark, 300,000 judged samples" in text
     assert "What the judge said" not in text
+
+
+def test_without_units_the_prices_that_are_stated_come_first_and_none_is_missed(tmp_path: Path) -> None:
+    known = counts_file(tmp_path / "known.jsonl", 20)
+    lines = [
+        {"model": model, "task_id": f"p/{at}", "passed": [at % 2, 1], "completion_tokens": [10, 30]}
+        for model in ("a", "b")
+        for at in range(4)
+    ]
+    own = tmp_path / "own.jsonl"
+    own.write_text("\n".join(map(json.dumps, lines)))
+    file, wrong = tmp_path / "costs.toml", tmp_path / "wrong.toml"
+    file.write_text("[defaults]\nusd_per_million_input = 1\nusd_per_million_output = 2\nprompt_tokens = 9\n")
+    wrong.write_text("[defaults]\nusd_per_million_output = 2\nprompt_tokens = 9\n")
+
+    def units(path: Path, *stated: str | None, costs: Path | None = None) -> tuple[str, ...]:
+        table = one_line_costs(None if costs is None else read_costs(costs), *stated)
+        return tuple(map(str, collected(path, Asked((), costs=table, bootstrap=FEW)).summaries[0].units))
+
+    assert units(known) == ("flops",)
+    assert units(known, "100", None, None, "50") == ("device_seconds", "flops")
+    assert units(known, "100", "2", None, "50") == ("usd", "device_seconds", "flops")
+    assert units(known, None, None, None, "50") == ("flops",)
+    assert units(own) == ("tokens",)
+    assert units(own, costs=file) == ("usd",)
+    with pytest.raises(InputError, match="usd_per_million_input is missing"):
+        units(own, costs=wrong)
+    bare = [{key: value for key, value in line.items() if key != "completion_tokens"} for line in lines]
+    own.write_text("\n".join(map(json.dumps, bare)))
+    with pytest.raises(InputError, match="no cost in flops for model 'a'"):
+        units(own)
 
 
 def test_a_run_beside_a_file(tmp_path: Path) -> None:

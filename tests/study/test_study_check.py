@@ -17,6 +17,7 @@ from isobudget.backends.registry import BACKENDS
 from isobudget.errors import MissingExtraError, StudyError
 from isobudget.pipeline.generate import generate
 from isobudget.pipeline.samples_from_budget import samples_of
+from isobudget.progress import Silent
 from isobudget.study import load_study, shipped_studies
 from isobudget.study.lines import line_of
 from isobudget.study.read import parse_study
@@ -208,6 +209,13 @@ def test_a_single_missing_part_of_a_study_made_in_python_keeps_its_class() -> No
 SERVER = '[[models]]\nname = "{0}"\nbackend = "server"\nurl = "http://h/v1"\n'
 
 
+#: what a message says that a budget buys; amounts with the first letter of their unit
+MESSAGE = re.compile(
+    r"a budget of (?P<budget>[\d.]+ [GT])flops a problem(?P<stands>.*?) buys (?P<k>\d+) samples? of "
+    r"(?P<first>[\d.]+ [GT])flops, each further one (?P<more>[\d.]+ [GT])flops; n is twice that"
+)
+
+
 def counts(own: Path, head: str, *models: str) -> dict[str, int]:
     text = f'name = "x"\nbenchmarks = ["{own}"]\n{head}\n' + "".join(SERVER.format(name) for name in models)
     study = parse_study(text, "mine")
@@ -255,6 +263,38 @@ def test_samples_of_the_cheapest_share_a_prompt_in_the_budget_too(own: Path) -> 
     }
     own.write_text(json.dumps(line) + "\n")
     assert counts(own, '[budget]\nper_problem = "64x"', "codellama-7b") == {"codellama-7b": 128}
+
+
+def test_what_a_budget_buys_adds_up(own: Path) -> None:
+    """The first sample and the further ones make the budget by the message's own numbers, also where it is typed."""
+    said: list[str] = []
+
+    class Notes(Silent):
+        def note(self, text: str) -> None:
+            said.append(text)
+
+    def bought(per_problem: str) -> dict[str, str]:
+        text = f'name = "x"\nbenchmarks = ["{own}"]\n[budget]\nper_problem = {per_problem}\n'
+        samples_of(resolve(parse_study(text + SERVER.format("codellama-7b"), "mine"), extras=False), Notes())
+        found = MESSAGE.search(said[-1])
+        assert found is not None, said
+        return found.groupdict()
+
+    def flops(shown: str) -> float:
+        return float(shown[:-2]) * {"G": 1e9, "T": 1e12}[shown[-1]]
+
+    first, typed = bought('"3x"'), {}
+    for digits in range(3, 40, 7):  # until one is a budget that is shown as less than it is
+        shown = bought(f'"{digits}x"')["budget"]
+        typed = bought(f"{flops(shown):.6g}")
+        if typed["stands"]:
+            break
+    assert first["k"] == "3"
+    assert first["stands"] == ""
+    assert typed["stands"].startswith(", which stands for ")
+    for one in (first, typed):
+        total = flops(one["first"]) + (int(one["k"]) - 1) * flops(one["more"])
+        assert total == pytest.approx(flops(one["budget"]), rel=0.01)
 
 
 def test_a_stated_n_stands_above_the_budget(own: Path) -> None:

@@ -21,6 +21,7 @@ from isobudget.costs.flops import completion_flops
 from isobudget.costs.prices import TokenPrice, parse_prices, usd_cost
 from isobudget.costs.usage import TokenUse, flops_cost, mean_over_problems, tokens_cost
 from isobudget.errors import InputError
+from isobudget.files.values import ANYTHING
 from isobudget.models.architecture import Architecture
 from isobudget.records.facts import IMPORTED
 from isobudget.records.run import Run
@@ -125,7 +126,8 @@ def _stated_price(run: Run, model: str) -> TokenPrice | None:
     stated = run.facts["models"][model].get("price")
     if stated is None:
         return None
-    ((price,), _) = parse_prices({"price": [{"model": model, **stated}]}, f"{run.path}: the price of {model}")
+    where = f"{run.path}: the price of {model}"
+    ((price,), _) = parse_prices({"price": [{"model": model, **stated}]}, where, ANYTHING)
     return price
 
 

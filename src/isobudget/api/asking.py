@@ -243,7 +243,7 @@ def passk(
 def report(
     run: Run | Sources,
     out: str | Path | None = None,
-    unit: Names | Sequence[Unit] = ("flops", "device_seconds"),
+    unit: Names | Sequence[Unit] = (),
     *,
     costs: str | Path | None = None,
     tokens_per_second: str | float | None = None,
@@ -262,7 +262,8 @@ def report(
         run: as `source` in `curves`; several runs are shown side by side. ``example``: a recorded run that ships,
             copied to runs/example; in flops, as its seconds are a busy machine's. In Python also a run.
         out: folder for the report; by default RUN/report, reports/NAME of others.
-        unit: unit of the budgets: flops, seconds, device_seconds, tokens or joules. Repeatable.
+        unit: unit of the budgets: flops, seconds, device_seconds, tokens, usd or joules. Repeatable; by default what
+            the options below state, flops and device_seconds, and what a costs file states.
         costs, tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens: as in `curves`.
         from_, simultaneous, share_prompt: as in `curves`.
         texts: failed outputs of each problem and model that the page can open, beside the greedy one and the first that
@@ -280,7 +281,7 @@ def report(
     from isobudget.report.page.texts import as_texts
 
     if is_example(run):
-        run, unit = copy_example(), "flops" if tuple(unit) == ("flops", "device_seconds") else unit
+        run, unit = copy_example(), unit or "flops"
     units, bootstrap = tuple(dict.fromkeys(map(parse_unit, as_names(unit)))), Bootstrap(simultaneous=simultaneous)
     table = costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens)
     return build_report(

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from isobudget.costs.budget import stated_units
 from isobudget.costs.cost import Unit
-from isobudget.costs.costs_file import CostsFile
+from isobudget.costs.costs_file import BY_TOKEN, CostsFile
 from isobudget.costs.one_line import OneLine
 from isobudget.errors import InputError, NoPriceError
 
@@ -16,13 +16,13 @@ _Priced = TypeVar("_Priced")
 #: of several units that costs state, the first; and what a key states that is no unit itself
 _OF_COSTS = (Unit.USD, Unit.SECONDS, Unit.DEVICE_SECONDS, Unit.JOULES, Unit.TOKENS)
 _STATED_BY = {
-    **{str(unit): unit for unit in Unit},
+    **{key: unit for unit in Unit for key in (str(unit), f"{unit}_per_problem")},
     **dict.fromkeys(("tokens_per_second", "profile", "gpu"), Unit.SECONDS),
-    **dict.fromkeys(("usd_per_gpu_hour", "price", "usd_per_million_input", "usd_per_million_output"), Unit.USD),
+    **dict.fromkeys(("usd_per_gpu_hour", "price", *BY_TOKEN), Unit.USD),
     "joules_per_token": Unit.JOULES,
 }
 #: what is tried where the costs state nothing: prices, then what most results have recorded
-_RECORDED = (Unit.USD, Unit.TOKENS, Unit.SECONDS, Unit.JOULES)
+RECORDED = (Unit.USD, Unit.TOKENS, Unit.SECONDS, Unit.JOULES)
 
 
 def in_chosen_unit(
@@ -42,23 +42,34 @@ def in_chosen_unit(
         priced: prices all models in a unit; an `InputError` where one has no price.
 
     Raises:
-        InputError: a budget is none, or there is no price in any unit: then why there is none in the first one that the
-            costs state, else in flops; what is wrong beside prices comes first.
+        InputError: a budget is none; a price that the costs state is wrong; or there is no price in any unit: then why
+            there is none in the first one that the costs state, else in flops; what is wrong beside prices comes first.
     """
     chosen = unit or next(iter([*stated_units(budgets), *_units_of_options(costs)]), None)
     if chosen is not None:
         return chosen, priced(chosen)
     stated = units_of_costs(costs)
     why: dict[Unit, InputError] = {}
-    for one in dict.fromkeys((Unit.FLOPS, *stated, *_RECORDED)):
+    for one in dict.fromkeys((Unit.FLOPS, *stated, *RECORDED)):
         try:
             return one, priced(one)
         except InputError as error:
             if str(error) in map(str, why.values()):
                 break  # it is not about this unit
+            if one in stated and not isinstance(error, NoPriceError):
+                raise  # a price that was stated wrongly is not passed over for another unit
             why[one] = error
     priceless = isinstance(why[Unit.FLOPS], NoPriceError)
     raise why[next((one for one in stated if one in why and priceless), Unit.FLOPS)]
+
+
+def units_of_report(costs: CostsFile | str | None) -> tuple[Unit, ...]:
+    """The units of a report that states none: what options state, flops and time, and what a costs file states besides.
+
+    Models are compared by time in device seconds, see docs/costs.md.
+    """
+    units = [*_units_of_options(costs), Unit.FLOPS, Unit.DEVICE_SECONDS, *units_of_costs(costs)]
+    return tuple(dict.fromkeys(Unit.DEVICE_SECONDS if unit is Unit.SECONDS else unit for unit in units))
 
 
 def units_of_costs(costs: CostsFile | str | None) -> list[Unit]:

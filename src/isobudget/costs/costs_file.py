@@ -38,7 +38,7 @@ from isobudget.costs.usage import START_TOKEN_ONLY, TokenUse, flops_cost, tokens
 from isobudget.errors import InputError, NoPriceError
 from isobudget.files.store_path import place
 from isobudget.files.toml import read_toml
-from isobudget.files.values import AMOUNT, ANYTHING, COUNT, FLAG, TEXT, Check, is_number, mistakes_of
+from isobudget.files.values import AMOUNT, COUNT, DAY, FLAG, TEXT, Check, is_number, mistakes_of
 from isobudget.models.architecture import Architecture
 from isobudget.models.named import find_named
 from isobudget.models.read_architecture import load_architecture
@@ -62,7 +62,7 @@ _KEYS: dict[str, Check] = {
     **dict.fromkeys(("prompt_tokens", "completion_tokens"), _TOKENS),
     **dict.fromkeys(("gpus", "batch"), COUNT),
     **dict.fromkeys(_AMOUNTS, AMOUNT),
-    "date": ANYTHING,
+    "date": DAY,
 }
 
 
@@ -115,11 +115,19 @@ def read_costs(path: str | Path) -> CostsFile:
         where = f'{path}, [models."{name}"]'
         if not isinstance(values, dict):
             raise InputError(f"{where} must be a table of keys such as flops = 1.69e12, not {values!r}")
+        if (meant := _with_dots(name, values)) != name:
+            raise InputError(f'{path}: a model whose name has a dot stands in quotation marks: [models."{meant}"]')
         own = _checked(values, where)
         inherited = {key: of_defaults for key in defaults if key not in own}
         entries[name] = listed(where, MappingProxyType(defaults | own), origins=MappingProxyType(inherited))
     every = listed(f"{path}, {DEFAULTS}", MappingProxyType(defaults))
     return CostsFile(path, MappingProxyType(entries), every if defaults and not entries else None)
+
+
+def _with_dots(name: str, values: Mapping[str, Any]) -> str:
+    """The name that a table was meant to have: TOML reads `[models.gpt-4.1]` as a table within a table."""
+    within = next((key for key, value in values.items() if isinstance(value, dict) and key not in _KEYS), None)
+    return name if within is None else _with_dots(f"{name}.{within}", values[within])
 
 
 def _prices_of(tables: dict[str, Any], path: Path) -> tuple[tuple[TokenPrice, ...], tuple[GpuHour, ...]]:

@@ -52,8 +52,9 @@ class OneLine(CostsFile):
         """What is stated of a model, with what the costs file says of it."""
         values = dict(self.stated.get(_ALL, {}))
         for name, own in self.stated.items():
-            if name and (name == model or is_part(name, model)):
+            if name != model and name and is_part(name, model):
                 values |= own
+        values |= self.stated.get(model, {}) if model else {}
         below = None if self.base is None else self.base.find(model)
         origins = dict.fromkeys(values, _ORIGIN)
         if below is not None:
@@ -71,15 +72,26 @@ class OneLine(CostsFile):
         return InputError(f"the command line states nothing for {model}; add {model}=..., or a number for every model")
 
     def require(self, names: Sequence[str]) -> None:
-        """Refuse a stated name that means none of the models.
+        """Refuse a stated name that means none of the models, and two parts of one model's name with unlike figures.
 
         Raises:
             InputError: it is named, with the models that there are.
         """
+        for model in names:
+            self._tell_apart(model)
         for name in self.stated:
             if name and not any(name == one or is_part(name, one) for one in names):
                 known = f"There are: {', '.join(dict.fromkeys(names))}"
                 raise InputError(f"{name}=... on the command line: no such model.{did_you_mean(name, names)} {known}")
+
+    def _tell_apart(self, model: str) -> None:
+        parts = [name for name in self.stated if name and name != model and is_part(name, model)]
+        for key in dict.fromkeys(key for name in parts for key in self.stated[name]):
+            figures = {name: self.stated[name][key] for name in parts if key in self.stated[name]}
+            if len(set(figures.values())) > 1 and key not in self.stated.get(model, {}):
+                option = next(option for option, (of, _) in _OPTIONS.items() if of == key)
+                said = " and ".join(f"{name}={value:g}" for name, value in figures.items())
+                raise InputError(f"{option}: {said} both mean {model}; write its whole name for one figure")
 
 
 def require_models(costs: CostsFile | str | None, names: Sequence[str]) -> None:
@@ -134,8 +146,11 @@ def _parsed(option: str, text: str | float | None, whole: bool) -> dict[str, flo
             value = -1
         if not 0 < value < _MOST or (given and not name.strip()):
             kind = "a whole number of at least 1" if whole else "a number of more than 0"
-            kind += ", below 10^12" if value >= _MOST else ""
+            kind += " and below 10^12" if value >= _MOST else ""
             example = {"--gpus": "7b=2", "--completion-tokens": "7b=200"}.get(option, "7b=2600")
             raise InputError(f"{option}: {part.strip()!r} is neither {kind} nor NAME=NUMBER, such as {example}")
+        if name.strip() in found:
+            whose = f"{name.strip()}=..." if given else "a number for every model"
+            raise InputError(f"{option}: {whose} is stated twice in {str(text)!r}; write it once")
         found[name.strip()] = value
     return found

@@ -26,7 +26,7 @@ from isobudget.costs.devices import held
 from isobudget.costs.usage import TokenUse
 from isobudget.errors import InputError
 from isobudget.files.toml import shipped_toml
-from isobudget.files.values import AMOUNT, ANYTHING, Check, mistakes_of
+from isobudget.files.values import AMOUNT, ANYTHING, DAY, Check, mistakes_of
 
 _MILLION = 1e6
 _SECONDS_PER_HOUR = 3600
@@ -160,14 +160,22 @@ def example_prices() -> tuple[tuple[TokenPrice, ...], tuple[GpuHour, ...]]:
     return parse_prices(shipped_toml("isobudget.costs", "data/prices.toml"), "prices.toml")
 
 
-def parse_prices(tables: dict[str, Any], where: str) -> tuple[tuple[TokenPrice, ...], tuple[GpuHour, ...]]:
-    """The `[[price]]` and `[[gpu_hour]]` tables of a TOML document; every price needs a date and a source."""
-    prices = tuple(TokenPrice(*values) for values in _rows(tables, "price", where))
-    hours = tuple(GpuHour(*values) for values in _rows(tables, "gpu_hour", where))
+def parse_prices(
+    tables: dict[str, Any], where: str, date: Check = DAY
+) -> tuple[tuple[TokenPrice, ...], tuple[GpuHour, ...]]:
+    """The `[[price]]` and `[[gpu_hour]]` tables of a TOML document; every price needs a date and a source.
+
+    Args:
+        tables: the document.
+        where: it stands, for messages.
+        date: what a date has to be; runs of earlier versions have recorded others.
+    """
+    prices = tuple(TokenPrice(*values) for values in _rows(tables, "price", where, date))
+    hours = tuple(GpuHour(*values) for values in _rows(tables, "gpu_hour", where, date))
     return prices, hours
 
 
-_ORIGIN: dict[str, Check] = {"date": ANYTHING, "source": ANYTHING}
+_ORIGIN: dict[str, Check] = {"date": DAY, "source": ANYTHING}
 #: array of tables -> its keys, in the order of the fields of what they state; all are needed but `cached`
 _KEYS: dict[str, dict[str, Check]] = {
     "price": {"model": ANYTHING, "input": AMOUNT, "output": AMOUNT, "cached": AMOUNT, **_ORIGIN},
@@ -175,8 +183,8 @@ _KEYS: dict[str, dict[str, Check]] = {
 }
 
 
-def _rows(tables: dict[str, Any], name: str, where: str) -> Iterator[list[Any]]:
-    known = _KEYS[name]
+def _rows(tables: dict[str, Any], name: str, where: str, date: Check) -> Iterator[list[Any]]:
+    known = _KEYS[name] | {"date": date}
     needed = [key for key in known if key != "cached"]
     for table in tables.get(name, ()):
         if not isinstance(table, dict):

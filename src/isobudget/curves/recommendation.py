@@ -18,6 +18,9 @@ import numpy as np
 from isobudget.curves.best import Best
 from isobudget.curves.curve import Curve, Point
 
+#: successes that differ by less are equal
+_EQUAL = 1e-12
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -30,6 +33,7 @@ class Segment:
         rows: the budgets of the segment that were looked at.
         first, last: the model at `start` and at the last of the rows.
         unclear_against: by budget, the models that afford a sample and that it is not clearly better than.
+        ahead: by budget, another model whose success was higher there, though not clearly.
     """
 
     model: str
@@ -38,11 +42,7 @@ class Segment:
     first: Point
     last: Point
     unclear_against: dict[float, tuple[str, ...]]
-
-    @property
-    def ahead(self) -> dict[float, str]:
-        """By budget, another model whose success was higher there, though not clearly."""
-        return {row.budget: str(row.model) for row in self.rows if row.model != self.model}
+    ahead: dict[float, str]
 
 
 def recommend(curves: Sequence[Curve], best: Sequence[Best], simultaneous: bool = True) -> tuple[Segment, ...]:
@@ -106,7 +106,7 @@ def _switch(curves: Sequence[Curve], before: tuple[str, list[Best]], after: tupl
     one, other = (next(curve for curve in curves if curve.label == label) for label in (before[0], after[0]))
 
     def leads(budget: float) -> bool:
-        return other.at(budget).success > one.at(budget).success + 1e-12
+        return other.at(budget).success > one.at(budget).success + _EQUAL
 
     if leads(low):
         return high
@@ -122,4 +122,9 @@ def _segment(curve: Curve, start: float, rows: Sequence[Best], simultaneous: boo
         )
         for row in rows
     }
-    return Segment(curve.label, start, tuple(rows), curve.at(start), curve.at(rows[-1].budget), unclear)
+    ahead = {
+        row.budget: str(row.model)
+        for row in rows
+        if row.model != curve.label and row.success > curve.at(row.budget).success + _EQUAL
+    }
+    return Segment(curve.label, start, tuple(rows), curve.at(start), curve.at(rows[-1].budget), unclear, ahead)

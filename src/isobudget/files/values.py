@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 
 #: a whole number may be larger, and cannot be calculated with
 _LARGEST = sys.float_info.max
@@ -23,11 +24,21 @@ def is_whole(value: object, least: float = 0, most: float = math.inf) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
+def _is_day(value: object) -> bool:
+    if isinstance(value, date):  # TOML's own, with or without a time
+        return True
+    try:
+        return isinstance(value, str) and bool(date.fromisoformat(value[:10]))
+    except ValueError:
+        return False
+
+
 #: the usual checks
 TEXT: Check = (lambda value: isinstance(value, str), "a text")
 FLAG: Check = (lambda value: isinstance(value, bool), "true or false")
 COUNT: Check = (lambda value: is_whole(value, 1), "a whole number of at least 1")
 AMOUNT: Check = (lambda value: is_number(value, 0), "a number of 0 or more")
+DAY: Check = (lambda value: _is_day(value), "a date such as 2025-01-31")
 ANYTHING: Check = (lambda _: True, "anything")
 
 

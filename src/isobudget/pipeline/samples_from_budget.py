@@ -31,6 +31,7 @@ from isobudget.costs.costs_file import CostsFile, read_costs
 from isobudget.costs.prices import usd_cost
 from isobudget.costs.usage import TokenUse, flops_cost, tokens_cost
 from isobudget.errors import InputError, IsobudgetError
+from isobudget.grid import counted, with_unit
 from isobudget.progress import SILENT, Progress
 from isobudget.study.check import Mistake, raise_mistakes
 from isobudget.study.prompts import ModelPrompts
@@ -106,6 +107,7 @@ def _bought(resolved: Resolved, at: int, stated: StudyModel, benchmark: Resolved
     model = _known(resolved, at)
     costs = budget.costs if budget.costs in (None, PAPER) else read_costs(budget.costs)
     price, amount = sample_price(model, benchmark, budget, costs), budget.per_problem
+    stands = ""
     if isinstance(amount, str):  # so many samples by the cheapest of the models that a budget buys samples of
         count = parse_budget(amount).amount
         same = [
@@ -117,15 +119,17 @@ def _bought(resolved: Resolved, at: int, stated: StudyModel, benchmark: Resolved
         amount = min(sample_price(one, benchmark, budget, costs).cost(count) for one in same)
     else:
         near = int(min(price.samples(amount) + 2, _TOLD_APART))
-        amount = as_shown(amount, price.unit, price.costs(near))
+        typed, amount = amount, as_shown(amount, price.unit, price.costs(near))
+        stands = f", which stands for {amount:.6g} {price.unit}," if amount != typed else ""
     k = price.affordable(amount)
     n = max(2, 2 * k)
     if n > MOST_SAMPLES:
         raise InputError(f"{model.name} on {benchmark.name}: the budget buys {k:.3g} samples, too many to generate")
-    what = f"buys {k} samples" if k else "does not buy one sample"
+    what = f"buys {counted(k, 'sample')}" if k else "does not buy one sample"
+    shared = f", each further one {with_unit(price.per_sample, price.unit)}" if k and price.per_problem else ""
     return n, (
-        f"{model.name} on {benchmark.name}: n = {n} (a budget of {amount:.3g} {budget.unit} a problem {what} of "
-        f"{price.cost(1):.3g}; n is twice that, at least 2)"
+        f"{model.name} on {benchmark.name}: n = {n} (a budget of {with_unit(amount, price.unit)} a problem{stands} "
+        f"{what} of {with_unit(price.cost(1), price.unit)}{shared}; n is twice that, at least 2)"
     )
 
 

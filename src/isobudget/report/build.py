@@ -79,7 +79,8 @@ def build_report(
     Args:
         source: a run or its folder, several, or files of results of any known format.
         out: folder for the report; by default `report` in the run's folder, else `reports/` and the sources' names.
-        units: to compare in; one that is not recorded for all models is left out with a note.
+        units: to compare in; one that is not recorded for all models is left out with a note. None at all: what the
+            costs suggest, see `costs.choose_unit.units_of_report`.
         costs: a costs file that has been read, or `paper`, in place of what was recorded.
         bootstrap: how intervals are computed.
         share_prompt: whether the samples of a problem share its prompt, see `costs.charges.Charges`.

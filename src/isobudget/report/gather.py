@@ -7,10 +7,10 @@ compared problem has one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,11 @@ from isobudget.analysis.compare_run import Greedy, greedy_outputs, run_compariso
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples, VerdictCounts, load_samples
 from isobudget.analysis.source_counts import load_counts
 from isobudget.costs.charges import NOTHING, Charges
+from isobudget.costs.choose_unit import RECORDED, units_of_costs, units_of_report
 from isobudget.costs.cost import Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
-from isobudget.errors import InputError
+from isobudget.errors import InputError, NoPriceError
 from isobudget.exchange.known_problems import UNNAMED
 from isobudget.policies.choose import PlanRow
 from isobudget.records.run import Run
@@ -31,6 +32,8 @@ from isobudget.report.suites import TwoSuites, two_suites
 
 if TYPE_CHECKING:
     from isobudget.ranking.rank import BenchmarkRanking
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,20 +138,13 @@ def summarize_counts(
 ) -> list[BenchmarkSummary]:
     """Gather what there is to show of counts alone, one entry a benchmark."""
     counts, _ = load_counts(list(sources), from_)
+    share = charges.share_prompt
+    compare = partial(curves, list(sources), from_=from_, costs=costs, share_prompt=share, bootstrap=bootstrap)
+    made, notes = _of_units(units, costs, compare)
     found: dict[str, dict[Unit, Comparison]] = {}
-    notes, last = [], None
-    for unit in units:
-        share = charges.share_prompt
-        try:
-            made = curves(list(sources), unit, from_=from_, costs=costs, share_prompt=share, bootstrap=bootstrap)
-        except InputError as error:
-            last = error
-            notes.append(f"No comparison in {unit}: {error}.")
-            continue
-        for comparison in made:
+    for unit, comparisons in made.items():
+        for comparison in comparisons:
             found.setdefault(comparison.benchmark, {})[unit] = comparison
-    if not found:
-        raise last or InputError("name at least one unit to compare in")
     summaries = []
     for name, by_tests in found.items():
         tallies = tuple(Tally(one.name, one.task_ids, one.n, one.c) for one in counts if one.benchmark == name)
@@ -166,17 +162,34 @@ def _in_units(
     costs: CostsFile | str | None,
     charges: Charges,
 ) -> tuple[dict[Unit, Comparison], list[str]]:
-    found, notes, last = {}, [], None
     choose = partial(run_comparison, selection=selection, costs=costs, charges=charges, bootstrap=bootstrap)
-    for unit in units:
+    return _of_units(units, costs, partial(choose, run, benchmark))
+
+
+def _of_units(
+    units: Sequence[Unit], costs: CostsFile | str | None, made: Callable[[Unit], Made]
+) -> tuple[dict[Unit, Made], list[str]]:
+    """What is made in each unit, and why there is none in others; without units, in those that the costs suggest.
+
+    Raises:
+        InputError: there is nothing in any unit, or a price of a unit that was not asked for is stated wrongly.
+    """
+    found: dict[Unit, Made] = {}
+    why: dict[Unit, InputError] = {}
+    stated, suggested = units_of_costs(costs), () if units else units_of_report(costs)
+    for unit in dict.fromkeys((*units, *suggested, *(RECORDED if suggested else ()))):
+        if found and unit not in (*units, *suggested):
+            break
         try:
-            found[unit] = choose(run, benchmark, unit)
+            found[unit] = made(unit)
         except InputError as error:
-            last = error
-            notes.append(f"No comparison in {unit}: {error}.")
+            if suggested and unit in stated and not isinstance(error, NoPriceError):
+                raise
+            why[unit] = error
     if not found:
-        raise last or InputError("name at least one unit to compare in")
-    return found, notes
+        first = next((unit for unit in stated if suggested and unit in why), next(iter(why)))
+        raise why[first if suggested else units[-1]]
+    return found, [f"No comparison in {unit}: {error}." for unit, error in why.items()]
 
 
 def _comparison_notes(comparisons: dict[Unit, Comparison]) -> list[str]:
