@@ -107,7 +107,7 @@ def test_the_source_of_every_price_is_shown(tmp_path: Path) -> None:
         replicates=50,
     )
     (one,) = found
-    rate = "100 completion tokens (as stated on the command line) at 50 tokens/s (as stated on the command line)"
+    rate = "100 completion tokens (command line) at 50 tokens/s (command line)"
     prompts = "not charged apart; only as far as the stated tokens a second include their time"
     note = next(note for note in compared_grid(one).notes if "in seconds" in note)
     assert note == (

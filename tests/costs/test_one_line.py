@@ -116,7 +116,7 @@ def test_a_rate_without_token_counts_names_them(tmp_path: Path, unit: str) -> No
 def test_a_source_is_said_once(counts: Path) -> None:
     (compared,) = api.curves(counts, "seconds", tokens_per_second=50, replicates=50)
     for curve in compared.curves:
-        assert curve.price.source.count("as stated on the command line") == 1
+        assert curve.price.source.count("(command line)") == 1
 
 
 @pytest.mark.parametrize("text", ["7b=1,7b=2", "7b=1,7b=1", "1,2", "1,7b=2,1"])

@@ -14,7 +14,7 @@ from isobudget.errors import InputError
 from isobudget.importers.counts import CountRow, group_counts
 from support.synthetic_run import synthetic_run
 
-LINE = "as stated on the command line"
+LINE = "command line"
 PROFILE = 'model = "p"\n[[slots]]\nslots = 1\nprompt_tokens_per_second = 100\ncompletion_tokens_per_second = 10\n'
 
 

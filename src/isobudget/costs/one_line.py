@@ -28,8 +28,8 @@ _OPTIONS = {
     "--gpus": ("gpus", True),
     "--completion-tokens": ("completion_tokens", True),
 }
-#: where these figures come from
-_ORIGIN = "as stated on the command line"
+#: where these figures come from, beside each of them
+_ORIGIN = "command line"
 _MOST = 1e12
 #: keys of a costs file that give seconds
 _TIMES = ("seconds", "profile", "tokens_per_second", "gpu")
