@@ -267,6 +267,12 @@ def test_the_sentence_of_a_model_alone_and_of_no_budget() -> None:
     assert winner_sentence(poor).endswith("the cheapest, of m, costs 1 Tflops.")
 
 
+def test_a_model_alone_is_not_charged_for_samples_that_solve_no_more() -> None:
+    """One problem always passes, the other never: one sample does what eight do."""
+    alone = compare_counts([counts("m", 8, [8, 0])], {"m": flops(1e12, 5e11)}, bootstrap=QUICK)
+    assert "it solves 50.0% of the problems for 1.5 Tflops a problem (1 sample)." in winner_sentence(alone)
+
+
 def test_the_sentence_where_the_cheap_model_never_gets_there() -> None:
     cheap, dear = counts("cheap", 3, [0] * 9), counts("dear", 3, [3] * 9)
     found = compare_counts([cheap, dear], {"cheap": flops(1), "dear": flops(2)}, bootstrap=QUICK)

@@ -70,6 +70,13 @@ def test_a_clear_difference_needs_nothing_more() -> None:
     assert "would take" not in line
 
 
+def test_level_models_solve_as_much() -> None:
+    found = compared(counts("small", 4, [1, 3, 2, 4] * 5), counts("large", 4, [3, 1, 4, 2] * 5), price=1.0)
+    line = power_line(found)
+    assert line.startswith("At 1 flops large solves as much as small (95% interval -")
+    assert "0.0 points" not in line
+
+
 def test_no_line_for_one_model_three_models_or_one_problem() -> None:
     one, other, third = (counts(name, 4, [1, 2, 3]) for name in "abc")
     assert power_line(compared(one)) == power_line(compared(one, other, third)) == ""

@@ -11,6 +11,8 @@ from isobudget.statistics.power import POWER, Power
 
 #: more than this many problems, or times as many samples, is no advice
 _MOST_PROBLEMS, _MOST_TIMES = 1_000_000, 1000
+#: a smaller difference is none
+_LEVEL = 1e-12
 
 
 def power_line(comparison: Comparison) -> str:
@@ -22,9 +24,10 @@ def power_line(comparison: Comparison) -> str:
     one = next((one for one in found if one.budget >= price * (1 - 1e-9)), found[-1])
     level, unit = f"{comparison.bootstrap.level:.0%}", comparison.unit
     problems = len(comparison.curves[0].task_ids)
+    other = f"{'more' if one.difference > 0 else 'less'} than {one.other}"
+    solves = f"{_points(abs(one.difference))} {other}" if abs(one.difference) > _LEVEL else f"as much as {one.other}"
     seen = (
-        f"At {with_unit(one.budget, unit)} {one.model} solves {_points(abs(one.difference))} "
-        f"{'more' if one.difference >= 0 else 'less'} than {one.other} ({level} interval {100 * one.low:+.1f} to "
+        f"At {with_unit(one.budget, unit)} {one.model} solves {solves} ({level} interval {100 * one.low:+.1f} to "
         f"{100 * one.high:+.1f}, this pair and budget alone: {'clear' if one.clear else 'not clear'})."
     )
     if one.power.error == 0:

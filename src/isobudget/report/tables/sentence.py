@@ -111,10 +111,11 @@ def _verdict(comparison: Comparison) -> str:
     if not segments:
         return _nothing(comparison)
     if len(comparison.curves) == 1:
-        last = segments[-1].last
+        curve, last = comparison.curves[0], segments[-1].last
+        least = curve.budget_to_reach(last.success)  # more samples that solve no more are no price of it
         return (
-            f"Only {segments[0].model} was given, so there is nothing to choose: it solves {last.success:.1%} of the "
-            f"problems for {with_unit(last.budget, comparison.unit)} a problem ({counted(last.k, 'sample')})."
+            f"Only {curve.label} was given, so there is nothing to choose: it solves {last.success:.1%} of the "
+            f"problems for {with_unit(least, comparison.unit)} a problem ({counted(curve.at(least).k, 'sample')})."
         )
     parts = [_segment(segments, at, comparison) for at in range(len(segments))]
     sentences = ["; ".join(parts) + "."]
