@@ -42,11 +42,11 @@ def test_a_policy_that_stops_spends_less_where_samples_end_or_nothing_is_left_to
     ]
 
 
-def test_an_order_without_a_mixture_spends_less() -> None:
+def test_an_optimal_order_is_mixed_so_that_it_spends_its_budget() -> None:
     rows = learned([HALF, LARGE], [1.2], Policy.OPTIMAL)
-    assert unspent_notes(rows, [HALF, LARGE], "seconds") == [
-        "Less than the budget is spent by optimal at 1.2 s: it is no mixture, and another draw does not fit in it."
-    ]
+    assert unspent_notes(rows, [HALF, LARGE], "seconds") == []
+    assert rows[0].schedule is not None
+    assert 0 < rows[0].schedule.last_share < 1
 
 
 def test_samples_of_one_arm_end_before_those_of_others() -> None:
@@ -56,6 +56,13 @@ def test_samples_of_one_arm_end_before_those_of_others() -> None:
     assert unspent_notes(rows, [few, dear], "seconds") == [
         "Less than the budget is spent by first pass at 20 s: all recorded samples of small are drawn."
     ]
+
+
+def test_fixed_k_names_the_model_whose_samples_end() -> None:
+    few = Arm.of("small", 2, [2, 2, 1, 2, 2, 1], 1.0)
+    poor = Arm.of("large", 3, [0, 0, 1, 0, 0, 1], 2.0)
+    (said,) = unspent_notes(learned([few, poor], [6.0], Policy.FIXED_K), [few, poor], "seconds")
+    assert said == "Less than the budget is spent by fixed k at 6 s: all recorded samples of small are drawn."
 
 
 def test_many_budgets_are_counted() -> None:

@@ -17,7 +17,7 @@ from isobudget.gateway.upstream import EngineUpstream, Upstream
 from isobudget.pipeline.prepare import fetch_model
 from isobudget.policies.schedule import Schedule
 from isobudget.progress import SILENT, Progress
-from isobudget.solving.policy_file import read_policy
+from isobudget.solving.policy_file import read_policy, split_label
 from isobudget.study.resolve import ResolvedModel
 from isobudget.tasks.models import choose_models, default_schedule
 
@@ -73,7 +73,7 @@ def make_offer(settings: ServeSettings, progress: Progress = SILENT) -> Offer:
         name = Path(place).stem
         if name in policies or name == AUTO:
             raise InputError(f"{place}: there is a policy {name!r} already; give the file another name")
-        policies[name] = read_policy(place).schedule
+        policies[name] = _schedule(place)
     models = choose_models(_model_names(settings, list(policies.values())))
     upstreams = {one.name: _upstream(one, settings, progress) for one in models}
     for name, schedule in policies.items():
@@ -81,6 +81,21 @@ def make_offer(settings: ServeSettings, progress: Progress = SILENT) -> Offer:
             raise InputError(f"the policy {name!r} draws from {missing[0]!r}; there are: {', '.join(upstreams)}")
     auto = next(iter(policies.values()), None) or default_schedule(list(upstreams))
     return Offer(upstreams, {AUTO: auto, **policies})
+
+
+def _schedule(place: str) -> Schedule:
+    """The schedule of a policy file; requests have no labels, so that one by label is refused."""
+    path, label = split_label(place)
+    policy = read_policy(path)
+    if policy.labelled or label:
+        raise InputError(
+            f"{place}: requests have no labels; give the file of a policy that draws alike for all of them"
+        )
+    if policy.by_case:
+        raise InputError(
+            f"{place}: it looks at how many tests the best sample passes, which only solve does; give another"
+        )
+    return policy.schedule
 
 
 def _model_names(settings: ServeSettings, schedules: Sequence[Schedule]) -> tuple[str, ...]:

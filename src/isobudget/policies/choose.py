@@ -35,7 +35,8 @@ class PlanRow:
         policy: its name, such as `greedy`.
         problems: that it was learned and measured on.
         success, low, high: on problems that it was not learned on, and its interval over problems.
-        gain, gain_low, gain_high: over the best single model with fixed k at the same budget, paired.
+        gain, gain_low, gain_high: over the best single model with fixed k at the same budget, paired; 0 where both draw
+            the same.
         expected_cost, p95_cost: what a problem costs on average, and what 95 % of them cost at most.
         draws: (arm, count), in order.
         suite: the tests that choose and stop.
@@ -125,7 +126,7 @@ def _row(
         success=success,
         low=low,
         high=high,
-        gain=success - float(other.success.mean()),
+        gain=0.0 if _same(one, other) else success - float(other.success.mean()),
         gain_low=gain_low,
         gain_high=gain_high,
         expected_cost=cost if spent is None else min(cost, spent.most),
@@ -275,7 +276,20 @@ def _gain(ones: Sequence[Learned], against: Sequence[Learned], weights: Weights,
     if known:
         own, others = (_columns([pairs[at][side].success for at in known]) for side in (0, 1))
         low[known], high[known] = bootstrap_difference(own, others, weights, level)
+    same = [at for at, (one, other) in enumerate(pairs) if _same(one, other)]
+    low[same] = high[same] = 0.0
     return low, high
+
+
+def _same(one: Learned, other: Learned) -> bool:
+    """Whether two draw as often from each arm for every problem: then they pass the same problems, here and elsewhere.
+
+    Whatever the order, and whether they stop, success depends on these numbers alone.
+    """
+    own, others = one.schedule, other.schedule
+    if own is None or others is None or own.last_share < 1 or others.last_share < 1:
+        return False
+    return own.counts() == others.counts() and bool(np.allclose(one.success, other.success, rtol=0.0, atol=1e-9))
 
 
 def _columns(values: Sequence[Floats]) -> Floats:

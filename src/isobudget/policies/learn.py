@@ -16,6 +16,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -180,6 +181,7 @@ class _Record:
         self, arms: Sequence[Arm], hidden: Sequence[Floats] | None, splits: Sequence[_Split], labels: Labels | None
     ) -> None:
         self.arms, self.hidden, self.splits, self.labels = arms, hidden, splits, labels
+        self.cheapest = min(arm.first_draw for arm in arms)
         self._tables: dict[Policy, list[Table]] = {}
         self._walked: tuple[tuple[Path, ...], list[LeftOut]] = ((), [])
         self._spent: tuple[Path, Floats] | None = None
@@ -260,8 +262,18 @@ def _paths(
         elif policy is Policy.BY_LABEL and record.labels is not None:
             points = [table.points for table in record.tables()]
             tables = shrunk_by_label([arm.only(train) for arm in record.arms], points, record.labels.only(train))
-        paths[policy] = learner(tables, budgets)
+        paths[policy] = learner(tables, [_paying(tables, budget, record.cheapest) for budget in budgets])
     return paths
+
+
+def _paying(tables: Sequence[Table], budget: float, cheapest: float) -> float:
+    """A budget that pays for the cheapest arm's first draw on all problems, raised so that it does on these tables too.
+
+    Where samples have amounts of their own, a draw costs a little more on some problems than on all of them.
+    """
+    if budget * (1 + 1e-9) < cheapest:
+        return budget
+    return max(budget, min(float(table.spent[1].mean()) for table in tables if len(table.points) > 1))
 
 
 def _learned(policy: Policy, budget: float, final: Path, others: Sequence[Path], record: _Record) -> Learned:
@@ -269,6 +281,9 @@ def _learned(policy: Policy, budget: float, final: Path, others: Sequence[Path],
     schedule, by_label = _schedules(policy, budget, final, record)
     if not (schedule or by_label) or any(not len(path) for path in others):
         return nothing(policy, budget, problems)
+    if schedule is not None and _only_one_draw(schedule, final, others):
+        own = evaluate(schedule, record.arms)
+        return Learned(policy, budget, schedule, own.success, own.spent, own.hidden, own_cost=float(own.spent.mean()))
     left_out = record.left_out(others, policy)
     sums, times = np.zeros((3, problems)), np.zeros(problems)
     for fold, place, (_, out) in zip(left_out, places(left_out, budget), record.splits, strict=True):
@@ -283,6 +298,11 @@ def _learned(policy: Policy, budget: float, final: Path, others: Sequence[Path],
     assert by_label is not None
     assert record.labels is not None
     return not_above_its_own(stated, evaluate_by_label(by_label, record.arms, record.labels))
+
+
+def _only_one_draw(schedule: Schedule, final: Path, others: Sequence[Path]) -> bool:
+    """Whether it draws once, from the arm that every fold draws from first: then all have learned the same schedule."""
+    return schedule.draws == 1 and all(path.arm[0] == final.arm[0] for path in others)
 
 
 def not_above_its_own(stated: Learned, own: Evaluation) -> Learned:
@@ -379,6 +399,6 @@ _LEARNERS: Mapping[Policy, _Learner] = {
     Policy.DOUBLING: _single,
     Policy.CASCADE: cascade_paths,
     Policy.GREEDY: _greedy,
-    Policy.OPTIMAL: optimal_paths,
+    Policy.OPTIMAL: partial(optimal_paths, mixed=True),
     Policy.BY_LABEL: _greedy,
 }

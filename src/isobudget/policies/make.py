@@ -135,8 +135,11 @@ def optimal(tables: Sequence[Table], names: Sequence[str], budget: float) -> Sch
     return path_schedule(path, tables, names, len(path), 0.0)
 
 
-def optimal_paths(tables: Sequence[Table], budgets: Sequence[float]) -> list[Path]:
-    """The order of the optimal schedule for each budget, on one lattice; empty where it pays for no draw."""
+def optimal_paths(tables: Sequence[Table], budgets: Sequence[float], *, mixed: bool = False) -> list[Path]:
+    """The order of the optimal schedule for each budget, on one lattice; empty where it pays for no draw.
+
+    With `mixed` it may end with a draw that the budget pays for a share of the problems only.
+    """
     if len(tables) > 3:
         raise InputError(f"the optimal policy is computed for up to three arms, not {len(tables)}; choose with --arms")
     rows = [_thinned_rows(table, len(tables)) for table in tables]
@@ -144,12 +147,33 @@ def optimal_paths(tables: Sequence[Table], budgets: Sequence[float]) -> list[Pat
     success, cost, back = _lattice(thinned)
     paths = []
     for budget in budgets:
-        affordable = np.where(cost <= budget * (1 + 1e-9), success, -1.0)
+        affordable = _mixed_success(success, cost, back, budget) if mixed else _within(success, cost, budget)
         best = np.flatnonzero(affordable >= affordable.max() - 1e-15)
         path = _backwards(back, int(best[np.argmin(cost.ravel()[best])]))
         to = [rows[arm][row] for arm, row in zip(path.arm, path.to, strict=True)]
         paths.append(Path(path.arm, np.array(to, dtype=np.int64)))
     return paths
+
+
+def _within(success: Floats, cost: Floats, budget: float) -> Floats:
+    """Success at the points that a budget pays for, -1 at the others."""
+    return np.where(cost <= budget * (1 + 1e-9), success, -1.0)
+
+
+def _mixed_success(success: Floats, cost: Floats, back: Ints, budget: float) -> Floats:
+    """The same, but at points whose last step a budget pays for a share of the problems: success with that share."""
+    found = _within(success, cost, budget)
+    places = np.indices(success.shape).reshape(success.ndim, -1)
+    last = back.ravel()
+    for arm in range(success.ndim):
+        here = places[:, last == arm]
+        now, before = tuple(here), tuple(here[axis] - (axis == arm) for axis in range(success.ndim))
+        # the first draw is not made for some problems only
+        open_ = (cost[before] <= budget) & (cost[now] > budget * (1 + 1e-9)) & (here.sum(axis=0) > 1)
+        now, before = (tuple(axis[open_] for axis in point) for point in (now, before))
+        share = (budget - cost[before]) / (cost[now] - cost[before])
+        found[now] = success[before] + share * (success[now] - success[before])
+    return found
 
 
 def _thinned_rows(table: Table, arms: int) -> Ints:

@@ -68,10 +68,15 @@ def unspent_notes(rows: Sequence[Learned], arms: Sequence[Arm], unit: str) -> li
     of_policy = {policy: sum(row.policy is policy for row in rows) for policy, _ in found}
     said: dict[tuple[str, str], list[str]] = {}
     for (policy, why), budgets in found.items():
-        said.setdefault((_where(budgets, of_policy[policy], unit), why), []).append(policy.replace("_", " "))
+        said.setdefault((_where(budgets, of_policy[policy], unit), why), []).append(_named(policy))
     return [
         f"Less than the budget is spent by {_listed(names)} {where}: {why}." for (where, why), names in said.items()
     ]
+
+
+def _named(policy: Policy) -> str:
+    name = policy.replace("_", " ")
+    return f"the policy {name}" if name.startswith("by ") else name
 
 
 def _why(row: Learned, arms: Sequence[Arm]) -> str:
@@ -79,17 +84,15 @@ def _why(row: Learned, arms: Sequence[Arm]) -> str:
     schedules = [row.schedule] if row.schedule is not None else list((row.by_label or {}).values())
     most = {arm.name: int(arm.n.min()) for arm in arms}
     ended = [name for name in most if any(one.counts().get(name, 0) >= most[name] for one in schedules)]
+    of = f" of {_listed(ended)}" if 0 < len(ended) < len(most) else ""
     if row.policy is Policy.FIXED_K:
-        return f"{_ENDED} are drawn" if ended else "another whole sample does not fit in it"
+        return f"{_ENDED}{of} are drawn" if ended else "another whole sample does not fit in it"
     if float(row.success.min()) > 1 - 1e-9:
         return "every problem passes for less"
     if row.own_cost >= _SPENT * row.budget:
         return "problems that it was not learned on cost it less"
     if row.schedule is None:
         return "its orders of draws end there"
-    if row.policy is Policy.OPTIMAL and len(ended) < len(most):
-        return "it is no mixture, and another draw does not fit in it"
-    of = f" of {_listed(ended)}" if 0 < len(ended) < len(most) else ""
     return f"{_ENDED}{of} are drawn"
 
 

@@ -59,7 +59,7 @@ class Plan(Shown):
     Attributes:
         benchmark: its name, empty if not stated.
         unit: of budgets and costs, per problem.
-        sources: where the results were read.
+        sources, hidden: where the results were read, and the verdicts of hidden tests if they were given apart.
         recorded: the arms, their prices, and notes.
         rows: for every budget, each policy.
         recommended: the simplest policy within noise of the best, one a budget; left out where nothing can be drawn.
@@ -82,6 +82,7 @@ class Plan(Shown):
     level: float
     notes: tuple[str, ...]
     repairs: tuple[RepairRow, ...] = ()
+    hidden: tuple[str, ...] = ()
 
     @property
     def prices(self) -> Mapping[str, SampleCost]:
@@ -234,6 +235,7 @@ def plan(
             *plan_notes(recorded, learned, str(unit)),
         ),
         repairs=_repairs(recorded, amounts if budgets or target else (), unit, bootstrap),
+        hidden=tuple(map(str, hidden)),
     )
 
 

@@ -74,7 +74,14 @@ _LISTS: dict[str, tuple[dict[str, Check], tuple[str, ...]]] = {
 }
 _TABLES: dict[str, dict[str, Check]] = {
     "expected": dict.fromkeys((*_EXPECTED, "level"), _NUMBER),
-    "learned": {"benchmark": TEXT, "problems": COUNT, "suite": TEXT, "sources": ANYTHING, "date": ANYTHING},
+    "learned": {
+        "benchmark": TEXT,
+        "problems": COUNT,
+        "suite": TEXT,
+        "sources": ANYTHING,
+        "hidden": ANYTHING,
+        "date": ANYTHING,
+    },
 }
 
 
@@ -106,6 +113,11 @@ class PolicyFile:
         return self.by_label if self.policy == Policy.BY_SHARE else {}
 
     @property
+    def labelled(self) -> bool:
+        """Whether it has one order a label."""
+        return "" not in self.by_label and not self.by_case
+
+    @property
     def schedule(self) -> Schedule:
         """What to run for every problem. Raises `InputError` where that depends on a label."""
         return self.of("")
@@ -122,7 +134,10 @@ class PolicyFile:
             raise InputError("the policy looks at how many tests the best sample passes, which only solve tells it")
         known = ", ".join(self.by_label)
         if not label:
-            raise InputError(f"the policy has one order of draws for each label ({known}), and none is stated")
+            raise InputError(
+                f"the policy has one order of draws for each label ({known}), and none is stated: name one behind the "
+                f"file, such as policy.toml#{next(iter(self.by_label))}"
+            )
         found = self.by_label.get(label) or self.by_label.get(OTHERS)
         if found is None:
             raise InputError(f"the policy draws nothing for the label {label!r}; it does for: {known}")
@@ -177,6 +192,7 @@ def _tables(plan: Plan, row: PlanRow, by_label: Mapping[str, Schedule]) -> dict[
             "problems": row.problems,
             "suite": row.suite,
             "sources": list(plan.sources),
+            **({"hidden": list(plan.hidden)} if plan.hidden else {}),
             "date": datetime.now(UTC).date(),
         },
     }
@@ -220,9 +236,15 @@ def read_policy(path: str | Path) -> PolicyFile:
 
 
 def split_label(policy: str) -> tuple[str, str]:
-    """A policy as users name it, ``policy.toml`` or ``policy.toml#easy`` for problems of one label."""
-    path, mark, label = policy.rpartition("#")
-    return (path, label) if mark and not Path(policy).exists() else (policy, "")
+    """A policy as users name it, ``policy.toml`` or ``policy.toml#easy`` for problems of one label.
+
+    Both may have a # of their own: the file is the first one that is there.
+    """
+    cuts = [place for place, letter in enumerate(policy) if letter == "#"]
+    if not cuts or Path(policy).exists():
+        return policy, ""
+    cut = next((one for one in cuts if Path(policy[:one]).exists()), cuts[0])
+    return policy[:cut], policy[cut + 1 :]
 
 
 def _check_lists(tables: Mapping[str, Any], where: str) -> None:

@@ -111,7 +111,7 @@ def read_arms(
     if not common:
         raise InputError(f"{', '.join(arm.name for arm in arms)} have no problem in common; nothing can be planned")
     notes = [note for source in loaded.values() if isinstance(source, Imported) for note in source.messages()]
-    most = max(len(arm.task_ids) for arm in arms)
+    most = len({task for arm in arms for task in arm.task_ids})
     if len(common) < most:
         notes.append(f"Planned on the {len(common):,} problems that all arms have, of {most:,}.")
     notes += [f"{arm.name}: {_one_suite(arm.one_suite)}" for arm in arms if arm.one_suite]

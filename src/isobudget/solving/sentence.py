@@ -27,15 +27,19 @@ def plan_sentence(recommended: Sequence[PlanRow], unit: str) -> str:
     what = f"it passes {tested} {row.success:.1%} of the problems".replace("  ", " ")
     if not math.isnan(row.low):
         what += f" ({row.low:.1%} to {row.high:.1%})"
-    if row.hidden_success is not None:
-        what += f" and the hidden tests of {row.hidden_success:.1%}"
     run = f"For a budget of {with_unit(row.budget, unit)} a problem run {_in_words(row)}: {what}"
     spent = f"it spends {with_unit(row.expected_cost, unit)} on average"
-    return "; ".join([", ".join([run, *_gain_in_words(row)]), spent, *ahead_in_words(row), known]) + "."
+    hidden = [] if row.hidden_success is None else [f"and the hidden tests of {row.hidden_success:.1%}"]
+    return "; ".join([", ".join([run, *_gain_in_words(row), *hidden]), spent, *ahead_in_words(row), known]) + "."
 
 
-def _sure_gain(row: PlanRow) -> float:
-    return -math.inf if math.isnan(row.gain_low) else row.gain_low
+def _sure_gain(row: PlanRow) -> tuple[bool, float]:
+    """What is surely gained; a row that draws the same as fixed k comes last, as it has nothing to gain."""
+    return not _same(row), -math.inf if math.isnan(row.gain_low) else row.gain_low
+
+
+def _same(row: PlanRow) -> bool:
+    return row.gain == row.gain_low == row.gain_high == 0
 
 
 def ahead_in_words(row: PlanRow) -> list[str]:
@@ -61,6 +65,8 @@ def _gain_in_words(row: PlanRow) -> list[str]:
         return ["where no single model could be run with fixed k"]
     if row.policy == Policy.FIXED_K:
         return []
+    if _same(row):
+        return ["the same as the best single model with fixed k at that budget"]
     if row.gain_low > 0:
         points = f"{100 * row.gain:.1f} points ({100 * row.gain_low:.1f} to {100 * row.gain_high:.1f})"
         return [f"{points} more than the best single model with fixed k at that budget"]

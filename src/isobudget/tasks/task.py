@@ -122,6 +122,8 @@ def _policy(options: SolveOptions) -> Mapping[str, Schedule]:
         raise InputError("--models and --policy do not go together: a policy names its models")
     path, label = split_label(options.policy)
     policy, chance = read_policy(path), random.Random(options.seed).random()
+    if label and (policy.by_case or not policy.labelled):
+        raise InputError(f"{path} has no orders by label: name it without #{label}")
     schedules = policy.by_case or {FIRST: policy.of(label)}
     drawn = {case: schedule.played(chance) for case, schedule in schedules.items()}
     if drawn[FIRST] is None:

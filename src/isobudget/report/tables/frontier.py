@@ -10,9 +10,9 @@ from isobudget.report.tables.plan import NAMES, gain_cells
 from isobudget.solving.sentence import ahead_notes, shown_steps
 
 NOTE = (
-    "The simplest policy within noise of the best, on problems that it was not learned on. Budgets: spending per "
-    "problem, on average. gain: points over the best single model with fixed k at the same budget. All but fixed k "
-    "stop at the first pass."
+    "The simplest policy within noise of the best, unless another does as well for less, on problems that it was not "
+    "learned on. Budgets: spending per problem, on average. gain: points over the best single model with fixed k at "
+    "the same budget. All but fixed k stop at the first pass."
 )
 
 

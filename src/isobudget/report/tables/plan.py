@@ -24,7 +24,8 @@ NAMES = {
     "by_share": "by share",
 }
 _RECOMMENDED = "→ "
-_RECOMMENDS = "→  recommended: the simplest policy within noise of the best"
+_SIMPLEST = "the simplest policy within noise of the best, unless another does as well for less"
+_REACHING = f"of the policies that reach the target, where some do, {_SIMPLEST}"
 _READING = (
     "Success in percent, on problems that the policy was not learned on. gain: points over the best single model with "
     "fixed k at the same budget (the paper's rule), with its paired interval. Budget and spending: per problem, on "
@@ -55,7 +56,13 @@ def _success_grid(plan: Plan) -> Grid:
     columns = ("Budget", "policy", "solves", level, "gain", level, "spends", "p95")
     title = headed(plan.benchmark, f"{counted(plan.problems, 'problem')}, in {unit} a problem")
     rows = [(*first, *_cells(row, plan)) for row, first in _first_cells(plan)]
-    return Grid(title, columns, tuple(rows), notes=(_RECOMMENDS, *ahead_notes(plan.recommended), _READING, *plan.notes))
+    return Grid(
+        title, columns, tuple(rows), notes=(_recommends(plan), *ahead_notes(plan.recommended), _READING, *plan.notes)
+    )
+
+
+def _recommends(plan: Plan) -> str:
+    return f"{_RECOMMENDED} recommended: {_SIMPLEST if plan.target is None else _REACHING}"
 
 
 def _suites_grid(plan: Plan) -> Grid:
@@ -67,7 +74,7 @@ def _suites_grid(plan: Plan) -> Grid:
     ]
     title = headed(plan.benchmark, "visible and hidden tests")
     columns = ("Budget", "policy", "visible", "hidden too", "false passes")
-    return Grid(title, columns, tuple(rows), notes=(_RECOMMENDS, _TWO_SUITES, _hurting(plan)))
+    return Grid(title, columns, tuple(rows), notes=(_recommends(plan), _TWO_SUITES, _hurting(plan)))
 
 
 def _repairs_grid(plan: Plan) -> Grid:
@@ -131,7 +138,8 @@ def _hurting(plan: Plan) -> str:
         f"{name}: none of the recorded samples hurts" if k is None else f"{name}: more than {k:,}"
         for name, k in plan.hurting_k.items()
     ]
-    return f"Samples that hurt, where a false pass costs {plan.false_pass_cost:g} right answers: {'; '.join(parts)}."
+    cost = f"{plan.false_pass_cost:g} right answer{'' if plan.false_pass_cost == 1 else 's'}"
+    return f"Samples that hurt, where a false pass costs {cost}: {'; '.join(parts)}."
 
 
 def _schedules(row: PlanRow) -> Iterator[tuple[bool, str, Schedule]]:
