@@ -46,8 +46,14 @@
     if (!page.planned(state).length) return `No policy is planned in ${state.unit.replaceAll("_", " ")}.`;
     const row = page.policyAt(state, budget);
     if (!row) return "No policy is planned for so small a budget.";
-    const ends = page.interval(row.low, row.high), gain = row.gain === null ? "" : `, ${page.points(row.gain)} points over the best single model with fixed k`;
-    const around = row.gain_low === null || row.gain === null || row.policy === "fixed_k" ? "" : ` (${page.points(row.gain_low)} to ${page.points(row.gain_high)})`;
-    return html`<b>Policy for ${page.withUnit(row.budget, state.unit)} on average: ${row.policy.replaceAll("_", " ")}</b> solves ${page.percent(row.success)}%${ends && ` (${ends})`}${row.policy === "fixed_k" ? "" : gain + around}: ${page.draws(row)}.`;
+    const ends = page.interval(row.low, row.high), spent = `, spends ${page.withUnit(row.expected_cost, state.unit)} on average`;
+    return html`<b>Policy for a budget of ${page.withUnit(row.budget, state.unit)}: ${row.policy.replaceAll("_", " ")}</b> solves ${page.percent(row.success)}%${ends && ` (${ends})`}${spent}${gained(row)}: ${page.draws(row)}.`;
+  }
+
+  function gained(row) {
+    if (row.gain === null || row.policy === "fixed_k") return "";
+    if ([row.gain, row.gain_low, row.gain_high].every((points) => points === 0)) return ", the same as the best single model with fixed k";
+    const around = row.gain_low === null ? "" : ` (${page.points(row.gain_low)} to ${page.points(row.gain_high)})`;
+    return `, ${page.points(row.gain)} points over the best single model with fixed k${around}`;
   }
 })((window.isobudgetPage = window.isobudgetPage || {}));
