@@ -171,9 +171,7 @@ def test_policies_are_those_of_the_plan(page: Any, made: Made) -> None:
         for row in rows:
             page.evaluate("(budget) => isobudgetPage.set({ budget })", row.budget)
             said = page.inner_text("#policy")
-            assert (
-                f"{with_unit(row.budget, unit)}: {NAMES[row.policy]} solves {percent(row.success)}%" in said
-            )
+            assert f"{with_unit(row.budget, unit)}: {NAMES[row.policy]} solves {percent(row.success)}%" in said
             assert interval(row.low, row.high, "–") in said
             assert f", spends {with_unit(row.expected_cost, unit)} on average" in said
             assert row.schedule is not None

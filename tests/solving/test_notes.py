@@ -12,7 +12,7 @@ import pytest
 from isobudget import api
 from isobudget.grid import with_unit
 from isobudget.policies import Arm, Learned, Policy, learn
-from isobudget.solving.notes import unspent_notes
+from isobudget.solving.notes import other_model_notes, unspent_notes
 
 HALF = Arm.of("small", 4, [2, 2, 1, 3, 2, 1], 1.0)
 LARGE = Arm.of("large", 3, [3, 2, 3, 2, 3, 1], 5.0)
@@ -56,6 +56,17 @@ def test_samples_of_one_arm_end_before_those_of_others() -> None:
     assert unspent_notes(rows, [few, dear], "seconds") == [
         "Less than the budget is spent by first pass at 20 s: all recorded samples of small are drawn."
     ]
+
+
+def test_a_policy_of_one_model_that_was_measured_with_two_says_so() -> None:
+    passed = [[int(at * step % 5 > 2) for at in range(30)] for step in (3, 2)]
+    arms = [Arm.of(name, 1, c, price) for name, c, price in zip("ab", passed, (1.7, 8.6), strict=True)]
+    rows = learned(arms, [2.0, 13.0], Policy.FIRST_PASS)
+    assert other_model_notes(rows, "seconds") == [
+        "What is stated of first pass at 13 s is of more than one model: learned on a part of the problems it runs "
+        "another than learned on all of them."
+    ]
+    assert other_model_notes(learned(arms[:1], [2.0, 13.0], Policy.FIRST_PASS), "seconds") == []
 
 
 def test_fixed_k_names_the_model_whose_samples_end() -> None:

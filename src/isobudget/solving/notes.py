@@ -8,7 +8,7 @@ import numpy as np
 
 from isobudget.grid import counted, with_unit
 from isobudget.policies.arms import Arm
-from isobudget.policies.choose import affords
+from isobudget.policies.choose import SLACK, affords
 from isobudget.policies.learn import Learned, Policy
 from isobudget.solving.amounts import cheapest_arm
 from isobudget.solving.recorded_arms import Recorded
@@ -19,6 +19,8 @@ _SPENT = 0.99
 _FEW = 3
 #: of fewer problems a plan says that they are few
 _PROBLEMS = 20
+#: policies that draw from one model; batches of `doubling` end before or behind a budget anyway
+_OF_ONE_MODEL = (Policy.FIRST_PASS,)
 _ENDED = "all recorded samples"
 _DEARER = (
     "Where a policy spends more than the budget, it was learned on problems that need less than those it was tried on: "
@@ -56,6 +58,7 @@ def plan_notes(recorded: Recorded, learned: Mapping[Policy, Sequence[Learned]], 
     schedules = [one for row in rows for one in (row.schedule, *(row.by_label or {}).values()) if one is not None]
     notes += [_MIXED] if any(schedule.last_share < 1 for schedule in schedules) else []
     notes += unspent_notes(rows, arms, unit)
+    notes += other_model_notes(rows, unit)
     return notes if all(map(affords, rows)) else [*notes, _DEARER]
 
 
@@ -71,6 +74,23 @@ def unspent_notes(rows: Sequence[Learned], arms: Sequence[Arm], unit: str) -> li
         said.setdefault((_where(budgets, of_policy[policy], unit), why), []).append(_named(policy))
     return [
         f"Less than the budget is spent by {_listed(names)} {where}: {why}." for (where, why), names in said.items()
+    ]
+
+
+def other_model_notes(rows: Sequence[Learned], unit: str) -> list[str]:
+    """Where a policy of one model was measured with other models than the one that it runs; one sentence a policy.
+
+    What the schedule of all problems spends on them then differs from what the folds spent.
+    """
+    found: dict[Policy, list[float]] = {}
+    for row in rows:
+        if row.policy in _OF_ONE_MODEL and abs(float(row.spent.mean()) / row.own_cost - 1) > SLACK:
+            found.setdefault(row.policy, []).append(row.budget)
+    of_policy = {policy: sum(row.policy is policy for row in rows) for policy in found}
+    return [
+        f"What is stated of {_named(policy)} {_where(budgets, of_policy[policy], unit)} is of more than one model: "
+        "learned on a part of the problems it runs another than learned on all of them."
+        for policy, budgets in found.items()
     ]
 
 
