@@ -82,6 +82,32 @@ def test_the_price_of_one_sample_pays_for_one_where_samples_cost_their_own_amoun
     assert not any("-, the budget" in note for note in made.notes)
 
 
+def test_that_price_pays_for_one_where_another_arm_looks_cheaper_by_shrunk_rates(tmp_path: Path) -> None:
+    tokens = {
+        "a": [[205, 96, 1, 205, 91], [1, 1, 140, 1, 1]],
+        "b": [
+            [6, 1, 1, 216, 1, 205, 1, 24, 1, 1, 1, 255, 1, 258, 1, 71, 289, 1, 1, 32],
+            [1, 1, 1, 275, 1, 1, 252, 1, 120, 1, 1, 23, 31, 77, 243, 117, 1, 223, 177, 1],
+        ],
+    }
+    verdicts = {
+        "a": [[0, 0, 0, 0, 0], [0, 0, 1, 1, 1]],
+        "b": [
+            [1, 0, 0, 1, 0, 1, 1, 0, 1, 0, 0, 1, 1, 0, 1, 1, 0, 0, 0, 0],
+            [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+        ],
+    }
+    rows = [
+        {"model": model, "task_id": at, "passed": verdicts[model][at], "completion_tokens": tokens[model][at]}
+        for model in tokens
+        for at in (0, 1)
+    ]
+    policies = ("first_pass", "doubling", "cascade", "greedy", "optimal")
+    made = api.plan(written(tmp_path / "c.jsonl", rows), "tokens", budget="1x", policy=policies, replicates=200)
+    cheapest = min(made.prices, key=lambda name: made.prices[name].cost(1))
+    assert [row.draws for row in made.rows] == [((cheapest, 1),)] * len(policies)
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_a_mixed_optimal_order_spends_the_budget_and_is_never_behind_the_whole_one(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -13,7 +13,7 @@ budget is met on average: an arm that it does not pay one draw of may still be d
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -35,6 +35,7 @@ from isobudget.policies.arms import (
 )
 from isobudget.policies.cascades import cascade_paths
 from isobudget.policies.evaluate import Evaluation, Path, Walk, evaluate, mean_walk, met, path_schedule, walk
+from isobudget.policies.folds import LeftOut, Split, between, folds, places
 from isobudget.policies.labels import (
     Labels,
     evaluate_by_label,
@@ -44,11 +45,6 @@ from isobudget.policies.labels import (
 )
 from isobudget.policies.make import affords_first, fixed_k, greedy_path, optimal_paths
 from isobudget.policies.schedule import Schedule
-
-#: folds, and how many problems all repeats of them together should leave out
-_FOLDS, _LEFT_OUT, _MOST_REPEATS = 5, 600, 6
-#: of so many problems two thirds are enough to learn from
-_MANY, _FOLDS_OF_MANY = 2000, 3
 
 
 class Policy(StrEnum):
@@ -165,10 +161,6 @@ def best_fixed(arms: Sequence[Arm], budget: float) -> Learned:
     return best or nothing(Policy.FIXED_K, budget, len(arms[0].c))
 
 
-#: training problems and those left out
-_Split = tuple[Ints, Ints]
-
-
 class _Learner(Protocol):
     def __call__(self, tables: Sequence[Table], budgets: Sequence[float]) -> list[Path]:
         """The order for each budget, past the budget where it can go on."""
@@ -178,10 +170,12 @@ class _Record:
     """What was recorded, as exact tables, made when first needed; and the walks on them that were asked for last."""
 
     def __init__(
-        self, arms: Sequence[Arm], hidden: Sequence[Floats] | None, splits: Sequence[_Split], labels: Labels | None
+        self, arms: Sequence[Arm], hidden: Sequence[Floats] | None, splits: Sequence[Split], labels: Labels | None
     ) -> None:
         self.arms, self.hidden, self.splits, self.labels = arms, hidden, splits, labels
-        self.cheapest = min(arm.first_draw for arm in arms)
+        first = [arm.first_draw for arm in arms]
+        self.cheapest = min(first)
+        self.one_draw = Path(np.array([first.index(self.cheapest)]), np.ones(1, dtype=np.int64))
         self._tables: dict[Policy, list[Table]] = {}
         self._walked: tuple[tuple[Path, ...], list[LeftOut]] = ((), [])
         self._spent: tuple[Path, Floats] | None = None
@@ -226,25 +220,6 @@ class _Record:
         return LeftOut((walked.spent.sum(axis=1) - total) / len(train), total, here)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LeftOut:
-    """Mean cost of each prefix on the training problems, its total cost on those left out, and the walk on them."""
-
-    trained: Floats
-    total: Floats
-    walked: Walk
-
-
-def folds(problems: int, seed: int) -> Iterator[_Split]:
-    """Training problems and those left out, for each fold of each repeat."""
-    rng = np.random.default_rng(seed)
-    parts = min(_FOLDS_OF_MANY if problems >= _MANY else _FOLDS, problems)
-    for _ in range(min(max(math.ceil(_LEFT_OUT / problems), 1), _MOST_REPEATS)):
-        order = rng.permutation(problems)
-        for out in np.array_split(order, parts):
-            yield np.setdiff1d(order, out), np.sort(out)
-
-
 def _paths(
     record: _Record, budgets: Sequence[float], learners: Mapping[Policy, _Learner], train: Ints
 ) -> dict[Policy, list[Path]]:
@@ -279,6 +254,10 @@ def _paying(tables: Sequence[Table], budget: float, cheapest: float) -> float:
 def _learned(policy: Policy, budget: float, final: Path, others: Sequence[Path], record: _Record) -> Learned:
     problems = len(record.arms[0].c)
     schedule, by_label = _schedules(policy, budget, final, record)
+    if policy is not Policy.BY_LABEL and schedule is None and budget * (1 + 1e-9) >= record.cheapest:
+        # by shrunk rates another arm looked cheaper, which the budget does not pay for on the problems as recorded
+        final, others = record.one_draw, [record.one_draw] * len(others)
+        schedule, _ = _schedules(policy, budget, final, record)
     if not (schedule or by_label) or any(not len(path) for path in others):
         return nothing(policy, budget, problems)
     if schedule is not None and _only_one_draw(schedule, final, others):
@@ -332,22 +311,6 @@ def _schedules(
     if policy is Policy.BY_LABEL and record.labels is not None:
         return None, label_schedules(path, record.tables(), names, record.labels, last, share)
     return path_schedule(path, record.tables(policy), names, last, share, batched=policy is Policy.DOUBLING), None
-
-
-def places(folds: Sequence[LeftOut], budget: float) -> list[float]:
-    """How many steps of each fold's order to follow, whole ones and a share, so that all together spend the budget."""
-    tried = budget * np.linspace(0.5, 2.0, 301)
-    problems = sum(fold.walked.spent.shape[1] for fold in folds)
-    pooled = np.sum([np.interp(tried, fold.trained, fold.total) for fold in folds], axis=0) / problems
-    chosen = float(np.interp(budget, np.maximum.accumulate(pooled), tried))
-    return [float(np.interp(chosen, fold.trained, np.arange(len(fold.trained)))) for fold in folds]
-
-
-def between(values: Floats, place: float) -> Floats:
-    """Row `place` of values, between two rows where it is no whole number."""
-    row = min(int(place), len(values) - 2)
-    share = place - row
-    return np.asarray((1 - share) * values[row] + share * values[row + 1])
 
 
 def nothing(policy: Policy, budget: float, problems: int) -> Learned:

@@ -25,8 +25,9 @@ import numpy as np
 from isobudget.errors import InputError
 from isobudget.policies.arms import Arm, Floats, Ints, Table, arm_grid, fit_prior, recorded_table, shrunk_table
 from isobudget.policies.evaluate import Evaluation, Path, Walk, evaluate, met, path_schedule, walk
+from isobudget.policies.folds import LeftOut, between, folds, places
 from isobudget.policies.labels import only_there
-from isobudget.policies.learn import Learned, LeftOut, Policy, between, folds, not_above_its_own, nothing, places
+from isobudget.policies.learn import Learned, Policy, not_above_its_own, nothing
 from isobudget.policies.make import greedy_path
 from isobudget.policies.schedule import Schedule
 
