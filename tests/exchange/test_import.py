@@ -168,6 +168,30 @@ def test_rejudging_keeps_both_verdicts(tmp_path: Path) -> None:
     assert sorted(one.passed for one in load_run(tmp_path / "two").verdicts()) == [False, True]
 
 
+def test_samples_without_texts_are_never_judged(tmp_path: Path) -> None:
+    counts = lines(tmp_path / "c.jsonl", {"model": "7b", "task_id": "HumanEval/0", "n": 4, "c": 3})
+    listed = lines(tmp_path / "l.jsonl", {"model": "7b", "task_id": "HumanEval/0", "passed": [0, 1]})
+    graded = lines(tmp_path / "g.jsonl", {"task_id": "HumanEval/0", "passed": True})
+    for source in (counts, listed, graded):
+        with pytest.raises(InputError, match=rf"{source.name}, line 1: 'HumanEval/0' of .* has no text .*--rejudge"):
+            api.import_results(source, tmp_path / "run", rejudge=True, workers=1, unsafe=True)
+        assert not (tmp_path / "run").exists()
+    body = {"task_id": "HumanEval/0", "completion": ""}  # an empty answer is one
+    error = {"id": "HumanEval/0", "epoch": 1, "input": "x", "scores": None, "error": {"message": "lost"}, "output": {}}
+    log = {
+        "version": 2,
+        "status": "error",
+        "eval": {"task": "humaneval", "model": "m", "config": {}},
+        "samples": [error],
+    }
+    (tmp_path / "log.json").write_text(json.dumps(log))
+    sources = [lines(tmp_path / "e.jsonl", body), tmp_path / "log.json"]
+    made = api.import_results(sources, tmp_path / "run", rejudge=True, workers=1, unsafe=True)
+    assert dict(made.models) == {"e": 1}
+    assert made.taken[1].left == {"without a text to judge": 1}
+    assert sum((made.disagreements or {}).values()) == 1
+
+
 def test_what_goes_wrong_leaves_no_run_or_says_so(tmp_path: Path) -> None:
     mixed = lines(tmp_path / "m.jsonl", {"task_id": "a", "completion": "x"}, {"task_id": "a", "solution": "y"})
     with pytest.raises(InputError, match=r"m.jsonl, line 2: a solution, where samples of m were completions before"):

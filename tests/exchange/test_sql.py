@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from isobudget import api
 from isobudget.errors import InputError, RunError
+from isobudget.report.markup import csv_text, latex
 from support.synthetic_run import synthetic_run
 
 pytest.importorskip("duckdb", reason="needs isobudget[sql]")
@@ -48,6 +50,10 @@ def test_samples_that_are_not_judged_have_no_verdict(tmp_path: Path) -> None:
         "attach '{file}' as other",
         "set enable_external_access = true",
         "install httpfs",
+        "create table mine as select 1",
+        "drop view samples",
+        "begin",
+        "set threads = 1",
     ],
 )
 def test_wrong_queries_and_queries_that_reach_outside(run: Path, tmp_path: Path, query: str) -> None:
@@ -81,3 +87,39 @@ def test_a_part_that_is_cut_is_said_with_what_to_do(tmp_path: Path) -> None:
     part.write_bytes(part.read_bytes()[:100])
     with pytest.raises(RunError, match=r"a part cannot be read: .*part-000001.*isobudget check "):
         api.sql(tmp_path / "run", "select count(*) from samples")
+
+
+def test_values_of_every_kind_are_printed_in_every_form(run: Path) -> None:
+    query = (
+        "select 'nan'::double x, 1.5::decimal(4, 2) d, date '2020-01-02' as d2, 'ab'::blob b, [1.5::decimal(4, 2)] l, "
+        "map {1: time '01:02:03'} m, interval '1 day' i, '00000000-0000-0000-0000-000000000001'::uuid u, "
+        "170141183460469231731687303715884105727::hugeint h, null n, 1 a, 2 a, 3 a_1"
+    )
+    (row,) = api.sql(run, query).to_dict()
+    assert json.loads(json.dumps(row, allow_nan=False)) == {
+        "x": None,
+        "d": 1.5,
+        "d2": "2020-01-02",
+        "b": "6162",
+        "l": [1.5],
+        "m": {"1": "01:02:03"},
+        "i": "1 day, 0:00:00",
+        "u": "00000000-0000-0000-0000-000000000001",
+        "h": 2**127 - 1,
+        "n": None,
+        "a": 1,
+        "a_2": 2,
+        "a_1": 3,
+    }
+    answer = api.sql(run, query)
+    assert all("2020-01-02" in text for text in (csv_text(answer.to_records()), *map(latex, answer.grids())))
+
+
+def test_headings_are_no_formulas_either(run: Path) -> None:
+    rows = api.sql(run, """select '=1' as "=2", '@a' as "+b" """)
+    assert csv_text(rows.to_records()) == "'=2,'+b\n'=1,'@a\n"
+
+
+def test_a_pivot_and_other_readers_run(run: Path) -> None:
+    for query in ("pivot samples on model using avg(passed)", "describe samples", "explain select 1", "from greedy"):
+        assert len(api.sql(run, query))

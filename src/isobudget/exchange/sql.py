@@ -11,8 +11,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +49,8 @@ _VIEWS = (
     _OUTPUTS.format(name="samples", which="not"),
     _OUTPUTS.format(name="greedy", which=""),
 )
+#: the kinds of statements that only read; `pivot` is one of several steps
+_READING = frozenset(("SELECT", "EXPLAIN", "CALL", "PRAGMA", "MULTI", "RELATION"))
 _CLOSED = ("set enable_external_access = false", "set lock_configuration = true")
 
 
@@ -69,10 +73,13 @@ def ask(run: Run | str | Path, query: str) -> Answer:
             connection.register(f"raw_{name}", dataset_of(run.path / name, row_type))
         for statement in (*_VIEWS, *_CLOSED):
             connection.execute(statement)
-        if (count := len(connection.extract_statements(query))) != 1:
-            raise InputError(f"a query is one statement of SQL, and this is {count or 'none'}")
+        statements = connection.extract_statements(query)
+        if len(statements) != 1:
+            raise InputError(f"a query is one statement of SQL, and this is {len(statements) or 'none'}")
+        if (kind := statements[0].type.name) not in _READING:
+            raise InputError(f"the query failed: a query may only read, and this is a statement of kind {kind}")
         answer = connection.execute(query)
-        names = [one[0] for one in answer.description or ()]
+        names = _apart([one[0] for one in answer.description or ()])
         rows = answer.fetchall()
     except duckdb.Error as error:
         if "the stream registered as 'raw_" in str(error):  # of a part, and not of the query
@@ -87,7 +94,7 @@ def ask(run: Run | str | Path, query: str) -> Answer:
     records = [dict(zip(names, row, strict=True)) for row in rows]
     return Results.of(
         records,
-        plain=lambda: json_value(records),
+        plain=lambda: json_value(_as_json(records)),
         rows=lambda: records,
         text=lambda: "\n".join("  ".join(map(str, row)) for row in [names, *rows]),
         grids=lambda: [_grid(str(run.path), names, [list(map(_shown, row)) for row in rows])],
@@ -104,6 +111,29 @@ def _grid(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> Gr
     texts = tuple(x for x in range(len(names)) if any(len(row[x]) > _LONG for row in rows))
     narrow = Grid(title, ("column", "value"), lines, words=(0, 1))
     return Grid(title, tuple(names), tuple(map(tuple, rows)), words=(0, *texts), narrow=narrow)
+
+
+def _apart(names: Sequence[str]) -> list[str]:
+    """The columns, each with a name of its own: of `a, a` the second is `a_1`."""
+    apart: list[str] = []
+    for name in names:
+        others = (f"{name}_{number}" for number in itertools.count(1))
+        free = (one for one in others if one not in apart and one not in names)
+        apart.append(next(free) if name in apart else name)
+    return apart
+
+
+def _as_json(value: Any) -> Any:
+    """What JSON has of DuckDB's values: decimals are numbers, bytes hexadecimal, dates, times and ids texts."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, dict):
+        return {str(key): _as_json(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(one) for one in value]
+    if isinstance(value, Decimal):
+        return float(value)
+    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def _shown(value: Any) -> str:

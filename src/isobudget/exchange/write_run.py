@@ -41,6 +41,7 @@ _ROWS_PER_PART = 20_000
 #: a line of counts becomes as many rows as it has samples: so many of a source at most
 MOST_COUNTED = 10_000_000
 _UNKNOWN = "of unknown problems"
+_NO_TEXT = "without a text to judge"
 _OUTCOMES = {"timeout": "timeout", "timed out": "timeout"}
 
 
@@ -71,7 +72,8 @@ def write_run(
         problems: the benchmark or file of problems that the samples are of; others are left out.
         benchmark: the name of the benchmark where the files do not say.
         verdicts: a file of verdicts on the samples, see `given_verdicts`.
-        to_judge: refuse samples if the tests of none are known.
+        to_judge: refuse samples if the tests of none are known, and those with a verdict but no text to run; samples
+            with neither are left out.
 
     Raises:
         InputError: a source is wrong; file and line are named. Then, as after every error, there is no folder.
@@ -89,7 +91,7 @@ def write_run(
         begin_anew(run)
         try:
             with run.sample_writer() as samples, run.verdict_writer() as judged:
-                writer = _Writer(run, known, given, (samples, judged))
+                writer = _Writer(run, known, given, (samples, judged), to_judge)
                 taken = [writer.take(*one) for one in zip(found, streams, names, strict=True)]
                 writer.finish(taken)
             if to_judge and not benchmarks_with_tests(run):
@@ -152,9 +154,14 @@ class _Writer:
     """Takes source after source into the tables of a run."""
 
     def __init__(
-        self, run: Run, known: KnownProblems, given: GivenVerdicts | None, writers: tuple[PartWriter, PartWriter]
+        self,
+        run: Run,
+        known: KnownProblems,
+        given: GivenVerdicts | None,
+        writers: tuple[PartWriter, PartWriter],
+        to_judge: bool,
     ) -> None:
-        self.run = run
+        self.run, self._to_judge = run, to_judge
         self.models: Counter[str] = Counter()
         self.benchmarks: Counter[str] = Counter()
         self.judged = 0
@@ -209,6 +216,14 @@ class _Writer:
                 tally.note(f"{found.source.where(sample.line)}: {benchmark} has not {what}")
             tally.leave(_UNKNOWN)
             return False
+        if self._to_judge and sample.text is None and not isinstance(problem.tests, NoTests):
+            if sample.passed is None and self._given is None:
+                tally.leave(_NO_TEXT)
+                return False
+            raise InputError(
+                f"{found.source.where(sample.line)}: {sample.task_id!r} of {model} has no text to run its tests on; "
+                "import it without --rejudge"
+            )
         form = self._forms.setdefault((benchmark, model), sample.form)
         if form != sample.form and sample.text is not None:
             raise InputError(

@@ -86,7 +86,7 @@ def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
         return ""
     file = io.StringIO()
     writer = csv.DictWriter(file, fieldnames=list(records[0]), lineterminator="\n")
-    writer.writeheader()
+    writer.writerow({key: plain_cell(key) for key in records[0]})
     writer.writerows({key: plain_cell(value) for key, value in json_value(record).items()} for record in records)
     return file.getvalue()
 
