@@ -191,3 +191,33 @@ def test_a_column_that_stands_twice_is_refused(tmp_path: Path, name: str) -> Non
 def test_an_empty_name_is_not_the_current_folder() -> None:
     with pytest.raises(InputError, match="empty name"):
         read_results("")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("p.jsonl", {"task_id": "HumanEval/0", "prompt": "", "canonical_solution": "", "test": ""}, "problems, and no"),
+        ("m.jsonl", {"task_id": 2, "text": "", "code": "def f(): pass", "test_list": []}, "problems, and no results"),
+        ("h.csv", "Model,Task_ID,N,C\nm,a,10,3\n", "line 1: no column is called task_id; the first line is 'Model,"),
+        ("s.jsonl", {"completion": "x", "passed": False}, "line 1: field `task_id` is missing"),
+    ],
+)
+def test_what_is_no_result_is_told_what_it_is(tmp_path: Path, name: str, content: object, said: str) -> None:
+    file = tmp_path / name
+    file.write_text(content if isinstance(content, str) else json.dumps(content) + "\n")
+    with pytest.raises(InputError) as error:
+        read_results(file)
+    assert f"{file}" in str(error.value)
+    assert said in str(error.value)
+
+
+def test_a_format_by_its_tools_name_and_one_that_a_file_is_not(tmp_path: Path) -> None:
+    file = FIXTURES / "human_eval_model-7b.jsonl_results.jsonl"
+    assert read_results(file, "human-eval").rows == read_results(file).rows
+    document = tmp_path / "document.json"
+    document.write_text(json.dumps({"eval": {}}, indent=1))
+    with pytest.raises(InputError, match="no records of samples; one has task_id"):
+        read_results(document, "samples")
+    link = tmp_path / "other.jsonl"
+    link.symlink_to(file)
+    assert {row.model for row in read_results([file, link]).rows} == {"human_eval_model-7b"}

@@ -36,3 +36,18 @@ def test_what_is_no_table_is_an_input_error(wrong: Any) -> None:
 def test_a_run_that_is_named_twice_counts_once() -> None:
     run = Path(__file__).parents[1] / "golden" / "run"
     assert split_sources([run, str(run)]) == ([run], [])
+
+
+def test_a_column_with_gaps_is_one_of_whole_numbers(tmp_path: Path) -> None:
+    floats = {name: list(map(float, values)) if name in "nc" else values for name, values in COLUMNS.items()}
+    expected = api.passk(COLUMNS, "1,2", replicates=100).to_dict()
+    assert api.passk(pa.table(floats), "1,2", replicates=100).to_dict() == expected
+    file = tmp_path / "c.csv"
+    file.write_text("model,task_id,n,c\n" + "".join(f"a,t{at},4.0,{at}.0\n" for at in range(4)))
+    assert api.passk(file, "1,2", replicates=100).to_dict() == expected
+    (listed,) = api.passk({"model": ["a"], "task_id": ["t"], "passed": [[1.0, 0.0]]}, 1).to_dict()
+    (by_sample,) = api.passk({"model": ["a"] * 2, "task_id": ["t"] * 2, "passed": [1.0, 0.0]}, 1).to_dict()
+    assert listed["pass_at_k"] == by_sample["pass_at_k"] == {"1": 0.5}
+    for wrong in (2.5, float("inf"), -1.0, 2.0**40):
+        with pytest.raises(InputError, match="row 1: field `n` must be a whole number"):
+            api.passk({"model": ["a"], "task_id": ["t"], "n": [wrong], "c": [1]})

@@ -83,6 +83,7 @@ def _passed(record: dict[str, Any], where: str) -> tuple[bool, ...] | None:
     if values is None:
         return None
     if isinstance(values, bool):
+        name(record, "task_id", where)
         raise wrong(
             where, "passed", "must list all samples of the problem; this file seems to have one line per sample"
         )

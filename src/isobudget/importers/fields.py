@@ -35,7 +35,7 @@ def name(record: Record, field: str, where: str, required: bool = True) -> str:
 def whole(value: object, field: str, where: str) -> int:
     """A whole number from 0 to `MOST_SAMPLES`."""
     if not isinstance(value, int) or not is_whole(value, 0, MOST_SAMPLES):
-        raise wrong(where, field, f"must be a whole number, 0 or more, got {shown(value)}")
+        raise wrong(where, field, f"must be a whole number from 0 to {MOST_SAMPLES:,}, got {shown(value)}")
     return value
 
 

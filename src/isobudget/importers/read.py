@@ -23,7 +23,7 @@ from isobudget.importers.gather import Gathered, gather, suite_benchmark
 from isobudget.importers.names import file_models, told_apart
 from isobudget.importers.ragged import ragged_notes
 from isobudget.importers.records import CountRow, Record
-from isobudget.importers.registry import BY_RECORD, IMPORTERS, importer_named, importer_of
+from isobudget.importers.registry import BY_RECORD, IMPORTERS, importer_named, importer_of, recognised
 from isobudget.importers.source import Shape, Source
 
 RUN_FILE = "run.toml"
@@ -193,7 +193,9 @@ def find_sources(sources: Any, from_: str | None = None) -> tuple[list[Found], l
         raise InputError(
             f"{others[0]}: cannot be read: not a run folder (no run.toml), and without results of a known format{what}"
         )
-    unique = {_identity(source): (source, importer) for source, importer in found}
+    unique: dict[object, tuple[Source, Importer]] = {}
+    for source, importer in found:
+        unique.setdefault(_identity(source), (source, importer))
     if len(unique) < len(found):
         notes.append(f"{counted(len(found) - len(unique), 'source')} named twice, read once")
     chosen = list(unique.values())
@@ -311,7 +313,7 @@ def _in_folder(
 
 
 def _recognised(source: Source) -> Importer:
-    importer = next((one for one in IMPORTERS if one.recognises(source)), None)
+    importer = recognised(source)
     if importer is None:
         raise InputError(f"{source.path}: no results of a known format")
     return importer

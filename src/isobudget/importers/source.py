@@ -35,12 +35,18 @@ _TYPED = frozenset(
     ("n", "c", "passed", "index", "greedy", "completion_tokens", "prompt_tokens", "seconds", "usd", "cut_off")
 )
 
+_COUNTED = _TYPED - {"seconds", "usd"}
+
 #: of a line, for messages
 _EXAMPLE = '{"model": "7b", "task_id": "t1", "n": 10, "c": 3}'
 
 
 #: columns of texts: an empty cell is an empty text there, and not one that is missing
 TEXT_COLUMNS = frozenset(("completion", "solution", "output"))
+
+
+#: endings of tables in text
+_TABLES = (".csv", ".tsv")
 
 
 class Shape(StrEnum):
@@ -88,7 +94,11 @@ class Source:
         first = text.split("\n", 1)[0].rstrip()
         if text.startswith("{"):
             return Shape.DOCUMENT if first.endswith(("{", "[")) and _goes_on(text) else Shape.LINES
-        return Shape.CSV if _is_csv_heading(first) else Shape.LINES
+        if _is_csv_heading(first):
+            return Shape.CSV
+        if first and self.path.name.removesuffix(".gz").endswith(_TABLES):
+            raise InputError(f"{self.path}, line 1: no column is called task_id; the first line is {first[:80]!r}")
+        return Shape.LINES
 
     @cached_property
     def first(self) -> dict[str, Any]:
@@ -252,7 +262,7 @@ def _cell(name: str, text: str) -> Any:
     if name not in _TYPED:
         return text
     try:
-        return json.loads(text.lower() if text.lower() in ("true", "false") else text)
+        return _whole(name, json.loads(text.lower() if text.lower() in ("true", "false") else text))
     except (ValueError, RecursionError):
         return text
 
@@ -260,4 +270,11 @@ def _cell(name: str, text: str) -> Any:
 def _without_nulls(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Rows without what is null or NaN: a table has every column in every row, and pandas' gaps are NaN."""
     for row in rows:
-        yield {name: value for name, value in row.items() if value is not None and value == value}
+        yield {name: _whole(name, value) for name, value in row.items() if value is not None and value == value}
+
+
+def _whole(name: str, value: Any) -> Any:
+    """A cell of a column of whole numbers: a column with gaps is one of floats in pandas, and 10 is 10.0 there."""
+    if isinstance(value, list):
+        return [_whole(name, one) for one in value]
+    return int(value) if name in _COUNTED and isinstance(value, float) and value.is_integer() else value
