@@ -168,6 +168,21 @@ def test_rejudging_keeps_both_verdicts(tmp_path: Path) -> None:
     assert sorted(one.passed for one in load_run(tmp_path / "two").verdicts()) == [False, True]
 
 
+def test_counts_have_no_order_and_no_texts_to_rank_by(tmp_path: Path) -> None:
+    counted = [{"model": "7b", "task_id": f"HumanEval/{at}", "n": 4, "c": 2} for at in range(3)]
+    write_run(lines(tmp_path / "c.jsonl", *counted), tmp_path / "counted")
+    with pytest.raises(InputError, match="7b: imported from counts, so it is not known which samples passed"):
+        api.rank(tmp_path / "counted", "order")
+    listed = [{"model": "7b", "task_id": f"HumanEval/{at}", "passed": [0, 1, 1, 0]} for at in range(3)]
+    write_run(lines(tmp_path / "l.jsonl", *listed), tmp_path / "listed")
+    (ranked,) = api.rank(tmp_path / "listed", "order", orders=5)
+    assert ranked.models[0].samples.pool.ordered
+    for run in ("counted", "listed"):  # the prompt of the benchmark is no text of a sample
+        with pytest.raises(InputError, match="7b: there are no texts of the samples, which the ranker 'agreement'"):
+            api.rank(tmp_path / run, "agreement", unsafe=True)
+    assert api.passk(tmp_path / "counted", 1).to_dict() == api.passk(tmp_path / "listed", 1).to_dict()
+
+
 def test_samples_without_texts_are_never_judged(tmp_path: Path) -> None:
     counts = lines(tmp_path / "c.jsonl", {"model": "7b", "task_id": "HumanEval/0", "n": 4, "c": 3})
     listed = lines(tmp_path / "l.jsonl", {"model": "7b", "task_id": "HumanEval/0", "passed": [0, 1]})

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.errors import InputError, RunError
+from isobudget.exchange.as_samples import as_samples, mend
 from isobudget.exchange.beginning import begin_anew, begun, end
 from isobudget.exchange.given_verdicts import GivenVerdicts
 from isobudget.exchange.imported_run import ImportedRun
 from isobudget.exchange.known_problems import KnownProblems, check_name
 from isobudget.files.store_path import place
-from isobudget.files.whole import file_stems, mended, remove_folder, sha256_of
+from isobudget.files.whole import file_stems, remove_folder, sha256_of
 from isobudget.importers.base import Tally
 from isobudget.importers.gather import ERRORS, UNGRADED, gather
 from isobudget.importers.names import model_of_file, told_apart, with_condition
@@ -30,7 +31,7 @@ from isobudget.importers.ragged import Counted, ragged_notes
 from isobudget.importers.read import Found, Taken, find_sources, split_sources
 from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, CountRow, Record, Sample
 from isobudget.problems.problem import NoTests, Problem
-from isobudget.records.facts import AS_IT_IS, IMPORTED
+from isobudget.records.facts import AS_IT_IS, COUNTED, IMPORTED
 from isobudget.records.part_writer import PartWriter
 from isobudget.records.rows import PromptRow
 from isobudget.records.run import Run
@@ -174,6 +175,7 @@ class _Writer:
         self._prompts: dict[tuple[str, str, str], str | None] = {}
         self._sources: list[dict[str, Any]] = []
         self._lines: dict[tuple[str, str, str, bool], int] = {}
+        self._counted: set[str] = set()
         self._of_model: dict[str, set[int]] = defaultdict(set)
 
     def take(self, found: Found, stream: tuple[Tally, Iterable[Record]], names: dict[str, str]) -> Taken:
@@ -189,7 +191,9 @@ class _Writer:
                     f"{found.source.where(record.line)}: more than {MOST_COUNTED:,} samples are counted up to here, "
                     "and an import makes a row of each. Counts need no import: passk, curves and plan read the file"
                 )
-            for sample in _samples(record, tally):
+            if isinstance(record, CountRow) and record.passed is None:
+                self._counted.add(model)
+            for sample in as_samples(record, tally):
                 number += self._add(sample, model, found, tally)
         counts = [
             Counted(key[0], key[1], "", key[2], self._next[key], line)
@@ -203,7 +207,7 @@ class _Writer:
         return Taken(found.source.path, found.importer.name, number, dict(tally.left), tuple(tally.notes))
 
     def _add(self, sample: Sample, model: str, found: Found, tally: Tally) -> bool:
-        _mend(sample, tally)
+        mend(sample, tally)
         benchmark = self._known.benchmark(sample.benchmark, sample.task_id)
         problem = self._known.find(benchmark, sample)
         if problem is None:
@@ -321,43 +325,7 @@ class _Writer:
             "title": model,
             "engine": f"not stated (imported from {sources})",
             "prompts": prompts,
-        }
-
-
-def _samples(record: Record, tally: Tally) -> Iterator[Sample]:
-    """A record as samples: counts are as many samples without a text."""
-    if isinstance(record, Sample):
-        yield record
-        return
-    if record.passed is None:
-        tally.note("counts only: which samples passed is not known, the first ones stand for them")
-    else:
-        tally.note("samples without texts")
-    for at, passed in enumerate(_verdicts(record)):
-        tokens = None if record.completion_tokens is None else record.completion_tokens[at]
-        yield Sample(
-            record.task_id,
-            passed,
-            record.line,
-            None,
-            COMPLETION,
-            record.model,
-            record.benchmark,
-            completion_tokens=tokens,
-        )
-
-
-def _mend(sample: Sample, tally: Tally) -> None:
-    """Texts that can be written, and a note where one was not."""
-    for name in ("text", "prompt", "outcome"):
-        text = getattr(sample, name)
-        if text and not text.isascii() and (whole := mended(text)) != text:
-            setattr(sample, name, whole)
-            tally.note("texts held halves of surrogate pairs, which are no characters: they are kept as U+FFFD")
-
-
-def _verdicts(row: CountRow) -> Iterable[bool]:
-    return row.passed if row.passed is not None else (at < row.c for at in range(row.n))
+        } | ({COUNTED: True} if model in self._counted else {})
 
 
 def _prompt(problem: Problem, form: str, prompt: str | None) -> PromptRow:

@@ -97,11 +97,16 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The samples of one benchmark by one model."""
+    """The samples of one benchmark by one model.
+
+    Attributes:
+        ordered: whether the order of the samples is their own; not so where only counts were known.
+    """
 
     benchmark: str
     model: str
     problems: tuple[Candidates, ...]
+    ordered: bool = True
 
     @property
     def sizes(self) -> NDArray[np.int64]:

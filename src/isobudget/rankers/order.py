@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from isobudget.errors import InputError
 from isobudget.rankers.base import PerSample, Pool, Ranking
 from isobudget.rankers.ranker import Ranker, RankerInputs
 
@@ -18,7 +19,16 @@ class Order(Ranker):
     needs_texts: ClassVar[bool] = False
 
     def rank(self, inputs: RankerInputs) -> Ranking:
-        """See `by_order`."""
+        """See `by_order`.
+
+        Raises:
+            InputError: of the samples only counts were known.
+        """
+        if not inputs.pool.ordered:
+            raise InputError(
+                f"{inputs.pool.model}: imported from counts, so it is not known which samples passed, and there is no "
+                "order to rank by; import lists of verdicts (`passed`)"
+            )
         return by_order(inputs.pool, self.name)
 
 

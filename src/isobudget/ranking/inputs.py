@@ -50,7 +50,7 @@ class FoundOut(RankerInputs):
 
     def _check_texts(self, what: str) -> None:
         """Lists of verdicts have no texts: they can be ranked by what is in the list alone."""
-        if not any(sample.text or sample.program for one in self.pool.problems for sample in one.samples):
+        if not any(sample.text for one in self.pool.problems for sample in one.samples):
             raise InputError(
                 f"{self.pool.model}: there are no texts of the samples, which {what} needs; verdicts alone can be "
                 "ranked in the order of the file: --ranker order"

@@ -13,6 +13,7 @@ from isobudget.curves import Bootstrap, common_tasks
 from isobudget.errors import InputError, RunError
 from isobudget.pipeline.prompts import RunPrograms
 from isobudget.rankers.base import Candidate, Candidates, Pool
+from isobudget.records.facts import COUNTED
 
 #: units in which samples of a run may be priced
 UNITS = (Unit.FLOPS, Unit.SECONDS, Unit.TOKENS)
@@ -67,7 +68,12 @@ def run_inputs(loaded: LoadedRun, benchmark: str, bootstrap: Bootstrap, first: i
                 unpriced[unit] = str(error)
         found.append(
             RankingInput(
-                Pool(benchmark, samples.model, _candidates(loaded, benchmark, chosen, programs)),
+                Pool(
+                    benchmark,
+                    samples.model,
+                    _candidates(loaded, benchmark, chosen, programs),
+                    ordered=not run.facts["models"][samples.model].get(COUNTED),
+                ),
                 greedy_outputs(run, samples, common, tuple(prices), bootstrap),
                 prices,
                 unpriced,

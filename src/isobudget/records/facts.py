@@ -53,6 +53,8 @@ _FREE = {
 _UNSTATED: dict[str, dict[str, Any]] = {"benchmarks": {}, "models": {"backend": "llama.cpp"}}
 #: the backend of models whose samples came with others' results
 IMPORTED = "imported"
+#: the field of a model of whose imported samples only counts were known: which of them passed is not
+COUNTED = "counted"
 #: The rule that takes outputs as they are: what runs used before they stated one.
 AS_IT_IS = "none"
 

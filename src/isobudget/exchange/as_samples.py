@@ -1,0 +1,45 @@
+"""What importers give as samples that a run can hold: counts one by one, and texts without what cannot be written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from isobudget.files.whole import mended
+from isobudget.importers.base import Tally
+from isobudget.importers.records import COMPLETION, CountRow, Record, Sample
+
+
+def as_samples(record: Record, tally: Tally) -> Iterator[Sample]:
+    """A record as samples: counts are as many samples without a text."""
+    if isinstance(record, Sample):
+        yield record
+        return
+    if record.passed is None:
+        tally.note("counts only: which samples passed is not known, the first ones stand for them")
+    else:
+        tally.note("samples without texts")
+    for at, passed in enumerate(_verdicts(record)):
+        tokens = None if record.completion_tokens is None else record.completion_tokens[at]
+        yield Sample(
+            record.task_id,
+            passed,
+            record.line,
+            None,
+            COMPLETION,
+            record.model,
+            record.benchmark,
+            completion_tokens=tokens,
+        )
+
+
+def mend(sample: Sample, tally: Tally) -> None:
+    """Texts that can be written, and a note where one was not."""
+    for name in ("text", "prompt", "outcome"):
+        text = getattr(sample, name)
+        if text and not text.isascii() and (whole := mended(text)) != text:
+            setattr(sample, name, whole)
+            tally.note("texts held halves of surrogate pairs, which are no characters: they are kept as U+FFFD")
+
+
+def _verdicts(row: CountRow) -> Iterable[bool]:
+    return row.passed if row.passed is not None else (at < row.c for at in range(row.n))
