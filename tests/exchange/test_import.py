@@ -173,6 +173,8 @@ def test_counts_have_no_order_and_no_texts_to_rank_by(tmp_path: Path) -> None:
     write_run(lines(tmp_path / "c.jsonl", *counted), tmp_path / "counted")
     with pytest.raises(InputError, match="7b: imported from counts, so it is not known which samples passed"):
         api.rank(tmp_path / "counted", "order")
+    with pytest.raises(RunError, match="7b was imported from counts; there are no texts to judge"):
+        api.judge(tmp_path / "counted", again=True, unsafe=True)
     listed = [{"model": "7b", "task_id": f"HumanEval/{at}", "passed": [0, 1, 1, 0]} for at in range(3)]
     write_run(lines(tmp_path / "l.jsonl", *listed), tmp_path / "listed")
     (ranked,) = api.rank(tmp_path / "listed", "order", orders=5)

@@ -22,7 +22,7 @@ from isobudget.pipeline.executor import Executor, Local
 from isobudget.pipeline.prompts import RunPrograms
 from isobudget.problems.problem import NoTests, Problem, ProjectTests
 from isobudget.progress import SILENT, Progress
-from isobudget.records.facts import JUDGE_LAYERS, rules_note
+from isobudget.records.facts import COUNTED, JUDGE_LAYERS, rules_note
 from isobudget.records.keys import SampleKeys
 from isobudget.records.part_writer import PartWriter
 from isobudget.records.parts import part_paths, read_part_rows, rows_in_table
@@ -69,6 +69,8 @@ def judge_run(
             f"{run.path}: {own.task_id} has tests of a project, which isobudget solve runs in the project's own tree; "
             "its verdicts cannot be made here"
         )
+    if again and (counted := [name for name, facts in run.facts["models"].items() if facts.get(COUNTED)]):
+        raise RunError(f"{run.path}: {counted[0]} was imported from counts; there are no texts to judge")
     with run.writing():
         extraction = state_extraction(run, extraction, again)
         if again:
