@@ -171,9 +171,9 @@ def test_policies_are_those_of_the_plan(page: Any, made: Made) -> None:
         for row in rows:
             page.evaluate("(budget) => isobudgetPage.set({ budget })", row.budget)
             said = page.inner_text("#policy")
-            assert (
-                f"{with_unit(row.budget, unit)} on average: {NAMES[row.policy]} solves {percent(row.success)}%" in said
-            )
+            named = f"Policy for a budget of {with_unit(row.budget, unit)}: {NAMES[row.policy]}"
+            assert f"{named} solves {percent(row.success)}%" in said
+            assert f"; it spends {with_unit(row.expected_cost, unit)} on average: " in said
             assert interval(row.low, row.high, "–") in said
             assert row.schedule is not None
             assert said.endswith(f": {shown_steps(row.schedule).replace(' x ', ' × ')}.")

@@ -136,19 +136,17 @@ def summarize_counts(
     """Gather what there is to show of counts alone, one entry a benchmark."""
     counts, _ = load_counts(list(sources), from_)
     found: dict[str, dict[Unit, Comparison]] = {}
-    notes, last = [], None
+    refused: dict[Unit, InputError] = {}
     for unit in units:
         share = charges.share_prompt
         try:
             made = curves(list(sources), unit, from_=from_, costs=costs, share_prompt=share, bootstrap=bootstrap)
         except InputError as error:
-            last = error
-            notes.append(f"No comparison in {unit}: {error}.")
+            refused[unit] = error
             continue
         for comparison in made:
             found.setdefault(comparison.benchmark, {})[unit] = comparison
-    if not found:
-        raise last or InputError("name at least one unit to compare in")
+    notes = _refusals(refused, bool(found))
     summaries = []
     for name, by_tests in found.items():
         tallies = tuple(Tally(one.name, one.task_ids, one.n, one.c) for one in counts if one.benchmark == name)
@@ -166,17 +164,28 @@ def _in_units(
     costs: CostsFile | str | None,
     charges: Charges,
 ) -> tuple[dict[Unit, Comparison], list[str]]:
-    found, notes, last = {}, [], None
+    found: dict[Unit, Comparison] = {}
+    refused: dict[Unit, InputError] = {}
     choose = partial(run_comparison, selection=selection, costs=costs, charges=charges, bootstrap=bootstrap)
     for unit in units:
         try:
             found[unit] = choose(run, benchmark, unit)
         except InputError as error:
-            last = error
-            notes.append(f"No comparison in {unit}: {error}.")
+            refused[unit] = error
+    return found, _refusals(refused, bool(found))
+
+
+def _refusals(refused: Mapping[Unit, InputError], found: bool) -> list[str]:
+    """A note for every unit that models cannot be compared in; an error where there is none but these."""
+    if not found and len(refused) == 1:
+        raise next(iter(refused.values()))
     if not found:
-        raise last or InputError("name at least one unit to compare in")
-    return found, notes
+        each = "; ".join(f"in {unit}: {error}" for unit, error in refused.items())
+        remedy = "To compare by tokens: --unit tokens, with --completion-tokens N where the results do not have them"
+        raise InputError(
+            f"no unit to compare in. {each}. {remedy}" if refused else "name at least one unit to compare in"
+        )
+    return [f"No comparison in {unit}: {error}." for unit, error in refused.items()]
 
 
 def _comparison_notes(comparisons: dict[Unit, Comparison]) -> list[str]:

@@ -48,6 +48,7 @@
     if (!row) return "No policy is planned for so small a budget.";
     const ends = page.interval(row.low, row.high), gain = row.gain === null ? "" : `, ${page.points(row.gain)} points over the best single model with fixed k`;
     const around = row.gain_low === null || row.gain === null || row.policy === "fixed_k" ? "" : ` (${page.points(row.gain_low)} to ${page.points(row.gain_high)})`;
-    return html`<b>Policy for ${page.withUnit(row.budget, state.unit)} on average: ${row.policy.replaceAll("_", " ")}</b> solves ${page.percent(row.success)}%${ends && ` (${ends})`}${row.policy === "fixed_k" ? "" : gain + around}: ${page.draws(row)}.`;
+    const spent = row.expected_cost === null ? "" : `; it spends ${page.withUnit(row.expected_cost, state.unit)} on average`;
+    return html`<b>Policy for a budget of ${page.withUnit(row.budget, state.unit)}: ${row.policy.replaceAll("_", " ")}</b> solves ${page.percent(row.success)}%${ends && ` (${ends})`}${row.policy === "fixed_k" ? "" : gain + around}${spent}: ${page.draws(row)}.`;
   }
 })((window.isobudgetPage = window.isobudgetPage || {}));
