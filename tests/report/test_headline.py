@@ -85,3 +85,11 @@ def test_sentences_name_their_suites_where_there_are_several() -> None:
     assert said_of([("base", "a"), ("plus", "b")]) == ["base: a", "plus: b"]
     assert said_of([("", "a"), ("plus", "b")]) == ["unnamed: a", "plus: b"]
     assert said_of([("base", "by usd"), ("base", "by seconds")]) == ["by usd", "by seconds"]
+
+
+def test_who_is_ahead_though_not_clearly_is_said_at_once() -> None:
+    found = comparison({"small": [8, 0], "twin": [8, 0], "large": [16, 16]}, 16, (1.0, 1.0, 20.0))
+    ahead = [label for segment in found.recommendation() for label in segment.ahead.values()]
+    assert set(ahead) == {"large"}
+    said = f"Use small at every budget: not clear; large is ahead at {len(ahead)} of {len(found.best)} budgets."
+    assert headline(found).splitlines()[0] == said

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from isobudget.costs.cost import Unit
+from isobudget.costs.costs_file import read_costs
 from isobudget.curves import Bootstrap
 from isobudget.records.facts import IMPORTED
 from isobudget.report.contents import Asked, Collected, collect, page_text
@@ -73,3 +78,48 @@ def test_a_long_list_of_stops_is_cut(found: Collected, stops: list[str], said: s
     summary = found.summaries[0]
     facts = {"benchmarks": {summary.name: {"stop": stops}}}
     assert tables.sampling(facts, [summary]).rows[0][-1].text == said
+
+
+@pytest.mark.parametrize(
+    ("solved", "of", "said"),
+    [
+        ("a", "a", "a"),
+        ("", "a", "none"),
+        ("", "abc", "none"),
+        ("abc", "abc", "all models"),
+        ("a", "abc", "only a"),
+        ("abcdefg", "abcdefghi", "all but h, i"),
+        ("abcd", "abcdefghi", "4 of 9 models"),
+    ],
+)
+def test_few_models_are_named_and_many_counted(solved: str, of: str, said: str, tmp_path: Path) -> None:
+    lines = [
+        {"model": model, "task_id": task, "n": 2, "c": int(task == "u" or model in solved)}
+        for model in of
+        for task in "tu"
+    ]
+    found = counted(tmp_path, lines)
+    assert {row[0].text: row[-1].text for row in tables.problems(found.summaries[0]).rows}["t"] == said
+
+
+def test_a_cell_counts_the_models_that_a_lead_is_not_clear_of(tmp_path: Path) -> None:
+    near = [
+        {"model": f"near-{one}", "task_id": f"t{at}", "n": 10, "c": (3 * at + 2 * one) % 11}
+        for one in range(5)
+        for at in range(12)
+    ]
+    lines = [*near, *({"model": "far", "task_id": f"t{at}", "n": 10, "c": 0} for at in range(12))]
+    (comparison,) = counted(tmp_path, lines).summaries[0].by_tests.values()
+    lead = tables.equal_budget(comparison).rows[0][-1]
+    assert (lead.text, lead.small) == ("not clear", "against 4 of 5 others")
+
+
+def counted(place: Path, lines: list[dict[str, Any]]) -> Collected:
+    """Counts, each sample of one token."""
+    path = place / "counts.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    costs = place / "costs.toml"
+    costs.write_text("[defaults]\ncompletion_tokens = 1\n")
+    asked = Asked((Unit.TOKENS,), costs=read_costs(costs), bootstrap=Bootstrap(replicates=100))
+    with opened(path) as sources:
+        return collect(sources, asked, whole=False)

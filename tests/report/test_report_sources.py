@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +17,9 @@ from isobudget.costs.cost import Unit
 from isobudget.costs.costs_file import read_costs
 from isobudget.costs.one_line import one_line_costs
 from isobudget.curves import Bootstrap
-from isobudget.errors import InputError
+from isobudget.errors import InputError, RunError
+from isobudget.policies.choose import PlanRow
+from isobudget.policies.frontier import frontier
 from isobudget.records.part_writer import PartWriter
 from isobudget.records.parts import part_paths, read_each
 from isobudget.records.rows import SampleRow
@@ -25,6 +28,7 @@ from isobudget.report.contents import Asked, Collected, collect, page_text
 from isobudget.report.json.run import report_dict
 from isobudget.report.page.texts import MOST_LETTERS, as_texts, read_outputs
 from isobudget.report.sources import check_sources, opened
+from isobudget.solving.recorded_arms import read_arms
 from support.synthetic_run import LARGE, PAIR, SMALL, FakeModel, synthetic_run
 
 FEW = Bootstrap(replicates=200)
@@ -217,3 +221,41 @@ def test_two_suites_are_counted(tmp_path: Path) -> None:
     assert found.right == sum(row.passed and row.index % 2 == 0 for row in sampled)
     assert found.wrong == 1 - found.right / found.visible
     assert "Two suites of tests" in page_text(collected(run, Asked((Unit.FLOPS,), bootstrap=FEW)), {})
+
+
+def told(row: PlanRow) -> tuple[Any, ...]:
+    return row.budget, row.policy, row.success, row.gain, row.expected_cost, row.schedule
+
+
+def test_policies_are_planned_at_the_prices_of_the_comparison(tmp_path: Path) -> None:
+    run = synthetic_run(tmp_path / "run", PAIR)
+    costs = tmp_path / "costs.toml"
+    costs.write_text("".join(f'[models."{one.name}"]\nflops = {10**at}\n' for at, one in enumerate(PAIR)))
+    for share_prompt in (None, False):
+        asked = replace(ASKED, costs=read_costs(costs) if share_prompt is None else None, share_prompt=share_prompt)
+        with opened(run) as sources:
+            (summary,) = collect(sources, asked).summaries
+        comparison = summary.by_tests[Unit.FLOPS]
+        planned = read_arms([run.path], Unit.FLOPS, asked.costs, share_prompt=share_prompt)
+        weights = FEW.weights(len(planned.task_ids))
+        rows = frontier(planned.arms, comparison.budgets, weights, level=FEW.level, unit="flops", seed=FEW.seed)
+        assert [row.budget for row in rows] == list(comparison.budgets)
+        assert list(map(told, summary.frontier[Unit.FLOPS])) == list(map(told, rows))
+
+
+def test_results_without_a_price_name_every_unit_and_a_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text(
+        "".join(json.dumps({"task_id": "p/1", "completion": "x", "passed": one}) + "\n" for one in (True, False))
+    )
+    with pytest.raises(InputError, match=r"in flops: .*; in device_seconds: no time was recorded .*--unit tokens"):
+        collected(path, Asked())
+    with pytest.raises(InputError, match=r"^no time was recorded with the samples of .*--tokens-per-second"):
+        collected(path, Asked((Unit.DEVICE_SECONDS,)))
+
+
+def test_files_of_which_nothing_is_judged_are_named_themselves(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_text(json.dumps({"task_id": "HumanEval/0", "completion": "x"}) + "\n")
+    with pytest.raises(RunError, match=rf"^{re.escape(str(path))}: none of these samples is judged.*isobudget import"):
+        collected(path, Asked())

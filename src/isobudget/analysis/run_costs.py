@@ -41,6 +41,11 @@ def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bo
         return device_seconds(seconds, devices_of(run, samples.model))
     if unit in (Unit.SECONDS, Unit.JOULES):
         engine = run.facts["models"][samples.model].get("engine", "engine not stated")
+        if unit is Unit.SECONDS and not any(np.isfinite(one.seconds).any() for one in samples.problems):
+            raise InputError(
+                f"no time was recorded with the samples of {samples.model}; state --tokens-per-second N, or give a "
+                "costs file (--costs)"
+            )
         amounts = measured(samples, unit)
         return amounts.cost(f"{engine}, {run.facts['machine']['processor']}", share_prompt=share_prompt)
     if unit is Unit.USD and run.facts["models"][samples.model].get("backend") == IMPORTED:

@@ -88,7 +88,7 @@ def collect(sources: Opened, asked: Asked, progress: Progress = SILENT, *, whole
         if name not in left_out:
             charges = Charges(share_prompt=asked.share_prompt)
             one = summarize(loaded, name, asked.units, asked.bootstrap, asked.costs, charges)
-            summaries.append(_whole(sources, loaded, one, damaged) if whole else one)
+            summaries.append(_whole(sources, loaded, one, asked, damaged) if whole else one)
         progress.advance("report", _STEPS_PER_BENCHMARK if name in left_out else 1)
     path = sources.runs[0][0].path if len(sources.runs) == 1 else sources.place
     outputs = _unless_damaged("outputs", damaged, lambda: _outputs(sources, loaded, summaries, asked)) or {}
@@ -108,11 +108,15 @@ def _counts(sources: Opened, asked: Asked, progress: Progress) -> Collected:
     return Collected(facts, sources.place, tuple(summaries))
 
 
-def _whole(sources: Opened, loaded: LoadedRun, summary: BenchmarkSummary, damaged: dict[str, None]) -> BenchmarkSummary:
-    """With the policies to use, and with the rankers that a single run has recorded."""
+def _whole(
+    sources: Opened, loaded: LoadedRun, summary: BenchmarkSummary, asked: Asked, damaged: dict[str, None]
+) -> BenchmarkSummary:
+    """With the policies to use, at the same prices, and with the rankers that a single run has recorded."""
+    charges = Charges(share_prompt=asked.share_prompt)
 
     def policies() -> dict[Unit, tuple[PlanRow, ...]]:
-        return {unit: rows for unit, one in summary.by_tests.items() if (rows := run_frontier(loaded, one))}
+        found = {unit: run_frontier(loaded, one, asked.costs, charges) for unit, one in summary.by_tests.items()}
+        return {unit: rows for unit, rows in found.items() if rows}
 
     frontier = _unless_damaged("policies", damaged, policies) or {}
     ranking = _unless_damaged("rankers", damaged, lambda: _ranking(sources, summary))

@@ -72,7 +72,17 @@ def opened(source: Any, from_: str | None = None) -> Iterator[Opened]:
     from isobudget.exchange.write_run import as_run
 
     with as_run(source, from_) as (run, place):
-        yield _one(run, place)
+        found = _one(run, place)
+        if place is not None and not _any_judged(found.loaded):
+            raise RunError(
+                f"{', '.join(map(str, files))}: none of these samples is judged. Keep them as a run and judge it: "
+                "isobudget import FILE --out RUN, then isobudget judge RUN"
+            )
+        yield found
+
+
+def _any_judged(loaded: LoadedRun | None) -> bool:
+    return loaded is not None and any(row.judged for rows in loaded.counts.values() for row in rows)
 
 
 def _many_counts(files: Sequence[Any], from_: str | None) -> bool:

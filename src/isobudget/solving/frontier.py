@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from isobudget.analysis.load_samples import LoadedRun
+from isobudget.costs.charges import NOTHING, Charges
+from isobudget.costs.costs_file import CostsFile
 from isobudget.curves import Comparison
 from isobudget.errors import InputError
 from isobudget.policies.choose import PlanRow
@@ -10,14 +12,19 @@ from isobudget.policies.frontier import frontier
 from isobudget.solving.recorded_arms import recorded_run
 
 
-def run_frontier(run: LoadedRun, comparison: Comparison) -> tuple[PlanRow, ...]:
+def run_frontier(
+    run: LoadedRun,
+    comparison: Comparison,
+    costs: CostsFile | str | None = None,
+    charges: Charges = NOTHING,
+) -> tuple[PlanRow, ...]:
     """The policy to use at each budget of a comparison that was made of a run; empty where none can be learned.
 
-    All tests of a problem choose and stop, as in the comparison.
+    All tests of a problem choose and stop, as in the comparison. `costs` and `charges` are those that it was made with.
     """
     bootstrap = comparison.bootstrap
     try:
-        arms = recorded_run(run, comparison.benchmark, comparison.unit).arms
+        arms = recorded_run(run, comparison.benchmark, comparison.unit, costs, charges).arms
     except InputError:  # a price of 0, such as seconds that were not measured: models can be compared, budgets not met
         return ()
     weights = bootstrap.weights(len(arms[0].c))

@@ -122,14 +122,18 @@ def read_arms(
     return Recorded(benchmark, common, made, prices, tuple(notes), tuple(_repairs(every)))
 
 
-def recorded_run(run: LoadedRun, benchmark: str, unit: Unit) -> Recorded:
+def recorded_run(
+    run: LoadedRun, benchmark: str, unit: Unit, costs: CostsFile | str | None = None, charges: Charges = NOTHING
+) -> Recorded:
     """What a run recorded of a benchmark, on the problems that all its models have; all tests of a problem count.
+
+    `costs` and `charges` price its samples, as in `read_arms`.
 
     Raises:
         InputError: the run does not record the unit, or a sample costs nothing.
         RunError: nothing of the benchmark is judged.
     """
-    arms = [_of_run(run.run, samples, unit, None, {}, NOTHING) for samples in run.samples(benchmark)]
+    arms = [_of_run(run.run, samples, unit, costs, {}, charges) for samples in run.samples(benchmark)]
     common = common_tasks([arm.task_ids for arm in arms])
     made = tuple(_arm(arm, common, None) for arm in arms)
     return Recorded(benchmark, common, made, {arm.name: arm.price for arm in arms}, ())

@@ -28,6 +28,8 @@ _MARKS = {">": CAPPED, "?": UNCERTAIN}
 GREEDY_PASSED = "★"
 #: texts that end a sample that are shown
 _SHOWN_STOPS = 4
+#: models that a cell names
+_FEW = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,8 @@ def _lead(comparison: Comparison, place: int) -> Cell:
     if not unclear:
         return Cell("clear", kind="text")
     against = ", ".join(unclear) if clear or len(unclear) == 1 else "all"
+    if clear and len(unclear) > _FEW:  # names would make a row of the table taller than a screen
+        against = f"{len(unclear)} of {len(rivals)} others"
     return Cell("not clear", f"against {against}", "text")
 
 
@@ -246,9 +250,19 @@ def _problem_row(summary: BenchmarkSummary, models: Mapping[str, Tally], place: 
         star = f"\u00a0{GREEDY_PASSED}" if model in summary.greedy and summary.greedy[model].passed[place] else ""
         cells.append(Cell(f"{c:,}/{n:,}{star}", kind=f"pass-{math.ceil(4 * c / n)}"))
         solved += [model] if c else []
-    everyone = "all models" if len(models) > 1 else "it"
-    by = everyone if len(solved) == len(models) else f"only {', '.join(solved)}" if solved else "none"
-    return [task_id, *cells, Cell(by, kind="text")]
+    return [task_id, *cells, Cell(_solved_by(solved, list(models)), kind="text")]
+
+
+def _solved_by(solved: Sequence[str], models: Sequence[str]) -> str:
+    """Which of the models solve a problem, by names as far as they are few."""
+    if not solved or len(models) == 1:
+        return models[0] if solved else "none"
+    others = [model for model in models if model not in solved]
+    if not others:
+        return "all models"
+    if len(solved) <= _FEW:
+        return f"only {', '.join(solved)}"
+    return f"all but {', '.join(others)}" if len(others) <= _FEW else f"{len(solved)} of {len(models)} models"
 
 
 def cut(table: Table, most: int = 200) -> Table:

@@ -74,7 +74,7 @@ def _use(segments: Sequence[Segment], comparison: Comparison) -> str:
     """Which model from which budget on, in one line; of many changes the first and the last."""
     short, unit = _said(comparison), comparison.unit
     first, later = segments[0], segments[1:]
-    sure = _sure(segments, len(comparison.best))
+    sure = _sure(segments, len(comparison.best)) + _ahead(segments, comparison)
     if not later:
         return f"{_chosen(comparison)} {short[first.model]} at every budget: {sure}."
     told = [f"{short[one.model]} from {with_unit(one.start, unit)}" for one in later]
@@ -95,6 +95,15 @@ def _sure(segments: Sequence[Segment], budgets: int) -> str:
     alone = sum(len(row.affordable) == 1 for segment in segments for row in segment.rows)
     forced = f"; {alone} {'pays' if alone == 1 else 'pay'} for one model" if alone else ""
     return f"clear at {with_choice - unclear} of {budgets} budgets{forced}"
+
+
+def _ahead(segments: Sequence[Segment], comparison: Comparison) -> str:
+    """Which other model solves more, though not clearly, at how many of the table's budgets; empty where none does."""
+    labels = [label for segment in segments for label in segment.ahead.values()]
+    if not labels:
+        return ""
+    who = f"{_said(comparison)[labels[0]]} is" if len(set(labels)) == 1 else "others are"
+    return f"; {who} ahead at {len(labels)} of {counted(len(comparison.best), 'budget')}"
 
 
 def _at_one(flip: Flip, comparison: Comparison) -> str:

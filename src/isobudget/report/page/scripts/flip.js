@@ -61,7 +61,8 @@
   // The slider of the price ratio: it changes the price of the dearer model.
   function Ratio({ state, cheap, dear, k }) {
     const factor = state.price[dear] || 1, at = Math.round(Math.log2(factor) * STEPS);
-    const text = `${page.amount(page.ratio(state, cheap, dear, k))} samples of ${page.printable(cheap)}`;
+    const amount = page.amount(page.ratio(state, cheap, dear, k));
+    const text = `${amount} sample${amount === "1" ? "" : "s"} of ${page.printable(cheap)}`;
     const move = (event) => {
       const price = { ...state.price, [dear]: 2 ** (Number(event.target.value) / STEPS) };
       if (price[dear] === 1) delete price[dear];

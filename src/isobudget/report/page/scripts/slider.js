@@ -4,6 +4,8 @@
 (function (page) {
   const { html, render } = window.htmPreact;
   const NAMES = { own: "usd, at prices that you set", device_seconds: "device seconds" };
+  const ONE_PROBLEM = "One problem gives no interval.";
+  const FEW = 3; // models that a sentence names
 
   function Controls({ state }) {
     const names = Object.keys(page.data.benchmarks);
@@ -55,7 +57,8 @@
     const unclear = rivals.filter((point) => !point.lead.clear).map((point) => page.printable(point.label));
     if (!rivals.length) return `${start}; ${points.length > 1 ? "no other model affords a sample" : "no other model is shown"}.`;
     if (!unclear.length) return `${start}; its lead is clear.`;
-    return `${start}; not clear against ${unclear.length === rivals.length && rivals.length > 2 ? "any other" : unclear.join(", ")}.`;
+    if (unclear.length === rivals.length && rivals.length > 2) return `${start}; not clear against any other.`;
+    return `${start}; not clear against ${unclear.length > FEW ? `${unclear.length} of ${rivals.length} others` : unclear.join(", ")}.`;
   }
 
   function Reached({ state, choice }) {
@@ -84,7 +87,9 @@
 
   // What the table rests on.
   function explained(state, choice) {
-    const level = page.percent(page.comparison(state).level, 0), parts = [`Intervals: ${level}%, over problems.`];
+    const level = page.percent(page.comparison(state).level, 0), parts = [];
+    const shown = choice.points.filter((point) => point.k > 0);
+    parts.push(shown.some((point) => page.interval(point.low, point.high)) ? `Intervals: ${level}%, over problems.` : ONE_PROBLEM);
     if (page.data.benchmarks[state.benchmark].sliders.labels.length > 1) {
       parts.push(page.repriced(state)
         ? "Clear: with every budget and price that can be chosen here judged together, which is stricter than at one budget."
