@@ -1,5 +1,5 @@
 // The policies that were planned: at each budget of the tables the one to use, what it solves and what it runs. They are
-// planned at the recorded prices, so that they are not shown at others.
+// planned at the report's prices, so that they are not shown at others.
 "use strict";
 (function (page) {
   const { html } = window.htmPreact;
@@ -42,7 +42,7 @@
   };
 
   function said(state, budget) {
-    if (page.repriced(state)) return "Policies are planned at the recorded prices; isobudget plan --costs plans at yours.";
+    if (page.repriced(state)) return "Policies are planned at the report's prices; isobudget plan --costs plans at yours.";
     if (!page.planned(state).length) return `No policy is planned in ${state.unit.replaceAll("_", " ")}.`;
     const row = page.policyAt(state, budget);
     if (!row) return "No policy is planned for so small a budget.";
