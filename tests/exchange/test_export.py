@@ -42,7 +42,8 @@ def rows_of(path: Path, losses: set[str]) -> dict[Any, Any]:
         tokens = None if "tokens" in losses else (one.prompt_tokens, one.completion_tokens)
         seconds = None if "seconds" in losses or math.isnan(one.seconds) else one.seconds
         form = None if "form" in losses else facts[one.model]["prompts"][one.benchmark]["format"]
-        cut = None if "cut_off" in losses else one.finish_reason
+        # an absent text comes back as an empty one, which no format tells from it
+        cut = None if "cut_off" in losses else one.finish_reason == "length"
         usd = None if "usd" in losses else one.usd
         place = one.index if "not judged" not in losses else None  # what is left out moves the others up
         key = (one.benchmark, one.model, one.task_id, place, None if place is not None else one.text)

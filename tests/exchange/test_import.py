@@ -13,6 +13,7 @@ from isobudget import api
 from isobudget.errors import InputError, RunError
 from isobudget.exchange.write_run import write_run
 from isobudget.files.whole import sha256_of
+from isobudget.progress import Silent
 from isobudget.records.run import load_run
 from support.synthetic_run import synthetic_run
 
@@ -177,16 +178,47 @@ def test_counts_have_no_order_and_no_texts_to_rank_by(tmp_path: Path) -> None:
     write_run(lines(tmp_path / "c.jsonl", *counted), tmp_path / "counted")
     with pytest.raises(InputError, match="7b: imported from counts, so it is not known which samples passed"):
         api.rank(tmp_path / "counted", "order")
-    with pytest.raises(RunError, match="7b was imported from counts; there are no texts to judge"):
-        api.judge(tmp_path / "counted", again=True, unsafe=True)
     listed = [{"model": "7b", "task_id": f"HumanEval/{at}", "passed": [0, 1, 1, 0]} for at in range(3)]
     write_run(lines(tmp_path / "l.jsonl", *listed), tmp_path / "listed")
     (ranked,) = api.rank(tmp_path / "listed", "order", orders=5)
     assert ranked.models[0].samples.pool.ordered
+    for run in ("counted", "listed"):
+        with pytest.raises(RunError, match="7b has samples of HumanEval/0 that were imported without texts"):
+            api.judge(tmp_path / run, again=True, unsafe=True)
+        assert not api.judge(tmp_path / run, workers=1, unsafe=True).outcomes
     for run in ("counted", "listed"):  # the prompt of the benchmark is no text of a sample
         with pytest.raises(InputError, match="7b: there are no texts of the samples, which the ranker 'agreement'"):
             api.rank(tmp_path / run, "agreement", unsafe=True)
     assert api.passk(tmp_path / "counted", 1).to_dict() == api.passk(tmp_path / "listed", 1).to_dict()
+
+
+def _log_of_an_error(folder: Path) -> Path:
+    """A log of Inspect's whose one sample ended in an error."""
+    error = {"id": "HumanEval/0", "epoch": 1, "input": "x", "scores": None, "error": {"message": "lost"}, "output": {}}
+    log = {
+        "version": 2,
+        "status": "error",
+        "eval": {"task": "humaneval", "model": "m", "config": {}},
+        "samples": [error],
+    }
+    (folder / "log.json").write_text(json.dumps(log))
+    return folder / "log.json"
+
+
+def test_a_source_s_error_without_a_text_stays_without_a_verdict(tmp_path: Path) -> None:
+    body = {"task_id": "HumanEval/0", "completion": ""}  # an empty answer is one
+    made = api.import_results([lines(tmp_path / "e.jsonl", body), _log_of_an_error(tmp_path)], tmp_path / "run")
+    notes: list[str] = []
+
+    class Noted(Silent):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    assert dict(made.models) == {"e": 1, "m": 1}
+    judged = api.judge(tmp_path / "run", workers=1, unsafe=True, progress=Noted())
+    assert sum(judged.outcomes.values()) == 1
+    assert "1 sample came without a text and without a verdict, and get none" in notes
+    assert [(one.model, one.passed) for one in load_run(tmp_path / "run").verdicts()] == [("e", False)]
 
 
 def test_samples_without_texts_are_never_judged(tmp_path: Path) -> None:
@@ -198,15 +230,7 @@ def test_samples_without_texts_are_never_judged(tmp_path: Path) -> None:
             api.import_results(source, tmp_path / "run", rejudge=True, workers=1, unsafe=True)
         assert not (tmp_path / "run").exists()
     body = {"task_id": "HumanEval/0", "completion": ""}  # an empty answer is one
-    error = {"id": "HumanEval/0", "epoch": 1, "input": "x", "scores": None, "error": {"message": "lost"}, "output": {}}
-    log = {
-        "version": 2,
-        "status": "error",
-        "eval": {"task": "humaneval", "model": "m", "config": {}},
-        "samples": [error],
-    }
-    (tmp_path / "log.json").write_text(json.dumps(log))
-    sources = [lines(tmp_path / "e.jsonl", body), tmp_path / "log.json"]
+    sources = [lines(tmp_path / "e.jsonl", body), _log_of_an_error(tmp_path)]
     made = api.import_results(sources, tmp_path / "run", rejudge=True, workers=1, unsafe=True)
     assert dict(made.models) == {"e": 1}
     assert made.taken[1].left == {"without a text to judge": 1}

@@ -33,7 +33,7 @@ from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, CountRow, 
 from isobudget.problems.problem import NoTests, Problem
 from isobudget.records.facts import AS_IT_IS, COUNTED, IMPORTED
 from isobudget.records.part_writer import PartWriter
-from isobudget.records.rows import PromptRow
+from isobudget.records.rows import NO_TEXT, PromptRow
 from isobudget.records.run import Run
 
 #: what a sample's text is -> the rule that cuts the program out of it
@@ -264,7 +264,8 @@ class _Writer:
         rows["greedy"].append(sample.greedy)
         rows["index"].append(index)
         rows["text"].append(sample.text or "")
-        rows["finish_reason"].append("length" if sample.cut_off else "stop")
+        ended = "length" if sample.cut_off else "stop"
+        rows["finish_reason"].append(NO_TEXT if sample.text is None else ended)
         rows["prompt_tokens"].append(sample.prompt_tokens)
         rows["completion_tokens"].append(sample.completion_tokens)
         rows["seconds"].append(math.nan if sample.seconds is None else sample.seconds)

@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+import pyarrow.dataset as ds
+
 from isobudget.errors import InputError, RunError
+from isobudget.grid import counted
 from isobudget.judge import Judge
 from isobudget.judge.confinement.confine import LAYERS
 from isobudget.judge.verdict import RULES, Limits, Outcome, Verdict
@@ -22,11 +25,11 @@ from isobudget.pipeline.executor import Executor, Local
 from isobudget.pipeline.prompts import RunPrograms
 from isobudget.problems.problem import NoTests, Problem, ProjectTests
 from isobudget.progress import SILENT, Progress
-from isobudget.records.facts import COUNTED, JUDGE_LAYERS, rules_note
+from isobudget.records.facts import JUDGE_LAYERS, rules_note
 from isobudget.records.keys import SampleKeys
 from isobudget.records.part_writer import PartWriter
-from isobudget.records.parts import part_paths, read_part_rows, rows_in_table
-from isobudget.records.rows import SampleKey, SampleRow, verdict_row
+from isobudget.records.parts import part_paths, read_part_rows, read_rows, rows_in_table
+from isobudget.records.rows import NO_TEXT, SampleKey, SampleRow, verdict_row
 from isobudget.records.run import Run, load_run
 
 Key = TypeVar("Key")
@@ -69,16 +72,22 @@ def judge_run(
             f"{run.path}: {own.task_id} has tests of a project, which isobudget solve runs in the project's own tree; "
             "its verdicts cannot be made here"
         )
-    if again and (counted := [name for name, facts in run.facts["models"].items() if facts.get(COUNTED)]):
-        raise RunError(f"{run.path}: {counted[0]} was imported from counts; there are no texts to judge")
+    if again and (without := next(_without_text(run), None)):
+        raise RunError(
+            f"{run.path}: {without.model} has samples of {without.task_id} that were imported without texts; their "
+            "verdicts cannot be made anew"
+        )
     with run.writing():
         extraction = state_extraction(run, extraction, again)
         if again:
             run.drop_verdicts()
         limits = state_limits(run, limits, again)
         judging = Judging(run, extraction)
-        total = rows_in_table(run.path / "samples")
+        unknown = sum(row.key not in judging.have for row in _without_text(run))
+        total = rows_in_table(run.path / "samples") - unknown
         progress.start("judging", total, len(judging.have))
+        if unknown:
+            progress.note(f"{counted(unknown, 'sample')} came without a text and without a verdict, and get none")
         if len(judging.have) < total:
             state_rules(run)
             with (executor or Local()).judge(workers, limits, unsafe=unsafe) as judge:
@@ -88,6 +97,12 @@ def judge_run(
                 judging.judge(judge, part_paths(run.path / "samples"), lambda: progress.advance("judging", 1))
                 state_layers(run, judge.layers)  # workers of other machines may have come meanwhile
     return run, judging.judged
+
+
+def _without_text(run: Run) -> Iterator[SampleRow]:
+    """Samples that came from elsewhere without their texts."""
+    if "imported" in run.facts:
+        yield from read_rows(run.path / "samples", SampleRow, ds.field("finish_reason") == NO_TEXT)
 
 
 class Judging:
@@ -127,6 +142,8 @@ class Judging:
         for sample in read_part_rows(part, SampleRow):
             if self.stopped.is_set():
                 return
+            if sample.finish_reason == NO_TEXT:  # it keeps the verdict that it came with, or none
+                continue
             if sample.key not in self.have:
                 problem = self.problems[sample.benchmark, sample.task_id]
                 if isinstance(problem.tests, NoTests):

@@ -94,6 +94,10 @@ class PromptRow:
         return (self.benchmark, self.task_id, self.format, self.newline)
 
 
+#: stands for the finish reason of a sample that came from elsewhere without its text, which is no empty answer
+NO_TEXT = "no text"
+
+
 @dataclass(frozen=True, slots=True)
 class SampleRow(OfSample):
     """One sample; the fields are those of `Generation`, null where a run was made before them or nothing tells.
