@@ -255,7 +255,10 @@ def test_where_nothing_is_solved_nothing_is_recommended() -> None:
     assert found.recommendation() == ()
     plain = json.loads(json.dumps(comparison_json(found), allow_nan=False))
     assert plain["recommendation"] == []
-    assert not any(grid.marked for grid in comparison_grids(found)[1:2])
+    grids = comparison_grids(found)
+    assert not any(grid.marked for grid in grids)
+    assert len(grids) == 2  # no budget for a success, no lead, no flip
+    assert all(grid.rows for grid in grids)
     alone = compare_counts([counts("a", 3, [0])], {"a": flops(1)}, bootstrap=QUICK)
     assert winner_sentence(alone).startswith("No model solves any of the 1 problem with")
 

@@ -16,10 +16,13 @@ __all__ = ["clear_note", "comparison_grids", "equal_budget_table", "flip_table"]
 
 
 def comparison_grids(comparison: Comparison) -> list[Grid]:
-    """All tables of a comparison: models, success at equal budget, budget for a success, crossings, flips, guesses."""
+    """All tables of a comparison: models, success at equal budget, budget for a success, crossings, flips, guesses.
+
+    Where no model solves anything, nothing leads, and the first two are all.
+    """
     grids = [_models(comparison), equal_budget_table(comparison)]
     flips = flip_table(comparison)
-    if flips is not None:
+    if flips is not None and comparison.reach():
         grids += [reach_table(comparison), crossing_table(comparison), flips]
     return [*grids, _guesses(comparison)] if comparison.beyond else grids
 
