@@ -186,7 +186,7 @@ def test_policies_are_those_of_the_plan(page: Any, made: Made) -> None:
     assert page.locator("#policy").count() == 0
     page.check('input[name="plan"]')
     page.evaluate("() => isobudgetPage.set({ price: { 'large-1.5b': 2 } })")
-    assert "recorded prices" in page.inner_text("#policy")
+    assert "the report's prices" in page.inner_text("#policy")
     page.evaluate("() => isobudgetPage.set({ price: {} })")
 
 
