@@ -7,14 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from isobudget.cli.declared import of_api
-from isobudget.cli.options import BY_MODEL
 
 
 @of_api(
     "compare",
     sources=Annotated[list[str], typer.Argument(metavar="SOURCE... NAME@K NAME@K")],
     k=typer.Option(min=1),
-    completion_tokens=BY_MODEL,
 )
 def compare(given: dict[str, Any], form: str) -> None:
     """Compare two models on the same problems: success, paired difference with p-value, power, and prices.

@@ -8,7 +8,6 @@ import typer
 
 from isobudget.cli.declared import of_api
 from isobudget.cli.grouped import in_groups
-from isobudget.cli.options import BY_MODEL
 from isobudget.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     charge=typer.Option(metavar="judge|scoring"),
     ranker_architecture=typer.Option(metavar="NAME"),
     extrapolate=typer.Option(metavar="K"),
-    completion_tokens=BY_MODEL,
 )
 def curves(
     given: dict[str, Any],

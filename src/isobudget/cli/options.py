@@ -20,6 +20,7 @@ BY_MODEL = typer.Option(metavar="N|MODEL=N,...")
 #: how options look that several commands have
 SHARED: dict[str, Any] = {
     "cluster": typer.Option(metavar="local|auto|HOST:PORT"),
+    "completion_tokens": BY_MODEL,
     "costs": typer.Option(metavar="FILE.toml"),
     "from_": typer.Option("--from", metavar="FORMAT"),
     "api": Annotated[Api | None, typer.Option()],

@@ -9,7 +9,6 @@ import typer
 
 from isobudget.cli.declared import of_api
 from isobudget.cli.grouped import in_groups
-from isobudget.cli.options import BY_MODEL
 
 
 @in_groups(
@@ -27,7 +26,6 @@ from isobudget.cli.options import BY_MODEL
     hidden=typer.Option(metavar="SOURCE"),
     write=typer.Option(metavar="policy.toml"),
     figure=typer.Option(metavar="FILE"),
-    completion_tokens=BY_MODEL,
 )
 def plan(given: dict[str, Any], form: str) -> None:
     """Plan how to spend a budget: which models in which order, and when to stop.

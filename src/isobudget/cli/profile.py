@@ -24,7 +24,11 @@ class WeightsForm(StrEnum):
     F16 = "f16"
 
 
-@of_api("profile", quantisation=Annotated[WeightsForm | None, typer.Option()])
+@of_api(
+    "profile",
+    quantisation=Annotated[WeightsForm | None, typer.Option()],
+    completion_tokens=typer.Option(metavar="N"),
+)
 def profile(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Benchmark throughput on this machine, even without the model's weights.
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from isobudget.cli.declared import of_api
-from isobudget.cli.options import BY_MODEL, JsonOption
+from isobudget.cli.options import JsonOption
 
 
 @of_api(
@@ -15,7 +15,6 @@ from isobudget.cli.options import BY_MODEL, JsonOption
     run=Annotated[list[str], typer.Argument(metavar="RUN|FILE...")],
     unit=Annotated[list[str] | None, typer.Option()],
     texts=typer.Option(metavar="N|all"),
-    completion_tokens=BY_MODEL,
 )
 def report(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Report on runs, or files of results: which model to use at which budget, as tables, figures, JSON and a page.

@@ -43,8 +43,8 @@ from isobudget.models.architecture import Architecture
 from isobudget.models.named import find_named
 from isobudget.models.read_architecture import load_architecture
 
-_TOKENS: Check = (lambda value: is_number(value, 1) and value <= _MOST_TOKENS, "a number of at least 1, below 10^12")  # type: ignore[operator]
-_MOST_TOKENS = 1e12
+_TOKENS: Check = (lambda value: is_number(value, 1) and value <= MOST_TOKENS, "a number of at least 1, below 10^12")  # type: ignore[operator]
+MOST_TOKENS = 1e12
 BY_TOKEN = ("usd_per_million_input", "usd_per_million_output", "usd_per_million_cached")
 _AMOUNTS = (
     *Unit,

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from isobudget.costs.costs_file import BY_TOKEN, CostsFile
+from isobudget.costs.costs_file import BY_TOKEN, MOST_TOKENS, CostsFile
 from isobudget.costs.entry import Entry
 from isobudget.costs.prices import example_prices
 from isobudget.errors import InputError
@@ -30,7 +30,6 @@ _OPTIONS = {
 }
 #: where these figures come from, beside each of them
 _ORIGIN = "command line"
-_MOST = 1e12
 #: keys of a costs file that give seconds
 _TIMES = ("seconds", "profile", "tokens_per_second", "gpu")
 #: what stands for every model
@@ -144,9 +143,9 @@ def _parsed(option: str, text: str | float | None, whole: bool) -> dict[str, flo
             value = int(number) if whole else float(number)
         except ValueError:
             value = -1
-        if not 0 < value < _MOST or (given and not name.strip()):
+        if not 0 < value < MOST_TOKENS or (given and not name.strip()):
             kind = "a whole number of at least 1" if whole else "a number of more than 0"
-            kind += " and below 10^12" if value >= _MOST else ""
+            kind += " and below 10^12" if value >= MOST_TOKENS else ""
             example = {"--gpus": "7b=2", "--completion-tokens": "7b=200"}.get(option, "7b=2600")
             raise InputError(f"{option}: {part.strip()!r} is neither {kind} nor NAME=NUMBER, such as {example}")
         if name.strip() in found:

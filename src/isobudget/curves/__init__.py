@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from isobudget.costs.budget import Written
 from isobudget.costs.cost import SampleCost
 from isobudget.curves.best import Best
 from isobudget.curves.beyond import Beyond, look_all_beyond, look_beyond
@@ -23,6 +22,7 @@ from isobudget.errors import InputError
 from isobudget.grid import counted
 
 if TYPE_CHECKING:
+    from isobudget.costs.budget import Written
     from isobudget.importers.counts import ModelCounts
 
 __all__ = [

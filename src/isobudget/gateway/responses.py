@@ -93,14 +93,21 @@ def as_response(chat: Mapping[str, Any]) -> dict[str, Any]:
         "output": [_output(one, at, chat.get("id")) for at, one in enumerate(chat["choices"])],
         "usage": {
             "input_tokens": usage.get("prompt_tokens"),
-            "input_tokens_details": {"cached_tokens": 0},
+            "input_tokens_details": {"cached_tokens": _detail(usage, "prompt", "cached")},
             "output_tokens": usage.get("completion_tokens"),
-            "output_tokens_details": {"reasoning_tokens": 0},
+            "output_tokens_details": {"reasoning_tokens": _detail(usage, "completion", "reasoning")},
             "total_tokens": usage.get("total_tokens"),
         },
         **{"tools": [], "tool_choice": "none", "parallel_tool_calls": False},
     }
     return made | {"isobudget": chat["isobudget"]}
+
+
+def _detail(usage: Mapping[str, Any], of: str, kind: str) -> int:
+    """So many of the tokens as the model says; the form wants a number where it says nothing."""
+    details = usage.get(f"{of}_tokens_details")
+    count = details.get(f"{kind}_tokens") if isinstance(details, dict) else None
+    return count if isinstance(count, int) else 0
 
 
 def _output(choice: Mapping[str, Any], at: int, name: Any) -> dict[str, Any]:

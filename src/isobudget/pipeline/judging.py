@@ -67,6 +67,28 @@ def judge_run(
         ClusterError: the cluster of the `executor` loses every worker.
     """
     run = run if isinstance(run, Run) else load_run(run)
+    _check_judgeable(run, again)
+    with run.writing():
+        extraction = state_extraction(run, extraction, again)
+        if again:
+            run.drop_verdicts()
+        limits = state_limits(run, limits, again)
+        judging = Judging(run, extraction)
+        total = judging.to_judge(progress)
+        progress.start("judging", total, len(judging.have))
+        if len(judging.have) < total:
+            state_rules(run)
+            with (executor or Local()).judge(workers, limits, unsafe=unsafe) as judge:
+                if check is not None:
+                    check_problems(judging.problems.values(), judge, check, progress)
+                state_layers(run, judge.layers)
+                judging.judge(judge, part_paths(run.path / "samples"), lambda: progress.advance("judging", 1))
+                state_layers(run, judge.layers)  # workers of other machines may have come meanwhile
+    return run, judging.judged
+
+
+def _check_judgeable(run: Run, again: bool) -> None:
+    """Raise `RunError` for a run whose verdicts are not made here, or cannot be made `again`."""
     if own := next((one for one in run.problems().values() if isinstance(one.tests, ProjectTests)), None):
         raise RunError(
             f"{run.path}: {own.task_id} has tests of a project, which isobudget solve runs in the project's own tree; "
@@ -77,26 +99,6 @@ def judge_run(
             f"{run.path}: {without.model} has samples of {without.task_id} that were imported without texts; their "
             "verdicts cannot be made anew"
         )
-    with run.writing():
-        extraction = state_extraction(run, extraction, again)
-        if again:
-            run.drop_verdicts()
-        limits = state_limits(run, limits, again)
-        judging = Judging(run, extraction)
-        unknown = sum(row.key not in judging.have for row in _without_text(run))
-        total = rows_in_table(run.path / "samples") - unknown
-        progress.start("judging", total, len(judging.have))
-        if unknown:
-            progress.note(f"{counted(unknown, 'sample')} came without a text and without a verdict, and get none")
-        if len(judging.have) < total:
-            state_rules(run)
-            with (executor or Local()).judge(workers, limits, unsafe=unsafe) as judge:
-                if check is not None:
-                    check_problems(judging.problems.values(), judge, check, progress)
-                state_layers(run, judge.layers)
-                judging.judge(judge, part_paths(run.path / "samples"), lambda: progress.advance("judging", 1))
-                state_layers(run, judge.layers)  # workers of other machines may have come meanwhile
-    return run, judging.judged
 
 
 def _without_text(run: Run) -> Iterator[SampleRow]:
@@ -115,6 +117,16 @@ class Judging:
         self.stopped = threading.Event()
         self._programs = RunPrograms(run, extraction)
         self.problems = run.problems()
+
+    def to_judge(self, progress: Progress) -> int:
+        """How many samples have a verdict or can get one; the others are noted."""
+        total = rows_in_table(self.run.path / "samples")
+        if len(self.have) == total:  # however many came without texts
+            return total
+        unknown = sum(row.key not in self.have for row in _without_text(self.run))
+        if unknown:
+            progress.note(f"{counted(unknown, 'sample')} came without a text and without a verdict, and get none")
+        return total - unknown
 
     def judge(self, judge: Judge, parts: Iterable[Path], on_progress: Callable[[], None]) -> None:
         """Judge part after part, as they come; once `stopped` is set, only what is under way.

@@ -19,7 +19,7 @@ from isobudget.files.store_path import place
 from isobudget.files.whole import file_stems, make_folder, write_whole
 from isobudget.progress import SILENT, Progress
 from isobudget.records.facts import model_notes, rules_note
-from isobudget.report.contents import DEFAULT_UNITS, Asked, Collected, collect, page_text
+from isobudget.report.contents import Asked, Collected, collect, page_text
 from isobudget.report.draw import figures_of
 from isobudget.report.figures.style import require_matplotlib
 from isobudget.report.gather import BenchmarkSummary
@@ -66,7 +66,7 @@ def build_report(
     source: Any,
     out: str | Path | None = None,
     *,
-    units: Sequence[Unit] = DEFAULT_UNITS,
+    units: Sequence[Unit] = (),
     costs: CostsFile | str | None = None,
     bootstrap: Bootstrap | None = None,
     share_prompt: bool | None = None,

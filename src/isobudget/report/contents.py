@@ -31,8 +31,6 @@ from isobudget.solving.frontier import run_frontier
 if TYPE_CHECKING:
     from isobudget.ranking.rank import BenchmarkRanking
 
-#: what a report compares in unless other units are named
-DEFAULT_UNITS = (Unit.FLOPS, Unit.DEVICE_SECONDS)
 _STEPS_PER_BENCHMARK = 3
 
 Found = TypeVar("Found")
@@ -42,7 +40,7 @@ Found = TypeVar("Found")
 class Asked:
     """What a report is asked for; fields as the arguments of `report.build.build_report`."""
 
-    units: tuple[Unit, ...] = DEFAULT_UNITS
+    units: tuple[Unit, ...] = ()
     costs: CostsFile | str | None = None
     bootstrap: Bootstrap = field(default_factory=Bootstrap)
     share_prompt: bool | None = None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from isobudget.grid import counted, with_unit
+from isobudget.grid import counted, listed, with_unit
 from isobudget.policies.arms import Arm
 from isobudget.policies.choose import SLACK, affords
 from isobudget.policies.learn import Learned, Policy
@@ -72,9 +72,7 @@ def unspent_notes(rows: Sequence[Learned], arms: Sequence[Arm], unit: str) -> li
     said: dict[tuple[str, str], list[str]] = {}
     for (policy, why), budgets in found.items():
         said.setdefault((_where(budgets, of_policy[policy], unit), why), []).append(_named(policy))
-    return [
-        f"Less than the budget is spent by {_listed(names)} {where}: {why}." for (where, why), names in said.items()
-    ]
+    return [f"Less than the budget is spent by {listed(names)} {where}: {why}." for (where, why), names in said.items()]
 
 
 def other_model_notes(rows: Sequence[Learned], unit: str) -> list[str]:
@@ -104,7 +102,7 @@ def _why(row: Learned, arms: Sequence[Arm]) -> str:
     schedules = [row.schedule] if row.schedule is not None else list((row.by_label or {}).values())
     most = {arm.name: int(arm.n.min()) for arm in arms}
     ended = [name for name in most if any(one.counts().get(name, 0) >= most[name] for one in schedules)]
-    of = f" of {_listed(ended)}" if 0 < len(ended) < len(most) else ""
+    of = f" of {listed(ended)}" if 0 < len(ended) < len(most) else ""
     if row.policy is Policy.FIXED_K:
         return f"{_ENDED}{of} are drawn" if ended else "another whole sample does not fit in it"
     if float(row.success.min()) > 1 - 1e-9:
@@ -118,9 +116,5 @@ def _why(row: Learned, arms: Sequence[Arm]) -> str:
 
 def _where(budgets: Sequence[float], every: int, unit: str) -> str:
     if len(budgets) <= _FEW:
-        return f"at {_listed([with_unit(budget, unit) for budget in budgets])}"
+        return f"at {listed([with_unit(budget, unit) for budget in budgets])}"
     return "at every budget" if len(budgets) == every else f"at {len(budgets)} of {every} budgets"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([part for part in (", ".join(names[:-1]), names[-1]) if part])
