@@ -108,7 +108,7 @@ def test_a_model_that_answers_nothing_is_left_out(tmp_path: Path, monkeypatch: p
             ask(gateway)
         assert raised.value.status_code == 502
         sizes = [body.get("n", 1) for body in upstream.bodies]
-        assert sizes[:4] == [6, 6, 3, 3]
-        assert sizes == sorted(sizes, reverse=True)
+        assert sizes[:2] == [6, 6]
+        assert set(sizes) <= {6, 3, 1}  # halved until nothing is left to halve
         assert len(sizes) <= 12
         assert {usd for usd, *_ in gateway.settled()} == {0}

@@ -248,7 +248,7 @@ def test_results_without_a_price_name_a_remedy(tmp_path: Path) -> None:
     path.write_text(
         "".join(json.dumps({"task_id": "p/1", "completion": "x", "passed": one}) + "\n" for one in (True, False))
     )
-    for asked in (Asked(), Asked((Unit.DEVICE_SECONDS,))):
+    for asked in (Asked((Unit.FLOPS, Unit.DEVICE_SECONDS)), Asked((Unit.DEVICE_SECONDS,))):
         with pytest.raises(InputError, match=r"^no time was recorded with the samples of .*--tokens-per-second"):
             collected(path, asked)
 

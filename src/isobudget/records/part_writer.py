@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from isobudget.files.store_path import StorePath
 from isobudget.files.whole import make_folder, write_whole
-from isobudget.records.manifest import change_manifest, part_of
+from isobudget.records.manifest import Part, change_manifest, part_of, read_manifest
 from isobudget.records.part_names import hidden, next_number, number_of, part_name
 from isobudget.records.schema import schema_of
 
@@ -38,7 +38,8 @@ _BYTES_PER_NUMBER = 36
 class PartWriter:
     """Appends rows to the table in `folder`. Used as a context manager, which writes what is left even after an error.
 
-    `on_part` is called with every part once it is whole and listed.
+    `on_part` is called with every part once it is whole and listed. Rows are written once, wherever Ctrl-C comes: what
+    is flushed after it leaves out the rows of a part that counted already.
 
     Raises:
         RunError: another writer has taken the run over.
@@ -59,6 +60,8 @@ class PartWriter:
         self._on_part = on_part
         self._rows: list[Any] = []
         self._bytes = 0
+        #: the part that was last begun, and the rows that it is the first of
+        self._begun: tuple[Part, list[Any]] | None = None
         make_folder(folder)
         self._next = next_number(folder)
         self._started = self._flushed = now()
@@ -83,6 +86,7 @@ class PartWriter:
 
     def flush(self) -> None:
         """Write the rows taken so far as one part."""
+        self._leave_out_written()
         if self._rows:
             names = [field.name for field in dataclasses.fields(self._row_type)]
             self.add_columns({name: [getattr(row, name) for row in self._rows] for name in names})
@@ -100,11 +104,23 @@ class PartWriter:
     def add_table(self, table: pa.Table) -> None:
         """Write a table of the row's schema as one part."""
         path, data = placed(self.folder, self._next, encoded(table))
-        self._next = number_of(path) + 1
         part, columns = part_of(path.name, data, table.schema, table.num_rows)
+        self._begun = part, self._rows
         change_manifest(self.folder.parent, lambda manifest: manifest.adding(self.folder.name, part, columns))
+        self._next = number_of(path) + 1
         if self._on_part is not None:
             self._on_part(path)
+
+    def _leave_out_written(self) -> None:
+        """Forget the rows of a part that counts, where the flush that wrote it was interrupted before it did so."""
+        if self._begun is None or self._begun[1] is not self._rows:
+            return
+        part, manifest = self._begun[0], read_manifest(self.folder.parent)
+        path = self.folder / part.name
+        if path.is_file() if manifest is None else part in manifest.table(self.folder.name).parts:
+            self._next = number_of(path) + 1
+            self._rows = self._rows[part.rows :]
+        self._begun = None
 
 
 def placed(folder: Path, number: int, content: pa.Buffer, hide: bool = False) -> tuple[Path, bytes]:
