@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from isobudget import api
+from isobudget.costs.cost import Unit
 from isobudget.costs.one_line import one_line_costs
 from isobudget.errors import InputError
 
@@ -140,3 +141,25 @@ def test_two_parts_of_one_name_have_one_figure_and_a_whole_name_comes_first(coun
 def test_a_number_that_is_too_large_is_said_to_be(counts: Path) -> None:
     with pytest.raises(InputError, match=r"'1e31' is neither a number of more than 0 and below 10\^12 nor NAME"):
         prices(counts, "seconds", tokens_per_second="1e31")
+
+
+def test_gpus_alone_ask_for_device_seconds(tmp_path: Path) -> None:
+    """Nothing that is typed goes without effect and without a word."""
+    source = tmp_path / "counts.jsonl"
+    lines = [{"model": model, "task_id": f"t{at}", "n": 4, "c": at % 3} for model in "ab" for at in range(4)]
+    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(InputError, match=r"no cost in device_seconds .*--tokens-per-second N"):
+        api.curves(source, gpus=2)
+
+
+def test_a_rate_of_one_model_leaves_what_is_known_without_it(tmp_path: Path) -> None:
+    source = tmp_path / "counts.jsonl"
+    names = ("codellama-7b", "codellama-34b")
+    lines = [{"model": model, "task_id": f"t{at}", "n": 4, "c": at % 3} for model in names for at in range(4)]
+    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (plain,) = api.compare([source, "7b@2", "34b@1"])
+    (rated,) = api.compare([source, "7b@2", "34b@1"], tokens_per_second="7b=1000")
+    assert plain.one.costs.keys() == {Unit.FLOPS}
+    assert (rated.one.costs, rated.other.costs) == (plain.one.costs, plain.other.costs)
+    with pytest.raises(InputError, match="the command line states nothing for codellama-34b"):
+        api.curves(source, tokens_per_second="7b=1000", completion_tokens="7b=200")

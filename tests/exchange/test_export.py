@@ -14,6 +14,7 @@ from isobudget import api
 from isobudget.errors import InputError
 from isobudget.exchange.export import FORMATS
 from isobudget.exchange.write_run import write_run
+from isobudget.records.rows import NO_TEXT
 from isobudget.records.run import load_run
 from support.synthetic_run import synthetic_run
 
@@ -159,3 +160,16 @@ def test_what_was_exported_is_exported_alike_when_it_comes_back(tmp_path: Path, 
         written.append(sorted(one for one in folder.rglob("*") if one.is_file()))
     first, again = ({one.name: one.read_bytes() for one in files} for files in written)
     assert first == again
+
+
+@pytest.mark.parametrize("to", list(FORMATS))
+def test_counts_come_back_without_texts_and_are_never_judged(tmp_path: Path, to: str) -> None:
+    counts = tmp_path / "counts.csv"
+    counts.write_text("model,task_id,n,c\na,t/1,3,1\na,t/2,3,0\n")
+    write_run(counts, tmp_path / "run")
+    exported = api.export(tmp_path / "run", to, tmp_path / "out")
+    assert exported.left == {"texts, with which the samples did not come": 6}
+    write_run(exported.files[0], tmp_path / "again")
+    found = [(one.text, one.finish_reason) for one in load_run(tmp_path / "again").samples()]
+    assert found == [("", NO_TEXT)] * 6
+    assert sorted(one.passed for one in load_run(tmp_path / "again").verdicts()) == [False] * 5 + [True]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -123,3 +126,14 @@ def test_headings_are_no_formulas_either(run: Path) -> None:
 def test_a_pivot_and_other_readers_run(run: Path) -> None:
     for query in ("pivot samples on model using avg(passed)", "describe samples", "explain select 1", "from greedy"):
         assert len(api.sql(run, query))
+
+
+def test_ctrl_c_stops_a_query(run: Path) -> None:
+    """One of hours, told apart from a fault of the query."""
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            api.sql(run, "select sum(a.range * b.range) from range(1000000) a, range(10000000) b")
+    finally:
+        timer.join()

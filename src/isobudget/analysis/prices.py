@@ -22,6 +22,7 @@ from isobudget.costs.cost import AS_RECORDED, ONE_PASS, SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile, cost_from_entry
 from isobudget.costs.entry import Entry
 from isobudget.costs.flops import PAPER_LENGTH, paper_flops
+from isobudget.costs.one_line import OneLine
 from isobudget.costs.prices import example_prices, rent_cost
 from isobudget.costs.usage import TokenUse, mean_over_problems
 from isobudget.errors import InputError
@@ -97,7 +98,9 @@ def price_model(
     model = names[-1]
     entry = Entry(where="", values={})
     if isinstance(costs, CostsFile):
-        entry = replace(_entry(costs, names), architecture=architecture, seconds=seconds, devices=devices, when=when)
+        entry = replace(
+            _entry(costs, names, unit), architecture=architecture, seconds=seconds, devices=devices, when=when
+        )
     if charges.share_prompt is not None and costs == PAPER:
         raise InputError("the paper's costs have no prompt apart; whether it is shared cannot be chosen with them")
     if charges.share_prompt is not None:
@@ -121,8 +124,10 @@ def counts_token_use(counts: ModelCounts) -> TokenUse | None:
     return TokenUse.of_completions(known, label)
 
 
-def _entry(costs: CostsFile, names: Sequence[str]) -> Entry:
+def _entry(costs: CostsFile, names: Sequence[str], unit: Unit) -> Entry:
     stated = next((entry for name in names if (entry := costs.find(name)) is not None), None)
+    if stated is None and unit in (Unit.FLOPS, Unit.TOKENS) and isinstance(costs, OneLine) and costs.base is None:
+        return Entry(where="", values={})  # a rate of another model changes nothing about these
     if stated is None:
         raise costs.lacks(names[-1])
     return stated

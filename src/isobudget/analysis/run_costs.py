@@ -43,8 +43,8 @@ def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bo
         engine = run.facts["models"][samples.model].get("engine", "engine not stated")
         if unit is Unit.SECONDS and not any(np.isfinite(one.seconds).any() for one in samples.problems):
             raise InputError(
-                f"no time was recorded with the samples of {samples.model}; state --tokens-per-second N, or give a "
-                "costs file (--costs)"
+                f"no time was recorded with the samples of {samples.model}; curves, plan, compare and report take "
+                "--tokens-per-second N, or a costs file (--costs)"
             )
         amounts = measured(samples, unit)
         return amounts.cost(f"{engine}, {run.facts['machine']['processor']}", share_prompt=share_prompt)

@@ -20,6 +20,7 @@ _STATED_BY = {
     **dict.fromkeys(("tokens_per_second", "profile", "gpu"), Unit.SECONDS),
     **dict.fromkeys(("usd_per_gpu_hour", "price", *BY_TOKEN), Unit.USD),
     "joules_per_token": Unit.JOULES,
+    "gpus": Unit.DEVICE_SECONDS,
 }
 #: what is tried where the costs state nothing: prices, then what most results have recorded
 RECORDED = (Unit.USD, Unit.TOKENS, Unit.SECONDS, Unit.JOULES)

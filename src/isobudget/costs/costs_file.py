@@ -325,9 +325,13 @@ _COMPUTED: Mapping[Unit, tuple[Callable[[Entry, str, TokenUse | None], SampleCos
     Unit.FLOPS: (_flops, "its name is no known architecture; state flops = ... or architecture = ..."),
     Unit.SECONDS: (
         _seconds,
-        "state seconds = ..., or completion_tokens and tokens_per_second (or a profile; or gpu, gpus, batch)",
+        "state seconds = ..., or completion_tokens and tokens_per_second (or a profile; or gpu, gpus, batch), or "
+        "--tokens-per-second N",
     ),
-    Unit.DEVICE_SECONDS: (_device_seconds, "state device_seconds = ..., or what gives seconds, and gpus"),
+    Unit.DEVICE_SECONDS: (
+        _device_seconds,
+        "state device_seconds = ..., or gpus and what gives seconds, such as --tokens-per-second N",
+    ),
     Unit.TOKENS: (
         _tokens,
         "neither the samples' lines nor the costs file have completion_tokens; state completion_tokens = 200 under "

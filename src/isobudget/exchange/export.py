@@ -29,7 +29,7 @@ _COLUMNS = (
     "benchmark", "model", "task_id", "index", "greedy", COMPLETION, SOLUTION, OUTPUT, "passed", "verdict",
     "prompt_tokens", "completion_tokens", "seconds", "usd", "cut_off",
 )  # fmt: skip
-_GREEDY, _UNJUDGED = "greedy outputs", "not judged"
+_GREEDY, _UNJUDGED, _NO_TEXT = "greedy outputs", "not judged", "texts, with which the samples did not come"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,10 @@ class _Export:
     left: Counter[str] = field(default_factory=Counter)
     samples: int = 0
 
-    def program(self, one: JudgedSample) -> str:
-        """The whole program that a sample stands for."""
+    def program(self, one: JudgedSample) -> str | None:
+        """The whole program that a sample stands for; None if it came without a text."""
+        if one.text is None:
+            return None
         return self.programs.program(one.problem, one.sample.model, one.sample.text)
 
     def sampled(self, rows: Iterable[JudgedSample], judged: bool = False) -> Iterable[JudgedSample]:
@@ -76,8 +78,13 @@ class _Export:
             elif judged and one.verdict is None:
                 self.left[_UNJUDGED] += 1
             else:
-                self.samples += 1
-                yield one
+                yield self.taken(one)
+
+    def taken(self, one: JudgedSample) -> JudgedSample:
+        """Count a sample that is written."""
+        self.samples += 1
+        self.left.update([_NO_TEXT] * (one.text is None))
+        return one
 
 
 def export_run(
@@ -132,15 +139,19 @@ def _human_eval(export: _Export, rows: Iterable[JudgedSample]) -> dict[str, byte
 
 
 def _human_eval_row(export: _Export, one: JudgedSample) -> dict[str, Any]:
-    text = one.sample.text if one.form == COMPLETION else f"\n{export.program(one)}"
+    known = {} if one.text is None else {COMPLETION: _completion(export, one)}
     names = {"model": one.sample.model, "benchmark": one.sample.benchmark}
-    row: dict[str, Any] = {"task_id": one.sample.task_id, "completion": text, **names}
+    row: dict[str, Any] = {"task_id": one.sample.task_id, **known, **names}
     if one.verdict is not None:
         detail = one.verdict.detail
         said = detail if detail.startswith("failed: ") else f"failed: {detail}"  # its own word, imported before
         failed = said if one.verdict.outcome != "timeout" else "timed out"
         row |= {"result": "passed" if one.verdict.passed else failed, "passed": one.verdict.passed}
     return row
+
+
+def _completion(export: _Export, one: JudgedSample) -> str:
+    return one.sample.text if one.form == COMPLETION else f"\n{export.program(one)}"
 
 
 def _evalplus(export: _Export, rows: Iterable[JudgedSample]) -> dict[str, bytes]:
@@ -213,6 +224,7 @@ def _inspect_sample(one: JudgedSample) -> dict[str, Any]:
     known = {} if prompt is None or completion is None else {"usage": _usage(prompt, completion, row.usd)}
     reason = "max_tokens" if row.finish_reason == "length" else "stop"
     message = {"role": "assistant", "content": row.text, "source": "generate", "model": row.model}
+    messages = [] if one.text is None else [message]
     time = {} if row.seconds != row.seconds else {"time": row.seconds}
     judged = {} if one.verdict is None else {"tests": {"value": "C" if one.verdict.passed else "I"}}
     return {
@@ -220,8 +232,13 @@ def _inspect_sample(one: JudgedSample) -> dict[str, Any]:
         "epoch": row.index + 1,
         "input": one.problem.prompt,
         "target": "",
-        "messages": [message],
-        "output": {"model": row.model, "choices": [{"message": message, "stop_reason": reason}], **known, **time},
+        "messages": messages,
+        "output": {
+            "model": row.model,
+            "choices": [{"message": said, "stop_reason": reason} for said in messages],
+            **known,
+            **time,
+        },
         "scores": judged,
         "metadata": {"form": one.form},
     }
@@ -233,9 +250,7 @@ def _usage(prompt: int, completion: int, usd: float | None) -> dict[str, Any]:
 
 
 def _records(export: _Export, rows: Iterable[JudgedSample]) -> list[dict[str, Any]]:
-    records = [one.record() for one in rows]
-    export.samples = len(records)
-    return records
+    return [export.taken(one).record() for one in rows]
 
 
 def _jsonl(export: _Export, rows: Iterable[JudgedSample]) -> dict[str, bytes]:

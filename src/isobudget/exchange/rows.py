@@ -12,7 +12,7 @@ from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION
 from isobudget.pipeline.prompts import RunPrompts
 from isobudget.problems.problem import Problem
 from isobudget.records.facts import AS_IT_IS, IMPORTED
-from isobudget.records.rows import SampleKey, SampleRow, VerdictRow
+from isobudget.records.rows import NO_TEXT, SampleKey, SampleRow, VerdictRow
 from isobudget.records.run import Run
 
 
@@ -25,6 +25,11 @@ class JudgedSample:
     problem: Problem
     form: str
 
+    @property
+    def text(self) -> str | None:
+        """The sample's text; None where it came with a verdict alone."""
+        return None if self.sample.finish_reason == NO_TEXT and self.verdict is not None else self.sample.text
+
     def record(self) -> dict[str, Any]:
         """As `isobudget.importers.sample_lines` reads it, without what is not known."""
         row = self.sample
@@ -35,7 +40,7 @@ class JudgedSample:
             "task_id": row.task_id,
             "index": row.index,
             "greedy": row.greedy or None,
-            self.form: row.text,
+            self.form: self.text,
             "passed": None if said is None else said.passed,
             "verdict": None if said is None else str(said.outcome),
             "prompt_tokens": row.prompt_tokens,

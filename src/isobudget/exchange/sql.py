@@ -16,7 +16,7 @@ import math
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from isobudget.errors import InputError, MissingExtraError, RunError
 from isobudget.grid import Grid, json_value
@@ -25,9 +25,6 @@ from isobudget.records.ranking_rows import ScoreRow
 from isobudget.records.rows import ProblemRow, SampleRow, VerdictRow
 from isobudget.records.run import Run, load_run
 from isobudget.results import Results
-
-if TYPE_CHECKING:
-    pass
 
 Answer = Results[dict[str, Any]]
 
@@ -81,6 +78,10 @@ def ask(run: Run | str | Path, query: str) -> Answer:
         answer = connection.execute(query)
         names = _apart([one[0] for one in answer.description or ()])
         rows = answer.fetchall()
+    except RuntimeError as error:
+        if "interrupted" in str(error):  # what DuckDB makes of Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
     except duckdb.Error as error:
         if "the stream registered as 'raw_" in str(error):  # of a part, and not of the query
             raise RunError(
