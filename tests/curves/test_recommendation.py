@@ -141,14 +141,31 @@ def test_it_changes_only_at_clear_differences(prices: list[SampleCost], simultan
         for before, after, worse in by_hand(segments, simultaneous is not False):
             first = next(segment for segment in segments if segment.model == after).rows[0]
             if first.budget != choice[0].budget:
-                assert before in worse
-                changes += 1
+                # the only model that affords a sample at first stays as long as it leads
+                alone = before == segments[0].model and len(segments[0].rows[0].affordable) == 1
+                led = alone and all(row.model == before for row in choice if row.budget < first.budget)
+                assert led or before in worse
+                changes += before in worse
         for segment in segments:
             for row in segment.rows:
                 worse = row.clear_against if simultaneous is False else row.clear_at_all_budgets
                 assert segment.model not in worse
                 assert set(segment.unclear_against[row.budget]) == set(row.affordable) - {segment.model, *worse}
     assert changes or len(prices) < 3
+
+
+def test_the_only_affordable_model_stays_recommended_as_long_as_it_leads() -> None:
+    """Where the dear model is affordable, but behind, nothing changes yet."""
+    small, large = counts("small", 20, [9, 12, 0, 0] * 10), counts("large", 20, [11, 6, 8, 0] * 10)
+    comparison = compare_counts([small, large], {"small": flops(1.0), "large": flops(3.0)}, bootstrap=QUICK)
+    one, other = comparison.recommendation()
+    assert (one.model, other.model) == ("small", "large")
+    led = [row.budget for row in comparison.best if row.model == "small"]
+    assert [row.budget for row in one.rows] == led
+    assert max(led) >= 3  # where both afford a sample
+    assert (one.ahead, other.ahead) == ({}, {})
+    cheap, dear = comparison.curves
+    assert other.start == min(cost for cost in dear.cost if dear.at(cost).success > cheap.at(cost).success) == 9
 
 
 def test_models_that_cannot_be_told_apart_are_one_segment() -> None:

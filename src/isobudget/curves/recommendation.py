@@ -4,7 +4,8 @@ The best model of a row is often best by chance, and its name may change from ro
 few segments as possible such that each has a model that none is clearly better than at any of its budgets: a new
 segment begins where the last such model is clearly worse than another. Of several such models of a segment the one with
 the highest success over its budgets is recommended, at equal success the one with the smaller total. As long as only
-one model affords a sample there is nothing to choose, and nothing is held against the others.
+one model affords a sample there is nothing to choose, and nothing is held against the others; it stays recommended as
+long as it leads.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ def recommend(curves: Sequence[Curve], best: Sequence[Best], simultaneous: bool 
             groups[-1][1].extend(group)
         else:
             groups.append((model, group))
+    if forced and len(groups) > 1:
+        _give_back(*groups[:2])
     starts = [groups[0][1][0].budget, *(_switch(curves, *pair) for pair in pairwise(groups))] if groups else []
     by_label = {curve.label: curve for curve in curves}
     return tuple(
@@ -98,6 +101,13 @@ def _chosen(curves: Sequence[Curve], rows: Sequence[Best], able: set[str]) -> st
         if curve.label in able
     }
     return max(mean, key=lambda label: (mean[label], wins[label]))
+
+
+def _give_back(before: tuple[str, list[Best]], after: tuple[str, list[Best]]) -> None:
+    """Move the rows to the first model at which it goes on leading where the second one affords a sample, too."""
+    led = list(takewhile(lambda row: row.model == before[0], after[1]))
+    before[1].extend(led)
+    del after[1][: len(led)]
 
 
 def _switch(curves: Sequence[Curve], before: tuple[str, list[Best]], after: tuple[str, list[Best]]) -> float:
