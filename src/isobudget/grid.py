@@ -126,9 +126,14 @@ def with_unit(value: float, unit: str) -> str:
 
 
 def usd(value: float) -> str:
-    """Dollars in three significant digits, in plain decimals: `$0.0000312`, `$0.42`, `$1,235`; `-` for NaN."""
+    """Dollars in three significant digits, in plain decimals: `$0.0000312`, `$0.42`, `$1,235`; `-` for NaN.
+
+    With an exponent below a billionth: `$1e-300`.
+    """
     if math.isnan(value):
         return "-"
+    if 0 < abs(value) < 1e-9:
+        return f"${value:.3g}"
     return f"${Decimal(f'{value:.3g}'):f}" if abs(value) < 100 else f"${value:,.0f}"
 
 

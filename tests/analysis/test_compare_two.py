@@ -139,6 +139,10 @@ def test_few_problems_claim_no_power_that_their_interval_denies(tmp_path: Path) 
     near = counts(tmp_path / "near.jsonl", a=[(4, 2)] * 5 + [(4, 1)], b=[(4, 1)] * 6)
     (one,) = api.compare([near, "a@1", "b@1"], replicates=500)
     assert one.clear or "too few of the 6 problems" in difference_text(one)
+    level = counts(tmp_path / "level.jsonl", a=[(40, 20)] * 13 + [(40, 21)], b=[(40, 21)] + [(40, 20)] * 13)
+    (one,) = api.compare([level, "a@1", "b@1"], replicates=500)
+    assert one.high - one.low > 2 * one.power.detectable > 0  # 14 problems say less than their spread alone
+    assert "too few of the 14 problems" in difference_text(one)
 
 
 @pytest.mark.parametrize(
@@ -168,3 +172,15 @@ def test_no_ratio_is_said_to_be_none() -> None:
         assert ("less" in words) <= (ratio < 1)
         assert ("more" in words) <= (ratio > 1)
     assert [listed(["a", "b", "c"][:n]) for n in (1, 2, 3)] == ["a", "a and b", "a, b and c"]
+
+
+def test_a_source_that_names_no_benchmark_is_compared_with_one_that_does(tmp_path: Path) -> None:
+    plain = counts(tmp_path / "plain.jsonl", a=[(4, 1)] * 6, b=[(4, 3)] * 6)
+    named = tmp_path / "named.jsonl"
+    lines = [json.loads(line) for line in plain.read_text().splitlines()]
+    named.write_text("".join(json.dumps(line | {"benchmark": "mine"}) + "\n" for line in lines))
+    assert [one.difference for one in api.compare([plain, named])] == [0, 0]
+    other = tmp_path / "other.jsonl"
+    other.write_text("".join(json.dumps(line | {"benchmark": "else"}) + "\n" for line in lines))
+    with pytest.raises(InputError, match=r"named.jsonl has a and b \(mine\); .*other.jsonl has a and b \(else\)"):
+        api.compare([named, other])

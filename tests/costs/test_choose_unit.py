@@ -106,7 +106,7 @@ def test_nothing_left_is_said_of_flops_or_of_what_the_costs_state(tmp_path: Path
         api.curves(source, budgets="6s")
     with pytest.raises(InputError, match="no cost in usd for model 'a'"):
         api.plan(source, budget="0.02usd")
-    with pytest.raises(InputError, match=r"a budget in usd does not go with --unit seconds"):
+    with pytest.raises(InputError, match=r"a budget in usd does not go with one in seconds"):
         api.curves(results(tmp_path / "a.jsonl", "a"), costs=tmp_path / "costs.toml", budgets="6s,1usd")
 
 
@@ -138,3 +138,19 @@ def test_a_run_without_a_known_architecture(tmp_path: Path) -> None:
         facts["price"] = {"input": 1.0, "output": 2.0, "date": "2024-01-01", "source": "own"}
     run.save_facts()
     assert chosen(run.path) == "usd"
+
+
+def test_a_costs_file_that_is_not_needed_for_flops_is_said_to_be_passed_over(tmp_path: Path) -> None:
+    source = results(tmp_path / "r.jsonl", "codellama-7b", "codellama-34b")
+    costs = tmp_path / "costs.toml"
+    costs.write_text("[defaults]\nseconds = 2\n")
+    said = "Counted in flops, which are known without prices. The costs file states seconds: --unit seconds."
+    (compared,) = api.curves(source, costs=costs)
+    assert (compared.unit, said in compared.notes) == ("flops", True)
+    assert said in api.plan(source, costs=costs).notes
+    for given in ({"unit": "flops"}, {"budgets": "1e15flops"}):
+        (compared,) = api.curves(source, costs=costs, **given)
+        assert said not in compared.notes
+    costs.write_text("[defaults]\nseconds = 2\nflops = 1e12\n")
+    (compared,) = api.curves(source, costs=costs)
+    assert said not in compared.notes

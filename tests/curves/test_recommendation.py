@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ import pytest
 from isobudget import api
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.curves import Bootstrap, Comparison, compare_counts
+from isobudget.curves.recommendation import Segment
 from isobudget.grid import amount, percent, ratio, with_unit
 from isobudget.importers.counts import ModelCounts
 from isobudget.report.json.comparison import comparison_json
@@ -121,11 +120,10 @@ def test_a_sentence_of_shared_prompts_counts_further_samples() -> None:
 # what is clear --------------------------------------------------------------------------------------------------------
 
 
-def by_hand(rows: Any, simultaneous: bool) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Changes of the recommendation: before, after, and the models that are clearly worse where it changes."""
-    for before, after in pairwise(rows):
-        worse = after.rows[0].clear_at_all_budgets if simultaneous else after.rows[0].clear_against
-        yield before.model, after.model, worse
+def joined_late(before: Segment, after: Segment) -> bool:
+    """Whether a model took over that had no chance before: only another afforded a sample, or a lead is clear."""
+    late = after.model not in before.rows[0].affordable
+    return late and (len(before.rows[0].affordable) == 1 or any(before.model in row.behind for row in after.rows))
 
 
 @pytest.mark.parametrize("simultaneous", [None, True, False])
@@ -138,14 +136,13 @@ def test_it_changes_only_at_clear_differences(prices: list[SampleCost], simultan
         segments = comparison.recommendation()
         choice = [row for row in comparison.best if len(row.affordable) > 1]
         assert [row.budget for segment in segments for row in segment.rows] == list(comparison.budgets)
-        for before, after, worse in by_hand(segments, simultaneous is not False):
-            first = next(segment for segment in segments if segment.model == after).rows[0]
+        for before, after in pairwise(segments):
+            first = after.rows[0]
+            worse = first.clear_against if simultaneous is False else first.clear_at_all_budgets
             if first.budget != choice[0].budget:
-                # the only model that affords a sample at first stays as long as it leads
-                alone = before == segments[0].model and len(segments[0].rows[0].affordable) == 1
-                led = alone and all(row.model == before for row in choice if row.budget < first.budget)
-                assert led or before in worse
-                changes += before in worse
+                exhausted = before.model in first.behind and before.model in first.capped
+                assert before.model in worse or exhausted or joined_late(before, after)
+                changes += before.model in worse
         for segment in segments:
             for row in segment.rows:
                 worse = row.clear_against if simultaneous is False else row.clear_at_all_budgets

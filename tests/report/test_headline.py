@@ -52,7 +52,7 @@ def test_what_is_clear_is_counted_over_the_rows_of_the_table() -> None:
     clear = sum(bool(row.clear_at_all_budgets) for row in found.best)
     assert 0 < clear < len(found.best) - alone
     said = f"clear at {clear} of {len(found.best)} budgets; {alone} pay for one model."
-    assert headline(found).splitlines()[0] == f"Use small at every budget: {said}"
+    assert headline(found).splitlines()[0] == f"Use small at every budget up to 108 s a problem: {said}"
     (table,) = [grid for grid in comparison_grids(found) if grid.columns[0] == "Budget" and "at equal" in grid.title]
     assert len(table.rows) == len(found.best)
 
@@ -91,5 +91,5 @@ def test_who_is_ahead_though_not_clearly_is_said_at_once() -> None:
     found = comparison({"small": [8, 0], "twin": [8, 0], "large": [16, 16]}, 16, (1.0, 1.0, 20.0))
     ahead = [label for segment in found.recommendation() for label in segment.ahead.values()]
     assert set(ahead) == {"large"}
-    said = f"Use small at every budget: not clear; large is ahead at {len(ahead)} of {len(found.best)} budgets."
+    said = f"Use small at every budget up to 32 s a problem: not clear; large is ahead at {len(ahead)} of {len(found.best)} budgets."
     assert headline(found).splitlines()[0] == said

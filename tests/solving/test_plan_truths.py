@@ -174,3 +174,12 @@ def test_the_gateway_says_that_requests_have_no_labels(tmp_path: Path, costs: Pa
     for named in (file, f"{file}#a"):
         with pytest.raises(InputError, match="requests have no labels; give the file of a policy that draws alike"):
             make_offer(ServeSettings(policies=(str(named),)))
+
+
+def test_the_most_that_a_target_may_be_is_never_above_what_is_reached(tmp_path: Path) -> None:
+    """A most of 66.67 percent is no 66.7."""
+    source = tmp_path / "c.jsonl"
+    lines = [{"model": "m", "task_id": f"t{at}", "n": 8, "c": 4 * (at < 2)} for at in range(3)]
+    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(InputError, match=r"no policy reaches 66.67% with the recorded samples; the most is 66.66%"):
+        api.plan(source, unit="tokens", completion_tokens=10, target=0.6667)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,10 +11,10 @@ from typing import Any, NamedTuple
 from isobudget.analysis.compare_run import price_samples, run_comparison
 from isobudget.analysis.load_samples import LoadedRun, benchmarks_of, load_samples
 from isobudget.analysis.prices import PAPER
-from isobudget.analysis.recorded_counts import Budgets, recorded_counts
+from isobudget.analysis.recorded_counts import recorded_counts
 from isobudget.costs.budget import Written
 from isobudget.costs.charges import NOTHING, charge_notes, parse_charges
-from isobudget.costs.choose_unit import in_chosen_unit
+from isobudget.costs.choose_unit import Budgets, in_chosen_unit, passed_over
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile, read_costs
 from isobudget.curves import FIXED, LIKELIHOOD, TESTS, Bootstrap, Comparison, common_counts, compare_counts
@@ -55,21 +56,27 @@ def curves(
         run = load_run(runs[0])
         names = chosen_benchmarks(benchmark, benchmarks_of(run), shown)
         loaded = load_samples(run, names)
-        unit = _unit_of_run(loaded, unit, budgets, table)
+        asked, unit = unit, _unit_of_run(loaded, unit, budgets, table)
         how = _How(stop, extrapolate, Written(budgets, unit), bootstrap)
         one_run = partial(run_comparison, loaded, unit=unit, selection=selection, costs=table)
-        return [one_run(name, charges=charges, **how._asdict()) for name in names]
+        made = [one_run(name, charges=charges, **how._asdict()) for name in names]
+        return _with_notes(made, passed_over(asked, budgets, unit, table))
     if selection == LIKELIHOOD:
         raise InputError(f"{shown} has no likelihoods to choose by; that takes one run folder")
     models, prices, notes = recorded_counts(runs, others, unit, table, charges, from_, budgets)
-    unit = next(iter(prices.values())).unit
+    asked, unit = unit, next(iter(prices.values())).unit
     how = _How(stop, extrapolate, Written(budgets, unit), bootstrap)
     names = chosen_benchmarks(benchmark, list(dict.fromkeys(one.benchmark for one in models)), shown)
     charged = charge_notes(charges, by_tests=True)
-    return [
+    made = [
         _compare_counted([one for one in models if one.benchmark == name], prices, how, notes, charged)
         for name in names
     ]
+    return _with_notes(made, passed_over(asked, budgets, unit, table))
+
+
+def _with_notes(comparisons: Sequence[Comparison], notes: Sequence[str]) -> list[Comparison]:
+    return [replace(one, notes=(*one.notes, *notes)) for one in comparisons]
 
 
 def _unit_of_run(loaded: LoadedRun, unit: Unit | None, budgets: Budgets, costs: CostsFile | str | None) -> Unit:

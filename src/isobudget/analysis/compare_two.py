@@ -31,7 +31,9 @@ from isobudget.costs.costs_file import CostsFile
 from isobudget.costs.one_line import require_models
 from isobudget.curves import Bootstrap, common_tasks
 from isobudget.errors import InputError
+from isobudget.exchange.known_problems import UNNAMED
 from isobudget.files.hints import did_you_mean, meant
+from isobudget.grid import listed
 from isobudget.importers.counts import ModelCounts, group_counts
 from isobudget.importers.names import file_models
 from isobudget.importers.read import read_results, split_sources
@@ -217,20 +219,38 @@ def _only_two(
 def _same_models(
     before: Sequence[_Recorded], after: Sequence[_Recorded], k: int, benchmark: str | None, sources: Sequence[Any]
 ) -> list[tuple[tuple[_Recorded, int, str], tuple[_Recorded, int, str]]]:
-    firsts = {(one.counts.benchmark, one.counts.name): one for one in before}
-    entries = ((firsts.get((one.counts.benchmark, one.counts.name)), one) for one in after)
+    named = _benchmark_of(before, after)
+    firsts = {(named(one), one.counts.name): one for one in before}
+    entries = ((firsts.get((named(one), one.counts.name)), one) for one in after)
     common = [(first, one) for first, one in entries if first is not None]
     if not common and len(before) == len(after) == 1 and before[0].counts.benchmark == after[0].counts.benchmark:
         common = [(before[0], after[0])]  # files that are called otherwise hold one model each
     chosen = [pair for pair in common if benchmark in (None, pair[0].counts.benchmark)]
     if not chosen:
+        held = "; ".join(f"{source} has {_held(one)}" for source, one in zip(sources, (before, after), strict=True))
         raise InputError(
-            f"{' and '.join(map(str, sources))} have no model and benchmark in common; name two, as 7b@5 34b@1"
+            f"{' and '.join(map(str, sources))} have no model and benchmark in common: {held}. Give them the same "
+            "names (fields model and benchmark), or name two models of one benchmark, as 7b@5 34b@1"
         )
     return [
         ((one, k, f"{one.counts.name}@{k} ({sources[0]})"), (other, k, f"{other.counts.name}@{k} ({sources[1]})"))
         for one, other in chosen
     ]
+
+
+def _benchmark_of(before: Sequence[_Recorded], after: Sequence[_Recorded]) -> Callable[[_Recorded], str]:
+    """What the benchmark of an entry is called: alike where both sources have but one, and one of them names none."""
+    first, second = ({one.counts.benchmark for one in side} for side in (before, after))
+    alike = len(first) == len(second) == 1 and not {"", UNNAMED}.isdisjoint(first | second)
+    return lambda one: "" if alike else one.counts.benchmark
+
+
+def _held(entries: Sequence[_Recorded]) -> str:
+    """Models by benchmark, as a message lists them."""
+    models: dict[str, list[str]] = {}
+    for one in entries:
+        models.setdefault(one.counts.benchmark or "no benchmark named", []).append(one.counts.name)
+    return ", ".join(f"{listed(names)} ({benchmark})" for benchmark, names in models.items())
 
 
 def _compared(

@@ -16,15 +16,13 @@ from isobudget.analysis.load_samples import LoadedRun, load_samples, unjudged_no
 from isobudget.analysis.prices import price_models
 from isobudget.analysis.source_counts import counts_of, with_sources
 from isobudget.costs.charges import NOTHING, Charges
-from isobudget.costs.choose_unit import in_chosen_unit
+from isobudget.costs.choose_unit import Budgets, in_chosen_unit
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.costs.one_line import require_models
 from isobudget.importers.counts import ModelCounts, group_counts
 from isobudget.importers.names import file_models
 from isobudget.importers.read import read_results
-
-Budgets = str | float | Sequence[str | float] | None
 
 
 def recorded_counts(

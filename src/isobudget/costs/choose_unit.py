@@ -10,7 +10,10 @@ from isobudget.costs.cost import Unit
 from isobudget.costs.costs_file import BY_TOKEN, CostsFile
 from isobudget.costs.one_line import OneLine
 from isobudget.errors import InputError, NoPriceError
+from isobudget.grid import listed
 
+#: as they were written
+Budgets = str | float | Sequence[str | float] | None
 _Priced = TypeVar("_Priced")
 
 #: of several units that costs state, the first; and what a key states that is no unit itself
@@ -22,13 +25,15 @@ _STATED_BY = {
     "joules_per_token": Unit.JOULES,
     "gpus": Unit.DEVICE_SECONDS,
 }
+#: keys of a costs file that say something of flops
+_OF_FLOPS = frozenset(("flops", "flops_per_problem", "architecture"))
 #: what is tried where the costs state nothing: prices, then what most results have recorded
 RECORDED = (Unit.USD, Unit.TOKENS, Unit.SECONDS, Unit.JOULES)
 
 
 def in_chosen_unit(
     unit: Unit | None,
-    budgets: str | float | Sequence[str | float] | None,
+    budgets: Budgets,
     costs: CostsFile | str | None,
     priced: Callable[[Unit], _Priced],
 ) -> tuple[Unit, _Priced]:
@@ -46,7 +51,10 @@ def in_chosen_unit(
         InputError: a budget is none; a price that the costs state is wrong; or there is no price in any unit: then why
             there is none in the first one that the costs state, else in flops; what is wrong beside prices comes first.
     """
-    chosen = unit or next(iter([*stated_units(budgets), *_units_of_options(costs)]), None)
+    asked = stated_units(budgets)
+    if unit is None and len(asked) > 1:
+        raise InputError(f"a budget in {asked[1]} does not go with one in {asked[0]}; ask for one unit at a time")
+    chosen = unit or next(iter([*asked, *_units_of_options(costs)]), None)
     if chosen is not None:
         return chosen, priced(chosen)
     stated = units_of_costs(costs)
@@ -62,6 +70,17 @@ def in_chosen_unit(
             why[one] = error
     priceless = isinstance(why[Unit.FLOPS], NoPriceError)
     raise why[next((one for one in stated if one in why and priceless), Unit.FLOPS)]
+
+
+def passed_over(asked: Unit | None, budgets: Budgets, chosen: Unit, costs: CostsFile | str | None) -> list[str]:
+    """What to say where nobody asked for flops, and a costs file states prices in other units alone."""
+    stated = units_of_costs(costs)
+    if asked or stated_units(budgets) or chosen is not Unit.FLOPS or not stated or not isinstance(costs, CostsFile):
+        return []
+    if any(not _OF_FLOPS.isdisjoint(table) for table in costs.tables()):
+        return []
+    others = listed([str(one) for one in stated])
+    return [f"Counted in flops, which are known without prices. The costs file states {others}: --unit {stated[0]}."]
 
 
 def units_of_report(costs: CostsFile | str | None) -> tuple[Unit, ...]:

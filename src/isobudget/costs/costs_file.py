@@ -322,7 +322,11 @@ def _joules(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None
 
 #: unit -> how its cost is computed, and what to do where it is not known
 _COMPUTED: Mapping[Unit, tuple[Callable[[Entry, str, TokenUse | None], SampleCost | None], str]] = {
-    Unit.FLOPS: (_flops, "its name is no known architecture; state flops = ... or architecture = ..."),
+    Unit.FLOPS: (
+        _flops,
+        "its name is no known architecture; state flops = ... or architecture = ..., or compare by time with "
+        "--tokens-per-second N",
+    ),
     Unit.SECONDS: (
         _seconds,
         "state seconds = ..., or completion_tokens and tokens_per_second (or a profile; or gpu, gpus, batch), or "

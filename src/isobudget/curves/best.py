@@ -31,6 +31,7 @@ class Best:
         capped: models that could afford more samples than were recorded.
         reason: why `model` is None, else empty.
         clear_at_all_budgets: those of `clear_against` that stay so where all budgets are judged together as well.
+        behind: models that are clearly worse with the samples that were recorded, the capped ones among them.
     """
 
     budget: float
@@ -44,6 +45,7 @@ class Best:
     capped: tuple[str, ...] = ()
     reason: str = ""
     clear_at_all_budgets: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
 
     @property
     def affordable(self) -> tuple[str, ...]:
@@ -80,4 +82,5 @@ def _verdict(budget: float, winner: Winner, points: dict[str, Point]) -> Best:
     unclear = (*winner.unclear_against, *(label for label in winner.clear_against if label in capped))
     k, everywhere = points[winner.model].k, tuple(label for label in winner.clear_in_table if label not in capped)
     ends = winner.success, winner.low, winner.high
-    return Best(budget, winner.model, k, *ends, clear, unclear, capped, clear_at_all_budgets=everywhere)
+    behind = tuple(winner.clear_against)
+    return Best(budget, winner.model, k, *ends, clear, unclear, capped, clear_at_all_budgets=everywhere, behind=behind)

@@ -1,7 +1,7 @@
 """At which cost ratio the verdict on two models flips.
 
 For a cheap model A and a dear one B: let k_A be the fewest samples of A with success_A@k_A >= success_B@k_B. A reaches
-B's k_B samples at less cost while one sample of B costs more than
+B's k_B samples at no more cost while one sample of B costs at least
 
     ratio = k_A / k_B
 
@@ -39,8 +39,8 @@ class Flip:
         cheap, dear: labels of the two curves; `dear` costs more a sample now.
         k_dear: samples of the dear model.
         k_cheap: fewest samples of the cheap one that do as well, None if the recorded ones do not.
-        ratio: k_cheap / k_dear, or that of the samples generated on average until the first pass: the cheap model wins
-            while one dear sample costs more than this many cheap ones.
+        ratio: k_cheap / k_dear, or that of the samples generated on average until the first pass: the cheap model does
+            as well or better while one dear sample costs at least this many cheap ones.
         low, high: its interval, NaN where it has no end.
         now: cheap samples that one dear sample pays for now, shared prompts counted.
         winner: who has the higher success at the present cost of k_dear dear samples: a label, `level`, or None if the

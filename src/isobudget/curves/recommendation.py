@@ -4,13 +4,17 @@ The best model of a row is often best by chance, and its name may change from ro
 few segments as possible such that each has a model that none is clearly better than at any of its budgets: a new
 segment begins where the last such model is clearly worse than another. Of several such models of a segment the one with
 the highest success over its budgets is recommended, at equal success the one with the smaller total. As long as only
-one model affords a sample there is nothing to choose, and nothing is held against the others; it stays recommended as
-long as it leads.
+one model affords a sample there is nothing to choose, and nothing is held against the others.
+
+Two things are no matter of chance alone. A model that affords its first sample later has had no chance before: from
+there on it is recommended if it is the best of the rest, and a lead over the former one is clear in one of these rows by
+itself. And what a model would do with more samples than were recorded is not known, but no reason to recommend it where
+the recorded ones are clearly behind. The former model keeps the rows that it goes on leading.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 
@@ -58,13 +62,13 @@ def recommend(curves: Sequence[Curve], best: Sequence[Best], simultaneous: bool 
     forced = list(takewhile(lambda row: len(row.affordable) == 1, rows))
     groups = [(str(group[0].model), group) for group in ([forced] if forced else [])]
     for group, able in _divided(rows[len(forced) :], simultaneous):
-        model = _chosen(curves, group, able)
-        if groups and groups[-1][0] == model:
-            groups[-1][1].extend(group)
-        else:
-            groups.append((model, group))
-    if forced and len(groups) > 1:
-        _give_back(*groups[:2])
+        for model, part in _with_newcomers(curves, group, able, simultaneous):
+            if groups and groups[-1][0] == model:
+                groups[-1][1].extend(part)
+            else:
+                groups.append((model, part))
+    for pair in pairwise(groups):
+        _give_back(*pair)
     starts = [groups[0][1][0].budget, *(_switch(curves, *pair) for pair in pairwise(groups))] if groups else []
     by_label = {curve.label: curve for curve in curves}
     return tuple(
@@ -78,17 +82,40 @@ def clearly_worse(row: Best, simultaneous: bool) -> tuple[str, ...]:
     return row.clear_at_all_budgets if simultaneous else row.clear_against
 
 
+def _not_recommended(row: Best, simultaneous: bool) -> set[str]:
+    """The models that are clearly worse, and those that are with all of their recorded samples."""
+    return {*clearly_worse(row, simultaneous), *(label for label in row.behind if label in row.capped)}
+
+
 def _divided(rows: Sequence[Best], simultaneous: bool) -> list[tuple[list[Best], set[str]]]:
-    """Runs of rows, each with the models that are clearly worse at none of its rows."""
+    """Runs of rows, each with the models that may be recommended at all of its rows."""
     groups: list[tuple[list[Best], set[str]]] = []
     for row in rows:
-        worse = set(clearly_worse(row, simultaneous))
+        worse = _not_recommended(row, simultaneous)
         if groups and groups[-1][1] - worse:
             groups[-1][0].append(row)
             groups[-1][1].difference_update(worse)
         else:
             groups.append(([row], set(row.affordable) - worse))
     return groups
+
+
+def _with_newcomers(
+    curves: Sequence[Curve], rows: list[Best], able: set[str], simultaneous: bool
+) -> Iterator[tuple[str, list[Best]]]:
+    """The model of a run of rows; divided where one that affords a sample later is the best of the rest."""
+    model, known = _chosen(curves, rows, able), set(rows[0].affordable)
+    for at, row in enumerate(rows):
+        rest, fresh = rows[at:], set(row.affordable) - known
+        worse = {label for one in rest for label in _not_recommended(one, simultaneous)}
+        if not fresh - worse:
+            continue
+        best = _chosen(curves, rest, able | (fresh - worse))
+        if best in fresh and any(model in one.behind for one in rest):
+            yield _chosen(curves, rows[:at], able), rows[:at]
+            yield from _with_newcomers(curves, rest, able | (fresh - worse), simultaneous)
+            return
+    yield model, rows
 
 
 def _chosen(curves: Sequence[Curve], rows: Sequence[Best], able: set[str]) -> str:

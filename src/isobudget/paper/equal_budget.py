@@ -89,8 +89,9 @@ class PaperFlip:
         cheap, dear: the models.
         k_dear: samples of the dear one, published.
         k_cheap: fewest samples of the cheap one that reach it, None if the published k do not.
-        ratio: k_cheap / k_dear; the cheap one wins while a dear sample costs more than that many cheap ones. NaN if
-        k_cheap is None. reason: why `ratio` is NaN, else empty.
+        ratio: k_cheap / k_dear; the cheap one does as well or better while a dear sample costs at least that many cheap
+            ones. NaN if k_cheap is None.
+        reason: why `ratio` is NaN, else empty.
     """
 
     benchmark: str

@@ -85,8 +85,8 @@ def budget_for(arms: Sequence[Arm], target: float, policies: Sequence[Policy] = 
         reached = np.flatnonzero(success >= target)
         if not len(reached):
             raise InputError(
-                f"no policy reaches {target:.1%} with the recorded samples; the most is {best:.1%}. Ask for less, or "
-                "record more samples"
+                f"no policy reaches {100 * target:.6g}% with the recorded samples; the most is "
+                f"{math.floor(1e4 * best) / 1e4:.2%}. Ask for less, or record more samples"
             )
         first = int(reached[0])
         if not first:

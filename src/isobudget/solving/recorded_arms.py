@@ -19,7 +19,7 @@ from isobudget.analysis.compare_run import price_samples
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples, benchmarks_of, load_samples
 from isobudget.analysis.prices import price_counts
 from isobudget.costs.charges import NOTHING, Charges
-from isobudget.costs.choose_unit import in_chosen_unit
+from isobudget.costs.choose_unit import in_chosen_unit, passed_over
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.costs.one_line import require_models
@@ -103,7 +103,7 @@ def read_arms(
     def arms_in(unit: Unit) -> dict[Path, list[RecordedArm]]:
         return {path: _arms(source, benchmark, unit, costs, not hidden, charges) for path, source in loaded.items()}
 
-    _, by_source = in_chosen_unit(unit, budgets, costs, arms_in)
+    chosen, by_source = in_chosen_unit(unit, budgets, costs, arms_in)
     every = _with_sources(by_source)
     require_models(costs, [arm.name for arm in every])
     arms = _chosen(every, names)
@@ -115,7 +115,7 @@ def read_arms(
     if len(common) < most:
         notes.append(f"Planned on the {len(common):,} problems that all arms have, of {most:,}.")
     notes += [f"{arm.name}: {_one_suite(arm.one_suite)}" for arm in arms if arm.one_suite]
-    notes += _short_notes(arms, common)
+    notes += [*_short_notes(arms, common), *passed_over(unit, budgets, chosen, costs)]
     truths = _hidden(arms, hidden, benchmark)
     made = tuple(_arm(arm, common, truths.get(arm.name)) for arm in arms)
     prices = {arm.name: arm.price for arm in arms}

@@ -27,7 +27,8 @@ def plan_sentence(recommended: Sequence[PlanRow], unit: str) -> str:
     what = f"it passes {tested} {row.success:.1%} of the problems".replace("  ", " ")
     if not math.isnan(row.low):
         what += f" ({row.low:.1%} to {row.high:.1%})"
-    run = f"For a budget of {with_unit(row.budget, unit)} a problem run {_in_words(row)}: {what}"
+    most = ", where most is surely gained," if len({one.budget for one in recommended}) > 1 else ""
+    run = f"For a budget of {with_unit(row.budget, unit)} a problem{most} run {_in_words(row)}: {what}"
     spent = f"it spends {with_unit(row.expected_cost, unit)} on average"
     hidden = [] if row.hidden_success is None else [f"and the hidden tests of {row.hidden_success:.1%}"]
     return "; ".join([", ".join([run, *_gain_in_words(row), *hidden]), spent, *ahead_in_words(row), known]) + "."

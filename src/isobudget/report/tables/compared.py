@@ -57,7 +57,7 @@ def _cost_note(one: Compared, unit: Unit) -> str:
 def difference_text(one: Compared) -> str:
     """The paired difference in points, with interval and p-value, and the smallest one that could be told."""
     ends = f"{100 * one.low:+.1f} to {100 * one.high:+.1f}"
-    found = found_text(one.power, one.problems, one.clear)
+    found = found_text(one.power, one.problems, (one.low, one.high))
     return f"Difference {100 * one.difference:+.1f} points ({ends}), p = {one.p_value:.2g}; {found}."
 
 

@@ -49,10 +49,10 @@ def _without_owner(name: str) -> str:
 
 
 def _first_parts(name: str) -> str:
-    """As many whole parts as fit; the name where not even one does, or where its size would be lost."""
+    """As many whole parts as fit; the name where not even one does, or where its size or its source would be lost."""
     ends = [found.start() for found in re.finditer(r"[-_/: ]", name) if 0 < found.start() <= _LONGEST]
     lost = name[ends[-1] :] if ends else ""
-    return name if not ends or re.search(r"\d[bm]\b", lost, re.IGNORECASE) else name[: ends[-1]]
+    return name if not ends or re.search(r"\d[bm]\b|\(", lost, re.IGNORECASE) else name[: ends[-1]]
 
 
 def _common(parts: Sequence[Sequence[str]]) -> int:

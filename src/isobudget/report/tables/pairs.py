@@ -109,7 +109,7 @@ def _changes(one: str, other: str, crossings: Sequence[Crossing], comparison: Co
 def _unchanged(shared: Sequence[Lead], comparison: Comparison) -> str:
     """Who leads throughout, and from where to where both have samples."""
     if not shared:
-        return "no budget at which both have samples"
+        return "no budget that one affords a sample for is within the other's recorded samples"
     leader = next((lead.leader for lead in shared if lead.leader is not None), None)
     ends = dict.fromkeys(with_unit(lead.budget, comparison.unit) for lead in (shared[0], shared[-1]))
     where = "at " + next(iter(ends)) if len(ends) == 1 else "from " + " to ".join(ends)
@@ -131,8 +131,8 @@ def _flips_at(ks: Sequence[int], comparison: Comparison) -> Grid:
     by_pair = {pair: list(found) for pair, found in groupby(comparison.flips, key=lambda flip: (flip.cheap, flip.dear))}
     rows = tuple(_flip_row(by_pair[pair], ks, short_names(comparison)) for pair in shown_pairs(comparison))
     note = (
-        "The cheaper model reaches k samples of the dearer one, and wins, while the price of one of these pays for "
-        "more than this many further samples of the cheaper, a shared prompt aside. now: how many it pays for."
+        "The cheaper model does at least as well as k samples of the dearer one while the price of one of these pays "
+        "for at least this many further samples of the cheaper, a shared prompt aside. now: how many it pays for."
     )
     if comparison.stop == FIRST_PASS:
         note += " k is the most samples; the ratio counts those generated on average."

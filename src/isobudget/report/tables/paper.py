@@ -26,8 +26,8 @@ from isobudget.report.tables.terminal import NOT_AFFORDED, legend
 
 BUDGET_NOTE = "Cells: pass@k in percent (k)."
 FLIP_NOTE = (
-    "The cheaper model reaches k samples of the dearer one, and wins, while one sample of the dearer costs more than "
-    "this many of the cheaper; flops and time are what it costs (Table 1; Llama-3 assumed)."
+    "The cheaper model does at least as well as k samples of the dearer one while one sample of the dearer costs at "
+    "least this many of the cheaper; flops and time are what it costs (Table 1; Llama-3 assumed)."
 )
 #: what the cells of these tables are marked with
 BUDGET_SYMBOLS = {

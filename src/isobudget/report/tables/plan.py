@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from isobudget.grid import Grid, amount, counted, headed, interval, percent, si_prefix, usd, with_unit
 from isobudget.policies.choose import PlanRow
@@ -31,6 +32,7 @@ _READING = (
     "fixed k at the same budget (the paper's rule), with its paired interval. Budget and spending: per problem, on "
     "average; p95: what 95% of the problems spend at most."
 )
+_NO_P95 = "What does not fit here, as p95, is there on a wider terminal, in --csv and in --json."
 _TWO_SUITES = (
     "Success in percent of all problems. The visible tests choose and stop; false passes pass them and not the hidden "
     "ones."
@@ -56,9 +58,17 @@ def _success_grid(plan: Plan) -> Grid:
     columns = ("Budget", "policy", "solves", level, "gain", level, "spends", "p95")
     title = headed(plan.benchmark, f"{counted(plan.problems, 'problem')}, in {unit} a problem")
     rows = [(*first, *_cells(row, plan)) for row, first in _first_cells(plan)]
-    return Grid(
-        title, columns, tuple(rows), notes=(_recommends(plan), *ahead_notes(plan.recommended), _READING, *plan.notes)
-    )
+    notes = (_recommends(plan), *ahead_notes(plan.recommended), _READING, *plan.notes)
+    grid = Grid(title, columns, tuple(rows), notes=notes)
+    without_p95 = _without(grid, 7, _NO_P95)
+    return replace(grid, narrow=replace(without_p95, narrow=_without(without_p95, 5, _NO_P95)))
+
+
+def _without(grid: Grid, column: int, note: str) -> Grid:
+    """A table without one of its columns, where they do not all fit, and a note that says so."""
+    columns, *rows = ((*row[:column], *row[column + 1 :]) for row in (grid.columns, *grid.rows))
+    notes = tuple(one for one in grid.notes if one != note)
+    return replace(grid, columns=columns, rows=tuple(rows), notes=(*notes, note))
 
 
 def _recommends(plan: Plan) -> str:

@@ -32,19 +32,22 @@ def power_line(comparison: Comparison) -> str:
     )
     if one.power.error == 0:
         return seen
-    able = found_text(one.power, problems, one.clear)
+    able = found_text(one.power, problems, (one.low, one.high))
     needed = _needed(one, problems) if not one.clear and one.power.detectable < 1 else ""
     return f"{seen} {able[0].upper()}{able[1:]}{needed}."
 
 
-def found_text(power: Power, problems: int, clear: bool) -> str:
+def found_text(power: Power, problems: int, interval: tuple[float, float]) -> str:
     """The smallest true difference that so many problems find, as the begin of a sentence, if that can be said.
 
-    Where few problems tell two models apart, their spread says too little: a larger difference may not be clear.
+    Where few problems tell two models apart, their spread says too little: the interval of the difference is wider than
+    what would be found.
     """
     if power.detectable >= 1:
         return f"{counted(problems, 'problem')} cannot tell any difference from chance in {POWER:.0%} of cases"
-    if not clear and abs(power.difference) >= power.detectable:
+    low, high = interval
+    unclear_though_found = low <= 0 <= high and abs(power.difference) >= power.detectable
+    if unclear_though_found or high - low > 2 * power.detectable:
         return (
             f"too few of the {counted(problems, 'problem')} tell the two apart to say which difference would be found"
         )

@@ -76,7 +76,8 @@ def _use(segments: Sequence[Segment], comparison: Comparison) -> str:
     first, later = segments[0], segments[1:]
     sure = _sure(segments, len(comparison.best)) + _ahead(segments, comparison)
     if not later:
-        return f"{_chosen(comparison)} {short[first.model]} at every budget: {sure}."
+        end = with_unit(first.rows[-1].budget, unit)
+        return f"{_chosen(comparison)} {short[first.model]} at every budget up to {end} a problem: {sure}."
     told = [f"{short[one.model]} from {with_unit(one.start, unit)}" for one in later]
     if len(later) == 1:
         told = [f"then {short[later[0].model]}"]
@@ -121,7 +122,8 @@ def _verdict(comparison: Comparison) -> str:
         return _nothing(comparison)
     if len(comparison.curves) == 1:
         curve, last = comparison.curves[0], segments[-1].last
-        least = curve.budget_to_reach(last.success)  # more samples that solve no more are no price of it
+        # more samples that solve no more, as it is shown, are no price of it
+        least = curve.budget_to_reach(min(last.success, round(last.success, 3) - 5e-4))
         return (
             f"Only {curve.label} was given, so there is nothing to choose: it solves {last.success:.1%} of the "
             f"problems for {with_unit(least, comparison.unit)} a problem ({counted(curve.at(least).k, 'sample')})."
