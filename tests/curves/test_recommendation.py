@@ -121,9 +121,9 @@ def test_a_sentence_of_shared_prompts_counts_further_samples() -> None:
 
 
 def joined_late(before: Segment, after: Segment) -> bool:
-    """Whether a model took over that had no chance before: only another afforded a sample, or a lead is clear."""
+    """Whether a model took over that could not be chosen from the start, and is the better one of the rest."""
     late = after.model not in before.rows[0].affordable
-    return late and (len(before.rows[0].affordable) == 1 or any(before.model in row.behind for row in after.rows))
+    return late and sum(row.model == after.model for row in after.rows) > 0 and before.model not in after.ahead.values()
 
 
 @pytest.mark.parametrize("simultaneous", [None, True, False])
@@ -140,8 +140,7 @@ def test_it_changes_only_at_clear_differences(prices: list[SampleCost], simultan
             first = after.rows[0]
             worse = first.clear_against if simultaneous is False else first.clear_at_all_budgets
             if first.budget != choice[0].budget:
-                exhausted = before.model in first.behind and before.model in first.capped
-                assert before.model in worse or exhausted or joined_late(before, after)
+                assert before.model in worse or before.model in first.exhausted or joined_late(before, after)
                 changes += before.model in worse
         for segment in segments:
             for row in segment.rows:

@@ -91,5 +91,6 @@ def test_who_is_ahead_though_not_clearly_is_said_at_once() -> None:
     found = comparison({"small": [8, 0], "twin": [8, 0], "large": [16, 16]}, 16, (1.0, 1.0, 20.0))
     ahead = [label for segment in found.recommendation() for label in segment.ahead.values()]
     assert set(ahead) == {"large"}
-    said = f"Use small at every budget up to 32 s a problem: not clear; large is ahead at {len(ahead)} of {len(found.best)} budgets."
+    who = f"large is ahead at {len(ahead)} of {len(found.best)} budgets"
+    said = f"Use small at every budget up to 32 s a problem: not clear; {who}."
     assert headline(found).splitlines()[0] == said

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from isobudget.curves.curve import Bootstrap, Curve, Point
 from isobudget.statistics.winners import Winner, best_per_budget
 
+#: successes that differ by less are equal
+EQUAL = 1e-12
+
 
 @dataclass(frozen=True, slots=True)
 class Best:
@@ -31,7 +34,7 @@ class Best:
         capped: models that could afford more samples than were recorded.
         reason: why `model` is None, else empty.
         clear_at_all_budgets: those of `clear_against` that stay so where all budgets are judged together as well.
-        behind: models that are clearly worse with the samples that were recorded, the capped ones among them.
+        exhausted: capped models of which all recorded samples together solve less than `success`.
     """
 
     budget: float
@@ -45,7 +48,7 @@ class Best:
     capped: tuple[str, ...] = ()
     reason: str = ""
     clear_at_all_budgets: tuple[str, ...] = ()
-    behind: tuple[str, ...] = ()
+    exhausted: tuple[str, ...] = ()
 
     @property
     def affordable(self) -> tuple[str, ...]:
@@ -82,5 +85,5 @@ def _verdict(budget: float, winner: Winner, points: dict[str, Point]) -> Best:
     unclear = (*winner.unclear_against, *(label for label in winner.clear_against if label in capped))
     k, everywhere = points[winner.model].k, tuple(label for label in winner.clear_in_table if label not in capped)
     ends = winner.success, winner.low, winner.high
-    behind = tuple(winner.clear_against)
-    return Best(budget, winner.model, k, *ends, clear, unclear, capped, clear_at_all_budgets=everywhere, behind=behind)
+    exhausted = tuple(label for label in capped if points[label].success < winner.success - EQUAL)
+    return Best(budget, winner.model, k, *ends, clear, unclear, capped, "", everywhere, exhausted)

@@ -6,10 +6,10 @@ segment begins where the last such model is clearly worse than another. Of sever
 the highest success over its budgets is recommended, at equal success the one with the smaller total. As long as only
 one model affords a sample there is nothing to choose, and nothing is held against the others.
 
-Two things are no matter of chance alone. A model that affords its first sample later has had no chance before: from
-there on it is recommended if it is the best of the rest, and a lead over the former one is clear in one of these rows by
-itself. And what a model would do with more samples than were recorded is not known, but no reason to recommend it where
-the recorded ones are clearly behind. The former model keeps the rows that it goes on leading.
+Two things are no matter of chance alone. A model that affords its first sample later could not be chosen before: from
+there on it is recommended if it is the best of the rest; the former one keeps the rows that it goes on leading. And what
+a model would do with more samples than were recorded is not known, which is no reason to recommend it where another
+solves more than all of them.
 """
 
 from __future__ import annotations
@@ -20,11 +20,8 @@ from itertools import pairwise, takewhile
 
 import numpy as np
 
-from isobudget.curves.best import Best
+from isobudget.curves.best import EQUAL, Best
 from isobudget.curves.curve import Curve, Point
-
-#: successes that differ by less are equal
-_EQUAL = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +80,8 @@ def clearly_worse(row: Best, simultaneous: bool) -> tuple[str, ...]:
 
 
 def _not_recommended(row: Best, simultaneous: bool) -> set[str]:
-    """The models that are clearly worse, and those that are with all of their recorded samples."""
-    return {*clearly_worse(row, simultaneous), *(label for label in row.behind if label in row.capped)}
+    """The models that are clearly worse, and those that have no more samples and solve less."""
+    return {*clearly_worse(row, simultaneous), *row.exhausted}
 
 
 def _divided(rows: Sequence[Best], simultaneous: bool) -> list[tuple[list[Best], set[str]]]:
@@ -111,7 +108,7 @@ def _with_newcomers(
         if not fresh - worse:
             continue
         best = _chosen(curves, rest, able | (fresh - worse))
-        if best in fresh and any(model in one.behind for one in rest):
+        if best in fresh:
             yield _chosen(curves, rows[:at], able), rows[:at]
             yield from _with_newcomers(curves, rest, able | (fresh - worse), simultaneous)
             return
@@ -143,7 +140,7 @@ def _switch(curves: Sequence[Curve], before: tuple[str, list[Best]], after: tupl
     one, other = (next(curve for curve in curves if curve.label == label) for label in (before[0], after[0]))
 
     def leads(budget: float) -> bool:
-        return other.at(budget).success > one.at(budget).success + _EQUAL
+        return other.at(budget).success > one.at(budget).success + EQUAL
 
     if leads(low):
         return high
@@ -162,6 +159,6 @@ def _segment(curve: Curve, start: float, rows: Sequence[Best], simultaneous: boo
     ahead = {
         row.budget: str(row.model)
         for row in rows
-        if row.model != curve.label and row.success > curve.at(row.budget).success + _EQUAL
+        if row.model != curve.label and row.success > curve.at(row.budget).success + EQUAL
     }
     return Segment(curve.label, start, tuple(rows), curve.at(start), curve.at(rows[-1].budget), unclear, ahead)

@@ -99,13 +99,8 @@ def read_facts(folder: Path) -> dict[str, Any]:
         if not isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
             raise
         there = folder.is_dir() or isinstance(folder, StorePath)
-        what = (
-            f" (it has no {FILE_NAME})"
-            if there
-            else ", but a file"
-            if folder.is_file()
-            else f": nothing is there (no {FILE_NAME})"
-        )
+        what = f" (it has no {FILE_NAME})" if there else f": nothing is there (no {FILE_NAME})"
+        what = ", but a file" if folder.is_file() else what
         raise RunError(f"{folder}: not a run folder{what}") from None
     stated = facts.get("format")
     if type(stated) is not int or stated < 1:
