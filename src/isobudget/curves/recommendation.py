@@ -7,9 +7,9 @@ the highest success over its budgets is recommended, at equal success the one wi
 one model affords a sample there is nothing to choose, and nothing is held against the others.
 
 Two things are no matter of chance alone. A model that affords its first sample later could not be chosen before: from
-there on it is recommended if it is the best of the rest; the former one keeps the rows that it goes on leading. And what
-a model would do with more samples than were recorded is not known, which is no reason to recommend it where another
-solves more than all of them.
+there on it is recommended if it is the best of the rest; the former one keeps the rows that it goes on leading. And
+what a model would do with more samples than were recorded is not known, which is no reason to recommend it where
+another solves more than all of them.
 """
 
 from __future__ import annotations
