@@ -45,7 +45,7 @@ def _keep_theirs(run: Run, with_tests: set[str]) -> None:
     with PartWriter(run.path / SOURCE_VERDICTS, VerdictRow) as writer:
         for block in read_each(run.path / "verdicts", VerdictRow):
             writer.add_table(block)
-    run.drop_verdicts()
+    run.drop("verdicts")
     state_rules(run)  # of our verdicts, before the others stand beside them
     with run.verdict_writer() as writer:
         for block in read_each(run.path / SOURCE_VERDICTS, VerdictRow):

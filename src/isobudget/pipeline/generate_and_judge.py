@@ -25,11 +25,11 @@ from isobudget.pipeline.generate import BegunRun, Generated, generate
 from isobudget.pipeline.judging import (
     Judged,
     Judging,
+    chosen_extraction,
+    chosen_limits,
     judge_run,
-    state_extraction,
+    state_judging,
     state_layers,
-    state_limits,
-    state_rules,
 )
 from isobudget.progress import SILENT, Progress
 from isobudget.records.parts import part_paths
@@ -85,10 +85,10 @@ def _judge_beside(
     if not begun.models:
         yield lambda _part: None
         return
-    limits = state_limits(begun.run, study.judge.limits())
-    state_rules(begun.run)
+    limits, extraction = chosen_limits(begun.run, study.judge.limits()), chosen_extraction(begun.run, None)
+    state_judging(begun.run, limits, extraction)
     state_layers(begun.run, layers)
-    judging = Judging(begun.run, state_extraction(begun.run, None))
+    judging = Judging(begun.run, extraction)
     on_cores = any(model.settings.pacing().on_cores for model in begun.models)
     workers = study.judge.workers or (1 if on_cores else None)
     judge = executor.judge(workers, limits, begun.models, unsafe=unsafe)

@@ -10,6 +10,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -69,21 +70,29 @@ def judge_run(
     run = run if isinstance(run, Run) else load_run(run)
     _check_judgeable(run, again)
     with run.writing():
-        extraction = state_extraction(run, extraction, again)
-        if again:
-            run.drop_verdicts()
-        limits = state_limits(run, limits, again)
-        judging = Judging(run, extraction)
+        extraction = chosen_extraction(run, extraction, again)
+        limits = chosen_limits(run, limits, again)
+        judging = Judging(run, extraction, again)
         total = judging.to_judge(progress)
         progress.start("judging", total, len(judging.have))
         if len(judging.have) < total:
-            state_rules(run)
+            if not again:
+                state_judging(run, limits, extraction)
             with (executor or Local()).judge(workers, limits, unsafe=unsafe) as judge:
                 if check is not None:
                     check_problems(judging.problems.values(), judge, check, progress)
-                state_layers(run, judge.layers)
-                judging.judge(judge, part_paths(run.path / "samples"), lambda: progress.advance("judging", 1))
-                state_layers(run, judge.layers)  # workers of other machines may have come meanwhile
+                if not again:
+                    state_layers(run, judge.layers)
+
+                def anew() -> None:  # what is there counts until the first new verdicts are written
+                    run.drop_verdicts()
+                    state_judging(run, limits, extraction)
+                    state_layers(run, judge.layers)
+
+                advance = partial(progress.advance, "judging", 1)
+                judging.judge(judge, part_paths(run.path / "samples"), advance, anew if again else None)
+                if judging.judged.outcomes:
+                    state_layers(run, judge.layers)  # workers of other machines may have come meanwhile
     return run, judging.judged
 
 
@@ -110,9 +119,9 @@ def _without_text(run: Run) -> Iterator[SampleRow]:
 class Judging:
     """Judges the samples of a run's parts that have no verdict yet, and records the verdicts."""
 
-    def __init__(self, run: Run, extraction: str | None) -> None:
+    def __init__(self, run: Run, extraction: str | None, again: bool = False) -> None:
         self.run = run
-        self.have: SampleKeys = run.verdict_keys()
+        self.have = SampleKeys() if again else run.verdict_keys()
         self.judged = Judged()
         self.stopped = threading.Event()
         self._programs = RunPrograms(run, extraction)
@@ -128,15 +137,22 @@ class Judging:
             progress.note(f"{counted(unknown, 'sample')} came without a text and without a verdict, and get none")
         return total - unknown
 
-    def judge(self, judge: Judge, parts: Iterable[Path], on_progress: Callable[[], None]) -> None:
+    def judge(
+        self,
+        judge: Judge,
+        parts: Iterable[Path],
+        on_progress: Callable[[], None],
+        before_first: Callable[[], None] | None = None,
+    ) -> None:
         """Judge part after part, as they come; once `stopped` is set, only what is under way.
 
         Args:
             judge: entered.
             parts: files of samples.
             on_progress: called after each verdict.
+            before_first: called before the first verdicts count.
         """
-        with self.run.verdict_writer() as writer:
+        with self.run.verdict_writer(before_first) as writer:
             for part in parts:
                 if self.stopped.is_set():
                     return
@@ -179,7 +195,7 @@ def with_verdicts(judge: Judge, work: Iterable[tuple[Key, Problem, str]]) -> Ite
         yield waiting.popleft(), verdict
 
 
-def state_limits(run: Run, limits: Limits | None, again: bool = False) -> Limits:
+def chosen_limits(run: Run, limits: Limits | None, again: bool = False) -> Limits:
     """The limits of this run: those it was judged under first, unless everything is judged again.
 
     Raises:
@@ -195,10 +211,19 @@ def state_limits(run: Run, limits: Limits | None, again: bool = False) -> Limits
                 "Judge with the same ones, or everything anew with: isobudget judge RUN --again"
             )
         return first
-    chosen = limits or Limits()
-    run.facts["judge"] = chosen._asdict()
-    run.save_facts()
-    return chosen
+    return limits or Limits()
+
+
+def state_judging(run: Run, limits: Limits, extraction: str | None) -> None:
+    """State by what verdicts are made that are about to be added: limits, extraction and the judge's rules.
+
+    Raises:
+        RunError: there are verdicts by other rules.
+    """
+    run.facts["judge"] = limits._asdict()
+    run.facts.pop("extraction", None)
+    run.facts |= {} if extraction is None else {"extraction": extraction}
+    state_rules(run)
 
 
 def state_rules(run: Run) -> None:
@@ -229,7 +254,7 @@ def state_layers(run: Run, layers: Collection[str] | None) -> None:
         run.save_facts()
 
 
-def state_extraction(run: Run, extraction: str | None, again: bool = False) -> str | None:
+def chosen_extraction(run: Run, extraction: str | None, again: bool = False) -> str | None:
     """The rule for all programs of this run, if it is not that of each sample's own prompt format.
 
     Raises:
@@ -242,9 +267,6 @@ def state_extraction(run: Run, extraction: str | None, again: bool = False) -> s
         raise InputError(f"unknown extraction rule {extraction!r}; known are: {', '.join(EXTRACTIONS)}")
     stated = run.facts.get("extraction")
     if again:
-        run.facts.pop("extraction", None)
-        run.facts |= {} if extraction is None else {"extraction": extraction}
-        run.save_facts()
         return extraction
     if extraction is not None and extraction != stated:
         by = repr(stated) if stated else "the rules of its prompt formats"

@@ -38,7 +38,8 @@ _BYTES_PER_NUMBER = 36
 class PartWriter:
     """Appends rows to the table in `folder`. Used as a context manager, which writes what is left even after an error.
 
-    `on_part` is called with every part once it is whole and listed. Rows are written once, wherever Ctrl-C comes: what
+    `on_part` is called with every part once it is whole and listed, `before_first` when the first one is whole and not
+    listed yet: what it is to replace can go then. Rows are written once, wherever Ctrl-C comes: what
     is flushed after it leaves out the rows of a part that counted already.
 
     Raises:
@@ -52,12 +53,14 @@ class PartWriter:
         row_type: type[Any],
         now: Callable[[], float] = time.monotonic,
         on_part: Callable[[Path], None] | None = None,
+        before_first: Callable[[], None] | None = None,
     ) -> None:
         self.folder = folder
         self._row_type = row_type
         self._schema = schema_of(row_type)
         self._now = now
         self._on_part = on_part
+        self._before_first = before_first
         self._rows: list[Any] = []
         self._bytes = 0
         #: the part that was last begun, and the rows that it is the first of
@@ -105,6 +108,9 @@ class PartWriter:
         """Write a table of the row's schema as one part."""
         path, data = placed(self.folder, self._next, encoded(table))
         part, columns = part_of(path.name, data, table.schema, table.num_rows)
+        if self._before_first is not None:
+            self._before_first()
+            self._before_first = None
         self._begun = part, self._rows
         change_manifest(self.folder.parent, lambda manifest: manifest.adding(self.folder.name, part, columns))
         self._next = number_of(path) + 1

@@ -32,7 +32,7 @@ from isobudget.records.keys import SampleKeys
 from isobudget.records.manifest import Manifest, TableParts, change_manifest, read_manifest, write_manifest
 from isobudget.records.part_writer import PartWriter
 from isobudget.records.parts import part_paths, read_each, read_rows
-from isobudget.records.recover import recover
+from isobudget.records.recover import recover, settle
 from isobudget.records.rows import (
     ProblemRow,
     PromptKey,
@@ -176,9 +176,9 @@ class Run:
         """Appends samples; use it under `writing`. `on_part` is called with every part that has been written."""
         return PartWriter(self.path / "samples", SampleRow, on_part=on_part)
 
-    def verdict_writer(self) -> PartWriter:
-        """Appends verdicts; use it under `writing`."""
-        return PartWriter(self.path / "verdicts", VerdictRow)
+    def verdict_writer(self, before_first: Callable[[], None] | None = None) -> PartWriter:
+        """Appends verdicts; use it under `writing`. `before_first` as in `PartWriter`."""
+        return PartWriter(self.path / "verdicts", VerdictRow, before_first=before_first)
 
     def samples(self) -> Iterator[SampleRow]:
         """All samples, a thousand in memory at a time."""
@@ -212,8 +212,12 @@ class Run:
         return SampleKeys.of_table(self.path / "verdicts", VerdictRow)
 
     def drop_verdicts(self) -> None:
-        """Forget all verdicts, so that the samples are judged again."""
-        self.drop("verdicts")
+        """Let no verdict count any more, so that the samples are judged again; their parts go to `.superseded/`."""
+        folder = self.path / "verdicts"
+        old = TableParts((), tuple(path.name for path in part_paths(folder)))
+        change_manifest(self.path, lambda manifest: manifest.having(folder.name, old))
+        settle(folder, old)
+        change_manifest(self.path, lambda manifest: manifest.having(folder.name, TableParts()))
 
     def drop(self, *tables: str) -> None:
         """Forget tables: their parts do not count any more, and are deleted; use it under `writing`."""
