@@ -257,3 +257,21 @@ def test_a_problem_shows_its_outputs(page: Any, made: Made) -> None:
     assert "Greedy output" in text
     assert "Failed: sample" in text
     assert page.locator(".problem .code-keyword").first.text_content() == "def"
+
+
+@pytest.mark.parametrize("price", ["1e-308", "1e308", "0", "-1", "x"])
+def test_what_is_no_price_changes_nothing(page: Any, price: str) -> None:
+    """Typed, or in an address; before, the figure and the table below it no longer said the same."""
+    page.evaluate(f"() => {{ location.hash = '#unit=own&rate={price}*small-135m&price={price}*small-135m'; }}")
+    assert page.evaluate("() => [isobudgetPage.state.rate, isobudgetPage.state.price]") == [{}, {}]
+    before, table = page.inner_text("#winner"), rows_shown(page)
+    if price != "x":  # which a field of numbers does not take
+        page.fill("#rate-0", price)
+        page.press("#rate-0", "Enter")
+    assert page.input_value("#rate-0") == "1"
+    assert (page.inner_text("#winner"), rows_shown(page)) == (before, table)
+    page.fill("#rate-0", "2")
+    page.press("#rate-0", "Enter")
+    assert page.evaluate("() => Object.values(isobudgetPage.state.rate)") == [2]
+    assert rows_shown(page) != table
+    page.evaluate("() => { location.hash = ''; }")

@@ -258,3 +258,18 @@ def test_files_of_which_nothing_is_judged_are_named_themselves(tmp_path: Path) -
     path.write_text(json.dumps({"task_id": "HumanEval/0", "completion": "x"}) + "\n")
     with pytest.raises(RunError, match=rf"^{re.escape(str(path))}: none of these samples is judged.*isobudget import"):
         collected(path, Asked())
+
+
+def test_options_that_leave_a_model_out_are_an_error(tmp_path: Path) -> None:
+    """As in `curves`: what is typed is never dropped for another unit; but what was not typed may be missing."""
+    source = tmp_path / "c.jsonl"
+    lines = [
+        {"model": model, "task_id": f"t{at}", "passed": [0, 1, at % 2], "completion_tokens": [9, 9, 9]}
+        for model in ("a", "b")
+        for at in range(4)
+    ]
+    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(InputError, match="the command line states nothing for b"):
+        collected(source, Asked(costs=one_line_costs(None, "a=100"), bootstrap=FEW))
+    both = one_line_costs(None, "100", None, "2")
+    assert collected(source, Asked(costs=both, bootstrap=FEW)).summaries[0].units == (Unit.DEVICE_SECONDS,)

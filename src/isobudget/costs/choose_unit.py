@@ -88,8 +88,18 @@ def units_of_report(costs: CostsFile | str | None) -> tuple[Unit, ...]:
 
     Models are compared by time in device seconds, see docs/costs.md.
     """
-    units = [*_units_of_options(costs), Unit.FLOPS, Unit.DEVICE_SECONDS, *units_of_costs(costs)]
-    return tuple(dict.fromkeys(Unit.DEVICE_SECONDS if unit is Unit.SECONDS else unit for unit in units))
+    return tuple(
+        dict.fromkeys((*typed_units(costs), Unit.FLOPS, Unit.DEVICE_SECONDS, *_by_devices(units_of_costs(costs))))
+    )
+
+
+def typed_units(costs: CostsFile | str | None) -> list[Unit]:
+    """The units of a report that options state: a model without a price in one of them is an error."""
+    return _by_devices(_units_of_options(costs))
+
+
+def _by_devices(units: Iterable[Unit]) -> list[Unit]:
+    return [Unit.DEVICE_SECONDS if unit is Unit.SECONDS else unit for unit in units]
 
 
 def units_of_costs(costs: CostsFile | str | None) -> list[Unit]:

@@ -20,7 +20,7 @@ from isobudget.analysis.compare_run import Greedy, greedy_outputs, run_compariso
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples, VerdictCounts, load_samples
 from isobudget.analysis.source_counts import load_counts
 from isobudget.costs.charges import NOTHING, Charges
-from isobudget.costs.choose_unit import RECORDED, units_of_costs, units_of_report
+from isobudget.costs.choose_unit import RECORDED, typed_units, units_of_costs, units_of_report
 from isobudget.costs.cost import Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
@@ -172,7 +172,8 @@ def _of_units(
     """What is made in each unit, and why there is none in others; without units, in those that the costs suggest.
 
     Raises:
-        InputError: there is nothing in any unit, or a price of a unit that was not asked for is stated wrongly.
+        InputError: there is nothing in any unit, or in one that options state, or a price of a unit that was not asked
+            for is stated wrongly.
     """
     found: dict[Unit, Made] = {}
     why: dict[Unit, InputError] = {}
@@ -183,7 +184,7 @@ def _of_units(
         try:
             found[unit] = made(unit)
         except InputError as error:
-            if suggested and unit in stated and not isinstance(error, NoPriceError):
+            if suggested and (unit in typed_units(costs) or (unit in stated and not isinstance(error, NoPriceError))):
                 raise
             why[unit] = error
     if not found:

@@ -75,7 +75,12 @@
   // Own prices, one a model.
   function Rates({ state }) {
     const ways = { hour: "usd per GPU-hour", million: "usd per million tokens" };
-    const set = (label, value) => value > 0 && Number.isFinite(value) && page.set({ rate: { ...state.rate, [label]: value }, budget: null });
+    const set = (label, value) => page.set({ rate: { ...state.rate, [label]: value }, budget: null });
+    // What is no price is taken back, and the field shows the one that counts.
+    const typed = (label, field) => {
+      if (page.isPrice(Number(field.value))) set(label, Number(field.value));
+      else field.value = page.significant(page.rate(state, label), 6);
+    };
     return html`<div class="rates">
       ${page.ownPrices(state.benchmark).length > 1 && html`<fieldset><legend>Own price in</legend>${page.ownPrices(state.benchmark).map((way) => html`
         <label key=${way}><input type="radio" name="per" checked=${state.per === way} onChange=${() => page.set({ per: way, budget: null })} /> ${ways[way]}</label>`)}</fieldset>`}
@@ -83,7 +88,7 @@
         <label for=${`rate-${at}`}><${page.Sign} label=${label} /> ${page.printable(label)}, ${ways[state.per]}</label>
         <input type="range" min="-40" max="60" step="1" aria-label=${`${page.printable(label)}, ${ways[state.per]}, slider`} aria-valuetext=${`$${page.amount(page.rate(state, label))}`}
           value=${Math.round(Math.log2(page.rate(state, label)) * 8)} onInput=${(event) => set(label, 2 ** (Number(event.target.value) / 8))} />
-        <input id=${`rate-${at}`} type="number" min="0" step="any" value=${page.significant(page.rate(state, label), 6)} onChange=${(event) => set(label, Number(event.target.value))} /></div>`)}
+        <input id=${`rate-${at}`} type="number" min="0" step="any" value=${page.significant(page.rate(state, label), 6)} onChange=${(event) => typed(label, event.target)} /></div>`)}
     </div>`;
   }
 

@@ -83,6 +83,9 @@
     return text ? `#${text}` : "";
   };
 
+  // A price, or a factor of one, that somebody may mean.
+  page.isPrice = (value) => value >= 1e-9 && value <= 1e9;
+
   // The state that an address states; what is not of this page is left out.
   page.parse = function (hash) {
     const state = defaults();
@@ -106,7 +109,7 @@
     for (const name of ["price", "rate"]) {
       for (const word of words.getAll(name)) {
         const at = word.indexOf("*"), value = Number(word.slice(0, at)), label = word.slice(at + 1);
-        if (value > 0 && Number.isFinite(value) && labels.includes(label)) state[name][label] = value;
+        if (page.isPrice(value) && labels.includes(label)) state[name][label] = value;
       }
     }
     const pair = words.getAll("pair").filter((label) => labels.includes(label));

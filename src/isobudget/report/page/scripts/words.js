@@ -53,10 +53,11 @@
     return `${amount(value)} ${UNITS[unit] || unit}`;
   }
 
-  // Three significant digits in plain decimals below 100, whole dollars above.
+  // Three significant digits in plain decimals below 100, whole dollars above; an exponent below a billionth.
   function dollars(value) {
     if (value >= 100) return grouped(value);
     if (value === 0) return "0";
+    if (value < 1e-9) return String(Number(value.toPrecision(3)));
     const rounded = Number(value.toPrecision(3));
     const places = Math.max(0, 2 - Math.floor(Math.log10(rounded)));
     const text = rounded.toFixed(places);
