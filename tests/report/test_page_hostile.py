@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from isobudget.grid import percent
 from support.browser import Opened
 from support.made_page import made_page
 from support.synthetic_run import FakeModel, synthetic_run
@@ -32,3 +35,26 @@ def test_hostile_texts_are_shown_and_never_run(browser: Any, tmp_path: Path) -> 
         assert tab.evaluate("() => window.hacked") is None
         assert tab.locator("img").count() == 0
         shown.close()
+
+
+@pytest.mark.parametrize("names", [("constructor", "toString"), ("valueOf", "__proto__"), ("hasOwnProperty", "then")])
+def test_models_called_as_every_object_answers(browser: Any, tmp_path: Path, names: tuple[str, str]) -> None:
+    """JavaScript finds `constructor` in an empty map, too: such models had no price, and others were best."""
+    small, large = (
+        FakeModel(name, 4, level, seconds, 64, layers)
+        for name, level, seconds, layers in zip(names, (0.0, 2.0), (0.01, 0.05), (2, 4), strict=True)
+    )
+    made = made_page(synthetic_run(tmp_path / "run", (small, large), {"b": 12}), tmp_path / "report")
+    shown = Opened(browser)
+    tab = shown.go(made.path)
+    comparison = made.summary.first
+    best = comparison.best[-1]
+    tab.evaluate("([unit, budget]) => isobudgetPage.set({ unit, budget })", [str(comparison.unit), best.budget])
+    cells = tab.inner_text(f'#reached tr[data-label="{best.model}"]')
+    assert percent(best.success) in cells
+    assert set(
+        tab.evaluate("() => [...document.querySelectorAll('#reached tbody tr')].map((r) => r.dataset.label)")
+    ) == {*names}
+    assert best.model in tab.inner_text("#winner")
+    assert shown.complaints == []
+    shown.close()

@@ -157,6 +157,9 @@ def cost_from_entry(entry: Entry, model: str, unit: Unit, use: TokenUse | None) 
     if cost is None:
         if counted is None and "tokens_per_second" in values and unit in (Unit.SECONDS, Unit.DEVICE_SECONDS, Unit.USD):
             missing = _COMPUTED[Unit.TOKENS][1]
+        elif unit is Unit.USD and "usd_per_gpu_hour" in values:
+            hour = entry.source_of("usd_per_gpu_hour")
+            missing = f"usd_per_gpu_hour ({hour}) prices seconds: {_COMPUTED[Unit.SECONDS][1]}"
         where = entry.where or "give a costs file with --costs"
         raise NoPriceError(f"no cost in {unit} for model {model!r} ({where}): {missing}")
     return cost

@@ -11,13 +11,13 @@
   // What a sample of a model, and what its samples share, costs in the chosen unit at the chosen prices.
   page.price = function (state, label) {
     const cost = page.comparison(state).costs[label];
-    let factor = state.price[label] || 1;
+    let factor = page.own(state.price, label) || 1;
     if (state.unit === "own") factor *= page.rate(state, label) / (state.per === "hour" ? SECONDS_PER_HOUR : 1e6);
     return { perSample: cost.per_sample * factor, perProblem: cost.per_problem * factor };
   };
 
   // Own usd per GPU-hour, or per million tokens; 1 until the reader says otherwise.
-  page.rate = (state, label) => state.rate[label] || 1;
+  page.rate = (state, label) => page.own(state.rate, label) || 1;
 
   page.unitShown = (state) => (state.unit === "own" ? "usd" : state.unit);
 

@@ -62,7 +62,7 @@
 
   // A greedy output's success at what it costs now.
   function greedyOf(state, label) {
-    const greedy = page.data.benchmarks[state.benchmark].greedy[label];
+    const greedy = page.own(page.data.benchmarks[state.benchmark].greedy, label);
     if (!greedy) return null;
     const recorded = greedy.cost[page.baseUnit(state)];
     const cost = page.comparison(state).costs[label];

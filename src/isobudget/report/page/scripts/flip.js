@@ -60,7 +60,7 @@
 
   // The slider of the price ratio: it changes the price of the dearer model.
   function Ratio({ state, cheap, dear, k }) {
-    const factor = state.price[dear] || 1, at = Math.round(Math.log2(factor) * STEPS);
+    const factor = page.own(state.price, dear) || 1, at = Math.round(Math.log2(factor) * STEPS);
     const amount = page.amount(page.ratio(state, cheap, dear, k));
     const text = `${amount} sample${amount === "1" ? "" : "s"} of ${page.printable(cheap)}`;
     const move = (event) => {

@@ -5,7 +5,7 @@
   const MARKERS = ["circle", "square", "triangle", "diamond", "down", "plus", "cross", "pentagon"];
   const COLOURS = 7;
 
-  page.place = (label) => Math.max(0, Object.values(page.data.places).length && (page.data.places[label] ?? 0));
+  page.place = (label) => Math.max(0, Object.values(page.data.places).length && (page.own(page.data.places, label) ?? 0));
   page.markerAt = (place) => MARKERS[place % MARKERS.length];
   page.variableAt = (place) => `--model-${place % COLOURS}`;
   page.marker = (label) => page.markerAt(page.place(label));

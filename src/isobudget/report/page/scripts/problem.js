@@ -54,11 +54,11 @@
   function Opened({ state, found }) {
     const labels = Object.keys(found.models).filter((label) => !state.hidden.has(label));
     return html`<details open><summary>Prompt</summary><pre tabindex="0"><${page.Code} text=${found.prompt} /></pre></details>
-      ${labels.map((label) => html`<${Model} key=${state.problem + label} state=${state} label=${label} outputs=${found.models[label]} />`)}`;
+      ${labels.map((label) => html`<${Model} key=${state.problem + label} state=${state} label=${label} outputs=${page.own(found.models, label)} />`)}`;
   }
 
   function Model({ state, label, outputs }) {
-    const [passed, judged] = page.data.benchmarks[state.benchmark].passed[label][state.problem] || [0, 0];
+    const [passed, judged] = page.own(page.data.benchmarks[state.benchmark].passed[label], state.problem) || [0, 0];
     const passing = outputs.find((one) => one.passed);
     return html`<h4><${page.Sign} label=${label} /> ${page.printable(label)}: ${page.grouped(passed)} of ${page.counted(judged, "sample")} passed</h4>
       ${outputs.map((one, at) => html`<${Output} key=${at} one=${one} passing=${passing} open=${at === 0} />`)}`;

@@ -15,6 +15,9 @@
   const element = document.getElementById("data");
   page.data = JSON.parse(element.textContent);
 
+  // What a map has under a name; models may be called `constructor`, which every object answers to.
+  page.own = (map, name) => (Object.hasOwn(map, name) ? map[name] : undefined);
+
   const listeners = [];
 
   function defaults() {
@@ -90,7 +93,7 @@
   page.parse = function (hash) {
     const state = defaults();
     const words = new URLSearchParams(hash.replace(/^#/, ""));
-    if (page.data.benchmarks[words.get("benchmark")]) state.benchmark = words.get("benchmark");
+    if (page.own(page.data.benchmarks, words.get("benchmark"))) state.benchmark = words.get("benchmark");
     if (state.benchmark === undefined) return state;
     const record = page.data.benchmarks[state.benchmark];
     const labels = record.sliders.labels;
