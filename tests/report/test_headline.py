@@ -88,9 +88,9 @@ def test_sentences_name_their_suites_where_there_are_several() -> None:
 
 
 def test_who_is_ahead_though_not_clearly_is_said_at_once() -> None:
-    found = comparison({"small": [8, 0], "twin": [8, 0], "large": [16, 16]}, 16, (1.0, 1.0, 20.0))
+    found = comparison({"steady": [16, 0], "lucky": [4, 4]}, 16, (1.0, 1.0))
     ahead = [label for segment in found.recommendation() for label in segment.ahead.values()]
-    assert set(ahead) == {"large"}
-    who = f"large is ahead at {len(ahead)} of {len(found.best)} budgets"
-    said = f"Use small at every budget up to 32 s a problem: not clear; {who}."
+    assert set(ahead) == {"steady"}
+    who = f"steady is ahead at {len(ahead)} of {len(found.best)} budgets"
+    said = f"Use lucky at every budget up to 16 s a problem: not clear; {who}."
     assert headline(found).splitlines()[0] == said

@@ -74,16 +74,16 @@ def print_plot(comparison: Comparison) -> None:
 
 
 def _with_each_note_once(comparisons: Sequence[Comparison]) -> list[list[Grid]]:
-    """The tables of each comparison; a note that several have stays with the last.
+    """The tables of each comparison; a note that several have stands below the first, where it is met.
 
     Below each stand what its marks mean, how prompts are counted, and of how many budgets a clear lead speaks.
     """
     pages = [[grid for grid in (equal_budget_table(one), flip_table(one)) if grid is not None] for one in comparisons]
     kept = {note for one in comparisons for note in (prompt_note(one), clear_note(one))}
-    later: set[str] = set()
-    for grids in reversed(pages):
-        for place in reversed(range(len(grids))):
-            notes = tuple(note for note in grids[place].notes if note not in later or note in kept)
-            later.update(notes)
-            grids[place] = replace(grids[place], notes=notes)
+    told: set[str] = set()
+    for grids in pages:
+        for place, grid in enumerate(grids):
+            notes = tuple(note for note in grid.notes if note not in told or note in kept)
+            told.update(notes)
+            grids[place] = replace(grid, notes=notes)
     return pages
