@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
@@ -19,7 +22,7 @@ from isobudget.records.compact import compact
 from isobudget.records.parts import part_paths
 from isobudget.records.run import Run
 from isobudget.report.contents import Asked
-from isobudget.report.live import make_server
+from isobudget.report.live import Live, make_server
 from isobudget.report.progress import RunProgress
 from support.browser import Opened
 from support.synthetic_run import PAIR, synthetic_run
@@ -106,6 +109,21 @@ def test_only_this_machine_s_own_browser_is_served(going: tuple[Run, Run]) -> No
             assert asked(port, path)[0] == 404
         assert asked(port, "/", "POST")[0] == 501
         assert asked(port, "/", "HEAD")[1] == ""
+
+
+def test_a_browser_that_goes_away_leaves_no_trace(going: tuple[Run, Run], capfd: pytest.CaptureFixture[str]) -> None:
+    with make_server(going[0].path, 0, ASKED) as server, ThreadPoolExecutor(1) as pool:
+        serving, port = pool.submit(server.serve_forever, 0.02), server.server_port
+        live: Live = server.RequestHandlerClass.live  # type: ignore[attr-defined]
+        with live._lock:  # no page is made before the browsers are gone
+            for lingering in (struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)):  # by a reset, and by an ordinary end
+                with socket.create_connection(("127.0.0.1", port), timeout=30) as browser:
+                    browser.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering)
+                    browser.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+        assert asked(port, "/")[0] == 200
+        server.shutdown()
+        serving.result(30)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_what_cannot_be_viewed(tmp_path: Path, going: tuple[Run, Run]) -> None:

@@ -8,6 +8,7 @@ requests that another site's page makes are refused. Nothing of the run is chang
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Mapping
@@ -116,6 +117,11 @@ class _Handler(BaseHTTPRequestHandler):
     port: int
     server_version, sys_version = "isobudget", ""
     timeout = 30
+
+    def handle(self) -> None:
+        """Answer a connection's requests; a browser that goes away before it has its answer is no error."""
+        with contextlib.suppress(ConnectionError):
+            super().handle()
 
     def do_GET(self) -> None:
         """Answer with the content."""
