@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import socket
 import struct
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from isobudget import api
 from isobudget.costs.cost import Unit
 from isobudget.curves import Bootstrap
 from isobudget.errors import InputError, RunError
@@ -133,6 +135,31 @@ def test_what_cannot_be_viewed(tmp_path: Path, going: tuple[Run, Run]) -> None:
         make_server(going[0].path, port)
     with pytest.raises(InputError, match="--port"):
         make_server(going[0].path, 70_000)
+
+
+def test_without_prices_what_is_known_is_shown(tmp_path: Path) -> None:
+    rows = [
+        {"model": f"m{model}", "task_id": f"t/{task}", "passed": (model + task * at) % 3 == 0}
+        for model in range(8)
+        for task in range(12)
+        for at in range(4)
+    ]
+    results = tmp_path / "results.jsonl"
+    results.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = tmp_path / "run"
+    api.import_results(results, run)
+    with served(run) as port:
+        text = html.unescape(asked(port, "/")[1])
+    assert "8 models, 1 benchmark, 384 judged samples. Imported" in text
+    assert f"takes a price of every model's samples: isobudget report {run} --costs FILE" in text
+    own = [row["passed"] for row in rows if row["model"] == "m1"]
+    assert f"{100 * sum(own) / len(own):.2f} (" in text  # pass@1, for as many samples of every problem
+    assert '<th scope="col">pass@2</th>' in text
+
+
+def test_before_the_first_verdict_the_counts_are_true(going: tuple[Run, Run]) -> None:
+    with served(going[0].path) as port:
+        assert "2 models, 1 benchmark, 0 judged samples. Begun" in asked(port, "/")[1]
 
 
 def test_a_part_is_read_once_and_a_damaged_one_is_said(going: tuple[Run, Run]) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def view(
     run: str | Path,
     port: int = 8765,
-    unit: Names | Sequence[Unit] = ("flops", "device_seconds"),
+    unit: Names | Sequence[Unit] = (),
     *,
     texts: str | int = 3,
     ready: Ready | None = None,

@@ -23,6 +23,7 @@ from isobudget.records.ranking_rows import RANKED_BY
 from isobudget.report.gather import BenchmarkSummary, summarize, summarize_counts
 from isobudget.report.json.page import page_data
 from isobudget.report.json.run import report_dict
+from isobudget.report.known import Known
 from isobudget.report.page.page import BenchmarkFigures, page
 from isobudget.report.page.texts import FAILURES, output_files, read_outputs
 from isobudget.report.sources import Opened, not_judged
@@ -59,6 +60,7 @@ class Collected:
         left_out: benchmarks of which nothing is judged yet.
         outputs: by benchmark, the files with outputs: name, place of the first problem, content.
         damaged: what damaged files leave out of what can be shown, a sentence each: which file, and what to do.
+        known: what is shown where nothing can be compared.
     """
 
     facts: Mapping[str, Any]
@@ -67,6 +69,7 @@ class Collected:
     left_out: tuple[str, ...] = ()
     outputs: Mapping[str, Sequence[tuple[str, int, bytes]]] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
+    known: Known | None = None
 
 
 def collect(sources: Opened, asked: Asked, progress: Progress = SILENT, *, whole: bool = True) -> Collected:
@@ -169,4 +172,4 @@ def page_text(
     files = {name: [(file, first) for file, first, _ in own] for name, own in found.outputs.items()}
     whole = whole or report_dict(found.facts, found.summaries, found.damaged)
     data = page_data(found.facts, found.summaries, stops, files, whole) | {"live": live}
-    return page(found.facts, shown, data, found.left_out, found.damaged)
+    return page(found.facts, shown, data, found.left_out, found.damaged, found.known)

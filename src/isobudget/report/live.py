@@ -18,11 +18,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from isobudget.analysis.load_samples import load_samples
 from isobudget.errors import InputError, IsobudgetError, RunError
 from isobudget.grid import printable
 from isobudget.records.run import Run
 from isobudget.report.contents import Asked, Collected, collect, page_text
+from isobudget.report.known import known_of
 from isobudget.report.progress import RunProgress
 from isobudget.report.sources import opened
 
@@ -72,14 +72,13 @@ class Live:
 
 
 def _collected(path: Path, asked: Asked) -> Collected:
-    """What is there so far; a page without a benchmark while nothing is judged."""
+    """What is there so far; without a comparison while nothing is judged, and where nothing has a price."""
     run = Run.open(path)
     try:
         with opened(run) as sources:
             return collect(sources, asked, whole=False)
     except (RunError, InputError) as error:
-        load_samples(run)  # a damaged part is an error of its own, and not the lack of verdicts
-        return Collected({**run.facts, "waiting": str(error)}, path, ())
+        return Collected(run.facts, path, (), known=known_of(run, error))
 
 
 def make_server(path: str | Path, port: int = PORT, asked: Asked | None = None) -> ThreadingHTTPServer:

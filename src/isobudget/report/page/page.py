@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from isobudget.grid import counted, printable
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.json.page import script_text
+from isobudget.report.known import Known
 from isobudget.report.page import provenance, tables
 from isobudget.report.page.frontier import frontier_table
+from isobudget.report.page.known import success_tables
 from isobudget.report.page.ranking import ranking_tables
 from isobudget.report.page.scripts import content_policy, plot_style, scripts
 from isobudget.report.page.svg import inline
@@ -60,6 +62,7 @@ def page(
     data: Mapping[str, Any],
     left_out: Sequence[str] = (),
     damaged: Sequence[str] = (),
+    known: Known | None = None,
 ) -> str:
     """The whole page as text.
 
@@ -69,6 +72,7 @@ def page(
         data: what the page's scripts read, see `report.json.page`.
         left_out: the benchmarks that are not judged yet.
         damaged: what damaged files leave out, a sentence each.
+        known: what is shown where nothing can be compared.
     """
     from markupsafe import Markup
 
@@ -77,7 +81,8 @@ def page(
     own = scripts()
     return template.render(
         facts=facts,
-        about=_about(facts, summaries),
+        about=_about(facts, summaries, known),
+        known=known,
         summaries=summaries,
         benchmarks=benchmarks,
         left_out=left_out,
@@ -112,6 +117,7 @@ def environment() -> Environment:
     }
     made.globals |= {"tables": tables, "provenance": provenance, "frontier_table": frontier_table}
     made.globals |= {"ranking_tables": ranking_tables, "ranking_headline": ranking_headline}
+    made.globals |= {"success_tables": success_tables}
     return made
 
 
@@ -121,12 +127,18 @@ def _printable(value: object) -> object:
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _about(facts: Mapping[str, Any], summaries: Sequence[BenchmarkSummary]) -> str:
+def _about(facts: Mapping[str, Any], summaries: Sequence[BenchmarkSummary], known: Known | None) -> str:
+    if known is not None:
+        return _counted(known.models, known.benchmarks, known.judged, facts)
     judged = sum(row.judged for summary in summaries for row in summary.verdicts)
     names = {one.model for summary in summaries for one in summary.tallies}
     judged = judged or sum(int(one.n.sum()) for summary in summaries for one in summary.tallies)
+    return _counted(len(names), len(summaries), judged, facts)
+
+
+def _counted(models: int, benchmarks: int, judged: int, facts: Mapping[str, Any]) -> str:
     return (
-        f"{counted(len(names), 'model')}, {counted(len(summaries), 'benchmark')}, {counted(judged, 'judged sample')}. "
+        f"{counted(models, 'model')}, {counted(benchmarks, 'benchmark')}, {counted(judged, 'judged sample')}. "
         f"{_begun(facts)}."
     )
 

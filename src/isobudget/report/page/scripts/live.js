@@ -51,8 +51,9 @@
     const text = await (await fetch("./")).text();
     const fresh = new DOMParser().parseFromString(text, "text/html");
     const data = JSON.parse(fresh.getElementById("data").textContent);
-    if (!Object.keys(page.data.benchmarks).length) {
-      if (Object.keys(data.benchmarks).length) location.reload();
+    const bare = !Object.keys(page.data.benchmarks).length;
+    if (bare && Object.keys(data.benchmarks).length) {
+      location.reload();
       return;
     }
     page.data = data;
@@ -61,6 +62,7 @@
       const now = fresh.querySelector(`[data-static="${CSS.escape(old.dataset.static)}"]`);
       if (now) old.replaceWith(document.importNode(now, true));
     }
+    if (bare) return; // nothing can be compared yet
     page.forgetTexts();
     page.state = page.parse(location.hash);
     page.changed();
