@@ -91,6 +91,9 @@ def test_the_page_follows_the_run(going: tuple[Run, Run]) -> None:
         for name, one in after["models"].items():
             own = [row for row in made.verdicts() if row.model == name]
             assert (one["judged"], one["passed"]) == (len(own), sum(row.passed for row in own))
+            sampled = [row.passed for row in own if not row.greedy]
+            assert len(sampled) < len(own)
+            assert (one["sampled_judged"], one["sampled_passed"]) == (len(sampled), sum(sampled))
             seconds = sum(row.seconds for row in made.samples() if row.model == name)
             assert one["spent"]["seconds"] == pytest.approx(seconds)
 
@@ -193,6 +196,9 @@ def test_in_a_browser(browser: Any, going: tuple[Run, Run]) -> None:
         tab.evaluate("() => isobudgetPage.set({ hidden: new Set(['large-1.5b']) })")
         halves(run, made)
         tab.wait_for_function("() => isobudgetPage.version === 1")
+        passed = [row.passed for row in made.verdicts() if row.model == "small-135m" and not row.greedy]
+        share = f"{100 * sum(passed) / len(passed):.1f}%"
+        tab.wait_for_selector(f"[data-part=live] tbody tr:first-child td:nth-child(4):text('{share}')")
         assert tab.evaluate("() => isobudgetPage.comparison(isobudgetPage.state).models['small-135m'].k.length") == 20
         assert tab.locator("#reached tbody tr").count() == 1
         assert "small-135m\t20\t" in tab.inner_text("#benchmark-b")

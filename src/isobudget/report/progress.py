@@ -23,8 +23,10 @@ _SPENT = ("seconds", "prompt_tokens", "completion_tokens", "joules", "usd")
 #: tables that are counted, with their rows and the columns that are read
 _TABLES: dict[str, tuple[type[Any], tuple[str, ...]]] = {
     "samples": (SampleRow, ("model", "finish_reason", *_SPENT)),
-    "verdicts": (VerdictRow, ("model", "passed", "outcome")),
+    "verdicts": (VerdictRow, ("model", "greedy", "passed", "outcome")),
 }
+#: what is counted of a model; greedy outputs are in all but those that say `sampled`
+_COUNTS = ("samples", "judged", "passed", "sampled_judged", "sampled_passed", "cut_off")
 #: failures that are listed
 _MOST_FAILURES = 20
 
@@ -34,6 +36,8 @@ class _Sums:
     samples: int = 0
     judged: int = 0
     passed: int = 0
+    sampled_judged: int = 0
+    sampled_passed: int = 0
     cut_off: int = 0
     spent: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -92,15 +96,17 @@ class RunProgress:
                     own.spent[name] += value
 
     def _add_verdicts(self, columns: dict[str, list[Any]]) -> None:
-        for model, passed, outcome in zip(columns["model"], columns["passed"], columns["outcome"], strict=True):
+        for model, greedy, passed, outcome in zip(*(columns[name] for name in _TABLES["verdicts"][1]), strict=True):
             own = self._sums[model]
             own.judged += 1
             own.passed += bool(passed)
+            own.sampled_judged += not greedy
+            own.sampled_passed += bool(passed and not greedy)
             own.outcomes[outcome] += 1
 
 
 def _plain(sums: _Sums) -> dict[str, Any]:
-    counts = {name: getattr(sums, name) for name in ("samples", "judged", "passed", "cut_off")}
+    counts = {name: getattr(sums, name) for name in _COUNTS}
     return counts | {"spent": dict(sums.spent), "outcomes": dict(sums.outcomes)}
 
 

@@ -13,11 +13,12 @@
         ${trouble && html` <strong>${trouble}</strong>`}</p>
       <div class="scroll" role="region" aria-label="How far the run is" tabindex="0"><table>
         <caption>How far the run is</caption>
-        <thead><tr><th scope="col">Model</th><th scope="col">Samples</th><th scope="col">Judged</th><th scope="col">Passed</th><th scope="col" class="text">Spent</th><th scope="col" class="text">Did not pass</th></tr></thead>
+        <thead><tr><th scope="col">Model</th><th scope="col">Samples</th><th scope="col">Judged</th><th scope="col">Passed, of sampled</th><th scope="col" class="text">Spent</th><th scope="col" class="text">Did not pass</th></tr></thead>
         <tbody>${rows.map(([model, one]) => html`<tr key=${model}><th scope="row">${page.printable(model)}</th>
           <td>${page.grouped(one.samples)}</td><td>${page.grouped(one.judged)}</td>
-          <td>${one.judged ? `${page.percent(one.passed / one.judged)}%` : "-"}</td>
+          <td>${one.sampled_judged ? `${page.percent(one.sampled_passed / one.sampled_judged)}%` : "-"}</td>
           <td class="text">${spent(one.spent)}</td><td class="text">${others(one)}</td></tr>`)}</tbody></table></div>
+      ${rows.some(([, one]) => one.sampled_judged < one.judged) && html`<p class="note">Greedy outputs are counted everywhere but in Passed.</p>`}
       ${now.failures.length > 0 && html`<details><summary>${page.counted(now.failures.length, "problem")} could not be generated last time</summary>
         <ul>${now.failures.map((text) => html`<li>${text}</li>`)}</ul></details>`}`;
   }
