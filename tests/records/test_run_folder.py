@@ -74,7 +74,10 @@ def test_what_is_no_run_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("models = 3", "models must be a table, not 3"), ("[benchmarks]\nb = 1", r"benchmarks\.b must be a table")],
+    [
+        ("models = 3", "models: must be a table, not 3"),
+        ("[benchmarks]\nb = 1", r"benchmarks\.b: must be a table, not 1"),
+    ],
 )
 def test_tables_that_are_none(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "run.toml").write_text(f"format = 1\n{text}\n")

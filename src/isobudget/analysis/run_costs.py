@@ -47,7 +47,7 @@ def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bo
                 "--tokens-per-second N, or a costs file (--costs)"
             )
         amounts = measured(samples, unit)
-        return amounts.cost(f"{engine}, {run.facts['machine']['processor']}", share_prompt=share_prompt)
+        return amounts.cost(f"{engine}, {processor_of(run)}", share_prompt=share_prompt)
     if unit is Unit.USD and run.facts["models"][samples.model].get("backend") == IMPORTED:
         return measured_usd([one.usd for one in samples.problems], samples.model)
     use = run_token_use(samples, share_prompt=share_prompt)
@@ -112,6 +112,11 @@ def _bills(samples: ModelSamples) -> tuple[Bill, ...] | None:
     return tuple(Bill(one.billed_prompt_tokens, one.cached_tokens) for one in samples.problems)
 
 
+def processor_of(run: Run) -> str:
+    """The processor that the run states, in words where it states none."""
+    return str(run.facts.get("machine", {}).get("processor", "a machine not stated"))
+
+
 def devices_of(run: Run, model: str) -> int | None:
     """The GPUs that the model held, 1 on a processor; None where the run does not state it."""
     devices = run.facts["models"][model].get("devices")
@@ -138,9 +143,8 @@ def _stated_price(run: Run, model: str) -> TokenPrice | None:
 
 def judging(run: Run, samples: ModelSamples) -> Extra:
     """What the judge took for each sample, in CPU seconds."""
-    processor = run.facts["machine"]["processor"]
     return Extra.measured(
-        [problem.judge_seconds for problem in samples.problems], f"judging, measured CPU seconds: {processor}"
+        [problem.judge_seconds for problem in samples.problems], f"judging, measured CPU seconds: {processor_of(run)}"
     )
 
 

@@ -19,6 +19,7 @@ from isobudget.files.lease import fresh_nonce, put_held
 from isobudget.files.store_path import StorePath
 from isobudget.files.toml import read_toml
 from isobudget.judge.verdict import RULES
+from isobudget.records.fact_types import wrong_facts
 
 #: 3: a manifest says which parts count
 #: 2: samples may record what their prompt took apart from `seconds` (1: it was part of them)
@@ -108,12 +109,9 @@ def read_facts(folder: Path) -> dict[str, Any]:
         raise RunError(f"{path}: {said}; was the file edited or cut? Put back a whole one.")
     if stated > FORMAT:
         raise RunError(f"{path}: format {stated} is not known to isobudget {version('isobudget')}; use a newer one")
-    for name in ("machine", "benchmarks", "models"):
-        if not isinstance(facts.get(name, {}), dict):
-            raise RunError(f"{path}: {name} must be a table, not {str(facts[name])[:40]}; was the file edited?")
-    for name in ("benchmarks", "models"):
-        if strange := [key for key, table in facts.get(name, {}).items() if not isinstance(table, dict)]:
-            raise RunError(f"{path}: {name}.{strange[0]} must be a table; was the file edited?")
+    if wrong := wrong_facts(facts):
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        raise RunError(f"{path}: {wrong[0][:_LONG_MESSAGE]}{more}; was the file edited? Put back what it stated.")
     return facts
 
 
