@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from isobudget import api
 from isobudget.doctor import PURPOSES, doctor, needed_packages
 from isobudget.records.example import COPY, copy_example, is_example
 from isobudget.records.run import Run
@@ -71,3 +73,14 @@ def test_the_example_is_small_and_copied_once(tmp_path: Path, monkeypatch: pytes
     Run.open(copy_example())
     Path("example").mkdir()
     assert not is_example("example"), "a folder of that name is the user's own"
+
+
+def test_every_reader_knows_the_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for read in (api.curves, api.passk, api.plan, api.compare, api.show, api.judge, api.check, api.report):
+        shutil.rmtree("runs", ignore_errors=True)
+        read("example", **({"replicates": 100} if read in (api.curves, api.passk, api.plan, api.compare) else {}))
+        assert (COPY / "run.toml").is_file()
+    assert api.passk(["example", "example"]).to_dict() == api.passk(COPY).to_dict()
+    Path("example").write_text('{"model": "own", "task_id": "t", "n": 3, "c": 1}\n')
+    assert [one.model for one in api.passk("example")] == ["own"], "a file of that name is the user's own"

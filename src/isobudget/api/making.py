@@ -227,18 +227,19 @@ def judge(
         JudgeError: samples cannot be confined here.
     """
     from isobudget.errors import InputError
-    from isobudget.files.store_path import place
     from isobudget.judge.verdict import Limits
     from isobudget.pipeline.judge_samples import judge_folder, judge_lines
     from isobudget.pipeline.judges import decided_by_service
     from isobudget.progress import SILENT
+    from isobudget.records.example import run_folder
     from isobudget.records.run import Run
 
     limits, progress = Limits.stated(seconds, memory_mb), progress or SILENT
     if judge is not None and workers is not None:
         raise decided_by_service(["workers"])
     how: dict[str, Any] = {"again": again, "extraction": extraction, "check": check, "progress": progress}
-    if isinstance(samples, Run) or place(samples).is_dir():
+    samples = samples if isinstance(samples, Run) else run_folder(samples)
+    if isinstance(samples, Run) or samples.is_dir():
         of_files = {"--problems": problems, "--output": output, "--resume": resume or None}
         if wrong := [option for option, value in of_files.items() if value is not None]:
             raise InputError(

@@ -253,6 +253,10 @@ def _matches(one: Any) -> list[Any]:
     if one == "":
         raise InputError("a source has an empty name; name a run folder, or files of results")
     path = place(one)
+    if not path.exists():
+        from isobudget.records.example import run_folder  # files alone do not need what reads runs
+
+        path = run_folder(one)
     if re.search(r"[*?\[]", str(one)) and not path.exists():
         matches = found_by(one)
         if not matches:

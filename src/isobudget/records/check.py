@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.files.lease import release_other
-from isobudget.files.store_path import place
 from isobudget.grid import counted
 from isobudget.progress import SILENT, Progress
 from isobudget.records import facts as run_facts
+from isobudget.records.example import run_folder
 from isobudget.records.findings import REPAIR, Finding, check_part, left_over
 from isobudget.records.keys import SampleKeys
 from isobudget.records.manifest import (
@@ -110,7 +110,7 @@ def check_run(
         RunError: it is no run, a newer isobudget made it, or (with `repair`) it is in use.
         StorageError: it cannot be reached, or repairing cannot write.
     """
-    folder = place(run)
+    folder = run_folder(run)
     run_facts.read_facts(folder)  # says what is no run, or newer
     done = []
     if take_over and (holder := release_other(folder)):

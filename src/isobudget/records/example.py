@@ -10,6 +10,7 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
+from isobudget.files.store_path import place
 from isobudget.files.whole import make_folder, storage_error
 from isobudget.records.facts import FILE_NAME
 
@@ -20,7 +21,17 @@ COPY = Path("runs") / EXAMPLE
 
 def is_example(source: object) -> bool:
     """Whether `source` means the run that ships: its name, where no file or folder is called so."""
-    return source in (EXAMPLE, [EXAMPLE], (EXAMPLE,)) and not Path(EXAMPLE).exists()
+    one = source[0] if isinstance(source, list | tuple) and len(source) == 1 else source
+    return isinstance(one, str | Path) and str(one) == EXAMPLE and not Path(EXAMPLE).exists()
+
+
+def run_folder(named: str | Path) -> Path:
+    """The folder that a user means who names a run: the example's copy, made now if need be, or the one of that name.
+
+    Raises:
+        StorageError: the copy cannot be written.
+    """
+    return copy_example() if is_example(named) else place(named)
 
 
 def copy_example(to: Path = COPY) -> Path:

@@ -28,6 +28,7 @@ from isobudget.files.store_path import place
 from isobudget.files.whole import make_folder, mended
 from isobudget.problems.problem import Problem
 from isobudget.records import facts as run_facts
+from isobudget.records.example import run_folder
 from isobudget.records.keys import SampleKeys
 from isobudget.records.manifest import Manifest, TableParts, change_manifest, read_manifest, write_manifest
 from isobudget.records.part_writer import PartWriter
@@ -236,5 +237,5 @@ class Run:
 
 
 def load_run(path: str | Path) -> Run:
-    """The run in an existing folder; see `Run.open`."""
-    return Run.open(path)
+    """The run that a user names: in an existing folder, see `Run.open`, or the example that ships."""
+    return Run.open(run_folder(path))

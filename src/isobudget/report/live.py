@@ -20,7 +20,7 @@ from typing import Any
 
 from isobudget.errors import InputError, IsobudgetError, RunError
 from isobudget.grid import printable
-from isobudget.records.run import Run
+from isobudget.records.run import Run, load_run
 from isobudget.report.contents import Asked, Collected, collect, page_text
 from isobudget.report.known import known_of
 from isobudget.report.progress import RunProgress
@@ -93,7 +93,7 @@ def make_server(path: str | Path, port: int = PORT, asked: Asked | None = None) 
         RunError: no such run.
         InputError: the port is in use or no port.
     """
-    folder = Run.open(path).path
+    folder = load_run(path).path
     live = Live(folder, asked or Asked(), RunProgress(folder))
 
     class Handler(_Handler):
