@@ -2,22 +2,74 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
+
+from isobudget.records.run import load_run
+from support.solve_project import answering
 
 
 @pytest.mark.parametrize(
     ("resume", "how"), [("", "command to resume"), ("--resume", "command with --resume to resume")]
 )
 def test_ctrl_c_says_how_to_go_on(resume: str, how: str) -> None:
-    program = (
-        f"from isobudget.cli.show import interruptible\nwith interruptible({resume!r}):\n    raise KeyboardInterrupt"
-    )
+    program = "from isobudget.cli.interrupts import interruptible\n"
+    program += f"with interruptible({resume!r}):\n    raise KeyboardInterrupt"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 130
     assert done.stderr == f"\nInterrupted. Finished work is saved; run the same {how}.\n"
+
+
+def test_sigterm_ends_as_ctrl_c_does_with_its_own_status() -> None:
+    program = (
+        "import os, signal, time\nfrom isobudget.cli.interrupts import interruptible\n"
+        "with interruptible():\n    try:\n        os.kill(os.getpid(), signal.SIGTERM)\n        time.sleep(60)\n"
+        "    except KeyboardInterrupt:\n        print('saved', flush=True)\n        raise"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=50)
+    assert done.returncode == 143
+    assert done.stdout == "saved\n"
+    assert done.stderr == "\nEnded by SIGTERM. Finished work is saved; run the same command to resume.\n"
+
+
+@pytest.mark.parametrize(("before", "status"), [("SIG_DFL", -signal.SIGTERM), ("SIG_IGN", 0)])
+def test_sigterm_is_as_it_was_before_and_after(before: str, status: int) -> None:
+    program = (
+        f"import os, signal\nfrom isobudget.cli.interrupts import interruptible\n"
+        f"signal.signal(signal.SIGTERM, signal.{before})\nwith interruptible():\n    pass\n"
+        "os.kill(os.getpid(), signal.SIGTERM)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (status, "")
+
+
+@pytest.mark.parametrize("command", ["generate", "run"])
+def test_what_is_in_flight_is_kept_when_a_scheduler_ends_the_command(tmp_path: Path, command: str) -> None:
+    running = threading.Event()
+
+    def answer(_model: str, _seed: int) -> tuple[str, int, float]:
+        running.set()
+        return "    return 1\n", 5, 0.5
+
+    out = tmp_path / "run"
+    with answering(answer) as (url, asked):
+        reached = ["--model", "m", "--backend", "server", "--url", url]
+        words = ["quickstart", *reached, "-n", "30", "--problems", "4", "--out", out]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "isobudget", command, *words], stderr=subprocess.PIPE, text=True
+        )
+        assert running.wait(60)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143, errors
+    assert "Ended by SIGTERM. Finished work is saved; run the same command to resume." in errors
+    assert "Traceback" not in errors
+    assert len(list(load_run(out).samples())) == len(asked) > 0  # each was paid for once, and is there
 
 
 def test_a_name_that_the_system_refuses_is_one_sentence() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import signal
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from random import Random
 from threading import Event
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from isobudget.backends.base import Generation, Sampling
 from isobudget.backends.settings import Pacing
+from isobudget.pipeline.interrupts import Interrupts
 from isobudget.pipeline.work import Feed, Work, groups_of, in_parallel
 from isobudget.problems.problem import AssertList, Problem
 
@@ -105,6 +107,51 @@ def test_ctrl_c_says_at_once_what_it_waits_for(*, first_ends: bool) -> None:
     with pytest.raises(KeyboardInterrupt):
         came.extend(results)
     (text,) = said
-    assert text.startswith(f"Ctrl-C: nothing new is begun. Waiting for {gate.concurrency} samples in flight, ")
+    assert text.startswith(f"Stopping: nothing new is begun. Waiting for {gate.concurrency} samples in flight, ")
     assert ("about 1 s" if first_ends else "how long is not known yet") in text
     assert len(came) == gate.concurrency + first_ends
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("where", ["while a call is begun", "while a result is written down"])
+def test_an_interrupt_between_two_steps_loses_no_result(where: str, number: signal.Signals) -> None:
+    asked, came = list[int](), list[int]()
+
+    class Counting:
+        concurrency = 3
+
+        def generate(self, _prompt: str, _sampling: Sampling, seeds: list[int]) -> list[Generation]:
+            asked.extend(seeds)
+            return []
+
+    def calls() -> Iterator[Work]:
+        for at in range(100):
+            if at == 5 and where == "while a call is begun":
+                signal.raise_signal(number)
+            yield Work(PROBLEM, "p", SAMPLING, (("mine", "m", "t", False, at),), (at,))
+
+    def written(results: Iterable[tuple[Work, object]]) -> Iterator[int]:
+        for at, (call, _) in enumerate(results):
+            if at == 5 and where == "while a result is written down":
+                signal.raise_signal(number)
+            yield call.seeds[0]
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        pace = Pacing(1, by_calls=True, ahead=1.0, on_cores=False)
+        results = in_parallel(Counting(), Feed(calls()), pace, lambda: False)  # type: ignore[arg-type]
+        with pytest.raises(KeyboardInterrupt):
+            came.extend(written(results))
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert sorted(came) == sorted(asked)
+    assert 5 <= len(came) < 20
+
+
+def test_a_second_interrupt_is_not_held_back() -> None:
+    interrupts = Interrupts()
+    with interrupts.held_back():
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)

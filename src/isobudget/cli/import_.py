@@ -33,8 +33,9 @@ def import_(given: dict[str, Any], as_json: JsonOption = False) -> None:
         isobudget import 'logs/*.eval' --rejudge --problems humaneval
     """
     from isobudget import api
+    from isobudget.cli.interrupts import interruptible
     from isobudget.cli.progress import TerminalProgress
-    from isobudget.cli.show import interruptible, print_json
+    from isobudget.cli.show import print_json
 
     with interruptible(), TerminalProgress(quiet=as_json) as progress:
         made = api.import_results(**given, progress=progress)

@@ -52,8 +52,9 @@ def judge(
     the code anew. Completions of a chat model in a file need `--extraction block`.
     """
     from isobudget import api
+    from isobudget.cli.interrupts import interruptible
     from isobudget.cli.progress import TerminalProgress
-    from isobudget.cli.show import interruptible, print_json
+    from isobudget.cli.show import print_json
 
     if serve:
         names = ("workers", "seconds", "memory_mb", "unsafe")

@@ -57,8 +57,9 @@ def rank(given: dict[str, Any], form: str) -> None:
     Examples: `isobudget rank runs/mine -r own -r agreement`, `isobudget rank file.jsonl -r order`
     """
     from isobudget import api
+    from isobudget.cli.interrupts import interruptible
     from isobudget.cli.progress import TerminalProgress
-    from isobudget.cli.show import interruptible, print_results, print_saved
+    from isobudget.cli.show import print_results, print_saved
     from isobudget.report.tables.labels import said_of
     from isobudget.report.tables.ranking import ranking_headline
     from isobudget.report.tables.terminal import print_grids, print_text

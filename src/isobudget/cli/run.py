@@ -28,8 +28,9 @@ def run(given: dict[str, Any], dry_run: DryRunOption = False, as_json: JsonOptio
     `isobudget run humaneval --model smollm2-135m -n 10 --problems 20 --out runs/he`
     """
     from isobudget import api
+    from isobudget.cli.interrupts import interruptible
     from isobudget.cli.progress import TerminalProgress
-    from isobudget.cli.show import interruptible, print_json
+    from isobudget.cli.show import print_json
     from isobudget.report import print_report
 
     if dry_run:

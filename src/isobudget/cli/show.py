@@ -5,11 +5,9 @@ Progress and notes go to stderr, results to stdout, so that ``--json`` can be pi
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -39,22 +37,6 @@ def show(given: dict[str, Any], as_json: JsonOption = False) -> None:
         print_json(shown.to_dict())
     else:
         print(shown, end="")
-
-
-@contextlib.contextmanager
-def interruptible(resume: str = "") -> Iterator[None]:
-    """Ctrl-C ends the command with one message; by then everything that came back is recorded.
-
-    `resume` is the option with which the command goes on, where it does not do so by itself.
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        how = f" with {resume}" if resume else ""
-        said = f"\nInterrupted. Finished work is saved; run the same command{how} to resume."
-        print(said, file=sys.stderr, flush=True)
-        # the engine's threads may be in the middle of a long answer that nobody waits for any more
-        os._exit(130)
 
 
 def print_json(value: Any) -> None:

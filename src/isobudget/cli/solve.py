@@ -61,8 +61,9 @@ def solve(
         isobudget solve src/pkg/text.py::slugify --tests tests/test_text.py --budget 60s
     """
     from isobudget import api
+    from isobudget.cli.interrupts import interruptible
     from isobudget.cli.progress import TerminalProgress
-    from isobudget.cli.show import interruptible, print_json
+    from isobudget.cli.show import print_json
     from isobudget.errors import InputError
 
     if diff and given["apply"]:
@@ -109,6 +110,9 @@ def _end(code: int) -> None:
     import sys
     import threading
 
+    from isobudget.cli.interrupts import exit_status
+
+    code = exit_status(code)
     if any(one.name in ("llama.cpp", "draw") for one in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import re
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -127,10 +128,13 @@ def _load() -> Any:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what the user made visible stays so
     # workers of a cluster that is started here would else yield to whatever else runs, and stand still beside it
     os.environ.setdefault("RAY_worker_niceness", "0")
+    before = signal.getsignal(signal.SIGTERM)
     try:
         import ray
     except ModuleNotFoundError:
         raise MissingExtraError("work on a cluster (--cluster)", "ray") from None
+    if callable(before) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)  # Ray takes it when it is imported, and would end without saving
     return ray
 
 

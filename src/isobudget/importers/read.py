@@ -253,8 +253,8 @@ def _matches(one: Any) -> list[Any]:
     if one == "":
         raise InputError("a source has an empty name; name a run folder, or files of results")
     path = place(one)
-    if not path.exists():
-        from isobudget.records.example import run_folder  # files alone do not need what reads runs
+    if str(one).isidentifier():  # a bare word
+        from isobudget.records.example import run_folder  # files with an ending do not need what reads runs
 
         path = run_folder(one)
     if re.search(r"[*?\[]", str(one)) and not path.exists():

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from isobudget.backends.base import Backend, Generation, Prompt, Sampling
 from isobudget.backends.settings import Pacing
 from isobudget.grid import counted
+from isobudget.pipeline.interrupts import Interrupts
 from isobudget.problems.problem import Problem
 from isobudget.records.keys import SampleKeys
 from isobudget.records.rows import SampleKey
@@ -119,8 +120,8 @@ class Feed:
         """Say what is waited for after Ctrl-C: so many samples in flight, for so long if that is known."""
         about = "how long is not known yet" if seconds is None else f"about {max(1, round(seconds))} s"
         self._tell(
-            f"Ctrl-C: nothing new is begun. Waiting for {counted(samples, 'sample')} in flight, {about}; "
-            "a second Ctrl-C leaves at once, without them."
+            f"Stopping: nothing new is begun. Waiting for {counted(samples, 'sample')} in flight, {about}; "
+            "a second Ctrl-C or SIGTERM leaves at once, without them."
         )
 
     def next(self, fits: Callable[[Work], bool]) -> Work | None:
@@ -144,7 +145,7 @@ def in_parallel(backend: Backend, feed: Feed, pace: Pacing, hold: Callable[[], b
     While `hold` says so, nothing new is begun; if it still does when all that was under way has come back, it ends.
 
     A first Ctrl-C ends the feeding, and the feed says so: what is in flight still comes back, then the interrupt goes
-    on. A second one leaves at once.
+    on. A second one leaves at once. It comes while results are waited for: one that has come is taken whole.
     """
     most = max(1, int(backend.concurrency * pace.ahead))
     running: dict[Future[list[Generation]], Work] = {}
@@ -156,19 +157,22 @@ def in_parallel(backend: Backend, feed: Feed, pace: Pacing, hold: Callable[[], b
     def fits(call: Work) -> bool:
         return not running or sum(map(cost, running.values())) + cost(call) <= most
 
-    pool = ThreadPoolExecutor(max_workers=most)
+    pool, interrupts = ThreadPoolExecutor(max_workers=most), Interrupts()
     try:
-        while True:
-            while not hold() and (call := feed.next(fits)):
-                running[pool.submit(clock.timed, backend.generate, call.prompt, call.sampling, list(call.seeds))] = call
-            if not running:
-                return
-            yield from _finished(running)
-    except KeyboardInterrupt:
-        feed.interrupted(sum(len(call.keys) for call in running.values()), clock.left())
-        while running:
-            yield from _finished(running)
-        raise
+        with interrupts.held_back():
+            try:
+                while True:
+                    while not hold() and (call := feed.next(fits)):
+                        asked = call.prompt, call.sampling, list(call.seeds)
+                        running[pool.submit(clock.timed, backend.generate, *asked)] = call
+                    if not running:
+                        return
+                    yield from _finished(running, interrupts)
+            except KeyboardInterrupt:
+                feed.interrupted(sum(len(call.keys) for call in running.values()), clock.left())
+                while running:
+                    yield from _finished(running, interrupts)
+                raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -198,7 +202,7 @@ class _Clock:
         return max(0.0, latest + self._longest - time.monotonic())
 
 
-def _finished(running: dict[Future[list[Generation]], Work]) -> Iterator[Result]:
-    ended, _ = wait(running, return_when=FIRST_COMPLETED)
+def _finished(running: dict[Future[list[Generation]], Work], interrupts: Interrupts) -> Iterator[Result]:
+    ended = interrupts.let_in(lambda: wait(running, return_when=FIRST_COMPLETED)).done
     for future in ended:
         yield running.pop(future), future

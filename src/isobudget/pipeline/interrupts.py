@@ -1,0 +1,67 @@
+"""Ctrl-C where it does no harm: while what is in flight is waited for, and not between two steps of keeping books.
+
+An interrupt may come at any instruction: between a call that is begun and the note of it, or while a result is written
+down. What had been paid for would be lost there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, TypeVar
+
+Found = TypeVar("Found")
+
+
+class Interrupts:
+    """Interrupts that wait until they are let in; one that comes while another waits is not held back.
+
+    Only what raises in the main thread is meant: the handlers of SIGINT and SIGTERM, as far as Python has some.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[int, Callable[[int, FrameType | None], Any]] = {}
+        self._waiting: int | None = None
+        self._open = False
+
+    @contextlib.contextmanager
+    def held_back(self) -> Iterator[None]:
+        """Meanwhile they are let in by `let_in` alone; one that still waits at the end is raised then."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handler = signal.getsignal(number)
+            if callable(handler):
+                self._before[number] = handler
+                signal.signal(number, self._come)
+        try:
+            yield
+        finally:
+            for taken, handler in self._before.items():
+                signal.signal(taken, handler)
+            self._raise_waiting()
+
+    def let_in(self, wait: Callable[[], Found]) -> Found:
+        """The result of waiting, which an interrupt may end."""
+        self._open = True
+        try:
+            self._raise_waiting()
+            return wait()
+        finally:
+            self._open = False
+
+    def _come(self, number: int, frame: FrameType | None) -> None:
+        if self._open or self._waiting is not None:
+            self._waiting = None
+            self._before[number](number, frame)
+        else:
+            self._waiting = number
+
+    def _raise_waiting(self) -> None:
+        number, self._waiting = self._waiting, None
+        if number is not None:
+            self._before[number](number, None)
