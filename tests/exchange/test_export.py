@@ -102,6 +102,17 @@ def test_two_suites_go_back_to_evalplus(tmp_path: Path) -> None:
     }
 
 
+def test_what_plus_did_not_judge_is_said_only_where_it_judged_others(tmp_path: Path) -> None:
+    synthetic_run(tmp_path / "run", benchmarks={"mine": 3}, greedy=False)
+    api.export(tmp_path / "run", "evalplus", tmp_path / "none")
+    assert write_run(tmp_path / "none", tmp_path / "again").messages() == []
+    results = json.loads((FIXTURES / "evalplus_model-7b_eval_results.json").read_text())
+    next(iter(results["eval"].values()))[0]["plus_status"] = None
+    (tmp_path / "some.json").write_text(json.dumps(results))
+    said = write_run(tmp_path / "some.json", tmp_path / "some").messages()
+    assert "some samples were not judged by Plus" in said[0]
+
+
 def test_a_run_of_our_own(tmp_path: Path) -> None:
     synthetic_run(tmp_path / "run", benchmarks={"mine": 3})
     for to in FORMATS:

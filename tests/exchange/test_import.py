@@ -140,6 +140,29 @@ def test_spellings_of_task_ids_and_unknown_problems(tmp_path: Path) -> None:
     assert sorted(one.task_id for one in load_run(tmp_path / "run").samples()) == ["Mine/11", "Mine/11", "Mine/12"]
 
 
+class Counted(Silent):
+    """What was begun, and how much of it was there."""
+
+    def __init__(self) -> None:
+        self.started: dict[str, tuple[int, int]] = {}
+
+    def start(self, task: str, total: int, done: int = 0, **_: Any) -> None:
+        self.started[task] = (total, done)
+
+
+def test_samples_that_came_without_verdicts_are_no_disagreements(tmp_path: Path) -> None:
+    body = {"task_id": "HumanEval/0", "completion": ""}
+    made = api.import_results(
+        lines(tmp_path / "two.jsonl", {"model": "a"} | body, {"model": "b"} | body),
+        tmp_path / "run",
+        problems="humaneval",
+        rejudge=True,
+        workers=1,
+        unsafe=True,
+    )
+    assert made.judged_here() == "judged here: 2 samples that came without a verdict"
+
+
 def test_rejudging_keeps_both_verdicts(tmp_path: Path) -> None:
     problems = lines(
         tmp_path / "mine.jsonl",
@@ -160,6 +183,9 @@ def test_rejudging_keeps_both_verdicts(tmp_path: Path) -> None:
         ("failed", "failed"): 1,
         ("not judged", "passed"): 1,
     }
+    assert made.judged_here() == (
+        "judged here: 2 verdicts as the source's, 1 other; 1 sample that came without a verdict"
+    )
     run = load_run(tmp_path / "run")
     assert [one.passed for one in sorted(run.verdicts(), key=lambda one: one.index)] == [True, False, False, True]
     assert len(list((tmp_path / "run" / "source_verdicts").glob("*.parquet"))) == 1
@@ -168,8 +194,10 @@ def test_rejudging_keeps_both_verdicts(tmp_path: Path) -> None:
     assert not (tmp_path / "other").exists()
     others = lines(tmp_path / "o.jsonl", {"task_id": "z", "completion": "x", "passed": True, "benchmark": "elsewhere"})
     named = lines(tmp_path / "n.jsonl", {"task_id": "HumanEval/0", "completion": "x", "passed": True})
-    made = api.import_results([others, named], tmp_path / "two", rejudge=True, workers=1, unsafe=True)
+    counted = Counted()
+    made = api.import_results([others, named], tmp_path / "two", rejudge=True, workers=1, unsafe=True, progress=counted)
     assert made.disagreements == {("passed", "error"): 1}  # of the other benchmark its source's verdict stays
+    assert counted.started["judging"] == (1, 0)  # and is nothing that there is to do
     assert sorted(one.passed for one in load_run(tmp_path / "two").verdicts()) == [False, True]
 
 
@@ -235,6 +263,7 @@ def test_samples_without_texts_are_never_judged(tmp_path: Path) -> None:
     assert dict(made.models) == {"e": 1}
     assert made.taken[1].left == {"without a text to judge": 1}
     assert sum((made.disagreements or {}).values()) == 1
+    assert write_run(EVALPLUS, tmp_path / "kept").judged_here() == ""
 
 
 def test_what_goes_wrong_leaves_no_run_or_says_so(tmp_path: Path) -> None:

@@ -52,8 +52,7 @@ def _lines(made: ImportedRun) -> list[str]:
     lines += [f"{name}: {counted(number, 'problem')}" for name, number in made.benchmarks.items()]
     lines += [f"{name}: {counted(number, 'sample')}" for name, number in made.models.items()]
     if made.disagreements is not None:
-        same = sum(n for (theirs, ours), n in made.disagreements.items() if theirs == ours)
+        lines += filter(None, [made.judged_here()])
         others = [(theirs, ours, n) for (theirs, ours), n in made.disagreements.items() if theirs != ours]
-        lines.append(f"judged here: {same:,} verdicts as the source's, {sum(n for *_, n in others):,} others")
         lines += [f"  {theirs} there, {ours} here: {n:,}" for theirs, ours, n in others[:_MOST_KINDS]]
     return [*map(printable, lines), f"run folder: {made.path}"]

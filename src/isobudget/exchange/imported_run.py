@@ -9,6 +9,9 @@ from typing import Any
 from isobudget.grid import counted
 from isobudget.importers.read import Taken, messages
 
+#: the source's outcome of samples that came without a verdict
+NOT_JUDGED = "not judged"
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ImportedRun:
@@ -35,6 +38,17 @@ class ImportedRun:
     def __repr__(self) -> str:
         models = ", ".join(f"{name} ({count:,})" for name, count in self.models.items())
         return f"{self.path}: {counted(sum(self.models.values()), 'sample')}, {self.judged:,} judged; {models}"
+
+    def judged_here(self) -> str:
+        """How our verdicts compare with the source's, as one sentence; empty without `rejudge`."""
+        if self.disagreements is None:
+            return ""
+        same = sum(n for (theirs, ours), n in self.disagreements.items() if theirs == ours)
+        new = sum(n for (theirs, _), n in self.disagreements.items() if theirs == NOT_JUDGED)
+        others = sum(self.disagreements.values()) - same - new
+        said = [f"{counted(same, 'verdict')} as the source's, {counted(others, 'other')}"] if same or others else []
+        said += [f"{counted(new, 'sample')} that came without a verdict"] if new else []
+        return f"judged here: {'; '.join(said) or 'no sample'}"
 
     def messages(self) -> list[str]:
         """What was left out and how models were named: nothing where everything was taken as it is."""

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from isobudget.exchange.imported_run import ImportedRun
+from isobudget.exchange.imported_run import NOT_JUDGED, ImportedRun
 from isobudget.exchange.write_run import benchmarks_with_tests
 from isobudget.pipeline.judging import judge_run, state_rules
 from isobudget.records.part_writer import PartWriter
@@ -19,7 +19,6 @@ from isobudget.records.rows import KEY_COLUMNS, VerdictRow
 from isobudget.records.run import Run, load_run
 
 SOURCE_VERDICTS = "source_verdicts"
-NOT_JUDGED = "not judged"
 
 
 def rejudge(imported: ImportedRun, **choices: Any) -> ImportedRun:
@@ -32,13 +31,13 @@ def rejudge(imported: ImportedRun, **choices: Any) -> ImportedRun:
     run = load_run(imported.path)
     with_tests = benchmarks_with_tests(run)
     with run.writing():
-        _keep_theirs(run, with_tests)
-    judge_run(run, **choices)
+        kept = _keep_theirs(run, with_tests)
+    judge_run(run, kept=kept, **choices)
     return replace(imported, disagreements=_compared(run, with_tests))
 
 
-def _keep_theirs(run: Run, with_tests: set[str]) -> None:
-    """Move the source's verdicts to a table of their own, but for those of benchmarks without tests."""
+def _keep_theirs(run: Run, with_tests: set[str]) -> int:
+    """Move the source's verdicts to a table of their own, but for those of benchmarks without tests: their number."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -47,11 +46,14 @@ def _keep_theirs(run: Run, with_tests: set[str]) -> None:
             writer.add_table(block)
     run.drop("verdicts")
     state_rules(run)  # of our verdicts, before the others stand beside them
+    number = 0
     with run.verdict_writer() as writer:
         for block in read_each(run.path / SOURCE_VERDICTS, VerdictRow):
             kept = pc.is_in(block["benchmark"], pa.array(sorted(with_tests), pa.string()))
             if (others := block.filter(pc.invert(kept))).num_rows:
                 writer.add_table(others)
+                number += others.num_rows
+    return number
 
 
 def _compared(run: Run, benchmarks: set[str]) -> dict[tuple[str, str], int]:

@@ -43,6 +43,7 @@ class EvalPlusResults:
 
     def read(self, source: Source, tally: Tally) -> Iterator[Record]:
         """The samples, by problem."""
+        suites: set[int] = set()
         for task, samples in source.first["eval"].items():
             where = f"{source.path}, eval, {task}"
             if not isinstance(samples, list):
@@ -52,7 +53,11 @@ class EvalPlusResults:
             if not task.isprintable() or not task:
                 raise InputError(f"{source.path}, eval: a problem's name cannot be printed: {shown(task)}")
             for at, sample in enumerate(samples):
-                yield _sample(task, sample, at, f"{where}, sample {at}", tally)
+                read = _sample(task, sample, at, f"{where}, sample {at}")
+                suites.add(len(read.others))
+                yield read
+        if len(suites) > 1:
+            tally.note("some samples were not judged by Plus")
 
 
 class EvalPlusFolder:
@@ -84,14 +89,12 @@ def _has_status(samples: Any) -> bool:
     return isinstance(samples, list) and bool(samples) and isinstance(samples[0], dict) and "base_status" in samples[0]
 
 
-def _sample(task: str, sample: Any, at: int, where: str, tally: Tally) -> Sample:
+def _sample(task: str, sample: Any, at: int, where: str) -> Sample:
     base, plus = (_status(sample, field, where) for field in ("base_status", "plus_status"))
     if base is None:
         raise InputError(f"{where} has no base_status")
     solution = sample.get("solution")
     others = () if plus is None else ((PLUS, base and plus),)
-    if plus is None:
-        tally.note("some samples were not judged by Plus")
     return Sample(
         task,
         base,

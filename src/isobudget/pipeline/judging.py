@@ -52,6 +52,7 @@ def judge_run(
     again: bool = False,
     extraction: str | None = None,
     check: bool | None = True,
+    kept: int = 0,
     progress: Progress = SILENT,
     executor: Executor | None = None,
 ) -> tuple[Run, Judged]:
@@ -59,7 +60,8 @@ def judge_run(
 
     Arguments are those of `isobudget.judge`. Verdicts under different limits do not belong together, so a run keeps the
     first ones; like them the extraction rule holds for the whole run. Another one needs `again`. With `check` the
-    problems are tried first; None leaves it out without a word, where they have been.
+    problems are tried first; None leaves it out without a word, where they have been. `kept` verdicts are no part of
+    what there is to do: they came with samples whose tests are not known.
 
     Raises:
         RunError: no such run, or it was judged under other limits or by another rule.
@@ -74,7 +76,7 @@ def judge_run(
         limits = chosen_limits(run, limits, again)
         judging = Judging(run, extraction, again)
         total = judging.to_judge(progress)
-        progress.start("judging", total, len(judging.have))
+        progress.start("judging", total - kept, len(judging.have) - kept)
         if len(judging.have) < total:
             if not again:
                 state_judging(run, limits, extraction)
