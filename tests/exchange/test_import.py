@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +165,26 @@ def test_samples_that_came_without_verdicts_are_no_disagreements(tmp_path: Path)
         unsafe=True,
     )
     assert made.judged_here() == "judged here: 2 samples that came without a verdict"
+
+
+def test_the_remedies_for_what_is_not_judged_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands that a message names are run as they stand there."""
+    monkeypatch.chdir(tmp_path)
+    lines(Path("he.jsonl"), {"task_id": "HumanEval/0", "completion": "    return False\n"})
+    with pytest.raises(InputError) as caught:
+        api.passk("he.jsonl")
+    commands = re.findall(r"isobudget (.*?)(?=, or isobudget|$)", str(caught.value))
+    assert [one.split()[0] for one in commands] == ["import", "judge"]
+    for one in commands:
+        done = subprocess.run([sys.executable, "-m", "isobudget", *shlex.split(one), "--unsafe"], check=False)
+        assert done.returncode == 0, one
+    for judged in ("runs/he", "verdicts.jsonl"):
+        assert [one.success[0] for one in api.passk(judged, 1)] == [0.0]
+    lines(Path("own.jsonl"), {"task_id": "own/0", "completion": "x"})
+    api.import_results("own.jsonl", "run")
+    for read in (api.passk, api.curves, api.report):
+        with pytest.raises(RunError, match=r"tests are not known here; import them again .*--problems PROBLEMS"):
+            read("run")
 
 
 def test_rejudging_keeps_both_verdicts(tmp_path: Path) -> None:

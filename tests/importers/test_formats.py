@@ -67,6 +67,29 @@ def test_human_eval() -> None:
         read_results(FIXTURES / "human_eval_model-7b.jsonl")
 
 
+@pytest.mark.parametrize(
+    ("row", "problems", "judge"),
+    [
+        ({"task_id": "HumanEval/0", "completion": "x"}, "humaneval", True),
+        ({"task_id": "Mbpp/11", "solution": "x"}, "mbpp", True),
+        ({"task_id": "own/1", "completion": "x"}, "PROBLEMS", True),
+        ({"task_id": "HumanEval/0", "output": "x"}, "humaneval", False),
+        ({"task_id": "sample_0", "completion": "x"}, "PROBLEMS", True),
+    ],
+)
+def test_the_remedy_for_what_is_not_judged_names_what_it_needs(
+    tmp_path: Path, row: dict[str, str], problems: str, *, judge: bool
+) -> None:
+    path = tmp_path / "my samples.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    with pytest.raises(InputError) as caught:
+        read_results(path)
+    said = str(caught.value)
+    assert f"isobudget import '{path}' --rejudge --problems {problems}" in said
+    assert (f"isobudget judge '{path}' --problems {problems} -o verdicts.jsonl" in said) == judge
+    assert ("PROBLEMS is their benchmark, or a JSONL file with their tests" in said) == (problems == "PROBLEMS")
+
+
 def test_evalplus_has_two_suites() -> None:
     results = FIXTURES / "evalplus_model-7b_eval_results.json"
     assert name_of(results) == "evalplus"

@@ -31,7 +31,7 @@ from isobudget.analysis.run_columns import (
 from isobudget.backends.base import FinishReason
 from isobudget.errors import RunError
 from isobudget.judge.verdict import Outcome, Trust
-from isobudget.problems.problem import Problem
+from isobudget.problems.problem import NoTests, Problem
 from isobudget.records.attempts import AttemptRow
 from isobudget.records.facts import IMPORTED
 from isobudget.records.rows import SampleRow, VerdictRow
@@ -161,13 +161,23 @@ class LoadedRun:
             known = ", ".join(benchmarks_of(self.run)) or "none"
             raise RunError(f"{where}: no benchmark {benchmark!r} in this run; it has: {known}")
         if not self.models[benchmark]:
-            raise none_judged(where, benchmark)
+            raise none_judged(self.run, benchmark)
         return self.models[benchmark]
 
 
-def none_judged(run: Path, benchmarks: str) -> RunError:
+def none_judged(run: Run, benchmarks: str) -> RunError:
     """The error for a run that has nothing to read of these benchmarks."""
-    return RunError(f"{run}: no judged samples of {benchmarks}; judge them with: isobudget judge {run}")
+    return RunError(f"{run.path}: no judged samples of {benchmarks}; {judge_remedy(run)}")
+
+
+def judge_remedy(run: Run) -> str:
+    """How a run's samples get verdicts: by its own tests, or imported again where it does not know them."""
+    if all(isinstance(one.tests, NoTests) for one in run.problems().values()) and "imported" in run.facts:
+        return (
+            "their tests are not known here; import them again with: isobudget import FILE --rejudge --problems "
+            "PROBLEMS, their benchmark or a JSONL file with their tests"
+        )
+    return f"judge them with: isobudget judge {run.path}"
 
 
 def benchmarks_of(run: Run) -> list[str]:

@@ -30,7 +30,7 @@ def run_counts(path: Path) -> tuple[list[ModelCounts], list[str]]:
     pairs = [(benchmark, model) for benchmark in benchmarks for model in found.models]
     counted = [_counted(found, *pair) for pair in pairs]
     if all(one is None for one, _ in counted):
-        raise none_judged(run.path, ", ".join(benchmarks) or "any benchmark")
+        raise none_judged(run, ", ".join(benchmarks) or "any benchmark")
     return [one for one, _ in counted if one is not None], [note for _, note in counted if note]
 
 

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Sequence
 from isobudget.errors import InputError, IsobudgetError
 from isobudget.importers.gather import suite_benchmark
 from isobudget.importers.records import Sample
+from isobudget.importers.task_ids import benchmark_by
 from isobudget.problems import load_benchmark
 from isobudget.problems.problem import Benchmark, NoTests, Problem
 from isobudget.problems.spelling import Spelling
 
-#: how task ids begin -> the benchmark that they are of
-_BENCHMARKS = (("HumanEval/", "humaneval"), ("Mbpp/", "mbpp"), ("sample_", "cruxeval"))
 UNNAMED = "imported"
 _FUNCTION = re.compile(r"^[ \t]*(?:async )?def (\w+)\(", re.MULTILINE)
 
@@ -41,7 +40,7 @@ class KnownProblems:
             return self._stated.name
         if stated or self._name:
             return stated or str(self._name)
-        return next((name for start, name in _BENCHMARKS if task_id.startswith(start)), UNNAMED)
+        return benchmark_by(task_id) or UNNAMED
 
     def find(self, benchmark: str, sample: Sample) -> Problem | None:
         """The problem of a sample; None if the benchmark is known and has no such problem.

@@ -25,6 +25,7 @@ from isobudget.importers.ragged import ragged_notes
 from isobudget.importers.records import CountRow, Record
 from isobudget.importers.registry import BY_RECORD, IMPORTERS, importer_named, importer_of, recognised
 from isobudget.importers.source import Shape, Source
+from isobudget.importers.unjudged import unjudged_remedy
 
 RUN_FILE = "run.toml"
 _SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".eval", ".gz")
@@ -224,11 +225,7 @@ def read_results(sources: Any, from_: str | None = None) -> Imported:
         taken.append(Taken(one.source.path, one.importer.name, own.samples, left, tuple(tally.notes)))
         notes += ragged_notes(one.source, own.rows)
     if not any(own.rows or own.others for own in gathered):
-        raise InputError(
-            "\n".join(map(str, taken))
-            + "\nNone of the samples is judged. Run the tests on them with: isobudget import FILE... --rejudge, "
-            "or isobudget judge FILE"
-        )
+        raise InputError("\n".join(map(str, taken)) + f"\nNone of the samples is judged. {how_to_judge(found)}")
     names, more = told_apart([own.rows for own in gathered], [one.source.path for one in found])
     rows: list[CountRow] = []
     others: dict[str, list[CountRow]] = {}
@@ -241,6 +238,11 @@ def read_results(sources: Any, from_: str | None = None) -> Imported:
             others.setdefault(name, []).extend(_renamed(row, renamed) for row in theirs)
     frozen = {name: tuple(theirs) for name, theirs in others.items()}
     return Imported(tuple(rows), frozen, suites, tuple(taken), (*notes, *more))
+
+
+def how_to_judge(found: Iterable[Found]) -> str:
+    """What to do about sources of which no sample is judged."""
+    return unjudged_remedy([(one.source, one.records(Tally())) for one in found])
 
 
 def _renamed(row: CountRow, names: dict[str, str]) -> CountRow:

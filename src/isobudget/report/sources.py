@@ -16,11 +16,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from isobudget.analysis.load_samples import LoadedRun, ModelSamples, benchmarks_of, load_samples
+from isobudget.analysis.load_samples import LoadedRun, ModelSamples, benchmarks_of, judge_remedy, load_samples
 from isobudget.errors import InputError, RunError
 from isobudget.importers.count_lines import CountLines
 from isobudget.importers.names import file_models
-from isobudget.importers.read import find_sources, read_results, split_sources
+from isobudget.importers.read import find_sources, how_to_judge, read_results, split_sources
 from isobudget.records.run import Run
 
 #: counts of more samples are compared as they are, and not imported
@@ -75,8 +75,8 @@ def opened(source: Any, from_: str | None = None) -> Iterator[Opened]:
         found = _one(run, place)
         if place is not None and not _any_judged(found.loaded):
             raise RunError(
-                f"{', '.join(map(str, files))}: none of these samples is judged. Keep them as a run and judge it: "
-                "isobudget import FILE --out RUN, then isobudget judge RUN"
+                f"{', '.join(map(str, files))}: none of these samples is judged. "
+                f"{how_to_judge(find_sources(files, from_)[0])}"
             )
         yield found
 
@@ -183,5 +183,5 @@ def not_judged(loaded: LoadedRun) -> list[str]:
         raise RunError(f"{path}: this run states no benchmark; there is nothing to report")
     found = [name for name in names if not any(row.judged for row in loaded.counts[name])]
     if len(found) == len(names):
-        raise RunError(f"{path}: nothing is judged yet; judge its samples with: isobudget judge {path}")
+        raise RunError(f"{path}: nothing is judged yet of its samples; {judge_remedy(loaded.run)}")
     return found
