@@ -31,11 +31,10 @@ from isobudget.costs.costs_file import CostsFile
 from isobudget.costs.one_line import require_models
 from isobudget.curves import Bootstrap, common_tasks
 from isobudget.errors import InputError
-from isobudget.exchange.known_problems import UNNAMED
 from isobudget.files.hints import did_you_mean, meant
 from isobudget.grid import listed
 from isobudget.importers.counts import ModelCounts, group_counts
-from isobudget.importers.names import file_models
+from isobudget.importers.names import UNNAMED, file_models
 from isobudget.importers.read import read_results, split_sources
 from isobudget.records.run import Run
 from isobudget.results import Shown

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from isobudget.errors import InputError, IsobudgetError
 from isobudget.importers.gather import suite_benchmark
+from isobudget.importers.names import UNNAMED
 from isobudget.importers.records import Sample
 from isobudget.importers.task_ids import benchmark_by
 from isobudget.problems import load_benchmark
 from isobudget.problems.problem import Benchmark, NoTests, Problem
 from isobudget.problems.spelling import Spelling
 
-UNNAMED = "imported"
 _FUNCTION = re.compile(r"^[ \t]*(?:async )?def (\w+)\(", re.MULTILINE)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from isobudget.importers.records import CountRow
 
+#: the benchmark of imported samples that name none
+UNNAMED = "imported"
 _ENDINGS = (".gz", ".jsonl", ".json", ".csv", ".tsv", ".parquet", ".eval", "_results", ".txt")
 _EVALPLUS = re.compile(r"[._-]?eval_results$|[._-]eval_all$")
 

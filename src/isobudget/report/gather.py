@@ -25,7 +25,7 @@ from isobudget.costs.cost import Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.curves import LIKELIHOOD, TESTS, Bootstrap, Comparison
 from isobudget.errors import InputError, NoPriceError
-from isobudget.exchange.known_problems import UNNAMED
+from isobudget.importers.names import UNNAMED
 from isobudget.policies.choose import PlanRow
 from isobudget.records.run import Run
 from isobudget.report.suites import TwoSuites, two_suites
