@@ -18,8 +18,6 @@ _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3
 _UNITS = {"seconds": "s", "device_seconds": "device s", "joules": "J"}
 #: types of values that JSON takes as they are, but for floats that are not finite
 _PLAIN = {str, int, float, bool, type(None)}
-#: what spreadsheets take for the begin of a formula
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +61,6 @@ def json_value(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [json_value(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def plain_cell(value: Any) -> Any:
-    """A value that no spreadsheet runs: a text that begins like a formula has an apostrophe before it."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def picked(value: object, *names: str) -> dict[str, Any]:

@@ -132,6 +132,30 @@ def test_a_spreadsheet_runs_no_formula(tmp_path: Path) -> None:
     assert (row["task_id"], row["model"], row["completion"]) == ("'=cmd()", "'@m", "'-1")
 
 
+def test_a_table_in_text_comes_back_equal_whatever_it_holds(tmp_path: Path) -> None:
+    texts = ("a\r# x", "\r", "\r\n", "=1", "'=1", "'", "\x00", "\x0b\x0c\x1c\x85\u2028\u2029", ' "a";\t', "x" * 200_000)
+    rows = [
+        {"model": model, "task_id": f"{sign}t/{at}", "completion": text, "passed": model == "=x"}
+        for model in ("=x", "'=x", "''=x")
+        for at, (text, sign) in enumerate(zip(texts, "=+-@'\"abcd", strict=True))
+    ]
+    (tmp_path / "s.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_run(tmp_path / "s.jsonl", tmp_path / "run")
+    (path,) = api.export(tmp_path / "run", "csv", tmp_path / "out").files
+    write_run(path, tmp_path / "again")
+    before, after = ([(one.key, one.text) for one in load_run(tmp_path / name).samples()] for name in ("run", "again"))
+    assert before == after
+    passed = {one.model: one.success for one in api.passk(path, "1")}
+    assert passed == {"=x": (1.0,), "'=x": (0.0,), "''=x": (0.0,)}
+
+
+def test_a_program_in_anothers_table_keeps_its_apostrophe(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("task_id,model,completion\nt,'=m,'='.join(x)\n")
+    write_run(tmp_path / "s.csv", tmp_path / "run")
+    (sample,) = load_run(tmp_path / "run").samples()
+    assert (sample.model, sample.text) == ("=m", "'='.join(x)")
+
+
 def test_what_cannot_be_exported(tmp_path: Path) -> None:
     synthetic_run(tmp_path / "run", judged=False)
     with pytest.raises(InputError, match=r"cannot export to 'evalpls'.*evalplus"):

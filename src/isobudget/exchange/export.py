@@ -6,7 +6,6 @@ samples without a verdict by EvalPlus; all but jsonl and parquet lose what a sam
 
 from __future__ import annotations
 
-import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,16 +16,17 @@ from typing import Any
 
 from isobudget.errors import InputError
 from isobudget.exchange.rows import JudgedSample, judged_rows
+from isobudget.files.csv_text import LEADING_COLUMNS, csv_text
 from isobudget.files.hints import did_you_mean
 from isobudget.files.store_path import place
 from isobudget.files.whole import file_stems, make_folder, write_whole
-from isobudget.grid import counted, plain_cell
+from isobudget.grid import counted
 from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION
 from isobudget.pipeline.prompts import RunPrograms
 from isobudget.records.run import Run, load_run
 
 _COLUMNS = (
-    "benchmark", "model", "task_id", "index", "greedy", COMPLETION, SOLUTION, OUTPUT, "passed", "verdict",
+    *LEADING_COLUMNS, "greedy", COMPLETION, SOLUTION, OUTPUT, "passed", "verdict",
     "prompt_tokens", "completion_tokens", "seconds", "usd", "cut_off",
 )  # fmt: skip
 _GREEDY, _UNJUDGED, _NO_TEXT = "greedy outputs", "not judged", "texts, with which the samples did not come"
@@ -258,15 +258,9 @@ def _jsonl(export: _Export, rows: Iterable[JudgedSample]) -> dict[str, bytes]:
 
 
 def _csv(export: _Export, rows: Iterable[JudgedSample]) -> dict[str, bytes]:
-    import csv
-
     records = _records(export, rows)
     used = [name for name in _COLUMNS if any(name in record for record in records)]
-    file = io.StringIO()
-    writer = csv.DictWriter(file, fieldnames=used, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: plain_cell(value) for name, value in record.items()} for record in records)
-    return {"samples.csv": file.getvalue().encode()}
+    return {"samples.csv": csv_text(used, records).encode()}
 
 
 def _parquet(export: _Export, rows: Iterable[JudgedSample]) -> dict[str, bytes]:

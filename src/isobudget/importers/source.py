@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from isobudget.errors import InputError
+from isobudget.files.csv_text import LEADING_COLUMNS, unguarded
 from isobudget.files.jsonl import MAX_LINE_BYTES, parse_json, read_numbered
 from isobudget.files.store_path import StorePath, place
 from isobudget.files.whole import check_regular, decode, unreadable
@@ -185,11 +186,13 @@ class Source:
 
     def _csv(self) -> Iterator[tuple[int, dict[str, Any]]]:
         lines = 0
+        csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))  # the module's own is 128 KiB
         try:
             with self._open() as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
                 heading = text.readline(MAX_LINE_BYTES)
                 names = [name.strip() for name in next(csv.reader([heading], delimiter=_delimiter(heading)))]
                 _check_columns(names, f"{self.path}, line 1")
+                ours = tuple(names[: len(LEADING_COLUMNS)]) == LEADING_COLUMNS
                 reader = csv.reader(text, delimiter=_delimiter(heading))
                 for cells in reader:
                     lines = reader.line_num + 1
@@ -197,7 +200,7 @@ class Source:
                         continue
                     if len(cells) != len(names):
                         raise InputError(f"{self.path}, line {lines}: {len(cells)} cells, but {len(names)} columns")
-                    yield lines, {name: _cell(name, cell) for name, cell in zip(names, cells, strict=True)}
+                    yield lines, {name: _cell(name, cell, ours) for name, cell in zip(names, cells, strict=True)}
         except UnicodeDecodeError as error:
             raise InputError(f"{self.path}, after line {lines}: is not UTF-8 ({error}); save it as UTF-8") from error
         except (csv.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -255,10 +258,16 @@ def _delimiter(heading: str) -> str:
     return max(",;\t", key=heading.count)
 
 
-def _cell(name: str, text: str) -> Any:
-    """A cell as JSON would have it: empty is absent; numbers, truth values and lists only where they are meant."""
+def _cell(name: str, text: str, ours: bool) -> Any:
+    """A cell as JSON would have it: empty is absent; numbers, truth values and lists only where they are meant.
+
+    A guard against spreadsheets is taken off names, and off texts where isobudget wrote the table (`ours`): in
+    another's a program may begin with `'='`.
+    """
     if text == "":
         return text if name in TEXT_COLUMNS else None
+    if ours or name not in TEXT_COLUMNS:
+        text = unguarded(text)
     if name not in _TYPED:
         return text
     try:

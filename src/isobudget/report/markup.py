@@ -1,18 +1,17 @@
 """Tables for papers and spreadsheets: Markdown, LaTeX (booktabs), CSV.
 
-Texts come from files of others. In LaTeX and Markdown every character that would mean something is escaped; in CSV a
-text that a spreadsheet would take for a formula begins with an apostrophe.
+Texts come from files of others. In LaTeX and Markdown every character that would mean something is escaped; for CSV
+see `isobudget.files.csv_text`.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from isobudget.grid import Grid, json_value, plain_cell, printable
+from isobudget.files import csv_text as csv_file
+from isobudget.grid import Grid, json_value, printable
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -84,11 +83,7 @@ def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
     """Records with equal keys as CSV with a heading; NaN and None are empty; nothing if there are none."""
     if not records:
         return ""
-    file = io.StringIO()
-    writer = csv.DictWriter(file, fieldnames=list(records[0]), lineterminator="\n")
-    writer.writerow({key: plain_cell(key) for key in records[0]})
-    writer.writerows({key: plain_cell(value) for key, value in json_value(record).items()} for record in records)
-    return file.getvalue()
+    return csv_file.csv_text(list(records[0]), map(json_value, records))
 
 
 def _piped(cells: Any) -> str:

@@ -2,7 +2,7 @@
 // here, of what stands on the page; nothing is fetched.
 "use strict";
 (function (page) {
-  const FORMULA = /^[=+\-@\t\r](?![\d.,]+$)/; // what spreadsheets take for the begin of a formula; a number is none
+  const FORMULA = /^'*[=+\-@\t\r](?![\d.,]+$)/; // what spreadsheets take for the begin of a formula, after apostrophes; a number is none
   const LATEX = { "\\": "\\textbackslash{}", "{": "\\{", "}": "\\}", "&": "\\&", "%": "\\%", "$": "\\$", "#": "\\#", "_": "\\_",
     "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "<": "\\textless{}", ">": "\\textgreater{}", "|": "\\textbar{}",
     '"': "\\textquotedbl{}", "[": "{[}", "]": "{]}", "–": "--", "−": "-", "†": "\\dag{}", "★": "*", "✓": "yes", "✗": "no" };
@@ -21,8 +21,8 @@
   page.csv = (rows) => rows.map((row) => row.map(csvCell).join(",")).join("\n") + "\n";
 
   function csvCell(text) {
-    const safe = text.startsWith("=") || FORMULA.test(text) ? `'${text}` : text;
-    return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+    const safe = /^'*=/.test(text) || FORMULA.test(text) ? `'${text}` : text;
+    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   }
 
   page.latex = function (rows, caption) {
