@@ -157,6 +157,34 @@ def test_inspect_0_3_285_with_mock_model(shared_cases: Path) -> None:
     assert {task: n for task, (n, _) in counts(read).items()} == {"toy/0": 3, "toy/1": 3}
 
 
+def inspect_log(path: Path, samples: list[dict[str, object]]) -> Path:
+    return as_json(path, {"version": 2, "eval": {"task": "t", "model": "m"}, "samples": samples})
+
+
+@pytest.mark.parametrize("beyond", [2, 10.0, -1, 1e400])
+def test_a_scorer_beyond_0_to_1_gives_no_verdicts_in_the_whole_log(tmp_path: Path, beyond: float) -> None:
+    scores = [{"grade": one, "tests": {"value": {"all": "C", "lines": one}}} for one in (1, 0, beyond, 0.5)]
+    log = inspect_log(tmp_path / "log.json", [{"id": at, "scores": one} for at, one in enumerate(scores)])
+    found = samples(log)
+    assert [one.passed for one in found] == [None] * 4
+    assert {one.others for one in found} == {(("tests/all", True), ("tests/lines", None))}
+    said = str(read_results(log).taken[0])
+    assert "4 not judged; scores of 'grade' lie beyond 0 to 1 (such as " in said
+    assert "scores of 'tests/lines' lie beyond" in said
+
+
+@pytest.mark.parametrize("wrong", [-1, 1e400, 3.5, "7", 2**40, True])
+def test_what_is_no_number_of_tokens_is_noted(tmp_path: Path, wrong: object) -> None:
+    usage = {"input_tokens": 3, "output_tokens": wrong}
+    one = {"id": 1, "scores": {"s": 1}, "output": {"usage": usage}}
+    several = {"id": 2, "scores": {"s": 1}, "model_usage": {"a": usage, "b": {"input_tokens": 3, "output_tokens": 4}}}
+    for log in ([one], [several]):
+        path = inspect_log(tmp_path / "log.json", log)
+        assert samples(path)[0].completion_tokens is None
+        assert samples(path)[0].prompt_tokens in (3, 6)
+        assert "where `output_tokens` is not a " in str(read_results(path).taken[0])
+
+
 def test_inspect_attachments_parts_and_agents(tmp_path: Path) -> None:
     usage = {"input_tokens": 5, "output_tokens": 7, "input_tokens_cache_read": 2}
     sample = {
@@ -320,6 +348,7 @@ def test_harbor_counts_as_harbor_does(tmp_path: Path) -> None:
     read = read_results(tmp_path / "job")
     assert [(row.model, row.passed, row.completion_tokens) for row in read.rows] == [("agent m", (True, False), (7, 7))]
     assert read.taken[0].left == {"not judged": 3, "errors": 1}
+    assert "a reward that is neither 0 nor 1 (such as 0.5) is no verdict" in str(read.taken[0])
     first = samples(tmp_path / "job")[0]
     assert (first.prompt_tokens, first.usd, first.seconds) == (100, 0.5, 30.5)
 

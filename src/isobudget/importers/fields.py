@@ -7,6 +7,7 @@ from typing import cast
 from isobudget.errors import InputError
 from isobudget.files.jsonl import Record
 from isobudget.files.values import is_number, is_whole
+from isobudget.importers.base import Tally
 
 #: fields that keep the counts of one problem apart, in the order of `CountRow`
 GROUP = ("benchmark", "model", "condition", "task_id")
@@ -50,6 +51,25 @@ def amount_of(value: object, field: str, where: str) -> float:
     if not is_number(value, 0):
         raise wrong(where, field, f"must be a number, 0 or more, got {shown(value)}")
     return float(cast(float, value))
+
+
+def whole_if_known(value: object, field: str, tally: Tally) -> int | None:
+    """A whole number from 0 to `MOST_SAMPLES`; None where there is none, with a note where there is something else."""
+    if isinstance(value, int) and is_whole(value, 0, MOST_SAMPLES):
+        return value
+    return _unknown(value, field, f"a whole number from 0 to {MOST_SAMPLES:,}", tally)
+
+
+def amount_if_known(value: object, field: str, tally: Tally) -> float | None:
+    """A number of 0 or more; None where there is none, with a note where there is something else."""
+    if isinstance(value, int | float) and is_number(value, 0):
+        return float(value)
+    return _unknown(value, field, "a number of 0 or more", tally)
+
+
+def _unknown(value: object, field: str, wanted: str, tally: Tally) -> None:
+    if value is not None:
+        tally.note(f"where `{field}` is not {wanted} (such as {shown(value)}) it counts as not known")
 
 
 def texts(value: object, field: str, where: str) -> list[str]:

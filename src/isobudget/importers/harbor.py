@@ -14,10 +14,10 @@ from typing import Any
 
 from isobudget.errors import InputError
 from isobudget.files.jsonl import parse_json
-from isobudget.files.values import is_number, is_whole
+from isobudget.files.values import is_number
 from isobudget.files.whole import read_text
 from isobudget.importers.base import Tally
-from isobudget.importers.fields import shown
+from isobudget.importers.fields import amount_if_known, shown, whole_if_known
 from isobudget.importers.records import OUTPUT, Record, Sample
 from isobudget.importers.source import Shape, Source
 
@@ -41,7 +41,7 @@ class Harbor:
     def read(self, source: Source, tally: Tally) -> Iterator[Record]:
         """The trials, by their folders' names."""
         if source.shape is not Shape.FOLDER:
-            yield _trial(source.first, str(source.path))
+            yield _trial(source.first, str(source.path), tally)
             return
         seen: set[str] = set()
         for path in _results(source.path):
@@ -53,7 +53,7 @@ class Harbor:
                 tally.leave("duplicates")
                 continue
             seen.add(key)
-            yield _trial(result, str(path))
+            yield _trial(result, str(path), tally)
 
 
 def _results(folder: Path) -> list[Path]:
@@ -70,26 +70,26 @@ def _is_trial(result: Any) -> bool:
     return isinstance(result, dict) and "trial_name" in result and "task_name" in result
 
 
-def _trial(result: dict[str, Any], where: str) -> Sample:
+def _trial(result: dict[str, Any], where: str, tally: Tally) -> Sample:
     task, agent = result["task_name"], _table(result, "agent_info")
     model = _table(agent, "model_info")
     names = [str(one) for one in (agent.get("name"), model.get("name")) if one]
     if not isinstance(task, str) or not all(one.isprintable() and one for one in (task, *names)):
         raise InputError(f"{where}: its task or agent cannot be printed: {shown(task)}")
     spent = _table(result, "agent_result")
-    prompt, completion = (spent.get(key) for key in ("n_input_tokens", "n_output_tokens"))
+    prompt, completion = (whole_if_known(spent.get(key), key, tally) for key in ("n_input_tokens", "n_output_tokens"))
     return Sample(
         task,
-        _passed(result),
+        _passed(result, tally),
         0,
         None,
         OUTPUT,
         " ".join(names),
         outcome="error" if result.get("exception_info") else "",
-        prompt_tokens=prompt if is_whole(prompt) else None,
-        completion_tokens=completion if is_whole(completion) else None,
+        prompt_tokens=prompt,
+        completion_tokens=completion,
         seconds=_seconds(_table(result, "agent_execution")),
-        usd=float(spent["cost_usd"]) if is_number(spent.get("cost_usd"), 0) else None,
+        usd=amount_if_known(spent.get("cost_usd"), "cost_usd", tally),
     )
 
 
@@ -98,13 +98,17 @@ def _table(result: dict[str, Any], key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _passed(result: dict[str, Any]) -> bool | None:
+def _passed(result: dict[str, Any], tally: Tally) -> bool | None:
     rewards = _table(_table(result, "verifier_result"), "rewards")
     valid = result.get("reward_valid")
     if len(rewards) != 1 or valid is False:
         return None
     (reward,) = rewards.values()
-    return bool(reward) if is_number(reward) and reward in (0, 1) else None
+    if is_number(reward) and reward in (0, 1):
+        return bool(reward)
+    if reward is not None:
+        tally.note(f"a reward that is neither 0 nor 1 (such as {shown(reward)}) is no verdict: not judged")
+    return None
 
 
 def _seconds(times: dict[str, Any]) -> float | None:

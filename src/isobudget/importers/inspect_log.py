@@ -1,28 +1,32 @@
 """Inspect's logs (inspect_ai, log version 2): `.eval`, a zip of JSON files, and `.json`, one document.
 
 A sample is one epoch of one problem. Its scorers are suites, the first one the main one: "C" and 1 passed, "I", "N" and
-0 failed, "P" and other numbers are part of a success and did not pass; a scorer with a dictionary gives a suite a key.
-A sample that ended in an error was not judged. Tokens are those of all calls of the sample; seconds are the model's
-where there was one call, else the sample's working time. An interrupted log has the samples that were finished.
+0 failed, "P" and numbers between are part of a success and did not pass; a scorer with a number beyond 0 to 1 in the
+log gives no verdicts (on a scale to 10, 1 is no success); one with a dictionary gives a suite a key. One that ended
+in an error was not judged. Tokens are those of all calls of the sample; seconds are the model's where there was one
+call, else the sample's working time. An interrupted log has the samples that were finished.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from isobudget.errors import InputError
 from isobudget.files.jsonl import parse_json
-from isobudget.files.values import is_number, is_whole
+from isobudget.files.values import is_whole
 from isobudget.files.whole import decode
 from isobudget.importers.base import Tally
+from isobudget.importers.fields import amount_if_known, shown, whole_if_known
 from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, Record, Sample
 from isobudget.importers.source import Shape, Source
 from isobudget.importers.zip_members import ZipMembers, open_zip
 
 _HEADER, _START, _SAMPLES = "header.json", "_journal/start.json", "samples/"
 _ATTACHMENT = "attachment://"
+_INPUT_TOKENS, _OUTPUT_TOKENS = ("input_tokens", "input_tokens_cache_read", "input_tokens_cache_write"), "output_tokens"
 _LETTERS = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
 
 
@@ -73,17 +77,21 @@ def _samples(log: Mapping[str, Any], samples: Any, source: Source, tally: Tally)
         raise InputError(f"{source.path}: its task or model has characters that cannot be printed")
     if log.get("status") not in ("success", None):
         tally.note(f"the log's status is {log.get('status')!r}: it has the samples that were finished")
-    seen = set()
+    seen, twice, held = set(), 0, []
     for place, sample in samples:
         where = f"{source.path}, {place}"
         if not isinstance(sample, dict) or "id" not in sample:
             raise InputError(f"{where}: must be a JSON object with id and epoch")
         key = str(sample["id"]), sample.get("epoch", 1)
         if key in seen:
-            tally.leave("duplicates")
+            twice += 1
             continue
         seen.add(key)
-        yield _sample(sample, benchmark, model, where, tally)
+        scores = [] if sample.get("error") else _scores(sample.get("scores"))
+        held.append((_sample(sample, benchmark, model, where, tally), scores))
+    yield from _judged(held, tally)
+    if twice:
+        tally.leave("duplicates", twice)
 
 
 def _sample(sample: dict[str, Any], benchmark: str, model: str, where: str, tally: Tally) -> Sample:
@@ -92,26 +100,24 @@ def _sample(sample: dict[str, Any], benchmark: str, model: str, where: str, tall
         raise InputError(f"{where}: its id or epoch cannot be used")
     output = sample.get("output") if isinstance(sample.get("output"), dict) else {}
     assert isinstance(output, dict)
-    verdicts = [] if sample.get("error") else _verdicts(sample.get("scores"), tally)
     choices = output.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    usage, seconds = _spent(sample, output)
+    usage, seconds = _spent(sample, output, tally)
     return Sample(
         str(sample["id"]),
-        verdicts[0][1] if verdicts else None,
+        None,
         0,
         _text(choice, sample),
         _form(sample),
         model,
         benchmark,
         outcome="error" if sample.get("error") else "",
-        others=tuple(verdicts[1:]),
         number=int(epoch) - 1,
         prompt=_prompt(sample),
-        prompt_tokens=_tokens(usage, "input_tokens", "input_tokens_cache_read", "input_tokens_cache_write"),
-        completion_tokens=_tokens(usage, "output_tokens"),
-        seconds=float(seconds) if is_number(seconds, 0) else None,
-        usd=usage["total_cost"] if is_number(usage.get("total_cost"), 0) else None,
+        prompt_tokens=_tokens(usage, tally, *_INPUT_TOKENS),
+        completion_tokens=_tokens(usage, tally, _OUTPUT_TOKENS),
+        seconds=amount_if_known(seconds, "time", tally),
+        usd=amount_if_known(usage.get("total_cost"), "total_cost", tally),
         cut_off=choice.get("stop_reason") in ("max_tokens", "model_length"),
     )
 
@@ -123,47 +129,69 @@ def _form(sample: dict[str, Any]) -> str:
     return str(form) if form in (COMPLETION, SOLUTION) else OUTPUT
 
 
-def _verdicts(scores: Any, tally: Tally) -> list[tuple[str, bool | None]]:
-    """Each scorer's verdict by name; one with several keys gives several."""
-    found: list[tuple[str, bool | None]] = []
+def _scores(scores: Any) -> list[tuple[str, float | None]]:
+    """Each scorer's number by its name, None where it is none; one with several keys gives several."""
+    found: list[tuple[str, float | None]] = []
     for name, score in scores.items() if isinstance(scores, dict) else ():
         value = score.get("value") if isinstance(score, dict) else score
         if isinstance(value, dict):
-            found += [(f"{name}/{key}", _passed(item, tally)) for key, item in value.items()]
+            found += [(f"{name}/{key}", _number(item)) for key, item in value.items()]
         else:
-            found.append((name, _passed(value, tally)))
+            found.append((name, _number(value)))
     return found
 
 
-def _passed(value: Any, tally: Tally) -> bool | None:
+def _number(value: Any) -> float | None:
     if isinstance(value, str):
         value = _LETTERS.get(value, {"true": 1.0, "false": 0.0}.get(value.lower()))
-    if not isinstance(value, int | float) or value != value:
-        return None
-    if value not in (0, 1):
+    return value if isinstance(value, int | float) and value == value else None
+
+
+def _judged(samples: list[tuple[Sample, list[tuple[str, float | None]]]], tally: Tally) -> Iterator[Sample]:
+    """The samples with their verdicts; those of a scorer with numbers beyond 0 to 1 are none, also where it says 1."""
+    beyond: dict[str, float] = {}
+    for name, value in itertools.chain.from_iterable(scores for _, scores in samples):
+        if value is not None and not 0 <= value <= 1:
+            beyond.setdefault(name, value)
+    for name, value in beyond.items():
+        tally.note(f"scores of {name!r} lie beyond 0 to 1 (such as {shown(value)}): they are no verdicts, not judged")
+    for sample, scores in samples:
+        verdicts = [(name, None if name in beyond else _passed(value, tally)) for name, value in scores]
+        sample.passed = verdicts[0][1] if verdicts else None
+        sample.others = tuple(verdicts[1:])
+        yield sample
+
+
+def _passed(value: float | None, tally: Tally) -> bool | None:
+    if value is not None and 0 < value < 1:
         tally.note("scores between failed and passed (such as P) count as not passed")
-    return bool(value == 1)
+    return None if value is None else value == 1
 
 
-def _spent(sample: dict[str, Any], output: dict[str, Any]) -> tuple[dict[str, Any], Any]:
-    """Token counts of all calls, and seconds."""
+def _spent(sample: dict[str, Any], output: dict[str, Any], tally: Tally) -> tuple[dict[str, Any], Any]:
+    """Token counts and dollars of all calls, and seconds; what one call does not know is not known of all."""
     own = output.get("usage") if isinstance(output.get("usage"), dict) else {}
     by_model = sample.get("model_usage")
     usages = [one for one in by_model.values() if isinstance(one, dict)] if isinstance(by_model, dict) else []
     assert isinstance(own, dict)
     if not usages or usages == [own]:
         return own, output.get("time")
-    numbers = {name for usage in usages for name, value in usage.items() if is_number(value, 0)}
-    total = {name: sum(usage.get(name) or 0 for usage in usages) for name in numbers}
-    if all(total.get(name) == own.get(name) for name in ("input_tokens", "output_tokens")):
+    names = (*_INPUT_TOKENS, _OUTPUT_TOKENS, "total_cost")
+    total = {name: _sum([usage.get(name) for usage in usages], name, tally) for name in names}
+    if all(total.get(name) == own.get(name) for name in (_INPUT_TOKENS[0], _OUTPUT_TOKENS)):
         return total, output.get("time")
     return total, sample.get("working_time")
 
 
-def _tokens(usage: Mapping[str, Any], *names: str) -> int | None:
-    if not is_whole(usage.get(names[0])):
-        return None
-    return sum(int(usage[name]) for name in names if is_whole(usage.get(name)))
+def _sum(values: list[Any], name: str, tally: Tally) -> float | None:
+    stated = [one for one in values if one is not None]
+    known = [one for one in (amount_if_known(one, name, tally) for one in stated) if one is not None]
+    return sum(stated) if stated and len(known) == len(stated) else None
+
+
+def _tokens(usage: Mapping[str, Any], tally: Tally, *names: str) -> int | None:
+    counts = [whole_if_known(usage.get(name), name, tally) for name in names]
+    return None if counts[0] is None else sum(one or 0 for one in counts)
 
 
 def _text(choice: Mapping[str, Any], sample: Mapping[str, Any]) -> str | None:

@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.errors import InputError
-from isobudget.files.values import is_number
 from isobudget.importers.base import Tally
 from isobudget.importers.evalplus import BASE, PLUS
-from isobudget.importers.fields import shown, verdict_of, whole
+from isobudget.importers.fields import amount_if_known, shown, verdict_of, whole
 from isobudget.importers.records import OUTPUT, Record, Sample
 from isobudget.importers.source import Shape, Source
 
@@ -49,7 +48,7 @@ class NemoSkills:
     def read(self, source: Source, tally: Tally) -> Iterator[Record]:
         """The samples, seed by seed."""
         if source.shape is not Shape.FOLDER:
-            yield from _file(source, 0)
+            yield from _file(source, 0, tally)
             return
         entries = sorted(source.path.iterdir())
         unfinished = [entry.name for entry in entries if _UNFINISHED.fullmatch(entry.name)]
@@ -62,7 +61,7 @@ class NemoSkills:
         lengths: dict[int, Path] = {}
         for seed, (_, path) in enumerate(seeded):
             lines = 0
-            for sample in _file(Source(path), seed):
+            for sample in _file(Source(path), seed, tally):
                 lines = sample.line
                 yield sample
             lengths.setdefault(lines, path)
@@ -71,7 +70,7 @@ class NemoSkills:
                 raise InputError(f"{source.path}: files of unequal length ({said} lines); a seed is unfinished")
 
 
-def _file(source: Source, seed: int) -> Iterator[Sample]:
+def _file(source: Source, seed: int, tally: Tally) -> Iterator[Sample]:
     model, benchmark = _names(source.path)
     ids = None
     for number, record in source.records():
@@ -88,16 +87,16 @@ def _file(source: Source, seed: int) -> Iterator[Sample]:
             record,
             Sample(task_id, passed, number, model=model, benchmark=benchmark, number=seed, others=others),
             where,
+            tally,
         )
 
 
-def _sample(record: dict[str, Any], sample: Sample, where: str) -> Sample:
+def _sample(record: dict[str, Any], sample: Sample, where: str, tally: Tally) -> Sample:
     text = record.get("generation")
     sample.text, sample.form = (text, OUTPUT) if isinstance(text, str) else (None, OUTPUT)
     if record.get("num_generated_tokens") is not None:
         sample.completion_tokens = whole(record["num_generated_tokens"], "num_generated_tokens", where)
-    if is_number(record.get("generation_time"), 0):
-        sample.seconds = float(record["generation_time"])
+    sample.seconds = amount_if_known(record.get("generation_time"), "generation_time", tally)
     return sample
 
 
