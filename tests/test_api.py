@@ -6,6 +6,7 @@ import importlib
 import inspect
 import json
 import keyword
+import math
 import shutil
 import subprocess
 import sys
@@ -136,6 +137,11 @@ def test_a_file_is_judged_as_the_command_judges_it(here: Path) -> None:
         (lambda: api.curves("counts.jsonl", "parsecs"), "unknown unit 'parsecs'"),
         (lambda: api.report("run", unit="parsecs"), "unknown unit 'parsecs'"),
         (lambda: api.passk("counts.jsonl", [0]), "whole numbers of 1 or more"),
+        (lambda: api.passk("counts.jsonl", "99999999999999999999"), "1 or more, and at most 2,147,483,647"),
+        (lambda: api.passk("counts.jsonl", "9" * 5000), "1 or more, and at most 2,147,483,647"),
+        (lambda: api.passk("counts.jsonl", level=95), "level of intervals lies between 0 and 1, such as 0.95, not 95"),
+        (lambda: api.passk("counts.jsonl", level=1), "level of intervals lies between 0 and 1, such as 0.95, not 1"),
+        (lambda: api.passk("counts.jsonl", level=math.nan), "level of intervals lies between 0 and 1"),
         (lambda: api.passk("absent.jsonl"), "absent.jsonl"),
         (lambda: api.judge("samples.jsonl"), "--problems"),
         (lambda: api.judge("run", output="v.jsonl", resume=True), "--output and --resume: for a file"),

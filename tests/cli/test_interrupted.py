@@ -12,6 +12,7 @@ import pytest
 
 from isobudget.records.run import load_run
 from support.solve_project import answering
+from support.synthetic_run import synthetic_run
 
 
 @pytest.mark.parametrize(
@@ -70,6 +71,45 @@ def test_what_is_in_flight_is_kept_when_a_scheduler_ends_the_command(tmp_path: P
     assert "Ended by SIGTERM. Finished work is saved; run the same command to resume." in errors
     assert "Traceback" not in errors
     assert len(list(load_run(out).samples())) == len(asked) > 0  # each was paid for once, and is there
+
+
+def test_ctrl_c_says_what_is_true_of_an_import_and_of_what_the_interrupt_carries() -> None:
+    for raised, said in (("", "Nothing was imported."), ("('Judge the rest.')", "Judge the rest.")):
+        program = (
+            "from isobudget.cli.interrupts import interruptible\n"
+            f"with interruptible(said='Nothing was imported.'):\n    raise KeyboardInterrupt{raised}"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (130, f"\nInterrupted. {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "event", "said"),
+    [
+        ("sql run select", "duckdb", "Nothing unfinished was written; run the same command again."),
+        ("passk s.jsonl", "s.jsonl", "Nothing unfinished was written; run the same command again."),
+        ("compact run", "manifest.json", "The run is whole; run the same command again to go on."),
+        ("export run --to csv", "samples.csv", "Files that were written are whole; run the same command again"),
+        ("import s.jsonl -o made", "s.jsonl", "Nothing was imported; run the same command again."),
+        ("import s.jsonl -o made", "verdicts", "Nothing was imported; run the same command again."),
+    ],
+)
+def test_ctrl_c_says_what_is_left_of_a_command(tmp_path: Path, words: str, event: str, said: str) -> None:
+    """The interrupt comes when the command opens, makes or imports what `event` names."""
+    (tmp_path / "s.jsonl").write_text('{"model": "m", "task_id": "t", "completion": "x", "passed": true}\n')
+    synthetic_run(tmp_path / "run", benchmarks={"mine": 1})
+    program = (
+        "import sys\nfrom isobudget.cli import main\n"
+        "def interrupt(event, given):\n"
+        f"    if event in ('open', 'import', 'os.mkdir') and {event!r} in str(given[0]):\n"
+        "        raise KeyboardInterrupt\n"
+        f"sys.argv = ['isobudget', *{words.split()!r}]\nsys.addaudithook(interrupt)\nmain()"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
+    assert (done.returncode, done.stderr.count("Interrupted.")) == (130, 1)
+    assert f"\nInterrupted. {said}" in done.stderr
+    assert not (tmp_path / "made").exists()
 
 
 def test_a_name_that_the_system_refuses_is_one_sentence() -> None:

@@ -163,3 +163,17 @@ def test_a_rate_of_one_model_leaves_what_is_known_without_it(tmp_path: Path) -> 
     assert (rated.one.costs, rated.other.costs) == (plain.one.costs, plain.other.costs)
     with pytest.raises(InputError, match="the command line states nothing for codellama-34b"):
         api.curves(source, tokens_per_second="7b=1000", completion_tokens="7b=200")
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "said"),
+    [
+        ("usd_per_gpu_hour", "0", "neither a number of more than 0 nor NAME=NUMBER, such as 7b=2.50$"),
+        ("tokens_per_second", "a,b=5", "'a' is neither .* such as 7b=2600;.* with a comma is priced in a costs file"),
+        ("gpus", "x", "such as 7b=2$"),
+        ("completion_tokens", "x", "such as 7b=200$"),
+    ],
+)
+def test_each_option_shows_an_example_of_its_own(option: str, text: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        one_line_costs(None, **{option: text})

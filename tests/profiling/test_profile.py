@@ -421,5 +421,6 @@ def test_the_command_ends_with_one_message(tmp_path: Path) -> None:
     done = command("codellama-7b", "--slots=1,x", folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
-        "error: --slots takes whole numbers of 1 or more, separated by commas, such as 1,4,16; got '1,x'"
+        "error: --slots takes whole numbers of 1 or more, and at most 254, separated by commas, such as 1,4,16; "
+        "got '1,x'"
     ]

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from isobudget.errors import InputError
 from isobudget.grid import json_value
 from isobudget.importers.counts import ModelCounts
+from isobudget.importers.fields import MOST_SAMPLES, shown
 from isobudget.results import Shown
-from isobudget.statistics.intervals import Weights, bootstrap_curve, bootstrap_weights
+from isobudget.statistics.intervals import Weights, bootstrap_curve, bootstrap_weights, check_level
 from isobudget.statistics.many_problems import bootstrap_distinct
 from isobudget.statistics.pass_at_k import pass_at_k, trusted_k, why_undefined
 
@@ -25,6 +26,9 @@ Floats = NDArray[np.float64]
 
 #: with more problems the bootstrap draws how many there are of each different count, which needs no weight of each
 MANY = 5000
+
+#: of the largest k
+_DIGITS = len(str(MOST_SAMPLES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +82,18 @@ def parse_k(k: str | int | Sequence[int]) -> list[int]:
     """Values of k, also from text such as ``1,5,10``; none twice.
 
     Raises:
-        InputError: one is no whole number of 1 or more.
+        InputError: one is no whole number from 1 to `MOST_SAMPLES`.
     """
     parts = k.split(",") if isinstance(k, str) else [str(one) for one in ([k] if isinstance(k, int) else k)]
     sizes = []
     for part in parts:
-        if not (part.strip().isascii() and part.strip().isdigit() and 1 <= int(part) < 2**31):
-            raise InputError(f"--k takes whole numbers of 1 or more, separated by commas, such as 1,5,10; got {part!r}")
-        sizes.append(int(part))
+        text = part.strip().lstrip("0")
+        if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text) <= MOST_SAMPLES):
+            raise InputError(
+                f"--k takes whole numbers of 1 or more, and at most {MOST_SAMPLES:,}, separated by commas, such as "
+                f"1,5,10; got {shown(part)}"
+            )
+        sizes.append(int(text))
     return list(dict.fromkeys(sizes))
 
 
@@ -117,8 +125,9 @@ def passk(
     """pass@k at each k for each group of `isobudget.importers.counts.group_counts`, in order.
 
     Raises:
-        InputError: a k below 1, or too few replicates for the level.
+        InputError: a k below 1, a level beyond 0 to 1, or too few replicates for it.
     """
+    check_level(level)
     weights = lru_cache(maxsize=1)(lambda problems: bootstrap_weights(problems, replicates, seed))
     return [_one(group, k, level, replicates, seed, weights) for group in groups]
 

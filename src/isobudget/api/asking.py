@@ -65,8 +65,8 @@ def curves(
         unit: unit of the budgets: flops, seconds, device_seconds, tokens, usd or joules; by default that of a budget
             such as 6s, else flops where known, else what the costs state, else usd, then tokens (docs/costs.md).
         costs: costs file, see docs/costs.md; or ``paper`` for the paper's Table 1.
-        budgets: budgets per problem: ``1e12,5e12`` in the unit, or ``1x,4x`` in samples of the cheapest model. In
-            Python also a list.
+        budgets: budgets per problem: ``1e12,5e12`` in the unit, or ``1x,4x`` in samples of the cheapest model,
+            ``4x:NAME`` of that one. In Python also a list.
         benchmark: only this benchmark; by default all.
         select: how one of k samples is chosen: by ``tests``, or (runs only) by the model's own ``likelihood``.
         stop: ``fixed``: always generate and charge k samples, as in the paper. ``first-pass``: stop at the first sample

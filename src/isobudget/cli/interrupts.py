@@ -22,19 +22,20 @@ _came: list[int] = []
 
 
 @contextlib.contextmanager
-def interruptible(resume: str = "") -> Iterator[None]:
+def interruptible(resume: str = "", said: str = "") -> Iterator[None]:
     """Ctrl-C or SIGTERM ends the command with one message; by then everything that came back is recorded.
 
-    `resume` is the option with which the command goes on, where it does not do so by itself.
+    `resume` is the option with which the command goes on, where it does not do so by itself. `said` is the message of a
+    command that does not go on; what the interrupt itself carries comes first.
     """
     try:
         with _terminated_as_interrupted():
             yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         how = f" with {resume}" if resume else ""
         what = "Ended by SIGTERM" if _came else "Interrupted"
-        said = f"\n{what}. Finished work is saved; run the same command{how} to resume."
-        print(said, file=sys.stderr, flush=True)
+        own = said or f"Finished work is saved; run the same command{how} to resume."
+        print(f"\n{what}. {str(error) or own}", file=sys.stderr, flush=True)
         # the engine's threads may be in the middle of a long answer that nobody waits for any more
         os._exit(exit_status(_STATUS[signal.SIGINT]))
 

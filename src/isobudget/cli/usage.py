@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperArgument, TyperCommand
+
+#: commands that end in no other way
+_ENDLESS = frozenset(("serve", "view", "mcp"))
+#: what stands after Ctrl-C where it is more than nothing
+_LEFT = {
+    "compact": "The run is whole; run the same command again to go on.",
+    "export": "Files that were written are whole; run the same command again for all of them.",
+    "check": "The run is as whole as it was; run the same command again.",
+}
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +26,17 @@ class Command(TyperCommand):
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """What follows the command's name."""
         return [self.options_metavar or "", *_arguments(self.params)]
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; Ctrl-C ends it with a word on what is left, where the command has none of its own."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            if ctx.info_name in _ENDLESS:
+                raise
+            left = _LEFT.get(ctx.info_name, "Nothing unfinished was written; run the same command again.")
+            print(f"\nInterrupted. {left}", file=sys.stderr, flush=True)
+            raise SystemExit(130) from None
 
 
 def _arguments(parameters: list[Any]) -> Iterator[str]:

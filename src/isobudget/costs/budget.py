@@ -63,19 +63,29 @@ class Budget:
     samples: bool = False
     model: str | None = None
 
-    def times(self, sample: float, unit: Unit | None = None) -> float:
+    def times(self, sample: float, unit: Unit | None = None, prices: Mapping[str, SampleCost] | None = None) -> float:
         """The budget in the unit that is asked for elsewhere, samples counted at the price of one.
 
+        Samples of a model count as multiples of one of its own, from `prices`, as the others do of the cheapest one's.
+
         Raises:
-            InputError: it is of another unit, names a model, or is too large a number.
+            InputError: it is of another unit, names a model that has no price here, or is too large a number.
         """
         if self.unit not in (None, unit):
             raise InputError(f"a budget in {self.unit} does not go with {f'--unit {unit}' if unit else 'this unit'}")
         if self.model is not None:
-            raise InputError(
-                f"samples of a model ({self.model}) are no budget here; write amounts, or samples such as 4x"
-            )
+            if prices is None:
+                raise InputError(
+                    f"samples of a model ({self.model}) are no budget here; write amounts, or samples such as 4x"
+                )
+            sample = prices[self._one_of(prices)].cost(1)
         return self._finite(self.amount * sample if self.samples else self.amount)
+
+    def _one_of(self, prices: Mapping[str, SampleCost]) -> str:
+        models = meant(str(self.model), prices)
+        if len(models) != 1:
+            raise InputError(f"a budget counts samples of {self.model!r}; there are: {', '.join(prices)}")
+        return models[0]
 
     def _finite(self, amount: float) -> float:
         if not math.isfinite(amount):
@@ -99,10 +109,7 @@ class Budget:
             return as_shown(self.amount, unit, costs)
         if self.model is None:
             return self._finite(min(price.cost(self.amount) for price in prices.values()))
-        models = meant(self.model, prices)
-        if len(models) != 1:
-            raise InputError(f"a budget counts samples of {self.model!r}; there are: {', '.join(prices)}")
-        return self._finite(prices[models[0]].cost(self.amount))
+        return self._finite(prices[self._one_of(prices)].cost(self.amount))
 
 
 def parse_budget(text: str, written: str = _WRITTEN) -> Budget:
@@ -136,16 +143,19 @@ def parse_budget(text: str, written: str = _WRITTEN) -> Budget:
 
 
 def parse_budgets(
-    budgets: str | float | Sequence[str | float] | None, cheapest: float, unit: Unit | None = None
+    budgets: str | float | Sequence[str | float] | None,
+    cheapest: float,
+    unit: Unit | None = None,
+    prices: Mapping[str, SampleCost] | None = None,
 ) -> list[float] | None:
     """`1e12,4e12` as amounts of the unit, `1x,4x` as multiples of the cheapest model's sample; None for None.
 
-    They may also come as numbers, or as a sequence.
+    `4x:NAME` is a multiple of that model's, from `prices`. They may also come as numbers, or as a sequence.
 
     Raises:
-        InputError: a part is no budget, or of a unit or a model of its own.
+        InputError: a part is no budget, of a unit of its own, or of a model that has no price.
     """
-    return None if budgets is None else [parse_budget(part).times(cheapest, unit) for part in _parts(budgets)]
+    return None if budgets is None else [parse_budget(part).times(cheapest, unit, prices) for part in _parts(budgets)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +165,17 @@ class Written:
     budgets: str | float | Sequence[str | float] | None
     unit: Unit
 
-    def among(self, cheapest: float, costs: ArrayLike) -> tuple[list[float] | None, list[str]]:
+    def among(
+        self, cheapest: float, costs: ArrayLike, prices: Mapping[str, SampleCost] | None = None
+    ) -> tuple[list[float] | None, list[str]]:
         """As amounts, each as costs are shown (`as_shown`), and a note where one stands for a cost.
 
         Args:
             cheapest: what a sample of the cheapest model costs.
             costs: of every number of samples of every model.
+            prices: what a sample of each model costs, by its name.
         """
-        typed = parse_budgets(self.budgets, cheapest, self.unit)
+        typed = parse_budgets(self.budgets, cheapest, self.unit, prices)
         taken = None if typed is None else [as_shown(amount, self.unit, costs) for amount in typed]
         return taken, shown_note(typed or (), taken or (), self.unit)
 

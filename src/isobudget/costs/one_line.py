@@ -28,6 +28,13 @@ _OPTIONS = {
     "--gpus": ("gpus", True),
     "--completion-tokens": ("completion_tokens", True),
 }
+#: how each is written, for messages
+_EXAMPLES = {
+    "--tokens-per-second": "7b=2600",
+    "--usd-per-gpu-hour": "7b=2.50",
+    "--gpus": "7b=2",
+    "--completion-tokens": "7b=200",
+}
 #: where these figures come from, beside each of them
 _ORIGIN = "command line"
 #: keys of a costs file that give seconds
@@ -68,7 +75,8 @@ class OneLine(CostsFile):
         """That nothing here says what a model costs."""
         if self.base is not None:
             return self.base.lacks(model)
-        return InputError(f"the command line states nothing for {model}; add {model}=..., or a number for every model")
+        how = "price it in a costs file (--costs)" if "," in model else f"add {model}=..."
+        return InputError(f"the command line states nothing for {model}; {how}, or state a number for every model")
 
     def require(self, names: Sequence[str]) -> None:
         """Refuse a stated name that means none of the models, and two parts of one model's name with unlike figures.
@@ -146,8 +154,10 @@ def _parsed(option: str, text: str | float | None, whole: bool) -> dict[str, flo
         if not 0 < value < MOST_TOKENS or (given and not name.strip()):
             kind = "a whole number of at least 1" if whole else "a number of more than 0"
             kind += " and below 10^12" if value >= MOST_TOKENS else ""
-            example = {"--gpus": "7b=2", "--completion-tokens": "7b=200"}.get(option, "7b=2600")
-            raise InputError(f"{option}: {part.strip()!r} is neither {kind} nor NAME=NUMBER, such as {example}")
+            comma = "; a name with a comma is priced in a costs file, --costs" if "," in str(text) and not given else ""
+            raise InputError(
+                f"{option}: {part.strip()!r} is neither {kind} nor NAME=NUMBER, such as {_EXAMPLES[option]}{comma}"
+            )
         if name.strip() in found:
             whose = f"{name.strip()}=..." if given else "a number for every model"
             raise InputError(f"{option}: {whose} is stated twice in {str(text)!r}; write it once")

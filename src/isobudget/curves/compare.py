@@ -215,7 +215,8 @@ def compare(
     bootstrap = bootstrap or Bootstrap()
     if isinstance(budgets, Written):
         costs = np.concatenate([curve.cost for curve in ordered])
-        budgets, said = budgets.among(ordered[0].price.cost(1), costs)
+        prices = {curve.label: curve.price for curve in ordered}
+        budgets, said = budgets.among(ordered[0].price.cost(1), costs, prices)
         notes = (*notes, *said)
     chosen = tuple(sorted(set(default_budgets(ordered) if budgets is None else budgets)))
     for budget in chosen:

@@ -26,7 +26,7 @@ from isobudget.curves.stopping import FIRST_PASS, FIXED, Charged, parse_stop
 from isobudget.errors import InputError
 from isobudget.grid import with_unit
 from isobudget.results import Shown
-from isobudget.statistics.intervals import bootstrap_curve, bootstrap_weights
+from isobudget.statistics.intervals import bootstrap_curve, bootstrap_weights, check_level
 from isobudget.statistics.pass_at_k import failure_curve, trusted_k
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ class Bootstrap:
     simultaneous: bool | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.level < 1:
-            raise InputError(f"the level of intervals lies between 0 and 1, such as 0.95, not {self.level!r}")
+        check_level(self.level)
 
     def weights(self, problems: int) -> NDArray[np.unsignedinteger]:
         """The weight matrix (replicates, problems), the same for every model; not to be written to."""

@@ -30,9 +30,12 @@ def rejudge(imported: ImportedRun, **choices: Any) -> ImportedRun:
     """
     run = load_run(imported.path)
     with_tests = benchmarks_with_tests(run)
-    with run.writing():
-        kept = _keep_theirs(run, with_tests)
-    judge_run(run, kept=kept, **choices)
+    try:
+        with run.writing():
+            kept = _keep_theirs(run, with_tests)
+        judge_run(run, kept=kept, **choices)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"The samples are imported; judge the rest with: isobudget judge {run.path}") from None
     return replace(imported, disagreements=_compared(run, with_tests))
 
 

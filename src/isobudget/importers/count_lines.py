@@ -18,13 +18,16 @@ from isobudget.errors import InputError
 from isobudget.importers.base import Tally
 from isobudget.importers.fields import GROUP, MOST_SAMPLES, name, shown, whole, wrong
 from isobudget.importers.records import CountRow, GroupKey, Record
-from isobudget.importers.source import Source
+from isobudget.importers.source import Source, is_text_table
 
 _EMPTY = (
     "no rows. A COUNTS file has one JSON object a line, with model, task_id, and n and c or passed; "
     "a file of graded samples has task_id and passed."
 )
-
+_EMPTY_TABLE = (
+    "no rows. A CSV has a heading and a row for each problem and model: model,task_id,n,c; or for each sample: "
+    "model,task_id,passed."
+)
 
 _LISTS = ("passed", "completion_tokens")
 
@@ -54,7 +57,7 @@ class CountLines:
                 )
             yield row
         if not first_line:
-            raise InputError(f"{source.path}: {_EMPTY}")
+            raise InputError(f"{source.path}: {_EMPTY_TABLE if is_text_table(source.path) else _EMPTY}")
 
 
 def _plain_row(record: dict[str, Any], line: int) -> CountRow | None:

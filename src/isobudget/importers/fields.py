@@ -57,17 +57,19 @@ def whole_if_known(value: object, field: str, tally: Tally) -> int | None:
     """A whole number from 0 to `MOST_SAMPLES`; None where there is none, with a note where there is something else."""
     if isinstance(value, int) and is_whole(value, 0, MOST_SAMPLES):
         return value
-    return _unknown(value, field, f"a whole number from 0 to {MOST_SAMPLES:,}", tally)
+    _note_unknown(value, field, f"a whole number from 0 to {MOST_SAMPLES:,}", tally)
+    return None
 
 
 def amount_if_known(value: object, field: str, tally: Tally) -> float | None:
     """A number of 0 or more; None where there is none, with a note where there is something else."""
     if isinstance(value, int | float) and is_number(value, 0):
         return float(value)
-    return _unknown(value, field, "a number of 0 or more", tally)
+    _note_unknown(value, field, "a number of 0 or more", tally)
+    return None
 
 
-def _unknown(value: object, field: str, wanted: str, tally: Tally) -> None:
+def _note_unknown(value: object, field: str, wanted: str, tally: Tally) -> None:
     if value is not None:
         tally.note(f"where `{field}` is not {wanted} (such as {shown(value)}) it counts as not known")
 

@@ -97,7 +97,7 @@ class Source:
             return Shape.DOCUMENT if first.endswith(("{", "[")) and _goes_on(text) else Shape.LINES
         if _is_csv_heading(first):
             return Shape.CSV
-        if first and self.path.name.removesuffix(".gz").endswith(_TABLES):
+        if first and is_text_table(self.path):
             raise InputError(f"{self.path}, line 1: no column is called task_id; the first line is {first[:80]!r}")
         return Shape.LINES
 
@@ -235,6 +235,11 @@ class Source:
         except (pa.ArrowException, OSError) as error:
             what = (str(error).splitlines() or [type(error).__name__])[0]
             raise InputError(f"{self.path}: is no whole Parquet file ({what})") from error
+
+
+def is_text_table(path: Path | StorePath) -> bool:
+    """Whether its name says that it is a table in text."""
+    return path.name.removesuffix(".gz").lower().endswith(_TABLES)
 
 
 def _goes_on(text: str) -> bool:

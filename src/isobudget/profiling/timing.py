@@ -54,7 +54,8 @@ def parse_slots(slots: str | int | Sequence[int]) -> tuple[int, ...]:
     if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
         shown = slots if len(slots) <= 40 else slots[:40] + "..."
         raise InputError(
-            f"--slots takes whole numbers of 1 or more, separated by commas, such as 1,4,16; got {shown!r}"
+            f"--slots takes whole numbers of 1 or more, and at most {MOST_SLOTS}, separated by commas, such as 1,4,16; "
+            f"got {shown!r}"
         )
     return tuple(dict.fromkeys(map(int, parts)))
 

@@ -151,12 +151,19 @@ def bootstrap_mean(values: ArrayLike, weights: Weights, level: float = 0.95) -> 
     return low, high
 
 
+def check_level(level: float) -> None:
+    """Refuse what is no level of intervals, an `InputError`."""
+    if not 0 < level < 1:
+        raise InputError(f"the level of intervals lies between 0 and 1, such as 0.95, not {level!r}")
+
+
 def tail_places(replicates: int, problems: int, level: float) -> int:
     """Which of the sorted replicates, from either end, are the ends of the interval: 1 is the outermost.
 
     Raises:
         InputError: too few replicates for the level.
     """
+    check_level(level)
     if (replicates + 1) * (1 - level) / 2 < 1:
         raise InputError(f"{replicates} replicates are too few for level {level}; draw more")
     return max(math.floor((replicates + 1) * widened_tail(problems, level)), 1)
@@ -213,8 +220,7 @@ def widened_tail(problems: int, level: float) -> float:
 
 def student_limit(problems: int, level: float) -> float:
     """Two-sided limit of Student's t with problems - 1 degrees of freedom, by its expansion in 1 / (problems - 1)."""
-    if not 0 < level < 1:
-        raise InputError(f"a level lies between 0 and 1, such as 0.95; got {level}")
+    check_level(level)
     z, freedom = -NormalDist().inv_cdf((1 - level) / 2), problems - 1
     expansion = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
     return float(z + sum(term / freedom**power for power, term in enumerate(expansion, start=1)))
