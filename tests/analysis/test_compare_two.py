@@ -12,7 +12,7 @@ import pytest
 from isobudget import api
 from isobudget.analysis.compare_two import sign_flip_p_value
 from isobudget.errors import InputError
-from isobudget.grid import listed, times_as_much
+from isobudget.grid import json_value, listed, times_as_much
 from isobudget.report.tables.compared import compared_grid, difference_text, verdict
 from support.synthetic_run import synthetic_run
 
@@ -37,6 +37,24 @@ def test_success_difference_and_prices(tmp_path: Path) -> None:
     assert (one.one.label, one.other.label, one.problems) == ("codellama-7b@2", "codellama-34b@1", 3)
     assert one.one.costs["seconds"] == pytest.approx(2 * 0.395)
     assert "usd" in one.one.costs
+
+
+def test_a_row_of_csv_has_what_json_has(tmp_path: Path) -> None:
+    lines = [
+        {"model": name, "task_id": f"t{at}", "n": 4, "c": (at * step) % 5}
+        for name, step in (("a", 1), ("b", 2))
+        for at in range(9)
+    ]
+    source = tmp_path / "counts.jsonl"
+    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    results = api.compare([source, "a@2", "b@1"], replicates=200)
+    (plain,), (row,) = results.to_dict(), json_value(results.to_records())
+    for side in ("one", "other"):
+        assert [row[f"{side}_{key}"] for key in ("k", "success", "low", "high")] == [
+            plain[side][key] for key in ("k", "success", "low", "high")
+        ]
+    assert {key: row[f"power_{key}"] for key in plain["power"]} == plain["power"]
+    assert row["clear"] is plain["clear"]
 
 
 def test_no_difference_of_over_100_points_is_named(tmp_path: Path) -> None:

@@ -80,14 +80,18 @@ def _price(side: Side, other: Side, units: Sequence[Unit]) -> str:
     return f"; beside {other.label}, {side.label} costs {listed(parts)}" if parts else ""
 
 
+#: what JSON and CSV have of a side and of the power
+_SIDE, _POWER = ("k", "success", "low", "high"), ("error", "detectable", "problems", "samples")
+
+
 def compared_json(one: Compared) -> dict[str, Any]:
     """For JSON: success in [0, 1], costs by unit, what is undefined null."""
     sides = {
-        name: picked(side, "label", "k", "success", "low", "high", "costs") | _said_of(side)
+        name: picked(side, "label", *_SIDE, "costs") | _said_of(side)
         for name, side in (("one", one.one), ("other", one.other))
     }
     numbers = picked(one, "benchmark", "problems", "difference", "low", "high", "p_value", "notes")
-    power = picked(one.power, "error", "detectable", "problems", "samples")
+    power = picked(one.power, *_POWER)
     plain: dict[str, Any] = json_value(numbers | sides | {"power": power, "clear": one.clear, "sentence": verdict(one)})
     return plain
 
@@ -102,7 +106,8 @@ def compared_record(one: Compared) -> dict[str, Any]:
     """A flat row."""
     row: dict[str, Any] = {"benchmark": one.benchmark, "problems": one.problems}
     for name, side in (("one", one.one), ("other", one.other)):
-        row |= {name: side.label, f"{name}_success": side.success}
+        row |= {name: side.label} | {f"{name}_{key}": value for key, value in picked(side, *_SIDE).items()}
         row |= {f"{name}_{unit}": cost for unit, cost in side.costs.items()}
         row |= {f"{name}_{unit}_source": price.source for unit, price in side.prices.items()}
-    return row | picked(one, "difference", "low", "high", "p_value")
+    power = {f"power_{key}": value for key, value in picked(one.power, *_POWER).items()}
+    return row | picked(one, "difference", "low", "high", "p_value", "clear") | power
