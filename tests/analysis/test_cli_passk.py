@@ -99,3 +99,10 @@ def test_p3_through_the_command(shared_data: Path) -> None:
     for row, figures in zip(rows, published, strict=True):
         assert [100 * value for value in row["pass_at_k"].values()] == pytest.approx(figures, abs=1e-3)
         assert all(row["low"][k] < row["pass_at_k"][k] < row["high"][k] for k in row["pass_at_k"])
+
+
+def test_the_table_says_by_what_its_intervals_were_made(tmp_path: Path) -> None:
+    source = tmp_path / "c.jsonl"
+    source.write_text('{"task_id": "a", "n": 4, "c": 1}\n{"task_id": "b", "n": 4, "c": 3}\n')
+    (grid,) = api.passk(source, 1, level=0.9, replicates=500, seed=3).grids()
+    assert grid.notes[0] == ("In percent, with 90% intervals over problems (bootstrap of 500 replicates, seed 3).")

@@ -44,6 +44,7 @@ class PassAtK(Shown):
         low, high: percentile interval over problems, in [0, 1]; NaN also where there is only one problem.
         undefined: k to the reason why it has no value.
         trusted_k: above it a value is unbiased but hangs on few samples.
+        level, replicates, seed: of the interval.
     """
 
     benchmark: str
@@ -58,6 +59,9 @@ class PassAtK(Shown):
     high: tuple[float, ...]
     undefined: dict[int, str]
     trusted_k: int
+    level: float
+    replicates: int
+    seed: int
 
     def to_dict(self) -> dict[str, object]:
         """For JSON, success in [0, 1]; None where undefined, and a field `condition` only where there is one."""
@@ -155,4 +159,7 @@ def _one(
         high=tuple(high.tolist()),
         undefined={size: reason for size, reason in reasons.items() if reason},
         trusted_k=trusted_k(group.n),
+        level=level,
+        replicates=replicates,
+        seed=seed,
     )

@@ -63,8 +63,13 @@ def _notes(results: Sequence[PassAtK], cells: Sequence[Sequence[str]]) -> list[s
         name = " ".join(part for part in (result.benchmark, result.model, result.condition) if part)
         for reason in result.undefined.values():
             why.setdefault(reason, []).append(name)
+    drawn = [
+        f"In percent, with {100 * one.level:g}% intervals over problems (bootstrap of {one.replicates:,} replicates, "
+        f"seed {one.seed})."
+        for one in results[:1]
+    ]
     return [
-        "In percent, with 95% intervals over problems (bootstrap of 10,000 replicates, seed 0).",
+        *drawn,
         *legend(cells, {"?": UNCERTAIN}),
         *(f"-  {reason}: {', '.join(names)}" for reason, names in why.items()),
     ]
