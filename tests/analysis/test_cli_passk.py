@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from isobudget import api
 from isobudget.cli.declared import with_options
 from isobudget.cli.passk import passk
 from isobudget.errors import InputError
@@ -103,6 +104,8 @@ def test_p3_through_the_command(shared_data: Path) -> None:
 
 def test_the_table_says_by_what_its_intervals_were_made(tmp_path: Path) -> None:
     source = tmp_path / "c.jsonl"
-    source.write_text('{"task_id": "a", "n": 4, "c": 1}\n{"task_id": "b", "n": 4, "c": 3}\n')
+    source.write_text(
+        '{"model": "m", "task_id": "a", "n": 4, "c": 1}\n{"model": "m", "task_id": "b", "n": 4, "c": 3}\n'
+    )
     (grid,) = api.passk(source, 1, level=0.9, replicates=500, seed=3).grids()
     assert grid.notes[0] == ("In percent, with 90% intervals over problems (bootstrap of 500 replicates, seed 3).")

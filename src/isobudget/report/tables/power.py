@@ -32,8 +32,10 @@ def power_line(comparison: Comparison) -> str:
     )
     if one.power.error == 0:
         return seen
-    able = found_text(one.power, problems, (one.low, one.high))
-    needed = _needed(one, problems) if not one.clear and one.power.detectable < 1 else ""
+    interval = one.low, one.high
+    able = found_text(one.power, problems, interval)
+    known = one.power.detectable < 1 and _spread_is_known(one.power, interval)
+    needed = _needed(one, problems) if known and not one.clear else ""
     return f"{seen} {able[0].upper()}{able[1:]}{needed}."
 
 
@@ -45,14 +47,19 @@ def found_text(power: Power, problems: int, interval: tuple[float, float]) -> st
     """
     if power.detectable >= 1:
         return f"{counted(problems, 'problem')} cannot tell any difference from chance in {POWER:.0%} of cases"
-    low, high = interval
-    unclear_though_found = low <= 0 <= high and abs(power.difference) >= power.detectable
-    if unclear_though_found or high - low > 2 * power.detectable:
+    if not _spread_is_known(power, interval):
         return (
             f"too few of the {counted(problems, 'problem')} tell the two apart to say which difference would be found"
         )
     told = f"a true difference of {_points(power.detectable)} is found with {counted(problems, 'problem')}"
     return f"{told} and these samples in {POWER:.0%} of cases"
+
+
+def _spread_is_known(power: Power, interval: tuple[float, float]) -> bool:
+    """Whether the spread of the differences says as much as their interval, which knows how few problems there are."""
+    low, high = interval
+    unclear_though_found = low <= 0 <= high and abs(power.difference) >= power.detectable
+    return not unclear_though_found and high - low <= 2 * power.detectable
 
 
 def _needed(one: Difference, problems: int) -> str:
