@@ -17,14 +17,12 @@ from isobudget.errors import InputError
 from isobudget.grid import json_value
 from isobudget.importers.counts import ModelCounts
 from isobudget.results import Shown
-from isobudget.statistics.intervals import Weights, bootstrap_curve, bootstrap_weights
+from isobudget.statistics.drawn import MANY
+from isobudget.statistics.intervals import Weights, bootstrap_curve, weights_of
 from isobudget.statistics.many_problems import bootstrap_distinct
 from isobudget.statistics.pass_at_k import pass_at_k, trusted_k, why_undefined
 
 Floats = NDArray[np.float64]
-
-#: with more problems the bootstrap draws how many there are of each different count, which needs no weight of each
-MANY = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +117,7 @@ def passk(
     Raises:
         InputError: a k below 1, or too few replicates for the level.
     """
-    weights = lru_cache(maxsize=1)(lambda problems: bootstrap_weights(problems, replicates, seed))
+    weights = lru_cache(maxsize=1)(lambda problems: weights_of(problems, replicates, seed))
     return [_one(group, k, level, replicates, seed, weights) for group in groups]
 
 

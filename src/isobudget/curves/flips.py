@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.curves.curve import Bootstrap, Curve
-from isobudget.statistics.intervals import widened_tail
+from isobudget.statistics.intervals import weighted_means, widened_tail
 
 FloatArray = NDArray[np.float64]
 
@@ -71,14 +71,21 @@ def find_flips(curves: Sequence[Curve], bootstrap: Bootstrap) -> tuple[Flip, ...
         return ()
     few = Bootstrap(bootstrap.level, min(bootstrap.replicates, _MOST_REPLICATES), bootstrap.seed)
     problems = len(curves[0].task_ids)
-    weights = few.weights(problems).astype(np.float64) / problems
+    spent = [curve.charged.by_problem for curve in curves]
+    means = iter(
+        weighted_means(
+            [*(curve.matrix for curve in curves), *(one for one in spent if one is not None)], few.weights(problems)
+        )
+    )
     # The running maximum changes nothing for pass@k, and makes "the fewest samples that reach" a search for any curve.
-    replicates = [np.maximum.accumulate(weights @ curve.matrix, axis=1) for curve in curves]
+    replicates = [np.maximum.accumulate(next(means), axis=1) for _ in curves]
+    charged = [
+        curve.charged.replicates(None if one is None else next(means)) for curve, one in zip(curves, spent, strict=True)
+    ]
     tail = widened_tail(problems, few.level) if problems > 1 else math.nan
     flips: list[Flip] = []
     for cheap, dear in combinations(range(len(curves)), 2):
-        charged = [curves[at].charged.replicates(weights) for at in (cheap, dear)]
-        spread = _spread(replicates[cheap], replicates[dear], charged[0], charged[1], tail)
+        spread = _spread(replicates[cheap], replicates[dear], charged[cheap], charged[dear], tail)
         fewest = _fewest(np.maximum.accumulate(curves[cheap].success), curves[dear].success)
         each = enumerate(zip(fewest, spread.T, strict=True), start=1)
         flips += [_flip(curves[cheap], curves[dear], k, int(k_cheap), ends) for k, (k_cheap, ends) in each]
