@@ -157,7 +157,7 @@ def bootstrap_mean(values: ArrayLike, weights: Weights, level: float = 0.95) -> 
         return low, high
     tail = tail_places(replicates, problems, level)
     centre = matrix.mean(axis=0)
-    deviations = _deviations_of(weights)
+    deviations = _deviations_of(weights, compared=False)
     buffer = np.empty((POINTS, replicates), dtype=np.float32)
     for start in range(0, matrix.shape[1], POINTS):
         points = slice(start, start + POINTS)
@@ -206,7 +206,7 @@ def weighted_means(matrices: Sequence[Floats], weights: Weights) -> list[Floats]
     """
     if isinstance(weights, Drawn):
         ends = np.cumsum([matrix.shape[1] for matrix in matrices])[:-1]
-        return [part.T for part in np.split(weights.means(np.concatenate(matrices, axis=1)), ends)]
+        return np.split(weights.means(np.concatenate(matrices, axis=1)), ends, axis=1)
     shares = weights.astype(np.float64) / weights.shape[1]
     return [shares @ matrix for matrix in matrices]
 
@@ -216,10 +216,11 @@ def weighted_means(matrices: Sequence[Floats], weights: Weights) -> list[Floats]
 _Deviations = Callable[[Floats, NDArray[np.float32]], NDArray[np.float32]]
 
 
-def _deviations_of(weights: Weights) -> _Deviations:
+def _deviations_of(weights: Weights, *, compared: bool = True) -> _Deviations:
     def of_drawn(values: Floats, buffer: NDArray[np.float32], weights: Drawn) -> NDArray[np.float32]:
         out = buffer[: values.shape[1]]
-        out[:] = weights.means(values - values.mean(axis=0))
+        means = weights.means if compared else weights.means_apart
+        out[:] = means(values - values.mean(axis=0), np.float32).T
         return out
 
     def of_matrix(values: Floats, buffer: NDArray[np.float32], shares: NDArray[np.float32]) -> NDArray[np.float32]:
