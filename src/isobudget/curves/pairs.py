@@ -1,8 +1,8 @@
 """Which pairs of models are looked at one by one: all, or where there are many those that a reader asks about.
 
-With M models there are M (M - 1) / 2 pairs. What is clear rests on all of them, however many; crossings and flips,
-which take longer and which nobody reads by the thousand, are computed for every pair of up to `ALL` models, and of more models
-only for those that are best somewhere, the cheapest and the dearest.
+With M models there are M (M - 1) / 2 pairs. What is clear rests on all of them, however many; crossings and flips take
+longer, and nobody reads them by the thousand. They are computed for every pair of up to `ALL` models, and of more
+models only for those that are best somewhere, the cheapest and the dearest.
 """
 
 from __future__ import annotations
