@@ -303,6 +303,17 @@ def test_where_nothing_can_be_planned(tmp_path: Path, rows: list[tuple[str, str,
         api.plan(file, costs=prices(tmp_path, a=1.0, b=2.0), replicates=200)
 
 
+def test_more_models_than_orders_can_be_tried_of_are_refused(tmp_path: Path) -> None:
+    names = [f"m{at}" for at in range(41)]
+    rows = ({"model": name, "task_id": task, "n": 4, "c": 1} for name in names for task in ("t0", "t1"))
+    with pytest.raises(
+        InputError, match=r"41 models are too many .* at most 40 are planned with: choose some with --arms"
+    ):
+        api.plan(
+            lines(tmp_path / "c.jsonl", *rows), costs=prices(tmp_path, **dict.fromkeys(names, 1.0)), replicates=200
+        )
+
+
 def test_what_is_asked_for_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no budget pays for one sample: the cheapest, of small, costs 1 flops"):
         planned(tmp_path, budget=["0.5x"])

@@ -18,14 +18,12 @@ from isobudget.grid import json_value
 from isobudget.importers.counts import ModelCounts
 from isobudget.importers.fields import MOST_SAMPLES, shown
 from isobudget.results import Shown
-from isobudget.statistics.intervals import Weights, bootstrap_curve, bootstrap_weights, check_level
+from isobudget.statistics.drawn import MANY
+from isobudget.statistics.intervals import Weights, bootstrap_curve, check_level, weights_of
 from isobudget.statistics.many_problems import bootstrap_distinct
 from isobudget.statistics.pass_at_k import pass_at_k, trusted_k, why_undefined
 
 Floats = NDArray[np.float64]
-
-#: with more problems the bootstrap draws how many there are of each different count, which needs no weight of each
-MANY = 5000
 
 #: of the largest k
 _DIGITS = len(str(MOST_SAMPLES))
@@ -132,7 +130,7 @@ def passk(
         InputError: a k below 1, a level beyond 0 to 1, or too few replicates for it.
     """
     check_level(level)
-    weights = lru_cache(maxsize=1)(lambda problems: bootstrap_weights(problems, replicates, seed))
+    weights = lru_cache(maxsize=1)(lambda problems: weights_of(problems, replicates, seed))
     return [_one(group, k, level, replicates, seed, weights) for group in groups]
 
 

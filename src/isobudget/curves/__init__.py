@@ -16,6 +16,7 @@ from isobudget.curves.compare import Comparison, Reach, common_tasks, compare
 from isobudget.curves.crossings import Crossing
 from isobudget.curves.curve import DEEPEST, LIKELIHOOD, TESTS, Bootstrap, Curve, Point, curve, curve_from_matrix
 from isobudget.curves.flips import Flip
+from isobudget.curves.pairs import check_models
 from isobudget.curves.recommendation import Segment
 from isobudget.curves.stopping import FIRST_PASS, FIXED, Charged
 from isobudget.errors import InputError
@@ -73,6 +74,7 @@ def compare_counts(
     Raises:
         InputError: a price is missing, the models share no problem, the units differ, or there is nothing to guess.
     """
+    check_models(len(models))
     missing = [counts.name for counts in models if counts.name not in prices]
     if missing:
         raise InputError(f"no cost for {missing[0]!r}; there are costs for: {', '.join(prices) or 'no model'}")

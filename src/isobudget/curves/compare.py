@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from isobudget.curves.curve import Bootstrap, Curve, Point
 from isobudget.curves.defaults import default_budgets, default_targets
 from isobudget.curves.difference import Difference, differences
 from isobudget.curves.flips import Flip, find_flips
+from isobudget.curves.pairs import check_models, pairs_looked_at, pairs_note
 from isobudget.curves.recommendation import Segment, clearly_worse, recommend
 from isobudget.curves.stopping import FIXED
 from isobudget.errors import InputError
@@ -68,7 +68,7 @@ class Comparison(Shown):
         curves: cheapest sample first.
         budgets: rising, per problem.
         best: one per budget.
-        flips: for every pair and every k of the dearer model.
+        flips: for every pair and every k of the dearer model; of very many models see `curves.pairs`.
         bootstrap: how the intervals were computed.
         notes: what a reader has to know, such as problems that were left out.
         beyond: guesses beyond the samples, where they were asked for; nothing else here rests on them.
@@ -139,9 +139,9 @@ class Comparison(Shown):
         return find_crossings(self.curve(one), self.curve(other))
 
     def all_crossings(self) -> dict[tuple[str, str], tuple[Crossing, ...]]:
-        """The crossings of every pair of models, cheaper sample first."""
-        labels = [curve.label for curve in self.curves]
-        return {pair: self.crossings(*pair) for pair in combinations(labels, 2)}
+        """The crossings of every pair of models, cheaper sample first; of very many models see `curves.pairs`."""
+        pairs = pairs_looked_at([curve.label for curve in self.curves], self.best)
+        return {pair: self.crossings(*pair) for pair in pairs}
 
     def __repr__(self) -> str:
         models, problems = len(self.curves), len(self.curves[0].task_ids)
@@ -223,8 +223,9 @@ def compare(
         if not (math.isfinite(budget) and budget > 0):
             raise InputError(f"a budget must be a positive number, not {budget!r}")
     best = best_at(ordered, chosen, bootstrap)
-    flips = find_flips(ordered, bootstrap)
-    unit = ordered[0].unit
+    labels, unit = [curve.label for curve in ordered], ordered[0].unit
+    flips = find_flips(ordered, bootstrap, pairs_looked_at(labels, best))
+    notes = (*notes, *pairs_note(labels, best))
     return Comparison(benchmark, unit, ordered, chosen, best, flips, bootstrap, tuple(notes), tuple(beyond))
 
 
@@ -239,6 +240,7 @@ def common_tasks(task_ids: Sequence[Sequence[str]]) -> tuple[str, ...]:
 def _check(curves: Sequence[Curve]) -> None:
     if not curves:
         raise InputError("nothing to compare: no model has a curve")
+    check_models(len(curves))
     first = curves[0]
     for curve in curves[1:]:
         if curve.unit != first.unit:

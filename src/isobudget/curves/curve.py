@@ -26,7 +26,8 @@ from isobudget.curves.stopping import FIRST_PASS, FIXED, Charged, parse_stop
 from isobudget.errors import InputError
 from isobudget.grid import with_unit
 from isobudget.results import Shown
-from isobudget.statistics.intervals import bootstrap_curve, bootstrap_weights, check_level
+from isobudget.statistics.drawn import Drawn
+from isobudget.statistics.intervals import Weights, bootstrap_curve, check_level, weights_of
 from isobudget.statistics.pass_at_k import failure_curve, trusted_k
 
 if TYPE_CHECKING:
@@ -66,17 +67,18 @@ class Bootstrap:
     def __post_init__(self) -> None:
         check_level(self.level)
 
-    def weights(self, problems: int) -> NDArray[np.unsignedinteger]:
-        """The weight matrix (replicates, problems), the same for every model; not to be written to."""
+    def weights(self, problems: int) -> Weights:
+        """The weights (replicates, problems), the same for every model; not held where there are many."""
         if problems * self.replicates > _KEPT:
-            return bootstrap_weights(problems, self.replicates, self.seed)
+            return weights_of(problems, self.replicates, self.seed)
         return _kept_weights(problems, self.replicates, self.seed)
 
 
 @lru_cache(maxsize=1)
-def _kept_weights(problems: int, replicates: int, seed: int) -> NDArray[np.unsignedinteger]:
-    weights = bootstrap_weights(problems, replicates, seed)
-    weights.flags.writeable = False
+def _kept_weights(problems: int, replicates: int, seed: int) -> Weights:
+    weights = weights_of(problems, replicates, seed)
+    if not isinstance(weights, Drawn):
+        weights.flags.writeable = False
     return weights
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.curves.curve import Bootstrap, Curve
-from isobudget.statistics.intervals import widened_tail
+from isobudget.statistics.intervals import Weights, weighted_means, widened_tail
 
 FloatArray = NDArray[np.float64]
 
@@ -60,29 +60,46 @@ class Flip:
     reason: str = ""
 
 
-def find_flips(curves: Sequence[Curve], bootstrap: Bootstrap) -> tuple[Flip, ...]:
-    """The flips of every pair of curves, for every recorded k of the dearer one.
+def find_flips(
+    curves: Sequence[Curve], bootstrap: Bootstrap, pairs: Sequence[tuple[str, str]] | None = None
+) -> tuple[Flip, ...]:
+    """The flips of pairs of curves, for every recorded k of the dearer one.
 
     Args:
         curves: on the same problems in the same order, cheapest sample first.
         bootstrap: level and seed; at most 1,000 replicates are used.
+        pairs: labels, the cheaper one first; by default every pair.
     """
-    if len(curves) < 2:
+    chosen = list(combinations([curve.label for curve in curves], 2)) if pairs is None else pairs
+    if not chosen:
         return ()
+    named = {label for pair in chosen for label in pair}
+    used = {curve.label: curve for curve in curves if curve.label in named}
     few = Bootstrap(bootstrap.level, min(bootstrap.replicates, _MOST_REPLICATES), bootstrap.seed)
     problems = len(curves[0].task_ids)
-    weights = few.weights(problems).astype(np.float64) / problems
-    # The running maximum changes nothing for pass@k, and makes "the fewest samples that reach" a search for any curve.
-    replicates = [np.maximum.accumulate(weights @ curve.matrix, axis=1) for curve in curves]
+    replicates, charged = _replicates(list(used.values()), few.weights(problems))
     tail = widened_tail(problems, few.level) if problems > 1 else math.nan
     flips: list[Flip] = []
-    for cheap, dear in combinations(range(len(curves)), 2):
-        charged = [curves[at].charged.replicates(weights) for at in (cheap, dear)]
-        spread = _spread(replicates[cheap], replicates[dear], charged[0], charged[1], tail)
-        fewest = _fewest(np.maximum.accumulate(curves[cheap].success), curves[dear].success)
+    for cheap, dear in chosen:
+        spread = _spread(replicates[cheap], replicates[dear], charged[cheap], charged[dear], tail)
+        fewest = _fewest(np.maximum.accumulate(used[cheap].success), used[dear].success)
         each = enumerate(zip(fewest, spread.T, strict=True), start=1)
-        flips += [_flip(curves[cheap], curves[dear], k, int(k_cheap), ends) for k, (k_cheap, ends) in each]
+        flips += [_flip(used[cheap], used[dear], k, int(k_cheap), ends) for k, (k_cheap, ends) in each]
     return tuple(flips)
+
+
+def _replicates(curves: Sequence[Curve], weights: Weights) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+    """Success and samples charged of each curve in each replicate, by label."""
+    spent = [curve.charged.by_problem for curve in curves]
+    matrices = [*(curve.matrix for curve in curves), *(one for one in spent if one is not None)]
+    means = iter(weighted_means(matrices, weights))
+    # The running maximum changes nothing for pass@k, and makes "the fewest samples that reach" a search for any curve.
+    success = {curve.label: np.maximum.accumulate(next(means), axis=1) for curve in curves}
+    charged = {
+        curve.label: curve.charged.replicates(None if curve.charged.by_problem is None else next(means))
+        for curve in curves
+    }
+    return success, charged
 
 
 def _flip(cheap: Curve, dear: Curve, k_dear: int, k_cheap: int, ends: FloatArray) -> Flip:

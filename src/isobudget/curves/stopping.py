@@ -92,16 +92,16 @@ class Charged:
         ]
         return cls.first_pass(success, *(np.divide(one, mean) for one in means))
 
-    def replicates(self, weights: FloatArray) -> FloatArray:
+    def replicates(self, spent: FloatArray | None) -> FloatArray:
         """The same for weighted problems, in samples of each replicate's own mean price.
 
         Args:
-            weights: shape (replicates, problems), each row adding up to 1.
+            spent: the means of `by_problem` in each replicate, shape (replicates, k_max); None where that is None.
 
         Returns:
             Shape (replicates, k_max), or (1, k_max) where all problems are charged alike.
         """
-        if self.by_problem is None:
+        if spent is None:
             return self.samples[np.newaxis, :-1]
-        spent = np.maximum.accumulate(weights @ self.by_problem, axis=1)
-        return np.asarray(spent / spent[:, :1])
+        rising = np.maximum.accumulate(spent, axis=1)
+        return np.asarray(rising / rising[:, :1])

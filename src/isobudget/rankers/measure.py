@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from isobudget.rankers.base import Bools, BySet, Floats, PerSample, Pool, Ranking
 from isobudget.rankers.calibration import Calibration, Chosen, calibrate
-from isobudget.statistics.intervals import bootstrap_mean, bootstrap_weights
+from isobudget.statistics.intervals import bootstrap_mean, weights_of
 from isobudget.statistics.prefixes import prefix_curve
 from isobudget.statistics.rank_score import SampleScores, pad, rank_score_curves
 
@@ -119,7 +119,7 @@ def auc_within(
         return Auc(math.nan, math.nan, math.nan, 0)
     if len(known) < 2:
         return Auc(float(known[0]), math.nan, math.nan, 1)
-    weights = bootstrap_weights(len(known), replicates, seed)
+    weights = weights_of(len(known), replicates, seed)
     low, high = bootstrap_mean(known[:, np.newaxis], weights, level)
     return Auc(float(known.mean()), max(float(low[0]), 0.0), min(float(high[0]), 1.0), len(known))
 

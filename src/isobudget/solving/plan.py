@@ -52,6 +52,10 @@ ROW_FIELDS = (
 )
 
 
+#: models that a plan is made of: trying them in orders takes about half a minute
+_MOST_ARMS = 40
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Plan(Shown):
     """Policies at budgets, measured on problems that they were not learned on.
@@ -292,6 +296,11 @@ def _check_numbers(target: float | None, false_pass_cost: float) -> None:
 
 def _check_recorded(recorded: Recorded, false_pass_cost: float) -> None:
     arms = recorded.arms
+    if len(arms) > _MOST_ARMS:
+        raise InputError(
+            f"{len(arms):,} models are too many to try orders of; at most {_MOST_ARMS} are planned with: choose some "
+            "with --arms, such as those that `isobudget curves` finds best somewhere"
+        )
     if false_pass_cost and not all(arm.hidden is not None for arm in arms):
         raise InputError(
             "a false pass is told by hidden tests, and there are none; give their verdicts with --hidden, or leave out "

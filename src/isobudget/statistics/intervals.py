@@ -20,40 +20,57 @@ Neither covers how a prompt, a judge or a sampling temperature was chosen.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isobudget.errors import InputError
+from isobudget.statistics.drawn import Drawn, held, problem_blocks
 from isobudget.statistics.pass_at_k import failure_curve
 
 Floats = NDArray[np.float64]
-Weights = NDArray[np.uint16] | NDArray[np.uint32]
+Weights = NDArray[np.uint16] | NDArray[np.uint32] | Drawn
 
-#: curve points, and replicates, that are worked on at once, to bound memory and to stay in the cache
-POINTS, REPLICATES = 256, 2048
+#: curve points that are worked on at once, to bound memory and to stay in the cache
+POINTS = 256
 #: below this many effective problems an interval is stretched; by simulation, see docs/estimators.md
 FEW = 10
 
 
-def bootstrap_weights(problems: int, replicates: int = 10_000, seed: int = 0) -> Weights:
+def bootstrap_weights(
+    problems: int, replicates: int = 10_000, seed: int = 0
+) -> NDArray[np.uint16] | NDArray[np.uint32]:
     """How often each replicate draws each problem: `problems` draws with replacement. One matrix serves all models.
 
     Returns:
         Whole numbers, shape (replicates, problems); every row adds up to `problems`. The same for the same seed.
     """
-    if problems < 1 or replicates < 1:
-        raise InputError(f"a bootstrap needs problems and replicates; got {problems} and {replicates}")
+    _check_sizes(problems, replicates)
     kind = np.uint16 if problems <= np.iinfo(np.uint16).max else np.uint32
     weights = np.empty((replicates, problems), dtype=kind)
-    generator = np.random.default_rng(seed)
-    for start in range(0, replicates, REPLICATES):
-        block = weights[start : start + REPLICATES]
-        drawn = generator.integers(0, problems, size=block.shape)
-        drawn += problems * np.arange(len(block))[:, np.newaxis]
-        block[:] = np.bincount(drawn.ravel(), minlength=block.size).reshape(block.shape)
+    start = 0
+    for block in problem_blocks(problems, replicates, seed):
+        weights[start : start + len(block)] = block
+        start += len(block)
     return weights
+
+
+def weights_of(problems: int, replicates: int = 10_000, seed: int = 0) -> Weights:
+    """`bootstrap_weights`, or for many problems what stands for them without being held, see `drawn`."""
+    _check_sizes(problems, replicates)
+    return (
+        bootstrap_weights(problems, replicates, seed)
+        if held(problems, replicates)
+        else Drawn(problems, replicates, seed)
+    )
+
+
+def _check_sizes(problems: int, replicates: int) -> None:
+    if problems < 1 or replicates < 1:
+        raise InputError(f"a bootstrap needs problems and replicates; got {problems} and {replicates}")
 
 
 def bootstrap_curve(curves: ArrayLike, weights: Weights, level: float = 0.95) -> tuple[Floats, Floats]:
@@ -140,11 +157,11 @@ def bootstrap_mean(values: ArrayLike, weights: Weights, level: float = 0.95) -> 
         return low, high
     tail = tail_places(replicates, problems, level)
     centre = matrix.mean(axis=0)
-    shares = _shares(weights)
+    deviations = _deviations_of(weights, compared=False)
     buffer = np.empty((POINTS, replicates), dtype=np.float32)
     for start in range(0, matrix.shape[1], POINTS):
         points = slice(start, start + POINTS)
-        means = _mean_deviations(matrix[:, points], shares, buffer)
+        means = deviations(matrix[:, points], buffer)
         # With vector instructions a full sort of a row that fits the cache is faster than a selection.
         means.sort(axis=1)
         low[points], high[points] = centre[points] + means[:, tail - 1], centre[points] + means[:, replicates - tail]
@@ -180,16 +197,46 @@ def mean_replicates(values: Floats, weights: Weights) -> NDArray[np.float32]:
         Shape (points, replicates), NaN where a column holds NaN.
     """
     replicates, points = np.empty((values.shape[1], len(weights)), dtype=np.float32), values.shape[1]
-    shares = _shares(weights)
-    for start in range(0, points, POINTS):
-        _mean_deviations(values[:, start : start + POINTS], shares, replicates[start : start + POINTS])
+    deviations = _deviations_of(weights)
+    # what is not held is drawn once for all points, since they are compared
+    step = points if isinstance(weights, Drawn) else POINTS
+    for start in range(0, points, step):
+        deviations(values[:, start : start + step], replicates[start : start + step])
     return replicates
 
 
-def _mean_deviations(values: Floats, shares: NDArray[np.float32], buffer: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Means of the replicates less the mean, shape (points, replicates), in the buffer's first rows."""
-    deviations = np.ascontiguousarray((values - values.mean(axis=0)).T, dtype=np.float32)
-    return np.matmul(deviations, shares, out=buffer[: len(deviations)])
+def weighted_means(matrices: Sequence[Floats], weights: Weights) -> list[Floats]:
+    """The mean of every column in every replicate, of several matrices of shape (problems, points), paired.
+
+    Returns:
+        Of each matrix shape (replicates, points).
+    """
+    if isinstance(weights, Drawn):
+        ends = np.cumsum([matrix.shape[1] for matrix in matrices])[:-1]
+        return np.split(weights.means(np.concatenate(matrices, axis=1)), ends, axis=1)
+    shares = weights.astype(np.float64) / weights.shape[1]
+    return [shares @ matrix for matrix in matrices]
+
+
+#: takes values of shape (problems, points) and a buffer, and gives means of the replicates less the mean, (points,
+#: replicates), in the buffer's first rows
+_Deviations = Callable[[Floats, NDArray[np.float32]], NDArray[np.float32]]
+
+
+def _deviations_of(weights: Weights, *, compared: bool = True) -> _Deviations:
+    def of_drawn(values: Floats, buffer: NDArray[np.float32], weights: Drawn) -> NDArray[np.float32]:
+        out = buffer[: values.shape[1]]
+        means = weights.means if compared else weights.means_apart
+        out[:] = means(values - values.mean(axis=0), np.float32).T
+        return out
+
+    def of_matrix(values: Floats, buffer: NDArray[np.float32], shares: NDArray[np.float32]) -> NDArray[np.float32]:
+        deviations = np.ascontiguousarray((values - values.mean(axis=0)).T, dtype=np.float32)
+        return np.matmul(deviations, shares, out=buffer[: len(deviations)])
+
+    if isinstance(weights, Drawn):
+        return partial(of_drawn, weights=weights)
+    return partial(of_matrix, shares=_shares(weights))
 
 
 def effective_problems(values: ArrayLike) -> Floats:
@@ -266,7 +313,7 @@ def _wilson(mean: Floats, problems: int, level: float) -> tuple[Floats, Floats]:
     return np.maximum(centre - reach, 0.0), np.minimum(centre + reach, 1.0)
 
 
-def _shares(weights: Weights) -> NDArray[np.float32]:
+def _shares(weights: NDArray[np.unsignedinteger]) -> NDArray[np.float32]:
     """Each problem's share in each replicate, shape (problems, replicates)."""
     shares = weights.T.astype(np.float32)
     shares /= weights.shape[1]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from isobudget.statistics.drawn import kind_blocks
 from isobudget.statistics.intervals import FEW, stretched, tail_places
 
 Floats = NDArray[np.float64]
@@ -61,12 +62,9 @@ def _binned(column: Floats, many: NDArray[np.int64]) -> tuple[Floats, NDArray[np
 
 def _means(values: Floats, counts: NDArray[np.int64], replicates: int, rng: np.random.Generator) -> Floats:
     """Mean of each replicate, shape (replicates,)."""
-    whole = counts.sum()
-    means = [
-        rng.multinomial(whole, counts / whole, size=min(_REPLICATES, replicates - start)) @ values / whole
-        for start in range(0, replicates, _REPLICATES)
-    ]
-    return np.concatenate(means)
+    return np.concatenate(
+        [block @ values / counts.sum() for block in kind_blocks(counts, replicates, rng, _REPLICATES)]
+    )
 
 
 def _effective(values: Floats, many: NDArray[np.int64]) -> Floats:

@@ -19,7 +19,7 @@ the limit without that widening stands in, both as in `intervals`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import NormalDist
@@ -96,7 +96,7 @@ def best_per_budget(
     total = np.zeros_like(means) if spent is None else np.stack([np.asarray(spent[name], float) for name in names])
     best = np.argmin(np.where(known >= known.max(axis=0) - _LEVEL, total, np.inf), axis=0)
     ends = bootstrap_curve(np.take_along_axis(stack, best[np.newaxis, np.newaxis, :], axis=0)[0], weights, level)
-    clear = np.stack(clear_leads(stack, weights, level))
+    clear = np.stack(clear_leads(stack, weights, level, set(best.tolist())))
     return tuple(
         _winner(names, int(at), means[:, budget], np.stack(ends)[:, budget], clear[:, at, :, budget])
         for budget, at in enumerate(best)
@@ -121,28 +121,33 @@ def _winner(names: list[str], best: int, means: Floats, interval: Floats, clear:
     )
 
 
-def clear_leads(success: Floats, weights: Weights, level: float = 0.95) -> tuple[Flags, Flags]:
+def clear_leads(
+    success: Floats, weights: Weights, level: float = 0.95, of: Set[int] | None = None
+) -> tuple[Flags, Flags]:
     """Which models are clearly better than which: at each budget by itself, and over all budgets at once.
 
     Args:
         success: shape (models, problems, budgets); a column of NaN where a model cannot afford one sample.
         weights: from `bootstrap_weights`, shape (replicates, problems).
         level: that no clear difference is a false one, in a row or in the table.
+        of: the models that are held against the others; by default all. It changes nothing but what is told.
 
     Returns:
         Two arrays of shape (models, models, budgets): [i, j, b] says that i is clear of j at budget b, in its row, and
-        in the whole table. All false for fewer than two problems.
+        in the whole table. All false for fewer than two problems, and where neither is one of `of`.
     """
     models, _, budgets = success.shape
     flags = np.zeros((2, models, models, budgets), dtype=bool)
-    low, high = lead_intervals(success, weights, level)
+    low, high = lead_intervals(success, weights, level, of)
     for at, (one, other) in enumerate(combinations(range(models), 2)):
         with np.errstate(invalid="ignore"):
             flags[:, one, other], flags[:, other, one] = low[:, at] > _LEVEL, high[:, at] < -_LEVEL
     return flags[0], flags[1]
 
 
-def lead_intervals(success: Floats, weights: Weights, level: float = 0.95) -> tuple[Floats, Floats]:
+def lead_intervals(
+    success: Floats, weights: Weights, level: float = 0.95, of: Set[int] | None = None
+) -> tuple[Floats, Floats]:
     """By how much each model of every pair leads the other, with all pairs judged together.
 
     Arguments are those of `clear_leads`.
@@ -150,7 +155,7 @@ def lead_intervals(success: Floats, weights: Weights, level: float = 0.95) -> tu
     Returns:
         Low and high ends of the first one's success less the second's, each of shape (2, pairs, budgets): with the
         models of each budget judged together, and with all budgets judged together as well; pairs as `combinations`
-        gives them. NaN for fewer than two problems, and where a model has no value.
+        gives them. NaN for fewer than two problems, where a model has no value, and for pairs with none of `of`.
     """
     models, problems, budgets = success.shape
     pairs = list(combinations(range(models), 2))
@@ -168,8 +173,10 @@ def lead_intervals(success: Floats, weights: Weights, level: float = 0.95) -> tu
         np.fmax(largest, np.abs(moved) / scale[:, np.newaxis], out=largest)
     limits = limits_of(largest, problems, level)
     limit = np.repeat(limits_of(largest.max(axis=0)[np.newaxis], problems, level), budgets, axis=1)
-    ends = np.empty((2, 2, len(pairs), budgets))
+    ends = np.full((2, 2, len(pairs), budgets), np.nan)
     for at, (one, other) in enumerate(pairs):
+        if of is not None and of.isdisjoint((one, other)):
+            continue
         for kind, bounds in enumerate((limits, limit)):
             ends[:, kind, at] = difference_ends(success[one] - success[other], errors[at], bounds)
     return ends[0], ends[1]

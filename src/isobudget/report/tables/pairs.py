@@ -10,6 +10,7 @@ from itertools import combinations, groupby
 from isobudget.curves import FIRST_PASS, Comparison, Crossing, Flip
 from isobudget.curves.compare import Reach
 from isobudget.curves.crossings import Lead, leads
+from isobudget.curves.pairs import ALL, pairs_that_matter
 from isobudget.grid import Grid, headed, ratio, with_unit
 from isobudget.report.tables.labels import REST, prompt_note, short_names
 from isobudget.report.tables.terminal import legend
@@ -66,14 +67,16 @@ def shown_pairs(comparison: Comparison) -> tuple[tuple[str, str], ...]:
     labels = [curve.label for curve in comparison.curves]
     pairs = list(combinations(labels, 2))
     if len(pairs) > _MOST_PAIRS:
-        matter = {labels[0], labels[-1], *(best.model for best in comparison.best)}
-        pairs = [pair for pair in pairs if matter.issuperset(pair)]
+        pairs = pairs_that_matter(labels, comparison.best)
     return tuple(pairs[:_MOST_PAIRS])
 
 
 def _pairs_note(comparison: Comparison) -> tuple[str, ...]:
     count, shown = math.comb(len(comparison.curves), 2), len(shown_pairs(comparison))
-    return (f"{shown} of {count} pairs of models; all of them are in --json.",) if shown < count else ()
+    if shown == count:
+        return ()
+    rest = "; all of them are in --json" if len(comparison.curves) <= ALL else ""
+    return (f"{shown} of {count} pairs of models{rest}.",)
 
 
 def crossing_table(comparison: Comparison) -> Grid:

@@ -1,0 +1,55 @@
+"""Which pairs of models are looked at one by one: all, or where there are many those that a reader asks about.
+
+With M models there are M (M - 1) / 2 pairs. What is clear rests on all of them, however many; crossings and flips take
+longer, and nobody reads them by the thousand. They are computed for every pair of up to `ALL` models, and of more
+models only for those that are best somewhere, the cheapest and the dearest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+
+from isobudget.curves.best import Best
+from isobudget.errors import InputError
+
+#: up to so many models every pair has its flips and crossings
+ALL = 40
+#: models that are compared, about a minute
+_MOST = 500
+
+
+def check_models(models: int) -> None:
+    """Refuse more models than can be compared with each other.
+
+    Raises:
+        InputError: there are more than 500.
+    """
+    if models > _MOST:
+        raise InputError(
+            f"{models:,} models make {math.comb(models, 2):,} pairs to judge together; at most {_MOST} models are "
+            "compared: give the results of fewer, such as one family or size at a time"
+        )
+
+
+def pairs_that_matter(labels: Sequence[str], best: Iterable[Best]) -> list[tuple[str, str]]:
+    """The pairs of the models that are best at a budget, of the first and of the last, in their order."""
+    matter = {labels[0], labels[-1], *(one.model for one in best)}
+    return list(combinations([label for label in labels if label in matter], 2))
+
+
+def pairs_looked_at(labels: Sequence[str], best: Iterable[Best]) -> list[tuple[str, str]]:
+    """The pairs with flips and crossings: every one of up to `ALL` models, else those that matter."""
+    return list(combinations(labels, 2)) if len(labels) <= ALL else pairs_that_matter(labels, best)
+
+
+def pairs_note(labels: Sequence[str], best: Iterable[Best]) -> tuple[str, ...]:
+    """What is said where not every pair has its flips and crossings."""
+    count, looked_at = math.comb(len(labels), 2), len(pairs_looked_at(labels, best))
+    if looked_at == count:
+        return ()
+    return (
+        f"Of more than {ALL} models crossings and flips are those of the models that are best somewhere, the cheapest "
+        f"and the dearest: {looked_at:,} of {count:,} pairs.",
+    )

@@ -1,0 +1,138 @@
+"""How often a bootstrap draws each problem where there are too many to hold that for all replicates at once.
+
+The matrix of weights has replicates x problems entries, 10^10 for a million problems. Only weighted means are taken of
+it, so they are computed block by block, in one of two ways, whichever is the faster:
+
+- *by problem*: the same random numbers as the whole matrix, a few replicates at a time;
+- *by kind*: problems that are alike in everything a call looks at, such as those with the same n and c of every model,
+  are drawn together: how often each kind is drawn is multinomial. The same distribution from other random numbers.
+
+All columns of one call are drawn together, so that what is compared stays paired. Two calls by kind draw anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isobudget.errors import InputError
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+#: with more problems than this their weights are not held, and problems that are alike may be drawn together
+MANY = 5000
+#: nor with more weights than these, some 100 MB, for which many replicates of few problems may be asked
+_HELD = 50_000_000
+#: weights that are worked on at once
+_BLOCK = 4_000_000
+#: one draw of a kind takes as long as so many of a problem, measured
+_KIND = 20
+#: draws of a call, about a minute's
+_MOST = 6_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The weights of a bootstrap over problems, not held; it stands for the matrix where means are taken of it.
+
+    Attributes:
+        problems, replicates, seed: as of `intervals.bootstrap_weights`.
+    """
+
+    problems: int
+    replicates: int
+    seed: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(replicates, problems), as of the matrix."""
+        return self.replicates, self.problems
+
+    def __len__(self) -> int:
+        return self.replicates
+
+    def means(self, values: Floats, kind: type[np.floating] = np.float64) -> NDArray[np.floating]:
+        """The weighted mean of every column in every replicate.
+
+        Args:
+            values: shape (problems, points).
+            kind: of the numbers that are added up.
+
+        Returns:
+            Shape (replicates, points).
+
+        Raises:
+            InputError: that would take too long.
+        """
+        distinct, many = kinds(values) if self.problems > MANY else (values, np.ones(len(values), dtype=np.int64))
+        self._check(len(many))
+        if len(many) * _KIND < self.problems:
+            blocks = kind_blocks(many, self.replicates, np.random.default_rng(self.seed), block_rows(len(many)))
+        else:
+            distinct, blocks = values, problem_blocks(self.problems, self.replicates, self.seed)
+        found, start = np.empty((self.replicates, values.shape[1]), dtype=kind), 0
+        held = np.ascontiguousarray(distinct, dtype=kind)
+        for block in blocks:
+            found[start : start + len(block)] = block.astype(kind) @ held
+            start += len(block)
+        found /= self.problems
+        return found
+
+    def means_apart(self, values: Floats, kind: type[np.floating] = np.float64) -> NDArray[np.floating]:
+        """`means` of columns that are not compared: each may be drawn by itself, where that is faster."""
+        columns = np.split(values, values.shape[1], axis=1)
+        if self.problems > MANY and sum(len(kinds(one)[1]) for one in columns) * _KIND < self.problems:
+            return np.concatenate([self.means(one, kind) for one in columns], axis=1)
+        return self.means(values, kind)
+
+    def _check(self, different: int) -> None:
+        each = min(different * _KIND, self.problems)
+        if each * self.replicates > _MOST:
+            raise InputError(
+                f"intervals over {self.problems:,} problems, {different:,} of them different, would take too long with "
+                f"{self.replicates:,} bootstrap replicates; {_MOST // each:,} replicates fit, or fewer problems or "
+                "models at a time"
+            )
+
+
+def held(problems: int, replicates: int) -> bool:
+    """Whether the weights of so many problems are few enough to be held as one matrix."""
+    return problems <= MANY and problems * replicates <= _HELD
+
+
+def block_rows(columns: int) -> int:
+    """How many rows of so many columns are worked on at once."""
+    return max(_BLOCK // columns, 1)
+
+
+def problem_blocks(problems: int, replicates: int, seed: int, rows: int | None = None) -> Iterator[Ints]:
+    """How often each replicate draws each problem, some replicates at a time; the same numbers whatever the blocks.
+
+    Yields:
+        Shape (up to `rows`, problems); every row adds up to `problems`.
+    """
+    generator, rows = np.random.default_rng(seed), rows or block_rows(problems)
+    for start in range(0, replicates, rows):
+        drawn = generator.integers(0, problems, size=(min(rows, replicates - start), problems))
+        yield np.stack([np.bincount(row, minlength=problems) for row in drawn])
+
+
+def kind_blocks(many: Ints, replicates: int, generator: np.random.Generator, rows: int) -> Iterator[Ints]:
+    """How often each replicate draws problems of each kind, of which there are so many; blocks as `problem_blocks`."""
+    whole = many.sum()
+    for start in range(0, replicates, rows):
+        yield generator.multinomial(whole, many / whole, size=min(rows, replicates - start))
+
+
+def kinds(values: Floats) -> tuple[Floats, Ints]:
+    """The different rows of values, and how many there are of each."""
+    rows = np.ascontiguousarray(values)
+    if not rows.shape[1]:
+        return rows[:1], np.array([len(rows)])
+    whole = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
+    _, first, many = np.unique(whole, return_index=True, return_counts=True)
+    return rows[first], many.astype(np.int64)
