@@ -13,7 +13,7 @@ from isobudget.costs.cost import Unit
 from isobudget.costs.costs_file import CostsFile
 from isobudget.curves import Bootstrap
 from isobudget.curves.sliders import sliders
-from isobudget.errors import RunError
+from isobudget.errors import InputError, RunError
 from isobudget.files.whole import file_stems
 from isobudget.policies.choose import PlanRow
 from isobudget.progress import SILENT, Progress
@@ -119,7 +119,10 @@ def _whole(
         found = {unit: run_frontier(loaded, one, asked.costs, charges) for unit, one in summary.by_tests.items()}
         return {unit: rows for unit, rows in found.items() if rows}
 
-    frontier = _unless_damaged("policies", damaged, policies) or {}
+    try:
+        frontier = _unless_damaged("policies", damaged, policies) or {}
+    except InputError as error:
+        frontier, damaged[f"Without policies: {error}."] = {}, None
     ranking = _unless_damaged("rankers", damaged, lambda: _ranking(sources, summary))
     return replace(summary, frontier=frontier, ranking=ranking)
 

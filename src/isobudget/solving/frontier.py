@@ -9,7 +9,7 @@ from isobudget.curves import Comparison
 from isobudget.errors import InputError
 from isobudget.policies.choose import PlanRow
 from isobudget.policies.frontier import frontier
-from isobudget.solving.recorded_arms import recorded_run
+from isobudget.solving.recorded_arms import recorded_run, require_few
 
 
 def run_frontier(
@@ -21,12 +21,16 @@ def run_frontier(
     """The policy to use at each budget of a comparison that was made of a run; empty where none can be learned.
 
     All tests of a problem choose and stop, as in the comparison. `costs` and `charges` are those that it was made with.
+
+    Raises:
+        InputError: there are too many models to plan with.
     """
     bootstrap = comparison.bootstrap
     try:
         arms = recorded_run(run, comparison.benchmark, comparison.unit, costs, charges).arms
     except InputError:  # a price of 0, such as seconds that were not measured: models can be compared, budgets not met
         return ()
+    require_few(arms)
     weights = bootstrap.weights(len(arms[0].c))
     return frontier(
         arms, comparison.budgets, weights, level=bootstrap.level, unit=str(comparison.unit), seed=bootstrap.seed

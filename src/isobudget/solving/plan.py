@@ -25,7 +25,7 @@ from isobudget.results import Shown
 from isobudget.solving.amounts import DEFAULT_POLICIES, default_amounts, planned_amounts, stated_amounts
 from isobudget.solving.labels import labels_of
 from isobudget.solving.notes import plan_notes
-from isobudget.solving.recorded_arms import Recorded, read_arms
+from isobudget.solving.recorded_arms import Recorded, read_arms, require_few
 from isobudget.solving.sentence import plan_sentence
 from isobudget.solving.shares import recorded_shares
 
@@ -50,10 +50,6 @@ ROW_FIELDS = (
     "last_share",
     "by_label",
 )
-
-
-#: models that a plan is made of: trying them in orders takes about half a minute
-_MOST_ARMS = 40
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -296,11 +292,7 @@ def _check_numbers(target: float | None, false_pass_cost: float) -> None:
 
 def _check_recorded(recorded: Recorded, false_pass_cost: float) -> None:
     arms = recorded.arms
-    if len(arms) > _MOST_ARMS:
-        raise InputError(
-            f"{len(arms):,} models are too many to try orders of; at most {_MOST_ARMS} are planned with: choose some "
-            "with --arms, such as those that `isobudget curves` finds best somewhere"
-        )
+    require_few(arms)
     if false_pass_cost and not all(arm.hidden is not None for arm in arms):
         raise InputError(
             "a false pass is told by hidden tests, and there are none; give their verdicts with --hidden, or leave out "

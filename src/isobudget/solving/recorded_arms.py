@@ -39,6 +39,8 @@ from isobudget.solving.suites import Verdicts, further_suites, hidden_verdicts, 
 
 #: what messages call all files together
 _FILES = Path("files")
+#: models that are planned with: trying them in orders takes about half a minute
+_MOST_ARMS = 40
 #: a run, or the counts of files
 Source = Run | Imported
 
@@ -120,6 +122,15 @@ def read_arms(
     made = tuple(_arm(arm, common, truths.get(arm.name)) for arm in arms)
     prices = {arm.name: arm.price for arm in arms}
     return Recorded(benchmark, common, made, prices, tuple(notes), tuple(_repairs(every)))
+
+
+def require_few(arms: Sequence[Arm]) -> None:
+    """Refuse more models than orders can be tried of; an `InputError` says how many can."""
+    if len(arms) > _MOST_ARMS:
+        raise InputError(
+            f"{len(arms):,} models are too many to try orders of; at most {_MOST_ARMS} are planned with: choose some "
+            "with isobudget plan --arms, such as those that `isobudget curves` finds best somewhere"
+        )
 
 
 def recorded_run(
