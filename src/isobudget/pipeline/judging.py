@@ -78,24 +78,31 @@ def judge_run(
         total = judging.to_judge(progress)
         progress.start("judging", total - kept, len(judging.have) - kept)
         if len(judging.have) < total:
+            state = partial(state_judging, run, limits, extraction)
             if not again:
-                state_judging(run, limits, extraction)
+                state()
             with (executor or Local()).judge(workers, limits, unsafe=unsafe) as judge:
                 if check is not None:
                     check_problems(judging.problems.values(), judge, check, progress)
-                if not again:
-                    state_layers(run, judge.layers)
-
-                def anew() -> None:  # what is there counts until the first new verdicts are written
-                    run.drop_verdicts()
-                    state_judging(run, limits, extraction)
-                    state_layers(run, judge.layers)
-
-                advance = partial(progress.advance, "judging", 1)
-                judging.judge(judge, part_paths(run.path / "samples"), advance, anew if again else None)
-                if judging.judged.outcomes:
-                    state_layers(run, judge.layers)  # workers of other machines may have come meanwhile
+                _judge_all(judging, judge, partial(progress.advance, "judging", 1), state if again else None)
     return run, judging.judged
+
+
+def _judge_all(judging: Judging, judge: Judge, advance: Callable[[], None], state: Callable[[], None] | None) -> None:
+    """Judge what has no verdict; with `state`, everything anew: what is there counts until the first are written."""
+    run = judging.run
+
+    def replace() -> None:
+        run.drop_verdicts()
+        if state is not None:
+            state()
+        state_layers(run, judge.layers)
+
+    if state is None:
+        state_layers(run, judge.layers)
+    judging.judge(judge, part_paths(run.path / "samples"), advance, None if state is None else replace)
+    if judging.judged.outcomes:
+        state_layers(run, judge.layers)  # workers of other machines may have come meanwhile
 
 
 def _check_judgeable(run: Run, again: bool) -> None:
