@@ -224,3 +224,11 @@ def test_the_command_line_goes_through_api_and_nothing_else() -> None:
     for path in sorted((SOURCE / "cli").glob("*.py")):
         ours = {name for name in imports(path) if name.startswith("isobudget.")}
         assert not {name for name in ours if not name.startswith((*shown, *known))}, path
+
+
+@pytest.mark.parametrize("folder", ["tests/support", "tools", "benchmarks"])
+def test_scripts_hide_no_module_of_the_standard_library(folder: str) -> None:
+    """What lies beside a file that is run as a script comes before the library, for everything that it imports."""
+    names = {path.stem for path in (Path(__file__).parents[1] / folder).glob("*.py")}
+    assert names
+    assert not names & sys.stdlib_module_names

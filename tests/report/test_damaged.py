@@ -22,7 +22,7 @@ from isobudget.records.run import Run
 from isobudget.report import Report, build_report
 from isobudget.study import StatedModel
 from support.fake_scorer import FakeScorer
-from support.html import without_scripts
+from support.page_html import without_scripts
 from support.synthetic_run import PAIR, synthetic_run
 
 FEW = Bootstrap(replicates=50)

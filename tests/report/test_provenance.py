@@ -12,7 +12,7 @@ from isobudget.curves import Bootstrap
 from isobudget.report import build_report
 from isobudget.report.gather import summarize
 from isobudget.report.page.provenance import machine_facts, trust_facts
-from support.html import without_scripts
+from support.page_html import without_scripts
 from support.synthetic_run import PAIR, synthetic_run
 
 FEW = Bootstrap(replicates=50)

@@ -30,7 +30,7 @@ from isobudget.report.page.provenance import study_text
 from isobudget.report.ranked import against_greedy
 from isobudget.solving.frontier import run_frontier
 from isobudget.study.read import parse_study
-from support.html import Page, without_scripts
+from support.page_html import Page, without_scripts
 from support.synthetic_run import synthetic_run
 
 FEW = Bootstrap(replicates=200)

@@ -23,7 +23,7 @@ from isobudget.report.figures.comparison import Drawing, draw
 from isobudget.report.gather import summarize
 from isobudget.report.page.page import environment
 from isobudget.report.page.tables import Cell, Table
-from support.html import Page, without_scripts
+from support.page_html import Page, without_scripts
 from support.synthetic_run import PAIR, SMALL, FakeModel, synthetic_run
 
 FEW = Bootstrap(replicates=200)

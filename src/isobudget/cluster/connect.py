@@ -131,7 +131,9 @@ def _load() -> Any:
     before = signal.getsignal(signal.SIGTERM)
     try:
         import ray
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise  # of a broken installation
         raise MissingExtraError("work on a cluster (--cluster)", "ray") from None
     if callable(before) and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, before)  # Ray takes it when it is imported, and would end without saving
