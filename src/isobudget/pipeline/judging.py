@@ -26,7 +26,7 @@ from isobudget.pipeline.executor import Executor, Local
 from isobudget.pipeline.prompts import RunPrograms
 from isobudget.problems.problem import NoTests, Problem, ProjectTests
 from isobudget.progress import SILENT, Progress
-from isobudget.records.facts import JUDGE_LAYERS, rules_note
+from isobudget.records.facts import ANEW, JUDGE_LAYERS, rules_note
 from isobudget.records.keys import SampleKeys
 from isobudget.records.part_writer import PartWriter
 from isobudget.records.parts import part_paths, read_part_rows, read_rows, rows_in_table
@@ -78,31 +78,38 @@ def judge_run(
         total = judging.to_judge(progress)
         progress.start("judging", total - kept, len(judging.have) - kept)
         if len(judging.have) < total:
-            state = partial(state_judging, run, limits, extraction)
             if not again:
-                state()
+                state_judging(run, limits, extraction)
             with (executor or Local()).judge(workers, limits, unsafe=unsafe) as judge:
                 if check is not None:
                     check_problems(judging.problems.values(), judge, check, progress)
-                _judge_all(judging, judge, partial(progress.advance, "judging", 1), state if again else None)
+                anew = partial(_state_anew, run, limits, extraction, judge) if again else None
+                _judge_all(judging, judge, partial(progress.advance, "judging", 1), anew)
     return run, judging.judged
 
 
-def _judge_all(judging: Judging, judge: Judge, advance: Callable[[], None], state: Callable[[], None] | None) -> None:
-    """Judge what has no verdict; with `state`, everything anew: what is there counts until the first are written."""
+def _judge_all(judging: Judging, judge: Judge, advance: Callable[[], None], anew: Callable[[], None] | None) -> None:
+    """Judge what has no verdict, or everything `anew`: what is there counts until the first new ones are written."""
     run = judging.run
-
-    def replace() -> None:
-        run.drop_verdicts()
-        if state is not None:
-            state()
+    if anew is None:
         state_layers(run, judge.layers)
-
-    if state is None:
-        state_layers(run, judge.layers)
-    judging.judge(judge, part_paths(run.path / "samples"), advance, None if state is None else replace)
+    try:
+        judging.judge(judge, part_paths(run.path / "samples"), advance, anew)
+    except KeyboardInterrupt:
+        if anew is None:
+            raise
+        said = f"What was judged anew is kept, if it was any; go on with: isobudget judge {run.path}"
+        raise KeyboardInterrupt(said) from None
     if judging.judged.outcomes:
         state_layers(run, judge.layers)  # workers of other machines may have come meanwhile
+
+
+def _state_anew(run: Run, limits: Limits, extraction: str | None, judge: Judge) -> None:
+    """State by what the verdicts are made that replace all others; it counts when they do (`Run.settle_anew`)."""
+    layers = {} if judge.layers is None else {JUDGE_LAYERS: {layer: layer in judge.layers for layer in LAYERS}}
+    by = {"judge": limits._asdict(), "judge_rules": RULES, **({} if extraction is None else {"extraction": extraction})}
+    run.facts[ANEW] = {"parts": [path.name for path in part_paths(run.path / "verdicts")], **by, **layers}
+    run.save_facts()
 
 
 def _check_judgeable(run: Run, again: bool) -> None:
@@ -151,7 +158,7 @@ class Judging:
         judge: Judge,
         parts: Iterable[Path],
         on_progress: Callable[[], None],
-        before_first: Callable[[], None] | None = None,
+        state: Callable[[], None] | None = None,
     ) -> None:
         """Judge part after part, as they come; once `stopped` is set, only what is under way.
 
@@ -159,9 +166,9 @@ class Judging:
             judge: entered.
             parts: files of samples.
             on_progress: called after each verdict.
-            before_first: called before the first verdicts count.
+            state: the verdicts replace those that are there, as in `Run.verdict_writer`.
         """
-        with self.run.verdict_writer(before_first) as writer:
+        with self.run.verdict_writer(state) as writer:
             for part in parts:
                 if self.stopped.is_set():
                     return

@@ -27,10 +27,12 @@ _TABLE: Check = (lambda value: isinstance(value, dict), "a table")
 
 _RUN: dict[str, Check] = {
     **dict.fromkeys(("name", "created", "isobudget", "unfinished", "extraction"), TEXT),
-    **dict.fromkeys(("machine", "benchmarks", "models", "judge", "judge_layers"), _TABLE),
+    **dict.fromkeys(("machine", "benchmarks", "models", "judge", "judge_layers", "judging_anew"), _TABLE),
     "judge_rules": _WHOLE,
     "imported": _TABLES,
 }
+_ANEW: dict[str, Check] = {"parts": _TEXTS, "judge": _TABLE, "judge_rules": _WHOLE, "extraction": TEXT}
+_ANEW_NEEDED = ("parts", "judge", "judge_rules")
 _MACHINE = dict.fromkeys(("platform", "processor", "python"), TEXT)
 _BENCHMARK: dict[str, Check] = {
     "temperature": AMOUNT,
@@ -69,6 +71,7 @@ def wrong_facts(facts: Table) -> list[str]:
         *_typed(facts.get("machine", {}), _MACHINE, "machine."),
         *mistakes_of(facts.get("judge", {}), _JUDGE, "judge."),
         *_typed(layers := facts.get("judge_layers", {}), dict.fromkeys(layers, FLAG), "judge_layers."),
+        *(_typed(facts["judging_anew"], _ANEW, "judging_anew.", _ANEW_NEEDED) if "judging_anew" in facts else ()),
         *_each(facts.get("benchmarks", {}), "benchmarks", _of_benchmark),
         *_each(facts.get("models", {}), "models", _of_model),
     ]

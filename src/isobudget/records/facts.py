@@ -30,6 +30,10 @@ UNFINISHED = "unfinished"
 
 #: the table of confinement: layer -> whether it stood around every sample that was judged
 JUDGE_LAYERS = "judge_layers"
+#: what will be stated of verdicts that are about to replace all others, and `parts`, which hold those
+ANEW = "judging_anew"
+#: what is stated of verdicts
+OF_VERDICTS = ("judge", "judge_rules", "extraction", JUDGE_LAYERS)
 
 _LONG_MESSAGE = 200
 

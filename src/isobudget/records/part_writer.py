@@ -38,9 +38,9 @@ _BYTES_PER_NUMBER = 36
 class PartWriter:
     """Appends rows to the table in `folder`. Used as a context manager, which writes what is left even after an error.
 
-    `on_part` is called with every part once it is whole and listed, `before_first` when the first one is whole and not
-    listed yet: what it is to replace can go then. Rows are written once, wherever Ctrl-C comes: what
-    is flushed after it leaves out the rows of a part that counted already.
+    `on_part` is called with every part once it is whole and listed. `list_first` lists the first part, with the columns
+    of its schema, where it is to replace others (`recover.replace_all`); it is written under its hidden name then.
+    Rows are written once, wherever Ctrl-C comes: what is flushed after it leaves out those of a part that counted.
 
     Raises:
         RunError: another writer has taken the run over.
@@ -53,14 +53,14 @@ class PartWriter:
         row_type: type[Any],
         now: Callable[[], float] = time.monotonic,
         on_part: Callable[[Path], None] | None = None,
-        before_first: Callable[[], None] | None = None,
+        list_first: Callable[[Part, Mapping[str, str]], None] | None = None,
     ) -> None:
         self.folder = folder
         self._row_type = row_type
         self._schema = schema_of(row_type)
         self._now = now
         self._on_part = on_part
-        self._before_first = before_first
+        self._list_first = list_first
         self._rows: list[Any] = []
         self._bytes = 0
         #: the part that was last begun, and the rows that it is the first of
@@ -106,13 +106,14 @@ class PartWriter:
 
     def add_table(self, table: pa.Table) -> None:
         """Write a table of the row's schema as one part."""
-        path, data = placed(self.folder, self._next, encoded(table))
+        path, data = placed(self.folder, self._next, encoded(table), hide=self._list_first is not None)
         part, columns = part_of(path.name, data, table.schema, table.num_rows)
-        if self._before_first is not None:
-            self._before_first()
-            self._before_first = None
         self._begun = part, self._rows
-        change_manifest(self.folder.parent, lambda manifest: manifest.adding(self.folder.name, part, columns))
+        if self._list_first is None:
+            change_manifest(self.folder.parent, lambda manifest: manifest.adding(self.folder.name, part, columns))
+        else:
+            self._list_first(part, columns)
+            self._list_first = None
         self._next = number_of(path) + 1
         if self._on_part is not None:
             self._on_part(path)
@@ -126,6 +127,7 @@ class PartWriter:
         if path.is_file() if manifest is None else part in manifest.table(self.folder.name).parts:
             self._next = number_of(path) + 1
             self._rows = self._rows[part.rows :]
+            self._list_first = None
         self._begun = None
 
 

@@ -12,6 +12,7 @@ Nothing is deleted.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from isobudget.records.manifest import (
     Manifest,
     Part,
     TableParts,
+    change_manifest,
     damaged,
     described,
     read_manifest,
@@ -90,6 +92,26 @@ def settle(folder: Path, table: TableParts) -> None:
     for _, path in numbered_parts(folder):
         if path.name.removeprefix(".") in listed and path.name.startswith("."):
             _move(path, path.with_name(path.name.removeprefix(".")))
+
+
+def replace_all(folder: Path, part: Part, columns: Mapping[str, str]) -> None:
+    """Let a part that was placed hidden count in place of all that do, at one stroke; then move those away.
+
+    Raises:
+        RunError: another writer has taken the run over.
+        StorageError: a file cannot be moved; the next writer goes on.
+    """
+    name = folder.name
+
+    def switched(now: Manifest) -> Manifest:
+        old = now.table(name)
+        table = TableParts((part,), (*old.superseded, *(one.name for one in old.parts)))
+        return replace(now.having(name, table), schemas={**now.schemas, part.schema: columns})
+
+    made = change_manifest(folder.parent, switched)
+    if made is not None:
+        settle(folder, made.table(name))
+        change_manifest(folder.parent, lambda now: now.having(name, replace(now.table(name), superseded=())))
 
 
 def set_aside(path: Path) -> None:

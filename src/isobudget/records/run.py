@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +30,10 @@ from isobudget.problems.problem import Problem
 from isobudget.records import facts as run_facts
 from isobudget.records.example import run_folder
 from isobudget.records.keys import SampleKeys
-from isobudget.records.manifest import Manifest, TableParts, change_manifest, read_manifest, write_manifest
+from isobudget.records.manifest import Manifest, Part, TableParts, change_manifest, read_manifest, write_manifest
 from isobudget.records.part_writer import PartWriter
 from isobudget.records.parts import part_paths, read_each, read_rows
-from isobudget.records.recover import recover, settle
+from isobudget.records.recover import recover, replace_all, settle
 from isobudget.records.rows import (
     ProblemRow,
     PromptKey,
@@ -110,6 +110,7 @@ class Run:
         with held(self.path):
             self.facts = run_facts.begin_writing(self.path)
             recover(self.path)
+            self.settle_anew()
             yield self
 
     def manifest(self) -> Manifest:
@@ -120,6 +121,17 @@ class Run:
         """State facts of a benchmark or model; they must agree with those stated before (see facts.merge)."""
         self.facts["format"] = run_facts.FORMAT  # what follows may be samples that older versions would misread
         run_facts.merge(self.facts, kind, name, facts, self.path)
+
+    def settle_anew(self) -> None:
+        """Let facts hold that were stated of new verdicts, if these have replaced the old ones; else forget them."""
+        stated = self.facts.pop(run_facts.ANEW, None)
+        if stated is None:
+            return
+        now = {part.name for part in self.manifest().table("verdicts").parts}
+        if now.isdisjoint(stated.pop("parts")):
+            kept = {name: fact for name, fact in self.facts.items() if name not in run_facts.OF_VERDICTS}
+            self.facts = kept | stated
+        self.save_facts()
 
     def save_facts(self) -> None:
         """Write `run.toml`."""
@@ -177,9 +189,21 @@ class Run:
         """Appends samples; use it under `writing`. `on_part` is called with every part that has been written."""
         return PartWriter(self.path / "samples", SampleRow, on_part=on_part)
 
-    def verdict_writer(self, before_first: Callable[[], None] | None = None) -> PartWriter:
-        """Appends verdicts; use it under `writing`. `before_first` as in `PartWriter`."""
-        return PartWriter(self.path / "verdicts", VerdictRow, before_first=before_first)
+    def verdict_writer(self, state: Callable[[], None] | None = None) -> PartWriter:
+        """Appends verdicts; use it under `writing`.
+
+        With `state` they replace those that are there, once the first of them are written: it is called right before,
+        to state by what they are made, see `settle_anew`.
+        """
+        folder = self.path / "verdicts"
+
+        def replacing(part: Part, columns: Mapping[str, str]) -> None:
+            assert state is not None
+            state()
+            replace_all(folder, part, columns)
+            self.settle_anew()
+
+        return PartWriter(folder, VerdictRow, list_first=None if state is None else replacing)
 
     def samples(self) -> Iterator[SampleRow]:
         """All samples, a thousand in memory at a time."""
@@ -215,7 +239,8 @@ class Run:
     def drop_verdicts(self) -> None:
         """Let no verdict count any more, so that the samples are judged again; their parts go to `.superseded/`."""
         folder = self.path / "verdicts"
-        old = TableParts((), tuple(path.name for path in part_paths(folder)))
+        gone = [path.name for path in part_paths(folder)]
+        old = TableParts((), (*self.manifest().table(folder.name).superseded, *gone))
         change_manifest(self.path, lambda manifest: manifest.having(folder.name, old))
         settle(folder, old)
         change_manifest(self.path, lambda manifest: manifest.having(folder.name, TableParts()))
