@@ -165,7 +165,7 @@ def test_recorded_samples_without_tokens_or_with_nan_rank_last_and_are_counted(i
 
     run = with_samples(synthetic_run(Path("run"), ONE, {"quickstart": 3}, greedy=False), change)
     verdicts = [replace(row, passed=row.index < 2) for row in _verdicts(run)]
-    run.drop_verdicts()
+    run.drop("verdicts")
     with run.writing(), run.verdict_writer() as writer:
         writer.add(verdicts)
     found = ranked(isobudget("rank", "run", "--json"))

@@ -202,7 +202,7 @@ def test_layers_stand_only_where_they_stood_around_every_sample(tmp_path: Path, 
         assert "judge_layers" not in load_run(run.path).facts
         state_layers(run, LAYERS)  # and nothing can be known later, while there are its verdicts
         assert "judge_layers" not in load_run(run.path).facts
-        run.drop_verdicts()
+        run.drop("verdicts")
         state_layers(run, LAYERS[:4])
         assert standing() == list(LAYERS[:4])
 

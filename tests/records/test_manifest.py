@@ -125,7 +125,7 @@ def test_a_newer_manifest_is_not_guessed_at(run: Run) -> None:
 def test_forgotten_verdicts_do_not_come_back(run: Run) -> None:
     kept = {path: path.read_bytes() for path in part_paths(run.path / "verdicts")}
     with run.writing():
-        run.drop_verdicts()
+        run.drop("verdicts")
         assert list(run.verdicts()) == []
     manifest = read_manifest(run.path)
     assert manifest is not None

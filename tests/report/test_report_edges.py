@@ -77,7 +77,7 @@ def test_a_single_sample_of_many_models(tmp_path: Path) -> None:
 def test_greedy_outputs_must_be_complete(tmp_path: Path) -> None:
     run = synthetic_run(tmp_path / "run", PAIR, {"b": 6})
     rows = [asdict(row) for row in run.verdicts()]
-    run.drop_verdicts()
+    run.drop("verdicts")
     missing = ("small-135m", "b/2", True)
     kept = [row for row in rows if (row["model"], row["task_id"], row["greedy"]) != missing]
     _write_verdicts(run, kept)
@@ -90,7 +90,7 @@ def test_greedy_outputs_must_be_complete(tmp_path: Path) -> None:
 def test_a_benchmark_without_verdicts_is_left_out(tmp_path: Path) -> None:
     run = synthetic_run(tmp_path / "run", PAIR, {"done": 4, "waiting": 4}, likelihood=False)
     rows = [asdict(row) for row in run.verdicts()]
-    run.drop_verdicts()
+    run.drop("verdicts")
     _write_verdicts(run, [row for row in rows if row["benchmark"] == "done"])
     made = build_report(run, units=(Unit.FLOPS,), bootstrap=FEW)
     assert [summary.name for summary in made.summaries] == ["done"]

@@ -209,7 +209,7 @@ def test_two_suites_are_counted(tmp_path: Path) -> None:
     """As of an import: another benchmark has the same samples by a further suite, which fails every second one."""
     run = synthetic_run(tmp_path / "run", (SMALL,), {"b": 6, "b+": 6}, task_prefix="p")
     rows = [row for row in run.verdicts() if row.benchmark == "b"]
-    run.drop_verdicts()
+    run.drop("verdicts")
     with run.writing(), run.verdict_writer() as writer:
         writer.add(rows)
         writer.add([replace(row, benchmark="b+", passed=row.passed and row.index % 2 == 0) for row in rows])

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow.dataset as ds
 
@@ -107,9 +107,14 @@ def _judge_all(judging: Judging, judge: Judge, advance: Callable[[], None], anew
 def _state_anew(run: Run, limits: Limits, extraction: str | None, judge: Judge) -> None:
     """State by what the verdicts are made that replace all others; it counts when they do (`Run.settle_anew`)."""
     layers = {} if judge.layers is None else {JUDGE_LAYERS: {layer: layer in judge.layers for layer in LAYERS}}
-    by = {"judge": limits._asdict(), "judge_rules": RULES, **({} if extraction is None else {"extraction": extraction})}
-    run.facts[ANEW] = {"parts": [path.name for path in part_paths(run.path / "verdicts")], **by, **layers}
+    old = [path.name for path in part_paths(run.path / "verdicts")]
+    run.facts[ANEW] = {"parts": old, **_made_by(limits, extraction), "judge_rules": RULES, **layers}
     run.save_facts()
+
+
+def _made_by(limits: Limits, extraction: str | None) -> dict[str, Any]:
+    """What a run states of the choices that its verdicts were made by."""
+    return {"judge": limits._asdict(), **({} if extraction is None else {"extraction": extraction})}
 
 
 def _check_judgeable(run: Run, again: bool) -> None:
@@ -236,9 +241,8 @@ def state_judging(run: Run, limits: Limits, extraction: str | None) -> None:
     Raises:
         RunError: there are verdicts by other rules.
     """
-    run.facts["judge"] = limits._asdict()
     run.facts.pop("extraction", None)
-    run.facts |= {} if extraction is None else {"extraction": extraction}
+    run.facts |= _made_by(limits, extraction)
     state_rules(run)
 
 

@@ -33,7 +33,7 @@ from isobudget.records.keys import SampleKeys
 from isobudget.records.manifest import Manifest, Part, TableParts, change_manifest, read_manifest, write_manifest
 from isobudget.records.part_writer import PartWriter
 from isobudget.records.parts import part_paths, read_each, read_rows
-from isobudget.records.recover import recover, replace_all, settle
+from isobudget.records.recover import recover, replace_all
 from isobudget.records.rows import (
     ProblemRow,
     PromptKey,
@@ -235,15 +235,6 @@ class Run:
     def verdict_keys(self) -> SampleKeys:
         """The keys of the samples judged."""
         return SampleKeys.of_table(self.path / "verdicts", VerdictRow)
-
-    def drop_verdicts(self) -> None:
-        """Let no verdict count any more, so that the samples are judged again; their parts go to `.superseded/`."""
-        folder = self.path / "verdicts"
-        gone = [path.name for path in part_paths(folder)]
-        old = TableParts((), (*self.manifest().table(folder.name).superseded, *gone))
-        change_manifest(self.path, lambda manifest: manifest.having(folder.name, old))
-        settle(folder, old)
-        change_manifest(self.path, lambda manifest: manifest.having(folder.name, TableParts()))
 
     def drop(self, *tables: str) -> None:
         """Forget tables: their parts do not count any more, and are deleted; use it under `writing`."""
