@@ -85,8 +85,11 @@ $(VENV)-ray/.installed: requirements.lock
 test-ray: $(VENV)-ray/.installed
 	$(RAY_BIN)/python -m pytest tests/cluster
 
+# A soak takes as long as it takes.
+UNLIMITED := -o faulthandler_timeout=0
+
 soak-ray: $(VENV)-ray/.installed
-	RAY_KILLS=20 RAY_DRIVER_KILLS=20 RAY_SAMPLES=10000 $(RAY_BIN)/python -m pytest tests/cluster/test_ray_judge.py tests/cluster/test_ray_driver.py
+	RAY_KILLS=20 RAY_DRIVER_KILLS=20 RAY_SAMPLES=10000 $(RAY_BIN)/python -m pytest $(UNLIMITED) tests/cluster/test_ray_judge.py tests/cluster/test_ray_driver.py
 
 bench-ray: $(VENV)-ray/.installed
 	$(RAY_BIN)/python tests/support/loopback.py benchmarks/ray_judge.py
@@ -142,13 +145,13 @@ bench-memory bench-kill bench-gateway bench-store: $(STAMP)
 	$(BIN)/python benchmarks/$(@:bench-%=%).py
 
 soak-solve: $(STAMP)
-	SOLVE_RUNS=5000 $(BIN)/python -m pytest tests/tasks/test_spending.py -k random
+	SOLVE_RUNS=5000 $(BIN)/python -m pytest $(UNLIMITED) tests/tasks/test_spending.py -k random
 
 soak-store: $(STAMP)
-	STORE_KILLS=50 $(BIN)/python -m pytest tests/records/test_store_killed.py
+	STORE_KILLS=50 $(BIN)/python -m pytest $(UNLIMITED) tests/records/test_store_killed.py
 
 soak-gateway: $(STAMP)
-	SOAK_KILLS=20 SOAK_CALLS=2000 $(BIN)/python -m pytest -p no:xdist tests/gateway/test_gateway_chaos.py
+	SOAK_KILLS=20 SOAK_CALLS=2000 $(BIN)/python -m pytest $(UNLIMITED) -p no:xdist tests/gateway/test_gateway_chaos.py
 
 golden-outputs: $(STAMP)
 	$(BIN)/python tests/golden_outputs.py

@@ -128,12 +128,19 @@ def test_a_pivot_and_other_readers_run(run: Path) -> None:
         assert len(api.sql(run, query))
 
 
-def test_ctrl_c_stops_a_query(run: Path) -> None:
-    """One of hours, told apart from a fault of the query."""
-    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            api.sql(run, "select sum(a.range * b.range) from range(1000000) a, range(10000000) b")
-    finally:
-        timer.join()
+@pytest.mark.parametrize("after_ms", [*range(0, 100, 7), 500])
+def test_ctrl_c_stops_a_query(run: Path, after_ms: int) -> None:
+    """One of hours, told apart from a fault of the query; also while DuckDB asks others about the tables."""
+
+    def press() -> None:
+        threading.Event().wait(after_ms / 1000)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def asked() -> None:
+        presser.start()
+        api.sql(run, "select sum(a.range * b.range) from range(1000000) a, range(10000000) b")
+
+    presser = threading.Thread(target=press)
+    with pytest.raises(KeyboardInterrupt):
+        asked()
+    presser.join()

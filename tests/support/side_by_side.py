@@ -5,6 +5,8 @@ pytest-xdist's own groups are marks that it writes into the tests' ids, which py
 
 from __future__ import annotations
 
+from typing import Any
+
 from xdist.scheduler import LoadScopeScheduling
 
 #: files whose tests share a server, an engine's weights, or a way of judging: each is one piece of work, or one for
@@ -48,3 +50,21 @@ class SharedStart(LoadScopeScheduling):  # type: ignore[misc]
         if file not in SHARED_START:
             return nodeid
         return f"{file}[{nodeid.partition('[')[2]}" if SHARED_START[file] else file
+
+    def remove_node(self, node: Any) -> str | None:
+        """What a process that ends had before it goes to others, but for the test that killed it, which is returned."""
+        left = self.assigned_work.pop(node)
+        killer = next((nodeid for unit in left.values() for nodeid, done in unit.items() if not done), None)
+        for unit in left.values():
+            unit |= {killer: True} if killer in unit else {}
+        self.workqueue.update({scope: unit for scope, unit in left.items() if not all(unit.values())})
+        for other in self.assigned_work:
+            self._reschedule(other)
+        return killer
+
+    def schedule(self) -> None:
+        """Two pieces of work for a process that comes late: it begins the first when it knows of a second."""
+        late = self.collection is not None
+        super().schedule()
+        for node in self.nodes if late else ():
+            self._reschedule(node)

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from isobudget.errors import InputError, MissingExtraError, RunError
 from isobudget.grid import Grid, json_value
+from isobudget.pipeline.interrupts import Interrupts
 from isobudget.records.parts import dataset_of
 from isobudget.records.ranking_rows import ScoreRow
 from isobudget.records.rows import ProblemRow, SampleRow, VerdictRow
@@ -27,10 +30,13 @@ from isobudget.records.run import Run, load_run
 from isobudget.results import Results
 
 Answer = Results[dict[str, Any]]
+Found = TypeVar("Found")
 
 _TABLES = {"problems": ProblemRow, "samples": SampleRow, "verdicts": VerdictRow, "scores": ScoreRow}
 #: longer values are broken into lines
 _LONG = 20
+#: how often a query is told to end
+_BETWEEN_SECONDS = 0.05
 #: the tables that a query sees
 VIEWS = ("samples", "greedy", "verdicts", "problems", "scores")
 _KEY = "benchmark, model, task_id, greedy, index"
@@ -66,22 +72,7 @@ def ask(run: Run | str | Path, query: str) -> Answer:
     run = run if isinstance(run, Run) else load_run(run)
     connection = duckdb.connect(":memory:")
     try:
-        for name, row_type in _TABLES.items():
-            connection.register(f"raw_{name}", dataset_of(run.path / name, row_type))
-        for statement in (*_VIEWS, *_CLOSED):
-            connection.execute(statement)
-        statements = connection.extract_statements(query)
-        if len(statements) != 1:
-            raise InputError(f"a query is one statement of SQL, and this is {len(statements) or 'none'}")
-        if (kind := statements[0].type.name) not in _READING:
-            raise InputError(f"the query failed: a query may only read, and this is a statement of kind {kind}")
-        answer = connection.execute(query)
-        names = _apart([one[0] for one in answer.description or ()])
-        rows = answer.fetchall()
-    except RuntimeError as error:
-        if "interrupted" in str(error):  # what DuckDB makes of Ctrl-C
-            raise KeyboardInterrupt from None
-        raise
+        names, rows = _interruptible(connection, partial(_answer, connection, run, query))
     except duckdb.Error as error:
         if "the stream registered as 'raw_" in str(error):  # of a part, and not of the query
             raise RunError(
@@ -100,6 +91,35 @@ def ask(run: Run | str | Path, query: str) -> Answer:
         text=lambda: "\n".join("  ".join(map(str, row)) for row in [names, *rows]),
         grids=lambda: [_grid(str(run.path), names, [list(map(_shown, row)) for row in rows])],
     )
+
+
+def _answer(connection: Any, run: Run, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The columns and the rows."""
+    for name, row_type in _TABLES.items():
+        connection.register(f"raw_{name}", dataset_of(run.path / name, row_type))
+    for statement in (*_VIEWS, *_CLOSED):
+        connection.execute(statement)
+    statements = connection.extract_statements(query)
+    if len(statements) != 1:
+        raise InputError(f"a query is one statement of SQL, and this is {len(statements) or 'none'}")
+    if (kind := statements[0].type.name) not in _READING:
+        raise InputError(f"the query failed: a query may only read, and this is a statement of kind {kind}")
+    answer = connection.execute(query)
+    return _apart([one[0] for one in answer.description or ()]), answer.fetchall()
+
+
+def _interruptible(connection: Any, ask: Callable[[], Found]) -> Found:
+    """What DuckDB answers, in a thread of its own: in the main one a Ctrl-C is lost while it asks pyarrow."""
+    interrupts = Interrupts()
+    with interrupts.held_back(), ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(ask)
+        try:
+            return interrupts.let_in(answer.result)
+        except KeyboardInterrupt:
+            while not answer.done():
+                connection.interrupt()  # again: a query that only begins does not know that it was told before
+                wait([answer], _BETWEEN_SECONDS)
+            raise
 
 
 def _grid(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> Grid:
