@@ -1,4 +1,4 @@
-"""pass@k against k, one line a model, at the k that were asked for: what `isobudget passk` prints, drawn."""
+"""pass@k against k, one line a model, at the k that were asked for: what `isobudget passk` prints, plotted."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def _plot(benchmark: str, results: Sequence[PassAtK]) -> Plot:
     problems = " or ".join(dict.fromkeys(counted(one.problems, "problem") for one in results))
     title = ", ".join(filter(None, [benchmark, problems]))
     dashed = any(line.filled < len(line.x) for line in lines)
-    told = "; ".join(
+    values = "; ".join(
         f"{line.name}: " + ", ".join(f"{y:.1f}% at {x:,.0f}" for x, y in zip(line.x, line.y, strict=True))
         for line in lines
     )
-    caption = f"{title}: pass@k against k, in powers of two. {told}. Bands: intervals over problems."
+    caption = f"{title}: pass@k against k, in powers of two. {values}. Bands: intervals over problems."
     panel = Panel(SAMPLES, tuple(lines))
     key = (("dashed", LESS_CERTAIN),) if dashed else ()
     return Plot("passk", title, "problems solved: pass@k, %", (panel,), caption, key)

@@ -20,11 +20,11 @@ from isobudget.grid import (
     with_unit,
 )
 from isobudget.report.tables.labels import prompts_note, shared_part, sources_note
-from isobudget.report.tables.power import found_text
+from isobudget.report.tables.power import detectable_text
 
 
 def compared_grid(one: Compared) -> Grid:
-    """Success and costs of both sides, then difference, p-value and what could be found."""
+    """Success and costs of both sides, then difference, p-value and the smallest difference that could be detected."""
     units = _units(one)
     rows = tuple(
         (
@@ -55,10 +55,10 @@ def _cost_note(one: Compared, unit: Unit) -> str:
 
 
 def difference_text(one: Compared) -> str:
-    """The paired difference in points, with interval and p-value, and the smallest one that could be told."""
+    """The paired difference in points, with interval and p-value, and the smallest one that could be detected."""
     ends = f"{100 * one.low:+.1f} to {100 * one.high:+.1f}"
-    found = found_text(one.power, one.problems, (one.low, one.high))
-    return f"Difference {100 * one.difference:+.1f} points ({ends}), p = {one.p_value:.2g}; {found}."
+    detectable = detectable_text(one.power, one.problems, (one.low, one.high))
+    return f"Difference {100 * one.difference:+.1f} points ({ends}), p = {one.p_value:.2g}; {detectable}."
 
 
 def verdict(one: Compared) -> str:

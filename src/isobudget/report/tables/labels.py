@@ -50,7 +50,7 @@ def _without_owner(name: str) -> str:
 
 def _first_parts(name: str) -> str:
     """As many whole parts as fit; the name where not even one does, or where its size or its source would be lost."""
-    ends = [found.start() for found in re.finditer(r"[-_/: ]", name) if 0 < found.start() <= _LONGEST]
+    ends = [match.start() for match in re.finditer(r"[-_/: ]", name) if 0 < match.start() <= _LONGEST]
     lost = name[ends[-1] :] if ends else ""
     return name if not ends or re.search(r"\d[bm]\b|\(", lost, re.IGNORECASE) else name[: ends[-1]]
 

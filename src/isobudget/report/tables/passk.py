@@ -63,13 +63,13 @@ def _notes(results: Sequence[PassAtK], cells: Sequence[Sequence[str]]) -> list[s
         name = " ".join(part for part in (result.benchmark, result.model, result.condition) if part)
         for reason in result.undefined.values():
             why.setdefault(reason, []).append(name)
-    drawn = [
+    interval_note = [
         f"In percent, with {100 * one.level:g}% intervals over problems (bootstrap of {one.replicates:,} replicates, "
         f"seed {one.seed})."
         for one in results[:1]
     ]
     return [
-        *drawn,
+        *interval_note,
         *legend(cells, {"?": UNCERTAIN}),
         *(f"-  {reason}: {', '.join(names)}" for reason, names in why.items()),
     ]

@@ -17,11 +17,11 @@ _LEVEL = 1e-12
 
 def power_line(comparison: Comparison) -> str:
     """Two models at the price of one sample of the dearer: difference and power. Empty where there are not two."""
-    found = comparison.differences()
-    if not found:
+    differences = comparison.differences()
+    if not differences:
         return ""
     price = comparison.curves[-1].price.cost(1)
-    one = next((one for one in found if one.budget >= price * (1 - 1e-9)), found[-1])
+    one = next((one for one in differences if one.budget >= price * (1 - 1e-9)), differences[-1])
     level, unit = f"{comparison.bootstrap.level:.0%}", comparison.unit
     problems = len(comparison.curves[0].task_ids)
     other = f"{'more' if one.difference > 0 else 'less'} than {one.other}"
@@ -33,13 +33,13 @@ def power_line(comparison: Comparison) -> str:
     if one.power.error == 0:
         return seen
     interval = one.low, one.high
-    able = found_text(one.power, problems, interval)
+    able = detectable_text(one.power, problems, interval)
     known = one.power.detectable < 1 and _spread_is_known(one.power, interval)
     needed = _needed(one, problems) if known and not one.clear else ""
     return f"{seen} {able[0].upper()}{able[1:]}{needed}."
 
 
-def found_text(power: Power, problems: int, interval: tuple[float, float]) -> str:
+def detectable_text(power: Power, problems: int, interval: tuple[float, float]) -> str:
     """The smallest true difference that so many problems find, as the begin of a sentence, if that can be said.
 
     Where few problems tell two models apart, their spread says too little: the interval of the difference is wider than
@@ -51,15 +51,15 @@ def found_text(power: Power, problems: int, interval: tuple[float, float]) -> st
         return (
             f"too few of the {counted(problems, 'problem')} tell the two apart to say which difference would be found"
         )
-    told = f"a true difference of {_points(power.detectable)} is found with {counted(problems, 'problem')}"
-    return f"{told} and these samples in {POWER:.0%} of cases"
+    finding = f"a true difference of {_points(power.detectable)} is found with {counted(problems, 'problem')}"
+    return f"{finding} and these samples in {POWER:.0%} of cases"
 
 
 def _spread_is_known(power: Power, interval: tuple[float, float]) -> bool:
     """Whether the spread of the differences says as much as their interval, which knows how few problems there are."""
     low, high = interval
-    unclear_though_found = low <= 0 <= high and abs(power.difference) >= power.detectable
-    return not unclear_though_found and high - low <= 2 * power.detectable
+    unclear_though_detectable = low <= 0 <= high and abs(power.difference) >= power.detectable
+    return not unclear_though_detectable and high - low <= 2 * power.detectable
 
 
 def _needed(one: Difference, problems: int) -> str:
@@ -68,13 +68,13 @@ def _needed(one: Difference, problems: int) -> str:
         return ""
     many = _rough(one.power.problems)
     wanted = f"about {counted(int(many), 'problem')}" if many <= _MOST_PROBLEMS else "over a million problems"
-    told = f"; one of {_points(abs(one.difference))} would take {wanted}"
+    would_take = f"; one of {_points(abs(one.difference))} would take {wanted}"
     times = one.power.samples
     if math.isnan(times):
-        return f"{told}; what more samples would do cannot be told at k above half of them"
+        return f"{would_take}; what more samples would do cannot be told at k above half of them"
     if times > _MOST_TIMES:
-        return f"{told}, and no number of samples of these {problems:,}"
-    return f"{told}, or {_rough(times):g} times the samples of these {problems:,}" if times > 1 else told
+        return f"{would_take}, and no number of samples of these {problems:,}"
+    return f"{would_take}, or {_rough(times):g} times the samples of these {problems:,}" if times > 1 else would_take
 
 
 def _points(share: float) -> str:
