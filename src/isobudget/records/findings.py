@@ -50,9 +50,9 @@ def check_part(folder: Path, part: Part, manifest: Manifest) -> Finding | None:
         return Finding(path, "damaged", f"its content is not that which was written: {lost}", remedy)
     if (said := described(there)) is None:
         return Finding(path, "damaged", "it is not a whole Parquet file", remedy)
-    for stated, found, unit in ((part.rows, said[0].rows, "rows"), (part.bytes, said[0].bytes, "bytes")):
-        if part.sha256 and stated != found:
-            what = f"it has {found:,} {unit}, and the manifest states {stated:,}"
+    for stated, actual, unit in ((part.rows, said[0].rows, "rows"), (part.bytes, said[0].bytes, "bytes")):
+        if part.sha256 and stated != actual:
+            what = f"it has {actual:,} {unit}, and the manifest states {stated:,}"
             return Finding(path, "misstated", what, f"{REPAIR} states it as it is; nothing is lost")
     return _of_columns(path, manifest.schemas.get(part.schema, {}))
 
