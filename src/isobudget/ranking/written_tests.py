@@ -50,15 +50,15 @@ def prompt_for_tests(one: Candidates, chat: bool) -> Prompt:
 def parse_tests(texts: Sequence[str], problem: Problem) -> tuple[Example, ...]:
     """The literal tests in what a model wrote, those written most often first."""
     counted: Counter[tuple[str, str]] = Counter()
-    found: dict[tuple[str, str], Example] = {}
+    examples: dict[tuple[str, str], Example] = {}
     for text in texts:
         for line in text.splitlines():
             example = example_of_assert(line.strip().removeprefix(">>> "), problem.entry_point)
             if example is not None:
                 key = example.source, repr(example.value)
-                found.setdefault(key, example)
+                examples.setdefault(key, example)
                 counted[key] += 1
-    return tuple(found[key] for key, _ in counted.most_common(MOST_TESTS))
+    return tuple(examples[key] for key, _ in counted.most_common(MOST_TESTS))
 
 
 def write_tests(
@@ -138,7 +138,7 @@ def read_written_tests(path: Path, pool: Pool) -> WrittenTests:
         InputError: a line is wrong, or no line is of this pool's problems.
     """
     problems = {one.problem.task_id: one.problem for one in pool.problems}
-    found: dict[str, tuple[Example, ...]] = {}
+    tests_by_task: dict[str, tuple[Example, ...]] = {}
     for where, record in read_objects(path):
         tests = record.get("tests")
         if not isinstance(tests, list) or not all(isinstance(one, str) for one in tests) or "task_id" not in record:
@@ -147,7 +147,7 @@ def read_written_tests(path: Path, pool: Pool) -> WrittenTests:
             )
         task_id = str(record["task_id"])
         if task_id in problems:
-            found[task_id] = parse_tests(tests, problems[task_id])
-    if not found:
+            tests_by_task[task_id] = parse_tests(tests, problems[task_id])
+    if not tests_by_task:
         raise InputError(f"{path}: no tests of these problems, such as {next(iter(problems))}")
-    return WrittenTests("tests", found, None, f"tests from {path.name}")
+    return WrittenTests("tests", tests_by_task, None, f"tests from {path.name}")
