@@ -20,7 +20,7 @@ from isobudget.files.whole import check_regular
 from isobudget.grid import counted
 from isobudget.importers.base import Importer, Tally
 from isobudget.importers.gather import Gathered, gather, suite_benchmark
-from isobudget.importers.names import file_models, told_apart
+from isobudget.importers.names import distinct_names, file_models
 from isobudget.importers.ragged import ragged_notes
 from isobudget.importers.records import CountRow, Record
 from isobudget.importers.registry import BY_RECORD, IMPORTERS, importer_named, importer_of, recognised
@@ -103,7 +103,7 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ReadableSource:
     """A source with its importer, and the model of samples that state none."""
 
     source: Source
@@ -175,7 +175,7 @@ def sources_shown(sources: Any) -> str:
     return ", ".join(sources_shown(one) for one in sources)
 
 
-def find_sources(sources: Any, from_: str | None = None) -> tuple[list[Found], list[str]]:
+def find_sources(sources: Any, from_: str | None = None) -> tuple[list[ReadableSource], list[str]]:
     """Every source with its importer, models named; and notes on what is no source.
 
     Raises:
@@ -186,22 +186,24 @@ def find_sources(sources: Any, from_: str | None = None) -> tuple[list[Found], l
         raise InputError(f"{runs[0]} is a run folder already; name files of results")
     forced = None if from_ is None else importer_named(from_)
     notes: list[str] = []
-    found: list[tuple[Source, Importer]] = []
+    pairs: list[tuple[Source, Importer]] = []
     for one in others:
-        found += _expanded(one, forced, notes)
-    if not found:
+        pairs += _expanded(one, forced, notes)
+    if not pairs:
         what = f" ({notes[0]})" if notes else ""
         raise InputError(
             f"{others[0]}: cannot be read: not a run folder (no run.toml), and without results of a known format{what}"
         )
     unique: dict[object, tuple[Source, Importer]] = {}
-    for source, importer in found:
+    for source, importer in pairs:
         unique.setdefault(_identity(source), (source, importer))
-    if len(unique) < len(found):
-        notes.append(f"{counted(len(found) - len(unique), 'source')} named twice, read once")
+    if len(unique) < len(pairs):
+        notes.append(f"{counted(len(pairs) - len(unique), 'source')} named twice, read once")
     chosen = list(unique.values())
     models = file_models([source.path for source, _ in chosen])
-    return [Found(source, importer, model) for (source, importer), model in zip(chosen, models, strict=True)], notes
+    return [
+        ReadableSource(source, importer, model) for (source, importer), model in zip(chosen, models, strict=True)
+    ], notes
 
 
 def read_results(sources: Any, from_: str | None = None) -> Imported:
@@ -214,10 +216,10 @@ def read_results(sources: Any, from_: str | None = None) -> Imported:
     Raises:
         InputError: a source cannot be read, is of no known format, is damaged, or has no judged sample.
     """
-    found, notes = find_sources(sources, from_)
+    readable, notes = find_sources(sources, from_)
     gathered: list[Gathered] = []
     taken: list[Taken] = []
-    for one in found:
+    for one in readable:
         tally = Tally()
         own = gather(one.records(tally), tally)
         gathered.append(own)
@@ -225,12 +227,12 @@ def read_results(sources: Any, from_: str | None = None) -> Imported:
         taken.append(Taken(one.source.path, one.importer.name, own.samples, left, tuple(tally.notes)))
         notes += ragged_notes(one.source, own.rows)
     if not any(own.rows or own.others for own in gathered):
-        raise InputError("\n".join(map(str, taken)) + f"\nNone of the samples is judged. {how_to_judge(found)}")
-    names, more = told_apart([own.rows for own in gathered], [one.source.path for one in found])
+        raise InputError("\n".join(map(str, taken)) + f"\nNone of the samples is judged. {how_to_judge(readable)}")
+    names, more = distinct_names([own.rows for own in gathered], [one.source.path for one in readable])
     rows: list[CountRow] = []
     others: dict[str, list[CountRow]] = {}
     suites: dict[str, str] = {}
-    for own, renamed, one in zip(gathered, names, found, strict=True):
+    for own, renamed, one in zip(gathered, names, readable, strict=True):
         mine = [_renamed(row, renamed) for row in own.rows]
         rows += mine
         suites |= dict.fromkeys((row.model for row in mine), one.importer.suite) if own.others else {}
@@ -240,9 +242,9 @@ def read_results(sources: Any, from_: str | None = None) -> Imported:
     return Imported(tuple(rows), frozen, suites, tuple(taken), (*notes, *more))
 
 
-def how_to_judge(found: Iterable[Found]) -> str:
+def how_to_judge(sources: Iterable[ReadableSource]) -> str:
     """What to do about sources of which no sample is judged."""
-    return unjudged_remedy([(one.source, one.records(Tally())) for one in found])
+    return unjudged_remedy([(one.source, one.records(Tally())) for one in sources])
 
 
 def _renamed(row: CountRow, names: dict[str, str]) -> CountRow:
@@ -260,14 +262,14 @@ def _matches(one: Any) -> list[Any]:
 
         path = run_folder(one)
     if re.search(r"[*?\[]", str(one)) and not path.exists():
-        matches = found_by(one)
+        matches = glob_paths(one)
         if not matches:
             raise InputError(f"{one}: no file matches this pattern")
         return matches
     return [path]
 
 
-def found_by(pattern: str | Path) -> list[Path]:
+def glob_paths(pattern: str | Path) -> list[Path]:
     """The files that fit a pattern, in order; in an object store its last part may be one."""
     where = place(pattern)
     if isinstance(where, StorePath):
