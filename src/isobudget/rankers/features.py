@@ -69,8 +69,8 @@ def feature_table(pool: Pool) -> list[Floats]:
 
 
 def _entry(tree: ast.Module | None, name: str) -> ast.FunctionDef | None:
-    found = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)) if tree else ()
-    return next((node for node in found if node.name == name), None)
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)) if tree else ()
+    return next((node for node in functions if node.name == name), None)
 
 
 def _overlap(words: list[str], prompt: str) -> float:

@@ -49,17 +49,17 @@ class KeepFirst:
         with_kept, without = self._following(orders, self.kept, right), self._following(orders, ~self.kept, right)
         rows = np.arange(len(orders))[:, np.newaxis]
         k = np.arange(1, orders.shape[1] + 1)
-        found: Floats = np.where(
+        success: Floats = np.where(
             seen > 0, with_kept[rows, np.maximum(seen - 1, 0)], without[rows, np.maximum(k - seen - 1, 0)]
         )
-        return found
+        return success
 
     def _following(self, orders: Ints, mask: Bools, right: Floats) -> Floats:
         """Success of prefixes of the masked samples in each order; filled up with the others, which are not used."""
         assert isinstance(self.inner, PrefixSelector)
         first = np.argsort(~mask[orders], axis=1, kind="stable")
-        found: Floats = self.inner.success_of_prefixes(np.take_along_axis(orders, first, axis=1), right)
-        return found
+        success: Floats = self.inner.success_of_prefixes(np.take_along_axis(orders, first, axis=1), right)
+        return success
 
     def _left(self, drawn: Ints) -> Ints:
         left: Ints = drawn[self.kept[drawn]]
