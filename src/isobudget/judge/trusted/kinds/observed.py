@@ -198,7 +198,7 @@ class ObservedPrograms:
 
 
 def error_text(said: str) -> str:
-    """`!` and the name of an error that is told as its name and message, as far as it is a name."""
+    """`!` and the name of an error that is reported as its name and message, as far as it is a name."""
     name = said.partition(":")[0]
     return f"!{name}" if name.isidentifier() and len(name) <= remote.NAME_CHARS else "!Exception"
 
