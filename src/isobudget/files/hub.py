@@ -103,7 +103,7 @@ def cached(file: HubFile) -> Path | None:
 def download(file: HubFile, folder: Path | None = None, progress: Progress = SILENT, task: str = "") -> Path:
     """Download a file, into `folder` or else into the client's cache; from there it is taken if it is there already.
 
-    `progress` is told of the bytes, under the name `task`, where the hub says how many there are.
+    `progress` gets the bytes, under the name `task`, where the hub says how many there are.
 
     Raises:
         MissingExtraError: the hub's client is not installed.

@@ -52,7 +52,7 @@ def local_weights(entry: ModelEntry) -> Path | None:
 def fetch_weights(entry: ModelEntry, progress: Progress = SILENT) -> Path:
     """The path of the model's verified file; fetched from its first source that works if it is not here yet.
 
-    `progress` is told of the bytes; of none where the file is here already.
+    `progress` gets the bytes; none where the file is here already.
 
     Raises:
         ModelError: no source worked (each one's reason is in the message), or the checksum is wrong.
@@ -78,20 +78,20 @@ def file_sha256(path: Path, expected: str | None = None) -> str:
     try:
         stat = path.stat()
         remembered = _remembered(note, stat)
-        found = remembered or _hash(path)
+        digest = remembered or _hash(path)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from None
-    if expected is not None and found != expected:
+    if expected is not None and digest != expected:
         raise ModelError(
-            f"{path}: checksum mismatch: got sha256 {found[:12]}…, expected {expected[:12]}…. "
+            f"{path}: checksum mismatch: got sha256 {digest[:12]}…, expected {expected[:12]}…. "
             "Delete it and fetch it again with: isobudget models fetch NAME"
         )
     if remembered is None:
-        facts = {"file": str(path), "sha256": found, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+        facts = {"file": str(path), "sha256": digest, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
         with contextlib.suppress(IsobudgetError):  # a read-only folder only means hashing again next time
             make_folder(note.parent)
             write_whole(note, json.dumps(facts).encode())
-    return found
+    return digest
 
 
 def _note_of(path: Path) -> Path:
