@@ -144,7 +144,7 @@ def one_line_costs(
 
 
 def _parsed(option: str, text: str | float | None, whole: bool) -> dict[str, float | int]:
-    found: dict[str, float | int] = {}
+    amounts: dict[str, float | int] = {}
     for part in [] if text is None else str(text).split(","):
         name, given, number = part.rpartition("=")
         try:
@@ -158,8 +158,8 @@ def _parsed(option: str, text: str | float | None, whole: bool) -> dict[str, flo
             raise InputError(
                 f"{option}: {part.strip()!r} is neither {kind} nor NAME=NUMBER, such as {_EXAMPLES[option]}{comma}"
             )
-        if name.strip() in found:
+        if name.strip() in amounts:
             whose = f"{name.strip()}=..." if given else "a number for every model"
             raise InputError(f"{option}: {whose} is stated twice in {str(text)!r}; write it once")
-        found[name.strip()] = value
-    return found
+        amounts[name.strip()] = value
+    return amounts

@@ -117,7 +117,7 @@ def valid_at(prices: Sequence[Priced], when: date | None, what: str) -> Priced |
     One price stands, whatever its date; where all are later, the earliest does. None if there is no price.
 
     Raises:
-        InputError: there are several, and their dates cannot be told apart.
+        InputError: there are several, and their dates do not tell which is newer.
     """
     if len(prices) < 2:
         return prices[0] if prices else None

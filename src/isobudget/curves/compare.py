@@ -106,7 +106,7 @@ class Comparison(Shown):
         return recommend(self.curves, self.best, self.bootstrap.simultaneous is not False)
 
     def differences(self) -> tuple[Difference, ...]:
-        """Of two models, and no more: the dearer less the cheaper at every budget, with what could be told apart."""
+        """Of two models, and no more: the dearer less the cheaper at every budget, with what could be detected."""
         if len(self.curves) != 2:
             return ()
         return differences(*self.curves, self.budgets, self.bootstrap)
@@ -146,9 +146,9 @@ class Comparison(Shown):
     def __repr__(self) -> str:
         models, problems = len(self.curves), len(self.curves[0].task_ids)
         about = f"{self.benchmark}: " if self.benchmark else ""
-        told = f"{counted(models, 'model')} at {counted(len(self.budgets), 'budget')} in {self.unit}"
+        size = f"{counted(models, 'model')} at {counted(len(self.budgets), 'budget')} in {self.unit}"
         labels = [curve.label for curve in self.curves[:_FEW]] + [f"{models - _FEW} more"] * (models > _FEW)
-        return f"{about}{told}, {counted(problems, 'problem')}: {', '.join(labels)}"
+        return f"{about}{size}, {counted(problems, 'problem')}: {', '.join(labels)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that was estimated as plain values for JSON: NaN is None, success is in [0, 1].
