@@ -88,8 +88,8 @@ def collect(sources: Opened, asked: Asked, progress: Progress = SILENT, *, whole
     for name in names:
         if name not in left_out:
             charges = Charges(share_prompt=asked.share_prompt)
-            one = summarize(loaded, name, asked.units, asked.bootstrap, asked.costs, charges)
-            summaries.append(_whole(sources, loaded, one, asked, damaged) if whole else one)
+            summary = summarize(loaded, name, asked.units, asked.bootstrap, asked.costs, charges)
+            summaries.append(_whole(sources, loaded, summary, asked, damaged) if whole else summary)
         progress.advance("report", _STEPS_PER_BENCHMARK if name in left_out else 1)
     path = sources.runs[0][0].path if len(sources.runs) == 1 else sources.place
     outputs = _unless_damaged("outputs", damaged, lambda: _outputs(sources, loaded, summaries, asked)) or {}

@@ -154,7 +154,7 @@ def records_of(thing: Any) -> list[dict[str, Any]]:
     return made
 
 
-def _curve_records(one: Curve) -> list[dict[str, Any]]:
-    columns = (one.k, one.cost, one.success, one.low, one.high)
+def _curve_records(curve: Curve) -> list[dict[str, Any]]:
+    columns = (curve.k, curve.cost, curve.success, curve.low, curve.high)
     names = ("k", "cost", "success", "low", "high")
     return [json_value(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]

@@ -135,11 +135,11 @@ def _renamed(entries: Mapping[str, Sequence[Any]], names: Mapping[str, str]) -> 
     return {benchmark: [_named(one, names) for one in own] for benchmark, own in entries.items()}
 
 
-def _named(one: Any, names: Mapping[str, str]) -> Any:
-    name = names.get(one.model, one.model)
-    if isinstance(one, ModelSamples) and one.greedy is not None:
-        return replace(one, model=name, greedy=replace(one.greedy, model=name))
-    return replace(one, model=name)
+def _named(entry: Any, names: Mapping[str, str]) -> Any:
+    name = names.get(entry.model, entry.model)
+    if isinstance(entry, ModelSamples) and entry.greedy is not None:
+        return replace(entry, model=name, greedy=replace(entry.greedy, model=name))
+    return replace(entry, model=name)
 
 
 def _joined(by_run: Sequence[Mapping[str, Sequence[Any]]]) -> dict[str, list[Any]]:

@@ -63,8 +63,8 @@ def _verdicts(
             if np.array_equal(hidden.index, problem.index):
                 yield problem.passed, problem.passed & hidden.passed
         elif visible is not None:
-            one = ModelSamples(samples.model, (task,), (problem,), None, 0)
-            (passed,) = visible_verdicts(one, [visible])
+            alone = ModelSamples(samples.model, (task,), (problem,), None, 0)
+            (passed,) = visible_verdicts(alone, [visible])
             yield np.array(passed, dtype=bool), problem.passed
 
 

@@ -42,16 +42,16 @@ def _plot(benchmark: str, results: Sequence[PassAtK]) -> Plot:
     return Plot("passk", title, "problems solved: pass@k, %", (panel,), caption, key)
 
 
-def _name(one: PassAtK) -> str:
-    return f"{one.model} ({one.condition})" if one.condition else one.model
+def _name(result: PassAtK) -> str:
+    return f"{result.model} ({result.condition})" if result.condition else result.model
 
 
-def _line(one: PassAtK, names: Sequence[str]) -> Line:
-    known = sorted((k, at) for at, k in enumerate(one.k) if not math.isnan(one.success[at]))
+def _line(result: PassAtK, names: Sequence[str]) -> Line:
+    known = sorted((k, at) for at, k in enumerate(result.k) if not math.isnan(result.success[at]))
     at = [place for _, place in known]
-    certain = sum(k <= one.trusted_k for k, _ in known)
-    low, y, high = (100 * np.array(values)[at] for values in (one.low, one.success, one.high))
+    certain = sum(k <= result.trusted_k for k, _ in known)
+    low, y, high = (100 * np.array(values)[at] for values in (result.low, result.success, result.high))
     x = np.array([float(k) for k, _ in known])
-    name, n = _name(one), "-".join(f"{n:,}" for n in dict.fromkeys((one.n_min, one.n_max)))
+    name, n = _name(result), "-".join(f"{n:,}" for n in dict.fromkeys((result.n_min, result.n_max)))
     style = model_style(name, names)
     return Line(name, style, x, y, np.arange(len(at)), certain, certain, low, high, note=f"(n = {n})")

@@ -191,34 +191,34 @@ def _heighten(figure: Figure, inches: float) -> None:
 # panels ---------------------------------------------------------------------------------------------------------------
 
 
-def _plot_panel(one: Axes, panel: Panel, look: Look) -> None:
-    one.set_xscale("log", base=2)
-    one.grid(True, color=RULE, linewidth=0.5)
-    one.set_axisbelow(True)
-    one.tick_params(length=2.5, width=0.6, labelleft=True)
+def _plot_panel(axes: Axes, panel: Panel, look: Look) -> None:
+    axes.set_xscale("log", base=2)
+    axes.grid(True, color=RULE, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=2.5, width=0.6, labelleft=True)
     for side in ("top", "right"):
-        one.spines[side].set_visible(False)
+        axes.spines[side].set_visible(False)
     for line in panel.lines:
         if line.low is not None and line.high is not None:
-            one.fill_between(
+            axes.fill_between(
                 line.x, line.low, line.high, color=line.style.colour, alpha=0.4 / max(3, len(panel.lines)), linewidth=0
             )
     for line in panel.lines:
-        _plot_line(one, line, look)
+        _plot_line(axes, line, look)
     for point in panel.points:
-        one.plot(point.x, point.y, **_single(point, look))
+        axes.plot(point.x, point.y, **_single(point, look))
 
 
-def _plot_line(one: Axes, line: Line, look: Look) -> None:
+def _plot_line(axes: Axes, line: Line, look: Look) -> None:
     """Solid, then dashed; markers filled, then hollow."""
     colour, wide = line.style.colour, 0.14 * look.points
     if line.dotted:
-        one.plot(line.x, line.y, color=colour, linewidth=0.8 * wide, linestyle=_DOTS)
+        axes.plot(line.x, line.y, color=colour, linewidth=0.8 * wide, linestyle=_DOTS)
     else:
         start = max(0, line.solid - 1)
-        one.plot(line.x[: line.solid], line.y[: line.solid], color=colour, linewidth=wide)
+        axes.plot(line.x[: line.solid], line.y[: line.solid], color=colour, linewidth=wide)
         if line.solid < len(line.x):
-            one.plot(line.x[start:], line.y[start:], color=colour, linewidth=0.8 * wide, linestyle=_DASHES)
+            axes.plot(line.x[start:], line.y[start:], color=colour, linewidth=0.8 * wide, linestyle=_DASHES)
     for places, face in (
         (line.marks[line.marks < line.filled], colour),
         (line.marks[line.marks >= line.filled], PAPER),
@@ -227,7 +227,7 @@ def _plot_line(one: Axes, line: Line, look: Look) -> None:
             "clip_on": False,
             "in_layout": False,
         }  # whole markers at 100%
-        one.plot(line.x[places], line.y[places], linestyle="none", **_marker(line, look, face), **whole)
+        axes.plot(line.x[places], line.y[places], linestyle="none", **_marker(line, look, face), **whole)
 
 
 def _marker(line: Line, look: Look, face: str) -> dict[str, Any]:

@@ -191,10 +191,10 @@ def _texts(run: Run, wanted: set[SampleKey]) -> dict[SampleKey, str]:
 
 def _output(row: Mapping[str, Any], text: str) -> dict[str, Any]:
     kind = "greedy" if row["greedy"] else "passed" if row["passed"] else "failed"
-    said = {name: row[name] for name in ("index", "passed", "outcome", "tests_passed", "tests_total")}
+    verdict = {name: row[name] for name in ("index", "passed", "outcome", "tests_passed", "tests_total")}
     lines = {name: printable(row[name]) for name in ("detail", "first_failing")}
     shown = printable(text[:MOST_LETTERS])
-    return {"kind": kind, **said, **lines, "text": shown, "left_out": max(0, len(text) - MOST_LETTERS)}
+    return {"kind": kind, **verdict, **lines, "text": shown, "left_out": max(0, len(text) - MOST_LETTERS)}
 
 
 def _files(benchmark: str, stem: str, problems: Sequence[dict[str, Any]]) -> Iterator[tuple[str, int, bytes]]:

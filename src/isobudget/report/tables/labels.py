@@ -73,12 +73,12 @@ def prompt_note(comparison: Comparison) -> str:
 
 def prompts_note(priced: Iterable[tuple[str, SampleCost]]) -> str:
     """How the prices count prompts, names of one way together."""
-    said: dict[str, list[str]] = {}
+    models_by_note: dict[str, list[str]] = {}
     for name, price in priced:
-        said.setdefault(price.prompt_said, []).append(name)
-    if len(said) == 1:
-        return f"Prompts: {next(iter(said))}."
-    return "Prompts: " + "; ".join(f"{how} ({', '.join(names)})" for how, names in said.items()) + "."
+        models_by_note.setdefault(price.prompt_said, []).append(name)
+    if len(models_by_note) == 1:
+        return f"Prompts: {next(iter(models_by_note))}."
+    return "Prompts: " + "; ".join(f"{how} ({', '.join(names)})" for how, names in models_by_note.items()) + "."
 
 
 def short_names(comparison: Comparison) -> dict[str, str]:
