@@ -144,11 +144,18 @@ def _model(record: Record, names: dict[str, str]) -> str:
 
 def _as_judged(records: Iterable[Record]) -> Iterator[Record]:
     """The records as if all were judged: those without a verdict are told apart too."""
-    for one in records:
-        if isinstance(one, Sample):
-            yield Sample(one.task_id, True, one.line, model=one.model, benchmark=one.benchmark, condition=one.condition)
+    for record in records:
+        if isinstance(record, Sample):
+            yield Sample(
+                record.task_id,
+                True,
+                record.line,
+                model=record.model,
+                benchmark=record.benchmark,
+                condition=record.condition,
+            )
         else:
-            yield one
+            yield record
 
 
 class _Writer:
@@ -271,28 +278,28 @@ class _Writer:
         rows["seconds"].append(math.nan if sample.seconds is None else sample.seconds)
         rows["usd"].append(sample.usd)
         if passed is not None:
-            said = self._columns.verdicts
-            said["benchmark"].append(benchmark)
-            said["model"].append(model)
-            said["task_id"].append(task_id)
-            said["greedy"].append(sample.greedy)
-            said["index"].append(index)
-            said["outcome"].append("passed" if passed else _OUTCOMES.get(sample.outcome, "failed"))
-            said["passed"].append(passed)
-            said["detail"].append("" if passed else sample.outcome.split("\n", 1)[0][:300])
+            verdicts = self._columns.verdicts
+            verdicts["benchmark"].append(benchmark)
+            verdicts["model"].append(model)
+            verdicts["task_id"].append(task_id)
+            verdicts["greedy"].append(sample.greedy)
+            verdicts["index"].append(index)
+            verdicts["outcome"].append("passed" if passed else _OUTCOMES.get(sample.outcome, "failed"))
+            verdicts["passed"].append(passed)
+            verdicts["detail"].append("" if passed else sample.outcome.split("\n", 1)[0][:300])
         if len(rows["index"]) >= _ROWS_PER_PART:
             self._flush()
 
     def _flush(self) -> None:
-        rows, said = self._columns.samples, self._columns.verdicts
-        n, judged = len(rows["index"]), len(said["index"])
+        rows, verdicts = self._columns.samples, self._columns.verdicts
+        n, judged = len(rows["index"]), len(verdicts["index"])
         if n:
             nothing = [math.nan] * n
             same = {"sum_logprob": nothing, "mean_logprob": nothing, "seed": [0] * n}
             self._writers[0].add_columns({**rows, **same})
         if judged:
             plain = {"cpu_seconds": [math.nan] * judged, "trust": [IMPORTED] * judged}
-            self._writers[1].add_columns({**said, **plain, "first_failing": [""] * judged})
+            self._writers[1].add_columns({**verdicts, **plain, "first_failing": [""] * judged})
         self._columns = _Columns()
 
     def finish(self, taken: Sequence[Taken]) -> None:

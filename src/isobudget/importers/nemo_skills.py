@@ -66,8 +66,8 @@ class NemoSkills:
                 yield sample
             lengths.setdefault(lines, path)
             if len(lengths) > 1:
-                said = ", ".join(f"{path.name} has {number}" for number, path in lengths.items())
-                raise InputError(f"{source.path}: files of unequal length ({said} lines); a seed is unfinished")
+                lengths_text = ", ".join(f"{path.name} has {number}" for number, path in lengths.items())
+                raise InputError(f"{source.path}: files of unequal length ({lengths_text} lines); a seed is unfinished")
 
 
 def _file(source: Source, seed: int, tally: Tally) -> Iterator[Sample]:

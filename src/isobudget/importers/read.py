@@ -52,9 +52,9 @@ class Taken:
 
     def __str__(self) -> str:
         left = ", ".join(f"{number:,} {reason}" for reason, number in self.left.items())
-        said = "".join(f"; {note}" for note in self.notes)
+        notes = "".join(f"; {note}" for note in self.notes)
         return (
-            f"{self.path}: {counted(self.samples, 'sample')} ({self.format}){f'; left out: {left}' * bool(left)}{said}"
+            f"{self.path}: {counted(self.samples, 'sample')} ({self.format}){f'; left out: {left}' * bool(left)}{notes}"
         )
 
 
@@ -138,8 +138,8 @@ def split_sources(sources: Any) -> tuple[list[Path], list[Any]]:
         raise InputError("name at least one source: a run folder, or files of results")
     runs: dict[Path, Path] = {}
     others: list[Any] = []
-    for one in named:
-        for path in _matches(one):
+    for name in named:
+        for path in _matches(name):
             if isinstance(path, Path) and is_run(path):
                 runs.setdefault(place(path).resolve(), path)
             else:
@@ -147,21 +147,21 @@ def split_sources(sources: Any) -> tuple[list[Path], list[Any]]:
     return list(runs.values()), others
 
 
-def _is_frame(one: Any) -> bool:
+def _is_frame(source: Any) -> bool:
     """Whether it is a table: a data frame, a dict of columns, or a list of dicts."""
-    if hasattr(one, "__arrow_c_stream__") or isinstance(one, Mapping):
+    if hasattr(source, "__arrow_c_stream__") or isinstance(source, Mapping):
         return True
-    return isinstance(one, list | tuple) and bool(one) and all(isinstance(row, Mapping) for row in one)
+    return isinstance(source, list | tuple) and bool(source) and all(isinstance(row, Mapping) for row in source)
 
 
-def _framed(one: Any) -> Any:
+def _framed(table: Any) -> Any:
     """A table of plain Python values as Arrow has it; anything else as it is."""
-    if not isinstance(one, Mapping | list | tuple):
-        return one
+    if not isinstance(table, Mapping | list | tuple):
+        return table
     import pyarrow as pa
 
     try:
-        return pa.table(dict(one)) if isinstance(one, Mapping) else pa.Table.from_pylist(list(map(dict, one)))
+        return pa.table(dict(table)) if isinstance(table, Mapping) else pa.Table.from_pylist(list(map(dict, table)))
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise InputError(f"a list of rows or a dict of columns is no table: {error}") from error
 
@@ -251,20 +251,20 @@ def _renamed(row: CountRow, names: dict[str, str]) -> CountRow:
     return replace(row, model=names[row.model], stated=row.model) if row.model in names else row
 
 
-def _matches(one: Any) -> list[Any]:
-    if not isinstance(one, str | Path):
-        return [one]
-    if one == "":
+def _matches(source: Any) -> list[Any]:
+    if not isinstance(source, str | Path):
+        return [source]
+    if source == "":
         raise InputError("a source has an empty name; name a run folder, or files of results")
-    path = place(one)
-    if str(one).isidentifier():  # a bare word
+    path = place(source)
+    if str(source).isidentifier():  # a bare word
         from isobudget.records.example import run_folder  # files with an ending do not need what reads runs
 
-        path = run_folder(one)
-    if re.search(r"[*?\[]", str(one)) and not path.exists():
-        matches = glob_paths(one)
+        path = run_folder(source)
+    if re.search(r"[*?\[]", str(source)) and not path.exists():
+        matches = glob_paths(source)
         if not matches:
-            raise InputError(f"{one}: no file matches this pattern")
+            raise InputError(f"{source}: no file matches this pattern")
         return matches
     return [path]
 
@@ -277,18 +277,18 @@ def glob_paths(pattern: str | Path) -> list[Path]:
     return [Path(match) for match in sorted(glob.glob(str(pattern), recursive=True))]  # noqa: PTH207  (may be absolute)
 
 
-def _expanded(one: Any, forced: Importer | None, notes: list[str]) -> list[tuple[Source, Importer]]:
-    if not isinstance(one, Path):
+def _expanded(named: Any, forced: Importer | None, notes: list[str]) -> list[tuple[Source, Importer]]:
+    if not isinstance(named, Path):
         import pyarrow as pa
 
-        if not _is_frame(one):
-            raise InputError(f"a source is a path, a data frame, or a list of dicts, not {type(one).__name__}")
-        source = Source("data frame", pa.table(_framed(one)))
+        if not _is_frame(named):
+            raise InputError(f"a source is a path, a data frame, or a list of dicts, not {type(named).__name__}")
+        source = Source("data frame", pa.table(_framed(named)))
         return [(source, forced or importer_of(source))]
-    source = Source(one)
+    source = Source(named)
     if source.shape is not Shape.FOLDER or (forced is not None and forced.recognises(source)):
         return [(source, forced or importer_of(source))]
-    return list(_in_folder(one, forced, notes, 0))
+    return list(_in_folder(named, forced, notes, 0))
 
 
 def _in_folder(

@@ -30,11 +30,11 @@ def unjudged_remedy(read: Sequence[tuple[Source, Iterable[Record]]]) -> str:
     paths = [one.path for one in sources]
     named = all(path.exists() for path in paths) and len(paths) <= _NAMED
     files = " ".join(shlex.quote(str(path)) for path in paths) if named else "FILE..."
-    said = f"Run the tests on them with: isobudget import {files} --rejudge --problems {problems}"
+    remedy = f"Run the tests on them with: isobudget import {files} --rejudge --problems {problems}"
     if len(sources) == 1 and _judge_reads(sources[0]):
-        said += f", or isobudget judge {files} --problems {problems} -o verdicts.jsonl"
+        remedy += f", or isobudget judge {files} --problems {problems} -o verdicts.jsonl"
     what = "; PROBLEMS is their benchmark, or a JSONL file with their tests" if problems == _PROBLEMS else ""
-    return said + what
+    return remedy + what
 
 
 def _first(records: Iterable[Record]) -> Sample | None:
