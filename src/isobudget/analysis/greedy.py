@@ -31,14 +31,14 @@ def greedy_of_run(
     first = next(iter(comparisons.values()))
     loaded = load_samples(load_run(run) if isinstance(run, str | Path) else run, [first.benchmark])
     by_model = {one.model: one for one in loaded.samples(first.benchmark)}
-    by_model_name = {}
+    greedy = {}
     for model in (curve.model for curve in first.curves):
-        one = greedy_outputs(loaded.run, by_model[model], first.curves[0].task_ids, (), first.bootstrap)
-        if one is not None:
+        output = greedy_outputs(loaded.run, by_model[model], first.curves[0].task_ids, (), first.bootstrap)
+        if output is not None:
             costs = {unit: same.curve(_label(same, model)).price.cost(1) for unit, same in comparisons.items()}
             measured = _measured(loaded, by_model[model], comparisons) if recorded else {}
-            by_model_name[model] = replace(one, cost=costs | measured)
-    return by_model_name
+            greedy[model] = replace(output, cost=costs | measured)
+    return greedy
 
 
 def greedy_of_source(

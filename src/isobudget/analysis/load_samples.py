@@ -268,10 +268,10 @@ def read_judged(
     places = Places.of(names, tasks)
     where = None if len(benchmarks) == len(benchmarks_of(run)) else _of_any("benchmark", benchmarks)
     own = {} if counts_only else _sample_columns(texts)
-    said = {"passed": Column(np.bool_)} if counts_only else _verdict_columns()
+    verdict_columns = {"passed": Column(np.bool_)} if counts_only else _verdict_columns()
     columns = read_columns(run.path / "samples", SampleRow, places, own, where)
     columns = _poolable(run, benchmarks, places, columns, repairs)
-    columns |= join_columns(columns["key"], run.path / "verdicts", VerdictRow, places, said, where)
+    columns |= join_columns(columns["key"], run.path / "verdicts", VerdictRow, places, verdict_columns, where)
     return Judged(tuple(names), tuple(tasks), places, columns)
 
 

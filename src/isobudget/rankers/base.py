@@ -118,9 +118,9 @@ class Pool:
         """The problems' names."""
         return tuple(one.problem.task_id for one in self.problems)
 
-    def key(self, one: Candidates, index: int) -> tuple[str, str, str, bool, int]:
+    def key(self, candidates: Candidates, index: int) -> tuple[str, str, str, bool, int]:
         """What names a sample in a run's tables."""
-        return (self.benchmark, self.model, one.problem.task_id, False, index)
+        return (self.benchmark, self.model, candidates.problem.task_id, False, index)
 
     def column(self, name: str) -> list[Floats]:
         """A number of every sample, such as `mean_logprob`: one array a problem."""

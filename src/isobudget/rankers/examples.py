@@ -139,11 +139,11 @@ def _closed(text: str, start: int, entry_point: str) -> tuple[int, tuple[object,
 
 def _value(after: str) -> object:
     """The literal that the text right after a call states, on the same line or, in a doctest, on the next."""
-    said = _SAYS.match(after) or _NEXT_LINE.match(after)
-    if said is None or not after[said.end() :]:
+    stated = _SAYS.match(after) or _NEXT_LINE.match(after)
+    if stated is None or not after[stated.end() :]:
         return NOT_GIVEN
-    rest = after[said.end() :]
-    if "\n" in said.group() and rest.startswith((">>>", "...")):
+    rest = after[stated.end() :]
+    if "\n" in stated.group() and rest.startswith((">>>", "...")):
         return NOT_GIVEN
     return _longest_literal(rest)
 

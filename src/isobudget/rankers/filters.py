@@ -94,10 +94,10 @@ def rank_filtered(ranker: Ranker, inputs: RankerInputs, kind: str) -> Ranking:
     ranked = ranker.rank(inputs)
     observed, cost = inputs.of_examples()
     kept = []
-    for one in inputs.pool.problems:
-        task = one.problem.task_id
+    for candidates in inputs.pool.problems:
+        task = candidates.problem.task_id
         stated = inputs.stated(task)[: len(inputs.chosen[task].examples)]
-        whole = np.array([is_python(sample.program) for sample in one.samples], dtype=bool)
+        whole = np.array([is_python(sample.program) for sample in candidates.samples], dtype=bool)
         texts = [] if observed is None else [row[: len(stated)] for row in observed[task]]
         kept.append(whole & kept_by(texts, stated, kind == "examples") if stated else whole)
     dropped, total = sum(int((~row).sum()) for row in kept), int(inputs.pool.sizes.sum())

@@ -197,9 +197,11 @@ class RankerInputs(ABC):
     def chosen(self) -> dict[str, Inputs]:
         """The inputs on which samples are compared, by task_id."""
         asked, inputs = self.options, {}
-        for one in self.pool.problems:
-            text, shown = one.head if asked.examples == "given" else None, asked.examples != "none"
-            inputs[one.problem.task_id] = choose_inputs(one.problem, asked.inputs, asked.seed, text, shown=shown)
+        for candidates in self.pool.problems:
+            text, shown = candidates.head if asked.examples == "given" else None, asked.examples != "none"
+            inputs[candidates.problem.task_id] = choose_inputs(
+                candidates.problem, asked.inputs, asked.seed, text, shown=shown
+            )
         return inputs
 
     @cached_property

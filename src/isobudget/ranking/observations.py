@@ -85,14 +85,14 @@ def _work(
     pool: Pool, arguments: Mapping[str, Sequence[str]], have: Mapping[SampleKey, object]
 ) -> Iterator[tuple[list[SampleKey], Problem, str]]:
     """Programs, each with its problem and the samples that it stands for."""
-    for one in pool.problems:
-        inputs = tuple(arguments[one.problem.task_id])
+    for candidates in pool.problems:
+        inputs = tuple(arguments[candidates.problem.task_id])
         if not inputs:
             continue
-        problem = replace(one.problem, tests=ObservedCalls(inputs))
+        problem = replace(candidates.problem, tests=ObservedCalls(inputs))
         programs: dict[str, tuple[str, list[SampleKey]]] = {}
-        for sample in one.samples:
-            if (key := pool.key(one, sample.index)) not in have:
+        for sample in candidates.samples:
+            if (key := pool.key(candidates, sample.index)) not in have:
                 programs.setdefault(form(sample.program), (sample.program, []))[1].append(key)
         for program, keys in programs.values():
             yield keys, problem, program
@@ -117,9 +117,9 @@ def observed(pool: Pool, arguments: Mapping[str, Sequence[str]], rows: Mapping[S
     """What the pool's samples returned, by rows that there are."""
     texts: dict[str, list[Sequence[str]]] = {}
     seconds, unknown = [], 0
-    for one in pool.problems:
-        task_id = one.problem.task_id
-        observed_rows = [rows.get(pool.key(one, sample.index)) for sample in one.samples]
+    for candidates in pool.problems:
+        task_id = candidates.problem.task_id
+        observed_rows = [rows.get(pool.key(candidates, sample.index)) for sample in candidates.samples]
         texts[task_id] = [
             () if row is None or row.outcome == Outcome.SYNTAX_ERROR else row.observed for row in observed_rows
         ]

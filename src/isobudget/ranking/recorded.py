@@ -106,15 +106,15 @@ def _ranked_model(loaded: LoadedRun, samples: RankingInput, asked: list[_Asked])
     ranked: dict[str, Ranked] = {}
     inputs: dict[tuple[str | None, str], _Kept] = {}  # what several rankers need is read once
     done: set[tuple[str, str | None]] = set()
-    for one in asked:
-        if (one.ranker, one.scorer) in done:  # with other examples
+    for recorded in asked:
+        if (recorded.ranker, recorded.scorer) in done:  # with other examples
             continue
-        place = one.scorer, one.options.examples
-        kept = inputs[place] = inputs.get(place) or _Kept.of(loaded, samples.pool, one)
+        place = recorded.scorer, recorded.options.examples
+        kept = inputs[place] = inputs.get(place) or _Kept.of(loaded, samples.pool, recorded)
         with contextlib.suppress(InputError):  # what is missing is not computed now
-            ranking = kept.ranking(one.ranker)
-            done.add((one.ranker, one.scorer))
-            ranked[ranking.ranker] = measured_ranking(samples, ranking, one.options)
+            ranking = kept.ranking(recorded.ranker)
+            done.add((recorded.ranker, recorded.scorer))
+            ranked[ranking.ranker] = measured_ranking(samples, ranking, recorded.options)
     if not ranked:
         return None
     own, usual = _Kept.of(loaded, samples.pool, replace(asked[0], scorer=None)), asked[0].options

@@ -36,12 +36,12 @@ TEXTS = 8
 MOST_TESTS = 60
 
 
-def prompt_for_tests(one: Candidates, chat: bool) -> Prompt:
+def prompt_for_tests(candidates: Candidates, chat: bool) -> Prompt:
     """What the test-writing model is given, in a conversation or as source."""
-    problem, name = one.problem, one.problem.entry_point
+    problem, name = candidates.problem, candidates.problem.entry_point
     if chat:
         ask = f"Write tests of {name} for the task above: lines of the form assert {name}(...) == ..."
-        text = f"{plain(one.prompt)}\n\n{ask}. Use literal values only. Answer with these lines alone."
+        text = f"{plain(candidates.prompt)}\n\n{ask}. Use literal values only. Answer with these lines alone."
         return Chat((Message("user", text),))
     body = "\n    pass\n" if problem.form is Form.SOURCE else "\n"
     return f"{problem.prompt.rstrip()}{body}\n\n# Tests: what {name} must return.\nassert {name}("
@@ -97,12 +97,12 @@ def write_tests(
     return WrittenTests(task, tests, cost, f"{TEXTS} texts of tests a problem by {writer.name}")
 
 
-def _written(backend: Backend, pool: Pool, one: Candidates, writer: str, chat: bool, seed: int) -> list[TestRow]:
-    problem = one.problem
+def _written(backend: Backend, pool: Pool, candidates: Candidates, writer: str, chat: bool, seed: int) -> list[TestRow]:
+    problem = candidates.problem
     digest = hashlib.sha256(f"{seed}\0tests\0{writer}\0{problem.task_id}".encode()).digest()
     base = int.from_bytes(digest[:4]) >> 2
     begun = "" if chat else f"assert {problem.entry_point}("
-    made = backend.generate(prompt_for_tests(one, chat), SAMPLING, [base + at for at in range(TEXTS)])
+    made = backend.generate(prompt_for_tests(candidates, chat), SAMPLING, [base + at for at in range(TEXTS)])
     key = pool.benchmark, problem.task_id, writer
     seconds = [g.seconds + (0.0 if math.isnan(g.prompt_seconds) else g.prompt_seconds / len(made)) for g in made]
     return [
