@@ -58,8 +58,8 @@ class RandomModel:
         try:
             generate_batch(self.loaded, units, StepClock(), lambda: False, len(units))
         except RuntimeError as error:  # PyTorch's lack of memory included
-            said = str(error).strip().splitlines()[0]
-            raise BackendError(f"{self.name} with {len(units)} slots: {said}") from error
+            reason = str(error).strip().splitlines()[0]
+            raise BackendError(f"{self.name} with {len(units)} slots: {reason}") from error
         return [request.future.result() for request in requests]
 
 

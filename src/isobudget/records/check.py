@@ -88,11 +88,11 @@ class Checked:
         tables = ", ".join(
             f"{name} {rows:,} in {counted(parts, 'part')}" for name, (rows, parts) in self.tables.items()
         )
-        said = [f"{self.run}: format {self.format}; {tables or 'no rows'}; {self.bytes / 2**20:,.1f} MiB"]
-        said += [f"repaired: {one}" for one in self.repaired]
-        said += [f"note: {one}" for one in self.notes]
-        said += [f"{one.kind}: {one}" for one in self.findings]
-        return "\n".join([*said, "whole" if self.whole else f"{len(self.findings)} to look at"])
+        lines = [f"{self.run}: format {self.format}; {tables or 'no rows'}; {self.bytes / 2**20:,.1f} MiB"]
+        lines += [f"repaired: {one}" for one in self.repaired]
+        lines += [f"note: {one}" for one in self.notes]
+        lines += [f"{one.kind}: {one}" for one in self.findings]
+        return "\n".join([*lines, "whole" if self.whole else f"{len(self.findings)} to look at"])
 
 
 def check_run(

@@ -107,10 +107,10 @@ def _made_anew(folder: Path, progress: Progress) -> Manifest:
     for table, parts in parts_by_table.items():
         newcomers = Newcomers(table, (), Stated.of(folder, manifest))
         for _, path in sorted(parts, key=lambda one: (not one[1].name.startswith("."), one[0])):
-            said = described(path)
-            if said is not None and newcomers.refused(path) is None:
-                part = replace(said[0], name=path.name.removeprefix("."))
-                manifest = manifest.adding(table.name, part, said[1])
+            actual = described(path)
+            if actual is not None and newcomers.refused(path) is None:
+                part = replace(actual[0], name=path.name.removeprefix("."))
+                manifest = manifest.adding(table.name, part, actual[1])
             progress.advance("reading parts", 1)
         settle(table, manifest.table(table.name))
     return write_manifest(folder, manifest)
