@@ -97,8 +97,8 @@ class OneLine(CostsFile):
             figures = {name: self.stated[name][key] for name in parts if key in self.stated[name]}
             if len(set(figures.values())) > 1 and key not in self.stated.get(model, {}):
                 option = next(option for option, (of, _) in _OPTIONS.items() if of == key)
-                said = " and ".join(f"{name}={value:g}" for name, value in figures.items())
-                raise InputError(f"{option}: {said} both mean {model}; write its whole name for one figure")
+                figures_text = " and ".join(f"{name}={value:g}" for name, value in figures.items())
+                raise InputError(f"{option}: {figures_text} both mean {model}; write its whole name for one figure")
 
 
 def require_models(costs: CostsFile | str | None, names: Sequence[str]) -> None:

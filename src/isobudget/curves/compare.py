@@ -216,8 +216,8 @@ def compare(
     if isinstance(budgets, Written):
         costs = np.concatenate([curve.cost for curve in ordered])
         prices = {curve.label: curve.price for curve in ordered}
-        budgets, said = budgets.among(ordered[0].price.cost(1), costs, prices)
-        notes = (*notes, *said)
+        budgets, budget_note = budgets.among(ordered[0].price.cost(1), costs, prices)
+        notes = (*notes, *budget_note)
     chosen = tuple(sorted(set(default_budgets(ordered) if budgets is None else budgets)))
     for budget in chosen:
         if not (math.isfinite(budget) and budget > 0):
@@ -279,9 +279,9 @@ def _recommended(segment: Segment) -> dict[str, Any]:
     return {"model": segment.model, **budgets, **points, "not_clear": unclear}
 
 
-def _difference(one: Difference) -> dict[str, Any]:
+def _difference(difference: Difference) -> dict[str, Any]:
     names = ("budget", "model", "other", "k", "k_other", "difference", "low", "high")
-    return picked(one, *names) | {"power": picked(one.power, *one.power.__slots__)}
+    return picked(difference, *names) | {"power": picked(difference.power, *difference.power.__slots__)}
 
 
 def _reach(reach: Reach) -> dict[str, Any]:

@@ -69,10 +69,13 @@ def unspent_notes(rows: Sequence[Learned], arms: Sequence[Arm], unit: str) -> li
         if float(row.spent.mean()) < _SPENT * row.budget:
             budgets_by_reason.setdefault((row.policy, _why(row, arms)), []).append(row.budget)
     of_policy = {policy: sum(row.policy is policy for row in rows) for policy, _ in budgets_by_reason}
-    said: dict[tuple[str, str], list[str]] = {}
+    names_by_reason: dict[tuple[str, str], list[str]] = {}
     for (policy, why), budgets in budgets_by_reason.items():
-        said.setdefault((_where(budgets, of_policy[policy], unit), why), []).append(_named(policy))
-    return [f"Less than the budget is spent by {listed(names)} {where}: {why}." for (where, why), names in said.items()]
+        names_by_reason.setdefault((_where(budgets, of_policy[policy], unit), why), []).append(_named(policy))
+    return [
+        f"Less than the budget is spent by {listed(names)} {where}: {why}."
+        for (where, why), names in names_by_reason.items()
+    ]
 
 
 def other_model_notes(rows: Sequence[Learned], unit: str) -> list[str]:
