@@ -354,8 +354,8 @@ def _profile() -> Any:
     return Boto3CredentialProvider()
 
 
-def _version(said: Any) -> Version:
-    return {name: said[name] for name in ("e_tag", "version") if said.get(name)}
+def _version(metadata: Any) -> Version:
+    return {name: metadata[name] for name in ("e_tag", "version") if metadata.get(name)}
 
 
 def _no_object(path: StorePath) -> FileNotFoundError:
