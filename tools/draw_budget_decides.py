@@ -14,7 +14,7 @@ from isobudget.costs.cost import Unit
 from isobudget.paper.equal_budget import EqualBudget, equal_budget
 from isobudget.paper.tables import pass_tables
 from isobudget.report.figures.look import Look
-from isobudget.report.figures.render import drawing
+from isobudget.report.figures.render import figure_settings
 from isobudget.report.figures.style import INK, PAPER, RULE, model_style
 
 OUT = Path(__file__).resolve().parents[1] / "docs" / "budget-decides.png"
@@ -31,7 +31,7 @@ def main() -> None:
 
     known = rows()
     models = list(known[0].cells)
-    with drawing("budget-decides", Look(points=9.0)):
+    with figure_settings("budget-decides", Look(points=9.0)):
         figure = Figure(figsize=(7.2, 4.0), layout="constrained")
         panel = figure.subplots()
         panel.set_xscale("log", base=2)

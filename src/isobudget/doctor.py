@@ -107,14 +107,14 @@ def needed_packages() -> dict[str, list[str]]:
 
 
 def _packages(extra: str, direct: dict[str, list[str]]) -> list[str]:
-    found: list[str] = []
+    packages: list[str] = []
     for requirement in direct.get(extra, []):
         name, included = _NAME.match(requirement).groups()  # type: ignore[union-attr]
         if name == "isobudget":
-            found += [one for other in included.split(",") for one in _packages(other.strip(), direct)]
+            packages += [one for other in included.split(",") for one in _packages(other.strip(), direct)]
         else:
-            found.append(name)
-    return list(dict.fromkeys(found))
+            packages.append(name)
+    return list(dict.fromkeys(packages))
 
 
 def _installed(package: str) -> bool:
@@ -146,8 +146,8 @@ def _models() -> list[Check]:
     checks = []
     for entry in load_catalog().values():
         here = local_weights(entry)
-        found = str(here) if here else "not fetched"
-        checks.append(Check("models", entry.name, here is not None, found, f"isobudget models fetch {entry.name}"))
+        state = str(here) if here else "not fetched"
+        checks.append(Check("models", entry.name, here is not None, state, f"isobudget models fetch {entry.name}"))
     return checks
 
 

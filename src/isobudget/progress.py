@@ -1,4 +1,4 @@
-"""What long work tells of its progress, and to whom. The command line shows it; a library user gets silence."""
+"""How long work reports its progress, and to whom. The command line shows it; a library user gets silence."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Told how far a task is."""
+    """What long work reports its progress to."""
 
     def start(self, task: str, total: int, done: int = 0, *, unit: str = "") -> None:
         """A task begins: `total` steps, `done` of which were there before. With `unit` "B" the steps are bytes."""

@@ -1,7 +1,7 @@
 """What a call of `isobudget.api` gives back when it finds several things: a tuple with its JSON form and its rows.
 
 Every result can be looked at in a notebook: its table, its figure, its rows. The room `report` makes them; since no
-result names a room above its own, that is found by its name when it is asked for.
+result names a room above its own, that is imported by its name when it is asked for.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Shown:
     __slots__ = ()
 
     def figure(self) -> Any:
-        """The figure that its command draws with ``--figure``, to look at or to `save`: a `Picture`.
+        """The figure that its command makes with ``--figure``, to look at or to `save`: a `Picture`.
 
         Raises:
-            InputError: there is nothing of it to draw, or there are several; see `Results.figures`.
+            InputError: there is nothing of it to plot, or there are several; see `Results.figures`.
             MissingExtraError: Matplotlib is not installed.
         """
         return _views("picture_of")(self)
@@ -56,7 +56,7 @@ class Shown:
 
 
 class Results(tuple[T, ...], Shown):
-    """A tuple of what was found; printed, it is what the command prints, or its gist."""
+    """A tuple of results; printed, it is what the command prints, or its gist."""
 
     #: what was left out of the sources, and how their models were named
     notes: tuple[str, ...]

@@ -77,7 +77,7 @@ def test_ctrl_c_says_what_is_true_of_an_import_and_of_what_the_interrupt_carries
     for raised, said in (("", "Nothing was imported."), ("('Judge the rest.')", "Judge the rest.")):
         program = (
             "from isobudget.cli.interrupts import interruptible\n"
-            f"with interruptible(said='Nothing was imported.'):\n    raise KeyboardInterrupt{raised}"
+            f"with interruptible(message='Nothing was imported.'):\n    raise KeyboardInterrupt{raised}"
         )
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (130, f"\nInterrupted. {said}\n")

@@ -33,7 +33,7 @@ def test_a_long_wait_before_the_first_step_is_not_taken_for_the_rate() -> None:
 
 def test_what_cannot_be_told_is_left_out() -> None:
     pace = Pace(10, 4, "", 5.0)
-    assert (pace.rate(5.0), pace.seconds_left(9.0), pace.told(9.0)) == (0.0, None, "")
+    assert (pace.rate(5.0), pace.seconds_left(9.0), pace.summary(9.0)) == (0.0, None, "")
     assert pace.counted() == "4 of 10"
 
 
@@ -41,7 +41,7 @@ def test_bytes_tokens_and_money() -> None:
     pace = Pace(98_000_000, 0, "B", 0.0)
     pace.advance(9_800_000, 2.0)
     assert pace.counted() == "9.8 MB of 98 MB"
-    assert pace.told(2.0) == "4.9 MB/s, 18 s left"
+    assert pace.summary(2.0) == "4.9 MB/s, 18 s left"
     pace.spent = {"tokens": 12_345.0, "usd": 0.42, "joules": 0.0}
     assert pace.spending() == "spent 12.3 k tokens, $0.42"
 

@@ -74,10 +74,10 @@ def test_an_address_of_another_kind_never_becomes_a_folder(text: str, said: str)
 )
 def test_a_store_without_credentials_is_one_sentence(scheme: str, said: str) -> None:
     """The client asks the machine for its role; what it says then names an address that nobody knows."""
-    from isobudget.files.store_path import _told
+    from isobudget.files.store_path import _translated
 
     error = OSError("Generic S3 error: Error performing PUT http://169.254.169.254/latest/api/token: refused\n...")
-    assert str(_told(error, StorePath(f"{scheme}://bucket/run"))).startswith(
+    assert str(_translated(error, StorePath(f"{scheme}://bucket/run"))).startswith(
         f"{scheme}://bucket/run: no credentials for it were found. {said}"
     )
 

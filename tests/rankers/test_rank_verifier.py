@@ -14,7 +14,7 @@ from isobudget.rankers import verifier as room
 from isobudget.rankers.base import Candidate, Candidates, PerSample, Pool
 from isobudget.rankers.features import NAMES, features
 from isobudget.rankers.verifier import group_folds, log_probabilities
-from isobudget.ranking.inputs import FoundOut
+from isobudget.ranking.inputs import ComputedInputs
 from isobudget.ranking.options import RankOptions
 
 pytest.importorskip("sklearn")
@@ -55,7 +55,7 @@ def test_it_learns_what_right_samples_look_like() -> None:
 
 def test_the_likelihood_is_added() -> None:
     pool = pool_of(8)
-    inputs = FoundOut(pool, RankOptions(), (), None, None, SILENT)
+    inputs = ComputedInputs(pool, RankOptions(), (), None, None, SILENT)
     alone, both = (inputs.ranking(name).result for name in ("verifier-alone", "verifier"))
     assert isinstance(alone, PerSample)
     assert isinstance(both, PerSample)

@@ -18,12 +18,12 @@ from isobudget.errors import InputError
 from isobudget.importers.counts import ModelCounts
 from isobudget.paper.equal_budget import interpolate
 from isobudget.paper.tables import cost_table, pass_tables
-from isobudget.report.figures.comparison import Drawing, comparison_plot
+from isobudget.report.figures.comparison import ComparisonFigure, comparison_plot
 from isobudget.report.figures.look import SMALLEST, WIDTHS, Look, parse_look, parse_width
 from isobudget.report.figures.paper import FIGURES, paper_plots
 from isobudget.report.figures.parts import Line, Plot, thinned
 from isobudget.report.figures.picture import Picture, Target, target_of
-from isobudget.report.figures.render import drawing, lay_out, render
+from isobudget.report.figures.render import figure_settings, lay_out, render
 from isobudget.report.figures.style import COLOURS, in_order, model_style, style_at
 from isobudget.report.figures.words import all_fitted, power_ticks, width_of
 
@@ -40,11 +40,11 @@ COLUMN, TEXT = Look(WIDTHS["column"]), Look(WIDTHS["text"])
 
 
 @cache
-def shown_of(count: int) -> Drawing:
+def shown_of(count: int) -> ComparisonFigure:
     return drawn(NAMES[count])
 
 
-def drawn(names: list[str]) -> Drawing:
+def drawn(names: list[str]) -> ComparisonFigure:
     """Models with 40 problems, the later the better and the dearer."""
     problems, few = 40, Bootstrap(replicates=200)
     models = []
@@ -59,14 +59,14 @@ def drawn(names: list[str]) -> Drawing:
     for unit, first in ((Unit.FLOPS, 1.7e12), (Unit.SECONDS, 0.395)):
         prices = {one.name: SampleCost(unit, first * 1.5**place, source="made up") for place, one in enumerate(models)}
         comparisons[unit] = compare_counts(models, prices, bootstrap=few)
-    return Drawing(comparisons)
+    return ComparisonFigure(comparisons)
 
 
 def texts_of(plot: Plot, look: Look) -> tuple[Any, list[tuple[str, Any, float]]]:
     """The figure's box, and of every text that is seen: its letters, box in pixels and size in points."""
     from matplotlib.text import Text
 
-    with drawing(plot.name, look):
+    with figure_settings(plot.name, look):
         figure = lay_out(plot, look)
         figure.draw_without_rendering()
         hidden = {id(label) for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for label in beyond(axis)}
@@ -161,7 +161,7 @@ def test_every_point_of_a_comparison_is_the_curve_s() -> None:
 
 def test_what_is_drawn_is_what_the_plot_says() -> None:
     plot = paper_plots(pass_tables("humaneval"))["figure-2"]
-    with drawing("x", COLUMN):
+    with figure_settings("x", COLUMN):
         figure = lay_out(plot, COLUMN)
     for axes, panel in zip(figure.axes, plot.panels, strict=True):
         markers = [line for line in axes.lines if line.get_marker() not in ("None", "") and len(line.get_xdata())]

@@ -23,7 +23,7 @@ from isobudget.judge.verdict import Outcome
 from isobudget.pipeline.generate import Generated
 from isobudget.records.run import load_run
 from isobudget.report import Report, build_report, equal_budget_table, flip_table, print_report
-from isobudget.report.figures.comparison import Drawing, draw
+from isobudget.report.figures.comparison import ComparisonFigure, page_figure
 from isobudget.report.figures.style import COLOURS
 from isobudget.report.json.comparison import comparison_json
 from isobudget.report.page.provenance import study_text
@@ -216,8 +216,8 @@ def test_without_matplotlib(report: Report, tmp_path: Path, monkeypatch: pytest.
 
 def test_figures_are_the_same_each_time(report: Report) -> None:
     summary = report.summaries[0]
-    drawing = Drawing(summary.by_tests, summary.greedy, ("small-135m", "large-1.5b"), "a title")
-    first, second = (draw(drawing, formats=("svg",), name="same")["svg"] for _ in range(2))
+    drawing = ComparisonFigure(summary.by_tests, summary.greedy, ("small-135m", "large-1.5b"), "a title")
+    first, second = (page_figure(drawing, formats=("svg",), name="same")["svg"] for _ in range(2))
     assert first == second
 
 
@@ -225,7 +225,7 @@ def test_drawing_leaves_matplotlib_as_it_was(report: Report) -> None:
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
-    draw(Drawing(report.summaries[0].by_tests, {}, ("small-135m", "large-1.5b"), "t"), formats=("png",))
+    page_figure(ComparisonFigure(report.summaries[0].by_tests, {}, ("small-135m", "large-1.5b"), "t"), formats=("png",))
     assert dict(mpl.rcParams) == before
     code = "import sys, isobudget.report; sys.exit(any(name.startswith('matplotlib') for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

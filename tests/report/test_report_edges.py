@@ -19,7 +19,7 @@ from isobudget.curves import Bootstrap
 from isobudget.errors import InputError, RunError, StorageError
 from isobudget.files.whole import file_stems
 from isobudget.report import build_report
-from isobudget.report.figures.comparison import Drawing, draw
+from isobudget.report.figures.comparison import ComparisonFigure, page_figure
 from isobudget.report.gather import summarize
 from isobudget.report.page.page import environment
 from isobudget.report.page.tables import Cell, Table
@@ -124,7 +124,7 @@ def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:
 def test_large_curves_are_drawn_with_few_points(tmp_path: Path) -> None:
     models = (FakeModel("many", 1000, 0.0, 0.01, 64, 2),)
     summary = summarize(synthetic_run(tmp_path / "run", models, {"b": 3}), "b", (Unit.FLOPS,), FEW)
-    drawn = draw(Drawing(summary.by_tests, {}, ("many",), "many"), formats=("svg",))
+    drawn = page_figure(ComparisonFigure(summary.by_tests, {}, ("many",), "many"), formats=("svg",))
     assert len(drawn["svg"]) < 120_000
 
 

@@ -263,13 +263,15 @@ def _compared(
     if len(tasks) < 2:
         raise InputError(f"{one[2]} and {other[2]} have {len(tasks)} problems in common; it takes two or more")
     most = max(len(one[0].counts.task_ids), len(other[0].counts.task_ids))
-    said = [f"compared on the {len(tasks):,} problems that both have samples for, of {most:,}"] * (len(tasks) < most)
+    further_notes = [f"compared on the {len(tasks):,} problems that both have samples for, of {most:,}"] * (
+        len(tasks) < most
+    )
     (first, noise), (second, more) = (_success(side, tasks) for side in (one, other))
     weights = bootstrap.weights(len(tasks))
     low, high = bootstrap_difference(first[:, None], second[:, None], weights, bootstrap.level)
     difference = first - second
     (prices, reasons), (other_prices, more_reasons) = _prices(one[0]), _prices(other[0])
-    said += _not_priced(prices.keys() & other_prices.keys(), more_reasons | reasons, asked)
+    further_notes += _not_priced(prices.keys() & other_prices.keys(), more_reasons | reasons, asked)
     return Compared(
         one[0].counts.benchmark,
         len(tasks),
@@ -280,7 +282,7 @@ def _compared(
         float(high[0]),
         sign_flip_p_value(difference, bootstrap.seed),
         paired_power(difference, noise + more, bootstrap.level),
-        (*notes, *said),
+        (*notes, *further_notes),
     )
 
 

@@ -31,14 +31,14 @@ def greedy_of_run(
     first = next(iter(comparisons.values()))
     loaded = load_samples(load_run(run) if isinstance(run, str | Path) else run, [first.benchmark])
     by_model = {one.model: one for one in loaded.samples(first.benchmark)}
-    found = {}
+    greedy = {}
     for model in (curve.model for curve in first.curves):
-        one = greedy_outputs(loaded.run, by_model[model], first.curves[0].task_ids, (), first.bootstrap)
-        if one is not None:
+        output = greedy_outputs(loaded.run, by_model[model], first.curves[0].task_ids, (), first.bootstrap)
+        if output is not None:
             costs = {unit: same.curve(_label(same, model)).price.cost(1) for unit, same in comparisons.items()}
             measured = _measured(loaded, by_model[model], comparisons) if recorded else {}
-            found[model] = replace(one, cost=costs | measured)
-    return found
+            greedy[model] = replace(output, cost=costs | measured)
+    return greedy
 
 
 def greedy_of_source(
@@ -55,9 +55,9 @@ def _label(comparison: Comparison, model: str) -> str:
 
 def _measured(loaded: LoadedRun, samples: ModelSamples, comparisons: Mapping[Unit, Comparison]) -> dict[Unit, float]:
     """What a greedy output cost in this run, in each unit that it recorded."""
-    found: dict[Unit, float] = {}
+    costs: dict[Unit, float] = {}
     for unit, comparison in comparisons.items():
         with contextlib.suppress(InputError):
             outputs = greedy_outputs(loaded.run, samples, comparison.curves[0].task_ids, (unit,), comparison.bootstrap)
-            found |= outputs.cost if outputs is not None else {}
-    return found
+            costs |= outputs.cost if outputs is not None else {}
+    return costs

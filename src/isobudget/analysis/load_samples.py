@@ -198,7 +198,7 @@ def load_samples(
         run: the run or its folder.
         benchmarks: only these; by default all that the run states.
         texts: whether the samples' texts and token ids are wanted too.
-        repairs: read the samples that repair others, which are left out else: they were not drawn from the prompt.
+        repairs: read the samples that repair others, which are left out else: they were not sampled from the prompt.
 
     Raises:
         RunError: no such run, or a part is damaged.
@@ -209,15 +209,15 @@ def load_samples(
     chosen = [name for name in benchmarks_of(run) if benchmarks is None or name in benchmarks]
     problems = {key: problem for key, problem in run.problems().items() if key[0] in chosen}
     tasks = sorted(problems, key=lambda key: chosen.index(key[0]))
-    found = read_judged(run, chosen, tasks, texts=texts, repairs=repairs)
+    columns = read_judged(run, chosen, tasks, texts=texts, repairs=repairs)
     models: dict[str, list[ModelSamples]] = {name: [] for name in chosen}
     counts: dict[str, list[VerdictCounts]] = {name: [] for name in chosen}
-    for model in found.models:
+    for model in columns.models:
         for name in chosen:
-            rows = found.rows(model, name)
+            rows = columns.rows(model, name)
             if len(rows["key"]):
                 counts[name].append(_counted(model, rows))
-                models[name].append(_of_model(model, found, rows))
+                models[name].append(_of_model(model, columns, rows))
     judged = {name: [one for one in own if one.task_ids] for name, own in models.items()}
     return LoadedRun(run, problems, judged, {name: tuple(own) for name, own in counts.items()})
 
@@ -268,10 +268,10 @@ def read_judged(
     places = Places.of(names, tasks)
     where = None if len(benchmarks) == len(benchmarks_of(run)) else _of_any("benchmark", benchmarks)
     own = {} if counts_only else _sample_columns(texts)
-    said = {"passed": Column(np.bool_)} if counts_only else _verdict_columns()
+    verdict_columns = {"passed": Column(np.bool_)} if counts_only else _verdict_columns()
     columns = read_columns(run.path / "samples", SampleRow, places, own, where)
     columns = _poolable(run, benchmarks, places, columns, repairs)
-    columns |= join_columns(columns["key"], run.path / "verdicts", VerdictRow, places, said, where)
+    columns |= join_columns(columns["key"], run.path / "verdicts", VerdictRow, places, verdict_columns, where)
     return Judged(tuple(names), tuple(tasks), places, columns)
 
 
@@ -305,12 +305,12 @@ def _verdict_columns() -> dict[str, Column]:
 def _poolable(
     run: Run, benchmarks: Sequence[str], places: Places, samples: dict[str, NDArray[Any]], repairs: bool
 ) -> dict[str, NDArray[Any]]:
-    """The samples that may be pooled: of tasks that were drawn until one passed, those that were drawn regardless.
+    """The samples that may be pooled: of tasks sampled until one passed, those sampled regardless.
 
     Samples that repair others stand apart: only they are given with `repairs`, and all others without.
 
     Raises:
-        RunError: there are none of a benchmark whose samples were drawn until one passed.
+        RunError: there are none of a benchmark sampled until one passed only.
     """
     stopped = [name for name in benchmarks if run.facts["benchmarks"][name].get("stopping")]
     if not stopped and not repairs:
@@ -337,17 +337,17 @@ def _rows(columns: Columns, rows: Any) -> Columns:
     return {name: values[rows] for name, values in columns.items()}
 
 
-def _of_model(model: str, found: Judged, columns: Columns) -> ModelSamples:
+def _of_model(model: str, judged_columns: Judged, columns: Columns) -> ModelSamples:
     judged = columns["judged"]
     whole = columns if judged.all() else _rows(columns, judged)
     groups, starts = np.unique(groups_of(whole["key"]), return_index=True)
     ends = np.append(starts[1:], len(whole["key"]))
-    tasks, greedy = found.places.task_of(groups), (groups & 1).astype(bool)
+    tasks, greedy = judged_columns.places.task_of(groups), (groups & 1).astype(bool)
 
     def cut(chosen: NDArray[np.bool_], most: int) -> tuple[tuple[str, ...], tuple[ProblemSamples, ...]]:
         pairs = zip(starts[chosen].tolist(), ends[chosen].tolist(), strict=True)
         problems = tuple(_of_problem(whole, slice(start, min(end, start + most))) for start, end in pairs)
-        return tuple(found.tasks[task][1] for task in tasks[chosen].tolist()), problems
+        return tuple(judged_columns.tasks[task][1] for task in tasks[chosen].tolist()), problems
 
     outputs = ModelSamples(model, *cut(greedy, 1), None, 0)
     return ModelSamples(model, *cut(~greedy, sys.maxsize), outputs, int((~judged).sum()))

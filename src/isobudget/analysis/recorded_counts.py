@@ -68,14 +68,14 @@ def _priced(
     unit: Unit,
 ) -> list[tuple[str, ModelCounts, SampleCost]]:
     """Each model's source, its counts, and what a sample costs."""
-    found = []
+    priced = []
     for name, one in loaded:
         for benchmark, models in one.models.items():
             for samples in models:
                 price, _ = price_samples(one.run, samples, unit, costs, charges)
-                found.append((name, counts_of(benchmark, samples), price))
+                priced.append((name, counts_of(benchmark, samples), price))
     for benchmark in dict.fromkeys(one.benchmark for one in groups):
         own = [one for one in groups if one.benchmark == benchmark]
         prices = price_models(own, unit, costs, charges)
-        found += [("files", one, prices[one.name]) for one in own]
-    return found
+        priced += [("files", one, prices[one.name]) for one in own]
+    return priced

@@ -97,11 +97,11 @@ def _numbered(texts: Any) -> dict[str, int]:
 
 def codes(column: pa.ChunkedArray, places: Mapping[str, int]) -> Keys:
     """Each text's number; -1 for one that has none."""
-    found = [np.zeros(0, dtype=np.int64)]
+    numbers = [np.zeros(0, dtype=np.int64)]
     for chunk in column.chunks:
         table = np.array([places.get(text, -1) for text in chunk.dictionary.to_pylist()] or [-1], dtype=np.int64)
-        found.append(table[chunk.indices.to_numpy(zero_copy_only=False)])
-    return np.concatenate(found)
+        numbers.append(table[chunk.indices.to_numpy(zero_copy_only=False)])
+    return np.concatenate(numbers)
 
 
 class Column:
@@ -185,7 +185,7 @@ def join_columns(
     judged = np.zeros(len(keys), dtype=np.bool_)
     for block in read_each(folder, row_type, [*KEY_COLUMNS, *columns], where, coded=True):
         own, only = places.keys(block)
-        at = _found(keys, own)
+        at = _rows_of(keys, own)
         new = np.flatnonzero(at >= 0)[::-1]
         new = new[~judged[at[new]]]
         judged[at[new]] = True
@@ -194,14 +194,14 @@ def join_columns(
             column.put(at[new], block[name], chosen, len(keys))
     twice = np.flatnonzero(keys[1:] == keys[:-1]) + 1
     done = {"judged": judged} | {name: column.done(len(keys)) for name, column in columns.items()}
-    for row in twice.tolist():  # `_found` gives the first of them
+    for row in twice.tolist():  # `_rows_of` gives the first of them
         for values in done.values():
             if values.flags.writeable:
                 values[row] = values[row - 1]
     return done
 
 
-def _found(keys: Keys, wanted: Keys) -> Keys:
+def _rows_of(keys: Keys, wanted: Keys) -> Keys:
     """Where each of the wanted keys stands; -1 where it does not."""
     if not len(keys):
         return np.full(len(wanted), -1, dtype=np.int64)

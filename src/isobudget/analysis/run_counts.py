@@ -26,16 +26,16 @@ def run_counts(path: Path) -> tuple[list[ModelCounts], list[str]]:
     for block in read_each(run.path / "problems", ProblemRow, ["benchmark", "task_id"]):
         tasks |= dict.fromkeys(zip(block["benchmark"].to_pylist(), block["task_id"].to_pylist(), strict=True))
     chosen = sorted((one for one in tasks if one[0] in benchmarks), key=lambda one: benchmarks.index(one[0]))
-    found = read_judged(run, benchmarks, chosen, counts_only=True)
-    pairs = [(benchmark, model) for benchmark in benchmarks for model in found.models]
-    counted = [_counted(found, *pair) for pair in pairs]
+    columns = read_judged(run, benchmarks, chosen, counts_only=True)
+    pairs = [(benchmark, model) for benchmark in benchmarks for model in columns.models]
+    counted = [_counted(columns, *pair) for pair in pairs]
     if all(one is None for one, _ in counted):
         raise none_judged(run, ", ".join(benchmarks) or "any benchmark")
     return [one for one, _ in counted if one is not None], [note for _, note in counted if note]
 
 
-def _counted(found: Judged, benchmark: str, model: str) -> tuple[ModelCounts | None, str]:
-    rows = found.rows(model, benchmark)
+def _counted(columns: Judged, benchmark: str, model: str) -> tuple[ModelCounts | None, str]:
+    rows = columns.rows(model, benchmark)
     judged = rows["judged"]
     left = len(judged) - int(judged.sum())
     note = f"{model}: {left} samples have no verdict and are left out" if left else ""
@@ -45,6 +45,6 @@ def _counted(found: Judged, benchmark: str, model: str) -> tuple[ModelCounts | N
         return None, ""
     n = np.diff(np.append(starts, int(sampled.sum())))
     c = np.add.reduceat(rows["passed"][sampled], starts, dtype=np.int64)
-    task_ids = tuple(found.tasks[task][1] for task in found.places.task_of(groups).tolist())
+    task_ids = tuple(columns.tasks[task][1] for task in columns.places.task_of(groups).tolist())
     unknown = (None,) * len(task_ids)
     return ModelCounts(benchmark, model, "", task_ids, n, c, unknown, unknown), note

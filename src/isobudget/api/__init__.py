@@ -6,7 +6,7 @@
     api.curves("counts.jsonl", "seconds", costs="paper").to_pandas()
 
 An option's name is the command's, with underscores; where a command takes an option several times, the function takes a
-list. `to_dict()` of what comes back is what the command prints with ``--json``. Where several things are found, they
+list. `to_dict()` of what comes back is what the command prints with ``--json``. Where there are several results, they
 print as the command's table or its gist, and `to_records()` is a flat table. Errors are `IsobudgetError`s.
 
 They are gathered here, and not in `isobudget` itself, because some share their name with a room (`isobudget.judge`).

@@ -89,7 +89,7 @@ def curves(
         gpus: GPUs that a model holds; by default 1 each. In Python as `tokens_per_second`.
         completion_tokens: tokens of a completion where the results do not have them. In Python as `tokens_per_second`.
         from_: format of the files, see docs/importing.md; by default by content.
-        figure: draw success against samples, flops and time: a file .svg, .pdf or .png.
+        figure: plot success against samples, flops and time: a file .svg, .pdf or .png.
         panel: panels of the figure: k, or a unit; by default k, flops and seconds. Repeatable.
         width: width of the figure: text, column, a template such as neurips, or 89mm; by default text.
         font: font of the figure and its size, such as times,9; by default sans,8.
@@ -208,7 +208,7 @@ def passk(
         counts: as `source` in `curves`.
         k: values of k, separated by commas. In Python also a list.
         from_, level, replicates, seed: as in `curves`.
-        figure: draw pass@k against k: a file .svg, .pdf or .png.
+        figure: plot pass@k against k: a file .svg, .pdf or .png.
         width, font: as in `curves`.
 
     Raises:
@@ -342,7 +342,7 @@ def paper(
         table: only this: a table by number, ``budget`` or ``flips``; by default all. Repeatable.
         benchmark: only this benchmark: humaneval, mbpp, apps, or one split such as apps-interview.
         unit: equal-budget tables in this unit only; by default both. In Python ``flops`` or ``seconds``.
-        figures: folder to draw the paper's Figures 2-6, 10 and 11 into, from the tables.
+        figures: folder to plot the paper's Figures 2-6, 10 and 11 into, from the tables.
         width, font: as in `curves`.
 
     Returns:

@@ -23,7 +23,7 @@ def as_names(value: Names) -> tuple[str, ...]:
 def figure_target(
     figure: str | Path | None, width: str | float | None, font: str | None, *, folder: bool = False
 ) -> Target | None:
-    """Where a figure goes, and how it looks; None if none is asked for, which loads nothing that draws.
+    """Where a figure goes, and how it looks; None if none is asked for, which loads nothing that plots.
 
     Raises:
         InputError, MissingExtraError: see `isobudget.report.figures.picture.target_of`.

@@ -61,7 +61,7 @@ def plan(
         level, replicates: as in `curves`.
         seed: seed of the folds and of the bootstrap.
         write: write what is recommended for the one budget. In Python the policy.toml to write.
-        figure: draw success against budget, a line for each policy: a file .svg, .pdf or .png.
+        figure: plot success against budget, a line for each policy: a file .svg, .pdf or .png.
         tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens, share_prompt, from_, width, font: as in `curves`.
 
     Raises:
@@ -75,7 +75,7 @@ def plan(
     from isobudget.solving.plan import plan as make_plan
     from isobudget.solving.policy_file import write_policy
 
-    drawn = figure_target(figure, width, font)
+    target_file = figure_target(figure, width, font)
     made = make_plan(
         [sources] if isinstance(sources, str | Path) else list(sources),
         None if unit is None else parse_unit(unit),
@@ -93,6 +93,6 @@ def plan(
     )
     if write is not None:
         write_policy(write, made)
-    if drawn is not None:
-        drawn.save({"frontier": frontier_plot(made)})
+    if target_file is not None:
+        target_file.save({"frontier": frontier_plot(made)})
     return made

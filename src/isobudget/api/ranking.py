@@ -83,7 +83,7 @@ def rank(
         power: exponent of the sample count in the CodeT dual-agreement score.
         orders: random orders, for rankers that look at all samples together.
         k: samples to choose from when calibration is measured; by default half of them.
-        figure: draw each model's rankers against samples and budgets: a file .svg, .pdf or .png.
+        figure: plot each model's rankers against samples and budgets: a file .svg, .pdf or .png.
         width, font: as in `curves`.
         workers: samples run at the same time; by default one per core.
         check: first judge the references of own problems, which verdicts and tests rest on.

@@ -47,8 +47,8 @@ def serve(
         workers: samples judged at once; by default one per core.
         config: a TOML file with these settings and more, see docs/gateway.md.
         unsafe: judge even where samples cannot be confined.
-        progress: told of weights that are fetched.
-        on_ready: told the base URL once requests are taken.
+        progress: of weights that are fetched.
+        on_ready: called with the base URL once requests are taken.
 
     Raises:
         MissingExtraError: the server's parts are not installed.
@@ -96,7 +96,7 @@ def serve_judge(
         memory_mb: as in `judge`.
         ledger: the file of keys; as in `serve`.
         unsafe: as in `judge`.
-        on_ready: told the base URL once requests are taken.
+        on_ready: called with the base URL once requests are taken.
 
     Raises:
         MissingExtraError, InputError, IsobudgetError: as of `serve`.

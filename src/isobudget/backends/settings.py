@@ -92,7 +92,7 @@ else:
 
 
 class _Checked(ModelMetaclass):
-    """Settings that are made by hand are checked as those of a study are, and wrong ones are told alike."""
+    """Settings that are made by hand are checked as those of a study are, and wrong ones are reported alike."""
 
     def __call__(self, **fields: Any) -> Any:
         try:

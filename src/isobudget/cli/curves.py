@@ -48,7 +48,7 @@ def curves(
         bool,
         typer.Option("--frontier", help="Show which policy to use at each budget as well, as `isobudget plan` does."),
     ] = False,
-    as_plot: Annotated[bool, typer.Option("--plot", help="Draw success against budget on the terminal.")] = False,
+    as_plot: Annotated[bool, typer.Option("--plot", help="Plot success against budget on the terminal.")] = False,
 ) -> None:
     """Compare models at equal budget: each gets as many samples as the budget buys.
 

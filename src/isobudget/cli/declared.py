@@ -91,39 +91,41 @@ def declared_options(function: str, shown: Mapping[str, Any]) -> list[Parameter]
     ]
 
 
-def _option(one: Parameter, type_: Any, shown: Any, text: str) -> Parameter:
+def _option(parameter: Parameter, type_: Any, shown: Any, text: str) -> Parameter:
     """A parameter of a function as an option: its type, default and help."""
     if get_origin(shown) is Annotated:
         type_, shown = get_args(shown)
-    info = copy.copy(shown) if shown else _plain_option(one)
-    default, default_text = _default(one, type_)
+    info = copy.copy(shown) if shown else _plain_option(parameter)
+    default, default_text = _default(parameter, type_)
     help_text, said = _help(text)
     info.help = info.help or help_text
     if info.show_default is True:
         info.show_default = said or default_text or True
-    return Parameter(one.name, one.KEYWORD_ONLY, default=default, annotation=Annotated[type_, info])
+    return Parameter(parameter.name, parameter.KEYWORD_ONLY, default=default, annotation=Annotated[type_, info])
 
 
-def _default(one: Parameter, type_: Any) -> tuple[Any, str]:
+def _default(parameter: Parameter, type_: Any) -> tuple[Any, str]:
     """An option's default, and for a list, which has none at Typer, how it is shown."""
     kinds = get_args(type_)
-    if one.default is one.empty:
-        return None if type(None) in kinds else one.empty, ""
+    if parameter.default is parameter.empty:
+        return None if type(None) in kinds else parameter.empty, ""
     if any(get_origin(kind) is list for kind in kinds):
-        return None, one.default if isinstance(one.default, str) else ", ".join(one.default)
-    return (",".join(map(str, one.default)) or None) if isinstance(one.default, tuple) else one.default, ""
+        return None, parameter.default if isinstance(parameter.default, str) else ", ".join(parameter.default)
+    return (",".join(map(str, parameter.default)) or None) if isinstance(
+        parameter.default, tuple
+    ) else parameter.default, ""
 
 
-def _shared(one: Parameter) -> Any:
+def _shared(parameter: Parameter) -> Any:
     """How an option looks in every command; an argument looks like none."""
-    return None if one.default is one.empty else SHARED.get(one.name)
+    return None if parameter.default is parameter.empty else SHARED.get(parameter.name)
 
 
-def _plain_option(one: Parameter) -> Any:
+def _plain_option(parameter: Parameter) -> Any:
     """An option of which nothing more is said: an argument if it is needed, a flag without ``--no-`` if it is off."""
-    if one.default is one.empty:
-        return typer.Argument(metavar=one.name.upper())
-    return typer.Option(*[f"--{one.name.replace('_', '-')}"] * (one.default is False))
+    if parameter.default is parameter.empty:
+        return typer.Argument(metavar=parameter.name.upper())
+    return typer.Option(*[f"--{parameter.name.replace('_', '-')}"] * (parameter.default is False))
 
 
 class _Names(dict[str, Any]):
@@ -133,14 +135,14 @@ class _Names(dict[str, Any]):
         return getattr(builtins, name, object)
 
 
-def _option_type(one: Parameter, names: _Names) -> Any:
+def _option_type(parameter: Parameter, names: _Names) -> Any:
     """The type of an option; None for what no text can give."""
-    annotation = eval(one.annotation, {}, names)
+    annotation = eval(parameter.annotation, {}, names)
     parts = _parts(annotation)
-    if Any in parts or one.default == () or get_origin(annotation) is Sequence:
-        return list[str] if one.default is one.empty else list[str] | None
+    if Any in parts or parameter.default == () or get_origin(annotation) is Sequence:
+        return list[str] if parameter.default is parameter.empty else list[str] | None
     kind = next((kind for kind in _FROM_TEXT if kind in parts), None)
-    return kind | None if kind and one.default is None else kind
+    return kind | None if kind and parameter.default is None else kind
 
 
 def _parts(annotation: Any) -> set[Any]:

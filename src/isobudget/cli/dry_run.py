@@ -46,9 +46,9 @@ def dry_run_grid(plan: DryRun) -> Grid:
     return replace(grid(_WIDE, "Token counts are estimates (upper bound in parentheses); ? = unknown."), narrow=narrow)
 
 
-def _cells(one: Expected) -> dict[str, str]:
+def _cells(expected: Expected) -> dict[str, str]:
     """What the table says of a model on a benchmark, by column."""
-    return {"model": one.model, "benchmark": one.benchmark, "n": _count(one.n)} | _amounts([one])
+    return {"model": expected.model, "benchmark": expected.benchmark, "n": _count(expected.n)} | _amounts([expected])
 
 
 def _amounts(rows: Sequence[Expected]) -> dict[str, str]:
@@ -91,11 +91,11 @@ def _sources(what: str, expected: Sequence[Expected]) -> Iterator[str]:
 def _replicas_grid(plan: DryRun) -> Grid:
     """What the models take on a cluster, one after another: GPUs, their hours, time on the clock, dollars."""
     rows = []
-    for one in plan.replicas:
-        hours = "?" if one.gpu_hours is None else f"{one.gpu_hours:,.1f}"
-        seconds = None if one.hours is None else one.hours * 3600
-        dollars = "?" if one.usd is None else usd(one.usd)
-        rows.append((one.model, str(one.replicas), str(one.gpus), hours, duration(seconds), dollars))
+    for replica in plan.replicas:
+        hours = "?" if replica.gpu_hours is None else f"{replica.gpu_hours:,.1f}"
+        seconds = None if replica.hours is None else replica.hours * 3600
+        dollars = "?" if replica.usd is None else usd(replica.usd)
+        rows.append((replica.model, str(replica.replicas), str(replica.gpus), hours, duration(seconds), dollars))
     columns = ("model", "replicas", "GPUs", "GPU-hours", "time", "usd")
     return Grid("On the cluster, one model after another", columns, tuple(rows))
 

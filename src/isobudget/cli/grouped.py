@@ -56,15 +56,15 @@ def grouped(parameters: Sequence[Parameter], groups: Mapping[str, str], texts: M
     ]
 
 
-def _in_group(one: Parameter, title: str, text: str) -> Parameter:
-    kind, info = get_args(one.annotation)
+def _in_group(parameter: Parameter, title: str, text: str) -> Parameter:
+    kind, info = get_args(parameter.annotation)
     info = copy.copy(info)
     info.rich_help_panel = title
-    info.help = (text or short_help(info.help or "")) + _default(one.default, info.show_default)
+    info.help = (text or short_help(info.help or "")) + _default(parameter.default, info.show_default)
     info.show_default = False
     if info.metavar is None or len(info.metavar) > _PLACEHOLDER:
         info.metavar = "" if _is_flag(kind) else _placeholder(kind)
-    return one.replace(annotation=Annotated[kind, info])
+    return parameter.replace(annotation=Annotated[kind, info])
 
 
 def short_help(text: str) -> str:

@@ -37,8 +37,8 @@ def import_(given: dict[str, Any], as_json: JsonOption = False) -> None:
     from isobudget.cli.progress import TerminalProgress
     from isobudget.cli.show import print_json
 
-    said = "Nothing was imported; run the same command again."
-    with interruptible(said=said), TerminalProgress(quiet=as_json) as progress:
+    message = "Nothing was imported; run the same command again."
+    with interruptible(message=message), TerminalProgress(quiet=as_json) as progress:
         made = api.import_results(**given, progress=progress)
     if as_json:
         print_json(made.to_dict())

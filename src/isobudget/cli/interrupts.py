@@ -22,10 +22,10 @@ _came: list[int] = []
 
 
 @contextlib.contextmanager
-def interruptible(resume: str = "", said: str = "") -> Iterator[None]:
+def interruptible(resume: str = "", message: str = "") -> Iterator[None]:
     """Ctrl-C or SIGTERM ends the command with one message; by then everything that came back is recorded.
 
-    `resume` is the option with which the command goes on, where it does not do so by itself. `said` is the message of a
+    `resume` is the option with which the command goes on, where it does not do so by itself. `message` is that of a
     command that does not go on; what the interrupt itself carries comes first.
     """
     try:
@@ -34,7 +34,7 @@ def interruptible(resume: str = "", said: str = "") -> Iterator[None]:
     except KeyboardInterrupt as error:
         how = f" with {resume}" if resume else ""
         what = "Ended by SIGTERM" if _came else "Interrupted"
-        own = said or f"Finished work is saved; run the same command{how} to resume."
+        own = message or f"Finished work is saved; run the same command{how} to resume."
         print(f"\n{what}. {str(error) or own}", file=sys.stderr, flush=True)
         # the engine's threads may be in the middle of a long answer that nobody waits for any more
         os._exit(exit_status(_STATUS[signal.SIGINT]))

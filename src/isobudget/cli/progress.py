@@ -22,7 +22,7 @@ _WINDOW_SECONDS = 30.0
 
 
 class Pace:
-    """How far a task is, how fast it goes, and what it has spent; told the time, so that it reads no clock."""
+    """How far a task is, how fast it goes, and what it has spent; given the time, so that it reads no clock."""
 
     def __init__(self, total: int, done: int, unit: str, now: float) -> None:
         self.total, self.done, self.unit = total, done, unit
@@ -47,7 +47,7 @@ class Pace:
         return (self.done - before) / (now - since) if now > since else 0.0
 
     def seconds_left(self, now: float) -> float | None:
-        """Until it is done at this rate; None where that cannot be told."""
+        """Until it is done at this rate; None where that is not known."""
         rate = self.rate(now)
         return (self.total - self.done) / rate if rate > 0 and self.total > self.done else None
 
@@ -55,7 +55,7 @@ class Pace:
         """Done of all: `12 of 400`, `1.3 MB of 98 MB`."""
         return f"{steps(self.done, self.unit)} of {steps(self.total, self.unit)}"
 
-    def told(self, now: float) -> str:
+    def summary(self, now: float) -> str:
         """Rate, time left and what is spent: `3.2/s, 2 min left, spent 12.3 k tokens`."""
         rate, left = self.rate(now), self.seconds_left(now)
         parts = [
@@ -138,7 +138,7 @@ class TerminalProgress:
             spent = f", {pace.spending()}" if pace.spending() else ""
             end = f"done in {duration(now - pace.began)}{spent}"
         else:
-            end = pace.told(now)
+            end = pace.summary(now)
         print(f"{task}: {pace.counted()}, {end}", file=sys.stderr, flush=True)
 
 
@@ -177,7 +177,7 @@ def _make_bars() -> Progress:
     from rich.table import Column
     from rich.text import Text
 
-    class Told(ProgressColumn):
+    class PaceColumn(ProgressColumn):
         """Done of all, rate, time left, spending."""
 
         def __init__(self, text: Any) -> None:
@@ -190,8 +190,8 @@ def _make_bars() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=16),
-        Told(lambda pace: pace.counted()),
+        PaceColumn(lambda pace: pace.counted()),
         TimeElapsedColumn(),
-        Told(lambda pace: pace.told(time.monotonic())),
+        PaceColumn(lambda pace: pace.summary(time.monotonic())),
         console=Console(stderr=True),
     )

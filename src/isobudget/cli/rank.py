@@ -30,7 +30,7 @@ from isobudget.rankers.registry import NAMES
     api="completions, or chat, which only writes tests",
     backend="llama.cpp, server, vllm or transformers",
     url="Base URL of a server",
-    figure="Draw each model's rankers: .svg, .pdf or .png",
+    figure="Plot each model's rankers: .svg, .pdf or .png",
     width="text, column, neurips, ..., or 89mm",
     font="Its font and size, such as times,9",
     from_="Format of the files, see docs/importing.md",

@@ -128,13 +128,13 @@ def ledger(
     _show(api.ledger(**given), lambda rows: ledger_grid(rows, given.get("request")), as_json)
 
 
-def _show(found: Results[dict[str, Any]], grid: Callable[[list[dict[str, Any]]], Grid], as_json: bool) -> None:
+def _show(results: Results[dict[str, Any]], grid: Callable[[list[dict[str, Any]]], Grid], as_json: bool) -> None:
     from isobudget.cli.show import print_json
     from isobudget.report.tables.terminal import print_grids
 
-    rows = found.to_records()
+    rows = results.to_records()
     if as_json:
-        print_json(found.to_dict())
+        print_json(results.to_dict())
     elif not rows:
         print("nothing yet")
     else:

@@ -86,21 +86,21 @@ def _show(solutions: list[Solution], *, applied: bool, out: Path | None) -> None
 
     from isobudget.grid import printable
 
-    for one in solutions:
-        if not one.solved and one.diff:
-            print("The best attempt, which does NOT pass:", printable(one.diff), sep="\n", file=sys.stderr)
-        elif one.diff and not applied:
-            print(printable(one.diff) if sys.stdout.isatty() else one.diff, end="", flush=True)
-        print(one.summary, file=sys.stderr)
-        if one.confirmation is not None and one.confirmation.tests:
+    for solution in solutions:
+        if not solution.solved and solution.diff:
+            print("The best attempt, which does NOT pass:", printable(solution.diff), sep="\n", file=sys.stderr)
+        elif solution.diff and not applied:
+            print(printable(solution.diff) if sys.stdout.isatty() else solution.diff, end="", flush=True)
+        print(solution.summary, file=sys.stderr)
+        if solution.confirmation is not None and solution.confirmation.tests:
             print("\nTests that say what most of them do; keep those that are right:\n", file=sys.stderr)
-            print(printable(one.confirmation.tests), file=sys.stderr)
-        if one.solved and applied:
-            print(f"Written to {one.target.path}.", file=sys.stderr)
-        elif one.solved:
+            print(printable(solution.confirmation.tests), file=sys.stderr)
+        if solution.solved and applied:
+            print(f"Written to {solution.target.path}.", file=sys.stderr)
+        elif solution.solved:
             print("Nothing is changed; --apply writes it.", file=sys.stderr)
         if out is not None:
-            text = f"Written to {out}." if one.solved else f"{out} is not written: nothing passed."
+            text = f"Written to {out}." if solution.solved else f"{out} is not written: nothing passed."
             print(text, file=sys.stderr)
 
 

@@ -62,12 +62,12 @@ def billed_usd(bills: Sequence[Bill], full: float, cached: float | None) -> tupl
     shared, each = both.mean(axis=0).tolist()
     prompts = sum(float(bill.prompt.sum()) for bill in bills)
     from_cache = sum(float(np.nansum(bill.cached)) for bill in bills)
-    said = "prompts as the server billed them"
+    note = "prompts as the server billed them"
     silent = any(np.any(np.isnan(bill.cached[bill.prompt > 0])) for bill in bills)
     if from_cache:
         price = "at the cached price" if cached is not None else "at the full price, as no cached one is stated"
-        said += f", {from_cache / prompts:.0%} of them from its cache {price}"
+        note += f", {from_cache / prompts:.0%} of them from its cache {price}"
     elif cached is not None:
         why = "the server does not say what came from its cache" if silent else "nothing came from the cache"
-        said += f", the cached price not used: {why}"
-    return shared, each, said
+        note += f", the cached price not used: {why}"
+    return shared, each, note

@@ -113,5 +113,5 @@ def _units_of_options(costs: CostsFile | str | None) -> list[Unit]:
 
 
 def _stated(tables: Iterable[Mapping[str, Any]]) -> list[Unit]:
-    found = {_STATED_BY[key] for values in tables for key in values if key in _STATED_BY}
-    return [unit for unit in _OF_COSTS if unit in found]
+    units = {_STATED_BY[key] for values in tables for key in values if key in _STATED_BY}
+    return [unit for unit in _OF_COSTS if unit in units]

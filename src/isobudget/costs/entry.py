@@ -69,5 +69,5 @@ def origin_of(values: Mapping[str, Any], where: str) -> str:
     """The source that a table states, with its date; else the file's name, and whether it is its `[defaults]`."""
     path, _, table = where.partition(", [")
     named = Path(path).name or "not stated"
-    said = str(values.get("source", f"{named}, {DEFAULTS}" if f"[{table}" == DEFAULTS else named))
-    return f"{said}, {values['date']}" if "date" in values else said
+    source = str(values.get("source", f"{named}, {DEFAULTS}" if f"[{table}" == DEFAULTS else named))
+    return f"{source}, {values['date']}" if "date" in values else source

@@ -97,8 +97,8 @@ class OneLine(CostsFile):
             figures = {name: self.stated[name][key] for name in parts if key in self.stated[name]}
             if len(set(figures.values())) > 1 and key not in self.stated.get(model, {}):
                 option = next(option for option, (of, _) in _OPTIONS.items() if of == key)
-                said = " and ".join(f"{name}={value:g}" for name, value in figures.items())
-                raise InputError(f"{option}: {said} both mean {model}; write its whole name for one figure")
+                figures_text = " and ".join(f"{name}={value:g}" for name, value in figures.items())
+                raise InputError(f"{option}: {figures_text} both mean {model}; write its whole name for one figure")
 
 
 def require_models(costs: CostsFile | str | None, names: Sequence[str]) -> None:
@@ -144,7 +144,7 @@ def one_line_costs(
 
 
 def _parsed(option: str, text: str | float | None, whole: bool) -> dict[str, float | int]:
-    found: dict[str, float | int] = {}
+    amounts: dict[str, float | int] = {}
     for part in [] if text is None else str(text).split(","):
         name, given, number = part.rpartition("=")
         try:
@@ -158,8 +158,8 @@ def _parsed(option: str, text: str | float | None, whole: bool) -> dict[str, flo
             raise InputError(
                 f"{option}: {part.strip()!r} is neither {kind} nor NAME=NUMBER, such as {_EXAMPLES[option]}{comma}"
             )
-        if name.strip() in found:
+        if name.strip() in amounts:
             whose = f"{name.strip()}=..." if given else "a number for every model"
             raise InputError(f"{option}: {whose} is stated twice in {str(text)!r}; write it once")
-        found[name.strip()] = value
-    return found
+        amounts[name.strip()] = value
+    return amounts

@@ -83,8 +83,8 @@ def _origin(price: TokenPrice | GpuHour) -> str:
 def usd_cost(price: TokenPrice, use: TokenUse) -> SampleCost:
     """Usd of a sample at a provider's token prices."""
     per_token = price.usd_per_million_output / _MILLION
-    shared, each, said = _prompt_usd(price, use)
-    source = f"price of {price.model}{_origin(price)}, {use.said}{said}"
+    shared, each, prompt_note = _prompt_usd(price, use)
+    source = f"price of {price.model}{_origin(price)}, {use.said}{prompt_note}"
     counted = SHARED if use.share_prompt else EACH_PAYS
     prompt = AS_BILLED if use.bills is not None else counted if use.prompt_known else UNCOUNTED
     completion = use.mean_completion * price.usd_per_million_output / _MILLION
@@ -95,8 +95,8 @@ def _prompt_usd(price: TokenPrice, use: TokenUse) -> tuple[float, float, str]:
     """What samples share and what each pays for prompts in usd, and in words how that is."""
     full, cached = price.usd_per_million_input / _MILLION, price.usd_per_million_cached
     if use.bills is not None:
-        shared, each, said = billed_usd(use.bills, full, None if cached is None else cached / _MILLION)
-        return shared, each, f", {said}"
+        shared, each, prompt_note = billed_usd(use.bills, full, None if cached is None else cached / _MILLION)
+        return shared, each, f", {prompt_note}"
     if not use.prompt_known:
         return 0.0, 0.0, ""
     prompt = use.mean_prompt * price.usd_per_million_input / _MILLION
@@ -117,7 +117,7 @@ def valid_at(prices: Sequence[Priced], when: date | None, what: str) -> Priced |
     One price stands, whatever its date; where all are later, the earliest does. None if there is no price.
 
     Raises:
-        InputError: there are several, and their dates cannot be told apart.
+        InputError: there are several, and their dates do not tell which is newer.
     """
     if len(prices) < 2:
         return prices[0] if prices else None

@@ -100,9 +100,9 @@ class TokenUse:
         per_token = completion / self.mean_completion if self.mean_completion else 0.0
         if self.share_prompt:
             return SampleCost(unit, completion, prompt, f"{source}, prompt shared", per_token, SHARED)
-        said = ", prompt paid by every sample" if self.prompt_known else ""
+        prompt_note = ", prompt paid by every sample" if self.prompt_known else ""
         paid = EACH_PAYS if self.prompt_known else UNCOUNTED
-        return SampleCost(unit, prompt + completion, 0.0, f"{source}{said}", per_token, paid)
+        return SampleCost(unit, prompt + completion, 0.0, f"{source}{prompt_note}", per_token, paid)
 
 
 def mean_over_problems(values: Sequence[Sequence[float] | NDArray[Any]], what: str = "samples") -> float:

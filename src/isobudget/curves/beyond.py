@@ -108,17 +108,22 @@ def beyond_json(beyond: Sequence[Beyond]) -> dict[str, Any]:
 
 def beyond_records(beyond: Sequence[Beyond]) -> Iterator[dict[str, Any]]:
     """The guesses as flat records: label, kind, k, cost, success, low, high."""
-    for one in beyond:
-        for guess in one.by_model():
-            for at, k in enumerate(one.k.tolist()):
+    for curve in beyond:
+        for guess in curve.by_model():
+            for at, k in enumerate(curve.k.tolist()):
                 ends = {name: float(getattr(guess, name)[at]) for name in ("success", "low", "high")}
-                yield {"label": one.label, "kind": f"guess: {guess.model}", "k": k, "cost": float(one.cost[at])} | ends
+                yield {
+                    "label": curve.label,
+                    "kind": f"guess: {guess.model}",
+                    "k": k,
+                    "cost": float(curve.cost[at]),
+                } | ends
 
 
-def _plain(one: Beyond) -> dict[str, Any]:
-    names = (guess.model.replace("-", "_").replace(" ", "_") for guess in one.by_model())
-    bands = (picked(guess, "success", "low", "high") for guess in one.by_model())
-    return picked(one, "recorded", "k", "cost", "reason") | dict(zip(names, bands, strict=True))
+def _plain(curve: Beyond) -> dict[str, Any]:
+    names = (guess.model.replace("-", "_").replace(" ", "_") for guess in curve.by_model())
+    bands = (picked(guess, "success", "low", "high") for guess in curve.by_model())
+    return picked(curve, "recorded", "k", "cost", "reason") | dict(zip(names, bands, strict=True))
 
 
 def _doublings(recorded: int, last: int) -> NDArray[np.int64]:

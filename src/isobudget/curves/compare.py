@@ -106,7 +106,7 @@ class Comparison(Shown):
         return recommend(self.curves, self.best, self.bootstrap.simultaneous is not False)
 
     def differences(self) -> tuple[Difference, ...]:
-        """Of two models, and no more: the dearer less the cheaper at every budget, with what could be told apart."""
+        """Of two models, and no more: the dearer less the cheaper at every budget, with what could be detected."""
         if len(self.curves) != 2:
             return ()
         return differences(*self.curves, self.budgets, self.bootstrap)
@@ -146,9 +146,9 @@ class Comparison(Shown):
     def __repr__(self) -> str:
         models, problems = len(self.curves), len(self.curves[0].task_ids)
         about = f"{self.benchmark}: " if self.benchmark else ""
-        told = f"{counted(models, 'model')} at {counted(len(self.budgets), 'budget')} in {self.unit}"
+        size = f"{counted(models, 'model')} at {counted(len(self.budgets), 'budget')} in {self.unit}"
         labels = [curve.label for curve in self.curves[:_FEW]] + [f"{models - _FEW} more"] * (models > _FEW)
-        return f"{about}{told}, {counted(problems, 'problem')}: {', '.join(labels)}"
+        return f"{about}{size}, {counted(problems, 'problem')}: {', '.join(labels)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that was estimated as plain values for JSON: NaN is None, success is in [0, 1].
@@ -216,8 +216,8 @@ def compare(
     if isinstance(budgets, Written):
         costs = np.concatenate([curve.cost for curve in ordered])
         prices = {curve.label: curve.price for curve in ordered}
-        budgets, said = budgets.among(ordered[0].price.cost(1), costs, prices)
-        notes = (*notes, *said)
+        budgets, budget_note = budgets.among(ordered[0].price.cost(1), costs, prices)
+        notes = (*notes, *budget_note)
     chosen = tuple(sorted(set(default_budgets(ordered) if budgets is None else budgets)))
     for budget in chosen:
         if not (math.isfinite(budget) and budget > 0):
@@ -279,9 +279,9 @@ def _recommended(segment: Segment) -> dict[str, Any]:
     return {"model": segment.model, **budgets, **points, "not_clear": unclear}
 
 
-def _difference(one: Difference) -> dict[str, Any]:
+def _difference(difference: Difference) -> dict[str, Any]:
     names = ("budget", "model", "other", "k", "k_other", "difference", "low", "high")
-    return picked(one, *names) | {"power": picked(one.power, *one.power.__slots__)}
+    return picked(difference, *names) | {"power": picked(difference.power, *difference.power.__slots__)}
 
 
 def _reach(reach: Reach) -> dict[str, Any]:

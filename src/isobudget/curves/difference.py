@@ -1,6 +1,6 @@
-"""Two models at the same budget: the paired difference, its interval, and how small a one could be told from chance.
+"""Two models at the same budget: the paired difference, its interval, and the smallest detectable one.
 
-See `statistics.power`. How far a difference is chance of the samples can be told only for pass@k up to half the
+See `statistics.power`. How far a difference is chance of the samples can be estimated only for pass@k up to half the
 recorded samples of both models; elsewhere it is NaN, and nothing is said of more samples.
 """
 
@@ -80,7 +80,7 @@ def differences(cheap: Curve, dear: Curve, budgets: Sequence[float], bootstrap: 
 
 
 def _noise(curve: Curve, k: int) -> Floats:
-    """Variance of each problem's success over its samples, shape (problems,); NaN where it cannot be told."""
+    """Variance of each problem's success over its samples, shape (problems,); NaN where it cannot be estimated."""
     if curve.selection != TESTS or 2 * k > curve.k_max:
         return np.full(len(curve.task_ids), math.nan)
     return sampling_variance(1.0 - curve.matrix[:, k - 1], 1.0 - curve.matrix[:, 2 * k - 1])

@@ -64,27 +64,27 @@ class _Export:
     left: Counter[str] = field(default_factory=Counter)
     samples: int = 0
 
-    def program(self, one: JudgedSample) -> str | None:
+    def program(self, judged: JudgedSample) -> str | None:
         """The whole program that a sample stands for; None if it came without a text."""
-        if one.text is None:
+        if judged.text is None:
             return None
-        return self.programs.program(one.problem, one.sample.model, one.sample.text)
+        return self.programs.program(judged.problem, judged.sample.model, judged.sample.text)
 
     def sampled(self, rows: Iterable[JudgedSample], judged: bool = False) -> Iterable[JudgedSample]:
         """Rows without greedy outputs, which most formats do not know; with `judged`, without those not judged."""
-        for one in rows:
-            if one.sample.greedy:
+        for row in rows:
+            if row.sample.greedy:
                 self.left[_GREEDY] += 1
-            elif judged and one.verdict is None:
+            elif judged and row.verdict is None:
                 self.left[_UNJUDGED] += 1
             else:
-                yield self.taken(one)
+                yield self.taken(row)
 
-    def taken(self, one: JudgedSample) -> JudgedSample:
+    def taken(self, judged: JudgedSample) -> JudgedSample:
         """Count a sample that is written."""
         self.samples += 1
-        self.left.update([_NO_TEXT] * (one.text is None))
-        return one
+        self.left.update([_NO_TEXT] * (judged.text is None))
+        return judged
 
 
 def export_run(
@@ -138,20 +138,20 @@ def _human_eval(export: _Export, rows: Iterable[JudgedSample]) -> dict[str, byte
     }
 
 
-def _human_eval_row(export: _Export, one: JudgedSample) -> dict[str, Any]:
-    known = {} if one.text is None else {COMPLETION: _completion(export, one)}
-    names = {"model": one.sample.model, "benchmark": one.sample.benchmark}
-    row: dict[str, Any] = {"task_id": one.sample.task_id, **known, **names}
-    if one.verdict is not None:
-        detail = one.verdict.detail
-        said = detail if detail.startswith("failed: ") else f"failed: {detail}"  # its own word, imported before
-        failed = said if one.verdict.outcome != "timeout" else "timed out"
-        row |= {"result": "passed" if one.verdict.passed else failed, "passed": one.verdict.passed}
+def _human_eval_row(export: _Export, judged: JudgedSample) -> dict[str, Any]:
+    known = {} if judged.text is None else {COMPLETION: _completion(export, judged)}
+    names = {"model": judged.sample.model, "benchmark": judged.sample.benchmark}
+    row: dict[str, Any] = {"task_id": judged.sample.task_id, **known, **names}
+    if judged.verdict is not None:
+        detail = judged.verdict.detail
+        reason = detail if detail.startswith("failed: ") else f"failed: {detail}"  # its own word, imported before
+        failed = reason if judged.verdict.outcome != "timeout" else "timed out"
+        row |= {"result": "passed" if judged.verdict.passed else failed, "passed": judged.verdict.passed}
     return row
 
 
-def _completion(export: _Export, one: JudgedSample) -> str:
-    return one.sample.text if one.form == COMPLETION else f"\n{export.program(one)}"
+def _completion(export: _Export, judged: JudgedSample) -> str:
+    return judged.sample.text if judged.form == COMPLETION else f"\n{export.program(judged)}"
 
 
 def _evalplus(export: _Export, rows: Iterable[JudgedSample]) -> dict[str, bytes]:
@@ -176,12 +176,12 @@ def _evalplus(export: _Export, rows: Iterable[JudgedSample]) -> dict[str, bytes]
     return contents
 
 
-def _evalplus_row(export: _Export, one: JudgedSample, plus: bool | None) -> dict[str, Any]:
-    passed = one.verdict is not None and one.verdict.passed
-    failed = "timeout" if one.verdict is not None and one.verdict.outcome == "timeout" else "fail"
+def _evalplus_row(export: _Export, judged: JudgedSample, plus: bool | None) -> dict[str, Any]:
+    passed = judged.verdict is not None and judged.verdict.passed
+    failed = "timeout" if judged.verdict is not None and judged.verdict.outcome == "timeout" else "fail"
     return {
-        "task_id": one.sample.task_id,
-        "solution": export.program(one),
+        "task_id": judged.sample.task_id,
+        "solution": export.program(judged),
         "base_status": "pass" if passed else failed,
         "plus_status": None if plus is None else ("pass" if plus else "fail"),
         "base_fail_tests": [],
@@ -218,19 +218,19 @@ def _inspect(export: _Export, rows: Iterable[JudgedSample]) -> dict[str, bytes]:
     return contents
 
 
-def _inspect_sample(one: JudgedSample) -> dict[str, Any]:
-    row = one.sample
+def _inspect_sample(judged: JudgedSample) -> dict[str, Any]:
+    row = judged.sample
     prompt, completion = row.prompt_tokens, row.completion_tokens
     known = {} if prompt is None or completion is None else {"usage": _usage(prompt, completion, row.usd)}
     reason = "max_tokens" if row.finish_reason == "length" else "stop"
     message = {"role": "assistant", "content": row.text, "source": "generate", "model": row.model}
-    messages = [] if one.text is None else [message]
+    messages = [] if judged.text is None else [message]
     time = {} if row.seconds != row.seconds else {"time": row.seconds}
-    judged = {} if one.verdict is None else {"tests": {"value": "C" if one.verdict.passed else "I"}}
+    scores = {} if judged.verdict is None else {"tests": {"value": "C" if judged.verdict.passed else "I"}}
     return {
         "id": row.task_id,
         "epoch": row.index + 1,
-        "input": one.problem.prompt,
+        "input": judged.problem.prompt,
         "target": "",
         "messages": messages,
         "output": {
@@ -239,8 +239,8 @@ def _inspect_sample(one: JudgedSample) -> dict[str, Any]:
             **known,
             **time,
         },
-        "scores": judged,
-        "metadata": {"form": one.form},
+        "scores": scores,
+        "metadata": {"form": judged.form},
     }
 
 

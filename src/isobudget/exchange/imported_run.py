@@ -46,9 +46,9 @@ class ImportedRun:
         same = sum(n for (theirs, ours), n in self.disagreements.items() if theirs == ours)
         new = sum(n for (theirs, _), n in self.disagreements.items() if theirs == NOT_JUDGED)
         others = sum(self.disagreements.values()) - same - new
-        said = [f"{counted(same, 'verdict')} as the source's, {counted(others, 'other')}"] if same or others else []
-        said += [f"{counted(new, 'sample')} that came without a verdict"] if new else []
-        return f"judged here: {'; '.join(said) or 'no sample'}"
+        parts = [f"{counted(same, 'verdict')} as the source's, {counted(others, 'other')}"] if same or others else []
+        parts += [f"{counted(new, 'sample')} that came without a verdict"] if new else []
+        return f"judged here: {'; '.join(parts) or 'no sample'}"
 
     def messages(self) -> list[str]:
         """What was left out and how models were named: nothing where everything was taken as it is."""

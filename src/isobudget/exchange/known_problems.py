@@ -31,7 +31,7 @@ class KnownProblems:
         self._name = name
         self._benchmarks: dict[str, Benchmark | None] = {}
         self._by_id: dict[str, tuple[Spelling, dict[str, Problem]]] = {}
-        self._found: dict[tuple[str, str, str | None, bool], Problem | None] = {}
+        self._problems: dict[tuple[str, str, str | None, bool], Problem | None] = {}
         self._used: dict[tuple[str, str], Problem] = {}
 
     def benchmark(self, stated: str, task_id: str) -> str:
@@ -48,11 +48,11 @@ class KnownProblems:
         One that its source does not name is found by the function that its prompt begins, else by its place.
         """
         key = benchmark, sample.task_id, sample.prompt if sample.placed else None, sample.placed
-        if key not in self._found:
-            problem = self._found[key] = self._look_up(benchmark, sample)
+        if key not in self._problems:
+            problem = self._problems[key] = self._look_up(benchmark, sample)
             if problem is not None:
                 self._used.setdefault((benchmark, problem.task_id), problem)
-        return self._found[key]
+        return self._problems[key]
 
     def _look_up(self, benchmark: str, sample: Sample) -> Problem | None:
         known = self._known(benchmark)
@@ -82,7 +82,7 @@ class KnownProblems:
         return self._used[key]
 
     def used(self) -> Iterable[Problem]:
-        """Every problem that a sample was found to be of, once; those of a benchmark in its order."""
+        """Every problem that a sample is of, once; those of a benchmark in its order."""
         used = {(one.benchmark, one.task_id): one for one in self._used.values()}
         benchmarks = [self._stated, *self._benchmarks.values()]
         ordered = [(known.name, one.task_id) for known in benchmarks if known is not None for one in known.problems]

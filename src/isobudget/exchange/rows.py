@@ -33,7 +33,7 @@ class JudgedSample:
     def record(self) -> dict[str, Any]:
         """As `isobudget.importers.sample_lines` reads it, without what is not known."""
         row = self.sample
-        said = self.verdict
+        verdict = self.verdict
         known = {
             "benchmark": row.benchmark,
             "model": row.model,
@@ -41,8 +41,8 @@ class JudgedSample:
             "index": row.index,
             "greedy": row.greedy or None,
             self.form: self.text,
-            "passed": None if said is None else said.passed,
-            "verdict": None if said is None else str(said.outcome),
+            "passed": None if verdict is None else verdict.passed,
+            "verdict": None if verdict is None else str(verdict.outcome),
             "prompt_tokens": row.prompt_tokens,
             "completion_tokens": row.completion_tokens,
             "seconds": None if math.isnan(row.seconds) else row.seconds,

@@ -30,7 +30,7 @@ from isobudget.records.run import Run, load_run
 from isobudget.results import Results
 
 Answer = Results[dict[str, Any]]
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 _TABLES = {"problems": ProblemRow, "samples": SampleRow, "verdicts": VerdictRow, "scores": ScoreRow}
 #: longer values are broken into lines
@@ -108,7 +108,7 @@ def _answer(connection: Any, run: Run, query: str) -> tuple[list[str], list[tupl
     return _apart([one[0] for one in answer.description or ()]), answer.fetchall()
 
 
-def _interruptible(connection: Any, ask: Callable[[], Found]) -> Found:
+def _interruptible(connection: Any, ask: Callable[[], Result]) -> Result:
     """What DuckDB answers, in a thread of its own: in the main one a Ctrl-C is lost while it asks pyarrow."""
     interrupts = Interrupts()
     with interrupts.held_back(), ThreadPoolExecutor(1) as thread:

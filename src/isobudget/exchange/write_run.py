@@ -26,9 +26,9 @@ from isobudget.files.store_path import place
 from isobudget.files.whole import file_stems, remove_folder, sha256_of
 from isobudget.importers.base import Tally
 from isobudget.importers.gather import ERRORS, UNGRADED, gather
-from isobudget.importers.names import model_of_file, told_apart, with_condition
+from isobudget.importers.names import distinct_names, model_of_file, with_condition
 from isobudget.importers.ragged import Counted, ragged_notes
-from isobudget.importers.read import Found, Taken, find_sources, split_sources
+from isobudget.importers.read import ReadableSource, Taken, find_sources, split_sources
 from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, CountRow, Record, Sample
 from isobudget.problems.problem import NoTests, Problem
 from isobudget.records.facts import AS_IT_IS, COUNTED, IMPORTED
@@ -82,18 +82,18 @@ def write_run(
         StorageError: it cannot be written.
     """
     check_name(benchmark)
-    found, notes = find_sources(sources, from_)
+    readable, notes = find_sources(sources, from_)
     known = KnownProblems(benchmark, problems)
     folder = place(out)
     given = None if verdicts is None else GivenVerdicts(verdicts, known)
-    streams, names, more = _named(found, given)
+    streams, names, more = _named(readable, given)
     run = begun(folder)
     with run.writing():
         begin_anew(run)
         try:
             with run.sample_writer() as samples, run.verdict_writer() as judged:
                 writer = _Writer(run, known, given, (samples, judged), to_judge)
-                taken = [writer.take(*one) for one in zip(found, streams, names, strict=True)]
+                taken = [writer.take(*one) for one in zip(readable, streams, names, strict=True)]
                 writer.finish(taken)
             if to_judge and not benchmarks_with_tests(run):
                 raise InputError(
@@ -121,15 +121,15 @@ def benchmarks_with_tests(run: Run) -> set[str]:
 
 
 def _named(
-    found: list[Found], given: GivenVerdicts | None
+    readable: list[ReadableSource], given: GivenVerdicts | None
 ) -> tuple[list[tuple[Tally, Iterable[Record]]], list[dict[str, str]], list[str]]:
     """Each source's records, new names of its models, and notes; a single source is not held in memory."""
-    tallies = [Tally() for _ in found]
-    if len(found) == 1 and given is None:
-        return [(tallies[0], found[0].records(tallies[0]))], [{}], []
-    lists = [list(one.records(tally)) for one, tally in zip(found, tallies, strict=True)]
+    tallies = [Tally() for _ in readable]
+    if len(readable) == 1 and given is None:
+        return [(tallies[0], readable[0].records(tallies[0]))], [{}], []
+    lists = [list(one.records(tally)) for one, tally in zip(readable, tallies, strict=True)]
     rows = [gather(_as_judged(records), Tally()).rows for records in lists]
-    names, notes = told_apart(rows, [one.source.path for one in found])
+    names, notes = distinct_names(rows, [one.source.path for one in readable])
     if given is not None:
         pairs = zip(lists, names, strict=True)
         named = dict.fromkeys(_model(one, renamed) for records, renamed in pairs for one in records)
@@ -144,11 +144,18 @@ def _model(record: Record, names: dict[str, str]) -> str:
 
 def _as_judged(records: Iterable[Record]) -> Iterator[Record]:
     """The records as if all were judged: those without a verdict are told apart too."""
-    for one in records:
-        if isinstance(one, Sample):
-            yield Sample(one.task_id, True, one.line, model=one.model, benchmark=one.benchmark, condition=one.condition)
+    for record in records:
+        if isinstance(record, Sample):
+            yield Sample(
+                record.task_id,
+                True,
+                record.line,
+                model=record.model,
+                benchmark=record.benchmark,
+                condition=record.condition,
+            )
         else:
-            yield one
+            yield record
 
 
 class _Writer:
@@ -178,7 +185,7 @@ class _Writer:
         self._counted: set[str] = set()
         self._of_model: dict[str, set[int]] = defaultdict(set)
 
-    def take(self, found: Found, stream: tuple[Tally, Iterable[Record]], names: dict[str, str]) -> Taken:
+    def take(self, readable: ReadableSource, stream: tuple[Tally, Iterable[Record]], names: dict[str, str]) -> Taken:
         """Take one source."""
         (tally, records), number = stream, 0
         before = self.judged
@@ -188,25 +195,25 @@ class _Writer:
                 model = self._given.names.get(model, model)
             if isinstance(record, CountRow) and number + record.n > MOST_COUNTED:
                 raise InputError(
-                    f"{found.source.where(record.line)}: more than {MOST_COUNTED:,} samples are counted up to here, "
+                    f"{readable.source.where(record.line)}: more than {MOST_COUNTED:,} samples are counted up to here, "
                     "and an import makes a row of each. Counts need no import: passk, curves and plan read the file"
                 )
             if isinstance(record, CountRow) and record.passed is None:
                 self._counted.add(model)
             for sample in as_samples(record, tally):
-                number += self._add(sample, model, found, tally)
+                number += self._add(sample, model, readable, tally)
         counts = [
             Counted(key[0], key[1], "", key[2], self._next[key], line)
             for key, line in self._lines.items()
             if not key[3]
         ]
-        self.notes += ragged_notes(found.source, counts)
+        self.notes += ragged_notes(readable.source, counts)
         self._lines = {}
         given = {} if self._given is None else self._given.facts
-        self._sources.append(_facts(found, number, self.judged - before, tally) | given)
-        return Taken(found.source.path, found.importer.name, number, dict(tally.left), tuple(tally.notes))
+        self._sources.append(_facts(readable, number, self.judged - before, tally) | given)
+        return Taken(readable.source.path, readable.importer.name, number, dict(tally.left), tuple(tally.notes))
 
-    def _add(self, sample: Sample, model: str, found: Found, tally: Tally) -> bool:
+    def _add(self, sample: Sample, model: str, readable: ReadableSource, tally: Tally) -> bool:
         mend(sample, tally)
         benchmark = self._known.benchmark(sample.benchmark, sample.task_id)
         problem = self._known.find(benchmark, sample)
@@ -217,7 +224,7 @@ class _Writer:
                     if sample.placed and sample.prompt
                     else f"the problem {sample.task_id!r}"
                 )
-                tally.note(f"{found.source.where(sample.line)}: {benchmark} has not {what}")
+                tally.note(f"{readable.source.where(sample.line)}: {benchmark} has not {what}")
             tally.leave(_UNKNOWN)
             return False
         if self._to_judge and sample.text is None and not isinstance(problem.tests, NoTests):
@@ -225,13 +232,13 @@ class _Writer:
                 tally.leave(_NO_TEXT)
                 return False
             raise InputError(
-                f"{found.source.where(sample.line)}: {sample.task_id!r} of {model} has no text to run its tests on; "
+                f"{readable.source.where(sample.line)}: {sample.task_id!r} of {model} has no text to run its tests on; "
                 "import it without --rejudge"
             )
         form = self._forms.setdefault((benchmark, model), sample.form)
         if form != sample.form and sample.text is not None:
             raise InputError(
-                f"{found.source.where(sample.line)}: a {sample.form}, where samples of {model} were {form}s before; "
+                f"{readable.source.where(sample.line)}: a {sample.form}, where samples of {model} were {form}s before; "
                 "import them apart"
             )
         self._of_model[model].add(len(self._sources))
@@ -271,28 +278,28 @@ class _Writer:
         rows["seconds"].append(math.nan if sample.seconds is None else sample.seconds)
         rows["usd"].append(sample.usd)
         if passed is not None:
-            said = self._columns.verdicts
-            said["benchmark"].append(benchmark)
-            said["model"].append(model)
-            said["task_id"].append(task_id)
-            said["greedy"].append(sample.greedy)
-            said["index"].append(index)
-            said["outcome"].append("passed" if passed else _OUTCOMES.get(sample.outcome, "failed"))
-            said["passed"].append(passed)
-            said["detail"].append("" if passed else sample.outcome.split("\n", 1)[0][:300])
+            verdicts = self._columns.verdicts
+            verdicts["benchmark"].append(benchmark)
+            verdicts["model"].append(model)
+            verdicts["task_id"].append(task_id)
+            verdicts["greedy"].append(sample.greedy)
+            verdicts["index"].append(index)
+            verdicts["outcome"].append("passed" if passed else _OUTCOMES.get(sample.outcome, "failed"))
+            verdicts["passed"].append(passed)
+            verdicts["detail"].append("" if passed else sample.outcome.split("\n", 1)[0][:300])
         if len(rows["index"]) >= _ROWS_PER_PART:
             self._flush()
 
     def _flush(self) -> None:
-        rows, said = self._columns.samples, self._columns.verdicts
-        n, judged = len(rows["index"]), len(said["index"])
+        rows, verdicts = self._columns.samples, self._columns.verdicts
+        n, judged = len(rows["index"]), len(verdicts["index"])
         if n:
             nothing = [math.nan] * n
             same = {"sum_logprob": nothing, "mean_logprob": nothing, "seed": [0] * n}
             self._writers[0].add_columns({**rows, **same})
         if judged:
             plain = {"cpu_seconds": [math.nan] * judged, "trust": [IMPORTED] * judged}
-            self._writers[1].add_columns({**said, **plain, "first_failing": [""] * judged})
+            self._writers[1].add_columns({**verdicts, **plain, "first_failing": [""] * judged})
         self._columns = _Columns()
 
     def finish(self, taken: Sequence[Taken]) -> None:
@@ -337,11 +344,17 @@ def _prompt(problem: Problem, form: str, prompt: str | None) -> PromptRow:
     return PromptRow(problem.benchmark, problem.task_id, f"{IMPORTED}-{form}", "keep", chat, given, head)
 
 
-def _facts(found: Found, number: int, judged: int, tally: Tally) -> dict[str, Any]:
-    path = found.source.path
+def _facts(readable: ReadableSource, number: int, judged: int, tally: Tally) -> dict[str, Any]:
+    path = readable.source.path
     whole = {"sha256": sha256_of(path)} if path.is_file() else {}
     left = dict(tally.left)
-    return {"path": path.name, "format": found.importer.name, "samples": number, "judged": judged, "left": left} | whole
+    return {
+        "path": path.name,
+        "format": readable.importer.name,
+        "samples": number,
+        "judged": judged,
+        "left": left,
+    } | whole
 
 
 def default_run(sources: Any) -> Path:

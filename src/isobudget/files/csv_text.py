@@ -19,7 +19,7 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 class _Lines(list[str]):
-    """Finished lines, each ended by LF: csv quotes a CR only where CR is in the ending that it is told."""
+    """Finished lines, each ended by LF: csv quotes a CR only where CR is in the ending that it is given."""
 
     def write(self, line: str) -> None:
         self.append(line.removesuffix("\r\n") + "\n")

@@ -103,7 +103,7 @@ def cached(file: HubFile) -> Path | None:
 def download(file: HubFile, folder: Path | None = None, progress: Progress = SILENT, task: str = "") -> Path:
     """Download a file, into `folder` or else into the client's cache; from there it is taken if it is there already.
 
-    `progress` is told of the bytes, under the name `task`, where the hub says how many there are.
+    `progress` gets the bytes, under the name `task`, where the hub says how many there are.
 
     Raises:
         MissingExtraError: the hub's client is not installed.
@@ -177,12 +177,12 @@ def is_here() -> bool:
     return importlib.util.find_spec(_CLIENT) is not None
 
 
-def _meanings(file: HubFile, said: str) -> dict[str, str]:
+def _meanings(file: HubFile, reason: str) -> dict[str, str]:
     """What the client's classes of errors mean, the narrower ones first."""
     where = f"dataset {file.repo}" if file.kind == "dataset" else file.repo
     page = f"{endpoint()}/{'datasets/' * (file.kind == 'dataset')}{file.repo}"
-    unreached = f"{endpoint()} is out of reach ({said}); is there a network?"
-    broken = f"the connection to {endpoint()} broke off ({said}); is there a network?"
+    unreached = f"{endpoint()} is out of reach ({reason}); is there a network?"
+    broken = f"the connection to {endpoint()} broke off ({reason}); is there a network?"
     return {
         "GatedRepoError": f"{where} is gated: accept its terms at {page}, then give your access token in HF_TOKEN",
         "RepositoryNotFoundError": f"{endpoint()} has no {where}, or it is private: check the name, or give an access "

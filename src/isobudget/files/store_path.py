@@ -115,7 +115,7 @@ class StorePath(PosixPath):
                 raise _no_object(self) from None
             kind, size = stat.S_IFDIR, 0
         except Exception as error:
-            raise _told(error, self) from None
+            raise _translated(error, self) from None
         return os.stat_result((kind, 0, 0, 1, 0, 0, size, 0, 0, 0))
 
     def exists(self, *, follow_symlinks: bool = True) -> bool:
@@ -145,14 +145,14 @@ class StorePath(PosixPath):
         import obstore
 
         try:
-            found = obstore.list_with_delimiter(self._store, self._prefix)
+            listing = obstore.list_with_delimiter(self._store, self._prefix)
         except FileNotFoundError:
             return
         except Exception as error:
-            raise _told(error, self) from None
-        for prefix in found["common_prefixes"]:
+            raise _translated(error, self) from None
+        for prefix in listing["common_prefixes"]:
             yield self / prefix.rstrip("/").rsplit("/", 1)[-1]
-        for one in found["objects"]:
+        for one in listing["objects"]:
             yield self / one["path"].rsplit("/", 1)[-1]
 
     def glob(self, pattern: str) -> Generator[StorePath, None, None]:
@@ -166,7 +166,7 @@ class StorePath(PosixPath):
         try:
             listed = [one for batch in obstore.list(self._store, self._prefix) for one in batch]
         except Exception as error:
-            raise _told(error, self) from None
+            raise _translated(error, self) from None
         root = StorePath("/".join(self.parts[:2]))
         return [root / one["path"] for one in listed]
 
@@ -177,10 +177,10 @@ class StorePath(PosixPath):
         import obstore
 
         try:
-            found = obstore.get(self._store, self.key)
-            return bytes(found.bytes()), _version(found.meta)
+            content = obstore.get(self._store, self.key)
+            return bytes(content.bytes()), _version(content.meta)
         except Exception as error:
-            raise _missing(error, self) or _told(error, self) from None
+            raise _missing(error, self) or _translated(error, self) from None
 
     def read_bytes(self) -> bytes:
         """The whole object."""
@@ -233,7 +233,7 @@ class StorePath(PosixPath):
         except (obstore.exceptions.PreconditionError, obstore.exceptions.AlreadyExistsError):
             raise
         except Exception as error:
-            raise _told(error, self, writing=True) from None
+            raise _translated(error, self, writing=True) from None
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Delete the object."""
@@ -245,7 +245,7 @@ class StorePath(PosixPath):
         except Exception as error:
             if missing_ok and _missing(error, self):
                 return
-            raise _missing(error, self) or _told(error, self) from None
+            raise _missing(error, self) or _translated(error, self) from None
 
     def replace(self, target: Any) -> StorePath:
         """Copy the object to another name of its bucket and delete it here: two steps."""
@@ -256,7 +256,7 @@ class StorePath(PosixPath):
         try:
             obstore.copy(self._store, self.key, other.key)
         except Exception as error:
-            raise _missing(error, self) or _told(error, self) from None
+            raise _missing(error, self) or _translated(error, self) from None
         self.unlink()
         return other
 
@@ -354,8 +354,8 @@ def _profile() -> Any:
     return Boto3CredentialProvider()
 
 
-def _version(said: Any) -> Version:
-    return {name: said[name] for name in ("e_tag", "version") if said.get(name)}
+def _version(metadata: Any) -> Version:
+    return {name: metadata[name] for name in ("e_tag", "version") if metadata.get(name)}
 
 
 def _no_object(path: StorePath) -> FileNotFoundError:
@@ -367,7 +367,7 @@ def _missing(error: Exception, path: StorePath) -> FileNotFoundError | None:
     return _no_object(path) if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in str(error) else None
 
 
-def _told(error: Exception, path: StorePath, writing: bool = False) -> Exception:
+def _translated(error: Exception, path: StorePath, writing: bool = False) -> Exception:
     """What went wrong in a store, as one sentence of ours."""
     import obstore
 
@@ -377,8 +377,8 @@ def _told(error: Exception, path: StorePath, writing: bool = False) -> Exception
     bucket = "/".join(str(path).split("/")[:3])
     if "NoSuchBucket" in text or (writing and isinstance(error, FileNotFoundError)):
         return StorageError(f"{path}: there is no bucket {bucket}. Make it, or correct the name.")
-    if found := _without_credentials(error, str(path)):
-        return found
+    if missing := _without_credentials(error, str(path)):
+        return missing
     refused = (obstore.exceptions.PermissionDeniedError, obstore.exceptions.UnauthenticatedError)
     if isinstance(error, refused) or "AccessDenied" in text or "credential" in text.lower():
         return StorageError(f"{path}: the store refuses access. Check the credentials and what they may do.")

@@ -95,7 +95,7 @@ def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
 
 
 def user_cache() -> Path:
-    """The folder of what can be found out again, in the user's cache; it need not be there."""
+    """The folder of what can be computed or fetched again, in the user's cache; it need not be there."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "isobudget"
 
 

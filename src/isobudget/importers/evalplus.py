@@ -77,7 +77,7 @@ class EvalPlusFolder:
         """The samples, by problem and number."""
         folders = [(match, entry) for entry in source.path.iterdir() if (match := _TASK_FOLDER.fullmatch(entry.name))]
         for match, folder in sorted(folders, key=lambda one: (one[0][1], int(one[0][2]))):
-            files = [(int(found[1]), path) for path in folder.iterdir() if (found := _SAMPLE_FILE.fullmatch(path.name))]
+            files = [(int(name[1]), path) for path in folder.iterdir() if (name := _SAMPLE_FILE.fullmatch(path.name))]
             for number, path in sorted(files):
                 if not path.is_file() or path.stat().st_size > _MOST_BYTES:
                     tally.leave(f"files of more than {_MOST_BYTES // 2**20} MiB")

@@ -131,14 +131,14 @@ def _form(sample: dict[str, Any]) -> str:
 
 def _scores(scores: Any) -> list[tuple[str, float | None]]:
     """Each scorer's number by its name, None where it is none; one with several keys gives several."""
-    found: list[tuple[str, float | None]] = []
+    numbers: list[tuple[str, float | None]] = []
     for name, score in scores.items() if isinstance(scores, dict) else ():
         value = score.get("value") if isinstance(score, dict) else score
         if isinstance(value, dict):
-            found += [(f"{name}/{key}", _number(item)) for key, item in value.items()]
+            numbers += [(f"{name}/{key}", _number(item)) for key, item in value.items()]
         else:
-            found.append((name, _number(value)))
-    return found
+            numbers.append((name, _number(value)))
+    return numbers
 
 
 def _number(value: Any) -> float | None:

@@ -27,15 +27,15 @@ def file_models(paths: Sequence[Path]) -> list[str]:
     """A model for each file, none twice: of files of one name, with as many of their folders as tell them apart."""
     names = [model_of_file(path) for path in paths]
     parents = [path.absolute().parent.parts for path in paths]
-    told = list(names)
+    distinct = list(names)
     for depth in range(1, max(map(len, parents), default=0) + 1):
-        if len(set(told)) == len(told):
+        if len(set(distinct)) == len(distinct):
             break
-        told = [
+        distinct = [
             "/".join((*folders[-depth:], name)) if names.count(name) > 1 else name
             for folders, name in zip(parents, names, strict=True)
         ]
-    return told
+    return distinct
 
 
 def with_condition(model: str, condition: str) -> str:
@@ -48,7 +48,7 @@ def named_by_source(name: str, source: str) -> str:
     return f"{name} ({source})"
 
 
-def told_apart(
+def distinct_names(
     by_source: Sequence[Sequence[CountRow]], paths: Sequence[Path]
 ) -> tuple[list[dict[str, str]], list[str]]:
     """New names of models, for each source, where several sources judge a model on the same problems; and notes."""

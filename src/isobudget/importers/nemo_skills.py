@@ -3,8 +3,8 @@
     {"task_id": "HumanEval/0", "generation": "...", "num_generated_tokens": 444, "is_correct": true, ...}
 
 The verdict is `is_correct` (with `is_correct-plus` as a second suite), the first of `graded_list`, or `status`. Lines
-without an id are told by their place: the files of one folder have the same problems in the same order, and files of
-unequal length are refused. A folder is read as one source; the model is what holds `eval-results`, the benchmark the
+without an id are identified by their place: the files of one folder have the same problems in the same order, and files
+of unequal length are refused. A folder is read as one source; the model is what holds `eval-results`, the benchmark the
 folder's name. `-async` files are unfinished and left out.
 """
 
@@ -66,8 +66,8 @@ class NemoSkills:
                 yield sample
             lengths.setdefault(lines, path)
             if len(lengths) > 1:
-                said = ", ".join(f"{path.name} has {number}" for number, path in lengths.items())
-                raise InputError(f"{source.path}: files of unequal length ({said} lines); a seed is unfinished")
+                lengths_text = ", ".join(f"{path.name} has {number}" for number, path in lengths.items())
+                raise InputError(f"{source.path}: files of unequal length ({lengths_text} lines); a seed is unfinished")
 
 
 def _file(source: Source, seed: int, tally: Tally) -> Iterator[Sample]:

@@ -20,7 +20,7 @@ from isobudget.files.whole import check_regular
 from isobudget.grid import counted
 from isobudget.importers.base import Importer, Tally
 from isobudget.importers.gather import Gathered, gather, suite_benchmark
-from isobudget.importers.names import file_models, told_apart
+from isobudget.importers.names import distinct_names, file_models
 from isobudget.importers.ragged import ragged_notes
 from isobudget.importers.records import CountRow, Record
 from isobudget.importers.registry import BY_RECORD, IMPORTERS, importer_named, importer_of, recognised
@@ -52,9 +52,9 @@ class Taken:
 
     def __str__(self) -> str:
         left = ", ".join(f"{number:,} {reason}" for reason, number in self.left.items())
-        said = "".join(f"; {note}" for note in self.notes)
+        notes = "".join(f"; {note}" for note in self.notes)
         return (
-            f"{self.path}: {counted(self.samples, 'sample')} ({self.format}){f'; left out: {left}' * bool(left)}{said}"
+            f"{self.path}: {counted(self.samples, 'sample')} ({self.format}){f'; left out: {left}' * bool(left)}{notes}"
         )
 
 
@@ -103,7 +103,7 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ReadableSource:
     """A source with its importer, and the model of samples that state none."""
 
     source: Source
@@ -138,8 +138,8 @@ def split_sources(sources: Any) -> tuple[list[Path], list[Any]]:
         raise InputError("name at least one source: a run folder, or files of results")
     runs: dict[Path, Path] = {}
     others: list[Any] = []
-    for one in named:
-        for path in _matches(one):
+    for name in named:
+        for path in _matches(name):
             if isinstance(path, Path) and is_run(path):
                 runs.setdefault(place(path).resolve(), path)
             else:
@@ -147,21 +147,21 @@ def split_sources(sources: Any) -> tuple[list[Path], list[Any]]:
     return list(runs.values()), others
 
 
-def _is_frame(one: Any) -> bool:
+def _is_frame(source: Any) -> bool:
     """Whether it is a table: a data frame, a dict of columns, or a list of dicts."""
-    if hasattr(one, "__arrow_c_stream__") or isinstance(one, Mapping):
+    if hasattr(source, "__arrow_c_stream__") or isinstance(source, Mapping):
         return True
-    return isinstance(one, list | tuple) and bool(one) and all(isinstance(row, Mapping) for row in one)
+    return isinstance(source, list | tuple) and bool(source) and all(isinstance(row, Mapping) for row in source)
 
 
-def _framed(one: Any) -> Any:
+def _framed(table: Any) -> Any:
     """A table of plain Python values as Arrow has it; anything else as it is."""
-    if not isinstance(one, Mapping | list | tuple):
-        return one
+    if not isinstance(table, Mapping | list | tuple):
+        return table
     import pyarrow as pa
 
     try:
-        return pa.table(dict(one)) if isinstance(one, Mapping) else pa.Table.from_pylist(list(map(dict, one)))
+        return pa.table(dict(table)) if isinstance(table, Mapping) else pa.Table.from_pylist(list(map(dict, table)))
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise InputError(f"a list of rows or a dict of columns is no table: {error}") from error
 
@@ -175,7 +175,7 @@ def sources_shown(sources: Any) -> str:
     return ", ".join(sources_shown(one) for one in sources)
 
 
-def find_sources(sources: Any, from_: str | None = None) -> tuple[list[Found], list[str]]:
+def find_sources(sources: Any, from_: str | None = None) -> tuple[list[ReadableSource], list[str]]:
     """Every source with its importer, models named; and notes on what is no source.
 
     Raises:
@@ -186,22 +186,24 @@ def find_sources(sources: Any, from_: str | None = None) -> tuple[list[Found], l
         raise InputError(f"{runs[0]} is a run folder already; name files of results")
     forced = None if from_ is None else importer_named(from_)
     notes: list[str] = []
-    found: list[tuple[Source, Importer]] = []
+    pairs: list[tuple[Source, Importer]] = []
     for one in others:
-        found += _expanded(one, forced, notes)
-    if not found:
+        pairs += _expanded(one, forced, notes)
+    if not pairs:
         what = f" ({notes[0]})" if notes else ""
         raise InputError(
             f"{others[0]}: cannot be read: not a run folder (no run.toml), and without results of a known format{what}"
         )
     unique: dict[object, tuple[Source, Importer]] = {}
-    for source, importer in found:
+    for source, importer in pairs:
         unique.setdefault(_identity(source), (source, importer))
-    if len(unique) < len(found):
-        notes.append(f"{counted(len(found) - len(unique), 'source')} named twice, read once")
+    if len(unique) < len(pairs):
+        notes.append(f"{counted(len(pairs) - len(unique), 'source')} named twice, read once")
     chosen = list(unique.values())
     models = file_models([source.path for source, _ in chosen])
-    return [Found(source, importer, model) for (source, importer), model in zip(chosen, models, strict=True)], notes
+    return [
+        ReadableSource(source, importer, model) for (source, importer), model in zip(chosen, models, strict=True)
+    ], notes
 
 
 def read_results(sources: Any, from_: str | None = None) -> Imported:
@@ -214,10 +216,10 @@ def read_results(sources: Any, from_: str | None = None) -> Imported:
     Raises:
         InputError: a source cannot be read, is of no known format, is damaged, or has no judged sample.
     """
-    found, notes = find_sources(sources, from_)
+    readable, notes = find_sources(sources, from_)
     gathered: list[Gathered] = []
     taken: list[Taken] = []
-    for one in found:
+    for one in readable:
         tally = Tally()
         own = gather(one.records(tally), tally)
         gathered.append(own)
@@ -225,12 +227,12 @@ def read_results(sources: Any, from_: str | None = None) -> Imported:
         taken.append(Taken(one.source.path, one.importer.name, own.samples, left, tuple(tally.notes)))
         notes += ragged_notes(one.source, own.rows)
     if not any(own.rows or own.others for own in gathered):
-        raise InputError("\n".join(map(str, taken)) + f"\nNone of the samples is judged. {how_to_judge(found)}")
-    names, more = told_apart([own.rows for own in gathered], [one.source.path for one in found])
+        raise InputError("\n".join(map(str, taken)) + f"\nNone of the samples is judged. {how_to_judge(readable)}")
+    names, more = distinct_names([own.rows for own in gathered], [one.source.path for one in readable])
     rows: list[CountRow] = []
     others: dict[str, list[CountRow]] = {}
     suites: dict[str, str] = {}
-    for own, renamed, one in zip(gathered, names, found, strict=True):
+    for own, renamed, one in zip(gathered, names, readable, strict=True):
         mine = [_renamed(row, renamed) for row in own.rows]
         rows += mine
         suites |= dict.fromkeys((row.model for row in mine), one.importer.suite) if own.others else {}
@@ -240,34 +242,34 @@ def read_results(sources: Any, from_: str | None = None) -> Imported:
     return Imported(tuple(rows), frozen, suites, tuple(taken), (*notes, *more))
 
 
-def how_to_judge(found: Iterable[Found]) -> str:
+def how_to_judge(sources: Iterable[ReadableSource]) -> str:
     """What to do about sources of which no sample is judged."""
-    return unjudged_remedy([(one.source, one.records(Tally())) for one in found])
+    return unjudged_remedy([(one.source, one.records(Tally())) for one in sources])
 
 
 def _renamed(row: CountRow, names: dict[str, str]) -> CountRow:
     return replace(row, model=names[row.model], stated=row.model) if row.model in names else row
 
 
-def _matches(one: Any) -> list[Any]:
-    if not isinstance(one, str | Path):
-        return [one]
-    if one == "":
+def _matches(source: Any) -> list[Any]:
+    if not isinstance(source, str | Path):
+        return [source]
+    if source == "":
         raise InputError("a source has an empty name; name a run folder, or files of results")
-    path = place(one)
-    if str(one).isidentifier():  # a bare word
+    path = place(source)
+    if str(source).isidentifier():  # a bare word
         from isobudget.records.example import run_folder  # files with an ending do not need what reads runs
 
-        path = run_folder(one)
-    if re.search(r"[*?\[]", str(one)) and not path.exists():
-        matches = found_by(one)
+        path = run_folder(source)
+    if re.search(r"[*?\[]", str(source)) and not path.exists():
+        matches = glob_paths(source)
         if not matches:
-            raise InputError(f"{one}: no file matches this pattern")
+            raise InputError(f"{source}: no file matches this pattern")
         return matches
     return [path]
 
 
-def found_by(pattern: str | Path) -> list[Path]:
+def glob_paths(pattern: str | Path) -> list[Path]:
     """The files that fit a pattern, in order; in an object store its last part may be one."""
     where = place(pattern)
     if isinstance(where, StorePath):
@@ -275,18 +277,18 @@ def found_by(pattern: str | Path) -> list[Path]:
     return [Path(match) for match in sorted(glob.glob(str(pattern), recursive=True))]  # noqa: PTH207  (may be absolute)
 
 
-def _expanded(one: Any, forced: Importer | None, notes: list[str]) -> list[tuple[Source, Importer]]:
-    if not isinstance(one, Path):
+def _expanded(named: Any, forced: Importer | None, notes: list[str]) -> list[tuple[Source, Importer]]:
+    if not isinstance(named, Path):
         import pyarrow as pa
 
-        if not _is_frame(one):
-            raise InputError(f"a source is a path, a data frame, or a list of dicts, not {type(one).__name__}")
-        source = Source("data frame", pa.table(_framed(one)))
+        if not _is_frame(named):
+            raise InputError(f"a source is a path, a data frame, or a list of dicts, not {type(named).__name__}")
+        source = Source("data frame", pa.table(_framed(named)))
         return [(source, forced or importer_of(source))]
-    source = Source(one)
+    source = Source(named)
     if source.shape is not Shape.FOLDER or (forced is not None and forced.recognises(source)):
         return [(source, forced or importer_of(source))]
-    return list(_in_folder(one, forced, notes, 0))
+    return list(_in_folder(named, forced, notes, 0))
 
 
 def _in_folder(

@@ -19,22 +19,22 @@ _PROBLEMS = "PROBLEMS"
 def unjudged_remedy(read: Sequence[tuple[Source, Iterable[Record]]]) -> str:
     """How the samples of sources with these records, none of them judged, get verdicts.
 
-    The problems are named where the task ids tell them; `isobudget judge` is named where it reads the file.
+    The problems are named where the task ids show them; `isobudget judge` is named where it reads the file.
     """
     sources = [source for source, _ in read]
     firsts = [sample for _, records in read if (sample := _first(records)) is not None]
     if not any(sample.text is not None for sample in firsts):
         return "There are no texts in them that could be judged: name the results that have verdicts."
-    told = {benchmark_by(sample.task_id) for sample in firsts}
-    problems = next((name for name in told if len(told) == 1 and name in benchmark_names()), _PROBLEMS)
+    benchmarks = {benchmark_by(sample.task_id) for sample in firsts}
+    problems = next((name for name in benchmarks if len(benchmarks) == 1 and name in benchmark_names()), _PROBLEMS)
     paths = [one.path for one in sources]
     named = all(path.exists() for path in paths) and len(paths) <= _NAMED
     files = " ".join(shlex.quote(str(path)) for path in paths) if named else "FILE..."
-    said = f"Run the tests on them with: isobudget import {files} --rejudge --problems {problems}"
+    remedy = f"Run the tests on them with: isobudget import {files} --rejudge --problems {problems}"
     if len(sources) == 1 and _judge_reads(sources[0]):
-        said += f", or isobudget judge {files} --problems {problems} -o verdicts.jsonl"
+        remedy += f", or isobudget judge {files} --problems {problems} -o verdicts.jsonl"
     what = "; PROBLEMS is their benchmark, or a JSONL file with their tests" if problems == _PROBLEMS else ""
-    return said + what
+    return remedy + what
 
 
 def _first(records: Iterable[Record]) -> Sample | None:

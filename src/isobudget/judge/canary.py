@@ -73,8 +73,8 @@ def canaries(problems: list[Problem]) -> Iterator[Canary]:
     if not problems or (small := _small(problems[0])) is None:
         return
     own = (one for one in problems if one.reference is not None and _is_known(one))
-    found = [Canary(one, one.program(one.reference or ""), _wrong(one)) for one in islice(own, CANDIDATES)]
-    yield from found or [small]
+    candidates = [Canary(one, one.program(one.reference or ""), _wrong(one)) for one in islice(own, CANDIDATES)]
+    yield from candidates or [small]
 
 
 def _is_known(problem: Problem) -> bool:
@@ -100,12 +100,12 @@ def _small(problem: Problem) -> Canary | None:
         PytestFile: PytestFile(_PYTEST),
         ProgramTests: ProgramTests(("2\n",), ("4\n",), rules),
     }
-    found = tests.get(type(problem.tests))
-    if found is None:
+    small = tests.get(type(problem.tests))
+    if small is None:
         return None
-    right, wrong = (_PRINTS, _PRINTS_WRONG) if isinstance(found, ProgramTests) else (_DOUBLE, _TRIPLE)
+    right, wrong = (_PRINTS, _PRINTS_WRONG) if isinstance(small, ProgramTests) else (_DOUBLE, _TRIPLE)
     name = "double" if right == _DOUBLE else ""
-    return Canary(Problem("a small problem", problem.benchmark, "", name, found, right, Form.TEXT), right, wrong)
+    return Canary(Problem("a small problem", problem.benchmark, "", name, small, right, Form.TEXT), right, wrong)
 
 
 def _said(verdict: Verdict) -> str:

@@ -195,8 +195,8 @@ def _verdict_line(line: bytes, where: str) -> dict[str, Any]:
         why = type(error).__name__
     if why:
         raise RunError(f"{where}: is damaged ({why}); remove the file to judge anew")
-    found: dict[str, Any] = record
-    return found
+    checked: dict[str, Any] = record
+    return checked
 
 
 def _named(task_id: str, index: int, group: tuple[object, ...]) -> str:

@@ -108,13 +108,13 @@ class Guest:
         try:
             self._send(self._plain())
             self._send(self._first())
-            said = self._receive(time.monotonic() + START_SECONDS)
+            reply = self._receive(time.monotonic() + START_SECONDS)
         except GuestGoneError:
-            said = {"fault": "its process ended before it was ready"}
-        if "fault" in said:
+            reply = {"fault": "its process ended before it was ready"}
+        if "fault" in reply:
             self.stop()
-            raise JudgeError(f"the tests cannot be confined: {said['fault']}")
-        self.ready = said
+            raise JudgeError(f"the tests cannot be confined: {reply['fault']}")
+        self.ready = reply
 
     def _plain(self) -> dict[str, Any]:
         setting = self.setting

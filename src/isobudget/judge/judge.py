@@ -26,7 +26,7 @@ from isobudget.judge.verdict import Limits, Trust, Verdict
 from isobudget.judge.worker import Worker, WorkerGoneError, lost, wait_for_any
 from isobudget.problems.problem import Problem
 
-#: where tests may be told to run
+#: where tests may be made to run
 TRUSTS = ("auto", *Trust)
 #: pairs that a worker has been given and not answered, so that it never waits for the next one
 GIVEN = 3

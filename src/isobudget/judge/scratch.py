@@ -50,8 +50,8 @@ def remove_abandoned(place: str) -> int:
     removed = 0
     for path in Path(place).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
-            found = path.lstat()
-            if found.st_uid != os.getuid() or time.time() - found.st_mtime < _YOUNG_SECONDS:
+            stat = path.lstat()
+            if stat.st_uid != os.getuid() or time.time() - stat.st_mtime < _YOUNG_SECONDS:
                 continue
             held = _lock(str(path))
             if held >= 0:

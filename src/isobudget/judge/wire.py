@@ -14,7 +14,7 @@ from typing import Any
 FRAME_BYTES = 16 << 20
 #: a longer program, or longer tests, in their form on the wire, are not carried
 TEXT_BYTES = FRAME_BYTES // 2
-#: what is read at once: most frames are smaller, and a larger buffer has to be found by every process anew
+#: what is read at once: most frames are smaller, and a larger buffer has to be allocated by every process anew
 READ_BYTES = 4000
 
 

@@ -60,9 +60,9 @@ def named(name: str) -> Architecture:
     Raises:
         InputError: the name is not in the catalogue; the message names the nearest ones.
     """
-    found = find_named(name)
-    if found is not None:
-        return found
+    architecture = find_named(name)
+    if architecture is not None:
+        return architecture
     near = nearest(_simplified(name), _index(), most=3)
     hint = f"nearest known names: {', '.join(near)}" if near else f"known names: {', '.join(_catalogue())}"
     raise InputError(f"unknown architecture {name!r}; {hint}. Or give a config.json or a GGUF file")

@@ -146,11 +146,11 @@ def _experts(fields: Mapping[str, Any], family: Family, values: Mapping[str, Any
         raise InputError(f"{source}: num_experts_per_tok is missing")
     width = fields.get("moe_intermediate_size", values["mlp_width"])
     shared = fields.get("shared_expert_intermediate_size", width * fields.get("n_shared_experts", family.shared_expert))
-    found = {"experts": experts, "active_experts": fields["num_experts_per_tok"], "mlp_width": width}
-    found["shared_mlp_width"] = shared
+    mixture = {"experts": experts, "active_experts": fields["num_experts_per_tok"], "mlp_width": width}
+    mixture["shared_mlp_width"] = shared
     if dense := _dense_layers(fields, values["layers"]):
-        found |= {"dense_layers": dense, "dense_mlp_width": fields.get("intermediate_size_mlp", values["mlp_width"])}
-    return found
+        mixture |= {"dense_layers": dense, "dense_mlp_width": fields.get("intermediate_size_mlp", values["mlp_width"])}
+    return mixture
 
 
 def _dense_layers(fields: Mapping[str, Any], layers: int) -> int:

@@ -52,7 +52,7 @@ def local_weights(entry: ModelEntry) -> Path | None:
 def fetch_weights(entry: ModelEntry, progress: Progress = SILENT) -> Path:
     """The path of the model's verified file; fetched from its first source that works if it is not here yet.
 
-    `progress` is told of the bytes; of none where the file is here already.
+    `progress` gets the bytes; none where the file is here already.
 
     Raises:
         ModelError: no source worked (each one's reason is in the message), or the checksum is wrong.
@@ -78,20 +78,20 @@ def file_sha256(path: Path, expected: str | None = None) -> str:
     try:
         stat = path.stat()
         remembered = _remembered(note, stat)
-        found = remembered or _hash(path)
+        digest = remembered or _hash(path)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from None
-    if expected is not None and found != expected:
+    if expected is not None and digest != expected:
         raise ModelError(
-            f"{path}: checksum mismatch: got sha256 {found[:12]}…, expected {expected[:12]}…. "
+            f"{path}: checksum mismatch: got sha256 {digest[:12]}…, expected {expected[:12]}…. "
             "Delete it and fetch it again with: isobudget models fetch NAME"
         )
     if remembered is None:
-        facts = {"file": str(path), "sha256": found, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+        facts = {"file": str(path), "sha256": digest, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
         with contextlib.suppress(IsobudgetError):  # a read-only folder only means hashing again next time
             make_folder(note.parent)
             write_whole(note, json.dumps(facts).encode())
-    return found
+    return digest
 
 
 def _note_of(path: Path) -> Path:
@@ -230,8 +230,8 @@ def _pip_download(requirement: str, folder: str, on_bytes: Callable[[int], None]
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]
     command += ["--quiet", "--disable-pip-version-check", "--retries", "2", "--dest", folder, requirement]
     environment = {**os.environ, "TMPDIR": folder}
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, env=environment)
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=output, env=environment)
         try:
             while process.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -242,8 +242,8 @@ def _pip_download(requirement: str, folder: str, on_bytes: Callable[[int], None]
             process.wait()
             raise
         if process.returncode != 0:
-            said.seek(0)
-            reason = _pip_reason(process.returncode, said.read().decode(errors="replace"))
+            output.seek(0)
+            reason = _pip_reason(process.returncode, output.read().decode(errors="replace"))
             raise ModelError(f"{requirement} could not be downloaded: {reason}")
 
 
@@ -260,14 +260,14 @@ def _largest_below(folder: Path) -> int:
     return largest
 
 
-def _pip_reason(code: int, said: str) -> str:
+def _pip_reason(code: int, output: str) -> str:
     """Why pip failed, in a line: its last error, but a missing network before the version it then did not find."""
-    if "connection broken" in said or "Errno 28" in said:
-        full = "Errno 28" in said
+    if "connection broken" in output or "Errno 28" in output:
+        full = "Errno 28" in output
         return "the disk is full" if full else "the package index is out of reach; is there a network?"
-    if "No module named pip" in said:
+    if "No module named pip" in output:
         return f"{sys.executable} has no pip; install it with: {sys.executable} -m ensurepip"
-    lines = [line for line in said.splitlines() if line.startswith("ERROR")] or said.splitlines()
+    lines = [line for line in output.splitlines() if line.startswith("ERROR")] or output.splitlines()
     reason = lines[-1].removeprefix("ERROR: ") if lines else f"pip ended with {code}"
     return f"{reason}. Is the package index in reach?"
 

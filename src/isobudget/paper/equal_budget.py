@@ -33,7 +33,7 @@ class BudgetCell:
 
     Attributes:
         k: samples that it affords.
-        percent: pass@k, NaN if it cannot be told.
+        percent: pass@k, NaN if it is not known.
         interpolated: whether k lies between published ones.
         at_least: where k lies beyond the published ones, pass@k at the largest of them; otherwise equal to `percent`.
         reason: why `percent` is NaN, else empty.

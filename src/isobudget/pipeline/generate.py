@@ -171,12 +171,12 @@ def _task(model: ResolvedModel) -> str:
 
 def _failures(failing: list[tuple[Work, str]]) -> list[FailedProblem]:
     """One failure for each problem, with the samples of all its calls."""
-    found: dict[tuple[str, str, str], FailedProblem] = {}
+    failures: dict[tuple[str, str, str], FailedProblem] = {}
     for piece, reason in failing:
         key = piece.keys[0][:3]
-        before = found[key].samples if key in found else 0
-        found[key] = FailedProblem(*key, before + len(piece.keys), reason)
-    return list(found.values())
+        before = failures[key].samples if key in failures else 0
+        failures[key] = FailedProblem(*key, before + len(piece.keys), reason)
+    return list(failures.values())
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, TypeVar
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 class Interrupts:
@@ -45,7 +45,7 @@ class Interrupts:
                 signal.signal(taken, handler)
             self._raise_waiting()
 
-    def let_in(self, wait: Callable[[], Found]) -> Found:
+    def let_in(self, wait: Callable[[], Result]) -> Result:
         """The result of waiting, which an interrupt may end."""
         self._open = True
         try:

@@ -11,7 +11,7 @@ from isobudget.judge import Judge, Limits
 from isobudget.pipeline.executor import Local
 from isobudget.study.resolve import ResolvedModel
 
-#: what a judge does unless it is told otherwise; a service decides that for itself
+#: what a judge does unless it is set otherwise; a service decides that for itself
 _USUAL = {"unsafe": False, "one_process": True, "trust": "auto"}
 
 

@@ -98,8 +98,8 @@ def _judge_all(judging: Judging, judge: Judge, advance: Callable[[], None], anew
     except KeyboardInterrupt:
         if anew is None:
             raise
-        said = f"What was judged anew is kept, if it was any; go on with: isobudget judge {run.path}"
-        raise KeyboardInterrupt(said) from None
+        remedy = f"What was judged anew is kept, if it was any; go on with: isobudget judge {run.path}"
+        raise KeyboardInterrupt(remedy) from None
     if judging.judged.outcomes:
         state_layers(run, judge.layers)  # workers of other machines may have come meanwhile
 

@@ -107,8 +107,8 @@ def model_facts(model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark]) -
         facts["architecture_source"] = shape.pop("source")
         facts["architecture"] = shape
     prompts = {}
-    for one in benchmarks:
-        stop = model.sampling(one).stop  # stated where it differs from what the run states of the benchmark
-        own_stop = None if stop == one.sampling.stop else stop
-        prompts[one.name] = prompt_facts(model.prompts[one.name], one.problems, own_stop)
+    for benchmark in benchmarks:
+        stop = model.sampling(benchmark).stop  # stated where it differs from what the run states of the benchmark
+        own_stop = None if stop == benchmark.sampling.stop else stop
+        prompts[benchmark.name] = prompt_facts(model.prompts[benchmark.name], benchmark.problems, own_stop)
     return facts | {"prompts": prompts}

@@ -43,7 +43,7 @@ SampleCounts = Mapping[str, Mapping[str, int]]
 
 
 #: more samples than this cost what one more does, as amounts are shown
-_TOLD_APART = 1000
+_MOST_DISTINCT = 1000
 #: tokens that begin a text, and that a chat template puts around each message, at most about
 _TOKENS_AROUND = 8
 
@@ -118,7 +118,7 @@ def _bought(resolved: Resolved, at: int, stated: StudyModel, benchmark: Resolved
         ]
         amount = min(sample_price(one, benchmark, budget, costs).cost(count) for one in same)
     else:
-        near = int(min(price.samples(amount) + 2, _TOLD_APART))
+        near = int(min(price.samples(amount) + 2, _MOST_DISTINCT))
         typed, amount = amount, as_shown(amount, price.unit, price.costs(near))
         stands = f", which stands for {amount:.6g} {price.unit}," if amount != typed else ""
     k = price.affordable(amount)

@@ -24,7 +24,7 @@ class ServedNames:
     Args:
         facts: what the run states of its models, by name.
         model: the one that generates now.
-        progress: told of a name that is not the one asked for.
+        progress: notes a name that is not the one asked for.
     """
 
     def __init__(self, facts: Mapping[str, Mapping[str, Any]], model: ResolvedModel, progress: Progress) -> None:

@@ -112,41 +112,41 @@ def plan_rows(
 
 
 def _row(
-    one: Learned, other: Learned, intervals: Sequence[float], spent: Spending | None, unit: str, suite: str
+    learned: Learned, fixed_k: Learned, intervals: Sequence[float], spent: Spending | None, unit: str, suite: str
 ) -> PlanRow:
     """A policy at a budget beside the best fixed k there; `intervals` of its success, and of its gain."""
-    hidden = None if one.hidden is None else float(one.hidden.mean())
-    success, cost = float(one.success.mean()), float(one.spent.mean())
+    hidden = None if learned.hidden is None else float(learned.hidden.mean())
+    success, cost = float(learned.success.mean()), float(learned.spent.mean())
     low, high, gain_low, gain_high = intervals
     return PlanRow(
-        budget=one.budget,
+        budget=learned.budget,
         unit=unit,
-        policy=str(one.policy),
-        problems=len(one.success),
+        policy=str(learned.policy),
+        problems=len(learned.success),
         success=success,
         low=low,
         high=high,
-        gain=0.0 if _same(one, other) else success - float(other.success.mean()),
+        gain=0.0 if _same(learned, fixed_k) else success - float(fixed_k.success.mean()),
         gain_low=gain_low,
         gain_high=gain_high,
         expected_cost=cost if spent is None else min(cost, spent.most),
         p95_cost=math.nan if spent is None else spent.p95,
-        draws=() if one.schedule is None else one.schedule.steps,
+        draws=() if learned.schedule is None else learned.schedule.steps,
         suite=suite,
         hidden_success=hidden,
         false_pass=None if hidden is None else max(success - hidden, 0.0),
-        last_share=1.0 if one.schedule is None else one.schedule.last_share,
+        last_share=1.0 if learned.schedule is None else learned.schedule.last_share,
         median_cost=math.nan if spent is None else spent.median,
         unsolved_share=math.nan if spent is None else spent.unsolved_share,
-        schedule=one.schedule,
-        by_label=one.by_label,
+        schedule=learned.schedule,
+        by_label=learned.by_label,
     )
 
 
-def _spent(one: Learned, arms: Sequence[Arm], labels: Labels | None) -> Spending | None:
-    if one.policy is Policy.BY_LABEL and one.by_label and labels is not None:
-        return spending_by_label(one.by_label, arms, [labels.names[place] for place in labels.of])
-    return None if one.schedule is None else spending(one.schedule, arms)
+def _spent(learned: Learned, arms: Sequence[Arm], labels: Labels | None) -> Spending | None:
+    if learned.policy is Policy.BY_LABEL and learned.by_label and labels is not None:
+        return spending_by_label(learned.by_label, arms, [labels.names[place] for place in labels.of])
+    return None if learned.schedule is None else spending(learned.schedule, arms)
 
 
 def recommend(
@@ -172,9 +172,9 @@ def recommend(
     candidates = [policy for policy in Policy if policy in learned]
     worths, fixed = [], []
     for rows in zip(*(learned[policy] for policy in candidates), strict=True):
-        drawn = [one for one in rows if one.draws]
-        fixed.append(next((_worth(one, false_pass_cost) for one in drawn if one.policy is Policy.FIXED_K), None))
-        reaching = [one for one in drawn if float(one.success.mean()) >= target] or drawn
+        with_draws = [one for one in rows if one.draws]
+        fixed.append(next((_worth(one, false_pass_cost) for one in with_draws if one.policy is Policy.FIXED_K), None))
+        reaching = [one for one in with_draws if float(one.success.mean()) >= target] or with_draws
         stopping = [one for one in reaching if one.policy is not Policy.FIXED_K and affords(one)]
         worths.append(
             {one.policy: _worth(one, false_pass_cost) for one in _kept(stopping or reaching, false_pass_cost)}
@@ -184,9 +184,9 @@ def recommend(
     return [_not_below(*one) for one in zip(chosen, worths, fixed, strict=True)]
 
 
-def affords(one: Learned) -> bool:
+def affords(learned: Learned) -> bool:
     """Whether it keeps to the budget on the problems that it was not learned on, too."""
-    return float(one.spent.mean()) <= one.budget * (1 + SLACK)
+    return float(learned.spent.mean()) <= learned.budget * (1 + SLACK)
 
 
 def _kept(ones: Sequence[Learned], false_pass_cost: float) -> list[Learned]:
@@ -235,11 +235,11 @@ def most_useful_k(arm: Arm, false_pass_cost: float) -> int | None:
     return None if best[-1] else int(table.points[np.argmax(best)])
 
 
-def _worth(one: Learned, false_pass_cost: float) -> Floats:
+def _worth(learned: Learned, false_pass_cost: float) -> Floats:
     """What a policy is worth on each problem, at most 1."""
-    if one.hidden is None:
-        return one.success
-    return np.asarray((one.hidden - false_pass_cost * (one.success - one.hidden)) / (1 + false_pass_cost))
+    if learned.hidden is None:
+        return learned.success
+    return np.asarray((learned.hidden - false_pass_cost * (learned.success - learned.hidden)) / (1 + false_pass_cost))
 
 
 def _ahead(worths: Sequence[Mapping[Policy, Floats]], weights: Weights, level: float) -> list[bool]:

@@ -122,9 +122,9 @@ def evaluate_by_label(schedules: Mapping[str, Schedule], arms: Sequence[Arm], la
     for place, label in enumerate(labels.names):
         if label in schedules:
             own = labels.of == place
-            one = evaluate(schedules[label], [arm.only(own) for arm in arms])
-            success[own], spent[own] = one.success, one.spent
-            hidden[own] = 0.0 if one.hidden is None else one.hidden
+            evaluation = evaluate(schedules[label], [arm.only(own) for arm in arms])
+            success[own], spent[own] = evaluation.success, evaluation.spent
+            hidden[own] = 0.0 if evaluation.hidden is None else evaluation.hidden
     return Evaluation(success, spent, hidden if known else None)
 
 

@@ -155,9 +155,9 @@ def best_fixed(arms: Sequence[Arm], budget: float) -> Learned:
         schedule = fixed_k(arm.name, k)
         result = evaluate(schedule, [arm])
         cost = float(result.spent.mean())
-        one = Learned(Policy.FIXED_K, budget, schedule, result.success, result.spent, result.hidden, own_cost=cost)
-        if best is None or (one.success.mean(), -one.spent.mean()) > (best.success.mean(), -best.spent.mean()):
-            best = one
+        learned = Learned(Policy.FIXED_K, budget, schedule, result.success, result.spent, result.hidden, own_cost=cost)
+        if best is None or (learned.success.mean(), -learned.spent.mean()) > (best.success.mean(), -best.spent.mean()):
+            best = learned
     return best or nothing(Policy.FIXED_K, budget, len(arms[0].c))
 
 

@@ -162,7 +162,7 @@ def _within(success: Floats, cost: Floats, budget: float) -> Floats:
 
 def _mixed_success(success: Floats, cost: Floats, back: Ints, budget: float) -> Floats:
     """The same, but at points whose last step a budget pays for a share of the problems: success with that share."""
-    found = _within(success, cost, budget)
+    mixed = _within(success, cost, budget)
     places = np.indices(success.shape).reshape(success.ndim, -1)
     last = back.ravel()
     for arm in range(success.ndim):
@@ -172,8 +172,8 @@ def _mixed_success(success: Floats, cost: Floats, back: Ints, budget: float) -> 
         open_ = (cost[before] <= budget) & (cost[now] > budget * (1 + 1e-9)) & (here.sum(axis=0) > 1)
         now, before = (tuple(axis[open_] for axis in point) for point in (now, before))
         share = (budget - cost[before]) / (cost[now] - cost[before])
-        found[now] = success[before] + share * (success[now] - success[before])
-    return found
+        mixed[now] = success[before] + share * (success[now] - success[before])
+    return mixed
 
 
 def _thinned_rows(table: Table, arms: int) -> Ints:

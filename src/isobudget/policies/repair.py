@@ -7,7 +7,7 @@ passing and failing ones are priced apart. All that holds of schedules (`schedul
 repairing, and a policy sees in replay what it sees live: within a chain the first failing test of the last sample,
 between chains that all have failed.
 
-Chains begin with the very samples that the model draws without repairs: the two arms are compared, never mixed.
+Chains begin with the very samples that the model generates without repairs: the two arms are compared, never mixed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def split_arm(arm: str, models: Collection[str] = ()) -> tuple[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class RepairRow:
-    """Repairing beside drawing anew at one budget, both until a sample passes; success in [0, 1].
+    """Repairing beside sampling anew at one budget, both until a sample passes; success in [0, 1].
 
     Attributes:
         arm: that repairs.
@@ -70,7 +70,7 @@ _SPENT = 0.98
 def compare_repairs(
     anew: Arm, repaired: Arm, budgets: Sequence[float], weights: Weights, *, level: float, unit: str
 ) -> list[RepairRow]:
-    """Repairing and drawing anew at equal budget, one row a budget.
+    """Repairing and sampling anew at equal budget, one row a budget.
 
     Args:
         anew, repaired: of one model, on the same problems.

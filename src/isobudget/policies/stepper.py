@@ -1,4 +1,4 @@
-"""Playing a schedule live: told what came back, it answers with the next draw or with why it stops.
+"""Playing a schedule live: given what came back, it answers with the next draw or with why it stops.
 
 Replay on recorded samples, `solve` and the gateway use the same object, so that what was measured is what runs.
 
@@ -73,7 +73,7 @@ class Stepper:
         self._waiting: Draw | None = None
 
     def next(self) -> Draw | Halt:
-        """The next draw, or why there is none. The same again until `record` was told what came back."""
+        """The next draw, or why there is none. The same again until `record` was given what came back."""
         if self.passed and self.schedule.stop is Stop.FIRST_PASS:
             return Halt.PASSED
         if self._asked is None:
@@ -87,7 +87,7 @@ class Stepper:
         return self._asked
 
     def record(self, passed: Sequence[bool], spent: float = 0.0) -> None:
-        """Tell what came back for the draw that `next` asked for.
+        """Record what came back for the draw that `next` asked for.
 
         Args:
             passed: one verdict for each sample, as many as were asked for, or fewer where some could not be had.

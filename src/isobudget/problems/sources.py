@@ -29,7 +29,7 @@ DATA_VARIABLE = "ISOBUDGET_DATA"
 
 
 class Way(Enum):
-    """How data was found."""
+    """How data was obtained."""
 
     GIVEN = "path given"
     FOLDER = "data folder"
@@ -71,7 +71,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Data that was found: a file or a folder, or the files from the hub in the order in which they are named."""
+    """Data that is there: a file or a folder, or the files from the hub in the order in which they are named."""
 
     paths: tuple[Path, ...]
     way: Way

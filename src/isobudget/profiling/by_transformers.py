@@ -1,7 +1,7 @@
 """Timing a shape with random weights by the transformers backend, on a CUDA device where there is one.
 
 It is the code that generates a run's samples (`backends.huggingface.batch`), on a model that `transformers` makes of
-the shape. Weights are drawn where they are used, in the number format that is timed; nothing is written to disk.
+the shape. Weights are generated where they are used, in the number format that is timed; nothing is written to disk.
 
 Not covered: several devices for one model, quantized weights, shapes that Llama and Mixtral do not have (an MLP without
 a gate or beside the experts, latent attention); windows, as long as nothing is longer than they are.
@@ -58,8 +58,8 @@ class RandomModel:
         try:
             generate_batch(self.loaded, units, StepClock(), lambda: False, len(units))
         except RuntimeError as error:  # PyTorch's lack of memory included
-            said = str(error).strip().splitlines()[0]
-            raise BackendError(f"{self.name} with {len(units)} slots: {said}") from error
+            reason = str(error).strip().splitlines()[0]
+            raise BackendError(f"{self.name} with {len(units)} slots: {reason}") from error
         return [request.future.result() for request in requests]
 
 

@@ -106,16 +106,16 @@ def profile(
         file = Path(out) if out else profiles_folder() / f"{safe_file_name(weights.label)}.toml"
         make_folder(file.parent)
         speeds = time_model(weights.path, timing, weights.name, progress)
-    found = Profile(weights.name, speeds, weights=weights.kind, **_circumstances(timing))
-    write_whole(file, tomli_w.dumps(found.as_dict()).encode())
-    return Profiled(found, file, weights.path if weights.made and keep else None)
+    measured = Profile(weights.name, speeds, weights=weights.kind, **_circumstances(timing))
+    write_whole(file, tomli_w.dumps(measured.as_dict()).encode())
+    return Profiled(measured, file, weights.path if weights.made and keep else None)
 
 
-def _written(found: Profile, label: str, out: str | Path | None) -> Profiled:
+def _written(measured: Profile, label: str, out: str | Path | None) -> Profiled:
     file = Path(out) if out else profiles_folder() / f"{safe_file_name(label)}.toml"
     make_folder(file.parent)
-    write_whole(file, tomli_w.dumps(found.as_dict()).encode())
-    return Profiled(found, file)
+    write_whole(file, tomli_w.dumps(measured.as_dict()).encode())
+    return Profiled(measured, file)
 
 
 def _by_transformers(shape: Architecture, timing: Timing, progress: Progress) -> Profile:

@@ -150,10 +150,10 @@ def _time(engine: Engine, prompts: NDArray[np.int64], tokens: int, name: str = "
     start = time.perf_counter()
     samples = [sample for samples in engine.generate_all(requests) for sample in samples]
     seconds = time.perf_counter() - start
-    found = [(one.prompt_tokens, one.completion_tokens) for one in samples]
+    generated = [(one.prompt_tokens, one.completion_tokens) for one in samples]
     wanted = [(prompts.shape[1], tokens)] * len(prompts)
-    if found != wanted:
-        raise BackendError(f"{name}: asked for {wanted[0]} tokens from {len(wanted)} slots, got {found}")
+    if generated != wanted:
+        raise BackendError(f"{name}: asked for {wanted[0]} tokens from {len(wanted)} slots, got {generated}")
     return seconds
 
 

@@ -49,7 +49,7 @@ class Candidate:
         cut_off: whether it ended at the token limit.
         completion_tokens: tokens that the model produced, 0 if unknown.
         sum_logprob, mean_logprob: of its tokens under the model that wrote it, NaN if unknown.
-        seconds: of drawing it, NaN if unknown.
+        seconds: of generating it, NaN if unknown.
         token_ids: the writing model's ids of the text, empty if unknown.
     """
 
@@ -118,9 +118,9 @@ class Pool:
         """The problems' names."""
         return tuple(one.problem.task_id for one in self.problems)
 
-    def key(self, one: Candidates, index: int) -> tuple[str, str, str, bool, int]:
+    def key(self, candidates: Candidates, index: int) -> tuple[str, str, str, bool, int]:
         """What names a sample in a run's tables."""
-        return (self.benchmark, self.model, one.problem.task_id, False, index)
+        return (self.benchmark, self.model, candidates.problem.task_id, False, index)
 
     def column(self, name: str) -> list[Floats]:
         """A number of every sample, such as `mean_logprob`: one array a problem."""
@@ -189,7 +189,7 @@ class BySet:
     Attributes:
         selectors: they know the samples by their place in the pool.
         strength: per problem, shape (n,): how strongly all n samples together speak for each, for AUC.
-        undefined: samples that nothing could be found out about; they are chosen only if nothing else was drawn.
+        undefined: samples of which nothing is known; they are chosen only if nothing else was drawn.
     """
 
     selectors: tuple[SetSelector, ...]

@@ -137,11 +137,11 @@ def _fit(problems: Sequence[Chosen]) -> tuple[Floats, Floats, float, float]:
 
 def _bins(guess: Floats, right: Floats, weight: Floats) -> tuple[Bin, ...]:
     place = np.minimum((guess * BINS).astype(np.int64), BINS - 1)
-    found = []
+    bins = []
     for at in range(BINS):
         held = (place == at) & (weight > 0)
         mass = float(weight[held].sum())
         if mass > 0:
             mean_guess, mean_right = (float(np.average(row[held], weights=weight[held])) for row in (guess, right))
-            found.append(Bin(at / BINS, (at + 1) / BINS, mean_guess, mean_right, mass))
-    return tuple(found)
+            bins.append(Bin(at / BINS, (at + 1) / BINS, mean_guess, mean_right, mass))
+    return tuple(bins)

@@ -1,6 +1,6 @@
 """The calls that a prompt shows, with the values that it says they return: read, never executed.
 
-Found in the text of the prompt and in `shown_tests`, wherever the entry point is called with literal arguments:
+Read from the text of the prompt and in `shown_tests`, wherever the entry point is called with literal arguments:
 
     >>> add(1, 2)            add(1, 2) == 3           add(1, 2) should return 3
     3                        add(1, 2) ➞ 3            assert add(1, 2) == 3
@@ -63,13 +63,13 @@ def prompt_examples(problem: Problem, text: str | None = None) -> list[Example]:
     if not problem.entry_point:
         return []
     sources = [problem.prompt if text is None else text, *problem.shown_tests]
-    found: dict[str, Example] = {}
+    examples: dict[str, Example] = {}
     for source in sources:
         for example in _calls(source, problem.entry_point):
-            old = found.get(example.source)
+            old = examples.get(example.source)
             if old is None or (old.value is NOT_GIVEN and example.value is not NOT_GIVEN):
-                found[example.source] = example
-    return list(found.values())
+                examples[example.source] = example
+    return list(examples.values())
 
 
 def named_arguments(problem: Problem, names: tuple[str, ...], text: str | None = None) -> list[tuple[object, ...]]:
@@ -80,8 +80,8 @@ def named_arguments(problem: Problem, names: tuple[str, ...], text: str | None =
     text = problem.prompt if text is None else text
     columns = []
     for name in names:
-        found = re.finditer(rf"(?<![\w.]){re.escape(name)}\s*[=:]\s*(?=[\[\(\{{'\"\d-])", text)
-        values = (_longest_literal(text[match.end() : match.end() + _LONGEST_VALUE]) for match in found)
+        matches = re.finditer(rf"(?<![\w.]){re.escape(name)}\s*[=:]\s*(?=[\[\(\{{'\"\d-])", text)
+        values = (_longest_literal(text[match.end() : match.end() + _LONGEST_VALUE]) for match in matches)
         columns.append([value for value in values if value is not NOT_GIVEN])
     return list(zip(*columns, strict=False)) if columns else []
 
@@ -139,11 +139,11 @@ def _closed(text: str, start: int, entry_point: str) -> tuple[int, tuple[object,
 
 def _value(after: str) -> object:
     """The literal that the text right after a call states, on the same line or, in a doctest, on the next."""
-    said = _SAYS.match(after) or _NEXT_LINE.match(after)
-    if said is None or not after[said.end() :]:
+    stated = _SAYS.match(after) or _NEXT_LINE.match(after)
+    if stated is None or not after[stated.end() :]:
         return NOT_GIVEN
-    rest = after[said.end() :]
-    if "\n" in said.group() and rest.startswith((">>>", "...")):
+    rest = after[stated.end() :]
+    if "\n" in stated.group() and rest.startswith((">>>", "...")):
         return NOT_GIVEN
     return _longest_literal(rest)
 

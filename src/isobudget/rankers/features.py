@@ -30,14 +30,14 @@ NAMES = (
 )  # fmt: skip
 
 
-def features(one: Candidates, sample: Candidate) -> list[float]:
+def features(candidates: Candidates, sample: Candidate) -> list[float]:
     """The features of a sample, one number for each of `NAMES`; all finite."""
     tree = parsed(sample.program)
     text = sample.text
     lines = [line for line in text.splitlines() if line.strip()]
     words = _WORD.findall(text)
     known = not math.isnan(sample.mean_logprob)
-    body = _entry(tree, one.problem.entry_point)
+    body = _entry(tree, candidates.problem.entry_point)
     counts = Counter(type(node) for node in ast.walk(body or tree)) if tree else Counter()
     return [
         float(tree is not None),
@@ -51,7 +51,7 @@ def features(one: Candidates, sample: Candidate) -> list[float]:
         math.log1p(len(words)),
         math.log1p(len(set(words))),
         1 - len({line.strip() for line in lines}) / max(len(lines), 1),
-        _overlap(words, one.head or str(one.prompt)),
+        _overlap(words, candidates.head or str(candidates.prompt)),
         _parameters_used(body),
         float("print" in words),
         math.log1p(sample.completion_tokens),
@@ -69,8 +69,8 @@ def feature_table(pool: Pool) -> list[Floats]:
 
 
 def _entry(tree: ast.Module | None, name: str) -> ast.FunctionDef | None:
-    found = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)) if tree else ()
-    return next((node for node in found if node.name == name), None)
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)) if tree else ()
+    return next((node for node in functions if node.name == name), None)
 
 
 def _overlap(words: list[str], prompt: str) -> float:

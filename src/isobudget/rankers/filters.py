@@ -49,17 +49,17 @@ class KeepFirst:
         with_kept, without = self._following(orders, self.kept, right), self._following(orders, ~self.kept, right)
         rows = np.arange(len(orders))[:, np.newaxis]
         k = np.arange(1, orders.shape[1] + 1)
-        found: Floats = np.where(
+        success: Floats = np.where(
             seen > 0, with_kept[rows, np.maximum(seen - 1, 0)], without[rows, np.maximum(k - seen - 1, 0)]
         )
-        return found
+        return success
 
     def _following(self, orders: Ints, mask: Bools, right: Floats) -> Floats:
         """Success of prefixes of the masked samples in each order; filled up with the others, which are not used."""
         assert isinstance(self.inner, PrefixSelector)
         first = np.argsort(~mask[orders], axis=1, kind="stable")
-        found: Floats = self.inner.success_of_prefixes(np.take_along_axis(orders, first, axis=1), right)
-        return found
+        success: Floats = self.inner.success_of_prefixes(np.take_along_axis(orders, first, axis=1), right)
+        return success
 
     def _left(self, drawn: Ints) -> Ints:
         left: Ints = drawn[self.kept[drawn]]
@@ -94,10 +94,10 @@ def rank_filtered(ranker: Ranker, inputs: RankerInputs, kind: str) -> Ranking:
     ranked = ranker.rank(inputs)
     observed, cost = inputs.of_examples()
     kept = []
-    for one in inputs.pool.problems:
-        task = one.problem.task_id
+    for candidates in inputs.pool.problems:
+        task = candidates.problem.task_id
         stated = inputs.stated(task)[: len(inputs.chosen[task].examples)]
-        whole = np.array([is_python(sample.program) for sample in one.samples], dtype=bool)
+        whole = np.array([is_python(sample.program) for sample in candidates.samples], dtype=bool)
         texts = [] if observed is None else [row[: len(stated)] for row in observed[task]]
         kept.append(whole & kept_by(texts, stated, kind == "examples") if stated else whole)
     dropped, total = sum(int((~row).sum()) for row in kept), int(inputs.pool.sizes.sum())

@@ -26,8 +26,8 @@ from isobudget.statistics.rank_score import SampleScores, pad, rank_score_curves
 
 #: random orders of the samples of each problem
 ORDERS = 200
-#: random draws of k samples from which a set-dependent ranker's calibration is estimated
-_DRAWS = 50
+#: random subsets of k samples from which a set-dependent ranker's calibration is estimated
+_SUBSETS = 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,8 +113,8 @@ def auc_within(
     rows = [np.asarray(row, dtype=np.float64) for row in scores]
     if aside is not None:
         rows = [np.where(out, np.nan, row) for out, row in zip(aside, rows, strict=True)]
-    found = np.array([auc_of_problem(right, row) for right, row in zip(passed, rows, strict=True)])
-    known = found[~np.isnan(found)]
+    aucs = np.array([auc_of_problem(right, row) for right, row in zip(passed, rows, strict=True)])
+    known = aucs[~np.isnan(aucs)]
     if not len(known):
         return Auc(math.nan, math.nan, math.nan, 0)
     if len(known) < 2:
@@ -141,7 +141,8 @@ def calibration(pool: Pool, ranking: Ranking, k: int, *, seed: int = 0) -> Calib
         return calibrate([_chosen(right, np.where(aside, np.nan, score), k) for right, score, aside in rows], k)
     generator = np.random.default_rng(seed)
     problems = [
-        _drawn(right, selector, k, generator) for right, selector in zip(passed, ranking.result.selectors, strict=True)
+        _chosen_of_subsets(right, selector, k, generator)
+        for right, selector in zip(passed, ranking.result.selectors, strict=True)
     ]
     return calibrate(problems, k)
 
@@ -163,16 +164,16 @@ def _left(n: int, first: int, k: int) -> float:
     """Chance that none of the first `first` of n samples is among k drawn."""
     if n - first < k:
         return 0.0
-    drawn = np.arange(first, dtype=np.float64)
-    return float(np.prod((n - k - drawn) / (n - drawn)))
+    place = np.arange(first, dtype=np.float64)
+    return float(np.prod((n - k - place) / (n - place)))
 
 
-def _drawn(right: Floats, selector: object, k: int, generator: np.random.Generator) -> Chosen:
+def _chosen_of_subsets(right: Floats, selector: object, k: int, generator: np.random.Generator) -> Chosen:
     """The choices among random draws of k, with the share of the draw that agrees with them."""
     confidence: Callable[[NDArray[np.int64]], float] | None = getattr(selector, "confidence", None)
     signals, rights = [], []
-    for _ in range(_DRAWS if k < len(right) else 1):
-        drawn = generator.permutation(len(right))[:k]
-        rights.append(right[selector.choose(drawn)].mean())  # type: ignore[attr-defined]
-        signals.append(np.nan if confidence is None else confidence(drawn))
+    for _ in range(_SUBSETS if k < len(right) else 1):
+        subset = generator.permutation(len(right))[:k]
+        rights.append(right[selector.choose(subset)].mean())  # type: ignore[attr-defined]
+        signals.append(np.nan if confidence is None else confidence(subset))
     return Chosen(np.array(signals), np.array(rights), np.full(len(rights), 1 / len(rights)))

@@ -228,8 +228,8 @@ def parameter_names(problem: Problem, text: str | None = None) -> tuple[str, ...
 
 
 def _parameters(problem: Problem, text: str | None) -> list[tuple[str, Maker]]:
-    found = _definition(problem, problem.prompt if text is None else text)
-    if found is None:
+    function = _definition(problem, problem.prompt if text is None else text)
+    if function is None:
         return []
     return [
         (
@@ -238,7 +238,7 @@ def _parameters(problem: Problem, text: str | None) -> list[tuple[str, Maker]]:
             if one.annotation
             else next(maker for name, maker in _NAMES if re.search(name, one.arg.lower())),
         )
-        for one in (*found.args.posonlyargs, *found.args.args)
+        for one in (*function.args.posonlyargs, *function.args.args)
         if one.arg not in ("self", "cls")
     ]
 

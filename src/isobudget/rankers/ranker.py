@@ -1,7 +1,7 @@
 """A ranker is one class: its name, its help, the options that it uses, and how it ranks.
 
-It takes what it needs from `RankerInputs`. What only a model or the judge can find out (log-probabilities, outputs,
-tests) is found out when it is first asked for; `isobudget.ranking.inputs` does that, so that this room stays pure.
+It takes what it needs from `RankerInputs`. What only a model or the judge can compute (log-probabilities, outputs,
+tests) is computed when it is first asked for; `isobudget.ranking.inputs` does that, so that this room stays pure.
 A new ranker is a class in a file of this folder, listed in the file's `RANKERS`, and its name in `registry`.
 """
 
@@ -138,7 +138,7 @@ class RankerOptions:
 
 @dataclass
 class RankerInputs(ABC):
-    """What rankers of one model's samples may ask for; what several of them need is found out once.
+    """What rankers of one model's samples may ask for; what several of them need is computed once.
 
     Attributes:
         pool: the samples.
@@ -196,11 +196,13 @@ class RankerInputs(ABC):
     @cached_property
     def chosen(self) -> dict[str, Inputs]:
         """The inputs on which samples are compared, by task_id."""
-        asked, found = self.options, {}
-        for one in self.pool.problems:
-            text, shown = one.head if asked.examples == "given" else None, asked.examples != "none"
-            found[one.problem.task_id] = choose_inputs(one.problem, asked.inputs, asked.seed, text, shown=shown)
-        return found
+        asked, inputs = self.options, {}
+        for candidates in self.pool.problems:
+            text, shown = candidates.head if asked.examples == "given" else None, asked.examples != "none"
+            inputs[candidates.problem.task_id] = choose_inputs(
+                candidates.problem, asked.inputs, asked.seed, text, shown=shown
+            )
+        return inputs
 
     @cached_property
     def observed(self) -> Observed:

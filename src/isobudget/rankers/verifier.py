@@ -51,20 +51,20 @@ def log_probabilities(
     """
     rows = within_problems(feature_table(pool) if table is None else table)
     with _one_thread():
-        found = _by_others(pool, rows, train) if train else _cross_fitted(pool, rows, folds)
-    return [np.log(np.clip(row, _LEAST, 1.0)) for row in found]
+        probabilities = _by_others(pool, rows, train) if train else _cross_fitted(pool, rows, folds)
+    return [np.log(np.clip(row, _LEAST, 1.0)) for row in probabilities]
 
 
 def _cross_fitted(pool: Pool, table: list[Floats], folds: int) -> list[Floats]:
     right = [one.passed for one in pool.problems]
     fold = group_folds(len(table), folds)
-    found: list[Floats] = [np.zeros(0)] * len(table)
+    probabilities: list[Floats] = [np.zeros(0)] * len(table)
     for out in range(int(fold.max()) + 1):
         seen = [at for at in range(len(table)) if fold[at] != out]
         model = fit([table[at] for at in seen], [right[at] for at in seen])
         for at in np.flatnonzero(fold == out):
-            found[at] = _probability(model, table[at])
-    return found
+            probabilities[at] = _probability(model, table[at])
+    return probabilities
 
 
 def _by_others(pool: Pool, table: list[Floats], train: Sequence[Pool]) -> list[Floats]:

@@ -1,6 +1,6 @@
-"""What rankers ask for, found out: scores by a model, outputs by the judge, tests by a model or from a file.
+"""What rankers ask for, computed: scores by a model, outputs by the judge, tests by a model or from a file.
 
-What is recorded in the folder's tables is not found out again; see `isobudget.records.ranking_rows`.
+What is recorded in the folder's tables is not computed again; see `isobudget.records.ranking_rows`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from isobudget.ranking.written_tests import read_written_tests, write_tests
 
 
 @dataclass
-class FoundOut(RankerInputs):
+class ComputedInputs(RankerInputs):
     """What rankers of one model's samples may ask for.
 
     Attributes:

@@ -84,9 +84,9 @@ class RankedModel:
 def measured_ranking(samples: RankingInput, ranking: Ranking, options: RankOptions) -> Ranked:
     """What a ranking of these samples is worth."""
     pool, bootstrap, least = samples.pool, options.bootstrap, int(samples.pool.sizes.min())
-    found = success(pool, ranking, orders=options.orders, seed=options.seed)
+    successes = success(pool, ranking, orders=options.orders, seed=options.seed)
     return replace(
-        _ranked(samples, ranking, found, bootstrap),
+        _ranked(samples, ranking, successes, bootstrap),
         auc=auc(pool, ranking, level=bootstrap.level, replicates=bootstrap.replicates, seed=bootstrap.seed),
         calibration=calibration(pool, ranking, min(options.k or max(least // 2, 1), least), seed=options.seed),
     )
@@ -98,8 +98,8 @@ def random_sample(samples: RankingInput, bootstrap: Bootstrap) -> Ranked:
     return _ranked(samples, Ranking(RANDOM, PerSample((), ())), Success(matrix), bootstrap)
 
 
-def _ranked(samples: RankingInput, ranking: Ranking, found: Success, bootstrap: Bootstrap) -> Ranked:
-    result, matrix = ranking.result, found.matrix
+def _ranked(samples: RankingInput, ranking: Ranking, successes: Success, bootstrap: Bootstrap) -> Ranked:
+    result, matrix = ranking.result, successes.matrix
     free, charged = _curves(samples, matrix, ranking, bootstrap)
     low, high = bootstrap_curve(matrix, bootstrap.weights(len(matrix)), bootstrap.level)
     return Ranked(
@@ -109,7 +109,7 @@ def _ranked(samples: RankingInput, ranking: Ranking, found: Success, bootstrap: 
         low=low,
         high=high,
         matrix=matrix,
-        monte_carlo=found.monte_carlo,
+        monte_carlo=successes.monte_carlo,
         free=free,
         charged=charged,
         auc=None,

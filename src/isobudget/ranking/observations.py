@@ -1,4 +1,4 @@
-"""What samples return for inputs without a right answer, found out by the judge.
+"""What samples return for inputs without a right answer, as the judge observes them.
 
 Equal programs (but for layout and comments) are run once. What is recorded holds for these inputs and limits only.
 Programs whose running cannot end in time end at the limit of each call: it is shorter than for tests, since a timeout
@@ -85,14 +85,14 @@ def _work(
     pool: Pool, arguments: Mapping[str, Sequence[str]], have: Mapping[SampleKey, object]
 ) -> Iterator[tuple[list[SampleKey], Problem, str]]:
     """Programs, each with its problem and the samples that it stands for."""
-    for one in pool.problems:
-        inputs = tuple(arguments[one.problem.task_id])
+    for candidates in pool.problems:
+        inputs = tuple(arguments[candidates.problem.task_id])
         if not inputs:
             continue
-        problem = replace(one.problem, tests=ObservedCalls(inputs))
+        problem = replace(candidates.problem, tests=ObservedCalls(inputs))
         programs: dict[str, tuple[str, list[SampleKey]]] = {}
-        for sample in one.samples:
-            if (key := pool.key(one, sample.index)) not in have:
+        for sample in candidates.samples:
+            if (key := pool.key(candidates, sample.index)) not in have:
                 programs.setdefault(form(sample.program), (sample.program, []))[1].append(key)
         for program, keys in programs.values():
             yield keys, problem, program
@@ -117,12 +117,14 @@ def observed(pool: Pool, arguments: Mapping[str, Sequence[str]], rows: Mapping[S
     """What the pool's samples returned, by rows that there are."""
     texts: dict[str, list[Sequence[str]]] = {}
     seconds, unknown = [], 0
-    for one in pool.problems:
-        task_id = one.problem.task_id
-        found = [rows.get(pool.key(one, sample.index)) for sample in one.samples]
-        texts[task_id] = [() if row is None or row.outcome == Outcome.SYNTAX_ERROR else row.observed for row in found]
-        seconds.append(np.mean([0.0 if row is None else row.cpu_seconds for row in found]))
-        unknown += sum(row is None for row in found) if arguments[task_id] else 0
+    for candidates in pool.problems:
+        task_id = candidates.problem.task_id
+        observed_rows = [rows.get(pool.key(candidates, sample.index)) for sample in candidates.samples]
+        texts[task_id] = [
+            () if row is None or row.outcome == Outcome.SYNTAX_ERROR else row.observed for row in observed_rows
+        ]
+        seconds.append(np.mean([0.0 if row is None else row.cpu_seconds for row in observed_rows]))
+        unknown += sum(row is None for row in observed_rows) if arguments[task_id] else 0
     counts = [len(inputs) for inputs in arguments.values()]
     source = SOURCE.format(inputs=f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else str(max(counts)))
     return Observed(texts, RankerCost({Unit.SECONDS: Amount(0.0, float(np.mean(seconds)))}, source), unknown)

@@ -57,7 +57,7 @@ class RankOptions(RankerOptions):
 
     @property
     def writes(self) -> bool:
-        """Whether something is found out that belongs into the run folder."""
+        """Whether something is computed that belongs into the run folder."""
         return self.model is not None or self.runs_samples
 
 

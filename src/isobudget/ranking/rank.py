@@ -24,7 +24,7 @@ from isobudget.importers.read import sources_shown, split_sources
 from isobudget.pipeline.checking import check_references
 from isobudget.progress import SILENT, Progress
 from isobudget.rankers.base import Pool
-from isobudget.ranking.inputs import FoundOut
+from isobudget.ranking.inputs import ComputedInputs
 from isobudget.ranking.measure import RankedModel, measured_ranking, random_sample
 from isobudget.ranking.options import RankOptions, check_options
 from isobudget.ranking.run_samples import RankingInput, run_inputs
@@ -74,7 +74,7 @@ def rank(
         from_: the format of the files, where it is not to be recognised.
         benchmark: only this one.
         problems, verdicts, first, out: of files with texts: their benchmark, a file with their verdicts where they have
-            none themselves, only so many problems, and a folder for what is found out; a run folder keeps its own.
+            none themselves, only so many problems, and a folder for what is computed; a run folder keeps its own.
         make_scorer: finds the scoring model.
         progress: shows how far it is, and what was left out of files.
 
@@ -82,7 +82,7 @@ def rank(
         InputError: a ranker, model or file is not known or wrong, what a ranker needs is not there, or an argument
             does not go with the source or the rankers.
         RunError: the folder is no run, or nothing in it is judged.
-        StorageError: what was found out cannot be kept.
+        StorageError: what was computed cannot be kept.
         BackendError: the scoring model did not answer; what was scored before is kept.
         JudgeError: samples cannot be confined here.
     """
@@ -99,7 +99,7 @@ def rank(
     held = contents_of(files, from_)
     if verdicts is None and not held.texts and held.verdicts:
         _check_place(stated, ("--benchmark",), f"{sources_shown(files)} holds verdicts without samples")
-        return [ranking.of_benchmark(found) for found in _listed(files, benchmark, from_, progress)]
+        return [ranking.of_benchmark(samples) for samples in _listed(files, benchmark, from_, progress)]
     if verdicts is None and not held.verdicts:
         raise InputError(
             f"{sources_shown(files)}: no sample has a verdict; to rank a file of samples, name its benchmark "
@@ -148,7 +148,7 @@ def _listed(
 
 @dataclass(frozen=True, slots=True)
 class _Ranking:
-    """How samples are ranked: the options, the folder for what is found out, the finder of the scoring model."""
+    """How samples are ranked: the options, the folder for what is computed, the finder of the scoring model."""
 
     options: RankOptions
     folder: Path | None
@@ -169,8 +169,8 @@ class _Ranking:
 
     def _model(self, samples: RankingInput, scorer: Scorer | None, train: tuple[Pool, ...]) -> RankedModel:
         options = self.options
-        found_out = FoundOut(samples.pool, options, train, scorer, self.folder, self.progress)
-        ranked = (measured_ranking(samples, found_out.ranking(name), options) for name in options.rankers)
+        inputs = ComputedInputs(samples.pool, options, train, scorer, self.folder, self.progress)
+        ranked = (measured_ranking(samples, inputs.ranking(name), options) for name in options.rankers)
         return RankedModel(samples, (random_sample(samples, options.bootstrap), *ranked))
 
 

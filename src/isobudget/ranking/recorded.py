@@ -23,7 +23,7 @@ from isobudget.progress import SILENT
 from isobudget.rankers.base import BACKWARD, FORWARD, Pool
 from isobudget.rankers.ranker import Observed, Scored
 from isobudget.ranking.classifier import KIND
-from isobudget.ranking.inputs import FoundOut
+from isobudget.ranking.inputs import ComputedInputs
 from isobudget.ranking.measure import Ranked, RankedModel, measured_ranking, random_sample
 from isobudget.ranking.observations import kept_observations, observed
 from isobudget.ranking.options import RankOptions
@@ -103,31 +103,31 @@ def _of(benchmark: str) -> Any:
 
 def _ranked_model(loaded: LoadedRun, samples: RankingInput, asked: list[_Asked]) -> RankedModel | None:
     """What the recorded rankers achieve on one model's samples; None where nothing recorded suffices for all."""
-    found: dict[str, Ranked] = {}
+    ranked: dict[str, Ranked] = {}
     inputs: dict[tuple[str | None, str], _Kept] = {}  # what several rankers need is read once
     done: set[tuple[str, str | None]] = set()
-    for one in asked:
-        if (one.ranker, one.scorer) in done:  # with other examples
+    for recorded in asked:
+        if (recorded.ranker, recorded.scorer) in done:  # with other examples
             continue
-        place = one.scorer, one.options.examples
-        kept = inputs[place] = inputs.get(place) or _Kept.of(loaded, samples.pool, one)
-        with contextlib.suppress(InputError):  # what is missing is not found out now
-            ranking = kept.ranking(one.ranker)
-            done.add((one.ranker, one.scorer))
-            found[ranking.ranker] = measured_ranking(samples, ranking, one.options)
-    if not found:
+        place = recorded.scorer, recorded.options.examples
+        kept = inputs[place] = inputs.get(place) or _Kept.of(loaded, samples.pool, recorded)
+        with contextlib.suppress(InputError):  # what is missing is not computed now
+            ranking = kept.ranking(recorded.ranker)
+            done.add((recorded.ranker, recorded.scorer))
+            ranked[ranking.ranker] = measured_ranking(samples, ranking, recorded.options)
+    if not ranked:
         return None
     own, usual = _Kept.of(loaded, samples.pool, replace(asked[0], scorer=None)), asked[0].options
     if samples.pool.problems and own.own("mean") is not None:
-        found = {"own": measured_ranking(samples, own.ranking("own"), usual), **found}
-    return RankedModel(samples, (random_sample(samples, usual.bootstrap), *found.values()))
+        ranked = {"own": measured_ranking(samples, own.ranking("own"), usual), **ranked}
+    return RankedModel(samples, (random_sample(samples, usual.bootstrap), *ranked.values()))
 
 
 def _not_opened() -> NoReturn:
     raise InputError("this model is not asked again")
 
 
-class _Kept(FoundOut):
+class _Kept(ComputedInputs):
     """What is recorded, and no more: what is missing is an `InputError`, and nothing is written."""
 
     @classmethod

@@ -57,7 +57,7 @@ def run_inputs(loaded: LoadedRun, benchmark: str, bootstrap: Bootstrap, first: i
     if not common:
         raise RunError(f"{run.path}: the models have no judged problem of {benchmark} in common")
     programs = RunPrograms(run, run.facts.get("extraction"))
-    found = []
+    inputs = []
     for samples in models:
         chosen = samples.only(common)
         prices, unpriced = {}, {}
@@ -66,7 +66,7 @@ def run_inputs(loaded: LoadedRun, benchmark: str, bootstrap: Bootstrap, first: i
                 prices[unit] = sample_cost(run, chosen, unit)
             except InputError as error:
                 unpriced[unit] = str(error)
-        found.append(
+        inputs.append(
             RankingInput(
                 Pool(
                     benchmark,
@@ -80,13 +80,13 @@ def run_inputs(loaded: LoadedRun, benchmark: str, bootstrap: Bootstrap, first: i
                 samples.unjudged,
             )
         )
-    return found
+    return inputs
 
 
 def _candidates(
     loaded: LoadedRun, benchmark: str, samples: ModelSamples, programs: RunPrograms
 ) -> tuple[Candidates, ...]:
-    model, found = samples.model, []
+    model, candidates_by_problem = samples.model, []
     for task_id, own in zip(samples.task_ids, samples.problems, strict=True):
         problem = loaded.problems[benchmark, task_id]
         prompt, head = programs.prompts.prompt(model, problem), programs.prompts.head(model, problem)
@@ -99,5 +99,5 @@ def _candidates(
             )
             for ids, text, *fields in rows
         )
-        found.append(Candidates(problem, prompt, head, candidates, own.prompt_tokens))
-    return tuple(found)
+        candidates_by_problem.append(Candidates(problem, prompt, head, candidates, own.prompt_tokens))
+    return tuple(candidates_by_problem)

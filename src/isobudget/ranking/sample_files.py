@@ -27,9 +27,9 @@ def contents_of(sources: Any, from_: str | None = None) -> Contents:
     """What files hold, read as far as that takes; errors as `find_sources`."""
     seen = Contents()
     for source in find_sources(sources, from_)[0]:
-        for one in source.records(Tally()):
-            text = isinstance(one, Sample) and one.text is not None
-            verdict = not isinstance(one, Sample) or one.passed is not None
+        for record in source.records(Tally()):
+            text = isinstance(record, Sample) and record.text is not None
+            verdict = not isinstance(record, Sample) or record.passed is not None
             seen = Contents(seen.texts or text, seen.verdicts or verdict)
             if all(seen):
                 return seen

@@ -132,30 +132,30 @@ def _in_parallel(backend: Backend, jobs: Sequence[_Job]) -> Generator[tuple[_Job
                 future.cancel()
 
 
-def _jobs(pool: Pool, one: Candidates, kind: str, own: bool, have: Rows) -> Iterator[_Job]:
+def _jobs(pool: Pool, candidates: Candidates, kind: str, own: bool, have: Rows) -> Iterator[_Job]:
     """What is left to score of one problem, equal texts once, in groups that share what comes before."""
     texts: dict[tuple[str, tuple[int, ...]], list[SampleKey]] = {}
-    for sample in one.samples:
-        key = pool.key(one, sample.index)
-        if key not in have and _text(one, sample.text, kind):
+    for sample in candidates.samples:
+        key = pool.key(candidates, sample.index)
+        if key not in have and _text(candidates, sample.text, kind):
             ids = sample.token_ids if own and kind == FORWARD else ()
             texts.setdefault((sample.text, ids), []).append(key)
     if kind == BACKWARD:
         # here the samples come first, so that nothing is shared: one call each
         for (text, _), keys in texts.items():
-            yield _Job(review_prompt(text), (plain(one.prompt),), (), (tuple(keys),))
+            yield _Job(review_prompt(text), (plain(candidates.prompt),), (), (tuple(keys),))
         return
     items = list(texts.items())
     for start in range(0, len(items), GROUP):
         part = items[start : start + GROUP]
         written = tuple(text for (text, _), _ in part)
         known = tuple(given for (_, given), _ in part)
-        yield _Job(one.prompt, written, known if any(known) else (), tuple(tuple(keys) for _, keys in part))
+        yield _Job(candidates.prompt, written, known if any(known) else (), tuple(tuple(keys) for _, keys in part))
 
 
-def _text(one: Candidates, text: str, kind: str) -> str:
+def _text(candidates: Candidates, text: str, kind: str) -> str:
     """What is scored; nothing for an empty sample, in either direction."""
-    return (text if kind == FORWARD else plain(one.prompt)) if text else ""
+    return (text if kind == FORWARD else plain(candidates.prompt)) if text else ""
 
 
 def review_prompt(text: str) -> str:
@@ -166,8 +166,8 @@ def review_prompt(text: str) -> str:
 def plain(prompt: Prompt) -> str:
     """A prompt as one text; of a conversation, what the user said last."""
     if isinstance(prompt, Chat):
-        said = [message.content for message in prompt.messages if message.role == "user"]
-        return said[-1] if said else ""
+        texts = [message.content for message in prompt.messages if message.role == "user"]
+        return texts[-1] if texts else ""
     return prompt
 
 

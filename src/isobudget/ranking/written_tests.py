@@ -36,12 +36,12 @@ TEXTS = 8
 MOST_TESTS = 60
 
 
-def prompt_for_tests(one: Candidates, chat: bool) -> Prompt:
+def prompt_for_tests(candidates: Candidates, chat: bool) -> Prompt:
     """What the test-writing model is given, in a conversation or as source."""
-    problem, name = one.problem, one.problem.entry_point
+    problem, name = candidates.problem, candidates.problem.entry_point
     if chat:
         ask = f"Write tests of {name} for the task above: lines of the form assert {name}(...) == ..."
-        text = f"{plain(one.prompt)}\n\n{ask}. Use literal values only. Answer with these lines alone."
+        text = f"{plain(candidates.prompt)}\n\n{ask}. Use literal values only. Answer with these lines alone."
         return Chat((Message("user", text),))
     body = "\n    pass\n" if problem.form is Form.SOURCE else "\n"
     return f"{problem.prompt.rstrip()}{body}\n\n# Tests: what {name} must return.\nassert {name}("
@@ -50,15 +50,15 @@ def prompt_for_tests(one: Candidates, chat: bool) -> Prompt:
 def parse_tests(texts: Sequence[str], problem: Problem) -> tuple[Example, ...]:
     """The literal tests in what a model wrote, those written most often first."""
     counted: Counter[tuple[str, str]] = Counter()
-    found: dict[tuple[str, str], Example] = {}
+    examples: dict[tuple[str, str], Example] = {}
     for text in texts:
         for line in text.splitlines():
             example = example_of_assert(line.strip().removeprefix(">>> "), problem.entry_point)
             if example is not None:
                 key = example.source, repr(example.value)
-                found.setdefault(key, example)
+                examples.setdefault(key, example)
                 counted[key] += 1
-    return tuple(found[key] for key, _ in counted.most_common(MOST_TESTS))
+    return tuple(examples[key] for key, _ in counted.most_common(MOST_TESTS))
 
 
 def write_tests(
@@ -97,12 +97,12 @@ def write_tests(
     return WrittenTests(task, tests, cost, f"{TEXTS} texts of tests a problem by {writer.name}")
 
 
-def _written(backend: Backend, pool: Pool, one: Candidates, writer: str, chat: bool, seed: int) -> list[TestRow]:
-    problem = one.problem
+def _written(backend: Backend, pool: Pool, candidates: Candidates, writer: str, chat: bool, seed: int) -> list[TestRow]:
+    problem = candidates.problem
     digest = hashlib.sha256(f"{seed}\0tests\0{writer}\0{problem.task_id}".encode()).digest()
     base = int.from_bytes(digest[:4]) >> 2
     begun = "" if chat else f"assert {problem.entry_point}("
-    made = backend.generate(prompt_for_tests(one, chat), SAMPLING, [base + at for at in range(TEXTS)])
+    made = backend.generate(prompt_for_tests(candidates, chat), SAMPLING, [base + at for at in range(TEXTS)])
     key = pool.benchmark, problem.task_id, writer
     seconds = [g.seconds + (0.0 if math.isnan(g.prompt_seconds) else g.prompt_seconds / len(made)) for g in made]
     return [
@@ -138,7 +138,7 @@ def read_written_tests(path: Path, pool: Pool) -> WrittenTests:
         InputError: a line is wrong, or no line is of this pool's problems.
     """
     problems = {one.problem.task_id: one.problem for one in pool.problems}
-    found: dict[str, tuple[Example, ...]] = {}
+    tests_by_task: dict[str, tuple[Example, ...]] = {}
     for where, record in read_objects(path):
         tests = record.get("tests")
         if not isinstance(tests, list) or not all(isinstance(one, str) for one in tests) or "task_id" not in record:
@@ -147,7 +147,7 @@ def read_written_tests(path: Path, pool: Pool) -> WrittenTests:
             )
         task_id = str(record["task_id"])
         if task_id in problems:
-            found[task_id] = parse_tests(tests, problems[task_id])
-    if not found:
+            tests_by_task[task_id] = parse_tests(tests, problems[task_id])
+    if not tests_by_task:
         raise InputError(f"{path}: no tests of these problems, such as {next(iter(problems))}")
-    return WrittenTests("tests", found, None, f"tests from {path.name}")
+    return WrittenTests("tests", tests_by_task, None, f"tests from {path.name}")

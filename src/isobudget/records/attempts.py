@@ -14,9 +14,9 @@ class AttemptRow(OfSample):
     Attributes:
         place: its number among all samples of the task, in the order in which they were begun.
         step: which move of the schedule asked for it.
-        explored: whether it was drawn regardless of what the others came to.
+        explored: whether it was sampled regardless of what the others came to.
         code: the text of the file with it; empty where none could be made.
-        parent: the index of the sample that it repairs; None if it was drawn anew.
+        parent: the index of the sample that it repairs; None if it was sampled anew.
     """
 
     place: int
@@ -36,10 +36,10 @@ class TaskRow:
         tests: as they were named.
         budget: as it was written.
         schedule: what was played.
-        ending: why drawing stopped.
+        ending: why sampling stopped.
         solved: whether a sample passed.
-        samples: drawn, those given up included.
-        seconds, loading_seconds: wall time from the first draw, and what loading models took.
+        samples: taken, those given up included.
+        seconds, loading_seconds: wall time from the first sample, and what loading models took.
         tokens, flops, usd: spent, null where not known.
         date: when it ended.
     """

@@ -1,6 +1,6 @@
 """Whether a run folder is whole: what `isobudget check` says, and what to do about it.
 
-Every part that counts is read and hashed. What is found is a `Finding`: lost, damaged, left over, or not in order; each
+Every part that counts is read and hashed. Each fault is a `Finding`: lost, damaged, left over, or not in order; each
 with what to do. `records.repair` does what is safe.
 """
 
@@ -41,7 +41,7 @@ _WRITER = "nothing: the next command that writes puts it in order, or --repair n
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check found.
+    """The findings of a check.
 
     Attributes:
         run: the folder.
@@ -66,7 +66,7 @@ class Checked:
 
     @property
     def whole(self) -> bool:
-        """Whether nothing was found."""
+        """Whether there are no findings."""
         return not self.findings
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,11 +88,11 @@ class Checked:
         tables = ", ".join(
             f"{name} {rows:,} in {counted(parts, 'part')}" for name, (rows, parts) in self.tables.items()
         )
-        said = [f"{self.run}: format {self.format}; {tables or 'no rows'}; {self.bytes / 2**20:,.1f} MiB"]
-        said += [f"repaired: {one}" for one in self.repaired]
-        said += [f"note: {one}" for one in self.notes]
-        said += [f"{one.kind}: {one}" for one in self.findings]
-        return "\n".join([*said, "whole" if self.whole else f"{len(self.findings)} to look at"])
+        lines = [f"{self.run}: format {self.format}; {tables or 'no rows'}; {self.bytes / 2**20:,.1f} MiB"]
+        lines += [f"repaired: {one}" for one in self.repaired]
+        lines += [f"note: {one}" for one in self.notes]
+        lines += [f"{one.kind}: {one}" for one in self.findings]
+        return "\n".join([*lines, "whole" if self.whole else f"{len(self.findings)} to look at"])
 
 
 def check_run(
@@ -175,9 +175,9 @@ def _without_manifest(folder: Path, form: int, error: ManifestError, done: tuple
     """What lies in a run whose manifest does not tell what counts."""
     anew = f"{REPAIR} makes it anew from the parts that are there"
     remedy = anew if error.kind == "damaged" else "use a newer isobudget; this one leaves the run alone"
-    found = Finding(folder / FILE_NAME, error.kind, error.what, remedy)
+    finding = Finding(folder / FILE_NAME, error.kind, error.what, remedy)
     note = "its manifest does not tell which parts count: rows and parts are those that lie in the folder"
-    return Checked(folder, form, *_size(_all_parts(folder)), 0, 0, (found,), (note,), done)
+    return Checked(folder, form, *_size(_all_parts(folder)), 0, 0, (finding,), (note,), done)
 
 
 def _all_parts(folder: Path) -> Manifest:
@@ -186,9 +186,9 @@ def _all_parts(folder: Path) -> Manifest:
     for table in table_folders(folder):
         newcomers = Newcomers(table, (), Stated.of(folder, manifest))
         for path in visible_parts(table):
-            found = described(path) or (Part(path.name, 0, 0, "", ""), {})
+            part_and_schema = described(path) or (Part(path.name, 0, 0, "", ""), {})
             if newcomers.foreign(path) is None:
-                manifest = manifest.adding(table.name, *found)
+                manifest = manifest.adding(table.name, *part_and_schema)
     return manifest
 
 
@@ -200,9 +200,9 @@ def _of_table(folder: Path, table: TableParts, manifest: Manifest, progress: Pro
     if table.superseded:
         yield Finding(folder, "unfinished", "putting its parts together was stopped; nothing is lost", _WRITER)
     for part in table.parts:
-        found = check_part(folder, part, manifest)
-        if found is not None:
-            yield found
+        finding = check_part(folder, part, manifest)
+        if finding is not None:
+            yield finding
         progress.advance("parts", 1)
 
 

@@ -96,14 +96,14 @@ def _size(manifest: Manifest) -> int:
 
 def groups(parts: Iterable[Part], part_bytes: int, known: Callable[[Part], bool]) -> list[list[Part]]:
     """The parts of a table in their order, those together that make one new part; what is not `known` stays alone."""
-    found: list[list[Part]] = []
+    grouped: list[list[Part]] = []
     for part in parts:
-        together = found and known(part) and known(found[-1][0])
-        if together and sum(one.bytes for one in found[-1]) + part.bytes <= part_bytes:
-            found[-1].append(part)
+        together = grouped and known(part) and known(grouped[-1][0])
+        if together and sum(one.bytes for one in grouped[-1]) + part.bytes <= part_bytes:
+            grouped[-1].append(part)
         else:
-            found.append([part])
-    return found
+            grouped.append([part])
+    return grouped
 
 
 def _compact_table(folder: Path, manifest: Manifest, part_bytes: int) -> None:

@@ -109,8 +109,8 @@ def read_facts(folder: Path) -> dict[str, Any]:
         raise RunError(f"{folder}: not a run folder{what}") from None
     stated = facts.get("format")
     if type(stated) is not int or stated < 1:
-        said = "states no format" if stated is None else f"format = {str(stated)[:40]} is no format of a run"
-        raise RunError(f"{path}: {said}; was the file edited or cut? Put back a whole one.")
+        fault = "states no format" if stated is None else f"format = {str(stated)[:40]} is no format of a run"
+        raise RunError(f"{path}: {fault}; was the file edited or cut? Put back a whole one.")
     if stated > FORMAT:
         raise RunError(f"{path}: format {stated} is not known to isobudget {version('isobudget')}; use a newer one")
     if wrong := wrong_facts(facts):

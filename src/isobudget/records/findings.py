@@ -48,11 +48,14 @@ def check_part(folder: Path, part: Part, manifest: Manifest) -> Finding | None:
     remedy = f"put back a whole one, or {REPAIR} to set it aside"
     if part.sha256 and hashlib.sha256(there.read_bytes()).hexdigest() != part.sha256:
         return Finding(path, "damaged", f"its content is not that which was written: {lost}", remedy)
-    if (said := described(there)) is None:
+    if (described_part := described(there)) is None:
         return Finding(path, "damaged", "it is not a whole Parquet file", remedy)
-    for stated, found, unit in ((part.rows, said[0].rows, "rows"), (part.bytes, said[0].bytes, "bytes")):
-        if part.sha256 and stated != found:
-            what = f"it has {found:,} {unit}, and the manifest states {stated:,}"
+    for stated, actual, unit in (
+        (part.rows, described_part[0].rows, "rows"),
+        (part.bytes, described_part[0].bytes, "bytes"),
+    ):
+        if part.sha256 and stated != actual:
+            what = f"it has {actual:,} {unit}, and the manifest states {stated:,}"
             return Finding(path, "misstated", what, f"{REPAIR} states it as it is; nothing is lost")
     return _of_columns(path, manifest.schemas.get(part.schema, {}))
 
@@ -60,8 +63,8 @@ def check_part(folder: Path, part: Part, manifest: Manifest) -> Finding | None:
 def as_it_is(folder: Path, part: Part) -> Part:
     """A listed part with the rows and bytes that it has; as it is stated if it is no whole part."""
     there = next((one for one in places(folder / part.name) if one.is_file()), None)
-    said = described(there) if there is not None else None
-    return part if said is None else replace(part, rows=said[0].rows, bytes=said[0].bytes)
+    actual = described(there) if there is not None else None
+    return part if actual is None else replace(part, rows=actual[0].rows, bytes=actual[0].bytes)
 
 
 def _of_columns(path: Path, columns: Mapping[str, str]) -> Finding | None:

@@ -34,13 +34,13 @@ class SampleKeys(Set[SampleKey]):
         Raises:
             RunError: a part is damaged.
         """
-        found = cls()
+        keys = cls()
         for part in read_each(folder, row_type, KEY_COLUMNS):
             grouped = part.group_by(KEY_COLUMNS[:4]).aggregate([("index", "list")])
             names = zip(*(grouped[name].to_pylist() for name in KEY_COLUMNS[:4]), strict=True)
             for group, indexes in zip(names, grouped["index_list"], strict=True):
-                found._add_all(group, indexes.values.to_numpy())
-        return found
+                keys._add_all(group, indexes.values.to_numpy())
+        return keys
 
     def _add_all(self, group: Group, indexes: np.ndarray[Any, np.dtype[np.int64]]) -> None:
         bits = bits_of(indexes)

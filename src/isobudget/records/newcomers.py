@@ -115,8 +115,8 @@ class Newcomers:
         return None
 
     def _foreign(self, blocks: Iterable[pa.Table]) -> Refusal | None:
-        found = (self._stated.foreign(self._folder.name, block) for block in blocks)
-        what = next(filter(None, found), "")
+        unstated = (self._stated.foreign(self._folder.name, block) for block in blocks)
+        what = next(filter(None, unstated), "")
         return Refusal("foreign", f"it is of another run: this one does not state {what}") if what else None
 
     def _have(self, rows: Iterable[tuple[tuple[Any, ...], int]]) -> None:

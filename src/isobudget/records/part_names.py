@@ -58,12 +58,12 @@ def numbered_parts(folder: Path) -> list[tuple[int, Path]]:
         RunError: it cannot be read.
     """
     try:
-        found = [(_PART.fullmatch(path.name), path) for path in folder.iterdir()]
+        matched = [(_PART.fullmatch(path.name), path) for path in folder.iterdir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise RunError(f"{folder}: cannot be read: {error.strerror or error}") from None
-    return sorted((int(match[1]), path) for match, path in found if match)
+    return sorted((int(match[1]), path) for match, path in matched if match)
 
 
 def visible_parts(folder: Path) -> list[Path]:

@@ -143,12 +143,12 @@ def dataset_of(folder: Path, row_type: type[Any]) -> ds.Dataset:
     import pyarrow.fs as fs
 
     form, local = ds.ParquetFileFormat(), fs.LocalFileSystem()
-    found = [next((one for one in places(path) if one.exists()), path) for path in part_paths(folder)]
+    existing = [next((one for one in places(path) if one.exists()), path) for path in part_paths(folder)]
     fragments = [
         form.make_fragment(path.open("rb"))
         if isinstance(path, StorePath)
         else form.make_fragment(str(path), filesystem=local)
-        for path in found
+        for path in existing
     ]
     return ds.FileSystemDataset(fragments, schema_of(row_type), form, local)
 

@@ -72,10 +72,10 @@ def check_is_of(run: Path, manifest: Manifest) -> None:
                 continue
             if not part.sha256 or there.stat().st_size == part.bytes:
                 return
-            found = described(there)
-            if found is not None and found[0].sha256 == part.sha256:
+            actual = described(there)
+            if actual is not None and actual[0].sha256 == part.sha256:
                 return
-            others += found is not None
+            others += actual is not None
     if others > 1:
         raise damaged(run / FILE_NAME, "is of another run: none of the parts that it names is as it states")
 

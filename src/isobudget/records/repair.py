@@ -102,15 +102,15 @@ def _set_manifest_aside(folder: Path) -> list[str]:
 def _made_anew(folder: Path, progress: Progress) -> Manifest:
     """A manifest of all whole parts, each row once: large parts that had not got their name yet come first."""
     manifest = Manifest()
-    found = {table: numbered_parts(table) for table in table_folders(folder)}
-    progress.start("reading parts", sum(map(len, found.values())))
-    for table, parts in found.items():
+    parts_by_table = {table: numbered_parts(table) for table in table_folders(folder)}
+    progress.start("reading parts", sum(map(len, parts_by_table.values())))
+    for table, parts in parts_by_table.items():
         newcomers = Newcomers(table, (), Stated.of(folder, manifest))
         for _, path in sorted(parts, key=lambda one: (not one[1].name.startswith("."), one[0])):
-            said = described(path)
-            if said is not None and newcomers.refused(path) is None:
-                part = replace(said[0], name=path.name.removeprefix("."))
-                manifest = manifest.adding(table.name, part, said[1])
+            actual = described(path)
+            if actual is not None and newcomers.refused(path) is None:
+                part = replace(actual[0], name=path.name.removeprefix("."))
+                manifest = manifest.adding(table.name, part, actual[1])
             progress.advance("reading parts", 1)
         settle(table, manifest.table(table.name))
     return write_manifest(folder, manifest)
@@ -135,8 +135,8 @@ def _mend_listed(folder: Path, progress: Progress) -> Iterator[str]:
     progress.start("listed parts", sum(len(table.parts) for table in manifest.tables.values()))
     for name, table in manifest.tables.items():
         progress.advance("listed parts", len(table.parts))
-        found = {part: check_part(folder / name, part, manifest) for part in table.parts}
-        kinds = {part: one.kind for part, one in found.items() if one is not None}
+        findings = {part: check_part(folder / name, part, manifest) for part in table.parts}
+        kinds = {part: one.kind for part, one in findings.items() if one is not None}
         bad = [part for part, kind in kinds.items() if kind in ("damaged", "missing")]
         true = {part: as_it_is(folder / name, part) for part, kind in kinds.items() if kind == "misstated"}
         if not bad and not true:
@@ -154,7 +154,7 @@ def _mend_listed(folder: Path, progress: Progress) -> Iterator[str]:
 def _drop_without_samples(folder: Path, samples: SampleKeys) -> Iterator[str]:
     """Rows on samples that the run does not have do not count any more; the parts that held them are set aside."""
     manifest = read_manifest(folder.parent) or Manifest()
-    new, found = NewParts(folder), False
+    new, dropped = NewParts(folder), False
     for part in manifest.table(folder.name).parts:
         blocks = [
             (block, _known(block, samples)) for block in read_part(folder / part.name, TABLES[folder.name].row_type)
@@ -162,10 +162,10 @@ def _drop_without_samples(folder: Path, samples: SampleKeys) -> Iterator[str]:
         if all(all(known) for _, known in blocks):
             new.keep(part)
         else:
-            found = True
+            dropped = True
             new.put([part], (block.filter(known) for block, known in blocks))
     new.switch()
-    if found:
+    if dropped:
         yield f"{folder}: rows on samples that are gone do not count any more"
 
 

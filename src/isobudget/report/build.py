@@ -20,7 +20,7 @@ from isobudget.files.whole import file_stems, make_folder, write_whole
 from isobudget.progress import SILENT, Progress
 from isobudget.records.facts import model_notes, rules_note
 from isobudget.report.contents import Asked, Collected, collect, page_text
-from isobudget.report.draw import figures_of
+from isobudget.report.figure_pairs import figures_of
 from isobudget.report.figures.style import require_matplotlib
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.json.run import report_dict
@@ -101,13 +101,14 @@ def build_report(
         check_sources(sources)
         folder = place(out) if out is not None else sources.place
         make_folder(folder)  # a folder that cannot be made is better known before the work than after it
-        found = collect(sources, asked, progress)
-        names = [summary.name for summary in found.summaries]
+        collected = collect(sources, asked, progress)
+        names = [summary.name for summary in collected.summaries]
         stems = dict(zip(names, file_stems(names), strict=True))
         figures = {
-            one.name: figures_of(one, stems[one.name], list(found.facts["models"]), progress) for one in found.summaries
+            one.name: figures_of(one, stems[one.name], list(collected.facts["models"]), progress)
+            for one in collected.summaries
         }
-        return _write(folder, found, figures)
+        return _write(folder, collected, figures)
 
 
 def require_parts() -> None:
@@ -115,27 +116,31 @@ def require_parts() -> None:
     require_matplotlib()
 
 
-def _write(folder: Path, found: Collected, figures: Mapping[str, BenchmarkFigures]) -> Report:
-    pairs = [pair for drawn in figures.values() for pair in (drawn.tests, drawn.likelihood) if pair is not None]
-    drawn = {f"{pair.name}.svg": pair.svg for pair in pairs} | {f"{pair.name}.png": pair.png for pair in pairs}
-    whole = report_dict(found.facts, found.summaries, found.damaged)
+def _write(folder: Path, collected: Collected, figures: Mapping[str, BenchmarkFigures]) -> Report:
+    pairs = [pair for figure in figures.values() for pair in (figure.tests, figure.likelihood) if pair is not None]
+    images = {f"{pair.name}.svg": pair.svg for pair in pairs} | {f"{pair.name}.png": pair.png for pair in pairs}
+    whole = report_dict(collected.facts, collected.summaries, collected.damaged)
     record = json.dumps(whole, allow_nan=False)
-    html = page_text(found, figures, whole=whole)
-    texts = {file: content for files in found.outputs.values() for file, _, content in files}
+    html = page_text(collected, figures, whole=whole)
+    texts = {file: content for files in collected.outputs.values() for file, _, content in files}
     _drop_old_texts(folder, texts)
-    for name, data in (texts | drawn).items():
+    for name, data in (texts | images).items():
         make_folder((folder / name).parent)
         write_whole(folder / name, data)
     write_whole(folder / "report.json", record.encode())
     write_whole(folder / "index.html", html.encode())
-    notes = [*found.damaged, *model_notes(dict(found.facts)), *filter(None, [rules_note(dict(found.facts))])]
+    notes = [
+        *collected.damaged,
+        *model_notes(dict(collected.facts)),
+        *filter(None, [rules_note(dict(collected.facts))]),
+    ]
     return Report(
-        found.path,
+        collected.path,
         folder / "index.html",
-        tuple(folder / name for name in drawn),
+        tuple(folder / name for name in images),
         folder / "report.json",
-        sentences(found.summaries),
-        found.summaries,
+        sentences(collected.summaries),
+        collected.summaries,
         tuple(notes),
         tuple(folder / name for name in texts),
     )

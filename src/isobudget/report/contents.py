@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _STEPS_PER_BENCHMARK = 3
 
-Found = TypeVar("Found")
+Content = TypeVar("Content")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,8 @@ def collect(sources: Opened, asked: Asked, progress: Progress = SILENT, *, whole
     for name in names:
         if name not in left_out:
             charges = Charges(share_prompt=asked.share_prompt)
-            one = summarize(loaded, name, asked.units, asked.bootstrap, asked.costs, charges)
-            summaries.append(_whole(sources, loaded, one, asked, damaged) if whole else one)
+            summary = summarize(loaded, name, asked.units, asked.bootstrap, asked.costs, charges)
+            summaries.append(_whole(sources, loaded, summary, asked, damaged) if whole else summary)
         progress.advance("report", _STEPS_PER_BENCHMARK if name in left_out else 1)
     path = sources.runs[0][0].path if len(sources.runs) == 1 else sources.place
     outputs = _unless_damaged("outputs", damaged, lambda: _outputs(sources, loaded, summaries, asked)) or {}
@@ -116,8 +116,8 @@ def _whole(
     charges = Charges(share_prompt=asked.share_prompt)
 
     def policies() -> dict[Unit, tuple[PlanRow, ...]]:
-        found = {unit: run_frontier(loaded, one, asked.costs, charges) for unit, one in summary.by_tests.items()}
-        return {unit: rows for unit, rows in found.items() if rows}
+        rows_by_unit = {unit: run_frontier(loaded, one, asked.costs, charges) for unit, one in summary.by_tests.items()}
+        return {unit: rows for unit, rows in rows_by_unit.items() if rows}
 
     try:
         frontier = _unless_damaged("policies", damaged, policies) or {}
@@ -127,10 +127,10 @@ def _whole(
     return replace(summary, frontier=frontier, ranking=ranking)
 
 
-def _unless_damaged(what: str, damaged: dict[str, None], found: Callable[[], Found]) -> Found | None:
-    """What is found; None where a file of it is damaged, which is then said in `damaged`, the same only once."""
+def _unless_damaged(what: str, damaged: dict[str, None], read: Callable[[], Content]) -> Content | None:
+    """What is read; None where a file of it is damaged, which is then said in `damaged`, the same only once."""
     try:
-        return found()
+        return read()
     except RunError as error:
         damaged[f"Without {what}, as a file is damaged or gone. {error}."] = None
         return None
@@ -151,28 +151,28 @@ def _outputs(
     if asked.texts == 0:
         return {}
     names = [one.name for one in summaries]
-    found, made = read_outputs(sources.runs, asked.texts), {}
+    outputs, made = read_outputs(sources.runs, asked.texts), {}
     for summary, stem in zip(summaries, file_stems(names), strict=True):
         tasks = summary.first.curves[0].task_ids
         prompts = {task: loaded.problems[summary.name, task].prompt for task in tasks}
         models = [one.model for one in summary.tallies]
-        made[summary.name] = list(output_files(summary.name, stem, prompts, models, found))
+        made[summary.name] = list(output_files(summary.name, stem, prompts, models, outputs))
     return made
 
 
 def page_text(
-    found: Collected,
+    collected: Collected,
     figures: Mapping[str, BenchmarkFigures],
     live: str | None = None,
     whole: Mapping[str, Any] | None = None,
 ) -> str:
-    """The page; figures by benchmark, none where scripts alone draw; `live` names the state of a run that goes on.
+    """The page; figures by benchmark, none where scripts alone plot; `live` names the state of a run that goes on.
 
     `whole` is the `report_dict`, where it is made already.
     """
-    shown = [(one, figures.get(one.name, BenchmarkFigures())) for one in found.summaries]
-    stops = {one.name: sliders(one.by_tests) for one in found.summaries}
-    files = {name: [(file, first) for file, first, _ in own] for name, own in found.outputs.items()}
-    whole = whole or report_dict(found.facts, found.summaries, found.damaged)
-    data = page_data(found.facts, found.summaries, stops, files, whole) | {"live": live}
-    return page(found.facts, shown, data, found.left_out, found.damaged, found.known)
+    shown = [(one, figures.get(one.name, BenchmarkFigures())) for one in collected.summaries]
+    stops = {one.name: sliders(one.by_tests) for one in collected.summaries}
+    files = {name: [(file, first) for file, first, _ in own] for name, own in collected.outputs.items()}
+    whole = whole or report_dict(collected.facts, collected.summaries, collected.damaged)
+    data = page_data(collected.facts, collected.summaries, stops, files, whole) | {"live": live}
+    return page(collected.facts, shown, data, collected.left_out, collected.damaged, collected.known)

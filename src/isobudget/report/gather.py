@@ -115,7 +115,7 @@ def summarize(
         curve.model: greedy_outputs(run.run, by_model[curve.model], curve.task_ids, tuple(by_tests), bootstrap)
         for curve in first.curves
     }
-    greedy = {model: found for model, found in outputs.items() if found is not None}
+    greedy = {model: output for model, output in outputs.items() if output is not None}
     if greedy:
         missing = [model for model in outputs if model not in greedy]
         notes += [f"{model} has no greedy output for some problems: it has no star." for model in missing]
@@ -141,12 +141,12 @@ def summarize_counts(
     share = charges.share_prompt
     compare = partial(curves, list(sources), from_=from_, costs=costs, share_prompt=share, bootstrap=bootstrap)
     made, notes = _of_units(units, costs, compare)
-    found: dict[str, dict[Unit, Comparison]] = {}
+    by_benchmark: dict[str, dict[Unit, Comparison]] = {}
     for unit, comparisons in made.items():
         for comparison in comparisons:
-            found.setdefault(comparison.benchmark, {})[unit] = comparison
+            by_benchmark.setdefault(comparison.benchmark, {})[unit] = comparison
     summaries = []
-    for name, by_tests in found.items():
+    for name, by_tests in by_benchmark.items():
         tallies = tuple(Tally(one.name, one.task_ids, one.n, one.c) for one in counts if one.benchmark == name)
         said = (*notes, *_comparison_notes(by_tests))
         summaries.append(BenchmarkSummary(name or UNNAMED, by_tests, {}, (), tallies, {}, (), said))
@@ -175,22 +175,22 @@ def _of_units(
         InputError: there is nothing in any unit, or in one that options state, or a price of a unit that was not asked
             for is stated wrongly.
     """
-    found: dict[Unit, Made] = {}
+    results: dict[Unit, Made] = {}
     why: dict[Unit, InputError] = {}
     stated, suggested = units_of_costs(costs), () if units else units_of_report(costs)
     for unit in dict.fromkeys((*units, *suggested, *(RECORDED if suggested else ()))):
-        if found and unit not in (*units, *suggested):
+        if results and unit not in (*units, *suggested):
             break
         try:
-            found[unit] = made(unit)
+            results[unit] = made(unit)
         except InputError as error:
             if suggested and (unit in typed_units(costs) or (unit in stated and not isinstance(error, NoPriceError))):
                 raise
             why[unit] = error
-    if not found:
+    if not results:
         first = next((unit for unit in stated if suggested and unit in why), next(iter(why)))
         raise why[first if suggested else units[-1]]
-    return found, [f"No comparison in {unit}: {error}." for unit, error in why.items()]
+    return results, [f"No comparison in {unit}: {error}." for unit, error in why.items()]
 
 
 def _comparison_notes(comparisons: dict[Unit, Comparison]) -> list[str]:

@@ -1,6 +1,6 @@
 """`isobudget view`: the page of a run while it goes on, served to this machine's browsers only.
 
-The page is the report's, made anew from what is judged so far whenever there is more; what Matplotlib draws, the
+The page is the report's, made anew from what is judged so far whenever there is more; what Matplotlib plots, the
 policies and the rankers are left to the report. Only this machine is listened to, and only requests that a browser
 here makes for this very address are answered: the `Host` is compared, so that no name that points here is served, and
 requests that another site's page makes are refused. Nothing of the run is changed.
@@ -60,9 +60,9 @@ class Live:
         with self._lock:
             version = self.progress.version()
             if version != self._version or not self._page:
-                found = _collected(self.path, self.asked)
-                self._files = {name: data for files in found.outputs.values() for name, _, data in files}
-                self._page, self._version = page_text(found, {}, live=version).encode(), version
+                collected = _collected(self.path, self.asked)
+                self._files = {name: data for files in collected.outputs.values() for name, _, data in files}
+                self._page, self._version = page_text(collected, {}, live=version).encode(), version
             return self._page
 
     def file(self, name: str) -> bytes | None:

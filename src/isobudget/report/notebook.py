@@ -17,7 +17,7 @@ from isobudget.curves import Comparison, Curve
 from isobudget.errors import InputError
 from isobudget.grid import Grid, counted, json_value, printable
 from isobudget.ranking.rank import BenchmarkRanking
-from isobudget.report.figures.comparison import Drawing, comparison_plot
+from isobudget.report.figures.comparison import ComparisonFigure, comparison_plot
 from isobudget.report.figures.frontier import frontier_plot
 from isobudget.report.figures.parts import Plot
 from isobudget.report.figures.passk import passk_plots
@@ -115,7 +115,7 @@ def _text(text: str) -> str:
 # figures --------------------------------------------------------------------------------------------------------------
 
 _PLOTS: Mapping[type, Callable[[Any], Mapping[str, Plot]]] = {
-    Comparison: lambda one: {"": comparison_plot(Drawing({one.unit: one}))},
+    Comparison: lambda one: {"": comparison_plot(ComparisonFigure({one.unit: one}))},
     Plan: lambda one: {"": frontier_plot(one)},
     PassAtK: lambda one: passk_plots([one]),
     BenchmarkRanking: lambda one: ranking_plots([one]),
@@ -154,7 +154,7 @@ def records_of(thing: Any) -> list[dict[str, Any]]:
     return made
 
 
-def _curve_records(one: Curve) -> list[dict[str, Any]]:
-    columns = (one.k, one.cost, one.success, one.low, one.high)
+def _curve_records(curve: Curve) -> list[dict[str, Any]]:
+    columns = (curve.k, curve.cost, curve.success, curve.low, curve.high)
     names = ("k", "cost", "success", "low", "high")
     return [json_value(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]

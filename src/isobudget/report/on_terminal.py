@@ -58,18 +58,18 @@ def print_basis(comparison: Comparison) -> None:
 
 
 def print_plot(comparison: Comparison) -> None:
-    """Success against budget, drawn in letters; in colour where the terminal has some.
+    """Success against budget, plotted in letters; in colour where the terminal has some.
 
     Raises:
         MissingExtraError: plotext is not installed.
     """
     from rich.console import Console
 
-    from isobudget.report.figures.comparison import Drawing, comparison_plot
+    from isobudget.report.figures.comparison import ComparisonFigure, comparison_plot
     from isobudget.report.figures.terminal import terminal_plot
 
     console = Console()
-    plot = comparison_plot(Drawing({comparison.unit: comparison}))
+    plot = comparison_plot(ComparisonFigure({comparison.unit: comparison}))
     print(terminal_plot(plot, console.width, colours=console.is_terminal and not console.no_color), end="\n\n")
 
 
@@ -80,10 +80,10 @@ def _with_each_note_once(comparisons: Sequence[Comparison]) -> list[list[Grid]]:
     """
     pages = [[grid for grid in (equal_budget_table(one), flip_table(one)) if grid is not None] for one in comparisons]
     kept = {note for one in comparisons for note in (prompt_note(one), clear_note(one))}
-    told: set[str] = set()
+    printed: set[str] = set()
     for grids in pages:
         for place, grid in enumerate(grids):
-            notes = tuple(note for note in grid.notes if note not in told or note in kept)
-            told.update(notes)
+            notes = tuple(note for note in grid.notes if note not in printed or note in kept)
+            printed.update(notes)
             grids[place] = replace(grid, notes=notes)
     return pages

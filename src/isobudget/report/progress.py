@@ -113,8 +113,8 @@ def _plain(sums: _Sums) -> dict[str, Any]:
 def _failures(run: Path) -> list[str]:
     """The problems whose generation failed last time, as texts; none where the file is not there or not whole."""
     try:
-        found = json.loads((run / "failures.json").read_text(encoding="utf-8"))
+        failures = json.loads((run / "failures.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
-    rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+    rows = [row for row in failures if isinstance(row, dict)] if isinstance(failures, list) else []
     return [printable(": ".join(str(value) for value in row.values())[:500]) for row in rows[:_MOST_FAILURES]]

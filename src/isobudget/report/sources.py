@@ -72,13 +72,13 @@ def opened(source: Any, from_: str | None = None) -> Iterator[Opened]:
     from isobudget.exchange.write_run import as_run
 
     with as_run(source, from_) as (run, place):
-        found = _one(run, place)
-        if place is not None and not _any_judged(found.loaded):
+        of_run = _one(run, place)
+        if place is not None and not _any_judged(of_run.loaded):
             raise RunError(
                 f"{', '.join(map(str, files))}: none of these samples is judged. "
                 f"{how_to_judge(find_sources(files, from_)[0])}"
             )
-        yield found
+        yield of_run
 
 
 def _any_judged(loaded: LoadedRun | None) -> bool:
@@ -89,8 +89,8 @@ def _many_counts(files: Sequence[Any], from_: str | None) -> bool:
     """Whether files hold nothing but counts, of more samples than are worth a row each."""
     if not files or any(isinstance(one, Path) and not one.exists() for one in files):
         return False
-    found, _ = find_sources(files, from_)
-    if any(one.importer.name != CountLines.name for one in found):
+    readable, _ = find_sources(files, from_)
+    if any(one.importer.name != CountLines.name for one in readable):
         return False
     return sum(row.n for row in read_results(files, from_).rows) > _MOST_ROWS
 
@@ -130,16 +130,16 @@ def together(runs: Sequence[Run], names: Sequence[str]) -> Opened:
     return Opened(facts, whole, tuple(zip(runs, renamed, strict=True)), ((), ()), place)
 
 
-def _renamed(found: Mapping[str, Sequence[Any]], names: Mapping[str, str]) -> dict[str, list[Any]]:
+def _renamed(entries: Mapping[str, Sequence[Any]], names: Mapping[str, str]) -> dict[str, list[Any]]:
     """Entries by benchmark, their models renamed, greedy outputs' too."""
-    return {benchmark: [_named(one, names) for one in own] for benchmark, own in found.items()}
+    return {benchmark: [_named(one, names) for one in own] for benchmark, own in entries.items()}
 
 
-def _named(one: Any, names: Mapping[str, str]) -> Any:
-    name = names.get(one.model, one.model)
-    if isinstance(one, ModelSamples) and one.greedy is not None:
-        return replace(one, model=name, greedy=replace(one.greedy, model=name))
-    return replace(one, model=name)
+def _named(entry: Any, names: Mapping[str, str]) -> Any:
+    name = names.get(entry.model, entry.model)
+    if isinstance(entry, ModelSamples) and entry.greedy is not None:
+        return replace(entry, model=name, greedy=replace(entry.greedy, model=name))
+    return replace(entry, model=name)
 
 
 def _joined(by_run: Sequence[Mapping[str, Sequence[Any]]]) -> dict[str, list[Any]]:
@@ -181,7 +181,7 @@ def not_judged(loaded: LoadedRun) -> list[str]:
     path, names = loaded.run.path, benchmarks_of(loaded.run)
     if not names:
         raise RunError(f"{path}: this run states no benchmark; there is nothing to report")
-    found = [name for name in names if not any(row.judged for row in loaded.counts[name])]
-    if len(found) == len(names):
+    unjudged = [name for name in names if not any(row.judged for row in loaded.counts[name])]
+    if len(unjudged) == len(names):
         raise RunError(f"{path}: nothing is judged yet of its samples; {judge_remedy(loaded.run)}")
-    return found
+    return unjudged

@@ -46,8 +46,8 @@ class TwoSuites:
 def two_suites(loaded: LoadedRun, benchmark: str, task_ids: Sequence[str]) -> tuple[TwoSuites, ...]:
     """Both suites of a benchmark, one entry a model; empty where there is one."""
     models = loaded.samples(benchmark)
-    found = [_counted(one.model, list(_verdicts(loaded, benchmark, one, task_ids))) for one in models]
-    return tuple(one for one in found if one.problems and one.samples)
+    suites = [_counted(one.model, list(_verdicts(loaded, benchmark, one, task_ids))) for one in models]
+    return tuple(one for one in suites if one.problems and one.samples)
 
 
 def _verdicts(
@@ -63,16 +63,16 @@ def _verdicts(
             if np.array_equal(hidden.index, problem.index):
                 yield problem.passed, problem.passed & hidden.passed
         elif visible is not None:
-            one = ModelSamples(samples.model, (task,), (problem,), None, 0)
-            (passed,) = visible_verdicts(one, [visible])
+            alone = ModelSamples(samples.model, (task,), (problem,), None, 0)
+            (passed,) = visible_verdicts(alone, [visible])
             yield np.array(passed, dtype=bool), problem.passed
 
 
 def _further_suite(loaded: LoadedRun, benchmark: str, model: str) -> ModelSamples | None:
     """The same samples by a further suite, where the run has one."""
     names = [name for name in loaded.models if name.startswith((f"{benchmark}+", f"{benchmark} ["))]
-    found = [one for name in names[:1] for one in loaded.models[name] if one.model == model]
-    return found[0] if found else None
+    matching = [one for name in names[:1] for one in loaded.models[name] if one.model == model]
+    return matching[0] if matching else None
 
 
 def _counted(model: str, verdicts: Sequence[tuple[Flags, Flags]]) -> TwoSuites:

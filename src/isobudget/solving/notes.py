@@ -64,15 +64,18 @@ def plan_notes(recorded: Recorded, learned: Mapping[Policy, Sequence[Learned]], 
 
 def unspent_notes(rows: Sequence[Learned], arms: Sequence[Arm], unit: str) -> list[str]:
     """Which policies spend less than their budget, where and why; one sentence a policy and reason."""
-    found: dict[tuple[Policy, str], list[float]] = {}
+    budgets_by_reason: dict[tuple[Policy, str], list[float]] = {}
     for row in rows:
         if float(row.spent.mean()) < _SPENT * row.budget:
-            found.setdefault((row.policy, _why(row, arms)), []).append(row.budget)
-    of_policy = {policy: sum(row.policy is policy for row in rows) for policy, _ in found}
-    said: dict[tuple[str, str], list[str]] = {}
-    for (policy, why), budgets in found.items():
-        said.setdefault((_where(budgets, of_policy[policy], unit), why), []).append(_named(policy))
-    return [f"Less than the budget is spent by {listed(names)} {where}: {why}." for (where, why), names in said.items()]
+            budgets_by_reason.setdefault((row.policy, _why(row, arms)), []).append(row.budget)
+    of_policy = {policy: sum(row.policy is policy for row in rows) for policy, _ in budgets_by_reason}
+    names_by_reason: dict[tuple[str, str], list[str]] = {}
+    for (policy, why), budgets in budgets_by_reason.items():
+        names_by_reason.setdefault((_where(budgets, of_policy[policy], unit), why), []).append(_named(policy))
+    return [
+        f"Less than the budget is spent by {listed(names)} {where}: {why}."
+        for (where, why), names in names_by_reason.items()
+    ]
 
 
 def other_model_notes(rows: Sequence[Learned], unit: str) -> list[str]:
@@ -80,15 +83,15 @@ def other_model_notes(rows: Sequence[Learned], unit: str) -> list[str]:
 
     What the schedule of all problems spends on them then differs from what the folds spent.
     """
-    found: dict[Policy, list[float]] = {}
+    budgets_by_policy: dict[Policy, list[float]] = {}
     for row in rows:
         if row.policy in _OF_ONE_MODEL and abs(float(row.spent.mean()) / row.own_cost - 1) > SLACK:
-            found.setdefault(row.policy, []).append(row.budget)
-    of_policy = {policy: sum(row.policy is policy for row in rows) for policy in found}
+            budgets_by_policy.setdefault(row.policy, []).append(row.budget)
+    of_policy = {policy: sum(row.policy is policy for row in rows) for policy in budgets_by_policy}
     return [
         f"What is stated of {_named(policy)} {_where(budgets, of_policy[policy], unit)} is of more than one model: "
         "learned on a part of the problems it runs another than learned on all of them."
-        for policy, budgets in found.items()
+        for policy, budgets in budgets_by_policy.items()
     ]
 
 

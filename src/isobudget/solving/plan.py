@@ -67,7 +67,7 @@ class Plan(Shown):
         hurting_k: of each arm, the k beyond which more samples hurt, None if all help; empty without a hidden suite.
         level: of the intervals.
         notes: what a reader has to know.
-        repairs: repairing beside drawing anew at equal budget, where the sources have samples that repair others.
+        repairs: repairing beside sampling anew at equal budget, where the sources have samples that repair others.
     """
 
     benchmark: str
@@ -259,7 +259,7 @@ def _rows(
 
 
 def _repairs(recorded: Recorded, amounts: Sequence[float], unit: Unit, bootstrap: Bootstrap) -> tuple[RepairRow, ...]:
-    """Each arm that repairs beside drawing anew, at the amounts that were asked for, else at doublings of a sample."""
+    """Each arm that repairs beside sampling anew, at the amounts that were asked for, else at doublings of a sample."""
     rows: list[RepairRow] = []
     for anew, repaired in recorded.repairs:
         if len(anew.c) > 1:

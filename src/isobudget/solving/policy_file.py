@@ -138,10 +138,10 @@ class PolicyFile:
                 f"the policy has one order of draws for each label ({known}), and none is stated: name one behind the "
                 f"file, such as policy.toml#{next(iter(self.by_label))}"
             )
-        found = self.by_label.get(label) or self.by_label.get(OTHERS)
-        if found is None:
+        schedule = self.by_label.get(label) or self.by_label.get(OTHERS)
+        if schedule is None:
             raise InputError(f"the policy draws nothing for the label {label!r}; it does for: {known}")
-        return found
+        return schedule
 
 
 def write_policy(path: str | Path, plan: Plan, row: PlanRow | None = None) -> None:
@@ -173,10 +173,10 @@ def _is_policy(path: Path) -> bool:
 
 
 def _tables(plan: Plan, row: PlanRow, by_label: Mapping[str, Schedule]) -> dict[str, Any]:
-    drawn = {arm for schedule in by_label.values() for arm in schedule.arms}
+    arms_used = {arm for schedule in by_label.values() for arm in schedule.arms}
     first = next(iter(by_label.values()))
     expected = {name: json_value(getattr(row, name)) for name in _EXPECTED}
-    arms = [{"name": name, **cost_record(price)} for name, price in plan.prices.items() if name in drawn]
+    arms = [{"name": name, **cost_record(price)} for name, price in plan.prices.items() if name in arms_used]
     return {
         "format": FORMAT,
         "policy": row.policy,
@@ -185,7 +185,7 @@ def _tables(plan: Plan, row: PlanRow, by_label: Mapping[str, Schedule]) -> dict[
         "stop": str(first.stop),
         "batched": first.batched,
         "arms": arms,
-        **_drawn(by_label),
+        **_schedule_tables(by_label),
         "expected": {name: value for name, value in expected.items() if value is not None} | {"level": plan.level},
         "learned": {
             **({"benchmark": plan.benchmark} if plan.benchmark else {}),
@@ -198,7 +198,7 @@ def _tables(plan: Plan, row: PlanRow, by_label: Mapping[str, Schedule]) -> dict[
     }
 
 
-def _drawn(by_label: Mapping[str, Schedule]) -> dict[str, Any]:
+def _schedule_tables(by_label: Mapping[str, Schedule]) -> dict[str, Any]:
     """The draws of one schedule, or those of each label."""
     tables = [
         {

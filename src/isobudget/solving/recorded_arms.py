@@ -55,7 +55,7 @@ class Recorded:
         arms: their samples on these problems.
         prices: what a sample of each arm costs, with its source.
         notes: what a reader has to know, such as problems that were left out.
-        repairs: where failing samples were repaired, drawing anew and repairing, each pair on the same problems.
+        repairs: where failing samples were repaired, sampling anew and repairing, each pair on the same problems.
     """
 
     benchmark: str
@@ -197,11 +197,11 @@ def _arms(
         return []
     second = _further(source).get(benchmark) if own_suites else None
     loaded = load_samples(source, [benchmark, *([second] if second else [])])
-    models, told_apart = loaded.samples(benchmark), {}
+    models, visible_tests = loaded.samples(benchmark), {}
     if own_suites:
         stated = {task: problem.visible_tests for (_, task), problem in loaded.problems.items()}
-        told_apart = {task: first for task, first in stated.items() if first is not None}
-    arms = [_of_run(source, one, unit, costs, told_apart, charges) for one in models]
+        visible_tests = {task: first for task, first in stated.items() if first is not None}
+    arms = [_of_run(source, one, unit, costs, visible_tests, charges) for one in models]
     if second is not None:
         pairs = zip(arms, models, strict=True)
         arms = [replace(arm, hidden=arm.hidden or hidden_verdicts(one, loaded, second)) for arm, one in pairs]
@@ -272,25 +272,25 @@ def _matching(counts: ModelCounts, hidden: ModelCounts | None) -> Verdicts | Non
 def _with_sources(by_source: Mapping[Path, Sequence[RecordedArm]]) -> list[RecordedArm]:
     """All arms; a model of several sources, which may differ in prompt or temperature, is named after them too."""
     names = [arm.name for arms in by_source.values() for arm in arms]
-    told = [
+    named = [
         arm if names.count(arm.name) == 1 else replace(arm, name=named_by_source(arm.name, source))
         for source, arms in zip(file_models(list(by_source)), by_source.values(), strict=True)
         for arm in arms
     ]
-    if len({arm.name for arm in told}) < len(told):
+    if len({arm.name for arm in named}) < len(named):
         raise InputError(f"sources of one name have the same models: {', '.join(map(str, by_source))}; rename one")
-    return told
+    return named
 
 
 def _chosen(arms: Sequence[RecordedArm], names: Sequence[str] | None) -> list[RecordedArm]:
     if not names:
         return [arm for arm in arms if not arm.repairs]
     known = {arm.name: arm for arm in arms}
-    found = {name: meant(name, known) for name in names}
-    if unclear := [name for name in names if len(found[name]) != 1]:
-        several = f" alone called {unclear[0]!r}" if found[unclear[0]] else f" {unclear[0]!r}"
+    matches = {name: meant(name, known) for name in names}
+    if unclear := [name for name in names if len(matches[name]) != 1]:
+        several = f" alone called {unclear[0]!r}" if matches[unclear[0]] else f" {unclear[0]!r}"
         raise InputError(f"there is no arm{several}; there are: {', '.join(known)}")
-    names = [found[name][0] for name in names]
+    names = [matches[name][0] for name in names]
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"the arm {twice[0]!r} is named twice")
     chosen = [known[name] for name in names]

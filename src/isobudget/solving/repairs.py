@@ -1,9 +1,9 @@
 """Samples that repair others, as `isobudget solve --explore N --repair R` records them: chains, as arms of a plan.
 
-A chain of r repairs is a sample drawn anew and, while its tests fail, up to r repairs, each of the sample before. It
-costs what its samples cost; each repair has a prompt of its own, which is charged as that of repairs on average. Chains
-that the budget cut short say nothing of what would have come: problems with one of them are left out, since leaving
-out the chain alone would leave more of those that pass.
+A chain of r repairs is a sample generated anew and, while its tests fail, up to r repairs, each of the sample before.
+It costs what its samples cost; each repair has a prompt of its own, which is charged as that of repairs on average.
+Chains that the budget cut short say nothing of what would have come: problems with one of them are left out, since
+leaving out the chain alone would leave more of those that pass.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _Link = tuple[bool, float]
 
 @dataclass(frozen=True, slots=True)
 class _Chains:
-    """Of one problem, for each sample drawn anew its links in order."""
+    """Of one problem, for each sample generated anew its links in order."""
 
     links: tuple[tuple[_Link, ...], ...]
 
@@ -53,7 +53,7 @@ def repair_arms(
     """For each recorded number of repairs the arm that repairs so often, on the problems with whole chains.
 
     Args:
-        pool: the run as it was read, its samples drawn anew.
+        pool: the run as it was read, its samples generated anew.
         model: one of its models.
         benchmark, unit, costs, charges: as those of a plan.
     """
@@ -70,7 +70,7 @@ def repair_arms(
 
 
 def _parents(run: Run, benchmark: str, model: str) -> dict[tuple[str, int], int]:
-    """(task id, index) -> the index of the sample that it repairs, of what was drawn regardless of verdicts."""
+    """(task id, index) -> the index of the sample that it repairs, of what was sampled regardless of verdicts."""
     rows = read_rows(run.path / "attempts", AttemptRow)
     own = (row for row in rows if row.benchmark == benchmark and row.model == model and row.explored)
     return {(row.task_id, row.index): row.parent for row in own if row.parent is not None}
@@ -81,8 +81,8 @@ def _repairs(
 ) -> dict[tuple[str, int], _Link]:
     """(task id, index) -> verdict and cost of each repair, which pays for a prompt of its own."""
     loaded = load_samples(run, [benchmark], repairs=True)
-    found = next((one for one in loaded.models[benchmark] if one.model == model), None)
-    if found is None:
+    repaired = next((one for one in loaded.models[benchmark] if one.model == model), None)
+    if repaired is None:
         return {}
     prompts = {
         (row.task_id, row.index): -1 if row.prompt_tokens is None else row.prompt_tokens
@@ -90,7 +90,7 @@ def _repairs(
         if row.benchmark == benchmark and row.model == model
     }
     keys, singles = [], []
-    for task, problem in zip(found.task_ids, found.problems, strict=True):
+    for task, problem in zip(repaired.task_ids, repaired.problems, strict=True):
         for place, index in enumerate(problem.index.tolist()):
             keys.append((task, index))
             singles.append(replace(_only(problem, place), prompt_tokens=prompts[task, index]))

@@ -48,11 +48,11 @@ def ahead_in_words(row: PlanRow) -> list[str]:
     best = row.ahead
     if best is None:
         return []
-    said = f"{best.policy.replace('_', ' ')} reaches {percent(best.success)}%"
+    sentence = f"{best.policy.replace('_', ' ')} reaches {percent(best.success)}%"
     if best.expected_cost > best.budget * (1 + SLACK):
-        return [f"{said}, for more than the budget"]
+        return [f"{sentence}, for more than the budget"]
     clear = row.policy == Policy.FIXED_K and best.gain_low > 0
-    return [said if clear else f"{said}, not clearly better on {counted(row.problems, 'problem')}"]
+    return [sentence if clear else f"{sentence}, not clearly better on {counted(row.problems, 'problem')}"]
 
 
 def ahead_notes(recommended: Sequence[PlanRow]) -> tuple[str, ...]:

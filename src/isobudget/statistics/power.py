@@ -9,7 +9,7 @@ and the mean has the standard error sqrt(S^2 / P). More problems lower all of it
 models; B is what is left. With m times the samples W becomes W / m, to first order (a little less in fact, since the
 higher orders fall faster: what is said to be needed is rather too much than too little).
 
-A difference is found with power 1 - beta if it is z_beta standard errors above the limit of the test at its level,
+A difference is detected with power 1 - beta if it is z_beta standard errors above the limit of the test at its level,
 
     detectable = (t_level + z_power) sqrt((B + W) / P)
 
@@ -42,8 +42,8 @@ class Power:
         difference: mean of the first model's success less the second's.
         error: its standard error over problems and samples.
         between: variance of the true difference between problems, 0 or more; NaN where `within` is.
-        within: variance of a problem's difference by the chance of its samples; NaN where it cannot be told.
-        detectable: the smallest true difference that is found with the power asked for.
+        within: variance of a problem's difference by the chance of its samples; NaN where it cannot be estimated.
+        detectable: the smallest true difference that is detected with the power asked for.
         problems: of this kind, with as many samples each, that would find a true difference as large as the one seen;
             infinite for none.
         samples: times as many samples of each problem that would find it on these problems; 1 or less where these do,
@@ -66,7 +66,7 @@ def paired_power(difference: ArrayLike, within: ArrayLike, level: float = 0.95, 
         difference: of success, first less second model; shape (problems,), two or more.
         within: unbiased estimate of each difference's variance over samples, shape (problems,); NaN if not known.
         level: of the two-sided test.
-        power: share of trials in which a true difference of the detectable size is found.
+        power: share of trials in which a true difference of the detectable size is detected.
 
     Raises:
         InputError: fewer than two problems, or a power outside (0, 1).

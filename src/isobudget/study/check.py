@@ -34,9 +34,11 @@ def field_mistakes(error: ValidationError, owner: type[BaseModel]) -> list[Mista
     every type.
     """
     mistakes: dict[Place, Mistake] = {}
-    for one in (_field_mistake(each, owner) for each in error.errors()):
-        before = mistakes.get(one.place)
-        mistakes[one.place] = one if before is None else Mistake(one.place, f"{before.message}; or {one.message}")
+    for mistake in (_field_mistake(each, owner) for each in error.errors()):
+        before = mistakes.get(mistake.place)
+        mistakes[mistake.place] = (
+            mistake if before is None else Mistake(mistake.place, f"{before.message}; or {mistake.message}")
+        )
     return list(mistakes.values())
 
 

@@ -37,8 +37,8 @@ _NO_COUNT = re.compile(r"=\s*(?:[-+]\s*[\d.]+|\d*\.\d*|0+)\s*$")
 def shipped_studies() -> dict[str, str]:
     """The texts of the studies that come with isobudget, by name."""
     folder = files("isobudget.study").joinpath("data")
-    found = {entry.name.removesuffix(".toml"): entry for entry in folder.iterdir() if entry.name.endswith(".toml")}
-    return {name: found[name].read_text(encoding="utf-8") for name in sorted(found)}
+    studies = {entry.name.removesuffix(".toml"): entry for entry in folder.iterdir() if entry.name.endswith(".toml")}
+    return {name: studies[name].read_text(encoding="utf-8") for name in sorted(studies)}
 
 
 def load_study(

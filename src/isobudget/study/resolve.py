@@ -121,7 +121,7 @@ class Resolved:
 
 
 class _Mistakes(list[Mistake]):
-    """What is not there, as it is found."""
+    """What is not there, as it comes up."""
 
     @contextlib.contextmanager
     def at(self, *place: str | int) -> Iterator[None]:

@@ -100,7 +100,7 @@ class SampleInFlight:
         return float(self._numbers.random())
 
     def take(self, token: int, logprob: float) -> bool:
-        """The next token; whether the sample ends with it. The end is told to nobody: see `give`."""
+        """The next token; whether the sample ends with it. Nobody is notified of the end: see `give`."""
         if math.isnan(logprob):
             self.request.fail(BackendError("the model computes no numbers (NaN) here; another number format may help"))
             return True

@@ -62,8 +62,8 @@ class Speller:
     def find(self, stops: Sequence[str]) -> int | None:
         """Where the first of the stop texts begins that the last token may have completed; None if there is none."""
         before = self.ends[-2] if len(self.ends) > 1 else 0
-        found = [self.text.find(stop, max(0, before - len(stop) + 1)) for stop in stops]
-        return min((position for position in found if position >= 0), default=None)
+        positions = [self.text.find(stop, max(0, before - len(stop) + 1)) for stop in stops]
+        return min((position for position in positions if position >= 0), default=None)
 
     def kept(self, length: int) -> int:
         """How many tokens lie wholly within the first `length` characters of the text."""

@@ -94,12 +94,12 @@ def distinct_tokens(texts: Sequence[Ids]) -> int:
 
 
 def _parts(index: int, ids: Ids, most: int) -> list[Branch]:
-    found = []
+    branches = []
     for start in range(0, len(ids), most):
         part = Tree()
         part.add(index, ids[start : start + most], 0)
-        found.append((start, part))
-    return found
+        branches.append((start, part))
+    return branches
 
 
 def _common(one: Ids, other: Ids) -> int:
@@ -132,11 +132,11 @@ def put_scores(part: Branch, logits: NDArray[np.float32], texts: Sequence[Ids], 
 
 def log_normalizers(logits: NDArray[np.floating]) -> Floats:
     """Log of the sum of exponentials of each row: what to take from a logit to get a natural-log probability."""
-    found = np.empty(len(logits))
+    normalizers = np.empty(len(logits))
     for row, values in enumerate(logits):  # a row at a time: its exponentials stay in the processor's cache
         top = values.max()
-        found[row] = top + np.log(np.exp(values - top).sum(dtype=np.float64))
-    return found
+        normalizers[row] = top + np.log(np.exp(values - top).sum(dtype=np.float64))
+    return normalizers
 
 
 class TextScorer(abc.ABC):

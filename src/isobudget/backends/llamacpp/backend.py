@@ -147,8 +147,8 @@ class LlamaCpp:
     def score(self, prompt: Prompt, texts: Sequence[str], token_ids: Sequence[Sequence[int]] = ()) -> list[Score]:
         """How likely each text is after the prompt; see `Backend.score`.
 
-        Prompt and text are tokenized apart: a token never reaches over the border. A sample that this model drew may
-        have been other tokens than its text is made of; give them, and they are scored. An empty text has no
+        Prompt and text are tokenized apart: a token never reaches over the border. A sample that this model generated
+        may have been other tokens than its text is made of; give them, and they are scored. An empty text has no
         log-probabilities, and so a likelihood of NaN.
 
         Raises:
@@ -166,13 +166,13 @@ class LlamaCpp:
         scorer = self._loaded_scorer()
         ticket = self._clock.start(len(texts))
         try:
-            found = scorer.score(before, after)
+            logprobs = scorer.score(before, after)
         finally:
             self._clock.stop(ticket)
         tokens = [len(ids) for ids in after]
         shares = share_by_tokens(ticket.seconds, tokens), share_by_tokens(ticket.joules, tokens)
         return [
-            Score(tuple(map(float, each)), len(before), *share) for each, *share in zip(found, *shares, strict=True)
+            Score(tuple(map(float, each)), len(before), *share) for each, *share in zip(logprobs, *shares, strict=True)
         ]
 
     def _prompt_ids(self, prompt: Prompt) -> list[int]:

@@ -188,10 +188,10 @@ class Context:
         """Whether the library understood what it was asked for; if not, the structures are not what they seem."""
         api, handle = self._api, self._handle
         asked = (api.llama_n_ctx, api.llama_n_batch, api.llama_n_seq_max, api.llama_n_threads_batch)
-        found = [int(function(handle)) for function in asked]
-        if found != wanted:
+        made = [int(function(handle)) for function in asked]
+        if made != wanted:
             self.close()
             raise BackendError(
-                f"the embedded engine made a context of {found} (tokens, batch, sequences, threads) where {wanted} was "
+                f"the embedded engine made a context of {made} (tokens, batch, sequences, threads) where {wanted} was "
                 "asked for; install a supported version with: pip install 'isobudget[local]'"
             )

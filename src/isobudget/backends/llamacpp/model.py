@@ -108,8 +108,8 @@ class LlamaModel:
 
     def special_ids(self, texts: Sequence[str]) -> frozenset[int]:
         """The tokens among these texts that are one special token each: such a text never shows in an output."""
-        found = [self._tokenize(text, special=True) for text in texts]
-        return frozenset(ids[0] for ids in found if len(ids) == 1 and not self.piece(ids[0]))
+        tokenized = [self._tokenize(text, special=True) for text in texts]
+        return frozenset(ids[0] for ids in tokenized if len(ids) == 1 and not self.piece(ids[0]))
 
     def names(self) -> dict[str, str]:
         """The begin and end token as a template names them, empty where there is none."""
@@ -137,7 +137,7 @@ class LlamaModel:
         room = len(data) + 8  # no token is shorter than a byte; begin and end tokens come on top
         ids = (c_int32 * room)()
         with self._opened():
-            found = self._api.llama_tokenize(self._vocabulary, data, len(data), ids, room, begin, special)
-        if found < 0:
+            count = self._api.llama_tokenize(self._vocabulary, data, len(data), ids, room, begin, special)
+        if count < 0:
             raise ModelError(f"{self.path}: llama.cpp cannot tokenize a text of {len(data)} bytes")
-        return list(ids[:found])
+        return list(ids[:count])

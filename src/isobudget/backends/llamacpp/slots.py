@@ -167,8 +167,8 @@ class Slots:
 
     def _computed(self, ids: tuple[int, ...]) -> _Prompt:
         """The prompt, computed if it is not there."""
-        found = self._prompts.pop(ids, None)
-        if found is None:
+        computed = self._prompts.pop(ids, None)
+        if computed is None:
             source, alike = self._beginning(ids)
             if not self._free_for_prompts:
                 oldest = self._prompts.pop(next(iter(self._prompts)))
@@ -179,9 +179,9 @@ class Slots:
             self._clock.charge([paid], [1])
             self._free_for_prompts.pop()
             self.prompt_tokens += len(ids) - known
-            found = _Prompt(sequence, logits, paid)
-        self._prompts[ids] = found
-        return found
+            computed = _Prompt(sequence, logits, paid)
+        self._prompts[ids] = computed
+        return computed
 
     def _beginning(self, ids: tuple[int, ...]) -> tuple[int, int]:
         """The sequence that begins as this prompt for longest, and for how many tokens: so few that bits stay alike."""

@@ -173,11 +173,11 @@ def _joined(content: Any) -> tuple[str, str]:
             text += part
             continue
         kind = str(part.get("type", "text"))
-        said = "".join(_joined(part.get("text", part.get(kind, part.get("content")))))
+        part_text = "".join(_joined(part.get("text", part.get(kind, part.get("content")))))
         if any(word in kind for word in ("think", "thought", "reason")):
-            thought += said
+            thought += part_text
         elif "text" in kind:
-            text += said
+            text += part_text
     return text, thought
 
 

@@ -1,4 +1,4 @@
-"""Calls to a server over HTTP: repeated where that helps, and paced. What failures mean is told by `faults`.
+"""Calls to a server over HTTP: repeated where that helps, and paced. What failures mean is in `faults`.
 
 A call is repeated after 408, 409, 425, 429, 5xx, a timeout, a lost connection, and an answer without JSON or choices;
 at most `attempts` times in all. What came but cannot be read for its form is not asked for again. After failed attempt
@@ -183,7 +183,7 @@ class Calls:
         options = {"headers": self._headers}
         async with self._places:
             await self._pace()
-            with self._told():
+            with self._translated_errors():
                 kind = self._openai.AsyncStream[object]
                 stream = await self._client.post(
                     path, cast_to=object, body=body, options=options, stream=True, stream_cls=kind
@@ -197,14 +197,14 @@ class Calls:
 
     async def _send(self, path: str, body: dict[str, Any] | None) -> Any:
         client, options = self._client, {"headers": self._headers}
-        with self._told():
+        with self._translated_errors():
             async with asyncio.timeout(self._settings.timeout_seconds):
                 if body is None:
                     return await client.get(path, cast_to=object, options=options)
                 return await client.post(path, cast_to=object, body=body, options=options)
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         """The client's errors as ours."""
         try:
             yield

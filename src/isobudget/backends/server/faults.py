@@ -107,17 +107,17 @@ def status_error(
     if status in (401, 403):
         return RefusedError(key.refused(status), status, words if status == 403 else "", field)
     shown = f"{field!r}: {words}" if field else words
-    said = f"the server answered {status}" + (f": {shortened(shown, 400)}" if words else "")
+    message = f"the server answered {status}" + (f": {shortened(shown, 400)}" if words else "")
     if status == 407 or status >= 500:
-        said += way
+        message += way
     if error.code == "insufficient_quota":
         behind = f" behind ${key.variable}" if key.variable else ""
-        return BackendError(f"{said}. The account{behind} has no credit left.")
+        return BackendError(f"{message}. The account{behind} has no credit left.")
     if status in _REPEATED or status >= 500:
-        return TransientError(said, f"status {status}", retry_after_seconds(error.response.headers, now))
+        return TransientError(message, f"status {status}", retry_after_seconds(error.response.headers, now))
     if status == 404:
-        said += ". Check url (it usually ends with /v1), model and api in the study."
-    return RefusedError(said, status, words, field)
+        message += ". Check url (it usually ends with /v1), model and api in the study."
+    return RefusedError(message, status, words, field)
 
 
 def backoff_seconds(attempt: int, asked: float | None, chance: float) -> float:
@@ -170,8 +170,8 @@ def decoded(answer: Any, clean: Callable[[str], str]) -> Any:
         except ValueError:
             raise TransientError(f"the answer is not JSON: {clean(shortened(answer))!r}", "no JSON") from None
     if isinstance(answer, dict) and answer.get("error") and not answer.get("choices"):
-        said = shortened(clean(json.dumps(answer["error"])))
-        raise TransientError(f"the server answered with an error: {said}", "error answer")
+        reason = shortened(clean(json.dumps(answer["error"])))
+        raise TransientError(f"the server answered with an error: {reason}", "error answer")
     return answer
 
 
@@ -180,10 +180,10 @@ def _server_words(error: openai.APIStatusError) -> str:
     body = error.body
     if not isinstance(body, dict):
         return str(body) if isinstance(body, str) else error.response.text
-    said = next((body[name] for name in ("message", "detail", "error") if body.get(name)), None)
-    if isinstance(said, list) and all(isinstance(one, dict) and "msg" in one for one in said):
-        return "; ".join(f"{'.'.join(map(str, one.get('loc', ())))}: {one['msg']}" for one in said)
-    return json.dumps(body) if said is None else str(said)
+    message = next((body[name] for name in ("message", "detail", "error") if body.get(name)), None)
+    if isinstance(message, list) and all(isinstance(one, dict) and "msg" in one for one in message):
+        return "; ".join(f"{'.'.join(map(str, one.get('loc', ())))}: {one['msg']}" for one in message)
+    return json.dumps(body) if message is None else str(message)
 
 
 def shortened(text: str, most: int = 200) -> str:

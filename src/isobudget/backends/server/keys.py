@@ -51,13 +51,13 @@ class ApiKey:
 
     def refused(self, status: int) -> str:
         """What to do after a server answered 401 or 403."""
-        said = f"the server answered {status}: "
+        message = f"the server answered {status}: "
         if self.secret:
-            return f"{said}the key in the environment variable {self.variable} does not open it"
+            return f"{message}the key in the environment variable {self.variable} does not open it"
         if self.variable:
-            return f"{said}it wants a key; put it into the environment variable {self.variable}"
+            return f"{message}it wants a key; put it into the environment variable {self.variable}"
         alone = "" if self.named else f". {OPENAI_VARIABLE} is sent to {OPENAI_HOST} alone, unless key_env names it"
-        return f"{said}it wants a key; name the environment variable that holds it: key_env{alone}"
+        return f"{message}it wants a key; name the environment variable that holds it: key_env{alone}"
 
 
 def find_key(url: str, key_env: str | None) -> ApiKey:

@@ -5,7 +5,7 @@ have it beside /v1), joined, and sent as tokens, so that what is scored is exact
 generated along with it, since most servers generate at least one; it is not looked at.
 
 llama.cpp's server takes ``echo`` and ignores it, and OpenAI refuses it with log-probabilities: such servers cannot
-score, which is found out by trying and never guessed.
+score, which is established by trying and never guessed.
 """
 
 from __future__ import annotations

@@ -201,7 +201,7 @@ class ServerSession:
             return None if choice.broken_off else UnreadableError(choice.fault)
         answer = reply.value
         self._note_oddities(choice, tokens, sampling.max_tokens)
-        one = generation_of(
+        generation = generation_of(
             answer,
             choice,
             sampling,
@@ -210,10 +210,10 @@ class ServerSession:
             seconds=seconds,
             seed=seed,
         )
-        self._tally.add(prompt, one.text, choice.thought, one.finish_reason, sampling.temperature)
+        self._tally.add(prompt, generation.text, choice.thought, generation.finish_reason, sampling.temperature)
         cached = answer.cached_tokens
         return replace(
-            one,
+            generation,
             latency_seconds=reply.latency_seconds,
             billed_prompt_tokens=0 if place else None,
             cached_tokens=cached and (0 if place else cached),
@@ -242,7 +242,7 @@ class ServerSession:
             )
 
 
-def _with_prompt(one: Generation, count: int) -> Generation:
+def _with_prompt(generation: Generation, count: int) -> Generation:
     """The sample with its prompt's tokens; they are billed to the first of its request, which states none so far."""
-    billed = count if one.billed_prompt_tokens is None else one.billed_prompt_tokens
-    return replace(one, prompt_tokens=count, billed_prompt_tokens=billed)
+    billed = count if generation.billed_prompt_tokens is None else generation.billed_prompt_tokens
+    return replace(generation, prompt_tokens=count, billed_prompt_tokens=billed)

@@ -61,14 +61,14 @@ def version() -> int:
 
 def restrict(reach: Reachable) -> list[str]:
     """Restrict this process; needs no-new-privileges. Returns what is governed, if anything."""
-    found = version()
-    if found == 0:
+    abi = version()
+    if abi == 0:
         return []
-    rights = (1 << RIGHTS_OF_VERSION.get(found, RIGHTS_SINCE_5)) - 1
-    network = NETWORK_BIND | NETWORK_CONNECT if found >= 4 else 0
-    scopes = SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS if found >= 6 else 0
+    rights = (1 << RIGHTS_OF_VERSION.get(abi, RIGHTS_SINCE_5)) - 1
+    network = NETWORK_BIND | NETWORK_CONNECT if abi >= 4 else 0
+    scopes = SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS if abi >= 6 else 0
     attributes = struct.pack("QQQ", rights, network, scopes)
-    size = 24 if found >= 6 else 16 if found >= 4 else 8
+    size = 24 if abi >= 6 else 16 if abi >= 4 else 8
     ruleset = _syscall(SYS_CREATE_RULESET, attributes, size, 0)
     if ruleset < 0:
         return []

@@ -30,8 +30,8 @@ def used_bytes(folder: str) -> int:
     """Bytes that the files below a folder take; beyond `MOST_ENTRIES` files it counts as full."""
     total, entries, folders = 0, 0, [folder]
     while folders:
-        with contextlib.suppress(OSError), os.scandir(folders.pop()) as found:
-            for entry in found:
+        with contextlib.suppress(OSError), os.scandir(folders.pop()) as listing:
+            for entry in listing:
                 entries += 1
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(entry.path)

@@ -58,14 +58,14 @@ class FilterProgram:
         self.add(JUMP_EQUAL, number, 0, 1)
         self.add(RETURN, action)
 
-    def on_argument(self, number: int, argument: int, values: tuple[int, ...], found: int, otherwise: int) -> None:
+    def on_argument(self, number: int, argument: int, values: tuple[int, ...], matching: int, otherwise: int) -> None:
         """Act on one system call by whether the low half of an argument is among the values."""
         self.add(JUMP_EQUAL, number, 0, len(values) + 3)
         self.add(LOAD, OFFSET_ARGUMENTS + 8 * argument)
         for index, value in enumerate(values):
             self.add(JUMP_EQUAL, value, len(values) - index, 0)
         self.add(RETURN, otherwise)
-        self.add(RETURN, found)
+        self.add(RETURN, matching)
 
     def packed(self) -> bytes:
         """The program as the kernel reads it."""

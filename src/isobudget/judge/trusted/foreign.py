@@ -35,7 +35,7 @@ MOST_ZYGOTES = 32
 NUMBERS_OF_TESTERS = 500_000
 #: the least address space of a tester; pytest and numerical libraries need so much
 LEAST_MB = 1024
-#: modules that tests use and that are found no more once the root is private
+#: modules that tests use and that cannot be imported once the root is private
 BEFORE = (
     "isobudget.judge.trusted.shared",
     "isobudget.judge.packing",

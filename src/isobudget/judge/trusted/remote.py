@@ -20,8 +20,8 @@ from isobudget.judge.unpacking import Array, Unpacker
 
 #: what the sample's process spends on one question of the tests and its answer, and on every byte of them, at most
 MESSAGE_SECONDS, BYTE_SECONDS = 60e-6, 40e-9
-#: told in parts of so many seconds
-TOLD_SECONDS = 0.05
+#: reported in parts of so many seconds
+REPORTED_SECONDS = 0.05
 #: messages of the tests that are no question
 ANSWERS = ("value", "raised")
 #: a longer name of a type is not believed
@@ -44,7 +44,7 @@ class SampleSession:
 
     def __init__(self, descriptor: int, on_work: Callable[[float], None] = lambda _seconds: None) -> None:
         self.descriptor = descriptor
-        #: told of CPU seconds that the wire itself takes of the sample's process, which are not to be charged to it
+        #: called with CPU seconds that the wire itself takes of the sample's process, which are not to be charged to it
         self.on_work = on_work
         self.owed = 0.0
         #: one request at a time, also where the tests have threads
@@ -138,7 +138,7 @@ class SampleSession:
 
     def _count(self, size: int) -> None:
         self.owed += MESSAGE_SECONDS + size * BYTE_SECONDS
-        if self.owed > TOLD_SECONDS:
+        if self.owed > REPORTED_SECONDS:
             self.on_work(self.owed)
             self.owed = 0.0
 

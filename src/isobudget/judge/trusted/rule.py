@@ -96,7 +96,7 @@ class _Reader:
                 self._count(node)
 
     def _bind(self, nodes: list[ast.AST]) -> None:
-        """Find what names stand for, until nothing new is found."""
+        """Work out what names stand for, until nothing new follows."""
         stored = (node for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
         self.bound = {name.id for name in stored} | {node.arg for node in nodes if isinstance(node, ast.arg)}
         self.modules = set(MODULES - self.bound)

@@ -126,9 +126,9 @@ def one_line(text: str) -> str:
     return "".join(char if char.isprintable() else "\ufffd" for char in line)
 
 
-def of_error(said: str) -> Outcome:
+def of_error(error: str) -> Outcome:
     """The outcome for an error that the sample reports of itself."""
-    return Outcome.OUT_OF_MEMORY if said.startswith("MemoryError") else Outcome.ERROR
+    return Outcome.OUT_OF_MEMORY if error.startswith("MemoryError") else Outcome.ERROR
 
 
 class CpuWatch:

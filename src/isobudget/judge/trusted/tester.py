@@ -47,7 +47,7 @@ class Streams(NamedTuple):
 
 
 class KnownProblem:
-    """A problem that the tester knows, and what has been found out about its tests."""
+    """A problem that the tester knows, and what is known of its tests."""
 
     def __init__(self, case: Case) -> None:
         """Prepare the tests.

@@ -65,12 +65,12 @@ def _size(value: object) -> int:
     """Bytes of a value as JSON, with the tag that stands for what JSON does not have."""
     waiting, size = [value], 0
     while waiting:
-        one = waiting.pop()
-        if isinstance(one, _CONTAINERS):
-            size += 2 + (0 if isinstance(one, list) else 14) + len(one)
-            waiting.extend(_parts(one))
-        elif isinstance(one, str):
-            size += len(json.dumps(one))
+        item = waiting.pop()
+        if isinstance(item, _CONTAINERS):
+            size += 2 + (0 if isinstance(item, list) else 14) + len(item)
+            waiting.extend(_parts(item))
+        elif isinstance(item, str):
+            size += len(json.dumps(item))
         else:
-            size += (one.bit_length() // 3 if isinstance(one, int) else len(repr(one))) + 2
+            size += (item.bit_length() // 3 if isinstance(item, int) else len(repr(item))) + 2
     return size

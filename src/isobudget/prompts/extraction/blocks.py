@@ -200,8 +200,10 @@ class _Rest:
 def _parts(text: str, block: Block) -> Iterator[_Part]:
     """The statements of a block that parse."""
     inside = content(text, block)
-    for one in split(scan(inside.text, resume=True), inside.text):
-        code = inside.text[one.start : one.end]
+    for statement in split(scan(inside.text, resume=True), inside.text):
+        code = inside.text[statement.start : statement.end]
         nodes = parse(code)
         if not isinstance(nodes, Failure):
-            yield _Part(block.start + inside.origin(one.start), block.start + inside.origin(one.end), code, nodes)
+            yield _Part(
+                block.start + inside.origin(statement.start), block.start + inside.origin(statement.end), code, nodes
+            )

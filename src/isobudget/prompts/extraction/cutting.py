@@ -129,10 +129,10 @@ def _reported(source: str, lines: Sequence[LogicalLine], failure: Failure) -> in
     begin = lines[0].start
     offset = begin
     for _ in range(failure.line - 1):
-        found = _LINE_BREAK.search(source, offset)
-        if found is None:
+        line_break = _LINE_BREAK.search(source, offset)
+        if line_break is None:
             break
-        offset = found.end()
+        offset = line_break.end()
     return max(0, bisect_right([line.start for line in lines], offset) - 1)
 
 

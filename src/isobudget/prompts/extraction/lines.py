@@ -83,15 +83,15 @@ def scan(source: str, *, resume: bool = False) -> Scan:
     lines: list[LogicalLine] = []
     position = 0
     for _ in range(MAX_RESUMED if resume else 0):
-        found, unended, _ = _scan(source, position)
+        logical_lines, unended, _ = _scan(source, position)
         again = _RESUME.search(source, unended + 1) if unended is not None else None
         if again is None:
             break
-        lines += found[:-1]
-        lines.append(_shortened(found[-1], again.start()))
+        lines += logical_lines[:-1]
+        lines.append(_shortened(logical_lines[-1], again.start()))
         position = again.start()
-    found, _, in_string = _scan(source, position)
-    return Scan((*lines, *found), in_string)
+    logical_lines, _, in_string = _scan(source, position)
+    return Scan((*lines, *logical_lines), in_string)
 
 
 def _shortened(line: LogicalLine, end: int) -> LogicalLine:

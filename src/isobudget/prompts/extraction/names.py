@@ -1,6 +1,6 @@
 """Which top-level statements a definition needs: those that bind the names it uses, and those that these need in turn.
 
-Names are found in the syntax tree: what is read in a statement and not bound in it. That is an approximation of
+Names are read from the syntax tree: what is read in a statement and not bound in it. That is an approximation of
 Python's scopes: a name that one function of a statement binds counts as bound in all of it. Names that are looked up as
 strings (`globals`, `getattr`) and names of a star import are not seen.
 """

@@ -32,12 +32,12 @@ GREEDY = "greedy output"
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class ComparisonFigure:
     """What a figure shows.
 
     Attributes:
         comparisons: of the same models and problems, one a unit, at least one.
-        greedy: greedy outputs by model, drawn as stars.
+        greedy: greedy outputs by model, plotted as stars.
         models: all models of the run; by their names each has its colour and marker.
         title: above the panels.
         panels: their units, None for success against samples; by default that, then each unit.
@@ -78,10 +78,10 @@ class _Axis:
         return 1.0 if self.unit is None else greedy.cost.get(self.unit, math.nan) / self.scale
 
 
-def draw(
-    shown: Drawing, *, stacked: bool = False, formats: Sequence[str] = ("svg", "png"), name: str = "figure"
+def page_figure(
+    shown: ComparisonFigure, *, stacked: bool = False, formats: Sequence[str] = ("svg", "png"), name: str = "figure"
 ) -> dict[str, bytes]:
-    """Draw one figure for the page: a panel for samples and one for each unit.
+    """One figure for the page: a panel for samples and one for each unit.
 
     Panels stand side by side or, for narrow pages, `stacked` below each other; the `name` makes the ids inside the SVG
     differ from those of other figures. Gives the files' contents by format.
@@ -93,7 +93,7 @@ def draw(
     return render(plot, look, formats)
 
 
-def comparison_plot(shown: Drawing, name: str = "figure") -> Plot:
+def comparison_plot(shown: ComparisonFigure, name: str = "figure") -> Plot:
     """A panel for samples and one for each unit."""
     axes = [_axis(unit, shown) for unit in shown.panels or (None, *shown.comparisons)]
     dashed = any(curve.k_max > curve.trusted_k for curve in shown.first.curves)
@@ -113,7 +113,7 @@ def figure_title(comparison: Comparison) -> str:
     return ", ".join(filter(None, [comparison.benchmark, problems]))
 
 
-def caption(shown: Drawing) -> str:
+def caption(shown: ComparisonFigure) -> str:
     """What the figure shows and where each line begins and ends, for readers who do not see it."""
     first, tests = shown.first, _by_tests(shown)
     meaning = "pass@k" if tests else "rank-score@k by the model's own likelihood"
@@ -139,7 +139,7 @@ def _ends(curve: Curve) -> str:
     return f"{curve.model}: {start} with 1 sample" + (f", {end} with {curve.k_max:,}" if curve.k_max > 1 else "")
 
 
-def _by_tests(shown: Drawing) -> bool:
+def _by_tests(shown: ComparisonFigure) -> bool:
     return shown.first.curves[0].selection == TESTS
 
 
@@ -147,7 +147,7 @@ def _plain(unit: Unit) -> str:
     return str(unit).replace("_", " ")
 
 
-def _axis(unit: Unit | None, shown: Drawing) -> _Axis:
+def _axis(unit: Unit | None, shown: ComparisonFigure) -> _Axis:
     if unit is None:
         return _Axis(shown.first, None, 1.0, SAMPLES)
     comparison = shown.comparisons[unit]
@@ -166,7 +166,7 @@ def cost_scale(unit: Unit, costs: Sequence[float]) -> tuple[float, str]:
     return 1.0, f"{_plain(unit)} per problem"
 
 
-def _panel(axis: _Axis, shown: Drawing) -> Panel:
+def _panel(axis: _Axis, shown: ComparisonFigure) -> Panel:
     lines = tuple(_line(curve, axis.cost(curve), shown.style(curve.model)) for curve in axis.comparison.curves)
     stars = [
         Point(GREEDY, STAR, shown.style(curve.model), axis.greedy(greedy), 100 * greedy.success)

@@ -1,7 +1,7 @@
 """How large a figure is and what its letters are: widths of the usual templates, fonts, sizes in points.
 
-The defaults are meant for print: the figure is drawn at the width at which it is placed, so that its letters have there
-the size that is stated here, never below 6 points.
+The defaults are meant for print: the figure is plotted at the width at which it is placed, so that its letters have
+there the size that is stated here, never below 6 points.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _LEAST_WIDTH, _MOST_WIDTH = 1.5, 40.0
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a figure is drawn.
+    """How a figure is plotted.
 
     Attributes:
         width: of the whole figure, in inches; None for that of a column where it has one panel, else of the text.
@@ -87,12 +87,12 @@ def parse_width(text: str | float) -> float:
     known = WIDTHS.get(str(text).strip().lower())
     if known is not None:
         return known
-    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(in|cm|mm|pt|)\s*", str(text))
-    if found is None:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(in|cm|mm|pt|)\s*", str(text))
+    if match is None:
         near = get_close_matches(str(text), WIDTHS, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise InputError(f"--width {text!r}: neither a length such as 3.25in or 89mm nor one of {_listed()}{hint}")
-    inches = float(found[1]) * _INCHES[found[2]]
+    inches = float(match[1]) * _INCHES[match[2]]
     if not _LEAST_WIDTH <= inches <= _MOST_WIDTH:
         raise InputError(f"--width {text}: a figure is {_LEAST_WIDTH:g} to {_MOST_WIDTH:g} inches wide")
     return inches
@@ -129,12 +129,12 @@ def _installed(name: str) -> str:
     from matplotlib.font_manager import fontManager
 
     names = sorted({font.name for font in fontManager.ttflist})
-    found = next((one for one in names if one.casefold() == name.casefold()), None)
-    if found is None:
+    match = next((one for one in names if one.casefold() == name.casefold()), None)
+    if match is None:
         near = get_close_matches(name, [*FONTS, *names], 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise InputError(f"--font {name!r}: no such font is installed; always there: {', '.join(FONTS)}{hint}")
-    return found
+    return match
 
 
 def _listed() -> str:

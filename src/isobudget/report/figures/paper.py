@@ -1,4 +1,4 @@
-"""The paper's Figures 2-6, 10 and 11 drawn again from its Tables 1-4: pass@k against samples, flops and seconds.
+"""The paper's Figures 2-6, 10 and 11 plotted again from its Tables 1-4: pass@k against samples, flops and seconds.
 
 A marker stands for a published number, placed by Table 1; between them the dashes are the interpolation of
 `paper.equal_budget`, at whole k. The paper's bands and stars are in no table, so there are none here.

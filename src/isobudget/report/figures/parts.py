@@ -1,6 +1,6 @@
-"""What a figure shows, as data: panels with lines, bands, markers and single outputs. `render` draws it.
+"""What a figure shows, as data: panels with lines, bands, markers and single outputs. `render` plots it.
 
-Everything that is drawn comes from here, so that a test can hold each point against the table that it was taken from.
+Everything that is plotted comes from here, so that a test can hold each point against the table that it was taken from.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from isobudget.report.figures.style import Style
 
 Floats = NDArray[np.float64]
 
-#: points of a line that are drawn, so that a curve of thousands of samples stays small
+#: points of a line that are plotted, so that a curve of thousands of samples stays small
 MOST_POINTS = 160
 #: kinds of single outputs
 STAR, SQUARE, RING = "star", "square", "ring"
@@ -112,10 +112,10 @@ def x_limits(panel: Panel) -> tuple[float, float]:
 
 
 def y_limits(plot: Plot) -> tuple[float, float]:
-    """In percent, on tens, with everything that is drawn inside."""
+    """In percent, on tens, with everything that is plotted inside."""
     lines = [line for panel in plot.panels for line in panel.lines]
-    drawn = [values for line in lines for values in (line.y, line.low, line.high) if values is not None]
-    values = np.concatenate([*drawn, [point.y for panel in plot.panels for point in panel.points]])
+    curves = [values for line in lines for values in (line.y, line.low, line.high) if values is not None]
+    values = np.concatenate([*curves, [point.y for panel in plot.panels for point in panel.points]])
     known = values[np.isfinite(values)]
     low, high = 10 * math.floor(known.min() / 10), 10 * math.ceil(known.max() / 10)
     return max(0, low - (10 if low == high else 0)), min(102, high + 2)

@@ -1,4 +1,4 @@
-"""pass@k against k, one line a model, at the k that were asked for: what `isobudget passk` prints, drawn."""
+"""pass@k against k, one line a model, at the k that were asked for: what `isobudget passk` prints, plotted."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ def _plot(benchmark: str, results: Sequence[PassAtK]) -> Plot:
     problems = " or ".join(dict.fromkeys(counted(one.problems, "problem") for one in results))
     title = ", ".join(filter(None, [benchmark, problems]))
     dashed = any(line.filled < len(line.x) for line in lines)
-    told = "; ".join(
+    values = "; ".join(
         f"{line.name}: " + ", ".join(f"{y:.1f}% at {x:,.0f}" for x, y in zip(line.x, line.y, strict=True))
         for line in lines
     )
-    caption = f"{title}: pass@k against k, in powers of two. {told}. Bands: intervals over problems."
+    caption = f"{title}: pass@k against k, in powers of two. {values}. Bands: intervals over problems."
     panel = Panel(SAMPLES, tuple(lines))
     key = (("dashed", LESS_CERTAIN),) if dashed else ()
     return Plot("passk", title, "problems solved: pass@k, %", (panel,), caption, key)
 
 
-def _name(one: PassAtK) -> str:
-    return f"{one.model} ({one.condition})" if one.condition else one.model
+def _name(result: PassAtK) -> str:
+    return f"{result.model} ({result.condition})" if result.condition else result.model
 
 
-def _line(one: PassAtK, names: Sequence[str]) -> Line:
-    known = sorted((k, at) for at, k in enumerate(one.k) if not math.isnan(one.success[at]))
+def _line(result: PassAtK, names: Sequence[str]) -> Line:
+    known = sorted((k, at) for at, k in enumerate(result.k) if not math.isnan(result.success[at]))
     at = [place for _, place in known]
-    certain = sum(k <= one.trusted_k for k, _ in known)
-    low, y, high = (100 * np.array(values)[at] for values in (one.low, one.success, one.high))
+    certain = sum(k <= result.trusted_k for k, _ in known)
+    low, y, high = (100 * np.array(values)[at] for values in (result.low, result.success, result.high))
     x = np.array([float(k) for k, _ in known])
-    name, n = _name(one), "-".join(f"{n:,}" for n in dict.fromkeys((one.n_min, one.n_max)))
+    name, n = _name(result), "-".join(f"{n:,}" for n in dict.fromkeys((result.n_min, result.n_max)))
     style = model_style(name, names)
     return Line(name, style, x, y, np.arange(len(at)), certain, certain, low, high, note=f"(n = {n})")

@@ -69,7 +69,7 @@ class Target:
         """Write one figure into the file; several into files with their names before the ending.
 
         Raises:
-            InputError: there is nothing to draw.
+            InputError: there is nothing to plot.
         """
         kind = figure_format(str(self.path))
         if not plots:
@@ -96,7 +96,7 @@ class Target:
 def target_of(
     figure: str | Path | None, width: str | float | None = None, font: str | None = None, *, folder: bool = False
 ) -> Target | None:
-    """Where a command draws to, by its options; None if it draws nothing. Asked before the work, not after it.
+    """Where a command writes its figure, by its options; None if it makes none. Asked before the work, not after it.
 
     Raises:
         InputError: the ending, the width or the font is none that there is, or there is no folder for the file.

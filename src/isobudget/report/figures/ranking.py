@@ -68,21 +68,21 @@ def _panel(unit: Unit | None, ranking: BenchmarkRanking, model: RankedModel) -> 
     return Panel(label, lines, () if unit is None else tuple(_single_outputs(unit, scale, ranking)))
 
 
-def _costs(one: Ranked, unit: Unit | None) -> Iterator[tuple[np.ndarray[tuple[int], np.dtype[np.float64]], bool]]:
+def _costs(ranked: Ranked, unit: Unit | None) -> Iterator[tuple[np.ndarray[tuple[int], np.dtype[np.float64]], bool]]:
     """The costs at k = 1, 2, ..., and whether the ranker's own cost is charged in them."""
     if unit is None:
-        yield np.arange(1, one.k_max + 1, dtype=np.float64), False
+        yield np.arange(1, ranked.k_max + 1, dtype=np.float64), False
         return
-    yield one.free[unit].cost, False
-    if unit in one.charged and one.charged[unit].price != one.free[unit].price:
-        yield one.charged[unit].cost, True
+    yield ranked.free[unit].cost, False
+    if unit in ranked.charged and ranked.charged[unit].price != ranked.free[unit].price:
+        yield ranked.charged[unit].cost, True
 
 
-def _line(one: Ranked, x: np.ndarray[tuple[int], np.dtype[np.float64]], style: Style, dotted: bool) -> Line:
-    at = np.union1d(thinned(one.k_max), powers_of_two(one.k_max))
-    marks = np.searchsorted(at, powers_of_two(one.k_max))
+def _line(ranked: Ranked, x: np.ndarray[tuple[int], np.dtype[np.float64]], style: Style, dotted: bool) -> Line:
+    at = np.union1d(thinned(ranked.k_max), powers_of_two(ranked.k_max))
+    marks = np.searchsorted(at, powers_of_two(ranked.k_max))
     filled = 0 if dotted else len(at)
-    return Line(one.ranker, style, x[at], 100 * one.success[at], marks, len(at), filled, dotted=dotted)
+    return Line(ranked.ranker, style, x[at], 100 * ranked.success[at], marks, len(at), filled, dotted=dotted)
 
 
 def _single_outputs(unit: Unit, scale: float, ranking: BenchmarkRanking) -> Iterator[Point]:

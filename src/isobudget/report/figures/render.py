@@ -1,6 +1,6 @@
-"""A `Plot` drawn by Matplotlib: panels beside or below each other, a legend below them, as SVG, PDF or PNG.
+"""A `Plot` rendered by Matplotlib: panels beside or below each other, a legend below them, as SVG, PDF or PNG.
 
-Matplotlib is used through its objects, without pyplot and its global state. Names are drawn as plain text, whatever
+Matplotlib is used through its objects, without pyplot and its global state. Names are set as plain text, whatever
 they hold. The letters of a PDF are embedded as TrueType, those of an SVG are outlines; the caption is in the file, for
 readers who do not see the figure. The same plot gives the same file: there is no date in it.
 """
@@ -55,7 +55,7 @@ def figure_format(name: str) -> str:
     """The format of a file of that name.
 
     Raises:
-        InputError: the ending is none of those that can be drawn.
+        InputError: the ending is none of those that can be written.
     """
     ending = name.rpartition(".")[2].lower()
     if ending not in FORMATS:
@@ -70,14 +70,14 @@ def render(plot: Plot, look: Look | None = None, formats: Sequence[str] = ("svg"
         MissingExtraError: Matplotlib is not installed.
     """
     look = (look or Look()).for_panels(len(plot.panels))
-    with drawing(plot.name, look):
+    with figure_settings(plot.name, look):
         figure = lay_out(plot, look)
         return {kind: _saved(figure, plot, kind, look) for kind in formats}
 
 
 @contextlib.contextmanager
-def drawing(name: str, look: Look) -> Iterator[None]:
-    """Matplotlib's settings while a figure is drawn; they are as before afterwards."""
+def figure_settings(name: str, look: Look) -> Iterator[None]:
+    """Matplotlib's settings while a figure is rendered; they are as before afterwards."""
     require_matplotlib()
     import matplotlib as mpl
 
@@ -106,7 +106,7 @@ def _settings(look: Look) -> dict[Any, Any]:
 
 
 def lay_out(plot: Plot, look: Look) -> Figure:
-    """The figure with everything in its place, to be saved; within `drawing`."""
+    """The figure with everything in its place, to be saved; within `figure_settings`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -122,7 +122,7 @@ def lay_out(plot: Plot, look: Look) -> Figure:
         empty.remove()
     axes = axes[: len(plot.panels)]
     for place, (one, content) in enumerate(zip(axes, plot.panels, strict=True)):
-        _draw_panel(one, content, look)
+        _plot_panel(one, content, look)
         if place % columns == 0:
             label = in_lines(plot.y_label, 60 * (panel - 0.5), look.family, look.points)
             one.set_ylabel(label, multialignment="center")
@@ -145,8 +145,8 @@ def _rows_and_columns(panels: int, look: Look) -> tuple[int, int]:
 def _place(figure: Figure, axes: Any, plot: Plot, look: Look, engine: LayoutEngine) -> None:
     """Ticks and labels for the room that there is, then the legend below; the layout serves every format.
 
-    The layout engine is called by itself, so that nothing is drawn for it. Ticks are first set for about the room that
-    panels have, and everything is laid out again only where others suit the room that they turn out to have.
+    The layout engine is called by itself, so that nothing is rendered for it. Ticks are first set for about the room
+    that panels have, and everything is laid out again only where others suit the room that they turn out to have.
     """
     columns = axes[0].get_gridspec().ncols
     rooms = [72 * 0.9 * look.inches / columns] * len(plot.panels)
@@ -191,34 +191,34 @@ def _heighten(figure: Figure, inches: float) -> None:
 # panels ---------------------------------------------------------------------------------------------------------------
 
 
-def _draw_panel(one: Axes, panel: Panel, look: Look) -> None:
-    one.set_xscale("log", base=2)
-    one.grid(True, color=RULE, linewidth=0.5)
-    one.set_axisbelow(True)
-    one.tick_params(length=2.5, width=0.6, labelleft=True)
+def _plot_panel(axes: Axes, panel: Panel, look: Look) -> None:
+    axes.set_xscale("log", base=2)
+    axes.grid(True, color=RULE, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=2.5, width=0.6, labelleft=True)
     for side in ("top", "right"):
-        one.spines[side].set_visible(False)
+        axes.spines[side].set_visible(False)
     for line in panel.lines:
         if line.low is not None and line.high is not None:
-            one.fill_between(
+            axes.fill_between(
                 line.x, line.low, line.high, color=line.style.colour, alpha=0.4 / max(3, len(panel.lines)), linewidth=0
             )
     for line in panel.lines:
-        _draw_line(one, line, look)
+        _plot_line(axes, line, look)
     for point in panel.points:
-        one.plot(point.x, point.y, **_single(point, look))
+        axes.plot(point.x, point.y, **_single(point, look))
 
 
-def _draw_line(one: Axes, line: Line, look: Look) -> None:
+def _plot_line(axes: Axes, line: Line, look: Look) -> None:
     """Solid, then dashed; markers filled, then hollow."""
     colour, wide = line.style.colour, 0.14 * look.points
     if line.dotted:
-        one.plot(line.x, line.y, color=colour, linewidth=0.8 * wide, linestyle=_DOTS)
+        axes.plot(line.x, line.y, color=colour, linewidth=0.8 * wide, linestyle=_DOTS)
     else:
         start = max(0, line.solid - 1)
-        one.plot(line.x[: line.solid], line.y[: line.solid], color=colour, linewidth=wide)
+        axes.plot(line.x[: line.solid], line.y[: line.solid], color=colour, linewidth=wide)
         if line.solid < len(line.x):
-            one.plot(line.x[start:], line.y[start:], color=colour, linewidth=0.8 * wide, linestyle=_DASHES)
+            axes.plot(line.x[start:], line.y[start:], color=colour, linewidth=0.8 * wide, linestyle=_DASHES)
     for places, face in (
         (line.marks[line.marks < line.filled], colour),
         (line.marks[line.marks >= line.filled], PAPER),
@@ -227,7 +227,7 @@ def _draw_line(one: Axes, line: Line, look: Look) -> None:
             "clip_on": False,
             "in_layout": False,
         }  # whole markers at 100%
-        one.plot(line.x[places], line.y[places], linestyle="none", **_marker(line, look, face), **whole)
+        axes.plot(line.x[places], line.y[places], linestyle="none", **_marker(line, look, face), **whole)
 
 
 def _marker(line: Line, look: Look, face: str) -> dict[str, Any]:
@@ -263,17 +263,17 @@ def _entries(plot: Plot, look: Look) -> list[_Entry]:
     """Lines, single outputs, kinds of lines; none twice."""
     from matplotlib.lines import Line2D
 
-    found: dict[str, _Entry] = {}
+    entries: dict[str, _Entry] = {}
     for line in (line for panel in plot.panels for line in panel.lines if not line.dotted):
         sign = {"linestyle": "-" if line.solid else _DASHES, "linewidth": 0.14 * look.points}
         handle = Line2D([], [], **_marker(line, look, line.style.colour) | sign)
-        found.setdefault(line.name, _Entry(handle, line.name, f" {line.note}" if line.note else ""))
+        entries.setdefault(line.name, _Entry(handle, line.name, f" {line.note}" if line.note else ""))
     for name, points in _by_name(plot).items():
-        found.setdefault(name, _Entry(Line2D([], [], **_single(points[0], look) | _shared_sign(points)), name))
+        entries.setdefault(name, _Entry(Line2D([], [], **_single(points[0], look) | _shared_sign(points)), name))
     for kind, text in plot.key:
         form: dict[str, Any] = {"linestyle": _DOTS if kind == "dotted" else _DASHES, "linewidth": 0.11 * look.points}
-        found.setdefault(text, _Entry(Line2D([], [], color=INK, **form), text))
-    return list(found.values())
+        entries.setdefault(text, _Entry(Line2D([], [], color=INK, **form), text))
+    return list(entries.values())
 
 
 def _by_name(plot: Plot) -> dict[str, list[Point]]:
@@ -335,7 +335,7 @@ def _columns(texts: Sequence[str], room: float, look: Look) -> int:
 
 
 def _saved(figure: Figure, plot: Plot, kind: str, look: Look) -> bytes:
-    """The file, by the canvas of its format: `savefig` would draw everything once more before."""
+    """The file, by the canvas of its format: `savefig` would render everything once more before."""
     title, caption = (printable(text).replace("\n", " ") for text in (plot.title, plot.caption))
     # no program that looks for markup in any file finds some in these
     plain = {"Title": title, "Subject": caption, "Description": caption}
@@ -354,7 +354,7 @@ def _saved(figure: Figure, plot: Plot, kind: str, look: Look) -> bytes:
 
 
 def _canvas(figure: Figure, kind: str) -> Any:
-    """What draws a figure in a format."""
+    """What renders a figure in a format."""
     if kind == "svg":
         from matplotlib.backends.backend_svg import FigureCanvasSVG
 

@@ -49,7 +49,7 @@ def _key(name: str) -> tuple[tuple[str | float, ...], str]:
 
 
 def require_matplotlib() -> None:
-    """Make sure that figures can be drawn; a `MissingExtraError` if Matplotlib is not installed."""
+    """Make sure that figures can be plotted; a `MissingExtraError` if Matplotlib is not installed."""
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:

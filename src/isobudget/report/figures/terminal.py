@@ -51,13 +51,13 @@ def terminal_plot(plot: Plot, width: int = 80, *, colours: bool = False) -> str:
         figure.plot_size(wide, _HEIGHT)
         _axes(figure, plot, panel, wide)
         for line in panel.lines:
-            _draw(figure, line)
+            _plot_line(figure, line)
         for point in panel.points:
             figure.draw(figure.signal([math.log2(point.x)], [point.y], marker=_SINGLE[point.kind]))
-        drawn = str(figure.build()) if colours else str(plotext.uncolorize(figure.build()))
+        rendered = str(figure.build()) if colours else str(plotext.uncolorize(figure.build()))
     finally:
         figure.clear()
-    return "\n".join([*(row.rstrip() for row in drawn.splitlines()), *_legend(panel, wide)])
+    return "\n".join([*(row.rstrip() for row in rendered.splitlines()), *_legend(panel, wide)])
 
 
 def _axes(figure: Any, plot: Plot, panel: Panel, wide: int) -> None:
@@ -74,7 +74,7 @@ def _axes(figure: Any, plot: Plot, panel: Panel, wide: int) -> None:
     figure.label(panel.x_label)
 
 
-def _draw(figure: Any, line: Line) -> None:
+def _plot_line(figure: Any, line: Line) -> None:
     """The line in dots, and the sign of its model where it has a marker."""
     colour = tuple(int(line.style.colour[at : at + 2], 16) for at in (1, 3, 5))
     x = [math.log2(value) for value in line.x]

@@ -13,7 +13,7 @@ from isobudget.costs.cost import Unit, parse_unit
 from isobudget.curves import Comparison
 from isobudget.errors import InputError
 from isobudget.files.whole import file_stems
-from isobudget.report.figures.comparison import Drawing, comparison_plot
+from isobudget.report.figures.comparison import ComparisonFigure, comparison_plot
 from isobudget.report.figures.parts import Plot
 
 #: what a panel against samples is called among the units
@@ -64,7 +64,7 @@ def curve_plots(
 
 def _plot(of: Mapping[Unit, Comparison], names: Sequence[str], greedy: GreedyOf, left_out: str) -> Plot:
     panels = tuple(None if name == K else Unit(name) for name in names)
-    return comparison_plot(Drawing(of, greedy(of), panels=panels, left_out=left_out))
+    return comparison_plot(ComparisonFigure(of, greedy(of), panels=panels, left_out=left_out))
 
 
 def _by_default(own: Unit) -> tuple[Unit, ...]:

@@ -1,6 +1,6 @@
 """Texts of a figure measured and fitted: names cut in their middle, labels broken into lines, ticks that have room.
 
-Lengths are in points. A text is measured by its outlines, as Matplotlib draws it, so that nothing is drawn first.
+Lengths are in points. A text is measured by its outlines, as Matplotlib renders it, so that nothing is rendered first.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ def fitted_to(text: str, room: float, width: Callable[[str], float] = len) -> st
 
 def all_fitted(texts: Sequence[str], room: float, family: str, points: float) -> list[str]:
     """Different texts, fitted so that they stay different: of those that would not, each has its number."""
-    found: list[str] = []
+    shortened: list[str] = []
     for text in texts:
         short, number = fitted(text, room, family, points), 1
-        while short in found:
+        while short in shortened:
             number += 1
             mark = f" #{number}"
             short = fitted(text, room - width_of(mark, family, points), family, points) + mark
-        found.append(short)
-    return found
+        shortened.append(short)
+    return shortened
 
 
 def in_lines(text: str, room: float, family: str, points: float) -> str:

@@ -76,19 +76,19 @@ def _thinned_ranking(ranking: dict[str, Any], stops: Sliders) -> dict[str, Any]:
     return ranking | {"models": models}
 
 
-def _thinned_ranker(one: dict[str, Any], kept: set[int]) -> dict[str, Any]:
-    at = [place for place, k in enumerate(one["k"]) if k in kept or k == one["k"][-1]]
+def _thinned_ranker(ranker: dict[str, Any], kept: set[int]) -> dict[str, Any]:
+    at = [place for place, k in enumerate(ranker["k"]) if k in kept or k == ranker["k"][-1]]
     take = {
-        name: [one[name][place] for place in at]
+        name: [ranker[name][place] for place in at]
         for name in ("k", "success", "low", "high", "monte_carlo_error")
-        if one[name] is not None
+        if ranker[name] is not None
     }
     costs = {
         unit: cost
         | {name: [cost[name][place] for place in at] for name in ("free", "charged") if cost[name] is not None}
-        for unit, cost in one["cost"].items()
+        for unit, cost in ranker["cost"].items()
     }
-    return one | take | {"cost": costs}
+    return ranker | take | {"cost": costs}
 
 
 def _model(label: str, stops: Sliders) -> str:

@@ -54,26 +54,26 @@ def _model_json(model: RankedModel) -> dict[str, Any]:
     }
 
 
-def _ranked_json(one: Ranked) -> dict[str, Any]:
-    amounts = {str(unit): picked(one, "per_problem", "per_sample") for unit, one in one.cost.amounts.items()}
+def _ranked_json(ranked: Ranked) -> dict[str, Any]:
+    amounts = {str(unit): picked(one, "per_problem", "per_sample") for unit, one in ranked.cost.amounts.items()}
     return {
-        **picked(one, "ranker", "exact"),
-        "k": list(range(1, one.k_max + 1)),
-        **picked(one, "success", "low", "high"),
-        "monte_carlo_error": one.monte_carlo,
+        **picked(ranked, "ranker", "exact"),
+        "k": list(range(1, ranked.k_max + 1)),
+        **picked(ranked, "success", "low", "high"),
+        "monte_carlo_error": ranked.monte_carlo,
         "cost": {
             str(unit): {
                 "free": curve.cost,
-                "charged": one.charged[unit].cost if unit in one.charged else None,
-                "source": one.charged.get(unit, curve).price.source,
+                "charged": ranked.charged[unit].cost if unit in ranked.charged else None,
+                "source": ranked.charged.get(unit, curve).price.source,
             }
-            for unit, curve in one.free.items()
+            for unit, curve in ranked.free.items()
         },
-        "scoring": {"source": one.cost.source, "amounts": amounts},
-        "auc": None if one.auc is None else picked(one.auc, "value", "low", "high", "problems"),
-        "calibration": None if one.calibration is None else _calibration_json(one.calibration),
-        "no_score": one.undefined,
-        **picked(one, "set_aside", "notes"),
+        "scoring": {"source": ranked.cost.source, "amounts": amounts},
+        "auc": None if ranked.auc is None else picked(ranked.auc, "value", "low", "high", "problems"),
+        "calibration": None if ranked.calibration is None else _calibration_json(ranked.calibration),
+        "no_score": ranked.undefined,
+        **picked(ranked, "set_aside", "notes"),
     }
 
 

@@ -24,11 +24,11 @@ def frontier_table(rows: Sequence[PlanRow], unit: str, level: float) -> Table:
     for row in rows:
         gain, around = gain_cells(row)
         success = Cell(f"{percent(row.success)}%", interval(row.low, row.high, "–"))
-        draws = "" if row.schedule is None else shown_steps(row.schedule)
+        steps = "" if row.schedule is None else shown_steps(row.schedule)
         lines.append(
             (
                 *(Cell(with_unit(row.budget, unit)), success, Cell(gain or "–", around)),
-                *(Cell(NAMES[row.policy], "".join(ahead_in_words(row)), "text"), Cell(draws, kind="text")),
+                *(Cell(NAMES[row.policy], "".join(ahead_in_words(row)), "text"), Cell(steps, kind="text")),
             )
         )
     caption = f"Recommended policies by budget in {unit} per problem"

@@ -1,8 +1,8 @@
 """The page of a run: one HTML file that needs nothing else, for wide and narrow screens, by day and by night.
 
 Its structure and words are in `templates/`, what moves on it in `scripts/`. Nothing from outside can become markup:
-every value is escaped where a template puts it in, control characters made visible; only figures, drawn by Matplotlib,
-are markup already. The page states that no other scripts than its own may run (`scripts.content_policy`).
+every value is escaped where a template puts it in, control characters made visible; only figures, plotted by
+Matplotlib, are markup already. The page states that no other scripts than its own may run (`scripts.content_policy`).
 """
 
 from __future__ import annotations

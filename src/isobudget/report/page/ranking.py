@@ -35,15 +35,15 @@ def ranking_tables(ranking: BenchmarkRanking, comparison: Comparison) -> Iterato
         yield Table(f"The sample that is chosen from k of {model.model} passes", columns, tuple(rows), _note(model))
 
 
-def _row(one: Ranked, ks: list[int], best: bool) -> tuple[Cell, ...]:
-    cells = _cells(one.success, one.low, one.high, ks)
+def _row(ranked: Ranked, ks: list[int], best: bool) -> tuple[Cell, ...]:
+    cells = _cells(ranked.success, ranked.low, ranked.high, ks)
     if best:
         cells[-1] = Cell(cells[-1].text, cells[-1].small, "best")
     auc = Cell("–")
-    if one.auc is not None and not math.isnan(one.auc.value):
-        ends = "" if math.isnan(one.auc.low) else f"{one.auc.low:.3f}–{one.auc.high:.3f}"
-        auc = Cell(f"{one.auc.value:.3f}", ends)
-    return (Cell("a random sample" if one.ranker == RANDOM else one.ranker), *cells, auc)
+    if ranked.auc is not None and not math.isnan(ranked.auc.value):
+        ends = "" if math.isnan(ranked.auc.low) else f"{ranked.auc.low:.3f}–{ranked.auc.high:.3f}"
+        auc = Cell(f"{ranked.auc.value:.3f}", ends)
+    return (Cell("a random sample" if ranked.ranker == RANDOM else ranked.ranker), *cells, auc)
 
 
 def _cells(success: Floats, low: Floats, high: Floats, ks: list[int]) -> list[Cell]:

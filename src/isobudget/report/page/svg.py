@@ -17,7 +17,7 @@ _LEFT_OUT = re.compile(
     r"<title>.*?</title>|<desc>.*?</desc>|<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", re.DOTALL
 )
 _ID = re.compile(r'(\bid="|href="#|url\(#)')
-_DRAWN = re.compile(r'(?<= d=")[^"]*(?=")')
+_PATH_DATA = re.compile(r'(?<= d=")[^"]*(?=")')
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
 _PAGE_COLOURS = {INK: "currentColor", RULE: "var(--rule)", PAPER: "var(--page)"} | {
     colour: f"var(--model-{place})" for place, colour in enumerate(COLOURS)
@@ -33,7 +33,7 @@ def inline(svg: bytes, name: str, description: str) -> Markup:
 
     text = svg.decode()
     text = _LEFT_OUT.sub("", text[text.index("<svg") :])
-    text = _DRAWN.sub(lambda drawn: _LONG_NUMBER.sub(lambda number: f"{float(number[0]):.2f}", drawn[0]), text)
+    text = _PATH_DATA.sub(lambda path: _LONG_NUMBER.sub(lambda number: f"{float(number[0]):.2f}", path[0]), text)
     text = _ID.sub(rf"\g<1>{name}-", text)
     for colour, variable in _PAGE_COLOURS.items():
         text = text.replace(colour, variable)

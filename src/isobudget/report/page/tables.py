@@ -150,8 +150,8 @@ def flips(comparisons: Mapping[Unit, Comparison]) -> Table | None:
 
 def no_flip(comparisons: Mapping[Unit, Comparison]) -> str:
     """What stands in place of `flips` where several models are compared and no such ratio is known; else empty."""
-    found = [flip for comparison in comparisons.values() for flip in comparison.flips]
-    if not found or any(flip.k_cheap is not None for flip in found if flip.k_dear & (flip.k_dear - 1) == 0):
+    flips = [flip for comparison in comparisons.values() for flip in comparison.flips]
+    if not flips or any(flip.k_cheap is not None for flip in flips if flip.k_dear & (flip.k_dear - 1) == 0):
         return ""
     return (
         "No price ratio is known at which the verdict flips: in no pair do the recorded samples of the cheaper model "

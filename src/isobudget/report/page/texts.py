@@ -121,12 +121,12 @@ def output_files(
 
 def _chosen(run: Run, failures: int | None) -> dict[_Place, list[dict[str, Any]]]:
     columns = [*KEY_COLUMNS, "outcome", "passed", "detail", "first_failing", "tests_passed", "tests_total"]
-    found: dict[_Place, _Chosen] = defaultdict(_Chosen)
+    outputs: dict[_Place, _Chosen] = defaultdict(_Chosen)
     for block in read_each(run.path / "verdicts", VerdictRow, columns, coded=True):
         some = block if failures is None else block.take(_candidates(block.unify_dictionaries(), max(failures, 1)))
         for row in some.to_pylist():
-            found[row["benchmark"], row["model"], row["task_id"]].take(row, failures)
-    return {place: one.rows(failures) for place, one in found.items()}
+            outputs[row["benchmark"], row["model"], row["task_id"]].take(row, failures)
+    return {place: one.rows(failures) for place, one in outputs.items()}
 
 
 def _candidates(block: pa.Table, most: int) -> NDArray[np.int64]:
@@ -180,21 +180,21 @@ def _texts(run: Run, wanted: set[SampleKey]) -> dict[SampleKey, str]:
     coded = [one.dictionary_encode() if pa.types.is_string(one.type) else one for one in columns]
     asked, _ = places.keys(pa.table(coded, names=KEY_COLUMNS)) if keys else (np.zeros(0, np.int64), None)
     by_number = dict(zip(asked.tolist(), keys, strict=True))
-    found: dict[SampleKey, str] = {}
+    texts_by_key: dict[SampleKey, str] = {}
     for block in read_each(run.path / "samples", SampleRow, [*KEY_COLUMNS, "text"], coded=True):
         numbers, known = places.keys(block)
         at = np.flatnonzero(np.isin(numbers, asked))
         texts = block["text"].take(at if known is None else np.flatnonzero(known)[at]).to_pylist()
-        found.update(zip((by_number[number] for number in numbers[at].tolist()), texts, strict=True))
-    return found
+        texts_by_key.update(zip((by_number[number] for number in numbers[at].tolist()), texts, strict=True))
+    return texts_by_key
 
 
 def _output(row: Mapping[str, Any], text: str) -> dict[str, Any]:
     kind = "greedy" if row["greedy"] else "passed" if row["passed"] else "failed"
-    said = {name: row[name] for name in ("index", "passed", "outcome", "tests_passed", "tests_total")}
+    verdict = {name: row[name] for name in ("index", "passed", "outcome", "tests_passed", "tests_total")}
     lines = {name: printable(row[name]) for name in ("detail", "first_failing")}
     shown = printable(text[:MOST_LETTERS])
-    return {"kind": kind, **said, **lines, "text": shown, "left_out": max(0, len(text) - MOST_LETTERS)}
+    return {"kind": kind, **verdict, **lines, "text": shown, "left_out": max(0, len(text) - MOST_LETTERS)}
 
 
 def _files(benchmark: str, stem: str, problems: Sequence[dict[str, Any]]) -> Iterator[tuple[str, int, bytes]]:

@@ -20,12 +20,12 @@ from isobudget.grid import (
     with_unit,
 )
 from isobudget.report.tables.labels import prompts_note, shared_part, sources_note
-from isobudget.report.tables.power import found_text
+from isobudget.report.tables.power import detectable_text
 
 
-def compared_grid(one: Compared) -> Grid:
-    """Success and costs of both sides, then difference, p-value and what could be found."""
-    units = _units(one)
+def compared_grid(compared: Compared) -> Grid:
+    """Success and costs of both sides, then difference, p-value and the smallest difference that could be detected."""
+    units = _units(compared)
     rows = tuple(
         (
             side.label,
@@ -33,50 +33,50 @@ def compared_grid(one: Compared) -> Grid:
             interval(side.low, side.high),
             *(with_unit(side.costs[unit], unit) for unit in units),
         )
-        for side in (one.one, one.other)
+        for side in (compared.one, compared.other)
     )
-    title = headed(one.benchmark, counted(one.problems, "problem"))
+    title = headed(compared.benchmark, counted(compared.problems, "problem"))
     columns = ("Model@samples", "solves, %", "interval", *(f"cost, {unit}" for unit in units))
-    notes = (difference_text(one), *one.notes, *(_cost_note(one, unit) for unit in units))
+    notes = (difference_text(compared), *compared.notes, *(_cost_note(compared, unit) for unit in units))
     beside = Grid(title, ("", *(row[0] for row in rows)), tuple(zip(columns, *rows, strict=True))[1:], notes=notes)
     return Grid(title, columns, rows, notes=notes, narrow=beside)
 
 
-def _units(one: Compared) -> list[Unit]:
+def _units(compared: Compared) -> list[Unit]:
     """The units that both sides have a price in."""
-    return [unit for unit in one.one.costs if unit in one.other.costs]
+    return [unit for unit in compared.one.costs if unit in compared.other.costs]
 
 
-def _cost_note(one: Compared, unit: Unit) -> str:
+def _cost_note(compared: Compared, unit: Unit) -> str:
     """Where the prices of a unit come from, and how they count prompts."""
-    priced = [(side.label, side.prices[unit]) for side in (one.one, one.other)]
+    priced = [(side.label, side.prices[unit]) for side in (compared.one, compared.other)]
     sources = sources_note((name, price.source + shared_part(price, unit)) for name, price in priced)
     return f"Cost of a sample in {unit}. {sources} {prompts_note(priced)}"
 
 
-def difference_text(one: Compared) -> str:
-    """The paired difference in points, with interval and p-value, and the smallest one that could be told."""
-    ends = f"{100 * one.low:+.1f} to {100 * one.high:+.1f}"
-    found = found_text(one.power, one.problems, (one.low, one.high))
-    return f"Difference {100 * one.difference:+.1f} points ({ends}), p = {one.p_value:.2g}; {found}."
+def difference_text(compared: Compared) -> str:
+    """The paired difference in points, with interval and p-value, and the smallest one that could be detected."""
+    ends = f"{100 * compared.low:+.1f} to {100 * compared.high:+.1f}"
+    detectable = detectable_text(compared.power, compared.problems, (compared.low, compared.high))
+    return f"Difference {100 * compared.difference:+.1f} points ({ends}), p = {compared.p_value:.2g}; {detectable}."
 
 
-def verdict(one: Compared) -> str:
+def verdict(compared: Compared) -> str:
     """Which of the two does better, and what it costs."""
-    if not one.clear:
-        none = f"No clear difference between {one.one.label} and {one.other.label} on these problems"
-        return f"{none}{_price(one.one, one.other, _units(one))}."
-    better, worse = (one.one, one.other) if one.difference > 0 else (one.other, one.one)
-    more = f"{better.label} solves {100 * abs(one.difference):.1f} points more than {worse.label}"
-    return f"{more}{_price(better, worse, _units(one))}."
+    if not compared.clear:
+        none = f"No clear difference between {compared.one.label} and {compared.other.label} on these problems"
+        return f"{none}{_price(compared.one, compared.other, _units(compared))}."
+    better, worse = (compared.one, compared.other) if compared.difference > 0 else (compared.other, compared.one)
+    more = f"{better.label} solves {100 * abs(compared.difference):.1f} points more than {worse.label}"
+    return f"{more}{_price(better, worse, _units(compared))}."
 
 
 def _price(side: Side, other: Side, units: Sequence[Unit]) -> str:
     """What a side costs beside the other, units of one ratio together."""
-    said: dict[str, list[str]] = {}
+    units_by_ratio: dict[str, list[str]] = {}
     for unit in units:
-        said.setdefault(times_as_much(side.costs[unit] / other.costs[unit]), []).append(unit)
-    parts = [f"{much} in {listed(named)}" for much, named in said.items()]
+        units_by_ratio.setdefault(times_as_much(side.costs[unit] / other.costs[unit]), []).append(unit)
+    parts = [f"{much} in {listed(named)}" for much, named in units_by_ratio.items()]
     return f"; beside {other.label}, {side.label} costs {listed(parts)}" if parts else ""
 
 
@@ -84,15 +84,17 @@ def _price(side: Side, other: Side, units: Sequence[Unit]) -> str:
 _SIDE, _POWER = ("k", "success", "low", "high"), ("error", "detectable", "problems", "samples")
 
 
-def compared_json(one: Compared) -> dict[str, Any]:
+def compared_json(compared: Compared) -> dict[str, Any]:
     """For JSON: success in [0, 1], costs by unit, what is undefined null."""
     sides = {
         name: picked(side, "label", *_SIDE, "costs") | _said_of(side)
-        for name, side in (("one", one.one), ("other", one.other))
+        for name, side in (("one", compared.one), ("other", compared.other))
     }
-    numbers = picked(one, "benchmark", "problems", "difference", "low", "high", "p_value", "notes")
-    power = picked(one.power, *_POWER)
-    plain: dict[str, Any] = json_value(numbers | sides | {"power": power, "clear": one.clear, "sentence": verdict(one)})
+    numbers = picked(compared, "benchmark", "problems", "difference", "low", "high", "p_value", "notes")
+    power = picked(compared.power, *_POWER)
+    plain: dict[str, Any] = json_value(
+        numbers | sides | {"power": power, "clear": compared.clear, "sentence": verdict(compared)}
+    )
     return plain
 
 
@@ -102,12 +104,12 @@ def _said_of(side: Side) -> dict[str, dict[Unit, str]]:
     return {"sources": sources, "prompts": {unit: price.prompt_said for unit, price in side.prices.items()}}
 
 
-def compared_record(one: Compared) -> dict[str, Any]:
+def compared_record(compared: Compared) -> dict[str, Any]:
     """A flat row."""
-    row: dict[str, Any] = {"benchmark": one.benchmark, "problems": one.problems}
-    for name, side in (("one", one.one), ("other", one.other)):
+    row: dict[str, Any] = {"benchmark": compared.benchmark, "problems": compared.problems}
+    for name, side in (("one", compared.one), ("other", compared.other)):
         row |= {name: side.label} | {f"{name}_{key}": value for key, value in picked(side, *_SIDE).items()}
         row |= {f"{name}_{unit}": cost for unit, cost in side.costs.items()}
         row |= {f"{name}_{unit}_source": price.source for unit, price in side.prices.items()}
-    power = {f"power_{key}": value for key, value in picked(one.power, *_POWER).items()}
-    return row | picked(one, "difference", "low", "high", "p_value", "clear") | power
+    power = {f"power_{key}": value for key, value in picked(compared.power, *_POWER).items()}
+    return row | picked(compared, "difference", "low", "high", "p_value", "clear") | power

@@ -36,7 +36,7 @@ def frontier_grids(benchmark: str, rows: Sequence[PlanRow], level: float, short:
         )
         for row in rows
     ]
-    drawn = [
+    steps = [
         (with_unit(row.budget, row.unit), "" if row.schedule is None else shown_steps(row.schedule, dict(short)))
         for row in rows
     ]
@@ -44,5 +44,5 @@ def frontier_grids(benchmark: str, rows: Sequence[PlanRow], level: float, short:
     columns = ("Budget", "policy", "solves", shown, "gain", shown)
     return [
         Grid(title, columns, tuple(cells), notes=(NOTE, *ahead_notes(rows))),
-        Grid(headed(benchmark, "what it runs, in this order"), ("Budget", "draws"), tuple(drawn), words=(1,)),
+        Grid(headed(benchmark, "what it runs, in this order"), ("Budget", "draws"), tuple(steps), words=(1,)),
     ]

@@ -50,7 +50,7 @@ def _without_owner(name: str) -> str:
 
 def _first_parts(name: str) -> str:
     """As many whole parts as fit; the name where not even one does, or where its size or its source would be lost."""
-    ends = [found.start() for found in re.finditer(r"[-_/: ]", name) if 0 < found.start() <= _LONGEST]
+    ends = [match.start() for match in re.finditer(r"[-_/: ]", name) if 0 < match.start() <= _LONGEST]
     lost = name[ends[-1] :] if ends else ""
     return name if not ends or re.search(r"\d[bm]\b|\(", lost, re.IGNORECASE) else name[: ends[-1]]
 
@@ -73,12 +73,12 @@ def prompt_note(comparison: Comparison) -> str:
 
 def prompts_note(priced: Iterable[tuple[str, SampleCost]]) -> str:
     """How the prices count prompts, names of one way together."""
-    said: dict[str, list[str]] = {}
+    models_by_note: dict[str, list[str]] = {}
     for name, price in priced:
-        said.setdefault(price.prompt_said, []).append(name)
-    if len(said) == 1:
-        return f"Prompts: {next(iter(said))}."
-    return "Prompts: " + "; ".join(f"{how} ({', '.join(names)})" for how, names in said.items()) + "."
+        models_by_note.setdefault(price.prompt_said, []).append(name)
+    if len(models_by_note) == 1:
+        return f"Prompts: {next(iter(models_by_note))}."
+    return "Prompts: " + "; ".join(f"{how} ({', '.join(names)})" for how, names in models_by_note.items()) + "."
 
 
 def short_names(comparison: Comparison) -> dict[str, str]:

@@ -57,9 +57,11 @@ def _cheapest_two(title: str, note: str, reaches: Sequence[Reach], comparison: C
         cells = [text for label in two for text in (short[label], _needed(reach, label, comparison))]
         rows.append((f"{reach.success:.0%}", *[*cells, "-", "-", "-", "-"][:4]))
     columns = ("Success", "cheapest", "budget", "next", "budget")
-    told = f"The two cheapest of {len(comparison.curves)} models for each success. {REST}"
+    which_two = f"The two cheapest of {len(comparison.curves)} models for each success. {REST}"
     symbols = legend(([row[2], row[4]] for row in rows), NOT_REACHED)
-    return Grid(title, columns, tuple(rows), notes=(told, note, prompt_note(comparison)), legend=symbols, words=(1, 3))
+    return Grid(
+        title, columns, tuple(rows), notes=(which_two, note, prompt_note(comparison)), legend=symbols, words=(1, 3)
+    )
 
 
 def shown_pairs(comparison: Comparison) -> tuple[tuple[str, str], ...]:
@@ -131,7 +133,7 @@ def flip_table(comparison: Comparison) -> Grid | None:
 
 def _flips_at(ks: Sequence[int], comparison: Comparison) -> Grid:
     """The table for these numbers of samples of the dearer model."""
-    by_pair = {pair: list(found) for pair, found in groupby(comparison.flips, key=lambda flip: (flip.cheap, flip.dear))}
+    by_pair = {pair: list(flips) for pair, flips in groupby(comparison.flips, key=lambda flip: (flip.cheap, flip.dear))}
     rows = tuple(_flip_row(by_pair[pair], ks, short_names(comparison)) for pair in shown_pairs(comparison))
     note = (
         "The cheaper model does at least as well as k samples of the dearer one while the price of one of these pays "

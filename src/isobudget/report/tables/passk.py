@@ -35,13 +35,13 @@ def passk_grid(results: Sequence[PassAtK], notes: Sequence[str] = ()) -> Grid:
 def _one_a_line(results: Sequence[PassAtK], notes: Sequence[str]) -> Grid:
     """A line for each model and k, for many k on a narrow terminal; what it rests on stands below a model's name."""
     rows = []
-    for one in results:
-        name = " ".join(filter(None, (one.benchmark, one.model, one.condition)))
-        said = [name, f"  {counted(one.problems, 'problem')}, n = {_n(one)}"]
-        cells = [(f"{k:,}", _cell(one, at)) for at, k in enumerate(one.k)]
-        said += [""] * (len(cells) - len(said))
-        cells += [("", "")] * (len(said) - len(cells))
-        rows += [(left, *right) for left, right in zip(said, cells, strict=True)]
+    for result in results:
+        name = " ".join(filter(None, (result.benchmark, result.model, result.condition)))
+        lines = [name, f"  {counted(result.problems, 'problem')}, n = {_n(result)}"]
+        cells = [(f"{k:,}", _cell(result, at)) for at, k in enumerate(result.k)]
+        lines += [""] * (len(cells) - len(lines))
+        cells += [("", "")] * (len(lines) - len(cells))
+        rows += [(left, *right) for left, right in zip(lines, cells, strict=True)]
     return Grid("pass@k", ("Model", "k", "pass@k"), tuple(rows), notes=tuple(notes))
 
 
@@ -63,13 +63,13 @@ def _notes(results: Sequence[PassAtK], cells: Sequence[Sequence[str]]) -> list[s
         name = " ".join(part for part in (result.benchmark, result.model, result.condition) if part)
         for reason in result.undefined.values():
             why.setdefault(reason, []).append(name)
-    drawn = [
+    interval_note = [
         f"In percent, with {100 * one.level:g}% intervals over problems (bootstrap of {one.replicates:,} replicates, "
         f"seed {one.seed})."
         for one in results[:1]
     ]
     return [
-        *drawn,
+        *interval_note,
         *legend(cells, {"?": UNCERTAIN}),
         *(f"-  {reason}: {', '.join(names)}" for reason, names in why.items()),
     ]

@@ -45,11 +45,11 @@ _REPAIRS = (
 
 
 def plan_grids(plan: Plan) -> list[Grid]:
-    """Success, gain and spending of each policy at each budget, then what is recommended, draw by draw."""
+    """Success, gain and spending of each policy at each budget, then what is recommended, step by step."""
     short = short_labels(list(plan.prices))
     suites = [_suites_grid(plan)] if any(row.hidden_success is not None for row in plan.rows) else []
     repairs = [_repairs_grid(plan)] if plan.repairs else []
-    return [_success_grid(plan), *suites, *repairs, _draws_grid(plan, short)]
+    return [_success_grid(plan), *suites, *repairs, _schedules_grid(plan, short)]
 
 
 def _success_grid(plan: Plan) -> Grid:
@@ -88,7 +88,7 @@ def _suites_grid(plan: Plan) -> Grid:
 
 
 def _repairs_grid(plan: Plan) -> Grid:
-    """Repairing beside drawing anew at equal budget."""
+    """Repairing beside sampling anew at equal budget."""
     _, unit = plan_scale(plan)
     rows = []
     for row in plan.repairs:
@@ -168,7 +168,7 @@ def _until(plan: Plan) -> str:
     return ", until a sample passes" if True in stops else ""
 
 
-def _draws_grid(plan: Plan, short: dict[str, str]) -> Grid:
+def _schedules_grid(plan: Plan, short: dict[str, str]) -> Grid:
     rows = [
         (with_unit(row.budget, plan.unit) if first else "", name, shown_steps(schedule, short))
         for row in plan.recommended

@@ -17,29 +17,34 @@ _LEVEL = 1e-12
 
 def power_line(comparison: Comparison) -> str:
     """Two models at the price of one sample of the dearer: difference and power. Empty where there are not two."""
-    found = comparison.differences()
-    if not found:
+    differences = comparison.differences()
+    if not differences:
         return ""
     price = comparison.curves[-1].price.cost(1)
-    one = next((one for one in found if one.budget >= price * (1 - 1e-9)), found[-1])
+    difference = next((one for one in differences if one.budget >= price * (1 - 1e-9)), differences[-1])
     level, unit = f"{comparison.bootstrap.level:.0%}", comparison.unit
     problems = len(comparison.curves[0].task_ids)
-    other = f"{'more' if one.difference > 0 else 'less'} than {one.other}"
-    solves = f"{_points(abs(one.difference))} {other}" if abs(one.difference) > _LEVEL else f"as much as {one.other}"
-    seen = (
-        f"At {with_unit(one.budget, unit)} {one.model} solves {solves} ({level} interval {100 * one.low:+.1f} to "
-        f"{100 * one.high:+.1f}, this pair and budget alone: {'clear' if one.clear else 'not clear'})."
+    other = f"{'more' if difference.difference > 0 else 'less'} than {difference.other}"
+    solves = (
+        f"{_points(abs(difference.difference))} {other}"
+        if abs(difference.difference) > _LEVEL
+        else f"as much as {difference.other}"
     )
-    if one.power.error == 0:
+    seen = (
+        f"At {with_unit(difference.budget, unit)} {difference.model} solves {solves} ({level} interval "
+        f"{100 * difference.low:+.1f} to {100 * difference.high:+.1f}, this pair and budget "
+        f"alone: {'clear' if difference.clear else 'not clear'})."
+    )
+    if difference.power.error == 0:
         return seen
-    interval = one.low, one.high
-    able = found_text(one.power, problems, interval)
-    known = one.power.detectable < 1 and _spread_is_known(one.power, interval)
-    needed = _needed(one, problems) if known and not one.clear else ""
+    interval = difference.low, difference.high
+    able = detectable_text(difference.power, problems, interval)
+    known = difference.power.detectable < 1 and _spread_is_known(difference.power, interval)
+    needed = _needed(difference, problems) if known and not difference.clear else ""
     return f"{seen} {able[0].upper()}{able[1:]}{needed}."
 
 
-def found_text(power: Power, problems: int, interval: tuple[float, float]) -> str:
+def detectable_text(power: Power, problems: int, interval: tuple[float, float]) -> str:
     """The smallest true difference that so many problems find, as the begin of a sentence, if that can be said.
 
     Where few problems tell two models apart, their spread says too little: the interval of the difference is wider than
@@ -51,30 +56,30 @@ def found_text(power: Power, problems: int, interval: tuple[float, float]) -> st
         return (
             f"too few of the {counted(problems, 'problem')} tell the two apart to say which difference would be found"
         )
-    told = f"a true difference of {_points(power.detectable)} is found with {counted(problems, 'problem')}"
-    return f"{told} and these samples in {POWER:.0%} of cases"
+    finding = f"a true difference of {_points(power.detectable)} is found with {counted(problems, 'problem')}"
+    return f"{finding} and these samples in {POWER:.0%} of cases"
 
 
 def _spread_is_known(power: Power, interval: tuple[float, float]) -> bool:
     """Whether the spread of the differences says as much as their interval, which knows how few problems there are."""
     low, high = interval
-    unclear_though_found = low <= 0 <= high and abs(power.difference) >= power.detectable
-    return not unclear_though_found and high - low <= 2 * power.detectable
+    unclear_though_detectable = low <= 0 <= high and abs(power.difference) >= power.detectable
+    return not unclear_though_detectable and high - low <= 2 * power.detectable
 
 
-def _needed(one: Difference, problems: int) -> str:
+def _needed(difference: Difference, problems: int) -> str:
     """What would find a difference as large as the one that was seen."""
-    if abs(one.difference) < 5e-4 or one.power.problems <= problems:
+    if abs(difference.difference) < 5e-4 or difference.power.problems <= problems:
         return ""
-    many = _rough(one.power.problems)
+    many = _rough(difference.power.problems)
     wanted = f"about {counted(int(many), 'problem')}" if many <= _MOST_PROBLEMS else "over a million problems"
-    told = f"; one of {_points(abs(one.difference))} would take {wanted}"
-    times = one.power.samples
+    would_take = f"; one of {_points(abs(difference.difference))} would take {wanted}"
+    times = difference.power.samples
     if math.isnan(times):
-        return f"{told}; what more samples would do cannot be told at k above half of them"
+        return f"{would_take}; what more samples would do cannot be told at k above half of them"
     if times > _MOST_TIMES:
-        return f"{told}, and no number of samples of these {problems:,}"
-    return f"{told}, or {_rough(times):g} times the samples of these {problems:,}" if times > 1 else told
+        return f"{would_take}, and no number of samples of these {problems:,}"
+    return f"{would_take}, or {_rough(times):g} times the samples of these {problems:,}" if times > 1 else would_take
 
 
 def _points(share: float) -> str:

@@ -169,12 +169,12 @@ def _budget_grid(ranking: BenchmarkRanking, unit: Unit) -> Grid | None:
 
 
 def _ranked_rows(model: RankedModel, unit: Unit, budgets: Sequence[float]) -> Iterator[tuple[str, ...]]:
-    for one in model.ranked:
-        if unit not in one.free:
+    for ranked in model.ranked:
+        if unit not in ranked.free:
             continue
-        label, free, charged = f"{model.model}, {one.ranker}", one.free[unit], one.charged.get(unit)
+        label, free, charged = f"{model.model}, {ranked.ranker}", ranked.free[unit], ranked.charged.get(unit)
         yield (label, *(point_cell(free.at(budget)) for budget in budgets))
-        if one.ranker != RANDOM and charged is not None and charged.price != free.price:
+        if ranked.ranker != RANDOM and charged is not None and charged.price != free.price:
             yield (f"{label}, charged", *(point_cell(charged.at(budget)) for budget in budgets))
 
 

@@ -78,13 +78,13 @@ def _use(segments: Sequence[Segment], comparison: Comparison) -> str:
     if not later:
         end = with_unit(first.rows[-1].budget, unit)
         return f"{_chosen(comparison)} {short[first.model]} at every budget up to {end} a problem: {sure}."
-    told = [f"{short[one.model]} from {with_unit(one.start, unit)}" for one in later]
+    switches = [f"{short[one.model]} from {with_unit(one.start, unit)}" for one in later]
     if len(later) == 1:
-        told = [f"then {short[later[0].model]}"]
-    elif len(told) > _FEW_BUDGETS:
-        told = [f"{len(told) - 1} others between", told[-1]]
+        switches = [f"then {short[later[0].model]}"]
+    elif len(switches) > _FEW_BUDGETS:
+        switches = [f"{len(switches) - 1} others between", switches[-1]]
     start = f"{_chosen(comparison)} {short[first.model]} below {with_unit(later[0].start, unit)} a problem"
-    return f"{', '.join([start, *told])}: {sure}."
+    return f"{', '.join([start, *switches])}: {sure}."
 
 
 def _sure(segments: Sequence[Segment], budgets: int) -> str:
@@ -175,8 +175,8 @@ def _doubt(segment: Segment, comparison: Comparison) -> str:
     for budget, label in segment.ahead.items():
         ahead.setdefault(label, []).append(budget)
     others = [f"{label} was ahead {_budgets(at, len(chosen), comparison)}" for label, at in ahead.items()]
-    told = f", not clear against {_names(list(rivals))}{where}"
-    return f"{told} ({', '.join([*others, *_ran_out(segment)])})" if others else told
+    doubt = f", not clear against {_names(list(rivals))}{where}"
+    return f"{doubt} ({', '.join([*others, *_ran_out(segment)])})" if others else doubt
 
 
 def _ran_out(segment: Segment) -> list[str]:
@@ -250,7 +250,7 @@ def _match(flip: Flip, comparison: Comparison) -> str:
 
 
 def _as_many(times: float) -> str:
-    """How many samples are drawn beside another model's, in words."""
+    """How many samples are generated beside another model's, in words."""
     return "as many" if ratio(times) == "1" else f"{ratio(times)} times as many"
 
 

@@ -83,27 +83,27 @@ class Network:
     def _project(self, layer: Layer, x: Floats, turn: tuple[Floats, Floats]) -> tuple[Floats, Floats, Floats]:
         """Queries, keys and values, each of shape (heads, n, head_size)."""
         heads, kv_heads = self.weights.heads, self.weights.kv_heads
-        found = self._normed(x) @ layer.attention_in.T
+        projected = self._normed(x) @ layer.attention_in.T
         if layer.attention_bias is not None:
-            found += layer.attention_bias
-        parted = found.reshape(len(x), heads + 2 * kv_heads, -1).swapaxes(0, 1)
+            projected += layer.attention_bias
+        parted = projected.reshape(len(x), heads + 2 * kv_heads, -1).swapaxes(0, 1)
         turned = _rotate(parted[: heads + kv_heads], *turn)
         return turned[:heads], turned[heads:], np.ascontiguousarray(parted[heads + kv_heads :])
 
     def _normed(self, x: Floats) -> Floats:
         squares = np.einsum("nd,nd->n", x, x) / np.float32(x.shape[1])
-        found: Floats = x * (1 / np.sqrt(squares + np.float32(self.weights.epsilon)))[:, None]
-        return found
+        normed: Floats = x * (1 / np.sqrt(squares + np.float32(self.weights.epsilon)))[:, None]
+        return normed
 
 
 def _rotate(x: Floats, cosine: Floats, sine: Floats) -> Floats:
     """Turn the pairs of numbers that lie half a head apart, by each token's angles."""
     half = x.shape[2] // 2
-    found = np.empty(x.shape, np.float32)
+    rotated = np.empty(x.shape, np.float32)
     one, other = x[..., :half], x[..., half:]
-    found[..., :half] = one * cosine - other * sine
-    found[..., half:] = other * cosine + one * sine
-    return found
+    rotated[..., :half] = one * cosine - other * sine
+    rotated[..., half:] = other * cosine + one * sine
+    return rotated
 
 
 def _attend(query: Floats, key: Floats, value: Floats, mask: Floats) -> Floats:

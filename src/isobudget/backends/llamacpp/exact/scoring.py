@@ -117,11 +117,11 @@ class ExactScorer(TextScorer):
 
 def lineage(tree: Tree) -> NDArray[np.bool_]:
     """Of which nodes each node of a tree is made: itself and those before it in its texts; (nodes, nodes)."""
-    found = np.zeros((len(tree.tokens), len(tree.tokens)), np.bool_)
+    ancestors = np.zeros((len(tree.tokens), len(tree.tokens)), np.bool_)
     for path in tree.paths:
         places = np.asarray(path)
-        found[places[:, None], places] |= np.tri(len(path), dtype=np.bool_)
-    return found
+        ancestors[places[:, None], places] |= np.tri(len(path), dtype=np.bool_)
+    return ancestors
 
 
 def _one_core_each() -> contextlib.AbstractContextManager[object]:

@@ -136,10 +136,12 @@ def _layer(file: _File, number: int, shape: Architecture) -> Layer:
 
     def part(kind: str, form: str) -> Floats:
         name, rows = f"blk.{number}.attn_{kind}.{form}", counts[kind] * shape.head_size
-        found = file.tensor(name, rows)[:, None] if form == "bias" else file.tensor(name, hidden, rows) * before["attn"]
+        values = (
+            file.tensor(name, rows)[:, None] if form == "bias" else file.tensor(name, hidden, rows) * before["attn"]
+        )
         if kind == "q":
-            found = found * np.float32(1 / math.sqrt(shape.head_size))
-        return _halves(found, counts[kind]) if file.pairs_are_neighbours and kind != "v" else found
+            values = values * np.float32(1 / math.sqrt(shape.head_size))
+        return _halves(values, counts[kind]) if file.pairs_are_neighbours and kind != "v" else values
 
     biased = f"blk.{number}.attn_q.bias" in file.header.tensors
     return Layer(
@@ -159,10 +161,10 @@ def _halves(rows: Floats, heads: int) -> Floats:
 
 
 def _frequencies(file: _File, head_size: int) -> NDArray[np.float64]:
-    found = file.real("rope.freq_base", 10_000.0) ** (-np.arange(0, head_size, 2) / head_size)
+    frequencies = file.real("rope.freq_base", 10_000.0) ** (-np.arange(0, head_size, 2) / head_size)
     if "rope_freqs.weight" in file.header.tensors:
-        found = found / file.tensor("rope_freqs.weight", head_size // 2)
-    return found
+        frequencies = frequencies / file.tensor("rope_freqs.weight", head_size // 2)
+    return frequencies
 
 
 class _File:
@@ -193,19 +195,19 @@ class _File:
         start = self.header.data_start + tensor.offset
         data = self._bytes[start : start + (tensor.size or 0)]
         if tensor.kind == "F32":
-            found = data.view(np.float32).copy()
+            values = data.view(np.float32).copy()
         elif tensor.kind == "F16":
-            found = data.view(np.float16).astype(np.float32)
+            values = data.view(np.float16).astype(np.float32)
         elif tensor.kind == "BF16":
-            found = (data.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+            values = (data.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
         else:
-            found = np.empty(math.prod(tensor.shape), np.float32)
+            values = np.empty(math.prod(tensor.shape), np.float32)
             expand = getattr(self._api, f"dequantize_row_{tensor.kind.lower().replace('_k', '_K')}")
             expand.restype, expand.argtypes = None, (c_void_p, POINTER(c_float), c_int64)
-            expand(data.ctypes.data, found.ctypes.data_as(POINTER(c_float)), found.size)
-        if not np.isfinite(found).all():
+            expand(data.ctypes.data, values.ctypes.data_as(POINTER(c_float)), values.size)
+        if not np.isfinite(values).all():
             raise ModelError(f"{self.header.path} is damaged: {name} holds numbers that are not finite; fetch it again")
-        return found
+        return values
 
 
 _KINDS = re.compile(r"F32|F16|BF16|Q[2-6]_K|Q[458]_[01]|IQ4_(NL|XS)")

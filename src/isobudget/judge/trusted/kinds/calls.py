@@ -99,8 +99,8 @@ class CallTests(_Numbered):
             return bool((list(result) if isinstance(result, tuple) else result) == expected)
         result = compare.plain(result)
         same = compare.same_result(result, expected, self.tolerance)
-        one = self.rules == "apps" and isinstance(expected, list) and len(expected) == 1
-        return same or (one and compare.same_result(result, expected[0], self.tolerance))
+        single = self.rules == "apps" and isinstance(expected, list) and len(expected) == 1
+        return same or (single and compare.same_result(result, expected[0], self.tolerance))
 
 
 class ReferenceTests(_Numbered):

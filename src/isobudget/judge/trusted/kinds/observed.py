@@ -106,15 +106,15 @@ class _Calls:
             return NotLoaded(Verdict(Outcome.TIMEOUT), TIMEOUT)
         except remote.SampleEnded:
             return self._ended()
-        said = self.session.said
+        error = self.session.said
         if state == "loaded" and self.defined:
             return None
         self._end()
         if state == "loaded":
             detail = f"the program does not define {self.tests.entry_point}"
             return NotLoaded(Verdict(Outcome.ERROR, detail=detail), "!NameError")
-        outcome = Outcome.SYNTAX_ERROR if state == "not compiled" else of_error(said)
-        return NotLoaded(Verdict(outcome, detail=said), error_text(said))
+        outcome = Outcome.SYNTAX_ERROR if state == "not compiled" else of_error(error)
+        return NotLoaded(Verdict(outcome, detail=error), error_text(error))
 
     def _observe(self, arguments: list[Any]) -> None:
         """Make one call. What the answer is made into on this side has a time limit of its own."""
@@ -198,7 +198,7 @@ class ObservedPrograms:
 
 
 def error_text(said: str) -> str:
-    """`!` and the name of an error that is told as its name and message, as far as it is a name."""
+    """`!` and the name of an error that is reported as its name and message, as far as it is a name."""
     name = said.partition(":")[0]
     return f"!{name}" if name.isidentifier() and len(name) <= remote.NAME_CHARS else "!Exception"
 

@@ -36,7 +36,7 @@ _MOST = 6_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class BlockwiseWeights:
     """The weights of a bootstrap over problems, not held; it stands for the matrix where means are taken of it.
 
     Attributes:
@@ -74,13 +74,13 @@ class Drawn:
             blocks = kind_blocks(many, self.replicates, np.random.default_rng(self.seed), block_rows(len(many)))
         else:
             distinct, blocks = values, problem_blocks(self.problems, self.replicates, self.seed)
-        found, start = np.empty((self.replicates, values.shape[1]), dtype=kind), 0
+        means, start = np.empty((self.replicates, values.shape[1]), dtype=kind), 0
         held = np.ascontiguousarray(distinct, dtype=kind)
         for block in blocks:
-            found[start : start + len(block)] = block.astype(kind) @ held
+            means[start : start + len(block)] = block.astype(kind) @ held
             start += len(block)
-        found /= self.problems
-        return found
+        means /= self.problems
+        return means
 
     def means_apart(self, values: Floats, kind: type[np.floating] = np.float64) -> NDArray[np.floating]:
         """`means` of columns that are not compared: each may be drawn by itself, where that is faster."""

@@ -8,7 +8,7 @@ from isobudget.costs.cost import Unit
 from isobudget.curves import LIKELIHOOD, TESTS, Comparison
 from isobudget.grid import counted
 from isobudget.progress import Progress
-from isobudget.report.figures.comparison import Drawing, caption, draw
+from isobudget.report.figures.comparison import ComparisonFigure, caption, page_figure
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.page.page import BenchmarkFigures, FigurePair
 
@@ -17,7 +17,7 @@ _TITLES = {TESTS: "chosen by tests", LIKELIHOOD: "chosen by likelihood, no tests
 
 
 def figures_of(summary: BenchmarkSummary, stem: str, models: Sequence[str], progress: Progress) -> BenchmarkFigures:
-    """Draw a benchmark; `stem` begins the names of its files, `models` decides colours and markers."""
+    """Plot a benchmark; `stem` begins the names of its files, `models` decides colours and markers."""
     tests = _figure(summary, summary.by_tests, TESTS, stem, models)
     progress.advance("report", 1)
     likelihood = _figure(summary, summary.by_likelihood, LIKELIHOOD, stem, models) if summary.by_likelihood else None
@@ -30,7 +30,7 @@ def _figure(
 ) -> FigurePair:
     what = f"{summary.name}, {counted(len(summary.first.curves[0].task_ids), 'problem')}"
     file = f"{stem}-{selection}"
-    drawn = Drawing(comparisons, summary.greedy, tuple(models), f"{what}: {_TITLES[selection]}")
-    wide = draw(drawn, name=file)
-    narrow = draw(drawn, stacked=True, formats=("svg",), name=file)
-    return FigurePair(file, caption(drawn), wide["svg"], wide["png"], narrow["svg"])
+    figure = ComparisonFigure(comparisons, summary.greedy, tuple(models), f"{what}: {_TITLES[selection]}")
+    wide = page_figure(figure, name=file)
+    narrow = page_figure(figure, stacked=True, formats=("svg",), name=file)
+    return FigurePair(file, caption(figure), wide["svg"], wide["png"], narrow["svg"])
