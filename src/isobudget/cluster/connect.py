@@ -210,5 +210,8 @@ def nodes_of(ray: Any) -> list[Node]:
             counts = has.get("CPU", 0.0), has.get("GPU", 0.0), has.get("memory", 0.0)
             found.append(Node(one["NodeID"], one["NodeManagerAddress"], *counts))
     if not found:
-        raise ClusterError("the cluster has no machine that is alive")
+        raise ClusterError(
+            "the cluster has no machine that is alive: Ray's process on it (the raylet) ended, by the memory's end or "
+            "by a signal. What came before is recorded; the same command goes on from there"
+        )
     return found
