@@ -112,3 +112,20 @@ def test_a_cluster_that_is_lost_is_said_soon_and_the_same_command_goes_on(on_loo
     done = on_loopback(*judge_command(files, "ray.jsonl", "--cluster", "local", "--workers", "2"))
     assert done.returncode == 0, done.stderr
     assert len(outcomes(files / "ray.jsonl")) == SAMPLES
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("", "--cluster auto: no cluster was started on this machine"),
+        ("127.0.0.1:1", "--cluster auto with RAY_ADDRESS=127.0.0.1:1: nothing answers there"),
+        ("ray://127.0.0.1:1", "RAY_ADDRESS, which --cluster auto follows"),
+    ],
+)
+def test_auto_without_a_cluster_says_so(
+    on_loopback: Command, files: Path, monkeypatch: pytest.MonkeyPatch, address: str, why: str
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    done = on_loopback(*judge_command(files, "ray.jsonl", "--cluster", "auto"))
+    assert done.returncode == 2
+    assert why in " ".join(done.stderr.split())
