@@ -11,6 +11,7 @@ import pytest
 from isobudget.cluster.dispatch import (
     DEATHS,
     GONE_AFTER,
+    LOOK_SECONDS,
     START_SECONDS,
     UNDER_WAY,
     Dispatch,
@@ -244,3 +245,28 @@ def test_after_a_first_interrupt_what_was_begun_still_comes() -> None:
     assert sorted(came) == sorted(given)
     assert len(given) < 1000
     assert all(worker.stopped for worker in fleet.workers)
+
+
+def test_a_cluster_that_goes_before_a_worker_is_ready_is_seen_soon() -> None:
+    class Gone(FakeFleet):
+        def size(self) -> int:
+            if self.seconds > LOOK_SECONDS:
+                raise ClusterError("no machine that is alive")
+            return super().size()
+
+    fleet = Gone(2, late=2)
+    with pytest.raises(ClusterError, match="no machine"), Dispatch(fleet, 60.0, now=fleet.now):
+        pass
+    assert fleet.seconds < 3 * LOOK_SECONDS
+    assert all(worker.dead for worker in fleet.workers)
+
+
+def test_machines_that_join_before_a_worker_is_ready_are_used() -> None:
+    class Joining(FakeFleet):
+        def size(self) -> int:
+            return 1 if self.seconds < LOOK_SECONDS else 2
+
+    fleet = Joining(0, late=1)
+    with Dispatch(fleet, 60.0, now=fleet.now) as dispatch:
+        assert len(dispatch.seats) == 2
+        assert dispatch.ready == 1

@@ -79,3 +79,53 @@ def test_a_killed_driver_leaves_nothing_and_the_same_command_goes_on(on_loopback
     done = on_loopback(*judge_command(files, "ray.jsonl", "--cluster", "local", "--workers", "2"))
     assert done.returncode == 0, done.stderr
     assert outcomes(files / "ray.jsonl") == outcomes(files / "local.jsonl")
+
+
+def named(network: str, name: bytes) -> list[int]:
+    """The processes in a network namespace whose command line has a name."""
+    found = []
+    for process in processes_in(network):
+        try:
+            if name in Path(f"/proc/{process}/cmdline").read_bytes():
+                found.append(process)
+        except OSError:
+            continue
+    return found
+
+
+def test_a_cluster_that_is_lost_is_said_soon_and_the_same_command_goes_on(on_loopback: Command, files: Path) -> None:
+    command = loopback_python(*judge_command(files, "ray.jsonl", "--cluster", "local", "--workers", "2"))
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as driver:
+        at_work = waited(lambda: bool(named(network_of(driver.pid), b"JudgeActor")) or driver.poll() is not None)
+        assert at_work
+        assert driver.poll() is None
+        network = network_of(driver.pid)
+        assert network != network_of()
+        (raylet,) = named(network, b"/raylet/raylet")
+        held = os.open(f"/proc/{driver.pid}/ns/net", os.O_RDONLY)
+        os.kill(raylet, signal.SIGKILL)
+        said = driver.communicate(timeout=SECONDS / 2)[1].decode()
+    assert driver.returncode == 2, said
+    assert "no machine that is alive" in said
+    assert waited(lambda: not processes_in(network), LEFT_SECONDS), processes_in(network)
+    os.close(held)
+    done = on_loopback(*judge_command(files, "ray.jsonl", "--cluster", "local", "--workers", "2"))
+    assert done.returncode == 0, done.stderr
+    assert len(outcomes(files / "ray.jsonl")) == SAMPLES
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("", "--cluster auto: no cluster was started on this machine"),
+        ("127.0.0.1:1", "--cluster auto with RAY_ADDRESS=127.0.0.1:1: nothing answers there"),
+        ("ray://127.0.0.1:1", "RAY_ADDRESS, which --cluster auto follows"),
+    ],
+)
+def test_auto_without_a_cluster_says_so(
+    on_loopback: Command, files: Path, monkeypatch: pytest.MonkeyPatch, address: str, why: str
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    done = on_loopback(*judge_command(files, "ray.jsonl", "--cluster", "auto"))
+    assert done.returncode == 2
+    assert why in " ".join(done.stderr.split())

@@ -123,3 +123,26 @@ def test_what_cannot_be_used_is_said(tmp_path: Path, data: str, line: str, why: 
         evaluate("humaneval", str(samples), data_file=data)
     with pytest.raises(InputError, match="dataset is humaneval or mbpp"):
         evaluate("apps", str(samples))  # type: ignore[arg-type]
+
+
+def test_a_result_file_is_taken_for_its_own_samples_only(tmp_path: Path, data: str) -> None:
+    samples = tmp_path / "samples.jsonl"
+    right = [{"task_id": f"HumanEval/{n}", "solution": f"def f{n}(xs):\n{BODIES['right']}"} for n in range(2)]
+
+    def write(rows: list[dict[str, str]]) -> None:
+        samples.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    write(right)
+    evaluate("humaneval", str(samples), True, data_file=data)
+    with pytest.raises(InputError, match="no results of the plus tests; i_just_wanna_run=True judges anew"):
+        evaluate("humaneval", str(samples), data_file=data)
+    made = evaluate("humaneval", str(samples), i_just_wanna_run=True, data_file=data)
+    assert evaluate("humaneval", str(samples)) == made
+    for other in ([right[0], right[1] | {"solution": "x"}], right * 2, right[:1]):
+        write(other)
+        with pytest.raises(InputError, match=r"these samples|other samples"):
+            evaluate("humaneval", str(samples))
+    for torn in ("{", "[]", '{"eval": 3}', '{"eval": {"HumanEval/0": [3]}}'):
+        (tmp_path / "samples_eval_results.json").write_text(torn)
+        with pytest.raises(InputError, match="i_just_wanna_run=True judges anew"):
+            evaluate("humaneval", str(samples))

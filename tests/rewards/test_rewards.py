@@ -202,3 +202,64 @@ def test_the_socket_is_its_users_alone(own_pool: Path) -> None:
     with pytest.raises(JudgeError, match="not a folder of this user alone"):
         SharedPool().judge([(given_problem(TESTS, "add"), RIGHT)])
     place.parent.chmod(0o700)
+
+
+def test_a_reward_says_at_once_what_is_wrong_with_its_settings() -> None:
+    settings: tuple[dict[str, Any], ...] = ({"partial": "no"}, {"failed": None}, {"extraction": "bogus"})
+    for one in settings:
+        with pytest.raises(InputError, match=next(iter(one))):
+            Reward(**one)
+    with pytest.raises(InputError, match="completion 1: a completion is a text"):
+        reward([RIGHT, None], TESTS)  # type: ignore[list-item]
+
+
+def test_more_kinds_of_limits_than_are_served_at_once(own_pool: Path) -> None:
+    for seconds in (2.0, 2.1, 2.2, 2.3, 2.4, 2.5, 2.0):
+        assert Reward(limits=Limits(seconds))([RIGHT, WRONG], TESTS) == [1.0, 0.0]
+    assert len(daemons(own_pool)) == 1
+
+
+#: a child that is forked while a thread holds the lock under which its parent connects
+FORKED = """
+import os, threading
+from isobudget.rewards import reward
+from isobudget.rewards.from_verdicts import _pool
+tests, right = "assert add(2, 3) == 5", "def add(a, b): return a + b"
+assert reward([right], tests) == [1.0]
+with _pool(reward.limits)._lock:
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if reward([right, "x"], tests) == [1.0, 0.0] else 1)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_child_does_not_wait_for_a_lock_of_its_parents_threads(own_pool: Path) -> None:
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_a_runtime_folder_that_cannot_be_used_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    mine = tmp_path / f"isobudget-{os.getuid()}"
+    for runtime in ("relative", "", str(tmp_path / "file"), str(tmp_path / "file" / "below"), f"/{'long/' * 30}"):
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        assert socket_path().parent == mine
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "file"))
+    with pytest.raises(JudgeError, match="set XDG_RUNTIME_DIR to a folder that can be written"):
+        socket_path()
+
+
+def test_a_folder_in_the_place_of_the_socket_is_said(own_pool: Path) -> None:
+    socket_path().mkdir()
+    with pytest.raises(JudgeError, match=r"cannot be (reached|started there)"):
+        connect(socket_path())
+
+
+def test_verl_gets_a_number_where_the_judge_failed(own_pool: Path) -> None:
+    assert compute_score("own", RIGHT, TESTS, None, reward_router_address="of a newer verl") == 1.0
+    checker = "def check(input, output, expected):\n    raise KeyError(1)"
+    tests = {"inputs": ["1\n"], "outputs": ["1\n"], "checker": checker}
+    assert math.isnan(reward(["print(input())"], tests)[0])
+    assert compute_score("own", "print(input())", tests) == 0.0

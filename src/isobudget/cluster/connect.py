@@ -94,7 +94,7 @@ def connected(address: str, cpus: int | None = None) -> Iterator[Any]:
     """
     check_address(address)
     ray = _load()
-    if address not in (LOCAL, AUTO):
+    if address != LOCAL:
         _require_listener(address)
     arguments: dict[str, Any] = {
         "address": address,
@@ -141,12 +141,23 @@ def _load() -> Any:
 
 
 def _require_listener(address: str) -> None:
-    host, port = address.rsplit(":", 1)
+    """Raise `ClusterError` where nothing answers, for which Ray itself would wait for minutes."""
+    where, said = address, f"--cluster {address}"
+    if address == AUTO:  # Ray takes the variable's, where it is set
+        where = os.environ.get("RAY_ADDRESS", AUTO)
+        if where in (AUTO, LOCAL, ""):
+            return
+        said = f"--cluster auto with RAY_ADDRESS={where}"
+        try:
+            check_address(where)
+        except InputError as error:
+            raise ClusterError(f"RAY_ADDRESS, which --cluster auto follows: {error}") from None
+    host, port = where.rsplit(":", 1)
     try:
         socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
     except OSError as error:
         raise ClusterError(
-            f"--cluster {address}: nothing answers there ({error.strerror or error}). Start the head with: "
+            f"{said}: nothing answers there ({error.strerror or error}). Start the head with: "
             f"ray start --head --port {port}"
         ) from None
 
@@ -187,6 +198,11 @@ class _RayThread:
                 return
             self._thread.join(CLOSE_SECONDS)
         error = self._failed[0]
+        if self._address == AUTO and isinstance(error, ConnectionError):
+            raise ClusterError(
+                "--cluster auto: no cluster was started on this machine. Start one with: ray start --head; or let "
+                "--cluster local start one for this command"
+            ) from error
         why = str(error).strip().splitlines()
         raise ClusterError(f"--cluster {self._address}: {why[0] if why else type(error).__name__}") from error
 
@@ -210,5 +226,8 @@ def nodes_of(ray: Any) -> list[Node]:
             counts = has.get("CPU", 0.0), has.get("GPU", 0.0), has.get("memory", 0.0)
             found.append(Node(one["NodeID"], one["NodeManagerAddress"], *counts))
     if not found:
-        raise ClusterError("the cluster has no machine that is alive")
+        raise ClusterError(
+            "the cluster has no machine that is alive: Ray's process on it (the raylet) ended, by the memory's end or "
+            "by a signal. What came before is recorded; the same command goes on from there"
+        )
     return found

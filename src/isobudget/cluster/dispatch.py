@@ -115,13 +115,14 @@ class Dispatch(Generic[Item]):
         """Start the workers and wait until one is ready, and for the others a little longer.
 
         Raises:
-            ClusterError: none comes.
+            ClusterError: none comes, or the cluster has gone.
         """
         self._ready_at = begun = self._now()
         try:
             self._grow()
             while any(seat.hello is not None for seat in self.seats):
                 self._hear([ref for seat in self.seats for ref in seat.asked()])
+                self._see_room()
                 if any(seat.hello is None for seat in self.seats) and self._now() - begun > OTHERS_SECONDS:
                     break
         except BaseException:
@@ -144,6 +145,14 @@ class Dispatch(Generic[Item]):
         for _ in range(self.fleet.size() - len(self.seats)):
             handle = self.fleet.start()
             self.seats.append(_Seat(handle, handle.hello(), self._now()))
+
+    def _see_room(self) -> bool:
+        """Now and then have as many seats as there is room for; a cluster that has gone is an error of its size."""
+        if self._now() - self._looked < LOOK_SECONDS:
+            return False
+        self._looked = self._now()
+        self._grow()
+        return True
 
     def _replace(self, seat: _Seat[Item], reason: str) -> None:
         """Another worker in place of one that is lost; what it had is given out again, each batch alone."""
@@ -292,10 +301,8 @@ class Dispatch(Generic[Item]):
         for seat in self.seats:
             if seat.under_way and now - seat.news > self.stall_seconds:
                 self._replace(seat, f"nothing came from a worker for {self.stall_seconds:g} s.")
-        if now - self._looked < LOOK_SECONDS:
+        if not self._see_room():
             return
-        self._looked = now
-        self._grow()
         for seat in self.seats:
             if seat.looked is None and seat.hello is None:
                 seat.looked = seat.handle.pulse()

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from isobudget.compat.arguments import programs_of
 from isobudget.compat.verdicts import judge_all
 from isobudget.errors import InputError
 from isobudget.files.whole import read_text
@@ -47,7 +48,11 @@ def run_test(
     """
     if prob_path is None and (problem_list is None or prob_index is None):
         raise InputError("state prob_path, or problem_list and prob_index")
-    folder = Path(prob_path if prob_path is not None else (problem_list or [])[prob_index or 0])
+    folders = [prob_path] if prob_path is not None else list(problem_list or ())
+    at = 0 if prob_path is not None else prob_index or 0
+    if not -len(folders) <= at < len(folders):
+        raise InputError(f"prob_index {at}: problem_list has {len(folders)} folders")
+    folder = Path(folders[at])
     text = read_text(folder / "input_output.json")
     return json.loads(text) if test is None else results([text], [[test]], workers=1)[0][0]
 
@@ -67,13 +72,14 @@ def results(
         timeout: CPU seconds of a test (APPS: by the wall clock).
 
     Raises:
-        InputError: not as many lists of programs as problems, or tests that cannot be read.
+        InputError: not as many lists of programs as problems, programs that are no texts, or tests that cannot be read.
         JudgeError: programs cannot be confined here.
     """
     if len(input_outputs) != len(generations):
         raise InputError(f"{len(input_outputs)} problems, and lists of programs for {len(generations)}")
     problems = [_problem(one, f"problem {at}") for at, one in enumerate(input_outputs)]
-    work = [(problem, one) for problem, programs in zip(problems, generations, strict=True) for one in programs]
+    programs_by_problem = programs_of(generations, "generations")
+    work = [(problem, one) for problem, programs in zip(problems, programs_by_problem, strict=True) for one in programs]
     whole = judge_all(work, workers, timeout)
     left = [
         (number, at)
@@ -89,7 +95,7 @@ def results(
         else:
             found[number].append(_result(verdict))
     rows = iter([row if ok else [-2] for row, ok in zip(found, loads, strict=True)])
-    return [[next(rows) for _ in programs] for programs in generations]
+    return [[next(rows) for _ in programs] for programs in programs_by_problem]
 
 
 def _problem(data: str | Mapping[str, Any], where: str) -> Problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from isobudget.compat.arguments import programs_of, sizes_of
 from isobudget.compat.verdicts import judge_all, pass_at_each_k, result_text
 from isobudget.errors import InputError
 from isobudget.judge.apart import apart_where_exact
@@ -31,21 +32,25 @@ def compute(
         timeout: CPU seconds of a candidate (the metric's own: by the wall clock).
 
     Raises:
-        InputError: not as many references as predictions, or tests that cannot be read.
+        InputError: not as many references as predictions, candidates that are no texts, or tests that cannot be read.
         JudgeError: candidates cannot be confined here.
     """
+    sizes = sizes_of(k)
+    if isinstance(references, str):
+        raise InputError("references: pass a list with the tests of each task, not one text")
     if len(predictions) != len(references):
         raise InputError(f"{len(predictions)} lists of predictions for {len(references)} references")
+    candidates_of = programs_of(predictions, "predictions")
     problems = [
         apart_where_exact(given_problem(tests, task_id=f"reference {task}")) for task, tests in enumerate(references)
     ]
-    pairs = [(problem, one) for problem, candidates in zip(problems, predictions, strict=True) for one in candidates]
+    pairs = [(problem, one) for problem, candidates in zip(problems, candidates_of, strict=True) for one in candidates]
     verdicts = iter(judge_all(pairs, num_workers, timeout))
     results: Results = {}
-    for task, candidates in enumerate(predictions):
+    for task, candidates in enumerate(candidates_of):
         for number in range(len(candidates)):
             verdict = next(verdicts)
             text = {"task_id": task, "passed": verdict.passed, "result": result_text(verdict), "completion_id": number}
             results.setdefault(task, []).append((number, text))
     counts = [(len(one), sum(result["passed"] for _, result in one)) for one in results.values()]
-    return pass_at_each_k(counts, k), results
+    return pass_at_each_k(counts, sizes), results

@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from isobudget.compat.arguments import result_file
 from isobudget.compat.verdicts import judge_all, pass_at_each_k
 from isobudget.errors import InputError
-from isobudget.files.jsonl import read_objects
+from isobudget.files.jsonl import parse_json, read_objects
 from isobudget.files.whole import read_text, sha256_of, write_whole
 from isobudget.judge.verdict import Outcome, Verdict
 from isobudget.problems.evalplus.benchmark import HUMANEVAL_PLUS, MBPP_PLUS, load_suites
@@ -40,13 +41,14 @@ def evaluate(
         samples: JSON lines with `task_id` and `completion` or `solution`, or a folder of folders with `.py` files.
         base_only: leave the plus tests out.
         parallel: samples judged at the same time; 4 by default.
-        i_just_wanna_run: judge anew although there is a result file.
+        i_just_wanna_run: judge anew although there is a result file of these samples.
         data_file: the file with the problems, if it lies elsewhere.
         timeout: CPU seconds of a sample for a suite (EvalPlus: by the wall clock, from each input's own time).
 
     Raises:
-        InputError: a sample cannot be used, or problems have none.
+        InputError: a sample cannot be used, problems have none, or the result file is of other samples.
         JudgeError: samples cannot be confined here.
+        StorageError: the results cannot be written.
     """
     if dataset not in _DATA:
         raise InputError(f"dataset is humaneval or mbpp, not {dataset!r}")
@@ -55,12 +57,13 @@ def evaluate(
     if result == source:
         raise InputError(f"{samples}: must be a folder or end in .jsonl")
     if result.is_file() and not i_just_wanna_run:
-        return dict(json.loads(read_text(result)))
+        return _recorded(result, source, base_only)
+    result_file(result)
     given = Path(data_file) if data_file else None
     suites = load_suites(_DATA[dataset], given)
     solutions = list(_solutions(source, suites))
     if missing := suites.keys() - {task for task, _ in solutions}:
-        raise InputError(f"{samples}: {len(missing)} problems have no sample, such as {min(missing)}")
+        raise InputError(f"{samples}: {len(missing)} problems have no sample, such as {min(missing)}; each needs one")
     rows = _judged(solutions, suites, base_only, parallel or 4, timeout)
     content = {
         "date": datetime.now().strftime("%Y-%m-%d %H:%M"),
@@ -72,24 +75,53 @@ def evaluate(
     return content
 
 
-def _solutions(source: Path, suites: dict[str, tuple[Problem, Problem | None]]) -> Iterator[tuple[str, str]]:
-    """Task and whole program of each sample."""
+def _recorded(result: Path, source: Path, base_only: bool) -> dict[str, Any]:
+    """The content of a result file, if it is of these samples, as far as they are still there."""
+    anew = "; i_just_wanna_run=True judges anew"
+    content = parse_json(read_text(result), str(result), hint=anew)
+    try:
+        rows = {task: list(each) for task, each in content["eval"].items()}
+        plus = all(row["plus_status"] is not None for each in rows.values() for row in each)
+        here = _given(source) if source.exists() else ()
+        fit = [rows[one.task].pop(0)["solution"].endswith(one.text) for one in here if one.where or one.task in rows]
+    except (AttributeError, IndexError, KeyError, TypeError):
+        raise InputError(f"{result}: has no results of these samples{anew}") from None
+    if source.exists() and (not all(fit) or any(rows.values())):
+        raise InputError(f"{result}: has the results of other samples{anew}")
+    if not base_only and not plus:
+        raise InputError(f"{result}: has no results of the plus tests{anew}")
+    return dict(content)
+
+
+class _Given(NamedTuple):
+    """A sample as it is given: a whole program, or how the prompt goes on."""
+
+    where: str
+    task: str
+    text: str
+    whole: bool
+
+
+def _given(source: Path) -> Iterator[_Given]:
     if source.is_dir():
         for path in sorted(source.glob("*/*.py")):
-            if (task := path.parent.name.replace("_", "/")) in suites:
-                yield task, read_text(path)
+            yield _Given("", path.parent.name.replace("_", "/"), read_text(path), True)
         return
     for where, record in read_objects(source):
-        task = str(record.get("task_id"))
-        if task not in suites:
-            raise InputError(f"{where}: no problem has the task_id {task[:80]!r}")
         whole, continued = record.get("solution"), record.get("completion")
-        if isinstance(whole, str):
-            yield task, whole
-        elif isinstance(continued, str):
-            yield task, suites[task][0].prompt + continued
-        else:
+        text = whole if isinstance(whole, str) else continued
+        if not isinstance(text, str):
             raise InputError(f"{where}: needs a field completion or solution, a text")
+        yield _Given(where, str(record.get("task_id")), text, text is whole)
+
+
+def _solutions(source: Path, suites: dict[str, tuple[Problem, Problem | None]]) -> Iterator[tuple[str, str]]:
+    """Task and whole program of each sample. Of a folder, what belongs to no task is left out."""
+    for where, task, text, whole in _given(source):
+        if task in suites:
+            yield task, text if whole else suites[task][0].prompt + text
+        elif where:
+            raise InputError(f"{where}: no problem has the task_id {task[:80]!r}")
 
 
 def _judged(

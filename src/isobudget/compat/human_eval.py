@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from isobudget.compat.arguments import result_file, sizes_of
 from isobudget.compat.verdicts import judge_all, pass_at_each_k, result_text
 from isobudget.errors import InputError
 from isobudget.files.jsonl import Record, read_objects
@@ -37,7 +38,9 @@ def evaluate_functional_correctness(
     Raises:
         InputError: a line cannot be used, or problems lack samples.
         JudgeError: samples cannot be confined here.
+        StorageError: the results cannot be written.
     """
+    sizes = sizes_of(k)
     given = read_problems(problem_file, "humaneval") if problem_file else load_humaneval().problems
     problems = {one.task_id: one for one in given}
     records = [_checked(record, where, problems) for where, record in read_objects(sample_file)]
@@ -45,7 +48,11 @@ def evaluate_functional_correctness(
         raise InputError(f"{sample_file}: holds no samples")
     tasks = [str(record["task_id"]) for record in records]
     if (missing := problems.keys() - set(tasks)) and not ignore_incomplete:
-        raise InputError(f"{sample_file}: {len(missing)} problems have no sample, such as {min(missing)}")
+        raise InputError(
+            f"{sample_file}: {len(missing)} problems have no sample, such as {min(missing)}; "
+            "ignore_incomplete=True judges the others"
+        )
+    written = result_file(Path(f"{sample_file}_results.jsonl"))
     samples = zip(tasks, records, strict=True)
     pairs = ((problems[task], problems[task].program(str(record["completion"]))) for task, record in samples)
     verdicts = judge_all(pairs, n_workers, timeout)
@@ -53,8 +60,8 @@ def evaluate_functional_correctness(
     for task, record, verdict in zip(tasks, records, verdicts, strict=True):
         c[task] += verdict.passed
         lines.append(json.dumps({**record, "result": result_text(verdict), "passed": verdict.passed}) + "\n")
-    write_whole(Path(f"{sample_file}_results.jsonl"), "".join(lines).encode())
-    return pass_at_each_k([(count, c[task]) for task, count in n.items()], k)
+    write_whole(written, "".join(lines).encode())
+    return pass_at_each_k([(count, c[task]) for task, count in n.items()], sizes)
 
 
 def _checked(record: Record, where: str, problems: dict[str, Problem]) -> Record:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from isobudget.compat.arguments import programs_of, sizes_of
 from isobudget.compat.verdicts import judge_all, pass_at_each_k
 from isobudget.errors import InputError
 from isobudget.files.jsonl import parse_json
@@ -54,22 +55,24 @@ def codegen_metrics(
         each program, as JSON text.
 
     Raises:
-        InputError: not as many lists of programs as problems, or tests that cannot be read.
+        InputError: not as many lists of programs as problems, programs that are no texts, or tests that cannot be read.
         JudgeError: programs cannot be confined here.
     """
+    sizes = sizes_of(k_list, "k_list")
     if len(samples_list) != len(generations_list):
         raise InputError(f"{len(samples_list)} problems, and lists of programs for {len(generations_list)}")
     problems = [_problem(one, f"problem {at}") for at, one in enumerate(samples_list)]
-    pairs = [(problem, one) for problem, programs in zip(problems, generations_list, strict=True) for one in programs]
+    generations = programs_of(generations_list, "generations_list")
+    pairs = [(problem, one) for problem, programs in zip(problems, generations, strict=True) for one in programs]
     verdicts = iter(judge_all(pairs, num_process_evaluate, timeout))
     results: dict[int, list[ResultList]] = {}
     metadata = []
-    for at, programs in enumerate(generations_list):
+    for at, programs in enumerate(generations):
         told = [next(verdicts) for _ in programs]
         results[at] = [_results(problems[at], one) for one in told]
         metadata.append([json.dumps(_metadata(problems[at], one)) for one in told])
     counts = [(len(each), sum(all(one is True for one in row) for row in each)) for each in results.values()]
-    metrics: dict[str, Any] = dict(pass_at_each_k(counts, k_list))
+    metrics: dict[str, Any] = dict(pass_at_each_k(counts, sizes))
     metrics["detail"] = {
         name: {at: float(pass_at_k(n, c, int(name.removeprefix("pass@")))) for at, (n, c) in enumerate(counts)}
         for name in metrics
@@ -79,12 +82,17 @@ def codegen_metrics(
 
 def _problem(sample: Mapping[str, str], where: str) -> Problem:
     with long_numbers():
-        data = parse_json(sample["input_output"], where)
+        given = sample.get("input_output") if isinstance(sample, Mapping) else None
+        if not isinstance(given, str | Mapping):
+            raise InputError(f"{where}: needs a field input_output, an object as text")
+        data = parse_json(given, where) if isinstance(given, str) else dict(given)
         if not isinstance(data, dict) or not all(isinstance(data.get(name), list) for name in ("inputs", "outputs")):
             raise InputError(f"{where}: input_output must be an object with lists of inputs and outputs")
         inputs, outputs, name = tuple(data["inputs"]), tuple(data["outputs"]), data.get("fn_name") or ""
         if len(inputs) != len(outputs) or not all(isinstance(one, str) for one in (*inputs, *outputs)):
             raise InputError(f"{where}: inputs and outputs must be texts, and as many of each")
+        if not inputs:
+            raise InputError(f"{where}: holds no tests; a program would pass whatever it does")
         tests: CallTests | ProgramTests = ProgramTests(inputs, outputs, rules="livecodebench")
         if name:
             arguments = tuple(call_arguments(one, where) for one in inputs)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from isobudget.errors import JudgeError
-from isobudget.judge.judge import Judge
-from isobudget.judge.verdict import Limits, Outcome, Verdict
+from isobudget.errors import InputError, JudgeError
+from isobudget.files.values import is_number, is_whole
+from isobudget.judge.judge import Judge, most_workers
+from isobudget.judge.verdict import MOST_SECONDS, Limits, Outcome, Verdict
 from isobudget.problems.problem import Problem
 from isobudget.statistics.pass_at_k import pass_at_k
 
@@ -14,14 +15,19 @@ from isobudget.statistics.pass_at_k import pass_at_k
 _PATIENCE = 10.0
 
 
-def judge_all(pairs: Iterable[tuple[Problem, str]], workers: int, timeout_seconds: float) -> list[Verdict]:
-    """The verdicts on pairs of a problem and a program.
+def judge_all(pairs: Iterable[tuple[Problem, str]], workers: int | None, timeout_seconds: float) -> list[Verdict]:
+    """The verdicts on pairs of a problem and a program; more workers than the judge may have are as many as it may.
 
     Raises:
         JudgeError: samples cannot be confined here, or one could not be judged; it is no failure of the sample.
+        InputError: the timeout is no number of seconds, or there is to be no worker.
     """
+    if not is_number(timeout_seconds) or not 0 < timeout_seconds <= MOST_SECONDS:
+        raise InputError(f"timeout must be CPU seconds above 0, up to {MOST_SECONDS:,}, not {timeout_seconds!r:.60}")
+    if workers is not None and not is_whole(workers, 1):
+        raise InputError(f"workers must be a whole number, 1 or more, not {workers!r:.60}")
     limits = Limits(cpu_seconds=timeout_seconds, wall_seconds=max(_PATIENCE * timeout_seconds, 30.0))
-    with Judge(workers, limits) as judge:
+    with Judge(workers and min(workers, most_workers()), limits) as judge:
         verdicts = list(judge.run(pairs))
     for number, verdict in enumerate(verdicts):
         if verdict.outcome is Outcome.INVALID:

@@ -38,6 +38,11 @@ ATTEMPTS = 3
 WORKERS_PER_CORE, LEAST_ALLOWED = 8, 32
 
 
+def most_workers() -> int:
+    """How many workers a judge may have on the cores that this process may use."""
+    return max(LEAST_ALLOWED, WORKERS_PER_CORE * len(os.sched_getaffinity(0)))
+
+
 class Judge:
     """A pool of workers that judge samples. Used as a context manager; leaving it ends whatever still runs.
 
@@ -60,7 +65,7 @@ class Judge:
 
     Raises:
         JudgeError: this machine cannot confine a sample at all, or not so many workers.
-        InputError: `trust` is another word.
+        InputError: `trust` is another word, or a limit is none.
     """
 
     def __init__(
@@ -79,14 +84,13 @@ class Judge:
             warnings.warn("Judge(share=...) has no effect: samples share no process", DeprecationWarning, stacklevel=2)
         if not sys.platform.startswith("linux"):
             raise JudgeError("judging needs Linux; on other systems run it in a Linux container or virtual machine")
-        cores = len(os.sched_getaffinity(0))
-        most = max(LEAST_ALLOWED, WORKERS_PER_CORE * cores)
+        cores, most = len(os.sched_getaffinity(0)), most_workers()
         if workers is not None and not 1 <= workers <= most:
             raise JudgeError(f"workers must be at least 1 and, with {cores} cores, at most {most}, not {workers}")
         if trust not in TRUSTS:
             raise InputError(f"trust is one of {', '.join(TRUSTS)}, not {trust!r}")
         self.workers = workers or cores
-        self.limits = limits or Limits()
+        self.limits = (limits or Limits()).checked()
         self.unsafe = unsafe
         self.one_process = one_process
         self.trust = trust

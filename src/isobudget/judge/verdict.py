@@ -41,6 +41,13 @@ MOST_SECONDS = 86_400
 MOST_DETAIL, MOST_TESTS = 300, 10**9
 #: more than any machine's, and what the system can set as a limit
 MOST_MEMORY_MB = 1_000_000
+#: of each of the limits: the most that it may be, and its type. Wall seconds are ten times the CPU's where not stated
+_BOUNDS: tuple[tuple[str, int, Any], ...] = (
+    ("cpu_seconds", MOST_SECONDS, int | float),
+    ("wall_seconds", 10 * MOST_SECONDS, int | float),
+    ("memory_mb", MOST_MEMORY_MB, int),
+    ("output_kb", 2**31, int),
+)
 
 
 class Limits(NamedTuple):
@@ -75,6 +82,23 @@ class Limits(NamedTuple):
         seconds = default.cpu_seconds if cpu_seconds is None else cpu_seconds
         wall = max(10 * seconds, default.wall_seconds)
         return cls(seconds, wall, default.memory_mb if memory_mb is None else memory_mb)
+
+    def checked(self) -> Limits:
+        """These limits.
+
+        Raises:
+            InputError: one of them is no number, or none that can be kept.
+        """
+        from isobudget.errors import InputError
+
+        if not isinstance(self, Limits):
+            raise InputError(f"limits: pass Limits(...), not {self!r:.60}")
+        for name, most, kind in _BOUNDS:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, kind) or not 0 < value <= most:
+                which = "a whole number" if kind is int else "a number"
+                raise InputError(f"limits: {name} must be {which} above 0, up to {most:,}, not {value!r:.60}")
+        return self
 
 
 class Verdict(NamedTuple):

@@ -37,6 +37,7 @@ def given_problem(
     """
     where = f"the tests of {task_id}"
     if isinstance(tests, str):
+        tests = str(tests)  # numpy's texts are of a type of their own
         if len(tests) > MOST_CHARACTERS:
             raise InputError(f"{where}: have {len(tests):,} characters; at most {MOST_CHARACTERS:,} are taken")
         if tests.lstrip().startswith("{"):

@@ -29,7 +29,7 @@ from isobudget.rewards.pool import JudgePool
 IDLE_SECONDS = 60.0
 #: jobs of one client that wait or run; it is read no further meanwhile
 MOST_JOBS = 1000
-#: kinds of limits that are served at the same time, each by judges of its own
+#: kinds of limits that have judges, each of its own; those in use are not ended for another kind
 MOST_POOLS = 4
 
 
@@ -97,17 +97,24 @@ class Daemon:
         try:
             number, problem, program, limits = frames.read_job(message)
             answer.number = number
-            self._pool(limits).submit(problem, program).add_done_callback(answer)
+            with self._lock:
+                verdict = self._pool(limits).submit(problem, program)
+            verdict.add_done_callback(answer)
         except IsobudgetError as error:
             answer.fail(str(error))
 
     def _pool(self, limits: Limits) -> JudgePool:
-        with self._lock:
-            if limits not in self._pools:
-                if len(self._pools) >= MOST_POOLS:
-                    raise JudgeError(f"a shared pool serves {MOST_POOLS} kinds of limits at most")
-                self._pools[limits] = JudgePool(limits=limits)
-            return self._pools[limits]
+        """The judges for these limits; where there are too many kinds, the one unused for longest makes room."""
+        pool = self._pools.pop(limits, None)
+        if pool is None:
+            if len(self._pools) >= MOST_POOLS:
+                unused = next((one for one, each in self._pools.items() if each.idle), None)
+                if unused is None:
+                    raise JudgeError(f"a shared pool serves {MOST_POOLS} kinds of limits at the same time; use fewer")
+                self._pools.pop(unused).close()
+            pool = JudgePool(limits=limits)
+        self._pools[limits] = pool  # as the one used last
+        return pool
 
 
 class _Answer:

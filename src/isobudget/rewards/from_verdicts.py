@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +28,6 @@ Completion = str | Sequence[Mapping[str, Any]]
 Tests = str | Mapping[str, Any]
 
 _pools: dict[Limits, SharedPool] = {}
-_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +54,12 @@ class Reward:
     def __post_init__(self) -> None:
         for name in ("failed", "timeout", "malformed"):
             value = getattr(self, name)
-            if value is not None and not is_number(value):
+            if not is_number(value) and (name == "failed" or value is not None):
                 raise InputError(f"{name} must be a finite number, not {value!r}: NaN means that the judge failed")
+        if not isinstance(self.partial, bool):
+            raise InputError(f"partial is True or False, not {self.partial!r:.60}")
+        extraction_by(self.extraction)
+        Limits.checked(self.limits)
 
     @property
     def __name__(self) -> str:
@@ -80,7 +82,7 @@ class Reward:
             entry_point: the function under test, of each or of all; tests that are assert statements need none.
 
         Returns:
-            One number each, NaN where the judge itself failed over a program, which trainers leave out.
+            One number each, NaN where the judge itself failed over a program, which TRL leaves out of its sums.
 
         Raises:
             InputError: tests that cannot be read, or not as many as completions; completions that are no list, or
@@ -91,7 +93,7 @@ class Reward:
             kind = type(completions).__name__
             raise InputError(f"completions: pass a list of answers, such as [text], not a {kind}")
         count = len(completions)
-        texts = [_text(one) for one in completions]
+        texts = [_text(one, number) for number, one in enumerate(completions)]
         problems = _problems(_each(tests, count, "tests"), _each(entry_point, count, "entry_point"))
         extract = extraction_by(self.extraction)
         pairs = [(problem, extract(problem, text, True)) for problem, text in zip(problems, texts, strict=True)]
@@ -122,18 +124,22 @@ reward = Reward()
 
 
 def compute_score(
-    data_source: str, solution_str: str, ground_truth: Tests, extra_info: Mapping[str, Any] | None = None
+    data_source: str, solution_str: str, ground_truth: Tests, extra_info: Mapping[str, Any] | None = None, **_: Any
 ) -> float:
     """The reward of one answer, as verl asks for it: `ground_truth` has the tests, `extra_info` an `entry_point`.
+
+    Where the judge itself failed it is that of a program that fails: verl writes what it gets into the batch, and a NaN
+    there would reach every weight.
 
     Raises:
         InputError: as `Reward`; the message names the `data_source`.
     """
     entry_point = str((extra_info or {}).get("entry_point", ""))
     try:
-        return reward([solution_str], [ground_truth], entry_point=entry_point)[0]
+        score = reward([solution_str], [ground_truth], entry_point=entry_point)[0]
     except InputError as error:
         raise InputError(f"{data_source}: {error}") from error
+    return reward.failed if math.isnan(score) else score
 
 
 def _problems(tests: Sequence[Tests], entry_points: Sequence[str]) -> list[Problem]:
@@ -159,13 +165,13 @@ def _each(value: Any, count: int, name: str) -> Sequence[Any]:
     return list(value)
 
 
-def _text(completion: Completion) -> str:
+def _text(completion: Completion, number: int) -> str:
     """The text of an answer: of messages, what the last of them says."""
     if isinstance(completion, str):
         return completion
     messages = completion if isinstance(completion, Sequence) else ()
     if not messages or not isinstance(messages[-1], Mapping):
-        raise InputError(f"a completion is a text or a list of messages, not {completion!r:.60}")
+        raise InputError(f"completion {number}: a completion is a text or a list of messages, not {completion!r:.60}")
     content = messages[-1].get("content")
     if isinstance(content, list):
         return "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
@@ -173,7 +179,5 @@ def _text(completion: Completion) -> str:
 
 
 def _pool(limits: Limits) -> SharedPool:
-    with _lock:
-        if limits not in _pools:
-            _pools[limits] = SharedPool(limits)
-        return _pools[limits]
+    # By one step and no lock, which a child could be forked under; a client connects only when it is asked.
+    return _pools.setdefault(limits, SharedPool(limits))

@@ -26,26 +26,45 @@ def socket_path() -> Path:
     """The socket of this user's pool for this isobudget and this interpreter.
 
     Raises:
-        JudgeError: another user owns the folder, or others may write into it.
+        JudgeError: no folder can be made, another user owns it, or others may write into it.
     """
     what = f"{version('isobudget')} {RULES} {sys.executable} {__file__}"
     name = f"judge-{hashlib.sha256(what.encode()).hexdigest()[:12]}.sock"
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    folders = [Path(runtime) / "isobudget"] if runtime else []
-    folders.append(Path(tempfile.gettempdir()) / f"isobudget-{os.getuid()}")
-    folder = next((one for one in folders if len(str(one / name)) < _MOST_CHARACTERS), folders[-1])
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(mode=0o700, parents=True)
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
+    folder = runtime / "isobudget"
+    if not runtime.is_absolute() or len(str(folder / name)) >= _MOST_CHARACTERS or not _made(folder):
+        folder = Path(tempfile.gettempdir()) / f"isobudget-{os.getuid()}"
+        _made(folder, must=True)
     facts = folder.lstat()
     if facts.st_uid != os.getuid() or not stat.S_ISDIR(facts.st_mode) or facts.st_mode & 0o077:
         raise JudgeError(f"{folder} is not a folder of this user alone; remove it, or set XDG_RUNTIME_DIR")
     return folder / name
 
 
+def _made(folder: Path, *, must: bool = False) -> bool:
+    """Whether something is at a folder's place, which is made there if need be, and can be written into."""
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        return must or os.access(folder, os.W_OK)
+    except OSError as error:
+        if must:
+            raise JudgeError(
+                f"{folder} cannot be made ({error.strerror}), where the shared pool of judges listens; "
+                "set XDG_RUNTIME_DIR to a folder that can be written"
+            ) from error
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def locked_place(place: Path) -> Iterator[None]:
     """Hold the lock under which a pool is started, and ends."""
-    with place.with_suffix(".lock").open("w") as file:
+    try:
+        file = place.with_suffix(".lock").open("w")
+    except OSError as error:
+        raise JudgeError(f"{place.parent}: cannot be written ({error.strerror}); set XDG_RUNTIME_DIR") from error
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

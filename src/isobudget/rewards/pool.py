@@ -44,6 +44,7 @@ class JudgePool:
         cores = sorted(os.sched_getaffinity(0))
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
+        self._open: set[Future[Verdict]] = set()
         judges = [Judge(1, limits, unsafe=unsafe) for _ in range(workers or len(cores))]
         started: list[Future[None]] = [Future() for _ in judges]
         self._threads = [
@@ -78,11 +79,18 @@ class JudgePool:
             if (job := self._jobs.get()) is not None:
                 job.verdict.set_exception(JudgeError("the pool of judges was closed"))
 
+    @property
+    def idle(self) -> bool:
+        """Whether no job waits or runs."""
+        return not self._open
+
     def submit(self, problem: Problem, program: str) -> Future[Verdict]:
         """Have a program judged; the future ends with its verdict, or with a `JudgeError`."""
         if self._closed:
             raise JudgeError("the pool of judges was closed")
         verdict: Future[Verdict] = Future()
+        self._open.add(verdict)
+        verdict.add_done_callback(self._open.discard)
         self._jobs.put(_Job(problem, program, verdict))
         return verdict
 

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Iterable
 from concurrent.futures import Future
 from pathlib import Path
@@ -35,6 +36,10 @@ class _LostError(JudgeError):
     """The pool ended; what it did not answer can be asked again."""
 
 
+#: the clients of this process
+_clients: weakref.WeakSet[SharedPool] = weakref.WeakSet()
+
+
 class SharedPool:
     """A client of the user's pool. It may be used by many threads, and after a fork: the child connects anew.
 
@@ -48,6 +53,7 @@ class SharedPool:
         self._place = place
         self._lock = threading.Lock()
         self._link: _Link | None = None
+        _clients.add(self)
 
     def judge(self, pairs: Iterable[tuple[Problem, str]]) -> list[Verdict]:
         """The verdicts on pairs of a problem and a program, in their order.
@@ -80,11 +86,23 @@ class SharedPool:
                 self._link.close()
             self._link = None
 
+    def renew(self) -> None:
+        """In a child that was forked: a lock that another thread held is nobody's there, nor is the link."""
+        self._lock, self._link = threading.Lock(), None
+
     def _connected(self) -> _Link:
         with self._lock:
             if self._link is None or not self._link.usable():
                 self._link = _Link(connect(self._place or socket_path()))
             return self._link
+
+
+def _after_fork() -> None:
+    for client in list(_clients):
+        client.renew()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Link:
@@ -165,8 +183,7 @@ def connect(place: Path) -> socket.socket:
         with locked_place(place):
             connection = _try(place)  # another process may have been faster
             if connection is None:
-                _start(place)
-                connection = _try(place)
+                connection = _started_anew(place)
     if connection is None:
         raise JudgeError("the shared pool of judges was started and does not answer")
     if not other_end_is_ours(connection):
@@ -182,7 +199,23 @@ def _try(place: Path) -> socket.socket | None:
     except (FileNotFoundError, ConnectionRefusedError):
         connection.close()
         return None
+    except OSError as error:
+        connection.close()
+        raise JudgeError(f"{place}: the shared pool of judges cannot be reached: {error.strerror}") from error
     return connection
+
+
+def _started_anew(place: Path) -> socket.socket | None:
+    try:
+        _start(place)
+    except JudgeError:
+        # A caller that was killed may have left a pool that was only coming up, and now listens.
+        if (connection := _try(place)) is not None:
+            return connection
+        raise
+    except OSError as error:
+        raise JudgeError(f"{place}: the shared pool of judges cannot be started there: {error.strerror}") from error
+    return _try(place)
 
 
 def _start(place: Path) -> None:

@@ -1,0 +1,65 @@
+"""What the drop-ins are called with, checked before anything is judged: afterwards the verdicts would be lost."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from isobudget.errors import InputError, StorageError
+from isobudget.files.whole import storage_error
+
+
+def sizes_of(k: Iterable[int], name: str = "k") -> tuple[int, ...]:
+    """The values of k.
+
+    Raises:
+        InputError: it is no list of whole numbers from 1 on.
+    """
+    if isinstance(k, str | bytes) or not isinstance(k, Iterable):
+        raise InputError(f"{name}: pass a list of whole numbers, such as [1, 10], not {k!r:.60}")
+    sizes = []
+    for one in k:
+        try:
+            size = operator.index(one)
+        except TypeError:
+            size = 0
+        if size < 1 or isinstance(one, bool):
+            raise InputError(f"{name}: must hold whole numbers, 1 or more, not {one!r:.60}")
+        sizes.append(size)
+    return tuple(sizes)
+
+
+def programs_of(lists: Sequence[Sequence[str]], name: str) -> list[list[str]]:
+    """The programs of each problem, as plain texts.
+
+    Raises:
+        InputError: they are no lists of texts.
+    """
+    checked = []
+    for at, programs in enumerate(lists):
+        if isinstance(programs, str | bytes) or not hasattr(programs, "__len__"):
+            raise InputError(f"{name}[{at}]: pass a list of programs, not {programs!r:.60}")
+        for number, one in enumerate(programs):
+            if not isinstance(one, str):
+                raise InputError(f"{name}[{at}][{number}]: a program is a text, not {one!r:.60}")
+        checked.append([str(one) for one in programs])
+    return checked
+
+
+def result_file(path: Path) -> Path:
+    """Where results will go.
+
+    Raises:
+        StorageError: nothing can be written there.
+    """
+    if path.is_dir():
+        raise StorageError(f"{path}: a folder is in the way of the file with the results")
+    trial = path.with_name(f".{path.name}.{os.getpid()}.trial")
+    try:
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise storage_error(error, path) from error
+    return path

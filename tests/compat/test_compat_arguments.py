@@ -1,0 +1,125 @@
+"""What the drop-ins are called with: odd arguments are said before anything is judged, and in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from isobudget.compat import apps, code_eval, livecodebench
+from isobudget.compat.human_eval import evaluate_functional_correctness
+from isobudget.errors import InputError, StorageError
+
+TESTS = "assert add(2, 3) == 5"
+RIGHT = "def add(a, b): return a + b"
+WHOLE = {"inputs": ["1\n"], "outputs": ["1\n"]}
+PROBLEM = {
+    "task_id": "Own/0",
+    "prompt": "def one():\n",
+    "entry_point": "one",
+    "canonical_solution": "    return 1\n",
+    "test": "def check(candidate):\n    assert candidate() == 1\n",
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    """A file of samples and its problems."""
+    (tmp_path / "problems.jsonl").write_text(json.dumps(PROBLEM) + "\n")
+    (tmp_path / "samples.jsonl").write_text(json.dumps({"task_id": "Own/0", "completion": "    return 1\n"}) + "\n")
+    return {"sample_file": str(tmp_path / "samples.jsonl"), "problem_file": str(tmp_path / "problems.jsonl")}
+
+
+def of_code_eval(programs: Any = (RIGHT,), k: Any = (1,), workers: Any = 1, timeout: Any = 3.0) -> Any:
+    """The drop-in with one task, and one argument that a test chooses."""
+    return code_eval.compute([programs], [TESTS], k, workers, timeout)
+
+
+def of_livecodebench(programs: Any = (RIGHT,), k: Any = (1,), workers: Any = 1, timeout: Any = 3.0) -> Any:
+    """Likewise."""
+    return livecodebench.codegen_metrics([{"input_output": json.dumps(WHOLE)}], [programs], k, workers, timeout)
+
+
+def of_apps(programs: Any = (RIGHT,), workers: Any = 1, timeout: Any = 3.0) -> Any:
+    """Likewise."""
+    return apps.results([WHOLE], [programs], workers, timeout)
+
+
+@pytest.mark.parametrize("call", [of_code_eval, of_livecodebench])
+@pytest.mark.parametrize("k", [1, "1", [0], [-1], ["1"], [1.0], [True], None])
+def test_k_is_a_list_of_whole_numbers(call: Callable[..., Any], k: Any, files: dict[str, str]) -> None:
+    with pytest.raises(InputError, match=r"k(_list)?: .*whole numbers"):
+        call(k=k)
+    with pytest.raises(InputError, match=r"k: .*whole numbers"):
+        evaluate_functional_correctness(**files, k=k)
+    assert not Path(f"{files['sample_file']}_results.jsonl").exists()
+
+
+@pytest.mark.parametrize("call", [of_code_eval, of_livecodebench, of_apps])
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ({"programs": RIGHT}, r"\[0\]: pass a list of programs, not 'def add"),
+        ({"programs": None}, r"\[0\]: pass a list of programs, not None"),
+        ({"programs": [RIGHT, None]}, r"\[0\]\[1\]: a program is a text, not None"),
+        ({"programs": [b"x"]}, r"\[0\]\[0\]: a program is a text"),
+        ({"timeout": 0}, "timeout must be CPU seconds above 0"),
+        ({"timeout": float("nan")}, "timeout must be"),
+        ({"timeout": float("inf")}, "timeout must be"),
+        ({"timeout": "3"}, "timeout must be"),
+        ({"timeout": None}, "timeout must be"),
+        ({"workers": 0}, "workers must be a whole number"),
+        ({"workers": 1.5}, "workers must be a whole number"),
+    ],
+)
+def test_odd_arguments_are_named(call: Callable[..., Any], arguments: dict[str, Any], why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        call(**arguments)
+
+
+def test_as_many_workers_as_the_judge_may_have() -> None:
+    assert of_code_eval(workers=10_000)[0] == {"pass@1": 1.0}
+
+
+def test_texts_and_numbers_of_numpy() -> None:
+    scores, _ = code_eval.compute([np.array([RIGHT, "x = 1"])], np.array([TESTS]), np.array([1, 2]), 1)  # type: ignore[arg-type]
+    assert scores == {"pass@1": 0.5, "pass@2": 1.0}
+
+
+def test_references_that_are_one_text() -> None:
+    with pytest.raises(InputError, match="references: pass a list"):
+        code_eval.compute([[RIGHT]], TESTS)
+
+
+@pytest.mark.parametrize(
+    ("sample", "why"),
+    [
+        ({}, "needs a field input_output"),
+        ({"input_output": 5}, "needs a field input_output"),
+        (None, "needs a field input_output"),
+        ({"input_output": json.dumps({"inputs": [], "outputs": []})}, "holds no tests"),
+    ],
+)
+def test_problems_of_livecodebench(sample: Any, why: str) -> None:
+    with pytest.raises(InputError, match=f"problem 0: {why}"):
+        livecodebench.codegen_metrics([sample], [["x"]], [1])
+
+
+def test_tests_that_are_read_already() -> None:
+    problem: Any = {"input_output": WHOLE}
+    assert livecodebench.codegen_metrics([problem], [["print(input())"]], [1], 1)[1] == {0: [[True]]}
+
+
+def test_a_folder_that_the_list_does_not_have() -> None:
+    with pytest.raises(InputError, match="prob_index 3: problem_list has 1 folders"):
+        apps.run_test(problem_list=["x"], prob_index=3, test="x")
+
+
+def test_a_place_that_cannot_be_written_is_said_first(files: dict[str, str]) -> None:
+    Path(f"{files['sample_file']}_results.jsonl").mkdir()
+    with pytest.raises(StorageError, match="a folder is in the way"):
+        evaluate_functional_correctness(**files, k=[1])
