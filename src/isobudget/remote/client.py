@@ -61,10 +61,7 @@ class RemoteJudge:
     def __init__(
         self, url: str, limits: Limits | None = None, *, key: str | None = None, patience_seconds: float | None = None
     ) -> None:
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise JudgeError(f"{url!r} is no URL of a judge, such as http://127.0.0.1:8401")
-        self._parts = parts
+        self._parts = _parts_of(url)
         self._key = os.environ.get(KEY_VARIABLE, "") if key is None else key
         self._patience = PATIENCE_SECONDS if patience_seconds is None else patience_seconds
         self._stated = limits
@@ -77,17 +74,22 @@ class RemoteJudge:
         """Ask the service how it judges.
 
         Raises:
-            JudgeError: it cannot be reached, refuses the key, or judges by other rules or limits.
+            JudgeError: it cannot be reached, is no judge, refuses the key, or judges by other rules or limits.
         """
-        said = json.loads(b"".join(self._patiently("GET", None)))
-        limits = Limits(*said["limits"])
-        if said["rules"] != RULES:
-            raise JudgeError(f"{self._where}: judges by rules {said['rules']}, and this version by {RULES}; update one")
+        try:
+            said = json.loads(b"".join(self._patiently("GET", None)))
+            limits, rules, workers = Limits(*said["limits"]), said["rules"], int(said["workers"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise JudgeError(
+                f"{self._where}: answers, but is no judge's service; name one that isobudget judge --serve started"
+            ) from None
+        if rules != RULES:
+            raise JudgeError(f"{self._where}: judges by rules {rules}, and this version by {RULES}; update one")
         if self._stated is not None and self._stated != limits:
             raise JudgeError(
                 f"{self._where}: judges under {limits}, not {self._stated}; start it with these limits, or state none"
             )
-        self.limits, self.workers = limits, int(said["workers"])
+        self.limits, self.workers = limits, workers
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="judge")
         return self
 
@@ -132,8 +134,11 @@ class RemoteJudge:
     def _judged(self, batch: list[Pair]) -> list[Verdict]:
         """The verdicts on a batch; what an answer that breaks off lacks is asked for again."""
         verdicts: dict[int, Verdict] = {}
+        left: list[int] = []
         while len(verdicts) < len(batch):
-            left = [at for at in range(len(batch)) if at not in verdicts]
+            before, left = left, [at for at in range(len(batch)) if at not in verdicts]
+            if left == before:
+                raise JudgeError(f"{self._where}: an answer without a verdict, to {len(left)} programs")
             body = _body([batch[at] for at in left])
             try:
                 for line in self._patiently("POST", body):
@@ -182,6 +187,18 @@ class RemoteJudge:
                     yield line
         finally:
             connection.close()
+
+
+def _parts_of(url: str) -> urllib.parse.SplitResult:
+    """The parts of a URL of a judge."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise JudgeError(f"{url!r} is no URL of a judge, such as http://127.0.0.1:8401")
+    return parts
 
 
 def _said(data: bytes) -> str:
