@@ -171,9 +171,12 @@ def test_another_server_is_told_apart(described: bytes) -> None:
 
 def test_a_service_that_answers_nothing_is_not_asked_for_ever() -> None:
     described = json.dumps({"limits": list(Limits()), "rules": RULES, "workers": 1}).encode()
-    with answering(described, b"\n\n") as url, RemoteJudge(url, patience_seconds=0) as judge:
-        with pytest.raises(JudgeError, match="an answer without a verdict, to 2 programs"):
-            list(judge.run([(DOUBLE, GOOD), (DOUBLE, BAD)]))
+    with (
+        answering(described, b"\n\n") as url,
+        RemoteJudge(url, patience_seconds=0) as judge,
+        pytest.raises(JudgeError, match="an answer without a verdict, to 2 programs"),
+    ):
+        list(judge.run([(DOUBLE, GOOD), (DOUBLE, BAD)]))
 
 
 @pytest.mark.parametrize(
