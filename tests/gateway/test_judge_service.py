@@ -113,7 +113,7 @@ def test_hostile_tests_reach_nothing_and_another_key_s_are_judged_after_them(ser
 
 
 def test_what_does_not_fit_is_said(service: Service, tmp_path: Path) -> None:
-    with pytest.raises(JudgeError, match="no valid key"), RemoteJudge(service.url, key="isb-x"):
+    with pytest.raises(JudgeError, match=r"no valid key.*ISOBUDGET_JUDGE_KEY"), RemoteJudge(service.url, key="isb-x"):
         pass
     with pytest.raises(JudgeError, match="judges under"), RemoteJudge(service.url, Limits(9.0), key=service.key):
         pass
@@ -124,6 +124,32 @@ def test_what_does_not_fit_is_said(service: Service, tmp_path: Path) -> None:
         pass
     with pytest.raises(JudgeError, match="inside its with block"):
         next(RemoteJudge(service.url).run([]))
+
+
+def test_a_program_that_is_too_long_is_said_at_once(service: Service) -> None:
+    with (
+        RemoteJudge(service.url, key=service.key) as remote,
+        pytest.raises(JudgeError, match="takes 1024 kB at once; a program with its tests has 20"),
+    ):
+        list(remote.run([(DOUBLE, GOOD), (DOUBLE, "#" * (2 << 20))]))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--serve", "samples.jsonl"], "name no file"),
+        (["--serve", "--problems", "humaneval"], "--problems"),
+        (["--serve", "--judge", "http://127.0.0.1:1"], "--judge"),
+        (["--serve", "--json"], "--json"),
+        (["samples.jsonl", "--port", "8401"], "--port"),
+        (["samples.jsonl", "--ledger", "x"], "--ledger"),
+    ],
+)
+def test_options_that_would_not_be_heeded_are_refused(options: list[str], said: str) -> None:
+    command = [sys.executable, "-m", "isobudget", "judge", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert said in done.stderr
 
 
 @contextlib.contextmanager
@@ -170,11 +196,11 @@ def test_another_server_is_told_apart(described: bytes) -> None:
 
 
 def test_a_service_that_answers_nothing_is_not_asked_for_ever() -> None:
-    described = json.dumps({"limits": list(Limits()), "rules": RULES, "workers": 1}).encode()
+    described = json.dumps({"limits": list(Limits()), "rules": RULES, "workers": 1, "body_kb": 64}).encode()
     with (
         answering(described, b"\n\n") as url,
         RemoteJudge(url, patience_seconds=0) as judge,
-        pytest.raises(JudgeError, match="an answer without a verdict, to 2 programs"),
+        pytest.raises(JudgeError, match="no verdict on 2 programs for 0 s"),
     ):
         list(judge.run([(DOUBLE, GOOD), (DOUBLE, BAD)]))
 

@@ -68,6 +68,7 @@ class RemoteJudge:
         self.limits = limits or Limits()
         self.workers = 1
         self.layers: frozenset[str] | None = None  # the service does not say
+        self._most_kb = 0
         self._threads: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> Self:
@@ -79,6 +80,7 @@ class RemoteJudge:
         try:
             said = json.loads(b"".join(self._patiently("GET", None)))
             limits, rules, workers = Limits(*said["limits"]), said["rules"], int(said["workers"])
+            self._most_kb = int(said["body_kb"])
         except (ValueError, KeyError, TypeError, RecursionError):
             raise JudgeError(
                 f"{self._where}: answers, but is no judge's service; name one that isobudget judge --serve started"
@@ -134,12 +136,15 @@ class RemoteJudge:
     def _judged(self, batch: list[Pair]) -> list[Verdict]:
         """The verdicts on a batch; what an answer that breaks off lacks is asked for again."""
         verdicts: dict[int, Verdict] = {}
-        left: list[int] = []
+        deadline, wait = time.monotonic() + self._patience, _FIRST_WAIT
         while len(verdicts) < len(batch):
-            before, left = left, [at for at in range(len(batch)) if at not in verdicts]
-            if left == before:
-                raise JudgeError(f"{self._where}: an answer without a verdict, to {len(left)} programs")
+            before, left = len(verdicts), [at for at in range(len(batch)) if at not in verdicts]
             body = _body([batch[at] for at in left])
+            if len(body) > self._most_kb << 10:
+                size = f"{len(body) >> 10} kB"
+                raise JudgeError(
+                    f"{self._where}: takes {self._most_kb} kB at once; a program with its tests has {size}"
+                )
             try:
                 for line in self._patiently("POST", body):
                     message = json.loads(line)
@@ -148,6 +153,13 @@ class RemoteJudge:
                     verdicts[left[message["id"]]] = Verdict.of_foreign(message["verdict"])
             except (ValueError, KeyError, IndexError, TypeError) as error:
                 raise JudgeError(f"{self._where}: an answer that is none ({type(error).__name__})") from error
+            if len(verdicts) > before:
+                deadline, wait = time.monotonic() + self._patience, _FIRST_WAIT
+            elif time.monotonic() + wait > deadline:
+                raise JudgeError(f"{self._where}: no verdict on {len(left)} programs for {self._patience:g} s")
+            else:
+                time.sleep(wait)
+                wait = min(2 * wait, _LONGEST_WAIT)
         return [verdicts[at] for at in range(len(batch))]
 
     def _patiently(self, method: str, body: bytes | None) -> Iterator[bytes]:
@@ -180,6 +192,8 @@ class RemoteJudge:
             answer = connection.getresponse()
             if answer.status == 503:
                 raise ConnectionError(_said(answer.read()))
+            if answer.status == 401:
+                raise JudgeError(f"{self._where}: {_said(answer.read())}. Here {KEY_VARIABLE} is to hold the key")
             if answer.status != 200:
                 raise JudgeError(f"{self._where}: {_said(answer.read())}")
             for line in answer:
