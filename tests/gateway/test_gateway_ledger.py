@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from isobudget import api
 from isobudget.errors import InputError, RunError, StorageError
 from isobudget.gateway.amounts import NOTHING, Amounts
 from isobudget.gateway.budgets import Period, parse_period_budget, parse_period_budgets
@@ -171,6 +172,7 @@ def test_more_than_was_asked_for_is_booked_and_closes_the_key(store: SqliteStore
     with pytest.raises(RefusedRequestError, match="spent more usd") as raised:
         keys.account(f"Bearer {secret}")
     assert raised.value.status == 403
+    assert "isobudget serve key change a open" in str(raised.value)
     change_key(store, "a", "opened", "")
     assert keys.account(f"Bearer {secret}").name == "a"
 
@@ -191,6 +193,9 @@ def test_keys_are_kept_as_hashes_and_revoked_at_once(store: SqliteStore) -> None
     change_key(store, "a", "revoked", "")
     with pytest.raises(RefusedRequestError):
         everybody.account(f"Bearer {secret}")
+    for event in ("opened", "budget"):
+        with pytest.raises(InputError, match="for good"):
+            change_key(store, "a", event, "[]")
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a b", "x'; DROP TABLE keys; --", "a\nb", "é", "x" * 65])
@@ -285,6 +290,7 @@ NO_BUDGETS = [
     "-1usd",
     "-1usd/day",
 ]
+NO_BUDGETS += ["1e25usd/day", "1e8usd/day", "1e23flops/day", "1e17tokens"]
 NO_BUDGETS += ["0usd/day", "nan usd", "1e400usd/day", "1e-12usd", "5usd/", "usd/day", "5 apples/day", "$5usd/day"]
 
 
@@ -317,3 +323,78 @@ def test_a_note_that_no_store_can_write_keeps_nothing_from_being_written(store: 
     asyncio.run(check())
     notes = [note for (note,) in store.asked("SELECT note FROM entries WHERE kind = 'settle' ORDER BY id")]
     assert notes == ["half of a pair \ufffd", "a \ufffd within", "x" * 300]
+
+
+def test_a_budget_that_is_stated_twice_counts_once(store: SqliteStore) -> None:
+    async def check() -> None:
+        ledger = Ledger(store)
+        ledger.start()
+        twice = account("2e-6usd/day", "2e-6usd/day", "0.002e-3usd/day")
+        for _ in range(2):  # 1000 of 2000 each
+            await ledger.reserve(twice, "r", "m", MOST)
+        with pytest.raises(RefusedRequestError):
+            await ledger.reserve(twice, "r", "m", MOST)
+        ledger.close()
+
+    asyncio.run(check())
+
+
+def test_a_clock_that_is_set_back_gives_no_budget_anew(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    minute = 60 * 1_000_000
+    clock = [1_700_000_040 * 1_000_000]
+    monkeypatch.setattr("isobudget.gateway.ledger.now_us", lambda: clock[0])
+    spender = account("1e-6usd/minute")
+
+    async def check() -> None:
+        ledger = Ledger(store)
+        ledger.start()
+
+        async def spends() -> bool:
+            try:
+                ledger.settle(await ledger.reserve(spender, "r", "m", MOST), MOST)
+            except RefusedRequestError:
+                return False
+            return True
+
+        assert [await spends(), await spends()] == [True, False]
+        clock[0] += minute
+        assert [await spends(), await spends()] == [True, False]
+        clock[0] -= minute
+        assert await spends() is False
+        clock[0] += minute
+        assert await spends() is False
+        clock[0] += minute
+        assert await spends() is True
+        ledger.close()
+
+    asyncio.run(check())
+
+
+def test_a_store_that_cannot_be_written_is_said_once(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
+    async def check() -> None:
+        ledger = Ledger(store)
+        ledger.start()
+        store.asked("SELECT 1")
+        store._connection.execute("PRAGMA query_only = ON")
+        for _ in range(5):
+            with pytest.raises(RefusedRequestError, match="nothing was called"):
+                await ledger.reserve(account(), "r", "m", MOST)
+        store._connection.execute("PRAGMA query_only = OFF")
+        ledger.settle(await ledger.reserve(account(), "r", "m", MOST), CAME)
+        ledger.close()
+
+    with caplog.at_level("WARNING", "isobudget.gateway"):
+        asyncio.run(check())
+    assert ["cannot be used" in one or "written again" in one for one in caplog.messages] == [True, True]
+
+
+def test_what_is_no_ledger_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder"):
+        api.ledger(tmp_path)
+    path = tmp_path / "ledger.sqlite"
+    api.new_key("a", ledger=path)
+    assert api.ledger(path).to_records() == []
+    with pytest.raises(InputError, match="has no calls of 'abc'"):
+        api.ledger(path, request="abc")
+    assert api.change_key("a", "budget", budget="5usd/day", ledger=path)["budgets"] == "$5 a day"
+    assert api.change_key("a", "revoke", ledger=path)["state"] == "revoked"

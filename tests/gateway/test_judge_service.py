@@ -8,8 +8,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from isobudget.gateway.serving import open_judge_service
 from isobudget.gateway.settings import ServeSettings
 from isobudget.gateway.store import SqliteStore
 from isobudget.judge import Judge, Limits
+from isobudget.judge.verdict import RULES
 from isobudget.problems.given import given_problem
 from isobudget.problems.problem import Problem
 from isobudget.records.run import load_run
@@ -110,16 +113,96 @@ def test_hostile_tests_reach_nothing_and_another_key_s_are_judged_after_them(ser
 
 
 def test_what_does_not_fit_is_said(service: Service, tmp_path: Path) -> None:
-    with pytest.raises(JudgeError, match="no valid key"), RemoteJudge(service.url, key="isb-x"):
+    with pytest.raises(JudgeError, match=r"no valid key.*ISOBUDGET_JUDGE_KEY"), RemoteJudge(service.url, key="isb-x"):
         pass
     with pytest.raises(JudgeError, match="judges under"), RemoteJudge(service.url, Limits(9.0), key=service.key):
         pass
-    with pytest.raises(JudgeError, match="is no URL"):
-        RemoteJudge("judge.local")
+    for url in ("judge.local", "ftp://judge.local", "http://[::1", "http://judge.local:99999", "http://a@judge.local"):
+        with pytest.raises(JudgeError, match="is no URL"):
+            RemoteJudge(url)
     with pytest.raises(JudgeError, match="cannot be reached"), RemoteJudge("http://127.0.0.1:9", patience_seconds=0):
         pass
     with pytest.raises(JudgeError, match="inside its with block"):
         next(RemoteJudge(service.url).run([]))
+
+
+def test_a_program_that_is_too_long_is_said_at_once(service: Service) -> None:
+    with (
+        RemoteJudge(service.url, key=service.key) as remote,
+        pytest.raises(JudgeError, match="takes 1024 kB at once; a program with its tests has 20"),
+    ):
+        list(remote.run([(DOUBLE, GOOD), (DOUBLE, "#" * (2 << 20))]))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--serve", "samples.jsonl"], "name no file"),
+        (["--serve", "--problems", "humaneval"], "--problems"),
+        (["--serve", "--judge", "http://127.0.0.1:1"], "--judge"),
+        (["--serve", "--json"], "--json"),
+        (["samples.jsonl", "--port", "8401"], "--port"),
+        (["samples.jsonl", "--ledger", "x"], "--ledger"),
+    ],
+)
+def test_options_that_would_not_be_heeded_are_refused(options: list[str], said: str) -> None:
+    command = [sys.executable, "-m", "isobudget", "judge", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+@contextlib.contextmanager
+def answering(described: bytes, verdicts: bytes = b"") -> Iterator[str]:
+    """The URL of another server, which answers with these bytes to everybody."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._send(described)
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self._send(verdicts)
+
+        def _send(self, body: bytes) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join(10)
+
+
+@pytest.mark.parametrize(
+    "described", [b"<html>", b"", b"[]", b'{"data": []}', b"[" * 100_000, b'{"limits": 1, "rules": 1, "workers": 1}']
+)
+def test_another_server_is_told_apart(described: bytes) -> None:
+    with (
+        answering(described) as url,
+        pytest.raises(JudgeError, match="is no judge's service"),
+        RemoteJudge(url, patience_seconds=0),
+    ):
+        pass
+
+
+def test_a_service_that_answers_nothing_is_not_asked_for_ever() -> None:
+    described = json.dumps({"limits": list(Limits()), "rules": RULES, "workers": 1, "body_kb": 64}).encode()
+    with (
+        answering(described, b"\n\n") as url,
+        RemoteJudge(url, patience_seconds=0) as judge,
+        pytest.raises(JudgeError, match="no verdict on 2 programs for 0 s"),
+    ):
+        list(judge.run([(DOUBLE, GOOD), (DOUBLE, BAD)]))
 
 
 @pytest.mark.parametrize(

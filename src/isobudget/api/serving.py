@@ -144,8 +144,10 @@ def new_key(name: str, *, budget: str | Sequence[str] = (), ledger: str | Path |
         return make_key(store, name, as_names(budget))
 
 
-def change_key(name: str, change: str, *, budget: str | Sequence[str] = (), ledger: str | Path | None = None) -> None:
-    """Change a key of the gateway, at once.
+def change_key(
+    name: str, change: str, *, budget: str | Sequence[str] = (), ledger: str | Path | None = None
+) -> dict[str, str]:
+    """Change a key of the gateway, at once; returns what it is then: name, since, budgets, state.
 
     Args:
         name: whose it is.
@@ -155,7 +157,7 @@ def change_key(name: str, change: str, *, budget: str | Sequence[str] = (), ledg
         ledger: as in `serve`.
 
     Raises:
-        InputError: there is no such key or change, or a budget is wrong.
+        InputError: there is no such key or change, the key was revoked, or a budget is wrong.
         StorageError: the ledger cannot be written.
     """
     import json
@@ -176,7 +178,7 @@ def change_key(name: str, change: str, *, budget: str | Sequence[str] = (), ledg
         "budget": (keys.BUDGET, json.dumps(list(budgets))),
     }
     with writing(_ledger(ledger)) as store:
-        keys.change_key(store, name, *events[change])
+        return keys.described_key(keys.change_key(store, name, *events[change]))
 
 
 def keys(*, ledger: str | Path | None = None) -> Results[dict[str, Any]]:
@@ -204,12 +206,15 @@ def ledger(path: str | Path | None = None, *, request: str | None = None) -> Res
         request: the ledger_id of an answer.
 
     Raises:
-        InputError: there is no ledger.
+        InputError: there is no ledger, or no such request in it.
     """
     from isobudget.gateway.store import calls_of, reading, summary
 
     with reading(_ledger(path)) as store:
-        return _results(summary(store) if request is None else calls_of(store, request))
+        rows = summary(store) if request is None else calls_of(store, request)
+    if request is not None and not rows:
+        raise InputError(f"{_ledger(path)}: has no calls of {request[:80]!r}; name the ledger_id of an answer")
+    return _results(rows)
 
 
 def _results(rows: list[dict[str, Any]]) -> Results[dict[str, Any]]:

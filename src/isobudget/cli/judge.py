@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from isobudget.pipeline.judge_samples import JudgeSummary
 
 
+#: what a service takes of the options of the command
+_OF_SERVICE = ("workers", "seconds", "memory_mb", "unsafe")
+
+
 @in_groups(
     {},
     extraction="function, block, program or none: how code is found",
@@ -43,6 +47,10 @@ def judge(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="With --serve, the port.", show_default="8401")
     ] = None,
+    ledger: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="With --serve, the file of keys.", show_default="as in serve"),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Judge samples: one verdict each, in order.
@@ -56,10 +64,14 @@ def judge(
     from isobudget.cli.progress import TerminalProgress
     from isobudget.cli.show import print_json
 
+    where = {"host": host, "port": port, "ledger": ledger}
     if serve:
-        names = ("workers", "seconds", "memory_mb", "unsafe")
-        api.serve_judge(host=host, port=port, on_ready=_tell, **{name: given[name] for name in names if name in given})
+        _refuse_beside_serve(given, as_json)
+        limits = {name: given[name] for name in _OF_SERVICE if name in given}
+        api.serve_judge(**where, on_ready=_tell, **limits)  # type: ignore[arg-type]
         return
+    if stated := [name for name, value in where.items() if value is not None]:
+        raise typer.BadParameter("goes with --serve", param_hint=f"--{stated[0]}")
     if "samples" not in given:
         raise typer.BadParameter("name a file of samples or a run folder", param_hint="SAMPLES")
     resume = "--resume" if "output" in given and not given["resume"] else ""
@@ -75,6 +87,17 @@ def judge(
         number = summary.outcomes["invalid"]
         print(f"{number} samples could not be judged; the first: {summary.invalid}", file=sys.stderr)
         raise typer.Exit(1)
+
+
+def _refuse_beside_serve(given: dict[str, Any], as_json: bool) -> None:
+    """Refuse what a service does not heed: samples, and how to judge them, which its clients say."""
+    if "samples" in given:
+        raise typer.BadParameter("stands in place of SAMPLES; name no file", param_hint="--serve")
+    for name in ("problems", "output", "cluster", "judge", "again"):
+        if given.get(name):
+            raise typer.BadParameter("does not go with --serve", param_hint=f"--{name}")
+    if as_json:
+        raise typer.BadParameter("does not go with --serve", param_hint="--json")
 
 
 def _tell(url: str) -> None:

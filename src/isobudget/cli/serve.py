@@ -95,7 +95,8 @@ def change(given: dict[str, Any]) -> None:
     """
     from isobudget import api
 
-    api.change_key(**given)
+    key = api.change_key(**given)
+    print(f"{key['name']}: budgets {key['budgets']}; {key['state']}")
 
 
 @of_api("keys", ledger=typer.Option(metavar="FILE"))

@@ -17,6 +17,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
+from isobudget.costs.cost import Unit
+from isobudget.gateway.amounts import whole_units
 from isobudget.gateway.answers import Answer, report
 from isobudget.gateway.asked import Asked, read_request
 from isobudget.gateway.budgets import Period
@@ -59,6 +61,7 @@ class Gateway:
         web = Web(self.settings, Keys(self.store, self.settings.is_local), self.metrics, self._not_ready)
         gauges = {"judge_queue": lambda: len(self.judges.jobs), "open_reservations": lambda: len(self.ledger.open)}
         self.metrics.gauges.update(gauges)
+        self.ledger.on_settled = self.metrics.spent
 
         def served(chat: bool) -> Any:
             async def handler(request: Request, account: Account) -> Response:
@@ -132,10 +135,12 @@ class Gateway:
 
     def _payer(self, account: Account, asked: Asked) -> Payer:
         own = tuple(one for one in (*account.budgets, *self.settings.budgets) if one.period is Period.REQUEST)
-        deadline = time.monotonic() + self.settings.wall_seconds
+        limits = (*asked.limits, *own)
+        # A call may take what is left of its request's seconds, so that a budget of seconds has to be their bound.
+        bounds = [whole_units(one.unit, one.limit) for one in limits if one.unit is Unit.SECONDS]
+        deadline = time.monotonic() + min([self.settings.wall_seconds, *bounds])
         name = secrets.token_hex(12)
-        limits = RequestLimits.of((*asked.limits, *own))
-        return Payer(self.ledger, account, limits, name, deadline, self.settings.attempts, Spent())
+        return Payer(self.ledger, account, RequestLimits.of(limits), name, deadline, self.settings.attempts, Spent())
 
     # a policy -------------------------------------------------------------------------------------------------------
 
@@ -169,7 +174,6 @@ class Gateway:
     async def _said(self, play: Play, ending: Ending) -> tuple[list[Sample], Any]:
         """The samples to give back, and what there is to say of them."""
         asked, spent = play.asked, play.payer.spent
-        self.metrics.spent(spent.amounts)
         chosen = await asyncio.to_thread(choose, play.samples, asked.options.ranker)
         said = report(asked, chosen, play.samples, ending, spent, play.payer.request)
         if asked.options.require_verified and not chosen.best.passed:
@@ -213,11 +217,8 @@ class Gateway:
 
     async def _pass(self, request: Request, passed: Passed) -> dict[str, Any] | Response:
         if not passed.asked.stream:
-            try:
-                async with asyncio.timeout(max(0.0, passed.payer.left_seconds)):
-                    return await until_gone(request.receive, passed.whole())
-            finally:
-                self.metrics.spent(passed.payer.spent.amounts)
+            async with asyncio.timeout(max(0.0, passed.payer.left_seconds)):
+                return await until_gone(request.receive, passed.whole())
         pieces = passed.stream()
         # The first piece is waited for: errors before it have their status.
         async with asyncio.timeout(max(0.0, passed.payer.left_seconds)):
@@ -225,14 +226,11 @@ class Gateway:
         return Stream(streamed_errors(self._rest(passed, first, pieces)), self.settings.heartbeat_seconds)
 
     async def _rest(self, passed: Passed, first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        try:
-            async with contextlib.aclosing(pieces) as following:  # type: ignore[type-var]
-                yield first
-                async with asyncio.timeout(max(0.0, passed.payer.left_seconds)):
-                    async for piece in following:
-                        yield piece
-        finally:
-            self.metrics.spent(passed.payer.spent.amounts)
+        async with contextlib.aclosing(pieces) as following:  # type: ignore[type-var]
+            yield first
+            async with asyncio.timeout(max(0.0, passed.payer.left_seconds)):
+                async for piece in following:
+                    yield piece
 
 
 async def _either(begun: asyncio.Event, task: asyncio.Task[Ending]) -> None:

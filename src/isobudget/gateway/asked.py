@@ -34,7 +34,10 @@ _SHARED = {
 _OF_MODELS = {"logit_bias", "presence_penalty", "frequency_penalty", "logprobs", "top_k", "min_p", "repetition_penalty"}
 _OF_CHAT = {"response_format", "tools", "tool_choice", "parallel_tool_calls", "top_logprobs", "reasoning_effort"}
 _OF_COMPLETIONS = {"suffix", "echo"}
-_TESTS_BLOCK = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*(?:python[ \t]+)?tests[ \t]*\n(.*?)^ {0,3}\1[ \t]*$", re.M | re.S)
+#: as Markdown has it: a block that nothing closes goes to the end
+_TESTS_BLOCK = re.compile(
+    r"^ {0,3}(`{3,}|~{3,})[ \t]*(?:python[ \t]+)?tests[ \t]*\r?\n(.*?)(?:^ {0,3}\1[`~]*[ \t]*\r?$|\Z)", re.M | re.S
+)
 _MOST_STOPS, _MOST_SEED = 64, 2**31
 
 
@@ -124,6 +127,11 @@ def read_request(body: Any, *, chat: bool, settings: ServeSettings) -> Asked:
     if prompt is None and is_policy:
         raise bad_request("a policy takes messages of text; tools and their results go to a single model", "messages")
     tests = _tests(options, prompt, settings)
+    if options.require_verified and tests is None:
+        raise bad_request(
+            "require_verified needs tests: isobudget.tests, or a block marked tests in the last message",
+            "isobudget.require_verified",
+        )
     choices = _whole(body, "n", 1, 1, settings.samples)
     if is_policy and choices != 1:
         raise bad_request('a policy gives one answer; ask for all samples with isobudget.return = "all"', "n")

@@ -119,12 +119,15 @@ def parse_period_budget(text: str, default: Period = Period.ALL) -> PeriodBudget
         raise InputError(f"{text!r}: a budget needs a unit here, one of {', '.join(_UNITS)}; write {written}")
     if budget.unit not in _UNITS:
         raise InputError(f"{text!r}: {budget.unit} are not known before a call; write {written}")
-    limit = int(min(budget.amount * STEPS[budget.unit], MOST) + _ROUNDING)
+    limit = int(min(budget.amount * STEPS[budget.unit], 2.0 * MOST) + _ROUNDING)
+    if limit > MOST:
+        most = with_unit(MOST / STEPS[budget.unit], budget.unit)
+        raise InputError(f"{text!r}: is more than a ledger counts, {most}; write {written}")
     if not limit:
         raise InputError(f"{text!r}: is less than the smallest amount that is counted; write {written}")
     return PeriodBudget(budget.unit, limit, found)
 
 
 def parse_period_budgets(texts: Iterable[str]) -> tuple[PeriodBudget, ...]:
-    """Read several."""
-    return tuple(map(parse_period_budget, texts))
+    """Read several; one that is stated twice counts once."""
+    return tuple(dict.fromkeys(map(parse_period_budget, texts)))

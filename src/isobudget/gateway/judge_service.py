@@ -1,6 +1,6 @@
 """The judge as a service: batches of problems and programs in, verdicts streamed out as they come, a line of JSON each.
 
-    GET  /v1/judge      limits, rules, workers
+    GET  /v1/judge      limits, rules, workers, the longest batch
     POST /v1/judge      {"problems": [row, ...], "jobs": [[number of the problem, program], ...]}
                         -> {"id": number of the job, "verdict": [...]}, in the order in which they come
 
@@ -71,7 +71,8 @@ class JudgeService:
             await asyncio.to_thread(self.judges.close)
 
     async def _described(self, _request: Request, _account: Account) -> Response:
-        return answered({"limits": list(self.judges.limits), "rules": RULES, "workers": self.judges.workers})
+        told = {"limits": list(self.judges.limits), "rules": RULES, "workers": self.judges.workers}
+        return answered(told | {"body_kb": self.settings.body_kb})
 
     async def _verdicts(self, account: Account, jobs: list[Job]) -> AsyncIterator[bytes]:
         tasks = {

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -30,13 +30,14 @@ IDLE_SECONDS = 3.0
 
 
 class Job(NamedTuple):
-    """A program to judge, for a key."""
+    """A program to judge, for a key; `again`, because a judge failed at it or beside it."""
 
     key: int
     problem: Problem
     program: str
     verdict: Future[Verdict]
     since: float
+    again: bool = False
 
 
 class FairJobs:
@@ -153,7 +154,7 @@ class Judges:
     def close(self) -> None:
         """End the judges. Jobs that wait are refused, those at work are finished."""
         for job in self.jobs.close():
-            if job.verdict.set_running_or_notify_cancel():
+            if job.again or job.verdict.set_running_or_notify_cancel():
                 job.verdict.set_exception(JudgeError("the judges were closed"))
         for thread in self._threads:
             if thread.is_alive():
@@ -194,16 +195,25 @@ class Judges:
                 for verdict in judge.run(self._pairs(job, until, taken)):
                     taken.popleft().verdict.set_result(verdict)
             except BaseException as error:
-                for one in taken:
-                    one.verdict.set_exception(JudgeError(f"the judge failed: {error}"))
+                self._again(taken, error)
                 raise
             job = self.jobs.take_of(job.key, until, IDLE_SECONDS)
+
+    def _again(self, failed: Iterable[Job], error: BaseException) -> None:
+        """Have jobs at which a judge failed judged once more, by one that begins anew: what was drawn is paid for."""
+        for job in failed:
+            try:
+                if job.again:
+                    raise JudgeError(f"the judge failed twice: {type(error).__name__}: {error}")
+                self.jobs.put([job._replace(again=True)])
+            except JudgeError as reason:
+                job.verdict.set_exception(reason)
 
     def _pairs(self, first: Job, until: float, taken: deque[Job]) -> Iterator[tuple[Problem, str]]:
         """The first job, and what waits of its key meanwhile."""
         job: Job | None = first
         while job is not None:
-            if job.verdict.set_running_or_notify_cancel():
+            if job.again or job.verdict.set_running_or_notify_cancel():
                 taken.append(job)
                 yield job.problem, job.program
             job = self.jobs.take_of(first.key, until, 0)

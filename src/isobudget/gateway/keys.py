@@ -60,16 +60,20 @@ def make_key(store: Store, name: str, budgets: Sequence[str] = ()) -> str:
     return secret
 
 
-def change_key(store: Store, name: str, event: str, detail: str) -> None:
-    """Note what becomes of a key: new budgets, `opened` or `revoked`.
+def change_key(store: Store, name: str, event: str, detail: str) -> KeyRow:
+    """Note what becomes of a key: new budgets, `opened` or `revoked`; returns it with that.
 
     Raises:
-        InputError: there is no such key.
+        InputError: there is no such key, or it was revoked, which is for good.
     """
     found = next((one for one in store.all_keys() if one.name == name), None)
     if found is None:
         raise InputError(f"there is no key {name[:80]!r}; see isobudget serve key list")
-    store.write([KeyEvent(found.id, now_us(), event, detail)])
+    if event != REVOKED and is_revoked(found):
+        raise InputError(f"the key {name!r} was revoked, which is for good; make another: isobudget serve key new NAME")
+    noted = KeyEvent(found.id, now_us(), event, detail)
+    store.write([noted])
+    return found._replace(events=(*found.events, noted))
 
 
 def hashed(secret: str) -> bytes:
@@ -85,15 +89,19 @@ def account_of(row: KeyRow) -> Account:
     return Account(row.id, row.name, parse_period_budgets(json.loads(budgets)), closed)
 
 
+def is_revoked(row: KeyRow) -> bool:
+    """Whether a key was revoked."""
+    return any(one.event == REVOKED for one in row.events)
+
+
 def described_key(row: KeyRow) -> dict[str, str]:
     """A key for people: name, since when, budgets, state."""
     account = account_of(row)
-    revoked = any(one.event == REVOKED for one in row.events)
     return {
         "name": row.name,
         "since": datetime.fromtimestamp(row.time / 1e6, UTC).isoformat(timespec="seconds"),
         "budgets": ", ".join(map(str, account.budgets)) or "none of its own",
-        "state": "revoked" if revoked else f"closed: {account.closed}" if account.closed else "open",
+        "state": "revoked" if is_revoked(row) else f"closed: {account.closed}" if account.closed else "open",
     }
 
 
@@ -117,11 +125,13 @@ class Keys:
         """
         kind, _, secret = (authorization or "")[:_MOST_HEADER].strip().partition(" ")
         row = self._store.find_key(hashed(secret.strip())) if kind.lower() == "bearer" else None
-        if row is not None and not any(one.event == REVOKED for one in row.events):
+        if row is not None and not is_revoked(row):
             account = account_of(row)
             if account.closed:
                 raise RefusedRequestError(
-                    403, "key_closed", f"this key is closed: {account.closed}. isobudget serve key open {row.name}"
+                    403,
+                    "key_closed",
+                    f"this key is closed: {account.closed}. isobudget serve key change {row.name} open opens it",
                 )
             return account
         if self._open and not self._store.all_keys():

@@ -18,12 +18,13 @@ import logging
 import math
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from isobudget.costs.budget import enough
+from isobudget.costs.cost import Unit
 from isobudget.errors import StorageError
 from isobudget.files.whole import mended
 from isobudget.gateway.amounts import NOTHING, STEPS, Amounts
@@ -39,6 +40,9 @@ _MOST_ROWS = 2000
 _AGAIN_SECONDS = 1.0
 #: characters of a note
 _MOST_NOTE = 300
+#: what makes a call that is more than a budget smaller: of seconds, and of the other units
+_SMALLER = {True: "a call may take all the seconds of its request, which its field budget bounds, such as 30s"}
+_SMALLER |= {False: "ask for fewer tokens"}
 RECOVERED = "never settled: counted at its most"
 
 log = logging.getLogger("isobudget.gateway")
@@ -85,6 +89,7 @@ class Ledger:
     Args:
         store: where rows are kept.
         everybody: budgets of all keys together.
+        on_settled: told what each call came to.
     """
 
     store: Store
@@ -94,6 +99,8 @@ class Ledger:
     _thread: threading.Thread | None = None
     _next: int = 1
     _fails: bool = False
+    _newest: int = 0
+    on_settled: Callable[[Amounts], None] = lambda _: None
     open: set[Reservation] = field(default_factory=set)
 
     def start(self) -> int:
@@ -178,6 +185,7 @@ class Ledger:
             note = f"{note}; more than asked for" if note else "more than asked for"
             self._close_key(reservation, exceeded)
         self._release(reservation, came)
+        self.on_settled(came)
         row = entry._replace(id=self._number(), kind=SETTLE, of=entry.id, time=now_us(), amounts=came, note=_text(note))
         self._jobs.put((row, None))
 
@@ -201,7 +209,9 @@ class Ledger:
         if known is None:
             known = self._counted(owner, budget, begin)
         elif known.begin != begin:
-            known = Window(begin)
+            # Where the clock was set back, and then goes over the period's end again, something is counted there.
+            known = Window(begin) if begin > self._newest else self._counted(owner, budget, begin)
+        self._newest = max(self._newest, now)
         self._windows[owner, budget] = known
         return known
 
@@ -225,9 +235,10 @@ class Ledger:
 
     def _close_key(self, reservation: Reservation, units: Sequence[str]) -> None:
         model, key = reservation.entry.model, reservation.account
-        log.error("%s spent more %s than it was asked for; the key %r is closed", model, ", ".join(units), key.name)
+        why = f"{model} spent more {', '.join(units)} than it was asked for"
+        then = f"the key {key.name!r} is closed" if key.id else "nobody asked with a key, so that none is closed"
+        log.error("%s; %s", why, then)
         if key.id:
-            why = f"{model} spent more {', '.join(units)} than it was asked for"
             self._jobs.put((KeyEvent(key.id, now_us(), CLOSED, why), None))
 
     # the thread that writes -----------------------------------------------------------------------------------------
@@ -240,6 +251,8 @@ class Ledger:
             if not jobs:
                 continue
             error = self._written([row for row, _ in jobs])
+            if self._fails and error is None:
+                log.warning("the ledger can be written again")
             self._fails = error is not None
             late = [job for job in jobs if job[1] is None] if error else []
             if ends and late:
@@ -253,7 +266,8 @@ class Ledger:
         try:
             self.store.write(rows)
         except Exception as error:
-            log.error("%s", error)
+            if not self._fails:
+                log.error("%s; until it can be written, nothing is called", error)
             return error if isinstance(error, StorageError) else StorageError(f"the ledger cannot be written: {error}")
         return None
 
@@ -296,7 +310,7 @@ def _check(budget: PeriodBudget, window: Window, most: Amounts, model: str, now:
     free = left + window.reserved
     end = budget.end(now)
     if needed > budget.limit:
-        when, seconds = "one call is more than the whole budget: ask for fewer tokens", None
+        when, seconds = f"one call is more than the whole budget: {_SMALLER[budget.unit is Unit.SECONDS]}", None
     elif needed <= free:
         when, seconds = "the rest is set aside for calls in flight", 1.0
     elif end is None:

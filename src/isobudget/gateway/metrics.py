@@ -26,7 +26,7 @@ class Metrics:
         self.counts[name, tuple(sorted(labels.items()))] += by  # type: ignore[assignment]
 
     def spent(self, amounts: Amounts) -> None:
-        """Count what a request came to."""
+        """Count what a call came to."""
         for unit, amount in amounts.plain().items():
             if amount is not None:
                 self.count("spent_total", amount, unit=unit)
@@ -39,9 +39,9 @@ class Metrics:
                 lines.append(f"# TYPE {PREFIX}{name} counter")
                 last = name
             said = ",".join(f'{key}="{_escaped(one)}"' for key, one in labels)
-            lines.append(f"{PREFIX}{name}{{{said}}} {value:g}" if said else f"{PREFIX}{name} {value:g}")
+            lines.append(f"{PREFIX}{name}{{{said}}} {value:.15g}" if said else f"{PREFIX}{name} {value:.15g}")
         for name, ask in sorted(self.gauges.items()):
-            lines += [f"# TYPE {PREFIX}{name} gauge", f"{PREFIX}{name} {ask():g}"]
+            lines += [f"# TYPE {PREFIX}{name} gauge", f"{PREFIX}{name} {ask():.15g}"]
         return "\n".join(lines) + "\n"
 
 

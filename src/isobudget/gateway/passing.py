@@ -70,8 +70,9 @@ class Passed:
             async with open_call(self.payer, self.upstream, self._most()) as call:
                 answer = await self.upstream.forward(self.asked.chat, self.asked.body)
                 size = sum(len(str(one).encode(errors="replace")) for one in answer["choices"])
-                call.settle(self._bill(answer.get("usage"), size))
-                return answer
+                bill = self._bill(answer.get("usage"), size)
+                call.settle(bill)
+                return answer | {"usage": _told_usage(answer.get("usage"), bill)}
 
         try:
             answer = await with_attempts(self.payer, attempt)
@@ -127,9 +128,7 @@ class Passed:
         for place, one in enumerate(held):
             yield event(one | ({"isobudget": self._report()} if place == len(held) - 1 else {}))
         if self.asked.include_usage:
-            total = {"total_tokens": bill.prompt_tokens + bill.completion_tokens}
-            counted = {"prompt_tokens": bill.prompt_tokens, "completion_tokens": bill.completion_tokens} | total
-            yield event({**last, "model": self.asked.model, "choices": [], "usage": usage or counted})
+            yield event({**last, "model": self.asked.model, "choices": [], "usage": _told_usage(usage, bill)})
         yield DONE
 
     def _report(self) -> Any:
@@ -143,3 +142,12 @@ class Passed:
             "calls": spent.calls,
             "cost": json_value(spent.amounts.plain()),
         }
+
+
+def _told_usage(stated: Any, bill: Bill) -> Any:
+    """The usage as the model stated it; what was counted instead where that is none."""
+    usage = read_usage(stated)
+    if (usage.prompt_tokens, usage.completion_tokens) == (bill.prompt_tokens, bill.completion_tokens):
+        return stated
+    total = bill.prompt_tokens + bill.completion_tokens
+    return {"prompt_tokens": bill.prompt_tokens, "completion_tokens": bill.completion_tokens, "total_tokens": total}

@@ -113,18 +113,20 @@ class Play:
         Raises:
             RefusedRequestError: nothing came: it is not paid for, or no model answers.
         """
+        unjudged = 0
         try:
             async with asyncio.timeout(max(0.0, self.payer.left_seconds)):
                 ending = await self._play()
         except TimeoutError:
-            ending = Ending.TIME
+            ending, unjudged = Ending.TIME, len(self._judging)
         finally:
             await self._abandon()
             self.begun.set()
         if not self.samples and (error := self.refusal or self.failure) is not None:
             raise error
         if not self.samples:
-            raise RefusedRequestError(504, "timeout", f"{ending}, and no sample came", retry_after_seconds=5.0)
+            came = f"the tests of the {unjudged} samples that came had not ended" if unjudged else "no sample came"
+            raise RefusedRequestError(504, "timeout", f"{ending}, and {came}", retry_after_seconds=5.0)
         return ending
 
     async def _play(self) -> Ending:

@@ -8,10 +8,10 @@ import resource
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from socket import socket
+from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOL_SOCKET, socket
 from typing import TYPE_CHECKING
 
-from isobudget.errors import InputError, MissingExtraError
+from isobudget.errors import InputError, IsobudgetError, MissingExtraError
 from isobudget.files.whole import locked, make_folder
 from isobudget.gateway.settings import ServeSettings
 from isobudget.progress import SILENT, Progress
@@ -144,22 +144,35 @@ def serve(settings: ServeSettings, on_ready: OnReady, progress: Progress = SILEN
     """
     raise_descriptors(settings.connections)
     with open_gateway(settings, progress) as gateway:
-        run(make_server(gateway.app(), settings), settings, on_ready)
+        run(gateway.app(), settings, on_ready)
 
 
 def serve_judge(settings: ServeSettings, on_ready: OnReady) -> None:
     """Serve the judge until SIGINT or SIGTERM. Errors as those of `serve`."""
     raise_descriptors(settings.connections)
     with open_judge_service(settings) as service:
-        run(make_server(service.app(), settings), settings, on_ready)
+        run(service.app(), settings, on_ready)
 
 
-def run(server: uvicorn.Server, settings: ServeSettings, on_ready: OnReady) -> None:
-    """Run a server; `on_ready` is told where it listens."""
+def run(app: Starlette, settings: ServeSettings, on_ready: OnReady) -> None:
+    """Serve an application; `on_ready` is told where it listens.
+
+    Raises:
+        InputError: it cannot listen there.
+        IsobudgetError: what the application needs is not there.
+    """
+
+    def failure() -> IsobudgetError | None:
+        found: IsobudgetError | None = getattr(app.state, "failure", None)
+        return found
+
+    server = make_server(app, settings)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("isobudget").setLevel(logging.INFO)
-    sockets = [server.config.bind_socket()]
-    port = sockets[0].getsockname()[1]
+    # What keeps it from beginning is raised here, not told by uvicorn as a traceback.
+    logging.getLogger("uvicorn.error").addFilter(lambda _: failure() is None)
+    listener = bound(settings)
+    port = listener.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     startup = server.startup
 
@@ -169,7 +182,32 @@ def run(server: uvicorn.Server, settings: ServeSettings, on_ready: OnReady) -> N
             on_ready(f"http://{host}:{port}/v1")
 
     server.startup = started  # type: ignore[method-assign]
-    server.run(sockets=sockets)
+    try:
+        with listener:
+            server.run(sockets=[listener])
+    except SystemExit:
+        if (error := failure()) is not None:
+            raise error from None
+        raise
+
+
+def bound(settings: ServeSettings) -> socket:
+    """A socket at the server's address.
+
+    Raises:
+        InputError: there is no such address here, or its port is taken.
+    """
+    listener = socket(AF_INET6 if ":" in settings.host else AF_INET)
+    try:
+        listener.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+    except (OSError, UnicodeError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"cannot listen at {settings.host}, port {settings.port}: {reason}; name another --host or --port"
+        ) from None
+    return listener
 
 
 def raise_descriptors(connections: int) -> None:

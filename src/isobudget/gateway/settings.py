@@ -118,11 +118,18 @@ def serve_settings(config: str | Path | None = None, stated: Mapping[str, Any] |
     except ValidationError as error:
         wrong = [f"{'.'.join(map(str, one['loc']))}: {_said(one)}" for one in error.errors()]
         raise InputError(f"{origin}: {'; '.join(wrong)}") from None
-    parse_period_budgets(made.budget)
+    try:
+        parse_period_budgets(made.budget)
+    except InputError as error:
+        raise InputError(f"{origin}: budget: {error}") from None
+    if made.max_tokens > made.most_tokens:
+        raise InputError(f"{origin}: max_tokens: {made.max_tokens} are above most_tokens, {made.most_tokens}")
     return made
 
 
 def _said(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         return f"is not known; known are: {', '.join(ServeSettings.model_fields)}"
+    if error["type"] == "tuple_type":
+        return 'is a list of texts, such as ["5usd/day"] or ["a", "b"]'
     return str(error["msg"])

@@ -147,10 +147,13 @@ class SqliteStore:
 
     Raises:
         StorageError: it cannot be opened, or is no ledger.
+        InputError: it is a folder, or not there when it is to be read only.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder; name the file of a ledger")
         if read_only and not path.exists():
             raise InputError(f"{path}: there is no ledger; `isobudget serve` and `isobudget serve key new` make one")
         try:

@@ -25,7 +25,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from isobudget.errors import InputError, IsobudgetError, StorageError
+from isobudget.errors import InputError, IsobudgetError, JudgeError, StorageError
 from isobudget.gateway.answers import HEARTBEAT, as_json, error_event
 from isobudget.gateway.faults import RefusedRequestError, bad_request, overloaded
 from isobudget.gateway.keys import Account, Keys
@@ -42,6 +42,7 @@ _MOST_CAUSES = 8
 log = logging.getLogger("isobudget.gateway")
 
 Handler = Callable[[Request, Account], Awaitable[Response]]
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
 class Stream(Response):
@@ -150,7 +151,7 @@ class Web:
     def app(
         self,
         handlers: Sequence[tuple[str, str, Handler]],
-        lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
+        lifespan: Lifespan,
     ) -> Starlette:
         """The application with these handlers (method, path, handler), and those that all servers have."""
         routes = [Route(path, self._endpoint(path, handler), methods=[method]) for method, path, handler in handlers]
@@ -161,7 +162,7 @@ class Web:
         ]
         handled: dict[Any, Any] = {HTTPException: _http_error, Exception: _fault}
         self.metrics.gauges["requests_in_flight"] = lambda: self._serving
-        return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handled)
+        return Starlette(routes=routes, lifespan=_noting_failure(lifespan), exception_handlers=handled)
 
     def _endpoint(self, path: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
@@ -244,6 +245,22 @@ class Web:
         return _json(bytes(data))
 
 
+def _noting_failure(lifespan: Lifespan) -> Lifespan:
+    """The same; what keeps the application from beginning stands in its state as `failure`."""
+
+    @contextlib.asynccontextmanager
+    async def noting(app: Starlette) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(lifespan(app))
+            except IsobudgetError as error:
+                app.state.failure = error
+                raise
+            yield
+
+    return noting
+
+
 def _json(data: bytes) -> Any:
     try:
         return json.loads(data, parse_constant=_no_constant)
@@ -301,7 +318,11 @@ def as_refusal(error: BaseException) -> RefusedRequestError:
         return RefusedRequestError(503, "storage", str(error), retry_after_seconds=5.0)
     if isinstance(error, InputError):
         return bad_request(str(error))
+    if isinstance(error, JudgeError):
+        log.error("%s", error)
+        return RefusedRequestError(503, "judge_unavailable", str(error), retry_after_seconds=5.0)
     if isinstance(error, IsobudgetError):
+        log.error("%s", error)
         return RefusedRequestError(500, "failed", str(error))
     log.error("a fault: %s", came_from(error))
     return RefusedRequestError(500, "fault", "a fault of the server; its log says more")

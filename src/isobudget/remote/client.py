@@ -61,33 +61,37 @@ class RemoteJudge:
     def __init__(
         self, url: str, limits: Limits | None = None, *, key: str | None = None, patience_seconds: float | None = None
     ) -> None:
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise JudgeError(f"{url!r} is no URL of a judge, such as http://127.0.0.1:8401")
-        self._parts = parts
+        self._parts = _parts_of(url)
         self._key = os.environ.get(KEY_VARIABLE, "") if key is None else key
         self._patience = PATIENCE_SECONDS if patience_seconds is None else patience_seconds
         self._stated = limits
         self.limits = limits or Limits()
         self.workers = 1
         self.layers: frozenset[str] | None = None  # the service does not say
+        self._most_kb = 0
         self._threads: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> Self:
         """Ask the service how it judges.
 
         Raises:
-            JudgeError: it cannot be reached, refuses the key, or judges by other rules or limits.
+            JudgeError: it cannot be reached, is no judge, refuses the key, or judges by other rules or limits.
         """
-        said = json.loads(b"".join(self._patiently("GET", None)))
-        limits = Limits(*said["limits"])
-        if said["rules"] != RULES:
-            raise JudgeError(f"{self._where}: judges by rules {said['rules']}, and this version by {RULES}; update one")
+        try:
+            said = json.loads(b"".join(self._patiently("GET", None)))
+            limits, rules, workers = Limits(*said["limits"]), said["rules"], int(said["workers"])
+            self._most_kb = int(said["body_kb"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise JudgeError(
+                f"{self._where}: answers, but is no judge's service; name one that isobudget judge --serve started"
+            ) from None
+        if rules != RULES:
+            raise JudgeError(f"{self._where}: judges by rules {rules}, and this version by {RULES}; update one")
         if self._stated is not None and self._stated != limits:
             raise JudgeError(
                 f"{self._where}: judges under {limits}, not {self._stated}; start it with these limits, or state none"
             )
-        self.limits, self.workers = limits, int(said["workers"])
+        self.limits, self.workers = limits, workers
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="judge")
         return self
 
@@ -132,9 +136,15 @@ class RemoteJudge:
     def _judged(self, batch: list[Pair]) -> list[Verdict]:
         """The verdicts on a batch; what an answer that breaks off lacks is asked for again."""
         verdicts: dict[int, Verdict] = {}
+        deadline, wait = time.monotonic() + self._patience, _FIRST_WAIT
         while len(verdicts) < len(batch):
-            left = [at for at in range(len(batch)) if at not in verdicts]
+            before, left = len(verdicts), [at for at in range(len(batch)) if at not in verdicts]
             body = _body([batch[at] for at in left])
+            if len(body) > self._most_kb << 10:
+                size = f"{len(body) >> 10} kB"
+                raise JudgeError(
+                    f"{self._where}: takes {self._most_kb} kB at once; a program with its tests has {size}"
+                )
             try:
                 for line in self._patiently("POST", body):
                     message = json.loads(line)
@@ -143,6 +153,13 @@ class RemoteJudge:
                     verdicts[left[message["id"]]] = Verdict.of_foreign(message["verdict"])
             except (ValueError, KeyError, IndexError, TypeError) as error:
                 raise JudgeError(f"{self._where}: an answer that is none ({type(error).__name__})") from error
+            if len(verdicts) > before:
+                deadline, wait = time.monotonic() + self._patience, _FIRST_WAIT
+            elif time.monotonic() + wait > deadline:
+                raise JudgeError(f"{self._where}: no verdict on {len(left)} programs for {self._patience:g} s")
+            else:
+                time.sleep(wait)
+                wait = min(2 * wait, _LONGEST_WAIT)
         return [verdicts[at] for at in range(len(batch))]
 
     def _patiently(self, method: str, body: bytes | None) -> Iterator[bytes]:
@@ -175,6 +192,8 @@ class RemoteJudge:
             answer = connection.getresponse()
             if answer.status == 503:
                 raise ConnectionError(_said(answer.read()))
+            if answer.status == 401:
+                raise JudgeError(f"{self._where}: {_said(answer.read())}. Here {KEY_VARIABLE} is to hold the key")
             if answer.status != 200:
                 raise JudgeError(f"{self._where}: {_said(answer.read())}")
             for line in answer:
@@ -182,6 +201,18 @@ class RemoteJudge:
                     yield line
         finally:
             connection.close()
+
+
+def _parts_of(url: str) -> urllib.parse.SplitResult:
+    """The parts of a URL of a judge."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise JudgeError(f"{url!r} is no URL of a judge, such as http://127.0.0.1:8401")
+    return parts
 
 
 def _said(data: bytes) -> str:

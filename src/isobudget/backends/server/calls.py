@@ -223,9 +223,11 @@ class Calls:
             said = self._clean(f"{error.object[error.start : error.end]!r} is no {error.encoding}")
             raise UnsendableError(f"the request cannot be written: {shortened(said)}") from None
         except (self._openai.APIError, ValueError, RecursionError) as error:
-            raise TransientError(
-                f"the answer is not JSON: {shortened(self._clean(str(error)))}", "broken JSON"
-            ) from None
+            # An error that stands in a stream is of this very class.
+            reported = type(error) is self._openai.APIError
+            what = "the server reports an error" if reported else "the answer is not JSON"
+            kind = "reported error" if reported else "broken JSON"
+            raise TransientError(f"{what}: {shortened(self._clean(str(error)))}", kind) from None
 
 
 def _import_client() -> Any:
