@@ -203,7 +203,7 @@ def _stopping_rows(summary: BenchmarkSummary) -> Iterator[list[str | Cell]]:
 
 
 def against_greedy_outputs(summary: BenchmarkSummary) -> Table | None:
-    """The likeliest sample of a cheaper model against the greedy output of a more expensive one."""
+    """The likeliest sample of a cheaper model against the greedy output of a more expensive one, or None."""
     pairs = against_greedy(summary)
     note = (
         "The likeliest of the samples that the cheaper model affords, against that output. The difference is in "
