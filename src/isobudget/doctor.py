@@ -66,7 +66,7 @@ class Check:
 
 
 def doctor() -> list[Check]:
-    """Look at the machine, the optional parts, the judge's confinement and the models."""
+    """Look at the machine, the extras, the judge's confinement and the models."""
     return [*_machine(), *_parts(), *_judge(), *_models()]
 
 

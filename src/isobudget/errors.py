@@ -25,12 +25,10 @@ class StudyError(InputError):
 
 
 class MissingExtraError(IsobudgetError):
-    """An optional part is needed but not installed; the message carries the install line."""
+    """An extra is needed but not installed; the message carries the install line."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(
-            f"{what} needs an optional part of isobudget. Install it with: pip install 'isobudget[{extra}]'"
-        )
+        super().__init__(f"{what} needs the extra {extra}. Install it with: pip install 'isobudget[{extra}]'")
         self.extra = extra
 
 

@@ -38,6 +38,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["judge", "nowhere.jsonl"], "there is no such run folder or file of samples"),
         (["run", "no-such-study"], "no study 'no-such-study'"),
         (["run", "missing.toml"], "no such study file"),
         (["run", "wrong.toml"], "line 3: colour: unknown key"),

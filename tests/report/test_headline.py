@@ -37,7 +37,7 @@ def two() -> Comparison:
 def test_two_lines_of_80_columns_with_the_tables_numbers(two: Comparison) -> None:
     first, second = headline(two).splitlines()
     assert first == "Use small below 10 s a problem, then large: clear."
-    assert second == "For one sample of large (100.0%): 10 samples of small, 50.0%."
+    assert second == "One sample of large solves 100.0%; for its price, 10 samples of small solve 50.0%."
     assert basis(two) == winner_sentence(two)
 
 
@@ -59,7 +59,7 @@ def test_what_is_clear_is_counted_over_the_rows_of_the_table() -> None:
 
 def test_all_samples_used_up_is_said() -> None:
     few = comparison({"small": [1, 0, 2, 1], "large": [2, 1, 1, 2]}, 2, (1.0, 50.0))
-    assert ": all 2 samples of small, " in headline(few)
+    assert "for its price, all 2 samples of small solve 75.0%." in headline(few)
 
 
 def test_long_names_are_those_of_the_tables() -> None:

@@ -182,6 +182,14 @@ def test_a_tree_with_changes_is_refused_before_anything_is_spent(served: Path) -
     assert solve(apply=True, force=True).solved
 
 
+def test_what_solving_records_is_no_change_of_the_tree(served: Path) -> None:
+    assert solve().solved
+    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a"]):
+        subprocess.run(["git", *words], cwd=served, check=True, capture_output=True)
+    assert solve(apply=True).solved
+    assert (served / "src/pkg/text.py").read_text() != TEXT
+
+
 def test_a_file_that_changed_meanwhile_is_left_as_it_is(served: Path) -> None:
     solution = solve()
     (served / "src/pkg/text.py").write_text(TEXT + "# mine\n")

@@ -92,7 +92,7 @@ def profile(
 
 
 def doctor() -> Results[Check]:
-    """What this machine can do: optional parts, the judge's confinement, models. Nothing is changed."""
+    """What this machine can do: extras, the judge's confinement, models. Nothing is changed."""
     from dataclasses import asdict
 
     from isobudget.doctor import doctor as look

@@ -101,7 +101,7 @@ def _root(
 ) -> None:
     """For what you can spend: which code model to run, how many times, and when to stop.
 
-    Begin with: isobudget run quickstart
+    Begin with: isobudget report example
     """
     if version:
         from isobudget import __version__

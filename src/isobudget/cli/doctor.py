@@ -6,7 +6,7 @@ from isobudget.cli.options import JsonOption
 
 
 def doctor(as_json: JsonOption = False) -> None:
-    """Say what this machine can do: optional parts, the judge's confinement, models. Nothing is changed.
+    """Say what this machine can do: extras, the judge's confinement, models. Nothing is changed.
 
     Example: `isobudget doctor`
     """

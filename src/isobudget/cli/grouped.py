@@ -40,7 +40,7 @@ def two_groups(parameters: Sequence[Parameter]) -> dict[str, str]:
     """The groups of a command that states none: its options, and its flags, whose ``--no-`` would take their room."""
     parts = {one.name: get_args(one.annotation) for one in parameters}
     options = {name: _is_flag(kind) for name, (kind, info) in parts.items() if isinstance(info, OptionInfo)}
-    titles = {"Options": False, "On or off": True}
+    titles = {"Options": False, "Flags": True}
     return {title: " ".join(name for name in options if options[name] is flag) for title, flag in titles.items()}
 
 

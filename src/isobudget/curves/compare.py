@@ -68,7 +68,7 @@ class Comparison(Shown):
         curves: cheapest sample first.
         budgets: rising, per problem.
         best: one per budget.
-        flips: for every pair and every k of the dearer model; of very many models see `curves.pairs`.
+        flips: for every pair and every k of the more expensive model; of very many models see `curves.pairs`.
         bootstrap: how the intervals were computed.
         notes: what a reader has to know, such as problems that were left out.
         beyond: guesses beyond the samples, where they were asked for; nothing else here rests on them.

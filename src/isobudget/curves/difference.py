@@ -52,7 +52,7 @@ class Difference:
 
 
 def differences(cheap: Curve, dear: Curve, budgets: Sequence[float], bootstrap: Bootstrap) -> tuple[Difference, ...]:
-    """The dearer model less the cheaper, at every budget that affords both a sample; none for a single problem."""
+    """The more expensive model less the cheaper, at each budget that affords both a sample; none for one problem."""
     problems = len(cheap.task_ids)
     points = [(cheap.at(budget), dear.at(budget)) for budget in budgets]
     points = [pair for pair in points if all(point.k for point in pair)]

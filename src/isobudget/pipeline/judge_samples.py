@@ -139,6 +139,8 @@ def judge_lines(
     Raises:
         InputError: the benchmark or the output is not stated, or the extraction rule is not known.
     """
+    if not place(samples).exists():
+        raise InputError(f"{place(samples)}: there is no such run folder or file of samples")
     if problems is None or output is None:
         what = "--problems, a benchmark or a JSONL file" if problems is None else "--output, where the verdicts go"
         raise InputError(f"{place(samples)}: to judge a file, state {what}")

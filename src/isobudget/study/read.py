@@ -117,7 +117,8 @@ def _named(name: str, models: list[str] | None) -> str:
         if name.partition("=")[0] in benchmark_names() or place(name).exists():
             raise
         hint = did_you_mean(name, shipped)
-        raise StudyError(f"no study {name!r}.{hint} Studies that ship: {', '.join(shipped)}. {error}") from None
+        told = f"no study {name!r}.{hint} Studies that ship: {', '.join(shipped)}. As a benchmark: {error}"
+        raise StudyError(told) from None
     if not models:
         raise StudyError(f"{name!r} is a benchmark: say which models to run on it, such as --model smollm2-135m -n 10")
     label = re.sub(r"[^A-Za-z0-9._-]+", "-", called).strip("-._") or "problems"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import stat
 import subprocess
+from pathlib import Path
 
 from isobudget.errors import InputError
 from isobudget.files.whole import write_whole
@@ -20,15 +21,15 @@ def diff_of(target: Target, text: str) -> str:
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
-def check_clean(target: Target) -> None:
-    """Refuse a project whose git tree has changes that are not committed.
+def check_clean(target: Target, run: Path | None = None) -> None:
+    """Refuse a project whose git tree has changes that are not committed, those of the run folder aside.
 
     Raises:
         InputError: it has; the message says what to do.
     """
     try:
         done = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"],
+            ["git", "status", "--porcelain", "--untracked-files=no", *_but(run, target.root)],
             cwd=target.root,
             capture_output=True,
             text=True,
@@ -42,6 +43,13 @@ def check_clean(target: Target) -> None:
             f"{target.root}: {changed[0][3:]} has changes that are not committed; commit them, so that what is applied "
             "can be taken back, or pass --force"
         )
+
+
+def _but(run: Path | None, root: Path) -> list[str]:
+    """The paths to look at: all, but for a run folder inside the project, which solving itself writes to."""
+    if run is None or not run.resolve().is_relative_to(root.resolve()):
+        return []
+    return ["--", ":/", f":(exclude,literal){run.resolve().relative_to(root.resolve())}"]
 
 
 def check_unchanged(target: Target) -> None:

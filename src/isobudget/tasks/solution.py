@@ -78,7 +78,7 @@ class Solution:
             raise InputError(f"{self.target.task_id}: nothing passed, so nothing is applied")
         check_unchanged(self.target)
         if not force:
-            check_clean(self.target)
+            check_clean(self.target, self.run)
         apply(self.target, self.code)
 
     @property

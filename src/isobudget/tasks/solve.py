@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from isobudget.backends.base import CHARACTERS_PER_TOKEN, Backend, Generation, Prompt
 from isobudget.costs.budget import parse_budget
@@ -66,7 +67,7 @@ def solve(
     budget = parse_budget(options.budget or DEFAULT_BUDGET)
     check_budget(budget, options)
     if clean:
-        applying.check_clean(found)
+        applying.check_clean(found, Path(options.run or found.root / "runs" / "solve"))
     with project_tests(found, options) as tests:
         baseline = tests.prepare(only_reaching=options.only_reaching or not options.tests)
         progress.note(

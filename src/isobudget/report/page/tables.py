@@ -136,14 +136,14 @@ def flips(comparisons: Mapping[Unit, Comparison]) -> Table | None:
         return None
     level = f"{next(iter(comparisons.values())).bootstrap.level:.0%}"
     note = (
-        "The cheaper model does as well for less while the price of one sample of the dearer pays for more further "
+        "The cheaper model does as well for less while the price of one sample of the other pays for more further "
         f"samples of it than this, a shared prompt aside. With {level} intervals over problems; ? is an end that the "
         "recorded samples do not reach. Ratio now: how many it pays for by the costs below. "
         + " ".join(f"By {unit}: {prompt_note(one).lower()}" for unit, one in comparisons.items())
     )
     now = (f"Ratio now, by {unit}" for unit in comparisons)
-    models = ("Cheaper model", "Dearer model")
-    columns = (*models, "Samples of the dearer", "As many of the cheaper", "Flips at ratio", *now)
+    models = ("Cheaper model", "More expensive model")
+    columns = (*models, "Samples of it", "As many of the cheaper", "Flips at ratio", *now)
     rows = (_flip_row(by_unit, list(comparisons)) for by_unit in pairs.values())
     return _table("The cost ratio at which the verdict flips", columns, rows, note)
 
@@ -155,7 +155,7 @@ def no_flip(comparisons: Mapping[Unit, Comparison]) -> str:
         return ""
     return (
         "No price ratio is known at which the verdict flips: in no pair do the recorded samples of the cheaper model "
-        "reach what the dearer one solves with one sample or more."
+        "reach what the more expensive one solves with one sample or more."
     )
 
 
@@ -203,7 +203,7 @@ def _stopping_rows(summary: BenchmarkSummary) -> Iterator[list[str | Cell]]:
 
 
 def against_greedy_outputs(summary: BenchmarkSummary) -> Table | None:
-    """The likeliest sample of a cheaper model against the greedy output of a dearer one; None without such a pair."""
+    """The likeliest sample of a cheaper model against the greedy output of a more expensive one, or None."""
     pairs = against_greedy(summary)
     note = (
         "The likeliest of the samples that the cheaper model affords, against that output. The difference is in "
@@ -211,7 +211,7 @@ def against_greedy_outputs(summary: BenchmarkSummary) -> Table | None:
     )
     models = ("Ranked samples of", "Greedy output of")
     columns = (*models, "Budget", "Likeliest of k", "Greedy", "Difference", "Ranking is")
-    caption = "For the price of one greedy output of the dearer model"
+    caption = "For the price of one greedy output of the more expensive model"
     return _table(caption, columns, map(_greedy_row, pairs), note) if pairs else None
 
 

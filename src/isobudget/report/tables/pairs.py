@@ -132,19 +132,19 @@ def flip_table(comparison: Comparison) -> Grid | None:
 
 
 def _flips_at(ks: Sequence[int], comparison: Comparison) -> Grid:
-    """The table for these numbers of samples of the dearer model."""
+    """The table for these numbers of samples of the more expensive model."""
     by_pair = {pair: list(flips) for pair, flips in groupby(comparison.flips, key=lambda flip: (flip.cheap, flip.dear))}
     rows = tuple(_flip_row(by_pair[pair], ks, short_names(comparison)) for pair in shown_pairs(comparison))
     note = (
-        "The cheaper model does at least as well as k samples of the dearer one while the price of one of these pays "
-        "for at least this many further samples of the cheaper, a shared prompt aside. now: how many it pays for."
+        "How many further samples of the cheaper model one sample of the other must pay for, so that the cheaper one "
+        "does at least as well as k samples of the other. now: how many it pays for. A shared prompt is left out."
     )
     if comparison.stop == FIRST_PASS:
         note += " k is the most samples; the ratio counts those generated on average."
     meanings = {"never": "not within the recorded samples", "?": "an end that the recorded samples do not reach"}
     return Grid(
         headed(comparison.benchmark, "the cost ratio at which the verdict flips"),
-        ("Cheap / dear", *(f"k={k}" for k in ks), f"{comparison.bootstrap.level:.0%} at k=1", "now"),
+        ("Cheap / expensive", *(f"k={k}" for k in ks), f"{comparison.bootstrap.level:.0%} at k=1", "now"),
         rows,
         notes=(*_pairs_note(comparison), note, prompt_note(comparison)),
         legend=legend((row[1:] for row in rows), meanings),

@@ -26,8 +26,8 @@ from isobudget.report.tables.terminal import NOT_AFFORDED, legend
 
 BUDGET_NOTE = "Cells: pass@k in percent (k)."
 FLIP_NOTE = (
-    "The cheaper model does at least as well as k samples of the dearer one while one sample of the dearer costs at "
-    "least this many of the cheaper; flops and time are what it costs (Table 1; Llama-3 assumed)."
+    "How many samples of the cheaper model one sample of the other must cost, so that the cheaper one does at least "
+    "as well as k samples of the other. flops, time: how many it costs (Table 1; Llama-3 assumed)."
 )
 #: what the cells of these tables are marked with
 BUDGET_SYMBOLS = {
@@ -176,7 +176,7 @@ def _flip_grid(table: PassTable, flips: Sequence[PaperFlip]) -> Grid:
         rows.append((f"{name}/{dear.split()[-1]}", *ratios, *now))
     return Grid(
         title=f"{table.benchmark}: the cost ratio at which the verdict flips",
-        columns=("Cheap/dear", *(f"k={k}" for k in ks), "flops", "time"),
+        columns=("Cheap/expensive", *(f"k={k}" for k in ks), "flops", "time"),
         rows=tuple(rows),
     )
 

@@ -16,7 +16,7 @@ _LEVEL = 1e-12
 
 
 def power_line(comparison: Comparison) -> str:
-    """Two models at the price of one sample of the dearer: difference and power. Empty where there are not two."""
+    """Two models at the price of a sample of the more expensive: difference and power; empty unless there are two."""
     differences = comparison.differences()
     if not differences:
         return ""

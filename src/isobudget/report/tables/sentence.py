@@ -108,12 +108,14 @@ def _ahead(segments: Sequence[Segment], comparison: Comparison) -> str:
 
 
 def _at_one(flip: Flip, comparison: Comparison) -> str:
-    """What the cheapest model reaches for one sample of the dearest."""
+    """What one sample of the most expensive model solves, and what the cheapest does for its price."""
     short = _said(comparison)
     cheap, dear = comparison.curve(flip.cheap), comparison.curve(flip.dear)
     one, other = (curve.at(dear.price.cost(1)) for curve in (cheap, dear))
     paid = f"{'all ' if one.capped else ''}{counted(one.k, 'sample')} of {short[cheap.label]}"
-    return f"For one sample of {short[dear.label]} ({other.success:.1%}): {paid}, {one.success:.1%}."
+    solve = "solves" if one.k == 1 else "solve"
+    large = f"One sample of {short[dear.label]} solves {other.success:.1%}"
+    return f"{large}; for its price, {paid} {solve} {one.success:.1%}."
 
 
 def _verdict(comparison: Comparison) -> str:

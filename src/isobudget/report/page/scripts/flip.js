@@ -44,7 +44,7 @@
       const other = pair[1 - at] === label ? pair[at] : pair[1 - at];
       page.set({ pair: at ? [other, label] : [label, other] });
     };
-    return html`<p class="pairs">${pair.map((label, at) => html`<label>${at ? "The dearer model" : "The cheaper model"}
+    return html`<p class="pairs">${pair.map((label, at) => html`<label>${at ? "The more expensive model" : "The cheaper model"}
       <select value=${label} onChange=${(event) => choose(at, event.target.value)}>
         ${labels.map((one) => html`<option key=${one} value=${one}>${page.printable(one)}</option>`)}</select></label> `)}</p>`;
   }
