@@ -18,7 +18,7 @@ from isobudget.grid import json_value
 from isobudget.importers.counts import ModelCounts
 from isobudget.importers.fields import MOST_SAMPLES, shown
 from isobudget.results import Shown
-from isobudget.statistics.drawn import MANY
+from isobudget.statistics.blockwise_weights import MANY
 from isobudget.statistics.intervals import Weights, bootstrap_curve, check_level, weights_of
 from isobudget.statistics.many_problems import bootstrap_distinct
 from isobudget.statistics.pass_at_k import pass_at_k, trusted_k, why_undefined

@@ -26,7 +26,7 @@ from isobudget.curves.stopping import FIRST_PASS, FIXED, Charged, parse_stop
 from isobudget.errors import InputError
 from isobudget.grid import with_unit
 from isobudget.results import Shown
-from isobudget.statistics.drawn import Drawn
+from isobudget.statistics.blockwise_weights import BlockwiseWeights
 from isobudget.statistics.intervals import Weights, bootstrap_curve, check_level, weights_of
 from isobudget.statistics.pass_at_k import failure_curve, trusted_k
 
@@ -77,7 +77,7 @@ class Bootstrap:
 @lru_cache(maxsize=1)
 def _kept_weights(problems: int, replicates: int, seed: int) -> Weights:
     weights = weights_of(problems, replicates, seed)
-    if not isinstance(weights, Drawn):
+    if not isinstance(weights, BlockwiseWeights):
         weights.flags.writeable = False
     return weights
 

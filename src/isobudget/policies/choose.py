@@ -172,9 +172,9 @@ def recommend(
     candidates = [policy for policy in Policy if policy in learned]
     worths, fixed = [], []
     for rows in zip(*(learned[policy] for policy in candidates), strict=True):
-        drawn = [one for one in rows if one.draws]
-        fixed.append(next((_worth(one, false_pass_cost) for one in drawn if one.policy is Policy.FIXED_K), None))
-        reaching = [one for one in drawn if float(one.success.mean()) >= target] or drawn
+        with_draws = [one for one in rows if one.draws]
+        fixed.append(next((_worth(one, false_pass_cost) for one in with_draws if one.policy is Policy.FIXED_K), None))
+        reaching = [one for one in with_draws if float(one.success.mean()) >= target] or with_draws
         stopping = [one for one in reaching if one.policy is not Policy.FIXED_K and affords(one)]
         worths.append(
             {one.policy: _worth(one, false_pass_cost) for one in _kept(stopping or reaching, false_pass_cost)}

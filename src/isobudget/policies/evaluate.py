@@ -286,12 +286,12 @@ def _finer(schedule: Schedule, problems: int) -> Schedule:
     most = schedule.draws
     grid = np.arange(most) if most * problems <= _MOST_PLACES else count_grid(most)
     steps = []
-    drawn = dict.fromkeys(schedule.arms, 0)
+    reached = dict.fromkeys(schedule.arms, 0)
     for arm, count in schedule.steps:
-        start, end = drawn[arm], drawn[arm] + count
+        start, end = reached[arm], reached[arm] + count
         inner = grid[(grid > start) & (grid < end)]
         steps += [(arm, int(step)) for step in np.diff([start, *inner, end])]
-        drawn[arm] = end
+        reached[arm] = end
     return Schedule(tuple(steps))
 
 

@@ -28,11 +28,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isobudget.errors import InputError
-from isobudget.statistics.drawn import Drawn, held, problem_blocks
+from isobudget.statistics.blockwise_weights import BlockwiseWeights, held, problem_blocks
 from isobudget.statistics.pass_at_k import failure_curve
 
 Floats = NDArray[np.float64]
-Weights = NDArray[np.uint16] | NDArray[np.uint32] | Drawn
+Weights = NDArray[np.uint16] | NDArray[np.uint32] | BlockwiseWeights
 
 #: curve points that are worked on at once, to bound memory and to stay in the cache
 POINTS = 256
@@ -59,12 +59,12 @@ def bootstrap_weights(
 
 
 def weights_of(problems: int, replicates: int = 10_000, seed: int = 0) -> Weights:
-    """`bootstrap_weights`, or for many problems what stands for them without being held, see `drawn`."""
+    """`bootstrap_weights`, or for many problems what stands for them without being held, see `blockwise_weights`."""
     _check_sizes(problems, replicates)
     return (
         bootstrap_weights(problems, replicates, seed)
         if held(problems, replicates)
-        else Drawn(problems, replicates, seed)
+        else BlockwiseWeights(problems, replicates, seed)
     )
 
 
@@ -199,7 +199,7 @@ def mean_replicates(values: Floats, weights: Weights) -> NDArray[np.float32]:
     replicates, points = np.empty((values.shape[1], len(weights)), dtype=np.float32), values.shape[1]
     deviations = _deviations_of(weights)
     # what is not held is drawn once for all points, since they are compared
-    step = points if isinstance(weights, Drawn) else POINTS
+    step = points if isinstance(weights, BlockwiseWeights) else POINTS
     for start in range(0, points, step):
         deviations(values[:, start : start + step], replicates[start : start + step])
     return replicates
@@ -211,7 +211,7 @@ def weighted_means(matrices: Sequence[Floats], weights: Weights) -> list[Floats]
     Returns:
         Of each matrix shape (replicates, points).
     """
-    if isinstance(weights, Drawn):
+    if isinstance(weights, BlockwiseWeights):
         ends = np.cumsum([matrix.shape[1] for matrix in matrices])[:-1]
         return np.split(weights.means(np.concatenate(matrices, axis=1)), ends, axis=1)
     shares = weights.astype(np.float64) / weights.shape[1]
@@ -224,7 +224,7 @@ _Deviations = Callable[[Floats, NDArray[np.float32]], NDArray[np.float32]]
 
 
 def _deviations_of(weights: Weights, *, compared: bool = True) -> _Deviations:
-    def of_drawn(values: Floats, buffer: NDArray[np.float32], weights: Drawn) -> NDArray[np.float32]:
+    def of_blocks(values: Floats, buffer: NDArray[np.float32], weights: BlockwiseWeights) -> NDArray[np.float32]:
         out = buffer[: values.shape[1]]
         means = weights.means if compared else weights.means_apart
         out[:] = means(values - values.mean(axis=0), np.float32).T
@@ -234,8 +234,8 @@ def _deviations_of(weights: Weights, *, compared: bool = True) -> _Deviations:
         deviations = np.ascontiguousarray((values - values.mean(axis=0)).T, dtype=np.float32)
         return np.matmul(deviations, shares, out=buffer[: len(deviations)])
 
-    if isinstance(weights, Drawn):
-        return partial(of_drawn, weights=weights)
+    if isinstance(weights, BlockwiseWeights):
+        return partial(of_blocks, weights=weights)
     return partial(of_matrix, shares=_shares(weights))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from isobudget.statistics.drawn import kind_blocks
+from isobudget.statistics.blockwise_weights import kind_blocks
 from isobudget.statistics.intervals import FEW, stretched, tail_places
 
 Floats = NDArray[np.float64]

@@ -36,7 +36,7 @@ _MOST = 6_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class BlockwiseWeights:
     """The weights of a bootstrap over problems, not held; it stands for the matrix where means are taken of it.
 
     Attributes:
