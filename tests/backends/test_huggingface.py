@@ -16,10 +16,10 @@ import pytest
 from scipy.stats import chisquare
 
 from isobudget.backends.base import Chat, FinishReason, Generation, Message, Sampling
+from isobudget.backends.engine.detokenizer import Detokenizer
 from isobudget.backends.engine.engine_clock import Charge, StepClock
 from isobudget.backends.engine.in_flight import Request
 from isobudget.backends.engine.inbox import Inbox
-from isobudget.backends.engine.spelling import Speller
 from isobudget.backends.huggingface import HuggingFace, TransformersSettings
 from isobudget.backends.huggingface.batch import choose_units
 from isobudget.backends.huggingface.tokens import Tokens
@@ -40,19 +40,19 @@ GREEDY = Sampling(temperature=0.0, top_p=1.0, max_tokens=12)
 # -- spelling: pieces stand for tokens, bytes for characters spread over several
 
 
-def spell(pieces: Sequence[bytes], prompt: Sequence[bytes] = ()) -> Speller:
+def spell(pieces: Sequence[bytes], prompt: Sequence[bytes] = ()) -> Detokenizer:
     words = [*prompt, *pieces]
-    speller = Speller(lambda ids: b"".join(words[i] for i in ids).decode(errors="replace"), range(len(prompt)))
+    detokenizer = Detokenizer(lambda ids: b"".join(words[i] for i in ids).decode(errors="replace"), range(len(prompt)))
     for token in range(len(prompt), len(words)):
-        speller.push(token)
-    return speller
+        detokenizer.push(token)
+    return detokenizer
 
 
 def test_text_grows_by_whole_characters() -> None:
-    speller = spell([b"a", "é".encode()[:1], "é".encode()[1:], b"b", "€".encode()[:2]])
-    assert (speller.text, speller.ends) == ("aéb", [1, 1, 2, 3, 3])
-    speller.finish()
-    assert (speller.text, speller.ends[-1], speller.kept(4)) == ("aéb�", 4, 5)
+    detokenizer = spell([b"a", "é".encode()[:1], "é".encode()[1:], b"b", "€".encode()[:2]])
+    assert (detokenizer.text, detokenizer.ends) == ("aéb", [1, 1, 2, 3, 3])
+    detokenizer.finish()
+    assert (detokenizer.text, detokenizer.ends[-1], detokenizer.kept(4)) == ("aéb�", 4, 5)
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ def test_text_grows_by_whole_characters() -> None:
     ],
 )
 def test_a_stop_text_is_found_and_cuts(pieces: list[bytes], stop: str, text: str, kept: int) -> None:
-    speller = spell(pieces)
-    place = speller.find(("never", stop))
+    detokenizer = spell(pieces)
+    place = detokenizer.find(("never", stop))
     assert place is not None
-    assert (speller.text[:place], speller.kept(place)) == (text, kept)
+    assert (detokenizer.text[:place], detokenizer.kept(place)) == (text, kept)
     assert spell(pieces[:-1]).find((stop,)) is None
 
 
@@ -79,10 +79,10 @@ def test_the_first_space_of_an_output_is_kept() -> None:
     def decode(ids: Sequence[int]) -> str:  # as SentencePiece: the space before the first word is dropped
         return "".join(words[i] for i in ids).replace("▁", " ").removeprefix(" ")
 
-    speller = Speller(decode, [0, 1, 2])
-    speller.push(3)
-    assert speller.text == "    return"
-    alone = Speller(decode, [])
+    detokenizer = Detokenizer(decode, [0, 1, 2])
+    detokenizer.push(3)
+    assert detokenizer.text == "    return"
+    alone = Detokenizer(decode, [])
     alone.push(3)
     assert alone.text == "   return"
 

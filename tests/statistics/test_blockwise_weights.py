@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isobudget.errors import InputError
-from isobudget.statistics import drawn
+from isobudget.statistics import blockwise_weights
 from isobudget.statistics.blockwise_weights import BlockwiseWeights, kinds, problem_blocks
 from isobudget.statistics.intervals import (
     bootstrap_curve,
@@ -33,13 +33,13 @@ def test_blocks_of_any_size_give_the_same_weights(problems: int, replicates: int
 
 def test_few_problems_are_held_and_many_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.array_equal(np.asarray(weights_of(50, 200, 1)), bootstrap_weights(50, 200, 1))
-    monkeypatch.setattr(drawn, "MANY", 49)
+    monkeypatch.setattr(blockwise_weights, "MANY", 49)
     assert weights_of(50, 200, 1) == BlockwiseWeights(50, 200, 1)
 
 
 @pytest.mark.parametrize("block", [1, 300, 10**6])
 def test_means_by_problem_are_those_of_the_matrix(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawn, "_BLOCK", block)
+    monkeypatch.setattr(blockwise_weights, "_BLOCK", block)
     values, weights = np.random.default_rng(0).random((80, 5)), bootstrap_weights(80, 400, 2)
     values[:, 3] = np.nan
     ours = BlockwiseWeights(80, 400, 2)
@@ -52,11 +52,11 @@ def test_means_by_problem_are_those_of_the_matrix(block: int, monkeypatch: pytes
 
 
 def test_intervals_by_kind_are_those_of_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawn, "MANY", 100)
+    monkeypatch.setattr(blockwise_weights, "MANY", 100)
     rng = np.random.default_rng(3)
     one, other = (rng.binomial(4, p, (2000, 1)) / [4, 5] for p in (0.3, 0.35))
     ours, weights = BlockwiseWeights(2000, 10_000, 0), bootstrap_weights(2000, 10_000, 1)
-    assert len(kinds(np.concatenate([one, other], axis=1))[1]) * drawn._KIND < 2000
+    assert len(kinds(np.concatenate([one, other], axis=1))[1]) * blockwise_weights._KIND < 2000
     both = np.stack([one, other])
     for found, expected in (
         (bootstrap_curve(one, ours), bootstrap_curve(one, weights)),
@@ -67,7 +67,7 @@ def test_intervals_by_kind_are_those_of_the_matrix(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_is_compared_by_kind_stays_paired(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawn, "MANY", 100)
+    monkeypatch.setattr(blockwise_weights, "MANY", 100)
     values = np.random.default_rng(4).binomial(3, 0.5, (1000, 1)) / 3
     first, second = mean_replicates(np.concatenate([values, 1 - values], axis=1), BlockwiseWeights(1000, 500, 0))
     assert first == pytest.approx(-second, abs=1e-7)

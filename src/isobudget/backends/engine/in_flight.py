@@ -21,8 +21,8 @@ from typing import Literal
 import numpy as np
 
 from isobudget.backends.base import FinishReason, Generation, Sampling
+from isobudget.backends.engine.detokenizer import Decode, Detokenizer
 from isobudget.backends.engine.engine_clock import Charge
-from isobudget.backends.engine.spelling import Decode, Speller
 from isobudget.errors import BackendError
 
 
@@ -90,7 +90,7 @@ class SampleInFlight:
         self.sampling = self.request.sampling
         self.limit = min(self.sampling.max_tokens, (context_tokens or math.inf) - len(self.prompt_ids))
         self._numbers = np.random.default_rng(self.request.seeds[self.place])
-        self._speller = Speller(decode, self.prompt_ids)
+        self._detokenizer = Detokenizer(decode, self.prompt_ids)
         self.ids: list[int] = []
         self._logprobs: list[float] = []
         self._generation: Generation | None = None
@@ -108,8 +108,8 @@ class SampleInFlight:
         if token in self.request.end_ids:
             return self._end(FinishReason.STOP)
         self._logprobs.append(logprob)
-        self._speller.push(token)
-        stop = self._speller.find(self.sampling.stop)
+        self._detokenizer.push(token)
+        stop = self._detokenizer.find(self.sampling.stop)
         if stop is not None:
             return self._end(FinishReason.STOP, stop)
         return len(self.ids) >= self.limit and self._end(FinishReason.LENGTH)
@@ -127,12 +127,12 @@ class SampleInFlight:
     def _end(self, reason: FinishReason, length: int | None = None) -> Literal[True]:
         """Keep so much of the text, or all of it."""
         if length is None:
-            self._speller.finish()
-            length = len(self._speller.text)
-        count = self._speller.kept(length)
+            self._detokenizer.finish()
+            length = len(self._detokenizer.text)
+        count = self._detokenizer.kept(length)
         total = math.fsum(self._logprobs[:count]) if count else math.nan
         self._generation = Generation(
-            text=self._speller.text[:length],
+            text=self._detokenizer.text[:length],
             finish_reason=reason,
             prompt_tokens=len(self.prompt_ids),
             completion_tokens=len(self.ids),

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from isobudget.backends.base import FinishReason, Generation, Sampling
+from isobudget.backends.engine.detokenizer import Decode, Detokenizer
 from isobudget.backends.engine.engine_clock import Charge
-from isobudget.backends.engine.spelling import Decode, Speller
 from isobudget.errors import BackendError
 
 
@@ -48,7 +48,7 @@ def read_completion(
     """One sample out of a finished `RequestOutput`.
 
     The engine's tokens hold the end token and those of the stop text, its text does not. Which tokens the text is made
-    of is found by spelling them again.
+    of is established by decoding them again.
 
     Raises:
         BackendError: the engine broke the sample off.
@@ -58,10 +58,10 @@ def read_completion(
         raise BackendError(f"{model}: vLLM broke a sample off: {output.finish_reason}")
     ids = [int(token) for token in output.token_ids]
     if isinstance(output.stop_reason, str):
-        speller = Speller(decode, answer.prompt_token_ids)
+        detokenizer = Detokenizer(decode, answer.prompt_token_ids)
         for token in ids:
-            speller.push(token)
-        count = speller.kept(len(output.text))
+            detokenizer.push(token)
+        count = detokenizer.kept(len(output.text))
     else:
         count = len(ids) - (output.finish_reason == "stop")
     known = [output.logprobs[place][token].logprob for place, token in enumerate(ids[:count])]

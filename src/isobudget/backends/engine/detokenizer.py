@@ -23,7 +23,7 @@ CONTEXT_TOKENS = 8
 _INCOMPLETE = "�"
 
 
-class Speller:
+class Detokenizer:
     """The text of one output, as its tokens come.
 
     Args:
@@ -39,23 +39,23 @@ class Speller:
         self._decode = decode
         self._ids = list(prompt_ids[-CONTEXT_TOKENS:])
         self._start = 0  # what is decoded begins here
-        self._spelled = len(self._ids)  # and is in `text` up to here
+        self._decoded = len(self._ids)  # and is in `text` up to here
         self.text = ""
         self.ends: list[int] = []
 
     def push(self, token: int) -> None:
         """The next token of the output."""
         self._ids.append(token)
-        new = self._unspelled()
+        new = self._undecoded()
         if new and not new.endswith(_INCOMPLETE):
             self.text += new
-            self._start, self._spelled = self._spelled, len(self._ids)
+            self._start, self._decoded = self._decoded, len(self._ids)
         self.ends.append(len(self.text))
 
     def finish(self) -> None:
         """No token follows: what is incomplete stays so, as replacement characters."""
-        self.text += self._unspelled()
-        self._spelled = len(self._ids)
+        self.text += self._undecoded()
+        self._decoded = len(self._ids)
         if self.ends:
             self.ends[-1] = len(self.text)
 
@@ -74,6 +74,6 @@ class Speller:
                 count -= 1
         return count
 
-    def _unspelled(self) -> str:
-        known = self._decode(self._ids[self._start : self._spelled])
+    def _undecoded(self) -> str:
+        known = self._decode(self._ids[self._start : self._decoded])
         return self._decode(self._ids[self._start :])[len(known) :]
