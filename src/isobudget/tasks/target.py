@@ -85,7 +85,7 @@ def find_target(text: str) -> Target:
     if not path.exists():
         return _new_file(text, root, resolved, mark)
     data = resolved.read_bytes()
-    source = _decoded(data, place)
+    source = decoded(data, place)
     names = _names(source, place, name)
     return Target(root, resolved.relative_to(root).as_posix(), names, data, source)
 
@@ -98,7 +98,12 @@ def _new_file(text: str, root: Path, path: Path, mark: str) -> Target:
     return Target(root, path.relative_to(root).as_posix(), (), None, "")
 
 
-def _decoded(data: bytes, where: str) -> str:
+def decoded(data: bytes, where: str) -> str:
+    """The text of a source file, line ends and byte order mark as they are.
+
+    Raises:
+        InputError: it is not UTF-8.
+    """
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
