@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isobudget.errors import InputError
-from isobudget.tasks.body import functions_by_name, is_hole, parse_source
+from isobudget.tasks.body import functions_by_name, parse_source
 from isobudget.tasks.project import files_of, find_root
 from isobudget.tasks.target import decoded
 
@@ -46,7 +46,7 @@ def empty_functions(folder: Path) -> EmptyFunctions:
         except InputError as error:
             unreadable.append(str(error))
             continue
-        targets += [f"{path}::{one.name}" for one in functions if is_hole(one.node)]
+        targets += [f"{path}::{one.name}" for one in functions if one.is_to_write]
     if not targets:
         why = f" that can be read ({unreadable[0]})" if unreadable else ""
         raise InputError(f"{folder}: every function{why} has a body; there is nothing to write")

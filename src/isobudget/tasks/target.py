@@ -9,7 +9,7 @@ from pathlib import Path
 
 from isobudget.errors import InputError
 from isobudget.files.hints import did_you_mean
-from isobudget.tasks.body import Function, functions_by_name, is_hole, parse_source
+from isobudget.tasks.body import Function, functions_by_name, parse_source
 from isobudget.tasks.project import find_root, import_root, module_name
 
 _NAME = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
@@ -114,7 +114,7 @@ def _names(source: str, where: str, name: str) -> tuple[str, ...]:
     tree = parse_source(source, where)
     known = functions_by_name(tree)
     if not name:
-        holes = tuple(one for one, function in known.items() if is_hole(function.node))
+        holes = tuple(one for one, function in known.items() if function.is_to_write)
         if not known:
             raise InputError(
                 f"{where}: has no function; write its first line and ... for a body, or remove the file to have all of "

@@ -14,6 +14,7 @@ from isobudget.policies.schedule import Schedule, Stop
 from isobudget.policies.shares import FIRST
 from isobudget.problems.problem import Form, Problem, ProjectTests
 from isobudget.solving.policy_file import read_policy, split_label
+from isobudget.tasks.body import plain_name
 from isobudget.tasks.context import PROMPT_TOKENS, file_task, hole_alone, source_prompt
 from isobudget.tasks.ledger import SAMPLES, bounded_unit
 from isobudget.tasks.models import Choices, TaskModel, choose_models, default_schedule, task_model
@@ -153,7 +154,7 @@ def _problem(target: Target, tests: TargetTests, options: SolveOptions) -> Probl
         task_id=f"{target.task_id}@{short_digest(*told_apart)}",
         benchmark=BENCHMARK,
         prompt=prompt,
-        entry_point=target.names[0].rpartition(".")[2] if one else "",
+        entry_point=plain_name(target.names[0]) if one else "",
         tests=recorded,
         form=Form.SOURCE if one else Form.TEXT,
     )
