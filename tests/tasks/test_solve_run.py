@@ -73,6 +73,26 @@ def test_ctrl_c_behind_the_last_draw_loses_nothing(served: Path) -> None:
     assert [one.passed for one in api.show(served / "runs/solve").tasks] == [1]
 
 
+def test_a_message_that_is_no_text_is_recorded_as_one(served: Path) -> None:
+    body = '    raise Exception("\\ud800 \\x00")\n'
+    solution = solve(make_backend=lambda model: FakeBackend(lambda prompt, seed: body), budget="1samples")
+    assert not solution.solved
+    assert solution.verdict is not None
+    assert solution.verdict.detail.startswith("Exception: \ufffd")
+    (shown,) = api.show(solution.run, solution.task_id).programs
+    assert shown.detail == solution.verdict.detail
+
+
+def test_a_wrong_model_or_policy_is_told_before_the_tests_are_run(served: Path) -> None:
+    (served / "tests/test_text.py").write_text("import nonexistent_package\n")
+    for options, message in (
+        ({"models": "smal"}, "unknown model 'smal'"),
+        ({"models": (), "policy": "a.toml"}, "a.toml"),
+    ):
+        with pytest.raises(InputError, match=message):
+            solve(**options)  # type: ignore[arg-type]
+
+
 def test_a_run_on_a_full_disk_takes_no_solution_with_it(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

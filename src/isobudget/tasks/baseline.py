@@ -25,14 +25,14 @@ class Baseline:
 
     Attributes:
         expected: ids of the tests that have to pass, in order.
-        skipped: those of them that are skipped anyway.
+        excused: those of them that are skipped or expected to fail anyway.
         reached: those that call the target.
         also: ids of other tests that passed before, and have to pass again.
         cpu_seconds: what collecting and running them took with stubs.
     """
 
     expected: tuple[str, ...]
-    skipped: frozenset[str]
+    excused: frozenset[str]
     reached: frozenset[str]
     also: tuple[str, ...]
     cpu_seconds: float
@@ -45,7 +45,7 @@ def refuse_passing(target: Target, run: RunnerReport) -> None:
         InputError: every test passes already.
     """
     ids = run.collected or ()
-    if ids and len(run.passed(ids, run.skipped)) == len(ids) > len(run.skipped):
+    if ids and len(run.passed(ids, run.excused)) == len(ids) > len(run.skipped):
         raise InputError(
             f"{target.task_id}: passes {_all(len(ids), 'test')} already; there is nothing to solve. Add a test "
             "that fails, or remove the body to have it written anew"

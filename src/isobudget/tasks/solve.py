@@ -39,7 +39,7 @@ from isobudget.tasks.repair import repair_task
 from isobudget.tasks.solution import Solution
 from isobudget.tasks.spending import Attempt, Ending, LiveSpending, OpenArm, close_all
 from isobudget.tasks.target import find_target
-from isobudget.tasks.task import Task, check_budget, make_task, project_tests
+from isobudget.tasks.task import Task, check_budget, choose, make_task, project_tests
 
 
 def solve(
@@ -74,12 +74,13 @@ def solve(
     if clean:
         applying.check_clean(found)
     with project_tests(found, options) as tests:
+        played, models = choose(options)  # a mistake in these is told before tests are run
         baseline = tests.prepare(only_reaching=options.only_reaching or not options.tests)
         progress.note(
             f"{found.task_id}: {counted(len(baseline.expected), 'test')} to pass, {len(baseline.reached)} of them "
             "calling it"
         )
-        task = make_task(found, options, tests, budget)
+        task = make_task(found, options, tests, budget, played, models)
         with contextlib.nullcontext(held) if held is not None else ExitStack() as kept:
             return _play(task, target, progress, make_backend, kept)
 
