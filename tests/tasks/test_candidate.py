@@ -71,3 +71,77 @@ def test_what_cannot_be_laid_over_is_said(target: Target, program: str, why: str
     with pytest.raises(UnusableError, match=why) as raised:
         lay_over(target, program)
     assert raised.value.syntax is syntax
+
+
+def made(tmp_path: Path, text: str | bytes, name: str, answer: str) -> str:
+    """The file with an answer to one of its functions."""
+    (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "m.py").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return lay_over(find_target(f"{tmp_path}/m.py::{name}"), answer)
+
+
+SHAPES = '''class Square:
+    def area(self):
+        return self.side**2
+
+    @property
+    def side(self):
+        """Length."""
+        ...
+
+    @side.setter
+    def side(self, value):
+        """Set it."""
+        pass
+
+
+class Other:
+    def side(self):
+        return 1
+
+    def area(self):
+        ...
+'''
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "line"),
+    [
+        ("Square.side", "@property\ndef side(self):\n    return self._side\n", "        return self._side\n"),
+        ("Square.side", "def side(self):\n    return self._side\n", "        return self._side\n"),
+        ("Square.side.setter", "@side.setter\ndef side(self, value):\n    self._side = value\n", "= value\n"),
+        ("Square.side.setter", "def side(self, value):\n    self._side = value\n", "= value\n"),
+        # a conversation's answer stands behind the file with the hole
+        ("Other.area", SHAPES + "def area(self):\n    return 2\n", "        return 2\n"),
+        ("Other.area", SHAPES + "def area(self):\n    return self.side**2\n", "        return self.side**2\n"),
+    ],
+)
+def test_accessors_and_methods_that_stand_alone(tmp_path: Path, name: str, answer: str, line: str) -> None:
+    text = made(tmp_path, SHAPES, name, answer)
+    changed = [one for one in text.splitlines(keepends=True) if one.endswith(line)]
+    assert len(changed) == SHAPES.count(line) + 1
+    assert len(text.splitlines()) == len(SHAPES.splitlines())
+
+
+def test_what_the_file_has_already_is_no_answer(tmp_path: Path) -> None:
+    with pytest.raises(UnusableError, match=r"leaves Other\.area without a body"):
+        made(tmp_path, SHAPES, "Other.area", SHAPES)
+
+
+def test_a_byte_order_mark_stays_before_new_imports(tmp_path: Path) -> None:
+    answer = "import math\ndef f(a):\n    return math.floor(a)\n"
+    assert made(tmp_path, b"\xef\xbb\xbfdef f(a): ...\n", "f", answer) == (
+        "\ufeffimport math\n\ndef f(a):\n    return math.floor(a)\n"
+    )
+
+
+def test_a_function_behind_a_failed_import_is_written(tmp_path: Path) -> None:
+    text = "try:\n    from fast import f\nexcept ImportError:\n    def f(a):\n        ...\n"
+    assert made(tmp_path, text, "f", "def f(a):\n    return a\n") == text.replace("...", "return a")
+
+
+def test_a_protocol_has_no_bodies_to_write(tmp_path: Path) -> None:
+    text = "from typing import Protocol\n\n\nclass P(Protocol):\n    def m(self) -> int: ...\n\n\ndef f(a): ...\n"
+    (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "m.py").write_text(text)
+    assert find_target(str(tmp_path / "m.py")).names == ("f",)

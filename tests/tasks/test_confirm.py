@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import isobudget
 from isobudget.tasks.confirm import Confirmation, confirm
 from isobudget.tasks.options import SolveOptions
 from isobudget.tasks.project import find_interpreter
@@ -18,6 +21,7 @@ from isobudget.tasks.solve import solve
 from isobudget.tasks.target import find_target
 from support.solve_project import RIGHT, WRONG, answering, declare, make_project
 
+SOURCE = Path(isobudget.__file__).parents[1]
 WORDS = '    return sep.join(re.findall(r"\\w+", text.lower()))\n'
 STRIPPED = '    return re.sub(r"[^a-z0-9]+", sep, text.lower()).strip(sep)\n'
 
@@ -216,3 +220,26 @@ def test_drawing_goes_on_until_enough_pass(tmp_path: Path, monkeypatch: pytest.M
     assert few.solved
     assert few.samples == 6
     assert str(few.ending) == "the budget does not pay for the next draw"
+
+
+def test_comparing_that_ctrl_c_ends_leaves_what_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make_project(tmp_path / "project")
+    endless = '    while text not in ("Hello World", "a  b!", "From  Data"):\n        pass\n'
+    with answering(lambda model, seed: endless * (seed % 2) + RIGHT) as (url, _):
+        models = declare(tmp_path / "models.toml", url)
+        words = ["src/pkg/text.py::slugify", "--tests", "tests/test_text.py", "--models", "small", "--confirm", "1"]
+        command = [sys.executable, "-m", "isobudget", "solve", *words, "--python", sys.executable]
+        environment = {**os.environ, "ISOBUDGET_MODELS_TOML": str(models), "PYTHONPATH": str(SOURCE)}
+        pipes: dict[str, int] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = subprocess.Popen(command, cwd=root, env=environment, text=True, **pipes)
+        try:
+            assert process.stderr is not None
+            told = [next(process.stderr) for _ in range(3)]
+            process.send_signal(signal.SIGINT)
+            out, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert [("passed" in line) for line in told] == [False, True, True]
+    assert process.returncode in (0, 130)  # the first if it came while the second sample was being told
+    assert "2 samples passed, 2 different programs: comparing them ended early (it was interrupted)" in errors
+    assert "+" + RIGHT in out

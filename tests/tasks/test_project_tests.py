@@ -95,6 +95,8 @@ HOSTILE = {
     "kills itself": "    import os, signal\n    os.kill(os.getpid(), signal.SIGKILL)\n",
     "becomes root": "    import os\n    os.setuid(0)\n",
     "mounts": "    import ctypes\n    assert ctypes.CDLL(None).mount(b'a', b'/', b'tmpfs', 0, None) == 0\n",
+    "skips": "    import pytest\n    pytest.skip('done')\n",
+    "expects to fail": "    import pytest\n    pytest.xfail('done')\n",
     "recurses": "    return slugify(text)\n",
     "forges a report": (
         "    import os, json\n    for number in range(3, 64):\n        try:\n"
@@ -211,6 +213,20 @@ MISTAKES = {
         "skips its only test, so that nothing decides: .*slow",
     ),
 }
+
+
+def test_what_the_tests_themselves_skip_or_expect_to_fail_counts(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    (tmp_path / "tests/test_x.py").write_text(
+        "import pytest\nfrom pkg.text import slugify\n\n\n"
+        "def test_slug():\n    assert slugify('A B') == 'a-b'\n\n\n"
+        "@pytest.mark.xfail(raises=AssertionError)\ndef test_later():\n    assert slugify('a') == 'z'\n\n\n"
+        "def test_skipped():\n    pytest.skip('no')\n\n\ndef test_known():\n    pytest.xfail('known')\n"
+    )
+    with opened(tmp_path, "src/pkg/text.py::slugify", "tests/test_x.py") as tests:
+        assert len(tests.prepare().expected) == 4
+        assert judged(tests, RIGHT).tests_passed == 4
+        assert not judged(tests, "    return text\n").passed
 
 
 @pytest.mark.parametrize("name", MISTAKES)

@@ -63,9 +63,15 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
         ({"seed": -1}, "--seed must lie within"),
         ({"memory_mb": 10**20}, "--memory-mb must lie within 1 and 1,000,000"),
         ({"max_tokens": 10**20}, "--max-tokens must lie within"),
+        ({"temperature": float("nan")}, "--temperature must lie within 0 and 10, and is nan"),
+        ({"budget": ""}, "--budget is empty; state it, or leave the option out"),
+        ({"models": "small,"}, "--models is empty"),
+        ({"policy": ""}, "--policy is empty"),
+        ({"budget": "sixty"}, "no budget; write 60s, 0.02usd, 5e13flops, 20000tokens or 20samples$"),
+        ({"budget": "0s"}, "no budget; write 60s"),
     ],
 )
-def test_numbers_that_nothing_can_hold(project: Path, options: dict[str, Any], message: str) -> None:
+def test_numbers_and_texts_that_nothing_can_mean(project: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         api.solve(str(project / SLUG), SLUG_TESTS, **options)
 
@@ -164,9 +170,9 @@ def test_apply_and_out(served: Path) -> None:
         solve()
 
 
-@pytest.mark.parametrize("out", ["tests/test_text.py", "src/pkg/text.py", "new/"])
-def test_out_replaces_nothing(served: Path, out: str) -> None:
-    with pytest.raises(InputError, match=r"is there already|is a folder"):
+@pytest.mark.parametrize("out", ["tests/test_text.py", "src/pkg/text.py", "new/", "nowhere/found.py"])
+def test_out_replaces_nothing_and_has_a_place_before_anything_is_spent(served: Path, out: str) -> None:
+    with pytest.raises(InputError, match=r"is there already|is a folder|nowhere is no folder that is there"):
         solve(out=str(served / out) + "/" * out.endswith("/"))
     assert (served / "src/pkg/text.py").read_text() == TEXT
     assert not (served / "runs").exists()
@@ -196,6 +202,20 @@ def test_a_file_that_changed_meanwhile_is_left_as_it_is(served: Path) -> None:
     with pytest.raises(InputError, match="has changed since it was read; nothing is written"):
         solution.apply()
     assert (served / "src/pkg/text.py").read_text() == TEXT + "# mine\n"
+
+
+def test_what_cannot_be_written_says_where_it_is_kept(project: Path) -> None:
+    def answers(model: str, seed: int) -> str:
+        (project / "src/pkg/text.py").write_text(TEXT + "# mine\n")
+        return RIGHT
+
+    with answering(answers) as (url, _):
+        declare(project.parent / "models.toml", url)
+        done = run(SLUG, "--tests", SLUG_TESTS, "--models", "small", "--budget", "2samples", "--apply")
+    assert done.returncode == 2
+    assert "has changed since it was read; nothing is written" in done.stderr
+    words = done.stderr.partition("this prints it: isobudget show ")[2].split()
+    assert RIGHT in str(api.show(words[0], words[1], passed=True))
 
 
 def test_a_full_disk_leaves_the_file_as_it_was(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,19 +325,6 @@ def test_several_functions_and_new_files_are_written_by_conversations(project: P
     assert (project / "src/pkg/new.py").read_text() == "def one():\n    return 1\n"
     assert new.diff.startswith("--- /dev/null\n+++ b/src/pkg/new.py")
     assert COUNTER_TESTS.splitlines()[0] in asked[0]["messages"][-1]["content"]
-
-
-def test_failing_takes_every_function_without_a_body(project: Path) -> None:
-    def answers(model: str, seed: int) -> str:
-        return RIGHT if model == "small" else "        self.words[word] = self.words.get(word, 0) + 1\n"
-
-    with answering(answers) as (url, _):
-        declare(project.parent / "models.toml", url)
-        solutions = api.solve_failing(
-            "src", "tests", budget="4samples", models="small,large", python=sys.executable, apply=True
-        )
-    assert [(one.target.task_id, one.model) for one in solutions if one.solved] == [(SLUG, "small")]
-    assert len(solutions) == 2
 
 
 def test_settings_of_the_project_are_its_defaults(served: Path) -> None:

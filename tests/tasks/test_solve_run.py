@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +15,7 @@ import isobudget
 from isobudget import api
 from isobudget.errors import InputError
 from isobudget.tasks.models import choose_models
+from support.fakes import FakeBackend
 from support.solve_project import RIGHT, answering, declare, make_project
 
 SLUG_TESTS = "tests/test_text.py"
@@ -47,6 +51,62 @@ def test_other_settings_open_a_record_of_their_own_where_no_run_is_named(served:
     models = served.parent / "models.toml"
     models.write_text(models.read_text().replace("codellama-7b", "codellama-34b"))
     assert solve().run == served / "runs/solve-3"
+
+
+class EndsByCtrlC(FakeBackend):
+    """Is right, and is closed when somebody presses Ctrl-C."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda prompt, seed: RIGHT)
+
+    def __exit__(self, *_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_behind_the_last_draw_loses_nothing(served: Path) -> None:
+    found: list[isobudget.Solution] = []
+    with pytest.raises(KeyboardInterrupt):
+        solve(make_backend=lambda model: EndsByCtrlC(), on_solution=found.append, apply=True)
+    (solution,) = found
+    assert solution.solved
+    assert (served / "src/pkg/text.py").read_text() == solution.code
+    assert [one.passed for one in api.show(served / "runs/solve").tasks] == [1]
+
+
+def test_a_message_that_is_no_text_is_recorded_as_one(served: Path) -> None:
+    body = '    raise Exception("\\ud800 \\x00")\n'
+    solution = solve(make_backend=lambda model: FakeBackend(lambda prompt, seed: body), budget="1samples")
+    assert not solution.solved
+    assert solution.verdict is not None
+    assert solution.verdict.detail.startswith("Exception: \ufffd")
+    (shown,) = api.show(solution.run, solution.task_id).programs
+    assert shown.detail == solution.verdict.detail
+
+
+def test_a_wrong_model_or_policy_is_told_before_the_tests_are_run(served: Path) -> None:
+    (served / "tests/test_text.py").write_text("import nonexistent_package\n")
+    for options, message in (
+        ({"models": "smal"}, "unknown model 'smal'"),
+        ({"models": (), "policy": "a.toml"}, "a.toml"),
+    ):
+        with pytest.raises(InputError, match=message):
+            solve(**options)  # type: ignore[arg-type]
+
+
+def test_a_run_on_a_full_disk_takes_no_solution_with_it(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def answer(_prompt: str, _seed: int) -> str:
+        monkeypatch.setattr(os, "fsync", full)
+        return RIGHT
+
+    solution = solve(make_backend=lambda model: FakeBackend(answer))
+    assert solution.solved
+    assert "not all of it is recorded: " in solution.notes[-1]
+    assert "the disk is full" in solution.notes[-1]
+    monkeypatch.undo()
+    assert [one.samples for one in api.show(solution.run).tasks] == [0]
 
 
 def test_tasks_are_told_apart_by_the_tests_that_count(served: Path) -> None:

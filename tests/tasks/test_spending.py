@@ -224,11 +224,38 @@ def test_a_model_that_is_gone_is_an_error(tmp_path: Path, monkeypatch: pytest.Mo
     server.close()
 
 
+def test_a_model_that_is_gone_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(lambda model, seed: "wrong") as (gone, _):
+        unreachable = Server(gone, tmp_path, monkeypatch)
+    with answering(lambda model, seed: "right" if seed == 2 else "wrong") as (url, asked):
+        server = Server(url, tmp_path, monkeypatch)
+        server.backends[0] = unreachable.backends[0]  # of the small model
+        steps = (("small", 4), ("large", 2), ("small", 4), ("large", 2))
+        spending, ending = spend(server, Schedule(steps), "100samples")
+        server.close()
+    assert (ending, [one.arm for one in spending.attempts]) == (Ending.PASSED, ["large"] * 3)
+    assert {one["model"] for one in asked} == {"large"}
+    assert any("3 samples failed in a row" in one and "left out from then on" in one for one in spending.failures)
+
+
+def test_when_no_model_answers_any_more_what_was_drawn_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(lambda model, seed: "wrong") as (url, _):
+        server = Server(url, tmp_path, monkeypatch)
+        schedule, ledger = Schedule((("small", 1), ("small", 4))), Ledger.of(parse_budget("100samples"), prices())
+        spending = LiveSpending(
+            schedule, server.open_arm, ByText(), ledger, Clock(), on_attempt=lambda _attempt: server.close()
+        )
+        assert spending.play() is Ending.GONE
+    assert len(spending.attempts) == 1
+    assert ledger.spent[SAMPLES] == 4  # what did not come back stays counted
+
+
 @pytest.mark.parametrize(
     ("budget", "message"),
     [
         ("60", "needs a unit: 60s"),
         ("8x:small", "counts samples of any model"),
+        ("3device_seconds", "solve does not count device_seconds; write its budget as 60s"),
         ("300J", "joules are known only after a sample"),
         ("1usd", "small: what a sample costs in usd is not known; state its price"),
         ("1e15flops", "small: what a sample costs in flops is not known; state its architecture"),

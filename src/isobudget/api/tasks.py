@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from isobudget.api.names import Names
-from isobudget.errors import InputError
+from isobudget.errors import InputError, IsobudgetError
 
 if TYPE_CHECKING:
     from isobudget.progress import Progress
@@ -44,6 +47,7 @@ def solve(
     only_reaching: bool = False,
     progress: Progress | None = None,
     make_backend: BackendFactory | None = None,
+    on_solution: Callable[[Solution], None] | None = None,
 ) -> Solution:
     """Write a function of your project inside a budget: small model first, the tests decide, stop at the first pass.
 
@@ -76,6 +80,7 @@ def solve(
         only_reaching: let only those tests decide that call the target.
         progress: shows how far it is.
         make_backend: opens a model.
+        on_solution: told of the solution, also where Ctrl-C comes while it is written.
 
     Raises:
         IsobudgetError: see `isobudget.tasks.solve.solve`, and `Solution.apply` for `apply`.
@@ -88,14 +93,34 @@ def solve(
     options = SolveOptions.stated(locals())
     if out is not None:
         _check_out(str(out))
-    solution = solve_task(
-        target, options, clean=apply and not force, progress=progress or SILENT, make_backend=make_backend
-    )
-    if solution.solved and out is not None:
-        write_whole(Path(out), solution.code.encode())
-    if solution.solved and apply:
-        solution.apply(force=force)
+    with ExitStack() as held:  # Ctrl-C waits, from the last draw until the solution is written and told
+        solution = solve_task(
+            target,
+            options,
+            clean=apply and not force,
+            progress=progress or SILENT,
+            make_backend=make_backend,
+            held=held,
+        )
+        if solution.solved:
+            with _kept(solution):
+                if out is not None:
+                    write_whole(Path(out), solution.code.encode())
+                if apply:
+                    solution.apply(force=force)
+        if on_solution is not None:
+            on_solution(solution)
     return solution
+
+
+@contextmanager
+def _kept(solution: Solution) -> Iterator[None]:
+    """What cannot be written is not lost: the error says where it is recorded."""
+    try:
+        yield
+    except IsobudgetError as error:
+        again = f"isobudget show {shlex.quote(str(solution.run))} {shlex.quote(solution.task_id)} --passed"
+        raise type(error)(f"{error}\nWhat passed is kept; this prints it: {again}") from error
 
 
 def _check_out(out: str) -> None:
@@ -104,34 +129,57 @@ def _check_out(out: str) -> None:
         raise InputError(f"--out {out} is a folder; name a file")
     if Path(out).exists() or Path(out).is_symlink():
         raise InputError(f"--out {out} is there already; name a file that is not (--apply writes into the target)")
+    if not os.access(Path(out).parent, os.W_OK | os.X_OK):
+        there = "may not be written to" if Path(out).parent.is_dir() else "is no folder that is there; make it first"
+        raise InputError(f"--out {out}: {Path(out).parent} {there}")
 
 
 def solve_failing(
     folder: str | Path,
     tests: str | Path | Sequence[str | Path] = (),
+    *,
+    on_solution: Callable[[Solution], None] | None = None,
     **options: Any,
 ) -> list[Solution]:
     """Write every function without a body that a test calls, one after the other.
 
+    What cannot be decided on is left out, and `progress` is told why: functions that no test calls or whose tests
+    cannot be run, files that are no valid Python. Ctrl-C ends all of it.
+
     Args:
         folder: a folder of the project, or a file.
         tests: as in `solve`; of each function those count that call it.
-        options: as in `solve`. The budget is that of each function.
+        on_solution: told of every solution as soon as it is there, so that none is lost if a later one fails.
+        options: as in `solve`, but for `out`. The budget is that of each function.
 
     Raises:
-        IsobudgetError: see `solve`.
+        IsobudgetError: see `solve`; or nothing could be decided on.
     """
-    from isobudget.tasks.failing import empty_functions, is_untested
+    from isobudget.progress import SILENT
+    from isobudget.tasks.baseline import UndecidedError
+    from isobudget.tasks.failing import empty_functions
+    from isobudget.tasks.spending import Ending
 
-    solutions = []
-    for target in empty_functions(Path(folder)):
+    if options.get("out") is not None:
+        raise InputError("--out takes one file, and --failing may write several functions; leave one of them out")
+    progress = options.get("progress") or SILENT
+    empty, solutions, refused = empty_functions(Path(folder)), [], []
+    for text in empty.unreadable:
+        progress.note(f"left out: {text}")
+    for target in empty.targets:
         try:
-            solutions.append(solve(target, tests, only_reaching=True, **options))
-        except InputError as error:
-            if not is_untested(error):
-                raise
+            solution = solve(target, tests, only_reaching=True, on_solution=on_solution, **options)
+        except UndecidedError as error:
+            refused.append(str(error))
+            progress.note(f"left out: {error}")
+            continue
+        solutions.append(solution)
+        if solution.ending is Ending.INTERRUPTED:
+            break
         if options.get("apply"):
             options["force"] = True  # the tree was clean; what changed since is what was applied
+    if refused and not solutions:
+        raise InputError(f"{folder}: no function without a body could be decided on, of {len(refused)}: {refused[0]}")
     return solutions
 
 

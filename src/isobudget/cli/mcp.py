@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import typer
+
 from isobudget.cli.declared import of_api
 
 
-@of_api("mcp")
+@of_api("mcp", project=typer.Option(metavar="FOLDER"))
 def mcp(given: dict[str, Any]) -> None:
     """Serve `solve`, `judge` and `plan` to coding agents, by the Model Context Protocol over standard streams.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,46 +69,47 @@ def solve(
 
     if diff and given["apply"]:
         raise InputError("--diff prints the change and --apply writes it; choose one")
-    with interruptible(), TerminalProgress() as progress:
-        if failing:
-            solutions = api.solve_failing(given.pop("target"), **given, progress=progress)
-        else:
-            solutions = [api.solve(**given, progress=progress)]
-    if as_json:
-        print_json([one.to_dict() for one in solutions] if failing else solutions[0].to_dict())
-    else:
-        _show(solutions, applied=given["apply"], out=given.get("out"))
+    solutions: list[Solution] = []
+    with interruptible(message="Samples that were judged are recorded in the run."):
+        try:
+            with TerminalProgress() as progress:
+                if failing:
+                    api.solve_failing(given.pop("target"), **given, progress=progress, on_solution=solutions.append)
+                else:
+                    api.solve(**given, progress=progress, on_solution=solutions.append)
+        finally:  # what was found before an error or Ctrl-C is shown, too
+            if as_json and solutions:
+                print_json([one.to_dict() for one in solutions] if failing else solutions[0].to_dict())
+            for one in () if as_json else solutions:
+                _show(one, applied=given["apply"], out=given.get("out"))
+            sys.stdout.flush()
     _end(0 if all(one.solved for one in solutions) else 1)
 
 
-def _show(solutions: list[Solution], *, applied: bool, out: Path | None) -> None:
-    """Diffs that pass on stdout, all else on stderr: what is piped into `git apply` has passed."""
-    import sys
-
+def _show(solution: Solution, *, applied: bool, out: Path | None) -> None:
+    """A diff that passes on stdout, all else on stderr: what is piped into `git apply` has passed."""
     from isobudget.grid import printable
 
-    for solution in solutions:
-        if not solution.solved and solution.diff:
-            print("The best attempt, which does NOT pass:", printable(solution.diff), sep="\n", file=sys.stderr)
-        elif solution.diff and not applied:
-            print(printable(solution.diff) if sys.stdout.isatty() else solution.diff, end="", flush=True)
-        print(solution.summary, file=sys.stderr)
-        if solution.confirmation is not None and solution.confirmation.tests:
-            print("\nTests that say what most of them do; keep those that are right:\n", file=sys.stderr)
-            print(printable(solution.confirmation.tests), file=sys.stderr)
-        if solution.solved and applied:
-            print(f"Written to {solution.target.path}.", file=sys.stderr)
-        elif solution.solved:
-            print("Nothing is changed; --apply writes it.", file=sys.stderr)
-        if out is not None:
-            text = f"Written to {out}." if solution.solved else f"{out} is not written: nothing passed."
-            print(text, file=sys.stderr)
+    if not solution.solved and solution.diff:
+        print("The best attempt, which does NOT pass:", printable(solution.diff), sep="\n", file=sys.stderr)
+    elif solution.diff and not applied:
+        print(printable(solution.diff) if sys.stdout.isatty() else solution.diff, end="", flush=True)
+    print(solution.summary, file=sys.stderr)
+    if solution.confirmation is not None and solution.confirmation.tests:
+        print("\nTests that say what most of them do; keep those that are right:\n", file=sys.stderr)
+        print(printable(solution.confirmation.tests), file=sys.stderr)
+    if solution.solved and applied:
+        print(f"Written to {solution.target.path}.", file=sys.stderr)
+    elif solution.solved:
+        print("Nothing is changed; --apply writes it.", file=sys.stderr)
+    if out is not None:
+        text = f"Written to {out}." if solution.solved else f"{out} is not written: nothing passed."
+        print(text, file=sys.stderr)
 
 
 def _end(code: int) -> None:
     """Exit; without waiting for an engine that is in the middle of a long step, which nobody needs any more."""
     import os
-    import sys
     import threading
 
     from isobudget.cli.interrupts import exit_status

@@ -63,9 +63,7 @@ def check_unchanged(target: Target) -> None:
     except FileNotFoundError:
         now = None
     if now != target.data:
-        raise InputError(
-            f"{target.file}: has changed since it was read; nothing is written. Look at the diff, or try again"
-        )
+        raise InputError(f"{target.file}: has changed since it was read; nothing is written")
 
 
 def apply(target: Target, text: str) -> None:

@@ -25,14 +25,14 @@ class Baseline:
 
     Attributes:
         expected: ids of the tests that have to pass, in order.
-        skipped: those of them that are skipped anyway.
+        excused: those of them that are skipped or expected to fail anyway.
         reached: those that call the target.
         also: ids of other tests that passed before, and have to pass again.
         cpu_seconds: what collecting and running them took with stubs.
     """
 
     expected: tuple[str, ...]
-    skipped: frozenset[str]
+    excused: frozenset[str]
     reached: frozenset[str]
     also: tuple[str, ...]
     cpu_seconds: float
@@ -45,14 +45,18 @@ def refuse_passing(target: Target, run: RunnerReport) -> None:
         InputError: every test passes already.
     """
     ids = run.collected or ()
-    if ids and len(run.passed(ids, run.skipped)) == len(ids) > len(run.skipped):
+    if ids and len(run.passed(ids, run.excused)) == len(ids) > len(run.skipped):
         raise InputError(
             f"{target.task_id}: passes {_all(len(ids), 'test')} already; there is nothing to solve. Add a test "
             "that fails, or remove the body to have it written anew"
         )
 
 
-class UntestedError(InputError):
+class UndecidedError(InputError):
+    """The tests cannot decide on the target: they cannot be collected, end too early, or fail whatever it does."""
+
+
+class UntestedError(UndecidedError):
     """No test calls the target."""
 
 
@@ -62,18 +66,18 @@ def check_baseline(
     """The ids of the tests that have to pass; `only_reaching`, of those alone that call the target.
 
     Raises:
-        InputError: the tests cannot decide; the message says why and what to do.
+        UndecidedError: the tests cannot decide; the message says why and what to do.
     """
     if run.errors:
         name, text = next(iter(run.errors.items()))
-        raise InputError(_collecting(target, name, text))
+        raise UndecidedError(_collecting(target, name, text))
     if run.fault and not run.collected:
-        raise InputError(_not_begun(target, tests, run.fault))
+        raise UndecidedError(_not_begun(target, tests, run.fault))
     if not run.finished:
         why = "took too long" if run.stopped else run.fault or "ended before they were done"
-        raise InputError(f"{', '.join(tests.arguments)}: the tests {why}, before anything was written")
+        raise UndecidedError(f"{', '.join(tests.arguments)}: the tests {why}, before anything was written")
     if not run.collected:
-        raise InputError(f"{', '.join(tests.arguments)}: pytest finds no tests there")
+        raise UndecidedError(f"{', '.join(tests.arguments)}: pytest finds no tests there")
     _check_skipped(tests, run)
     _check_module(target, tests, run)
     if only_reaching and run.reached:
@@ -103,7 +107,7 @@ def _check_skipped(tests: Selection, run: RunnerReport) -> None:
     ids = run.collected or ()
     if ids and all(run.outcomes.get(one) == "skipped" for one in ids):
         why = printable(last_line(run.messages.get(ids[0], "")))
-        raise InputError(
+        raise UndecidedError(
             f"{', '.join(tests.arguments)}: skips {_all(len(ids), 'test')}, so that nothing decides: {why}"
         )
 
@@ -138,7 +142,7 @@ def _check_module(target: Target, tests: Selection, run: RunnerReport) -> None:
         return
     elsewhere = files.get(target.module)
     if elsewhere:
-        raise InputError(
+        raise UndecidedError(
             f"{tests.arguments[0]}: imports {target.module} from {elsewhere}, not from {target.file}; install the "
             "project with pip install -e, or uninstall the other copy"
         )
@@ -154,7 +158,8 @@ def _check_failures(target: Target, run: RunnerReport) -> None:
             message += " (tests that start programs need --allow-subprocess)"
         if _ASYNC in run.messages.get(strangers[0], ""):
             message = "is async, which pytest needs a plugin for, such as pytest-asyncio or anyio"
-        raise InputError(
+        # Of several functions without a body one that no test calls is not told by the others' failures.
+        raise (UndecidedError if run.reached else UntestedError)(
             f"{counted(len(strangers), 'test')} of {len(ids)} would fail whatever {target.task_id} does: "
             f"{strangers[0]}: {message}. Mend them, name the tests to run by their ids, or leave out --tests: then "
             "only those count that call it"

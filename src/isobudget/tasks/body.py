@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from isobudget.errors import InputError
 
 _LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_ACCESSORS = ("setter", "deleter")
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -24,14 +25,27 @@ class Function:
     """A function of a file.
 
     Attributes:
-        name: dotted, of a method with its class.
+        name: dotted, of a method with its class; of a property's setter or deleter ``Point.sum.setter``, ``.deleter``.
         node: its syntax.
         top: the top-level statement that it stands in.
+        of_protocol: whether it stands in a Protocol, whose methods have no bodies.
     """
 
     name: str
     node: FunctionNode
     top: ast.stmt
+    of_protocol: bool = False
+
+    @property
+    def is_to_write(self) -> bool:
+        """Whether it has no body yet, and is to have one."""
+        return is_hole(self.node) and not self.of_protocol
+
+
+def plain_name(name: str) -> str:
+    """The last word of a dotted name, behind which no ``setter`` or ``deleter`` stands."""
+    parts = name.split(".")
+    return parts[-2] if parts[-1] in _ACCESSORS and len(parts) > 1 else parts[-1]
 
 
 def parse_source(text: str, where: str) -> ast.Module:
@@ -52,18 +66,35 @@ def functions_by_name(tree: ast.Module) -> dict[str, Function]:
     """All functions and methods by their dotted names; of several of one name the last, as Python takes it."""
     found: dict[str, Function] = {}
 
-    def visit(body: list[ast.stmt], prefix: str, top: ast.stmt | None) -> None:
+    def visit(body: list[ast.stmt], prefix: str, top: ast.stmt | None, of_protocol: bool) -> None:
         for node in body:
             outer = top or node
             if isinstance(node, FunctionNode):
-                found[prefix + node.name] = Function(prefix + node.name, node, outer)
+                name = prefix + node.name + _accessor(node)
+                found[name] = Function(name, node, outer, of_protocol)
             elif isinstance(node, ast.ClassDef):
-                visit(node.body, f"{prefix}{node.name}.", outer)
-            elif isinstance(node, ast.If | ast.Try):
-                visit([*node.body, *node.orelse], prefix, outer)
+                visit(node.body, f"{prefix}{node.name}.", outer, _is_protocol(node))
+            elif isinstance(node, ast.If):
+                visit([*node.body, *node.orelse], prefix, outer, of_protocol)
+            elif isinstance(node, ast.Try):
+                handlers = [one for handler in node.handlers for one in handler.body]
+                visit([*handlers, *node.body, *node.orelse, *node.finalbody], prefix, outer, of_protocol)
 
-    visit(tree.body, "", None)
+    visit(tree.body, "", None, False)
     return found
+
+
+def _accessor(node: FunctionNode) -> str:
+    """``.setter`` of a property's setter, ``.deleter`` of its deleter; of others nothing."""
+    for one in node.decorator_list:
+        if isinstance(one, ast.Attribute) and one.attr in _ACCESSORS and ast.unparse(one.value) == node.name:
+            return f".{one.attr}"
+    return ""
+
+
+def _is_protocol(node: ast.ClassDef) -> bool:
+    bases = (ast.unparse(base).partition("[")[0] for base in node.bases)
+    return any(base.rpartition(".")[2] == "Protocol" for base in bases)
 
 
 def behind_docstring(node: FunctionNode) -> list[ast.stmt]:

@@ -18,6 +18,7 @@ from isobudget.tasks.body import (
     is_hole,
     newline_of,
     parse_source,
+    plain_name,
     split_lines,
     with_body,
 )
@@ -50,33 +51,35 @@ def lay_over(target: Target, program: str) -> str:
     written = functions_by_name(tree)
     text = target.text
     for name in target.names:
-        node = _written(name, written)
+        node = _written(target, name, written)
         # Positions move with every body, so the file is read again.
         function = functions_by_name(parse_source(text, target.file))[name]
         text = with_body(text, function, body_text(program, node))
-    text = _with_additions(target, text, program, tree, {_plain(name) for name in target.names})
+    marked, text = text.startswith("\ufeff"), text.removeprefix("\ufeff")
+    text = _with_additions(target, text, program, tree, {plain_name(name) for name in target.names})
     try:
-        ast.parse(text.removeprefix("\ufeff"))
+        ast.parse(text)
     except (SyntaxError, ValueError, RecursionError) as error:
         raise UnusableError(f"SyntaxError: {getattr(error, 'msg', error)}", syntax=True) from None
-    return text
+    return "\ufeff" * marked + text
 
 
-def _plain(name: str) -> str:
-    return name.rpartition(".")[2]
-
-
-def _written(name: str, written: dict[str, Function]) -> FunctionNode:
-    """The function in the answer; a method may stand there without its class."""
-    found = written.get(name) or written.get(_plain(name))
-    if found is None:
-        others = [function for one, function in written.items() if _plain(one) == _plain(name)]
-        if not others:
-            raise UnusableError(f"the answer defines no {name}")
-        found = others[-1]
-    if is_hole(found.node):
-        raise UnusableError(f"the answer leaves {name} without a body")
-    return found.node
+def _written(target: Target, name: str, written: dict[str, Function]) -> FunctionNode:
+    """The function in the answer; a method may stand there without its class, and behind the file with the hole."""
+    plain = plain_name(name)
+    accessor = name.removeprefix(f"{name.rpartition(plain)[0]}{plain}")
+    others = [key for key in reversed(written) if plain_name(key) == plain]
+    found = [key for key in dict.fromkeys((name, plain + accessor, plain, *others)) if key in written]
+    if not found:
+        raise UnusableError(f"the answer defines no {name}")
+    # The file around the hole may be part of the answer: what it has already is no answer.
+    own = functions_by_name(parse_source(target.text, target.file))
+    for key in found:
+        node = written[key].node
+        as_it_is = key != name and key in own and ast.dump(node) == ast.dump(own[key].node)
+        if not is_hole(node) and not as_it_is:
+            return node
+    raise UnusableError(f"the answer leaves {name} without a body")
 
 
 def _with_additions(target: Target, text: str, program: str, tree: ast.Module, taken: set[str]) -> str:

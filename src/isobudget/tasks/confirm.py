@@ -17,6 +17,7 @@ from typing import Any
 
 from isobudget.grid import counted
 from isobudget.judge.guest import GuestGoneError
+from isobudget.tasks.body import plain_name
 from isobudget.tasks.inputs import Call, inputs_near
 from isobudget.tasks.project_tests import TargetTests
 from isobudget.tasks.stub import imported_names
@@ -219,7 +220,7 @@ def _difference(
 ) -> Difference:
     ordered = sorted(groups.values(), key=lambda own: (-sum(weights[one] for one in own), 0 not in own))
     answers = tuple(Answer(sum(weights[one] for one in own), 0 in own, _in_words(results[own[0]])) for own in ordered)
-    plain = call.name.rpartition(".")[2]
+    plain = plain_name(call.name)
     shown = (
         f"{plain}({call.arguments})" if not call.state else f"{call.name} on {call.state}: {plain}({call.arguments})"
     )

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from isobudget.errors import InputError
-from isobudget.tasks.baseline import UntestedError
-from isobudget.tasks.body import functions_by_name, is_hole, parse_source
+from isobudget.tasks.body import functions_by_name, parse_source
 from isobudget.tasks.project import files_of, find_root
+from isobudget.tasks.target import decoded
 
 
-def empty_functions(folder: Path) -> Iterator[str]:
-    """Targets, file by file; files of tests are left out.
+@dataclass(frozen=True, slots=True)
+class EmptyFunctions:
+    """What a folder has to be written.
+
+    Attributes:
+        targets: of functions without a body, as `find_target` takes them, file by file.
+        unreadable: what is wrong with each file that cannot be read, which are left out.
+    """
+
+    targets: tuple[str, ...]
+    unreadable: tuple[str, ...]
+
+
+def empty_functions(folder: Path) -> EmptyFunctions:
+    """Functions of a folder or a file without a body; files of tests are left out.
 
     Raises:
         InputError: there is no such folder or file, or nothing in it is left to write.
@@ -20,24 +33,27 @@ def empty_functions(folder: Path) -> Iterator[str]:
     if not folder.exists():
         raise InputError(f"{folder}: there is no such folder or file")
     root, inside = find_root(folder), folder.resolve()
-    found = False
+    targets, unreadable = [], []
     for name in files_of(root, 1 << 20):
-        path, last = root / name, name.rpartition("/")[2]
-        if not name.endswith(".py") or not (path == inside or inside in path.parents):
+        path = root / name
+        if not (path == inside or inside in path.parents) or not _is_source(name):
             continue
-        if last.startswith("test_") or last.endswith("_test.py") or last == "conftest.py":
+        data = path.read_bytes()
+        if b"def " not in data:
             continue
-        text = path.read_text(encoding="utf-8", errors="replace")
-        if "def " not in text:
+        try:
+            functions = functions_by_name(parse_source(decoded(data, name), name)).values()
+        except InputError as error:
+            unreadable.append(str(error))
             continue
-        for function in functions_by_name(parse_source(text, name)).values():
-            if is_hole(function.node):
-                found = True
-                yield f"{path}::{function.name}"
-    if not found:
-        raise InputError(f"{folder}: every function has a body; there is nothing to write")
+        targets += [f"{path}::{one.name}" for one in functions if one.is_to_write]
+    if not targets:
+        why = f" that can be read ({unreadable[0]})" if unreadable else ""
+        raise InputError(f"{folder}: every function{why} has a body; there is nothing to write")
+    return EmptyFunctions(tuple(targets), tuple(unreadable))
 
 
-def is_untested(error: InputError) -> bool:
-    """Whether a target was refused since no test calls it."""
-    return isinstance(error, UntestedError)
+def _is_source(name: str) -> bool:
+    last = name.rpartition("/")[2]
+    is_test = last.startswith("test_") or last.endswith("_test.py") or last == "conftest.py"
+    return name.endswith(".py") and not is_test

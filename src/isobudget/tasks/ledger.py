@@ -20,6 +20,7 @@ from isobudget.costs.flops import completion_flops, prompt_flops
 from isobudget.costs.prices import TokenPrice
 from isobudget.errors import InputError
 from isobudget.models.architecture import Architecture
+from isobudget.tasks.options import WRITTEN
 
 #: what samples are counted as beside the units
 SAMPLES = "samples"
@@ -189,9 +190,11 @@ def bounded_unit(budget: Budget) -> str | None:
             raise InputError("a budget of solve counts samples of any model; write it as 20samples")
         return SAMPLES
     if budget.unit is None:
-        raise InputError("a budget of solve needs a unit: 60s, 0.02usd, 5e13flops, 20000tokens or 20samples")
+        raise InputError(f"a budget of solve needs a unit: {WRITTEN}")
     if budget.unit is Unit.JOULES:
         raise InputError("joules are known only after a sample; bound solve by 60s, usd, flops, tokens or samples")
+    if budget.unit not in (Unit.SECONDS, Unit.TOKENS, Unit.FLOPS, Unit.USD):
+        raise InputError(f"solve does not count {budget.unit}; write its budget as {WRITTEN}")
     if budget.unit is not Unit.SECONDS:
         return str(budget.unit)
     if budget.amount > MOST_SECONDS:

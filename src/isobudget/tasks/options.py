@@ -12,10 +12,13 @@ from isobudget.judge.verdict import MOST_MEMORY_MB, MOST_SECONDS
 from isobudget.policies.repair import MOST_REPAIRS
 
 DEFAULT_BUDGET = "60s"
+#: how a budget of solve is written
+WRITTEN = "60s, 0.02usd, 5e13flops, 20000tokens or 20samples"
 #: what numbers may be; seeds leave room for those that follow the first, below 2^63
 _BOUNDS: dict[str, tuple[float, float]] = {
     "max_tokens": (1, 10**9),
     "prompt_tokens": (1, 10**9),
+    "temperature": (0, 10),
     "test_seconds": (0.001, MOST_SECONDS),
     "memory_mb": (1, MOST_MEMORY_MB),
     "explore": (1, 10**9),
@@ -80,11 +83,16 @@ class SolveOptions:
         return replace(self, **given)
 
     def check(self) -> None:
-        """Refuse numbers that timers, the system or the run's tables cannot hold.
+        """Refuse empty texts, and numbers that timers, the system or the run's tables cannot hold.
 
         Raises:
-            InputError: one is outside of its bounds, which the message states.
+            InputError: a text is empty, or a number is outside of its bounds, which the message states.
         """
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if value == "" or (isinstance(value, tuple) and "" in value):
+                option = f"--{one.name.replace('_', '-')}"
+                raise InputError(f"{option} is empty; state it, or leave the option out for its default")
         for name, (least, most) in _BOUNDS.items():
             value = getattr(self, name)
             if value is not None and not least <= value <= most:

@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from isobudget.files.whole import mended
 from isobudget.judge.verdict import Outcome, Trust, Verdict
 
 #: outcomes of a test that count as passed
-_GOOD = ("passed", "xfailed", "xpassed")
+_GOOD = ("passed", "xpassed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class RunnerReport:
 
     Attributes:
         collected: ids in the order in which they ran; None where collecting did not come to its end.
-        outcomes: by id: ``passed``, ``failed`` or ``skipped``.
+        outcomes: by id: ``passed``, ``failed``, ``skipped`` or ``xfailed``.
         messages: by id, of tests that did not pass, with the phase and the text that pytest shows.
         reached: ids of tests that called a stub.
         errors: what could not be collected, with its message.
@@ -33,6 +34,7 @@ class RunnerReport:
         changed: files that must not change and have.
         clean: whether nothing was left behind.
         fault: of the runner itself, or why pytest did not begin; else empty.
+        marked: ids of tests that are marked as expected to fail.
     """
 
     collected: tuple[str, ...] | None
@@ -51,6 +53,7 @@ class RunnerReport:
     changed: tuple[str, ...]
     clean: bool
     fault: str = ""
+    marked: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> RunnerReport:
@@ -62,9 +65,12 @@ class RunnerReport:
         collected: tuple[str, ...] | None = None
         modules: list[Sequence[str]] = []
         finished, session, fault = False, math.nan, ""
+        marked: frozenset[str] = frozenset()
         for kind, *fields in answer["lines"]:
             if kind == "collected":
                 collected = tuple(fields[0])
+            elif kind == "xfail":
+                marked = frozenset(fields[0])
             elif kind == "error":
                 errors[fields[0]] = fields[1]
             elif kind == "test":
@@ -90,20 +96,27 @@ class RunnerReport:
             tuple(answer["changed"]),
             answer["clean"],
             fault,
+            marked,
         )
 
     def passed(self, ids: Iterable[str], may_skip: Collection[str] = ()) -> list[str]:
-        """Those of the tests that passed, or were skipped where that is allowed."""
-        return [
-            one
-            for one in ids
-            if self.outcomes.get(one) == "passed" or (one in may_skip and self.outcomes.get(one) == "skipped")
-        ]
+        """Those of the tests that passed, or were skipped or expected to fail where that is allowed."""
+        good = [one for one in ids if self.outcomes.get(one) == "passed" or one in may_skip]
+        return [one for one in good if self.outcomes.get(one) in ("passed", "skipped", "xfailed")]
 
     @property
     def skipped(self) -> frozenset[str]:
         """Ids of tests that were skipped."""
         return frozenset(one for one, outcome in self.outcomes.items() if outcome == "skipped")
+
+    @property
+    def excused(self) -> frozenset[str]:
+        """Ids of tests that may be skipped or fail: they were or did, or are marked so.
+
+        Of a run without a candidate: one that calls ``pytest.skip`` or ``pytest.xfail`` excuses nothing.
+        """
+        xfailed = frozenset(one for one, outcome in self.outcomes.items() if outcome == "xfailed")
+        return self.skipped | xfailed | self.marked
 
 
 def _add_test(fields: Sequence[Any], outcomes: dict[str, str], messages: dict[str, str], reached: set[str]) -> None:
@@ -153,11 +166,11 @@ def verdict_of(run: RunnerReport, expected: Sequence[str], may_skip: Collection[
         outcome,
         run.cpu_seconds,
         run.peak_mb,
-        detail,
+        mended(detail),  # a candidate writes what it likes
         trust=Trust.SHARED,
         tests_passed=len(passed),
         tests_total=len(expected),
-        first_failing=first,
+        first_failing=mended(first),
     )
 
 

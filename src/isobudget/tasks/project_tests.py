@@ -123,7 +123,7 @@ class TargetTests:
             before = stub_of(self.target, texts) if self._is_hole() else self.target.text
             run_also = self.run(before, self.also.arguments, _BASELINE_SECONDS)
             also = tuple(run_also.passed(run_also.collected or ()))
-        self._baseline = Baseline(expected, run.skipped, run.reached, also, run.cpu_seconds)
+        self._baseline = Baseline(expected, run.excused, run.reached, also, run.cpu_seconds)
         self._warm_up()
         return self._baseline
 
@@ -141,7 +141,7 @@ class TargetTests:
         run = self._attempt(text, self.tests.arguments, limit, deadline)
         if isinstance(run, Verdict):
             return run
-        verdict = verdict_of(run, baseline.expected, baseline.skipped, self.limits.memory_mb)
+        verdict = verdict_of(run, baseline.expected, baseline.excused, self.limits.memory_mb)
         if verdict.passed and baseline.also:
             more = self._attempt(text, self.also.arguments, _BASELINE_SECONDS, deadline)
             if isinstance(more, Verdict):

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.backends.base import Sampling
-from isobudget.errors import RunError, RunMismatchError
+from isobudget.errors import RunError, RunMismatchError, StorageError
 from isobudget.files.whole import locked
 from isobudget.pipeline.prompts import prompt_text
 from isobudget.problems.problem import Problem
@@ -62,6 +62,7 @@ class Recorder:
     _start: int
     _rows: dict[type[Any], list[Any]] = field(default_factory=dict)
     _written: float = field(default_factory=time.monotonic)
+    _failure: str = ""
 
     def first_index(self, model: str) -> int:
         """The number of this model's next sample of this task."""
@@ -82,14 +83,26 @@ class Recorder:
         self._take(row)
 
     def flush(self, patience_seconds: float = math.inf) -> None:
-        """Write what was taken; what another process holds the run for longer than that waits for the next time."""
+        """Write what was taken; what another process holds the run for longer than that waits for the next time.
+
+        A run that cannot be written any more, such as on a full disk, takes no solution with it: `close` says so.
+        """
         self._written = time.monotonic()
         if not self._rows:
             return
-        with contextlib.suppress(_BusyError), _writing(self.run, patience_seconds):
-            for kind in list(self._rows):
-                with PartWriter(self.run.path / _TABLES[kind], kind) as writer:
-                    writer.add(self._rows.pop(kind))
+        try:
+            with contextlib.suppress(_BusyError), _writing(self.run, patience_seconds):
+                for kind in list(self._rows):
+                    with PartWriter(self.run.path / _TABLES[kind], kind) as writer:
+                        writer.add(self._rows.pop(kind))
+        except (StorageError, RunError) as error:
+            self._failure = self._failure or str(error)
+
+    def close(self) -> str:
+        """Write what is left; why not all of it could be, else empty."""
+        self.flush()
+        self._rows.clear()
+        return self._failure
 
     def _take(self, *rows: Any) -> None:
         for row in rows:

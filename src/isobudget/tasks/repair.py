@@ -19,6 +19,7 @@ from isobudget.tasks.body import (
     functions_by_name,
     is_hole,
     parse_source,
+    plain_name,
     split_lines,
 )
 from isobudget.tasks.context import file_task, signature, source_prompt
@@ -79,7 +80,7 @@ def _bare(program: str, target: Target) -> str:
         tree = ast.parse(program)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return program.strip()
-    plain = target.names[0].rpartition(".")[2]
+    plain = plain_name(target.names[0])
     known = {ast.unparse(node) for node in parse_source(target.text, target.file).body}
     parts = []
     for node in tree.body:

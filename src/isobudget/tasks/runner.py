@@ -351,6 +351,7 @@ class Reporter:
         """The ids of the tests, in the order in which they will run."""
         self.collected = True
         self.tell("collected", [item.nodeid for item in session.items])
+        self.tell("xfail", [item.nodeid for item in session.items if item.get_closest_marker("xfail")])
 
     def pytest_runtest_logstart(self) -> None:
         """A test begins."""
@@ -363,7 +364,7 @@ class Reporter:
             outcome = "xfailed" if outcome == "skipped" else "xpassed"
         if report.when != "call" and outcome == "passed":
             return
-        text = "" if outcome in ("passed", "xfailed") else str(report.longrepr)
+        text = "" if outcome == "passed" else str(report.longrepr)
         self.tell("test", report.nodeid, report.when, outcome, text[-MOST_MESSAGE:], self._reached[0])
 
     def finish(self, code: int, seconds: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,9 +65,10 @@ def _test_files(path: Path) -> Iterator[Path]:
 
 def _text_of(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as UTF-8: {error}") from None
+        with tokenize.open(path) as file:  # in the encoding that it states
+            return file.read()
+    except (OSError, UnicodeDecodeError, SyntaxError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
 
 
 def tests_importing(root: Path, files: Sequence[str], module: str) -> list[str]:

@@ -6,16 +6,20 @@ drawn. What comes out is a `Solution`; nothing is written into the project but b
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from isobudget.backends.base import CHARACTERS_PER_TOKEN, Backend, Generation, Prompt
 from isobudget.costs.budget import parse_budget
 from isobudget.costs.cost import Unit
+from isobudget.errors import JudgeError
 from isobudget.grid import counted, json_value, with_unit
 from isobudget.judge.verdict import Outcome, Trust, Verdict
+from isobudget.pipeline.interrupts import Interrupts
 from isobudget.policies.repair import split_arm
 from isobudget.policies.schedule import Schedule
 from isobudget.policies.shares import CASES, case_of
@@ -29,14 +33,14 @@ from isobudget.tasks.confirm import Confirmation, confirm
 from isobudget.tasks.context import PROMPT_TOKENS
 from isobudget.tasks.ledger import SAMPLES, Ledger
 from isobudget.tasks.models import BackendFactory, TaskModel
-from isobudget.tasks.options import DEFAULT_BUDGET, SolveOptions
+from isobudget.tasks.options import DEFAULT_BUDGET, WRITTEN, SolveOptions
 from isobudget.tasks.project import read_settings
 from isobudget.tasks.record import BENCHMARK, now, recording, run_beside, run_in
 from isobudget.tasks.repair import repair_task
 from isobudget.tasks.solution import Solution
 from isobudget.tasks.spending import Attempt, Ending, LiveSpending, OpenArm, close_all
 from isobudget.tasks.target import find_target
-from isobudget.tasks.task import Task, check_budget, make_task, project_tests
+from isobudget.tasks.task import Task, check_budget, choose, make_task, project_tests
 
 
 def solve(
@@ -46,6 +50,7 @@ def solve(
     clean: bool = False,
     progress: Progress = SILENT,
     make_backend: BackendFactory | None = None,
+    held: ExitStack | None = None,
 ) -> Solution:
     """Solve one task.
 
@@ -55,6 +60,7 @@ def solve(
         clean: refuse a project whose git tree has changes that are not committed, before anything is spent.
         progress: told of every attempt.
         make_backend: opens a model; for tests.
+        held: what Ctrl-C waits for from the last draw on, so that what came of it is kept; closed by the caller.
 
     Raises:
         InputError: target, tests, budget or options are wrong; the message says what to do.
@@ -64,18 +70,20 @@ def solve(
     found = find_target(target)
     options = (options or SolveOptions()).with_settings(read_settings(found.root))
     options.check()
-    budget = parse_budget(options.budget or DEFAULT_BUDGET)
+    budget = parse_budget(options.budget or DEFAULT_BUDGET, WRITTEN)
     check_budget(budget, options)
     if clean:
         applying.check_clean(found, Path(options.run or found.root / "runs" / "solve"))
     with project_tests(found, options) as tests:
+        played, models = choose(options)  # a mistake in these is told before tests are run
         baseline = tests.prepare(only_reaching=options.only_reaching or not options.tests)
         progress.note(
             f"{found.task_id}: {counted(len(baseline.expected), 'test')} to pass, {len(baseline.reached)} of them "
             "calling it"
         )
-        task = make_task(found, options, tests, budget)
-        return _play(task, target, progress, make_backend)
+        task = make_task(found, options, tests, budget, played, models)
+        with contextlib.nullcontext(held) if held is not None else ExitStack() as kept:
+            return _play(task, target, progress, make_backend, kept)
 
 
 @dataclass(slots=True)
@@ -102,7 +110,13 @@ class _Judge:
         return self.seen[text], text
 
 
-def _play(task: Task, stated: str, progress: Progress, make_backend: BackendFactory | None) -> Solution:
+def _play(
+    task: Task,
+    stated: str,
+    progress: Progress,
+    make_backend: BackendFactory | None,
+    held: ExitStack,
+) -> Solution:
     repairs = any(split_arm(arm)[1] for arm in task.arms)
     longer = int((task.options.prompt_tokens or PROMPT_TOKENS) * CHARACTERS_PER_TOKEN) + 1000 if repairs else 0
     task.models = {name: model.prepared(progress, longer) for name, model in task.models.items()}
@@ -133,10 +147,16 @@ def _play(task: Task, stated: str, progress: Progress, make_backend: BackendFact
         )
         try:
             ending = spending.play()
+            interrupts = Interrupts()
+            held.enter_context(interrupts.held_back())
+            recorder.flush()
+            confirmation = _confirmation(task, spending, ending, interrupts, held)
         finally:
             close_all(list(backends.values()))
-        solution = _solution(task, run, spending, ending, apart)
+        solution = replace(_solution(task, run, spending, ending, apart), confirmation=confirmation)
         recorder.end(_row(task, stated, solution))
+        if failure := recorder.close():
+            solution = replace(solution, notes=(*solution.notes, f"not all of it is recorded: {failure}"))
     return solution
 
 
@@ -228,14 +248,29 @@ def _solution(task: Task, run: Run, spending: LiveSpending, ending: Ending, apar
         run=run.path,
         notes=(*([apart] if apart else []), *spending.ledger.notes, *dict.fromkeys(spending.failures)),
         repairs=sum(one.parent is not None for one in spending.attempts),
-        confirmation=_confirmation(task, spending),
     )
 
 
-def _confirmation(task: Task, spending: LiveSpending) -> Confirmation | None:
-    """The samples that passed beside each other, where that was asked for."""
+def _confirmation(
+    task: Task, spending: LiveSpending, ending: Ending, interrupts: Interrupts, held: ExitStack
+) -> Confirmation | None:
+    """The samples that passed beside each other, where that was asked for; what ends it early loses no sample."""
     passed = Counter(one.text for one in spending.attempts if one.verdict.passed)
-    return confirm(task.tests, passed) if task.options.confirm and passed else None
+    if not task.options.confirm or not passed:
+        return None
+    try:
+        if ending is Ending.INTERRUPTED:
+            raise JudgeError(str(ending))
+        return interrupts.let_in(lambda: confirm(task.tests, passed))
+    except (KeyboardInterrupt, JudgeError) as error:
+        if isinstance(error, KeyboardInterrupt):
+            held.callback(_interrupt)  # when what passed is kept
+        why = f"comparing them ended early ({str(error) or 'it was interrupted'})"
+        return Confirmation(passed.total(), len(passed), 0, 0, (), why)
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 def _row(task: Task, stated: str, solution: Solution) -> TaskRow:

@@ -4,6 +4,8 @@ The thread that calls `play` judges; each sample in flight has a thread of its o
 ledger cannot pay for waits until something in flight is settled. A pass, the limit of time or Ctrl-C ends it: nobody
 waits for what is in flight then, which stays counted at its most.
 
+A model that cannot be reached, or fails again and again, is left out from then on, and the others go on.
+
 A draw of an arm that repairs is a chain (`policies.repair`): where a sample fails, the next link is begun as soon as
 its verdict is there. What cannot be paid for any more is not repaired, and drawing goes on.
 """
@@ -40,6 +42,7 @@ class Ending(StrEnum):
     BUDGET = Halt.BUDGET.value
     TIME = "the budget's time is over"
     INTERRUPTED = "it was interrupted"
+    GONE = "no model answers any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,17 +150,20 @@ class LiveSpending:
     _steps: int = 0
     _indices: dict[str, int] = field(default_factory=dict)
     _failed_in_a_row: int = 0
+    _gone: dict[str, BackendError] = field(default_factory=dict)
 
     def play(self) -> Ending:
         """Draw until enough samples pass, the schedule is done, or the budget is.
 
         Raises:
-            BackendError: a model fails again and again.
+            BackendError: no model answers, and none ever did.
         """
         try:
             ending = self._play(self.schedule)
             if ending is Ending.FINISHED and self.after and (more := self.after(self.attempts)) is not None:
                 ending = self._play(more)
+            if self._gone and not self.attempts and ending is Ending.GONE:
+                raise next(iter(self._gone.values()))
             return ending
         except KeyboardInterrupt:
             return Ending.INTERRUPTED
@@ -169,16 +175,32 @@ class LiveSpending:
         # More than one pass is more than a stepper that stops at the first one asks for.
         stepper = Stepper(schedule if self.passes == 1 else replace(schedule, stop=Stop.NEVER))
         while isinstance(move := stepper.next(), Draw):
-            arm = self._opened(move.arm)
-            self.clock.start()
-            verdicts, whole = self._batch(arm, move.count, self._steps)
+            verdicts, whole = self._drawn(move)
             stepper.record(verdicts)
             self._steps += 1
             if self._enough:
                 return Ending.PASSED
             if not whole:
                 return Ending.TIME if self.clock.left <= 0 else Ending.BUDGET
+        if self._gone and all(arm in self._gone for arm in schedule.arms):
+            return Ending.GONE
         return Ending.FINISHED if self.passes > 1 else Ending(move.value)
+
+    def _drawn(self, move: Draw) -> tuple[list[bool], bool]:
+        """The verdicts of a draw, see `_batch`; none of a model that is gone, which is left out from then on."""
+        if move.arm in self._gone:
+            return [], True
+        try:
+            arm = self._opened(move.arm)
+            self.clock.start()
+            return self._batch(arm, move.count, self._steps)
+        except BackendError as error:
+            self._gone[move.arm] = error
+            self.failures.append(f"{error}; it is left out from then on")
+            self._abandon()
+            self._to_repair.clear()
+            self._failed_in_a_row = 0
+            return [], True
 
     @property
     def _enough(self) -> bool:
@@ -210,6 +232,8 @@ class LiveSpending:
                 flight, came = self._landed.get(timeout=None if math.isinf(self.clock.left) else self.clock.left)
             except (queue.Empty, ValueError):
                 return verdicts, False
+            if flight not in self._flying:
+                continue  # of a model that was left out meanwhile
             self._flying.remove(flight)
             if isinstance(came, Exception):
                 self._failed(flight, came)

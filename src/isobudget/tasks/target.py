@@ -9,7 +9,7 @@ from pathlib import Path
 
 from isobudget.errors import InputError
 from isobudget.files.hints import did_you_mean
-from isobudget.tasks.body import Function, functions_by_name, is_hole, parse_source
+from isobudget.tasks.body import Function, functions_by_name, parse_source
 from isobudget.tasks.project import find_root, import_root, module_name
 
 _NAME = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
@@ -85,7 +85,7 @@ def find_target(text: str) -> Target:
     if not path.exists():
         return _new_file(text, root, resolved, mark)
     data = resolved.read_bytes()
-    source = _decoded(data, place)
+    source = decoded(data, place)
     names = _names(source, place, name)
     return Target(root, resolved.relative_to(root).as_posix(), names, data, source)
 
@@ -98,7 +98,12 @@ def _new_file(text: str, root: Path, path: Path, mark: str) -> Target:
     return Target(root, path.relative_to(root).as_posix(), (), None, "")
 
 
-def _decoded(data: bytes, where: str) -> str:
+def decoded(data: bytes, where: str) -> str:
+    """The text of a source file, line ends and byte order mark as they are.
+
+    Raises:
+        InputError: it is not UTF-8.
+    """
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -109,7 +114,7 @@ def _names(source: str, where: str, name: str) -> tuple[str, ...]:
     tree = parse_source(source, where)
     known = functions_by_name(tree)
     if not name:
-        holes = tuple(one for one, function in known.items() if is_hole(function.node))
+        holes = tuple(one for one, function in known.items() if function.is_to_write)
         if not known:
             raise InputError(
                 f"{where}: has no function; write its first line and ... for a body, or remove the file to have all of "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from isobudget.costs.budget import Budget
@@ -14,6 +14,8 @@ from isobudget.policies.schedule import Schedule, Stop
 from isobudget.policies.shares import FIRST
 from isobudget.problems.problem import Form, Problem, ProjectTests
 from isobudget.solving.policy_file import read_policy, split_label
+from isobudget.study.resolve import ResolvedModel
+from isobudget.tasks.body import plain_name
 from isobudget.tasks.context import PROMPT_TOKENS, file_task, hole_alone, source_prompt
 from isobudget.tasks.ledger import SAMPLES, bounded_unit
 from isobudget.tasks.models import Choices, TaskModel, choose_models, default_schedule, task_model
@@ -87,11 +89,28 @@ def _found_tests(target: Target) -> list[str]:
     return [str(target.root / name) for name in found]
 
 
-def make_task(target: Target, options: SolveOptions, tests: TargetTests, budget: Budget) -> Task:
-    """The task of a target, whose tests are prepared.
+def choose(options: SolveOptions) -> tuple[Mapping[str, Schedule], list[ResolvedModel]]:
+    """What a policy plays, empty without one; and the models.
 
     Raises:
-        InputError, ModelError, MissingExtraError: a policy, a model or a prompt format is wrong or not here.
+        InputError, ModelError, MissingExtraError: a policy or a model is wrong or not here.
+    """
+    played = _policy(options)
+    return played, choose_models(_models_of(played) if played else options.models)
+
+
+def make_task(
+    target: Target,
+    options: SolveOptions,
+    tests: TargetTests,
+    budget: Budget,
+    played: Mapping[str, Schedule],
+    resolved: Sequence[ResolvedModel],
+) -> Task:
+    """The task of a target, whose tests are prepared; what is played and the models are those of `choose`.
+
+    Raises:
+        InputError: a prompt format is wrong or not here.
     """
     problem = _problem(target, tests, options)
     choices = Choices(
@@ -99,13 +118,11 @@ def make_task(target: Target, options: SolveOptions, tests: TargetTests, budget:
         max_tokens=options.max_tokens or Choices().max_tokens,
         format=options.format,
     )
-    played = _policy(options)
-    names = _models_of(played) if played else options.models
     one = len(target.names) == 1
     indent = target.functions()[0].node.col_offset if one else 0
     stops = [f"\n{' ' * indent}{word}" for word in ("def ", "async def ", "@")] if indent else []
     hole = (hole_alone(target), indent) if one else ("", 0)
-    chosen = [task_model(model, problem, choices, hole, stops) for model in choose_models(names)]
+    chosen = [task_model(model, problem, choices, hole, stops) for model in resolved]
     models = {model.name: model for model in chosen}
     arms = [repairing(name, options.repair or 0) for name in models]
     by_case = dict(played or {FIRST: default_schedule(arms)})
@@ -153,7 +170,7 @@ def _problem(target: Target, tests: TargetTests, options: SolveOptions) -> Probl
         task_id=f"{target.task_id}@{short_digest(*told_apart)}",
         benchmark=BENCHMARK,
         prompt=prompt,
-        entry_point=target.names[0].rpartition(".")[2] if one else "",
+        entry_point=plain_name(target.names[0]) if one else "",
         tests=recorded,
         form=Form.SOURCE if one else Form.TEXT,
     )

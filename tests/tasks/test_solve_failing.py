@@ -1,0 +1,148 @@
+"""`--failing`: every function of a folder without a body, whatever becomes of one of them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+import isobudget
+from isobudget import api
+from isobudget.errors import InputError
+from isobudget.progress import Silent
+from isobudget.tasks.solution import Solution
+from support.solve_project import RIGHT, TEXT, WRONG, answering, declare, make_project
+
+SLUG = "src/pkg/text.py::slugify"
+ADD = "        self.words[word] = self.words.get(word, 0) + 1\n"
+SOURCE = Path(isobudget.__file__).parents[1]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = make_project(tmp_path / "project")
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("ISOBUDGET_MODELS_TOML", str(tmp_path / "models.toml"))
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(SOURCE))
+    return root
+
+
+@pytest.fixture
+def served(project: Path) -> Iterator[Path]:
+    with answering(lambda model, seed: RIGHT) as (url, _):
+        declare(project.parent / "models.toml", url)
+        yield project
+
+
+class Notes(Silent):
+    """Keeps what is told."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "isobudget", "solve", "src", "--failing", *words, "--python", sys.executable]
+
+
+def test_failing_takes_every_function_without_a_body(project: Path) -> None:
+    def answers(model: str, seed: int) -> str:
+        return RIGHT if model == "small" else "        self.words[word] = self.words.get(word, 0) + 1\n"
+
+    with answering(answers) as (url, _):
+        declare(project.parent / "models.toml", url)
+        solutions = api.solve_failing(
+            "src", "tests", budget="4samples", models="small,large", python=sys.executable, apply=True
+        )
+    assert [(one.target.task_id, one.model) for one in solutions if one.solved] == [(SLUG, "small")]
+    assert len(solutions) == 2
+
+
+def test_what_cannot_be_decided_on_is_left_out_and_told(served: Path) -> None:
+    (served / "src/pkg/broken.py").write_text("def broken(:\n    ...\n")
+    (served / "src/pkg/bytes.py").write_bytes("def caf\xe9():\n    ...\n".encode("latin-1"))
+    (served / "src/pkg/alone.py").write_text("def untested():\n    ...\n")
+    notes, found = Notes(), list[Solution]()
+    solutions = api.solve_failing(
+        "src",
+        "tests",
+        budget="1samples",
+        models="small",
+        python=sys.executable,
+        progress=notes,
+        on_solution=found.append,
+    )
+    assert [(one.target.task_id, one.solved) for one in solutions] == [
+        (SLUG, True),
+        ("src/pkg/text.py::Counter.add", False),
+    ]
+    assert found == solutions
+    left_out = [one for one in notes.texts if one.startswith("left out: ")]
+    assert ["broken.py, line 1" in left_out[0], "is not UTF-8" in left_out[1], "alone.py" in left_out[2]] == [True] * 3
+
+
+def test_nothing_to_decide_on_is_told_and_no_success(served: Path) -> None:
+    (served / "src/pkg/text.py").unlink()
+    (served / "src/pkg/__init__.py").write_text("")
+    (served / "src/pkg/alone.py").write_text("def untested():\n    ...\n")
+    (served / "tests/test_text.py").write_text("def test_nothing():\n    pass\n")
+    (served / "tests/test_counter.py").unlink()
+    done = subprocess.run(
+        command("--tests", "tests", "--json"), capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error: src: no function without a body could be decided on, of 1: tests: no test imports" in done.stderr
+    with pytest.raises(InputError, match="--out takes one file, and --failing may write several"):
+        api.solve_failing("src", "tests", out="found.py")
+
+
+def test_what_was_found_before_an_error_is_shown(project: Path) -> None:
+    (project / "src/pkg/zz.py").write_text("def last():\n    ...\n")
+    (project / "tests/test_zz.py").write_text("from pkg.zz import last\n\n\ndef test_last():\n    assert last() == 1\n")
+    (project / "tests/test_counter.py").unlink()
+
+    def answers(model: str, seed: int) -> str:
+        (project.parent / "models.toml").write_text("no toml")  # when the next function comes
+        return RIGHT
+
+    with answering(answers) as (url, _):
+        declare(project.parent / "models.toml", url)
+        words = command("--tests", "tests", "--models", "small", "--budget", "2samples")
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 2
+    assert "+" + RIGHT in done.stdout
+    assert "error: " in done.stderr
+    assert "models.toml" in done.stderr
+
+
+def test_ctrl_c_ends_all_of_it(project: Path) -> None:
+    drawing = Event()
+
+    def answers(model: str, seed: int) -> tuple[str, int, float]:
+        drawing.set()
+        return WRONG, 5, 30.0
+
+    with answering(answers) as (url, asked):
+        declare(project.parent / "models.toml", url)
+        words = command("--tests", "tests", "--models", "small", "--budget", "60s", "--json")
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            assert drawing.wait(100)
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    (only,) = json.loads(out)
+    assert (only["target"], only["ending"], process.returncode) == (SLUG, "it was interrupted", 1)
+    assert len(asked) == 1
+    assert (project / "src/pkg/text.py").read_text() == TEXT
