@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from isobudget.pipeline.dry_run import DryRun
     from isobudget.pipeline.estimates import Expected
 
-_WIDE = ("model", "benchmark", "n", "samples", "left", "prompts", "completions", "time", "usd", "disk")
-_NARROW = ("model", "benchmark", "left", "tokens", "time", "usd", "disk")
+_WIDE = ("model", "benchmark", "n", "samples", "remaining", "prompts", "completions", "time", "usd", "disk")
+_NARROW = ("model", "benchmark", "remaining", "tokens", "time", "usd", "disk")
 
 
 def print_dry_run(plan: DryRun) -> None:
@@ -35,7 +35,7 @@ def dry_run_grid(plan: DryRun) -> Grid:
     """A row for each model and benchmark, and their sum; without prompts and upper bounds where there is no room."""
     rows = [_cells(one) for one in plan.expected]
     rows += [{"model": "in all", "benchmark": "", "n": ""} | _amounts(plan.expected)] * (len(rows) > 1)
-    title = f"{plan.study}: what is left to generate"
+    title = f"{plan.study}: what remains to be generated"
 
     def grid(names: tuple[str, ...], note: str) -> Grid:
         return Grid(
@@ -58,7 +58,7 @@ def _amounts(rows: Sequence[Expected]) -> dict[str, str]:
     completions_at_most = _sum((one.completion_tokens_at_most for one in rows), short)
     return {
         "samples": _sum((one.samples for one in rows), _count),
-        "left": _sum((one.left for one in rows), _count),
+        "remaining": _sum((one.left for one in rows), _count),
         "prompts": _up_to(_sum((one.prompt_tokens for one in rows), short), prompts_at_most),
         "completions": _up_to(completions, completions_at_most),
         "tokens": completions,
