@@ -43,7 +43,7 @@ AUTO = "isobudget/auto"
 
 def ways(policy: PolicyFile) -> dict[str, int | None]:
     """What is asked: the policy, and each model alone with the most samples that the budget pays for."""
-    alone = {name: max(1, int(policy.budget / price.per_sample)) for name, price in policy.prices.items()}
+    alone = {name: max(1, price.affordable(policy.budget)) for name, price in policy.prices.items()}
     return {AUTO: None, **alone}
 
 
