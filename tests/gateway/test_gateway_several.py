@@ -112,3 +112,22 @@ def test_a_model_that_answers_nothing_is_left_out(tmp_path: Path, monkeypatch: p
         assert set(sizes) <= {6, 3, 1}  # halved until nothing is left to halve
         assert len(sizes) <= 12
         assert {usd for usd, *_ in gateway.settled()} == {0}
+
+
+class Continuing(FakeUpstream):
+    """A model that goes on only where its prompt ends without a newline, as its settings say."""
+
+    def settings(self, **more: Any) -> dict[str, Any]:
+        return super().settings(api="completions", prompt_newline="strip", **more)
+
+
+def test_a_text_to_continue_ends_by_the_models_rule_for_newlines(tmp_path: Path) -> None:
+    def answer(_: int, body: dict[str, Any]) -> Reply:
+        return Reply("\n    return 2 * x\n" if body["prompt"] == "def double(x):" else "\ndef nothing(): ...")
+
+    with Continuing(answer) as upstream, serving(tmp_path, {"small": upstream}) as gateway:
+        extra = {"isobudget": {"tests": TESTS, "entry_point": "double"}}
+        said = gateway.client().completions.create(model="isobudget/auto", prompt="def double(x):\n", extra_body=extra)
+        assert said.model_extra["isobudget"]["verified"] is True
+        gateway.client().completions.create(model="small", prompt="def double(x):\n")
+    assert upstream.bodies[-1]["prompt"] == "def double(x):\n"  # what is passed on stays as it is

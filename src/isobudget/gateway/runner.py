@@ -237,17 +237,17 @@ class Play:
         """The samples of one call, not yet judged."""
         asked = self.asked
         assert asked.prompt is not None
-        price = arm.price(asked.prompt, asked.sampling.max_tokens)
-        came = await with_attempts(self.payer, lambda: self._called(arm, price, indexes))
+        prompt = arm.takes(asked.prompt)
+        price = arm.price(prompt, asked.sampling.max_tokens)
+        came = await with_attempts(self.payer, lambda: self._called(arm, prompt, price, indexes))
         programs = [""] * len(came)
         if asked.problem is not None:
-            programs = await asyncio.to_thread(programs_of, asked.problem, asked.prompt, [one.text for one in came])
+            programs = await asyncio.to_thread(programs_of, asked.problem, prompt, [one.text for one in came])
         each = zip(indexes, came, programs, strict=False)
         return [Sample(arm.name, index, generation, program, None) for index, generation, program in each]
 
-    async def _called(self, arm: Upstream, price: ArmPrice, indexes: range) -> list[Generation]:
+    async def _called(self, arm: Upstream, prompt: Prompt, price: ArmPrice, indexes: range) -> list[Generation]:
         asked = self.asked
-        assert asked.prompt is not None
         # Its engine computes the prompt once for all samples of a request.
         pays = not (price.shares_prompt and arm.name in self._paid)
         most = Bill.of_samples(price, len(indexes), prompt_paid=not pays)
@@ -256,7 +256,7 @@ class Play:
             self.begun.set()
             scored = asked.problem is None and self.most > 1
             seeds = [(asked.seed + index) % 2**31 for index in indexes]
-            came = await arm.draw(asked.prompt, asked.sampling, seeds, scored=scored)
+            came = await arm.draw(prompt, asked.sampling, seeds, scored=scored)
             call.settle(Bill.of_drawn(price, came, prompt_paid=not pays))
             return came.generations
 

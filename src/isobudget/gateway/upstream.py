@@ -17,6 +17,7 @@ from isobudget.backends.server.faults import NOT_SENT, RefusedError, TransientEr
 from isobudget.backends.server.settings import ServerSettings
 from isobudget.errors import BackendError
 from isobudget.gateway.limits import FairGate
+from isobudget.prompts.render import by_newline_rule
 from isobudget.study.resolve import ResolvedModel
 from isobudget.tasks.ledger import ArmPrice
 
@@ -50,6 +51,9 @@ class Upstream(Protocol):
     @property
     def most_samples(self) -> int:
         """How many samples one call may ask for, as far as is known by now."""
+
+    def takes(self, prompt: Prompt) -> Prompt:
+        """A prompt as this model takes it: a text that it continues ends by its rule for newlines."""
 
     def price(self, prompt: Prompt, max_tokens: int) -> ArmPrice:
         """What a sample costs."""
@@ -89,6 +93,10 @@ class Priced:
     def name(self) -> str:
         """Of the model."""
         return self.model.name
+
+    def takes(self, prompt: Prompt) -> Prompt:
+        """See `Upstream.takes`."""
+        return by_newline_rule(prompt, self.model.prompt_newline) if isinstance(prompt, str) else prompt
 
     def price(self, prompt: Prompt, max_tokens: int) -> ArmPrice:
         """See `Upstream.price`."""

@@ -49,11 +49,11 @@ def render(
     """
     rule = format.newline or newline or "keep"
     solved = _solved(format, problem, examples)
-    head = _end(problem.prompt, rule) if problem.form is Form.SOURCE else ""
+    head = by_newline_rule(problem.prompt, rule) if problem.form is Form.SOURCE else ""
     if format.kind is PromptKind.CHAT:
         return Rendered(_chat(format, problem, solved), problem.prompt if problem.form is Form.SOURCE else "")
     if format.kind is PromptKind.COMPLETION:
-        return Rendered(head or _end(problem.prompt, rule), head)
+        return Rendered(head or by_newline_rule(problem.prompt, rule), head)
     if format.kind is PromptKind.FILL_IN:
         if problem.form is not Form.SOURCE:
             raise InputError(
@@ -63,7 +63,7 @@ def render(
         return Rendered(format.template.fill(_places(problem) | {"prompt": head}), head)
     shown = [format.example.fill(_places(example, solved=True)) for example in solved]
     text = format.separator.join([*shown, format.template.fill(_places(problem))])
-    return Rendered(_end(text, rule), "")
+    return Rendered(by_newline_rule(text, rule), "")
 
 
 def _solved(format: PromptFormat, problem: Problem, examples: Sequence[Problem]) -> list[Problem]:  # noqa: A002
@@ -112,5 +112,6 @@ def _tidy(source: str) -> str:
     return re.sub(r"\r\n?", "\n", source).rstrip("\n")
 
 
-def _end(text: str, rule: NewlineRule) -> str:
+def by_newline_rule(text: str, rule: NewlineRule) -> str:
+    """A text that a model continues: with the newlines at its end, or without them."""
     return text.rstrip("\r\n") if rule == "strip" else text
