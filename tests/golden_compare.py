@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
-from golden_outputs import END, GOLDEN, Case, regex
+from golden_outputs import END, GOLDEN, MASKED, Case, regex
 
 #: of numbers that were scaled, or recorded with other versions: the last digits of a sum or a logarithm may differ
 ROUNDING = 1e-12
@@ -68,7 +68,9 @@ def _documents(old: Any, new: Any, changes: dict[str, list[Any]], exact: bool) -
         elif not any(one.match(path) for one in removed):
             yield f"{_shown(place)}: {value!r} is no longer there"
     added = [regex(pattern) for pattern in changes["added"]]
-    yield from (f"{_shown(path)}: new" for path in today if not any(one.match(path) for one in added))
+    for path, value in today.items():  # what is masked may be there or not, such as a note on how long something took
+        if value != MASKED and not any(one.match(path) for one in added):
+            yield f"{_shown(path)}: new"
 
 
 def _moved(path: str, renamed: list[dict[str, Any]]) -> tuple[str, float]:

@@ -39,6 +39,7 @@ MADE_WITH = {"python": ".".join(platform.python_version_tuple()[:2]), "numpy": n
 _WRONG = tomllib.loads((GOLDEN / "wrong.toml").read_text("utf-8"))
 _CASES = tomllib.loads((GOLDEN / "cases.toml").read_text("utf-8"))
 END = "\x1f"
+MASKED = "MASKED"
 _ENVIRONMENT = {
     "COLUMNS": "200",
     "TERM": "dumb",
@@ -169,7 +170,7 @@ def _masked(group: str, found: dict[str, Any]) -> dict[str, Any]:
 
 def _without(value: Any, hidden: list[re.Pattern[str]], at: str = "") -> Any:
     if any(one.fullmatch(at) for one in hidden):
-        return "MASKED"
+        return MASKED
     if isinstance(value, dict):
         return {key: _without(inner, hidden, f"{at}{key}{END}") for key, inner in value.items()}
     if isinstance(value, list):

@@ -31,6 +31,7 @@ SHOWN = {
     "serve",
     "host",
     "port",
+    "ledger",
     "form",
     "as_json",
     "as_csv",

@@ -271,5 +271,6 @@ def test_what_is_not_in_the_store_is_said_with_its_address() -> None:
 
 
 def test_verdicts_of_a_file_cannot_be_appended_in_a_store(tmp_path: Path) -> None:
+    (tmp_path / "samples.jsonl").touch()
     with pytest.raises(InputError, match=rf"^{BUCKET}/out.jsonl: verdicts of a file are appended"):
         judge(tmp_path / "samples.jsonl", problems="humaneval", output=f"{BUCKET}/out.jsonl")
