@@ -202,11 +202,11 @@ def test_a_writer_in_another_process_is_named(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_lease_that_ended_by_itself_is_void(monkeypatch: pytest.MonkeyPatch) -> None:
-    from isobudget.files.lease import Lease, Stated
+    from isobudget.files.lease import Lease, LeaseState
 
     folder = StorePath(f"{BUCKET}/void")
     lease = Lease(folder)
-    lease.write(Stated(lease.nonce, "process 1 on nowhere", 0.0), None)
+    lease.write(LeaseState(lease.nonce, "process 1 on nowhere", 0.0), None)
     Lease(folder).take()
     with pytest.raises(RunError, match="has taken over"):
         lease.renew()

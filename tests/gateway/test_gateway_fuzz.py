@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isobudget.gateway.answers import as_json
-from isobudget.gateway.asked import Asked, read_request
+from isobudget.gateway.asked import GatewayRequest, read_request
 from isobudget.gateway.faults import RefusedRequestError
 from isobudget.gateway.keys import Account, Keys
 from isobudget.gateway.metrics import Metrics
@@ -99,7 +99,7 @@ def mutated(values: list[Any], odd: list[Any]) -> list[tuple[Any, Any]]:
     return [(value, put(value, at, new)) for value in values for at in places(value) for new in odd]
 
 
-def read(body: Any, chat: bool) -> Asked | None:
+def read(body: Any, chat: bool) -> GatewayRequest | None:
     """A request as the gateway reads it; None if it is refused as the client's mistake."""
     refusal = None
     try:

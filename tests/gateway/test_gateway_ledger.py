@@ -19,7 +19,7 @@ from isobudget.gateway.keys import Account, Keys, change_key, hashed, make_key
 from isobudget.gateway.ledger import RECOVERED, Ledger, RequestLimits
 from isobudget.gateway.serving import open_ledger
 from isobudget.gateway.settings import ServeSettings
-from isobudget.gateway.store import Entry, SqliteStore, summary
+from isobudget.gateway.store import LedgerRow, SqliteStore, summary
 
 MOST, CAME = Amounts(1000, 10, 5, 0, 100), Amounts(400, 4, 5, 0, 40)
 
@@ -92,7 +92,7 @@ def test_what_is_reserved_is_on_disk_before_it_is_told(store: SqliteStore) -> No
 
 
 def test_what_was_left_open_is_settled_at_its_most_by_the_next_start(store: SqliteStore) -> None:
-    store.write([Entry(7, "reserve", None, 1, "r", "m", 1_800_000_000_000_000, MOST)])
+    store.write([LedgerRow(7, "reserve", None, 1, "r", "m", 1_800_000_000_000_000, MOST)])
     ledger = Ledger(store)
     assert ledger.start() == 1
     ledger.close()
@@ -207,7 +207,7 @@ def test_names_of_keys_are_plain(store: SqliteStore, name: str) -> None:
 @pytest.mark.parametrize("table", ["keys", "key_events", "entries"])
 def test_rows_are_neither_changed_nor_removed(store: SqliteStore, table: str) -> None:
     make_key(store, "a")
-    store.write([Entry(1, "reserve", None, 1, "r", "m", 1, MOST)])
+    store.write([LedgerRow(1, "reserve", None, 1, "r", "m", 1, MOST)])
     with sqlite3.connect(store.path) as other:
         for statement in (f"UPDATE {table} SET id = 9", f"DELETE FROM {table}"):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
@@ -215,7 +215,10 @@ def test_rows_are_neither_changed_nor_removed(store: SqliteStore, table: str) ->
 
 
 def test_a_batch_is_written_whole_or_not_at_all(store: SqliteStore) -> None:
-    good, twice = Entry(1, "reserve", None, 1, "r", "m", 1, MOST), Entry(2, "settle", 1, 1, "r", "m", 1, NOTHING)
+    good, twice = (
+        LedgerRow(1, "reserve", None, 1, "r", "m", 1, MOST),
+        LedgerRow(2, "settle", 1, 1, "r", "m", 1, NOTHING),
+    )
     store.write([good, twice])
     with pytest.raises(StorageError):
         store.write([good._replace(id=3), twice._replace(id=4)])
@@ -245,8 +248,10 @@ def test_another_file_is_no_ledger(tmp_path: Path) -> None:
 def test_what_was_spent_by_day_key_and_model(store: SqliteStore) -> None:
     make_key(store, "a")
     day = 1_800_000_000_000_000
-    store.write([Entry(1, "reserve", None, 1, "r", "m", day, MOST), Entry(2, "settle", 1, 1, "r", "m", day, CAME)])
-    store.write([Entry(3, "reserve", None, 0, "s", "n", day, MOST)])
+    store.write(
+        [LedgerRow(1, "reserve", None, 1, "r", "m", day, MOST), LedgerRow(2, "settle", 1, 1, "r", "m", day, CAME)]
+    )
+    store.write([LedgerRow(3, "reserve", None, 0, "s", "n", day, MOST)])
     assert [(row["key"], row["model"], row["calls"], row["in_flight"], row["usd"]) for row in summary(store)] == [
         ("a", "m", 1, 0, 400e-9),
         ("local", "n", 1, 1, 1000e-9),

@@ -21,7 +21,7 @@ from isobudget.gateway.budgets import parse_period_budgets
 from isobudget.gateway.faults import RefusedRequestError
 from isobudget.gateway.keys import Account, Keys, change_key, make_key
 from isobudget.gateway.ledger import RECOVERED, Ledger
-from isobudget.gateway.store import Entry
+from isobudget.gateway.store import LedgerRow
 
 pytest.importorskip("psycopg", reason="psycopg is not installed")
 
@@ -84,7 +84,7 @@ def test_a_ledger_over_it_keeps_budgets_keys_and_what_was_left_open(place: str) 
         assert store.open_reservations() == []
         with pytest.raises(RunError, match="another gateway"):
             PostgresStore(place)
-        left = Entry(store.last_id() + 1, "reserve", None, account.id, "r", "m", 1_800_000_000_000_000, MOST)
+        left = LedgerRow(store.last_id() + 1, "reserve", None, account.id, "r", "m", 1_800_000_000_000_000, MOST)
         store.write([left])
         with pytest.raises(StorageError):
             store.write([left._replace(id=left.id + 1), left])

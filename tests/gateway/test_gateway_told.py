@@ -217,11 +217,11 @@ def test_what_keeps_a_gateway_from_beginning_is_raised_without_a_traceback(
 ) -> None:
     """A ledger with calls that were left open, on a disk that takes no more rows."""
     from isobudget.gateway.amounts import NOTHING
-    from isobudget.gateway.store import RESERVE, Entry
+    from isobudget.gateway.store import RESERVE, LedgerRow
 
     path, models = tmp_path / "ledger.sqlite", tmp_path / "isobudget" / "models.toml"
     store = SqliteStore(path)
-    store.write([Entry(1, RESERVE, None, 0, "r", "m", 1, NOTHING)])
+    store.write([LedgerRow(1, RESERVE, None, 0, "r", "m", 1, NOTHING)])
     store._connection.execute("CREATE TRIGGER full BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'no room'); END")
     store.close()
     models.parent.mkdir()

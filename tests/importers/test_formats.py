@@ -13,7 +13,7 @@ import pytest
 
 from isobudget import api
 from isobudget.errors import InputError
-from isobudget.importers.base import Tally
+from isobudget.importers.base import ImportTally
 from isobudget.importers.read import Imported, find_sources, read_results
 from isobudget.importers.records import Sample
 from isobudget.importers.registry import IMPORTERS, importer_of
@@ -40,7 +40,7 @@ def counts(read: Imported) -> dict[str, tuple[int, int]]:
 
 def samples(path: Path) -> list[Sample]:
     (one,), _ = find_sources(path)
-    return [record for record in one.records(Tally()) if isinstance(record, Sample)]
+    return [record for record in one.records(ImportTally()) if isinstance(record, Sample)]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from isobudget.report.figures.comparison import ComparisonFigure, comparison_plo
 from isobudget.report.figures.look import SMALLEST, WIDTHS, Look, parse_look, parse_width
 from isobudget.report.figures.paper import FIGURES, paper_plots
 from isobudget.report.figures.parts import Line, Plot, thinned
-from isobudget.report.figures.picture import Picture, Target, target_of
+from isobudget.report.figures.picture import Picture, PictureTarget, target_of
 from isobudget.report.figures.render import figure_settings, lay_out, render
 from isobudget.report.figures.style import COLOURS, in_order, model_style, style_at
 from isobudget.report.figures.words import all_fitted, power_ticks, width_of
@@ -266,7 +266,7 @@ def test_hostile_names_are_drawn_as_text() -> None:
 
 
 def test_several_figures_have_their_names_in_the_file_s(tmp_path: Path, plot: Plot) -> None:
-    one, two = (Target(tmp_path / name, COLUMN) for name in ("x.svg", "y.svg"))
+    one, two = (PictureTarget(tmp_path / name, COLUMN) for name in ("x.svg", "y.svg"))
     assert one.save({"one": plot}) == (tmp_path / "x.svg",)
     assert two.save({"one": plot, "two": plot}) == (tmp_path / "y-one.svg", tmp_path / "y-two.svg")
     with pytest.raises(InputError, match="nothing to draw"):

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from isobudget.cli import build_app
 from isobudget.gateway.amounts import Amounts
 from isobudget.gateway.keys import make_key
-from isobudget.gateway.store import Entry, SqliteStore
+from isobudget.gateway.store import LedgerRow, SqliteStore
 from isobudget.report.tables.ledger import spent
 
 DAY = 1_800_000_000_000_000
@@ -23,8 +23,8 @@ CAME = Amounts(31_234, 234_567_000, 8_765_432, 234_567, 1234)
 def ledger(tmp_path: Path) -> str:
     store = SqliteStore(tmp_path / "ledger.sqlite")
     make_key(store, "alice-of-the-long-name", ["5usd/day"])
-    one, other = (Entry(number, "reserve", None, 1, "r", MODEL, DAY, MOST) for number in (1, 2))
-    store.write([one, other, Entry(3, "settle", 1, 1, "r", MODEL, DAY, CAME, "cut off by the server")])
+    one, other = (LedgerRow(number, "reserve", None, 1, "r", MODEL, DAY, MOST) for number in (1, 2))
+    store.write([one, other, LedgerRow(3, "settle", 1, 1, "r", MODEL, DAY, CAME, "cut off by the server")])
     return str(tmp_path / "ledger.sqlite")
 
 

@@ -22,7 +22,7 @@ from isobudget.report import build_report
 from isobudget.report.figures.comparison import ComparisonFigure, page_figure
 from isobudget.report.gather import summarize
 from isobudget.report.page.page import environment
-from isobudget.report.page.tables import Cell, Table
+from isobudget.report.page.tables import Cell, PageTable
 from support.page_html import Page, without_scripts
 from support.synthetic_run import PAIR, SMALL, FakeModel, synthetic_run
 
@@ -130,7 +130,7 @@ def test_large_curves_are_drawn_with_few_points(tmp_path: Path) -> None:
 
 def test_every_part_of_a_table_is_escaped() -> None:
     cells = (Cell("<r>\x1b\u202e"), Cell("<x>", "<s>", kind="best"), Cell('"<k>', kind="text"))
-    hostile = Table('"<c>', ("<h>", "<h>", "t"), (cells,), "<n>")
+    hostile = PageTable('"<c>', ("<h>", "<h>", "t"), (cells,), "<n>")
     made = str(environment().from_string('{% from "parts.html" import show %}{{ show(table) }}').render(table=hostile))
     assert re.findall(r"<(\w+)", made) == [
         *("div", "table", "caption", "thead", "tr", "th", "th", "th"),

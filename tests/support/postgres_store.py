@@ -14,7 +14,7 @@ import psycopg
 
 from isobudget.errors import InputError, RunError, StorageError
 from isobudget.gateway.amounts import Amounts
-from isobudget.gateway.store import RESERVE, SETTLE, Entry, KeyEvent, KeyRow, keys_of
+from isobudget.gateway.store import RESERVE, SETTLE, KeyEvent, KeyRow, LedgerRow, keys_of
 
 #: of the lock that a gateway holds; a number of our own
 _LOCK = 0x69736F62
@@ -76,9 +76,9 @@ class PostgresStore:
         self._reader.close()
         self._connection.close()
 
-    def write(self, rows: Sequence[Entry | KeyEvent]) -> None:
+    def write(self, rows: Sequence[LedgerRow | KeyEvent]) -> None:
         """See `Store.write`."""
-        entries = [row.row() for row in rows if isinstance(row, Entry)]
+        entries = [row.row() for row in rows if isinstance(row, LedgerRow)]
         events = [row for row in rows if isinstance(row, KeyEvent)]
         with self._told(), self._connection.transaction(), self._connection.cursor() as cursor:
             cursor.executemany(f"INSERT INTO entries VALUES ({', '.join(['%s'] * 13)})", entries)
@@ -88,10 +88,10 @@ class PostgresStore:
         """See `Store.last_id`."""
         return int(self.asked("SELECT coalesce(max(id), 0) FROM entries")[0][0])
 
-    def open_reservations(self) -> list[Entry]:
+    def open_reservations(self) -> list[LedgerRow]:
         """See `Store.open_reservations`."""
         query = 'SELECT r.* FROM entries r LEFT JOIN entries s ON s."of" = r.id WHERE r.kind = %s AND s.id IS NULL'
-        return [Entry._make((*row[:7], Amounts(*row[7:12]), row[12])) for row in self.asked(query, (RESERVE,))]
+        return [LedgerRow._make((*row[:7], Amounts(*row[7:12]), row[12])) for row in self.asked(query, (RESERVE,))]
 
     def spent(self, key: int | None, unit: str, since: int, without: Collection[int] = ()) -> int:
         """See `Store.spent`."""

@@ -23,7 +23,7 @@ from isobudget.policies.schedule import Schedule, Stop
 from isobudget.study.resolve import resolve_model
 from isobudget.study.study import stated_model
 from isobudget.tasks.clock import Clock
-from isobudget.tasks.ledger import SAMPLES, ArmPrice, Ledger
+from isobudget.tasks.ledger import SAMPLES, ArmPrice, TaskLedger
 from isobudget.tasks.models import default_schedule
 from isobudget.tasks.spending import Ending, LiveSpending, OpenArm
 from support.solve_project import Answers, answering, declare
@@ -88,7 +88,7 @@ def random_answers(rng: random.Random) -> Answers:
 def spend(server: Server, schedule: Schedule, budget: str, seed: int = 0) -> tuple[LiveSpending, Ending]:
     stated = parse_budget(budget)
     clock = Clock(stated.amount) if stated.unit is Unit.SECONDS else Clock()
-    spending = LiveSpending(schedule, server.open_arm, ByText(), Ledger.of(stated, prices()), clock, seed=seed)
+    spending = LiveSpending(schedule, server.open_arm, ByText(), TaskLedger.of(stated, prices()), clock, seed=seed)
     return spending, spending.play()
 
 
@@ -163,11 +163,11 @@ def test_what_cannot_be_paid_for_is_not_repaired(tmp_path: Path, monkeypatch: py
         server = Server(url, tmp_path, monkeypatch)
         again = ("Repair this.", 10_000)
         arm = replace(server.open_arm("small"), repairs=1, again=lambda attempt: again, concurrency=1)
-        ledger = Ledger.of(parse_budget("5000tokens"), prices())
+        ledger = TaskLedger.of(parse_budget("5000tokens"), prices())
         spending = LiveSpending(Schedule((("small+repair", 8),)), lambda name: arm, ByText(), ledger, Clock())
         assert spending.play() is Ending.PASSED
         again = ("Repair this.", 100)
-        ledger = Ledger.of(parse_budget("5000tokens"), prices())
+        ledger = TaskLedger.of(parse_budget("5000tokens"), prices())
         other = LiveSpending(Schedule((("small+repair", 8),)), lambda name: arm, ByText(), ledger, Clock())
         assert other.play() is Ending.PASSED
         server.close()
@@ -182,7 +182,7 @@ def test_more_than_one_pass_may_be_asked_for(tmp_path: Path, monkeypatch: pytest
     with answering(lambda model, seed: "right" if seed % 2 else "wrong") as (url, _):
         server = Server(url, tmp_path, monkeypatch)
         schedule = Schedule((("small", 1), ("small", 12)), stop)
-        ledger = Ledger.of(parse_budget("100samples"), prices())
+        ledger = TaskLedger.of(parse_budget("100samples"), prices())
         spending = LiveSpending(schedule, server.open_arm, ByText(), ledger, Clock(), passes=3)
         ending = spending.play()
         server.close()
@@ -241,7 +241,7 @@ def test_a_model_that_is_gone_leaves_the_others(tmp_path: Path, monkeypatch: pyt
 def test_when_no_model_answers_any_more_what_was_drawn_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with answering(lambda model, seed: "wrong") as (url, _):
         server = Server(url, tmp_path, monkeypatch)
-        schedule, ledger = Schedule((("small", 1), ("small", 4))), Ledger.of(parse_budget("100samples"), prices())
+        schedule, ledger = Schedule((("small", 1), ("small", 4))), TaskLedger.of(parse_budget("100samples"), prices())
         spending = LiveSpending(
             schedule, server.open_arm, ByText(), ledger, Clock(), on_attempt=lambda _attempt: server.close()
         )
@@ -263,11 +263,11 @@ def test_when_no_model_answers_any_more_what_was_drawn_is_kept(tmp_path: Path, m
 )
 def test_budgets_that_cannot_be_kept_are_refused(budget: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Ledger.of(parse_budget(budget), {"small": ArmPrice("small", 10, 10)})
+        TaskLedger.of(parse_budget(budget), {"small": ArmPrice("small", 10, 10)})
 
 
 def test_a_prompt_that_the_engine_shares_is_paid_once() -> None:
-    ledger = Ledger.of(parse_budget("1000tokens"), {"a": ArmPrice("a", 100, 10, shares_prompt=True)})
+    ledger = TaskLedger.of(parse_budget("1000tokens"), {"a": ArmPrice("a", 100, 10, shares_prompt=True)})
     first, second = ledger.reserve("a"), ledger.reserve("a")
     assert first is not None
     assert second is not None
@@ -279,7 +279,7 @@ def test_a_prompt_that_the_engine_shares_is_paid_once() -> None:
 
 
 def test_a_server_that_counts_more_than_its_limits_is_named() -> None:
-    ledger = Ledger.of(parse_budget("1000tokens"), {"a": ArmPrice("a", 10, 10)})
+    ledger = TaskLedger.of(parse_budget("1000tokens"), {"a": ArmPrice("a", 10, 10)})
     reservation = ledger.reserve("a")
     assert reservation is not None
     ledger.settle(reservation, Generation("", "stop", 10, 50, 0.0, 0.0, 0.0, 0.0, 0))  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from isobudget.costs.costs_file import CostsFile
-    from isobudget.report.figures.picture import Target
+    from isobudget.report.figures.picture import PictureTarget
 
 Names = str | Sequence[str]
 #: run folders, files, folders of files and patterns, and (where counts are read) data frames; one or several
@@ -22,7 +22,7 @@ def as_names(value: Names) -> tuple[str, ...]:
 
 def figure_target(
     figure: str | Path | None, width: str | float | None, font: str | None, *, folder: bool = False
-) -> Target | None:
+) -> PictureTarget | None:
     """Where a figure goes, and how it looks; None if none is asked for, which loads nothing that plots.
 
     Raises:

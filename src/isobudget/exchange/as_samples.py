@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from isobudget.files.whole import mended
-from isobudget.importers.base import Tally
+from isobudget.importers.base import ImportTally
 from isobudget.importers.records import COMPLETION, CountRow, Record, Sample
 
 
-def as_samples(record: Record, tally: Tally) -> Iterator[Sample]:
+def as_samples(record: Record, tally: ImportTally) -> Iterator[Sample]:
     """A record as samples: counts are as many samples without a text."""
     if isinstance(record, Sample):
         yield record
@@ -32,7 +32,7 @@ def as_samples(record: Record, tally: Tally) -> Iterator[Sample]:
         )
 
 
-def mend(sample: Sample, tally: Tally) -> None:
+def mend(sample: Sample, tally: ImportTally) -> None:
     """Texts that can be written, and a note where one was not."""
     for name in ("text", "prompt", "outcome"):
         text = getattr(sample, name)

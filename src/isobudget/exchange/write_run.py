@@ -24,7 +24,7 @@ from isobudget.exchange.imported_run import ImportedRun
 from isobudget.exchange.known_problems import KnownProblems, check_name
 from isobudget.files.store_path import place
 from isobudget.files.whole import file_stems, remove_folder, sha256_of
-from isobudget.importers.base import Tally
+from isobudget.importers.base import ImportTally
 from isobudget.importers.gather import ERRORS, UNGRADED, gather
 from isobudget.importers.names import distinct_names, model_of_file, with_condition
 from isobudget.importers.ragged import Counted, ragged_notes
@@ -122,13 +122,13 @@ def benchmarks_with_tests(run: Run) -> set[str]:
 
 def _named(
     readable: list[ReadableSource], given: GivenVerdicts | None
-) -> tuple[list[tuple[Tally, Iterable[Record]]], list[dict[str, str]], list[str]]:
+) -> tuple[list[tuple[ImportTally, Iterable[Record]]], list[dict[str, str]], list[str]]:
     """Each source's records, new names of its models, and notes; a single source is not held in memory."""
-    tallies = [Tally() for _ in readable]
+    tallies = [ImportTally() for _ in readable]
     if len(readable) == 1 and given is None:
         return [(tallies[0], readable[0].records(tallies[0]))], [{}], []
     lists = [list(one.records(tally)) for one, tally in zip(readable, tallies, strict=True)]
-    rows = [gather(_as_judged(records), Tally()).rows for records in lists]
+    rows = [gather(_as_judged(records), ImportTally()).rows for records in lists]
     names, notes = distinct_names(rows, [one.source.path for one in readable])
     if given is not None:
         pairs = zip(lists, names, strict=True)
@@ -185,7 +185,9 @@ class _Writer:
         self._counted: set[str] = set()
         self._of_model: dict[str, set[int]] = defaultdict(set)
 
-    def take(self, readable: ReadableSource, stream: tuple[Tally, Iterable[Record]], names: dict[str, str]) -> Taken:
+    def take(
+        self, readable: ReadableSource, stream: tuple[ImportTally, Iterable[Record]], names: dict[str, str]
+    ) -> Taken:
         """Take one source."""
         (tally, records), number = stream, 0
         before = self.judged
@@ -213,7 +215,7 @@ class _Writer:
         self._sources.append(_facts(readable, number, self.judged - before, tally) | given)
         return Taken(readable.source.path, readable.importer.name, number, dict(tally.left), tuple(tally.notes))
 
-    def _add(self, sample: Sample, model: str, readable: ReadableSource, tally: Tally) -> bool:
+    def _add(self, sample: Sample, model: str, readable: ReadableSource, tally: ImportTally) -> bool:
         mend(sample, tally)
         benchmark = self._known.benchmark(sample.benchmark, sample.task_id)
         problem = self._known.find(benchmark, sample)
@@ -344,7 +346,7 @@ def _prompt(problem: Problem, form: str, prompt: str | None) -> PromptRow:
     return PromptRow(problem.benchmark, problem.task_id, f"{IMPORTED}-{form}", "keep", chat, given, head)
 
 
-def _facts(readable: ReadableSource, number: int, judged: int, tally: Tally) -> dict[str, Any]:
+def _facts(readable: ReadableSource, number: int, judged: int, tally: ImportTally) -> dict[str, Any]:
     path = readable.source.path
     whole = {"sha256": sha256_of(path)} if path.is_file() else {}
     left = dict(tally.left)

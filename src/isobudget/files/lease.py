@@ -114,7 +114,7 @@ def lease_seconds() -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
+class LeaseState:
     """What a lease says: whose it is, and until when, in seconds of the clock."""
 
     nonce: str
@@ -135,15 +135,15 @@ class Lease:
         self._versions: dict[str, Version] = {}
         self._guard = threading.RLock()
 
-    def look(self) -> tuple[Stated, Version | None]:
+    def look(self) -> tuple[LeaseState, Version | None]:
         """What the lease says now, and its version; None if there is none."""
         try:
             data, version = self._path.read_versioned()
         except FileNotFoundError:
-            return Stated("", "", 0.0), None
+            return LeaseState("", "", 0.0), None
         try:
             stated = json.loads(data)
-            return Stated(str(stated["nonce"]), str(stated["holder"]), float(stated["expires"])), version
+            return LeaseState(str(stated["nonce"]), str(stated["holder"]), float(stated["expires"])), version
         except (ValueError, KeyError, TypeError):
             raise RunError(f"{self._path}: is no lease; if nobody writes there, delete this object") from None
 
@@ -163,10 +163,10 @@ class Lease:
             )
         self.write(self._mine(), version)
 
-    def _mine(self) -> Stated:
-        return Stated(self.nonce, f"process {os.getpid()} on {platform.node()}", time.time() + self._seconds)
+    def _mine(self) -> LeaseState:
+        return LeaseState(self.nonce, f"process {os.getpid()} on {platform.node()}", time.time() + self._seconds)
 
-    def write(self, stated: Stated, over: Version | None) -> None:
+    def write(self, stated: LeaseState, over: Version | None) -> None:
         """Write the lease over one version of it, or none; a `RunError` if another writer was faster."""
         until = time.monotonic() + self._seconds
         data = json.dumps({**asdict(stated), "written": fresh_nonce()}).encode()

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from isobudget.gateway.asked import Asked
+from isobudget.gateway.asked import GatewayRequest
 from isobudget.gateway.calling import Spent
-from isobudget.gateway.choosing import Chosen
+from isobudget.gateway.choosing import ChosenSamples
 from isobudget.gateway.faults import RefusedRequestError
-from isobudget.gateway.runner import Ending, Sample
+from isobudget.gateway.runner import RequestEnding, RequestSample
 from isobudget.grid import json_value
 
 #: what keeps a stream open that nothing is said over yet
@@ -51,7 +51,14 @@ def usage(spent: Spent) -> dict[str, int]:
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
-def report(asked: Asked, chosen: Chosen, samples: Sequence[Sample], ending: Ending, spent: Spent, request: str) -> Any:
+def report(
+    asked: GatewayRequest,
+    chosen: ChosenSamples,
+    samples: Sequence[RequestSample],
+    ending: RequestEnding,
+    spent: Spent,
+    request: str,
+) -> Any:
     """The field `isobudget` of an answer."""
     shown = chosen.best
     return {
@@ -71,7 +78,7 @@ def report(asked: Asked, chosen: Chosen, samples: Sequence[Sample], ending: Endi
     }
 
 
-def _verdict(sample: Sample) -> dict[str, Any] | None:
+def _verdict(sample: RequestSample) -> dict[str, Any] | None:
     """What the tests said of a sample."""
     verdict = sample.verdict
     if verdict is None:
@@ -85,7 +92,7 @@ def _verdict(sample: Sample) -> dict[str, Any] | None:
     }
 
 
-class Answer:
+class GatewayAnswer:
     """Makes the answer to one request.
 
     Args:
@@ -93,7 +100,7 @@ class Answer:
         request: its name in the ledger.
     """
 
-    def __init__(self, asked: Asked, request: str) -> None:
+    def __init__(self, asked: GatewayRequest, request: str) -> None:
         self._asked = asked
         self._head = {
             "id": ("chatcmpl-" if asked.chat else "cmpl-") + request,
@@ -101,13 +108,13 @@ class Answer:
             "model": asked.model,
         }
 
-    def whole(self, samples: Sequence[Sample], spent: Spent, said: Any) -> dict[str, Any]:
+    def whole(self, samples: Sequence[RequestSample], spent: Spent, said: Any) -> dict[str, Any]:
         """The whole answer, with a choice for each of these samples."""
         kind = "chat.completion" if self._asked.chat else "text_completion"
         choices = [self._choice(at, one) for at, one in enumerate(samples)]
         return {**self._head, "object": kind, "choices": choices, "usage": usage(spent), "isobudget": said}
 
-    def _choice(self, index: int, sample: Sample) -> dict[str, Any]:
+    def _choice(self, index: int, sample: RequestSample) -> dict[str, Any]:
         made: dict[str, Any] = {
             "index": index,
             "finish_reason": sample.generation.finish_reason.value,
@@ -132,7 +139,7 @@ class Answer:
         delta = {"role": "assistant", "content": ""}
         return self._piece([{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}])
 
-    def end(self, samples: Sequence[Sample], spent: Spent, said: Any) -> list[bytes]:
+    def end(self, samples: Sequence[RequestSample], spent: Spent, said: Any) -> list[bytes]:
         """The pieces that hold the answer, why it ended, and what it cost."""
         pieces = []
         for at, one in enumerate(samples):

@@ -19,8 +19,8 @@ from starlette.responses import Response
 
 from isobudget.costs.cost import Unit
 from isobudget.gateway.amounts import whole_units
-from isobudget.gateway.answers import Answer, report
-from isobudget.gateway.asked import Asked, read_request
+from isobudget.gateway.answers import GatewayAnswer, report
+from isobudget.gateway.asked import GatewayRequest, read_request
 from isobudget.gateway.budgets import Period
 from isobudget.gateway.calling import Payer, Spent
 from isobudget.gateway.choosing import choose
@@ -32,7 +32,7 @@ from isobudget.gateway.metrics import Metrics
 from isobudget.gateway.models import Offer
 from isobudget.gateway.passing import Passed
 from isobudget.gateway.responses import as_chat, as_response, renamed
-from isobudget.gateway.runner import Ending, Play, Sample
+from isobudget.gateway.runner import Play, RequestEnding, RequestSample
 from isobudget.gateway.settings import ServeSettings
 from isobudget.gateway.store import SqliteStore
 from isobudget.gateway.web import Stream, Web, answered, streamed_errors, until_gone
@@ -133,7 +133,7 @@ class Gateway:
         ending = await until_gone(request.receive, play.run())
         return await self._whole(play, ending)
 
-    def _payer(self, account: Account, asked: Asked) -> Payer:
+    def _payer(self, account: Account, asked: GatewayRequest) -> Payer:
         own = tuple(one for one in (*account.budgets, *self.settings.budgets) if one.period is Period.REQUEST)
         limits = (*asked.limits, *own)
         # A call may take what is left of its request's seconds, so that a budget of seconds has to be their bound.
@@ -144,7 +144,7 @@ class Gateway:
 
     # a policy -------------------------------------------------------------------------------------------------------
 
-    def _play(self, asked: Asked, payer: Payer) -> Play:
+    def _play(self, asked: GatewayRequest, payer: Payer) -> Play:
         name = asked.policy
         schedule = self._of_one(asked) if name is None else self.offer.schedule(name, random.random())
         if asked.prompt is None:
@@ -159,19 +159,19 @@ class Gateway:
         most = stated or (asked.choices if name is None and asked.problem is None else usual)
         return Play(asked, payer, self.offer.models, schedule, self.judges, most, on_sample=self._count)
 
-    def _of_one(self, asked: Asked) -> Schedule:
+    def _of_one(self, asked: GatewayRequest) -> Schedule:
         """A single model as a policy: again and again until a sample passes."""
         return Schedule(((self.offer.model(asked.model).name, self.settings.samples),), Stop.FIRST_PASS)
 
-    def _count(self, sample: Sample) -> None:
+    def _count(self, sample: RequestSample) -> None:
         verdict = "none" if sample.verdict is None else sample.verdict.outcome.value
         self.metrics.count("samples_total", model=sample.arm, verdict=verdict)
 
-    async def _whole(self, play: Play, ending: Ending) -> dict[str, Any]:
+    async def _whole(self, play: Play, ending: RequestEnding) -> dict[str, Any]:
         samples, said = await self._said(play, ending)
-        return Answer(play.asked, play.payer.request).whole(samples, play.payer.spent, said)
+        return GatewayAnswer(play.asked, play.payer.request).whole(samples, play.payer.spent, said)
 
-    async def _said(self, play: Play, ending: Ending) -> tuple[list[Sample], Any]:
+    async def _said(self, play: Play, ending: RequestEnding) -> tuple[list[RequestSample], Any]:
         """The samples to give back, and what there is to say of them."""
         asked, spent = play.asked, play.payer.spent
         chosen = await asyncio.to_thread(choose, play.samples, asked.options.ranker)
@@ -193,8 +193,8 @@ class Gateway:
             raise
         return Stream(streamed_errors(self._pieces(play, task)), self.settings.heartbeat_seconds)
 
-    async def _pieces(self, play: Play, task: asyncio.Task[Ending]) -> AsyncIterator[bytes]:
-        answer = Answer(play.asked, play.payer.request)
+    async def _pieces(self, play: Play, task: asyncio.Task[RequestEnding]) -> AsyncIterator[bytes]:
+        answer = GatewayAnswer(play.asked, play.payer.request)
         try:
             yield answer.begin()
             ending = await task
@@ -206,7 +206,7 @@ class Gateway:
 
     # a single model -------------------------------------------------------------------------------------------------
 
-    def _passed(self, asked: Asked, payer: Payer) -> Passed | None:
+    def _passed(self, asked: GatewayRequest, payer: Payer) -> Passed | None:
         """The request as one that is handed on; None if a policy is played, or the model runs here."""
         options = asked.options
         plain = options.samples is None and options.return_ == "first_pass" and options.ranker is None
@@ -233,7 +233,7 @@ class Gateway:
                     yield piece
 
 
-async def _either(begun: asyncio.Event, task: asyncio.Task[Ending]) -> None:
+async def _either(begun: asyncio.Event, task: asyncio.Task[RequestEnding]) -> None:
     waiting = asyncio.ensure_future(begun.wait())
     try:
         await asyncio.wait([waiting, task], return_when=asyncio.FIRST_COMPLETED)

@@ -68,7 +68,7 @@ class Options(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class GatewayRequest:
     """A request, read.
 
     Attributes:
@@ -107,7 +107,7 @@ class Asked:
         return self.model.removeprefix(PREFIX) if self.model.startswith(PREFIX) else None
 
 
-def read_request(body: Any, *, chat: bool, settings: ServeSettings) -> Asked:
+def read_request(body: Any, *, chat: bool, settings: ServeSettings) -> GatewayRequest:
     """Read a request's body. It takes time where the tests are long: not on an event loop.
 
     Raises:
@@ -136,7 +136,7 @@ def read_request(body: Any, *, chat: bool, settings: ServeSettings) -> Asked:
     if is_policy and choices != 1:
         raise bad_request('a policy gives one answer; ask for all samples with isobudget.return = "all"', "n")
     sampling = _sampling(body, settings)
-    return Asked(
+    return GatewayRequest(
         chat=chat,
         model=model,
         prompt=prompt,

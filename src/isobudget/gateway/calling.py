@@ -82,7 +82,7 @@ class Payer:
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
+class CallBill:
     """What a call came to: amounts by unit, without seconds; and tokens of prompt and completion."""
 
     amounts: Mapping[str, float]
@@ -90,14 +90,14 @@ class Bill:
     completion_tokens: int
 
     @classmethod
-    def of_samples(cls, price: ArmPrice, count: int, *, prompt_paid: bool) -> Bill:
+    def of_samples(cls, price: ArmPrice, count: int, *, prompt_paid: bool) -> CallBill:
         """The most that a call for so many samples may come to: so many times one, the prompt as well."""
         one = price.most(prompt_paid)
         amounts = {unit: count * amount for unit, amount in one.items()}
         return cls(amounts, count * price.prompt_tokens, count * price.max_tokens)
 
     @classmethod
-    def of_drawn(cls, price: ArmPrice, came: Drawn, *, prompt_paid: bool) -> Bill:
+    def of_drawn(cls, price: ArmPrice, came: Drawn, *, prompt_paid: bool) -> CallBill:
         """What a call came to: the prompt once, and every sample after it."""
         prompt, known = came.prompt_tokens, [one.completion_tokens for one in came.generations]
         tokens = [*known, came.completion_tokens - sum(known)]
@@ -110,11 +110,11 @@ class Bill:
 class OpenCall:
     """One attempt: settled once, whatever happens."""
 
-    def __init__(self, payer: Payer, reservation: Reservation, most: Bill) -> None:
+    def __init__(self, payer: Payer, reservation: Reservation, most: CallBill) -> None:
         self._payer, self._reservation, self._most = payer, reservation, most
         self._began = time.monotonic()
 
-    def settle(self, bill: Bill, note: str = "") -> Amounts:
+    def settle(self, bill: CallBill, note: str = "") -> Amounts:
         """It came to so much."""
         seconds = time.monotonic() - self._began
         amounts = Amounts.of({**bill.amounts, Unit.SECONDS: seconds})
@@ -140,7 +140,7 @@ class OpenCall:
 
 
 @contextlib.asynccontextmanager
-async def open_call(payer: Payer, upstream: Upstream, most: Bill) -> AsyncIterator[OpenCall]:
+async def open_call(payer: Payer, upstream: Upstream, most: CallBill) -> AsyncIterator[OpenCall]:
     """Reserve a call, and see to it that it is settled: by the caller, or at its most if that fails."""
     async with upstream.gate.place(payer.account.id):
         reservation = await payer.ledger.reserve(

@@ -18,43 +18,43 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from isobudget.gateway.runner import Sample
+from isobudget.gateway.runner import RequestSample
 
 
-class Chosen(NamedTuple):
+class ChosenSamples(NamedTuple):
     """The answer, what chose it, and all samples, best first."""
 
-    best: Sample
+    best: RequestSample
     by: str
-    ranked: tuple[Sample, ...]
+    ranked: tuple[RequestSample, ...]
 
 
-def choose(samples: Sequence[Sample], ranker: str | None) -> Chosen:
+def choose(samples: Sequence[RequestSample], ranker: str | None) -> ChosenSamples:
     """Choose among samples, at least one."""
     if samples[0].verdict is not None:
         ranked = sorted(samples, key=_by_tests)
-        return Chosen(ranked[0], "tests", tuple(ranked))
+        return ChosenSamples(ranked[0], "tests", tuple(ranked))
     name = ranker or "votes"
     if name == "likelihood" and all(math.isnan(one.generation.mean_logprob) for one in samples):
         name = "order"  # nothing is known
     if name == "order":
-        return Chosen(samples[0], name, tuple(samples))
+        return ChosenSamples(samples[0], name, tuple(samples))
     votes = Counter(_likeness(one) for one in samples) if name == "votes" else Counter()
     ranked = sorted(samples, key=lambda one: (-votes[_likeness(one)] if votes else 0, -_likelihood(one)))
-    return Chosen(ranked[0], name if len(samples) > 1 else "order", tuple(ranked))
+    return ChosenSamples(ranked[0], name if len(samples) > 1 else "order", tuple(ranked))
 
 
-def _by_tests(sample: Sample) -> tuple[bool, int]:
+def _by_tests(sample: RequestSample) -> tuple[bool, int]:
     passed = sample.verdict.tests_passed if sample.verdict is not None else None
     return (not sample.passed, -(passed or 0))
 
 
-def _likelihood(sample: Sample) -> float:
+def _likelihood(sample: RequestSample) -> float:
     mean = sample.generation.mean_logprob
     return -math.inf if math.isnan(mean) else mean
 
 
-def _likeness(sample: Sample) -> str:
+def _likeness(sample: RequestSample) -> str:
     """What equal answers have in common: the code in them as the parser sees it, else their words."""
     text = sample.generation.text
     blocks = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.M | re.S)

@@ -19,7 +19,7 @@ _FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 
 
 
 @dataclass(slots=True)
-class Limits:
+class ConnectionLimits:
     """What connections of one server share: how long they may be silent, how many there may be, and who is silent."""
 
     seconds: float
@@ -28,7 +28,7 @@ class Limits:
     silent: OrderedDict[Any, None] = field(default_factory=OrderedDict)
 
 
-def protocol(limits: Limits) -> type[asyncio.Protocol]:
+def protocol(limits: ConnectionLimits) -> type[asyncio.Protocol]:
     """The class of a server's connections."""
 
     class Connection(_Connection):
@@ -38,7 +38,7 @@ def protocol(limits: Limits) -> type[asyncio.Protocol]:
 
 
 class _Connection(H11Protocol):
-    shared: Limits
+    shared: ConnectionLimits
     _timer: asyncio.TimerHandle | None = None
     _counted = False
 

@@ -31,7 +31,7 @@ from isobudget.gateway.amounts import NOTHING, STEPS, Amounts
 from isobudget.gateway.budgets import Period, PeriodBudget
 from isobudget.gateway.faults import RefusedRequestError
 from isobudget.gateway.keys import CLOSED, Account, now_us
-from isobudget.gateway.store import RESERVE, SETTLE, Entry, KeyEvent, Store
+from isobudget.gateway.store import RESERVE, SETTLE, KeyEvent, LedgerRow, Store
 from isobudget.grid import with_unit
 
 #: rows of one commit
@@ -73,13 +73,13 @@ class RequestLimits:
 class Reservation:
     """Amounts that are set aside for one call, and where they count."""
 
-    entry: Entry
+    entry: LedgerRow
     account: Account
     windows: list[tuple[str, Window]]
     settled: bool = False
 
 
-_Job = tuple[Entry | KeyEvent, "Future[None] | None"]
+_Job = tuple[LedgerRow | KeyEvent, "Future[None] | None"]
 
 
 @dataclass(slots=True)
@@ -149,7 +149,7 @@ class Ledger:
         places += limits.limits
         for budget, window in places:
             _check(budget, window, most, model, now)
-        entry = Entry(self._number(), RESERVE, None, account.id, request, model, now, most)
+        entry = LedgerRow(self._number(), RESERVE, None, account.id, request, model, now, most)
         reservation = Reservation(entry, account, [(budget.unit, window) for budget, window in places])
         for unit, window in reservation.windows:
             window.counted += _in(most, unit)
@@ -261,7 +261,7 @@ class Ledger:
                 if written is not None and written.set_running_or_notify_cancel():
                     written.set_exception(error) if error else written.set_result(None)
 
-    def _written(self, rows: list[Entry | KeyEvent]) -> StorageError | None:
+    def _written(self, rows: list[LedgerRow | KeyEvent]) -> StorageError | None:
         """Write rows; the error if that fails, whatever it is: this thread goes on."""
         try:
             self.store.write(rows)

@@ -16,8 +16,8 @@ from isobudget.backends.server.faults import TransientError
 from isobudget.backends.server.usage import read_usage
 from isobudget.errors import BackendError
 from isobudget.gateway.answers import DONE, event
-from isobudget.gateway.asked import Asked
-from isobudget.gateway.calling import Bill, OpenCall, Payer, open_call, told, with_attempts
+from isobudget.gateway.asked import GatewayRequest
+from isobudget.gateway.calling import CallBill, OpenCall, Payer, open_call, told, with_attempts
 from isobudget.gateway.upstream import Upstream
 from isobudget.grid import json_value
 from isobudget.tasks.ledger import ArmPrice
@@ -34,7 +34,7 @@ class Passed:
         overhead: tokens that a template may add.
     """
 
-    asked: Asked
+    asked: GatewayRequest
     payer: Payer
     upstream: Upstream
     overhead: int
@@ -50,18 +50,18 @@ class Passed:
             price.price,
         )
 
-    def _most(self) -> Bill:
+    def _most(self) -> CallBill:
         price = self._price
-        return Bill(price.most(prompt_paid=False), price.prompt_tokens, price.max_tokens)
+        return CallBill(price.most(prompt_paid=False), price.prompt_tokens, price.max_tokens)
 
-    def _bill(self, stated: Any, text_bytes: int) -> Bill:
+    def _bill(self, stated: Any, text_bytes: int) -> CallBill:
         """What it came to by its usage, or at its most."""
         price, usage = self._price, read_usage(stated)
         prompt = usage.prompt_tokens or price.prompt_tokens
         completion = usage.completion_tokens
         if completion is None or (completion == 0 and text_bytes):
             completion = min(price.max_tokens, text_bytes)
-        return Bill(price.amounts(prompt, prompt, completion), prompt, completion)
+        return CallBill(price.amounts(prompt, prompt, completion), prompt, completion)
 
     async def whole(self) -> dict[str, Any]:
         """The answer."""
@@ -144,7 +144,7 @@ class Passed:
         }
 
 
-def _told_usage(stated: Any, bill: Bill) -> Any:
+def _told_usage(stated: Any, bill: CallBill) -> Any:
     """The usage as the model stated it; what was counted instead where that is none."""
     usage = read_usage(stated)
     if (usage.prompt_tokens, usage.completion_tokens) == (bill.prompt_tokens, bill.completion_tokens):

@@ -17,8 +17,8 @@ from typing import Any
 
 from isobudget.backends.base import Generation, Prompt
 from isobudget.errors import BackendError
-from isobudget.gateway.asked import Asked
-from isobudget.gateway.calling import Bill, Payer, open_call, told, with_attempts
+from isobudget.gateway.asked import GatewayRequest
+from isobudget.gateway.calling import CallBill, Payer, open_call, told, with_attempts
 from isobudget.gateway.faults import RefusedRequestError
 from isobudget.gateway.judging import Judges
 from isobudget.gateway.upstream import Upstream
@@ -35,7 +35,7 @@ _GONE_AFTER = 3
 MOST_AT_ONCE = 32
 
 
-class Ending(StrEnum):
+class RequestEnding(StrEnum):
     """Why no more was drawn."""
 
     PASSED = Halt.PASSED.value
@@ -47,7 +47,7 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class RequestSample:
     """One sample of a request.
 
     Attributes:
@@ -87,27 +87,27 @@ class Play:
         failure: the last failure of a model.
     """
 
-    asked: Asked
+    asked: GatewayRequest
     payer: Payer
     arms: Mapping[str, Upstream]
     schedule: Schedule
     judges: Judges
     most: int
     begun: asyncio.Event = field(default_factory=asyncio.Event)
-    on_sample: Callable[[Sample], None] = lambda _: None
-    samples: list[Sample] = field(default_factory=list)
+    on_sample: Callable[[RequestSample], None] = lambda _: None
+    samples: list[RequestSample] = field(default_factory=list)
     refusal: RefusedRequestError | None = None
     failure: RefusedRequestError | None = None
     _index: int = 0
     _at_once: int = MOST_AT_ONCE
-    _drawing: dict[asyncio.Future[list[Sample]], int] = field(default_factory=dict)
-    _judging: dict[asyncio.Future[Verdict], Sample] = field(default_factory=dict)
+    _drawing: dict[asyncio.Future[list[RequestSample]], int] = field(default_factory=dict)
+    _judging: dict[asyncio.Future[Verdict], RequestSample] = field(default_factory=dict)
     _landed: asyncio.Queue[asyncio.Future[Any]] = field(default_factory=asyncio.Queue)
     _failed: dict[str, int] = field(default_factory=dict)
     _lost: int = 0
     _paid: set[str] = field(default_factory=set)
 
-    async def run(self) -> Ending:
+    async def run(self) -> RequestEnding:
         """Draw until a sample passes, or all is drawn, or something ends it; then nothing is in flight.
 
         Raises:
@@ -118,7 +118,7 @@ class Play:
             async with asyncio.timeout(max(0.0, self.payer.left_seconds)):
                 ending = await self._play()
         except TimeoutError:
-            ending, unjudged = Ending.TIME, len(self._judging)
+            ending, unjudged = RequestEnding.TIME, len(self._judging)
         finally:
             await self._abandon()
             self.begun.set()
@@ -129,7 +129,7 @@ class Play:
             raise RefusedRequestError(504, "timeout", f"{ending}, and {came}", retry_after_seconds=5.0)
         return ending
 
-    async def _play(self) -> Ending:
+    async def _play(self) -> RequestEnding:
         every = self.asked.problem is None or self.asked.options.return_ == "all"
         schedule = self.schedule if not every else Schedule(self.schedule.steps, Stop.NEVER, batched=True)
         stepper = Stepper(schedule)
@@ -141,9 +141,9 @@ class Play:
             stepper.record([one.passed for one in came])
             if ending is not None:
                 return ending
-        return Ending(move.value) if self.samples else Ending.FAILED
+        return RequestEnding(move.value) if self.samples else RequestEnding.FAILED
 
-    async def _batch(self, move: Draw, stop: Stop) -> tuple[list[Sample], Ending | None]:
+    async def _batch(self, move: Draw, stop: Stop) -> tuple[list[RequestSample], RequestEnding | None]:
         """Draw and judge so many samples: those that came, and why it ends here, if it does."""
         begun, waiting = len(self.samples), move.count
         while waiting or self._drawing or self._judging:
@@ -158,10 +158,10 @@ class Play:
             else:
                 waiting += self._drawn(landed, move.arm)
             if stop is Stop.FIRST_PASS and any(one.passed for one in self.samples[begun:]):
-                return self.samples[begun:], Ending.PASSED
+                return self.samples[begun:], RequestEnding.PASSED
         if self.refusal is not None:
-            return self.samples[begun:], Ending.BUDGET
-        return self.samples[begun:], Ending.SAMPLES if waiting and self._left <= 0 else None
+            return self.samples[begun:], RequestEnding.BUDGET
+        return self.samples[begun:], RequestEnding.SAMPLES if waiting and self._left <= 0 else None
 
     @property
     def _left(self) -> int:
@@ -180,7 +180,7 @@ class Play:
         self._drawing[task] = count
         self._index += count
 
-    def _drawn(self, task: asyncio.Future[list[Sample]], arm: str) -> int:
+    def _drawn(self, task: asyncio.Future[list[RequestSample]], arm: str) -> int:
         """Take the samples of a call, or why there are none; returns how many are to be begun anew."""
         count = self._drawing.pop(task)
         try:
@@ -210,7 +210,7 @@ class Play:
         if self.refusal is not None and self.refusal.status == 429:
             self.refusal = None
 
-    def _judge(self, samples: Sequence[Sample]) -> None:
+    def _judge(self, samples: Sequence[RequestSample]) -> None:
         """Have samples judged; without tests they are there as they came."""
         if self.asked.problem is None:
             for sample in samples:
@@ -229,11 +229,11 @@ class Play:
         else:
             self._keep(replace(sample, verdict=verdict))
 
-    def _keep(self, sample: Sample) -> None:
+    def _keep(self, sample: RequestSample) -> None:
         self.samples.append(sample)
         self.on_sample(sample)
 
-    async def _draw(self, arm: Upstream, indexes: range) -> list[Sample]:
+    async def _draw(self, arm: Upstream, indexes: range) -> list[RequestSample]:
         """The samples of one call, not yet judged."""
         asked = self.asked
         assert asked.prompt is not None
@@ -244,20 +244,20 @@ class Play:
         if asked.problem is not None:
             programs = await asyncio.to_thread(programs_of, asked.problem, prompt, [one.text for one in came])
         each = zip(indexes, came, programs, strict=False)
-        return [Sample(arm.name, index, generation, program, None) for index, generation, program in each]
+        return [RequestSample(arm.name, index, generation, program, None) for index, generation, program in each]
 
     async def _called(self, arm: Upstream, prompt: Prompt, price: ArmPrice, indexes: range) -> list[Generation]:
         asked = self.asked
         # Its engine computes the prompt once for all samples of a request.
         pays = not (price.shares_prompt and arm.name in self._paid)
-        most = Bill.of_samples(price, len(indexes), prompt_paid=not pays)
+        most = CallBill.of_samples(price, len(indexes), prompt_paid=not pays)
         async with open_call(self.payer, arm, most) as call:
             self._paid.add(arm.name)
             self.begun.set()
             scored = asked.problem is None and self.most > 1
             seeds = [(asked.seed + index) % 2**31 for index in indexes]
             came = await arm.draw(prompt, asked.sampling, seeds, scored=scored)
-            call.settle(Bill.of_drawn(price, came, prompt_paid=not pays))
+            call.settle(CallBill.of_drawn(price, came, prompt_paid=not pays))
             return came.generations
 
     async def _abandon(self) -> None:

@@ -111,13 +111,13 @@ def make_server(app: Starlette, settings: ServeSettings) -> uvicorn.Server:
     """A server of an application; `run` serves until it is told to stop."""
     import uvicorn
 
-    from isobudget.gateway.connections import Limits, protocol
+    from isobudget.gateway.connections import ConnectionLimits, protocol
 
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http=protocol(Limits(settings.first_byte_seconds, settings.connections)),
+        http=protocol(ConnectionLimits(settings.first_byte_seconds, settings.connections)),
         ws="none",
         lifespan="on",
         access_log=False,

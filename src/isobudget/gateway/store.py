@@ -55,7 +55,7 @@ _APPEND_ONLY = "".join(
 )
 
 
-class Entry(NamedTuple):
+class LedgerRow(NamedTuple):
     """A row of the ledger.
 
     Attributes:
@@ -106,13 +106,13 @@ class KeyRow(NamedTuple):
 class Store(Protocol):
     """Where a ledger's rows are kept. Every call may come from another thread, none at the same time as another."""
 
-    def write(self, rows: Sequence[Entry | KeyEvent]) -> None:
+    def write(self, rows: Sequence[LedgerRow | KeyEvent]) -> None:
         """Add rows, all or none, and return once they would survive a loss of power. `StorageError` if they are not."""
 
     def last_id(self) -> int:
         """The highest number of an entry; 0 if there is none."""
 
-    def open_reservations(self) -> list[Entry]:
+    def open_reservations(self) -> list[LedgerRow]:
         """Reservations without a settlement."""
 
     def spent(self, key: int | None, unit: str, since: int, without: Collection[int] = ()) -> int:
@@ -190,9 +190,9 @@ class SqliteStore:
         self._reader.close()
         self._connection.close()
 
-    def write(self, rows: Sequence[Entry | KeyEvent]) -> None:
+    def write(self, rows: Sequence[LedgerRow | KeyEvent]) -> None:
         """See `Store.write`."""
-        entries = [row.row() for row in rows if isinstance(row, Entry)]
+        entries = [row.row() for row in rows if isinstance(row, LedgerRow)]
         events = [row for row in rows if isinstance(row, KeyEvent)]
         try:
             with self._transaction():
@@ -219,12 +219,12 @@ class SqliteStore:
         """See `Store.last_id`."""
         return int(self.asked("SELECT coalesce(max(id), 0) FROM entries")[0][0])
 
-    def open_reservations(self) -> list[Entry]:
+    def open_reservations(self) -> list[LedgerRow]:
         """See `Store.open_reservations`."""
         rows = self.asked(
             "SELECT r.* FROM entries r LEFT JOIN entries s ON s.of = r.id WHERE r.kind = ? AND s.id IS NULL", (RESERVE,)
         )
-        return [Entry._make((*row[:7], Amounts(*row[7:12]), row[12])) for row in rows]
+        return [LedgerRow._make((*row[:7], Amounts(*row[7:12]), row[12])) for row in rows]
 
     def spent(self, key: int | None, unit: str, since: int, without: Collection[int] = ()) -> int:
         """See `Store.spent`."""

@@ -15,7 +15,7 @@ from isobudget.importers.source import Source
 
 
 @dataclass(slots=True)
-class Tally:
+class ImportTally:
     """What an importer left out of a source, by reason, and what a reader has to know.
 
     Attributes:
@@ -58,6 +58,6 @@ class Importer(Protocol):
         """Whether the source is of this format, by its first record or its content; it raises nothing of its own."""
         ...
 
-    def read(self, source: Source, tally: Tally) -> Iterator[Record]:
+    def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:
         """The records of the source in its order. An `InputError` names file and line, row or entry."""
         ...

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from isobudget.errors import InputError
-from isobudget.importers.base import Tally
+from isobudget.importers.base import ImportTally
 from isobudget.importers.fields import GROUP, MOST_SAMPLES, name, shown, whole, wrong
 from isobudget.importers.records import CountRow, GroupKey, Record
 from isobudget.importers.source import Source, is_text_table
@@ -44,7 +44,7 @@ class CountLines:
         first = source.first
         return "task_id" in first and (isinstance(first.get("passed"), list) or "n" in first or "c" in first)
 
-    def read(self, source: Source, tally: Tally) -> Iterator[Record]:  # noqa: ARG002
+    def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:  # noqa: ARG002
         """One row a record; an `InputError` for a wrong field, and for a problem counted twice."""
         first_line: dict[tuple[GroupKey, str], int] = {}
         for number, record in source.records():

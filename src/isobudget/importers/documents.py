@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from isobudget.errors import InputError
-from isobudget.importers.base import Tally
+from isobudget.importers.base import ImportTally
 from isobudget.importers.fields import shown, texts, verdict_of
 from isobudget.importers.records import COMPLETION, OUTPUT, PLACED, SOLUTION, Record, Sample
 from isobudget.importers.source import Shape, Source
@@ -35,7 +35,7 @@ class BigCodeGenerations:
         document = source.document if source.shape is Shape.DOCUMENT else None
         return isinstance(document, list) and bool(document) and isinstance(document[0], list)
 
-    def read(self, source: Source, tally: Tally) -> Iterator[Record]:
+    def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:
         """The samples, by problem."""
         low = source.path.name.lower()
         prefix, first = next(((prefix, first) for word, prefix, first in _POSITIONS if word in low), ("", 0))
@@ -59,7 +59,7 @@ class BigCodeMetrics:
         tables = [value for key, value in first.items() if key != "config" and isinstance(value, dict)]
         return "config" in first and any(str(key).startswith("pass@") for table in tables for key in table)
 
-    def read(self, source: Source, tally: Tally) -> Iterator[Record]:  # noqa: ARG002
+    def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:  # noqa: ARG002
         """Raises `InputError`, at once."""
         raise InputError(
             f"{source.path}: metrics of BigCode's harness are averages over problems, and no problem's samples can be "
@@ -81,7 +81,7 @@ class CruxEval:
             bool(first) and all(_CRUX.fullmatch(key) and isinstance(value, list) for key, value in first.items())
         )
 
-    def read(self, source: Source, tally: Tally) -> Iterator[Record]:  # noqa: ARG002
+    def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:  # noqa: ARG002
         """The samples, by problem."""
         document = source.first
         scored = document.get("raw_scored_generations")
@@ -114,7 +114,7 @@ class PaperSamples:
         samples = entry.get("samples") if isinstance(entry, dict) else None
         return isinstance(samples, list) and bool(samples) and isinstance(samples[0], dict)
 
-    def read(self, source: Source, tally: Tally) -> Iterator[Record]:  # noqa: ARG002
+    def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:  # noqa: ARG002
         """The samples, by problem."""
         for number, (task, entry) in enumerate(source.first.items(), start=1):
             where = f"{source.path}, {shown(task)}"

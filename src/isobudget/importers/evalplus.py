@@ -15,7 +15,7 @@ from typing import Any
 
 from isobudget.errors import InputError
 from isobudget.files.whole import read_text
-from isobudget.importers.base import Tally
+from isobudget.importers.base import ImportTally
 from isobudget.importers.fields import shown
 from isobudget.importers.records import SOLUTION, Record, Sample
 from isobudget.importers.source import Shape, Source
@@ -41,7 +41,7 @@ class EvalPlusResults:
             return False
         return "pass_at_k" in source.first or all(one == [] or _has_status(one) for one in tasks.values())
 
-    def read(self, source: Source, tally: Tally) -> Iterator[Record]:
+    def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:
         """The samples, by problem."""
         suites: set[int] = set()
         for task, samples in source.first["eval"].items():
@@ -73,7 +73,7 @@ class EvalPlusFolder:
             return False
         return any(_TASK_FOLDER.fullmatch(entry.name) and entry.is_dir() for entry in source.path.iterdir())
 
-    def read(self, source: Source, tally: Tally) -> Iterator[Record]:
+    def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:
         """The samples, by problem and number."""
         folders = [(match, entry) for entry in source.path.iterdir() if (match := _TASK_FOLDER.fullmatch(entry.name))]
         for match, folder in sorted(folders, key=lambda one: (one[0][1], int(one[0][2]))):

@@ -7,7 +7,7 @@ from typing import cast
 from isobudget.errors import InputError
 from isobudget.files.jsonl import Record
 from isobudget.files.values import is_number, is_whole
-from isobudget.importers.base import Tally
+from isobudget.importers.base import ImportTally
 
 #: fields that keep the counts of one problem apart, in the order of `CountRow`
 GROUP = ("benchmark", "model", "condition", "task_id")
@@ -53,7 +53,7 @@ def amount_of(value: object, field: str, where: str) -> float:
     return float(cast(float, value))
 
 
-def whole_if_known(value: object, field: str, tally: Tally) -> int | None:
+def whole_if_known(value: object, field: str, tally: ImportTally) -> int | None:
     """A whole number from 0 to `MOST_SAMPLES`; None where there is none, with a note where there is something else."""
     if isinstance(value, int) and is_whole(value, 0, MOST_SAMPLES):
         return value
@@ -61,7 +61,7 @@ def whole_if_known(value: object, field: str, tally: Tally) -> int | None:
     return None
 
 
-def amount_if_known(value: object, field: str, tally: Tally) -> float | None:
+def amount_if_known(value: object, field: str, tally: ImportTally) -> float | None:
     """A number of 0 or more; None where there is none, with a note where there is something else."""
     if isinstance(value, int | float) and is_number(value, 0):
         return float(value)
@@ -69,7 +69,7 @@ def amount_if_known(value: object, field: str, tally: Tally) -> float | None:
     return None
 
 
-def _note_unknown(value: object, field: str, wanted: str, tally: Tally) -> None:
+def _note_unknown(value: object, field: str, wanted: str, tally: ImportTally) -> None:
     if value is not None:
         tally.note(f"where `{field}` is not {wanted} (such as {shown(value)}) it counts as not known")
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from isobudget.importers.base import Tally
+from isobudget.importers.base import ImportTally
 from isobudget.importers.evalplus import PLUS
 from isobudget.importers.records import CountRow, Record, Sample
 
@@ -67,7 +67,7 @@ def _all(values: list[T | None]) -> tuple[T, ...] | None:
 _Groups = dict[tuple[str, str, str, str], _Problem]
 
 
-def gather(records: Iterable[Record], tally: Tally) -> Gathered:
+def gather(records: Iterable[Record], tally: ImportTally) -> Gathered:
     """Count records; those that are counts already stay as they are."""
     rows: list[CountRow] = []
     groups: _Groups = {}

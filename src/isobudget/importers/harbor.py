@@ -16,7 +16,7 @@ from isobudget.errors import InputError
 from isobudget.files.jsonl import parse_json
 from isobudget.files.values import is_number
 from isobudget.files.whole import read_text
-from isobudget.importers.base import Tally
+from isobudget.importers.base import ImportTally
 from isobudget.importers.fields import amount_if_known, shown, whole_if_known
 from isobudget.importers.records import OUTPUT, Record, Sample
 from isobudget.importers.source import Shape, Source
@@ -38,7 +38,7 @@ class Harbor:
             return _is_trial(source.first)
         return any(_is_trial(_json(path)) for path in _results(source.path)[:20])
 
-    def read(self, source: Source, tally: Tally) -> Iterator[Record]:
+    def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:
         """The trials, by their folders' names."""
         if source.shape is not Shape.FOLDER:
             yield _trial(source.first, str(source.path), tally)
@@ -70,7 +70,7 @@ def _is_trial(result: Any) -> bool:
     return isinstance(result, dict) and "trial_name" in result and "task_name" in result
 
 
-def _trial(result: dict[str, Any], where: str, tally: Tally) -> Sample:
+def _trial(result: dict[str, Any], where: str, tally: ImportTally) -> Sample:
     task, agent = result["task_name"], _table(result, "agent_info")
     model = _table(agent, "model_info")
     names = [str(one) for one in (agent.get("name"), model.get("name")) if one]
@@ -98,7 +98,7 @@ def _table(result: dict[str, Any], key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _passed(result: dict[str, Any], tally: Tally) -> bool | None:
+def _passed(result: dict[str, Any], tally: ImportTally) -> bool | None:
     rewards = _table(_table(result, "verifier_result"), "rewards")
     valid = result.get("reward_valid")
     if len(rewards) != 1 or valid is False:

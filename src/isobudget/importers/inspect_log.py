@@ -18,7 +18,7 @@ from isobudget.errors import InputError
 from isobudget.files.jsonl import parse_json
 from isobudget.files.values import is_whole
 from isobudget.files.whole import decode
-from isobudget.importers.base import Tally
+from isobudget.importers.base import ImportTally
 from isobudget.importers.fields import amount_if_known, shown, whole_if_known
 from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, Record, Sample
 from isobudget.importers.source import Shape, Source
@@ -45,7 +45,7 @@ class InspectLog:
         stated = source.first.get("eval")
         return isinstance(stated, dict) and "task" in stated and "model" in stated
 
-    def read(self, source: Source, tally: Tally) -> Iterator[Record]:
+    def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:
         """The samples, in the order of the log."""
         if source.shape is not Shape.ZIP:
             log = source.first
@@ -68,7 +68,7 @@ def _json(members: ZipMembers, name: str, source: Source) -> Any:
     return parse_json(decode(members.read(name), where), where)
 
 
-def _samples(log: Mapping[str, Any], samples: Any, source: Source, tally: Tally) -> Iterator[Sample]:
+def _samples(log: Mapping[str, Any], samples: Any, source: Source, tally: ImportTally) -> Iterator[Sample]:
     stated = log.get("eval") if isinstance(log.get("eval"), dict) else {}
     assert isinstance(stated, dict)
     benchmark = str(stated.get("task", "")).rsplit("/", 1)[-1]
@@ -94,7 +94,7 @@ def _samples(log: Mapping[str, Any], samples: Any, source: Source, tally: Tally)
         tally.leave("duplicates", twice)
 
 
-def _sample(sample: dict[str, Any], benchmark: str, model: str, where: str, tally: Tally) -> Sample:
+def _sample(sample: dict[str, Any], benchmark: str, model: str, where: str, tally: ImportTally) -> Sample:
     epoch = sample.get("epoch", 1)
     if not is_whole(epoch, 1) or not str(sample["id"]).isprintable() or sample["id"] == "":
         raise InputError(f"{where}: its id or epoch cannot be used")
@@ -147,7 +147,7 @@ def _number(value: Any) -> float | None:
     return value if isinstance(value, int | float) and value == value else None
 
 
-def _judged(samples: list[tuple[Sample, list[tuple[str, float | None]]]], tally: Tally) -> Iterator[Sample]:
+def _judged(samples: list[tuple[Sample, list[tuple[str, float | None]]]], tally: ImportTally) -> Iterator[Sample]:
     """The samples with their verdicts; those of a scorer with numbers beyond 0 to 1 are none, also where it says 1."""
     beyond: dict[str, float] = {}
     for name, value in itertools.chain.from_iterable(scores for _, scores in samples):
@@ -162,13 +162,13 @@ def _judged(samples: list[tuple[Sample, list[tuple[str, float | None]]]], tally:
         yield sample
 
 
-def _passed(value: float | None, tally: Tally) -> bool | None:
+def _passed(value: float | None, tally: ImportTally) -> bool | None:
     if value is not None and 0 < value < 1:
         tally.note("scores between failed and passed (such as P) count as not passed")
     return None if value is None else value == 1
 
 
-def _spent(sample: dict[str, Any], output: dict[str, Any], tally: Tally) -> tuple[dict[str, Any], Any]:
+def _spent(sample: dict[str, Any], output: dict[str, Any], tally: ImportTally) -> tuple[dict[str, Any], Any]:
     """Token counts and dollars of all calls, and seconds; what one call does not know is not known of all."""
     own = output.get("usage") if isinstance(output.get("usage"), dict) else {}
     by_model = sample.get("model_usage")
@@ -183,13 +183,13 @@ def _spent(sample: dict[str, Any], output: dict[str, Any], tally: Tally) -> tupl
     return total, sample.get("working_time")
 
 
-def _sum(values: list[Any], name: str, tally: Tally) -> float | None:
+def _sum(values: list[Any], name: str, tally: ImportTally) -> float | None:
     stated = [one for one in values if one is not None]
     known = [one for one in (amount_if_known(one, name, tally) for one in stated) if one is not None]
     return sum(stated) if stated and len(known) == len(stated) else None
 
 
-def _tokens(usage: Mapping[str, Any], tally: Tally, *names: str) -> int | None:
+def _tokens(usage: Mapping[str, Any], tally: ImportTally, *names: str) -> int | None:
     counts = [whole_if_known(usage.get(name), name, tally) for name in names]
     return None if counts[0] is None else sum(one or 0 for one in counts)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from isobudget.errors import InputError
 from isobudget.files.values import is_number
-from isobudget.importers.base import Tally
+from isobudget.importers.base import ImportTally
 from isobudget.importers.records import OUTPUT, CountRow, Record, Sample
 from isobudget.importers.source import Shape, Source
 
@@ -32,7 +32,7 @@ class LightEval:
         """By its three columns."""
         return source.shape is Shape.TABLE and set(source.columns()) >= _COLUMNS
 
-    def read(self, source: Source, tally: Tally) -> Iterator[Record]:
+    def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:
         """The problems' samples, or counts where a row does not tell which passed."""
         match = _FILE.fullmatch(source.path.name)
         folders = source.path.absolute().parent
@@ -48,7 +48,9 @@ class LightEval:
             yield from _row(row, response, Sample(task, None, number, model=model, benchmark=benchmark), where, tally)
 
 
-def _row(row: dict[str, Any], response: dict[str, Any], about: Sample, where: str, tally: Tally) -> Iterator[Record]:
+def _row(
+    row: dict[str, Any], response: dict[str, Any], about: Sample, where: str, tally: ImportTally
+) -> Iterator[Record]:
     texts = [one for one in response.get("text") or [] if isinstance(one, str)]
     metrics = row.get("metric")
     named = {key: value for key, value in metrics.items() if is_number(value, 0)} if isinstance(metrics, dict) else {}

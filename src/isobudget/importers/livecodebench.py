@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from isobudget.importers.base import Tally
+from isobudget.importers.base import ImportTally
 from isobudget.importers.fields import name, texts, verdict_of, wrong
 from isobudget.importers.records import SOLUTION, Record, Sample
 from isobudget.importers.source import Source
@@ -29,7 +29,7 @@ class LiveCodeBench:
         first = source.first
         return "question_id" in first and any(isinstance(first.get(key), list) for key in ("code_list", "graded_list"))
 
-    def read(self, source: Source, tally: Tally) -> Iterator[Record]:
+    def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:
         """The samples, by problem."""
         model = source.path.parent.name if source.path.name.startswith("Scenario") else ""
         seen: set[str] = set()
@@ -42,7 +42,7 @@ class LiveCodeBench:
             yield from _samples(entry, Sample(task_id, None, number, model=model), where, tally)
 
 
-def _samples(entry: dict[str, Any], about: Sample, where: str, tally: Tally) -> Iterator[Sample]:
+def _samples(entry: dict[str, Any], about: Sample, where: str, tally: ImportTally) -> Iterator[Sample]:
     graded = entry.get("graded_list")
     if graded is not None and not isinstance(graded, list):
         raise wrong(where, "graded_list", "must be a list of verdicts")

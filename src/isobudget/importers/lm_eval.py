@@ -15,7 +15,7 @@ from typing import Any
 
 from isobudget.errors import InputError
 from isobudget.files.values import is_number
-from isobudget.importers.base import Tally
+from isobudget.importers.base import ImportTally
 from isobudget.importers.fields import wrong
 from isobudget.importers.records import OUTPUT, CountRow, Record, Sample
 from isobudget.importers.source import Source
@@ -35,7 +35,7 @@ class LmEval:
         """By `doc_id` and `resps`."""
         return "doc_id" in source.first and "resps" in source.first
 
-    def read(self, source: Source, tally: Tally) -> Iterator[Record]:
+    def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:
         """The problems' samples, or counts where a row does not tell which passed."""
         match = _FILE.fullmatch(source.path.name)
         model, benchmark = (source.path.absolute().parent.name, match[1]) if match else ("", "")
@@ -64,7 +64,7 @@ def _task(record: dict[str, Any], where: str) -> str:
     return str(task)
 
 
-def _row(record: dict[str, Any], about: Sample, where: str, tally: Tally) -> Iterator[Record]:
+def _row(record: dict[str, Any], about: Sample, where: str, tally: ImportTally) -> Iterator[Record]:
     answers = _answers(record.get("resps"), where)
     share = next((record[name] for name in _METRICS if name in record), None)
     if not is_number(share, 0) or not isinstance(share, int | float) or share > 1:

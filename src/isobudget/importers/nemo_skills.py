@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.errors import InputError
-from isobudget.importers.base import Tally
+from isobudget.importers.base import ImportTally
 from isobudget.importers.evalplus import BASE, PLUS
 from isobudget.importers.fields import amount_if_known, shown, verdict_of, whole
 from isobudget.importers.records import OUTPUT, Record, Sample
@@ -45,7 +45,7 @@ class NemoSkills:
         first = source.first
         return "num_generated_tokens" in first and any(mark in first for mark in _MARKS)
 
-    def read(self, source: Source, tally: Tally) -> Iterator[Record]:
+    def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:
         """The samples, seed by seed."""
         if source.shape is not Shape.FOLDER:
             yield from _file(source, 0, tally)
@@ -70,7 +70,7 @@ class NemoSkills:
                 raise InputError(f"{source.path}: files of unequal length ({lengths_text} lines); a seed is unfinished")
 
 
-def _file(source: Source, seed: int, tally: Tally) -> Iterator[Sample]:
+def _file(source: Source, seed: int, tally: ImportTally) -> Iterator[Sample]:
     model, benchmark = _names(source.path)
     ids = None
     for number, record in source.records():
@@ -91,7 +91,7 @@ def _file(source: Source, seed: int, tally: Tally) -> Iterator[Sample]:
         )
 
 
-def _sample(record: dict[str, Any], sample: Sample, where: str, tally: Tally) -> Sample:
+def _sample(record: dict[str, Any], sample: Sample, where: str, tally: ImportTally) -> Sample:
     text = record.get("generation")
     sample.text, sample.form = (text, OUTPUT) if isinstance(text, str) else (None, OUTPUT)
     if record.get("num_generated_tokens") is not None:

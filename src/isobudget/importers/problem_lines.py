@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from isobudget.importers.base import Tally
+from isobudget.importers.base import ImportTally
 from isobudget.importers.fields import name, shown, texts, verdict_of, wrong
 from isobudget.importers.records import COMPLETION, PLACED, Record, Sample
 from isobudget.importers.source import Source
@@ -26,7 +26,7 @@ class ProblemLines:
         samples = source.first.get("samples")
         return isinstance(samples, list) and bool(samples) and isinstance(samples[0], str)
 
-    def read(self, source: Source, tally: Tally) -> Iterator[Record]:
+    def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:
         """The samples, by problem."""
         for at_place, (number, record) in enumerate(source.records()):
             where = source.where(number)

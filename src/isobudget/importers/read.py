@@ -18,7 +18,7 @@ from isobudget.errors import InputError
 from isobudget.files.store_path import StorePath, place
 from isobudget.files.whole import check_regular
 from isobudget.grid import counted
-from isobudget.importers.base import Importer, Tally
+from isobudget.importers.base import Importer, ImportTally
 from isobudget.importers.gather import Gathered, gather, suite_benchmark
 from isobudget.importers.names import distinct_names, file_models
 from isobudget.importers.ragged import ragged_notes
@@ -110,7 +110,7 @@ class ReadableSource:
     importer: Importer
     model: str
 
-    def records(self, tally: Tally) -> Iterator[Record]:
+    def records(self, tally: ImportTally) -> Iterator[Record]:
         """The source's records, each with a model."""
         if not (self.importer.name in BY_RECORD or self.importer.recognises(self.source)):
             raise InputError(f"{self.source.path}: not recognised as {self.importer.name} ({self.importer.help})")
@@ -220,7 +220,7 @@ def read_results(sources: Any, from_: str | None = None) -> Imported:
     gathered: list[Gathered] = []
     taken: list[Taken] = []
     for one in readable:
-        tally = Tally()
+        tally = ImportTally()
         own = gather(one.records(tally), tally)
         gathered.append(own)
         left = dict(tally.left)
@@ -244,7 +244,7 @@ def read_results(sources: Any, from_: str | None = None) -> Imported:
 
 def how_to_judge(sources: Iterable[ReadableSource]) -> str:
     """What to do about sources of which no sample is judged."""
-    return unjudged_remedy([(one.source, one.records(Tally())) for one in sources])
+    return unjudged_remedy([(one.source, one.records(ImportTally())) for one in sources])
 
 
 def _renamed(row: CountRow, names: dict[str, str]) -> CountRow:

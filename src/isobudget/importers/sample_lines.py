@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from isobudget.errors import InputError
-from isobudget.importers.base import Tally
+from isobudget.importers.base import ImportTally
 from isobudget.importers.fields import amount_of, name, shown, whole, wrong
 from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, Record, Sample
 from isobudget.importers.source import Source
@@ -59,7 +59,7 @@ class SampleLines:
         text = any(isinstance(first.get(field), str) for field in _TEXTS)
         return "task_id" in first and first.get("n") is None and (text or is_verdict(first.get("passed")))
 
-    def read(self, source: Source, tally: Tally) -> Iterator[Record]:
+    def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:
         """The samples in the order of the file; one that has the number of an earlier one is a duplicate."""
         seen: set[tuple[str, ...]] = set()
         number = 0

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import Any, NamedTuple
 
 from isobudget.errors import InputError
-from isobudget.importers.base import Tally
+from isobudget.importers.base import ImportTally
 from isobudget.importers.names import with_condition
 from isobudget.importers.read import find_sources, read_results, sources_shown
 from isobudget.importers.records import CountRow, Sample
@@ -27,7 +27,7 @@ def contents_of(sources: Any, from_: str | None = None) -> Contents:
     """What files hold, read as far as that takes; errors as `find_sources`."""
     seen = Contents()
     for source in find_sources(sources, from_)[0]:
-        for record in source.records(Tally()):
+        for record in source.records(ImportTally()):
             text = isinstance(record, Sample) and record.text is not None
             verdict = not isinstance(record, Sample) or record.passed is not None
             seen = Contents(seen.texts or text, seen.verdicts or verdict)

@@ -30,7 +30,7 @@ _KINDS = ("returns", "raises", "takes too long")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AgreeingGroup:
     """What some of the programs make of an input.
 
     Attributes:
@@ -45,7 +45,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class InputDifference:
     """An input on which programs that pass differ.
 
     Attributes:
@@ -55,7 +55,7 @@ class Difference:
     """
 
     call: str
-    answers: tuple[Answer, ...]
+    answers: tuple[AgreeingGroup, ...]
     test: str
 
 
@@ -76,7 +76,7 @@ class Confirmation:
     programs: int
     inputs: int
     differing: int
-    differences: tuple[Difference, ...]
+    differences: tuple[InputDifference, ...]
     note: str = ""
 
     @property
@@ -217,15 +217,17 @@ def _difference(
     results: Sequence[Mapping[str, str]],
     weights: Sequence[int],
     number: int,
-) -> Difference:
+) -> InputDifference:
     ordered = sorted(groups.values(), key=lambda own: (-sum(weights[one] for one in own), 0 not in own))
-    answers = tuple(Answer(sum(weights[one] for one in own), 0 in own, _in_words(results[own[0]])) for own in ordered)
+    answers = tuple(
+        AgreeingGroup(sum(weights[one] for one in own), 0 in own, _in_words(results[own[0]])) for own in ordered
+    )
     plain = plain_name(call.name)
     shown = (
         f"{plain}({call.arguments})" if not call.state else f"{call.name} on {call.state}: {plain}({call.arguments})"
     )
     test = _test(target, call, results[ordered[0][0]], answers, number)
-    return Difference(shown, answers, test)
+    return InputDifference(shown, answers, test)
 
 
 def _in_words(result: Mapping[str, str]) -> str:
@@ -235,7 +237,7 @@ def _in_words(result: Mapping[str, str]) -> str:
     return said + (f" and leaves {result['state']}" if result["state"] else "")
 
 
-def _test(target: Target, call: Call, result: Mapping[str, str], answers: Sequence[Answer], number: int) -> str:
+def _test(target: Target, call: Call, result: Mapping[str, str], answers: Sequence[AgreeingGroup], number: int) -> str:
     """A test that says what most of the passing samples do."""
     owner, _, plain = call.name.rpartition(".")
     others = "; ".join(f"{answer.said} ({answer.samples})" for answer in answers[1:])

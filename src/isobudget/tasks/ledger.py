@@ -74,7 +74,7 @@ class ArmPrice:
 
 
 @dataclass(frozen=True, slots=True)
-class Reservation:
+class TaskReservation:
     """Amounts that are set aside for one sample in flight."""
 
     arm: str
@@ -84,7 +84,7 @@ class Reservation:
 
 
 @dataclass(slots=True)
-class Ledger:
+class TaskLedger:
     """The account of one task.
 
     Attributes:
@@ -102,12 +102,12 @@ class Ledger:
         default_factory=lambda: {SAMPLES: 0.0, Unit.TOKENS: 0.0, Unit.FLOPS: 0.0, Unit.USD: 0.0}
     )
     notes: list[str] = field(default_factory=list)
-    _flying: list[Reservation] = field(default_factory=list)
+    _flying: list[TaskReservation] = field(default_factory=list)
     _paid: set[str] = field(default_factory=set)
     _prompts: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, budget: Budget, arms: Mapping[str, ArmPrice]) -> Ledger:
+    def of(cls, budget: Budget, arms: Mapping[str, ArmPrice]) -> TaskLedger:
         """The account for a budget.
 
         Raises:
@@ -129,7 +129,7 @@ class Ledger:
         """What is neither spent nor set aside, in the budget's unit."""
         return math.inf if self.unit is None else self.limit - self.spent[self.unit] - self.in_flight
 
-    def reserve(self, arm: str, own_prompt: int | None = None) -> Reservation | None:
+    def reserve(self, arm: str, own_prompt: int | None = None) -> TaskReservation | None:
         """Set aside what a sample costs at its most; None if that does not fit.
 
         Args:
@@ -143,13 +143,13 @@ class Ledger:
         amounts = price.most(not pays) if known is None else price.amounts(known * pays, known, price.max_tokens)
         if self.unit is not None and amounts[self.unit] > self.left + self.limit * _ROUNDING:
             return None
-        reservation = Reservation(arm, amounts, pays, own)
+        reservation = TaskReservation(arm, amounts, pays, own)
         self._flying.append(reservation)
         if not own:
             self._paid.add(arm)
         return reservation
 
-    def settle(self, reservation: Reservation, generation: Generation) -> dict[str, float]:
+    def settle(self, reservation: TaskReservation, generation: Generation) -> dict[str, float]:
         """Count what a sample came to; returns its amounts."""
         price = self.arms[reservation.arm]
         prompt = generation.prompt_tokens if reservation.pays_prompt else 0
@@ -165,15 +165,15 @@ class Ledger:
         self._close(reservation, amounts)
         return amounts
 
-    def give_up(self, reservation: Reservation) -> None:
+    def give_up(self, reservation: TaskReservation) -> None:
         """A sample that never came back: it stays counted at its most."""
         self._close(reservation, reservation.amounts)
 
-    def release(self, reservation: Reservation) -> None:
+    def release(self, reservation: TaskReservation) -> None:
         """A sample that was never begun: nothing is counted."""
         self._flying.remove(reservation)
 
-    def _close(self, reservation: Reservation, amounts: Mapping[str, float]) -> None:
+    def _close(self, reservation: TaskReservation, amounts: Mapping[str, float]) -> None:
         self._flying.remove(reservation)
         for unit, amount in amounts.items():
             self.spent[unit] += amount

@@ -31,7 +31,7 @@ from isobudget.tasks.candidate import UnusableError, lay_over
 from isobudget.tasks.clock import Clock
 from isobudget.tasks.confirm import Confirmation, confirm
 from isobudget.tasks.context import PROMPT_TOKENS
-from isobudget.tasks.ledger import SAMPLES, Ledger
+from isobudget.tasks.ledger import SAMPLES, TaskLedger
 from isobudget.tasks.models import BackendFactory, TaskModel
 from isobudget.tasks.options import DEFAULT_BUDGET, WRITTEN, SolveOptions
 from isobudget.tasks.project import read_settings
@@ -120,7 +120,7 @@ def _play(
     repairs = any(split_arm(arm)[1] for arm in task.arms)
     longer = int((task.options.prompt_tokens or PROMPT_TOKENS) * CHARACTERS_PER_TOKEN) + 1000 if repairs else 0
     task.models = {name: model.prepared(progress, longer) for name, model in task.models.items()}
-    ledger = Ledger.of(task.budget, {name: model.price() for name, model in task.models.items()})
+    ledger = TaskLedger.of(task.budget, {name: model.price() for name, model in task.models.items()})
     clock = Clock(task.budget.amount) if task.budget.unit is Unit.SECONDS else Clock()
     run, apart = _run_of(task)
     backends: dict[str, Backend] = {}

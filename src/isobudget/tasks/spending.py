@@ -28,7 +28,7 @@ from isobudget.judge.verdict import Verdict
 from isobudget.policies.schedule import Schedule, Stop
 from isobudget.policies.stepper import Draw, Halt, Stepper
 from isobudget.tasks.clock import Clock
-from isobudget.tasks.ledger import Ledger, Reservation
+from isobudget.tasks.ledger import TaskLedger, TaskReservation
 
 #: samples of one model that fail one after the other mean that it is gone
 _GONE_AFTER = 3
@@ -107,7 +107,7 @@ class _Flight:
     index: int
     place: int
     step: int
-    reservation: Reservation
+    reservation: TaskReservation
     prompt: Prompt
     parent: Attempt | None
 
@@ -134,7 +134,7 @@ class LiveSpending:
     schedule: Schedule
     open_arm: Callable[[str], OpenArm]
     judging: CandidateJudge
-    ledger: Ledger
+    ledger: TaskLedger
     clock: Clock
     on_attempt: Callable[[Attempt], None] = lambda _attempt: None
     seed: int = 0
@@ -270,7 +270,9 @@ class LiveSpending:
             begun += 1
         return begun
 
-    def _begin(self, arm: OpenArm, step: int, reservation: Reservation, prompt: Prompt, parent: Attempt | None) -> None:
+    def _begin(
+        self, arm: OpenArm, step: int, reservation: TaskReservation, prompt: Prompt, parent: Attempt | None
+    ) -> None:
         index = self._indices.get(arm.name, 0)
         self._indices[arm.name] = index + 1
         flight = _Flight(index, self._begun, step, reservation, prompt, parent)

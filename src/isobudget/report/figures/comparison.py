@@ -17,7 +17,7 @@ from isobudget.costs.cost import Unit
 from isobudget.curves import FIRST_PASS, TESTS, Comparison, Curve
 from isobudget.grid import counted, si_prefix
 from isobudget.report.figures.look import Look
-from isobudget.report.figures.parts import STAR, Floats, Line, Panel, Plot, Point, powers_of_two, thinned
+from isobudget.report.figures.parts import STAR, Floats, Line, Panel, Plot, PlotPoint, powers_of_two, thinned
 from isobudget.report.figures.render import render
 from isobudget.report.figures.style import Style, model_style
 from isobudget.report.tables.labels import NO_INTERVAL, intervals_over
@@ -169,7 +169,7 @@ def cost_scale(unit: Unit, costs: Sequence[float]) -> tuple[float, str]:
 def _panel(axis: _Axis, shown: ComparisonFigure) -> Panel:
     lines = tuple(_line(curve, axis.cost(curve), shown.style(curve.model)) for curve in axis.comparison.curves)
     stars = [
-        Point(GREEDY, STAR, shown.style(curve.model), axis.greedy(greedy), 100 * greedy.success)
+        PlotPoint(GREEDY, STAR, shown.style(curve.model), axis.greedy(greedy), 100 * greedy.success)
         for curve in axis.comparison.curves
         if (greedy := shown.greedy.get(curve.model)) is not None
     ]

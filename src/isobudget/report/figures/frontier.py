@@ -8,7 +8,7 @@ import numpy as np
 
 from isobudget.grid import counted, headed
 from isobudget.policies.choose import PlanRow
-from isobudget.report.figures.parts import RING, Line, Panel, Plot, Point
+from isobudget.report.figures.parts import RING, Line, Panel, Plot, PlotPoint
 from isobudget.report.figures.style import style_at
 from isobudget.report.tables.plan import NAMES, plan_scale
 from isobudget.solving.plan import Plan
@@ -18,7 +18,7 @@ def frontier_plot(plan: Plan) -> Plot:
     """One panel; with two budgets or more there are lines, one budget gives points."""
     scale, unit = plan_scale(plan)
     rings = tuple(
-        Point("recommended", RING, style_at(0), row.budget / scale, 100 * row.success) for row in plan.recommended
+        PlotPoint("recommended", RING, style_at(0), row.budget / scale, 100 * row.success) for row in plan.recommended
     )
     panel = Panel(f"{unit.replace('_', ' ')} per problem, on average", _lines(plan, scale), rings)
     title = headed(plan.benchmark, counted(plan.problems, "problem"))

@@ -51,7 +51,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class PlotPoint:
     """A single output, or what is pointed out: a `STAR`, a `SQUARE` or a `RING`, y in percent."""
 
     name: str
@@ -67,7 +67,7 @@ class Panel:
 
     x_label: str
     lines: tuple[Line, ...]
-    points: tuple[Point, ...] = ()
+    points: tuple[PlotPoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class PictureTarget:
     """Where figures go, and how they look.
 
     Attributes:
@@ -95,7 +95,7 @@ class Target:
 
 def target_of(
     figure: str | Path | None, width: str | float | None = None, font: str | None = None, *, folder: bool = False
-) -> Target | None:
+) -> PictureTarget | None:
     """Where a command writes its figure, by its options; None if it makes none. Asked before the work, not after it.
 
     Raises:
@@ -113,4 +113,4 @@ def target_of(
         if not (isinstance(path, StorePath) or path.parent.is_dir()):
             raise InputError(f"--figure {path}: there is no folder {path.parent}")
     require_matplotlib()
-    return Target(path, look)
+    return PictureTarget(path, look)

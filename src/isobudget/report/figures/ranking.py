@@ -17,7 +17,7 @@ from isobudget.grid import counted
 from isobudget.ranking.measure import Ranked, RankedModel
 from isobudget.ranking.rank import BenchmarkRanking
 from isobudget.report.figures.comparison import SAMPLES, cost_scale
-from isobudget.report.figures.parts import SQUARE, STAR, Line, Panel, Plot, Point, powers_of_two, thinned
+from isobudget.report.figures.parts import SQUARE, STAR, Line, Panel, Plot, PlotPoint, powers_of_two, thinned
 from isobudget.report.figures.style import Style, model_style, style_at
 from isobudget.report.tables.ranking import filter_text
 
@@ -85,13 +85,15 @@ def _line(ranked: Ranked, x: np.ndarray[tuple[int], np.dtype[np.float64]], style
     return Line(ranked.ranker, style, x[at], 100 * ranked.success[at], marks, len(at), filled, dotted=dotted)
 
 
-def _single_outputs(unit: Unit, scale: float, ranking: BenchmarkRanking) -> Iterator[Point]:
+def _single_outputs(unit: Unit, scale: float, ranking: BenchmarkRanking) -> Iterator[PlotPoint]:
     models = [model.model for model in ranking.models]
     for model in ranking.models:
         style = model_style(model.model, models)
         price, greedy = model.samples.prices.get(unit), model.samples.greedy
         if price is not None:
             success = 100 * float(model.ranked[0].success[0])
-            yield Point(f"one sample of {model.model}", SQUARE, style, price.cost(1) / scale, success)
+            yield PlotPoint(f"one sample of {model.model}", SQUARE, style, price.cost(1) / scale, success)
         if greedy is not None and unit in greedy.cost:
-            yield Point(f"greedy output of {model.model}", STAR, style, greedy.cost[unit] / scale, 100 * greedy.success)
+            yield PlotPoint(
+                f"greedy output of {model.model}", STAR, style, greedy.cost[unit] / scale, 100 * greedy.success
+            )

@@ -20,7 +20,7 @@ from xml.sax.saxutils import escape
 from isobudget.errors import InputError
 from isobudget.grid import printable
 from isobudget.report.figures.look import Look
-from isobudget.report.figures.parts import RING, SQUARE, STAR, Line, Panel, Plot, Point, x_limits, y_limits
+from isobudget.report.figures.parts import RING, SQUARE, STAR, Line, Panel, Plot, PlotPoint, x_limits, y_limits
 from isobudget.report.figures.style import INK, PAPER, RULE, require_matplotlib
 from isobudget.report.figures.words import all_fitted, fitted, in_lines, power_ticks, width_of
 from isobudget.report.tables.labels import short_labels
@@ -235,7 +235,7 @@ def _marker(line: Line, look: Look, face: str) -> dict[str, Any]:
     return form | {"markeredgewidth": 0.1 * look.points, "markerfacecolor": face}
 
 
-def _single(point: Point, look: Look) -> dict[str, Any]:
+def _single(point: PlotPoint, look: Look) -> dict[str, Any]:
     """A single output as Matplotlib's settings."""
     marker, times = _SIZES[point.kind]
     colour = {"markerfacecolor": "none"} if point.kind == RING else {"color": point.style.colour}
@@ -276,14 +276,14 @@ def _entries(plot: Plot, look: Look) -> list[_Entry]:
     return list(entries.values())
 
 
-def _by_name(plot: Plot) -> dict[str, list[Point]]:
-    named: dict[str, list[Point]] = {}
+def _by_name(plot: Plot) -> dict[str, list[PlotPoint]]:
+    named: dict[str, list[PlotPoint]] = {}
     for point in (point for panel in plot.panels for point in panel.points):
         named.setdefault(point.name, []).append(point)
     return named
 
 
-def _shared_sign(points: Sequence[Point]) -> dict[str, Any]:
+def _shared_sign(points: Sequence[PlotPoint]) -> dict[str, Any]:
     """A sign that stands for points of several colours has none."""
     return {"color": PAPER} if len({point.style for point in points}) > 1 else {}
 

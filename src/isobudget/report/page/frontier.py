@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from isobudget.grid import interval, percent, with_unit
 from isobudget.policies.choose import PlanRow
-from isobudget.report.page.tables import Cell, Table
+from isobudget.report.page.tables import Cell, PageTable
 from isobudget.report.tables.frontier import NOTE
 from isobudget.report.tables.plan import NAMES, gain_cells
 from isobudget.solving.sentence import ahead_in_words, shown_steps
 
 
-def frontier_table(rows: Sequence[PlanRow], unit: str, level: float) -> Table:
+def frontier_table(rows: Sequence[PlanRow], unit: str, level: float) -> PageTable:
     """One line a budget.
 
     Args:
@@ -33,4 +33,4 @@ def frontier_table(rows: Sequence[PlanRow], unit: str, level: float) -> Table:
         )
     caption = f"Recommended policies by budget in {unit} per problem"
     note = f"{NOTE} Intervals: {level:.0%}, over problems."
-    return Table(caption, ("Budget", "Solves", "Gain", "Policy", "Draws"), tuple(lines), note)
+    return PageTable(caption, ("Budget", "Solves", "Gain", "Policy", "Draws"), tuple(lines), note)

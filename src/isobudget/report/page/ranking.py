@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from isobudget.curves import Comparison
 from isobudget.grid import interval, percent
 from isobudget.rankers.base import RANDOM, Floats
-from isobudget.report.page.tables import Cell, Table
+from isobudget.report.page.tables import Cell, PageTable
 from isobudget.report.tables.ranking import shown_k
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MOST = 5
 
 
-def ranking_tables(ranking: BenchmarkRanking, comparison: Comparison) -> Iterator[Table]:
+def ranking_tables(ranking: BenchmarkRanking, comparison: Comparison) -> Iterator[PageTable]:
     """One table a model: every ranker at some k, and pass@k of the same samples."""
     for model in ranking.models:
         ks = shown_k(model.ranked[0].k_max)[-_MOST:]
@@ -32,7 +32,7 @@ def ranking_tables(ranking: BenchmarkRanking, comparison: Comparison) -> Iterato
                 (Cell("chosen by tests (pass@k)"), *_cells(curve.success, curve.low, curve.high, ks), Cell("–"))
             )
         columns = ("Chosen by", *(f"k = {k:,}" for k in ks), "AUC")
-        yield Table(f"The sample that is chosen from k of {model.model} passes", columns, tuple(rows), _note(model))
+        yield PageTable(f"The sample that is chosen from k of {model.model} passes", columns, tuple(rows), _note(model))
 
 
 def _row(ranked: Ranked, ks: list[int], best: bool) -> tuple[Cell, ...]:

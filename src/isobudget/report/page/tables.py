@@ -48,7 +48,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class PageTable:
     """A table: a short caption, headings, as many cells a row (the first is its heading), and a note below.
 
     On a narrow page the cells of a row of a `stacked` one stand below each other.
@@ -66,15 +66,15 @@ class Table:
         return tuple("text" * any(cell.kind == "text" for cell in cells) for cells in zip(*self.rows, strict=True))
 
 
-def _table(caption: str, columns: Iterable[str], rows: Iterable[Sequence[str | Cell]], note: str = "") -> Table:
+def _table(caption: str, columns: Iterable[str], rows: Iterable[Sequence[str | Cell]], note: str = "") -> PageTable:
     cells = (tuple(one if isinstance(one, Cell) else Cell(one) for one in row) for row in rows)
-    return Table(caption, tuple(columns), tuple(cells), note)
+    return PageTable(caption, tuple(columns), tuple(cells), note)
 
 
 # equal budget ---------------------------------------------------------------------------------------------------------
 
 
-def equal_budget(comparison: Comparison) -> Table:
+def equal_budget(comparison: Comparison) -> PageTable:
     """Success of every model at each budget."""
     rows = [_budget_row(comparison, place) for place in range(len(comparison.best))]
     shown = "".join(one.text + one.small for row in rows for one in row[1:-1] if isinstance(one, Cell))
@@ -125,7 +125,7 @@ def _lead(comparison: Comparison, place: int) -> Cell:
 # flips ----------------------------------------------------------------------------------------------------------------
 
 
-def flips(comparisons: Mapping[Unit, Comparison]) -> Table | None:
+def flips(comparisons: Mapping[Unit, Comparison]) -> PageTable | None:
     """For every pair the cost ratio at which the verdict flips, and those there are now; None if no pair has one."""
     pairs: dict[tuple[str, str, int], dict[Unit, Flip]] = {}
     for unit, comparison in comparisons.items():
@@ -178,7 +178,7 @@ def _now(flip: Flip | None) -> Cell:
 # stopping at the first pass -------------------------------------------------------------------------------------------
 
 
-def stopping(summary: BenchmarkSummary) -> Table:
+def stopping(summary: BenchmarkSummary) -> PageTable:
     """What stopping at the first pass saves, against always generating k."""
     return _table(
         "Samples generated on average, of at most k, if sampling stops at the first pass",
@@ -202,7 +202,7 @@ def _stopping_rows(summary: BenchmarkSummary) -> Iterator[list[str | Cell]]:
 # without tests --------------------------------------------------------------------------------------------------------
 
 
-def against_greedy_outputs(summary: BenchmarkSummary) -> Table | None:
+def against_greedy_outputs(summary: BenchmarkSummary) -> PageTable | None:
     """The likeliest sample of a cheaper model against the greedy output of a more expensive one, or None."""
     pairs = against_greedy(summary)
     note = (
@@ -231,7 +231,7 @@ def _greedy_row(pair: RankedAgainstGreedy) -> list[str | Cell]:
 # what a reader checks a verdict with ----------------------------------------------------------------------------------
 
 
-def problems(summary: BenchmarkSummary) -> Table:
+def problems(summary: BenchmarkSummary) -> PageTable:
     """Passed and judged samples of every problem by every model: which problems divide the models."""
     task_ids = summary.first.curves[0].task_ids
     models = {one.model: one.only(task_ids) for one in summary.tallies}
@@ -265,7 +265,7 @@ def _solved_by(solved: Sequence[str], models: Sequence[str]) -> str:
     return f"all but {', '.join(others)}" if len(others) <= _FEW else f"{len(solved)} of {len(models)} models"
 
 
-def cut(table: Table, most: int = 200) -> Table:
+def cut(table: PageTable, most: int = 200) -> PageTable:
     """The table with its first rows; the note says where the others are."""
     left = len(table.rows) - most
     if left <= 0:
@@ -274,13 +274,13 @@ def cut(table: Table, most: int = 200) -> Table:
     return replace(table, rows=table.rows[:most], note=note)
 
 
-def division(table: Table) -> str:
+def division(table: PageTable) -> str:
     """How many problems are solved by which models, from the last cells of `problems`."""
     counted = Counter(row[-1].text for row in table.rows)
     return "Solved by samples of " + "; ".join(f"{by}: {count:,}" for by, count in counted.most_common()) + "."
 
 
-def outcomes(summary: BenchmarkSummary) -> Table:
+def outcomes(summary: BenchmarkSummary) -> PageTable:
     """What the judge said of each model's samples, and how far its verdicts can be trusted."""
     shown = [one for one in Outcome if one == Outcome.PASSED or any(row.outcomes[one] for row in summary.verdicts)]
     return _table(
@@ -314,7 +314,7 @@ def _trust(verdicts: Sequence[VerdictCounts]) -> str:
     )
 
 
-def suites(summary: BenchmarkSummary) -> Table:
+def suites(summary: BenchmarkSummary) -> PageTable:
     """What passes the visible tests, and how much of it is wrong by all tests."""
     rows: list[list[str | Cell]] = [
         [
@@ -331,7 +331,7 @@ def suites(summary: BenchmarkSummary) -> Table:
     return _table("One sample by two suites of tests", columns, rows, note)
 
 
-def costs(summary: BenchmarkSummary) -> Table:
+def costs(summary: BenchmarkSummary) -> PageTable:
     """What a sample costs in every unit."""
     samples = {one.model: one for one in summary.samples}
     rows: list[list[str | Cell]] = []
@@ -356,7 +356,7 @@ def _price(comparison: Comparison, label: str) -> Cell:
     return Cell(with_unit(price.per_sample, price.unit), shared)
 
 
-def sampling(facts: Mapping[str, Any], summaries: Sequence[BenchmarkSummary]) -> Table:
+def sampling(facts: Mapping[str, Any], summaries: Sequence[BenchmarkSummary]) -> PageTable:
     """How samples were generated, and the exact number of problems."""
     return _table(
         "How samples were generated",
