@@ -109,7 +109,7 @@ def test_a_model_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_request_that_cannot_be_written_is_made_once_and_costs_nothing(tmp_path: Path) -> None:
     """Nothing was sent: whatever the check of bodies lets through is settled at nothing."""
-    most = calling.Bill({"usd": 1.0, "tokens": 100.0}, 90, 10)
+    most = calling.CallBill({"usd": 1.0, "tokens": 100.0}, 90, 10)
 
     async def attempt(payer: calling.Payer, model: ServerUpstream, stream: bool) -> None:
         body = {"messages": [{"role": "user", "content": "\ud800"}]}
