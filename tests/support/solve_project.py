@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 #: from the model's name and the seed to a text, or to one with its tokens and the seconds that it takes
 Answers = Callable[[str, int], str | tuple[str, int, float]]
 
@@ -143,6 +145,15 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is no fault."""
+
+
+def enter_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project below a folder, as the working folder, with a models file of its own beside it."""
+    root = make_project(folder / "project")
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("ISOBUDGET_MODELS_TOML", str(folder / "models.toml"))
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    return root
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from isobudget.tasks.selection import select
 from isobudget.tasks.solution import Solution
 from isobudget.tasks.solve import solve as solve_task
 from isobudget.tasks.target import find_target
-from support.solve_project import RIGHT, answering, declare, make_project
+from support.solve_project import RIGHT, answering, declare, enter_project
 
 SLUG, SLUG_TESTS = "src/pkg/text.py::slugify", ("tests/test_text.py",)
 ADD, ADD_TESTS = "src/pkg/text.py::Counter.add", ("tests/test_counter.py",)
@@ -32,11 +32,7 @@ ADDED = "        self.words[word] = self.words.get(word, 0) + 1\n"
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    root = make_project(tmp_path / "project")
-    monkeypatch.chdir(root)
-    monkeypatch.setenv("ISOBUDGET_MODELS_TOML", str(tmp_path / "models.toml"))
-    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
-    return root
+    return enter_project(tmp_path, monkeypatch)
 
 
 def solve(target: str = SLUG, tests: tuple[str, ...] = SLUG_TESTS, **stated: object) -> Solution:

@@ -21,7 +21,7 @@ from isobudget.analysis.load_samples import load_samples
 from isobudget.errors import InputError, RunError, StorageError
 from isobudget.records.attempts import AttemptRow, TaskRow
 from isobudget.records.parts import read_rows
-from support.solve_project import COUNTER_TESTS, RIGHT, TEXT, WRONG, answering, declare, make_project
+from support.solve_project import COUNTER_TESTS, RIGHT, TEXT, WRONG, answering, declare, enter_project
 
 SLUG = "src/pkg/text.py::slugify"
 SLUG_TESTS = "tests/test_text.py"
@@ -30,12 +30,8 @@ SOURCE = Path(isobudget.__file__).parents[1]
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    root = make_project(tmp_path / "project")
-    monkeypatch.chdir(root)
-    monkeypatch.setenv("ISOBUDGET_MODELS_TOML", str(tmp_path / "models.toml"))
-    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
     monkeypatch.setenv("PYTHONPATH", str(SOURCE))
-    return root
+    return enter_project(tmp_path, monkeypatch)
 
 
 def right_from(number: int) -> Callable[[str, int], str]:

@@ -17,7 +17,7 @@ from isobudget import api
 from isobudget.errors import InputError
 from isobudget.progress import Silent
 from isobudget.tasks.solution import Solution
-from support.solve_project import RIGHT, TEXT, WRONG, answering, declare, make_project
+from support.solve_project import RIGHT, TEXT, WRONG, answering, declare, enter_project
 
 SLUG = "src/pkg/text.py::slugify"
 ADD = "        self.words[word] = self.words.get(word, 0) + 1\n"
@@ -26,12 +26,8 @@ SOURCE = Path(isobudget.__file__).parents[1]
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    root = make_project(tmp_path / "project")
-    monkeypatch.chdir(root)
-    monkeypatch.setenv("ISOBUDGET_MODELS_TOML", str(tmp_path / "models.toml"))
-    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
     monkeypatch.setenv("PYTHONPATH", str(SOURCE))
-    return root
+    return enter_project(tmp_path, monkeypatch)
 
 
 @pytest.fixture

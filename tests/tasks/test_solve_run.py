@@ -16,7 +16,7 @@ from isobudget import api
 from isobudget.errors import InputError
 from isobudget.tasks.models import choose_models
 from support.fakes import FakeBackend
-from support.solve_project import RIGHT, answering, declare, make_project
+from support.solve_project import RIGHT, answering, declare, enter_project
 
 SLUG_TESTS = "tests/test_text.py"
 
@@ -24,9 +24,7 @@ SLUG_TESTS = "tests/test_text.py"
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A project, with a server whose models are right."""
-    root = make_project(tmp_path / "project")
-    monkeypatch.chdir(root)
-    monkeypatch.setenv("ISOBUDGET_MODELS_TOML", str(tmp_path / "models.toml"))
+    root = enter_project(tmp_path, monkeypatch)
     with answering(lambda model, seed: RIGHT) as (url, _):
         declare(tmp_path / "models.toml", url)
         yield root
