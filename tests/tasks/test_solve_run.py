@@ -13,7 +13,10 @@ import pytest
 
 import isobudget
 from isobudget import api
-from isobudget.errors import InputError
+from isobudget.backends.base import Backend
+from isobudget.backends.server.settings import ServerSettings
+from isobudget.errors import BackendError, InputError
+from isobudget.study.resolve import ResolvedModel
 from isobudget.tasks.models import choose_models
 from support.fakes import FakeBackend
 from support.solve_project import RIGHT, answering, declare, enter_project
@@ -135,3 +138,19 @@ def test_a_model_that_nobody_knows_is_told_with_how_to_declare_it(served: Path) 
     with pytest.raises(InputError) as caught:
         choose_models(["hf:me/it"])
     assert "models file" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("stated", "tries"), [("attempts = 1\n", 1), ("", 3), ("attempts = 6\n", 6)])
+def test_a_server_is_tried_three_times_unless_its_file_says_otherwise(served: Path, stated: str, tries: int) -> None:
+    models = served.parent / "models.toml"
+    models.write_text(models.read_text().replace("attempts = 1\n", stated))
+    opened: list[ServerSettings] = []
+
+    def gone(model: ResolvedModel) -> Backend:
+        assert isinstance(model.settings, ServerSettings)
+        opened.append(model.settings)
+        raise BackendError("it is down")
+
+    with pytest.raises(BackendError, match="it is down"):
+        solve(make_backend=gone)
+    assert [one.attempts for one in opened] == [tries]

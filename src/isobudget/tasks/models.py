@@ -35,6 +35,8 @@ _OF_LAST = 64
 _LARGEST_BATCH = 16
 #: slots of an embedded engine: memory for more is taken for nothing
 _SLOTS = 16
+#: tries of a request where the models file states none: somebody waits, and another model may go on
+_ATTEMPTS = 3
 #: tokens that begin a text, and that a chat template puts around a message and before the first one, at most about
 _AROUND_MESSAGE, _AROUND_CONVERSATION = 8, 48
 
@@ -128,13 +130,21 @@ class TaskModel:
         """
         length = characters(self.rendered.prompt) + more_characters
         room = context_for(length + 256, self.sampling.max_tokens)
-        return replace(self, resolved=fetch_model(self.resolved, _SLOTS, room, progress))
+        return replace(self, resolved=_impatient(fetch_model(self.resolved, _SLOTS, room, progress)))
 
 
 def most_tokens(prompt: Prompt) -> int:
     """The most tokens that a prompt may have: as many as bytes, and what stands around messages."""
     around = _AROUND_CONVERSATION if isinstance(prompt, Chat) else 0
     return around + sum(len(text.encode()) + _AROUND_MESSAGE for text in texts_of(prompt))
+
+
+def _impatient(model: ResolvedModel) -> ResolvedModel:
+    """A server is given up after fewer tries than a study has, unless their number is stated."""
+    settings = model.settings
+    if not isinstance(settings, ServerSettings) or "attempts" in settings.model_fields_set:
+        return model
+    return replace(model, settings=settings.model_copy(update={"attempts": _ATTEMPTS}))
 
 
 def _dedented(text: str, by: int) -> str:
