@@ -11,16 +11,15 @@ import functools
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from isobudget.errors import InputError
 from isobudget.files.hints import did_you_mean
 from isobudget.files.toml import read_toml, shipped_toml
 from isobudget.files.values import Check, is_whole, mistakes_of
 from isobudget.grid import counted
+from isobudget.models.catalog import NewlineRule
 from isobudget.prompts.template import Template, parse_template
-
-NewlineRule = Literal["keep", "strip"]
 
 #: the rules that `isobudget.prompts.extraction.extract` knows
 EXTRACTIONS = ("none", "function", "block", "program")

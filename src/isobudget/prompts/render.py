@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from isobudget.backends.base import Chat, Message, Prompt
 from isobudget.errors import InputError
+from isobudget.models.catalog import NewlineRule
 from isobudget.problems.problem import Form, ObservedPrograms, Problem, ProgramTests
-from isobudget.prompts.formats import NewlineRule, PromptFormat, PromptKind
+from isobudget.prompts.formats import PromptFormat, PromptKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from typing import Any, cast
 from isobudget.errors import InputError
 from isobudget.files.hints import nearest
 from isobudget.grid import picked
+from isobudget.models.catalog import NewlineRule
 from isobudget.problems.problem import Benchmark, Problem
-from isobudget.prompts.formats import NewlineRule, PromptFormat, find_format
+from isobudget.prompts.formats import PromptFormat, find_format
 from isobudget.prompts.render import Rendered, render
 
 
