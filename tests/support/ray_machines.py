@@ -2,8 +2,8 @@
 
     python ray_machines.py SAMPLES
 
-The machines are raylets on this one, each with a CPU. The same programs are judged without Ray; then on two of them, over
-and over, until a third has joined and works, and until one that was there from the start has been killed and is missed.
+The machines are raylets on this one, each with a CPU. The same programs are judged without Ray; then on two of them,
+over and over, until a third has joined and works, and until one that was there from the start was killed and is missed.
 """
 
 from __future__ import annotations
@@ -15,18 +15,32 @@ from typing import Any
 
 from ray.cluster_utils import Cluster as Raylets
 
-from isobudget.cluster.connect import connected
+from isobudget.cluster.connect import STARTS, connected
 from isobudget.cluster.executor import Cluster
 from isobudget.cluster.judging import ClusterJudge
 from isobudget.judge import Judge
-from isobudget.progress import Progress
+from isobudget.progress import Silent
 from support.ray_judging import pairs, plain
 
 #: of the object store of each
 BYTES = 80 * 2**20
 
 
-class Notes(Progress):
+def two_machines() -> tuple[Raylets, Any]:
+    """A cluster, and its second machine. Ray gives each 30 s to start, which a busy one does not always keep."""
+    raylets = Raylets()
+    for left in reversed(range(STARTS)):
+        try:
+            raylets.add_node(num_cpus=1, include_dashboard=False, object_store_memory=BYTES)
+            return raylets, raylets.add_node(num_cpus=1, object_store_memory=BYTES)
+        except Exception:
+            raylets.shutdown()
+            if not left:
+                raise
+    raise AssertionError
+
+
+class Notes(Silent):
     """Keeps what is said."""
 
     def __init__(self) -> None:
@@ -57,10 +71,7 @@ def main(count: int) -> dict[str, Any]:
     work = pairs(count)
     with Judge(2) as judge:
         expected = plain(list(judge.run(work)))
-    head = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": BYTES}
-    raylets = Raylets(initialize_head=True, head_node_args=head)
-    second = raylets.add_node(num_cpus=1, object_store_memory=BYTES)
-    raylets.wait_for_nodes()
+    raylets, second = two_machines()
     notes = Notes()
     with connected(raylets.address) as ray:
         judge = Cluster(lambda: ray, None, notes, raylets.address).judge()

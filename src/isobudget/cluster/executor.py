@@ -205,7 +205,7 @@ class Cluster:
         )
 
     def _require_cpus(self, workers: int) -> None:
-        """Raise `ClusterError` where so many judges do not fit; of a local cluster that is known before it is started."""
+        """Raise `ClusterError` where so many judges do not fit; a local cluster need not be started for that."""
         if self._address == LOCAL and workers > own_cores():
             has = f"--cluster {LOCAL} has the {own_cores()} that this process may use"
         elif self._address != LOCAL and workers > _cpus(self.machines.known):
