@@ -86,11 +86,6 @@ class ClusterJudge(Judge):
         self._entered = False
         self._dispatch.close()
 
-    @property
-    def ready(self) -> int:
-        """Workers that are ready."""
-        return self._dispatch.ready
-
     def run(self, pairs: Iterable[tuple[Problem, str]]) -> Iterator[Verdict]:
         """The same as `Judge.run`.
 
