@@ -46,7 +46,7 @@ def measure(samples: int, turns: int) -> dict[str, Any]:
     count, begun = samples // turns, time.perf_counter()
     with connected("local", cpus=WORKERS) as ray:
         starts = {"ray": time.perf_counter() - begun}
-        local, remote = Judge(WORKERS), Cluster(ray, None, SILENT).judge(WORKERS)
+        local, remote = Judge(WORKERS), Cluster(lambda: ray, None, SILENT, "local").judge(WORKERS)
         begun = time.perf_counter()
         with remote:
             starts["ray_actors"] = time.perf_counter() - begun

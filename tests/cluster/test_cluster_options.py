@@ -12,7 +12,7 @@ import pytest
 from isobudget import api
 from isobudget.cluster.connect import Node, check_address, check_replicas
 from isobudget.cluster.executor import executor_at
-from isobudget.cluster.nodes import ActorNeeds, described, fits, look, own_versions, require
+from isobudget.cluster.nodes import ActorNeeds, described, fits, look, own_versions, require, room
 from isobudget.errors import ClusterError, InputError, MissingExtraError
 from isobudget.pipeline.executor import Local
 from isobudget.progress import SILENT
@@ -98,6 +98,14 @@ def test_no_actor_is_divided_between_machines() -> None:
 def test_what_cannot_be_is_refused(wanted: ActorNeeds, why: str) -> None:
     with pytest.raises(ClusterError, match=why):
         require(NODES, wanted)
+
+
+def test_a_lost_machine_leaves_fewer_replicas_and_not_none() -> None:
+    asked = ActorNeeds("m", 1, 1, replicas=10)
+    assert [room(nodes, asked) for nodes in (NODES, NODES[:1], NODES[1:])] == [10, 8, 4]
+    assert room(NODES, ActorNeeds("m", 1, 1)) == 12
+    with pytest.raises(ClusterError, match="no machine of the cluster has them: 1 machine with 4 CPUs"):
+        room(NODES[2:], asked)
 
 
 def test_a_machine_says_what_it_lacks(tmp_path: Path) -> None:

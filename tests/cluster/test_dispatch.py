@@ -169,6 +169,29 @@ def test_workers_that_end_whatever_they_are_given_are_an_error() -> None:
         everything(dispatch, 10_000, 1000)
 
 
+@pytest.mark.parametrize("workers", [1, 2, 40])
+def test_workers_that_end_together_as_a_machine_does_are_one_loss(workers: int) -> None:
+    fleet = FakeFleet(workers + 1)
+    with Dispatch[int](fleet, 60.0, now=fleet.now) as dispatch:
+        results = dispatch.results(batches(1000, 5))
+        came = [item for items, _ in (next(results), next(results)) for item in items]
+        for worker in fleet.workers[:workers]:
+            worker.dead = True
+        came += [item for items, _ in results for item in items]
+        assert sorted(came) == list(range(1000))
+        assert dispatch.lost == workers
+
+
+def test_machines_that_end_one_after_the_other_are_an_error() -> None:
+    fleet = FakeFleet(40, frozenset(range(10_000)))
+    with (
+        Dispatch[int](fleet, 60.0, now=fleet.now) as dispatch,
+        pytest.raises(ClusterError, match=f"{GONE_AFTER} workers .* it ended"),
+    ):
+        everything(dispatch, 10_000, 100)
+    assert dispatch.lost <= 40 * GONE_AFTER
+
+
 def test_a_worker_that_hangs_is_replaced() -> None:
     fleet = FakeFleet(1)
     with Dispatch[int](fleet, 60.0, now=fleet.now) as dispatch:

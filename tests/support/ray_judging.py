@@ -100,7 +100,7 @@ def main(kills: int, count: int, seed: int) -> dict[str, Any]:
     with connected("local", cpus=2) as ray:
         report: dict[str, Any] = {"start_seconds": time.monotonic() - begun}
         report["outcomes"] = sorted({one[0] for one in expected})
-        with Cluster(ray, None, SILENT).judge(2) as judge:
+        with Cluster(lambda: ray, None, SILENT, "local").judge(2) as judge:
             report["same"] = plain(list(judge.run(work))) == expected
             ended, killed = threading.Event(), list[int]()
             thread = threading.Thread(target=killer, args=(kills, seed, ended, killed))
@@ -113,7 +113,7 @@ def main(kills: int, count: int, seed: int) -> dict[str, Any]:
             ended.set()
             thread.join()
             report |= {"killed": len(killed), "rounds": rounds}
-        fragile = Cluster(ray, None, SILENT, judge_actor=FragileJudge).judge(2)
+        fragile = Cluster(lambda: ray, None, SILENT, "local", judge_actor=FragileJudge).judge(2)
         bad = seed % len(work)
         poisoned = [(one, program + POISON * (at == bad)) for at, (one, program) in enumerate(work)]
         with fragile as judge:

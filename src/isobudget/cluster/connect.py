@@ -7,6 +7,7 @@ as Ray allows: it looks for this machine's address by a UDP socket to a public r
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
 import os
 import re
@@ -33,6 +34,8 @@ ASK_SECONDS = 120.0
 #: memory for what is on its way between driver and workers; nothing in it is precious
 _OBJECT_STORE_BYTES = 256 * 2**20
 _LOOPBACK = "127.0.0.1"
+#: Ray's variable for whether a token is asked for
+_AUTH_MODE = "RAY_AUTH_MODE"
 
 
 def check_address(text: str) -> str:
@@ -92,10 +95,8 @@ def connected(address: str, cpus: int | None = None) -> Iterator[Any]:
         MissingExtraError: Ray is not installed.
         ClusterError: there is no such cluster, or it does not start.
     """
-    check_address(address)
+    require_reachable(address)
     ray = _load()
-    if address != LOCAL:
-        _require_listener(address)
     arguments: dict[str, Any] = {
         "address": address,
         "log_to_driver": False,
@@ -105,7 +106,7 @@ def connected(address: str, cpus: int | None = None) -> Iterator[Any]:
     }
     if address == LOCAL:
         arguments |= {
-            "num_cpus": cpus or len(os.sched_getaffinity(0)),
+            "num_cpus": cpus or own_cores(),
             "include_dashboard": False,
             "object_store_memory": _OBJECT_STORE_BYTES,
             "_node_ip_address": _LOOPBACK,
@@ -118,23 +119,35 @@ def connected(address: str, cpus: int | None = None) -> Iterator[Any]:
         connection.close()
 
 
-def _load() -> Any:
-    """Ray, with its usage statistics off.
+def require_reachable(address: str) -> None:
+    """What can be known of an address before Ray is loaded.
 
     Raises:
-        MissingExtraError: it is not installed.
+        InputError: see `check_address`.
+        MissingExtraError: Ray is not installed.
+        ClusterError: nothing answers there.
     """
+    check_address(address)
+    if importlib.util.find_spec("ray") is None:
+        raise MissingExtraError("work on a cluster (--cluster)", "ray")
+    if address != LOCAL:
+        _require_listener(address)
+
+
+def own_cores() -> int:
+    """The cores that this process may use, which a local cluster has."""
+    return len(os.sched_getaffinity(0))
+
+
+def _load() -> Any:
+    """Ray, with its usage statistics off."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what the user made visible stays so
     # workers of a cluster that is started here would else yield to whatever else runs, and stand still beside it
     os.environ.setdefault("RAY_worker_niceness", "0")
     before = signal.getsignal(signal.SIGTERM)
-    try:
-        import ray
-    except ModuleNotFoundError as error:
-        if error.name != "ray":
-            raise  # of a broken installation
-        raise MissingExtraError("work on a cluster (--cluster)", "ray") from None
+    import ray
+
     if callable(before) and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, before)  # Ray takes it when it is imported, and would end without saving
     return ray
@@ -160,6 +173,19 @@ def _require_listener(address: str) -> None:
             f"{said}: nothing answers there ({error.strerror or error}). Start the head with: "
             f"ray start --head --port {port}"
         ) from None
+
+
+def _token_hint(address: str) -> str:
+    """What to try where something answers at an address and Ray does not come to it.
+
+    A head that finds a token asks everybody for it. To an address that is stated Ray sends one only where told to.
+    """
+    if address == LOCAL or os.environ.get(_AUTH_MODE, "").lower() == "token":
+        return ""
+    return (
+        f". If the cluster asks for a token (its head said so when it started), set {_AUTH_MODE}=token here and on "
+        "every machine of it, each with the head's token in ~/.ray/auth_token"
+    )
 
 
 class _RayThread:
@@ -204,7 +230,9 @@ class _RayThread:
                 "--cluster local start one for this command"
             ) from error
         why = str(error).strip().splitlines()
-        raise ClusterError(f"--cluster {self._address}: {why[0] if why else type(error).__name__}") from error
+        raise ClusterError(
+            f"--cluster {self._address}: {why[0] if why else type(error).__name__}{_token_hint(self._address)}"
+        ) from error
 
     def close(self) -> None:
         """Disconnect; a cluster that was started here ends."""

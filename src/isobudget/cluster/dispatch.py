@@ -26,7 +26,8 @@ Item = TypeVar("Item")
 UNDER_WAY = 2
 #: a batch, or one item, is held for guilty when it has ended so many workers
 DEATHS = 2
-#: so many workers that end one after the other, with no batch coming back between, mean that it is not the samples
+#: so many workers that end one after the other, each started after the one before had ended, with no batch coming back
+#: between, mean that it is not the samples; those that end together, as a machine's do, count as one
 GONE_AFTER = 12
 #: how long a first worker may take to be there, and the others after it until work begins without them
 START_SECONDS, OTHERS_SECONDS = 1800.0, 60.0
@@ -58,6 +59,8 @@ class _Seat(Generic[Item]):
     handle: Handle
     hello: Ref | None
     news: float
+    #: how many losses had been counted when its worker was started
+    losses_before: int = 0
     under_way: dict[Ref, _Portion[Item] | None] = field(default_factory=dict)
     looked: Ref | None = None
     pulse: Pulse = field(default_factory=Pulse)
@@ -104,7 +107,7 @@ class Dispatch(Generic[Item]):
         self.seats: list[_Seat[Item]] = []
         self.lost = 0
         self._again: deque[_Portion[Item]] = deque()
-        self._deaths_in_a_row = 0
+        self._losses = self._losses_in_a_row = 0
         self._reason = ""
         self._looked = self._ready_at = now()
         self._past: list[Pulse] = []
@@ -144,7 +147,7 @@ class Dispatch(Generic[Item]):
         """Have as many seats as the cluster has room for now."""
         for _ in range(self.fleet.size() - len(self.seats)):
             handle = self.fleet.start()
-            self.seats.append(_Seat(handle, handle.hello(), self._now()))
+            self.seats.append(_Seat(handle, handle.hello(), self._now(), self._losses))
 
     def _see_room(self) -> bool:
         """Now and then have as many seats as there is room for; a cluster that has gone is an error of its size."""
@@ -157,7 +160,9 @@ class Dispatch(Generic[Item]):
     def _replace(self, seat: _Seat[Item], reason: str) -> None:
         """Another worker in place of one that is lost; what it had is given out again, each batch alone."""
         self.lost += 1
-        self._deaths_in_a_row += 1
+        if seat.losses_before == self._losses:  # else it was there before the last one counted was lost
+            self._losses += 1
+            self._losses_in_a_row += 1
         self._reason = reason
         had = [batch for batch in seat.under_way.values() if batch is not None]
         for batch in had:
@@ -166,10 +171,10 @@ class Dispatch(Generic[Item]):
         seat.handle.end()
         seat.under_way, seat.looked, seat.pulse = {}, None, Pulse()
         seat.handle = self.fleet.start()
-        seat.hello, seat.news = seat.handle.hello(), self._now()
-        if self._deaths_in_a_row >= GONE_AFTER:
+        seat.hello, seat.news, seat.losses_before = seat.handle.hello(), self._now(), self._losses
+        if self._losses_in_a_row >= GONE_AFTER:
             raise ClusterError(
-                f"{self._deaths_in_a_row} workers of the cluster ended one after the other, and no result came "
+                f"{self._losses_in_a_row} workers of the cluster ended one after the other, and no result came "
                 f"between: {reason} What came before is recorded; the same command goes on from there."
             )
 
@@ -288,7 +293,7 @@ class Dispatch(Generic[Item]):
         else:
             batch = seat.under_way.pop(ref)
             seat.news = self._ready_at = self._now()
-            self._deaths_in_a_row = 0
+            self._losses_in_a_row = 0
             if batch is not None:
                 return [(batch.items, answer)]
         return []

@@ -9,6 +9,7 @@ import contextlib
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from isobudget.backends.llamacpp.settings import LlamaCppSettings
 from isobudget.backends.settings import HubSettings
 from isobudget.cluster import generating
 from isobudget.cluster.actors import GenerationActor, JudgeActor
-from isobudget.cluster.connect import Node, check_replicas, connected, nodes_of
+from isobudget.cluster.connect import LOCAL, Node, check_replicas, connected, own_cores, require_reachable
 from isobudget.cluster.dispatch import Dispatch
 from isobudget.cluster.generating import STALL_SECONDS, Described, Replicas
 from isobudget.cluster.judging import ClusterJudge
-from isobudget.cluster.nodes import ActorNeeds, ask_nodes, described, require
+from isobudget.cluster.machines import Machines
+from isobudget.cluster.nodes import ActorNeeds, described, require, room
 from isobudget.cluster.ray_fleet import ActorKind, RayFleet
 from isobudget.errors import ClusterError, InputError
 from isobudget.files.hub import may_be_repo
@@ -38,18 +40,17 @@ REPORT_SECONDS = 600.0
 def on_cluster(address: str, replicas: int | None = None, progress: Progress = SILENT) -> Iterator[Cluster]:
     """The executor of the cluster at `address` (`local`, `auto` or HOST:PORT), with so many replicas of every model.
 
+    Ray is started, or joined, by the first thing that needs it.
+
     Raises:
         InputError: the address or the number is none.
         MissingExtraError: Ray is not installed.
         ClusterError: there is no such cluster.
     """
     check_replicas(address, replicas)
-    begun = time.monotonic()
-    with connected(address) as ray:
-        cluster = Cluster(ray, replicas, progress)
-        seconds = time.monotonic() - begun
-        progress.note(f"cluster {address}: {described(cluster.nodes)}; connected in {seconds:.0f} s")
-        yield cluster
+    require_reachable(address)
+    with contextlib.ExitStack() as connection:
+        yield Cluster(lambda: connection.enter_context(connected(address)), replicas, progress, address)
 
 
 @contextlib.contextmanager
@@ -79,11 +80,32 @@ class Cluster:
     needs_extras = False
 
     def __init__(
-        self, ray: Any, replicas: int | None, progress: Progress, judge_actor: type[JudgeActor] = JudgeActor
+        self,
+        connect: Callable[[], Any],
+        replicas: int | None,
+        progress: Progress,
+        address: str,
+        judge_actor: type[JudgeActor] = JudgeActor,
     ) -> None:
-        self._ray, self._replicas, self._progress, self._judge_actor = ray, replicas, progress, judge_actor
-        self.nodes: list[Node] = nodes_of(ray)
-        ask_nodes(ray, self.nodes, [])
+        self._connect, self._address = connect, address
+        self._replicas, self._progress, self._judge_actor = replicas, progress, judge_actor
+
+    @cached_property
+    def _ray(self) -> Any:
+        return self._connect()
+
+    @cached_property
+    def machines(self) -> Machines:
+        """Those of the cluster.
+
+        Raises:
+            ClusterError: there is no such cluster, or a machine of it is of another version.
+        """
+        begun = time.monotonic()
+        machines = Machines(self._ray, self._progress.note)
+        seconds = time.monotonic() - begun
+        self._progress.note(f"cluster {self._address}: {described(machines.known)}; connected in {seconds:.0f} s")
+        return machines
 
     # models ---------------------------------------------------------------------------------------------------------
 
@@ -99,23 +121,23 @@ class Cluster:
                 placed.append(model)
                 continue
             need = self._wanted(model)
-            count = require(self.nodes, need)
+            count = require(self.machines.known, need)
             wanted.append(need)
             placed.append(replace(model, settings=model.settings.on_cores(int(need.cpus))))
             each = f"{need.gpus} GPUs and {need.cpus:g} CPUs" if need.gpus else f"{need.cpus:g} CPUs"
             self._progress.note(f"{model.name}: {count} replicas with {each} each")
         if wanted:
-            ask_nodes(self._ray, self.nodes, wanted)
+            self.machines.require(wanted)
         return placed
 
     def _wanted(self, model: ResolvedModel) -> ActorNeeds:
-        settings = model.settings
-        gpus = settings.gpus_held(any(node.gpus for node in self.nodes))
+        settings, nodes = model.settings, self.machines.known
+        gpus = settings.gpus_held(any(node.gpus for node in nodes))
         cpus = 1.0
         if not gpus:  # an engine on cores has its share of a machine to itself
-            each = -(-(self._replicas or 1) // len(self.nodes))
+            each = -(-(self._replicas or 1) // len(nodes))
             threads = getattr(settings, "threads", None)
-            cpus = float(threads or max(1, int(min(node.cpus for node in self.nodes)) // each))
+            cpus = float(threads or max(1, int(min(node.cpus for node in nodes)) // each))
         files: dict[str, int | None] = {}
         if isinstance(settings, LlamaCppSettings):
             files = {str(Path(settings.model).absolute()): Path(settings.model).stat().st_size}
@@ -141,7 +163,7 @@ class Cluster:
         if need.files:  # the driver's folder is not the actors'
             settings = settings.model_copy(update={"model": next(iter(need.files))})
         kind = ActorKind(GenerationActor, (settings,), need.cpus, need.gpus, 2, generating.pack)
-        fleet = RayFleet(self._ray, kind, lambda: require(nodes_of(self._ray), need))
+        fleet = RayFleet(self._ray, kind, lambda: room(self.machines.now(), need))
         dispatch: Dispatch[Work] = Dispatch(fleet, STALL_SECONDS, said.ready, self._progress.note)
         with dispatch:
             replicas = Replicas(dispatch, samples, said)
@@ -163,15 +185,13 @@ class Cluster:
         Raises:
             ClusterError: not so many fit.
         """
-        if workers is not None and workers > self._cpus():
-            raise ClusterError(
-                f"{workers} workers of the judge need a CPU each; the cluster has {described(self.nodes)}"
-            )
+        if workers is not None:
+            self._require_cpus(workers)
         held = max((self._held(model) for model in beside), default=0.0)
-        free = int(self._cpus() - held)
+        free = int(_cpus(self.machines.known) - held)
 
         def size() -> int:
-            now = int(self._cpus(nodes_of(self._ray)) - held)
+            now = int(_cpus(self.machines.now()) - held)
             return max(1, now if workers is None else min(workers, now))
 
         return ClusterJudge(
@@ -184,15 +204,26 @@ class Cluster:
             **modes,
         )
 
-    def _cpus(self, nodes: Sequence[Node] | None = None) -> float:
-        return sum(node.cpus for node in (self.nodes if nodes is None else nodes))
+    def _require_cpus(self, workers: int) -> None:
+        """Raise `ClusterError` where so many judges do not fit; a local cluster need not be started for that."""
+        if self._address == LOCAL and workers > own_cores():
+            has = f"--cluster {LOCAL} has the {own_cores()} that this process may use"
+        elif self._address != LOCAL and workers > _cpus(self.machines.known):
+            has = f"the cluster has {described(self.machines.known)}"
+        else:
+            return
+        raise ClusterError(f"{workers} workers of the judge need a CPU each; {has}")
 
     def _held(self, model: ResolvedModel) -> float:
         """CPUs that a model's replicas hold."""
         if model.settings.runs_elsewhere:
             return 0.0
         need = self._wanted(model)
-        return need.cpus * require(self.nodes, need)
+        return need.cpus * require(self.machines.known, need)
+
+
+def _cpus(nodes: Sequence[Node]) -> float:
+    return sum(node.cpus for node in nodes)
 
 
 class _Told:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -69,30 +69,44 @@ def ask_nodes(ray: Any, nodes: Sequence[Node], wanted: Sequence[ActorNeeds]) -> 
     Raises:
         ClusterError: one lacks something, is of another version, or does not answer.
     """
-    modules = sorted({name for one in wanted for name in one.modules})
-    files = {name: size for one in wanted for name, size in one.files.items()}
-    strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
-    task = ray.remote(look)
-    asked = {
-        task.options(num_cpus=0, max_retries=1, scheduling_strategy=strategy(node.id, soft=False)).remote(
-            modules, files
-        ): node
-        for node in nodes
-    }
+    asked = ask(ray, nodes, wanted)
     answered, silent = ray.wait(list(asked), num_returns=len(asked), timeout=ASK_SECONDS)
     if silent:
         names = ", ".join(asked[ref].address for ref in silent)
         raise ClusterError(f"machines of the cluster do not answer within {ASK_SECONDS:g} s: {names}")
     for ref in answered:
-        try:
-            says: NodeSays = ray.get(ref, timeout=ASK_SECONDS)
-        except ray.exceptions.RayError as error:
-            why = str(error).strip().splitlines()
-            raise ClusterError(
-                f"{asked[ref].address}: isobudget does not run there ({why[-1] if why else type(error).__name__}). "
-                "Install the same version on every machine of the cluster"
-            ) from None
-        _require_same(asked[ref], says, wanted)
+        hear(ray, ref, asked[ref], wanted)
+
+
+def ask(ray: Any, nodes: Sequence[Node], wanted: Sequence[ActorNeeds]) -> dict[Any, Node]:
+    """References to what machines will say of themselves."""
+    modules = sorted({name for one in wanted for name in one.modules})
+    files = {name: size for one in wanted for name, size in one.files.items()}
+    strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
+    task = ray.remote(look)
+    return {
+        task.options(num_cpus=0, max_retries=1, scheduling_strategy=strategy(node.id, soft=False)).remote(
+            modules, files
+        ): node
+        for node in nodes
+    }
+
+
+def hear(ray: Any, ref: Any, node: Node, wanted: Sequence[ActorNeeds]) -> None:
+    """Take what a machine says.
+
+    Raises:
+        ClusterError: see `ask_nodes`.
+    """
+    try:
+        says: NodeSays = ray.get(ref, timeout=ASK_SECONDS)
+    except ray.exceptions.RayError as error:
+        why = str(error).strip().splitlines()
+        raise ClusterError(
+            f"{node.address}: isobudget does not run there ({why[-1] if why else type(error).__name__}). "
+            "Install the same version on every machine of the cluster"
+        ) from None
+    _require_same(node, says, wanted)
 
 
 def _require_same(node: Node, says: NodeSays, wanted: Sequence[ActorNeeds]) -> None:
@@ -133,6 +147,16 @@ def require(nodes: Sequence[Node], wanted: ActorNeeds) -> int:
     if wanted.replicas is not None and wanted.replicas > most:
         raise ClusterError(f"{asks} for each of {wanted.replicas}; the cluster has room for {most}: {described(nodes)}")
     return wanted.replicas or most
+
+
+def room(nodes: Sequence[Node], wanted: ActorNeeds) -> int:
+    """How many of the actors that are asked for there is room for now, where machines were lost or have joined.
+
+    Raises:
+        ClusterError: no machine that is left can hold one.
+    """
+    most = require(nodes, replace(wanted, replicas=None))
+    return min(most, wanted.replicas or most)
 
 
 def described(nodes: Sequence[Node]) -> str:

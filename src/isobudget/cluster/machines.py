@@ -1,0 +1,76 @@
+"""The machines of a cluster as they come and go while work is done: said once each, and asked before they are counted.
+
+Ray itself places workers on a machine as soon as it has joined; one that cannot do the work, or would do it otherwise,
+is therefore an error, as at the start.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from isobudget.cluster.connect import Node, nodes_of
+from isobudget.cluster.nodes import ActorNeeds, ask, ask_nodes, described, hear
+
+
+class Machines:
+    """Those that the cluster has and that can do the work. Judge and models may ask at the same time.
+
+    Args:
+        ray: the module, connected.
+        note: told of what changes.
+
+    Raises:
+        ClusterError: one is of another version, or none is alive.
+    """
+
+    def __init__(self, ray: Any, note: Callable[[str], None]) -> None:
+        self._ray, self._note = ray, note
+        self._lock = threading.Lock()
+        self._wanted: list[ActorNeeds] = []
+        self._asked: dict[Any, Node] = {}
+        self.known = nodes_of(ray)
+        ask_nodes(ray, self.known, [])
+
+    def require(self, wanted: Sequence[ActorNeeds]) -> None:
+        """Ask all of them for what models need; those that join later are asked for it too.
+
+        Raises:
+            ClusterError: one lacks it.
+        """
+        with self._lock:
+            self._wanted = list(wanted)
+            if wanted:
+                ask_nodes(self._ray, self.known, wanted)
+
+    def now(self) -> list[Node]:
+        """Those of this moment. A new one counts when it has said what it has; nobody waits for that.
+
+        Raises:
+            ClusterError: none is alive, or one that has joined cannot do the work.
+        """
+        with self._lock:
+            alive = nodes_of(self._ray)
+            names = {one.id for one in alive}
+            lost = [one for one in self.known if one.id not in names]
+            self.known = [one for one in self.known if one.id in names]
+            met = {one.id for one in (*self.known, *self._asked.values())}
+            self._asked |= ask(self._ray, [one for one in alive if one.id not in met], self._wanted)
+            joined = self._answered(names)
+            self.known += joined
+            for what, ones in (("lost", lost), ("joined", joined)):
+                for one in ones:
+                    self._note(f"machine {what}: {one.address}, {one.cpus:g} CPUs; now {described(self.known)}")
+            return list(self.known)
+
+    def _answered(self, alive: set[str]) -> list[Node]:
+        """New machines that have answered by now as they should."""
+        if not self._asked:
+            return []
+        came, _ = self._ray.wait(list(self._asked), num_returns=len(self._asked), timeout=0)
+        nodes = [(ref, self._asked.pop(ref)) for ref in came]
+        there = [(ref, node) for ref, node in nodes if node.id in alive]
+        for ref, node in there:
+            hear(self._ray, ref, node, self._wanted)
+        return [node for _, node in there]

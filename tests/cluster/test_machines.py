@@ -1,0 +1,153 @@
+"""What is said and refused as machines come and go, on a small stand-in for Ray; and what is known before it starts."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from isobudget.cluster.connect import connected, own_cores
+from isobudget.cluster.executor import Cluster, executor_at
+from isobudget.cluster.machines import Machines
+from isobudget.cluster.nodes import ActorNeeds
+from isobudget.errors import ClusterError
+from isobudget.progress import SILENT
+
+
+class FakeRay:
+    """Machines with names and CPUs, each of which answers at once, or when `silent` no longer has it."""
+
+    def __init__(self, **cpus: float) -> None:
+        self.cpus, self.silent, self.broken = dict(cpus), set[str](), set[str]()
+        self.exceptions = SimpleNamespace(RayError=RuntimeError)
+        affinity = SimpleNamespace(NodeAffinitySchedulingStrategy=lambda node, soft: node)
+        self.util = SimpleNamespace(scheduling_strategies=affinity)
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [
+            {"Alive": True, "NodeID": name, "NodeManagerAddress": name, "Resources": {"CPU": cpus}}
+            for name, cpus in self.cpus.items()
+        ]
+
+    def remote(self, function: Callable[..., Any]) -> Any:
+        def options(scheduling_strategy: str, **_: Any) -> Any:
+            return SimpleNamespace(remote=lambda *given: (scheduling_strategy, lambda: function(*map(freeze, given))))
+
+        return SimpleNamespace(options=options)
+
+    def wait(self, refs: list[Any], num_returns: int, timeout: float) -> tuple[list[Any], list[Any]]:
+        assert num_returns == len(refs)
+        assert timeout >= 0
+        return [one for one in refs if one[0] not in self.silent], [one for one in refs if one[0] in self.silent]
+
+    def get(self, ref: Any, timeout: float) -> Any:
+        assert timeout > 0
+        if ref[0] in self.broken:
+            raise RuntimeError("ModuleNotFoundError: No module named 'isobudget'")
+        return ref[1]()
+
+
+def freeze(given: Any) -> Any:
+    """What is given over is a copy."""
+    return dict(given) if isinstance(given, dict) else list(given)
+
+
+def names(machines: Machines) -> list[str]:
+    return [one.id for one in machines.now()]
+
+
+def test_what_joins_counts_when_it_has_answered_and_what_is_lost_no_longer() -> None:
+    ray, said = FakeRay(a=2, b=4), list[str]()
+    machines = Machines(ray, said.append)
+    assert (names(machines), said) == (["a", "b"], [])
+    ray.cpus["c"] = 8
+    ray.silent.add("c")
+    assert (names(machines), names(machines), said) == (["a", "b"], ["a", "b"], [])
+    ray.silent.clear()
+    assert names(machines) == ["a", "b", "c"]
+    del ray.cpus["a"]
+    assert (names(machines), names(machines)) == (["b", "c"], ["b", "c"])
+    assert said == [
+        "machine joined: c, 8 CPUs; now 3 machines with 14 CPUs, 0 GPUs and 0B of memory for actors",
+        "machine lost: a, 2 CPUs; now 2 machines with 12 CPUs, 0 GPUs and 0B of memory for actors",
+    ]
+
+
+def test_one_that_is_gone_before_it_answers_was_never_there() -> None:
+    ray, said = FakeRay(a=2), list[str]()
+    machines = Machines(ray, said.append)
+    ray.cpus["b"] = 2
+    ray.silent.add("b")
+    names(machines)
+    del ray.cpus["b"]
+    ray.silent.clear()
+    ray.broken.add("b")
+    assert (names(machines), said) == (["a"], [])
+
+
+def test_what_joins_without_what_is_needed_is_an_error(tmp_path: Path) -> None:
+    ray = FakeRay(a=2)
+    machines = Machines(ray, lambda _: None)
+    weights = tmp_path / "model.gguf"
+    weights.write_bytes(b"12345")
+    machines.require([ActorNeeds("m", 1, 0, files={str(weights): 5})])
+    weights.unlink()
+    ray.cpus["b"] = 2
+    with pytest.raises(ClusterError, match=r"b lacks the file .*model\.gguf"):
+        names(machines)
+    ray.cpus["c"] = 2
+    ray.broken.add("c")
+    del ray.cpus["b"]
+    with pytest.raises(ClusterError, match=r"c: isobudget does not run there .*No module"):
+        names(machines)
+
+
+def test_more_judges_than_a_local_cluster_has_cores_are_refused_before_it_starts() -> None:
+    cluster = Cluster(lambda: pytest.fail("Ray was started"), None, SILENT, "local")
+    with pytest.raises(
+        ClusterError, match=f"{own_cores() + 1} workers of the judge need a CPU each; --cluster local has"
+    ):
+        cluster.judge(own_cores() + 1)
+    ray = FakeRay(a=2, b=1)
+    with pytest.raises(ClusterError, match=r"4 workers .* the cluster has 2 machines with 3 CPUs"):
+        Cluster(lambda: ray, None, SILENT, "auto").judge(4)
+
+
+def test_ray_is_not_loaded_before_something_needs_it() -> None:
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("Ray is not installed (make test-ray)")
+    with executor_at("local", None, SILENT):
+        assert "ray" not in sys.modules
+
+
+@pytest.fixture
+def listening() -> Iterator[str]:
+    """An address where something listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(("mode", "hinted"), [("", True), ("disabled", True), ("token", False)])
+def test_who_is_not_let_in_is_told_of_the_token(
+    mode: str, hinted: bool, listening: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def init(**_: Any) -> None:
+        raise ConnectionError(f"Failed to connect to Ray cluster at {listening}")
+
+    ray = ModuleType("ray")
+    ray.__spec__ = importlib.machinery.ModuleSpec("ray", None)
+    ray.init = init  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "RAY_worker_niceness"):
+        monkeypatch.setenv(name, "0")
+    monkeypatch.setenv("RAY_AUTH_MODE", mode)
+    with pytest.raises(ClusterError, match=f"{listening}: Failed to connect") as refused, connected(listening):
+        pass
+    assert ("RAY_AUTH_MODE=token" in str(refused.value)) is hinted
