@@ -13,12 +13,15 @@ import pytest
 
 from isobudget import api
 from isobudget.errors import InputError, JudgeError, StorageError
+from isobudget.gateway.calling import CallBill
 from isobudget.gateway.judging import Judges
 from isobudget.gateway.metrics import Metrics
 from isobudget.gateway.settings import serve_settings
 from isobudget.gateway.store import SqliteStore
+from isobudget.gateway.upstream import Drawn
 from isobudget.gateway.web import as_refusal
 from isobudget.problems.given import given_problem
+from isobudget.tasks.ledger import ArmPrice
 from support.fake_upstream import FakeUpstream, Reply
 from support.gateway import ASK, BAD, GOOD, TESTS, Running, serving
 
@@ -160,6 +163,15 @@ def test_what_was_spent_is_in_the_metrics_however_a_request_ends(gateway: Runnin
     gateway.settled()
     booked = sum(tokens for _, tokens, _ in gateway.settled()[rows:])
     assert counted() - tokens == booked > 0
+
+
+@pytest.mark.parametrize("paid", [False, True])
+def test_usage_counts_a_shared_prompt_once_as_the_cost_does(paid: bool) -> None:
+    price = ArmPrice("m", 5, 20, shares_prompt=True)
+    came = Drawn([], 5, 20)
+    for bill in (CallBill.of_drawn(price, came, prompt_paid=paid), CallBill.of_samples(price, 1, prompt_paid=paid)):
+        assert bill.prompt_tokens == (0 if paid else 5)
+        assert bill.prompt_tokens + bill.completion_tokens == bill.amounts["tokens"]
 
 
 def test_metrics_are_exact() -> None:

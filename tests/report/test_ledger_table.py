@@ -61,3 +61,16 @@ def test_what_is_not_known_is_left_out() -> None:
     amounts = {"usd": None, "flops": 1.5e12, "seconds": 2.0, "joules": None, "tokens": 1234.0}
     assert spent(amounts) == "1.5 Tflops, 2 s, 1.23 k tokens"
     assert spent({"usd": None}) == "-"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["key", "list", "--ledger"], "no key yet; isobudget serve key new NAME makes one\n"),
+        (["ledger"], "nothing spent yet\n"),
+    ],
+)
+def test_an_empty_list_says_what_it_is(tmp_path: Path, words: list[str], said: str) -> None:
+    SqliteStore(tmp_path / "ledger.sqlite").close()
+    found = shown(*words, str(tmp_path / "ledger.sqlite"))
+    assert (found.exit_code, found.stdout) == (0, said)

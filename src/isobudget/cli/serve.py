@@ -58,7 +58,7 @@ def serve(given: dict[str, Any]) -> None:
 
 
 def _tell(url: str) -> None:
-    print(f"serving at {url}; the model isobudget/auto plays the policy", file=sys.stderr, flush=True)
+    print(f"serving at {url}; ask for the model isobudget/auto", file=sys.stderr, flush=True)
 
 
 def _unless_another(command: Callable[..., None]) -> Callable[..., None]:
@@ -108,7 +108,7 @@ def keys(given: dict[str, Any], as_json: JsonOption = False) -> None:
     from isobudget import api
     from isobudget.report.tables.ledger import keys_grid
 
-    _show(api.keys(**given), keys_grid, as_json)
+    _show(api.keys(**given), keys_grid, as_json, "no key yet; isobudget serve key new NAME makes one")
 
 
 @of_api("ledger", path=Annotated[str | None, typer.Argument(metavar="FILE")])
@@ -126,10 +126,12 @@ def ledger(
 
     if same is not None and given.setdefault("path", same) != same:
         raise typer.BadParameter("name the file once", param_hint="--ledger")
-    _show(api.ledger(**given), lambda rows: ledger_grid(rows, given.get("request")), as_json)
+    _show(api.ledger(**given), lambda rows: ledger_grid(rows, given.get("request")), as_json, "nothing spent yet")
 
 
-def _show(results: Results[dict[str, Any]], grid: Callable[[list[dict[str, Any]]], Grid], as_json: bool) -> None:
+def _show(
+    results: Results[dict[str, Any]], grid: Callable[[list[dict[str, Any]]], Grid], as_json: bool, nothing: str
+) -> None:
     from isobudget.cli.show import print_json
     from isobudget.report.tables.terminal import print_grids
 
@@ -137,6 +139,6 @@ def _show(results: Results[dict[str, Any]], grid: Callable[[list[dict[str, Any]]
     if as_json:
         print_json(results.to_dict())
     elif not rows:
-        print("nothing yet")
+        print(nothing)
     else:
         print_grids([grid(rows)])

@@ -92,7 +92,8 @@ class Gateway:
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         recovered = self.ledger.start()
         if recovered:
-            log.warning("%d calls were in flight when the last gateway ended: counted at their most", recovered)
+            calls = "1 call was" if recovered == 1 else f"{recovered} calls were"
+            log.warning("%s in flight when the last gateway ended: counted at the most", calls)
         try:
             await asyncio.to_thread(self.judges.__enter__)
             for model in self.offer.models.values():
@@ -115,7 +116,7 @@ class Gateway:
             return answered({"object": "list", "data": entries})
         found = next((one for one in entries if one["id"] == wanted), None)
         if found is None:
-            raise RefusedRequestError(404, "model_not_found", f"no model {wanted[:80]!r}", param="model")
+            raise self.offer.unknown_model(wanted)
         return answered(found)
 
     async def _serve(self, body: Any, request: Request, account: Account, chat: bool) -> dict[str, Any] | Response:

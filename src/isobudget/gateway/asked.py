@@ -18,6 +18,7 @@ from isobudget.backends.base import Chat, Message, Prompt, Sampling
 from isobudget.backends.server.faults import UnsendableError, check_sendable
 from isobudget.backends.settings import STRICT
 from isobudget.errors import InputError
+from isobudget.files.hints import did_you_mean
 from isobudget.files.values import is_number, is_whole
 from isobudget.gateway.budgets import Period, PeriodBudget, parse_period_budget
 from isobudget.gateway.faults import bad_request
@@ -38,6 +39,7 @@ _OF_COMPLETIONS = {"suffix", "echo"}
 _TESTS_BLOCK = re.compile(
     r"^ {0,3}(`{3,}|~{3,})[ \t]*(?:python[ \t]+)?tests[ \t]*\r?\n(.*?)(?:^ {0,3}\1[`~]*[ \t]*\r?$|\Z)", re.M | re.S
 )
+_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _MOST_STOPS, _MOST_SEED = 64, 2**31
 
 
@@ -65,6 +67,13 @@ class Options(BaseModel):
     samples: Annotated[int, Field(ge=1)] | None = None
     return_: Annotated[Literal["first_pass", "all"], Field(alias="return")] = "first_pass"
     require_verified: bool = False
+
+
+_OPTIONS = [one.alias or name for name, one in Options.model_fields.items()]
+_TYPES_OF_OPTIONS = {
+    "tests": "must be source as one text, or an object with fields such as inputs and outputs",
+    "budget": "must be a text of an amount and its unit, such as 0.01usd, 20000tokens, 1e15flops or 30s",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +176,19 @@ def _options(stated: Any) -> Options:
         return Options.model_validate({} if stated is None else stated)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, ("isobudget", *first["loc"])))
-        raise bad_request(f"{place}: {first['msg']}", place) from None
+        # Of a field that may be of several types, the place goes on with the type.
+        place = ".".join(("isobudget", *map(str, first["loc"][:1])))
+        raise bad_request(f"{place}: {_wrong_option(first)}", place) from None
+
+
+def _wrong_option(error: Any) -> str:
+    """What is wrong with a part of the field `isobudget`, and what it may be."""
+    if not error["loc"]:
+        return f"must be an object; its fields are: {', '.join(_OPTIONS)}"
+    name = str(error["loc"][0])
+    if error["type"] == "extra_forbidden":
+        return f"is not known.{did_you_mean(name, _OPTIONS)} Known are: {', '.join(_OPTIONS)}"
+    return _TYPES_OF_OPTIONS.get(name, str(error["msg"])) if error["type"].endswith("_type") else str(error["msg"])
 
 
 def _check_fields(body: Mapping[str, Any], chat: bool, is_policy: bool, more: Sequence[str]) -> None:
@@ -184,7 +204,8 @@ def _check_fields(body: Mapping[str, Any], chat: bool, is_policy: bool, more: Se
 def _text(body: Mapping[str, Any], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not value:
-        raise bad_request(f"{name} must be a text", name)
+        where = "; GET /v1/models lists what there is" if name == "model" else ""
+        raise bad_request(f"{name} must be a text{where}", name)
     return value
 
 
@@ -242,8 +263,8 @@ def _messages(body: Mapping[str, Any]) -> Chat | None:
 
 def _message(one: Mapping[str, Any], at: int) -> Message | None:
     place, role, content = f"messages.{at}", one.get("role"), one.get("content")
-    if role not in ("system", "developer", "user", "assistant", "tool", "function"):
-        raise bad_request(f"{place}.role is not known", f"{place}.role")
+    if role not in _ROLES:
+        raise bad_request(f"{place}.role must be one of {', '.join(_ROLES)}", f"{place}.role")
     if isinstance(content, list):
         parts = [part.get("text") if isinstance(part, dict) else None for part in content]
         if not all(isinstance(part, str) for part in parts):

@@ -57,7 +57,8 @@ class PeriodBudget:
     def __str__(self) -> str:
         """As it is shown: `$5 a day`."""
         amount = with_unit(self.limit / STEPS[self.unit], self.unit)
-        return f"{amount} in all" if self.period is Period.ALL else f"{amount} a {self.period}"
+        each = "an" if self.period is Period.HOUR else "a"
+        return f"{amount} in all" if self.period is Period.ALL else f"{amount} {each} {self.period}"
 
     def begin(self, now_us: int) -> int:
         """When the period that holds a moment began, in microseconds since 1970; 0 for all of time."""

@@ -94,7 +94,7 @@ class CallBill:
         """The most that a call for so many samples may come to: so many times one, the prompt as well."""
         one = price.most(prompt_paid)
         amounts = {unit: count * amount for unit, amount in one.items()}
-        return cls(amounts, count * price.prompt_tokens, count * price.max_tokens)
+        return cls(amounts, 0 if prompt_paid else count * price.prompt_tokens, count * price.max_tokens)
 
     @classmethod
     def of_drawn(cls, price: ArmPrice, came: Drawn, *, prompt_paid: bool) -> CallBill:
@@ -104,7 +104,7 @@ class CallBill:
         parts = [price.amounts(0, prompt, count) for count in tokens if count]
         whole = price.amounts(0 if prompt_paid else prompt, prompt, 0)
         amounts = {unit: amount + sum(part[unit] for part in parts) for unit, amount in whole.items()}
-        return cls(amounts, prompt, came.completion_tokens)
+        return cls(amounts, 0 if prompt_paid else prompt, came.completion_tokens)
 
 
 class OpenCall:

@@ -2,23 +2,27 @@
 
 Jobs wait in one queue by key, and keys take turns. A judge stays with its key while that has jobs, and, where others
 wait, for some of them: to begin anew takes a quarter of a second. A judge that had nothing to do for a while begins
-anew as well, so that nothing that tests left behind stays, and so that it is ready for the next key.
+anew as well, so that nothing that tests left behind stays, and so that it is ready for the next key. A program for
+whose verdict nobody waits any more, because its client hung up or another sample passed, is ended.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import NamedTuple
 
 from isobudget.errors import JudgeError
 from isobudget.judge.judge import Judge
 from isobudget.judge.verdict import Limits, Verdict
+from isobudget.judge.worker import UnwantedError
 from isobudget.problems.problem import Problem
 
 #: how long a judge stays with a key while others wait
@@ -27,6 +31,30 @@ TURN_SECONDS = 2.0
 PATIENCE_SECONDS = 0.05
 #: how long a judge that has served a key waits for another job of it
 IDLE_SECONDS = 3.0
+#: how long a program may go on for whose verdict nobody waits: most end sooner than a judge begins anew
+UNWANTED_SECONDS = 1.0
+
+
+class Waiting:
+    """Whether somebody waits for a verdict: told on the event loop's thread, asked on a judge's."""
+
+    def __init__(self) -> None:
+        self._given_up = math.inf
+
+    def told(self, verdict: asyncio.Future[Verdict]) -> None:
+        """The future of the one who waits is done: cancelled, if that one has given up."""
+        if verdict.cancelled():
+            self._given_up = time.monotonic()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether that one has given up."""
+        return self._given_up < math.inf
+
+    @property
+    def is_long_over(self) -> bool:
+        """Whether that was so long ago that the program is to be ended."""
+        return time.monotonic() - self._given_up > UNWANTED_SECONDS
 
 
 class Job(NamedTuple):
@@ -37,7 +65,14 @@ class Job(NamedTuple):
     program: str
     verdict: Future[Verdict]
     since: float
+    waiting: Waiting
     again: bool = False
+
+    def begin(self) -> bool:
+        """Whether to judge it: for the first time, or once more."""
+        if self.verdict.running():
+            return not self.waiting.is_over
+        return self.verdict.set_running_or_notify_cancel()
 
 
 class FairJobs:
@@ -154,7 +189,7 @@ class Judges:
     def close(self) -> None:
         """End the judges. Jobs that wait are refused, those at work are finished."""
         for job in self.jobs.close():
-            if job.again or job.verdict.set_running_or_notify_cancel():
+            if job.begin():
                 job.verdict.set_exception(JudgeError("the judges were closed"))
         for thread in self._threads:
             if thread.is_alive():
@@ -163,12 +198,15 @@ class Judges:
     def submit(self, key: int, problem: Problem, programs: Sequence[str]) -> list[asyncio.Future[Verdict]]:
         """Have programs judged for a key, at least one: a future each on the running loop.
 
-        One that is cancelled is not judged if that has not begun; one fails with `JudgeError` if the judge does.
+        One that is cancelled is not judged, or ended soon; one fails with `JudgeError` if the judge does.
         """
         now = time.monotonic()
-        jobs = [Job(key, problem, program, Future(), now) for program in programs]
+        jobs = [Job(key, problem, program, Future(), now, Waiting()) for program in programs]
         self.jobs.put(jobs)
-        return [asyncio.wrap_future(job.verdict) for job in jobs]
+        verdicts = [asyncio.wrap_future(job.verdict) for job in jobs]
+        for job, verdict in zip(jobs, verdicts, strict=True):
+            verdict.add_done_callback(job.waiting.told)
+        return verdicts
 
     def _serve(self, judge: Judge, core: int, ready: Future[None]) -> None:
         """What a thread does: its judge sees its one core only, and puts its worker there."""
@@ -192,12 +230,23 @@ class Judges:
         while job is not None:
             taken: deque[Job] = deque()
             try:
-                for verdict in judge.run(self._pairs(job, until, taken)):
+                for verdict in judge.run_while(partial(_is_wanted, taken), self._pairs(job, until, taken)):
                     taken.popleft().verdict.set_result(verdict)
+            except UnwantedError:
+                self._put_back(taken)
             except BaseException as error:
                 self._again(taken, error)
                 raise
             job = self.jobs.take_of(job.key, until, IDLE_SECONDS)
+
+    def _put_back(self, taken: Iterable[Job]) -> None:
+        """Have the jobs beside one that was ended judged all the same, if somebody waits for them."""
+        for job in taken:
+            if not job.waiting.is_over:
+                try:
+                    self.jobs.put([job])
+                except JudgeError as reason:
+                    job.verdict.set_exception(reason)
 
     def _again(self, failed: Iterable[Job], error: BaseException) -> None:
         """Have jobs at which a judge failed judged once more, by one that begins anew: what was drawn is paid for."""
@@ -213,7 +262,12 @@ class Judges:
         """The first job, and what waits of its key meanwhile."""
         job: Job | None = first
         while job is not None:
-            if job.again or job.verdict.set_running_or_notify_cancel():
+            if job.begin():
                 taken.append(job)
                 yield job.problem, job.program
             job = self.jobs.take_of(first.key, until, 0)
+
+
+def _is_wanted(taken: Sequence[Job]) -> bool:
+    """Whether the first of these, which runs, is to go on."""
+    return not taken or not taken[0].waiting.is_long_over

@@ -45,10 +45,13 @@ class Offer:
     def model(self, name: str) -> Upstream:
         """A model. `RefusedRequestError` (404) if there is none of that name."""
         if name not in self.models:
-            raise RefusedRequestError(
-                404, "model_not_found", f"no model {name[:80]!r}; there are: {', '.join(self.names())}", param="model"
-            )
+            raise self.unknown_model(name)
         return self.models[name]
+
+    def unknown_model(self, name: str) -> RefusedRequestError:
+        """What is said where there is none of that name."""
+        there = ", ".join(self.names())
+        return RefusedRequestError(404, "model_not_found", f"no model {name[:80]!r}; there are: {there}", param="model")
 
     def names(self) -> list[str]:
         """What may be asked for as `model`."""
@@ -78,7 +81,10 @@ def make_offer(settings: ServeSettings, progress: Progress = SILENT) -> Offer:
     upstreams = {one.name: _upstream(one, settings, progress) for one in models}
     for name, schedule in policies.items():
         if missing := [arm for arm in schedule.arms if arm not in upstreams]:
-            raise InputError(f"the policy {name!r} draws from {missing[0]!r}; there are: {', '.join(upstreams)}")
+            raise InputError(
+                f"the policy {name!r} draws from {missing[0]!r}, which is not served; there are: "
+                f"{', '.join(upstreams)}. Add it to --models, or leave --models out"
+            )
     auto = next(iter(policies.values()), None) or default_schedule(list(upstreams))
     return Offer(upstreams, {AUTO: auto, **policies})
 

@@ -13,6 +13,7 @@ What one sample of several used is not known apart: it is a share by the size of
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -37,6 +38,8 @@ from isobudget.gateway.limits import FairGate
 from isobudget.gateway.upstream import Drawn, Priced, most_tokens
 from isobudget.study.resolve import ResolvedModel
 
+log = logging.getLogger("isobudget.gateway")
+
 
 class ServerUpstream(Priced):
     """A model behind an OpenAI-compatible server."""
@@ -59,7 +62,10 @@ class ServerUpstream(Priced):
 
     def _opened(self) -> Calls:
         if self._calls is None:
-            self._calls = Calls(self.settings, find_key(self.settings.base_url, self.settings.key_env))
+            key = find_key(self.settings.base_url, self.settings.key_env)
+            if key.variable and not key.secret:
+                log.warning("%s: the environment variable %s is empty, so that no key is sent", self.name, key.variable)
+            self._calls = Calls(self.settings, key)
         return self._calls
 
     async def open(self) -> None:

@@ -30,6 +30,7 @@ OnReady = Callable[[str], None]
 GRACE_SECONDS = 30
 #: descriptors beside those of connections: ledger, judges, upstreams
 _MORE_DESCRIPTORS = 2048
+log = logging.getLogger("isobudget.gateway")
 
 
 def need_extra() -> None:
@@ -181,7 +182,14 @@ def run(app: Starlette, settings: ServeSettings, on_ready: OnReady) -> None:
         if server.started:
             on_ready(f"http://{host}:{port}/v1")
 
+    shutdown = server.shutdown
+
+    async def stopping(sockets: list[socket] | None = None) -> None:
+        log.info("stopping: what is in flight has %d s to end", GRACE_SECONDS)
+        await shutdown(sockets)
+
     server.startup = started  # type: ignore[method-assign]
+    server.shutdown = stopping  # type: ignore[method-assign]
     try:
         with listener:
             server.run(sockets=[listener])

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from starlette.applications import Starlette
@@ -160,7 +161,8 @@ class Web:
             Route("/readyz", self._readyz),
             Route("/metrics", self._endpoint("/metrics", self._metrics)),
         ]
-        handled: dict[Any, Any] = {HTTPException: _http_error, Exception: _fault}
+        known = ", ".join(f"{method} {path.replace('{name:path}', 'NAME')}" for method, path, _ in handlers)
+        handled: dict[Any, Any] = {HTTPException: partial(_http_error, known), Exception: _fault}
         self.metrics.gauges["requests_in_flight"] = lambda: self._serving
         return Starlette(routes=routes, lifespan=_noting_failure(lifespan), exception_handlers=handled)
 
@@ -349,9 +351,13 @@ async def streamed_errors(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield error_event(as_refusal(error))
 
 
-async def _http_error(_: Request, error: HTTPException) -> Response:
-    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-    return refused(RefusedRequestError(error.status_code, code, str(error.detail)))
+async def _http_error(known: str, request: Request, error: HTTPException) -> Response:
+    """An error before any handler: of the path or the method, so that those that there are are said."""
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code)
+    if code is None:
+        return refused(RefusedRequestError(error.status_code, "http_error", str(error.detail)))
+    asked = f"{request.method} {request.url.path[:80]}"
+    return refused(RefusedRequestError(error.status_code, code, f"{asked} is not served here; there are: {known}"))
 
 
 async def _fault(_: Request, error: Exception) -> Response:

@@ -15,7 +15,7 @@ import os
 import sys
 import warnings
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -23,7 +23,7 @@ from isobudget.errors import InputError, JudgeError
 from isobudget.judge.confinement.confine import LAYERS, require
 from isobudget.judge.messages import WorkerSettings
 from isobudget.judge.verdict import Limits, Trust, Verdict
-from isobudget.judge.worker import Worker, WorkerGoneError, lost, wait_for_any
+from isobudget.judge.worker import Worker, WorkerGoneError, always_wanted, lost, wait_for_any
 from isobudget.problems.problem import Problem
 
 #: where tests may be made to run
@@ -146,11 +146,23 @@ class Judge:
         Raises:
             JudgeError: called outside the `with` block, or while another `run` of this judge is under way.
         """
+        return self.run_while(always_wanted, pairs)
+
+    def run_while(self, is_wanted: Callable[[], bool], pairs: Iterable[tuple[Problem, str]]) -> Iterator[Verdict]:
+        """The same as `run`, as long as somebody waits for the verdicts.
+
+        Args:
+            is_wanted: whether the next verdict still is; asked about once a second, on the caller's thread.
+            pairs: as `run` takes them.
+
+        Raises:
+            UnwantedError: it is not. What ran is ended, and the judge is ready for the next run.
+        """
         if not self._entered:
             raise JudgeError("use the judge inside its with block: with Judge() as judge: judge.run(...)")
         if any(worker.given for worker in self._pool):
             raise JudgeError("this judge is still at another run: take its verdicts first, or close it")
-        stream = _Stream(self._pool, iter(pairs), self.limits)
+        stream = _Stream(self._pool, iter(pairs), self.limits, is_wanted)
         try:
             yield from stream.verdicts()
         finally:
@@ -166,8 +178,14 @@ class Judge:
 class _Stream:
     """One `run`: who has been given what, and the verdicts that wait for earlier ones."""
 
-    def __init__(self, pool: list[Worker], pairs: Iterator[tuple[Problem, str]], limits: Limits) -> None:
-        self.pool, self.pairs, self.limits = pool, pairs, limits
+    def __init__(
+        self,
+        pool: list[Worker],
+        pairs: Iterator[tuple[Problem, str]],
+        limits: Limits,
+        is_wanted: Callable[[], bool],
+    ) -> None:
+        self.pool, self.pairs, self.limits, self.is_wanted = pool, pairs, limits, is_wanted
         self.given = self.yielded = 0
         self.waiting: dict[int, Verdict] = {}
         self.again: deque[tuple[int, Problem, str, int]] = deque()
@@ -213,7 +231,7 @@ class _Stream:
         return self.given - 1, problem, program, 1
 
     def _collect(self) -> None:
-        for worker in wait_for_any(self.pool, self.limits.wall_seconds):
+        for worker in wait_for_any(self.pool, self.limits.wall_seconds, self.is_wanted):
             try:
                 for number, verdict in worker.take():
                     self.waiting[number] = verdict

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -34,6 +34,15 @@ STOP_SECONDS = 5.0
 
 class WorkerGoneError(Exception):
     """The worker's process ended or does not answer."""
+
+
+class UnwantedError(Exception):
+    """Nobody waits any more for the verdict that would come next."""
+
+
+def always_wanted() -> bool:
+    """Of verdicts that are waited for whatever happens: that they are wanted."""
+    return True
 
 
 class Worker:
@@ -221,10 +230,18 @@ def lost(stuck: bool, reference_passes: bool) -> Verdict:
     return Verdict(Outcome.INVALID, detail="the judge's worker ended over this sample")
 
 
-def wait_for_any(workers: Iterable[Worker], wall_seconds: float) -> list[Worker]:
-    """Wait until a worker that has been given jobs has something to say, or has taken far too long to."""
+def wait_for_any(
+    workers: Iterable[Worker], wall_seconds: float, is_wanted: Callable[[], bool] = always_wanted
+) -> list[Worker]:
+    """Wait until a worker that has been given jobs has something to say, or has taken far too long to.
+
+    Raises:
+        UnwantedError: `is_wanted`, which is asked every second, said no.
+    """
     busy = {worker.fileno(): worker for worker in workers if worker.given}
     while True:
+        if not is_wanted():
+            raise UnwantedError
         poller = select.poll()
         for descriptor in busy:
             poller.register(descriptor, select.POLLIN)

@@ -30,6 +30,7 @@ from isobudget.records.rows import row_of
 
 #: what holds a key where none is given
 KEY_VARIABLE = "ISOBUDGET_JUDGE_KEY"
+_NO_JUDGE = "answers, but is no judge's service; name one that isobudget judge --serve started"
 #: pairs and bytes of one batch; a pair that is longer goes alone
 BATCH, BATCH_BYTES = 64, 4 << 20
 #: batches that are under way at the same time
@@ -82,14 +83,13 @@ class RemoteJudge:
             limits, rules, workers = Limits(*said["limits"]), said["rules"], int(said["workers"])
             self._most_kb = int(said["body_kb"])
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise JudgeError(
-                f"{self._where}: answers, but is no judge's service; name one that isobudget judge --serve started"
-            ) from None
+            raise JudgeError(f"{self._where}: {_NO_JUDGE}") from None
         if rules != RULES:
             raise JudgeError(f"{self._where}: judges by rules {rules}, and this version by {RULES}; update one")
         if self._stated is not None and self._stated != limits:
             raise JudgeError(
-                f"{self._where}: judges under {limits}, not {self._stated}; start it with these limits, or state none"
+                f"{self._where}: judges under {_told(limits)}, not {_told(self._stated)}; start it with these limits, "
+                "or state none"
             )
         self.limits, self.workers = limits, workers
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="judge")
@@ -194,6 +194,8 @@ class RemoteJudge:
                 raise ConnectionError(_said(answer.read()))
             if answer.status == 401:
                 raise JudgeError(f"{self._where}: {_said(answer.read())}. Here {KEY_VARIABLE} is to hold the key")
+            if answer.status == 404:
+                raise JudgeError(f"{self._where}: {_NO_JUDGE} ({_said(answer.read())})")
             if answer.status != 200:
                 raise JudgeError(f"{self._where}: {_said(answer.read())}")
             for line in answer:
@@ -245,6 +247,10 @@ def _body(batch: list[Pair]) -> bytes:
     jobs = [[problems.setdefault(problem, len(problems)), _text(program)] for problem, program in batch]
     rows: list[dict[str, Any]] = [asdict(row_of(problem)) for problem in problems]
     return json.dumps({"problems": rows, "jobs": jobs}).encode()
+
+
+def _told(limits: Limits) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in limits._asdict().items())
 
 
 def _text(program: str) -> str:
