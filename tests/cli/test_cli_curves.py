@@ -88,7 +88,7 @@ def test_tables_at_80_columns(file: Path) -> None:
         "at equal budget",
         "Budget for a given success",
         "Where the lead changes",
-        "The cost ratio at which the verdict flips",
+        "The cost ratio at which the winner flips",
         "Use ",
     ):
         assert part in text
@@ -201,7 +201,7 @@ def test_budgets_in_units_and_in_samples(file: Path) -> None:
     assert of_one[0]["budget"] == 2 * 1.69e12
     with pytest.raises(InputError, match=r"counts samples of 'none'; there are: codellama-7b"):
         output(file, "--costs", "paper", "--budgets", "2x:none")
-    with pytest.raises(InputError, match="'lots' is no budget"):
+    with pytest.raises(InputError, match="'lots' is not a budget"):
         output(file, "--budgets", "1,lots")
 
 
@@ -211,13 +211,13 @@ def test_budgets_in_units_and_in_samples(file: Path) -> None:
         (("--unit", "euros"), "unknown unit 'euros'"),
         (("--unit", "seconds"), "no cost in seconds for model 'codellama-7b'.*--costs"),
         (("--costs", "none.toml"), r"none\.toml: cannot be read: No such file"),
-        (("--budgets", "0"), "'0' is no budget"),
+        (("--budgets", "0"), "'0' is not a budget"),
         (("--level", "2"), "the level of intervals lies between 0 and 1"),
         (("--costs", "paper", "--unit", "joules"), "the paper gives no cost in joules for 'codellama-7b'"),
         (("--select", "likelihood"), "no likelihoods to choose by"),
         (("--select", "luck"), "unknown selection 'luck'"),
         (("--select", "likelihood", "--stop", "first-pass"), "only tests can tell when to stop"),
-        (("--stop", "first-pass", "--extrapolate", "50"), "does not go with --select likelihood or --stop first-pass"),
+        (("--stop", "first-pass", "--extrapolate", "50"), "with --select likelihood or --stop first-pass"),
         (("--extrapolate", "0"), "takes the largest k"),
         (("--charge", "judge"), "judging is not priced in flops"),
         (("--charge", "tests"), "cannot charge 'tests'"),

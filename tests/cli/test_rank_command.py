@@ -100,7 +100,7 @@ class EchoServer(BadServer):
         _send_text(handler, 200, {}, json.dumps(answer))
 
     def _tokenize(self, handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
-        """Blanks alone are no token."""
+        """Blanks alone are not tokens."""
         if body.get("prompt") == "  " and not body["add_special_tokens"]:
             return _send_text(handler, 200, {}, '{"tokens": []}')
         return super()._tokenize(handler, body)

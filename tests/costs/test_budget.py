@@ -58,7 +58,7 @@ def test_in_a_unit() -> None:
     assert parse_budget("4x:large").of(Unit.FLOPS, prices) == 40.0
     assert parse_budget("4").of(Unit.FLOPS, prices) == 4.0
     assert parse_budget("4flops").of(Unit.FLOPS, prices) == 4.0
-    with pytest.raises(InputError, match="a budget in seconds does not go with --unit flops"):
+    with pytest.raises(InputError, match="a budget in seconds cannot be combined with --unit flops"):
         parse_budget("4s").of(Unit.FLOPS, prices)
     with pytest.raises(InputError, match="samples of 'medium'; there are: small, large"):
         parse_budget("4x:medium").of(Unit.FLOPS, prices)
@@ -67,7 +67,7 @@ def test_in_a_unit() -> None:
 def test_amounts_and_samples_of_the_cheapest_for_options() -> None:
     assert [parse_budget(text).times(2.5) for text in ("1e12", "4x", "3 samples")] == [1e12, 10.0, 7.5]
     assert parse_budget("60s").times(2.5, Unit.SECONDS) == 60
-    with pytest.raises(InputError, match="a budget in seconds does not go with --unit flops"):
+    with pytest.raises(InputError, match="a budget in seconds cannot be combined with --unit flops"):
         parse_budget("60s").times(1.0, Unit.FLOPS)
     with pytest.raises(InputError, match="samples of a model"):
         parse_budget("8x:codellama-7b").times(1.0)

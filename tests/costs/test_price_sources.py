@@ -103,7 +103,7 @@ def test_a_file_that_adds_nothing_is_not_named(tmp_path: Path) -> None:
 
 
 def test_what_the_command_line_states_comes_first(tmp_path: Path) -> None:
-    """Before everything that would make it idle: a file's price by the token, a stated price, prices that ship."""
+    """Before everything that would make it idle: a file's price per token, a stated price, prices that ship."""
     by_hour = {"tokens_per_second": 50, "usd_per_gpu_hour": 1.8, "gpus": 2, "completion_tokens": 100}
     own = 1.8 * 2 * 2 / 3600
     for costs in (

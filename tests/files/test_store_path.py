@@ -92,7 +92,7 @@ def test_azure_without_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("address", ["nonsense", "http://", "http://a b", "http://:x:"])
 def test_an_address_that_the_client_cannot_take(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", address)
-    with pytest.raises(StorageError, match=r"AWS_ENDPOINT_URL = .*: is no address"):
+    with pytest.raises(StorageError, match=r"AWS_ENDPOINT_URL = .*: is not a URL"):
         place(f"{BUCKET}/run").read_bytes()
 
 

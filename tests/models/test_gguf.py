@@ -112,8 +112,8 @@ HUGE = struct.pack("<Q", 2**62)
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "is empty: it is no GGUF file"),
-        (b"PK\x03\x04" + bytes(40), "it is no GGUF file"),
+        (b"", "is empty: it is not a GGUF file"),
+        (b"PK\x03\x04" + bytes(40), "it is not a GGUF file"),
         (header([], [], version=1), "version 1 is not supported"),
         (header([], [], version=3 << 24), "big-endian"),
         (b"GGUF" + struct.pack("<I", 3) + HUGE + HUGE, "number of tensors is 4,611,686,018,427,387,904"),

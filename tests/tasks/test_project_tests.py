@@ -266,7 +266,7 @@ def test_why_pytest_does_not_begin(tmp_path: Path, file: str, text: str, message
 def test_tests_that_do_not_parse_are_named_with_their_line(tmp_path: Path) -> None:
     make_project(tmp_path)
     (tmp_path / "tests" / "test_x.py").write_text("def test_a():\n    assert (\n")
-    with pytest.raises(InputError, match=r"tests/test_x.py, line 2: is no valid Python"):
+    with pytest.raises(InputError, match=r"tests/test_x.py, line 2: is not valid Python"):
         opened(tmp_path, "src/pkg/text.py::slugify", "tests/test_x.py")
     with pytest.raises(InputError, match="there is no such test file or folder; write paths with /"):
         opened(tmp_path, "src/pkg/text.py::slugify", "tests\\test_x.py")

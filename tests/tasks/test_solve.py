@@ -269,7 +269,7 @@ def test_every_attempt_is_recorded_with_its_place(served: Path) -> None:
     assert str(api.show(solution.run, failed=True)) == "no task\n"
     with pytest.raises(InputError, match="no task 'other'"):
         api.show(solution.run, "other")
-    with pytest.raises(InputError, match="--passed and --failed do not go together"):
+    with pytest.raises(InputError, match="--passed and --failed cannot be combined"):
         api.show(solution.run, passed=True, failed=True)
 
 
@@ -281,7 +281,7 @@ def test_a_run_made_otherwise_is_told_with_the_option_of_solve(served: Path) -> 
 
 
 def test_what_is_no_interpreter_is_told_in_short(project: Path) -> None:
-    with pytest.raises(InputError, match=r"^/bin/ls: is no Python .* \(it ended with exit code 2\); name one with"):
+    with pytest.raises(InputError, match=r"^/bin/ls: is not a Python .* \(it ended with exit code 2\); name one with"):
         api.solve(str(project / SLUG), SLUG_TESTS, python="/bin/ls")
     with pytest.raises(InputError, match=r"its answer cannot be read"):
         api.solve(str(project / SLUG), SLUG_TESTS, python="/bin/echo")

@@ -36,9 +36,9 @@ def test_targets_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ("src/pkg", "is no Python file"),
         ("README.md", "is no Python file"),
         ("src/pkg/__init__.py", "has no function; write its first line"),
-        ("src/pkg/whole.py", "every function has a body; name the one to write anew, as src/pkg/whole.py::whole"),
+        ("src/pkg/whole.py", "every function has a body; name the one to rewrite, as src/pkg/whole.py::whole"),
         ("src/pkg/whole.py::whole.inner", "stands inside of the function whole, which can be written only whole"),
-        ("src/pkg/broken.py::f", "broken.py, line 1: is no valid Python"),
+        ("src/pkg/broken.py::f", "broken.py, line 1: is not valid Python"),
         ("src/pkg/latin.py::f", "is not UTF-8"),
     ],
 )

@@ -124,11 +124,13 @@ def _check_choices(selection: str, stop: str, extrapolate: int | None) -> None:
     if selection not in (TESTS, LIKELIHOOD):
         raise InputError(f"unknown selection {selection!r}; a sample is chosen by {TESTS} or {LIKELIHOOD}")
     if selection != TESTS and stop != FIXED:
-        raise InputError(f"only tests can tell when to stop; --stop {stop} does not go with --select {selection}")
+        raise InputError(
+            f"only tests can tell when to stop; --stop {stop} cannot be combined with --select {selection}"
+        )
     if extrapolate is not None and (selection != TESTS or stop != FIXED):
         raise InputError(
             "--extrapolate guesses pass@k at the cost of k samples; "
-            f"it does not go with --select {LIKELIHOOD} or --stop {stop if stop != FIXED else 'first-pass'}"
+            f"it cannot be combined with --select {LIKELIHOOD} or --stop {stop if stop != FIXED else 'first-pass'}"
         )
     if extrapolate is not None and not 1 <= extrapolate < 2**31:
         raise InputError(f"--extrapolate takes the largest k, 1 or more, not {extrapolate}")

@@ -124,7 +124,7 @@ def compare_two(
 
     Raises:
         InputError: neither form, a source, model or k is wrong, or the two have fewer than two problems in common.
-        RunError: a folder is no run, or nothing in it is judged.
+        RunError: a folder is not a run, or nothing in it is judged.
     """
     bootstrap = bootstrap or Bootstrap()
     arguments = [arguments] if isinstance(arguments, str | Path) else list(arguments)

@@ -73,7 +73,7 @@ def rank(
         benchmark: as in `curves`.
         problems: the problems that samples of files are of.
         verdicts: verdicts on the samples, where they stand in another file.
-        first: only its first so many problems.
+        first: only its first N problems.
         out: folder for the scores of a file of samples; a run keeps its own.
         inputs: inputs per problem on which samples are compared.
         examples: which examples to use: the benchmark prompt's, those of the prompt as given to the model, or none. In

@@ -60,5 +60,5 @@ def one_form(
     if len(set(asked)) > 1:
         raise typer.BadParameter(f"choose one of {' and '.join(f'--{one}' for one in asked)}", param_hint="--format")
     if asked and asked[0] not in _FORMS:
-        raise typer.BadParameter(f"{asked[0]!r} is none of {', '.join(_FORMS)}", param_hint="--format")
+        raise typer.BadParameter(f"{asked[0]!r} is not one of {', '.join(_FORMS)}", param_hint="--format")
     return asked[0] if asked else "table"

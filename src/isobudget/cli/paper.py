@@ -34,7 +34,7 @@ class BudgetUnit(StrEnum):
     unit=Annotated[BudgetUnit | None, typer.Option()],
 )
 def paper(given: dict[str, Any], form: str) -> None:
-    """Print the paper's Tables 1-4, the equal-budget tables that follow from them, and where the verdict flips.
+    """Print the paper's Tables 1-4, the equal-budget tables that follow from them, and where the winner flips.
 
     Table 1 stands beside our own count of the same flops. Between published k, pass@k is interpolated and
     marked with ~.

@@ -1,4 +1,4 @@
-"""Models at equal budget: which is best at each, what each needs for a given success, and where the verdict turns.
+"""Models at equal budget: which is best at each, what each needs for a given success, and where the winner flips.
 
 All curves are on the same problems and in the same unit; budgets are per problem.
 """
@@ -208,7 +208,7 @@ def compare(
         notes, beyond: carried along.
 
     Raises:
-        InputError: the curves do not fit together, or a budget is no positive number.
+        InputError: the curves do not fit together, or a budget is not a positive number.
     """
     ordered = tuple(sorted(curves, key=lambda curve: curve.price.cost(1)))
     _check(ordered)

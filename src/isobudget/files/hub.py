@@ -107,7 +107,7 @@ def download(file: HubFile, folder: Path | None = None, progress: Progress = SIL
 
     Raises:
         MissingExtraError: the hub's client is not installed.
-        ModelError: it cannot be had; see `why`.
+        ModelError: it is not available; see `why`.
         StorageError: the disk is full, or the folder cannot be written to.
     """
     client = import_client()

@@ -52,7 +52,7 @@ def check_regular(path: Path) -> None:
     with contextlib.suppress(OSError, ValueError):
         mode = path.stat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            raise InputError(f"{path}: is no regular file (a pipe, a socket or a device); write it into a file first")
+            raise InputError(f"{path}: is not a regular file but a pipe, socket or device; save it as a file first")
 
 
 def unreadable(error: Exception, path: Path | str, kind: type[IsobudgetError] = InputError) -> IsobudgetError:

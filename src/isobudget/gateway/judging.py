@@ -1,8 +1,8 @@
-"""A pool of judges of foreign tests: each is at the service of one key at a time, and begins anew for the next one.
+"""A pool of judges of foreign tests: each is at the service of one key at a time, and starts over for the next one.
 
 Jobs wait in one queue by key, and keys take turns. A judge stays with its key while that has jobs, and, where others
-wait, for some of them: to begin anew takes a quarter of a second. A judge that had nothing to do for a while begins
-anew as well, so that nothing that tests left behind stays, and so that it is ready for the next key.
+wait, for some of them: to start over takes a quarter of a second. An idle judge starts over as well,
+so that nothing that tests left behind stays, and it is ready for the next key.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from isobudget.problems.problem import Problem
 
 #: how long a judge stays with a key while others wait
 TURN_SECONDS = 2.0
-#: how long a job of another key waits for a judge that serves nobody, before one that is idle begins anew for it
+#: how long a job of another key waits for a judge that serves nobody, before one that is idle starts over for it
 PATIENCE_SECONDS = 0.05
 #: how long a judge that has served a key waits for another job of it
 IDLE_SECONDS = 3.0
@@ -186,7 +186,7 @@ class Judges:
                 time.sleep(0.1)  # memory may be short, for a moment
 
     def _of_one_key(self, judge: Judge) -> None:
-        """Serve the next key that has a job, until its turn is over; then the judge has to begin anew."""
+        """Serve the next key that has a job, until its turn is over; then the judge has to start over."""
         job = self.jobs.take_any()
         until = time.monotonic() + TURN_SECONDS
         while job is not None:
@@ -200,7 +200,7 @@ class Judges:
             job = self.jobs.take_of(job.key, until, IDLE_SECONDS)
 
     def _again(self, failed: Iterable[Job], error: BaseException) -> None:
-        """Have jobs at which a judge failed judged once more, by one that begins anew: what was drawn is paid for."""
+        """Have jobs at which a judge failed judged once more, by one that starts over: what was drawn is paid for."""
         for job in failed:
             try:
                 if job.again:

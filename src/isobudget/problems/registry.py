@@ -70,7 +70,7 @@ def _data_path(name: str, path: str) -> Path:
 
 
 def _is_path(text: str) -> bool:
-    """Whether a string that is no known name is meant as a path: by its look, or because such a file is there."""
+    """Whether a string that is not a known name is meant as a path: by its look, or because such a file is there."""
     if "\0" in text or not text:
         return False
     if os.sep in text or text.endswith((".jsonl", ".json", ".gz")):

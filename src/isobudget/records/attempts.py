@@ -16,7 +16,7 @@ class AttemptRow(OfSample):
         step: which move of the schedule asked for it.
         explored: whether it was sampled regardless of what the others came to.
         code: the text of the file with it; empty where none could be made.
-        parent: the index of the sample that it repairs; None if it was sampled anew.
+        parent: the index of the sample that it repairs; None if it was sampled from scratch.
     """
 
     place: int

@@ -75,7 +75,7 @@ class RemoteJudge:
         """Ask the service how it judges.
 
         Raises:
-            JudgeError: it cannot be reached, is no judge, refuses the key, or judges by other rules or limits.
+            JudgeError: it cannot be reached, is not a judge, refuses the key, or judges by other rules or limits.
         """
         try:
             said = json.loads(b"".join(self._patiently("GET", None)))
@@ -83,7 +83,7 @@ class RemoteJudge:
             self._most_kb = int(said["body_kb"])
         except (ValueError, KeyError, TypeError, RecursionError):
             raise JudgeError(
-                f"{self._where}: answers, but is no judge's service; name one that isobudget judge --serve started"
+                f"{self._where}: answers, but is not a judge's service; name one that isobudget judge --serve started"
             ) from None
         if rules != RULES:
             raise JudgeError(f"{self._where}: judges by rules {rules}, and this version by {RULES}; update one")
@@ -152,7 +152,7 @@ class RemoteJudge:
                         raise JudgeError(f"{self._where}: {message['error']}")
                     verdicts[left[message["id"]]] = Verdict.of_foreign(message["verdict"])
             except (ValueError, KeyError, IndexError, TypeError) as error:
-                raise JudgeError(f"{self._where}: an answer that is none ({type(error).__name__})") from error
+                raise JudgeError(f"{self._where}: an answer that cannot be read ({type(error).__name__})") from error
             if len(verdicts) > before:
                 deadline, wait = time.monotonic() + self._patience, _FIRST_WAIT
             elif time.monotonic() + wait > deadline:
@@ -178,7 +178,7 @@ class RemoteJudge:
                 if time.monotonic() + wait > deadline:
                     raise JudgeError(
                         f"{self._where}: the judge cannot be reached: {error or type(error).__name__}. What it judged "
-                        "is kept: start it, and go on with the same command"
+                        "is kept: start it, and run the same command to resume"
                     ) from None
                 time.sleep(wait)
                 wait = min(2 * wait, _LONGEST_WAIT)
@@ -211,7 +211,7 @@ def _parts_of(url: str) -> urllib.parse.SplitResult:
     except ValueError:
         usable = False
     if not usable:
-        raise JudgeError(f"{url!r} is no URL of a judge, such as http://127.0.0.1:8401")
+        raise JudgeError(f"{url!r} is not a URL of a judge, such as http://127.0.0.1:8401")
     return parts
 
 
@@ -248,5 +248,5 @@ def _body(batch: list[Pair]) -> bytes:
 
 
 def _text(program: str) -> str:
-    # A lone surrogate is no text that a program can consist of; the compiler will say so.
+    # A lone surrogate is not a text that a program can consist of; the compiler will say so.
     return program.encode("utf-8", "surrogatepass").decode("utf-8", "replace")

@@ -55,7 +55,7 @@ class Recorded:
         arms: their samples on these problems.
         prices: what a sample of each arm costs, with its source.
         notes: what a reader has to know, such as problems that were left out.
-        repairs: where failing samples were repaired, sampling anew and repairing, each pair on the same problems.
+        repairs: where failing samples were repaired, sampling from scratch and repairing, on the same problems.
     """
 
     benchmark: str
@@ -94,7 +94,7 @@ def read_arms(
     Raises:
         InputError: a source cannot be read, several benchmarks and none is named, an arm that is not there, arms
             without a common problem, a model without a price, or hidden verdicts that do not match.
-        RunError: a folder is no run, or nothing in it is judged.
+        RunError: a folder is not a run, or nothing in it is judged.
     """
     if not sources:
         raise InputError("give at least one source: a run folder or a file of results")

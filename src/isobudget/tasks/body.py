@@ -52,14 +52,14 @@ def parse_source(text: str, where: str) -> ast.Module:
     """The syntax tree of a file.
 
     Raises:
-        InputError: it is no Python that this interpreter reads.
+        InputError: it is not Python that this interpreter reads.
     """
     try:
         return ast.parse(text.removeprefix("\ufeff"))
     except (SyntaxError, ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None)
         place = f", line {line}" if line else ""
-        raise InputError(f"{where}{place}: is no valid Python: {getattr(error, 'msg', error)}") from None
+        raise InputError(f"{where}{place}: is not valid Python: {getattr(error, 'msg', error)}") from None
 
 
 def functions_by_name(tree: ast.Module) -> dict[str, Function]:

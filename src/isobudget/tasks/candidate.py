@@ -1,7 +1,7 @@
 """From a program that a model wrote to the project's file with it: bodies replaced, imports and helpers added.
 
 Nothing else of the answer is taken: what it does at its top level, functions that the file has already, and statements
-that would bind a name of the file anew stay out. What cannot be laid over is an `UnusableError`, which a verdict says.
+that would bind a name of the file again stay out. What cannot be laid over is an `UnusableError`, which a verdict says.
 """
 
 from __future__ import annotations

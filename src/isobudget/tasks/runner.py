@@ -317,7 +317,7 @@ class Beginning:
         """Nothing waits."""
 
     def isatty(self) -> bool:
-        """It is no terminal."""
+        """It is not a terminal."""
         return False
 
 

@@ -71,7 +71,7 @@ TEXTS = [
         "",
         (50, 64),
         LENGTH,
-        "all 4 texts are empty because max_tokens ran out inside the thought",
+        "all 4 texts are empty because max_tokens ran out during reasoning",
     ),
     Case(
         "thought cut, in the text",
@@ -79,7 +79,7 @@ TEXTS = [
         "<think>maybe " + GOOD,
         (50, 64),
         LENGTH,
-        "all 4 texts break off inside the thought",
+        "all 4 texts break off during reasoning",
     ),
     Case("thought beside", always(reasoning_content="hmm"), note="thoughts are counted as tokens"),
     Case("thought in parts beside", always(reasoning=[{"type": "text", "text": "hmm"}]), note="thoughts are counted"),

@@ -5,7 +5,7 @@ point, and what it needs of what follows (`isobudget.prompts.extraction.definiti
 cut back to the longest part that is whole (`isobudget.prompts.extraction.cutting`).
 
 **A text that holds the whole definition**: the first that does something, or in a block the last, cut back and
-extended in the same way. The head gives its own statements, but for those that the text defines anew.
+extended in the same way. The head gives its own statements, but for those that the text redefines.
 
 Which of the two it is: the first, if the head's definition has a body then that does something (more than a docstring,
 ``pass``, ``...``), also if the text says the end of the head again before it goes on; else the second. Where it is

@@ -143,7 +143,7 @@ def _guesses(comparison: Comparison) -> Grid:
     rows = tuple(row for beyond in comparison.beyond for row in _guess_rows(beyond, comparison, short))
     note = (
         "Success in percent with the band that spans both models', each taken to be true; where they differ, trust "
-        f"neither. {WARNING} No verdict above rests on these numbers."
+        f"neither. {WARNING} No recommendation above uses these numbers."
     )
     reasons = (f"{short[one.label]}: no guess, {one.reason}." for one in comparison.beyond if one.reason)
     title = f"{comparison.benchmark or 'Success'}: {LABEL}"

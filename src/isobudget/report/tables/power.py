@@ -9,7 +9,7 @@ from isobudget.curves.difference import Difference
 from isobudget.grid import counted, with_unit
 from isobudget.statistics.power import POWER, Power
 
-#: more than this many problems, or times as many samples, is no advice
+#: more than this many problems, or times as many samples, is not useful advice
 _MOST_PROBLEMS, _MOST_TIMES = 1_000_000, 1000
 #: a smaller difference is none
 _LEVEL = 1e-12
