@@ -63,8 +63,8 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
         ({"budget": ""}, "--budget is empty; state it, or leave the option out"),
         ({"models": "small,"}, "--models is empty"),
         ({"policy": ""}, "--policy is empty"),
-        ({"budget": "sixty"}, "no budget; write 60s, 0.02usd, 5e13flops, 20000tokens or 20samples$"),
-        ({"budget": "0s"}, "no budget; write 60s"),
+        ({"budget": "sixty"}, "not a budget; write 60s, 0.02usd, 5e13flops, 20000tokens or 20samples$"),
+        ({"budget": "0s"}, "not a budget; write 60s"),
     ],
 )
 def test_numbers_and_texts_that_nothing_can_mean(project: Path, options: dict[str, Any], message: str) -> None:
@@ -168,7 +168,7 @@ def test_apply_and_out(served: Path) -> None:
 
 @pytest.mark.parametrize("out", ["tests/test_text.py", "src/pkg/text.py", "new/", "nowhere/found.py"])
 def test_out_replaces_nothing_and_has_a_place_before_anything_is_spent(served: Path, out: str) -> None:
-    with pytest.raises(InputError, match=r"is there already|is a folder|nowhere is no folder that is there"):
+    with pytest.raises(InputError, match=r"exists already|is a folder|nowhere does not exist"):
         solve(out=str(served / out) + "/" * out.endswith("/"))
     assert (served / "src/pkg/text.py").read_text() == TEXT
     assert not (served / "runs").exists()

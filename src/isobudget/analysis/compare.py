@@ -21,6 +21,7 @@ from isobudget.curves import FIXED, LIKELIHOOD, TESTS, Bootstrap, Comparison, co
 from isobudget.curves.stopping import parse_stop
 from isobudget.errors import InputError
 from isobudget.importers.counts import ModelCounts
+from isobudget.importers.names import UNNAMED
 from isobudget.importers.read import sources_shown, split_sources
 from isobudget.records.run import load_run
 
@@ -144,7 +145,9 @@ def chosen_benchmarks(benchmark: str | None, names: list[str], source: Path | st
     """
     if benchmark is None:
         return names
+    if benchmark == UNNAMED and "" in names:
+        return [""]
     if benchmark not in names:
-        known = ", ".join(name or "unnamed" for name in names)
+        known = ", ".join(name or UNNAMED for name in names)
         raise InputError(f"{source} has no benchmark {benchmark!r}; it has: {known}")
     return [benchmark]

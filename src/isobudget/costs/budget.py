@@ -134,6 +134,8 @@ def parse_budget(text: str, written: str = _WRITTEN) -> Budget:
             raise _mistake(text, written)
         return _bounded(Budget(amount, Unit.USD))
     if counted:
+        if rest[0] in "sS" and not amount.is_integer():
+            raise InputError(f"{text!r} is not a budget: samples are whole, such as {math.ceil(amount)}samples")
         return _bounded(Budget(amount, samples=True, model=counted["model"]))
     if not rest:
         return _bounded(Budget(amount))

@@ -136,7 +136,7 @@ def read_manifest(run: Path) -> Manifest | None:
     path = run / FILE_NAME
     try:
         if not (isinstance(path, StorePath) or stat.S_ISREG(path.stat().st_mode)):
-            raise damaged(path, "is no file")
+            raise damaged(path, "is not a file")
         content = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None

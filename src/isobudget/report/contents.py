@@ -132,7 +132,7 @@ def _unless_damaged(what: str, damaged: dict[str, None], read: Callable[[], Cont
     try:
         return read()
     except RunError as error:
-        damaged[f"{what[0].upper()}{what[1:]}: left out, since a file is damaged or missing. {error}."] = None
+        damaged[f"{what.capitalize()} are left out, since a file is damaged or missing. {error}."] = None
         return None
 
 

@@ -28,7 +28,7 @@ from isobudget.errors import InputError
 from isobudget.files.hints import meant
 from isobudget.grid import counted
 from isobudget.importers.counts import ModelCounts, group_counts
-from isobudget.importers.names import file_models, named_by_source
+from isobudget.importers.names import UNNAMED, file_models, named_by_source
 from isobudget.importers.read import Imported, read_results, split_sources
 from isobudget.importers.records import GroupKey
 from isobudget.policies.arms import Arm
@@ -171,9 +171,11 @@ def _benchmark(loaded: Mapping[Path, Source], benchmark: str | None) -> str:
     own = [name for name in known if name not in further]
     if benchmark is None and len(own) == 1:
         return own[0]
-    shown = ", ".join(name or "unnamed" for name in known)
+    shown = ", ".join(name or UNNAMED for name in known)
     if benchmark is None:
         raise InputError(f"there are {len(known)} benchmarks ({shown}); choose one with --benchmark")
+    if benchmark == UNNAMED and "" in known:
+        return ""
     if benchmark not in known:
         raise InputError(f"there is no benchmark {benchmark!r}; there are: {shown}")
     return benchmark
