@@ -54,7 +54,7 @@ def test_what_is_no_budget(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["1.5samples", "0.5 sample", "2.5Samples:7b"])
 def test_samples_by_that_name_are_whole(text: str) -> None:
-    with pytest.raises(InputError, match="is not a budget: samples are whole, such as [123]samples"):
+    with pytest.raises(InputError, match=r"is not a budget: samples are whole, such as [123]samples"):
         parse_budget(text)
     assert parse_budget("1.5x") == Budget(1.5, samples=True)
 

@@ -349,7 +349,7 @@ def paper(
         The tables of pass@k. `to_dict()` has all parts by name; `to_records()` the rows of a single part.
 
     Raises:
-        InputError: no such table, benchmark or unit; or rows of several parts are asked for.
+        InputError: there is no such table, benchmark or unit.
     """
     from isobudget.paper.tables import pass_tables
     from isobudget.report.figures.paper import paper_plots

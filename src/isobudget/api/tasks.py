@@ -143,8 +143,8 @@ def solve_failing(
 ) -> list[Solution]:
     """Write every function without a body that a test calls, one after the other.
 
-    What cannot be decided on is left out, and `progress` is told why: functions that no test calls or whose tests
-    cannot be run, files that are not valid Python. Ctrl-C ends all of it.
+    Some functions are left out, and `progress` gets the reason: no test calls them, their tests cannot be run, or the
+    file is not valid Python. Ctrl-C ends all of it.
 
     Args:
         folder: a folder of the project, or a file.

@@ -49,7 +49,7 @@ def compact(run: Run | str | Path, *, progress: Progress | None = None) -> Compa
 
     Raises:
         RunError: no such run, it is in use, or a part is damaged.
-        StorageError: a part cannot be written; what is there is whole.
+        StorageError: a part cannot be written; existing parts are intact.
     """
     from isobudget.progress import SILENT
     from isobudget.records.compact import compact as put_together

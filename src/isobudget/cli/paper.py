@@ -16,7 +16,7 @@ from isobudget.cli.options import one_of
 def paper(given: dict[str, Any], form: str) -> None:
     """Print the paper's Tables 1-4, the equal-budget tables that follow from them, and where the winner flips.
 
-    Table 1 stands beside our own count of the same flops. Between published k, pass@k is interpolated and
+    Table 1 is shown with our own count of the same flops. Between published k, pass@k is interpolated and
     marked with ~.
 
     Example: what each model reaches on HumanEval for the flops of one 70B sample, half of it, twice of it, ...

@@ -162,7 +162,7 @@ class _ClusterStream:
 
 
 def pack(jobs: Any) -> tuple[list[Problem], list[tuple[int, str]]]:
-    """Each problem once, and the programs with the places of theirs."""
+    """Each problem once, and each program with the position of its problem."""
     places: dict[Problem, int] = {}
     programs = [(places.setdefault(problem, len(places)), program) for _, problem, program in jobs]
     return list(places), programs

@@ -135,7 +135,7 @@ class Comparison(Shown):
         )
 
     def crossings(self, one: str, other: str) -> tuple[Crossing, ...]:
-        """Every budget at which the lead changes between two models, as far as both have samples for it."""
+        """Every budget at which the lead changes between two models, within the recorded samples of both."""
         return find_crossings(self.curve(one), self.curve(other))
 
     def all_crossings(self) -> dict[tuple[str, str], tuple[Crossing, ...]]:

@@ -10,7 +10,7 @@ from isobudget.importers.records import COMPLETION, CountRow, Record, Sample
 
 
 def as_samples(record: Record, tally: ImportTally) -> Iterator[Sample]:
-    """A record as samples: counts are as many samples without a text."""
+    """A record as samples; counts become that many samples without a text."""
     if isinstance(record, Sample):
         yield record
         return

@@ -197,7 +197,7 @@ class Lease:
             thread.join()
 
     def renew(self) -> None:
-        """Have its whole time again.
+        """Renew the lease for its full time.
 
         Raises:
             RunError: another writer has taken over.
@@ -249,6 +249,6 @@ def put_over_version(path: StorePath, data: bytes, over: Version | None) -> Vers
 
 def _fenced(folder: StorePath) -> RunError:
     return RunError(
-        f"{folder}: another isobudget has taken over this run, as the lease of this one was over. What was recorded "
-        "before is whole; run again when the other one has ended: only what is missing is made."
+        f"{folder}: another isobudget has taken over this run, since this one's lease expired. Finished work is saved; "
+        "run the same command once the other has ended."
     )

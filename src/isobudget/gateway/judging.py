@@ -53,7 +53,7 @@ class FairJobs:
             return sum(map(len, self._waiting.values()))
 
     def put(self, jobs: Sequence[Job]) -> None:
-        """Add jobs of one key behind those that it has. `JudgeError` if nothing is taken any more."""
+        """Add jobs of one key after those that it has. `JudgeError` if nothing is taken any more."""
         with self._changed:
             if self._closed:
                 raise JudgeError("the judges were closed")
@@ -69,7 +69,7 @@ class FairJobs:
             key, jobs = self._waiting.popitem(last=False)
             job = jobs.popleft()
             if jobs:
-                self._waiting[key] = jobs  # behind all others
+                self._waiting[key] = jobs  # after all others
             return job
 
     def take_of(self, key: int, until: float, seconds: float) -> Job | None:

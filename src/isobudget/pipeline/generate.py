@@ -56,7 +56,7 @@ class FailedProblem:
 
 
 def write_failures(run: Run, failures: list[FailedProblem]) -> None:
-    """Keep what failed; without failures the file goes.
+    """Write what failed; without failures the file is removed.
 
     Raises:
         StorageError: it cannot be written.

@@ -38,7 +38,7 @@ class TaskRow:
         schedule: what was played.
         ending: why sampling stopped.
         solved: whether a sample passed.
-        samples: taken, those given up included.
+        samples: number taken, abandoned ones included.
         seconds, loading_seconds: wall time from the first sample, and what loading models took.
         tokens, flops, usd: spent, null where not known.
         date: when it ended.

@@ -237,7 +237,7 @@ class Run:
         return SampleKeys.of_table(self.path / "verdicts", VerdictRow)
 
     def drop(self, *tables: str) -> None:
-        """Forget tables: their parts do not count any more, and are deleted; use it under `writing`."""
+        """Forget tables: their parts no longer count, and are deleted; use it under `writing`."""
         gone = [path for name in tables for path in part_paths(self.path / name)]
 
         def without(manifest: Manifest, superseded: bool) -> Manifest:

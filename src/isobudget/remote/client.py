@@ -193,7 +193,7 @@ class RemoteJudge:
             if answer.status == 503:
                 raise ConnectionError(_said(answer.read()))
             if answer.status == 401:
-                raise JudgeError(f"{self._where}: {_said(answer.read())}. Here {KEY_VARIABLE} is to hold the key")
+                raise JudgeError(f"{self._where}: {_said(answer.read())}. Set {KEY_VARIABLE} to your key")
             if answer.status != 200:
                 raise JudgeError(f"{self._where}: {_said(answer.read())}")
             for line in answer:

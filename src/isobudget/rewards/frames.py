@@ -1,4 +1,4 @@
-"""What a shared pool and its clients say to each other: JSON objects, each behind its length in four bytes.
+"""What a shared pool and its clients say to each other: JSON objects, each after its length in four bytes.
 
 Both ends belong to the same user and the same version of isobudget, which the socket's name says. A frame that is too
 long, no JSON or no object ends the connection that it came by.

@@ -66,7 +66,7 @@ class Plan(Shown):
         target: the success that was asked for, None if none was.
         hurting_k: of each arm, the k beyond which more samples hurt, None if all help; empty without a hidden suite.
         level: of the intervals.
-        notes: what a reader has to know.
+        notes: what a reader should know.
         repairs: repairing beside sampling from scratch at equal budget, where the sources have repairs.
     """
 

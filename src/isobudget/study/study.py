@@ -288,5 +288,5 @@ class Study(BaseModel):
 
     @property
     def source(self) -> tuple[str, str]:
-        """The TOML text that it was read from, or an empty string; and what messages call it."""
+        """The TOML text that it was read from, or an empty string; and its name in messages."""
         return self._source if self._source[1] else ("", f"study {self.name!r}")

@@ -65,7 +65,7 @@ def lay_over(target: Target, program: str) -> str:
 
 
 def _written(target: Target, name: str, written: dict[str, Function]) -> FunctionNode:
-    """The function in the answer; a method may stand there without its class, and behind the file with the hole."""
+    """The function in the answer; a method may stand there without its class, and after the file with the hole."""
     plain = plain_name(name)
     accessor = name.removeprefix(f"{name.rpartition(plain)[0]}{plain}")
     others = [key for key in reversed(written) if plain_name(key) == plain]

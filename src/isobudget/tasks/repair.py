@@ -38,7 +38,7 @@ def repair_task(
     Args:
         target, tests: the task.
         program: that was tried, as it was taken out of the answer.
-        verdict: on it.
+        verdict: of the best attempt.
         show_tests, tokens: as for the task.
     """
     most = int(tokens * CHARACTERS_PER_TOKEN)

@@ -94,7 +94,12 @@ TEXTS = [
 COUNTS = [
     Case("empty of no tokens", always("", used=usage(50, 0)), "", (50, 0), note="all 4 texts are empty"),
     Case("text of no tokens", always(used=usage(50, 0)), tokens=(50, 14), note="samples and has no /tokenize"),
-    Case("reasoning outside", always(used=OUTSIDE), tokens=(50, 520), note="they are added, since its total includes them"),
+    Case(
+        "reasoning outside",
+        always(used=OUTSIDE),
+        tokens=(50, 520),
+        note="they are added, since its total includes them",
+    ),
     Case("reasoning inside", always(used=INSIDE), tokens=(50, 520), note="more completion tokens than max_tokens"),
     Case("reasoning only in the total", always(used=usage(50, 20, total_tokens=90)), tokens=(50, 40), note="added"),
     Case("all of it reasoning", always("", used=usage(9, 0, total_tokens=39)), "", (9, 30), note="added"),

@@ -257,7 +257,7 @@ def _is_length(finish: str | None) -> bool:
 
 
 def is_known(finish: str | None) -> bool:
-    """Whether the word for the end of an output is understood."""
+    """Whether a finish reason is known."""
     return finish is None or finish in _LENGTH | _STOP | FILTERED
 
 

@@ -36,8 +36,7 @@ EXECUTE = 1
 
 
 class Reachable(NamedTuple):
-    """What stays reachable: folders whose names may be listed, things that may be read, what may be written, too, and
-    what may be read and executed."""
+    """Paths that stay reachable: folders that may be listed, paths that may be read, also written, or also executed."""
 
     listed: tuple[str, ...]
     readable: tuple[str, ...]
