@@ -117,7 +117,8 @@ def dry_run(
 ) -> DryRun:
     """What a study would generate and spend: samples, tokens, time, cost, disk, and what is missing here.
 
-    With `cluster`, also what it takes with that number of replicas; the cluster is not contacted. Nothing is fetched or written.
+    With `cluster`, also what it takes with that number of replicas, without contacting the cluster. Nothing is fetched or
+    written.
 
     Args:
         study, out, model, n, problems, backend, url, api, key_env, setting: as in `generate`.
