@@ -117,7 +117,7 @@ def dry_run(
 ) -> DryRun:
     """What a study would generate and spend: samples, tokens, time, cost, disk, and what is missing here.
 
-    With `cluster`, also what it takes with that number of replicas, without contacting the cluster. Nothing is fetched or
+    With `cluster`, also what it takes with that number of replicas, without contacting it. Nothing is fetched or
     written.
 
     Args:
