@@ -90,7 +90,7 @@ def test_damaged_texts_cost_the_outputs_alone(run: Path) -> None:
     shutil.rmtree(run / "scores")
     made = reported(run)
     assert made.texts == ()
-    (sentence,) = (one for one in made.notes if one.startswith("Without outputs"))
+    (sentence,) = (one for one in made.notes if one.startswith("Outputs are left out"))
     assert str(path) in sentence
 
 

@@ -122,7 +122,7 @@ def _whole(
     try:
         frontier = _unless_damaged("policies", damaged, policies) or {}
     except InputError as error:
-        frontier, damaged[f"Without policies: {error}."] = {}, None
+        frontier, damaged[f"Policies are left out: {error}."] = {}, None
     ranking = _unless_damaged("rankers", damaged, lambda: _ranking(sources, summary))
     return replace(summary, frontier=frontier, ranking=ranking)
 
