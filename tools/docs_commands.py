@@ -29,8 +29,8 @@ FIXTURES, GOLDEN = ROOT / "tests" / "importers" / "fixtures", ROOT / "tests" / "
 NOT_RUN: dict[str, str] = tomllib.loads((ROOT / "tools" / "docs_commands.toml").read_text("utf-8"))["not_run"]
 #: generated from what is looked at here, or a log of what was run
 _NOT_READ = ("cli.md", "api.md", "experiments.md")
-_BLOCK = re.compile(r"^```(?:sh|console|bash)?\n(.*?)^```", re.DOTALL | re.MULTILINE)
-_FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_SHELLS = ("", "sh", "console", "bash")
 _INDENTED = re.compile(r"^ {4}(isobudget .*)$", re.MULTILINE)
 _BEGINNINGS = ("isobudget ", "$ isobudget ")
 _IN_HELP = re.compile(r"`(isobudget [a-z][^`]*)`|^    (isobudget .*)$", re.MULTILINE)
@@ -55,9 +55,10 @@ def command_lines() -> dict[str, str]:
 
 def _lines_of(page: str) -> Iterator[str]:
     """The command lines of a page: in blocks of a shell or without a language, and indented ones."""
-    for block in _BLOCK.findall(page):
+    blocks = [block for language, block in _BLOCK.findall(page) if language in _SHELLS]
+    for block in blocks:
         yield from (line.removeprefix("$ ") for line in block.splitlines() if line.startswith(_BEGINNINGS))
-    yield from _INDENTED.findall(_FENCED.sub("", page))
+    yield from _INDENTED.findall(_BLOCK.sub("", page))
 
 
 def lay_out(command: str) -> None:

@@ -71,6 +71,14 @@ def test_a_costs_file(file: Path, tmp_path: Path) -> None:
     assert data["costs"]["codellama-70b"]["source"] == "bill"
 
 
+def test_a_benchmark_without_a_name_is_chosen_as_imported(tmp_path: Path) -> None:
+    file = lines(tmp_path / "counts.jsonl", *[{"model": "m", "task_id": i, "n": 4, "c": i % 2} for i in range(3)])
+    costs = ("--tokens-per-second", 10, "--completion-tokens", 10)
+    assert output(file, *costs, "--benchmark", "imported", "--json") == output(file, *costs, "--json")
+    with pytest.raises(InputError, match="has no benchmark 'other'; it has: imported"):
+        output(file, *costs, "--benchmark", "other")
+
+
 def test_recorded_completion_tokens_are_used(tmp_path: Path) -> None:
     rows = [{"model": "codellama-7b", "task_id": i, "n": 2, "c": 1, "completion_tokens": [90, 110]} for i in range(3)]
     file = lines(tmp_path / "counts.jsonl", *rows)
