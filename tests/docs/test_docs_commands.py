@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
-from docs_commands import _lines_of  # noqa: E402
+from docs_commands import _lines_of
 
 PAGE = """
 ```sh
