@@ -183,7 +183,7 @@ def test_fields_that_do_not_belong(own: Path, fields: str, expected: str) -> Non
         ("{own = 0}", "line 5: models.0.n: must be greater than or equal to 1"),
         ("{own = 1.5}", "line 5: models.0.n: must be a whole number"),
         ("{other = 1}", "line 5: models.0.n.other: no such benchmark in this study"),
-        ("{other = 1}", "line 5: models.0.n: says nothing of own"),
+        ("{other = 1}", "line 5: models.0.n: lacks own"),
         ("true", "line 5: models.0.n: must be a whole number"),
     ],
 )
