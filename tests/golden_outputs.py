@@ -2,7 +2,7 @@
 
 `golden/cases.toml` lists the commands and their files. Each runs in this process in a folder of its own, which holds
 these files, and a copy of `golden/run` where the command names `run`. That run was made once, by an older version,
-from the answers of `golden_server`; its times and joules are made up. `make golden-outputs` records anew.
+from the answers of `golden_server`; its times and joules are made up. `make golden-outputs` records them again.
 
 `golden/json_changes.toml` states what has been renamed, scaled, added or removed since the outputs were recorded.
 """

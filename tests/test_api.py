@@ -165,7 +165,7 @@ def test_budgets_may_be_numbers_and_counts_are_never_written_over(here: Path) ->
     as_text = api.curves("counts.jsonl", budgets="1x,1e13").to_dict()
     assert api.curves("counts.jsonl", budgets=["1x", 1e13]).to_dict() == as_text
     before = Path("counts.jsonl").read_bytes()
-    with pytest.raises(InputError, match="is no policy"):
+    with pytest.raises(InputError, match="is not a policy"):
         api.plan("counts.jsonl", budget="4x", write="counts.jsonl")
     assert Path("counts.jsonl").read_bytes() == before
     api.plan("counts.jsonl", budget="4x", write="policy.toml")

@@ -120,7 +120,7 @@ def main() -> int:
     wrong = False
     for path, text in ((API, api_reference()), (CLI, cli_reference())):
         if check and (not path.is_file() or path.read_text(encoding="utf-8") != text):
-            print(f"{path.relative_to(ROOT)} is not current; make it anew with: make docs")
+            print(f"{path.relative_to(ROOT)} is not current; make it again with: make docs")
             wrong = True
         elif not check:
             path.write_text(text, encoding="utf-8")

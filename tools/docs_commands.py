@@ -29,7 +29,10 @@ FIXTURES, GOLDEN = ROOT / "tests" / "importers" / "fixtures", ROOT / "tests" / "
 NOT_RUN: dict[str, str] = tomllib.loads((ROOT / "tools" / "docs_commands.toml").read_text("utf-8"))["not_run"]
 #: generated from what is looked at here, or a log of what was run
 _NOT_READ = ("cli.md", "api.md", "experiments.md")
-_BLOCK = re.compile(r"^```(?:sh|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_SHELLS = ("", "sh", "console", "bash")
+_INDENTED = re.compile(r"^ {4}(isobudget .*)$", re.MULTILINE)
+_BEGINNINGS = ("isobudget ", "$ isobudget ")
 _IN_HELP = re.compile(r"`(isobudget [a-z][^`]*)`|^    (isobudget .*)$", re.MULTILINE)
 
 
@@ -39,10 +42,8 @@ def command_lines() -> dict[str, str]:
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         if path.name in _NOT_READ:
             continue
-        for block in _BLOCK.findall(path.read_text("utf-8")):
-            for line in block.splitlines():
-                if line.startswith(("isobudget ", "$ isobudget ")):
-                    found.setdefault(shlex.join(shlex.split(line.removeprefix("$ "), comments=True)), path.name)
+        for line in _lines_of(path.read_text("utf-8")):
+            found.setdefault(shlex.join(shlex.split(line, comments=True)), path.name)
     for path in sorted((ROOT / "src" / "isobudget" / "cli").glob("*.py")):
         for node in ast.parse(path.read_text("utf-8")).body:
             text = (ast.get_docstring(node) or "") if isinstance(node, ast.FunctionDef) else ""
@@ -52,9 +53,17 @@ def command_lines() -> dict[str, str]:
     return found
 
 
+def _lines_of(page: str) -> Iterator[str]:
+    """The command lines of a page: in blocks of a shell or without a language, and indented ones."""
+    blocks = [block for language, block in _BLOCK.findall(page) if language in _SHELLS]
+    for block in blocks:
+        yield from (line.removeprefix("$ ") for line in block.splitlines() if line.startswith(_BEGINNINGS))
+    yield from _INDENTED.findall(_BLOCK.sub("", page))
+
+
 def lay_out(command: str) -> None:
     """The files that the docs name, in the working folder; what the command itself makes is left out."""
-    for name in ("quickstart", "mine", "before", "after", "he"):
+    for name in ("quickstart", "mine", "before", "after", "he", "monday", "tuesday"):
         shutil.copytree(GOLDEN, Path("runs") / name)
     models = ("codellama-7b", "codellama-34b")
     passed = {

@@ -51,7 +51,7 @@ class Check:
     """One thing that was looked at.
 
     Attributes:
-        area: what it belongs to: machine, parts, judge, models.
+        area: what it belongs to: machine, extras, judge, models.
         name: what was looked at.
         ok: whether it is there; None where there is nothing to judge.
         found: what was found.
@@ -67,7 +67,7 @@ class Check:
 
 def doctor() -> list[Check]:
     """Look at the machine, the extras, the judge's confinement and the models."""
-    return [*_machine(), *_parts(), *_judge(), *_models()]
+    return [*_machine(), *_extras(), *_judge(), *_models()]
 
 
 def _machine() -> list[Check]:
@@ -84,13 +84,13 @@ def _machine() -> list[Check]:
     ]
 
 
-def _parts() -> list[Check]:
+def _extras() -> list[Check]:
     checks = []
     for extra, packages in needed_packages().items():
         missing = [name for name in packages if not _installed(name)]
         state = f"not installed: {', '.join(missing)}" if missing else "installed"
         purpose = PURPOSES.get(extra, extra)
-        checks.append(Check("parts", extra, not missing, f"{purpose}: {state}", f"pip install 'isobudget[{extra}]'"))
+        checks.append(Check("extras", extra, not missing, f"{purpose}: {state}", f"pip install 'isobudget[{extra}]'"))
     engine = any(check.name == "local" and check.ok for check in checks)
     return [*checks, _engine()] if engine else checks
 
@@ -132,8 +132,8 @@ def _engine() -> Check:
     try:
         engine = import_engine()
     except IsobudgetError as error:
-        return Check("parts", "engine", False, str(error), "on Debian: apt-get install libgomp1")
-    return Check("parts", "engine", True, f"llama.cpp by xllamacpp {engine.__version__} loads")
+        return Check("extras", "engine", False, str(error), "on Debian: apt-get install libgomp1")
+    return Check("extras", "engine", True, f"llama.cpp by xllamacpp {engine.__version__} loads")
 
 
 def _judge() -> list[Check]:

@@ -130,7 +130,7 @@ def test_the_source_of_every_price_is_shown(tmp_path: Path) -> None:
     note = next(note for note in compared_grid(one).notes if "in seconds" in note)
     assert note == (
         f"Cost of a sample in seconds. a-7b@2: our server. a-34b@1: {rate}. "
-        f"Prompts: as the stated price has it (a-7b@2); {prompts} (a-34b@1)."
+        f"Prompts: as in the stated price (a-7b@2); {prompts} (a-34b@1)."
     )
     (plain,) = found.to_dict()
     assert plain["one"]["sources"]["seconds"] == "our server"

@@ -143,9 +143,9 @@ def test_a_card_that_was_reset_or_lost_makes_the_sum_unknown() -> None:
 
 @pytest.mark.parametrize("devices", [None, [1]])
 def test_cards_that_tell_nothing_are_no_counters(devices: list[int] | None) -> None:
-    with pytest.raises(LookupError, match="tell no energy: NVML Shared Library Not Found"):
+    with pytest.raises(LookupError, match="do not report energy: NVML Shared Library Not Found"):
         card_counters(devices, Cards())
-    with pytest.raises(LookupError, match="tell no energy"):
+    with pytest.raises(LookupError, match="do not report energy"):
         card_counters([3], Cards(1, 2))
 
 

@@ -204,7 +204,7 @@ def test_samples_and_scores_agree_and_are_scored_in_any_state(path: Path, exact:
     for sample, score in zip(samples, scores, strict=True):
         assert len(score.logprobs) == len(sample.token_ids) > 0
         assert score.prompt_tokens == sample.prompt_tokens
-        if not math.isnan(sample.sum_logprob):  # bytes that are no characters: the engine does not tell
+        if not math.isnan(sample.sum_logprob):  # bytes that are not characters: the engine does not tell
             assert score.sum_logprob == pytest.approx(sample.sum_logprob, abs=30 * DRAWN)
     assert sum(score.seconds for score in scores) > 0
     with pytest.raises(BackendError, match="not loaded"):

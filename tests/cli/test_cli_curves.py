@@ -71,6 +71,14 @@ def test_a_costs_file(file: Path, tmp_path: Path) -> None:
     assert data["costs"]["codellama-70b"]["source"] == "bill"
 
 
+def test_a_benchmark_without_a_name_is_chosen_as_imported(tmp_path: Path) -> None:
+    file = lines(tmp_path / "counts.jsonl", *[{"model": "m", "task_id": i, "n": 4, "c": i % 2} for i in range(3)])
+    costs = ("--tokens-per-second", 10, "--completion-tokens", 10)
+    assert output(file, *costs, "--benchmark", "imported", "--json") == output(file, *costs, "--json")
+    with pytest.raises(InputError, match="has no benchmark 'other'; it has: imported"):
+        output(file, *costs, "--benchmark", "other")
+
+
 def test_recorded_completion_tokens_are_used(tmp_path: Path) -> None:
     rows = [{"model": "codellama-7b", "task_id": i, "n": 2, "c": 1, "completion_tokens": [90, 110]} for i in range(3)]
     file = lines(tmp_path / "counts.jsonl", *rows)
@@ -88,7 +96,7 @@ def test_tables_at_80_columns(file: Path) -> None:
         "at equal budget",
         "Budget for a given success",
         "Where the lead changes",
-        "The cost ratio at which the verdict flips",
+        "The cost ratio at which the winner flips",
         "Use ",
     ):
         assert part in text
@@ -201,7 +209,7 @@ def test_budgets_in_units_and_in_samples(file: Path) -> None:
     assert of_one[0]["budget"] == 2 * 1.69e12
     with pytest.raises(InputError, match=r"counts samples of 'none'; there are: codellama-7b"):
         output(file, "--costs", "paper", "--budgets", "2x:none")
-    with pytest.raises(InputError, match="'lots' is no budget"):
+    with pytest.raises(InputError, match="'lots' is not a budget"):
         output(file, "--budgets", "1,lots")
 
 
@@ -211,13 +219,13 @@ def test_budgets_in_units_and_in_samples(file: Path) -> None:
         (("--unit", "euros"), "unknown unit 'euros'"),
         (("--unit", "seconds"), "no cost in seconds for model 'codellama-7b'.*--costs"),
         (("--costs", "none.toml"), r"none\.toml: cannot be read: No such file"),
-        (("--budgets", "0"), "'0' is no budget"),
+        (("--budgets", "0"), "'0' is not a budget"),
         (("--level", "2"), "the level of intervals lies between 0 and 1"),
         (("--costs", "paper", "--unit", "joules"), "the paper gives no cost in joules for 'codellama-7b'"),
         (("--select", "likelihood"), "no likelihoods to choose by"),
         (("--select", "luck"), "unknown selection 'luck'"),
         (("--select", "likelihood", "--stop", "first-pass"), "only tests can tell when to stop"),
-        (("--stop", "first-pass", "--extrapolate", "50"), "does not go with --select likelihood or --stop first-pass"),
+        (("--stop", "first-pass", "--extrapolate", "50"), "with --select likelihood or --stop first-pass"),
         (("--extrapolate", "0"), "takes the largest k"),
         (("--charge", "judge"), "judging is not priced in flops"),
         (("--charge", "tests"), "cannot charge 'tests'"),
@@ -254,7 +262,7 @@ def test_a_model_missing_from_the_costs(file: Path, tmp_path: Path) -> None:
 
 def test_an_unknown_model_without_costs(tmp_path: Path) -> None:
     file = lines(tmp_path / "counts.jsonl", {"model": "mystery", "task_id": "t", "n": 3, "c": 1})
-    with pytest.raises(InputError, match=r"no cost in flops for model 'mystery'.*no known architecture"):
+    with pytest.raises(InputError, match=r"no cost in flops for model 'mystery'.*not a known architecture"):
         output(file)
 
 

@@ -68,3 +68,11 @@ def test_csv_is_one_table() -> None:
 def test_an_unknown_benchmark() -> None:
     with pytest.raises(InputError, match="the paper has no benchmark 'swe'; it has: HumanEval, MBPP"):
         output("--benchmark", "swe")
+
+
+@pytest.mark.parametrize(("option", "known"), [("--table", "1, 2, 3, 4, budget, flips"), ("--unit", "flops, seconds")])
+def test_a_wrong_choice_is_named_with_the_known_ones(option: str, known: str) -> None:
+    result = CliRunner().invoke(APP, [option, "all"], env={"COLUMNS": "120"})
+    assert result.exit_code == 2
+    assert f"'all' is not one of {known}" in result.output
+    assert "Value error" not in result.output

@@ -140,9 +140,9 @@ def test_nothing_to_plan_is_exit_code_2_with_a_sentence(tmp_path: Path) -> None:
 
 def test_what_cannot_be_planned_is_exit_code_2(file: Path) -> None:
     for arguments, message in (
-        (("--budget", "0.1x"), "no budget pays for one sample"),
-        (("--budget", "eight"), "is no budget"),
-        (("--budget", "8s", "--unit", "flops"), "does not go with --unit flops"),
+        (("--budget", "0.1x"), "no budget pays for a sample"),
+        (("--budget", "eight"), "is not a budget"),
+        (("--budget", "8s", "--unit", "flops"), "cannot be combined with --unit flops"),
         (("--arms", "codellama-7b,x"), "no arm 'x'"),
     ):
         command = [sys.executable, "-m", "isobudget", "plan", str(file), "--costs", "paper", *arguments]

@@ -88,8 +88,8 @@ def test_ctrl_c_says_what_is_true_of_an_import_and_of_what_the_interrupt_carries
     [
         ("sql run select", "duckdb", "Nothing unfinished was written; run the same command again."),
         ("passk s.jsonl", "s.jsonl", "Nothing unfinished was written; run the same command again."),
-        ("compact run", "manifest.json", "The run is whole; run the same command again to go on."),
-        ("export run --to csv", "samples.csv", "Files that were written are whole; run the same command again"),
+        ("compact run", "manifest.json", "The run is intact; run the same command to resume."),
+        ("export run --to csv", "samples.csv", "Files that were written are complete; run the same command again"),
         ("import s.jsonl -o made", "s.jsonl", "Nothing was imported; run the same command again."),
         ("import s.jsonl -o made", "verdicts", "Nothing was imported; run the same command again."),
     ],

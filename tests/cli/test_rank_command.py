@@ -100,7 +100,7 @@ class EchoServer(BadServer):
         _send_text(handler, 200, {}, json.dumps(answer))
 
     def _tokenize(self, handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
-        """Blanks alone are no token."""
+        """Blanks alone are not tokens."""
         if body.get("prompt") == "  " and not body["add_special_tokens"]:
             return _send_text(handler, 200, {}, '{"tokens": []}')
         return super()._tokenize(handler, body)
@@ -287,7 +287,7 @@ def test_what_cannot_be_asked_of_a_run(isobudget: Command, arguments: list[str],
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-r", "order", "--benchmark", "none"], "has no benchmark 'none'; it has: unnamed"),
+        (["-r", "order", "--benchmark", "none"], "has no benchmark 'none'; it has: imported"),
         (["-r", "order", "--first", "1"], "--first cannot be used here: counts.jsonl holds verdicts without samples"),
         (["-r", "order", "--filter", "executable"], "no texts of the samples, which the filter 'executable' needs"),
         (["-r", "own"], "no texts of the samples, which the ranker 'own' needs"),

@@ -97,7 +97,7 @@ def test_verdicts_are_the_local_judges_and_the_poison_is_alone() -> None:
         assert found[:37] + found[38:] == expected[:37] + expected[38:]
         first = judge.run(work)
         assert plain([next(first)]) == expected[:1]
-        with pytest.raises(JudgeError, match="still at another run"):
+        with pytest.raises(JudgeError, match="busy with another run"):
             next(judge.run(work))
         first.close()  # type: ignore[attr-defined]
         assert plain(list(judge.run(work[:5]))) == expected[:5]

@@ -274,7 +274,7 @@ def test_a_cluster_that_goes_before_a_worker_is_ready_is_seen_soon() -> None:
     class Gone(FakeFleet):
         def size(self) -> int:
             if self.seconds > LOOK_SECONDS:
-                raise ClusterError("no machine that is alive")
+                raise ClusterError("no machine of the cluster is alive")
             return super().size()
 
     fleet = Gone(2, late=2)

@@ -1,4 +1,4 @@
-"""The command that drives a local Ray is killed: nothing stays, and the same command goes on from there."""
+"""The command that drives a local Ray is killed: nothing stays, and the same command resumes."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_cluster_that_is_lost_is_said_soon_and_the_same_command_goes_on(on_loo
         os.kill(raylet, signal.SIGKILL)
         said = driver.communicate(timeout=SECONDS / 2)[1].decode()
     assert driver.returncode == 2, said
-    assert "no machine that is alive" in said
+    assert "no machine of the cluster is alive" in said
     assert waited(lambda: not processes_in(network), LEFT_SECONDS), processes_in(network)
     os.close(held)
     done = on_loopback(*judge_command(files, "ray.jsonl", "--cluster", "local", "--workers", "2"))

@@ -48,8 +48,15 @@ def test_read(text: str, budget: Budget) -> None:
     ["", "x", "8y", "0x", "-1s", "nan", "inf", "1e999", "8x:", "$5s", "five", "8 x 2", "ks", "8msec", "0x10", "8;"],
 )
 def test_what_is_no_budget(text: str) -> None:
-    with pytest.raises(InputError, match="is no budget; write 8x"):
+    with pytest.raises(InputError, match="is not a budget; write 8x"):
         parse_budget(text)
+
+
+@pytest.mark.parametrize("text", ["1.5samples", "0.5 sample", "2.5Samples:7b"])
+def test_samples_by_that_name_are_whole(text: str) -> None:
+    with pytest.raises(InputError, match=r"is not a budget: samples are whole, such as [123]samples"):
+        parse_budget(text)
+    assert parse_budget("1.5x") == Budget(1.5, samples=True)
 
 
 def test_in_a_unit() -> None:
@@ -58,7 +65,7 @@ def test_in_a_unit() -> None:
     assert parse_budget("4x:large").of(Unit.FLOPS, prices) == 40.0
     assert parse_budget("4").of(Unit.FLOPS, prices) == 4.0
     assert parse_budget("4flops").of(Unit.FLOPS, prices) == 4.0
-    with pytest.raises(InputError, match="a budget in seconds does not go with --unit flops"):
+    with pytest.raises(InputError, match="a budget in seconds cannot be combined with --unit flops"):
         parse_budget("4s").of(Unit.FLOPS, prices)
     with pytest.raises(InputError, match="samples of 'medium'; there are: small, large"):
         parse_budget("4x:medium").of(Unit.FLOPS, prices)
@@ -67,7 +74,7 @@ def test_in_a_unit() -> None:
 def test_amounts_and_samples_of_the_cheapest_for_options() -> None:
     assert [parse_budget(text).times(2.5) for text in ("1e12", "4x", "3 samples")] == [1e12, 10.0, 7.5]
     assert parse_budget("60s").times(2.5, Unit.SECONDS) == 60
-    with pytest.raises(InputError, match="a budget in seconds does not go with --unit flops"):
+    with pytest.raises(InputError, match="a budget in seconds cannot be combined with --unit flops"):
         parse_budget("60s").times(1.0, Unit.FLOPS)
     with pytest.raises(InputError, match="samples of a model"):
         parse_budget("8x:codellama-7b").times(1.0)
@@ -145,7 +152,7 @@ def test_amounts_are_read_as_they_are_shown() -> None:
     assert parse_budget("$1,234,567") == Budget(1234567, Unit.USD)
     assert parse_budget("0.5 device s") == Budget(0.5, Unit.DEVICE_SECONDS)
     for wrong in ("1,23 s", "1,2345s", ",123s", "12345,678s"):
-        with pytest.raises(InputError, match="is no budget"):
+        with pytest.raises(InputError, match="is not a budget"):
             parse_budget(wrong)
     assert Written("1,235", Unit.SECONDS).among(1.0, [])[0] == [1.0, 235.0]
     assert Written("100,200x", Unit.SECONDS).among(1.0, [])[0] == [100.0, 200.0]
@@ -175,7 +182,7 @@ def test_the_tables_budgets_typed_back_buy_what_they_show(tmp_path: Path) -> Non
                 for k, cost in enumerate(curve.cost.tolist(), start=1):
                     budget = min(again.budgets, key=lambda one, cost=cost: abs(one - cost))
                     assert again.curve(curve.label).at(budget).k >= k
-            moved = sum("stands for the cost that is shown like it" in note for note in again.notes)
+            moved = sum("Budgets typed as rounded in a table mean the exact cost" in note for note in again.notes)
             assert moved == (not set(again.budgets) <= {parse_budget(text).amount for text in shown})
     (compared,) = api.curves(tmp_path / "c.jsonl", "flops", replicates=50)
     least = with_unit(compared.curves[0].price.cost(1), Unit.FLOPS)

@@ -106,7 +106,7 @@ def test_nothing_left_is_said_of_flops_or_of_what_the_costs_state(tmp_path: Path
         api.curves(source, budgets="6s")
     with pytest.raises(InputError, match="no cost in usd for model 'a'"):
         api.plan(source, budget="0.02usd")
-    with pytest.raises(InputError, match=r"a budget in usd does not go with one in seconds"):
+    with pytest.raises(InputError, match=r"a budget in usd cannot be combined with one in seconds"):
         api.curves(results(tmp_path / "a.jsonl", "a"), costs=tmp_path / "costs.toml", budgets="6s,1usd")
 
 

@@ -317,7 +317,7 @@ def test_the_example_in_the_docs_runs_in_usd_and_tokens(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["gpt-4.1", "qwen2.5-coder-1.5b"])
 def test_a_name_with_a_dot_is_told_to_stand_in_quotation_marks(tmp_path: Path, name: str) -> None:
     (tmp_path / "costs.toml").write_text(f"[models.{name}]\nusd = 1\n")
-    with pytest.raises(InputError, match=re.escape(f'in quotation marks: [models."{name}"]')):
+    with pytest.raises(InputError, match=re.escape(f'needs quotation marks: [models."{name}"]')):
         read_costs(tmp_path / "costs.toml")
 
 

@@ -103,7 +103,7 @@ def test_a_file_that_adds_nothing_is_not_named(tmp_path: Path) -> None:
 
 
 def test_what_the_command_line_states_comes_first(tmp_path: Path) -> None:
-    """Before everything that would make it idle: a file's price by the token, a stated price, prices that ship."""
+    """Before everything that would make it idle: a file's price per token, a stated price, prices that ship."""
     by_hour = {"tokens_per_second": 50, "usd_per_gpu_hour": 1.8, "gpus": 2, "completion_tokens": 100}
     own = 1.8 * 2 * 2 / 3600
     for costs in (
@@ -162,10 +162,10 @@ GPU = f"{SHAPE}gpu = 'a100-80gb'\n"
         ("seconds", ENTRY, {"tokens_per_second": 9}, RATE),
         ("device_seconds", KNOWN, {"tokens_per_second": 9}, RATE),
         ("usd", KNOWN, {"tokens_per_second": 9, "usd_per_gpu_hour": 2}, RATE),
-        ("seconds", "[models.m]\nseconds = 2\n", {}, "as the stated price has it"),
+        ("seconds", "[models.m]\nseconds = 2\n", {}, "as in the stated price"),
         ("seconds", "[models.m]\nseconds = 2\nseconds_per_problem = 1\n", {}, SHARED),
         ("seconds", "[models.m]\nseconds = 2\nseconds_per_problem = 1\n", {"share_prompt": False}, EACH),
-        ("usd", "[models.m]\nseconds = 2\nusd_per_gpu_hour = 1\n", {}, "as the stated price has it"),
+        ("usd", "[models.m]\nseconds = 2\nusd_per_gpu_hour = 1\n", {}, "as in the stated price"),
         ("usd", f"{ENTRY}{BY_TOKEN}", {}, NOT),
         ("usd", f"{KNOWN}{BY_TOKEN}", {}, SHARED),
         ("usd", f"{KNOWN}{BY_TOKEN}", {"share_prompt": False}, EACH),

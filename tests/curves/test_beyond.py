@@ -1,4 +1,4 @@
-"""Guesses beside a curve: where they begin, what they cost, and that no verdict rests on them."""
+"""Guesses beside a curve: where they begin, what they cost, and that no recommendation uses them."""
 
 from __future__ import annotations
 

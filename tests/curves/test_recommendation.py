@@ -186,7 +186,7 @@ def test_the_sentence_is_honest_where_it_is_not_clear() -> None:
 
 
 def test_the_sentence_gives_the_exact_budget_of_a_switch() -> None:
-    """The last switch is where the rival affords its fourth sample, at 20, which is no doubling of 4."""
+    """The last switch is where the rival affords its fourth sample, at 20, which is not a doubling of 4."""
     strong, weak = counts("strong", 8, ([4] * 6 + [0] * 3) * 20), counts("weak", 8, [2] * 180)
     prices = {"strong": flops(4), "weak": flops(5)}
     found = compare_counts([strong, weak], prices, budgets=[4, 8, 16, 32], bootstrap=QUICK)

@@ -71,7 +71,7 @@ def test_a_difference_is_shown_and_written(tmp_path: Path) -> None:
     new = rewritten(path)
     assert "```text\none\n```" in new
     assert "```text\nAda\n```" in new
-    assert "Bob" in new, "a block with words between it and the command is no output"
+    assert "Bob" in new, "a block with words between it and the command is not an output"
 
 
 def test_a_failing_command_is_an_error(tmp_path: Path) -> None:

@@ -203,7 +203,7 @@ def test_counts_come_back_without_texts_and_are_never_judged(tmp_path: Path, to:
     counts.write_text("model,task_id,n,c\na,t/1,3,1\na,t/2,3,0\n")
     write_run(counts, tmp_path / "run")
     exported = api.export(tmp_path / "run", to, tmp_path / "out")
-    assert exported.left == {"texts, with which the samples did not come": 6}
+    assert exported.left == {"texts, which the samples were imported without": 6}
     write_run(exported.files[0], tmp_path / "again")
     found = [(one.text, one.finish_reason) for one in load_run(tmp_path / "again").samples()]
     assert found == [("", NO_TEXT)] * 6

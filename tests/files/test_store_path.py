@@ -92,13 +92,13 @@ def test_azure_without_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("address", ["nonsense", "http://", "http://a b", "http://:x:"])
 def test_an_address_that_the_client_cannot_take(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", address)
-    with pytest.raises(StorageError, match=r"AWS_ENDPOINT_URL = .*: is no address"):
+    with pytest.raises(StorageError, match=r"AWS_ENDPOINT_URL = .*: is not a URL"):
         place(f"{BUCKET}/run").read_bytes()
 
 
 def test_a_key_with_a_line_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "token\n")
-    with pytest.raises(StorageError, match="AWS_SESSION_TOKEN: has a line end"):
+    with pytest.raises(StorageError, match="AWS_SESSION_TOKEN: holds a line end"):
         place("s3://otherwise/run").read_bytes()
 
 

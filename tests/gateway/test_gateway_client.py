@@ -141,7 +141,7 @@ def test_what_does_not_pass_is_said_and_the_best_is_given(client: openai.OpenAI,
     assert answer.choices[0].message.content == half
     assert said["verified"] is False
     assert said["verdict"]["tests_passed"] == 1
-    assert (said["samples"], said["ending"]) == (4, "as many samples as may be drawn")
+    assert (said["samples"], said["ending"]) == (4, "the most samples allowed were drawn")
     with pytest.raises(openai.UnprocessableEntityError, match="no sample passed"):
         client.chat.completions.create(
             model="isobudget/auto", messages=ASK, extra_body=with_tests(samples=2, require_verified=True)

@@ -50,7 +50,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a kept conversation": ({"previous_response_id": "resp_1"}, "previous_response_id"),
     "an image": ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]}, "input.0"),
     "no input": ({"input": []}, "input"),
-    "an item that is no message": ({"input": [{"type": "reasoning", "summary": []}]}, "input.0"),
+    "an item that is not a message": ({"input": [{"type": "reasoning", "summary": []}]}, "input.0"),
     "a field under its own name": ({"max_output_tokens": 10**9}, "max_output_tokens"),
     "a message under its own name": ({"input": [{"role": "user", "content": 7}]}, "input.0.content"),
     "an unknown field": ({"extra_body": {"nothing": 1}}, "nothing"),

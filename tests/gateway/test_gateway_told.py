@@ -128,7 +128,7 @@ def test_a_budget_of_seconds_bounds_its_request(gateway: Running, script: Script
     assert said["isobudget"]["samples"] == 5
     assert asked(gateway, extra_body={"isobudget": {"budget": "60s"}}).choices
     script.reply = Reply(BAD, seconds=3600.0)
-    with pytest.raises(openai.InternalServerError, match="the time of the request is over") as raised:
+    with pytest.raises(openai.InternalServerError, match="the request's time limit was reached") as raised:
         asked(gateway, extra_body={"isobudget": {"budget": "0.3s"}})
     assert raised.value.status_code == 504
 
@@ -202,7 +202,7 @@ def test_a_job_at_which_a_judge_fails_is_judged_again_and_then_told() -> None:
     ("text", "said"),
     [
         ('budget = "5usd/day"', "serve.toml: budget: is a list of texts"),
-        ('budget = ["5usd/day", "x"]', "serve.toml: budget: 'x' is no budget"),
+        ('budget = ["5usd/day", "x"]', "serve.toml: budget: 'x' is not a budget"),
         ("max_tokens = 20000", "serve.toml: max_tokens: 20000 are above most_tokens, 16384"),
         ("prot = 1", "serve.toml: prot: is not known"),
     ],

@@ -118,7 +118,7 @@ def test_what_does_not_fit_is_said(service: Service, tmp_path: Path) -> None:
     with pytest.raises(JudgeError, match="judges under"), RemoteJudge(service.url, Limits(9.0), key=service.key):
         pass
     for url in ("judge.local", "ftp://judge.local", "http://[::1", "http://judge.local:99999", "http://a@judge.local"):
-        with pytest.raises(JudgeError, match="is no URL"):
+        with pytest.raises(JudgeError, match="is not a URL"):
             RemoteJudge(url)
     with pytest.raises(JudgeError, match="cannot be reached"), RemoteJudge("http://127.0.0.1:9", patience_seconds=0):
         pass
@@ -189,7 +189,7 @@ def answering(described: bytes, verdicts: bytes = b"") -> Iterator[str]:
 def test_another_server_is_told_apart(described: bytes) -> None:
     with (
         answering(described) as url,
-        pytest.raises(JudgeError, match="is no judge's service"),
+        pytest.raises(JudgeError, match="is not a judge's service"),
         RemoteJudge(url, patience_seconds=0),
     ):
         pass
@@ -301,7 +301,7 @@ def test_a_study_is_made_with_the_service_and_goes_on_when_it_is_back(
 
     with stack:
         service = stack.enter_context(judging(tmp_path, key=False))
-        with pytest.raises(JudgeError, match=r"cannot be reached.*start it, and go on with the same command"):
+        with pytest.raises(JudgeError, match=r"cannot be reached.*start it, and run the same command to resume"):
             api.run(str(study), tmp_path / "there", judge=service.url, make_backend=Backends(answers))
     assert len(outcomes_of(tmp_path / "there")) < len(outcomes_of(tmp_path / "here"))
     with judging(tmp_path, key=False) as service:
@@ -315,7 +315,7 @@ def test_what_the_service_decides_is_not_stated_beside_it(tmp_path: Path) -> Non
     study.write_text(write_study(tmp_path))
     with pytest.raises(InputError, match="--unsafe: the judge's service decides"):
         api.run(str(study), tmp_path / "run", judge="http://127.0.0.1:9", unsafe=True)
-    with pytest.raises(InputError, match="two places"):
+    with pytest.raises(InputError, match="both say where to judge"):
         api.run(str(study), tmp_path / "run", judge="http://127.0.0.1:9", cluster="local")
     with pytest.raises(InputError, match="--workers: the judge's service decides"):
         api.judge(tmp_path, judge="http://127.0.0.1:9", workers=2)

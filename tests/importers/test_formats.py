@@ -169,8 +169,8 @@ def test_a_scorer_beyond_0_to_1_gives_no_verdicts_in_the_whole_log(tmp_path: Pat
     assert [one.passed for one in found] == [None] * 4
     assert {one.others for one in found} == {(("tests/all", True), ("tests/lines", None))}
     said = str(read_results(log).taken[0])
-    assert "4 not judged; scores of 'grade' lie beyond 0 to 1 (such as " in said
-    assert "scores of 'tests/lines' lie beyond" in said
+    assert "4 not judged; scores of 'grade' lie outside 0 to 1 (such as " in said
+    assert "scores of 'tests/lines' lie outside" in said
 
 
 @pytest.mark.parametrize("wrong", [-1, 1e400, 3.5, "7", 2**40, True])
@@ -210,7 +210,7 @@ def test_inspect_attachments_parts_and_agents(tmp_path: Path) -> None:
     (one,) = samples(as_json(tmp_path / "log.json", log))
     assert (one.benchmark, one.task_id, one.text, one.cut_off) == ("mine", "1", "x", True)
     assert (one.prompt_tokens, one.completion_tokens, one.seconds) == (14, 14, 4.0)
-    assert one.passed is None  # NaN is no verdict
+    assert one.passed is None  # NaN is not a verdict
     assert json.loads(str(one.prompt)) == [{"role": "user", "content": "a long task"}]
     with pytest.raises(InputError, match="1 not judged, 1 duplicates; the log's status is 'error'"):
         read_results(tmp_path / "log.json")
@@ -287,7 +287,7 @@ def test_lm_eval(tmp_path: Path) -> None:
     assert read.taken[0].left == {"duplicates": 1, "rows of other filters than 'a'": 1}
     assert [one.text for one in samples(path)] == ["10", "11", "12", "13", "20"]  # of 2 in 4, nobody knows which
     wrong = as_lines(tmp_path / "w.jsonl", row(0, 0.3, 4))
-    with pytest.raises(InputError, match=r"w.jsonl, line 1: 0.3 is no share of 4 responses"):
+    with pytest.raises(InputError, match=r"w.jsonl, line 1: 0.3 is not a multiple of 1/4"):
         read_results(wrong)
 
 
@@ -348,7 +348,7 @@ def test_harbor_counts_as_harbor_does(tmp_path: Path) -> None:
     read = read_results(tmp_path / "job")
     assert [(row.model, row.passed, row.completion_tokens) for row in read.rows] == [("agent m", (True, False), (7, 7))]
     assert read.taken[0].left == {"not judged": 3, "errors": 1}
-    assert "a reward that is neither 0 nor 1 (such as 0.5) is no verdict" in str(read.taken[0])
+    assert "a reward that is neither 0 nor 1 (such as 0.5) is not a verdict" in str(read.taken[0])
     first = samples(tmp_path / "job")[0]
     assert (first.prompt_tokens, first.usd, first.seconds) == (100, 0.5, 30.5)
 

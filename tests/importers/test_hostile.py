@@ -166,14 +166,14 @@ def test_pipes_are_refused_and_passed_over_in_folders(tmp_path: Path) -> None:
     pipe, good = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     os.mkfifo(pipe)
     good.write_text('{"model": "m", "task_id": "t", "n": 2, "c": 1}\n')
-    with pytest.raises(InputError, match=r"a\.jsonl: is no regular file"):
+    with pytest.raises(InputError, match=r"a\.jsonl: is not a regular file"):
         read_results(pipe)
-    with pytest.raises(InputError, match=r"a\.jsonl: is no regular file"):
+    with pytest.raises(InputError, match=r"a\.jsonl: is not a regular file"):
         read_results(pipe, "counts")
     for format_ in (None, "counts"):
         read = read_results(tmp_path, format_)
         assert [row.n for row in read.rows] == [2]
-        assert "a.jsonl: is no regular file" in "".join(read.messages())
+        assert "a.jsonl: is not a regular file" in "".join(read.messages())
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
@@ -184,7 +184,7 @@ def test_a_column_that_stands_twice_is_refused(tmp_path: Path, name: str) -> Non
     else:
         columns = [pa.array([one]) for one in ("m", "a", 3, 1, 2)]
         pq.write_table(pa.Table.from_arrays(columns, ["model", "task_id", "n", "c", "n"]), path)
-    with pytest.raises(InputError, match="the column 'n' stands twice; keep one of them, or rename it"):
+    with pytest.raises(InputError, match="the column 'n' occurs twice; keep one of them, or rename it"):
         read_results(path)
 
 

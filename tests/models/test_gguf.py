@@ -112,8 +112,8 @@ HUGE = struct.pack("<Q", 2**62)
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "is empty: it is no GGUF file"),
-        (b"PK\x03\x04" + bytes(40), "it is no GGUF file"),
+        (b"", "is empty: it is not a GGUF file"),
+        (b"PK\x03\x04" + bytes(40), "it is not a GGUF file"),
         (header([], [], version=1), "version 1 is not supported"),
         (header([], [], version=3 << 24), "big-endian"),
         (b"GGUF" + struct.pack("<I", 3) + HUGE + HUGE, "number of tensors is 4,611,686,018,427,387,904"),
@@ -123,7 +123,7 @@ HUGE = struct.pack("<Q", 2**62)
         (header([entry("a", ARRAY, struct.pack("<I", STRING) + HUGE)], []), "length of a is 4,611"),
         (header([entry("a", 77, bytes(8))], []), "type 77"),
         (header([entry("a", ARRAY, struct.pack("<IQ", ARRAY, 1) * 9 + bytes(99))], []), "nested too deep"),
-        (header([entry("a", STRING, struct.pack("<Q", 2) + b"\xff\xfe")], []), "no UTF-8"),
+        (header([entry("a", STRING, struct.pack("<Q", 2) + b"\xff\xfe")], []), "not UTF-8"),
         (header([number("general.alignment", 0)], []), "alignment is 0"),
         (header([], [text("t") + struct.pack("<I", 9) + bytes(99)]), "9 dimensions"),
         (header([], [tensor("t", (33,), Q4_0, 0)]) + bytes(99), "rows of 33, which Q4_0 cannot hold"),

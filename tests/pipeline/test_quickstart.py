@@ -59,7 +59,7 @@ WRONG = {
         # forgets the spell that lasts until the end
         "best = run = 0\nfor r in rain:\n    if r == 0:\n        run += 1\n"
         "    else:\n        best, run = max(best, run), 0\nreturn best",
-        # forgets to start anew
+        # forgets to start over
         "best = run = 0\nfor r in rain:\n    run += r == 0\n    best = max(best, run)\nreturn best",
     ],
     "parking_fee": [

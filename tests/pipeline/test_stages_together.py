@@ -121,7 +121,7 @@ def test_a_model_that_is_gone_ends_the_run_and_keeps_everything(
             return super().generate(prompt, sampling, seeds)
 
     study = parse_study(study_text, "mine")
-    with pytest.raises(BackendError, match=r"seems to be gone\. The last reason: connection refused"):
+    with pytest.raises(BackendError, match=r"seems to be down\. The last reason: connection refused"):
         generate(study, tmp_path / "run", make_backend=lambda _model: Gone(answer, concurrency=1))
     run = load_run(tmp_path / "run")
     assert {key[2] for key in run.sample_keys()} == {"p/0"}

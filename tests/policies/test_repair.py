@@ -1,4 +1,4 @@
-"""Repairing as an arm: names, and the comparison with drawing anew against every order of recorded chains."""
+"""Repairing as an arm: names, and the comparison with sampling from scratch against every order of recorded chains."""
 
 from __future__ import annotations
 

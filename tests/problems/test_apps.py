@@ -194,7 +194,7 @@ def test_in_a_set_of_the_published_size_problems_without_tests_are_left_out(
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
     benchmark = load_benchmark("apps-competition")
     assert [problem.task_id for problem in benchmark.problems] == ["apps/0007", "apps/0008"]
-    assert "left out, for want of tests: 0009" in benchmark.source
+    assert "left out, for lack of tests: 0009" in benchmark.source
     assert benchmark.source.startswith("all problems, in the folder layout, which has no published checksum: APPS, ")
 
 

@@ -143,7 +143,7 @@ def test_wrong_folders_name_the_file(tmp_path: Path, files: dict[str, str], mess
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     (tmp_path / "one.py").write_text("def one(): pass\n")
     os.mkfifo(tmp_path / "test_one.py")
-    with pytest.raises(InputError, match=r"test_one\.py: is no regular file"):
+    with pytest.raises(InputError, match=r"test_one\.py: is not a regular file"):
         load_benchmark(str(tmp_path))
 
 

@@ -128,8 +128,8 @@ def test_a_hub_out_of_reach_says_so(monkeypatch: pytest.MonkeyPatch, data: Path,
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("mbpp=", "write the path of the data behind the '='"),
-        ("mbpp=\0", "write the path of the data behind the '='"),
+        ("mbpp=", "write the path of the data after the '='"),
+        ("mbpp=\0", "write the path of the data after the '='"),
         ("mbpp=/nowhere/mbpp.jsonl", "mbpp=/nowhere/mbpp.jsonl: there is no such file or folder"),
         ("mbpp=" + "x" * 5000, "cannot be read: File name too long|there is no such file"),
         ("mbpp=/dev/zero", "/dev/zero: is not a file"),

@@ -201,7 +201,7 @@ def test_a_manifest_that_is_no_file_is_damaged_and_repaired(run: Run, make: Call
     rows = list(run.samples())
     (run.path / "manifest.json").unlink()
     make(run.path / "manifest.json")
-    with pytest.raises(RunError, match=r"is no file; .* --repair"):
+    with pytest.raises(RunError, match=r"is not a file; .* --repair"):
         list(run.samples())
     assert check_run(run.path, repair=True).whole
     assert list(run.samples()) == rows

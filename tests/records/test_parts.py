@@ -93,7 +93,7 @@ def test_a_damaged_part_is_named(tmp_path: Path, damage: bytes) -> None:
         writer.add(ROWS)
     (tmp_path / "t" / "part-000002.parquet").write_bytes(damage)
     with pytest.raises(
-        RunError, match=r"part-000002\.parquet: not a whole part of this run: it is cut off, .*\. Put"
+        RunError, match=r"part-000002\.parquet: not a whole part of this run: it is truncated, .*\. Put"
     ) as told:
         list(read_each(tmp_path / "t", Row))
     assert ".." not in str(told.value)

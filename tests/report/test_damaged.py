@@ -48,7 +48,7 @@ def reported(run: Path) -> Report:
 def check_loud(made: Report, what: str, path: Path) -> None:
     """Page, JSON and terminal say what is left out, of which file, and what to do; the comparison is there."""
     (sentence,) = json.loads(made.json.read_text())["damaged"]
-    assert sentence.startswith(f"Without {what}, as a file is damaged or gone. {path}: ")
+    assert sentence.startswith(f"{what.capitalize()} are left out, since a file is damaged or missing. {path}: ")
     assert f"isobudget check {path.parent.parent} --repair" in sentence
     assert sentence in made.notes
     page = without_scripts(made.page.read_text())
@@ -90,7 +90,7 @@ def test_damaged_texts_cost_the_outputs_alone(run: Path) -> None:
     shutil.rmtree(run / "scores")
     made = reported(run)
     assert made.texts == ()
-    (sentence,) = (one for one in made.notes if one.startswith("Without outputs"))
+    (sentence,) = (one for one in made.notes if one.startswith("Outputs are left out"))
     assert str(path) in sentence
 
 

@@ -83,7 +83,7 @@ def test_one_model_or_nothing_solved_is_one_line(stop: str) -> None:
 
 def test_sentences_name_their_suites_where_there_are_several() -> None:
     assert said_of([("base", "a"), ("plus", "b")]) == ["base: a", "plus: b"]
-    assert said_of([("", "a"), ("plus", "b")]) == ["unnamed: a", "plus: b"]
+    assert said_of([("", "a"), ("plus", "b")]) == ["imported: a", "plus: b"]
     assert said_of([("base", "by usd"), ("base", "by seconds")]) == ["by usd", "by seconds"]
 
 

@@ -91,5 +91,5 @@ def test_every_table_command_prints_every_form(command: str, capsys: pytest.Capt
     assert json.loads(printed["json"])
     with pytest.raises(typer.BadParameter, match="choose one of"):
         build_app()([*command.split(), "--format", "csv", "--json"], standalone_mode=False)
-    with pytest.raises(typer.BadParameter, match="none of"):
+    with pytest.raises(typer.BadParameter, match="not one of"):
         build_app()([*command.split(), "--format", "xml"], standalone_mode=False)

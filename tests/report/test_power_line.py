@@ -58,7 +58,7 @@ def test_the_line_says_the_numbers_of_the_json(two: Comparison) -> None:
     assert line == power_line(two)
     assert f"At 2 flops large solves {100 * abs(one['difference']):.1f} points" in line
     assert f"(95% interval {100 * one['low']:+.1f} to {100 * one['high']:+.1f}, this pair and budget alone" in line
-    assert f"A true difference of {100 * one['power']['detectable']:.1f} points is found with 40 problems" in line
+    assert f"A true difference of {100 * one['power']['detectable']:.1f} points is detected with 40 problems" in line
     if not (one["low"] > 0 or one["high"] < 0):
         needed = int(re.search(r"would take about ([\d,]+) problems", line)[1].replace(",", ""))
         assert one["power"]["problems"] <= needed <= 1.1 * one["power"]["problems"] + 1
@@ -91,4 +91,4 @@ def test_too_few_problems_for_any_difference() -> None:
 
 def test_above_half_of_the_samples_nothing_is_said_of_more() -> None:
     line = power_line(compared(counts("a", 4, [1, 0, 0, 1] * 4), counts("b", 4, [4, 4, 0, 2] * 4), price=3.0))
-    assert "what more samples would do cannot be told" in line
+    assert "what more samples would do is not known" in line

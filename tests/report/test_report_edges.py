@@ -56,7 +56,7 @@ def test_one_model_one_problem_no_greedy_no_likelihood(tmp_path: Path) -> None:
     run = synthetic_run(tmp_path / "run", (SMALL,), {"one": 1}, greedy=False, likelihood=False)
     made = build_report(run, bootstrap=FEW)
     parsed = Page(without_scripts(made.page.read_text()))
-    assert "Where the verdict flips" not in parsed.text
+    assert "Where the winner flips" not in parsed.text
     assert "choosing by likelihood is left out" in parsed.text
     assert "no interval" in parsed.text
     assert "intervals over problems" not in parsed.text.partition("How it was made")[0]

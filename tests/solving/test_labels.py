@@ -1,4 +1,4 @@
-"""Where labels of problems come from, and what is no label."""
+"""Where labels of problems come from, and what is not a label."""
 
 from __future__ import annotations
 

@@ -315,9 +315,9 @@ def test_more_models_than_orders_can_be_tried_of_are_refused(tmp_path: Path) -> 
 
 
 def test_what_is_asked_for_must_be_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no budget pays for one sample: the cheapest, of small, costs 1 flops"):
+    with pytest.raises(InputError, match="no budget pays for a sample: the cheapest, of small, costs 1 flops"):
         planned(tmp_path, budget=["0.5x"])
-    with pytest.raises(InputError, match="a false pass is told by hidden tests, and there are none"):
+    with pytest.raises(InputError, match="only hidden tests can tell a false pass, and there are none"):
         planned(tmp_path, false_pass_cost=1.0)
     with pytest.raises(InputError, match="no arm 'medium'; there are: small, large"):
         planned(tmp_path, arms=["medium"])
@@ -442,19 +442,19 @@ def test_a_policy_by_hand(tmp_path: Path) -> None:
         (
             'stop = "first pass"',
             'stop = "first pass"\nlast_shar = 1',
-            r"last_shar is no field of it. Did you mean 'last_share'",
+            r"last_shar is not a known field. Did you mean 'last_share'",
         ),
         ('stop = "first pass"', 'stop = "first pass"\nlast_share = true', "last_share: must be a number"),
-        ("per_sample = 1.0", "per_sampel = 1.0", r"\[\[arms\]\] number 1: per_sampel is no field.*'per_sample'"),
+        ("per_sample = 1.0", "per_sampel = 1.0", r"\[\[arms\]\] number 1: per_sampel is not a field.*'per_sample'"),
         ("per_sample = 1.0", "", "number 1: per_sample is missing"),
         ("per_sample = 1.0", "per_sample = nan", "per_sample: must be a number"),
         ('name = "a"', "", "number 1: name is missing"),
         ("count = 3", 'count = 3\n[[arms]]\nname = "a"\nper_sample = 2', "two arms of one name"),
-        ("count = 3", "count = 3\n[expected]\nsucces = 0.5", r"\[expected\]: succes is no field.*'success'"),
+        ("count = 3", "count = 3\n[expected]\nsucces = 0.5", r"\[expected\]: succes is not a field.*'success'"),
         ("count = 3", 'count = 3\n[learned]\nproblems = "many"', r"\[learned\]: problems: must be a whole number"),
         ("[[arms]]", "[[", "not valid TOML"),
         ("count = 3", 'count = 3\n[[labels]]\nlabel = "easy"\ndraws = []', "labels have draws of their own"),
-        ("[[draws]]", "[[drawn]]", "drawn is no field of it"),
+        ("[[draws]]", "[[drawn]]", "drawn is not a known field"),
         ('[[draws]]\narm = "a"\ncount = 3', "", "draws is missing"),
         ('[[draws]]\narm = "a"\ncount = 3', '[[labels]]\nlabel = "easy"', r"\[\[labels\]\] number 1: draws is missing"),
         (

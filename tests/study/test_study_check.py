@@ -167,7 +167,7 @@ def test_a_damaged_weights_file_is_named_before_a_run_begins(own: Path) -> None:
         ('backend = "server"', "line 3: models.0: a model of the backend \"server\" needs a url"),
         ('backend = "gpt"', "line 6: models.0.backend: input should be 'llama.cpp', 'server', 'vllm' or"),
         ('backend = "server"\nurl = "ftp://h"', "line 7: models.0.url: must be like http://127.0.0.1:8000/v1, not 'ftp://h'"),
-        ("budget = {per_problem = 1e9}", "line 6: models.0.budget: stands beside n"),
+        ("budget = {per_problem = 1e9}", "line 6: models.0.budget: cannot be combined with n"),
         ('prompt = {humaneval = "chat"}', "line 6: models.0.prompt.humaneval: no such benchmark in this study"),
         ("prompt = 3", "line 6: models.0.prompt: must be a name, or a table with one for each benchmark, not 3"),
         ("key = 3", "line 6: models.0.key: unknown key"),
@@ -183,7 +183,7 @@ def test_fields_that_do_not_belong(own: Path, fields: str, expected: str) -> Non
         ("{own = 0}", "line 5: models.0.n: must be greater than or equal to 1"),
         ("{own = 1.5}", "line 5: models.0.n: must be a whole number"),
         ("{other = 1}", "line 5: models.0.n.other: no such benchmark in this study"),
-        ("{other = 1}", "line 5: models.0.n: says nothing of own"),
+        ("{other = 1}", "line 5: models.0.n: lacks own"),
         ("true", "line 5: models.0.n: must be a whole number"),
     ],
 )

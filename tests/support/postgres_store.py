@@ -130,7 +130,7 @@ class PostgresStore:
                 self._connection.execute(event, (number, time, budgets))
         except StorageError as error:
             if isinstance(error.__cause__, psycopg.errors.UniqueViolation):
-                raise InputError(f"there is a key {name!r} already; names are not used again") from None
+                raise InputError(f"a key {name!r} exists already; names are not reused") from None
             raise
         return number
 

@@ -144,7 +144,7 @@ class _Server(ThreadingHTTPServer):
         self.asked: list[dict[str, Any]] = []
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no fault."""
+        """A client that hangs up is not a fault."""
 
 
 def enter_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

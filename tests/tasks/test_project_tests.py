@@ -266,7 +266,7 @@ def test_why_pytest_does_not_begin(tmp_path: Path, file: str, text: str, message
 def test_tests_that_do_not_parse_are_named_with_their_line(tmp_path: Path) -> None:
     make_project(tmp_path)
     (tmp_path / "tests" / "test_x.py").write_text("def test_a():\n    assert (\n")
-    with pytest.raises(InputError, match=r"tests/test_x.py, line 2: is no valid Python"):
+    with pytest.raises(InputError, match=r"tests/test_x.py, line 2: is not valid Python"):
         opened(tmp_path, "src/pkg/text.py::slugify", "tests/test_x.py")
     with pytest.raises(InputError, match="there is no such test file or folder; write paths with /"):
         opened(tmp_path, "src/pkg/text.py::slugify", "tests\\test_x.py")
@@ -282,5 +282,5 @@ def test_a_target_that_passes_already(tmp_path: Path) -> None:
 
 
 def test_an_interpreter_without_pytest_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no Python interpreter that runs"):
+    with pytest.raises(InputError, match="is not a Python interpreter that runs"):
         find_interpreter(tmp_path, str(tmp_path / "python"))

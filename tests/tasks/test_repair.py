@@ -163,7 +163,7 @@ def test_explored_chains_are_no_draws_and_become_an_arm(project: Path) -> None:
             assert verdicts[link.key] or number == 2
             chains.setdefault(row.task_id, []).append(number if verdicts[link.key] else 3)
     assert all(len(own) == 6 for own in chains.values())
-    # Only what was drawn anew is pooled.
+    # Only what was sampled from scratch is pooled.
     (pooled,) = load_samples(first.run).samples("solve")
     assert {task: int(c) for task, c in zip(pooled.task_ids, pooled.c, strict=True)} == {
         task: own.count(0) for task, own in chains.items()

@@ -63,8 +63,8 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
         ({"budget": ""}, "--budget is empty; state it, or leave the option out"),
         ({"models": "small,"}, "--models is empty"),
         ({"policy": ""}, "--policy is empty"),
-        ({"budget": "sixty"}, "no budget; write 60s, 0.02usd, 5e13flops, 20000tokens or 20samples$"),
-        ({"budget": "0s"}, "no budget; write 60s"),
+        ({"budget": "sixty"}, "not a budget; write 60s, 0.02usd, 5e13flops, 20000tokens or 20samples$"),
+        ({"budget": "0s"}, "not a budget; write 60s"),
     ],
 )
 def test_numbers_and_texts_that_nothing_can_mean(project: Path, options: dict[str, Any], message: str) -> None:
@@ -168,7 +168,7 @@ def test_apply_and_out(served: Path) -> None:
 
 @pytest.mark.parametrize("out", ["tests/test_text.py", "src/pkg/text.py", "new/", "nowhere/found.py"])
 def test_out_replaces_nothing_and_has_a_place_before_anything_is_spent(served: Path, out: str) -> None:
-    with pytest.raises(InputError, match=r"is there already|is a folder|nowhere is no folder that is there"):
+    with pytest.raises(InputError, match=r"exists already|is a folder|nowhere does not exist"):
         solve(out=str(served / out) + "/" * out.endswith("/"))
     assert (served / "src/pkg/text.py").read_text() == TEXT
     assert not (served / "runs").exists()
@@ -269,7 +269,7 @@ def test_every_attempt_is_recorded_with_its_place(served: Path) -> None:
     assert str(api.show(solution.run, failed=True)) == "no task\n"
     with pytest.raises(InputError, match="no task 'other'"):
         api.show(solution.run, "other")
-    with pytest.raises(InputError, match="--passed and --failed do not go together"):
+    with pytest.raises(InputError, match="--passed and --failed cannot be combined"):
         api.show(solution.run, passed=True, failed=True)
 
 
@@ -281,7 +281,7 @@ def test_a_run_made_otherwise_is_told_with_the_option_of_solve(served: Path) -> 
 
 
 def test_what_is_no_interpreter_is_told_in_short(project: Path) -> None:
-    with pytest.raises(InputError, match=r"^/bin/ls: is no Python .* \(it ended with exit code 2\); name one with"):
+    with pytest.raises(InputError, match=r"^/bin/ls: is not a Python .* \(it ended with exit code 2\); name one with"):
         api.solve(str(project / SLUG), SLUG_TESTS, python="/bin/ls")
     with pytest.raises(InputError, match=r"its answer cannot be read"):
         api.solve(str(project / SLUG), SLUG_TESTS, python="/bin/echo")

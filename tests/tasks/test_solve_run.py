@@ -104,7 +104,7 @@ def test_a_run_on_a_full_disk_takes_no_solution_with_it(served: Path, monkeypatc
 
     solution = solve(make_backend=lambda model: FakeBackend(answer))
     assert solution.solved
-    assert "not all of it is recorded: " in solution.notes[-1]
+    assert "not everything was recorded: " in solution.notes[-1]
     assert "the disk is full" in solution.notes[-1]
     monkeypatch.undo()
     assert [one.samples for one in api.show(solution.run).tasks] == [0]

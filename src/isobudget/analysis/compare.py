@@ -21,6 +21,7 @@ from isobudget.curves import FIXED, LIKELIHOOD, TESTS, Bootstrap, Comparison, co
 from isobudget.curves.stopping import parse_stop
 from isobudget.errors import InputError
 from isobudget.importers.counts import ModelCounts
+from isobudget.importers.names import UNNAMED
 from isobudget.importers.read import sources_shown, split_sources
 from isobudget.records.run import load_run
 
@@ -124,11 +125,13 @@ def _check_choices(selection: str, stop: str, extrapolate: int | None) -> None:
     if selection not in (TESTS, LIKELIHOOD):
         raise InputError(f"unknown selection {selection!r}; a sample is chosen by {TESTS} or {LIKELIHOOD}")
     if selection != TESTS and stop != FIXED:
-        raise InputError(f"only tests can tell when to stop; --stop {stop} does not go with --select {selection}")
+        raise InputError(
+            f"only tests can tell when to stop; --stop {stop} cannot be combined with --select {selection}"
+        )
     if extrapolate is not None and (selection != TESTS or stop != FIXED):
         raise InputError(
             "--extrapolate guesses pass@k at the cost of k samples; "
-            f"it does not go with --select {LIKELIHOOD} or --stop {stop if stop != FIXED else 'first-pass'}"
+            f"it cannot be combined with --select {LIKELIHOOD} or --stop {stop if stop != FIXED else 'first-pass'}"
         )
     if extrapolate is not None and not 1 <= extrapolate < 2**31:
         raise InputError(f"--extrapolate takes the largest k, 1 or more, not {extrapolate}")
@@ -142,7 +145,9 @@ def chosen_benchmarks(benchmark: str | None, names: list[str], source: Path | st
     """
     if benchmark is None:
         return names
+    if benchmark == UNNAMED and "" in names:
+        return [""]
     if benchmark not in names:
-        known = ", ".join(name or "unnamed" for name in names)
+        known = ", ".join(name or UNNAMED for name in names)
         raise InputError(f"{source} has no benchmark {benchmark!r}; it has: {known}")
     return [benchmark]

@@ -80,7 +80,7 @@ def run_comparison(
     Raises:
         RunError: no such run or benchmark, or nothing is judged.
         InputError: the run has several benchmarks and none is named, does not record the unit, or what is asked for
-            does not go together.
+            cannot be combined.
     """
     run = load_run(run) if isinstance(run, str | Path) else run
     benchmark = benchmark or _only_benchmark(run.run if isinstance(run, LoadedRun) else run)

@@ -32,7 +32,7 @@ from isobudget.costs.one_line import require_models
 from isobudget.curves import Bootstrap, common_tasks
 from isobudget.errors import InputError
 from isobudget.files.hints import did_you_mean, meant
-from isobudget.grid import listed
+from isobudget.grid import counted, listed
 from isobudget.importers.counts import ModelCounts, group_counts
 from isobudget.importers.names import UNNAMED, file_models
 from isobudget.importers.read import read_results, split_sources
@@ -124,7 +124,7 @@ def compare_two(
 
     Raises:
         InputError: neither form, a source, model or k is wrong, or the two have fewer than two problems in common.
-        RunError: a folder is no run, or nothing in it is judged.
+        RunError: a folder is not a run, or nothing in it is judged.
     """
     bootstrap = bootstrap or Bootstrap()
     arguments = [arguments] if isinstance(arguments, str | Path) else list(arguments)
@@ -261,7 +261,7 @@ def _compared(
 ) -> Compared:
     tasks = common_tasks([one[0].counts.task_ids, other[0].counts.task_ids])
     if len(tasks) < 2:
-        raise InputError(f"{one[2]} and {other[2]} have {len(tasks)} problems in common; it takes two or more")
+        raise InputError(f"{one[2]} and {other[2]} have {counted(len(tasks), 'problem')} in common; two are needed")
     most = max(len(one[0].counts.task_ids), len(other[0].counts.task_ids))
     further_notes = [f"compared on the {len(tasks):,} problems that both have samples for, of {most:,}"] * (
         len(tasks) < most

@@ -84,7 +84,7 @@ def parse_k(k: str | int | Sequence[int]) -> list[int]:
     """Values of k, also from text such as ``1,5,10``; none twice.
 
     Raises:
-        InputError: one is no whole number from 1 to `MOST_SAMPLES`.
+        InputError: one is not a whole number from 1 to `MOST_SAMPLES`.
     """
     parts = k.split(",") if isinstance(k, str) else [str(one) for one in ([k] if isinstance(k, int) else k)]
     sizes = []

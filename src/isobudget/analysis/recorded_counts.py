@@ -40,7 +40,7 @@ def recorded_counts(
 
     Raises:
         InputError: a source is wrong, or a model has no price.
-        RunError: a folder is no run, or a part of it is damaged.
+        RunError: a folder is not a run, or a part of it is damaged.
     """
     loaded = [(name, load_samples(path)) for path, name in zip(runs, file_models(runs), strict=True)]
     notes = [

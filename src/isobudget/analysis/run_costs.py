@@ -132,7 +132,7 @@ def date_of(run: Run) -> date | None:
 
 
 def _stated_price(run: Run, model: str) -> TokenPrice | None:
-    """The price by the token that the model was declared with."""
+    """The price per token that the model was declared with."""
     stated = run.facts["models"][model].get("price")
     if stated is None:
         return None
@@ -157,8 +157,8 @@ def recorded_architecture(run: Run, model: str) -> Architecture:
     facts = run.facts["models"][model]
     if "architecture" not in facts:
         raise InputError(
-            f"{run.path}: the run does not know the shape of {model}, so it has no flops. State its architecture in "
-            "the study (a known name, a config.json or a GGUF file), or price it by a costs file"
+            f"{run.path}: the architecture of {model} is not known, so its flops are not either. State its "
+            "architecture in the study (a known name, a config.json or a GGUF file), or price it by a costs file"
         )
     source = facts.get("architecture_source") or f"GGUF header of {facts.get('file', 'its weights')}"
     return Architecture(**facts["architecture"], source=source)

@@ -20,7 +20,7 @@ def load_counts(sources: Any, from_: str | None = None) -> tuple[list[ModelCount
 
     Raises:
         InputError: a source is wrong.
-        RunError: a folder is no run, or a part of it is damaged.
+        RunError: a folder is not a run, or a part of it is damaged.
     """
     runs, others = split_sources(sources)
     notes: list[str] = []

@@ -96,7 +96,7 @@ class Tools:
         from isobudget.api.tasks import solve
 
         if apply and not self._allow_apply:
-            raise InputError("this server changes no file; start it with: isobudget mcp --allow-apply")
+            raise InputError("this server does not change files; to allow it: isobudget mcp --allow-apply")
         path, mark, name = target.partition("::")
         places = [str(self._inside(one.partition("::")[0])) + one[len(one.partition("::")[0]) :] for one in tests or ()]
         made = solve(

@@ -95,8 +95,8 @@ def curves(
         font: font of the figure and its size, such as times,9; by default sans,8.
 
     Raises:
-        InputError: a file, a model without a cost, or a budget is wrong, or what is asked for does not go together.
-        RunError: the folder is no run, or nothing in it is judged.
+        InputError: a file, a model without a cost, or a budget is wrong, or what is asked for cannot be combined.
+        RunError: the folder is not a run, or nothing in it is judged.
     """
     from isobudget.analysis.compare import curves as compare
     from isobudget.analysis.greedy import greedy_of_source
@@ -166,7 +166,7 @@ def compare(
 
     Raises:
         InputError: a source, model, k or price is wrong, or the two have fewer than two problems in common.
-        RunError: a folder is no run, or nothing in it is judged.
+        RunError: a folder is not a run, or nothing in it is judged.
     """
     from isobudget.analysis.compare_two import compare_two
     from isobudget.curves import Bootstrap
@@ -213,7 +213,7 @@ def passk(
 
     Raises:
         InputError: a file or a k is wrong.
-        RunError: a folder is no run, or a part of it is damaged.
+        RunError: a folder is not a run, or a part of it is damaged.
     """
     from isobudget.analysis.passk import parse_k, passk_records
     from isobudget.analysis.passk import passk as compute
@@ -336,7 +336,7 @@ def paper(
     width: str | float | None = None,
     font: str | None = None,
 ) -> Results[PassTable]:
-    """The paper's Tables 1-4, the equal-budget tables that follow from them, and where the verdict flips.
+    """The paper's Tables 1-4, the equal-budget tables that follow from them, and where the winner flips.
 
     Args:
         table: only this: a table by number, ``budget`` or ``flips``; by default all. Repeatable.
@@ -349,7 +349,7 @@ def paper(
         The tables of pass@k. `to_dict()` has all parts by name; `to_records()` the rows of a single part.
 
     Raises:
-        InputError: no such table, benchmark or unit; or rows of several parts are asked for.
+        InputError: there is no such table, benchmark or unit.
     """
     from isobudget.paper.tables import pass_tables
     from isobudget.report.figures.paper import paper_plots

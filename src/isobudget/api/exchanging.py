@@ -37,7 +37,7 @@ def import_results(
         from_: as in `curves`.
         problems: the problems that the samples are of, to run their tests.
         benchmark: name of the benchmark where the files do not say.
-        verdicts: verdicts on the samples, where they stand in another file.
+        verdicts: verdicts on the samples, if they are in another file.
         rejudge: run the tests here too, and show where the verdicts differ. In Python the source's verdicts are kept
             beside ours.
         workers: samples judged at once.

@@ -39,7 +39,7 @@ def fetch(names: Names, *, progress: Progress | None = None) -> dict[str, Path]:
 
     Raises:
         InputError: no such model.
-        ModelError: the weights cannot be had, or are not those that are expected.
+        ModelError: the weights are not available, or are not those that are expected.
     """
     from isobudget.models.catalog import find_model
     from isobudget.models.weights import fetch_weights

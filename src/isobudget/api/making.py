@@ -74,7 +74,7 @@ def generate(
         out: the run folder; by default runs/ and the study's name.
         model: model to run, NAME or NAME=N; replaces the study's. Repeatable.
         n: samples of each problem, for every model.
-        problems: only the first so many problems.
+        problems: only the first N problems.
         backend: how to reach --model: llama.cpp, server (or openai), vllm, transformers; by default server with --url,
             else llama.cpp, or as declared.
         url: base URL of a server, such as http://localhost:8000/v1.
@@ -88,7 +88,7 @@ def generate(
         make_backend: how a resolved model becomes a `Backend`; by default as its settings say.
 
     Raises:
-        IsobudgetError: the study is wrong, a model cannot be had or does not answer; what came back is recorded.
+        IsobudgetError: the study is wrong, a model is not available or does not answer; what came back is recorded.
     """
     plan = _study(study, locals())
     from isobudget.cluster.executor import executor_at
@@ -117,7 +117,8 @@ def dry_run(
 ) -> DryRun:
     """What a study would generate and spend: samples, tokens, time, cost, disk, and what is missing here.
 
-    With a cluster also what it takes there, by the number of replicas; no cluster is asked, nothing fetched or written.
+    With `cluster`, also what it takes with that number of replicas, without contacting it. Nothing is fetched or
+    written.
 
     Args:
         study, out, model, n, problems, backend, url, api, key_env, setting: as in `generate`.
@@ -243,7 +244,7 @@ def judge(
         of_files = {"--problems": problems, "--output": output, "--resume": resume or None}
         if wrong := [option for option, value in of_files.items() if value is not None]:
             raise InputError(
-                f"{' and '.join(wrong)}: for a file of samples; a run folder has its own, and goes on by itself"
+                f"{' and '.join(wrong)}: is for a file of samples only; a run folder has its own and resumes by itself"
             )
         with _executor(cluster, judge, progress) as executor:
             return judge_folder(samples, limits=limits, workers=workers, unsafe=unsafe, executor=executor, **how)
@@ -268,7 +269,7 @@ def _executor(
     if service is None:
         return executor_at(cluster, replicas, progress, make_backend)
     if cluster is not None or replicas is not None:
-        raise InputError("--cluster and --judge are two places to judge at; choose one")
+        raise InputError("--cluster and --judge both say where to judge; choose one")
     return nullcontext(JudgedByService(make_backend or open_model, url=service))
 
 

@@ -66,7 +66,7 @@ def plan(
 
     Raises:
         InputError: a source, a budget, a price or an option is wrong, or nothing can be planned.
-        RunError: a folder is no run, or nothing in it is judged.
+        RunError: a folder is not a run, or nothing in it is judged.
     """
     from isobudget.costs.cost import parse_unit
     from isobudget.curves import Bootstrap

@@ -57,7 +57,7 @@ def rank(
     """Evaluate rankers: how well they pick one of k samples without running tests (equal budget, AUC, calibration).
 
     Args:
-        source: a run folder, or files of results of any known format, see docs/importing.md. In Python one or several.
+        source: a run folder, or files of results of any known format, see docs/importing.md. In Python, one or several.
         ranker: names of rankers, see docs/rankers.md. Repeatable.
         model: model that scores the samples or writes tests: a name, a GGUF file.
         backend: how to reach that model: llama.cpp, server (or openai), vllm, transformers; by default server with
@@ -72,8 +72,8 @@ def rank(
             Python ``executable`` or ``examples``.
         benchmark: as in `curves`.
         problems: the problems that samples of files are of.
-        verdicts: verdicts on the samples, where they stand in another file.
-        first: only its first so many problems.
+        verdicts: verdicts on the samples, if they are in another file.
+        first: only the first N problems of the benchmark.
         out: folder for the scores of a file of samples; a run keeps its own.
         inputs: inputs per problem on which samples are compared.
         examples: which examples to use: the benchmark prompt's, those of the prompt as given to the model, or none. In

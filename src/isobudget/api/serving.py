@@ -150,8 +150,8 @@ def change_key(
     """Change a key of the gateway, at once; returns what it is then: name, since, budgets, state.
 
     Args:
-        name: whose it is.
-        change: open (after it was closed because a model spent more than it was asked for), revoke (for good), or
+        name: the key's name.
+        change: open (after it was closed because a model spent more than was reserved), revoke (for good), or
             budget, which replaces its budgets.
         budget: the new ones; as in `new_key`.
         ledger: as in `serve`.

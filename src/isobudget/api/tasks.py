@@ -128,9 +128,9 @@ def _check_out(out: str) -> None:
     if out.endswith("/") or Path(out).is_dir():
         raise InputError(f"--out {out} is a folder; name a file")
     if Path(out).exists() or Path(out).is_symlink():
-        raise InputError(f"--out {out} is there already; name a file that is not (--apply writes into the target)")
+        raise InputError(f"--out {out} exists already; name a new file (--apply writes into the target)")
     if not os.access(Path(out).parent, os.W_OK | os.X_OK):
-        there = "may not be written to" if Path(out).parent.is_dir() else "is no folder that is there; make it first"
+        there = "is not writable" if Path(out).parent.is_dir() else "does not exist; make it first"
         raise InputError(f"--out {out}: {Path(out).parent} {there}")
 
 
@@ -143,8 +143,8 @@ def solve_failing(
 ) -> list[Solution]:
     """Write every function without a body that a test calls, one after the other.
 
-    What cannot be decided on is left out, and `progress` is told why: functions that no test calls or whose tests
-    cannot be run, files that are no valid Python. Ctrl-C ends all of it.
+    Some functions are left out, and `progress` gets the reason: no test calls them, their tests cannot be run, or the
+    file is not valid Python. Ctrl-C ends all of it.
 
     Args:
         folder: a folder of the project, or a file.
@@ -204,8 +204,8 @@ def show(
         run: run folder.
         task: a task id, or the beginning of one; by default all are listed. In Python such as
             ``src/pkg/text.py::slugify``.
-        passed: only those that passed. In Python of tasks those of which a sample passed.
-        failed: only those that did not pass. In Python of tasks those of which no sample passed.
+        passed: only those that passed. In Python, for tasks: those with a passing sample.
+        failed: only those that did not pass. In Python, for tasks: those without a passing sample.
         model: only those of this model.
 
     Raises:

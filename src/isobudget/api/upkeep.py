@@ -20,13 +20,13 @@ def check(
     Args:
         run: a run folder, also s3://BUCKET/RUN. In Python also a run.
         repair: repair what is safe. Files move to .superseded; nothing is deleted. In Python too: what a stopped writer
-            left is taken in, what is damaged or stands twice is set aside, and what is missing then is made anew by the
-            next run.
+            left is taken in, what is damaged or there twice is set aside, and the next run
+            regenerates what is then missing.
         take_over: end another writer's lease on a run in an object store.
         progress: shows how far it is.
 
     Raises:
-        RunError: it is no run, a newer isobudget made it, or (with `repair`) it is in use.
+        RunError: it is not a run, a newer isobudget made it, or (with `repair`) it is in use.
         StorageError: it cannot be reached, or repairing cannot write.
     """
     from isobudget.progress import SILENT
@@ -49,7 +49,7 @@ def compact(run: Run | str | Path, *, progress: Progress | None = None) -> Compa
 
     Raises:
         RunError: no such run, it is in use, or a part is damaged.
-        StorageError: a part cannot be written; what is there is whole.
+        StorageError: a part cannot be written; existing parts are intact.
     """
     from isobudget.progress import SILENT
     from isobudget.records.compact import compact as put_together

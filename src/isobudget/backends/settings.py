@@ -113,7 +113,7 @@ class BackendSettings(BaseModel, metaclass=_Checked):
         opens: the backend's class, ``module:name``; it takes the settings and does nothing before it is entered.
         pace: how it is kept busy, see `pacing`.
         recorded: settings that decide what is sampled; a run states them where they are given, and keeps to them.
-        paid_by_token: whether it is paid by the token; else by the hours of a GPU.
+        paid_by_token: whether it is paid per token; else by the hours of a GPU.
         runs_elsewhere: whether the model runs behind an address, wherever its backend is opened.
 
     Attributes:

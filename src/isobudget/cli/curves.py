@@ -66,11 +66,11 @@ def curves(
 
     if as_frontier and (form != "table" or given.get("charge") or given["select"] != "tests"):
         raise InputError(
-            "--frontier adds a table of policies that stop by tests and pay for generating alone; it does not go with "
-            "--json, --csv (isobudget plan has them), --charge or --select likelihood"
+            "--frontier adds a table of policies that stop by tests and pay for generating alone; it cannot be "
+            "combined with --json, --csv (isobudget plan has them), --charge or --select likelihood"
         )
     if as_plot and form != "table":
-        raise InputError("--plot draws on the terminal; it does not go with --json, --csv or another --format")
+        raise InputError("--plot draws on the terminal; it cannot be combined with --json, --csv or another --format")
     comparisons = api.curves(**given)
     if not print_results(comparisons, form):
         sentences = said_of((one.benchmark, headline(one)) for one in comparisons)

@@ -6,7 +6,7 @@ Names, types and defaults are its signature's, help is the ``Args:`` of its docs
 
 the help is "Samples judged at once.", with "one per core" as the default that is shown; what begins with "In Python" is
 not for the command line; "as in `judge`." stands for that function's line. A default ``()`` makes an option that can
-be repeated. Parameters that no text can give (progress, backends) are no options. A command adds how an option looks
+be repeated. Parameters that no text can give (progress, backends) are not options. A command adds how an option looks
 where that says more: flags, placeholders and bounds, as Typer states them.
 """
 
@@ -41,7 +41,7 @@ def of_api(function: str, **shown: Any) -> Callable[[Command], Command]:
     Args:
         function: the name in `isobudget.api`.
         shown: how options look: `typer.Option`, `typer.Argument`, or these with another type, as ``Annotated[T, ...]``;
-            None for what is no option.
+            None for what is not an option.
     """
 
     def marked(command: Command) -> Command:

@@ -16,7 +16,7 @@ from typer.models import OptionInfo
 
 #: letters of a default that a line has room for
 _DEFAULT = 9
-#: a longer placeholder, such as a list of choices, makes way for that of its type
+#: a longer placeholder makes way for that of its type, but for all choices, as in <a|b>
 _PLACEHOLDER = 13
 _PLACEHOLDERS = {"int": "N", "float": "X", "Path": "FILE", "str": "TEXT", "list": "TEXT"}
 
@@ -62,7 +62,7 @@ def _in_group(parameter: Parameter, title: str, text: str) -> Parameter:
     info.rich_help_panel = title
     info.help = (text or short_help(info.help or "")) + _default(parameter.default, info.show_default)
     info.show_default = False
-    if info.metavar is None or len(info.metavar) > _PLACEHOLDER:
+    if info.metavar is None or (len(info.metavar) > _PLACEHOLDER and info.metavar[0] != "<"):
         info.metavar = "" if _is_flag(kind) else _placeholder(kind)
     return parameter.replace(annotation=Annotated[kind, info])
 

@@ -23,9 +23,9 @@ _OF_SERVICE = ("workers", "seconds", "memory_mb", "unsafe")
 
 @in_groups(
     {},
-    extraction="function, block, program or none: how code is found",
-    trust="split or shared tests of a file, or each its own way",
-    serve="Be a judge's service, in place of SAMPLES",
+    extraction="function, block, program or none: the code extraction rule",
+    trust="Where tests run: split or shared; by default as each problem allows",
+    serve="Serve the judge over HTTP, in place of SAMPLES",
 )
 @of_api(
     "judge",
@@ -39,7 +39,7 @@ _OF_SERVICE = ("workers", "seconds", "memory_mb", "unsafe")
 def judge(
     given: dict[str, Any],
     serve: Annotated[
-        bool, typer.Option("--serve", help="Be a judge's service: keys as of `isobudget serve`, in place of SAMPLES.")
+        bool, typer.Option("--serve", help="Serve the judge over HTTP, in place of SAMPLES; keys: `isobudget serve`.")
     ] = False,
     host: Annotated[
         str | None, typer.Option(help="With --serve, the address to listen at.", show_default="127.0.0.1")
@@ -57,7 +57,7 @@ def judge(
 
     Examples: `isobudget judge samples.jsonl --problems humaneval -o verdicts.jsonl`, or
     `isobudget judge runs/quickstart`, which judges what has no verdict yet; `--again --extraction function` extracts
-    the code anew. Completions of a chat model in a file need `--extraction block`.
+    the code again. Completions of a chat model in a file need `--extraction block`.
     """
     from isobudget import api
     from isobudget.cli.interrupts import interruptible
@@ -92,12 +92,12 @@ def judge(
 def _refuse_beside_serve(given: dict[str, Any], as_json: bool) -> None:
     """Refuse what a service does not heed: samples, and how to judge them, which its clients say."""
     if "samples" in given:
-        raise typer.BadParameter("stands in place of SAMPLES; name no file", param_hint="--serve")
+        raise typer.BadParameter("replaces SAMPLES; name no file", param_hint="--serve")
     for name in ("problems", "output", "cluster", "judge", "again"):
         if given.get(name):
-            raise typer.BadParameter("does not go with --serve", param_hint=f"--{name}")
+            raise typer.BadParameter("cannot be combined with --serve", param_hint=f"--{name}")
     if as_json:
-        raise typer.BadParameter("does not go with --serve", param_hint="--json")
+        raise typer.BadParameter("cannot be combined with --serve", param_hint="--json")
 
 
 def _tell(url: str) -> None:
@@ -108,7 +108,7 @@ def _print(summary: JudgeSummary) -> None:
     from isobudget.report.tables.terminal import print_grids
 
     if not summary.outcomes:
-        print("every sample has its verdict already")
+        print("every sample already has a verdict")
         return
     print_grids([_outcomes_grid(summary), *([_scores_grid(summary)] if summary.pass_at_k or summary.by_model else [])])
     for line in _notes(summary):

@@ -68,6 +68,6 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         here = f"by {row['backend']}" if "backend" in row else "yes" if row["path"] else "no"
         cells.append((row["name"], parameters, size, row.get("licence", ""), here))
     columns = ("name", "parameters", "size", "licence", "here")
-    print_grids([Grid("Models known by name", columns, tuple(cells), words=(0, 3, 4))])
+    print_grids([Grid("Known models", columns, tuple(cells), words=(0, 3, 4))])
     print("Fetch weights with: isobudget models fetch NAME")
     print(f"Your own models go into {user_catalog_path()}")

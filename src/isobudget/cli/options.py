@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 
-class Api(StrEnum):
-    """Calls of a server."""
+def one_of(*values: str) -> Any:
+    """An option that takes one of these values, with a plainer message than Typer's for others."""
+    return typer.Option(
+        parser=partial(_chosen, values), metavar=f"<{'|'.join(values)}>", autocompletion=lambda: list(values)
+    )
 
-    COMPLETIONS = "completions"
-    CHAT = "chat"
+
+def _chosen(values: tuple[str, ...], text: object) -> str:
+    if str(text) not in values:
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(values)}")
+    return str(text)
 
 
 #: a number for every model, or numbers by model
@@ -23,7 +29,7 @@ SHARED: dict[str, Any] = {
     "completion_tokens": BY_MODEL,
     "costs": typer.Option(metavar="FILE.toml"),
     "from_": typer.Option("--from", metavar="FORMAT"),
-    "api": Annotated[Api | None, typer.Option()],
+    "api": Annotated[str | None, one_of("completions", "chat")],
     "gpus": BY_MODEL,
     "key_env": typer.Option(metavar="NAME"),
     "model": typer.Option("-m", "--model"),
@@ -60,5 +66,5 @@ def one_form(
     if len(set(asked)) > 1:
         raise typer.BadParameter(f"choose one of {' and '.join(f'--{one}' for one in asked)}", param_hint="--format")
     if asked and asked[0] not in _FORMS:
-        raise typer.BadParameter(f"{asked[0]!r} is none of {', '.join(_FORMS)}", param_hint="--format")
+        raise typer.BadParameter(f"{asked[0]!r} is not one of {', '.join(_FORMS)}", param_hint="--format")
     return asked[0] if asked else "table"

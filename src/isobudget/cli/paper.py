@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Any
 
-import typer
-
 from isobudget.cli.declared import of_api
-
-
-class Part(StrEnum):
-    """What to print: a table by its number, or what follows from them."""
-
-    COSTS = "1"
-    HUMANEVAL = "2"
-    MBPP = "3"
-    APPS = "4"
-    BUDGET = "budget"
-    FLIPS = "flips"
-
-
-class BudgetUnit(StrEnum):
-    """The units that the paper counts in."""
-
-    FLOPS = "flops"
-    SECONDS = "seconds"
+from isobudget.cli.options import one_of
 
 
 @of_api(
     "paper",
-    table=Annotated[list[Part] | None, typer.Option()],
-    unit=Annotated[BudgetUnit | None, typer.Option()],
+    table=Annotated[list[str] | None, one_of("1", "2", "3", "4", "budget", "flips")],
+    unit=Annotated[str | None, one_of("flops", "seconds")],
 )
 def paper(given: dict[str, Any], form: str) -> None:
-    """Print the paper's Tables 1-4, the equal-budget tables that follow from them, and where the verdict flips.
+    """Print the paper's Tables 1-4, the equal-budget tables that follow from them, and where the winner flips.
 
-    Table 1 stands beside our own count of the same flops. Between published k, pass@k is interpolated and
+    Table 1 is shown with our own count of the same flops. Between published k, pass@k is interpolated and
     marked with ~.
 
     Example: what each model reaches on HumanEval for the flops of one 70B sample, half of it, twice of it, ...

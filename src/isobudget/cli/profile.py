@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from isobudget.cli.declared import of_api
-from isobudget.cli.options import JsonOption
+from isobudget.cli.options import JsonOption, one_of
 
 if TYPE_CHECKING:
     from isobudget.costs.seconds import Figure, Profile
@@ -16,17 +15,9 @@ if TYPE_CHECKING:
     from isobudget.profiling import Profiled
 
 
-class WeightsForm(StrEnum):
-    """How random weights are stored."""
-
-    Q4_0 = "q4_0"
-    Q8_0 = "q8_0"
-    F16 = "f16"
-
-
 @of_api(
     "profile",
-    quantisation=Annotated[WeightsForm | None, typer.Option()],
+    quantisation=Annotated[str | None, one_of("q4_0", "q8_0", "f16")],
     completion_tokens=typer.Option(metavar="N"),
 )
 def profile(given: dict[str, Any], as_json: JsonOption = False) -> None:

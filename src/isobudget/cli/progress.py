@@ -178,7 +178,7 @@ def _make_bars() -> Progress:
     from rich.text import Text
 
     class PaceColumn(ProgressColumn):
-        """Done of all, rate, time left, spending."""
+        """Progress: done of total, rate, time left, spending."""
 
         def __init__(self, text: Any) -> None:
             super().__init__(Column(no_wrap=True, overflow="ellipsis"))

@@ -33,7 +33,7 @@ def prompt(
             _print_formats(known.to_records())
         return
     if "target" not in given:
-        raise typer.BadParameter("is needed: BENCHMARK/TASK, such as mbpp/11", param_hint="TARGET")
+        raise typer.BadParameter("is required: BENCHMARK/TASK, such as mbpp/11", param_hint="TARGET")
     shown = api.prompt(**given)
     if as_json:
         print_json(shown.to_dict())

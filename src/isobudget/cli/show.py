@@ -74,6 +74,6 @@ def print_results(results: Any, form: str, grids: Callable[[], Sequence[Grid]] |
 
 
 def print_saved(paths: Iterable[Path], form: str) -> None:
-    """Say which figures were written: below a table, else on stderr, where it is no part of the form."""
+    """Say which figures were written: below a table; with JSON or CSV on stderr."""
     for path in paths:
         print(f"figure: {path}", file=sys.stdout if form == "table" else sys.stderr)

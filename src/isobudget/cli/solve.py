@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @in_groups(
     {},
     budget="60s, 0.02usd, 5e13flops, 20000tokens or 20samples, in all",
-    failing="TARGET is a folder: each empty function that tests call",
+    failing="TARGET is a folder: every unwritten function that tests call",
 )
 @of_api(
     "solve",
@@ -96,7 +96,7 @@ def _show(solution: Solution, *, applied: bool, out: Path | None) -> None:
         print(printable(solution.diff) if sys.stdout.isatty() else solution.diff, end="", flush=True)
     print(solution.summary, file=sys.stderr)
     if solution.confirmation is not None and solution.confirmation.tests:
-        print("\nTests that say what most of them do; keep those that are right:\n", file=sys.stderr)
+        print("\nProposed tests, by what most of them return; keep those that are right:\n", file=sys.stderr)
         print(printable(solution.confirmation.tests), file=sys.stderr)
     if solution.solved and applied:
         print(f"Written to {solution.target.path}.", file=sys.stderr)

@@ -11,9 +11,9 @@ from typer.core import TyperArgument, TyperCommand
 _ENDLESS = frozenset(("serve", "view", "mcp"))
 #: what stands after Ctrl-C where it is more than nothing
 _LEFT = {
-    "compact": "The run is whole; run the same command again to go on.",
-    "export": "Files that were written are whole; run the same command again for all of them.",
-    "check": "The run is as whole as it was; run the same command again.",
+    "compact": "The run is intact; run the same command to resume.",
+    "export": "Files that were written are complete; run the same command again for the rest.",
+    "check": "The run is unchanged; run the same command again.",
 }
 
 if TYPE_CHECKING:

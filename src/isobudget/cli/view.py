@@ -27,4 +27,4 @@ def view(given: dict[str, Any]) -> None:
     """
     from isobudget import api
 
-    api.view(**given, ready=lambda address: typer.echo(f"{address} shows the run as it goes on; Ctrl-C ends it"))
+    api.view(**given, ready=lambda address: typer.echo(f"{address} shows the run live; Ctrl-C stops it"))

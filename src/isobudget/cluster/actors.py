@@ -228,7 +228,7 @@ class _Room:
         self._changed = threading.Condition()
 
     def take(self, weight: int) -> None:
-        """Wait for so much room and take it."""
+        """Wait until that many slots are free and take them."""
         with self._changed:
             self._changed.wait_for(lambda: self._left >= weight)
             self._left -= weight

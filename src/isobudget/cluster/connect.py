@@ -50,7 +50,7 @@ def check_address(text: str) -> str:
         raise InputError(
             f"--cluster {text}: with a ray:// address this process would be a proxy of one on the cluster, which could "
             "not write the run folder here nor go on when the connection breaks. Run isobudget on a machine of the "
-            f"cluster with --cluster auto, or give the head's own address: {text.removeprefix('ray://').split(':')[0]}:6379"
+            f"cluster with --cluster auto, or give the head's address: {text.removeprefix('ray://').split(':')[0]}:6379"
         )
     match = re.fullmatch(r"([\w.-]+|\[[0-9A-Fa-f:]+\]):(\d{1,5})", text)
     if match is None or not 0 < int(match[2]) < 65536:
@@ -255,7 +255,7 @@ def nodes_of(ray: Any) -> list[Node]:
             found.append(Node(one["NodeID"], one["NodeManagerAddress"], *counts))
     if not found:
         raise ClusterError(
-            "the cluster has no machine that is alive: Ray's process on it (the raylet) ended, by the memory's end or "
-            "by a signal. What came before is recorded; the same command goes on from there"
+            "no machine of the cluster is alive: Ray's process on it (the raylet) ran out of memory or was killed. "
+            "Finished work is saved; run the same command to resume"
         )
     return found

@@ -174,8 +174,8 @@ class Dispatch(Generic[Item]):
         seat.hello, seat.news, seat.losses_before = seat.handle.hello(), self._now(), self._losses
         if self._losses_in_a_row >= GONE_AFTER:
             raise ClusterError(
-                f"{self._losses_in_a_row} workers of the cluster ended one after the other, and no result came "
-                f"between: {reason} What came before is recorded; the same command goes on from there."
+                f"{self._losses_in_a_row} workers of the cluster ended in a row without a result between them: "
+                f"{reason} Finished work is saved; run the same command to resume."
             )
 
     def _give_again(self, batch: _Portion[Item], sure: bool) -> None:
@@ -305,7 +305,7 @@ class Dispatch(Generic[Item]):
             self._ready_at = now
         for seat in self.seats:
             if seat.under_way and now - seat.news > self.stall_seconds:
-                self._replace(seat, f"nothing came from a worker for {self.stall_seconds:g} s.")
+                self._replace(seat, f"no worker has answered for {self.stall_seconds:g} s.")
         if not self._see_room():
             return
         for seat in self.seats:

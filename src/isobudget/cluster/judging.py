@@ -95,7 +95,7 @@ class ClusterJudge(Judge):
         if not self._entered:
             raise JudgeError("use the judge inside its with block: with ... as judge: judge.run(...)")
         if self._streaming:
-            raise JudgeError("this judge is still at another run: take its verdicts first, or close it")
+            raise JudgeError("this judge is busy with another run: take its verdicts first, or close it")
         self._streaming = True
         stream = _ClusterStream(self._dispatch, iter(pairs))
         try:
@@ -162,7 +162,7 @@ class _ClusterStream:
 
 
 def pack(jobs: Any) -> tuple[list[Problem], list[tuple[int, str]]]:
-    """Each problem once, and the programs with the places of theirs."""
+    """Each problem once, and each program with the position of its problem."""
     places: dict[Problem, int] = {}
     programs = [(places.setdefault(problem, len(places)), program) for _, problem, program in jobs]
     return list(places), programs

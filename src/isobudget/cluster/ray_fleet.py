@@ -100,7 +100,7 @@ class _RayHandle:
         return self._control("pulse")
 
     def stop(self) -> None:
-        """Have it begin nothing more."""
+        """Tell it to start nothing more."""
         self._control("stop")
 
     def _control(self, name: str) -> Ref:

@@ -72,7 +72,7 @@ def results(
         timeout: CPU seconds of a test (APPS: by the wall clock).
 
     Raises:
-        InputError: not as many lists of programs as problems, programs that are no texts, or tests that cannot be read.
+        InputError: not as many lists of programs as problems, or programs or tests that cannot be read.
         JudgeError: programs cannot be confined here.
     """
     if len(input_outputs) != len(generations):

@@ -15,7 +15,7 @@ def sizes_of(k: Iterable[int], name: str = "k") -> tuple[int, ...]:
     """The values of k.
 
     Raises:
-        InputError: it is no list of whole numbers from 1 on.
+        InputError: it is not a list of whole numbers from 1 on.
     """
     if isinstance(k, str | bytes) or not isinstance(k, Iterable):
         raise InputError(f"{name}: pass a list of whole numbers, such as [1, 10], not {k!r:.60}")
@@ -35,7 +35,7 @@ def programs_of(lists: Sequence[Sequence[str]], name: str) -> list[list[str]]:
     """The programs of each problem, as plain texts.
 
     Raises:
-        InputError: they are no lists of texts.
+        InputError: they are not lists of texts.
     """
     checked = []
     for at, programs in enumerate(lists):

@@ -32,7 +32,7 @@ def compute(
         timeout: CPU seconds of a candidate (the metric's own: by the wall clock).
 
     Raises:
-        InputError: not as many references as predictions, candidates that are no texts, or tests that cannot be read.
+        InputError: not as many references as predictions, candidates that are not texts, or tests that cannot be read.
         JudgeError: candidates cannot be confined here.
     """
     sizes = sizes_of(k)

@@ -41,7 +41,7 @@ def evaluate(
         samples: JSON lines with `task_id` and `completion` or `solution`, or a folder of folders with `.py` files.
         base_only: leave the plus tests out.
         parallel: samples judged at the same time; 4 by default.
-        i_just_wanna_run: judge anew although there is a result file of these samples.
+        i_just_wanna_run: re-judge although there is a result file of these samples.
         data_file: the file with the problems, if it lies elsewhere.
         timeout: CPU seconds of a sample for a suite (EvalPlus: by the wall clock, from each input's own time).
 
@@ -77,7 +77,7 @@ def evaluate(
 
 def _recorded(result: Path, source: Path, base_only: bool) -> dict[str, Any]:
     """The content of a result file, if it is of these samples, as far as they are still there."""
-    anew = "; i_just_wanna_run=True judges anew"
+    anew = "; i_just_wanna_run=True re-judges"
     content = parse_json(read_text(result), str(result), hint=anew)
     try:
         rows = {task: list(each) for task, each in content["eval"].items()}

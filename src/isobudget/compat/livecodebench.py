@@ -55,7 +55,7 @@ def codegen_metrics(
         each program, as JSON text.
 
     Raises:
-        InputError: not as many lists of programs as problems, programs that are no texts, or tests that cannot be read.
+        InputError: not as many lists of programs as problems, or programs or tests that cannot be read.
         JudgeError: programs cannot be confined here.
     """
     sizes = sizes_of(k_list, "k_list")

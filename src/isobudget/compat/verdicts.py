@@ -20,7 +20,7 @@ def judge_all(pairs: Iterable[tuple[Problem, str]], workers: int | None, timeout
 
     Raises:
         JudgeError: samples cannot be confined here, or one could not be judged; it is no failure of the sample.
-        InputError: the timeout is no number of seconds, or there is to be no worker.
+        InputError: the timeout is not a number of seconds, or there is to be no worker.
     """
     if not is_number(timeout_seconds) or not 0 < timeout_seconds <= MOST_SECONDS:
         raise InputError(f"timeout must be CPU seconds above 0, up to {MOST_SECONDS:,}, not {timeout_seconds!r:.60}")

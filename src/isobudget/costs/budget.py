@@ -72,11 +72,12 @@ class Budget:
             InputError: it is of another unit, names a model that has no price here, or is too large a number.
         """
         if self.unit not in (None, unit):
-            raise InputError(f"a budget in {self.unit} does not go with {f'--unit {unit}' if unit else 'this unit'}")
+            other = f"--unit {unit}" if unit else "this unit"
+            raise InputError(f"a budget in {self.unit} cannot be combined with {other}")
         if self.model is not None:
             if prices is None:
                 raise InputError(
-                    f"samples of a model ({self.model}) are no budget here; write amounts, or samples such as 4x"
+                    f"samples of a model ({self.model}) are not a budget here; write amounts, or samples such as 4x"
                 )
             sample = prices[self._one_of(prices)].cost(1)
         return self._finite(self.amount * sample if self.samples else self.amount)
@@ -105,7 +106,7 @@ class Budget:
         """
         if not self.samples:
             if self.unit not in (None, unit):
-                raise InputError(f"a budget in {self.unit} does not go with --unit {unit}")
+                raise InputError(f"a budget in {self.unit} cannot be combined with --unit {unit}")
             return as_shown(self.amount, unit, costs)
         if self.model is None:
             return self._finite(min(price.cost(self.amount) for price in prices.values()))
@@ -133,6 +134,8 @@ def parse_budget(text: str, written: str = _WRITTEN) -> Budget:
             raise _mistake(text, written)
         return _bounded(Budget(amount, Unit.USD))
     if counted:
+        if rest[0] in "sS" and not amount.is_integer():
+            raise InputError(f"{text!r} is not a budget: samples are whole, such as {math.ceil(amount)}samples")
         return _bounded(Budget(amount, samples=True, model=counted["model"]))
     if not rest:
         return _bounded(Budget(amount))
@@ -153,7 +156,7 @@ def parse_budgets(
     `4x:NAME` is a multiple of that model's, from `prices`. They may also come as numbers, or as a sequence.
 
     Raises:
-        InputError: a part is no budget, of a unit of its own, or of a model that has no price.
+        InputError: a part is not a budget, of a unit of its own, or of a model that has no price.
     """
     return None if budgets is None else [parse_budget(part).times(cheapest, unit, prices) for part in _parts(budgets)]
 
@@ -198,7 +201,7 @@ def shown_note(typed: Iterable[float], taken: Iterable[float], unit: Unit) -> li
     written = {with_unit(amount, unit): amount for amount in typed}
     moved = sorted({amount for amount in taken if written.get(with_unit(amount, unit), amount) < amount})
     exact = ", ".join(f"{with_unit(amount, unit)} is {amount:.6g} {unit}" for amount in moved)
-    return [f"A budget stands for the cost that is shown like it: {exact}."] if moved else []
+    return [f"Budgets typed as rounded in a table mean the exact cost: {exact}."] if moved else []
 
 
 def enough(amount: float, unit: Unit) -> str:
@@ -211,7 +214,7 @@ def stated_units(budgets: str | float | Sequence[str | float] | None) -> list[Un
     """The units that budgets such as `6s` name, each once; none of numbers, samples and None.
 
     Raises:
-        InputError: a part is no budget.
+        InputError: a part is not a budget.
     """
     read = [parse_budget(part) for part in ([] if budgets is None else _parts(budgets))]
     return list(dict.fromkeys(one.unit for one in read if one.unit is not None))
@@ -245,4 +248,4 @@ def _unit(name: str) -> tuple[float, Unit | None]:
 
 
 def _mistake(text: str, written: str) -> InputError:
-    return InputError(f"{text!r} is no budget; write {written}")
+    return InputError(f"{text!r} is not a budget; write {written}")

@@ -16,7 +16,7 @@ from isobudget.grid import listed
 Budgets = str | float | Sequence[str | float] | None
 _Priced = TypeVar("_Priced")
 
-#: of several units that costs state, the first; and what a key states that is no unit itself
+#: of several units that costs state, the first; and what a key states that is not a unit itself
 _OF_COSTS = (Unit.USD, Unit.SECONDS, Unit.DEVICE_SECONDS, Unit.JOULES, Unit.TOKENS)
 _STATED_BY = {
     **{key: unit for unit in Unit for key in (str(unit), f"{unit}_per_problem")},
@@ -53,7 +53,7 @@ def in_chosen_unit(
     """
     asked = stated_units(budgets)
     if unit is None and len(asked) > 1:
-        raise InputError(f"a budget in {asked[1]} does not go with one in {asked[0]}; ask for one unit at a time")
+        raise InputError(f"a budget in {asked[1]} cannot be combined with one in {asked[0]}; use one unit")
     chosen = unit or next(iter([*asked, *_units_of_options(costs)]), None)
     if chosen is not None:
         return chosen, priced(chosen)

@@ -31,7 +31,7 @@ SHARED, EACH_PAYS, AS_BILLED = "shared, charged once a problem", "paid by every 
 UNCOUNTED, ONE_PASS = "completions only, prompts not counted", "part of one pass a sample, the paper's way"
 BY_RATE = "not charged apart; only as far as the stated tokens a second include their time"
 AS_RECORDED = "as far as the samples' source counted them"
-_AS_STATED = "as the stated price has it"
+_AS_STATED = "as in the stated price"
 
 
 class Unit(StrEnum):

@@ -8,7 +8,7 @@
     architecture = "codellama-7b"    # flops: a name, a config.json or a GGUF file
     completion_tokens = 120          # where the samples' own counts are not recorded
     profile = "7b.toml"              # seconds: what `isobudget profile` wrote, relative to this file
-    usd_per_million_input = 0.1      # usd by the token, or usd_per_gpu_hour and gpus with seconds
+    usd_per_million_input = 0.1      # usd per token, or usd_per_gpu_hour and gpus with seconds
     usd_per_million_output = 0.4
     joules_per_token = 0.5
     source = "our server, 2 x A100"
@@ -116,7 +116,7 @@ def read_costs(path: str | Path) -> CostsFile:
         if not isinstance(values, dict):
             raise InputError(f"{where} must be a table of keys such as flops = 1.69e12, not {values!r}")
         if (meant := _with_dots(name, values)) != name:
-            raise InputError(f'{path}: a model whose name has a dot stands in quotation marks: [models."{meant}"]')
+            raise InputError(f'{path}: a model whose name has a dot needs quotation marks: [models."{meant}"]')
         own = _checked(values, where)
         inherited = {key: of_defaults for key in defaults if key not in own}
         entries[name] = listed(where, MappingProxyType(defaults | own), origins=MappingProxyType(inherited))
@@ -304,7 +304,7 @@ def _token_price(entry: Entry, model: str) -> TokenPrice | None:
     if stated := [key for key in BY_TOKEN if key in values]:
         if missing := [key for key in BY_TOKEN[:2] if key not in values]:
             raise InputError(
-                f"{entry.where}: {missing[0]} is missing beside {stated[0]}; a price by the token needs both, and 0 "
+                f"{entry.where}: {missing[0]} is missing beside {stated[0]}; a price per token needs both, and 0 "
                 "where nothing is charged"
             )
         read, written, cached = (values.get(key) for key in BY_TOKEN)
@@ -327,7 +327,7 @@ def _joules(entry: Entry, model: str, use: TokenUse | None) -> SampleCost | None
 _COMPUTED: Mapping[Unit, tuple[Callable[[Entry, str, TokenUse | None], SampleCost | None], str]] = {
     Unit.FLOPS: (
         _flops,
-        "its name is no known architecture; state flops = ... or architecture = ..., or compare by time with "
+        "its name is not a known architecture; state flops = ... or architecture = ..., or compare by time with "
         "--tokens-per-second N",
     ),
     Unit.SECONDS: (

@@ -131,7 +131,7 @@ def one_line_costs(
     """The costs that options state, above a costs file; the file alone, or None, where they state nothing.
 
     Raises:
-        InputError: a value is no number, or a part is no ``NAME=NUMBER``.
+        InputError: a value is not a number, or a part is no ``NAME=NUMBER``.
     """
     given = zip(_OPTIONS.items(), (tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens), strict=True)
     stated: dict[str, dict[str, Any]] = {}

@@ -1,6 +1,6 @@
-"""What a sample costs in usd: by the token from a provider, or by the hour on GPUs of your own.
+"""What a sample costs in usd: per token from a provider, or by the hour on GPUs of your own.
 
-    usd = (prompt tokens x input + completion tokens x output) / 1e6        by the token
+    usd = (prompt tokens x input + completion tokens x output) / 1e6        per token
     usd = seconds x GPUs x usd per GPU-hour / 3600                          by the hour
 
 Completion tokens are all that the model produced, reasoning included. What a server billed for prompts is charged as it
@@ -150,13 +150,13 @@ def rent_cost(seconds: SampleCost, gpus: int | None, price: GpuHour, gpus_source
     return seconds.times(rate, Unit.USD, source)
 
 
-#: what is priced: by the token, or by the GPU-hour
+#: what is priced: per token, or per GPU-hour
 Priced = TypeVar("Priced", TokenPrice, GpuHour)
 
 
 @cache
 def example_prices() -> tuple[tuple[TokenPrice, ...], tuple[GpuHour, ...]]:
-    """The example prices that ship with isobudget: by the token, and by the GPU-hour."""
+    """The example prices that ship with isobudget: per token, and per GPU-hour."""
     return parse_prices(shipped_toml("isobudget.costs", "data/prices.toml"), "prices.toml")
 
 

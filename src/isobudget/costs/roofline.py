@@ -1,4 +1,4 @@
-"""An estimate of seconds per sample for planning, from what a GPU can at best do (a roofline). It is no measurement.
+"""An estimate of seconds per sample for planning, from what a GPU can at best do (a roofline). It is not a measurement.
 
 One decoding step of a batch of B samples at context c takes the longer of computing and of reading memory:
 

@@ -175,7 +175,7 @@ def parse_profile(tables: Mapping[str, Any], where: str) -> Profile:
         raise InputError(f"{where}: format {given!r} is not known here; profile again, or use a newer version")
     rows = tables.get("slots")
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        why = "is no throughput profile, it has no [[slots]] table; make one: isobudget profile MODEL"
+        why = "is not a throughput profile: it has no [[slots]] table; make one: isobudget profile MODEL"
         raise InputError(f"{where}: {why}")
     speeds = sorted((_speed(row, where) for row in rows), key=lambda speed: speed.slots)
     for first, second in pairwise(speeds):

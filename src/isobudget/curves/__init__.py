@@ -1,4 +1,4 @@
-"""Success against budget: curves of models, which is best at each budget, and where the verdict flips.
+"""Success against budget: curves of models, which is best at each budget, and where the winner flips.
 
 `compare_counts` goes from counts and costs to a `Comparison`; `curve`, `curve_from_matrix` and `compare` are its
 parts, for other ways of choosing a sample. Nothing here reads files.

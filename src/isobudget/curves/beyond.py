@@ -1,6 +1,6 @@
 """Guesses of pass@k beyond the recorded samples, beside a curve and never part of it.
 
-They are made only where they are asked for. No verdict rests on them: not the best model, not a flip, not a crossing.
+They are made only on request. No recommendation uses them: not the best model, not a flip, not a crossing.
 See `isobudget.statistics.extrapolation` for the two models, the beta-binomial and the power law.
 """
 

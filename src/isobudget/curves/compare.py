@@ -1,4 +1,4 @@
-"""Models at equal budget: which is best at each, what each needs for a given success, and where the verdict turns.
+"""Models at equal budget: which is best at each, what each needs for a given success, and where the winner flips.
 
 All curves are on the same problems and in the same unit; budgets are per problem.
 """
@@ -135,7 +135,7 @@ class Comparison(Shown):
         )
 
     def crossings(self, one: str, other: str) -> tuple[Crossing, ...]:
-        """Every budget at which the lead changes between two models, as far as both have samples for it."""
+        """Every budget at which the lead changes between two models, within the recorded samples of both."""
         return find_crossings(self.curve(one), self.curve(other))
 
     def all_crossings(self) -> dict[tuple[str, str], tuple[Crossing, ...]]:
@@ -208,7 +208,7 @@ def compare(
         notes, beyond: carried along.
 
     Raises:
-        InputError: the curves do not fit together, or a budget is no positive number.
+        InputError: the curves do not fit together, or a budget is not a positive number.
     """
     ordered = tuple(sorted(curves, key=lambda curve: curve.price.cost(1)))
     _check(ordered)

@@ -55,8 +55,8 @@ class Bootstrap:
         level: of the intervals.
         replicates: of the bootstrap over problems.
         seed: of its random numbers.
-        simultaneous: whether a lead is called clear only where it is with all budgets judged together (True), or with
-            the models of each budget judged together (False); by default the latter in tables, the former in words.
+        simultaneous: whether *clear* means clear with all budgets tested together (True), or at each budget by itself
+            (False); by default False for tables and True for the recommendation.
     """
 
     level: float = 0.95

@@ -1,4 +1,4 @@
-"""At which cost ratio the verdict on two models flips.
+"""At which cost ratio the winner of two models flips.
 
 For a cheap model A and a dear one B: let k_A be the fewest samples of A with success_A@k_A >= success_B@k_B. A reaches
 B's k_B samples at no more cost while one sample of B costs at least
@@ -33,7 +33,7 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """The verdict on two models at k_dear samples of the dear one.
+    """Which of two models wins at k_dear samples of the dear one.
 
     Attributes:
         cheap, dear: labels of the two curves; `dear` costs more a sample now.

@@ -10,12 +10,12 @@ from isobudget.importers.records import COMPLETION, CountRow, Record, Sample
 
 
 def as_samples(record: Record, tally: ImportTally) -> Iterator[Sample]:
-    """A record as samples: counts are as many samples without a text."""
+    """A record as samples; counts become that many samples without a text."""
     if isinstance(record, Sample):
         yield record
         return
     if record.passed is None:
-        tally.note("counts only: which samples passed is not known, the first ones stand for them")
+        tally.note("counts only: which samples passed is not known, so the first ones are taken to have passed")
     else:
         tally.note("samples without texts")
     for at, passed in enumerate(_verdicts(record)):
@@ -38,7 +38,7 @@ def mend(sample: Sample, tally: ImportTally) -> None:
         text = getattr(sample, name)
         if text and not text.isascii() and (whole := mended(text)) != text:
             setattr(sample, name, whole)
-            tally.note("texts held halves of surrogate pairs, which are no characters: they are kept as U+FFFD")
+            tally.note("texts held unpaired surrogates: they are kept as U+FFFD")
 
 
 def _verdicts(row: CountRow) -> Iterable[bool]:

@@ -52,4 +52,4 @@ def _require_unfinished(run: Run) -> None:
 
 
 def _there_already(folder: Path) -> InputError:
-    return InputError(f"{folder}: is there already; import into a new folder (--out)")
+    return InputError(f"{folder}: exists already; import into a new folder (--out)")

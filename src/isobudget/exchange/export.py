@@ -29,7 +29,7 @@ _COLUMNS = (
     *LEADING_COLUMNS, "greedy", COMPLETION, SOLUTION, OUTPUT, "passed", "verdict",
     "prompt_tokens", "completion_tokens", "seconds", "usd", "cut_off",
 )  # fmt: skip
-_GREEDY, _UNJUDGED, _NO_TEXT = "greedy outputs", "not judged", "texts, with which the samples did not come"
+_GREEDY, _UNJUDGED, _NO_TEXT = "greedy outputs", "not judged", "texts, which the samples were imported without"
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,7 +226,7 @@ class _Writer:
                     if sample.placed and sample.prompt
                     else f"the problem {sample.task_id!r}"
                 )
-                tally.note(f"{readable.source.where(sample.line)}: {benchmark} has not {what}")
+                tally.note(f"{readable.source.where(sample.line)}: {benchmark} does not have {what}")
             tally.leave(_UNKNOWN)
             return False
         if self._to_judge and sample.text is None and not isinstance(problem.tests, NoTests):

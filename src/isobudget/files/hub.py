@@ -107,7 +107,7 @@ def download(file: HubFile, folder: Path | None = None, progress: Progress = SIL
 
     Raises:
         MissingExtraError: the hub's client is not installed.
-        ModelError: it cannot be had; see `why`.
+        ModelError: it is not available; see `why`.
         StorageError: the disk is full, or the folder cannot be written to.
     """
     client = import_client()
@@ -160,7 +160,7 @@ def why(error: BaseException, file: HubFile) -> str:
 
 
 def lost_connection(error: BaseException, file: HubFile) -> str | None:
-    """What an error of a library that loads from the hub goes back to, if it is the connection or the hub's answer."""
+    """The reason behind a library's error when loading from the hub, if it is the connection or the hub's answer."""
     cause: BaseException | None = error
     while cause is not None:
         kinds = _kinds(cause)

@@ -78,7 +78,7 @@ def parse_json(text: str, where: str, *, hint: str = "", once: bool = False) -> 
 
 
 def _plainly_once(text: str, value: Any) -> bool:
-    """Whether it is seen at a glance that no key stands twice: as many colons behind quotes as there are keys."""
+    """Whether it is seen at a glance that no key stands twice: as many colons after quotes as there are keys."""
     return isinstance(value, dict) and text.count('":') == len(value) and '" ' not in text and '"\t' not in text
 
 
@@ -87,7 +87,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice[:80]!r} stands twice in an object")
+        raise ValueError(f"the key {twice[:80]!r} occurs twice in an object")
     return made
 
 

@@ -6,7 +6,7 @@ and the taking over are conditional puts, so that of two that try one succeeds.
 
 A writer that comes back after its lease (a suspended laptop, a lost network) must not write over what its successor
 wrote: what says which objects count (`put_held`) is put only over what this writer last wrote or read there, and the
-successor writes all of it anew when it begins. Every such object carries a fresh nonce, since equal contents have equal
+successor rewrites all of it when it begins. Every such object carries a fresh nonce, since equal contents have equal
 tags.
 
 ``ISOBUDGET_LEASE_SECONDS`` sets the time, 60 by default. Clocks of writers may differ by less than that.
@@ -82,7 +82,7 @@ def put_held(path: Path, data: bytes) -> None:
     elif (lease := _HELD.get(str(path.parent))) is not None:
         lease.put(path, data)
     elif path.put_new(data) is None:
-        raise RunError(f"{path}: is there already, and is written only while the run is held for writing")
+        raise RunError(f"{path}: exists already, and is written only while this process holds the run")
 
 
 def release_other(folder: Path) -> str:
@@ -145,7 +145,7 @@ class Lease:
             stated = json.loads(data)
             return LeaseState(str(stated["nonce"]), str(stated["holder"]), float(stated["expires"])), version
         except (ValueError, KeyError, TypeError):
-            raise RunError(f"{self._path}: is no lease; if nobody writes there, delete this object") from None
+            raise RunError(f"{self._path}: is not a lease; if nobody writes there, delete this object") from None
 
     def take(self) -> None:
         """Become the writer.
@@ -197,7 +197,7 @@ class Lease:
             thread.join()
 
     def renew(self) -> None:
-        """Have its whole time again.
+        """Renew the lease for its full time.
 
         Raises:
             RunError: another writer has taken over.
@@ -249,6 +249,6 @@ def put_over_version(path: StorePath, data: bytes, over: Version | None) -> Vers
 
 def _fenced(folder: StorePath) -> RunError:
     return RunError(
-        f"{folder}: another isobudget has taken over this run, as the lease of this one was over. What was recorded "
-        "before is whole; run again when the other one has ended: only what is missing is made."
+        f"{folder}: another isobudget has taken over this run, since this one's lease expired. Finished work is saved; "
+        "run the same command once the other has ended."
     )

@@ -107,7 +107,7 @@ class StorePath(PosixPath):
         import obstore
 
         try:
-            if not self.key:  # a bucket is no object
+            if not self.key:  # a bucket is not an object
                 raise FileNotFoundError
             kind, size = stat.S_IFREG, obstore.head(self._store, self.key)["size"]
         except FileNotFoundError:
@@ -335,10 +335,10 @@ def _bucket(scheme: str, bucket: str, endpoint: str) -> Any:
 def _check_environment(endpoint: str) -> None:
     """Raise `StorageError` for what the client of S3 cannot take, which would end in its own code's panic."""
     if endpoint and not _ENDPOINT.fullmatch(endpoint):
-        raise StorageError(f"AWS_ENDPOINT_URL = {endpoint!r}: is no address; write http://HOST:PORT or https://HOST")
+        raise StorageError(f"AWS_ENDPOINT_URL = {endpoint!r}: is not a URL; write http://HOST:PORT or https://HOST")
     for name, value in os.environ.items():
         if name.startswith("AWS_") and not value.isprintable():
-            raise StorageError(f"{name}: has a line end, or another character that cannot be sent, in it. Set it anew.")
+            raise StorageError(f"{name}: holds a line end or another character that cannot be sent. Set it again.")
 
 
 def _profile() -> Any:
@@ -368,7 +368,7 @@ def _missing(error: Exception, path: StorePath) -> FileNotFoundError | None:
 
 
 def _translated(error: Exception, path: StorePath, writing: bool = False) -> Exception:
-    """What went wrong in a store, as one sentence of ours."""
+    """What went wrong in a store, as one sentence."""
     import obstore
 
     if isinstance(error, IsobudgetError):

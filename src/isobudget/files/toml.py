@@ -1,6 +1,6 @@
 """TOML files: a user's own, with every error as one message of file and line, and those that ship with a room.
 
-Python's reader names line and column of what is no TOML, but not the line of a key: `study.lines` finds those.
+Python's reader names line and column of what is not TOML, but not the line of a key: `study.lines` finds those.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from isobudget.files.whole import read_text
 
 
 def read_toml(path: Path, error: type[IsobudgetError] = InputError) -> dict[str, Any]:
-    """The content of a file; `error` is raised, with its path, if it cannot be read or is no TOML."""
+    """The content of a file; `error` is raised, with its path, if it cannot be read or is not TOML."""
     path = place(path)
     return parse_toml(read_text(path, error), str(path), error)
 
 
 def parse_toml(text: str, origin: str, error: type[IsobudgetError] = InputError) -> dict[str, Any]:
-    """The content of a text; `error` is raised, with `origin` and the line, if it is no TOML."""
+    """The content of a text; `error` is raised, with `origin` and the line, if it is not TOML."""
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as why:

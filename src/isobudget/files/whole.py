@@ -21,9 +21,9 @@ from isobudget.files.store_path import StorePath, place
 
 
 def read_text(path: Path, error: type[IsobudgetError] = InputError) -> str:
-    """The text of a file in UTF-8, line ends as they are; `error` is raised if it cannot be read or is no such text.
+    """The text of a UTF-8 file, line ends unchanged; `error` is raised if it cannot be read or is not UTF-8.
 
-    The file may lie in an object store, whatever kind of path its address became.
+    The file may be in an object store.
     """
     path = place(path)
     try:
@@ -52,7 +52,7 @@ def check_regular(path: Path) -> None:
     with contextlib.suppress(OSError, ValueError):
         mode = path.stat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            raise InputError(f"{path}: is no regular file (a pipe, a socket or a device); write it into a file first")
+            raise InputError(f"{path}: is not a regular file but a pipe, socket or device; save it as a file first")
 
 
 def unreadable(error: Exception, path: Path | str, kind: type[IsobudgetError] = InputError) -> IsobudgetError:
@@ -72,7 +72,7 @@ def sha256_of(path: Path) -> str:
 def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
     """Write `data` to `path`, whole or not at all: a `StorageError` leaves nothing behind. `mode` is the file's.
 
-    The file may lie in an object store, whatever kind of path its address became.
+    The file may be in an object store.
     """
     path = place(path)
     if isinstance(path, StorePath):

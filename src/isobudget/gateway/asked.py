@@ -283,7 +283,7 @@ def _tests(options: Options, prompt: Prompt | None, settings: ServeSettings) -> 
         blocks = _TESTS_BLOCK.findall(prompt.messages[-1].content)
         tests = blocks[-1][1] if blocks else None
     if tests is not None and len(str(tests)) > settings.tests_kb << 10:
-        raise bad_request(f"tests may have {settings.tests_kb} kB", "isobudget.tests", "tests_too_long")
+        raise bad_request(f"tests may have at most {settings.tests_kb} kB", "isobudget.tests", "tests_too_long")
     return tests
 
 

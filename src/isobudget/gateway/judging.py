@@ -1,9 +1,9 @@
-"""A pool of judges of foreign tests: each is at the service of one key at a time, and begins anew for the next one.
+"""A pool of judges of foreign tests: each is at the service of one key at a time, and starts over for the next one.
 
 Jobs wait in one queue by key, and keys take turns. A judge stays with its key while that has jobs, and, where others
-wait, for some of them: to begin anew takes a quarter of a second. A judge that had nothing to do for a while begins
-anew as well, so that nothing that tests left behind stays, and so that it is ready for the next key. A program for
-whose verdict nobody waits any more, because its client hung up or another sample passed, is ended.
+wait, for some of them: to start over takes a quarter of a second. An idle judge starts over as well,
+so that nothing that tests left behind stays, and it is ready for the next key. A program for whose verdict nobody waits
+any more, because its client hung up or another sample passed, is ended.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from isobudget.problems.problem import Problem
 
 #: how long a judge stays with a key while others wait
 TURN_SECONDS = 2.0
-#: how long a job of another key waits for a judge that serves nobody, before one that is idle begins anew for it
+#: how long a job of another key waits for a judge that serves nobody, before one that is idle starts over for it
 PATIENCE_SECONDS = 0.05
 #: how long a judge that has served a key waits for another job of it
 IDLE_SECONDS = 3.0
@@ -88,7 +88,7 @@ class FairJobs:
             return sum(map(len, self._waiting.values()))
 
     def put(self, jobs: Sequence[Job]) -> None:
-        """Add jobs of one key behind those that it has. `JudgeError` if nothing is taken any more."""
+        """Add jobs of one key after those that it has. `JudgeError` if nothing is taken any more."""
         with self._changed:
             if self._closed:
                 raise JudgeError("the judges were closed")
@@ -104,7 +104,7 @@ class FairJobs:
             key, jobs = self._waiting.popitem(last=False)
             job = jobs.popleft()
             if jobs:
-                self._waiting[key] = jobs  # behind all others
+                self._waiting[key] = jobs  # after all others
             return job
 
     def take_of(self, key: int, until: float, seconds: float) -> Job | None:
@@ -224,7 +224,7 @@ class Judges:
                 time.sleep(0.1)  # memory may be short, for a moment
 
     def _of_one_key(self, judge: Judge) -> None:
-        """Serve the next key that has a job, until its turn is over; then the judge has to begin anew."""
+        """Serve the next key that has a job, until its turn is over; then the judge has to start over."""
         job = self.jobs.take_any()
         until = time.monotonic() + TURN_SECONDS
         while job is not None:
@@ -249,7 +249,7 @@ class Judges:
                     job.verdict.set_exception(reason)
 
     def _again(self, failed: Iterable[Job], error: BaseException) -> None:
-        """Have jobs at which a judge failed judged once more, by one that begins anew: what was drawn is paid for."""
+        """Have jobs at which a judge failed judged once more, by one that starts over: what was drawn is paid for."""
         for job in failed:
             try:
                 if job.again:

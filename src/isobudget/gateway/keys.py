@@ -53,7 +53,7 @@ def make_key(store: Store, name: str, budgets: Sequence[str] = ()) -> str:
         InputError: the name or a budget is wrong, or the name is taken.
     """
     if not _NAME.fullmatch(name):
-        raise InputError(f"{name[:80]!r} is no name of a key: up to 64 letters, digits and . _ @ -, no other first")
+        raise InputError(f"{name[:80]!r} is not a valid key name: up to 64 letters, digits and . _ @ -, no sign first")
     parse_period_budgets(budgets)
     secret = PREFIX + secrets.token_urlsafe(32)
     store.add_key(name, hashed(secret), now_us(), json.dumps(list(budgets)))
@@ -100,7 +100,7 @@ def described_key(row: KeyRow) -> dict[str, str]:
     return {
         "name": row.name,
         "since": datetime.fromtimestamp(row.time / 1e6, UTC).isoformat(timespec="seconds"),
-        "budgets": ", ".join(map(str, account.budgets)) or "none of its own",
+        "budgets": ", ".join(map(str, account.budgets)) or "none",
         "state": "revoked" if is_revoked(row) else f"closed: {account.closed}" if account.closed else "open",
     }
 

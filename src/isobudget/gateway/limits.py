@@ -63,7 +63,7 @@ class FairGate:
             key, queue = self._waiting.popitem(last=False)
             first = queue.popleft()
             if queue:
-                self._waiting[key] = queue  # behind all others
+                self._waiting[key] = queue  # after all others
             if not first.done():
                 first.set_result(None)
                 return

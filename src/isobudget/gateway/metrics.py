@@ -1,6 +1,6 @@
 """Numbers of a server for Prometheus: counts since its start, by names that clients cannot choose.
 
-Keys and texts of requests are no labels: whoever reads metrics learns nothing of them.
+Keys and texts of requests are not labels: whoever reads metrics learns nothing of them.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def make_offer(settings: ServeSettings, progress: Progress = SILENT) -> Offer:
     for place in settings.policies:
         name = Path(place).stem
         if name in policies or name == AUTO:
-            raise InputError(f"{place}: there is a policy {name!r} already; give the file another name")
+            raise InputError(f"{place}: a policy {name!r} exists already; give the file another name")
         policies[name] = _schedule(place)
     models = choose_models(_model_names(settings, list(policies.values())))
     upstreams = {one.name: _upstream(one, settings, progress) for one in models}
@@ -99,7 +99,7 @@ def _schedule(place: str) -> Schedule:
         )
     if policy.by_case:
         raise InputError(
-            f"{place}: it looks at how many tests the best sample passes, which only solve does; give another"
+            f"{place}: it depends on how many tests the best sample passes, which only solve knows; give another policy"
         )
     return policy.schedule
 

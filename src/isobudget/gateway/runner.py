@@ -41,8 +41,8 @@ class RequestEnding(StrEnum):
     PASSED = Halt.PASSED.value
     FINISHED = Halt.FINISHED.value
     BUDGET = Halt.BUDGET.value
-    SAMPLES = "as many samples as may be drawn"
-    TIME = "the time of the request is over"
+    SAMPLES = "the most samples allowed were drawn"
+    TIME = "the request's time limit was reached"
     FAILED = "no model answers"
 
 
@@ -181,7 +181,7 @@ class Play:
         self._index += count
 
     def _drawn(self, task: asyncio.Future[list[RequestSample]], arm: str) -> int:
-        """Take the samples of a call, or why there are none; returns how many are to be begun anew."""
+        """Take the samples of a call, or why there are none; returns how many are to be begun again."""
         count = self._drawing.pop(task)
         try:
             found = task.result()

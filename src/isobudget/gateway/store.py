@@ -146,7 +146,7 @@ class SqliteStore:
         read_only: for looking at it.
 
     Raises:
-        StorageError: it cannot be opened, or is no ledger.
+        StorageError: it cannot be opened, or is not a ledger.
         InputError: it is a folder, or not there when it is to be read only.
     """
 
@@ -266,7 +266,7 @@ class SqliteStore:
                     (number, time, budgets),
                 )
         except sqlite3.IntegrityError:
-            raise InputError(f"there is a key {name!r} already; names are not used again") from None
+            raise InputError(f"a key {name!r} exists already; names are not reused") from None
         except sqlite3.Error as error:
             raise self._error(error) from error
         return int(number or 0)

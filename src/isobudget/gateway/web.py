@@ -1,8 +1,8 @@
 """What the servers of the project share: routes behind keys and limits, errors in OpenAI's form, health and metrics.
 
 A client that hangs up ends the work for it. Bodies are read within a limit of bytes and of time, and are never logged
-unless the settings ask for it; headers never are. A fault of ours is answered with 500 and logged by where it came
-from, without its message, which may hold a piece of a body.
+unless the settings ask for it; headers never are. A fault of the server is answered with 500 and logged by where it
+came from, without its message, which may hold a piece of a body.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ class Web:
         # A key that others ask beside may have the half that is left, not all of it.
         share = self.settings.requests if len(self._by_key.keys() - {account.id}) == 0 else self.settings.requests // 2
         if self._serving >= self.settings.requests or mine >= max(1, share):
-            raise overloaded("as many requests are served as can be; ask again later")
+            raise overloaded("the server is at its limit of requests; try again later")
         self._serving += 1
         self._by_key[account.id] = mine + 1
         leave = _Once(lambda: self._left(account.id))
@@ -227,7 +227,7 @@ class Web:
             RefusedRequestError: it is too long, too slow, or no JSON.
         """
         most = self.settings.body_kb << 10
-        too_long = RefusedRequestError(413, "body_too_long", f"a body may have {self.settings.body_kb} kB")
+        too_long = RefusedRequestError(413, "body_too_long", f"a body may have at most {self.settings.body_kb} kB")
         stated = request.headers.get("content-length", "0")
         if not stated.isascii() or not stated.isdigit() or int(stated[:20]) > most:
             raise too_long
@@ -267,7 +267,7 @@ def _json(data: bytes) -> Any:
     try:
         return json.loads(data, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise bad_request(f"the body is no JSON: {str(error)[:200]}", code="invalid_json") from None
+        raise bad_request(f"the body is not JSON: {str(error)[:200]}", code="invalid_json") from None
 
 
 def _no_constant(name: str) -> Any:
@@ -315,7 +315,7 @@ def as_refusal(error: BaseException) -> RefusedRequestError:
     if isinstance(error, RefusedRequestError):
         return error
     if isinstance(error, TimeoutError):
-        return RefusedRequestError(504, "timeout", "the time of the request is over", retry_after_seconds=5.0)
+        return RefusedRequestError(504, "timeout", "the request's time limit was reached", retry_after_seconds=5.0)
     if isinstance(error, StorageError):
         return RefusedRequestError(503, "storage", str(error), retry_after_seconds=5.0)
     if isinstance(error, InputError):

@@ -62,7 +62,7 @@ def _results(folder: Path) -> list[Path]:
 
 def _json(path: Path) -> Any:
     if path.stat().st_size > _MOST_BYTES:
-        raise InputError(f"{path}: larger than {_MOST_BYTES // 2**20} MiB; this is no trial's result")
+        raise InputError(f"{path}: larger than {_MOST_BYTES // 2**20} MiB; this is not a trial's result")
     return parse_json(read_text(path), str(path))
 
 
@@ -107,7 +107,7 @@ def _passed(result: dict[str, Any], tally: ImportTally) -> bool | None:
     if is_number(reward) and reward in (0, 1):
         return bool(reward)
     if reward is not None:
-        tally.note(f"a reward that is neither 0 nor 1 (such as {shown(reward)}) is no verdict: not judged")
+        tally.note(f"a reward that is neither 0 nor 1 (such as {shown(reward)}) is not a verdict: not judged")
     return None
 
 

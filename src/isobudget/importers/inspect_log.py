@@ -2,7 +2,7 @@
 
 A sample is one epoch of one problem. Its scorers are suites, the first one the main one: "C" and 1 passed, "I", "N" and
 0 failed, "P" and numbers between are part of a success and did not pass; a scorer with a number beyond 0 to 1 in the
-log gives no verdicts (on a scale to 10, 1 is no success); one with a dictionary gives a suite a key. One that ended
+log gives no verdicts (on a scale to 10, 1 is not a success); one with a dictionary gives a suite a key. One that ended
 in an error was not judged. Tokens are those of all calls of the sample; seconds are the model's where there was one
 call, else the sample's working time. An interrupted log has the samples that were finished.
 """
@@ -154,7 +154,7 @@ def _judged(samples: list[tuple[Sample, list[tuple[str, float | None]]]], tally:
         if value is not None and not 0 <= value <= 1:
             beyond.setdefault(name, value)
     for name, value in beyond.items():
-        tally.note(f"scores of {name!r} lie beyond 0 to 1 (such as {shown(value)}): they are no verdicts, not judged")
+        tally.note(f"scores of {name!r} lie outside 0 to 1 (such as {shown(value)}): not verdicts, so not judged")
     for sample, scores in samples:
         verdicts = [(name, None if name in beyond else _passed(value, tally)) for name, value in scores]
         sample.passed = verdicts[0][1] if verdicts else None

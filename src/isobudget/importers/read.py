@@ -163,7 +163,7 @@ def _framed(table: Any) -> Any:
     try:
         return pa.table(dict(table)) if isinstance(table, Mapping) else pa.Table.from_pylist(list(map(dict, table)))
     except (pa.ArrowException, TypeError, ValueError) as error:
-        raise InputError(f"a list of rows or a dict of columns is no table: {error}") from error
+        raise InputError(f"a list of rows or a dict of columns is not a table: {error}") from error
 
 
 def sources_shown(sources: Any) -> str:
@@ -176,7 +176,7 @@ def sources_shown(sources: Any) -> str:
 
 
 def find_sources(sources: Any, from_: str | None = None) -> tuple[list[ReadableSource], list[str]]:
-    """Every source with its importer, models named; and notes on what is no source.
+    """Every source with its importer, models named; and notes on what is not a source.
 
     Raises:
         InputError: a source cannot be read, or is of no known format.

@@ -86,9 +86,9 @@ def importer_of(source: Source) -> Importer:
     if lines or source.first.keys() & _COUNTED:
         return _DEFAULT  # says what the first line lacks
     if source.shape is Shape.DOCUMENT and not source.document:
-        raise InputError(f"{source.path}: no results: it is an empty list or object")
+        raise InputError(f"{source.path}: holds no results: it is an empty list or object")
     what = f"; its first record has {', '.join(map(str, list(source.first)[:8]))}" if source.first else ""
     raise InputError(
-        f"{source.path}: results of no tool that is known{what}. Known formats (force one with --from): "
+        f"{source.path}: not the results of a known tool{what}. Known formats (force one with --from): "
         f"{', '.join(NAMES)}"
     )

@@ -103,7 +103,7 @@ class Source:
 
     @cached_property
     def first(self) -> dict[str, Any]:
-        """The first record; of a document that is no list, the document; empty where there is none.
+        """The first record; of a document that is not a list, the document; empty where there is none.
 
         Raises:
             InputError: it is damaged, or no JSON.
@@ -142,7 +142,7 @@ class Source:
         """Number, from 1, and fields of every line, row or entry of a list.
 
         Raises:
-            InputError: the file is damaged, or an entry is no object.
+            InputError: the file is damaged, or an entry is not an object.
         """
         if self.shape is Shape.LINES:
             yield from read_numbered(self.path, example=_EXAMPLE, once=True)
@@ -224,7 +224,7 @@ class Source:
                     yield from zip(numbers, _without_nulls(batch.to_pylist()), strict=False)
         except (pa.ArrowException, OSError) as error:
             what = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InputError(f"{self.path}: is no whole Parquet file ({what})") from error
+            raise InputError(f"{self.path}: is not a whole Parquet file ({what})") from error
 
     def _parquet(self) -> Any:
         import pyarrow as pa
@@ -234,7 +234,7 @@ class Source:
             return pq.ParquetFile(self.path.open("rb") if isinstance(self.path, StorePath) else self.path)
         except (pa.ArrowException, OSError) as error:
             what = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InputError(f"{self.path}: is no whole Parquet file ({what})") from error
+            raise InputError(f"{self.path}: is not a whole Parquet file ({what})") from error
 
 
 def is_text_table(path: Path | StorePath) -> bool:
@@ -256,7 +256,7 @@ def _check_columns(names: list[str], where: str) -> None:
     """Refuse a table in which one column would silently stand for another of its name."""
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise InputError(f"{where}: the column {twice[:80]!r} stands twice; keep one of them, or rename it")
+        raise InputError(f"{where}: the column {twice[:80]!r} occurs twice; keep one of them, or rename it")
 
 
 def _delimiter(heading: str) -> str:

@@ -71,7 +71,7 @@ class ZipMembers:
         ) as error:
             raise InputError(f"{where}: is damaged or packed in an unknown way ({error})") from error
         if len(data) > most:
-            raise InputError(f"{where}: unpacks to more than {most // 2**20:,} MiB; this is no log")
+            raise InputError(f"{where}: unpacks to more than {most // 2**20:,} MiB; this is not a log")
         self._left -= len(data)
         return data
 
@@ -108,6 +108,6 @@ def open_zip(path: Path) -> Iterator[ZipMembers]:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             yield ZipMembers(path, file, archive)
     except zipfile.BadZipFile as error:
-        raise InputError(f"{path}: is no whole zip file ({error})") from error
+        raise InputError(f"{path}: is not a whole zip file ({error})") from error
     except OSError as error:
         raise unreadable(error, path) from error

@@ -71,7 +71,7 @@ def judge_file(
         if output.exists() and not begun and not again:
             if resume and _take_up(output, *source)[0] == total:
                 return tally
-            raise RunError(f"{output} is there already; keep it and name another one, or replace it with --again")
+            raise RunError(f"{output} exists already; name another file, or replace it with --again")
         if output.exists() and again:
             _require_verdicts(output)
         with _held(partial) as out:
@@ -89,7 +89,7 @@ def judge_file(
                 progress.advance("judging", 1)
             _finish(partial, output)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise RunError(f"{output}: is damaged ({error}); remove the file to judge anew") from error
+        raise RunError(f"{output}: is damaged ({error}); remove the file to re-judge") from error
     except OSError as error:
         raise StorageError(f"cannot write {error.filename or output}: {error.strerror}") from error
     return tally
@@ -167,12 +167,12 @@ def _take_up(
             if record.get("sha256") != digests.of(sample):
                 raise RunError(
                     f"{where}: {sample.task_id} has changed since it was judged: its program, its tests, or the rules "
-                    "or limits of the judge; remove the file to start anew"
+                    "or limits of the judge; remove the file to start over"
                 )
             tally.add(record)
             done, kept = done + 1, kept + len(line)
         if next(lines, b"").endswith(b"\n"):
-            raise RunError(f"{written} holds more verdicts than {samples} has samples; remove it to judge anew")
+            raise RunError(f"{written} holds more verdicts than {samples} has samples; remove it to re-judge")
     return done, kept
 
 
@@ -194,7 +194,7 @@ def _verdict_line(line: bytes, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         why = type(error).__name__
     if why:
-        raise RunError(f"{where}: is damaged ({why}); remove the file to judge anew")
+        raise RunError(f"{where}: is damaged ({why}); remove the file to re-judge")
     checked: dict[str, Any] = record
     return checked
 

@@ -161,7 +161,7 @@ class Judge:
         if not self._entered:
             raise JudgeError("use the judge inside its with block: with Judge() as judge: judge.run(...)")
         if any(worker.given for worker in self._pool):
-            raise JudgeError("this judge is still at another run: take its verdicts first, or close it")
+            raise JudgeError("this judge is busy with another run: take its verdicts first, or close it")
         stream = _Stream(self._pool, iter(pairs), self.limits, is_wanted)
         try:
             yield from stream.verdicts()
@@ -268,7 +268,7 @@ class _Stream:
         return verdicts[0][1].passed
 
     def abandon(self) -> None:
-        """Have no answers to old jobs come into the next run: workers that still have some start anew."""
+        """Have no answers to old jobs come into the next run: workers that still have some start over."""
         for worker in self.pool:
             if worker.given:
                 worker.stop()

@@ -137,7 +137,7 @@ _WANTED: dict[str, type] = {
 
 
 def damage(record: Any) -> str:
-    """Why an object is no verdict line; an empty string if it is one."""
+    """Why an object is not a verdict line; an empty string if it is one."""
     if not isinstance(record, dict):
         return "no JSON object"
     for name, kind in _WANTED.items():
@@ -158,7 +158,7 @@ def read_samples(
     """Read and check a file of samples, one at a time; see `judge_file`.
 
     Raises:
-        InputError: the file cannot be read, or a line is no JSON object, has a key twice, names no known problem, or
+        InputError: the file cannot be read, or a line is not a JSON object, has a key twice, names no known problem, or
             holds no program or two.
     """
     seen: Counter[tuple[object, ...]] = Counter()

@@ -62,7 +62,7 @@ def remove_abandoned(place: str) -> int:
 
 
 def _lock(path: str) -> int:
-    """The descriptor of a folder that is locked by it; -1 where another process holds it, or it is no folder."""
+    """The descriptor of a folder that is locked by it; -1 where another process holds it, or it is not a folder."""
     import fcntl
 
     try:

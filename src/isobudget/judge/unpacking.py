@@ -29,7 +29,7 @@ class Array:
         if re.fullmatch(r"[<>|=]?[biufcSU]\d{1,4}", dtype) is None:
             raise WireError(f"the array type {dtype[:40]!r}")
         if any(type(size) is not int or size < 0 for size in shape) or math.prod(shape) != len(items):
-            raise WireError("an array of another shape than its items")
+            raise WireError("an array whose shape does not fit its items")
         self.dtype, self.shape, self.items = dtype, shape, items
 
     @property

@@ -87,7 +87,7 @@ class Limits(NamedTuple):
         """These limits.
 
         Raises:
-            InputError: one of them is no number, or none that can be kept.
+            InputError: one of them is not a number, or none that can be kept.
         """
         from isobudget.errors import InputError
 
@@ -154,10 +154,10 @@ class Verdict(NamedTuple):
             raise ValueError("no verdict")
         fields[1:3] = [float(one) if type(one) is int else one for one in fields[1:3]]
         if not all(isinstance(field, kind) for field, kind in zip(fields, wanted, strict=True)):
-            raise ValueError("a verdict with fields of other types")
+            raise ValueError("a verdict with fields of the wrong type")
         texts, counts = (fields[3], fields[7]), [one for one in fields[5:7] if one is not None]
         if max(map(len, texts)) > MOST_DETAIL or not "".join(texts).isprintable() or min(counts, default=0) < 0:
-            raise ValueError("a verdict with fields that no verdict has")
+            raise ValueError("a verdict with unknown fields")
         if max(counts, default=0) > MOST_TESTS or not all(isinstance(one, str) for one in fields[8]):
-            raise ValueError("a verdict with fields that no verdict has")
+            raise ValueError("a verdict with unknown fields")
         return cls.from_plain(tuple(fields))

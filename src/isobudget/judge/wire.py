@@ -53,7 +53,7 @@ def decode(text: str) -> Any:
     except (ValueError, RecursionError, StopIteration) as error:
         raise WireError("a message that is not JSON") from error
     if end != len(text):
-        raise WireError("a message with something after its end")
+        raise WireError("trailing data after a message")
     return message
 
 
@@ -87,7 +87,7 @@ def receive_counted(descriptor: int) -> tuple[Any, int]:
 
     Raises:
         ClosedError: the other side is gone.
-        WireError: what came is no frame of at most `FRAME_BYTES` with JSON inside.
+        WireError: what came is not a frame of at most `FRAME_BYTES` with JSON inside.
     """
     try:
         data = os.read(descriptor, READ_BYTES)
@@ -114,7 +114,7 @@ def _rest(descriptor: int, data: bytes) -> bytes:
         parts.append(_more(descriptor))
         have += len(parts[-1])
     if have > wanted:
-        raise WireError("a message with something after its end")
+        raise WireError("trailing data after a message")
     return b"".join(parts)
 
 

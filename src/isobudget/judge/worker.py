@@ -153,7 +153,7 @@ class Worker:
 
     def _verdict(self, fields: list[Any]) -> tuple[int, Verdict]:
         if not self.given or len(fields) != 1:
-            raise WorkerGoneError("the worker says what it was not asked")
+            raise WorkerGoneError("the worker sent an unexpected answer")
         try:
             verdict = Verdict.of_foreign(fields[0])
         except ValueError as error:
@@ -212,9 +212,9 @@ def _answer(data: bytes) -> list[Any]:
     try:
         message = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise WorkerGoneError("the worker's answer is no JSON") from error
+        raise WorkerGoneError("the worker's answer is not JSON") from error
     if type(message) is not list or not message:
-        raise WorkerGoneError("the worker's answer is no message")
+        raise WorkerGoneError("the worker's answer is not a message")
     return message
 
 
@@ -256,7 +256,7 @@ def wait_for_any(
 
 
 def _sendable(program: str) -> str:
-    # A lone surrogate is no text that a program can consist of; the compiler will say so.
+    # A lone surrogate is not a text that a program can consist of; the compiler will say so.
     return program.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 

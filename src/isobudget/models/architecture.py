@@ -122,7 +122,7 @@ class Architecture:
 
     @property
     def cached_width(self) -> int:
-        """Numbers that one layer remembers of each token: keys and values, or what they are made of."""
+        """Numbers cached per token in one layer: keys and values, or what they are computed from."""
         return self.latent_kv + self.rotated_size if self.latent_kv else 2 * self.kv_width
 
     @property

@@ -5,8 +5,8 @@ overrides (`$ISOBUDGET_MODELS_TOML`, else `models.toml` in the user's configurat
 ``.gguf`` is a model as well, and so is a file on the Hugging Face hub at a commit,
 ``hf:OWNER/REPO/FILE.gguf@COMMIT``. Both have no pinned checksum, so the run records the one it finds.
 
-A table that states a `backend` declares a model that is reached otherwise, such as a server: its fields are those of a
-study's model, and are read there, since this room knows no backend.
+A table that states a `backend` declares a model that is reached by another backend, such as a server: its fields are
+those of a study's model, and are read there, since this room knows no backend.
 
 Fetching the weights is the job of `weights.py`.
 """

@@ -119,7 +119,7 @@ class GgufHeader:
         """A whole number among the model's own keys; a list counts if all layers agree.
 
         Raises:
-            ModelError: it is missing, is no whole number, or differs between layers.
+            ModelError: it is missing, is not a whole number, or differs between layers.
         """
         value = self.value(key, default)
         if isinstance(value, tuple) and value and len(set(value)) == 1:
@@ -136,7 +136,7 @@ def read_gguf_header(path: str | Path) -> GgufHeader:
     """Read and check the header of a GGUF file.
 
     Raises:
-        ModelError: the file cannot be read, is no GGUF file, or is damaged or cut off; the message says where.
+        ModelError: the file cannot be read, is not a GGUF file, or is damaged or cut off; the message says where.
     """
     path = Path(path)
     try:
@@ -191,14 +191,14 @@ class _Reader:
         try:
             return self.bytes(length, what).decode("utf-8")
         except UnicodeDecodeError:
-            raise self.fail(f"{what} is no UTF-8 text") from None
+            raise self.fail(f"{what} is not UTF-8 text") from None
 
 
 def _read(reader: _Reader) -> GgufHeader:
     magic = reader.file.read(4)
     if magic != b"GGUF":
         what = "is empty" if not magic else f"begins with {magic!r}, not with b'GGUF'"
-        raise ModelError(f"{reader.path} {what}: it is no GGUF file")
+        raise ModelError(f"{reader.path} {what}: it is not a GGUF file")
     reader.at = 4
     version = int(reader.scalar("I", "version"))
     if version not in (2, 3):

@@ -99,7 +99,7 @@ def build(name: str, fields: dict[str, Any], *, source: str) -> Architecture:
     values.setdefault("kv_heads", values["heads"])
     if "head_size" not in values:
         if values["hidden"] % values["heads"]:
-            raise InputError(f"{what}: hidden {values['hidden']} is no multiple of heads; state head_size")
+            raise InputError(f"{what}: hidden {values['hidden']} is not a multiple of heads; state head_size")
         values["head_size"] = values["hidden"] // values["heads"]
     try:
         return Architecture(name=name, source=source, **values)

@@ -97,7 +97,7 @@ def random_gguf_bytes(architecture: Architecture, quantisation: Quantisation) ->
 def write_random_gguf(path: Path, architecture: Architecture, quantisation: Quantisation = Quantisation.Q4_0) -> int:
     """Write a GGUF file of that shape with random weights, the same ones each time.
 
-    A matrix whose rows are no multiple of 32 is stored in 16 bits.
+    A matrix whose rows are not a multiple of 32 is stored in 16 bits.
 
     Args:
         path: of the file; what is there is overwritten.

@@ -83,7 +83,7 @@ class EqualBudget:
 
 @dataclass(frozen=True, slots=True)
 class PaperFlip:
-    """At which cost ratio the verdict on two models flips.
+    """At which cost ratio the winner of two models flips.
 
     Attributes:
         cheap, dear: the models.
@@ -140,7 +140,7 @@ def equal_budget(table: PassTable, unit: Unit, multiples: Sequence[float] = BUDG
 
 
 def paper_flips(table: PassTable) -> tuple[PaperFlip, ...]:
-    """For each pair of models of a family and each published k of the larger: the ratio at which the verdict flips."""
+    """For each pair of models of a family and each published k of the larger: the ratio at which the winner flips."""
     flips = []
     for family in DEAREST:
         models = family_models(table, family)

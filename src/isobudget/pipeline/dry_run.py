@@ -3,7 +3,7 @@
 Samples are exact. Tokens are estimates with an upper bound (see `lengths`); where the run folder has samples of a model
 already, completions are as long as those were. Time comes from the run folder's own seconds, else from a roofline where
 the study names the GPU and the model's shape is known (nothing is faster than that). Cost comes from the price that is
-stated with the model, else from the tables that ship, by the token for servers and by the GPU-hour else. What is not
+stated with the model, else from the tables that ship, per token for servers and per GPU-hour otherwise. What is not
 known is None, never a guess. Disk is a rough estimate where nothing is recorded: about 3 bytes for every completion
 token.
 """
@@ -99,7 +99,7 @@ def dry_run(study: Study, out: str | Path | None = None, replicas: int | None = 
     """What the study would generate and spend in the run folder `out` (default: ``runs/`` and its name).
 
     With `replicas`, so many of each model work side by side on a cluster. Nothing is fetched or written. What is
-    missing here is listed; it is no error.
+    missing here is listed; it is not an error.
 
     Raises:
         RunError: the run folder is damaged.

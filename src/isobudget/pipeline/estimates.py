@@ -127,7 +127,7 @@ def _by_roofline(
     price = roofline_seconds(shape, serving, max(1.0, prompt), completion)
     seconds = expected.left * price.per_sample + len(prompts) * price.per_problem
     left_out = "" if prompt else ", without prompts"
-    return replace(expected, seconds=seconds, seconds_source=f"at least, by a roofline on {hardware.gpu}{left_out}")
+    return replace(expected, seconds=seconds, seconds_source=f"lower bound, by a roofline on {hardware.gpu}{left_out}")
 
 
 def _by_the_hour(expected: Expected, settings: BackendSettings) -> Expected:

@@ -56,7 +56,7 @@ class FailedProblem:
 
 
 def write_failures(run: Run, failures: list[FailedProblem]) -> None:
-    """Keep what failed; without failures the file goes.
+    """Write what failed; without failures the file is removed.
 
     Raises:
         StorageError: it cannot be written.
@@ -127,7 +127,7 @@ def generate(
 
     Raises:
         StudyError: what the study names does not exist, or a part that it needs is not installed.
-        ModelError: weights cannot be had.
+        ModelError: weights are not available.
         RunError: the folder holds a run made otherwise, or is in use.
         StorageError: the disk is full or the folder read-only.
         BackendError: a model fails for problem after problem; what came back is recorded.
@@ -256,9 +256,8 @@ class _Generator:
                     self.failing_in_a_row.add((piece.problem.benchmark, piece.problem.task_id))
         if hold() and not feed.is_empty():
             raise BackendError(
-                f"{self.model.name}: {GONE_AFTER} problems or more failed one after the other, and none came back "
-                f"between; the model seems to be gone. The last reason: {reason}. What came back before "
-                "is recorded; the same command goes on from there."
+                f"{self.model.name}: {GONE_AFTER} problems or more failed in a row, so the model seems to be down. The "
+                f"last reason: {reason}. Samples received so far are saved; run the same command to resume."
             )
 
     def _record(self, piece: Work, generations: Sequence[Generation | None]) -> None:

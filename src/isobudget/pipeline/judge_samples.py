@@ -116,7 +116,7 @@ def _require_whole(run: Run) -> None:
     if missing := samples.lacks(run.verdict_keys()):
         raise RunError(
             f"{run.path}: lacks {missing} samples that it has verdicts on; restore its folder samples, or remove "
-            "verdicts, and generate and judge anew"
+            "verdicts, and generate and re-judge"
         )
 
 

@@ -98,7 +98,7 @@ def _judge_all(judging: Judging, judge: Judge, advance: Callable[[], None], anew
     except KeyboardInterrupt:
         if anew is None:
             raise
-        remedy = f"What was judged anew is kept, if it was any; go on with: isobudget judge {run.path}"
+        remedy = f"What was re-judged is kept, if it was any; go on with: isobudget judge {run.path}"
         raise KeyboardInterrupt(remedy) from None
     if judging.judged.outcomes:
         state_layers(run, judge.layers)  # workers of other machines may have come meanwhile
@@ -127,7 +127,7 @@ def _check_judgeable(run: Run, again: bool) -> None:
     if again and (without := next(_without_text(run), None)):
         raise RunError(
             f"{run.path}: {without.model} has samples of {without.task_id} that were imported without texts; their "
-            "verdicts cannot be made anew"
+            "verdicts cannot be made again"
         )
 
 
@@ -229,7 +229,7 @@ def chosen_limits(run: Run, limits: Limits | None, again: bool = False) -> Limit
             described = ", ".join(f"{name} = {value}" for name, value in first._asdict().items())
             raise RunError(
                 f"{run.path}: its verdicts were made under other limits ({described}). "
-                "Judge with the same ones, or everything anew with: isobudget judge RUN --again"
+                "Judge with the same ones, or re-judge everything with: isobudget judge RUN --again"
             )
         return first
     return limits or Limits()
@@ -253,9 +253,7 @@ def state_rules(run: Run) -> None:
         RunError: there are verdicts by other rules.
     """
     if part_paths(run.path / "verdicts") and (note := rules_note(run.facts)):
-        raise RunError(
-            f"{run.path}: {note}. They are not mixed: judge everything anew with: isobudget judge RUN --again"
-        )
+        raise RunError(f"{run.path}: {note}. They are not mixed: re-judge everything with: isobudget judge RUN --again")
     run.facts["judge_rules"] = RULES
     run.save_facts()
 

@@ -26,7 +26,7 @@ def prepare_model(
     """A model of the study, ready to be opened: for the embedded engine, with room for its prompts and samples.
 
     Raises:
-        ModelError: the weights cannot be had or are damaged.
+        ModelError: the weights are not available or are damaged.
     """
     if model.entry is None:
         return replace(model, samples=samples)
@@ -46,7 +46,7 @@ def fetch_model(model: ResolvedModel, samples: int, context_tokens: int, progres
     for `context_tokens`, a prompt and its completion, where the settings leave it open.
 
     Raises:
-        ModelError: the weights cannot be had or are damaged.
+        ModelError: the weights are not available or are damaged.
     """
     settings = model.settings
     if model.entry is None or not isinstance(settings, LlamaCppSettings):

@@ -41,13 +41,13 @@ class ServedNames:
         for name in sorted({one.served for one in generations} - self._seen - {""}):
             self._seen.add(name)
             if name != asked:
-                self._progress.note(f"{self._model.name}: the model {asked!r} was asked for, and {name!r} answered")
+                self._progress.note(f"{self._model.name}: asked for the model {asked!r}, but {name!r} answered")
             for other, stated in self._facts.items():
                 if other != self._model.name and self._is_same(stated, name):
                     raise BackendError(
                         f"{self._model.name} and {other} are one model: the server answers both by {name!r}, though "
                         f"{asked!r} and {stated['model']!r} were asked for. Nothing of {self._model.name} is recorded. "
-                        "Check both names at the server; samples of a wrong model belong into another folder (--out)."
+                        "Check both names at the server; samples of a wrong model belong in another folder (--out)."
                     )
 
     def _is_same(self, stated: Mapping[str, Any], name: str) -> bool:

@@ -120,7 +120,7 @@ class Feed:
         """Say what is waited for after Ctrl-C: so many samples in flight, for so long if that is known."""
         about = "how long is not known yet" if seconds is None else f"about {max(1, round(seconds))} s"
         self._tell(
-            f"Stopping: nothing new is begun. Waiting for {counted(samples, 'sample')} in flight, {about}; "
+            f"Stopping: nothing new is started. Waiting for {counted(samples, 'sample')} in flight, {about}; "
             "a second Ctrl-C or SIGTERM leaves at once, without them."
         )
 

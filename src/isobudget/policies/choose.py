@@ -167,7 +167,7 @@ def recommend(
         learned: by policy, one entry a budget.
         weights, level: of the paired intervals.
         false_pass_cost: what a false pass costs, in right answers; it matters with a hidden suite.
-        target: the success that was asked for: where a policy reaches it, one that does not is no candidate.
+        target: the success that was asked for: where a policy reaches it, one that does not is not a candidate.
     """
     candidates = [policy for policy in Policy if policy in learned]
     worths, fixed = [], []

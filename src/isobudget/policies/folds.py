@@ -49,7 +49,7 @@ def places(folds: Sequence[LeftOut], budget: float) -> list[float]:
 
 
 def between(values: Floats, place: float) -> Floats:
-    """Row `place` of values, between two rows where it is no whole number."""
+    """Row `place` of values, between two rows where it is not a whole number."""
     row = min(int(place), len(values) - 2)
     share = place - row
     return np.asarray((1 - share) * values[row] + share * values[row + 1])

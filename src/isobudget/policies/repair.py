@@ -1,6 +1,6 @@
 """Repairing as an arm: a draw is a sample, and where its tests fail up to r repairs of it, one after the other.
 
-A repair needs a failed sample, so that it is no arm by itself. The chain of a sample and its repairs is one: it passes
+A repair needs a failed sample, so it is not an arm by itself. The chain of a sample and its repairs is one: it passes
 or fails as a whole, chains of one problem are exchangeable, and where c of n recorded ones pass within r repairs, k of
 them solve the problem with the chance 1 - C(n-c, k) / C(n, k), as samples do. A chain that passes ends there, so that
 passing and failing ones are priced apart. All that holds of schedules (`schedule`, `evaluate`, `learn`) then holds of
@@ -41,7 +41,7 @@ def split_arm(arm: str, models: Collection[str] = ()) -> tuple[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class RepairRow:
-    """Repairing beside sampling anew at one budget, both until a sample passes; success in [0, 1].
+    """Repairing beside sampling from scratch at one budget, both until a sample passes; success in [0, 1].
 
     Attributes:
         arm: that repairs.
@@ -70,7 +70,7 @@ _SPENT = 0.98
 def compare_repairs(
     anew: Arm, repaired: Arm, budgets: Sequence[float], weights: Weights, *, level: float, unit: str
 ) -> list[RepairRow]:
-    """Repairing and sampling anew at equal budget, one row a budget.
+    """Repairing and sampling from scratch at equal budget, one row a budget.
 
     Args:
         anew, repaired: of one model, on the same problems.

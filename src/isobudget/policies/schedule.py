@@ -35,7 +35,7 @@ class Schedule:
             two neighbouring ones, which meets a budget exactly on average.
 
     Raises:
-        InputError: there is no step, a count is no positive whole number, or the share does not lie in (0, 1].
+        InputError: there is no step, a count is not a positive whole number, or the share does not lie in (0, 1].
     """
 
     steps: tuple[tuple[str, int], ...]

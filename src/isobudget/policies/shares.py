@@ -216,7 +216,7 @@ def _atoms(chances: Floats, spent: Floats, rest: Sequence[Table], draws: int) ->
 
 
 def _order(arms: Sequence[Arm], shares: Shares, opening: Opening, budget: float, train: Ints) -> Path:
-    """The greedy order behind the opening, learned on some problems; steps are rows of the recorded tables."""
+    """The greedy order after the opening, learned on some problems; steps are rows of the recorded tables."""
     exact_grids = [
         arm_grid(replace(arm, n=arm.n - opening.draws) if place == opening.arm else arm)
         for place, arm in enumerate(arms)

@@ -61,7 +61,7 @@ class Stepper:
 
     def __init__(self, schedule: Schedule, budget: float = math.inf, prices: Mapping[str, float] | None = None) -> None:
         if schedule.last_share < 1:
-            raise InputError("a mixture is no one schedule; take schedule.chosen(a random number) for each problem")
+            raise InputError("this schedule is a mixture of two; take schedule.chosen(random()) for each problem")
         if not budget > 0:
             raise InputError(f"a budget must be above 0, not {budget!r}")
         self.schedule, self.budget = schedule, budget

@@ -100,7 +100,7 @@ def name_field(record: Record, field: str, where: str, hint: str = "") -> str:
 
 
 def tolerance_field(record: Record, field: str, where: str) -> float:
-    """The largest difference of numbers that counts as none; 0 where the field is missing."""
+    """The tolerance: the largest difference between equal numbers; 0 where the field is missing."""
     value = record.get(field, 0.0)
     if not isinstance(value, int | float) or not is_number(value, 0):
         raise InputError(f"{where}, field {field}: must be a number of at least 0")

@@ -65,12 +65,12 @@ def load_benchmark(name_or_path: str | os.PathLike[str]) -> Benchmark:
 
 def _data_path(name: str, path: str) -> Path:
     if not path or "\0" in path:
-        raise InputError(f"{name}={path[:80]!r}: write the path of the data behind the '='")
+        raise InputError(f"{name}={path[:80]!r}: write the path of the data after the '='")
     return place(path)
 
 
 def _is_path(text: str) -> bool:
-    """Whether a string that is no known name is meant as a path: by its look, or because such a file is there."""
+    """Whether a string that is not a known name is meant as a path: by its look, or because such a file is there."""
     if "\0" in text or not text:
         return False
     if os.sep in text or text.endswith((".jsonl", ".json", ".gz")):
@@ -82,7 +82,7 @@ def _is_path(text: str) -> bool:
 
 
 def _has_unknown_name(text: str) -> bool:
-    """Whether a path is written behind a name that is not known, as in ``mbp=data/mbpp.jsonl``."""
+    """Whether a path is written after a name that is not known, as in ``mbp=data/mbpp.jsonl``."""
     name, given, _ = text.partition("=")
     return bool(given) and os.sep not in name and not os.path.lexists(text)
 

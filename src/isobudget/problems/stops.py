@@ -2,9 +2,9 @@
 
 By the second rule it ends before the first line that begins with a letter, quotes and such. Such a line cannot belong
 to the body, with two rare exceptions: inside brackets or a string that span lines, and a comment, which Python
-accepts at any column. What is lost is code behind the body that the body needs, such as a helper function; the usual
+accepts at any column. What is lost is code after the body that the body needs, such as a helper function; the usual
 stop texts of HumanEval (a new ``class``, ``def``, ``if``, ``print`` or comment), all of which this rule contains,
-lose helpers too. What is gained is every right body with prose, a code fence or an unfinished statement behind it,
+lose helpers too. What is gained is every right body with prose, a code fence or an unfinished statement after it,
 which as part of the program would be a syntax error. Counts on real samples: docs/problems.md.
 
 Closing brackets and digits are left out: they do begin lines of bodies.
@@ -15,7 +15,7 @@ from __future__ import annotations
 import string
 
 #: a new line that begins with a letter, ``_``, ``@`` (decorator), ``#``, a backtick (code fence), ``<`` (tag) or
-#: triple quotes. Without the quotes, a string behind the body would be cut inside and left open.
+#: triple quotes. Without the quotes, a string after the body would be cut inside and left open.
 BODY_STOPS: tuple[str, ...] = (*("\n" + first for first in string.ascii_letters + "_@#`<"), '\n"""', "\n'''")
 
 #: the five stop texts of HumanEval (Chen et al. 2021, section 2) and two that harnesses add to them, a decorator and a

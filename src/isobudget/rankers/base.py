@@ -168,7 +168,7 @@ class PerSample:
 
     Attributes:
         scores: per problem, shape (n,); higher is better. NaN ranks last.
-        aside: per problem, shape (n,): samples that rank behind all others, with those whose score is NaN.
+        aside: per problem, shape (n,): samples that rank after all others, with those whose score is NaN.
         is_log_probability: whether exp(score) claims to be a probability of being right.
     """
 
@@ -205,7 +205,7 @@ class Ranking:
         ranker: its name, with the model that scores where there is one.
         result: see `PerSample` and `BySet`.
         cost: of ranking itself.
-        notes: what a reader has to know.
+        notes: what a reader should know.
     """
 
     ranker: str

@@ -128,7 +128,7 @@ def _calls(text: str, entry_point: str) -> Iterator[Example]:
 
 
 def _closed(text: str, start: int, entry_point: str) -> tuple[int, tuple[object, ...] | None]:
-    """Where the call that begins at `start` ends, and its arguments; None if it is no literal call."""
+    """Where the call that begins at `start` ends, and its arguments; None if it is not a literal call."""
     for close in re.finditer(r"\)", text[start : start + _LONGEST]):
         end = start + close.end()
         node = expression(text[start:end])
@@ -165,7 +165,7 @@ def _longest_literal(text: str) -> object:
         if value is NOT_GIVEN:
             continue
         if most[end : end + 1] in ("'", '"') and most[end - 1] == most[end]:
-            continue  # two of three quotes are no empty text
+            continue  # two of three quotes are not an empty text
         if isinstance(value, tuple) and not most.lstrip().startswith("("):
             continue
         # `19 - 5 = 14` states no 19

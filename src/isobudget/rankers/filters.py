@@ -69,7 +69,7 @@ class KeepFirst:
 def behind_filter(
     ranked: Ranking, kept: Sequence[Bools], cost: RankerCost = FREE, notes: tuple[str, ...] = ()
 ) -> Ranking:
-    """The ranking with dropped samples set aside, behind all others; `kept` is per problem, shape (n,).
+    """The ranking with dropped samples set aside, after all others; `kept` is per problem, shape (n,).
 
     The label stays: what shows it says which filter stands in front.
     """
@@ -90,7 +90,7 @@ def behind_filter(
 
 
 def rank_filtered(ranker: Ranker, inputs: RankerInputs, kind: str) -> Ranking:
-    """Rank behind the filter `kind`. What the ranker runs anyway is not charged twice."""
+    """Rank after the filter `kind`. What the ranker runs anyway is not charged twice."""
     ranked = ranker.rank(inputs)
     observed, cost = inputs.of_examples()
     kept = []

@@ -3,7 +3,7 @@
 - `Own`, `Likelihood`: log p(sample | prompt), as the mean per token (the paper, section 4) or as the sum; under the
   model that wrote the sample, whose log-probabilities were recorded and cost nothing, or under any other.
 - `Reviewer`: log p(sample | prompt) + log p(prompt | sample) (Zhang et al. 2023, "Coder Reviewer Reranking for Code
-  Generation", eq. 2): what explains its prompt well is no degenerate answer. Each part is a mean per token or a sum.
+  Generation", eq. 2): what explains its prompt well is not a degenerate answer. Each part is a mean per token or a sum.
 
 Log-probabilities are natural, of the unmodified model at temperature 1; the prompt's own tokens are left out. A sample
 without tokens has none: NaN, which ranks last.

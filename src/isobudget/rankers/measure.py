@@ -107,7 +107,7 @@ def auc_within(
 
     Args:
         passed, scores: per problem, shape (n,).
-        aside: per problem, shape (n,): samples that rank behind all others.
+        aside: per problem, shape (n,): samples that rank after all others.
         level, replicates, seed: of the bootstrap over problems.
     """
     rows = [np.asarray(row, dtype=np.float64) for row in scores]

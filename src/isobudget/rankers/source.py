@@ -14,7 +14,7 @@ _NO_PYTHON = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError, O
 
 
 def tolerantly(read: Callable[..., T], *arguments: object, otherwise: T | None = None, **options: Any) -> T | None:
-    """What `read` makes of a source; `otherwise` of what is no Python, or too deep or long. Nothing is warned of."""
+    """What `read` makes of a source; `otherwise` of what is not Python, or too deep or long. Nothing is warned of."""
     with warnings.catch_warnings(), contextlib.suppress(*_NO_PYTHON):
         warnings.simplefilter("ignore")
         return read(*arguments, **options)

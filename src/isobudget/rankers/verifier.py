@@ -145,7 +145,7 @@ def fit(table: Sequence[Floats], right: Sequence[Floats]) -> Any:
     """Boosted trees, the same for the same data; problems count alike however many samples they have.
 
     Raises:
-        InputError: nothing to tell apart.
+        InputError: there is nothing to learn from.
         MissingExtraError: scikit-learn is not installed.
     """
     try:

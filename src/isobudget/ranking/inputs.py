@@ -38,7 +38,7 @@ class ComputedInputs(RankerInputs):
     progress: Progress
 
     def ranking(self, name: str) -> Ranking:
-        """What the ranker of that name makes of the samples, behind the filter if one was asked for.
+        """What the ranker of that name makes of the samples, after the filter if one was asked for.
 
         Raises:
             InputError: it lacks what it needs.

@@ -38,7 +38,7 @@ class Ranked:
         undefined: samples without a score (NaN), or of which nothing is known: they rank last.
         set_aside: samples that rank last for another reason: cut off at the token limit, or filtered.
         cost: of ranking itself.
-        notes: what a reader has to know.
+        notes: what a reader should know.
     """
 
     ranker: str

@@ -15,7 +15,7 @@ from isobudget.study import StatedModel
 
 #: more than these fill the memory and say no more
 _MOST_INPUTS, _MOST_ORDERS = 1_000, 100_000
-#: beyond it a number of samples to this power is no number any more
+#: beyond it a number of samples to this power is not a number any more
 _LARGEST_POWER = 20.0
 
 
@@ -57,7 +57,7 @@ class RankOptions(RankerOptions):
 
     @property
     def writes(self) -> bool:
-        """Whether something is computed that belongs into the run folder."""
+        """Whether something is computed that belongs in the run folder."""
         return self.model is not None or self.runs_samples
 
 

@@ -80,8 +80,8 @@ def rank(
 
     Raises:
         InputError: a ranker, model or file is not known or wrong, what a ranker needs is not there, or an argument
-            does not go with the source or the rankers.
-        RunError: the folder is no run, or nothing in it is judged.
+            cannot be combined with the source or the rankers.
+        RunError: the folder is not a run, or nothing in it is judged.
         StorageError: what was computed cannot be kept.
         BackendError: the scoring model did not answer; what was scored before is kept.
         JudgeError: samples cannot be confined here.

@@ -60,7 +60,7 @@ def open_scorer(stated: StatedModel, pools: Sequence[Pool], progress: Progress) 
     Raises:
         InputError: the model is not known.
         MissingExtraError: a part that its backend needs is not installed.
-        ModelError: weights cannot be had.
+        ModelError: weights are not available.
     """
     slots = MOST_SLOTS if "slots" in stated.settings.model_fields_set else _SLOTS
     model = fetch_model(resolve_model(stated), slots, _context(pools), progress)

@@ -16,7 +16,7 @@ class AttemptRow(OfSample):
         step: which move of the schedule asked for it.
         explored: whether it was sampled regardless of what the others came to.
         code: the text of the file with it; empty where none could be made.
-        parent: the index of the sample that it repairs; None if it was sampled anew.
+        parent: the index of the sample that it repairs; None if it was sampled from scratch.
     """
 
     place: int
@@ -38,7 +38,7 @@ class TaskRow:
         schedule: what was played.
         ending: why sampling stopped.
         solved: whether a sample passed.
-        samples: taken, those given up included.
+        samples: number taken, abandoned ones included.
         seconds, loading_seconds: wall time from the first sample, and what loading models took.
         tokens, flops, usd: spent, null where not known.
         date: when it ended.

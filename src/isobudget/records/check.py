@@ -107,11 +107,11 @@ def check_run(
         progress: shows how far it is.
 
     Raises:
-        RunError: it is no run, a newer isobudget made it, or (with `repair`) it is in use.
+        RunError: it is not a run, a newer isobudget made it, or (with `repair`) it is in use.
         StorageError: it cannot be reached, or repairing cannot write.
     """
     folder = run_folder(run)
-    run_facts.read_facts(folder)  # says what is no run, or newer
+    run_facts.read_facts(folder)  # says what is not a run, or newer
     done = []
     if take_over and (holder := release_other(folder)):
         done.append(f"ended the lease of {holder}: what it still writes does not count")
@@ -135,7 +135,7 @@ def _look(folder: Path, done: tuple[str, ...], progress: Progress) -> Checked:
         manifest = _all_parts(folder)
     if unfinished := facts.get(run_facts.UNFINISHED):
         what = f"its {unfinished} was stopped before its end"
-        findings.append(Finding(folder, "unfinished", what, "the same command again; it begins anew"))
+        findings.append(Finding(folder, "unfinished", what, "the same command again; it starts over"))
     progress.start("parts", sum(len(table.parts) for table in manifest.tables.values()))
     for name, table in manifest.tables.items():
         findings += _of_table(folder / name, table, manifest, progress)
@@ -173,7 +173,7 @@ def _size(manifest: Manifest) -> tuple[dict[str, tuple[int, int]], int]:
 
 def _without_manifest(folder: Path, form: int, error: ManifestError, done: tuple[str, ...]) -> Checked:
     """What lies in a run whose manifest does not tell what counts."""
-    anew = f"{REPAIR} makes it anew from the parts that are there"
+    anew = f"{REPAIR} rebuilds it from the parts that are there"
     remedy = anew if error.kind == "damaged" else "use a newer isobudget; this one leaves the run alone"
     finding = Finding(folder / FILE_NAME, error.kind, error.what, remedy)
     note = "its manifest does not tell which parts count: rows and parts are those that lie in the folder"
@@ -259,8 +259,8 @@ def _of_keys(folder: Path, manifest: Manifest, keys: Mapping[str, SampleKeys]) -
     for name, own in keys.items():
         rows = sum(part.rows for part in manifest.table(name).parts)
         if rows > len(own):
-            what = f"{rows - len(own):,} rows stand twice"
-            yield Finding(folder / name, "twice", what, "make the run anew, or leave out what was copied into it")
+            what = f"{rows - len(own):,} rows are there twice"
+            yield Finding(folder / name, "twice", what, "make the run again, or leave out what was copied into it")
     if lacking := keys["samples"].lacks(keys["verdicts"]):
         what = f"{lacking:,} verdicts are on samples that are not there"
         yield Finding(folder / "verdicts", "missing", what, f"put the samples back, or {REPAIR} sets them aside")

@@ -76,7 +76,7 @@ def compact(run: Run | str | Path, *, part_bytes: int = PART_BYTES, progress: Pr
 
     Raises:
         RunError: no such run, it is in use, or a part is damaged.
-        StorageError: a part cannot be written; what is there is whole.
+        StorageError: a part cannot be written; existing parts are intact.
     """
     run = run if isinstance(run, Run) else load_run(run)
     with run.writing():

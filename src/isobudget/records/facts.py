@@ -109,7 +109,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
         raise RunError(f"{folder}: not a run folder{what}") from None
     stated = facts.get("format")
     if type(stated) is not int or stated < 1:
-        fault = "states no format" if stated is None else f"format = {str(stated)[:40]} is no format of a run"
+        fault = "states no format" if stated is None else f"format = {str(stated)[:40]} is not a format of a run"
         raise RunError(f"{path}: {fault}; was the file edited or cut? Put back a whole one.")
     if stated > FORMAT:
         raise RunError(f"{path}: format {stated} is not known to isobudget {version('isobudget')}; use a newer one")
@@ -143,7 +143,7 @@ def write_facts(folder: Path, facts: dict[str, Any]) -> None:
 def begin_writing(folder: Path) -> dict[str, Any]:
     """The facts of a run that is held for writing, of today's format: older versions do not know the manifest.
 
-    In an object store they are written anew: that fences a writer whose lease is over.
+    In an object store they are rewritten: that fences a writer whose lease is over.
 
     Raises:
         RunError: as `read_facts`, or another writer has taken over.

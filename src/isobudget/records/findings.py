@@ -61,7 +61,7 @@ def check_part(folder: Path, part: Part, manifest: Manifest) -> Finding | None:
 
 
 def as_it_is(folder: Path, part: Part) -> Part:
-    """A listed part with the rows and bytes that it has; as it is stated if it is no whole part."""
+    """A listed part with the rows and bytes that it has; as it is stated if it is not a whole part."""
     there = next((one for one in places(folder / part.name) if one.is_file()), None)
     actual = described(there) if there is not None else None
     return part if actual is None else replace(part, rows=actual[0].rows, bytes=actual[0].bytes)

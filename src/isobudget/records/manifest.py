@@ -11,7 +11,7 @@ in an object store. A part counts once it is listed; whoever holds the run for w
 killed writer left unlisted (`records.recover`). `superseded` are parts whose rows others hold by now, and which have
 not been moved to ``.superseded/`` yet.
 
-A run that an older version made has no manifest: all of its parts count. Neither has a folder that is no run.
+A run that an older version made has no manifest: all of its parts count. Neither has a folder that is not a run.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def read_manifest(run: Path) -> Manifest | None:
     path = run / FILE_NAME
     try:
         if not (isinstance(path, StorePath) or stat.S_ISREG(path.stat().st_mode)):
-            raise damaged(path, "is no file")
+            raise damaged(path, "is not a file")
         content = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -200,7 +200,7 @@ def _columns(stated: Mapping[str, str]) -> Mapping[str, str]:
 
 def damaged(path: Path, what: str) -> ManifestError:
     """The error for a manifest that cannot be used."""
-    remedy = f"Make it anew from the parts that are there with: isobudget check {path.parent} --repair"
+    remedy = f"Rebuild it from the parts that are there with: isobudget check {path.parent} --repair"
     return ManifestError(path, what, f"; was the file edited or cut? {remedy}", "damaged")
 
 
@@ -237,7 +237,7 @@ def columns_of(schema: pa.Schema) -> dict[str, str]:
 
 
 def described(path: Path) -> tuple[Part, dict[str, str]] | None:
-    """What the manifest says of a part that is there; None if it is no whole part.
+    """What the manifest says of a part that is there; None if it is not a whole part.
 
     Raises:
         RunError: it cannot be read.

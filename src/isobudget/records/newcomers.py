@@ -106,7 +106,7 @@ class Newcomers:
             blocks = list(_keys(self._folder, path.name))
             rows = list(_rows(blocks))
         except (RunError, ValueError):
-            return Refusal("damaged", "it is no whole part of this table")
+            return Refusal("damaged", "it is not a whole part of this table")
         if why := self._foreign(blocks):
             return why
         if any(self._rows.get(group, 0) & bits for group, bits in rows):

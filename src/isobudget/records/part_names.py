@@ -29,7 +29,7 @@ def number_of(path: Path) -> int:
 
 
 def hidden(path: Path) -> Path:
-    """A part's name that globs do not see."""
+    """A part's hidden name, which globs do not match."""
     return path.with_name(f".{path.name}")
 
 

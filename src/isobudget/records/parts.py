@@ -188,17 +188,17 @@ def _opened(path: Path, schema: pa.Schema, names: list[str]) -> Iterator[tuple[d
     except FileNotFoundError:
         raise RunError(
             f"{path}: is not there, and the run's manifest lists it. Put it back; or go on without it, so that what is "
-            f"missing is made anew, with: isobudget check {path.parent.parent} --repair"
+            f"missing is regenerated, with: isobudget check {path.parent.parent} --repair"
         ) from None
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         if isinstance(error, PermissionError):  # nothing is known against the file
             raise RunError(f"{path}: may not be read: {error.strerror or error}") from None
-        what = "it is cut off, changed, or no Parquet file"
+        what = "it is truncated, changed, or not a Parquet file"
         if isinstance(error, KeyError):
             what = f"it has {error.args[0]}"
         elif isinstance(error, OSError) and error.strerror:
             what = error.strerror
         raise RunError(
             f"{path}: not a whole part of this run: {what}. Put back a whole one; or set it aside, so that what is "
-            f"missing is made anew, with: isobudget check {path.parent.parent} --repair"
+            f"missing is regenerated, with: isobudget check {path.parent.parent} --repair"
         ) from None

@@ -38,7 +38,7 @@ from isobudget.records.tables import table_folders
 def recover(run: Path) -> Manifest:
     """Bring the manifest of a run in line with its folder; the run is held for writing.
 
-    In an object store it is written anew even if it says the same: that fences a writer whose lease is over.
+    In an object store it is rewritten even if it says the same: that fences a writer whose lease is over.
 
     Raises:
         RunError: the manifest is damaged, or another writer has taken over.

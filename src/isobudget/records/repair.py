@@ -1,10 +1,10 @@
 """What is safe to do about a run folder that is not whole. Nothing is deleted: files move to `.superseded/`.
 
 what a stopped writer left         as every writer does, see `records.recover`
-a manifest that cannot be read, or is of another run     set aside, and made anew of the parts that are there
+a manifest that cannot be read, or is of another run     set aside, and rebuilt of the parts that are there
 rows or bytes that the manifest states otherwise    stated as they are
-a part that is damaged or gone     does not count any more: the next run makes anew what is missing
-rows on samples that are gone      do not count any more: new samples get new verdicts
+a part that is damaged or gone     no longer counts: the next run regenerates what is missing
+rows on samples that are gone      no longer count: new samples get new verdicts
 parts of other runs or with rows twice, files of stopped writers    set aside
 """
 
@@ -96,7 +96,7 @@ def _set_manifest_aside(folder: Path) -> list[str]:
         aside.write_bytes(path.read_bytes())
     else:
         path.rename(aside)
-    return [f"{path} made anew of the parts that are there; the damaged one is {aside}"]
+    return [f"{path} rebuilt of the parts that are there; the damaged one is {aside}"]
 
 
 def _made_anew(folder: Path, progress: Progress) -> Manifest:
@@ -130,7 +130,7 @@ def _set_rest_aside(folder: Path) -> Iterator[str]:
 
 
 def _mend_listed(folder: Path, progress: Progress) -> Iterator[str]:
-    """Parts that are damaged or gone do not count any more; what is misstated of others is stated as it is."""
+    """Parts that are damaged or gone no longer count; what is misstated of others is stated as it is."""
     manifest = read_manifest(folder) or Manifest()
     progress.start("listed parts", sum(len(table.parts) for table in manifest.tables.values()))
     for name, table in manifest.tables.items():
@@ -148,11 +148,11 @@ def _mend_listed(folder: Path, progress: Progress) -> Iterator[str]:
             yield f"{folder / name / part.name} stated as it is: {counted(now.rows, 'row')}"
         for part in bad:
             set_aside(folder / name / part.name)
-            yield f"{folder / name / part.name} does not count any more: {counted(part.rows, 'row')} to be made anew"
+            yield f"{folder / name / part.name} no longer counts: {counted(part.rows, 'row')} to be regenerated"
 
 
 def _drop_without_samples(folder: Path, samples: SampleKeys) -> Iterator[str]:
-    """Rows on samples that the run does not have do not count any more; the parts that held them are set aside."""
+    """Rows on samples that the run does not have no longer count; the parts that held them are set aside."""
     manifest = read_manifest(folder.parent) or Manifest()
     new, dropped = NewParts(folder), False
     for part in manifest.table(folder.name).parts:
@@ -166,7 +166,7 @@ def _drop_without_samples(folder: Path, samples: SampleKeys) -> Iterator[str]:
             new.put([part], (block.filter(known) for block, known in blocks))
     new.switch()
     if dropped:
-        yield f"{folder}: rows on samples that are gone do not count any more"
+        yield f"{folder}: rows on samples that are gone no longer count"
 
 
 def _known(block: pa.Table, samples: SampleKeys) -> list[bool]:

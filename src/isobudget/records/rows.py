@@ -94,7 +94,7 @@ class PromptRow:
         return (self.benchmark, self.task_id, self.format, self.newline)
 
 
-#: stands for the finish reason of a sample that came from elsewhere without its text, which is no empty answer
+#: stands for the finish reason of a sample that came from elsewhere without its text, which is not an empty answer
 NO_TEXT = "no text"
 
 

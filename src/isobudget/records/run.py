@@ -8,7 +8,7 @@
       samples/             one row a sample
       verdicts/            one row a verdict
       failures.json        problems whose generation failed last time, if any did
-      report/              tables and figures, made anew from the rest
+      report/              tables and figures, rebuilt from the rest
 
 Each of the tables is a folder of part files (see part_writer.py). One process writes to a run at a time. The folder may
 lie in an object store (``s3://BUCKET/RUN``).
@@ -73,7 +73,7 @@ class Run:
         if facts.get(run_facts.UNFINISHED):
             raise RunError(
                 f"{path}: its {facts[run_facts.UNFINISHED]} was stopped before its end. Do it again with the same "
-                "command: it begins anew"
+                "command: it starts over"
             )
         return cls(place(path), facts)
 
@@ -237,7 +237,7 @@ class Run:
         return SampleKeys.of_table(self.path / "verdicts", VerdictRow)
 
     def drop(self, *tables: str) -> None:
-        """Forget tables: their parts do not count any more, and are deleted; use it under `writing`."""
+        """Forget tables: their parts no longer count, and are deleted; use it under `writing`."""
         gone = [path for name in tables for path in part_paths(self.path / name)]
 
         def without(manifest: Manifest, superseded: bool) -> Manifest:

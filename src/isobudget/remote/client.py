@@ -30,7 +30,7 @@ from isobudget.records.rows import row_of
 
 #: what holds a key where none is given
 KEY_VARIABLE = "ISOBUDGET_JUDGE_KEY"
-_NO_JUDGE = "answers, but is no judge's service; name one that isobudget judge --serve started"
+_NO_JUDGE = "answers, but is not a judge's service; name one that isobudget judge --serve started"
 #: pairs and bytes of one batch; a pair that is longer goes alone
 BATCH, BATCH_BYTES = 64, 4 << 20
 #: batches that are under way at the same time
@@ -76,7 +76,7 @@ class RemoteJudge:
         """Ask the service how it judges.
 
         Raises:
-            JudgeError: it cannot be reached, is no judge, refuses the key, or judges by other rules or limits.
+            JudgeError: it cannot be reached, is not a judge, refuses the key, or judges by other rules or limits.
         """
         try:
             said = json.loads(b"".join(self._patiently("GET", None)))
@@ -152,7 +152,7 @@ class RemoteJudge:
                         raise JudgeError(f"{self._where}: {message['error']}")
                     verdicts[left[message["id"]]] = Verdict.of_foreign(message["verdict"])
             except (ValueError, KeyError, IndexError, TypeError) as error:
-                raise JudgeError(f"{self._where}: an answer that is none ({type(error).__name__})") from error
+                raise JudgeError(f"{self._where}: an answer that cannot be read ({type(error).__name__})") from error
             if len(verdicts) > before:
                 deadline, wait = time.monotonic() + self._patience, _FIRST_WAIT
             elif time.monotonic() + wait > deadline:
@@ -178,7 +178,7 @@ class RemoteJudge:
                 if time.monotonic() + wait > deadline:
                     raise JudgeError(
                         f"{self._where}: the judge cannot be reached: {error or type(error).__name__}. What it judged "
-                        "is kept: start it, and go on with the same command"
+                        "is kept: start it, and run the same command to resume"
                     ) from None
                 time.sleep(wait)
                 wait = min(2 * wait, _LONGEST_WAIT)
@@ -193,7 +193,7 @@ class RemoteJudge:
             if answer.status == 503:
                 raise ConnectionError(_said(answer.read()))
             if answer.status == 401:
-                raise JudgeError(f"{self._where}: {_said(answer.read())}. Here {KEY_VARIABLE} is to hold the key")
+                raise JudgeError(f"{self._where}: {_said(answer.read())}. Set {KEY_VARIABLE} to your key")
             if answer.status == 404:
                 raise JudgeError(f"{self._where}: {_NO_JUDGE} ({_said(answer.read())})")
             if answer.status != 200:
@@ -213,7 +213,7 @@ def _parts_of(url: str) -> urllib.parse.SplitResult:
     except ValueError:
         usable = False
     if not usable:
-        raise JudgeError(f"{url!r} is no URL of a judge, such as http://127.0.0.1:8401")
+        raise JudgeError(f"{url!r} is not a URL of a judge, such as http://127.0.0.1:8401")
     return parts
 
 
@@ -254,5 +254,5 @@ def _told(limits: Limits) -> str:
 
 
 def _text(program: str) -> str:
-    # A lone surrogate is no text that a program can consist of; the compiler will say so.
+    # A lone surrogate is not a text that a program can consist of; the compiler will say so.
     return program.encode("utf-8", "surrogatepass").decode("utf-8", "replace")

@@ -1,7 +1,7 @@
 """From run folders and files of results to a report: page, figures, outputs and JSON.
 
 Everything is computed before anything is written, and every file appears whole or not at all, the page last. A report
-is made anew each time from what is recorded.
+is rebuilt each time from what is recorded.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def _whole(
     try:
         frontier = _unless_damaged("policies", damaged, policies) or {}
     except InputError as error:
-        frontier, damaged[f"Without policies: {error}."] = {}, None
+        frontier, damaged[f"Policies are left out: {error}."] = {}, None
     ranking = _unless_damaged("rankers", damaged, lambda: _ranking(sources, summary))
     return replace(summary, frontier=frontier, ranking=ranking)
 
@@ -132,7 +132,7 @@ def _unless_damaged(what: str, damaged: dict[str, None], read: Callable[[], Cont
     try:
         return read()
     except RunError as error:
-        damaged[f"Without {what}, as a file is damaged or gone. {error}."] = None
+        damaged[f"{what.capitalize()} are left out, since a file is damaged or missing. {error}."] = None
         return None
 
 

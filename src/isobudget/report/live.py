@@ -1,6 +1,6 @@
 """`isobudget view`: the page of a run while it goes on, served to this machine's browsers only.
 
-The page is the report's, made anew from what is judged so far whenever there is more; what Matplotlib plots, the
+The page is the report's, rebuilt from what is judged so far whenever there is more; what Matplotlib plots, the
 policies and the rankers are left to the report. Only this machine is listened to, and only requests that a browser
 here makes for this very address are answered: the `Host` is compared, so that no name that points here is served, and
 requests that another site's page makes are refused. Nothing of the run is changed.
@@ -118,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def handle(self) -> None:
-        """Answer a connection's requests; a browser that goes away before it has its answer is no error."""
+        """Answer a connection's requests; a browser that goes away before it has its answer is not an error."""
         with contextlib.suppress(ConnectionError):
             super().handle()
 

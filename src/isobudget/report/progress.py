@@ -60,7 +60,7 @@ class RunProgress:
         """Everything as plain values; counts by model.
 
         Raises:
-            RunError: the folder is no run any more, or a part is damaged.
+            RunError: the folder is not a run any more, or a part is damaged.
         """
         facts, version = Run.open(self.path).facts, self.version()
         there = {path: table for table in _TABLES for path in part_paths(self.path / table)}

@@ -54,7 +54,7 @@ def opened(source: Any, from_: str | None = None) -> Iterator[Opened]:
 
     Raises:
         InputError: a source is wrong.
-        RunError: a folder is no run, or a part of it is damaged.
+        RunError: a folder is not a run, or a part of it is damaged.
     """
     if isinstance(source, Run):
         yield _one(source)

@@ -1,4 +1,4 @@
-"""What a shared pool and its clients say to each other: JSON objects, each behind its length in four bytes.
+"""What a shared pool and its clients say to each other: JSON objects, each after its length in four bytes.
 
 Both ends belong to the same user and the same version of isobudget, which the socket's name says. A frame that is too
 long, no JSON or no object ends the connection that it came by.
@@ -57,7 +57,7 @@ def receive(connection: socket.socket) -> Frame | None:
     except (ValueError, RecursionError) as error:
         raise JudgeError("a message that is not JSON") from error
     if not isinstance(message, dict):
-        raise JudgeError("a message that is no object")
+        raise JudgeError("a message that is not an object")
     return message
 
 
@@ -86,7 +86,7 @@ def read_job(message: Frame) -> tuple[int, Problem, str, Limits]:
         problem = problem_of(ProblemRow(**message["problem"]))
         return int(message["id"]), problem, str(message["program"]), Limits(*message["limits"])
     except (KeyError, TypeError, ValueError) as error:
-        raise JudgeError(f"a message that asks for nothing ({type(error).__name__})") from error
+        raise JudgeError(f"a message without a request ({type(error).__name__})") from error
 
 
 def answer(number: int, verdict: Verdict) -> Frame:

@@ -85,7 +85,7 @@ class Reward:
             One number each, NaN where the judge itself failed over a program, which TRL leaves out of its sums.
 
         Raises:
-            InputError: tests that cannot be read, or not as many as completions; completions that are no list, or
+            InputError: tests that cannot be read, or not as many as completions; completions that are not a list, or
                 neither texts nor messages.
             JudgeError: samples cannot be confined here.
         """

@@ -26,7 +26,7 @@ from isobudget.rewards.place import locked_place, other_end_is_ours, socket_path
 
 #: how long a pool may take to be there
 START_SECONDS = 60.0
-#: a pool that ends over a batch is started anew, and what it had not answered is judged again this often
+#: a pool that ends over a batch is restarted, and what it had not answered is judged again this often
 ATTEMPTS = 3
 #: pools that this process has started; they outlive it
 _started: list[subprocess.Popen[bytes]] = []
@@ -41,7 +41,7 @@ _clients: weakref.WeakSet[SharedPool] = weakref.WeakSet()
 
 
 class SharedPool:
-    """A client of the user's pool. It may be used by many threads, and after a fork: the child connects anew.
+    """A client of the user's pool. It may be used by many threads, and after a fork: the child reconnects.
 
     Args:
         limits: bounds on every sample.

@@ -38,7 +38,7 @@ def planned_amounts(
     cheapest = min(arm.first_draw for arm in recorded.arms)
     if amounts and max(amounts) * (1 + 1e-9) < cheapest:
         raise InputError(
-            f"no budget pays for one sample: the cheapest, of {cheapest_arm(recorded.arms)}, costs "
+            f"no budget pays for a sample: the cheapest, of {cheapest_arm(recorded.arms)}, costs "
             f"{with_unit(cheapest, unit)} a problem, and the largest budget is {with_unit(max(amounts), unit)}"
         )
     if target is not None:

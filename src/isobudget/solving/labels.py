@@ -26,7 +26,7 @@ def labels_of(sources: Sequence[str | Path], benchmark: str) -> dict[str, str]:
         benchmark: only its problems.
 
     Raises:
-        InputError: a label is no text, or two lines give one problem different labels.
+        InputError: a label is not a text, or two lines give one problem different labels.
     """
     labels: dict[str, str] = {}
     runs, others = split_sources(sources)

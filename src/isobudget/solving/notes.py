@@ -24,7 +24,7 @@ _OF_ONE_MODEL = (Policy.FIRST_PASS,)
 _ENDED = "all recorded samples"
 _DEARER = (
     "Where a policy spends more than the budget, it was learned on problems that need less than those it was tried on: "
-    "its gain is no gain at this budget, and it is not recommended."
+    "its gain is not a gain at this budget, and it is not recommended."
 )
 _MIXED = (
     "Where a last step says for how many of the problems it is made, two neighbouring schedules are mixed, so that the "

@@ -66,8 +66,8 @@ class Plan(Shown):
         target: the success that was asked for, None if none was.
         hurting_k: of each arm, the k beyond which more samples hurt, None if all help; empty without a hidden suite.
         level: of the intervals.
-        notes: what a reader has to know.
-        repairs: repairing beside sampling anew at equal budget, where the sources have samples that repair others.
+        notes: what a reader should know.
+        repairs: repairing beside sampling from scratch at equal budget, where the sources have repairs.
     """
 
     benchmark: str
@@ -160,7 +160,7 @@ def parse_target(text: str) -> float:
     try:
         return float(number) / (100 if number != text.strip() else 1)
     except ValueError:
-        raise InputError(f"{text!r} is no target; write 90% or 0.9") from None
+        raise InputError(f"{text!r} is not a target; write 90% or 0.9") from None
 
 
 def plan(
@@ -187,7 +187,7 @@ def plan(
     Raises:
         InputError: a source, a budget, a price or an option is wrong, or nothing can be planned: fewer than two
             problems, no sample that passed, no budget that pays for one sample, or a target that is not reached.
-        RunError: a folder is no run, or nothing in it is judged.
+        RunError: a folder is not a run, or nothing in it is judged.
     """
     listed = [sources] if isinstance(sources, str | Path) else list(sources)
     chosen = _policies(policies)
@@ -259,7 +259,7 @@ def _rows(
 
 
 def _repairs(recorded: Recorded, amounts: Sequence[float], unit: Unit, bootstrap: Bootstrap) -> tuple[RepairRow, ...]:
-    """Each arm that repairs beside sampling anew, at the amounts that were asked for, else at doublings of a sample."""
+    """Each arm that repairs beside sampling from scratch, at the amounts asked for, else at doublings of a sample."""
     rows: list[RepairRow] = []
     for anew, repaired in recorded.repairs:
         if len(anew.c) > 1:
@@ -295,8 +295,8 @@ def _check_recorded(recorded: Recorded, false_pass_cost: float) -> None:
     require_few(arms)
     if false_pass_cost and not all(arm.hidden is not None for arm in arms):
         raise InputError(
-            "a false pass is told by hidden tests, and there are none; give their verdicts with --hidden, or leave out "
-            "--false-pass-cost"
+            "only hidden tests can tell a false pass, and there are none: give their verdicts with --hidden, or leave "
+            "out --false-pass-cost"
         )
     if len(recorded.task_ids) == 1:
         few = f"{recorded.task_ids[0]!r} is the only problem" + (" that all arms have" if len(arms) > 1 else "")

@@ -131,11 +131,11 @@ class PolicyFile:
         if "" in self.by_label:
             return self.by_label[""]
         if self.by_case:
-            raise InputError("the policy looks at how many tests the best sample passes, which only solve tells it")
+            raise InputError("the policy depends on how many tests the best sample passes, which only solve knows")
         known = ", ".join(self.by_label)
         if not label:
             raise InputError(
-                f"the policy has one order of draws for each label ({known}), and none is stated: name one behind the "
+                f"the policy has one order of draws for each label ({known}), and none is stated: name one after the "
                 f"file, such as policy.toml#{next(iter(self.by_label))}"
             )
         schedule = self.by_label.get(label) or self.by_label.get(OTHERS)
@@ -160,7 +160,7 @@ def write_policy(path: str | Path, plan: Plan, row: PlanRow | None = None) -> No
         raise InputError("the budget does not pay for one sample; there is no policy to write")
     path = Path(path)
     if path.is_dir() or (path.exists() and not _is_policy(path)):
-        raise InputError(f"{path} is there and is no policy; name another file")
+        raise InputError(f"{path} exists and is not a policy; name another file")
     write_whole(path, tomli_w.dumps(_tables(plan, row, by_label)).encode())
 
 
@@ -216,14 +216,14 @@ def read_policy(path: str | Path) -> PolicyFile:
     """Read a policy.toml.
 
     Raises:
-        InputError: it cannot be read, is no TOML, or a field is missing or wrong; the message names it.
+        InputError: it cannot be read, is not TOML, or a field is missing or wrong; the message names it.
     """
     tables = read_toml(Path(path))
     if tables.get("format") != FORMAT:
         raise InputError(f"{path}: format = {tables.get('format')!r} is not known here; this version reads {FORMAT}")
     _check(tables, _TOP, f"{path}: ", _NEEDED)
     if "draws" not in tables and "labels" not in tables:
-        raise InputError(f"{path}: draws is missing; write the policy anew with isobudget plan")
+        raise InputError(f"{path}: draws is missing; write the policy again with isobudget plan")
     if "draws" in tables and "labels" in tables:
         raise InputError(f"{path}: has draws and labels; labels have draws of their own")
     _check_lists(tables, f"{path}, ")
@@ -260,10 +260,10 @@ def _check(table: Mapping[str, Any], known: Mapping[str, Check], where: str, nee
     """Raise `InputError` for a key that is not known, is missing, or has a value that does not fit."""
     for key in table:
         if key not in known:
-            raise InputError(f"{where}{key} is no field of it.{did_you_mean(key, known)} Known are: {', '.join(known)}")
+            raise InputError(f"{where}{key} is not a known field.{did_you_mean(key, known)} Known: {', '.join(known)}")
     missing = [key for key in needed if key not in table]
     if missing:
-        raise InputError(f"{where}{missing[0]} is missing; write the policy anew with isobudget plan")
+        raise InputError(f"{where}{missing[0]} is missing; write the policy again with isobudget plan")
     if mistakes := mistakes_of(table, known, where):
         raise InputError(mistakes[0])
 

@@ -28,7 +28,7 @@ from isobudget.errors import InputError
 from isobudget.files.hints import meant
 from isobudget.grid import counted
 from isobudget.importers.counts import ModelCounts, group_counts
-from isobudget.importers.names import file_models, named_by_source
+from isobudget.importers.names import UNNAMED, file_models, named_by_source
 from isobudget.importers.read import Imported, read_results, split_sources
 from isobudget.importers.records import GroupKey
 from isobudget.policies.arms import Arm
@@ -55,7 +55,7 @@ class Recorded:
         arms: their samples on these problems.
         prices: what a sample of each arm costs, with its source.
         notes: what a reader has to know, such as problems that were left out.
-        repairs: where failing samples were repaired, sampling anew and repairing, each pair on the same problems.
+        repairs: where failing samples were repaired, sampling from scratch and repairing, on the same problems.
     """
 
     benchmark: str
@@ -94,7 +94,7 @@ def read_arms(
     Raises:
         InputError: a source cannot be read, several benchmarks and none is named, an arm that is not there, arms
             without a common problem, a model without a price, or hidden verdicts that do not match.
-        RunError: a folder is no run, or nothing in it is judged.
+        RunError: a folder is not a run, or nothing in it is judged.
     """
     if not sources:
         raise InputError("give at least one source: a run folder or a file of results")
@@ -171,9 +171,11 @@ def _benchmark(loaded: Mapping[Path, Source], benchmark: str | None) -> str:
     own = [name for name in known if name not in further]
     if benchmark is None and len(own) == 1:
         return own[0]
-    shown = ", ".join(name or "unnamed" for name in known)
+    shown = ", ".join(name or UNNAMED for name in known)
     if benchmark is None:
         raise InputError(f"there are {len(known)} benchmarks ({shown}); choose one with --benchmark")
+    if benchmark == UNNAMED and "" in known:
+        return ""
     if benchmark not in known:
         raise InputError(f"there is no benchmark {benchmark!r}; there are: {shown}")
     return benchmark

@@ -1,6 +1,6 @@
 """Samples that repair others, as `isobudget solve --explore N --repair R` records them: chains, as arms of a plan.
 
-A chain of r repairs is a sample generated anew and, while its tests fail, up to r repairs, each of the sample before.
+A chain of r repairs is a fresh sample and, while its tests fail, up to r repairs, each of the sample before.
 It costs what its samples cost; each repair has a prompt of its own, which is charged as that of repairs on average.
 Chains that the budget cut short say nothing of what would have come: problems with one of them are left out, since
 leaving out the chain alone would leave more of those that pass.
@@ -32,7 +32,7 @@ _Link = tuple[bool, float]
 
 @dataclass(frozen=True, slots=True)
 class _Chains:
-    """Of one problem, for each sample generated anew its links in order."""
+    """Of one problem, for each sample generated from scratch its links in order."""
 
     links: tuple[tuple[_Link, ...], ...]
 

@@ -7,7 +7,7 @@ it, so they are computed block by block, in one of two ways, whichever is the fa
 - *by kind*: problems that are alike in everything a call looks at, such as those with the same n and c of every model,
   are drawn together: how often each kind is drawn is multinomial. The same distribution from other random numbers.
 
-All columns of one call are drawn together, so that what is compared stays paired. Two calls by kind draw anew.
+All columns of one call are drawn together, so that what is compared stays paired. Two calls by kind draw again.
 """
 
 from __future__ import annotations

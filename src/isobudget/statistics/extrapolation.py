@@ -6,8 +6,8 @@
 - **Power law**: -log pass@k falls as s k^-t (Brown et al. 2024, "Large Language Monkeys"); s and t by least squares of
   log(-log pass@k) on log k over the last doublings that the samples can be trusted for, n/16 to n/2.
 
-Each has a band from a bootstrap over problems, which takes its model for true; since neither is, both are given the
-band that spans the two. On public results it held what the samples that were not fitted say in more than 90 % of cases.
+Each has a band from a bootstrap over problems, which assumes that its model holds; since neither does, both are
+given the band that spans the two. On public results it covered the held-out samples' pass@k in more than 90 % of cases.
 Both models take a problem that never passed for a hard one: where some never pass, both guesses are too high, and the
 band does not know of it (docs/estimators.md). Nothing else in isobudget uses these numbers: they appear only where
 extrapolation is asked for, under `LABEL`.

@@ -169,7 +169,7 @@ def bootstrap_mean(values: ArrayLike, weights: Weights, level: float = 0.95) -> 
 
 
 def check_level(level: float) -> None:
-    """Refuse what is no level of intervals, an `InputError`."""
+    """Refuse what is not a level of intervals, an `InputError`."""
     if not 0 < level < 1:
         raise InputError(f"the level of intervals lies between 0 and 1, such as 0.95, not {level!r}")
 

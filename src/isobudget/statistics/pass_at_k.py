@@ -107,7 +107,7 @@ def _compensated_block(
         before, excess: shape (problems,); the plain product so far, and its relative error.
 
     Returns:
-        Both behind the last row.
+        Both after the last row.
     """
     numerator, denominator = np.maximum(left_failed, 0.0), np.maximum(left, 1.0)
     ratio = numerator / denominator
@@ -244,7 +244,7 @@ def why_undefined(n: ArrayLike, k: int) -> str | None:
 def expected_draws(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:
     """Expected number of samples when drawing stops at the first pass, or after k.
 
-    E[N_k] = sum_{j<k} r_j = ((n+1) - (n-k+1) r_k) / (c+1). Success is that of k samples: pass@k.
+    E[N_k] = sum_{j<k} r_j = ((n+1) - (n-k+1) r_k) / (c+1). Success is the same as with k samples: pass@k.
 
     Returns:
         Samples, of the broadcast shape; 0 where k = 0, NaN where k > n.

@@ -113,7 +113,7 @@ def rank_score_curves(
         scores: of the same shape.
         n: samples of each problem, shape (problems,); what lies beyond in a row is ignored. By default all n_max.
         discarded: same shape; samples that the ranker sets aside (in the paper, those cut off at the length limit).
-            They rank behind all others, as one tie group: they cost a draw, and are chosen only if nothing else was.
+            They rank after all others, as one tie group: they cost a draw, and are chosen only if nothing else was.
         drop: leave discarded samples out altogether, as the paper words it: n and k then count kept samples, which
             flatters a model that is often cut off.
         k_max: by default n_max.
@@ -138,7 +138,7 @@ def rank_score_curves(
 
 
 def pad(lists: Sequence[Sequence[float]]) -> tuple[Floats, NDArray[np.int64]]:
-    """Lists of unequal length as one matrix (rows, longest), filled with 0 behind their ends, and their lengths."""
+    """Lists of unequal length as one matrix (rows, longest), filled with 0 after their ends, and their lengths."""
     lengths = np.array([len(row) for row in lists], dtype=np.int64)
     matrix = np.zeros((len(lists), int(lengths.max(initial=0))))
     for row, values in zip(matrix, lists, strict=True):
@@ -186,7 +186,7 @@ def _masks(
 
 
 def _in_rank_order(right: Floats, values: Floats, held: Bools, kept: Bools) -> Floats:
-    """The samples best first, each the mean of its tie group; discarded ones behind as one group, then padding."""
+    """The samples best first, each the mean of its tie group; discarded ones after as one group, then padding."""
     places = np.empty_like(right)
     for start in range(0, len(right), BLOCK):
         rows = slice(start, start + BLOCK)
@@ -215,7 +215,7 @@ def _tie_means(places: Floats, keys: Floats) -> Floats:
 def _curves_of_size(places: Floats, k_max: int) -> Floats:
     """Rank-score@1..k_max of problems with equally many samples: (problems, n) to (problems, k_max).
 
-    The places behind the first i weigh C(n-i, k) / C(n, k) <= exp(-i k/n) together: at large k few places matter.
+    The places after the first i weigh C(n-i, k) / C(n, k) <= exp(-i k/n) together: at large k few places matter.
     """
     n = places.shape[1]
     curves = np.empty((len(places), k_max))

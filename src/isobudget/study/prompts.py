@@ -39,7 +39,7 @@ def chosen_format(study: Study, at: int, number: int, benchmark: Benchmark) -> t
     """Where the prompt format of model `at` on benchmark `number` is stated, and its name: by model, study, benchmark
     in this order.
 
-    A model that is reached by chat gets `chat` where only the benchmark says, and its own format is no conversation.
+    A model that is reached by chat gets `chat` where only the benchmark says, and its own format is not a conversation.
     """
     own = benchmark.prompt_format
     if getattr(study.models[at].settings, "api", None) == "chat" and find_format(own).kind is not PromptKind.CHAT:

@@ -56,7 +56,7 @@ def load_study(
         name: a TOML file, a shipped study, a known benchmark, or a JSONL file of problems.
         models: the models to run, each ``NAME`` or ``NAME=N``; they replace the study's.
         n: samples of each problem, for every model.
-        problems: only the first so many problems of each benchmark.
+        problems: only the first N problems of each benchmark.
         settings, options: how `models` are reached, see `study.flags.flagged_fields`. Models that are reached by chat
             get the prompt format ``chat`` where the study states none.
 
@@ -167,7 +167,7 @@ def _reached(model: dict[str, Any], study: dict[str, Any], overrides: dict[str, 
 
 
 def _combination_mistakes(study: Study) -> Iterator[Mistake]:
-    """What does not go together: samples and budgets, names of benchmarks in tables."""
+    """What cannot be combined: samples and budgets, names of benchmarks in tables."""
     known = [plain_name(name) for name in study.benchmarks if name]  # as far as their text tells
     for at, model in enumerate(study.models):
         yield from _sample_mistakes(("models", at), model, known, has_budget=study.budget is not None)
@@ -179,12 +179,12 @@ def _combination_mistakes(study: Study) -> Iterator[Mistake]:
 
 def _sample_mistakes(place: Place, model: StudyModel, known: list[str], *, has_budget: bool) -> Iterator[Mistake]:
     if model.n is not None and model.budget is not None:
-        yield Mistake((*place, "budget"), "stands beside n; keep the one that shall decide")
+        yield Mistake((*place, "budget"), "cannot be combined with n; keep one of them")
     if model.n is None and model.budget is None and not has_budget:
         yield Mistake((*place, "n"), "is missing (or give the study a [budget])")
     lacking = [name for name in known if name not in model.n] if isinstance(model.n, dict) else []
     if lacking and not has_budget:
-        yield Mistake((*place, "n"), f"says nothing of {', '.join(lacking)}")
+        yield Mistake((*place, "n"), f"lacks {', '.join(lacking)}")
 
 
 def _table_mistakes(place: Place, table: object, known: list[str]) -> Iterator[Mistake]:

@@ -240,7 +240,7 @@ def _model(stated: StatedModel, place: Place, mistakes: _Mistakes, extras: bool)
 
 
 def _check_file(entry: ModelEntry) -> None:
-    """A file that is damaged, or not there and nowhere to be had, is named before a run begins."""
+    """A file that is damaged, or not there and not available elsewhere, is named before a run begins."""
     paths = [source.path for source in entry.sources if isinstance(source, PathSource)]
     here = [path for path in paths if path.is_file()]
     if here:

@@ -114,7 +114,7 @@ class StudyBudget(BaseModel):
 
 
 def _price(value: Any) -> TokenPrice | None:
-    """A price by the token, as costs files write it."""
+    """A price per token, as costs files write it."""
     if value is None or isinstance(value, TokenPrice):
         return value
     form = "must be a table with input, output, date and source"
@@ -141,7 +141,7 @@ class StatedModel(BaseModel):
         model: what the backend calls it, if not `name`: a path, a hub repository, a served name.
         architecture: a known name, a config.json or a GGUF file: for flops, where the model does not tell.
         prompt_newline: whether newlines that end a prompt are kept or stripped; the catalogue knows for its models.
-        price: by the token: `input` and `output` (usd per million), `cached`, `date`, `source`.
+        price: per token: `input` and `output` (usd per million), `cached`, `date`, `source`.
         settings: how it is reached.
     """
 
@@ -250,7 +250,7 @@ class Study(BaseModel):
     Attributes:
         name: also the run folder's default name.
         benchmarks: known names, ``NAME=PATH`` for a known benchmark whose data lies there, or paths of own problems.
-        problems: only the first so many problems of each benchmark.
+        problems: only the first N problems of each benchmark.
         greedy: generate one greedy output of each problem too.
         seed: of all sampling; with another seed, other samples.
         budget: where models have no `n`: it follows from what their samples cost.
@@ -288,5 +288,5 @@ class Study(BaseModel):
 
     @property
     def source(self) -> tuple[str, str]:
-        """The TOML text that it was read from, or an empty string; and what messages call it."""
+        """The TOML text that it was read from, or an empty string; and its name in messages."""
         return self._source if self._source[1] else ("", f"study {self.name!r}")

@@ -1,4 +1,4 @@
-"""Writing what was found into the project: whole or not at all, and only where the file is as it was read."""
+"""Writing a solution into the project: whole or not at all, and only if the file has not changed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_clean(target: Target, run: Path | None = None) -> None:
     """Refuse a project whose git tree has changes that are not committed, those of the run folder aside.
 
     Raises:
-        InputError: it has; the message says what to do.
+        InputError: there are such changes; the message says what to do.
     """
     try:
         done = subprocess.run(

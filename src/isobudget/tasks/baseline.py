@@ -48,7 +48,7 @@ def refuse_passing(target: Target, run: RunnerReport) -> None:
     if ids and len(run.passed(ids, run.excused)) == len(ids) > len(run.skipped):
         raise InputError(
             f"{target.task_id}: passes {_all(len(ids), 'test')} already; there is nothing to solve. Add a test "
-            "that fails, or remove the body to have it written anew"
+            "that fails, or remove the body to have it rewritten"
         )
 
 

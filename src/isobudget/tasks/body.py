@@ -1,6 +1,6 @@
 """Functions in a source file: which have no body yet, and replacing a body while the rest stays byte for byte.
 
-Positions are those of the syntax tree. What is replaced of a function runs from its first statement behind the
+Positions are those of the syntax tree. What is replaced of a function runs from its first statement after the
 docstring to the end of its last one; signature, decorators, docstring and the comments around stay as they are.
 """
 
@@ -43,7 +43,7 @@ class Function:
 
 
 def plain_name(name: str) -> str:
-    """The last word of a dotted name, behind which no ``setter`` or ``deleter`` stands."""
+    """The last word of a dotted name, not followed by ``setter`` or ``deleter``."""
     parts = name.split(".")
     return parts[-2] if parts[-1] in _ACCESSORS and len(parts) > 1 else parts[-1]
 
@@ -52,14 +52,14 @@ def parse_source(text: str, where: str) -> ast.Module:
     """The syntax tree of a file.
 
     Raises:
-        InputError: it is no Python that this interpreter reads.
+        InputError: it is not Python that this interpreter reads.
     """
     try:
         return ast.parse(text.removeprefix("\ufeff"))
     except (SyntaxError, ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None)
         place = f", line {line}" if line else ""
-        raise InputError(f"{where}{place}: is no valid Python: {getattr(error, 'msg', error)}") from None
+        raise InputError(f"{where}{place}: is not valid Python: {getattr(error, 'msg', error)}") from None
 
 
 def functions_by_name(tree: ast.Module) -> dict[str, Function]:
@@ -135,7 +135,7 @@ def newline_of(text: str) -> str:
 
 
 def body_text(source: str, node: FunctionNode) -> str:
-    """The statements of a function behind its docstring as text, dedented, with ``\\n`` and one at its end."""
+    """The statements of a function after its docstring as text, dedented, with ``\\n`` and one at its end."""
     body = behind_docstring(node)
     if not body:
         return "pass\n"

@@ -1,4 +1,4 @@
-"""Runs beside the inner runner, in a candidate's process: records what tests call a function with, and calls it anew.
+"""Runs beside the inner runner, in a candidate's process: records what tests call a function with, and calls it again.
 
 Sent into the guest as text like `runner`, whose rules hold: standard library alone, Python 3.9 and later, nothing of
 isobudget is imported. A call is a dict of texts: the function's dotted name and the literals of its arguments, for a
@@ -42,7 +42,7 @@ class Calls:
         self._seen: set[tuple[str, ...]] = set()
 
     def wrap(self, names: dict[str, Any], targets: list[str]) -> None:
-        """Put functions that tell their calls in place of those; what is no plain function stays."""
+        """Put functions that tell their calls in place of those; what is not a plain function stays."""
         for target in targets:
             owner, _, last = target.rpartition(".")
             holder = functools.reduce(getattr, owner.split("."), types.SimpleNamespace(**names)) if owner else None

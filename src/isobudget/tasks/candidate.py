@@ -1,7 +1,7 @@
 """From a program that a model wrote to the project's file with it: bodies replaced, imports and helpers added.
 
 Nothing else of the answer is taken: what it does at its top level, functions that the file has already, and statements
-that would bind a name of the file anew stay out. What cannot be laid over is an `UnusableError`, which a verdict says.
+that would bind a name of the file again stay out. What cannot be laid over is an `UnusableError`, which a verdict says.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def lay_over(target: Target, program: str) -> str:
 
 
 def _written(target: Target, name: str, written: dict[str, Function]) -> FunctionNode:
-    """The function in the answer; a method may stand there without its class, and behind the file with the hole."""
+    """The function in the answer; a method may stand there without its class, and after the file with the hole."""
     plain = plain_name(name)
     accessor = name.removeprefix(f"{name.rpartition(plain)[0]}{plain}")
     others = [key for key in reversed(written) if plain_name(key) == plain]

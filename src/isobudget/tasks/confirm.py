@@ -83,7 +83,7 @@ class Confirmation:
     def summary(self) -> str:
         """Lines for people; without the proposed tests."""
         if self.programs == 1 < self.passed:
-            return f"{self.passed} samples passed and are one program: there is nothing to compare."
+            return f"{self.passed} samples passed and are the same program: there is nothing to compare."
         head = f"{counted(self.passed, 'sample')} passed, {counted(self.programs, 'different program')}"
         if self.note:
             head += f": {self.note}"
@@ -119,7 +119,7 @@ def confirm(tests: TargetTests, programs: Mapping[str, int]) -> Confirmation:
         return Confirmation(passed, different, 0, 0, (), note)
 
     if passed < 2:
-        return nothing("no other one passed inside the budget, so that there is nothing to compare it with")
+        return nothing("no other sample passed within the budget, so there is nothing to compare it with")
     if different < 2:
         return nothing("")
     try:
@@ -127,7 +127,7 @@ def confirm(tests: TargetTests, programs: Mapping[str, int]) -> Confirmation:
     except GuestGoneError as error:
         return nothing(f"the tests could not be run once more ({error})")
     if not calls:
-        return nothing("the tests call it with no values that can be written down, so that no inputs can be made")
+        return nothing("the tests call it only with values that have no literal, so no inputs can be made")
     inputs = inputs_near(calls, _INPUTS)
     results = [_results(tests, text, inputs) for text in programs]
     return _compared(tests.target, inputs, results, list(programs.values()))
@@ -187,7 +187,7 @@ def _compared(
         _difference(target, inputs[number], groups[number], [own[number] for own in results], weights, at)
         for at, number in enumerate(chosen, start=1)
     ]
-    note = "" if known else "no input came to a result that stays the same in all of them"
+    note = "" if known else "no input gave the same result twice in every program"
     return Confirmation(sum(weights), len(weights), len(known), len(differing), tuple(differences), note)
 
 

@@ -95,7 +95,7 @@ def source_prompt(
 
 
 def hole_alone(target: Target) -> str:
-    """Signature and docstring of the one function, without its class: what a completion of it stands behind."""
+    """Signature and docstring of the one function, without its class: what a completion of it follows."""
     (function,) = target.functions()
     text = target.text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     return _signature_text(text, function)

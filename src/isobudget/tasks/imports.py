@@ -8,7 +8,7 @@ from pathlib import Path
 
 #: what the inner runner says of a module: its name, its file, and the name of its loader's class
 LoadedModule = Sequence[str]
-#: loaders whose modules are made anew in every process: tests, whose assertions pytest rewrites
+#: loaders whose modules are rebuilt in every process: tests, whose assertions pytest rewrites
 _REWRITING = "AssertionRewritingHook"
 
 

@@ -40,7 +40,7 @@ class ArmPrice:
         prompt_tokens: the most that the prompt may have.
         max_tokens: the most that a completion may have.
         architecture: for flops; None if not known.
-        price: by the token; None if not known.
+        price: per token; None if not known.
         shares_prompt: whether the engine computes the prompt once for all samples.
     """
 

@@ -65,7 +65,7 @@ class TaskModel:
         format: of its prompt.
         rendered: the prompt, and the head of the program that it stands for.
         sampling: how it is sampled.
-        hole: signature and docstring that a completion stands behind, and by how much it is indented.
+        hole: signature and docstring that a completion follows, and by how much it is indented.
     """
 
     resolved: ResolvedModel

@@ -75,7 +75,7 @@ class SolveOptions:
         """With the project's settings where nothing is stated."""
         given: dict[str, Any] = {}
         for name, value in settings.items():
-            # What is stated comes before the project's settings that do not go together with it.
+            # What is stated comes before the project's settings that cannot be combined with it.
             beside = any(getattr(self, other) for other in _NOT_WITH.get(name, ()))
             if getattr(self, name) in (None, ()) and not beside:
                 is_list = name in ("tests", "also", "models")
@@ -100,11 +100,11 @@ class SolveOptions:
                 raise InputError(f"{option} must lie within {least:,} and {most:,}, and is {value:,}")
         if self.repair and self.policy:
             raise InputError(
-                "--repair and --policy do not go together: the draws of a policy say which arms repair (NAME+repair)"
+                "--repair and --policy cannot be combined: the draws of a policy say which arms repair (NAME+repair)"
             )
         if self.confirm and self.explore:
             raise InputError(
-                "--confirm and --explore do not go together: --explore draws a fixed number, whatever passes"
+                "--confirm and --explore cannot be combined: --explore draws a fixed number, whatever passes"
             )
 
 

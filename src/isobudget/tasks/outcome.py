@@ -144,13 +144,13 @@ def verdict_of(run: RunnerReport, expected: Sequence[str], may_skip: Collection[
     missing = [one for one in expected if one not in set(passed)]
     outcome, detail, first = Outcome.PASSED, "", missing[0] if missing else ""
     if run.changed:
-        outcome, detail = Outcome.ERROR, f"{run.changed[0]} was changed, which a candidate may not"
+        outcome, detail = Outcome.ERROR, f"{run.changed[0]} was changed, which a candidate must not do"
     elif run.stopped == "time":
-        outcome, detail = Outcome.TIMEOUT, "the tests took longer than they may"
+        outcome, detail = Outcome.TIMEOUT, "the tests exceeded their time limit"
     elif run.stopped == "output":
-        outcome, detail = Outcome.OUTPUT_LIMIT, "more was reported than may be"
+        outcome, detail = Outcome.OUTPUT_LIMIT, "the report exceeded its size limit"
     elif run.peak_mb > memory_mb:
-        outcome, detail = Outcome.OUT_OF_MEMORY, f"more than {memory_mb} MiB were held"
+        outcome, detail = Outcome.OUT_OF_MEMORY, f"more than {memory_mb} MiB of memory were used"
     elif run.errors:
         name, text = next(iter(run.errors.items()))
         outcome, detail, first = Outcome.ERROR, last_line(text), name

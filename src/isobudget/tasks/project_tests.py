@@ -131,10 +131,10 @@ class TargetTests:
         return self.target.data is None or all(is_hole(one.node) for one in self.target.functions())
 
     def judge(self, text: str, deadline: float = float("inf")) -> Verdict:
-        """The verdict on a candidate, the whole text of the target's file.
+        """The verdict on a candidate: the complete text of the target's file.
 
         Args:
-            text: to be laid over.
+            text: the file's content, in place of the project's.
             deadline: on the monotonic clock, at which the tests are stopped.
         """
         baseline, limit = self.baseline, self._limit()
@@ -186,7 +186,7 @@ class TargetTests:
 
         Args:
             text: of the target's file, to be laid over.
-            arguments: tests to run behind it; None for none.
+            arguments: tests to run after it; None for none.
             program: Python source, which calls ``tell(kind, ...)``; the candidate may tell the same.
 
         Returns:

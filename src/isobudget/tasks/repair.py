@@ -1,7 +1,7 @@
 """What a model is given to repair a failing sample: the task as before, what was tried, and what the tests said of it.
 
 Of the tests it sees the first that failed, with its message and its text. That is more than a new draw sees, and it is
-what the comparison of repairing with drawing anew is about.
+what the comparison of repairing with sampling from scratch is about.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def repair_task(
     Args:
         target, tests: the task.
         program: that was tried, as it was taken out of the answer.
-        verdict: on it.
+        verdict: of the best attempt.
         show_tests, tokens: as for the task.
     """
     most = int(tokens * CHARACTERS_PER_TOKEN)

@@ -104,7 +104,7 @@ def install(program: bytes) -> bool:
 
 
 def warm(request: dict[str, Any]) -> dict[str, Any]:
-    """Import modules that no candidate is part of; what cannot be imported is left to the candidates' processes."""
+    """Import modules that do not depend on a candidate; those that fail are left to the candidates' processes."""
     failed = []
     for name in request["modules"]:
         try:
@@ -317,7 +317,7 @@ class Beginning:
         """Nothing waits."""
 
     def isatty(self) -> bool:
-        """It is no terminal."""
+        """It is not a terminal."""
         return False
 
 

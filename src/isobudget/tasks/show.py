@@ -26,7 +26,7 @@ class ShownProgram:
         outcome: of its verdict; empty if it has none.
         detail, first_failing: of the verdict.
         program: what was judged; of a task of `solve`, the whole file with it.
-        parent: the number of the sample that it repairs; None if it was drawn anew.
+        parent: the number of the sample that it repairs; None if it was sampled from scratch.
     """
 
     model: str
@@ -121,7 +121,7 @@ def show_tasks(path: Path, *, passed: bool, failed: bool, model: str | None) -> 
 
 def _check_choice(run: Run, *, passed: bool, failed: bool, model: str | None) -> None:
     if passed and failed:
-        raise InputError("--passed and --failed do not go together; leave out both for all")
+        raise InputError("--passed and --failed cannot be combined; leave out both for all")
     models = list(run.facts.get("models", {}))
     if model is not None and model not in models:
         raise InputError(f"{run.path}: no model {model!r}.{did_you_mean(model, models)} It has: {', '.join(models)}")

@@ -26,16 +26,16 @@ class Solution:
         solved: whether a sample passed all tests.
         code: the text of the file with the sample that passed, else with the best attempt; empty if there is none.
         diff: the change as a unified diff.
-        model: which model drew it; empty if there is none.
-        verdict: on it.
-        samples: begun, those given up included.
+        model: which model generated it; empty if there is none.
+        verdict: of the best attempt.
+        samples: number started, abandoned ones included.
         drawn: judged samples by model.
         spent: by unit: tokens, flops, usd, seconds, samples; None where not known.
         loading_seconds: what loading models took, which is not in `spent`.
         ending: why drawing stopped.
         budget: as it was written.
         run: the run folder.
-        notes: what a reader has to know.
+        notes: what a reader should know.
         repairs: judged samples that repaired another one.
         confirmation: how the samples that passed compare; None unless it was asked for.
     """

@@ -65,7 +65,7 @@ def solve(
     Raises:
         InputError: target, tests, budget or options are wrong; the message says what to do.
         JudgeError: the tests cannot be confined on this machine.
-        IsobudgetError: a model cannot be had, or the run folder cannot be written.
+        IsobudgetError: a model is not available, or the run folder cannot be written.
     """
     found = find_target(target)
     options = (options or SolveOptions()).with_settings(read_settings(found.root))
@@ -156,7 +156,7 @@ def _play(
         solution = replace(_solution(task, run, spending, ending, apart), confirmation=confirmation)
         recorder.end(_row(task, stated, solution))
         if failure := recorder.close():
-            solution = replace(solution, notes=(*solution.notes, f"not all of it is recorded: {failure}"))
+            solution = replace(solution, notes=(*solution.notes, f"not everything was recorded: {failure}"))
     return solution
 
 
@@ -265,7 +265,7 @@ def _confirmation(
     except (KeyboardInterrupt, JudgeError) as error:
         if isinstance(error, KeyboardInterrupt):
             held.callback(_interrupt)  # when what passed is kept
-        why = f"comparing them ended early ({str(error) or 'it was interrupted'})"
+        why = f"the comparison ended early ({str(error) or 'it was interrupted'})"
         return Confirmation(passed.total(), len(passed), 0, 0, (), why)
 
 

@@ -40,9 +40,9 @@ class Ending(StrEnum):
     PASSED = Halt.PASSED.value
     FINISHED = Halt.FINISHED.value
     BUDGET = Halt.BUDGET.value
-    TIME = "the budget's time is over"
+    TIME = "the time budget is used up"
     INTERRUPTED = "it was interrupted"
-    GONE = "no model answers any more"
+    GONE = "no model responds any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Attempt:
         generation, verdict: what came back, and what the tests said.
         text: the target's file with it; empty where none can be made of it.
         amounts: what it cost by unit.
-        parent: the index of the sample that it repairs; None if it was drawn anew.
+        parent: the index of the sample that it repairs; None if it was sampled from scratch.
         repairs: how many repairs led to it.
     """
 
@@ -252,7 +252,7 @@ class LiveSpending:
         return verdicts, True
 
     def _launch(self, arm: OpenArm, most: int, step: int) -> int:
-        """Begin what fits the backend and is paid for, repairs first; says how many samples were drawn anew."""
+        """Begin what fits the backend and is paid for, repairs first; says how many were sampled from scratch."""
         while self._to_repair and len(self._flying) < arm.concurrency:
             parent = self._to_repair[0]
             assert arm.again is not None

@@ -67,7 +67,7 @@ def find_target(text: str) -> Target:
             is not there yet.
 
     Raises:
-        InputError: there is no such function, nothing in the file is left to write, or it is no Python file.
+        InputError: there is no such function, nothing in the file is left to write, or it is not a Python file.
     """
     place, mark, name = text.partition("::")
     name = name.replace("::", ".")
@@ -75,11 +75,11 @@ def find_target(text: str) -> Target:
         raise InputError(f"{text}: write paths with /, as in {text.replace(chr(92), '/')}")
     path = Path(place)
     if path.suffix != ".py":
-        raise InputError(f"{text}: is no Python file; TARGET is written src/pkg/text.py::slugify, or a file's name")
+        raise InputError(f"{text}: is not a Python file; TARGET is written src/pkg/text.py::slugify, or a file's name")
     if path.is_dir():
         raise InputError(f"{text}: is a folder; name a file, or a function as FILE.py::name")
     if mark and not _NAME.fullmatch(name):
-        raise InputError(f"{text}: behind :: stands the name of a function, or Class.method")
+        raise InputError(f"{text}: after :: comes the name of a function, or Class.method")
     resolved = path.resolve()
     root = find_root(resolved)
     if not path.exists():
@@ -122,7 +122,7 @@ def _names(source: str, where: str, name: str) -> tuple[str, ...]:
             )
         if not holes:
             raise InputError(
-                f"{where}: every function has a body; name the one to write anew, as {where}::{next(iter(known))}"
+                f"{where}: every function has a body; name the one to rewrite, as {where}::{next(iter(known))}"
             )
         return holes
     if name in known:
@@ -133,6 +133,6 @@ def _names(source: str, where: str, name: str) -> tuple[str, ...]:
         raise InputError(f"{where}::{name}: is a class; name one of its methods ({methods}), or the file")
     outer = name.rpartition(".")[0]
     if outer in known:
-        raise InputError(f"{where}::{name}: stands inside of the function {outer}, which can be written only whole")
+        raise InputError(f"{where}::{name}: is inside the function {outer}; name that one instead")
     listed = ", ".join(list(known)[:8]) or "none"
     raise InputError(f"{where}: has no function {name!r}.{did_you_mean(name, known)} It has: {listed}")

@@ -136,7 +136,7 @@ def _policy(options: SolveOptions) -> Mapping[str, Schedule]:
     if options.policy is None:
         return {}
     if options.models:
-        raise InputError("--models and --policy do not go together: a policy names its models")
+        raise InputError("--models and --policy cannot be combined: a policy names its models")
     path, label = split_label(options.policy)
     policy, chance = read_policy(path), random.Random(options.seed).random()
     if label and (policy.by_case or not policy.labelled):
@@ -146,7 +146,7 @@ def _policy(options: SolveOptions) -> Mapping[str, Schedule]:
     if drawn[FIRST] is None:
         raise InputError(
             f"the policy draws for {schedules[FIRST].last_share:.0%} of the problems labelled {label!r}, and by chance "
-            "not for this one; another --seed decides anew"
+            "not for this one; another --seed decides again"
         )
     return {case: schedule for case, schedule in drawn.items() if schedule is not None}
 

@@ -100,7 +100,7 @@ def test_a_model_that_is_right_half_of_the_time_is_so_by_its_run(tmp_path: Path,
     counts = [CountRow("own", "m", "", f"add{place}", 8, passes[f"add{place}"], None, None, 0) for place in range(20)]
     (result,) = passk(group_counts(counts).values(), [1])
     assert result.low[0] <= 0.5 <= result.high[0]
-    assert "of 160 texts are empty because max_tokens ran out inside the thought" in " ".join(
+    assert "of 160 texts are empty because max_tokens ran out during reasoning" in " ".join(
         run.facts["models"]["m"]["notes"]
     )
 

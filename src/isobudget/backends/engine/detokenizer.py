@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 Decode = Callable[[Sequence[int]], str]
 
-#: tokens of the prompt that an output is decoded behind
+#: tokens of the prompt that an output is decoded after
 CONTEXT_TOKENS = 8
 
 _INCOMPLETE = "�"
@@ -32,7 +32,7 @@ class Detokenizer:
 
     Attributes:
         text: the text so far, without a character whose tokens have not all come.
-        ends: for every token how long `text` was behind it.
+        ends: for every token how long `text` was after it.
     """
 
     def __init__(self, decode: Decode, prompt_ids: Sequence[int]) -> None:
@@ -69,7 +69,7 @@ class Detokenizer:
         """How many tokens lie wholly within the first `length` characters of the text."""
         count = sum(1 for end in self.ends if end <= length)
         if length < len(self.text):
-            # tokens without text of their own at the cut are the begin of a character behind it
+            # tokens without text of their own at the cut are the begin of a character after it
             while count and self.ends[count - 1] == (self.ends[count - 2] if count > 1 else 0):
                 count -= 1
         return count

@@ -51,7 +51,7 @@ class EnergyMeter:
 
     def __init__(self, counters: Sequence[Counter]) -> None:
         if not counters:
-            raise LookupError("there are no energy counters")
+            raise LookupError("this machine has no energy counters")
         self._counters = counters
         self._joules = 0.0
         self._last = self._read()
@@ -117,7 +117,7 @@ def card_counters(devices: Sequence[int] | None = None, nvml: Any = None) -> lis
         for read in readers:
             read()
     except Exception as error:  # no module, no driver, no permission, an old card: all mean that there is no counter
-        raise LookupError(f"the graphics cards tell no energy: {error}") from None
+        raise LookupError(f"the GPUs do not report energy: {error}") from None
     return [Counter(read, _MILLIJOULES) for read in readers]
 
 

@@ -102,7 +102,7 @@ class SampleInFlight:
     def take(self, token: int, logprob: float) -> bool:
         """The next token; whether the sample ends with it. Nobody is notified of the end: see `give`."""
         if math.isnan(logprob):
-            self.request.fail(BackendError("the model computes no numbers (NaN) here; another number format may help"))
+            self.request.fail(BackendError("the model's outputs are NaN here; another dtype may help"))
             return True
         self.ids.append(token)
         if token in self.request.end_ids:

@@ -27,7 +27,7 @@ class Inbox(Generic[Item]):
         return self._closed
 
     def put(self, item: Item) -> bool:
-        """Add an item behind the others; False if the inbox is closed."""
+        """Add an item after the others; False if the inbox is closed."""
         with self._changed:
             if self._closed:
                 return False

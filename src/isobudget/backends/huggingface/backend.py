@@ -109,7 +109,7 @@ class HuggingFace:
             can_score=True,
             repeatable=(
                 "The same seed on the same device and number type gives the same sample, as far as rounding allows: "
-                "in a batch of another make-up sums round differently, and a near tie may fall otherwise."
+                "sums round differently in a batch of other samples, and a near tie may be decided differently."
             ),
             notes=tuple(self._notes),
             commit=model.commit if model else "",

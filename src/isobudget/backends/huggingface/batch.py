@@ -97,7 +97,7 @@ class _Cache:
 
     @classmethod
     def of_prompts(cls, model: LoadedModel, rows: Sequence[SampleInFlight]) -> tuple[_Cache, torch.Tensor]:
-        """The rows' prompts, each distinct one computed once, and the logits behind them."""
+        """The rows' prompts, each distinct one computed once, and the logits after them."""
         prompts = list(dict.fromkeys(row.prompt_ids for row in rows))
         ids, mask = pad_left(prompts, model.device)
         cache = cls(model, mask)
@@ -114,7 +114,7 @@ class _Cache:
         self._mask = self._mask[index]
 
     def step(self, ids: Sequence[int]) -> torch.Tensor:
-        """Add a token to each row; the logits behind it."""
+        """Add a token to each row; the logits after it."""
         import torch
 
         self._mask = torch.cat([self._mask, self._mask.new_ones((len(ids), 1))], dim=1)

@@ -123,7 +123,7 @@ def _why(settings: TransformersSettings, error: BaseException) -> str:
     elif "trust_remote_code" in str(error):
         reason = "it brings its own code, which isobudget does not run; use a model that transformers knows"
     elif isinstance(error, OSError) and not may_be_repo(settings.model) and not Path(settings.model).exists():
-        reason = "no such folder, and no name that a repository of the hub can have"
+        reason = "no such folder, and not a valid repository name of the hub"
     else:
         reason = f"it cannot be loaded: {first_line(error)}"
     return f"{settings.model}{f' at {settings.revision}' if settings.revision else ''}: {reason}"

@@ -78,5 +78,5 @@ def _pass(weights: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
     place = torch.searchsorted(sums, (numbers * sums[:, -1])[:, None], right=True)[:, 0]
     # rounding may leave the number at the very sum: then the last place that has a weight
     last = torch.searchsorted(sums, sums[:, -1:].contiguous())[:, 0]
-    # weights that are no numbers are noticed by their log-probability; they must not point outside here
+    # weights that are not numbers are noticed by their log-probability; they must not point outside here
     return torch.minimum(place, last).clamp(max=weights.shape[-1] - 1)

@@ -1,9 +1,9 @@
-"""How likely a model finds given texts behind a prompt, with `transformers`: plain forward passes, no sampling.
+"""Log-probabilities of given texts after a prompt, with `transformers`: plain forward passes, no sampling.
 
-The log-probability of token t of the text is that which the model gives it behind prompt and text before t: float32,
+The log-probability of token t of the text is that which the model gives it after prompt and text before t: float32,
 temperature 1, all tokens. The prompt's own tokens are left out.
 
-Not covered: computing the prompt once for all texts; each text's pass computes it anew.
+Not covered: computing the prompt once for all texts; each text's pass computes it again.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ special tokens written out in it are understood. A conversation is put into the 
 special tokens already.
 
 A text that follows a prompt is tokenized apart from it, so that the boundary is sharp. Tokenizers of the SentencePiece
-kind put a space before every text; for them the text is tokenized behind a line end, which no token spans there, and
+kind put a space before every text; for them the text is tokenized after a line end, which no token spans there, and
 that is taken off again, so that indentation keeps its length.
 
 Safe to use from several threads. Not covered: images, tools and other parts of a conversation.

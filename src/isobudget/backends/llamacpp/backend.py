@@ -47,7 +47,7 @@ _ALIKE = (
 )
 _ROUNDED = (
     "The same seed on the same machine gives the same sample, as far as rounding allows: weights of this kind are "
-    "multiplied otherwise beside few samples than beside many, and a near tie may fall otherwise."
+    "multiplied by different routines in small and in large batches, and a near tie may be decided differently."
 )
 
 

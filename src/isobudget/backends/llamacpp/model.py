@@ -96,7 +96,7 @@ class LlamaModel:
         return self._pieces[token]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text that the ids stand for; what is no UTF-8 becomes replacement characters."""
+        """The text that the ids stand for; what is not UTF-8 becomes replacement characters."""
         return self.text_bytes(ids).decode(errors="replace")
 
     @functools.cached_property

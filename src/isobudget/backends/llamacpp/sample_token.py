@@ -28,7 +28,7 @@ def sample_token(logits: NDArray[np.float32], sampling: Sampling, number: float)
         number: in [0, 1), uniform.
 
     Returns:
-        The token; its natural-log probability, NaN if the logits are no numbers.
+        The token; its natural-log probability, NaN if the logits are not numbers.
     """
     highest = int(logits.argmax())
     shifted = logits - logits[highest]

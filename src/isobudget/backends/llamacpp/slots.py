@@ -194,7 +194,7 @@ class Slots:
         return (sequence, tokens) if tokens >= TILE_TOKENS else (0, 0)
 
     def _forget_all(self, error: BackendError) -> None:
-        """What the context holds is not known any more: begin anew."""
+        """What the context holds is not known any more: start over."""
         self.fail(error)
         self._free_for_prompts += [prompt.sequence for prompt in self._prompts.values()]
         self._prompts = {}

@@ -22,7 +22,7 @@ def render_conversation(template: str, chat: Chat, names: Mapping[str, str]) -> 
     as ``bos_token``.
 
     Raises:
-        BackendError: the template is no template or refuses the conversation.
+        BackendError: the template is not a template or refuses the conversation.
     """
     import jinja2
     from jinja2.sandbox import ImmutableSandboxedEnvironment

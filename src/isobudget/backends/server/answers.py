@@ -3,7 +3,7 @@
 Servers differ in what they count and give back. The rules here:
 
 - **texts**: a message without `content` is an empty text; of a list of parts the texts are joined, and what the model
-  thought is kept apart. Half of a surrogate pair, which is no text, becomes U+FFFD.
+  thought is kept apart. Half of a surrogate pair, which is not text, becomes U+FFFD.
 - **faults**: a choice that cannot be read, or that the server broke off, is marked and costs no other choice.
 - **tokens**: usage counts all choices of an answer together (llama.cpp: only one of them). For one choice it is taken
   as it is. For several, the log-probability tokens give each choice's count, if they add up to the usage; where the
@@ -53,7 +53,7 @@ class Choice:
         finish: the server's word in small letters, None if it gave none.
         tokens: size in bytes and log-probability of every token, None if the server gave none.
         thought: what the model thought, which is no part of the text.
-        fault: why this is no sample; empty if it is one.
+        fault: why this is not a sample; empty if it is one.
         broken_off: whether the server ended it for reasons of its own, so that it is to be asked for again.
         is_cut: whether text or thought were longer than any sample is, and were cut.
     """
@@ -99,7 +99,7 @@ def read_answer(data: Any) -> ServerAnswer:
     usage = read_usage(data.get("usage"))
     oddities = list(usage.oddities)
     if any(_PIECE_OF_CHARACTER in one.text for one in choices) and _has_surrogate(data["choices"]):
-        oddities.append("texts held halves of surrogate pairs, which are no characters: they are recorded as U+FFFD")
+        oddities.append("texts held unpaired surrogates: they are recorded as U+FFFD")
     if any(_read_tokens(one.get("logprobs")) is None and one.get("logprobs") for one in _objects(data["choices"])):
         oddities.append("log-probabilities came in a form that cannot be read: they are unknown (NaN)")
     if any(one.is_cut for one in choices):
@@ -119,7 +119,7 @@ def believable(answer: ServerAnswer, prompt: Prompt) -> ServerAnswer:
     most = sum(len(text.encode(errors="replace")) for text in texts_of(prompt)) + _TOKENS_BESIDE
     if answer.prompt_tokens is None or answer.prompt_tokens <= most:
         return answer
-    said = "the server states more prompt tokens than the prompt has bytes and a template adds: taken as not stated"
+    said = "the server states more prompt tokens than the prompt can have: taken as not stated"
     return replace(answer, prompt_tokens=None, cached_tokens=None, oddities=(*answer.oddities, said))
 
 
@@ -257,7 +257,7 @@ def _is_length(finish: str | None) -> bool:
 
 
 def is_known(finish: str | None) -> bool:
-    """Whether the word for the end of an output is understood."""
+    """Whether a finish reason is known."""
     return finish is None or finish in _LENGTH | _STOP | FILTERED
 
 

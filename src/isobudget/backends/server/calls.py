@@ -211,16 +211,17 @@ class Calls:
         except (TimeoutError, self._openai.APITimeoutError) as error:
             sent = type(error.__cause__).__name__ != "ConnectTimeout"
             after = f"{self._settings.timeout_seconds:g} s (timeout_seconds)"
-            raise TransientError(f"no whole answer within {after}{self._way}", TIMEOUT if sent else NOT_SENT) from None
+            kind = TIMEOUT if sent else NOT_SENT
+            raise TransientError(f"no complete answer within {after}{self._way}", kind) from None
         except self._openai.APIStatusError as error:
             raise status_error(error, self._key, self._clean, time.time(), self._way) from None
         except self._openai.APIConnectionError as error:
             cause = error.__cause__ or error
             reason = self._clean(str(cause)) or type(cause).__name__
             kind = NOT_SENT if type(cause).__name__ == "ConnectError" else LOST
-            raise TransientError(f"no connection, or a lost one{self._way}: {shortened(reason)}", kind) from None
+            raise TransientError(f"no connection, or it was lost{self._way}: {shortened(reason)}", kind) from None
         except UnicodeEncodeError as error:  # of a header or the URL: answers are decoded
-            said = self._clean(f"{error.object[error.start : error.end]!r} is no {error.encoding}")
+            said = self._clean(f"{error.object[error.start : error.end]!r} is not valid {error.encoding}")
             raise UnsendableError(f"the request cannot be written: {shortened(said)}") from None
         except (self._openai.APIError, ValueError, RecursionError) as error:
             # An error that stands in a stream is of this very class.

@@ -83,7 +83,7 @@ def check_sendable(body: Any) -> None:
         json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError as error:
         half = error.object[error.start]
-        raise UnsendableError(f"the request holds {half!r}, half a surrogate pair, which no text has") from None
+        raise UnsendableError(f"the request holds {half!r}, half a surrogate pair, which is not valid text") from None
     except (TypeError, ValueError, RecursionError) as error:
         raise UnsendableError(f"the request cannot be written as JSON: {shortened(str(error))}") from None
 

@@ -53,7 +53,7 @@ class ApiKey:
         """What to do after a server answered 401 or 403."""
         message = f"the server answered {status}: "
         if self.secret:
-            return f"{message}the key in the environment variable {self.variable} does not open it"
+            return f"{message}the key in the environment variable {self.variable} is not accepted"
         if self.variable:
             return f"{message}it wants a key; put it into the environment variable {self.variable}"
         alone = "" if self.named else f". {OPENAI_VARIABLE} is sent to {OPENAI_HOST} alone, unless key_env names it"
@@ -75,7 +75,7 @@ def find_key(url: str, key_env: str | None) -> ApiKey:
     secret = os.environ.get(variable, "").strip() if variable else ""
     if not (secret.isascii() and secret.isprintable()):
         raise BackendError(
-            f"the environment variable {variable} does not hold a key: it has characters that no key has"
+            f"the environment variable {variable} does not hold a key: it has characters that cannot be in a key"
         )
     parts = urllib.parse.urlsplit(url)
     host = parts.hostname or ""

@@ -175,7 +175,8 @@ class ServerSession:
             return [UnreadableError(one.fault) if one.fault and not one.broken_off else None for one in choices]
         elif answer.completion_tokens is None:
             traits.note(
-                "the server states no usage: tokens are those with log-probabilities, stop text perhaps left out"
+                "the server states no usage: tokens are counted from the log-probabilities, which may leave out the "
+                "stop text"
             )
         if look_alike(answer, sampling.temperature):
             traits.refuse(Feature.SAMPLES, "gave one text for several samples: asked for one at a time")
@@ -223,7 +224,7 @@ class ServerSession:
         if model:
             self._served[model] = None
             if model != self._settings.model:
-                self._traits.note(f"the model {self._settings.model!r} was asked for, and {model!r} answered")
+                self._traits.note(f"asked for the model {self._settings.model!r}, but {model!r} answered")
 
     def _note_oddities(self, choice: Choice, tokens: int, max_tokens: int) -> None:
         note = self._traits.note
@@ -236,10 +237,7 @@ class ServerSession:
         if choice.tokens is None and Feature.LOGPROBS not in self._traits.refused:
             note("answers came without log-probabilities: they are unknown (NaN)")
         if choice.thought:
-            note(
-                "the model's thoughts are counted as tokens but are no part of the text; "
-                "log-probabilities are unknown (NaN)"
-            )
+            note("reasoning is counted as tokens but is not part of the text; log-probabilities are unknown (NaN)")
 
 
 def _with_prompt(generation: Generation, count: int) -> Generation:

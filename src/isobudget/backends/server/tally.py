@@ -52,13 +52,11 @@ class AnswerTally:
         notes = []
         if self.empty_thoughts:
             notes.append(
-                f"{_of(self.empty_thoughts, self.samples)} are empty because max_tokens ran out inside the thought: "
+                f"{_of(self.empty_thoughts, self.samples)} are empty because max_tokens ran out during reasoning: "
                 "set a larger max_tokens"
             )
         if self.cut_thoughts:
-            notes.append(
-                f"{_of(self.cut_thoughts, self.samples)} break off inside the thought: set a larger max_tokens"
-            )
+            notes.append(f"{_of(self.cut_thoughts, self.samples)} break off during reasoning: set a larger max_tokens")
         if self.empty:
             notes.append(f"{_of(self.empty, self.samples)} are empty")
         several = [one for one in list(self._prompts.values()) if one.samples > 1]

@@ -110,7 +110,7 @@ class Traits:
         return 1 if Feature.SAMPLES in self.refused else MOST_SAMPLES
 
     def note(self, sentence: str) -> None:
-        """Something to tell the user; noticed twice, it is said once."""
+        """Add a note for the user; the same note is added only once."""
         self.notes[sentence] = None
 
     def refuse(self, feature: Feature, sentence: str | None = None) -> None:
@@ -189,9 +189,7 @@ def first_traits(server: Server, settings: ServerSettings) -> Traits:
     if kind is ServerKind.OPENAI:
         traits.refuse(Feature.MORE_STOPS)
     if kind in (ServerKind.UNKNOWN, ServerKind.OLLAMA):
-        traits.note(
-            "whether the server adds top-k, min-p or penalties of its own to temperature and top-p is not known here"
-        )
+        traits.note("it is not known whether this server adds top-k, min-p or penalties to temperature and top-p")
     if kind is ServerKind.OLLAMA and api == "completions":
         traits.note(
             "Ollama puts a completion's prompt into the model's template, unless the model has none (NAME:text)"

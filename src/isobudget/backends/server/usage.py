@@ -39,14 +39,16 @@ def read_usage(stated: Any) -> Usage:
     if not isinstance(stated, dict):
         return Usage()
     oddities = [
-        f"the server's usage states {name} that cannot be: taken as not stated"
+        f"the server's usage states an impossible {name}: taken as not stated"
         for name in ("prompt_tokens", "completion_tokens")
         if stated.get(name) is not None and _count(stated[name]) is None
     ]
     prompt, completion = _count(stated.get("prompt_tokens")), _count(stated.get("completion_tokens"))
     if outside := _reasoning_outside(stated, prompt, completion):
         completion = (completion or 0) + outside
-        oddities.append("reasoning tokens are not in the server's completion_tokens: they are added, as its total says")
+        oddities.append(
+            "the server's completion_tokens leave out reasoning tokens: they are added, since its total includes them"
+        )
     cached = _cached(stated)
     if cached is not None and prompt and cached > prompt:
         cached = None

@@ -159,9 +159,9 @@ class Vllm:
             model=f"{self.settings.model}@{revision}" if revision else self.settings.model,
             can_score=True,
             repeatable=(
-                "Every sample has its own seed. The same seed gives the same sample as far as rounding allows: beside "
-                "other requests sums round differently, and a near tie may fall otherwise. With "
-                "VLLM_BATCH_INVARIANT=1 in the environment, on devices that vLLM supports it on, they do not."
+                "Every sample has its own seed. The same seed gives the same sample as far as rounding allows: sums "
+                "round differently when other requests share the batch, and a near tie may be decided differently. "
+                "VLLM_BATCH_INVARIANT=1 in the environment prevents that, on devices where vLLM supports it."
             ),
             commit=self._commit,
         )

@@ -29,15 +29,14 @@ RIGHTS_OF_VERSION = {1: 13, 2: 14, 3: 15, 4: 15}
 RIGHTS_SINCE_5 = 16
 NETWORK_BIND, NETWORK_CONNECT = 1, 2
 SCOPE_ABSTRACT_SOCKETS, SCOPE_SIGNALS = 1, 2
-#: of the rights to files, those that make sense for something that is no folder
+#: of the rights to files, those that make sense for something that is not a folder
 FILE_RIGHTS = 1 | WRITE_FILE | READ_FILE | TRUNCATE | 1 << 15
 MAKE_SPECIAL = 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11
 EXECUTE = 1
 
 
 class Reachable(NamedTuple):
-    """What stays reachable: folders whose names may be listed, things that may be read, what may be written, too, and
-    what may be read and executed."""
+    """Paths that stay reachable: folders that may be listed, paths that may be read, also written, or also executed."""
 
     listed: tuple[str, ...]
     readable: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 Equality is Python's own, with these exceptions: nan agrees with nan, equal times in different zones are equal, a
 `Counter` is the dict that it is, a decimal number with more than 2,000 digits before or after its point agrees with no
-number of another type, and what is no plain data agrees by the name of its type. So `1`, `1.0`, `True` and
+number of another type, and what is not plain data agrees by the name of its type. So `1`, `1.0`, `True` and
 `Fraction(2, 2)` have one text, and so have `{1, 2}` and `frozenset([2, 1])`; `[1]` and `(1,)` have two.
 
 Nothing here calls a method of a sample's object: values come from the wire, which makes only plain data, and stand-ins
@@ -34,7 +34,7 @@ def canonical(value: Any) -> str:
 
     Returns:
         At most `TEXT_CHARS` characters and, if it is cut there, `...sha256:` and the checksum of the whole text. It
-        begins with `?` for what is no plain data, and never with `!`, which marks errors in `Verdict.observed`.
+        begins with `?` for what is not plain data, and never with `!`, which marks errors in `Verdict.observed`.
     """
     try:
         return bounded(_text(value))

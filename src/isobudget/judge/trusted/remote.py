@@ -22,7 +22,7 @@ from isobudget.judge.unpacking import Array, Unpacker
 MESSAGE_SECONDS, BYTE_SECONDS = 60e-6, 40e-9
 #: reported in parts of so many seconds
 REPORTED_SECONDS = 0.05
-#: messages of the tests that are no question
+#: messages of the tests that are not questions
 ANSWERS = ("value", "raised")
 #: a longer name of a type is not believed
 NAME_CHARS = 100

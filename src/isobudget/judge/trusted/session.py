@@ -112,7 +112,7 @@ def of_exception(error: BaseException, session: remote.SampleSession) -> Verdict
     try:
         detail = f"{type(error).__name__}: {error}"
     except remote.SampleEnded:
-        # The message shows what is no plain data. That does not make a failed assertion something else.
+        # The message shows what is not plain data. That does not make a failed assertion something else.
         session.fault, detail = "", type(error).__name__
     except Exception:
         # A message may hold a number that is too long to be written out.

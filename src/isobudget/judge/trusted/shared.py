@@ -27,7 +27,7 @@ from isobudget.judge.verdict import Outcome, Trust, Verdict
 RUNNER_SECONDS = 1.0
 #: errors by which a test says that the result is not the expected one
 ASSERTIONS = ("AssertionError", "Failed")
-#: marks of tests that need not pass, and of what is no test
+#: marks of tests that need not pass, and of what is not a test
 _OPTIONAL = re.compile(r"skip|xfail|expectedFailure|\bfixture\b")
 
 

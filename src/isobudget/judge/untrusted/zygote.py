@@ -113,7 +113,7 @@ def warm() -> None:
     _import(WARM)
     for _ in range(WARM_ROUNDS):
         _rehearse()
-    # What was rehearsed with is no module of the tester's, which is warm, too.
+    # What was rehearsed with is not a module of the tester's, which is warm, too.
     sys.modules.pop("sample", None)
 
 
@@ -173,7 +173,7 @@ def _rehearse_pytest(folder: str) -> None:
     sys.path.remove(os.getcwd())
     os.chdir("/")
     confine.remove_contents(folder)
-    # Patterns, source lines and the like of this run are no sample's.
+    # Patterns, source lines and the like of this run belong to no sample.
     importlib.import_module("linecache").clearcache()
     importlib.invalidate_caches()
 

@@ -136,7 +136,7 @@ def _build(rows: Iterable[Row], benchmark: str, splits: _Splits, *, lenient: boo
                 left_out.append(row.number)
 
     problems = unique(built(), str(splits.problems))
-    return problems, f"; left out, for want of tests: {', '.join(left_out)}" if left_out else ""
+    return problems, f"; left out, for lack of tests: {', '.join(left_out)}" if left_out else ""
 
 
 def _problem(row: Row, benchmark: str, prefix: str) -> Problem:

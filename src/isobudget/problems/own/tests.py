@@ -162,7 +162,7 @@ def visible_tests(record: Record, tests: Tests, shown: tuple[str, ...], where: s
     """How many of the first tests are visible: as the line states, else the asserts shown, if they come first.
 
     Raises:
-        InputError: what is stated is no whole number from 1, or leaves no hidden test.
+        InputError: what is stated is not a whole number from 1, or leaves no hidden test.
     """
     listed = _listed(tests)
     stated = record.get("visible_tests")

@@ -104,7 +104,7 @@ def _function_in_block(head: str, text: str, block: Block, entry_point: str) -> 
 def _without_function(head: str, text: str, blocks: Sequence[Block], entry_point: str) -> CandidateProgram:
     """An answer that does not define what is asked for: what it defines instead, so the judge names what is missing.
 
-    Of several blocks, the longest that parses. Nothing, behind a head that asks for a body.
+    Of several blocks, the longest that parses. Nothing, after a head that asks for a body.
     """
     block = _longest(text, [block for block in blocks if not block.is_foreign] or list(blocks))
     if block is None:

@@ -1,7 +1,7 @@
 """The longest part of a definition that is whole: for outputs that end unfinished, or run on into prose.
 
 A prefix of k logical lines is *closable* if it parses once every block that it leaves open is closed by a filler:
-``pass`` behind a colon, ``finally: pass`` behind a ``try``. Being closable cannot return once it is lost, for a line
+``pass`` after a colon, ``finally: pass`` after a ``try``. Being closable cannot return once it is lost, for a line
 that is wrong stays wrong; so the longest closable prefix is found where the parser reports its error, checked by two
 parses, and by bisection where the report misleads. From there lines are dropped until no filler is needed: an open
 ``if`` without a body, a ``try`` without its handler (as a whole), a decorator without its function.
@@ -29,7 +29,7 @@ _MATCH = re.compile(r"match\b")
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """What is open behind a line: blocks of ``try`` that have no clause yet, as line indexes, outermost first."""
+    """What is open after a line: blocks of ``try`` that have no clause yet, as line indexes, outermost first."""
 
     tries: tuple[int, ...]
 
@@ -99,7 +99,7 @@ def _waits(source: str, lines: Sequence[LogicalLine], opened: Sequence[_Open], c
 
 
 def _opened(source: str, lines: Sequence[LogicalLine]) -> Iterator[_Open]:
-    """For each line, what is open behind it."""
+    """For each line, what is open after it."""
     tries: list[int] = []
     for index, line in enumerate(lines):
         while tries and lines[tries[-1]].column >= line.column:

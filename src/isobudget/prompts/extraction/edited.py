@@ -21,7 +21,7 @@ class Edited:
     Attributes:
         text: the text as it is now.
         places: offsets in it at which something changed, ascending.
-        shifts: for each of them, how far what is behind it has moved to the left.
+        shifts: for each of them, how far what is after it has moved to the left.
     """
 
     text: str

@@ -62,7 +62,7 @@ def extract(rule: str, problem: Problem, head: str, text: str) -> Extracted:
     Args:
         rule: see above, and `PromptFormat.extraction`.
         problem: the problem that was to be solved; only its entry point and the names that its tests import are used.
-        head: source that the text stands behind, see `Rendered.head`.
+        head: source that the text follows, see `Rendered.head`.
         text: what the model wrote.
 
     Raises:

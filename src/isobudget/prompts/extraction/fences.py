@@ -1,7 +1,7 @@
 """Fenced blocks of an answer in Markdown.
 
 A fence is a line of three or more backticks or tildes (CommonMark, section 4.5); it may be indented or quoted, as in
-lists, and the last block need not be closed. Code may be glued to a fence, before or behind it. A fence within a string
+lists, and the last block need not be closed. Code may be glued to a fence, before or after it. A fence within a string
 of triple quotes neither closes nor opens; another one that names a language ends a block that nothing closed. Where the
 answer begins with code and its first fence has no language, that fence closes: the opening one was left out, or stands
 in the prompt. Without any fence, paragraphs that are indented as Markdown's code blocks are (section 4.4) count.
@@ -27,7 +27,7 @@ _FENCE = re.compile(
 )
 _PYTHON = re.compile(r"[{.\s]*(?:i?python|py|pypy)[ ]?[\d.]*(?!\w|-[a-z])|[{.\s]*[\w./-]+\.py(?!\w)", re.IGNORECASE)
 _UNNAMED = {"", "text", "txt", "plaintext", "plain", "code", "none", "markdown", "md"}
-#: what begins a line of code behind a fence, and attributes do not
+#: what begins a line of code after a fence, and attributes do not
 _GLUED = re.compile(
     r"(?:i?python3?[ \t]*|py[ \t]+)?(?P<code>\#.*"
     r"|(?:(?:async[ \t]+)?def|class|import|from|for|while|if|with|try|return)\b.*"
@@ -86,7 +86,7 @@ def _fenced(text: str, fences: Sequence[re.Match[str]]) -> Iterator[Block]:
 
 
 def _block(opening: re.Match[str], end: int) -> Block:
-    """The block behind a fence, with code that is glued to it."""
+    """The block after a fence, with code that is glued to it."""
     info = opening["info"].strip()
     glued = _GLUED.match(info)
     start = opening.start("info") + opening["info"].index(info) + glued.start("code") if glued else opening.end()
@@ -116,7 +116,7 @@ def _ending(text: str, fences: Sequence[re.Match[str]], place: int) -> tuple[int
 
 
 def _glued_end(text: str, start: int, end: int) -> int | None:
-    """Where a block ends that does not parse because a fence stands behind code on its line; None otherwise."""
+    """Where a block ends that does not parse because a fence follows code on its line; None otherwise."""
     glued = _GLUED_END.search(text, start, end)
     if glued is None or scan(text[start : glued.start()]).in_string or not isinstance(parse(text[start:end]), Failure):
         return None
@@ -124,7 +124,7 @@ def _glued_end(text: str, start: int, end: int) -> int | None:
 
 
 def indented_blocks(text: str) -> list[Block]:
-    """Indented code behind prose and an empty line, as Markdown has it."""
+    """Indented code after prose and an empty line, as Markdown has it."""
     blocks: list[Block] = []
     position, goes_on, blank, prose = 0, False, False, False
     for line in text.splitlines(keepends=True):

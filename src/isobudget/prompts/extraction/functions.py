@@ -5,7 +5,7 @@ point, and what it needs of what follows (`isobudget.prompts.extraction.definiti
 cut back to the longest part that is whole (`isobudget.prompts.extraction.cutting`).
 
 **A text that holds the whole definition**: the first that does something, or in a block the last, cut back and
-extended in the same way. The head gives its own statements, but for those that the text defines anew.
+extended in the same way. The head gives its own statements, but for those that the text redefines.
 
 Which of the two it is: the first, if the head's definition has a body then that does something (more than a docstring,
 ``pass``, ``...``), also if the text says the end of the head again before it goes on; else the second. Where it is
@@ -38,7 +38,7 @@ def find_function(head: str, text: str, entry_point: str, *, last: bool) -> Cand
     """The program of a text that goes on the function of its head, or holds all of it; None if it does neither.
 
     Args:
-        head: source that the text stands behind.
+        head: source that the text follows.
         text: what the model wrote, or a fenced block of it.
         entry_point: the function that is wanted.
         last: of several definitions the last is meant, as in a block; otherwise the first.
@@ -113,7 +113,7 @@ def _continued(head: str, text: str, entry_point: str) -> CandidateProgram | Non
 
 
 def _continued_again(head: str, text: str, entry_point: str) -> CandidateProgram | None:
-    """What continues the head behind a text that says the end of it once more; None if it does not, or nothing does."""
+    """What continues the head after a text that says the end of it once more; None if it does not, or nothing does."""
     count = _overlap(head[-MAX_REPEATED_CHARS:], text[:MAX_REPEATED_CHARS])
     if not text[:count].strip() or re.search(rf"\bdef[ \t]+{re.escape(entry_point)}\b", text[:count]):
         return None
@@ -127,7 +127,7 @@ def _overlap(head: str, text: str) -> int:
 
 
 def _continued_behind_docstring(head: str, text: str, entry_point: str) -> CandidateProgram | None:
-    """What continues the head behind a text that first ends a docstring which it did not begin."""
+    """What continues the head after a text that first ends a docstring which it did not begin."""
     ending = _QUOTES_LINE.search(text, 0, MAX_REPEATED_CHARS)
     if ending is None or ending["rest"].strip():
         return None

@@ -47,8 +47,8 @@ class LogicalLine:
     Attributes:
         start: offset at which its first physical line begins.
         first: offset of its first token.
-        end: offset behind its line break.
-        column: of the first token; tabs go to multiples of eight, a form feed begins anew.
+        end: offset after its line break.
+        column: of the first token; tabs go to multiples of eight, a form feed starts over.
         opens: whether it ends with a colon, so that a block must follow.
     """
 

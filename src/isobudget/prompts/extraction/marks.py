@@ -127,7 +127,7 @@ class _Reader:
         return MarkedAnswer(parts[0][0], text if text.strip() or text == self._text else "")
 
     def _close(self, mark: re.Match[str]) -> None:
-        """The open thought ends, or else all up to here was one; a stray mark behind the answer ends nothing."""
+        """The open thought ends, or else all up to here was one; a stray mark after the answer ends nothing."""
         if self._thought is not None:
             self._hide(self._thought.start(), mark.end())
             self._thoughts += 1

@@ -56,7 +56,7 @@ def parse(source: str) -> list[ast.stmt] | Failure:
 
 
 def split(scanned: Scan, source: str) -> list[Statement]:
-    """The top-level statements: each begins with a line at column 0 that is no clause and follows no decorator."""
+    """The top-level statements: each begins with a line at column 0 that is not a clause and follows no decorator."""
     groups: list[list[LogicalLine]] = []
     decorated = False
     for line in scanned.lines:

@@ -55,7 +55,7 @@ def figure_format(name: str) -> str:
     """The format of a file of that name.
 
     Raises:
-        InputError: the ending is none of those that can be written.
+        InputError: files with that ending cannot be written.
     """
     ending = name.rpartition(".")[2].lower()
     if ending not in FORMATS:

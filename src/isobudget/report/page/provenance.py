@@ -43,7 +43,7 @@ def model_facts(stated: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def imported(facts: Mapping[str, Any]) -> bool:
-    """Whether all samples came with others' results, so that this machine only read them."""
+    """Whether all samples were imported, so that this machine generated none."""
     models = facts.get("models", {}).values()
     return bool(models) and all(stated.get("backend") == IMPORTED for stated in models)
 

@@ -126,7 +126,7 @@ def _lead(comparison: Comparison, place: int) -> Cell:
 
 
 def flips(comparisons: Mapping[Unit, Comparison]) -> PageTable | None:
-    """For every pair the cost ratio at which the verdict flips, and those there are now; None if no pair has one."""
+    """For every pair the cost ratio at which the winner flips, and those there are now; None if no pair has one."""
     pairs: dict[tuple[str, str, int], dict[Unit, Flip]] = {}
     for unit, comparison in comparisons.items():
         for flip in comparison.flips:
@@ -145,7 +145,7 @@ def flips(comparisons: Mapping[Unit, Comparison]) -> PageTable | None:
     models = ("Cheaper model", "More expensive model")
     columns = (*models, "Samples of it", "As many of the cheaper", "Flips at ratio", *now)
     rows = (_flip_row(by_unit, list(comparisons)) for by_unit in pairs.values())
-    return _table("The cost ratio at which the verdict flips", columns, rows, note)
+    return _table("The cost ratio at which the winner flips", columns, rows, note)
 
 
 def no_flip(comparisons: Mapping[Unit, Comparison]) -> str:
@@ -154,7 +154,7 @@ def no_flip(comparisons: Mapping[Unit, Comparison]) -> str:
     if not flips or any(flip.k_cheap is not None for flip in flips if flip.k_dear & (flip.k_dear - 1) == 0):
         return ""
     return (
-        "No price ratio is known at which the verdict flips: in no pair do the recorded samples of the cheaper model "
+        "No price ratio is known at which the winner flips: in no pair do the recorded samples of the cheaper model "
         "reach what the more expensive one solves with one sample or more."
     )
 

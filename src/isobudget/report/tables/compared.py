@@ -77,7 +77,7 @@ def _price(side: Side, other: Side, units: Sequence[Unit]) -> str:
     for unit in units:
         units_by_ratio.setdefault(times_as_much(side.costs[unit] / other.costs[unit]), []).append(unit)
     parts = [f"{much} in {listed(named)}" for much, named in units_by_ratio.items()]
-    return f"; beside {other.label}, {side.label} costs {listed(parts)}" if parts else ""
+    return f"; compared with {other.label}, {side.label} costs {listed(parts)}" if parts else ""
 
 
 #: what JSON and CSV have of a side and of the power

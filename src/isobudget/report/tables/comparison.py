@@ -121,9 +121,9 @@ def clear_means(comparison: Comparison) -> str:
     """What a clear lead is in a table of this comparison, and of how many budgets that speaks."""
     level, budgets = f"{comparison.bootstrap.level:.0%}", counted(len(comparison.best), "budget")
     if comparison.simultaneous or len(comparison.best) == 1:
-        return f"{level} sure, all models and the table's {budgets} together"
-    each = f"{level} sure, all models of a row together, each of the {budgets} by itself"
-    whole = "" if comparison.bootstrap.simultaneous is False else "; the recommendation: all budgets together"
+        return f"{level} confidence, all models and the table's {budgets} tested together"
+    each = f"{level} confidence, all models of a row tested together, each of the {budgets} by itself"
+    whole = "" if comparison.bootstrap.simultaneous is False else "; the recommendation tests all budgets together"
     return each + whole
 
 
@@ -143,7 +143,7 @@ def _guesses(comparison: Comparison) -> Grid:
     rows = tuple(row for beyond in comparison.beyond for row in _guess_rows(beyond, comparison, short))
     note = (
         "Success in percent with the band that spans both models', each taken to be true; where they differ, trust "
-        f"neither. {WARNING} No verdict above rests on these numbers."
+        f"neither. {WARNING} No recommendation above uses these numbers."
     )
     reasons = (f"{short[one.label]}: no guess, {one.reason}." for one in comparison.beyond if one.reason)
     title = f"{comparison.benchmark or 'Success'}: {LABEL}"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.curves import Comparison
 from isobudget.grid import with_unit
+from isobudget.importers.names import UNNAMED
 
 #: letters of all labels together that leave room for the figures at 80 columns
 _WIDEST = 30
@@ -109,4 +110,4 @@ def said_of(named: Iterable[tuple[str, str]]) -> list[str]:
     """Sentences by what they are about: a benchmark, or a suite of tests; it is named where there are several."""
     pairs = list(named)
     several = len({name for name, _ in pairs}) > 1
-    return [f"{name or 'unnamed'}: {text}" if several else text for name, text in pairs]
+    return [f"{name or UNNAMED}: {text}" if several else text for name, text in pairs]

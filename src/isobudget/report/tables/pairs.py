@@ -1,4 +1,4 @@
-"""Tables of models against each other: budgets for a success, where the lead changes, where the verdict flips."""
+"""Tables of models against each other: budgets for a success, where the lead changes, where the winner flips."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _flips_at(ks: Sequence[int], comparison: Comparison) -> Grid:
         note += " k is the most samples; the ratio counts those generated on average."
     meanings = {"never": "not within the recorded samples", "?": "an end that the recorded samples do not reach"}
     return Grid(
-        headed(comparison.benchmark, "the cost ratio at which the verdict flips"),
+        headed(comparison.benchmark, "the cost ratio at which the winner flips"),
         ("Cheap / expensive", *(f"k={k}" for k in ks), f"{comparison.bootstrap.level:.0%} at k=1", "now"),
         rows,
         notes=(*_pairs_note(comparison), note, prompt_note(comparison)),

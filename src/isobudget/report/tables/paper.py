@@ -175,7 +175,7 @@ def _flip_grid(table: PassTable, flips: Sequence[PaperFlip]) -> Grid:
         name = cheap.removeprefix("Code Llama ")
         rows.append((f"{name}/{dear.split()[-1]}", *ratios, *now))
     return Grid(
-        title=f"{table.benchmark}: the cost ratio at which the verdict flips",
+        title=f"{table.benchmark}: the cost ratio at which the winner flips",
         columns=("Cheap/expensive", *(f"k={k}" for k in ks), "flops", "time"),
         rows=tuple(rows),
     )

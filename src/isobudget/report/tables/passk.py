@@ -58,11 +58,12 @@ def _cell(result: PassAtK, at: int) -> str:
 
 
 def _notes(results: Sequence[PassAtK], cells: Sequence[Sequence[str]]) -> list[str]:
-    why: dict[str, list[str]] = {}
+    fewest: dict[int, list[str]] = {}
     for result in results:
-        name = " ".join(part for part in (result.benchmark, result.model, result.condition) if part)
-        for reason in result.undefined.values():
-            why.setdefault(reason, []).append(name)
+        if result.undefined:
+            name = " ".join(part for part in (result.benchmark, result.model, result.condition) if part)
+            fewest.setdefault(result.n_min, []).append(name)
+    known = "; ".join(f"{n:,} ({', '.join(names)})" for n, names in fewest.items())
     interval_note = [
         f"In percent, with {100 * one.level:g}% intervals over problems (bootstrap of {one.replicates:,} replicates, "
         f"seed {one.seed})."
@@ -71,5 +72,5 @@ def _notes(results: Sequence[PassAtK], cells: Sequence[Sequence[str]]) -> list[s
     return [
         *interval_note,
         *legend(cells, {"?": UNCERTAIN}),
-        *(f"-  {reason}: {', '.join(names)}" for reason, names in why.items()),
+        *[f"-  pass@k needs k samples of every problem; fewest of a problem: {known}"] * bool(fewest),
     ]

@@ -88,7 +88,7 @@ def _suites_grid(plan: Plan) -> Grid:
 
 
 def _repairs_grid(plan: Plan) -> Grid:
-    """Repairing beside sampling anew at equal budget."""
+    """Repairing beside sampling from scratch at equal budget."""
     _, unit = plan_scale(plan)
     rows = []
     for row in plan.repairs:
@@ -96,7 +96,7 @@ def _repairs_grid(plan: Plan) -> Grid:
         cells = (percent(row.anew), percent(row.repaired), gain, _range(row.gain_low, row.gain_high) if gain else "")
         rows.append((row.arm, _amount(row.budget, plan), str(row.problems), *cells))
     columns = ("Arm", "budget", "problems", "anew", "repaired", "gain", f"{plan.level:.0%}")
-    title = headed(plan.benchmark, f"repairing beside drawing anew, in {unit} a problem")
+    title = headed(plan.benchmark, f"repairing beside sampling from scratch, in {unit} a problem")
     return Grid(title, columns, tuple(rows), notes=(_REPAIRS,))
 
 

@@ -9,7 +9,7 @@ from isobudget.curves.difference import Difference
 from isobudget.grid import counted, with_unit
 from isobudget.statistics.power import POWER, Power
 
-#: more than this many problems, or times as many samples, is no advice
+#: more than this many problems, or times as many samples, is not useful advice
 _MOST_PROBLEMS, _MOST_TIMES = 1_000_000, 1000
 #: a smaller difference is none
 _LEVEL = 1e-12
@@ -53,10 +53,9 @@ def detectable_text(power: Power, problems: int, interval: tuple[float, float]) 
     if power.detectable >= 1:
         return f"{counted(problems, 'problem')} cannot tell any difference from chance in {POWER:.0%} of cases"
     if not _spread_is_known(power, interval):
-        return (
-            f"too few of the {counted(problems, 'problem')} tell the two apart to say which difference would be found"
-        )
-    finding = f"a true difference of {_points(power.detectable)} is found with {counted(problems, 'problem')}"
+        few = f"too few of the {counted(problems, 'problem')}"
+        return f"{few} tell the two apart to say which difference would be detected"
+    finding = f"a true difference of {_points(power.detectable)} is detected with {counted(problems, 'problem')}"
     return f"{finding} and these samples in {POWER:.0%} of cases"
 
 
@@ -73,12 +72,12 @@ def _needed(difference: Difference, problems: int) -> str:
         return ""
     many = _rough(difference.power.problems)
     wanted = f"about {counted(int(many), 'problem')}" if many <= _MOST_PROBLEMS else "over a million problems"
-    would_take = f"; one of {_points(abs(difference.difference))} would take {wanted}"
+    would_take = f"; detecting {_points(abs(difference.difference))} would take {wanted}"
     times = difference.power.samples
     if math.isnan(times):
-        return f"{would_take}; what more samples would do cannot be told at k above half of them"
+        return f"{would_take}; what more samples would do is not known at k above half of them"
     if times > _MOST_TIMES:
-        return f"{would_take}, and no number of samples of these {problems:,}"
+        return f"{would_take}; more samples of these {problems:,} would not suffice"
     return f"{would_take}, or {_rough(times):g} times the samples of these {problems:,}" if times > 1 else would_take
 
 

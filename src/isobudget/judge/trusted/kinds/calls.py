@@ -146,7 +146,7 @@ def _require_carried(texts: list[str]) -> None:
 
 
 def _no_handle(value: Any) -> dict[str, Any]:
-    raise TypeError(f"the reference returns a {type(value).__name__}, which is no plain data")
+    raise TypeError(f"the reference returns a {type(value).__name__}, which is not plain data")
 
 
 def _no_value(_handle: Any) -> Any:

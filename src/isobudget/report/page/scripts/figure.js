@@ -216,7 +216,7 @@
     return Math.max(240, Math.floor(host.clientWidth));
   }
 
-  // Draw anew where more than the budget has changed, else only the line of the budget.
+  // Redraw where more than the budget has changed, else only the line of the budget.
   function update(state, host) {
     const { budget: _, problem: __, sort: ___, pair: ____, ranked: _____, ...rest } = state;
     const now = JSON.stringify([rest, [...state.hidden], page.night.matches, page.version || 0]);

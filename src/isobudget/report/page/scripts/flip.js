@@ -1,4 +1,4 @@
-// Where the verdict flips: two models, how many samples of the cheaper one do as well as so many of the dearer, and a
+// Where the winner flips: two models, how many samples of the cheaper one do as well as so many of the dearer, and a
 // slider for what a sample of the dearer costs. It moves the figure and the budget slider above as well. Own prices, in
 // usd per GPU-hour or per million tokens, are set here.
 "use strict";
@@ -52,10 +52,10 @@
   // What the samples say, whatever prices are.
   function recorded(state, flip, [cheap, dear]) {
     const level = page.percent(page.comparison(state).level, 0), of = `${page.counted(flip.k_dear, "sample")} of ${dear}`;
-    if (flip.k_cheap === null) return `${cheap} does not reach what ${of} solve within its recorded samples, so no price ratio is known at which the verdict flips.`;
+    if (flip.k_cheap === null) return `${cheap} does not reach what ${of} solve within its recorded samples, so no price ratio is known at which the winner flips.`;
     const end = (value) => (value === null ? "no end within the recorded samples" : page.amount(value));
     const ends = flip.low === null && flip.high === null ? "no interval" : `${level}% interval ${end(flip.low)} to ${end(flip.high)}`;
-    return `${page.counted(flip.k_cheap, "sample")} of ${cheap} do as well as ${of}: the verdict flips where one sample of ${dear} costs ${page.amount(flip.ratio)} of ${cheap} (${ends}).`;
+    return `${page.counted(flip.k_cheap, "sample")} of ${cheap} do as well as ${of}: the winner flips where one sample of ${dear} costs ${page.amount(flip.ratio)} of ${cheap} (${ends}).`;
   }
 
   // The slider of the price ratio: it changes the price of the dearer model.

@@ -47,7 +47,7 @@
     return texts.join(", ") || "-";
   }
 
-  // Fetch the page anew, take its numbers, and put its tables in the place of the old ones.
+  // Fetch the page again, take its numbers, and put its tables in the place of the old ones.
   async function refresh() {
     const text = await (await fetch("./")).text();
     const fresh = new DOMParser().parseFromString(text, "text/html");

@@ -57,7 +57,7 @@
     return ways;
   };
 
-  // Change some of the state; everything that listens draws itself anew.
+  // Change some of the state; everything that listens redraws itself.
   page.set = function (changes) {
     Object.assign(page.state, changes);
     if ("benchmark" in changes) Object.assign(page.state, { hidden: new Set(), price: {}, rate: {}, budget: null, pair: null, ranked: null });
