@@ -129,7 +129,7 @@ def fit_beta_binomial(n: ArrayLike, c: ArrayLike, weights: ArrayLike | None = No
 def _fitted(mean: float, backwards: bytes) -> BetaFit:
     """The fit to a mean and to weights above each count, as three rows in bytes, the last count first.
 
-    The rows are turned in place: with these strides `@` adds one by one, and its last digit is the same on any machine.
+    The rows are turned in place: with these strides `@` adds one by one, and no BLAS decides on the last digit.
     """
     above = np.frombuffer(backwards).reshape(3, -1)[:, ::-1]
     at = _within_reach(np.log([mean + 1e-9, 1.0 - mean + 1e-9]))
