@@ -6,6 +6,8 @@ STAMP := $(VENV)/.installed
 FAMILY ?=
 OUT ?= runs/demo$(FAMILY:%=-%)
 TEST_PROCESSES ?= auto
+# Images of containers often forbid bytecode; every process that the tests start would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 MODELS := smollm2-135m qwen2.5-coder-1.5b
 
 .PHONY: help install demo test test-transformers test-vllm test-ray test-trl check format docs dist tutorials lock clean system-packages browser golden-outputs \
@@ -35,11 +37,13 @@ help:
 	@echo "make lock              renew requirements.lock"
 	@echo "make clean             remove the environment and caches (runs/ stays)"
 
+# pip alone compiles on one core, the tests of packages too.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "isobudget needs Python 3.11 or newer; say which with: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
+	@$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import io
 import json
 import os
 import platform
@@ -29,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from golden_server import golden_server
-from isobudget import cli
+from support.command import isobudget
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 OUTPUTS = GOLDEN / "outputs"
@@ -129,17 +128,8 @@ def _lay_out(case: Case, server: str) -> None:
 
 
 def _invoke(command: str, server: str) -> tuple[int, str, str]:
-    words = shlex.split(command.format(data=SHARED_DATA, server=server))
-    out, err, code, before = io.StringIO(), io.StringIO(), 0, sys.argv
-    sys.argv = ["isobudget", *words]
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            cli.main()
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    finally:
-        sys.argv = before
-    return code, out.getvalue(), err.getvalue()
+    done = isobudget(*shlex.split(command.format(data=SHARED_DATA, server=server)))
+    return done.returncode, done.stdout, done.stderr
 
 
 def _read(name: str, text: str, as_json: bool) -> tuple[str, Any]:

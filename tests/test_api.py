@@ -8,8 +8,6 @@ import json
 import keyword
 import math
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from isobudget.cli.declared import with_options
 from isobudget.errors import InputError
 from isobudget.grid import json_value
 from isobudget.results import Results
+from support.command import isobudget
 
 GOLDEN_RUN = Path(__file__).parent / "golden" / "run"
 #: options that say what is printed, or that are functions of their own
@@ -63,9 +62,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def printed(*words: str) -> Any:
     """What a command prints with `--json`."""
-    done = subprocess.run(
-        [sys.executable, "-m", "isobudget", *words, "--json"], capture_output=True, text=True, check=False
-    )
+    done = isobudget(*words, "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

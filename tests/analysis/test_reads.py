@@ -19,7 +19,7 @@ from isobudget.report import build_report
 from support.synthetic_run import PAIR, synthetic_run
 
 FEW = Bootstrap(replicates=200)
-UNITS = (Unit.FLOPS, Unit.SECONDS, Unit.TOKENS)
+UNITS = (Unit.FLOPS, Unit.SECONDS)
 
 
 class Reads:

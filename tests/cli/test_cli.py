@@ -16,14 +16,10 @@ from isobudget.cli import COMMANDS
 from isobudget.models.catalog import find_model
 from isobudget.models.weights import local_weights
 from isobudget.records.run import load_run
+from support.command import isobudget
 from support.tiny_gguf import tiny_gguf
 
 ISOBUDGET = [sys.executable, "-m", "isobudget"]
-
-
-def isobudget(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [*ISOBUDGET, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, timeout=300)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -150,7 +146,8 @@ def test_a_stopped_run_goes_on_and_doubles_nothing(tmp_path: Path, small_model: 
     assert 0 < len(kept) < 96
     if how is signal.SIGINT:
         assert "run the same command to resume" in errors
-    again = isobudget("run", study, "--out", out, "--json")
+    command = [*ISOBUDGET, "run", str(study), "--out", str(out), "--json"]
+    again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["drawn"] == 96 - len(kept)
     rows = list(load_run(out).samples())

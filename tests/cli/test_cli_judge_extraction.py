@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
+
+from support.command import isobudget
 
 PROBLEM = {
     "task_id": "Own/0",
@@ -23,12 +24,11 @@ LINES = [
 ]
 
 
-def judge(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def judge(folder: Path, *arguments: str) -> CompletedProcess[str]:
     (folder / "problems.jsonl").write_text(json.dumps(PROBLEM) + "\n")
     (folder / "samples.jsonl").write_text("".join(json.dumps({"task_id": "Own/0"} | line) + "\n" for line in LINES))
-    command = [sys.executable, "-m", "isobudget", "judge", "samples.jsonl", "--problems", "problems.jsonl"]
-    command += ["-o", "verdicts.jsonl", "--workers", "1", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False, timeout=300)
+    words = ["samples.jsonl", "--problems", "problems.jsonl", "-o", "verdicts.jsonl", "--workers", "1", *arguments]
+    return isobudget("judge", *words, cwd=folder)
 
 
 def passed(folder: Path) -> list[bool]:

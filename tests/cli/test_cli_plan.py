@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from isobudget.cli.declared import with_options
 from isobudget.cli.plan import plan
 from isobudget.errors import InputError
 from isobudget.solving.policy_file import read_policy
+from support.command import isobudget
 
 APP = typer.Typer()
 APP.command()(with_options(plan))
@@ -131,8 +130,7 @@ def test_nothing_to_plan_is_exit_code_2_with_a_sentence(tmp_path: Path) -> None:
     ):
         path = tmp_path / "c.jsonl"
         path.write_text("".join(json.dumps({"model": "a", "task_id": t, "n": n, "c": c}) + "\n" for t, n, c in rows))
-        command = [sys.executable, "-m", "isobudget", "plan", str(path), "--costs", str(costs)]
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = isobudget("plan", path, "--costs", costs)
         assert (done.returncode, done.stdout) == (2, "")
         assert message in done.stderr
         assert "Traceback" not in done.stderr
@@ -145,8 +143,7 @@ def test_what_cannot_be_planned_is_exit_code_2(file: Path) -> None:
         (("--budget", "8s", "--unit", "flops"), "cannot be combined with --unit flops"),
         (("--arms", "codellama-7b,x"), "no arm 'x'"),
     ):
-        command = [sys.executable, "-m", "isobudget", "plan", str(file), "--costs", "paper", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = isobudget("plan", file, "--costs", "paper", *arguments)
         assert done.returncode == 2
         assert message in done.stderr
         assert "Traceback" not in done.stderr

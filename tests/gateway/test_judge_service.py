@@ -29,6 +29,7 @@ from isobudget.problems.given import given_problem
 from isobudget.problems.problem import Problem
 from isobudget.records.run import load_run
 from isobudget.remote import RemoteJudge
+from support.command import isobudget
 from support.gateway import listening
 from support.stage_study import Backends, answer, write_study
 
@@ -146,8 +147,7 @@ def test_a_program_that_is_too_long_is_said_at_once(service: Service) -> None:
     ],
 )
 def test_options_that_would_not_be_heeded_are_refused(options: list[str], said: str) -> None:
-    command = [sys.executable, "-m", "isobudget", "judge", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = isobudget("judge", *options)
     assert done.returncode == 2
     assert said in done.stderr
 

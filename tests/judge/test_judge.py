@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,6 +134,16 @@ def test_verdicts_come_in_order(judge: Judge) -> None:
     pairs = [(SQUARE, program) for program in (slow, "x", RIGHT, "def square(x): return 0", slow)]
     outcomes = [verdict.outcome for verdict in judge.run(pairs)]
     assert outcomes == [Outcome.PASSED, Outcome.ERROR, Outcome.PASSED, Outcome.FAILED, Outcome.PASSED]
+
+
+def test_judges_with_one_worker_each_are_on_different_cores() -> None:
+    cores = os.sched_getaffinity(0)
+    with contextlib.ExitStack() as running:
+        judges = [running.enter_context(Judge(1)) for _ in range(min(2, len(cores)))]
+        taken = [os.sched_getaffinity(judge._pool[0].process.pid) for judge in judges]  # type: ignore[union-attr]
+    assert all(len(one) == 1 for one in taken)
+    assert len(set.union(*taken)) == len(taken)
+    assert set.union(*taken) <= cores
 
 
 def test_pairs_are_taken_only_as_verdicts_are(judge: Judge) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import resource
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
@@ -25,6 +24,7 @@ from isobudget.profiling import Timing, parse_slots, profile
 from isobudget.profiling.measure import random_weights
 from isobudget.profiling.timing import _speed, _time
 from isobudget.progress import SILENT
+from support.command import isobudget
 
 TINY = Architecture("tiny", layers=2, hidden=64, mlp_width=96, heads=4, kv_heads=2, head_size=16, vocabulary=320)
 SHAPES = [
@@ -394,9 +394,8 @@ def test_bad_files_are_named(tmp_path: Path, costs: str, speed: str, message: st
 # the command
 
 
-def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    whole = [sys.executable, "-m", "isobudget", "profile", *arguments]
-    return subprocess.run(whole, capture_output=True, text=True, cwd=folder, check=False, timeout=120)
+def command(*arguments: str, folder: Path) -> CompletedProcess[str]:
+    return isobudget("profile", *arguments, cwd=folder)
 
 
 @pytest.mark.usefixtures("engine_is_here", "scratch")

@@ -19,6 +19,7 @@ from isobudget.files.whole import locked
 from isobudget.records.check import check_run
 from isobudget.records.compact import compact
 from isobudget.records.run import Run, load_run
+from support.command import isobudget
 from support.synthetic_run import PAIR, synthetic_run
 
 
@@ -149,11 +150,10 @@ def test_repairing_waits_for_nobody(run: Run) -> None:
 
 
 def test_the_command_says_it_in_its_exit_code(run: Run) -> None:
-    command = [sys.executable, "-m", "isobudget", "check", str(run.path), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = isobudget("check", run.path, "--json")
     assert (done.returncode, json.loads(done.stdout)["whole"]) == (0, True)
     cut(run.path / "samples" / "part-000001.parquet")
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = isobudget("check", run.path, "--json")
     assert done.returncode == 1
     assert [one["kind"] for one in json.loads(done.stdout)["findings"]] == ["damaged"]
     assert load_run(run.path).facts["format"] == 3

@@ -140,3 +140,11 @@ def test_the_band_holds_what_was_held_out(shared_data: Path) -> None:
                 held += list((guess.low <= truth) & (truth <= guess.high))
     assert len(held) == 24
     assert np.mean(held) >= 0.9
+
+
+def test_the_same_counts_are_fitted_once() -> None:
+    n, c = np.array([5, 5, 9]), np.array([1, 4, 2])
+    once = fit_beta_binomial(n, c)
+    assert fit_beta_binomial(n[::-1], c[::-1]) is once
+    assert fit_beta_binomial(n, c, [1, 2, 1]) != once
+    assert fit_beta_binomial(n, c[::-1]) != once

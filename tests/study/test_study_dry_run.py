@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from isobudget.models.named import named
 from isobudget.pipeline.generate import generate
 from isobudget.study import shipped_studies
 from isobudget.study.read import parse_study
+from support.command import isobudget
 from support.stage_study import Backends, write_study
 
 
@@ -85,8 +84,8 @@ def test_what_is_missing_is_listed_and_the_rest_is_told(tmp_path: Path, study_te
 
 @pytest.mark.parametrize("name", sorted(shipped_studies()))
 def test_every_study_that_ships_can_be_tried_without_a_run(tmp_path: Path, name: str) -> None:
-    command = [sys.executable, "-m", "isobudget", "run", name, "--dry-run", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    done = isobudget("run", name, "--dry-run", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["study"] == name
     assert told["ready"] == (not told["missing"])

@@ -21,6 +21,7 @@ from isobudget.analysis.load_samples import load_samples
 from isobudget.errors import InputError, RunError, StorageError
 from isobudget.records.attempts import AttemptRow, TaskRow
 from isobudget.records.parts import read_rows
+from support.command import isobudget as command_line
 from support.solve_project import COUNTER_TESTS, RIGHT, TEXT, WRONG, answering, declare, enter_project
 
 SLUG = "src/pkg/text.py::slugify"
@@ -44,7 +45,7 @@ def command(*words: str) -> list[str]:
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*words), capture_output=True, text=True, check=False, timeout=120)
+    return command_line("solve", *words, "--python", sys.executable)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,8 @@ def test_a_year_and_the_largest_seed_are_taken(project: Path) -> None:
 def test_a_diff_is_printed_and_nothing_is_changed(project: Path) -> None:
     with answering(right_from(2)) as (url, asked):
         declare(project.parent / "models.toml", url)
-        done = run(SLUG, "--tests", SLUG_TESTS, "--budget", "20samples", "--models", "small")
+        words = command(SLUG, "--tests", SLUG_TESTS, "--budget", "20samples", "--models", "small")
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     assert (project / "src/pkg/text.py").read_text() == TEXT
     assert done.stdout == (

@@ -17,6 +17,7 @@ from isobudget import api
 from isobudget.errors import InputError
 from isobudget.progress import Silent
 from isobudget.tasks.solution import Solution
+from support.command import isobudget as command_line
 from support.solve_project import RIGHT, TEXT, WRONG, answering, declare, enter_project
 
 SLUG = "src/pkg/text.py::slugify"
@@ -48,7 +49,7 @@ class Notes(Silent):
 
 
 def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "isobudget", "solve", "src", "--failing", *words, "--python", sys.executable]
+    return ["solve", "src", "--failing", *words, "--python", sys.executable]
 
 
 def test_failing_takes_every_function_without_a_body(project: Path) -> None:
@@ -93,9 +94,7 @@ def test_nothing_to_decide_on_is_told_and_no_success(served: Path) -> None:
     (served / "src/pkg/alone.py").write_text("def untested():\n    ...\n")
     (served / "tests/test_text.py").write_text("def test_nothing():\n    pass\n")
     (served / "tests/test_counter.py").unlink()
-    done = subprocess.run(
-        command("--tests", "tests", "--json"), capture_output=True, text=True, check=False, timeout=120
-    )
+    done = command_line(*command("--tests", "tests", "--json"))
     assert (done.returncode, done.stdout) == (2, "")
     assert "error: src: no function without a body could be decided on, of 1: tests: no test imports" in done.stderr
     with pytest.raises(InputError, match="--out takes one file, and --failing may write several"):
@@ -113,8 +112,7 @@ def test_what_was_found_before_an_error_is_shown(project: Path) -> None:
 
     with answering(answers) as (url, _):
         declare(project.parent / "models.toml", url)
-        words = command("--tests", "tests", "--models", "small", "--budget", "2samples")
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+        done = command_line(*command("--tests", "tests", "--models", "small", "--budget", "2samples"))
     assert done.returncode == 2
     assert "+" + RIGHT in done.stdout
     assert "error: " in done.stderr
@@ -131,7 +129,9 @@ def test_ctrl_c_ends_all_of_it(project: Path) -> None:
     with answering(answers) as (url, asked):
         declare(project.parent / "models.toml", url)
         words = command("--tests", "tests", "--models", "small", "--budget", "60s", "--json")
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "isobudget", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         try:
             assert drawing.wait(100)
             process.send_signal(signal.SIGINT)

@@ -11,6 +11,7 @@ does not grow with their number.
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import warnings
@@ -36,6 +37,9 @@ AHEAD = 32
 ATTEMPTS = 3
 #: more workers than so many per core only take memory; where there are few cores, so many are allowed all the same
 WORKERS_PER_CORE, LEAST_ALLOWED = 8, 32
+#: workers stay on a core each: judges with fewer of them than there are cores, in one process or in several, begin on
+#: different ones
+_FIRST_CORE = itertools.count(os.getpid())
 
 
 def most_workers() -> int:
@@ -107,7 +111,8 @@ class Judge:
             JudgeError: samples cannot be confined here, and `unsafe` was not given.
         """
         cores = sorted(os.sched_getaffinity(0))
-        settings = [self._settings(number, cores[number % len(cores)]) for number in range(self.workers)]
+        first = next(_FIRST_CORE)
+        settings = [self._settings(number, cores[(first + number) % len(cores)]) for number in range(self.workers)]
         self._pool = [Worker(setting) for setting in settings]
         self._entered = True
         try:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,6 +35,8 @@ WARNING = "Where some problems never pass, both guesses tend to be too high, by 
 #: log a and log b stay within this: a and b from 1e-8 to 1e8
 REACH = 18.4
 STEPS = 100
+#: so many fits are kept, of so many samples a problem at most: the folds of a plan come to the same counts again
+KEPT, KEPT_SIZE = 512, 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,25 +120,41 @@ def fit_beta_binomial(n: ArrayLike, c: ArrayLike, weights: ArrayLike | None = No
     samples = np.broadcast_to(np.asarray(n, dtype=np.int64), passed.shape)
     weight = np.ones(len(passed)) if weights is None else np.asarray(weights, dtype=np.float64)
     size = int(samples.max())
-    above = tuple(_how_many_above(counts, weight, size) for counts in (passed, samples - passed, samples))
-    mean = float(weight @ passed / (weight @ samples))
-    at = np.clip(np.log([mean + 1e-9, 1.0 - mean + 1e-9]), -REACH, REACH)
-    value, gradient, hessian = _likelihood(at, above)
+    above = np.stack([_how_many_from_the_end(counts, weight, size) for counts in (passed, samples - passed, samples)])
+    fitted = _fitted if size <= KEPT_SIZE else _fitted.__wrapped__
+    return fitted(float(weight @ passed / (weight @ samples)), above.tobytes())
+
+
+@lru_cache(KEPT)
+def _fitted(mean: float, backwards: bytes) -> BetaFit:
+    """The fit to a mean and to weights above each count, as three rows in bytes, the last count first.
+
+    The rows are turned in place: with these strides `@` adds one by one, and no BLAS decides on the last digit.
+    """
+    above = np.frombuffer(backwards).reshape(3, -1)[:, ::-1]
+    at = _within_reach(np.log([mean + 1e-9, 1.0 - mean + 1e-9]))
+    terms = _terms(at, above)
+    value = _log_likelihood(terms, above)
     for _ in range(STEPS):
-        step = _newton_step(gradient, hessian)
+        step = _newton_step(*_slopes(at, terms, above))
         for _ in range(40):
-            tried = np.clip(at + step, -REACH, REACH)
-            new = _likelihood(tried, above)
-            if new[0] >= value:
+            tried = _within_reach(at + step)
+            terms = _terms(tried, above)
+            new = _log_likelihood(terms, above)
+            if new >= value:
                 break
             step = step / 2
         else:
             break
         moved = float(np.abs(tried - at).max())
-        at, (value, gradient, hessian) = tried, new
+        at, value = tried, new
         if moved < 1e-9:
             break
     return BetaFit(float(np.exp(at[0])), float(np.exp(at[1])), value)
+
+
+def _within_reach(at: Floats) -> Floats:
+    return np.minimum(np.maximum(at, -REACH), REACH)
 
 
 def posterior_failure(n: ArrayLike, c: ArrayLike, fit: BetaFit, k: ArrayLike) -> Floats:
@@ -194,20 +213,28 @@ def _spanning(one: Guess, other: Guess) -> tuple[Guess, Guess]:
     return first, second
 
 
-def _how_many_above(counts: NDArray[np.int64], weights: Floats, size: int) -> Floats:
-    """Weight of the problems whose count exceeds j, for j = 0..size-1."""
+def _how_many_from_the_end(counts: NDArray[np.int64], weights: Floats, size: int) -> Floats:
+    """Weight of the problems whose count exceeds j, for j = size-1..0."""
     held = np.bincount(counts, weights=weights, minlength=size + 1)
-    return np.asarray(held[::-1].cumsum()[::-1][1 : size + 1])
+    return np.asarray(held[::-1].cumsum()[:-1][len(held) - size - 1 :])
 
 
-def _likelihood(at: Floats, above: tuple[Floats, ...]) -> tuple[float, Floats, Floats]:
-    """Log-likelihood at log a, log b, with its gradient and Hessian in them."""
+def _terms(at: Floats, above: Floats) -> Floats:
+    """a + j, b + j and a + b + j at log a, log b, for every j: shape (3, size)."""
     a, b = np.exp(at)
-    j = np.arange(len(above[0]))
-    terms = a + j, b + j, a + b + j
-    value = sum(sign * float(many @ np.log(x)) for sign, many, x in zip((1, 1, -1), above, terms, strict=True))
-    first = [float(many @ (1 / x)) for many, x in zip(above, terms, strict=True)]
-    second = [float(many @ (1 / x**2)) for many, x in zip(above, terms, strict=True)]
+    return np.asarray(np.array([[a], [b], [a + b]]) + np.arange(above.shape[1]))
+
+
+def _log_likelihood(terms: Floats, above: Floats) -> float:
+    logs = np.log(terms)
+    return float(above[0] @ logs[0]) + float(above[1] @ logs[1]) - float(above[2] @ logs[2])
+
+
+def _slopes(at: Floats, terms: Floats, above: Floats) -> tuple[Floats, Floats]:
+    """Gradient and Hessian of the log-likelihood in log a, log b."""
+    a, b = np.exp(at)
+    first = [float(many @ x) for many, x in zip(above, 1 / terms, strict=True)]
+    second = [float(many @ x) for many, x in zip(above, 1 / terms**2, strict=True)]
     gradient = np.array([a * (first[0] - first[2]), b * (first[1] - first[2])])
     hessian = np.array(
         [
@@ -215,7 +242,7 @@ def _likelihood(at: Floats, above: tuple[Floats, ...]) -> tuple[float, Floats, F
             [a * b * second[2], b * b * (second[2] - second[1]) + gradient[1]],
         ]
     )
-    return value, gradient, hessian
+    return gradient, hessian
 
 
 def _newton_step(gradient: Floats, hessian: Floats) -> Floats:
