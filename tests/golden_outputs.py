@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 from golden_server import golden_server
 from support.command import isobudget
@@ -33,8 +34,12 @@ from support.command import isobudget
 GOLDEN = Path(__file__).resolve().parent / "golden"
 OUTPUTS = GOLDEN / "outputs"
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-#: on which the last digits of a sum or a logarithm depend
-MADE_WITH = {"python": ".".join(platform.python_version_tuple()[:2]), "numpy": np.__version__}
+#: on which the last digits of a sum or a logarithm depend; of BLAS, for which processor its kernels are
+MADE_WITH = {
+    "python": ".".join(platform.python_version_tuple()[:2]),
+    "numpy": np.__version__,
+    "blas": ",".join(sorted({str(one.get("architecture")) for one in threadpool_info() if one["user_api"] == "blas"})),
+}
 _WRONG = tomllib.loads((GOLDEN / "wrong.toml").read_text("utf-8"))
 _CASES = tomllib.loads((GOLDEN / "cases.toml").read_text("utf-8"))
 END = "\x1f"

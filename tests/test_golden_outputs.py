@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from golden_compare import changes_of, differences
+from golden_compare import ROUNDING, ROUNDING_32_BITS, changes_of, differences, rounding_of
 from golden_outputs import MADE_WITH, SHARED_DATA, Case, all_cases, recorded, run_case
 from golden_server import golden_server
 
@@ -40,7 +40,7 @@ def test_outputs_are_as_recorded(case: Case, server: str) -> None:
     if "{data}" in case.command and not SHARED_DATA.is_dir():
         pytest.skip("no ../shared/data beside this checkout")
     old, new = recorded(case.group)[case.name], run_case(case, server)
-    found = list(differences(old, new, changes_of(case), exact=recorded("made_with") == MADE_WITH))
+    found = list(differences(old, new, changes_of(case), rounding_of(recorded("made_with"), MADE_WITH)))
     assert not found, "\n".join([f"{len(found)} differences, of: isobudget {case.command}", *found[:20]])
     if case.command.startswith("prompt "):
         assert (old["documents"], old["texts"]) == (new["documents"], new["texts"])
@@ -55,7 +55,7 @@ def test_every_recorded_output_has_its_case() -> None:
 def test_one_altered_number_is_found(title: str) -> None:
     group, name = title.split("/")
     old = recorded(group)[name]
-    assert not list(differences(old, copy.deepcopy(old), NOTHING, exact=True))
+    assert not list(differences(old, copy.deepcopy(old), NOTHING, rounding=0))
     new = copy.deepcopy(old)
     if new["documents"]:
         cost = new["documents"]["output"]["models"]["codellama-7b"]["cost"]
@@ -64,7 +64,19 @@ def test_one_altered_number_is_found(title: str) -> None:
         new["texts"]["output"] = new["texts"]["output"].replace("38.75", "38.76")
     else:
         new["error"] = new["error"].replace("line 2", "line 3")
-    assert len(list(differences(old, new, NOTHING, exact=True))) == 1
+    assert len(list(differences(old, new, NOTHING, rounding=0))) == 1
+
+
+def test_how_exactly_numbers_are_compared_depends_on_what_they_were_made_with() -> None:
+    made = {"python": "3.11", "numpy": "2.4.6", "blas": "SkylakeX"}
+    assert rounding_of(made, dict(made)) == 0
+    assert rounding_of(made, made | {"numpy": "2.5.0"}) == ROUNDING
+    assert rounding_of(made, made | {"blas": "Haswell"}) == ROUNDING_32_BITS
+    old, new = ({"exit": 0, "texts": {}, "documents": {"output": {"low": low}}} for low in (0.5, 0.5 + 3e-7))
+    assert list(differences(old, new, NOTHING, ROUNDING))
+    assert not list(differences(old, new, NOTHING, ROUNDING_32_BITS))
+    new["documents"]["output"]["low"] = 0.5 + 1e-5
+    assert list(differences(old, new, NOTHING, ROUNDING_32_BITS))
 
 
 def test_changes_on_purpose_are_taken_into_account() -> None:
@@ -77,6 +89,6 @@ def test_changes_on_purpose_are_taken_into_account() -> None:
         "dropped": [],
         "corrected": [],
     }
-    assert not list(differences(old, new, changes, exact=True))
+    assert not list(differences(old, new, changes, rounding=0))
     for key in ("renamed", "added", "removed"):
-        assert list(differences(old, new, changes | {key: []}, exact=True))
+        assert list(differences(old, new, changes | {key: []}, rounding=0))
