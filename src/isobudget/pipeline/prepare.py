@@ -54,7 +54,7 @@ def fetch_model(model: ResolvedModel, samples: int, context_tokens: int, progres
     path = fetch_weights(model.entry, progress)
     final = {
         "model": str(path),
-        "slots": min(settings.slots, max(1, samples)),
+        "slots": min(settings.model_copy(update={"model": str(path)}).at_once, max(1, samples)),
         "context_tokens": settings.context_tokens or context_tokens,
     }
     return replace(

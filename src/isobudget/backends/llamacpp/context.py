@@ -28,6 +28,8 @@ _STEP_TOKENS = 256
 TILE_TOKENS = 64
 
 Logits = NDArray[np.float32]
+#: what a sequence holds, as the engine writes it for another context of the same model
+State = NDArray[np.uint8]
 
 
 class Context:
@@ -102,6 +104,20 @@ class Context:
     def forget(self, sequence: int) -> None:
         """Empty a sequence."""
         self._api.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+
+    def save(self, sequence: int) -> State:
+        """What a sequence holds, for `restore`."""
+        state = np.empty(self._api.llama_state_seq_get_size(self._handle, sequence), np.uint8)
+        written = self._api.llama_state_seq_get_data(self._handle, state.ctypes.data, state.size, sequence)
+        return state[:written]
+
+    def restore(self, sequence: int, state: State) -> bool:
+        """Have a sequence hold what was saved, and nothing else; whether the engine took it. If not, it is empty."""
+        self.forget(sequence)
+        if self._api.llama_state_seq_set_data(self._handle, state.ctypes.data, state.size, sequence):
+            return True
+        self.forget(sequence)
+        return False
 
     def copy_beginning(self, source: int, target: int, tokens: int) -> int:
         """Have the sequence `target` hold the first tokens of `source`, and nothing else.
