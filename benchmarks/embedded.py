@@ -217,7 +217,8 @@ def main() -> None:
     study = parse_study(
         f'name = "speed"\nbenchmarks = ["quickstart"]\nproblems = {options.problems}\n'
         f"[sampling]\ntemperature = 0.8\ntop_p = 0.95\nmax_tokens = {TOKENS}\n"
-        f'[[models]]\nname = "{options.model}"\nn = {options.samples}\nslots = {settings.at_once}\ncontext_tokens = 512\n',
+        f'[[models]]\nname = "{options.model}"\nn = {options.samples}\n'
+        f"slots = {settings.at_once}\ncontext_tokens = 512\n",
         "benchmarks/embedded.py",
     )
     engine = Kept(settings).keep()

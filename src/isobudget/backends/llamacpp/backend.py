@@ -203,7 +203,8 @@ class LlamaCpp:
         with self._loading:
             weights = self._loaded()
             if not self._threads:
-                lanes = Lanes(self.settings.lanes, KEPT_PROMPTS, meter=find_meter())
+                count = self.settings.lanes
+                lanes = Lanes(count, -(-self.concurrency // count), KEPT_PROMPTS, meter=find_meter())
                 self._slots = self._lanes_of(weights, lanes)
                 for slots in self._slots:
                     arguments = self._inbox, slots, lanes
@@ -214,7 +215,7 @@ class LlamaCpp:
     def _lanes_of(self, weights: LlamaModel, lanes: Lanes) -> list[Slots]:
         """Slots and threads divided among the lanes."""
         room, made = self.settings.room, list[Slots]()
-        check_memory(self.path, self.concurrency + lanes.count * KEPT_PROMPTS, room)
+        check_memory(self.path, lanes.count * (lanes.slots + KEPT_PROMPTS), room)
         shares = zip(*(_divided(whole, lanes.count) for whole in (self.concurrency, self._cores())), strict=True)
         try:
             for slots, threads in shares:

@@ -37,6 +37,7 @@ class Lanes:
 
     Args:
         count: how many there are.
+        slots: most slots of one; contexts that exchange prompts are of one size.
         kept: prompts that are kept for other lanes.
         now: seconds.
         meter: joules used so far; None where nothing tells.
@@ -45,11 +46,12 @@ class Lanes:
     def __init__(
         self,
         count: int = 1,
+        slots: int = 0,
         kept: int = 0,
         now: Callable[[], float] = time.perf_counter,
         meter: Callable[[], float] | None = None,
     ) -> None:
-        self.count, self._kept = count, kept
+        self.count, self.slots, self._kept = count, slots, kept
         self._now, self._meter = now, meter or (lambda: math.nan)
         self._changed = threading.Condition(threading.RLock())
         self._at_work = self._full = 0

@@ -82,7 +82,7 @@ class Slots:
     ) -> None:
         self._model, self._clock, self._slots, self._context_tokens = model, clock, slots, context_tokens
         self._lanes, self._is_full = lanes or Lanes(), False
-        sequences = slots + KEPT_PROMPTS
+        sequences = max(slots, self._lanes.slots) + KEPT_PROMPTS
         batch_tokens = max(_BATCH_TOKENS, sequences)
         self._context = Context(model, context_tokens, sequences, batch_tokens, threads, is_shared=False)
         self._samples: list[SampleInFlight | None] = []  # each in the sequence of its place; None is a hole
@@ -200,7 +200,7 @@ class Slots:
                     oldest = self._prompts.pop(next(iter(self._prompts)))
                     self._free_for_prompts.append(oldest.sequence)
                 sequence = self._free_for_prompts[-1]
-                if saved and self._context.restore(sequence, saved.state):
+                if saved and self._restored(sequence, saved):
                     computed = _Prompt(sequence, saved.logits, saved.cost)
                 else:
                     computed = self._compute(ids, sequence, source, alike)
@@ -212,7 +212,7 @@ class Slots:
         """Compute a prompt into a sequence, from what another one holds on or what another lane has computed."""
         paid = Charge()
         elsewhere, saved = self._lanes.longest_beginning(ids)
-        if saved and elsewhere > alike and self._context.restore(sequence, saved.state):
+        if saved and elsewhere > alike and self._restored(sequence, saved):
             source, alike = sequence, elsewhere
         known = self._context.copy_beginning(source, sequence, alike)
         logits = self._context.decode_prompt(ids, sequence, known).copy()
@@ -220,6 +220,12 @@ class Slots:
         self.prompt_tokens += len(ids) - known
         self._lanes.keep(ids, lambda: SavedPrompt(self._context.save(sequence), logits, paid))
         return _Prompt(sequence, logits, paid)
+
+    def _restored(self, sequence: int, saved: SavedPrompt) -> bool:
+        """Have a sequence hold what another lane has computed; whether the engine took it."""
+        if self._context.is_copied(sequence):
+            self.step()
+        return self._context.restore(sequence, saved.state)
 
     def _beginning(self, ids: tuple[int, ...]) -> tuple[int, int]:
         """The sequence that begins as this prompt for longest, and for how many tokens."""
