@@ -215,11 +215,31 @@ def test_a_lane_waits_for_another_that_computes_a_prompt_of_the_same_beginning()
         thread.start()
         while not lanes._changed._waiters:  # type: ignore[attr-defined]
             pass
-        with lanes.computing(PROMPTS[0]) as waited:
-            order.append(("another", waited))
         order.append(("first", False))
     thread.join()
-    assert order == [("another", False), ("first", False), ("second", True)]
+    assert order == [("first", False), ("second", True)]
+
+
+def test_a_lane_goes_on_with_what_no_other_computes(path: Path) -> None:
+    """The other lane is another thread's, which computes the first prompt and those that begin alike."""
+    first, alike = begins_alike(200, [70, 90], 3)
+    model, lanes = LlamaModel(path), Lanes(2, 4, KEPT_PROMPTS)
+    slots, held = Slots(model, 4, 512, 1, StepClock(), lanes), lanes.computing(first)
+    with ThreadPoolExecutor(1) as other:
+        other.submit(held.__enter__).result()
+        waiting = [asked(first, range(1)), asked(alike, range(1)), asked(PROMPTS[0], range(1))]
+        unit = slots.choose(waiting)
+        assert unit == (waiting[2], 0)
+        slots.begin(unit)
+        assert slots.is_busy
+        assert slots.choose(waiting) is None  # it has a sample to go on with
+        other.submit(held.__exit__, None, None, None).result()
+        assert other.submit(lanes.claim, alike).result()
+        assert not lanes.claim(first)
+        other.submit(lanes.release).result()
+    assert slots.choose(waiting) == (waiting[0], 0)
+    slots.close()
+    model.close()
 
 
 def test_the_newest_prompts_are_kept_for_other_lanes() -> None:

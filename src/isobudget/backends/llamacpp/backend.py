@@ -29,10 +29,11 @@ from isobudget.backends.llamacpp.engine import usable_cores
 from isobudget.backends.llamacpp.exact import ExactScorer, Network, expanded_bytes, read_weights
 from isobudget.backends.llamacpp.kinds import are_even
 from isobudget.backends.llamacpp.lanes import Lanes
+from isobudget.backends.llamacpp.memory import check_memory
 from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.backends.llamacpp.scoring import LlamaScorer
 from isobudget.backends.llamacpp.settings import KEPT_PROMPTS, LlamaCppSettings
-from isobudget.backends.llamacpp.slots import Slots, check_memory, generate_from
+from isobudget.backends.llamacpp.slots import Slots, generate_from
 from isobudget.backends.llamacpp.template import render_conversation
 from isobudget.errors import BackendError
 from isobudget.models.gguf import read_gguf_header
@@ -215,7 +216,7 @@ class LlamaCpp:
     def _lanes_of(self, weights: LlamaModel, lanes: Lanes) -> list[Slots]:
         """Slots and threads divided among the lanes."""
         room, made = self.settings.room, list[Slots]()
-        check_memory(self.path, lanes.count * (lanes.slots + KEPT_PROMPTS), room)
+        check_memory(self.settings)
         shares = zip(*(_divided(whole, lanes.count) for whole in (self.concurrency, self._cores())), strict=True)
         try:
             for slots, threads in shares:

@@ -5,9 +5,10 @@ one context wait for one another hundreds of times a step, each time for the slo
 thread each get more done than one of two threads, above all beside other work on the machine. A lane reads all weights
 at each of its steps, so it needs some slots to be worth it (see `settings`).
 
-A prompt is computed by one lane; the others copy what it holds, bit by bit. One that begins as another that is being
-computed waits for it. Time in which several lanes are at work is shared among them evenly, so that what samples and
-prompts are charged adds up to the time on the clock.
+A prompt is computed by one lane; the others copy what it holds, bit by bit. While a lane computes one, the others do
+not compute any that begins alike: they go on with their samples, or with other prompts, and wait only if they have
+neither. Time in which several lanes are at work is shared among them evenly, so that what samples and prompts are
+charged adds up to the time on the clock.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Lanes:
         self._last, self._last_joules = self._now(), self._meter()
         self._seconds = self._joules = 0.0
         self._prompts: dict[tuple[int, ...], SavedPrompt] = {}  # the newest comes last
-        self._begun: list[tuple[int, ...]] = []
+        self._begun: dict[int, tuple[int, ...]] = {}  # by thread
 
     # time -------------------------------------------------------------------------------------------------------------
 
@@ -107,29 +108,40 @@ class Lanes:
 
     # prompts ----------------------------------------------------------------------------------------------------------
 
+    def claim(self, ids: tuple[int, ...]) -> bool:
+        """Whether the calling lane may compute a prompt now: no other computes one that begins alike.
+
+        If it may, none will until its `computing` has ended.
+        """
+        with self._changed:
+            lane = threading.get_ident()
+            if any(_is_alike(ids, other) for owner, other in self._begun.items() if owner != lane):
+                return False
+            self._begun[lane] = ids
+            return True
+
+    def release(self) -> None:
+        """The calling lane computes no prompt, whatever it has claimed."""
+        with self._changed:
+            self._begun.pop(threading.get_ident(), None)
+            self._changed.notify_all()
+
     @contextmanager
     def computing(self, ids: tuple[int, ...]) -> Iterator[bool]:
-        """A lane sees to a prompt meanwhile. First it waits while others compute one that begins alike.
+        """The calling lane sees to a prompt meanwhile. First it waits until it may, if it has not claimed it.
 
         Yields:
             Whether it had to wait.
         """
-
-        def is_free() -> bool:
-            return not any(_is_alike(ids, other) for other in self._begun)
-
         with self._changed:
-            waits = not is_free()
+            waits = not self.claim(ids)
             if waits:
                 with self.at_work(-1):
-                    self._changed.wait_for(is_free)
-            self._begun.append(ids)
+                    self._changed.wait_for(lambda: self.claim(ids))
         try:
             yield waits
         finally:
-            with self._changed:
-                self._begun.remove(ids)
-                self._changed.notify_all()
+            self.release()
 
     def keep(self, ids: tuple[int, ...], prompt: Callable[[], SavedPrompt]) -> None:
         """Keep a prompt for the other lanes, if there are any."""

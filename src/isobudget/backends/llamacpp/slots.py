@@ -21,10 +21,8 @@ where weights are quantised a row costs about the same beside many as beside few
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from isobudget.backends.engine.engine_clock import Charge, StepClock
 from isobudget.backends.engine.in_flight import Request, SampleInFlight, SampleOfRequest, take_tokens
@@ -34,14 +32,10 @@ from isobudget.backends.llamacpp.lanes import Lanes, SavedPrompt, shared_tokens
 from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.backends.llamacpp.sample_token import sample_token
 from isobudget.backends.llamacpp.settings import KEPT_PROMPTS
-from isobudget.errors import BackendError, ModelError
-from isobudget.grid import short
-from isobudget.models.read_gguf import from_gguf
+from isobudget.errors import BackendError
 
 #: tokens of a prompt that are computed at once, at most
 _BATCH_TOKENS = 512
-#: numbers of keys and values, in 16 bits
-_CACHE_BYTES = 2
 
 
 @dataclass(slots=True)
@@ -106,11 +100,24 @@ class Slots:
         A request of which nothing is left to generate is removed from the list.
         """
         waiting[:] = [request for request in waiting if request.waiting]
-        if not waiting:
+        request = self._best(waiting)
+        if request is None:
             return None
-        request = next((one for one in waiting if one.prompt_ids in self._prompts), waiting[0])
-        places = request.waiting  # another lane may have failed it by now
-        return (request, places.pop(0)) if places else None
+        if places := request.waiting:
+            return request, places.pop(0)
+        self._lanes.release()  # another lane has failed it meanwhile
+        return None
+
+    def _best(self, waiting: Sequence[Request]) -> Request | None:
+        """A request whose prompt is there, else one whose prompt no other lane computes just now."""
+        here = next((one for one in waiting if one.prompt_ids in self._prompts), None)
+        if here or not waiting:
+            return here
+        tried = dict.fromkeys(one.prompt_ids for one in waiting)
+        free = next((ids for ids in tried if self._lanes.claim(ids)), None)
+        if free is None and self.is_busy:
+            return None
+        return next((one for one in waiting if one.prompt_ids == free), waiting[0])
 
     def begin(self, unit: SampleOfRequest) -> None:
         """Begin a sample, with the first token behind its prompt."""
@@ -239,25 +246,6 @@ class Slots:
         self._free_for_prompts += [prompt.sequence for prompt in self._prompts.values()]
         self._prompts = {}
         self._context.clear()
-
-
-def check_memory(path: Path, sequences: int, tokens: int) -> None:
-    """Refuse sequences of so many tokens each that cannot fit: the engine would ask for it all, and the machine stop.
-
-    Says nothing where the file does not tell how wide its keys are. Not covered: limits below the machine's own memory,
-    such as a container's.
-    """
-    try:
-        shape = from_gguf(path)
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ModelError, ValueError, OSError):
-        return
-    needed = sequences * tokens * shape.layers * shape.cached_width * _CACHE_BYTES
-    if needed > memory:
-        raise ModelError(
-            f"{path.name}: {sequences} sequences of {tokens:,} tokens need {short(needed, 'B')} of memory, this "
-            f"machine has {short(memory, 'B')}. Set fewer slots or a smaller context_tokens in the study"
-        )
 
 
 def generate_from(inbox: Inbox[Request], slots: Slots, lanes: Lanes) -> None:
