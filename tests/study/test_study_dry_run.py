@@ -103,3 +103,13 @@ def test_a_dry_run_blames_no_one_for_being_offline(tmp_path: Path, monkeypatch: 
     assert "HF_HUB_OFFLINE" not in told
     # what is installed is not to be installed, what is not is
     assert ("pip install 'isobudget[hub]'" in told) is not is_here()
+
+
+def test_the_memory_of_the_embedded_engine_is_stated(tmp_path: Path, study_text: str) -> None:
+    notes = api.dry_run(parse_study(study_text, "mine"), tmp_path / "run").notes
+    (small,) = [note for note in notes if note.startswith("small: ")]
+    assert "16 slots" in small
+    assert "tokens take" in small
+    (tmp_path / "small.gguf").unlink()
+    notes = api.dry_run(parse_study(study_text, "mine"), tmp_path / "run").notes
+    assert not any(note.startswith("small: ") for note in notes)
