@@ -1,8 +1,9 @@
 """Speed of a study with the embedded engine beside the engine's own; all in one run, the contestants taking turns.
 
-    python benchmarks/embedded.py [--model smollm2-135m] [--problems 8] [--samples 16] [--slots 16] [--json]
+    python benchmarks/embedded.py [--model smollm2-135m] [--problems 8] [--samples 16] [--slots SLOTS] [--json]
 
-Contestants draw as many samples of the same prompts, with the same sampling, slots and threads:
+Contestants draw as many samples of the same prompts, with the same sampling, slots (by default the engine's own number)
+and threads:
 
 - study: `isobudget.pipeline.generate` into a run folder, records and all.
 - batch: the same samples by isobudget's engine alone, all handed over at once: no run folder, nobody waits.
@@ -36,7 +37,7 @@ from engine_server import EngineServer
 from isobudget.backends.base import Generation, Prompt, Sampling
 from isobudget.backends.engine.in_flight import Request
 from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings, usable_cores
-from isobudget.backends.llamacpp.settings import KEPT_PROMPTS
+from isobudget.errors import BackendError
 from isobudget.models.catalog import find_model
 from isobudget.models.weights import fetch_weights
 from isobudget.pipeline.generate import generate
@@ -105,8 +106,12 @@ def turn(tokens: int, begun: tuple[float, float], prompt_tokens: int) -> Turn:
 
 
 def forget_prompts(engine: LlamaCpp) -> None:
-    """Have the engine keep none of the prompts of the last turn."""
-    engine.generate_all([Request((number,), Sampling(0, 1, 1), frozenset(), (0,)) for number in range(KEPT_PROMPTS)])
+    """Have the engine, which has nothing to do, keep none of the prompts of the last turn."""
+    for slots in engine._slots:
+        while slots.is_busy:
+            time.sleep(0.001)
+        slots._forget_all(BackendError("the next turn begins"))
+        slots._lanes._prompts.clear()
 
 
 def by_study(study: Study, engine: Kept) -> Turn:
@@ -203,19 +208,21 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--problems", type=int, default=8)
     parser.add_argument("--samples", type=int, default=16)
-    parser.add_argument("--slots", type=int, default=16)
+    parser.add_argument("--slots", type=int)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    path = fetch_weights(find_model(options.model))
+    settings = LlamaCppSettings(model=str(path), slots=options.slots, context_tokens=512)
     study = parse_study(
         f'name = "speed"\nbenchmarks = ["quickstart"]\nproblems = {options.problems}\n'
         f"[sampling]\ntemperature = 0.8\ntop_p = 0.95\nmax_tokens = {TOKENS}\n"
-        f'[[models]]\nname = "{options.model}"\nn = {options.samples}\nslots = {options.slots}\ncontext_tokens = 512\n',
+        f'[[models]]\nname = "{options.model}"\nn = {options.samples}\n'
+        f"slots = {settings.at_once}\ncontext_tokens = 512\n",
         "benchmarks/embedded.py",
     )
-    path = fetch_weights(find_model(options.model))
-    engine = Kept(LlamaCppSettings(model=str(path), slots=options.slots, context_tokens=512)).keep()
-    server = EngineServer(path, options.slots, 512, usable_cores())
+    engine = Kept(settings).keep()
+    server = EngineServer(path, settings.at_once, 512, usable_cores())
     try:
         found = compare(study, engine, server, options.rounds)
     finally:

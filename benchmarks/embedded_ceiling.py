@@ -4,14 +4,18 @@
 
 In every round take turns:
 
-- alone: steps of `llama_decode` over full slots, each behind the prompt that its sample has. No token is sampled.
-- ours: `Slots`, as a study drives it, draws 16 samples of each prompt, twice as many as there are slots; temperature
-  0.8, top-p 0.95. Its time is told apart: prompts; in steps with full slots decoding, sampling and the rest
-  (bookkeeping: text, stop texts, records); beginning samples (copying their prompt, their first token); and the tail,
-  the steps while slots were empty.
+- whole: steps of `llama_decode` over full slots of one context that has all threads, each behind the prompt that its
+  sample has. No token is sampled.
+- alone: the same in lanes, as the engine divides so many slots, each with a context and threads of its own.
+- ours: `Slots` in these lanes, as a study drives them, draw 16 samples of each prompt, twice as many as there are
+  slots; temperature 0.8, top-p 0.95. A lane's time is told apart: prompts (computing or waiting for them); in steps
+  with its slots full decoding, sampling and the rest (bookkeeping: text, stop texts, records); beginning samples
+  (copying their prompt, their first token); and the tail, the steps while slots of it were empty.
 
-The ratio is ours in full steps, sampling and bookkeeping included, over alone in the same round, in tokens per second
-of wall time; beside other work on the machine the ratio of processor times says more. The first round is not counted.
+Rates are sums over lanes, seconds of parts as well. The ratio is ours in full steps, sampling and bookkeeping included,
+over alone in the same round, in tokens per second of wall time; beside other work on the machine the ratio of processor
+times, which are those of the lanes' own threads and so are not told where a lane has several, says more. The first
+round is not counted.
 """
 
 from __future__ import annotations
@@ -19,10 +23,13 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -30,10 +37,13 @@ from unittest import mock
 from isobudget.backends.base import Sampling
 from isobudget.backends.engine.engine_clock import StepClock
 from isobudget.backends.engine.in_flight import Request
+from isobudget.backends.engine.inbox import Inbox
+from isobudget.backends.llamacpp import LlamaCppSettings, usable_cores
 from isobudget.backends.llamacpp import slots as engine
-from isobudget.backends.llamacpp import usable_cores
 from isobudget.backends.llamacpp.context import Context
+from isobudget.backends.llamacpp.lanes import Lanes
 from isobudget.backends.llamacpp.model import LlamaModel
+from isobudget.backends.llamacpp.settings import KEPT_PROMPTS
 from isobudget.errors import BackendError
 from isobudget.models.catalog import find_model
 from isobudget.models.weights import fetch_weights
@@ -59,16 +69,17 @@ class Spent:
     def rate(self, what: str) -> float:
         return self.tokens[what] / self.seconds[what]
 
-    def cpu_ms(self, what: str) -> float:
-        return 1000 * self.cpu_seconds[what] / self.tokens[what]
-
 
 def clocks() -> tuple[float, float]:
-    return time.perf_counter(), time.process_time()
+    return time.perf_counter(), time.thread_time()
+
+
+#: what each lane's thread has spent in the functions that are clocked
+inner = threading.local()
 
 
 @contextmanager
-def clocked(owner: Any, name: str, spent: Spent, what: str) -> Iterator[None]:
+def clocked(owner: Any, name: str, what: str) -> Iterator[None]:
     """Calls of a function are timed meanwhile, in full steps and elsewhere alike."""
     original = getattr(owner, name)
 
@@ -77,7 +88,7 @@ def clocked(owner: Any, name: str, spent: Spent, what: str) -> Iterator[None]:
         try:
             return original(*arguments)
         finally:
-            spent.add(what, since)
+            inner.spent.add(what, since)
 
     with mock.patch.object(owner, name, timed):
         yield
@@ -104,68 +115,100 @@ def alone(context: Context, prompts: list[tuple[int, ...]], slots: int, tokens: 
     return spent
 
 
-def ours(slots: engine.Slots, requests: list[Request], places: int) -> Spent:
+def ours(slots: engine.Slots, inbox: Inbox[Request], lanes: Lanes) -> Spent:
     """The engine's own way, by the calls of `generate_from`."""
-    spent, inner = Spent(), Spent()
-    slots._forget_all(BackendError("the next round begins"))
-    waiting = list(requests)
+    spent = Spent()
+    inner.spent = within = Spent()
     with (
-        clocked(slots._context, "decode_prompt", inner, "prompts"),
-        clocked(slots._context, "decode", inner, "decoding"),
-        clocked(engine, "sample_token", inner, "sampling"),
+        lanes.at_work(),
+        clocked(slots, "_computed", "prompts"),
+        clocked(slots._context, "decode", "decoding"),
     ):
-        while waiting or slots.is_busy:
-            since, before = clocks(), inner.seconds.get("prompts", 0.0)
-            while slots.has_room and (chosen := slots.choose(waiting)):
+        while inbox.take(len) or slots.is_busy:
+            since, before = clocks(), within.seconds.get("prompts", 0.0)
+            while slots.has_room and (chosen := inbox.take(slots.choose)):
                 slots.begin(chosen)
             spent.add("beginning", since)
-            spent.seconds["beginning"] -= inner.seconds.get("prompts", 0.0) - before
-            inner.seconds |= {"decoding": 0.0, "sampling": 0.0}
+            spent.seconds["beginning"] -= within.seconds.get("prompts", 0.0) - before
+            within.seconds |= {"decoding": 0.0, "sampling": 0.0}
             count, since = sum(map(bool, slots._samples)), clocks()
             if not count:
                 continue
             slots.step()
-            kind = "full" if count == places else "tail"
+            kind = "full" if count == slots._slots else "tail"
             spent.add(kind, since)
             spent.tokens[kind] = spent.tokens.get(kind, 0) + count
             for part in ("decoding", "sampling"):
                 name = f"{kind}: {part}"
-                spent.seconds[name] = spent.seconds.get(name, 0.0) + inner.seconds[part]
-    spent.seconds["prompts"] = inner.seconds["prompts"]
+                spent.seconds[name] = spent.seconds.get(name, 0.0) + within.seconds[part]
+    spent.seconds["prompts"] = within.seconds.get("prompts", 0.0)
     return spent
 
 
+def side_by_side(work: list[Callable[[], Spent]]) -> list[Spent]:
+    """What each lane's thread spends."""
+    with ThreadPoolExecutor(len(work)) as pool:
+        return [one.result() for one in [pool.submit(each) for each in work]]
+
+
+def rate(lanes: list[Spent], what: str) -> float:
+    return sum(one.rate(what) for one in lanes if what in one.tokens)
+
+
+def cpu_ms(lanes: list[Spent], what: str) -> float:
+    return sum(1000 * one.cpu_seconds[what] for one in lanes) / sum(one.tokens[what] for one in lanes)
+
+
 def compare(path: Path, places: int, tokens: int, rounds: int) -> dict[str, Any]:
-    model = LlamaModel(path)
+    model, cores = LlamaModel(path), usable_cores()
     texts = [problem.prompt for problem in load_benchmark("quickstart").problems]
     ids = [tuple(model.tokenize_prompt(text)) for text in texts[: 2 * max(1, places // EACH)]]
-    context = Context(model, CONTEXT_TOKENS, places, max(512, places), usable_cores(), is_shared=False)
-    slots = engine.Slots(model, places, CONTEXT_TOKENS, usable_cores(), StepClock())
-    sampling = Sampling(0.8, 0.95, tokens)
-    found: list[tuple[Spent, Spent]] = []
+    own = ids[: max(1, len(ids) // 2)]
+    count = LlamaCppSettings(model=str(path), slots=places).lanes
+    each, threads, lanes = places // count, cores // count, Lanes(count, places // count, KEPT_PROMPTS)
+    whole = Context(model, CONTEXT_TOKENS, places, max(512, places), cores, is_shared=False)
+    contexts = [Context(model, CONTEXT_TOKENS, each, max(512, each), threads, is_shared=False) for _ in range(count)]
+    slots = [
+        engine.Slots(model, each, CONTEXT_TOKENS, threads, StepClock(lanes.seconds, lanes.joules), lanes)
+        for _ in range(count)
+    ]
+    found: list[tuple[list[Spent], list[Spent], list[Spent]]] = []
     for _ in range(rounds + 1):
-        requests = [Request(one, sampling, model.end_ids, tuple(range(EACH))) for one in ids]
-        found.append((alone(context, ids[: max(1, len(ids) // 2)], places, tokens), ours(slots, requests, places)))
-    slots.close()
-    context.close()
-    model.close()
-    del found[0]
-    full = [own.seconds["full"] for _, own in found]
-    parts = sorted({part for _, own in found for part in own.seconds})
+        inbox: Inbox[Request] = Inbox()
+        for one in ids:
+            inbox.put(Request(one, Sampling(0.8, 0.95, tokens), model.end_ids, tuple(range(EACH))))
+        for lane in slots:
+            lane._forget_all(BackendError("the next round begins"))
+        lanes._prompts.clear()
+        together = [alone(whole, own, places, tokens)]
+        apart = side_by_side([partial(alone, context, own, each, tokens) for context in contexts])
+        with clocked(engine, "sample_token", "sampling"):
+            mine = side_by_side([partial(ours, lane, inbox, lanes) for lane in slots])
+        found.append((together, apart, mine))
+    opened: list[engine.Slots | Context | LlamaModel] = [*slots, *contexts, whole, model]
+    for one_opened in opened:
+        one_opened.close()
+    return {"model": path.name, "slots": places, "lanes": count, "prompt tokens": sum(map(len, ids)), **told(found[1:])}
+
+
+def told(found: list[tuple[list[Spent], list[Spent], list[Spent]]]) -> dict[str, Any]:
+    """Medians over the rounds."""
+    ratios = [rate(mine, "full") / rate(apart, "alone") for _, apart, mine in found]
+    parts = sorted({part for *_, mine in found for lane in mine for part in lane.seconds})
     return {
-        "model": path.name,
-        "slots": places,
-        "alone, tokens/s": statistics.median(one.rate("alone") for one, _ in found),
-        "ours in full steps, tokens/s": statistics.median(own.rate("full") for _, own in found),
-        "ratio of each round": [own.rate("full") / one.rate("alone") for one, own in found],
-        "ratio": statistics.median(own.rate("full") / one.rate("alone") for one, own in found),
-        "ratio by processor time": statistics.median(one.cpu_ms("alone") / own.cpu_ms("full") for one, own in found),
-        "prompt tokens": sum(map(len, ids)),
-        "seconds": {part: statistics.median(own.seconds.get(part, 0.0) for _, own in found) for part in parts},
-        "full: neither decoding nor sampling": statistics.median(
-            whole - own.seconds["full: decoding"] - own.seconds["full: sampling"]
-            for whole, (_, own) in zip(full, found, strict=True)
+        "whole, tokens/s": statistics.median(rate(whole, "alone") for whole, *_ in found),
+        "alone, tokens/s": statistics.median(rate(apart, "alone") for _, apart, _ in found),
+        "ours in full steps, tokens/s": statistics.median(rate(mine, "full") for *_, mine in found),
+        "alone over whole, each round": [rate(apart, "alone") / rate(whole, "alone") for whole, apart, _ in found],
+        "ratio of each round": ratios,
+        "ratio": statistics.median(ratios),
+        "ratio by processor time": statistics.median(
+            cpu_ms(apart, "alone") / cpu_ms(mine, "full") for _, apart, mine in found
         ),
+        "seconds": {
+            part: statistics.median(sum(lane.seconds.get(part, 0.0) for lane in mine) for *_, mine in found)
+            for part in parts
+        },
     }
 
 

@@ -21,36 +21,14 @@ from isobudget.backends.llamacpp.scoring import LlamaScorer
 from isobudget.backends.llamacpp.settings import KEPT_PROMPTS, MOST_SLOTS
 from isobudget.backends.llamacpp.slots import Slots
 from isobudget.errors import BackendError, ModelError
-from isobudget.models.architecture import Architecture
-from isobudget.models.random_gguf import Quantisation, write_random_gguf
+from isobudget.models.random_gguf import Quantisation
 from isobudget.study.study import StudyModel
-
-TINY = Architecture("tiny", layers=2, hidden=64, mlp_width=96, heads=4, kv_heads=2, head_size=16, vocabulary=320)
-WARM = Sampling(temperature=0.8, top_p=0.95, max_tokens=24)
-#: the end token, of 320: samples end at different times
-ENDS = frozenset(range(0, 320, 9))
-PROMPTS = [tuple(range(70 + number, 90 + 3 * number)) for number in range(5)]
-
-
-def write(folder: Path, quantisation: Quantisation) -> Path:
-    pytest.importorskip("xllamacpp", exc_type=ImportError)
-    path = folder / "tiny.gguf"
-    write_random_gguf(path, TINY, quantisation)
-    return path
+from support.tiny_llama import ENDS, PROMPTS, WARM, asked, begins_alike, contents, write
 
 
 @pytest.fixture(scope="module", params=[Quantisation.Q4_0, Quantisation.Q8_0])
 def path(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     return write(tmp_path_factory.mktemp("weights"), request.param)
-
-
-def asked(prompt: tuple[int, ...], seeds: range, sampling: Sampling = WARM) -> Request:
-    return Request(prompt, sampling, ENDS, tuple(seeds))
-
-
-def contents(found: list[Generation]) -> list[tuple[object, ...]]:
-    """What a sample is, without what it took."""
-    return [(one.seed, one.text, one.token_ids, one.sum_logprob, one.finish_reason) for one in found]
 
 
 def draw(path: Path, slots: int, each: int, shuffle: int | None = None) -> tuple[list[list[Generation]], int]:
@@ -96,13 +74,6 @@ def test_a_prompt_is_computed_once_for_all_its_calls(path: Path, slots: int, eac
         assert engine.computed_prompt_tokens == sum(map(len, PROMPTS))
 
 
-def _begins_alike(shared: int, own: list[int], seed: int) -> list[tuple[int, ...]]:
-    """Prompts of one beginning, each with so many tokens of its own behind it."""
-    numbers = Random(seed)
-    beginning = numbers.choices(range(60, 320), k=shared)
-    return [(*beginning, *numbers.choices(range(60, 320), k=length)) for length in own]
-
-
 def _samples_of(path: Path, prompts: list[tuple[int, ...]]) -> tuple[list[list[tuple[object, ...]]], int]:
     """Four samples of each prompt, one prompt after the other, and the prompt tokens computed."""
     with LlamaCpp(LlamaCppSettings(model=str(path), slots=4, context_tokens=768, threads=1)) as engine:
@@ -121,7 +92,7 @@ def _samples_of(path: Path, prompts: list[tuple[int, ...]]) -> tuple[list[list[t
     ],
 )
 def test_prompts_that_begin_alike_give_the_same_samples_as_alone(path: Path, shared: int, own: list[int]) -> None:
-    prompts = _begins_alike(shared, own, shared)
+    prompts = begins_alike(shared, own, shared)
     together, computed = _samples_of(path, prompts)
     alone = [_samples_of(path, [prompt])[0][0] for prompt in prompts]
     assert together == alone
@@ -130,7 +101,7 @@ def test_prompts_that_begin_alike_give_the_same_samples_as_alone(path: Path, sha
 
 
 def test_the_beginning_of_few_shot_prompts_is_computed_once(path: Path) -> None:
-    prompts = _begins_alike(400, list(range(70, 130, 5)), 1)
+    prompts = begins_alike(400, list(range(70, 130, 5)), 1)
     _, computed = _samples_of(path, prompts)
     distinct = 400 + sum(len(prompt) - 400 for prompt in prompts)
     assert computed == distinct

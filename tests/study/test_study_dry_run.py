@@ -102,3 +102,11 @@ def test_a_dry_run_blames_no_one_for_being_offline(tmp_path: Path, monkeypatch: 
     assert "HF_HUB_OFFLINE" not in told
     # what is installed is not to be installed, what is not is
     assert ("pip install 'isobudget[hub]'" in told) is not is_here()
+
+
+def test_the_memory_of_the_embedded_engine_is_stated(tmp_path: Path, study_text: str) -> None:
+    notes = api.dry_run(parse_study(study_text, "mine"), tmp_path / "run").notes
+    assert "small: 30 slots of 768 tokens take 6.29 MB of memory, beside 52.1 kB of weights" in notes
+    (tmp_path / "small.gguf").unlink()
+    notes = api.dry_run(parse_study(study_text, "mine"), tmp_path / "run").notes
+    assert not any(note.startswith("small: ") for note in notes)

@@ -24,6 +24,7 @@ from isobudget.files.hub import OFFLINE, is_commit, may_be_repo
 from isobudget.files.store_path import place
 from isobudget.grid import counted
 from isobudget.pipeline.estimates import Estimate, Expected, absent, known_of
+from isobudget.pipeline.prepare import memory_note
 from isobudget.pipeline.samples_from_budget import samples_of
 from isobudget.progress import Silent
 from isobudget.study import Study, StudyModel
@@ -116,7 +117,7 @@ def dry_run(study: Study, out: str | Path | None = None, replicas: int | None = 
         missing.append(str(error))
         counts = {}
     benchmarks = {one.name: one for one in resolved.benchmarks}
-    expected = []
+    expected, memory = [], list[str | None]()
     for stated, model in zip(study.models, resolved.models, strict=True):
         for name in map(plain_name, study.benchmarks):
             if name not in benchmarks or model is None:
@@ -124,12 +125,14 @@ def dry_run(study: Study, out: str | Path | None = None, replicas: int | None = 
                 continue
             n = counts.get(stated.name, {}).get(name)
             expected.append(Estimate(study, model, benchmarks[name], n, known, notes.note).expected())
+        if model is not None and stated.name in counts and len(benchmarks) == len(study.benchmarks):
+            memory.append(memory_note(model, resolved.benchmarks, counts[stated.name]))
     return DryRun(
         study.name,
         path,
         tuple(expected),
         tuple(dict.fromkeys(missing)),
-        tuple(dict.fromkeys([*notes.texts, *unpinned])),
+        tuple(dict.fromkeys([*notes.texts, *filter(None, memory), *unpinned])),
         () if replicas is None else tuple(_replicas(one, expected, replicas) for one in study.models),
     )
 

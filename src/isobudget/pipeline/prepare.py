@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.backends.base import characters
+from isobudget.backends.llamacpp.memory import stated_memory
 from isobudget.backends.llamacpp.settings import LlamaCppSettings, context_for
-from isobudget.models.weights import fetch_weights, file_sha256
+from isobudget.models.weights import fetch_weights, file_sha256, local_weights
 from isobudget.pipeline.prompts import prompt_facts, prompt_rows
 from isobudget.progress import SILENT, Progress
 from isobudget.records.run import Run
@@ -30,13 +31,29 @@ def prepare_model(
     """
     if model.entry is None:
         return replace(model, samples=samples)
-    room = max(
+    total = sum(samples[one.name] * len(one.problems) for one in benchmarks)
+    return replace(fetch_model(model, total, _room(model, benchmarks), progress), samples=samples)
+
+
+def memory_note(
+    model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark], samples: Mapping[str, int]
+) -> str | None:
+    """What a model of the embedded engine will hold in memory, if its weights are here and tell."""
+    here = local_weights(model.entry) if model.entry else None
+    if here is None or not isinstance(model.settings, LlamaCppSettings):
+        return None
+    total = sum(samples[one.name] * len(one.problems) for one in benchmarks)
+    said = stated_memory(_filled(model.settings, here, total, _room(model, benchmarks)))
+    return f"{model.name}: {said}" if said else None
+
+
+def _room(model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark]) -> int:
+    """Tokens for the longest prompt and its completion."""
+    return max(
         context_for(characters(model.prompts[one.name].render(problem).prompt), one.sampling.max_tokens)
         for one in benchmarks
         for problem in one.problems
     )
-    total = sum(samples[one.name] * len(one.problems) for one in benchmarks)
-    return replace(fetch_model(model, total, room, progress), samples=samples)
 
 
 def fetch_model(model: ResolvedModel, samples: int, context_tokens: int, progress: Progress) -> ResolvedModel:
@@ -52,17 +69,19 @@ def fetch_model(model: ResolvedModel, samples: int, context_tokens: int, progres
     if model.entry is None or not isinstance(settings, LlamaCppSettings):
         return model
     path = fetch_weights(model.entry, progress)
-    final = {
-        "model": str(path),
-        "slots": min(settings.slots, max(1, samples)),
-        "context_tokens": settings.context_tokens or context_tokens,
-    }
     return replace(
         model,
-        settings=settings.model_copy(update=final),
+        settings=_filled(settings, path, samples, context_tokens),
         architecture=find_architecture(model.stated, model.entry, path),
         sha256=file_sha256(path, expected=model.entry.sha256),
     )
+
+
+def _filled(settings: LlamaCppSettings, path: Path, samples: int, context_tokens: int) -> LlamaCppSettings:
+    """The settings with nothing left open that the weights, the samples and their prompts decide."""
+    named = settings.model_copy(update={"model": str(path)})
+    slots = min(named.at_once, max(1, samples))
+    return named.model_copy(update={"slots": slots, "context_tokens": settings.context_tokens or context_tokens})
 
 
 def state_facts(

@@ -7,7 +7,7 @@ llama.cpp. So `load_api` compares what the library fills into them with what is 
 refuses any other before anything is loaded: a wrong offset would not fail, it would give wrong numbers. How the binding
 is moved to another version: CONTRIBUTING.md, with `tools/engine_layout.py`.
 
-Source: llama.cpp's ``include/llama.h``. Not covered: its samplers, embeddings, adapters, saving of states.
+Source: llama.cpp's ``include/llama.h``. Not covered: its samplers, embeddings, adapters.
 """
 
 from __future__ import annotations
@@ -162,6 +162,9 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "llama_memory_seq_cp": (None, (c_void_p, c_int32, c_int32, c_int32, c_int32)),
     "llama_memory_seq_rm": (c_bool, (c_void_p, c_int32, c_int32, c_int32)),
     "llama_memory_seq_pos_min": (c_int32, (c_void_p, c_int32)),
+    "llama_state_seq_get_size": (c_size_t, (c_void_p, c_int32)),
+    "llama_state_seq_get_data": (c_size_t, (c_void_p, c_void_p, c_size_t, c_int32)),
+    "llama_state_seq_set_data": (c_size_t, (c_void_p, c_void_p, c_size_t, c_int32)),
     "llama_decode": (c_int32, (c_void_p, Batch)),
     "llama_get_logits": (POINTER(c_float), (c_void_p,)),
     "llama_vocab_type": (c_int32, (c_void_p,)),

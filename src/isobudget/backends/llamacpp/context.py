@@ -28,6 +28,8 @@ _STEP_TOKENS = 256
 TILE_TOKENS = 64
 
 Logits = NDArray[np.float32]
+#: what a sequence holds, as the engine writes it for another context of the same model
+State = NDArray[np.uint8]
 
 
 class Context:
@@ -65,6 +67,7 @@ class Context:
         tokens = -(-tokens // _STEP_TOKENS) * _STEP_TOKENS
         self.tokens = tokens if is_shared else tokens * sequences
         self._batch_tokens = batch_tokens
+        self._copying: set[int] = set()
         params = self._api.llama_context_default_params()
         params.n_ctx = self.tokens
         params.n_batch = params.n_ubatch = batch_tokens
@@ -95,13 +98,38 @@ class Context:
         self._api.llama_memory_clear(self._memory, True)
 
     def copy(self, source: int, target: int) -> None:
-        """Have the sequence `target` hold what `source` holds, and nothing else."""
+        """Have the sequence `target` hold what `source` holds, and nothing else.
+
+        The engine copies with its next batch.
+        """
         self.forget(target)
+        self._copying.add(source)
         self._api.llama_memory_seq_cp(self._memory, source, target, -1, -1)
 
     def forget(self, sequence: int) -> None:
         """Empty a sequence."""
         self._api.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+
+    def save(self, sequence: int) -> State:
+        """What a sequence holds, for `restore` in a context of as many sequences."""
+        state = np.empty(self._api.llama_state_seq_get_size(self._handle, sequence), np.uint8)
+        written = self._api.llama_state_seq_get_data(self._handle, state.ctypes.data, state.size, sequence)
+        return state[:written]
+
+    def is_copied(self, sequence: int) -> bool:
+        """Whether it is still to be copied, with the next batch."""
+        return sequence in self._copying
+
+    def restore(self, sequence: int, state: State) -> bool:
+        """Have a sequence hold what was saved, and nothing else; whether the engine took it. If not, it is empty.
+
+        It is done at once: a sequence that is still to be copied must not be overwritten.
+        """
+        self.forget(sequence)
+        if self._api.llama_state_seq_set_data(self._handle, state.ctypes.data, state.size, sequence):
+            return True
+        self.forget(sequence)
+        return False
 
     def copy_beginning(self, source: int, target: int, tokens: int) -> int:
         """Have the sequence `target` hold the first tokens of `source`, and nothing else.
@@ -155,6 +183,7 @@ class Context:
             logits=(c_int8 * count)(*wanted),
         )
         status = self._api.llama_decode(self._handle, batch)
+        self._copying.clear()
         if status != 0:
             raise BackendError(f"{self._model.path.name}: llama.cpp could not compute {count} tokens (code {status})")
         rows = sum(map(bool, wanted))

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from isobudget.backends.llamacpp.engine import NEEDS, usable_cores
+from isobudget.backends.llamacpp.kinds import are_even
 from isobudget.backends.settings import BackendSettings, Needs, Pacing, Positive
 
 #: prompts that are kept: one whose samples begin, and the one before it, whose last calls may have come late
 KEPT_PROMPTS = 2
 #: most slots: llama.cpp's sequences of a context, without those of the prompts
 MOST_SLOTS = 256 - KEPT_PROMPTS
+#: fewest samples that a lane of their own pays for, by whether the weights are multiplied alike for few and for many
+_LANE_SLOTS = {True: 8, False: 16}
+#: lanes that there are slots for where the number of slots is left open
+_LANES = 2
 #: source text has at least so many characters for every token; tokenizers of small models come close to it
 _CHARACTERS_PER_TOKEN = 2.0
 _CONTEXT_STEP = 256
@@ -24,7 +30,8 @@ class LlamaCppSettings(BackendSettings):
 
     Attributes:
         model: the path of the GGUF file; where it is looked up first (studies, commands), also a name of the catalogue.
-        slots: samples generated at the same time.
+        slots: samples generated at the same time; None takes 16, and 32 for weights that the engine multiplies slower
+            beside few samples (all but Q4_0, Q4_1 and Q8_0).
         threads: CPU threads; None takes every core that this process may use.
         context_tokens: room for prompt and completion of each sample; None derives it from the problems of a study,
             and takes 1024 elsewhere. Scoring takes what it needs.
@@ -38,7 +45,7 @@ class LlamaCppSettings(BackendSettings):
     pace: ClassVar[Pacing] = Pacing(1, by_calls=False, ahead=1.5, on_cores=True)
 
     backend: Literal["llama.cpp"] = "llama.cpp"
-    slots: Annotated[int, Field(ge=1, le=MOST_SLOTS)] = 16
+    slots: Annotated[int, Field(ge=1, le=MOST_SLOTS)] | None = None
     threads: Positive | None = None
     context_tokens: Annotated[int, Field(ge=64)] | None = None
     exact: bool | None = None
@@ -49,9 +56,25 @@ class LlamaCppSettings(BackendSettings):
         return self.context_tokens or 1024
 
     @property
+    def at_once(self) -> int:
+        """Samples generated at the same time. Reads the file's header unless `slots` are stated."""
+        return self.slots or _LANES * self._lane_slots
+
+    @property
+    def lanes(self) -> int:
+        """Groups of slots that go on by themselves, with threads of their own. Reads the file's header."""
+        threads = self.threads or usable_cores()
+        return max(1, min(threads, self.at_once // self._lane_slots)) if threads > 1 else 1
+
+    @property
     def label(self) -> str:
         """What the engine is and how it runs, for the label of measured seconds."""
-        return f"llama.cpp on CPU, {self.threads or usable_cores()} threads, {self.slots} slots"
+        lanes = f" in {self.lanes} lanes" if self.lanes > 1 else ""
+        return f"llama.cpp on CPU, {self.threads or usable_cores()} threads, {self.at_once} slots{lanes}"
+
+    @property
+    def _lane_slots(self) -> int:
+        return _LANE_SLOTS[are_even(Path(self.model))]
 
     def on_cores(self, cores: int) -> Self:
         """With a thread for each of them, unless threads are stated."""

@@ -1,10 +1,11 @@
 """Continuous batching: every slot generates a sample of its own, and takes the next one as soon as that ends.
 
-The engine goes on in steps; each adds one token to every sample under way, whichever problem it belongs to. A
+A lane goes on in steps; each adds one token to every sample under way, whichever problem it belongs to. A
 prompt is computed once, alone and whole, into a sequence of its own, and copied for each of its samples. It stays until
 the place is needed for another prompt, and samples of prompts that are there begin before others. So a problem's
 samples compute their prompt once, whether they come in one call or in many. A prompt that begins as one that is there,
-with the same examples say, goes on from there.
+with the same examples say, goes on from there. Where there are several lanes (`lanes`), each has slots of its own, and
+they copy prompts from one another.
 
 Every sequence has memory of its own, in the order of its tokens, and its rows are computed alike beside any others. So
 a sample is the same, bit by bit, whatever is generated beside it, where the engine multiplies its kind of weights alike
@@ -14,32 +15,27 @@ hole that no new one fills.
 A prompt's time, that of what was left to compute, is recorded apart, in whole, by every sample that uses it; a step's
 is shared by the samples that it advances, which also record whether slots were idle meanwhile.
 
-Source: Yu et al. 2022 (Orca) for batching by iterations. Not covered: several prompts computed at once; where weights
-are quantised a row costs about the same beside many as beside few, so that there is little to gain.
+Source: Yu et al. 2022 (Orca) for batching by iterations. Not covered: several prompts computed at once by one lane;
+where weights are quantised a row costs about the same beside many as beside few, so that there is little to gain.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from isobudget.backends.engine.engine_clock import Charge, StepClock
 from isobudget.backends.engine.in_flight import Request, SampleInFlight, SampleOfRequest, take_tokens
 from isobudget.backends.engine.inbox import Inbox
-from isobudget.backends.llamacpp.context import TILE_TOKENS, Context, Logits
+from isobudget.backends.llamacpp.context import Context, Logits
+from isobudget.backends.llamacpp.lanes import Lanes, SavedPrompt, shared_tokens
 from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.backends.llamacpp.sample_token import sample_token
 from isobudget.backends.llamacpp.settings import KEPT_PROMPTS
-from isobudget.errors import BackendError, ModelError
-from isobudget.grid import short
-from isobudget.models.read_gguf import from_gguf
+from isobudget.errors import BackendError
 
 #: tokens of a prompt that are computed at once, at most
 _BATCH_TOKENS = 512
-#: numbers of keys and values, in 16 bits
-_CACHE_BYTES = 2
 
 
 @dataclass(slots=True)
@@ -52,25 +48,35 @@ class _Prompt:
 
 
 class Slots:
-    """The samples that are being generated. For the one thread that has the engine.
+    """The samples that a lane generates. For the one thread that drives it.
 
     Args:
         model: with weights; it must stay open longer.
         slots: samples generated at the same time.
         context_tokens: room for prompt and completion of each.
+        threads: CPU threads.
+        clock: charges its steps.
+        lanes: what it shares with other lanes; None if it is the only one.
 
     Attributes:
         prompt_tokens: tokens of prompts computed so far.
 
     Raises:
-        ModelError: this machine has not the memory for it.
         BackendError: the engine does not make such a context.
     """
 
-    def __init__(self, model: LlamaModel, slots: int, context_tokens: int, threads: int, clock: StepClock) -> None:
+    def __init__(
+        self,
+        model: LlamaModel,
+        slots: int,
+        context_tokens: int,
+        threads: int,
+        clock: StepClock,
+        lanes: Lanes | None = None,
+    ) -> None:
         self._model, self._clock, self._slots, self._context_tokens = model, clock, slots, context_tokens
-        sequences = slots + KEPT_PROMPTS
-        _check_memory(model.path, sequences, context_tokens)
+        self._lanes, self._is_full = lanes or Lanes(), False
+        sequences = max(slots, self._lanes.slots) + KEPT_PROMPTS
         batch_tokens = max(_BATCH_TOKENS, sequences)
         self._context = Context(model, context_tokens, sequences, batch_tokens, threads, is_shared=False)
         self._samples: list[SampleInFlight | None] = []  # each in the sequence of its place; None is a hole
@@ -94,10 +100,24 @@ class Slots:
         A request of which nothing is left to generate is removed from the list.
         """
         waiting[:] = [request for request in waiting if request.waiting]
-        if not waiting:
+        request = self._best(waiting)
+        if request is None:
             return None
-        request = next((one for one in waiting if one.prompt_ids in self._prompts), waiting[0])
-        return request, request.waiting.pop(0)
+        if places := request.waiting:
+            return request, places.pop(0)
+        self._lanes.release()  # another lane has failed it meanwhile
+        return None
+
+    def _best(self, waiting: Sequence[Request]) -> Request | None:
+        """A request whose prompt is there, else one whose prompt no other lane computes just now."""
+        here = next((one for one in waiting if one.prompt_ids in self._prompts), None)
+        if here or not waiting:
+            return here
+        tried = dict.fromkeys(one.prompt_ids for one in waiting)
+        free = next((ids for ids in tried if self._lanes.claim(ids)), None)
+        if free is None and self.is_busy:
+            return None
+        return next((one for one in waiting if one.prompt_ids == free), waiting[0])
 
     def begin(self, unit: SampleOfRequest) -> None:
         """Begin a sample, with the first token behind its prompt."""
@@ -114,12 +134,14 @@ class Slots:
         sample.prompt = prompt.cost
         place = self._samples.index(None) if None in self._samples else len(self._samples)
         self._samples[place : place + 1] = [sample]
+        self._tell_room()
         self._context.copy(prompt.sequence, place)
         self._advance([place], [sample], prompt.logits)
 
     def step(self) -> None:
         """Add a token to every sample."""
         samples = self._close_holes()
+        self._tell_room()
         if not samples:
             return
         tokens = [sample.ids[-1] for sample in samples]
@@ -130,7 +152,7 @@ class Slots:
         except BackendError as error:
             self._forget_all(error)
             return
-        self._advance(places, samples, logits, idle=len(samples) < self._slots)
+        self._advance(places, samples, logits, idle=self._lanes.have_room)
 
     def fail(self, error: Exception) -> None:
         """End every sample that is being generated."""
@@ -138,10 +160,17 @@ class Slots:
             if sample:
                 sample.request.fail(error)
         self._samples = []
+        self._tell_room()
 
     def close(self) -> None:
         """Free the context."""
         self._context.close()
+
+    def _tell_room(self) -> None:
+        """Have the other lanes know whether there is an empty slot here."""
+        if self.has_room == self._is_full:
+            self._is_full = not self.has_room
+            self._lanes.fill(1 if self._is_full else -1)
 
     def _advance(
         self, places: Sequence[int], samples: Sequence[SampleInFlight], logits: Logits, *, idle: bool = False
@@ -166,32 +195,50 @@ class Slots:
         return [sample for sample in samples if sample]
 
     def _computed(self, ids: tuple[int, ...]) -> _Prompt:
-        """The prompt, computed if it is not there."""
+        """The prompt, computed or copied from another lane if it is not there."""
         computed = self._prompts.pop(ids, None)
         if computed is None:
-            source, alike = self._beginning(ids)
-            if not self._free_for_prompts:
-                oldest = self._prompts.pop(next(iter(self._prompts)))
-                self._free_for_prompts.append(oldest.sequence)
-            sequence, paid = self._free_for_prompts[-1], Charge()
-            known = self._context.copy_beginning(source, sequence, alike)
-            logits = self._context.decode_prompt(ids, sequence, known).copy()
-            self._clock.charge([paid], [1])
+            with self._lanes.computing(ids) as waited:
+                if waited:
+                    self._clock.idle()  # the lane that was waited for pays
+                saved = self._lanes.find(ids)
+                source, alike = self._beginning(ids)
+                if not self._free_for_prompts:
+                    oldest = self._prompts.pop(next(iter(self._prompts)))
+                    self._free_for_prompts.append(oldest.sequence)
+                sequence = self._free_for_prompts[-1]
+                if saved and self._restored(sequence, saved):
+                    computed = _Prompt(sequence, saved.logits, saved.cost)
+                else:
+                    computed = self._compute(ids, sequence, source, alike)
             self._free_for_prompts.pop()
-            self.prompt_tokens += len(ids) - known
-            computed = _Prompt(sequence, logits, paid)
         self._prompts[ids] = computed
         return computed
 
+    def _compute(self, ids: tuple[int, ...], sequence: int, source: int, alike: int) -> _Prompt:
+        """Compute a prompt into a sequence, from what another one holds on or what another lane has computed."""
+        paid = Charge()
+        elsewhere, saved = self._lanes.longest_beginning(ids)
+        if saved and elsewhere > alike and self._restored(sequence, saved):
+            source, alike = sequence, elsewhere
+        known = self._context.copy_beginning(source, sequence, alike)
+        logits = self._context.decode_prompt(ids, sequence, known).copy()
+        self._clock.charge([paid], [1])
+        self.prompt_tokens += len(ids) - known
+        self._lanes.keep(ids, lambda: SavedPrompt(self._context.save(sequence), logits, paid))
+        return _Prompt(sequence, logits, paid)
+
+    def _restored(self, sequence: int, saved: SavedPrompt) -> bool:
+        """Have a sequence hold what another lane has computed; whether the engine took it."""
+        if self._context.is_copied(sequence):
+            self.step()
+        return self._context.restore(sequence, saved.state)
+
     def _beginning(self, ids: tuple[int, ...]) -> tuple[int, int]:
-        """The sequence that begins as this prompt for longest, and for how many tokens: so few that bits stay alike."""
-        kept = [
-            (min(_alike(ids, other), len(ids) - TILE_TOKENS), prompt.sequence)
-            for other, prompt in self._prompts.items()
-            if len(other) >= TILE_TOKENS
-        ]
+        """The sequence that begins as this prompt for longest, and for how many tokens."""
+        kept = [(shared_tokens(ids, other), prompt.sequence) for other, prompt in self._prompts.items()]
         tokens, sequence = max(kept, default=(0, 0))
-        return (sequence, tokens) if tokens >= TILE_TOKENS else (0, 0)
+        return (sequence, tokens) if tokens else (0, 0)
 
     def _forget_all(self, error: BackendError) -> None:
         """What the context holds is not known any more: start over."""
@@ -201,41 +248,17 @@ class Slots:
         self._context.clear()
 
 
-def _check_memory(path: Path, sequences: int, tokens: int) -> None:
-    """Refuse sequences of so many tokens each that cannot fit: the engine would ask for it all, and the machine stop.
-
-    Says nothing where the file does not tell how wide its keys are. Not covered: limits below the machine's own memory,
-    such as a container's.
-    """
-    try:
-        shape = from_gguf(path)
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ModelError, ValueError, OSError):
-        return
-    needed = sequences * tokens * shape.layers * shape.cached_width * _CACHE_BYTES
-    if needed > memory:
-        raise ModelError(
-            f"{path.name}: {sequences} sequences of {tokens:,} tokens need {short(needed, 'B')} of memory, this "
-            f"machine has {short(memory, 'B')}. Set fewer slots or a smaller context_tokens in the study"
-        )
-
-
-def _alike(one: Sequence[int], other: Sequence[int]) -> int:
-    """With how many equal tokens both begin."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
-
-
-def generate_from(inbox: Inbox[Request], slots: Slots) -> None:
-    """Generate what comes into the inbox until that is closed; what an engine's thread does."""
+def generate_from(inbox: Inbox[Request], slots: Slots, lanes: Lanes) -> None:
+    """Generate what comes into the inbox until that is closed; what a lane's thread does."""
     error: Exception = BackendError("the model was closed before this sample was generated")
     try:
         while slots.is_busy or inbox.wait():
             if inbox.closed:
                 break
-            while slots.has_room and (chosen := inbox.take(slots.choose)):
-                slots.begin(chosen)
-            slots.step()
+            with lanes.at_work():
+                while slots.has_room and (chosen := inbox.take(slots.choose)):
+                    slots.begin(chosen)
+                slots.step()
     except Exception as fault:  # nobody may wait for a thread that has ended
         error = fault
     finally:

@@ -1,0 +1,62 @@
+"""The memory that the embedded engine takes for keys and values: stated before a run, held against the machine's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from isobudget.backends.llamacpp.settings import KEPT_PROMPTS, LlamaCppSettings
+from isobudget.errors import ModelError
+from isobudget.grid import short
+from isobudget.models.read_gguf import from_gguf
+
+#: numbers of keys and values, in 16 bits
+_NUMBER_BYTES = 2
+
+
+def sequences_of(settings: LlamaCppSettings) -> int:
+    """Sequences of all lanes, which are of one size: a sample in each slot, and the prompts that are kept."""
+    return settings.lanes * (-(-settings.at_once // settings.lanes) + KEPT_PROMPTS)
+
+
+def cache_bytes(settings: LlamaCppSettings) -> int | None:
+    """Bytes for keys and values of all slots and prompts; None where the file does not tell how wide its keys are."""
+    try:
+        shape = from_gguf(Path(settings.model))
+    except ModelError:
+        return None
+    return sequences_of(settings) * settings.room * shape.layers * shape.cached_width * _NUMBER_BYTES
+
+
+def check_memory(settings: LlamaCppSettings) -> None:
+    """Refuse slots that cannot fit: the engine would ask for it all, and the machine stop.
+
+    Says nothing where the file does not tell how wide its keys are. Not covered: limits below the machine's own memory,
+    such as a container's.
+
+    Raises:
+        ModelError: this machine has not the memory for it.
+    """
+    needed = cache_bytes(settings)
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        return
+    if needed is not None and needed > memory:
+        raise ModelError(
+            f"{Path(settings.model).name}: {sequences_of(settings)} sequences of {settings.room:,} tokens need "
+            f"{short(needed, 'B')} of memory, this machine has {short(memory, 'B')}. Set fewer slots or a smaller "
+            "context_tokens in the study"
+        )
+
+
+def stated_memory(settings: LlamaCppSettings) -> str:
+    """What a model will hold in memory, in a sentence; empty where the file does not tell."""
+    needed = cache_bytes(settings)
+    if needed is None:
+        return ""
+    lanes = f" in {settings.lanes} lanes" if settings.lanes > 1 else ""
+    return (
+        f"{settings.at_once} slots{lanes} of {settings.room:,} tokens take {short(needed, 'B')} of memory, beside "
+        f"{short(Path(settings.model).stat().st_size, 'B')} of weights"
+    )
