@@ -142,7 +142,7 @@ def test_a_file_is_judged_as_the_command_judges_it(here: Path) -> None:
         (lambda: api.passk("counts.jsonl", level=math.nan), "level of intervals lies between 0 and 1"),
         (lambda: api.passk("absent.jsonl"), "absent.jsonl"),
         (lambda: api.judge("samples.jsonl"), "--problems"),
-        (lambda: api.judge("run", output="v.jsonl", resume=True), "--output and --resume: for a file"),
+        (lambda: api.judge("run", output="v.jsonl", resume=True), "--output and --resume: only for a file"),
         (lambda: api.judge("samples.jsonl", "own.jsonl"), "--output"),
         (lambda: api.rank("run", url="http://localhost"), "cannot be used without --model"),
         (lambda: api.paper("5"), "no table '5'"),

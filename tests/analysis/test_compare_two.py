@@ -139,7 +139,8 @@ def test_the_source_of_every_price_is_shown(tmp_path: Path) -> None:
     assert plain["one"]["sources"].keys() == plain["one"]["costs"].keys()
     (row,) = found.to_records()
     assert (row["one_seconds_source"], row["other_seconds_source"]) == ("our server", rate)
-    assert verdict(one).endswith("beside a-34b@1, a-7b@2 costs 2 times as much in seconds, device_seconds and tokens.")
+    said = "compared with a-34b@1, a-7b@2 costs 2 times as much in seconds, device_seconds and tokens."
+    assert verdict(one).endswith(said)
 
 
 def test_a_stated_unit_that_one_side_lacks_is_named(tmp_path: Path) -> None:
@@ -152,7 +153,7 @@ def test_few_problems_claim_no_power_that_their_interval_denies(tmp_path: Path) 
     alike = counts(tmp_path / "alike.jsonl", a=[(4, 1)] * 6, b=[(4, 1)] * 6)
     (one,) = api.compare([alike, "a@2", "b@2"], replicates=500)
     assert difference_text(one).endswith(
-        "too few of the 6 problems tell the two apart to say which difference would be found."
+        "too few of the 6 problems tell the two apart to say which difference would be detected."
     )
     near = counts(tmp_path / "near.jsonl", a=[(4, 2)] * 5 + [(4, 1)], b=[(4, 1)] * 6)
     (one,) = api.compare([near, "a@1", "b@1"], replicates=500)

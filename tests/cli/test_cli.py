@@ -94,7 +94,7 @@ def test_a_broken_pipe_is_quiet() -> None:
 
 def test_doctor_and_models_print_json() -> None:
     checks = json.loads(isobudget("doctor", "--json").stdout)
-    assert {check["area"] for check in checks} == {"machine", "parts", "judge", "models"}
+    assert {check["area"] for check in checks} == {"machine", "extras", "judge", "models"}
     models = json.loads(isobudget("models", "--json").stdout)
     assert {"smollm2-135m", "qwen2.5-coder-1.5b"} <= {model["name"] for model in models}
 

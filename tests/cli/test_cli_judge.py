@@ -173,7 +173,7 @@ def test_a_finished_output_is_kept_unless_asked(tmp_path: Path) -> None:
     with Judge(workers=1) as judge:
         judge_file(samples, PROBLEMS, output, judge)
         before = output.read_bytes()
-        with pytest.raises(RunError, match="is there already"):
+        with pytest.raises(RunError, match="exists already"):
             judge_file(samples, PROBLEMS, output, judge)
         # Nothing is judged again: the judge is not even entered.
         tally = judge_file(samples, PROBLEMS, output, Judge(unsafe=True), resume=True)

@@ -94,9 +94,9 @@ def test_a_resumed_file_has_the_models_that_it_had(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"task_id": "a", "completion": "x", "completion": "y"}', "line 2: .*'completion' stands twice"),
-        ('{"task_id": "a", "completion": "x", "task_id": "a"}', "line 2: .*'task_id' stands twice"),
-        ('{"task_id": "a", "completion": "x", "meta": {"k": 1, "k": 2}}', "line 2: .*'k' stands twice"),
+        ('{"task_id": "a", "completion": "x", "completion": "y"}', "line 2: .*'completion' occurs twice"),
+        ('{"task_id": "a", "completion": "x", "task_id": "a"}', "line 2: .*'task_id' occurs twice"),
+        ('{"task_id": "a", "completion": "x", "meta": {"k": 1, "k": 2}}', "line 2: .*'k' occurs twice"),
         ({"task_id": "a", "completion": "x", "solution": "y"}, "line 2: has both completion and solution"),
     ],
 )
@@ -146,7 +146,7 @@ def test_a_damaged_gzipped_output_is_named(tmp_path: Path) -> None:
     whole = gzip.compress((json.dumps(GOOD | {"sha256": digest}) + "\n").encode())
     for torn in (whole[:-9], whole[:12], b"no gzip"):
         output.write_bytes(torn)
-        with pytest.raises(RunError, match=r"v\.jsonl\.gz: is damaged|is there already"):
+        with pytest.raises(RunError, match=r"v\.jsonl\.gz: is damaged|exists already"):
             judge_file(samples, PROBLEMS, output, Judge(workers=1), resume=True)
         assert output.read_bytes() == torn
 

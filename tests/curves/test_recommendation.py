@@ -220,7 +220,7 @@ def test_a_lead_that_is_clear_in_its_row_alone_is_not_in_the_sentence() -> None:
     (notes,) = ([note for note in grid.notes if "clear against:" in note] for grid in comparison_grids(found)[1:2])
     assert f"each of the {len(found.best)} budgets by itself" in notes[0]
     (notes,) = ([note for note in grid.notes if "clear against:" in note] for grid in comparison_grids(together)[1:2])
-    assert f"the table's {len(found.best)} budgets together" in notes[0]
+    assert f"the table's {len(found.best)} budgets tested together" in notes[0]
 
 
 # what is level, what is never reached ---------------------------------------------------------------------------------

@@ -25,10 +25,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 def test_doctor_lists_every_extra_with_what_it_is_for() -> None:
     extras = set(PROJECT["optional-dependencies"]) - {"all", "dev", "docs"}
     assert extras <= set(PURPOSES)
-    shown = {check.name for check in doctor() if check.area == "parts"}
+    shown = {check.name for check in doctor() if check.area == "extras"}
     assert set(needed_packages()) <= shown
     for check in doctor():
-        if check.area == "parts" and check.ok is False and check.name in PURPOSES:
+        if check.area == "extras" and check.ok is False and check.name in PURPOSES:
             assert "not installed: " in check.found
             assert check.hint == f"pip install 'isobudget[{check.name}]'"
 

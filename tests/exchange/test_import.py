@@ -294,7 +294,7 @@ def test_what_goes_wrong_leaves_no_run_or_says_so(tmp_path: Path) -> None:
         write_run(mixed, tmp_path / "one")
     assert not (tmp_path / "one").exists()
     write_run(EVALPLUS, tmp_path / "run")
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="exists already"):
         write_run(EVALPLUS, tmp_path / "run")
     with pytest.raises(InputError, match="is a run folder already"):
         write_run(tmp_path / "run", tmp_path / "two")

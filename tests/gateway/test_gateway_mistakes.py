@@ -119,7 +119,7 @@ def test_another_path_is_told_those_that_there_are(gateway: Running, method: str
 def test_a_gateway_in_place_of_a_judge_is_told(gateway: Running) -> None:
     root = gateway.url.removesuffix("/v1")
     with (
-        pytest.raises(JudgeError, match=r"no judge's service; .* \(GET /v1/judge is not"),
+        pytest.raises(JudgeError, match=r"is not a judge's service; .* \(GET /v1/judge is not"),
         RemoteJudge(root, key=""),
     ):
         pass

@@ -220,7 +220,7 @@ def test_public_graded_samples(shared_data: Path) -> None:
 def test_a_key_that_stands_twice_is_an_error(tmp_path: Path, line: str) -> None:
     path = tmp_path / "counts.jsonl"
     path.write_text(line + "\n")
-    with pytest.raises(InputError, match=r"line 1: .*the key 'c' stands twice"):
+    with pytest.raises(InputError, match=r"line 1: .*the key 'c' occurs twice"):
         read_counts(path)
 
 

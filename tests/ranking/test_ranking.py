@@ -268,7 +268,7 @@ def test_files_that_do_not_fit_say_where(tmp_path: Path) -> None:
         rank(samples, options, problems=str(problems), verdicts=short)
     other = tmp_path / "other.jsonl"
     other.write_text('{"prompt": "def odd(x):\\n", "samples": ["    return x"]}\n')
-    with pytest.raises(InputError, match=r"other.jsonl, line 1: problems has not the problem of its prompt"):
+    with pytest.raises(InputError, match=r"other.jsonl, line 1: problems has no problem with this prompt"):
         rank(other, options, problems=str(problems), verdicts=verdicts)
     packed = tmp_path / "samples.jsonl.gz"
     packed.write_bytes(gzip.compress(b'{"task_id": "add", "completion": 3, "solution": "x"}\n'))

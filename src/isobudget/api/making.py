@@ -244,7 +244,7 @@ def judge(
         of_files = {"--problems": problems, "--output": output, "--resume": resume or None}
         if wrong := [option for option, value in of_files.items() if value is not None]:
             raise InputError(
-                f"{' and '.join(wrong)}: is for a file of samples only; a run folder has its own and resumes by itself"
+                f"{' and '.join(wrong)}: only for a file of samples; a run folder has its own and resumes by itself"
             )
         with _executor(cluster, judge, progress) as executor:
             return judge_folder(samples, limits=limits, workers=workers, unsafe=unsafe, executor=executor, **how)

@@ -221,12 +221,9 @@ class _Writer:
         problem = self._known.find(benchmark, sample)
         if problem is None:
             if _UNKNOWN not in tally.left:
-                what = (
-                    "the problem of its prompt"
-                    if sample.placed and sample.prompt
-                    else f"the problem {sample.task_id!r}"
-                )
-                tally.note(f"{readable.source.where(sample.line)}: {benchmark} does not have {what}")
+                by_prompt = sample.placed and sample.prompt
+                what = "no problem with this prompt" if by_prompt else f"no problem {sample.task_id!r}"
+                tally.note(f"{readable.source.where(sample.line)}: {benchmark} has {what}")
             tally.leave(_UNKNOWN)
             return False
         if self._to_judge and sample.text is None and not isinstance(problem.tests, NoTests):

@@ -246,7 +246,7 @@ def test_servers_that_say_who_they_are_are_told_to_add_nothing(owner: str, field
         described = backend.describe()
     extra = set(server.requests[0]) - {"model", "prompt", "temperature", "top_p", "max_tokens", "seed", "logprobs"}
     assert (field in extra) if field else not extra
-    assert ("not known here" in " ".join(described.notes)) == (field is None)
+    assert ("it is not known whether" in " ".join(described.notes)) == (field is None)
     assert ("vLLM server 9.9" in described.engine) == (owner == "vllm")
     assert "waiting time" in described.engine
 

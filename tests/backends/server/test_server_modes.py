@@ -106,11 +106,11 @@ COUNTS = [
     Case("total of another kind", always(used=OUTSIDE | {"total_tokens": 90}), tokens=(50, 20)),
     Case("total without the cached", always(used=usage(50, 20, total_tokens=20)), tokens=(50, 20)),
     Case("whole floats", always(used=usage(50.0, 20.0)), tokens=(50, 20)),
-    Case("fractions", always(used=usage(50, 20.5)), tokens=(50, 14), note="completion_tokens that cannot be"),
+    Case("fractions", always(used=usage(50, 20.5)), tokens=(50, 14), note="impossible completion_tokens"),
     Case("beyond max_tokens", always(used=usage(50, 100_000)), tokens=(50, 100_000), note="more completion tokens"),
-    Case("beyond 2^63", always(used=usage(50, 10**25)), tokens=(50, 14), note="completion_tokens that cannot be"),
-    Case("negative", always(used=usage(50, -3)), tokens=(50, 14), note="completion_tokens that cannot be"),
-    Case("true", always(used=usage(50, True)), tokens=(50, 14), note="completion_tokens that cannot be"),
+    Case("beyond 2^63", always(used=usage(50, 10**25)), tokens=(50, 14), note="impossible completion_tokens"),
+    Case("negative", always(used=usage(50, -3)), tokens=(50, 14), note="impossible completion_tokens"),
+    Case("true", always(used=usage(50, True)), tokens=(50, 14), note="impossible completion_tokens"),
     Case(
         "a prompt of too many",
         always(used=usage(10**18, 20)),
@@ -338,7 +338,7 @@ def test_who_answered_is_kept_and_another_name_is_told() -> None:
         assert {one.served for one in backend.generate(CHAT, WARM, SEEDS)} == {"tiny\ufffd"}
         described = backend.describe()
     assert described.model == "tiny\ufffd"
-    assert "the model 'm' was asked for, and 'tiny\ufffd' answered" in described.notes
+    assert "asked for the model 'm', but 'tiny\ufffd' answered" in described.notes
 
 
 @pytest.mark.parametrize(("temperature", "texts", "is_told"), [(0.8, 1, True), (0.0, 1, False), (0.8, 2, False)])

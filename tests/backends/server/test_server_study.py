@@ -150,7 +150,7 @@ def test_generate_shows_what_was_noticed(tmp_path: Path) -> None:
         as_json = CliRunner().invoke(build_app(), ["generate", str(path), "--out", str(tmp_path / "run"), "--json"])
     assert shown.exit_code == 0, shown.output
     assert "all 8 texts of 2 prompts are equal" in shown.stdout
-    assert shown.stderr.count("m: the model 'm' was asked for, and 'another' answered") == 1
+    assert shown.stderr.count("m: asked for the model 'm', but 'another' answered") == 1
     assert any("n equal samples are one sample" in note for note in json.loads(as_json.stdout)["notes"])
 
 
