@@ -117,6 +117,9 @@ def test_tests_that_are_read_already() -> None:
 def test_a_folder_that_the_list_does_not_have() -> None:
     with pytest.raises(InputError, match="prob_index 3: problem_list has 1 folders"):
         apps.run_test(problem_list=["x"], prob_index=3, test="x")
+    for given in ({"prob_path": {"inputs": []}}, {"problem_list": [3], "prob_index": 0}):
+        with pytest.raises(InputError, match=r"a problem is named by its folder, not by a (dict|int)"):
+            apps.run_test(**given, test="x")
 
 
 def test_a_place_that_cannot_be_written_is_said_first(files: dict[str, str]) -> None:

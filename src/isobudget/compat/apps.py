@@ -7,6 +7,7 @@ does not load or lacks its function. A program that fails goes on with the tests
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -48,12 +49,14 @@ def run_test(
     """
     if prob_path is None and (problem_list is None or prob_index is None):
         raise InputError("state prob_path, or problem_list and prob_index")
-    folders = [prob_path] if prob_path is not None else list(problem_list or ())
+    folders: list[Any] = [prob_path] if prob_path is not None else list(problem_list or ())
     at = 0 if prob_path is not None else prob_index or 0
     if not -len(folders) <= at < len(folders):
         raise InputError(f"prob_index {at}: problem_list has {len(folders)} folders")
-    folder = Path(folders[at])
-    text = read_text(folder / "input_output.json")
+    if not isinstance(folder := folders[at], str | os.PathLike):
+        kind = type(folder).__name__
+        raise InputError(f"a problem is named by its folder, not by a {kind}; tests that are read go to apps.results")
+    text = read_text(Path(folder) / "input_output.json")
     return json.loads(text) if test is None else results([text], [[test]], workers=1)[0][0]
 
 
