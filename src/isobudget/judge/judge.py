@@ -37,8 +37,8 @@ AHEAD = 32
 ATTEMPTS = 3
 #: more workers than so many per core only take memory; where there are few cores, so many are allowed all the same
 WORKERS_PER_CORE, LEAST_ALLOWED = 8, 32
-#: workers stay on a core each: judges with fewer of them than there are cores, in one process or in several, begin on
-#: different ones
+#: workers stay on a core each: judges of one process that have fewer than there are cores take turns at the first one;
+#: those of several processes differ by their process numbers, so that two may still meet
 _FIRST_CORE = itertools.count(os.getpid())
 
 
