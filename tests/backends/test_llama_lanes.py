@@ -252,3 +252,26 @@ def test_the_newest_prompts_are_kept_for_other_lanes() -> None:
         alone.keep(prompt, saved)
     assert [lanes.find(prompt) is not None for prompt in PROMPTS] == [False, False, False, True, True]
     assert not any(map(alone.find, PROMPTS))
+
+
+def test_a_prompt_that_a_lane_needs_next_is_kept_however_long_the_lane_is_halted() -> None:
+    def saved() -> SavedPrompt:
+        return SavedPrompt(np.zeros(1, np.uint8), np.zeros((1, 1), np.float32), Charge())
+
+    def held(lanes: Lanes) -> list[bool]:
+        return [lanes.find(prompt) is not None for prompt in PROMPTS]
+
+    lanes = Lanes(3, 8, 2)
+    with ThreadPoolExecutor(1) as claiming, ThreadPoolExecutor(1) as awaiting:
+        awaiting.submit(lanes.expect, PROMPTS[1]).result()
+        for prompt in PROMPTS[:2]:
+            lanes.keep(prompt, saved)
+        assert claiming.submit(lanes.claim, PROMPTS[0]).result()
+        for prompt in PROMPTS[2:]:
+            lanes.keep(prompt, saved)
+        assert held(lanes) == [True, True, False, False, False]
+        for lane in (claiming, awaiting):
+            lane.submit(lanes.release).result()
+    for prompt in PROMPTS[3:]:
+        lanes.keep(prompt, saved)
+    assert held(lanes) == [False, False, False, True, True]

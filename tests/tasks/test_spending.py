@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import random
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from isobudget.costs.prices import TokenPrice
 from isobudget.errors import BackendError, InputError
 from isobudget.judge.verdict import Outcome, Verdict
 from isobudget.models.named import find_named
+from isobudget.pipeline.interrupts import Interrupts
 from isobudget.policies.schedule import Schedule, Stop
 from isobudget.study.resolve import resolve_model
 from isobudget.study.study import stated_model
@@ -312,3 +314,27 @@ def test_samples_drawn_until_one_passes_flatter_a_model() -> None:
     p, most = 0.25, 8
     pooled = sum(p * (1 - p) ** (k - 1) / k for k in range(1, most + 1))
     assert round(pooled, 2) == 0.45
+
+
+class Interrupted(Clock):
+    """Ctrl-C comes when the last draw is over, and what it left is being put away."""
+
+    def stop(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+        super().stop()
+
+
+def test_an_interrupt_behind_the_last_draw_waits_until_what_was_drawn_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with answering(lambda model, seed: ("wrong", 20, 0.0)) as (url, _):
+        server, interrupts = Server(url, tmp_path, monkeypatch), Interrupts()
+        ledger = TaskLedger.of(parse_budget("9samples"), prices())
+        schedule, clock = Schedule((("small", 4),)), Interrupted()
+        spending = LiveSpending(schedule, server.open_arm, ByText(), ledger, clock)
+        ending = None
+        with pytest.raises(KeyboardInterrupt), interrupts.held_back():
+            ending = spending.play(interrupts)
+        server.close()
+    assert ending is Ending.FINISHED
+    assert len(spending.attempts) == 4

@@ -145,10 +145,10 @@ def _play(
         spending = LiveSpending(
             task.schedule, open_arm, _Judge(task), ledger, clock, on_attempt, seed, passes, _after(task)
         )
+        interrupts = Interrupts()
         try:
-            ending = spending.play()
-            interrupts = Interrupts()
             held.enter_context(interrupts.held_back())
+            ending = spending.play(interrupts)
             recorder.flush()
             confirmation = _confirmation(task, spending, ending, interrupts, held)
         finally:

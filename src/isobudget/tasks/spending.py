@@ -25,6 +25,7 @@ from typing import Protocol
 from isobudget.backends.base import Backend, Generation, Prompt, Sampling
 from isobudget.errors import BackendError, IsobudgetError
 from isobudget.judge.verdict import Verdict
+from isobudget.pipeline.interrupts import Interrupts
 from isobudget.policies.schedule import Schedule, Stop
 from isobudget.policies.stepper import Draw, Halt, Stepper
 from isobudget.tasks.clock import Clock
@@ -152,24 +153,30 @@ class LiveSpending:
     _failed_in_a_row: int = 0
     _gone: dict[str, BackendError] = field(default_factory=dict)
 
-    def play(self) -> Ending:
+    def play(self, interrupts: Interrupts | None = None) -> Ending:
         """Draw until enough samples pass, the schedule is done, or the budget is.
+
+        Args:
+            interrupts: held back by the caller; they are let in while samples are drawn, and end that.
 
         Raises:
             BackendError: no model answers, and none ever did.
         """
         try:
-            ending = self._play(self.schedule)
-            if ending is Ending.FINISHED and self.after and (more := self.after(self.attempts)) is not None:
-                ending = self._play(more)
-            if self._gone and not self.attempts and ending is Ending.GONE:
-                raise next(iter(self._gone.values()))
-            return ending
+            return interrupts.let_in(self._play_all) if interrupts else self._play_all()
         except KeyboardInterrupt:
             return Ending.INTERRUPTED
         finally:
             self._abandon()
             self.clock.stop()
+
+    def _play_all(self) -> Ending:
+        ending = self._play(self.schedule)
+        if ending is Ending.FINISHED and self.after and (more := self.after(self.attempts)) is not None:
+            ending = self._play(more)
+        if self._gone and not self.attempts and ending is Ending.GONE:
+            raise next(iter(self._gone.values()))
+        return ending
 
     def _play(self, schedule: Schedule) -> Ending:
         # More than one pass is more than a stepper that stops at the first one asks for.

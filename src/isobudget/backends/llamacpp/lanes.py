@@ -60,6 +60,7 @@ class Lanes:
         self._seconds = self._joules = 0.0
         self._prompts: dict[tuple[int, ...], SavedPrompt] = {}  # the newest comes last
         self._begun: dict[int, tuple[int, ...]] = {}  # by thread
+        self._awaited: dict[int, tuple[int, ...]] = {}  # by thread: what it needs next, and has not claimed yet
 
     # time -------------------------------------------------------------------------------------------------------------
 
@@ -120,10 +121,16 @@ class Lanes:
             self._begun[lane] = ids
             return True
 
+    def expect(self, ids: tuple[int, ...]) -> None:
+        """The calling lane needs a prompt next, which it could not claim: it is kept from now on, until `release`."""
+        with self._changed:
+            self._awaited[threading.get_ident()] = ids
+
     def release(self) -> None:
-        """The calling lane computes no prompt, whatever it has claimed."""
+        """The calling lane computes no prompt and waits for none, whatever it has claimed."""
         with self._changed:
             self._begun.pop(threading.get_ident(), None)
+            self._awaited.pop(threading.get_ident(), None)
             self._changed.notify_all()
 
     @contextmanager
@@ -144,14 +151,19 @@ class Lanes:
             self.release()
 
     def keep(self, ids: tuple[int, ...], prompt: Callable[[], SavedPrompt]) -> None:
-        """Keep a prompt for the other lanes, if there are any."""
+        """Keep a prompt for the other lanes, if there are any; those kept longest go, but none that a lane needs next.
+
+        A lane that is halted between choosing a sample and beginning it finds its prompt however long that takes.
+        """
         if self.count < 2:
             return
         saved = prompt()
         with self._changed:
             self._prompts[ids] = saved
-            while len(self._prompts) > self._kept:
-                del self._prompts[next(iter(self._prompts))]
+            needed = {*self._begun.values(), *self._awaited.values()}
+            dispensable = [other for other in self._prompts if other not in needed]
+            for other in dispensable[: max(0, len(self._prompts) - self._kept)]:
+                del self._prompts[other]
 
     def find(self, ids: tuple[int, ...]) -> SavedPrompt | None:
         """This prompt as another lane computed it, if it is kept."""

@@ -117,6 +117,8 @@ class Slots:
         free = next((ids for ids in tried if self._lanes.claim(ids)), None)
         if free is None and self.is_busy:
             return None
+        if free is None:
+            self._lanes.expect(waiting[0].prompt_ids)
         return next((one for one in waiting if one.prompt_ids == free), waiting[0])
 
     def begin(self, unit: SampleOfRequest) -> None:
