@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from isobudget.backends.engine.engine_clock import EngineClock
+from isobudget.backends.server.apart import iterate_apart, run_apart
 from isobudget.backends.server.faults import (
     LOST,
     NOT_SENT,
@@ -180,28 +181,33 @@ class Calls:
             TransientError: it could not be reached, or did not answer properly, or broke off.
         """
         check_sendable(body)
-        options = {"headers": self._headers}
         async with self._places:
             await self._pace()
             with self._translated_errors():
-                kind = self._openai.AsyncStream[object]
-                stream = await self._client.post(
-                    path, cast_to=object, body=body, options=options, stream=True, stream_cls=kind
-                )
-                try:
-                    async for one in stream:
+                pieces = iterate_apart(lambda: self._pieces(path, body))
+                async with contextlib.aclosing(pieces):  # type: ignore[type-var]
+                    async for one in pieces:
                         if isinstance(one, dict):
                             yield one
-                finally:
-                    await stream.close()
+
+    async def _pieces(self, path: str, body: dict[str, Any]) -> AsyncIterator[object]:
+        kind = self._openai.AsyncStream[object]
+        stream = await self._client.post(
+            path, cast_to=object, body=body, options={"headers": self._headers}, stream=True, stream_cls=kind
+        )
+        try:
+            async for one in stream:
+                yield one
+        finally:
+            await stream.close()
 
     async def _send(self, path: str, body: dict[str, Any] | None) -> Any:
         client, options = self._client, {"headers": self._headers}
         with self._translated_errors():
             async with asyncio.timeout(self._settings.timeout_seconds):
                 if body is None:
-                    return await client.get(path, cast_to=object, options=options)
-                return await client.post(path, cast_to=object, body=body, options=options)
+                    return await run_apart(lambda: client.get(path, cast_to=object, options=options))
+                return await run_apart(lambda: client.post(path, cast_to=object, body=body, options=options))
 
     @contextlib.contextmanager
     def _translated_errors(self) -> Iterator[None]:

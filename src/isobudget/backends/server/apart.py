@@ -1,0 +1,62 @@
+"""Work of the HTTP client in a task of its own, so that it is cancelled in the one way that the client is ready for.
+
+The client's pool closes several connections in a row, and shields that from the cancellation of anyio's scopes, which
+it is written for. asyncio's own goes through such a shield: a call that was cancelled there left the other connections
+open until they were collected. So whoever is cancelled here by asyncio ends the work by a scope, and waits for its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@contextlib.asynccontextmanager
+async def _apart(work: Callable[[], Awaitable[T]]) -> AsyncIterator[asyncio.Task[T]]:
+    """The work as a task that has ended when the context is left."""
+    import anyio
+
+    scope = anyio.CancelScope()
+
+    async def inside() -> T:
+        with scope:
+            return await work()
+        raise asyncio.CancelledError  # by the scope, which keeps it to itself
+
+    task = asyncio.ensure_future(inside())
+    try:
+        yield task
+    finally:
+        if not task.done():
+            scope.cancel()
+            await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # has been told, or nobody is left to tell
+
+
+async def run_apart(work: Callable[[], Awaitable[T]]) -> T:
+    """The result of the work; its error if it fails."""
+    async with _apart(work) as task:
+        return await asyncio.shield(task)
+
+
+async def iterate_apart(items: Callable[[], AsyncIterator[T]]) -> AsyncIterator[T]:
+    """What an iterator yields, which is made, gone through and closed apart; it is an item ahead at most."""
+    came: asyncio.Queue[tuple[T, ...]] = asyncio.Queue(1)
+
+    async def go_through() -> None:
+        try:
+            async with contextlib.aclosing(items()) as source:  # type: ignore[type-var]
+                async for one in source:
+                    await came.put((one,))
+        finally:
+            await came.put(())
+
+    async with _apart(go_through) as task:
+        while one := await came.get():
+            yield one[0]
+        await task
