@@ -37,11 +37,13 @@ help:
 	@echo "make lock              renew requirements.lock"
 	@echo "make clean             remove the environment and caches (runs/ stays)"
 
-# pip alone compiles on one core, the tests of packages too.
-$(STAMP): requirements.lock pyproject.toml
+# pip alone compiles on one core, the tests of packages too; that of Python 3.11 takes three times as long to choose.
+$(STAMP): requirements.lock tools/pip.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "isobudget needs Python 3.11 or newer; say which with: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tools/pip.lock || \
+		echo "pip stays as it is here"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
 	@$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
@@ -165,6 +167,8 @@ lock:
 	$(VENV)-lock/bin/python -m pip install --quiet uv
 	$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
 		--no-emit-index-url --no-header --output-file requirements.lock pyproject.toml tools/build.in
+	$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --output-file tools/pip.lock tools/pip.in
 	rm -r $(VENV)-lock
 
 clean:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ from isobudget.gateway.web import as_refusal
 from isobudget.problems.given import given_problem
 from isobudget.tasks.ledger import ArmPrice
 from support.fake_upstream import FakeUpstream, Reply
-from support.gateway import ASK, BAD, GOOD, TESTS, Running, serving
+from support.gateway import ASK, BAD, GOOD, TESTS, Running, serving, until
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
 #: usages that nothing can be counted by
@@ -242,3 +243,44 @@ def test_what_keeps_a_gateway_from_beginning_is_raised_without_a_traceback(
     with pytest.raises(StorageError, match="no room"):
         api.serve(models="m", port=0, ledger=path, workers=1)
     assert not any("Traceback" in one for one in caplog.messages)
+
+
+def test_what_became_of_a_request_is_logged_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A stream when it ends; a failure by its word and its model; a path that is not there without its name."""
+    script, path = Script(), "/v1/chat/completions"
+    with (
+        FakeUpstream(lambda number, body: script.reply) as upstream,
+        serving(tmp_path, {"m": upstream}) as gateway,
+        caplog.at_level(logging.INFO, "isobudget.gateway"),
+        gateway.client() as client,
+    ):
+        metrics, create = gateway.gateway.metrics, client.chat.completions.create
+
+        def counted(status: int) -> bool:
+            return metrics.counts["requests_total", (("path", path), ("status", str(status)))] == 1
+
+        script.reply = Reply(json=pieces(USAGE))
+        list(create(model="m", messages=ASK, stream=True))
+        until(lambda: counted(200))
+        script.reply = Reply(GOOD, seconds=3600.0)
+        tests = {"isobudget": {"tests": TESTS}}
+        stream = create(model="isobudget/auto", messages=ASK, stream=True, extra_body=tests)
+        assert not counted(499)
+        stream.close()
+        until(lambda: counted(499))
+        script.reply = Reply(fault="500")
+        with pytest.raises(openai.InternalServerError):
+            create(model="m", messages=ASK)
+        with pytest.raises(openai.NotFoundError):
+            client.get("/secret-of-a-client", cast_to=str)
+    said = [one.rpartition(" s, key")[0].rpartition(" ")[0] for one in caplog.messages if one.startswith("POST")]
+    assert said == [f"POST {path} 200", f"POST {path} 499", f"POST {path} 502 upstream_failed by m"]
+    assert 'isobudget_requests_total{path="other",status="404"} 1' in metrics.text()
+    assert "secret" not in metrics.text()
+
+
+def test_an_unknown_policy_is_told_where_it_stands(gateway: Running) -> None:
+    for model, own, param in (("isobudget/x", {}, "model"), ("m", {"policy": "x"}, "isobudget.policy")):
+        with pytest.raises(openai.NotFoundError, match="no policy 'x'") as raised:
+            gateway.client().chat.completions.create(model=model, messages=ASK, extra_body={"isobudget": own})
+        assert raised.value.param == param

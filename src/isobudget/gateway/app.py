@@ -35,7 +35,8 @@ from isobudget.gateway.responses import as_chat, as_response, renamed
 from isobudget.gateway.runner import Play, RequestEnding, RequestSample
 from isobudget.gateway.settings import ServeSettings
 from isobudget.gateway.store import SqliteStore
-from isobudget.gateway.web import Stream, Web, answered, streamed_errors, until_gone
+from isobudget.gateway.streams import Stream, until_gone
+from isobudget.gateway.web import Web, answered, streamed_errors
 from isobudget.policies.schedule import Schedule, Stop
 
 #: samples of a request without tests that states no number
@@ -147,7 +148,8 @@ class Gateway:
 
     def _play(self, asked: GatewayRequest, payer: Payer) -> Play:
         name = asked.policy
-        schedule = self._of_one(asked) if name is None else self.offer.schedule(name, random.random())
+        param = "model" if asked.options.policy is None else "isobudget.policy"
+        schedule = self._of_one(asked) if name is None else self.offer.schedule(name, random.random(), param)
         if asked.prompt is None:
             raise bad_request(f"{asked.model} takes messages of text alone", "messages")
         for arm in schedule.arms:

@@ -193,8 +193,8 @@ def _wait_seconds(number: int, error: BackendError) -> float:
 def told(error: BackendError, name: str) -> RefusedRequestError:
     """A failed call as an answer to the client."""
     if isinstance(error, RefusedError) and error.status in (400, 413, 422):
-        return RefusedRequestError(400, "upstream_refused", f"{name}: {error}")
+        return RefusedRequestError(400, "upstream_refused", f"{name}: {error}", model=name)
     if isinstance(error, UnsendableError):
         return bad_request(f"{name}: {error}")
     again = 5.0 if may_help_again(error) else None
-    return RefusedRequestError(502, "upstream_failed", f"{name}: {error}", retry_after_seconds=again)
+    return RefusedRequestError(502, "upstream_failed", f"{name}: {error}", retry_after_seconds=again, model=name)

@@ -19,6 +19,7 @@ class RefusedRequestError(IsobudgetError):
         code: a word for programs.
         param: the field at fault, or None.
         retry_after_seconds: when asking again may help; None if it will not.
+        model: the model at fault; empty if none is.
     """
 
     def __init__(
@@ -30,11 +31,13 @@ class RefusedRequestError(IsobudgetError):
         param: str | None = None,
         retry_after_seconds: float | None = None,
         details: dict[str, Any] | None = None,
+        model: str = "",
     ) -> None:
         super().__init__(message)
         self.status, self.code, self.param = status, code, param
         self.retry_after_seconds = retry_after_seconds
         self.details = details or {}
+        self.model = model
 
     def body(self) -> dict[str, Any]:
         """The answer's body."""

@@ -29,7 +29,8 @@ from isobudget.gateway.keys import Account, Keys
 from isobudget.gateway.metrics import Metrics
 from isobudget.gateway.settings import ServeSettings
 from isobudget.gateway.store import SqliteStore
-from isobudget.gateway.web import Stream, Web, answered
+from isobudget.gateway.streams import Stream
+from isobudget.gateway.web import Web, answered
 from isobudget.judge.verdict import RULES
 from isobudget.judge.worker import describe
 from isobudget.problems.problem import Problem

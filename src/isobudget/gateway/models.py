@@ -34,11 +34,12 @@ class Offer:
     models: Mapping[str, Upstream]
     policies: Mapping[str, Schedule]
 
-    def schedule(self, name: str, chance: float) -> Schedule:
-        """A policy's schedule. `RefusedRequestError` (404) if there is none of that name."""
+    def schedule(self, name: str, chance: float, param: str = "model") -> Schedule:
+        """A policy's schedule. `RefusedRequestError` (404) if there is none of that name, which stands in `param`."""
         if name not in self.policies:
+            there = ", ".join(self.policies)
             raise RefusedRequestError(
-                404, "model_not_found", f"no policy {name[:80]!r}; there are: {', '.join(self.policies)}", param="model"
+                404, "model_not_found", f"no policy {name[:80]!r}; there are: {there}", param=param
             )
         return self.policies[name].chosen(chance)
 

@@ -17,120 +17,30 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from isobudget.errors import InputError, IsobudgetError, JudgeError, StorageError
-from isobudget.gateway.answers import HEARTBEAT, as_json, error_event
+from isobudget.gateway.answers import as_json, error_event
 from isobudget.gateway.faults import RefusedRequestError, bad_request, overloaded
 from isobudget.gateway.keys import Account, Keys
 from isobudget.gateway.metrics import Metrics
 from isobudget.gateway.settings import ServeSettings
+from isobudget.gateway.streams import GONE, CountedStream, Stream
 
-T = TypeVar("T")
-#: until a whole body is there, and until a client has taken a piece of a stream
-BODY_SECONDS, TAKE_SECONDS = 30.0, 60.0
-#: not of HTTP: the client has hung up, nobody reads the answer
-GONE = 499
+#: until a whole body is there
+BODY_SECONDS = 30.0
 #: of an error that are logged with it
 _MOST_CAUSES = 8
 log = logging.getLogger("isobudget.gateway")
 
 Handler = Callable[[Request, Account], Awaitable[Response]]
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
-
-
-class Stream(Response):
-    """Pieces that are sent as they come, with heartbeats between them.
-
-    Args:
-        pieces: their making is cancelled when the client hangs up.
-        heartbeat_seconds: of silence.
-        heartbeat: what is sent then.
-    """
-
-    def __init__(
-        self,
-        pieces: AsyncIterator[bytes],
-        heartbeat_seconds: float,
-        heartbeat: bytes = HEARTBEAT,
-        media_type: str = "text/event-stream",
-    ) -> None:
-        super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"}, media_type=media_type)
-        del self.headers["content-length"]
-        self._pieces, self._seconds, self._heartbeat = pieces, heartbeat_seconds, heartbeat
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        """Send them."""
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-
-        async def give(piece: bytes, more: bool = True) -> None:
-            async with asyncio.timeout(TAKE_SECONDS):
-                await send({"type": "http.response.body", "body": piece, "more_body": more})
-
-        made: asyncio.Queue[bytes | None] = asyncio.Queue()
-
-        async def make() -> None:
-            # In one task: what makes the pieces may hold time limits of its own.
-            try:
-                async with contextlib.aclosing(self._pieces) as pieces:  # type: ignore[type-var]
-                    async for piece in pieces:
-                        made.put_nowait(piece)
-            finally:
-                made.put_nowait(None)
-
-        async def give_all() -> None:
-            making = asyncio.create_task(make())
-            following = asyncio.ensure_future(made.get())
-            try:
-                while True:
-                    done, _ = await asyncio.wait([following], timeout=self._seconds)
-                    if not done:
-                        await give(self._heartbeat)
-                    elif (piece := following.result()) is None:
-                        break
-                    else:
-                        await give(piece)
-                        following = asyncio.ensure_future(made.get())
-                await making
-                await give(b"", more=False)
-            finally:
-                following.cancel()
-                making.cancel()
-                await asyncio.gather(following, making, return_exceptions=True)
-
-        with contextlib.suppress(TimeoutError, OSError, ClientDisconnect):
-            await until_gone(receive, give_all())
-
-
-async def until_gone(receive: Receive, work: Awaitable[T]) -> T:
-    """Do the work, and cancel it when the client hangs up.
-
-    Raises:
-        ClientDisconnect: it did.
-    """
-    task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_gone(receive))
-    try:
-        await asyncio.wait([task, gone], return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return task.result()
-        raise ClientDisconnect
-    finally:
-        for one in (task, gone):
-            one.cancel()
-        await asyncio.gather(task, gone, return_exceptions=True)
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 @dataclass(slots=True)
@@ -162,7 +72,7 @@ class Web:
             Route("/metrics", self._endpoint("/metrics", self._metrics)),
         ]
         known = ", ".join(f"{method} {path.replace('{name:path}', 'NAME')}" for method, path, _ in handlers)
-        handled: dict[Any, Any] = {HTTPException: partial(_http_error, known), Exception: _fault}
+        handled: dict[Any, Any] = {HTTPException: partial(self._not_served, known), Exception: _fault}
         self.metrics.gauges["requests_in_flight"] = lambda: self._serving
         return Starlette(routes=routes, lifespan=_noting_failure(lifespan), exception_handlers=handled)
 
@@ -170,22 +80,37 @@ class Web:
         async def endpoint(request: Request) -> Response:
             began = time.monotonic()
             account = Account(0, "?")
+
+            def note(status: int, why: str = "") -> None:
+                self.metrics.count("requests_total", path=path, status=str(status))
+                took = time.monotonic() - began
+                log.info("%s %s %d%s %.3f s, key %s", request.method, path, status, why, took, account.name)
+
             try:
                 account = self.keys.account(request.headers.get("authorization"))
-                response = await self._admitted(request, account, handler)
+                response, leave = await self._admitted(request, account, handler)
             except ClientDisconnect:
-                response = Response(status_code=GONE)
+                response, leave = Response(status_code=GONE), _nothing
             except Exception as error:
-                response = refused(as_refusal(error))
-            self.metrics.count("requests_total", path=path, status=str(response.status_code))
-            took = time.monotonic() - began
-            log.info("%s %s %d %.3f s, key %s", request.method, path, response.status_code, took, account.name)
+                refusal = as_refusal(error)
+                note(refusal.status, f" {refusal.code}" + (f" by {refusal.model}" if refusal.model else ""))
+                return refused(refusal)
+            if isinstance(response, Stream):
+                return CountedStream(response, leave, note)
+            leave()
+            note(response.status_code)
             return response
 
         return endpoint
 
-    async def _admitted(self, request: Request, account: Account, handler: Handler) -> Response:
-        """Serve one request more, if there is room: the whole, shared among the keys that ask."""
+    async def _admitted(
+        self, request: Request, account: Account, handler: Handler
+    ) -> tuple[Response, Callable[[], None]]:
+        """Serve one request more, if there is room: the whole, shared among the keys that ask.
+
+        Returns:
+            The answer, and what to call when it is out.
+        """
         mine = self._by_key.get(account.id, 0)
         # A key that others ask beside may have the half that is left, not all of it.
         share = self.settings.requests if len(self._by_key.keys() - {account.id}) == 0 else self.settings.requests // 2
@@ -193,16 +118,11 @@ class Web:
             raise overloaded("the server is at its limit of requests; try again later")
         self._serving += 1
         self._by_key[account.id] = mine + 1
-        leave = _Once(lambda: self._left(account.id))
         try:
-            response = await handler(request, account)
+            return await handler(request, account), partial(self._left, account.id)
         except BaseException:
-            leave()
+            self._left(account.id)
             raise
-        if isinstance(response, Stream):
-            return _Counted(response, leave)
-        leave()
-        return response
 
     def _left(self, key: int) -> None:
         self._serving -= 1
@@ -219,6 +139,15 @@ class Web:
 
     async def _metrics(self, _request: Request, _account: Account) -> Response:
         return PlainTextResponse(self.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    async def _not_served(self, known: str, request: Request, error: HTTPException) -> Response:
+        """An error before any handler: of the path or the method, so that those that there are are said."""
+        self.metrics.count("requests_total", path="other", status=str(error.status_code))
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code)
+        if code is None:
+            return refused(RefusedRequestError(error.status_code, "http_error", str(error.detail)))
+        asked = f"{request.method} {request.url.path[:80]}"
+        return refused(RefusedRequestError(error.status_code, code, f"{asked} is not served here; there are: {known}"))
 
     async def body(self, request: Request) -> Any:
         """A request's body as JSON.
@@ -274,29 +203,8 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-class _Once:
-    def __init__(self, do: Callable[[], None]) -> None:
-        self._do: Callable[[], None] | None = do
-
-    def __call__(self) -> None:
-        do, self._do = self._do, None
-        if do is not None:
-            do()
-
-
-class _Counted(Response):
-    """A stream that counts as being served until it ends."""
-
-    def __init__(self, stream: Stream, leave: Callable[[], None]) -> None:
-        self.status_code, self._stream, self._leave = stream.status_code, stream, leave
-        self.background = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
-        try:
-            await self._stream(scope, receive, send)
-        finally:
-            self._leave()
+def _nothing() -> None:
+    """What is to be done where there is nothing."""
 
 
 def answered(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -349,15 +257,6 @@ async def streamed_errors(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
                 yield piece
     except Exception as error:
         yield error_event(as_refusal(error))
-
-
-async def _http_error(known: str, request: Request, error: HTTPException) -> Response:
-    """An error before any handler: of the path or the method, so that those that there are are said."""
-    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code)
-    if code is None:
-        return refused(RefusedRequestError(error.status_code, "http_error", str(error.detail)))
-    asked = f"{request.method} {request.url.path[:80]}"
-    return refused(RefusedRequestError(error.status_code, code, f"{asked} is not served here; there are: {known}"))
 
 
 async def _fault(_: Request, error: Exception) -> Response:
