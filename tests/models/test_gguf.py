@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
@@ -148,3 +149,18 @@ def test_no_file_and_a_folder(tmp_path: Path) -> None:
         read_gguf_header(tmp_path / "none.gguf")
     with pytest.raises(ModelError, match="cannot read"):
         read_gguf_header(tmp_path)
+
+
+def test_a_file_is_read_once_until_it_is_written_again(tmp_path: Path) -> None:
+    path, other = write(tmp_path, whole()), whole()
+    assert read_gguf_header(path) is not read_gguf_header(path)  # it may change within a tick of the file's clock
+    os.utime(path, (1e9, 1e9))
+    header = read_gguf_header(path)
+    assert read_gguf_header(str(path)) is header
+    path.write_bytes(other.replace(b"llama", b"lloma"))
+    assert read_gguf_header(path).architecture == "lloma"
+    os.utime(path, (1e9 + 1, 1e9 + 1))
+    assert read_gguf_header(path).architecture == "lloma"
+    path.unlink()
+    with pytest.raises(ModelError, match="cannot read"):
+        read_gguf_header(path)

@@ -10,9 +10,12 @@ covered, see `models`.
 from __future__ import annotations
 
 import math
+import mmap
 import struct
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, NamedTuple
@@ -22,6 +25,8 @@ from isobudget.errors import ModelError
 #: arrays up to this length are kept, longer ones (a tokenizer's) only counted
 _KEPT_ARRAY = 1024
 _MAX_NESTING = 4
+#: a file that was written longer ago than this has another time when it is written again
+_SETTLED_SECONDS = 2.0
 _MAX_DIMENSIONS = 4
 
 #: metadata type -> struct format
@@ -140,10 +145,20 @@ def read_gguf_header(path: str | Path) -> GgufHeader:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            return _read(_Reader(path, file, path.stat().st_size))
+        status = path.stat()
+        version = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+        # A file that was written just now may be written again within one tick of its clock.
+        is_settled = time.time() - status.st_mtime > _SETTLED_SECONDS
+        return (_read_version if is_settled else _read_version.__wrapped__)(path, version)
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+@lru_cache(32)
+def _read_version(path: Path, version: tuple[int, ...]) -> GgufHeader:
+    """The header of a file as it is now; a vocabulary takes long to get past, and a command asks several times."""
+    with path.open("rb") as file:
+        return _read(_Reader(path, file, version[2]))
 
 
 class _Reader:
@@ -173,6 +188,19 @@ class _Reader:
         self.need(length, what)
         self.file.seek(length, 1)
         self.at += length
+
+    def skip_strings(self, count: int, what: str) -> None:
+        at, length_at = self.at, struct.Struct("<Q").unpack_from
+        with mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            size = min(self.size, len(data))
+            for _ in range(count):
+                length = size if at + 8 > size else length_at(data, at)[0]
+                at += 8
+                if length > size - at:
+                    self.at = min(at, size)
+                    raise self.fail(f"an entry of {what}, of {length:,} bytes, does not fit the file")
+                at += length
+        self.skip(at - self.at, what)
 
     def scalar(self, code: str, what: str) -> int | float | bool:
         size = struct.calcsize("<" + code)
@@ -242,12 +270,11 @@ def _value(reader: _Reader, kind: int, key: str, depth: int = 0) -> Value:
         return tuple(_value(reader, element, key, depth + 1) for _ in range(length))
     if element in SCALARS:
         reader.skip(size * length, key)
+    elif element == STRING:
+        reader.skip_strings(length, key)
     else:
         for _ in range(length):
-            if element == STRING:
-                reader.skip(int(reader.scalar("Q", f"length in {key}")), key)
-            else:
-                _value(reader, element, key, depth + 1)
+            _value(reader, element, key, depth + 1)
     return LongArray(length)
 
 
