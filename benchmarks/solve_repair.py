@@ -34,7 +34,6 @@ def make_project(root: Path) -> list[tuple[str, str]]:
         name = f"q{number:02}"
         assert isinstance(problem.tests, AssertList)
         (root / f"{name}.py").write_text(f"{problem.prompt}    ...\n")
-        assert isinstance(problem.tests, AssertList)
         tests = [f"def test_{place}():\n    {line}\n" for place, line in enumerate(problem.tests.asserts)]
         text = f"from {name} import {problem.entry_point}\n\n\n" + "\n\n".join(tests)
         (root / "tests" / f"test_{name}.py").write_text(text)
