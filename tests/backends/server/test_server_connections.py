@@ -9,11 +9,13 @@ import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import httpx2
 import pytest
 
 from isobudget.backends.server.apart import iterate_apart, run_apart
 from isobudget.backends.server.calls import Calls
 from isobudget.backends.server.keys import ApiKey
+from isobudget.backends.server.pools import spread
 from isobudget.backends.server.settings import ServerSettings
 
 #: connections that the pool finds closed by the server at once
@@ -25,11 +27,12 @@ STEPS = 16
 class Server:
     """Answers requests, and closes its connections when it is told to, without a word of that to the client."""
 
-    def __init__(self, stream: bool) -> None:
+    def __init__(self, stream: bool, together: int = CLOSED) -> None:
+        self.connections = 0
         self._body = b'data: {"choices": []}\n\ndata: [DONE]\n\n' if stream else b"{}"
         self._kind = b"text/event-stream" if stream else b"application/json"
         self._open = list[asyncio.StreamWriter]()
-        self._together = asyncio.Barrier(CLOSED)
+        self._together = asyncio.Barrier(together)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[str]:
@@ -39,15 +42,16 @@ class Server:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.append(writer)
+        self.connections += 1
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            head = await reader.readuntil(b"\r\n\r\n")
-            await reader.readexactly(len(b"{}"))
-            if b"/together" in head:
-                await self._together.wait()  # so that no connection is used twice
-            length = len(self._body)
-            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\ncontent-length: %d\r\n\r\n" % (self._kind, length))
-            writer.write(self._body)
-            await writer.drain()
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                await reader.readexactly(len(b"{}"))
+                if b"/together" in head:
+                    await self._together.wait()  # so that no connection is used twice
+                length = len(self._body)
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\n" % self._kind)
+                writer.write(b"content-length: %d\r\n\r\n" % length + self._body)
+                await writer.drain()
 
     async def close_all(self) -> None:
         for writer in self._open:
@@ -100,6 +104,52 @@ def test_a_call_cancelled_at_any_step_leaves_no_connection_open(
     made: Callable[[Calls], Callable[[str], Awaitable[Any]]],
 ) -> None:
     assert warnings_of(made, stream=made is streamed) == []
+
+
+class Pool(httpx2.AsyncHTTPTransport):
+    """A pool that counts its calls; those of a path fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.calls += 1
+        if request.url.path == "/v1/fail":
+            raise httpx2.ConnectError("refused")
+        return await super().handle_async_request(request)
+
+
+def test_calls_are_spread_over_small_pools_and_few_stay_in_the_first() -> None:
+    pools = list[Pool]()
+
+    def make() -> Pool:
+        pools.append(Pool())
+        return pools[-1]
+
+    async def ask() -> None:
+        server = Server(stream=False, together=40)
+        async with server.running() as url, httpx2.AsyncClient(transport=spread(httpx2, make, 20)) as client:
+            for _ in range(10):
+                await client.post(f"{url}/alone", content=b"{}")
+            assert (server.connections, len(pools)) == (1, 1)
+            for _ in range(10):  # failed and cancelled calls take no room for good
+                with pytest.raises(httpx2.ConnectError):
+                    await client.post(f"{url}/fail", content=b"{}")
+                cancelled = asyncio.ensure_future(client.post(f"{url}/alone", content=b"{}"))
+                await asyncio.sleep(0)
+                cancelled.cancel()
+                await asyncio.wait({cancelled})
+            async with client.stream("POST", f"{url}/alone", content=b"{}"):
+                pass  # left before it is read
+            for pool in pools:
+                pool.calls = 0
+            await asyncio.gather(*(client.post(f"{url}/together", content=b"{}") for _ in range(40)))
+            assert [pool.calls for pool in pools] == [14, 13, 13]  # eight in each first, the rest evenly
+            await client.post(f"{url}/alone", content=b"{}")
+            assert pools[0].calls == 15
+
+    asyncio.run(ask())
 
 
 def test_what_work_apart_comes_to_is_what_it_comes_to() -> None:

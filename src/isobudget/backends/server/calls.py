@@ -83,7 +83,7 @@ class Calls:
         self._client = self._openai.AsyncOpenAI(
             base_url=settings.base_url,
             api_key=key.secret or "none",
-            http_client=open_client(self._openai, proxy),
+            http_client=open_client(self._openai, proxy, settings.concurrency),
             max_retries=0,
             timeout=self._openai.Timeout(seconds, connect=min(_CONNECT_SECONDS, seconds)),
         )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from isobudget.backends.server.keys import is_local, is_loopback
+from isobudget.backends.server.pools import spread
 from isobudget.errors import BackendError
 
 _MOST_CONNECTIONS, _KEPT_CONNECTIONS = 1000, 100
@@ -50,8 +51,13 @@ def find_proxy(url: str) -> Proxy | None:
     return Proxy(named if "://" in named else f"http://{named}", f"{scheme.upper()}_PROXY")
 
 
-def open_client(openai: Any, proxy: Proxy | None) -> Any:
+def open_client(openai: Any, proxy: Proxy | None, calls: int) -> Any:
     """The official client's HTTP client, which goes this way and no other.
+
+    Args:
+        openai: the official client.
+        proxy: the way.
+        calls: at the same time, at most.
 
     Raises:
         BackendError: the proxy is of a kind that cannot be used, or its URL is none.
@@ -59,8 +65,13 @@ def open_client(openai: Any, proxy: Proxy | None) -> Any:
     base = openai.DefaultAsyncHttpxClient.__mro__[1]  # of httpx, under the name that this client has it by
     http = importlib.import_module(base.__module__.partition(".")[0])
     limits = http.Limits(max_connections=_MOST_CONNECTIONS, max_keepalive_connections=_KEPT_CONNECTIONS)
+    verify = http.create_ssl_context()
     try:
-        transport = http.AsyncHTTPTransport(limits=limits, proxy=proxy.url if proxy else None)
+        transport = spread(
+            http,
+            lambda: http.AsyncHTTPTransport(verify=verify, limits=limits, proxy=proxy.url if proxy else None),
+            calls,
+        )
     except (ImportError, ValueError, http.InvalidURL) as error:
         way = "" if proxy is None else f" {proxy.label}"
         raise BackendError(f"cannot go{way}: {error}. Set NO_PROXY for this server, or another proxy.") from None
