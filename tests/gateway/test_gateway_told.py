@@ -37,6 +37,8 @@ NO_USAGES: list[Any] = [
     {"prompt_tokens": 1.5, "completion_tokens": True},
     {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
     {"prompt_tokens": 7, "completion_tokens": 10**30, "total_tokens": 10**30 + 7},
+    {"prompt_tokens": 50_000, "completion_tokens": 1, "total_tokens": 50_001},  # of a prompt of some bytes
+    {"prompt_tokens": 7, "completion_tokens": 2**31, "total_tokens": 2**31 + 7},
 ]
 
 
