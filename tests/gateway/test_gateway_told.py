@@ -273,10 +273,17 @@ def test_what_became_of_a_request_is_logged_and_counted(tmp_path: Path, caplog: 
         script.reply = Reply(fault="500")
         with pytest.raises(openai.InternalServerError):
             create(model="m", messages=ASK)
+        for reply in (Reply(GOOD, fault="reset in the middle"), Reply(json=[pieces(USAGE)[0], {"error": "gone"}])):
+            script.reply = reply
+            with pytest.raises(openai.APIError):
+                list(create(model="m", messages=ASK, stream=True))
+        with pytest.raises(openai.APIError):
+            list(create(model="isobudget/auto", messages=ASK, stream=True, extra_body=tests | {"max_tokens": 10}))
+        until(lambda: len([one for one in caplog.messages if one.startswith("POST")]) == 6)
         with pytest.raises(openai.NotFoundError):
             client.get("/secret-of-a-client", cast_to=str)
     said = [one.rpartition(" s, key")[0].rpartition(" ")[0] for one in caplog.messages if one.startswith("POST")]
-    assert said == [f"POST {path} 200", f"POST {path} 499", f"POST {path} 502 upstream_failed by m"]
+    assert said == [f"POST {path} 200", f"POST {path} 499", *[f"POST {path} 502 upstream_failed by m"] * 4]
     assert 'isobudget_requests_total{path="other",status="404"} 1' in metrics.text()
     assert "secret" not in metrics.text()
 
