@@ -13,6 +13,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
+from isobudget.backends.server.bounded import HEADERS, bounded_transport
 from isobudget.backends.server.keys import is_local, is_loopback
 from isobudget.errors import BackendError
 
@@ -60,8 +61,8 @@ def open_client(openai: Any, proxy: Proxy | None) -> Any:
     http = importlib.import_module(base.__module__.partition(".")[0])
     limits = http.Limits(max_connections=_MOST_CONNECTIONS, max_keepalive_connections=_KEPT_CONNECTIONS)
     try:
-        transport = http.AsyncHTTPTransport(limits=limits, proxy=proxy.url if proxy else None)
+        transport = bounded_transport(http, limits=limits, proxy=proxy.url if proxy else None)
     except (ImportError, ValueError, http.InvalidURL) as error:
         way = "" if proxy is None else f" {proxy.label}"
         raise BackendError(f"cannot go{way}: {error}. Set NO_PROXY for this server, or another proxy.") from None
-    return openai.DefaultAsyncHttpxClient(transport=transport)
+    return openai.DefaultAsyncHttpxClient(transport=transport, headers=HEADERS)
