@@ -38,7 +38,7 @@ _OF_MODELS = {"logit_bias", "presence_penalty", "frequency_penalty", "logprobs",
 _OF_CHAT = {"response_format", "tools", "tool_choice", "parallel_tool_calls", "top_logprobs", "reasoning_effort"}
 _OF_COMPLETIONS = {"suffix", "echo"}
 _OF_MESSAGES = {"role", "content", "name", "tool_calls", "tool_call_id", "function_call", "refusal", "annotations"}
-_OF_MESSAGES |= {"reasoning", "reasoning_content"}
+_OF_MESSAGES |= {"reasoning", "reasoning_content", "reasoning_details", "thinking_blocks"}
 _OF_PARTS = {"type", "text", "annotations"}
 #: kinds of tools that the client runs; a server bills others beside the tokens
 _TOOLS = ("function", "custom")
@@ -212,7 +212,7 @@ def _check_fields(body: Mapping[str, Any], chat: bool, is_policy: bool, more: Se
         raise bad_request(f"tools must be a list of tools of type {' or '.join(_TOOLS)}; others cost more", "tools")
 
 
-def _check_known(value: Mapping[str, Any], known: AbstractSet[str], place: str) -> None:
+def check_known(value: Mapping[str, Any], known: AbstractSet[str], place: str) -> None:
     """Refuse a field of a message, or of a part of one, that is not known and holds something."""
     for name in value:
         if name not in known and value[name] not in _IDLE:
@@ -288,7 +288,7 @@ def _message(one: Mapping[str, Any], place: str, more: Sequence[str]) -> Message
         content = "\n".join(_text_of_part(part, place, more) for part in content)
     if content is not None and not isinstance(content, str):
         raise bad_request(f"{place}.content must be a text", f"{place}.content")
-    _check_known(one, _OF_MESSAGES | set(more), place)
+    check_known(one, _OF_MESSAGES | set(more), place)
     if role in ("tool", "function") or one.get("tool_calls") or one.get("function_call") or content is None:
         return None
     return Message("system" if role == "developer" else role, content)
@@ -298,7 +298,7 @@ def _text_of_part(part: Any, place: str, more: Sequence[str]) -> str:
     text = part.get("text") if isinstance(part, dict) and part.get("type", "text") == "text" else None
     if not isinstance(text, str):
         raise bad_request(f"{place}: only text is taken; what images and audio cost cannot be bounded", place)
-    _check_known(part, _OF_PARTS | set(more), place)
+    check_known(part, _OF_PARTS | set(more), place)
     return text
 
 
