@@ -128,6 +128,8 @@ class CountedStream(Response):
         """Send it."""
         try:
             await self._stream(scope, receive, send)
+        except asyncio.CancelledError:
+            self._stream.outcome = 503  # the server was stopped, and the stream is cut off
         except Exception:
             self._stream.outcome = 500
             raise

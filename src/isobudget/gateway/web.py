@@ -95,7 +95,7 @@ class Web:
                 response, leave = await self._admitted(request, account, handler)
             except ClientDisconnect:
                 response, leave = Response(status_code=GONE), _nothing
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
                 refusal = as_refusal(error)
                 note(refusal.status, refusal)
                 return refused(refusal)
@@ -226,6 +226,8 @@ def as_refusal(error: BaseException) -> RefusedRequestError:
     """Any error as one that is told to the client; one that is not meant to come is logged."""
     if isinstance(error, RefusedRequestError):
         return error
+    if isinstance(error, asyncio.CancelledError):  # of a whole request: its time to end is over
+        return RefusedRequestError(503, "stopping", "the server was stopped", retry_after_seconds=5.0)
     if isinstance(error, TimeoutError):
         return RefusedRequestError(504, "timeout", "the request's time limit was reached", retry_after_seconds=5.0)
     if isinstance(error, StorageError):
