@@ -232,10 +232,33 @@ def test_tools_go_to_a_single_model_and_not_to_a_policy(client: openai.OpenAI, u
         client.chat.completions.create(model="isobudget/auto", messages=ASK, tools=[tool])
 
 
+def test_what_an_answer_held_may_be_sent_back(client: openai.OpenAI, upstream: FakeUpstream) -> None:
+    empty = {"refusal": None, "audio": None, "annotations": [], "images": [], "reasoning_content": "I thought."}
+    parts = {"role": "user", "content": [{"type": "text", "text": "Again."}]}
+    messages: list[Any] = [*ASK, {"role": "assistant", "content": "Hello."} | empty, parts]
+    client.chat.completions.create(model="small", messages=messages)
+    assert upstream.bodies[0]["messages"] == messages
+
+
 def test_what_cannot_be_bounded_is_refused(client: openai.OpenAI, upstream: FakeUpstream) -> None:
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,xx"}}
     with pytest.raises(openai.BadRequestError, match="only text"):
         client.chat.completions.create(model="small", messages=[{"role": "user", "content": [image]}])
+    hidden: list[tuple[Any, str]] = [
+        ({"role": "user", "content": [image | {"text": "a text beside it"}]}, "only text"),
+        (
+            {"role": "user", "content": [{"type": "text", "text": "x", "image_url": {"url": "x"}}]},
+            "messages.1.image_url",
+        ),
+        ({"role": "user", "content": "x", "images": ["x"]}, "messages.1.images"),
+        ({"role": "assistant", "content": "x", "audio": {"id": "x"}}, "messages.1.audio"),
+    ]
+    for message, said in hidden:
+        with pytest.raises(openai.BadRequestError, match=said):
+            client.chat.completions.create(model="small", messages=[*ASK, message])
+    for tools in ([{"type": "web_search_preview"}], {"type": "function"}, ["function"], "function"):
+        with pytest.raises(openai.BadRequestError, match="tools must be"):
+            client.chat.completions.create(model="small", messages=ASK, extra_body={"tools": tools})
     with pytest.raises(openai.BadRequestError, match="web_search_options"):
         client.chat.completions.create(model="small", messages=ASK, extra_body={"web_search_options": {}})
     assert upstream.bodies == []

@@ -279,11 +279,14 @@ def test_a_fault_in_a_stream_is_its_last_piece(caplog: pytest.LogCaptureFixture)
         yield b"one"
         stumble(SECRET)
 
+    told: list[RefusedRequestError] = []
+
     async def all_of_them() -> list[bytes]:
-        return [piece async for piece in streamed_errors(pieces())]
+        return [piece async for piece in streamed_errors(pieces(), told.append)]
 
     first, last = asyncio.run(all_of_them())
     assert first == b"one"
-    assert json.loads(last.removeprefix(b"data: "))["error"]["code"] == "fault"
+    assert json.loads(last.removeprefix(b"data: ")) == told[0].body()
+    assert [one.code for one in told] == ["fault"]
     assert "in stumble" in caplog.text
     assert SECRET not in caplog.text

@@ -231,6 +231,23 @@ def test_one_gateway_at_a_time(tmp_path: Path) -> None:
         pass
 
 
+def test_one_gateway_at_a_time_under_whichever_name(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    ledger, link, folder = tmp_path / "far" / "ledger.sqlite", tmp_path / "link.sqlite", tmp_path / "near"
+    link.symlink_to(ledger)
+    folder.symlink_to(ledger.parent)
+    with open_ledger(ServeSettings(ledger=str(ledger))):
+        for other in (link, folder / ledger.name):
+            with pytest.raises(RunError, match="in use by another"), open_ledger(ServeSettings(ledger=str(other))):
+                pass
+    hard = tmp_path / "hard.sqlite"
+    hard.hardlink_to(ledger)
+    for name in (hard, ledger):
+        with pytest.raises(StorageError, match="several names"), open_ledger(ServeSettings(ledger=str(name))):
+            pass
+    assert SqliteStore(ledger, read_only=True).last_id() == 0
+
+
 def test_open_to_others_only_with_a_key(tmp_path: Path) -> None:
     settings = ServeSettings(ledger=str(tmp_path / "ledger.sqlite"), host="0.0.0.0")
     with pytest.raises(InputError, match="make a key first"), open_ledger(settings):

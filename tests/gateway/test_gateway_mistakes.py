@@ -105,6 +105,7 @@ def test_models_and_roles_are_named(gateway: Running) -> None:
     ("method", "path", "status"),
     [
         ("POST", "/chat/completions", 404),
+        ("POST", "/v1/chat/completions/", 404),
         ("POST", "/v1/embeddings", 404),
         ("GET", "/v1/judge", 404),
         ("GET", "/v1/chat/completions", 405),

@@ -49,6 +49,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "tools": ({"tools": [{"type": "web_search"}]}, "tools"),
     "a kept conversation": ({"previous_response_id": "resp_1"}, "previous_response_id"),
     "an image": ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]}, "input.0"),
+    "an image beside a text": (
+        {"input": [{"role": "user", "content": [{"type": "input_text", "text": "x", "image_url": "x"}]}]},
+        "input.0.image_url",
+    ),
+    "sound in a message": ({"input": [{"role": "user", "content": "x", "audio": {"id": "x"}}]}, "input.0.audio"),
     "no input": ({"input": []}, "input"),
     "an item that is not a message": ({"input": [{"type": "reasoning", "summary": []}]}, "input.0"),
     "a field under its own name": ({"max_output_tokens": 10**9}, "max_output_tokens"),

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ NO_USAGES: list[Any] = [
     {"prompt_tokens": 1.5, "completion_tokens": True},
     {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
     {"prompt_tokens": 7, "completion_tokens": 10**30, "total_tokens": 10**30 + 7},
+    {"prompt_tokens": 50_000, "completion_tokens": 1, "total_tokens": 50_001},  # of a prompt of some bytes
+    {"prompt_tokens": 7, "completion_tokens": 2**31, "total_tokens": 2**31 + 7},
 ]
 
 
@@ -271,10 +274,17 @@ def test_what_became_of_a_request_is_logged_and_counted(tmp_path: Path, caplog: 
         script.reply = Reply(fault="500")
         with pytest.raises(openai.InternalServerError):
             create(model="m", messages=ASK)
+        for reply in (Reply(GOOD, fault="reset in the middle"), Reply(json=[pieces(USAGE)[0], {"error": "gone"}])):
+            script.reply = reply
+            with pytest.raises(openai.APIError):
+                list(create(model="m", messages=ASK, stream=True))
+        with pytest.raises(openai.APIError):
+            list(create(model="isobudget/auto", messages=ASK, stream=True, extra_body=tests | {"max_tokens": 10}))
+        until(lambda: len([one for one in caplog.messages if one.startswith("POST")]) == 6)
         with pytest.raises(openai.NotFoundError):
             client.get("/secret-of-a-client", cast_to=str)
     said = [one.rpartition(" s, key")[0].rpartition(" ")[0] for one in caplog.messages if one.startswith("POST")]
-    assert said == [f"POST {path} 200", f"POST {path} 499", f"POST {path} 502 upstream_failed by m"]
+    assert said == [f"POST {path} 200", f"POST {path} 499", *[f"POST {path} 502 upstream_failed by m"] * 4]
     assert 'isobudget_requests_total{path="other",status="404"} 1' in metrics.text()
     assert "secret" not in metrics.text()
 
@@ -284,3 +294,30 @@ def test_an_unknown_policy_is_told_where_it_stands(gateway: Running) -> None:
         with pytest.raises(openai.NotFoundError, match="no policy 'x'") as raised:
             gateway.client().chat.completions.create(model=model, messages=ASK, extra_body={"isobudget": own})
         assert raised.value.param == param
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_request_that_outlasts_the_server_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, stream: bool
+) -> None:
+    """Whole, or as a stream that has begun: counted and logged as 503, without a traceback."""
+    monkeypatch.setattr("isobudget.gateway.serving.GRACE_SECONDS", 0)
+    tests = {"isobudget": {"tests": TESTS}}
+    with (
+        caplog.at_level(logging.INFO),
+        ThreadPoolExecutor(1) as pool,
+        FakeUpstream(lambda number, body: Reply(seconds=3600.0)) as upstream,
+    ):
+        with serving(tmp_path, {"m": upstream}) as gateway:
+            create = gateway.client().chat.completions.create
+            asking = pool.submit(
+                lambda: list(create(model="isobudget/auto", messages=ASK, stream=stream, extra_body=tests))
+            )
+            until(lambda: upstream.in_flight)
+        error = asking.exception(20)
+    assert stream or (isinstance(error, openai.InternalServerError) and error.code == "stopping")
+    assert error is not None
+    said = [one.split(" s, key")[0] for one in caplog.messages if one.startswith("POST")]
+    assert len(said) == 1
+    assert said[0].startswith(f"POST /v1/chat/completions 503{'' if stream else ' stopping'} ")
+    assert not [one for one in caplog.records if one.exc_info]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,9 +26,10 @@ from isobudget.gateway.serving import open_judge_service
 from isobudget.gateway.settings import ServeSettings
 from isobudget.gateway.store import SqliteStore
 from isobudget.judge import Judge, Limits
-from isobudget.judge.verdict import RULES
+from isobudget.judge.verdict import RULES, Verdict
 from isobudget.problems.given import given_problem
 from isobudget.problems.problem import Problem
+from isobudget.records.rows import row_of
 from isobudget.records.run import load_run
 from isobudget.remote import RemoteJudge
 from support.command import isobudget
@@ -218,13 +221,32 @@ def test_a_service_that_answers_nothing_is_not_asked_for_ever() -> None:
     ],
 )
 def test_batches_that_are_none_are_refused(service: Service, body: Any) -> None:
-    import http.client
+    assert posted(service, body)[0] == 400
 
-    connection = http.client.HTTPConnection(service.url.removeprefix("http://"), timeout=10)
+
+def posted(service: Service, body: Any) -> tuple[int, str]:
+    connection = http.client.HTTPConnection(service.url.removeprefix("http://"), timeout=30)
     headers = {"Authorization": f"Bearer {service.key}"}
-    connection.request("POST", "/v1/judge", json.dumps(body), headers)
-    assert connection.getresponse().status == 400
-    connection.close()
+    with contextlib.closing(connection):
+        connection.request("POST", "/v1/judge", json.dumps(body), headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+
+def test_what_is_not_known_of_a_verdict_is_null_in_its_line(service: Service) -> None:
+    """Tests that cannot be used have no seconds and no memory, and JSON has no NaN."""
+
+    def no_json(word: str) -> None:
+        raise AssertionError(f"{word} is not JSON")
+
+    row = asdict(row_of(DOUBLE))
+    row["tests"] = row["tests"].replace("== 4", "== 4, '\\ud800'")
+    status, text = posted(service, {"problems": [row], "jobs": [[0, GOOD]]})
+    fields = json.loads(text, parse_constant=no_json)["verdict"]
+    assert (status, *fields[:3]) == (200, "invalid", None, None)
+    verdict = Verdict.of_foreign(fields)
+    assert math.isnan(verdict.seconds)
+    assert math.isnan(verdict.peak_memory_mb)
 
 
 SERVE = """

@@ -35,8 +35,8 @@ from isobudget.gateway.responses import as_chat, as_response, renamed
 from isobudget.gateway.runner import Play, RequestEnding, RequestSample
 from isobudget.gateway.settings import ServeSettings
 from isobudget.gateway.store import SqliteStore
-from isobudget.gateway.streams import Stream, until_gone
-from isobudget.gateway.web import Web, answered, streamed_errors
+from isobudget.gateway.streams import until_gone
+from isobudget.gateway.web import Web, answered, streamed
 from isobudget.policies.schedule import Schedule, Stop
 
 #: samples of a request without tests that states no number
@@ -194,7 +194,7 @@ class Gateway:
         except BaseException:
             await _ended(task)
             raise
-        return Stream(streamed_errors(self._pieces(play, task)), self.settings.heartbeat_seconds)
+        return streamed(self._pieces(play, task), self.settings.heartbeat_seconds)
 
     async def _pieces(self, play: Play, task: asyncio.Task[RequestEnding]) -> AsyncIterator[bytes]:
         answer = GatewayAnswer(play.asked, play.payer.request)
@@ -226,7 +226,7 @@ class Gateway:
         # The first piece is waited for: errors before it have their status.
         async with asyncio.timeout(max(0.0, passed.payer.left_seconds)):
             first = await until_gone(request.receive, anext(pieces))
-        return Stream(streamed_errors(self._rest(passed, first, pieces)), self.settings.heartbeat_seconds)
+        return streamed(self._rest(passed, first, pieces), self.settings.heartbeat_seconds)
 
     async def _rest(self, passed: Passed, first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async with contextlib.aclosing(pieces) as following:  # type: ignore[type-var]

@@ -1,7 +1,8 @@
 """What a request asks for, read once and checked: messages, sampling, tests, budget, policy.
 
 Fields that a server may bill beyond what can be bounded (images, audio, searches, predictions) are refused, and so is
-every field that is not known: what is passed through is on a list, which `fields` of the settings extends.
+every field that is not known, of messages and their parts as well: what is passed through is on a list, which `fields`
+of the settings extends.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -35,6 +37,12 @@ _SHARED = {
 _OF_MODELS = {"logit_bias", "presence_penalty", "frequency_penalty", "logprobs", "top_k", "min_p", "repetition_penalty"}
 _OF_CHAT = {"response_format", "tools", "tool_choice", "parallel_tool_calls", "top_logprobs", "reasoning_effort"}
 _OF_COMPLETIONS = {"suffix", "echo"}
+_OF_MESSAGES = {"role", "content", "name", "tool_calls", "tool_call_id", "function_call", "refusal", "annotations"}
+_OF_MESSAGES |= {"reasoning", "reasoning_content", "reasoning_details", "thinking_blocks"}
+_OF_PARTS = {"type", "text", "annotations"}
+#: kinds of tools that the client runs; a server bills others beside the tokens
+_TOOLS = ("function", "custom")
+_IDLE: tuple[Any, ...] = (None, False, "", [], {})
 #: as Markdown has it: a block that nothing closes goes to the end
 _TESTS_BLOCK = re.compile(
     r"^ {0,3}(`{3,}|~{3,})[ \t]*(?:python[ \t]+)?tests[ \t]*\r?\n(.*?)(?:^ {0,3}\1[`~]*[ \t]*\r?$|\Z)", re.M | re.S
@@ -132,7 +140,7 @@ def read_request(body: Any, *, chat: bool, settings: ServeSettings) -> GatewayRe
     stream_options = body.get("stream_options") or {}
     if not isinstance(stream_options, dict):
         raise bad_request("stream_options must be an object", "stream_options")
-    prompt = _messages(body) if chat else _text(body, "prompt")
+    prompt = _messages(body, settings.fields) if chat else _text(body, "prompt")
     if prompt is None and is_policy:
         raise bad_request("a policy takes messages of text; tools and their results go to a single model", "messages")
     tests = _tests(options, prompt, settings)
@@ -199,6 +207,17 @@ def _check_fields(body: Mapping[str, Any], chat: bool, is_policy: bool, more: Se
             raise bad_request(f"the field {str(name)[:80]!r} is not taken here", str(name)[:80], "unknown_parameter")
         if is_policy and name not in shared and body[name] not in (None, False, [], {}):
             raise bad_request(f"{name} goes to a single model, not to a policy", name, "unsupported_parameter")
+    tools = body.get("tools") or []
+    if not isinstance(tools, list) or not all(isinstance(one, dict) and one.get("type") in _TOOLS for one in tools):
+        raise bad_request(f"tools must be a list of tools of type {' or '.join(_TOOLS)}; others cost more", "tools")
+
+
+def check_known(value: Mapping[str, Any], known: AbstractSet[str], place: str) -> None:
+    """Refuse a field of a message, or of a part of one, that is not known and holds something."""
+    for name in value:
+        if name not in known and value[name] not in _IDLE:
+            where = f"{place}.{str(name)[:80]}"
+            raise bad_request(f"the field {where!r} is not taken here", where, "unknown_parameter")
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:
@@ -251,30 +270,36 @@ def _sampling(body: Mapping[str, Any], settings: ServeSettings) -> Sampling:
     )
 
 
-def _messages(body: Mapping[str, Any]) -> Chat | None:
+def _messages(body: Mapping[str, Any], more: Sequence[str]) -> Chat | None:
     """The conversation; None if it holds what only a server can read."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(one, dict) for one in messages):
         raise bad_request("messages must be a list of objects with role and content, at least one", "messages")
-    read = [_message(one, at) for at, one in enumerate(messages)]
+    read = [_message(one, f"messages.{at}", more) for at, one in enumerate(messages)]
     plain = [one for one in read if one is not None]
     return Chat(tuple(plain)) if len(plain) == len(read) and not body.get("tools") else None
 
 
-def _message(one: Mapping[str, Any], at: int) -> Message | None:
-    place, role, content = f"messages.{at}", one.get("role"), one.get("content")
+def _message(one: Mapping[str, Any], place: str, more: Sequence[str]) -> Message | None:
+    role, content = one.get("role"), one.get("content")
     if role not in _ROLES:
         raise bad_request(f"{place}.role must be one of {', '.join(_ROLES)}", f"{place}.role")
     if isinstance(content, list):
-        parts = [part.get("text") if isinstance(part, dict) else None for part in content]
-        if not all(isinstance(part, str) for part in parts):
-            raise bad_request(f"{place}: only text is taken; what images and audio cost cannot be bounded", place)
-        content = "\n".join(map(str, parts))
+        content = "\n".join(_text_of_part(part, place, more) for part in content)
     if content is not None and not isinstance(content, str):
         raise bad_request(f"{place}.content must be a text", f"{place}.content")
+    check_known(one, _OF_MESSAGES | set(more), place)
     if role in ("tool", "function") or one.get("tool_calls") or one.get("function_call") or content is None:
         return None
     return Message("system" if role == "developer" else role, content)
+
+
+def _text_of_part(part: Any, place: str, more: Sequence[str]) -> str:
+    text = part.get("text") if isinstance(part, dict) and part.get("type", "text") == "text" else None
+    if not isinstance(text, str):
+        raise bad_request(f"{place}: only text is taken; what images and audio cost cannot be bounded", place)
+    check_known(part, _OF_PARTS | set(more), place)
+    return text
 
 
 def _tests(options: Options, prompt: Prompt | None, settings: ServeSettings) -> str | dict[str, Any] | None:

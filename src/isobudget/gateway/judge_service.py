@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isobudget.errors import IsobudgetError
+from isobudget.gateway.answers import as_json
 from isobudget.gateway.faults import bad_request
 from isobudget.gateway.judging import Judges
 from isobudget.gateway.keys import Account, Keys
@@ -95,7 +96,7 @@ class JudgeService:
         if error is not None:
             return json.dumps({"id": number, "error": str(error)}).encode() + b"\n"
         self.metrics.count("verdicts_total", outcome=done.result().outcome.value)
-        return json.dumps({"id": number, "verdict": done.result().plain()}).encode() + b"\n"
+        return as_json({"id": number, "verdict": done.result().plain()}) + b"\n"
 
 
 def read_jobs(body: Any) -> list[Job]:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+from isobudget.backends.server.answers import believable_count
 from isobudget.backends.server.faults import TransientError
 from isobudget.backends.server.usage import read_usage
 from isobudget.errors import BackendError
@@ -57,7 +58,7 @@ class Passed:
     def _bill(self, stated: Any, text_bytes: int) -> CallBill:
         """What it came to by its usage, or at its most."""
         price, usage = self._price, read_usage(stated)
-        prompt = usage.prompt_tokens or price.prompt_tokens
+        prompt = believable_count(usage.prompt_tokens, self.asked.prompt_bytes) or price.prompt_tokens
         completion = usage.completion_tokens
         if completion is None or (completion == 0 and text_bytes):
             completion = min(price.max_tokens, text_bytes)

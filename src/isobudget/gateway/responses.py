@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from isobudget.gateway.asked import check_known
 from isobudget.gateway.faults import RefusedRequestError, bad_request
 
 #: what chat calls the fields that responses have under another name
@@ -27,6 +28,9 @@ _IDLE: Mapping[str, tuple[Any, ...]] = {
 }
 _ROLES = ("user", "assistant", "system", "developer")
 _TEXTS = ("input_text", "output_text", "text")
+#: of messages, and of their parts; what an earlier answer held may be sent back
+_OF_MESSAGES = frozenset({"type", "role", "content", "id", "status", "phase"})
+_OF_PARTS = frozenset({"type", "text", "annotations", "logprobs"})
 
 
 def as_chat(body: Any) -> dict[str, Any]:
@@ -61,11 +65,14 @@ def _messages(given: Any) -> list[dict[str, Any]]:
 def _message(one: Any, place: str) -> dict[str, Any]:
     if not isinstance(one, dict) or one.get("type", "message") != "message" or one.get("role") not in _ROLES:
         raise bad_request(f"{place}: only messages of {', '.join(_ROLES)} are taken", place)
+    check_known(one, _OF_MESSAGES, place)
     content = one.get("content")
     if isinstance(content, list):
         known = all(isinstance(part, dict) and part.get("type") in _TEXTS for part in content)
         if not known:
             raise bad_request(f"{place}: only text is taken; what images and files cost cannot be bounded", place)
+        for part in content:
+            check_known(part, _OF_PARTS, place)
         content = [{"type": "text", "text": part.get("text")} for part in content]
     return {"role": one["role"], "content": content}
 

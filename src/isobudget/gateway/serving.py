@@ -55,8 +55,9 @@ def open_ledger(settings: ServeSettings) -> Iterator[SqliteStore]:
 
     path = settings.ledger_path
     make_folder(path.parent)
+    same = path.resolve()  # by whichever links it is reached
     with (
-        locked(path.with_name(path.name + ".lock"), f"the ledger {path}"),
+        locked(same.with_name(same.name + ".lock"), f"the ledger {path}"),
         contextlib.closing(SqliteStore(path)) as store,
     ):
         check_open(settings, store)

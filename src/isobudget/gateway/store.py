@@ -146,7 +146,8 @@ class SqliteStore:
         read_only: for looking at it.
 
     Raises:
-        StorageError: it cannot be opened, or is not a ledger.
+        StorageError: it cannot be opened, is not a ledger, or has several names: SQLite keeps what was written last
+            beside each, so that one would not know of the other.
         InputError: it is a folder, or not there when it is to be read only.
     """
 
@@ -156,6 +157,8 @@ class SqliteStore:
             raise InputError(f"{path}: is a folder; name the file of a ledger")
         if read_only and not path.exists():
             raise InputError(f"{path}: there is no ledger; `isobudget serve` and `isobudget serve key new` make one")
+        if not read_only and path.exists() and path.stat().st_nlink > 1:
+            raise StorageError(f"{path}: has several names (hard links), each with a log of its own; use a copy")
         try:
             self._connection = self._opened(read_only)
             self._prepare(read_only)

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from isobudget.gateway.answers import HEARTBEAT
+from isobudget.gateway.faults import RefusedRequestError
 
 T = TypeVar("T")
 #: until a client has taken a piece
@@ -29,7 +30,8 @@ class Stream(Response):
         heartbeat: what is sent then.
 
     Attributes:
-        outcome: what it came to: 200, or `GONE` until it has been taken to its end.
+        outcome: what it came to: `GONE` until it has been taken to its end, then 200, or the status of its refusal.
+        refusal: why it broke off, as its last piece tells; None if it did not.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Stream(Response):
         del self.headers["content-length"]
         self._pieces, self._seconds, self._heartbeat = pieces, heartbeat_seconds, heartbeat
         self.outcome = GONE
+        self.refusal: RefusedRequestError | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Send them."""
@@ -85,7 +88,7 @@ class Stream(Response):
 
         with contextlib.suppress(TimeoutError, OSError, ClientDisconnect):
             await until_gone(receive, give_all())
-            self.outcome = 200
+            self.outcome = self.refusal.status if self.refusal is not None else 200
 
 
 async def until_gone(receive: Receive, work: Awaitable[T]) -> T:
@@ -115,7 +118,9 @@ async def _gone(receive: Receive) -> None:
 class CountedStream(Response):
     """A stream that counts as being served until it ends, and is noted then."""
 
-    def __init__(self, stream: Stream, leave: Callable[[], None], note: Callable[[int], None]) -> None:
+    def __init__(
+        self, stream: Stream, leave: Callable[[], None], note: Callable[[int, RefusedRequestError | None], None]
+    ) -> None:
         self.status_code, self._stream, self._leave, self._note = stream.status_code, stream, leave, note
         self.background = None
 
@@ -123,6 +128,11 @@ class CountedStream(Response):
         """Send it."""
         try:
             await self._stream(scope, receive, send)
+        except asyncio.CancelledError:
+            self._stream.outcome = 503  # the server was stopped, and the stream is cut off
+        except Exception:
+            self._stream.outcome = 500
+            raise
         finally:
             self._leave()
-            self._note(self._stream.outcome)
+            self._note(self._stream.outcome, None if self._stream.outcome == GONE else self._stream.refusal)

@@ -74,16 +74,20 @@ class Web:
         known = ", ".join(f"{method} {path.replace('{name:path}', 'NAME')}" for method, path, _ in handlers)
         handled: dict[Any, Any] = {HTTPException: partial(self._not_served, known), Exception: _fault}
         self.metrics.gauges["requests_in_flight"] = lambda: self._serving
-        return Starlette(routes=routes, lifespan=_noting_failure(lifespan), exception_handlers=handled)
+        app = Starlette(routes=routes, lifespan=_noting_failure(lifespan), exception_handlers=handled)
+        app.router.redirect_slashes = False  # to an address that the client's header Host makes up
+        return app
 
     def _endpoint(self, path: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             began = time.monotonic()
             account = Account(0, "?")
 
-            def note(status: int, why: str = "") -> None:
+            def note(status: int, refusal: RefusedRequestError | None = None) -> None:
                 self.metrics.count("requests_total", path=path, status=str(status))
                 took = time.monotonic() - began
+                why = "" if refusal is None else f" {refusal.code}"
+                why += f" by {refusal.model}" if refusal is not None and refusal.model else ""
                 log.info("%s %s %d%s %.3f s, key %s", request.method, path, status, why, took, account.name)
 
             try:
@@ -91,9 +95,9 @@ class Web:
                 response, leave = await self._admitted(request, account, handler)
             except ClientDisconnect:
                 response, leave = Response(status_code=GONE), _nothing
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
                 refusal = as_refusal(error)
-                note(refusal.status, f" {refusal.code}" + (f" by {refusal.model}" if refusal.model else ""))
+                note(refusal.status, refusal)
                 return refused(refusal)
             if isinstance(response, Stream):
                 return CountedStream(response, leave, note)
@@ -222,6 +226,8 @@ def as_refusal(error: BaseException) -> RefusedRequestError:
     """Any error as one that is told to the client; one that is not meant to come is logged."""
     if isinstance(error, RefusedRequestError):
         return error
+    if isinstance(error, asyncio.CancelledError):  # of a whole request: its time to end is over
+        return RefusedRequestError(503, "stopping", "the server was stopped", retry_after_seconds=5.0)
     if isinstance(error, TimeoutError):
         return RefusedRequestError(504, "timeout", "the request's time limit was reached", retry_after_seconds=5.0)
     if isinstance(error, StorageError):
@@ -249,14 +255,28 @@ def came_from(error: BaseException) -> str:
     return "".join(told)
 
 
-async def streamed_errors(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The pieces; an error that comes when the stream has begun is its last piece."""
+def streamed(pieces: AsyncIterator[bytes], heartbeat_seconds: float) -> Stream:
+    """A stream of the pieces; an error that comes when it has begun is its last piece, and what it came to."""
+
+    def on_error(refusal: RefusedRequestError) -> None:
+        stream.refusal = refusal
+
+    stream = Stream(streamed_errors(pieces, on_error), heartbeat_seconds)
+    return stream
+
+
+async def streamed_errors(
+    pieces: AsyncIterator[bytes], on_error: Callable[[RefusedRequestError], None]
+) -> AsyncIterator[bytes]:
+    """The pieces; an error is the last of them, and told."""
     try:
         async with contextlib.aclosing(pieces) as open_pieces:  # type: ignore[type-var]
             async for piece in open_pieces:
                 yield piece
     except Exception as error:
-        yield error_event(as_refusal(error))
+        refusal = as_refusal(error)
+        on_error(refusal)
+        yield error_event(refusal)
 
 
 async def _fault(_: Request, error: Exception) -> Response:

@@ -144,7 +144,7 @@ class Verdict(NamedTuple):
 
     @classmethod
     def of_foreign(cls, fields: Any) -> Verdict:
-        """The verdict that a process states which nobody trusts.
+        """The verdict that a process states which nobody trusts; null, where JSON lacks NaN, is NaN.
 
         Raises:
             ValueError: it is none.
@@ -152,7 +152,8 @@ class Verdict(NamedTuple):
         wanted: tuple[Any, ...] = (str, float, float, str, str, (int, type(None)), (int, type(None)), str, list)
         if type(fields) is not list or len(fields) != len(wanted):
             raise ValueError("no verdict")
-        fields[1:3] = [float(one) if type(one) is int else one for one in fields[1:3]]
+        known = [float("nan") if one is None else one for one in fields[1:3]]
+        fields[1:3] = [float(one) if type(one) is int else one for one in known]
         if not all(isinstance(field, kind) for field, kind in zip(fields, wanted, strict=True)):
             raise ValueError("a verdict with fields of the wrong type")
         texts, counts = (fields[3], fields[7]), [one for one in fields[5:7] if one is not None]

@@ -116,11 +116,16 @@ def believable(answer: ServerAnswer, prompt: Prompt) -> ServerAnswer:
 
     Servers put a system prompt and the chat template's tokens before it, for which there are `_TOKENS_BESIDE`.
     """
-    most = sum(len(text.encode(errors="replace")) for text in texts_of(prompt)) + _TOKENS_BESIDE
-    if answer.prompt_tokens is None or answer.prompt_tokens <= most:
+    size = sum(len(text.encode(errors="replace")) for text in texts_of(prompt))
+    if answer.prompt_tokens == believable_count(answer.prompt_tokens, size):
         return answer
     said = "the server states more prompt tokens than the prompt can have: taken as not stated"
     return replace(answer, prompt_tokens=None, cached_tokens=None, oddities=(*answer.oddities, said))
+
+
+def believable_count(prompt_tokens: int | None, prompt_bytes: int) -> int | None:
+    """A count of a prompt's tokens; None where it is more than a prompt of so many bytes can have."""
+    return None if prompt_tokens is None or prompt_tokens > prompt_bytes + _TOKENS_BESIDE else prompt_tokens
 
 
 def _objects(choices: list[Any]) -> list[dict[str, Any]]:

@@ -223,6 +223,8 @@ class Calls:
             raise status_error(error, self._key, self._clean, time.time(), self._way) from None
         except self._openai.APIConnectionError as error:
             cause = error.__cause__ or error
+            if isinstance(cause, BackendError):
+                raise cause from None
             reason = self._clean(str(cause)) or type(cause).__name__
             kind = NOT_SENT if type(cause).__name__ == "ConnectError" else LOST
             raise TransientError(f"no connection, or it was lost{self._way}: {shortened(reason)}", kind) from None

@@ -13,6 +13,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
+from isobudget.backends.server.bounded import HEADERS, bounded_transport
 from isobudget.backends.server.keys import is_local, is_loopback
 from isobudget.backends.server.pools import spread
 from isobudget.errors import BackendError
@@ -67,12 +68,9 @@ def open_client(openai: Any, proxy: Proxy | None, calls: int) -> Any:
     limits = http.Limits(max_connections=_MOST_CONNECTIONS, max_keepalive_connections=_KEPT_CONNECTIONS)
     verify = http.create_ssl_context()
     try:
-        transport = spread(
-            http,
-            lambda: http.AsyncHTTPTransport(verify=verify, limits=limits, proxy=proxy.url if proxy else None),
-            calls,
-        )
+        way_there = {"verify": verify, "limits": limits, "proxy": proxy.url if proxy else None}
+        transport = spread(http, lambda: bounded_transport(http, **way_there), calls)
     except (ImportError, ValueError, http.InvalidURL) as error:
         way = "" if proxy is None else f" {proxy.label}"
         raise BackendError(f"cannot go{way}: {error}. Set NO_PROXY for this server, or another proxy.") from None
-    return openai.DefaultAsyncHttpxClient(transport=transport)
+    return openai.DefaultAsyncHttpxClient(transport=transport, headers=HEADERS)

@@ -5,7 +5,7 @@
 - **Reasoning tokens** are part of `completion_tokens` in OpenAI's form. Where `total_tokens` says that they are not (it
   is the sum of prompt, completion and reasoning), they are added, since the model produced them and they are billed.
 - **Cached tokens** are a part of the prompt's that was billed at a lower price.
-- Numbers that no request can have (fractions, negative ones, 2^63 and more) count as not stated.
+- Numbers that no request can have (fractions, negative ones, 2^31 and more) count as not stated.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-_MOST = 2**63 - 1
+_MOST = 2**31 - 1
 _CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
 
 

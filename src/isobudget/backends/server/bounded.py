@@ -1,0 +1,53 @@
+"""Answers no longer than any that is asked for: a server that never ends one would fill the memory of this process.
+
+What is counted is what comes over the wire. Compressed answers are not asked for; one that comes all the same may be as
+long as fits the bound after deflate's highest ratio. Not covered: encodings that pack closer (br, zstd), which are
+unpacked only where packages for them are installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from isobudget.backends.server.faults import UnreadableError
+
+#: 32 samples of 16,384 tokens with their log-probabilities, twice over
+MOST_BYTES = 2**27
+_HIGHEST_RATIO = 1032
+#: of every request
+HEADERS = {"accept-encoding": "identity"}
+
+
+def bounded_transport(http: Any, **options: Any) -> Any:
+    """The HTTP client's transport, whose answers break off with an `UnreadableError` beyond the bound.
+
+    Args:
+        http: the client's module.
+        options: of its `AsyncHTTPTransport`.
+    """
+
+    class Bounded(http.AsyncByteStream):  # type: ignore[misc]
+        def __init__(self, pieces: Any, packed: bool) -> None:
+            self._pieces, self._what = pieces, "the compressed answer" if packed else "the answer"
+            self._most = MOST_BYTES // _HIGHEST_RATIO if packed else MOST_BYTES
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            left = self._most
+            async for piece in self._pieces:
+                left -= len(piece)
+                if left < 0:
+                    raise UnreadableError(f"{self._what} is longer than {self._most >> 10:,} KiB")
+                yield piece
+
+        async def aclose(self) -> None:
+            await self._pieces.aclose()
+
+    class Transport(http.AsyncHTTPTransport):  # type: ignore[misc]
+        async def handle_async_request(self, request: Any) -> Any:
+            response = await super().handle_async_request(request)
+            packed = response.headers.get("content-encoding", "identity") != "identity"
+            response.stream = Bounded(response.stream, packed)
+            return response
+
+    return Transport(**options)
