@@ -132,3 +132,17 @@ def test_a_dry_run_counts_replicas(capsys: pytest.CaptureFixture[str]) -> None:
     assert one.replicas[0].usd == pytest.approx(seven.usd)
     assert "replicas" not in api.dry_run("paper-code-llama").to_dict()
     assert plan.to_dict()["replicas"][0]["model"] == "codellama-7b"
+    assert all(replica.gpu_hours is not None for replica in plan.replicas)  # what the study states fits its GPUs
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_dry_run_on_a_cluster_says_where_ray_is_missing(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
+    found = importlib.util.find_spec
+
+    def find(name: str, *more: str | None) -> object:
+        return (found("json") if there else None) if name == "ray" else found(name, *more)
+
+    monkeypatch.setattr("importlib.util.find_spec", find)
+    said = "work on a cluster (--cluster) needs the extra ray. Install it with: pip install 'isobudget[ray]'"
+    assert (said in api.dry_run("quickstart", cluster="local").missing) is not there
+    assert said not in api.dry_run("quickstart").missing

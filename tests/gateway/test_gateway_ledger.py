@@ -139,6 +139,7 @@ def test_refusals_say_what_is_left_and_when(store: SqliteStore) -> None:
     assert "more than the whole budget" in str(whole)
     unknown = asyncio.run(refusal("1e9flops/day", most=MOST._replace(flops=None)))
     assert (unknown.status, unknown.code) == (400, "cost_unknown")
+    assert "state its architecture in the models file, or state the budget in tokens" in str(unknown)
 
 
 def test_the_budget_of_a_request_counts_for_it_alone(store: SqliteStore) -> None:
@@ -419,4 +420,8 @@ def test_what_is_no_ledger_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no calls of 'abc'"):
         api.ledger(path, request="abc")
     assert api.change_key("a", "budget", budget="5usd/day", ledger=path)["budgets"] == "$5 a day"
+    with pytest.raises(InputError, match="new budgets with --budget, such as 5usd/day; --budget none lifts"):
+        api.change_key("a", "budget", ledger=path)
+    assert api.keys(ledger=path).to_records()[0]["budgets"] == "$5 a day"
+    assert api.change_key("a", "budget", budget="none", ledger=path)["budgets"] == "none"
     assert api.change_key("a", "revoke", ledger=path)["state"] == "revoked"

@@ -18,6 +18,7 @@ from isobudget.errors import InputError, JudgeError, StorageError
 from isobudget.gateway.calling import CallBill
 from isobudget.gateway.judging import Judges
 from isobudget.gateway.metrics import Metrics
+from isobudget.gateway.serving import open_gateway
 from isobudget.gateway.settings import serve_settings
 from isobudget.gateway.store import SqliteStore
 from isobudget.gateway.upstream import Drawn
@@ -226,6 +227,28 @@ def test_where_it_cannot_listen_is_told(tmp_path: Path) -> None:
     api.new_key("a", ledger=tmp_path / "ledger.sqlite")
     with pytest.raises(InputError, match=r"cannot listen at 999\.1\.1\.1"):
         api.serve_judge(host="999.1.1.1", ledger=tmp_path / "ledger.sqlite", workers=1)
+
+
+def test_a_budget_that_no_model_can_be_held_to_is_refused_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A model whose cost is not known in a budget's unit is refused: that is told before the first request."""
+    models, server = tmp_path / "isobudget" / "models.toml", 'backend = "server"\nurl = "http://127.0.0.1:9/v1"\n'
+    models.parent.mkdir()
+    price = 'price = { input = 1, output = 2, date = "2026-11-01", source = "list" }\n'
+    models.write_text(f"[models.free]\n{server}[models.sold]\n{server}{price}")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    asked = {"ledger": str(tmp_path / "ledger.sqlite"), "workers": 1}
+    for amount, remedy in (("5usd", "state its price"), ("1e15flops", "state its architecture")):
+        settings = serve_settings(None, {"models": ["free"], "budget": [f"{amount}/day"], **asked})
+        said = rf"every request would be refused\. free: .*; {remedy} .* or state the budget in tokens"
+        with pytest.raises(InputError, match=said), open_gateway(settings):
+            pass
+    settings = serve_settings(None, {"models": ["free", "sold"], "budget": ["5usd/day", "9tokens/day"], **asked})
+    with open_gateway(settings):
+        told = [one for one in caplog.messages if "requests for it are refused" in one]
+    assert len(told) == 1
+    assert "free: what a sample costs in usd is not known" in told[0]
 
 
 def test_what_keeps_a_gateway_from_beginning_is_raised_without_a_traceback(

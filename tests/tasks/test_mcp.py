@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -89,3 +90,20 @@ def test_what_passed_is_applied_where_that_is_allowed(tmp_path: Path) -> None:
         _, (failed, text) = calls(project, ("solve", {**asked, "models": "small"}), options=("--allow-apply",))
     assert not failed, text
     assert RIGHT in (project / "src/pkg/text.py").read_text()
+
+
+def test_who_starts_it_in_a_terminal_is_told_what_it_waits_for(tmp_path: Path) -> None:
+    """Without a terminal, as an agent starts it, nothing is said beside the protocol."""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "isobudget", "mcp", "--project", str(tmp_path)]
+    options: dict[str, Any] = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "timeout": 60}
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    try:
+        os.write(ours, b"\x04")  # the end of what is typed
+        typed = subprocess.run(command, stdin=theirs, check=False, env=environment, **options)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert "waiting for an agent's messages on standard input" in typed.stderr
+    silent = subprocess.run(command, stdin=subprocess.DEVNULL, check=False, env=environment, **options)
+    assert (silent.returncode, silent.stdout, silent.stderr) == (0, "", "")

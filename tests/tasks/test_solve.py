@@ -101,6 +101,7 @@ def test_a_diff_is_printed_and_nothing_is_changed(project: Path) -> None:
     assert "test_slug" in asked[0]["prompt"]
     patched = subprocess.run(["git", "apply", "--check", "-"], input=done.stdout, text=True, cwd=project, check=False)
     assert patched.returncode == 0
+    assert "can be piped into git apply; --apply solves again and writes what passes." in done.stderr
 
 
 def test_what_is_not_solved_exits_with_1_and_shows_the_best_attempt(project: Path) -> None:
@@ -122,6 +123,8 @@ def test_misuse_exits_with_2_and_one_line(project: Path) -> None:
         ((SLUG, "--tests", "tests/none.py"), "there is no such test file or folder"),
         ((SLUG, "--budget", "60"), "needs a unit"),
         ((SLUG, "--apply", "--diff"), "choose one"),
+        ((SLUG, "--failing"), "--failing takes a folder or a file; leave it out to have this function written"),
+        (("src",), "With --failing, every function in the folder without a body that tests call is written"),
         (("src/pkg/text.py::nothing",), "has no function 'nothing'"),
     ):
         done = run(*words)

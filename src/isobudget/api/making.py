@@ -125,10 +125,14 @@ def dry_run(
         cluster, replicas: as in `generate`.
     """
     given = locals()
-    from isobudget.cluster.connect import check_replicas
+    from dataclasses import replace
+
+    from isobudget.cluster.connect import check_replicas, lacks_ray
     from isobudget.pipeline.dry_run import dry_run as estimate
 
-    return estimate(_study(study, given), out, check_replicas(cluster, replicas))
+    plan = estimate(_study(study, given), out, check_replicas(cluster, replicas))
+    lacking = None if cluster is None else lacks_ray()
+    return plan if lacking is None else replace(plan, missing=(*plan.missing, str(lacking)))
 
 
 def run(

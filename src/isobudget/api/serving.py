@@ -151,9 +151,9 @@ def change_key(
 
     Args:
         name: the key's name.
-        change: open (after it was closed because a model spent more than was reserved), revoke (for good), or
-            budget, which replaces its budgets.
-        budget: the new ones; as in `new_key`.
+        change: `open` (after it was closed because a model spent more than was reserved), `revoke` (for good), or
+            `budget`, which replaces its budgets.
+        budget: the new ones, as in `new_key`; ``none`` for a key without limits.
         ledger: as in `serve`.
 
     Raises:
@@ -169,6 +169,9 @@ def change_key(
     if change not in _CHANGES:
         raise InputError(f"a key can be changed by {', '.join(_CHANGES)}, not by {change!r}")
     budgets = as_names(budget)
+    if change == "budget" and not budgets:
+        raise InputError("name the key's new budgets with --budget, such as 5usd/day; --budget none lifts its limits")
+    budgets = () if tuple(budgets) == ("none",) else budgets
     parse_period_budgets(budgets)
     if budgets and change != "budget":
         raise InputError(f"budgets go with the change budget, not with {change}")

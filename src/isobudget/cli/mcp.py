@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import typer
@@ -19,4 +20,6 @@ def mcp(given: dict[str, Any]) -> None:
     """
     from isobudget import api
 
+    if sys.stdin.isatty():
+        print("waiting for an agent's messages on standard input; its settings start this command", file=sys.stderr)
     api.mcp(**given)

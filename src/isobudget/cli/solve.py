@@ -15,11 +15,15 @@ from isobudget.cli.options import JsonOption
 if TYPE_CHECKING:
     from isobudget import Solution
 
+_NOTHING_WRITTEN = (
+    "Your project is as it was. This diff can be piped into git apply; --apply solves again and writes what passes."
+)
+
 
 @in_groups(
     {},
-    budget="60s, 0.02usd, 5e13flops, 20000tokens or 20samples, in all",
-    failing="TARGET is a folder: every unwritten function that tests call",
+    budget="60s, 0.02usd, 5e13flops, 20000tokens or 20samples, in all; of each function with --failing",
+    failing="TARGET is a folder or a file: every unwritten function that tests call",
 )
 @of_api(
     "solve",
@@ -101,7 +105,7 @@ def _show(solution: Solution, *, applied: bool, out: Path | None) -> None:
     if solution.solved and applied:
         print(f"Written to {solution.target.path}.", file=sys.stderr)
     elif solution.solved:
-        print("Nothing is changed; --apply writes it.", file=sys.stderr)
+        print(_NOTHING_WRITTEN if out is None else "Your project is as it was.", file=sys.stderr)
     if out is not None:
         text = f"Written to {out}." if solution.solved else f"{out} is not written: nothing passed."
         print(text, file=sys.stderr)

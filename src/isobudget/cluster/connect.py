@@ -119,6 +119,12 @@ def connected(address: str, cpus: int | None = None) -> Iterator[Any]:
         connection.close()
 
 
+def lacks_ray() -> MissingExtraError | None:
+    """What is raised where Ray is not installed; None where it is. Ray is not loaded."""
+    found = importlib.util.find_spec("ray")
+    return MissingExtraError("work on a cluster (--cluster)", "ray") if found is None else None
+
+
 def require_reachable(address: str) -> None:
     """What can be known of an address before Ray is loaded.
 
@@ -128,8 +134,8 @@ def require_reachable(address: str) -> None:
         ClusterError: nothing answers there.
     """
     check_address(address)
-    if importlib.util.find_spec("ray") is None:
-        raise MissingExtraError("work on a cluster (--cluster)", "ray")
+    if (lacking := lacks_ray()) is not None:
+        raise lacking
     if address != LOCAL:
         _require_listener(address)
 

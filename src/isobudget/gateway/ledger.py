@@ -33,6 +33,7 @@ from isobudget.gateway.faults import RefusedRequestError
 from isobudget.gateway.keys import CLOSED, Account, now_us
 from isobudget.gateway.store import RESERVE, SETTLE, KeyEvent, LedgerRow, Store
 from isobudget.grid import with_unit
+from isobudget.tasks.ledger import unknown_cost
 
 #: rows of one commit
 _MOST_ROWS = 2000
@@ -290,6 +291,11 @@ def _text(note: str) -> str:
     return mended(note[:_MOST_NOTE]).replace("\0", "\ufffd")
 
 
+def cannot_keep(model: str, unit: str) -> str:
+    """That a model cannot be held to a budget in a unit in which its cost is not known, and what to do."""
+    return f"{unknown_cost(model, unit)}, or state the budget in tokens"
+
+
 def _is_periodic(budget: PeriodBudget) -> bool:
     return budget.period is not Period.REQUEST
 
@@ -302,7 +308,7 @@ def _check(budget: PeriodBudget, window: Window, most: Amounts, model: str, now:
     needed = most.by_unit()[budget.unit]
     if needed is None:
         raise RefusedRequestError(
-            400, "cost_unknown", f"the budget is in {budget.unit}, and what {model} costs in {budget.unit} is not known"
+            400, "cost_unknown", f"the budget is in {budget.unit}. {cannot_keep(model, budget.unit)}"
         )
     left = budget.limit - window.counted
     if needed <= left:

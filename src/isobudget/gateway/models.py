@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from isobudget.backends.llamacpp.settings import LlamaCppSettings
 from isobudget.backends.server.settings import ServerSettings
+from isobudget.costs.cost import Unit
 from isobudget.errors import InputError
 from isobudget.gateway.faults import RefusedRequestError
 from isobudget.gateway.served import ServerUpstream
@@ -57,6 +59,11 @@ class Offer:
     def names(self) -> list[str]:
         """What may be asked for as `model`."""
         return [*(f"isobudget/{name}" for name in self.policies), *self.models]
+
+    def unpriced(self, unit: Unit) -> list[str]:
+        """Models whose cost in a unit is not known."""
+        costs = {name: model.price("", 1).most(prompt_paid=False) for name, model in self.models.items()}
+        return [name for name, amounts in costs.items() if math.isnan(amounts.get(unit, 0.0))]
 
     async def close(self) -> None:
         """End all models."""

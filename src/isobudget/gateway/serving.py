@@ -6,7 +6,7 @@ import contextlib
 import logging
 import resource
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOL_SOCKET, socket
 from typing import TYPE_CHECKING
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from isobudget.gateway.app import Gateway
+    from isobudget.gateway.budgets import PeriodBudget
     from isobudget.gateway.judge_service import JudgeService
+    from isobudget.gateway.models import Offer
     from isobudget.gateway.store import SqliteStore
 
 #: told the base URL once requests are taken
@@ -72,6 +74,18 @@ def check_open(settings: ServeSettings, store: SqliteStore) -> None:
         )
 
 
+def check_budgets(offer: Offer, budgets: Sequence[PeriodBudget]) -> None:
+    """Say which models a budget keeps from being asked, since their cost is not known; `InputError` if it is all."""
+    from isobudget.gateway.ledger import cannot_keep
+
+    for unit in dict.fromkeys(one.unit for one in budgets):
+        unpriced = offer.unpriced(unit)
+        if unpriced and len(unpriced) == len(offer.models):
+            raise InputError(f"--budget in {unit}: every request would be refused. {cannot_keep(unpriced[0], unit)}")
+        for name in unpriced:
+            log.warning("requests for it are refused: %s", cannot_keep(name, unit))
+
+
 @contextlib.contextmanager
 def open_gateway(settings: ServeSettings, progress: Progress = SILENT) -> Iterator[Gateway]:
     """A gateway's parts.
@@ -89,6 +103,7 @@ def open_gateway(settings: ServeSettings, progress: Progress = SILENT) -> Iterat
     with ExitStack() as stack:
         store = stack.enter_context(open_ledger(settings))
         offer = make_offer(settings, progress)
+        check_budgets(offer, settings.budgets)
         judges = Judges(settings.workers, settings.limits, unsafe=settings.unsafe)
         yield Gateway(settings, offer, store, Ledger(store, settings.budgets), judges, Metrics())
 

@@ -30,6 +30,8 @@ def empty_functions(folder: Path) -> EmptyFunctions:
     Raises:
         InputError: there is no such folder or file, or nothing in it is left to write.
     """
+    if "::" in str(folder):
+        raise InputError(f"{folder}: --failing takes a folder or a file; leave it out to have this function written")
     if not folder.exists():
         raise InputError(f"{folder}: there is no such folder or file")
     root, inside = find_root(folder), folder.resolve()

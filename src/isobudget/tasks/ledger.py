@@ -116,7 +116,7 @@ class TaskLedger:
         unit = bounded_unit(budget)
         for arm in arms.values():
             if unit is not None and math.isnan(arm.most(prompt_paid=False)[unit]):
-                raise InputError(_unknown(arm.name, unit))
+                raise InputError(unknown_cost(arm.name, unit))
         return cls(unit, budget.amount if unit is not None else math.inf, arms)
 
     @property
@@ -202,7 +202,8 @@ def bounded_unit(budget: Budget) -> str | None:
     return None
 
 
-def _unknown(arm: str, unit: str) -> str:
+def unknown_cost(arm: str, unit: str) -> str:
+    """That what a sample of a model costs in a unit is not known, and what to do."""
     remedy = {
         Unit.USD: "state its price in the models file (price = { input = ..., output = ... })",
         Unit.FLOPS: "state its architecture in the models file",

@@ -74,10 +74,17 @@ def find_target(text: str) -> Target:
     if "\\" in place and not Path(place).exists():
         raise InputError(f"{text}: write paths with /, as in {text.replace(chr(92), '/')}")
     path = Path(place)
-    if path.suffix != ".py":
-        raise InputError(f"{text}: is not a Python file; TARGET is written src/pkg/text.py::slugify, or a file's name")
     if path.is_dir():
-        raise InputError(f"{text}: is a folder; name a file, or a function as FILE.py::name")
+        raise InputError(
+            f"{text}: is a folder; name a function as FILE.py::name, or a file. With --failing, every function in the "
+            "folder without a body that tests call is written"
+        )
+    if path.suffix != ".py":
+        meant = _meant(text)
+        raise InputError(
+            f"{text}: is not a Python file{f'. Did you mean {meant!r}?' if meant else ';'} TARGET is written "
+            "src/pkg/text.py::slugify, or a file's name"
+        )
     if mark and not _NAME.fullmatch(name):
         raise InputError(f"{text}: after :: comes the name of a function, or Class.method")
     resolved = path.resolve()
@@ -88,6 +95,16 @@ def find_target(text: str) -> Target:
     source = decoded(data, place)
     names = _names(source, place, name)
     return Target(root, resolved.relative_to(root).as_posix(), names, data, source)
+
+
+def _meant(text: str) -> str:
+    """The target that one with a single colon, or written as a dotted name, stands for; empty if there is none."""
+    place, _, name = text.partition(".py:")
+    dotted, _, last = text.rpartition(".")
+    for path, function in ((f"{place}.py", name), (f"{dotted.replace('.', '/')}.py", last)):
+        if function and Path(path).is_file():
+            return f"{path}::{function}"
+    return ""
 
 
 def _new_file(text: str, root: Path, path: Path, mark: str) -> Target:
