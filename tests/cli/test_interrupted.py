@@ -64,9 +64,13 @@ def test_what_is_in_flight_is_kept_when_a_scheduler_ends_the_command(tmp_path: P
         process = subprocess.Popen(
             [sys.executable, "-m", "isobudget", command, *words], stderr=subprocess.PIPE, text=True
         )
-        assert running.wait(60)
-        process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=60)
+        try:
+            assert running.wait(60)
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+            process.communicate()
     assert process.returncode == 143, errors
     assert "Ended by SIGTERM. Finished work is saved; run the same command to resume." in errors
     assert "Traceback" not in errors

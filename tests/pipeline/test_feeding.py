@@ -155,3 +155,37 @@ def test_a_second_interrupt_is_not_held_back() -> None:
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_at_any_moment_of_the_waiting_loses_no_call() -> None:
+    """It comes in steps of 20 microseconds after the last call has begun; nobody waits for ever then."""
+
+    class Wide(Gate):
+        concurrency = 64
+
+        def generate(self, _prompt: str, _sampling: Sampling, _seeds: list[int]) -> list[Generation]:
+            self.open.wait(60)
+            return []
+
+    def interrupted(seconds: float) -> int:
+        gate, came, held = Wide(), list[object](), list[bool]()
+        calls = [Work(PROBLEM, "p", SAMPLING, (("mine", "m", "t", False, at),), (at,)) for at in range(64)]
+
+        def hold() -> bool:
+            held.append(True)
+            if len(held) == len(calls) + 1:
+                signal.setitimer(signal.ITIMER_REAL, seconds, 10.0)  # and again, if it does not end
+            return False
+
+        pace = Pacing(1, by_calls=True, ahead=1.0, on_cores=False)
+        results = in_parallel(gate, Feed(iter(calls), lambda _: gate.open.set()), pace, hold)  # type: ignore[arg-type]
+        with pytest.raises(KeyboardInterrupt):
+            came.extend(results)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        return len(came)
+
+    before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        assert [interrupted(20e-6 * (step + 1)) for step in range(20)] == [64] * 20
+    finally:
+        signal.signal(signal.SIGALRM, before)

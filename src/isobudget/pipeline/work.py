@@ -8,9 +8,10 @@ for: a study of millions of samples is never listed whole.
 from __future__ import annotations
 
 import hashlib
+import queue
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from isobudget.backends.base import Backend, Generation, Prompt, Sampling
@@ -139,6 +140,10 @@ class Feed:
         return self._first is None
 
 
+#: calls that have ended, each put once by the thread that made it
+_Landed = queue.SimpleQueue[Future[list[Generation]]]
+
+
 def in_parallel(backend: Backend, feed: Feed, pace: Pacing, hold: Callable[[], bool]) -> Generator[Result, None, None]:
     """Results as they come, with as many calls under way as the backend can use.
 
@@ -158,20 +163,23 @@ def in_parallel(backend: Backend, feed: Feed, pace: Pacing, hold: Callable[[], b
         return not running or sum(map(cost, running.values())) + cost(call) <= most
 
     pool, interrupts = ThreadPoolExecutor(max_workers=most), Interrupts()
+    landed: _Landed = queue.SimpleQueue()
     try:
         with interrupts.held_back():
             try:
                 while True:
                     while not hold() and (call := feed.next(fits)):
                         asked = call.prompt, call.sampling, list(call.seeds)
-                        running[pool.submit(clock.timed, backend.generate, *asked)] = call
+                        future = pool.submit(clock.timed, backend.generate, *asked)
+                        running[future] = call
+                        future.add_done_callback(landed.put)
                     if not running:
                         return
-                    yield from _finished(running, interrupts)
+                    yield from _finished(running, landed, interrupts)
             except KeyboardInterrupt:
                 feed.interrupted(sum(len(call.keys) for call in running.values()), clock.left())
                 while running:
-                    yield from _finished(running, interrupts)
+                    yield from _finished(running, landed, interrupts)
                 raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -202,7 +210,16 @@ class _Clock:
         return max(0.0, latest + self._longest - time.monotonic())
 
 
-def _finished(running: dict[Future[list[Generation]], Work], interrupts: Interrupts) -> Iterator[Result]:
-    ended = interrupts.let_in(lambda: wait(running, return_when=FIRST_COMPLETED)).done
+def _finished(
+    running: dict[Future[list[Generation]], Work], landed: _Landed, interrupts: Interrupts
+) -> Iterator[Result]:
+    """What has ended, at least one; an interrupt comes before that or while it is waited for.
+
+    Not by `concurrent.futures.wait`: an interrupt in the middle of it leaves futures locked, and who would set their
+    results waits for ever. A queue's `get` is a single step; what it gives only says that there is something to see.
+    """
+    interrupts.let_in(lambda: None)
+    while not (ended := [future for future in running if future.done()]):
+        interrupts.let_in(landed.get)
     for future in ended:
         yield running.pop(future), future
