@@ -205,7 +205,8 @@ class LlamaCpp:
             weights = self._loaded()
             if not self._threads:
                 count = self.settings.lanes
-                lanes = Lanes(count, -(-self.concurrency // count), KEPT_PROMPTS, meter=find_meter())
+                # a lane that is halted finds its prompt, though each of the others has begun another one meanwhile
+                lanes = Lanes(count, -(-self.concurrency // count), KEPT_PROMPTS + count, meter=find_meter())
                 self._slots = self._lanes_of(weights, lanes)
                 for slots in self._slots:
                     arguments = self._inbox, slots, lanes
