@@ -2,7 +2,7 @@
 
     python benchmarks/judge_service.py [--clients 200] [--each 20] [--rounds 3]
 
-The programs are the quickstart problems' references, every fifth broken. In a round, which takes both in changing
+The programs are those of `rewards`. In a round, which takes both in changing
 order, the judge judges all of them as one stream, and every client has its share judged by the service, which runs in a
 process of its own with as many workers. Then the service is killed by SIGKILL when a quarter of the verdicts have come,
 and started again at its port; every client has to get all its verdicts, the same ones.
@@ -25,11 +25,8 @@ from pathlib import Path
 
 from isobudget.errors import IsobudgetError
 from isobudget.judge import Judge
-from isobudget.problems import load_benchmark
-from isobudget.problems.problem import Problem
 from isobudget.remote import RemoteJudge
-
-Pair = tuple[Problem, str]
+from rewards import Pair, pairs
 
 SERVE = """
 import sys
@@ -57,15 +54,6 @@ class Service:
     def kill(self) -> None:
         os.kill(self._process.pid, signal.SIGKILL)
         self._process.communicate()
-
-
-def pairs(count: int) -> list[Pair]:
-    problems = load_benchmark("quickstart").problems
-    chosen = [problems[at % len(problems)] for at in range(count)]
-    return [
-        (one, one.program(one.reference or "") + ("\nraise ValueError\n" if at % 5 == 0 else ""))
-        for at, one in enumerate(chosen)
-    ]
 
 
 def by_clients(url: str, shares: Sequence[Sequence[Pair]], on_verdict: Callable[[], None]) -> list[list[str]]:

@@ -136,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads, block_on_close = True, False
-    request_queue_size = 1024  # where more knock at once, a client tries again after 1, 3, 7, 15, 31 s
+    request_queue_size = 64
 
     def __init__(self, answers: Answers) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from isobudget.errors import InputError, MissingExtraError, RunError
 from isobudget.grid import Grid, json_value
-from isobudget.pipeline.interrupts import Interrupts
+from isobudget.pipeline.interrupts import Interrupts, Landed
 from isobudget.records.parts import dataset_of
 from isobudget.records.ranking_rows import ScoreRow
 from isobudget.records.rows import ProblemRow, SampleRow, VerdictRow
@@ -110,16 +110,18 @@ def _answer(connection: Any, run: Run, query: str) -> tuple[list[str], list[tupl
 
 def _interruptible(connection: Any, ask: Callable[[], Result]) -> Result:
     """What DuckDB answers, in a thread of its own: in the main one a Ctrl-C is lost while it asks pyarrow."""
-    interrupts = Interrupts()
+    interrupts, landed = Interrupts(), Landed()
     with interrupts.held_back(), ThreadPoolExecutor(1) as thread:
         answer = thread.submit(ask)
+        landed.watch(answer)
         try:
-            return interrupts.let_in(answer.result)
+            interrupts.let_in(landed.wait)
         except KeyboardInterrupt:
             while not answer.done():
                 connection.interrupt()  # again: a query that only begins does not know that it was told before
                 wait([answer], _BETWEEN_SECONDS)
             raise
+        return answer.result()
 
 
 def _grid(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> Grid:

@@ -7,9 +7,11 @@ down. What had been paid for would be lost there.
 from __future__ import annotations
 
 import contextlib
+import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -65,3 +67,22 @@ class Interrupts:
         number, self._waiting = self._waiting, None
         if number is not None:
             self._before[number](number, None)
+
+
+class Landed:
+    """Futures that have ended, waited for in a way that an interrupt cannot break.
+
+    Waiting for a future itself, by `result` or `concurrent.futures.wait`, locks it. An interrupt in the middle of that
+    leaves it locked, and the thread that is to set its result waits for ever. A queue's `get` is a single step.
+    """
+
+    def __init__(self) -> None:
+        self._ended: queue.SimpleQueue[object] = queue.SimpleQueue()
+
+    def watch(self, future: Future[Any]) -> None:
+        """Have `wait` return once for this one."""
+        future.add_done_callback(self._ended.put)
+
+    def wait(self) -> None:
+        """Until one has ended that was not waited for; after an interrupt one more may have."""
+        self._ended.get()

@@ -8,7 +8,6 @@ for: a study of millions of samples is never listed whole.
 from __future__ import annotations
 
 import hashlib
-import queue
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +16,7 @@ from dataclasses import dataclass, replace
 from isobudget.backends.base import Backend, Generation, Prompt, Sampling
 from isobudget.backends.settings import Pacing
 from isobudget.grid import counted
-from isobudget.pipeline.interrupts import Interrupts
+from isobudget.pipeline.interrupts import Interrupts, Landed
 from isobudget.problems.problem import Problem
 from isobudget.records.keys import SampleKeys
 from isobudget.records.rows import SampleKey
@@ -140,10 +139,6 @@ class Feed:
         return self._first is None
 
 
-#: calls that have ended, each put once by the thread that made it
-_Landed = queue.SimpleQueue[Future[list[Generation]]]
-
-
 def in_parallel(backend: Backend, feed: Feed, pace: Pacing, hold: Callable[[], bool]) -> Generator[Result, None, None]:
     """Results as they come, with as many calls under way as the backend can use.
 
@@ -162,8 +157,7 @@ def in_parallel(backend: Backend, feed: Feed, pace: Pacing, hold: Callable[[], b
     def fits(call: Work) -> bool:
         return not running or sum(map(cost, running.values())) + cost(call) <= most
 
-    pool, interrupts = ThreadPoolExecutor(max_workers=most), Interrupts()
-    landed: _Landed = queue.SimpleQueue()
+    pool, interrupts, landed = ThreadPoolExecutor(max_workers=most), Interrupts(), Landed()
     try:
         with interrupts.held_back():
             try:
@@ -172,7 +166,7 @@ def in_parallel(backend: Backend, feed: Feed, pace: Pacing, hold: Callable[[], b
                         asked = call.prompt, call.sampling, list(call.seeds)
                         future = pool.submit(clock.timed, backend.generate, *asked)
                         running[future] = call
-                        future.add_done_callback(landed.put)
+                        landed.watch(future)
                     if not running:
                         return
                     yield from _finished(running, landed, interrupts)
@@ -211,15 +205,11 @@ class _Clock:
 
 
 def _finished(
-    running: dict[Future[list[Generation]], Work], landed: _Landed, interrupts: Interrupts
+    running: dict[Future[list[Generation]], Work], landed: Landed, interrupts: Interrupts
 ) -> Iterator[Result]:
-    """What has ended, at least one; an interrupt comes before that or while it is waited for.
-
-    Not by `concurrent.futures.wait`: an interrupt in the middle of it leaves futures locked, and who would set their
-    results waits for ever. A queue's `get` is a single step; what it gives only says that there is something to see.
-    """
+    """What has ended, at least one; an interrupt comes before that or while it is waited for."""
     interrupts.let_in(lambda: None)
     while not (ended := [future for future in running if future.done()]):
-        interrupts.let_in(landed.get)
+        interrupts.let_in(landed.wait)
     for future in ended:
         yield running.pop(future), future

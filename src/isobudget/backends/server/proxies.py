@@ -18,6 +18,7 @@ from isobudget.backends.server.keys import is_local, is_loopback
 from isobudget.backends.server.pools import spread
 from isobudget.errors import BackendError
 
+#: of a pool, see `pools`
 _MOST_CONNECTIONS, _KEPT_CONNECTIONS = 1000, 100
 
 
