@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from isobudget.errors import InputError, MissingExtraError
-from isobudget.problems import benchmark_names, load_benchmark, reading
+from isobudget.problems import benchmark_names, load_benchmark
 from isobudget.problems.problem import AssertList, CheckFunction, Problem
 from isobudget.problems.stops import BODY_STOPS, USUAL_STOPS
+from isobudget.syntax import MAX_PARSED_CHARS
 
 RECORD = {
     "task_id": "mine/0",
@@ -296,7 +297,7 @@ def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path, monkeypatch:
 
 
 def test_tests_too_long_to_parse_still_load(tmp_path: Path) -> None:
-    source = "def check(candidate):\n    assert candidate(4) == 2\n" + "#" * reading.MAX_PARSED_CHARS
+    source = "def check(candidate):\n    assert candidate(4) == 2\n" + "#" * MAX_PARSED_CHARS
     (problem,) = load_benchmark(write(tmp_path, changed(test_list=..., test=source))).problems
     assert problem.tests == CheckFunction(source=source)
 

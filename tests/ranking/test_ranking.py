@@ -22,7 +22,6 @@ from isobudget.errors import BackendError, InputError, MissingExtraError
 from isobudget.problems.problem import CheckFunction, Problem
 from isobudget.progress import SILENT
 from isobudget.rankers.base import BACKWARD, FORWARD, Candidate, Candidates, Pool
-from isobudget.rankers.source import is_python
 from isobudget.ranking.measure import Ranked
 from isobudget.ranking.observations import form
 from isobudget.ranking.options import RankOptions
@@ -38,6 +37,7 @@ from isobudget.report.figures.render import render
 from isobudget.report.json.ranking import ranking_json
 from isobudget.report.tables.ranking import ranking_grids
 from isobudget.study import StatedModel
+from isobudget.syntax import is_python
 from support.fake_scorer import FakeScorer
 from support.synthetic_run import PAIR, synthetic_run
 

@@ -124,8 +124,22 @@ def test_modules_that_reach_the_target_are_not_imported_once(project: Path) -> N
         ("conftest", str(project / "tests/conftest.py"), "SourceFileLoader"),
     ]
     # `pkg` imports the target, and so does whatever lies in it.
-    assert warm_modules(modules, project, "pkg.text") == ["json"]
-    assert warm_modules(modules, project, "pkg.deep.use") == ["json", "pkg", "pkg.text", "pkg.help"]
+    assert warm_modules(modules, project, "pkg.text").names == ["json"]
+    assert warm_modules(modules, project, "pkg.deep.use").names == ["json", "pkg", "pkg.text", "pkg.help"]
+
+
+def test_plugins_that_are_installed_are_imported_once_and_those_of_the_project_are_not(project: Path) -> None:
+    hook, site = "AssertionRewritingHook", "/venv/lib/python3.11/site-packages"
+    modules = [
+        ("_plug", f"{site}/_plug.py", hook),
+        ("_json", f"{site}/_json.so", "ExtensionFileLoader"),
+        ("plug.core", f"{site}/plug/core.py", hook),
+        ("pkg.plugin", str(project / "src/pkg/plugin.py"), hook),
+        ("test_text", str(project / "tests/test_text.py"), hook),
+    ]
+    warm = warm_modules(modules, project, "pkg.text")
+    assert warm == (["_plug", "plug.core"], ["_plug", "plug.core"])
+    assert warm.without("_plug") == (["plug.core"], ["plug.core"])
 
 
 def test_stubs_of_a_file_that_is_not_there(project: Path) -> None:
@@ -141,4 +155,4 @@ def test_the_inner_runner_needs_python_3_9_and_its_library_alone() -> None:
     tree = ast.parse(source, feature_version=(3, 9))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert {name.split(".")[0] for name in imported} <= {*sys.stdlib_module_names, "pytest"}
+    assert {name.split(".")[0] for name in imported} <= {*sys.stdlib_module_names, "pytest", "_pytest"}

@@ -13,6 +13,7 @@ import pytest
 from isobudget.errors import InputError
 from isobudget.judge.verdict import Outcome, Trust, Verdict
 from isobudget.tasks.candidate import lay_over
+from isobudget.tasks.imports import WarmModules
 from isobudget.tasks.project import find_interpreter
 from isobudget.tasks.project_tests import CandidateLimits, TargetTests, no_tests
 from isobudget.tasks.selection import select
@@ -55,8 +56,9 @@ def test_what_has_to_pass_is_known_beforehand(prepared: TargetTests) -> None:
     assert len(baseline.expected) == 4
     assert len(baseline.reached) == 3
     assert "tests/test_text.py::test_shout" not in baseline.reached
-    assert "pkg.text" not in prepared._warm
-    assert "pkg" not in prepared._warm
+    assert not {"pkg", "pkg.text"} & set(prepared._warm.names)
+    # Plugins that are installed here are imported once, as pytest would: rewritten.
+    assert "hypothesis" in prepared._warm.rewritten
 
 
 def test_right_and_wrong_candidates(prepared: TargetTests) -> None:
@@ -69,6 +71,27 @@ def test_right_and_wrong_candidates(prepared: TargetTests) -> None:
     assert "assert 'Hello World' == 'hello-world'" in wrong.detail
     # A process is never used twice: what the last one left behind is not there.
     assert judged(prepared, RIGHT).passed
+
+
+def test_plugins_imported_once_are_nothing_to_warn_of(tmp_path: Path) -> None:
+    """As pytest itself would have imported them: it warns of others, and here a warning is an error."""
+    project = make_project(tmp_path)
+    configuration = project / "pyproject.toml"
+    configuration.write_text(f"{configuration.read_text()}filterwarnings = ['error']\n")
+    with opened(project, "src/pkg/text.py::slugify", "tests/test_text.py") as tests:
+        tests.prepare()
+        assert "hypothesis" in tests._warm.rewritten
+        assert judged(tests, RIGHT).passed
+
+
+def test_a_module_that_imports_the_target_after_all_is_not_kept(project: Path) -> None:
+    with opened(project, "src/pkg/text.py::slugify", "tests/test_text.py") as tests:
+        tests.prepare()
+        tests.stop()
+        tests._warm = WarmModules(["json", "pkg", "decimal"])
+        assert judged(tests, RIGHT).passed
+        assert not judged(tests, "    return text\n").passed
+        assert tests._warm.names == ["json", "decimal"]
 
 
 HOSTILE = {

@@ -11,7 +11,6 @@ Without tests `votes` is the default. Agreement by what programs return needs in
 from __future__ import annotations
 
 import ast
-import contextlib
 import math
 import re
 from collections import Counter
@@ -19,6 +18,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from isobudget.gateway.runner import RequestSample
+from isobudget.syntax import parsed
 
 
 class ChosenSamples(NamedTuple):
@@ -58,6 +58,5 @@ def _likeness(sample: RequestSample) -> str:
     """What equal answers have in common: the code in them as the parser sees it, else their words."""
     text = sample.generation.text
     blocks = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.M | re.S)
-    with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
-        return ast.dump(ast.parse(blocks[-1] if blocks else text))
-    return " ".join(text.split())
+    tree = parsed(blocks[-1] if blocks else text)
+    return " ".join(text.split()) if tree is None else ast.dump(tree)

@@ -8,10 +8,10 @@ from __future__ import annotations
 import ast
 import contextlib
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+from isobudget import syntax
 from isobudget.errors import InputError
 from isobudget.files.jsonl import Record
 from isobudget.files.values import is_number
@@ -19,8 +19,6 @@ from isobudget.problems.problem import Problem
 
 #: the longest line that is read of a user's file; the largest published problems of that form have a few MiB of tests
 MAX_LINE_BYTES = 32 * 2**20
-#: tests above this size are not parsed while loading: Python's parser needs a hundred times their size in memory
-MAX_PARSED_CHARS = 2**20
 #: the longest number in JSON that is read; Python's own limit is 4,300, and APPS has longer ones
 MAX_DIGITS = 200_000
 
@@ -135,15 +133,13 @@ def fields_of(record: Record) -> str:
 
 def parse_python(source: str, where: str) -> ast.Module | None:
     """The syntax tree of tests, or None for tests too long to look into."""
-    if len(source) > MAX_PARSED_CHARS:
+    if len(source) > syntax.MAX_PARSED_CHARS:
         return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source)
+        return syntax.parse(source)
     except SyntaxError as error:
         raise InputError(f"{where}: is not valid Python ({error.msg}, its line {error.lineno})") from error
-    except (ValueError, RecursionError, MemoryError) as error:
+    except syntax.NOT_PYTHON as error:
         raise InputError(f"{where}: cannot be parsed as Python ({error or type(error).__name__})") from error
 
 
@@ -153,16 +149,3 @@ def parse_test(source: str, where: str) -> ast.Module | None:
     if tree is not None and not any(isinstance(node, ast.Assert) for node in ast.walk(tree)):
         raise InputError(f"{where}: contains no assert statement")
     return tree
-
-
-def compiles(program: str) -> bool:
-    """Whether a program is one for this Python. It is not run."""
-    if len(program) > MAX_PARSED_CHARS:
-        return False
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            compile(program, "<program>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
-        return False
-    return True

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from isobudget.problems.problem import Problem
-from isobudget.rankers.source import expression, parsed, tolerantly
+from isobudget.syntax import expression, parsed, tolerantly
 
 #: letters of a call and of a value that are looked at
 _LONGEST = 2000

@@ -14,7 +14,7 @@ from collections import Counter
 import numpy as np
 
 from isobudget.rankers.base import Candidate, Candidates, Floats, Pool
-from isobudget.rankers.source import parsed
+from isobudget.syntax import parsed
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _NODES = (

@@ -14,8 +14,8 @@ import numpy as np
 
 from isobudget.rankers.base import FREE, Bools, BySet, Floats, Ints, PerSample, RankerCost, Ranking
 from isobudget.rankers.ranker import Ranker, RankerInputs
-from isobudget.rankers.source import is_python
 from isobudget.statistics.prefixes import PrefixSelector, SetSelector
+from isobudget.syntax import is_python
 
 
 @dataclass(frozen=True, slots=True, eq=False)

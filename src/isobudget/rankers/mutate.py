@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from isobudget.problems.problem import Problem
-from isobudget.rankers.source import expression, parsed
+from isobudget.syntax import expression, parsed
 
 Arguments = tuple[object, ...]
 

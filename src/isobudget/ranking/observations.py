@@ -24,9 +24,9 @@ from isobudget.problems.problem import ObservedCalls, Problem
 from isobudget.progress import Progress
 from isobudget.rankers.base import Amount, Pool, RankerCost
 from isobudget.rankers.ranker import Observed
-from isobudget.rankers.source import parsed
 from isobudget.records.ranking_rows import KeptRows, ObservationRow
 from isobudget.records.rows import SampleKey
+from isobudget.syntax import parsed
 
 #: of one call; tests of benchmarks seldom need a tenth of it
 LIMITS = Limits(cpu_seconds=0.5, wall_seconds=10.0)

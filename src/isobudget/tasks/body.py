@@ -13,6 +13,7 @@ import textwrap
 import tokenize
 from dataclasses import dataclass
 
+from isobudget import syntax
 from isobudget.errors import InputError
 
 _LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
@@ -55,8 +56,8 @@ def parse_source(text: str, where: str) -> ast.Module:
         InputError: it is not Python that this interpreter reads.
     """
     try:
-        return ast.parse(text.removeprefix("\ufeff"))
-    except (SyntaxError, ValueError, RecursionError) as error:
+        return syntax.parse(text.removeprefix("\ufeff"))
+    except syntax.NOT_PYTHON as error:
         line = getattr(error, "lineno", None)
         place = f", line {line}" if line else ""
         raise InputError(f"{where}{place}: is not valid Python: {getattr(error, 'msg', error)}") from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
+from isobudget import syntax
 from isobudget.tasks.body import (
     Function,
     FunctionNode,
@@ -41,8 +42,8 @@ def lay_over(target: Target, program: str) -> str:
     """
     program = program.replace("\r\n", "\n").replace("\r", "\n")
     try:
-        tree = ast.parse(program)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        tree = syntax.parse(program)
+    except syntax.NOT_PYTHON as error:
         raise UnusableError(f"SyntaxError: {getattr(error, 'msg', error)}", syntax=True) from None
     if not target.names:
         if not tree.body:
@@ -58,8 +59,8 @@ def lay_over(target: Target, program: str) -> str:
     marked, text = text.startswith("\ufeff"), text.removeprefix("\ufeff")
     text = _with_additions(target, text, program, tree, {plain_name(name) for name in target.names})
     try:
-        ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError) as error:
+        syntax.parse(text)
+    except syntax.NOT_PYTHON as error:
         raise UnusableError(f"SyntaxError: {getattr(error, 'msg', error)}", syntax=True) from None
     return "\ufeff" * marked + text
 

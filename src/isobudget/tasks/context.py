@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from isobudget import syntax
 from isobudget.backends.base import CHARACTERS_PER_TOKEN
 from isobudget.tasks.body import (
     Function,
@@ -226,8 +227,8 @@ def _project_signatures(target: Target, tree: ast.Module) -> str:
         if isinstance(node, ast.ImportFrom):
             for path in _module_files(target, node):
                 try:
-                    body = ast.parse(path.read_bytes()).body
-                except (OSError, SyntaxError, ValueError):
+                    body = syntax.parse(path.read_bytes()).body
+                except (OSError, *syntax.NOT_PYTHON):
                     continue
                 names = {alias.name for alias in node.names}
                 shown += [_outline(one) for one in body if getattr(one, "name", None) in names]
@@ -274,7 +275,7 @@ def _shown_tests(tests: Selection, function: Function) -> str:
     name = function.node.name
     shown = []
     for text in tests.files.values():
-        nodes = [node for node in ast.parse(text).body if not isinstance(node, ast.Import | ast.ImportFrom)]
+        nodes = [node for node in syntax.parse(text).body if not isinstance(node, ast.Import | ast.ImportFrom)]
         wanted = {at for at, node in enumerate(nodes) if name in _source(text, node)}
         new = wanted
         while new:

@@ -5,31 +5,48 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+from isobudget import syntax
 
 #: what the inner runner says of a module: its name, its file, and the name of its loader's class
 LoadedModule = Sequence[str]
-#: loaders whose modules are rebuilt in every process: tests, whose assertions pytest rewrites
+#: the loader of modules whose assertions pytest rewrites: tests, and what came with a plugin
 _REWRITING = "AssertionRewritingHook"
 
 
-def warm_modules(modules: Iterable[LoadedModule], view: Path, target: str) -> list[str]:
-    """Names of modules to import once, in the order in which they were loaded.
+class WarmModules(NamedTuple):
+    """Names of modules to import once, in the order in which they were loaded, and those that pytest rewrites."""
+
+    names: Sequence[str] = ()
+    rewritten: Sequence[str] = ()
+
+    def without(self, name: str) -> WarmModules:
+        """All but one module."""
+        names, rewritten = ([one for one in kind if one != name] for kind in self)
+        return WarmModules(names, rewritten)
+
+
+def warm_modules(modules: Iterable[LoadedModule], view: Path, target: str) -> WarmModules:
+    """Which modules can be imported once.
 
     Args:
         modules: those that were loaded when the tests had run.
         view: the project's root.
         target: the dotted name of the module that candidates replace.
     """
-    loaded = {name: file for name, file, loader in modules if file and loader != _REWRITING}
-    rewritten = {name for name, _, loader in modules if loader == _REWRITING}
+    loaded = {name: file for name, file, _ in modules if file}
+    rewritten = {name for name, file, loader in modules if file and loader == _REWRITING}
     own = {name: Path(file) for name, file in loaded.items() if _is_below(file, view)}
-    cold = _reaching(_graph(own), target) | rewritten
-    plugins = {name for name in loaded if name.split(".")[0] in ("conftest", "__main__")}
-    return [
+    # The project's own tests and plugins are rebuilt in every process.
+    cold = _reaching(_graph(own), target) | (rewritten & own.keys())
+    cold |= {name for name in loaded if name.split(".")[0] in ("conftest", "__main__")}
+    names = [
         name
         for name in loaded
-        if not name.startswith("_") and name not in cold | plugins and not (set(_parents(name)) & (cold | plugins))
+        if (name in rewritten or not name.startswith("_")) and not {name, *_parents(name)} & cold
     ]
+    return WarmModules(names, [name for name in names if name in rewritten])
 
 
 def _is_below(file: str, folder: Path) -> bool:
@@ -46,8 +63,8 @@ def _graph(modules: Mapping[str, Path]) -> dict[str, set[str]]:
     graph = {}
     for name, path in modules.items():
         try:
-            tree = ast.parse(path.read_bytes())
-        except (OSError, SyntaxError, ValueError):
+            tree = syntax.parse(path.read_bytes())
+        except (OSError, *syntax.NOT_PYTHON):
             graph[name] = set(modules)  # unknown: taken to import everything
             continue
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]

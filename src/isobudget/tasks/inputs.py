@@ -6,13 +6,14 @@ Not covered: values without a literal, and what only several changes at once rea
 
 from __future__ import annotations
 
-import ast
 import itertools
 import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from isobudget import syntax
 
 #: longest text, list or dict that is made, and how many elements of one are changed
 _LONGEST, _ELEMENTS = 200, 4
@@ -39,8 +40,8 @@ class Call:
         """From what was told; None unless it is a call of literals."""
         try:
             call = cls(*(told[name] for name in ("name", "state", "args", "kwargs")))
-            args, kwargs, state = (ast.literal_eval(one or "{}") for one in (call.args, call.kwargs, call.state))
-        except (KeyError, TypeError, ValueError, SyntaxError, RecursionError, MemoryError):
+            args, kwargs, state = (syntax.literal(one or "{}") for one in (call.args, call.kwargs, call.state))
+        except (KeyError, *syntax.NOT_PYTHON):
             return None
         is_call = isinstance(args, tuple) and isinstance(kwargs, dict) and isinstance(state, dict)
         return call if is_call and all(isinstance(one, str) for one in (*kwargs, call.name)) else None
@@ -52,7 +53,7 @@ class Call:
     @property
     def arguments(self) -> str:
         """As they stand between the parentheses of a call."""
-        args, kwargs = ast.literal_eval(self.args), ast.literal_eval(self.kwargs)
+        args, kwargs = syntax.literal(self.args), syntax.literal(self.kwargs)
         return ", ".join([*map(repr, args), *(f"{name}={value!r}" for name, value in kwargs.items())])
 
 
@@ -80,7 +81,7 @@ def _round_robin(sources: Sequence[Iterator[Call]]) -> Iterator[Call]:
 
 
 def _changed_once(call: Call) -> Iterator[Call]:
-    args, kwargs = ast.literal_eval(call.args), ast.literal_eval(call.kwargs)
+    args, kwargs = syntax.literal(call.args), syntax.literal(call.kwargs)
     places = [neighbours(value) for value in (*args, *kwargs.values())]
     for row in itertools.zip_longest(*places):
         for place, value in enumerate(row):
@@ -98,7 +99,7 @@ def _mixed(calls: Sequence[Call], rng: random.Random) -> Iterator[Call]:
     """Calls with the arguments of several others of the same function and shape."""
     shapes: dict[tuple[str, int, tuple[str, ...]], list[tuple[Call, tuple[Any, ...], dict[str, Any]]]] = {}
     for call in calls:
-        args, kwargs = ast.literal_eval(call.args), ast.literal_eval(call.kwargs)
+        args, kwargs = syntax.literal(call.args), syntax.literal(call.kwargs)
         shapes.setdefault((call.name, len(args), tuple(kwargs)), []).append((call, args, kwargs))
     for (_, count, names), own in shapes.items():
         if len(own) < 2 or count + len(names) < 2:

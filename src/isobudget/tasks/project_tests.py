@@ -17,7 +17,7 @@ from isobudget.judge.guest import Guest, GuestGoneError, GuestSetting
 from isobudget.judge.verdict import Outcome, Trust, Verdict
 from isobudget.tasks.baseline import Baseline, check_baseline, refuse_passing
 from isobudget.tasks.body import is_hole
-from isobudget.tasks.imports import warm_modules
+from isobudget.tasks.imports import WarmModules, warm_modules
 from isobudget.tasks.outcome import RunnerReport, verdict_of
 from isobudget.tasks.project import VIEW_MB, Interpreter, files_of
 from isobudget.tasks.selection import Selection, watched_files
@@ -67,7 +67,7 @@ class TargetTests:
     limits: CandidateLimits = field(default_factory=CandidateLimits)
     _guest: Guest | None = None
     _watched: list[str] = field(default_factory=list)
-    _warm: list[str] = field(default_factory=list)
+    _warm: WarmModules = field(default_factory=WarmModules)
     _baseline: Baseline | None = None
 
     def __enter__(self) -> TargetTests:
@@ -250,11 +250,18 @@ class TargetTests:
         self._guest.start()
 
     def _warm_up(self) -> None:
-        if self._warm and self._guest is not None:
+        while self._warm.names and self._guest is not None:
+            request = {"op": "warm", "target": self.target.module, **self._warm._asdict()}
             try:
-                self._guest.ask({"op": "warm", "modules": self._warm}, time.monotonic() + _BASELINE_SECONDS)
+                answer = self._guest.ask(request, time.monotonic() + _BASELINE_SECONDS)
             except GuestGoneError as error:
                 raise JudgeError(f"the modules of the tests cannot be imported: {error}") from None
+            if not answer["reached"]:
+                return
+            # A package that is installed imports the target: its processes would all have the same one.
+            self._warm = self._warm.without(answer["reached"])
+            self._guest.stop()
+            self._guest.start()
 
 
 def no_tests() -> Selection:

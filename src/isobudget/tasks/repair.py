@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import textwrap
 
+from isobudget import syntax
 from isobudget.backends.base import CHARACTERS_PER_TOKEN
 from isobudget.grid import printable
 from isobudget.judge.verdict import Verdict
@@ -65,7 +66,7 @@ def failing_test(tests: Selection, node_id: str) -> str:
     file, _, inner = node_id.partition("[")[0].partition("::")
     if file not in tests.files:
         return ""
-    function = functions_by_name(ast.parse(tests.files[file])).get(inner.replace("::", "."))
+    function = functions_by_name(syntax.parse(tests.files[file])).get(inner.replace("::", "."))
     return "" if function is None else textwrap.dedent(_source(tests.files[file], function.node)).rstrip()
 
 
@@ -76,9 +77,8 @@ def _source(text: str, node: ast.stmt) -> str:
 def _bare(program: str, target: Target) -> str:
     """The program without the function's docstring and what the file has, which are shown with the task anyway."""
     program = program.replace("\r\n", "\n").replace("\r", "\n")
-    try:
-        tree = ast.parse(program)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = syntax.parsed(program)
+    if tree is None:
         return program.strip()
     plain = plain_name(target.names[0])
     known = {ast.unparse(node) for node in parse_source(target.text, target.file).body}

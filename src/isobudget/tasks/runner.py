@@ -11,6 +11,7 @@ seconds and peak memory, and whether one of the files that must not change has c
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import importlib
@@ -104,14 +105,41 @@ def install(program: bytes) -> bool:
 
 
 def warm(request: dict[str, Any]) -> dict[str, Any]:
-    """Import modules that do not depend on a candidate; those that fail are left to the candidates' processes."""
-    failed = []
-    for name in request["modules"]:
-        try:
-            importlib.import_module(name)
-        except BaseException:
-            failed.append(name)
-    return {"failed": failed}
+    """Import modules that do not depend on a candidate; those that fail are left to the candidates' processes.
+
+    Returns:
+        Under `reached`, the module that imported the target after all, if one did: then this process is spoilt.
+    """
+    hook = rewriting(request["rewritten"])
+    left = request["rewritten"] if hook is None else []
+    try:
+        for name in request["names"]:
+            if name in left:
+                continue
+            with contextlib.suppress(BaseException):
+                importlib.import_module(name)
+            if request["target"] in sys.modules:
+                return {"reached": name}
+    finally:
+        if hook in sys.meta_path:
+            sys.meta_path.remove(hook)
+    return {"reached": ""}
+
+
+def rewriting(names: list[str]) -> Any:
+    """pytest's import hook, which it expects the modules of plugins to have come by; None where it cannot be had."""
+    if not names:
+        return None
+    try:
+        from _pytest.assertion import install_importhook
+        from _pytest.config import get_config
+
+        hook = install_importhook(get_config())
+        hook.mark_rewrite(*names)
+    except Exception:
+        sys.meta_path[:] = [one for one in sys.meta_path if type(one).__name__ != "AssertionRewritingHook"]
+        return None
+    return hook
 
 
 def run(control: socket.socket, setting: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:

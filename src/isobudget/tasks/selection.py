@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from isobudget import syntax
 from isobudget.errors import InputError
 from isobudget.tasks.body import parse_source
 from isobudget.tasks.project import CONFIGURATION
@@ -93,7 +94,7 @@ def watched_files(files: Sequence[str], selection: Selection, target: str) -> li
 
 def test_names(selection: Selection) -> list[str]:
     """Names of the test functions, for a prompt; where node ids name some, of these."""
-    nodes = [node for text in selection.files.values() for node in ast.walk(ast.parse(text))]
+    nodes = [node for text in selection.files.values() for node in ast.walk(syntax.parse(text))]
     functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     names = list(dict.fromkeys(node.name for node in functions if node.name.startswith("test")))
     chosen = {part.partition("[")[0] for one in selection.arguments for part in one.split("::")[1:]}

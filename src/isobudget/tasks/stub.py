@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping
 
+from isobudget.syntax import parsed
 from isobudget.tasks.body import functions_by_name, parse_source, with_body
 from isobudget.tasks.target import Target
 
@@ -37,11 +38,8 @@ def imported_names(module: str, texts: Iterable[str]) -> Iterable[str]:
     """Names that tests import from a module, or use as its attributes; texts that do not parse have none."""
     last = module.rpartition(".")[2]
     for text in texts:
-        try:
-            tree = ast.parse(text)
-        except (SyntaxError, ValueError):
-            continue
-        for node in ast.walk(tree):
+        tree = parsed(text)
+        for node in () if tree is None else ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and _is_module(node, module):
                 yield from (alias.name for alias in node.names if alias.name != "*")
             elif isinstance(node, ast.Attribute) and ast.unparse(node.value) in (module, last):

@@ -24,9 +24,10 @@ from isobudget.grid import counted
 from isobudget.problems.apps.layouts import FILES, Row, read_rows, split_path
 from isobudget.problems.apps.tests import NoTestsError, parse_tests
 from isobudget.problems.problem import Benchmark, Form, Problem
-from isobudget.problems.reading import checked_id, checked_text, compiles, unique
+from isobudget.problems.reading import checked_id, checked_text, unique
 from isobudget.problems.sources import Data, Hub, Published, Way, file_name, find_data, identify
 from isobudget.problems.stops import APPS_STOPS
+from isobudget.syntax import is_python
 
 #: difficulty -> problems of the published test split
 DIFFICULTIES = {"introductory": 1000, "interview": 3000, "competition": 1000}
@@ -161,7 +162,7 @@ def _shortest(solutions: list[str]) -> str | None:
 
     Some were written for Python 2, and some end by `return`, which APPS allows: it puts programs into a function.
     """
-    return next((program for program in sorted(solutions, key=len) if compiles(program)), None)
+    return next((program for program in sorted(solutions, key=len) if is_python(program)), None)
 
 
 def _solutions(row: Row) -> list[str]:

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from isobudget import syntax
 from isobudget.errors import InputError, MissingExtraError
 from isobudget.files.jsonl import Record
 from isobudget.files.values import is_whole
@@ -151,8 +152,8 @@ def _literal_arguments(item: object, where: str) -> str:
         return as_literal(item, where)
     source = reading.checked_text(item, where)
     try:
-        value = ast.literal_eval(source)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
+        value = syntax.literal(source)
+    except syntax.NOT_PYTHON as error:
         raise InputError(f"{where}: is not the text of a Python list: {error}") from error
     carried_value(reading.argument_list(value, where), where)
     return source

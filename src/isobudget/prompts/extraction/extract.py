@@ -18,11 +18,10 @@ parses as the Python that runs isobudget does. Beyond 2**20 characters only the 
 from __future__ import annotations
 
 import re
-import threading
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from isobudget import syntax
 from isobudget.errors import InputError
 from isobudget.problems.problem import Form, Problem, PytestFile
 from isobudget.prompts.extraction.blocks import Wanted, find_in_answer, names_imported
@@ -30,14 +29,11 @@ from isobudget.prompts.extraction.definitions import CandidateProgram
 from isobudget.prompts.extraction.edited import with_plain_indents
 from isobudget.prompts.extraction.functions import continue_function
 from isobudget.prompts.extraction.marks import MarkedAnswer, end_of_answer, find_answer
-from isobudget.prompts.extraction.statements import MAX_PARSED_CHARS
+from isobudget.syntax import MAX_PARSED_CHARS
 
 #: where a whole program ends in few-shot text
 _PROGRAM_END = re.compile(r"\[DONE\]|^(?:\[BEGIN\]|QUESTION:|ANSWER:|`{3,}|~{3,})", re.MULTILINE)
 _OPENING_FENCE = re.compile(r"\s*(?:`{3,}|~{3,})[^`\r\n]*(?:\r\n|\r|\n)")
-
-#: what the parser warns of is the model's affair; `warnings.catch_warnings` changes what all threads share
-_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +65,7 @@ def extract(rule: str, problem: Problem, head: str, text: str) -> Extracted:
         InputError: no such rule.
     """
     cut = _rule(rule)
-    with _LOCK, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with syntax.quiet():
         candidate = cut(head, text, _wanted(problem))
     start, end = candidate.start, candidate.end
     return Extracted(candidate.program, text[:start], text[end:], text[start:end])

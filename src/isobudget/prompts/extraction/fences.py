@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 
 from isobudget.prompts.extraction.edited import Edited, without_prefix
 from isobudget.prompts.extraction.lines import scan
-from isobudget.prompts.extraction.statements import MAX_PARSED_CHARS, Failure, parse
+from isobudget.prompts.extraction.statements import Failure, parse
+from isobudget.syntax import MAX_PARSED_CHARS
 
 _FENCE = re.compile(
     r"""

@@ -18,7 +18,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from isobudget.prompts.extraction.lines import scan
-from isobudget.prompts.extraction.statements import MAX_PARSED_CHARS, Failure, parse, split
+from isobudget.prompts.extraction.statements import Failure, parse, split
+from isobudget.syntax import MAX_PARSED_CHARS
 
 _WORDS = r"(?:seed:)?(?:think|thinking|thoughts?|reasoning|reflection|scratchpad|analysis)"
 _MARK = re.compile(

@@ -11,11 +11,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from isobudget import syntax
 from isobudget.prompts.extraction.effects import acts
 from isobudget.prompts.extraction.lines import LogicalLine, Scan
-
-#: the longest text that is parsed, in characters: the parser needs a hundred times its size in memory
-MAX_PARSED_CHARS = 2**20
 
 _CONTINUES = re.compile(r"(?:else|elif|except|finally)\b")
 
@@ -41,17 +39,14 @@ class Statement:
 
 
 def parse(source: str) -> list[ast.stmt] | Failure:
-    """The statements of a source; a `Failure` for whatever reason it does not parse. Never raises.
-
-    It may warn, of ``"\\d"`` for instance; whoever calls it for a model's text turns that off.
-    """
-    if len(source) > MAX_PARSED_CHARS:
+    """The statements of a source; a `Failure` for whatever reason it does not parse. Never raises."""
+    if len(source) > syntax.MAX_PARSED_CHARS:
         return Failure(0)
     try:
-        return ast.parse(source).body
+        return syntax.parse(source).body
     except SyntaxError as error:
         return Failure(error.lineno or 0)
-    except (ValueError, RecursionError, MemoryError, OverflowError):  # NUL, surrogates, deep nesting, huge numbers
+    except syntax.NOT_PYTHON:  # NUL, surrogates, deep nesting, huge numbers
         return Failure(0)
 
 
