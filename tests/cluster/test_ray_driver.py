@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import contextlib
 import os
 import random
 import signal
@@ -114,6 +115,19 @@ def test_a_cluster_that_is_lost_is_said_soon_and_the_same_command_goes_on(on_loo
     assert len(outcomes(files / "ray.jsonl")) == SAMPLES
 
 
+def ray_is_running() -> bool:
+    """Whether this machine has a Ray already, which `auto` would find, in whatever network namespace."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if b"gcs_server" in path.read_bytes():
+                return True
+    return False
+
+
+no_other_ray = pytest.mark.skipif(ray_is_running(), reason="another Ray runs on this machine")
+
+
+@no_other_ray
 @pytest.mark.parametrize(
     ("address", "why"),
     [
@@ -129,3 +143,19 @@ def test_auto_without_a_cluster_says_so(
     done = on_loopback(*judge_command(files, "ray.jsonl", "--cluster", "auto"))
     assert done.returncode == 2
     assert why in " ".join(done.stderr.split())
+
+
+@no_other_ray
+def test_auto_does_not_wait_for_a_head_that_is_gone(
+    on_loopback: Command, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a killed head wrote down is still there, and Ray itself would try it for minutes."""
+    monkeypatch.setenv("RAY_ADDRESS", "")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
+    done = on_loopback(*judge_command(files, "ray.jsonl", "--cluster", "auto"))
+    assert done.returncode == 2
+    said = " ".join(done.stderr.split())
+    assert "--cluster auto: Ray says that the head of a cluster of this machine is at 127.0.0.1:1, and nothing" in said
+    assert "ray stop" in said

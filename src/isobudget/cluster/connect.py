@@ -97,6 +97,8 @@ def connected(address: str, cpus: int | None = None) -> Iterator[Any]:
     """
     require_reachable(address)
     ray = _load()
+    if address == AUTO:
+        _require_head_found()
     arguments: dict[str, Any] = {
         "address": address,
         "log_to_driver": False,
@@ -171,14 +173,40 @@ def _require_listener(address: str) -> None:
             check_address(where)
         except InputError as error:
             raise ClusterError(f"RAY_ADDRESS, which --cluster auto follows: {error}") from None
-    host, port = where.rsplit(":", 1)
+    if why := _unanswered(where):
+        raise ClusterError(
+            f"{said}: nothing answers there ({why}). Start the head with: "
+            f"ray start --head --port {where.rsplit(':', 1)[1]}"
+        )
+
+
+def _require_head_found() -> None:
+    """Raise `ClusterError` where the head that Ray finds on this machine does not answer.
+
+    Ray goes by its processes and by what a head wrote down, which is still there when one was killed, and in whatever
+    network namespace it runs.
+    """
+    try:
+        from ray._private.services import canonicalize_bootstrap_address
+
+        head = canonicalize_bootstrap_address(AUTO)
+    except Exception:  # a private name, or RAY_ADDRESS: Ray itself says what it makes of it
+        return
+    if head and (why := _unanswered(head)):
+        raise ClusterError(
+            f"--cluster auto: Ray says that the head of a cluster of this machine is at {head}, and nothing answers "
+            f"there ({why}). If it is gone, clear it away with: ray stop. If another is meant, give its HOST:PORT"
+        )
+
+
+def _unanswered(address: str) -> str:
+    """Why nothing answers at an address; empty if something does."""
+    host, port = address.rsplit(":", 1)
     try:
         socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
     except OSError as error:
-        raise ClusterError(
-            f"{said}: nothing answers there ({error.strerror or error}). Start the head with: "
-            f"ray start --head --port {port}"
-        ) from None
+        return error.strerror or str(error)
+    return ""
 
 
 def _token_hint(address: str) -> str:
