@@ -15,6 +15,7 @@ import contextlib
 import ctypes
 import hashlib
 import importlib
+import io
 import json
 import os
 import resource
@@ -215,20 +216,14 @@ def watch(control: socket.socket, pid: int, reading: int, request: dict[str, Any
 
 def rest(descriptor: int) -> bytes:
     """What a process that has ended left to be read."""
-    data = bytearray()
-    while len(data) <= MOST_REPORT and has_more(descriptor):
+    data, poller = bytearray(), select.poll()
+    poller.register(descriptor, select.POLLIN)
+    while len(data) <= MOST_REPORT and poller.poll(0):
         more = os.read(descriptor, 1 << 16)
         if not more:
             break
         data += more
     return bytes(data)
-
-
-def has_more(descriptor: int) -> bool:
-    """Whether something can be read at once."""
-    poller = select.poll()
-    poller.register(descriptor, select.POLLIN)
-    return bool(poller.poll(0))
 
 
 def kill_all(pid: int, everything: bool) -> None:
@@ -309,7 +304,7 @@ def candidate(setting: dict[str, Any], request: dict[str, Any], writing: int, no
             said = sys.stderr = Beginning()
             code = pytest.main(list(request["arguments"]), plugins=[reporter])
             if int(code) in (3, 4) and not reporter.collected:
-                reporter.tell("usage", said.text)
+                reporter.tell("usage", said.getvalue())
             reporter.finish(int(code), time.monotonic() - began)
     except BaseException as error:
         try:
@@ -331,22 +326,15 @@ def limit(request: dict[str, Any]) -> None:
         resource.setrlimit(what, (most, most))
 
 
-class Beginning:
+class Beginning(io.StringIO):
     """Takes what is written and keeps the first of it: why pytest does not even begin."""
 
-    encoding, errors, text = "utf-8", "replace", ""
+    encoding, errors = "utf-8", "replace"
 
     def write(self, text: str) -> int:
         """Take a text."""
-        self.text = (self.text + text[:MOST_MESSAGE])[:MOST_MESSAGE]
+        super().write(text[: max(0, MOST_MESSAGE - self.tell())])
         return len(text)
-
-    def flush(self) -> None:
-        """Nothing waits."""
-
-    def isatty(self) -> bool:
-        """It is not a terminal."""
-        return False
 
 
 class Reporter:
