@@ -224,6 +224,17 @@ def test_a_stream_of_a_plain_model_is_passed_on_piece_by_piece(client: openai.Op
     assert pieces[-1].usage is None
 
 
+def test_a_stream_without_a_finish_reason_says_what_it_cost_all_the_same(client: openai.OpenAI, script: Script) -> None:
+    choice = {"index": 0, "delta": {"content": "cut"}, "finish_reason": None}
+    script.answer = lambda number, body: Reply(
+        json=[{"id": "x", "object": "chat.completion.chunk", "choices": [choice]}]
+    )
+    told, last = client.chat.completions.create(model="small", messages=ASK, stream=True)
+    assert told.choices[0].delta.content == "cut"
+    assert (last.choices, last.usage) == ([], None)
+    assert ours(last)["cost"]["tokens"] > 0
+
+
 def test_tools_go_to_a_single_model_and_not_to_a_policy(client: openai.OpenAI, upstream: FakeUpstream) -> None:
     tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
     client.chat.completions.create(model="small", messages=ASK, tools=[tool])
@@ -274,6 +285,8 @@ MISTAKES: dict[str, dict[str, Any]] = {
     "isobudget.tests": {"extra_body": {"isobudget": {"tests": "x = 1\n"}}},
     "isobudget.nothing": {"extra_body": {"isobudget": {"nothing": 1}}},
     "model": {"model": "isobudget/none"},
+    "stop": {"model": "small", "extra_body": {"stop": 0}},
+    "tools": {"model": "small", "extra_body": {"tools": 0}},
 }
 
 

@@ -207,7 +207,7 @@ def _check_fields(body: Mapping[str, Any], chat: bool, is_policy: bool, more: Se
             raise bad_request(f"the field {str(name)[:80]!r} is not taken here", str(name)[:80], "unknown_parameter")
         if is_policy and name not in shared and body[name] not in (None, False, [], {}):
             raise bad_request(f"{name} goes to a single model, not to a policy", name, "unsupported_parameter")
-    tools = body.get("tools") or []
+    tools = [] if body.get("tools") is None else body["tools"]
     if not isinstance(tools, list) or not all(isinstance(one, dict) and one.get("type") in _TOOLS for one in tools):
         raise bad_request(f"tools must be a list of tools of type {' or '.join(_TOOLS)}; others cost more", "tools")
 
@@ -258,7 +258,7 @@ def _sampling(body: Mapping[str, Any], settings: ServeSettings) -> Sampling:
     name = stated[0] if stated else "max_tokens"
     tokens = _whole(body, name, settings.max_tokens, 1, settings.most_tokens)
     stop = body.get("stop")
-    stops = [stop] if isinstance(stop, str) else stop or []
+    stops = [stop] if isinstance(stop, str) else [] if stop is None else stop
     texts = isinstance(stops, list) and all(isinstance(one, str) and one for one in stops)
     if not texts or len(stops) > _MOST_STOPS:
         raise bad_request(f"stop must be a text or up to {_MOST_STOPS} texts", "stop")

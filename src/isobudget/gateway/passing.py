@@ -2,7 +2,7 @@
 
 What a server counts is believed where it can be; what it does not count is counted at its most, a token for every byte.
 The piece of a stream that holds the finish reason waits for the usage that comes after it, so that what it cost stands
-in it.
+in it; a stream that ends without one has a piece of its own for that.
 """
 
 from __future__ import annotations
@@ -126,8 +126,10 @@ class Passed:
             piece = await anext(pieces, None)
         bill = self._bill(usage, size)
         call.settle(bill)
-        for place, one in enumerate(held):
-            yield event(one | ({"isobudget": self._report()} if place == len(held) - 1 else {}))
+        for one in held[:-1]:
+            yield event(one)
+        ending = held[-1] if held else {**last, "model": self.asked.model, "choices": [], "usage": None}
+        yield event({**ending, "isobudget": self._report()})
         if self.asked.include_usage:
             yield event({**last, "model": self.asked.model, "choices": [], "usage": _told_usage(usage, bill)})
         yield DONE
