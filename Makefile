@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 FAMILY ?=
 OUT ?= runs/demo$(FAMILY:%=-%)
-TEST_PROCESSES ?= auto
+# One more than there are cores: some tests wait.
+TEST_PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # Images of containers often forbid bytecode; every process that the tests start would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 MODELS := smollm2-135m qwen2.5-coder-1.5b
