@@ -14,7 +14,7 @@ from itertools import combinations
 from isobudget.curves.best import Best
 from isobudget.errors import InputError
 
-#: up to so many models every pair has its flips and crossings
+#: up to this many models every pair has its flips and crossings
 ALL = 40
 #: models that are compared, about a minute
 _MOST = 500

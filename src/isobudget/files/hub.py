@@ -238,13 +238,13 @@ def _bar(progress: Progress, task: str, total: int) -> type:
     most = 0
 
     class Bar:
-        """Counts bytes. The client may make two of them for one file: what came, and what was written."""
+        """Counts bytes. The client may make two bars for one file: one for bytes received, one for bytes written."""
 
         def __init__(self, *_: Any, initial: int = 0, **__: Any) -> None:
             self.n, self.total = initial, total
 
         def update(self, n: float | None = 1) -> None:
-            """So many further bytes."""
+            """This many further bytes."""
             nonlocal most
             self.n += int(n or 0)
             if most < self.n <= total:

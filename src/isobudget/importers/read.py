@@ -211,7 +211,7 @@ def read_results(sources: Any, from_: str | None = None) -> Imported:
 
     Args:
         sources: one or several; see the module for what tells models apart.
-        from_: the name of the format, where it is not to be recognised.
+        from_: the name of the format, where it should not be guessed from the content.
 
     Raises:
         InputError: a source cannot be read, is of no known format, is damaged, or has no judged sample.

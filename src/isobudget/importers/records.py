@@ -34,7 +34,7 @@ class Sample:
         prompt: what the model was given, where the source keeps it.
         prompt_tokens, completion_tokens, seconds, usd: what it cost, where the source says.
         cut_off: whether it ended at the token limit.
-        greedy: whether it was generated at temperature 0; such outputs stand apart, and are no part of counts.
+        greedy: whether it was generated at temperature 0; such outputs are kept apart and not counted.
         fields: fields of the source that isobudget has no place for, kept for what reads the samples on.
         placed: whether the source names no problems: `task_id` is then the place, from 0, in their benchmark's order.
     """

@@ -217,7 +217,7 @@ def _beside(folder: Path, manifest: Manifest) -> Iterator[Finding]:
         yield Finding(path, "left over", "a writer that was stopped left it; nothing needs it", f"{REPAIR} moves it")
     for path in sorted(folder.glob("*.parquet")):
         if not path.name.startswith(".") and not PART_NAME.fullmatch(path.name):
-            what = "no part of the table by its name, and does not count; globs and other tools read it"
+            what = "its name is not that of a part, so it does not count; globs and other tools do read it"
             yield Finding(path, "unknown", what, "move it out of the table's folder")
 
 

@@ -102,7 +102,7 @@ class StudyBudget(BaseModel):
 
     Attributes:
         unit: of the budget.
-        per_problem: an amount of it, or ``"64x"``: so many samples of the model whose samples are cheapest.
+        per_problem: an amount of it, or ``"64x"``: the price of 64 samples of the model whose samples are cheapest.
         costs: a costs file, or ``paper`` for the paper's Table 1; needed for seconds, usd and joules.
     """
 
