@@ -177,7 +177,7 @@ def _mixed_success(success: Floats, cost: Floats, back: Ints, budget: float) -> 
 
 
 def _thinned_rows(table: Table, arms: int) -> Ints:
-    """So few rows of the table that the lattice of all arms fits."""
+    """Rows of the table, few enough that the lattice of all arms is not too large."""
     most = int(_MOST_STATES ** (1 / arms))
     return np.unique(np.linspace(0, len(table.points) - 1, most).round().astype(np.int64))
 

@@ -82,7 +82,7 @@ def _is_list_of(value: object, kind: type) -> bool:
 
 
 def _typed(table: Table, known: Mapping[str, Check], where: str, needed: tuple[str, ...] = ()) -> Iterator[str]:
-    """The mistakes in a table that may have more keys than those known."""
+    """The mistakes in a table, which may have unknown keys too: these are not mistakes."""
     yield from mistakes_of({key: value for key, value in table.items() if key in known}, known, where, needed)
 
 
