@@ -32,7 +32,7 @@ from isobudget.pipeline.work import Feed, Result, Work
 from isobudget.progress import SILENT, Progress
 from isobudget.study.resolve import ResolvedModel
 
-#: how often it is said how fast a model is
+#: how often the speed of a model is reported
 REPORT_SECONDS = 600.0
 
 
@@ -227,7 +227,7 @@ def _cpus(nodes: Sequence[Node]) -> float:
 
 
 class _Told:
-    """A model on a cluster, of which is said now and then how fast it is."""
+    """A model on a cluster, whose speed is reported now and then."""
 
     def __init__(self, replicas: Replicas, dispatch: Dispatch[Work], name: str, gpus: int, progress: Progress) -> None:
         self._replicas, self._dispatch, self._name, self._gpus = replicas, dispatch, name, gpus

@@ -45,7 +45,7 @@ def pairs_looked_at(labels: Sequence[str], best: Iterable[Best]) -> list[tuple[s
 
 
 def pairs_note(labels: Sequence[str], best: Iterable[Best]) -> tuple[str, ...]:
-    """What is said where not every pair has its flips and crossings."""
+    """The note for tables in which not every pair has its flips and crossings."""
     count, looked_at = math.comb(len(labels), 2), len(pairs_looked_at(labels, best))
     if looked_at == count:
         return ()

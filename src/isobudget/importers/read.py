@@ -2,7 +2,7 @@
 
 A source that states no model is a model by itself, called after its file or folder. Samples of two sources are put
 together only where both state the same model and have no problem in common; a model that two sources judge on the same
-problems is two, told apart by the sources' names. Either is said in a note.
+problems is two, told apart by the sources' names. A note reports either.
 """
 
 from __future__ import annotations

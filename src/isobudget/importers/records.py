@@ -1,6 +1,6 @@
 """What importers give: one sample of somebody's results, or a problem of which only counts are known.
 
-A sample that nobody judged (`passed` is None) is not one that failed: it counts nowhere, and is said to be there.
+A sample that nobody judged (`passed` is None) is not one that failed: it counts nowhere, and a note reports it.
 """
 
 from __future__ import annotations

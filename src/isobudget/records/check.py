@@ -243,7 +243,7 @@ def _unstated(
 ) -> Iterator[Finding]:
     """Samples of models or benchmarks that run.toml, which states some, does not: no command shows them."""
     if any(one.kind == "foreign" for one in findings):
-        return  # a part of another run, which is said
+        return  # a part of another run, which is reported
     groups = list(samples.groups())
     for kind, there in (("benchmark", {one[0] for one in groups}), ("model", {one[1] for one in groups})):
         stated = facts.get(f"{kind}s")

@@ -98,7 +98,7 @@ def read_answer(message: Frame) -> tuple[int, Verdict]:
     """The verdict of a message.
 
     Raises:
-        JudgeError: it has none; what went wrong is said.
+        JudgeError: it has none; the message says what went wrong.
     """
     if "verdict" not in message:
         raise JudgeError(str(message.get("error", "an answer without a verdict")))

@@ -174,7 +174,7 @@ class StatedModel(BaseModel):
         rest = {name: value for name, value in fields.items() if name not in own}
         if isinstance(rest.get("backend"), str):
             rest["backend"] = ALIASES.get(rest["backend"], rest["backend"])
-        model = called if isinstance(called, str) and called else "?"  # what is wrong with it is said of its own field
+        model = called if isinstance(called, str) and called else "?"  # a wrong one is reported for its own field
         return own | {SETTINGS: {"backend": DEFAULT, "model": model, **rest}}
 
 
