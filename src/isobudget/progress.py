@@ -12,7 +12,7 @@ class Progress(Protocol):
         """A task begins: `total` steps, `done` of which were there before. With `unit` "B" the steps are bytes."""
 
     def advance(self, task: str, steps: int) -> None:
-        """So many further steps are done."""
+        """This many further steps are done."""
 
     def spend(self, task: str, unit: str, amount: float) -> None:
         """So much more was spent on a task that began: `tokens`, `usd`."""

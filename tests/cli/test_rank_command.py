@@ -305,7 +305,9 @@ def test_files_of_samples_that_do_not_fit(isobudget: Command) -> None:
     Path("two.jsonl").write_text(line + line.replace("tiny", "huge"))
     refused(isobudget("rank", *files[:-1], "two.jsonl", "-r", "agreement"), "verdicts of several models")
     Path("odd.jsonl").write_text('{"task_id": "add0", "prompt": 3, "samples": ["x"]}\n')
-    refused(isobudget("rank", "odd.jsonl", *files[1:], "-r", "agreement"), "line 1: field `prompt` must be text, got 3")
+    refused(
+        isobudget("rank", "odd.jsonl", *files[1:], "-r", "agreement"), "line 1: field `prompt` must be a string, got 3"
+    )
     refused(isobudget("rank", *files, "-r", "agreement", "--out", "odd.jsonl"), "a file is in the way")
     refused(isobudget("rank", *files, "-r", "agreement", "--benchmark", "x"), "the benchmark that --problems names")
     unnamed = "".join(json.dumps({"task_id": "add0", "passed": verdict}) + "\n" for verdict in (True,))

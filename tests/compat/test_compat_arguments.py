@@ -65,8 +65,8 @@ def test_k_is_a_list_of_whole_numbers(call: Callable[..., Any], k: Any, files: d
     [
         ({"programs": RIGHT}, r"\[0\]: pass a list of programs, not 'def add"),
         ({"programs": None}, r"\[0\]: pass a list of programs, not None"),
-        ({"programs": [RIGHT, None]}, r"\[0\]\[1\]: a program is a text, not None"),
-        ({"programs": [b"x"]}, r"\[0\]\[0\]: a program is a text"),
+        ({"programs": [RIGHT, None]}, r"\[0\]\[1\]: a program is a string, not None"),
+        ({"programs": [b"x"]}, r"\[0\]\[0\]: a program is a string"),
         ({"timeout": 0}, "timeout must be CPU seconds above 0"),
         ({"timeout": float("nan")}, "timeout must be"),
         ({"timeout": float("inf")}, "timeout must be"),

@@ -157,7 +157,7 @@ def test_joules() -> None:
         ("[models.m]\nflops = nan", "flops: must be a number of 0 or more"),
         ("[models.m]\nflops = true", "flops: must be a number"),
         ("[models.m]\nflops = 0", "must cost a positive amount of flops, not 0"),
-        ("[models.m]\narchitecture = 7", "architecture: must be a text"),
+        ("[models.m]\narchitecture = 7", "architecture: must be a string"),
         ("[models.m]\nshare_prompt = 1", "share_prompt: must be true or false"),
         ("[models.m]\nprompt_tokens = 0", "prompt_tokens: must be a number of at least 1"),
         (f"[models.m]\nflops = 1{'0' * 400}", "flops: must be a number of 0 or more"),

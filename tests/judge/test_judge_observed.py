@@ -289,10 +289,10 @@ def test_names_of_sites_are_defined_where_code_is_handed_out(judge: Judge) -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("[1]", "__import__('os')"), "arguments 2 are not literals"),
-        (("[1",), "arguments 1 are not literals"),
-        (("(1,)",), "arguments 1 are a tuple, not a list"),
-        (("[" * 5000,), "arguments 1 are not literals"),
+        (("[1]", "__import__('os')"), "input 2: the arguments are not literals"),
+        (("[1",), "input 1: the arguments are not literals"),
+        (("(1,)",), "input 1: the arguments are a tuple, not a list"),
+        (("[" * 5000,), "input 1: the arguments are not literals"),
         (("[1]",) * (MOST_INPUTS + 1), f"more than {MOST_INPUTS}"),
     ],
 )

@@ -116,7 +116,7 @@ class Attack:
 @pytest.mark.parametrize("protocol", range(6))
 def test_pickles_that_run_code_are_not_loaded(tmp_path: Path, protocol: int) -> None:
     trap = tmp_path / "ran"
-    with pytest.raises(InputError, match=r"field private_test_cases: holds more than a text \(pickle opcode"):
+    with pytest.raises(InputError, match=r"field private_test_cases: holds more than a string \(pickle opcode"):
         load(tmp_path, row(private_test_cases=packed(Attack(trap), protocol)))
     assert not trap.exists()
     pickle.loads(pickle.dumps(Attack(trap), protocol))
@@ -134,9 +134,9 @@ def packed_bytes(data: bytes) -> str:
         ("abcd", "is neither a JSON list nor packed text"),
         ("", "the packed text is cut off"),
         (base64.b64encode(zlib.compress(pickle.dumps("x" * 99))[:-8]).decode(), "the packed text is cut off"),
-        (packed(["x"]), "holds more than a text"),
-        (packed(b"x"), "holds more than a text"),
-        (packed(3), "holds more than a text"),
+        (packed(["x"]), "holds more than a string"),
+        (packed(b"x"), "holds more than a string"),
+        (packed(3), "holds more than a string"),
         (packed_bytes(b""), "the packed text is damaged"),
         (packed_bytes(b"\x80\x04."), "holds 0 texts, not one"),
         (packed_bytes(b"\x80\x04\x8c\x01a\x8c\x01b."), "holds 2 texts, not one"),

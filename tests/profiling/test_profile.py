@@ -364,7 +364,7 @@ def test_a_costs_file_takes_a_profile(tmp_path: Path) -> None:
     ("costs", "speed", "message"),
     [
         (COSTS.replace("speed", "absent"), BY_HAND, "absent.toml: cannot be read: No such file"),
-        (COSTS.replace('"speed.toml"', "3"), BY_HAND, "profile: must be a text"),
+        (COSTS.replace('"speed.toml"', "3"), BY_HAND, "profile: must be a string"),
         (
             COSTS.replace("completion_tokens = 21", ""),
             BY_HAND,

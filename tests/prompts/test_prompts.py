@@ -153,7 +153,7 @@ newline = "trim"
         "formats.c.newline: does not belong to a format of kind chat",
         "formats.c.template: {solution} is known for solved examples only",
         "formats.d.template: must hold {prompt}",
-        "formats.d.stop: must be a list of texts",
+        "formats.d.stop: must be a list of strings",
         "formats.d.extraction: must be one of none, function, block, program, not 'guess'",
         "formats.e.kind: is missing",
         "formats.f.examples: must be a whole number from 0 to 100, not True",

@@ -272,7 +272,7 @@ def test_files_that_do_not_fit_say_where(tmp_path: Path) -> None:
         rank(other, options, problems=str(problems), verdicts=verdicts)
     packed = tmp_path / "samples.jsonl.gz"
     packed.write_bytes(gzip.compress(b'{"task_id": "add", "completion": 3, "solution": "x"}\n'))
-    with pytest.raises(InputError, match=r"samples.jsonl.gz, line 1: field `completion` must be text, got 3"):
+    with pytest.raises(InputError, match=r"samples.jsonl.gz, line 1: field `completion` must be a string, got 3"):
         rank(packed, options, problems=str(problems), verdicts=verdicts)
 
 

@@ -66,14 +66,14 @@ def places(facts: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple
 @pytest.mark.parametrize(
     ("place", "value", "said"),
     [
-        (("models", "smollm2-135m", "backend"), ["server"], r"smollm2-135m\.backend: must be a text, not \['server'\]"),
+        (("models", "smollm2-135m", "backend"), ["server"], r"135m\.backend: must be a string, not \['server'\]"),
         (("benchmarks", "demo", "temperature"), float("nan"), r"demo\.temperature: must be a number .*, not nan"),
-        (("models", "smollm2-135m", "prompts", "demo", "format"), 3, r"prompts\.demo\.format: must be a text, not 3"),
+        (("models", "smollm2-135m", "prompts", "demo", "format"), 3, r"prompts\.demo\.format: must be a string, not 3"),
         (("models", "smollm2-135m", "architecture", "layers"), "a", r"architecture\.layers: must be a whole number"),
         (("models", "smollm2-135m", "architecture", "kv_heads"), 4, "9 query heads cannot share 4"),
         (("models", "smollm2-135m", "architecture", "wings"), 2, r"architecture\.wings: unknown key"),
-        (("models", "smollm2-135m", "notes"), "none", r"smollm2-135m\.notes: must be a list of texts"),
-        (("machine", "processor"), [1], r"machine\.processor: must be a text"),
+        (("models", "smollm2-135m", "notes"), "none", r"smollm2-135m\.notes: must be a list of strings"),
+        (("machine", "processor"), [1], r"machine\.processor: must be a string"),
         (("judge", "memory_mb"), "much", r"judge\.memory_mb: must be a whole number"),
         (("judge_layers",), {"landlock": 1}, r"judge_layers\.landlock: must be true or false"),
     ],

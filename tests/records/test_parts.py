@@ -112,7 +112,7 @@ def test_a_part_that_may_not_be_read_is_not_called_damaged(tmp_path: Path) -> No
     with PartWriter(tmp_path / "t", Row) as writer:
         writer.add(ROWS)
     (tmp_path / "t" / parts(tmp_path / "t")[0]).chmod(0)
-    with pytest.raises(RunError, match="may not be read: Permission denied"):
+    with pytest.raises(RunError, match="cannot be read: Permission denied"):
         list(read_rows(tmp_path / "t", Row))
     (tmp_path / "t").chmod(0)
     with pytest.raises(RunError, match="cannot be read: Permission denied"):

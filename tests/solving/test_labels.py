@@ -43,7 +43,7 @@ def test_lines_state_difficulty_or_stratum(tmp_path: Path) -> None:
 
 
 def test_what_is_no_label(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="line 1: field `difficulty` must be a text or a number"):
+    with pytest.raises(InputError, match="line 1: field `difficulty` must be a string or a number"):
         labels_of([lines(tmp_path / "a.jsonl", {"task_id": "t", "difficulty": ["easy"]})], "")
     two = lines(tmp_path / "b.jsonl", {"task_id": "t", "stratum": "a"}, {"task_id": "t", "stratum": "b"})
     with pytest.raises(InputError, match="line 2: 't' is labelled 'b' here and 'a' elsewhere"):

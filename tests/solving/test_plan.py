@@ -449,7 +449,7 @@ def test_a_policy_by_hand(tmp_path: Path) -> None:
         ("per_sample = 1.0", "", "number 1: per_sample is missing"),
         ("per_sample = 1.0", "per_sample = nan", "per_sample: must be a number"),
         ('name = "a"', "", "number 1: name is missing"),
-        ("count = 3", 'count = 3\n[[arms]]\nname = "a"\nper_sample = 2', "two arms of one name"),
+        ("count = 3", 'count = 3\n[[arms]]\nname = "a"\nper_sample = 2', "two arms with the same name"),
         ("count = 3", "count = 3\n[expected]\nsucces = 0.5", r"\[expected\]: succes is not a known field.*'success'"),
         ("count = 3", 'count = 3\n[learned]\nproblems = "many"', r"\[learned\]: problems: must be a whole number"),
         ("[[arms]]", "[[", "not valid TOML"),

@@ -121,7 +121,7 @@ def test_counts_that_were_imported_are_shown_without_headings(tmp_path: Path) ->
     (tmp_path / "counts.csv").write_text("model,benchmark,task_id,n,c\na,b,t1,30,3\na,b,t2,4,0\n")
     api.import_results(tmp_path / "counts.csv", tmp_path / "run")
     assert str(api.show(tmp_path / "run")) == "t1: 30 samples, 3 passed\nt2: 4 samples, 0 passed\n"
-    said = "t1: 30 samples, 3 passed; there are no texts, the results were imported without them\n"
+    said = "t1: 30 samples, 3 passed; the results were imported without programs, so none can be shown\n"
     assert str(api.show(tmp_path / "run", "t1")) == said
     assert len(api.show(tmp_path / "run", "t1", failed=True).programs) == 27
 

@@ -380,5 +380,5 @@ def _counted(model: str, columns: Columns) -> VerdictCounts:
 
 
 def unjudged_notes(models: Iterable[ModelSamples]) -> list[str]:
-    """What is said of models some of whose samples have no verdict."""
+    """The notes on models some of whose samples have no verdict."""
     return [f"{one.model}: {one.unjudged} samples have no verdict and are left out" for one in models if one.unjudged]

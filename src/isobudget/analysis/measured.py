@@ -8,7 +8,7 @@ longer for each sample than full ones; their tokens are priced by the model's fu
 
     sample = seconds of its full steps + its tokens of idle steps x seconds of a full step's token
 
-as long as a tenth of all tokens came by full steps. What is not known is said in the source: whether the prompt's time
+as long as a tenth of all tokens came by full steps. The source says what is not known: whether the prompt's time
 is part of the samples', and whether idle slots are.
 
 Not covered: joules of idle slots, and that a token takes longer the more tokens are before it.

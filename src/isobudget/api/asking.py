@@ -157,7 +157,8 @@ def compare(
 
     Args:
         sources: run folders or files of results, and two models; or two sources. In Python a list, ``"7b@5", "34b@1"``
-            at its end; of two sources alone, models of one name are compared at `k` samples; of one, its two models.
+            at its end; of two sources alone, models with the same name are compared at `k` samples; of one, its two
+            models.
         k: samples of each problem, where no samples are named.
         benchmark, costs, tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens: as in `curves`.
         level, replicates: as in `curves`.

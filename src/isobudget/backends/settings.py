@@ -160,7 +160,7 @@ class BackendSettings(BaseModel, metaclass=_Checked):
         return 0
 
     def on_cores(self, cores: int) -> Self:  # noqa: ARG002
-        """These settings for a backend that has so many cores of its machine to itself."""
+        """These settings for a backend that has this many cores of its machine to itself."""
         return self
 
     def refuses(self, prompt: Prompt) -> str:  # noqa: ARG002

@@ -24,7 +24,8 @@ _MOST_KINDS = 12
 def import_(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Import results of other tools into a run folder, which every command takes.
 
-    Formats are recognised by content. What is taken and what is left is said; the verdicts are those of the source.
+    Formats are recognised by content. The command reports what it imports and what it leaves out; the verdicts are
+    those of the source.
 
     Examples:
 

@@ -25,7 +25,7 @@ _OF_SERVICE = ("workers", "seconds", "memory_mb", "unsafe")
     {},
     extraction="function, block, program or none: the code extraction rule",
     trust="Where tests run: split or shared; by default as each problem allows",
-    serve="Serve the judge over HTTP, in place of SAMPLES",
+    serve="Serve the judge over HTTP, instead of judging SAMPLES",
 )
 @of_api(
     "judge",
@@ -39,7 +39,7 @@ _OF_SERVICE = ("workers", "seconds", "memory_mb", "unsafe")
 def judge(
     given: dict[str, Any],
     serve: Annotated[
-        bool, typer.Option("--serve", help="Serve the judge over HTTP, in place of SAMPLES; keys: `isobudget serve`.")
+        bool, typer.Option("--serve", help="Serve the judge over HTTP (no SAMPLES). For keys see `isobudget serve`.")
     ] = False,
     host: Annotated[
         str | None, typer.Option(help="With --serve, the address to listen at.", show_default="127.0.0.1")

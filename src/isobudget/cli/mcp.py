@@ -14,7 +14,7 @@ from isobudget.cli.declared import of_api
 def mcp(given: dict[str, Any]) -> None:
     """Serve `solve`, `judge` and `plan` to coding agents, by the Model Context Protocol over standard streams.
 
-    What is said over the streams is the protocol's JSON; there is no `--json`.
+    The streams carry the protocol's JSON; there is no `--json`.
 
     Example: `isobudget mcp --project .`, as the command of a server in an agent's settings.
     """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 _SECONDS_BETWEEN_LINES = 15.0
-#: the rate is that of so many seconds, since work slows down and speeds up
+#: the rate is taken over this many seconds, since work slows down and speeds up
 _WINDOW_SECONDS = 30.0
 
 
@@ -31,7 +31,7 @@ class Pace:
         self._seen = deque([(now, done)])
 
     def advance(self, steps: int, now: float) -> None:
-        """So many further steps were done by now."""
+        """This many further steps are done by now."""
         self.done += steps
         self._seen.append((now, self.done))
         # what begins with a long wait (processes that start, weights that load) does not go on at that rate
@@ -110,7 +110,7 @@ class TerminalProgress:
             print(f"{task}: {left}", file=sys.stderr)
 
     def advance(self, task: str, steps: int) -> None:
-        """So many further steps are done."""
+        """This many further steps are done."""
         pace, now = self._paces[task], time.monotonic()
         pace.advance(steps, now)
         if self._bars is not None:
@@ -143,7 +143,7 @@ class TerminalProgress:
 
 
 def steps(count: int, unit: str) -> str:
-    """So many steps, or bytes where the unit is `B`."""
+    """A number of steps as text, or of bytes if the unit is `B`."""
     return size(count) if unit == "B" else f"{count:,}"
 
 

@@ -90,7 +90,7 @@ class _Timed:
                     self._busy_seconds += time.monotonic() - self._since
 
     def add(self, items: int) -> None:
-        """So many more are done."""
+        """This many more are done."""
         with self._lock:
             self._done += items
 

@@ -24,10 +24,10 @@ Item = TypeVar("Item")
 
 #: batches that a worker has at the same time
 UNDER_WAY = 2
-#: a batch, or one item, is held for guilty when it has ended so many workers
+#: a batch, or one item, is held to blame once it has ended this many workers
 DEATHS = 2
-#: so many workers that end one after the other, each started after the one before had ended, with no batch coming back
-#: between, mean that it is not the samples; those that end together, as a machine's do, count as one
+#: when this many workers have ended one after the other, each started after the one before had ended, and no batch came
+#: back in between, the samples are not to blame; workers that end together, as a machine's do, count as one
 GONE_AFTER = 12
 #: how long a first worker may take to be there, and the others after it until work begins without them
 START_SECONDS, OTHERS_SECONDS = 1800.0, 60.0
@@ -247,7 +247,7 @@ class Dispatch(Generic[Item]):
         idle = [seat for seat in self.seats if seat.room == UNDER_WAY]
         while self._again and idle:
             self._submit(idle.pop(), self._again.popleft())
-        wanted = len(self._again)  # so many workers come to an end of what they have first
+        wanted = len(self._again)  # this many workers first finish what they have
         by_load = sorted(self.seats, key=lambda seat: len(seat.under_way))
         kept = list(itertools.islice((seat for seat in by_load if seat.room), wanted))
         for turn in range(UNDER_WAY):

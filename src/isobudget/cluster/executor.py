@@ -32,13 +32,13 @@ from isobudget.pipeline.work import Feed, Result, Work
 from isobudget.progress import SILENT, Progress
 from isobudget.study.resolve import ResolvedModel
 
-#: how often it is said how fast a model is
+#: how often the speed of a model is reported
 REPORT_SECONDS = 600.0
 
 
 @contextlib.contextmanager
 def on_cluster(address: str, replicas: int | None = None, progress: Progress = SILENT) -> Iterator[Cluster]:
-    """The executor of the cluster at `address` (`local`, `auto` or HOST:PORT), with so many replicas of every model.
+    """The executor of the cluster at `address` (`local`, `auto` or HOST:PORT), with this many replicas of every model.
 
     Ray is started, or joined, by the first thing that needs it.
 
@@ -113,7 +113,7 @@ class Cluster:
         """The models with the cores that each replica has.
 
         Raises:
-            ClusterError: no machine can hold one, not so many fit, or one lacks files or parts.
+            ClusterError: no machine can hold one, not that many fit, or one lacks files or parts.
         """
         placed, wanted = [], []
         for model in models:
@@ -183,7 +183,7 @@ class Cluster:
         Where models hold every CPU, one worker judges beside them all the same.
 
         Raises:
-            ClusterError: not so many fit.
+            ClusterError: not that many fit.
         """
         if workers is not None:
             self._require_cpus(workers)
@@ -205,7 +205,7 @@ class Cluster:
         )
 
     def _require_cpus(self, workers: int) -> None:
-        """Raise `ClusterError` where so many judges do not fit; a local cluster need not be started for that."""
+        """Raise `ClusterError` where this many judges do not fit; a local cluster need not be started for that."""
         if self._address == LOCAL and workers > own_cores():
             has = f"--cluster {LOCAL} has the {own_cores()} that this process may use"
         elif self._address != LOCAL and workers > _cpus(self.machines.known):
@@ -227,7 +227,7 @@ def _cpus(nodes: Sequence[Node]) -> float:
 
 
 class _Told:
-    """A model on a cluster, of which is said now and then how fast it is."""
+    """A model on a cluster, whose speed is reported now and then."""
 
     def __init__(self, replicas: Replicas, dispatch: Dispatch[Work], name: str, gpus: int, progress: Progress) -> None:
         self._replicas, self._dispatch, self._name, self._gpus = replicas, dispatch, name, gpus

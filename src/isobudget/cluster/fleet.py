@@ -50,7 +50,7 @@ class Fleet(Protocol):
         ...
 
     def wait(self, refs: Sequence[Ref], seconds: float) -> list[Ref]:
-        """Those that are answered or lost, after so many seconds at most."""
+        """Those that are answered or lost, after this many seconds at most."""
         ...
 
     def value(self, ref: Ref) -> Any:

@@ -28,7 +28,7 @@ FIRST_PROGRAMS, FEWEST_PROGRAMS, MOST_PROGRAMS = 25, 100, 1000
 _BATCH_SECONDS, _BATCH_CHARACTERS = 2.0, 8 << 20
 #: batches per worker that are taken ahead while an early one still runs
 _AHEAD = 8
-#: a worker's own judge replaces what hangs within its limits; so many times that long, and it hangs itself
+#: a worker's own judge replaces what hangs within its limits; after this many times as long the worker itself hangs
 _STALLS = 4
 
 #: a program to judge: its place in the order, below 0 for the reference of the program at -1 - place

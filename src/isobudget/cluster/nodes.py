@@ -138,7 +138,7 @@ def require(nodes: Sequence[Node], wanted: ActorNeeds) -> int:
     """How many actors there will be.
 
     Raises:
-        ClusterError: not so many fit, or none does.
+        ClusterError: not that many fit, or none does.
     """
     most = fits(nodes, wanted)
     asks = f"{wanted.what} asks for {wanted.gpus} GPUs and {wanted.cpus:g} CPUs on one machine"

@@ -43,7 +43,7 @@ def programs_of(lists: Sequence[Sequence[str]], name: str) -> list[list[str]]:
             raise InputError(f"{name}[{at}]: pass a list of programs, not {programs!r:.60}")
         for number, one in enumerate(programs):
             if not isinstance(one, str):
-                raise InputError(f"{name}[{at}][{number}]: a program is a text, not {one!r:.60}")
+                raise InputError(f"{name}[{at}][{number}]: a program is a string, not {one!r:.60}")
         checked.append([str(one) for one in programs])
     return checked
 

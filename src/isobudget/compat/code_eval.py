@@ -37,7 +37,7 @@ def compute(
     """
     sizes = sizes_of(k)
     if isinstance(references, str):
-        raise InputError("references: pass a list with the tests of each task, not one text")
+        raise InputError("references: pass a list with the tests of each task, not one string")
     if len(predictions) != len(references):
         raise InputError(f"{len(predictions)} lists of predictions for {len(references)} references")
     candidates_of = programs_of(predictions, "predictions")

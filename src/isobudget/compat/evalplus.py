@@ -111,7 +111,7 @@ def _given(source: Path) -> Iterator[_Given]:
         whole, continued = record.get("solution"), record.get("completion")
         text = whole if isinstance(whole, str) else continued
         if not isinstance(text, str):
-            raise InputError(f"{where}: needs a field completion or solution, a text")
+            raise InputError(f"{where}: needs a field completion or solution that is a string")
         yield _Given(where, str(record.get("task_id")), text, text is whole)
 
 

@@ -68,5 +68,5 @@ def _checked(record: Record, where: str, problems: dict[str, Problem]) -> Record
     if record.get("task_id") not in problems:
         raise InputError(f"{where}: no problem has the task_id {str(record.get('task_id'))[:80]!r}")
     if not isinstance(record.get("completion"), str):
-        raise InputError(f"{where}: needs a field completion, a text")
+        raise InputError(f"{where}: needs a field completion that is a string")
     return record

@@ -84,13 +84,13 @@ def _problem(sample: Mapping[str, str], where: str) -> Problem:
     with long_numbers():
         given = sample.get("input_output") if isinstance(sample, Mapping) else None
         if not isinstance(given, str | Mapping):
-            raise InputError(f"{where}: needs a field input_output, an object as text")
+            raise InputError(f"{where}: needs a field input_output: a JSON object, or a string that holds one")
         data = parse_json(given, where) if isinstance(given, str) else dict(given)
         if not isinstance(data, dict) or not all(isinstance(data.get(name), list) for name in ("inputs", "outputs")):
             raise InputError(f"{where}: input_output must be an object with lists of inputs and outputs")
         inputs, outputs, name = tuple(data["inputs"]), tuple(data["outputs"]), data.get("fn_name") or ""
         if len(inputs) != len(outputs) or not all(isinstance(one, str) for one in (*inputs, *outputs)):
-            raise InputError(f"{where}: inputs and outputs must be texts, and as many of each")
+            raise InputError(f"{where}: inputs and outputs must be lists of strings of the same length")
         if not inputs:
             raise InputError(f"{where}: holds no tests; a program would pass whatever it does")
         tests: CallTests | ProgramTests = ProgramTests(inputs, outputs, rules="livecodebench")

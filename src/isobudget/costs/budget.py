@@ -1,4 +1,4 @@
-"""Budgets as people write them: an amount of a unit, or so many samples of a model.
+"""Budgets as people write them: an amount of a unit, or a number of samples of a model.
 
 8x, 8 samples         eight samples of the cheapest model, their shared prompt counted once
 8x:codellama-70b      of that model

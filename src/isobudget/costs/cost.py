@@ -120,7 +120,7 @@ class SampleCost:
         return math.floor(self.samples(budget))
 
     def times(self, factor: float, unit: Unit, source: str) -> SampleCost:
-        """This cost at a rate: so many of another unit for one of this."""
+        """This cost at a rate: how much of another unit stands for one of this."""
         return replace(
             self,
             unit=unit,

@@ -31,7 +31,7 @@ def measured_joules(
     """The mean over problems of the mean joules of a sample.
 
     `joules` are those of each problem's samples, a sample's share of the energy that its batch took; `source` is
-    machine, backend and batch; `per_problem` is that of computing a prompt, where it is no part of `joules`.
+    machine, backend and batch; `per_problem` is that of computing a prompt, where `joules` does not include it.
     Energy that is not known is an `InputError`.
     """
     mean = mean_over_problems(joules, f"measured joules ({source})")

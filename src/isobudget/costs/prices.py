@@ -51,7 +51,7 @@ class TokenPrice:
     source: str = "not stated"
 
     def usd_of(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """What a request with so many tokens costs, none of them cached."""
+        """What a request with this many tokens costs, none of them cached."""
         paid = prompt_tokens * self.usd_per_million_input + completion_tokens * self.usd_per_million_output
         return paid / 1e6
 

@@ -42,7 +42,7 @@ def measured_seconds(
     Args:
         seconds: those of each problem's samples, a sample's share of the time that its batch took.
         source: machine, backend and batch.
-        per_problem: mean seconds of computing a prompt, where they are no part of `seconds`.
+        per_problem: mean seconds of computing a prompt, where `seconds` does not include them.
     """
     mean = mean_over_problems(seconds, f"measured seconds ({source})")
     if not all(np.all(np.isfinite(times)) and np.min(times) >= 0 for times in seconds):
@@ -66,7 +66,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class SlotSpeed:
-    """How fast a model is with so many samples generated at the same time.
+    """How fast a model is with this many samples generated at the same time.
 
     Attributes:
         slots: samples generated at the same time, each with a prompt of its own.

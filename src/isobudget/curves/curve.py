@@ -38,7 +38,7 @@ FloatArray = NDArray[np.float64]
 #: curves end here: what they need grows with k, however many samples were recorded
 DEEPEST = 10_000
 
-#: weights of at most so many problems times replicates are kept for the next curve, some 60 MB
+#: weights of at most this many problems times replicates are kept for the next curve, some 60 MB
 _KEPT = 30_000_000
 
 #: how one of k samples is chosen: all tests are run, and one that passes is kept

@@ -1,7 +1,7 @@
 """Two models at the same budget: the paired difference, its interval, and the smallest detectable one.
 
 See `statistics.power`. How far a difference is chance of the samples can be estimated only for pass@k up to half the
-recorded samples of both models; elsewhere it is NaN, and nothing is said of more samples.
+recorded samples of both models; elsewhere it is NaN, and nothing is claimed about more samples.
 """
 
 from __future__ import annotations

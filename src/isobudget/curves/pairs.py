@@ -14,7 +14,7 @@ from itertools import combinations
 from isobudget.curves.best import Best
 from isobudget.errors import InputError
 
-#: up to so many models every pair has its flips and crossings
+#: up to this many models every pair has its flips and crossings
 ALL = 40
 #: models that are compared, about a minute
 _MOST = 500
@@ -45,7 +45,7 @@ def pairs_looked_at(labels: Sequence[str], best: Iterable[Best]) -> list[tuple[s
 
 
 def pairs_note(labels: Sequence[str], best: Iterable[Best]) -> tuple[str, ...]:
-    """What is said where not every pair has its flips and crossings."""
+    """The note for tables in which not every pair has its flips and crossings."""
     count, looked_at = math.comb(len(labels), 2), len(pairs_looked_at(labels, best))
     if looked_at == count:
         return ()

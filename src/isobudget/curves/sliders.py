@@ -78,7 +78,7 @@ def sliders(comparisons: Mapping[Unit, Comparison]) -> Sliders:
 
 
 def numbers_of_samples(models: int) -> int:
-    """How many numbers of samples are kept of each of so many models, at most."""
+    """How many numbers of samples are kept of each model at most, given how many models there are."""
     pairs = max(models * (models - 1) // 2, 1)
     return max(_FEWEST, min(MOST, math.isqrt(_MOST_PAIRED // pairs)))
 
@@ -91,7 +91,7 @@ def _budgets(comparison: Comparison, most: int) -> tuple[float, ...]:
 
 
 def _spaced(values: Sequence[float], most: int) -> list[float]:
-    """At most so many of rising positive values, evenly on a logarithmic scale, with both ends."""
+    """At most this many of rising positive values, evenly on a logarithmic scale, with both ends."""
     if len(values) <= most:
         return list(values)
     if most < 2:

@@ -39,7 +39,7 @@ from isobudget.records.run import Run
 #: what a sample's text is -> the rule that cuts the program out of it
 _EXTRACTION = {COMPLETION: AS_IT_IS, SOLUTION: AS_IT_IS, OUTPUT: "block"}
 _ROWS_PER_PART = 20_000
-#: a line of counts becomes as many rows as it has samples: so many of a source at most
+#: a line of counts becomes as many rows as it has samples; a source may have this many at most
 MOST_COUNTED = 10_000_000
 _UNKNOWN = "of unknown problems"
 _NO_TEXT = "without a text to judge"
@@ -69,7 +69,7 @@ def write_run(
     Args:
         sources: files, folders and patterns, see `isobudget.importers.read`.
         out: the run folder.
-        from_: the name of the format, where it is not to be recognised.
+        from_: the name of the format, where it should not be guessed from the content.
         problems: the benchmark or file of problems that the samples are of; others are left out.
         benchmark: the name of the benchmark where the files do not say.
         verdicts: a file of verdicts on the samples, see `given_verdicts`.

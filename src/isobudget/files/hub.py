@@ -2,8 +2,8 @@
 
 All of it goes through the hub's own client (extra `hub`), so its cache, token and endpoint count: `HF_HOME`,
 `HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`. The client asks a hub that does not answer again and again, for half a
-minute. So the hub is asked for a file's facts first, once: what is missing, closed or out of reach is said at once, in
-one sentence (`why`).
+minute. So the hub is asked for a file's facts first, once: what is missing, closed or out of reach is reported at once,
+in one sentence (`why`).
 
 Not covered: writing to the hub, and listing its repositories.
 """
@@ -207,7 +207,7 @@ def first_line(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """The client's word on each of its attempts left out: what comes of them is said in the end."""
+    """Silence the client's message on each of its attempts: their outcome is reported in the end."""
     log = logging.getLogger("huggingface_hub")
     before = log.level
     log.setLevel(logging.ERROR)
@@ -238,13 +238,13 @@ def _bar(progress: Progress, task: str, total: int) -> type:
     most = 0
 
     class Bar:
-        """Counts bytes. The client may make two of them for one file: what came, and what was written."""
+        """Counts bytes. The client may make two bars for one file: one for bytes received, one for bytes written."""
 
         def __init__(self, *_: Any, initial: int = 0, **__: Any) -> None:
             self.n, self.total = initial, total
 
         def update(self, n: float | None = 1) -> None:
-            """So many further bytes."""
+            """This many further bytes."""
             nonlocal most
             self.n += int(n or 0)
             if most < self.n <= total:

@@ -25,7 +25,8 @@ Record = dict[str, object]
 #: the longest line that is read: LiveCodeBench packs all tests of a problem into one
 MAX_LINE_BYTES = 512 * 2**20
 _ONE_EACH = "; write one JSON object per line"
-_KINDS = {list: "a list", str: "a text", int: "a number", float: "a number", bool: "true or false", type(None): "null"}
+_NUMBER = "a number"
+_KINDS = {list: "a list", str: "a string", int: _NUMBER, float: _NUMBER, bool: "true or false", type(None): "null"}
 
 
 def read_objects(

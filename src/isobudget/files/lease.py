@@ -31,7 +31,7 @@ from isobudget.files.whole import locked, write_whole
 
 LOCK_NAME, LEASE_NAME = ".lock", ".lease"
 _SECONDS = 60.0
-#: a lease is renewed so many times within its time
+#: how many times a lease is renewed within its time
 _RENEWALS = 6
 
 #: what this process holds, by folder

@@ -47,7 +47,7 @@ _CREDENTIALS = {
 #: by what a store's client says that it found none: it asked the machine for its role, or knows no account
 _NO_CREDENTIALS = ("169.254.169.254", "metadata.google.internal", "Account must be specified")
 _READ_AHEAD_BYTES = 4 * 2**20
-#: what a store is given up after, so that a wrong address is said in seconds
+#: after how long a store is given up, so that a wrong address is reported within seconds
 _RETRY = {"max_retries": 4}
 
 #: what names one version of an object

@@ -34,7 +34,7 @@ def _is_day(value: object) -> bool:
 
 
 #: the usual checks
-TEXT: Check = (lambda value: isinstance(value, str), "a text")
+TEXT: Check = (lambda value: isinstance(value, str), "a string")
 FLAG: Check = (lambda value: isinstance(value, bool), "true or false")
 COUNT: Check = (lambda value: is_whole(value, 1), "a whole number of at least 1")
 AMOUNT: Check = (lambda value: is_number(value, 0), "a number of 0 or more")

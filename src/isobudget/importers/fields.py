@@ -27,7 +27,7 @@ def name(record: Record, field: str, where: str, required: bool = True) -> str:
     if value is None:
         raise wrong(where, field, "is missing")
     if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
-        raise wrong(where, field, f"must be a text or a number, got {shown(value)}")
+        raise wrong(where, field, f"must be a string or a number, got {shown(value)}")
     if not str(value).isprintable():
         raise wrong(where, field, f"holds characters that cannot be printed: {shown(value)}")
     return str(value)
@@ -77,7 +77,7 @@ def _note_unknown(value: object, field: str, wanted: str, tally: ImportTally) ->
 def texts(value: object, field: str, where: str) -> list[str]:
     """A list of texts."""
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise wrong(where, field, f"must be a list of texts, got {shown(value)}")
+        raise wrong(where, field, f"must be a list of strings, got {shown(value)}")
     return value
 
 

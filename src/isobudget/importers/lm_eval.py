@@ -60,7 +60,7 @@ def _task(record: dict[str, Any], where: str) -> str:
     stated = doc.get("task_id") if isinstance(doc, dict) else None
     task = record.get("doc_id") if stated is None else stated
     if not isinstance(task, str | int) or isinstance(task, bool) or not str(task).isprintable():
-        raise wrong(where, "doc_id", "must be a number or a text")
+        raise wrong(where, "doc_id", "must be a number or a string")
     return str(task)
 
 
@@ -87,5 +87,5 @@ def _answers(resps: Any, where: str) -> list[str]:
     if isinstance(resps, list) and len(resps) == 1 and isinstance(resps[0], list):
         resps = resps[0]
     if not isinstance(resps, list) or not resps or not all(isinstance(one, str) for one in resps):
-        raise wrong(where, "resps", "must hold the list of the responses' texts")
+        raise wrong(where, "resps", "must be a list with the text of each response")
     return resps

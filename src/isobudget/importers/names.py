@@ -24,7 +24,7 @@ def model_of_file(path: Path) -> str:
 
 
 def file_models(paths: Sequence[Path]) -> list[str]:
-    """A model for each file, none twice: of files of one name, with as many of their folders as tell them apart."""
+    """A model for each file, none twice: files with the same name get as many of their folders as tell them apart."""
     names = [model_of_file(path) for path in paths]
     parents = [path.absolute().parent.parts for path in paths]
     distinct = list(names)

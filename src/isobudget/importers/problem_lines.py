@@ -39,7 +39,7 @@ class ProblemLines:
                 raise wrong(where, "passed", f"must be a list with one verdict for each of {len(kept)} samples")
             prompt = record.get("prompt")
             if prompt is not None and not isinstance(prompt, str):
-                raise wrong(where, "prompt", f"must be text, got {shown(prompt)}")
+                raise wrong(where, "prompt", f"must be a string, got {shown(prompt)}")
             model = name(record, "model", where, required=False)
             for at, text in enumerate(kept):
                 own = None if passed is None else verdict_of(passed[at], "passed", where)

@@ -2,7 +2,7 @@
 
 A source that states no model is a model by itself, called after its file or folder. Samples of two sources are put
 together only where both state the same model and have no problem in common; a model that two sources judge on the same
-problems is two, told apart by the sources' names. Either is said in a note.
+problems is two, told apart by the sources' names. A note reports either.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ def read_results(sources: Any, from_: str | None = None) -> Imported:
 
     Args:
         sources: one or several; see the module for what tells models apart.
-        from_: the name of the format, where it is not to be recognised.
+        from_: the name of the format, where it should not be guessed from the content.
 
     Raises:
         InputError: a source cannot be read, is of no known format, is damaged, or has no judged sample.

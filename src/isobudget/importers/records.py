@@ -1,6 +1,6 @@
 """What importers give: one sample of somebody's results, or a problem of which only counts are known.
 
-A sample that nobody judged (`passed` is None) is not one that failed: it counts nowhere, and is said to be there.
+A sample that nobody judged (`passed` is None) is not one that failed: it counts nowhere, and a note reports it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Sample:
         prompt: what the model was given, where the source keeps it.
         prompt_tokens, completion_tokens, seconds, usd: what it cost, where the source says.
         cut_off: whether it ended at the token limit.
-        greedy: whether it was generated at temperature 0; such outputs stand apart, and are no part of counts.
+        greedy: whether it was generated at temperature 0; such outputs are kept apart and not counted.
         fields: fields of the source that isobudget has no place for, kept for what reads the samples on.
         placed: whether the source names no problems: `task_id` is then the place, from 0, in their benchmark's order.
     """

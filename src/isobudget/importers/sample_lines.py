@@ -140,7 +140,7 @@ def _text(record: dict[str, Any], line: int, source: Source) -> tuple[str | None
                 return value, form
             empty = empty or ("", form)
         elif value is not None and field in ("completion", "solution"):
-            raise wrong(source.where(line), field, f"must be text, got {shown(value)}")
+            raise wrong(source.where(line), field, f"must be a string, got {shown(value)}")
     return empty or (None, COMPLETION)
 
 

@@ -25,7 +25,7 @@ from isobudget.problems.problem import (
     Tests,
 )
 
-#: problems that are tried: weak tests of one may pass a wrong program, those of so many should not
+#: problems that are tried: weak tests of one may pass a wrong program, those of this many should not
 CANDIDATES = 3
 _DOUBLE, _TRIPLE = "def double(x):\n    return 2 * x\n", "def double(x):\n    return 3 * x\n"
 _PRINTS, _PRINTS_WRONG = "print(2 * int(input()))\n", "print(3 * int(input()))\n"

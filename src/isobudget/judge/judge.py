@@ -35,7 +35,7 @@ GIVEN = 3
 AHEAD = 32
 #: a worker that fails over a sample is replaced, and the sample tried again this often
 ATTEMPTS = 3
-#: more workers than so many per core only take memory; where there are few cores, so many are allowed all the same
+#: more workers than this many per core only take memory; with few cores, this many are allowed all the same
 WORKERS_PER_CORE, LEAST_ALLOWED = 8, 32
 #: workers stay on a core each: judges of one process that have fewer than there are cores take turns at the first one;
 #: those of several processes differ by their process numbers, so that two may still meet
@@ -68,7 +68,7 @@ class Judge:
         layers: the layers of confinement that stand around every worker, once entered; None where that is not known.
 
     Raises:
-        JudgeError: this machine cannot confine a sample at all, or not so many workers.
+        JudgeError: this machine cannot confine a sample at all, or not this many workers.
         InputError: `trust` is another word, or a limit is none.
     """
 

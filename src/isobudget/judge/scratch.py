@@ -28,7 +28,7 @@ class ScratchFolder:
         self._held = -1
 
     def make(self) -> None:
-        """Make it, and clear away what judges left that were killed."""
+        """Make the folder, and remove those that killed judges left behind."""
         remove_abandoned(tempfile.gettempdir())
         self.path = tempfile.mkdtemp(prefix=_PREFIX)
         # others may pass through it, since a sample is another user where the judge is root
@@ -36,7 +36,7 @@ class ScratchFolder:
         self._held = _lock(self.path)
 
     def remove(self) -> None:
-        """Remove it with all that is in it, as far as it lets itself be removed."""
+        """Remove the folder and what is in it; what cannot be removed stays, without an error."""
         if self.path:
             _remove(self.path)
             if self._held >= 0:

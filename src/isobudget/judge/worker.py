@@ -219,7 +219,7 @@ def _answer(data: bytes) -> list[Any]:
 
 
 def lost(stuck: bool, reference_passes: bool) -> Verdict:
-    """What is said of a sample over which a worker hung, or ended again and again.
+    """The verdict on a sample over which a worker hung, or ended again and again.
 
     Where the problem's reference passes in the same worker, it is the sample that ends it.
     """

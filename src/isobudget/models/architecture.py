@@ -172,7 +172,7 @@ class Architecture:
         return mixed * (self.mlp_width * experts + self.shared_mlp_width) + self.dense_layers * self.dense_mlp_width
 
     def _mlp_weights(self, experts: int) -> int:
-        """Of all layers, with so many experts each, and their routers."""
+        """Of all layers, with this many experts each, and their routers."""
         matrices = 3 if self.gated_mlp else 2
         routers = (self.layers - self.dense_layers) * self.experts
         return self.hidden * (matrices * self._neurons(experts) + routers)

@@ -25,7 +25,7 @@ class Family:
         configs, ggufs: what `model_type` and `general.architecture` call it.
         gated: whether its MLP has a gate matrix (GGUF files show it).
         tied: whether the output layer shares the embedding's weights unless the configuration says otherwise.
-        whole_every: of windowed models, one layer in so many looks at everything; 0 if none does.
+        whole_every: in windowed models, every `whole_every`-th layer attends to everything; 0 if none does.
         chunk: tokens of a chunk that the other layers attend within; 0 for families with windows, or neither.
         shared_expert: whether an expert that every token passes through is never stated.
         defaults: fields of a configuration that its makers leave out.

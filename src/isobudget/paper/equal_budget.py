@@ -87,8 +87,8 @@ class PaperFlip:
 
     Attributes:
         cheap, dear: the models.
-        k_dear: samples of the dear one, published.
-        k_cheap: fewest samples of the cheap one that reach it, None if the published k do not.
+        k_dear: samples of the dear one, a published k.
+        k_cheap: fewest samples of the cheap one that do as well; None if none of its published k does.
         ratio: k_cheap / k_dear; the cheap one does as well or better while a dear sample costs at least that many cheap
             ones. NaN if k_cheap is None.
         reason: why `ratio` is NaN, else empty.

@@ -99,7 +99,7 @@ class _Notes(Silent):
 def dry_run(study: Study, out: str | Path | None = None, replicas: int | None = None) -> DryRun:
     """What the study would generate and spend in the run folder `out` (default: ``runs/`` and its name).
 
-    With `replicas`, so many of each model work side by side on a cluster. Nothing is fetched or written. What is
+    With `replicas`, each model runs as that many replicas on a cluster. Nothing is fetched or written. What is
     missing here is listed; it is not an error.
 
     Raises:
@@ -138,7 +138,7 @@ def dry_run(study: Study, out: str | Path | None = None, replicas: int | None = 
 
 
 def _replicas(model: StudyModel, expected: Sequence[Expected], replicas: int) -> PlannedReplicas:
-    """A model's samples on so many replicas, none of which waits for another."""
+    """A model's samples on a number of replicas, none of which waits for another."""
     mine = [one for one in expected if one.model == model.name]
     each = model.settings.gpus_held(model.settings.hardware() is not None)
     hours = _sum(None if one.seconds is None else one.seconds / 3600 for one in mine)

@@ -54,7 +54,7 @@ class Executor(Protocol):
         ...
 
     def generating(self, model: ResolvedModel, samples: int) -> contextlib.AbstractContextManager[OpenModel]:
-        """A placed model, opened to generate so many samples."""
+        """A placed model, opened to generate this many samples."""
         ...
 
     def judge(

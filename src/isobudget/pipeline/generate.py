@@ -31,7 +31,7 @@ from isobudget.records.run import Run
 from isobudget.study import Study
 from isobudget.study.resolve import ResolvedModel, resolve
 
-#: so many different problems that fail one after the other, with none coming back between, mean that the model is gone
+#: when this many different problems have failed in a row, with none coming back in between, the model is taken for lost
 GONE_AFTER = 10
 
 #: in the run folder, until the same command has generated what failed

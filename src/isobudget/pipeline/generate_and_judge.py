@@ -110,9 +110,9 @@ def _judge_beside(
 
 
 def _work(judge: Judge, judging: Judging, arrived: queue.SimpleQueue[Path | None], progress: Progress) -> None:
-    """The judge's thread. If the judge fails, the samples still come; the judging stage after it says why."""
+    """The judge's thread. If the judge fails, generating goes on, and the judging stage that follows reports why."""
     try:
         with judge:
             judging.judge(judge, iter(arrived.get, None), lambda: progress.advance(_TASK, 1))
     except IsobudgetError as error:
-        progress.note(f"judging stopped: {error}; generating goes on, and what is left is judged after it")
+        progress.note(f"judging stopped: {error}; generating goes on, and the remaining samples are judged afterwards")

@@ -58,10 +58,10 @@ def judge_run(
 ) -> tuple[Run, Judged]:
     """Judge the samples of a run that have no verdict yet.
 
-    Arguments are those of `isobudget.judge`. Verdicts under different limits do not belong together, so a run keeps the
-    first ones; like them the extraction rule holds for the whole run. Another one needs `again`. With `check` the
-    problems are tried first; None leaves it out without a word, where they have been. `kept` verdicts are no part of
-    what there is to do: they came with samples whose tests are not known.
+    Arguments are those of `isobudget.judge`. Verdicts under different limits cannot be compared, so the limits and the
+    extraction rule of the first verdicts hold for the whole run; to change them takes `again`. With `check` the
+    problems are tried first; with False a note says that they were not; None is for problems that have been tried
+    already. `kept` verdicts are not part of the work: they came with samples whose tests are not known.
 
     Raises:
         RunError: no such run, or it was judged under other limits or by another rule.
@@ -98,7 +98,7 @@ def _judge_all(judging: Judging, judge: Judge, advance: Callable[[], None], anew
     except KeyboardInterrupt:
         if anew is None:
             raise
-        remedy = f"What was re-judged is kept, if it was any; go on with: isobudget judge {run.path}"
+        remedy = f"Samples re-judged so far are saved; resume with: isobudget judge {run.path}"
         raise KeyboardInterrupt(remedy) from None
     if judging.judged.outcomes:
         state_layers(run, judge.layers)  # workers of other machines may have come meanwhile

@@ -108,7 +108,7 @@ def _bought(resolved: Resolved, at: int, stated: StudyModel, benchmark: Resolved
     costs = budget.costs if budget.costs in (None, PAPER) else read_costs(budget.costs)
     price, amount = sample_price(model, benchmark, budget, costs), budget.per_problem
     stands = ""
-    if isinstance(amount, str):  # so many samples by the cheapest of the models that a budget buys samples of
+    if isinstance(amount, str):  # a number of samples of the cheapest of the models that a budget buys samples of
         count = parse_budget(amount).amount
         same = [
             _known(resolved, at)

@@ -1,7 +1,7 @@
 """Which model answered: compared with what was asked for, and between the models of a run.
 
-A gateway may answer by another model than the one that was asked for. That is said at once. Where one server answers
-two models of a run by the same name, they are one model, and comparing them says nothing: an error.
+A gateway may answer with another model than the one that was asked for. That is reported at once. If one server
+answers two models of a run by the same name, they are one model; comparing them would say nothing, so it is an error.
 
 Not covered: servers that state no name, or repeat the one asked for whatever they run.
 """

@@ -117,7 +117,7 @@ class Feed:
         self._tell = tell
 
     def interrupted(self, samples: int, seconds: float | None = None) -> None:
-        """Say what is waited for after Ctrl-C: so many samples in flight, for so long if that is known."""
+        """Say what is waited for after Ctrl-C: how many samples are in flight, and for how long if that is known."""
         about = "how long is not known yet" if seconds is None else f"about {max(1, round(seconds))} s"
         self._tell(
             f"Stopping: nothing new is started. Waiting for {counted(samples, 'sample')} in flight, {about}; "

@@ -155,7 +155,7 @@ def recorded_table(arm: Arm, points: Ints, *, batched: bool = False) -> Table:
 
 
 def recorded_survival(arm: Arm, points: Ints) -> Floats:
-    """The chance that so many draws all fail, shape (G, problems); as in `recorded_table`."""
+    """The chance that a number of draws all fail, shape (G, problems); as in `recorded_table`."""
     n, c, back = _pairs(arm)
     return _failing(n, c, points)[:, back]
 

@@ -81,7 +81,7 @@ def _stages(tables: Sequence[Table], last: tuple[_Single, _Single], arms: tuple[
 
 
 def _coarse(table: Table, most: int) -> Ints:
-    """At most so many rows after the first, further apart the more draws they stand for."""
+    """At most this many rows after the first, further apart the more draws they stand for."""
     rows = len(table.points) - 1
     spaced = np.geomspace(1, rows, most).round().astype(np.int64) if rows else np.zeros(0, dtype=np.int64)
     return np.unique(spaced)

@@ -13,7 +13,7 @@ from isobudget.policies.evaluate import Walk
 
 #: folds, and how many problems all repeats of them together should leave out
 _FOLDS, _LEFT_OUT, _MOST_REPEATS = 5, 600, 6
-#: of so many problems two thirds are enough to learn from
+#: with this many problems two thirds are enough to learn from
 _MANY, _FOLDS_OF_MANY = 2000, 3
 
 #: training problems and those left out

@@ -285,10 +285,10 @@ def _only_one_draw(schedule: Schedule, final: Path, others: Sequence[Path]) -> b
 
 
 def not_above_its_own(stated: Learned, own: Evaluation) -> Learned:
-    """What is stated of a policy, never more than it reaches on the very problems that it was learned on.
+    """What to state of a policy: the success of its folds, but at most its success on the problems it was learned on.
 
-    Where the folds draw from another arm than the schedule of all problems does, theirs is a success that this schedule
-    cannot have.
+    The folds' success can be higher, where their schedules draw from other arms than the final one does. The final
+    schedule cannot reach such a success.
 
     Args:
         stated: as the folds measured it.

@@ -45,7 +45,7 @@ def doubling(arm: str, k: int) -> Schedule:
 
 
 def cascade(stages: Sequence[tuple[str, int]]) -> Schedule:
-    """Up to so many samples of the first arm, then of the next, until one passes."""
+    """Up to this many samples of the first arm, then of the next, until one passes."""
     return Schedule(tuple(stages))
 
 
@@ -136,9 +136,9 @@ def optimal(tables: Sequence[Table], names: Sequence[str], budget: float) -> Sch
 
 
 def optimal_paths(tables: Sequence[Table], budgets: Sequence[float], *, mixed: bool = False) -> list[Path]:
-    """The order of the optimal schedule for each budget, on one lattice; empty where it pays for no draw.
+    """The order of the optimal schedule for each budget, all on the same lattice; empty where it pays for no draw.
 
-    With `mixed` it may end with a draw that the budget pays for a share of the problems only.
+    With `mixed` a schedule may end with a draw that the budget pays for on only a share of the problems.
     """
     if len(tables) > 3:
         raise InputError(f"the optimal policy is computed for up to three arms, not {len(tables)}; choose with --arms")
@@ -161,7 +161,7 @@ def _within(success: Floats, cost: Floats, budget: float) -> Floats:
 
 
 def _mixed_success(success: Floats, cost: Floats, back: Ints, budget: float) -> Floats:
-    """The same, but at points whose last step a budget pays for a share of the problems: success with that share."""
+    """The same, but where a budget pays for the last step on only a share of the problems: success with that share."""
     mixed = _within(success, cost, budget)
     places = np.indices(success.shape).reshape(success.ndim, -1)
     last = back.ravel()
@@ -177,7 +177,7 @@ def _mixed_success(success: Floats, cost: Floats, back: Ints, budget: float) -> 
 
 
 def _thinned_rows(table: Table, arms: int) -> Ints:
-    """So few rows of the table that the lattice of all arms fits."""
+    """Rows of the table, few enough that the lattice of all arms is not too large."""
     most = int(_MOST_STATES ** (1 / arms))
     return np.unique(np.linspace(0, len(table.points) - 1, most).round().astype(np.int64))
 

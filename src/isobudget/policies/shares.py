@@ -61,7 +61,7 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """The draws before a policy looks: of the arm at a place, so many."""
+    """The draws before a policy looks: the place of the arm, and how many draws."""
 
     arm: int
     draws: int
@@ -169,7 +169,7 @@ def case_chances(n: Ints, failing: Ints, draws: int) -> Floats:
     Args:
         n: samples of each problem.
         failing: of these, the failing ones by case.
-        draws: so many.
+        draws: how many.
     """
     below = np.cumsum(failing, axis=1)
     every = [

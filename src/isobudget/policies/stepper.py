@@ -30,7 +30,7 @@ class Halt(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """What to do next: so many samples of an arm, to be generated and tested before the next move."""
+    """What to do next: draw this many samples of an arm, and test them before the next move."""
 
     arm: str
     count: int

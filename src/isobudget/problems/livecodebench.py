@@ -176,7 +176,7 @@ def _pickled_text(data: bytes, where: str) -> str:
     try:
         for opcode, argument, _ in pickletools.genops(data):
             if opcode.name not in _OPCODES:
-                raise InputError(f"{where}: holds more than a text (pickle opcode {opcode.name}) and is not loaded")
+                raise InputError(f"{where}: holds more than a string (pickle opcode {opcode.name}) and is not loaded")
             if _OPCODES[opcode.name]:
                 texts.append(str(argument))
     except ValueError as error:

@@ -223,7 +223,7 @@ class Benchmark:
         problems: in their published order.
         stop: texts at which generation ends; they do not belong to the completion.
         max_tokens: most tokens of one completion.
-        temperature, top_p: sampling defaults (the paper's, where it uses the benchmark; here, those of HumanEval).
+        temperature, top_p: sampling defaults: the paper's, if it uses the benchmark. The values below are HumanEval's.
         prompt_format: the name of the format that turns its problems into prompts, see `isobudget.prompts`.
         examples: solved problems for few-shot prompts, of another split than `problems`, in the order to show them.
         source: where the data came from, with its checksum or revision.

@@ -53,7 +53,7 @@ class Published:
     Attributes:
         name: the benchmark's name.
         title: what messages call the published set, with its version.
-        usual: where it is looked for in the data folder, and by the last part of the name in a folder that was given.
+        usual: where it is looked for in the data folder. In a folder that the user names only the file names count.
         checksums: sha256 of published files -> their name and version.
         hub: the repository that holds it, if one does.
         elsewhere: where else it is published, for messages.

@@ -93,7 +93,7 @@ def profile(
         MissingExtraError: the embedded engine is not installed.
     """
     timing = timing or Timing()
-    if out is not None and Path(out).is_dir():  # what is missing or wrong is said before anything is fetched or written
+    if out is not None and Path(out).is_dir():  # report what is missing or wrong before anything is fetched or written
         raise InputError(f"{out} is a folder; name a file for the profile")
     if backend == TRANSFORMERS:
         if keep or quantisation is not None:

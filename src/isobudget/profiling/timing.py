@@ -111,7 +111,7 @@ def _time_slots(path: Path, timing: Timing, slots: int, vocabulary: int, advance
 def time_engine(
     engine: Engine, name: str, timing: Timing, slots: int, vocabulary: int, advance: Callable[[], None]
 ) -> SlotSpeed:
-    """Time an engine that generates so many samples at once; `advance` is called after each repeat.
+    """Time an engine that generates this many samples at once; `advance` is called after each repeat.
 
     Raises:
         BackendError: it did not generate what it was asked for, or too few tokens to be timed.
@@ -141,7 +141,7 @@ def _vocabulary(path: Path) -> int:
 
 
 def _time(engine: Engine, prompts: NDArray[np.int64], tokens: int, name: str = "the model") -> float:
-    """Seconds until every prompt, token ids of shape (slots, prompt tokens), has its completion of so many tokens."""
+    """Seconds until every prompt, token ids of shape (slots, prompt tokens), has its completion of this many tokens."""
     sampling = Sampling(_TEMPERATURE, _TOP_P, tokens)
     requests = [
         Request(tuple(prompt), sampling, end_ids=frozenset(), seeds=(seed,))

@@ -122,7 +122,7 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and "\0" not in value
 
 
-_TEXT: Check = (_is_text, "a text")
+_TEXT: Check = (_is_text, "a string")
 _KEYS: dict[str, Check] = {
     "kind": (lambda value: value in tuple(PromptKind), f"one of {', '.join(PromptKind)}"),
     **dict.fromkeys(("title", "template", "example", "answer", "separator", "system", "instead"), _TEXT),
@@ -130,7 +130,7 @@ _KEYS: dict[str, Check] = {
     "extraction": (lambda value: value in EXTRACTIONS, f"one of {', '.join(EXTRACTIONS)}"),
     "stop": (
         lambda value: isinstance(value, list) and all(_is_text(one) and one for one in value),
-        "a list of texts, none of them empty",
+        "a list of strings, none of them empty",
     ),
     "newline": (lambda value: value in ("keep", "strip"), "'keep' or 'strip'"),
 }

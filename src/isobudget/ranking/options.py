@@ -84,7 +84,7 @@ def _check_names(options: RankOptions) -> None:
     if options.filter not in (None, "executable", "examples"):
         raise InputError(f"unknown filter {options.filter!r}; filters are: executable, examples")
     if options.examples not in ("benchmark", "given", "none"):
-        raise InputError(f"unknown examples {options.examples!r}; they are of the: benchmark, given prompt, or none")
+        raise InputError(f"unknown examples {options.examples!r}; choose benchmark, given (the prompt) or none")
 
 
 def _check_use(options: RankOptions) -> None:

@@ -71,10 +71,10 @@ def rank(
         source: a run folder; files of results of any known format, ranked as a run that is made of them; or, for the
             ranker `order`, verdicts without texts, whose order is taken as given.
         options: what to do.
-        from_: the format of the files, where it is not to be recognised.
+        from_: the format of the files, where it should not be guessed from their content.
         benchmark: only this one.
-        problems, verdicts, first, out: of files with texts: their benchmark, a file with their verdicts where they have
-            none themselves, only so many problems, and a folder for what is computed; a run folder keeps its own.
+        problems, verdicts, first, out: for files with programs: their benchmark, a file with verdicts if they have
+            none themselves, how many problems to take, and a folder for what is computed; a run folder keeps its own.
         make_scorer: finds the scoring model.
         progress: shows how far it is, and what was left out of files.
 

@@ -217,7 +217,7 @@ def _beside(folder: Path, manifest: Manifest) -> Iterator[Finding]:
         yield Finding(path, "left over", "a writer that was stopped left it; nothing needs it", f"{REPAIR} moves it")
     for path in sorted(folder.glob("*.parquet")):
         if not path.name.startswith(".") and not PART_NAME.fullmatch(path.name):
-            what = "no part of the table by its name, and does not count; globs and other tools read it"
+            what = "its name is not that of a part, so it does not count; globs and other tools do read it"
             yield Finding(path, "unknown", what, "move it out of the table's folder")
 
 
@@ -243,7 +243,7 @@ def _unstated(
 ) -> Iterator[Finding]:
     """Samples of models or benchmarks that run.toml, which states some, does not: no command shows them."""
     if any(one.kind == "foreign" for one in findings):
-        return  # a part of another run, which is said
+        return  # a part of another run, which is reported
     groups = list(samples.groups())
     for kind, there in (("benchmark", {one[0] for one in groups}), ("model", {one[1] for one in groups})):
         stated = facts.get(f"{kind}s")

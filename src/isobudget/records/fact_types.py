@@ -21,7 +21,7 @@ _LARGEST_WHOLE = 2**63 - 1
 _WHOLE: Check = (lambda value: is_whole(value, 0, _LARGEST_WHOLE), "a whole number of 0 or more")
 _ANY_WHOLE: Check = (lambda value: type(value) is int, "a whole number")
 _SHARE: Check = (lambda value: isinstance(value, int | float) and is_number(value, 0) and value <= 1, "a share up to 1")
-_TEXTS: Check = (lambda value: _is_list_of(value, str), "a list of texts")
+_TEXTS: Check = (lambda value: _is_list_of(value, str), "a list of strings")
 _TABLES: Check = (lambda value: _is_list_of(value, dict), "a list of tables")
 _TABLE: Check = (lambda value: isinstance(value, dict), "a table")
 
@@ -82,7 +82,7 @@ def _is_list_of(value: object, kind: type) -> bool:
 
 
 def _typed(table: Table, known: Mapping[str, Check], where: str, needed: tuple[str, ...] = ()) -> Iterator[str]:
-    """The mistakes in a table that may have more keys than those known."""
+    """The mistakes in a table, which may have unknown keys too: these are not mistakes."""
     yield from mistakes_of({key: value for key, value in table.items() if key in known}, known, where, needed)
 
 

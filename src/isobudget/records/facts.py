@@ -25,7 +25,7 @@ from isobudget.records.fact_types import wrong_facts
 #: 2: samples may record what their prompt took apart from `seconds` (1: it was part of them)
 FORMAT = 3
 FILE_NAME = "run.toml"
-#: the field that says what was begun and cannot be gone on with
+#: the field that says what was begun and cannot be continued
 UNFINISHED = "unfinished"
 
 #: the table of confinement: layer -> whether it stood around every sample that was judged

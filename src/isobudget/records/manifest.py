@@ -250,7 +250,7 @@ def described(path: Path) -> tuple[Part, dict[str, str]] | None:
             return None
         data = path.read_bytes()
     except OSError as error:
-        raise RunError(f"{path}: may not be read: {error.strerror or error}") from None
+        raise RunError(f"{path}: cannot be read: {error.strerror or error}") from None
     try:
         with pq.ParquetFile(io.BytesIO(data)) as file:
             return part_of(path.name, data, file.schema_arrow, file.metadata.num_rows)

@@ -80,13 +80,13 @@ def read_part(
 
 
 def read_rows(folder: Path, row_type: type[Any], where: ds.Expression | None = None) -> Iterator[Any]:
-    """The table's rows, a row group of them in memory at a time; with `where` those for which it holds."""
+    """The table's rows, with one row group in memory at a time; with `where` only those that match it."""
     for path in part_paths(folder):
         yield from read_part_rows(path, row_type, where)
 
 
 def read_part_rows(path: Path, row_type: type[Any], where: ds.Expression | None = None) -> Iterator[Any]:
-    """The rows of one part, a row group in memory at a time, and a thousand as Python's objects."""
+    """The rows of one part. At most one row group, and a thousand rows as Python objects, are in memory at a time."""
     for block in read_part(path, row_type, where=where):
         for batch in block.to_batches(max_chunksize=_ROWS_READ_AT_ONCE):
             for fields in batch.to_pylist():
@@ -187,12 +187,12 @@ def _opened(path: Path, schema: pa.Schema, names: list[str]) -> Iterator[tuple[d
             yield fragment, file
     except FileNotFoundError:
         raise RunError(
-            f"{path}: is not there, and the run's manifest lists it. Put it back; or go on without it, so that what is "
+            f"{path}: is missing, but the run's manifest lists it. Put it back; or go on without it, so that what is "
             f"missing is regenerated, with: isobudget check {path.parent.parent} --repair"
         ) from None
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         if isinstance(error, PermissionError):  # nothing is known against the file
-            raise RunError(f"{path}: may not be read: {error.strerror or error}") from None
+            raise RunError(f"{path}: cannot be read: {error.strerror or error}") from None
         what = "it is truncated, changed, or not a Parquet file"
         if isinstance(error, KeyError):
             what = f"it has {error.args[0]}"

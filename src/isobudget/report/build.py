@@ -84,7 +84,7 @@ def build_report(
         costs: a costs file that has been read, or `paper`, in place of what was recorded.
         bootstrap: how intervals are computed.
         share_prompt: whether the samples of a problem share its prompt, see `costs.charges.Charges`.
-        from_: the format of the files, where it is not to be recognised.
+        from_: the format of the files, where it should not be guessed from their content.
         texts: failed outputs of each problem and model that can be opened on the page, beside the greedy one and the
             first that passed; 0 for no outputs at all, None for every sample.
         progress: shows how far it is.

@@ -13,7 +13,7 @@ from isobudget.analysis.source_counts import counts_of
 from isobudget.errors import InputError
 from isobudget.records.run import Run
 
-#: the numbers of samples that success is shown at, as far as there are so many of a problem
+#: the numbers of samples that success is shown at, as far as a problem has that many samples
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 

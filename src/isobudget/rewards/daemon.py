@@ -25,11 +25,11 @@ from isobudget.rewards import frames
 from isobudget.rewards.place import locked_place, other_end_is_ours
 from isobudget.rewards.pool import JudgePool
 
-#: ends after so many seconds without a client
+#: ends after this many seconds without a client
 IDLE_SECONDS = 60.0
 #: jobs of one client that wait or run; it is read no further meanwhile
 MOST_JOBS = 1000
-#: kinds of limits that have judges, each of its own; those in use are not ended for another kind
+#: how many sets of limits may have judges at a time; judges in use are not ended for another set
 MOST_POOLS = 4
 
 
@@ -104,13 +104,13 @@ class Daemon:
             answer.fail(str(error))
 
     def _pool(self, limits: Limits) -> JudgePool:
-        """The judges for these limits; where there are too many kinds, the one unused for longest makes room."""
+        """The judges for these limits; where there are too many, those unused for longest make room."""
         pool = self._pools.pop(limits, None)
         if pool is None:
             if len(self._pools) >= MOST_POOLS:
                 unused = next((one for one, each in self._pools.items() if each.idle), None)
                 if unused is None:
-                    raise JudgeError(f"a shared pool serves {MOST_POOLS} kinds of limits at the same time; use fewer")
+                    raise JudgeError(f"a shared pool serves at most {MOST_POOLS} sets of limits at a time; use fewer")
                 self._pools.pop(unused).close()
             pool = JudgePool(limits=limits)
         self._pools[limits] = pool  # as the one used last

@@ -1,7 +1,7 @@
 """What a shared pool and its clients say to each other: JSON objects, each after its length in four bytes.
 
 Both ends belong to the same user and the same version of isobudget, which the socket's name says. A frame that is too
-long, no JSON or no object ends the connection that it came by.
+long, or not a JSON object, ends its connection.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def receive(connection: socket.socket) -> Frame | None:
     """The next message, None where the other end has closed.
 
     Raises:
-        JudgeError: it is none.
+        JudgeError: the frame is too long, or not a JSON object.
         OSError: the connection failed.
     """
     head = _exactly(connection, _LENGTH.size)
@@ -90,7 +90,7 @@ def read_job(message: Frame) -> tuple[int, Problem, str, Limits]:
 
 
 def answer(number: int, verdict: Verdict) -> Frame:
-    """The message with a verdict. NaN, which JSON lacks by the letter, is read and written by both ends."""
+    """The message with a verdict. It may hold NaN, which is not standard JSON, but both ends read and write it."""
     return {"id": number, "verdict": list(verdict.plain())}
 
 
@@ -98,7 +98,7 @@ def read_answer(message: Frame) -> tuple[int, Verdict]:
     """The verdict of a message.
 
     Raises:
-        JudgeError: it has none; what went wrong is said.
+        JudgeError: it has none; the message says what went wrong.
     """
     if "verdict" not in message:
         raise JudgeError(str(message.get("error", "an answer without a verdict")))

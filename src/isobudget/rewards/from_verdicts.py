@@ -171,7 +171,7 @@ def _text(completion: Completion, number: int) -> str:
         return completion
     messages = completion if isinstance(completion, Sequence) else ()
     if not messages or not isinstance(messages[-1], Mapping):
-        raise InputError(f"completion {number}: a completion is a text or a list of messages, not {completion!r:.60}")
+        raise InputError(f"completion {number}: a completion is a string or a list of messages, not {completion!r:.60}")
     content = messages[-1].get("content")
     if isinstance(content, list):
         return "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))

@@ -279,9 +279,9 @@ def _policy(tables: Mapping[str, Any]) -> PolicyFile:
         for one in listed
     }
     if len(by_label) < len(listed) or ("labels" in tables and "" in by_label):
-        raise InputError("[[labels]] has two of one name, or one without a name")
+        raise InputError("[[labels]] has two labels with the same name, or one without a name")
     if tables["policy"] == Policy.BY_SHARE and (FIRST not in by_label or set(by_label) - {FIRST, *CASES}):
-        raise InputError(f"[[labels]] of by_share are {FIRST}, and of {', '.join(CASES)} those that are drawn for")
+        raise InputError(f"[[labels]] of a policy by share must have {FIRST}, and besides it only {', '.join(CASES)}")
     prices = {
         arm["name"]: SampleCost(unit, arm["per_sample"], arm.get("per_problem", 0.0), arm.get("source", "not stated"))
         for arm in tables["arms"]
@@ -290,7 +290,7 @@ def _policy(tables: Mapping[str, Any]) -> PolicyFile:
     if missing:
         raise InputError(f"[[draws]] has the arm {missing[0]!r}, which is not in [[arms]]")
     if len(prices) < len(tables["arms"]):
-        raise InputError("[[arms]] has two arms of one name")
+        raise InputError("[[arms]] has two arms with the same name")
     return PolicyFile(
         policy=tables["policy"],
         by_label=MappingProxyType(by_label),

@@ -84,16 +84,16 @@ def read_arms(
         sources: run folders, COUNTS files, files of graded samples.
         unit: of the prices; None to choose it, see `costs.choose_unit`.
         costs: a costs file that has been read, `paper`, or None.
-        budgets: as they were written, for that choice.
-        benchmark: only this one; may be left out where there is one.
+        budgets: as the user wrote them; they help to choose the unit.
+        benchmark: only this one; needed only if the sources hold several.
         names: only these arms.
         hidden: the same samples judged by hidden tests; the sources' own verdicts are then those of visible ones.
         share_prompt: whether the samples of a problem share its prompt, see `costs.charges.Charges`.
-        from_: the format of the files, where it is not to be recognised.
+        from_: the format of the files, where it should not be guessed from their content.
 
     Raises:
-        InputError: a source cannot be read, several benchmarks and none is named, an arm that is not there, arms
-            without a common problem, a model without a price, or hidden verdicts that do not match.
+        InputError: a source cannot be read, no benchmark is named although there are several, an arm does not exist,
+            the arms have no problem in common, a model has no price, or the hidden verdicts do not match.
         RunError: a folder is not a run, or nothing in it is judged.
     """
     if not sources:
@@ -280,7 +280,7 @@ def _with_sources(by_source: Mapping[Path, Sequence[RecordedArm]]) -> list[Recor
         for arm in arms
     ]
     if len({arm.name for arm in named}) < len(named):
-        raise InputError(f"sources of one name have the same models: {', '.join(map(str, by_source))}; rename one")
+        raise InputError(f"sources with the same name share models: {', '.join(map(str, by_source))}; rename one")
     return named
 
 

@@ -37,11 +37,11 @@ class _Chains:
     links: tuple[tuple[_Link, ...], ...]
 
     def whole(self, repairs: int) -> bool:
-        """Whether every chain came to its end within so many repairs."""
+        """Whether every chain came to its end within this many repairs."""
         return all(any(passed for passed, _ in one) or len(one) > repairs for one in self.links)
 
     def outcomes(self, repairs: int) -> tuple[tuple[bool, ...], NDArray[np.float64]]:
-        """Of each chain whether it passes within so many repairs, and what it costs."""
+        """For each chain, whether it passes within this many repairs, and what it costs."""
         kept = [one[: repairs + 1] for one in self.links]
         passed = tuple(any(passed for passed, _ in one) for one in kept)
         return passed, np.array([sum(amount for _, amount in one) for one in kept])

@@ -29,7 +29,7 @@ MANY = 5000
 _HELD = 50_000_000
 #: weights that are worked on at once
 _BLOCK = 4_000_000
-#: one draw of a kind takes as long as so many of a problem, measured
+#: one draw of a kind takes as long as this many draws of a problem, as measured
 _KIND = 20
 #: draws of a call, about a minute's
 _MOST = 6_000_000_000
@@ -100,12 +100,12 @@ class BlockwiseWeights:
 
 
 def held(problems: int, replicates: int) -> bool:
-    """Whether the weights of so many problems are few enough to be held as one matrix."""
+    """Whether the weights of this many problems are few enough to be held as one matrix."""
     return problems <= MANY and problems * replicates <= _HELD
 
 
 def block_rows(columns: int) -> int:
-    """How many rows of so many columns are worked on at once."""
+    """How many rows of this many columns are worked on at once."""
     return max(_BLOCK // columns, 1)
 
 
@@ -122,7 +122,7 @@ def problem_blocks(problems: int, replicates: int, seed: int, rows: int | None =
 
 
 def kind_blocks(many: Ints, replicates: int, generator: np.random.Generator, rows: int) -> Iterator[Ints]:
-    """How often each replicate draws problems of each kind, of which there are so many; blocks as `problem_blocks`."""
+    """How often each replicate draws problems of each kind, given how many there are; blocks as `problem_blocks`."""
     whole = many.sum()
     for start in range(0, replicates, rows):
         yield generator.multinomial(whole, many / whole, size=min(rows, replicates - start))

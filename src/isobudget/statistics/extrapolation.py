@@ -35,7 +35,7 @@ WARNING = "Where some problems never pass, both guesses tend to be too high, by 
 #: log a and log b stay within this: a and b from 1e-8 to 1e8
 REACH = 18.4
 STEPS = 100
-#: so many fits are kept, of so many samples a problem at most: the folds of a plan come to the same counts again
+#: how many fits are kept, and for how many samples a problem at most: the folds of a plan meet the same counts again
 KEPT, KEPT_SIZE = 512, 4096
 
 

@@ -7,10 +7,10 @@ largest of them stays below in 95 % of the bootstrap's replicates,
 
     T* = max over pairs (and budgets) of |D*_ij - D_ij| / s_ij,      i is clear of j where D_ij > q_0.95(T*) s_ij.
 
-All pairs, and not those with the best model alone, because which one is best was read off the same results (Tukey's
-range, by resampling). The replicates are shared by all models and budgets, so that differences that move together cost
-little: the limit lies above Bonferroni's by its Monte Carlo error at most. Taken over the rows of a table as well, it
-holds for everything that is said of the table.
+The maximum is over all pairs, not only those with the best model, because which model is best was read off the same
+results (Tukey's range, by resampling). The replicates are shared by all models and budgets, so that differences that
+move together cost little: the limit lies above Bonferroni's by its Monte Carlo error at most. Taken over the rows of a
+table as well, it holds for every statement about the table.
 
 The share of replicates is widened for few problems, and where few problems decide a difference Newcombe's interval at
 the limit without that widening stands in, both as in `intervals`.

@@ -195,7 +195,7 @@ def _table_mistakes(place: Place, table: object, known: list[str]) -> Iterator[M
 
 
 def _sound_part(fields: dict[str, Any], wrong: set[Place]) -> Study:
-    """The study without its wrong fields, unchecked: to look up what the others name, so that all is said at once."""
+    """The study without its wrong fields, unchecked: to look up what the others name, so all mistakes show at once."""
     left = _without(fields, wrong)
     models = left.get("models")
     return Study.model_construct(

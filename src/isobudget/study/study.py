@@ -102,7 +102,7 @@ class StudyBudget(BaseModel):
 
     Attributes:
         unit: of the budget.
-        per_problem: an amount of it, or ``"64x"``: so many samples of the model whose samples are cheapest.
+        per_problem: an amount of it, or ``"64x"``: the price of 64 samples of the model whose samples are cheapest.
         costs: a costs file, or ``paper`` for the paper's Table 1; needed for seconds, usd and joules.
     """
 
@@ -174,7 +174,7 @@ class StatedModel(BaseModel):
         rest = {name: value for name, value in fields.items() if name not in own}
         if isinstance(rest.get("backend"), str):
             rest["backend"] = ALIASES.get(rest["backend"], rest["backend"])
-        model = called if isinstance(called, str) and called else "?"  # what is wrong with it is said of its own field
+        model = called if isinstance(called, str) and called else "?"  # a wrong one is reported for its own field
         return own | {SETTINGS: {"backend": DEFAULT, "model": model, **rest}}
 
 

@@ -22,7 +22,7 @@ def diff_of(target: Target, text: str) -> str:
 
 
 def check_clean(target: Target, run: Path | None = None) -> None:
-    """Refuse a project whose git tree has changes that are not committed, those of the run folder aside.
+    """Refuse a project whose git tree has uncommitted changes outside the run folder.
 
     Raises:
         InputError: there are such changes; the message says what to do.

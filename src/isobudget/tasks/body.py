@@ -64,7 +64,7 @@ def parse_source(text: str, where: str) -> ast.Module:
 
 
 def functions_by_name(tree: ast.Module) -> dict[str, Function]:
-    """All functions and methods by their dotted names; of several of one name the last, as Python takes it."""
+    """All functions and methods by their dotted names; of several with the same name the last, as Python takes it."""
     found: dict[str, Function] = {}
 
     def visit(body: list[ast.stmt], prefix: str, top: ast.stmt | None, of_protocol: bool) -> None:

@@ -1,7 +1,7 @@
 """What a model is shown of the project: the file around the hole, what it imports from the project, and the tests.
 
 The text is source that ends with the signature and docstring of the function to write, so that a model can go on, or be
-asked to. Functions that are shown without their bodies stand in comments: a model that goes on with a text would leave
+asked to. Functions that are shown without their bodies stand in comments: a model that continues a text would leave
 the body out, too. What does not fit into the prompt's size is left out, the least telling first: the rest of the file
 is then shown as signatures, then the tests' texts as their names.
 """
@@ -57,7 +57,7 @@ class Pieces:
     tried: str = ""
 
     def fitted(self, most: int) -> str:
-        """The parts that fit into so many characters, in the order of a file."""
+        """The parts that fit into this many characters, in the order of a file."""
         left = most - len(self.hole)
         chosen: dict[str, str] = {}
         for part, options in (

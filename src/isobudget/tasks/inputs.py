@@ -62,7 +62,7 @@ def inputs_near(calls: Sequence[Call], most: int, seed: int = 0) -> list[Call]:
 
     Args:
         calls: of the tests.
-        most: so many calls together.
+        most: how many calls together.
         seed: of the random part.
     """
     found = dict.fromkeys(itertools.islice(calls, most))

@@ -27,7 +27,7 @@ SAMPLES = "samples"
 #: a year, the longest that a task may take
 MOST_SECONDS = 365 * 86_400
 _MILLION = 1e6
-#: a budget that is meant to be exactly so many samples may miss them by rounding
+#: a budget meant for an exact number of samples may miss it by rounding
 _ROUNDING = 1e-9
 
 

@@ -208,7 +208,7 @@ def task_model(
     wrong = model.settings.refuses(rendered.prompt)
     if wrong and problem.form is Form.TEXT and isinstance(rendered.prompt, Chat):
         raise InputError(
-            f"{model.name}: goes on with a text, and several functions or a whole file need a conversation. Name one "
+            f"{model.name}: continues a text, but several functions or a whole file need a conversation. Name one "
             "function as FILE.py::name, or a model behind a chat server (api = 'chat')"
         )
     if wrong:

@@ -35,7 +35,7 @@ _LIST: Check = (
     lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
     "a list of texts",
 )
-_TEXTS: Check = (lambda value: isinstance(value, str) or _LIST[0](value), "a text or a list of texts")
+_TEXTS: Check = (lambda value: isinstance(value, str) or _LIST[0](value), "a string or a list of strings")
 _SETTINGS: dict[str, Check] = {
     **dict.fromkeys(("tests", "also", "models"), _TEXTS),
     **dict.fromkeys(("budget", "policy", "python", "format", "run"), TEXT),

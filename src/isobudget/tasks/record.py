@@ -39,7 +39,7 @@ STOPPING = "first pass"
 
 
 def short_digest(*texts: str) -> str:
-    """Eight digits that tell tasks of one name apart: their prompt, their file and their tests."""
+    """Eight digits that tell tasks with the same name apart: their prompt, their file and their tests."""
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:8]
 
 

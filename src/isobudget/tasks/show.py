@@ -62,7 +62,9 @@ class ShownPrograms:
         if not self.has_texts and self.programs:
             passed = sum(one.outcome == Outcome.PASSED for one in self.programs)
             what = f"{counted(len(self.programs), 'sample')}, {passed} passed"
-            return printable(f"{self.task_id}: {what}; there are no texts, the results were imported without them\n")
+            return printable(
+                f"{self.task_id}: {what}; the results were imported without programs, so none can be shown\n"
+            )
         for one in self.programs:
             said = f"{one.outcome or 'not judged'}{f': {one.detail}' if one.detail else ''}"
             of = "" if one.parent is None else f", which repairs {one.parent}"

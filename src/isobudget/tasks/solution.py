@@ -59,7 +59,7 @@ class Solution:
     confirmation: Confirmation | None = None
 
     def __repr__(self) -> str:
-        """What is said of it to people."""
+        """How it is reported to the user."""
         return self.summary
 
     def apply(self, *, force: bool = False) -> None:

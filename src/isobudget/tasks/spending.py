@@ -31,7 +31,7 @@ from isobudget.policies.stepper import Draw, Halt, Stepper
 from isobudget.tasks.clock import Clock
 from isobudget.tasks.ledger import TaskLedger, TaskReservation
 
-#: samples of one model that fail one after the other mean that it is gone
+#: when this many samples of one model have failed in a row, the model is taken for lost
 _GONE_AFTER = 3
 
 
@@ -128,7 +128,7 @@ class LiveSpending:
         ledger, clock: what may be spent.
         on_attempt: told of every judged sample.
         seed: of the first sample of every model; the others follow.
-        passes: so many samples have to pass, where a pass ends the schedule.
+        passes: how many samples have to pass, where a pass ends the schedule.
         after: what to play when the schedule is done and nothing has passed, by what was drawn; asked once.
     """
 
@@ -194,7 +194,7 @@ class LiveSpending:
         return Ending.FINISHED if self.passes > 1 else Ending(move.value)
 
     def _drawn(self, move: Draw) -> tuple[list[bool], bool]:
-        """The verdicts of a draw, see `_batch`; none of a model that is gone, which is left out from then on."""
+        """What `_batch` returns for a draw; no verdicts if the model no longer answers: from then on it is skipped."""
         if move.arm in self._gone:
             return [], True
         try:
@@ -223,7 +223,7 @@ class LiveSpending:
         return self._arms[name]
 
     def _batch(self, arm: OpenArm, count: int, step: int) -> tuple[list[bool], bool]:
-        """Draw and judge so many samples, repairs included: their verdicts, and whether all of them were had."""
+        """Draw and judge this many samples, repairs included: their verdicts, and whether all were drawn and judged."""
         verdicts: list[bool] = []
         waiting = count
         while waiting or self._to_repair or self._flying:

@@ -90,7 +90,7 @@ def _found_tests(target: Target) -> list[str]:
 
 
 def choose(options: SolveOptions) -> tuple[Mapping[str, Schedule], list[ResolvedModel]]:
-    """What a policy plays, empty without one; and the models.
+    """The schedules of the policy (none without a policy), and the models.
 
     Raises:
         InputError, ModelError, MissingExtraError: a policy or a model is wrong or not here.
@@ -107,7 +107,7 @@ def make_task(
     played: Mapping[str, Schedule],
     resolved: Sequence[ResolvedModel],
 ) -> Task:
-    """The task of a target, whose tests are prepared; what is played and the models are those of `choose`.
+    """The task of a target; `played` and `resolved` come from `choose`.
 
     Raises:
         InputError: a prompt format is wrong or not here.

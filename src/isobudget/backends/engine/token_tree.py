@@ -61,8 +61,8 @@ Branch = tuple[int, Tree]
 
 
 def batches_of(texts: Sequence[Ids], most_tokens: int, most_texts: int, sharing: bool = True) -> Iterator[list[Branch]]:
-    """What to compute: batches of one tree each, of so many tokens and texts at most, which may share tokens or not; of
-    a text longer than a batch, its parts by themselves, in order.
+    """What to compute: batches of one tree each, with at most this many tokens and texts, which may share tokens or
+    not; a text longer than a batch comes in parts of its own, in order.
     """
     tree = Tree()
     before: Ids = ()

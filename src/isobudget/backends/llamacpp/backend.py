@@ -251,5 +251,5 @@ class LlamaCpp:
 
 
 def _divided(whole: int, parts: int) -> list[int]:
-    """A number in so many parts, as alike as they can be."""
+    """A number in this many parts, as alike as they can be."""
     return [whole // parts + (place < whole % parts) for place in range(parts)]

@@ -20,7 +20,7 @@ MOST_SLOTS = 256 - KEPT_PROMPTS
 _LANE_SLOTS = {True: 8, False: 16}
 #: lanes that there are slots for where the number of slots is left open
 _LANES = 2
-#: source text has at least so many characters for every token; tokenizers of small models come close to it
+#: source text has at least this many characters for every token; tokenizers of small models come close to it
 _CHARACTERS_PER_TOKEN = 2.0
 _CONTEXT_STEP = 256
 
@@ -91,6 +91,6 @@ class LlamaCppSettings(BackendSettings):
 
 
 def context_for(characters: int, completion_tokens: int) -> int:
-    """Room for a prompt of so many characters and its completion, rounded up."""
+    """Room for a prompt of this many characters and its completion, rounded up."""
     need = characters / _CHARACTERS_PER_TOKEN + completion_tokens
     return int(-(-need // _CONTEXT_STEP) * _CONTEXT_STEP)

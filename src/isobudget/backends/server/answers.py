@@ -52,7 +52,7 @@ class Choice:
         text: the output, stop text perhaps included.
         finish: the server's word in small letters, None if it gave none.
         tokens: size in bytes and log-probability of every token, None if the server gave none.
-        thought: what the model thought, which is no part of the text.
+        thought: what the model thought, which is not part of the text.
         fault: why this is not a sample; empty if it is one.
         broken_off: whether the server ended it for reasons of its own, so that it is to be asked for again.
         is_cut: whether text or thought were longer than any sample is, and were cut.
@@ -124,7 +124,7 @@ def believable(answer: ServerAnswer, prompt: Prompt) -> ServerAnswer:
 
 
 def believable_count(prompt_tokens: int | None, prompt_bytes: int) -> int | None:
-    """A count of a prompt's tokens; None where it is more than a prompt of so many bytes can have."""
+    """A count of a prompt's tokens; None where it is more than a prompt of this many bytes can have."""
     return None if prompt_tokens is None or prompt_tokens > prompt_bytes + _TOKENS_BESIDE else prompt_tokens
 
 

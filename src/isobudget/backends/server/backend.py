@@ -37,7 +37,7 @@ class ServerBackend:
 
     Args:
         settings: see there.
-        wait: waits so many seconds before a request is sent or repeated.
+        wait: waits this many seconds before a request is sent or repeated.
 
     Raises:
         MissingExtraError: the client `openai` is not installed.

@@ -64,7 +64,7 @@ class Calls:
     Args:
         settings: of the server; relative paths begin at their `base_url`.
         key: what opens it, see `keys.find_key`.
-        wait: waits so many seconds.
+        wait: waits this many seconds.
     """
 
     def __init__(self, settings: ServerSettings, key: ApiKey, wait: Wait = asyncio.sleep) -> None:

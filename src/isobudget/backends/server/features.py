@@ -56,17 +56,18 @@ _REFUSABLE: Mapping[Feature, _Refusable] = {
         "refuses the fields that switch off its own additions: whether it adds top-k, min-p or penalties is not known",
     ),
     Feature.MORE_STOPS: _refusable(
-        r"\bstop\b", "takes four stop texts only: the others are cut off here, and what came after them was paid for"
+        r"\bstop\b",
+        "takes four stop texts only: samples are cut at the others here, and what came after them was paid for",
     ),
     Feature.STOPS: _refusable(
-        r"\bstop\b", "refuses stop texts: they are cut off here, and what came after them was paid for"
+        r"\bstop\b", "refuses stop texts: samples are cut at them here, and what came after them was paid for"
     ),
-    Feature.TOP_P: _refusable(r"\btop_?p\b", "refuses top_p: left out where it changes nothing"),
-    Feature.TEMPERATURE: _refusable(r"\btemperature\b", "refuses temperature: left out where it is 1"),
+    Feature.TOP_P: _refusable(r"\btop_?p\b", "refuses top_p: it is left out where it changes nothing"),
+    Feature.TEMPERATURE: _refusable(r"\btemperature\b", "refuses temperature: it is left out where it is 1"),
     Feature.SAMPLES: _refusable(
         r"""['"`]n['"`]|\bn\s*(?:[<>=!]|must|should|is|cannot|greater)|best_of|n_cmpl"""
         r"""|\b(?:completion|multiple|several)\s+(?:choice|completion|sample)""",
-        "takes one sample per request: asked for one at a time",
+        "takes one sample per request: samples are requested one at a time",
     ),
 }
 #: features that are left out only where a refusal names them

@@ -35,7 +35,7 @@ class ApiKey:
     """What opens a server.
 
     Attributes:
-        secret: the key, "" for none. It is no part of the representation.
+        secret: the key, "" for none. The representation leaves it out.
         variable: the environment variable that it comes from; "" where none is looked at.
         named: whether the settings name that variable.
         note: what the user has to know of the way that it travels; "" for nothing.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from isobudget.backends.base import FinishReason
 
-#: so many equal repeats may be chance
+#: this many equal repeats may be chance
 _FEWEST_REPEATS = 3
 
 

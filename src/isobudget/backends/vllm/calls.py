@@ -38,7 +38,7 @@ def sampling_arguments(sampling: Sampling, seed: int, end_ids: Iterable[int] = (
 
 
 def scoring_arguments() -> dict[str, Any]:
-    """The arguments of `vllm.SamplingParams` for scoring a prompt; one token, the least there is, is sampled too."""
+    """The arguments of `vllm.SamplingParams` for scoring a prompt. vLLM has to sample at least one token."""
     return {"n": 1, "temperature": 0.0, "max_tokens": 1, "prompt_logprobs": 0, "detokenize": False}
 
 

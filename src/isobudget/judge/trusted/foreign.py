@@ -29,7 +29,7 @@ from isobudget.judge.trusted.zygotes import Started
 
 #: what a tester may ask for, by the byte that it sends
 USES = {b"n": "", b"s": "source", b"p": "pytest"}
-#: zygotes that are started for one tester; it ends after so many faults
+#: zygotes that are started for one tester; it ends after this many faults
 MOST_ZYGOTES = 32
 #: users of testers apart from those of their zygotes
 NUMBERS_OF_TESTERS = 500_000

@@ -20,7 +20,7 @@ from isobudget.judge.unpacking import Array, Unpacker
 
 #: what the sample's process spends on one question of the tests and its answer, and on every byte of them, at most
 MESSAGE_SECONDS, BYTE_SECONDS = 60e-6, 40e-9
-#: reported in parts of so many seconds
+#: reported in steps of this many seconds
 REPORTED_SECONDS = 0.05
 #: messages of the tests that are not questions
 ANSWERS = ("value", "raised")

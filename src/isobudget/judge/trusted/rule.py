@@ -156,7 +156,7 @@ class _Reader:
         elif isinstance(node, ast.Attribute):
             self._attribute(node)
         elif self._changes_result(node):
-            raise _ObjectionError("a result is changed")
+            raise _ObjectionError("the tests change a result")
         elif isinstance(node, ast.Compare):
             self._compare(node)
         elif isinstance(node, ast.Call):

@@ -28,7 +28,7 @@ class Program(NamedTuple):
 
 
 def run_program(host: Host, program: Program, compiled: str, data: bytes, allowed: int = 0) -> Ran:
-    """Run a program on one input, in a process of its own, with room for so many bytes of output.
+    """Run a program on one input, in a process of its own, with room for this many bytes of output.
 
     The compiled form is made by the first run's process and handed to the next ones as it is: only processes of the
     same sample ever read it.

@@ -106,7 +106,7 @@ class Tester:
         self.answers.flush()
 
     def add_problem(self, key: int, case: Case) -> None:
-        """Prepare a problem's tests; what is wrong with them is said of every sample of it."""
+        """Prepare a problem's tests; if they are wrong, the verdict on each of its samples says so."""
         try:
             self.problems[key] = KnownProblem(case)
         except Exception as error:

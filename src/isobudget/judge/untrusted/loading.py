@@ -13,7 +13,7 @@ RAISED, NOT_COMPILED, NO_MEMORY, EXITED, NOT_CONFINED = 1, 2, 3, 4, 99
 
 
 def compiled(program: str) -> types.CodeType:
-    """A program's code, as of a file in UTF-8: a byte order mark is no part of it, and a line on its coding counts.
+    """A program's code, as of a file in UTF-8: a byte order mark is not part of it, and a coding line counts.
 
     Raises:
         SyntaxError, ValueError, RecursionError, MemoryError, OverflowError: it does not compile.

@@ -99,7 +99,7 @@ def _exited(stop: SystemExit) -> int:
 
 
 def _excepted(error: BaseException) -> int:
-    """Have the program's own hook see an error, if it has set one; the exit status."""
+    """Pass an error to the program's own `sys.excepthook`, if it has set one; return the exit status."""
     try:
         if sys.excepthook is not sys.__excepthook__:
             sys.excepthook(type(error), error, error.__traceback__)

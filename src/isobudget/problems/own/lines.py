@@ -116,7 +116,7 @@ def _form(record: Record, where: str) -> Form:
 
 
 def check_defines(prompt: str, entry_point: str, where: str) -> None:
-    """The prompt must be the head of the program, the entry point at column 0: generation ends at a new statement."""
+    """Check that the prompt begins the entry point at column 0: generation ends at the next statement there."""
     if not re.search(rf"^(?:(?:async +)?def|class) +{re.escape(entry_point)}\b", prompt, re.MULTILINE):
         raise InputError(
             f"{where}: does not define {entry_point!r}; a prompt is Python source that ends inside the "

@@ -1,6 +1,6 @@
 """The program in an answer that may hold prose, fenced blocks, drafts and examples.
 
-**Where a function is wanted**: the last block that defines it, or that goes on the head's beginning of it, and does
+**Where a function is wanted**: the last block that defines it, or that continues the head's beginning of it, and does
 something; one whose definition breaks off only if no other is whole, one in another language only if no other is there.
 An answer without such a block is looked through as if it had no fences.
 
@@ -91,7 +91,7 @@ def _find_function(head: str, text: str, blocks: Sequence[Block], wanted: Wanted
 
 
 def _function_in_block(head: str, text: str, block: Block, entry_point: str) -> CandidateProgram | None:
-    """The program in a block that defines the entry point or goes on its head; None if it does not."""
+    """The program in a block that defines the entry point or continues its head; None if it does neither."""
     inside = content(text, block)
     candidate = find_function(head, inside.text, entry_point, last=True)
     if candidate is None:

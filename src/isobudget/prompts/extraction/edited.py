@@ -35,7 +35,7 @@ class Edited:
 
 
 def edit(text: str, changes: Iterable[tuple[int, int, str]]) -> Edited:
-    """Change a text: at each offset, in ascending order, so many characters are replaced by these."""
+    """Change a text: at each offset, in ascending order, a number of characters is replaced by others."""
     parts: list[str] = []
     places: list[int] = []
     shifts: list[int] = []

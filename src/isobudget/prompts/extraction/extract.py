@@ -4,7 +4,7 @@ The rules, which formats name:
 
 - ``none``: head and text, as they are. Published scores were made so, with the benchmark's stop texts.
 - ``function``: what the text goes on with, by parsing, see `isobudget.prompts.extraction.functions`; an answer that
-  does not go on the head's function is taken as by ``block``. For completions and fill-in.
+  does not continue the head's function is taken as by ``block``. For completions and fill-in.
 - ``block``: the fenced block that answers, see `isobudget.prompts.extraction.blocks`. For chat.
 - ``program``: a whole program as it stands, up to the marks between which few-shot prompts show programs. For text.
 
@@ -12,7 +12,7 @@ All but ``none`` end at an end token, and ``function`` and ``block`` leave out w
 (`isobudget.prompts.extraction.marks`).
 
 The text is always before + kept + after. Extraction never raises for what a model wrote, and never runs any of it. It
-parses as the Python that runs isobudget does. Beyond 2**20 characters only the first so many are looked at.
+parses as the Python that runs isobudget does. Of a text beyond 2**20 characters only the first 2**20 are looked at.
 """
 
 from __future__ import annotations

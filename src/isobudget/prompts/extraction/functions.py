@@ -1,4 +1,4 @@
-"""The program of a text that goes on a function, or that holds one, by parsing.
+"""The program of a text that continues a function, or that holds one, by parsing.
 
 **A text that continues its head** (source with the beginning of the entry point): what is kept is the rest of the entry
 point, and what it needs of what follows (`isobudget.prompts.extraction.definitions`). An unfinished end of the body is
@@ -8,9 +8,9 @@ cut back to the longest part that is whole (`isobudget.prompts.extraction.cuttin
 extended in the same way. The head gives its own statements, but for those that the text redefines.
 
 Which of the two it is: the first, if the head's definition has a body then that does something (more than a docstring,
-``pass``, ``...``), also if the text says the end of the head again before it goes on; else the second. Where it is
-neither, its indentation is mended: a first line that lost it, a body that stands at another column than the head's, and
-the end of a docstring that the text did not begin is left out.
+``pass``, ``...``), also if the text repeats the end of the head before it continues; else the second. Where it is
+neither, its indentation is mended (a first line that lost it, a body at another column than the head's), and
+the end of a docstring that the text did not open is left out.
 
 All of this is linear in the length of the text, but for the cutting of an unfinished definition: a few passes.
 """
@@ -35,7 +35,7 @@ _QUOTES_LINE = re.compile(r"(?:\"{3}|\'{3})(?P<rest>[^\r\n]*)(?:\r\n|\r|\n)")
 
 
 def find_function(head: str, text: str, entry_point: str, *, last: bool) -> CandidateProgram | None:
-    """The program of a text that goes on the function of its head, or holds all of it; None if it does neither.
+    """The program of a text that continues the function of its head, or holds all of it; None if it does neither.
 
     Args:
         head: source that the text follows.
@@ -54,7 +54,7 @@ def find_function(head: str, text: str, entry_point: str, *, last: bool) -> Cand
 
 
 def _others(head: str, text: str, entry_point: str, *, last: bool) -> Iterator[CandidateProgram | None]:
-    """Other ways to read a text that does not simply go on its head."""
+    """Other ways to read a text that does not simply continue its head."""
     if head:
         yield _continued_again(head, text, entry_point)
     yield find_definitions(head, text, entry_point, last=last)
@@ -65,7 +65,7 @@ def _others(head: str, text: str, entry_point: str, *, last: bool) -> Iterator[C
 
 
 def continue_function(head: str, text: str, entry_point: str) -> CandidateProgram | None:
-    """What goes on the definition that the head begins, also if it does nothing; None if the head begins none.
+    """What continues the definition that the head begins, even if it does nothing; None if the head begins none.
 
     Lines that are indented a little less than the definition's body belong to it, if it does not return before them
     and is whole with them.
@@ -113,7 +113,7 @@ def _continued(head: str, text: str, entry_point: str) -> CandidateProgram | Non
 
 
 def _continued_again(head: str, text: str, entry_point: str) -> CandidateProgram | None:
-    """What continues the head after a text that says the end of it once more; None if it does not, or nothing does."""
+    """What continues the head if the text first repeats the end of it; None if it does not, or nothing follows."""
     count = _overlap(head[-MAX_REPEATED_CHARS:], text[:MAX_REPEATED_CHARS])
     if not text[:count].strip() or re.search(rf"\bdef[ \t]+{re.escape(entry_point)}\b", text[:count]):
         return None
@@ -127,7 +127,7 @@ def _overlap(head: str, text: str) -> int:
 
 
 def _continued_behind_docstring(head: str, text: str, entry_point: str) -> CandidateProgram | None:
-    """What continues the head after a text that first ends a docstring which it did not begin."""
+    """What continues the head if the text first closes a docstring that it did not open."""
     ending = _QUOTES_LINE.search(text, 0, MAX_REPEATED_CHARS)
     if ending is None or ending["rest"].strip():
         return None
@@ -136,7 +136,7 @@ def _continued_behind_docstring(head: str, text: str, entry_point: str) -> Candi
 
 
 def _continued_at_column(head: str, text: str, entry_point: str) -> CandidateProgram | None:
-    """What continues the head if the first line, or all of the body, is indented as the head's function is."""
+    """What continues the head once the first line, or the whole body, is indented as the head's function demands."""
     column = _body_column(head)
     if column is None:
         return None

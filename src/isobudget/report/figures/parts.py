@@ -26,7 +26,7 @@ class Line:
     """One line of a panel.
 
     Attributes:
-        name: in the legend; lines of one name share an entry.
+        name: in the legend; lines with the same name share an entry.
         style: its colour and marker.
         x, y: shape (points,), y in percent.
         low, high: a band of the same shape; None where there is none.
@@ -92,7 +92,7 @@ class Plot:
 
 
 def thinned(count: int, *kept: int) -> NDArray[np.int64]:
-    """Places of at most about `MOST_POINTS` of so many points, evenly on a log axis, with both ends and some others."""
+    """Places of at most about `MOST_POINTS` of `count` points, evenly on a log axis, with both ends and some others."""
     if count <= MOST_POINTS:
         return np.arange(count)
     spaced = np.geomspace(1, count, MOST_POINTS).round().astype(np.int64)

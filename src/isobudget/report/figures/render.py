@@ -170,7 +170,7 @@ def _place(figure: Figure, axes: Any, plot: Plot, look: Look, engine: LayoutEngi
 
 
 def _x_axis(panel: Panel, room: float, look: Look) -> tuple[list[tuple[float, str]], str]:
-    """The ticks, with their texts, and the label of a panel that is so many points wide."""
+    """The ticks, with their texts, and the label of a panel of this width in points."""
     wide = partial(width_of, family=look.family, points=look.small)
     ticks = power_ticks(*x_limits(panel), room, wide, _APART * look.small)
     return list(ticks), in_lines(panel.x_label, room, look.family, look.points)

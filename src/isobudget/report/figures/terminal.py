@@ -33,7 +33,7 @@ def require_plotext() -> Any:
 
 
 def terminal_plot(plot: Plot, width: int = 80, *, colours: bool = False) -> str:
-    """Its last panel and what its signs mean, no wider than so many columns.
+    """Its last panel and what its signs mean, no wider than this many columns.
 
     Args:
         plot: what is shown.

@@ -1,7 +1,7 @@
 """The figure of `isobudget curves`: success against samples and, in the paper's form, against flops and time.
 
 Budgets are compared in one unit; the figure shows the others of the paper beside it, where the models can be priced in
-them too. What cannot be is left out, and why is said in the caption.
+them too. What cannot be is left out, and the caption says why.
 """
 
 from __future__ import annotations

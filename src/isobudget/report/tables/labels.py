@@ -20,9 +20,9 @@ NO_INTERVAL = "One problem gives no interval."
 
 
 def short_labels(labels: Sequence[str]) -> dict[str, str]:
-    """Labels without what they all begin and end with, cut at a boundary, if they are too long for a heading.
+    """Labels without the parts that all begin and end with, if they are too long for a heading.
 
-    One that still is too long loses whose it is and its last parts, as far as no two become the same.
+    A label that is still too long loses its organisation, and then its last parts, unless two labels become the same.
     """
     if len(labels) < 2 or sum(len(label) for label in labels) <= _WIDEST:
         return {label: label for label in labels}

@@ -21,7 +21,10 @@ NOT_REACHED = {"-": "not reached with the recorded samples"}
 
 
 def reach_table(comparison: Comparison) -> Grid:
-    """The smallest budget of every model for each success; of the two cheapest where that does not fit."""
+    """For each success rate, the smallest budget of every model that reaches it.
+
+    A narrow table shows only the two models that reach it cheapest.
+    """
     labels, short = [curve.label for curve in comparison.curves], short_names(comparison)
     reaches = comparison.reach()
     rows = tuple(

@@ -45,7 +45,7 @@ def power_line(comparison: Comparison) -> str:
 
 
 def detectable_text(power: Power, problems: int, interval: tuple[float, float]) -> str:
-    """The smallest true difference that so many problems find, as the begin of a sentence, if that can be said.
+    """The smallest true difference that this many problems can detect, as the beginning of a sentence, if it is known.
 
     Where few problems tell two models apart, their spread says too little: the interval of the difference is wider than
     what would be found.

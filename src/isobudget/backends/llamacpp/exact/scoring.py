@@ -41,7 +41,7 @@ _T = TypeVar("_T")
 
 
 class ExactScorer(TextScorer):
-    """Scores texts under one model, on so many cores. For several threads at once."""
+    """Scores texts under one model, on this many cores. For several threads at once."""
 
     def __init__(self, name: str, network: Network, threads: int) -> None:
         super().__init__(name, len(network.weights.embedding), network.weights.context_tokens, _BATCH_TOKENS)

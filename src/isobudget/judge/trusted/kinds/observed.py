@@ -222,7 +222,7 @@ def _arguments(number: int, text: str) -> list[Any]:
     try:
         arguments = ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
-        raise ValueError(f"arguments {number + 1} are not literals: {error}") from error
+        raise ValueError(f"input {number + 1}: the arguments are not literals: {error}") from error
     if type(arguments) is not list:
-        raise ValueError(f"arguments {number + 1} are a {type(arguments).__name__}, not a list")
+        raise ValueError(f"input {number + 1}: the arguments are a {type(arguments).__name__}, not a list")
     return arguments
