@@ -206,7 +206,7 @@ def test_a_job_at_which_a_judge_fails_is_judged_again_and_then_told() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('budget = "5usd/day"', "serve.toml: budget: is a list of texts"),
+        ('budget = "5usd/day"', "serve.toml: budget: is a list of strings"),
         ('budget = ["5usd/day", "x"]', "serve.toml: budget: 'x' is not a budget"),
         ("max_tokens = 20000", "serve.toml: max_tokens: 20000 are above most_tokens, 16384"),
         ("prot = 1", "serve.toml: prot: is not known"),

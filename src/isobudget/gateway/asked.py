@@ -80,7 +80,7 @@ class Options(BaseModel):
 _OPTIONS = [one.alias or name for name, one in Options.model_fields.items()]
 _TYPES_OF_OPTIONS = {
     "tests": "must be source as one text, or an object with fields such as inputs and outputs",
-    "budget": "must be a text of an amount and its unit, such as 0.01usd, 20000tokens, 1e15flops or 30s",
+    "budget": "must be a string with an amount and its unit, such as 0.01usd, 20000tokens, 1e15flops or 30s",
 }
 
 
@@ -224,7 +224,7 @@ def _text(body: Mapping[str, Any], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not value:
         where = "; GET /v1/models lists what there is" if name == "model" else ""
-        raise bad_request(f"{name} must be a text{where}", name)
+        raise bad_request(f"{name} must be a string{where}", name)
     return value
 
 
@@ -261,7 +261,7 @@ def _sampling(body: Mapping[str, Any], settings: ServeSettings) -> Sampling:
     stops = [stop] if isinstance(stop, str) else [] if stop is None else stop
     texts = isinstance(stops, list) and all(isinstance(one, str) and one for one in stops)
     if not texts or len(stops) > _MOST_STOPS:
-        raise bad_request(f"stop must be a text or up to {_MOST_STOPS} texts", "stop")
+        raise bad_request(f"stop must be a string or up to {_MOST_STOPS} strings", "stop")
     return Sampling(
         temperature=_number(body, "temperature", 0.7, 0, 10),
         top_p=_number(body, "top_p", 0.95, 1e-6, 1),
@@ -287,7 +287,7 @@ def _message(one: Mapping[str, Any], place: str, more: Sequence[str]) -> Message
     if isinstance(content, list):
         content = "\n".join(_text_of_part(part, place, more) for part in content)
     if content is not None and not isinstance(content, str):
-        raise bad_request(f"{place}.content must be a text", f"{place}.content")
+        raise bad_request(f"{place}.content must be a string", f"{place}.content")
     check_known(one, _OF_MESSAGES | set(more), place)
     if role in ("tool", "function") or one.get("tool_calls") or one.get("function_call") or content is None:
         return None

@@ -131,7 +131,7 @@ class Keys:
                 raise RefusedRequestError(
                     403,
                     "key_closed",
-                    f"this key is closed: {account.closed}. isobudget serve key change {row.name} open opens it",
+                    f"this key is closed: {account.closed}. To reopen it: isobudget serve key change {row.name} open",
                 )
             return account
         if self._open and not self._store.all_keys():

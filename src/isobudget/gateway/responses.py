@@ -58,7 +58,7 @@ def _messages(given: Any) -> list[dict[str, Any]]:
     if isinstance(given, str) and given:
         return [{"role": "user", "content": given}]
     if not isinstance(given, list) or not given:
-        raise bad_request("input must be a text or a list of messages", "input")
+        raise bad_request("input must be a string or a list of messages", "input")
     return [_message(one, f"input.{at}") for at, one in enumerate(given)]
 
 

@@ -138,7 +138,7 @@ class ServerUpstream(Priced):
         if given < asked:
             self._traits.refuse(Feature.SAMPLES, f"gave {given} of {asked} samples: asked for one at a time")
         if look_alike(answer, sampling.temperature):
-            self._traits.refuse(Feature.SAMPLES, "gave one text for several samples: asked for one at a time")
+            self._traits.refuse(Feature.SAMPLES, "gave one text for several samples; one is asked for at a time")
             return answer.choices[:1]
         return answer.choices[:asked]
 

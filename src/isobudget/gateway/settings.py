@@ -131,5 +131,5 @@ def _said(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         return f"is not known; known are: {', '.join(ServeSettings.model_fields)}"
     if error["type"] == "tuple_type":
-        return 'is a list of texts, such as ["5usd/day"] or ["a", "b"]'
+        return 'is a list of strings, such as ["5usd/day"] or ["a", "b"]'
     return str(error["msg"])

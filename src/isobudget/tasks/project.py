@@ -33,7 +33,7 @@ CONFIGURATION = ("pyproject.toml", "pytest.ini", ".pytest.ini", "tox.ini", "setu
 
 _LIST: Check = (
     lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
-    "a list of texts",
+    "a list of strings",
 )
 _TEXTS: Check = (lambda value: isinstance(value, str) or _LIST[0](value), "a string or a list of strings")
 _SETTINGS: dict[str, Check] = {

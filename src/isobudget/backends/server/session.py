@@ -179,7 +179,7 @@ class ServerSession:
                 "stop text"
             )
         if look_alike(answer, sampling.temperature):
-            traits.refuse(Feature.SAMPLES, "gave one text for several samples: asked for one at a time")
+            traits.refuse(Feature.SAMPLES, "gave one text for several samples; one is asked for at a time")
             choices = choices[:1]
         shares = share_by_tokens(reply.seconds, counts)
         return [
