@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from isobudget.errors import InputError, RunError
+from isobudget import api
+from isobudget.errors import InputError, RunError, StorageError
 from isobudget.judge import Judge, Limits
 from isobudget.judge.file import judge_file
 from isobudget.judge.lines import Digests, SampleLine
@@ -198,3 +199,34 @@ def test_again_replaces_verdicts_only(tmp_path: Path) -> None:
         judge_file(samples, PROBLEMS, script, judge, again=True)
     assert script.read_text() == "print('mine')\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["samples.jsonl", "tools.py"]
+
+
+def test_what_cannot_or_need_not_be_judged_is_known_before_a_judge_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples, output = write(tmp_path / "samples.jsonl", LINES), tmp_path / "verdicts.jsonl"
+    fields = {"prompt": "def square(x):\n", "entry_point": "square", "test": CHECK}
+    problems = write(tmp_path / "own.jsonl", [{"task_id": name, **fields} for name in PROBLEMS])
+    api.judge(samples, str(problems), output)
+    monkeypatch.setattr(Judge, "__enter__", lambda _: pytest.fail("a judge began"))
+    assert api.judge(samples, str(problems), output, resume=True).outcomes == {"failed": 2, "passed": 1}
+    with pytest.raises(RunError, match="exists already"):
+        api.judge(samples, str(problems), output)
+    with pytest.raises(InputError, match="line 2: is not JSON"):
+        api.judge(write(tmp_path / "bad.jsonl", [LINES[0], "{not"]), str(problems), tmp_path / "other.jsonl")
+    with pytest.raises(StorageError, match="No such file or directory"):
+        api.judge(samples, str(problems), tmp_path / "nowhere" / "verdicts.jsonl")
+    (tmp_path / "begun.jsonl.partial").write_text("")
+    with pytest.raises(RunError, match="continue it with --resume"):
+        api.judge(samples, str(problems), tmp_path / "begun.jsonl")
+    names = ["bad.jsonl", "begun.jsonl.partial", "own.jsonl", "samples.jsonl", "verdicts.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_what_another_command_wrote_while_the_judge_began_is_not_replaced(tmp_path: Path) -> None:
+    samples, output = write(tmp_path / "samples.jsonl", LINES), tmp_path / "verdicts.jsonl"
+    with Judge(workers=1) as judge, pytest.raises(RunError, match="exists already"):
+        judge_file(samples, PROBLEMS, output, judge, begin=lambda: output.write_text("another's\n"))
+    assert [output.read_text(), sorted(path.name for path in tmp_path.iterdir())] == [
+        "another's\n", ["samples.jsonl", "verdicts.jsonl"],
+    ]  # fmt: skip

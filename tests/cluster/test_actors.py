@@ -90,7 +90,7 @@ def test_verdicts_are_the_local_judges_and_the_poison_is_alone() -> None:
     with Judge(2) as local:
         expected = plain(list(local.run(work)))
     poisoned = [(one, program + POISON * (at == 37)) for at, (one, program) in enumerate(work)]
-    with ClusterJudge(of_threads(2), 2) as judge:
+    with ClusterJudge(of_threads(2)) as judge:
         assert plain(list(judge.run(work))) == expected
         found = plain(list(judge.run(poisoned)))
         assert found[37][0] == "crashed"
@@ -109,7 +109,7 @@ def test_a_sample_whose_reference_ends_workers_too_is_no_verdict_on_it() -> None
     tests = CheckFunction("def check(candidate):\n    assert candidate() == 1\n", split=True)
     problem = Problem("p/1", "b", "def f():\n", "f", tests, reference=f"    return 1\n{POISON}")
     unknown = Problem("p/2", "b", "def f():\n", "f", tests)
-    with ClusterJudge(of_threads(1), 1) as judge:
+    with ClusterJudge(of_threads(1)) as judge:
         work = [(one, one.program(f"    return 1\n{POISON}")) for one in (problem, unknown)]
         assert [one.outcome for one in judge.run(work)] == ["invalid", "invalid"]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.machinery
 import importlib.util
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -127,27 +129,76 @@ def test_ray_is_not_loaded_before_something_needs_it() -> None:
         assert "ray" not in sys.modules
 
 
+#: how servers of gRPC begin: with their settings, here none
+SETTINGS = b"\0\0\0\4\0\0\0\0\0"
+
+
+@contextlib.contextmanager
+def listener(answer: bytes | None) -> Iterator[str]:
+    """An address where something listens that gives one client an answer and hangs up, or, for None, says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                if answer is not None:
+                    connection.recv(1000)
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        if answer is not None:
+            thread.start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        if answer is not None:
+            thread.join(60)
+
+
 @pytest.fixture
 def listening() -> Iterator[str]:
-    """An address where something listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"127.0.0.1:{server.getsockname()[1]}"
+    """An address where a head seems to listen."""
+    with listener(SETTINGS) as address:
+        yield address
+
+
+@pytest.fixture
+def ray_installed(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A stand-in for Ray that can be loaded, and whose `init` must not be called."""
+    ray = ModuleType("ray")
+    ray.__spec__ = importlib.machinery.ModuleSpec("ray", None)
+    ray.init = lambda **_: pytest.fail("Ray was started")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "RAY_worker_niceness"):
+        monkeypatch.setenv(name, "0")
+    return ray
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", b"\0\0", None])
+def test_what_listens_and_is_no_head_is_said_at_once(
+    answer: bytes | None, ray_installed: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isobudget.cluster.connect.ANSWER_SECONDS", 60.0 if answer is not None else 0.2)
+    monkeypatch.delenv("RAY_USE_TLS", raising=False)
+    refused = pytest.raises(ClusterError, match=r"what listens there is not a head of Ray\. Start the head with")
+    with listener(answer) as address, refused, executor_at(address, None, SILENT):
+        pass
+
+
+def test_a_head_that_speaks_tls_is_left_to_ray(ray_installed: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_USE_TLS", "1")
+    with listener(None) as address, executor_at(address, None, SILENT):
+        pass
 
 
 @pytest.mark.parametrize(("mode", "hinted"), [("", True), ("disabled", True), ("token", False)])
 def test_who_is_not_let_in_is_told_of_the_token(
-    mode: str, hinted: bool, listening: str, monkeypatch: pytest.MonkeyPatch
+    mode: str, hinted: bool, listening: str, ray_installed: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def init(**_: Any) -> None:
         raise ConnectionError(f"Failed to connect to Ray cluster at {listening}")
 
-    ray = ModuleType("ray")
-    ray.__spec__ = importlib.machinery.ModuleSpec("ray", None)
-    ray.init = init  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "ray", ray)
-    for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "RAY_worker_niceness"):
-        monkeypatch.setenv(name, "0")
+    ray_installed.init = init  # type: ignore[attr-defined]
     monkeypatch.setenv("RAY_AUTH_MODE", mode)
+    monkeypatch.delenv("RAY_USE_TLS", raising=False)
     with pytest.raises(ClusterError, match=f"{listening}: Failed to connect") as refused, connected(listening):
         pass
     assert ("RAY_AUTH_MODE=token" in str(refused.value)) is hinted

@@ -7,10 +7,12 @@ import json
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,9 @@ import pytest
 from isobudget.errors import InputError, JudgeError
 from isobudget.judge.verdict import Limits, Outcome, Verdict
 from isobudget.problems.given import given_problem
-from isobudget.rewards import Reward, SharedPool, compute_score, frames, reward
+from isobudget.problems.problem import Problem
+from isobudget.rewards import JudgePool, Reward, SharedPool, compute_score, frames, reward
+from isobudget.rewards.daemon import Daemon
 from isobudget.rewards.place import socket_path
 from isobudget.rewards.shared import connect
 
@@ -263,3 +267,125 @@ def test_verl_gets_a_number_where_the_judge_failed(own_pool: Path) -> None:
     tests = {"inputs": ["1\n"], "outputs": ["1\n"], "checker": checker}
     assert math.isnan(reward(["print(input())"], tests)[0])
     assert compute_score("own", "print(input())", tests) == 0.0
+
+
+class SlowPool:
+    """Listens in a pool's place, takes the jobs that it is told to and no more, and leaves the rest in the socket."""
+
+    def __init__(self, place: Path) -> None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        self.place, self._listener = place, socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(place))
+        self._listener.listen()
+        self._listener.settimeout(60)
+
+    def __enter__(self) -> SlowPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+        self.connection.close()
+
+    def take(self) -> int:
+        """The number of the first job of the first client."""
+        self.connection, _ = self._listener.accept()
+        message = frames.receive(self.connection)
+        assert message is not None
+        return int(message["id"])
+
+    def wait_for_more(self) -> None:
+        """Until a further job has begun to come."""
+        assert self.connection.recv(1, socket.MSG_PEEK)
+
+    def leave(self) -> None:
+        """Another pool may come in its place; who is connected stays so."""
+        self._listener.close()
+        self.place.unlink()
+
+
+LONG = f"{RIGHT}\n#{'x' * 4_000_000}"
+
+
+def test_verdicts_come_while_the_pool_takes_no_jobs(own_pool: Path) -> None:
+    problem, verdict = given_problem(TESTS), Verdict(Outcome.PASSED)
+    pool, came = SharedPool(place=own_pool / "slow.sock"), list[list[Verdict]]()
+    with SlowPool(own_pool / "slow.sock") as slow:
+        first = threading.Thread(target=lambda: came.append(pool.judge([(problem, "first")])))
+        first.start()
+        number = slow.take()
+        second = threading.Thread(target=lambda: pool.judge([(problem, LONG)]), daemon=True)
+        second.start()
+        slow.wait_for_more()
+        slow.connection.sendall(frames.pack(frames.answer(number, verdict)))
+        first.join(60)
+        assert [one[0].outcome for one in came] == [Outcome.PASSED]
+        slow.leave()
+    second.join(60)  # by a pool of its own
+    assert not second.is_alive()
+
+
+@pytest.mark.parametrize("moment", ["while it sends", "while it waits"])
+def test_after_an_interrupt_the_next_batch_is_judged(own_pool: Path, moment: str) -> None:
+    problem, place = given_problem(TESTS), own_pool / "slow.sock"
+    pool = SharedPool(place=place)
+
+    def interrupt(slow: SlowPool) -> None:
+        slow.take()
+        if moment == "while it sends":
+            slow.wait_for_more()
+        slow.leave()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with SlowPool(place) as slow:
+        thread = threading.Thread(target=interrupt, args=(slow,))
+        thread.start()
+        jobs = [(problem, "first"), (problem, LONG)] if moment == "while it sends" else [(problem, "first")]
+        with pytest.raises(KeyboardInterrupt):
+            pool.judge(jobs)
+        thread.join()
+        # what was half sent would be followed by this, which the pool would take for the rest of it
+        assert [one.outcome for one in pool.judge([(problem, "def add(a, b): return a + b")])] == [Outcome.PASSED]
+
+
+def test_jobs_of_a_client_that_has_gone_are_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Future[Verdict]] = []
+
+    class Pool:
+        idle = False
+
+        def __init__(self, limits: Limits) -> None:
+            pass
+
+        def submit(self, problem: Problem, program: str) -> Future[Verdict]:
+            asked.append(Future())
+            return asked[-1]
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr("isobudget.rewards.daemon.JudgePool", Pool)
+    place = tmp_path / "pool.sock"
+    serving = threading.Thread(target=Daemon(place).serve, args=(0.5,))
+    serving.start()
+    with connect(place) as client:
+        for number in range(3):
+            client.sendall(frames.pack(frames.job(number, given_problem(TESTS), RIGHT, Limits())))
+        client.sendall(frames.pack({"id": 3}))
+        assert "without a request" in str(frames.receive(client))
+    serving.join(60)
+    assert [one.cancelled() for one in asked] == [True] * 3
+
+
+def test_what_is_cancelled_in_time_is_not_judged() -> None:
+    problem = given_problem(TESTS)
+    with JudgePool(1) as pool:
+        waiting = [pool.submit(problem, f"def add(a, b): return a + b  # {number}") for number in range(9)]
+        cancelled = [one.cancel() for one in waiting[5:]]
+        assert all(one.result(60).passed for one in waiting[:5])
+        assert pool.submit(problem, "x").result(60).outcome is Outcome.ERROR
+        assert cancelled == [True] * 4
+
+
+def test_an_answer_that_is_too_long_for_a_frame_fails_alone(own_pool: Path) -> None:
+    long = f"```python\ndef add(a, b):\n    '{'é' * (12 << 20)}'\n    return a + b\n```"
+    assert reward([RIGHT, long], TESTS) == [1.0, 0.0]

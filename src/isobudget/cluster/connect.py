@@ -25,10 +25,18 @@ LOCAL, AUTO = "local", "auto"
 CONNECT_SECONDS = 300.0
 #: how often it is tried to start: Ray gives a machine 30 s, which a busy one does not always keep
 STARTS = 3
+#: what Ray waits for while it starts, for which it gives a quiet machine's 25 to 30 s
+_START_SECONDS = {
+    "RAY_gcs_server_port_wait_time_s": 120,
+    "RAY_raylet_start_wait_time_s": 120,
+    "RAY_agent_register_timeout_ms": 120_000,
+}
 #: how long it may take to end
 CLOSE_SECONDS = 60.0
-#: whether something listens at an address is known after so long
-REACH_SECONDS = 10.0
+#: whether something listens at an address is known after so long, and whether it is a head, which may be busy
+REACH_SECONDS, ANSWER_SECONDS = 10.0, 30.0
+#: how a client of gRPC, which a head serves, begins, and what stands at the fourth byte of what it is answered
+_GREETING, _SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 4
 #: one question to the cluster
 ASK_SECONDS = 120.0
 #: memory for what is on its way between driver and workers; nothing in it is precious
@@ -153,6 +161,8 @@ def _load() -> Any:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what the user made visible stays so
     # workers of a cluster that is started here would else yield to whatever else runs, and stand still beside it
     os.environ.setdefault("RAY_worker_niceness", "0")
+    for name, seconds in _START_SECONDS.items():
+        os.environ.setdefault(name, str(seconds))
     before = signal.getsignal(signal.SIGTERM)
     import ray
 
@@ -162,7 +172,7 @@ def _load() -> Any:
 
 
 def _require_listener(address: str) -> None:
-    """Raise `ClusterError` where nothing answers, for which Ray itself would wait for minutes."""
+    """Raise `ClusterError` where no head answers, for which Ray itself would wait for minutes."""
     where, said = address, f"--cluster {address}"
     if address == AUTO:  # Ray takes the variable's, where it is set
         where = os.environ.get("RAY_ADDRESS", AUTO)
@@ -174,10 +184,7 @@ def _require_listener(address: str) -> None:
         except InputError as error:
             raise ClusterError(f"RAY_ADDRESS, which --cluster auto follows: {error}") from None
     if why := _unanswered(where):
-        raise ClusterError(
-            f"{said}: nothing answers there ({why}). Start the head with: "
-            f"ray start --head --port {where.rsplit(':', 1)[1]}"
-        )
+        raise ClusterError(f"{said}: {why}. Start the head with: ray start --head --port {where.rsplit(':', 1)[1]}")
 
 
 def _require_head_found() -> None:
@@ -194,19 +201,37 @@ def _require_head_found() -> None:
         return
     if head and (why := _unanswered(head)):
         raise ClusterError(
-            f"--cluster auto: Ray says that the head of a cluster of this machine is at {head}, and nothing answers "
-            f"there ({why}). If it is gone, clear it away with: ray stop. If another is meant, give its HOST:PORT"
+            f"--cluster auto: Ray says that the head of a cluster of this machine is at {head}, and {why}. "
+            "If it is gone, clear it away with: ray stop. If another is meant, give its HOST:PORT"
         )
 
 
 def _unanswered(address: str) -> str:
-    """Why nothing answers at an address; empty if something does."""
+    """Why no head answers at an address, in words; empty if one may."""
     host, port = address.rsplit(":", 1)
     try:
-        socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
+        with socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS) as connection:
+            return "" if _encrypted() or _greeted(connection) else "what listens there is not a head of Ray"
     except OSError as error:
-        return error.strerror or str(error)
-    return ""
+        return f"nothing answers there ({error.strerror or error})"
+
+
+def _encrypted() -> bool:
+    """Whether heads speak TLS, of which nothing is known here."""
+    return os.environ.get("RAY_USE_TLS", "").lower() in ("1", "true")
+
+
+def _greeted(connection: socket.socket) -> bool:
+    """Whether the other end answers as servers of gRPC do."""
+    connection.settimeout(ANSWER_SECONDS)
+    said = b""
+    try:
+        connection.sendall(_GREETING)
+        while len(said) < 4 and (piece := connection.recv(4 - len(said))):
+            said += piece
+    except OSError:  # it says nothing, or hung up
+        return False
+    return len(said) == 4 and said[3] == _SETTINGS
 
 
 def _token_hint(address: str) -> str:

@@ -180,29 +180,26 @@ class Cluster:
     ) -> Judge:
         """A judge of actors: as many as asked for, or one per CPU that no model `beside` it holds.
 
-        Where models hold every CPU, one worker judges beside them all the same.
+        Where models hold every CPU, one worker judges beside them all the same. A local cluster is started by entering
+        it, and that cluster is asked for then what `beside` holds.
 
         Raises:
             ClusterError: not that many fit.
         """
         if workers is not None:
             self._require_cpus(workers)
-        held = max((self._held(model) for model in beside), default=0.0)
-        free = int(_cpus(self.machines.known) - held)
 
-        def size() -> int:
-            now = int(_cpus(self.machines.now()) - held)
-            return max(1, now if workers is None else min(workers, now))
+        def fleet(kind: ActorKind) -> RayFleet:
+            held = max((self._held(model) for model in beside), default=0.0)
 
-        return ClusterJudge(
-            lambda kind: RayFleet(self._ray, kind, size),
-            size(),
-            limits,
-            cpus=1.0 if free > 0 else 0.0,
-            note=self._progress.note,
-            actor=self._judge_actor,
-            **modes,
-        )
+            def size() -> int:
+                now = int(_cpus(self.machines.now()) - held)
+                return max(1, now if workers is None else min(workers, now))
+
+            free = int(_cpus(self.machines.known) - held)
+            return RayFleet(self._ray, kind if free > 0 else replace(kind, cpus=0.0), size)
+
+        return ClusterJudge(fleet, limits, note=self._progress.note, actor=self._judge_actor, **modes)
 
     def _require_cpus(self, workers: int) -> None:
         """Raise `ClusterError` where this many judges do not fit; a local cluster need not be started for that."""

@@ -39,28 +39,23 @@ class ClusterJudge(Judge):
     """A judge of actors. The arguments are those of `Judge`, after the fleet's.
 
     Args:
-        make_fleet: starts actors of the kind that it is given.
-        workers: of them at most.
-        cpus: that each holds.
-        actor: its class.
+        make_fleet: called on entering; starts actors of the kind that it is given, as many as it has room for.
+        actor: their class.
     """
 
     def __init__(
         self,
         make_fleet: Callable[[ActorKind], Fleet],
-        workers: int,
         limits: Limits | None = None,
         *,
-        cpus: float = 1.0,
         note: Callable[[str], None] = lambda _: None,
         actor: type[JudgeActor] = JudgeActor,
         **modes: Any,
     ) -> None:
         super().__init__(None, limits, **modes)
-        self.workers = workers
-        kind = ActorKind(actor, (self.limits, modes), cpus, 0.0, 1, pack)
-        stall = _STALLS * (2 * self.limits.wall_seconds + GRACE_SECONDS)
-        self._dispatch: Dispatch[Job] = Dispatch(make_fleet(kind), stall, self._on_ready, note)
+        self._make_fleet = make_fleet
+        self._kind = ActorKind(actor, (self.limits, modes), 1.0, 0.0, 1, pack)
+        self._dispatch: Dispatch[Job] | None = None
         self._note, self._streaming = note, False
 
     def _on_ready(self, hello: Hello) -> None:
@@ -74,8 +69,12 @@ class ClusterJudge(Judge):
 
         Raises:
             JudgeError: samples cannot be confined on a machine of the cluster.
-            ClusterError: no actor comes.
+            ClusterError: there is no such cluster, it has no room, or no actor comes.
         """
+        fleet = self._make_fleet(self._kind)
+        self.workers = fleet.size()
+        stall = _STALLS * (2 * self.limits.wall_seconds + GRACE_SECONDS)
+        self._dispatch = Dispatch(fleet, stall, self._on_ready, self._note)
         self._dispatch.__enter__()
         self._entered = True
         return self
@@ -84,7 +83,8 @@ class ClusterJudge(Judge):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._entered = False
-        self._dispatch.close()
+        if self._dispatch is not None:
+            self._dispatch.close()
 
     def run(self, pairs: Iterable[tuple[Problem, str]]) -> Iterator[Verdict]:
         """The same as `Judge.run`.
@@ -92,7 +92,7 @@ class ClusterJudge(Judge):
         Raises:
             ClusterError: workers end whatever they are given.
         """
-        if not self._entered:
+        if not self._entered or self._dispatch is None:
             raise JudgeError("use the judge inside its with block: with ... as judge: judge.run(...)")
         if self._streaming:
             raise JudgeError("this judge is busy with another run: take its verdicts first, or close it")

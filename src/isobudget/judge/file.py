@@ -13,7 +13,7 @@ import gzip
 import json
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -43,6 +43,7 @@ def judge_file(
     again: bool = False,
     extraction: Extraction | None = None,
     progress: Progress = SILENT,
+    begin: Callable[[], object] = lambda: None,
 ) -> VerdictTally:
     """Judge every sample of a file, in order, in memory that does not grow with the file.
 
@@ -50,11 +51,12 @@ def judge_file(
         samples: JSON lines, plain or gzipped. The whole file is checked before anything is judged.
         problems: by task_id.
         output: where the verdicts go, gzipped where the name ends in `.gz`; it appears when it is complete.
-        judge: an entered judge.
+        judge: a judge, entered at the latest by `begin`.
         resume: continue from what a killed run left beside the output; a finished output of these samples is kept.
         again: replace an output that is there.
         extraction: what takes the program out of a completion or solution; without it both are taken as they are.
         progress: shows how many samples are judged.
+        begin: called when there is something to judge and it can be, before anything is.
 
     Raises:
         InputError: a sample line cannot be used; the message says where.
@@ -66,33 +68,47 @@ def judge_file(
     partial = output.with_name(output.name + ".partial")
     tally = VerdictTally(problems=len(problems))
     source = (samples, problems, tally, extraction, judge)
-    try:
+    with _told_as_ours(output):
         begun = partial.exists()
         if output.exists() and not begun and not again:
             if resume and _take_up(output, *source)[0] == total:
                 return tally
-            raise RunError(f"{output} exists already; name another file, or replace it with --again")
+            raise _exists(output)
         if output.exists() and again:
             _require_verdicts(output)
-        with _held(partial) as out:
-            if begun and not resume:
-                raise RunError(
-                    f"{partial} holds the verdicts of an unfinished run: continue it with --resume, or remove it"
-                )
-            done, kept = _take_up(partial, *source)
-            os.truncate(partial, kept)
-            progress.start("judging", total, done)
-            for record in _verdicts(samples, problems, judge, done, extraction):
-                out.write(json.dumps(record) + "\n")
-                out.flush()
-                tally.add(record)
-                progress.advance("judging", 1)
-            _finish(partial, output)
+        with _held(partial):  # whether it can be written is known before anything is begun
+            if begun:
+                _require_resumed(partial, resume)
+            else:
+                partial.unlink()
+    begin()
+    with _told_as_ours(output), _held(partial) as out:
+        if not begun and partial.stat().st_size:
+            _require_resumed(partial, resume)
+        elif not begun and output.exists() and not again:  # another command has written it meanwhile
+            partial.unlink()
+            raise _exists(output)
+        done, kept = _take_up(partial, *source)
+        os.truncate(partial, kept)
+        progress.start("judging", total, done)
+        for record in _verdicts(samples, problems, judge, done, extraction):
+            out.write(json.dumps(record) + "\n")
+            out.flush()
+            tally.add(record)
+            progress.advance("judging", 1)
+        _finish(partial, output)
+    return tally
+
+
+@contextlib.contextmanager
+def _told_as_ours(output: Path) -> Iterator[None]:
+    """What goes wrong with a file of verdicts as an error that names it."""
+    try:
+        yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise RunError(f"{output}: is damaged ({error}); remove the file to re-judge") from error
     except OSError as error:
         raise StorageError(f"cannot write {error.filename or output}: {error.strerror}") from error
-    return tally
 
 
 def _check_files(samples: Path, problems: dict[str, Problem], output: Path) -> int:
@@ -174,6 +190,16 @@ def _take_up(
         if next(lines, b"").endswith(b"\n"):
             raise RunError(f"{written} holds more verdicts than {samples} has samples; remove it to re-judge")
     return done, kept
+
+
+def _exists(output: Path) -> RunError:
+    return RunError(f"{output} exists already; name another file, or replace it with --again")
+
+
+def _require_resumed(partial: Path, resume: bool) -> None:
+    """Raise `RunError` where verdicts of a killed run are there and nobody asked to go on."""
+    if not resume:
+        raise RunError(f"{partial} holds the verdicts of an unfinished run: continue it with --resume, or remove it")
 
 
 def _require_verdicts(output: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,8 +154,13 @@ def judge_lines(
         raise InputError(f"{output} is the file of problems; name another file for the verdicts")
     take = None if extraction is None else extraction_by(extraction)
     by_task = {problem.task_id: problem for problem in load_benchmark(problems).problems}
-    with (executor or Local()).judge(limits=limits, **modes) as judge:
-        check_problems(by_task.values(), judge, check, progress)
+    judge = (executor or Local()).judge(limits=limits, **modes)
+    with contextlib.ExitStack() as entered:
+
+        def begin() -> None:
+            entered.enter_context(judge)
+            check_problems(by_task.values(), judge, check, progress)
+
         tally = judge_file(
             samples,
             by_task,
@@ -164,6 +170,7 @@ def judge_lines(
             again=again,
             extraction=take,
             progress=progress,
+            begin=begin,
         )
     return _summary(tally)
 

@@ -8,7 +8,6 @@ it, however it ends.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import socket
@@ -76,29 +75,37 @@ class Daemon:
 
     def _talk(self, connection: socket.socket) -> None:
         room, sending = threading.Semaphore(MOST_JOBS), threading.Lock()
+        gone, asked = threading.Event(), set[Future[Verdict]]()
 
         def send(message: frames.Frame) -> None:
-            with contextlib.suppress(OSError), sending:
-                connection.sendall(frames.pack(message))
+            try:
+                with sending:
+                    connection.sendall(frames.pack(message))
+            except OSError:
+                gone.set()
 
         try:
-            while (message := frames.receive(connection)) is not None:
+            while not gone.is_set() and (message := frames.receive(connection)) is not None:
                 room.acquire()
-                self._judge(message, _Answer(send, room))
+                self._judge(message, _Answer(send, room), asked)
         except (OSError, JudgeError):
             pass  # a client that does not speak as it should has lost its connection, no more
         finally:
+            for verdict in list(asked):  # nobody waits for them; others do for theirs
+                verdict.cancel()
             connection.close()
             with self._lock:
                 self._clients -= 1
                 self._last = time.monotonic()
 
-    def _judge(self, message: frames.Frame, answer: _Answer) -> None:
+    def _judge(self, message: frames.Frame, answer: _Answer, asked: set[Future[Verdict]]) -> None:
+        answer.number = message.get("id", -1)
         try:
-            number, problem, program, limits = frames.read_job(message)
-            answer.number = number
+            _, problem, program, limits = frames.read_job(message)
             with self._lock:
                 verdict = self._pool(limits).submit(problem, program)
+            asked.add(verdict)
+            verdict.add_done_callback(asked.discard)
             verdict.add_done_callback(answer)
         except IsobudgetError as error:
             answer.fail(str(error))
@@ -124,6 +131,9 @@ class _Answer:
         self.send, self.room, self.number = send, room, -1
 
     def __call__(self, verdict: Future[Verdict]) -> None:
+        if verdict.cancelled():
+            self.room.release()
+            return
         error = verdict.exception()
         if error is None:
             self.room.release()

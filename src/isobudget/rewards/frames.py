@@ -13,6 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from isobudget.errors import JudgeError
+from isobudget.judge import wire
 from isobudget.judge.verdict import Limits, Verdict
 from isobudget.problems.problem import Problem
 from isobudget.records.rows import ProblemRow, problem_of, row_of
@@ -73,7 +74,9 @@ def _exactly(connection: socket.socket, count: int) -> bytes | None:
 
 def job(number: int, problem: Problem, program: str, limits: Limits) -> Frame:
     """The message that asks for a verdict."""
-    return {"id": number, "limits": list(limits), "problem": asdict(row_of(problem)), "program": program}
+    # more of a program that is too long for the judge would say no more, and could be too long for a frame
+    taken = program[: wire.TEXT_BYTES + 1]
+    return {"id": number, "limits": list(limits), "problem": asdict(row_of(problem)), "program": taken}
 
 
 def read_job(message: Frame) -> tuple[int, Problem, str, Limits]:

@@ -76,7 +76,7 @@ class JudgePool:
         for thread in self._threads:
             thread.join()
         while not self._jobs.empty():
-            if (job := self._jobs.get()) is not None:
+            if (job := self._jobs.get()) is not None and job.verdict.set_running_or_notify_cancel():
                 job.verdict.set_exception(JudgeError("the pool of judges was closed"))
 
     @property
@@ -85,7 +85,10 @@ class JudgePool:
         return not self._open
 
     def submit(self, problem: Problem, program: str) -> Future[Verdict]:
-        """Have a program judged; the future ends with its verdict, or with a `JudgeError`."""
+        """Have a program judged; the future ends with its verdict, or with a `JudgeError`.
+
+        One that is cancelled before its turn is not judged.
+        """
         if self._closed:
             raise JudgeError("the pool of judges was closed")
         verdict: Future[Verdict] = Future()
@@ -105,7 +108,8 @@ class JudgePool:
             with judge:
                 ready.set_result(None)
                 while (job := self._jobs.get()) is not None:
-                    self._judge_from(judge, job)
+                    if job.verdict.set_running_or_notify_cancel():
+                        self._judge_from(judge, job)
         except BaseException as error:
             if not ready.done():
                 ready.set_exception(error)
@@ -116,9 +120,10 @@ class JudgePool:
         try:
             for verdict in judge.run(self._waiting(first, taken)):
                 taken.popleft().verdict.set_result(verdict)
-        except (IsobudgetError, OSError) as error:
+        except Exception as error:  # whatever it is, who waits must hear of it, and the thread goes on
+            why = str(error) if isinstance(error, IsobudgetError | OSError) else f"{type(error).__name__}: {error}"
             for job in taken:
-                job.verdict.set_exception(JudgeError(f"the judge failed: {error}"))
+                job.verdict.set_exception(JudgeError(f"the judge failed: {why}"))
 
     def _waiting(self, first: _Job, taken: deque[_Job]) -> Iterator[tuple[Problem, str]]:
         job: _Job | None = first
@@ -126,7 +131,8 @@ class JudgePool:
             taken.append(job)
             yield job.problem, job.program
             try:
-                job = self._jobs.get_nowait()
+                while (job := self._jobs.get_nowait()) is not None and not job.verdict.set_running_or_notify_cancel():
+                    pass
             except queue.Empty:
                 return
         self._jobs.put(None)  # that the pool closes is for the thread to see

@@ -66,13 +66,17 @@ class SharedPool:
         for attempt in range(ATTEMPTS):
             open_ = [at for at, one in enumerate(verdicts) if one is None]
             link = self._connected()
-            futures = [(at, link.submit(*jobs[at], self.limits)) for at in open_]
             lost = False
-            for at, future in futures:
-                try:
-                    verdicts[at] = future.result()
-                except _LostError:
-                    lost = True
+            try:
+                futures = [(at, link.submit(*jobs[at], self.limits)) for at in open_]
+                for at, future in futures:
+                    try:
+                        verdicts[at] = future.result()
+                    except _LostError:
+                        lost = True
+            except KeyboardInterrupt:
+                link.close()  # nobody waits for the rest, which would be judged before whatever comes next
+                raise
             if not lost:
                 break
             if attempt == ATTEMPTS - 1:
@@ -113,6 +117,7 @@ class _Link:
         self._numbers = itertools.count()
         self._waiting: dict[int, Future[Verdict]] = {}
         self._lock = threading.Lock()
+        self._sending = threading.Lock()  # one of its own: verdicts come while the pool takes no further jobs
         self._lost = False
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -131,14 +136,14 @@ class _Link:
                 return future
             self._waiting[number] = future
         try:
-            self._send(data)
+            with self._sending:
+                self._connection.sendall(data)
         except OSError:
             self._end()
+        except BaseException:  # an interrupt: where it left off, nothing else can follow
+            self._end()
+            raise
         return future
-
-    def _send(self, data: bytes) -> None:
-        with self._lock:
-            self._connection.sendall(data)
 
     def _listen(self) -> None:
         try:
@@ -147,6 +152,8 @@ class _Link:
         except (OSError, JudgeError):
             pass
         self._end()
+        with self._sending:
+            self._connection.close()
 
     def _deliver(self, message: frames.Frame) -> None:
         with self._lock:
@@ -162,7 +169,7 @@ class _Link:
         with self._lock:
             self._lost = True
             waiting, self._waiting = list(self._waiting.values()), {}
-            self._connection.close()
+        self.close()
         for future in waiting:
             future.set_exception(_LostError("the shared pool of judges ended"))
 
