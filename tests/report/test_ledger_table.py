@@ -74,3 +74,10 @@ def test_an_empty_list_says_what_it_is(tmp_path: Path, words: list[str], said: s
     SqliteStore(tmp_path / "ledger.sqlite").close()
     found = shown(*words, str(tmp_path / "ledger.sqlite"))
     assert (found.exit_code, found.stdout) == (0, said)
+
+
+def test_a_new_key_says_which_ledger_keeps_it(tmp_path: Path) -> None:
+    place = tmp_path / "ledger.sqlite"
+    made = shown("key", "new", "alice", "--ledger", str(place))
+    assert made.stdout.startswith("isb-")
+    assert f"the key is kept in {place}" in made.stderr

@@ -140,7 +140,7 @@ def new_key(name: str, *, budget: str | Sequence[str] = (), ledger: str | Path |
     from isobudget.gateway.keys import make_key
     from isobudget.gateway.store import writing
 
-    with writing(_ledger(ledger)) as store:
+    with writing(ledger_path(ledger)) as store:
         return make_key(store, name, as_names(budget))
 
 
@@ -180,7 +180,7 @@ def change_key(
         "revoke": (keys.REVOKED, ""),
         "budget": (keys.BUDGET, json.dumps(list(budgets))),
     }
-    with writing(_ledger(ledger)) as store:
+    with writing(ledger_path(ledger)) as store:
         return keys.described_key(keys.change_key(store, name, *events[change]))
 
 
@@ -196,7 +196,7 @@ def keys(*, ledger: str | Path | None = None) -> Results[dict[str, Any]]:
     from isobudget.gateway.keys import described_key
     from isobudget.gateway.store import reading
 
-    with reading(_ledger(ledger)) as store:
+    with reading(ledger_path(ledger)) as store:
         rows = [described_key(one) for one in store.all_keys()]
     return _results(rows)
 
@@ -213,10 +213,10 @@ def ledger(path: str | Path | None = None, *, request: str | None = None) -> Res
     """
     from isobudget.gateway.store import calls_of, reading, summary
 
-    with reading(_ledger(path)) as store:
+    with reading(ledger_path(path)) as store:
         rows = summary(store) if request is None else calls_of(store, request)
     if request is not None and not rows:
-        raise InputError(f"{_ledger(path)}: has no calls of {request[:80]!r}; name the ledger_id of an answer")
+        raise InputError(f"{ledger_path(path)}: has no calls of {request[:80]!r}; name the ledger_id of an answer")
     return _results(rows)
 
 
@@ -228,7 +228,8 @@ def _results(rows: list[dict[str, Any]]) -> Results[dict[str, Any]]:
     )
 
 
-def _ledger(path: str | Path | None) -> Path:
+def ledger_path(path: str | Path | None) -> Path:
+    """Where a ledger is that is named like this, or not at all."""
     from isobudget.gateway.settings import ServeSettings
 
     return ServeSettings(ledger=None if path is None else str(path)).ledger_path

@@ -83,8 +83,11 @@ def new(given: dict[str, Any]) -> None:
     Example: `isobudget serve key new alice --budget 5usd/day`
     """
     from isobudget import api
+    from isobudget.api.serving import ledger_path
 
     print(api.new_key(**given))
+    place = ledger_path(given.get("ledger"))
+    print(f"the key is kept in {place}; a server takes it if its --ledger is the same", file=sys.stderr)
 
 
 @of_api("change_key", budget=_KEY_BUDGET, ledger=typer.Option(metavar="FILE"))
