@@ -24,7 +24,9 @@ from typing import Any, Self
 from fake_backend import FakeModel
 
 from isobudget.backends.base import FinishReason, Generation
+from isobudget.judge import Judge
 from isobudget.judge.verdict import Outcome, Verdict
+from isobudget.pipeline.executor import Local
 from isobudget.problems.problem import Problem
 
 TARGET_MB = 1000
@@ -39,11 +41,8 @@ def answer(seed: int) -> Generation:
     return Generation(text, FinishReason.STOP, 100, 200, -90.0, -0.45, 0.5, float("nan"), seed, 1.0, ids)
 
 
-class InstantJudge:
-    """A judge whose verdicts follow from the program's length."""
-
-    def __init__(self, **_settings: Any) -> None:
-        pass
+class InstantJudge(Judge):
+    """A judge without workers, whose verdicts follow from the program's length."""
 
     def __enter__(self) -> Self:
         return self
@@ -54,6 +53,13 @@ class InstantJudge:
     def run(self, pairs: Iterable[tuple[Problem, str]]) -> Iterator[Verdict]:
         for _, program in pairs:
             yield Verdict(Outcome.PASSED if len(program) % 3 else Outcome.FAILED, 0.01)
+
+
+class Instant(Local):
+    """This process, with judges of that kind."""
+
+    def judge(self, *_settings: Any, **_modes: Any) -> Judge:
+        return InstantJudge()
 
 
 def work(stage: str, folder: Path, samples: int) -> None:
@@ -71,8 +77,7 @@ def work(stage: str, folder: Path, samples: int) -> None:
             parse_study(text, "large"), folder / "run", make_backend=lambda _model: FakeModel(answer, concurrency=64)
         )
     elif stage.startswith("judge"):
-        judging.Judge = InstantJudge  # type: ignore[assignment,attr-defined]
-        judging.judge_run(folder / "run", check=False)
+        judging.judge_run(folder / "run", check=False, executor=Instant())
     elif stage == "compare":
         run_comparison(folder / "run")
 
