@@ -62,8 +62,8 @@ def test_apps_lists(tmp_path: Path) -> None:
     ("data", "why"),
     [
         ("[]", "must be an object"),
-        ('{"inputs": ["1"], "outputs": []}', "as many"),
-        ('{"inputs": [1], "outputs": ["1"]}', "texts"),
+        ('{"inputs": ["1"], "outputs": []}', "of the same length"),
+        ('{"inputs": [1], "outputs": ["1"]}', "lists of strings"),
     ],
 )
 def test_tests_that_cannot_be_read_are_named(data: str, why: str) -> None:
