@@ -300,6 +300,16 @@ class _RayThread:
             self._thread.join(CLOSE_SECONDS)
 
 
+def head_silence(ray: Any) -> str:
+    """Why the head of a cluster that this process is connected to does not answer, in words; empty if it does."""
+    host, port = str(ray.get_runtime_context().gcs_address).rsplit(":", 1)
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
 def nodes_of(ray: Any) -> list[Node]:
     """The machines that the cluster has now.
 
