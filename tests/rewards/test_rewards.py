@@ -389,8 +389,9 @@ def test_what_is_cancelled_in_time_is_not_judged() -> None:
 
 
 def test_an_answer_that_is_too_long_for_a_frame_fails_alone(own_pool: Path) -> None:
-    long = f"```python\ndef add(a, b):\n    '{'é' * (12 << 20)}'\n    return a + b\n```"
-    assert reward([RIGHT, long], TESTS) == [1.0, 0.0]
+    long = f"def add(a, b):\n    '{'é' * (12 << 20)}'\n    return a + b\n"
+    whole = Reward(extraction="none")  # the rule for chats takes a part of it
+    assert whole(["def add(a, b): return a + b", long], TESTS) == [1.0, 0.0]
 
 
 def test_an_entry_point_that_is_missing_is_none_and_an_odd_one_is_said(own_pool: Path) -> None:
