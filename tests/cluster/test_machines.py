@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from isobudget.cluster.connect import connected, own_cores
+from isobudget.cluster.connect import connected, head_silence, own_cores
 from isobudget.cluster.executor import Cluster, executor_at
-from isobudget.cluster.machines import Machines
+from isobudget.cluster.machines import HEAD_SECONDS, Machines
 from isobudget.cluster.nodes import ActorNeeds
 from isobudget.errors import ClusterError
 from isobudget.progress import SILENT
@@ -31,6 +31,7 @@ class FakeRay:
         self.exceptions = SimpleNamespace(RayError=RuntimeError)
         affinity = SimpleNamespace(NodeAffinitySchedulingStrategy=lambda node, soft: node)
         self.util = SimpleNamespace(scheduling_strategies=affinity)
+        self.head_silence = ""
 
     def nodes(self) -> list[dict[str, Any]]:
         return [
@@ -54,6 +55,12 @@ class FakeRay:
         if ref[0] in self.broken:
             raise RuntimeError("ModuleNotFoundError: No module named 'isobudget'")
         return ref[1]()
+
+
+@pytest.fixture(autouse=True)
+def heads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heads of stand-ins answer as these say."""
+    monkeypatch.setattr("isobudget.cluster.machines.head_silence", lambda ray: ray.head_silence)
 
 
 def freeze(given: Any) -> Any:
@@ -109,6 +116,34 @@ def test_what_joins_without_what_is_needed_is_an_error(tmp_path: Path) -> None:
     del ray.cpus["b"]
     with pytest.raises(ClusterError, match=r"c: isobudget does not run there .*No module"):
         names(machines)
+
+
+def test_a_head_that_is_gone_is_said_and_one_that_comes_back_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("isobudget.cluster.machines.time.monotonic", lambda: now[0])
+    ray = FakeRay(a=2)
+    machines = Machines(ray, lambda _: None)
+    ray.head_silence = "Connection refused"
+    ray.cpus.clear()  # Ray itself would wait for an answer
+    assert names(machines) == ["a"]
+    now[0] = HEAD_SECONDS
+    assert names(machines) == ["a"]
+    ray.head_silence, ray.cpus["a"] = "", 2
+    now[0] = 2 * HEAD_SECONDS
+    assert names(machines) == ["a"]
+    ray.head_silence = "Connection refused"
+    assert names(machines) == ["a"]
+    now[0] += HEAD_SECONDS + 1
+    with pytest.raises(ClusterError, match=r"gcs_server\) does not answer any more .*same command to resume"):
+        machines.now()
+
+
+def test_whether_a_head_is_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        ray = SimpleNamespace(get_runtime_context=lambda: SimpleNamespace(gcs_address=address))
+        assert head_silence(ray) == ""
+    assert head_silence(ray) == "Connection refused"
 
 
 def test_more_judges_than_a_local_cluster_has_cores_are_refused_before_it_starts() -> None:

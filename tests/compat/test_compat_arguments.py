@@ -126,3 +126,52 @@ def test_a_place_that_cannot_be_written_is_said_first(files: dict[str, str]) -> 
     Path(f"{files['sample_file']}_results.jsonl").mkdir()
     with pytest.raises(StorageError, match="a folder is in the way"):
         evaluate_functional_correctness(**files, k=[1])
+
+
+@pytest.mark.parametrize("odd", [None, 5, "text", b"bytes"])
+def test_what_is_no_list_of_problems(odd: Any) -> None:
+    calls = [
+        lambda: code_eval.compute(odd, [TESTS]),
+        lambda: livecodebench.codegen_metrics(odd, [["x"]]),
+        lambda: livecodebench.codegen_metrics([{"input_output": WHOLE}], odd),
+        lambda: apps.results(odd, [["x"]]),
+        lambda: apps.results([WHOLE], odd),
+    ]
+    for call in calls:
+        with pytest.raises(InputError, match=r"^\w+: pass a list"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "tests", [{"inputs": {1}, "outputs": {2}}, {"inputs": np.array(["1"]), "outputs": ["1"]}, b"{}"]
+)
+def test_tests_of_apps_that_json_does_not_have(tests: Any) -> None:
+    with pytest.raises(InputError, match="problem 0: holds what JSON does not"):
+        apps.results([tests], [["x"]])
+
+
+@pytest.mark.parametrize(
+    ("tests", "why"),
+    [
+        ({"fn_name": "f", "inputs": ["1"], "outputs": ["zz("]}, "problem 0, output: is not JSON"),
+        ({"inputs": ["\ud800"], "outputs": ["1"]}, "problem 0: contains half of a surrogate pair"),
+    ],
+)
+def test_tests_of_livecodebench_that_cannot_be_used(tests: Any, why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        livecodebench.codegen_metrics([{"input_output": tests}], [["x"]], [1])
+
+
+def test_tests_of_apps_that_are_damaged_and_a_place_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "input_output.json").write_text("{")
+    for test in (None, "x"):
+        with pytest.raises(InputError, match="is not JSON"):
+            apps.run_test(str(tmp_path), test=test)
+    with pytest.raises(InputError, match="prob_index: must be a place"):
+        apps.run_test(problem_list=[str(tmp_path)], prob_index="a", test="x")  # type: ignore[arg-type]
+
+
+def test_a_task_id_that_is_no_text(files: dict[str, str]) -> None:
+    Path(files["sample_file"]).write_text('{"task_id": ["x"], "completion": ""}\n')
+    with pytest.raises(InputError, match="line 1: no problem has the task_id"):
+        evaluate_functional_correctness(**files)

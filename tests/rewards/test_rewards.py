@@ -120,6 +120,8 @@ def test_tests_that_cannot_be_read_are_said() -> None:
         ([RIGHT], None, "tests: pass one for each completion, or one for all, not NoneType"),
         ([RIGHT], [None], "must be source or an object with fields, not NoneType"),
         ([RIGHT], 5, "tests: pass one for each"),
+        ([RIGHT], {"arguments": [[{1}, 2]], "results": [3], "entry_point": "add"}, "holds what JSON does not"),
+        ([RIGHT], {"arguments": [[10**5000, 0]], "results": [0], "entry_point": "add"}, "too many digits"),
     ],
 )
 def test_what_is_no_list_of_answers(completions: Any, tests: Any, message: str) -> None:
@@ -387,5 +389,18 @@ def test_what_is_cancelled_in_time_is_not_judged() -> None:
 
 
 def test_an_answer_that_is_too_long_for_a_frame_fails_alone(own_pool: Path) -> None:
-    long = f"```python\ndef add(a, b):\n    '{'é' * (12 << 20)}'\n    return a + b\n```"
-    assert reward([RIGHT, long], TESTS) == [1.0, 0.0]
+    long = f"def add(a, b):\n    '{'é' * (12 << 20)}'\n    return a + b\n"
+    whole = Reward(extraction="none")  # the rule for chats takes a part of it
+    assert whole(["def add(a, b): return a + b", long], TESTS) == [1.0, 0.0]
+
+
+def test_an_entry_point_that_is_missing_is_none_and_an_odd_one_is_said(own_pool: Path) -> None:
+    asserts, check = TESTS, "def check(candidate):\n    assert candidate(1, 1) == 2\n"
+    assert reward([RIGHT, RIGHT], [asserts, check], entry_point=[None, "add"]) == [1.0, 1.0]  # type: ignore[list-item]
+    assert compute_score("own", RIGHT, json.dumps({"test": check, "entry_point": "add"}), {"entry_point": None}) == 1.0
+    with pytest.raises(InputError, match="entry_point of completion 0: must be a function's name, not 5"):
+        reward([RIGHT], [asserts], entry_point=[5])  # type: ignore[list-item]
+    with pytest.raises(InputError, match="own: extra_info must be a dictionary"):
+        compute_score("own", RIGHT, TESTS, [1])  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="unknown extraction rule 5"):
+        Reward(extraction=5)  # type: ignore[arg-type]

@@ -206,11 +206,15 @@ def _require_head_found() -> None:
         )
 
 
+def _opened(address: str) -> socket.socket:
+    host, port = address.rsplit(":", 1)
+    return socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS)
+
+
 def _unanswered(address: str) -> str:
     """Why no head answers at an address, in words; empty if one may."""
-    host, port = address.rsplit(":", 1)
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS) as connection:
+        with _opened(address) as connection:
             return "" if _encrypted() or _greeted(connection) else "what listens there is not a head of Ray"
     except OSError as error:
         return f"nothing answers there ({error.strerror or error})"
@@ -298,6 +302,15 @@ class _RayThread:
         self._close.set()
         if self._thread is not None:
             self._thread.join(CLOSE_SECONDS)
+
+
+def head_silence(ray: Any) -> str:
+    """Why the head of a cluster that this process is connected to does not answer, in words; empty if it does."""
+    try:
+        _opened(str(ray.get_runtime_context().gcs_address)).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def nodes_of(ray: Any) -> list[Node]:

@@ -7,11 +7,16 @@ is therefore an error, as at the start.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from isobudget.cluster.connect import Node, nodes_of
+from isobudget.cluster.connect import Node, head_silence, nodes_of
 from isobudget.cluster.nodes import ActorNeeds, ask, ask_nodes, described, hear
+from isobudget.errors import ClusterError
+
+#: a head may be restarted within so long; after 60 s without one Ray ends the process that it is in, without a word
+HEAD_SECONDS = 20.0
 
 
 class Machines:
@@ -30,6 +35,7 @@ class Machines:
         self._lock = threading.Lock()
         self._wanted: list[ActorNeeds] = []
         self._asked: dict[Any, Node] = {}
+        self._answered_at = time.monotonic()
         self.known = nodes_of(ray)
         ask_nodes(ray, self.known, [])
 
@@ -48,9 +54,17 @@ class Machines:
         """Those of this moment. A new one counts when it has said what it has; nobody waits for that.
 
         Raises:
-            ClusterError: none is alive, or one that has joined cannot do the work.
+            ClusterError: the head has gone, none is alive, or one that has joined cannot do the work.
         """
         with self._lock:
+            if why := head_silence(self._ray):  # to be asked, it would have to be there
+                if time.monotonic() - self._answered_at > HEAD_SECONDS:
+                    raise ClusterError(
+                        f"the head of the cluster (its gcs_server) does not answer any more ({why}). Finished work is "
+                        "saved; run the same command to resume"
+                    )
+                return list(self.known)
+            self._answered_at = time.monotonic()
             alive = nodes_of(self._ray)
             names = {one.id for one in alive}
             lost = [one for one in self.known if one.id not in names]

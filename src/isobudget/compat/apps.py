@@ -11,11 +11,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
-from isobudget.compat.arguments import programs_of
+from isobudget.compat.arguments import check_lists, programs_of
 from isobudget.compat.verdicts import judge_all
 from isobudget.errors import InputError
+from isobudget.files.jsonl import parse_json
 from isobudget.files.whole import read_text
 from isobudget.judge.verdict import Outcome, Verdict
 from isobudget.problems.apps.tests import parse_tests
@@ -49,15 +50,18 @@ def run_test(
     """
     if prob_path is None and (problem_list is None or prob_index is None):
         raise InputError("state prob_path, or problem_list and prob_index")
+    if prob_index is not None and not isinstance(prob_index, SupportsIndex):
+        raise InputError(f"prob_index: must be a place in problem_list, not {prob_index!r:.60}")
     folders: list[Any] = [prob_path] if prob_path is not None else list(problem_list or ())
-    at = 0 if prob_path is not None else prob_index or 0
+    at = 0 if prob_path is not None else int(prob_index or 0)
     if not -len(folders) <= at < len(folders):
         raise InputError(f"prob_index {at}: problem_list has {len(folders)} folders")
     if not isinstance(folder := folders[at], str | os.PathLike):
         kind = type(folder).__name__
         raise InputError(f"a problem is named by its folder, not by a {kind}; tests that are read go to apps.results")
-    text = read_text(Path(folder) / "input_output.json")
-    return json.loads(text) if test is None else results([text], [[test]], workers=1)[0][0]
+    path = Path(folder) / "input_output.json"
+    text = read_text(path)
+    return parse_json(text, str(path)) if test is None else results([text], [[test]], workers=1)[0][0]
 
 
 def results(
@@ -78,6 +82,7 @@ def results(
         InputError: not as many lists of programs as problems, or programs or tests that cannot be read.
         JudgeError: programs cannot be confined here.
     """
+    check_lists(input_outputs=input_outputs, generations=generations)
     if len(input_outputs) != len(generations):
         raise InputError(f"{len(input_outputs)} problems, and lists of programs for {len(generations)}")
     problems = [_problem(one, f"problem {at}") for at, one in enumerate(input_outputs)]
@@ -102,7 +107,11 @@ def results(
 
 
 def _problem(data: str | Mapping[str, Any], where: str) -> Problem:
-    entry_point, tests = parse_tests(data if isinstance(data, str) else json.dumps(data), where)
+    try:
+        text = data if isinstance(data, str) else json.dumps(data)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where}: holds what JSON does not ({error})") from error
+    entry_point, tests = parse_tests(text, where)
     return Problem(where, "apps", "", entry_point, tests, form=Form.TEXT)
 
 

@@ -6,6 +6,7 @@ import operator
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from isobudget.errors import InputError, StorageError
 from isobudget.files.whole import storage_error
@@ -29,6 +30,17 @@ def sizes_of(k: Iterable[int], name: str = "k") -> tuple[int, ...]:
             raise InputError(f"{name}: must hold whole numbers, 1 or more, not {one!r:.60}")
         sizes.append(size)
     return tuple(sizes)
+
+
+def check_lists(**lists: Any) -> None:
+    """See that what should be a list has a length.
+
+    Raises:
+        InputError: something else stands for a list.
+    """
+    for name, value in lists.items():
+        if isinstance(value, str | bytes) or not hasattr(value, "__len__"):
+            raise InputError(f"{name}: pass a list with an item for each problem, not {value!r:.60}")
 
 
 def programs_of(lists: Sequence[Sequence[str]], name: str) -> list[list[str]]:

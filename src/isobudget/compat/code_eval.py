@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from isobudget.compat.arguments import programs_of, sizes_of
+from isobudget.compat.arguments import check_lists, programs_of, sizes_of
 from isobudget.compat.verdicts import judge_all, pass_at_each_k, result_text
 from isobudget.errors import InputError
 from isobudget.judge.apart import apart_where_exact
@@ -36,8 +36,7 @@ def compute(
         JudgeError: candidates cannot be confined here.
     """
     sizes = sizes_of(k)
-    if isinstance(references, str):
-        raise InputError("references: pass a list with the tests of each task, not one string")
+    check_lists(predictions=predictions, references=references)
     if len(predictions) != len(references):
         raise InputError(f"{len(predictions)} lists of predictions for {len(references)} references")
     candidates_of = programs_of(predictions, "predictions")

@@ -65,8 +65,9 @@ def evaluate_functional_correctness(
 
 
 def _checked(record: Record, where: str, problems: dict[str, Problem]) -> Record:
-    if record.get("task_id") not in problems:
-        raise InputError(f"{where}: no problem has the task_id {str(record.get('task_id'))[:80]!r}")
+    task = record.get("task_id")
+    if not isinstance(task, str) or task not in problems:
+        raise InputError(f"{where}: no problem has the task_id {str(task)[:80]!r}")
     if not isinstance(record.get("completion"), str):
         raise InputError(f"{where}: needs a field completion that is a string")
     return record

@@ -10,14 +10,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from isobudget.compat.arguments import programs_of, sizes_of
+from isobudget.compat.arguments import check_lists, programs_of, sizes_of
 from isobudget.compat.verdicts import judge_all, pass_at_each_k
 from isobudget.errors import InputError
 from isobudget.files.jsonl import parse_json
 from isobudget.judge.verdict import Outcome, Verdict
 from isobudget.problems.livecodebench import call_arguments
 from isobudget.problems.problem import CallTests, Form, Problem, ProgramTests
-from isobudget.problems.reading import long_numbers
+from isobudget.problems.reading import checked_text, long_numbers
 from isobudget.statistics.pass_at_k import pass_at_k
 
 _K = (1, 5, 10, 20, 40, 50, 75, 100, 125, 150, 200, 500, 1000)
@@ -59,6 +59,7 @@ def codegen_metrics(
         JudgeError: programs cannot be confined here.
     """
     sizes = sizes_of(k_list, "k_list")
+    check_lists(samples_list=samples_list, generations_list=generations_list)
     if len(samples_list) != len(generations_list):
         raise InputError(f"{len(samples_list)} problems, and lists of programs for {len(generations_list)}")
     problems = [_problem(one, f"problem {at}") for at, one in enumerate(samples_list)]
@@ -93,9 +94,13 @@ def _problem(sample: Mapping[str, str], where: str) -> Problem:
             raise InputError(f"{where}: inputs and outputs must be lists of strings of the same length")
         if not inputs:
             raise InputError(f"{where}: holds no tests; a program would pass whatever it does")
+        for one in (*inputs, *outputs):
+            checked_text(one, where)
         tests: CallTests | ProgramTests = ProgramTests(inputs, outputs, rules="livecodebench")
         if name:
             arguments = tuple(call_arguments(one, where) for one in inputs)
+            for one in outputs:
+                parse_json(one, f"{where}, output")
             tests = CallTests(arguments, outputs, rules="livecodebench")
     return Problem(where, "livecodebench", "", str(name), tests, form=Form.TEXT)
 

@@ -76,28 +76,37 @@ def judge_file(
             raise _exists(output)
         if output.exists() and again:
             _require_verdicts(output)
-        with _held(partial):  # whether it can be written is known before anything is begun
-            if begun:
-                _require_resumed(partial, resume)
-            else:
-                partial.unlink()
-    begin()
-    with _told_as_ours(output), _held(partial) as out:
-        if not begun and partial.stat().st_size:
-            _require_resumed(partial, resume)
-        elif not begun and output.exists() and not again:  # another command has written it meanwhile
-            partial.unlink()
-            raise _exists(output)
-        done, kept = _take_up(partial, *source)
-        os.truncate(partial, kept)
-        progress.start("judging", total, done)
-        for record in _verdicts(samples, problems, judge, done, extraction):
-            out.write(json.dumps(record) + "\n")
-            out.flush()
-            tally.add(record)
-            progress.advance("judging", 1)
-        _finish(partial, output)
+        with _held(partial) as out:
+            begun = begun or partial.stat().st_size > 0
+            if begun and not resume:
+                raise RunError(
+                    f"{partial} holds the verdicts of an unfinished run: continue it with --resume, or remove it"
+                )
+            with _leaving_nothing(partial, begun):
+                begin()
+                if output.exists() and not begun and not again:  # another command has written it meanwhile
+                    raise _exists(output)
+            done, kept = _take_up(partial, *source)
+            os.truncate(partial, kept)
+            progress.start("judging", total, done)
+            for record in _verdicts(samples, problems, judge, done, extraction):
+                out.write(json.dumps(record) + "\n")
+                out.flush()
+                tally.add(record)
+                progress.advance("judging", 1)
+            _finish(partial, output)
     return tally
+
+
+@contextlib.contextmanager
+def _leaving_nothing(partial: Path, begun: bool) -> Iterator[None]:
+    """A judge that does not begin leaves no file behind, where none was."""
+    try:
+        yield
+    except BaseException:
+        if not begun:
+            partial.unlink()
+        raise
 
 
 @contextlib.contextmanager
@@ -194,12 +203,6 @@ def _take_up(
 
 def _exists(output: Path) -> RunError:
     return RunError(f"{output} exists already; name another file, or replace it with --again")
-
-
-def _require_resumed(partial: Path, resume: bool) -> None:
-    """Raise `RunError` where verdicts of a killed run are there and nobody asked to go on."""
-    if not resume:
-        raise RunError(f"{partial} holds the verdicts of an unfinished run: continue it with --resume, or remove it")
 
 
 def _require_verdicts(output: Path) -> None:

@@ -134,9 +134,11 @@ def compute_score(
     Raises:
         InputError: as `Reward`; the message names the `data_source`.
     """
-    entry_point = str((extra_info or {}).get("entry_point", ""))
+    if not isinstance(extra_info, Mapping | None):
+        raise InputError(f"{data_source}: extra_info must be a dictionary, not {extra_info!r:.60}")
+    entry_point = (extra_info or {}).get("entry_point") or ""  # None where another row has one
     try:
-        score = reward([solution_str], [ground_truth], entry_point=entry_point)[0]
+        score = reward([solution_str], [ground_truth], entry_point=[entry_point])[0]
     except InputError as error:
         raise InputError(f"{data_source}: {error}") from error
     return reward.failed if math.isnan(score) else score
@@ -144,12 +146,18 @@ def compute_score(
 
 def _problems(tests: Sequence[Tests], entry_points: Sequence[str]) -> list[Problem]:
     """The problems of a batch; tests that come several times, as in a group of answers, are read once."""
-    known: dict[tuple[str, str], Problem] = {}
+    known: dict[tuple[str, str | None], Problem] = {}
     problems = []
     for number, (one, entry_point) in enumerate(zip(tests, entry_points, strict=True)):
-        key = (one if isinstance(one, str) else repr(one), entry_point)
+        if not isinstance(entry_point, str | None):
+            raise InputError(f"entry_point of completion {number}: must be a function's name, not {entry_point!r:.60}")
+        try:
+            key = (one if isinstance(one, str) else repr(one), entry_point)
+        except ValueError as error:
+            what = f"hold a number with too many digits ({str(error).split(';')[0]})"
+            raise InputError(f"the tests of completion {number}: {what}") from error
         if key not in known:
-            made = given_problem(one, entry_point, task_id=f"completion {number}")
+            made = given_problem(one, entry_point or "", task_id=f"completion {number}")
             known[key] = apart_where_exact(made)
         problems.append(known[key])
     return problems

@@ -131,7 +131,11 @@ def _argument_list(item: object, where: str) -> str:
 
 def _json_text(item: object, where: str) -> str:
     carried_value(item, where)
-    return reading.checked_text(json.dumps(item), where)
+    try:
+        text = json.dumps(item)
+    except (TypeError, ValueError) as error:  # of tests that a program hands over; those of a file were JSON
+        raise InputError(f"{where}: holds what JSON does not ({str(error).split('; use sys.')[0]})") from error
+    return reading.checked_text(text, where)
 
 
 def _reference_inputs(record: Record, where: str, entry_point: str) -> ReferenceInputs:
