@@ -201,8 +201,11 @@ def run(app: Starlette, settings: ServeSettings, on_ready: OnReady) -> None:
     shutdown = server.shutdown
 
     async def stopping(sockets: list[socket] | None = None) -> None:
-        log.info("stopping: what is in flight has %d s to end", GRACE_SECONDS)
+        log.info(
+            "stopping: requests in flight have %d s to end; a program that is being judged is finished", GRACE_SECONDS
+        )
         await shutdown(sockets)
+        log.info("stopped")
 
     server.startup = started  # type: ignore[method-assign]
     server.shutdown = stopping  # type: ignore[method-assign]

@@ -100,3 +100,11 @@ def test_one_that_fits_is_taken_compressed_as_well() -> None:
         return came
 
     assert asyncio.run(answers()) == [ANSWER, ANSWER]
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "ZSTD"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_one_that_is_packed_closer_is_not_unpacked(coding: str, stream: bool) -> None:
+    kind = "text/event-stream" if stream else "application/json"
+    with pytest.raises(UnreadableError, match=f"compressed by '{coding.lower()}', which was not asked for"):
+        asyncio.run(asked(Endless(f"{kind}\r\ncontent-encoding: {coding}", b"xx", b""), stream))

@@ -1,8 +1,7 @@
 """Answers no longer than any that is asked for: a server that never ends one would fill the memory of this process.
 
 What is counted is what comes over the wire. Compressed answers are not asked for; one that comes all the same may be as
-long as fits the bound after deflate's highest ratio. Not covered: encodings that pack closer (br, zstd), which are
-unpacked only where packages for them are installed.
+long as fits the bound after deflate's highest ratio. One that is packed closer (br, zstd) is not unpacked.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from isobudget.backends.server.faults import UnreadableError
 #: 32 samples of 16,384 tokens with their log-probabilities, twice over
 MOST_BYTES = 2**27
 _HIGHEST_RATIO = 1032
+_DEFLATED = {"gzip", "x-gzip", "deflate"}
 #: of every request
 HEADERS = {"accept-encoding": "identity"}
 
@@ -28,11 +28,15 @@ def bounded_transport(http: Any, **options: Any) -> Any:
     """
 
     class Bounded(http.AsyncByteStream):  # type: ignore[misc]
-        def __init__(self, pieces: Any, packed: bool) -> None:
+        def __init__(self, pieces: Any, coding: str) -> None:
+            packed = coding != "identity"
             self._pieces, self._what = pieces, "the compressed answer" if packed else "the answer"
             self._most = MOST_BYTES // _HIGHEST_RATIO if packed else MOST_BYTES
+            self._unasked = coding[:40] if packed and coding not in _DEFLATED else ""
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
+            if self._unasked:
+                raise UnreadableError(f"the answer is compressed by {self._unasked!r}, which was not asked for")
             left = self._most
             async for piece in self._pieces:
                 left -= len(piece)
@@ -46,8 +50,8 @@ def bounded_transport(http: Any, **options: Any) -> Any:
     class Transport(http.AsyncHTTPTransport):  # type: ignore[misc]
         async def handle_async_request(self, request: Any) -> Any:
             response = await super().handle_async_request(request)
-            packed = response.headers.get("content-encoding", "identity") != "identity"
-            response.stream = Bounded(response.stream, packed)
+            coding = response.headers.get("content-encoding", "identity").strip().lower()
+            response.stream = Bounded(response.stream, coding)
             return response
 
     return Transport(**options)
