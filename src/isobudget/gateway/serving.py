@@ -201,9 +201,7 @@ def run(app: Starlette, settings: ServeSettings, on_ready: OnReady) -> None:
     shutdown = server.shutdown
 
     async def stopping(sockets: list[socket] | None = None) -> None:
-        log.info(
-            "stopping: requests in flight have %d s to end; a program that is being judged is finished", GRACE_SECONDS
-        )
+        log.info("stopping: requests in flight have %d s to end; programs being judged are finished", GRACE_SECONDS)
         await shutdown(sockets)
         log.info("stopped")
 
