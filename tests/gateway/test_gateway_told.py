@@ -249,6 +249,15 @@ def test_a_budget_that_no_model_can_be_held_to_is_refused_at_the_start(
         told = [one for one in caplog.messages if "requests for it are refused" in one]
     assert len(told) == 1
     assert "free: what a sample costs in usd is not known" in told[0]
+    caplog.clear()
+    for name, budget in (("alice", "5usd/day"), ("bob", "9tokens/day"), ("carol", "5usd/day")):
+        api.new_key(name, budget=budget, ledger=tmp_path / "ledger.sqlite")
+    api.change_key("carol", "revoke", ledger=tmp_path / "ledger.sqlite")
+    for offered, told_of in ((["free"], ["alice"]), (["free", "sold"], [])):
+        with open_gateway(serve_settings(None, {"models": offered, **asked})):
+            told = [one for one in caplog.messages if "has a budget in usd: every request of it is refused" in one]
+        assert [one.split()[2] for one in told] == told_of
+        caplog.clear()
 
 
 def test_what_keeps_a_gateway_from_beginning_is_raised_without_a_traceback(

@@ -86,6 +86,18 @@ def check_budgets(offer: Offer, budgets: Sequence[PeriodBudget]) -> None:
             log.warning("requests for it are refused: %s", cannot_keep(name, unit))
 
 
+def check_keys(offer: Offer, store: SqliteStore) -> None:
+    """Say which keys have a budget that keeps every model from being asked."""
+    from isobudget.gateway.keys import account_of, is_revoked
+    from isobudget.gateway.ledger import cannot_keep
+
+    for account in (account_of(row) for row in store.all_keys() if not is_revoked(row)):
+        for unit in dict.fromkeys(one.unit for one in account.budgets):
+            if len(unpriced := offer.unpriced(unit)) == len(offer.models):
+                told = f"every request of it is refused: {cannot_keep(unpriced[0], unit)}"
+                log.warning("the key %s has a budget in %s: %s", account.name, unit, told)
+
+
 @contextlib.contextmanager
 def open_gateway(settings: ServeSettings, progress: Progress = SILENT) -> Iterator[Gateway]:
     """A gateway's parts.
@@ -104,6 +116,7 @@ def open_gateway(settings: ServeSettings, progress: Progress = SILENT) -> Iterat
         store = stack.enter_context(open_ledger(settings))
         offer = make_offer(settings, progress)
         check_budgets(offer, settings.budgets)
+        check_keys(offer, store)
         judges = Judges(settings.workers, settings.limits, unsafe=settings.unsafe)
         yield Gateway(settings, offer, store, Ledger(store, settings.budgets), judges, Metrics())
 
