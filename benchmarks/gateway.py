@@ -57,6 +57,7 @@ from gateway import judge_here
 print(*judge_here(int(sys.argv[2])), flush=True)
 """
 BUDGET_USD = 50.0
+TURNS = 5
 TICKS = os.sysconf("SC_CLK_TCK")
 BODY = {"model": "m", "messages": [{"role": "user", "content": "Write double(x)."}], "max_tokens": 256}
 TESTS = "assert double(2) == 4\nassert double(5) == 10\n"
@@ -252,12 +253,15 @@ def measure_judged(rounds: int, fault: str) -> None:
     """Part 3, with a model that gives several samples in one call, or refuses to."""
     with tempfile.TemporaryDirectory() as name, servers(Path(name), 0.0, fault) as running:
         print("a call for one sample:" if fault else "a call for several samples:")
-        for _ in range(3):
+        ratios = []
+        for _ in range(TURNS):
             through, here = asyncio.run(judged(running, 4, 20, rounds)), judged_here(80 * rounds)
             rates = f"gateway {through.rate:.0f}, judge {here.rate:.0f}: {through.rate / here.rate:.2f}"
             cpu = f"gateway {through.cpu_ms:.2f} (own process {through.own_cpu_ms:.2f})"
             cpu += f", judge {here.cpu_ms:.2f} ({here.own_cpu_ms:.2f}): {here.cpu_ms / through.cpu_ms:.2f}"
             print(f"  judged a second: {rates}; CPU ms a sample: {cpu}", flush=True)
+            ratios.append(through.rate / here.rate)
+        print(f"  judged a second, gateway to judge, median of {TURNS} turns: {np.median(ratios):.2f}")
 
 
 def main() -> None:
@@ -266,7 +270,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=50.0)
     parser.add_argument("--upstream-seconds", type=float, default=4.0)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--only", choices=("load", "judged"))
     given = parser.parse_args()
     if given.only != "judged":

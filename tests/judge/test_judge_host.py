@@ -24,7 +24,7 @@ while os.dup(0) < CONTROL + int(sys.argv[2]):
     pass
 os.close(CONTROL + int(sys.argv[2]) - 1)
 os.close(CONTROL + int(sys.argv[2]))
-settings = WorkerSettings(0, 0, (), (), True, Limits(), "auto", sys.argv[1])
+settings = WorkerSettings(0, 0, (), (), True, Limits(), "auto", base=sys.argv[1])
 started = zygotes.launch(settings)
 host = Host(settings, started)
 print(started.control - CONTROL, len(host.layers))
@@ -51,4 +51,6 @@ def test_killed_with_its_memory_full_is_out_of_memory_although_its_end_was_asked
 ) -> None:
     report = ProcessEnd.of(signal.SIGKILL, 0.1, (256 << 10) - below_kb, zygote.ON_REQUEST, memory_mb=256)
     assert not report.crowded
-    assert ended(report).outcome is outcome
+    verdict = report.onto(ended(report))
+    assert verdict.outcome is outcome
+    assert (verdict.peak_memory_mb == 256) == (outcome is Outcome.OUT_OF_MEMORY)

@@ -58,24 +58,34 @@ class Scratch:
 
 
 class ProcessEnd(NamedTuple):
-    """How a sample's process ended, as the zygote saw it, and whether it has held more memory than it may."""
+    """How a sample's process ended, as the zygote saw it, and how much memory it might hold."""
 
     status: int
     seconds: float
     peak_kb: int
     stopped: int
-    crowded: bool
-    nearly_crowded: bool = False
+    most_kb: int
 
     @classmethod
     def of(cls, status: int, seconds: float, peak_kb: int, stopped: int, memory_mb: int) -> ProcessEnd:
         """The end of a process that might hold `memory_mb`."""
-        most_kb = memory_mb << 10
-        return cls(status, seconds, peak_kb, stopped, peak_kb > most_kb, peak_kb > most_kb - PEAK_SLACK_KB)
+        return cls(status, seconds, peak_kb, stopped, memory_mb << 10)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether it has held more than it might."""
+        return self.peak_kb > self.most_kb
+
+    @property
+    def nearly_crowded(self) -> bool:
+        """Whether it may have: the kernel's peak is that near."""
+        return self.peak_kb > self.most_kb - PEAK_SLACK_KB
 
     def onto(self, verdict: Verdict) -> Verdict:
-        """A verdict with what the process used."""
-        return verdict._replace(seconds=self.seconds, peak_memory_mb=self.peak_kb / 1024)
+        """A verdict with what the process used: what was ended at its limit has held that much."""
+        at_limit = verdict.outcome is Outcome.OUT_OF_MEMORY and self.nearly_crowded
+        peak_kb = max(self.peak_kb, self.most_kb) if at_limit else self.peak_kb
+        return verdict._replace(seconds=self.seconds, peak_memory_mb=peak_kb / 1024)
 
 
 class Host:

@@ -87,7 +87,7 @@ def _judge(tests: WholeProgramTests, host: Host, wires: int, program: Program) -
         answer = wire.receive(wires)
         if answer not in (["ended", 0], ["ended", loading.RAISED], ["ended", loading.EXITED]):
             return Refused()
-        report = ProcessEnd(answer[1] << 8, 0.0, 0, 0, False)
+        report = ProcessEnd.of(answer[1] << 8, 0.0, 0, 0, host.limits.memory_mb)
         verdict = tests.outcome_of(Ran("", report, host.output.take(), complaint_of(host)), number, host.limits)
         if not verdict.passed:
             return verdict._replace(tests_passed=number, first_failing=tests.name_of(number))

@@ -16,6 +16,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from isobudget.prompts.extraction.definitions import CandidateProgram, join, longest_run, put_before, runs
 from isobudget.prompts.extraction.edited import Edited, all_lines_at
@@ -44,6 +45,10 @@ class _Part:
     end: int
     code: str
     nodes: list[ast.stmt]
+
+    def overlaps(self, candidate: CandidateProgram) -> bool:
+        """Whether a candidate holds some of it."""
+        return self.start < candidate.end and self.end > candidate.start
 
 
 def names_imported(source: str, module: str) -> frozenset[str]:
@@ -169,32 +174,43 @@ class _Rest:
     """
 
     def __init__(self, text: str, blocks: Sequence[Block], entry_point: str) -> None:
-        self._parts = [part for block in blocks for part in _parts(text, block)]
-        functions = functions_of(node for part in self._parts for node in part.nodes)
-        names = {name for part in self._parts for name in bound(part.nodes)}
-        self._parts = [
-            part
-            for part in self._parts
-            if find_definition(part.nodes, entry_point) is None
-            and (is_helper(part.nodes, entry_point or None) or prepares(part.nodes, entry_point, names, functions))
-        ]
-        self._supply = Supply([part.nodes for part in self._parts])
+        self._text = text
+        self._blocks = blocks
+        self._entry_point = entry_point
 
     def complete(self, candidate: CandidateProgram, imported: frozenset[str]) -> CandidateProgram:
         """A candidate with what it uses, or tests import, and only the rest of the answer binds, in front of it."""
         nodes = parse(candidate.program)
         if isinstance(nodes, Failure):
             return candidate
-        inside = [
-            place for place, part in enumerate(self._parts) if part.start < candidate.end and part.end > candidate.start
-        ]
         lacking = missing_names(nodes) | (imported - bound(nodes))
-        parts = [self._parts[place] for place in sorted(self._supply.needed(lacking, bound(nodes), inside))]
+        if not lacking:
+            return candidate
+        inside = [place for place, part in enumerate(self._help) if part.overlaps(candidate)]
+        parts = [self._help[place] for place in sorted(self._supply.needed(lacking, bound(nodes), inside))]
         if not parts:
             return candidate
         program = put_before([part.code for part in parts], candidate.program)
         start, end = min(candidate.start, parts[0].start), max(candidate.end, parts[-1].end)
         return replace(candidate, program=program, start=start, end=end)
+
+    @cached_property
+    def _help(self) -> list[_Part]:
+        """The parts that may be of help, which most candidates do without."""
+        parts = [part for block in self._blocks for part in _parts(self._text, block)]
+        functions = functions_of(node for part in parts for node in part.nodes)
+        names = {name for part in parts for name in bound(part.nodes)}
+        wanted = self._entry_point
+        return [
+            part
+            for part in parts
+            if find_definition(part.nodes, wanted) is None
+            and (is_helper(part.nodes, wanted or None) or prepares(part.nodes, wanted, names, functions))
+        ]
+
+    @cached_property
+    def _supply(self) -> Supply:
+        return Supply([part.nodes for part in self._help])
 
 
 def _parts(text: str, block: Block) -> Iterator[_Part]:
