@@ -13,6 +13,12 @@ def collections() -> int:
     return sum(one["collections"] for one in gc.get_stats())
 
 
+def interrupted() -> None:
+    with seldom_collected():
+        gc.freeze()
+        raise KeyboardInterrupt
+
+
 def test_what_some_requests_hold_is_not_gone_through_again_and_again() -> None:
     def held() -> list[list[int]]:
         return [[] for _ in range(20_000)]
@@ -32,7 +38,6 @@ def test_what_some_requests_hold_is_not_gone_through_again_and_again() -> None:
 
 def test_the_collector_is_left_as_it_was() -> None:
     usual, frozen = gc.get_threshold(), gc.get_freeze_count()
-    with pytest.raises(KeyboardInterrupt), seldom_collected():
-        gc.freeze()
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert (gc.get_threshold(), gc.get_freeze_count()) == (usual, frozen)
