@@ -6,7 +6,8 @@ import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from random import Random
-from threading import Event
+from threading import Event, Semaphore
+from weakref import WeakSet
 
 import pytest
 from hypothesis import given
@@ -147,6 +148,34 @@ def test_an_interrupt_between_two_steps_loses_no_result(where: str, number: sign
         signal.signal(signal.SIGTERM, before)
     assert sorted(came) == sorted(asked)
     assert 5 <= len(came) < 20
+
+
+def test_what_was_taken_is_not_kept() -> None:
+    class Results(list[Generation]):
+        """Of a call, and counted as long as somebody keeps them."""
+
+        __hash__ = object.__hash__  # type: ignore[assignment]
+
+    kept, answered = WeakSet[Results](), Semaphore(4)
+
+    class Instant:
+        concurrency = 4
+
+        def generate(self, _prompt: str, _sampling: Sampling, _seeds: list[int]) -> list[Generation]:
+            kept.add(results := Results())
+            answered.release()
+            return results
+
+    def calls() -> Iterator[Work]:
+        for call in calls_of([1] * 500, 1):
+            answered.acquire()  # so that a call has mostly ended when results are looked for
+            yield call
+
+    pace = Pacing(1, by_calls=True, ahead=1.0, on_cores=False)
+    most = 0
+    for _ in in_parallel(Instant(), Feed(calls()), pace, lambda: False):  # type: ignore[arg-type]
+        most = max(most, len(kept))
+    assert 0 < most < 40
 
 
 def test_a_second_interrupt_is_not_held_back() -> None:

@@ -77,12 +77,18 @@ class Landed:
     """
 
     def __init__(self) -> None:
-        self._ended: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[None] = queue.SimpleQueue()  # one for each; futures would keep their results
 
     def watch(self, future: Future[Any]) -> None:
-        """Have `wait` return once for this one."""
-        future.add_done_callback(self._ended.put)
+        """Have `wait` return once this one has ended."""
+        future.add_done_callback(lambda _: self._ended.put(None))
 
     def wait(self) -> None:
-        """Until one has ended that was not waited for; after an interrupt one more may have."""
+        """Until one has ended since `forget`; it may be one that was seen already."""
         self._ended.get()
+
+    def forget(self) -> None:
+        """What has ended so far is not waited for; to be called before one looks which have."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._ended.get_nowait()

@@ -209,6 +209,7 @@ def _finished(
 ) -> Iterator[Result]:
     """What has ended, at least one; an interrupt comes before that or while it is waited for."""
     interrupts.let_in(lambda: None)
+    landed.forget()
     while not (ended := [future for future in running if future.done()]):
         interrupts.let_in(landed.wait)
     for future in ended:
