@@ -211,8 +211,14 @@ def test_killed_under_load_again_and_again(tmp_path: Path) -> None:
 
     One end here, twenty in the soak.
     """
-    stop, there = threading.Event(), threading.Event()
+    stop, there, ending, in_flight = (threading.Event() for _ in range(4))
     tests = {"isobudget": {"tests": TESTS, "samples": 3}}
+
+    def reply(number: int, _body: dict[str, Any]) -> Reply:
+        """Before an end some calls take long, so that it comes while they are in flight."""
+        if ending.is_set():
+            in_flight.set()
+        return Reply(BAD if number % 3 else GOOD, seconds=2.0 if ending.is_set() else 0.02)
 
     def load(gateway: Process) -> None:
         client = openai.OpenAI(base_url=gateway.url, api_key="x", max_retries=0, timeout=5)
@@ -222,7 +228,7 @@ def test_killed_under_load_again_and_again(tmp_path: Path) -> None:
                 client.chat.completions.create(model="m", messages=ASK, extra_body=tests)
 
     with (
-        FakeUpstream(lambda number, body: Reply(BAD if number % 3 else GOOD, seconds=0.02)) as upstream,
+        FakeUpstream(reply) as upstream,
         process(tmp_path, upstream) as gateway,
     ):
         threads = [threading.Thread(target=load, args=(gateway,), daemon=True) for _ in range(6)]
@@ -232,8 +238,11 @@ def test_killed_under_load_again_and_again(tmp_path: Path) -> None:
         for _ in range(KILLS):
             served = len(upstream.served)
             until(lambda before=served: len(upstream.served) > before + 20, 60)  # type: ignore[misc]
+            ending.set()
+            assert in_flight.wait(60)
             gateway.end()
-            there.clear()
+            for event in (there, ending, in_flight):
+                event.clear()
             gateway.start()
             there.set()
         stop.set()
