@@ -1,5 +1,5 @@
 """`python -m isobudget` is the same as `isobudget`."""
 
-from isobudget.cli import main
+from isobudget.start import main
 
 main()

@@ -219,7 +219,7 @@ def test_drawing_goes_on_until_enough_pass(tmp_path: Path, monkeypatch: pytest.M
     assert "they differ on" in solution.summary
     assert few.solved
     assert few.samples == 6
-    assert str(few.ending) == "the budget does not pay for the next draw"
+    assert str(few.ending) == "all samples of the budget are drawn"
 
 
 def test_comparing_that_ctrl_c_ends_leaves_what_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
         ({"budget": ""}, "--budget is empty; state it, or leave the option out"),
         ({"models": "small,"}, "--models is empty"),
         ({"policy": ""}, "--policy is empty"),
-        ({"budget": "sixty"}, "not a budget; write 60s, 0.02usd, 5e13flops, 20000tokens or 20samples$"),
+        ({"budget": "sixty"}, "not a budget; write 60s, 10min, 0.02usd, 5e13flops, 20000tokens or 20samples$"),
         ({"budget": "0s"}, "not a budget; write 60s"),
     ],
 )
@@ -110,7 +110,7 @@ def test_what_is_not_solved_exits_with_1_and_shows_the_best_attempt(project: Pat
         done = run(SLUG, "--tests", SLUG_TESTS, "--budget", "3samples", "--models", "small,large", "--json")
     assert done.returncode == 1, done.stderr
     said = json.loads(done.stdout)
-    assert (said["solved"], said["ending"], said["samples"]) == (False, "the budget does not pay for the next draw", 3)
+    assert (said["solved"], said["ending"], said["samples"]) == (False, "all samples of the budget are drawn", 3)
     assert (said["tests_passed"], said["tests_total"]) == (1, 4)
     assert said["first_failing"] == "tests/test_text.py::test_slug[Hello World-hello-world]"
     assert "; 1 sample left" in done.stderr

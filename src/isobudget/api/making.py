@@ -127,12 +127,16 @@ def dry_run(
     given = locals()
     from dataclasses import replace
 
-    from isobudget.cluster.connect import check_replicas, lacks_ray
+    from isobudget.cluster.connect import check_replicas, lacks_ray, room_note
     from isobudget.pipeline.dry_run import dry_run as estimate
 
     plan = estimate(_study(study, given), out, check_replicas(cluster, replicas))
-    lacking = None if cluster is None else lacks_ray()
-    return plan if lacking is None else replace(plan, missing=(*plan.missing, str(lacking)))
+    if cluster is None:
+        return plan
+    room = room_note(cluster, replicas, max((one.gpus for one in plan.replicas), default=0))
+    notes = (*plan.notes, *filter(None, [room]))
+    lacking = lacks_ray()
+    return replace(plan, notes=notes, missing=plan.missing if lacking is None else (*plan.missing, str(lacking)))
 
 
 def run(

@@ -48,8 +48,8 @@ def plan(
         sources: as `source` in `curves`.
         unit: as in `curves`.
         budget: spending per problem, on average: samples of the cheapest arm or of NAME, or an amount such as 60s,
-            0.02usd, 5e13flops; by default doublings of the cheapest sample. Repeatable. In Python ``8x``, ``8x:NAME``,
-            ``60s`` or a number of the unit; one or several.
+            10min, 0.02usd, 5e13flops; by default doublings of the cheapest sample. Repeatable. In Python ``8x``,
+            ``8x:NAME``, ``60s`` or a number of the unit; one or several.
         target: plan the smallest budget that reaches this success, to 1 %. In Python ``"90%"`` or 0.9.
         costs: as in `curves`.
         arms: plan with these models only, or parts of their names; by default all. In Python names, or ``"a,b"``.

@@ -56,8 +56,8 @@ def solve(
             yet.
         tests: Pytest files, folders or node ids that decide; by default the test files that import TARGET. Repeatable.
         also: tests that must not be broken; run on what passes --tests. Repeatable.
-        budget: hard limit; by default 60s. In Python as ``60s``, ``0.02usd``, ``5e13flops``, ``20000tokens`` or
-            ``20samples``.
+        budget: hard limit; by default 60s. In Python as ``60s``, ``10min``, ``0.02usd``, ``5e13flops``, ``20000tokens``
+            or ``20samples``.
         models: models, cheapest first; by default of the models file, or embedded ones. In Python names, or ``"a,b"``.
         policy: play this policy instead, see `plan --write`.
         apply: write what passed into the file, if it is as it was read and the git tree is clean.

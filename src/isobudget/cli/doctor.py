@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from isobudget.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 
 def doctor(as_json: JsonOption = False) -> None:
@@ -11,8 +17,7 @@ def doctor(as_json: JsonOption = False) -> None:
     Example: `isobudget doctor`
     """
     from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    from rich.text import Text
 
     from isobudget import api
     from isobudget.cli.show import print_json
@@ -21,13 +26,19 @@ def doctor(as_json: JsonOption = False) -> None:
     if as_json:
         print_json(checks.to_dict())
         return
-    table = Table("", "what", "found", box=None)
+    console = Console(highlight=False)
+    width = max(len(check.name) for check in checks)
     area = ""
     for check in checks:
         if check.area != area:
             area = check.area
-            table.add_row("", f"[bold]{area}[/bold]", "")
-        mark = {True: "[green]✓[/green]", False: "[yellow]–[/yellow]", None: " "}[check.ok]
-        hint = f"\n[dim]{escape(check.hint)}[/dim]" if check.ok is False and check.hint else ""
-        table.add_row(mark, escape(check.name), escape(check.found) + hint)
-    Console().print(table)
+            _print(console, Text(f"  {area}", style="bold"))
+        mark, style = {True: ("✓", "green"), False: ("–", "yellow"), None: (" ", "")}[check.ok]
+        _print(console, Text.assemble((mark, style), f" {check.name:<{width}}  {check.found}"))
+        if check.ok is False and check.hint:
+            _print(console, Text(f"{'':{width + 4}}{check.hint}", style="dim"))
+
+
+def _print(console: Console, line: Text) -> None:
+    """Print a line as it is: where it does not fit, the terminal breaks it, and a path can be copied as one."""
+    console.print(line, soft_wrap=True)

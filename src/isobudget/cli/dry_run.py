@@ -92,12 +92,24 @@ def _replicas_grid(plan: DryRun) -> Grid:
     """What the models take on a cluster, one after another: GPUs, their hours, time on the clock, dollars."""
     rows = []
     for replica in plan.replicas:
-        hours = "?" if replica.gpu_hours is None else f"{replica.gpu_hours:,.1f}"
+        hours = "-" if not replica.gpus else "?" if replica.gpu_hours is None else f"{replica.gpu_hours:,.1f}"
         seconds = None if replica.hours is None else replica.hours * 3600
-        dollars = "?" if replica.usd is None else usd(replica.usd)
+        dollars = "-" if not replica.gpus else "?" if replica.usd is None else usd(replica.usd)
         rows.append((replica.model, str(replica.replicas), str(replica.gpus), hours, duration(seconds), dollars))
+    rows += [_replicas_sum(plan)] * (len(rows) > 1)
     columns = ("model", "replicas", "GPUs", "GPU-hours", "time", "usd")
-    return Grid("On the cluster, one model after another", columns, tuple(rows))
+    most = "GPUs of the sum: the most that are held at once. "
+    note = f"{most * (len(rows) > 1 and any(one.gpus for one in plan.replicas))}- = needs no GPU; ? = unknown."
+    return Grid("On the cluster, one model after another", columns, tuple(rows), notes=(note,))
+
+
+def _replicas_sum(plan: DryRun) -> tuple[str, ...]:
+    """What all models take, one after another."""
+    on_gpus = [one for one in plan.replicas if one.gpus]
+    seconds = _sum((None if one.hours is None else one.hours * 3600 for one in plan.replicas), duration)
+    hours = _sum((one.gpu_hours for one in on_gpus), "{:,.1f}".format) if on_gpus else "-"
+    dollars = _sum((one.usd for one in on_gpus), usd) if on_gpus else "-"
+    return "in all", "", str(max(one.gpus for one in plan.replicas)), hours, seconds, dollars
 
 
 def _count(value: int | None) -> str:

@@ -50,7 +50,9 @@ _NOTHING_WRITTEN = (
 )
 def solve(
     given: dict[str, Any],
-    diff: Annotated[bool, typer.Option("--diff", help="Print the change, and write nothing (the default).")] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Print the change, and write nothing, as without --apply.")
+    ] = False,
     failing: Annotated[
         bool, typer.Option("--failing", help="TARGET is a folder: every function without a body that tests call.")
     ] = False,

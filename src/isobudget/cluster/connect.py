@@ -81,6 +81,22 @@ def check_replicas(cluster: str | None, replicas: int | None) -> int | None:
     return None if cluster is None else replicas or 1
 
 
+def room_note(cluster: str, replicas: int | None, gpus: int) -> str:
+    """What a dry run has to say of more replicas than one; an empty text if that is nothing.
+
+    Args:
+        cluster: its address, which is not contacted.
+        replicas: as asked for.
+        gpus: that the model that needs most would hold.
+    """
+    if replicas is None or replicas == 1:
+        return ""
+    if cluster == LOCAL and not gpus and replicas > own_cores():
+        return f"--replicas {replicas}: this machine has {own_cores()} cores, and each replica needs one at least"
+    held = f", with {gpus} GPUs in all" if gpus else ""
+    return f"--replicas {replicas}: whether the cluster has room for so many{held} is only known when it is connected"
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """One machine of a cluster, as Ray counts it: CPUs and GPUs, and memory in bytes."""

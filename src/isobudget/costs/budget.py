@@ -2,7 +2,7 @@
 
 8x, 8 samples         eight samples of the cheapest model, their shared prompt counted once
 8x:codellama-70b      of that model
-60s, 0.02usd, $0.02   an amount of that unit; 5e13flops and 13.5Tflops, 20000tokens, 300J
+60s, 0.02usd, $0.02   an amount of that unit; 5e13flops and 13.5Tflops, 20000tokens, 300J; 10min and 2h are seconds
 4e13                  an amount of the unit that is asked for elsewhere
 
 Amounts are shown in three digits (`grid.with_unit`), so that what a sample costs, typed back as it is shown, may miss
@@ -36,13 +36,15 @@ _SAMPLES = re.compile(r"(?:x|samples?)(?::(?P<model>.+))?", re.IGNORECASE)
 _SHORT = {"s": "seconds", "sec": "seconds", "second": "seconds", "token": "tokens", "flop": "flops", "j": "joules"} | (
     dict.fromkeys(("device s", "device seconds"), "device_seconds")
 )
+#: longer times, in seconds
+_TIMES = dict.fromkeys(("min", "minute", "minutes"), 60.0) | dict.fromkeys(("h", "hour", "hours"), 3600.0)
 #: half a unit of the last of three digits is at most this part of an amount
 _NEAR, _UP = 1.006, 1.005
 #: larger amounts, and numbers of samples, are mistakes
 MOST_AMOUNT = 1e30
 _WRITTEN = (
-    "8x (samples of the cheapest model), 8x:NAME (of that model), or an amount above 0 such as 60s, 0.02usd, 5e13flops "
-    "or 20000tokens"
+    "8x (samples of the cheapest model), 8x:NAME (of that model), or an amount above 0 such as 60s, 10min, 2h, "
+    "0.02usd, 5e13flops or 20000tokens"
 )
 _PREFIXES = {"k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15, "e": 1e18}
 
@@ -240,6 +242,8 @@ def _bounded(budget: Budget) -> Budget:
 
 def _unit(name: str) -> tuple[float, Unit | None]:
     """The unit of that name, and the factor of its prefix."""
+    if name in _TIMES:
+        return _TIMES[name], Unit.SECONDS
     for scale, rest in ((1.0, name), (_PREFIXES.get(name[0], 0.0), name[1:])):
         plain = _SHORT.get(rest, rest)
         if scale and plain in list(Unit) and (scale == 1 or plain in (Unit.FLOPS, Unit.JOULES, Unit.TOKENS)):

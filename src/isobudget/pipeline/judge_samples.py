@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.errors import InputError, RunError
+from isobudget.files.hints import near_paths
 from isobudget.files.store_path import StorePath, place
 from isobudget.grid import counted
 from isobudget.judge import Limits
@@ -141,7 +142,9 @@ def judge_lines(
         InputError: the benchmark or the output is not stated, or the extraction rule is not known.
     """
     if not place(samples).exists():
-        raise InputError(f"{place(samples)}: there is no such run folder or file of samples")
+        raise InputError(
+            f"{place(samples)}: there is no such run folder or file of samples{near_paths(place(samples), runs=True)}"
+        )
     if problems is None or output is None:
         what = "--problems, a benchmark or a JSONL file" if problems is None else "--output, where the verdicts go"
         raise InputError(f"{place(samples)}: to judge a file, state {what}")

@@ -15,6 +15,7 @@ from typing import Any
 import tomli_w
 
 from isobudget.errors import RunError, RunMismatchError
+from isobudget.files.hints import RUN_FILE, entries, near_paths, run_folders
 from isobudget.files.lease import fresh_nonce, put_held
 from isobudget.files.store_path import StorePath
 from isobudget.files.toml import read_toml
@@ -24,7 +25,7 @@ from isobudget.records.fact_types import wrong_facts
 #: 3: a manifest says which parts count
 #: 2: samples may record what their prompt took apart from `seconds` (1: it was part of them)
 FORMAT = 3
-FILE_NAME = "run.toml"
+FILE_NAME = RUN_FILE
 #: the field that says what was begun and cannot be continued
 UNFINISHED = "unfinished"
 
@@ -103,10 +104,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     except RunError as error:
         if not isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
             raise
-        there = folder.is_dir() or isinstance(folder, StorePath)
-        what = f" (it has no {FILE_NAME})" if there else f": nothing is there (no {FILE_NAME})"
-        what = ", but a file" if folder.is_file() else what
-        raise RunError(f"{folder}: not a run folder{what}") from None
+        raise RunError(f"{folder}: not a run folder{_what_else(folder)}") from None
     stated = facts.get("format")
     if type(stated) is not int or stated < 1:
         fault = "states no format" if stated is None else f"format = {str(stated)[:40]} is not a format of a run"
@@ -117,6 +115,17 @@ def read_facts(folder: Path) -> dict[str, Any]:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise RunError(f"{path}: {wrong[0][:_LONG_MESSAGE]}{more}; was the file edited? Put back what it stated.")
     return facts
+
+
+def _what_else(folder: Path) -> str:
+    """What a path is that is no run, and which runs are near."""
+    if folder.is_file():
+        return ", but a file"
+    if isinstance(folder, StorePath) and not entries(folder):
+        return f" (it has no {FILE_NAME}){near_paths(folder, runs=True)}"
+    if folder.is_dir():
+        return f" (it has no {FILE_NAME}){run_folders(entries(folder))}"
+    return f": nothing is there (no {FILE_NAME}){near_paths(folder, runs=True)}"
 
 
 def model_notes(facts: dict[str, Any]) -> list[str]:

@@ -86,10 +86,20 @@ def _in_words(row: PlanRow) -> str:
 
 def shown_steps(schedule: Schedule, short: dict[str, str] | None = None) -> str:
     """The steps of a schedule, those in the middle of a long one left out."""
-    steps = [f"{(short or {}).get(arm, arm)} x {count:,}" for arm, count in schedule.merged().steps]
-    if schedule.last_share < 1:
-        steps[-1] += f" (for {schedule.last_share:.0%} of the problems)"
+    steps = _steps(schedule, short)
     if len(steps) > _FIRST_STEPS + _LAST_STEPS + 1:
         left_out = len(steps) - _FIRST_STEPS - _LAST_STEPS
         steps[_FIRST_STEPS:-_LAST_STEPS] = [f"... {left_out} more steps ..."]
     return ", ".join(steps)
+
+
+def every_step(schedule: Schedule, short: dict[str, str] | None = None) -> str:
+    """All steps of a schedule."""
+    return ", ".join(_steps(schedule, short))
+
+
+def _steps(schedule: Schedule, short: dict[str, str] | None) -> list[str]:
+    steps = [f"{(short or {}).get(arm, arm)} x {count:,}" for arm, count in schedule.merged().steps]
+    if schedule.last_share < 1:
+        steps[-1] += f" (for {schedule.last_share:.0%} of the problems)"
+    return steps

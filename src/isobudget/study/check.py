@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from isobudget.backends.registry import BACKENDS, backends_with
-from isobudget.errors import IsobudgetError, StudyError
+from isobudget.errors import IsobudgetError, MissingExtraError, StudyError
 from isobudget.files.store_path import place
 from isobudget.grid import counted
 from isobudget.study.lines import Place, line_of
@@ -104,19 +104,29 @@ def raise_mistakes(mistakes: Sequence[Mistake], text: str, origin: str) -> None:
     """Raise them all as one error, with their lines; nothing if there are none.
 
     Raises:
-        StudyError: there is a mistake. A single one that lies outside the study, such as a part that is not installed,
-            keeps its own class.
+        StudyError: there is a mistake. A single one that lies outside the study keeps its own class; so does a part
+            that is not installed, however many of the models need it, where nothing else is wrong.
     """
     if not mistakes:
         return
-    if len(mistakes) == 1 and mistakes[0].error is not None and not text:
-        raise mistakes[0].error
-    shown = [f"{origin}: {counted(len(mistakes), 'mistake')}"]
-    for mistake in mistakes:
+    distinct = _without_repeated_extras(mistakes)
+    only = distinct[0].error if len(distinct) == 1 else None
+    if only is not None and (not text or isinstance(only, MissingExtraError)):
+        raise only
+    shown = [f"{origin}: {counted(len(distinct), 'mistake')}"]
+    for mistake in distinct:
         line = line_of(text, mistake.place)
         where = f"line {line}: " if line else ""
         shown.append(f"  {where}{'.'.join(map(str, mistake.place)) or 'the study'}: {mistake.message}")
     raise StudyError("\n".join(shown))
+
+
+def _without_repeated_extras(mistakes: Sequence[Mistake]) -> list[Mistake]:
+    """The mistakes, a part that is not installed only where it is needed first."""
+    distinct: dict[object, Mistake] = {}
+    for at, mistake in enumerate(mistakes):
+        distinct.setdefault(mistake.message if isinstance(mistake.error, MissingExtraError) else at, mistake)
+    return list(distinct.values())
 
 
 def plain_name(benchmark: str) -> str:

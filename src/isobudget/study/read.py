@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from isobudget.backends.registry import BACKENDS
 from isobudget.backends.settings import BackendSettings
 from isobudget.errors import InputError, StudyError
-from isobudget.files.hints import did_you_mean
+from isobudget.files.hints import did_you_mean, near_paths
 from isobudget.files.store_path import place
 from isobudget.files.toml import parse_toml
 from isobudget.files.whole import read_text
@@ -101,7 +101,9 @@ def parse_study(text: str, origin: str, overrides: dict[str, Any] | None = None)
 
 def _read(path: Path) -> str:
     if not path.exists():
-        raise StudyError(f"{path}: no such study file. Studies that ship: {', '.join(shipped_studies())}")
+        raise StudyError(
+            f"{path}: no such study file. Studies that ship: {', '.join(shipped_studies())}{near_paths(path)}"
+        )
     return read_text(path, StudyError)
 
 

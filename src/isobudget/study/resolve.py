@@ -19,6 +19,7 @@ from isobudget.backends.llamacpp.settings import LlamaCppSettings
 from isobudget.backends.registry import Settings
 from isobudget.costs.roofline import gpu_named
 from isobudget.errors import InputError, IsobudgetError, ModelError
+from isobudget.files.hints import near_paths
 from isobudget.models.architecture import Architecture
 from isobudget.models.catalog import ModelEntry, NewlineRule, PathSource, find_model
 from isobudget.models.gguf import read_gguf_header
@@ -246,7 +247,7 @@ def _check_file(entry: ModelEntry) -> None:
     if here:
         read_gguf_header(here[0])
     elif len(paths) == len(entry.sources):
-        raise ModelError(f"{paths[0]}: no such file")
+        raise ModelError(f"{paths[0]}: no such file{near_paths(paths[0])}")
 
 
 def find_architecture(

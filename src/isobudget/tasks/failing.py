@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isobudget.errors import InputError
+from isobudget.files.hints import near_paths
 from isobudget.tasks.body import functions_by_name, parse_source
 from isobudget.tasks.project import files_of, find_root
 from isobudget.tasks.target import decoded
@@ -33,7 +34,7 @@ def empty_functions(folder: Path) -> EmptyFunctions:
     if "::" in str(folder):
         raise InputError(f"{folder}: --failing takes a folder or a file; leave it out to have this function written")
     if not folder.exists():
-        raise InputError(f"{folder}: there is no such folder or file")
+        raise InputError(f"{folder}: there is no such folder or file{near_paths(folder)}")
     root, inside = find_root(folder), folder.resolve()
     targets, unreadable = [], []
     for name in files_of(root, 1 << 20):

@@ -13,7 +13,7 @@ from isobudget.policies.repair import MOST_REPAIRS
 
 DEFAULT_BUDGET = "60s"
 #: how a budget of solve is written
-WRITTEN = "60s, 0.02usd, 5e13flops, 20000tokens or 20samples"
+WRITTEN = "60s, 10min, 0.02usd, 5e13flops, 20000tokens or 20samples"
 #: what numbers may be; seeds leave room for those that follow the first, below 2^63
 _BOUNDS: dict[str, tuple[float, float]] = {
     "max_tokens": (1, 10**9),

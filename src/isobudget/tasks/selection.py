@@ -10,6 +10,7 @@ from pathlib import Path
 
 from isobudget import syntax
 from isobudget.errors import InputError
+from isobudget.files.hints import near_paths
 from isobudget.tasks.body import parse_source
 from isobudget.tasks.project import CONFIGURATION
 from isobudget.tasks.stub import imported_names
@@ -41,7 +42,7 @@ def select(root: Path, tests: Sequence[str]) -> Selection:
         if not path.exists() and (root / place).exists():
             path = root / place
         if not path.exists():
-            hint = f"; write paths with /, as in {one.replace(chr(92), '/')}" if "\\" in place else ""
+            hint = f"; write paths with /, as in {one.replace(chr(92), '/')}" if "\\" in place else near_paths(path)
             raise InputError(f"{one}: there is no such test file or folder{hint}")
         path = path.resolve()
         if not path.is_relative_to(root):

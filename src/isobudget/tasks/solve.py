@@ -40,7 +40,7 @@ from isobudget.tasks.repair import repair_task
 from isobudget.tasks.solution import Solution
 from isobudget.tasks.spending import Attempt, Ending, LiveSpending, OpenArm, close_all
 from isobudget.tasks.target import find_target
-from isobudget.tasks.task import Task, check_budget, choose, make_task, project_tests
+from isobudget.tasks.task import Task, budget_note, check_budget, choose, make_task, project_tests
 
 
 def solve(
@@ -76,6 +76,8 @@ def solve(
         applying.check_clean(found, Path(options.run or found.root / "runs" / "solve"))
     with project_tests(found, options) as tests:
         played, models = choose(options)  # a mistake in these is told before tests are run
+        if options.policy is not None:
+            progress.note(budget_note(options.policy, options.budget))
         baseline = tests.prepare(only_reaching=options.only_reaching or not options.tests)
         progress.note(
             f"{found.task_id}: {counted(len(baseline.expected), 'test')} to pass, {len(baseline.reached)} of them "

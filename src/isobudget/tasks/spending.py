@@ -29,7 +29,7 @@ from isobudget.pipeline.interrupts import Interrupts
 from isobudget.policies.schedule import Schedule, Stop
 from isobudget.policies.stepper import Draw, Halt, Stepper
 from isobudget.tasks.clock import Clock
-from isobudget.tasks.ledger import TaskLedger, TaskReservation
+from isobudget.tasks.ledger import SAMPLES, TaskLedger, TaskReservation
 
 #: when this many samples of one model have failed in a row, the model is taken for lost
 _GONE_AFTER = 3
@@ -41,6 +41,7 @@ class Ending(StrEnum):
     PASSED = Halt.PASSED.value
     FINISHED = Halt.FINISHED.value
     BUDGET = Halt.BUDGET.value
+    SAMPLES = "all samples of the budget are drawn"
     TIME = "the time budget is used up"
     INTERRUPTED = "it was interrupted"
     GONE = "no model responds any more"
@@ -188,10 +189,16 @@ class LiveSpending:
             if self._enough:
                 return Ending.PASSED
             if not whole:
-                return Ending.TIME if self.clock.left <= 0 else Ending.BUDGET
+                return self._unpaid()
         if self._gone and all(arm in self._gone for arm in schedule.arms):
             return Ending.GONE
         return Ending.FINISHED if self.passes > 1 else Ending(move.value)
+
+    def _unpaid(self) -> Ending:
+        """Which budget does not pay for the next draw."""
+        if self.clock.left <= 0:
+            return Ending.TIME
+        return Ending.SAMPLES if self.ledger.unit == SAMPLES else Ending.BUDGET
 
     def _drawn(self, move: Draw) -> tuple[list[bool], bool]:
         """What `_batch` returns for a draw; no verdicts if the model no longer answers: from then on it is skipped."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isobudget.errors import InputError
-from isobudget.files.hints import did_you_mean
+from isobudget.files.hints import did_you_mean, near_paths
 from isobudget.tasks.body import Function, functions_by_name, parse_source
 from isobudget.tasks.project import find_root, import_root, module_name
 
@@ -109,7 +109,9 @@ def _meant(text: str) -> str:
 
 def _new_file(text: str, root: Path, path: Path, mark: str) -> Target:
     if mark:
-        raise InputError(f"{text}: there is no such file; name the file alone to have all of it written")
+        raise InputError(
+            f"{text}: there is no such file; name the file alone to have all of it written{near_paths(path)}"
+        )
     if not path.parent.is_dir():
         raise InputError(f"{text}: there is no folder {path.parent}; make it first")
     return Target(root, path.relative_to(root).as_posix(), (), None, "")

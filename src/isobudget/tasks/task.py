@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from isobudget.costs.budget import Budget
 from isobudget.errors import InputError
+from isobudget.grid import with_unit
 from isobudget.policies.repair import repairing, split_arm
 from isobudget.policies.schedule import Schedule, Stop
 from isobudget.policies.shares import FIRST
@@ -149,6 +150,16 @@ def _policy(options: SolveOptions) -> Mapping[str, Schedule]:
             "not for this one; another --seed decides again"
         )
     return {case: schedule for case, schedule in drawn.items() if schedule is not None}
+
+
+def budget_note(policy: str, budget: str | None) -> str:
+    """That the budget of solve holds, whatever the policy was planned for."""
+    path, _ = split_label(policy)
+    planned = read_policy(path)
+    return (
+        f"{path} was planned for {with_unit(planned.budget, planned.unit)} a problem on average; the limit here is "
+        f"the budget of solve, {budget or DEFAULT_BUDGET}"
+    )
 
 
 def _models_of(schedules: Mapping[str, Schedule]) -> tuple[str, ...]:

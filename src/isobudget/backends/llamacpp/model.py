@@ -16,6 +16,7 @@ from typing import Self
 
 from isobudget.backends.llamacpp.api import FLOAT_FILES, SENTENCE_PIECE, load_api
 from isobudget.errors import BackendError, ModelError
+from isobudget.files.hints import near_paths
 
 _PIECE_BYTES = 512
 
@@ -29,7 +30,7 @@ class LlamaModel:
 
     def __init__(self, path: Path, *, vocabulary_only: bool = False) -> None:
         if not path.is_file():
-            raise ModelError(f"{path}: no such file")
+            raise ModelError(f"{path}: no such file{near_paths(path)}")
         self.path = path
         self._api = load_api()
         params = self._api.llama_model_default_params()

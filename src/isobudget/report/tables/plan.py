@@ -11,7 +11,7 @@ from isobudget.policies.choose import PlanRow
 from isobudget.policies.schedule import Schedule
 from isobudget.report.tables.labels import shared_part, short_labels, sources_note
 from isobudget.solving.plan import Plan
-from isobudget.solving.sentence import ahead_notes, shown_steps
+from isobudget.solving.sentence import ahead_notes, every_step, shown_steps
 
 #: what a policy is called
 NAMES = {
@@ -25,6 +25,8 @@ NAMES = {
     "by_share": "by share",
 }
 _RECOMMENDED = "→ "
+#: where first pass solves less than fixed k, beyond rounding
+_OTHER_MODEL, _SAME = ", other model", 1e-9
 _SIMPLEST = "the simplest policy within noise of the best, unless another does as well for less"
 _REACHING = f"of the policies that reach the target, where some do, {_SIMPLEST}"
 _READING = (
@@ -59,7 +61,8 @@ def _success_grid(plan: Plan) -> Grid:
     title = headed(plan.benchmark, f"{counted(plan.problems, 'problem')}, in {unit} a problem")
     rows = [(*first, *_cells(row, plan)) for row, first in _first_cells(plan)]
     notes = (_recommends(plan), *ahead_notes(plan.recommended), _READING, *plan.notes)
-    grid = Grid(title, columns, tuple(rows), notes=notes)
+    words = (0, 1) if any(row[1].endswith(_OTHER_MODEL) for row in rows) else (0,)
+    grid = Grid(title, columns, tuple(rows), notes=notes, words=words)
     without_p95 = _without(grid, 7, _NO_P95)
     return replace(grid, narrow=replace(without_p95, narrow=_without(without_p95, 5, _NO_P95)))
 
@@ -103,11 +106,14 @@ def _repairs_grid(plan: Plan) -> Grid:
 def _first_cells(plan: Plan) -> Iterator[tuple[PlanRow, tuple[str, str]]]:
     """Each row with its budget, where that is another one than before, and its policy, marked if recommended."""
     chosen = {(row.budget, row.policy) for row in plan.recommended}
+    fixed = {row.budget: row.success for row in plan.rows if row.policy == "fixed_k"}
     before = math.nan
     for row in plan.rows:
         budget = "" if row.budget == before else _amount(row.budget, plan)
         mark = _RECOMMENDED if (row.budget, row.policy) in chosen else ""
-        yield row, (budget, mark + NAMES[row.policy])
+        # the same model, stopped early, has room for at least as many samples: what is below it is of another one
+        other = row.policy == "first_pass" and row.success < fixed.get(row.budget, math.nan) - _SAME
+        yield row, (budget, mark + NAMES[row.policy] + _OTHER_MODEL * other)
         before = row.budget
 
 
@@ -180,5 +186,14 @@ def _schedules_grid(plan: Plan, short: dict[str, str]) -> Grid:
         cost = f"{with_unit(price.cost(1), plan.unit)}{shared_part(price, plan.unit)}"
         priced.append((f"{shown} {cost}", price.source))
     title = headed(plan.benchmark, f"what to run, in this order{_until(plan)}")
-    notes = (f"One sample. {sources_note(priced)}",)
+    notes = (*_in_full(plan, short), f"One sample. {sources_note(priced)}")
     return Grid(title, ("Budget", "policy", "draws"), tuple(rows), notes=notes, words=(1, 2))
+
+
+def _in_full(plan: Plan, short: dict[str, str]) -> Iterator[str]:
+    """All draws of each recommended schedule that the table shows without those in its middle."""
+    for row in plan.recommended:
+        for _, name, schedule in _schedules(row):
+            whole = every_step(schedule, short)
+            if whole != shown_steps(schedule, short):
+                yield f"{with_unit(row.budget, plan.unit)}, {name}, in full: {whole}."

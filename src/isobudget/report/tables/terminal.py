@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,15 @@ def point_cell(point: Point) -> str:
     return f"{'>' * point.capped}{percent(point.success)} ({point.k:,}){'' if point.trusted else '?'}"
 
 
+@contextlib.contextmanager
+def without_trailing_blanks(console: Console) -> Iterator[None]:
+    """Print what is printed meanwhile without the blanks with which tables fill the ends of their lines."""
+    with console.capture() as captured:
+        yield
+    console.file.write(re.sub(r"[ \t]+$", "", captured.get(), flags=re.MULTILINE))
+    console.file.flush()
+
+
 def print_grids(grids: Sequence[Grid], console: Console | None = None) -> None:
     """Print tables to standard output, bold where marked if it is a terminal, with a star where it is not.
 
@@ -64,11 +74,12 @@ def print_grids(grids: Sequence[Grid], console: Console | None = None) -> None:
         for y, row in enumerate(grid.rows):
             texts = row if widths is None else map(_wrapped, row, widths)
             table.add_row(*(_cell(text, (y, x) in grid.marked, console.is_terminal) for x, text in enumerate(texts)))
-        console.print(Text(printable(grid.title), style="bold"))
-        console.print(table)
-        for note in (*grid.notes, *grid.legend, *([best] if grid.marked else [])):
-            console.print(Padding(Text(printable(note), style="dim"), (0, 0, 0, 2)))
-        console.print()
+        with without_trailing_blanks(console):
+            console.print(Text(printable(grid.title), style="bold"))
+            console.print(table)
+            for note in (*grid.notes, *grid.legend, *([best] if grid.marked else [])):
+                console.print(Padding(Text(printable(note), style="dim"), (0, 0, 0, 2)))
+            console.print()
 
 
 def _fitting(grid: Grid, width: int) -> Grid:

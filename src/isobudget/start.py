@@ -1,0 +1,16 @@
+"""Where the command `isobudget` begins: Ctrl-C ends it with 130, also while it is still being loaded."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Load the command line and run it."""
+    try:
+        from isobudget.cli import main as run
+
+        run()
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr, flush=True)
+        sys.exit(130)
