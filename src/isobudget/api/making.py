@@ -82,7 +82,8 @@ def generate(
             declared.
         key_env: as in `rank`.
         setting: any other setting of its backend, as in a study (docs/studies.md). Repeatable.
-        cluster: work on a Ray cluster (docs/cluster.md): local starts one here, auto finds one, or its head's address.
+        cluster: the Ray cluster to work on, local, auto or HOST:PORT (docs/cluster.md): one that is started here, one
+            that is found, or that with this head.
         replicas: replicas of each model on the cluster; by default as many as fit.
         progress: shows how far it is.
         make_backend: how a resolved model becomes a `Backend`; by default as its settings say.
@@ -131,8 +132,12 @@ def dry_run(
     from isobudget.pipeline.dry_run import dry_run as estimate
 
     plan = estimate(_study(study, given), out, check_replicas(cluster, replicas))
-    lacking = None if cluster is None else lacks_ray()
-    return plan if lacking is None else replace(plan, missing=(*plan.missing, str(lacking)))
+    if cluster is None:
+        return plan
+    one = "on the cluster one replica of each model is counted, since what fits is not known; --replicas N counts N"
+    counted = () if replicas else (one,)
+    lacking = [str(error)] if (error := lacks_ray()) is not None else []
+    return replace(plan, notes=(*plan.notes, *counted), missing=(*plan.missing, *lacking))
 
 
 def run(

@@ -11,7 +11,7 @@ from isobudget.cli.progress import duration, size
 from isobudget.grid import Grid, short, usd
 
 if TYPE_CHECKING:
-    from isobudget.pipeline.dry_run import DryRun
+    from isobudget.pipeline.dry_run import DryRun, PlannedReplicas
     from isobudget.pipeline.estimates import Expected
 
 _WIDE = ("model", "benchmark", "n", "samples", "remaining", "prompts", "completions", "time", "usd", "disk")
@@ -90,14 +90,19 @@ def _sources(what: str, expected: Sequence[Expected]) -> Iterator[str]:
 
 def _replicas_grid(plan: DryRun) -> Grid:
     """What the models take on a cluster, one after another: GPUs, their hours, time on the clock, dollars."""
-    rows = []
-    for replica in plan.replicas:
-        hours = "?" if replica.gpu_hours is None else f"{replica.gpu_hours:,.1f}"
-        seconds = None if replica.hours is None else replica.hours * 3600
-        dollars = "?" if replica.usd is None else usd(replica.usd)
-        rows.append((replica.model, str(replica.replicas), str(replica.gpus), hours, duration(seconds), dollars))
+    rows = [(one.model, str(one.replicas), str(one.gpus), *_taken([one])) for one in plan.replicas]
+    rows += [("in all", "", "", *_taken(plan.replicas))] * (len(rows) > 1)
     columns = ("model", "replicas", "GPUs", "GPU-hours", "time", "usd")
     return Grid("On the cluster, one model after another", columns, tuple(rows))
+
+
+def _taken(replicas: Sequence[PlannedReplicas]) -> tuple[str, str, str]:
+    """GPU-hours, time and dollars of models that run one after another."""
+    return (
+        _sum((one.gpu_hours for one in replicas), "{:,.1f}".format),
+        _sum((None if one.hours is None else one.hours * 3600 for one in replicas), duration),
+        _sum((one.usd for one in replicas), usd),
+    )
 
 
 def _count(value: int | None) -> str:
