@@ -7,6 +7,9 @@ fault of isobudget itself and keeps its traceback.
 
 from __future__ import annotations
 
+#: what stands at the end of an error that stops work which goes on from where it was
+RESUME = "Finished work is saved; run the same command to resume (a file of samples: with --resume)."
+
 
 class IsobudgetError(Exception):
     """Root of all errors that isobudget raises on purpose."""

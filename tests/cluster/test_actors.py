@@ -16,7 +16,7 @@ from isobudget.backends.server.settings import ServerSettings
 from isobudget.cluster.actors import GenerationActor, JudgeActor, PromptCall, claim_core
 from isobudget.cluster.fleet import WorkerLostError
 from isobudget.cluster.generating import MOST_SAMPLES, next_batch
-from isobudget.cluster.judging import ClusterJudge
+from isobudget.cluster.judging import FEWEST_PROGRAMS, ClusterJudge
 from isobudget.cluster.ray_fleet import ActorKind
 from isobudget.errors import JudgeError
 from isobudget.judge import Judge, Limits
@@ -51,7 +51,7 @@ class ThreadWorker:
         return self.actor.result().run(*self.kind.pack(items))
 
     def stop(self) -> None:
-        raise AssertionError("a judge's actor is not stopped")
+        self.control.submit(lambda: self.actor.result().stop())
 
     def end(self) -> None:
         def close() -> None:
@@ -103,6 +103,42 @@ def test_verdicts_are_the_local_judges_and_the_poison_is_alone() -> None:
         assert plain(list(judge.run(work[:5]))) == expected[:5]
     with pytest.raises(JudgeError, match="inside its with block"):
         next(judge.run(work))
+
+
+class InterruptedFleet(ThreadFleet):
+    """One worker, and Ctrl-C after its first verdict."""
+
+    worker: ThreadWorker
+    came = False
+
+    def start(self) -> ThreadWorker:
+        self.worker = super().start()
+        return self.worker
+
+    def wait(self, refs: Sequence[Future[Any]], seconds: float) -> list[Future[Any]]:
+        if not self.came and self.worker.actor.done() and self.worker.actor.result().pulse().done:
+            self.came = True
+            raise KeyboardInterrupt
+        return super().wait(refs, min(seconds, 0.05))
+
+
+def test_after_ctrl_c_the_verdicts_on_what_was_begun_still_come() -> None:
+    tests = CheckFunction("def check(candidate):\n    assert candidate() == 1\n", split=True)
+    problem = Problem("p/1", "b", "def f():\n", "f", tests)
+    slow = problem.program("    import time\n    time.sleep(0.3)\n    return 1\n")
+    told: list[str] = []
+    found: list[Any] = []
+    with ClusterJudge(lambda kind: InterruptedFleet(kind, 1), note=told.append) as judge:
+        with pytest.raises(KeyboardInterrupt):
+            found.extend(judge.run([(problem, slow)] * 200))
+        assert [one.outcome for one in found] == ["passed"] * len(found)
+        assert 0 < len(found) < FEWEST_PROGRAMS
+        with pytest.raises(JudgeError, match="inside its with block"):
+            next(judge.run([]))
+    assert told == [
+        "Stopping: nothing new is started. Waiting for the verdicts on samples in flight, 30 s at most for each; "
+        "a second Ctrl-C or SIGTERM leaves at once, without them."
+    ]
 
 
 def test_a_sample_whose_reference_ends_workers_too_is_no_verdict_on_it() -> None:

@@ -90,7 +90,7 @@ def test_no_actor_is_divided_between_machines() -> None:
 @pytest.mark.parametrize(
     ("wanted", "why"),
     [
-        (ActorNeeds("big", 1, 16), "big asks for 16 GPUs and 1 CPUs on one machine, and no machine .* 12 GPUs"),
+        (ActorNeeds("big", 1, 16), "big asks for 16 GPUs and 1 CPU on one machine, and no machine .* 12 GPUs"),
         (ActorNeeds("big", 1, 8, replicas=2), "for each of 2; the cluster has room for 1: 3 machines with 36 CPUs"),
         (ActorNeeds("wide", 64, 0), "no machine of the cluster has them"),
     ],
@@ -130,6 +130,8 @@ def test_a_dry_run_counts_replicas(capsys: pytest.CaptureFixture[str]) -> None:
     one = api.dry_run("paper-code-llama", cluster="auto")
     assert one.replicas[0].hours == pytest.approx(2 * seven.hours)
     assert one.replicas[0].usd == pytest.approx(seven.usd)
+    assert any("--replicas N counts N" in note for note in one.notes)
+    assert not any("--replicas" in note for note in plan.notes)
     assert "replicas" not in api.dry_run("paper-code-llama").to_dict()
     assert plan.to_dict()["replicas"][0]["model"] == "codellama-7b"
     assert all(replica.gpu_hours is not None for replica in plan.replicas)  # what the study states fits its GPUs

@@ -323,7 +323,7 @@ def test_a_study_is_made_with_the_service_and_goes_on_when_it_is_back(
 
     with stack:
         service = stack.enter_context(judging(tmp_path, key=False))
-        with pytest.raises(JudgeError, match=r"cannot be reached.*start it, and run the same command to resume"):
+        with pytest.raises(JudgeError, match=r"cannot be reached.*Start it again. Finished work is saved"):
             api.run(str(study), tmp_path / "there", judge=service.url, make_backend=Backends(answers))
     assert len(outcomes_of(tmp_path / "there")) < len(outcomes_of(tmp_path / "here"))
     with judging(tmp_path, key=False) as service:

@@ -41,7 +41,7 @@ BODIES = (
 class FragileJudge(JudgeActor):
     """An actor that ends over a program that only it minds."""
 
-    def run(self, problems: Sequence[Problem], programs: Sequence[tuple[int, str]]) -> list[tuple[Any, ...]]:
+    def run(self, problems: Sequence[Problem], programs: Sequence[tuple[int, str]]) -> list[tuple[Any, ...] | None]:
         if any(POISON in program for _, program in programs):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().run(problems, programs)

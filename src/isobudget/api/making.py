@@ -82,7 +82,8 @@ def generate(
             declared.
         key_env: as in `rank`.
         setting: any other setting of its backend, as in a study (docs/studies.md). Repeatable.
-        cluster: work on a Ray cluster (docs/cluster.md): local starts one here, auto finds one, or its head's address.
+        cluster: the Ray cluster to work on, local, auto or HOST:PORT (docs/cluster.md): one that is started here, one
+            that is found, or that with this head.
         replicas: replicas of each model on the cluster; by default as many as fit.
         progress: shows how far it is.
         make_backend: how a resolved model becomes a `Backend`; by default as its settings say.

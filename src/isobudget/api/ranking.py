@@ -91,7 +91,7 @@ def rank(
         level: as in `curves`.
         seed: seed of inputs, random orders and bootstrap.
         from_: as in `curves`.
-        cluster: run samples on a Ray cluster, as in `generate`; the model scores here.
+        cluster: the Ray cluster to run samples on, as in `generate`; the model scores here.
         progress: shows how far it is.
         make_scorer: finds the model that scores.
 

@@ -11,7 +11,7 @@ from isobudget.cli.progress import duration, size
 from isobudget.grid import Grid, short, usd
 
 if TYPE_CHECKING:
-    from isobudget.pipeline.dry_run import DryRun
+    from isobudget.pipeline.dry_run import DryRun, PlannedReplicas
     from isobudget.pipeline.estimates import Expected
 
 _WIDE = ("model", "benchmark", "n", "samples", "remaining", "prompts", "completions", "time", "usd", "disk")
@@ -90,26 +90,23 @@ def _sources(what: str, expected: Sequence[Expected]) -> Iterator[str]:
 
 def _replicas_grid(plan: DryRun) -> Grid:
     """What the models take on a cluster, one after another: GPUs, their hours, time on the clock, dollars."""
-    rows = []
-    for replica in plan.replicas:
-        hours = "-" if not replica.gpus else "?" if replica.gpu_hours is None else f"{replica.gpu_hours:,.1f}"
-        seconds = None if replica.hours is None else replica.hours * 3600
-        dollars = "-" if not replica.gpus else "?" if replica.usd is None else usd(replica.usd)
-        rows.append((replica.model, str(replica.replicas), str(replica.gpus), hours, duration(seconds), dollars))
-    rows += [_replicas_sum(plan)] * (len(rows) > 1)
+    rows = [(one.model, str(one.replicas), *_taken([one])) for one in plan.replicas]
+    rows += [("in all", "", *_taken(plan.replicas))] * (len(rows) > 1)
     columns = ("model", "replicas", "GPUs", "GPU-hours", "time", "usd")
     most = "GPUs of the sum: the most that are held at once. "
     note = f"{most * (len(rows) > 1 and any(one.gpus for one in plan.replicas))}- = needs no GPU; ? = unknown."
     return Grid("On the cluster, one model after another", columns, tuple(rows), notes=(note,))
 
 
-def _replicas_sum(plan: DryRun) -> tuple[str, ...]:
-    """What all models take, one after another."""
-    on_gpus = [one for one in plan.replicas if one.gpus]
-    seconds = _sum((None if one.hours is None else one.hours * 3600 for one in plan.replicas), duration)
-    hours = _sum((one.gpu_hours for one in on_gpus), "{:,.1f}".format) if on_gpus else "-"
-    dollars = _sum((one.usd for one in on_gpus), usd) if on_gpus else "-"
-    return "in all", "", str(max(one.gpus for one in plan.replicas)), hours, seconds, dollars
+def _taken(replicas: Sequence[PlannedReplicas]) -> tuple[str, str, str, str]:
+    """The most GPUs at once, GPU-hours, time and dollars of models that run one after another."""
+    on_gpus = [one for one in replicas if one.gpus]
+    return (
+        str(max(one.gpus for one in replicas)),
+        _sum((one.gpu_hours for one in on_gpus), "{:,.1f}".format) if on_gpus else "-",
+        _sum((None if one.hours is None else one.hours * 3600 for one in replicas), duration),
+        _sum((one.usd for one in on_gpus), usd) if on_gpus else "-",
+    )
 
 
 def _count(value: int | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import tempfile
 import threading
@@ -107,6 +108,7 @@ class JudgeActor:
 
     def __init__(self, limits: Limits, modes: dict[str, Any]) -> None:
         self._timed, self._error = _Timed(), ""
+        self._stopped = threading.Event()
         self._core, self._held = claim_core()
         before = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {self._core})
@@ -125,14 +127,22 @@ class JudgeActor:
         """How far it is."""
         return self._timed.pulse()
 
-    def run(self, problems: Sequence[Problem], programs: Sequence[tuple[int, str]]) -> list[tuple[Any, ...]]:
-        """The verdicts, as plain fields, on programs, each with the place of its problem among `problems`."""
-        verdicts = []
+    def stop(self) -> None:
+        """Begin no further program: the verdicts on those under way still come."""
+        self._stopped.set()
+
+    def run(self, problems: Sequence[Problem], programs: Sequence[tuple[int, str]]) -> list[tuple[Any, ...] | None]:
+        """The verdicts, as plain fields, on programs, each with the place of its problem among `problems`.
+
+        None stands for a program that was not begun, since the actor was stopped.
+        """
+        begun = itertools.takewhile(lambda _: not self._stopped.is_set(), programs)
+        verdicts: list[tuple[Any, ...] | None] = []
         with self._timed.batch():
-            for verdict in self._judge.run((problems[at], program) for at, program in programs):
+            for verdict in self._judge.run((problems[at], program) for at, program in begun):
                 verdicts.append(verdict.plain())
                 self._timed.add(1)
-        return verdicts
+        return verdicts + [None] * (len(programs) - len(verdicts))
 
 
 def claim_core() -> tuple[int, int]:

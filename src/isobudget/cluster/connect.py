@@ -14,11 +14,11 @@ import re
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from isobudget.errors import ClusterError, InputError, MissingExtraError
+from isobudget.errors import RESUME, ClusterError, InputError, MissingExtraError
 
 LOCAL, AUTO = "local", "auto"
 #: how long Ray may take to start here, or to be joined
@@ -42,6 +42,11 @@ ASK_SECONDS = 120.0
 #: memory for what is on its way between driver and workers; nothing in it is precious
 _OBJECT_STORE_BYTES = 256 * 2**20
 _LOOPBACK = "127.0.0.1"
+#: what to try where Ray does not start here
+_BUSY_HINT = (
+    f" ({STARTS} tries). Is this machine very busy, or short of memory? Try again when it is quieter, or start a head "
+    "with: ray start --head, and use --cluster auto"
+)
 #: Ray's variable for whether a token is asked for
 _AUTH_MODE = "RAY_AUTH_MODE"
 
@@ -82,14 +87,17 @@ def check_replicas(cluster: str | None, replicas: int | None) -> int | None:
 
 
 def room_note(cluster: str, replicas: int | None, gpus: int) -> str:
-    """What a dry run has to say of more replicas than one; an empty text if that is nothing.
+    """What a dry run has to say of the number of replicas; an empty text if that is nothing.
 
     Args:
         cluster: its address, which is not contacted.
         replicas: as asked for.
         gpus: that the model that needs most would hold.
     """
-    if replicas is None or replicas == 1:
+    if not replicas:
+        counted = "on the cluster one replica of each model is counted, since what fits is not known"
+        return f"{counted}; --replicas N counts N"
+    if replicas == 1:
         return ""
     if cluster == LOCAL and not gpus and replicas > own_cores():
         return f"--replicas {replicas}: this machine has {own_cores()} cores, and each replica needs one at least"
@@ -109,10 +117,11 @@ class Node:
 
 
 @contextlib.contextmanager
-def connected(address: str, cpus: int | None = None) -> Iterator[Any]:
+def connected(address: str, cpus: int | None = None, note: Callable[[str], None] = lambda _: None) -> Iterator[Any]:
     """The module `ray`, connected to the cluster at `address`; a local one ends with the context.
 
-    `cpus` is for a local cluster; None takes the cores that this process may use.
+    `cpus` is for a local cluster; None takes the cores that this process may use. `note` is told that the start takes
+    more than one try.
 
     Raises:
         InputError: see `check_address`.
@@ -137,7 +146,7 @@ def connected(address: str, cpus: int | None = None) -> Iterator[Any]:
             "object_store_memory": _OBJECT_STORE_BYTES,
             "_node_ip_address": _LOOPBACK,
         }
-    connection = _RayThread(ray, address, arguments)
+    connection = _RayThread(ray, address, arguments, note)
     connection.open()
     try:
         yield ray
@@ -254,17 +263,21 @@ def _greeted(connection: socket.socket) -> bool:
     return len(said) == 4 and said[3] == _SETTINGS
 
 
-def _token_hint(address: str) -> str:
+def _token_hint() -> str:
     """What to try where something answers at an address and Ray does not come to it.
 
     A head that finds a token asks everybody for it. To an address that is stated Ray sends one only where told to.
     """
-    if address == LOCAL or os.environ.get(_AUTH_MODE, "").lower() == "token":
+    if os.environ.get(_AUTH_MODE, "").lower() == "token":
         return ""
     return (
         f". If the cluster asks for a token (its head said so when it started), set {_AUTH_MODE}=token here and on "
         "every machine of it, each with the head's token in ~/.ray/auth_token"
     )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 class _RayThread:
@@ -273,8 +286,8 @@ class _RayThread:
     The thread stays as long as the connection, since what Ray starts here ends with the thread that started it.
     """
 
-    def __init__(self, ray: Any, address: str, arguments: dict[str, Any]) -> None:
-        self._ray, self._address, self._arguments = ray, address, arguments
+    def __init__(self, ray: Any, address: str, arguments: dict[str, Any], note: Callable[[str], None]) -> None:
+        self._ray, self._address, self._arguments, self._note = ray, address, arguments, note
         self._open, self._close = threading.Event(), threading.Event()
         self._failed: list[BaseException] = []
         self._thread: threading.Thread | None = None
@@ -292,7 +305,8 @@ class _RayThread:
 
     def open(self) -> None:
         """Connect."""
-        for _ in range(STARTS if self._address == LOCAL else 1):
+        tries = STARTS if self._address == LOCAL else 1
+        for number in range(1, tries + 1):
             self._failed.clear()
             self._open.clear()
             self._thread = threading.Thread(target=self._hold, name="ray", daemon=True)
@@ -302,16 +316,16 @@ class _RayThread:
             if not self._failed:
                 return
             self._thread.join(CLOSE_SECONDS)
+            if number < tries:
+                self._note(f"Ray did not start ({_first_line(self._failed[0])}); try {number + 1} of {tries}")
         error = self._failed[0]
         if self._address == AUTO and isinstance(error, ConnectionError):
             raise ClusterError(
                 "--cluster auto: no cluster was started on this machine. Start one with: ray start --head; or let "
                 "--cluster local start one for this command"
             ) from error
-        why = str(error).strip().splitlines()
-        raise ClusterError(
-            f"--cluster {self._address}: {why[0] if why else type(error).__name__}{_token_hint(self._address)}"
-        ) from error
+        hint = _BUSY_HINT if self._address == LOCAL else _token_hint()
+        raise ClusterError(f"--cluster {self._address}: {_first_line(error)}{hint}") from error
 
     def close(self) -> None:
         """Disconnect; a cluster that was started here ends."""
@@ -344,6 +358,6 @@ def nodes_of(ray: Any) -> list[Node]:
     if not found:
         raise ClusterError(
             "no machine of the cluster is alive: Ray's process on it (the raylet) ran out of memory or was killed. "
-            "Finished work is saved; run the same command to resume"
+            f"{RESUME}"
         )
     return found

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from isobudget.cluster.fleet import Fleet, Handle, Pulse, Ref, WorkerLostError
-from isobudget.errors import ClusterError
+from isobudget.errors import RESUME, ClusterError
 
 Item = TypeVar("Item")
 
@@ -175,7 +175,7 @@ class Dispatch(Generic[Item]):
         if self._losses_in_a_row >= GONE_AFTER:
             raise ClusterError(
                 f"{self._losses_in_a_row} workers of the cluster ended in a row without a result between them: "
-                f"{reason} Finished work is saved; run the same command to resume."
+                f"{reason} {RESUME}"
             )
 
     def _give_again(self, batch: _Portion[Item], sure: bool) -> None:

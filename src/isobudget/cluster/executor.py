@@ -26,6 +26,7 @@ from isobudget.cluster.nodes import ActorNeeds, described, require, room
 from isobudget.cluster.ray_fleet import ActorKind, RayFleet
 from isobudget.errors import ClusterError, InputError
 from isobudget.files.hub import may_be_repo
+from isobudget.grid import counted
 from isobudget.judge import Judge, Limits
 from isobudget.pipeline.executor import BackendFactory, Executor, Local, OpenModel, open_model
 from isobudget.pipeline.work import Feed, Result, Work
@@ -50,7 +51,8 @@ def on_cluster(address: str, replicas: int | None = None, progress: Progress = S
     check_replicas(address, replicas)
     require_reachable(address)
     with contextlib.ExitStack() as connection:
-        yield Cluster(lambda: connection.enter_context(connected(address)), replicas, progress, address)
+        reached = connected(address, note=progress.note)
+        yield Cluster(lambda: connection.enter_context(reached), replicas, progress, address)
 
 
 @contextlib.contextmanager
@@ -92,6 +94,8 @@ class Cluster:
 
     @cached_property
     def _ray(self) -> Any:
+        how = "starting Ray on this machine" if self._address == LOCAL else "joining it"
+        self._progress.note(f"cluster {self._address}: {how}")
         return self._connect()
 
     @cached_property
@@ -124,8 +128,7 @@ class Cluster:
             count = require(self.machines.known, need)
             wanted.append(need)
             placed.append(replace(model, settings=model.settings.on_cores(int(need.cpus))))
-            each = f"{need.gpus} GPUs and {need.cpus:g} CPUs" if need.gpus else f"{need.cpus:g} CPUs"
-            self._progress.note(f"{model.name}: {count} replicas with {each} each")
+            self._progress.note(f"{model.name}: {counted(count, 'replica')} with {need.in_words()} each")
         if wanted:
             self.machines.require(wanted)
         return placed
@@ -165,7 +168,10 @@ class Cluster:
         kind = ActorKind(GenerationActor, (settings,), need.cpus, need.gpus, 2, generating.pack)
         fleet = RayFleet(self._ray, kind, lambda: room(self.machines.now(), need))
         dispatch: Dispatch[Work] = Dispatch(fleet, STALL_SECONDS, said.ready, self._progress.note)
+        begun = time.monotonic()
         with dispatch:
+            there, seconds = counted(dispatch.ready, "replica"), time.monotonic() - begun
+            self._progress.note(f"{model.name}: {there} ready after {seconds:.0f} s")
             replicas = Replicas(dispatch, samples, said)
             yield _Told(replicas, dispatch, model.name, need.gpus, self._progress)
 
@@ -246,9 +252,9 @@ class _Told:
 
     def _tell(self, samples: int, failures: int, seconds: float) -> None:
         ready, busy = self._dispatch.ready, self._dispatch.busy_share()
-        held = f"{ready} replicas" + (f" on {ready * self._gpus} GPUs" if self._gpus else "")
+        held = counted(ready, "replica") + (f" on {counted(ready * self._gpus, 'GPU')}" if self._gpus else "")
         known = "" if busy != busy else f", busy {busy:.0%} of the time"
         self._progress.note(
             f"{self._name}: {samples / max(seconds, 1e-9):.3g} samples/s by {held}{known}; "
-            f"{failures} calls failed, {self._dispatch.lost} workers lost"
+            f"{counted(failures, 'call')} failed, {counted(self._dispatch.lost, 'worker')} lost"
         )

@@ -20,12 +20,15 @@ from isobudget.errors import JudgeError
 from isobudget.judge.judge import Judge
 from isobudget.judge.verdict import Limits, Verdict
 from isobudget.judge.worker import GRACE_SECONDS, lost
+from isobudget.pipeline.work import stopping
 from isobudget.problems.problem import Problem
 
-#: programs of a batch: of a worker's first ones, and bounds for the others
-FIRST_PROGRAMS, FEWEST_PROGRAMS, MOST_PROGRAMS = 25, 100, 1000
+#: programs of a batch: the first ones have the fewest
+FEWEST_PROGRAMS, MOST_PROGRAMS = 10, 1000
 #: what a batch should take, and the most text in one
 _BATCH_SECONDS, _BATCH_CHARACTERS = 2.0, 8 << 20
+#: a run that has just begun is counted as this long
+_INSTANT = 1e-3
 #: batches per worker that are taken ahead while an early one still runs
 _AHEAD = 8
 #: a worker's own judge replaces what hangs within its limits; after this many times as long the worker itself hangs
@@ -89,6 +92,9 @@ class ClusterJudge(Judge):
     def run(self, pairs: Iterable[tuple[Problem, str]]) -> Iterator[Verdict]:
         """The same as `Judge.run`.
 
+        A first Ctrl-C ends the giving out: verdicts on what actors have begun still come, up to the first program that
+        was not begun, then the interrupt goes on, and the judge has ended.
+
         Raises:
             ClusterError: workers end whatever they are given.
         """
@@ -99,9 +105,16 @@ class ClusterJudge(Judge):
         self._streaming = True
         stream = _ClusterStream(self._dispatch, iter(pairs))
         try:
-            yield from stream.verdicts()
+            yield from stream.verdicts(self._finishes)
+        except KeyboardInterrupt:
+            self._entered = False
+            raise
         finally:
             self._streaming = False
+
+    def _finishes(self, _jobs: list[Job]) -> None:
+        each = f"{self.limits.wall_seconds:g} s at most for each"
+        self._note(stopping(f"the verdicts on samples in flight, {each}"))
 
 
 class _ClusterStream:
@@ -114,9 +127,9 @@ class _ClusterStream:
         self.guilty: dict[int, str] = {}
         self.begun = time.monotonic()
 
-    def verdicts(self) -> Iterator[Verdict]:
-        """All, in order."""
-        for items, results in self.dispatch.results(self._next, self._hold):
+    def verdicts(self, finishes: Callable[[list[Job]], None]) -> Iterator[Verdict]:
+        """All, in order; `finishes` is told when there is an interrupt."""
+        for items, results in self.dispatch.results(self._next, self._hold, finishes):
             for job, result in zip(items, results, strict=True):
                 self._take(job, result)
             while self.yielded in self.waiting:
@@ -127,9 +140,7 @@ class _ClusterStream:
     def _size(self) -> int:
         """Programs of the next batch."""
         workers = max(1, self.dispatch.ready)
-        if self.came < FIRST_PROGRAMS * workers:
-            return FIRST_PROGRAMS
-        rate = self.came / (time.monotonic() - self.begun) / workers
+        rate = self.came / max(time.monotonic() - self.begun, _INSTANT) / workers
         return int(min(MOST_PROGRAMS, max(FEWEST_PROGRAMS, rate * _BATCH_SECONDS)))
 
     def _hold(self) -> bool:
@@ -148,6 +159,8 @@ class _ClusterStream:
         return jobs
 
     def _take(self, job: Job, result: Any) -> None:
+        if result is None:  # not begun before an interrupt
+            return
         place, problem, _ = job
         guilty = isinstance(result, Guilty)
         if place < 0:  # a reference, after which it is known whose fault a lost worker was

@@ -13,7 +13,7 @@ from typing import Any
 
 from isobudget.cluster.connect import Node, head_silence, nodes_of
 from isobudget.cluster.nodes import ActorNeeds, ask, ask_nodes, described, hear
-from isobudget.errors import ClusterError
+from isobudget.errors import RESUME, ClusterError
 
 #: a head may be restarted within so long; after 60 s without one Ray ends the process that it is in, without a word
 HEAD_SECONDS = 20.0
@@ -60,8 +60,7 @@ class Machines:
             if why := head_silence(self._ray):  # to be asked, it would have to be there
                 if time.monotonic() - self._answered_at > HEAD_SECONDS:
                     raise ClusterError(
-                        f"the head of the cluster (its gcs_server) does not answer any more ({why}). Finished work is "
-                        "saved; run the same command to resume"
+                        f"the head of the cluster (its gcs_server) does not answer any more ({why}). {RESUME}"
                     )
                 return list(self.known)
             self._answered_at = time.monotonic()

@@ -36,6 +36,10 @@ class ActorNeeds:
     files: Mapping[str, int | None] = field(default_factory=dict)
     replicas: int | None = None
 
+    def in_words(self) -> str:
+        """What each holds."""
+        return " and ".join([*[_many(self.gpus, "GPU")] * (self.gpus > 0), _many(self.cpus, "CPU")])
+
 
 @dataclass(frozen=True, slots=True)
 class NodeSays:
@@ -141,7 +145,7 @@ def require(nodes: Sequence[Node], wanted: ActorNeeds) -> int:
         ClusterError: not that many fit, or none does.
     """
     most = fits(nodes, wanted)
-    asks = f"{wanted.what} asks for {wanted.gpus} GPUs and {wanted.cpus:g} CPUs on one machine"
+    asks = f"{wanted.what} asks for {wanted.in_words()} on one machine"
     if most == 0:
         raise ClusterError(f"{asks}, and no machine of the cluster has them: {described(nodes)}")
     if wanted.replicas is not None and wanted.replicas > most:
@@ -163,5 +167,9 @@ def described(nodes: Sequence[Node]) -> str:
     """What the machines have, in words."""
     cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
     memory = sum(node.memory for node in nodes)
-    many = f"{len(nodes)} machines" if len(nodes) != 1 else "1 machine"
-    return f"{many} with {cpus:g} CPUs, {gpus:g} GPUs and {short(memory)}B of memory for actors"
+    has = ", ".join((_many(cpus, "CPU"), _many(gpus, "GPU")))
+    return f"{_many(len(nodes), 'machine')} with {has} and {short(memory)}B of memory for actors"
+
+
+def _many(number: float, thing: str) -> str:
+    return f"{number:g} {thing}{'' if number == 1 else 's'}"

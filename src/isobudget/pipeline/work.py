@@ -103,6 +103,14 @@ def _missing(
 Result = tuple[Work, Future[list[Generation]]]
 
 
+def stopping(awaited: str) -> str:
+    """What stands after a first Ctrl-C where something is waited for."""
+    return (
+        f"Stopping: nothing new is started. Waiting for {awaited}; "
+        "a second Ctrl-C or SIGTERM leaves at once, without them."
+    )
+
+
 class Feed:
     """Hands out calls in their order, taken as needed, and shows the next one before it is taken.
 
@@ -119,10 +127,7 @@ class Feed:
     def interrupted(self, samples: int, seconds: float | None = None) -> None:
         """Say what is waited for after Ctrl-C: how many samples are in flight, and for how long if that is known."""
         about = "how long is not known yet" if seconds is None else f"about {max(1, round(seconds))} s"
-        self._tell(
-            f"Stopping: nothing new is started. Waiting for {counted(samples, 'sample')} in flight, {about}; "
-            "a second Ctrl-C or SIGTERM leaves at once, without them."
-        )
+        self._tell(stopping(f"{counted(samples, 'sample')} in flight, {about}"))
 
     def next(self, fits: Callable[[Work], bool]) -> Work | None:
         """The next call if there is one and it fits."""

@@ -23,7 +23,7 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self
 
-from isobudget.errors import JudgeError
+from isobudget.errors import RESUME, JudgeError
 from isobudget.judge.verdict import RULES, Limits, Verdict
 from isobudget.problems.problem import Problem
 from isobudget.records.rows import row_of
@@ -177,8 +177,8 @@ class RemoteJudge:
                     return
                 if time.monotonic() + wait > deadline:
                     raise JudgeError(
-                        f"{self._where}: the judge cannot be reached: {error or type(error).__name__}. What it judged "
-                        "is kept: start it, and run the same command to resume"
+                        f"{self._where}: the judge cannot be reached: {error or type(error).__name__}. Start it "
+                        f"again. {RESUME}"
                     ) from None
                 time.sleep(wait)
                 wait = min(2 * wait, _LONGEST_WAIT)
