@@ -103,7 +103,7 @@ def _replicas_grid(plan: DryRun) -> Grid:
     return Grid("On the cluster, one model after another", columns, tuple(rows), notes=(note,))
 
 
-def _replicas_sum(plan: DryRun) -> tuple[str, ...]:
+def _replicas_sum(plan: DryRun) -> tuple[str, str, str, str, str, str]:
     """What all models take, one after another."""
     on_gpus = [one for one in plan.replicas if one.gpus]
     seconds = _sum((None if one.hours is None else one.hours * 3600 for one in plan.replicas), duration)
