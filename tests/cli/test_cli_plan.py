@@ -57,9 +57,7 @@ def test_tables_and_a_sentence(file: Path) -> None:
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
-def test_the_example_of_the_help_runs_on_the_example_of_the_formats(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_example_of_the_formats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = Path(__file__).resolve().parents[2]
     counts = next(
         block
@@ -68,11 +66,19 @@ def test_the_example_of_the_help_runs_on_the_example_of_the_formats(
     ).partition("```")[0]
     monkeypatch.chdir(tmp_path)
     Path("counts.jsonl").write_text(counts)
-    (example,) = [line.split() for line in (plan.__doc__ or "").splitlines() if "isobudget plan " in line]
-    text = " ".join(output(*example[2:]).split())
+    words = ("counts.jsonl", "--costs", "paper", "--budget", "8x", "--write", "policy.toml")
+    text = " ".join(output(*words).split())
     assert "Learned from 2 problems only" in text
     assert "Table 1 (Code Llama 7B)" in text
     assert read_policy("policy.toml").schedule.arms == ("7b",)
+
+
+def test_the_example_of_the_help_runs_on_the_run_that_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (example,) = [line.split() for line in (plan.__doc__ or "").splitlines() if "isobudget plan " in line]
+    text = " ".join(output(*example[2:]).split())
+    assert "Learned from 14 problems only" in text
+    assert Path("policy.toml").is_file()
 
 
 def test_two_suites_have_a_table(tmp_path: Path) -> None:

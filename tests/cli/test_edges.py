@@ -57,8 +57,8 @@ def test_a_missing_part_that_two_models_need_is_one_mistake() -> None:
     missing = MissingExtraError("vLLM", "vllm")
     twice = [Mistake(("models", at, "backend"), str(missing), missing) for at in (0, 1)]
     with pytest.raises(MissingExtraError):
-        raise_mistakes(twice, "models = []\n", "study.toml")
-    with pytest.raises(StudyError, match=r"study.toml: 2 mistakes\n.*vllm.*\n.*n: is missing$"):
+        raise_mistakes(twice, "", "study.toml")
+    with pytest.raises(StudyError, match=r"study.toml: 2 mistakes\n.*models.0.*models.1.*vllm.*\n.*n: is missing$"):
         raise_mistakes([*twice, Mistake(("n",), "is missing")], "models = []\n", "study.toml")
 
 

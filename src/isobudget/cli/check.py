@@ -16,7 +16,7 @@ def check(given: dict[str, Any], as_json: JsonOption = False) -> None:
 
     Exits with 1 if anything is found. Nothing is changed without `--repair`.
 
-    Example: `isobudget check runs/mine`
+    Example: `isobudget check example`
     """
     from isobudget import api
     from isobudget.cli.progress import TerminalProgress

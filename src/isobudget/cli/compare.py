@@ -19,7 +19,7 @@ def compare(given: dict[str, Any], form: str) -> None:
 
     Examples:
 
-        isobudget compare counts.jsonl 7b@5 34b@1 --costs paper
+        isobudget compare example smollm2-135m@8 qwen2.5-coder-1.5b@1
 
         isobudget compare runs/before runs/after
     """

@@ -54,7 +54,7 @@ def curves(
 
     Without prices, models whose names are known architectures are priced in flops. In full: docs/api.md, `curves`.
 
-    Example: `isobudget curves counts.jsonl --costs paper --unit seconds`
+    Example: `isobudget curves example --unit flops`
     """
     from isobudget import api
     from isobudget.cli.show import print_results, print_saved

@@ -18,7 +18,7 @@ from isobudget.cli.options import JsonOption
 def export(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Write a run's samples and verdicts as files of another tool.
 
-    Example: `isobudget export runs/mine --to evalplus`
+    Example: `isobudget export example --to evalplus`
     """
     from isobudget import api
     from isobudget.cli.show import print_json

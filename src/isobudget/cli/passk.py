@@ -13,7 +13,7 @@ from isobudget.cli.declared import of_api
 def passk(given: dict[str, Any], form: str) -> None:
     """Print pass@k with its interval over problems, for each benchmark and model.
 
-    Example: `isobudget passk counts.jsonl --k 1,5,10`
+    Example: `isobudget passk example --k 1,5,10`
     """
     from isobudget import api
     from isobudget.cli.show import print_results, print_saved

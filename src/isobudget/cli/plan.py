@@ -13,7 +13,7 @@ from isobudget.cli.grouped import in_groups
 
 @in_groups(
     {},
-    budget="8x cheapest samples, 8x:NAME, 60s, 0.02usd, 5e13flops; repeatable",
+    budget="8x cheapest samples, 8x:NAME, 60s, 10min, 2h, 0.02usd, 5e13flops; repeatable",
     unit="flops, seconds, device_seconds, tokens, usd or joules",
 )
 @of_api(
@@ -35,7 +35,7 @@ def plan(given: dict[str, Any], form: str) -> None:
 
     Example:
 
-        isobudget plan counts.jsonl --costs paper --budget 8x --write policy.toml
+        isobudget plan example --budget 8x --write policy.toml
     """
     from isobudget import api
     from isobudget.cli.show import print_results, print_saved

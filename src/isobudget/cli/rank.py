@@ -54,7 +54,7 @@ def rank(given: dict[str, Any], form: str) -> None:
 
     Missing scores are computed and kept; the same command resumes. In full: docs/api.md, docs/rankers.md.
 
-    Examples: `isobudget rank runs/mine -r own -r agreement`, `isobudget rank file.jsonl -r order`
+    Examples: `isobudget rank example -r own -r agreement`, `isobudget rank file.jsonl -r order`
     """
     from isobudget import api
     from isobudget.cli.interrupts import interruptible

@@ -28,7 +28,7 @@ def show(given: dict[str, Any], as_json: JsonOption = False) -> None:
 
     Example:
 
-        isobudget show runs/quickstart quickstart/3 --passed
+        isobudget show example quickstart/3 --passed
     """
     from isobudget import api
 

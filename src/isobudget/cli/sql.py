@@ -13,7 +13,7 @@ from isobudget.cli.declared import of_api
 def sql(given: dict[str, Any], form: str) -> None:
     """Ask a run by SQL (DuckDB): tables samples, greedy, verdicts, problems and scores; passed is 0 or 1.
 
-    Example: `isobudget sql runs/mine "select model, avg(passed) from samples group by model"`
+    Example: `isobudget sql example "select model, avg(passed) from samples group by model"`
     """
     from isobudget import api
     from isobudget.cli.show import print_results

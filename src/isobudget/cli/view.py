@@ -23,7 +23,7 @@ def view(given: dict[str, Any]) -> None:
     Only this machine can see it. Nothing is changed, and nothing is served once it is interrupted; `isobudget report`
     writes the page into files, and `isobudget report --json` its numbers.
 
-    Example: `isobudget view runs/quickstart`
+    Example: `isobudget view example`
     """
     from isobudget import api
 

@@ -62,7 +62,7 @@ def unreadable(
 
     With `runs`, a run folder may have been meant.
     """
-    from isobudget.files.hints import near_paths
+    from isobudget.files.near import near_paths
 
     near = near_paths(Path(path), runs) if isinstance(error, FileNotFoundError) else ""
     return kind(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}{near}")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.errors import InputError
-from isobudget.files.hints import RUN_FILE
+from isobudget.files.near import RUN_FILE
 from isobudget.files.store_path import StorePath, place
 from isobudget.files.whole import check_regular
 from isobudget.grid import counted
@@ -266,6 +266,12 @@ def _matches(source: Any) -> list[Any]:
         if not matches:
             raise InputError(f"{source}: no file matches this pattern")
         return matches
+    name, equals, file = str(source).partition("=")
+    if equals and file and not path.exists() and place(file).exists():
+        raise InputError(
+            f"{source}: a source is a path alone. A model is called what its records state as model, else after its "
+            f"file: name the file {name}{place(file).suffix}, or state a model in its records"
+        )
     return [path]
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from isobudget.errors import IsobudgetError, MissingExtraError, ModelError
 from isobudget.files import hub
-from isobudget.files.hints import near_paths
+from isobudget.files.near import near_paths
 from isobudget.files.whole import locked, make_folder, storage_error, user_cache, write_whole
 from isobudget.models.catalog import HubSource, ModelEntry, PackageSource, PathSource, Source
 from isobudget.progress import SILENT, Progress

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.errors import InputError, RunError
-from isobudget.files.hints import near_paths
+from isobudget.files.near import near_paths
 from isobudget.files.store_path import StorePath, place
 from isobudget.grid import counted
 from isobudget.judge import Limits

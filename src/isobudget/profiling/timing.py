@@ -32,7 +32,7 @@ from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
 from isobudget.backends.llamacpp.settings import MOST_SLOTS
 from isobudget.costs.seconds import Figure, SlotSpeed
 from isobudget.errors import BackendError, InputError, ModelError
-from isobudget.files.hints import near_paths
+from isobudget.files.near import near_paths
 from isobudget.models.gguf import LongArray, read_gguf_header
 from isobudget.progress import Progress
 

@@ -15,8 +15,8 @@ from typing import Any
 import tomli_w
 
 from isobudget.errors import RunError, RunMismatchError
-from isobudget.files.hints import RUN_FILE, entries, near_paths, run_folders
 from isobudget.files.lease import fresh_nonce, put_held
+from isobudget.files.near import RUN_FILE, entries, near_paths, run_folders
 from isobudget.files.store_path import StorePath
 from isobudget.files.toml import read_toml
 from isobudget.judge.verdict import RULES

@@ -104,29 +104,30 @@ def raise_mistakes(mistakes: Sequence[Mistake], text: str, origin: str) -> None:
     """Raise them all as one error, with their lines; nothing if there are none.
 
     Raises:
-        StudyError: there is a mistake. A single one that lies outside the study keeps its own class; so does a part
-            that is not installed, however many of the models need it, where nothing else is wrong.
+        StudyError: there is a mistake. A single one that lies outside the study, such as a part that is not installed,
+            keeps its own class.
     """
     if not mistakes:
         return
-    distinct = _without_repeated_extras(mistakes)
-    only = distinct[0].error if len(distinct) == 1 else None
-    if only is not None and (not text or isinstance(only, MissingExtraError)):
-        raise only
+    distinct = _together(mistakes)
+    first = distinct[0][0]
+    if len(distinct) == 1 and first.error is not None and not text:
+        raise first.error
     shown = [f"{origin}: {counted(len(distinct), 'mistake')}"]
-    for mistake in distinct:
-        line = line_of(text, mistake.place)
-        where = f"line {line}: " if line else ""
-        shown.append(f"  {where}{'.'.join(map(str, mistake.place)) or 'the study'}: {mistake.message}")
+    for same in distinct:
+        places = [(line_of(text, one.place), ".".join(map(str, one.place)) or "the study") for one in same]
+        where = ", ".join(f"line {line}: {name}" if line else name for line, name in places)
+        shown.append(f"  {where}: {same[0].message}")
     raise StudyError("\n".join(shown))
 
 
-def _without_repeated_extras(mistakes: Sequence[Mistake]) -> list[Mistake]:
-    """The mistakes, a part that is not installed only where it is needed first."""
-    distinct: dict[object, Mistake] = {}
+def _together(mistakes: Sequence[Mistake]) -> list[list[Mistake]]:
+    """The mistakes, those together that say that the same part is not installed."""
+    together: dict[object, list[Mistake]] = {}
     for at, mistake in enumerate(mistakes):
-        distinct.setdefault(mistake.message if isinstance(mistake.error, MissingExtraError) else at, mistake)
-    return list(distinct.values())
+        key = mistake.message if isinstance(mistake.error, MissingExtraError) else at
+        together.setdefault(key, []).append(mistake)
+    return list(together.values())
 
 
 def plain_name(benchmark: str) -> str:

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ValidationError
 from isobudget.backends.registry import BACKENDS
 from isobudget.backends.settings import BackendSettings
 from isobudget.errors import InputError, StudyError
-from isobudget.files.hints import did_you_mean, near_paths
+from isobudget.files.hints import did_you_mean
+from isobudget.files.near import near_paths
 from isobudget.files.store_path import place
 from isobudget.files.toml import parse_toml
 from isobudget.files.whole import read_text

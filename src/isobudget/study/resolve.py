@@ -19,7 +19,7 @@ from isobudget.backends.llamacpp.settings import LlamaCppSettings
 from isobudget.backends.registry import Settings
 from isobudget.costs.roofline import gpu_named
 from isobudget.errors import InputError, IsobudgetError, ModelError
-from isobudget.files.hints import near_paths
+from isobudget.files.near import near_paths
 from isobudget.models.architecture import Architecture
 from isobudget.models.catalog import ModelEntry, NewlineRule, PathSource, find_model
 from isobudget.models.gguf import read_gguf_header

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isobudget.errors import InputError
-from isobudget.files.hints import near_paths
+from isobudget.files.near import near_paths
 from isobudget.tasks.body import functions_by_name, parse_source
 from isobudget.tasks.project import files_of, find_root
 from isobudget.tasks.target import decoded

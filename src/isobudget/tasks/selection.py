@@ -10,7 +10,7 @@ from pathlib import Path
 
 from isobudget import syntax
 from isobudget.errors import InputError
-from isobudget.files.hints import near_paths
+from isobudget.files.near import near_paths
 from isobudget.tasks.body import parse_source
 from isobudget.tasks.project import CONFIGURATION
 from isobudget.tasks.stub import imported_names

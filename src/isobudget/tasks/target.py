@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isobudget.errors import InputError
-from isobudget.files.hints import did_you_mean, near_paths
+from isobudget.files.hints import did_you_mean
+from isobudget.files.near import near_paths
 from isobudget.tasks.body import Function, functions_by_name, parse_source
 from isobudget.tasks.project import find_root, import_root, module_name
 

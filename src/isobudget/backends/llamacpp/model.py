@@ -16,7 +16,7 @@ from typing import Self
 
 from isobudget.backends.llamacpp.api import FLOAT_FILES, SENTENCE_PIECE, load_api
 from isobudget.errors import BackendError, ModelError
-from isobudget.files.hints import near_paths
+from isobudget.files.near import near_paths
 
 _PIECE_BYTES = 512
 

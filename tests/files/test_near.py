@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from isobudget.files.hints import near_paths
+from isobudget.files.near import near_paths
 from support.command import isobudget
 
 
