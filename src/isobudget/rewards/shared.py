@@ -87,7 +87,8 @@ class SharedPool:
 
     def renew(self) -> None:
         """Begin anew. In a child that was forked, a lock that another thread held is nobody's, nor are the links."""
-        self._lock, self._idle = threading.Lock(), list[_Link]()
+        self._lock = threading.Lock()
+        self._idle: list[_Link] = []
 
     @contextlib.contextmanager
     def _link(self) -> Iterator[_Link]:
