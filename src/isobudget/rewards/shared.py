@@ -54,6 +54,11 @@ class SharedPool:
         self.renew()
         _clients.add(self)
 
+    def renew(self) -> None:
+        """Begin anew. In a child that was forked, a lock that another thread held is nobody's, nor are the links."""
+        self._lock = threading.Lock()
+        self._idle: list[_Link] = []
+
     def judge(self, pairs: Iterable[tuple[Problem, str]]) -> list[Verdict]:
         """The verdicts on pairs of a problem and a program, in their order.
 
@@ -84,11 +89,6 @@ class SharedPool:
             idle, self._idle = self._idle, []
         for link in idle:
             link.close()
-
-    def renew(self) -> None:
-        """Begin anew. In a child that was forked, a lock that another thread held is nobody's, nor are the links."""
-        self._lock = threading.Lock()
-        self._idle: list[_Link] = []
 
     @contextlib.contextmanager
     def _link(self) -> Iterator[_Link]:
