@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import socket
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from isobudget import api
+from isobudget.cluster import connect
 from isobudget.cluster.connect import Node, check_address, check_replicas
 from isobudget.cluster.executor import executor_at
 from isobudget.cluster.nodes import ActorNeeds, described, fits, look, own_versions, require, room
@@ -75,6 +77,61 @@ def test_a_port_where_nothing_listens_is_said_at_once() -> None:
     refused = pytest.raises(ClusterError, match=f"nothing answers there .* --port {port}")
     with refused, executor_at(f"127.0.0.1:{port}", None, SILENT):
         pass
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """Nothing that Ray goes by is set, and Ray seems to be there."""
+    for name in [name for name in os.environ if name.startswith("RAY_") or name == "TMPDIR"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(connect, "lacks_ray", lambda: None)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("token", [b"a\nb", b"\0", "ü".encode(), b"\xff"])
+def test_a_token_that_would_abort_the_process_is_refused(
+    alone: pytest.MonkeyPatch, tmp_path: Path, token: bytes
+) -> None:
+    place = tmp_path / ".ray" / "auth_token"
+    place.parent.mkdir()
+    place.write_bytes(token)
+    with pytest.raises(ClusterError, match=f"{place}: is no token of Ray"):
+        connect.require_reachable("local")
+    alone.setenv("RAY_AUTH_TOKEN", "one that can be sent")
+    connect.require_reachable("local")
+    alone.setenv("RAY_AUTH_TOKEN", "ä")
+    with pytest.raises(ClusterError, match="RAY_AUTH_TOKEN: is no token"):
+        connect.require_reachable("local")
+    alone.setenv("RAY_AUTH_MODE", "disabled")
+    connect.require_reachable("local")
+
+
+def test_a_token_may_end_its_line_or_be_missing(alone: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    connect.require_reachable("local")
+    (tmp_path / "token").write_bytes(b"0af1\n")
+    alone.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
+    connect.require_reachable("local")
+
+
+class NoRay:
+    """Says on starting what Ray says of a variable that it goes by, without its name."""
+
+    def init(self, **_: object) -> None:
+        raise ValueError("AF_UNIX path length cannot exceed 107 bytes")
+
+
+def test_what_ray_goes_by_is_said_where_it_does_not_start(alone: pytest.MonkeyPatch) -> None:
+    def said() -> str:
+        with pytest.raises(ClusterError) as failed:
+            connect._RayThread(NoRay(), "local", {}).open()
+        return str(failed.value)
+
+    alone.setenv("RAY_worker_niceness", "0")  # as it is set here
+    assert said() == "--cluster local: AF_UNIX path length cannot exceed 107 bytes"
+    for name in ("RAY_TMPDIR", "RAY_worker_niceness", "TMPDIR"):
+        alone.setenv(name, "/somewhere")
+    assert said().endswith("bytes. Set here, and followed by Ray: RAY_TMPDIR, RAY_worker_niceness, TMPDIR")
 
 
 def test_no_actor_is_divided_between_machines() -> None:

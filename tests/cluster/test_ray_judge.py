@@ -22,4 +22,5 @@ def test_verdicts_are_the_local_ones_and_lost_workers_change_nothing(on_loopback
     assert report["killed"] == KILLS
     assert report["same_beside"]
     assert report["poisoned"][0] == "crashed"
+    assert report["failing"] == "a worker of the cluster failed: nothing is left for 3 programs"
     assert report["left"] == 0

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from isobudget.compat import apps, code_eval, livecodebench
+from isobudget.compat.evalplus import evaluate
 from isobudget.compat.human_eval import evaluate_functional_correctness
 from isobudget.errors import InputError, StorageError
 
@@ -102,10 +103,12 @@ def test_references_that_are_one_text() -> None:
         ({"input_output": 5}, "needs a field input_output"),
         (None, "needs a field input_output"),
         ({"input_output": json.dumps({"inputs": [], "outputs": []})}, "holds no tests"),
+        ({"input_output": WHOLE | {"fn_name": 5}}, "fn_name: must be a string"),
+        ({"input_output": WHOLE | {"fn_name": "a b"}}, "fn_name: 'a b' is not a Python name"),
     ],
 )
 def test_problems_of_livecodebench(sample: Any, why: str) -> None:
-    with pytest.raises(InputError, match=f"problem 0: {why}"):
+    with pytest.raises(InputError, match=f"problem 0[:,] {why}"):
         livecodebench.codegen_metrics([sample], [["x"]], [1])
 
 
@@ -120,6 +123,18 @@ def test_a_folder_that_the_list_does_not_have() -> None:
     for given in ({"prob_path": {"inputs": []}}, {"problem_list": [3], "prob_index": 0}):
         with pytest.raises(InputError, match=r"a problem is named by its folder, not by a (dict|int)"):
             apps.run_test(**given, test="x")
+    with pytest.raises(InputError, match="problem_list: pass a list"):
+        apps.run_test(problem_list=5, prob_index=0, test="x")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("odd", [None, 5, b"samples.jsonl", ["samples.jsonl"]])
+def test_a_file_is_named_by_a_path(odd: Any) -> None:
+    with pytest.raises(InputError, match="sample_file: pass a path"):
+        evaluate_functional_correctness(odd)
+    with pytest.raises(InputError, match="samples: pass a path"):
+        evaluate("humaneval", odd)
+    with pytest.raises(InputError, match="dataset is humaneval or mbpp"):
+        evaluate(odd, "samples.jsonl")
 
 
 def test_a_place_that_cannot_be_written_is_said_first(files: dict[str, str]) -> None:

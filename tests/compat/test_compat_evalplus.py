@@ -146,3 +146,33 @@ def test_a_result_file_is_taken_for_its_own_samples_only(tmp_path: Path, data: s
         (tmp_path / "samples_eval_results.json").write_text(torn)
         with pytest.raises(InputError, match="i_just_wanna_run=True re-judges"):
             evaluate("humaneval", str(samples))
+
+
+def test_a_completion_is_recorded_behind_its_prompt(tmp_path: Path, data: str) -> None:
+    samples = tmp_path / "samples.jsonl"
+
+    def write(first: dict[str, str]) -> None:
+        rows = [first, {"task_id": "HumanEval/1", "completion": BODIES["right"]}]
+        samples.write_text("".join(json.dumps({"task_id": "HumanEval/0"} | row) + "\n" for row in rows))
+
+    write({"completion": BODIES["right"]})
+    made = evaluate("humaneval", samples, data_file=data)
+    assert evaluate("humaneval", samples) == made  # the prompts are not known
+    for other in ({"completion": ""}, {"completion": BODIES["right"][4:]}, {"solution": BODIES["right"]}):
+        write(other)
+        with pytest.raises(InputError, match="other samples"):
+            evaluate("humaneval", samples, data_file=data)
+
+
+def test_the_scores_of_a_result_file_follow_from_its_rows(tmp_path: Path, data: str) -> None:
+    samples, result = tmp_path / "samples.jsonl", tmp_path / "samples_eval_results.json"
+    lines = [{"task_id": one["task_id"], "completion": BODIES["right"]} for one in DATA]
+    samples.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    made = evaluate("humaneval", samples, data_file=data)
+    for scores in ({}, {"pass_at_k": "damaged"}):
+        result.write_text(json.dumps({name: made[name] for name in ("date", "hash", "eval")} | scores))
+        assert evaluate("humaneval", samples, data_file=data) == made
+    del made["eval"]["HumanEval/1"][0]["base_status"]
+    result.write_text(json.dumps(made))
+    with pytest.raises(InputError, match="no results of these samples"):
+        evaluate("humaneval", samples, data_file=data)

@@ -70,6 +70,8 @@ def test_right_and_wrong_programs_as_text_and_as_messages(own_pool: Path) -> Non
     assert compute_score("own", RIGHT, TESTS) == 1.0
     check = "def check(candidate):\n    assert candidate(1, 1) == 2\n"
     assert compute_score("own", RIGHT, json.dumps({"test": check}), {"entry_point": "add"}) == 1.0
+    parts = [{"type": "text", "text": RIGHT}, {"type": "image", "text": None}]
+    assert reward([[{"content": parts}]], TESTS) == [1.0]
     fields = {"arguments": [[1, 2]], "results": [3], "entry_point": "add"}
     assert reward([RIGHT, WRONG], tests=fields) == [1.0, 0.0]
     assert len(daemons(own_pool)) == 1
@@ -276,21 +278,21 @@ class SlowPool:
 
     def __init__(self, place: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
-        self.place, self._listener = place, socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(place))
-        self._listener.listen()
-        self._listener.settimeout(60)
+        self.place, self.listener = place, socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(place))
+        self.listener.listen()
+        self.listener.settimeout(60)
 
     def __enter__(self) -> SlowPool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._listener.close()
+        self.listener.close()
         self.connection.close()
 
     def take(self) -> int:
         """The number of the first job of the first client."""
-        self.connection, _ = self._listener.accept()
+        self.connection, _ = self.listener.accept()
         message = frames.receive(self.connection)
         assert message is not None
         return int(message["id"])
@@ -301,7 +303,7 @@ class SlowPool:
 
     def leave(self) -> None:
         """Another pool may come in its place; who is connected stays so."""
-        self._listener.close()
+        self.listener.close()
         self.place.unlink()
 
 
@@ -311,19 +313,45 @@ LONG = f"{RIGHT}\n#{'x' * 4_000_000}"
 def test_verdicts_come_while_the_pool_takes_no_jobs(own_pool: Path) -> None:
     problem, verdict = given_problem(TESTS), Verdict(Outcome.PASSED)
     pool, came = SharedPool(place=own_pool / "slow.sock"), list[list[Verdict]]()
+    jobs = [(problem, "only the slow pool says that it passes"), (problem, LONG)]
     with SlowPool(own_pool / "slow.sock") as slow:
-        first = threading.Thread(target=lambda: came.append(pool.judge([(problem, "first")])))
-        first.start()
+        thread = threading.Thread(target=lambda: came.append(pool.judge(jobs)))
+        thread.start()
         number = slow.take()
-        second = threading.Thread(target=lambda: pool.judge([(problem, LONG)]), daemon=True)
-        second.start()
         slow.wait_for_more()
         slow.connection.sendall(frames.pack(frames.answer(number, verdict)))
-        first.join(60)
-        assert [one[0].outcome for one in came] == [Outcome.PASSED]
         slow.leave()
-    second.join(60)  # by a pool of its own
-    assert not second.is_alive()
+        slow.connection.shutdown(socket.SHUT_WR)
+    thread.join(60)  # a pool of its own judges the second, which is an answer and no program
+    assert [one.outcome for one in came[0]] == [Outcome.PASSED, Outcome.SYNTAX_ERROR]
+
+
+def test_a_batch_that_is_given_up_ends_its_own_connection_alone(own_pool: Path) -> None:
+    problem, pool = given_problem(TESTS), SharedPool(place=own_pool / "slow.sock")
+    came = list[list[Verdict]]()
+    with SlowPool(own_pool / "slow.sock") as slow:
+        other = threading.Thread(target=lambda: came.append(pool.judge([(problem, "of another thread")])))
+        other.start()
+        number = slow.take()
+
+        def time_out(*_: object) -> None:
+            raise TimeoutError
+
+        before = signal.signal(signal.SIGALRM, time_out)
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        try:
+            with pytest.raises(TimeoutError):
+                pool.judge([(problem, "of this one")])
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        given_up, _ = slow.listener.accept()
+        with given_up:
+            assert frames.receive(given_up) is not None  # the job
+            assert frames.receive(given_up) is None
+        slow.connection.sendall(frames.pack(frames.answer(number, Verdict(Outcome.PASSED))))
+        other.join(60)
+        slow.leave()
+    assert [one.outcome for one in came[0]] == [Outcome.PASSED]
 
 
 @pytest.mark.parametrize("moment", ["while it sends", "while it waits"])

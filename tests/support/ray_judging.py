@@ -22,6 +22,7 @@ from typing import Any
 from isobudget.cluster.actors import JudgeActor
 from isobudget.cluster.connect import connected
 from isobudget.cluster.executor import Cluster
+from isobudget.errors import ClusterError, JudgeError
 from isobudget.judge import Judge
 from isobudget.judge.verdict import Verdict
 from isobudget.problems.problem import CheckFunction, Problem
@@ -45,6 +46,13 @@ class FragileJudge(JudgeActor):
         if any(POISON in program for _, program in programs):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().run(problems, programs)
+
+
+class FailingJudge(JudgeActor):
+    """An actor whose judge cannot go on."""
+
+    def run(self, problems: Sequence[Problem], programs: Sequence[tuple[int, str]]) -> list[tuple[Any, ...]]:
+        raise JudgeError(f"nothing is left for {len(programs)} programs")
 
 
 def pairs(count: int) -> list[tuple[Problem, str]]:
@@ -72,7 +80,9 @@ def plain(verdicts: Sequence[Verdict]) -> list[Any]:
 def ray_workers() -> list[int]:
     """Processes of this session's raylet that run actors or wait for work."""
     here = processes_in(network_of())
-    return [one for one in here if name_of(one).startswith((b"ray::Judge", b"ray::Fragile", b"ray::IDLE"))]
+    return [
+        one for one in here if name_of(one).startswith((b"ray::Judge", b"ray::Fragile", b"ray::Failing", b"ray::IDLE"))
+    ]
 
 
 def name_of(process: int) -> bytes:
@@ -122,6 +132,11 @@ def main(kills: int, count: int, seed: int) -> dict[str, Any]:
         report["same_beside"] = [one for at, one in enumerate(found) if at != bad] == [
             one for at, one in enumerate(expected) if at != bad
         ]
+        try:
+            with Cluster(lambda: ray, None, SILENT, "local", judge_actor=FailingJudge).judge(1) as judge:
+                list(judge.run(work[:3]))
+        except ClusterError as error:
+            report["failing"] = str(error)
     report["left"] = len(ray_workers())
     return report
 

@@ -114,7 +114,7 @@ class JudgeActor:
         os.sched_setaffinity(0, {self._core})
         try:
             self._judge = Judge(1, limits, **modes).__enter__()
-        except IsobudgetError as error:
+        except (IsobudgetError, OSError) as error:
             self._error = str(error)
         finally:
             os.sched_setaffinity(0, before)

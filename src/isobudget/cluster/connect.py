@@ -16,6 +16,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from isobudget.errors import RESUME, ClusterError, InputError, MissingExtraError
@@ -25,12 +26,18 @@ LOCAL, AUTO = "local", "auto"
 CONNECT_SECONDS = 300.0
 #: how often it is tried to start: Ray gives a machine 30 s, which a busy one does not always keep
 STARTS = 3
-#: what Ray waits for while it starts, for which it gives a quiet machine's 25 to 30 s
-_START_SECONDS = {
-    "RAY_gcs_server_port_wait_time_s": 120,
-    "RAY_raylet_start_wait_time_s": 120,
-    "RAY_agent_register_timeout_ms": 120_000,
+#: what Ray goes by where the user did not set it
+_VARIABLES = {
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what the user made visible stays so
+    # workers of a cluster that is started here would else yield to whatever else runs, and stand still beside it
+    "RAY_worker_niceness": "0",
+    # what it waits for while it starts, for which it gives a quiet machine's 25 to 30 s
+    "RAY_gcs_server_port_wait_time_s": "120",
+    "RAY_raylet_start_wait_time_s": "120",
+    "RAY_agent_register_timeout_ms": "120000",
 }
+#: and where he did
+_ALWAYS = {"RAY_USAGE_STATS_ENABLED": "0"}
 #: how long it may take to end
 CLOSE_SECONDS = 60.0
 #: whether something listens at an address is known after so long, and whether it is a head, which may be busy
@@ -47,8 +54,8 @@ _BUSY_HINT = (
     f" ({STARTS} tries). Is this machine very busy, or short of memory? Try again when it is quieter, or start a head "
     "with: ray start --head, and use --cluster auto"
 )
-#: Ray's variable for whether a token is asked for
-_AUTH_MODE = "RAY_AUTH_MODE"
+#: Ray's variables: whether a token is asked for, the token, and the file that holds it
+_AUTH_MODE, _TOKEN, _TOKEN_FILE = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 
 
 def check_address(text: str) -> str:
@@ -166,11 +173,12 @@ def require_reachable(address: str) -> None:
     Raises:
         InputError: see `check_address`.
         MissingExtraError: Ray is not installed.
-        ClusterError: nothing answers there.
+        ClusterError: nothing answers there, or Ray's token cannot be sent.
     """
     check_address(address)
     if (lacking := lacks_ray()) is not None:
         raise lacking
+    _require_token_sendable()
     if address != LOCAL:
         _require_listener(address)
 
@@ -182,12 +190,7 @@ def own_cores() -> int:
 
 def _load() -> Any:
     """Ray, with its usage statistics off."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what the user made visible stays so
-    # workers of a cluster that is started here would else yield to whatever else runs, and stand still beside it
-    os.environ.setdefault("RAY_worker_niceness", "0")
-    for name, seconds in _START_SECONDS.items():
-        os.environ.setdefault(name, str(seconds))
+    os.environ.update(_VARIABLES | dict(os.environ) | _ALWAYS)
     before = signal.getsignal(signal.SIGTERM)
     import ray
 
@@ -280,6 +283,29 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
+def _require_token_sendable() -> None:
+    """Raise `ClusterError` where the token that Ray finds cannot stand in a header: Ray aborts this process over it."""
+    if os.environ.get(_AUTH_MODE, "").lower() == "disabled":
+        return
+    where, token = _TOKEN, os.environ.get(_TOKEN, "")
+    if not token:
+        with contextlib.suppress(OSError, RuntimeError):  # no file, or no home: Ray says what it makes of it
+            path = Path(os.environ.get(_TOKEN_FILE) or "~/.ray/auth_token").expanduser()
+            where, token = str(path), path.read_bytes().decode("latin-1")
+    if not re.fullmatch(r"[ -~]*", token.strip()):
+        raise ClusterError(
+            f"{where}: is no token of Ray, as it has characters other than printable ASCII. Set it anew, or remove it"
+        )
+
+
+def _variables_hint() -> str:
+    """The variables that Ray goes by and the user set, of which its messages say nothing."""
+    ours = {*_VARIABLES.items(), *_ALWAYS.items()}
+    theirs = sorted(name for name, value in os.environ.items() if name.startswith("RAY_") and (name, value) not in ours)
+    theirs += ["TMPDIR"] if "TMPDIR" in os.environ else []
+    return f". Set here, and followed by Ray: {', '.join(theirs)}" if theirs else ""
+
+
 class _RayThread:
     """Ray in a thread of its own: it waits without an end for some of what can be missing.
 
@@ -305,6 +331,7 @@ class _RayThread:
 
     def open(self) -> None:
         """Connect."""
+        hint = _variables_hint()  # Ray sets some itself
         tries = STARTS if self._address == LOCAL else 1
         for number in range(1, tries + 1):
             self._failed.clear()
@@ -312,7 +339,7 @@ class _RayThread:
             self._thread = threading.Thread(target=self._hold, name="ray", daemon=True)
             self._thread.start()
             if not self._open.wait(CONNECT_SECONDS):
-                raise ClusterError(f"--cluster {self._address}: Ray did not come within {CONNECT_SECONDS:g} s")
+                raise ClusterError(f"--cluster {self._address}: Ray did not come within {CONNECT_SECONDS:g} s{hint}")
             if not self._failed:
                 return
             self._thread.join(CLOSE_SECONDS)
@@ -324,8 +351,8 @@ class _RayThread:
                 "--cluster auto: no cluster was started on this machine. Start one with: ray start --head; or let "
                 "--cluster local start one for this command"
             ) from error
-        hint = _BUSY_HINT if self._address == LOCAL else _token_hint()
-        raise ClusterError(f"--cluster {self._address}: {_first_line(error)}{hint}") from error
+        why = _BUSY_HINT if self._address == LOCAL else _token_hint()
+        raise ClusterError(f"--cluster {self._address}: {_first_line(error)}{why}{hint}") from error
 
     def close(self) -> None:
         """Disconnect; a cluster that was started here ends."""

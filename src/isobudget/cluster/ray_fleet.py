@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from isobudget.cluster.fleet import Ref, WorkerLostError
+from isobudget.errors import ClusterError, IsobudgetError
 
 #: an answer that is there is fetched within so long, or counts as lost
 FETCH_SECONDS = 300.0
@@ -66,13 +67,20 @@ class RayFleet:
         return list(ready)
 
     def value(self, ref: Ref) -> Any:
-        """What was answered."""
+        """What was answered.
+
+        Raises:
+            WorkerLostError: the worker ended over it.
+            ClusterError: it could not do it.
+        """
         errors = self._ray.exceptions
         try:
             return self._ray.get(ref, timeout=FETCH_SECONDS)
         except errors.RayTaskError as error:  # a fault of ours, or a want of memory
             if isinstance(error, errors.OutOfMemoryError):
                 raise WorkerLostError(_first_line(error)) from None
+            if isinstance(error.cause, IsobudgetError | OSError):  # Ray's text of it is a traceback
+                raise ClusterError(f"a worker of the cluster failed: {error.cause}") from None
             raise
         except (
             errors.RayActorError,

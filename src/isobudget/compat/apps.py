@@ -52,6 +52,8 @@ def run_test(
         raise InputError("state prob_path, or problem_list and prob_index")
     if prob_index is not None and not isinstance(prob_index, SupportsIndex):
         raise InputError(f"prob_index: must be a place in problem_list, not {prob_index!r:.60}")
+    if prob_path is None:
+        check_lists(problem_list=problem_list)
     folders: list[Any] = [prob_path] if prob_path is not None else list(problem_list or ())
     at = 0 if prob_path is not None else int(prob_index or 0)
     if not -len(folders) <= at < len(folders):

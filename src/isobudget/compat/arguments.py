@@ -60,6 +60,17 @@ def programs_of(lists: Sequence[Sequence[str]], name: str) -> list[list[str]]:
     return checked
 
 
+def path_of(value: Any, name: str) -> Path:
+    """The path of a file or folder.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise InputError(f"{name}: pass a path, not {value!r:.60}")
+    return Path(value)
+
+
 def result_file(path: Path) -> Path:
     """Where results will go.
 

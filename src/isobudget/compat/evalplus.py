@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from isobudget.compat.arguments import result_file
+from isobudget.compat.arguments import path_of, result_file
 from isobudget.compat.verdicts import judge_all, pass_at_each_k
 from isobudget.errors import InputError
 from isobudget.files.jsonl import parse_json, read_objects
@@ -16,7 +17,7 @@ from isobudget.files.whole import read_text, sha256_of, write_whole
 from isobudget.judge.verdict import Outcome, Verdict
 from isobudget.problems.evalplus.benchmark import HUMANEVAL_PLUS, MBPP_PLUS, load_suites
 from isobudget.problems.problem import Problem, ReferenceInputs
-from isobudget.problems.sources import find_data
+from isobudget.problems.sources import Published, find_data
 
 _DATA = {"humaneval": HUMANEVAL_PLUS, "mbpp": MBPP_PLUS}
 _K = (1, 10, 100)
@@ -26,12 +27,12 @@ _SECONDS = 10.0
 
 def evaluate(
     dataset: Literal["humaneval", "mbpp"],
-    samples: str,
+    samples: str | os.PathLike[str],
     base_only: bool = False,
     parallel: int | None = None,
     i_just_wanna_run: bool = False,
     *,
-    data_file: str | None = None,
+    data_file: str | os.PathLike[str] | None = None,
     timeout: float = _SECONDS,
 ) -> dict[str, Any]:
     """Judge samples under both suites and write EvalPlus' result file beside them, whose content is returned.
@@ -50,16 +51,14 @@ def evaluate(
         JudgeError: samples cannot be confined here.
         StorageError: the results cannot be written.
     """
-    if dataset not in _DATA:
-        raise InputError(f"dataset is humaneval or mbpp, not {dataset!r}")
-    source = Path(samples)
-    result = source / "eval_results.json" if source.is_dir() else Path(samples.replace(".jsonl", "_eval_results.json"))
-    if result == source:
-        raise InputError(f"{samples}: must be a folder or end in .jsonl")
+    if not isinstance(dataset, str) or dataset not in _DATA:
+        raise InputError(f"dataset is humaneval or mbpp, not {dataset!r:.60}")
+    source = path_of(samples, "samples")
+    given = path_of(data_file, "data_file") if data_file else None
+    result = _result_of(source)
     if result.is_file() and not i_just_wanna_run:
-        return _recorded(result, source, base_only)
+        return _recorded(result, source, base_only, _prompts(_DATA[dataset], given))
     result_file(result)
-    given = Path(data_file) if data_file else None
     suites = load_suites(_DATA[dataset], given)
     solutions = list(_solutions(source, suites))
     if missing := suites.keys() - {task for task, _ in solutions}:
@@ -75,22 +74,51 @@ def evaluate(
     return content
 
 
-def _recorded(result: Path, source: Path, base_only: bool) -> dict[str, Any]:
+def _result_of(source: Path) -> Path:
+    """Where the results of samples are, or go."""
+    if source.is_dir():
+        return source / "eval_results.json"
+    result = Path(str(source).replace(".jsonl", "_eval_results.json"))
+    if result == source:
+        raise InputError(f"{source}: must be a folder or end in .jsonl")
+    return result
+
+
+def _prompts(published: Published, given: Path | None) -> dict[str, str]:
+    """The prompt of each task, where the data is at hand: a result file is also reused without it."""
+    try:
+        suites = load_suites(published, given)
+    except InputError:
+        return {}
+    return {task: base.prompt for task, (base, _) in suites.items()}
+
+
+def _recorded(result: Path, source: Path, base_only: bool, prompts: dict[str, str]) -> dict[str, Any]:
     """The content of a result file, if it is of these samples, as far as they are still there."""
     anew = "; i_just_wanna_run=True re-judges"
     content = parse_json(read_text(result), str(result), hint=anew)
     try:
         rows = {task: list(each) for task, each in content["eval"].items()}
         plus = all(row["plus_status"] is not None for each in rows.values() for row in each)
+        scores = _pass_at_k(rows, base_only=not plus)
         here = _given(source) if source.exists() else ()
-        fit = [rows[one.task].pop(0)["solution"].endswith(one.text) for one in here if one.where or one.task in rows]
+        recorded = [(one, rows[one.task].pop(0)["solution"]) for one in here if one.where or one.task in rows]
+        fit = all(_is_of(one, solution, prompts) for one, solution in recorded)
     except (AttributeError, IndexError, KeyError, TypeError):
         raise InputError(f"{result}: has no results of these samples{anew}") from None
-    if source.exists() and (not all(fit) or any(rows.values())):
+    if source.exists() and (not fit or any(rows.values())):
         raise InputError(f"{result}: has the results of other samples{anew}")
     if not base_only and not plus:
         raise InputError(f"{result}: has no results of the plus tests{anew}")
-    return dict(content)
+    return {**content, "pass_at_k": scores}
+
+
+def _is_of(sample: _Given, solution: str, prompts: dict[str, str]) -> bool:
+    """Whether a recorded program is a sample's, as far as its prompt is known."""
+    if sample.whole:
+        return solution == sample.text
+    prompt = prompts.get(sample.task)
+    return solution.endswith(sample.text) if prompt is None else solution == prompt + sample.text
 
 
 class _Given(NamedTuple):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from isobudget.compat.arguments import result_file, sizes_of
+from isobudget.compat.arguments import path_of, result_file, sizes_of
 from isobudget.compat.verdicts import judge_all, pass_at_each_k, result_text
 from isobudget.errors import InputError
 from isobudget.files.jsonl import Record, read_objects
@@ -18,7 +19,7 @@ from isobudget.problems.problem import Problem
 
 
 def evaluate_functional_correctness(
-    sample_file: str,
+    sample_file: str | os.PathLike[str],
     k: Sequence[int] = (1, 10, 100),
     n_workers: int = 4,
     timeout: float = 3.0,
@@ -41,9 +42,10 @@ def evaluate_functional_correctness(
         StorageError: the results cannot be written.
     """
     sizes = sizes_of(k)
+    source = path_of(sample_file, "sample_file")
     given = read_problems(problem_file, "humaneval") if problem_file else load_humaneval().problems
     problems = {one.task_id: one for one in given}
-    records = [_checked(record, where, problems) for where, record in read_objects(sample_file)]
+    records = [_checked(record, where, problems) for where, record in read_objects(source)]
     if not records:
         raise InputError(f"{sample_file}: holds no samples")
     tasks = [str(record["task_id"]) for record in records]

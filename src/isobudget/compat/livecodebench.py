@@ -17,7 +17,7 @@ from isobudget.files.jsonl import parse_json
 from isobudget.judge.verdict import Outcome, Verdict
 from isobudget.problems.livecodebench import call_arguments
 from isobudget.problems.problem import CallTests, Form, Problem, ProgramTests
-from isobudget.problems.reading import checked_text, long_numbers
+from isobudget.problems.reading import checked_name, checked_text, long_numbers
 from isobudget.statistics.pass_at_k import pass_at_k
 
 _K = (1, 5, 10, 20, 40, 50, 75, 100, 125, 150, 200, 500, 1000)
@@ -90,6 +90,8 @@ def _problem(sample: Mapping[str, str], where: str) -> Problem:
         if not isinstance(data, dict) or not all(isinstance(data.get(name), list) for name in ("inputs", "outputs")):
             raise InputError(f"{where}: input_output must be an object with lists of inputs and outputs")
         inputs, outputs, name = tuple(data["inputs"]), tuple(data["outputs"]), data.get("fn_name") or ""
+        if name:
+            checked_name(checked_text(name, f"{where}, fn_name"), f"{where}, fn_name")
         if len(inputs) != len(outputs) or not all(isinstance(one, str) for one in (*inputs, *outputs)):
             raise InputError(f"{where}: inputs and outputs must be lists of strings of the same length")
         if not inputs:
@@ -102,7 +104,7 @@ def _problem(sample: Mapping[str, str], where: str) -> Problem:
             for one in outputs:
                 parse_json(one, f"{where}, output")
             tests = CallTests(arguments, outputs, rules="livecodebench")
-    return Problem(where, "livecodebench", "", str(name), tests, form=Form.TEXT)
+    return Problem(where, "livecodebench", "", name, tests, form=Form.TEXT)
 
 
 def _results(problem: Problem, verdict: Verdict) -> ResultList:

@@ -182,7 +182,7 @@ def _text(completion: Completion, number: int) -> str:
         raise InputError(f"completion {number}: a completion is a string or a list of messages, not {completion!r:.60}")
     content = messages[-1].get("content")
     if isinstance(content, list):
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
+        return "".join(str(part.get("text") or "") for part in content if isinstance(part, Mapping))
     return "" if content is None else str(content)
 
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -51,9 +51,13 @@ class SharedPool:
     def __init__(self, limits: Limits | None = None, place: Path | None = None) -> None:
         self.limits = limits or Limits()
         self._place = place
-        self._lock = threading.Lock()
-        self._link: _Link | None = None
+        self.renew()
         _clients.add(self)
+
+    def renew(self) -> None:
+        """Begin anew. In a child that was forked, a lock that another thread held is nobody's, nor are the links."""
+        self._lock = threading.Lock()
+        self._idle: list[_Link] = []
 
     def judge(self, pairs: Iterable[tuple[Problem, str]]) -> list[Verdict]:
         """The verdicts on pairs of a problem and a program, in their order.
@@ -65,18 +69,14 @@ class SharedPool:
         verdicts: list[Verdict | None] = [None] * len(jobs)
         for attempt in range(ATTEMPTS):
             open_ = [at for at, one in enumerate(verdicts) if one is None]
-            link = self._connected()
             lost = False
-            try:
+            with self._link() as link:
                 futures = [(at, link.submit(*jobs[at], self.limits)) for at in open_]
                 for at, future in futures:
                     try:
                         verdicts[at] = future.result()
                     except _LostError:
                         lost = True
-            except KeyboardInterrupt:
-                link.close()  # nobody waits for the rest, which would be judged before whatever comes next
-                raise
             if not lost:
                 break
             if attempt == ATTEMPTS - 1:
@@ -84,21 +84,30 @@ class SharedPool:
         return [one for one in verdicts if one is not None]
 
     def close(self) -> None:
-        """Close this process's connection; the pool goes on for others."""
+        """Close this process's connections; the pool goes on for others."""
         with self._lock:
-            if self._link is not None:
-                self._link.close()
-            self._link = None
+            idle, self._idle = self._idle, []
+        for link in idle:
+            link.close()
 
-    def renew(self) -> None:
-        """In a child that was forked: a lock that another thread held is nobody's there, nor is the link."""
-        self._lock, self._link = threading.Lock(), None
+    @contextlib.contextmanager
+    def _link(self) -> Iterator[_Link]:
+        """A connection for one batch alone.
 
-    def _connected(self) -> _Link:
+        It is closed where the batch is given up, by whatever exception: nobody waits for the rest, which would be
+        judged before whatever comes next.
+        """
         with self._lock:
-            if self._link is None or not self._link.usable():
-                self._link = _Link(connect(self._place or socket_path()))
-            return self._link
+            usable = [one for one in self._idle if not one.lost]
+            link, self._idle = usable.pop() if usable else None, usable
+        link = link or _Link(connect(self._place or socket_path()))
+        try:
+            yield link
+        except BaseException:
+            link.close()
+            raise
+        with self._lock:
+            self._idle.append(link)
 
 
 def _after_fork() -> None:
@@ -113,17 +122,13 @@ class _Link:
     """One connection: sends jobs, and a thread gives each answer to whom it belongs."""
 
     def __init__(self, connection: socket.socket) -> None:
-        self._connection, self._process = connection, os.getpid()
+        self._connection = connection
         self._numbers = itertools.count()
         self._waiting: dict[int, Future[Verdict]] = {}
         self._lock = threading.Lock()
         self._sending = threading.Lock()  # one of its own: verdicts come while the pool takes no further jobs
-        self._lost = False
+        self.lost = False
         threading.Thread(target=self._listen, daemon=True).start()
-
-    def usable(self) -> bool:
-        """Whether it is this process's, and still there."""
-        return not self._lost and self._process == os.getpid()
 
     def submit(self, problem: Problem, program: str, limits: Limits) -> Future[Verdict]:
         """Send a job."""
@@ -131,7 +136,7 @@ class _Link:
         number = next(self._numbers)
         data = frames.pack(frames.job(number, problem, program, limits))
         with self._lock:
-            if self._lost:
+            if self.lost:
                 future.set_exception(_LostError("the shared pool of judges ended"))
                 return future
             self._waiting[number] = future
@@ -167,7 +172,7 @@ class _Link:
 
     def _end(self) -> None:
         with self._lock:
-            self._lost = True
+            self.lost = True
             waiting, self._waiting = list(self._waiting.values()), {}
         self.close()
         for future in waiting:
