@@ -89,7 +89,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_help_has_an_example() -> None:
-    assert "isobudget passk counts.jsonl --k 1,5,10" in " ".join(invoke("--help").stdout.split())
+    assert "isobudget passk example --k 1,5,10" in " ".join(invoke("--help").stdout.split())
 
 
 def test_p3_through_the_command(shared_data: Path) -> None:

@@ -48,7 +48,8 @@ def test_replicas_have_a_sum_and_no_gpu_hours_without_gpus(capsys: pytest.Captur
 
 
 def test_more_replicas_than_there_is_room_for_are_remarked() -> None:
-    assert room_note("local", None, 0) == ""
+    assert "one replica of each model is counted" in room_note("local", None, 0)
+    assert room_note("local", 1, 0) == ""
     assert f"this machine has {own_cores()} cores" in room_note("local", own_cores() + 1, 0)
     assert "with 8 GPUs in all is only known" in room_note("auto", 4, 8)
 
