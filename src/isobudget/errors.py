@@ -11,6 +11,11 @@ from __future__ import annotations
 RESUME = "Finished work is saved; run the same command to resume (a file of samples: with --resume)."
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of another library says, for a message of ours: its first line, or else its kind."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
+
+
 class IsobudgetError(Exception):
     """Root of all errors that isobudget raises on purpose."""
 

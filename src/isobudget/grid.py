@@ -174,9 +174,10 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join([*([", ".join(words[:-1])] if len(words) > 1 else []), *words[-1:]])
 
 
-def counted(number: int, thing: str) -> str:
-    """A number of things: `1 sample`, `1,000 samples`."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+def counted(number: float, thing: str) -> str:
+    """A number of things: `1 sample`, `1,000 samples`, `0.5 CPUs`."""
+    shown = int(number) if float(number).is_integer() else number
+    return f"{shown:,} {thing}{'' if number == 1 else 's'}"
 
 
 def headed(benchmark: str, text: str) -> str:

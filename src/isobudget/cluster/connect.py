@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from isobudget.errors import RESUME, ClusterError, InputError, MissingExtraError
+from isobudget.errors import RESUME, ClusterError, InputError, MissingExtraError, first_line
 
 LOCAL, AUTO = "local", "auto"
 #: how long Ray may take to start here, or to be joined
@@ -279,10 +279,6 @@ def _token_hint() -> str:
     )
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-
-
 def _require_token_sendable() -> None:
     """Raise `ClusterError` where the token that Ray finds cannot stand in a header: Ray aborts this process over it."""
     if os.environ.get(_AUTH_MODE, "").lower() == "disabled":
@@ -344,7 +340,7 @@ class _RayThread:
                 return
             self._thread.join(CLOSE_SECONDS)
             if number < tries:
-                self._note(f"Ray did not start ({_first_line(self._failed[0])}); try {number + 1} of {tries}")
+                self._note(f"Ray did not start ({first_line(self._failed[0])}); try {number + 1} of {tries}")
         error = self._failed[0]
         if self._address == AUTO and isinstance(error, ConnectionError):
             raise ClusterError(
@@ -352,7 +348,7 @@ class _RayThread:
                 "--cluster local start one for this command"
             ) from error
         why = _BUSY_HINT if self._address == LOCAL else _token_hint()
-        raise ClusterError(f"--cluster {self._address}: {_first_line(error)}{why}{hint}") from error
+        raise ClusterError(f"--cluster {self._address}: {first_line(error)}{why}{hint}") from error
 
     def close(self) -> None:
         """Disconnect; a cluster that was started here ends."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from isobudget.cluster.connect import ASK_SECONDS, Node
 from isobudget.errors import ClusterError
-from isobudget.grid import short
+from isobudget.grid import counted, short
 from isobudget.judge.verdict import RULES
 
 
@@ -38,7 +38,7 @@ class ActorNeeds:
 
     def in_words(self) -> str:
         """What each holds."""
-        return " and ".join([*[_many(self.gpus, "GPU")] * (self.gpus > 0), _many(self.cpus, "CPU")])
+        return " and ".join([*[counted(self.gpus, "GPU")] * (self.gpus > 0), counted(self.cpus, "CPU")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +167,5 @@ def described(nodes: Sequence[Node]) -> str:
     """What the machines have, in words."""
     cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
     memory = sum(node.memory for node in nodes)
-    has = ", ".join((_many(cpus, "CPU"), _many(gpus, "GPU")))
-    return f"{_many(len(nodes), 'machine')} with {has} and {short(memory)}B of memory for actors"
-
-
-def _many(number: float, thing: str) -> str:
-    return f"{number:g} {thing}{'' if number == 1 else 's'}"
+    has = ", ".join((counted(cpus, "CPU"), counted(gpus, "GPU")))
+    return f"{counted(len(nodes), 'machine')} with {has} and {short(memory)}B of memory for actors"

@@ -78,7 +78,7 @@ class RayFleet:
             return self._ray.get(ref, timeout=FETCH_SECONDS)
         except errors.RayTaskError as error:  # a fault of ours, or a want of memory
             if isinstance(error, errors.OutOfMemoryError):
-                raise WorkerLostError(_first_line(error)) from None
+                raise WorkerLostError(_why_lost(error)) from None
             if isinstance(error.cause, IsobudgetError | OSError):  # Ray's text of it is a traceback
                 raise ClusterError(f"a worker of the cluster failed: {error.cause}") from None
             raise
@@ -88,7 +88,7 @@ class RayFleet:
             errors.ObjectLostError,
             errors.OutOfMemoryError,
         ) as error:
-            raise WorkerLostError(_first_line(error)) from None
+            raise WorkerLostError(_why_lost(error)) from None
         except errors.GetTimeoutError:
             raise WorkerLostError(f"an answer did not come over within {FETCH_SECONDS:g} s.") from None
 
@@ -124,7 +124,7 @@ class _RayHandle:
             self._ray.kill(self._actor)
 
 
-def _first_line(error: BaseException) -> str:
+def _why_lost(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     last = next((line for line in lines if line.startswith("The actor is dead")), lines[0] if lines else "")
     return last[:300] or type(error).__name__

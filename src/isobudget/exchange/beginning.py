@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from isobudget.errors import InputError
-from isobudget.records.facts import FILE_NAME, UNFINISHED, read_facts
+from isobudget.files.near import RUN_FILE
+from isobudget.records.facts import UNFINISHED, read_facts
 from isobudget.records.run import Run
 
 #: what run.toml calls it
@@ -22,7 +23,7 @@ def begun(folder: Path) -> Run:
     Raises:
         InputError: something else is there.
     """
-    if (folder / FILE_NAME).is_file():
+    if (folder / RUN_FILE).is_file():
         run = Run(folder, read_facts(folder))
         _require_unfinished(run)
         return run

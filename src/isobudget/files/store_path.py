@@ -24,7 +24,7 @@ from functools import lru_cache
 from pathlib import Path, PosixPath
 from typing import IO, Any, NoReturn
 
-from isobudget.errors import InputError, IsobudgetError, MissingExtraError, StorageError
+from isobudget.errors import InputError, IsobudgetError, MissingExtraError, StorageError, first_line
 
 #: a place in a store, also as `pathlib` folds it (one slash instead of two)
 _URL = re.compile(r"(s3|gs|az)://?([^/]+)(/.*)?")
@@ -328,7 +328,7 @@ def _bucket(scheme: str, bucket: str, endpoint: str) -> Any:
     except Exception as error:
         where = f"{scheme}://{bucket}"
         raise _without_credentials(error, where) or StorageError(
-            f"{where}: cannot be used: {_first_line(error)}"
+            f"{where}: cannot be used: {first_line(error)}"
         ) from None
 
 
@@ -382,7 +382,7 @@ def _translated(error: Exception, path: StorePath, writing: bool = False) -> Exc
     refused = (obstore.exceptions.PermissionDeniedError, obstore.exceptions.UnauthenticatedError)
     if isinstance(error, refused) or "AccessDenied" in text or "credential" in text.lower():
         return StorageError(f"{path}: the store refuses access. Check the credentials and what they may do.")
-    return StorageError(f"{path}: the store cannot be reached or does not answer: {_first_line(error)}")
+    return StorageError(f"{path}: the store cannot be reached or does not answer: {first_line(error)}")
 
 
 def _without_credentials(error: Exception, where: str) -> StorageError | None:
@@ -391,7 +391,3 @@ def _without_credentials(error: Exception, where: str) -> StorageError | None:
         return None
     names = _CREDENTIALS[where.partition(":")[0]]
     return StorageError(f"{where}: no credentials for it were found. Set {names}.")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

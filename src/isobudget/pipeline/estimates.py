@@ -15,9 +15,9 @@ from isobudget.backends.settings import BackendSettings
 from isobudget.costs.prices import example_prices
 from isobudget.costs.roofline import Serving, gpu_named, roofline_seconds
 from isobudget.errors import InputError
+from isobudget.files.near import RUN_FILE
 from isobudget.models.architecture import Architecture
 from isobudget.pipeline.samples_from_budget import Lengths, lengths
-from isobudget.records.facts import FILE_NAME
 from isobudget.records.keys import SampleKeys
 from isobudget.records.parts import bytes_of_table, read_each
 from isobudget.records.rows import SampleRow
@@ -220,7 +220,7 @@ def _bytes(samples: float, tokens: float) -> int:
 
 def known_of(path: Path) -> Known:
     """What the run folder has, if there is one."""
-    if not (path / FILE_NAME).is_file():
+    if not (path / RUN_FILE).is_file():
         return SampleKeys(), {}
     run = load_run(path)
     sums: dict[tuple[str, str], NDArray[np.float64]] = {}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.files.lease import release_other
+from isobudget.files.near import RUN_FILE
 from isobudget.grid import counted
 from isobudget.progress import SILENT, Progress
 from isobudget.records import facts as run_facts
@@ -251,7 +252,7 @@ def _unstated(
             named = ", ".join(unstated[:5]) + ", ..." * (len(unstated) > 5)
             what = f"there are samples of {kind} {named}, which it does not state; commands leave them out"
             remedy = "put back the file that the run had, if it was edited or cut"
-            yield Finding(folder / run_facts.FILE_NAME, "unstated", what, remedy)
+            yield Finding(folder / RUN_FILE, "unstated", what, remedy)
 
 
 def _of_keys(folder: Path, manifest: Manifest, keys: Mapping[str, SampleKeys]) -> Iterator[Finding]:

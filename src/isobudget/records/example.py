@@ -10,9 +10,9 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
+from isobudget.files.near import RUN_FILE
 from isobudget.files.store_path import place
 from isobudget.files.whole import make_folder, storage_error
-from isobudget.records.facts import FILE_NAME
 
 #: what commands call it, and where its copy goes
 EXAMPLE = "example"
@@ -40,15 +40,15 @@ def copy_example(to: Path = COPY) -> Path:
     Raises:
         StorageError: it cannot be written.
     """
-    if (to / FILE_NAME).exists():
+    if (to / RUN_FILE).exists():
         return to
     make_folder(to)
     source = resources.files("isobudget.records") / "data" / EXAMPLE
     try:
         with resources.as_file(source) as folder:
             # what marks the folder as a run comes last, so that a copy that was cut short is made again
-            shutil.copytree(folder, to, ignore=shutil.ignore_patterns(FILE_NAME), dirs_exist_ok=True)
-            shutil.copyfile(folder / FILE_NAME, to / FILE_NAME)
+            shutil.copytree(folder, to, ignore=shutil.ignore_patterns(RUN_FILE), dirs_exist_ok=True)
+            shutil.copyfile(folder / RUN_FILE, to / RUN_FILE)
     except OSError as error:
         raise storage_error(error, to) from None
     return to

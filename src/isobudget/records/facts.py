@@ -25,7 +25,6 @@ from isobudget.records.fact_types import wrong_facts
 #: 3: a manifest says which parts count
 #: 2: samples may record what their prompt took apart from `seconds` (1: it was part of them)
 FORMAT = 3
-FILE_NAME = RUN_FILE
 #: the field that says what was begun and cannot be continued
 UNFINISHED = "unfinished"
 
@@ -98,7 +97,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     Raises:
         RunError: there is no run, its file is damaged, or it was made by a newer isobudget.
     """
-    path = folder / FILE_NAME
+    path = folder / RUN_FILE
     try:
         facts = read_toml(path, RunError)
     except RunError as error:
@@ -122,10 +121,10 @@ def _what_else(folder: Path) -> str:
     if folder.is_file():
         return ", but a file"
     if isinstance(folder, StorePath) and not entries(folder):
-        return f" (it has no {FILE_NAME}){near_paths(folder, runs=True)}"
+        return f" (it has no {RUN_FILE}){near_paths(folder, runs=True)}"
     if folder.is_dir():
-        return f" (it has no {FILE_NAME}){run_folders(entries(folder))}"
-    return f": nothing is there (no {FILE_NAME}){near_paths(folder, runs=True)}"
+        return f" (it has no {RUN_FILE}){run_folders(entries(folder))}"
+    return f": nothing is there (no {RUN_FILE}){near_paths(folder, runs=True)}"
 
 
 def model_notes(facts: dict[str, Any]) -> list[str]:
@@ -146,7 +145,7 @@ def write_facts(folder: Path, facts: dict[str, Any]) -> None:
     """Write the facts, whole or not at all."""
     text = tomli_w.dumps(facts, multiline_strings=False)
     nonce = f"# {fresh_nonce()}\n" if isinstance(folder, StorePath) else ""
-    put_held(folder / FILE_NAME, (nonce + text).encode())
+    put_held(folder / RUN_FILE, (nonce + text).encode())
 
 
 def begin_writing(folder: Path) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from isobudget.errors import InputError, RunError, RunMismatchError
 from isobudget.files.lease import held
+from isobudget.files.near import RUN_FILE
 from isobudget.files.store_path import place
 from isobudget.files.whole import make_folder, mended
 from isobudget.problems.problem import Problem
@@ -88,7 +89,7 @@ class Run:
             StorageError: the folder cannot be made.
         """
         folder = place(path)
-        if (folder / run_facts.FILE_NAME).exists():
+        if (folder / RUN_FILE).exists():
             return cls.open(folder)
         if mended(str(folder)) != str(folder):
             raise RunError(f"{folder}: its name is not UTF-8, and other tools cannot open it; choose another one")
