@@ -13,9 +13,12 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+
+from isobudget.judge.confinement.confine import THREADS
 
 #: ways of judging; each takes ten seconds
 WAYS = ("as this user", "as an ordinary user", "without namespaces", "without Landlock")
@@ -34,8 +37,8 @@ SEES_ITS_TESTS = {"reach_frames", "reach_worker_memory"}
 
 #: judges every file with a right program after each, in a process of its own; loads the judge without the whole package
 DRIVER = """
-import json, pathlib, sys, types
-source, paths, without, packages, canary, trust = json.loads(sys.argv[1])
+import json, pathlib, sys, threading, time, types
+source, paths, without, packages, canary, trust, beside = json.loads(sys.argv[1])
 for name in ("", "/judge", "/problems"):
     full = "isobudget" + name.replace("/", ".")
     module = sys.modules[full] = types.ModuleType(full)
@@ -52,6 +55,8 @@ def check(candidate):
 '''
 problem = Problem("Own/0", "own", "def square(x):\\n", "square", CheckFunction(check), "    return x * x\\n")
 right = "def square(x):\\n    return x * x\\n"
+for _ in range(beside):
+    threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
 programs = []
 for path in map(pathlib.Path, paths):
     programs += [path.read_bytes().decode().replace("isobudget-hostile-canary", canary), right]
@@ -89,12 +94,19 @@ def shared(request: pytest.FixtureRequest) -> tuple[list[Path], list[list[str]]]
     return chosen, judged(request.param, chosen, "shared")
 
 
-def judged(way: str, paths: list[Path], trust: str) -> list[list[str]]:
-    """Outcome, detail and trust of samples, each followed by those of a right program."""
+def judged(way: str, paths: list[Path], trust: str, beside: int = 0) -> list[list[str]]:
+    """Outcome, detail and trust of samples, each followed by those of a right program.
+
+    Args:
+        way: how to judge.
+        paths: files of the samples.
+        trust: where their tests run.
+        beside: threads that run all the while as the same user.
+    """
     for canary in CANARIES:
         canary.unlink(missing_ok=True)
     without = {"without namespaces": ["namespaces"], "without Landlock": ["landlock"]}.get(way, [])
-    arguments = json.dumps([str(SOURCE / "isobudget"), list(map(str, paths)), without, [], CANARY, trust])
+    arguments = json.dumps([str(SOURCE / "isobudget"), list(map(str, paths)), without, [], CANARY, trust, beside])
     python, as_user = sys.executable, {}
     if way != "as this user" and os.geteuid() == 0:
         found = python_for_others()
@@ -154,6 +166,18 @@ def test_in_one_process_none_gets_out_and_the_judge_goes_on(shared: tuple[list[P
     assert [path for path in CANARIES if path.exists()] == []
     after = {path.stem: verdict for path, verdict in zip(paths, verdicts[1::2], strict=True)}
     assert {name: verdict for name, verdict in after.items() if verdict[0] != "passed"} == {}
+
+
+@pytest.mark.parametrize("way", ["as an ordinary user", "without namespaces"])
+def test_what_else_a_user_runs_leaves_a_sample_its_threads(way: str) -> None:
+    """The kernel counts all that runs as a user, who may well have a desktop open."""
+    start = "threading.Thread(target=list, daemon=True).start()"
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as sample:
+        sample.write(f"import threading\nfor _ in range(8):\n    {start}\ndef square(x):\n    return x * x\n")
+        sample.flush()
+        Path(sample.name).chmod(0o644)
+        verdicts = judged(way, [Path(sample.name)], "auto", beside=2 * THREADS)
+    assert [outcome for outcome, _, _ in verdicts] == ["passed", "passed"], verdicts
 
 
 def test_answers_that_are_installed_are_out_of_reach() -> None:

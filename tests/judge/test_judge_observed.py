@@ -260,7 +260,7 @@ def test_answers_that_are_slow_to_read_are_given_up(tmp_path: Path, monkeypatch:
     before = signal.getsignal(signal.SIGPROF)
     watch_tests()
     tmp_path.chmod(0o711)
-    settings = WorkerSettings(0, 0, (), (), True, Limits(cpu_seconds=5.0), "auto", str(tmp_path))
+    settings = WorkerSettings(0, 0, (), (), True, Limits(cpu_seconds=5.0), "auto", base=str(tmp_path))
     host = Host(settings, zygotes.launch(settings))
     try:
         case = Case("ObservedCalls", {"arguments": ("[0]", "[1]", "[0]")}, "f", "", "", None)

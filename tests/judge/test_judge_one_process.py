@@ -174,7 +174,7 @@ def forks(program: str, folder: Path, repeat: int = 1) -> tuple[Verdict, int]:
     """What becomes of a program's tests when one process may run them, and how many processes that takes."""
     folder.chmod(0o711)
     started: list[int] = []
-    settings = WorkerSettings(0, 0, (), (), True, LIMITS, "auto", str(folder))
+    settings = WorkerSettings(0, 0, (), (), True, LIMITS, "auto", base=str(folder))
     host = Host(settings, zygotes.launch(settings))
     host.beat = lambda: started.append(1)
     try:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import resource
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
@@ -49,8 +50,12 @@ CLEAN_ENVIRONMENT = {"PATH": os.defpath, "PYTHONHASHSEED": "0", "LD_BIND_NOW": "
 DESCRIPTORS = 64
 #: of one file that a sample writes, its output among them; more where more output is expected, up to the most
 FILE_KB, MOST_FILE_KB = 8192, 1 << 20
-#: threads that one sample may have, where the kernel counts them for the worker's user alone
+#: threads that one sample may have
 THREADS = 64
+#: and more where the worker's user is also somebody else: for what that user starts beside the judge
+SHARED_THREADS = 1024
+#: since this kernel, what a user runs is counted apart in every user namespace
+COUNTED_APART = (5, 14)
 
 
 #: limits and their values, soft and hard
@@ -75,6 +80,20 @@ class Setting(NamedTuple):
     memory_mb: int
 
 
+class Confined(NamedTuple):
+    """A process behind its layers.
+
+    Attributes:
+        layers: the names of all that stand.
+        scratch: the folder that it may write in.
+        threads: the most that a sample's user may run, as `RLIMIT_NPROC` takes it.
+    """
+
+    layers: list[str]
+    scratch: str
+    threads: int
+
+
 def enter_namespaces(setting: Setting) -> list[str]:
     """The namespaces granted; the caller must fork to be inside the pid namespace."""
     return [] if "namespaces" in setting.without else namespaces.enter()
@@ -85,7 +104,7 @@ def confine(
     granted: Collection[str],
     on_streams: Callable[[list[int]], None],
     calls: Callable[[], bytes] = seccomp.zygote_program,
-) -> tuple[list[str], str]:
+) -> Confined:
     """Put up the remaining layers around this process.
 
     Args:
@@ -93,10 +112,8 @@ def confine(
         granted: the namespaces that there are.
         on_streams: is given descriptors of the samples' input, output and errors, while they can still be sent on.
         calls: makes the system call filter.
-
-    Returns:
-        The names of all layers that stand, and the scratch folder.
     """
+    threads = most_threads(granted)
     layers = ["separate process", *(f"{name} namespace" for name in granted)]
     scratch = setting.base
     within = None
@@ -121,7 +138,33 @@ def confine(
         layers.append("resource limits")
     if "seccomp" not in setting.without and seccomp.available() and seccomp.Installer(calls()).install():
         layers.append("system call filter")
-    return [layer for layer in LAYERS if layer in layers], scratch
+    return Confined([layer for layer in LAYERS if layer in layers], scratch, threads)
+
+
+def most_threads(granted: Collection[str]) -> int:
+    """How many tasks the user of a sample may have; to be asked before `/proc` is out of sight.
+
+    The kernel counts all that runs as a user, whoever started it. Where that is also somebody else's user, what else
+    it runs must not be why a sample cannot start a thread.
+    """
+    if os.geteuid() == 0 or ("user" in granted and _kernel() >= COUNTED_APART):
+        return THREADS
+    return _tasks_of(os.geteuid()) + THREADS + SHARED_THREADS
+
+
+def _kernel() -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", os.uname().release)[:2])
+
+
+def _tasks_of(user: int) -> int:
+    """Threads of all processes of a user that can be seen."""
+    count = 0
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        # Processes end while they are counted.
+        with contextlib.suppress(OSError):
+            if os.stat(f"/proc/{name}").st_uid == user:
+                count += len(os.listdir(f"/proc/{name}/task"))
+    return count
 
 
 def limit_tester(memory_mb: int) -> bool:
@@ -147,7 +190,7 @@ def limit_worker() -> bool:
 
 
 @functools.lru_cache(maxsize=8)
-def sample_limits(cpu_seconds: float, memory_mb: int, file_kb: int = FILE_KB) -> ResourceLimits:
+def sample_limits(cpu_seconds: float, memory_mb: int, file_kb: int, threads: int) -> ResourceLimits:
     """Limits of one sample, as `setrlimit` takes them.
 
     CPU seconds are whole here, a backstop to the exact clock that the zygote reads.
@@ -156,7 +199,7 @@ def sample_limits(cpu_seconds: float, memory_mb: int, file_kb: int = FILE_KB) ->
         resource.RLIMIT_CPU: int(cpu_seconds) + 2,
         resource.RLIMIT_AS: memory_mb << 20,
         resource.RLIMIT_FSIZE: file_kb << 10,
-        resource.RLIMIT_NPROC: THREADS,
+        resource.RLIMIT_NPROC: threads,
     }
     return tuple((limit, (most, most)) for limit, value in wanted.items() for most in [_at_most(limit, value)])
 

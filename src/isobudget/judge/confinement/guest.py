@@ -79,7 +79,7 @@ def _exactly(control: socket, size: int) -> bytes:
 
 
 def _become(setting: Mapping[str, Any], base: str, granted: list[str], control: socket) -> NoReturn:
-    layers = [f"{name} namespace" for name in granted]
+    layers, threads = [f"{name} namespace" for name in granted], confine.most_threads(granted)
     view = os.path.normpath(setting["view"])
     shown = [*setting["shown"], *library_folders(), *FILES, *DEVICES]
 
@@ -106,7 +106,7 @@ def _become(setting: Mapping[str, Any], base: str, granted: list[str], control: 
     writable = [os.path.join(view, name) for name in setting["writable"]]
     within = landlock.Reachable((), (), (confine.SCRATCH, *writable, *WRITABLE), ("/",))
     layers += [f"Landlock {what}" for what in landlock.restrict(within)]
-    _limit()
+    _limit(threads)
     _execute(setting, control, layers)
 
 
@@ -154,12 +154,12 @@ def _overlay(view: str, writable: Iterable[str], program: str) -> None:
             raise OSError(f"{name} cannot be laid over")
 
 
-def _limit() -> None:
+def _limit(threads: int) -> None:
     wanted = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: FILE_MB << 20,
         resource.RLIMIT_NOFILE: DESCRIPTORS,
-        resource.RLIMIT_NPROC: confine.THREADS,
+        resource.RLIMIT_NPROC: threads,
     }
     for limit, value in wanted.items():
         hard = resource.getrlimit(limit)[1]

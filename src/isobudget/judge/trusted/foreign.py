@@ -112,7 +112,7 @@ def _confined(settings: WorkerSettings, setting: confine.Setting, started: Start
         importlib.import_module(name)
     streams = tester.take_streams()
     sys.path += settings.packages
-    layers, scratch = confine.confine(setting, granted, _close_all, seccomp.tester_program)
+    layers, scratch, _ = confine.confine(setting, granted, _close_all, seccomp.tester_program)
     namespaces.hide_memory()
     layers = _more(layers, settings)
     os.environ.update(HOME=scratch, TMPDIR=scratch)

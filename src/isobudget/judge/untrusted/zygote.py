@@ -96,7 +96,7 @@ def main(setting: confine.Setting, descriptor: int) -> NoReturn:
         control.sendmsg([PLACES], [(SOL_SOCKET, SCM_RIGHTS, struct.pack("3i", *streams))])
         places.extend(_take_places(streams))
 
-    layers, scratch = confine.confine(setting, granted, send_on)
+    layers, scratch, threads = confine.confine(setting, granted, send_on)
     layers += [confine.MEMORY_WATCH] * watched
     control.sendall(json.dumps(layers).encode() + b"\n")
     _clean_environment(scratch)
@@ -104,7 +104,7 @@ def main(setting: confine.Setting, descriptor: int) -> NoReturn:
     gc.disable()
     gc.freeze()
     with contextlib.suppress(OSError):
-        serve(control, scratch, layers, (places[0], places[1]))
+        serve(control, scratch, layers, (places[0], places[1]), threads)
     os._exit(0)
 
 
@@ -190,7 +190,7 @@ def _clean_environment(scratch: str) -> None:
         os.environ[name] = "1"
 
 
-def serve(control: socket, scratch: str, layers: Collection[str], places: tuple[int, int]) -> None:
+def serve(control: socket, scratch: str, layers: Collection[str], places: tuple[int, int], threads: int) -> None:
     """Fork and watch one sample after another; returns when the tester is gone."""
     served = sample.Served()
     sieve = None
@@ -205,7 +205,7 @@ def serve(control: socket, scratch: str, layers: Collection[str], places: tuple[
             continue
         # What calls may take can be extended, while it runs: the limit of the kernel is the backstop.
         most = wall_seconds if mode == sample.CALLS else cpu_seconds
-        limits = confine.sample_limits(most, memory_mb, file_kb)
+        limits = confine.sample_limits(most, memory_mb, file_kb, threads)
         begun = sample.SampleStart(mode, descriptors[0], places, limits, sieve, served)
         pid = start(begun)
         # A process that could not be made is not the sample's fault: the tester starts another zygote.
