@@ -221,11 +221,11 @@ def test_killed_under_load_again_and_again(tmp_path: Path) -> None:
         return Reply(BAD if number % 3 else GOOD, seconds=2.0 if ending.is_set() else 0.02)
 
     def load(gateway: Process) -> None:
-        client = openai.OpenAI(base_url=gateway.url, api_key="x", max_retries=0, timeout=5)
-        while not stop.is_set():
-            there.wait()
-            with contextlib.suppress(openai.APIError):
-                client.chat.completions.create(model="m", messages=ASK, extra_body=tests)
+        with openai.OpenAI(base_url=gateway.url, api_key="x", max_retries=0, timeout=5) as client:
+            while not stop.is_set():
+                there.wait()
+                with contextlib.suppress(openai.APIError):
+                    client.chat.completions.create(model="m", messages=ASK, extra_body=tests)
 
     with (
         FakeUpstream(reply) as upstream,
@@ -261,8 +261,11 @@ def test_killed_under_load_again_and_again(tmp_path: Path) -> None:
 
 def test_a_full_disk_stops_calls_and_nothing_else(tmp_path: Path) -> None:
     """No row, no call: 503 while the ledger cannot grow, and the rows that are there stay whole."""
-    with FakeUpstream(lambda number, body: Reply(GOOD)) as upstream, process(tmp_path, upstream, 64 << 10) as gateway:
-        client = openai.OpenAI(base_url=gateway.url, api_key="x", max_retries=0)
+    with (
+        FakeUpstream(lambda number, body: Reply(GOOD)) as upstream,
+        process(tmp_path, upstream, 64 << 10) as gateway,
+        openai.OpenAI(base_url=gateway.url, api_key="x", max_retries=0) as client,
+    ):
         with pytest.raises(openai.InternalServerError, match="nothing was called") as raised:
             [client.chat.completions.create(model="m", messages=ASK) for _ in range(1000)]
         assert raised.value.status_code == 503

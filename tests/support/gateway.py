@@ -41,14 +41,17 @@ class Running:
     gateway: Gateway
     url: str
     key: str
+    clients: contextlib.ExitStack
 
     @property
     def store(self) -> SqliteStore:
         return self.gateway.store
 
     def client(self, key: str | None = None, **options: Any) -> openai.OpenAI:
-        """The official client."""
-        return openai.OpenAI(base_url=self.url, api_key=key or self.key or "none", max_retries=0, timeout=60, **options)
+        """The official client, closed with the gateway."""
+        key = key or self.key or "none"
+        made = openai.OpenAI(base_url=self.url, api_key=key, max_retries=0, timeout=60, **options)
+        return self.clients.enter_context(made)
 
     def rows(self, what: str = "*", kind: str | None = None) -> list[tuple[Any, ...]]:
         """The ledger's rows."""
@@ -112,5 +115,5 @@ def serving(
         gateway = Gateway(
             made, offer, store, Ledger(store, made.budgets), Judges(workers, made.limits, unsafe=made.unsafe), Metrics()
         )
-        with listening(gateway.app(), made) as url:
-            yield Running(gateway, f"{url}/v1", key)
+        with contextlib.ExitStack() as clients, listening(gateway.app(), made) as url:
+            yield Running(gateway, f"{url}/v1", key, clients)
