@@ -208,7 +208,7 @@ def test_a_run_prints_in_a_few_lines(report: Report) -> None:
 
 
 def test_without_matplotlib(report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"isobudget\[report\]"):
         build_report(report.page.parent.parent, tmp_path / "out")
     assert not (tmp_path / "out").exists()

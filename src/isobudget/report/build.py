@@ -21,7 +21,7 @@ from isobudget.progress import SILENT, Progress
 from isobudget.records.facts import model_notes, rules_note
 from isobudget.report.contents import Asked, Collected, collect, page_text
 from isobudget.report.figure_pairs import figures_of
-from isobudget.report.figures.style import require_matplotlib
+from isobudget.report.figures.style import find_matplotlib
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.json.run import report_dict
 from isobudget.report.page.page import BenchmarkFigures
@@ -113,7 +113,7 @@ def build_report(
 
 def require_parts() -> None:
     """Make sure that a report can be made; a `MissingExtraError` if Matplotlib is not installed."""
-    require_matplotlib()
+    find_matplotlib()
 
 
 def _write(folder: Path, collected: Collected, figures: Mapping[str, BenchmarkFigures]) -> Report:

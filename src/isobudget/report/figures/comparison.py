@@ -19,6 +19,7 @@ from isobudget.grid import counted, si_prefix
 from isobudget.report.figures.look import Look
 from isobudget.report.figures.parts import STAR, Floats, Line, Panel, Plot, PlotPoint, powers_of_two, thinned
 from isobudget.report.figures.render import render
+from isobudget.report.figures.shipped import shipped
 from isobudget.report.figures.style import Style, model_style
 from isobudget.report.tables.labels import NO_INTERVAL, intervals_over
 
@@ -90,7 +91,7 @@ def page_figure(
     look = Look(width=3.75 * len(plot.panels), points=9.0, dots=160)
     if stacked:
         look = replace(look, width=4.4, beside=1)
-    return render(plot, look, formats)
+    return shipped(plot, look, formats) or render(plot, look, formats)
 
 
 def comparison_plot(shown: ComparisonFigure, name: str = "figure") -> Plot:

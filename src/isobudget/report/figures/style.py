@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import NamedTuple
 
 from isobudget.errors import MissingExtraError
@@ -18,6 +19,7 @@ INK, RULE, PAPER = "#1b1f24", "#d9dde2", "#ffffff"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7d8590")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 
+_PLOTTING = "Drawing figures"
 _NUMBERS = re.compile(r"(\d+(?:\.\d+)?)")
 
 
@@ -48,9 +50,15 @@ def _key(name: str) -> tuple[tuple[str | float, ...], str]:
     return tuple(float(part) if place % 2 else part for place, part in enumerate(parts)), name
 
 
+def find_matplotlib() -> None:
+    """Make sure that Matplotlib is installed, without importing it, which takes most of a second."""
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError(_PLOTTING, "report")
+
+
 def require_matplotlib() -> None:
     """Make sure that figures can be plotted; a `MissingExtraError` if Matplotlib is not installed."""
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
-        raise MissingExtraError("Drawing figures", "report") from None
+        raise MissingExtraError(_PLOTTING, "report") from None
