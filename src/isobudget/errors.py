@@ -9,11 +9,26 @@ from __future__ import annotations
 
 #: what stands at the end of an error that stops work which goes on from where it was
 RESUME = "Finished work is saved; run the same command to resume (a file of samples: with --resume)."
+_NUMBER = "a number"
+_JSON_KINDS = {
+    dict: "an object",
+    list: "a list",
+    str: "a string",
+    int: _NUMBER,
+    float: _NUMBER,
+    bool: "true or false",
+    type(None): "null",
+}
 
 
 def first_line(error: BaseException) -> str:
     """What an error of another library says, for a message of ours: its first line, or else its kind."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
+
+
+def json_kind(value: object) -> str:
+    """What a value read from JSON is, for a message; of any other value, the name of its type."""
+    return _JSON_KINDS.get(type(value)) or f"a {type(value).__name__}"
 
 
 class IsobudgetError(Exception):

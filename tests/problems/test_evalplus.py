@@ -201,9 +201,9 @@ def test_any_root_of_a_polynomial_will_do(judge: Judge, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"task_id": 3}, "field task_id: must be a string, not int"),
+        ({"task_id": 3}, "field task_id: must be a string, not a number"),
         ({"entry_point": "a b"}, "field entry_point: 'a b' is not a Python name"),
-        ({"canonical_solution": None}, "field canonical_solution: must be a string, not NoneType"),
+        ({"canonical_solution": None}, "field canonical_solution: must be a string, not null"),
         ({"canonical_solution": "def f("}, "fields prompt and canonical_solution together: is not valid Python"),
         ({"base_input": [], "plus_input": []}, "field base_input: holds no inputs, and neither does plus_input"),
         ({"base_input": {"a": 1}}, "field base_input: must be a list of lists of arguments"),

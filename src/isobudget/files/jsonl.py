@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from isobudget.errors import InputError
+from isobudget.errors import InputError, json_kind
 from isobudget.files.store_path import place
 from isobudget.files.whole import decode, unreadable
 
@@ -25,8 +25,6 @@ Record = dict[str, object]
 #: the longest line that is read: LiveCodeBench packs all tests of a problem into one
 MAX_LINE_BYTES = 512 * 2**20
 _ONE_EACH = "; write one JSON object per line"
-_NUMBER = "a number"
-_KINDS = {list: "a list", str: "a string", int: _NUMBER, float: _NUMBER, bool: "true or false", type(None): "null"}
 
 
 def read_objects(
@@ -61,7 +59,7 @@ def read_numbered(
         record = parse_json(text, where, hint=_ONE_EACH, once=once)
         if not isinstance(record, dict):
             what = f"a JSON object such as {example}" if example else "a JSON object"
-            raise InputError(f"{where}: must be {what}, not {_KINDS[type(record)]}{_ONE_EACH}")
+            raise InputError(f"{where}: must be {what}, not {json_kind(record)}{_ONE_EACH}")
         yield number, record
 
 

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from isobudget.errors import InputError
+from isobudget.errors import InputError, json_kind
 from isobudget.files.jsonl import Record, read_objects
 from isobudget.judge.judge import Judge
 from isobudget.judge.verdict import RULES, Outcome, Trust, Verdict
@@ -188,7 +188,7 @@ def _program(
         )
     for name in ("completion", "solution"):
         if not isinstance(record.get(name, ""), str):
-            raise InputError(f"{where}: the field {name} must be a string, not {type(record[name]).__name__}")
+            raise InputError(f"{where}: the field {name} must be a string, not {json_kind(record[name])}")
     if "completion" in record and "solution" in record:
         raise InputError(f"{where}: has both completion and solution; keep the one that is to be judged")
     if "solution" in record:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from isobudget import syntax
-from isobudget.errors import InputError
+from isobudget.errors import InputError, json_kind
 from isobudget.files.jsonl import Record
 from isobudget.files.values import is_number
 from isobudget.problems.problem import Problem
@@ -77,7 +77,7 @@ def list_field(
 def checked_text(value: object, where: str) -> str:
     """Text without NUL and without halves of surrogate pairs."""
     if not isinstance(value, str):
-        raise InputError(f"{where}: must be a string, not {type(value).__name__}")
+        raise InputError(f"{where}: must be a string, not {json_kind(value)}")
     if "\0" in value:
         raise InputError(f"{where}: contains a NUL character")
     try:
@@ -108,7 +108,7 @@ def tolerance_field(record: Record, field: str, where: str) -> float:
 def argument_list(value: object, where: str) -> list[Any]:
     """The arguments of one call."""
     if not isinstance(value, list):
-        raise InputError(f"{where}: must be the list of a call's arguments, not {type(value).__name__}")
+        raise InputError(f"{where}: must be the list of a call's arguments, not {json_kind(value)}")
     return value
 
 

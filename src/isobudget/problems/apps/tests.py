@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 
-from isobudget.errors import InputError
+from isobudget.errors import InputError, json_kind
 from isobudget.files.jsonl import Record, parse_json
 from isobudget.problems.problem import CallTests, ProgramTests
 from isobudget.problems.reading import argument_list, checked_name, checked_text, long_numbers
@@ -37,7 +37,7 @@ def parse_tests(text: str, where: str) -> tuple[str, CallTests | ProgramTests]:
     with long_numbers():
         data = parse_json(text, where)
         if not isinstance(data, dict):
-            raise InputError(f"{where}: must be an object with inputs and outputs, not a JSON {type(data).__name__}")
+            raise InputError(f"{where}: must be an object with inputs and outputs, not {json_kind(data)}")
         inputs, outputs = _items(data, "inputs", where), _items(data, "outputs", where)
         if not inputs and not outputs:
             raise NoTestsError(f"{where}: holds no tests, so that the problem cannot be judged")
@@ -54,7 +54,7 @@ def parse_tests(text: str, where: str) -> tuple[str, CallTests | ProgramTests]:
 def _items(data: Record, field: str, where: str) -> list[object]:
     items = data.get(field, [])
     if not isinstance(items, list):
-        raise InputError(f"{where}, {field}: must be a list, not {type(items).__name__}")
+        raise InputError(f"{where}, {field}: must be a list, not {json_kind(items)}")
     return items
 
 
