@@ -13,7 +13,7 @@ from isobudget.tasks import runner
 from isobudget.tasks.context import file_task, hole_alone, source_prompt
 from isobudget.tasks.imports import warm_modules
 from isobudget.tasks.selection import Selection, select
-from isobudget.tasks.stub import imported_names, stub_of
+from isobudget.tasks.stub import imported_names, imports_module, stub_of
 from isobudget.tasks.target import Target, find_target
 from support.solve_project import make_project
 
@@ -156,3 +156,20 @@ def test_the_inner_runner_needs_python_3_9_and_its_library_alone() -> None:
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert {name.split(".")[0] for name in imported} <= {*sys.stdlib_module_names, "pytest", "_pytest"}
+
+
+@pytest.mark.parametrize(
+    ("text", "imports"),
+    [
+        ("import pkg.text as t\n", True),
+        ("from pkg import text\n", True),
+        ("from pkg.text import other\n", True),
+        ("from pkg import slugify\n", True),
+        ("from pkg import shout\n", False),
+        ("import pkg\n\npkg.text.slugify\n", True),
+        ("from other import slugify\n", False),
+        ("def (", False),
+    ],
+)
+def test_a_module_is_imported_by_its_name_or_through_its_package(text: str, imports: bool) -> None:
+    assert imports_module("pkg.text", text, ["slugify"]) is imports

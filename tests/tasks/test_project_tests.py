@@ -226,9 +226,19 @@ MISTAKES = {
         "from pkg.text import slugify\nA = slugify('a')\ndef test_a():\n    assert A\n",
         "while it is imported",
     ),
-    "fails anyway": (
-        "from pkg.text import slugify\ndef test_a():\n    slugify('a')\ndef test_b():\n    assert 1 == 2\n",
-        r"1 test of 2 would fail whatever src/pkg/text.py::slugify does: tests/test_x.py::test_b: assert 1 == 2",
+    "fails before it calls it": (
+        "from pkg.text import slugify\ndef test_a():\n    slugify('a')\ndef test_b():\n    assert slugify is None\n",
+        r"test_b fails without calling it: .*It has the name in it, so it is not left out. .*"
+        r"\(--tests tests/test_x.py::test_a\), or leave out --tests",
+    ),
+    "is a program": (
+        "import subprocess, sys\nfrom pkg.text import slugify\ndef test_a():\n    slugify('a')\n"
+        "def test_b():\n    subprocess.run([sys.executable, '-c', 'pass'], check=True)\n",
+        r"test_b fails without calling it: .*--allow-subprocess\)\. What it starts may call it",
+    ),
+    "only others fail": (
+        "import pkg.text\nasync def test_a():\n    pkg.text.slugify('a')\n",
+        "no test calls it, and 1 test of 1 would fail .*: is async, which pytest needs a plugin for",
     ),
     "all skipped": (
         "import pytest\nfrom pkg.text import slugify\n\n\n@pytest.mark.skip(reason='slow')\n"
@@ -249,6 +259,114 @@ def test_what_the_tests_themselves_skip_or_expect_to_fail_counts(tmp_path: Path)
     with opened(tmp_path, "src/pkg/text.py::slugify", "tests/test_x.py") as tests:
         assert len(tests.prepare().expected) == 4
         assert judged(tests, RIGHT).tests_passed == 4
+        assert not judged(tests, "    return text\n").passed
+
+
+FOLDER = {
+    "test_x.py": """import pytest
+from pkg.text import Counter, slugify
+
+
+@pytest.fixture(scope="module")
+def made():
+    return slugify("A B")
+
+
+def test_made(made):
+    assert made == "a-b"
+
+
+def test_made_again(made):
+    assert made != "A B"
+
+
+def test_unwritten():
+    Counter().add("a")
+
+
+def test_both():
+    Counter().add("a")
+    assert slugify("a") == "a"
+
+
+def test_else():
+    assert 1 == 2
+""",
+    "test_broken.py": "def test_a():\n    assert (\n",
+    "test_needs.py": "import nonexistent_package\n",
+}
+
+
+def test_of_a_folder_what_cannot_pass_whatever_is_written_is_left_out(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    for name, text in FOLDER.items():
+        (tmp_path / "tests" / name).write_text(text)
+    with opened(tmp_path, "src/pkg/text.py::slugify", "tests", also="tests") as tests:
+        baseline = tests.prepare()
+        # A fixture that called it has failed for the second test, too.
+        assert {"tests/test_x.py::test_made", "tests/test_x.py::test_made_again"} <= baseline.reached
+        assert judged(tests, RIGHT).passed
+    assert len(baseline.expected) == 6
+    assert baseline.left_out == {
+        "tests/test_counter.py::test_add": "needs add, which has no body either",
+        "tests/test_x.py::test_unwritten": "needs add, which has no body either",
+        "tests/test_x.py::test_both": "needs add, which has no body either",
+        "tests/test_x.py::test_else": "assert 1 == 2",
+        "tests/test_broken.py": "does not parse (SyntaxError: '(' was never closed)",
+        "tests/test_needs.py": (
+            "needs 'nonexistent_package', which the project's interpreter does not have; install it there, or name "
+            "another interpreter with --python"
+        ),
+    }
+    assert "4 tests left out, which would fail whatever is written: tests/test_counter.py::test_add (" in baseline.note
+    assert " and 1 more; 2 test files left out, which cannot be collected: tests/test_broken.py (" in baseline.note
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "chosen", "message"),
+    [
+        (
+            "test_x.py",
+            FOLDER["test_x.py"],
+            "tests/test_x.py::test_else",
+            "test_else fails without calling it: assert 1",
+        ),
+        (
+            "test_x.py",
+            "import nonexistent_package, pkg.text\n",
+            "tests",
+            "tests/test_x.py: needs 'nonexistent_package'",
+        ),
+        ("test_x.py", "def test_slugify():\n    slugify(\n", "tests", r"tests/test_x.py: does not parse"),
+    ],
+)
+def test_what_is_named_or_may_be_about_the_target_is_not_left_out(
+    tmp_path: Path, name: str, text: str, chosen: str, message: str
+) -> None:
+    make_project(tmp_path)
+    (tmp_path / "tests" / name).write_text(text)
+    with (
+        opened(tmp_path, "src/pkg/text.py::slugify", "tests/test_text.py", chosen) as tests,
+        pytest.raises(InputError, match=message),
+    ):
+        tests.prepare()
+
+
+def test_what_a_program_calls_is_called(tmp_path: Path) -> None:
+    """The stub is reached in another process, which has nothing of the runner's."""
+    make_project(tmp_path)
+    (tmp_path / "tests/test_x.py").write_text(
+        "import os, subprocess, sys\n\n\ndef test_program():\n"
+        '    code = \'from pkg.text import slugify; assert slugify("A B") == "a-b"\'\n'
+        "    subprocess.run([sys.executable, '-c', code], cwd='src', check=True)\n\n\n"
+        "def test_fork():\n    from pkg.text import slugify\n\n    pid = os.fork()\n    if not pid:\n"
+        "        try:\n            os._exit(slugify('A B') != 'a-b')\n        finally:\n            os._exit(9)\n"
+        "    assert os.waitpid(pid, 0)[1] == 0\n"
+    )
+    limits = CandidateLimits(allow_subprocess=True)
+    with opened(tmp_path, "src/pkg/text.py::slugify", "tests/test_x.py", limits=limits) as tests:
+        assert len(tests.prepare().reached) == 2
+        assert judged(tests, RIGHT).passed
         assert not judged(tests, "    return text\n").passed
 
 
@@ -302,6 +420,11 @@ def test_a_target_that_passes_already(tmp_path: Path) -> None:
         pytest.raises(InputError, match="passes its only test already; there is nothing to solve"),
     ):
         tests.prepare()
+    with (
+        opened(tmp_path, "src/pkg/text.py::shout", "tests/test_text.py") as tests,
+        pytest.raises(InputError, match="passes its only test already; there is nothing to solve"),
+    ):
+        tests.prepare(only_reaching=True)  # others in its file fail
 
 
 def test_an_interpreter_without_pytest_is_named(tmp_path: Path) -> None:

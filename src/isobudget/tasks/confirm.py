@@ -139,7 +139,7 @@ def _calls(tests: TargetTests, text: str) -> list[Call]:
     newline = "" if text.endswith("\n") else "\n"
     noted = f'{text}{newline}__import__("builtins").__isobudget_calls__(globals(), {names!r})\n'
     program = f"{_caller()}\nimport builtins\nbuiltins.__isobudget_calls__ = Calls(tell).wrap\n"
-    told = tests.told(noted, tests.tests.arguments, program)
+    told = tests.told(noted, tests.arguments, program)
     calls = (Call.of(one) for kind, *rest in told if kind == "call" for one in rest)
     return [one for one in dict.fromkeys(calls) if one is not None and one.name in names]
 

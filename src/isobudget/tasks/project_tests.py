@@ -7,15 +7,15 @@ be written. A candidate passes if every one of them reports that it passed; then
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from isobudget.errors import JudgeError
 from isobudget.judge.guest import Guest, GuestGoneError, GuestSetting
 from isobudget.judge.verdict import Outcome, Trust, Verdict
-from isobudget.tasks.baseline import Baseline, check_baseline, refuse_passing
+from isobudget.tasks.baseline import Baseline, also_left_out, check_baseline, left_out_files, refuse_passing
 from isobudget.tasks.body import is_hole
 from isobudget.tasks.imports import WarmModules, warm_modules
 from isobudget.tasks.outcome import RunnerReport, verdict_of
@@ -67,6 +67,7 @@ class TargetTests:
     limits: CandidateLimits = field(default_factory=CandidateLimits)
     _guest: Guest | None = None
     _watched: list[str] = field(default_factory=list)
+    _ignored: list[str] = field(default_factory=list)
     _warm: WarmModules = field(default_factory=WarmModules)
     _baseline: Baseline | None = None
 
@@ -111,21 +112,36 @@ class TargetTests:
             JudgeError: they cannot be confined on this machine.
         """
         self.start()
+        stub = stub_of(self.target, self.tests.files | self.also.files)
+        run = self.run(stub, self.arguments, _BASELINE_SECONDS)
+        if files := left_out_files(self.target, self.tests, run):
+            self._ignored = _ignoring(files)
+            run = self.run(stub, self.arguments, _BASELINE_SECONDS)
+        expected, failing = check_baseline(self.target, self.tests, run, only_reaching=only_reaching)
         if refuse_solved and self.target.data is not None and not self._is_hole():
-            run = self.run(self.target.text, self.tests.arguments, _BASELINE_SECONDS)
-            refuse_passing(self.target, run)
-        texts = self.tests.files | self.also.files
-        run = self.run(stub_of(self.target, texts), self.tests.arguments, _BASELINE_SECONDS)
-        expected = check_baseline(self.target, self.tests, run, only_reaching=only_reaching)
+            refuse_passing(self.target, self.run(self.target.text, self.arguments, _BASELINE_SECONDS), expected)
         self._warm = warm_modules(run.modules, self.target.root, self.target.module)
-        also: tuple[str, ...] = ()
-        if self.also.arguments:
-            before = stub_of(self.target, texts) if self._is_hole() else self.target.text
-            run_also = self.run(before, self.also.arguments, _BASELINE_SECONDS)
-            also = tuple(run_also.passed(run_also.collected or ()))
-        self._baseline = Baseline(expected, run.excused, run.reached, also, run.cpu_seconds)
+        also, lacking = self._passing_also(stub if self._is_hole() else self.target.text)
+        left_out = failing | files | lacking
+        self._baseline = Baseline(expected, run.excused, run.reached, also, run.cpu_seconds, left_out)
         self._warm_up()
         return self._baseline
+
+    @property
+    def arguments(self) -> list[str]:
+        """Of pytest, for the tests that decide."""
+        return [*self.tests.arguments, *self._ignored]
+
+    def _passing_also(self, before: str) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Ids of the tests that must not be broken, and files of them that cannot be collected."""
+        if not self.also.arguments:
+            return (), {}
+        run = self.run(before, self.also.arguments, _BASELINE_SECONDS)
+        if lacking := also_left_out(self.target, self.also, run):
+            more = (*self.also.arguments, *_ignoring(lacking))
+            self.also = replace(self.also, arguments=more)
+            run = self.run(before, self.also.arguments, _BASELINE_SECONDS)
+        return tuple(run.passed(run.collected or ())), lacking
 
     def _is_hole(self) -> bool:
         return self.target.data is None or all(is_hole(one.node) for one in self.target.functions())
@@ -138,7 +154,7 @@ class TargetTests:
             deadline: on the monotonic clock, at which the tests are stopped.
         """
         baseline, limit = self.baseline, self._limit()
-        run = self._attempt(text, self.tests.arguments, limit, deadline)
+        run = self._attempt(text, self.arguments, limit, deadline)
         if isinstance(run, Verdict):
             return run
         verdict = verdict_of(run, baseline.expected, baseline.excused, self.limits.memory_mb)
@@ -262,6 +278,10 @@ class TargetTests:
             self._warm = self._warm.without(answer["reached"])
             self._guest.stop()
             self._guest.start()
+
+
+def _ignoring(files: Iterable[str]) -> list[str]:
+    return [f"--ignore={name}" for name in files]
 
 
 def no_tests() -> Selection:

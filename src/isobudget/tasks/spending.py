@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -131,6 +130,8 @@ class LiveSpending:
         seed: of the first sample of every model; the others follow.
         passes: how many samples have to pass, where a pass ends the schedule.
         after: what to play when the schedule is done and nothing has passed, by what was drawn; asked once.
+        attempts, failures: what was drawn and judged, and what went wrong.
+        abandoned: names of models that samples were asked of which nobody waits for any more.
     """
 
     schedule: Schedule
@@ -144,6 +145,7 @@ class LiveSpending:
     after: Callable[[Sequence[Attempt]], Schedule | None] | None = None
     attempts: list[Attempt] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    abandoned: set[str] = field(default_factory=set)
     _arms: dict[str, OpenArm] = field(default_factory=dict)
     _landed: queue.SimpleQueue[_Landed] = field(default_factory=queue.SimpleQueue)
     _flying: list[_Flight] = field(default_factory=list)
@@ -326,6 +328,7 @@ class LiveSpending:
     def _abandon(self) -> None:
         for flight in self._flying:
             self.ledger.give_up(flight.reservation)
+            self.abandoned.add(flight.reservation.arm)
         self._flying.clear()
 
 
@@ -336,13 +339,3 @@ def _generate(arm: OpenArm, flight: _Flight, seed: int, landed: queue.SimpleQueu
         landed.put((flight, error))
     else:
         landed.put((flight, generation))
-
-
-def close_all(backends: list[Backend], patience_seconds: float = 0.3) -> None:
-    """Close backends without waiting long: an engine may be in the middle of a long step that nobody needs."""
-    threads = [threading.Thread(target=one.__exit__, args=(None, None, None), daemon=True) for one in backends]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + patience_seconds
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))

@@ -84,7 +84,7 @@ def project_tests(target: Target, options: SolveOptions) -> TargetTests:
 
 
 def _found_tests(target: Target) -> list[str]:
-    found = tests_importing(target.root, files_of(target.root, 1 << 20), target.module)
+    found = tests_importing(target.root, files_of(target.root, 1 << 20), target.module, target.names)
     if not found:
         raise InputError(f"{target.task_id}: no test file imports {target.module}; name the tests with --tests")
     return [str(target.root / name) for name in found]
