@@ -124,8 +124,8 @@ def test_modules_that_reach_the_target_are_not_imported_once(project: Path) -> N
         ("conftest", str(project / "tests/conftest.py"), "SourceFileLoader"),
     ]
     # `pkg` imports the target, and so does whatever lies in it.
-    assert warm_modules(modules, project, "pkg.text").names == ["json"]
-    assert warm_modules(modules, project, "pkg.deep.use").names == ["json", "pkg", "pkg.text", "pkg.help"]
+    assert warm_modules(modules, project, ["pkg.text"]).names == ["json"]
+    assert warm_modules(modules, project, ["pkg.deep.use"]).names == ["json", "pkg", "pkg.text", "pkg.help"]
 
 
 def test_plugins_that_are_installed_are_imported_once_and_those_of_the_project_are_not(project: Path) -> None:
@@ -137,7 +137,7 @@ def test_plugins_that_are_installed_are_imported_once_and_those_of_the_project_a
         ("pkg.plugin", str(project / "src/pkg/plugin.py"), hook),
         ("test_text", str(project / "tests/test_text.py"), hook),
     ]
-    warm = warm_modules(modules, project, "pkg.text")
+    warm = warm_modules(modules, project, ["pkg.text"])
     assert warm == (["_plug", "plug.core"], ["_plug", "plug.core"])
     assert warm.without("_plug") == (["plug.core"], ["plug.core"])
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -17,6 +19,7 @@ from isobudget.tasks.imports import WarmModules
 from isobudget.tasks.project import find_interpreter
 from isobudget.tasks.project_tests import CandidateLimits, TargetTests, no_tests
 from isobudget.tasks.selection import select
+from isobudget.tasks.selection import tests_importing as importing
 from isobudget.tasks.target import find_target
 from support.solve_project import RIGHT, make_project
 
@@ -167,6 +170,30 @@ def test_the_limit_of_time_ends_a_test_at_once(prepared: TargetTests) -> None:
     assert time.monotonic() - began < 1.5
     assert verdict.outcome is Outcome.TIMEOUT
     assert judged(prepared, RIGHT).passed
+
+
+def test_at_the_limit_of_time_nobody_waits_for_the_process_that_tests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither for its end nor for the next one to start; what is left of it is cleared away when all is done."""
+    make_project(tmp_path)
+    with opened(tmp_path, "src/pkg/text.py::slugify", "tests/test_text.py") as tests:
+        tests.prepare()
+        released, ended = Event(), list[int]()
+
+        def slow(process: subprocess.Popen[bytes], timeout: float | None = None) -> int:
+            assert released.wait(60)
+            ended.append(process.pid)
+            return wait(process, timeout)
+
+        wait = subprocess.Popen.wait
+        monkeypatch.setattr(subprocess.Popen, "wait", slow)
+        assert tests.judge(tests.target.text, time.monotonic() - 1).outcome is Outcome.TIMEOUT
+        assert tests.judge(tests.target.text, time.monotonic() + 1e-4).outcome is Outcome.TIMEOUT
+        assert judged(tests, RIGHT).passed
+        assert not ended
+        released.set()
+    assert ended
 
 
 def test_also_is_run_on_what_passes(tmp_path: Path) -> None:
@@ -320,6 +347,57 @@ def test_of_a_folder_what_cannot_pass_whatever_is_written_is_left_out(tmp_path: 
     }
     assert "4 tests left out, which would fail whatever is written: tests/test_counter.py::test_add (" in baseline.note
     assert " and 1 more; 2 test files left out, which cannot be collected: tests/test_broken.py (" in baseline.note
+
+
+@pytest.mark.parametrize("packages", [(), ("ns/pkg/__init__.py",)])
+def test_folders_may_be_packages_without_a_file(tmp_path: Path, packages: tuple[str, ...]) -> None:
+    """The module's name is the one that the tests import, and no candidate gets the stub that was imported before."""
+    files = {
+        **dict.fromkeys(packages, ""),
+        "pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["."]\n',
+        "ns/pkg/text.py": "def slugify(text, sep='-'):\n    ...\n",
+        "ns/other.py": "from ns.pkg.text import slugify\n\nOTHER = slugify\n",
+        "tests/test_text.py": "from ns.other import OTHER\nfrom ns.pkg import text\n\n\ndef test_slug():\n"
+        "    assert text.slugify('A') == OTHER('A') == 'a'\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    with opened(tmp_path, "ns/pkg/text.py::slugify", "tests") as tests:
+        tests.prepare()
+        assert tests.target.module == "ns.pkg.text"
+        assert judged(tests, "    return text.lower()\n").passed
+        assert not judged(tests, "    return text\n").passed
+    found = find_target(str(tmp_path / "ns/pkg/text.py::slugify"))
+    assert importing(tmp_path, ["tests/test_text.py"], found.modules, found.names) == ["tests/test_text.py"]
+
+
+def test_links_and_names_that_get_in_the_way_are_told(tmp_path: Path) -> None:
+    root = make_project(tmp_path / "project")
+    (tmp_path / "outside.py").write_text("def slugify():\n    ...\n")
+    (root / "src/pkg/linked.py").symlink_to(tmp_path / "outside.py")
+    with pytest.raises(InputError, match=r"linked.py::slugify: is a link to .*/outside.py, outside of the project"):
+        find_target(str(root / "src/pkg/linked.py::slugify"))
+    for folder in ("a", "b"):
+        (root / "tests" / folder).mkdir()
+        (root / "tests" / folder / "test_text.py").write_text((root / "tests/test_text.py").read_text())
+    with (
+        opened(root, "src/pkg/text.py::slugify", "tests") as tests,
+        pytest.raises(
+            InputError, match=r"test_text.py: has the name of another test file, and neither is in a package"
+        ),
+    ):
+        tests.prepare()
+    (root / "src").rename(root / "lib")
+    (root / "src").mkdir()
+    (root / "src/pkg").symlink_to(root / "lib/pkg")
+    with (root / "pyproject.toml").open("a") as file:
+        file.write('pythonpath = ["src"]\n')
+    with (
+        opened(root, "lib/pkg/text.py::slugify", "tests/test_text.py") as tests,
+        pytest.raises(InputError, match=r"through the link .*src/pkg/text.py, not from lib/pkg/text.py"),
+    ):
+        tests.prepare()
 
 
 @pytest.mark.parametrize(

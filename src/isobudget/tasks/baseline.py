@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NoReturn
 
 from isobudget.errors import InputError
@@ -13,7 +14,7 @@ from isobudget.tasks.body import plain_name
 from isobudget.tasks.failing import unwritten
 from isobudget.tasks.outcome import RunnerReport, last_line
 from isobudget.tasks.selection import Selection, words_of_test
-from isobudget.tasks.stub import MARK, imported_names, imports_module
+from isobudget.tasks.stub import MARK, imports_module, names_from
 from isobudget.tasks.target import Target
 
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
@@ -117,7 +118,7 @@ def left_out_files(target: Target, tests: Selection, run: RunnerReport) -> dict[
         if target.data is None or MARK in text or file not in texts or tests.names(file):
             return {}
         names = _called(target, tests) | ({target.module.rpartition(".")[2]} if file in tests.unreadable else set())
-        if names & set(_WORD.findall(texts[file])) or imports_module(target.module, texts[file]):
+        if names & set(_WORD.findall(texts[file])) or any(imports_module(one, texts[file]) for one in target.modules):
             return {}
         found[file] = _collecting(target, file, text).removeprefix(f"{file}: ")
     return found
@@ -210,6 +211,11 @@ def _collecting(target: Target, name: str, text: str) -> str:
         )
     if match := _CANNOT_IMPORT.search(text):
         return f"{where}: imports {match[1]!r}, which {match[2]} does not define; solve writes bodies, not new names"
+    if "import file mismatch" in text:
+        return (
+            f"{where}: has the name of another test file, and neither is in a package; name them apart, or set "
+            "addopts = '--import-mode=importlib' in pytest's configuration"
+        )
     if match := _SYNTAX.search(text):
         return f"{where}: does not parse ({printable(match[0])[:200]})"
     return f"{where}: cannot be collected: {last}"
@@ -221,6 +227,11 @@ def _check_module(target: Target, tests: Selection, run: RunnerReport) -> None:
     if str(target.path) in files.values():
         return
     elsewhere = files.get(target.module)
+    if elsewhere and Path(elsewhere).resolve() == target.path:
+        raise UndecidedError(
+            f"{tests.arguments[0]}: imports {target.module} through the link {elsewhere}, not from {target.file}; have "
+            "the tests import it from where it is, as by pythonpath in pytest's configuration"
+        )
     if elsewhere:
         raise UndecidedError(
             f"{tests.arguments[0]}: imports {target.module} from {elsewhere}, not from {target.file}; install the "
@@ -279,6 +290,6 @@ def _waiting_for(target: Target, tests: Selection, failing: Sequence[str]) -> di
 def _called(target: Target, tests: Selection) -> set[str]:
     """The names by which tests call the target; of ``__init__`` and the like that of the class."""
     if not target.names:
-        return set(imported_names(target.module, tests.files.values()))
+        return set(names_from(target, tests.files.values()))
     plain = {name: plain_name(name) for name in target.names}
     return {name.split(".")[-2] if one.startswith("__") and "." in name else one for name, one in plain.items()}

@@ -20,7 +20,7 @@ from isobudget.judge.guest import GuestGoneError
 from isobudget.tasks.body import plain_name
 from isobudget.tasks.inputs import Call, inputs_near
 from isobudget.tasks.project_tests import TargetTests
-from isobudget.tasks.stub import imported_names
+from isobudget.tasks.stub import names_from
 from isobudget.tasks.target import Target
 
 _CALLER = Path(__file__).with_name("caller.py")
@@ -145,7 +145,7 @@ def _calls(tests: TargetTests, text: str) -> list[Call]:
 
 
 def _public_names(tests: TargetTests) -> list[str]:
-    return sorted(set(imported_names(tests.target.module, tests.tests.files.values())))
+    return names_from(tests.target, tests.tests.files.values())
 
 
 def _results(tests: TargetTests, text: str, inputs: Sequence[Call]) -> dict[int, dict[str, str]]:

@@ -54,7 +54,7 @@ class TargetTests:
     """The tests that decide on a target. Use it in a with statement, and call `prepare` first.
 
     Attributes:
-        target: what is to be written.
+        target: what is to be written; after `prepare` with the name by which the tests import it.
         tests, also: those that have to pass, and those that must not be broken.
         interpreter: the project's.
         limits: of a candidate.
@@ -68,6 +68,7 @@ class TargetTests:
     _guest: Guest | None = None
     _watched: list[str] = field(default_factory=list)
     _ignored: list[str] = field(default_factory=list)
+    _targets: set[str] = field(default_factory=set)
     _warm: WarmModules = field(default_factory=WarmModules)
     _baseline: Baseline | None = None
 
@@ -120,12 +121,19 @@ class TargetTests:
         expected, failing = check_baseline(self.target, self.tests, run, only_reaching=only_reaching)
         if refuse_solved and self.target.data is not None and not self._is_hole():
             refuse_passing(self.target, self.run(self.target.text, self.arguments, _BASELINE_SECONDS), expected)
-        self._warm = warm_modules(run.modules, self.target.root, self.target.module)
+        self._imported_as({name for name, file, _ in run.modules if file == str(self.target.path)})
+        self._warm = warm_modules(run.modules, self.target.root, self._targets)
         also, lacking = self._passing_also(stub if self._is_hole() else self.target.text)
         left_out = failing | files | lacking
         self._baseline = Baseline(expected, run.excused, run.reached, also, run.cpu_seconds, left_out)
         self._warm_up()
         return self._baseline
+
+    def _imported_as(self, names: set[str]) -> None:
+        """Take the names by which the tests have imported the target: which folders are packages, they know best."""
+        if names and self.target.module not in names:
+            self.target = replace(self.target, imported_as=max(names, key=len))
+        self._targets = names | {self.target.module}
 
     @property
     def arguments(self) -> list[str]:
@@ -193,8 +201,8 @@ class TargetTests:
             JudgeError: it cannot be started again.
         """
         run = RunnerReport.of(self._ask(text, arguments, cpu_seconds, deadline))
-        if not run.clean:
-            self.stop()
+        if not run.clean and self._guest is not None:
+            self._guest.kill()
         return run
 
     def told(self, text: str, arguments: Sequence[str] | None, program: str) -> list[Any]:
@@ -212,14 +220,14 @@ class TargetTests:
             GuestGoneError: the process that serves the tests ended.
         """
         answer = self._ask(text, arguments, self._limit(), float("inf"), program)
-        if not answer["clean"]:
-            self.stop()
+        if not answer["clean"] and self._guest is not None:
+            self._guest.kill()
         return [one for one in answer["lines"] if isinstance(one, list) and one]
 
     def _ask(
         self, text: str, arguments: Sequence[str] | None, cpu_seconds: float, deadline: float, program: str = ""
     ) -> dict[str, Any]:
-        guest = self._running()
+        guest = self._running(deadline)
         wall = _WALL_FACTOR * cpu_seconds
         request: dict[str, Any] = {
             "op": "run",
@@ -240,11 +248,11 @@ class TargetTests:
         options += ["-n", "0"] * ("xdist" in self.interpreter.modules)
         return options + ["--no-cov"] * ("pytest_cov" in self.interpreter.modules)
 
-    def _running(self) -> Guest:
+    def _running(self, deadline: float) -> Guest:
         assert self._guest is not None
         if not self._guest.running:
-            self._guest.start()
-            self._warm_up()
+            self._guest.start(deadline)
+            self._warm_up(deadline)
         return self._guest
 
     def _start(self, files: Sequence[str]) -> None:
@@ -265,19 +273,20 @@ class TargetTests:
         )
         self._guest.start()
 
-    def _warm_up(self) -> None:
+    def _warm_up(self, deadline: float = float("inf")) -> None:
         while self._warm.names and self._guest is not None:
-            request = {"op": "warm", "target": self.target.module, **self._warm._asdict()}
+            request = {"op": "warm", "targets": sorted(self._targets), **self._warm._asdict()}
             try:
-                answer = self._guest.ask(request, time.monotonic() + _BASELINE_SECONDS)
+                answer = self._guest.ask(request, min(deadline, time.monotonic() + _BASELINE_SECONDS))
             except GuestGoneError as error:
+                if time.monotonic() >= deadline:  # which says nothing of the modules
+                    raise
                 raise JudgeError(f"the modules of the tests cannot be imported: {error}") from None
             if not answer["reached"]:
                 return
             # A package that is installed imports the target: its processes would all have the same one.
             self._warm = self._warm.without(answer["reached"])
-            self._guest.stop()
-            self._guest.start()
+            self._guest.start(deadline)
 
 
 def _ignoring(files: Iterable[str]) -> list[str]:

@@ -121,7 +121,7 @@ def warm(request: dict[str, Any]) -> dict[str, Any]:
                 continue
             with contextlib.suppress(BaseException):
                 importlib.import_module(name)
-            if request["target"] in sys.modules:
+            if not sys.modules.keys().isdisjoint(request["targets"]):
                 return {"reached": name}
     finally:
         if hook in sys.meta_path:

@@ -91,18 +91,24 @@ def _text_of(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {error}") from None
 
 
-def tests_importing(root: Path, files: Sequence[str], module: str, names: Sequence[str]) -> list[str]:
+def tests_importing(root: Path, files: Sequence[str], modules: Sequence[str], names: Sequence[str]) -> list[str]:
     """Test files of the project that import a module, or these names of it from a package around it.
 
     For where no tests are named.
+
+    Args:
+        root, files: the project.
+        modules: the names by which the module may be imported.
+        names: dotted names of functions.
     """
+    firsts = [one.partition(".")[0] for one in names]
     found = []
     for name in files:
         last = name.rpartition("/")[2]
         if not (last.startswith("test_") or last.endswith("_test.py")) or not last.endswith(".py"):
             continue
         text = (root / name).read_text(encoding="utf-8", errors="replace")
-        if imports_module(module, text, [one.partition(".")[0] for one in names]):
+        if any(imports_module(one, text, firsts) for one in modules):
             found.append(name)
     return found
 

@@ -86,7 +86,7 @@ def solve(
             f"{found.task_id}: {counted(len(baseline.expected), 'test')} to pass, {len(baseline.reached)} of them "
             f"calling it{baseline.note and '; '}{baseline.note}"
         )
-        task = make_task(found, options, tests, budget, played, models)
+        task = make_task(tests.target, options, tests, budget, played, models)
         with contextlib.nullcontext(held) if held is not None else ExitStack() as kept:
             return _play(task, target, progress, opened or OpenModels(make_backend), kept)
 
@@ -140,7 +140,7 @@ def _play(
     with recording(run, task.problem, explored=bool(task.options.explore)) as recorder:
 
         def on_attempt(attempt: Attempt) -> None:
-            recorder.add(attempt)
+            recorder.add(attempt, clock.left)
             progress.note(_line(attempt, spending, task))
 
         first = max((recorder.first_index(name) for name in task.models), default=0)

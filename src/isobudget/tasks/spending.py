@@ -23,8 +23,10 @@ from typing import Protocol
 
 from isobudget.backends.base import Backend, Generation, Prompt, Sampling
 from isobudget.errors import BackendError, IsobudgetError
+from isobudget.grid import with_unit
 from isobudget.judge.verdict import Verdict
 from isobudget.pipeline.interrupts import Interrupts
+from isobudget.policies.repair import split_arm
 from isobudget.policies.schedule import Schedule, Stop
 from isobudget.policies.stepper import Draw, Halt, Stepper
 from isobudget.tasks.clock import Clock
@@ -191,16 +193,22 @@ class LiveSpending:
             if self._enough:
                 return Ending.PASSED
             if not whole:
-                return self._unpaid()
+                return self._unpaid(move.arm)
         if self._gone and all(arm in self._gone for arm in schedule.arms):
             return Ending.GONE
         return Ending.FINISHED if self.passes > 1 else Ending(move.value)
 
-    def _unpaid(self) -> Ending:
-        """Which budget does not pay for the next draw."""
-        if self.clock.left <= 0:
+    def _unpaid(self, arm: str) -> Ending:
+        """Which budget does not pay for the next draw; what that would cost is noted where it is not one sample."""
+        unit = self.ledger.unit
+        if self.clock.left <= 0 or unit is None:
             return Ending.TIME
-        return Ending.SAMPLES if self.ledger.unit == SAMPLES else Ending.BUDGET
+        if unit == SAMPLES:
+            return Ending.SAMPLES
+        name = split_arm(arm)[0]
+        most, left = with_unit(self.ledger.next_amount(name), unit), with_unit(max(self.ledger.left, 0), unit)
+        self.ledger.notes.append(f"the next sample of {name} may cost up to {most}, and {left} of the budget are left")
+        return Ending.BUDGET
 
     def _drawn(self, move: Draw) -> tuple[list[bool], bool]:
         """What `_batch` returns for a draw; no verdicts if the model no longer answers: from then on it is skipped."""
@@ -300,7 +308,8 @@ class LiveSpending:
 
     def _give_up_repairs(self) -> int:
         """Nothing is in flight, and still there is too little left for a repair: how many are left out."""
-        note = "the budget did not pay for every repair"
+        samples = self.ledger.unit == SAMPLES
+        note = f"the {'samples of the budget were too few' if samples else 'budget did not pay'} for every repair"
         if note not in self.ledger.notes:
             self.ledger.notes.append(note)
         left_out = len(self._to_repair)

@@ -27,8 +27,7 @@ def stub_of(target: Target, tests: Mapping[str, str]) -> str:
         tests: the tests' files with their texts.
     """
     if target.data is None:
-        names = sorted(set(imported_names(target.module, tests.values())))
-        return "\n\n".join(_definition(name) for name in names) + "\n"
+        return "\n\n".join(_definition(name) for name in names_from(target, tests.values())) + "\n"
     text = target.text
     for name in target.names:
         text = with_body(text, functions_by_name(parse_source(text, target.file))[name], _BODY)
@@ -50,6 +49,12 @@ def imported_names(module: str, texts: Iterable[str]) -> Iterable[str]:
                 yield from (alias.name for alias in node.names if alias.name != "*")
             elif isinstance(node, ast.Attribute) and ast.unparse(node.value) in (module, last):
                 yield node.attr
+
+
+def names_from(target: Target, texts: Iterable[str]) -> list[str]:
+    """Names that tests take from the target, whatever they import it as, sorted."""
+    kept = list(texts)
+    return sorted({name for module in target.modules for name in imported_names(module, kept)})
 
 
 def imports_module(module: str, text: str, names: Collection[str] = ()) -> bool:
